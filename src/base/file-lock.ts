@@ -1,0 +1,44 @@
+import { DatabaseSync } from 'node:sqlite';
+import { type Abortable, sleep } from './abort.ts';
+import { isErrno } from './errors.ts';
+
+/** An exclusive lock on a file name, held until it is disposed of or the process dies, however it dies. */
+export interface FileLock extends Disposable {
+  readonly path: string;
+}
+
+/**
+ * Takes the lock `path` if nobody has it, else gives `undefined`. The lock is SQLite's own (POSIX fcntl locks on an empty database
+ * file), which the kernel drops when the process ends; the file itself stays and means nothing.
+ */
+export function tryLock(path: string): FileLock | undefined {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    if (isErrno(error, 'ERR_SQLITE_ERROR') && isBusy(error)) return undefined;
+    throw error;
+  }
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      if (db.isOpen) db.close();
+    },
+  };
+}
+
+/** Waits for the lock `path`; `onWait` is called once when somebody else holds it. */
+export async function lock(path: string, options: Abortable & { onWait?: () => void }): Promise<FileLock> {
+  for (let tries = 0; ; tries += 1) {
+    const held = tryLock(path);
+    if (held) return held;
+    if (tries === 0) options.onWait?.();
+    await sleep(Math.min(50 * (tries + 1), 500), options);
+  }
+}
+
+/** SQLite's result code 5, SQLITE_BUSY. */
+function isBusy(error: Error): boolean {
+  return 'errcode' in error && error.errcode === 5;
+}

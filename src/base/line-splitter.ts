@@ -1,0 +1,38 @@
+import { AppError } from './errors.ts';
+
+/** Longest line that {@link LineSplitter} takes, in `bytes`; a peer that sends more is not speaking our protocol. */
+export const MAX_LINE_BYTES = 4 * 1024 * 1024;
+
+/** Cuts a byte stream into lines; keeps at most {@link MAX_LINE_BYTES} of an unfinished one. */
+export class LineSplitter {
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  readonly #maxLineBytes: number;
+
+  constructor(maxLineBytes: number = MAX_LINE_BYTES) {
+    this.#maxLineBytes = maxLineBytes;
+  }
+
+  /** The lines that `chunk` completes, without their newlines. @throws {AppError} LINE_TOO_LONG */
+  push(chunk: Buffer): string[] {
+    const lines: string[] = [];
+    let from = 0;
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
+      this.#keep(chunk.subarray(from, at));
+      lines.push(Buffer.concat(this.#rest).toString('utf8'));
+      this.#rest = [];
+      this.#restBytes = 0;
+      from = at + 1;
+    }
+    if (from < chunk.length) this.#keep(chunk.subarray(from));
+    return lines;
+  }
+
+  #keep(part: Buffer): void {
+    this.#restBytes += part.length;
+    if (this.#restBytes > this.#maxLineBytes) {
+      throw new AppError('LINE_TOO_LONG', `Cannot read a line of more than ${this.#maxLineBytes} bytes`);
+    }
+    this.#rest.push(part);
+  }
+}

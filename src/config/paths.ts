@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+
+/** Where things are on this host; every name on disk is made here and nowhere else. */
+export interface Paths {
+  configFile: string;
+  /** images and kernels; may be shared by several daemons of one user */
+  dataDir: string;
+  imagesDir: string;
+  kernelsDir: string;
+  /** records, VMs, logs */
+  stateDir: string;
+  recordsFile: string;
+  daemonLockFile: string;
+  daemonLogFile: string;
+  vmsDir: string;
+  /** things that may be removed at any time */
+  cacheDir: string;
+  /** sockets; short, because of the 107 bytes that a Unix socket's path may have (unix(7)) */
+  runtimeDir: string;
+  daemonSocket: string;
+  vmRuntimeDir: string;
+}
+
+/** The folders that the XDG Base Directory specification gives a program, already resolved. */
+export interface BaseDirs {
+  configHome: string;
+  dataHome: string;
+  stateHome: string;
+  cacheHome: string;
+  /** for sockets, private to the user */
+  runtimeHome: string;
+}
+
+/** Names everything under `dirs`; touches nothing. */
+export function pathsUnder(dirs: BaseDirs): Paths {
+  const dataDir = join(dirs.dataHome, 'banger');
+  const stateDir = join(dirs.stateHome, 'banger');
+  const runtimeDir = join(dirs.runtimeHome, 'banger');
+  return {
+    configFile: join(dirs.configHome, 'banger', 'config.toml'),
+    dataDir,
+    imagesDir: join(dataDir, 'images'),
+    kernelsDir: join(dataDir, 'kernels'),
+    stateDir,
+    recordsFile: join(stateDir, 'records.sqlite'),
+    daemonLockFile: join(stateDir, 'bangerd.lock'),
+    daemonLogFile: join(stateDir, 'bangerd.log'),
+    vmsDir: join(stateDir, 'vms'),
+    cacheDir: join(dirs.cacheHome, 'banger'),
+    runtimeDir,
+    daemonSocket: join(runtimeDir, 'bangerd.sock'),
+    vmRuntimeDir: join(runtimeDir, 'vm'),
+  };
+}

@@ -1,0 +1,58 @@
+import type { Duplex, Readable } from 'node:stream';
+import type { Abortable } from '../../base/abort.ts';
+import type {
+  ExecExit,
+  ExecStart,
+  GuestHealth,
+  GuestPort,
+  GuestStats,
+  Personalisation,
+} from '../../protocol/guest.ts';
+
+/** Where a guest's agent is reached from the host. */
+export type GuestEndpoint = { kind: 'unix'; path: string };
+
+/** Opens links to guest agents. */
+export interface GuestConnector {
+  /**
+   * Meets the agent (hello) and returns the link.
+   *
+   * @throws {AppError} GUEST_UNREACHABLE when nothing answers within `helloDeadlineMs`; GUEST_GENERATION when the agent speaks another
+   * protocol generation. Nothing is left open after a failure.
+   */
+  connect(endpoint: GuestEndpoint, options: Abortable & { helloDeadlineMs: number }): Promise<GuestAgent>;
+}
+
+/**
+ * A live link to one guest's agent (`docs/agent-protocol.md`). Calls fail with GUEST_LOST when the link ends, GUEST_PROTOCOL when
+ * the guest answers what it must not, GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses. Disposing closes the link and ends
+ * every command that runs over it; twice is fine.
+ */
+export interface GuestAgent extends AsyncDisposable {
+  /** settles when the link is gone, never rejects */
+  readonly closed: Promise<void>;
+  health(options: Abortable): Promise<GuestHealth>;
+  /** Waits until user commands may run. */
+  ready(options: Abortable): Promise<GuestHealth>;
+  /** Opens a raw stream of exec frames; the caller writes the `start` frame. */
+  exec(options: Abortable): Promise<Duplex>;
+  /** Runs a command to its end and collects its output. */
+  run(
+    spec: ExecStart,
+    options: Abortable & { input?: Readable | Buffer; maxOutputBytes?: number },
+  ): Promise<{ exit: ExecExit; stdout: Buffer; stderr: Buffer }>;
+  /** Unpacks a tar stream under `guestPath`; what was unpacked before a failure stays. */
+  putTar(
+    guestPath: string,
+    tar: Readable,
+    options: Abortable & { owner?: 'root' | 'archive' },
+  ): Promise<{ entries: number; bytes: number }>;
+  getTar(guestPath: string, options: Abortable): Promise<Readable>;
+  /** Applies what is given, in the protocol's order; stops at the first step that fails and names it. */
+  personalise(personalisation: Personalisation, options: Abortable): Promise<void>;
+  ports(options: Abortable): Promise<GuestPort[]>;
+  tcp(port: number, options: Abortable): Promise<Duplex>;
+  stats(options: Abortable): Promise<GuestStats>;
+  sync(options: Abortable): Promise<void>;
+  powerOff(options: Abortable): Promise<void>;
+}

@@ -1,0 +1,38 @@
+import type { Accelerator, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
+import type { DriveSpec, VmmProcess } from './vmm.ts';
+
+/**
+ * What outlives the daemon about one VM: intent, and the name of every host resource, written before the resource is made. What is true is
+ * asked of the kernel and the VMM.
+ */
+export interface VmRecord {
+  id: string;
+  name: string;
+  state: VmState;
+  imageName: string;
+  imageId: string;
+  kernelName: string;
+  shape: VmShape;
+  ephemeral: boolean;
+  driverName: string;
+  /** absent until the drives are made */
+  drives?: readonly DriveSpec[];
+  /** the VMM that was started last; it may be gone */
+  runtime?: { vmm: VmmProcess; accelerator: Accelerator; startedAt: string };
+  workspace?: VmWorkspace;
+  lastError?: { code: string; message: string };
+  createdAt: string;
+  updatedAt: string;
+}
+
+/** The durable store of records. Each call is one transaction, on disk when it returns. */
+export interface VmRecords {
+  list(): VmRecord[];
+  get(id: string): VmRecord | undefined;
+  /** @throws {AppError} VM_NAME_TAKEN when a VM of that name exists */
+  insert(record: VmRecord): void;
+  /** Replaces the record of the same id and stamps `updatedAt`. @throws BugError when there is none */
+  update(record: VmRecord): VmRecord;
+  /** Idempotent. */
+  delete(id: string): void;
+}

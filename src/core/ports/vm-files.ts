@@ -1,0 +1,25 @@
+/** The folders that belong to one VM on the host. */
+export interface VmFolders {
+  /** drives and logs; outlives the VMM */
+  dir: string;
+  /** sockets; gone after a host reboot */
+  runtimeDir: string;
+  consoleLogPath: string;
+  vmmLogPath: string;
+}
+
+/** Makes and removes the per-VM folders. */
+export interface VmFiles {
+  /** Names only, makes nothing. */
+  folders(vmId: string): VmFolders;
+  /** Makes the folders with mode 0700. Idempotent. @throws {AppError} HOST_NO_SPACE */
+  create(vmId: string): Promise<VmFolders>;
+  /** Makes the runtime folder again, as after a host reboot. Idempotent. */
+  createRuntime(vmId: string): Promise<void>;
+  /** Removes both folders and all in them. Idempotent. */
+  remove(vmId: string): Promise<void>;
+  /** Ids that have a folder, with or without a record. */
+  list(): Promise<string[]>;
+  /** @throws {AppError} HOST_NO_SPACE when fewer than `neededBytes` are free where VMs live */
+  requireSpace(neededBytes: number): Promise<void>;
+}

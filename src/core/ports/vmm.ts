@@ -1,0 +1,113 @@
+import type { Abortable } from '../../base/abort.ts';
+import type { Accelerator } from '../../protocol/vm.ts';
+import type { GuestEndpoint } from './guest.ts';
+
+/** A host file given to the guest as a block device, found there by its serial. */
+export interface DriveSpec {
+  serial: 'root' | 'overlay' | 'work' | 'modules';
+  pathOnHost: string;
+  format: 'raw' | 'qcow2';
+  isReadOnly: boolean;
+}
+
+/** Kernel, first file system, and kernel command line without what the driver adds (console). */
+export interface BootSource {
+  kernelPath: string;
+  initrdPath: string;
+  bootArgs: readonly string[];
+}
+
+/** All a driver needs to run one VM. Drivers turn it into argv or requests with a pure function. */
+export interface VmSpec {
+  vmId: string;
+  vcpuCount: number;
+  memoryMib: number;
+  accelerator: Accelerator;
+  bootSource: BootSource;
+  drives: readonly DriveSpec[];
+  /** folder of this VM's sockets, exists, mode 0700 */
+  runtimeDir: string;
+  /** serial console output, appended */
+  consoleLogPath: string;
+  /** the VMM's own stdout and stderr, appended */
+  vmmLogPath: string;
+}
+
+/** Proof of which process is meant: a pid alone may have been given to another. */
+export interface VmmProcess {
+  pid: number;
+  /** `starttime` of proc(5) /proc/PID/stat, in clock ticks since boot */
+  startTicks: number;
+}
+
+/** A VM whose VMM runs. */
+export interface RunningVm {
+  readonly vmm: VmmProcess;
+  readonly guestEndpoint: GuestEndpoint;
+  /** settles when the VMM process is gone, never rejects */
+  readonly exited: Promise<void>;
+  /** Ends the VMM at once; settles when the process is gone and its sockets are removed. Idempotent. */
+  kill(): Promise<void>;
+  /** Lets go of the control connection; the VM goes on. Idempotent. */
+  detach(): void;
+}
+
+/** Whether and how well a driver works on this host. */
+export interface DriverProbe {
+  isUsable: boolean;
+  /** name and version of the VMM, when found */
+  version?: string;
+  accelerator?: Accelerator;
+  /** why the accelerator is not KVM, or why the driver is not usable */
+  reason?: string;
+  /** packages that would fix it, by package manager */
+  packages?: Readonly<Record<'apt' | 'dnf' | 'pacman' | 'zypper', string>>;
+}
+
+/**
+ * One VMM. Every driver passes `test/conformance/vm-driver`. Call order: probe, prepareDrives, start or adopt, kill.
+ */
+export interface VmDriver {
+  readonly name: string;
+  /**
+   * Read-only check of the host. KVM counts as usable only when `boot` has booted on it to our initramfs; the finding is cached per
+   * host boot, kernel file and VMM version.
+   */
+  probe(boot: BootSource, options: Abortable): Promise<DriverProbe>;
+  /**
+   * Makes the two writable drives of a new VM in `dir` and gives all four as specs. Nothing is left after a failure.
+   *
+   * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING.
+   */
+  prepareDrives(request: DriveRequest, options: Abortable): Promise<readonly DriveSpec[]>;
+  /**
+   * Starts the VMM detached: it outlives this process. Returns when its control socket answers and the guest runs.
+   * Nothing is left after a failure or an abort.
+   *
+   * @throws {AppError} VMM_NOT_FOUND, VMM_START_FAILED (with the tail of its log).
+   */
+  start(spec: VmSpec, options: Abortable): Promise<RunningVm>;
+  /**
+   * Takes over a VMM that an earlier daemon started; `undefined` when it does not run any more, or is not the process that is meant.
+   * Changes nothing in the guest.
+   */
+  adopt(
+    spec: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
+    options: Abortable,
+  ): Promise<RunningVm | undefined>;
+  /**
+   * Kills whatever VMM of this VM runs, known or not (the record may be older than the process), and removes its sockets. Idempotent.
+   */
+  killStray(spec: Pick<VmSpec, 'vmId' | 'runtimeDir'>): Promise<void>;
+}
+
+/** Drives of a new VM. */
+export interface DriveRequest {
+  /** the VM's folder, exists */
+  dir: string;
+  rootfsPath: string;
+  modulesPath: string;
+  /** size of the overlay drive: store and linear tail together (`core/overlay-size.ts`) */
+  overlayBytes: number;
+  diskSizeBytes: number;
+}

@@ -1,0 +1,119 @@
+import type { VmShape } from './vm.ts';
+
+/**
+ * The daemon's API: HTTP/1.1 with JSON over its Unix socket. Long work answers 200 with JSON lines (`events.ts`); a client that hangs up
+ * cancels it. `REF` is a VM's id, a unique prefix of it, or its name.
+ *
+ *     GET    /v1/daemon                     DaemonStatus
+ *     POST   /v1/daemon/stop                {}              drains, then exits; VMs keep running
+ *     GET    /v1/vms?all=1                  {vms: Vm[]}     running only without all=1
+ *     POST   /v1/vms                        CreateVmRequest -> events, result Vm
+ *     GET    /v1/vms/REF                    Vm
+ *     POST   /v1/vms/REF/start              events, result Vm
+ *     POST   /v1/vms/REF/stop               events, result Vm
+ *     DELETE /v1/vms/REF                    events, result Vm (as it last was)
+ *     GET    /v1/vms/REF/logs?kind=console|vmm&follow=1   text/plain
+ *     POST   /v1/vms/REF/workspace          PrepareWorkspaceRequest -> events, result PreparedWorkspace
+ *     POST   /v1/vms/REF/exec               Upgrade: banger-exec; then exec frames both ways
+ *     POST   /v1/workspaces/inspect         InspectWorkspaceRequest -> WorkspaceSummary
+ *     GET    /v1/images                     {images: Image[]}
+ *     GET    /v1/images/NAME                Image
+ *     POST   /v1/images/NAME/build          BuildImageRequest -> events, result Image
+ *     DELETE /v1/images/NAME                {}
+ *     GET    /v1/kernels                    {kernels: Kernel[]}
+ *     GET    /v1/openapi.json               the OpenAPI document
+ */
+export const API_PREFIX = '/v1';
+
+/** Answer header with the daemon's version and build; the CLI compares it with its own. */
+export const VERSION_HEADER = 'banger-version';
+
+/** `Upgrade:` value of the exec stream. */
+export const EXEC_UPGRADE = 'banger-exec';
+
+export interface CreateVmRequest extends Partial<VmShape> {
+  name?: string;
+  image?: string;
+  /** do not start it */
+  noStart?: boolean;
+  /**
+   * The stream stays open after the result, and the VM is deleted when the client closes it or dies: `--rm`.
+   */
+  ephemeral?: boolean;
+}
+
+export interface InspectWorkspaceRequest {
+  /** absolute host path in a git working tree */
+  path: string;
+}
+
+/** What `vm run PATH` would send. */
+export interface WorkspaceSummary {
+  repoRoot: string;
+  repoName: string;
+  /** absent on a branch without commits */
+  headCommit?: string;
+  /** absent when HEAD is detached */
+  branch?: string;
+  trackedCount: number;
+  untrackedCount: number;
+}
+
+export interface PrepareWorkspaceRequest extends InspectWorkspaceRequest {
+  /** default `/root/repo` */
+  guestPath?: string;
+}
+
+export interface PreparedWorkspace extends WorkspaceSummary {
+  guestPath: string;
+  bytes: number;
+}
+
+export interface BuildImageRequest {
+  /** build again although the image exists */
+  force?: boolean;
+}
+
+export interface Image {
+  name: string;
+  /** content identity, `sha256:...` of its manifest's inputs */
+  id: string;
+  arch: 'amd64' | 'arm64';
+  distro: string;
+  kernel: string;
+  /** apparent size of the root file system, and what it takes on disk */
+  sizeBytes: number;
+  diskBytes: number;
+  createdAt: string;
+  usedBy: string[];
+}
+
+export interface Kernel {
+  name: string;
+  release: string;
+  arch: 'amd64' | 'arm64';
+  diskBytes: number;
+  createdAt: string;
+}
+
+export interface DaemonStatus {
+  pid: number;
+  version: string;
+  build: string;
+  socketPath: string;
+  logPath: string;
+  startedAt: string;
+  runningVmCount: number;
+  activeRequestCount: number;
+  /** `ms` until it exits by itself when nothing happens, absent while a VM runs */
+  idleExitInMs?: number;
+  rssBytes: number;
+}
+
+/** One line of `banger doctor`. */
+export interface DoctorCheck {
+  name: string;
+  status: 'pass' | 'warn' | 'fail';
+  message: string;
+  fix?: string;
+}

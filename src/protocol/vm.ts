@@ -1,0 +1,53 @@
+/**
+ * Where a VM is in its life. `creating` and the other `-ing` states are intents: a daemon that finds one at its start finishes or undoes
+ * it. `error` is a VM whose last start failed; its drives are whole.
+ */
+export const VM_STATES = [
+  'creating',
+  'created',
+  'starting',
+  'running',
+  'stopping',
+  'stopped',
+  'deleting',
+  'error',
+] as const;
+export type VmState = (typeof VM_STATES)[number];
+
+/** How the VMM runs guest code: the host's CPU directly, or QEMU's emulation. */
+export type Accelerator = 'kvm' | 'tcg';
+
+/** Shape of a VM; all that decides which warm template fits. */
+export interface VmShape {
+  vcpuCount: number;
+  memoryMib: number;
+  /** work disk, mounted at `/root` */
+  diskSizeBytes: number;
+  /** free space that the root offers on top of the image */
+  systemOverlaySizeBytes: number;
+}
+
+/** The git working tree that a VM was last given. */
+export interface VmWorkspace {
+  guestPath: string;
+  sourcePath: string;
+  /** commit id, absent in a repository without commits */
+  headCommit?: string;
+}
+
+/** A VM as the API shows it (`banger vm show`). Fields are added, never changed. */
+export interface Vm {
+  id: string;
+  name: string;
+  state: VmState;
+  image: string;
+  shape: VmShape;
+  /** deleted when the client that created it goes away (`--rm`) */
+  ephemeral: boolean;
+  workspace?: VmWorkspace;
+  /** present while a VMM runs */
+  runtime?: { vmm: string; accelerator: Accelerator; pid: number; startedAt: string };
+  lastError?: { code: string; message: string };
+  createdAt: string;
+  updatedAt: string;
+}
