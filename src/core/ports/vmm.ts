@@ -8,6 +8,8 @@ export interface DriveSpec {
   pathOnHost: string;
   format: 'raw' | 'qcow2';
   isReadOnly: boolean;
+  /** size as the guest sees it, checked at each start: a file that was cut short never reaches a guest */
+  sizeBytes: number;
 }
 
 /** Kernel, first file system, and kernel command line without what the driver adds (console). */
@@ -44,11 +46,16 @@ export interface VmmProcess {
 export interface RunningVm {
   readonly vmm: VmmProcess;
   readonly guestEndpoint: GuestEndpoint;
-  /** settles when the VMM process is gone, never rejects */
+  /** settles when the VMM process is gone, never rejects; after {@link detach} it may stay pending for ever */
   readonly exited: Promise<void>;
-  /** Ends the VMM at once; settles when the process is gone and its sockets are removed. Idempotent. */
+  /**
+   * Ends the VMM without asking the guest; settles when the process is gone and its sockets are removed. Every write that the
+   * guest saw completed is in the drive files then. Idempotent.
+   *
+   * @throws {AppError} VMM_KILL_FAILED when the process does not go away (it hangs in the kernel).
+   */
   kill(): Promise<void>;
-  /** Lets go of the control connection; the VM goes on. Idempotent. */
+  /** Lets go of the control connection and keeps nothing of this process alive; the VM goes on. Idempotent. */
   detach(): void;
 }
 
@@ -71,9 +78,10 @@ export interface VmDriver {
   readonly name: string;
   /**
    * Read-only check of the host. KVM counts as usable only when `boot` has booted on it to our initramfs; the finding is cached per
-   * host boot, kernel file and VMM version.
+   * host boot, kernel file and VMM version. Without `boot` (no kernel is there yet) only what needs no test boot is found, and
+   * `accelerator` is absent where a test boot would decide.
    */
-  probe(boot: BootSource, options: Abortable): Promise<DriverProbe>;
+  probe(boot: BootSource | undefined, options: Abortable): Promise<DriverProbe>;
   /**
    * Makes the two writable drives of a new VM in `dir` and gives all four as specs. Nothing is left after a failure.
    *
