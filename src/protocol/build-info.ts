@@ -1,0 +1,23 @@
+/** Which build of banger a program is. */
+export interface BuildInfo {
+  /** exact git tag, else `dev` */
+  version: string;
+  /** full commit id, else `unknown` */
+  commit: string;
+  /** UTC, RFC 3339, else `unknown` */
+  builtAt: string;
+}
+
+/** Put in place of this name by the bundler; absent when the sources run as they are. */
+declare const __BANGER_BUILD__: BuildInfo | undefined;
+
+/** The build that this program is part of. */
+export function buildInfo(): BuildInfo {
+  if (typeof __BANGER_BUILD__ === 'object') return __BANGER_BUILD__;
+  return { version: 'dev', commit: 'unknown', builtAt: 'unknown' };
+}
+
+/** One token that differs when two builds differ; the value of the version header. */
+export function buildLabel(build: BuildInfo): string {
+  return `${build.version}+${build.commit.slice(0, 12)}.${build.builtAt.replace(/[^0-9A-Za-z]/g, '')}`;
+}
