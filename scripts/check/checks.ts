@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import type { Project } from './project.ts';
+import { BOUNDARY_RULES, TEXT_RULES, UNUSED_RULES } from './rules.ts';
+import { runRules } from './run-rules.ts';
+import { outputOf, problemsOf } from './tool.ts';
+
+/** One thing that `npm run check` looks at. */
+export interface Check {
+  name: string;
+  /** Gives a line for each finding, none when all is well. */
+  run(project: Project): Promise<string[]> | string[];
+}
+
+/** All checks, in the order in which they are printed. Add one here. */
+export const CHECKS: readonly Check[] = [
+  {
+    name: 'format-and-lint',
+    run: ({ root }) => problemsOf([biome(root), 'check', '--error-on-warnings', '.'], { cwd: root }),
+  },
+  { name: 'types', run: ({ root }) => problemsOf(['node_modules/.bin/tsc', '-p', '.'], { cwd: root }) },
+  { name: 'boundaries', run: (project) => runRules(project, BOUNDARY_RULES) },
+  { name: 'unused', run: (project) => runRules(project, UNUSED_RULES) },
+  { name: 'texts', run: (project) => runRules(project, TEXT_RULES) },
+  { name: 'shell', run: checkShell },
+  { name: 'go-format', run: ({ root }) => outputOf(['gofmt', '-l', 'agent'], { cwd: root }) },
+  { name: 'go-vet', run: ({ root }) => problemsOf(['go', 'vet', './...'], { cwd: join(root, 'agent') }) },
+  {
+    name: 'generated-docs',
+    run: ({ root }) => problemsOf([process.execPath, 'scripts/generate-docs.ts', '--check'], { cwd: root }),
+  },
+];
+
+/** Biome's own package needs platforms that some registries lack, so the platform's package is used directly. */
+function biome(root: string): string {
+  return join(root, `node_modules/@biomejs/cli-linux-${process.arch}/biome`);
+}
+
+/** Every shell script parses. */
+async function checkShell({ root, texts }: Project): Promise<string[]> {
+  const findings: string[] = [];
+  for (const [path, text] of texts) {
+    const shell = /^#!.*\b(bash|sh)\n/.exec(text)?.[1] ?? (path.endsWith('.sh') ? 'bash' : undefined);
+    if (shell) findings.push(...(await problemsOf([shell, '-n', path], { cwd: root })));
+  }
+  return findings;
+}

@@ -1,0 +1,87 @@
+import { homedir } from 'node:os';
+import type { Finding, Project, Rule } from '../project.ts';
+
+/** Most lines of a source file, and of a test, which may hold long tables. */
+const MAX_LINES = 400;
+const MAX_TEST_LINES = 600;
+
+/** Small files. */
+export const filesAreShort: Rule = {
+  name: 'files-are-short',
+  find: (project) =>
+    [...project.texts]
+      .filter(([path]) => /\.(ts|go|sh)$/.test(path))
+      .map(([path, text]) => ({ path, lines: text.split('\n').length - 1 }))
+      .filter(({ path, lines }) => lines > (/\.test\.ts$|_test\.go$/.test(path) ? MAX_TEST_LINES : MAX_LINES))
+      .map(({ path, lines }) => ({
+        path,
+        message: `has ${lines} lines; split it`,
+      })),
+};
+
+/** Folders and files are in kebab-case; Go has its own custom, and some names are given. */
+export const namesAreKebabCase: Rule = {
+  name: 'names-are-kebab-case',
+  find: (project) =>
+    [...project.sources.keys()]
+      .filter((path) => !/^([a-z0-9-]+\/)*[a-z0-9-]+(\.test)?\.ts$/.test(path))
+      .map((path) => ({ path, message: 'use kebab-case' })),
+};
+
+/** Work that was put off is written where work is planned, not in the source. */
+export const nothingPutOff: Rule = {
+  name: 'nothing-put-off',
+  find: (project) =>
+    eachLine(project, (line) =>
+      /\b(TO\x44O|FIX\x4dE|XX\x58|HAC\x4b)\b/.test(line) ? 'finish it, or leave the remark out' : undefined,
+    ),
+};
+
+/** Names under these are no hosts that anything here would talk to: documentation, standards, reserved by RFC 2606, module names. */
+const HARMLESS_HOST =
+  /^(.*\.)?(example|example\.(com|org|net)|localhost|invalid|test|vm)$|^(keepachangelog|semver|no-color|banger|golang)\.(com|org|dev)$/;
+
+/** The Debian package of that name. */
+const DEBIAN_DOCKER = 'docker.io';
+
+/** Behind `//` or `@` any name is a host; elsewhere only the endings that no property or file has. */
+const HOST_PATTERNS = [
+  /(?:\/\/|@)((?:[a-z0-9-]+\.)+[a-z]{2,})/g,
+  /(?<![\w./-])((?:[a-z0-9-]+\.)+(?:com|org|io))(?![\w-])/g,
+];
+
+/** Hosts are the user's configuration: none is written into the project, registries least of all. */
+export const noForeignHosts: Rule = {
+  name: 'no-foreign-hosts',
+  find: (project) =>
+    eachLine(project, (line, path) => {
+      if (path === 'package-lock.json' || path.endsWith('.sum')) return undefined;
+      const hosts = HOST_PATTERNS.flatMap((pattern) => [...line.matchAll(pattern)]).map(
+        (match) => match[1] ?? '',
+      );
+      const bad = hosts.find((host) => !HARMLESS_HOST.test(host) && host !== DEBIAN_DOCKER);
+      return bad ? `names the host "${bad}"` : undefined;
+    }),
+};
+
+/** No path of the machine at hand. */
+export const noLocalPaths: Rule = {
+  name: 'no-local-paths',
+  find(project) {
+    const own = [project.root, homedir()].filter((path) => path.split('/').length > 2);
+    return eachLine(project, (line) =>
+      own.some((path) => line.includes(path)) ? 'names a path of this machine' : undefined,
+    );
+  },
+};
+
+function eachLine(project: Project, judge: (line: string, path: string) => string | undefined): Finding[] {
+  const findings: Finding[] = [];
+  for (const [path, text] of project.texts) {
+    for (const [index, line] of text.split('\n').entries()) {
+      const message = judge(line, path);
+      if (message) findings.push({ path, line: index + 1, message });
+    }
+  }
+  return findings;
+}

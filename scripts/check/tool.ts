@@ -1,0 +1,29 @@
+import { neverAborts } from '../../src/base/abort.ts';
+import { isAppError, messageOf } from '../../src/base/errors.ts';
+import { exec } from '../../src/base/exec.ts';
+
+type Argv = readonly [string, ...string[]];
+
+/** What a tool printed, by line; its failure, when it printed nothing. */
+export async function outputOf(argv: Argv, { cwd }: { cwd: string }): Promise<string[]> {
+  return (await run(argv, cwd)).lines;
+}
+
+/** What a tool printed when it failed, by line; nothing when it succeeded. */
+export async function problemsOf(argv: Argv, { cwd }: { cwd: string }): Promise<string[]> {
+  const { code, lines } = await run(argv, cwd);
+  if (code === 0) return [];
+  return lines.length > 0 ? lines : [`"${argv.join(' ')}" failed with status ${code}`];
+}
+
+async function run(argv: Argv, cwd: string): Promise<{ code: number; lines: string[] }> {
+  try {
+    const { code, stdout, stderr } = await exec(argv, { cwd, signal: neverAborts(), okCodes: ANY_CODE });
+    return { code, lines: `${stdout}${stderr}`.split('\n').filter((line) => line.trim() !== '') };
+  } catch (error) {
+    if (isAppError(error, 'EXEC_NOT_FOUND')) return { code: 127, lines: [messageOf(error)] };
+    throw error;
+  }
+}
+
+const ANY_CODE: readonly number[] = Array.from({ length: 256 }, (_, code) => code);
