@@ -115,7 +115,9 @@ function readExportList(tokens: Token[], at: number, facts: ModuleFacts): void {
     facts.imports.push({ specifier, names, isTypeOnly, isDynamic: false, isReExport: true, line });
   }
   const exported = clause?.localNames ?? listNames(tokens, at + 1).localNames;
-  for (const name of exported) facts.exports.push({ name, kind: 'list', hasDoc: afterDoc, line });
+  for (const name of exported) {
+    if (name !== '*') facts.exports.push({ name, kind: 'list', hasDoc: afterDoc, line });
+  }
 }
 
 /** What `export` declares: the name behind `const`, `async function`, `interface` and so on. */

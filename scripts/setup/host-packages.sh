@@ -53,7 +53,7 @@ install_command() {
 become_root() {
   if [ "$(id -u)" = 0 ]; then return; fi
   has_tool sudo || return 1
-  if sudo -n true 2>/dev/null; then printf 'sudo -n\n'; return; fi
+  if sudo -n true >/dev/null 2>&1; then printf 'sudo -n\n'; return; fi
   [ -t 0 ] && [ -t 2 ] || return 1
   printf 'sudo\n'
 }

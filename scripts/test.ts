@@ -1,0 +1,91 @@
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { addCounts, type Counts, countsLine } from './test/counts.ts';
+import { ensureDefaultImage } from './test/default-image.ts';
+import { collectEvidence } from './test/evidence.ts';
+import { fileNeedsImage, runFile, STAGES, type StageContext } from './test/stages.ts';
+
+const ROOT = realpathSync(join(import.meta.dirname, '..'));
+
+/** A stage, or one file run like its stage. */
+interface Job {
+  name: string;
+  needsImage: boolean;
+  run(context: StageContext): Promise<Counts>;
+}
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    write('usage: npm test -- [STAGE | FILE]...\n\n');
+    for (const { name, what } of STAGES) write(`  ${name.padEnd(13)}${what}\n`);
+    return 0;
+  }
+  const jobs: Job[] = [];
+  for (const arg of args) {
+    const job = jobOf(arg);
+    if (!job) {
+      process.stderr.write(
+        `error: Cannot test "${arg}": it is no file here and none of ${STAGES.map((s) => s.name).join(', ')}\n`,
+      );
+      return 2;
+    }
+    jobs.push(job);
+  }
+  return await runAll(jobs.length > 0 ? jobs : [...STAGES]);
+}
+
+function jobOf(arg: string): Job | undefined {
+  const stage = STAGES.find(({ name }) => name === arg);
+  if (stage) return stage;
+  const path = resolve(arg);
+  if (!existsSync(path) || !statSync(path).isFile()) return undefined;
+  const name = relative(ROOT, path);
+  return { name, needsImage: fileNeedsImage(name), run: (context) => runFile(name, context) };
+}
+
+async function runAll(jobs: readonly Job[]): Promise<number> {
+  // Tests make their folders here: short, because sockets are in them, and one place to look for evidence.
+  const scratch = await mkdtemp(join(tmpdir(), 'bt-'));
+  process.env['TMPDIR'] = scratch;
+  let total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const times: string[] = [];
+  try {
+    for (const job of jobs) {
+      const begun = performance.now();
+      write(`\n== ${job.name}\n`);
+      const counts = await runJob(job);
+      const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+      times.push(`   ${job.name}: ${countsLine(counts)} (${seconds} s)`);
+      total = addCounts(total, counts);
+    }
+    if (total.failed > 0) await tellEvidence(scratch);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  write(`\n${times.join('\n')}\n${countsLine(total)}\n`);
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+async function runJob(job: Job): Promise<Counts> {
+  try {
+    if (job.needsImage) await ensureDefaultImage(ROOT);
+    return await job.run({ root: ROOT, write });
+  } catch (error) {
+    write(`FAIL ${job.name}: ${error instanceof Error ? error.stack : String(error)}\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+async function tellEvidence(scratch: string): Promise<void> {
+  const folder = join(ROOT, '.cache', 'test-evidence');
+  const count = await collectEvidence(scratch, folder);
+  if (count > 0) write(`\n${count} logs of the tests that failed are in ${folder}\n`);
+}
+
+function write(text: string): void {
+  process.stdout.write(text);
+}

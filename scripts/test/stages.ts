@@ -1,0 +1,89 @@
+import { glob } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runChecks } from '../check/run-checks.ts';
+import type { Counts } from './counts.ts';
+import { runGoTests } from './go-tests.ts';
+import { runNodeTests } from './node-tests.ts';
+
+/** What a stage is given. */
+export interface StageContext {
+  root: string;
+  write: (text: string) => void;
+}
+
+/** One part of `npm test`. */
+export interface Stage {
+  name: string;
+  what: string;
+  /** boots VMs of the default image, which is built before it when missing */
+  needsImage: boolean;
+  run(context: StageContext): Promise<Counts>;
+}
+
+/** A folder of node:test files. */
+interface TestFolder {
+  pattern: string;
+  concurrency: number;
+  timeoutMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/** VMs are heavy under emulation: the stages that boot them run a file at a time. */
+const FOLDERS = {
+  unit: { pattern: 'src/**/*.test.ts', concurrency: 2, timeoutMs: MINUTE_MS },
+  repo: { pattern: 'test/repo/**/*.test.ts', concurrency: 2, timeoutMs: 2 * MINUTE_MS },
+  integration: { pattern: 'test/integration/**/*.test.ts', concurrency: 2, timeoutMs: 3 * MINUTE_MS },
+  conformance: { pattern: 'test/conformance/**/*.test.ts', concurrency: 1, timeoutMs: 5 * MINUTE_MS },
+  e2e: { pattern: 'test/e2e/**/*.test.ts', concurrency: 1, timeoutMs: 10 * MINUTE_MS },
+} as const satisfies Record<string, TestFolder>;
+
+/** All stages, in the order in which they run: what is quick and likely to fail comes first. */
+export const STAGES: readonly Stage[] = [
+  {
+    name: 'check',
+    what: 'format, lint, types, boundaries, unused code, texts, generated docs',
+    needsImage: false,
+    run: ({ root, write }) => runChecks(root, { names: [], write }),
+  },
+  {
+    name: 'go',
+    what: "the guest agent's own tests",
+    needsImage: false,
+    run: ({ root, write }) => runGoTests(join(root, 'agent'), { write }),
+  },
+  folderStage('unit', 'tests beside the sources; no VM', false),
+  folderStage('repo', 'the project itself: its rules, its scripts, its docs', false),
+  folderStage('integration', 'parts together with real programs; no VM', false),
+  folderStage('conformance', 'every driver against the same suite; small VMs', true),
+  folderStage('e2e', 'the command line against real VMs', true),
+];
+
+/** Runs the one test file `path` as its folder's stage would. */
+export async function runFile(path: string, { root, write }: StageContext): Promise<Counts> {
+  const folder = folderOf(path);
+  return await runNodeTests([path], { root, write, ...FOLDERS[folder] });
+}
+
+/** True when tests of `path` boot VMs of the default image. */
+export function fileNeedsImage(path: string): boolean {
+  return STAGES.some((stage) => stage.name === folderOf(path) && stage.needsImage);
+}
+
+function folderOf(path: string): keyof typeof FOLDERS {
+  const name = /^test\/([^/]+)\//.exec(path)?.[1];
+  return name !== undefined && name in FOLDERS ? (name as keyof typeof FOLDERS) : 'unit';
+}
+
+function folderStage(name: keyof typeof FOLDERS, what: string, needsImage: boolean): Stage {
+  const folder = FOLDERS[name];
+  return {
+    name,
+    what,
+    needsImage,
+    run: async ({ root, write }) => {
+      const files = (await Array.fromAsync(glob(folder.pattern, { cwd: root }))).sort();
+      return await runNodeTests(files, { root, write, ...folder });
+    },
+  };
+}

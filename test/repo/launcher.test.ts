@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'banger');
+
+describe('bin/banger', () => {
+  let dir: string;
+  let checkout: string;
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'launcher-'));
+    checkout = join(dir, 'a checkout');
+    for (const folder of ['bin', 'dist', 'node_modules/.bin']) {
+      await mkdir(join(checkout, folder), { recursive: true });
+    }
+    await copyFile(LAUNCHER, join(checkout, 'bin/banger'));
+  });
+
+  after(async () => {
+    await rm(dir, { recursive: true });
+  });
+
+  function run(path: string, { cwd = dir }: { cwd?: string } = {}) {
+    const { status, stdout, stderr } = spawnSync(path, ['vm', 'a b', ''], { cwd, encoding: 'utf8' });
+    return { status, text: stdout + stderr };
+  }
+
+  test('says what to do in a checkout that is not set up', () => {
+    const { status, text } = run(join(checkout, 'bin/banger'));
+    assert.equal(status, 1);
+    assert.match(text, /error: Cannot run banger from .*: it is not set up\n {2}hint: npm run setup/);
+  });
+
+  test("runs the checkout's bundle with its own Node, arguments unchanged, also through links", async () => {
+    await writeFile(join(checkout, 'dist/banger.cjs'), '');
+    const node = '#!/bin/sh\ncd "${1%/*}" && pwd -P && shift && printf "[%s]" "$@"\nexit 7\n';
+    await writeFile(join(checkout, 'node_modules/.bin/node'), node, { mode: 0o755 });
+    await symlink(join(checkout, 'bin/banger'), join(dir, 'absolute'));
+    await mkdir(join(dir, 'links'));
+    await symlink('../absolute', join(dir, 'links/relative'));
+    const expected = { status: 7, text: `${join(checkout, 'dist')}\n[vm][a b][]` };
+    for (const path of [join(checkout, 'bin/banger'), join(dir, 'absolute'), join(dir, 'links/relative')]) {
+      assert.deepEqual(run(path), expected, path);
+    }
+    assert.deepEqual(run('./relative', { cwd: join(dir, 'links') }), expected);
+  });
+});
