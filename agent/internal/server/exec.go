@@ -1,0 +1,202 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"banger.dev/agent/internal/server/execframe"
+	"banger.dev/agent/internal/server/process"
+)
+
+const (
+	// killAfter is how long what runs for a host that is gone has to end by itself.
+	killAfter = 2 * time.Second
+	// lingerAfterExit is how long after the last byte output is awaited that something the command left behind keeps open.
+	lingerAfterExit = 200 * time.Millisecond
+	outputBytes     = 64 << 10
+	frameReadBytes  = 32 << 10
+)
+
+// exec runs one command: POST /exec. Everything after the status is said in frames, also that the command could not be started.
+func (s *service) exec(w http.ResponseWriter, r *http.Request) {
+	s.commands.Add(1)
+	defer s.commands.Done()
+
+	w.Header()["Content-Type"] = []string{"application/octet-stream"}
+	out := newFrameWriter(w)
+	defer out.close()
+	frames := execframe.NewReader(bufio.NewReaderSize(r.Body, frameReadBytes))
+	spec, err := readStart(frames)
+	if err != nil {
+		out.fail(process.BadRequest, err)
+		return
+	}
+	p, err := process.Start(spec)
+	if err != nil {
+		code := process.Failed
+		if refusal := new(process.StartError); errors.As(err, &refusal) {
+			code = refusal.Code
+		}
+		out.fail(code, err)
+		return
+	}
+	out.json(execframe.Started, started{p.PID})
+
+	c := &command{Process: p, out: out, input: newInput(p.Stdin, spec.Terminal != nil, out)}
+	stop := context.AfterFunc(r.Context(), c.abandon)
+	go c.follow(frames)
+	status, err := c.run()
+	c.finished.Store(true)
+	if !stop() {
+		// The host is gone: what is left of the session goes too, before this counts as done.
+		c.abandon()
+		return
+	}
+	if violation := c.violation.Load(); violation != nil {
+		out.fail(process.BadRequest, *violation)
+		return
+	}
+	switch {
+	case err != nil:
+		out.fail(process.Failed, err)
+	case status.Signal != 0:
+		out.json(execframe.Exit, exitSignal{process.SignalName(status.Signal), int(status.Signal)})
+	default:
+		out.json(execframe.Exit, exitCode{status.Code})
+	}
+}
+
+// command is a process with what flows between it and the host.
+type command struct {
+	*process.Process
+	out   *frameWriter
+	input *input
+	// exited: the command itself has ended; finished: its output too, so that nothing may be ended on the host's behalf.
+	exited, finished atomic.Bool
+	violation        atomic.Pointer[error]
+	abandoning       sync.Once
+}
+
+// run passes output on until the command has ended and its output too.
+func (c *command) run() (process.Status, error) {
+	var pumps sync.WaitGroup
+	pumps.Go(func() { c.pump(execframe.Stdout, c.Stdout) })
+	if c.Stderr != nil {
+		pumps.Go(func() { c.pump(execframe.Stderr, c.Stderr) })
+	}
+	status, err := c.Wait()
+	c.exited.Store(true)
+	c.extendReads()
+	pumps.Wait()
+	c.input.close()
+	c.Stdout.Close()
+	if c.Stderr != nil {
+		c.Stderr.Close()
+	}
+	return status, err
+}
+
+// extendReads gives the reads under way lingerAfterExit to find something or to end.
+func (c *command) extendReads() {
+	for _, file := range []*os.File{c.Stdout, c.Stderr} {
+		if file != nil {
+			file.SetReadDeadline(time.Now().Add(lingerAfterExit))
+		}
+	}
+}
+
+var outputBuffers = sync.Pool{New: func() any { return new([execframe.HeaderBytes + outputBytes]byte) }}
+
+// pump passes one output on. A host that takes nothing holds it up, and with it the command: nothing is dropped.
+func (c *command) pump(kind byte, from *os.File) {
+	buffer := outputBuffers.Get().(*[execframe.HeaderBytes + outputBytes]byte)
+	defer outputBuffers.Put(buffer)
+	for {
+		if c.exited.Load() {
+			from.SetReadDeadline(time.Now().Add(lingerAfterExit))
+		}
+		n, err := from.Read(buffer[execframe.HeaderBytes:])
+		if n > 0 {
+			execframe.PutHeader(buffer[:], kind, n)
+			if c.out.write(buffer[:execframe.HeaderBytes+n]) != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// follow does what the host's frames say until there are no more. A host that breaks the protocol loses its command.
+func (c *command) follow(frames *execframe.Reader) {
+	for {
+		kind, _, err := frames.Next()
+		if err == nil {
+			err = c.obey(kind, frames)
+		} else if errors.Is(err, io.EOF) {
+			c.input.end()
+			return
+		}
+		if err != nil {
+			if !c.finished.Load() {
+				c.violation.Store(&err)
+				c.abandon()
+			}
+			return
+		}
+	}
+}
+
+func (c *command) obey(kind byte, frames *execframe.Reader) error {
+	switch kind {
+	case execframe.Stdin:
+		return c.input.take(frames)
+	case execframe.StdinEnd:
+		c.input.end()
+		return nil
+	case execframe.Resize:
+		var size terminalSize
+		if err := decodePayload(frames, &size); err != nil {
+			return err
+		}
+		if c.Stderr == nil {
+			_ = c.Resize(size.Rows, size.Cols)
+		}
+		return nil
+	case execframe.Signal:
+		var wanted signalName
+		if err := decodePayload(frames, &wanted); err != nil {
+			return err
+		}
+		signal, err := process.ParseSignal(wanted.Signal)
+		if err != nil {
+			return err
+		}
+		_ = c.Signal(signal)
+		return nil
+	}
+	return fmt.Errorf("unexpected frame of type %d", kind)
+}
+
+// abandon ends the command, its session and its streams because nobody is there for it any more. It returns when all
+// have gone, on every call.
+func (c *command) abandon() {
+	c.abandoning.Do(func() {
+		c.input.close()
+		c.End(killAfter)
+		// Output that something outside of the session keeps open.
+		c.Stdout.SetReadDeadline(longAgo)
+		if c.Stderr != nil {
+			c.Stderr.SetReadDeadline(longAgo)
+		}
+	})
+}

@@ -1,0 +1,152 @@
+package server
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+
+	"banger.dev/agent/internal/server/execframe"
+	"banger.dev/agent/internal/server/process"
+)
+
+// The JSON of exec frames.
+type (
+	startFrame struct {
+		Argv []byteString          `json:"argv"`
+		Env  map[string]byteString `json:"env"`
+		Cwd  byteString            `json:"cwd"`
+		User string                `json:"user"`
+		Pty  *struct {
+			terminalSize
+			Term string `json:"term"`
+		} `json:"pty"`
+	}
+	terminalSize struct {
+		Rows uint16 `json:"rows"`
+		Cols uint16 `json:"cols"`
+	}
+	signalName struct {
+		Signal string `json:"signal"`
+	}
+	started struct {
+		PID int `json:"pid"`
+	}
+	exitCode struct {
+		Code int `json:"code"`
+	}
+	exitSignal struct {
+		Signal string `json:"signal"`
+		Number int    `json:"number"`
+	}
+)
+
+// byteString is a JSON string, or {"b64": "..."} for bytes that are not UTF-8.
+type byteString string
+
+func (b *byteString) UnmarshalJSON(content []byte) error {
+	if len(content) > 0 && content[0] == '{' {
+		var encoded struct {
+			B64 *string `json:"b64"`
+		}
+		if err := json.Unmarshal(content, &encoded); err != nil {
+			return err
+		}
+		if encoded.B64 == nil {
+			return errors.New(`want a string or {"b64": "..."}`)
+		}
+		decoded, err := base64.StdEncoding.DecodeString(*encoded.B64)
+		*b = byteString(decoded)
+		return err
+	}
+	return json.Unmarshal(content, (*string)(b))
+}
+
+func readStart(frames *execframe.Reader) (process.Spec, error) {
+	kind, _, err := frames.Next()
+	if err != nil {
+		return process.Spec{}, fmt.Errorf("no start frame: %w", err)
+	}
+	if kind != execframe.Start {
+		return process.Spec{}, fmt.Errorf("the first frame has type %d, not start", kind)
+	}
+	var start startFrame
+	if err := decodePayload(frames, &start); err != nil {
+		return process.Spec{}, err
+	}
+	spec := process.Spec{
+		Argv: make([]string, len(start.Argv)),
+		Env:  make(map[string]string, len(start.Env)),
+		Cwd:  string(start.Cwd),
+		User: start.User,
+	}
+	for i, arg := range start.Argv {
+		spec.Argv[i] = string(arg)
+	}
+	for name, value := range start.Env {
+		spec.Env[name] = string(value)
+	}
+	if start.Pty != nil {
+		spec.Terminal = &process.Terminal{Rows: start.Pty.Rows, Cols: start.Pty.Cols, Term: start.Pty.Term}
+	}
+	return spec, nil
+}
+
+func decodePayload(frames *execframe.Reader, into any) error {
+	payload, err := frames.Payload()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(payload, into); err != nil {
+		return fmt.Errorf("frame holds bad JSON: %w", err)
+	}
+	return nil
+}
+
+// frameWriter writes whole frames to the host, from several goroutines.
+type frameWriter struct {
+	mu     sync.Mutex
+	w      http.ResponseWriter
+	flush  func() error
+	closed bool
+}
+
+func newFrameWriter(w http.ResponseWriter) *frameWriter {
+	return &frameWriter{w: w, flush: http.NewResponseController(w).Flush}
+}
+
+// write sends one frame and returns when the host's window had room for it.
+func (f *frameWriter) write(frame []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return net.ErrClosed
+	}
+	if _, err := f.w.Write(frame); err != nil {
+		return err
+	}
+	return f.flush()
+}
+
+// close makes later writes fail: the answer must not be touched once its handler has returned.
+func (f *frameWriter) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+}
+
+// json sends a frame; that the host is gone is seen elsewhere.
+func (f *frameWriter) json(kind byte, value any) {
+	payload, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	_ = f.write(execframe.Append(nil, kind, payload))
+}
+
+func (f *frameWriter) fail(code string, err error) {
+	f.json(execframe.Error, failure{code, oneLine(err.Error())})
+}

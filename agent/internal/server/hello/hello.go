@@ -1,0 +1,117 @@
+// Package hello is the meeting that comes before HTTP/2 on the agent's byte stream.
+//
+//	host  -> guest   BANGER/<generation> <nonce>\n      nonce: 32 lower-case hex digits
+//	guest -> host    BANGER/<generation> <nonce>\n      the same line, echoed
+//	host  -> guest   PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n    the meeting is over
+//
+// The stream may hold anything before a hello: leftovers of an earlier host, or hellos that nobody was there to read.
+package hello
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// Generation is the version of everything that is said over the stream.
+const Generation = 1
+
+// Preface is what every HTTP/2 client sends first (RFC 9113, section 3.4).
+const Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+const (
+	magic       = "BANGER/"
+	nonceDigits = 32
+	// lineLimit is how much of a line is kept while its end is looked for; a hello is at most 50 bytes.
+	lineLimit = 128
+)
+
+// Line formats a hello of this generation.
+func Line(nonce string) []byte {
+	return fmt.Appendf(nil, "%s%d %s\n", magic, Generation, nonce)
+}
+
+// Meet answers every hello that r brings until the HTTP/2 preface follows one, and takes the preface too. Everything
+// else is discarded. A hello of another generation is answered with ours, and the meeting goes on. It returns the
+// error of r or w that ended the stream.
+func Meet(r *bufio.Reader, w io.Writer) error {
+	tail := make([]byte, 0, 2*lineLimit)
+	met := false
+	for {
+		if met {
+			begun, err := prefaceFollows(r)
+			if begun || err != nil {
+				return err
+			}
+			met = false
+		}
+		part, err := r.ReadSlice('\n')
+		tail = keepTail(append(tail, part[max(0, len(part)-lineLimit):]...))
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		generation, nonce, ok := parse(bytes.TrimSuffix(tail, []byte("\n")))
+		tail = tail[:0]
+		if !ok {
+			continue
+		}
+		if _, err := w.Write(Line(nonce)); err != nil {
+			return err
+		}
+		met = generation == Generation
+	}
+}
+
+// keepTail moves the last lineLimit bytes of b to its beginning when there are more.
+func keepTail(b []byte) []byte {
+	if len(b) <= lineLimit {
+		return b
+	}
+	return b[:copy(b, b[len(b)-lineLimit:])]
+}
+
+// parse finds a hello at the end of a line, whatever stands before it.
+func parse(line []byte) (generation int, nonce string, ok bool) {
+	start := bytes.LastIndex(line, []byte(magic))
+	if start < 0 {
+		return 0, "", false
+	}
+	version, rest, found := bytes.Cut(line[start+len(magic):], []byte(" "))
+	if !found || len(version) == 0 || len(version) > 9 || len(rest) != nonceDigits {
+		return 0, "", false
+	}
+	for _, digit := range version {
+		if digit < '0' || digit > '9' {
+			return 0, "", false
+		}
+	}
+	for _, digit := range rest {
+		if (digit < '0' || digit > '9') && (digit < 'a' || digit > 'f') {
+			return 0, "", false
+		}
+	}
+	generation, err := strconv.Atoi(string(version))
+	return generation, string(rest), err == nil
+}
+
+// prefaceFollows takes the preface when it is next. It decides at the first byte that differs, so that the next
+// hello is not held up by the wait for a whole preface.
+func prefaceFollows(r *bufio.Reader) (bool, error) {
+	for n := 1; n <= len(Preface); n++ {
+		next, err := r.Peek(n)
+		if err != nil {
+			return false, err
+		}
+		if next[n-1] != Preface[n-1] {
+			return false, nil
+		}
+	}
+	_, err := r.Discard(len(Preface))
+	return true, err
+}

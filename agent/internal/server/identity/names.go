@@ -1,0 +1,77 @@
+package identity
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+func (s System) hostname(name string) error {
+	if err := s.SetHostname(name); err != nil {
+		return err
+	}
+	if err := replaceFile(s.Root+"/etc/hostname", []byte(name+"\n"), 0o644); err != nil {
+		return err
+	}
+	hosts, err := os.ReadFile(s.Root + "/etc/hosts")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return replaceFile(s.Root+"/etc/hosts", hostsWith(hosts, name), 0o644)
+}
+
+// hostsWith gives 127.0.1.1, which Debian uses for the machine's own name, to name alone, and leaves all other lines. A
+// file without localhost gets that too.
+func hostsWith(hosts []byte, name string) []byte {
+	short, _, qualified := strings.Cut(name, ".")
+	own := "127.0.1.1\t" + name
+	if qualified {
+		own += " " + short
+	}
+	var kept strings.Builder
+	placed, hasLocalhost := false, false
+	for line := range strings.Lines(string(hosts)) {
+		line = strings.TrimRight(line, "\n")
+		fields := strings.Fields(line)
+		if len(fields) > 0 && fields[0] == "127.0.1.1" {
+			if placed {
+				continue
+			}
+			line, placed = own, true
+		}
+		hasLocalhost = hasLocalhost || len(fields) > 1 && fields[0] == "127.0.0.1"
+		kept.WriteString(line + "\n")
+	}
+	head := ""
+	if !hasLocalhost {
+		head = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	}
+	if !placed {
+		kept.WriteString(own + "\n")
+	}
+	return []byte(head + kept.String())
+}
+
+// machineID writes the machine's id where machine-id(5) and D-Bus look for it. On an image whose file is empty, systemd
+// mounts a passing id from /run over it; that mount goes, so that the file itself can be replaced.
+func (s System) machineID(id string) error {
+	content := []byte(id + "\n")
+	if err := s.Unmount(s.Root + "/etc/machine-id"); err != nil {
+		return err
+	}
+	if err := replaceFile(s.Root+"/etc/machine-id", content, 0o444); err != nil {
+		return err
+	}
+	// Copies that an image may have; usually the second is a symlink to the first.
+	for _, copied := range []string{"/run/machine-id", "/var/lib/dbus/machine-id"} {
+		info, err := os.Lstat(s.Root + copied)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if err := replaceFile(s.Root+copied, content, 0o444); err != nil {
+			return err
+		}
+	}
+	return nil
+}

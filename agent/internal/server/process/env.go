@@ -1,0 +1,60 @@
+package process
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// environment is what a command gets: the account's variables, then /etc/environment, then the caller's own, later
+// ones winning. The result is sorted, so that it does not differ from run to run.
+func environment(account Account, etcEnvironment []byte, own map[string]string, term string) map[string]string {
+	env := map[string]string{
+		"HOME":    account.Home,
+		"USER":    account.Name,
+		"LOGNAME": account.Name,
+		"SHELL":   account.Shell,
+		"PATH":    defaultPath,
+		"LANG":    "C.UTF-8",
+	}
+	for line := range lines(etcEnvironment) {
+		if name, value, ok := parseAssignment(line); ok {
+			env[name] = value
+		}
+	}
+	if term != "" {
+		env["TERM"] = term
+	}
+	maps.Copy(env, own)
+	return env
+}
+
+// parseAssignment reads a line of /etc/environment as pam_env(8) does: an optional "export", NAME=value, one pair of quotes around
+// the value, comments from "#".
+func parseAssignment(line string) (name, value string, ok bool) {
+	line = strings.TrimSpace(line)
+	line = strings.TrimSpace(strings.TrimPrefix(line, "export "))
+	if strings.HasPrefix(line, "#") {
+		return "", "", false
+	}
+	name, value, found := strings.Cut(line, "=")
+	if !found || name == "" || strings.ContainsAny(name, " \t\x00") || strings.Contains(value, "\x00") {
+		return "", "", false
+	}
+	if value != "" && (value[0] == '"' || value[0] == '\'') {
+		inner, _, _ := strings.Cut(value[1:], value[:1])
+		return name, inner, true
+	}
+	value, _, _ = strings.Cut(value, "#")
+	return name, strings.TrimSpace(value), true
+}
+
+func environmentList(env map[string]string) []string {
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}

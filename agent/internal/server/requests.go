@@ -1,0 +1,179 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"banger.dev/agent/internal/server/identity"
+	"banger.dev/agent/internal/server/procstat"
+	"banger.dev/agent/internal/server/tarx"
+)
+
+// maxPersonaliseBytes bounds a personalisation, which is held in memory.
+const maxPersonaliseBytes = 16 << 20
+
+// errorTrailer carries what went wrong after an answer had begun.
+const errorTrailer = "Banger-Error"
+
+func tarPath(r *http.Request) (string, error) {
+	name := r.URL.Query().Get("path")
+	if !path.IsAbs(name) || strings.ContainsRune(name, 0) {
+		return "", badRequest("path %q is not absolute", name)
+	}
+	return path.Clean(name), nil
+}
+
+func (s *service) putTar(r *http.Request) (any, error) {
+	into, err := tarPath(r)
+	if err != nil {
+		return nil, err
+	}
+	owner := r.URL.Query().Get("owner")
+	if owner != "" && owner != "root" && owner != "archive" {
+		return nil, badRequest("owner %q is neither root nor archive", owner)
+	}
+	result, err := tarx.Unpack(r.Body, into, owner == "archive")
+	return result, tarError(err)
+}
+
+func (s *service) getTar(w http.ResponseWriter, r *http.Request) {
+	name, err := tarPath(r)
+	if err != nil {
+		sendError(w, err)
+		return
+	}
+	source, err := tarx.Open(name)
+	if err != nil {
+		sendError(w, tarError(err))
+		return
+	}
+	defer source.Close()
+	w.Header()["Content-Type"] = []string{"application/x-tar"}
+	w.Header().Set("Trailer", errorTrailer)
+	if err := source.Pack(w); err != nil {
+		body, _ := json.Marshal(failure{"failed", oneLine(err.Error())})
+		w.Header().Set(errorTrailer, string(body))
+	}
+}
+
+// tarError gives a failure of tarx its status.
+func tarError(err error) error {
+	var policy *tarx.PolicyError
+	var conflict *tarx.ConflictError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &policy):
+		return &requestError{http.StatusBadRequest, err.Error()}
+	case errors.As(err, &conflict):
+		return &requestError{http.StatusConflict, err.Error()}
+	case errors.Is(err, fs.ErrNotExist):
+		return &requestError{http.StatusNotFound, err.Error()}
+	}
+	return err
+}
+
+func (s *service) personalise(r *http.Request) (any, error) {
+	var wanted identity.Personalisation
+	if err := json.NewDecoder(io.LimitReader(r.Body, maxPersonaliseBytes)).Decode(&wanted); err != nil {
+		return nil, badRequest("bad JSON: %v", err)
+	}
+	if err := wanted.Check(); err != nil {
+		return nil, badRequest("%v", err)
+	}
+	return empty{}, identity.Guest().Apply(wanted)
+}
+
+func (s *service) listPorts(*http.Request) (any, error) {
+	ports, err := s.ports.Listen()
+	return map[string]any{"ports": ports}, err
+}
+
+func (s *service) stats(*http.Request) (any, error) {
+	return procstat.Measure([]string{"/", "/root"})
+}
+
+func (s *service) sync(*http.Request) (any, error) {
+	unix.Sync()
+	return empty{}, nil
+}
+
+func (s *service) powerOff(r *http.Request) (any, error) {
+	if s.PowerOff == nil {
+		return nil, errors.New("this agent cannot turn its machine off")
+	}
+	unix.Sync()
+	// The context of a request ends when its answer has been sent whole, or nobody waits for it any more.
+	context.AfterFunc(r.Context(), func() {
+		if err := s.PowerOff(); err != nil {
+			s.Log.Printf("power off: %v", err)
+		}
+	})
+	return empty{}, nil
+}
+
+// tcp joins the request's bodies with a port of the guest. The end of the request's body ends the port's input; when the port
+// ends its output, all is over, because HTTP cannot end an answer and go on reading.
+func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
+	port := r.URL.Query().Get("port")
+	conn, err := dialPort(r.Context(), port)
+	if err != nil {
+		sendError(w, err)
+		return
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(r.Context(), func() { conn.Close() })
+	defer stop()
+	w.Header()["Content-Type"] = []string{"application/octet-stream"}
+	w.WriteHeader(http.StatusOK)
+	out := newFrameWriter(w)
+	if out.flush() != nil {
+		return
+	}
+	go func() {
+		if _, err := io.Copy(conn, r.Body); err != nil {
+			conn.Close()
+			return
+		}
+		_ = conn.CloseWrite()
+	}()
+	buffer := make([]byte, outputBytes)
+	for {
+		n, err := conn.Read(buffer)
+		if n > 0 && out.write(buffer[:n]) != nil {
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// dialPort tries the loopback addresses of both families.
+func dialPort(ctx context.Context, port string) (*net.TCPConn, error) {
+	if number, err := net.LookupPort("tcp", port); err != nil || number == 0 || strings.Trim(port, "0123456789") != "" {
+		return nil, badRequest("%q is no port", port)
+	}
+	var dialer net.Dialer
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+		if err == nil {
+			return conn.(*net.TCPConn), nil
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			return nil, err
+		}
+	}
+	return nil, &requestError{http.StatusNotFound, fmt.Sprintf("nothing listens on port %s", port)}
+}

@@ -1,0 +1,110 @@
+// Package server is the agent's conversation with the host: docs/agent-protocol.md is the contract.
+//
+// One host at a time speaks HTTP/2 over one byte stream. When it goes away, everything that runs for it ends, and the
+// agent waits for the next one.
+package server
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"banger.dev/agent/internal/server/hello"
+)
+
+const (
+	streamWindowBytes = 4 << 20
+	linkWindowBytes   = 16 << 20
+	maxStreams        = 1000
+	// reopenEvery is the pause after a stream could not be opened.
+	reopenEvery = 100 * time.Millisecond
+	// endGrace is how long Run waits, when it is told to end, for the commands that it ended: the time until they
+	// are killed, and a little to see them gone.
+	endGrace = killAfter + time.Second
+)
+
+// Options are what the server needs from the program around it.
+type Options struct {
+	// OpenStream waits for the next host and returns the stream to it. See OpenVirtioPort and ListenUnix.
+	OpenStream func(context.Context) (Stream, error)
+	// Init names what process 1 is: "systemd" or "agent".
+	Init string
+	// Ready is closed when user commands may run. Nil means that they always may.
+	Ready <-chan struct{}
+	// PowerOff turns the guest off; it is called once file systems are synced and the host has its answer.
+	PowerOff func() error
+	// Version is the agent's own, for people.
+	Version string
+	// Log may be nil.
+	Log *log.Logger
+}
+
+// Run serves one host after another until ctx ends; then it ends what still runs for a host and returns nil.
+func Run(ctx context.Context, o Options) error {
+	if o.Log == nil {
+		o.Log = log.New(io.Discard, "", 0)
+	}
+	// An init inherits 0 from the kernel, which commands and unpacked files must not.
+	syscall.Umask(0o022)
+
+	s := newService(o)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	web := &http.Server{
+		Handler:   s.routes(),
+		Protocols: protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReadFrameSize:              maxReadFrameBytes,
+			MaxReceiveBufferPerConnection: linkWindowBytes,
+			MaxReceiveBufferPerStream:     streamWindowBytes,
+		},
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    o.Log,
+	}
+	conns := newHandOver()
+	go web.Serve(conns)
+
+	for ctx.Err() == nil {
+		stream, err := o.OpenStream(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				o.Log.Printf("cannot open the stream to the host: %v", err)
+				pause(ctx, reopenEvery)
+			}
+			continue
+		}
+		err = serveStream(ctx, stream, conns)
+		o.Log.Printf("host gone: %v", err)
+	}
+	web.Close()
+	s.waitForCommands(endGrace)
+	return nil
+}
+
+// serveStream meets host after host on one stream until the stream ends, and returns why it did.
+func serveStream(ctx context.Context, stream Stream, conns *handOver) error {
+	defer stream.Close()
+	stop := context.AfterFunc(ctx, func() { stream.Close() })
+	defer stop()
+	l := newLink(stream)
+	for {
+		if err := hello.Meet(l.buffer, stream); err != nil {
+			return err
+		}
+		c := newConn(l, hello.Preface)
+		conns.conns <- c
+		<-c.done
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,186 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"golang.org/x/sys/unix"
+
+	"banger.dev/agent/internal/server/hello"
+	"banger.dev/agent/internal/server/procnet"
+)
+
+// service answers the host's requests.
+type service struct {
+	Options
+	bootID string
+	ports  procnet.Scanner
+	// commands counts the execs that have not ended with all that belongs to them.
+	commands sync.WaitGroup
+}
+
+func newService(o Options) *service {
+	bootID, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		o.Log.Printf("no boot id: %v", err)
+	}
+	return &service{Options: o, bootID: strings.TrimSpace(string(bootID))}
+}
+
+func (s *service) waitForCommands(atMost time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		s.commands.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(atMost):
+		s.Log.Printf("commands are still ending after %v", atMost)
+	}
+}
+
+// routes is every request there is. A handler that returns a value or an error has it sent as JSON.
+func (s *service) routes() http.Handler {
+	handlers := map[string]http.HandlerFunc{
+		"GET /health":       s.answer(s.health),
+		"GET /ready":        s.answer(s.ready),
+		"POST /exec":        s.exec,
+		"PUT /tar":          s.answer(s.putTar),
+		"GET /tar":          s.getTar,
+		"POST /personalise": s.answer(s.personalise),
+		"GET /ports":        s.answer(s.listPorts),
+		"POST /tcp":         s.tcp,
+		"GET /stats":        s.answer(s.stats),
+		"POST /sync":        s.answer(s.sync),
+		"POST /poweroff":    s.answer(s.powerOff),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, known := handlers[r.Method+" "+r.URL.Path]
+		if !known {
+			sendError(w, &requestError{http.StatusNotFound, fmt.Sprintf("no such request: %s %s", r.Method, r.URL.Path)})
+			return
+		}
+		handler(w, r)
+	})
+}
+
+type empty struct{}
+
+func (s *service) answer(handle func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		value, err := handle(r)
+		if err != nil {
+			sendError(w, err)
+			return
+		}
+		sendJSON(w, http.StatusOK, value)
+	}
+}
+
+func sendJSON(w http.ResponseWriter, status int, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	w.Header()["Content-Type"] = []string{"application/json"}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// requestError is a failure with its HTTP status; every other error is a 500.
+type requestError struct {
+	status  int
+	message string
+}
+
+func (e *requestError) Error() string { return e.message }
+
+func badRequest(format string, args ...any) error {
+	return &requestError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// failure is the body of every answer that is not 2xx, and of error frames.
+type failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+var codes = map[int]string{
+	http.StatusBadRequest:          "bad_request",
+	http.StatusNotFound:            "not_found",
+	http.StatusConflict:            "conflict",
+	http.StatusInternalServerError: "failed",
+}
+
+func sendError(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	if known := new(requestError); errors.As(err, &known) {
+		status = known.status
+	}
+	sendJSON(w, status, failure{codes[status], oneLine(err.Error())})
+}
+
+// oneLine makes a message safe for a terminal and a log: no control characters, valid UTF-8.
+func oneLine(message string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(message, "\uFFFD"))
+}
+
+type health struct {
+	Generation int    `json:"generation"`
+	Version    string `json:"version"`
+	BootID     string `json:"bootId"`
+	UptimeMs   int64  `json:"uptimeMs"`
+	Init       string `json:"init"`
+	Ready      bool   `json:"ready"`
+}
+
+func (s *service) health(*http.Request) (any, error) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return nil, err
+	}
+	return health{
+		Generation: hello.Generation,
+		Version:    s.Version,
+		BootID:     s.bootID,
+		UptimeMs:   now.Nano() / 1e6,
+		Init:       s.Init,
+		Ready:      s.isReady(),
+	}, nil
+}
+
+func (s *service) isReady() bool {
+	if s.Ready == nil {
+		return true
+	}
+	select {
+	case <-s.Ready:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *service) ready(r *http.Request) (any, error) {
+	if s.Ready != nil {
+		select {
+		case <-s.Ready:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	return s.health(r)
+}

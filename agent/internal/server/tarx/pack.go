@@ -1,0 +1,213 @@
+package tarx
+
+import (
+	"archive/tar"
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Source is a file or directory that is open for packing.
+type Source struct {
+	file *os.File
+	info unix.Stat_t
+	name string
+}
+
+// Open opens what the absolute path names, through a symlink too. It waits for nothing: a fifo or device is refused.
+func Open(name string) (*Source, error) {
+	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{file: file, name: path.Base(path.Clean(name))}
+	if err := unix.Fstat(int(file.Fd()), &s.info); err != nil {
+		file.Close()
+		return nil, err
+	}
+	if kind := s.info.Mode & unix.S_IFMT; kind != unix.S_IFREG && kind != unix.S_IFDIR {
+		file.Close()
+		return nil, &ConflictError{fmt.Sprintf("%q is neither a file nor a directory", name)}
+	}
+	return s, nil
+}
+
+// Close closes the source.
+func (s *Source) Close() error { return s.file.Close() }
+
+// Pack writes a file as one entry named by its base name, a directory as its content with names relative to it, in the order
+// of the names. Sockets and devices are left out. A file that shrinks while it is read fails the archive; of one that grows, the part that was
+// there at first is taken. Names that were linked together come out as hard links.
+func (s *Source) Pack(w io.Writer) error {
+	buffered := bufio.NewWriterSize(w, readBytes)
+	p := &packer{archive: tar.NewWriter(buffered), linked: map[inode]string{}, buffer: make([]byte, readBytes)}
+	var err error
+	if s.info.Mode&unix.S_IFMT == unix.S_IFDIR {
+		err = p.content(int(s.file.Fd()), "")
+	} else {
+		err = p.file(int(s.file.Fd()), s.name, s.info)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.archive.Close(), buffered.Flush())
+}
+
+type inode struct{ device, number uint64 }
+
+type packer struct {
+	archive *tar.Writer
+	// linked is where an inode of several names was written first.
+	linked map[inode]string
+	buffer []byte
+}
+
+// content packs what is in the directory fd; prefix ends in a slash unless it is empty.
+func (p *packer) content(fd int, prefix string) error {
+	names, err := list(fd)
+	if err != nil {
+		return fmt.Errorf("%q: %w", prefix, err)
+	}
+	for _, name := range names {
+		if err := p.entry(fd, name, prefix+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func list(fd int) ([]string, error) {
+	again, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	dir := os.NewFile(uintptr(again), ".")
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+func (p *packer) entry(dir int, base, name string) error {
+	var info unix.Stat_t
+	err := unix.Fstatat(dir, base, &info, unix.AT_SYMLINK_NOFOLLOW)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
+	switch info.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return p.open(dir, base, name, unix.O_NONBLOCK, p.file)
+	case unix.S_IFDIR:
+		return p.open(dir, base, name, unix.O_DIRECTORY, p.directory)
+	case unix.S_IFLNK:
+		target, err := readlink(dir, base, info.Size)
+		if err != nil {
+			return fmt.Errorf("%q: %w", name, err)
+		}
+		return p.write(tar.TypeSymlink, name, target, info)
+	case unix.S_IFIFO:
+		return p.write(tar.TypeFifo, name, "", info)
+	}
+	return nil
+}
+
+// open opens an entry, and packs what was opened: it may be another file by now than the one that was looked at.
+func (p *packer) open(dir int, base, name string, flags int, pack func(int, string, unix.Stat_t) error) error {
+	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|flags, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
+	defer unix.Close(fd)
+	var info unix.Stat_t
+	if err := unix.Fstat(fd, &info); err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
+	return pack(fd, name, info)
+}
+
+func (p *packer) directory(fd int, name string, info unix.Stat_t) error {
+	if err := p.write(tar.TypeDir, name+"/", "", info); err != nil {
+		return err
+	}
+	return p.content(fd, name+"/")
+}
+
+func (p *packer) file(fd int, name string, info unix.Stat_t) error {
+	if info.Mode&unix.S_IFMT != unix.S_IFREG {
+		return fmt.Errorf("%q changed while it was read", name)
+	}
+	if info.Nlink > 1 {
+		id := inode{uint64(info.Dev), info.Ino}
+		if first, seen := p.linked[id]; seen {
+			return p.write(tar.TypeLink, name, first, info)
+		}
+		p.linked[id] = name
+	}
+	if err := p.write(tar.TypeReg, name, "", info); err != nil {
+		return err
+	}
+	for left := info.Size; left > 0; {
+		n, err := unix.Read(fd, p.buffer[:min(left, int64(len(p.buffer)))])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && n == 0 {
+			return fmt.Errorf("%q became shorter while it was read", name)
+		}
+		if err != nil {
+			return fmt.Errorf("%q: %w", name, err)
+		}
+		if _, err := p.archive.Write(p.buffer[:n]); err != nil {
+			return err
+		}
+		left -= int64(n)
+	}
+	return nil
+}
+
+func (p *packer) write(kind byte, name, target string, info unix.Stat_t) error {
+	header := &tar.Header{
+		Typeflag: kind,
+		Name:     name,
+		Linkname: target,
+		Mode:     int64(info.Mode & 0o7777),
+		Uid:      int(info.Uid),
+		Gid:      int(info.Gid),
+		ModTime:  time.Unix(info.Mtim.Unix()),
+		Format:   tar.FormatPAX,
+	}
+	if kind == tar.TypeReg {
+		header.Size = info.Size
+	}
+	if err := p.archive.WriteHeader(header); err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
+	return nil
+}
+
+func readlink(dir int, base string, size int64) (string, error) {
+	buffer := make([]byte, size+1)
+	for {
+		n, err := unix.Readlinkat(dir, base, buffer)
+		if err != nil {
+			return "", err
+		}
+		if n < len(buffer) {
+			return string(buffer[:n]), nil
+		}
+		buffer = make([]byte, 2*len(buffer))
+	}
+}

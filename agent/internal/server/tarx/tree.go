@@ -1,0 +1,132 @@
+package tarx
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// tree opens directories below one directory, keeping those on the way to the last one open: archives are written directory
+// by directory.
+type tree struct {
+	root directory
+	// way is from the root's child to the directory named last.
+	way  []directory
+	last string
+}
+
+type directory struct {
+	name string
+	fd   int
+	// setgid: what is made here gets the directory's group.
+	setgid bool
+}
+
+func openTree(path string) (*tree, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	root, err := inspect("", fd)
+	if err != nil {
+		return nil, err
+	}
+	return &tree{root: root, last: "."}, nil
+}
+
+func (t *tree) close() {
+	t.cut(0)
+	unix.Close(t.root.fd)
+}
+
+// dir returns the directory with a clean name. With missing, directories that are not there are made, else ENOENT is returned.
+func (t *tree) dir(name string, missing bool) (directory, error) {
+	if name != t.last {
+		if err := t.walk(name, missing); err != nil {
+			return directory{}, err
+		}
+	}
+	return t.at(), nil
+}
+
+func (t *tree) at() directory {
+	if len(t.way) == 0 {
+		return t.root
+	}
+	return t.way[len(t.way)-1]
+}
+
+func (t *tree) walk(name string, missing bool) error {
+	depth := 0
+	if name != "." {
+		for part := range strings.SplitSeq(name, "/") {
+			if depth == len(t.way) || t.way[depth].name != part {
+				t.cut(depth)
+				next, err := t.enter(part, missing)
+				if err != nil {
+					return err
+				}
+				t.way = append(t.way, next)
+			}
+			depth++
+		}
+	}
+	t.cut(depth)
+	t.last = name
+	return nil
+}
+
+func (t *tree) enter(part string, missing bool) (directory, error) {
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	above := t.at()
+	fd, err := unix.Openat(above.fd, part, flags, 0)
+	if missing && errors.Is(err, unix.ENOENT) {
+		if err := unix.Mkdirat(above.fd, part, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+			return directory{}, err
+		}
+		fd, err = unix.Openat(above.fd, part, flags, 0)
+	}
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
+		return directory{}, refuse("%q is not a directory: nothing is written through it", part)
+	}
+	if err != nil {
+		return directory{}, err
+	}
+	return inspect(part, fd)
+}
+
+// inspect takes over fd.
+func inspect(name string, fd int) (directory, error) {
+	var info unix.Stat_t
+	if err := unix.Fstat(fd, &info); err != nil {
+		unix.Close(fd)
+		return directory{}, err
+	}
+	return directory{name: name, fd: fd, setgid: info.Mode&unix.S_ISGID != 0}, nil
+}
+
+// cut closes what is deeper than depth.
+func (t *tree) cut(depth int) {
+	for _, deeper := range t.way[depth:] {
+		unix.Close(deeper.fd)
+	}
+	if depth < len(t.way) {
+		// Until the walk has ended, no name fits.
+		t.last = ""
+	}
+	t.way = t.way[:depth]
+}
+
+// forget closes the directory of this name when it is on the way, because its name is about to be given to something else.
+func (t *tree) forget(name string) {
+	depth := 0
+	for part := range strings.SplitSeq(name, "/") {
+		if depth == len(t.way) || t.way[depth].name != part {
+			return
+		}
+		depth++
+	}
+	t.cut(depth - 1)
+}
