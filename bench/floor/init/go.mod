@@ -1,0 +1,3 @@
+module banger.dev/bench/init
+
+go 1.26.0

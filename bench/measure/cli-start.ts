@@ -1,0 +1,27 @@
+import type { Measurement } from '../measurement.ts';
+import { firstAndRest } from '../stats.ts';
+import { repeat, timeOf } from '../timing.ts';
+
+/** The command line's own start, which every command pays. */
+export const cliStart: Measurement = {
+  name: 'cli-start',
+  async run({ banger, node, env }, { isQuick, signal }) {
+    const runs = isQuick ? 10 : 40;
+    // Turn by turn, so that a busy moment of the machine hits both.
+    const pairs = await repeat(runs, async () => ({
+      ours: await timeOf([banger, 'version'], { env, signal }),
+      floor: await timeOf([node, '-e', '0'], { env, signal }),
+    }));
+    return [
+      {
+        what: '`banger version`',
+        unit: 'ms',
+        ...firstAndRest(pairs.map(({ ours }) => ours)),
+        floor: firstAndRest(pairs.map(({ floor }) => floor)).median,
+        floorIs: '`node -e 0`',
+        runs,
+        goal: { ratio: 2.5 },
+      },
+    ];
+  },
+};

@@ -1,0 +1,70 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../src/base/abort.ts';
+import { exec, execStream } from '../../src/base/exec.ts';
+import { resultOf } from '../../src/sdk/work.ts';
+import type { Measurement } from '../measurement.ts';
+import { firstAndRest, median } from '../stats.ts';
+import { repeat, timed } from '../timing.ts';
+import { withVm } from '../with-vm.ts';
+
+/** Files of the measured tree, and lines of each: about 2 KiB, as source files are. */
+const FILES = 10_000;
+const QUICK_FILES = 1_000;
+const FILES_PER_FOLDER = 100;
+const LINES = 40;
+
+/** A git working tree to a guest that runs. */
+export const workspaceTransfer: Measurement = {
+  name: 'workspace-transfer',
+  run: (lab, { isQuick, signal }) =>
+    withVm(lab, { signal }, async (vm) => {
+      const runs = isQuick ? 3 : 5;
+      const count = isQuick ? QUICK_FILES : FILES;
+      const tree = join(lab.scratch, 'tree');
+      await makeRepository(tree, count, { signal });
+      const ours = await repeat(runs, (index) =>
+        timed(() => {
+          const request = { path: tree, guestPath: `/root/tree-${index}` };
+          return resultOf(lab.client.prepareWorkspace(vm.id, request, { signal }));
+        }),
+      );
+      const floors = await repeat(runs, (index) =>
+        timed(() => copyByTar(tree, join(lab.scratch, `copy-${index}`), { signal })),
+      );
+      return [
+        {
+          what: `working tree of ${count.toLocaleString('en')} files to the guest`,
+          unit: 'ms',
+          ...firstAndRest(ours),
+          floor: median(floors),
+          floorIs: '`tar | tar` on the host',
+          runs,
+        },
+      ];
+    }),
+};
+
+async function makeRepository(path: string, count: number, { signal }: Abortable): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  for (let index = 0; index < count; index += 1) {
+    const folder = join(path, `folder-${Math.floor(index / FILES_PER_FOLDER)}`);
+    if (index % FILES_PER_FOLDER === 0) await mkdir(folder, { recursive: true });
+    const line = `line of file ${index}, which says nothing of interest\n`;
+    await writeFile(join(folder, `file-${index}.txt`), line.repeat(LINES));
+  }
+  const git = (...args: string[]): Promise<unknown> =>
+    exec(['git', '-C', path, '-c', 'user.name=bench', '-c', 'user.email=bench@example.org', ...args], {
+      signal,
+    });
+  await git('init', '--quiet');
+  await git('add', '.');
+  await git('commit', '--quiet', '--message', 'a tree');
+}
+
+async function copyByTar(from: string, to: string, { signal }: Abortable): Promise<void> {
+  await mkdir(to);
+  const { stdout, done } = execStream(['tar', '-C', from, '-cf', '-', '.'], { signal });
+  await exec(['tar', '-C', to, '-xf', '-'], { input: stdout, signal });
+  await done;
+}

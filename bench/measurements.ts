@@ -1,0 +1,15 @@
+import { cliStart } from './measure/cli-start.ts';
+import { coldStart } from './measure/cold-start.ts';
+import { execRoundTrip } from './measure/exec-round-trip.ts';
+import { idleMemory } from './measure/idle-memory.ts';
+import { workspaceTransfer } from './measure/workspace-transfer.ts';
+import type { Measurement } from './measurement.ts';
+
+/** All measurements, in the order of the table. Add one here. */
+export const MEASUREMENTS: readonly Measurement[] = [
+  cliStart,
+  coldStart,
+  execRoundTrip,
+  workspaceTransfer,
+  idleMemory,
+];
