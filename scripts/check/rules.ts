@@ -1,4 +1,5 @@
 import type { Rule } from './project.ts';
+import { errorCodesAreListed } from './rules/error-codes.ts';
 import * as layers from './rules/layers.ts';
 import * as modules from './rules/modules.ts';
 import * as reach from './rules/reach.ts';
@@ -42,4 +43,5 @@ export const TEXT_RULES: readonly Rule[] = [
   texts.noForeignHosts,
   texts.noLocalPaths,
   reach.exportsAreDocumented,
+  errorCodesAreListed,
 ];

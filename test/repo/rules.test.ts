@@ -232,6 +232,17 @@ const PLANTED: Planted[] = [
     finds: ['no-foreign-hosts'],
   },
   {
+    what: 'an error code that the list lacks, and one that nothing throws',
+    files: {
+      'src/core/create.ts': sound('src/core/create.ts').replace(
+        'return',
+        "throw new AppError('VM_LOST', ''); codes = ['VM_GONE', 'XDG_STATE_HOME', 'VM_KNOWN']; return",
+      ),
+      'docs/errors.md': '| `VM_KNOWN` | yes |\n| `VM_OLD` | no |\n',
+    },
+    finds: ['error-codes-are-listed', 'error-codes-are-listed', 'error-codes-are-listed'],
+  },
+  {
     what: 'a path of this machine',
     files: { 'docs/a.md': `look in ${ROOT_MARK}/docs\n` },
     finds: ['no-local-paths'],
