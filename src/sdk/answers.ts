@@ -1,0 +1,150 @@
+import type {
+  DaemonStatus,
+  DoctorCheck,
+  Image,
+  Kernel,
+  PreparedWorkspace,
+  WorkspaceSummary,
+} from '../protocol/api.ts';
+import type { ErrorBody, NoticeEvent, ProgressEvent, SpecEvent } from '../protocol/events.ts';
+import type { Vm, VmShape, VmWorkspace } from '../protocol/vm.ts';
+import {
+  type GuardOf,
+  isNumber,
+  isRecord,
+  isText,
+  isTruth,
+  listOf,
+  oneOf,
+  optional,
+  shapeOf,
+} from './guards.ts';
+
+// What every answer of the daemon is checked against before it is used. Enough to rely on the types, without a schema library: zod costs a
+// third of the whole command line's start-up. Words that a newer daemon may add to (states, accelerators, architectures) pass as any text:
+// a list with one VM in an unknown state is still a list.
+
+const isShape = shapeOf<VmShape>({
+  vcpuCount: isNumber,
+  memoryMib: isNumber,
+  diskSizeBytes: isNumber,
+  systemOverlaySizeBytes: isNumber,
+});
+
+export const isVm: GuardOf<Vm> = shapeOf<Vm>({
+  id: isText,
+  name: isText,
+  state: isText,
+  image: isText,
+  shape: isShape,
+  ephemeral: isTruth,
+  workspace: optional(
+    shapeOf<VmWorkspace>({ guestPath: isText, sourcePath: isText, headCommit: optional(isText) }),
+  ),
+  runtime: optional(
+    shapeOf<NonNullable<Vm['runtime']>>({
+      vmm: isText,
+      accelerator: isText,
+      pid: isNumber,
+      startedAt: isText,
+    }),
+  ),
+  lastError: optional(shapeOf<NonNullable<Vm['lastError']>>({ code: isText, message: isText })),
+  createdAt: isText,
+  updatedAt: isText,
+});
+
+export const isVmList: GuardOf<{ vms: Vm[] }> = shapeOf<{ vms: Vm[] }>({ vms: listOf(isVm) });
+
+export const isImage: GuardOf<Image> = shapeOf<Image>({
+  name: isText,
+  id: isText,
+  arch: isText,
+  distro: isText,
+  kernel: isText,
+  sizeBytes: isNumber,
+  diskBytes: isNumber,
+  createdAt: isText,
+  usedBy: listOf(isText),
+});
+
+export const isImageList: GuardOf<{ images: Image[] }> = shapeOf<{ images: Image[] }>({
+  images: listOf(isImage),
+});
+
+export const isKernelList: GuardOf<{ kernels: Kernel[] }> = shapeOf<{ kernels: Kernel[] }>({
+  kernels: listOf(
+    shapeOf<Kernel>({
+      name: isText,
+      release: isText,
+      arch: isText,
+      diskBytes: isNumber,
+      createdAt: isText,
+    }),
+  ),
+});
+
+export const isDoctorReport: GuardOf<{ checks: DoctorCheck[] }> = shapeOf<{ checks: DoctorCheck[] }>({
+  checks: listOf(
+    shapeOf<DoctorCheck>({
+      name: isText,
+      status: oneOf('pass', 'warn', 'fail'),
+      message: isText,
+      fix: optional(isText),
+    }),
+  ),
+});
+
+export const isDaemonStatus: GuardOf<DaemonStatus> = shapeOf<DaemonStatus>({
+  pid: isNumber,
+  version: isText,
+  build: isText,
+  socketPath: isText,
+  logPath: isText,
+  startedAt: isText,
+  runningVmCount: isNumber,
+  activeRequestCount: isNumber,
+  idleExitInMs: optional(isNumber),
+  rssBytes: isNumber,
+});
+
+const summaryFields = {
+  repoRoot: isText,
+  repoName: isText,
+  headCommit: optional(isText),
+  branch: optional(isText),
+  trackedCount: isNumber,
+  untrackedCount: isNumber,
+};
+
+export const isWorkspaceSummary: GuardOf<WorkspaceSummary> = shapeOf<WorkspaceSummary>(summaryFields);
+
+export const isPreparedWorkspace: GuardOf<PreparedWorkspace> = shapeOf<PreparedWorkspace>({
+  ...summaryFields,
+  guestPath: isText,
+  bytes: isNumber,
+});
+
+export const isErrorBody: GuardOf<ErrorBody> = shapeOf<ErrorBody>({
+  code: isText,
+  message: isText,
+  hint: optional(isText),
+  details: optional(isRecord),
+  causes: optional(listOf(isText)),
+});
+
+/** The events that may come before the last line of long work. */
+export const isStep: GuardOf<ProgressEvent | NoticeEvent | SpecEvent> = (
+  value,
+): value is ProgressEvent | NoticeEvent | SpecEvent => isProgress(value) || isNotice(value) || isSpec(value);
+
+const isProgress = shapeOf<ProgressEvent>({
+  event: oneOf('progress'),
+  stage: isText,
+  detail: optional(isText),
+  elapsedMs: isNumber,
+});
+
+const isNotice = shapeOf<NoticeEvent>({ event: oneOf('notice'), message: isText });
+
+const isSpec = shapeOf<SpecEvent>({ event: oneOf('spec'), name: isText, image: isText, shape: isShape });

@@ -1,0 +1,152 @@
+import type { Duplex, Readable } from 'node:stream';
+import type { Abortable } from '../base/abort.ts';
+import {
+  type BuildImageRequest,
+  type CreateVmRequest,
+  type DaemonStatus,
+  type DoctorCheck,
+  EXEC_UPGRADE,
+  type Image,
+  type InspectWorkspaceRequest,
+  type Kernel,
+  type PreparedWorkspace,
+  type PrepareWorkspaceRequest,
+  type WorkspaceSummary,
+} from '../protocol/api.ts';
+import type { ExecStart } from '../protocol/guest.ts';
+import type { Vm } from '../protocol/vm.ts';
+import * as answers from './answers.ts';
+import { type ExecSession, startExec } from './exec-session.ts';
+import { leaseVm, type VmLease } from './lease.ts';
+import { imagePath, vmPath } from './paths.ts';
+import { callForJson, callForStream, callForUpgrade, type Transport } from './transport.ts';
+import { openWork, type Work, type WorkNews } from './work.ts';
+
+/** How {@link createClient} reaches the daemon. */
+export type ClientOptions = Transport;
+
+/**
+ * The daemon's API, typed. `ref` is a VM's id, a unique prefix of it, or its name. Every call may fail with the daemon's own error, and
+ * with DAEMON_UNREACHABLE (nothing listens), DAEMON_LOST (it went away meanwhile), DAEMON_PROTOCOL (it answers what it must not). An
+ * aborted call rejects with the signal's reason.
+ */
+export interface BangerClient {
+  daemonStatus(options: Abortable): Promise<DaemonStatus>;
+  /** Asks the daemon to drain and exit; returns before it has. VMs keep running. */
+  stopDaemon(options: Abortable): Promise<void>;
+  /** Checks the host; read-only. */
+  doctor(options: Abortable): Promise<DoctorCheck[]>;
+
+  /** Running VMs, or all with `isAll`. */
+  listVms(options: Abortable & { isAll?: boolean }): Promise<Vm[]>;
+  showVm(ref: string, options: Abortable): Promise<Vm>;
+  /** Makes a VM and starts it. Cancelled: nothing is left. */
+  createVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: Abortable): Work<Vm>;
+  /** Makes a VM that lives until the lease is disposed of, or this process dies. Cancelled: nothing is left. */
+  leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: Abortable & OnNews): Promise<VmLease>;
+  startVm(ref: string, options: Abortable): Work<Vm>;
+  stopVm(ref: string, options: Abortable): Work<Vm>;
+  /** Stops the VM and removes its drives; the result is the VM as it last was. */
+  deleteVm(ref: string, options: Abortable): Work<Vm>;
+  /** The guest's console or the VMM's own output; `isFollowed` goes on until the signal aborts. */
+  vmLogs(
+    ref: string,
+    options: Abortable & { kind: 'console' | 'vmm'; isFollowed?: boolean },
+  ): Promise<Readable>;
+
+  /** What `prepareWorkspace` would send; touches no VM. */
+  inspectWorkspace(request: InspectWorkspaceRequest, options: Abortable): Promise<WorkspaceSummary>;
+  /** Copies a git working tree into the guest. */
+  prepareWorkspace(
+    ref: string,
+    request: PrepareWorkspaceRequest,
+    options: Abortable,
+  ): Work<PreparedWorkspace>;
+  /** Starts a command in the guest. It is killed when the session is disposed of before it ended. */
+  exec(ref: string, start: ExecStart, options: Abortable): Promise<ExecSession>;
+  /** The raw stream of exec frames (`docs/agent-protocol.md`); the caller writes the `start` frame. */
+  execStream(ref: string, options: Abortable): Promise<Duplex>;
+
+  listImages(options: Abortable): Promise<Image[]>;
+  showImage(name: string, options: Abortable): Promise<Image>;
+  buildImage(name: string, request: BuildImageRequest, options: Abortable): Work<Image>;
+  deleteImage(name: string, options: Abortable): Promise<void>;
+  listKernels(options: Abortable): Promise<Kernel[]>;
+}
+
+/** Where a call tells how far it is. */
+export interface OnNews {
+  onNews?: (news: WorkNews) => void;
+}
+
+/** Makes a client. Nothing is connected until a call is made; each call has a connection of its own, so there is nothing to close. */
+export function createClient(transport: ClientOptions): BangerClient {
+  const vmWork = (method: 'POST' | 'DELETE', path: string, { signal }: Abortable): Work<Vm> =>
+    openWork(transport, { method, path, signal, isResult: answers.isVm });
+  const execStream = (ref: string, { signal }: Abortable): Promise<Duplex> =>
+    callForUpgrade(transport, { method: 'POST', path: vmPath(ref, 'exec'), upgrade: EXEC_UPGRADE, signal });
+  const get = <T>(
+    path: string,
+    isAnswer: (value: unknown) => value is T,
+    { signal }: Abortable,
+  ): Promise<T> => callForJson(transport, { method: 'GET', path, signal, isAnswer });
+  const isAnything = (value: unknown): value is unknown => value !== undefined;
+
+  return {
+    daemonStatus: (options) => get('/daemon', answers.isDaemonStatus, options),
+    async stopDaemon({ signal }) {
+      await callForJson(transport, { method: 'POST', path: '/daemon/stop', signal, isAnswer: isAnything });
+    },
+    doctor: async (options) => (await get('/doctor', answers.isDoctorReport, options)).checks,
+
+    listVms: async ({ isAll, signal }) =>
+      (await get(isAll ? '/vms?all=1' : '/vms', answers.isVmList, { signal })).vms,
+    showVm: (ref, options) => get(vmPath(ref), answers.isVm, options),
+    createVm: (body, { signal }) =>
+      openWork(transport, { method: 'POST', path: '/vms', body, signal, isResult: answers.isVm }),
+    leaseVm: (body, options) => leaseVm(transport, body, options),
+    startVm: (ref, options) => vmWork('POST', vmPath(ref, 'start'), options),
+    stopVm: (ref, options) => vmWork('POST', vmPath(ref, 'stop'), options),
+    deleteVm: (ref, options) => vmWork('DELETE', vmPath(ref), options),
+    vmLogs: (ref, { kind, isFollowed, signal }) =>
+      callForStream(transport, {
+        method: 'GET',
+        path: `${vmPath(ref, 'logs')}?kind=${kind}${isFollowed ? '&follow=1' : ''}`,
+        signal,
+      }),
+
+    inspectWorkspace: (body, { signal }) =>
+      callForJson(transport, {
+        method: 'POST',
+        path: '/workspaces/inspect',
+        body,
+        signal,
+        isAnswer: answers.isWorkspaceSummary,
+      }),
+    prepareWorkspace: (ref, body, { signal }) =>
+      openWork(transport, {
+        method: 'POST',
+        path: vmPath(ref, 'workspace'),
+        body,
+        signal,
+        isResult: answers.isPreparedWorkspace,
+      }),
+    exec: async (ref, start, options) => startExec(await execStream(ref, options), start, options),
+    execStream,
+
+    listImages: async (options) => (await get('/images', answers.isImageList, options)).images,
+    showImage: (name, options) => get(imagePath(name), answers.isImage, options),
+    buildImage: (name, body, { signal }) =>
+      openWork(transport, {
+        method: 'POST',
+        path: imagePath(name, 'build'),
+        body,
+        signal,
+        isResult: answers.isImage,
+      }),
+    async deleteImage(name, { signal }) {
+      await callForJson(transport, { method: 'DELETE', path: imagePath(name), signal, isAnswer: isAnything });
+    },
+    listKernels: async (options) => (await get('/kernels', answers.isKernelList, options)).kernels,
+  };
+}

@@ -1,0 +1,109 @@
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { type Abortable, onAbort, sleep } from '../base/abort.ts';
+import { AppError, isErrno } from '../base/errors.ts';
+import { connectionError } from './errors.ts';
+
+/** How the daemon is found, and started when it does not run. */
+export interface EnsureDaemonOptions extends Abortable {
+  socketPath: string;
+  /** program and arguments of the daemon */
+  daemonArgv: readonly [string, ...string[]];
+  /** where its output is appended to; the folder is made, private to the user */
+  logPath: string;
+  /** its whole environment */
+  env: Readonly<Record<string, string | undefined>>;
+  /** called once when it has to be started */
+  onStart?: () => void;
+  /** `ms` to wait for its socket; default 10,000 */
+  deadlineMs?: number;
+}
+
+const START_DEADLINE_MS = 10_000;
+const FIRST_POLL_MS = 10;
+const LAST_POLL_MS = 100;
+
+/** `ms` after which a start is tried again when the one before ended well: it met a daemon that was just leaving. */
+const RETRY_MS = 300;
+
+/** Log lines that an error carries. */
+const TAIL_LINES = 5;
+
+/**
+ * Makes sure that a daemon listens on the socket, starting one when none does. Several callers at once are fine: the daemon
+ * itself makes sure that there is one. The daemon goes on when this process ends.
+ *
+ * @throws {AppError} DAEMON_START_FAILED with the end of its log when it died or did not answer in time (it may then still be starting);
+ * DAEMON_UNREACHABLE when the socket may not be used.
+ */
+export async function ensureDaemon(options: EnsureDaemonOptions): Promise<void> {
+  if (await isListening(options)) return;
+  options.onStart?.();
+  const [{ spawnDetached }, { ensurePrivateDir }, { openLog }] = await Promise.all([
+    import('../base/exec.ts'),
+    import('../base/private-dir.ts'),
+    import('./daemon-log.ts'),
+  ]);
+  await ensurePrivateDir(dirname(options.logPath));
+  using log = openLog(options.logPath);
+  const deadlineMs = options.deadlineMs ?? START_DEADLINE_MS;
+  const endsAt = performance.now() + deadlineMs;
+  let pollMs = FIRST_POLL_MS;
+  let attempt = await start();
+  while (performance.now() < endsAt) {
+    if (await isListening(options)) return;
+    if (attempt.endedAt !== undefined) {
+      if (attempt.status !== 0) throw startFailed(`it ended with status ${attempt.status}`);
+      if (performance.now() - attempt.endedAt > RETRY_MS) attempt = await start();
+    }
+    await sleep(pollMs, options);
+    pollMs = Math.min(pollMs * 1.5, LAST_POLL_MS);
+  }
+  throw startFailed(`it did not listen within ${deadlineMs / 1000} s`);
+
+  async function start(): Promise<{ status?: number | string; endedAt?: number }> {
+    const child = await spawnDetached(options.daemonArgv, { outputFd: log.fd, env: { ...options.env } });
+    const state: { status?: number | string; endedAt?: number } = {};
+    void child.exited.then(({ code, signal }) => {
+      state.status = code ?? signal ?? 'unknown';
+      state.endedAt = performance.now();
+    });
+    return state;
+  }
+
+  function startFailed(why: string): AppError {
+    const logTail = log.newLines(TAIL_LINES);
+    const last = logTail.at(-1);
+    return new AppError('DAEMON_START_FAILED', `Cannot start the daemon: ${why}${last ? `: ${last}` : ''}`, {
+      hint: 'banger daemon logs',
+      details: { logPath: options.logPath, logTail },
+    });
+  }
+}
+
+/**
+ * True when something listens on the daemon's socket.
+ *
+ * @throws {AppError} DAEMON_UNREACHABLE when the socket is there and may not be used.
+ */
+export async function isListening({
+  socketPath,
+  signal,
+}: Abortable & { socketPath: string }): Promise<boolean> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const socket = connect(socketPath);
+  using _listener = onAbort(signal, () => reject(signal.reason));
+  socket.once('connect', () => resolve(true));
+  socket.once('error', (error) => {
+    if (isErrno(error, 'ENOENT', 'ECONNREFUSED')) resolve(false);
+    // A full backlog: it listens, and is busy.
+    else if (isErrno(error, 'EAGAIN')) resolve(true);
+    else reject(connectionError(error, { where: 'connecting', socketPath }));
+  });
+  try {
+    return await promise;
+  } finally {
+    socket.destroy();
+  }
+}

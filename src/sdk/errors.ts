@@ -1,0 +1,84 @@
+import { AppError, isErrno, printable } from '../base/errors.ts';
+import type { ErrorBody } from '../protocol/events.ts';
+import { isErrorBody } from './answers.ts';
+
+/** Longest message that is taken from a peer, in characters; more is not for people. */
+const MAX_MESSAGE_CHARS = 4096;
+
+/** Most causes that are taken from a peer. */
+const MAX_CAUSES = 16;
+
+/**
+ * The error that a failed answer stands for. Never throws: what is not an error body becomes DAEMON_PROTOCOL. Texts are stripped of
+ * control characters and cut, because they may hold what a guest or a tool printed.
+ */
+export function errorFromBody(body: unknown, where: string): AppError {
+  if (!isErrorBody(body)) return protocolError(where, 'it is not an error body');
+  return new AppError(clean(body.code), clean(body.message), {
+    hint: body.hint === undefined ? undefined : clean(body.hint),
+    details: body.details,
+    cause: causeChain(body),
+  });
+}
+
+/** The peer does not speak our API. */
+export function protocolError(where: string, why: string): AppError {
+  return new AppError('DAEMON_PROTOCOL', `Cannot understand the daemon's answer to ${where}: ${why}`, {
+    hint: 'banger daemon stop, then try again',
+    details: { where },
+  });
+}
+
+/** The connection ended before the answer did. */
+export function lostError(where: string, cause?: unknown): AppError {
+  return new AppError('DAEMON_LOST', `Lost the daemon during ${where}: the connection ended early`, {
+    hint: 'banger daemon logs',
+    details: { where },
+    cause,
+  });
+}
+
+/** What a failure of the socket means to the user. */
+export function connectionError(
+  error: unknown,
+  { where, socketPath }: { where: string; socketPath: string },
+): unknown {
+  if (isErrno(error, 'ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ENOTSOCK')) {
+    return new AppError(
+      'DAEMON_UNREACHABLE',
+      `Cannot reach the daemon at "${socketPath}": nothing listens there`,
+      {
+        hint: 'run any command that needs it, such as: banger vm list',
+        details: { socketPath },
+        cause: error,
+      },
+    );
+  }
+  if (isErrno(error, 'EACCES', 'EPERM')) {
+    return new AppError('DAEMON_UNREACHABLE', `Cannot reach the daemon at "${socketPath}": no permission`, {
+      hint: 'run banger as the user who started the daemon',
+      details: { socketPath },
+      cause: error,
+    });
+  }
+  if (isErrno(error, 'ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE')) {
+    return lostError(where, error);
+  }
+  // llhttp's own codes: what came back is not HTTP.
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('HPE_')) {
+    return protocolError(where, 'it is not HTTP');
+  }
+  return error;
+}
+
+function causeChain(body: ErrorBody): Error | undefined {
+  let cause: Error | undefined;
+  for (const message of (body.causes ?? []).slice(0, MAX_CAUSES).reverse()) {
+    cause = new Error(clean(message), cause && { cause });
+  }
+  return cause;
+}
+
+function clean(text: string): string {
+  return printable(text.slice(0, MAX_MESSAGE_CHARS));
+}

@@ -1,0 +1,164 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type Abortable, onAbort, withDeadline } from '../base/abort.ts';
+import { AppError } from '../base/errors.ts';
+import { API_PREFIX, VERSION_HEADER } from '../protocol/api.ts';
+import { connectionError, errorFromBody, lostError, protocolError } from './errors.ts';
+import type { GuardOf } from './guards.ts';
+
+/** How the daemon is reached. */
+export interface Transport {
+  socketPath: string;
+  /** called with the daemon's version label, once per answer that carries one */
+  onDaemonVersion?: ((label: string) => void) | undefined;
+}
+
+/** One call of the API. */
+export interface ApiRequest extends Abortable {
+  method: 'GET' | 'POST' | 'DELETE';
+  /** below `/v1`, already escaped */
+  path: string;
+  /** sent as JSON */
+  body?: unknown;
+  /** asks for this protocol instead of an answer */
+  upgrade?: string;
+}
+
+/** Longest JSON answer that is read, in `bytes`: thousands of records fit. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** `ms` that an answer which is not a stream may take; the slowest, `doctor`, boots a kernel to see whether KVM works. */
+const ANSWER_DEADLINE_MS = 60_000;
+
+/**
+ * Calls the API and gives the answer's body as a stream; the caller reads it to its end or destroys it. An abort destroys it.
+ *
+ * @throws {AppError} the daemon's own error; DAEMON_UNREACHABLE, DAEMON_LOST, DAEMON_PROTOCOL.
+ */
+export async function callForStream(transport: Transport, request: ApiRequest): Promise<IncomingMessage> {
+  const { response } = await exchange(transport, request);
+  if (response.statusCode !== undefined && response.statusCode >= 200 && response.statusCode < 300) {
+    return response;
+  }
+  throw errorFromBody(await readJson(response, request), nameOf(request));
+}
+
+/** Calls the API and gives its JSON answer, checked by `isAnswer`. Errors as {@link callForStream}; WAIT_TIMEOUT after a minute. */
+export async function callForJson<T>(
+  transport: Transport,
+  { isAnswer, ...request }: ApiRequest & { isAnswer: GuardOf<T> },
+): Promise<T> {
+  const answer = await withDeadline(
+    async (signal) => {
+      const bounded = { ...request, signal };
+      return await readJson(await callForStream(transport, bounded), bounded);
+    },
+    {
+      signal: request.signal,
+      deadlineMs: ANSWER_DEADLINE_MS,
+      what: `the daemon to answer ${nameOf(request)}`,
+    },
+  );
+  if (!isAnswer(answer)) throw protocolError(nameOf(request), 'it does not have the expected fields');
+  return answer;
+}
+
+/** Calls the API and switches to another protocol: gives the raw connection. Errors as {@link callForStream}. */
+export async function callForUpgrade(
+  transport: Transport,
+  request: ApiRequest & { upgrade: string },
+): Promise<Duplex> {
+  const { response, socket } = await exchange(transport, request);
+  if (socket) return socket;
+  const body = await readJson(response, request);
+  if (response.statusCode !== undefined && response.statusCode >= 400) {
+    throw errorFromBody(body, nameOf(request));
+  }
+  throw protocolError(nameOf(request), `it did not switch to ${request.upgrade}`);
+}
+
+/** `GET /v1/vms`, for messages. */
+export function nameOf(request: Pick<ApiRequest, 'method' | 'path'>): string {
+  return `${request.method} ${API_PREFIX}${request.path}`;
+}
+
+interface Exchange {
+  response: IncomingMessage;
+  /** present after a successful upgrade */
+  socket?: Duplex;
+}
+
+async function exchange(transport: Transport, request: ApiRequest): Promise<Exchange> {
+  request.signal.throwIfAborted();
+  const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
+  const call = httpRequest({
+    socketPath: transport.socketPath,
+    method: request.method,
+    path: `${API_PREFIX}${request.path}`,
+    headers: headersOf(request, body),
+    agent: false,
+  });
+  let inUse: { destroy(): unknown } = call;
+  const listener = onAbort(request.signal, () => inUse.destroy());
+  try {
+    call.end(body);
+    const found = await answerOf(call);
+    const label = found.response.headers[VERSION_HEADER];
+    if (typeof label === 'string') transport.onDaemonVersion?.(label);
+    // The stream goes on after this call; it ends with the signal too, and takes the listener with it.
+    const stream = found.socket ?? found.response;
+    stream.once('close', () => listener[Symbol.dispose]());
+    inUse = stream;
+    return found;
+  } catch (error) {
+    listener[Symbol.dispose]();
+    request.signal.throwIfAborted();
+    throw connectionError(error, { where: nameOf(request), socketPath: transport.socketPath });
+  }
+}
+
+function headersOf(request: ApiRequest, body: Buffer | undefined): Record<string, string | number> {
+  return {
+    host: 'banger',
+    ...(request.upgrade ? { connection: 'Upgrade', upgrade: request.upgrade } : {}),
+    ...(body ? { 'content-type': 'application/json', 'content-length': body.length } : {}),
+    ...(!body && request.method === 'POST' ? { 'content-length': 0 } : {}),
+  };
+}
+
+async function answerOf(call: ClientRequest): Promise<Exchange> {
+  const { promise, resolve, reject } = Promise.withResolvers<Exchange>();
+  call.on('error', reject);
+  call.on('response', (response) => resolve({ response }));
+  call.on('upgrade', (response, socket, head) => {
+    if (head.length > 0) socket.unshift(head);
+    // Whoever reads or writes sees the failure there; without a listener it would end the process.
+    socket.on('error', () => {});
+    resolve({ response, socket });
+  });
+  call.on('close', () => reject(new AppError('DAEMON_LOST', 'The connection closed without an answer')));
+  return await promise;
+}
+
+async function readJson(response: IncomingMessage, request: ApiRequest): Promise<unknown> {
+  const where = nameOf(request);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER_BYTES) throw protocolError(where, `it is longer than ${MAX_ANSWER_BYTES} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    request.signal.throwIfAborted();
+    if (error instanceof AppError) throw error;
+    throw lostError(where, error);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw protocolError(where, 'it is not JSON');
+  }
+}

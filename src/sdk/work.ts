@@ -1,0 +1,103 @@
+import type { IncomingMessage } from 'node:http';
+import { AppError } from '../base/errors.ts';
+import { LineSplitter } from '../base/line-splitter.ts';
+import type { ErrorEvent, ResultEvent, WorkEvent } from '../protocol/events.ts';
+import { isStep } from './answers.ts';
+import { errorFromBody, lostError, protocolError } from './errors.ts';
+import { type GuardOf, isRecord } from './guards.ts';
+import { type ApiRequest, callForStream, nameOf, type Transport } from './transport.ts';
+
+/** What long work tells: steps, then its result. A failure is thrown instead. */
+export type WorkStep<T> = Exclude<WorkEvent<T>, ErrorEvent>;
+
+/** A step that is not the result. */
+export type WorkNews = Exclude<WorkEvent<never>, ErrorEvent | ResultEvent<never>>;
+
+/** Long work in the daemon. Iterating starts it, once; leaving the loop early, or aborting, hangs up, which cancels it. */
+export type Work<T> = AsyncGenerator<WorkStep<T>, void, undefined>;
+
+/** A call whose answer is a stream of events. */
+export interface WorkRequest<T> extends ApiRequest {
+  isResult: GuardOf<T>;
+}
+
+/**
+ * Starts long work when it is iterated.
+ *
+ * @throws {AppError} while iterating: the error the work ended with; DAEMON_UNREACHABLE, DAEMON_LOST (no last line came),
+ * DAEMON_PROTOCOL.
+ */
+export async function* openWork<T>(transport: Transport, request: WorkRequest<T>): Work<T> {
+  const response = await callForStream(transport, request);
+  try {
+    yield* readWork(response, request);
+  } finally {
+    response.destroy();
+  }
+}
+
+/** Follows work to its end: hands the news to `onNews`, returns the result. */
+export async function resultOf<T>(work: Work<T>, onNews: (news: WorkNews) => void = () => {}): Promise<T> {
+  for await (const step of work) {
+    if (step.event === 'result') return step.value;
+    onNews(step);
+  }
+  throw lostError('long work');
+}
+
+/** Reads events up to the result and leaves the response open. Errors as {@link openWork}. */
+export async function* readWork<T>(response: IncomingMessage, request: WorkRequest<T>): Work<T> {
+  const where = nameOf(request);
+  const splitter = new LineSplitter();
+  try {
+    for await (const chunk of response.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      for (const line of splitter.push(chunk)) {
+        const step = parseEvent(line, request);
+        if (!step) continue;
+        yield step;
+        if (step.event === 'result') return;
+      }
+    }
+  } catch (error) {
+    request.signal.throwIfAborted();
+    if (error instanceof AppError) throw error;
+    throw lostError(where, error);
+  }
+  request.signal.throwIfAborted();
+  throw lostError(where);
+}
+
+/** One line of a stream; `undefined` for an event of a kind that this version does not know, and for an empty line. */
+function parseEvent<T>(line: string, request: WorkRequest<T>): WorkStep<T> | undefined {
+  if (line.trim() === '') return undefined;
+  const value = parseJson(line);
+  if (!isRecord(value) || typeof value['event'] !== 'string') {
+    throw protocolError(nameOf(request), 'a line is not an event');
+  }
+  switch (value['event']) {
+    case 'error':
+      throw errorFromBody(value['error'], nameOf(request));
+    case 'result': {
+      const result = value['value'];
+      if (!request.isResult(result)) throw protocolError(nameOf(request), 'the result lacks expected fields');
+      return { event: 'result', value: result };
+    }
+    case 'progress':
+    case 'notice':
+    case 'spec':
+      if (!isStep(value))
+        throw protocolError(nameOf(request), `a ${value['event']} event lacks expected fields`);
+      return value;
+    default:
+      return undefined;
+  }
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
