@@ -18,9 +18,11 @@ export const execRoundTrip: Measurement = {
     withVm(lab, { signal }, async (vm) => {
       const runs = isQuick ? 10 : 40;
       const run = async (argv: [string, ...string[]]): Promise<string> => {
-        await using session = await lab.client.exec(vm.id, { argv }, { signal });
-        const output = await session.collect();
-        return output.stdout.toString('utf8');
+        using session = await lab.client.exec(vm.id, { argv }, { signal });
+        session.end();
+        let text = '';
+        for await (const part of session.output()) if (part.kind === 'stdout') text += String(part.chunk);
+        return text;
       };
       const viaApi = await repeat(runs, () => timed(() => run(['true'])));
       const argv = [lab.banger, 'vm', 'exec', vm.name, '--', 'true'] as const;
