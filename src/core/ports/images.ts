@@ -1,12 +1,15 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { Report } from '../../protocol/events.ts';
 
+/** Architectures that guests can have, by their Debian names. */
+export type GuestArch = 'amd64' | 'arm64';
+
 /** An image of the store; its files are never written again. */
 export interface StoredImage {
   name: string;
-  /** `sha256:...` over what it was built from and its root file system */
+  /** `sha256:...` of its root file system; a rebuild of the same name has another one */
   id: string;
-  arch: 'amd64' | 'arm64';
+  arch: GuestArch;
   distro: string;
   /** name in the kernel store */
   kernelName: string;
@@ -16,24 +19,35 @@ export interface StoredImage {
   createdAt: string;
 }
 
-/** A kernel of the store with what a boot needs. */
-export interface StoredKernel {
+/** A kernel of the store. */
+export interface KernelEntry {
   name: string;
   release: string;
-  arch: 'amd64' | 'arm64';
+  arch: GuestArch;
+  /** what the distribution ships: on amd64 a bzImage, on arm64 an Image */
   kernelPath: string;
+  /** the same kernel as an ELF file, for VMMs that load nothing else; absent when it could not be unpacked */
+  vmlinuxPath?: string;
   /** ext4 image with the content of `/lib/modules/<release>` */
   modulesPath: string;
-  /** our initramfs with this kernel's boot modules, made when missing */
-  initrdPath: string;
   diskBytes: number;
   createdAt: string;
 }
 
+/** A kernel with what a boot needs. */
+export interface StoredKernel extends KernelEntry {
+  /** our initramfs with this kernel's boot modules and the current agent */
+  initrdPath: string;
+  /** of the initramfs's bytes */
+  initrdSha256: string;
+}
+
 /**
- * Images as folders of the data directory, published by one rename; several daemons may share them.
+ * Images of the data directory, published by one rename; several daemons may share them. A name means one image at a time; an image that
+ * lost its name to a rebuild, or was deleted, stays whole for as long as a VM holds it.
  */
 export interface ImageStore {
+  /** Every image that has a name, by name; damaged ones are left out and logged. Removes what interrupted builds left. */
   list(): Promise<StoredImage[]>;
   /**
    * Finds an image and checks that its files have the recorded sizes.
@@ -42,22 +56,64 @@ export interface ImageStore {
    */
   get(name: string): Promise<StoredImage>;
   /**
-   * Builds the image `name` with its kernel. Callers of the same name at once, in this or another process, share one build. An interrupted
-   * build leaves nothing.
+   * Finds the image that a VM was made from, whatever its name means by now.
    *
-   * @throws {AppError} IMAGE_UNKNOWN when there is no recipe of that name; IMAGE_TOOL_MISSING naming the package; HOST_NO_SPACE before and during;
-   * IMAGE_BUILD_FAILED.
+   * @throws {AppError} as {@link get}.
+   */
+  getById(id: string): Promise<StoredImage>;
+  /**
+   * Keeps the image for as long as the folder `holderDir` exists: a VM's own folder, so that no crash can leave a hold behind. Idempotent.
+   *
+   * @throws {AppError} IMAGE_NOT_FOUND when it was removed meanwhile.
+   */
+  hold(id: string, holderDir: string, options: Abortable): Promise<void>;
+  /**
+   * Builds the image `name` with its kernel, or finds it built. Callers of the same name at once, in this or another process, share one
+   * build. An interrupted build leaves nothing. With `force` it is built although it is there; VMs keep the image they were made from.
+   *
+   * @throws {AppError} IMAGE_UNKNOWN when there is no recipe of that name; IMAGE_TOOL_MISSING naming the packages, IMAGE_NEEDS_SUBIDS and
+   * IMAGE_NEEDS_NAMESPACES with the fix, before anything is made; HOST_NO_SPACE before and during; IMAGE_BUILD_FAILED.
    */
   build(name: string, options: Abortable & { force: boolean; report: Report }): Promise<StoredImage>;
-  /** Removes an image. @throws {AppError} IMAGE_NOT_FOUND */
-  delete(name: string): Promise<void>;
+  /** Takes the name away, and the files too unless a VM holds them. @throws {AppError} IMAGE_NOT_FOUND */
+  delete(name: string, options: Abortable): Promise<void>;
+  /** Removes images that have neither a name nor a holder, and then kernels that no image has. Idempotent. */
+  prune(options: Abortable): Promise<void>;
   /** Names that {@link build} knows. */
   recipes(): readonly string[];
 }
 
 /** Kernels as folders of the data directory. */
 export interface KernelStore {
-  list(): Promise<StoredKernel[]>;
-  /** @throws {AppError} KERNEL_NOT_FOUND, KERNEL_DAMAGED */
+  list(): Promise<KernelEntry[]>;
+  /**
+   * Finds a kernel, checks that its files have the recorded sizes, and makes its initramfs when that is missing or older than the agent.
+   *
+   * @throws {AppError} KERNEL_NOT_FOUND, KERNEL_DAMAGED, AGENT_NOT_FOUND.
+   */
   get(name: string, options: Abortable): Promise<StoredKernel>;
+}
+
+/** A kernel package, unpacked; {@link KernelPublisher.publish} moves its files away. */
+export interface UnpackedKernel {
+  name: string;
+  release: string;
+  arch: GuestArch;
+  kernelPath: string;
+  configPath: string;
+  /** content of `/lib/modules/<release>`, depmod(8) done */
+  modulesTree: string;
+}
+
+/** The side of the kernel store that image builds use. */
+export interface KernelPublisher {
+  /**
+   * Makes a kernel of the store, whole or not at all. One of that name that is there and whole is kept, so that VMs and templates
+   * made with it stay valid.
+   *
+   * @throws {AppError} KERNEL_MODULES_MISSING when VMs cannot boot with it.
+   */
+  publish(kernel: UnpackedKernel, options: Abortable): Promise<void>;
+  /** Removes every kernel but those named, and what interrupted builds left. Idempotent. */
+  retainOnly(names: ReadonlySet<string>, options: Abortable): Promise<void>;
 }

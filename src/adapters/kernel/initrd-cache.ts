@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError, isErrno } from '../../base/errors.ts';
+import { buildInitramfs } from './initramfs/build-initramfs.ts';
+import { initrdName, isInitrdName, kernelLayout } from './layout.ts';
+
+/** An initramfs of the store. */
+export interface Initrd {
+  path: string;
+  sha256: string;
+}
+
+/** How long an initramfs with another agent is kept: another version of the program may share the store. */
+const KEEP_OTHERS_MS = 7 * 24 * 3600 * 1000;
+
+/**
+ * Makes the initramfs of kernels, once for each agent. What it made is remembered until the agent's file changes; the first request of a
+ * process always compares the bytes, so that a new version of the builder is noticed too.
+ */
+export class InitrdCache {
+  readonly #agentPath: string;
+  readonly #made = new Map<string, { agent: string; initrd: Initrd; sizeBytes: number }>();
+
+  constructor({ agentPath }: { agentPath: string }) {
+    this.#agentPath = agentPath;
+  }
+
+  /** @throws {AppError} AGENT_NOT_FOUND, and as {@link buildInitramfs}. */
+  async get(kernelDir: string, { release, signal }: Abortable & { release: string }): Promise<Initrd> {
+    const agent = await identity(this.#agentPath);
+    const known = this.#made.get(kernelDir);
+    if (known?.agent === agent && (await sizeOf(known.initrd.path)) === known.sizeBytes) return known.initrd;
+    const name = initrdName(await sha256Of(this.#agentPath));
+    const made = await buildInitramfs(
+      { agentPath: this.#agentPath, modulesDir: kernelLayout(kernelDir).bootModules, release },
+      { outPath: join(kernelDir, name), signal },
+    );
+    if (made.isNew) await removeOld(kernelDir, name);
+    const initrd = { path: made.path, sha256: made.sha256 };
+    this.#made.set(kernelDir, { agent, initrd, sizeBytes: made.sizeBytes });
+    return initrd;
+  }
+}
+
+async function identity(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs } = await stat(path, { bigint: true });
+    return `${ino} ${size} ${mtimeNs}`;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    throw new AppError('AGENT_NOT_FOUND', `Cannot find the guest agent: "${path}" does not exist`, {
+      hint: 'install banger again; in a checkout, run: npm run setup',
+      details: { path },
+      cause: error,
+    });
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+async function sha256Of(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+}
+
+async function removeOld(dir: string, keep: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (name === keep || !isInitrdName(name)) continue;
+    const path = join(dir, name);
+    if (Date.now() - (await stat(path)).mtimeMs > KEEP_OTHERS_MS) await rm(path, { force: true });
+  }
+}

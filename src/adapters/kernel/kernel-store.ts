@@ -1,0 +1,167 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { syncFolder } from '../../base/atomic-file.ts';
+import { AppError, isAppError, isErrno } from '../../base/errors.ts';
+import { lock } from '../../base/file-lock.ts';
+import type { Logger } from '../../base/log.ts';
+import { toolEnv, type Variables } from '../../base/programs.ts';
+import { checkRecordedFiles } from '../../base/recorded-files.ts';
+import { openStaging, sweepStaging } from '../../base/staging.ts';
+import type {
+  GuestArch,
+  KernelEntry,
+  KernelPublisher,
+  KernelStore,
+  StoredKernel,
+  UnpackedKernel,
+} from '../../core/ports/images.ts';
+import { InitrdCache } from './initrd-cache.ts';
+import { KERNEL_FILES, kernelLayout, kernelLock, kernelStaging } from './layout.ts';
+import { KERNEL_NAME, kernelDamaged, parseKernelManifest } from './manifest-schema.ts';
+import { stageKernel } from './stage-kernel.ts';
+
+/** What the kernel store stands on. */
+export interface KernelStoreOptions {
+  kernelsDir: string;
+  /** the static guest agent for each architecture; the file need not exist */
+  agentPath: (arch: GuestArch) => string;
+  /** this process's user id */
+  uid: number;
+  /** the caller's environment, of which tools get what {@link toolEnv} keeps */
+  env: Variables;
+  log: Logger;
+}
+
+const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
+
+/** Kernels as folders; `layout.ts` shows the files. */
+export class FsKernelStore implements KernelStore, KernelPublisher {
+  readonly #options: KernelStoreOptions;
+  readonly #initrds = new Map<GuestArch, InitrdCache>();
+
+  constructor(options: KernelStoreOptions) {
+    this.#options = options;
+  }
+
+  async list(): Promise<KernelEntry[]> {
+    const entries: KernelEntry[] = [];
+    for (const name of await this.#names()) {
+      try {
+        entries.push(await this.#read(name));
+      } catch (error) {
+        if (!isAppError(error, 'KERNEL_DAMAGED', 'KERNEL_NOT_FOUND')) throw error;
+        this.#options.log.warn('a kernel is left out', { kernel: name, error });
+      }
+    }
+    return entries;
+  }
+
+  async get(name: string, { signal }: Abortable): Promise<StoredKernel> {
+    const entry = await this.#read(name);
+    const initrd = await this.#initrdsOf(entry.arch).get(this.#dirOf(name), {
+      release: entry.release,
+      signal,
+    });
+    return { ...entry, initrdPath: initrd.path, initrdSha256: initrd.sha256 };
+  }
+
+  async publish(kernel: UnpackedKernel, { signal }: Abortable): Promise<void> {
+    const { kernelsDir, uid, env, log } = this.#options;
+    await mkdir(kernelsDir, { recursive: true });
+    using _held = await lock(kernelLock(kernelsDir), { signal });
+    if (await this.#isWhole(kernel.name)) return;
+    await sweepStaging(kernelStaging(kernelsDir), staging);
+    await using folder = await openStaging(kernelStaging(kernelsDir), staging);
+    const ready = join(folder.dir, 'ready');
+    await mkdir(ready, { mode: 0o755 });
+    await stageKernel(kernel, ready, { signal, uid, env: toolEnv(env), log });
+    await this.#moveAway(kernel.name, join(folder.dir, 'damaged'));
+    await rename(ready, this.#dirOf(kernel.name));
+    await syncFolder(kernelsDir);
+  }
+
+  async retainOnly(names: ReadonlySet<string>, { signal }: Abortable): Promise<void> {
+    const { kernelsDir } = this.#options;
+    const unused = (await this.#names()).filter((name) => !names.has(name));
+    await sweepStaging(kernelStaging(kernelsDir), staging);
+    if (unused.length === 0) return;
+    using _held = await lock(kernelLock(kernelsDir), { signal });
+    await using folder = await openStaging(kernelStaging(kernelsDir), staging);
+    for (const name of unused) await this.#moveAway(name, join(folder.dir, name));
+  }
+
+  #initrdsOf(arch: GuestArch): InitrdCache {
+    const known = this.#initrds.get(arch);
+    if (known) return known;
+    const made = new InitrdCache({ agentPath: this.#options.agentPath(arch) });
+    this.#initrds.set(arch, made);
+    return made;
+  }
+
+  #dirOf(name: string): string {
+    return join(this.#options.kernelsDir, name);
+  }
+
+  async #names(): Promise<string[]> {
+    try {
+      const entries = await readdir(this.#options.kernelsDir, { withFileTypes: true });
+      return entries
+        .filter((e) => e.isDirectory() && KERNEL_NAME.test(e.name))
+        .map((e) => e.name)
+        .sort();
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+
+  async #read(name: string): Promise<KernelEntry> {
+    const layout = kernelLayout(this.#dirOf(name));
+    const manifest = parseKernelManifest(await this.#manifestText(name), name);
+    const { problem, diskBytes } = await checkRecordedFiles(layout.dir, manifest.files);
+    if (problem) throw kernelDamaged(name, problem);
+    const hasVmlinux = Object.hasOwn(manifest.files, KERNEL_FILES.vmlinux);
+    return {
+      name,
+      release: manifest.release,
+      arch: manifest.arch,
+      kernelPath: layout.vmlinuz,
+      ...(hasVmlinux ? { vmlinuxPath: layout.vmlinux } : {}),
+      modulesPath: layout.modules,
+      diskBytes,
+      createdAt: manifest.createdAt,
+    };
+  }
+
+  async #manifestText(name: string): Promise<string> {
+    try {
+      // The name may be a user's word; a path in it would leave the store.
+      if (KERNEL_NAME.test(name)) return await readFile(kernelLayout(this.#dirOf(name)).manifest, 'utf8');
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    }
+    throw new AppError('KERNEL_NOT_FOUND', `Cannot find kernel "${name}": the store has none of that name`, {
+      hint: 'kernels come with images; build the image again: banger image build NAME --force',
+      details: { kernel: name },
+    });
+  }
+
+  async #isWhole(name: string): Promise<boolean> {
+    try {
+      await this.#read(name);
+      return true;
+    } catch (error) {
+      if (isAppError(error, 'KERNEL_NOT_FOUND', 'KERNEL_DAMAGED')) return false;
+      throw error;
+    }
+  }
+
+  async #moveAway(name: string, to: string): Promise<void> {
+    try {
+      await rename(this.#dirOf(name), to);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+
+/**
+ * A kernel in the store. All but the initramfs is written once:
+ *
+ *     <kernelsDir>/
+ *       <name>/
+ *         manifest.json
+ *         vmlinuz             what the distribution ships
+ *         vmlinux             the ELF file inside, where it could be unpacked
+ *         config              options it was built with
+ *         modules.ext4        all of /lib/modules/<release>
+ *         boot-modules/       modules.dep, modules.builtin and the modules of the initramfs
+ *         initrd-<hash>.img   initramfs with the agent of that hash; made when needed
+ *       .staging/             kernels that are being made (base/staging.ts)
+ *       .lock                 held while kernels come and go
+ */
+export interface KernelLayout {
+  dir: string;
+  manifest: string;
+  vmlinuz: string;
+  vmlinux: string;
+  config: string;
+  modules: string;
+  bootModules: string;
+}
+
+/** Names of the files of the kernel in `dir`. */
+export function kernelLayout(dir: string): KernelLayout {
+  return {
+    dir,
+    manifest: join(dir, KERNEL_FILES.manifest),
+    vmlinuz: join(dir, KERNEL_FILES.vmlinuz),
+    vmlinux: join(dir, KERNEL_FILES.vmlinux),
+    config: join(dir, KERNEL_FILES.config),
+    modules: join(dir, KERNEL_FILES.modules),
+    bootModules: join(dir, 'boot-modules'),
+  };
+}
+
+/** Names of the plain files of a kernel. */
+export const KERNEL_FILES = {
+  manifest: 'manifest.json',
+  vmlinuz: 'vmlinuz',
+  vmlinux: 'vmlinux',
+  config: 'config',
+  modules: 'modules.ext4',
+} as const;
+
+/** Name of the initramfs with the agent of the hash `agentSha256`. */
+export function initrdName(agentSha256: string): string {
+  return `initrd-${agentSha256.slice(0, 16)}.img`;
+}
+
+/** True for what {@link initrdName} makes. */
+export function isInitrdName(name: string): boolean {
+  return /^initrd-[0-9a-f]{16}\.img$/.test(name);
+}
+
+/** Folder of kernels that are being made. */
+export function kernelStaging(kernelsDir: string): string {
+  return join(kernelsDir, '.staging');
+}
+
+/** Lock that is held while kernels come and go. */
+export function kernelLock(kernelsDir: string): string {
+  return join(kernelsDir, '.lock');
+}

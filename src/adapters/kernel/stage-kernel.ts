@@ -1,0 +1,75 @@
+import { constants, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { writeFileAtomic } from '../../base/atomic-file.ts';
+import { isAppError } from '../../base/errors.ts';
+import { packExt4 } from '../../base/ext4-image.ts';
+import type { Logger } from '../../base/log.ts';
+import { recordSizes } from '../../base/recorded-files.ts';
+import type { UnpackedKernel } from '../../core/ports/images.ts';
+import { bootModules } from './initramfs/boot-modules.ts';
+import { KERNEL_FILES, kernelLayout } from './layout.ts';
+import type { KernelManifest } from './manifest-schema.ts';
+import { extractVmlinux } from './vmlinux.ts';
+
+/** What {@link stageKernel} needs besides the kernel. */
+export interface StageOptions extends Abortable {
+  uid: number;
+  env: NodeJS.ProcessEnv;
+  log: Logger;
+}
+
+/**
+ * Makes all files of a kernel of the store in the empty folder `dir`, the manifest last.
+ *
+ * @throws {AppError} KERNEL_MODULES_MISSING when VMs cannot boot with it.
+ */
+export async function stageKernel(kernel: UnpackedKernel, dir: string, options: StageOptions): Promise<void> {
+  const { signal, uid, env } = options;
+  const layout = kernelLayout(dir);
+  await copyBootModules(kernel, layout.bootModules);
+  await copyFile(kernel.kernelPath, layout.vmlinuz, constants.COPYFILE_FICLONE);
+  await copyFile(kernel.configPath, layout.config, constants.COPYFILE_FICLONE);
+  const hasVmlinux = await unpackVmlinux(layout.vmlinuz, layout.vmlinux, options.log);
+  signal.throwIfAborted();
+  const modules = { treeDir: kernel.modulesTree, imagePath: layout.modules, label: 'modules' };
+  await packExt4({ ...modules, freeBytes: 0, journalMib: 0, uid, env }, { signal });
+  const { vmlinuz, vmlinux, config, modules: modulesFile } = KERNEL_FILES;
+  const files = [vmlinuz, config, modulesFile, ...(hasVmlinux ? [vmlinux] : [])];
+  const manifest: KernelManifest = {
+    format: 1,
+    name: kernel.name,
+    release: kernel.release,
+    arch: kernel.arch,
+    createdAt: new Date().toISOString(),
+    files: await recordSizes(dir, files),
+  };
+  await writeFileAtomic(layout.manifest, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
+}
+
+/** Copies the modules that an initramfs needs, at their paths, and depmod's lists, which tell what each needs. */
+async function copyBootModules({ modulesTree, release }: UnpackedKernel, to: string): Promise<void> {
+  const picked = await bootModules({ modulesDir: modulesTree, release });
+  const paths = ['modules.dep', 'modules.builtin', ...picked.map(({ path }) => path)];
+  for (const path of paths) {
+    await mkdir(dirname(join(to, path)), { recursive: true });
+    await copyFile(join(modulesTree, path), join(to, path));
+  }
+}
+
+/** A kernel that cannot be unpacked is no fault: only some VMMs want the ELF file. */
+async function unpackVmlinux(from: string, to: string, log: Logger): Promise<boolean> {
+  try {
+    const vmlinux = await extractVmlinux(await readFile(from));
+    if (vmlinux) await writeFile(to, vmlinux, { mode: 0o644 });
+    return vmlinux !== undefined;
+  } catch (error) {
+    if (!isAppError(error, 'KERNEL_FORMAT_DAMAGED') && !isZlibError(error)) throw error;
+    log.warn('the ELF kernel could not be unpacked', { path: from, error });
+    return false;
+  }
+}
+
+function isZlibError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(Z_|ZSTD_|ERR_)/.test(String(error.code));
+}

@@ -1,0 +1,39 @@
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+
+/** Variables of an environment. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Where mkfs.ext4 and others are on systems that leave them out of an ordinary user's PATH. */
+const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+/** What a system tool is given: this user's way to the network, and nothing else that could find its way into what the tool makes. */
+const KEPT = /^(HOME|USER|LOGNAME|(http|https|ftp|all|no)_proxy)$/i;
+
+/**
+ * The environment for system tools, made from the caller's: `PATH` with the system folders, messages in English, the proxies, and nothing
+ * else.
+ */
+export function toolEnv(env: Variables): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => KEPT.test(name));
+  return { ...Object.fromEntries(kept), PATH: systemPath(env), LC_ALL: 'C.UTF-8' };
+}
+
+/** `PATH` of `env` and the system folders that it lacks. */
+export function systemPath(env: Variables): string {
+  const folders = (env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin').split(delimiter).filter(Boolean);
+  return [...new Set([...folders, ...SYSTEM_FOLDERS])].join(delimiter);
+}
+
+/** The first executable file `name` on the PATH of `env`, if any. */
+export async function findProgram(name: string, env: Variables): Promise<string | undefined> {
+  for (const folder of systemPath(env).split(delimiter)) {
+    const path = join(folder, name);
+    const found = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return path;
+  }
+  return undefined;
+}

@@ -1,0 +1,44 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from './errors.ts';
+
+/** File names of a folder, and the bytes that each had when it was made. */
+export type RecordedSizes = Readonly<Record<string, number>>;
+
+/** What became of recorded files. */
+export interface RecordedFiles {
+  /** what is wrong with the first bad one, for people; absent when all are as recorded */
+  problem?: string;
+  /** what they take on disk; sparse files take less than their size */
+  diskBytes: number;
+}
+
+/** Compares the files of `dir` with their recorded sizes; reads no content. */
+export async function checkRecordedFiles(dir: string, sizes: RecordedSizes): Promise<RecordedFiles> {
+  let diskBytes = 0;
+  for (const [name, wanted] of Object.entries(sizes)) {
+    const path = join(dir, name);
+    const found = await statIfThere(path);
+    if (!found?.isFile()) return { problem: `"${path}" is missing`, diskBytes };
+    if (found.size !== wanted) {
+      return { problem: `"${path}" has ${found.size} bytes instead of ${wanted}`, diskBytes };
+    }
+    diskBytes += found.blocks * 512;
+  }
+  return { diskBytes };
+}
+
+/** Sizes of the files `names` of `dir`, to be recorded. */
+export async function recordSizes(dir: string, names: readonly string[]): Promise<RecordedSizes> {
+  const sizes = names.map(async (name) => [name, (await stat(join(dir, name))).size] as const);
+  return Object.fromEntries(await Promise.all(sizes));
+}
+
+async function statIfThere(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openStaging, sweepStaging } from './staging.ts';
+
+const options = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
+
+async function newArea(): Promise<string> {
+  return join(await mkdtemp(join(tmpdir(), 'staging-')), 'area');
+}
+
+test('disposing removes the folder, its content and its lock', async () => {
+  const area = await newArea();
+  {
+    await using staging = await openStaging(area, options);
+    await writeFile(join(staging.dir, 'half'), 'x');
+    assert.ok((await readdir(staging.dir)).includes('half'));
+  }
+  assert.deepEqual(await readdir(area), []);
+});
+
+test('a sweep leaves a folder whose owner lives', async () => {
+  const area = await newArea();
+  await using staging = await openStaging(area, options);
+  await sweepStaging(area, options);
+  assert.deepEqual(await readdir(staging.dir), []);
+});
+
+test('a sweep removes what a killed process left', async () => {
+  const area = await newArea();
+  const script = `
+    import { writeFileSync } from 'node:fs';
+    import { openStaging } from ${JSON.stringify(import.meta.resolve('./staging.ts'))};
+    const staging = await openStaging(${JSON.stringify(area)}, { removeTree: async () => {} });
+    writeFileSync(staging.dir + '/half', 'x');
+    process.kill(process.pid, 'SIGKILL');`;
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script]);
+  assert.equal(child.signal, 'SIGKILL', child.stderr.toString());
+  assert.ok((await readdir(area)).length >= 2);
+  await sweepStaging(area, options);
+  assert.deepEqual(await readdir(area), []);
+});
+
+test('a sweep removes a folder that has lost its lock file', async () => {
+  const area = await newArea();
+  await mkdir(join(area, 'orphan'), { recursive: true });
+  await sweepStaging(area, options);
+  assert.deepEqual(await readdir(area), []);
+});
+
+test('a sweep of an area that was never made does nothing', async () => {
+  await sweepStaging(await newArea(), options);
+});
