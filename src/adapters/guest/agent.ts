@@ -1,0 +1,173 @@
+import type http2 from 'node:http2';
+import type { Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { z } from 'zod';
+import type { Abortable } from '../../base/abort.ts';
+import { type AppError, isErrno } from '../../base/errors.ts';
+import type { GuestAgent } from '../../core/ports/guest.ts';
+import type { ExecStart, GuestHealth, GuestPort, GuestStats, Personalisation } from '../../protocol/guest.ts';
+import { emptyAnswer, healthAnswer, parseJson, portsAnswer, statsAnswer, unpackedAnswer } from './answers.ts';
+import { brokenProtocol, lost } from './errors.ts';
+import { type RunResult, runOver } from './run.ts';
+import { GuestStream } from './stream.ts';
+
+/** Longest JSON answer that is read. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+interface Request {
+  /** for errors: "unpack files in the guest" */
+  action: string;
+  method: 'GET' | 'POST' | 'PUT';
+  path: string;
+  hasBody?: boolean;
+  endsWithTrailers?: boolean;
+}
+
+/** {@link GuestAgent} over an HTTP/2 session with the agent, which it owns from now on. */
+export class Http2GuestAgent implements GuestAgent {
+  readonly closed: Promise<void>;
+  readonly #session: http2.ClientHttp2Session;
+  #failure: Error | undefined;
+
+  constructor(session: http2.ClientHttp2Session) {
+    this.#session = session;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    session.on('error', (error) => {
+      this.#failure = error;
+    });
+    session.on('close', () => resolve());
+  }
+
+  health(options: Abortable): Promise<GuestHealth> {
+    const request: Request = { action: 'ask the guest for its health', method: 'GET', path: '/health' };
+    return this.#ask(request, healthAnswer, options);
+  }
+
+  ready(options: Abortable): Promise<GuestHealth> {
+    const request: Request = { action: 'wait until the guest is ready', method: 'GET', path: '/ready' };
+    return this.#ask(request, healthAnswer, options);
+  }
+
+  async exec(options: Abortable): Promise<Duplex> {
+    return this.#open(
+      { action: 'run a command in the guest', method: 'POST', path: '/exec', hasBody: true },
+      options,
+    );
+  }
+
+  async run(
+    spec: ExecStart,
+    options: Abortable & { input?: Readable | Buffer; maxOutputBytes?: number },
+  ): Promise<RunResult> {
+    const stream = await this.exec(options);
+    return await runOver(stream, spec, {
+      ...options,
+      maxOutputBytes: options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
+    });
+  }
+
+  async putTar(
+    guestPath: string,
+    tar: Readable,
+    options: Abortable & { owner?: 'root' | 'archive' },
+  ): Promise<{ entries: number; bytes: number }> {
+    const action = `unpack files at "${guestPath}" in the guest`;
+    const path = `/tar?path=${encodeURIComponent(guestPath)}&owner=${options.owner ?? 'root'}`;
+    const stream = this.#open({ action, method: 'PUT', path, hasBody: true }, options);
+    // Whichever side fails ends the other, and the stream then has the error.
+    pipeline(tar, stream).catch(() => {});
+    return await this.#answer(stream, action, unpackedAnswer);
+  }
+
+  async getTar(guestPath: string, options: Abortable): Promise<Readable> {
+    const action = `read "${guestPath}" from the guest`;
+    const path = `/tar?path=${encodeURIComponent(guestPath)}`;
+    const stream = this.#open({ action, method: 'GET', path, endsWithTrailers: true }, options);
+    await stream.accepted;
+    return stream;
+  }
+
+  async personalise(personalisation: Personalisation, options: Abortable): Promise<void> {
+    const action = 'personalise the guest';
+    const stream = this.#open({ action, method: 'POST', path: '/personalise', hasBody: true }, options);
+    stream.end(JSON.stringify(personalisation));
+    await this.#answer(stream, action, emptyAnswer);
+  }
+
+  async ports(options: Abortable): Promise<GuestPort[]> {
+    const request: Request = { action: 'list the ports of the guest', method: 'GET', path: '/ports' };
+    return (await this.#ask(request, portsAnswer, options)).ports;
+  }
+
+  async tcp(port: number, options: Abortable): Promise<Duplex> {
+    const action = `connect to port ${port} of the guest`;
+    const stream = this.#open({ action, method: 'POST', path: `/tcp?port=${port}`, hasBody: true }, options);
+    await stream.accepted;
+    return stream;
+  }
+
+  stats(options: Abortable): Promise<GuestStats> {
+    const request: Request = { action: 'measure the guest', method: 'GET', path: '/stats' };
+    return this.#ask(request, statsAnswer, options);
+  }
+
+  async sync(options: Abortable): Promise<void> {
+    const request: Request = { action: "write the guest's disks", method: 'POST', path: '/sync' };
+    await this.#ask(request, emptyAnswer, options);
+  }
+
+  async powerOff(options: Abortable): Promise<void> {
+    const request: Request = { action: 'power the guest off', method: 'POST', path: '/poweroff' };
+    await this.#ask(request, emptyAnswer, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#session.destroy();
+    await this.closed;
+  }
+
+  /** A request without a body whose answer is JSON. */
+  async #ask<T>(request: Request, schema: z.ZodType<T>, options: Abortable): Promise<T> {
+    return await this.#answer(this.#open(request, options), request.action, schema);
+  }
+
+  async #answer<T>(stream: GuestStream, action: string, schema: z.ZodType<T>): Promise<T> {
+    await stream.accepted;
+    const body = await stream.collect(MAX_ANSWER_BYTES);
+    const parsed = schema.safeParse(parseJson(body.toString()));
+    if (!parsed.success) throw brokenProtocol(action, 'what it must not', parsed.error);
+    return parsed.data;
+  }
+
+  /** @throws {AppError} GUEST_LOST when there is no link any more; the abort reason when the signal is aborted already. */
+  #open(request: Request, { signal }: Abortable): GuestStream {
+    signal.throwIfAborted();
+    if (this.#isGone()) throw this.#whyGone(request.action);
+    const hasBody = request.hasBody === true;
+    const stream = this.#session.request(
+      { ':method': request.method, ':path': request.path },
+      { endStream: !hasBody },
+    );
+    return new GuestStream(stream, {
+      signal,
+      action: request.action,
+      hasBody,
+      endsWithTrailers: request.endsWithTrailers === true,
+      whyGone: () => (this.#isGone() ? this.#whyGone(request.action) : undefined),
+    });
+  }
+
+  #isGone(): boolean {
+    return this.#session.destroyed || this.#session.closed;
+  }
+
+  /** A session ends with one of these codes when what came was no HTTP/2, and with a socket's or none when the guest went away. */
+  #whyGone(action: string): AppError {
+    return isErrno(this.#failure, 'ERR_HTTP2_ERROR', 'ERR_HTTP2_SESSION_ERROR')
+      ? brokenProtocol(action, 'what is not HTTP/2', this.#failure)
+      : lost(action, this.#failure);
+  }
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { printable } from '../../base/errors.ts';
+import type { GuestHealth, GuestPort, GuestStats } from '../../protocol/guest.ts';
+
+/*
+ * The guest's answers. The guest is not trusted: text is bounded and loses its control characters, numbers are whole and bounded.
+ */
+
+const text = z.string().max(1024).transform(printable);
+const count = z.int().nonnegative();
+
+export const healthAnswer: z.ZodType<GuestHealth> = z.object({
+  generation: count,
+  version: text,
+  bootId: text,
+  uptimeMs: count,
+  init: z.enum(['systemd', 'agent']),
+  ready: z.boolean(),
+});
+
+const port: z.ZodType<GuestPort> = z
+  .object({
+    proto: z.enum(['tcp', 'udp']),
+    address: z.union([z.ipv4(), z.ipv6()]),
+    port: z.int().min(1).max(65535),
+    pid: z.int().positive().optional(),
+    process: text.optional(),
+  })
+  .transform(({ pid, process, ...rest }) => ({
+    ...rest,
+    ...(pid === undefined ? {} : { pid }),
+    ...(process === undefined ? {} : { process }),
+  }));
+
+export const portsAnswer: z.ZodType<{ ports: GuestPort[] }> = z.object({ ports: z.array(port) });
+
+export const statsAnswer: z.ZodType<GuestStats> = z.object({
+  cpu: z.object({ count, busyMs: count, totalMs: count, load1: z.number().nonnegative() }),
+  memory: z.object({ totalBytes: count, availableBytes: count }),
+  disks: z.array(z.object({ mount: text, totalBytes: count, usedBytes: count })).max(16),
+});
+
+export const unpackedAnswer = z.object({ entries: count, bytes: count });
+
+export const emptyAnswer = z.object({});
+
+const refusal = z.object({ code: z.string().max(64), message: z.string().max(8192) });
+
+/** Reads the body of an answer that is not 200; undefined when it is not one of ours. */
+export function parseRefusal(body: string): { code: string; message: string } | undefined {
+  const value = parseJson(body);
+  return value === undefined ? undefined : refusal.safeParse(value).data;
+}
+
+/** The JSON value in `body`; undefined when it is none. */
+export function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
+  }
+}

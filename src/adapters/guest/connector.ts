@@ -1,0 +1,106 @@
+import http2 from 'node:http2';
+import net from 'node:net';
+import { type Abortable, onAbort, poll } from '../../base/abort.ts';
+import { isAppError, isErrno, unreachable as neverReached } from '../../base/errors.ts';
+import type { GuestAgent, GuestConnector, GuestEndpoint } from '../../core/ports/guest.ts';
+import { Http2GuestAgent } from './agent.ts';
+import { unreachable } from './errors.ts';
+import { meet } from './hello.ts';
+
+/** How often a socket that is not there yet is tried again: a VMM makes it when it starts. */
+const CONNECT_EVERY_MS = 10;
+
+/** Windows and frame size as the protocol says. */
+const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
+const LINK_WINDOW_BYTES = 16 * 1024 * 1024;
+const MAX_FRAME_BYTES = 1024 * 1024;
+
+/** Answers have a handful of short headers. */
+const MAX_HEADER_LIST_BYTES = 16 * 1024;
+
+/** Most that the library may hold for one link, in its unit (MB): more than the link's windows in both directions. */
+const MAX_SESSION_MEMORY_MB = 64;
+
+/** Makes the connector. */
+export function createGuestConnector(): GuestConnector {
+  return { connect };
+}
+
+async function connect(
+  endpoint: GuestEndpoint,
+  { signal, helloDeadlineMs }: Abortable & { helloDeadlineMs: number },
+): Promise<GuestAgent> {
+  const startedAt = performance.now();
+  const socket = await openSocket(endpoint, { signal, deadlineMs: helloDeadlineMs });
+  try {
+    const deadlineMs = helloDeadlineMs - (performance.now() - startedAt);
+    await meet(socket, { signal, deadlineMs, endpoint: endpoint.path });
+    return new Http2GuestAgent(startSession(socket));
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+async function openSocket(
+  endpoint: GuestEndpoint,
+  { signal, deadlineMs }: Abortable & { deadlineMs: number },
+): Promise<net.Socket> {
+  switch (endpoint.kind) {
+    case 'unix': {
+      const { path } = endpoint;
+      let refusal: unknown;
+      const attempt = async (): Promise<net.Socket | undefined> => {
+        try {
+          return await openUnixSocket(path, { signal });
+        } catch (error) {
+          // Not there, nobody listens, or too many wait: all of that passes.
+          if (!isErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN')) throw error;
+          refusal = error;
+          return undefined;
+        }
+      };
+      try {
+        return await poll(attempt, { everyMs: CONNECT_EVERY_MS, deadlineMs, what: path, signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        const state = isAppError(error, 'WAIT_TIMEOUT')
+          ? `nothing listens there after ${deadlineMs / 1000} s`
+          : 'the socket cannot be opened';
+        throw unreachable(path, state, refusal ?? error);
+      }
+    }
+    default:
+      return neverReached(endpoint.kind, 'endpoint');
+  }
+}
+
+async function openUnixSocket(path: string, { signal }: Abortable): Promise<net.Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
+  const socket = net.connect({ path });
+  // For the socket's whole life: whoever uses it hears of its end through 'close' too.
+  socket.on('error', reject);
+  socket.once('connect', () => resolve(socket));
+  using _abort = onAbort(signal, () => reject(signal.reason));
+  try {
+    return await promise;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+function startSession(socket: net.Socket): http2.ClientHttp2Session {
+  const session = http2.connect('http://guest', {
+    createConnection: () => socket,
+    maxSessionMemory: MAX_SESSION_MEMORY_MB,
+    settings: {
+      enablePush: false,
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      maxFrameSize: MAX_FRAME_BYTES,
+      maxHeaderListSize: MAX_HEADER_LIST_BYTES,
+    },
+  });
+  session.once('connect', () => session.setLocalWindowSize(LINK_WINDOW_BYTES));
+  return session;
+}

@@ -1,0 +1,26 @@
+import { AppError, printable } from '../../base/errors.ts';
+
+/** Nothing answered the hello. `endpoint` is for people. */
+export function unreachable(endpoint: string, state: string, cause?: unknown): AppError {
+  return new AppError('GUEST_UNREACHABLE', `Cannot reach the guest agent at "${endpoint}": ${state}`, {
+    hint: "the VM's console shows what the guest does: banger vm logs NAME",
+    cause,
+  });
+}
+
+/** The link ended before the guest had answered. */
+export function lost(action: string, cause?: unknown): AppError {
+  return new AppError('GUEST_LOST', `Cannot ${action}: the link to the guest was lost`, { cause });
+}
+
+/** The guest answered what it must not. */
+export function brokenProtocol(action: string, what: string, cause?: unknown): AppError {
+  return new AppError('GUEST_PROTOCOL', `Cannot ${action}: the guest answered ${what}`, { cause });
+}
+
+/** The agent refused; `guestCode` and `message` are its own words, and not trusted. */
+export function refused(action: string, answer: { status: number; code: string; message: string }): AppError {
+  return new AppError('GUEST_FAILED', `Cannot ${action}: ${printable(answer.message)}`, {
+    details: { guestCode: printable(answer.code), status: answer.status },
+  });
+}

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type Abortable, onAbort } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { AGENT_GENERATION } from '../../protocol/guest.ts';
+import { unreachable } from './errors.ts';
+
+/** Pause before the second hello, doubled for each further one up to the longest: a booting guest may have no reader yet. */
+const FIRST_RESEND_MS = 250;
+const LONGEST_RESEND_MS = 4000;
+
+/**
+ * Line feeds in front of every hello but the first. The agent may be inside of a frame of HTTP/2 that an earlier host left half-sent;
+ * they are more than the rest of the longest one, header and all, and not a header themselves.
+ */
+const PADDING = Buffer.alloc(16 * 1024 + 9, '\n');
+
+/** Longest hello: `BANGER/` and nine digits, a space, 32 digits, a line feed. */
+const LONGEST_HELLO_BYTES = 50;
+
+/**
+ * Meets the agent on a fresh socket: sends hellos until the latest one is echoed, and discards everything before that. The socket
+ * is paused afterwards, and what followed the echo is in its buffer.
+ *
+ * @throws {AppError} GUEST_UNREACHABLE after `deadlineMs` or when the socket ends; GUEST_GENERATION when the agent speaks another
+ * generation. The socket is the caller's to close.
+ */
+export async function meet(
+  socket: Socket,
+  { signal, deadlineMs, endpoint }: Abortable & { deadlineMs: number; endpoint: string },
+): Promise<void> {
+  signal.throwIfAborted();
+  const { promise: met, resolve, reject } = Promise.withResolvers<void>();
+  const echo = new EchoFinder();
+  let resendMs = FIRST_RESEND_MS;
+  let resend: NodeJS.Timeout | undefined;
+
+  const say = (padding: Buffer[]): void => {
+    const nonce = randomBytes(16).toString('hex');
+    echo.expect(nonce);
+    socket.write(Buffer.concat([...padding, Buffer.from(`BANGER/${AGENT_GENERATION} ${nonce}\n`)]));
+    resend = setTimeout(() => say([PADDING]), resendMs);
+    resendMs = Math.min(2 * resendMs, LONGEST_RESEND_MS);
+  };
+  const listen = (chunk: Buffer): void => {
+    const found = echo.push(chunk);
+    if (found === undefined) return;
+    socket.pause();
+    if (found.rest.length > 0) socket.unshift(found.rest);
+    if (found.generation === AGENT_GENERATION) resolve();
+    else reject(otherGeneration(endpoint, found.generation));
+  };
+  const end = (cause?: Error): void => reject(unreachable(endpoint, 'the connection was closed', cause));
+  const atClose = (): void => end();
+  const deadline = setTimeout(
+    () => reject(unreachable(endpoint, `no answer within ${deadlineMs / 1000} s`)),
+    deadlineMs,
+  );
+  using _abort = onAbort(signal, () => reject(signal.reason));
+  socket.on('data', listen).on('error', end).on('close', atClose).on('end', atClose);
+  try {
+    say([]);
+    await met;
+  } finally {
+    clearTimeout(deadline);
+    clearTimeout(resend);
+    socket.off('data', listen).off('error', end).off('close', atClose).off('end', atClose);
+  }
+}
+
+/** Finds the echo of the latest nonce in a stream that may hold anything before it. */
+export class EchoFinder {
+  #nonce = '';
+  #tail: Buffer = Buffer.alloc(0);
+
+  /** From now on only an echo of `nonce` counts. */
+  expect(nonce: string): void {
+    this.#nonce = nonce;
+  }
+
+  /** Takes the next chunk; returns the generation in the echo and what followed it once the echo has come. */
+  push(chunk: Buffer): { generation: number; rest: Buffer } | undefined {
+    const seen = Buffer.concat([this.#tail, chunk]);
+    const ending = ` ${this.#nonce}\n`;
+    for (let at = seen.indexOf(ending); at >= 0; at = seen.indexOf(ending, at + 1)) {
+      const before = seen.subarray(Math.max(0, at - LONGEST_HELLO_BYTES), at).toString('latin1');
+      const digits = /BANGER\/([0-9]{1,9})$/.exec(before)?.[1];
+      if (digits !== undefined)
+        return { generation: Number(digits), rest: seen.subarray(at + ending.length) };
+    }
+    this.#tail = Buffer.from(seen.subarray(-LONGEST_HELLO_BYTES));
+    return undefined;
+  }
+}
+
+function otherGeneration(endpoint: string, generation: number): AppError {
+  return new AppError(
+    'GUEST_GENERATION',
+    `Cannot talk to the guest agent at "${endpoint}": it speaks generation ${generation}, this program ${AGENT_GENERATION}`,
+    {
+      hint: 'stop the VM and start it again, which gives it the agent of this version',
+      details: { generation },
+    },
+  );
+}

@@ -1,0 +1,83 @@
+import type { Duplex, Readable } from 'node:stream';
+import { AppError } from '../../base/errors.ts';
+import { ExecEventDecoder } from '../../protocol/exec-events.ts';
+import { encodeJsonFrame, FRAME } from '../../protocol/exec-frames.ts';
+import { ExecStdin } from '../../protocol/exec-stdin.ts';
+import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
+import { brokenProtocol, refused } from './errors.ts';
+
+const ACTION = 'run a command in the guest';
+
+/** How a command ended, and all that it said. */
+export interface RunResult {
+  exit: ExecExit;
+  stdout: Buffer;
+  stderr: Buffer;
+}
+
+/** Runs a command over a fresh exec stream, which is over in any case when this returns. */
+export async function runOver(
+  stream: Duplex,
+  spec: ExecStart,
+  options: { input?: Readable | Buffer; maxOutputBytes: number },
+): Promise<RunResult> {
+  const stdin = new ExecStdin(stream);
+  stream.write(encodeJsonFrame(FRAME.start, spec));
+  const sending = send(stdin, options.input);
+  // An input that fails fails the whole, and its error is what the loop below then throws.
+  sending.catch((error: Error) => stream.destroy(error));
+  try {
+    return await receive(stream, stdin, options.maxOutputBytes);
+  } finally {
+    stdin.close();
+    stream.destroy();
+  }
+}
+
+async function send(stdin: ExecStdin, input: Readable | Buffer | undefined): Promise<void> {
+  if (Buffer.isBuffer(input)) await stdin.write(input);
+  else if (input !== undefined) for await (const chunk of input) await stdin.write(chunk);
+  stdin.end();
+}
+
+async function receive(stream: Duplex, stdin: ExecStdin, maxOutputBytes: number): Promise<RunResult> {
+  const decoder = new ExecEventDecoder();
+  const output: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
+  let length = 0;
+  for await (const chunk of stream) {
+    for (const event of decoder.push(chunk)) {
+      switch (event.kind) {
+        case 'stdout':
+        case 'stderr':
+          length += event.chunk.length;
+          if (length > maxOutputBytes) throw tooMuchOutput(maxOutputBytes);
+          output[event.kind].push(event.chunk);
+          break;
+        case 'stdin-ack':
+          stdin.acknowledge(event.bytes);
+          break;
+        case 'error':
+          throw refused(ACTION, { status: 200, code: event.code, message: event.message });
+        case 'exit':
+          return {
+            exit: event.exit,
+            stdout: Buffer.concat(output.stdout),
+            stderr: Buffer.concat(output.stderr),
+          };
+        case 'started':
+          break;
+      }
+    }
+  }
+  throw brokenProtocol(ACTION, 'no exit status');
+}
+
+function tooMuchOutput(maxBytes: number): AppError {
+  return new AppError(
+    'GUEST_OUTPUT_TOO_LONG',
+    `Cannot ${ACTION}: its output is longer than ${maxBytes} bytes`,
+    {
+      details: { maxBytes },
+    },
+  );
+}

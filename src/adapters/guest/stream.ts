@@ -1,0 +1,175 @@
+import http2 from 'node:http2';
+import { Duplex } from 'node:stream';
+import { type Abortable, onAbort } from '../../base/abort.ts';
+import type { AppError } from '../../base/errors.ts';
+import { parseRefusal } from './answers.ts';
+import { brokenProtocol, refused } from './errors.ts';
+
+/** Longest body of a refusal that is read. */
+const MAX_REFUSAL_BYTES = 64 * 1024;
+
+/** Trailer with what went wrong after an answer had begun. */
+const ERROR_TRAILER = 'banger-error';
+
+/** What a {@link GuestStream} needs to know of its request. */
+export interface GuestStreamOptions extends Abortable {
+  /** what is being done, for errors: "unpack files in the guest" */
+  action: string;
+  /** false when the request has no body */
+  hasBody: boolean;
+  /** the answer ends with its trailers, so that a failure in the middle is seen */
+  endsWithTrailers: boolean;
+  /** why there is no link any more; undefined while there is one */
+  whyGone: () => AppError | undefined;
+}
+
+/**
+ * One request to the agent: its body is the writable side, the answer's body the readable one. It fails with our own errors only, ends
+ * (RST) when its signal aborts, and leaves no listener on that.
+ */
+export class GuestStream extends Duplex {
+  readonly #request: http2.ClientHttp2Stream;
+  readonly #options: GuestStreamOptions;
+  readonly #accepted = Promise.withResolvers<void>();
+  readonly #aborting: Disposable;
+  #cause: unknown;
+  #hasBegun = false;
+  #hasEnded = false;
+  #trailer: string | undefined;
+
+  constructor(request: http2.ClientHttp2Stream, options: GuestStreamOptions) {
+    super();
+    this.#request = request;
+    this.#options = options;
+    // An error that nobody listens for must not end the program: whoever reads, writes or waits sees it all the same.
+    this.#accepted.promise.catch(() => {});
+    this.on('error', () => {});
+    request.on('response', (headers) => this.#begin(headers));
+    request.on('trailers', (trailers) => {
+      const value = trailers[ERROR_TRAILER];
+      if (value !== undefined) this.#trailer = String(value);
+    });
+    request.on('error', (error) => {
+      this.#cause = error;
+    });
+    request.on('close', () => this.#finish());
+    if (!options.hasBody) this.end();
+    this.#aborting = onAbort(options.signal, () => this.destroy(options.signal.reason));
+  }
+
+  /** Resolves when the agent has agreed (status 200); rejects with what it said instead, or with why it could not. */
+  get accepted(): Promise<void> {
+    return this.#accepted.promise;
+  }
+
+  /**
+   * Reads the whole answer.
+   *
+   * @throws {AppError} GUEST_PROTOCOL when it is longer than `maxBytes`, and what the stream fails with.
+   */
+  async collect(maxBytes: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of this) {
+      length += chunk.length;
+      if (length > maxBytes) throw brokenProtocol(this.#options.action, `more than ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  #begin(headers: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader): void {
+    const status = headers[':status'] ?? 0;
+    if (status !== 200) {
+      this.#refuse(status);
+      return;
+    }
+    this.#accepted.resolve();
+    this.#hasBegun = true;
+    this.#request.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) this.#request.pause();
+    });
+    this.#request.on('end', () => {
+      this.#hasEnded = true;
+      if (!this.#options.endsWithTrailers) this.push(null);
+    });
+  }
+
+  #refuse(status: number): void {
+    const { action } = this.#options;
+    const chunks: Buffer[] = [];
+    let length = 0;
+    this.#request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length > MAX_REFUSAL_BYTES) this.destroy(brokenProtocol(action, 'an endless refusal'));
+    });
+    this.#request.on('end', () => {
+      const refusal = parseRefusal(Buffer.concat(chunks).toString());
+      this.destroy(
+        refusal ? refused(action, { status, ...refusal }) : brokenProtocol(action, `with status ${status}`),
+      );
+    });
+  }
+
+  /** The request is over on both sides. */
+  #finish(): void {
+    if (this.destroyed) return;
+    if (this.#hasEnded && this.#request.rstCode === http2.constants.NGHTTP2_NO_ERROR) {
+      const failure = this.#trailer === undefined ? undefined : this.#trailerFailure(this.#trailer);
+      if (failure) this.destroy(failure);
+      else if (this.#options.endsWithTrailers) this.push(null);
+      return;
+    }
+    this.destroy(this.#failure());
+  }
+
+  #trailerFailure(trailer: string): AppError {
+    const refusal = parseRefusal(trailer);
+    const { action } = this.#options;
+    return refusal
+      ? refused(action, { status: 200, ...refusal })
+      : brokenProtocol(action, 'a damaged trailer');
+  }
+
+  /** Why the request ended before its time. */
+  #failure(): AppError {
+    const { action, whyGone } = this.#options;
+    return whyGone() ?? brokenProtocol(action, 'by resetting the request', this.#cause);
+  }
+
+  override _read(): void {
+    // Before it has a listener, what comes would be lost.
+    if (this.#hasBegun) this.#request.resume();
+  }
+
+  /*
+   * A write that fails is no error of its own: what was written after the guest had ended the request went nowhere, as into a closed
+   * pipe, and the readable side says how it ended.
+   */
+
+  override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#request.write(chunk, encoding, () => done());
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.#request.cork();
+    for (const [index, { chunk }] of chunks.entries()) {
+      if (index === chunks.length - 1) this.#request.write(chunk, () => done());
+      else this.#request.write(chunk);
+    }
+    this.#request.uncork();
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    if (!this.#request.writableEnded && !this.#request.destroyed) this.#request.end();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#aborting[Symbol.dispose]();
+    if (!this.#hasBegun) this.#accepted.reject(error ?? this.#failure());
+    if (!this.#request.closed) this.#request.close(http2.constants.NGHTTP2_CANCEL);
+    done(error);
+  }
+}

@@ -1,0 +1,135 @@
+import { AppError } from '../base/errors.ts';
+
+/*
+ * Frames of an exec stream (`docs/agent-protocol.md`), in both directions:
+ *
+ *     +--------+----------------+------------------+
+ *     | type   | length         | payload          |
+ *     | 1 byte | 4 bytes, big e.| `length` bytes   |
+ *     +--------+----------------+------------------+
+ */
+
+/** Types of frames: to the guest below 16, to the host from 16 on. */
+export const FRAME = {
+  start: 0,
+  stdin: 1,
+  stdinEnd: 2,
+  resize: 3,
+  signal: 4,
+  started: 16,
+  stdout: 17,
+  stderr: 18,
+  exit: 19,
+  error: 20,
+  stdinAck: 21,
+} as const;
+
+/** Size of a frame's type and length. */
+export const FRAME_HEADER_BYTES = 5;
+
+/** Longest payload; a longer one is a protocol error that ends the stream. */
+export const MAX_FRAME_PAYLOAD_BYTES = 1024 * 1024;
+
+/** A frame, or a piece of one that carries data: `stdin`, `stdout` and `stderr` come as they arrive, all others whole. */
+export interface Frame {
+  type: number;
+  /** a view of the decoder's input where possible: copy what outlives it */
+  payload: Buffer;
+}
+
+/** Header of a frame whose payload, of `length` bytes, the caller writes behind it. */
+export function frameHeader(type: number, length: number): Buffer {
+  if (length > MAX_FRAME_PAYLOAD_BYTES) throw tooLong(type, length);
+  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  header.writeUInt8(type, 0);
+  header.writeUInt32BE(length, 1);
+  return header;
+}
+
+/** A whole frame in one buffer; for data of some size use {@link frameHeader}, which copies nothing. */
+export function encodeFrame(type: number, payload: Uint8Array | string = ''): Buffer {
+  const body = typeof payload === 'string' ? Buffer.from(payload) : payload;
+  return Buffer.concat([frameHeader(type, body.length), body]);
+}
+
+/**
+ * A frame whose payload is `value` as JSON.
+ *
+ * @throws {AppError} EXEC_FRAME_TOO_LONG, which for a `start` frame means a command line and environment beyond 1 MiB.
+ */
+export function encodeJsonFrame(type: number, value: unknown): Buffer {
+  return encodeFrame(type, JSON.stringify(value));
+}
+
+/** Splits a byte stream into frames, wherever the chunks are cut. Copies only what a cut runs through. */
+export class FrameDecoder {
+  #header: Buffer = Buffer.alloc(0);
+  #type = 0;
+  /** payload bytes still to come; undefined between frames */
+  #left: number | undefined;
+  #pieces: Buffer[] = [];
+
+  /**
+   * Takes the next chunk and returns what it completes.
+   *
+   * @throws {AppError} EXEC_FRAME_TOO_LONG for a payload beyond the limit; the decoder is of no more use then.
+   */
+  push(chunk: Buffer): Frame[] {
+    const frames: Frame[] = [];
+    let rest = chunk;
+    while (rest.length > 0 || this.#left === 0) {
+      rest = this.#left === undefined ? this.#takeHeader(rest) : this.#takePayload(rest, this.#left, frames);
+    }
+    return frames;
+  }
+
+  /** True when the stream may end here: between two frames. */
+  get isAtBoundary(): boolean {
+    return this.#left === undefined && this.#header.length === 0;
+  }
+
+  #takeHeader(chunk: Buffer): Buffer {
+    const missing = FRAME_HEADER_BYTES - this.#header.length;
+    const header =
+      this.#header.length === 0 && chunk.length >= FRAME_HEADER_BYTES
+        ? chunk
+        : Buffer.concat([this.#header, chunk.subarray(0, missing)]);
+    if (header.length < FRAME_HEADER_BYTES) {
+      this.#header = header;
+    } else {
+      this.#header = Buffer.alloc(0);
+      this.#type = header.readUInt8(0);
+      this.#left = header.readUInt32BE(1);
+      if (this.#left > MAX_FRAME_PAYLOAD_BYTES) throw tooLong(this.#type, this.#left);
+    }
+    return chunk.subarray(missing);
+  }
+
+  #takePayload(chunk: Buffer, left: number, frames: Frame[]): Buffer {
+    const piece = chunk.subarray(0, left);
+    const remaining = left - piece.length;
+    this.#left = remaining === 0 ? undefined : remaining;
+    if (isData(this.#type)) {
+      if (piece.length > 0) frames.push({ type: this.#type, payload: piece });
+    } else if (remaining > 0) {
+      this.#pieces.push(piece);
+    } else {
+      const payload = this.#pieces.length === 0 ? piece : Buffer.concat([...this.#pieces, piece]);
+      this.#pieces = [];
+      frames.push({ type: this.#type, payload });
+    }
+    return chunk.subarray(piece.length);
+  }
+}
+
+function isData(type: number): boolean {
+  return type === FRAME.stdin || type === FRAME.stdout || type === FRAME.stderr;
+}
+
+function tooLong(type: number, length: number): AppError {
+  return new AppError(
+    'EXEC_FRAME_TOO_LONG',
+    `Cannot exchange a frame with the guest: ${length} bytes are more than ${MAX_FRAME_PAYLOAD_BYTES}`,
+    { details: { type, length } },
+  );
+}

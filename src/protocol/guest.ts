@@ -1,0 +1,96 @@
+/** What host and guest agent say to each other in JSON (`docs/agent-protocol.md`); plain types. */
+
+/** The one version number of everything that is said over the agent's stream. */
+export const AGENT_GENERATION = 1;
+
+/** Text, or in its place bytes that are not UTF-8, in base64. See {@link byteString}. */
+export type ByteString = string | { b64: string };
+
+/** Answer of `GET /health` and `GET /ready`. */
+export interface GuestHealth {
+  generation: number;
+  /** agent's own, for people */
+  version: string;
+  /** of the kernel; a VM and its clones have the same */
+  bootId: string;
+  uptimeMs: number;
+  /** what process 1 is */
+  init: 'systemd' | 'agent';
+  /** user commands may run */
+  ready: boolean;
+}
+
+/** Size of a terminal, in characters. */
+export interface TerminalSize {
+  rows: number;
+  cols: number;
+}
+
+/** What to run: payload of the `start` frame. */
+export interface ExecStart {
+  /** the command and its arguments; a command without a slash is looked up in `PATH` */
+  argv: readonly ByteString[];
+  /** added to the environment that the user has in the guest, and wins */
+  env?: Readonly<Record<string, ByteString>>;
+  /** absolute; the user's home by default */
+  cwd?: ByteString;
+  /** name or number; root by default */
+  user?: string;
+  /** three pipes when absent; `term` is `xterm` by default */
+  pty?: TerminalSize & { term?: string };
+}
+
+/** How a command ended: with an exit code, or by a signal (`{ signal: 'SIGKILL', number: 9 }`). */
+export type ExecExit = { code: number } | { signal: string; number: number };
+
+/** Why a command could not be started: codes of the `error` frame. */
+export type ExecFailureCode = 'not_found' | 'not_executable' | 'bad_request' | 'failed';
+
+/** A port that something in the guest listens on. */
+export interface GuestPort {
+  proto: 'tcp' | 'udp';
+  /** IP address that it is bound to */
+  address: string;
+  port: number;
+  /** absent when no process holds the socket */
+  pid?: number;
+  process?: string;
+}
+
+/** A measurement of the guest. */
+export interface GuestStats {
+  /** times since the boot, of all processors together */
+  cpu: { count: number; busyMs: number; totalMs: number; load1: number };
+  memory: { totalBytes: number; availableBytes: number };
+  disks: { mount: string; totalBytes: number; usedBytes: number }[];
+}
+
+/** What makes a guest its own; what is absent stays. Applied in this order. */
+export interface Personalisation {
+  wallClockMs?: number;
+  /** counted as random, and the kernel's generator is started anew from it; 512 bytes at most are used */
+  entropyBase64?: string;
+  hostname?: string;
+  /** 32 lower-case hex digits */
+  machineId?: string;
+  files?: readonly PersonalFile[];
+}
+
+/** A file that replaces what is at `path`, owned by root. */
+export interface PersonalFile {
+  /** absolute and clean; parents are made */
+  path: string;
+  /** permission bits, as a number (`0o600`) */
+  mode: number;
+  contentBase64: string;
+}
+
+/** `bytes` as JSON can carry them: text when they are UTF-8. */
+export function byteString(bytes: Uint8Array): ByteString {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return { b64: Buffer.from(bytes).toString('base64') };
+  }
+}
