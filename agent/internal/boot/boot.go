@@ -1,0 +1,135 @@
+// Package boot is the first program of the guest, /init of the initramfs: it makes the root out of the drives and hands over to the
+// image's init. docs/agent-protocol.md has the drives and the kernel command line.
+//
+// It either hands over, or prints one line "banger-agent: boot failed at <stage>: <cause>" and powers the VM off, so that the
+// host sees an exit and not a VM that stands still.
+package boot
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"banger.dev/agent/internal/cmdline"
+	"banger.dev/agent/internal/power"
+)
+
+// ProbeLine is what the probe mode prints.
+const ProbeLine = "BANGER-PROBE-OK"
+
+// deadline ends a boot that stands still; a slow one takes seconds.
+const deadline = 3 * time.Minute
+
+// Run boots. args are what the kernel passes on to the image's init. It does not return.
+func Run(args []string) {
+	s := &sequence{console: os.Stdout, args: args}
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.fail(fmt.Errorf("panic: %v", cause))
+		}
+	}()
+	watchdog := time.AfterFunc(deadline, func() { s.fail(fmt.Errorf("not done after %v", deadline)) })
+	defer watchdog.Stop()
+	s.fail(s.boot())
+}
+
+func (s *sequence) boot() error {
+	if err := s.step("kernel file systems", func() error { return mountAll(kernelMounts) }); err != nil {
+		return err
+	}
+	if err := s.step("kernel command line", s.readOptions); err != nil {
+		return err
+	}
+	if s.options.Mode == cmdline.ModeProbe {
+		s.say(ProbeLine)
+		power.Off()
+	}
+	for _, step := range []struct {
+		name string
+		run  func() error
+	}{
+		{"kernel modules", func() error { return loadModules(s.report) }},
+		{"drives", s.findDrives},
+		{"root device", s.makeRootDevice},
+		{"root file system", s.mountRoot},
+		{"switch of roots", switchRoot},
+		{"agent", func() error { return s.installAgent() }},
+		{"work disk", func() error { return mountWork(s.drives[serialWork]) }},
+		{"modules drive", s.mountModules},
+		{"hand-over", s.handOver},
+	} {
+		if err := s.step(step.name, step.run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sequence) readOptions() (err error) {
+	s.options, err = cmdline.Read()
+	return err
+}
+
+func (s *sequence) findDrives() (err error) {
+	s.drives, err = waitForDrives("/sys", []string{serialRoot, serialOverlay, serialWork}, drivesDeadline)
+	return err
+}
+
+func (s *sequence) makeRootDevice() error {
+	root, overlay := s.drives[serialRoot], s.drives[serialOverlay]
+	plan, err := planLayout(root.sectors, s.options.OverlayFreeBytes)
+	if err != nil {
+		return err
+	}
+	if overlay.sectors < plan.overlaySectors() {
+		return fmt.Errorf("overlay drive has %d sectors and needs %d", overlay.sectors, plan.overlaySectors())
+	}
+	s.rootSectors = plan.rootSectors()
+	s.rootDevice, err = createDmDevice("root", plan.table(root.dev, overlay.dev))
+	return err
+}
+
+func (s *sequence) mountRoot() error {
+	if err := os.MkdirAll(newRoot, 0o755); err != nil {
+		return err
+	}
+	return mountExt4(s.rootDevice, newRoot, s.rootSectors)
+}
+
+func (s *sequence) installAgent() error {
+	if err := mountOne(runMount); err != nil {
+		return err
+	}
+	return installAgent(agentPath)
+}
+
+func (s *sequence) mountModules() error {
+	modules, isThere := s.drives[serialModules]
+	if !isThere {
+		return nil
+	}
+	return mountModules(modules)
+}
+
+// handOver becomes the image's systemd, or process 1 of an image that has none. Either is a program outside of the initramfs, whose last memory
+// is free then.
+func (s *sequence) handOver() error {
+	systemd, err := findSystemd("/")
+	if err != nil {
+		return err
+	}
+	argv := []string{agentPath, "init"}
+	if systemd != "" {
+		if err := writeUnits(unitDir); err != nil {
+			return err
+		}
+		argv = append([]string{systemd}, s.args...)
+	}
+	s.mark("start " + argv[0])
+	if err := unix.Exec(argv[0], argv, os.Environ()); err != nil {
+		return fmt.Errorf("start %s: %w", argv[0], err)
+	}
+	return nil
+}

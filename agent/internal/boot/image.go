@@ -1,0 +1,97 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	homeDir = "/root"
+	// agentDir belongs to the agent for as long as the VM runs.
+	agentDir  = "/run/banger"
+	agentPath = agentDir + "/agent"
+	workMount = agentDir + "/work"
+)
+
+// installAgent copies the running program out of the initramfs.
+func installAgent(to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if err := copyContent("/proc/self/exe", to); err != nil {
+		return err
+	}
+	return os.Chmod(to, 0o755)
+}
+
+// mountWork mounts the work disk at the home folder of root, grown to its device and filled when it is new.
+func mountWork(work drive) error {
+	if err := os.MkdirAll(workMount, 0o700); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(homeDir, 0o700); err != nil {
+		return err
+	}
+	if err := mountExt4(work.path, workMount, work.sectors); err != nil {
+		return err
+	}
+	if err := seedWorkDisk(workMount, homeDir); err != nil {
+		return err
+	}
+	if err := unix.Mount(workMount, homeDir, "", unix.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("move to %s: %w", homeDir, err)
+	}
+	return os.Remove(workMount)
+}
+
+// mountModules mounts the kernel's modules where modprobe(8) looks for them, unless the image has its own for this kernel.
+func mountModules(modules drive) error {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return err
+	}
+	at := filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:]))
+	if _, err := os.Stat(filepath.Join(at, "modules.dep")); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount(modules.path, at, "ext4", unix.MS_RDONLY|unix.MS_NODEV|unix.MS_NOSUID, ""); err != nil {
+		return fmt.Errorf("mount %s on %s: %w", modules.path, at, err)
+	}
+	return nil
+}
+
+// systemdPaths are where systemd is, with a merged /usr and without.
+var systemdPaths = []string{"/usr/lib/systemd/systemd", "/lib/systemd/systemd"}
+
+// findSystemd gives the program to start when the image's init is systemd, and "" when the image has none. An init of another kind
+// (busybox, OpenRC, sysvinit) is not started: in container images it is a left-over with no services to start.
+func findSystemd(root string) (string, error) {
+	for _, path := range systemdPaths {
+		if isProgram(filepath.Join(root, path)) {
+			return path, nil
+		}
+	}
+	target, err := os.Readlink(filepath.Join(root, "/sbin/init"))
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.EINVAL) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if filepath.Base(target) == "systemd" {
+		return "/sbin/init", nil
+	}
+	return "", nil
+}
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}

@@ -1,0 +1,50 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// mountPoint is a kernel file system and where it goes.
+type mountPoint struct {
+	kind  string
+	at    string
+	flags uintptr
+	data  string
+}
+
+const apiFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+
+// kernelMounts are what the agent itself and every init need. Flags and options are systemd's own (src/shared/mount-setup.c), which leaves alone what is
+// mounted already.
+var kernelMounts = []mountPoint{
+	{"proc", "/proc", apiFlags, ""},
+	{"sysfs", "/sys", apiFlags, ""},
+	{"devtmpfs", "/dev", unix.MS_NOSUID | unix.MS_STRICTATIME, "mode=0755"},
+}
+
+var runMount = mountPoint{"tmpfs", "/run", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_STRICTATIME, "mode=0755,size=20%,nr_inodes=800k"}
+
+func mountAll(points []mountPoint) error {
+	for _, point := range points {
+		if err := mountOne(point); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mountOne makes the mount point when it is missing and mounts; what is mounted there already is left alone.
+func mountOne(point mountPoint) error {
+	if err := os.MkdirAll(point.at, 0o755); err != nil {
+		return err
+	}
+	err := unix.Mount(point.kind, point.at, point.kind, point.flags, point.data)
+	if err != nil && !errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("mount %s on %s: %w", point.kind, point.at, err)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package boot
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestFailureLineIsOneLine(t *testing.T) {
+	got := failureLine("root device", errors.New("load table:\n no such\tdevice"))
+	if want := "banger-agent: boot failed at root device: load table: no such device"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+func addFile(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(t, os.WriteFile(path, nil, mode))
+}
+
+func TestFindSystemd(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(root string)
+		want string
+	}{
+		{"merged /usr", func(root string) {
+			addFile(t, root+"/usr/lib/systemd/systemd", 0o755)
+			must(t, os.Symlink("usr/lib", root+"/lib"))
+		}, "/usr/lib/systemd/systemd"},
+		{"separate /lib", func(root string) { addFile(t, root+"/lib/systemd/systemd", 0o755) }, "/lib/systemd/systemd"},
+		{"elsewhere, by the link", func(root string) {
+			must(t, os.MkdirAll(root+"/sbin", 0o755))
+			must(t, os.Symlink("/opt/systemd", root+"/sbin/init"))
+		}, "/sbin/init"},
+		{"not executable", func(root string) { addFile(t, root+"/lib/systemd/systemd", 0o644) }, ""},
+		{"busybox", func(root string) {
+			must(t, os.MkdirAll(root+"/sbin", 0o755))
+			must(t, os.Symlink("/bin/busybox", root+"/sbin/init"))
+		}, ""},
+		{"another init that is a file", func(root string) { addFile(t, root+"/sbin/init", 0o755) }, ""},
+		{"nothing", func(string) {}, ""},
+	} {
+		root := t.TempDir()
+		c.make(root)
+		if got, err := findSystemd(root); err != nil || got != c.want {
+			t.Errorf("%s: got %q, %v; want %q", c.name, got, err, c.want)
+		}
+	}
+}
+
+func TestWriteUnitsEnablesThem(t *testing.T) {
+	dir := t.TempDir()
+	must(t, writeUnits(dir))
+	for _, link := range []string{"sysinit.target.wants/banger-agent.service", "basic.target.wants/banger-ready.service"} {
+		text, err := os.ReadFile(filepath.Join(dir, link))
+		if err != nil || !strings.Contains(string(text), "ExecStart="+agentPath) {
+			t.Errorf("%s: %q, %v", link, text, err)
+		}
+	}
+}
+
+func TestRemoveContentStaysOnItsDevice(t *testing.T) {
+	dir := t.TempDir()
+	addFile(t, dir+"/a/b/file", 0o600)
+	must(t, os.Symlink("/etc", dir+"/link"))
+	dev := lstat(t, dir).Dev
+	removeContent(dir, dev+1)
+	if !exists(dir + "/a/b/file") {
+		t.Fatal("removed a file of another device")
+	}
+	removeContent(dir, dev)
+	names, err := readNames(dir)
+	if err != nil || !slices.Equal(names, nil) {
+		t.Fatalf("left %q, %v", names, err)
+	}
+}

@@ -1,0 +1,77 @@
+package boot
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// unitDir is systemd's place for units that live until the next boot: the image is not touched.
+const unitDir = "/run/systemd/system"
+
+// agentUnit starts before everything that does not order itself before it, and has no Conflicts=shutdown.target: the agent answers until systemd
+// ends the last processes. The commands that a host runs are in its control group and end with it.
+const agentUnit = `[Unit]
+Description=Agent of the host
+DefaultDependencies=no
+IgnoreOnIsolate=yes
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=` + agentPath + ` serve --init systemd
+Restart=always
+RestartSec=100ms
+TimeoutStopSec=5s
+KillMode=control-group
+Slice=-.slice
+TasksMax=infinity
+OOMScoreAdjust=-900
+OOMPolicy=continue
+StandardInput=null
+StandardOutput=null
+StandardError=null
+`
+
+// readyUnit runs when a user's command finds what it expects: basic.target has the sockets (D-Bus, Docker), temporary files, local file systems.
+const readyUnit = `[Unit]
+Description=Commands of the host may run
+DefaultDependencies=no
+After=basic.target sockets.target dbus.socket docker.socket
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=` + agentPath + ` ready
+StandardInput=null
+StandardOutput=null
+`
+
+// unit is a unit file and the target that starts it.
+type unit struct {
+	name     string
+	text     string
+	wantedBy string
+}
+
+var units = []unit{
+	{"banger-agent.service", agentUnit, "sysinit.target"},
+	{"banger-ready.service", readyUnit, "basic.target"},
+}
+
+// writeUnits puts the agent's units into dir, as "systemctl enable --runtime" would.
+func writeUnits(dir string) error {
+	for _, u := range units {
+		wants := filepath.Join(dir, u.wantedBy+".wants")
+		if err := os.MkdirAll(wants, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, u.name), []byte(u.text), 0o644); err != nil {
+			return err
+		}
+		if err := os.Symlink(filepath.Join("..", u.name), filepath.Join(wants, u.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

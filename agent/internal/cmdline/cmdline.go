@@ -1,0 +1,105 @@
+// Package cmdline reads the agent's parameters from the kernel command line (docs/agent-protocol.md).
+package cmdline
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Mode is what the initramfs does.
+type Mode string
+
+const (
+	// ModeBoot starts the image.
+	ModeBoot Mode = "boot"
+	// ModeProbe proves that this machine runs our kernel, and powers off.
+	ModeProbe Mode = "probe"
+)
+
+// Options are the parameters that start with "banger.".
+type Options struct {
+	Mode Mode
+	// OverlayFreeBytes is the free space that the root offers on top of the image.
+	OverlayFreeBytes uint64
+	Debug            bool
+}
+
+// Read parses the command line of the running kernel. It needs /proc.
+func Read() (Options, error) {
+	text, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return Options{}, err
+	}
+	return Parse(string(text))
+}
+
+// Parse reads a kernel command line. Parameters of others are ignored, of two with the same name the later one counts, and
+// what follows a lone "--" belongs to the image's init, as Documentation/admin-guide/kernel-parameters.rst says.
+// A parameter of ours that is not understood is an error: a typing mistake must not boot something else.
+func Parse(line string) (Options, error) {
+	options := Options{Mode: ModeBoot}
+	for _, word := range split(line) {
+		if word == "--" {
+			break
+		}
+		name, value, hasValue := strings.Cut(word, "=")
+		if err := options.set(name, value, hasValue); err != nil {
+			return Options{}, err
+		}
+	}
+	return options, nil
+}
+
+func (o *Options) set(name, value string, hasValue bool) error {
+	switch name {
+	case "banger.mode":
+		if Mode(value) != ModeBoot && Mode(value) != ModeProbe {
+			return fmt.Errorf("banger.mode=%q is not boot or probe", value)
+		}
+		o.Mode = Mode(value)
+	case "banger.overlay_free":
+		bytes, err := strconv.ParseUint(value, 10, 64)
+		if err != nil {
+			return fmt.Errorf("banger.overlay_free=%q is not a number of bytes", value)
+		}
+		o.OverlayFreeBytes = bytes
+	case "banger.debug":
+		if hasValue && value != "0" && value != "1" {
+			return fmt.Errorf("banger.debug=%q is not 0 or 1", value)
+		}
+		o.Debug = value != "0"
+	default:
+		if strings.HasPrefix(name, "banger.") {
+			return fmt.Errorf("%s is not a known parameter", name)
+		}
+	}
+	return nil
+}
+
+// split cuts at white space outside of double quotes, and removes the quotes, as the kernel's next_arg() does.
+func split(line string) []string {
+	var words []string
+	var word strings.Builder
+	quoted, started := false, false
+	for _, r := range line {
+		switch {
+		case r == '"':
+			quoted, started = !quoted, true
+		case !quoted && strings.ContainsRune(" \t\n\r\v\f", r):
+			if started {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			started = false
+		default:
+			word.WriteRune(r)
+			started = true
+		}
+	}
+	if started {
+		words = append(words, word.String())
+	}
+	return words
+}

@@ -1,0 +1,69 @@
+package cmdline
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestParseReadsOurParametersAmongOthers(t *testing.T) {
+	line := "console=ttyS0 quiet banger.overlay_free=2147483648 rw banger.debug root=\"a b\"\n"
+	got, err := Parse(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Options{Mode: ModeBoot, OverlayFreeBytes: 2147483648, Debug: true}
+	if got != want {
+		t.Fatalf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestParseTable(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		want Options
+	}{
+		{"", Options{Mode: ModeBoot}},
+		{"banger.mode=probe", Options{Mode: ModeProbe}},
+		{"banger.mode=probe banger.mode=boot", Options{Mode: ModeBoot}},
+		{"banger.debug=0", Options{Mode: ModeBoot}},
+		{"banger.debug=1", Options{Mode: ModeBoot, Debug: true}},
+		{"\"banger.overlay_free=8\"", Options{Mode: ModeBoot, OverlayFreeBytes: 8}},
+		{"-- banger.mode=nonsense", Options{Mode: ModeBoot}},
+		{"other.mode=x xbanger.mode=probe", Options{Mode: ModeBoot}},
+	} {
+		got, err := Parse(c.line)
+		if err != nil || got != c.want {
+			t.Errorf("Parse(%q) = %+v, %v; want %+v", c.line, got, err, c.want)
+		}
+	}
+}
+
+func TestParseRefusesWhatItDoesNotUnderstand(t *testing.T) {
+	for _, line := range []string{
+		"banger.mode=", "banger.mode=rescue", "banger.overlay_free", "banger.overlay_free=-1",
+		"banger.overlay_free=2G", "banger.overlay_free=99999999999999999999", "banger.debug=yes", "banger.moed=probe",
+	} {
+		if got, err := Parse(line); err == nil {
+			t.Errorf("Parse(%q) = %+v, want an error", line, got)
+		}
+	}
+}
+
+func TestSplitKeepsQuotedSpaces(t *testing.T) {
+	got := split(" a  b=\"c d\"e\t\"\" f\n")
+	want := []string{"a", "b=c de", "", "f"}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("console=ttyS0 banger.mode=probe")
+	f.Add("a=\"b c")
+	f.Fuzz(func(t *testing.T, line string) {
+		options, err := Parse(line)
+		if err == nil && options.Mode != ModeBoot && options.Mode != ModeProbe {
+			t.Fatalf("mode %q", options.Mode)
+		}
+	})
+}

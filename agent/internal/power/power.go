@@ -1,0 +1,45 @@
+// Package power ends the VM.
+package power
+
+import (
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Off writes what is unwritten and turns the VM off. Only process 1, or root in the VM, may call it. It does not return.
+func Off() {
+	unix.Sync()
+	drainConsole()
+	command := unix.LINUX_REBOOT_CMD_POWER_OFF
+	if !hasPowerSwitch() {
+		// The kernel would halt for ever (kernel/reboot.c); every VMM of ours ends at a restart as well.
+		command = unix.LINUX_REBOOT_CMD_RESTART
+	}
+	_ = unix.Reboot(command)
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
+// hasPowerSwitch tells whether the kernel can turn this machine off: by PSCI on arm64, and on a PC by ACPI only.
+func hasPowerSwitch() bool {
+	if runtime.GOARCH != "amd64" {
+		return true
+	}
+	_, err := os.Stat("/sys/firmware/acpi")
+	return err == nil
+}
+
+// drainConsole waits until the serial port has sent the last line, which would otherwise be lost with the machine.
+func drainConsole() {
+	console, err := os.OpenFile("/dev/console", os.O_WRONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return
+	}
+	defer console.Close()
+	// tcdrain(3)
+	_ = unix.IoctlSetInt(int(console.Fd()), unix.TCSBRK, 1)
+}

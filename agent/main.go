@@ -1,0 +1,62 @@
+// Command banger-agent is the first program of the guest and then the guest's agent.
+//
+//	/init                       as process 1 of the initramfs: make the root, hand over to the image
+//	banger-agent init           as process 1 of an image without systemd
+//	banger-agent serve          talk to the host over the virtio port
+//	banger-agent serve -socket  talk to a host over a Unix socket, outside of a VM
+//	banger-agent ready          tell the serving agent that user commands may run
+//	banger-agent version
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"banger.dev/agent/internal/boot"
+	"banger.dev/agent/internal/pid1"
+	"banger.dev/agent/internal/ready"
+)
+
+// version is set by the linker (scripts/build-agent.sh).
+var version = "dev"
+
+const usage = "usage: banger-agent serve [-init systemd|agent] [-socket PATH] | ready | version"
+
+func main() {
+	// The kernel starts the initramfs' program by this name, and adds what it found on its command line for the image's init.
+	if os.Getpid() == 1 && os.Args[0] == "/init" {
+		boot.Run(os.Args[1:])
+	}
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "banger-agent: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch command {
+	case "init":
+		if os.Getpid() != 1 {
+			return fmt.Errorf("init must be process 1")
+		}
+		// Nobody has to wait for services here.
+		if err := ready.Mark(ready.Path); err != nil {
+			return err
+		}
+		pid1.Run([]string{os.Args[0], "serve", "-init", "agent"}, os.Stderr)
+		return nil
+	case "serve":
+		return serve(args[1:])
+	case "ready":
+		return ready.Mark(ready.Path)
+	case "version":
+		fmt.Println(version)
+		return nil
+	default:
+		return fmt.Errorf("%s", usage)
+	}
+}

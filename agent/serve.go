@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"banger.dev/agent/internal/cmdline"
+	"banger.dev/agent/internal/kmsg"
+	"banger.dev/agent/internal/pid1"
+	"banger.dev/agent/internal/ready"
+	"banger.dev/agent/internal/server"
+)
+
+const (
+	// portName is the virtio port of the agent (docs/agent-protocol.md).
+	portName = "banger.agent.0"
+	// crashFile keeps what the runtime prints when the agent dies of a bug; the next agent logs it.
+	crashFile = "/run/banger/crash"
+)
+
+// serve answers hosts until SIGTERM or SIGINT.
+func serve(args []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	init := flags.String("init", "systemd", "")
+	socket := flags.String("socket", "", "")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || (*init != "systemd" && *init != "agent") {
+		return errors.New(usage)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	options := server.Options{Init: *init, Version: version}
+	var err error
+	if *socket != "" {
+		err = outsideVm(&options, *socket)
+	} else {
+		err = insideVm(ctx, &options)
+	}
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx, options)
+}
+
+// outsideVm serves the tests of the host's side: commands may run at once, and this machine is not turned off.
+func outsideVm(options *server.Options, socket string) (err error) {
+	options.Log = log.New(os.Stderr, "", log.LstdFlags)
+	options.PowerOff = func() error { return errors.New("this agent is not in a VM") }
+	options.OpenStream, err = server.ListenUnix(socket)
+	return err
+}
+
+func insideVm(ctx context.Context, options *server.Options) (err error) {
+	options.Log = log.New(logWriter(), "", 0)
+	options.PowerOff = pid1.PowerOff
+	options.OpenStream = server.OpenVirtioPort(portName)
+	if err := keepCrashes(options.Log); err != nil {
+		options.Log.Printf("crashes are not kept: %v", err)
+	}
+	options.Ready, err = ready.Watch(ctx, ready.Path)
+	return err
+}
+
+// logWriter is the kernel's log, and with banger.debug the console too.
+func logWriter() io.Writer {
+	var writers []io.Writer
+	if log, err := kmsg.Open("banger-agent"); err == nil {
+		writers = append(writers, log)
+	}
+	if options, err := cmdline.Read(); err == nil && options.Debug {
+		if console, err := os.OpenFile("/dev/console", os.O_WRONLY|unix.O_NOCTTY, 0); err == nil {
+			writers = append(writers, console)
+		}
+	}
+	return io.MultiWriter(writers...)
+}
+
+// keepCrashes logs what the agent before this one died of, and keeps the same of this one.
+func keepCrashes(to *log.Logger) error {
+	file, err := os.OpenFile(crashFile, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	last, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	if len(last) > 0 {
+		to.Printf("the agent before this one crashed:\n%s", last)
+	}
+	if err := errors.Join(file.Truncate(0), seekStart(file)); err != nil {
+		return err
+	}
+	if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {
+		return fmt.Errorf("set crash output: %w", err)
+	}
+	return nil
+}
+
+func seekStart(file *os.File) error {
+	_, err := file.Seek(0, io.SeekStart)
+	return err
+}
