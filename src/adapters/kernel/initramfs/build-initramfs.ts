@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../../base/abort.ts';
+import { writeFileAtomic } from '../../../base/atomic-file.ts';
+import { isErrno } from '../../../base/errors.ts';
+import { bootModules } from './boot-modules.ts';
+import { type CpioEntry, writeCpio } from './cpio.ts';
+import { readModuleFile } from './module-file.ts';
+
+/** What an initramfs is made of. */
+export interface InitramfsSource {
+  /** the static guest agent of the guest's architecture */
+  agentPath: string;
+  /** folder with `modules.dep`, as `/lib/modules/<release>` */
+  modulesDir: string;
+  release: string;
+}
+
+/** A first file system on disk. */
+export interface Initramfs {
+  path: string;
+  /** hash of its bytes, which are the same for the same source: its identity */
+  sha256: string;
+  sizeBytes: number;
+  /** false when the file was there already with these bytes */
+  isNew: boolean;
+}
+
+/**
+ * Makes the first file system of a kernel: the agent as `/init`, and under `/modules` the modules of a boot with their load order in
+ * `/modules/order`. It is not compressed: under emulation the kernel unpacks slower than the VMM reads. The file is replaced by a
+ * rename, and only when its bytes change, so that a running VM and a second caller are not disturbed. Nothing is left after a failure or an abort.
+ *
+ * @throws {AppError} KERNEL_MODULES_MISSING, KERNEL_MODULES_DAMAGED, KERNEL_MODULES_COMPRESSED.
+ */
+export async function buildInitramfs(
+  source: InitramfsSource,
+  { outPath, signal }: Abortable & { outPath: string },
+): Promise<Initramfs> {
+  const archive = writeCpio(await initramfsEntries(source));
+  signal.throwIfAborted();
+  const isNew = !(await hasContent(outPath, archive));
+  if (isNew) await writeFileAtomic(outPath, archive, { mode: 0o644 });
+  const sha256 = createHash('sha256').update(archive).digest('hex');
+  return { path: outPath, sha256, sizeBytes: archive.length, isNew };
+}
+
+async function initramfsEntries({ agentPath, modulesDir, release }: InitramfsSource): Promise<CpioEntry[]> {
+  const modules = await bootModules({ modulesDir, release });
+  const files = modules.map(async ({ name, path }): Promise<CpioEntry> => ({
+    type: 'file',
+    path: `modules/${name}.ko`,
+    mode: 0o644,
+    content: await readModuleFile(join(modulesDir, path)),
+  }));
+  const order = modules.map(({ name }) => `${name}.ko\n`).join('');
+  return [
+    { type: 'file', path: 'init', mode: 0o755, content: await readFile(agentPath) },
+    // The kernel opens it for /init's standard streams; kernels with a built-in initramfs of their own lack it.
+    { type: 'directory', path: 'dev', mode: 0o755 },
+    { type: 'character device', path: 'dev/console', mode: 0o600, major: 5, minor: 1 },
+    { type: 'directory', path: 'modules', mode: 0o755 },
+    { type: 'file', path: 'modules/order', mode: 0o644, content: Buffer.from(order) },
+    ...(await Promise.all(files)),
+  ];
+}
+
+async function hasContent(path: string, content: Buffer): Promise<boolean> {
+  try {
+    return content.equals(await readFile(path));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
