@@ -6,5 +6,5 @@ set -euo pipefail
 bash "$root/scripts/setup.sh" tools
 cd -- "$root"
 node_modules/@biomejs/cli-linux-*/biome check --write .
-gofmt -w agent
+gofmt -w agent bench test
 "$node" scripts/generate-docs.ts

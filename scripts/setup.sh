@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings a checkout to the point where bin/banger works: host packages, npm packages with Node 24, the guest agent, the
-# bundles. What is already there is not done again. `setup.sh tools` leaves host packages and builds out.
+# bundles. What is already there is not done again. `setup.sh tools` leaves host packages and builds out; `setup.sh tests` also
+# installs what only tests use.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 . "$root/scripts/setup/host-packages.sh"
@@ -60,13 +61,17 @@ build_agent() {
   printf '%s\n' "$inputs" >"$root/.cache/agent-inputs"
 }
 
+readonly extent=${1:-all}
 mkdir -p "$root/.cache"
-[ "${1:-all}" = tools ] || ensure_host_packages
+case $extent in
+  all) ensure_host_packages "$root/.cache/packages.log" host_tools ;;
+  tests) ensure_host_packages "$root/.cache/packages.log" host_tools test_tools ;;
+esac
 # Two setups at once do the work once.
 exec 9>"$root/.cache/setup.lock"
 if has_tool flock; then flock 9; fi
 ensure_npm_packages
-if [ "${1:-all}" = tools ]; then exit 0; fi
+if [ "$extent" = tools ]; then exit 0; fi
 warn_about_subordinate_ids
 build_agent
 "$node" "$root/scripts/build.ts"

@@ -3,6 +3,6 @@
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-bash "$root/scripts/setup.sh"
+bash "$root/scripts/setup.sh" tests
 cd -- "$root"
 exec "$node" scripts/test.ts "$@"

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Project } from './project.ts';
 import { BOUNDARY_RULES, TEXT_RULES, UNUSED_RULES } from './rules.ts';
 import { runRules } from './run-rules.ts';
@@ -22,8 +22,11 @@ export const CHECKS: readonly Check[] = [
   { name: 'unused', run: (project) => runRules(project, UNUSED_RULES) },
   { name: 'texts', run: (project) => runRules(project, TEXT_RULES) },
   { name: 'shell', run: checkShell },
-  { name: 'go-format', run: ({ root }) => outputOf(['gofmt', '-l', 'agent'], { cwd: root }) },
-  { name: 'go-vet', run: ({ root }) => problemsOf(['go', 'vet', './...'], { cwd: join(root, 'agent') }) },
+  {
+    name: 'go-format',
+    run: ({ root }) => outputOf(['gofmt', '-l', 'agent', 'bench', 'test'], { cwd: root }),
+  },
+  { name: 'go-vet', run: checkGo },
   {
     name: 'generated-docs',
     run: ({ root }) => problemsOf([process.execPath, 'scripts/generate-docs.ts', '--check'], { cwd: root }),
@@ -43,4 +46,11 @@ async function checkShell({ root, texts }: Project): Promise<string[]> {
     if (shell) findings.push(...(await problemsOf([shell, '-n', path], { cwd: root })));
   }
   return findings;
+}
+
+/** `go vet` over every Go module: the agent, and the small guests of tests and measurements. */
+async function checkGo({ root, texts }: Project): Promise<string[]> {
+  const modules = [...texts.keys()].filter((path) => path.endsWith('/go.mod')).map(dirname);
+  const found = modules.map((folder) => problemsOf(['go', 'vet', './...'], { cwd: join(root, folder) }));
+  return (await Promise.all(found)).flat();
 }

@@ -1,10 +1,15 @@
 # What banger needs from the host's package manager; sourced by setup.sh.
 
-# One line a tool: the program, then its package for apt, dnf, pacman and zypper. `ARCH` is qemu's name of the host's architecture.
+# One line a tool: the program, then its package for apt, dnf, pacman and zypper.
 host_tools() {
-  local arch=$1 apt_qemu=$2
+  local arch qemu
+  case $(uname -m) in
+    x86_64) arch=x86_64 qemu=qemu-system-x86 ;;
+    aarch64) arch=aarch64 qemu=qemu-system-arm ;;
+    *) die "Cannot set up on $(uname -m): banger runs on x86_64 and aarch64" ;;
+  esac
   cat <<TABLE
-qemu-system-$arch $apt_qemu qemu-system-$arch-core qemu-system-$arch qemu-$arch
+qemu-system-$arch $qemu qemu-system-$arch-core qemu-system-$arch qemu-$arch
 qemu-img qemu-utils qemu-img qemu-img qemu-tools
 mmdebstrap mmdebstrap mmdebstrap mmdebstrap mmdebstrap
 mkfs.ext4 e2fsprogs e2fsprogs e2fsprogs e2fsprogs
@@ -17,19 +22,21 @@ tar tar tar tar tar
 TABLE
 }
 
-# Packages of `$1` (apt, dnf, pacman, zypper) whose tools are missing, each once.
+# The same for what only tests use.
+test_tools() {
+  cat <<TABLE
+cpio cpio cpio cpio cpio
+TABLE
+}
+
+# missing_packages MANAGER TABLE...: packages of apt, dnf, pacman or zypper whose tools are missing, each once.
 missing_packages() {
-  local column arch apt_qemu line fields
+  local column table fields
   case $1 in apt) column=1 ;; dnf) column=2 ;; pacman) column=3 ;; zypper) column=4 ;; esac
-  case $(uname -m) in
-    x86_64) arch=x86_64 apt_qemu=qemu-system-x86 ;;
-    aarch64) arch=aarch64 apt_qemu=qemu-system-arm ;;
-    *) die "Cannot set up on $(uname -m): banger runs on x86_64 and aarch64" ;;
-  esac
-  host_tools "$arch" "$apt_qemu" | while read -r line; do
-    read -ra fields <<<"$line"
+  shift
+  for table; do "$table"; done | while read -ra fields; do
     has_tool "${fields[0]}" || printf '%s\n' "${fields[$column]}"
-  done | sort -u
+  done | sort -u | tr '\n' ' '
 }
 
 package_manager() {
@@ -58,15 +65,16 @@ become_root() {
   printf 'sudo\n'
 }
 
-# Installs what is missing, after saying what; does and says nothing when all is there.
+# ensure_host_packages LOG TABLE...: installs what is missing, after saying what; does and says nothing when all is there.
 ensure_host_packages() {
-  local manager packages install prefix
+  local log=$1 manager packages install prefix
+  shift
   manager=$(package_manager)
-  packages=$(missing_packages "${manager/none/apt}" | tr '\n' ' ')
+  packages=$(missing_packages "${manager/none/apt}" "$@")
   packages=${packages% }
   if [ -z "$packages" ]; then return; fi
   if [ "$manager" = none ]; then
-    die "Cannot install $packages: no known package manager here" 'install them (Debian names) and try again'
+    die "Cannot install $packages: no known package manager here" 'install them (these are Debian names) and try again'
   fi
   install="$(install_command "$manager") $packages"
   if ! prefix=$(become_root); then
@@ -75,14 +83,15 @@ ensure_host_packages() {
   fi
   say "installing with $manager${prefix:+ (through sudo)}: $packages"
   # shellcheck disable=SC2086 -- the words of the prefix are meant to be split
-  if ! $prefix env DEBIAN_FRONTEND=noninteractive sh -c "$(with_waiting "$install")" >&2; then
-    die "Cannot install $packages: $manager failed, see above" "as root: $install"
+  if ! $prefix env DEBIAN_FRONTEND=noninteractive sh -c "$(with_waiting "$install")" >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    die "Cannot install $packages: $manager failed, see above and $log" "as root: $install"
   fi
-  packages=$(missing_packages "$manager" | tr '\n' ' ')
+  packages=$(missing_packages "$manager" "$@")
   if [ -n "$packages" ]; then die "Cannot go on: $manager succeeded, but ${packages% } still lacks its programs"; fi
 }
 
-# apt waits for another apt's lock instead of failing at once, and is quiet.
+# apt waits for another apt's lock instead of failing at once.
 with_waiting() { printf '%s\n' "${1//apt-get /apt-get -q -o DPkg::Lock::Timeout=300 }"; }
 
 # An ordinary user builds images in a user namespace of many ids, which root must have granted.

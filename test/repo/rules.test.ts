@@ -236,7 +236,7 @@ const PLANTED: Planted[] = [
     files: {
       'src/core/create.ts': sound('src/core/create.ts').replace(
         'return',
-        "throw new AppError('VM_LOST', ''); codes = ['VM_GONE', 'XDG_STATE_HOME', 'VM_KNOWN']; return",
+        "throw new AppError('VM_LOST', ''); codes = ['VM_GONE', 'NO_COLOR', 'VM_KNOWN']; return",
       ),
       'docs/errors.md': '| `VM_KNOWN` | yes |\n| `VM_OLD` | no |\n',
     },
