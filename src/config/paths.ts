@@ -3,6 +3,8 @@ import { join } from 'node:path';
 /** Where things are on this host; every name on disk is made here and nowhere else. */
 export interface Paths {
   configFile: string;
+  /** git's own: the user's ignore rules and attributes (gitignore(5)) */
+  userGitDir: string;
   /** images and kernels; may be shared by several daemons of one user */
   dataDir: string;
   imagesDir: string;
@@ -15,6 +17,8 @@ export interface Paths {
   vmsDir: string;
   /** things that may be removed at any time */
   cacheDir: string;
+  /** half-made copies of repositories, on their way to a guest */
+  workspaceTempDir: string;
   /** sockets; short, because of the 107 bytes that a Unix socket's path may have (unix(7)) */
   runtimeDir: string;
   daemonSocket: string;
@@ -38,6 +42,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
   const runtimeDir = join(dirs.runtimeHome, 'banger');
   return {
     configFile: join(dirs.configHome, 'banger', 'config.toml'),
+    userGitDir: join(dirs.configHome, 'git'),
     dataDir,
     imagesDir: join(dataDir, 'images'),
     kernelsDir: join(dataDir, 'kernels'),
@@ -47,6 +52,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     daemonLogFile: join(stateDir, 'bangerd.log'),
     vmsDir: join(stateDir, 'vms'),
     cacheDir: join(dirs.cacheHome, 'banger'),
+    workspaceTempDir: join(dirs.cacheHome, 'banger', 'workspaces'),
     runtimeDir,
     daemonSocket: join(runtimeDir, 'bangerd.sock'),
     vmRuntimeDir: join(runtimeDir, 'vm'),

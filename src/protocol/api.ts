@@ -57,6 +57,8 @@ export interface WorkspaceSummary {
   branch?: string;
   trackedCount: number;
   untrackedCount: number;
+  /** depth of the history that is sent, when all of it would be too much; known only once packing has begun */
+  historyDepth?: number;
 }
 
 export interface PrepareWorkspaceRequest extends InspectWorkspaceRequest {

@@ -115,6 +115,7 @@ const summaryFields = {
   branch: optional(isText),
   trackedCount: isNumber,
   untrackedCount: isNumber,
+  historyDepth: optional(isNumber),
 };
 
 export const isWorkspaceSummary: GuardOf<WorkspaceSummary> = shapeOf<WorkspaceSummary>(summaryFields);

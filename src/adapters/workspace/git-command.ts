@@ -1,0 +1,118 @@
+import type { Readable } from 'node:stream';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError, isAppError } from '../../base/errors.ts';
+import { type ExecOptions, type ExecResult, type ExecStream, exec, execStream } from '../../base/exec.ts';
+
+/** How one git command is run. */
+export interface GitCall extends Abortable {
+  input?: Readable | Buffer | string;
+  okCodes?: readonly number[];
+}
+
+/** The git program, aimed at one repository. */
+export interface Git {
+  /** @throws {AppError} WORKSPACE_GIT_MISSING, WORKSPACE_GIT_FAILED with git's own words as the cause */
+  run(args: readonly string[], call: GitCall): Promise<ExecResult>;
+  /** As {@link run}, with its stdout to be read. */
+  stream(args: readonly string[], call: GitCall): ExecStream;
+}
+
+/** Where git runs and with what. */
+export interface GitTarget {
+  /** absolute path of the folder it runs in, named in errors */
+  folder: string;
+  /** the whole environment, made by {@link hostGitEnvironment} */
+  env: NodeJS.ProcessEnv;
+  /** `key=value` settings that win over every configuration file */
+  config: readonly string[];
+}
+
+/** What the listing of an index may take; 100 bytes a file. */
+const MAX_OUTPUT_BYTES = 1024 * 1024 * 1024;
+
+const INSTALL_GIT =
+  'install git: "apt install git", "dnf install git", "pacman -S git" or "zypper install git"';
+
+/**
+ * The settings that every command of ours gets, because the configuration of the repository it reads may be somebody else's: no hook
+ * and no file system monitor is started, whatever that configuration says.
+ */
+export const NO_PROGRAMS = ['core.fsmonitor=false', 'core.hooksPath=/dev/null'] as const;
+
+/**
+ * The environment of a git command that reads the user's repository: theirs, less everything that would aim git (or tar) at
+ * something else, and without any way to write, ask, translate or fetch.
+ */
+export function hostGitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(
+    ([name]) => !/^(GIT_|LC_|TAR_OPTIONS$|TAPE$|POSIXLY_CORRECT$)/.test(name),
+  );
+  return {
+    ...Object.fromEntries(kept),
+    LC_ALL: 'C',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_PAGER: 'cat',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    // A partial clone would fetch what it lacks; git before 2.45 knows only the second, which refuses every transport.
+    GIT_NO_LAZY_FETCH: '1',
+    GIT_ALLOW_PROTOCOL: 'none',
+  };
+}
+
+/** Aims git at `target`. */
+export function gitAt(target: GitTarget): Git {
+  const argv = (args: readonly string[]): [string, ...string[]] => [
+    'git',
+    '-C',
+    target.folder,
+    ...target.config.flatMap((setting) => ['-c', setting]),
+    ...args,
+  ];
+  const options = (call: GitCall): ExecOptions => ({
+    ...call,
+    cwd: '/',
+    env: target.env,
+    maxOutputBytes: MAX_OUTPUT_BYTES,
+  });
+  return {
+    run: async (args, call) => {
+      try {
+        return await exec(argv(args), options(call));
+      } catch (error) {
+        throw gitError(error, target.folder);
+      }
+    },
+    stream: (args, call) => {
+      const running = execStream(argv(args), options(call));
+      const done = running.done.catch((error: unknown) => {
+        throw gitError(error, target.folder);
+      });
+      done.catch(() => {});
+      return { stdout: running.stdout, done };
+    },
+  };
+}
+
+/** WORKSPACE_GIT_MISSING for a git that is older than what we use. */
+export function gitTooOld(found: string, needed: string): AppError {
+  return new AppError(
+    'WORKSPACE_GIT_MISSING',
+    `Cannot use git "${found}": it is older than git ${needed}, the oldest that works`,
+    { hint: INSTALL_GIT },
+  );
+}
+
+function gitError(error: unknown, folder: string): unknown {
+  if (isAppError(error, 'EXEC_NOT_FOUND')) {
+    return new AppError('WORKSPACE_GIT_MISSING', `Cannot read the repository "${folder}": git is missing`, {
+      hint: INSTALL_GIT,
+      cause: error,
+    });
+  }
+  if (!isAppError(error, 'EXEC_FAILED')) return error;
+  return new AppError('WORKSPACE_GIT_FAILED', `Cannot read the repository "${folder}": git failed`, {
+    details: { folder },
+    cause: error,
+  });
+}

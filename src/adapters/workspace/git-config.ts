@@ -1,0 +1,92 @@
+import { invariant } from '../../base/errors.ts';
+
+/**
+ * One setting of git's configuration. All text is latin1, one character a byte, because git promises no encoding.
+ */
+export interface ConfigEntry {
+  /** where git found it: `system`, `global`, `local`, `worktree` or `command` */
+  scope: string;
+  /** `section.variable` or `section.subsection.variable`; git lower-cases all but the subsection */
+  key: string;
+  /** absent for a variable without `=`, which is true */
+  value?: string;
+}
+
+/** A key's parts; the subsection may hold dots. */
+export interface ConfigKey {
+  section: string;
+  subsection?: string;
+  variable: string;
+}
+
+/**
+ * Parses the output of `git config --list --show-scope -z`:
+ *
+ *     scope NUL key [LF value] NUL ...
+ */
+export function parseConfigList(output: Buffer): ConfigEntry[] {
+  const fields = output.toString('latin1').split('\0');
+  const entries: ConfigEntry[] = [];
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const scope = fields[at] ?? '';
+    const text = fields[at + 1] ?? '';
+    const lineEnd = text.indexOf('\n');
+    entries.push(
+      lineEnd < 0
+        ? { scope, key: text }
+        : { scope, key: text.slice(0, lineEnd), value: text.slice(lineEnd + 1) },
+    );
+  }
+  return entries;
+}
+
+/** Takes a key apart at its first and last dot. */
+export function splitConfigKey(key: string): ConfigKey {
+  const first = key.indexOf('.');
+  const last = key.lastIndexOf('.');
+  invariant(first > 0 && last < key.length - 1, `git listed the setting "${key}"`);
+  return {
+    section: key.slice(0, first),
+    variable: key.slice(last + 1),
+    ...(last > first ? { subsection: key.slice(first + 1, last) } : {}),
+  };
+}
+
+/** The last value of `key`, which is the one that counts; `true` for a variable without `=`. */
+export function configValue(entries: readonly ConfigEntry[], key: string): string | undefined {
+  const last = entries.findLast((entry) => entry.key === key);
+  return last && (last.value ?? 'true');
+}
+
+/**
+ * Writes a configuration file that `git config --list` reads back as `entries`, in their order (syntax: git-config(1)). Values are
+ * quoted unless plain, so that spaces, `#` and `;` are theirs.
+ */
+export function formatConfig(entries: readonly Omit<ConfigEntry, 'scope'>[]): string {
+  let text = '';
+  let heading = '';
+  for (const entry of entries) {
+    const { section, subsection, variable } = splitConfigKey(entry.key);
+    const nextHeading =
+      subsection === undefined
+        ? `[${section}]\n`
+        : `[${section} "${subsection.replace(/["\\]/g, (character) => `\\${character}`)}"]\n`;
+    if (nextHeading !== heading) text += nextHeading;
+    heading = nextHeading;
+    text += entry.value === undefined ? `\t${variable}\n` : `\t${variable} = ${formatValue(entry.value)}\n`;
+  }
+  return text;
+}
+
+function formatValue(value: string): string {
+  if (/^[\w./:@+*-]+$/.test(value)) return value;
+  return `"${value.replace(/[\\"\n\t\b]/g, (character) => ESCAPES[character] ?? character)}"`;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '"': '\\"',
+  '\n': '\\n',
+  '\t': '\\t',
+  '\b': '\\b',
+};

@@ -1,0 +1,180 @@
+import type { Stats } from 'node:fs';
+import { lstat, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError, isAppError, isErrno } from '../../base/errors.ts';
+import { type Git, gitAt, gitTooOld, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
+import { TaskGroup } from './task-group.ts';
+
+/** A git working tree of the host. */
+export interface HostRepository {
+  /** top of the working tree, absolute, links resolved */
+  root: string;
+  name: string;
+  /** this working tree's own git folder: HEAD, index, state of a merge */
+  gitDir: string;
+  /** the git folder that linked working trees share: refs, objects, configuration */
+  commonDir: string;
+  objectFormat: string;
+  /** git with the user's configuration, aimed at the top of the working tree */
+  git: Git;
+}
+
+/** `rev-parse --path-format` and `rev-list --disk-usage` came with it, in March 2021. */
+const OLDEST_GIT = '2.31';
+
+/**
+ * Finds the repository whose working tree `path` is in.
+ *
+ * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_GIT_MISSING, WORKSPACE_GIT_FAILED
+ */
+export async function locateRepository(
+  path: string,
+  options: Abortable & { env: NodeJS.ProcessEnv },
+): Promise<HostRepository> {
+  const { signal } = options;
+  await requireFolder(path);
+  const env = hostGitEnvironment(options.env);
+  const git = gitAt({ folder: path, env, config: NO_PROGRAMS });
+  await using tasks = new TaskGroup({ signal });
+  const answers = tasks.start((task) => revParse(git, path, task));
+  await requireGit(git, { signal });
+  const lines = await answers;
+  const [isBare, isInsideGitDir, isInsideWorkTree, gitDir, commonDir, objectFormat, root] = lines;
+  if (isInsideGitDir === 'true' && isBare === 'false') {
+    throw new AppError('WORKSPACE_NOT_GIT', `Cannot send "${path}": it is inside a repository's git folder`, {
+      hint: 'give the folder that holds the files themselves',
+    });
+  }
+  if (isBare === 'true') {
+    throw new AppError('WORKSPACE_BARE', `Cannot send "${path}": the repository is bare, it has no files`, {
+      hint: `make a working tree: git clone "${path}"`,
+    });
+  }
+  if (isInsideWorkTree !== 'true' || !gitDir || !commonDir || !objectFormat || !root || lines.length !== 7) {
+    const state =
+      lines.length > 7 ? 'a folder above it has a line break in its name' : 'git names no working tree';
+    throw new AppError('WORKSPACE_GIT_FAILED', `Cannot send "${path}": ${state}`, { details: { path } });
+  }
+  const located = gitAt({ folder: root, env, config: NO_PROGRAMS });
+  await requireOwnGitDir({ root, gitDir, git: located }, { signal });
+  return { root, name: basename(root), gitDir, commonDir, objectFormat, git: located };
+}
+
+async function requireFolder(path: string): Promise<void> {
+  if (!isAbsolute(path)) {
+    throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": it is not an absolute path`);
+  }
+  let info: Stats;
+  try {
+    info = await stat(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EACCES', 'ERR_INVALID_ARG_VALUE')) {
+      throw error;
+    }
+    const state = isErrno(error, 'EACCES') ? 'its parent may not be read' : 'it does not exist';
+    throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": ${state}`, { cause: error });
+  }
+  if (!info.isDirectory()) {
+    throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": it is not a folder`, {
+      hint: `give its folder: "${dirname(path)}"`,
+    });
+  }
+}
+
+/** The answers in the order asked; the working tree's top is last because git stops there when there is none. */
+async function revParse(git: Git, path: string, { signal }: Abortable): Promise<string[]> {
+  const questions = [
+    ...['--is-bare-repository', '--is-inside-git-dir', '--is-inside-work-tree', '--path-format=absolute'],
+    ...['--git-dir', '--git-common-dir', '--show-object-format', '--show-toplevel'],
+  ];
+  try {
+    const { stdout } = await git.run(['rev-parse', ...questions], { signal });
+    return splitLines(stdout);
+  } catch (error) {
+    if (!isAppError(error, 'WORKSPACE_GIT_FAILED')) throw error;
+    return await explainRefusal(error, { git, path, signal, questions });
+  }
+}
+
+/** Tells by facts, not by git's words, why it refused: what it said before it stopped, and what is on disk. */
+async function explainRefusal(
+  error: AppError,
+  context: Abortable & { git: Git; path: string; questions: string[] },
+): Promise<string[]> {
+  const { git, path, signal, questions } = context;
+  const { stdout } = await git.run(['rev-parse', ...questions.slice(0, -1)], { signal, okCodes: [0, 128] });
+  const lines = splitLines(stdout);
+  if (lines[0] === 'true' || lines[1] === 'true') return lines;
+  const entry = await findGitEntry(path);
+  if (entry === undefined) {
+    throw new AppError('WORKSPACE_NOT_GIT', `Cannot send "${path}": it is not in a git repository`, {
+      hint: 'make it one (git init && git add -A), or start a VM without files: banger vm run',
+      cause: error,
+    });
+  }
+  throw new AppError('WORKSPACE_GIT_FAILED', `Cannot send "${path}": git cannot use its repository`, {
+    hint: (await isForeign(entry))
+      ? `git config --global --add safe.directory "${dirname(entry)}"`
+      : undefined,
+    cause: error.cause,
+  });
+}
+
+/** The nearest `.git` at or above `path`. */
+async function findGitEntry(path: string): Promise<string | undefined> {
+  for (let folder = await realpath(path); ; folder = dirname(folder)) {
+    const entry = join(folder, '.git');
+    try {
+      await lstat(entry);
+      return entry;
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error;
+    }
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+/** True when git takes the repository for somebody else's ("dubious ownership"; `safe.directory` in git-config(1)). */
+async function isForeign(entry: string): Promise<boolean> {
+  const owners = await Promise.all([lstat(entry), lstat(dirname(entry))]);
+  return owners.some((owner) => owner.uid !== process.geteuid?.());
+}
+
+async function requireGit(git: Git, { signal }: Abortable): Promise<void> {
+  const { stdout } = await git.run(['--version'], { signal });
+  const found = /(\d+)\.(\d+)(\.\d+)*/.exec(stdout.toString('latin1'));
+  const [major = 0, minor = 0] = OLDEST_GIT.split('.').map(Number);
+  const isNewEnough =
+    found !== null && (Number(found[1]) > major || (Number(found[1]) === major && Number(found[2]) >= minor));
+  if (!isNewEnough) throw gitTooOld(found?.[0] ?? stdout.toString('latin1').trim(), OLDEST_GIT);
+}
+
+/**
+ * Refuses a repository whose `core.worktree` says that the user's files are somewhere else: a repository that came from
+ * others could name their home folder.
+ */
+async function requireOwnGitDir(
+  { root, gitDir, git }: { root: string; gitDir: string; git: Git },
+  { signal }: Abortable,
+): Promise<void> {
+  const entry = join(root, '.git');
+  const found = await lstat(entry).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  });
+  if (found?.isDirectory() && (await realpath(entry)) === (await realpath(gitDir))) return;
+  if (found) {
+    const { stdout } = await git.run(['rev-parse', '--absolute-git-dir'], { signal });
+    if (splitLines(stdout)[0] === gitDir) return;
+  }
+  throw new AppError(
+    'WORKSPACE_GIT_FAILED',
+    `Cannot send "${root}": it is the working tree of a repository elsewhere, "${gitDir}"`,
+    { hint: `git --git-dir "${gitDir}" config --unset core.worktree`, details: { root, gitDir } },
+  );
+}
+
+function splitLines(output: Buffer): string[] {
+  return output.toString('utf8').split('\n').slice(0, -1);
+}

@@ -1,0 +1,162 @@
+import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Abortable, withDeadline } from '../../base/abort.ts';
+import { isAppError } from '../../base/errors.ts';
+import { bytePath } from './byte-path.ts';
+import type { Git } from './git-command.ts';
+import { chooseBaseRefs, formatRefs, listMergedRefs, listRefs, type Ref } from './git-refs.ts';
+import type { HostRepository } from './git-repository.ts';
+import { cutHistory } from './shallow-history.ts';
+import type { StagedRepository } from './staged-repository.ts';
+import { allEnded } from './task-group.ts';
+
+/** Depth of a history that was cut because all of it would be too much. */
+export const CUT_DEPTH = 50;
+
+/** Counting the objects of a history takes longer than sending it would be worth; then it counts as too large. */
+const MEASURE_DEADLINE_MS = 10_000;
+
+/** Which part of the host's history a guest gets. */
+export interface HistoryPlan {
+  refs: readonly Ref[];
+  /** names of those the guest gets */
+  carried: ReadonlySet<string>;
+  /** object names to pack with all they reach */
+  tips: readonly string[];
+  /** commits that lose their parents; empty when nothing is cut */
+  cutAt: readonly string[];
+}
+
+/**
+ * Decides it: all of HEAD's history with every branch and tag in it, and that of the branches it is compared with; the newest
+ * {@link CUT_DEPTH} commits of each when all would take more than `maxHistoryBytes`. `mentioned` are objects that an unfinished operation needs.
+ */
+export async function planHistory(
+  repository: HostRepository,
+  staged: StagedRepository,
+  options: Abortable & { mentioned: readonly string[]; maxHistoryBytes: number },
+): Promise<HistoryPlan> {
+  const { mentioned, maxHistoryBytes, signal } = options;
+  const { commit } = staged.head;
+  if (commit === undefined) return { refs: [], carried: new Set(), tips: [], cutAt: [] };
+  const [refs, merged] = await allEnded([
+    listRefs(repository.git, { signal }),
+    listMergedRefs(repository.git, commit, { signal }),
+  ]);
+  const base = chooseBaseRefs(refs, staged.head);
+  const found = await resolveObjects(staged.git, [...base.map((ref) => ref.object), ...mentioned], {
+    signal,
+  });
+  const tips = [commit, ...found.keys()];
+  const carriedBase = base.filter((ref) => found.has(ref.object)).map((ref) => ref.name);
+  const isWhole = !(await isTooLarge(repository, staged, { tips, maxHistoryBytes, signal }));
+  const commits = [commit, ...[...found].filter(([, type]) => type === 'commit').map(([name]) => name)];
+  const cut = isWhole ? undefined : await cutHistory(staged.git, { tips: commits, depth: CUT_DEPTH, signal });
+  const kept = merged.filter((ref) => !cut || cut.commits.has(ref.commit)).map((ref) => ref.name);
+  const carried = new Set([...carriedBase, ...kept]);
+  const refTips = refs.filter((ref) => carried.has(ref.name)).map((ref) => ref.object);
+  return { refs, carried, tips: [...new Set([...tips, ...refTips])], cutAt: cut?.boundary ?? [] };
+}
+
+/**
+ * Packs the objects of `plan`, and those that the staged index names, into one pack with its index under the staged repository. Deltas
+ * are taken over from the host's packs and none are searched; what is loose is compressed lightly: the time goes to the user who waits.
+ *
+ * @throws {AppError} WORKSPACE_GIT_FAILED, for example when an object is missing
+ */
+export async function packHistory(
+  staged: StagedRepository,
+  options: Abortable & { plan: HistoryPlan },
+): Promise<void> {
+  const { plan, signal } = options;
+  const folder = join(staged.gitDir, 'objects/pack');
+  const args = [
+    ...[
+      '-c',
+      'pack.writereverseindex=false',
+      'pack-objects',
+      '-q',
+      '--revs',
+      '--indexed-objects',
+      '--non-empty',
+    ],
+    ...['--delta-base-offset', '--window=0', '--compression=1'],
+    staged.isPartial ? '--missing=allow-any' : '--use-bitmap-index',
+    join(folder, 'pack'),
+  ];
+  await staged.git.run(args, { signal, input: plan.tips.map((tip) => `${tip}\n`).join('') });
+  if (!staged.isPartial) return;
+  for (const name of await readdir(folder)) {
+    // Objects that this pack refers to and that are nowhere are then promised by the remote, not lost (partial-clone in git's documentation).
+    if (name.endsWith('.pack')) await writeFile(join(folder, name.replace(/pack$/, 'promisor')), '');
+  }
+}
+
+/** Writes refs, and the commits at which history ends, into the staged repository. */
+export async function stageHistory(staged: StagedRepository, plan: HistoryPlan): Promise<void> {
+  for (const [name, content] of formatRefs(plan.refs, plan.carried)) {
+    const path = bytePath(staged.gitDir, name);
+    await mkdir(path.subarray(0, path.lastIndexOf('/')), { recursive: true });
+    await writeFile(path, content, 'latin1');
+  }
+  if (plan.cutAt.length > 0) {
+    await appendFile(join(staged.gitDir, 'shallow'), plan.cutAt.map((commit) => `${commit}\n`).join(''));
+  }
+}
+
+/** Types by full name of those of `names` that are objects of the repository. */
+async function resolveObjects(
+  git: Git,
+  names: readonly string[],
+  { signal }: Abortable,
+): Promise<Map<string, string>> {
+  if (names.length === 0) return new Map();
+  const { stdout } = await git.run(['cat-file', '--batch-check=%(objectname) %(objecttype)'], {
+    signal,
+    input: names.map((name) => `${name}\n`).join(''),
+  });
+  const found = new Map<string, string>();
+  for (const line of stdout.toString('latin1').split('\n')) {
+    const match = /^([0-9a-f]{40,64}) (commit|tree|blob|tag)$/.exec(line);
+    if (match?.[1] && match[2]) found.set(match[1], match[2]);
+  }
+  return found;
+}
+
+async function isTooLarge(
+  repository: HostRepository,
+  staged: StagedRepository,
+  options: Abortable & { tips: readonly string[]; maxHistoryBytes: number },
+): Promise<boolean> {
+  const { tips, maxHistoryBytes, signal } = options;
+  const { stdout } = await repository.git.run(['count-objects', '-v'], { signal });
+  const stored = storedBytes(stdout.toString('utf8'));
+  if (stored !== undefined && stored <= maxHistoryBytes) return false;
+  const bytes = await measureHistory(staged, { tips, signal });
+  return bytes === undefined || bytes > maxHistoryBytes;
+}
+
+/** What the object store takes, by `git count-objects -v` (sizes in KiB); unknown when part of it is elsewhere. */
+function storedBytes(report: string): number | undefined {
+  if (/^alternate: /m.test(report)) return undefined;
+  const sizes = [...report.matchAll(/^(?:size|size-pack): (\d+)$/gm)].map((match) => Number(match[1]));
+  return sizes.reduce((sum, size) => sum + size, 0) * 1024;
+}
+
+/** What `tips` and all they reach take on disk; `undefined` when counting takes too long. */
+async function measureHistory(
+  staged: StagedRepository,
+  { tips, signal }: Abortable & { tips: readonly string[] },
+): Promise<number | undefined> {
+  const how = staged.isPartial ? '--missing=allow-any' : '--use-bitmap-index';
+  const args = ['rev-list', '--objects', '--disk-usage', how, '--stdin'];
+  const input = tips.map((tip) => `${tip}\n`).join('');
+  const wait = { signal, deadlineMs: MEASURE_DEADLINE_MS, what: 'git to count the history' };
+  try {
+    const { stdout } = await withDeadline((inner) => staged.git.run(args, { signal: inner, input }), wait);
+    return Number(stdout.toString('latin1'));
+  } catch (error) {
+    if (isAppError(error, 'WAIT_TIMEOUT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,49 @@
+import { lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from '../../base/errors.ts';
+import { readSmallFile } from './small-file.ts';
+
+/** What git keeps of an operation that waits for the user: a merge, cherry-pick, revert, rebase or bisect. */
+const FILES = [
+  ...['MERGE_HEAD', 'MERGE_MODE', 'MERGE_MSG', 'SQUASH_MSG', 'AUTO_MERGE', 'MERGE_AUTOSTASH'],
+  ...['CHERRY_PICK_HEAD', 'REVERT_HEAD', 'REBASE_HEAD'],
+  ...['BISECT_START', 'BISECT_LOG', 'BISECT_NAMES', 'BISECT_TERMS', 'BISECT_EXPECTED_REV'],
+  ...['BISECT_ANCESTORS_OK', 'BISECT_FIRST_PARENT'],
+];
+const FOLDERS = ['rebase-merge', 'rebase-apply', 'sequencer'];
+
+/** The ones of them that name commits or trees, which are then needed to go on. */
+const NAME_OBJECTS =
+  /(^|\/)([A-Z_]+_HEAD|AUTO_MERGE|MERGE_AUTOSTASH|onto|orig-head|autostash|stopped-sha|squash-onto|head|todo|done|git-rebase-todo|original-commit)$/;
+
+/**
+ * Copies the state of an unfinished operation from one git folder to another, and gives the object names in it, full or abbreviated,
+ * some of which may not be objects.
+ */
+export async function copyOperationState(fromGitDir: string, toGitDir: string): Promise<string[]> {
+  const names = [...FILES];
+  for (const folder of FOLDERS) {
+    const inside = await listFolder(join(fromGitDir, folder));
+    if (inside.length > 0) await mkdir(join(toGitDir, folder));
+    names.push(...inside.map((name) => `${folder}/${name}`));
+  }
+  const mentioned = new Set<string>();
+  for (const name of names) {
+    const content = await readSmallFile(join(fromGitDir, name), { followLink: false });
+    if (!content) continue;
+    await writeFile(join(toGitDir, name), content);
+    if (!NAME_OBJECTS.test(name)) continue;
+    for (const [word] of content.toString('latin1').matchAll(/\b[0-9a-f]{7,64}\b/g)) mentioned.add(word);
+  }
+  return [...mentioned];
+}
+
+/** The names in a folder; none when it is missing or a link, which in a repository that came from others could lead anywhere. */
+async function listFolder(path: string): Promise<string[]> {
+  try {
+    return (await lstat(path)).isDirectory() ? await readdir(path) : [];
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}

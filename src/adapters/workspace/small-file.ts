@@ -1,0 +1,49 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { AppError, isErrno } from '../../base/errors.ts';
+
+/** Pattern files, messages and lists of commits are kilobytes; anything near this is not one. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** Who wrote the name of a file. */
+export interface SmallFileOptions {
+  /** true for files of the user's own configuration, which may be links; a link inside a repository could name any file */
+  followLink: boolean;
+}
+
+/**
+ * The content of a regular file, or `undefined` when there is none that we may read. Never waits for a fifo.
+ *
+ * @throws {AppError} WORKSPACE_FILE_TOO_LARGE above 16 MiB
+ */
+export async function readSmallFile(
+  path: string | Buffer,
+  { followLink }: SmallFileOptions,
+): Promise<Buffer | undefined> {
+  await using file = await openRegularFile(path, { followLink });
+  if (!file) return undefined;
+  const { size } = await file.stat();
+  if (size > MAX_BYTES) {
+    throw new AppError('WORKSPACE_FILE_TOO_LARGE', `Cannot send "${path}": it has ${size} bytes`, {
+      hint: `the largest that git reads sensibly is ${MAX_BYTES} bytes; look at what is in it`,
+    });
+  }
+  return await file.readFile();
+}
+
+/** Opens a regular file to read; `undefined` when there is none that we may read. Never waits for a fifo. */
+export async function openRegularFile(
+  path: string | Buffer,
+  { followLink }: SmallFileOptions,
+): Promise<FileHandle | undefined> {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | (followLink ? 0 : constants.O_NOFOLLOW);
+  try {
+    const file = await open(path, flags);
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+    return undefined;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENXIO', 'ENAMETOOLONG')) return undefined;
+    throw error;
+  }
+}

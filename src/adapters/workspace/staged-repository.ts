@@ -1,0 +1,202 @@
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
+import { type ConfigEntry, configValue, formatConfig, parseConfigList } from './git-config.ts';
+import type { HostRepository } from './git-repository.ts';
+import { guestConfig, promisorRemote } from './guest-config.ts';
+import { openRegularFile, readSmallFile } from './small-file.ts';
+import { allEnded } from './task-group.ts';
+import { readUserPatterns, type UserPatterns } from './user-patterns.ts';
+
+/** What HEAD says. */
+export interface Head {
+  /** absent on a branch without commits */
+  commit?: string;
+  /** full name of the branch; absent when HEAD is detached */
+  ref?: string;
+}
+
+/**
+ * The guest's `.git` while it is made, in a temporary folder. On the host it is a repository of its own over the user's working
+ * tree: git commands that read the index or file contents run in it, so they see our settings only and write nothing of the user's.
+ */
+export interface StagedRepository {
+  gitDir: string;
+  head: Head;
+  /** true when objects may lack because the repository is a partial clone */
+  isPartial: boolean;
+  git: Git;
+}
+
+/** Name inside `.git` for the attributes that the host's user has outside of the repository. */
+const USER_ATTRIBUTES = 'info/user-attributes';
+
+/**
+ * Lays the guest's `.git` under the empty `folder`, except for refs and objects. Nothing of the user's repository is touched. The
+ * caller removes `folder`, also after a failure.
+ *
+ * @throws {AppError} WORKSPACE_GIT_FAILED, WORKSPACE_FILE_TOO_LARGE
+ */
+export async function stageRepository(
+  repository: HostRepository,
+  options: Abortable & { folder: string; env: NodeJS.ProcessEnv; userGitDir: string },
+): Promise<StagedRepository> {
+  const { folder, env, userGitDir, signal } = options;
+  const gitDir = join(folder, '.git');
+  for (const name of ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags', 'info']) {
+    await mkdir(join(gitDir, name), { recursive: true });
+  }
+  const [config, head] = await allEnded([
+    readConfig(repository, { signal }),
+    readHead(repository, { signal }),
+    copyIndex(repository, gitDir),
+    copyListed(repository, gitDir),
+  ]);
+  const patterns = await readUserPatterns(repository, { config, userGitDir, signal });
+  const remote = promisorRemote(config);
+  await writePatterns(patterns, gitDir);
+  const guest = guestConfig(config, {
+    objectFormat: repository.objectFormat,
+    ...(remote === undefined ? {} : { promisorRemote: remote }),
+    ...(patterns.attributes.length > 0 ? { attributesFile: `.git/${USER_ATTRIBUTES}` } : {}),
+  });
+  await writeFile(join(gitDir, 'config'), formatConfig(guest), 'latin1');
+  await writeFile(join(gitDir, 'HEAD'), `${head.ref ? `ref: ${head.ref}` : head.commit}\n`, 'latin1');
+  return {
+    gitDir,
+    head,
+    isPartial: remote !== undefined,
+    git: gitAt({
+      folder: repository.root,
+      env: stagedEnvironment(repository, { env, folder, gitDir }),
+      config: [...NO_PROGRAMS, ...hostOnlySettings(config, gitDir)],
+    }),
+  };
+}
+
+/**
+ * Writes the staged index again: without the parts that only this host can use (shared index, monitor's token, list of untracked
+ * files), and refreshed, so that the guest need not read files that were only touched.
+ */
+export async function refreshIndex(staged: StagedRepository, { signal }: Abortable): Promise<void> {
+  if (!(await readdir(staged.gitDir)).includes('index')) return;
+  // Status 1 says that some entries differ from their files.
+  await staged.git.run(['update-index', '-q', '--unmerged', '--refresh', '--force-write-index'], {
+    signal,
+    okCodes: [0, 1],
+  });
+}
+
+/**
+ * What the guest gets of the staged `.git`: names in its folder, each ended by NUL, folders standing for all that is in them. HEAD is last, because
+ * git takes a folder without it for no repository: a copy that was interrupted is not mistaken for one with everything deleted.
+ */
+export async function listStaged(staged: StagedRepository): Promise<string> {
+  const names = (await readdir(staged.gitDir)).filter((name) => name !== 'HEAD' && !isSharedIndex(name));
+  return [...names.sort(), 'HEAD'].map((name) => `.git/${name}\0`).join('');
+}
+
+async function readConfig(repository: HostRepository, { signal }: Abortable): Promise<ConfigEntry[]> {
+  const { stdout } = await repository.git.run(['config', '--list', '--show-scope', '-z'], { signal });
+  return parseConfigList(stdout);
+}
+
+async function readHead(repository: HostRepository, { signal }: Abortable): Promise<Head> {
+  const okCodes = [0, 1];
+  const [ref, commit] = await allEnded([
+    repository.git.run(['symbolic-ref', '-q', 'HEAD'], { signal, okCodes }),
+    repository.git.run(['rev-parse', '-q', '--verify', 'HEAD'], { signal, okCodes }),
+  ]);
+  const text = (output: Buffer): string => output.toString('latin1').trimEnd();
+  return {
+    ...(ref.code === 0 ? { ref: text(ref.stdout) } : {}),
+    ...(commit.code === 0 ? { commit: text(commit.stdout) } : {}),
+  };
+}
+
+/** The index keeps its time, cut to the second: git reads again what is as new as the index ("racy git" in git's documentation). */
+async function copyIndex(repository: HostRepository, gitDir: string): Promise<void> {
+  const names = await readdir(repository.gitDir);
+  for (const name of names.filter((candidate) => candidate === 'index' || isSharedIndex(candidate))) {
+    await using file = await openRegularFile(join(repository.gitDir, name), { followLink: false });
+    if (!file) {
+      throw new AppError(
+        'WORKSPACE_GIT_FAILED',
+        `Cannot read the index of "${repository.root}": it is no file of ours`,
+        {
+          details: { path: join(repository.gitDir, name) },
+        },
+      );
+    }
+    const seconds = Math.floor((await file.stat()).mtimeMs / 1000);
+    await writeFile(join(gitDir, name), await file.readFile());
+    await utimes(join(gitDir, name), seconds, seconds);
+  }
+}
+
+/** What a split index is based on (git-update-index(1)). */
+function isSharedIndex(name: string): boolean {
+  return /^sharedindex\.[0-9a-f]+$/.test(name);
+}
+
+/** Where history ends, and which part of the tree is checked out. */
+async function copyListed(repository: HostRepository, gitDir: string): Promise<void> {
+  const sources = [
+    [repository.commonDir, 'shallow'],
+    [repository.commonDir, 'info/grafts'],
+    [repository.gitDir, 'info/sparse-checkout'],
+  ] as const;
+  for (const [from, name] of sources) {
+    const content = await readSmallFile(join(from, name), { followLink: false });
+    if (content) await writeFile(join(gitDir, name), content);
+  }
+}
+
+async function writePatterns(patterns: UserPatterns, gitDir: string): Promise<void> {
+  const files = [
+    ['info/exclude', patterns.exclude],
+    ['info/attributes', patterns.repositoryAttributes],
+    [USER_ATTRIBUTES, patterns.attributes],
+  ] as const;
+  for (const [name, content] of files) {
+    if (content.length > 0) await writeFile(join(gitDir, name), content);
+  }
+}
+
+function stagedEnvironment(
+  repository: HostRepository,
+  { env, folder, gitDir }: { env: NodeJS.ProcessEnv; folder: string; gitDir: string },
+): NodeJS.ProcessEnv {
+  return {
+    ...hostGitEnvironment(env),
+    GIT_DIR: gitDir,
+    GIT_WORK_TREE: repository.root,
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: quotePath(join(repository.commonDir, 'objects')),
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_ATTR_NOSYSTEM: '1',
+    // No user configuration: git before 2.32 does not know the first and looks in the other two.
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    HOME: folder,
+    XDG_CONFIG_HOME: folder,
+  };
+}
+
+/** What commands on this host need otherwise than the guest. */
+function hostOnlySettings(config: readonly ConfigEntry[], gitDir: string): string[] {
+  return [
+    `core.checkstat=${configValue(config, 'core.checkstat') ?? 'default'}`,
+    `core.trustctime=${configValue(config, 'core.trustctime') ?? 'true'}`,
+    `core.attributesfile=${join(gitDir, USER_ATTRIBUTES)}`,
+    'core.splitindex=false',
+    'core.untrackedcache=false',
+    // The copy is temporary: nothing is lost when the host loses power.
+    'core.fsync=none',
+  ];
+}
+
+/** C style, as git reads each path of GIT_ALTERNATE_OBJECT_DIRECTORIES that begins with a quote (git(1)). */
+function quotePath(path: string): string {
+  return `"${path.replace(/["\\]/g, (character) => `\\${character}`).replaceAll('\n', '\\n')}"`;
+}

@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+import { type Abortable, onAbort } from '../../base/abort.ts';
+import { AppError, isAppError, printable } from '../../base/errors.ts';
+import { execStream } from '../../base/exec.ts';
+import type { Logger } from '../../base/log.ts';
+import { hostGitEnvironment } from './git-command.ts';
+
+/** What goes into the archive of a workspace: two folders, each with a list of names inside of it that are ended by NUL. */
+export interface TarContent {
+  root: string;
+  /** file with the names under `root` */
+  rootList: string;
+  stage: string;
+  /** names under `stage`, folders with all that is in them; read after everything under `root`, and waited for */
+  stageList: Readable;
+}
+
+/** A running archive. */
+export interface TarStream {
+  /** ends only when the archive is whole, else it is destroyed with the error */
+  tar: Readable;
+  done: Promise<void>;
+}
+
+/** Records of 64 KiB, the size of a pipe; GNU tar's own are 10 KiB. */
+const BLOCKING_FACTOR = 128;
+const WARNINGS_KEPT_BYTES = 4096;
+
+/**
+ * Starts GNU tar. Owners are root, modes and modification times (to the `ns`) are kept, links are never followed, and files
+ * that share an inode are stored apart. A file that changes while it is read is stored as it was read, and logged.
+ *
+ * Errors, of `done` and of the stream: {AppError} WORKSPACE_TAR_MISSING, WORKSPACE_TAR_FAILED when a file cannot be read or is gone.
+ */
+export function startTar(
+  content: TarContent,
+  options: Abortable & { env: NodeJS.ProcessEnv; log: Logger },
+): TarStream {
+  const { signal, env, log } = options;
+  let warnings = '';
+  const running = execStream(tarArgv(content), {
+    signal,
+    cwd: '/',
+    env: hostGitEnvironment(env),
+    input: content.stageList,
+    // Status 1: "some files differ", that is, a file changed as it was read.
+    okCodes: [0, 1],
+    onStderr: (chunk) => {
+      warnings = (warnings + chunk.toString('utf8')).slice(-WARNINGS_KEPT_BYTES);
+    },
+  });
+  // A process has ended for Node when its output has been read, which nobody does after an abort.
+  running.stdout.on('error', () => {});
+  const listener = onAbort(signal, () => running.stdout.destroy(signal.reason));
+  const done = running.done
+    .then(
+      () => {
+        if (warnings) log.warn('workspace files changed while they were read', { tar: printable(warnings) });
+      },
+      (error: unknown) => {
+        throw tarError(error, content.root);
+      },
+    )
+    .finally(() => listener[Symbol.dispose]());
+  done.catch(() => {});
+  return { tar: Readable.from(throughTo(running.stdout, done), { objectMode: false }), done };
+}
+
+function tarArgv({ root, rootList, stage }: TarContent): [string, ...string[]] {
+  return [
+    ...(['tar', '--create', '--file=-', '--format=posix', '--pax-option=delete=atime,delete=ctime'] as const),
+    ...[`--blocking-factor=${BLOCKING_FACTOR}`, '--owner=0', '--group=0', '--numeric-owner'],
+    ...['--hard-dereference', '--null', '--no-unquote', '--verbatim-files-from'],
+    ...['--no-recursion', `--directory=${root}`, `--files-from=${rootList}`],
+    ...['--recursion', `--directory=${stage}`, '--files-from=-'],
+  ];
+}
+
+/** Ends after `done`, so that a reader never takes a part for the whole. */
+async function* throughTo(stdout: Readable, done: Promise<void>): AsyncGenerator<Buffer> {
+  yield* stdout;
+  await done;
+}
+
+function tarError(error: unknown, root: string): unknown {
+  if (isAppError(error, 'EXEC_NOT_FOUND')) {
+    return new AppError('WORKSPACE_TAR_MISSING', `Cannot send "${root}": tar is missing`, {
+      hint: 'install GNU tar: "apt install tar", "dnf install tar", "pacman -S tar" or "zypper install tar"',
+      cause: error,
+    });
+  }
+  if (!isAppError(error, 'EXEC_FAILED')) return error;
+  return new AppError('WORKSPACE_TAR_FAILED', `Cannot send "${root}": tar could not read all of it`, {
+    hint: 'when files were being changed, try again',
+    cause: error,
+  });
+}

@@ -1,0 +1,94 @@
+import type { Stats } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError, isErrno } from '../../base/errors.ts';
+import { bytePath } from './byte-path.ts';
+import type { IndexListing } from './index-listing.ts';
+import type { StagedRepository } from './staged-repository.ts';
+
+/** Lookups at a time; Node has four threads for them. */
+const LOOKUPS_AT_ONCE = 64;
+
+/**
+ * The tracked paths that are on disk as something a tar can carry, each ended by NUL. The index must have been refreshed: only what
+ * git then reports as different, or does not look at, is looked at one by one.
+ */
+export async function listPresentFiles(
+  staged: StagedRepository,
+  options: Abortable & { root: string; listing: IndexListing },
+): Promise<Buffer> {
+  const { root, listing, signal } = options;
+  const { stdout } = await staged.git.run(['diff-files', '--raw', '-z', '--no-renames'], { signal });
+  const { deleted, changed } = parseRawDiff(stdout);
+  const absent = await findAbsent(root, [...listing.unchecked, ...changed], { signal });
+  for (const path of deleted) absent.add(path);
+  const present = absent.size === 0 ? listing.paths : listing.paths.filter((path) => !absent.has(path));
+  return Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1');
+}
+
+/**
+ * Parses `git diff-files --raw -z` without renames (git-diff(1), "raw output format"):
+ *
+ *     ':' mode SP mode SP object SP object SP status NUL path NUL
+ */
+export function parseRawDiff(output: Buffer): { deleted: string[]; changed: string[] } {
+  const fields = output.toString('latin1').split('\0');
+  const deleted: string[] = [];
+  const changed: string[] = [];
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    (fields[at]?.endsWith(' D') ? deleted : changed).push(fields[at + 1] ?? '');
+  }
+  return { deleted, changed };
+}
+
+/**
+ * Those of `paths` that are not there as a file, link or fifo, or whose parent is a link: what is behind a link is not the tracked
+ * file, and a folder in a file's place holds only untracked ones.
+ */
+async function findAbsent(
+  root: string,
+  paths: readonly string[],
+  { signal }: Abortable,
+): Promise<Set<string>> {
+  const folders = new Map<string, Promise<boolean>>();
+  const isRealFolder = (path: string): Promise<boolean> => {
+    if (path === '') return Promise.resolve(true);
+    const known = folders.get(path);
+    if (known) return known;
+    const answer = isRealFolder(parentOf(path)).then(
+      async (isParentReal) => isParentReal && ((await lookUp(root, path))?.isDirectory() ?? false),
+    );
+    folders.set(path, answer);
+    return answer;
+  };
+  const isPresent = async (path: string): Promise<boolean> => {
+    if (!(await isRealFolder(parentOf(path)))) return false;
+    const found = await lookUp(root, path);
+    return found !== undefined && (found.isFile() || found.isSymbolicLink() || found.isFIFO());
+  };
+  const absent = new Set<string>();
+  for (let at = 0; at < paths.length; at += LOOKUPS_AT_ONCE) {
+    signal.throwIfAborted();
+    const batch = paths.slice(at, at + LOOKUPS_AT_ONCE);
+    const answers = await Promise.all(batch.map(isPresent));
+    for (const [index, path] of batch.entries()) if (!answers[index]) absent.add(path);
+  }
+  return absent;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+async function lookUp(root: string, path: string): Promise<Stats | undefined> {
+  const bytes = bytePath(root, path);
+  try {
+    return await lstat(bytes);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) return undefined;
+    if (!isErrno(error, 'EACCES')) throw error;
+    throw new AppError('WORKSPACE_FILE_UNREADABLE', `Cannot send "${bytes}": its folder may not be read`, {
+      cause: error,
+    });
+  }
+}

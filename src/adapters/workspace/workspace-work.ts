@@ -1,0 +1,114 @@
+import { rm } from 'node:fs/promises';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError, printable } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
+import { openStaging } from '../../base/staging.ts';
+import type { WorkspaceSummary } from '../../protocol/api.ts';
+import { type HostRepository, locateRepository } from './git-repository.ts';
+import { INDEX_LISTING_ARGS, type IndexListing, parseIndexListing } from './index-listing.ts';
+import { type StagedRepository, stageRepository } from './staged-repository.ts';
+import { TaskGroup } from './task-group.ts';
+
+/** What the source of workspaces needs. */
+export interface GitWorkspaceSourceOptions {
+  /** area of temporary folders, as `base/staging.ts` makes and sweeps them */
+  tempDir: string;
+  /** the user's environment: `PATH` for git and tar, `HOME` for git's configuration */
+  env: NodeJS.ProcessEnv;
+  /** where git looks for the user's `ignore` and `attributes` when nothing else is configured (gitignore(5)) */
+  userGitDir: string;
+  log: Logger;
+  /** largest history, as git stores it, that is sent whole, in `bytes`; default 512 MiB */
+  maxHistoryBytes?: number;
+}
+
+/** A repository that is being read. Disposing ends what runs and removes the temporary folder. */
+export interface WorkspaceWork extends AsyncDisposable {
+  repository: HostRepository;
+  staged: StagedRepository;
+  tasks: TaskGroup;
+  /** private temporary folder, which holds the staged `.git` */
+  folder: string;
+}
+
+/** Finds the repository of `path` and stages its `.git`. Nothing is left after a failure. */
+export async function openWork(
+  path: string,
+  options: GitWorkspaceSourceOptions & Abortable,
+): Promise<WorkspaceWork> {
+  const { env, userGitDir, tempDir } = options;
+  await using undo = new ResourceStack();
+  const tasks = new TaskGroup(options);
+  undo.defer('end the running commands', () => tasks[Symbol.asyncDispose]());
+  const repository = await tasks.start((task) => locateRepository(path, { ...task, env }));
+  const staging = await openStaging(tempDir, {
+    removeTree: (dir) => rm(dir, { recursive: true, force: true }),
+  });
+  const folder = staging.dir;
+  undo.defer('remove the temporary folder', async () => {
+    await staging[Symbol.asyncDispose]();
+  });
+  undo.defer('end the running commands', () => tasks[Symbol.asyncDispose]());
+  const staged = await tasks.start((task) =>
+    stageRepository(repository, { ...task, folder, env, userGitDir }),
+  );
+  const owned = undo.move();
+  return { repository, staged, tasks, folder, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+}
+
+/** What the repository is; the counts and the depth are for the caller to add. */
+export function describeRepository({
+  repository,
+  staged,
+}: WorkspaceWork): Omit<WorkspaceSummary, 'trackedCount' | 'untrackedCount'> {
+  const { commit, ref } = staged.head;
+  return {
+    repoRoot: repository.root,
+    repoName: repository.name,
+    ...(commit === undefined ? {} : { headCommit: commit }),
+    ...(ref === undefined ? {} : { branch: textOf(ref.replace(/^refs\/heads\//, '')) }),
+  };
+}
+
+/** @throws {AppError} WORKSPACE_SUBMODULES */
+export async function listIndex(
+  { repository, staged }: WorkspaceWork,
+  { signal }: Abortable,
+): Promise<IndexListing> {
+  const { stdout } = await staged.git.run(INDEX_LISTING_ARGS, { signal });
+  const listing = parseIndexListing(stdout);
+  if (listing.gitlinks.length > 0) throw submodulesError(repository.root, listing.gitlinks.map(textOf));
+  return listing;
+}
+
+/** How many files git neither tracks nor ignores; a repository inside this one counts as one. */
+export async function countUntracked({ staged }: WorkspaceWork, { signal }: Abortable): Promise<number> {
+  const { stdout, done } = staged.git.stream(['ls-files', '--others', '--exclude-standard', '-z'], {
+    signal,
+  });
+  let count = 0;
+  for await (const chunk of stdout) {
+    for (let at = chunk.indexOf(0); at >= 0; at = chunk.indexOf(0, at + 1)) count += 1;
+  }
+  await done;
+  return count;
+}
+
+function submodulesError(root: string, paths: string[]): AppError {
+  const named = paths.slice(0, 5).map((path) => `"${printable(path)}"`);
+  const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : '';
+  return new AppError(
+    'WORKSPACE_SUBMODULES',
+    `Cannot send "${root}": it has submodules: ${named.join(', ')}${more}`,
+    {
+      hint: `send one of them alone: banger vm run "${root}/${printable(paths[0] ?? '')}"`,
+      details: { submodules: paths },
+    },
+  );
+}
+
+/** Bytes held as latin1, shown as the UTF-8 that they most often are. */
+function textOf(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
