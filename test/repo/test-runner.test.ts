@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { runGoTests } from '../../scripts/test/go-tests.ts';
+
+const RUNNER = join(import.meta.dirname, '..', '..', 'scripts', 'test.ts');
+
+describe('the test runner', () => {
+  let dir: string;
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'runner-'));
+  });
+
+  after(async () => {
+    await rm(dir, { recursive: true });
+  });
+
+  async function put(path: string, text: string): Promise<string> {
+    const target = join(dir, path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, text);
+    return target;
+  }
+
+  async function run(source: string) {
+    const path = await put('a.test.mjs', `import { describe, test } from 'node:test';\n${source}`);
+    // A runner inside a test would take itself for a test's child and run nothing.
+    const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
+    const { status, stdout } = spawnSync(process.execPath, [RUNNER, path], { env, encoding: 'utf8' });
+    return { status, text: stdout, last: stdout.trimEnd().split('\n').at(-1) };
+  }
+
+  test('counts what passed and what was skipped', async () => {
+    const { status, last } = await run("test('a', () => {}); test.skip('b', () => {});");
+    assert.deepEqual({ status, last }, { status: 0, last: '1 passed, 0 failed, 1 skipped' });
+  });
+
+  test('shows a failing test with the names around it and what its file printed', async () => {
+    const { status, text, last } = await run(
+      "describe('outer', () => { test('inner', () => { console.log('seen'); throw new TypeError('no good'); }); });",
+    );
+    assert.deepEqual({ status, last }, { status: 1, last: '0 passed, 1 failed' });
+    assert.match(text, /^FAIL .*a\.test\.mjs:2 outer > inner\n +TypeError: no good/m);
+    assert.match(text, /^---- output of .*a\.test\.mjs\n +seen$/m);
+  });
+
+  test('fails a file that cannot be loaded, exits early, or warns', async () => {
+    assert.equal((await run("throw new Error('at load');")).last, '0 passed, 1 failed');
+    assert.equal((await run("test('a', () => process.exit(3));")).last, '0 passed, 1 failed');
+    const warned = await run("test('a', () => process.emitWarning('leak'));");
+    assert.deepEqual([warned.status, warned.last], [1, '1 passed, 1 failed']);
+    assert.match(warned.text, /Warning: leak/);
+  });
+
+  test('counts Go tests, and a package that does not compile as one failure', async () => {
+    await put('go/go.mod', 'module example.org/x\n\ngo 1.24\n');
+    await put('go/bad/bad_test.go', 'package bad\n\nfunc broken() { return 1 }\n');
+    const good = [
+      'func TestGood(t *testing.T) {}',
+      'func TestBad(t *testing.T) { t.Fatal("no good") }',
+      'func TestSkipped(t *testing.T) { t.Skip() }',
+    ];
+    await put('go/good/good_test.go', `package good\n\nimport "testing"\n\n${good.join('\n')}\n`);
+    let text = '';
+    const counts = await runGoTests(join(dir, 'go'), {
+      write: (part) => {
+        text += part;
+      },
+    });
+    assert.deepEqual(counts, { passed: 1, failed: 2, skipped: 1 }, text);
+    assert.match(text, /FAIL example\.org\/x\/good TestBad\n[\s\S]*no good/);
+    assert.match(text, /too many return values/);
+  });
+});
