@@ -6,6 +6,7 @@ import type { VmShape } from './vm.ts';
  *
  *     GET    /v1/daemon                     DaemonStatus
  *     POST   /v1/daemon/stop                {}              drains, then exits; VMs keep running
+ *     GET    /v1/doctor                     {checks: DoctorCheck[]}   read-only
  *     GET    /v1/vms?all=1                  {vms: Vm[]}     running only without all=1
  *     POST   /v1/vms                        CreateVmRequest -> events, result Vm
  *     GET    /v1/vms/REF                    Vm
