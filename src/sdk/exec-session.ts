@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { Abortable } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
@@ -24,7 +23,7 @@ const MAX_COLLECTED_BYTES = 64 * 1024 * 1024;
 /**
  * A command that runs in the guest. Disposing before its exit hangs up: the agent then kills its process group. Disposing twice is fine.
  */
-export interface ExecSession extends AsyncDisposable {
+export interface ExecSession extends Disposable {
   /**
    * What the command gives, up to its exit; to be read once. Bytes that are not read stop the command's writing.
    *
@@ -74,12 +73,7 @@ export function startExec(stream: Duplex, start: ExecStart, { signal }: Abortabl
     end,
     resize: ({ rows, cols }) => send(FRAME.resize, { rows, cols }),
     sendSignal: (name) => send(FRAME.signal, { signal: name }),
-    async [Symbol.asyncDispose]() {
-      if (stream.closed) return;
-      const closed = once(stream, 'close');
-      close();
-      await closed;
-    },
+    [Symbol.dispose]: close,
   };
 }
 

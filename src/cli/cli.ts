@@ -1,0 +1,103 @@
+import { isColorOff, isProgressPlain } from '../config/settings.ts';
+import { COMMANDS, GROUPS } from './commands.ts';
+import { type CommandContext, createContext } from './context.ts';
+import { exitStatusOf } from './exit-status.ts';
+import { DEFAULT_HELP_WIDTH } from './help.ts';
+import { type Interrupts, listenToInterrupts } from './interrupts.ts';
+import type { CliIo } from './io.ts';
+import { createSink, OutputClosedError } from './output.ts';
+import { type ParsedLine, parseLine } from './program.ts';
+import { createProgress, progressMode } from './render/progress.ts';
+import { createStyle } from './render/style.ts';
+import { versionLine } from './render/version.ts';
+
+/**
+ * The command line: runs what `argv` (without program names) says and gives the exit status. Never rejects. Everything it starts has
+ * ended when it returns, except the daemon; its output has been written.
+ */
+export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  using interrupts = listenToInterrupts(io.signals);
+  const isColored = (stream: { isTTY?: boolean }): boolean => stream.isTTY === true && !isColorOff(io.env);
+  const stdout = createSink(io.stdout, () => interrupts.end(new OutputClosedError()));
+  const stderr = createSink(io.stderr);
+  const errorStyle = createStyle({ isColored: isColored(io.stderr) });
+  const style = createStyle({ isColored: isColored(io.stdout) });
+  const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const mode = progressMode({
+    isTerminal: stderr.isTerminal,
+    isVerbose: words.includes('-v') || words.includes('--verbose'),
+    isPlain: isProgressPlain(io.env),
+  });
+  using progress = createProgress(stderr, { mode, style: errorStyle });
+  const context = createContext({ io, interrupts, stdout, stderr, style, errorStyle, progress });
+  let runsGuestCommand = false;
+  let status: number;
+  try {
+    const parsed = await parse(argv, words, context);
+    if (parsed.kind === 'text') {
+      await context.print(parsed.text);
+      status = 0;
+    } else {
+      runsGuestCommand = parsed.definition.runsGuestCommand ?? false;
+      status = await untilGivenUp(parsed.definition.run(parsed.invocation, context), interrupts);
+    }
+  } catch (error) {
+    progress.clear();
+    status = exitStatusOf(error, { runsGuestCommand });
+    await tell(error, { context, isJson: words.includes('--json') });
+  }
+  await Promise.all([stdout.flushed(), stderr.flushed()]);
+  return status;
+}
+
+/** Help shows the real defaults, so the config file is read before it, and only then. */
+async function parse(
+  argv: readonly string[],
+  words: readonly string[],
+  context: CommandContext,
+): Promise<ParsedLine> {
+  const isHelp = words.includes('--help') || words.includes('-h') || words[0] === 'help';
+  const settings = isHelp ? await context.settings() : undefined;
+  return parseLine(argv, {
+    catalog: { groups: GROUPS, commands: COMMANDS },
+    help: { settings, width: Math.min(context.stdout.columns ?? DEFAULT_HELP_WIDTH, DEFAULT_HELP_WIDTH) },
+    versionLine: versionLine(context.io.build),
+  });
+}
+
+/** A command that still cleans up at the second signal is left where it is. */
+async function untilGivenUp(work: Promise<number>, { giveUp }: Interrupts): Promise<number> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const listener = (): void => reject(giveUp.reason);
+  giveUp.addEventListener('abort', listener, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    giveUp.removeEventListener('abort', listener);
+  }
+}
+
+/** Tells the user of an error: on stderr for people, on stdout as the one JSON value that `--json` promises. */
+async function tell(
+  error: unknown,
+  { context, isJson }: { context: CommandContext; isJson: boolean },
+): Promise<void> {
+  if (error instanceof OutputClosedError) return;
+  const { renderError, renderErrorJson } = await import('./render/error.ts');
+  if (isJson) {
+    context.stdout.put(renderErrorJson(error));
+    return;
+  }
+  const { logPath, isDebug } = await logPlace(context);
+  context.stderr.put(renderError(error, { style: context.errorStyle, logPath, isDebug }));
+}
+
+async function logPlace({ io }: CommandContext): Promise<{ logPath: string | undefined; isDebug: boolean }> {
+  const isDebug = io.env['BANGER_LOG_LEVEL'] === 'debug';
+  try {
+    const { resolvePaths } = await import('../config/settings.ts');
+    return { logPath: resolvePaths(io.env).daemonLogFile, isDebug };
+  } catch {
+    return { logPath: undefined, isDebug };
+  }
+}

@@ -1,0 +1,63 @@
+import type { CommandDefinition, GroupDefinition } from './command.ts';
+import { complete } from './commands/complete.ts';
+import { completion } from './commands/completion.ts';
+import { daemonLogs, daemonSocket, daemonStatus, daemonStop } from './commands/daemon.ts';
+import { doctor } from './commands/doctor.ts';
+import { imageBuild, imageDelete, imageList, imageShow } from './commands/image.ts';
+import { kernelList } from './commands/kernel.ts';
+import { version } from './commands/version.ts';
+import { vmCreate } from './commands/vm-create.ts';
+import { vmExec } from './commands/vm-exec.ts';
+import { vmDelete, vmStart, vmStop } from './commands/vm-lifecycle.ts';
+import { ps, vmList } from './commands/vm-list.ts';
+import { vmLogs } from './commands/vm-logs.ts';
+import { vmRun } from './commands/vm-run.ts';
+import { vmShow } from './commands/vm-show.ts';
+
+/** Groups of commands, in the order of help. A new group is one entry here. */
+export const GROUPS: readonly GroupDefinition[] = [
+  {
+    name: 'vm',
+    summary: 'make, use and delete VMs',
+    description: 'VMs: make them, run commands in them, look at them, delete them.',
+  },
+  {
+    name: 'image',
+    summary: 'what VMs boot',
+    description: 'Images: root file systems that VMs boot. One image serves any number of VMs.',
+  },
+  { name: 'kernel', summary: 'what images boot', description: 'Kernels: each image names the one it boots.' },
+  {
+    name: 'daemon',
+    summary: 'the program behind this one',
+    description:
+      'The daemon does the work and is started when it is needed. It ends by itself when nothing has happened for a while and no VM runs.',
+  },
+];
+
+/** Every command, in the order of help and of docs/cli.md. A new command is a definition in `commands/` and one line here. */
+export const COMMANDS: readonly CommandDefinition[] = [
+  vmRun,
+  vmCreate,
+  vmList,
+  vmShow,
+  vmExec,
+  vmLogs,
+  vmStart,
+  vmStop,
+  vmDelete,
+  ps,
+  imageBuild,
+  imageList,
+  imageShow,
+  imageDelete,
+  kernelList,
+  daemonStatus,
+  daemonStop,
+  daemonLogs,
+  daemonSocket,
+  doctor,
+  version,
+  completion,
+  complete,
+];

@@ -1,0 +1,47 @@
+import { resultOf } from '../../sdk/work.ts';
+import { defineCommand } from '../command.ts';
+import { VM_OPTIONS } from '../vm-options.ts';
+
+/** `banger vm create` */
+export const vmCreate = defineCommand({
+  path: ['vm', 'create'],
+  summary: 'make a VM that stays',
+  description:
+    'Makes a VM, starts it and waits until commands can run in it. Ctrl-C cancels: nothing of it is left. It stays until it is deleted.',
+  examples: [
+    { command: 'banger vm create --name web', does: 'A VM named web, running.' },
+    { command: 'banger vm create --vcpu 2 --memory 1024 --disk-size 4G', does: 'A small one.' },
+    { command: 'banger vm create --no-start --json', does: 'Only makes it; prints its record as JSON.' },
+  ],
+  args: [],
+  options: {
+    ...VM_OPTIONS,
+    noStart: { type: 'flag', summary: 'make it, but do not start it' },
+    verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
+    json: { type: 'flag', summary: "print the VM's record as JSON" },
+  },
+  async run({ options }, context) {
+    const { ProblemList } = await import('../problems.ts');
+    const { createRequestOf } = await import('../vm-options.ts');
+    const problems = new ProblemList();
+    const request = createRequestOf(options, { settings: await context.settings(), problems });
+    problems.throwAny();
+
+    const begunAt = performance.now();
+    const client = await context.client();
+    const work = client.createVm(
+      { ...request, ...(options.noStart ? { noStart: true } : {}) },
+      { signal: context.signal },
+    );
+    const vm = await resultOf(work, context.showNews('vm create'));
+    const { formatElapsed } = await import('../render/format.ts');
+    const elapsed = context.errorStyle.dim(formatElapsed(performance.now() - begunAt));
+    context.progress.line(`[vm create] ${options.noStart ? 'created' : 'ready'} in ${elapsed}`);
+    if (options.json) await context.printJson(vm);
+    else {
+      const { vmSummary } = await import('../render/vm.ts');
+      await context.print(vmSummary(vm));
+    }
+    return 0;
+  },
+});

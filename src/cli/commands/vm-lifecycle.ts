@@ -1,0 +1,79 @@
+import type { Vm } from '../../protocol/vm.ts';
+import type { BangerClient } from '../../sdk/client.ts';
+import type { Work } from '../../sdk/work.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+
+interface LifecycleVerb {
+  verb: string;
+  summary: string;
+  description: string;
+  examples: CommandDefinition['examples'];
+  /** what is printed behind the name */
+  outcome: (vm: Vm) => string;
+  work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<Vm>;
+}
+
+/** `banger vm start` */
+export const vmStart = lifecycleCommand({
+  verb: 'start',
+  summary: 'start stopped VMs',
+  description:
+    'Starts stopped VMs and waits until commands can run in them. A VM that runs is left as it is.',
+  examples: [{ command: 'banger vm start web db', does: 'Starts two VMs at once.' }],
+  outcome: ({ state }) => state,
+  work: (client, ref, signal) => client.startVm(ref, { signal }),
+});
+
+/** `banger vm stop` */
+export const vmStop = lifecycleCommand({
+  verb: 'stop',
+  summary: 'stop running VMs',
+  description:
+    'Asks the guest to write its data and power off, and ends the VM when it does not. Files stay; a stopped VM can be started again.',
+  examples: [{ command: 'banger vm stop web', does: 'Stops one VM.' }],
+  outcome: ({ state }) => state,
+  work: (client, ref, signal) => client.stopVm(ref, { signal }),
+});
+
+/** `banger vm delete` */
+export const vmDelete = lifecycleCommand({
+  verb: 'delete',
+  summary: 'delete VMs and all that is in them',
+  description: 'Stops VMs and removes their disks. This cannot be undone.',
+  examples: [
+    { command: 'banger vm delete web', does: 'Deletes one VM.' },
+    { command: 'banger vm delete $(banger vm list --all -q)', does: 'Deletes every VM.' },
+  ],
+  outcome: () => 'deleted',
+  work: (client, ref, signal) => client.deleteVm(ref, { signal }),
+});
+
+function lifecycleCommand({
+  verb,
+  summary,
+  description,
+  examples,
+  outcome,
+  work,
+}: LifecycleVerb): CommandDefinition {
+  return defineCommand({
+    path: ['vm', verb],
+    summary,
+    description: `${description} Several are done at once; when one fails, the others are done all the same, and the exit status is 1.`,
+    examples,
+    args: [
+      {
+        name: 'vm',
+        summary: 'names, ids, or unique starts of ids',
+        isRequired: true,
+        isVariadic: true,
+        kind: 'vm',
+      },
+    ],
+    options: { verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' } },
+    async run({ args }, context) {
+      const { forEachVm } = await import('../for-each-vm.ts');
+      return await forEachVm(args, { verb, outcome, work }, context);
+    },
+  });
+}

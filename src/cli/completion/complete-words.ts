@@ -1,0 +1,147 @@
+import type { Catalog, CommandDefinition, ValueKind } from '../command.ts';
+import { flagOf } from '../command.ts';
+
+/** What could be typed next. */
+export interface Completions {
+  /** what the shell should offer besides: nothing, or the folders of the file system */
+  directive: ':none' | ':folders';
+  /** `word` or `word<tab>meaning` */
+  candidates: string[];
+}
+
+/** What completion knows. */
+export interface CompletionParts {
+  catalog: Catalog;
+  /** names that exist now, of what can be named */
+  namesOf: (kind: 'vm' | 'image') => Promise<string[]>;
+}
+
+interface Candidate {
+  word: string;
+  meaning?: string;
+}
+
+const SHELLS = ['bash', 'fish', 'zsh'];
+
+const NOTHING: Completions = { directive: ':none', candidates: [] };
+
+/** Completes the last of `words`, which are those after `banger`; it may be empty. Never fails over what is typed. */
+export async function completionsOf(words: readonly string[], parts: CompletionParts): Promise<Completions> {
+  const before = words.slice(0, -1);
+  const current = words.at(-1) ?? '';
+  const { catalog } = parts;
+  const [first, second] = before;
+  if (first === undefined) return matching(topLevel(catalog), current);
+  const group = catalog.groups.find(({ name }) => name === first);
+  if (group && second === undefined) return matching(membersOf(catalog, first), current);
+  const path = group ? [first, second] : [first];
+  const definition = catalog.commands.find((command) => command.path.join(' ') === path.join(' '));
+  if (!definition) return NOTHING;
+  return await completeIn(definition, { before: before.slice(path.length), current, parts });
+}
+
+interface Place {
+  before: readonly string[];
+  current: string;
+  parts: CompletionParts;
+}
+
+async function completeIn(
+  definition: CommandDefinition,
+  { before, current, parts }: Place,
+): Promise<Completions> {
+  // Behind `--` are the guest's words.
+  if (before.includes('--')) return NOTHING;
+  const { positionals, openOption } = readWords(definition, before);
+  if (openOption) return await completeValue(openOption, { current, parts, taken: [] });
+  if (current.startsWith('-')) return matching(flagsOf(definition), current);
+  const argument =
+    definition.args[positionals.length] ?? definition.args.find(({ isVariadic }) => isVariadic);
+  if (!argument) return NOTHING;
+  return await completeValue(argument.kind, { current, parts, taken: positionals });
+}
+
+async function completeValue(
+  kind: ValueKind,
+  { current, parts, taken }: { current: string; parts: CompletionParts; taken: readonly string[] },
+): Promise<Completions> {
+  switch (kind) {
+    case 'vm':
+    case 'image': {
+      const names = await parts.namesOf(kind);
+      return matching(
+        names.filter((name) => !taken.includes(name)).map((word) => ({ word })),
+        current,
+      );
+    }
+    case 'shell':
+      return matching(
+        SHELLS.map((word) => ({ word })),
+        current,
+      );
+    case 'folder':
+      return { directive: ':folders', candidates: [] };
+    case 'other':
+      return NOTHING;
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Sorts words into positionals and options; an option at the end that still needs its value is given by the kind of that. */
+function readWords(
+  definition: CommandDefinition,
+  words: readonly string[],
+): { positionals: string[]; openOption?: ValueKind } {
+  const positionals: string[] = [];
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? '';
+    if (!word.startsWith('-')) {
+      positionals.push(word);
+      continue;
+    }
+    const found = Object.entries(definition.options).find(
+      ([name, { short }]) => word === flagOf(name) || (short !== undefined && word === `-${short}`),
+    );
+    const option = found?.[1];
+    if (!option || option.type === 'flag') continue;
+    if (at === words.length - 1) {
+      return { positionals, openOption: (option.type === 'value' && option.kind) || 'other' };
+    }
+    at += 1;
+  }
+  return { positionals };
+}
+
+function topLevel({ groups, commands }: Catalog): Candidate[] {
+  const alone = commands.filter(({ path, isHidden }) => path.length === 1 && !isHidden);
+  return [
+    ...groups.map(({ name, summary }) => ({ word: name, meaning: summary })),
+    ...alone.map(({ path, summary }) => ({ word: path[0], meaning: summary })),
+    { word: '--help', meaning: 'show help' },
+    { word: '--version', meaning: 'print the version' },
+  ];
+}
+
+function membersOf({ commands }: Catalog, group: string): Candidate[] {
+  return commands
+    .filter(({ path, isHidden }) => path[0] === group && !isHidden)
+    .map(({ path, summary }) => ({ word: path.slice(1).join(' '), meaning: summary }));
+}
+
+function flagsOf({ options }: CommandDefinition): Candidate[] {
+  return [
+    ...Object.entries(options).map(([name, { summary }]) => ({ word: flagOf(name), meaning: summary })),
+    { word: '--help', meaning: 'show help' },
+  ];
+}
+
+function matching(candidates: readonly Candidate[], current: string): Completions {
+  const fitting = candidates.filter(
+    ({ word }) => word.startsWith(current) && (current !== '' || !word.startsWith('-')),
+  );
+  return {
+    directive: ':none',
+    candidates: fitting.map(({ word, meaning }) => (meaning ? `${word}\t${meaning}` : word)),
+  };
+}

@@ -1,0 +1,134 @@
+import type { Abortable } from '../base/abort.ts';
+import { printable } from '../base/errors.ts';
+import type { Paths } from '../config/paths.ts';
+import type { Settings } from '../config/settings.ts';
+import { buildLabel } from '../protocol/build-info.ts';
+import type { BangerClient } from '../sdk/client.ts';
+import type { WorkNews } from '../sdk/work.ts';
+import type { Interrupts } from './interrupts.ts';
+import type { CliIo } from './io.ts';
+import type { Sink } from './output.ts';
+import { specLine } from './render/format.ts';
+import type { Progress } from './render/progress.ts';
+import type { Style } from './render/style.ts';
+
+/** What a command works with. */
+export interface CommandContext extends Abortable {
+  readonly io: CliIo;
+  readonly interrupts: Interrupts;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  /** colours of stdout */
+  readonly style: Style;
+  /** colours of stderr */
+  readonly errorStyle: Style;
+  readonly progress: Progress;
+  /** Where things are; reads no file. */
+  paths(): Promise<Paths>;
+  /** Reads the config file, once. */
+  settings(): Promise<Settings>;
+  /** A client of the daemon, which is started when it does not run. A cleanup gives a signal of its own. */
+  client(options?: Abortable): Promise<BangerClient>;
+  /** A client of the daemon, or `undefined` when none runs. */
+  clientIfRunning(): Promise<BangerClient | undefined>;
+  /** Prints lines to stdout. */
+  print(text: string): Promise<void>;
+  /** Prints one JSON value to stdout, indented. */
+  printJson(value: unknown): Promise<void>;
+  /** Prints a line of advice to stderr. */
+  notice(text: string): void;
+  /** Prints a warning to stderr. */
+  warn(text: string): void;
+  /** Shows what long work tells; `label` is the command that caused it. */
+  showNews(label: string): (news: WorkNews) => void;
+}
+
+/** What {@link createContext} is made of. */
+export interface ContextParts {
+  io: CliIo;
+  interrupts: Interrupts;
+  stdout: Sink;
+  stderr: Sink;
+  style: Style;
+  errorStyle: Style;
+  progress: Progress;
+}
+
+/** Makes the context of one command. Nothing is read or connected before it is asked for. */
+export function createContext(parts: ContextParts): CommandContext {
+  const { io, stdout, progress, errorStyle } = parts;
+  const { signal } = parts.interrupts;
+  let settings: Settings | undefined;
+  let hasWarnedOfVersion = false;
+
+  const notice = (text: string): void => progress.line(printable(text));
+  const warn = (text: string): void => progress.line(`${errorStyle.yellow('warning:')} ${printable(text)}`);
+  const onDaemonVersion = (label: string): void => {
+    if (hasWarnedOfVersion || label === buildLabel(io.build)) return;
+    hasWarnedOfVersion = true;
+    warn(
+      `the daemon is build ${label}, this command is build ${buildLabel(io.build)}; to run the same: banger daemon stop`,
+    );
+  };
+  const paths = async (): Promise<Paths> => {
+    const { resolvePaths } = await import('../config/settings.ts');
+    return resolvePaths(io.env);
+  };
+
+  return {
+    ...parts,
+    signal,
+    paths,
+    async settings() {
+      if (!settings) {
+        const { loadSettings } = await import('../config/settings.ts');
+        settings = loadSettings(io.env);
+      }
+      return settings;
+    },
+    async client(options = { signal }) {
+      const [{ createClient }, { ensureDaemon }, { daemonSocket: socketPath, daemonLogFile: logPath }] =
+        await Promise.all([import('../sdk/client.ts'), import('../sdk/ensure-daemon.ts'), paths()]);
+      await ensureDaemon({
+        socketPath,
+        logPath,
+        daemonArgv: io.daemonArgv,
+        env: io.env,
+        signal: options.signal,
+        onStart: () => progress.step('daemon', 'starting'),
+      });
+      return createClient({ socketPath, onDaemonVersion });
+    },
+    async clientIfRunning() {
+      const [{ createClient }, { isListening }, { daemonSocket: socketPath }] = await Promise.all([
+        import('../sdk/client.ts'),
+        import('../sdk/ensure-daemon.ts'),
+        paths(),
+      ]);
+      if (!(await isListening({ socketPath, signal }))) return undefined;
+      return createClient({ socketPath, onDaemonVersion });
+    },
+    async print(text) {
+      progress.clear();
+      await stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`, { signal });
+    },
+    async printJson(value) {
+      progress.clear();
+      await stdout.write(`${JSON.stringify(value, null, 2)}\n`, { signal });
+    },
+    notice,
+    warn,
+    showNews: (label) => (news) => {
+      switch (news.event) {
+        case 'progress':
+          return progress.step(label, news.detail ? `${news.stage}: ${news.detail}` : news.stage);
+        case 'notice':
+          return notice(news.message);
+        case 'spec':
+          return progress.line(specLine(news.shape));
+        default:
+          return news satisfies never;
+      }
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { isAppError } from '../base/errors.ts';
+import { realErrorOf } from '../protocol/error-body.ts';
+import { InterruptedError } from './interrupts.ts';
+import { OutputClosedError } from './output.ts';
+
+/** Wrong usage: nothing was begun. */
+const USAGE = 2;
+
+/** The command line failed where the status would else be the guest command's (as docker-run(1) has it). */
+const OURS = 125;
+
+/** 128 + SIGPIPE: what a program has that writes to a reader who has gone. */
+const PIPE = 141;
+
+/**
+ * Codes of errors that refuse what was asked for before anything exists: the request is wrong, or this host cannot fulfil it as it is. They
+ * exit like wrong usage.
+ */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'CONFIG_INVALID',
+  'CONFIG_PATH_INVALID',
+  'HOST_NO_SPACE',
+  'IMAGE_DAMAGED',
+  'IMAGE_NAME_INVALID',
+  'IMAGE_NOT_FOUND',
+  'IMAGE_TOOL_MISSING',
+  'IMAGE_UNKNOWN',
+  'REQUEST_INVALID',
+  'SIZE_INVALID',
+  'VMM_NOT_FOUND',
+  'VMM_TOOL_MISSING',
+  'VM_NAME_INVALID',
+  'VM_NAME_TAKEN',
+  'VM_REF_INVALID',
+  'VM_SHAPE_INVALID',
+  'WORKSPACE_BARE',
+  'WORKSPACE_NOT_FOUND',
+  'WORKSPACE_NOT_GIT',
+  'WORKSPACE_SUBMODULES',
+]);
+
+/** Exit status of a command in a guest that could not be started, as a shell tells it. */
+const GUEST_START: Readonly<Record<string, number>> = {
+  COMMAND_NOT_FOUND: 127,
+  COMMAND_NOT_EXECUTABLE: 126,
+};
+
+/** True when the error says that the command line was wrong or refused, and nothing was begun. */
+export function isRefusal(error: unknown): boolean {
+  return isAppError(error) && (error.code.startsWith('USAGE_') || REFUSALS.has(error.code));
+}
+
+/** The exit status that an error ends the program with. */
+export function exitStatusOf(error: unknown, { runsGuestCommand }: { runsGuestCommand: boolean }): number {
+  const real = realErrorOf(error);
+  if (real instanceof InterruptedError) return real.exitCode;
+  if (real instanceof OutputClosedError) return runsGuestCommand ? PIPE : 0;
+  if (isRefusal(real)) return USAGE;
+  if (!runsGuestCommand) return 1;
+  return (isAppError(real) && GUEST_START[real.code]) || OURS;
+}

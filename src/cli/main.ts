@@ -1,0 +1,51 @@
+import { realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { neverAborts } from '../base/abort.ts';
+import { messageOf } from '../base/errors.ts';
+import { processEnvironment } from '../config/settings.ts';
+import { buildInfo } from '../protocol/build-info.ts';
+import { main } from './cli.ts';
+import type { CliIo } from './io.ts';
+
+// The program `banger`. Streams are made when they are first used: opening stdin costs time, and few commands read it.
+const io: CliIo = {
+  get stdin() {
+    return process.stdin;
+  },
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
+  env: processEnvironment(),
+  get cwd() {
+    return process.cwd();
+  },
+  signals: process,
+  onExit(listener) {
+    process.on('exit', listener);
+    return { [Symbol.dispose]: () => process.off('exit', listener) };
+  },
+  async stopOutputProcessing() {
+    // Node's raw mode keeps OPOST and ONLCR (termios(3)): a full-screen program's bare line feed would also go to the first column.
+    const { execInherit } = await import('../base/exec.ts');
+    await execInherit(['stty', '-opost'], { signal: neverAborts() }).catch(() => {});
+  },
+  daemonArgv: [process.execPath, daemonProgram(realpathSync(process.argv[1] ?? ''))],
+  build: buildInfo(),
+};
+
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`banger: this is a bug: ${messageOf(error)}\n`);
+  process.exit(1);
+});
+
+// `main` has waited for its output; what still is open (a terminal that is being read) must not keep the process.
+void main(process.argv.slice(2), io).then((status) => process.exit(status));
+
+/** The daemon's program beside ours: in the same folder when bundled, in the source tree when not. */
+function daemonProgram(ourPath: string): string {
+  const folder = dirname(ourPath);
+  return ourPath.endsWith('.ts') ? join(folder, '..', 'daemon', 'main.ts') : join(folder, 'bangerd.cjs');
+}

@@ -1,0 +1,31 @@
+import { formatSize } from '../../base/size.ts';
+import type { Paths } from '../../config/paths.ts';
+import type { DaemonStatus } from '../../protocol/api.ts';
+import { formatAge, formatElapsed } from './format.ts';
+import { renderTable } from './table.ts';
+
+/** The daemon in a few lines; `undefined` when it does not run. */
+export function daemonSummary(
+  status: DaemonStatus | undefined,
+  { paths, nowMs }: { paths: Paths; nowMs: number },
+): string {
+  if (!status) {
+    return renderTable([
+      ['state', 'not running'],
+      ['socket', paths.daemonSocket],
+      ['log', paths.daemonLogFile],
+    ]);
+  }
+  return renderTable([
+    ['state', 'running'],
+    ['pid', String(status.pid)],
+    ['version', `${status.version} (${status.build})`],
+    ['socket', status.socketPath],
+    ['log', status.logPath],
+    ['started', formatAge(status.startedAt, nowMs)],
+    ['running vms', String(status.runningVmCount)],
+    ['requests', String(status.activeRequestCount)],
+    ['memory', formatSize(status.rssBytes)],
+    ...(status.idleExitInMs === undefined ? [] : [['idle exit in', formatElapsed(status.idleExitInMs)]]),
+  ]);
+}

@@ -1,0 +1,40 @@
+import { formatSize } from '../../base/size.ts';
+import type { Vm } from '../../protocol/vm.ts';
+import { formatAge, shortId } from './format.ts';
+import { renderTable } from './table.ts';
+
+/** A VM in a few lines. */
+export function vmSummary(vm: Vm): string {
+  return renderTable([
+    ['name', vm.name],
+    ['id', vm.id],
+    ['state', vm.state],
+    ['image', vm.image],
+    ['vcpu', String(vm.shape.vcpuCount)],
+    ['memory', `${vm.shape.memoryMib} MiB`],
+    ['disk', formatSize(vm.shape.diskSizeBytes)],
+    ...(vm.runtime ? [['vmm', `${vm.runtime.vmm} (${vm.runtime.accelerator})`]] : []),
+  ]);
+}
+
+/** VMs as a table, cut to `width` where one is given. */
+export function vmTable(
+  vms: readonly Vm[],
+  { nowMs, width }: { nowMs: number; width: number | undefined },
+): string {
+  const rows = vms.map((vm) => [
+    shortId(vm.id),
+    vm.name,
+    vm.state,
+    vm.image,
+    String(vm.shape.vcpuCount),
+    `${vm.shape.memoryMib} MiB`,
+    formatSize(vm.shape.diskSizeBytes),
+    vm.workspace?.guestPath ?? '-',
+    formatAge(vm.createdAt, nowMs),
+  ]);
+  return renderTable(
+    [['ID', 'NAME', 'STATE', 'IMAGE', 'VCPU', 'MEM', 'DISK', 'WORKSPACE', 'CREATED'], ...rows],
+    width,
+  );
+}

@@ -1,0 +1,92 @@
+import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
+import type { BangerClient } from '../../sdk/client.ts';
+import type { ExecSession } from '../../sdk/exec-session.ts';
+import type { CommandContext } from '../context.ts';
+import { InterruptedError } from '../interrupts.ts';
+import type { Sink } from '../output.ts';
+import { forwardSignals } from './forward-signals.ts';
+import { pumpStdin } from './pump-stdin.ts';
+import { type RawTerminal, takeTerminal, terminalSize } from './raw-terminal.ts';
+import { wantsTerminal } from './wants-terminal.ts';
+
+/** Terminal type that is told where ours is not known. */
+const DEFAULT_TERM = 'xterm';
+
+/** What to run, and how it is connected to us. */
+export interface GuestRun {
+  vmId: string;
+  start: Omit<ExecStart, 'pty'>;
+  /** a login shell, not a command of the user's */
+  isShell: boolean;
+  /** whether it gets a terminal; decided from ours by default */
+  hasTerminal?: boolean | undefined;
+  /** where its stdout goes instead of ours */
+  stdoutTo?: Sink;
+}
+
+/**
+ * Runs a command in the guest with our stdin, stdout, stderr, signals and terminal, and gives how it ended. When this returns or throws,
+ * the terminal is as before and nothing reads stdin any more.
+ */
+export async function runInGuest(
+  client: BangerClient,
+  run: GuestRun,
+  context: CommandContext,
+): Promise<ExecExit> {
+  const { io, signal } = context;
+  const hasTerminal = wantsTerminal({
+    isStdinTerminal: io.stdin.isTTY === true,
+    isStdoutTerminal: io.stdout.isTTY === true,
+    isStderrTerminal: io.stderr.isTTY === true,
+    isShell: run.isShell,
+    isForced: run.hasTerminal,
+  });
+  const start: ExecStart = hasTerminal
+    ? { ...run.start, pty: { ...terminalSize(io), term: io.env['TERM'] || DEFAULT_TERM } }
+    : run.start;
+  using session = await client.exec(run.vmId, start, { signal });
+  context.progress.clear();
+  using _signals = forwardSignals({
+    interrupts: context.interrupts,
+    send: (name) => session.sendSignal(name),
+    hasTerminal,
+  });
+  const isOurTerminal = hasTerminal && io.stdin.isTTY === true;
+  using terminal = isOurTerminal ? takeTerminal(io, (size) => session.resize(size)) : undefined;
+  using _stdin = pumpStdin(io.stdin, {
+    target: session,
+    // A terminal that ends has hung up; the signal that tells so may come later, or not at all.
+    onEnd: () => {
+      if (isOurTerminal) context.interrupts.end(new InterruptedError('SIGHUP'));
+    },
+  });
+  return await passOutput(session, { run, context, terminal });
+}
+
+async function passOutput(
+  session: ExecSession,
+  { run, context, terminal }: { run: GuestRun; context: CommandContext; terminal: RawTerminal | undefined },
+): Promise<ExecExit> {
+  const { signal } = context;
+  const stdout = run.stdoutTo ?? context.stdout;
+  for await (const event of session.output()) {
+    switch (event.kind) {
+      case 'stdout':
+        terminal?.see(event.chunk);
+        await stdout.write(event.chunk, { signal });
+        break;
+      case 'stderr':
+        await context.stderr.write(event.chunk, { signal });
+        break;
+      default:
+        terminal?.endedWell();
+        return event.exit;
+    }
+  }
+  throw signal.reason;
+}
+
+/** The exit status that a shell would tell of how a command ended. */
+export function statusOfExit(exit: ExecExit): number {
+  return 'code' in exit ? exit.code : 128 + exit.number;
+}

@@ -1,0 +1,27 @@
+import type { OptionDefinitions } from '../command.ts';
+
+/** Options of `vm exec`. */
+export const EXEC_OPTIONS = {
+  env: {
+    type: 'list',
+    short: 'e',
+    value: 'NAME=VALUE',
+    summary: 'an environment variable; NAME alone takes ours; may be given several times',
+  },
+  workdir: {
+    type: 'value',
+    short: 'w',
+    value: 'folder',
+    summary: 'where the command starts, absolute',
+    kind: 'other',
+  },
+  user: {
+    type: 'value',
+    short: 'u',
+    value: 'user',
+    summary: 'name or number of the user it runs as',
+    defaultText: () => 'root',
+  },
+  tty: { type: 'flag', short: 't', summary: 'give the command a terminal, whatever ours is' },
+  noTty: { type: 'flag', short: 'T', summary: 'give it none' },
+} as const satisfies OptionDefinitions;

@@ -1,0 +1,140 @@
+import { EventEmitter } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import { main } from '../../src/cli/cli.ts';
+import type { CliIo, InputStream, ListenedSignal, OutputStream } from '../../src/cli/io.ts';
+import { type FakeDaemon, startFakeDaemon } from './fake-daemon.ts';
+
+/** What a run of the command line in this process left. */
+export interface CliResult {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** How one run is set up; all is optional. */
+export interface RunOptions {
+  stdin?: InputStream;
+  stdout?: OutputStream;
+  stderr?: OutputStream;
+  env?: Record<string, string>;
+  cwd?: string;
+  signals?: FakeSignals;
+}
+
+/** A home of its own, with a fake daemon at its socket if wanted, and the command line run in this process. */
+export interface CliLab extends AsyncDisposable {
+  readonly home: string;
+  readonly env: Record<string, string>;
+  readonly socketPath: string;
+  readonly daemon: FakeDaemon;
+  run(argv: readonly string[], options?: RunOptions): Promise<CliResult>;
+}
+
+/** Signals that a test sends. */
+export class FakeSignals extends EventEmitter {
+  /** Delivers a signal as the process would. */
+  send(signal: ListenedSignal): void {
+    this.emit(signal, signal);
+  }
+}
+
+/** An output that keeps what is written, like a pipe or like a terminal. */
+export class FakeOutput extends Writable implements OutputStream {
+  readonly isTTY: boolean;
+  readonly columns: number;
+  rows: number;
+  text = '';
+
+  constructor({
+    isTTY = false,
+    columns = 80,
+    rows = 24,
+  }: { isTTY?: boolean; columns?: number; rows?: number } = {}) {
+    super();
+    this.isTTY = isTTY;
+    this.columns = columns;
+    this.rows = rows;
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+/** A stdin with these bytes, then its end. */
+export function stdinOf(text = ''): InputStream {
+  const stdin = new PassThrough();
+  stdin.end(text);
+  return stdin;
+}
+
+/** A stdin that is a terminal; remembers whether it is raw. */
+export class FakeTerminalInput extends PassThrough implements InputStream {
+  readonly isTTY = true;
+  isRaw = false;
+  rawChanges: boolean[] = [];
+
+  setRawMode(isRaw: boolean): this {
+    this.isRaw = isRaw;
+    this.rawChanges.push(isRaw);
+    return this;
+  }
+}
+
+/** Makes a home under the folder for temporary files, and a fake daemon unless told otherwise. */
+export async function openCliLab({ hasDaemon = true } = {}): Promise<CliLab> {
+  const home = mkdtempSync(join(tmpdir(), 'cli-'));
+  const runtime = join(home, 'run', 'banger');
+  mkdirSync(runtime, { recursive: true, mode: 0o700 });
+  const socketPath = join(runtime, 'bangerd.sock');
+  const env = {
+    HOME: home,
+    XDG_RUNTIME_DIR: join(home, 'run'),
+    PATH: process.env['PATH'] ?? '',
+    TERM: 'xterm',
+  };
+  const daemon = await startFakeDaemon(socketPath);
+  if (!hasDaemon) await daemon.die();
+  return {
+    home,
+    env,
+    socketPath,
+    daemon,
+    run: (argv, options = {}) => runCli(argv, { ...options, env: { ...env, ...options.env } }),
+    async [Symbol.asyncDispose]() {
+      if (hasDaemon) await daemon[Symbol.asyncDispose]();
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+async function runCli(argv: readonly string[], options: RunOptions): Promise<CliResult> {
+  const stdout = options.stdout ?? new FakeOutput();
+  const stderr = options.stderr ?? new FakeOutput();
+  const exitListeners = new Set<() => void>();
+  const io: CliIo = {
+    stdin: options.stdin ?? stdinOf(),
+    stdout,
+    stderr,
+    env: options.env ?? {},
+    cwd: options.cwd ?? '/',
+    signals: options.signals ?? new FakeSignals(),
+    onExit(listener) {
+      exitListeners.add(listener);
+      return { [Symbol.dispose]: () => void exitListeners.delete(listener) };
+    },
+    stopOutputProcessing: async () => {},
+    daemonArgv: [process.execPath, '-e', 'process.exit(3)'],
+    build: { version: 'dev', commit: 'unknown', builtAt: 'unknown' },
+  };
+  const status = await main(argv, io);
+  return { status, stdout: textOf(stdout), stderr: textOf(stderr) };
+}
+
+function textOf(stream: OutputStream): string {
+  return stream instanceof FakeOutput ? stream.text : '';
+}

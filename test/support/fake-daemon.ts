@@ -1,0 +1,242 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { EXEC_UPGRADE, type Image, type Kernel, VERSION_HEADER } from '../../src/protocol/api.ts';
+import { JSON_LINES_TYPE } from '../../src/protocol/events.ts';
+import type { Vm } from '../../src/protocol/vm.ts';
+import { type GuestRecord, serveGuest } from './fake-guest.ts';
+
+/** A request that the daemon got. */
+export interface SeenRequest {
+  method: string;
+  path: string;
+  body: unknown;
+}
+
+/** One answer of a script: takes the place of what the fake would do itself. */
+export type Answer = (request: SeenRequest, response: ServerResponse) => void | Promise<void>;
+
+/** A daemon without VMs: the API's wire format over a real socket, with records in memory and commands run on this host. */
+export interface FakeDaemon extends AsyncDisposable {
+  readonly socketPath: string;
+  readonly requests: SeenRequest[];
+  readonly vms: Map<string, Vm>;
+  readonly images: Image[];
+  readonly kernels: Kernel[];
+  /** commands that were run */
+  readonly guests: GuestRecord[];
+  /** value of the version header */
+  versionLabel: string;
+  /** scripted answers by `METHOD /path` (without query) */
+  readonly answers: Map<string, Answer>;
+  /** `ms` that making a VM takes */
+  createMs: number;
+  /** creations that were hung up on */
+  cancelledCount: number;
+  /** Breaks every connection, as a daemon that is killed does; it listens no more. */
+  die(): Promise<void>;
+}
+
+/** Starts a fake daemon on `socketPath`. */
+export async function startFakeDaemon(socketPath: string): Promise<FakeDaemon> {
+  const sockets = new Set<Socket>();
+  const daemon: FakeDaemon = {
+    socketPath,
+    requests: [],
+    vms: new Map(),
+    images: [],
+    kernels: [],
+    guests: [],
+    versionLabel: 'dev+unknown.unknown',
+    answers: new Map(),
+    createMs: 0,
+    cancelledCount: 0,
+    async die() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+    async [Symbol.asyncDispose]() {
+      await daemon.die();
+    },
+  };
+  const server = createServer((request, response) => {
+    void answer(daemon, request, response);
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('upgrade', (request, socket) => upgrade(daemon, request, socket));
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  return daemon;
+}
+
+/** A VM's record as the daemon gives it. */
+export function fakeVm(fields: Partial<Vm> & { name: string }): Vm {
+  return {
+    id: `id${Buffer.from(fields.name).toString('hex').padEnd(30, '0').slice(0, 30)}`,
+    state: 'running',
+    image: 'debian-bookworm',
+    shape: { vcpuCount: 2, memoryMib: 2048, diskSizeBytes: 2 ** 33, systemOverlaySizeBytes: 2 ** 33 },
+    ephemeral: false,
+    runtime: { vmm: 'qemu', accelerator: 'tcg', pid: 4242, startedAt: '2026-01-01T00:00:00.000Z' },
+    createdAt: '2026-01-01T00:00:00.000Z',
+    updatedAt: '2026-01-01T00:00:00.000Z',
+    ...fields,
+  };
+}
+
+/** Sends one JSON answer. */
+export function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+}
+
+/** Sends events as JSON lines and ends the answer. */
+export function sendEvents(response: ServerResponse, events: readonly unknown[]): void {
+  response.writeHead(200, { 'content-type': JSON_LINES_TYPE });
+  response.end(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+}
+
+async function answer(daemon: FakeDaemon, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.setHeader(VERSION_HEADER, daemon.versionLabel);
+  const seen = await see(daemon, request);
+  const scripted = daemon.answers.get(`${seen.method} ${seen.path.split('?')[0]}`);
+  if (scripted) return await scripted(seen, response);
+  const [, , area = '', ref = '', verb = ''] = (seen.path.split('?')[0] ?? '').split('/');
+  const vm = findVm(daemon, decodeURIComponent(ref));
+  switch (`${seen.method} ${area}${ref ? '/REF' : ''}${verb ? `/${verb}` : ''}`) {
+    case 'GET vms':
+      return sendJson(response, 200, {
+        vms: [...daemon.vms.values()].filter(
+          ({ state }) => seen.path.includes('all=1') || state === 'running',
+        ),
+      });
+    case 'POST vms':
+      return await create(daemon, seen, response);
+    case 'GET images':
+      return sendJson(response, 200, { images: daemon.images });
+    case 'GET kernels':
+      return sendJson(response, 200, { kernels: daemon.kernels });
+    case 'GET vms/REF':
+      return vm ? sendJson(response, 200, vm) : notFound(response, ref);
+    case 'POST vms/REF/start':
+    case 'POST vms/REF/stop':
+      return vm ? changeState(daemon, { vm, verb, response }) : notFound(response, ref);
+    case 'DELETE vms/REF':
+      if (!vm) return notFound(response, ref);
+      daemon.vms.delete(vm.id);
+      return sendEvents(response, [{ event: 'result', value: vm }]);
+    case 'POST workspaces/REF':
+      return sendJson(response, 200, summaryOf(seen.body));
+    case 'POST vms/REF/workspace':
+      return sendEvents(response, [
+        { event: 'progress', stage: 'copy workspace', detail: '3 files', elapsedMs: 1 },
+        { event: 'result', value: { ...summaryOf(seen.body), guestPath: '/root/repo', bytes: 12 } },
+      ]);
+    default:
+      return sendJson(response, 404, {
+        code: 'ROUTE_NOT_FOUND',
+        message: `no route ${seen.method} ${seen.path}`,
+      });
+  }
+}
+
+async function see(daemon: FakeDaemon, request: IncomingMessage): Promise<SeenRequest> {
+  const text = (await Array.fromAsync(request as AsyncIterable<Buffer>)).join('');
+  const seen = {
+    method: request.method ?? '',
+    path: request.url ?? '',
+    body: text === '' ? undefined : JSON.parse(text),
+  };
+  daemon.requests.push(seen);
+  return seen;
+}
+
+async function create(daemon: FakeDaemon, { body }: SeenRequest, response: ServerResponse): Promise<void> {
+  const wanted = body as Partial<Vm['shape']> & {
+    name?: string;
+    image?: string;
+    noStart?: boolean;
+    ephemeral?: boolean;
+  };
+  const vm = fakeVm({
+    name: wanted.name ?? 'calm-otter',
+    image: wanted.image ?? 'debian-bookworm',
+    state: wanted.noStart ? 'created' : 'running',
+    ephemeral: wanted.ephemeral ?? false,
+  });
+  vm.shape = { ...vm.shape, ...(wanted.vcpuCount ? { vcpuCount: wanted.vcpuCount } : {}) };
+  response.writeHead(200, { 'content-type': JSON_LINES_TYPE });
+  const send = (event: unknown): void => void response.write(`${JSON.stringify(event)}\n`);
+  send({ event: 'spec', name: vm.name, image: vm.image, shape: vm.shape });
+  send({ event: 'progress', stage: 'boot', detail: 'waiting for the guest', elapsedMs: 1 });
+  let isCancelled = false;
+  response.once('close', () => {
+    isCancelled = true;
+    if (vm.ephemeral) daemon.vms.delete(vm.id);
+  });
+  await new Promise((resolve) => setTimeout(resolve, daemon.createMs));
+  if (isCancelled) {
+    daemon.cancelledCount += 1;
+    return;
+  }
+  daemon.vms.set(vm.id, vm);
+  send({ event: 'result', value: vm });
+  if (!vm.ephemeral) response.end();
+}
+
+function changeState(
+  daemon: FakeDaemon,
+  { vm, verb, response }: { vm: Vm; verb: string; response: ServerResponse },
+): void {
+  const changed: Vm = { ...vm, state: verb === 'start' ? 'running' : 'stopped' };
+  daemon.vms.set(vm.id, changed);
+  sendEvents(response, [
+    { event: 'progress', stage: verb, elapsedMs: 1 },
+    { event: 'result', value: changed },
+  ]);
+}
+
+function upgrade(daemon: FakeDaemon, request: IncomingMessage, socket: Duplex): void {
+  const path = request.url ?? '';
+  daemon.requests.push({ method: request.method ?? '', path, body: undefined });
+  const vm = findVm(daemon, path.split('/')[3] ?? '');
+  if (!vm || vm.state !== 'running') {
+    const body = JSON.stringify({
+      code: vm ? 'VM_NOT_RUNNING' : 'VM_NOT_FOUND',
+      message: vm ? `vm "${vm.name}" is not running (state: ${vm.state})` : 'no such vm',
+    });
+    socket.end(
+      `HTTP/1.1 409 Conflict\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    );
+    return;
+  }
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${EXEC_UPGRADE}\r\n${VERSION_HEADER}: ${daemon.versionLabel}\r\n\r\n`,
+  );
+  serveGuest(socket, (record) => daemon.guests.push(record));
+}
+
+function findVm(daemon: FakeDaemon, ref: string): Vm | undefined {
+  return [...daemon.vms.values()].find(({ id, name }) => id === ref || name === ref);
+}
+
+function notFound(response: ServerResponse, ref: string): void {
+  sendJson(response, 404, {
+    code: 'VM_NOT_FOUND',
+    message: `Cannot find a vm "${ref}"`,
+    hint: 'banger vm list --all',
+  });
+}
+
+function summaryOf(body: unknown): unknown {
+  const { path } = body as { path: string };
+  return {
+    repoRoot: path,
+    repoName: 'repo',
+    branch: 'main',
+    headCommit: 'c0ffee',
+    trackedCount: 3,
+    untrackedCount: 2,
+  };
+}
