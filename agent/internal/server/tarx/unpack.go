@@ -52,14 +52,30 @@ func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
 	defer from.close()
 	u := &unpacker{to: to, from: from, made: made, keepOwners: keepOwners, umask: umask(), later: map[string]attributes{}}
 	buffered := bufio.NewReaderSize(stream, readBytes)
-	if err := u.entries(tar.NewReader(buffered)); err != nil {
+	whole := &endWatch{r: buffered}
+	if err := u.entries(tar.NewReader(whole)); err != nil {
 		return u.result, err
+	}
+	if whole.ended {
+		return u.result, refuse("the archive is cut short: it has no end mark")
 	}
 	// What follows the archive's end is padding; leaving it would look like a broken transfer to the sender.
 	if _, err := io.Copy(io.Discard, buffered); err != nil {
 		return u.result, err
 	}
 	return u.result, u.finishDirectories()
+}
+
+// endWatch notices that a reader ran into its end, which package tar does not tell from the archive's own end.
+type endWatch struct {
+	r     io.Reader
+	ended bool
+}
+
+func (w *endWatch) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	w.ended = w.ended || errors.Is(err, io.EOF)
+	return n, err
 }
 
 type unpacker struct {
@@ -119,7 +135,10 @@ func (u *unpacker) entry(name string, header *tar.Header, content io.Reader) err
 	}
 	at := place{in, name, base}
 	switch header.Typeflag {
-	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+	case tar.TypeReg, tar.TypeCont:
+		if isSparse(header) {
+			return refuse("%q is a sparse file", header.Name)
+		}
 		return u.file(at, header, mode, content)
 	case tar.TypeDir:
 		return u.directory(at, header, mode)

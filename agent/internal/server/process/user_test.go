@@ -1,0 +1,80 @@
+package process
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+func root(t *testing.T, passwd, group string) Accounts {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"passwd": passwd, "group": group} {
+		if content == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, "etc", name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Accounts{Root: dir}
+}
+
+const passwd = `root:x:0:0:root:/root:/bin/bash
+broken:x
+1001:x:1000:1000::/home/numbered:/bin/sh
+dev:x:1001:1001:A Developer:/home/dev:
+huge:x:99999999999:1::/:/bin/sh`
+
+const group = `root:x:0:
+docker:x:998:dev,other
+dev:x:1001:dev
+broken:x:no:dev
+sudo:x:27:other`
+
+func TestLookupReadsPasswdAndGroup(t *testing.T) {
+	accounts := root(t, passwd, group)
+	for who, want := range map[string]Account{
+		"root": {"root", 0, 0, "/root", "/bin/bash", []uint32{0}},
+		"dev":  {"dev", 1001, 1001, "/home/dev", "/bin/sh", []uint32{1001, 998}},
+		// A name wins over a number.
+		"1001": {"1001", 1000, 1000, "/home/numbered", "/bin/sh", []uint32{1000}},
+		"0":    {"root", 0, 0, "/root", "/bin/bash", []uint32{0}},
+		"4242": {"4242", 4242, 4242, "/", "/bin/sh", []uint32{4242}},
+	} {
+		got, err := accounts.Lookup(who)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, error %v, want %+v", who, got, err, want)
+		}
+	}
+	for _, who := range []string{"nobody-here", "broken", "huge", "-1", "99999999999"} {
+		if got, err := accounts.Lookup(who); err == nil {
+			t.Errorf("%s: got %+v", who, got)
+		}
+	}
+}
+
+func TestRootIsThereWithoutFiles(t *testing.T) {
+	got, err := root(t, "", "").Lookup("root")
+	want := Account{"root", 0, 0, "/root", "/bin/sh", []uint32{0}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, error %v", got, err)
+	}
+}
+
+func TestEnvironmentPutsLaterSourcesOverEarlierOnes(t *testing.T) {
+	file := "PATH=\"/opt/bin:/bin\"\n# A=1\nexport B='two words' # more\nC=3 # comment\n\nbroken\n=x\nLANG=de_DE.UTF-8"
+	got := environment(Account{Name: "dev", Home: "/home/dev", Shell: "/bin/zsh"}, []byte(file),
+		map[string]string{"LANG": "C", "NEW": "\xff"}, "vt100")
+	want := map[string]string{
+		"HOME": "/home/dev", "USER": "dev", "LOGNAME": "dev", "SHELL": "/bin/zsh", "PATH": "/opt/bin:/bin",
+		"LANG": "C", "B": "two words", "C": "3", "TERM": "vt100", "NEW": "\xff",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
