@@ -1,4 +1,5 @@
-import { isColorOff, isProgressPlain } from '../config/settings.ts';
+import { isAppError } from '../base/errors.ts';
+import { isColorOff, isProgressPlain, type Settings } from '../config/settings.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
 import { type CommandContext, createContext } from './context.ts';
 import { exitStatusOf } from './exit-status.ts';
@@ -50,19 +51,28 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
   return status;
 }
 
-/** Help shows the real defaults, so the config file is read before it, and only then. */
+/** Help shows the real defaults, so the config file is read before it, and only then; a config file that is wrong must not take help away. */
 async function parse(
   argv: readonly string[],
   words: readonly string[],
   context: CommandContext,
 ): Promise<ParsedLine> {
   const isHelp = words.includes('--help') || words.includes('-h') || words[0] === 'help';
-  const settings = isHelp ? await context.settings() : undefined;
+  const settings = isHelp ? await settingsIfValid(context) : undefined;
   return parseLine(argv, {
     catalog: { groups: GROUPS, commands: COMMANDS },
     help: { settings, width: Math.min(context.stdout.columns ?? DEFAULT_HELP_WIDTH, DEFAULT_HELP_WIDTH) },
     versionLine: versionLine(context.io.build),
   });
+}
+
+async function settingsIfValid(context: CommandContext): Promise<Settings | undefined> {
+  try {
+    return await context.settings();
+  } catch (error) {
+    if (isAppError(error)) return undefined;
+    throw error;
+  }
 }
 
 /** A command that still cleans up at the second signal is left where it is. */
@@ -92,12 +102,12 @@ async function tell(
   context.stderr.put(renderError(error, { style: context.errorStyle, logPath, isDebug }));
 }
 
-async function logPlace({ io }: CommandContext): Promise<{ logPath: string | undefined; isDebug: boolean }> {
-  const isDebug = io.env['BANGER_LOG_LEVEL'] === 'debug';
+async function logPlace(context: CommandContext): Promise<{ logPath: string | undefined; isDebug: boolean }> {
+  const isDebug = context.io.env['BANGER_LOG_LEVEL'] === 'debug';
   try {
-    const { resolvePaths } = await import('../config/settings.ts');
-    return { logPath: resolvePaths(io.env).daemonLogFile, isDebug };
-  } catch {
-    return { logPath: undefined, isDebug };
+    return { logPath: (await context.paths()).daemonLogFile, isDebug };
+  } catch (error) {
+    if (isAppError(error)) return { logPath: undefined, isDebug };
+    throw error;
   }
 }

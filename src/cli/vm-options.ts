@@ -14,7 +14,8 @@ export const VM_OPTIONS = {
   name: {
     type: 'value',
     value: 'name',
-    summary: "its name: 1 to 63 of a-z, 0-9 and '-' (default: a pleasant one is made up)",
+    summary: "its name: 1 to 63 of a-z, 0-9 and '-'",
+    defaultText: () => 'a pleasant one is made up',
   },
   image: {
     type: 'value',
@@ -29,26 +30,31 @@ export const VM_OPTIONS = {
     value: 'count',
     summary: 'virtual CPUs',
     defaultText: (settings) =>
-      settings ? String(settings.vmDefaults.vcpuCount.value) : "a quarter of the host's CPUs, at most 4",
+      settings
+        ? String(settings.vmDefaults.vcpuCount.value)
+        : "vcpu of the config file, else a quarter of the host's CPUs, at most 4",
   },
   memory: {
     type: 'value',
     value: 'MiB',
     summary: `memory in MiB, at least ${MIN_MEMORY_MIB}`,
     defaultText: (settings) =>
-      settings ? String(settings.vmDefaults.memoryMib.value) : "an eighth of the host's memory, at most 8192",
+      settings
+        ? String(settings.vmDefaults.memoryMib.value)
+        : "memory_mib of the config file, else an eighth of the host's memory, at most 8192",
   },
   diskSize: {
     type: 'value',
     value: 'size',
     summary: 'size of the work disk at /root, for example 8G or 512M',
-    defaultText: (settings) => sizeText(settings?.vmDefaults.diskSizeBytes.value),
+    defaultText: (settings) => sizeText(settings?.vmDefaults.diskSizeBytes.value, 'disk_size'),
   },
   systemOverlaySize: {
     type: 'value',
     value: 'size',
     summary: 'free space that the system disk has on top of the image',
-    defaultText: (settings) => sizeText(settings?.vmDefaults.systemOverlaySizeBytes.value),
+    defaultText: (settings) =>
+      sizeText(settings?.vmDefaults.systemOverlaySizeBytes.value, 'system_overlay_size'),
   },
 } as const satisfies OptionDefinitions;
 
@@ -110,6 +116,6 @@ function parseCount(
   });
 }
 
-function sizeText(bytes: number | undefined): string {
-  return bytes === undefined ? '8G' : formatSize(bytes);
+function sizeText(bytes: number | undefined, key: string): string {
+  return bytes === undefined ? `${key} of the config file, else 8G` : formatSize(bytes);
 }

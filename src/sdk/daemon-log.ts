@@ -4,6 +4,9 @@ import { printable } from '../base/errors.ts';
 /** Most of a log that is looked at for its last lines, in `bytes`. */
 const TAIL_BYTES = 16 * 1024;
 
+/** What Node adds to an error that nobody caught, and that says nothing. */
+const NODE_TRACE = /^ +at |^Node\.js v|^ *\^/;
+
 /** A log file opened for a child's output, and what was already in it. */
 export interface OpenLog extends Disposable {
   fd: number;
@@ -27,7 +30,7 @@ export function openLog(path: string): OpenLog {
       const lines = buffer
         .toString('utf8', 0, read)
         .split('\n')
-        .filter((line) => line.trim() !== '');
+        .filter((line) => line.trim() !== '' && !NODE_TRACE.test(line));
       return lines.slice(-count).map((line) => printable(messageOfLine(line)));
     },
     [Symbol.dispose]() {

@@ -36,7 +36,11 @@ const ANSWER_DEADLINE_MS = 60_000;
  * @throws {AppError} the daemon's own error; DAEMON_UNREACHABLE, DAEMON_LOST, DAEMON_PROTOCOL.
  */
 export async function callForStream(transport: Transport, request: ApiRequest): Promise<IncomingMessage> {
-  const { response } = await exchange(transport, request);
+  const { response, socket } = await exchange(transport, request);
+  if (socket) {
+    socket.destroy();
+    throw protocolError(nameOf(request), 'it switched protocols unasked');
+  }
   if (response.statusCode !== undefined && response.statusCode >= 200 && response.statusCode < 300) {
     return response;
   }

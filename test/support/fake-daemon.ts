@@ -1,7 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { EXEC_UPGRADE, type Image, type Kernel, VERSION_HEADER } from '../../src/protocol/api.ts';
+import {
+  EXEC_UPGRADE,
+  type Image,
+  type Kernel,
+  VERSION_HEADER,
+  type WorkspaceSummary,
+} from '../../src/protocol/api.ts';
 import { JSON_LINES_TYPE } from '../../src/protocol/events.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { type GuestRecord, serveGuest } from './fake-guest.ts';
@@ -201,7 +207,7 @@ function upgrade(daemon: FakeDaemon, request: IncomingMessage, socket: Duplex): 
   const path = request.url ?? '';
   daemon.requests.push({ method: request.method ?? '', path, body: undefined });
   const vm = findVm(daemon, path.split('/')[3] ?? '');
-  if (!vm || vm.state !== 'running') {
+  if (vm?.state !== 'running') {
     const body = JSON.stringify({
       code: vm ? 'VM_NOT_RUNNING' : 'VM_NOT_FOUND',
       message: vm ? `vm "${vm.name}" is not running (state: ${vm.state})` : 'no such vm',
@@ -229,7 +235,7 @@ function notFound(response: ServerResponse, ref: string): void {
   });
 }
 
-function summaryOf(body: unknown): unknown {
+function summaryOf(body: unknown): WorkspaceSummary {
   const { path } = body as { path: string };
   return {
     repoRoot: path,

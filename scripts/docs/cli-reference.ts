@@ -1,0 +1,97 @@
+import {
+  type Catalog,
+  type CommandDefinition,
+  type OptionDefinition,
+  optionTerm,
+  usageOf,
+} from '../../src/cli/command.ts';
+
+const INTRODUCTION = `# Command line
+
+<!-- Made by scripts/generate-docs.ts from the definitions in src/cli/commands/; do not edit. -->
+
+\`banger <command> --help\` prints the same for one command, with the defaults of your machine.
+
+- **Output.** stdout has the result and nothing else; progress, notices and errors go to stderr. With \`--json\` stdout has exactly one
+  JSON value: the result, or \`{"error": {"code", "message", "hint", "details", "causes"}}\`. Fields are added, never changed.
+- **Progress** is one line that is written over on a terminal, a line for each step with \`-v\` or when \`BANGER_NO_PROGRESS\` is set, and
+  nothing but the \`spec:\` and \`ready\` lines in a pipe. \`NO_COLOR\` turns colour off.
+- **References.** A VM is meant by its name, its id, or a unique start of its id.
+- **Sizes** are whole numbers with \`K\`, \`M\`, \`G\` or \`T\` (binary), for example \`8G\`; a bare number is MiB.
+
+| exit status | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed |
+| 2 | wrong usage, or refused before anything was begun |
+| 125 | \`vm run\`, \`vm exec\`: banger itself failed |
+| 126, 127 | \`vm run\`, \`vm exec\`: the command is not executable, or there is none |
+| 128 + n | ended by signal n: the guest's command in \`vm run\` and \`vm exec\`, else banger (130: Ctrl-C) |
+| other | \`vm run\`, \`vm exec\`: the command's own |
+
+A reader of stdout that goes away (\`| head\`) ends a command without a message: with 0, or 141 as any program in a pipe for \`vm run\` and
+\`vm exec\`.
+`;
+
+/** The text of \`docs/cli.md\`: every command with what it takes. */
+export function cliReference({ groups, commands }: Catalog): string {
+  const shown = commands.filter(({ isHidden }) => !isHidden);
+  const overview = shown.map(
+    (command) => `| [\`${nameOf(command)}\`](#${anchorOf(command)}) | ${cell(command.summary)} |`,
+  );
+  const alone = shown.filter(({ path }) => !groups.some(({ name }) => name === path[0]));
+  const parts = [
+    INTRODUCTION,
+    `| command | does |\n|---|---|\n${overview.join('\n')}\n`,
+    ...groups.map((group) => {
+      const members = shown.filter(({ path }) => path[0] === group.name);
+      return [
+        `## banger ${group.name}\n\n${group.description}\n`,
+        ...members.map((command) => section(command, 3)),
+      ].join('\n');
+    }),
+    ...alone.map((command) => section(command, 2)),
+  ];
+  return parts.join('\n');
+}
+
+function section(command: CommandDefinition, level: number): string {
+  const { args, trailing, options, description, examples } = command;
+  const argRows = args.map(({ name, summary }) => `| \`${name}\` | ${cell(summary)} |`);
+  if (trailing) argRows.push(`| \`${trailing.name}...\` | ${cell(trailing.summary)} |`);
+  const optionRows = Object.entries(options).map(
+    ([name, option]) =>
+      `| \`${optionTerm(name, option)}\` | ${cell(option.summary)} | ${cell(defaultOf(option))} |`,
+  );
+  return [
+    `${'#'.repeat(level)} ${nameOf(command)}\n\n\`\`\`\n${usageOf(command)}\n\`\`\`\n`,
+    `${asText(description)}\n`,
+    argRows.length > 0 ? `| argument | meaning |\n|---|---|\n${argRows.join('\n')}\n` : '',
+    optionRows.length > 0 ? `| option | meaning | default |\n|---|---|---|\n${optionRows.join('\n')}\n` : '',
+    `\`\`\`sh\n${examples.map(({ command: line, does }) => `# ${does}\n${line}`).join('\n')}\n\`\`\`\n`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function nameOf({ path }: CommandDefinition): string {
+  return `banger ${path.join(' ')}`;
+}
+
+/** GitHub's rule for headings: lower case, spaces to hyphens. */
+function anchorOf(command: CommandDefinition): string {
+  return nameOf(command).replaceAll(' ', '-');
+}
+
+function defaultOf(option: OptionDefinition): string {
+  return option.type === 'value' ? (option.defaultText?.(undefined) ?? '') : '';
+}
+
+function cell(text: string): string {
+  return asText(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
+/** `<path>` is text here, not HTML. */
+function asText(text: string): string {
+  return text.replaceAll('<', '\\<');
+}
