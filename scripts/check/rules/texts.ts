@@ -41,13 +41,10 @@ export const nothingPutOff: Rule = {
 const HARMLESS_HOST =
   /^(.*\.)?(example|example\.(com|org|net)|localhost|invalid|test|vm)$|^(keepachangelog|semver|no-color|banger|golang)\.(com|org|dev)$/;
 
-/** The Debian package of that name. */
-const DEBIAN_DOCKER = 'docker.io';
-
-/** Behind `//` or `@` any name is a host; elsewhere only the endings that no property or file has. */
+/** Behind `//` any name is a host; elsewhere only the endings that no property or file has. */
 const HOST_PATTERNS = [
-  /(?:\/\/|@)((?:[a-z0-9-]+\.)+[a-z]{2,})/g,
-  /(?<![\w./-])((?:[a-z0-9-]+\.)+(?:com|org|io))(?![\w-])/g,
+  /\/\/((?:[a-z0-9-]+\.)+[a-z]{2,})/g,
+  /(?<![\w./-])((?:[a-z0-9-]+\.)+(?:com|org))(?![\w-])/g,
 ];
 
 /** Hosts are the user's configuration: none is written into the project, registries least of all. */
@@ -59,7 +56,7 @@ export const noForeignHosts: Rule = {
       const hosts = HOST_PATTERNS.flatMap((pattern) => [...line.matchAll(pattern)]).map(
         (match) => match[1] ?? '',
       );
-      const bad = hosts.find((host) => !HARMLESS_HOST.test(host) && host !== DEBIAN_DOCKER);
+      const bad = hosts.find((host) => !HARMLESS_HOST.test(host));
       return bad ? `names the host "${bad}"` : undefined;
     }),
 };
