@@ -11,7 +11,7 @@ export const errorCodesAreListed: Rule = {
   name: 'error-codes-are-listed',
   find(project) {
     const listed = listedCodes(project.texts.get(LIST) ?? '');
-    const used = usedCodes(project);
+    const used = usedCodes(project, listed.keys());
     const findings: Finding[] = [];
     for (const [code, { path, line }] of used) {
       if (!listed.has(code)) findings.push({ path, line, message: `"${code}" is not in ${LIST}` });
@@ -29,14 +29,14 @@ function listedCodes(text: string): Map<string, number> {
 }
 
 /**
- * Codes and where each is first: what `new AppError` is given directly, and every other text of the same areas (`VM_...`), which a table or a
- * comparison holds.
+ * Codes and where each is first: what `new AppError` is given directly, and every other text of the same areas (`VM_...`) or of listed ones, which
+ * a table or a comparison holds.
  */
-function usedCodes(project: Project): Map<string, { path: string; line: number }> {
+function usedCodes(project: Project, listed: Iterable<string>): Map<string, { path: string; line: number }> {
   const sources = [...project.sources.values()].filter(
     (file) => file.path.startsWith('src/') && !file.isTest,
   );
-  const areas = new Set(sources.flatMap(thrownCodes).map(areaOf));
+  const areas = new Set([...sources.flatMap(thrownCodes), ...listed].map(areaOf));
   const used = new Map<string, { path: string; line: number }>();
   for (const { path, tokens } of sources) {
     for (const { kind, text, line } of tokens) {

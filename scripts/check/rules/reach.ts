@@ -142,7 +142,9 @@ function sequence(tokens: readonly Token[], texts: readonly string[]): number[] 
 function isFolderName({ kind, text }: Token): boolean {
   if (kind === 'word') return text === 'homedir' || text === 'tmpdir';
   if (kind !== 'string' && kind !== 'template') return false;
-  return /^XDG_[A-Z]+_(HOME|DIR)$/.test(text) || /^(~?\/)?\.(config|cache|local)(\/|$)|^\/run\/user/.test(text);
+  return (
+    /^XDG_[A-Z]+_(HOME|DIR)$/.test(text) || /^(~?\/)?\.(config|cache|local)(\/|$)|^\/run\/user/.test(text)
+  );
 }
 
 function wordsOf(text: string): string[] {
