@@ -12,11 +12,15 @@ export interface DriveSpec {
   sizeBytes: number;
 }
 
-/** Kernel, first file system, and kernel command line without what the driver adds (console). */
+/** Kernel, first file system, and kernel command line without what the driver adds (console, clocks). */
 export interface BootSource {
   kernelPath: string;
+  /** the same kernel as an ELF file, when there is one; drivers that can start it boot faster or can boot nothing else */
+  vmlinuxPath?: string;
   initrdPath: string;
   bootArgs: readonly string[];
+  /** the kernel's `CONFIG_HZ`, when known; lets an emulated kernel boot without measuring its processors */
+  timerHz?: number;
 }
 
 /** All a driver needs to run one VM. Drivers turn it into argv or requests with a pure function. */

@@ -1,0 +1,127 @@
+import { chmod, constants, copyFile, mkdir, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { syncFolder } from '../../base/atomic-file.ts';
+import { isErrno } from '../../base/errors.ts';
+import { exec } from '../../base/exec.ts';
+import { lock } from '../../base/file-lock.ts';
+import { toolEnv, type Variables } from '../../base/programs.ts';
+import { openStaging, sweepStaging } from '../../base/staging.ts';
+import { reportNoSpace } from './no-space.ts';
+import { requireTool } from './packages.ts';
+import { qcow2Problem } from './qcow2-header.ts';
+
+/** `overlay`: nothing but zeros. `work`: an empty ext4 whose root belongs to the guest's root. */
+export type BlankKind = 'overlay' | 'work';
+
+/** A blank disk that is wanted. */
+export interface BlankRequest {
+  kind: BlankKind;
+  /** size as the guest sees it */
+  sizeBytes: number;
+  /** file to make; must not exist */
+  target: string;
+}
+
+/** Part of the names in the cache; counted up when what is in the files changes. */
+const RECIPE = 1;
+
+const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
+
+/**
+ * Blank drives as thin qcow2 files. Each kind and size is made once and then copied, which takes a few milliseconds. In the cache:
+ *
+ *     <dir>/
+ *       work-1-8589934592.qcow2     kind, recipe, size in bytes; put there by a rename
+ *       .staging/                   what is being made (base/staging.ts)
+ *       .lock                       held while something is made
+ */
+export class BlankDisks {
+  readonly #dir: string;
+  readonly #env: Variables;
+
+  constructor({ dir, env }: { dir: string; env: Variables }) {
+    this.#dir = dir;
+    this.#env = env;
+  }
+
+  /**
+   * Makes the file `target`, mode 0600. Nothing of it is left after a failure.
+   *
+   * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING; errno `EEXIST` when `target` exists, which is then untouched.
+   */
+  async copyTo({ kind, sizeBytes, target }: BlankRequest, options: Abortable): Promise<void> {
+    const source = await reportNoSpace(() => this.#ensure(kind, sizeBytes, options), {
+      what: `a blank "${kind}" drive`,
+      dir: dirname(this.#dir),
+    });
+    options.signal.throwIfAborted();
+    await reportNoSpace(() => copyWhole(source, target), {
+      what: `the drive "${kind}"`,
+      dir: dirname(target),
+    });
+  }
+
+  async #ensure(kind: BlankKind, sizeBytes: number, { signal }: Abortable): Promise<string> {
+    const path = join(this.#dir, `${kind}-${RECIPE}-${sizeBytes}.qcow2`);
+    if ((await qcow2Problem(path, sizeBytes)) === undefined) return path;
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    using _held = await lock(join(this.#dir, '.lock'), { signal });
+    if ((await qcow2Problem(path, sizeBytes)) === undefined) return path;
+    const area = join(this.#dir, '.staging');
+    await sweepStaging(area, staging);
+    await using folder = await openStaging(area, staging);
+    const made = join(folder.dir, basename(path));
+    await (kind === 'work'
+      ? this.#makeWork(made, sizeBytes, { signal })
+      : this.#makeEmpty(made, sizeBytes, { signal }));
+    await chmod(made, 0o600);
+    await syncFile(made);
+    await rename(made, path);
+    await syncFolder(this.#dir);
+    return path;
+  }
+
+  async #makeEmpty(path: string, sizeBytes: number, { signal }: Abortable): Promise<void> {
+    const qemuImg = await requireTool('qemu-img', this.#env);
+    await exec([qemuImg, 'create', '-q', '-f', 'qcow2', path, String(sizeBytes)], {
+      signal,
+      env: toolEnv(this.#env),
+    });
+  }
+
+  async #makeWork(path: string, sizeBytes: number, { signal }: Abortable): Promise<void> {
+    const [mkfs, qemuImg] = [
+      await requireTool('mkfs.ext4', this.#env),
+      await requireTool('qemu-img', this.#env),
+    ];
+    const raw = `${path}.raw`;
+    const run = { signal, env: toolEnv(this.#env) };
+    await writeFile(raw, '', { flag: 'wx', mode: 0o600 });
+    await truncate(raw, sizeBytes);
+    // Inode tables count as zeroed, for the file is sparse: left to the guest's kernel they would be written out after the first mount.
+    const extended = 'root_owner=0:0,lazy_itable_init=0,lazy_journal_init=1';
+    await exec([mkfs, '-q', '-F', '-L', 'work', '-m', '0', '-E', extended, raw], run);
+    await exec([qemuImg, 'convert', '-f', 'raw', '-O', 'qcow2', raw, path], run);
+    await rm(raw);
+  }
+}
+
+/** Shares the blocks where the file system can. */
+async function copyWhole(source: string, target: string): Promise<void> {
+  try {
+    await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) await rm(target, { force: true });
+    throw error;
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,70 @@
+import { access, constants, stat } from 'node:fs/promises';
+import { AppError, isErrno } from '../../base/errors.ts';
+import type { DriveSpec } from '../../core/ports/vmm.ts';
+import { qcow2Problem } from './qcow2-header.ts';
+
+/** Sector of a virtio block device; a raw file must be made of whole ones. */
+const SECTOR_BYTES = 512;
+
+/**
+ * Checks before a start that every drive is there, is as large as it was made, and may be read or written as meant.
+ *
+ * @throws {AppError} VMM_DRIVE_INVALID naming the first bad one.
+ */
+export async function checkDrives(drives: readonly DriveSpec[]): Promise<void> {
+  const problems = await Promise.all(drives.map(driveProblem));
+  for (const [at, problem] of problems.entries()) {
+    const drive = drives[at];
+    if (problem === undefined || !drive) continue;
+    throw new AppError(
+      'VMM_DRIVE_INVALID',
+      `Cannot use the drive "${drive.serial}" at "${drive.pathOnHost}": ${problem}`,
+      {
+        hint: drive.isReadOnly
+          ? 'build the image again: banger image build'
+          : 'the VM cannot be started any more; delete it',
+        details: { serial: drive.serial, path: drive.pathOnHost },
+      },
+    );
+  }
+}
+
+async function driveProblem({
+  pathOnHost,
+  format,
+  isReadOnly,
+  sizeBytes,
+}: DriveSpec): Promise<string | undefined> {
+  const problem =
+    format === 'raw' ? await rawProblem(pathOnHost, sizeBytes) : await qcow2Problem(pathOnHost, sizeBytes);
+  if (problem !== undefined) return problem;
+  return isReadOnly || (await isWritable(pathOnHost)) ? undefined : 'it may not be written';
+}
+
+async function rawProblem(path: string, sizeBytes: number): Promise<string | undefined> {
+  const size = await sizeOf(path);
+  if (size === undefined) return 'it is missing';
+  if (size !== sizeBytes) return `it has ${size} bytes instead of ${sizeBytes}`;
+  return size % SECTOR_BYTES === 0 && size > 0
+    ? undefined
+    : `it is not made of whole sectors (${size} bytes)`;
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EACCES', 'EROFS', 'EPERM')) return false;
+    throw error;
+  }
+}

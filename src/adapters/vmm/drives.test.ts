@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import fc from 'fast-check';
+import type { DriveRequest, DriveSpec } from '../../core/ports/vmm.ts';
+import { BlankDisks } from './blank-disks.ts';
+import { checkDrives } from './drive-check.ts';
+import { parseQcow2Header } from './qcow2-header.ts';
+import { prepareDrives } from './qemu/prepare-drives.ts';
+
+const MIB = 2 ** 20;
+const NEVER = new AbortController().signal;
+let dir: string;
+let blanks: BlankDisks;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'drives-'));
+  await mkdir(join(dir, 'vm'));
+  await writeFile(join(dir, 'rootfs.ext4'), Buffer.alloc(1024));
+  await writeFile(join(dir, 'modules.ext4'), Buffer.alloc(512));
+  blanks = new BlankDisks({ dir: join(dir, 'cache'), env: process.env });
+});
+
+afterEach(() => rm(dir, { recursive: true }));
+
+function prepare({
+  signal = NEVER,
+  ...changes
+}: Partial<DriveRequest> & { signal?: AbortSignal } = {}): Promise<readonly DriveSpec[]> {
+  const request = {
+    dir: join(dir, 'vm'),
+    rootfsPath: join(dir, 'rootfs.ext4'),
+    modulesPath: join(dir, 'modules.ext4'),
+    overlayBytes: 100 * MIB,
+    diskSizeBytes: 64 * MIB,
+    ...changes,
+  };
+  return prepareDrives(request, { blanks, signal });
+}
+
+test('prepareDrives() gives four drives, two of them new and thin', async () => {
+  const drives = await prepare();
+  assert.deepEqual(drives, [
+    {
+      serial: 'root',
+      pathOnHost: join(dir, 'rootfs.ext4'),
+      format: 'raw',
+      isReadOnly: true,
+      sizeBytes: 1024,
+    },
+    {
+      serial: 'overlay',
+      pathOnHost: join(dir, 'vm/overlay.qcow2'),
+      format: 'qcow2',
+      isReadOnly: false,
+      sizeBytes: 100 * MIB,
+    },
+    {
+      serial: 'work',
+      pathOnHost: join(dir, 'vm/work.qcow2'),
+      format: 'qcow2',
+      isReadOnly: false,
+      sizeBytes: 64 * MIB,
+    },
+    {
+      serial: 'modules',
+      pathOnHost: join(dir, 'modules.ext4'),
+      format: 'raw',
+      isReadOnly: true,
+      sizeBytes: 512,
+    },
+  ]);
+  await checkDrives(drives);
+  for (const name of ['overlay.qcow2', 'work.qcow2']) {
+    const { mode, blocks } = await stat(join(dir, 'vm', name));
+    assert.equal(mode & 0o777, 0o600);
+    assert.ok(blocks * 512 < 5 * MIB, `${name} takes ${blocks * 512} bytes`);
+  }
+});
+
+test('the work drive is a clean ext4 that belongs to root and leaves its tables to nobody', async () => {
+  await prepare();
+  const raw = join(dir, 'work.raw');
+  run('qemu-img', 'convert', '-O', 'raw', join(dir, 'vm/work.qcow2'), raw);
+  run('e2fsck', '-f', '-n', raw);
+  assert.match(run('debugfs', '-R', 'stat /', raw), /User: +0 +Group: +0/);
+  const groups = run('dumpe2fs', raw)
+    .split('\n')
+    .filter((line) => /^Group \d+:/.test(line));
+  assert.ok(groups.length > 0 && groups.every((line) => line.includes('ITABLE_ZEROED')));
+});
+
+test('the second drives of a size are copies of what was made once', async () => {
+  await prepare();
+  const made = await readdir(join(dir, 'cache'));
+  assert.deepEqual(made.filter((name) => name.endsWith('.qcow2')).sort(), [
+    `overlay-1-${100 * MIB}.qcow2`,
+    `work-1-${64 * MIB}.qcow2`,
+  ]);
+  const begun = await stat(join(dir, 'cache', `work-1-${64 * MIB}.qcow2`));
+  await rm(join(dir, 'vm'), { recursive: true });
+  await mkdir(join(dir, 'vm'));
+  await prepare();
+  assert.equal((await stat(join(dir, 'cache', `work-1-${64 * MIB}.qcow2`))).ino, begun.ino);
+});
+
+test('several callers at once get whole drives', async () => {
+  const targets = Array.from({ length: 6 }, (_, i) => join(dir, `w${i}`));
+  const others = new BlankDisks({ dir: join(dir, 'cache'), env: process.env });
+  await Promise.all(
+    targets.map((target, i) =>
+      (i % 2 ? blanks : others).copyTo({ kind: 'work', sizeBytes: 32 * MIB, target }, { signal: NEVER }),
+    ),
+  );
+  const contents = await Promise.all(targets.map((target) => readFile(target)));
+  for (const content of contents) assert.ok(content.equals(contents[0] as Buffer));
+  assert.deepEqual(await readdir(join(dir, 'cache/.staging')), []);
+});
+
+test('a cached disk that was cut short is made again', async () => {
+  const target = join(dir, 'w');
+  await blanks.copyTo({ kind: 'work', sizeBytes: 32 * MIB, target }, { signal: NEVER });
+  await truncate(join(dir, 'cache', `work-1-${32 * MIB}.qcow2`), 70_000);
+  await rm(target);
+  await blanks.copyTo({ kind: 'work', sizeBytes: 32 * MIB, target }, { signal: NEVER });
+  run('qemu-img', 'check', target);
+});
+
+test('a drive that exists is refused and untouched, and nothing else is left', async () => {
+  await writeFile(join(dir, 'vm/work.qcow2'), 'precious');
+  await assert.rejects(prepare(), { code: 'EEXIST' });
+  assert.equal(await readFile(join(dir, 'vm/work.qcow2'), 'utf8'), 'precious');
+  assert.deepEqual(await readdir(join(dir, 'vm')), ['work.qcow2']);
+});
+
+for (const bytes of [0, -4096, 4096, 16 * MIB + 512, 1.5 * 2 ** 60, Number.NaN]) {
+  test(`a work drive of ${bytes} bytes is refused`, async () => {
+    await assert.rejects(prepare({ diskSizeBytes: bytes }), { code: 'VMM_DRIVE_INVALID' });
+    assert.deepEqual(await readdir(join(dir, 'vm')), []);
+  });
+}
+
+test('a preparation that is aborted at any moment leaves no file in the VM folder', async () => {
+  let aborted = 0;
+  for (let waitMs = 0; waitMs < 60; waitMs += 4) {
+    const diskSizeBytes = (16 + waitMs) * MIB;
+    const stop = AbortSignal.timeout(waitMs);
+    try {
+      await prepare({ diskSizeBytes, signal: stop });
+      assert.equal((await readdir(join(dir, 'vm'))).length, 2);
+    } catch (error) {
+      assert.equal(error, stop.reason);
+      assert.deepEqual(await readdir(join(dir, 'vm')), []);
+      aborted += 1;
+    }
+    await rm(join(dir, 'vm'), { recursive: true });
+    await mkdir(join(dir, 'vm'));
+  }
+  assert.ok(aborted > 0);
+  assert.deepEqual(await readdir(join(dir, 'cache/.staging')), []);
+});
+
+test('a tool that is missing is named, and nothing is left', async () => {
+  const poor = new BlankDisks({ dir: join(dir, 'cache'), env: { PATH: join(dir, 'empty') } });
+  // The system folders are searched too, so only what is in no sbin is missing.
+  await assert.rejects(
+    poor.copyTo({ kind: 'overlay', sizeBytes: 20 * MIB, target: join(dir, 'o') }, { signal: NEVER }),
+    {
+      code: 'VMM_TOOL_MISSING',
+      message: 'Cannot make drives: "qemu-img" is not installed',
+    },
+  );
+  assert.deepEqual(await readdir(join(dir, 'cache/.staging')), []);
+});
+
+const CUTS: readonly [string, (drives: readonly DriveSpec[]) => Promise<void>, RegExp][] = [
+  [
+    'a root that was cut',
+    () => truncate(join(dir, 'rootfs.ext4'), 512),
+    /"root".* it has 512 bytes instead of 1024$/,
+  ],
+  ['a root that is gone', () => rm(join(dir, 'rootfs.ext4')), /"root".* it is missing$/],
+  [
+    'a work drive without a header',
+    () => truncate(join(dir, 'vm/work.qcow2'), 40),
+    /"work".* it has no qcow2 header$/,
+  ],
+  [
+    'a work drive without its tables',
+    () => truncate(join(dir, 'vm/work.qcow2'), 300_000),
+    /"work".* it is cut short$/,
+  ],
+  ['an overlay that is gone', () => rm(join(dir, 'vm/overlay.qcow2')), /"overlay".* it is missing$/],
+];
+
+for (const [what, cut, message] of CUTS) {
+  test(`checkDrives() refuses ${what}`, async () => {
+    const drives = await prepare();
+    await cut(drives);
+    await assert.rejects(checkDrives(drives), { code: 'VMM_DRIVE_INVALID', message });
+  });
+}
+
+test('checkDrives() refuses a qcow2 file of another size', async () => {
+  const drives = (await prepare()).map((drive) => ({ ...drive, sizeBytes: drive.sizeBytes + 4096 }));
+  await assert.rejects(checkDrives(drives.slice(1, 2)), { message: /bytes for the guest instead of/ });
+});
+
+test('parseQcow2Header() takes any bytes without a crash', () => {
+  const magic = Buffer.from('514649fb00000003', 'hex');
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 0, maxLength: 120 }), fc.boolean(), (bytes, hasMagic) => {
+      const header = parseQcow2Header(hasMagic ? Buffer.concat([magic, bytes]) : Buffer.from(bytes));
+      return (
+        header === undefined || (header.clusterBytes >= 512 && Number.isSafeInteger(header.virtualBytes))
+      );
+    }),
+  );
+});
+
+function run(program: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
+  });
+  assert.equal(status, 0, `${program}: ${stderr}`);
+  return stdout.toString();
+}

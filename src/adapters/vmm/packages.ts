@@ -1,0 +1,52 @@
+import { AppError } from '../../base/errors.ts';
+import { findProgram, type Variables } from '../../base/programs.ts';
+import type { DriverProbe } from '../../core/ports/vmm.ts';
+
+/** Package managers that we can name packages for. */
+type PackageManager = keyof NonNullable<DriverProbe['packages']>;
+
+/** Which packages bring a program, one name or several with blanks. */
+const PACKAGES: Readonly<Record<string, Readonly<Record<PackageManager, string>>>> = {
+  'qemu-system-x86_64': {
+    apt: 'qemu-system-x86',
+    dnf: 'qemu-system-x86-core',
+    pacman: 'qemu-system-x86',
+    // openSUSE has the firmware of the microvm machine in a package of its own.
+    zypper: 'qemu-x86 qemu-microvm',
+  },
+  'qemu-system-aarch64': {
+    apt: 'qemu-system-arm',
+    dnf: 'qemu-system-aarch64-core',
+    pacman: 'qemu-system-aarch64',
+    zypper: 'qemu-arm',
+  },
+  'qemu-img': { apt: 'qemu-utils', dnf: 'qemu-img', pacman: 'qemu-img', zypper: 'qemu-tools' },
+  'mkfs.ext4': { apt: 'e2fsprogs', dnf: 'e2fsprogs', pacman: 'e2fsprogs', zypper: 'e2fsprogs' },
+};
+
+/** Packages that bring all of `programs`, by package manager. */
+export function packagesOf(programs: readonly string[]): Readonly<Record<PackageManager, string>> {
+  const of = (manager: PackageManager): string =>
+    [...new Set(programs.map((program) => PACKAGES[program]?.[manager] ?? program))].join(' ');
+  return { apt: of('apt'), dnf: of('dnf'), pacman: of('pacman'), zypper: of('zypper') };
+}
+
+/** Next step of a user who lacks `programs`. */
+export function installHint(programs: readonly string[]): string {
+  const { apt, dnf, pacman, zypper } = packagesOf(programs);
+  return `install it: apt install ${apt} (Debian, Ubuntu), dnf install ${dnf} (Fedora), pacman -S ${pacman} (Arch), zypper install ${zypper} (openSUSE)`;
+}
+
+/**
+ * The path of a program that drives need.
+ *
+ * @throws {AppError} VMM_TOOL_MISSING naming the package.
+ */
+export async function requireTool(program: string, env: Variables): Promise<string> {
+  const path = await findProgram(program, env);
+  if (path) return path;
+  throw new AppError('VMM_TOOL_MISSING', `Cannot make drives: "${program}" is not installed`, {
+    hint: installHint([program]),
+    details: { program, packages: packagesOf([program]) },
+  });
+}

@@ -1,0 +1,136 @@
+import type { BootSource, DriveSpec, VmSpec } from '../../../core/ports/vmm.ts';
+import { kernelCommandLine } from './boot-args.ts';
+import type { QemuHost } from './qemu-host.ts';
+import { runtimeFiles } from './runtime-files.ts';
+
+/** Name of the guest's port on which its agent listens (`docs/agent-protocol.md`). */
+const AGENT_PORT_NAME = 'banger.agent.0';
+
+/** No new privileges, no other programs, no system call that is out of use. */
+const SECCOMP = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
+
+/** Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM. */
+const TRANSLATION_CACHE_MIB = 64;
+
+/**
+ * The command line that runs `spec`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
+ * firmware to find them.
+ */
+export function qemuArgv(spec: VmSpec, host: QemuHost): [string, ...string[]] {
+  return [
+    host.binary,
+    ...['-name', `guest=${escaped(guestName(spec.vmId))},debug-threads=on`],
+    ...processArgs(spec),
+    ...machineArgs(spec, host),
+    ...bootSourceArgs(spec, host),
+    ...consoleArgs(spec),
+    ...agentArgs(spec),
+    ...['-device', 'virtio-rng-device'],
+    ...spec.drives.flatMap(driveArgs),
+    // Network interfaces go here: -netdev and -device virtio-net-device, one pair each.
+  ];
+}
+
+/** The name by which QEMU itself tells whose VM it runs. */
+export function guestName(vmId: string): string {
+  return `banger-${vmId}`;
+}
+
+function processArgs({ runtimeDir }: VmSpec): string[] {
+  const { pidFile, qmpSocket } = runtimeFiles(runtimeDir);
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-msg', 'timestamp=on'],
+    ...['-sandbox', SECCOMP],
+    ...['-pidfile', pidFile],
+    ...['-chardev', `socket,id=qmp,path=${escaped(qmpSocket)},server=on,wait=off`],
+    ...['-mon', 'chardev=qmp,mode=control'],
+  ];
+}
+
+function machineArgs({ accelerator, vcpuCount, memoryMib }: VmSpec, { arch }: QemuHost): string[] {
+  const machine = arch === 'amd64' ? 'microvm,rtc=on' : 'virt,gic-version=max';
+  const acceleration =
+    accelerator === 'kvm'
+      ? ['-accel', 'kvm', '-cpu', 'host']
+      : ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`, '-cpu', emulatedCpu(arch)];
+  return [
+    ...['-machine', `${machine},dump-guest-core=off`],
+    ...acceleration,
+    ...['-smp', `cpus=${vcpuCount},sockets=1,cores=${vcpuCount},threads=1`],
+    ...['-m', `size=${memoryMib}M`],
+    // A guest that reboots or panics ends its VMM.
+    '-no-reboot',
+    // virtio 1.0, not its draft.
+    ...['-global', 'virtio-mmio.force-legacy=false'],
+  ];
+}
+
+/** All that QEMU can emulate, but for what only makes emulation slower: a fifth level of page tables, real pointer signatures. */
+function emulatedCpu(arch: QemuHost['arch']): string {
+  return arch === 'amd64' ? 'max,la57=off' : 'max,pauth-impdef=on';
+}
+
+/**
+ * The kernel file that is booted: on amd64 the ELF file when there is one, for QEMU starts it at its PVH entry, which saves what
+ * unpacking costs under emulation.
+ */
+export function kernelFile({ kernelPath, vmlinuxPath }: BootSource, arch: QemuHost['arch']): string {
+  return arch === 'amd64' ? (vmlinuxPath ?? kernelPath) : kernelPath;
+}
+
+function bootSourceArgs(spec: VmSpec, host: QemuHost): string[] {
+  return [
+    ...['-kernel', kernelFile(spec.bootSource, host.arch)],
+    ...['-initrd', spec.bootSource.initrdPath],
+    ...['-append', kernelCommandLine(spec, host)],
+  ];
+}
+
+function consoleArgs({ consoleLogPath }: VmSpec): string[] {
+  return [
+    '-chardev',
+    `file,id=console,path=${escaped(consoleLogPath)},append=on`,
+    '-serial',
+    'chardev:console',
+  ];
+}
+
+function agentArgs({ runtimeDir }: VmSpec): string[] {
+  const { agentSocket } = runtimeFiles(runtimeDir);
+  return [
+    ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
+    ...['-chardev', `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`],
+    ...['-device', `virtserialport,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
+  ];
+}
+
+function driveArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string[] {
+  // Several VMs may read one file: QEMU locks it for sharing as long as all who open it only read.
+  const file = {
+    'node-name': `${serial}-file`,
+    driver: 'file',
+    filename: pathOnHost,
+    'read-only': isReadOnly,
+    ...(isReadOnly ? {} : { discard: 'unmap' }),
+  };
+  const node = {
+    'node-name': serial,
+    driver: format,
+    file: `${serial}-file`,
+    'read-only': isReadOnly,
+    // What the guest discards or fills with zeros takes no space on the host.
+    ...(isReadOnly ? {} : { discard: 'unmap', 'detect-zeroes': 'unmap' }),
+  };
+  const device = { driver: 'virtio-blk-device', id: `drive-${serial}`, drive: serial, serial };
+  return [
+    ...['-blockdev', JSON.stringify(file)],
+    ...['-blockdev', JSON.stringify(node)],
+    ...['-device', JSON.stringify(device)],
+  ];
+}
+
+/** A value inside one of QEMU's `key=value,...` options. */
+function escaped(value: string): string {
+  return value.replaceAll(',', ',,');
+}

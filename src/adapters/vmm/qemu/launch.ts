@@ -1,0 +1,183 @@
+import { access, rm } from 'node:fs/promises';
+import { type Abortable, neverAborts, poll, withDeadline } from '../../../base/abort.ts';
+import { AppError, invariant, isAppError, isErrno } from '../../../base/errors.ts';
+import { spawnDetached } from '../../../base/exec.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { VmmProcess, VmSpec } from '../../../core/ports/vmm.ts';
+import { checkDrives } from '../drive-check.ts';
+import { openVmmLog, type VmmLog } from '../vmm-log.ts';
+import { endProcess, readVmmProcess } from '../vmm-process.ts';
+import { kernelFile, qemuArgv } from './argv.ts';
+import type { QemuHost } from './qemu-host.ts';
+import { connectQmp, type QmpClient } from './qmp-client.ts';
+import { type RuntimeFiles, runtimeFiles } from './runtime-files.ts';
+
+/** A QEMU that runs, with its control connection. */
+export interface LaunchedQemu {
+  vmm: VmmProcess;
+  qmp: QmpClient;
+  files: RuntimeFiles;
+}
+
+/** QEMU answers after 30 ms; a host that starts many VMs at once needs longer. */
+const QMP_DEADLINE_MS = 20_000;
+const QMP_POLL_MS = 2;
+/** sun_path holds 108 bytes with the final NUL (unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/**
+ * Starts QEMU for `spec` and waits until its control socket answers and the guest runs. Nothing is left after a failure or an abort: no process, no
+ * socket, no pid file.
+ *
+ * @throws {AppError} VMM_START_FAILED, VMM_DRIVE_INVALID, VMM_ALREADY_RUNS, HOST_NO_SPACE.
+ */
+export async function launchQemu(
+  spec: VmSpec,
+  { host, env, signal }: Abortable & { host: QemuHost; env: NodeJS.ProcessEnv },
+): Promise<LaunchedQemu> {
+  signal.throwIfAborted();
+  const files = runtimeFiles(spec.runtimeDir);
+  requireSocketRoom(spec, files);
+  await requireBootSource(spec, host);
+  await checkDrives(spec.drives);
+  await removeStaleSockets(spec, files);
+  await using undo = new ResourceStack();
+  await using log = await openVmmLog(spec.vmmLogPath);
+  signal.throwIfAborted();
+  undo.defer('remove sockets', () => removeRuntimeFiles(files));
+  const child = await spawnDetached(qemuArgv(spec, host), { outputFd: log.fd, env });
+  const vmm = await readVmmProcess(child.pid);
+  // A child that has ended already has nothing to be killed; its exit is reported below.
+  if (vmm) undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
+  let hasExited = false;
+  void child.exited.then(() => {
+    hasExited = true;
+  });
+  const qmp = await connectWhenReady(spec, { files, log, hasExited: () => hasExited, signal });
+  undo.defer('close the control connection', () => qmp[Symbol.dispose]());
+  await requireRunning(spec, qmp, { log, signal });
+  invariant(vmm, 'a QEMU that answers is a process');
+  undo.move();
+  return { vmm, qmp, files };
+}
+
+/** Removes the sockets and the pid file of a QEMU that is gone. Idempotent. */
+export async function removeRuntimeFiles({ qmpSocket, agentSocket, pidFile }: RuntimeFiles): Promise<void> {
+  for (const path of [qmpSocket, agentSocket, pidFile]) await rm(path, { force: true });
+}
+
+/** QEMU's run state (`RunState` of its QMP schema): `running`, `paused`, `internal-error`, ... */
+export async function runState(qmp: QmpClient, options: Abortable): Promise<string> {
+  const answer = await qmp.execute('query-status', {}, options);
+  return typeof answer === 'object' && answer && 'status' in answer ? String(answer.status) : 'unknown';
+}
+
+async function connectWhenReady(
+  spec: VmSpec,
+  {
+    files,
+    log,
+    hasExited,
+    signal,
+  }: Abortable & { files: RuntimeFiles; log: VmmLog; hasExited: () => boolean },
+): Promise<QmpClient> {
+  try {
+    return await withDeadline((inner) => poll(() => attempt(inner), pollOptions(inner)), {
+      deadlineMs: QMP_DEADLINE_MS,
+      what: 'the control socket of QEMU',
+      signal,
+    });
+  } catch (error) {
+    if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
+    throw await startFailed(spec, log, `QEMU did not answer within ${QMP_DEADLINE_MS / 1000} s`);
+  }
+
+  async function attempt(inner: AbortSignal): Promise<QmpClient | undefined> {
+    if (hasExited()) throw await startFailed(spec, log, 'QEMU ended at once');
+    try {
+      return await connectQmp(files.qmpSocket, { signal: inner });
+    } catch (error) {
+      // Not there yet, or gone again: then the next round sees the exit.
+      if (isErrno(error, 'ENOENT', 'ECONNREFUSED') || isAppError(error, 'VMM_LOST')) return undefined;
+      throw error;
+    }
+  }
+
+  function pollOptions(inner: AbortSignal) {
+    return {
+      everyMs: QMP_POLL_MS,
+      deadlineMs: QMP_DEADLINE_MS,
+      what: 'the control socket of QEMU',
+      signal: inner,
+    };
+  }
+}
+
+async function requireRunning(
+  spec: VmSpec,
+  qmp: QmpClient,
+  { log, signal }: Abortable & { log: VmmLog },
+): Promise<void> {
+  try {
+    const state = await runState(qmp, { signal });
+    if (state !== 'running') throw await startFailed(spec, log, `QEMU is in the state "${state}"`);
+  } catch (error) {
+    if (!isAppError(error, 'VMM_LOST')) throw error;
+    throw await startFailed(spec, log, 'QEMU ended at once');
+  }
+}
+
+/** A socket file that nobody listens on would be taken for the new one. */
+async function removeStaleSockets({ vmId }: VmSpec, { qmpSocket, agentSocket }: RuntimeFiles): Promise<void> {
+  if (await isServed(qmpSocket)) {
+    throw new AppError('VMM_ALREADY_RUNS', `Cannot start VM "${vmId}": its VMM runs already`, {
+      hint: 'stop it first: banger vm stop',
+      details: { vmId },
+    });
+  }
+  for (const path of [qmpSocket, agentSocket]) await rm(path, { force: true });
+}
+
+async function isServed(qmpSocket: string): Promise<boolean> {
+  try {
+    const options = { signal: neverAborts(), deadlineMs: 500, what: 'a greeting' };
+    using _other = await withDeadline((signal) => connectQmp(qmpSocket, { signal }), options);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ECONNREFUSED') || isAppError(error, 'VMM_LOST')) return false;
+    // It listens, but serves somebody else.
+    if (isAppError(error, 'WAIT_TIMEOUT') || isErrno(error, 'EAGAIN')) return true;
+    throw error;
+  }
+}
+
+function requireSocketRoom({ vmId, runtimeDir }: VmSpec, { agentSocket }: RuntimeFiles): void {
+  if (Buffer.byteLength(agentSocket) <= MAX_SOCKET_PATH_BYTES) return;
+  throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": the path of its sockets is too long`, {
+    hint: 'set XDG_RUNTIME_DIR to a shorter path',
+    details: { vmId, path: runtimeDir, maxBytes: MAX_SOCKET_PATH_BYTES },
+  });
+}
+
+async function requireBootSource({ vmId, bootSource }: VmSpec, { arch }: QemuHost): Promise<void> {
+  for (const path of [kernelFile(bootSource, arch), bootSource.initrdPath]) {
+    try {
+      await access(path);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error;
+      const state = error.code === 'EACCES' ? 'may not be read' : 'is missing';
+      throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": "${path}" ${state}`, {
+        hint: 'build the image again: banger image build',
+        details: { vmId, path },
+      });
+    }
+  }
+}
+
+async function startFailed({ vmId, vmmLogPath }: VmSpec, log: VmmLog, state: string): Promise<AppError> {
+  const tail = await log.tail();
+  return new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": ${state}${tail ? `: ${tail}` : ''}`, {
+    hint: `see the VMM's log "${vmmLogPath}"`,
+    details: { vmId, log: vmmLogPath },
+  });
+}

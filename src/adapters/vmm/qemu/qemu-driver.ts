@@ -1,0 +1,175 @@
+import { join } from 'node:path';
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { isAppError, isErrno, messageOf } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/log.ts';
+import { findProgram, toolEnv, type Variables } from '../../../base/programs.ts';
+import type {
+  BootSource,
+  DriveRequest,
+  DriverProbe,
+  DriveSpec,
+  RunningVm,
+  VmDriver,
+  VmSpec,
+} from '../../../core/ports/vmm.ts';
+import { BlankDisks } from '../blank-disks.ts';
+import type { HostFacts } from '../host-facts.ts';
+import { packagesOf } from '../packages.ts';
+import { endProcess, findByArgument } from '../vmm-process.ts';
+import { guestName } from './argv.ts';
+import { QemuBinaries, type QemuBinary } from './binary.ts';
+import { hostTscKhz } from './boot-args.ts';
+import { failedTestBoot, KVM_DEADLINE_MS, KvmFindings, reasonAgainstKvm } from './kvm.ts';
+import { launchQemu, removeRuntimeFiles, runState } from './launch.ts';
+import { prepareDrives } from './prepare-drives.ts';
+import { reachesInitramfs } from './probe-boot.ts';
+import { type QemuHost, qemuProgram } from './qemu-host.ts';
+import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
+import { connectQmp, type QmpClient } from './qmp-client.ts';
+import { runtimeFiles } from './runtime-files.ts';
+
+/** What the driver stands on. */
+export interface QemuDriverOptions {
+  /** folder for this driver alone: blank disks, findings about KVM; may be removed at any time */
+  cacheDir: string;
+  facts: HostFacts;
+  /** the caller's environment, of which QEMU and its tools get what {@link toolEnv} keeps */
+  env: Variables;
+  log: Logger;
+}
+
+/** QEMU's microvm machine (on arm64: virt), with KVM or emulated. */
+export class QemuDriver implements VmDriver {
+  readonly name = 'qemu';
+  readonly #options: QemuDriverOptions;
+  readonly #binaries: QemuBinaries;
+  readonly #blanks: BlankDisks;
+  readonly #findings: KvmFindings;
+
+  constructor(options: QemuDriverOptions) {
+    const { cacheDir, env } = options;
+    this.#options = options;
+    this.#binaries = new QemuBinaries(env);
+    this.#blanks = new BlankDisks({ dir: join(cacheDir, 'blank-disks'), env });
+    this.#findings = new KvmFindings(join(cacheDir, 'kvm'));
+  }
+
+  async probe(boot: BootSource | undefined, options: Abortable): Promise<DriverProbe> {
+    const missing = await this.#missingPrograms();
+    if (missing.length > 0) {
+      return {
+        isUsable: false,
+        reason: `${missing.join(', ')}: not installed`,
+        packages: packagesOf(missing),
+      };
+    }
+    try {
+      const binary = await this.#binary(options);
+      const version = `QEMU ${binary.version}`;
+      return { isUsable: true, version, ...(await this.#accelerator(binary, boot, options)) };
+    } catch (error) {
+      if (!isAppError(error, 'VMM_UNSUPPORTED', 'EXEC_FAILED')) throw error;
+      return { isUsable: false, reason: messageOf(error), packages: packagesOf([this.#program]) };
+    }
+  }
+
+  async prepareDrives(request: DriveRequest, { signal }: Abortable): Promise<readonly DriveSpec[]> {
+    return await prepareDrives(request, { blanks: this.#blanks, signal });
+  }
+
+  async start(spec: VmSpec, { signal }: Abortable): Promise<RunningVm> {
+    const begun = performance.now();
+    const host = await this.#host(await this.#binary({ signal }));
+    const launched = await launchQemu(spec, { host, env: toolEnv(this.#options.env), signal });
+    const ms = Math.round(performance.now() - begun);
+    this.#options.log.debug('QEMU runs', { vmId: spec.vmId, pid: launched.vmm.pid, ms });
+    return new QemuVm(launched);
+  }
+
+  async adopt(
+    { vmId, runtimeDir }: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
+    { signal }: Abortable,
+  ): Promise<RunningVm | undefined> {
+    const files = runtimeFiles(runtimeDir);
+    const [vmm] = await findByArgument('-pidfile', files.pidFile);
+    if (!vmm) return undefined;
+    const qmp = await this.#reconnect(vmId, files.qmpSocket, { signal });
+    return qmp && new QemuVm({ vmm, qmp, files });
+  }
+
+  async killStray({ runtimeDir }: Pick<VmSpec, 'vmId' | 'runtimeDir'>): Promise<void> {
+    const files = runtimeFiles(runtimeDir);
+    for (const vmm of await findByArgument('-pidfile', files.pidFile)) {
+      await endProcess(vmm, { graceMs: WRITE_OUT_GRACE_MS });
+    }
+    await removeRuntimeFiles(files);
+  }
+
+  /** The control connection of a VM that somebody else started; `undefined` when it does not answer for this VM. */
+  async #reconnect(vmId: string, path: string, { signal }: Abortable): Promise<QmpClient | undefined> {
+    const options = { signal, deadlineMs: ADOPT_DEADLINE_MS, what: 'the control socket of QEMU' };
+    try {
+      return await withDeadline(async (inner) => {
+        const qmp = await connectQmp(path, { signal: inner });
+        if (await isMeant(qmp, { vmId, signal: inner })) return qmp;
+        qmp[Symbol.dispose]();
+        return undefined;
+      }, options);
+    } catch (error) {
+      const isNobody = isErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN');
+      if (!isNobody && !isAppError(error, 'WAIT_TIMEOUT', 'VMM_LOST', 'VMM_PROTOCOL')) throw error;
+      this.#options.log.warn('a VMM runs but does not answer', { vmId, error });
+      return undefined;
+    }
+  }
+
+  async #accelerator(
+    binary: QemuBinary,
+    boot: BootSource | undefined,
+    { signal }: Abortable,
+  ): Promise<Pick<DriverProbe, 'accelerator' | 'reason'>> {
+    const { facts, env } = this.#options;
+    const [cpuInfo, openError] = await Promise.all([facts.cpuInfo(), facts.kvmOpenError()]);
+    const reason = reasonAgainstKvm({ arch: facts.arch, cpuInfo, openError });
+    if (reason !== undefined) return { accelerator: 'tcg', reason };
+    if (!boot) return { reason: 'KVM has not been tried: there is no kernel yet' };
+    const host = await this.#host(binary);
+    const test = (dir: string): Promise<boolean> =>
+      reachesInitramfs(
+        { boot, accelerator: 'kvm', host, env: toolEnv(env), dir, deadlineMs: KVM_DEADLINE_MS },
+        { signal },
+      );
+    const works = await this.#findings.get({ bootId: await facts.bootId(), binary, boot }, { test, signal });
+    return works ? { accelerator: 'kvm' } : { accelerator: 'tcg', reason: failedTestBoot() };
+  }
+
+  get #program(): string {
+    return qemuProgram(this.#options.facts.arch);
+  }
+
+  async #missingPrograms(): Promise<string[]> {
+    const needed = [this.#program, 'qemu-img', 'mkfs.ext4'];
+    const found = await Promise.all(needed.map((program) => findProgram(program, this.#options.env)));
+    return needed.filter((_, at) => found[at] === undefined);
+  }
+
+  async #binary({ signal }: Abortable): Promise<QemuBinary> {
+    const machine = this.#options.facts.arch === 'amd64' ? 'microvm' : 'virt';
+    return await this.#binaries.require(this.#program, { machine, signal });
+  }
+
+  async #host({ path }: QemuBinary): Promise<QemuHost> {
+    const { facts } = this.#options;
+    const tscKhz = hostTscKhz(await facts.cpuInfo());
+    return { binary: path, arch: facts.arch, ...(tscKhz === undefined ? {} : { tscKhz }) };
+  }
+}
+
+const ADOPT_DEADLINE_MS = 3_000;
+
+/** True when this QEMU runs the VM `vmId`, and its guest is not beyond help. */
+async function isMeant(qmp: QmpClient, { vmId, signal }: Abortable & { vmId: string }): Promise<boolean> {
+  const answer = await qmp.execute('query-name', {}, { signal });
+  const name = typeof answer === 'object' && answer && 'name' in answer ? answer.name : undefined;
+  return name === guestName(vmId) && ['running', 'paused'].includes(await runState(qmp, { signal }));
+}

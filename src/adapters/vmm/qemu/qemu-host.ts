@@ -1,0 +1,15 @@
+import type { GuestArch } from '../../../core/ports/images.ts';
+
+/** What a QEMU command line takes from the host. */
+export interface QemuHost {
+  /** path of `qemu-system-*` */
+  binary: string;
+  arch: GuestArch;
+  /** frequency of the host's TSC, when known; it is the guest's too under emulation */
+  tscKhz?: number;
+}
+
+/** The program that runs guests of `arch`. */
+export function qemuProgram(arch: GuestArch): string {
+  return arch === 'amd64' ? 'qemu-system-x86_64' : 'qemu-system-aarch64';
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, test } from 'node:test';
+import { poll } from '../../base/abort.ts';
+import { endProcess, findByArgument, isAlive, readVmmProcess } from './vmm-process.ts';
+
+const children: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+function startNode(script: string, ...args: string[]): ChildProcess & { pid: number } {
+  const child = spawn(process.execPath, ['-e', script, '--', ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  children.push(child);
+  assert.ok(child.pid !== undefined);
+  return child as ChildProcess & { pid: number };
+}
+
+const FOREVER = 'console.log("up"); setInterval(() => {}, 1000)';
+const DEAF = `process.on("SIGTERM", () => {}); ${FOREVER}`;
+
+test('a process is itself by pid and start time only', async () => {
+  const vmm = await readVmmProcess(process.pid);
+  assert.ok(vmm);
+  assert.equal(await isAlive(vmm), true);
+  assert.equal(await isAlive({ ...vmm, startTicks: vmm.startTicks - 1 }), false);
+});
+
+test("no process has a pid beyond the kernel's greatest", async () => {
+  assert.equal(await readVmmProcess(2 ** 22 + 1), undefined);
+});
+
+test('a zombie is not alive', async () => {
+  // A shell that never waits for its child keeps it as a zombie.
+  const shell = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  children.push(shell);
+  const [chunk] = await once(shell.stdout, 'data');
+  const pid = Number(String(chunk));
+  await poll(async () => ((await readVmmProcess(pid)) === undefined ? true : undefined), {
+    everyMs: 5,
+    deadlineMs: 5000,
+    what: 'the zombie',
+    signal: new AbortController().signal,
+  });
+});
+
+test('a stray is found by its argument, exactly', async () => {
+  const path = `/x/${process.pid} a\nb/qemu.pid`;
+  const child = startNode(FOREVER, '-pidfile', path);
+  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  assert.deepEqual(await findByArgument('-pidfile', path), [await readVmmProcess(child.pid)]);
+  assert.deepEqual(await findByArgument('-pidfile', path.slice(0, -1)), []);
+  assert.deepEqual(await findByArgument('-other', path), []);
+});
+
+test('endProcess() lets a process that listens end by itself', async () => {
+  const child = startNode(`process.on("SIGTERM", () => process.exit(7)); ${FOREVER}`);
+  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  const exit = once(child, 'exit');
+  const vmm = await readVmmProcess(child.pid);
+  assert.ok(vmm);
+  await endProcess(vmm, { graceMs: 5000 });
+  assert.deepEqual(await exit, [7, null]);
+  await endProcess(vmm, { graceMs: 5000 });
+});
+
+test('endProcess() kills a process that does not listen, after the grace', async () => {
+  const child = startNode(DEAF);
+  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  const exit = once(child, 'exit');
+  const vmm = await readVmmProcess(child.pid);
+  assert.ok(vmm);
+  await endProcess(vmm, { graceMs: 50 });
+  assert.deepEqual(await exit, [null, 'SIGKILL']);
+});
+
+test('endProcess() spares a later process of the same pid', async () => {
+  const child = startNode(FOREVER);
+  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  await endProcess({ pid: child.pid, startTicks: 1 }, { graceMs: 0 });
+  assert.ok(await readVmmProcess(child.pid));
+});

@@ -1,0 +1,99 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { neverAborts, sleep } from '../../base/abort.ts';
+import { AppError, isErrno } from '../../base/errors.ts';
+import type { VmmProcess } from '../../core/ports/vmm.ts';
+
+/** How long a process may take to go after SIGKILL: the kernel gives back its memory first. */
+const KILL_DEADLINE_MS = 10_000;
+const POLL_MS = 3;
+
+/** Identity of the process `pid`; `undefined` when there is none, or only its exit status is left (a zombie runs nothing). */
+export async function readVmmProcess(pid: number): Promise<VmmProcess | undefined> {
+  const text = await readProc(pid, 'stat');
+  if (text === undefined) return undefined;
+  // The second field is the program's name, which may hold blanks and parentheses.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [state] = fields;
+  // starttime is field 22 of proc(5); the first of these is field 3.
+  const startTicks = Number(fields[19]);
+  return state === 'Z' || state === 'X' || Number.isNaN(startTicks) ? undefined : { pid, startTicks };
+}
+
+/** True while exactly this process runs; a later one with the same pid does not count. */
+export async function isAlive(vmm: VmmProcess): Promise<boolean> {
+  return (await readVmmProcess(vmm.pid))?.startTicks === vmm.startTicks;
+}
+
+/**
+ * Processes of this user whose command line has `flag` followed by `value`, both exactly. This is how a VMM is found of which no record was
+ * written.
+ */
+export async function findByArgument(flag: string, value: string): Promise<VmmProcess[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);
+  const found = await Promise.all(pids.map(async (pid) => await matching(pid, { flag, value })));
+  return found.filter((vmm) => vmm !== undefined);
+}
+
+async function matching(
+  pid: number,
+  argument: { flag: string; value: string },
+): Promise<VmmProcess | undefined> {
+  if (!(await isOurs(pid))) return undefined;
+  const argv = (await readProc(pid, 'cmdline'))?.split('\0') ?? [];
+  const isMeant = argv.some((word, at) => word === argument.flag && argv[at + 1] === argument.value);
+  return isMeant ? await readVmmProcess(pid) : undefined;
+}
+
+/**
+ * Ends the process: SIGTERM, on which a VMM writes out what it holds of its drives, then SIGKILL after `graceMs`. Settles when it is gone.
+ * Idempotent.
+ *
+ * @throws {AppError} VMM_KILL_FAILED when it does not go away.
+ */
+export async function endProcess(vmm: VmmProcess, { graceMs }: { graceMs: number }): Promise<void> {
+  if (graceMs > 0 && (await sendSignal(vmm, 'SIGTERM')) && (await isGoneWithin(vmm, graceMs))) return;
+  if (!(await sendSignal(vmm, 'SIGKILL')) || (await isGoneWithin(vmm, KILL_DEADLINE_MS))) return;
+  throw new AppError('VMM_KILL_FAILED', `Cannot end the VMM process ${vmm.pid}: it hangs in the kernel`, {
+    hint: 'look for a disk or network file system that does not answer',
+    details: { pid: vmm.pid },
+  });
+}
+
+/** False when the process is gone. */
+async function sendSignal(vmm: VmmProcess, signal: NodeJS.Signals): Promise<boolean> {
+  if (!(await isAlive(vmm))) return false;
+  try {
+    process.kill(vmm.pid, signal);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return false;
+    throw error;
+  }
+}
+
+async function isGoneWithin(vmm: VmmProcess, deadlineMs: number): Promise<boolean> {
+  const endsAt = performance.now() + deadlineMs;
+  for (;;) {
+    if (!(await isAlive(vmm))) return true;
+    if (performance.now() >= endsAt) return false;
+    await sleep(POLL_MS, { signal: neverAborts() });
+  }
+}
+
+async function isOurs(pid: number): Promise<boolean> {
+  try {
+    return (await stat(`/proc/${pid}`)).uid === process.getuid?.();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return false;
+    throw error;
+  }
+}
+
+async function readProc(pid: number, name: 'stat' | 'cmdline'): Promise<string | undefined> {
+  try {
+    return await readFile(`/proc/${pid}/${name}`, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,3 @@
+module banger.dev/testguest
+
+go 1.26.0
