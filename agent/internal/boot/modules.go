@@ -18,7 +18,8 @@ const (
 )
 
 // onlyFor names the modules that are of use for one kind of virtio device only, by the device's number (virtio specification 1.2, section 5).
-// They are not loaded without one: the kernel checks each module's signature, which costs milliseconds under emulation.
+// They are not loaded without one: the kernel checks each module's signature, which costs milliseconds under emulation. The root needs none
+// of them, nor does any other module, so they are loaded while the root is made.
 var onlyFor = map[string]int{
 	"failover": 1, "net_failover": 1, "virtio_net": 1,
 	"virtio_console": 3,
@@ -50,20 +51,37 @@ func moduleName(file string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(file, ".ko"), "-", "_")
 }
 
-// loadModules loads the modules of the initramfs in order. One that fails is reported and skipped: what it was for
-// is missed later, with a better message, or never.
-func loadModules(report func(string)) error {
+// moduleLists are the modules of the initramfs in load order: those that the root needs, and those of other devices.
+type moduleLists struct {
+	root, devices []string
+}
+
+func readModuleLists() (moduleLists, error) {
 	text, err := os.ReadFile(orderFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return moduleLists{}, nil
 	}
 	if err != nil {
-		return err
+		return moduleLists{}, err
 	}
 	files, err := parseOrder(string(text))
-	if err != nil {
-		return err
+	return splitOrder(files), err
+}
+
+func splitOrder(files []string) moduleLists {
+	var lists moduleLists
+	for _, file := range files {
+		if _, isDevice := onlyFor[moduleName(file)]; isDevice {
+			lists.devices = append(lists.devices, file)
+		} else {
+			lists.root = append(lists.root, file)
+		}
 	}
+	return lists
+}
+
+// loadModules loads modules in order. One that fails is reported and skipped: what it was for is missed later, with a better message, or never.
+func loadModules(files []string, report func(string)) error {
 	devices := machine{sysfs: "/sys"}
 	for _, file := range files {
 		if !devices.needs(moduleName(file)) {

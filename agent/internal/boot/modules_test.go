@@ -17,6 +17,17 @@ func TestParseOrderKeepsTheOrder(t *testing.T) {
 	}
 }
 
+func TestSplitOrderKeepsTheOrderOfBothLists(t *testing.T) {
+	files := []string{"virtio.ko", "virtio_blk.ko", "virtio_console.ko", "dm-mod.ko", "failover.ko", "virtio-rng.ko"}
+	got := splitOrder(files)
+	if want := []string{"virtio.ko", "virtio_blk.ko", "dm-mod.ko"}; !slices.Equal(got.root, want) {
+		t.Errorf("got %q, want %q", got.root, want)
+	}
+	if want := []string{"virtio_console.ko", "failover.ko", "virtio-rng.ko"}; !slices.Equal(got.devices, want) {
+		t.Errorf("got %q, want %q", got.devices, want)
+	}
+}
+
 func TestParseOrderRefusesOtherNames(t *testing.T) {
 	for _, text := range []string{"../evil.ko", "a/b.ko", "virtio", "virtio.ko.xz", "a.ko\na.ko"} {
 		if got, err := parseOrder(text); err == nil {

@@ -16,6 +16,18 @@ func TestFailureLineIsOneLine(t *testing.T) {
 	}
 }
 
+func TestBesideGivesTheErrorOrThePanic(t *testing.T) {
+	if err := beside(func() error { return nil })(); err != nil {
+		t.Fatal(err)
+	}
+	if err := beside(func() error { return os.ErrExist })(); !errors.Is(err, os.ErrExist) {
+		t.Fatalf("got %v", err)
+	}
+	if err := beside(func() error { panic("broken") })(); err == nil || err.Error() != "panic: broken" {
+		t.Fatalf("got %v", err)
+	}
+}
+
 func addFile(t *testing.T, path string, mode os.FileMode) {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Dir(path), 0o755))

@@ -23,6 +23,9 @@ type sequence struct {
 	// rootDevice is the path of the device-mapper device, rootSectors its size.
 	rootDevice  string
 	rootSectors uint64
+	// deviceModules and agentInstalled wait for what runs beside the sequence.
+	deviceModules  func() error
+	agentInstalled func() error
 
 	mutex  sync.Mutex
 	stage  string
@@ -39,6 +42,20 @@ func (s *sequence) step(stage string, run func() error) error {
 	}
 	s.mark(stage)
 	return nil
+}
+
+// beside runs work on another processor; what it gives waits for the end of it.
+func beside(work func() error) (wait func() error) {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				done <- fmt.Errorf("panic: %v", cause)
+			}
+		}()
+		done <- work()
+	}()
+	return func() error { return <-done }
 }
 
 // fail prints why the boot ended, and powers the VM off. It does not return.

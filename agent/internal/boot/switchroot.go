@@ -11,8 +11,8 @@ import (
 // newRoot is where the image is mounted until it becomes the root.
 const newRoot = "/newroot"
 
-// switchRoot makes the file system at newRoot the root, gives the initramfs' memory back, and mounts the kernel's file systems in the new
-// root. The running program stays readable through /proc/self/exe.
+// switchRoot makes the file system at newRoot the root, gives the initramfs' memory back, and mounts the kernel's file systems and
+// /run in the new root. The running program stays readable through /proc/self/exe.
 func switchRoot() error {
 	for i := len(kernelMounts) - 1; i >= 0; i-- {
 		if err := unix.Unmount(kernelMounts[i].at, unix.MNT_DETACH); err != nil {
@@ -34,7 +34,10 @@ func switchRoot() error {
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
-	return mountAll(kernelMounts)
+	if err := mountAll(append(kernelMounts, runMount)); err != nil {
+		return err
+	}
+	return os.Mkdir(agentDir, 0o755)
 }
 
 // emptyInitramfs removes every file of the first file system. It refuses to touch any other kind than the two the kernel unpacks
