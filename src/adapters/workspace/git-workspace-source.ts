@@ -1,5 +1,6 @@
 import type { WorkspaceSource } from '../../core/ports/workspace.ts';
 import { packWorkspace } from './pack-workspace.ts';
+import { requireTar } from './tar-stream.ts';
 import {
   countUntracked,
   describeRepository,
@@ -21,6 +22,8 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       await using work = await openWork(path, { ...options, signal });
       const listing = work.tasks.start((task) => listIndex(work, task));
       const untracked = work.tasks.start((task) => countUntracked(work, task));
+      const { root } = work.repository;
+      await work.tasks.start((task) => requireTar(root, { ...task, env: options.env }));
       const counts = { trackedCount: (await listing).paths.length, untrackedCount: await untracked };
       return { ...describeRepository(work), ...counts };
     },

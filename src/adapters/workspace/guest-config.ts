@@ -12,6 +12,7 @@ const CARRIED: Readonly<Record<string, readonly string[]>> = {
     ...['protecthfs', 'protectntfs', 'quotepath', 'whitespace', 'checkroundtripencoding', 'bigfilethreshold'],
     ...['abbrev', 'commentchar', 'sparsecheckout', 'sparsecheckoutcone'],
   ],
+  index: ['sparse'],
   user: ['name', 'email'],
   author: ['name', 'email'],
   committer: ['name', 'email'],

@@ -48,7 +48,8 @@ export async function planHistory(
     signal,
   });
   const tips = [commit, ...found.keys()];
-  const carriedBase = base.filter((ref) => found.has(ref.object)).map((ref) => ref.name);
+  // Also the names that an unfinished rebase will move.
+  const carriedBase = refs.filter((ref) => !ref.target && found.has(ref.object)).map((ref) => ref.name);
   const isWhole = !(await isTooLarge(repository, staged, { tips, maxHistoryBytes, signal }));
   const commits = [commit, ...[...found].filter(([, type]) => type === 'commit').map(([name]) => name)];
   const cut = isWhole ? undefined : await cutHistory(staged.git, { tips: commits, depth: CUT_DEPTH, signal });

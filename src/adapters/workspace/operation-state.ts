@@ -1,7 +1,7 @@
 import { lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../base/errors.ts';
-import { readSmallFile } from './small-file.ts';
+import { readLastBytes, readSmallFile } from './small-file.ts';
 
 /** What git keeps of an operation that waits for the user: a merge, cherry-pick, revert, rebase or bisect. */
 const FILES = [
@@ -17,17 +17,21 @@ const NAME_OBJECTS =
   /(^|\/)([A-Z_]+_HEAD|AUTO_MERGE|MERGE_AUTOSTASH|onto|orig-head|autostash|stopped-sha|squash-onto|head|todo|done|git-rebase-todo|original-commit)$/;
 
 /**
- * Copies the state of an unfinished operation from one git folder to another, and gives the object names in it, full or abbreviated,
+ * Copies the state of an unfinished operation, and where a detached HEAD comes from, between git folders, and gives the object names in it, full or abbreviated,
  * some of which may not be objects.
  */
-export async function copyOperationState(fromGitDir: string, toGitDir: string): Promise<string[]> {
+export async function copyOperationState(
+  fromGitDir: string,
+  toGitDir: string,
+  { isDetached }: { isDetached: boolean },
+): Promise<string[]> {
   const names = [...FILES];
   for (const folder of FOLDERS) {
     const inside = await listFolder(join(fromGitDir, folder));
     if (inside.length > 0) await mkdir(join(toGitDir, folder));
     names.push(...inside.map((name) => `${folder}/${name}`));
   }
-  const mentioned = new Set<string>();
+  const mentioned = new Set(isDetached ? await copyLastSwitch(fromGitDir, toGitDir) : []);
   for (const name of names) {
     const content = await readSmallFile(join(fromGitDir, name), { followLink: false });
     if (!content) continue;
@@ -37,6 +41,26 @@ export async function copyOperationState(fromGitDir: string, toGitDir: string): 
   }
   return [...mentioned];
 }
+
+/**
+ * Copies the newest line of HEAD's log that says what was checked out: `git status` reads from it where a detached HEAD comes
+ * from. Its older commit, which may be gone, is replaced by the newer one. Gives that.
+ */
+async function copyLastSwitch(fromGitDir: string, toGitDir: string): Promise<string[]> {
+  const log = await readLastBytes(join(fromGitDir, 'logs/HEAD'), { bytes: 256 * 1024 });
+  const last = log
+    ?.toString('latin1')
+    .split('\n')
+    .findLast((line) => SWITCH.test(line));
+  const [, to, rest] = SWITCH.exec(last ?? '') ?? [];
+  if (to === undefined || rest === undefined) return [];
+  await mkdir(join(toGitDir, 'logs'));
+  await writeFile(join(toGitDir, 'logs/HEAD'), `${to} ${to} ${rest}\n`, 'latin1');
+  return [to];
+}
+
+/** A line of a log: old commit, new commit, who and when, and why. */
+const SWITCH = /^[0-9a-f]{40,64} ([0-9a-f]{40,64}) ([^\t]*\tcheckout: moving from .*)$/;
 
 /** The names in a folder; none when it is missing or a link, which in a repository that came from others could lead anywhere. */
 async function listFolder(path: string): Promise<string[]> {

@@ -73,7 +73,9 @@ async function prepareHistory(
   options: Abortable & { maxHistoryBytes?: number },
 ): ReturnType<typeof planHistory> {
   const { signal, maxHistoryBytes = DEFAULT_MAX_HISTORY_BYTES } = options;
-  const mentioned = await copyOperationState(repository.gitDir, staged.gitDir);
+  const mentioned = await copyOperationState(repository.gitDir, staged.gitDir, {
+    isDetached: staged.head.ref === undefined,
+  });
   const plan = await planHistory(repository, staged, { mentioned, maxHistoryBytes, signal });
   await stageHistory(staged, plan);
   return plan;

@@ -31,6 +31,19 @@ export async function readSmallFile(
   return await file.readFile();
 }
 
+/** The last `bytes` of a regular file that no link leads to, or `undefined` when there is none that we may read. */
+export async function readLastBytes(path: string, { bytes }: { bytes: number }): Promise<Buffer | undefined> {
+  await using file = await openRegularFile(path, { followLink: false });
+  if (!file) return undefined;
+  const { size } = await file.stat();
+  if (size === 0) return Buffer.alloc(0);
+  const { buffer, bytesRead } = await file.read({
+    buffer: Buffer.alloc(Math.min(bytes, size)),
+    position: Math.max(0, size - bytes),
+  });
+  return buffer.subarray(0, bytesRead);
+}
+
 /** Opens a regular file to read; `undefined` when there is none that we may read. Never waits for a fifo. */
 export async function openRegularFile(
   path: string | Buffer,

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError, isAppError, printable } from '../../base/errors.ts';
-import { execStream } from '../../base/exec.ts';
+import { exec, execStream } from '../../base/exec.ts';
 import type { Logger } from '../../base/log.ts';
 import { hostGitEnvironment } from './git-command.ts';
 
@@ -22,9 +22,26 @@ export interface TarStream {
   done: Promise<void>;
 }
 
-/** Records of 64 KiB, the size of a pipe; GNU tar's own are 10 KiB. */
-const BLOCKING_FACTOR = 128;
 const WARNINGS_KEPT_BYTES = 4096;
+
+/** @throws {AppError} WORKSPACE_TAR_MISSING when there is no tar, or one that is not GNU tar 1.29 (of 2016) or newer */
+export async function requireTar(
+  root: string,
+  options: Abortable & { env: NodeJS.ProcessEnv },
+): Promise<void> {
+  const { signal, env } = options;
+  let output: string;
+  try {
+    const call = { signal, cwd: '/', env: hostGitEnvironment(env) };
+    output = (await exec(['tar', '--version'], call)).stdout.toString('latin1');
+  } catch (error) {
+    if (!isAppError(error, 'EXEC_NOT_FOUND', 'EXEC_FAILED')) throw error;
+    throw tarMissing(root, { state: 'tar is missing', cause: error });
+  }
+  const version = /^tar \(GNU tar\) (\d+)\.(\d+)/.exec(output);
+  const isNewEnough = version && (Number(version[1]) > 1 || Number(version[2]) >= 29);
+  if (!isNewEnough) throw tarMissing(root, { state: 'the tar of this host is not GNU tar 1.29 or newer' });
+}
 
 /**
  * Starts GNU tar. Owners are root, modes and modification times (to the `ns`) are kept, links are never followed, and files
@@ -69,7 +86,7 @@ export function startTar(
 function tarArgv({ root, rootList, stage }: TarContent): [string, ...string[]] {
   return [
     ...(['tar', '--create', '--file=-', '--format=posix', '--pax-option=delete=atime,delete=ctime'] as const),
-    ...[`--blocking-factor=${BLOCKING_FACTOR}`, '--owner=0', '--group=0', '--numeric-owner'],
+    ...['--owner=0', '--group=0', '--numeric-owner'],
     ...['--hard-dereference', '--null', '--no-unquote', '--verbatim-files-from'],
     ...['--no-recursion', `--directory=${root}`, `--files-from=${rootList}`],
     ...['--recursion', `--directory=${stage}`, '--files-from=-'],
@@ -84,14 +101,18 @@ async function* throughTo(stdout: Readable, done: Promise<void>): AsyncGenerator
 
 function tarError(error: unknown, root: string): unknown {
   if (isAppError(error, 'EXEC_NOT_FOUND')) {
-    return new AppError('WORKSPACE_TAR_MISSING', `Cannot send "${root}": tar is missing`, {
-      hint: 'install GNU tar: "apt install tar", "dnf install tar", "pacman -S tar" or "zypper install tar"',
-      cause: error,
-    });
+    return tarMissing(root, { state: 'tar is missing', cause: error });
   }
   if (!isAppError(error, 'EXEC_FAILED')) return error;
   return new AppError('WORKSPACE_TAR_FAILED', `Cannot send "${root}": tar could not read all of it`, {
     hint: 'when files were being changed, try again',
     cause: error,
+  });
+}
+
+function tarMissing(root: string, { state, cause }: { state: string; cause?: unknown }): AppError {
+  return new AppError('WORKSPACE_TAR_MISSING', `Cannot send "${root}": ${state}`, {
+    hint: 'install GNU tar: "apt install tar", "dnf install tar", "pacman -S tar" or "zypper install tar"',
+    cause,
   });
 }

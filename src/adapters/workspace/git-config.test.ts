@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { configValue, formatConfig, parseConfigList, splitConfigKey } from './git-config.ts';
+
+test('splitConfigKey() takes the subsection whole, with its dots', () => {
+  assert.deepEqual(splitConfigKey('core.bare'), { section: 'core', variable: 'bare' });
+  assert.deepEqual(splitConfigKey('branch.feature/1.2.merge'), {
+    section: 'branch',
+    subsection: 'feature/1.2',
+    variable: 'merge',
+  });
+});
+
+test('parseConfigList() tells a variable without a value from one with an empty value', () => {
+  const entries = parseConfigList(Buffer.from('global\0a.b\0local\0a.c\n\0local\0a.b\ntwo\nlines\0'));
+  assert.deepEqual(entries, [
+    { scope: 'global', key: 'a.b' },
+    { scope: 'local', key: 'a.c', value: '' },
+    { scope: 'local', key: 'a.b', value: 'two\nlines' },
+  ]);
+  assert.equal(configValue(entries, 'a.b'), 'two\nlines');
+  assert.equal(configValue(entries.slice(0, 1), 'a.b'), 'true');
+  assert.equal(configValue(entries, 'a.x'), undefined);
+});
+
+test('git reads back what formatConfig() wrote, byte for byte', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'git-config-'));
+  const file = join(folder, 'config');
+  const byte = fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code));
+  const anyText = fc.array(byte, { maxLength: 12 }).map((parts) => parts.join(''));
+  const tricky = fc.constantFrom(
+    '',
+    ' ',
+    ' x ',
+    '#',
+    ';a',
+    '"',
+    '\\',
+    '\\n',
+    'a\\\nb',
+    '\t',
+    '\b',
+    'a\r',
+    '=',
+  );
+  const value = fc.option(fc.oneof(anyText, tricky), { nil: undefined });
+  const subsection = fc.option(
+    fc.oneof(anyText, fc.constantFrom('a.b', '"', '\\', ']')).filter((text) => !text.includes('\n')),
+    { nil: undefined },
+  );
+  const entry = fc
+    .tuple(fc.constantFrom('core', 'x-y'), subsection, fc.constantFrom('name', 'na-me2'), value)
+    .map(([section, inner, variable, given]) => ({
+      key: inner === undefined ? `${section}.${variable}` : `${section}.${inner}.${variable}`,
+      ...(given === undefined ? {} : { value: given }),
+    }));
+  try {
+    fc.assert(
+      fc.property(fc.array(entry, { minLength: 1, maxLength: 8 }), (entries) => {
+        writeFileSync(file, formatConfig(entries), 'latin1');
+        const ran = spawnSync('git', ['config', '--file', file, '--list', '--show-scope', '-z'], {
+          cwd: folder,
+        });
+        assert.equal(ran.status, 0, ran.stderr.toString());
+        const read = parseConfigList(ran.stdout).map(({ scope: _scope, ...rest }) => rest);
+        assert.deepEqual(read, entries);
+      }),
+      { numRuns: 100 },
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

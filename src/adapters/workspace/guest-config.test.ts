@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { guestConfig, promisorRemote } from './guest-config.ts';
+
+const local = (key: string, value?: string) => ({
+  scope: 'local',
+  key,
+  ...(value === undefined ? {} : { value }),
+});
+
+test('guestConfig() keeps the last of what replaces and all of what adds up', () => {
+  const config = guestConfig(
+    [
+      { scope: 'global', key: 'user.name', value: 'global' },
+      local('user.name', 'local'),
+      local('remote.origin.fetch', 'one'),
+      local('remote.origin.fetch', 'two'),
+      local('core.filemode'),
+    ],
+    { objectFormat: 'sha1' },
+  );
+  const of = (key: string) => config.filter((entry) => entry.key === key).map((entry) => entry.value);
+  assert.deepEqual(of('user.name'), ['local']);
+  assert.deepEqual(of('remote.origin.fetch'), ['one', 'two']);
+  assert.deepEqual(of('core.filemode'), [undefined]);
+  assert.deepEqual(of('core.repositoryformatversion'), ['0']);
+});
+
+test('guestConfig() carries nothing that it does not know', () => {
+  const unknown = [
+    ...[
+      'core.fsmonitor',
+      'core.hookspath',
+      'core.sshcommand',
+      'core.worktree',
+      'core.bare',
+      'core.excludesfile',
+    ],
+    ...['filter.lfs.clean', 'filter.lfs.process', 'diff.external', 'diff.x.command', 'diff.x.textconv'],
+    ...['credential.helper', 'credential.https://example.com.username', 'http.extraheader', 'include.path'],
+    ...['user.signingkey', 'commit.gpgsign', 'alias.x', 'url.a.insteadof', 'extensions.worktreeconfig'],
+    ...['constructor.name', 'core.constructor', 'branch.x.__proto__'],
+  ];
+  const plain = guestConfig([], { objectFormat: 'sha1' });
+  assert.deepEqual(
+    guestConfig(
+      unknown.map((key) => local(key, 'x')),
+      { objectFormat: 'sha1' },
+    ),
+    plain,
+  );
+});
+
+test('guestConfig() declares what the objects need', () => {
+  const config = guestConfig([local('remote.up.partialclonefilter', 'blob:none')], {
+    objectFormat: 'sha256',
+    promisorRemote: 'up',
+    attributesFile: '.git/x',
+  });
+  const values = Object.fromEntries(config.map(({ key, value }) => [key, value]));
+  assert.equal(values['core.repositoryformatversion'], '1');
+  assert.equal(values['extensions.objectformat'], 'sha256');
+  assert.equal(values['extensions.partialclone'], 'up');
+  assert.equal(values['remote.up.promisor'], 'true');
+  assert.equal(values['remote.up.partialclonefilter'], 'blob:none');
+  assert.equal(values['core.attributesfile'], '.git/x');
+});
+
+test('promisorRemote() finds it by either setting', () => {
+  assert.equal(promisorRemote([local('extensions.partialclone', 'a.b')]), 'a.b');
+  assert.equal(promisorRemote([local('remote.a.b.promisor', 'true')]), 'a.b');
+  assert.equal(promisorRemote([local('remote.a.promisor', 'false')]), undefined);
+  assert.equal(promisorRemote([local('remote.a.url', 'x')]), undefined);
+});

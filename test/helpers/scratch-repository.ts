@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
+import { neverAborts } from '../../src/base/abort.ts';
+import { createLogger } from '../../src/base/log.ts';
+import type { WorkspaceSource } from '../../src/core/ports/workspace.ts';
+import type { WorkspaceSummary } from '../../src/protocol/api.ts';
+
+/** A folder with a home, git repositories and a source of workspaces, that nothing of this machine's user reaches. */
+export interface Scratch extends Disposable {
+  dir: string;
+  home: string;
+  tempDir: string;
+  env: NodeJS.ProcessEnv;
+  source: WorkspaceSource;
+  /** log lines that the source wrote */
+  logged: string[];
+  /** Runs git in `cwd` and gives its stdout; fails the test when git fails. */
+  git(cwd: string, ...args: string[]): Buffer;
+  /** Makes a repository with an identity and no commits. */
+  init(name: string, ...args: string[]): string;
+}
+
+/** Makes it; disposing removes it. */
+export function makeScratch(options: { maxHistoryBytes?: number } = {}): Scratch {
+  const dir = mkdtempSync(join(tmpdir(), 'workspace-test-'));
+  const home = join(dir, 'home');
+  const tempDir = join(dir, 'temp');
+  mkdirSync(home);
+  const env = { PATH: process.env['PATH'], HOME: home, GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C' };
+  const logged: string[] = [];
+  const log = createLogger((line) => logged.push(line), { level: 'debug' });
+  const userGitDir = join(home, '.config', 'git');
+  const git = (cwd: string, ...args: string[]): Buffer => {
+    const ran = spawnSync('git', args, { cwd, env, maxBuffer: 2 ** 30 });
+    assert.equal(ran.status, 0, `git ${args.join(' ')}: ${ran.stderr}${ran.error ?? ''}`);
+    return ran.stdout;
+  };
+  return {
+    dir,
+    home,
+    tempDir,
+    env,
+    logged,
+    source: createGitWorkspaceSource({ tempDir, env, userGitDir, log, ...options }),
+    git,
+    init: (name, ...args) => {
+      const root = join(dir, name);
+      git(dir, 'init', '-q', '-b', 'main', ...args, root);
+      git(root, 'config', 'user.name', 'A U Thor');
+      git(root, 'config', 'user.email', 'author@example.com');
+      git(root, 'config', 'gc.auto', '0');
+      return root;
+    },
+    [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
+
+/** Writes a file of a repository, and the folders it is in; a name that is not text is given as its bytes. */
+export function put(root: string, name: string | Buffer, content: string | Buffer = 'content\n'): void {
+  const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name)]);
+  mkdirSync(path.subarray(0, path.lastIndexOf('/')), { recursive: true });
+  writeFileSync(path, content);
+}
+
+/** Packs `path` and unpacks it with GNU tar; gives the folder and the summary. Nothing of the packing is left. */
+export async function sendTo(
+  scratch: Scratch,
+  path: string,
+  name = 'guest',
+): Promise<{ guest: string; summary: WorkspaceSummary }> {
+  const guest = join(scratch.dir, name);
+  mkdirSync(guest);
+  await using packed = await scratch.source.pack(path, { signal: neverAborts() });
+  const tar = spawn('tar', ['--extract', '--numeric-owner', '--preserve-permissions', '-C', guest], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
+  const ended = once(tar, 'close');
+  // GNU tar is done at the end-of-archive mark, which comes before the end of the stream.
+  tar.stdin.on('error', () => {});
+  packed.tar.pipe(tar.stdin);
+  await finished(packed.tar);
+  await packed.done;
+  assert.deepEqual(await ended, [0, null]);
+  return { guest, summary: packed.summary };
+}
+
+const SAME_OUTPUT: readonly (readonly string[])[] = [
+  ['status', '--porcelain=v1', '-z', '--untracked-files=no'],
+  ['status', '--porcelain=v2', '--branch', '-z', '--untracked-files=no'],
+  ['status', '--untracked-files=no'],
+  ['diff'],
+  ['diff', '--raw', '-z'],
+  ['diff', '--cached', '--binary'],
+  ['ls-files', '--stage', '-v', '-z'],
+  ['ls-files', '--deleted', '-z'],
+];
+
+const SAME_HISTORY: readonly (readonly string[])[] = [
+  ['log', '--format=fuller', '--stat'],
+  ['describe', '--tags', '--always'],
+  ['diff', 'HEAD', '--binary'],
+];
+
+/** Fails unless git says the same in both working trees. */
+export function assertSameToGit(
+  scratch: Scratch,
+  host: string,
+  guest: string,
+  options: { hasHistory?: boolean } = {},
+): void {
+  const { hasHistory = true } = options;
+  for (const args of hasHistory ? [...SAME_OUTPUT, ...SAME_HISTORY] : SAME_OUTPUT) {
+    const ask = (root: string): string =>
+      scratch.git(root, '--no-optional-locks', '-c', 'core.quotePath=true', ...args).toString('latin1');
+    assert.equal(ask(guest), ask(host), `git ${args.join(' ')}`);
+  }
+}
+
+/** Names of everything under `root` but `.git`, as bytes in latin1, sorted. */
+export function filesUnder(root: string): string[] {
+  const ran = spawnSync('find', ['.', '-path', './.git', '-prune', '-o', '!', '-type', 'd', '-print0'], {
+    cwd: root,
+    maxBuffer: 2 ** 30,
+  });
+  return ran.stdout.toString('latin1').split('\0').filter(Boolean).sort();
+}
+
+/** Fails when the source left a folder, a file or a lock behind. */
+export function assertNothingLeft(scratch: Scratch): void {
+  assert.deepEqual(
+    readdirSync(dirname(scratch.tempDir)).includes('temp') ? readdirSync(scratch.tempDir) : [],
+    [],
+  );
+}

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { getEventListeners, once } from 'node:events';
+import { chmodSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createGitWorkspaceSource } from '../../../src/adapters/workspace/git-workspace-source.ts';
+import { neverAborts } from '../../../src/base/abort.ts';
+import { AppError } from '../../../src/base/errors.ts';
+import { createLogger } from '../../../src/base/log.ts';
+import {
+  assertNothingLeft,
+  makeScratch,
+  put,
+  type Scratch,
+  sendTo,
+} from '../../helpers/scratch-repository.ts';
+
+function repository(scratch: Scratch): string {
+  const root = scratch.init('repo');
+  for (const name of ['a', 'b', 'z']) put(root, name);
+  scratch.git(root, 'add', '-A');
+  scratch.git(root, 'commit', '-q', '-m', 'x');
+  return root;
+}
+
+/** More than every pipe and buffer on the way holds. */
+function makeLarge(root: string): void {
+  truncateSync(join(root, 'b'), 50_000_000);
+}
+
+/** A source for which the program `name` does `script` first; `$real` is the real one. */
+function sourceWith(scratch: Scratch, name: string, script: string) {
+  const bin = join(scratch.dir, 'bin');
+  mkdirSync(bin, { recursive: true });
+  const real = spawnSync('sh', ['-c', `command -v ${name}`])
+    .stdout.toString()
+    .trim();
+  writeFileSync(join(bin, name), `#!/bin/sh\nreal=${real}\n${script}\nexec "$real" "$@"\n`);
+  chmodSync(join(bin, name), 0o755);
+  const log = createLogger((line) => scratch.logged.push(line), { level: 'debug' });
+  const env = { ...scratch.env, PATH: [bin, scratch.env['PATH']].join(delimiter) };
+  return createGitWorkspaceSource({ tempDir: scratch.tempDir, env, userGitDir: scratch.home, log });
+}
+
+/** No process has the temporary folder in its arguments any more. */
+function assertNoChildren(scratch: Scratch): void {
+  const found = spawnSync('pgrep', ['-af', scratch.dir]);
+  assert.equal(found.stdout.toString(), '');
+}
+
+test('a signal that has aborted starts nothing', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  const reason = new Error('gone');
+  for (const call of ['inspect', 'pack'] as const) {
+    await assert.rejects(scratch.source[call](root, { signal: AbortSignal.abort(reason) }), reason);
+  }
+  assertNothingLeft(scratch);
+});
+
+test('an abort at any moment ends all processes, removes the folder and gives its reason', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  makeLarge(root);
+  for (let afterMs = 0; afterMs < 120; afterMs += 8) {
+    const controller = new AbortController();
+    const reason = new Error(`aborted after ${afterMs} ms`);
+    const timer = setTimeout(() => controller.abort(reason), afterMs);
+    await assert.rejects(async () => {
+      await using packed = await scratch.source.pack(root, { signal: controller.signal });
+      for await (const _chunk of packed.tar) await delay(1);
+      await packed.done;
+    }, reason);
+    clearTimeout(timer);
+    assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
+    assertNothingLeft(scratch);
+  }
+  assertNoChildren(scratch);
+});
+
+test('disposing without reading, half-way and twice leaves nothing and does not wait', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  makeLarge(root);
+  const { signal } = new AbortController();
+  const unread = await scratch.source.pack(root, { signal });
+  await unread[Symbol.asyncDispose]();
+  await unread[Symbol.asyncDispose]();
+  await assert.rejects(unread.done, { name: 'AbortError' });
+  const half = await scratch.source.pack(root, { signal });
+  await once(half.tar, 'readable');
+  half.tar.read(1000);
+  half.tar.on('error', () => {});
+  await half[Symbol.asyncDispose]();
+  const left = await scratch.source.pack(root, { signal });
+  for await (const _chunk of left.tar) break;
+  await assert.rejects(left.done);
+  await left[Symbol.asyncDispose]();
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  assertNothingLeft(scratch);
+  assertNoChildren(scratch);
+});
+
+test('objects that take long are waited for at the end, and stopped on dispose', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  const source = sourceWith(scratch, 'git', 'case "$*" in *pack-objects*) exec sleep 1000;; esac');
+  const packed = await source.pack(root, { signal: neverAborts() });
+  let bytes = 0;
+  packed.tar.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  packed.tar.on('error', () => {});
+  await delay(300);
+  assert.equal(packed.tar.readableEnded, false);
+  await packed[Symbol.asyncDispose]();
+  assert.equal(packed.tar.readableEnded, false);
+  assertNothingLeft(scratch);
+  assertNoChildren(scratch);
+  assert.ok(bytes < 1_000_000);
+});
+
+test('a reader that stops holds the archive back', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  truncateSync(join(root, 'b'), 1_000_000_000);
+  await using packed = await scratch.source.pack(root, { signal: neverAborts() });
+  await once(packed.tar, 'readable');
+  const before = process.memoryUsage.rss();
+  await delay(300);
+  assert.ok(process.memoryUsage.rss() - before < 50_000_000);
+  assert.ok(packed.tar.readableLength < 1_000_000);
+  packed.tar.on('error', () => {});
+});
+
+test('a file that is gone when it is read fails the archive with tar’s words', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  const source = sourceWith(scratch, 'tar', `rm -f '${root}/z'`);
+  {
+    await using packed = await source.pack(root, { signal: neverAborts() });
+    await assert.rejects(packed.tar.toArray(), (error: unknown) => {
+      assert.ok(error instanceof AppError);
+      assert.equal(error.code, 'WORKSPACE_TAR_FAILED');
+      assert.match((error.cause as Error).message, /z: Cannot stat: No such file/);
+      return true;
+    });
+    await assert.rejects(packed.done, { code: 'WORKSPACE_TAR_FAILED' });
+  }
+  assertNothingLeft(scratch);
+});
+
+test('a file that changes while it is read is a warning in the log', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  const script = '"$real" "$@"; echo "tar: b: file changed as we read it" >&2; exit 1';
+  const { guest } = await sendTo({ ...scratch, source: sourceWith(scratch, 'tar', script) }, root);
+  assert.equal(scratch.git(guest, 'status', '--porcelain').toString(), '');
+  assert.match(scratch.logged.join(''), /"level":"warn".*b: file changed as we read it/);
+});
+
+test('a path that a commit of others may have is not taken for an option or a pattern', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  rmSync(join(root, 'a'));
+  for (const name of ['--checkpoint-action=exec=sh', '-C', '--null', '.git-not/x', '...', 'a.git/x'])
+    put(root, name);
+  scratch.git(root, 'add', '-A');
+  const { guest } = await sendTo(scratch, root);
+  assert.equal(
+    scratch.git(guest, 'status', '--porcelain').toString(),
+    scratch.git(root, 'status', '--porcelain').toString(),
+  );
+});
