@@ -67,6 +67,10 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 	options.Log = log.New(logWriter(), "", 0)
 	options.PowerOff = pid1.PowerOff
 	options.OpenStream = server.OpenVirtioPort(portName)
+	// A VM that is out of memory can still be reached. Commands do not inherit it (internal/server/process).
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {
+		options.Log.Printf("not spared when memory runs out: %v", err)
+	}
 	if err := keepCrashes(options.Log); err != nil {
 		options.Log.Printf("crashes are not kept: %v", err)
 	}

@@ -24,7 +24,6 @@ TimeoutStopSec=5s
 KillMode=control-group
 Slice=-.slice
 TasksMax=infinity
-OOMScoreAdjust=-900
 OOMPolicy=continue
 StandardInput=null
 StandardOutput=null

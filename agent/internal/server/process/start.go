@@ -115,6 +115,8 @@ func Start(spec Spec) (*Process, error) {
 		ends.closeOurs()
 		return nil, explain(err, file, cwd)
 	}
+	// The agent is spared when memory runs out (serve.go); what it starts must not be.
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0)
 	return &Process{PID: pid, Stdin: ends.stdin, Stdout: ends.stdout, Stderr: ends.stderr, pidfd: pidfd}, nil
 }
 
