@@ -48,7 +48,7 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 		out.fail(code, err)
 		return
 	}
-	out.json(execframe.Started, started{p.PID})
+	out.first(execframe.Started, started{p.PID})
 
 	c := &command{Process: p, out: out, input: newInput(p.Stdin, spec.Terminal != nil, out)}
 	stop := context.AfterFunc(r.Context(), c.abandon)
@@ -68,9 +68,9 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		out.fail(process.Failed, err)
 	case status.Signal != 0:
-		out.json(execframe.Exit, exitSignal{process.SignalName(status.Signal), int(status.Signal)})
+		out.last(execframe.Exit, exitSignal{process.SignalName(status.Signal), int(status.Signal)})
 	default:
-		out.json(execframe.Exit, exitCode{status.Code})
+		out.last(execframe.Exit, exitCode{status.Code})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"banger.dev/agent/internal/server/execframe"
 	"banger.dev/agent/internal/server/process"
@@ -106,11 +107,16 @@ func decodePayload(frames *execframe.Reader, into any) error {
 	return nil
 }
 
-// frameWriter writes whole frames to the host, from several goroutines.
+// flushLater is how long a frame that nobody waits for may wait for another to go with it: each flush is a write to the port, which
+// under emulation costs as much as starting a thread.
+const flushLater = 50 * time.Millisecond
+
+// frameWriter writes whole frames to the host, from several goroutines. Its handler closes it before it returns.
 type frameWriter struct {
 	mu     sync.Mutex
 	w      http.ResponseWriter
 	flush  func() error
+	later  *time.Timer
 	closed bool
 }
 
@@ -122,31 +128,54 @@ func newFrameWriter(w http.ResponseWriter) *frameWriter {
 func (f *frameWriter) write(frame []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
-		return net.ErrClosed
-	}
-	if _, err := f.w.Write(frame); err != nil {
+	if err := f.put(frame); err != nil {
 		return err
 	}
 	return f.flush()
 }
 
-// close makes later writes fail: the answer must not be touched once its handler has returned.
+// put is called with mu held. Nothing may touch an answer whose handler has returned.
+func (f *frameWriter) put(frame []byte) error {
+	if f.closed {
+		return net.ErrClosed
+	}
+	_, err := f.w.Write(frame)
+	return err
+}
+
+// first sends the frame before all others, with the first of them or a moment later.
+func (f *frameWriter) first(kind byte, value any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.put(jsonFrame(kind, value)) == nil {
+		f.later = time.AfterFunc(flushLater, func() { _ = f.write(nil) })
+	}
+}
+
+// last sends the frame after all others, with the end of the answer. That the host is gone is seen elsewhere.
+func (f *frameWriter) last(kind byte, value any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = f.put(jsonFrame(kind, value))
+}
+
 func (f *frameWriter) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
+	if f.later != nil {
+		f.later.Stop()
+	}
 }
 
-// json sends a frame; that the host is gone is seen elsewhere.
-func (f *frameWriter) json(kind byte, value any) {
+func jsonFrame(kind byte, value any) []byte {
 	payload, err := json.Marshal(value)
 	if err != nil {
 		panic(err)
 	}
-	_ = f.write(execframe.Append(nil, kind, payload))
+	return execframe.Append(nil, kind, payload)
 }
 
 func (f *frameWriter) fail(code string, err error) {
-	f.json(execframe.Error, failure{code, oneLine(err.Error())})
+	f.last(execframe.Error, failure{code, oneLine(err.Error())})
 }

@@ -15,8 +15,8 @@ const (
 	// so that a hello in the place of a frame header ("BAN" as a length) cannot pass for one.
 	maxReadFrameBytes = 16 << 10
 	frameHeaderBytes  = 9
-	// readBufferBytes holds several frames, because each read of the port is a system call.
-	readBufferBytes = 64 << 10
+	// readBufferBytes is what the port's driver gives at most for one system call. Longer reads go past the buffer.
+	readBufferBytes = 4 << 10
 )
 
 // longAgo as a deadline interrupts what is under way.

@@ -137,8 +137,8 @@ func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 	w.Header()["Content-Type"] = []string{"application/octet-stream"}
 	w.WriteHeader(http.StatusOK)
-	out := newFrameWriter(w)
-	if out.flush() != nil {
+	flush := http.NewResponseController(w).Flush
+	if flush() != nil {
 		return
 	}
 	go func() {
@@ -151,8 +151,10 @@ func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 	buffer := make([]byte, outputBytes)
 	for {
 		n, err := conn.Read(buffer)
-		if n > 0 && out.write(buffer[:n]) != nil {
-			return
+		if n > 0 {
+			if _, err := w.Write(buffer[:n]); err != nil || flush() != nil {
+				return
+			}
 		}
 		if err != nil {
 			return

@@ -1,4 +1,4 @@
-import type { Duplex, Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { AppError } from '../../base/errors.ts';
 import { ExecEventDecoder } from '../../protocol/exec-events.ts';
 import { encodeJsonFrame, FRAME } from '../../protocol/exec-frames.ts';
@@ -15,7 +15,7 @@ export interface RunResult {
   stderr: Buffer;
 }
 
-/** Runs a command over a fresh exec stream, which is over in any case when this returns. */
+/** Runs a command over a fresh exec stream; that and an input that is a stream are over in any case when this returns. */
 export async function runOver(
   stream: Duplex,
   spec: ExecStart,
@@ -23,7 +23,7 @@ export async function runOver(
 ): Promise<RunResult> {
   const stdin = new ExecStdin(stream);
   stream.write(encodeJsonFrame(FRAME.start, spec));
-  const sending = send(stdin, options.input);
+  const sending = send(stdin, options.input).then(() => stream.end());
   // An input that fails fails the whole, and its error is what the loop below then throws.
   sending.catch((error: Error) => stream.destroy(error));
   try {
@@ -31,6 +31,7 @@ export async function runOver(
   } finally {
     stdin.close();
     stream.destroy();
+    if (options.input instanceof Readable) options.input.destroy();
   }
 }
 
@@ -44,6 +45,7 @@ async function receive(stream: Duplex, stdin: ExecStdin, maxOutputBytes: number)
   const decoder = new ExecEventDecoder();
   const output: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
   let length = 0;
+  let exit: ExecExit | undefined;
   for await (const chunk of stream) {
     for (const event of decoder.push(chunk)) {
       switch (event.kind) {
@@ -59,25 +61,21 @@ async function receive(stream: Duplex, stdin: ExecStdin, maxOutputBytes: number)
         case 'error':
           throw refused(ACTION, { status: 200, code: event.code, message: event.message });
         case 'exit':
-          return {
-            exit: event.exit,
-            stdout: Buffer.concat(output.stdout),
-            stderr: Buffer.concat(output.stderr),
-          };
+          exit = event.exit;
+          break;
         case 'started':
           break;
       }
     }
   }
-  throw brokenProtocol(ACTION, 'no exit status');
+  if (!exit) throw brokenProtocol(ACTION, 'no exit status');
+  return { exit, stdout: Buffer.concat(output.stdout), stderr: Buffer.concat(output.stderr) };
 }
 
 function tooMuchOutput(maxBytes: number): AppError {
   return new AppError(
     'GUEST_OUTPUT_TOO_LONG',
     `Cannot ${ACTION}: its output is longer than ${maxBytes} bytes`,
-    {
-      details: { maxBytes },
-    },
+    { details: { maxBytes } },
   );
 }
