@@ -19,7 +19,7 @@ export async function reportNoSpace<T>(
   } catch (error) {
     const freeBytes = await freeIn(dir);
     const isToolFailure = isAppError(error, 'EXEC_FAILED') && freeBytes < NEARLY_FULL_BYTES;
-    if (!isToolFailure && !isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    if (!isToolFailure && !isErrno(error, 'ENOSPC', 'EDQUOT') && !isFullLock(error)) throw error;
     throw new AppError(
       'HOST_NO_SPACE',
       `Cannot make ${what} in "${dir}": ${formatSize(freeBytes)} are free`,
@@ -30,6 +30,11 @@ export async function reportNoSpace<T>(
       },
     );
   }
+}
+
+/** SQLite's result code 13, SQLITE_FULL: the lock file of base/file-lock.ts could not be written. */
+function isFullLock(error: unknown): boolean {
+  return isErrno(error, 'ERR_SQLITE_ERROR') && 'errcode' in error && error.errcode === 13;
 }
 
 async function freeIn(dir: string): Promise<number> {

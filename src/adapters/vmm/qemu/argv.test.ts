@@ -66,7 +66,7 @@ test('a command line of an emulated amd64 VM, whole', () => {
 });
 
 /** Values of an option that may be given once. */
-function valueOf(argv: readonly string[], option: string): string | undefined {
+function optionOf(argv: readonly string[], option: string): string | undefined {
   return argv[argv.indexOf(option) + 1];
 }
 
@@ -94,7 +94,7 @@ const TABLE: readonly [string, Partial<VmSpec>, Partial<QemuHost>, Record<string
 for (const [what, spec, host, expected] of TABLE) {
   test(`${what} is asked for as it should`, () => {
     const argv = qemuArgv({ ...SPEC, ...spec }, { ...HOST, ...host });
-    for (const [option, value] of Object.entries(expected)) assert.equal(valueOf(argv, option), value);
+    for (const [option, value] of Object.entries(expected)) assert.equal(optionOf(argv, option), value);
   });
 }
 

@@ -1,37 +1,47 @@
-// Command testguest is the /init of the VMs that the driver suite boots. It loads the modules it was packed with and then answers
-// one-line requests on the agent port, so that a test can ask what a guest sees without a root file system.
+// Command testguest is the /init of the VMs that the driver suite boots, so that a test can ask what a guest sees without a root file system.
+// It loads the modules of its initramfs and answers one-line requests on the agent's port. With "--socket PATH" it is an ordinary
+// program that answers on a Unix socket: the guest of a driver that has no VM.
 //
-//	ping TEXT                     -> ok TEXT
-//	drives                        -> ok SERIAL:BYTES:ro|rw ...
-//	write SERIAL OFFSET TEXT      -> ok            (one sector, O_DIRECT, never flushed)
-//	read SERIAL OFFSET LENGTH     -> ok TEXT
-//	print TEXT                    -> ok            (TEXT goes to the console)
-//	flood BYTES                   -> ok            (so many bytes go to the console)
-//	panic | poweroff              -> nothing
+// A request is "TOKEN VERB ARGUMENT...", its answer "TOKEN ok RESULT" or "TOKEN error CAUSE". The token tells answers of an
+// earlier connection from those of this one.
 //
-// Every refusal is "error CAUSE". With banger.mode=probe it prints the probe's marker and powers off.
+//	ping TEXT                     TEXT
+//	drives                        SERIAL:BYTES:ro|rw ...
+//	write SERIAL OFFSET TEXT      one page, past the guest's cache, never flushed
+//	read SERIAL OFFSET LENGTH     TEXT
+//	print TEXT                    nothing; TEXT goes to the console
+//	flood BYTES                   nothing; so many bytes go to the console
+//	clock                         the kernel's clock source
+//	panic, poweroff               no answer
+//
+// With banger.mode=probe it prints the probe's marker and powers off.
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
-const (
-	portName   = "banger.agent.0"
-	sectorSize = 4096
-)
+// guest is where requests act.
+type guest struct {
+	console io.Writer
+	// powerOff ends the VM, or the program that plays it.
+	powerOff func()
+}
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "--socket" {
+		if err := serveSocket(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "testguest:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	mount("proc", "/proc")
 	mount("sysfs", "/sys")
 	mount("devtmpfs", "/dev")
@@ -44,17 +54,10 @@ func main() {
 		fmt.Fprintln(console, "BANGER-PROBE-OK")
 		powerOff()
 	}
-	if err := loadModules("/modules"); err != nil {
-		fmt.Fprintln(console, "TESTGUEST-FAILED", err)
-		powerOff()
+	if err := serveVM(console); err != nil {
+		fmt.Fprintln(console, "testguest:", err)
 	}
-	fmt.Fprintln(console, "TESTGUEST-UP")
-	port, err := openPort()
-	if err != nil {
-		fmt.Fprintln(console, "TESTGUEST-FAILED", err)
-		powerOff()
-	}
-	serve(port, console)
+	powerOff()
 }
 
 func mount(kind, target string) {
@@ -63,190 +66,42 @@ func mount(kind, target string) {
 }
 
 func powerOff() {
-	time.Sleep(50 * time.Millisecond) // lets the serial line drain
+	// The serial line drains.
+	time.Sleep(50 * time.Millisecond)
 	syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
 	select {}
 }
 
-// loadModules loads the files of dir in the order of their names.
-func loadModules(dir string) error {
-	files, err := filepath.Glob(filepath.Join(dir, "*.ko"))
+func serveVM(console io.Writer) error {
+	if err := loadModules("/modules"); err != nil {
+		return err
+	}
+	port, err := openPort("banger.agent.0")
 	if err != nil {
 		return err
 	}
-	for _, name := range files {
-		image, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		empty := []byte{0}
-		_, _, errno := syscall.Syscall(syscall.SYS_INIT_MODULE, uintptr(unsafe.Pointer(&image[0])), uintptr(len(image)),
-			uintptr(unsafe.Pointer(&empty[0])))
-		if errno != 0 && errno != syscall.EEXIST {
-			return fmt.Errorf("%s: %w", name, errno)
-		}
-	}
-	return nil
-}
-
-func openPort() (*os.File, error) {
-	for range 1000 {
-		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
-		for _, name := range names {
-			text, _ := os.ReadFile(name)
-			if strings.TrimSpace(string(text)) != portName {
-				continue
-			}
-			device := "/dev/" + filepath.Base(filepath.Dir(name))
-			if fd, err := syscall.Open(device, syscall.O_RDWR, 0); err == nil {
-				return os.NewFile(uintptr(fd), device), nil
-			}
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	return nil, fmt.Errorf("no port %q", portName)
-}
-
-func serve(port, console *os.File) {
+	fmt.Fprintln(console, "testguest is up")
 	for {
-		lines := bufio.NewReader(port)
-		for {
-			line, err := lines.ReadString('\n')
-			if err != nil {
-				time.Sleep(5 * time.Millisecond) // nobody is connected
-				break
-			}
-			reply, err := answer(strings.Fields(line), console)
-			if err != nil {
-				fmt.Fprintf(port, "error %v\n", err)
-			} else {
-				fmt.Fprintf(port, "ok %s\n", reply)
-			}
-		}
+		(&guest{console, powerOff}).serve(port)
+		// Nobody is connected, which the port reports as the end of the file.
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-func answer(words []string, console io.Writer) (string, error) {
-	if len(words) == 0 {
-		return "", fmt.Errorf("empty request")
-	}
-	args := words[1:]
-	switch {
-	case words[0] == "ping":
-		return strings.Join(args, " "), nil
-	case words[0] == "drives":
-		return drives()
-	case words[0] == "write" && len(args) == 3:
-		return "", writeSector(args[0], args[1], args[2])
-	case words[0] == "read" && len(args) == 3:
-		return readText(args[0], args[1], args[2])
-	case words[0] == "print":
-		_, err := fmt.Fprintln(console, strings.Join(args, " "))
-		return "", err
-	case words[0] == "flood" && len(args) == 1:
-		return "", flood(console, args[0])
-	case words[0] == "panic":
-		os.Exit(1) // the end of process 1 is a kernel panic
-	case words[0] == "poweroff":
-		powerOff()
-	}
-	return "", fmt.Errorf("unknown request %q", words[0])
-}
-
-func drives() (string, error) {
-	dirs, err := filepath.Glob("/sys/block/vd*")
+func serveSocket(path string) error {
+	listener, err := net.Listen("unix", path)
 	if err != nil {
-		return "", err
+		return err
 	}
-	var found []string
-	for _, dir := range dirs {
-		sectors, err := strconv.ParseInt(sysText(dir, "size"), 10, 64)
+	fmt.Println("testguest is up")
+	for {
+		connection, err := listener.Accept()
 		if err != nil {
-			return "", err
-		}
-		mode := "rw"
-		if sysText(dir, "ro") == "1" {
-			mode = "ro"
-		}
-		found = append(found, fmt.Sprintf("%s:%d:%s", sysText(dir, "serial"), sectors*512, mode))
-	}
-	return strings.Join(found, " "), nil
-}
-
-func sysText(dir, name string) string {
-	text, _ := os.ReadFile(filepath.Join(dir, name))
-	return strings.TrimSpace(string(text))
-}
-
-func deviceOf(serial string) (string, error) {
-	dirs, _ := filepath.Glob("/sys/block/vd*")
-	for _, dir := range dirs {
-		if sysText(dir, "serial") == serial {
-			return "/dev/" + filepath.Base(dir), nil
-		}
-	}
-	return "", fmt.Errorf("no drive %q", serial)
-}
-
-// writeSector bypasses the guest's page cache and never flushes: the device has completed the write, nothing more is promised.
-func writeSector(serial, offsetText, text string) error {
-	device, err := deviceOf(serial)
-	if err != nil {
-		return err
-	}
-	offset, err := strconv.ParseInt(offsetText, 10, 64)
-	if err != nil {
-		return err
-	}
-	fd, err := syscall.Open(device, syscall.O_WRONLY|syscall.O_DIRECT, 0)
-	if err != nil {
-		return err
-	}
-	sector, err := syscall.Mmap(-1, 0, sectorSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		return err
-	}
-	copy(sector, text)
-	_, err = syscall.Pwrite(fd, sector, offset)
-	// The descriptor stays open on purpose: the last close of a block device flushes it.
-	return err
-}
-
-func readText(serial, offsetText, lengthText string) (string, error) {
-	device, err := deviceOf(serial)
-	if err != nil {
-		return "", err
-	}
-	offset, err := strconv.ParseInt(offsetText, 10, 64)
-	if err != nil {
-		return "", err
-	}
-	length, err := strconv.Atoi(lengthText)
-	if err != nil || length < 0 || length > sectorSize {
-		return "", fmt.Errorf("bad length %q", lengthText)
-	}
-	file, err := os.Open(device)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	text := make([]byte, length)
-	if _, err := file.ReadAt(text, offset); err != nil {
-		return "", err
-	}
-	return string(bytes.TrimRight(text, "\x00")), nil
-}
-
-func flood(console io.Writer, bytesText string) error {
-	left, err := strconv.Atoi(bytesText)
-	if err != nil {
-		return err
-	}
-	line := append(bytes.Repeat([]byte{'x'}, 127), '\n')
-	for ; left > 0; left -= len(line) {
-		if _, err := console.Write(line); err != nil {
 			return err
 		}
+		go func() {
+			defer connection.Close()
+			(&guest{os.Stdout, func() { os.Exit(0) }}).serve(connection)
+		}()
 	}
-	return nil
 }

@@ -1,0 +1,98 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BootSource, VmDriver, VmSpec } from '../../../src/core/ports/vmm.ts';
+
+/** What a driver may lack; what it lacks is skipped with its reason. */
+export type Ability =
+  /** drives reach a guest */
+  | 'drives'
+  /** a kernel is booted, so it must be there */
+  | 'kernel'
+  /** drives are made of real blocks, so they can be too many for the host */
+  | 'blocks'
+  /** the guest can panic */
+  | 'panic';
+
+/** How a driver is made, so that another process can make it too. */
+export interface DriverFactory {
+  /** module that exports `createDriver(options)` */
+  module: string;
+  options: Readonly<Record<string, unknown>>;
+}
+
+/** What `createDriver` of a {@link DriverFactory} looks like. */
+export type CreateDriver = (options: Readonly<Record<string, unknown>>) => VmDriver;
+
+/** All that the suite needs of a driver. */
+export interface DriverFixture {
+  factory: DriverFactory;
+  /** folder for everything that the suite makes */
+  dir: string;
+  boot: BootSource;
+  accelerator: VmSpec['accelerator'];
+  /** `ms` in which a guest answers, on a busy host */
+  bootDeadlineMs: number;
+  lacks: Partial<Readonly<Record<Ability, string>>>;
+  /** pids of VMMs, of whatever VM, whose files are under `dir` */
+  processes(): Promise<number[]>;
+}
+
+/** Makes a driver as a fresh daemon would. */
+export async function makeDriver({ module, options }: DriverFactory): Promise<VmDriver> {
+  const { createDriver } = (await import(module)) as { createDriver: CreateDriver };
+  return createDriver(options);
+}
+
+/** Pids of processes that have `flag` and a path under `dir` among their arguments. */
+export async function processesWith(flag: string, dir: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+      return argv.some((word, at) => word === flag && argv[at + 1]?.startsWith(`${dir}/`))
+        ? Number(pid)
+        : undefined;
+    }),
+  );
+  return found.filter((pid) => pid !== undefined);
+}
+
+/** Where the files of one VM of the suite are. */
+export interface VmPlace {
+  spec: VmSpec;
+  vmDir: string;
+}
+
+/** The spec of a new VM without drives, its folders made. */
+export async function newPlace({ dir, boot, accelerator }: DriverFixture): Promise<VmPlace> {
+  const number = (await readdir(dir)).filter((name) => /^v\d+$/.test(name)).length;
+  const vmId = String(number).padStart(12, '0');
+  const vmDir = join(dir, `v${number}`);
+  const runtimeDir = join(vmDir, 'r');
+  await mkdir(runtimeDir, { recursive: true, mode: 0o700 });
+  const spec: VmSpec = {
+    vmId,
+    vcpuCount: 1,
+    memoryMib: 256,
+    accelerator,
+    bootSource: boot,
+    drives: [],
+    runtimeDir,
+    consoleLogPath: join(vmDir, 'console.log'),
+    vmmLogPath: join(vmDir, 'vmm.log'),
+  };
+  return { spec, vmDir };
+}
+
+/** Files for the two read-only drives, made once; their first bytes are their names. */
+export async function readOnlyFiles({
+  dir,
+}: DriverFixture): Promise<{ rootfsPath: string; modulesPath: string }> {
+  const paths = { rootfsPath: join(dir, 'rootfs.ext4'), modulesPath: join(dir, 'modules.ext4') };
+  for (const path of Object.values(paths)) {
+    const content = Buffer.alloc(1024 * 1024);
+    content.write(path === paths.rootfsPath ? 'the-root' : 'the-modules');
+    await writeFile(path, content, { mode: 0o444 }).catch(() => {});
+  }
+  return paths;
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// serve answers requests until the stream ends.
+func (g *guest) serve(stream io.ReadWriter) {
+	lines := bufio.NewReader(stream)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return
+		}
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			continue
+		}
+		reply, err := g.answer(words[1], words[2:])
+		if err != nil {
+			fmt.Fprintf(stream, "%s error %v\n", words[0], err)
+		} else {
+			fmt.Fprintf(stream, "%s ok %s\n", words[0], reply)
+		}
+	}
+}
+
+func (g *guest) answer(verb string, args []string) (string, error) {
+	switch {
+	case verb == "ping":
+		return strings.Join(args, " "), nil
+	case verb == "drives":
+		return drives()
+	case verb == "write" && len(args) == 3:
+		return "", writePage(args[0], args[1], args[2])
+	case verb == "read" && len(args) == 3:
+		return readText(args[0], args[1], args[2])
+	case verb == "print":
+		_, err := fmt.Fprintln(g.console, strings.Join(args, " "))
+		return "", err
+	case verb == "flood" && len(args) == 1:
+		return "", g.flood(args[0])
+	case verb == "clock":
+		return sysText("/sys/devices/system/clocksource/clocksource0", "current_clocksource"), nil
+	case verb == "panic":
+		os.Exit(1) // the end of process 1 is a kernel panic
+	case verb == "poweroff":
+		g.powerOff()
+	}
+	return "", fmt.Errorf("unknown request %q", verb)
+}
+
+func (g *guest) flood(bytesText string) error {
+	left, err := strconv.Atoi(bytesText)
+	if err != nil {
+		return err
+	}
+	line := append(bytes.Repeat([]byte{'x'}, 127), '\n')
+	for ; left > 0; left -= len(line) {
+		if _, err := g.console.Write(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { type HostFacts, hasCpuFlag, linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
+import { hostTscKhz } from '../../../src/adapters/vmm/qemu/boot-args.ts';
+import { type ProbeBoot, reachesInitramfs } from '../../../src/adapters/vmm/qemu/probe-boot.ts';
+import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
+import { qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
+import { exec } from '../../../src/base/exec.ts';
+import { nullLog } from '../../../src/base/log.ts';
+import { findProgram, toolEnv } from '../../../src/base/programs.ts';
+import type { BootSource } from '../../../src/core/ports/vmm.ts';
+import { type DriverFixture, newPlace, processesWith, readOnlyFiles } from './fixture.ts';
+import { buildTestGuest, testBootSource } from './test-guest.ts';
+
+const PROGRAMS = join(import.meta.dirname, 'programs');
+/** `nobody` of every distribution. */
+const ORDINARY_UID = 65534;
+
+describe('QEMU on this host', { concurrency: false }, () => {
+  const facts = linuxHostFacts();
+  let dir: string;
+  let boot: BootSource | undefined;
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'qh-'));
+    const signal = AbortSignal.timeout(120_000);
+    const guestPath = await buildTestGuest(dir, { signal });
+    boot = await testBootSource(dir, { guestPath, arch: facts.arch, signal });
+  });
+
+  after(() => rm(dir, { recursive: true, force: true }));
+
+  function check(what: string, body: (boot: BootSource, context: TestContext) => Promise<void>): void {
+    test(what, async (context) => {
+      if (!boot) return context.skip('no kernel is in the store: banger image build debian-bookworm');
+      await body(boot, context);
+      assert.deepEqual(await processesWith('-pidfile', dir), []);
+    });
+  }
+
+  async function probeOf(changes: Partial<ProbeBoot> & { boot: BootSource }): Promise<ProbeBoot> {
+    const binary = await findProgram(qemuProgram(facts.arch), process.env);
+    const tscKhz = hostTscKhz(await facts.cpuInfo());
+    return {
+      accelerator: 'tcg',
+      host: { binary: binary ?? 'none', arch: facts.arch, ...(tscKhz === undefined ? {} : { tscKhz }) },
+      env: toolEnv(process.env),
+      dir: join(dir, 'probe'),
+      deadlineMs: 60_000,
+      ...changes,
+    };
+  }
+
+  check('a test boot with emulation reaches the initramfs and leaves nothing', async (boot) => {
+    assert.equal(await reachesInitramfs(await probeOf({ boot }), limit()), true);
+    assert.ok(!(await readdir(dir)).includes('probe'));
+  });
+
+  check(
+    'a test boot that comes to nothing is over at its deadline, and one that dies is over at once',
+    async (boot) => {
+      const slow = { ...boot, bootArgs: ['rdinit=/none', 'panic=1000'] };
+      assert.equal(await reachesInitramfs(await probeOf({ boot: slow, deadlineMs: 300 }), limit()), false);
+      const none = { ...boot, kernelPath: '/none', vmlinuxPath: '/none' };
+      assert.equal(await reachesInitramfs(await probeOf({ boot: none }), limit()), false);
+      assert.ok(!(await readdir(dir)).includes('probe'));
+    },
+  );
+
+  check('what a killed test boot left is removed by the next one', async (boot) => {
+    const probe = await probeOf({ boot });
+    await exec([process.execPath, join(PROGRAMS, 'probe-and-die.ts'), JSON.stringify(probe)], {
+      ...limit(),
+      okCodes: [137],
+    });
+    assert.equal((await processesWith('-pidfile', dir)).length, 1);
+    assert.equal(await reachesInitramfs(probe, limit()), true);
+  });
+
+  check(
+    'a KVM that opens but cannot run our kernel is found out in 3 s, and remembered',
+    async (boot, context) => {
+      const [cpuInfo, openError] = [await facts.cpuInfo(), await facts.kvmOpenError()];
+      if (openError !== undefined) return context.skip(`/dev/kvm cannot be opened here: ${openError}`);
+      if (hasCpuFlag(cpuInfo, 'vmx', 'svm')) return context.skip('KVM may work here');
+      const blind: HostFacts = { ...facts, cpuInfo: async () => cpuInfo.replace(/^flags\s*:/m, '$& vmx') };
+      const driver = new QemuDriver({
+        cacheDir: join(dir, 'cache'),
+        facts: blind,
+        env: process.env,
+        log: nullLog,
+      });
+      const expected = {
+        accelerator: 'tcg',
+        reason: 'KVM is not usable here (a test boot did not reach the initramfs in 3 s)',
+      };
+      const [first, firstMs] = await timed(() => driver.probe(boot, limit()));
+      assert.deepEqual({ accelerator: first.accelerator, reason: first.reason }, expected);
+      assert.ok(firstMs < 6000, `took ${firstMs} ms`);
+      assert.deepEqual(await processesWith('-pidfile', dir), []);
+      const [second, secondMs] = await timed(() => driver.probe(boot, limit()));
+      assert.deepEqual(second, first);
+      assert.ok(secondMs < 1000, `took ${secondMs} ms`);
+    },
+  );
+
+  check('probe() says what there is, and needs no kernel to say it', async (boot) => {
+    const driver = new QemuDriver({ cacheDir: join(dir, 'cache'), facts, env: process.env, log: nullLog });
+    const probe = await driver.probe(boot, limit());
+    assert.equal(probe.isUsable, true);
+    assert.match(probe.version ?? '', /^QEMU \d+\.\d+/);
+    assert.equal(probe.accelerator === 'tcg', probe.reason !== undefined);
+    const without = await driver.probe(undefined, limit());
+    assert.equal(without.isUsable, true);
+    assert.ok(without.accelerator !== 'kvm');
+    const poor = new QemuDriver({ cacheDir: join(dir, 'cache'), facts, env: { PATH: dir }, log: nullLog });
+    const lacking = await poor.probe(boot, limit());
+    assert.equal(lacking.isUsable, false);
+    assert.match(lacking.reason ?? '', /qemu-img.*: not installed$/);
+    assert.match(lacking.packages?.apt ?? '', /qemu-utils/);
+  });
+
+  check('an ordinary user runs VMs, under the seccomp filter, in a session of their own', async (boot) => {
+    const home = join(dir, 'home');
+    await mkdir(home);
+    await chmod(dir, 0o755);
+    const fixture: DriverFixture = {
+      factory: {
+        module: join(import.meta.dirname, 'drivers', 'qemu.ts'),
+        options: { cacheDir: join(home, 'cache') },
+      },
+      dir: home,
+      boot: await copied(boot, home),
+      accelerator: 'tcg',
+      bootDeadlineMs: 60_000,
+      lacks: {},
+      processes: () => processesWith('-pidfile', home),
+    };
+    const { spec, vmDir } = await newPlace(fixture);
+    const files = await readOnlyFiles(fixture);
+    const request = { dir: vmDir, ...files, overlayBytes: 64 * 2 ** 20, diskSizeBytes: 64 * 2 ** 20 };
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot)
+      for (const path of [home, vmDir, spec.runtimeDir]) await chown(path, ORDINARY_UID, ORDINARY_UID);
+    const as = isRoot
+      ? ['setpriv', `--reuid=${ORDINARY_UID}`, `--regid=${ORDINARY_UID}`, '--clear-groups']
+      : [];
+    const task = JSON.stringify({ factory: fixture.factory, spec, request });
+    const [program, ...args] = [...as, process.execPath, join(PROGRAMS, 'boot-and-ask.ts'), task];
+    const { stdout } = await exec([program as string, ...args], limit());
+    const outcome = JSON.parse(stdout.toString());
+    assert.match(outcome.seen, /work:67108864:rw/);
+    assert.match(outcome.status, /^Seccomp:\t2$/m);
+    assert.match(outcome.status, /^CapEff:\t0+$/m);
+    assert.match(outcome.status, new RegExp(`^Uid:\\t${isRoot ? ORDINARY_UID : process.getuid?.()}\\t`, 'm'));
+    assert.equal(outcome.isSessionLeader, true);
+    if (hostTscKhz(await facts.cpuInfo()) !== undefined) assert.equal(outcome.clock, 'tsc');
+  });
+});
+
+/** Kernel and initramfs where anybody can read them; the store is this user's own. */
+async function copied(boot: BootSource, dir: string): Promise<BootSource> {
+  const copy = async (path: string, name: string): Promise<string> => {
+    const target = join(dir, name);
+    await copyFile(path, target);
+    await chmod(target, 0o644);
+    return target;
+  };
+  return {
+    ...boot,
+    kernelPath: await copy(boot.kernelPath, 'kernel'),
+    ...(boot.vmlinuxPath === undefined ? {} : { vmlinuxPath: await copy(boot.vmlinuxPath, 'vmlinux') }),
+    initrdPath: await copy(boot.initrdPath, 'initrd'),
+  };
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
+  const begun = performance.now();
+  return [await work(), performance.now() - begun];
+}
+
+function limit(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(60_000) };
+}

@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
+import { processesWith } from './fixture.ts';
+import { describeVmDriver } from './suite.ts';
+import { buildTestGuest, testBootSource } from './test-guest.ts';
+
+describeVmDriver('qemu', async (dir) => {
+  const signal = AbortSignal.timeout(120_000);
+  const { arch } = linuxHostFacts();
+  const guestPath = await buildTestGuest(dir, { signal });
+  const boot = await testBootSource(dir, { guestPath, arch, signal });
+  if (!boot) return 'no kernel is in the store: banger image build debian-bookworm';
+  return {
+    factory: {
+      module: join(import.meta.dirname, 'drivers', 'qemu.ts'),
+      options: { cacheDir: join(dir, 'cache') },
+    },
+    dir,
+    boot,
+    accelerator: 'tcg',
+    bootDeadlineMs: 60_000,
+    lacks: {},
+    processes: () => processesWith('-pidfile', dir),
+  };
+});

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { buildInitramfs } from '../../../src/adapters/kernel/initramfs/build-initramfs.ts';
+import { FsKernelStore } from '../../../src/adapters/kernel/kernel-store.ts';
+import { kernelLayout } from '../../../src/adapters/kernel/layout.ts';
+import { type Abortable, onAbort } from '../../../src/base/abort.ts';
+import { exec } from '../../../src/base/exec.ts';
+import { nullLog } from '../../../src/base/log.ts';
+import { resolvePaths } from '../../../src/config/settings.ts';
+import type { GuestArch } from '../../../src/core/ports/images.ts';
+import type { BootSource } from '../../../src/core/ports/vmm.ts';
+
+const GUEST_SOURCE = join(import.meta.dirname, 'guest');
+const RESEND_MS = 200;
+
+/** Builds the program of `guest/` into `dir` and gives its path. */
+export async function buildTestGuest(dir: string, { signal }: Abortable): Promise<string> {
+  const path = join(dir, 'testguest');
+  const env = { ...process.env, CGO_ENABLED: '0' };
+  await exec(['go', 'build', '-trimpath', '-o', path, '.'], { cwd: GUEST_SOURCE, env, signal });
+  return path;
+}
+
+/** A kernel of this user's store with an initramfs in `dir` that holds the test guest; `undefined` when the store has no kernel. */
+export async function testBootSource(
+  dir: string,
+  { guestPath, arch, signal }: Abortable & { guestPath: string; arch: GuestArch },
+): Promise<BootSource | undefined> {
+  const { kernelsDir } = resolvePaths(process.env);
+  const agentPath = (): string => guestPath;
+  const store = new FsKernelStore({
+    kernelsDir,
+    agentPath,
+    uid: process.getuid?.() ?? 0,
+    env: process.env,
+    log: nullLog,
+  });
+  const kernel = (await store.list()).find((entry) => entry.arch === arch);
+  if (!kernel) return undefined;
+  const layout = kernelLayout(join(kernelsDir, kernel.name));
+  const source = { agentPath: guestPath, modulesDir: layout.bootModules, release: kernel.release };
+  const initramfs = await buildInitramfs(source, { outPath: join(dir, 'initrd'), signal });
+  const timerHz = Number(/^CONFIG_HZ=(\d+)$/m.exec(await readFile(layout.config, 'utf8'))?.[1]);
+  return {
+    kernelPath: kernel.kernelPath,
+    ...(kernel.vmlinuxPath === undefined ? {} : { vmlinuxPath: kernel.vmlinuxPath }),
+    initrdPath: initramfs.path,
+    bootArgs: [],
+    ...(Number.isNaN(timerHz) ? {} : { timerHz }),
+  };
+}
+
+/**
+ * Asks the test guest behind `socketPath` one request of `guest/main.go` and gives its result. The request is sent again until an answer comes, for a
+ * guest that boots has no reader yet.
+ *
+ * @throws Error with the guest's words when it refuses; the abort reason.
+ */
+export async function askGuest(socketPath: string, request: string, { signal }: Abortable): Promise<string> {
+  const token = randomBytes(6).toString('hex');
+  const socket = connect(socketPath);
+  using _stop = onAbort(signal, () => socket.destroy(signal.reason));
+  socket.on('error', () => {});
+  const resend = setInterval(() => socket.write(`${token} ${request}\n`), RESEND_MS);
+  try {
+    await once(socket, 'connect');
+    socket.write(`${token} ${request}\n`);
+    return await answerTo(token, socket);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    clearInterval(resend);
+    socket.destroy();
+  }
+}
+
+/** Sends a request whose answer never comes, because the guest ends by it. */
+export async function tellGuest(socketPath: string, request: string): Promise<void> {
+  const socket = connect(socketPath);
+  await once(socket, 'connect');
+  socket.on('error', () => {});
+  socket.write(`last ${request}\n`);
+  // The guest reads it, or is gone; both close the socket in the end.
+  socket.unref();
+}
+
+async function answerTo(token: string, socket: Socket): Promise<string> {
+  for await (const line of createInterface({ input: socket })) {
+    const [of, verdict, ...rest] = line.split(' ');
+    if (of !== token) continue;
+    if (verdict === 'ok') return rest.join(' ');
+    throw new Error(`guest: ${rest.join(' ')}`);
+  }
+  throw new Error('the guest hung up');
+}

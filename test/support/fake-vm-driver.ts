@@ -1,0 +1,170 @@
+import { access, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
+import { reportNoSpace } from '../../src/adapters/vmm/no-space.ts';
+import { openVmmLog, type VmmLog } from '../../src/adapters/vmm/vmm-log.ts';
+import { endProcess, findByArgument, isAlive, readVmmProcess } from '../../src/adapters/vmm/vmm-process.ts';
+import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
+import { AppError, invariant } from '../../src/base/errors.ts';
+import { spawnDetached } from '../../src/base/exec.ts';
+import { ResourceStack } from '../../src/base/resource-stack.ts';
+import type {
+  DriveRequest,
+  DriveSpec,
+  RunningVm,
+  VmDriver,
+  VmmProcess,
+  VmSpec,
+} from '../../src/core/ports/vmm.ts';
+
+/** How guests are played. */
+export interface FakeVmDriverOptions {
+  /**
+   * The program that plays a guest: serves the agent protocol on the Unix socket, whose path must follow "--socket". It is found by that after a crash, as a
+   * real VMM is. See {@link agentGuest}.
+   */
+  guestArgv: (socketPath: string) => [string, ...string[]];
+}
+
+/** The guest agent itself as the guest: commands run on this host, as this user. */
+export function agentGuest(agentPath: string): FakeVmDriverOptions {
+  return { guestArgv: (socketPath) => [agentPath, 'serve', '--init', 'agent', '--socket', socketPath] };
+}
+
+/**
+ * A driver without VMs: each "VMM" is a process of this host that outlives us and serves the guest's socket. It keeps nothing in memory, so
+ * that a driver of another process can adopt. Drives are sparse raw files that no guest sees. Passes the suite of
+ * `test/conformance/vm-driver` as far as that goes.
+ */
+export function createFakeVmDriver({ guestArgv }: FakeVmDriverOptions): VmDriver {
+  return {
+    name: 'fake',
+    probe: async () => ({ isUsable: true, version: 'fake', accelerator: 'tcg', reason: 'there is no VM' }),
+    prepareDrives,
+    start: (spec, options) => start(spec, { ...options, guestArgv }),
+    adopt: async ({ runtimeDir }) => {
+      const vmm = await findGuest(runtimeDir);
+      return vmm && runningVm(vmm, runtimeDir);
+    },
+    killStray: async ({ runtimeDir }) => {
+      const vmm = await findGuest(runtimeDir);
+      if (vmm) await endProcess(vmm, { graceMs: 0 });
+      await rm(socketOf(runtimeDir), { force: true });
+    },
+  };
+}
+
+function socketOf(runtimeDir: string): string {
+  return join(runtimeDir, 'agent.sock');
+}
+
+async function findGuest(runtimeDir: string): Promise<VmmProcess | undefined> {
+  return (await findByArgument('--socket', socketOf(runtimeDir)))[0];
+}
+
+async function prepareDrives(request: DriveRequest, { signal }: Abortable): Promise<readonly DriveSpec[]> {
+  await using undo = new ResourceStack();
+  const readOnly = async (serial: 'root' | 'modules', path: string): Promise<DriveSpec> => {
+    const { size } = await stat(path);
+    return { serial, pathOnHost: path, format: 'raw', isReadOnly: true, sizeBytes: size };
+  };
+  const writable = async (serial: 'overlay' | 'work', sizeBytes: number): Promise<DriveSpec> => {
+    if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 16 * 2 ** 20 && sizeBytes % 4096 === 0)) {
+      throw new AppError('VMM_DRIVE_INVALID', `Cannot make the drive "${serial}" with ${sizeBytes} bytes`);
+    }
+    const path = join(request.dir, `${serial}.raw`);
+    await reportNoSpace(() => writeFile(path, '', { flag: 'wx', mode: 0o600 }), {
+      what: serial,
+      dir: request.dir,
+    });
+    undo.defer(`remove "${path}"`, () => rm(path, { force: true }));
+    await truncate(path, sizeBytes);
+    return { serial, pathOnHost: path, format: 'raw', isReadOnly: false, sizeBytes };
+  };
+  const drives = [
+    await readOnly('root', request.rootfsPath),
+    await writable('overlay', request.overlayBytes),
+    await writable('work', request.diskSizeBytes),
+    await readOnly('modules', request.modulesPath),
+  ];
+  signal.throwIfAborted();
+  undo.move();
+  return drives;
+}
+
+async function start(
+  spec: VmSpec,
+  { guestArgv, signal }: FakeVmDriverOptions & Abortable,
+): Promise<RunningVm> {
+  signal.throwIfAborted();
+  const { kernelPath, initrdPath } = spec.bootSource;
+  for (const path of [kernelPath, initrdPath]) {
+    await access(path).catch((error) => {
+      throw new AppError('VMM_START_FAILED', `Cannot start VM "${spec.vmId}": "${path}" is missing`, {
+        cause: error,
+      });
+    });
+  }
+  await checkDrives(spec.drives);
+  if (await findGuest(spec.runtimeDir)) {
+    throw new AppError('VMM_ALREADY_RUNS', `Cannot start VM "${spec.vmId}": its VMM runs already`);
+  }
+  const socketPath = socketOf(spec.runtimeDir);
+  await rm(socketPath, { force: true });
+  await using undo = new ResourceStack();
+  await using console = await openVmmLog(spec.consoleLogPath);
+  signal.throwIfAborted();
+  undo.defer(`remove "${socketPath}"`, () => rm(socketPath, { force: true }));
+  const child = await spawnDetached(guestArgv(socketPath), { outputFd: console.fd });
+  const vmm = await readVmmProcess(child.pid);
+  invariant(vmm, 'a child that was just started is a process');
+  undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
+  await poll(() => answers(spec, { vmm, console }), {
+    everyMs: 2,
+    deadlineMs: 10_000,
+    what: 'the guest',
+    signal,
+  });
+  undo.move();
+  return runningVm(vmm, spec.runtimeDir);
+}
+
+async function answers(
+  { vmId, runtimeDir }: VmSpec,
+  { vmm, console }: { vmm: VmmProcess; console: VmmLog },
+): Promise<true | undefined> {
+  if (!(await isAlive(vmm))) {
+    throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": ${await console.tail()}`);
+  }
+  return await new Promise((resolve) => {
+    const socket = connect(socketOf(runtimeDir));
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(undefined));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+function runningVm(vmm: VmmProcess, runtimeDir: string): RunningVm {
+  let isDetached = false;
+  const { promise: exited, resolve: gone } = Promise.withResolvers<void>();
+  void watch();
+  return {
+    vmm,
+    guestEndpoint: { kind: 'unix', path: socketOf(runtimeDir) },
+    exited,
+    kill: async () => {
+      await endProcess(vmm, { graceMs: 0 });
+      await rm(socketOf(runtimeDir), { force: true });
+    },
+    detach: () => {
+      isDetached = true;
+    },
+  };
+
+  async function watch(): Promise<void> {
+    while (!isDetached) {
+      if (!(await isAlive(vmm))) return gone();
+      await sleep(10, { signal: neverAborts() });
+    }
+  }
+}
