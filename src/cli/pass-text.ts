@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import type { Abortable } from '../base/abort.ts';
 import type { Sink } from './output.ts';
@@ -10,10 +9,13 @@ const MAX_PENDING_CHARS = 4096;
  * Copies text that others wrote, a guest's console above all. To a file it goes as it is; to a terminal without the control characters that could
  * do more than colour it: a guest must not be able to retitle, scroll or query the terminal of who reads its log.
  */
-export async function passText(text: Readable, { sink, signal }: Abortable & { sink: Sink }): Promise<void> {
+export async function passText(
+  text: AsyncIterable<Buffer>,
+  { sink, signal }: Abortable & { sink: Sink },
+): Promise<void> {
   const decoder = new StringDecoder('utf8');
   let pending = '';
-  for await (const chunk of text as AsyncIterable<Buffer>) {
+  for await (const chunk of text) {
     if (!sink.isTerminal) {
       await sink.write(chunk, { signal });
       continue;
@@ -32,7 +34,7 @@ export async function passText(text: Readable, { sink, signal }: Abortable & { s
 export function harmless(text: string): string {
   return text.replace(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed: SGR stays, other sequences and controls go
-    /\u001b\[[0-9;]*m|\u001b\[[0-?]*[ -/]*[@-~]|\u001b[@-_]?|[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u007f-\u009f]/g,
+    /\u001b\[[0-9;]*m|\u001b\[[0-?]*[ -/]*[@-~]|\u001b[@-~]?|[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u007f-\u009f]/g,
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the one kind of sequence that is kept
     (found) => (/^\u001b\[[0-9;]*m$/.test(found) ? found : ''),
   );

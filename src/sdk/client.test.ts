@@ -259,12 +259,26 @@ describe('createClient()', () => {
       assert.match(request.path, /\?kind=console&follow=1$/);
       response.write('line\n');
     });
-    const log = await client.vmLogs('web', { kind: 'console', isFollowed: true, signal: controller.signal });
-    await assert.rejects(async () => {
-      for await (const chunk of log) {
-        assert.equal(String(chunk), 'line\n');
-        controller.abort(new Error('enough'));
-      }
+    const log = client.vmLogs('web', { kind: 'console', isFollowed: true, signal: controller.signal });
+    await assert.rejects(
+      async () => {
+        for await (const chunk of log) {
+          assert.equal(String(chunk), 'line\n');
+          controller.abort(new Error('enough'));
+        }
+      },
+      { message: 'enough' },
+    );
+  });
+
+  test('fails with DAEMON_LOST when a log breaks off', async () => {
+    addVm('web');
+    daemon.answers.set('GET /v1/vms/web/logs', (_request, response) => {
+      response.write('line\n');
+      setTimeout(() => response.destroy(), 5);
+    });
+    await assert.rejects(Array.fromAsync(client.vmLogs('web', { kind: 'vmm', signal })), {
+      code: 'DAEMON_LOST',
     });
   });
 

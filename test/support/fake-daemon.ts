@@ -177,11 +177,15 @@ async function create(daemon: FakeDaemon, { body }: SeenRequest, response: Serve
   send({ event: 'spec', name: vm.name, image: vm.image, shape: vm.shape });
   send({ event: 'progress', stage: 'boot', detail: 'waiting for the guest', elapsedMs: 1 });
   let isCancelled = false;
-  response.once('close', () => {
-    isCancelled = true;
-    if (vm.ephemeral) daemon.vms.delete(vm.id);
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, daemon.createMs);
+    response.once('close', () => {
+      isCancelled = true;
+      clearTimeout(timer);
+      if (vm.ephemeral) daemon.vms.delete(vm.id);
+      resolve();
+    });
   });
-  await new Promise((resolve) => setTimeout(resolve, daemon.createMs));
   if (isCancelled) {
     daemon.cancelledCount += 1;
     return;

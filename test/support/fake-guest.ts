@@ -42,6 +42,8 @@ export function serveGuest(stream: Duplex, onStart: (record: GuestRecord) => voi
     }
   });
   stream.on('error', () => {});
+  // HTTP servers leave a connection half open: its end is all that is heard of a host that has gone.
+  stream.on('end', () => stream.destroy());
   stream.on('close', () => running?.hangUp());
 }
 

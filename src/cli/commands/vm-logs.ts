@@ -31,7 +31,7 @@ export const vmLogs = defineCommand({
     const { signal } = context;
     const client = await context.client();
     const kind = options.vmm ? 'vmm' : 'console';
-    const log = await client.vmLogs(ref, { kind, isFollowed: options.follow, signal });
+    const log = client.vmLogs(ref, { kind, isFollowed: options.follow, signal });
     context.progress.clear();
     await passText(log, { sink: context.stdout, signal });
     return 0;

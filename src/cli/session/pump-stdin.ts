@@ -13,10 +13,10 @@ export function pumpStdin(
   { target, onEnd }: { target: StdinTarget; onEnd?: () => void },
 ): Disposable {
   let isStopped = false;
-  const onData = (chunk: Buffer | string): void => {
-    stdin.pause();
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-    target.write(bytes).then(
+  // One after another, and the end last: a stream may emit `end` although its last chunk made us pause it.
+  let sent = Promise.resolve();
+  const inTurn = (step: () => Promise<void> | void): void => {
+    sent = sent.then(step).then(
       () => {
         if (!isStopped) stdin.resume();
       },
@@ -24,9 +24,13 @@ export function pumpStdin(
       () => {},
     );
   };
+  const onData = (chunk: Buffer | string): void => {
+    stdin.pause();
+    inTurn(() => target.write(typeof chunk === 'string' ? Buffer.from(chunk) : chunk));
+  };
   const onStdinEnd = (): void => {
     onEnd?.();
-    target.end();
+    inTurn(() => target.end());
   };
   stdin.on('data', onData);
   stdin.once('end', onStdinEnd);

@@ -1,0 +1,368 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../test/support/cli-harness.ts';
+import { fakeVm, sendJson } from '../../test/support/fake-daemon.ts';
+import type { Vm } from '../protocol/vm.ts';
+
+describe('banger', () => {
+  let lab: CliLab;
+  beforeEach(async () => {
+    lab = await openCliLab();
+  });
+  afterEach(() => lab[Symbol.asyncDispose]());
+
+  const addVm = (name: string, fields: Partial<Vm> = {}): Vm => {
+    const vm = fakeVm({ name, ...fields });
+    lab.daemon.vms.set(vm.id, vm);
+    return vm;
+  };
+  const within = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+
+  test('vm list and ps print a table, all with --all, ids with -q, records with --json', async () => {
+    const web = addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
+    const old = addVm('old', { state: 'stopped' });
+    const { stdout } = await lab.run(['vm', 'list']);
+    assert.match(
+      stdout,
+      /^ID +NAME +STATE +IMAGE +VCPU +MEM +DISK +WORKSPACE +CREATED\n\S{12} +web +running +debian-bookworm +2 +2048 MiB +8G +\/root\/repo +\d+ days ago\n$/,
+    );
+    assert.equal((await lab.run(['ps'])).stdout, stdout);
+    assert.match((await lab.run(['vm', 'list', '--all'])).stdout, / web .*\n.* old +stopped /);
+    assert.equal((await lab.run(['vm', 'list', '-aq'])).stdout, `${web.id}\n${old.id}\n`);
+    assert.deepEqual(JSON.parse((await lab.run(['ps', '--json'])).stdout), [web]);
+  });
+
+  test('vm list cuts its lines to a terminal', async () => {
+    addVm('web');
+    const { stdout } = await lab.run(['vm', 'list'], {
+      stdout: new FakeOutput({ isTTY: true, columns: 40 }),
+    });
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 40, line);
+  });
+
+  test('vm show prints the record as indented JSON', async () => {
+    addVm('web');
+    const { status, stdout } = await lab.run(['vm', 'show', 'web']);
+    assert.equal(status, 0);
+    assert.match(stdout, /^ {2}"state": "running",$/m);
+  });
+
+  test('what is not found is exit 1, with the hint, or as JSON', async () => {
+    assert.deepEqual(await lab.run(['vm', 'show', 'nope']), {
+      status: 1,
+      stdout: '',
+      stderr: 'banger: Cannot find a vm "nope"\n  hint: banger vm list --all\n',
+    });
+    assert.equal((await lab.run(['vm', 'exec', 'nope', '--', 'true'])).status, 125);
+    assert.equal((await lab.run(['vm', 'show', 'No/Name'])).status, 2);
+  });
+
+  test('vm create prints the spec, when it is ready, and a summary', async () => {
+    const { status, stdout, stderr } = await lab.run(['vm', 'create', '--name', 'web']);
+    assert.equal(status, 0);
+    assert.match(stdout, /^name +web\nid +\S+\nstate +running\n/);
+    assert.match(stderr, /^spec: 2 vcpu \| 2048 MiB \| 8G disk\n\[vm create\] ready in \d+\.\ds\n$/);
+    const created = await lab.run(['vm', 'create', '--name', 'cold', '--no-start', '--json']);
+    assert.equal((JSON.parse(created.stdout) as Vm).state, 'created');
+    assert.match(created.stderr, /\[vm create\] created in /);
+  });
+
+  test('steps are shown with -v, and nothing of them in a pipe', async () => {
+    const { stderr } = await lab.run(['vm', 'create', '-v']);
+    assert.match(stderr, /^spec: .*\n\[vm create\] boot: waiting for the guest\n\[vm create\] ready in /);
+  });
+
+  test('steps are one line that is written over on a terminal, or lines with BANGER_NO_PROGRESS', async () => {
+    const terminal = new FakeOutput({ isTTY: true });
+    await lab.run(['vm', 'create'], { stderr: terminal });
+    const erase = '\r\u001b[K';
+    const step = '\u001b[2m[vm create] boot: waiting for the guest\u001b[22m';
+    assert.ok(terminal.text.includes(`${erase}${step}${erase}`), terminal.text);
+    const plain = new FakeOutput({ isTTY: true });
+    await lab.run(['vm', 'create'], { stderr: plain, env: { BANGER_NO_PROGRESS: '1', NO_COLOR: '1' } });
+    assert.match(
+      plain.text,
+      /^spec: .*\n\[vm create\] boot: waiting for the guest\n\[vm create\] ready in \d+\.\ds\n$/,
+    );
+  });
+
+  test('vm start, stop and delete do several at once, each once, in the order they were named', async () => {
+    const web = addVm('web');
+    addVm('db');
+    const { status, stdout } = await lab.run(['vm', 'stop', 'db', 'web', web.id, 'db']);
+    assert.deepEqual([status, stdout], [0, 'db: stopped\nweb: stopped\n']);
+    assert.equal(lab.daemon.requests.filter(({ method }) => method === 'POST').length, 2);
+    assert.equal((await lab.run(['vm', 'start', 'web'])).stdout, 'web: running\n');
+  });
+
+  test('vm delete deletes the good ones when others fail, and then exits with 1', async () => {
+    addVm('web');
+    const { status, stdout, stderr } = await lab.run(['vm', 'delete', 'nope', 'web']);
+    assert.deepEqual([status, stdout], [1, 'web: deleted\n']);
+    assert.match(stderr, /Cannot find a vm "nope"/);
+    assert.equal(lab.daemon.vms.size, 0);
+  });
+
+  test('vm exec runs in the workspace of the VM, or where it is told', async () => {
+    addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
+    await lab.run(['vm', 'exec', 'web', '--', 'true']);
+    await lab.run(['vm', 'exec', '-w', '/srv', '-e', 'A=1', '-e', 'HOME', 'web', '--', 'true']);
+    await lab.run(['vm', 'exec', '-u', 'nobody', 'web', '--', 'true']);
+    const [first, second, third] = lab.daemon.guests.map(({ start }) => start);
+    assert.equal(first?.cwd, '/root/repo');
+    assert.deepEqual([second?.cwd, second?.env], ['/srv', { A: '1', HOME: lab.home }]);
+    assert.deepEqual([third?.cwd, third?.user], [undefined, 'nobody']);
+  });
+
+  test('vm exec fails with 125 when the VM does not run', async () => {
+    addVm('old', { state: 'stopped' });
+    const { status, stderr } = await lab.run(['vm', 'exec', 'old', '--', 'true']);
+    assert.deepEqual([status, stderr], [125, 'banger: vm "old" is not running (state: stopped)\n']);
+  });
+
+  test('vm logs prints the log that is asked for, and follows it until Ctrl-C', async () => {
+    addVm('web');
+    lab.daemon.answers.set('GET /v1/vms/web/logs', ({ path }, response) => {
+      response.write(`${path.split('?')[1]}\n\u001b[2J`);
+      if (!path.includes('follow')) response.end();
+    });
+    assert.equal((await lab.run(['vm', 'logs', 'web'])).stdout, 'kind=console\n\u001b[2J');
+    assert.equal((await lab.run(['vm', 'logs', '--vmm', 'web'])).stdout, 'kind=vmm\n\u001b[2J');
+    const terminal = new FakeOutput({ isTTY: true });
+    const signals = new FakeSignals();
+    const following = lab.run(['vm', 'logs', '-f', 'web'], { stdout: terminal, signals });
+    await within(() => terminal.text.includes('kind=console&follow=1\n'));
+    signals.send('SIGINT');
+    assert.equal((await following).status, 130);
+    assert.ok(!terminal.text.includes('\u001b[2J'));
+  });
+
+  test('images and kernels are printed as tables and as JSON', async () => {
+    const image = {
+      name: 'debian-bookworm',
+      id: 'sha256:1',
+      arch: 'amd64' as const,
+      distro: 'debian',
+      kernel: 'debian-6.1',
+      sizeBytes: 8 * 2 ** 30,
+      diskBytes: 390 * 2 ** 20,
+      createdAt: new Date().toISOString(),
+      usedBy: ['a'],
+    };
+    const kernel = {
+      name: 'debian-6.1',
+      release: '6.1.0',
+      arch: 'amd64' as const,
+      diskBytes: 2 ** 20,
+      createdAt: 'now',
+    };
+    lab.daemon.images.push(image);
+    lab.daemon.kernels.push(kernel);
+    assert.match(
+      (await lab.run(['image', 'list'])).stdout,
+      /\ndebian-bookworm +amd64 +debian-6\.1 +8G +390M +1 +0 seconds ago\n$/,
+    );
+    assert.deepEqual(JSON.parse((await lab.run(['image', 'list', '--json'])).stdout), [image]);
+    assert.match((await lab.run(['kernel', 'list'])).stdout, /\ndebian-6\.1 +6\.1\.0 +amd64 +1M +now\n$/);
+  });
+
+  test('image build builds the default image, or the one that is named', async () => {
+    const seen: string[] = [];
+    for (const name of ['debian-bookworm', 'other']) {
+      lab.daemon.answers.set(`POST /v1/images/${name}/build`, (request, response) => {
+        seen.push(`${name} ${JSON.stringify(request.body)}`);
+        sendJson(response, 409, {
+          code: 'IMAGE_TOOL_MISSING',
+          message: 'no mmdebstrap',
+          hint: 'apt install mmdebstrap',
+        });
+      });
+    }
+    const { status, stderr } = await lab.run(['image', 'build']);
+    assert.deepEqual([status, stderr], [2, 'banger: no mmdebstrap\n  hint: apt install mmdebstrap\n']);
+    await lab.run(['image', 'build', '--force', 'other']);
+    assert.deepEqual(seen, ['debian-bookworm {}', 'other {"force":true}']);
+  });
+
+  test('doctor exits with 1 when a check fails, and with 0 for warnings', async () => {
+    const check = (status: string): void => {
+      lab.daemon.answers.set('GET /v1/doctor', (_request, response) =>
+        sendJson(response, 200, {
+          checks: [{ name: 'qemu', status, message: 'm', fix: 'apt install qemu' }],
+        }),
+      );
+    };
+    for (const [state, status] of [
+      ['pass', 0],
+      ['warn', 0],
+      ['fail', 1],
+    ] as const) {
+      check(state);
+      const result = await lab.run(['doctor']);
+      assert.equal(result.status, status);
+      assert.match(result.stdout, new RegExp(`^${state} {2}qemu {2}m\n {10}fix: apt install qemu\n`));
+      assert.equal((await lab.run(['doctor', '--json'])).status, status);
+    }
+  });
+
+  test('a daemon of another build is told of, once a command', async () => {
+    addVm('web');
+    lab.daemon.versionLabel = 'v9+abc';
+    const { status, stderr } = await lab.run(['vm', 'exec', 'web', '--', 'true']);
+    assert.equal(status, 0);
+    assert.match(
+      stderr,
+      /^warning: the daemon is build v9\+abc, this command is build dev\S*; to run the same: banger daemon stop\n$/,
+    );
+  });
+
+  test('an answer that makes no sense is an error, not a crash', async () => {
+    for (const body of ['', 'hello', '[]', '{"vms":[1]}', '{"vms":{}}']) {
+      lab.daemon.answers.set('GET /v1/vms', (_request, response) => void response.end(body));
+      const { status, stderr } = await lab.run(['vm', 'list']);
+      assert.equal(status, 1);
+      assert.match(
+        stderr,
+        /^banger: Cannot understand the daemon's answer to GET \/v1\/vms: .*\n {2}hint: .*\n$/,
+      );
+    }
+  });
+
+  test('a reader who has gone ends a command without a message', async () => {
+    addVm('web');
+    const closed = (): Writable =>
+      new Writable({
+        write: (_chunk, _encoding, done) => done(Object.assign(new Error('EPIPE'), { code: 'EPIPE' })),
+      });
+    const listed = await lab.run(['vm', 'list'], { stdout: closed() });
+    assert.deepEqual([listed.status, listed.stderr], [0, '']);
+    const ran = await lab.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'while :; do echo y; done'], {
+      stdout: closed(),
+    });
+    assert.deepEqual([ran.status, ran.stderr], [141, '']);
+    await within(() => lab.daemon.guests[0]?.isHungUp === true);
+  });
+
+  test('output waits for a slow reader, and all of it arrives', async () => {
+    addVm('web');
+    let bytes = 0;
+    let mostBuffered = 0;
+    const slow = new Writable({
+      highWaterMark: 1024,
+      write(chunk: Buffer, _encoding, done) {
+        bytes += chunk.length;
+        mostBuffered = Math.max(mostBuffered, this.writableLength);
+        setImmediate(done);
+      },
+    });
+    await lab.run(['vm', 'exec', 'web', '--', 'head', '-c', '20000000', '/dev/zero'], { stdout: slow });
+    assert.equal(bytes, 20_000_000);
+    assert.ok(mostBuffered < 512 * 1024, `${mostBuffered} bytes were buffered`);
+  });
+
+  test('version prints three lines, one line, or JSON', async () => {
+    assert.equal((await lab.run(['version'])).stdout, 'version: dev\ncommit: unknown\nbuilt_at: unknown\n');
+    assert.equal((await lab.run(['--version'])).stdout, 'banger dev (commit unknown, built unknown)\n');
+    assert.deepEqual(JSON.parse((await lab.run(['version', '--json'])).stdout), {
+      version: 'dev',
+      commit: 'unknown',
+      builtAt: 'unknown',
+    });
+    assert.deepEqual(lab.daemon.requests, []);
+  });
+
+  describe('daemon', () => {
+    const status = {
+      pid: 42,
+      version: 'dev',
+      build: 'b',
+      socketPath: '/s',
+      logPath: '/l',
+      startedAt: new Date().toISOString(),
+      runningVmCount: 1,
+      activeRequestCount: 2,
+      rssBytes: 50 * 2 ** 20,
+    };
+
+    test('status tells how it is', async () => {
+      lab.daemon.answers.set('GET /v1/daemon', (_request, response) =>
+        sendJson(response, 200, { ...status, idleExitInMs: 61_000 }),
+      );
+      const { stdout } = await lab.run(['daemon', 'status']);
+      assert.match(stdout, /^state +running\npid +42\n/);
+      assert.match(stdout, /\nmemory +50M\nidle exit in +1m01s\n$/);
+      const json = JSON.parse((await lab.run(['daemon', 'status', '--json'])).stdout) as Record<
+        string,
+        unknown
+      >;
+      assert.deepEqual([json['isRunning'], json['pid']], [true, 42]);
+    });
+
+    test('status, stop, socket and logs start none', async () => {
+      await lab.daemon.die();
+      assert.match(
+        (await lab.run(['daemon', 'status'])).stdout,
+        /^state +not running\nsocket +\S+\nlog +\S+\n$/,
+      );
+      assert.deepEqual(JSON.parse((await lab.run(['daemon', 'status', '--json'])).stdout), {
+        isRunning: false,
+      });
+      assert.equal((await lab.run(['daemon', 'stop'])).stdout, 'not running\n');
+      assert.equal((await lab.run(['daemon', 'socket'])).stdout, `${lab.socketPath}\n`);
+      assert.deepEqual(await lab.run(['daemon', 'logs']), { status: 0, stdout: '', stderr: '' });
+    });
+
+    test('stop waits until it has gone', async () => {
+      lab.daemon.answers.set('POST /v1/daemon/stop', (_request, response) => {
+        sendJson(response, 200, {});
+        setTimeout(() => void lab.daemon.die(), 60);
+      });
+      const begunAt = performance.now();
+      assert.deepEqual(await lab.run(['daemon', 'stop']), { status: 0, stdout: 'stopped\n', stderr: '' });
+      assert.ok(performance.now() - begunAt >= 55);
+    });
+
+    test('that cannot be started is told with the reason, and by doctor as a finding', async () => {
+      await lab.daemon.die();
+      rmSync(lab.socketPath, { force: true });
+      const { status: exit, stderr } = await lab.run(['vm', 'list']);
+      assert.equal(exit, 1);
+      assert.match(
+        stderr,
+        /^banger: Cannot start the daemon: it ended with status 3\n {2}hint: banger daemon logs\n$/,
+      );
+      const found = await lab.run(['doctor']);
+      assert.equal(found.status, 1);
+      assert.match(found.stdout, /^fail {2}daemon {2}Cannot start the daemon: it ended with status 3\n/);
+    });
+
+    test('logs prints the last lines, and follows the file across a rotation', async () => {
+      const path = join(lab.home, '.local', 'state', 'banger', 'bangerd.log');
+      mkdirSync(dirname(path), { recursive: true });
+      const lines = Array.from({ length: 5_000 }, (_, i) => `line ${i} ${'x'.repeat(40)}\n`);
+      writeFileSync(path, lines.join(''));
+      assert.equal((await lab.run(['daemon', 'logs', '-n', '3'])).stdout, lines.slice(-3).join(''));
+      assert.equal((await lab.run(['daemon', 'logs'])).stdout, lines.slice(-200).join(''));
+      assert.equal((await lab.run(['daemon', 'logs', '-n', '4999'])).stdout, lines.slice(-4_999).join(''));
+      assert.equal((await lab.run(['daemon', 'logs', '-n', '999999'])).stdout, lines.join(''));
+      assert.equal((await lab.run(['daemon', 'logs', '-n', '0'])).stdout, '');
+
+      const stdout = new FakeOutput();
+      const signals = new FakeSignals();
+      const following = lab.run(['daemon', 'logs', '-f', '-n', '1'], { stdout, signals });
+      await within(() => stdout.text === lines.at(-1));
+      appendFileSync(path, 'more\n');
+      await within(() => stdout.text.endsWith('more\n'));
+      renameSync(path, `${path}.1`);
+      writeFileSync(path, 'fresh\n');
+      await within(() => stdout.text.endsWith('more\nfresh\n'));
+      signals.send('SIGINT');
+      assert.equal((await following).status, 130);
+    });
+  });
+});
