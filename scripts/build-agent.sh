@@ -43,5 +43,6 @@ has_tool go || die 'Cannot build the guest agent: Go is not installed' 'install 
 mkdir -p "$out"
 hash=$(inputs)
 if is_fresh "$hash"; then exit 0; fi
+say 'building the guest agent'
 for arch in $architectures; do build "$arch"; done
 printf '%s\n' "$hash" >"$out/.inputs"

@@ -50,17 +50,6 @@ check_go() {
   fi
 }
 
-build_agent() {
-  local inputs
-  inputs=$(cd "$root" && find agent scripts/build-agent.sh -path agent/bin -prune -o -type f -print0 |
-    sort -z | xargs -0 sha256sum | sha256sum)
-  if [ "$(cat "$root/.cache/agent-inputs" 2>/dev/null)" = "$inputs" ] && [ -d "$root/agent/bin" ]; then return; fi
-  check_go
-  say 'building the guest agent'
-  bash "$root/scripts/build-agent.sh" >&2
-  printf '%s\n' "$inputs" >"$root/.cache/agent-inputs"
-}
-
 readonly extent=${1:-all}
 mkdir -p "$root/.cache"
 case $extent in
@@ -73,5 +62,6 @@ if has_tool flock; then flock 9; fi
 ensure_npm_packages
 if [ "$extent" = tools ]; then exit 0; fi
 warn_about_subordinate_ids
-build_agent
+check_go
+bash "$root/scripts/build-agent.sh" >&2
 "$node" "$root/scripts/build.ts"
