@@ -17,7 +17,13 @@ const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, 'inputs');
 
-await build();
+try {
+  await build();
+} catch (error) {
+  // Faults of the sources are on stderr already, from esbuild itself.
+  if (!(error instanceof Error && 'errors' in error)) throw error;
+  process.exitCode = 1;
+}
 
 /** Bundles the programs to `dist/`, unless they are already there from the same sources. */
 async function build(): Promise<void> {
