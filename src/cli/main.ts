@@ -37,7 +37,8 @@ const io: CliIo = {
 };
 
 process.on('uncaughtException', (error) => {
-  process.stderr.write(`banger: this is a bug: ${messageOf(error)}\n`);
+  // Said last: what exits now may first have to give the terminal back.
+  process.once('exit', () => process.stderr.write(`banger: this is a bug: ${messageOf(error)}\n`));
   process.exit(1);
 });
 

@@ -31,7 +31,7 @@ export const imageBuild = defineCommand({
     const work = client.buildImage(name, options.force ? { force: true } : {}, { signal: context.signal });
     const image = await resultOf(work, context.showNews('image build'));
     const { formatElapsed } = await import('../render/format.ts');
-    context.progress.line(
+    context.progress.done(
       `[image build] ready in ${context.errorStyle.dim(formatElapsed(performance.now() - begunAt))}`,
     );
     if (options.json) await context.printJson(image);

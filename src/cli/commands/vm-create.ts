@@ -36,7 +36,7 @@ export const vmCreate = defineCommand({
     const vm = await resultOf(work, context.showNews('vm create'));
     const { formatElapsed } = await import('../render/format.ts');
     const elapsed = context.errorStyle.dim(formatElapsed(performance.now() - begunAt));
-    context.progress.line(`[vm create] ${options.noStart ? 'created' : 'ready'} in ${elapsed}`);
+    context.progress.done(`[vm create] ${options.noStart ? 'created' : 'ready'} in ${elapsed}`);
     if (options.json) await context.printJson(vm);
     else {
       const { vmSummary } = await import('../render/vm.ts');

@@ -13,8 +13,10 @@ export type ProgressMode = 'inline' | 'lines' | 'quiet';
 export interface Progress extends Disposable {
   /** Shows a step, unless it is the one that is shown. `label` is the command: `vm create`. */
   step(label: string, text: string): void;
-  /** Prints a line that stays. */
+  /** Prints a line that stays; the step goes on below it. */
   line(text: string): void;
+  /** Prints the line that ends the step. */
+  done(text: string): void;
   /** Takes the rewriting line away; call it before anything else writes to the terminal. Idempotent. */
   clear(): void;
 }
@@ -79,6 +81,10 @@ export function createProgress(sink: Sink, { mode, style }: { mode: ProgressMode
         draw();
         timer = setInterval(draw, TICK_MS).unref();
       }
+    },
+    done(text) {
+      clear();
+      sink.put(`${text}\n`);
     },
     clear,
     [Symbol.dispose]: clear,

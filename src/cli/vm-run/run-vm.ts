@@ -54,7 +54,7 @@ async function runInNewVm(
   await using owned = await makeVm(plan, { client, context });
   const { vm } = owned;
   const madeAt = performance.now();
-  context.progress.line(`[vm create] ready in ${context.errorStyle.dim(formatElapsed(madeAt - begunAt))}`);
+  context.progress.done(`[vm create] ready in ${context.errorStyle.dim(formatElapsed(madeAt - begunAt))}`);
   let isRunning = false;
   try {
     const guestPath = await prepareWorkspace(vm, { plan, client, context });

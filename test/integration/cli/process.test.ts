@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
+import { fakeVm } from '../../support/fake-daemon.ts';
+
+const MAIN = realpathSync(join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts'));
+
+describe('the program banger', () => {
+  let lab: CliLab;
+  const children = new Set<ChildProcess>();
+
+  beforeEach(async () => {
+    lab = await openCliLab();
+    const vm = fakeVm({ name: 'web' });
+    lab.daemon.vms.set(vm.id, vm);
+  });
+  afterEach(async () => {
+    for (const child of children) child.kill('SIGKILL');
+    children.clear();
+    await lab[Symbol.asyncDispose]();
+  });
+
+  const start = (argv: readonly string[]): ChildProcess => {
+    const child = spawn(process.execPath, [MAIN, ...argv], { env: lab.env, stdio: 'pipe' });
+    children.add(child);
+    return child;
+  };
+  /** Runs a bash line with `banger` in it. */
+  const bash = async (line: string): Promise<{ status: number | null; stdout: string; stderr: string }> => {
+    const banger = `"${process.execPath}" "${MAIN}"`;
+    const child = spawn('bash', ['-c', line.replaceAll('banger', banger)], { env: lab.env, stdio: 'pipe' });
+    children.add(child);
+    child.stdin.end();
+    const [stdout, stderr] = [child.stdout, child.stderr].map(async (stream) =>
+      Buffer.concat(await Array.fromAsync(stream as AsyncIterable<Buffer>)).toString(),
+    );
+    const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { status, stdout: (await stdout) ?? '', stderr: (await stderr) ?? '' };
+  };
+  const exitOf = (child: ChildProcess): Promise<number | null> =>
+    new Promise((resolve) => child.once('exit', resolve));
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+
+  test('passes 200 MB of output through, whole', async () => {
+    const bytes = 200_000_000;
+    const child = start(['vm', 'exec', 'web', '--', 'head', '-c', String(bytes), '/dev/zero']);
+    const hash = createHash('sha256');
+    let seen = 0;
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      seen += chunk.length;
+    }
+    assert.equal(seen, bytes);
+    const expected = createHash('sha256');
+    const block = Buffer.alloc(1_000_000);
+    for (let i = 0; i < 200; i += 1) expected.update(block);
+    assert.equal(hash.digest('hex'), expected.digest('hex'));
+  });
+
+  test('keeps its memory small while its reader is slow', async () => {
+    const child = start(['vm', 'exec', 'web', '--', 'head', '-c', '500000000', '/dev/zero']);
+    await new Promise((resolve) => child.stdout?.once('readable', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const { readFileSync } = await import('node:fs');
+    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    const peakKib = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
+    assert.ok(peakKib < 200 * 1024, `${peakKib} KiB`);
+    child.kill('SIGKILL');
+  });
+
+  test('gives the sum of 2,000,000 lines that the host gives', async () => {
+    const { status, stdout } = await bash(
+      'seq 1 2000000 | banger vm exec web -- sha256sum; seq 1 2000000 | sha256sum',
+    );
+    assert.equal(status, 0);
+    const [guest, host] = stdout.trim().split('\n');
+    assert.equal(guest, host);
+  });
+
+  test('ends cleanly when its reader goes away', async () => {
+    const { stdout, stderr } = await bash(
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: bash expands it
+      'banger vm exec web -- sh -c "while :; do echo y; done" | head -n 2; echo "${PIPESTATUS[@]}"; banger vm list | true; echo "${PIPESTATUS[0]}"',
+    );
+    assert.equal(stdout, 'y\ny\n141 0\n0\n');
+    assert.equal(stderr, '');
+    await until(() => lab.daemon.guests[0]?.isHungUp === true);
+  });
+
+  test('ends with the command although stdin stays open', async () => {
+    const child = start(['vm', 'exec', 'web', '--', 'sh', '-c', 'exit 4']);
+    assert.equal(await exitOf(child), 4);
+  });
+
+  test('does not read stdin when there is none', async () => {
+    const { status, stdout } = await bash('banger vm exec web -- cat <&-; echo $?');
+    assert.deepEqual([status, stdout], [0, '0\n']);
+  });
+
+  test('passes SIGINT and SIGTERM on, and tells how the command ended', async () => {
+    for (const [signal, status] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      const child = start(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo up; exec sleep 60']);
+      await new Promise((resolve) => child.stdout?.once('data', resolve));
+      child.kill(signal);
+      assert.equal(await exitOf(child), status);
+    }
+  });
+
+  test('killed while it makes a VM hangs up, and so leaves none', async () => {
+    lab.daemon.createMs = 60_000;
+    for (const flags of [[], ['--rm']]) {
+      const before = lab.daemon.cancelledCount;
+      const child = start(['vm', 'run', ...flags, '--', 'true']);
+      await until(() => lab.daemon.requests.at(-1)?.path === '/v1/vms');
+      child.kill('SIGKILL');
+      await until(() => lab.daemon.cancelledCount === before + 1);
+      lab.daemon.requests.length = 0;
+    }
+  });
+
+  test('killed during vm run --rm lets go of its lease, and the VM goes', async () => {
+    const child = start(['vm', 'run', '--rm', '--name', 'tmp', '--', 'sh', '-c', 'echo up; sleep 60']);
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    assert.equal(lab.daemon.vms.size, 2);
+    child.kill('SIGKILL');
+    await until(() => lab.daemon.vms.size === 1 && lab.daemon.guests[0]?.isHungUp === true);
+  });
+
+  test('says how the daemon is, where it listens, and its own version without a daemon', async () => {
+    await lab.daemon.die();
+    const { status, stderr } = await bash(
+      'banger daemon status; banger daemon socket; banger version; banger completion bash',
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+  });
+});

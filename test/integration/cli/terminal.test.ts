@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
+import { openTerminal, type Terminal } from '../../support/terminal.ts';
+
+const MAIN = realpathSync(join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts'));
+
+/** Prints the terminal's modes after the program, and how it ended. */
+const THEN_MODES = 'echo "status=$?"; stty -a | tr ";" "\\n"; echo modes-end';
+
+/** A login shell's, as root or not. */
+const PROMPT = /[#$] $/;
+
+describe('banger in a terminal', () => {
+  let lab: CliLab;
+  let terminal: Terminal | undefined;
+
+  beforeEach(async () => {
+    lab = await openCliLab();
+  });
+  afterEach(async () => {
+    terminal?.[Symbol.dispose]();
+    terminal = undefined;
+    await lab[Symbol.asyncDispose]();
+  });
+
+  /** Starts a shell line with `banger` in it. */
+  const open = (line: string, options: { cols?: number; rows?: number } = {}): Terminal => {
+    const banger = `"${process.execPath}" "${MAIN}"`;
+    const opened = openTerminal(['/bin/sh', '-c', line.replaceAll('banger', banger)], {
+      env: { ...lab.env, BANGER_NO_PROGRESS: '' },
+      ...options,
+    });
+    terminal = opened;
+    return opened;
+  };
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  /** The modes that a terminal in a shell has: keys make lines and signals, and are shown. */
+  const assertUsable = async (opened: Terminal): Promise<void> => {
+    await opened.shows('modes-end');
+    const words = opened.output().split('status=')[1]?.split(/\s+/) ?? [];
+    for (const mode of ['icanon', 'echo', 'isig', 'opost', 'onlcr', 'icrnl', 'iexten']) {
+      assert.ok(words.includes(mode), `${mode} is off`);
+    }
+    assert.equal(opened.isAlternate(), false);
+  };
+
+  test('gives a shell a terminal of the same size and kind, and reminds that its VM still runs', async () => {
+    const opened = open(`banger vm run; ${THEN_MODES}`, { cols: 93, rows: 31 });
+    await opened.shows(PROMPT);
+    opened.type('stty size; echo $TERM; tty -s && echo is-a-tty; exit 7\r');
+    await opened.shows('modes-end');
+    assert.match(opened.output(), /31 93\r\n.*xterm\r\n.*is-a-tty\r\n/s);
+    assert.match(opened.output(), /vm "calm-otter" is still running; .*status=7/s);
+    assert.deepEqual(lab.daemon.guests[0]?.start.pty, { rows: 31, cols: 93, term: 'xterm' });
+    await assertUsable(opened);
+  });
+
+  test('takes the progress line away before the command writes', async () => {
+    const opened = open(`banger vm run --rm -- echo first; ${THEN_MODES}`);
+    await assertUsable(opened);
+    const lines = opened.screen().map((line) => line.trimEnd());
+    assert.equal(lines[0], 'spec: 2 vcpu | 2048 MiB | 8G disk');
+    assert.match(lines[1] ?? '', /^\[vm create\] ready in \d+\.\ds$/);
+    assert.deepEqual(lines.slice(2, 4), ['first', 'status=0']);
+  });
+
+  test('sends Ctrl-C, Ctrl-Z and Ctrl-\\ to the guest', async () => {
+    const opened = open(`banger vm run --rm; ${THEN_MODES}`);
+    await opened.shows(PROMPT);
+    opened.type("trap 'echo got-INT' INT; trap 'echo got-QUIT' QUIT; echo trap''ped\r");
+    await opened.shows('trapped');
+    opened.type('\u0003');
+    await opened.shows('got-INT');
+    opened.type('\u001c');
+    await opened.shows('got-QUIT');
+    opened.type('\u001a');
+    opened.type('exit 0\r');
+    await assertUsable(opened);
+    assert.deepEqual(lab.daemon.guests[0]?.signals, []);
+  });
+
+  test('tells the guest when the terminal changes its size', async () => {
+    const opened = open(`banger vm run --rm; ${THEN_MODES}`);
+    await opened.shows(PROMPT);
+    opened.resize(101, 41);
+    await until(() => lab.daemon.guests[0]?.sizes.at(-1)?.cols === 101);
+    opened.type('stty size; exit\r');
+    await opened.shows('41 101');
+    await assertUsable(opened);
+  });
+
+  test('changes nothing of the output: a bare line feed stays in its column', async () => {
+    const script = 'stty -opost; sleep 0.3; printf "ab\\ncd"; sleep 1';
+    const opened = open(`banger vm run --rm -- sh -c '${script}'; ${THEN_MODES}`);
+    await opened.shows('cd');
+    await until(() => opened.screen().some((line) => line.includes('cd')));
+    assert.ok(opened.screen().includes('  cd'), opened.screen().join('\n'));
+    await assertUsable(opened);
+  });
+
+  test('takes a paste of 1 MB without losing any of it', async () => {
+    const script = 'stty raw -echo; echo guest-is-raw; head -c 1000000 | sha256sum';
+    const opened = open(`banger vm run --rm -- sh -c '${script}'; ${THEN_MODES}`);
+    await opened.shows('guest-is-raw');
+    const paste = 'banger! '.repeat(125_000);
+    opened.type(paste);
+    const { createHash } = await import('node:crypto');
+    await opened.shows(createHash('sha256').update(paste).digest('hex'));
+    await assertUsable(opened);
+  });
+
+  test('gives the terminal back when the daemon is lost under a full-screen program', async () => {
+    const script = 'printf "\\033[?1049h\\033[?25l\\033[?2004hfull screen"; sleep 60';
+    const opened = open(`banger vm run -- sh -c '${script}'; ${THEN_MODES}`);
+    await opened.shows('full screen');
+    await until(() => opened.isAlternate());
+    await lab.daemon.die();
+    await assertUsable(opened);
+    assert.ok(opened.output().includes('\u001b[?25h'));
+    assert.match(opened.output(), /banger:.* Lost the daemon.*status=125/s);
+  });
+
+  for (const [signal, status] of [
+    ['TERM', 143],
+    ['HUP', 129],
+    ['QUIT', 131],
+  ] as const) {
+    test(`gives the terminal back, deletes the VM and exits with ${status} on SIG${signal}`, async () => {
+      const opened = open(
+        `banger vm run --rm -- sh -c 'trap "" TERM HUP QUIT; echo pid=$PPID up; sleep 60'; ${THEN_MODES}`,
+      );
+      await opened.shows('up');
+      // The program is the shell's child: the only one in its process group besides it.
+      const child = execFileSync('pgrep', ['-P', String(opened.pid)], { encoding: 'utf8' }).trim();
+      process.kill(Number(child), `SIG${signal}`);
+      await assertUsable(opened);
+      assert.match(opened.output(), new RegExp(`status=${status}`));
+      assert.equal(lab.daemon.vms.size, 0);
+    });
+  }
+
+  test('gives the terminal back when it fails over a bug of its own', async () => {
+    const planted = 'data:text/javascript,setTimeout(()=>{throw%20new%20Error(%22planted%22)},2000)';
+    const opened = open(
+      `NODE_OPTIONS='--import=${planted}' banger vm run -- sh -c 'printf "\\033[?1049hfull"; sleep 60'; ${THEN_MODES}`,
+    );
+    await opened.shows('full');
+    await assertUsable(opened);
+    assert.match(opened.output(), /\?1049l.*banger: this is a bug: planted\r\nstatus=1/s);
+  });
+
+  test('takes the terminal again when it is continued after a stop', async () => {
+    const opened = open(
+      `exec banger vm run --rm -- sh -c 'trap "echo got-INT" INT; echo up; while :; do sleep 0.05; done'`,
+    );
+    await opened.shows('up');
+    process.kill(opened.pid, 'SIGSTOP');
+    execFileSync('stty', ['-F', opened.device, 'sane']);
+    process.kill(opened.pid, 'SIGCONT');
+    await until(() => lab.daemon.guests[0]?.sizes.length === 1);
+    await until(() =>
+      execFileSync('stty', ['-a', '-F', opened.device], { encoding: 'utf8' }).includes('-isig'),
+    );
+    opened.type('\u0003');
+    await opened.shows('got-INT');
+  });
+
+  test('ends the command and deletes the VM when the terminal goes away', async () => {
+    const opened = open('exec banger vm run --rm -- sh -c "trap \'\' HUP; echo up; sleep 60"');
+    await opened.shows('up');
+    opened.hangUp();
+    await until(() => lab.daemon.vms.size === 0 && lab.daemon.guests[0]?.isHungUp === true);
+  });
+
+  test('gives no terminal in a pipe, and Ctrl-C then is a signal for the command', async () => {
+    const opened = open(
+      `banger vm run --rm -- sh -c 'trap "echo got-INT; exit 9" INT; tty; echo up; sleep 60 & wait' | cat; ${THEN_MODES}`,
+    );
+    await opened.shows('up');
+    assert.match(opened.output(), /not a tty/);
+    // Also cat gets it, as in any shell: what we show here is that the guest does.
+    opened.type('\u0003');
+    await until(() => lab.daemon.guests[0]?.signals.includes('SIGINT') === true);
+  });
+
+  test('asks for no terminal with --no-tty', async () => {
+    const opened = open(
+      `banger vm create --name web >/dev/null; banger vm exec -T web -- tty; ${THEN_MODES}`,
+    );
+    await opened.shows('not a tty');
+    await assertUsable(opened);
+  });
+
+  test('Ctrl-C while the VM is made cancels, and leaves a clean line', async () => {
+    lab.daemon.createMs = 30_000;
+    const opened = open(`banger vm run; ${THEN_MODES}`);
+    await opened.shows('waiting for the guest');
+    opened.type('\u0003');
+    await until(() => lab.daemon.cancelledCount === 1);
+    assert.equal(lab.daemon.vms.size, 0);
+  });
+});

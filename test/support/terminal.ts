@@ -1,0 +1,83 @@
+import { spawn as spawnPty } from '@lydell/node-pty';
+import headless from '@xterm/headless';
+
+/** A terminal with a program in it: what it shows, and what a user does. */
+export interface Terminal extends Disposable {
+  readonly pid: number;
+  /** the terminal's device */
+  readonly device: string;
+  /** all bytes that the program wrote */
+  readonly output: () => string;
+  /** the screen's lines, without trailing blanks */
+  screen(): string[];
+  /** a full-screen program has the screen */
+  isAlternate(): boolean;
+  cursor(): { column: number; row: number };
+  type(text: string): void;
+  resize(cols: number, rows: number): void;
+  /** Waits until the output holds `text`. */
+  shows(text: string | RegExp): Promise<void>;
+  readonly ended: Promise<{ exitCode: number; signal: number | undefined }>;
+  /** Takes the terminal away, as closing its window does. */
+  hangUp(): void;
+}
+
+/** Starts a program in a terminal of its own. */
+export function openTerminal(
+  argv: readonly [string, ...string[]],
+  { env, cols = 80, rows = 24 }: { env: Record<string, string>; cols?: number; rows?: number },
+): Terminal {
+  const emulator = new headless.Terminal({ cols, rows, allowProposedApi: true });
+  const [program, ...args] = argv;
+  const pty = spawnPty(program, args, { cols, rows, env, name: 'xterm', encoding: null });
+  let output = '';
+  let waiting: { isThere: () => boolean; resolve: () => void }[] = [];
+  pty.onData((data) => {
+    const bytes = Buffer.from(data);
+    output += bytes.toString();
+    emulator.write(bytes, () => {
+      waiting = waiting.filter(({ isThere, resolve }) => {
+        if (!isThere()) return true;
+        resolve();
+        return false;
+      });
+    });
+  });
+  const ended = new Promise<{ exitCode: number; signal: number | undefined }>((resolve) => {
+    pty.onExit(({ exitCode, signal }) => resolve({ exitCode, signal }));
+  });
+  return {
+    pid: pty.pid,
+    device: (pty as unknown as { ptsName: string }).ptsName,
+    output: () => output,
+    screen() {
+      const { active } = emulator.buffer;
+      return Array.from(
+        { length: active.length },
+        (_, at) => active.getLine(at)?.translateToString(true) ?? '',
+      );
+    },
+    isAlternate: () => emulator.buffer.active.type === 'alternate',
+    cursor: () => ({ column: emulator.buffer.active.cursorX, row: emulator.buffer.active.cursorY }),
+    type: (text) => pty.write(text),
+    resize(newCols, newRows) {
+      emulator.resize(newCols, newRows);
+      pty.resize(newCols, newRows);
+    },
+    async shows(text) {
+      const isThere = (): boolean => (typeof text === 'string' ? output.includes(text) : text.test(output));
+      if (isThere()) return;
+      await new Promise<void>((resolve) => waiting.push({ isThere, resolve }));
+    },
+    ended,
+    hangUp: () => (pty as unknown as { destroy(): void }).destroy(),
+    [Symbol.dispose]() {
+      try {
+        pty.kill('SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+      emulator.dispose();
+    },
+  };
+}
