@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { addCounts, type Counts, countsLine } from './test/counts.ts';
 import { ensureDefaultImage } from './test/default-image.ts';
-import { collectEvidence } from './test/evidence.ts';
+import { Evidence } from './test/evidence.ts';
 import { fileNeedsImage, runFile, STAGES, type StageContext } from './test/stages.ts';
 
 const ROOT = realpathSync(join(import.meta.dirname, '..'));
@@ -51,18 +51,20 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
   // Tests make their folders here: short, because sockets are in them, and one place to look for evidence.
   const scratch = await mkdtemp(join(tmpdir(), 'bt-'));
   process.env['TMPDIR'] = scratch;
+  const folder = process.env['BANGER_TEST_EVIDENCE'] ?? join(ROOT, '.cache', 'test-evidence');
+  const evidence = new Evidence({ scratch, folder });
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const times: string[] = [];
   try {
     for (const job of jobs) {
       const begun = performance.now();
       write(`\n== ${job.name}\n`);
-      const counts = await runJob(job);
+      const counts = await runJob(job, evidence);
       const seconds = ((performance.now() - begun) / 1000).toFixed(1);
       times.push(`   ${job.name}: ${countsLine(counts)} (${seconds} s)`);
       total = addCounts(total, counts);
     }
-    if (total.failed > 0) await tellEvidence(scratch);
+    if (evidence.count > 0) write(`\nlogs of the tests that failed are in ${evidence.folder}\n`);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -70,20 +72,14 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 
-async function runJob(job: Job): Promise<Counts> {
+async function runJob(job: Job, evidence: Evidence): Promise<Counts> {
   try {
     if (job.needsImage) await ensureDefaultImage(ROOT);
-    return await job.run({ root: ROOT, write });
+    return await job.run({ root: ROOT, write, onFailure: () => evidence.collect() });
   } catch (error) {
     write(`FAIL ${job.name}: ${error instanceof Error ? error.stack : String(error)}\n`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
-}
-
-async function tellEvidence(scratch: string): Promise<void> {
-  const folder = join(ROOT, '.cache', 'test-evidence');
-  const count = await collectEvidence(scratch, folder);
-  if (count > 0) write(`\n${count} logs of the tests that failed are in ${folder}\n`);
 }
 
 function write(text: string): void {

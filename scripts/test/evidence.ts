@@ -1,17 +1,52 @@
-import { cp, mkdir, readdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { isErrno } from '../../src/base/errors.ts';
 
-/**
- * Copies every log that tests left under `scratch` to `folder`, in place of an earlier run's. A test that passes removes its folder; one that
- * fails leaves it, so what is found belongs to failures. Gives the number of files.
- */
-export async function collectEvidence(scratch: string, folder: string): Promise<number> {
-  await rm(folder, { recursive: true, force: true });
-  const found = (await readdir(scratch, { recursive: true })).filter((path) => path.endsWith('.log'));
-  for (const path of found) {
-    const target = join(folder, path);
-    await mkdir(dirname(target), { recursive: true });
-    await cp(join(scratch, path), target);
+/** Keeps the logs of tests that fail: of daemons, VMMs and guests' consoles. */
+export class Evidence {
+  readonly folder: string;
+  readonly #scratch: string;
+  #count = 0;
+
+  /** `folder` is emptied: it holds the evidence of one run. */
+  constructor({ scratch, folder }: { scratch: string; folder: string }) {
+    this.folder = folder;
+    this.#scratch = scratch;
+    rmSync(folder, { recursive: true, force: true });
   }
-  return found.length;
+
+  /** Files that were kept. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Copies every log that is under the tests' scratch folder now. Called as soon as a test has failed, and not waiting for anything, so
+   * that the test's own cleanup has no time to remove them.
+   */
+  collect(): void {
+    for (const path of this.#logs(this.#scratch)) {
+      const target = join(this.folder, relative(this.#scratch, path));
+      try {
+        mkdirSync(dirname(target), { recursive: true });
+        copyFileSync(path, target);
+        this.#count += 1;
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw error;
+      }
+    }
+  }
+
+  #logs(folder: string): string[] {
+    try {
+      return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+        const path = join(folder, entry.name);
+        if (entry.isDirectory()) return this.#logs(path);
+        return entry.isFile() && entry.name.endsWith('.log') ? [path] : [];
+      });
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'EACCES')) return [];
+      throw error;
+    }
+  }
 }

@@ -11,6 +11,8 @@ export interface NodeTestOptions {
   /** most `ms` that one test may take */
   timeoutMs: number;
   write: (text: string) => void;
+  /** called at once when a test has failed, before its file's cleanup if there is any luck */
+  onFailure: () => void;
 }
 
 /**
@@ -25,6 +27,9 @@ export async function runNodeTests(files: readonly string[], options: NodeTestOp
     concurrency: options.concurrency,
     timeout: options.timeoutMs,
     execArgv: ['--import', join(import.meta.dirname, 'fail-on-warning.ts')],
+  });
+  events.on('test:complete', ({ details }) => {
+    if (!details.passed) options.onFailure();
   });
   events.on('test:start', (event) => report.started(event));
   events.on('test:fail', (event) => report.failed(event));

@@ -9,6 +9,8 @@ import { runNodeTests } from './node-tests.ts';
 export interface StageContext {
   root: string;
   write: (text: string) => void;
+  /** called at once when a test has failed */
+  onFailure: () => void;
 }
 
 /** One part of `npm test`. */
@@ -60,9 +62,9 @@ export const STAGES: readonly Stage[] = [
 ];
 
 /** Runs the one test file `path` as its folder's stage would. */
-export async function runFile(path: string, { root, write }: StageContext): Promise<Counts> {
+export async function runFile(path: string, context: StageContext): Promise<Counts> {
   const folder = folderOf(path);
-  return await runNodeTests([path], { root, write, ...FOLDERS[folder] });
+  return await runNodeTests([path], { ...context, ...FOLDERS[folder] });
 }
 
 /** True when tests of `path` boot VMs of the default image. */
@@ -81,9 +83,9 @@ function folderStage(name: keyof typeof FOLDERS, what: string, needsImage: boole
     name,
     what,
     needsImage,
-    run: async ({ root, write }) => {
-      const files = (await Array.fromAsync(glob(folder.pattern, { cwd: root }))).sort();
-      return await runNodeTests(files, { root, write, ...folder });
+    run: async (context) => {
+      const files = (await Array.fromAsync(glob(folder.pattern, { cwd: context.root }))).sort();
+      return await runNodeTests(files, { ...context, ...folder });
     },
   };
 }

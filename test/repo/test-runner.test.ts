@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -29,7 +30,8 @@ describe('the test runner', () => {
   async function run(source: string) {
     const path = await put('a.test.mjs', `import { describe, test } from 'node:test';\n${source}`);
     // A runner inside a test would take itself for a test's child and run nothing.
-    const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
+    const { NODE_TEST_CONTEXT: _ours, ...inherited } = process.env;
+    const env = { ...inherited, BANGER_TEST_EVIDENCE: join(dir, 'evidence') };
     const { status, stdout } = spawnSync(process.execPath, [RUNNER, path], { env, encoding: 'utf8' });
     return { status, text: stdout, last: stdout.trimEnd().split('\n').at(-1) };
   }
@@ -46,6 +48,19 @@ describe('the test runner', () => {
     assert.deepEqual({ status, last }, { status: 1, last: '0 passed, 1 failed' });
     assert.match(text, /^FAIL .*a\.test\.mjs:2 outer > inner\n +TypeError: no good/m);
     assert.match(text, /^---- output of .*a\.test\.mjs\n +seen$/m);
+  });
+
+  test('keeps the logs of a test that failed', async () => {
+    const lines = [
+      "import { mkdirSync, rmSync, writeFileSync } from 'node:fs';",
+      "import { tmpdir } from 'node:os';",
+      "const dir = tmpdir() + '/vm';",
+      "test('a', async () => { mkdirSync(dir); writeFileSync(dir + '/console.log', 'panic'); throw new Error('x'); });",
+      "test('b', () => new Promise((done) => setTimeout(() => { rmSync(dir, { recursive: true }); done(); }, 500)));",
+    ];
+    const { text } = await run(lines.join('\n'));
+    assert.match(text, /^logs of the tests that failed are in .*evidence$/m);
+    assert.equal(readFileSync(join(dir, 'evidence', 'vm', 'console.log'), 'utf8'), 'panic');
   });
 
   test('fails a file that cannot be loaded, exits early, or warns', async () => {
