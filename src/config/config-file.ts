@@ -1,0 +1,111 @@
+import { parse, TomlError } from 'smol-toml';
+import { AppError, printable } from '../base/errors.ts';
+import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
+import { parseSize } from '../base/size.ts';
+
+/** The config file's keys, checked; sizes in `bytes`. All are optional. */
+export interface ConfigFile {
+  log_level?: LogLevel;
+  default_image_name?: string;
+  vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
+}
+
+/** Reads one value, or says what it must be. */
+type Reader = (value: unknown, field: string) => unknown;
+
+const KEYS: Readonly<Record<string, Reader>> = {
+  log_level: oneOf(LOG_LEVELS),
+  default_image_name: text,
+  'vm_defaults.vcpu': wholeNumber,
+  'vm_defaults.memory_mib': wholeNumber,
+  'vm_defaults.disk_size': size,
+  'vm_defaults.system_overlay_size': size,
+};
+
+/**
+ * Parses `config.toml` (TOML 1.0). Every bad field is reported in one error.
+ *
+ * @throws {AppError} CONFIG_INVALID with the line of a syntax error, or one cause per bad field.
+ */
+export function parseConfig(source: string, path: string): ConfigFile {
+  let table: Record<string, unknown>;
+  try {
+    table = parse(source);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new AppError(
+      'CONFIG_INVALID',
+      `Cannot read the config file "${path}": line ${error.line} is not TOML`,
+      {
+        hint: `correct line ${error.line}, column ${error.column}`,
+        cause: error,
+      },
+    );
+  }
+  const problems: string[] = [];
+  const result: Record<string, unknown> = {};
+  readTable(table, { prefix: '', into: result, problems });
+  if (problems.length > 0) {
+    throw new AppError('CONFIG_INVALID', `Cannot use the config file "${path}": ${problems.join('; ')}`, {
+      hint: `known keys are ${Object.keys(KEYS).join(', ')}`,
+      details: { path, problems },
+    });
+  }
+  return result;
+}
+
+interface ReadTarget {
+  prefix: string;
+  into: Record<string, unknown>;
+  problems: string[];
+}
+
+function readTable(table: Record<string, unknown>, { prefix, into, problems }: ReadTarget): void {
+  for (const [key, value] of Object.entries(table)) {
+    const field = prefix + key;
+    const reader = Object.hasOwn(KEYS, field) ? KEYS[field] : undefined;
+    const isTable = Object.keys(KEYS).some((k) => k.startsWith(`${field}.`));
+    if (reader) {
+      try {
+        into[key] = reader(value, field);
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        problems.push(error.hint ? `${error.message} (${error.hint})` : error.message);
+      }
+    } else if (isTable && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      const inner: Record<string, unknown> = {};
+      into[key] = inner;
+      readTable(value as Record<string, unknown>, { prefix: `${field}.`, into: inner, problems });
+    } else {
+      problems.push(isTable ? `"${field}" must be a table` : `"${printable(field)}" is not a known key`);
+    }
+  }
+}
+
+function oneOf<T extends string>(allowed: readonly T[]): Reader {
+  return (value, field) => {
+    const found = allowed.find((a) => a === value);
+    if (found === undefined) throw wrong(field, `one of ${allowed.join(', ')}`);
+    return found;
+  };
+}
+
+function text(value: unknown, field: string): string {
+  if (typeof value !== 'string' || value === '') throw wrong(field, 'a text that is not empty');
+  return value;
+}
+
+function wholeNumber(value: unknown, field: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0)
+    throw wrong(field, 'a whole number above 0');
+  return value;
+}
+
+function size(value: unknown, field: string): number {
+  if (typeof value !== 'string') throw wrong(field, 'a size such as "8G"');
+  return parseSize(value, field);
+}
+
+function wrong(field: string, allowed: string): AppError {
+  return new AppError('CONFIG_INVALID', `"${field}" must be ${allowed}`);
+}

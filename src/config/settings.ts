@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import { cpus, homedir, totalmem } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { AppError, isErrno } from '../base/errors.ts';
+import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
+import type { VmShape } from '../protocol/vm.ts';
+import { type ConfigFile, parseConfig } from './config-file.ts';
+import { type Paths, pathsUnder } from './paths.ts';
+import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
+
+/** Everything that the user, the environment and the host decide, read once at a program's start. */
+export interface Settings {
+  paths: Paths;
+  vmDefaults: VmDefaults;
+  defaultImage: string;
+  logLevel: LogLevel;
+  host: HostSize;
+}
+
+/** A process's environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** This process's environment; the one place that reads it. */
+export function processEnvironment(): Environment {
+  return process.env;
+}
+
+/** True when the user asked for plain progress lines on a terminal too. */
+export function isProgressPlain(env: Environment): boolean {
+  return Boolean(env['BANGER_NO_PROGRESS']);
+}
+
+/** True when output must have no colour (no-color.org). */
+export function isColorOff(env: Environment): boolean {
+  return Boolean(env['NO_COLOR']) || env['TERM'] === 'dumb';
+}
+
+/**
+ * Resolves where things are, from the XDG variables or their defaults; reads no file. Without `XDG_RUNTIME_DIR` sockets go to
+ * `/tmp/banger-runtime-<uid>`.
+ *
+ * @throws {AppError} CONFIG_PATH_INVALID when a variable is not an absolute path, or too long for sockets.
+ */
+export function resolvePaths(env: Environment): Paths {
+  const home = env['HOME'] || homedir();
+  const paths = pathsUnder({
+    configHome: xdgDir(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'),
+    dataHome: xdgDir(env, 'XDG_DATA_HOME') ?? join(home, '.local', 'share'),
+    stateHome: xdgDir(env, 'XDG_STATE_HOME') ?? join(home, '.local', 'state'),
+    cacheHome: xdgDir(env, 'XDG_CACHE_HOME') ?? join(home, '.cache'),
+    runtimeHome: xdgDir(env, 'XDG_RUNTIME_DIR') ?? `/tmp/banger-runtime-${process.getuid?.() ?? 0}`,
+  });
+  const longest = join(paths.vmRuntimeDir, '0123456789ab', 'migrate.sock');
+  if (Buffer.byteLength(longest) > MAX_SOCKET_PATH_BYTES) {
+    throw new AppError(
+      'CONFIG_PATH_INVALID',
+      `Cannot put sockets under "${paths.runtimeDir}": the path is too long`,
+      {
+        hint: `set XDG_RUNTIME_DIR to a folder of at most ${MAX_SOCKET_PATH_BYTES - (Buffer.byteLength(longest) - Buffer.byteLength(paths.runtimeDir)) - '/banger'.length} bytes`,
+        details: { field: 'XDG_RUNTIME_DIR' },
+      },
+    );
+  }
+  return paths;
+}
+
+/** sun_path holds 108 bytes with the final NUL (unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/**
+ * Reads the config file (all of it optional) and the host.
+ *
+ * @throws {AppError} CONFIG_INVALID naming each bad field; CONFIG_PATH_INVALID.
+ */
+export function loadSettings(env: Environment, host: HostSize = thisHost()): Settings {
+  const paths = resolvePaths(env);
+  const file = readConfig(paths.configFile);
+  return {
+    paths,
+    vmDefaults: vmDefaults(configuredShape(file), host),
+    defaultImage: file.default_image_name ?? 'debian-bookworm',
+    logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
+    host,
+  };
+}
+
+/** CPUs and memory of the machine we run on. */
+export function thisHost(): HostSize {
+  return { cpuCount: cpus().length, memoryMib: Math.floor(totalmem() / 2 ** 20) };
+}
+
+function xdgDir(env: Environment, name: string): string | undefined {
+  const value = env[name];
+  if (!value) return undefined;
+  if (!isAbsolute(value)) {
+    throw new AppError('CONFIG_PATH_INVALID', `Cannot use ${name} "${value}": it is not an absolute path`, {
+      hint: `unset ${name}, or set it to an absolute path`,
+      details: { field: name },
+    });
+  }
+  return value;
+}
+
+function readConfig(path: string): ConfigFile {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return {};
+    throw new AppError('CONFIG_INVALID', `Cannot read the config file "${path}"`, { cause: error });
+  }
+  return parseConfig(text, path);
+}
+
+function configuredShape(file: ConfigFile): Partial<VmShape> {
+  const given = file.vm_defaults;
+  return {
+    ...(given?.vcpu === undefined ? {} : { vcpuCount: given.vcpu }),
+    ...(given?.memory_mib === undefined ? {} : { memoryMib: given.memory_mib }),
+    ...(given?.disk_size === undefined ? {} : { diskSizeBytes: given.disk_size }),
+    ...(given?.system_overlay_size === undefined
+      ? {}
+      : { systemOverlaySizeBytes: given.system_overlay_size }),
+  };
+}
+
+function logLevel(fromEnv: string | undefined, fromFile: LogLevel | undefined): LogLevel {
+  if (!fromEnv) return fromFile ?? 'info';
+  const level = LOG_LEVELS.find((l) => l === fromEnv);
+  if (level) return level;
+  throw new AppError('CONFIG_INVALID', `Cannot use BANGER_LOG_LEVEL "${fromEnv}": it is not a log level`, {
+    hint: `use one of ${LOG_LEVELS.join(', ')}`,
+    details: { field: 'BANGER_LOG_LEVEL' },
+  });
+}

@@ -1,0 +1,57 @@
+import { parseSize } from '../base/size.ts';
+import type { VmShape } from '../protocol/vm.ts';
+
+/** Where a default came from: the user's file, the size of this host, or our own floor. */
+export type Provenance = 'config' | 'auto' | 'builtin';
+
+/** A default and where it came from. */
+export interface VmDefault {
+  value: number;
+  from: Provenance;
+}
+
+/** One default for each part of a shape. */
+export type VmDefaults = Readonly<Record<keyof VmShape, VmDefault>>;
+
+/** Size of this host. */
+export interface HostSize {
+  cpuCount: number;
+  memoryMib: number;
+}
+
+const FLOOR_VCPU = 2;
+const CEILING_VCPU = 4;
+const FLOOR_MEMORY_MIB = 2048;
+const CEILING_MEMORY_MIB = 8192;
+const DISK_BYTES = parseSize('8G', 'disk size');
+
+/**
+ * Defaults of a VM's shape: the config file, else a quarter of the CPUs (at most 4) and an eighth of the memory (at most 8 GiB),
+ * else 2 vCPUs and 2,048 MiB where the host has that much; disks are 8 GiB.
+ */
+export function vmDefaults(configured: Partial<VmShape>, host: HostSize): VmDefaults {
+  const pick = (field: keyof VmShape, other: VmDefault): VmDefault => {
+    const value = configured[field];
+    return value === undefined ? other : { value, from: 'config' };
+  };
+  return {
+    vcpuCount: pick(
+      'vcpuCount',
+      share(host.cpuCount / 4, { floor: Math.min(FLOOR_VCPU, host.cpuCount), ceiling: CEILING_VCPU }),
+    ),
+    memoryMib: pick(
+      'memoryMib',
+      share(host.memoryMib / 8, {
+        floor: Math.min(FLOOR_MEMORY_MIB, Math.floor(host.memoryMib / 2)),
+        ceiling: CEILING_MEMORY_MIB,
+      }),
+    ),
+    diskSizeBytes: pick('diskSizeBytes', { value: DISK_BYTES, from: 'builtin' }),
+    systemOverlaySizeBytes: pick('systemOverlaySizeBytes', { value: DISK_BYTES, from: 'builtin' }),
+  };
+}
+
+function share(part: number, { floor, ceiling }: { floor: number; ceiling: number }): VmDefault {
+  const value = Math.min(Math.floor(part), ceiling);
+  return value >= floor ? { value, from: 'auto' } : { value: floor, from: 'builtin' };
+}

@@ -1,0 +1,81 @@
+import { AppError } from '../../base/errors.ts';
+import { formatSize } from '../../base/size.ts';
+import type { VmShape } from '../../protocol/vm.ts';
+
+/** What one VM may have, besides what the host sets: below, the guest does not boot or is of no use. */
+export const MIN_MEMORY_MIB = 128;
+export const MAX_VCPU_COUNT = 64;
+export const MIN_DISK_BYTES = 64 * 2 ** 20;
+export const MAX_DISK_BYTES = 4 * 2 ** 40;
+
+/** The limits that this host sets. */
+export interface HostLimits {
+  cpuCount: number;
+  memoryMib: number;
+}
+
+/**
+ * Fills the missing parts of a shape from `defaults` and checks all of it.
+ *
+ * @throws {AppError} VM_SHAPE_INVALID naming every bad field and what it may be.
+ */
+export function resolveShape(
+  given: { [K in keyof VmShape]?: VmShape[K] | undefined },
+  { defaults, host }: { defaults: VmShape; host: HostLimits },
+): VmShape {
+  const shape: VmShape = {
+    vcpuCount: given.vcpuCount ?? defaults.vcpuCount,
+    memoryMib: given.memoryMib ?? defaults.memoryMib,
+    diskSizeBytes: given.diskSizeBytes ?? defaults.diskSizeBytes,
+    systemOverlaySizeBytes: given.systemOverlaySizeBytes ?? defaults.systemOverlaySizeBytes,
+  };
+  const problems = [
+    range('vcpu', shape.vcpuCount, {
+      min: 1,
+      max: Math.min(MAX_VCPU_COUNT, host.cpuCount),
+      show: String,
+      why: `this host has ${host.cpuCount} CPUs`,
+    }),
+    range('memory', shape.memoryMib, {
+      min: MIN_MEMORY_MIB,
+      max: host.memoryMib,
+      show: (n) => `${n} MiB`,
+      why: `this host has ${host.memoryMib} MiB`,
+    }),
+    range('disk-size', shape.diskSizeBytes, { min: MIN_DISK_BYTES, max: MAX_DISK_BYTES, show: formatSize }),
+    range('system-overlay-size', shape.systemOverlaySizeBytes, {
+      min: MIN_DISK_BYTES,
+      max: MAX_DISK_BYTES,
+      show: formatSize,
+    }),
+  ].filter((p) => p !== undefined);
+  if (problems.length > 0) {
+    throw new AppError('VM_SHAPE_INVALID', problems.map((p) => p.message).join('; '), {
+      hint: problems.map((p) => p.allowed).join('; '),
+      details: { fields: problems.map((p) => p.field) },
+    });
+  }
+  return shape;
+}
+
+interface Range {
+  min: number;
+  max: number;
+  show: (value: number) => string;
+  /** why the maximum is what it is */
+  why?: string;
+}
+
+function range(
+  field: string,
+  value: number,
+  { min, max, show, why }: Range,
+): { field: string; message: string; allowed: string } | undefined {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return undefined;
+  const reason = value > max && why ? `more than allowed: ${why}` : 'out of range';
+  return {
+    field,
+    message: `Cannot use ${field} ${show(value)}: ${reason}`,
+    allowed: `${field} may be ${show(min)} to ${show(max)}`,
+  };
+}
