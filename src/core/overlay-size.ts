@@ -39,7 +39,13 @@ export interface OverlaySize {
  * @throws {AppError} IMAGE_SIZE_UNSUPPORTED when the image is not a whole number of 4 KiB blocks up to 16 TiB; SIZE_INVALID when the free space
  * is not a whole number of bytes up to 16 TiB.
  */
-export function overlaySize({ imageBytes, freeBytes }: { imageBytes: number; freeBytes: number }): OverlaySize {
+export function overlaySize({
+  imageBytes,
+  freeBytes,
+}: {
+  imageBytes: number;
+  freeBytes: number;
+}): OverlaySize {
   if (!isUpTo(imageBytes, MAX_BYTES) || imageBytes === 0 || imageBytes % CHUNK_BYTES !== 0) {
     throw new AppError(
       'IMAGE_SIZE_UNSUPPORTED',

@@ -1,7 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, isErrno } from '../../../base/errors.ts';
-import { type ListedModule, loadOrder, moduleName, parseModulesBuiltin, parseModulesDep } from './modules-dep.ts';
+import {
+  type ListedModule,
+  loadOrder,
+  moduleName,
+  parseModulesBuiltin,
+  parseModulesDep,
+} from './modules-dep.ts';
 
 /**
  * What a boot needs, in the order in which it is needed; the agent loads what it has no device for not at all. A new device of the VM
@@ -43,14 +49,20 @@ export async function bootModules({
   const listed = parseModulesDep(await readList(join(modulesDir, 'modules.dep'), release));
   const builtin = parseModulesBuiltin(await readList(join(modulesDir, 'modules.builtin'), release));
   const has = (name: string): boolean => builtin.has(moduleName(name)) || listed.has(moduleName(name));
-  const missing = BOOT_MODULES.filter(({ name, need }) => need === 'required' && !has(name)).map(({ name }) => name);
+  const missing = BOOT_MODULES.filter(({ name, need }) => need === 'required' && !has(name)).map(
+    ({ name }) => name,
+  );
   const buses = BOOT_MODULES.filter(({ need }) => need === 'bus').map(({ name }) => name);
   const lacks = [...missing, ...(buses.some(has) ? [] : [buses.join(' or ')])];
   if (lacks.length > 0) {
-    throw new AppError('KERNEL_MODULES_MISSING', `Cannot boot kernel "${release}": it has no ${lacks.join(', ')}`, {
-      hint: 'use a kernel that has these built in or as modules',
-      details: { release, missing: lacks },
-    });
+    throw new AppError(
+      'KERNEL_MODULES_MISSING',
+      `Cannot boot kernel "${release}": it has no ${lacks.join(', ')}`,
+      {
+        hint: 'use a kernel that has these built in or as modules',
+        details: { release, missing: lacks },
+      },
+    );
   }
   const wanted = BOOT_MODULES.map(({ name }) => name).filter((name) => !builtin.has(name));
   return loadOrder(listed, wanted);
@@ -61,10 +73,14 @@ async function readList(path: string, release: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
-    throw new AppError('KERNEL_MODULES_MISSING', `Cannot find the modules of kernel "${release}": "${path}" does not exist`, {
-      hint: `run depmod for ${release}, or get the kernel again`,
-      details: { release, path },
-      cause: error,
-    });
+    throw new AppError(
+      'KERNEL_MODULES_MISSING',
+      `Cannot find the modules of kernel "${release}": "${path}" does not exist`,
+      {
+        hint: `run depmod for ${release}, or get the kernel again`,
+        details: { release, path },
+        cause: error,
+      },
+    );
   }
 }

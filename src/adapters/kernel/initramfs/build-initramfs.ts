@@ -48,12 +48,14 @@ export async function buildInitramfs(
 
 async function initramfsEntries({ agentPath, modulesDir, release }: InitramfsSource): Promise<CpioEntry[]> {
   const modules = await bootModules({ modulesDir, release });
-  const files = modules.map(async ({ name, path }): Promise<CpioEntry> => ({
-    type: 'file',
-    path: `modules/${name}.ko`,
-    mode: 0o644,
-    content: await readModuleFile(join(modulesDir, path)),
-  }));
+  const files = modules.map(
+    async ({ name, path }): Promise<CpioEntry> => ({
+      type: 'file',
+      path: `modules/${name}.ko`,
+      mode: 0o644,
+      content: await readModuleFile(join(modulesDir, path)),
+    }),
+  );
   const order = modules.map(({ name }) => `${name}.ko\n`).join('');
   return [
     { type: 'file', path: 'init', mode: 0o755, content: await readFile(agentPath) },

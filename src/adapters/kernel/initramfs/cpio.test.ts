@@ -65,7 +65,11 @@ test('writeCpio() gives the same bytes in whatever order the entries come', () =
 test('writeCpio() keeps every name, mode and byte', () => {
   const name = fc.stringMatching(/^[ -.0-~é日]{1,40}$/u).filter((text) => text !== '.' && text !== '..');
   const files = fc.uniqueArray(
-    fc.record({ path: name, mode: fc.integer({ min: 0, max: 0o7777 }), content: fc.uint8Array({ maxLength: 40 }) }),
+    fc.record({
+      path: name,
+      mode: fc.integer({ min: 0, max: 0o7777 }),
+      content: fc.uint8Array({ maxLength: 40 }),
+    }),
     { selector: (file) => file.path, maxLength: 8 },
   );
   fc.assert(
@@ -87,7 +91,17 @@ test('writeCpio() keeps every name, mode and byte', () => {
 });
 
 test('writeCpio() refuses names the kernel would unpack elsewhere or not at all', () => {
-  for (const path of ['/init', '../init', 'a/../b', 'a//b', '', '.', 'a\0b', 'TRAILER!!!', 'no-such-folder/file']) {
+  for (const path of [
+    '/init',
+    '../init',
+    'a/../b',
+    'a//b',
+    '',
+    '.',
+    'a\0b',
+    'TRAILER!!!',
+    'no-such-folder/file',
+  ]) {
     const entry: CpioEntry = { type: 'file', path, mode: 0o644, content: new Uint8Array() };
     assert.throws(() => writeCpio([entry]), BugError, JSON.stringify(path));
   }

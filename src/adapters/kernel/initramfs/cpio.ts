@@ -40,7 +40,10 @@ function checkPaths(sorted: readonly CpioEntry[]): void {
   for (const { path, type } of sorted) {
     const steps = path.split('/');
     const isPlain = steps.every((step) => step !== '' && step !== '.' && step !== '..');
-    invariant(isPlain && !path.includes('\0') && path !== TRAILER, `cannot archive the name ${JSON.stringify(path)}`);
+    invariant(
+      isPlain && !path.includes('\0') && path !== TRAILER,
+      `cannot archive the name ${JSON.stringify(path)}`,
+    );
     invariant(path !== before, `cannot archive ${JSON.stringify(path)} twice`);
     invariant(directories.has(steps.slice(0, -1).join('/')), `no folder entry for ${JSON.stringify(path)}`);
     if (type === 'directory') directories.add(path);

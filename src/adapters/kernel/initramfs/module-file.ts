@@ -14,10 +14,14 @@ const MAX_MODULE_BYTES = 64 * 2 ** 20;
  */
 export async function readModuleFile(path: string): Promise<Buffer> {
   if (path.endsWith('.xz')) {
-    throw new AppError('KERNEL_MODULES_COMPRESSED', `Cannot use "${path}": modules packed with xz are not supported`, {
-      hint: `unpack the modules with "unxz" and run depmod, or use a kernel with plain, gzip or zstd modules`,
-      details: { path },
-    });
+    throw new AppError(
+      'KERNEL_MODULES_COMPRESSED',
+      `Cannot use "${path}": modules packed with xz are not supported`,
+      {
+        hint: `unpack the modules with "unxz" and run depmod, or use a kernel with plain, gzip or zstd modules`,
+        details: { path },
+      },
+    );
   }
   const content = await unpack(path);
   if (!isWholeElf(content)) {
@@ -52,6 +56,10 @@ async function unpack(path: string): Promise<Buffer> {
 function isWholeElf(content: Buffer): boolean {
   if (content.length < 64 || content.readUInt32BE(0) !== 0x7f454c46) return false;
   // Elf64_Ehdr of elf(5), little-endian as on all architectures we run: e_shoff, e_shentsize, e_shnum.
-  const [sections, entryBytes, count] = [content.readBigUInt64LE(40), content.readUInt16LE(58), content.readUInt16LE(60)];
+  const [sections, entryBytes, count] = [
+    content.readBigUInt64LE(40),
+    content.readUInt16LE(58),
+    content.readUInt16LE(60),
+  ];
   return sections > 0n && count > 0 && sections + BigInt(entryBytes * count) <= BigInt(content.length);
 }

@@ -23,7 +23,11 @@ test('parseModulesDep() reads names, paths and what each needs', () => {
 
 test('parseModulesDep() refuses other lines and paths out of the folder', () => {
   for (const text of ['no colon', '/lib/a.ko:', '../a.ko:', 'a.ko: ../b.ko', 'a.txt:', ': a.ko', 'a.ko: b']) {
-    assert.throws(() => parseModulesDep(text), (error) => isAppError(error, 'KERNEL_MODULES_DAMAGED'), text);
+    assert.throws(
+      () => parseModulesDep(text),
+      (error) => isAppError(error, 'KERNEL_MODULES_DAMAGED'),
+      text,
+    );
   }
 });
 
@@ -53,7 +57,10 @@ test('loadOrder() keeps every need before its dependent, for any modules', () =>
         const needed = list.filter((n) => n < i).map((n) => `dir/m-${n}.ko`);
         return `dir/m-${i}.ko: ${needed.join(' ')}`;
       });
-      const order = loadOrder(parseModulesDep(lines.join('\n')), wanted.map((n) => `m_${n}`));
+      const order = loadOrder(
+        parseModulesDep(lines.join('\n')),
+        wanted.map((n) => `m_${n}`),
+      );
       const seen = new Set<string>();
       for (const module of order) {
         assert.ok(module.needs.every((name) => seen.has(name)));
@@ -71,7 +78,8 @@ test('parseModulesDep() takes any text or throws an AppError', () => {
     fc.property(fc.array(line), (lines) => {
       try {
         const modules = parseModulesDep(lines.join('\n'));
-        for (const { path } of modules.values()) assert.ok(!path.startsWith('/') && !path.split('/').includes('..'));
+        for (const { path } of modules.values())
+          assert.ok(!path.startsWith('/') && !path.split('/').includes('..'));
       } catch (error) {
         assert.ok(error instanceof AppError);
       }
@@ -80,7 +88,10 @@ test('parseModulesDep() takes any text or throws an AppError', () => {
 });
 
 test('parseModulesBuiltin() gives the names', () => {
-  assert.deepEqual(parseModulesBuiltin('kernel/fs/ext4/ext4.ko\nkernel/lib/crc-t10dif.ko\n'), new Set(['ext4', 'crc_t10dif']));
+  assert.deepEqual(
+    parseModulesBuiltin('kernel/fs/ext4/ext4.ko\nkernel/lib/crc-t10dif.ko\n'),
+    new Set(['ext4', 'crc_t10dif']),
+  );
 });
 
 test('moduleName() drops folders and suffixes', () => {

@@ -14,7 +14,10 @@ const FILE_SUFFIX = /\.ko(\.(gz|xz|zst))?$/;
 
 /** The kernel's name of the module in a file: `kernel/drivers/md/dm-mod.ko.xz` is `dm_mod`. */
 export function moduleName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1).replace(FILE_SUFFIX, '').replaceAll('-', '_');
+  return path
+    .slice(path.lastIndexOf('/') + 1)
+    .replace(FILE_SUFFIX, '')
+    .replaceAll('-', '_');
 }
 
 /**
@@ -28,8 +31,12 @@ export function parseModulesDep(text: string): Map<string, ListedModule> {
     if (line.trim() === '') continue;
     const colon = line.indexOf(':');
     const path = line.slice(0, Math.max(colon, 0));
-    const needed = line.slice(colon + 1).split(' ').filter(Boolean);
-    if (!(isModulePath(path) && needed.every(isModulePath))) throw damaged(`line ${index + 1} of modules.dep is not understood`);
+    const needed = line
+      .slice(colon + 1)
+      .split(' ')
+      .filter(Boolean);
+    if (!(isModulePath(path) && needed.every(isModulePath)))
+      throw damaged(`line ${index + 1} of modules.dep is not understood`);
     modules.set(moduleName(path), { name: moduleName(path), path, needs: needed.map(moduleName) });
   }
   return modules;

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createGuestConnector } from '../../../src/adapters/guest/connector.ts';
+import { qemuArgv } from '../../../src/adapters/vmm/qemu/argv.ts';
+import { hostTscKhz } from '../../../src/adapters/vmm/qemu/boot-args.ts';
+import { qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
+import { runtimeFiles } from '../../../src/adapters/vmm/qemu/runtime-files.ts';
+import { type Abortable, withDeadline } from '../../../src/base/abort.ts';
+import { abortable } from '../../../src/base/async.ts';
+import { isErrno } from '../../../src/base/errors.ts';
+import { exec } from '../../../src/base/exec.ts';
+import type { GuestAgent } from '../../../src/core/ports/guest.ts';
+import type { StoredKernel } from '../../../src/core/ports/images.ts';
+import type { DriveSpec } from '../../../src/core/ports/vmm.ts';
+import { GUEST_ARCH } from './kernel.ts';
+
+/** Enough for a boot, or for the end of one, on a busy host with emulation. */
+const BOOT_DEADLINE_MS = 120_000;
+
+/** What to boot, below the product's use cases: any drives, any kernel command line. */
+export interface BootRequest {
+  /** scratch folder; console.log and the VMM's sockets go here */
+  dir: string;
+  kernel: StoredKernel;
+  drives: readonly DriveSpec[];
+  bootArgs: readonly string[];
+}
+
+/** A VM under test. Disposing kills it. */
+export interface TestVm extends AsyncDisposable {
+  /** Waits for the agent; the caller disposes the link. */
+  connect(): Promise<GuestAgent>;
+  /** Waits until the VM ends by itself, and gives the lines of its console. */
+  ended(): Promise<string[]>;
+  /** Ends the VM as a power cut does. Idempotent. */
+  kill(): Promise<void>;
+}
+
+/** Boots a VM with the product's QEMU command line. */
+export async function bootVm(request: BootRequest, { signal }: Abortable): Promise<TestVm> {
+  const runtimeDir = join(request.dir, `run-${randomBytes(3).toString('hex')}`);
+  await mkdir(runtimeDir, { mode: 0o700 });
+  const consoleLogPath = join(runtimeDir, 'console.log');
+  const stop = new AbortController();
+  const qemu = exec(await argvOf(request, { runtimeDir, consoleLogPath }), {
+    signal: AbortSignal.any([signal, stop.signal]),
+    graceMs: 0,
+  });
+  qemu.catch(() => {});
+  const kill = async (): Promise<void> => {
+    stop.abort();
+    await qemu.catch(() => {});
+  };
+  return {
+    connect: () =>
+      createGuestConnector().connect(
+        { kind: 'unix', path: runtimeFiles(runtimeDir).agentSocket },
+        { signal, helloDeadlineMs: BOOT_DEADLINE_MS },
+      ),
+    ended: async () => {
+      await withDeadline((deadline) => abortable(qemu, deadline), {
+        signal,
+        deadlineMs: BOOT_DEADLINE_MS,
+        what: 'the VM to end',
+      });
+      return await readLines(consoleLogPath);
+    },
+    kill,
+    [Symbol.asyncDispose]: kill,
+  };
+}
+
+async function argvOf(
+  { kernel, drives, bootArgs }: BootRequest,
+  logs: { runtimeDir: string; consoleLogPath: string },
+): Promise<[string, ...string[]]> {
+  const tscKhz = hostTscKhz(await readFile('/proc/cpuinfo', 'utf8'));
+  const spec = {
+    vmId: 'agent-boot-test',
+    vcpuCount: 2,
+    memoryMib: 256,
+    accelerator: 'tcg' as const,
+    bootSource: { ...kernel, bootArgs },
+    drives,
+    ...logs,
+    vmmLogPath: '/dev/null',
+  };
+  const host = { binary: qemuProgram(GUEST_ARCH), arch: GUEST_ARCH };
+  return qemuArgv(spec, tscKhz === undefined ? host : { ...host, tscKhz });
+}
+
+async function readLines(path: string): Promise<string[]> {
+  try {
+    return (await readFile(path, 'utf8')).split(/\r?\n/).filter(Boolean);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
