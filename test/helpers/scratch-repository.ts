@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { finished } from 'node:stream/promises';
 import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { createLogger } from '../../src/base/log.ts';
@@ -32,7 +31,14 @@ export function makeScratch(options: { maxHistoryBytes?: number } = {}): Scratch
   const home = join(dir, 'home');
   const tempDir = join(dir, 'temp');
   mkdirSync(home);
-  const env = { PATH: process.env['PATH'], HOME: home, GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C' };
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: home,
+    GIT_CONFIG_NOSYSTEM: '1',
+    LC_ALL: 'C',
+    // git's own switch for its tests: on a busy disk, waiting for it is most of the time.
+    GIT_TEST_FSYNC: '0',
+  };
   const logged: string[] = [];
   const log = createLogger((line) => logged.push(line), { level: 'debug' });
   const userGitDir = join(home, '.config', 'git');
@@ -83,8 +89,12 @@ export async function sendTo(
   const ended = once(tar, 'close');
   // GNU tar is done at the end-of-archive mark, which comes before the end of the stream.
   tar.stdin.on('error', () => {});
-  packed.tar.pipe(tar.stdin);
-  await finished(packed.tar);
+  for await (const chunk of packed.tar) {
+    if (tar.stdin.writable && !tar.stdin.write(chunk)) {
+      await Promise.race([new Promise((resolve) => tar.stdin.once('drain', resolve)), ended]);
+    }
+  }
+  tar.stdin.end();
   await packed.done;
   assert.deepEqual(await ended, [0, null]);
   return { guest, summary: packed.summary };

@@ -105,7 +105,7 @@ export function promisorRemote(host: readonly ConfigEntry[]): string | undefined
   const named = configValue(host, 'extensions.partialclone');
   if (named !== undefined) return named;
   const promisor = host.findLast(({ key }) => /^remote\..+\.promisor$/s.test(key));
-  return promisor && configValue(host, promisor.key) !== 'false'
+  return promisor && !/^(false|no|off|0|)$/i.test(promisor.value ?? 'true')
     ? splitConfigKey(promisor.key).subsection
     : undefined;
 }

@@ -16,6 +16,9 @@ export const CUT_DEPTH = 50;
 /** Counting the objects of a history takes longer than sending it would be worth; then it counts as too large. */
 const MEASURE_DEADLINE_MS = 10_000;
 
+/** A store this many times the limit is not counted: it is rare that HEAD's history is so small a part, and counting takes minutes there. */
+const SURELY_TOO_LARGE = 4;
+
 /** Which part of the host's history a guest gets. */
 export interface HistoryPlan {
   refs: readonly Ref[];
@@ -133,6 +136,7 @@ async function isTooLarge(
   const { stdout } = await repository.git.run(['count-objects', '-v'], { signal });
   const stored = storedBytes(stdout.toString('utf8'));
   if (stored !== undefined && stored <= maxHistoryBytes) return false;
+  if (stored !== undefined && stored > SURELY_TOO_LARGE * maxHistoryBytes) return true;
   const bytes = await measureHistory(staged, { tips, signal });
   return bytes === undefined || bytes > maxHistoryBytes;
 }

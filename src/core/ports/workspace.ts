@@ -7,7 +7,7 @@ export interface PackedWorkspace {
   summary: WorkspaceSummary;
   /** tar of the working tree's tracked files and a `.git` with enough history */
   tar: Readable;
-  /** rejects when the tar could not be finished; await it after the stream's end */
+  /** rejects, as the stream does, when the tar could not be finished: WORKSPACE_TAR_FAILED, WORKSPACE_GIT_FAILED */
   done: Promise<void>;
 }
 
@@ -16,7 +16,8 @@ export interface WorkspaceSource {
   /**
    * Checks that `path` is in a working tree that can be sent, and counts.
    *
-   * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_SUBMODULES, WORKSPACE_GIT_FAILED
+   * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_SUBMODULES, WORKSPACE_GIT_FAILED,
+   *   WORKSPACE_GIT_MISSING, WORKSPACE_TAR_MISSING
    */
   inspect(path: string, options: Abortable): Promise<WorkspaceSummary>;
   /** Starts packing; disposing ends it and removes its temporary files. Errors as {@link inspect}. */

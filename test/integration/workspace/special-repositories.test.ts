@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -14,7 +16,19 @@ import {
 /** A repository of `count` commits, one file each, on `main`. */
 function withCommits(scratch: Scratch, name: string, count: number, ...initArgs: string[]): string {
   const root = scratch.init(name, ...initArgs);
-  for (let at = 1; at <= count; at += 1) commit(scratch, root, `file${at}`);
+  const data = (content: string): string => `data ${content.length}\n${content}\n`;
+  const stream = Array.from({ length: count }, (_, index) => `file${index + 1}`).map(
+    (file, index) =>
+      `commit refs/heads/main\ncommitter A U Thor <author@example.com> ${1.5e9 + index} +0000\n${data(`add ${file}`)}` +
+      `M 100644 inline ${file}\n${data(`content of ${file}\n`)}`,
+  );
+  const ran = spawnSync('git', ['fast-import', '--quiet'], {
+    cwd: root,
+    env: scratch.env,
+    input: stream.join(''),
+  });
+  assert.equal(ran.status, 0, ran.stderr.toString());
+  scratch.git(root, 'reset', '-q', '--hard');
   return root;
 }
 
@@ -126,6 +140,23 @@ test('a split index with an untracked cache, and one of version 4', async () => 
   assertSameToGit(scratch, root, four.guest);
 });
 
+test('an index that a file system monitor keeps is compared with the files all the same', async () => {
+  using scratch = makeScratch();
+  const root = withCommits(scratch, 'repo', 2);
+  const monitor = join(scratch.dir, 'monitor');
+  writeFileSync(monitor, "#!/bin/sh\nprintf 'token\\0'\n", { mode: 0o755 });
+  scratch.git(root, 'config', 'core.fsmonitor', monitor);
+  scratch.git(root, 'update-index', '--fsmonitor');
+  scratch.git(root, 'status');
+  scratch.git(root, 'status');
+  assert.ok(readFileSync(join(root, '.git/index'), 'latin1').includes('FSMN'));
+  put(root, 'file1', 'the monitor does not tell\n');
+  rmSync(join(root, 'file2'));
+  const { guest } = await sendTo(scratch, root);
+  assert.equal(readFileSync(join(guest, '.git/index'), 'latin1').includes('FSMN'), false);
+  assert.equal(scratch.git(guest, 'status', '--porcelain').toString(), ' M file1\n D file2\n');
+});
+
 test('files that git was told not to look at are sent as they are', async () => {
   using scratch = makeScratch();
   const root = withCommits(scratch, 'repo', 5);
@@ -188,28 +219,32 @@ test('a partial clone is sent without fetching, and the guest knows that it is o
   scratch.git(guest, 'fsck');
 });
 
-test('a history above the limit is cut, and one that is just stored widely is not', async () => {
-  using scratch = makeScratch({ maxHistoryBytes: 20_000 });
-  const root = withCommits(scratch, 'repo', 70);
-  scratch.git(root, 'tag', 'old', 'HEAD~60');
-  scratch.git(root, 'tag', '-a', '-m', 'x', 'new', 'HEAD~3');
-  put(root, 'file1', 'edited\n');
-  const { guest, summary } = await sendTo(scratch, root, 'guest1');
-  assert.equal(summary.historyDepth, 50);
-  assert.equal(text(scratch.git(guest, 'rev-list', '--count', 'HEAD')), '50');
-  assert.equal(text(scratch.git(guest, 'tag')), 'new');
-  assertSameToGit(scratch, root, guest, { hasHistory: false });
-  scratch.git(guest, 'fsck', '--strict');
-  scratch.git(guest, 'commit', '-q', '-a', '-m', 'goes on');
+test('a history above the limit is cut, whether it has to be counted or not', async () => {
+  // The store takes some 20 KB.
+  for (const maxHistoryBytes of [1_000, 10_000]) {
+    using scratch = makeScratch({ maxHistoryBytes });
+    const root = withCommits(scratch, 'repo', 70);
+    scratch.git(root, 'tag', 'old', 'HEAD~60');
+    scratch.git(root, 'tag', '-a', '-m', 'x', 'new', 'HEAD~3');
+    put(root, 'file1', 'edited\n');
+    const { guest, summary } = await sendTo(scratch, root);
+    assert.equal(summary.historyDepth, 50);
+    assert.equal(text(scratch.git(guest, 'rev-list', '--count', 'HEAD')), '50');
+    assert.equal(text(scratch.git(guest, 'tag')), 'new');
+    assertSameToGit(scratch, root, guest, { hasHistory: false });
+    scratch.git(guest, 'fsck', '--strict');
+    scratch.git(guest, 'commit', '-q', '-a', '-m', 'goes on');
+  }
+});
 
-  using larger = makeScratch({ maxHistoryBytes: 20_000 });
-  const small = withCommits(larger, 'repo', 60);
-  larger.git(small, 'gc', '-q');
-  put(small, 'loose', Buffer.alloc(100_000, 'x'.repeat(999)));
-  larger.git(small, 'hash-object', '-w', '--stdin-paths', '--no-filters');
-  const whole = await sendTo(larger, small);
-  assert.equal(whole.summary.historyDepth, undefined);
-  assert.equal(text(larger.git(whole.guest, 'rev-list', '--count', 'HEAD')), '60');
+test('a large store whose branch has a small history is not cut', async () => {
+  using scratch = makeScratch({ maxHistoryBytes: 50_000 });
+  const root = withCommits(scratch, 'repo', 60);
+  put(root, 'elsewhere', randomBytes(100_000));
+  scratch.git(root, 'hash-object', '-w', 'elsewhere');
+  const { guest, summary } = await sendTo(scratch, root);
+  assert.equal(summary.historyDepth, undefined);
+  assert.equal(text(scratch.git(guest, 'rev-list', '--count', 'HEAD')), '60');
 });
 
 test('a packed repository with bitmaps gives what is only staged, too', async () => {
