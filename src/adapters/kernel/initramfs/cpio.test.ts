@@ -1,39 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { readCpio } from '../../../../test/support/read-cpio.ts';
 import { BugError } from '../../../base/errors.ts';
 import { exec } from '../../../base/exec.ts';
 import { type CpioEntry, writeCpio } from './cpio.ts';
 
 const encoder = new TextEncoder();
-
-interface ReadEntry {
-  path: string;
-  mode: number;
-  uid: number;
-  mtime: number;
-  rdev: string;
-  content: Buffer;
-}
-
-/** A reader of its own, written from the format's description and not from the writer. */
-function readCpio(archive: Buffer): ReadEntry[] {
-  const entries: ReadEntry[] = [];
-  for (let at = 0; ; ) {
-    assert.equal(archive.toString('latin1', at, at + 6), '070701');
-    const number = (index: number) =>
-      Number.parseInt(archive.toString('latin1', at + 6 + 8 * index, at + 14 + 8 * index), 16);
-    const nameEnd = at + 110 + number(11);
-    const path = archive.toString('utf8', at + 110, nameEnd - 1);
-    assert.equal(archive[nameEnd - 1], 0);
-    if (path === 'TRAILER!!!') return entries;
-    const start = Math.ceil(nameEnd / 4) * 4;
-    const content = archive.subarray(start, start + number(6));
-    const rdev = `${number(9)}:${number(10)}`;
-    entries.push({ path, mode: number(1), uid: number(2) + number(3), mtime: number(5), rdev, content });
-    at = Math.ceil((start + number(6)) / 4) * 4;
-  }
-}
 
 const EXAMPLE: readonly CpioEntry[] = [
   { type: 'file', path: 'init', mode: 0o755, content: encoder.encode('#!\n12345') },
