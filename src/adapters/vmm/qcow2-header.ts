@@ -12,7 +12,7 @@ export interface Qcow2Header {
 }
 
 /** The header without its optional parts. */
-export const QCOW2_HEADER_BYTES = 72;
+const QCOW2_HEADER_BYTES = 72;
 
 const MAGIC = 0x514649fb;
 /** QEMU itself takes no larger table of level 1 (`QCOW_MAX_L1_SIZE`). */

@@ -1,6 +1,13 @@
-import { writeFile } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { processesWith } from './fixture.ts';
+import { test } from 'node:test';
+import { createGuestConnector } from '../../../src/adapters/guest/connector.ts';
+import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
+import { agentGuest, createFakeVmDriver } from '../../support/fake-vm-driver.ts';
+import { newPlace, processesWith } from './fixture.ts';
 import { describeVmDriver } from './suite.ts';
 import { buildTestGuest } from './test-guest.ts';
 
@@ -10,7 +17,7 @@ describeVmDriver('fake', async (dir) => {
   await writeFile(boot.kernelPath, 'never read');
   await writeFile(boot.initrdPath, 'never read');
   return {
-    factory: { module: join(import.meta.dirname, 'drivers', 'fake.ts'), options: { guestPath } },
+    driver: { name: 'fake', cacheDir: join(dir, 'cache'), guestPath },
     dir,
     boot,
     accelerator: 'tcg',
@@ -23,4 +30,27 @@ describeVmDriver('fake', async (dir) => {
     },
     processes: () => processesWith('--socket', dir),
   };
+});
+
+test('the fake with the real agent as its guest is reached as a VM is', async (context) => {
+  const agentPath = join(import.meta.dirname, `../../../agent/bin/banger-agent-${linuxHostFacts().arch}`);
+  if (!existsSync(agentPath)) return context.skip('the agent is not built: npm run setup');
+  const dir = await mkdtemp(join(tmpdir(), 'vf-'));
+  const boot = { kernelPath: agentPath, initrdPath: agentPath, bootArgs: [] };
+  const { spec } = await newPlace({ dir, boot, accelerator: 'tcg' });
+  const signal = AbortSignal.timeout(30_000);
+  const vm = await createFakeVmDriver(agentGuest(agentPath)).start(spec, { signal });
+  {
+    await using agent = await createGuestConnector().connect(vm.guestEndpoint, {
+      signal,
+      helloDeadlineMs: 10_000,
+    });
+    assert.equal((await agent.health({ signal })).init, 'agent');
+    const { exit, stdout } = await agent.run({ argv: ['echo', 'hello'] }, { signal });
+    assert.deepEqual([exit, stdout.toString()], [{ code: 0 }, 'hello\n']);
+  }
+  await vm.kill();
+  await vm.exited;
+  assert.deepEqual(await processesWith('--socket', dir), []);
+  await rm(dir, { recursive: true });
 });

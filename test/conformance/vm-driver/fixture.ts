@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BootSource, VmDriver, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { BootSource, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { DriverOptions } from './drivers.ts';
 
 /** What a driver may lack; what it lacks is skipped with its reason. */
 export type Ability =
@@ -13,19 +14,9 @@ export type Ability =
   /** the guest can panic */
   | 'panic';
 
-/** How a driver is made, so that another process can make it too. */
-export interface DriverFactory {
-  /** module that exports `createDriver(options)` */
-  module: string;
-  options: Readonly<Record<string, unknown>>;
-}
-
-/** What `createDriver` of a {@link DriverFactory} looks like. */
-export type CreateDriver = (options: Readonly<Record<string, unknown>>) => VmDriver;
-
 /** All that the suite needs of a driver. */
 export interface DriverFixture {
-  factory: DriverFactory;
+  driver: DriverOptions;
   /** folder for everything that the suite makes */
   dir: string;
   boot: BootSource;
@@ -35,12 +26,6 @@ export interface DriverFixture {
   lacks: Partial<Readonly<Record<Ability, string>>>;
   /** pids of VMMs, of whatever VM, whose files are under `dir` */
   processes(): Promise<number[]>;
-}
-
-/** Makes a driver as a fresh daemon would. */
-export async function makeDriver({ module, options }: DriverFactory): Promise<VmDriver> {
-  const { createDriver } = (await import(module)) as { createDriver: CreateDriver };
-  return createDriver(options);
 }
 
 /** Pids of processes that have `flag` and a path under `dir` among their arguments. */
@@ -64,7 +49,11 @@ export interface VmPlace {
 }
 
 /** The spec of a new VM without drives, its folders made. */
-export async function newPlace({ dir, boot, accelerator }: DriverFixture): Promise<VmPlace> {
+export async function newPlace({
+  dir,
+  boot,
+  accelerator,
+}: Pick<DriverFixture, 'dir' | 'boot' | 'accelerator'>): Promise<VmPlace> {
   const number = (await readdir(dir)).filter((name) => /^v\d+$/.test(name)).length;
   const vmId = String(number).padStart(12, '0');
   const vmDir = join(dir, `v${number}`);

@@ -8,14 +8,13 @@ import { hostTscKhz } from '../../../src/adapters/vmm/qemu/boot-args.ts';
 import { type ProbeBoot, reachesInitramfs } from '../../../src/adapters/vmm/qemu/probe-boot.ts';
 import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
 import { qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
-import { exec } from '../../../src/base/exec.ts';
 import { nullLog } from '../../../src/base/log.ts';
 import { findProgram, toolEnv } from '../../../src/base/programs.ts';
 import type { BootSource } from '../../../src/core/ports/vmm.ts';
 import { type DriverFixture, newPlace, processesWith, readOnlyFiles } from './fixture.ts';
+import { runTask } from './run-task.ts';
 import { buildTestGuest, testBootSource } from './test-guest.ts';
 
-const PROGRAMS = join(import.meta.dirname, 'programs');
 /** `nobody` of every distribution. */
 const ORDINARY_UID = 65534;
 
@@ -72,10 +71,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
 
   check('what a killed test boot left is removed by the next one', async (boot) => {
     const probe = await probeOf({ boot });
-    await exec([process.execPath, join(PROGRAMS, 'probe-and-die.ts'), JSON.stringify(probe)], {
-      ...limit(),
-      okCodes: [137],
-    });
+    await runTask('probeAndDie', probe, { okCodes: [137] });
     assert.equal((await processesWith('-pidfile', dir)).length, 1);
     assert.equal(await reachesInitramfs(probe, limit()), true);
   });
@@ -128,10 +124,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
     await mkdir(home);
     await chmod(dir, 0o755);
     const fixture: DriverFixture = {
-      factory: {
-        module: join(import.meta.dirname, 'drivers', 'qemu.ts'),
-        options: { cacheDir: join(home, 'cache') },
-      },
+      driver: { name: 'qemu', cacheDir: join(home, 'cache'), guestPath: 'unused' },
       dir: home,
       boot: await copied(boot, home),
       accelerator: 'tcg',
@@ -145,14 +138,12 @@ describe('QEMU on this host', { concurrency: false }, () => {
     const isRoot = process.getuid?.() === 0;
     if (isRoot)
       for (const path of [home, vmDir, spec.runtimeDir]) await chown(path, ORDINARY_UID, ORDINARY_UID);
-    const as = isRoot
+    const prefix = isRoot
       ? ['setpriv', `--reuid=${ORDINARY_UID}`, `--regid=${ORDINARY_UID}`, '--clear-groups']
       : [];
-    const task = JSON.stringify({ factory: fixture.factory, spec, request });
-    const [program, ...args] = [...as, process.execPath, join(PROGRAMS, 'boot-and-ask.ts'), task];
-    const { stdout } = await exec([program as string, ...args], limit());
-    const outcome = JSON.parse(stdout.toString());
-    assert.match(outcome.seen, /work:67108864:rw/);
+    const outcome = await runTask('bootAndAsk', { driver: fixture.driver, spec, request }, { prefix });
+    assert.ok(outcome);
+    assert.match(outcome.drives, /work:67108864:rw/);
     assert.match(outcome.status, /^Seccomp:\t2$/m);
     assert.match(outcome.status, /^CapEff:\t0+$/m);
     assert.match(outcome.status, new RegExp(`^Uid:\\t${isRoot ? ORDINARY_UID : process.getuid?.()}\\t`, 'm'));

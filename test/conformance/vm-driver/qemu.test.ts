@@ -11,10 +11,7 @@ describeVmDriver('qemu', async (dir) => {
   const boot = await testBootSource(dir, { guestPath, arch, signal });
   if (!boot) return 'no kernel is in the store: banger image build debian-bookworm';
   return {
-    factory: {
-      module: join(import.meta.dirname, 'drivers', 'qemu.ts'),
-      options: { cacheDir: join(dir, 'cache') },
-    },
+    driver: { name: 'qemu', cacheDir: join(dir, 'cache'), guestPath },
     dir,
     boot,
     accelerator: 'tcg',

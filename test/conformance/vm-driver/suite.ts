@@ -6,18 +6,12 @@ import { after, before, describe, test } from 'node:test';
 import { isAppError } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/exec.ts';
 import type { DriveSpec, RunningVm, VmDriver, VmSpec } from '../../../src/core/ports/vmm.ts';
-import {
-  type Ability,
-  type DriverFixture,
-  makeDriver,
-  newPlace,
-  readOnlyFiles,
-  type VmPlace,
-} from './fixture.ts';
+import { makeDriver } from './drivers.ts';
+import { type Ability, type DriverFixture, newPlace, readOnlyFiles, type VmPlace } from './fixture.ts';
+import { runTask } from './run-task.ts';
 import { askGuest, tellGuest } from './test-guest.ts';
 
 const MIB = 2 ** 20;
-const PROGRAMS = join(import.meta.dirname, 'programs');
 
 /**
  * The suite that every VM driver passes, against real VMs where the driver has them. `makeFixture` is given a scratch folder; when it
@@ -43,7 +37,7 @@ export function describeVmDriver(
         return;
       }
       fixture = made;
-      driver = await makeDriver(made.factory);
+      driver = makeDriver(made.driver);
     });
 
     after(async () => {
@@ -120,10 +114,11 @@ export function describeVmDriver(
 
     check('a VM outlives the process that started it, and another takes it over', [], async (fixture) => {
       const { spec } = await newPlace(fixture);
-      const printed = await runProgram('start-and-die.ts', { factory: fixture.factory, spec }, [137]);
-      const later = await makeDriver(fixture.factory);
+      const vmm = await runTask('startAndDie', { driver: fixture.driver, spec }, { okCodes: [137] });
+      const later = makeDriver(fixture.driver);
       const vm = await later.adopt(spec, limit());
-      assert.deepEqual(vm?.vmm, JSON.parse(printed));
+      assert.ok(vmm);
+      assert.deepEqual(vm?.vmm, vmm);
       assert.ok(vm);
       assert.equal(await ask(vm, 'ping over', fixture), 'over');
       await vm.kill();
@@ -135,9 +130,9 @@ export function describeVmDriver(
       [],
       async (fixture) => {
         const { spec } = await newPlace(fixture);
-        await runProgram('start-and-detach.ts', { factory: fixture.factory, spec });
+        await runTask('startAndDetach', { driver: fixture.driver, spec });
         assert.equal((await fixture.processes()).length, 1);
-        const later = await makeDriver(fixture.factory);
+        const later = makeDriver(fixture.driver);
         await later.killStray(spec);
         assert.deepEqual(await fixture.processes(), []);
         assert.deepEqual(await readdir(spec.runtimeDir), []);
@@ -304,24 +299,19 @@ export function describeVmDriver(
         if (why !== undefined || !fixture) return context.skip(why ?? 'there is no fixture');
         const { vmDir } = await newPlace(fixture);
         const fullDir = join(vmDir, 'full');
-        const inCache = {
-          ...fixture.factory,
-          options: { ...fixture.factory.options, cacheDir: join(fullDir, 'cache') },
-        };
+        const cacheDir = where === 'cache' ? join(fullDir, 'cache') : fixture.driver.cacheDir;
         const request = {
           ...(await readOnlyFiles(fixture)),
           dir: where === 'cache' ? join(vmDir, 'roomy') : join(fullDir, 'vm'),
           overlayBytes: 64 * MIB,
           diskSizeBytes: 64 * MIB,
         };
-        const task = { factory: where === 'cache' ? inCache : fixture.factory, request, fullDir };
-        const outcome = JSON.parse(
-          await runProgram('prepare-without-space.ts', task, [0], ['unshare', '-Urm']),
-        );
-        assert.equal(outcome.code, 'HOST_NO_SPACE', JSON.stringify(outcome));
-        assert.match(outcome.message, /^Cannot make .* in ".*": .* are free$/);
-        assert.equal(typeof outcome.details.freeBytes, 'number');
-        assert.deepEqual([outcome.left, outcome.leftInFull], [[], []]);
+        const task = { driver: { ...fixture.driver, cacheDir }, request, fullDir };
+        const outcome = await runTask('prepareWithoutSpace', task, { prefix: ['unshare', '-Urm'] });
+        assert.equal(outcome?.code, 'HOST_NO_SPACE', JSON.stringify(outcome));
+        assert.match(outcome.message ?? '', /^Cannot make .* in ".*": .* are free$/);
+        assert.equal(typeof outcome.details?.['freeBytes'], 'number');
+        assert.deepEqual(outcome.left, []);
       });
     }
 
@@ -367,17 +357,6 @@ async function eventually(holds: () => Promise<boolean>): Promise<void> {
     assert.ok(performance.now() < endsAt, 'waited 10 s in vain');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
-
-async function runProgram(
-  name: string,
-  task: unknown,
-  okCodes: readonly number[] = [0],
-  prefix: readonly string[] = [],
-): Promise<string> {
-  const [program, ...args] = [...prefix, process.execPath, join(PROGRAMS, name), JSON.stringify(task)];
-  const { stdout } = await exec([program as string, ...args], { ...limit(), okCodes });
-  return stdout.toString();
 }
 
 /** Why mount namespaces cannot be made here, if so. */

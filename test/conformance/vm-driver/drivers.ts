@@ -1,0 +1,30 @@
+import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
+import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
+import { nullLog } from '../../../src/base/log.ts';
+import type { VmDriver } from '../../../src/core/ports/vmm.ts';
+import { createFakeVmDriver } from '../../support/fake-vm-driver.ts';
+
+/** What a driver of the suite is made from; plain data, for another process makes the same driver from it. */
+export interface DriverOptions {
+  /** a key of {@link DRIVERS} */
+  name: string;
+  cacheDir: string;
+  /** the built test guest */
+  guestPath: string;
+}
+
+/** Every driver that the suite knows; a new one is a line here and a test file. */
+const DRIVERS: Readonly<Record<string, (options: DriverOptions) => VmDriver>> = {
+  qemu: ({ cacheDir }) =>
+    new QemuDriver({ cacheDir, facts: linuxHostFacts(), env: process.env, log: nullLog }),
+  // The test guest plays the agent.
+  fake: ({ guestPath }) =>
+    createFakeVmDriver({ guestArgv: (socketPath) => [guestPath, '--socket', socketPath] }),
+};
+
+/** Makes a driver as a fresh daemon would. */
+export function makeDriver(options: DriverOptions): VmDriver {
+  const make = DRIVERS[options.name];
+  if (!make) throw new Error(`no driver "${options.name}" in the suite's list`);
+  return make(options);
+}

@@ -1,0 +1,24 @@
+import { exec } from '../../../src/base/exec.ts';
+import type * as tasks from './tasks.ts';
+
+type Tasks = typeof tasks;
+
+/**
+ * Runs a function of tasks.ts in a process of its own and gives its result, which must be plain data; `undefined` when it was killed before
+ * it had one.
+ */
+export async function runTask<Name extends keyof Tasks>(
+  name: Name,
+  input: Parameters<Tasks[Name]>[0],
+  { prefix = [], okCodes = [0] }: { prefix?: readonly string[]; okCodes?: readonly number[] } = {},
+): Promise<Awaited<ReturnType<Tasks[Name]>> | undefined> {
+  const script = `
+    const tasks = await import(${JSON.stringify(import.meta.resolve('./tasks.ts'))});
+    const result = await tasks[${JSON.stringify(name)}](JSON.parse(process.argv[1]));
+    process.stdout.write(JSON.stringify(result));`;
+  const node = [process.execPath, '--input-type=module', '-e', script, '--', JSON.stringify(input)];
+  const [program, ...args] = [...prefix, ...node];
+  const signal = AbortSignal.timeout(90_000);
+  const { stdout } = await exec([program as string, ...args], { signal, okCodes });
+  return stdout.length === 0 ? undefined : JSON.parse(stdout.toString());
+}

@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ProbeBoot, reachesInitramfs } from '../../../src/adapters/vmm/qemu/probe-boot.ts';
+import { isAppError, isErrno } from '../../../src/base/errors.ts';
+import type { DriveRequest, VmmProcess, VmSpec } from '../../../src/core/ports/vmm.ts';
+import { type DriverOptions, makeDriver } from './drivers.ts';
+import { askGuest } from './test-guest.ts';
+
+// What tests do in a process of its own (run-task.ts): it is killed, has another user, or sees other mounts. A task gives what its process prints.
+
+/** A VM to be started with a driver. */
+export interface StartTask {
+  driver: DriverOptions;
+  spec: VmSpec;
+}
+
+/** Starts a VM; the process is killed at once after it has printed which. */
+export async function startAndDie({ driver, spec }: StartTask): Promise<VmmProcess> {
+  const { vmm } = await makeDriver(driver).start(spec, limit());
+  // After the result is out.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 20);
+  return vmm;
+}
+
+/** Starts a VM and lets go of it; the process ends by itself if nothing holds it. */
+export async function startAndDetach({ driver, spec }: StartTask): Promise<VmmProcess> {
+  const vm = await makeDriver(driver).start(spec, limit());
+  vm.detach();
+  vm.detach();
+  return vm.vmm;
+}
+
+/** What a boot with drives came to. */
+export interface BootFacts {
+  drives: string;
+  clock: string;
+  /** proc(5) /proc/PID/status of the VMM */
+  status: string;
+  isSessionLeader: boolean;
+}
+
+/** Makes drives, boots a VM on them, and asks its guest and the host's kernel what they see. */
+export async function bootAndAsk({
+  driver,
+  spec,
+  request,
+}: StartTask & { request: DriveRequest }): Promise<BootFacts> {
+  const made = makeDriver(driver);
+  const drives = await made.prepareDrives(request, limit());
+  const vm = await made.start({ ...spec, drives }, limit());
+  const facts = {
+    drives: await askGuest(vm.guestEndpoint.path, 'drives', limit()),
+    clock: await askGuest(vm.guestEndpoint.path, 'clock', limit()),
+    status: readFileSync(`/proc/${vm.vmm.pid}/status`, 'utf8'),
+    isSessionLeader: sessionOf(vm.vmm.pid) === vm.vmm.pid,
+  };
+  await vm.kill();
+  return facts;
+}
+
+function sessionOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3]);
+}
+
+/** Begins a test boot; the process is killed in the middle of it. */
+export async function probeAndDie(probe: ProbeBoot): Promise<boolean> {
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
+  return await reachesInitramfs(probe, limit());
+}
+
+/** What became of drives for which there was no space. */
+export interface NoSpaceOutcome {
+  code: string;
+  message?: string;
+  details?: Readonly<Record<string, unknown>> | undefined;
+  /** files that are left in the VM's folder and where it was full */
+  left: string[];
+}
+
+/** Prepares drives where the file system `fullDir` is full; needs a mount namespace of its own. */
+export async function prepareWithoutSpace({
+  driver,
+  request,
+  fullDir,
+}: {
+  driver: DriverOptions;
+  request: DriveRequest;
+  fullDir: string;
+}): Promise<NoSpaceOutcome> {
+  mkdirSync(fullDir, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k,mode=0700', 'tmpfs', fullDir]);
+  mkdirSync(request.dir, { recursive: true });
+  fill(fullDir);
+  const outcome = await makeDriver(driver)
+    .prepareDrives(request, limit())
+    .then(
+      () => ({ code: 'none' }),
+      (error: unknown) =>
+        isAppError(error)
+          ? { code: error.code, message: error.message, details: error.details }
+          : { code: String(error) },
+    );
+  const left = [request.dir, fullDir].flatMap((dir) => readdirSync(dir, { recursive: true }) as string[]);
+  return { ...outcome, left: left.filter((name) => /\.(qcow2|raw)/.test(name)) };
+}
+
+function fill(dir: string): void {
+  try {
+    for (let i = 0; ; i += 1) writeFileSync(join(dir, `filler-${i}`), Buffer.alloc(16 * 1024));
+  } catch (error) {
+    if (!isErrno(error, 'ENOSPC')) throw error;
+  }
+}
+
+function limit(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(60_000) };
+}
