@@ -45,8 +45,8 @@ const GUEST_START: Readonly<Record<string, number>> = {
   COMMAND_NOT_EXECUTABLE: 126,
 };
 
-/** True when the error says that the command line was wrong or refused, and nothing was begun. */
-export function isRefusal(error: unknown): boolean {
+/** The command line was wrong or refused, and nothing was begun. */
+function isRefusal(error: unknown): boolean {
   return isAppError(error) && (error.code.startsWith('USAGE_') || REFUSALS.has(error.code));
 }
 

@@ -31,6 +31,7 @@ const isShape = shapeOf<VmShape>({
   systemOverlaySizeBytes: isNumber,
 });
 
+/** A VM. */
 export const isVm: GuardOf<Vm> = shapeOf<Vm>({
   id: isText,
   name: isText,
@@ -54,8 +55,10 @@ export const isVm: GuardOf<Vm> = shapeOf<Vm>({
   updatedAt: isText,
 });
 
+/** Answer of `GET /v1/vms`. */
 export const isVmList: GuardOf<{ vms: Vm[] }> = shapeOf<{ vms: Vm[] }>({ vms: listOf(isVm) });
 
+/** An image. */
 export const isImage: GuardOf<Image> = shapeOf<Image>({
   name: isText,
   id: isText,
@@ -68,10 +71,12 @@ export const isImage: GuardOf<Image> = shapeOf<Image>({
   usedBy: listOf(isText),
 });
 
+/** Answer of `GET /v1/images`. */
 export const isImageList: GuardOf<{ images: Image[] }> = shapeOf<{ images: Image[] }>({
   images: listOf(isImage),
 });
 
+/** Answer of `GET /v1/kernels`. */
 export const isKernelList: GuardOf<{ kernels: Kernel[] }> = shapeOf<{ kernels: Kernel[] }>({
   kernels: listOf(
     shapeOf<Kernel>({
@@ -84,6 +89,7 @@ export const isKernelList: GuardOf<{ kernels: Kernel[] }> = shapeOf<{ kernels: K
   ),
 });
 
+/** Answer of `GET /v1/doctor`. */
 export const isDoctorReport: GuardOf<{ checks: DoctorCheck[] }> = shapeOf<{ checks: DoctorCheck[] }>({
   checks: listOf(
     shapeOf<DoctorCheck>({
@@ -95,6 +101,7 @@ export const isDoctorReport: GuardOf<{ checks: DoctorCheck[] }> = shapeOf<{ chec
   ),
 });
 
+/** Answer of `GET /v1/daemon`. */
 export const isDaemonStatus: GuardOf<DaemonStatus> = shapeOf<DaemonStatus>({
   pid: isNumber,
   version: isText,
@@ -118,14 +125,17 @@ const summaryFields = {
   historyDepth: optional(isNumber),
 };
 
+/** Answer of `POST /v1/workspaces/inspect`. */
 export const isWorkspaceSummary: GuardOf<WorkspaceSummary> = shapeOf<WorkspaceSummary>(summaryFields);
 
+/** Result of `POST /v1/vms/REF/workspace`. */
 export const isPreparedWorkspace: GuardOf<PreparedWorkspace> = shapeOf<PreparedWorkspace>({
   ...summaryFields,
   guestPath: isText,
   bytes: isNumber,
 });
 
+/** Body of a failed answer. */
 export const isErrorBody: GuardOf<ErrorBody> = shapeOf<ErrorBody>({
   code: isText,
   message: isText,

@@ -4,8 +4,11 @@ export type Guard = (value: unknown) => boolean;
 /** A check that also tells the compiler. */
 export type GuardOf<T> = (value: unknown) => value is T;
 
+/** A text. */
 export const isText: GuardOf<string> = (value) => typeof value === 'string';
+/** A number. */
 export const isNumber: GuardOf<number> = (value) => typeof value === 'number';
+/** `true` or `false`. */
 export const isTruth: GuardOf<boolean> = (value) => typeof value === 'boolean';
 
 /** An object that is not an array and not `null`. */

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { realpathSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
 import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
 import { fakeVm } from '../../support/fake-daemon.ts';
 
-const MAIN = realpathSync(join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts'));
-
 describe('the program banger', () => {
   let lab: CliLab;
+  let cli: BundledCli;
   const children = new Set<ChildProcess>();
 
+  before(async () => {
+    cli = await bundleCli();
+  });
+  after(() => cli[Symbol.dispose]());
   beforeEach(async () => {
     lab = await openCliLab();
     const vm = fakeVm({ name: 'web' });
@@ -25,13 +27,13 @@ describe('the program banger', () => {
   });
 
   const start = (argv: readonly string[]): ChildProcess => {
-    const child = spawn(process.execPath, [MAIN, ...argv], { env: lab.env, stdio: 'pipe' });
+    const child = spawn(process.execPath, [cli.path, ...argv], { env: lab.env, stdio: 'pipe' });
     children.add(child);
     return child;
   };
   /** Runs a bash line with `banger` in it. */
   const bash = async (line: string): Promise<{ status: number | null; stdout: string; stderr: string }> => {
-    const banger = `"${process.execPath}" "${MAIN}"`;
+    const banger = `"${process.execPath}" "${cli.path}"`;
     const child = spawn('bash', ['-c', line.replaceAll('banger', banger)], { env: lab.env, stdio: 'pipe' });
     children.add(child);
     child.stdin.end();

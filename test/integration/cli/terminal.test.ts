@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
 import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
 import { openTerminal, type Terminal } from '../../support/terminal.ts';
-
-const MAIN = realpathSync(join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts'));
 
 /** Prints the terminal's modes after the program, and how it ended. */
 const THEN_MODES = 'echo "status=$?"; stty -a | tr ";" "\\n"; echo modes-end';
@@ -16,8 +13,13 @@ const PROMPT = /[#$] $/;
 
 describe('banger in a terminal', () => {
   let lab: CliLab;
+  let cli: BundledCli;
   let terminal: Terminal | undefined;
 
+  before(async () => {
+    cli = await bundleCli();
+  });
+  after(() => cli[Symbol.dispose]());
   beforeEach(async () => {
     lab = await openCliLab();
   });
@@ -29,7 +31,7 @@ describe('banger in a terminal', () => {
 
   /** Starts a shell line with `banger` in it. */
   const open = (line: string, options: { cols?: number; rows?: number } = {}): Terminal => {
-    const banger = `"${process.execPath}" "${MAIN}"`;
+    const banger = `"${process.execPath}" "${cli.path}"`;
     const opened = openTerminal(['/bin/sh', '-c', line.replaceAll('banger', banger)], {
       env: { ...lab.env, BANGER_NO_PROGRESS: '' },
       ...options,

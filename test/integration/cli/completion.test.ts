@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
+import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
+import { fakeVm } from '../../support/fake-daemon.ts';
+
+const run = promisify(execFile);
+
+/** How each shell is asked what it would complete `line` to; one candidate a line. */
+const SHELLS: Readonly<Record<string, (line: string) => string[]>> = {
+  bash: (line) => [
+    '-c',
+    `source <(banger completion bash); COMP_WORDS=(${line.replace(/ $/, " ''")}); COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); _banger 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`,
+  ],
+  // Without a terminal there is no completion widget: what the function would describe is printed instead.
+  zsh: (line) => [
+    '-fc',
+    `autoload -U compinit; compinit -D; source <(banger completion zsh); _describe() { print -l -- "\${(@)\${(@P)2}%%:*}" }; _files() { print -l -- \${words[-1]}*(/) }; words=(${line.replace(/ $/, " ''")}); CURRENT=\${#words}; _banger; true`,
+  ],
+  fish: (line) => [
+    '-c',
+    `banger completion fish | source; complete -C '${line}' | string split -f1 \\t; true`,
+  ],
+};
+
+for (const [shell, argvFor] of Object.entries(SHELLS)) {
+  const path = ['/usr/bin', '/bin'].map((folder) => join(folder, shell)).find((file) => existsSync(file));
+
+  describe(`completion in ${shell}`, { skip: path ? false : `${shell} is not installed` }, () => {
+    let lab: CliLab;
+    let cli: BundledCli;
+
+    before(async () => {
+      lab = await openCliLab();
+      cli = await bundleCli();
+      for (const name of ['web', 'worker']) {
+        const vm = fakeVm({ name });
+        lab.daemon.vms.set(vm.id, vm);
+      }
+      const bin = join(lab.home, 'bin');
+      mkdirSync(bin);
+      mkdirSync(join(lab.home, 'folder'));
+      writeFileSync(join(bin, 'banger'), `#!/bin/sh\nexec "${process.execPath}" "${cli.path}" "$@"\n`, {
+        mode: 0o755,
+      });
+    });
+    after(async () => {
+      cli[Symbol.dispose]();
+      await lab[Symbol.asyncDispose]();
+    });
+
+    const candidates = async (line: string): Promise<string[]> => {
+      const env = { ...lab.env, PATH: `${join(lab.home, 'bin')}:${lab.env['PATH']}` };
+      const { stdout, stderr } = await run(path ?? '', argvFor(line), { env, cwd: lab.home });
+      assert.equal(stderr, '');
+      return stdout
+        .split('\n')
+        .filter((word) => word !== '')
+        .sort();
+    };
+
+    test('offers commands, options, live names and folders', async () => {
+      assert.deepEqual(await candidates('banger v'), ['version', 'vm']);
+      assert.deepEqual(await candidates('banger vm st'), ['start', 'stop']);
+      assert.deepEqual(await candidates('banger vm run --v'), ['--vcpu', '--verbose']);
+      assert.deepEqual(await candidates('banger vm show '), ['web', 'worker']);
+      assert.deepEqual(
+        (await candidates('banger vm run fol')).map((word) => word.replace(/\/$/, '')),
+        ['folder'],
+      );
+    });
+
+    test('offers nothing, and starts nothing, when no daemon runs', async () => {
+      await lab.daemon.die();
+      assert.deepEqual(await candidates('banger vm show '), []);
+      assert.equal(existsSync(join(lab.home, '.local', 'state')), false);
+    });
+  });
+}
