@@ -19,7 +19,7 @@ import { versionLine } from './render/version.ts';
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
   using interrupts = listenToInterrupts(io.signals);
   const isColored = (stream: { isTTY?: boolean }): boolean => stream.isTTY === true && !isColorOff(io.env);
-  const stdout = createSink(io.stdout, () => interrupts.end(new OutputClosedError()));
+  const stdout = createSink(io.stdout, interrupts.end);
   const stderr = createSink(io.stderr);
   const errorStyle = createStyle({ isColored: isColored(io.stderr) });
   const style = createStyle({ isColored: isColored(io.stdout) });

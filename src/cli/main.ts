@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { neverAborts } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
@@ -23,6 +23,15 @@ const io: CliIo = {
     return process.cwd();
   },
   signals: process,
+  lastWords(count) {
+    // proc(5): the words, each with a NUL behind it.
+    const bytes = readFileSync('/proc/self/cmdline');
+    const words: Buffer[] = [];
+    for (let at = 0, end = bytes.indexOf(0); end >= 0; at = end + 1, end = bytes.indexOf(0, at)) {
+      words.push(bytes.subarray(at, end));
+    }
+    return words.slice(words.length - count);
+  },
   onExit(listener) {
     process.on('exit', listener);
     return { [Symbol.dispose]: () => process.off('exit', listener) };

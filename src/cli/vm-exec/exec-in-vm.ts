@@ -1,4 +1,5 @@
 import type { CommandContext } from '../context.ts';
+import { bytesOfCommand } from '../guest-command.ts';
 import { runInGuest, statusOfExit } from '../session/run-session.ts';
 import type { ExecPlan } from './plan.ts';
 
@@ -12,7 +13,7 @@ export async function execInVm(plan: ExecPlan, context: CommandContext): Promise
     {
       vmId: vm.id,
       start: {
-        argv: plan.command,
+        argv: bytesOfCommand(plan.command, context.io),
         ...(Object.keys(plan.env).length > 0 ? { env: plan.env } : {}),
         ...(cwd === undefined ? {} : { cwd }),
         ...(plan.user === undefined ? {} : { user: plan.user }),

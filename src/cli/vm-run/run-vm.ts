@@ -3,6 +3,7 @@ import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import { resultOf } from '../../sdk/work.ts';
 import type { CommandContext } from '../context.ts';
+import { bytesOfCommand } from '../guest-command.ts';
 import { formatElapsed } from '../render/format.ts';
 import { runInGuest, statusOfExit } from '../session/run-session.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
@@ -108,7 +109,7 @@ function guestRunOf(
   { vm, guestPath, context }: { vm: Vm; guestPath: string | undefined; context: CommandContext },
 ): Parameters<typeof runInGuest>[1] {
   const start: ExecStart = {
-    argv: plan.command ?? LOGIN_SHELL,
+    argv: plan.command ? bytesOfCommand(plan.command, context.io) : LOGIN_SHELL,
     ...(guestPath === undefined ? {} : { cwd: guestPath }),
   };
   return {

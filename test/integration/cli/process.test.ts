@@ -100,6 +100,25 @@ describe('the program banger', () => {
     assert.equal(await exitOf(child), 4);
   });
 
+  test('gives the command the very bytes that were typed', async () => {
+    await bash("banger vm exec web -- printf %s $'caf\\xe9' 'é' ''");
+    assert.deepEqual(lab.daemon.guests[0]?.start.argv, [
+      'printf',
+      '%s',
+      { b64: Buffer.from('caf\xe9', 'latin1').toString('base64') },
+      'é',
+      '',
+    ]);
+  });
+
+  test('says that its output cannot be written, instead of losing it', async () => {
+    const { stdout, stderr } = await bash(
+      'banger vm exec web -- echo hi >/dev/full; echo $?; banger version >/dev/full; echo $?',
+    );
+    assert.equal(stdout, '125\n1\n');
+    assert.match(stderr, /^(banger: Cannot write the output\n {2}cause: ENOSPC: .*\n){2}$/);
+  });
+
   test('does not read stdin when there is none', async () => {
     const { status, stdout } = await bash('banger vm exec web -- cat <&-; echo $?');
     assert.deepEqual([status, stdout], [0, '0\n']);
