@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
-import { type Bench, openBench, openWorkshop, sh, WORK_BYTES, type Workshop } from './support/bench.ts';
+import { type Bench, openBench, openSmallWorkshop, sh, WORK_BYTES, type Workshop } from './support/bench.ts';
 import { checkExt4, makeExt4, makeSparse, SMALL_IMAGE_BYTES } from './support/small-image.ts';
 
 const MIB = 2 ** 20;
@@ -52,7 +52,7 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
   let workshop: Workshop;
 
   before(async () => {
-    workshop = await openWorkshop(await mkdtemp(join(tmpdir(), 'ab-')), { signal });
+    workshop = await openSmallWorkshop(await mkdtemp(join(tmpdir(), 'ab-')), { signal });
   });
   after(() => rm(workshop.dir, { recursive: true }));
 

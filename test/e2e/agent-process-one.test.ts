@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
-import { openBench, openWorkshop, sh, type Workshop } from './support/bench.ts';
+import { openBench, openSmallWorkshop, sh, type Workshop } from './support/bench.ts';
 import type { TestVm } from './support/boot-vm.ts';
 
 const DEADLINE_MS = 5 * 60_000;
@@ -14,7 +14,7 @@ suite('the agent as process 1 of an image without an init', { timeout: DEADLINE_
   let workshop: Workshop;
 
   before(async () => {
-    workshop = await openWorkshop(await mkdtemp(join(tmpdir(), 'ap-')), { signal });
+    workshop = await openSmallWorkshop(await mkdtemp(join(tmpdir(), 'ap-')), { signal });
   });
   after(() => rm(workshop.dir, { recursive: true }));
 

@@ -1,7 +1,10 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { readImage, resolveName } from '../../../src/adapters/image/image-files.ts';
+import { blobLink } from '../../../src/adapters/image/layout.ts';
 import type { Abortable } from '../../../src/base/abort.ts';
+import { processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
 import { overlaySize } from '../../../src/core/overlay-size.ts';
 import type { GuestAgent } from '../../../src/core/ports/guest.ts';
 import type { StoredKernel } from '../../../src/core/ports/images.ts';
@@ -13,14 +16,16 @@ import { findStaticBusybox, makeExt4, makeSmallImage, makeSparse, SMALL_IMAGE_BY
 /** Size that the work disk of a bench has at first. */
 export const WORK_BYTES = 64 * 2 ** 20;
 
-/** What all benches of a suite share: the kernel and the small image. */
+/** What all benches of a suite share. */
 export interface Workshop {
   dir: string;
-  kernel?: StoredKernel;
-  imagePath?: string;
+  kernel: StoredKernel | undefined;
+  image: { path: string; sizeBytes: number } | undefined;
+  /** why there is no image on this host */
+  whyNoImage: string;
 }
 
-/** The drives of one VM of the small image, and what boots them, again and again. */
+/** The drives of one VM, and what boots them, again and again. */
 export interface Bench {
   kernel: StoredKernel;
   /** path of a file of this bench: `overlay.img`, `work.ext4`, or any other */
@@ -32,34 +37,55 @@ export interface Bench {
 }
 
 /** Makes the small image in `dir`, when this host can. */
-export async function openWorkshop(dir: string, { signal }: Abortable): Promise<Workshop> {
+export async function openSmallWorkshop(dir: string, { signal }: Abortable): Promise<Workshop> {
   const [kernel, busybox] = await Promise.all([findKernel({ signal }), findStaticBusybox()]);
-  const imagePath = join(dir, 'small.ext4');
-  if (busybox) await makeSmallImage(imagePath, { scratchDir: dir, busybox, signal });
-  return { dir, ...(kernel ? { kernel } : {}), ...(busybox ? { imagePath } : {}) };
+  const path = join(dir, 'small.ext4');
+  if (busybox) await makeSmallImage(path, { scratchDir: dir, busybox, signal });
+  return {
+    dir,
+    kernel,
+    image: busybox ? { path, sizeBytes: SMALL_IMAGE_BYTES } : undefined,
+    whyNoImage: 'no statically linked busybox on this host (package busybox-static)',
+  };
+}
+
+/** Takes the product's image `name` from the store. */
+export async function openImageWorkshop(
+  dir: string,
+  { name, signal }: Abortable & { name: string },
+): Promise<Workshop> {
+  const { imagesDir } = resolvePaths(processEnvironment());
+  const id = await resolveName(imagesDir, name);
+  const stored = id && (await readImage(join(imagesDir, blobLink(id)), name));
+  return {
+    dir,
+    kernel: await findKernel({ signal }),
+    image: stored ? { path: stored.rootfsPath, sizeBytes: stored.sizeBytes } : undefined,
+    whyNoImage: `no image in the store: run "banger image build ${name}"`,
+  };
 }
 
 /** A bench with an empty work disk; skips the test, and says why, when this host cannot have one. */
 export async function openBench(
   t: TestContext,
-  { dir, kernel, imagePath }: Workshop,
+  { dir, kernel, image, whyNoImage }: Workshop,
   { signal }: Abortable,
 ): Promise<Bench | undefined> {
   if (!kernel) t.skip('no kernel in the store: run "banger image build"');
-  else if (!imagePath) t.skip('no statically linked busybox on this host (package busybox-static)');
-  if (!kernel || !imagePath) return undefined;
+  else if (!image) t.skip(whyNoImage);
+  if (!kernel || !image) return undefined;
   const own = await mkdtemp(join(dir, 'vm-'));
   const path = (name: string): string => join(own, name);
   await makeExt4(path('work.ext4'), { sizeBytes: WORK_BYTES, signal });
   const drives = async ({ freeBytes }: { freeBytes: number }): Promise<DriveSpec[]> => {
-    const { overlayBytes } = overlaySize({ imageBytes: SMALL_IMAGE_BYTES, freeBytes });
+    const { overlayBytes } = overlaySize({ imageBytes: image.sizeBytes, freeBytes });
     await makeSparse(path('overlay.img'), overlayBytes);
     // Not in the order in which the guest uses them: it must go by their serials.
     return [
       drive('modules', kernel.modulesPath, { isReadOnly: true }),
       drive('work', path('work.ext4'), { isReadOnly: false }),
       drive('overlay', path('overlay.img'), { isReadOnly: false }),
-      drive('root', imagePath, { isReadOnly: true }),
+      drive('root', image.path, { isReadOnly: true }),
     ];
   };
   const bootWith: Bench['bootWith'] = (specs, bootArgs) =>
