@@ -75,16 +75,8 @@ export async function packHistory(
   const { plan, signal } = options;
   const folder = join(staged.gitDir, 'objects/pack');
   const args = [
-    ...[
-      '-c',
-      'pack.writereverseindex=false',
-      'pack-objects',
-      '-q',
-      '--revs',
-      '--indexed-objects',
-      '--non-empty',
-    ],
-    ...['--delta-base-offset', '--window=0', '--compression=1'],
+    ...['-c', 'pack.writereverseindex=false', 'pack-objects', '-q', '--revs', '--indexed-objects'],
+    ...['--non-empty', '--delta-base-offset', '--window=0', '--compression=1'],
     staged.isPartial ? '--missing=allow-any' : '--use-bitmap-index',
     join(folder, 'pack'),
   ];

@@ -17,8 +17,8 @@ const NAME_OBJECTS =
   /(^|\/)([A-Z_]+_HEAD|AUTO_MERGE|MERGE_AUTOSTASH|onto|orig-head|autostash|stopped-sha|squash-onto|head|todo|done|git-rebase-todo|original-commit)$/;
 
 /**
- * Copies the state of an unfinished operation, and where a detached HEAD comes from, between git folders, and gives the object names in it, full or abbreviated,
- * some of which may not be objects.
+ * Copies the state of an unfinished operation, and where a detached HEAD comes from, from one git folder to another. Gives the object
+ * names in it, full or abbreviated, some of which may not be objects.
  */
 export async function copyOperationState(
   fromGitDir: string,

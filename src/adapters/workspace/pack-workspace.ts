@@ -53,7 +53,9 @@ export async function packWorkspace(
     { ...options, signal: tasks.signal },
   );
   const read = tasks.start(() => archive.done);
-  const fed = tasks.start(async () => stageList.end(await gitFiles));
+  const fed = tasks.start(async () => {
+    stageList.end(await gitFiles);
+  });
   const done = Promise.all([fed, read]).then(() => {});
   done.catch(() => {});
   undo.defer('close the stream', () => {

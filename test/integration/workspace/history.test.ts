@@ -68,25 +68,23 @@ test('an unfinished merge with conflicts is the same, and can be finished in the
 });
 
 test('an unfinished rebase and cherry-pick go on in the guest', async () => {
-  using scratch = makeScratch();
   for (const [name, start, goOn] of [
     ['rebase', ['rebase', 'origin/main'], ['rebase', '--continue']],
     ['pick', ['cherry-pick', 'origin/main~1', 'origin/main'], ['cherry-pick', '--continue']],
   ] as const) {
-    using inner = makeScratch();
-    const root = divergedClone(inner);
-    commit(inner, root, 'two', `other ${name}\n`);
-    commit(inner, root, 'four');
-    assert.notEqual(spawnSync('git', start, { cwd: root, env: inner.env }).status, 0);
-    const { guest } = await sendTo(inner, root);
-    assertSameToGit(inner, root, guest);
+    using scratch = makeScratch();
+    const root = divergedClone(scratch);
+    commit(scratch, root, 'two', `other ${name}\n`);
+    commit(scratch, root, 'four');
+    assert.notEqual(spawnSync('git', start, { cwd: root, env: scratch.env }).status, 0);
+    const { guest } = await sendTo(scratch, root);
+    assertSameToGit(scratch, root, guest);
     put(guest, 'two', 'resolved\n');
-    inner.git(guest, 'add', 'two');
-    inner.git(guest, '-c', 'core.editor=true', ...goOn);
-    assert.equal(text(inner.git(guest, 'status', '--porcelain')), '');
+    scratch.git(guest, 'add', 'two');
+    scratch.git(guest, '-c', 'core.editor=true', ...goOn);
+    assert.equal(text(scratch.git(guest, 'status', '--porcelain')), '');
     assert.ok(existsSync(join(guest, name === 'pick' ? 'three' : 'four')));
   }
-  assert.ok(scratch);
 });
 
 test('an unfinished bisect goes on in the guest', async () => {

@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
-import { chmodSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createGitWorkspaceSource } from '../../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../../src/base/abort.ts';
-import { AppError } from '../../../src/base/errors.ts';
+import { AppError, isErrno } from '../../../src/base/errors.ts';
 import { createLogger } from '../../../src/base/log.ts';
 import {
   assertNothingLeft,
@@ -44,10 +52,20 @@ function sourceWith(scratch: Scratch, name: string, script: string) {
   return createGitWorkspaceSource({ tempDir: scratch.tempDir, env, userGitDir: scratch.home, log });
 }
 
-/** No process has the temporary folder in its arguments any more. */
+/** No process has the folder of this test in its arguments any more. */
 function assertNoChildren(scratch: Scratch): void {
-  const found = spawnSync('pgrep', ['-af', scratch.dir]);
-  assert.equal(found.stdout.toString(), '');
+  const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid);
+  const running = pids.map(commandOf).filter((command) => command.includes(scratch.dir));
+  assert.deepEqual(running, []);
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return '';
+    throw error;
+  }
 }
 
 test('a signal that has aborted starts nothing', async () => {
