@@ -68,7 +68,7 @@ async function parse(
 
 async function settingsIfValid(context: CommandContext): Promise<Settings | undefined> {
   try {
-    return await context.settings();
+    return context.settings();
   } catch (error) {
     if (isAppError(error)) return undefined;
     throw error;
@@ -105,7 +105,7 @@ async function tell(
 async function logPlace(context: CommandContext): Promise<{ logPath: string | undefined; isDebug: boolean }> {
   const isDebug = context.io.env['BANGER_LOG_LEVEL'] === 'debug';
   try {
-    return { logPath: (await context.paths()).daemonLogFile, isDebug };
+    return { logPath: context.paths().daemonLogFile, isDebug };
   } catch (error) {
     if (isAppError(error)) return { logPath: undefined, isDebug };
     throw error;

@@ -1,10 +1,10 @@
 import type { Abortable } from '../base/abort.ts';
 import { printable } from '../base/errors.ts';
 import type { Paths } from '../config/paths.ts';
-import type { Settings } from '../config/settings.ts';
+import { loadSettings, resolvePaths, type Settings } from '../config/settings.ts';
 import { buildLabel } from '../protocol/build-info.ts';
 import type { BangerClient } from '../sdk/client.ts';
-import type { WorkNews } from '../sdk/work.ts';
+import type { Work, WorkNews } from '../sdk/work.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { CliIo } from './io.ts';
 import type { Sink } from './output.ts';
@@ -24,9 +24,9 @@ export interface CommandContext extends Abortable {
   readonly errorStyle: Style;
   readonly progress: Progress;
   /** Where things are; reads no file. */
-  paths(): Promise<Paths>;
+  paths(): Paths;
   /** Reads the config file, once. */
-  settings(): Promise<Settings>;
+  settings(): Settings;
   /** A client of the daemon, which is started when it does not run. A cleanup gives a signal of its own. */
   client(options?: Abortable): Promise<BangerClient>;
   /** A client of the daemon, or `undefined` when none runs. */
@@ -41,6 +41,8 @@ export interface CommandContext extends Abortable {
   warn(text: string): void;
   /** Shows what long work tells; `label` is the command that caused it. */
   showNews(label: string): (news: WorkNews) => void;
+  /** Follows long work to its result and shows what it tells. */
+  follow<T>(work: Work<T>, label: string): Promise<T>;
 }
 
 /** What {@link createContext} is made of. */
@@ -70,25 +72,40 @@ export function createContext(parts: ContextParts): CommandContext {
       `the daemon is build ${label}, this command is build ${buildLabel(io.build)}; to run the same: banger daemon stop`,
     );
   };
-  const paths = async (): Promise<Paths> => {
-    const { resolvePaths } = await import('../config/settings.ts');
-    return resolvePaths(io.env);
+  const paths = (): Paths => resolvePaths(io.env);
+
+  const showNews = (label: string) => (news: WorkNews) => {
+    switch (news.event) {
+      case 'progress':
+        return progress.step(label, news.detail ? `${news.stage}: ${news.detail}` : news.stage);
+      case 'notice':
+        return notice(news.message);
+      case 'spec':
+        return progress.line(specLine(news.shape));
+      default:
+        return news satisfies never;
+    }
   };
 
   return {
     ...parts,
     signal,
     paths,
-    async settings() {
-      if (!settings) {
-        const { loadSettings } = await import('../config/settings.ts');
-        settings = loadSettings(io.env);
-      }
+    showNews,
+    async follow(work, label) {
+      const { resultOf } = await import('../sdk/work.ts');
+      return await resultOf(work, showNews(label));
+    },
+    settings() {
+      settings ??= loadSettings(io.env);
       return settings;
     },
     async client(options = { signal }) {
-      const [{ createClient }, { ensureDaemon }, { daemonSocket: socketPath, daemonLogFile: logPath }] =
-        await Promise.all([import('../sdk/client.ts'), import('../sdk/ensure-daemon.ts'), paths()]);
+      const { daemonSocket: socketPath, daemonLogFile: logPath } = paths();
+      const [{ createClient }, { ensureDaemon }] = await Promise.all([
+        import('../sdk/client.ts'),
+        import('../sdk/ensure-daemon.ts'),
+      ]);
       await ensureDaemon({
         socketPath,
         logPath,
@@ -100,10 +117,10 @@ export function createContext(parts: ContextParts): CommandContext {
       return createClient({ socketPath, onDaemonVersion });
     },
     async clientIfRunning() {
-      const [{ createClient }, { isListening }, { daemonSocket: socketPath }] = await Promise.all([
+      const { daemonSocket: socketPath } = paths();
+      const [{ createClient }, { isListening }] = await Promise.all([
         import('../sdk/client.ts'),
         import('../sdk/ensure-daemon.ts'),
-        paths(),
       ]);
       if (!(await isListening({ socketPath, signal }))) return undefined;
       return createClient({ socketPath, onDaemonVersion });
@@ -118,17 +135,5 @@ export function createContext(parts: ContextParts): CommandContext {
     },
     notice,
     warn,
-    showNews: (label) => (news) => {
-      switch (news.event) {
-        case 'progress':
-          return progress.step(label, news.detail ? `${news.stage}: ${news.detail}` : news.stage);
-        case 'notice':
-          return notice(news.message);
-        case 'spec':
-          return progress.line(specLine(news.shape));
-        default:
-          return news satisfies never;
-      }
-    },
   };
 }

@@ -1,6 +1,6 @@
 import type { Vm } from '../protocol/vm.ts';
 import type { BangerClient } from '../sdk/client.ts';
-import { resultOf, type Work } from '../sdk/work.ts';
+import type { Work } from '../sdk/work.ts';
 import type { CommandContext } from './context.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { renderError } from './render/error.ts';
@@ -34,8 +34,7 @@ export async function forEachVm(
     const id = isOne ? ref : (await client.showVm(ref, { signal })).id;
     const known = seen.get(id);
     if (known) return await known;
-    const label = `vm ${action.verb}`;
-    const done = resultOf(action.work(client, id, signal), context.showNews(label));
+    const done = context.follow(action.work(client, id, signal), `vm ${action.verb}`);
     seen.set(id, done);
     return await done;
   };

@@ -24,7 +24,7 @@ export async function stopDaemon(context: CommandContext): Promise<string> {
     throw error;
   }
   context.progress.step('daemon stop', 'waiting for it to finish what it does');
-  const { daemonSocket: socketPath } = await context.paths();
+  const { daemonSocket: socketPath } = context.paths();
   await poll(async () => ((await isListening({ socketPath, signal })) ? undefined : true), {
     everyMs: POLL_MS,
     deadlineMs: STOP_DEADLINE_MS,

@@ -15,7 +15,7 @@ export const daemonStatus = defineCommand({
   async run({ options }, context) {
     const client = await context.clientIfRunning();
     const status = await client?.daemonStatus({ signal: context.signal });
-    const paths = await context.paths();
+    const paths = context.paths();
     if (options.json) await context.printJson({ isRunning: status !== undefined, ...status });
     else {
       const { daemonSummary } = await import('../render/daemon.ts');
@@ -55,7 +55,7 @@ export const daemonSocket = defineCommand({
   args: [],
   options: {},
   async run(_invocation, context) {
-    await context.print((await context.paths()).daemonSocket);
+    await context.print(context.paths().daemonSocket);
     return 0;
   },
 });
@@ -77,7 +77,7 @@ export const daemonLogs = defineCommand({
   async run({ options }, context) {
     const { lineCountOf, printLog } = await import('../print-log.ts');
     const lineCount = lineCountOf(options.lines);
-    await printLog((await context.paths()).daemonLogFile, {
+    await printLog(context.paths().daemonLogFile, {
       lineCount,
       isFollowed: options.follow,
       sink: context.stdout,

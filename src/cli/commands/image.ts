@@ -1,4 +1,3 @@
-import { resultOf } from '../../sdk/work.ts';
 import { defineCommand } from '../command.ts';
 
 /** `banger image build` */
@@ -25,11 +24,11 @@ export const imageBuild = defineCommand({
     json: { type: 'flag', summary: 'print the image as JSON' },
   },
   async run({ args: [given], options }, context) {
-    const name = given ?? (await context.settings()).defaultImage;
+    const name = given ?? context.settings().defaultImage;
     const begunAt = performance.now();
     const client = await context.client();
     const work = client.buildImage(name, options.force ? { force: true } : {}, { signal: context.signal });
-    const image = await resultOf(work, context.showNews('image build'));
+    const image = await context.follow(work, 'image build');
     const { formatElapsed } = await import('../render/format.ts');
     context.progress.done(
       `[image build] ready in ${context.errorStyle.dim(formatElapsed(performance.now() - begunAt))}`,

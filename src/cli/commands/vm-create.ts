@@ -1,4 +1,3 @@
-import { resultOf } from '../../sdk/work.ts';
 import { defineCommand } from '../command.ts';
 import { VM_OPTIONS } from '../vm-options.ts';
 
@@ -24,7 +23,7 @@ export const vmCreate = defineCommand({
     const { ProblemList } = await import('../problems.ts');
     const { createRequestOf } = await import('../vm-options.ts');
     const problems = new ProblemList();
-    const request = createRequestOf(options, { settings: await context.settings(), problems });
+    const request = createRequestOf(options, { settings: context.settings(), problems });
     problems.throwAny();
 
     const begunAt = performance.now();
@@ -33,7 +32,7 @@ export const vmCreate = defineCommand({
       { ...request, ...(options.noStart ? { noStart: true } : {}) },
       { signal: context.signal },
     );
-    const vm = await resultOf(work, context.showNews('vm create'));
+    const vm = await context.follow(work, 'vm create');
     const { formatElapsed } = await import('../render/format.ts');
     const elapsed = context.errorStyle.dim(formatElapsed(performance.now() - begunAt));
     context.progress.done(`[vm create] ${options.noStart ? 'created' : 'ready'} in ${elapsed}`);

@@ -34,7 +34,7 @@ export const vmRun = defineCommand({
   runsGuestCommand: true,
   async run(invocation, context) {
     const { planOf } = await import('../vm-run/plan.ts');
-    const plan = planOf(invocation, { settings: await context.settings(), cwd: () => context.io.cwd });
+    const plan = planOf(invocation, { settings: context.settings(), cwd: () => context.io.cwd });
     const { runVm } = await import('../vm-run/run-vm.ts');
     return await runVm(plan, context);
   },

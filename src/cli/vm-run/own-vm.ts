@@ -3,12 +3,14 @@ import { isAppError, messageOf } from '../../base/errors.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { VmLease } from '../../sdk/lease.ts';
-import { resultOf } from '../../sdk/work.ts';
 import type { CommandContext } from '../context.ts';
 import type { RunPlan } from './plan.ts';
 
 /** `ms` that removing the VM may take; the daemon goes on with it when this side has stopped waiting. */
 const REMOVE_DEADLINE_MS = 10_000;
+
+/** Label of steps. */
+const LABEL = 'vm create';
 
 /** A new VM. Disposing deletes it when it was asked for with `--rm`, warns when that fails, and never throws. */
 export interface OwnedVm extends AsyncDisposable {
@@ -23,12 +25,11 @@ export async function makeVm(
   { client, context }: { client: BangerClient; context: CommandContext },
 ): Promise<OwnedVm> {
   const { signal } = context;
-  const onNews = context.showNews('vm create');
   if (!plan.isRemoved) {
-    const vm = await resultOf(client.createVm(plan.request, { signal }), onNews);
+    const vm = await context.follow(client.createVm(plan.request, { signal }), LABEL);
     return { vm, isDeleted: false, [Symbol.asyncDispose]: async () => {} };
   }
-  const lease = await client.leaseVm(plan.request, { signal, onNews });
+  const lease = await client.leaseVm(plan.request, { signal, onNews: context.showNews(LABEL) });
   let isDeleted = false;
   return {
     vm: lease.vm,
@@ -52,7 +53,7 @@ async function remove(lease: VmLease, context: CommandContext): Promise<boolean>
       async (signal) => {
         // The daemon may have been replaced meanwhile: it is found, or started, anew.
         const client = await context.client({ signal });
-        await resultOf(client.deleteVm(id, { signal }));
+        await context.follow(client.deleteVm(id, { signal }), 'vm run');
       },
       {
         signal: context.interrupts.giveUp,

@@ -1,7 +1,6 @@
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
-import { resultOf } from '../../sdk/work.ts';
 import type { CommandContext } from '../context.ts';
 import { bytesOfCommand } from '../guest-command.ts';
 import { formatElapsed } from '../render/format.ts';
@@ -101,7 +100,7 @@ async function prepareWorkspace(
   if (plan.path === undefined) return undefined;
   context.progress.step(LABEL, 'preparing guest workspace');
   const work = client.prepareWorkspace(vm.id, { path: plan.path }, { signal: context.signal });
-  return (await resultOf(work, context.showNews(LABEL))).guestPath;
+  return (await context.follow(work, LABEL)).guestPath;
 }
 
 function guestRunOf(

@@ -156,6 +156,17 @@ describe('the program banger', () => {
     await until(() => lab.daemon.vms.size === 1 && lab.daemon.guests[0]?.isHungUp === true);
   });
 
+  test('loads nothing of the network to print its version', async () => {
+    const hook = "process.on('exit', () => process.stderr.write(process.moduleLoadList.join(' ')))";
+    const { stderr } = await bash(
+      `NODE_OPTIONS="--import=data:text/javascript,${encodeURIComponent(hook)}" banger version`,
+    );
+    for (const module of ['http', 'https', 'tls', 'sqlite']) {
+      assert.ok(!stderr.includes(`NativeModule ${module} `), module);
+    }
+    assert.match(stderr, /NativeModule fs /);
+  });
+
   test('says how the daemon is, where it listens, and its own version without a daemon', async () => {
     await lab.daemon.die();
     const { status, stderr } = await bash(
