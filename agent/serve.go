@@ -71,7 +71,7 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {
 		options.Log.Printf("not spared when memory runs out: %v", err)
 	}
-	if err := keepCrashes(options.Log); err != nil {
+	if err := keepCrashes(crashFile, options.Log); err != nil {
 		options.Log.Printf("crashes are not kept: %v", err)
 	}
 	options.Ready, err = ready.Watch(ctx, ready.Path)
@@ -92,9 +92,9 @@ func logWriter() io.Writer {
 	return io.MultiWriter(writers...)
 }
 
-// keepCrashes logs what the agent before this one died of, and keeps the same of this one.
-func keepCrashes(to *log.Logger) error {
-	file, err := os.OpenFile(crashFile, os.O_RDWR|os.O_CREATE, 0o600)
+// keepCrashes logs what the agent before this one died of, which is in the file path, and keeps the same of this one.
+func keepCrashes(path string, to *log.Logger) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -106,16 +106,14 @@ func keepCrashes(to *log.Logger) error {
 	if len(last) > 0 {
 		to.Printf("the agent before this one crashed:\n%s", last)
 	}
-	if err := errors.Join(file.Truncate(0), seekStart(file)); err != nil {
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {
 		return fmt.Errorf("set crash output: %w", err)
 	}
 	return nil
-}
-
-func seekStart(file *os.File) error {
-	_, err := file.Seek(0, io.SeekStart)
-	return err
 }

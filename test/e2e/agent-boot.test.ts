@@ -79,6 +79,24 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
     assert.equal(await sh(agent, 'ls -A /root', { signal }), 'lost+found\nrepo');
   });
 
+  test('says "no space" when the root is full, and has lost nothing after a power cut', async (t) => {
+    const bench = await openBench(t, workshop, { signal });
+    if (!bench) return;
+    const fill = 'cd / && while cat /bin/busybox >>big; do :; done 2>&1; sync; sha256sum big';
+    let written: string;
+    {
+      await using vm = await bench.boot({ freeBytes: 8 * MIB });
+      await using agent = await vm.connect();
+      const [problem, ...sum] = (await sh(agent, fill, { signal })).split('\n');
+      assert.match(problem ?? '', /No space left on device$/);
+      written = sum.join('\n');
+    }
+    await using vm = await bench.boot({ freeBytes: 8 * MIB });
+    await using agent = await vm.connect();
+    assert.equal(await sh(agent, 'cd / && sha256sum big', { signal }), written);
+    assert.equal(await sh(agent, 'dmesg | grep -ci "I/O error" || true', { signal }), '0');
+  });
+
   test('prints the probe line and powers off, without any drive', async (t) => {
     const bench = await openBench(t, workshop, { signal });
     if (!bench) return;

@@ -9,7 +9,10 @@ import { processEnvironment } from '../../../src/config/settings.ts';
 export const SMALL_IMAGE_BYTES = 64 * 2 ** 20;
 
 /** Programs of the image, all of them busybox. */
-const APPLETS = 'sh cat df grep head hostname ip kill ls ps readlink rm sed sleep stat uname wc'.split(' ');
+const APPLETS =
+  'sh cat df dmesg grep head hostname ip kill ls ps readlink rm sed sha256sum sleep stat sync uname wc'.split(
+    ' ',
+  );
 
 /** A statically linked busybox of this host, if there is one: any other would find no libraries in the image. */
 export async function findStaticBusybox(): Promise<string | undefined> {
