@@ -42,18 +42,20 @@ export async function planHistory(
   const { mentioned, maxHistoryBytes, signal } = options;
   const { commit } = staged.head;
   if (commit === undefined) return { refs: [], carried: new Set(), tips: [], cutAt: [] };
-  const [refs, merged] = await allEnded([
+  const [refs, merged, storedBytes] = await allEnded([
     listRefs(repository.git, { signal }),
     listMergedRefs(repository.git, commit, { signal }),
+    countStoredBytes(repository.git, { signal }),
   ]);
-  const base = chooseBaseRefs(refs, staged.head);
+  const mergedNames = new Set(merged.map((ref) => ref.name));
+  const base = chooseBaseRefs(refs, staged.head).filter((ref) => !mergedNames.has(ref.name));
   const found = await resolveObjects(staged.git, [...base.map((ref) => ref.object), ...mentioned], {
     signal,
   });
   const tips = [commit, ...found.keys()];
   // Also the names that an unfinished rebase will move.
   const carriedBase = refs.filter((ref) => !ref.target && found.has(ref.object)).map((ref) => ref.name);
-  const isWhole = !(await isTooLarge(repository, staged, { tips, maxHistoryBytes, signal }));
+  const isWhole = !(await isTooLarge(staged, { tips, storedBytes, maxHistoryBytes, signal }));
   const commits = [commit, ...[...found].filter(([, type]) => type === 'commit').map(([name]) => name)];
   const cut = isWhole ? undefined : await cutHistory(staged.git, { tips: commits, depth: CUT_DEPTH, signal });
   const kept = merged.filter((ref) => !cut || cut.commits.has(ref.commit)).map((ref) => ref.name);
@@ -120,22 +122,25 @@ async function resolveObjects(
 }
 
 async function isTooLarge(
-  repository: HostRepository,
   staged: StagedRepository,
-  options: Abortable & { tips: readonly string[]; maxHistoryBytes: number },
+  options: Abortable & {
+    tips: readonly string[];
+    storedBytes: number | undefined;
+    maxHistoryBytes: number;
+  },
 ): Promise<boolean> {
-  const { tips, maxHistoryBytes, signal } = options;
-  const { stdout } = await repository.git.run(['count-objects', '-v'], { signal });
-  const stored = storedBytes(stdout.toString('utf8'));
-  if (stored !== undefined && stored <= maxHistoryBytes) return false;
-  if (stored !== undefined && stored > SURELY_TOO_LARGE * maxHistoryBytes) return true;
+  const { tips, storedBytes, maxHistoryBytes, signal } = options;
+  if (storedBytes !== undefined && storedBytes <= maxHistoryBytes) return false;
+  if (storedBytes !== undefined && storedBytes > SURELY_TOO_LARGE * maxHistoryBytes) return true;
   const bytes = await measureHistory(staged, { tips, signal });
   return bytes === undefined || bytes > maxHistoryBytes;
 }
 
-/** What the object store takes, by `git count-objects -v` (sizes in KiB); unknown when part of it is elsewhere. */
-function storedBytes(report: string): number | undefined {
+/** What the object store takes; unknown when part of it is elsewhere. */
+async function countStoredBytes(git: Git, { signal }: Abortable): Promise<number | undefined> {
+  const report = (await git.run(['count-objects', '-v'], { signal })).stdout.toString('utf8');
   if (/^alternate: /m.test(report)) return undefined;
+  // git gives KiB.
   const sizes = [...report.matchAll(/^(?:size|size-pack): (\d+)$/gm)].map((match) => Number(match[1]));
   return sizes.reduce((sum, size) => sum + size, 0) * 1024;
 }
