@@ -17,6 +17,8 @@ export interface Paths {
   vmsDir: string;
   /** things that may be removed at any time */
   cacheDir: string;
+  /** blank disks, findings about accelerators */
+  vmmCacheDir: string;
   /** half-made copies of repositories, on their way to a guest */
   workspaceTempDir: string;
   /** sockets; short, because of the 107 bytes that a Unix socket's path may have (unix(7)) */
@@ -39,6 +41,7 @@ export interface BaseDirs {
 export function pathsUnder(dirs: BaseDirs): Paths {
   const dataDir = join(dirs.dataHome, 'banger');
   const stateDir = join(dirs.stateHome, 'banger');
+  const cacheDir = join(dirs.cacheHome, 'banger');
   const runtimeDir = join(dirs.runtimeHome, 'banger');
   return {
     configFile: join(dirs.configHome, 'banger', 'config.toml'),
@@ -51,8 +54,9 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     daemonLockFile: join(stateDir, 'bangerd.lock'),
     daemonLogFile: join(stateDir, 'bangerd.log'),
     vmsDir: join(stateDir, 'vms'),
-    cacheDir: join(dirs.cacheHome, 'banger'),
-    workspaceTempDir: join(dirs.cacheHome, 'banger', 'workspaces'),
+    cacheDir,
+    vmmCacheDir: join(cacheDir, 'vmm'),
+    workspaceTempDir: join(cacheDir, 'workspaces'),
     runtimeDir,
     daemonSocket: join(runtimeDir, 'bangerd.sock'),
     vmRuntimeDir: join(runtimeDir, 'vm'),

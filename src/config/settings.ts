@@ -64,6 +64,11 @@ export function resolvePaths(env: Environment): Paths {
   return paths;
 }
 
+/** Where git keeps the user's files when nothing else is configured (git-config(1), FILES). */
+export function gitConfigDir(env: Environment): string {
+  return join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(env['HOME'] || homedir(), '.config'), 'git');
+}
+
 /** sun_path holds 108 bytes with the final NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 

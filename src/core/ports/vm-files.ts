@@ -8,6 +8,9 @@ export interface VmFolders {
   vmmLogPath: string;
 }
 
+/** The guest's serial console, or the VMM's own output. */
+export type LogKind = 'console' | 'vmm';
+
 /** Makes and removes the per-VM folders. */
 export interface VmFiles {
   /** Names only, makes nothing. */
@@ -22,4 +25,6 @@ export interface VmFiles {
   list(): Promise<string[]>;
   /** @throws {AppError} HOST_NO_SPACE when fewer than `neededBytes` are free where VMs live */
   requireSpace(neededBytes: number): Promise<void>;
+  /** The last lines of a log that are not empty; none when there is no log. */
+  logTail(vmId: string, kind: LogKind, lines: number): Promise<string[]>;
 }

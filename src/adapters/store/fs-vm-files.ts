@@ -1,0 +1,106 @@
+import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, isErrno } from '../../base/errors.ts';
+import { ensurePrivateDir } from '../../base/private-dir.ts';
+import { formatSize } from '../../base/size.ts';
+import type { LogKind, VmFiles, VmFolders } from '../../core/ports/vm-files.ts';
+
+/** Most of a log's end that is looked at for its last lines. */
+const TAIL_BYTES = 64 * 1024;
+
+/** Where the per-VM folders are. */
+export interface VmFilesOptions {
+  vmsDir: string;
+  vmRuntimeDir: string;
+}
+
+/** Per-VM folders on the host's file system. */
+export class FsVmFiles implements VmFiles {
+  readonly #options: VmFilesOptions;
+
+  constructor(options: VmFilesOptions) {
+    this.#options = options;
+  }
+
+  folders(vmId: string): VmFolders {
+    const dir = join(this.#options.vmsDir, vmId);
+    return {
+      dir,
+      runtimeDir: join(this.#options.vmRuntimeDir, vmId),
+      consoleLogPath: join(dir, 'console.log'),
+      vmmLogPath: join(dir, 'vmm.log'),
+    };
+  }
+
+  async create(vmId: string): Promise<VmFolders> {
+    const folders = this.folders(vmId);
+    try {
+      await mkdir(folders.dir, { recursive: true, mode: 0o700 });
+      await this.createRuntime(vmId);
+    } catch (error) {
+      if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+      throw new AppError('HOST_NO_SPACE', `Cannot make the folder "${folders.dir}": no space is left`, {
+        hint: 'free some disk space',
+        details: { path: folders.dir },
+        cause: error,
+      });
+    }
+    return folders;
+  }
+
+  async createRuntime(vmId: string): Promise<void> {
+    await ensurePrivateDir(this.folders(vmId).runtimeDir);
+  }
+
+  async remove(vmId: string): Promise<void> {
+    const { dir, runtimeDir } = this.folders(vmId);
+    await rm(runtimeDir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true });
+  }
+
+  async list(): Promise<string[]> {
+    const found = await Promise.all(
+      [this.#options.vmsDir, this.#options.vmRuntimeDir].map(async (dir) => {
+        try {
+          return await readdir(dir);
+        } catch (error) {
+          if (isErrno(error, 'ENOENT')) return [];
+          throw error;
+        }
+      }),
+    );
+    return [...new Set(found.flat())];
+  }
+
+  async requireSpace(neededBytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#options.vmsDir);
+    const freeBytes = bavail * bsize;
+    if (freeBytes >= neededBytes) return;
+    throw new AppError(
+      'HOST_NO_SPACE',
+      `Cannot make a VM in "${this.#options.vmsDir}": ${formatSize(freeBytes)} are free, ${formatSize(neededBytes)} are needed`,
+      {
+        hint: 'free some disk space, for example: banger vm list --all, then banger vm delete NAME',
+        details: { path: this.#options.vmsDir, freeBytes, neededBytes },
+      },
+    );
+  }
+
+  async logTail(vmId: string, kind: LogKind, lines: number): Promise<string[]> {
+    const { consoleLogPath, vmmLogPath } = this.folders(vmId);
+    try {
+      await using file = await open(kind === 'console' ? consoleLogPath : vmmLogPath, 'r');
+      const { size } = await file.stat();
+      const start = Math.max(0, size - TAIL_BYTES);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+      const text = buffer.subarray(0, bytesRead).toString('utf8');
+      return text
+        .split(/\r?\n/)
+        .filter((line) => line.trim() !== '')
+        .slice(-lines);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+}

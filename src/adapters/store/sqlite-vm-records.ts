@@ -1,0 +1,88 @@
+import { DatabaseSync } from 'node:sqlite';
+import { AppError, invariant, isErrno } from '../../base/errors.ts';
+import type { VmRecord, VmRecords } from '../../core/ports/records.ts';
+import { migrate } from './migrations.ts';
+
+/** SQLite's extended result code SQLITE_CONSTRAINT_UNIQUE. */
+const CONSTRAINT_UNIQUE = 2067;
+
+/** SQLite's result codes SQLITE_CORRUPT and SQLITE_NOTADB. */
+const DAMAGED = [11, 26];
+
+/** VM records in one SQLite file (WAL, synchronous FULL: what a call returned from survives a power cut). */
+export class SqliteVmRecords implements VmRecords, Disposable {
+  readonly #db: DatabaseSync;
+
+  /**
+   * Opens `path`, making it if it is missing, and brings it up to date.
+   *
+   * @throws {AppError} STORE_DAMAGED when it is not a database; STORE_TOO_NEW.
+   */
+  constructor(path: string) {
+    try {
+      this.#db = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true });
+      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      migrate(this.#db, path);
+    } catch (error) {
+      if (!hasCode(error, DAMAGED)) throw error;
+      throw new AppError(
+        'STORE_DAMAGED',
+        `Cannot open the records "${path}": it is not a whole SQLite database`,
+        {
+          hint: 'put a backup in its place, or move it away: VMs made so far are then not known any more',
+          details: { path },
+          cause: error,
+        },
+      );
+    }
+  }
+
+  list(): VmRecord[] {
+    return this.#db.prepare('SELECT record FROM vms ORDER BY rowid').all().map(parseRow);
+  }
+
+  get(id: string): VmRecord | undefined {
+    const row = this.#db.prepare('SELECT record FROM vms WHERE id = ?').get(id);
+    return row && parseRow(row);
+  }
+
+  insert(record: VmRecord): void {
+    try {
+      this.#db
+        .prepare('INSERT INTO vms (id, name, record) VALUES (?, ?, ?)')
+        .run(record.id, record.name, JSON.stringify(record));
+    } catch (error) {
+      if (!hasCode(error, [CONSTRAINT_UNIQUE])) throw error;
+      throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${record.name}": another one has that name`, {
+        hint: `pick another --name, or: banger vm delete ${record.name}`,
+        details: { field: 'name', value: record.name },
+      });
+    }
+  }
+
+  update(record: VmRecord): VmRecord {
+    const stamped = { ...record, updatedAt: new Date().toISOString() };
+    const { changes } = this.#db
+      .prepare('UPDATE vms SET name = ?, record = ? WHERE id = ?')
+      .run(record.name, JSON.stringify(stamped), record.id);
+    invariant(Number(changes) === 1, `no record of the VM ${record.id} to update`);
+    return stamped;
+  }
+
+  delete(id: string): void {
+    this.#db.prepare('DELETE FROM vms WHERE id = ?').run(id);
+  }
+
+  /** Closes the database. Idempotent. */
+  [Symbol.dispose](): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+function parseRow(row: Record<string, unknown>): VmRecord {
+  return JSON.parse(String(row['record'])) as VmRecord;
+}
+
+function hasCode(error: unknown, codes: readonly number[]): boolean {
+  return isErrno(error, 'ERR_SQLITE_ERROR') && 'errcode' in error && codes.includes(Number(error.errcode));
+}

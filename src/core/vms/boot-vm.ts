@@ -1,0 +1,146 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type Abortable, withDeadline } from '../../base/abort.ts';
+import { abortable } from '../../base/async.ts';
+import { AppError, printable } from '../../base/errors.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { GuestAgent } from '../ports/guest.ts';
+import type { StoredKernel } from '../ports/images.ts';
+import type { VmRecord } from '../ports/records.ts';
+import type { BootSource, DriverProbe, RunningVm } from '../ports/vmm.ts';
+import { watchExit } from './watch-exit.ts';
+import type { VmWorld } from './world.ts';
+
+/** `ms` from the VMM's start to a guest that is ready: an emulated guest on a busy host takes its time. */
+const BOOT_DEADLINE_MS = 180_000;
+
+/** Lines of the console that a failed boot shows. */
+const TAIL_LINES = 8;
+
+/** What a kernel of the store boots with. */
+export function bootSourceOf(kernel: StoredKernel, systemOverlaySizeBytes: number): BootSource {
+  return {
+    kernelPath: kernel.kernelPath,
+    ...(kernel.vmlinuxPath ? { vmlinuxPath: kernel.vmlinuxPath } : {}),
+    initrdPath: kernel.initrdPath,
+    bootArgs: [`banger.overlay_free=${systemOverlaySizeBytes}`],
+  };
+}
+
+/** Says once, in one line, that there is no KVM and what that costs. */
+export function noteAccelerator(probe: DriverProbe, report: Report): void {
+  if (probe.accelerator !== 'tcg') return;
+  report({
+    event: 'notice',
+    message: `${probe.reason ?? 'KVM is not usable here'}: using QEMU's software emulation (TCG), which runs guest code about 10 times slower`,
+  });
+}
+
+/**
+ * Boots a VM whose drives are made, up to the point at which user commands may run: VMM, agent, personalisation, the guest's own
+ * init. The record is `running` then; the caller holds the VM's lock. After a failure or an abort no VMM runs, and the record is as it was
+ * but for its `runtime`.
+ *
+ * @throws {AppError} what the driver and the guest link throw; GUEST_BOOT_FAILED with the end of the console.
+ */
+export async function bootVm(
+  world: VmWorld,
+  record: VmRecord,
+  options: Abortable & { report: Report; boot: BootSource; probe: DriverProbe },
+): Promise<VmRecord> {
+  const { report, signal, boot, probe } = options;
+  const folders = world.files.folders(record.id);
+  const accelerator = probe.accelerator ?? 'tcg';
+  await world.files.createRuntime(record.id);
+
+  await using undo = new ResourceStack();
+  report({ event: 'progress', stage: 'start', detail: probe.version ?? world.driver.name });
+  const running = await world.driver.start(
+    {
+      vmId: record.id,
+      vcpuCount: record.shape.vcpuCount,
+      memoryMib: record.shape.memoryMib,
+      accelerator,
+      bootSource: boot,
+      drives: record.drives ?? [],
+      runtimeDir: folders.runtimeDir,
+      consoleLogPath: folders.consoleLogPath,
+      vmmLogPath: folders.vmmLogPath,
+    },
+    { signal },
+  );
+  undo.defer('kill the VMM', () => running.kill());
+  const startedAt = new Date().toISOString();
+  const started = world.records.update({ ...record, runtime: { vmm: running.vmm, accelerator, startedAt } });
+  world.live.add(record.id, running);
+  undo.defer('forget the VMM', () => world.live.remove(record.id));
+
+  report({ event: 'progress', stage: 'boot', detail: 'waiting for the guest' });
+  await reachReady(world, started, { report, signal, running });
+  const { lastError: _, ...well } = started;
+  const ready = world.records.update({ ...well, state: 'running' });
+  undo.move();
+  watchExit(world, record.id, running);
+  return ready;
+}
+
+async function reachReady(
+  world: VmWorld,
+  record: VmRecord,
+  { report, signal, running }: Abortable & { report: Report; running: RunningVm },
+): Promise<void> {
+  const died = running.exited.then(() => {
+    throw new AppError(
+      'GUEST_BOOT_FAILED',
+      `Cannot boot "${record.name}": the VMM ended before the guest was ready`,
+    );
+  });
+  died.catch(() => {});
+  try {
+    await withDeadline(
+      async (inner) => {
+        const boot = async (): Promise<void> => {
+          const agent = await world.live.agent(record.id, {
+            signal: inner,
+            helloDeadlineMs: BOOT_DEADLINE_MS,
+          });
+          report({ event: 'progress', stage: 'personalise' });
+          await personalise(agent, record, { signal: inner });
+          report({ event: 'progress', stage: 'init', detail: "waiting for the guest's services" });
+          await agent.ready({ signal: inner });
+        };
+        await abortable(Promise.race([boot(), died]), inner);
+      },
+      { signal, deadlineMs: BOOT_DEADLINE_MS, what: `the guest "${record.name}" to be ready` },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    const consoleTail = await world.files.logTail(record.id, 'console', TAIL_LINES);
+    throw new AppError('GUEST_BOOT_FAILED', `Cannot boot "${record.name}": the guest did not become ready`, {
+      hint:
+        consoleTail.length > 0
+          ? `its console ends: ${printable(consoleTail.slice(-2).join(' | '))}`
+          : undefined,
+      details: { consoleTail: consoleTail.map(printable) },
+      cause: error,
+    });
+  }
+}
+
+/** Makes the guest this VM's own, before any user byte runs. */
+async function personalise(agent: GuestAgent, record: VmRecord, options: Abortable): Promise<void> {
+  await agent.personalise(
+    {
+      wallClockMs: Date.now(),
+      entropyBase64: randomBytes(64).toString('base64'),
+      hostname: record.name,
+      machineId: machineIdOf(record.id),
+    },
+    options,
+  );
+}
+
+/** The same for every start of a VM, another for every VM (machine-id(5): 128 bits, as 32 hex digits). */
+function machineIdOf(vmId: string): string {
+  return createHash('sha256').update(`banger machine-id ${vmId}`).digest('hex').slice(0, 32);
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import type { Abortable } from '../../base/abort.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
+import type { CreateVmRequest } from '../../protocol/api.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { VmRecord } from '../ports/records.ts';
+import { bootVm, noteAccelerator } from './boot-vm.ts';
+import { planVm, type VmPlan } from './plan-vm.ts';
+import type { VmWorld } from './world.ts';
+
+/**
+ * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or process of it is left.
+ *
+ * @throws {AppError} what {@link planVm} and {@link bootVm} throw.
+ */
+export async function createVm(
+  world: VmWorld,
+  request: CreateVmRequest,
+  options: Abortable & { report: Report },
+): Promise<VmRecord> {
+  const plan = await planVm(world, request, options);
+  if (!request.noStart) noteAccelerator(plan.probe, options.report);
+  const now = new Date().toISOString();
+  const record: VmRecord = {
+    id: randomBytes(6).toString('hex'),
+    name: plan.name,
+    state: 'creating',
+    imageName: plan.image.name,
+    imageId: plan.image.id,
+    kernelName: plan.kernel.name,
+    shape: plan.shape,
+    ephemeral: request.ephemeral ?? false,
+    driverName: world.driver.name,
+    createdAt: now,
+    updatedAt: now,
+  };
+  return await world.locks.run(
+    record.id,
+    () => makeVm(world, { record, plan, noStart: request.noStart ?? false }, options),
+    options,
+  );
+}
+
+async function makeVm(
+  world: VmWorld,
+  { record, plan, noStart }: { record: VmRecord; plan: VmPlan; noStart: boolean },
+  { signal, report }: Abortable & { report: Report },
+): Promise<VmRecord> {
+  await using undo = new ResourceStack();
+  world.records.insert(record);
+  undo.defer('delete the record', () => world.records.delete(record.id));
+  undo.defer('remove the folders', () => world.files.remove(record.id));
+  const folders = await world.files.create(record.id);
+  await world.images.hold(plan.image.id, folders.dir, { signal });
+  report({ event: 'progress', stage: 'drives' });
+  const drives = await world.driver.prepareDrives(
+    {
+      dir: folders.dir,
+      rootfsPath: plan.image.rootfsPath,
+      modulesPath: plan.kernel.modulesPath,
+      overlayBytes: plan.overlay.overlayBytes,
+      diskSizeBytes: plan.shape.diskSizeBytes,
+    },
+    { signal },
+  );
+  const prepared = world.records.update({ ...record, drives });
+  const made = noStart
+    ? world.records.update({ ...prepared, state: 'created' })
+    : await bootVm(world, prepared, { signal, report, boot: plan.boot, probe: plan.probe });
+  undo.move();
+  return made;
+}

@@ -1,0 +1,38 @@
+import { neverAborts } from '../../base/abort.ts';
+import type { VmRecord } from '../ports/records.ts';
+import { findVm } from './find-vm.ts';
+import type { VmWorld } from './world.ts';
+
+/**
+ * Removes a VM: its VMM, its files, its record. Not cancellable once begun; one that is interrupted by a crash is finished at the daemon's next
+ * start.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VMM_KILL_FAILED.
+ */
+export async function deleteVm(world: VmWorld, ref: string): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  const signal = neverAborts();
+  const removed = await world.locks.run(
+    id,
+    async () => {
+      const record = findVm(world.records, id);
+      world.records.update({ ...record, state: 'deleting' });
+      await purgeVm(world, id);
+      return record;
+    },
+    { signal },
+  );
+  world.images
+    .prune({ signal })
+    .catch((error: unknown) => world.log.warn('pruning images failed', { error }));
+  return removed;
+}
+
+/** Removes everything of a VM, whether it is known or not. Idempotent. The caller holds the VM's lock, or nobody else can know the VM. */
+export async function purgeVm(world: VmWorld, vmId: string): Promise<void> {
+  await world.live.get(vmId)?.kill();
+  await world.live.remove(vmId);
+  await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
+  await world.files.remove(vmId);
+  world.records.delete(vmId);
+}

@@ -1,0 +1,68 @@
+import type { Abortable } from '../../base/abort.ts';
+import { SharedWork } from '../../base/async.ts';
+import { AppError, invariant } from '../../base/errors.ts';
+import type { GuestAgent, GuestConnector } from '../ports/guest.ts';
+import type { RunningVm } from '../ports/vmm.ts';
+
+interface LiveVm {
+  running: RunningVm;
+  link?: GuestAgent;
+}
+
+/**
+ * The VMs whose VMM this daemon holds, and its one link to the agent of each. A link that was lost is made again by the next who needs it.
+ */
+export class LiveVms {
+  readonly #vms = new Map<string, LiveVm>();
+  readonly #connecting = new SharedWork<GuestAgent>();
+  readonly #connector: GuestConnector;
+
+  constructor(connector: GuestConnector) {
+    this.#connector = connector;
+  }
+
+  /** Ids of all. */
+  ids(): string[] {
+    return [...this.#vms.keys()];
+  }
+
+  /** The VMM of a VM, when we hold one. */
+  get(vmId: string): RunningVm | undefined {
+    return this.#vms.get(vmId)?.running;
+  }
+
+  /** Takes over a VMM that runs. */
+  add(vmId: string, running: RunningVm): void {
+    invariant(!this.#vms.has(vmId), `the VM ${vmId} runs already`);
+    this.#vms.set(vmId, { running });
+  }
+
+  /**
+   * The link to the VM's agent; made when there is none. Callers share it and do not dispose of it.
+   *
+   * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; GUEST_UNREACHABLE, GUEST_GENERATION.
+   */
+  async agent(vmId: string, options: Abortable & { helloDeadlineMs: number }): Promise<GuestAgent> {
+    const vm = this.#vms.get(vmId);
+    if (!vm) throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of "${vmId}": it is not running`);
+    if (vm.link) return vm.link;
+    return await this.#connecting.run(vmId, (signal) => this.#connect(vm, { ...options, signal }), options);
+  }
+
+  /** Forgets the VM: closes its link, which ends its commands, and lets go of its VMM, which goes on. Idempotent. */
+  async remove(vmId: string): Promise<void> {
+    const vm = this.#vms.get(vmId);
+    this.#vms.delete(vmId);
+    vm?.running.detach();
+    await vm?.link?.[Symbol.asyncDispose]();
+  }
+
+  async #connect(vm: LiveVm, options: Abortable & { helloDeadlineMs: number }): Promise<GuestAgent> {
+    const link = await this.#connector.connect(vm.running.guestEndpoint, options);
+    vm.link = link;
+    void link.closed.then(() => {
+      if (vm.link === link) delete vm.link;
+    });
+    return link;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Abortable } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { formatSize } from '../../base/size.ts';
+import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../protocol/api.ts';
+import type { Report } from '../../protocol/events.ts';
+import { findRunningVm } from './find-vm.ts';
+import type { VmWorld } from './world.ts';
+
+/** Where a working tree goes when nobody says otherwise. */
+export const DEFAULT_GUEST_PATH = '/root/repo';
+
+/** `ms` for the agent of a running guest to answer. */
+export const AGENT_DEADLINE_MS = 15_000;
+
+/**
+ * Copies a git working tree into a running guest and notes it in the record. What was unpacked before a failure stays in the guest.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_*; REQUEST_INVALID for a guest path that is not absolute and clean.
+ */
+export async function prepareWorkspace(
+  world: VmWorld,
+  ref: string,
+  { request, report, signal }: Abortable & { request: PrepareWorkspaceRequest; report: Report },
+): Promise<PreparedWorkspace> {
+  const record = findRunningVm(world.records, ref);
+  const guestPath = request.guestPath ?? DEFAULT_GUEST_PATH;
+  if (!/^\/[^\0]+$/.test(guestPath) || guestPath.split('/').includes('..')) {
+    throw new AppError('REQUEST_INVALID', `Cannot use guestPath "${guestPath}": it is not an absolute path`, {
+      hint: `for example ${DEFAULT_GUEST_PATH}`,
+      details: { field: 'guestPath' },
+    });
+  }
+  report({ event: 'progress', stage: 'workspace', detail: 'preparing guest workspace' });
+  const agent = await world.live.agent(record.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  await using packed = await world.workspaces.pack(request.path, { signal });
+  const { bytes } = await agent.putTar(guestPath, packed.tar, { signal });
+  await packed.done;
+  const { summary } = packed;
+  report({
+    event: 'progress',
+    stage: 'workspace',
+    detail: `${summary.trackedCount} files, ${formatSize(bytes)}`,
+  });
+  const workspace = {
+    guestPath,
+    sourcePath: summary.repoRoot,
+    ...(summary.headCommit ? { headCommit: summary.headCommit } : {}),
+  };
+  const current = world.records.get(record.id);
+  if (current) world.records.update({ ...current, workspace });
+  return { ...summary, guestPath, bytes };
+}

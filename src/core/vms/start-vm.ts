@@ -1,0 +1,47 @@
+import type { Abortable } from '../../base/abort.ts';
+import { AppError, isAbort, messageOf } from '../../base/errors.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { VmRecord } from '../ports/records.ts';
+import { bootSourceOf, bootVm, noteAccelerator } from './boot-vm.ts';
+import { findVm } from './find-vm.ts';
+import { requireDriver } from './plan-vm.ts';
+import type { VmWorld } from './world.ts';
+
+/**
+ * Starts a VM that does not run; one that runs is left as it is. After a failure the VM is in state `error` with `lastError`, after an abort in
+ * the state that it had; no VMM runs, and its drives are whole.
+ *
+ * @throws {AppError} VM_NOT_FOUND, IMAGE_DAMAGED, KERNEL_*, and as {@link bootVm}.
+ */
+export async function startVm(
+  world: VmWorld,
+  ref: string,
+  options: Abortable & { report: Report },
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  return await world.locks.run(
+    id,
+    async () => {
+      const record = findVm(world.records, id);
+      if (record.state === 'running') return record;
+      await world.images.getById(record.imageId);
+      const kernel = await world.kernels.get(record.kernelName, options);
+      const boot = bootSourceOf(kernel, record.shape.systemOverlaySizeBytes);
+      const probe = await requireDriver(world, boot, options);
+      noteAccelerator(probe, options.report);
+      const starting = world.records.update({ ...record, state: 'starting' });
+      try {
+        return await bootVm(world, starting, { ...options, boot, probe });
+      } catch (error) {
+        const aborted = options.signal.aborted || isAbort(error);
+        const lastError = {
+          code: error instanceof AppError ? error.code : 'INTERNAL_BUG',
+          message: messageOf(error),
+        };
+        world.records.update(aborted ? record : { ...starting, state: 'error', lastError });
+        throw error;
+      }
+    },
+    options,
+  );
+}

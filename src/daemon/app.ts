@@ -1,0 +1,27 @@
+import type { Logger } from '../base/log.ts';
+import type { Paths } from '../config/paths.ts';
+import type { VmWorld } from '../core/vms/world.ts';
+import type { BuildInfo } from '../protocol/build-info.ts';
+import type { DoctorHost } from './doctor/checks.ts';
+
+/** What the daemon's routes work with. */
+export interface App {
+  world: VmWorld;
+  paths: Paths;
+  build: BuildInfo;
+  log: Logger;
+  doctor: DoctorHost;
+  /** Begins to drain; the daemon exits when it is done. Idempotent. */
+  stop: (reason: string) => void;
+  /** Facts about this process. */
+  activity: Activity;
+}
+
+/** What keeps the daemon from going idle. */
+export interface Activity {
+  readonly startedAt: Date;
+  /** requests and sessions that run now */
+  activeCount: number;
+  /** `ms` until it exits by itself; undefined while something runs */
+  idleExitInMs(): number | undefined;
+}

@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import { createGuestConnector } from '../adapters/guest/connector.ts';
+import { FsImageStore } from '../adapters/image/image-store.ts';
+import { RECIPES } from '../adapters/image/recipes.ts';
+import { FsKernelStore } from '../adapters/kernel/kernel-store.ts';
+import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
+import { SqliteVmRecords } from '../adapters/store/sqlite-vm-records.ts';
+import { capLog } from '../adapters/vmm/console-log.ts';
+import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
+import { QemuDriver } from '../adapters/vmm/qemu/qemu-driver.ts';
+import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
+import { KeyedMutex } from '../base/async.ts';
+import type { Logger } from '../base/log.ts';
+import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
+import type { GuestArch } from '../core/ports/images.ts';
+import type { VmDriver } from '../core/ports/vmm.ts';
+import { LiveVms } from '../core/vms/live-vms.ts';
+import type { VmWorld } from '../core/vms/world.ts';
+
+/** What the daemon is made of. */
+export interface Composition extends Disposable {
+  world: VmWorld;
+  /** cuts a log that has grown beyond its size; gives the bytes that were cut */
+  capLog: typeof capLog;
+}
+
+/** What {@link compose} needs. */
+export interface ComposeOptions {
+  settings: Settings;
+  env: Environment;
+  uid: number;
+  /** folder of the guest agents, `banger-agent-<arch>` */
+  agentDir: string;
+  log: Logger;
+  /** in place of QEMU */
+  driver?: VmDriver;
+}
+
+/** Constructs every adapter, and nothing else does. */
+export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOptions): Composition {
+  const { paths } = settings;
+  const facts = linuxHostFacts();
+  const variables = { ...env };
+  const records = new SqliteVmRecords(paths.recordsFile);
+  const kernels = new FsKernelStore({
+    kernelsDir: paths.kernelsDir,
+    agentPath: (arch: GuestArch) => join(agentDir, `banger-agent-${arch}`),
+    uid,
+    env: variables,
+    log,
+  });
+  const images = new FsImageStore({
+    imagesDir: paths.imagesDir,
+    kernels,
+    arch: facts.arch,
+    uid,
+    env: variables,
+    log,
+    recipes: RECIPES,
+  });
+  const world: VmWorld = {
+    records,
+    driver: driver ?? new QemuDriver({ cacheDir: paths.vmmCacheDir, facts, env: variables, log }),
+    images,
+    kernels,
+    files: new FsVmFiles(paths),
+    workspaces: createGitWorkspaceSource({
+      tempDir: paths.workspaceTempDir,
+      env: variables,
+      userGitDir: gitConfigDir(env),
+      log,
+    }),
+    live: new LiveVms(createGuestConnector()),
+    locks: new KeyedMutex(),
+    log,
+    defaults: {
+      vcpuCount: settings.vmDefaults.vcpuCount.value,
+      memoryMib: settings.vmDefaults.memoryMib.value,
+      diskSizeBytes: settings.vmDefaults.diskSizeBytes.value,
+      systemOverlaySizeBytes: settings.vmDefaults.systemOverlaySizeBytes.value,
+    },
+    defaultImage: settings.defaultImage,
+    host: settings.host,
+  };
+  return { world, capLog, [Symbol.dispose]: () => records[Symbol.dispose]() };
+}

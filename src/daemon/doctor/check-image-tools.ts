@@ -1,0 +1,29 @@
+import { findProgram } from '../../base/programs.ts';
+import type { Check } from './checks.ts';
+import { installFix } from './packages.ts';
+
+/** What builds images; VMs of images that are there run without. */
+const TOOLS = ['mmdebstrap', 'mkfs.ext4', 'npm'] as const;
+/** What an ordinary user needs besides. */
+const USER_TOOLS = ['newuidmap', 'unshare'] as const;
+
+/** Images can be built. */
+export const checkImageTools: Check = {
+  name: 'image tools',
+  async run({ env, uid }) {
+    const wanted = uid === 0 ? TOOLS : [...TOOLS, ...USER_TOOLS];
+    const found = await Promise.all(wanted.map((tool) => findProgram(tool, env)));
+    const missing = wanted.filter((_, index) => !found[index]);
+    if (missing.length === 0) return { status: 'pass', message: wanted.join(', ') };
+    return {
+      status: 'warn',
+      message: `${missing.join(', ')}: not installed, so images cannot be built`,
+      fix: installFix({
+        apt: 'mmdebstrap e2fsprogs uidmap npm',
+        dnf: 'mmdebstrap e2fsprogs shadow-utils npm',
+        pacman: 'mmdebstrap e2fsprogs shadow npm',
+        zypper: 'mmdebstrap e2fsprogs shadow npm',
+      }),
+    };
+  },
+};

@@ -1,0 +1,52 @@
+import { isAppError } from '../../base/errors.ts';
+import type { BootSource } from '../../core/ports/vmm.ts';
+import { bootSourceOf } from '../../core/vms/boot-vm.ts';
+import type { Check, DoctorHost } from './checks.ts';
+import { installFix } from './packages.ts';
+
+/** The VMM is installed and new enough. */
+export const checkVmm: Check = {
+  name: 'vmm',
+  async run({ world }, options) {
+    const { isUsable, version, reason, packages } = await world.driver.probe(undefined, options);
+    if (isUsable) return { status: 'pass', message: version ?? world.driver.name };
+    return {
+      status: 'fail',
+      message: reason ?? 'no VMM was found',
+      ...(packages ? { fix: installFix(packages) } : {}),
+    };
+  },
+};
+
+/** Guest code runs on the CPU itself; emulation works, and is slow. */
+export const checkAccelerator: Check = {
+  name: 'accelerator',
+  async run(host, options) {
+    const boot = await defaultBoot(host, options);
+    const { accelerator, reason } = await host.world.driver.probe(boot, options);
+    if (accelerator === 'kvm') return { status: 'pass', message: 'KVM works: our kernel has booted on it' };
+    if (!accelerator) {
+      return { status: 'warn', message: 'not known before an image is there', fix: 'banger image build' };
+    }
+    return {
+      status: 'warn',
+      message: `${reason ?? 'KVM is not usable here'}; VMs are emulated, about 10 times slower`,
+      fix: 'use a host with KVM, or switch virtualization on in its firmware',
+    };
+  },
+};
+
+/** The default image's kernel, when there is one. */
+async function defaultBoot(
+  { world }: DoctorHost,
+  options: { signal: AbortSignal },
+): Promise<BootSource | undefined> {
+  try {
+    const image = await world.images.get(world.defaultImage);
+    const kernel = await world.kernels.get(image.kernelName, options);
+    return bootSourceOf(kernel, world.defaults.systemOverlaySizeBytes);
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return undefined;
+  }
+}

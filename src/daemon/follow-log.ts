@@ -1,0 +1,44 @@
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { type Abortable, sleep } from '../base/abort.ts';
+import { isErrno } from '../base/errors.ts';
+
+const POLL_MS = 200;
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * The content of a log file as a stream, and with `isFollowed` what is added later, until `signal` aborts. A file that is not there yet reads as empty; one that
+ * was cut meanwhile is read from its start again.
+ */
+export function followLog(path: string, options: Abortable & { isFollowed: boolean }): Readable {
+  return Readable.from(chunksOf(path, options), { objectMode: false });
+}
+
+async function* chunksOf(
+  path: string,
+  { isFollowed, signal }: Abortable & { isFollowed: boolean },
+): AsyncGenerator<Buffer, void, undefined> {
+  let position = 0;
+  for (;;) {
+    const chunk = await readAt(path, position);
+    if (chunk === 'shrunk') position = 0;
+    else if (chunk.length > 0) {
+      position += chunk.length;
+      yield chunk;
+    } else if (isFollowed) await sleep(POLL_MS, { signal });
+    else return;
+  }
+}
+
+async function readAt(path: string, position: number): Promise<Buffer | 'shrunk'> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    if (size < position) return 'shrunk';
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, position);
+    return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return Buffer.alloc(0);
+    throw error;
+  }
+}

@@ -1,0 +1,35 @@
+import type { ServerResponse } from 'node:http';
+import { AppError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { errorBodyOf, realErrorOf } from '../../protocol/error-body.ts';
+
+/** Sends one JSON value. */
+export function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const body = Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
+  response.end(body);
+}
+
+/** Sends an error as the answer; one that comes too late for that breaks the connection, unless the answer has ended already. */
+export function sendError(response: ServerResponse, error: unknown): void {
+  if (response.writableEnded) return;
+  if (response.headersSent) response.destroy();
+  else sendJson(response, statusOf(error), errorBodyOf(error));
+}
+
+/** HTTP status of an error; the code in the body says more. */
+export function statusOf(error: unknown): number {
+  const real = realErrorOf(error);
+  if (!(real instanceof AppError)) return 500;
+  if (real.code === 'DAEMON_STOPPING') return 503;
+  if (/_NOT_FOUND$|_UNKNOWN$/.test(real.code)) return 404;
+  if (/_TAKEN$|_NOT_RUNNING$|_AMBIGUOUS$|_IN_USE$/.test(real.code)) return 409;
+  if (/_INVALID$|_TOO_LONG$/.test(real.code)) return 400;
+  return 500;
+}
+
+/** Logs a request that failed, once: bugs as errors, what users can act on as rare facts. */
+export function logFailure(log: Logger, request: string, error: unknown): void {
+  if (realErrorOf(error) instanceof AppError) log.info('a request failed', { request, error });
+  else log.error('a request failed: this is a bug', { request, error });
+}

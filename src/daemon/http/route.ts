@@ -1,0 +1,102 @@
+import type { Readable } from 'node:stream';
+import type { z } from 'zod';
+import type { Abortable } from '../../base/abort.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { App } from '../app.ts';
+
+/** What a handler gets. */
+export interface RouteRequest<Body> extends Abortable {
+  app: App;
+  /** the `:name` parts of the path, decoded */
+  params: Readonly<Record<string, string>>;
+  query: URLSearchParams;
+  body: Body;
+}
+
+interface RouteBase<Body> {
+  method: 'GET' | 'POST' | 'DELETE';
+  /** below `/v1`, with `:name` for parts that vary */
+  path: string;
+  summary: string;
+  body?: z.ZodType<Body, unknown>;
+}
+
+/** Answers with one JSON value. */
+export interface JsonRoute<Body> extends RouteBase<Body> {
+  kind: 'json';
+  answer: z.ZodType;
+  run: (request: RouteRequest<Body>) => unknown;
+}
+
+/** Long work: answers with JSON lines; the client's hang-up aborts `signal`. */
+export interface WorkRoute<Body> extends RouteBase<Body> {
+  kind: 'work';
+  answer: z.ZodType;
+  run: (request: RouteRequest<Body> & { report: Report }) => Promise<WorkResult>;
+}
+
+/** What work ends with. */
+export interface WorkResult {
+  value: unknown;
+  /** keeps the stream open after the result; called once the client has gone */
+  onClientGone?: (() => Promise<void>) | undefined;
+}
+
+/** Answers with text that is streamed. */
+export interface TextRoute<Body> extends RouteBase<Body> {
+  kind: 'text';
+  run: (request: RouteRequest<Body>) => Promise<Readable>;
+}
+
+export type Route = JsonRoute<never> | WorkRoute<never> | TextRoute<never>;
+
+/** Keeps the type of a route's body between its schema and its handler. */
+export function jsonRoute<Body>(route: Omit<JsonRoute<Body>, 'kind'>): Route {
+  return { ...route, kind: 'json' } as unknown as JsonRoute<never>;
+}
+
+/** As {@link jsonRoute}, for long work. */
+export function workRoute<Body>(route: Omit<WorkRoute<Body>, 'kind'>): Route {
+  return { ...route, kind: 'work' } as unknown as WorkRoute<never>;
+}
+
+/** As {@link jsonRoute}, for text. */
+export function textRoute(route: Omit<TextRoute<never>, 'kind'>): Route {
+  return { ...route, kind: 'text' };
+}
+
+/**
+ * The route of a request and the parts of its path that vary.
+ */
+export function matchRoute(
+  routes: readonly Route[],
+  method: string | undefined,
+  path: string,
+): { route: Route; params: Record<string, string> } | undefined {
+  const given = path.split('/');
+  for (const route of routes) {
+    if (route.method !== method) continue;
+    const wanted = route.path.split('/');
+    if (wanted.length !== given.length) continue;
+    const params: Record<string, string> = {};
+    const fits = wanted.every((part, index) => {
+      const value = given[index] ?? '';
+      if (!part.startsWith(':')) return part === value;
+      const decoded = decodePart(value);
+      if (!decoded) return false;
+      params[part.slice(1)] = decoded;
+      return true;
+    });
+    if (fits) return { route, params };
+  }
+  return undefined;
+}
+
+function decodePart(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}

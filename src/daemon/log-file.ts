@@ -1,0 +1,39 @@
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+
+/** Size at which a log file makes room, in `bytes`; with the one before it, twice that is on disk. */
+const MAX_BYTES = 5 * 2 ** 20;
+
+/** A log file that is appended to and, when it has grown beyond its size, renamed to `<path>.1` in place of the one before. */
+export class LogFile implements Disposable {
+  readonly #path: string;
+  readonly #maxBytes: number;
+  #fd: number;
+  #bytes: number;
+
+  constructor(path: string, { maxBytes = MAX_BYTES }: { maxBytes?: number } = {}) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+    this.#fd = openSync(path, 'a', 0o600);
+    this.#bytes = fstatSync(this.#fd).size;
+  }
+
+  /** Appends one line, its newline included. On disk as far as the kernel has it when this returns. */
+  write(line: string): void {
+    const bytes = Buffer.from(line);
+    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#maxBytes) this.#rotate();
+    writeSync(this.#fd, bytes);
+    this.#bytes += bytes.length;
+  }
+
+  #rotate(): void {
+    closeSync(this.#fd);
+    renameSync(this.#path, `${this.#path}.1`);
+    this.#fd = openSync(this.#path, 'a', 0o600);
+    this.#bytes = 0;
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}

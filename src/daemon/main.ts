@@ -1,0 +1,55 @@
+import { realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { messageOf } from '../base/errors.ts';
+import { createLogger } from '../base/log.ts';
+import { ensurePrivateDir } from '../base/private-dir.ts';
+import { loadSettings, processEnvironment } from '../config/settings.ts';
+import { buildInfo } from '../protocol/build-info.ts';
+import { compose } from './compose.ts';
+import { LogFile } from './log-file.ts';
+import { serve } from './serve.ts';
+
+// The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It ends with status 0 when another daemon
+// is there already, and with 1 and a line on stderr when it cannot start.
+
+async function main(): Promise<number> {
+  const env = processEnvironment();
+  const settings = loadSettings(env);
+  const { paths, logLevel } = settings;
+  await ensurePrivateDir(paths.stateDir);
+  using file = new LogFile(paths.daemonLogFile);
+  const log = createLogger((line) => file.write(line), { level: logLevel, fields: { component: 'daemon' } });
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => stop.abort());
+  process.on('uncaughtException', (error) => {
+    log.error('the daemon fails: this is a bug', { error });
+    process.stderr.write(`bangerd: this is a bug: ${messageOf(error)}\n`);
+    process.exit(1);
+  });
+  const uid = process.getuid?.() ?? 0;
+  await serve({
+    settings,
+    build: buildInfo(),
+    log,
+    env,
+    uid,
+    signal: stop.signal,
+    compose: () => compose({ settings, env, uid, agentDir: agentDir(), log }),
+  });
+  return 0;
+}
+
+/** The guest agents of this checkout: beside the bundles' folder, or in the source tree. */
+function agentDir(): string {
+  const program = realpathSync(process.argv[1] ?? '');
+  const root = join(dirname(program), program.endsWith('.ts') ? '../..' : '..');
+  return join(root, 'agent', 'bin');
+}
+
+main().then(
+  (status) => process.exit(status),
+  (error: unknown) => {
+    process.stderr.write(`bangerd: ${messageOf(error)}\n`);
+    process.exit(1);
+  },
+);

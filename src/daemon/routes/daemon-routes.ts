@@ -1,0 +1,54 @@
+import { memoryUsage, pid } from 'node:process';
+import { z } from 'zod';
+import type { DaemonStatus } from '../../protocol/api.ts';
+import { buildLabel } from '../../protocol/build-info.ts';
+import * as schemas from '../../protocol/schemas.ts';
+import type { App } from '../app.ts';
+import { runChecks } from '../doctor/checks.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+
+/** The API of the daemon itself. */
+export const DAEMON_ROUTES: readonly Route[] = [
+  jsonRoute({
+    method: 'GET',
+    path: '/daemon',
+    summary: 'State of the daemon',
+    answer: schemas.daemonStatus,
+    run: ({ app }) => statusOf(app),
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/daemon/stop',
+    summary: 'Finish what runs, refuse what comes, then exit; VMs keep running',
+    answer: z.object({}),
+    run: ({ app }) => {
+      // After the answer, so that the client hears it.
+      setImmediate(() => app.stop('a client asked for it'));
+      return {};
+    },
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/doctor',
+    summary: 'Check this host; read-only',
+    answer: z.object({ checks: z.array(schemas.doctorCheck) }),
+    run: async ({ app, signal }) => ({ checks: await runChecks(app.doctor, { signal }) }),
+  }),
+];
+
+function statusOf(app: App): DaemonStatus {
+  const idleExitInMs = app.activity.idleExitInMs();
+  return {
+    pid,
+    version: app.build.version,
+    build: buildLabel(app.build),
+    socketPath: app.paths.daemonSocket,
+    logPath: app.paths.daemonLogFile,
+    startedAt: app.activity.startedAt.toISOString(),
+    runningVmCount: app.world.live.ids().length,
+    // Without this request itself.
+    activeRequestCount: app.activity.activeCount - 1,
+    ...(idleExitInMs === undefined ? {} : { idleExitInMs }),
+    rssBytes: memoryUsage.rss(),
+  };
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import type { StoredImage } from '../../core/ports/images.ts';
+import type { VmWorld } from '../../core/vms/world.ts';
+import type { Image } from '../../protocol/api.ts';
+import * as schemas from '../../protocol/schemas.ts';
+import { jsonRoute, type Route, workRoute } from '../http/route.ts';
+
+/** The API of images and kernels. */
+export const IMAGE_ROUTES: readonly Route[] = [
+  jsonRoute({
+    method: 'GET',
+    path: '/images',
+    summary: 'All images',
+    answer: z.object({ images: z.array(schemas.image) }),
+    run: async ({ app }) => ({
+      images: (await app.world.images.list()).map((image) => imageView(app.world, image)),
+    }),
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/images/:name',
+    summary: 'One image',
+    answer: schemas.image,
+    run: async ({ app, params }) => imageView(app.world, await app.world.images.get(params['name'] ?? '')),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/images/:name/build',
+    summary: 'Build an image, unless it is there; hanging up cancels it',
+    body: schemas.buildImageRequest,
+    answer: schemas.image,
+    run: async ({ app, params, body, signal, report }) => {
+      const options = { force: body.force ?? false, signal, report };
+      return { value: imageView(app.world, await app.world.images.build(params['name'] ?? '', options)) };
+    },
+  }),
+  jsonRoute({
+    method: 'DELETE',
+    path: '/images/:name',
+    summary: 'Delete an image; VMs that were made from it keep its files',
+    answer: z.object({}),
+    run: async ({ app, params, signal }) => {
+      await app.world.images.delete(params['name'] ?? '', { signal });
+      return {};
+    },
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/kernels',
+    summary: 'All kernels',
+    answer: z.object({ kernels: z.array(schemas.kernel) }),
+    run: async ({ app }) => ({
+      kernels: (await app.world.kernels.list()).map(({ name, release, arch, diskBytes, createdAt }) => ({
+        name,
+        release,
+        arch,
+        diskBytes,
+        createdAt,
+      })),
+    }),
+  }),
+];
+
+function imageView(world: VmWorld, image: StoredImage): Image {
+  const { name, id, arch, distro, kernelName, sizeBytes, diskBytes, createdAt } = image;
+  const users = world.records.list().filter((record) => record.imageId === id);
+  return {
+    name,
+    id,
+    arch,
+    distro,
+    kernel: kernelName,
+    sizeBytes,
+    diskBytes,
+    createdAt,
+    usedBy: users.map((record) => record.name),
+  };
+}

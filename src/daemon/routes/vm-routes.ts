@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { createVm } from '../../core/vms/create-vm.ts';
+import { deleteVm } from '../../core/vms/delete-vm.ts';
+import { findVm } from '../../core/vms/find-vm.ts';
+import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
+import { startVm } from '../../core/vms/start-vm.ts';
+import { stopVm } from '../../core/vms/stop-vm.ts';
+import { vmView } from '../../core/vms/vm-view.ts';
+import * as schemas from '../../protocol/schemas.ts';
+import type { App } from '../app.ts';
+import { followLog } from '../follow-log.ts';
+import { jsonRoute, type Route, textRoute, workRoute } from '../http/route.ts';
+
+/** The API of VMs. */
+export const VM_ROUTES: readonly Route[] = [
+  jsonRoute({
+    method: 'GET',
+    path: '/vms',
+    summary: 'Running VMs; all of them with `all=1`',
+    answer: z.object({ vms: z.array(schemas.vm) }),
+    run: ({ app, query }) => {
+      const isAll = query.get('all') === '1';
+      const shown = app.world.records.list().filter(({ state }) => isAll || state === 'running');
+      return { vms: shown.map(vmView) };
+    },
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms',
+    summary:
+      'Make a VM and start it; hanging up before the result cancels it, and deletes an ephemeral VM at any time',
+    body: schemas.createVmRequest,
+    answer: schemas.vm,
+    run: async ({ app, body, signal, report }) => {
+      const record = await createVm(app.world, body, { signal, report });
+      return {
+        value: vmView(record),
+        onClientGone: record.ephemeral ? () => deleteIfThere(app, record.id) : undefined,
+      };
+    },
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/vms/:ref',
+    summary: 'One VM',
+    answer: schemas.vm,
+    run: ({ app, params }) => vmView(findVm(app.world.records, params['ref'] ?? '')),
+  }),
+  workRoute({
+    method: 'DELETE',
+    path: '/vms/:ref',
+    summary: 'Delete a VM and its drives; the result is the VM as it last was',
+    answer: schemas.vm,
+    run: async ({ app, params }) => ({ value: vmView(await deleteVm(app.world, params['ref'] ?? '')) }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/start',
+    summary: 'Start a VM that does not run',
+    answer: schemas.vm,
+    run: async ({ app, params, signal, report }) => ({
+      value: vmView(await startVm(app.world, params['ref'] ?? '', { signal, report })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/stop',
+    summary: 'Stop a VM, its data written',
+    answer: schemas.vm,
+    run: async ({ app, params, report }) => ({
+      value: vmView(await stopVm(app.world, params['ref'] ?? '', { report })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/workspace',
+    summary: 'Copy a git working tree of the host into a running guest',
+    body: schemas.prepareWorkspaceRequest,
+    answer: schemas.preparedWorkspace,
+    run: async ({ app, params, body, signal, report }) => ({
+      value: await prepareWorkspace(app.world, params['ref'] ?? '', { request: body, signal, report }),
+    }),
+  }),
+  textRoute({
+    method: 'GET',
+    path: '/vms/:ref/logs',
+    summary: "The guest's console, or the VMM's own output with `kind=vmm`; `follow=1` goes on",
+    run: async ({ app, params, query, signal }) => {
+      const { id } = findVm(app.world.records, params['ref'] ?? '');
+      const { consoleLogPath, vmmLogPath } = app.world.files.folders(id);
+      const path = query.get('kind') === 'vmm' ? vmmLogPath : consoleLogPath;
+      return followLog(path, { isFollowed: query.get('follow') === '1', signal });
+    },
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/workspaces/inspect',
+    summary: 'What sending a git working tree would send; touches no VM',
+    body: schemas.inspectWorkspaceRequest,
+    answer: schemas.workspaceSummary,
+    run: ({ app, body, signal }) => app.world.workspaces.inspect(body.path, { signal }),
+  }),
+];
+
+async function deleteIfThere(app: App, vmId: string): Promise<void> {
+  if (app.world.records.get(vmId)) await deleteVm(app.world, vmId);
+}

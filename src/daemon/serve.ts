@@ -1,0 +1,119 @@
+import { rm } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { type Abortable, neverAborts, withDeadline } from '../base/abort.ts';
+import { abortable } from '../base/async.ts';
+import { AppError, isAppError } from '../base/errors.ts';
+import { tryLock } from '../base/file-lock.ts';
+import type { Logger } from '../base/log.ts';
+import { ensurePrivateDir } from '../base/private-dir.ts';
+import type { Settings } from '../config/settings.ts';
+import { reconcile } from '../core/vms/reconcile.ts';
+import type { BuildInfo } from '../protocol/build-info.ts';
+import { ActivityWatch } from './activity-watch.ts';
+import type { App } from './app.ts';
+import type { Composition } from './compose.ts';
+import type { DoctorHost } from './doctor/checks.ts';
+import { type ApiServer, createApiServer } from './http/server.ts';
+import { ROUTES } from './routes.ts';
+
+/** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
+const DRAIN_MS = 10_000;
+
+/** `ms` without a request or a running VM after which the daemon ends. */
+export const IDLE_EXIT_MS = 10 * 60_000;
+
+/** Most of a VM's log, in `bytes`, and how often that is looked at, in `ms`. */
+const VM_LOG_BYTES = 4 * 2 ** 20;
+const VM_LOG_EVERY_MS = 2_000;
+
+/** What {@link serve} needs. */
+export interface ServeOptions extends Abortable {
+  settings: Settings;
+  build: BuildInfo;
+  log: Logger;
+  env: DoctorHost['env'];
+  uid: number;
+  /** made once the lock is held */
+  compose: () => Composition;
+  /** default: {@link IDLE_EXIT_MS} */
+  idleExitMs?: number;
+  /** called when it listens */
+  onListening?: () => void;
+}
+
+/**
+ * Is the daemon until `signal` aborts, a client stops it, or it was idle for long enough; then drains. VMs go on. Only one daemon can be for a
+ * state folder: when another is, returns `false` at once, having touched nothing.
+ *
+ * @throws {AppError} DIR_NOT_PRIVATE, STORE_DAMAGED, STORE_TOO_NEW.
+ */
+export async function serve(options: ServeOptions): Promise<boolean> {
+  const { settings, log } = options;
+  const { paths } = settings;
+  for (const dir of [paths.stateDir, paths.vmsDir, paths.runtimeDir]) await ensurePrivateDir(dir);
+  using held = tryLock(paths.daemonLockFile);
+  if (!held) return false;
+  using composition = options.compose();
+  const { world } = composition;
+  log.info('the daemon starts', { pid: process.pid, version: options.build.version });
+  await reconcile(world, { signal: options.signal });
+
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
+  using watch = new ActivityWatch({
+    idleExitMs: options.idleExitMs ?? IDLE_EXIT_MS,
+    isNeeded: () => world.live.ids().length > 0,
+    onIdle: () => stop('it was idle'),
+  });
+  const { build, env, uid } = options;
+  const app: App = { world, paths, build, log, doctor: { world, settings, env, uid }, stop, activity: watch };
+  const api = createApiServer(app, ROUTES, () => watch.touch());
+  await listen(api.http, paths.daemonSocket);
+  const caps = setInterval(() => {
+    for (const vmId of world.live.ids()) {
+      const { consoleLogPath, vmmLogPath } = world.files.folders(vmId);
+      for (const path of [consoleLogPath, vmmLogPath]) composition.capLog(path, { maxBytes: VM_LOG_BYTES });
+    }
+  }, VM_LOG_EVERY_MS);
+  try {
+    options.onListening?.();
+    const reason = await abortable(stopped, options.signal).catch(() => 'a signal');
+    log.info('the daemon stops', { reason });
+    await drain(api);
+  } finally {
+    clearInterval(caps);
+    await rm(paths.daemonSocket, { force: true });
+    for (const vmId of world.live.ids()) await world.live.remove(vmId);
+  }
+  return true;
+}
+
+/** Listens on a socket that only this user can open; one that a killed daemon left is in nobody's use, for we hold the lock. */
+async function listen(server: Server, path: string): Promise<void> {
+  await rm(path, { force: true });
+  const before = process.umask(0o177);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+  } finally {
+    process.umask(before);
+  }
+}
+
+async function drain(api: ApiServer): Promise<void> {
+  api.http.close();
+  api.http.closeIdleConnections();
+  try {
+    const what = 'running requests';
+    await withDeadline((signal) => abortable(api.idle(), signal), {
+      signal: neverAborts(),
+      deadlineMs: DRAIN_MS,
+      what,
+    });
+  } catch (error) {
+    if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
+  }
+  await api.abortAll(new AppError('DAEMON_STOPPING', 'The daemon stops'));
+  api.http.closeAllConnections();
+}

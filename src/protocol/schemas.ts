@@ -1,0 +1,141 @@
+import { z } from 'zod';
+import type {
+  BuildImageRequest,
+  CreateVmRequest,
+  DaemonStatus,
+  DoctorCheck,
+  Image,
+  InspectWorkspaceRequest,
+  Kernel,
+  PreparedWorkspace,
+  PrepareWorkspaceRequest,
+  WorkspaceSummary,
+} from './api.ts';
+import type { ErrorBody } from './events.ts';
+import { VM_STATES, type Vm, type VmShape } from './vm.ts';
+
+// The API's bodies as schemas: requests are validated with them, and the OpenAPI document is made from them. The command line never loads this.
+
+const count = z.int().nonnegative();
+const bytes = z.int().nonnegative().describe('bytes');
+const time = z.string().describe('RFC 3339, UTC');
+const arch = z.enum(['amd64', 'arm64']);
+
+/** Drops `undefined` from optional properties, as JSON cannot carry it. */
+type Exact<T> = z.ZodType<{ [K in keyof T]: T[K] }, unknown>;
+
+const shape = {
+  vcpuCount: z.int(),
+  memoryMib: z.int().describe('MiB'),
+  diskSizeBytes: z.int().describe('bytes'),
+  systemOverlaySizeBytes: z.int().describe('bytes'),
+};
+const vmShape: Exact<VmShape> = z.strictObject(shape);
+
+export const createVmRequest = z.strictObject({
+  name: z.string().exactOptional(),
+  image: z.string().min(1).exactOptional(),
+  vcpuCount: shape.vcpuCount.exactOptional(),
+  memoryMib: shape.memoryMib.exactOptional(),
+  diskSizeBytes: shape.diskSizeBytes.exactOptional(),
+  systemOverlaySizeBytes: shape.systemOverlaySizeBytes.exactOptional(),
+  noStart: z.boolean().exactOptional(),
+  ephemeral: z.boolean().exactOptional(),
+}) satisfies Exact<CreateVmRequest>;
+
+const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
+
+export const inspectWorkspaceRequest = z.strictObject({
+  path: absolutePath,
+}) satisfies Exact<InspectWorkspaceRequest>;
+
+export const prepareWorkspaceRequest = z.strictObject({
+  path: absolutePath,
+  guestPath: absolutePath.exactOptional(),
+}) satisfies Exact<PrepareWorkspaceRequest>;
+
+export const buildImageRequest = z.strictObject({
+  force: z.boolean().exactOptional(),
+}) satisfies Exact<BuildImageRequest>;
+
+export const vm: Exact<Vm> = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: z.enum(VM_STATES),
+  image: z.string(),
+  shape: vmShape,
+  ephemeral: z.boolean(),
+  workspace: z
+    .object({ guestPath: z.string(), sourcePath: z.string(), headCommit: z.string().exactOptional() })
+    .exactOptional(),
+  runtime: z
+    .object({ vmm: z.string(), accelerator: z.enum(['kvm', 'tcg']), pid: z.int(), startedAt: time })
+    .exactOptional(),
+  lastError: z.object({ code: z.string(), message: z.string() }).exactOptional(),
+  createdAt: time,
+  updatedAt: time,
+});
+
+export const image: Exact<Image> = z.object({
+  name: z.string(),
+  id: z.string(),
+  arch,
+  distro: z.string(),
+  kernel: z.string(),
+  sizeBytes: bytes,
+  diskBytes: bytes,
+  createdAt: time,
+  usedBy: z.array(z.string()),
+});
+
+export const kernel: Exact<Kernel> = z.object({
+  name: z.string(),
+  release: z.string(),
+  arch,
+  diskBytes: bytes,
+  createdAt: time,
+});
+
+const summary = {
+  repoRoot: z.string(),
+  repoName: z.string(),
+  headCommit: z.string().exactOptional(),
+  branch: z.string().exactOptional(),
+  trackedCount: count,
+  untrackedCount: count,
+  historyDepth: count.exactOptional(),
+};
+export const workspaceSummary: Exact<WorkspaceSummary> = z.object(summary);
+export const preparedWorkspace: Exact<PreparedWorkspace> = z.object({
+  ...summary,
+  guestPath: z.string(),
+  bytes,
+});
+
+export const daemonStatus: Exact<DaemonStatus> = z.object({
+  pid: z.int(),
+  version: z.string(),
+  build: z.string(),
+  socketPath: z.string(),
+  logPath: z.string(),
+  startedAt: time,
+  runningVmCount: count,
+  activeRequestCount: count,
+  idleExitInMs: count.exactOptional(),
+  rssBytes: bytes,
+});
+
+export const doctorCheck: Exact<DoctorCheck> = z.object({
+  name: z.string(),
+  status: z.enum(['pass', 'warn', 'fail']),
+  message: z.string(),
+  fix: z.string().exactOptional(),
+});
+
+export const errorBody: Exact<ErrorBody> = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().exactOptional(),
+  details: z.record(z.string(), z.unknown()).exactOptional(),
+  causes: z.array(z.string()).exactOptional(),
+});
