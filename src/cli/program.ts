@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { AppError, unreachable } from '../base/errors.ts';
+import { AppError } from '../base/errors.ts';
 import type { Settings } from '../config/settings.ts';
 import {
   type Catalog,
@@ -8,9 +8,9 @@ import {
   type Invocation,
   type OptionDefinition,
   optionTerm,
-  usageOf,
 } from './command.ts';
 import { commandHelp, groupHelp, type HelpOptions, rootHelp } from './help.ts';
+import { invocationOf } from './invocation.ts';
 
 /** What a command line means: a command to run, or a text to print. */
 export type ParsedLine =
@@ -51,10 +51,11 @@ export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedL
     const parent = rest.length > 0 ? groups.get(first) : root;
     const command = addCommand(parent ?? root, definition, parts);
     command.action(() => {
+      const typed = { args: command.args, given: command.opts<Record<string, unknown>>(), trailing };
       found = {
         kind: 'run',
         definition,
-        invocation: invocationOf(command, { definition, trailing, catalog: parts.catalog }),
+        invocation: invocationOf(definition, { ...typed, catalog: parts.catalog }),
       };
     });
   }
@@ -116,64 +117,6 @@ function toCommander(name: string, option: OptionDefinition): Option {
   return made;
 }
 
-function invocationOf(
-  command: Command,
-  {
-    definition,
-    trailing,
-    catalog,
-  }: { definition: CommandDefinition; trailing: string[] | undefined; catalog: Catalog },
-): Invocation {
-  const name = definition.path.join(' ');
-  if (trailing && !definition.trailing) {
-    throw new AppError('USAGE_ARGUMENTS', `Cannot use "--" with ${name}: it runs no command`, {
-      hint: `usage: ${usageOf(definition)}`,
-    });
-  }
-  const isOpen = definition.args.some(({ isVariadic }) => isVariadic);
-  const excess = isOpen ? [] : command.args.slice(definition.args.length);
-  if (excess.length > 0) {
-    const taken = command.args
-      .slice(0, definition.args.length)
-      .map((word) => ` ${word}`)
-      .join('');
-    throw new AppError(
-      'USAGE_ARGUMENTS',
-      `Cannot use ${JSON.stringify(excess[0])} with ${name}: it is one argument too many`,
-      {
-        hint: definition.trailing
-          ? `a command goes after --, as in: banger ${name}${taken} -- ${excess.join(' ')}`
-          : `usage: ${usageOf(definition)}`,
-      },
-    );
-  }
-  const given = command.opts<Record<string, unknown>>();
-  const options = Object.fromEntries(
-    Object.entries(definition.options).map(([key, option]) => [key, optionValue(key, { option, given })]),
-  );
-  const invocation = { args: command.args, options, catalog };
-  return trailing ? { ...invocation, trailing } : invocation;
-}
-
-function optionValue(
-  key: string,
-  { option, given }: { option: OptionDefinition; given: Record<string, unknown> },
-): string | string[] | boolean | undefined {
-  // Commander keeps `--no-x` as `x: false`.
-  const positive = /^no([A-Z].*)$/.exec(key)?.[1];
-  const value = positive ? given[positive.charAt(0).toLowerCase() + positive.slice(1)] : given[key];
-  switch (option.type) {
-    case 'flag':
-      return value === !positive;
-    case 'list':
-      return Array.isArray(value) ? value : [];
-    case 'value':
-      return typeof value === 'string' ? value : undefined;
-    default:
-      return unreachable(option, 'option');
-  }
-}
-
 const USAGE_CODES: Readonly<Record<string, string>> = {
   'commander.unknownCommand': 'USAGE_UNKNOWN_COMMAND',
   'commander.unknownOption': 'USAGE_UNKNOWN_OPTION',
@@ -183,14 +126,11 @@ const USAGE_CODES: Readonly<Record<string, string>> = {
 function usageError(error: CommanderError, line: readonly string[]): AppError {
   // Commander gives "error: <what>" and, on a second line, its suggestion in brackets.
   const [what = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+  const nearest = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1];
   const words = line.filter((word) => !word.startsWith('-')).slice(0, 2);
-  const hint = suggestion ? suggestion.replace(/^\(Did you mean (.*)\?\)$/, 'did you mean $1?') : undefined;
+  // The last word of an unknown command is the unknown one.
+  if (error.code === 'commander.unknownCommand') words.pop();
   return new AppError(USAGE_CODES[error.code] ?? 'USAGE_ARGUMENTS', what, {
-    hint:
-      hint ??
-      `banger ${words.slice(0, error.code === 'commander.unknownCommand' ? words.length - 1 : 2).join(' ')} --help`.replace(
-        / +/g,
-        ' ',
-      ),
+    hint: nearest ? `did you mean ${nearest}?` : ['banger', ...words, '--help'].join(' '),
   });
 }

@@ -79,7 +79,14 @@ export interface OnNews {
   onNews?: (news: WorkNews) => void;
 }
 
-/** Makes a client. Nothing is connected until a call is made; each call has a connection of its own, so there is nothing to close. */
+/**
+ * Makes a client. Nothing is connected until a call is made; each call has a connection of its own, so there is nothing to close.
+ *
+ *     const client = createClient({ socketPath });
+ *     await using lease = await client.leaseVm({ vcpuCount: 2 }, { signal });
+ *     using session = await client.exec(lease.vm.id, { argv: ['uname', '-a'] }, { signal });
+ *     const { stdout, exit } = await session.collect();
+ */
 export function createClient(transport: ClientOptions): BangerClient {
   const vmWork = (method: 'POST' | 'DELETE', path: string, { signal }: Abortable): Work<Vm> =>
     openWork(transport, { method, path, signal, isResult: answers.isVm });

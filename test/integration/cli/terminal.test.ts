@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
 import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
@@ -139,7 +140,7 @@ describe('banger in a terminal', () => {
       );
       await opened.shows('up');
       // The program is the shell's child: the only one in its process group besides it.
-      const child = execFileSync('pgrep', ['-P', String(opened.pid)], { encoding: 'utf8' }).trim();
+      const child = readFileSync(`/proc/${opened.pid}/task/${opened.pid}/children`, 'utf8').trim();
       process.kill(Number(child), `SIG${signal}`);
       await assertUsable(opened);
       assert.match(opened.output(), new RegExp(`status=${status}`));
