@@ -3,6 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
 import type { Abortable } from '../../base/abort.ts';
+import { abortable } from '../../base/async.ts';
 import { type AppError, isErrno } from '../../base/errors.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';
 import type { ExecStart, GuestHealth, GuestPort, GuestStats, Personalisation } from '../../protocol/guest.ts';
@@ -29,7 +30,7 @@ interface Request {
 export class Http2GuestAgent implements GuestAgent {
   readonly closed: Promise<void>;
   readonly #session: http2.ClientHttp2Session;
-  #failure: Error | undefined;
+  #failure: unknown;
 
   constructor(session: http2.ClientHttp2Session) {
     this.#session = session;
@@ -76,7 +77,7 @@ export class Http2GuestAgent implements GuestAgent {
   ): Promise<{ entries: number; bytes: number }> {
     const action = `unpack files at "${guestPath}" in the guest`;
     const path = `/tar?path=${encodeURIComponent(guestPath)}&owner=${options.owner ?? 'root'}`;
-    const stream = this.#open({ action, method: 'PUT', path, hasBody: true }, options);
+    const stream = await this.#open({ action, method: 'PUT', path, hasBody: true }, options);
     // Whichever side fails ends the other, and the stream then has the error.
     pipeline(tar, stream).catch(() => {});
     return await this.#answer(stream, action, unpackedAnswer);
@@ -85,14 +86,14 @@ export class Http2GuestAgent implements GuestAgent {
   async getTar(guestPath: string, options: Abortable): Promise<Readable> {
     const action = `read "${guestPath}" from the guest`;
     const path = `/tar?path=${encodeURIComponent(guestPath)}`;
-    const stream = this.#open({ action, method: 'GET', path, endsWithTrailers: true }, options);
+    const stream = await this.#open({ action, method: 'GET', path, endsWithTrailers: true }, options);
     await stream.accepted;
     return stream;
   }
 
   async personalise(personalisation: Personalisation, options: Abortable): Promise<void> {
     const action = 'personalise the guest';
-    const stream = this.#open({ action, method: 'POST', path: '/personalise', hasBody: true }, options);
+    const stream = await this.#open({ action, method: 'POST', path: '/personalise', hasBody: true }, options);
     stream.end(JSON.stringify(personalisation));
     await this.#answer(stream, action, emptyAnswer);
   }
@@ -104,7 +105,10 @@ export class Http2GuestAgent implements GuestAgent {
 
   async tcp(port: number, options: Abortable): Promise<Duplex> {
     const action = `connect to port ${port} of the guest`;
-    const stream = this.#open({ action, method: 'POST', path: `/tcp?port=${port}`, hasBody: true }, options);
+    const stream = await this.#open(
+      { action, method: 'POST', path: `/tcp?port=${port}`, hasBody: true },
+      options,
+    );
     await stream.accepted;
     return stream;
   }
@@ -131,7 +135,7 @@ export class Http2GuestAgent implements GuestAgent {
 
   /** A request without a body whose answer is JSON. */
   async #ask<T>(request: Request, schema: z.ZodType<T>, options: Abortable): Promise<T> {
-    return await this.#answer(this.#open(request, options), request.action, schema);
+    return await this.#answer(await this.#open(request, options), request.action, schema);
   }
 
   async #answer<T>(stream: GuestStream, action: string, schema: z.ZodType<T>): Promise<T> {
@@ -143,9 +147,13 @@ export class Http2GuestAgent implements GuestAgent {
   }
 
   /** @throws {AppError} GUEST_LOST when there is no link any more; the abort reason when the signal is aborted already. */
-  #open(request: Request, { signal }: Abortable): GuestStream {
+  async #open(request: Request, { signal }: Abortable): Promise<GuestStream> {
     signal.throwIfAborted();
-    if (this.#isGone()) throw this.#whyGone(request.action);
+    if (this.#isGone()) {
+      // Until then, why it has gone may not be known.
+      await abortable(this.closed, signal);
+      throw whyGone(request.action, this.#failure);
+    }
     const hasBody = request.hasBody === true;
     const stream = this.#session.request(
       { ':method': request.method, ':path': request.path },
@@ -156,18 +164,18 @@ export class Http2GuestAgent implements GuestAgent {
       action: request.action,
       hasBody,
       endsWithTrailers: request.endsWithTrailers === true,
-      whyGone: () => (this.#isGone() ? this.#whyGone(request.action) : undefined),
+      whyGone: (cause) => (this.#isGone() ? whyGone(request.action, this.#failure ?? cause) : undefined),
     });
   }
 
   #isGone(): boolean {
     return this.#session.destroyed || this.#session.closed;
   }
+}
 
-  /** A session ends with one of these codes when what came was no HTTP/2, and with a socket's or none when the guest went away. */
-  #whyGone(action: string): AppError {
-    return isErrno(this.#failure, 'ERR_HTTP2_ERROR', 'ERR_HTTP2_SESSION_ERROR')
-      ? brokenProtocol(action, 'what is not HTTP/2', this.#failure)
-      : lost(action, this.#failure);
-  }
+/** A session ends with one of these codes when what came was no HTTP/2, and with a socket's or none when the guest went away. */
+function whyGone(action: string, cause: unknown): AppError {
+  return isErrno(cause, 'ERR_HTTP2_ERROR', 'ERR_HTTP2_SESSION_ERROR')
+    ? brokenProtocol(action, 'what is not HTTP/2', cause)
+    : lost(action, cause);
 }

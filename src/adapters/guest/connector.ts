@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { type Abortable, onAbort, poll } from '../../base/abort.ts';
@@ -35,7 +36,12 @@ async function connect(
   try {
     const deadlineMs = helloDeadlineMs - (performance.now() - startedAt);
     await meet(socket, { signal, deadlineMs, endpoint: endpoint.path });
-    return new Http2GuestAgent(startSession(socket));
+    const session = newSession(socket);
+    const agent = new Http2GuestAgent(session);
+    // Before this event, the library fails when it is told to end the session.
+    await once(session, 'connect');
+    if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);
+    return agent;
   } catch (error) {
     socket.destroy();
     throw error;
@@ -90,8 +96,8 @@ async function openUnixSocket(path: string, { signal }: Abortable): Promise<net.
   }
 }
 
-function startSession(socket: net.Socket): http2.ClientHttp2Session {
-  const session = http2.connect('http://guest', {
+function newSession(socket: net.Socket): http2.ClientHttp2Session {
+  return http2.connect('http://guest', {
     createConnection: () => socket,
     maxSessionMemory: MAX_SESSION_MEMORY_MB,
     settings: {
@@ -101,6 +107,4 @@ function startSession(socket: net.Socket): http2.ClientHttp2Session {
       maxHeaderListSize: MAX_HEADER_LIST_BYTES,
     },
   });
-  session.once('connect', () => session.setLocalWindowSize(LINK_WINDOW_BYTES));
-  return session;
 }

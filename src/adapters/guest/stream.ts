@@ -19,8 +19,8 @@ export interface GuestStreamOptions extends Abortable {
   hasBody: boolean;
   /** the answer ends with its trailers, so that a failure in the middle is seen */
   endsWithTrailers: boolean;
-  /** why there is no link any more; undefined while there is one */
-  whyGone: () => AppError | undefined;
+  /** why there is no link any more, given what the request failed with; undefined while there is one */
+  whyGone: (cause: unknown) => AppError | undefined;
 }
 
 /**
@@ -135,7 +135,7 @@ export class GuestStream extends Duplex {
   /** Why the request ended before its time. */
   #failure(): AppError {
     const { action, whyGone } = this.#options;
-    return whyGone() ?? brokenProtocol(action, 'by resetting the request', this.#cause);
+    return whyGone(this.#cause) ?? brokenProtocol(action, 'by resetting the request', this.#cause);
   }
 
   override _read(): void {

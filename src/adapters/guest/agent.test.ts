@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { getEventListeners, once } from 'node:events';
+import http2 from 'node:http2';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { test } from 'node:test';
+import {
+  type FakeAgent,
+  listenAsAgent,
+  listenAsHttp2Agent,
+  onHello,
+} from '../../../test/support/fake-agent.ts';
+import { neverAborts } from '../../base/abort.ts';
+import type { GuestAgent } from '../../core/ports/guest.ts';
+import { encodeFrame, encodeJsonFrame, FRAME } from '../../protocol/exec-frames.ts';
+import { createGuestConnector } from './connector.ts';
+
+const signal = neverAborts();
+
+async function connect({ path }: FakeAgent): Promise<GuestAgent> {
+  return await createGuestConnector().connect({ kind: 'unix', path }, { signal, helloDeadlineMs: 5000 });
+}
+
+type Handler = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
+
+/** Serves `handle` to `use`. */
+async function withAgent(handle: Handler, use: (link: GuestAgent) => Promise<void>): Promise<void> {
+  await using agent = await listenAsHttp2Agent(handle);
+  await using link = await connect(agent);
+  await use(link);
+}
+
+const answer =
+  (body: string, status = 200): Handler =>
+  (stream) => {
+    stream.respond({ ':status': status });
+    stream.end(body);
+  };
+
+const HEALTH = { generation: 1, version: 'v', bootId: 'b', uptimeMs: 1, init: 'systemd', ready: true };
+
+test('health() gives what the agent says, without control characters', async () => {
+  await withAgent(answer(JSON.stringify({ ...HEALTH, version: 'a\u001bb', more: 1 })), async (link) => {
+    assert.deepEqual(await link.health({ signal }), { ...HEALTH, version: 'a b' });
+  });
+});
+
+test('an answer that the protocol does not have is GUEST_PROTOCOL', async () => {
+  for (const body of [
+    '',
+    '{',
+    'null',
+    '{}',
+    JSON.stringify({ ...HEALTH, ready: 'yes' }),
+    'x'.repeat(5 * 1024 * 1024),
+  ]) {
+    await withAgent(answer(body), async (link) => {
+      await assert.rejects(link.health({ signal }), { code: 'GUEST_PROTOCOL' }, body.slice(0, 20));
+    });
+  }
+});
+
+test("a refusal is GUEST_FAILED with the agent's code and its words, made safe", async () => {
+  const refusal = answer(JSON.stringify({ code: 'conflict', message: 'in\nthe way' }), 409);
+  await withAgent(refusal, async (link) => {
+    await assert.rejects(link.sync({ signal }), {
+      code: 'GUEST_FAILED',
+      message: "Cannot write the guest's disks: in the way",
+      details: { guestCode: 'conflict', status: 409 },
+    });
+  });
+});
+
+test('a refusal that is none of ours, or endless, is GUEST_PROTOCOL', async () => {
+  const endless: Handler = (stream) => {
+    stream.respond({ ':status': 500 });
+    const source = new Readable({ read: () => void source.push(Buffer.alloc(16384)) });
+    source.pipe(stream);
+  };
+  for (const handle of [answer('<html>', 502), answer('{}', 500), endless]) {
+    await withAgent(handle, async (link) => {
+      await assert.rejects(link.stats({ signal }), { code: 'GUEST_PROTOCOL' });
+    });
+  }
+});
+
+test('a reset request is GUEST_PROTOCOL, and the link goes on', async () => {
+  let requests = 0;
+  const handle: Handler = (stream, headers) => {
+    requests += 1;
+    if (requests === 1) stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    else answer(JSON.stringify(HEALTH))(stream, headers);
+  };
+  await withAgent(handle, async (link) => {
+    await assert.rejects(link.health({ signal }), { code: 'GUEST_PROTOCOL' });
+    assert.equal((await link.health({ signal })).bootId, 'b');
+  });
+});
+
+test('bytes that are not HTTP/2 are GUEST_PROTOCOL', async () => {
+  await using agent = await listenAsAgent((socket) => {
+    const stop = onHello(socket, (line) => {
+      stop();
+      socket.write(`${line}\nHTTP/1.1 200 OK\r\n\r\n`);
+    });
+  });
+  await using link = await connect(agent);
+  await assert.rejects(link.health({ signal }), { code: 'GUEST_PROTOCOL' });
+  await link.closed;
+});
+
+test('a lost link ends every call with GUEST_LOST, and later ones too', async () => {
+  await using agent = await listenAsHttp2Agent((stream, headers) => {
+    if (headers[':path'] === '/exec') {
+      stream.respond({ ':status': 200 });
+      stream.write(encodeJsonFrame(FRAME.started, { pid: 9 }));
+    }
+    stream.resume();
+  });
+  await using link = await connect(agent);
+  const stream = await link.exec({ signal });
+  const reading = buffer(stream);
+  const calls = [
+    link.ready({ signal }),
+    link.tcp(80, { signal }),
+    link.run({ argv: ['x'] }, { signal }),
+    reading,
+  ];
+  const put = link.putTar('/x', Readable.from([Buffer.alloc(10)]), { signal });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  agent.sockets[0]?.destroy();
+  await Promise.all([...calls, put].map((call) => assert.rejects(call, { code: 'GUEST_LOST' })));
+  await link.closed;
+  await assert.rejects(link.health({ signal }), { code: 'GUEST_LOST' });
+  await assert.rejects(link.exec({ signal }), { code: 'GUEST_LOST' });
+});
+
+test('disposing twice is fine and ends what runs', async () => {
+  await using agent = await listenAsHttp2Agent((stream) => stream.resume());
+  const link = await connect(agent);
+  const call = link.ready({ signal });
+  await Promise.all([assert.rejects(call, { code: 'GUEST_LOST' }), link[Symbol.asyncDispose]()]);
+  await link[Symbol.asyncDispose]();
+});
+
+test('an aborted signal ends its request with a reset, and nothing is left on it', async () => {
+  const resets: number[] = [];
+  const handle: Handler = (stream) => {
+    stream.resume();
+    stream.on('close', () => resets.push(stream.rstCode));
+  };
+  await withAgent(handle, async (link) => {
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const options = { signal: controller.signal };
+    const calls = [link.ready(options), link.run({ argv: ['x'] }, options), link.getTar('/', options)];
+    const stream = await link.exec(options);
+    const failed = once(stream, 'error');
+    setTimeout(() => controller.abort(reason), 50);
+    await Promise.all(calls.map((call) => assert.rejects(call, reason)));
+    assert.deepEqual(await failed, [reason]);
+    assert.deepEqual(getEventListeners(controller.signal, 'abort'), []);
+    while (resets.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(new Set(resets), new Set([http2.constants.NGHTTP2_CANCEL]));
+    await assert.rejects(link.health(options), reason);
+  });
+});
+
+test('a request that succeeds leaves nothing on its signal', async () => {
+  await withAgent(answer(JSON.stringify(HEALTH)), async (link) => {
+    const controller = new AbortController();
+    await link.health({ signal: controller.signal });
+    assert.deepEqual(getEventListeners(controller.signal, 'abort'), []);
+  });
+});
+
+test('run() collects output, and tells when there is too much or no end', async () => {
+  const say =
+    (...frames: Buffer[]): Handler =>
+    (stream) => {
+      stream.resume();
+      stream.respond({ ':status': 200 });
+      stream.end(Buffer.concat(frames));
+    };
+  const [out, err] = [encodeFrame(FRAME.stdout, 'o'.repeat(50)), encodeFrame(FRAME.stderr, 'e'.repeat(50))];
+  const exit = encodeJsonFrame(FRAME.exit, { signal: 'SIGTERM', number: 15 });
+  await withAgent(say(out, err, exit), async (link) => {
+    const got = await link.run({ argv: ['x'] }, { signal, maxOutputBytes: 100 });
+    assert.deepEqual(got, {
+      exit: { signal: 'SIGTERM', number: 15 },
+      stdout: Buffer.alloc(50, 'o'),
+      stderr: Buffer.alloc(50, 'e'),
+    });
+    await assert.rejects(link.run({ argv: ['x'] }, { signal, maxOutputBytes: 99 }), {
+      code: 'GUEST_OUTPUT_TOO_LONG',
+    });
+  });
+  await withAgent(say(out), async (link) => {
+    await assert.rejects(link.run({ argv: ['x'] }, { signal }), { code: 'GUEST_PROTOCOL' });
+  });
+});
+
+test('run() fails with the error of its input, and gives the input up when the command ends first', async () => {
+  const reason = new Error('unreadable');
+  await withAgent(
+    (stream) => stream.resume(),
+    async (link) => {
+      const input = new Readable({ read: () => {} });
+      setTimeout(() => input.destroy(reason), 20);
+      await assert.rejects(link.run({ argv: ['x'] }, { signal, input }), reason);
+    },
+  );
+  await withAgent(answer(encodeJsonFrame(FRAME.exit, { code: 0 }).toString('latin1')), async (link) => {
+    const input = new PassThrough();
+    await link.run({ argv: ['x'] }, { signal, input });
+    assert.equal(input.destroyed, true);
+  });
+});
+
+test('putTar() fails with the error of its stream, and resets the request', async () => {
+  const { promise: reset, resolve } = Promise.withResolvers<number>();
+  const handle: Handler = (stream) => {
+    stream.resume();
+    stream.on('close', () => resolve(stream.rstCode));
+  };
+  await withAgent(handle, async (link) => {
+    const reason = new Error('unreadable');
+    const tar = new Readable({ read: () => {} });
+    setTimeout(() => tar.destroy(reason), 20);
+    await assert.rejects(link.putTar('/x', tar, { signal }), reason);
+    assert.equal(await reset, http2.constants.NGHTTP2_CANCEL);
+  });
+});
+
+test('putTar() ends its stream when the agent refuses in the middle', async () => {
+  const handle: Handler = (stream, headers) => {
+    stream.once('data', () =>
+      answer(JSON.stringify({ code: 'bad_request', message: 'no' }), 400)(stream, headers),
+    );
+  };
+  await withAgent(handle, async (link) => {
+    const tar = new Readable({ read: () => void tar.push(Buffer.alloc(65536)) });
+    await assert.rejects(link.putTar('/x', tar, { signal }), { code: 'GUEST_FAILED' });
+    assert.equal(tar.destroyed, true);
+  });
+});
+
+test('getTar() fails when the agent says so behind the content', async () => {
+  for (const [trailer, code] of [
+    ['{"code":"failed","message":"became shorter"}', 'GUEST_FAILED'],
+    ['what?', 'GUEST_PROTOCOL'],
+  ] as const) {
+    const handle: Handler = (stream) => {
+      stream.respond({ ':status': 200 }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'banger-error': trailer }));
+      stream.end('content');
+    };
+    await withAgent(handle, async (link) => {
+      await assert.rejects(buffer(await link.getTar('/x', { signal })), { code });
+    });
+  }
+});
+
+test('paths are sent as they are', async () => {
+  const paths: unknown[] = [];
+  const handle: Handler = (stream, headers) => {
+    paths.push(headers[':path']);
+    stream.resume();
+    answer('{"entries":0,"bytes":0}')(stream, headers);
+  };
+  await withAgent(handle, async (link) => {
+    await link.putTar('/a b/ä&c', Readable.from([]), { signal, owner: 'archive' });
+    await link.putTar('/', Readable.from([]), { signal });
+    await buffer(await link.getTar('/#', { signal }));
+  });
+  assert.deepEqual(paths, [
+    '/tar?path=%2Fa%20b%2F%C3%A4%26c&owner=archive',
+    '/tar?path=%2F&owner=root',
+    '/tar?path=%2F%23',
+  ]);
+});

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { listenAsAgent, listenAsHttp2Agent, onHello } from '../../../test/support/fake-agent.ts';
+import { neverAborts } from '../../base/abort.ts';
+import type { GuestAgent } from '../../core/ports/guest.ts';
+import { createGuestConnector } from './connector.ts';
+import { EchoFinder } from './hello.ts';
+
+const NONCE = '0123456789abcdef0123456789abcdef';
+
+async function connect(path: string, helloDeadlineMs = 5000, signal = neverAborts()): Promise<GuestAgent> {
+  return await createGuestConnector().connect({ kind: 'unix', path }, { signal, helloDeadlineMs });
+}
+
+test('EchoFinder finds the echo behind anything, wherever the stream is cut', () => {
+  const garbage = fc.oneof(
+    fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+    fc
+      .constantFrom('BANGER/1 ', `BANGER/1 ${NONCE}`, `BANGER/1 ${'f'.repeat(32)}\n`, ` ${NONCE}\n`)
+      .map(Buffer.from),
+  );
+  fc.assert(
+    fc.property(fc.array(garbage), fc.array(fc.nat(500)), fc.string(), (before, cuts, after) => {
+      const echo = `BANGER/1 ${NONCE}\n`;
+      const stream = Buffer.concat([...before, Buffer.from(`\n${echo}${after}`)]);
+      const finder = new EchoFinder();
+      finder.expect(NONCE);
+      const ends = [...cuts.map((cut) => cut % stream.length).sort((a, b) => a - b), stream.length];
+      let start = 0;
+      for (const end of ends) {
+        const found = finder.push(stream.subarray(start, end));
+        if (found) {
+          assert.equal(found.generation, 1);
+          const rest = Buffer.concat([found.rest, stream.subarray(end)]);
+          assert.ok(rest.toString().endsWith(after));
+          return;
+        }
+        start = end;
+      }
+      assert.fail('the echo was not found');
+    }),
+  );
+});
+
+test('EchoFinder takes no echo but that of the latest nonce', () => {
+  const finder = new EchoFinder();
+  finder.expect(NONCE);
+  finder.expect('f'.repeat(32));
+  assert.equal(finder.push(Buffer.from(`BANGER/1 ${NONCE}\n`)), undefined);
+  assert.equal(
+    finder.push(Buffer.from(`BANGER/ ${'f'.repeat(32)}\nBANGER/x ${'f'.repeat(32)}\n`)),
+    undefined,
+  );
+});
+
+test('connect() says hello again, with another nonce, and discards the echo of the first', async () => {
+  const nonces: string[] = [];
+  await using agent = await listenAsAgent((socket) => {
+    onHello(socket, (_line, nonce) => {
+      nonces.push(nonce);
+      if (nonces.length === 2) socket.write(`\0\u00ff garbage BANGER/1 ${nonces[0]}\nBANGER/1 ${nonce}\n`);
+    });
+  });
+  await using _link = await connect(agent.path);
+  assert.equal(new Set(nonces).size, 2);
+});
+
+test('connect() waits for a socket that is not there yet', async () => {
+  const path = join(tmpdir(), `late-${process.pid}`);
+  await assert.rejects(connect(path, 50), {
+    code: 'GUEST_UNREACHABLE',
+    message: /nothing listens there after 0.05 s$/,
+  });
+});
+
+test('connect() fails when nothing answers, and leaves no connection', async () => {
+  await using agent = await listenAsAgent((socket) => socket.resume());
+  await assert.rejects(connect(agent.path, 100), { code: 'GUEST_UNREACHABLE' });
+  await closed(agent.sockets[0]);
+});
+
+test('connect() fails when the guest only sends garbage', async () => {
+  await using agent = await listenAsAgent((socket) => {
+    socket.resume();
+    const babble = setInterval(() => socket.write('BANGER/1 nonsense\n'.repeat(100)), 1);
+    socket.on('close', () => clearInterval(babble));
+  });
+  await assert.rejects(connect(agent.path, 100), { code: 'GUEST_UNREACHABLE' });
+});
+
+test('connect() fails at once when the guest hangs up', async () => {
+  await using agent = await listenAsAgent((socket) => {
+    onHello(socket, () => socket.end());
+  });
+  await assert.rejects(connect(agent.path, 60_000), {
+    code: 'GUEST_UNREACHABLE',
+    message: /the connection was closed$/,
+  });
+});
+
+test('connect() tells the generation of an agent that speaks another', async () => {
+  await using agent = await listenAsAgent((socket) => {
+    onHello(socket, (_line, nonce) => socket.write(`BANGER/17 ${nonce}\n`));
+  });
+  await assert.rejects(connect(agent.path), { code: 'GUEST_GENERATION', details: { generation: 17 } });
+  await closed(agent.sockets[0]);
+});
+
+test('connect() ends when its signal aborts, before or during the hello', async () => {
+  await using agent = await listenAsAgent((socket) => socket.resume());
+  const reason = new Error('enough');
+  await assert.rejects(connect(agent.path, 5000, AbortSignal.abort(reason)), reason);
+  const controller = new AbortController();
+  const connecting = connect(agent.path, 5000, controller.signal);
+  setTimeout(() => controller.abort(reason), 50);
+  await assert.rejects(connecting, reason);
+  assert.deepEqual(getEventListeners(controller.signal, 'abort'), []);
+  await closed(agent.sockets.at(-1));
+});
+
+test('a link leaves no listener on the signal that it was made with', async () => {
+  await using agent = await listenAsHttp2Agent(() => {});
+  const { signal } = new AbortController();
+  await using _link = await connect(agent.path, 5000, signal);
+  assert.deepEqual(getEventListeners(signal, 'abort'), []);
+});
+
+async function closed(socket: import('node:net').Socket | undefined): Promise<void> {
+  assert.ok(socket);
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+}
