@@ -20,7 +20,18 @@ export function inRootNamespace(
   const users = uid === 0 ? [] : ['--user', '--map-auto', '--map-root-user'];
   return [
     'setpriv',
-    ...['--pdeathsig', 'KILL', '--', 'unshare', ...users, '--mount', '--pid', '--fork', '--kill-child=SIGKILL', '--'],
+    ...[
+      '--pdeathsig',
+      'KILL',
+      '--',
+      'unshare',
+      ...users,
+      '--mount',
+      '--pid',
+      '--fork',
+      '--kill-child=SIGKILL',
+      '--',
+    ],
     ...argv,
   ];
 }

@@ -1,0 +1,130 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { exec } from '../../base/exec.ts';
+import { LineSplitter } from '../../base/line-splitter.ts';
+import { systemPath, toolEnv, type Variables } from '../../base/programs.ts';
+import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/root-namespace.ts';
+import type { GuestArch, UnpackedKernel } from '../../core/ports/images.ts';
+import type { Report } from '../../protocol/events.ts';
+import { readAptHost, sourcesLines } from './apt-host.ts';
+import { BuildProgress } from './build-progress.ts';
+import { fetchNpmProgram } from './npm-program.ts';
+import type { DebianRecipe } from './recipe.ts';
+import { BUILD, customizeScript, dpkgOptions, essentialScript, finishScript } from './recipe-scripts.ts';
+
+/** Where and how a tree is built. */
+export interface BuildOptions extends Abortable {
+  /** empty folder for everything that the build makes */
+  dir: string;
+  arch: GuestArch;
+  uid: number;
+  /** the caller's environment */
+  env: Variables;
+  report: Report;
+}
+
+/** What a build leaves in its folder. */
+export interface BuiltTree {
+  /** the root file system; its owners are those of {@link inRootNamespace} */
+  treeDir: string;
+  kernel: UnpackedKernel;
+}
+
+/**
+ * Makes the tree of a Debian image and unpacks its kernel. A failure or an abort leaves files in `dir` for the caller to remove, and no process.
+ *
+ * @throws {AppError} EXEC_FAILED of the tool that failed, IMAGE_CHECKSUM_MISMATCH.
+ */
+export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): Promise<BuiltTree> {
+  const { dir, arch, uid, env, report, signal } = options;
+  const toolsEnv = { ...toolEnv(env), BUILD: dir };
+  report({ event: 'progress', stage: 'resolve', detail: 'mirrors' });
+  const host = await readAptHost({ env: toolEnv(env), signal });
+  await writeInputs(recipe, { dir, arch, aptOptions: host.options });
+  for (const program of recipe.npmPrograms(arch)) {
+    report({ event: 'progress', stage: 'download', detail: program.package });
+    const npmEnv = { ...env, PATH: systemPath(env) };
+    await fetchNpmProgram(program, { dir: join(dir, BUILD.programs), env: npmEnv, signal });
+  }
+  const treeDir = join(dir, BUILD.tree);
+  const lines = new LineSplitter();
+  const progress = new BuildProgress(report);
+  const run = { signal, env: toolsEnv, graceMs: NAMESPACE_GRACE_MS };
+  await exec(
+    inRootNamespace(mmdebstrap(recipe, { dir, arch, sources: sourcesLines(recipe, host.mirrors) }), { uid }),
+    {
+      ...run,
+      onStderr: (chunk) => {
+        for (const line of lines.push(chunk)) progress.push(line);
+      },
+    },
+  );
+  await exec(inRootNamespace(['sh', join(dir, BUILD.finishScript), treeDir], { uid }), run);
+  return { treeDir, kernel: await findKernel(join(dir, BUILD.kernel), arch) };
+}
+
+/** In a namespace of our own "root" mode works for everybody, in a home that nobody else may enter too, which mmdebstrap's own mode cannot. */
+function mmdebstrap(
+  recipe: DebianRecipe,
+  { dir, arch, sources }: { dir: string; arch: GuestArch; sources: readonly string[] },
+): [string, ...string[]] {
+  return [
+    'mmdebstrap',
+    ...['--mode=root', '--variant=apt', '--format=directory', '--verbose', `--architectures=${arch}`],
+    `--components=${recipe.components.join(',')}`,
+    `--include=${recipe.packages.join(',')}`,
+    `--aptopt=${join(dir, BUILD.aptOptions)}`,
+    // No fsync for each file: a build that the power cut ends is thrown away, and one that ends well is synced as a whole.
+    '--dpkgopt=force-unsafe-io',
+    `--essential-hook=sh "$BUILD/${BUILD.essentialScript}" "$1"`,
+    `--customize-hook=sh "$BUILD/${BUILD.customizeScript}" "$1"`,
+    recipe.suite,
+    join(dir, BUILD.tree),
+    ...sources,
+  ];
+}
+
+async function writeInputs(
+  recipe: DebianRecipe,
+  { dir, arch, aptOptions }: { dir: string; arch: GuestArch; aptOptions: string },
+): Promise<void> {
+  const write = (name: string, content: string) => writeFile(join(dir, name), content, { mode: 0o644 });
+  await write(BUILD.aptOptions, aptOptions);
+  await write(BUILD.dpkgOptions, dpkgOptions(recipe));
+  await write(BUILD.essentialScript, essentialScript());
+  await write(BUILD.customizeScript, customizeScript(recipe, arch));
+  await write(BUILD.finishScript, finishScript(recipe));
+  for (const { path, content, mode } of recipe.files) {
+    const target = join(dir, BUILD.files, path);
+    await mkdir(dirname(target), { recursive: true, mode: 0o755 });
+    await writeFile(target, content, { mode: mode ?? 0o644 });
+  }
+}
+
+/** Finds the unpacked kernel; its store name has the package's version, for one release gets several. */
+async function findKernel(dir: string, arch: GuestArch): Promise<UnpackedKernel> {
+  const [release, ...others] = await readdir(join(dir, 'lib', 'modules'));
+  if (release === undefined || others.length > 0) {
+    throw new AppError('IMAGE_BUILD_FAILED', 'Cannot use the kernel package: it does not have one kernel');
+  }
+  const version = (await readFile(join(dir, 'version'), 'utf8')).trim();
+  return {
+    name: kernelName(release, version),
+    release,
+    arch,
+    kernelPath: join(dir, 'boot', `vmlinuz-${release}`),
+    configPath: join(dir, 'boot', `config-${release}`),
+    modulesTree: join(dir, 'lib', 'modules', release),
+  };
+}
+
+/** `6.1.0-56-cloud-amd64` in version `6.1.192-2` is `debian-6.1.192-2-cloud-amd64`. */
+export function kernelName(release: string, version: string): string {
+  const flavour = release.replace(/^[0-9.]+(-[0-9]+)?(\+[^-]*)?-?/, '');
+  return ['debian', version, flavour]
+    .filter(Boolean)
+    .join('-')
+    .replace(/[^A-Za-z0-9._-]/g, '.');
+}

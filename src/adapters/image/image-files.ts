@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { neverAborts } from '../../base/abort.ts';
+import { isErrno } from '../../base/errors.ts';
+import { exec } from '../../base/exec.ts';
+import { toolEnv, type Variables } from '../../base/programs.ts';
+import { checkRecordedFiles } from '../../base/recorded-files.ts';
+import { inRootNamespace } from '../../base/root-namespace.ts';
+import type { StoredImage } from '../../core/ports/images.ts';
+import { idOfLink, imageLayout } from './layout.ts';
+import { IMAGE_NAME, imageDamaged, parseImageManifest } from './manifest-schema.ts';
+
+/**
+ * Reads the image in `dir` and compares its files with their recorded sizes; `undefined` when there is none.
+ *
+ * @throws {AppError} IMAGE_DAMAGED, with `label` in the message.
+ */
+export async function readImage(dir: string, label: string): Promise<StoredImage | undefined> {
+  const layout = imageLayout(dir);
+  let text: string;
+  try {
+    text = await readFile(layout.manifest, 'utf8');
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    if (await isThere(dir)) throw imageDamaged(label, `"${layout.manifest}" is missing`, error);
+    return undefined;
+  }
+  const manifest = parseImageManifest(text, label);
+  const { problem, diskBytes } = await checkRecordedFiles(dir, manifest.files);
+  if (problem) throw imageDamaged(label, problem);
+  const { name, id, arch, distro, kernelName, createdAt } = manifest;
+  const { size } = await stat(layout.rootfs);
+  return {
+    name,
+    id,
+    arch,
+    distro,
+    kernelName,
+    rootfsPath: layout.rootfs,
+    sizeBytes: size,
+    diskBytes,
+    createdAt,
+  };
+}
+
+/** What a name means in the store. */
+export type NamedImage = { name: string; id: string };
+
+/** The id that `name` means; `undefined` when it has no link, or one that is not ours. */
+export async function resolveName(imagesDir: string, name: string): Promise<string | undefined> {
+  // The name may be a user's word; a path in it would leave the store.
+  if (!IMAGE_NAME.test(name)) return undefined;
+  try {
+    return idOfLink(await readlink(join(imagesDir, name)));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EINVAL')) return undefined;
+    throw error;
+  }
+}
+
+/** All names of the store, in order. */
+export async function listNames(imagesDir: string): Promise<NamedImage[]> {
+  const named: NamedImage[] = [];
+  for (const name of (await readdirIfThere(imagesDir)).sort()) {
+    const id = await resolveName(imagesDir, name);
+    if (id) named.push({ name, id });
+  }
+  return named;
+}
+
+/** Names in a folder; none when it is not there. */
+export async function readdirIfThere(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** Removes links in `holdersDir` to folders that are gone; true when one is left. */
+export async function hasLiveHolder(holdersDir: string): Promise<boolean> {
+  let isHeld = false;
+  for (const name of await readdirIfThere(holdersDir)) {
+    const path = join(holdersDir, name);
+    if (await isThere(path)) isHeld = true;
+    else await rm(path, { force: true });
+  }
+  return isHeld;
+}
+
+/**
+ * Removes a tree whose files may belong to ids that only root of a namespace has. Idempotent; not to be cancelled.
+ */
+export async function removeTree(dir: string, { uid, env }: { uid: number; env: Variables }): Promise<void> {
+  try {
+    await rm(dir, { recursive: true, force: true });
+  } catch (error) {
+    if (uid === 0 || !isErrno(error, 'EACCES', 'EPERM', 'ENOTEMPTY')) throw error;
+    const argv = inRootNamespace(['rm', '-rf', '--one-file-system', '--', dir], { uid });
+    await exec(argv, { env: toolEnv(env), signal: neverAborts() });
+  }
+}
+
+/** `sha256:...` of a file's bytes, which are on disk when it returns. */
+export async function hashDurably(path: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash, { signal });
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return `sha256:${hash.digest('hex')}`;
+}
+
+/** Follows links. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+
+/**
+ * The store of images. A name is a link to an image; images are folders named by their id and are never written again, so a VM whose
+ * image was rebuilt keeps the root file system that its overlay belongs to.
+ *
+ *     <imagesDir>/
+ *       <name> -> .blobs/<hex>
+ *       .blobs/<hex>/
+ *         manifest.json
+ *         rootfs.ext4
+ *         holders/<hash> -> folder of a VM; holds the image while that folder exists
+ *       .staging/             images that are being made (base/staging.ts)
+ *       .lock                 held while images come and go
+ *       .build-<name>.lock    held while the image of that name is built
+ */
+export interface ImageLayout {
+  dir: string;
+  manifest: string;
+  rootfs: string;
+  holders: string;
+}
+
+/** Names of the files of the image in `dir`. */
+export function imageLayout(dir: string): ImageLayout {
+  return {
+    dir,
+    manifest: join(dir, MANIFEST_FILE),
+    rootfs: join(dir, ROOTFS_FILE),
+    holders: join(dir, 'holders'),
+  };
+}
+
+const MANIFEST_FILE = 'manifest.json';
+/** The file of an image that its manifest records. */
+export const ROOTFS_FILE = 'rootfs.ext4';
+
+/** Names in the store besides those of images. */
+export function storeLayout(imagesDir: string) {
+  return {
+    staging: join(imagesDir, '.staging'),
+    blobs: join(imagesDir, '.blobs'),
+    lock: join(imagesDir, '.lock'),
+    buildLock: (name: string) => join(imagesDir, `.build-${name}.lock`),
+  };
+}
+
+/** Target of the link of an image, relative to the store. */
+export function blobLink(id: string): string {
+  return join('.blobs', hexOf(id));
+}
+
+/** The id behind a link's target; `undefined` when it is not one of ours. */
+export function idOfLink(target: string): string | undefined {
+  const match = /^\.blobs\/([0-9a-f]{64})$/.exec(target);
+  return match ? `sha256:${match[1]}` : undefined;
+}
+
+/** `sha256:ab...` without its prefix. */
+export function hexOf(id: string): string {
+  return id.slice(id.indexOf(':') + 1);
+}

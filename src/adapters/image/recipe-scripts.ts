@@ -1,0 +1,102 @@
+import type { GuestArch } from '../../core/ports/images.ts';
+import type { DebianRecipe, OffUnit } from './recipe.ts';
+
+/**
+ * The shell scripts of a build. The build's folder is `$BUILD`; the image's tree is `$1`. Words of a recipe are put in
+ * as they are: they are ours, and patterns must stay patterns.
+ */
+
+/** Names in a build's folder, as the scripts use them. */
+export const BUILD = {
+  tree: 'tree',
+  files: 'files',
+  kernel: 'kernel',
+  programs: 'programs',
+  aptOptions: 'apt.conf',
+  dpkgOptions: 'dpkg.cfg',
+  essentialScript: 'essential.sh',
+  customizeScript: 'customize.sh',
+  finishScript: 'finish.sh',
+} as const;
+
+/** Before the bulk of the packages: dpkg leaves out what the recipe excludes. The option stays, for packages that are installed later. */
+export function essentialScript(): string {
+  return script([`cp "$BUILD/${BUILD.dpkgOptions}" "$1/etc/dpkg/dpkg.cfg.d/banger"`]);
+}
+
+/** What dpkg is told to leave out. */
+export function dpkgOptions({ excludedPaths, includedPaths }: DebianRecipe): string {
+  return [
+    '# The image has no manuals. Remove this file and reinstall a package to get its own.',
+    ...excludedPaths.map((pattern) => `path-exclude=${pattern}`),
+    ...includedPaths.map((pattern) => `path-include=${pattern}`),
+    '',
+  ].join('\n');
+}
+
+/**
+ * After all packages, with /proc and /dev mounted in the tree and apt's lists still there: unpacks the kernel beside the tree, and sets up services.
+ * The kernel package is not installed: it would bring a boot loader's tools, and its modules are a drive of their own.
+ */
+export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
+  const unitsTo = (how: OffUnit['how']) =>
+    recipe.offUnits.filter((off) => off.how === how).map(({ unit }) => unit);
+  const disabled = unitsTo('disable');
+  const masked = unitsTo('mask');
+  const systemctl = 'chroot "$1" systemctl --quiet';
+  return script([
+    'export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"',
+    `package=$(apt-cache depends ${recipe.kernelPackage(arch)} | sed -n 's/^ *Depends: //p' | grep -m1 '^linux-image-')`,
+    `mkdir "$BUILD/${BUILD.kernel}"`,
+    `(cd "$BUILD/${BUILD.kernel}" && apt-get --quiet --quiet download "$package")`,
+    'unset APT_CONFIG',
+    `dpkg-deb --field "$BUILD/${BUILD.kernel}"/*.deb Version > "$BUILD/${BUILD.kernel}/version"`,
+    'mkdir "$1/tmp/kernel"',
+    `dpkg-deb --extract "$BUILD/${BUILD.kernel}"/*.deb "$1/tmp/kernel"`,
+    // depmod of the image, so that the host needs none.
+    'chroot "$1" depmod --basedir /tmp/kernel "$(ls "$1/tmp/kernel/lib/modules")"',
+    `mv "$1/tmp/kernel/boot" "$1/tmp/kernel/lib" "$BUILD/${BUILD.kernel}/"`,
+    `rm "$BUILD/${BUILD.kernel}"/*.deb`,
+    ...recipe
+      .npmPrograms(arch)
+      .flatMap(({ installPath }) => [
+        `cp "$BUILD/${BUILD.programs}/$(basename ${installPath})" "$1${installPath}"`,
+        `chmod 0755 "$1${installPath}"`,
+        `chroot "$1" ${installPath} --version > "$BUILD/${BUILD.programs}/$(basename ${installPath}).version"`,
+      ]),
+    `${systemctl} set-default multi-user.target`,
+    ...(disabled.length > 0 ? [`${systemctl} disable ${disabled.join(' ')}`] : []),
+    ...(masked.length > 0 ? [`${systemctl} mask ${masked.join(' ')}`] : []),
+    ...(recipe.enabledUnits.length > 0 ? [`${systemctl} enable ${recipe.enabledUnits.join(' ')}`] : []),
+    // A link to nothing in a folder of /etc hides the one in the package's folder (systemd.unit(5)).
+    ...unitsTo('unwant').map((unit) => `ln -sf /dev/null "$1${WANTS}/${unit}"`),
+    'mkdir -p "$1/etc/systemd/system-generators"',
+    ...recipe.offGenerators.map((name) => `ln -sf /dev/null "$1/etc/systemd/system-generators/${name}"`),
+  ]);
+}
+
+/** At the very end, with nothing mounted: the recipe's files, and nothing that is secret, of the host, or of use only while building. */
+export function finishScript(recipe: DebianRecipe): string {
+  return script([
+    `cp -R "$BUILD/${BUILD.files}/." "$1/"`,
+    'cd "$1"',
+    `rm -rf -- ${recipe.removed.join(' ')}`,
+    // Empty and there: read-only images can be given one, and no boot counts as the first one (machine-id(5)).
+    ': > etc/machine-id',
+    'ln -s /etc/machine-id var/lib/dbus/machine-id',
+    // The build's keyring is named by the host's path; the image has its own at the same place.
+    `sed -i -E 's|^deb (\\[[^]]*\\] )?|deb [signed-by=${DEBIAN_KEYRING}] |' etc/apt/sources.list`,
+    'mkdir -p lib/modules usr/share/man/man1 usr/share/man/man5 usr/share/man/man7 usr/share/man/man8',
+    // systemd compares their times with that of /usr, and would rebuild its caches (ConditionNeedsUpdate=).
+    'touch etc/.updated var/.updated',
+  ]);
+}
+
+const WANTS = '/etc/systemd/system/multi-user.target.wants';
+
+/** Where the package debian-archive-keyring puts Debian's keys, on the host and in the image. */
+export const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+function script(lines: readonly string[]): string {
+  return ['#!/bin/sh', 'set -eu', 'umask 022', ...lines, ''].join('\n');
+}
