@@ -1,0 +1,375 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { type Duplex, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { after, before, test } from 'node:test';
+import { neverAborts } from '../../src/base/abort.ts';
+import { exec, execStream } from '../../src/base/exec.ts';
+import type { GuestAgent } from '../../src/core/ports/guest.ts';
+import { type ExecEvent, ExecEventDecoder } from '../../src/protocol/exec-events.ts';
+import { encodeJsonFrame, FRAME, frameHeader } from '../../src/protocol/exec-frames.ts';
+import { byteString, type ExecStart } from '../../src/protocol/guest.ts';
+import { buildAgent, type RealAgent, startAgent } from '../support/real-agent.ts';
+
+const signal = neverAborts();
+// The tests need not be root: commands run as whoever runs them.
+const user = String(userInfo().uid);
+
+let dir: string;
+let agent: RealAgent;
+let link: GuestAgent;
+
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'link-'));
+  agent = await startAgent(await buildAgent(dir));
+  link = await agent.connect();
+});
+
+after(async () => {
+  await link[Symbol.asyncDispose]();
+  await agent[Symbol.asyncDispose]();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const sh = (script: string, ...args: ExecStart['argv']): ExecStart => ({
+  argv: ['sh', '-c', script, 'sh', ...args],
+  user,
+});
+
+/** A command under way, with its events one by one. */
+class Session {
+  readonly stream: Duplex;
+  readonly #events: AsyncGenerator<ExecEvent, void>;
+
+  constructor(stream: Duplex, start: ExecStart) {
+    this.stream = stream;
+    this.#events = eventsOf(stream);
+    this.send(FRAME.start, start);
+  }
+
+  send(type: number, value: unknown): void {
+    this.stream.write(encodeJsonFrame(type, value));
+  }
+
+  /** Reads on until output holds `text`; returns the output. */
+  async until(text: string): Promise<string> {
+    let seen = '';
+    while (!seen.includes(text)) {
+      const { value: event } = await this.#events.next();
+      assert.ok(event, `the stream ended after ${JSON.stringify(seen)}`);
+      if (event.kind === 'stdout' || event.kind === 'stderr') seen += event.chunk.toString();
+      assert.ok(event.kind !== 'exit' && event.kind !== 'error', `${JSON.stringify(event)} after ${seen}`);
+    }
+    return seen;
+  }
+
+  /** Reads to the end; returns the last event and the output before it. */
+  async end(): Promise<{ last: ExecEvent | undefined; output: string }> {
+    let last: ExecEvent | undefined;
+    let output = '';
+    for await (const event of this.#events) {
+      last = event;
+      if (event.kind === 'stdout') output += event.chunk.toString();
+    }
+    return { last, output };
+  }
+}
+
+async function* eventsOf(stream: Duplex): AsyncGenerator<ExecEvent, void> {
+  const decoder = new ExecEventDecoder();
+  for await (const chunk of stream) yield* decoder.push(chunk);
+}
+
+async function open(start: ExecStart): Promise<Session> {
+  return new Session(await link.exec({ signal }), start);
+}
+
+test('health() and ready() tell the agent of this generation', async () => {
+  const health = await link.health({ signal });
+  assert.equal(health.generation, 1);
+  assert.equal(health.bootId, (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim());
+  assert.equal((await link.ready({ signal })).ready, true);
+});
+
+test('run() keeps stdout and stderr apart and gives the exit code', async () => {
+  const got = await link.run(sh('echo out; echo err >&2; exit 42'), { signal });
+  assert.deepEqual(got, { exit: { code: 42 }, stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') });
+});
+
+test('run() tells a signal', async () => {
+  const { exit } = await link.run(sh('kill -TERM $$'), { signal });
+  assert.deepEqual(exit, { signal: 'SIGTERM', number: 15 });
+});
+
+test('run() tells why a command could not be started', async () => {
+  for (const [guestCode, start] of [
+    ['not_found', { argv: ['no-such-command'], user }],
+    ['not_executable', { argv: ['/etc/passwd'], user }],
+    ['bad_request', { argv: ['true'], user, cwd: '/no/such/folder' }],
+    ['bad_request', { argv: ['true'], user: 'nobody-by-that-name' }],
+  ] as const) {
+    await assert.rejects(link.run(start, { signal }), {
+      code: 'GUEST_FAILED',
+      details: { guestCode, status: 200 },
+    });
+  }
+});
+
+test('arguments, environment and folder may be any bytes', async () => {
+  const folder = Buffer.concat([Buffer.from(`${dir}/f`), Buffer.from([0xff, 0x0a])]);
+  await mkdir(folder);
+  const bytes = Buffer.from([0xff, 0x20, 0x27, 0x0a, 0xfe]);
+  const start: ExecStart = {
+    ...sh('printf "%s|%s|%s" "$1" "$V" "$(pwd | tail -c 4)"', byteString(bytes)),
+    env: { V: byteString(bytes) },
+    cwd: byteString(folder),
+  };
+  const { stdout } = await link.run(start, { signal });
+  assert.deepEqual(stdout, Buffer.concat([bytes, Buffer.from('|'), bytes, Buffer.from([0x7c, 0x66, 0xff])]));
+});
+
+test('a command line of 900 kB goes through', async () => {
+  const { stdout } = await link.run(
+    sh('echo "$#"; echo "$*" | wc -c', ...Array(9).fill('x'.repeat(100_000))),
+    {
+      signal,
+    },
+  );
+  assert.equal(stdout.toString(), '9\n900009\n');
+});
+
+test('50 MB of input arrive whole', async () => {
+  const chunk = Buffer.alloc(100_000, 'payload ');
+  const hash = createHash('sha256');
+  for (let i = 0; i < 500; i += 1) hash.update(chunk);
+  const input = Readable.from(Array(500).fill(chunk));
+  const { stdout } = await link.run(sh('sha256sum'), { signal, input });
+  assert.equal(stdout.toString().slice(0, 64), hash.digest('hex'));
+});
+
+test('200 MB of output arrive whole, without this process holding them', async () => {
+  const { stream } = await open({ argv: ['seq', '-f', '%099.0f', '1', '2000000'], user });
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let chunks = 0;
+  let mostBytes = 0;
+  const floor = held();
+  for await (const event of eventsOf(stream)) {
+    if (event.kind !== 'stdout') continue;
+    hash.update(event.chunk);
+    bytes += event.chunk.length;
+    chunks += 1;
+    // A reader that is slower than the guest: output must wait there.
+    if (chunks % 200 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    mostBytes = Math.max(mostBytes, held() - floor);
+  }
+  const { stdout } = await exec(['sh', '-c', "seq -f '%099.0f' 1 2000000 | sha256sum"], { signal });
+  assert.equal(bytes, 200_000_000);
+  assert.equal(hash.digest('hex'), stdout.toString().slice(0, 64));
+  assert.ok(mostBytes < 64 * 1024 * 1024, `${mostBytes} bytes were held`);
+});
+
+/** Buffers and strings outside of the heap that this process holds, garbage included. */
+function held(): number {
+  return process.memoryUsage().arrayBuffers;
+}
+
+test('a reader that does not read stops the command, which then loses nothing', async () => {
+  const session = await open(sh('seq 1 3000000; echo $? > "$1"', join(dir, 'done')));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await assert.rejects(stat(join(dir, 'done')), { code: 'ENOENT' });
+  const { output, last } = await session.end();
+  assert.ok(output.endsWith('\n2999999\n3000000\n'));
+  assert.equal(output.length, 22_888_896);
+  assert.deepEqual(last, { kind: 'exit', exit: { code: 0 } });
+});
+
+test('input that the command does not read is given up at its end', async () => {
+  const input = new Readable({ read: () => void input.push(Buffer.alloc(65_536)) });
+  const { exit } = await link.run(sh('sleep 0.2; exit 5'), { signal, input });
+  assert.deepEqual(exit, { code: 5 });
+});
+
+test('a signal reaches a command whose input is full', async () => {
+  const session = await open(sh('trap "exit 9" INT; echo ready; while :; do sleep 0.02; done'));
+  await session.until('ready');
+  for (let i = 0; i < 16; i += 1) {
+    session.stream.write(frameHeader(FRAME.stdin, 65_536));
+    session.stream.write(Buffer.alloc(65_536));
+  }
+  session.send(FRAME.signal, { signal: 'SIGINT' });
+  assert.deepEqual((await session.end()).last, { kind: 'exit', exit: { code: 9 } });
+});
+
+test('a terminal has a size, takes input, is resized, and turns Ctrl-C into a signal', async () => {
+  const start = sh(
+    'trap "stty size" WINCH; trap "echo interrupted; exit 7" INT; stty size; while :; do sleep 0.02; done',
+  );
+  const session = await open({ ...start, pty: { rows: 24, cols: 80, term: 'xterm-256color' } });
+  await session.until('24 80\r\n');
+  session.send(FRAME.resize, { rows: 30, cols: 100 });
+  await session.until('30 100\r\n');
+  session.stream.write(frameHeader(FRAME.stdin, 1));
+  session.stream.write('\x03');
+  const { output, last } = await session.end();
+  assert.match(output, /interrupted\r\n/);
+  assert.deepEqual(last, { kind: 'exit', exit: { code: 7 } });
+});
+
+test('an aborted exec ends the command and what it started', async () => {
+  const controller = new AbortController();
+  const stream = await link.exec({ signal: controller.signal });
+  const session = new Session(stream, sh('sleep 1000 & echo pid $!; wait'));
+  const pid = Number(/pid (\d+)/.exec(await session.until('\n'))?.[1]);
+  controller.abort(new Error('enough'));
+  await gone(pid);
+});
+
+test('a host that vanishes takes its commands with it, and the next one is met among leftovers', async () => {
+  await using other = await startAgent(join(dir, 'banger-agent'));
+  const first = await other.connect();
+  const session = new Session(
+    await first.exec({ signal }),
+    sh('trap "" HUP; sleep 1000 & echo pid $!; wait'),
+  );
+  const pid = Number(/pid (\d+)/.exec(await session.until('\n'))?.[1]);
+  await first[Symbol.asyncDispose]();
+  await gone(pid);
+  // Somebody says hello, and goes away in the middle of a frame.
+  const rude = net.connect(other.socketPath);
+  rude.end(`garbage\0BANGER/1 ${'a'.repeat(32)}\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\x10\0\0half a frame`);
+  await using second = await other.connect();
+  assert.equal((await second.health({ signal })).generation, 1);
+});
+
+test('a link that is lost ends with GUEST_LOST', async () => {
+  const other = await startAgent(join(dir, 'banger-agent'));
+  const lost = await other.connect();
+  const run = lost.run(sh('sleep 1000'), { signal });
+  const failed = assert.rejects(run, { code: 'GUEST_LOST' });
+  setTimeout(() => other.process.kill('SIGKILL'), 100);
+  await failed;
+  await lost.closed;
+  await other[Symbol.asyncDispose]();
+});
+
+test('a tree with strange names goes in and comes out as it was', async () => {
+  const [from, into] = [join(dir, 'from'), join(dir, 'new', 'into')];
+  const strange = Buffer.from([0x61, 0xff, 0x0a, 0x20]);
+  await mkdir(join(from, 'empty'), { recursive: true });
+  await writeFile(Buffer.concat([Buffer.from(`${from}/`), strange]), 'bytes');
+  await writeFile(join(from, 'n'.repeat(200)), 'x'.repeat(300_000), { mode: 0o751 });
+  await symlink('/no\u00ffwhere', join(from, 'link'));
+  await utimes(join(from, 'empty'), 1_600_000_000, 1_600_000_000.25);
+  const { stdout, done } = execStream(['tar', '--format=posix', '-C', from, '-cf', '-', '.'], { signal });
+  assert.deepEqual(await link.putTar(into, stdout, { signal }), { entries: 5, bytes: 300_005 });
+  await done;
+  assert.deepEqual(
+    (await readdir(into, { encoding: 'buffer' })).sort(),
+    (await readdir(from, { encoding: 'buffer' })).sort(),
+  );
+  assert.equal(await readFile(Buffer.concat([Buffer.from(`${into}/`), strange]), 'utf8'), 'bytes');
+  assert.equal((await stat(join(into, 'n'.repeat(200)))).mode & 0o7777, 0o751);
+  assert.equal(await readlink(join(into, 'link')), '/no\u00ffwhere');
+  assert.equal((await lstat(join(into, 'empty'))).mtimeMs, 1_600_000_000_250);
+
+  const back = join(dir, 'back');
+  await mkdir(back);
+  await exec(['tar', '-C', back, '-xf', '-'], { input: await link.getTar(into, { signal }), signal });
+  await exec(['diff', '-r', '--no-dereference', from, back], { signal });
+});
+
+test('an archive that would leave its folder is refused', async () => {
+  await symlink('/', join(dir, 'escape'));
+  const { stdout } = execStream(['tar', '-C', dir, '-cf', '-', 'escape'], { signal });
+  const archive = await buffer(stdout);
+  await assert.rejects(
+    link.putTar(join(dir, 'new', 'x'), Readable.from([Buffer.from('no archive'.repeat(100))]), { signal }),
+    {
+      code: 'GUEST_FAILED',
+      details: { guestCode: 'bad_request', status: 400 },
+    },
+  );
+  // The symlink itself may be made; nothing goes through it.
+  assert.deepEqual(await link.putTar(join(dir, 'new', 'y'), Readable.from([archive]), { signal }), {
+    entries: 1,
+    bytes: 0,
+  });
+  const { stdout: second } = execStream(
+    ['tar', '-C', '/', '--transform=s,^,escape/,', '-cf', '-', 'etc/hostname'],
+    { signal },
+  );
+  await assert.rejects(link.putTar(join(dir, 'new', 'y'), second, { signal }), {
+    code: 'GUEST_FAILED',
+    details: { guestCode: 'bad_request', status: 400 },
+  });
+});
+
+test('getTar() of what is not there is refused', async () => {
+  await assert.rejects(link.getTar(join(dir, 'missing'), { signal }), {
+    code: 'GUEST_FAILED',
+    details: { guestCode: 'not_found', status: 404 },
+  });
+});
+
+test('tcp() joins a port of the guest, and tells when nothing listens', async () => {
+  const server = net.createServer({ allowHalfOpen: true }, async (socket) => {
+    const question = await buffer(socket);
+    socket.end(`${question.length} bytes`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const ports = await link.ports({ signal });
+  const found = ports.find((each) => each.port === port && each.proto === 'tcp');
+  assert.deepEqual({ address: found?.address, pid: found?.pid }, { address: '127.0.0.1', pid: process.pid });
+
+  const stream = await link.tcp(port, { signal });
+  stream.write(Buffer.alloc(400_000));
+  stream.end(Buffer.alloc(4));
+  assert.equal((await buffer(stream)).toString(), '400004 bytes');
+  await new Promise((resolve) => server.close(resolve));
+  await assert.rejects(link.tcp(port, { signal }), { details: { guestCode: 'not_found', status: 404 } });
+});
+
+test('stats() measures, sync() returns, powerOff() is refused outside of a VM', async () => {
+  const stats = await link.stats({ signal });
+  assert.ok(stats.cpu.count > 0 && stats.cpu.busyMs <= stats.cpu.totalMs);
+  assert.ok(stats.memory.availableBytes <= stats.memory.totalBytes);
+  assert.equal(stats.disks[0]?.mount, '/');
+  await link.sync({ signal });
+});
+
+test('50 commands at once do not mix', async () => {
+  const numbers = Array.from({ length: 50 }, (_, index) => index);
+  const runs = await Promise.all(
+    numbers.map((n) => link.run(sh(`echo ${n}; cat; exit ${n}`), { signal, input: Buffer.from(`in ${n}`) })),
+  );
+  for (const [n, { exit, stdout }] of runs.entries()) {
+    assert.deepEqual({ exit, text: stdout.toString() }, { exit: { code: n }, text: `${n}\nin ${n}` });
+  }
+});
+
+async function gone(pid: number): Promise<void> {
+  assert.ok(pid > 1);
+  for (;;) {
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    if (status === '' || status.includes(') Z ')) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

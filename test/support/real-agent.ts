@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
+import { neverAborts } from '../../src/base/abort.ts';
+import { exec } from '../../src/base/exec.ts';
+import type { GuestAgent } from '../../src/core/ports/guest.ts';
+
+/** The guest agent as a process of this host, on a Unix socket in the place of the virtio port. */
+export interface RealAgent extends AsyncDisposable {
+  socketPath: string;
+  process: ChildProcess;
+  /** Meets the agent. */
+  connect(): Promise<GuestAgent>;
+}
+
+/** Builds the agent and returns the program's path in `dir`. The compiler's cache makes that quick the second time. */
+export async function buildAgent(dir: string): Promise<string> {
+  const program = join(dir, 'banger-agent');
+  await exec(['go', 'build', '-o', program, '.'], {
+    cwd: join(import.meta.dirname, '../../agent'),
+    env: { ...process.env, CGO_ENABLED: '0' },
+    signal: neverAborts(),
+  });
+  return program;
+}
+
+/** Starts the agent `program`; disposing ends it. */
+export async function startAgent(program: string): Promise<RealAgent> {
+  const dir = await mkdtemp(join(tmpdir(), 'agent-'));
+  const socketPath = join(dir, 's');
+  const child = spawn(program, ['serve', '-socket', socketPath], { stdio: 'ignore' });
+  const exited = once(child, 'exit');
+  return {
+    socketPath,
+    process: child,
+    connect: () =>
+      createGuestConnector().connect(
+        { kind: 'unix', path: socketPath },
+        { signal: neverAborts(), helloDeadlineMs: 20_000 },
+      ),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+      await exited;
+      await rm(dir, { recursive: true });
+    },
+  };
+}
