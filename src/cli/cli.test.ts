@@ -205,7 +205,7 @@ describe('banger', () => {
       check(state);
       const result = await lab.run(['doctor']);
       assert.equal(result.status, status);
-      assert.match(result.stdout, new RegExp(`^${state} {2}qemu {2}m\n {10}fix: apt install qemu\n`));
+      assert.match(result.stdout, new RegExp(`^${state} {2}qemu {2}m\n {12}fix: apt install qemu\n`));
       assert.equal((await lab.run(['doctor', '--json'])).status, status);
     }
   });

@@ -8,7 +8,7 @@ export function doctorReport(checks: readonly DoctorCheck[], style: Style): stri
   const width = Math.max(0, ...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, status, message, fix }) => [
     `${paint[status](status)}  ${printable(name).padEnd(width)}  ${printable(message)}`,
-    ...(fix ? [`      ${' '.repeat(width)}${style.dim(`fix: ${printable(fix)}`)}`] : []),
+    ...(fix ? [`      ${' '.repeat(width)}  ${style.dim(`fix: ${printable(fix)}`)}`] : []),
   ]);
   const count = (wanted: DoctorCheck['status']): number =>
     checks.filter(({ status }) => status === wanted).length;

@@ -204,7 +204,7 @@ describe('doctorReport()', () => {
     );
     assert.equal(
       report,
-      'pass  qemu        7.2\nfail  mmdebstrap  missing\n                fix: apt install mmdebstrap\nwarn  kvm         none\n1 passed, 1 warned, 1 failed\n',
+      'pass  qemu        7.2\nfail  mmdebstrap  missing\n                  fix: apt install mmdebstrap\nwarn  kvm         none\n1 passed, 1 warned, 1 failed\n',
     );
   });
 });
