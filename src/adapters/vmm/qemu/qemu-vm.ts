@@ -9,7 +9,8 @@ import type { RuntimeFiles } from './runtime-files.ts';
 /** How long QEMU may take to write out what it holds of its drives. */
 export const WRITE_OUT_GRACE_MS = 10_000;
 
-const WATCH_MS = 10;
+/** How often the process is looked for once its control connection is gone; more and more seldom, should it live on. */
+const WATCH_MS = { first: 5, most: 500 };
 
 /** A VM in a QEMU that we started or took over; both are the same, for it never depends on being our child. */
 export class QemuVm implements RunningVm {
@@ -57,9 +58,9 @@ export class QemuVm implements RunningVm {
   /** QEMU closes its control connection when it ends; the rest is a moment. */
   async #watch(gone: () => void): Promise<void> {
     await this.#qmp.closed;
-    while (!this.#isDetached) {
+    for (let waitMs = WATCH_MS.first; !this.#isDetached; waitMs = Math.min(waitMs * 1.5, WATCH_MS.most)) {
       if (!(await isAlive(this.vmm))) return gone();
-      await sleep(WATCH_MS, { signal: neverAborts() });
+      await sleep(waitMs, { signal: neverAborts() });
     }
   }
 }
