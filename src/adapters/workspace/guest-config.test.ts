@@ -37,7 +37,7 @@ test('guestConfig() carries nothing that it does not know', () => {
       'core.excludesfile',
     ],
     ...['filter.lfs.clean', 'filter.lfs.process', 'diff.external', 'diff.x.command', 'diff.x.textconv'],
-    ...['credential.helper', 'credential.https://example.com.username', 'http.extraheader', 'include.path'],
+    ...['credential.helper', 'credential.https://example.com/.username', 'http.extraheader', 'include.path'],
     ...['user.signingkey', 'commit.gpgsign', 'alias.x', 'url.a.insteadof', 'extensions.worktreeconfig'],
     ...['constructor.name', 'core.constructor', 'branch.x.__proto__'],
   ];
