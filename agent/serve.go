@@ -26,6 +26,8 @@ const (
 	portName = "banger.agent.0"
 	// crashFile keeps what the runtime prints when the agent dies of a bug; the next agent logs it.
 	crashFile = "/run/banger/crash"
+	// answerTime is for the answer to "power off" to leave the agent, which an init may end at once.
+	answerTime = 100 * time.Millisecond
 	// endDeadline is more than the server takes to end the commands that run; an init that powers off waits for every process.
 	endDeadline = 5 * time.Second
 )
@@ -65,7 +67,10 @@ func outsideVm(options *server.Options, socket string) (err error) {
 
 func insideVm(ctx context.Context, options *server.Options) (err error) {
 	options.Log = log.New(logWriter(), "", 0)
-	options.PowerOff = pid1.PowerOff
+	options.PowerOff = func() error {
+		time.Sleep(answerTime)
+		return pid1.PowerOff()
+	}
 	options.OpenStream = server.OpenVirtioPort(portName)
 	// A VM that is out of memory can still be reached. Commands do not inherit it (internal/server/process).
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {

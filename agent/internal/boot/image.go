@@ -44,14 +44,19 @@ func mountWork(work drive) error {
 	if err := os.MkdirAll(homeDir, 0o700); err != nil {
 		return err
 	}
+	// Some images have it elsewhere, with a link to it.
+	home, err := filepath.EvalSymlinks(homeDir)
+	if err != nil {
+		return err
+	}
 	if err := mountExt4(work.path, workMount, work.sectors); err != nil {
 		return err
 	}
-	if err := seedWorkDisk(workMount, homeDir); err != nil {
+	if err := seedWorkDisk(workMount, home); err != nil {
 		return err
 	}
-	if err := unix.Mount(workMount, homeDir, "", unix.MS_MOVE, ""); err != nil {
-		return fmt.Errorf("move to %s: %w", homeDir, err)
+	if err := unix.Mount(workMount, home, "", unix.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("move to %s: %w", home, err)
 	}
 	return os.Remove(workMount)
 }
