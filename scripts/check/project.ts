@@ -52,7 +52,7 @@ export async function readProject(root: string): Promise<Project> {
 }
 
 /** True for tests and for what only tests use. */
-export function isTestPath(path: string): boolean {
+function isTestPath(path: string): boolean {
   return path.endsWith('.test.ts') || path.startsWith('test/');
 }
 

@@ -6,7 +6,7 @@ import { isAppError } from '../../src/base/errors.ts';
 import { exec, execInherit } from '../../src/base/exec.ts';
 
 /** The image that tests and measurements use. */
-export const DEFAULT_IMAGE = 'debian-bookworm';
+const DEFAULT_IMAGE = 'debian-bookworm';
 
 /**
  * Builds the default image into the user's store when it is not there. The daemon that does it has a state of its own and ends with it, so the

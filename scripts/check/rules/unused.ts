@@ -1,8 +1,14 @@
 import type { Finding, Project, Rule, SourceFile } from '../project.ts';
 import { packageOf, resolveImport } from '../project.ts';
 
-/** Programs and public modules: used from outside. */
-const ENTRIES = ['src/cli/main.ts', 'src/daemon/main.ts', 'src/sdk/client.ts', 'bench/main.ts'];
+/** Programs, public modules, and what Node is told to load: used from outside. */
+const ENTRIES = [
+  'src/cli/main.ts',
+  'src/daemon/main.ts',
+  'src/sdk/client.ts',
+  'bench/main.ts',
+  'scripts/test/fail-on-warning.ts',
+];
 
 /** Modules whose every export is for others to use. */
 const PUBLIC_MODULES = new Set(['src/sdk/client.ts']);
@@ -59,7 +65,12 @@ export const noUnusedExports: Rule = {
         if (byProduct.has(key) || (file.isTest && byTests.has(key))) continue;
         const isUsedHere = file.tokens.filter((t) => t.kind === 'word' && t.text === name).length > 1;
         if (isUsedHere && (kind === 'type' || byTests.has(key))) continue;
-        const message = isUsedHere ? `only its own file uses "${name}"` : `nothing uses "${name}"`;
+        const user = byTests.has(key)
+          ? 'only tests use'
+          : isUsedHere
+            ? 'only its own file uses'
+            : 'nothing uses';
+        const message = `${user} "${name}"`;
         findings.push({ path: file.path, line, message });
       }
     }
