@@ -13,18 +13,16 @@ export class KeyedMutex {
     const { promise: turn, resolve: end } = Promise.withResolvers<void>();
     const tail = before.then(() => turn);
     this.#tails.set(key, tail);
+    // Only when the earlier tasks have ended too: a task that gave up its place must not let the next one in beside them.
+    void tail.then(() => {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    });
     try {
       await abortable(before, signal);
       return await task();
     } finally {
       end();
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
     }
-  }
-
-  /** True while a task of `key` runs or waits. */
-  isBusy(key: string): boolean {
-    return this.#tails.has(key);
   }
 }
 
@@ -47,6 +45,11 @@ export class SharedWork<T> {
   async run(key: string, work: (signal: AbortSignal) => Promise<T>, { signal }: Abortable): Promise<T> {
     signal.throwIfAborted();
     let entry = this.#running.get(key);
+    while (entry?.stop.signal.aborted) {
+      // Everybody has left this run: it is being undone, and its failure is not ours.
+      await abortable(entry.result.then(nothing, nothing), signal);
+      entry = this.#running.get(key);
+    }
     if (!entry) {
       const stop = new AbortController();
       const result = work(stop.signal).finally(() => this.#running.delete(key));
@@ -69,3 +72,5 @@ export class SharedWork<T> {
     }
   }
 }
+
+function nothing(): void {}

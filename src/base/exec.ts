@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { type Abortable, onAbort } from './abort.ts';
 import { AppError, isErrno, printable } from './errors.ts';
@@ -163,31 +164,28 @@ async function ended(
   options: Abortable & { program: string; graceMs?: number },
 ): Promise<number> {
   let killTimer: NodeJS.Timeout | undefined;
+  // A grandchild that the child left behind may hold its output open for as long as it likes.
+  const dropOutput = (): void => {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  const hasExited = (): boolean => child.exitCode !== null || child.signalCode !== null;
   using _listener = onAbort(options.signal, () => {
+    if (hasExited()) return dropOutput();
+    child.once('exit', dropOutput);
     child.kill('SIGTERM');
     killTimer = setTimeout(() => child.kill('SIGKILL'), options.graceMs ?? 2_000);
   });
   try {
     const code = await new Promise<number>((resolve, reject) => {
       child.once('error', (error) => reject(startFailed(options.program, error)));
-      child.once('close', (exitCode, signal) => resolve(exitCode ?? 128 + signalNumber(signal)));
+      child.once('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
     });
     options.signal.throwIfAborted();
     return code;
   } finally {
     clearTimeout(killTimer);
   }
-}
-
-function signalNumber(signal: NodeJS.Signals | null): number {
-  const known: Partial<Record<NodeJS.Signals, number>> = {
-    SIGHUP: 1,
-    SIGINT: 2,
-    SIGKILL: 9,
-    SIGPIPE: 13,
-    SIGTERM: 15,
-  };
-  return (signal && known[signal]) ?? 0;
 }
 
 function startFailed(program: string, error: Error): Error {

@@ -72,14 +72,19 @@ function readTable(table: Record<string, unknown>, { prefix, into, problems }: R
         if (!(error instanceof AppError)) throw error;
         problems.push(error.hint ? `${error.message} (${error.hint})` : error.message);
       }
-    } else if (isTable && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    } else if (isTable && isPlainTable(value)) {
       const inner: Record<string, unknown> = {};
       into[key] = inner;
-      readTable(value as Record<string, unknown>, { prefix: `${field}.`, into: inner, problems });
+      readTable(value, { prefix: `${field}.`, into: inner, problems });
     } else {
       problems.push(isTable ? `"${field}" must be a table` : `"${printable(field)}" is not a known key`);
     }
   }
+}
+
+/** Dates are objects too, and no tables. */
+function isPlainTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 function oneOf<T extends string>(allowed: readonly T[]): Reader {

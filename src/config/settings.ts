@@ -90,7 +90,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
 }
 
 /** CPUs and memory of the machine we run on. */
-export function thisHost(): HostSize {
+function thisHost(): HostSize {
   return { cpuCount: cpus().length, memoryMib: Math.floor(totalmem() / 2 ** 20) };
 }
 

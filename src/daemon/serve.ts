@@ -20,7 +20,7 @@ import { ROUTES } from './routes.ts';
 const DRAIN_MS = 10_000;
 
 /** `ms` without a request or a running VM after which the daemon ends. */
-export const IDLE_EXIT_MS = 10 * 60_000;
+const IDLE_EXIT_MS = 10 * 60_000;
 
 /** Most of a VM's log, in `bytes`, and how often that is looked at, in `ms`. */
 const VM_LOG_BYTES = 4 * 2 ** 20;
@@ -35,7 +35,7 @@ export interface ServeOptions extends Abortable {
   uid: number;
   /** made once the lock is held */
   compose: () => Composition;
-  /** default: {@link IDLE_EXIT_MS} */
+  /** default: 10 minutes */
   idleExitMs?: number;
   /** called when it listens */
   onListening?: () => void;
@@ -68,12 +68,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
   const app: App = { world, paths, build, log, doctor: { world, settings, env, uid }, stop, activity: watch };
   const api = createApiServer(app, ROUTES, () => watch.touch());
   await listen(api.http, paths.daemonSocket);
-  const caps = setInterval(() => {
-    for (const vmId of world.live.ids()) {
-      const { consoleLogPath, vmmLogPath } = world.files.folders(vmId);
-      for (const path of [consoleLogPath, vmmLogPath]) composition.capLog(path, { maxBytes: VM_LOG_BYTES });
-    }
-  }, VM_LOG_EVERY_MS);
+  const caps = setInterval(() => capLogs(composition, log), VM_LOG_EVERY_MS);
   try {
     options.onListening?.();
     const reason = await abortable(stopped, options.signal).catch(() => 'a signal');
@@ -85,6 +80,20 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     for (const vmId of world.live.ids()) await world.live.remove(vmId);
   }
   return true;
+}
+
+/** Keeps the logs of VMs that run from filling the disk. */
+function capLogs({ world, capLog }: Composition, log: Logger): void {
+  for (const vmId of world.live.ids()) {
+    const { consoleLogPath, vmmLogPath } = world.files.folders(vmId);
+    for (const path of [consoleLogPath, vmmLogPath]) {
+      try {
+        capLog(path, { maxBytes: VM_LOG_BYTES });
+      } catch (error) {
+        log.warn('a log could not be cut', { vmId, path, error });
+      }
+    }
+  }
 }
 
 /** Listens on a socket that only this user can open; one that a killed daemon left is in nobody's use, for we hold the lock. */

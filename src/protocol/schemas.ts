@@ -32,6 +32,7 @@ const shape = {
 };
 const vmShape: Exact<VmShape> = z.strictObject(shape);
 
+/** Body of `POST /vms`. */
 export const createVmRequest = z.strictObject({
   name: z.string().exactOptional(),
   image: z.string().min(1).exactOptional(),
@@ -45,19 +46,23 @@ export const createVmRequest = z.strictObject({
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
 
+/** Body of `POST /workspaces/inspect`. */
 export const inspectWorkspaceRequest = z.strictObject({
   path: absolutePath,
 }) satisfies Exact<InspectWorkspaceRequest>;
 
+/** Body of `POST /vms/REF/workspace`. */
 export const prepareWorkspaceRequest = z.strictObject({
   path: absolutePath,
   guestPath: absolutePath.exactOptional(),
 }) satisfies Exact<PrepareWorkspaceRequest>;
 
+/** Body of `POST /images/NAME/build`. */
 export const buildImageRequest = z.strictObject({
   force: z.boolean().exactOptional(),
 }) satisfies Exact<BuildImageRequest>;
 
+/** A VM, as {@link Vm}. */
 export const vm: Exact<Vm> = z.object({
   id: z.string(),
   name: z.string(),
@@ -76,6 +81,7 @@ export const vm: Exact<Vm> = z.object({
   updatedAt: time,
 });
 
+/** An image, as {@link Image}. */
 export const image: Exact<Image> = z.object({
   name: z.string(),
   id: z.string(),
@@ -88,6 +94,7 @@ export const image: Exact<Image> = z.object({
   usedBy: z.array(z.string()),
 });
 
+/** A kernel, as {@link Kernel}. */
 export const kernel: Exact<Kernel> = z.object({
   name: z.string(),
   release: z.string(),
@@ -105,13 +112,16 @@ const summary = {
   untrackedCount: count,
   historyDepth: count.exactOptional(),
 };
+/** What `POST /workspaces/inspect` answers. */
 export const workspaceSummary: Exact<WorkspaceSummary> = z.object(summary);
+/** What `POST /vms/REF/workspace` ends with. */
 export const preparedWorkspace: Exact<PreparedWorkspace> = z.object({
   ...summary,
   guestPath: z.string(),
   bytes,
 });
 
+/** What `GET /daemon` answers. */
 export const daemonStatus: Exact<DaemonStatus> = z.object({
   pid: z.int(),
   version: z.string(),
@@ -125,6 +135,7 @@ export const daemonStatus: Exact<DaemonStatus> = z.object({
   rssBytes: bytes,
 });
 
+/** One finding of `GET /doctor`. */
 export const doctorCheck: Exact<DoctorCheck> = z.object({
   name: z.string(),
   status: z.enum(['pass', 'warn', 'fail']),
@@ -132,6 +143,7 @@ export const doctorCheck: Exact<DoctorCheck> = z.object({
   fix: z.string().exactOptional(),
 });
 
+/** Every answer that is not a success, as {@link ErrorBody}. */
 export const errorBody: Exact<ErrorBody> = z.object({
   code: z.string(),
   message: z.string(),

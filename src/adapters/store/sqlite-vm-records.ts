@@ -19,22 +19,17 @@ export class SqliteVmRecords implements VmRecords, Disposable {
    * @throws {AppError} STORE_DAMAGED when it is not a database; STORE_TOO_NEW.
    */
   constructor(path: string) {
+    const db = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true });
     try {
-      this.#db = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true });
-      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-      migrate(this.#db, path);
+      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      const [finding] = Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {});
+      if (finding !== 'ok') throw damaged(path, String(finding));
+      migrate(db, path);
     } catch (error) {
-      if (!hasCode(error, DAMAGED)) throw error;
-      throw new AppError(
-        'STORE_DAMAGED',
-        `Cannot open the records "${path}": it is not a whole SQLite database`,
-        {
-          hint: 'put a backup in its place, or move it away: VMs made so far are then not known any more',
-          details: { path },
-          cause: error,
-        },
-      );
+      db.close();
+      throw hasCode(error, DAMAGED) ? damaged(path, error) : error;
     }
+    this.#db = db;
   }
 
   list(): VmRecord[] {
@@ -77,6 +72,18 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   [Symbol.dispose](): void {
     if (this.#db.isOpen) this.#db.close();
   }
+}
+
+function damaged(path: string, cause: unknown): AppError {
+  return new AppError(
+    'STORE_DAMAGED',
+    `Cannot open the records "${path}": it is not a whole SQLite database`,
+    {
+      hint: 'put a backup in its place, or move it away: VMs made so far are then not known any more',
+      details: { path },
+      cause,
+    },
+  );
 }
 
 function parseRow(row: Record<string, unknown>): VmRecord {

@@ -2,11 +2,14 @@ import { AppError } from '../../base/errors.ts';
 import { formatSize } from '../../base/size.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 
-/** What one VM may have, besides what the host sets: below, the guest does not boot or is of no use. */
-export const MIN_MEMORY_MIB = 128;
-export const MAX_VCPU_COUNT = 64;
-export const MIN_DISK_BYTES = 64 * 2 ** 20;
-export const MAX_DISK_BYTES = 4 * 2 ** 40;
+// What one VM may have, besides what the host sets: below, the guest does not boot or is of no use.
+const MIN_MEMORY_MIB = 128;
+const MAX_VCPU_COUNT = 64;
+const MIN_DISK_BYTES = 64 * 2 ** 20;
+const MAX_DISK_BYTES = 4 * 2 ** 40;
+
+/** Disks are whole blocks of their file system. */
+const DISK_STEP_BYTES = 4096;
 
 /** The limits that this host sets. */
 export interface HostLimits {
@@ -42,12 +45,8 @@ export function resolveShape(
       show: (n) => `${n} MiB`,
       why: `this host has ${host.memoryMib} MiB`,
     }),
-    range('disk-size', shape.diskSizeBytes, { min: MIN_DISK_BYTES, max: MAX_DISK_BYTES, show: formatSize }),
-    range('system-overlay-size', shape.systemOverlaySizeBytes, {
-      min: MIN_DISK_BYTES,
-      max: MAX_DISK_BYTES,
-      show: formatSize,
-    }),
+    range('disk-size', shape.diskSizeBytes, DISK_RANGE),
+    range('system-overlay-size', shape.systemOverlaySizeBytes, DISK_RANGE),
   ].filter((p) => p !== undefined);
   if (problems.length > 0) {
     throw new AppError('VM_SHAPE_INVALID', problems.map((p) => p.message).join('; '), {
@@ -62,17 +61,28 @@ interface Range {
   min: number;
   max: number;
   show: (value: number) => string;
+  /** only multiples of this; default 1 */
+  step?: number;
   /** why the maximum is what it is */
   why?: string;
 }
 
+const DISK_RANGE: Range = {
+  min: MIN_DISK_BYTES,
+  max: MAX_DISK_BYTES,
+  step: DISK_STEP_BYTES,
+  show: formatSize,
+};
+
 function range(
   field: string,
   value: number,
-  { min, max, show, why }: Range,
+  { min, max, show, step = 1, why }: Range,
 ): { field: string; message: string; allowed: string } | undefined {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return undefined;
-  const reason = value > max && why ? `more than allowed: ${why}` : 'out of range';
+  const isInRange = value >= min && value <= max;
+  if (Number.isSafeInteger(value) && isInRange && value % step === 0) return undefined;
+  const wrong = step === 1 ? 'not a whole number' : `not a multiple of ${show(step)}`;
+  const reason = isInRange ? wrong : value > max && why ? `more than allowed: ${why}` : 'out of range';
   return {
     field,
     message: `Cannot use ${field} ${show(value)}: ${reason}`,

@@ -2,13 +2,14 @@ import { AppError } from '../../base/errors.ts';
 import type { VmRecord, VmRecords } from '../ports/records.ts';
 
 /**
- * The VM that `ref` means: its name, its id, or a prefix of its id that no other has. A name wins over an id.
+ * The VM that `ref` means: its id, its name, or a prefix of its id that no other has; in this order, so that an id means the same VM
+ * whatever others are called.
  *
  * @throws {AppError} VM_NOT_FOUND; VM_REF_AMBIGUOUS listing the candidates.
  */
 export function findVm(records: VmRecords, ref: string): VmRecord {
   const all = records.list();
-  const exact = all.find(({ name }) => name === ref) ?? all.find(({ id }) => id === ref);
+  const exact = all.find(({ id }) => id === ref) ?? all.find(({ name }) => name === ref);
   if (exact) return exact;
   const candidates = ref === '' ? [] : all.filter(({ id }) => id.startsWith(ref));
   const [only] = candidates;

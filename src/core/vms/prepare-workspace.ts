@@ -7,7 +7,7 @@ import { findRunningVm } from './find-vm.ts';
 import type { VmWorld } from './world.ts';
 
 /** Where a working tree goes when nobody says otherwise. */
-export const DEFAULT_GUEST_PATH = '/root/repo';
+const DEFAULT_GUEST_PATH = '/root/repo';
 
 /** `ms` for the agent of a running guest to answer. */
 export const AGENT_DEADLINE_MS = 15_000;

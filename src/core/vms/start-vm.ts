@@ -1,5 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
-import { AppError, isAbort, messageOf } from '../../base/errors.ts';
+import { isAbort } from '../../base/errors.ts';
+import { errorBodyOf } from '../../protocol/error-body.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { bootSourceOf, bootVm, noteAccelerator } from './boot-vm.ts';
@@ -34,11 +35,10 @@ export async function startVm(
         return await bootVm(world, starting, { ...options, boot, probe });
       } catch (error) {
         const aborted = options.signal.aborted || isAbort(error);
-        const lastError = {
-          code: error instanceof AppError ? error.code : 'INTERNAL_BUG',
-          message: messageOf(error),
-        };
-        world.records.update(aborted ? record : { ...starting, state: 'error', lastError });
+        const { code, message } = errorBodyOf(error);
+        world.records.update(
+          aborted ? record : { ...starting, state: 'error', lastError: { code, message } },
+        );
         throw error;
       }
     },

@@ -9,6 +9,7 @@ import { buildLabel } from '../../protocol/build-info.ts';
 import { errorBodyOf } from '../../protocol/error-body.ts';
 import type { App } from '../app.ts';
 import { statusOf } from './respond.ts';
+import { decodePart } from './route.ts';
 
 const EXEC_PATH = new RegExp(`^${API_PREFIX}/vms/([^/]+)/exec$`);
 
@@ -44,14 +45,14 @@ export async function serveExec(
 }
 
 async function openExec(app: App, request: IncomingMessage, { signal }: Abortable): Promise<Duplex> {
-  const ref = EXEC_PATH.exec((request.url ?? '').split('?')[0] ?? '')?.[1];
+  const ref = decodePart(EXEC_PATH.exec((request.url ?? '').split('?')[0] ?? '')?.[1] ?? '');
   if (request.method !== 'POST' || !ref || request.headers.upgrade !== EXEC_UPGRADE) {
     throw new AppError(
       'ROUTE_NOT_FOUND',
       `Cannot upgrade ${request.method} ${request.url}: there is no such route`,
     );
   }
-  const record = findRunningVm(app.world.records, decodeURIComponent(ref));
+  const record = findRunningVm(app.world.records, ref);
   const agent = await app.world.live.agent(record.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
   return await agent.exec({ signal });
 }

@@ -13,7 +13,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export async function readBody(request: IncomingMessage, schema: z.ZodType | undefined): Promise<unknown> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // A body that is refused must not take the connection with it: the client is still to be told.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > MAX_BODY_BYTES) {
       throw new AppError('REQUEST_TOO_LONG', `Cannot take a request of more than ${MAX_BODY_BYTES} bytes`);

@@ -92,7 +92,8 @@ export function matchRoute(
   return undefined;
 }
 
-function decodePart(part: string): string | undefined {
+/** A part of a path without its percent-encoding; `undefined` when that is not valid. */
+export function decodePart(part: string): string | undefined {
   try {
     return decodeURIComponent(part);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { AppError, unreachable } from '../../base/errors.ts';
+import { AppError, isAbort, isErrno, printable, unreachable } from '../../base/errors.ts';
 import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import type { App } from '../app.ts';
@@ -22,11 +22,18 @@ export interface ApiServer {
 /** Makes the HTTP server of the API; the caller makes it listen. `onActivity` is called whenever a request begins or ends. */
 export function createApiServer(app: App, routes: readonly Route[], onActivity: () => void): ApiServer {
   const running = new Map<Promise<void>, AbortController>();
-  const track = (name: string, work: (signal: AbortSignal) => Promise<void>): void => {
+  const track = (
+    name: string,
+    client: NodeJS.EventEmitter,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): void => {
     const controller = new AbortController();
-    const task = work(controller.signal)
+    const { signal } = controller;
+    client.once('close', () => controller.abort(new AppError('CLIENT_GONE', 'The client hung up')));
+    const task = work(signal)
       .catch((error: unknown) => {
-        if (!controller.signal.aborted) logFailure(app.log, name, error);
+        if (isCutShort(error, signal)) app.log.debug('a request was cut short', { request: name });
+        else logFailure(app.log, name, error);
       })
       .finally(() => {
         running.delete(task);
@@ -37,31 +44,20 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
     app.activity.activeCount = running.size;
     onActivity();
   };
-  const abortOn = (
-    emitter: ServerResponse | NodeJS.EventEmitter,
-    abort: (reason: AppError) => void,
-  ): void => {
-    emitter.once('close', () => abort(new AppError('CLIENT_GONE', 'The client hung up')));
-  };
 
   const http = createServer({ keepAliveTimeout: 5_000, requestTimeout: 60_000 });
   http.on('request', (request: IncomingMessage, response: ServerResponse) => {
     response.setHeader(VERSION_HEADER, buildLabel(app.build));
     // A client that goes away shows in 'close'.
     response.on('error', () => {});
-    track(`${request.method} ${request.url}`, async (signal) => {
-      const client = new AbortController();
-      abortOn(response, (reason) => client.abort(reason));
-      await serve(app, { request, response, routes, signal: AbortSignal.any([signal, client.signal]) });
-    });
+    track(`${request.method} ${request.url}`, response, (signal) =>
+      serve(app, { request, response, routes, signal }),
+    );
   });
   http.on('upgrade', (request: IncomingMessage, socket, head) => {
-    track(`UPGRADE ${request.url}`, async (signal) => {
-      const client = new AbortController();
-      abortOn(socket, (reason) => client.abort(reason));
-      const both = AbortSignal.any([signal, client.signal]);
-      both.addEventListener('abort', () => socket.destroy(), { once: true });
-      await serveExec(app, { request, socket, head, signal: both });
+    track(`UPGRADE ${request.url}`, socket, async (signal) => {
+      signal.addEventListener('abort', () => socket.destroy(), { once: true });
+      await serveExec(app, { request, socket, head, signal });
     });
   });
   return {
@@ -76,6 +72,16 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
   };
 }
 
+/** True for an error that only says that nobody waits for the answer any more. */
+function isCutShort(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  return (
+    error === signal.reason ||
+    isAbort(error) ||
+    isErrno(error, 'ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE')
+  );
+}
+
 interface Exchange {
   request: IncomingMessage;
   response: ServerResponse;
@@ -86,14 +92,14 @@ interface Exchange {
 async function serve(app: App, { request, response, routes, signal }: Exchange): Promise<void> {
   // A held stream ends with its client; when we end it, the client is told by the same means.
   signal.addEventListener('abort', () => response.destroy(), { once: true });
-  const url = new URL(request.url ?? '/', 'http://banger');
-  const path = url.pathname.startsWith(`${API_PREFIX}/`) ? url.pathname.slice(API_PREFIX.length) : '';
+  const [pathname = '', query = ''] = (request.url ?? '').split('?', 2);
+  const path = pathname.startsWith(`${API_PREFIX}/`) ? pathname.slice(API_PREFIX.length) : '';
   try {
     const match = matchRoute(routes, request.method, path);
     if (!match) {
       throw new AppError(
         'ROUTE_NOT_FOUND',
-        `Cannot serve ${request.method} ${url.pathname}: there is no such route`,
+        `Cannot serve ${request.method} ${printable(pathname)}: there is no such route`,
         {
           hint: `GET ${API_PREFIX}/openapi.json lists them`,
         },
@@ -101,7 +107,7 @@ async function serve(app: App, { request, response, routes, signal }: Exchange):
     }
     const { route, params } = match;
     const body = (await readBody(request, route.body)) as never;
-    await run(route, { request: { app, params, query: url.searchParams, body, signal }, response });
+    await run(route, { request: { app, params, query: new URLSearchParams(query), body, signal }, response });
   } catch (error) {
     sendError(response, error);
     throw error;
