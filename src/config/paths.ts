@@ -3,8 +3,6 @@ import { join } from 'node:path';
 /** Where things are on this host; every name on disk is made here and nowhere else. */
 export interface Paths {
   configFile: string;
-  /** git's own: the user's ignore rules and attributes (gitignore(5)) */
-  userGitDir: string;
   /** images and kernels; may be shared by several daemons of one user */
   dataDir: string;
   imagesDir: string;
@@ -45,7 +43,6 @@ export function pathsUnder(dirs: BaseDirs): Paths {
   const runtimeDir = join(dirs.runtimeHome, 'banger');
   return {
     configFile: join(dirs.configHome, 'banger', 'config.toml'),
-    userGitDir: join(dirs.configHome, 'git'),
     dataDir,
     imagesDir: join(dataDir, 'images'),
     kernelsDir: join(dataDir, 'kernels'),

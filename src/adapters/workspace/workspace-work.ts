@@ -3,7 +3,7 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError, printable } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
-import { openStaging } from '../../base/staging.ts';
+import { openStaging, sweepStaging } from '../../base/staging.ts';
 import type { WorkspaceSummary } from '../../protocol/api.ts';
 import { type HostRepository, locateRepository } from './git-repository.ts';
 import { INDEX_LISTING_ARGS, type IndexListing, parseIndexListing } from './index-listing.ts';
@@ -12,7 +12,7 @@ import { TaskGroup } from './task-group.ts';
 
 /** What the source of workspaces needs. */
 export interface GitWorkspaceSourceOptions {
-  /** area of temporary folders, as `base/staging.ts` makes and sweeps them */
+  /** area of temporary folders, as `base/staging.ts` makes and sweeps them; may be shared by several daemons */
   tempDir: string;
   /** the user's environment: `PATH` for git and tar, `HOME` for git's configuration */
   env: NodeJS.ProcessEnv;
@@ -32,7 +32,9 @@ export interface WorkspaceWork extends AsyncDisposable {
   folder: string;
 }
 
-/** Finds the repository of `path` and stages its `.git`. Nothing is left after a failure. */
+/**
+ * Finds the repository of `path` and stages its `.git`. Nothing is left after a failure; what a killed process left is removed.
+ */
 export async function openWork(
   path: string,
   options: GitWorkspaceSourceOptions & Abortable,
@@ -42,9 +44,9 @@ export async function openWork(
   const tasks = new TaskGroup(options);
   undo.defer('end the running commands', () => tasks[Symbol.asyncDispose]());
   const repository = await tasks.start((task) => locateRepository(path, { ...task, env }));
-  const staging = await openStaging(tempDir, {
-    removeTree: (dir) => rm(dir, { recursive: true, force: true }),
-  });
+  const removal = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
+  await sweepStaging(tempDir, removal);
+  const staging = await openStaging(tempDir, removal);
   const folder = staging.dir;
   undo.defer('remove the temporary folder', async () => {
     await staging[Symbol.asyncDispose]();

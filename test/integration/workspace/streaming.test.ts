@@ -179,6 +179,17 @@ test('a file that changes while it is read is a warning in the log', async () =>
   assert.match(scratch.logged.join(''), /"level":"warn".*b: file changed as we read it/);
 });
 
+test('what a killed daemon left is removed by the next one, which leaves living work alone', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  put(scratch.tempDir, 'dead/.git/objects/pack/tmp_pack_x');
+  await using living = await scratch.source.pack(root, { signal: neverAborts() });
+  await scratch.source.inspect(root, { signal: neverAborts() });
+  assert.equal(existsSync(join(scratch.tempDir, 'dead')), false);
+  assert.ok((await living.tar.toArray()).length > 0);
+  await living.done;
+});
+
 test('a path that a commit of others may have is not taken for an option or a pattern', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
