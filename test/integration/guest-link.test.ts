@@ -14,7 +14,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import net from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -29,7 +29,7 @@ import { buildAgent, type RealAgent, startAgent } from '../support/real-agent.ts
 
 const signal = neverAborts();
 // The tests need not be root: commands run as whoever runs them.
-const user = String(userInfo().uid);
+const user = String(process.geteuid?.());
 
 let dir: string;
 let agent: RealAgent;

@@ -16,10 +16,10 @@ export interface RealAgent extends AsyncDisposable {
   connect(): Promise<GuestAgent>;
 }
 
-/** Builds the agent and returns the program's path in `dir`. The compiler's cache makes that quick the second time. */
+/** Builds the agent and returns the program's path in `dir`. Compiled as `scripts/build-agent.sh` does, whose cache makes that quick. */
 export async function buildAgent(dir: string): Promise<string> {
   const program = join(dir, 'banger-agent');
-  await exec(['go', 'build', '-o', program, '.'], {
+  await exec(['go', 'build', '-trimpath', '-buildvcs=false', '-o', program, '.'], {
     cwd: join(import.meta.dirname, '../../agent'),
     env: { ...process.env, CGO_ENABLED: '0' },
     signal: neverAborts(),
