@@ -9,6 +9,7 @@ import type { GuestHealth, GuestPort, GuestStats } from '../../protocol/guest.ts
 const text = z.string().max(1024).transform(printable);
 const count = z.int().nonnegative();
 
+/** `GET /health` and `GET /ready`. */
 export const healthAnswer: z.ZodType<GuestHealth> = z.object({
   generation: count,
   version: text,
@@ -32,16 +33,20 @@ const port: z.ZodType<GuestPort> = z
     ...(process === undefined ? {} : { process }),
   }));
 
+/** `GET /ports`. */
 export const portsAnswer: z.ZodType<{ ports: GuestPort[] }> = z.object({ ports: z.array(port) });
 
+/** `GET /stats`. */
 export const statsAnswer: z.ZodType<GuestStats> = z.object({
   cpu: z.object({ count, busyMs: count, totalMs: count, load1: z.number().nonnegative() }),
   memory: z.object({ totalBytes: count, availableBytes: count }),
   disks: z.array(z.object({ mount: text, totalBytes: count, usedBytes: count })).max(16),
 });
 
+/** `PUT /tar`. */
 export const unpackedAnswer = z.object({ entries: count, bytes: count });
 
+/** Requests that only succeed or fail. */
 export const emptyAnswer = z.object({});
 
 const refusal = z.object({ code: z.string().max(64), message: z.string().max(8192) });
