@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { cpus, homedir, totalmem } from 'node:os';
+import { cpus, totalmem, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { AppError, isErrno } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
@@ -42,7 +42,7 @@ export function isColorOff(env: Environment): boolean {
  * @throws {AppError} CONFIG_PATH_INVALID when a variable is not an absolute path, or too long for sockets.
  */
 export function resolvePaths(env: Environment): Paths {
-  const home = env['HOME'] || homedir();
+  const home = env['HOME'] || userInfo().homedir;
   const paths = pathsUnder({
     configHome: xdgDir(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'),
     dataHome: xdgDir(env, 'XDG_DATA_HOME') ?? join(home, '.local', 'share'),
@@ -66,7 +66,7 @@ export function resolvePaths(env: Environment): Paths {
 
 /** Where git keeps the user's files when nothing else is configured (git-config(1), FILES). */
 export function gitConfigDir(env: Environment): string {
-  return join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(env['HOME'] || homedir(), '.config'), 'git');
+  return join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(env['HOME'] || userInfo().homedir, '.config'), 'git');
 }
 
 /** sun_path holds 108 bytes with the final NUL (unix(7)). */

@@ -2,7 +2,7 @@ import type { Logger } from '../base/log.ts';
 import type { Paths } from '../config/paths.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
-import type { DoctorHost } from './doctor/checks.ts';
+import type { DoctorHost } from './doctor/check.ts';
 
 /** What the daemon's routes work with. */
 export interface App {

@@ -12,12 +12,12 @@ import type { BuildInfo } from '../protocol/build-info.ts';
 import { ActivityWatch } from './activity-watch.ts';
 import type { App } from './app.ts';
 import type { Composition } from './compose.ts';
-import type { DoctorHost } from './doctor/checks.ts';
+import type { DoctorHost } from './doctor/check.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
 import { ROUTES } from './routes.ts';
 
 /** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
-const DRAIN_MS = 10_000;
+const DRAIN_MS = 5_000;
 
 /** `ms` without a request or a running VM after which the daemon ends. */
 const IDLE_EXIT_MS = 10 * 60_000;

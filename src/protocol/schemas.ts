@@ -33,6 +33,7 @@ const shape = {
 const vmShape: Exact<VmShape> = z.strictObject(shape);
 
 /** Body of `POST /vms`. */
+/** Body of `POST /v1/vms`. */
 export const createVmRequest = z.strictObject({
   name: z.string().exactOptional(),
   image: z.string().min(1).exactOptional(),
@@ -47,22 +48,26 @@ export const createVmRequest = z.strictObject({
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
 
 /** Body of `POST /workspaces/inspect`. */
+/** Body of `POST /v1/workspaces/inspect`. */
 export const inspectWorkspaceRequest = z.strictObject({
   path: absolutePath,
 }) satisfies Exact<InspectWorkspaceRequest>;
 
 /** Body of `POST /vms/REF/workspace`. */
+/** Body of `POST /v1/vms/REF/workspace`. */
 export const prepareWorkspaceRequest = z.strictObject({
   path: absolutePath,
   guestPath: absolutePath.exactOptional(),
 }) satisfies Exact<PrepareWorkspaceRequest>;
 
 /** Body of `POST /images/NAME/build`. */
+/** Body of `POST /v1/images/NAME/build`. */
 export const buildImageRequest = z.strictObject({
   force: z.boolean().exactOptional(),
 }) satisfies Exact<BuildImageRequest>;
 
 /** A VM, as {@link Vm}. */
+/** A VM. */
 export const vm: Exact<Vm> = z.object({
   id: z.string(),
   name: z.string(),
@@ -82,6 +87,7 @@ export const vm: Exact<Vm> = z.object({
 });
 
 /** An image, as {@link Image}. */
+/** An image. */
 export const image: Exact<Image> = z.object({
   name: z.string(),
   id: z.string(),
@@ -95,6 +101,7 @@ export const image: Exact<Image> = z.object({
 });
 
 /** A kernel, as {@link Kernel}. */
+/** A kernel. */
 export const kernel: Exact<Kernel> = z.object({
   name: z.string(),
   release: z.string(),
@@ -113,8 +120,10 @@ const summary = {
   historyDepth: count.exactOptional(),
 };
 /** What `POST /workspaces/inspect` answers. */
+/** Answer of `POST /v1/workspaces/inspect`. */
 export const workspaceSummary: Exact<WorkspaceSummary> = z.object(summary);
 /** What `POST /vms/REF/workspace` ends with. */
+/** Result of `POST /v1/vms/REF/workspace`. */
 export const preparedWorkspace: Exact<PreparedWorkspace> = z.object({
   ...summary,
   guestPath: z.string(),
@@ -122,6 +131,7 @@ export const preparedWorkspace: Exact<PreparedWorkspace> = z.object({
 });
 
 /** What `GET /daemon` answers. */
+/** Answer of `GET /v1/daemon`. */
 export const daemonStatus: Exact<DaemonStatus> = z.object({
   pid: z.int(),
   version: z.string(),
@@ -136,6 +146,7 @@ export const daemonStatus: Exact<DaemonStatus> = z.object({
 });
 
 /** One finding of `GET /doctor`. */
+/** One check of `GET /v1/doctor`. */
 export const doctorCheck: Exact<DoctorCheck> = z.object({
   name: z.string(),
   status: z.enum(['pass', 'warn', 'fail']),
@@ -144,6 +155,7 @@ export const doctorCheck: Exact<DoctorCheck> = z.object({
 });
 
 /** Every answer that is not a success, as {@link ErrorBody}. */
+/** Body of every failed answer. */
 export const errorBody: Exact<ErrorBody> = z.object({
   code: z.string(),
   message: z.string(),

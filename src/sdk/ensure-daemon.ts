@@ -15,11 +15,12 @@ export interface EnsureDaemonOptions extends Abortable {
   env: Readonly<Record<string, string | undefined>>;
   /** called once when it has to be started */
   onStart?: () => void;
-  /** `ms` to wait for its socket; default 10,000 */
+  /** `ms` to wait for its socket; default 30,000 */
   deadlineMs?: number;
 }
 
-const START_DEADLINE_MS = 10_000;
+/** Long enough for a daemon that drains to go, and for one that has many VMs to adopt on a busy host. */
+const START_DEADLINE_MS = 30_000;
 const FIRST_POLL_MS = 10;
 const LAST_POLL_MS = 100;
 

@@ -17,13 +17,18 @@ const BOOT_DEADLINE_MS = 180_000;
 /** Lines of the console that a failed boot shows. */
 const TAIL_LINES = 8;
 
+/**
+ * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start anything. The VM is the boundary.
+ */
+const COMMON_BOOT_ARGS = ['apparmor=0'];
+
 /** What a kernel of the store boots with. */
 export function bootSourceOf(kernel: StoredKernel, systemOverlaySizeBytes: number): BootSource {
   return {
     kernelPath: kernel.kernelPath,
     ...(kernel.vmlinuxPath ? { vmlinuxPath: kernel.vmlinuxPath } : {}),
     initrdPath: kernel.initrdPath,
-    bootArgs: [`banger.overlay_free=${systemOverlaySizeBytes}`],
+    bootArgs: [...COMMON_BOOT_ARGS, `banger.overlay_free=${systemOverlaySizeBytes}`],
   };
 }
 

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { formatSize } from '../../base/size.ts';
-import type { Check } from './checks.ts';
+import type { Check } from './check.ts';
 
 /** Below this even a small VM does not last. */
 const LEAST_BYTES = 2 ** 30;

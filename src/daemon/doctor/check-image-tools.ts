@@ -1,5 +1,5 @@
 import { findProgram } from '../../base/programs.ts';
-import type { Check } from './checks.ts';
+import type { Check } from './check.ts';
 import { installFix } from './packages.ts';
 
 /** What builds images; VMs of images that are there run without. */

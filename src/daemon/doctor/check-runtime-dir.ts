@@ -1,5 +1,5 @@
 import { ensurePrivateDir } from '../../base/private-dir.ts';
-import type { Check } from './checks.ts';
+import type { Check } from './check.ts';
 
 /** The folder of our sockets is ours alone. */
 export const checkRuntimeDir: Check = {

@@ -1,5 +1,5 @@
 import { formatSize } from '../../base/size.ts';
-import type { Check } from './checks.ts';
+import type { Check } from './check.ts';
 
 /** The sizes that a VM gets when nobody says otherwise, and where they come from. */
 export const checkVmDefaults: Check = {

@@ -1,7 +1,7 @@
 import { isAppError } from '../../base/errors.ts';
 import type { BootSource } from '../../core/ports/vmm.ts';
 import { bootSourceOf } from '../../core/vms/boot-vm.ts';
-import type { Check, DoctorHost } from './checks.ts';
+import type { Check, DoctorHost } from './check.ts';
 import { installFix } from './packages.ts';
 
 /** The VMM is installed and new enough. */

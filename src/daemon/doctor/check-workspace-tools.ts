@@ -1,5 +1,5 @@
 import { findProgram } from '../../base/programs.ts';
-import type { Check } from './checks.ts';
+import type { Check } from './check.ts';
 import { installFix } from './packages.ts';
 
 /** Working trees can be sent. */

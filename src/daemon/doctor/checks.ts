@@ -1,9 +1,7 @@
 import type { Abortable } from '../../base/abort.ts';
 import { messageOf } from '../../base/errors.ts';
-import type { Variables } from '../../base/programs.ts';
-import type { Settings } from '../../config/settings.ts';
-import type { VmWorld } from '../../core/vms/world.ts';
 import type { DoctorCheck } from '../../protocol/api.ts';
+import type { Check, DoctorHost } from './check.ts';
 import { checkDefaultImage } from './check-default-image.ts';
 import { checkDiskSpace } from './check-disk-space.ts';
 import { checkImageTools } from './check-image-tools.ts';
@@ -11,23 +9,6 @@ import { checkRuntimeDir } from './check-runtime-dir.ts';
 import { checkVmDefaults } from './check-vm-defaults.ts';
 import { checkAccelerator, checkVmm } from './check-vmm.ts';
 import { checkWorkspaceTools } from './check-workspace-tools.ts';
-
-/** What the checks look at. */
-export interface DoctorHost {
-  world: VmWorld;
-  settings: Settings;
-  env: Variables;
-  uid: number;
-}
-
-/** One check: its name, and how it finds the rest. It changes nothing. */
-export interface Check {
-  name: string;
-  run: (host: DoctorHost, options: Abortable) => Promise<Finding>;
-}
-
-/** What a check found. */
-export type Finding = Omit<DoctorCheck, 'name'>;
 
 /** Every check, in the order shown; add one by a file and a line here. */
 const CHECKS: readonly Check[] = [

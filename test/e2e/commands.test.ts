@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { after, before, describe, test } from 'node:test';
+import { type Lab, openLab, SMALL } from './support/lab.ts';
+
+describe('commands in a VM', () => {
+  let lab: Lab;
+  before(async () => {
+    lab = await openLab();
+    await lab.text(['vm', 'create', '--name', 'box', ...SMALL]);
+  });
+  after(() => lab[Symbol.asyncDispose]());
+
+  test('vm run --rm exits with the status of its command and leaves nothing', async () => {
+    const ran = await lab.run([
+      'vm',
+      'run',
+      '--rm',
+      '--name',
+      'once',
+      ...SMALL,
+      '--',
+      'sh',
+      '-c',
+      'echo out; exit 42',
+    ]);
+    assert.equal(ran.code, 42, ran.stderr);
+    assert.equal(ran.stdout.toString(), 'out\n');
+    assert.match(ran.stderr, /^spec: \d+ vcpu \| 512 MiB \| 1G disk$/m);
+    assert.match(ran.stderr, /^\[vm create\] ready in /m);
+    const vms = JSON.parse(await lab.text(['vm', 'list', '--all', '--json'])) as { name: string }[];
+    assert.deepEqual(
+      vms.map(({ name }) => name),
+      ['box'],
+    );
+  });
+
+  test('a command that dies of a signal gives 128 and its number', async () => {
+    const ran = await lab.run(['vm', 'exec', 'box', '--', 'sh', '-c', 'kill -TERM $$']);
+    assert.equal(ran.code, 128 + 15);
+  });
+
+  test('stdin arrives whole', async () => {
+    const lines = Buffer.from(Array.from({ length: 2_000_000 }, (_, index) => `${index + 1}\n`).join(''));
+    const ran = await lab.run(['vm', 'exec', 'box', '--', 'sha256sum'], {
+      input: Readable.from(chunksOf(lines)),
+    });
+    assert.equal(
+      ran.stdout.toString(),
+      `${createHash('sha256').update(lines).digest('hex')}  -\n`,
+      ran.stderr,
+    );
+  });
+
+  test('200 MB of output arrive whole', async () => {
+    const command = lab.start(['vm', 'exec', 'box', '--', 'sh', '-c', 'head -c 200000000 /dev/zero']);
+    const ran = await command.done;
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.equal(ran.stdout.length, 200_000_000);
+  });
+
+  test('stdout and stderr stay apart', async () => {
+    const ran = await lab.run(['vm', 'exec', 'box', '--', 'sh', '-c', 'echo one; echo two >&2; echo three']);
+    assert.equal(ran.stdout.toString(), 'one\nthree\n');
+    assert.equal(ran.stderr, 'two\n');
+  });
+
+  test('a program that is not there gives 127', async () => {
+    const ran = await lab.run(['vm', 'exec', 'box', '--', 'no-such-program']);
+    assert.equal(ran.code, 127);
+  });
+
+  test('the guest has a name of its own, a machine id, and the time of the host', async () => {
+    const [name, id, seconds] = (
+      await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', 'hostname; cat /etc/machine-id; date +%s'])
+    ).split('\n');
+    assert.equal(name, 'box');
+    assert.match(id ?? '', /^[0-9a-f]{32}$/);
+    assert.ok(Math.abs(Number(seconds) - Date.now() / 1000) < 5, `guest says ${seconds}`);
+  });
+
+  test('there is no network to the outside', async () => {
+    const links = await lab.text(['vm', 'exec', 'box', '--', 'ip', '-o', 'link']);
+    assert.doesNotMatch(links, /eth|ens|enp/);
+  });
+
+  test('files and the drives survive stop and start', async () => {
+    await lab.text([
+      'vm',
+      'exec',
+      'box',
+      '--',
+      'sh',
+      '-c',
+      'echo kept > /root/work; echo kept > /etc/system',
+    ]);
+    await lab.text(['vm', 'stop', 'box']);
+    assert.match(await lab.text(['vm', 'show', 'box']), /"state": "stopped"/);
+    const refused = await lab.run(['vm', 'exec', 'box', '--', 'true']);
+    assert.match(refused.stderr, /vm "box" is not running \(state: stopped\)/);
+    await lab.text(['vm', 'start', 'box']);
+    assert.equal(
+      await lab.text(['vm', 'exec', 'box', '--', 'cat', '/root/work', '/etc/system']),
+      'kept\nkept\n',
+    );
+  });
+
+  test('docker runs a container, on overlay2', async () => {
+    const script = [
+      'set -e',
+      'docker info --format "{{.Driver}}"',
+      'mkdir -p /tmp/r/bin /tmp/r/lib64 /tmp/r/lib/x86_64-linux-gnu',
+      'cp /bin/echo /tmp/r/bin/',
+      'for l in $(ldd /bin/echo | grep -o "/[^ ]*"); do mkdir -p /tmp/r$(dirname $l); cp -L $l /tmp/r$l; done',
+      'tar -C /tmp/r -c . | docker import - tiny >/dev/null',
+      'docker run --rm tiny /bin/echo from the container',
+    ].join('\n');
+    const ran = await lab.run(['vm', 'exec', 'box', '--', 'sh', '-c', script]);
+    assert.equal(ran.stdout.toString(), 'overlay2\nfrom the container\n', ran.stderr);
+  });
+});
+
+function* chunksOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+}

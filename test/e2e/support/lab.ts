@@ -1,0 +1,178 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { neverAborts, poll } from '../../../src/base/abort.ts';
+import { isErrno } from '../../../src/base/errors.ts';
+import type { Paths } from '../../../src/config/paths.ts';
+import { type Environment, processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** `ms` for what must be gone to be gone, on a machine that is busy emulating. */
+const GONE_DEADLINE_MS = 60_000;
+
+/** What a command printed and how it ended. */
+export interface Ran {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: Buffer;
+  stderr: string;
+}
+
+/** A `banger` that runs. */
+export interface RunningCommand {
+  pid: number;
+  kill(signal: NodeJS.Signals): void;
+  /** what it wrote to stderr so far */
+  stderr(): string;
+  stdout(): Buffer;
+  done: Promise<Ran>;
+}
+
+/** The built program with records, sockets and a daemon of its own, and the user's images. */
+export interface Lab extends AsyncDisposable {
+  readonly env: Environment;
+  readonly paths: Paths;
+  readonly scratch: string;
+  start(args: readonly string[], options?: RunOptions): RunningCommand;
+  run(args: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** runs and expects status 0; gives stdout as text */
+  text(args: readonly string[], options?: RunOptions): Promise<string>;
+  daemonPid(): Promise<number>;
+  /** names everything that is left of VMs: records, folders, processes; empty when nothing is */
+  leftovers(): Promise<string[]>;
+  /** waits until {@link leftovers} is empty */
+  nothingLeft(): Promise<void>;
+}
+
+/** Where and with what input a command runs. */
+export interface RunOptions {
+  cwd?: string;
+  input?: NodeJS.ReadableStream | Buffer;
+}
+
+/** How a lab is made. */
+export interface LabOptions {
+  /** added to the environment */
+  env?: Environment;
+  /** in front of every command, such as what changes the user */
+  prefix?: readonly string[];
+  scratch?: string;
+}
+
+/** Small VMs, so that several fit and boot soon. */
+export const SMALL = ['--memory', '512', '--disk-size', '1G', '--system-overlay-size', '1G'] as const;
+
+/** Makes a lab; nothing runs until a command is run. Disposing deletes its VMs, ends its daemon, and removes its folder. */
+export async function openLab({ env: added, prefix = [], scratch: given }: LabOptions = {}): Promise<Lab> {
+  // Short, because of the 107 bytes of a socket's path.
+  const scratch = given ?? (await mkdtemp(join(tmpdir(), 'be-')));
+  const env: Environment = {
+    ...processEnvironment(),
+    XDG_STATE_HOME: join(scratch, 's'),
+    XDG_RUNTIME_DIR: join(scratch, 'r'),
+    XDG_CONFIG_HOME: join(scratch, 'c'),
+    ...added,
+  };
+  const paths = resolvePaths(env);
+  const start = (args: readonly string[], { cwd, input }: RunOptions = {}): RunningCommand => {
+    const [program = '', ...words] = [...prefix, join(ROOT, 'bin', 'banger'), ...args];
+    const child = spawn(program, words, { cwd: cwd ?? scratch, env: { ...env }, stdio: 'pipe' });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+    child.stdin.on('error', () => {});
+    if (input === undefined) child.stdin.end();
+    else if (Buffer.isBuffer(input)) child.stdin.end(input);
+    else input.pipe(child.stdin);
+    const stderr = (): string => Buffer.concat(err).toString();
+    const done = new Promise<Ran>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal) =>
+        resolve({ code, signal, stdout: Buffer.concat(out), stderr: stderr() }),
+      );
+    });
+    return {
+      pid: child.pid ?? 0,
+      kill: (signal) => void child.kill(signal),
+      stderr,
+      stdout: () => Buffer.concat(out),
+      done,
+    };
+  };
+  const run = (args: readonly string[], options?: RunOptions): Promise<Ran> => start(args, options).done;
+  const text = async (args: readonly string[], options?: RunOptions): Promise<string> => {
+    const ran = await run(args, options);
+    if (ran.code !== 0) throw new Error(`banger ${args.join(' ')} ended with ${ran.code}: ${ran.stderr}`);
+    return ran.stdout.toString();
+  };
+  const daemonPid = async (): Promise<number> =>
+    (JSON.parse(await text(['daemon', 'status', '--json'])) as { pid: number }).pid;
+  const list = async (): Promise<{ name: string }[]> =>
+    JSON.parse(await text(['vm', 'list', '--all', '--json'])) as { name: string }[];
+  const leftovers = async (): Promise<string[]> => {
+    const records = await list();
+    return [
+      ...records.map(({ name }) => `record ${name}`),
+      ...(await namesIn(paths.vmsDir)),
+      ...(await namesIn(paths.vmRuntimeDir)),
+      ...(await processesNaming(paths.vmRuntimeDir)),
+    ];
+  };
+  return {
+    env,
+    paths,
+    scratch,
+    start,
+    run,
+    text,
+    daemonPid,
+    leftovers,
+    async nothingLeft() {
+      let found: string[] = [];
+      const look = async (): Promise<true | undefined> => {
+        found = await leftovers();
+        return found.length === 0 ? true : undefined;
+      };
+      const waiting = {
+        everyMs: 250,
+        deadlineMs: GONE_DEADLINE_MS,
+        what: 'nothing to be left',
+        signal: neverAborts(),
+      };
+      await poll(look, waiting).catch((error: unknown) => {
+        throw new Error(`still there: ${found.join(', ')}`, { cause: error });
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      const vms = await list();
+      for (const { name } of vms) await run(['vm', 'delete', name]);
+      await run(['daemon', 'stop']);
+      await rm(scratch, { recursive: true, force: true });
+    },
+  };
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).map((name) => join(folder, name));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** Processes, of any user, whose command line names a file under `folder`. */
+async function processesNaming(folder: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const argv = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return argv.includes(`${folder}/`) ? [`process ${pid}`] : [];
+    }),
+  );
+  return found.flat();
+}
