@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
