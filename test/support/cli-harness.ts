@@ -112,7 +112,8 @@ export async function openCliLab({ hasDaemon = true } = {}): Promise<CliLab> {
   };
 }
 
-async function runCli(argv: readonly string[], options: RunOptions): Promise<CliResult> {
+/** Runs the command line in this process, with a home and a daemon that `options.env` names. */
+export async function runCli(argv: readonly string[], options: RunOptions): Promise<CliResult> {
   const stdout = options.stdout ?? new FakeOutput();
   const stderr = options.stderr ?? new FakeOutput();
   const exitListeners = new Set<() => void>();

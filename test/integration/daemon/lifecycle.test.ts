@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { neverAborts, poll } from '../../../src/base/abort.ts';
+import { AppError } from '../../../src/base/errors.ts';
+import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
+import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
+
+const signal = neverAborts();
+
+let lab: DaemonLab;
+
+before(async () => {
+  lab = await openDaemonLab();
+  await lab.start();
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+test('a VM is made, shown, used, stopped, started again and deleted', async () => {
+  const { client } = lab;
+  const news: WorkNews[] = [];
+  const made = await resultOf(client.createVm({ name: 'web', memoryMib: 256 }, { signal }), (n) =>
+    news.push(n),
+  );
+  assert.equal(made.state, 'running');
+  assert.deepEqual(
+    [made.name, made.shape.memoryMib, made.image, made.ephemeral],
+    ['web', 256, 'debian-bookworm', false],
+  );
+  assert.ok(made.runtime && made.runtime.pid > 0);
+  assert.deepEqual(
+    news.map((step) => (step.event === 'progress' ? step.stage : step.event)),
+    ['spec', 'notice', 'drives', 'start', 'boot', 'personalise', 'init'],
+  );
+  assert.deepEqual(
+    (await client.listVms({ signal })).map(({ name }) => name),
+    ['web'],
+  );
+  for (const ref of ['web', made.id, made.id.slice(0, 5)]) {
+    assert.equal((await client.showVm(ref, { signal })).id, made.id, ref);
+  }
+
+  using session = await client.exec('web', shell('echo out; echo err >&2; exit 3'), { signal });
+  const { exit, stdout, stderr } = await session.collect();
+  assert.deepEqual([exit, stdout.toString(), stderr.toString()], [{ code: 3 }, 'out\n', 'err\n']);
+
+  const stopped = await resultOf(client.stopVm('web', { signal }));
+  assert.equal(stopped.state, 'stopped');
+  assert.equal(stopped.runtime, undefined);
+  assert.deepEqual(await client.listVms({ signal }), []);
+  assert.deepEqual(
+    (await client.listVms({ signal, isAll: true })).map(({ name }) => name),
+    ['web'],
+  );
+  assert.equal((await lab.leftovers()).processes, 0);
+  await assert.rejects(client.exec('web', shell('true'), { signal }), { code: 'VM_NOT_RUNNING' });
+
+  const again = await resultOf(client.startVm('web', { signal }));
+  assert.equal(again.state, 'running');
+  assert.notEqual(again.runtime?.pid, made.runtime.pid);
+  await resultOf(client.deleteVm('web', { signal }));
+  assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
+  await assert.rejects(client.showVm('web', { signal }), { code: 'VM_NOT_FOUND' });
+});
+
+test('each start gives the guest its name, the time, entropy, and the machine id that is its own', async () => {
+  const { client, guests } = lab;
+  guests.personalised.length = 0;
+  await resultOf(client.createVm({ name: 'one' }, { signal }));
+  await resultOf(client.stopVm('one', { signal }));
+  await resultOf(client.startVm('one', { signal }));
+  await resultOf(client.createVm({ name: 'two' }, { signal }));
+  const [first, second, other] = guests.personalised;
+  assert.deepEqual([first?.hostname, second?.hostname, other?.hostname], ['one', 'one', 'two']);
+  assert.match(first?.machineId ?? '', /^[0-9a-f]{32}$/);
+  assert.equal(first?.machineId, second?.machineId);
+  assert.notEqual(first?.machineId, other?.machineId);
+  assert.notEqual(first?.entropyBase64, second?.entropyBase64);
+  assert.ok(Math.abs((other?.wallClockMs ?? 0) - Date.now()) < 60_000);
+  for (const name of ['one', 'two']) await resultOf(client.deleteVm(name, { signal }));
+});
+
+test('a guest writes out what it holds before it is stopped', async () => {
+  await resultOf(lab.client.createVm({ name: 'sync' }, { signal }));
+  const before = lab.guests.syncCount;
+  await resultOf(lab.client.stopVm('sync', { signal }));
+  assert.equal(lab.guests.syncCount, before + 1);
+  await resultOf(lab.client.deleteVm('sync', { signal }));
+});
+
+test('with noStart there are drives and no process; it starts later', async () => {
+  const vm = await resultOf(lab.client.createVm({ name: 'cold', noStart: true }, { signal }));
+  assert.equal(vm.state, 'created');
+  assert.equal((await lab.leftovers()).processes, 0);
+  assert.equal((await resultOf(lab.client.startVm('cold', { signal }))).state, 'running');
+  assert.equal((await resultOf(lab.client.startVm('cold', { signal }))).state, 'running');
+  await resultOf(lab.client.deleteVm('cold', { signal }));
+});
+
+test('stopping what does not run, and a VMM that ends by itself, leave a VM that is stopped', async () => {
+  const vm = await resultOf(lab.client.createVm({ name: 'self' }, { signal }));
+  assert.ok(vm.runtime);
+  process.kill(vm.runtime.pid, 'SIGKILL');
+  await poll(async () => (await lab.client.showVm('self', { signal })).state === 'stopped' || undefined, {
+    everyMs: 10,
+    deadlineMs: 10_000,
+    what: 'the VM to be stopped',
+    signal,
+  });
+  assert.equal((await resultOf(lab.client.stopVm('self', { signal }))).state, 'stopped');
+  assert.equal((await resultOf(lab.client.startVm('self', { signal }))).state, 'running');
+  await resultOf(lab.client.deleteVm('self', { signal }));
+});
+
+test('a start that fails says why, leaves no process and can be tried again', async () => {
+  const { client, guests } = lab;
+  await resultOf(client.createVm({ name: 'sick', noStart: true }, { signal }));
+  guests.personaliseError = new AppError('GUEST_FAILED', 'no clock');
+  await assert.rejects(resultOf(client.startVm('sick', { signal })), { code: 'GUEST_BOOT_FAILED' });
+  guests.personaliseError = undefined;
+  const failed = await client.showVm('sick', { signal });
+  assert.equal(failed.state, 'error');
+  assert.equal(failed.lastError?.code, 'GUEST_BOOT_FAILED');
+  assert.equal((await lab.leftovers()).processes, 0);
+  const well = await resultOf(client.startVm('sick', { signal }));
+  assert.deepEqual([well.state, well.lastError], ['running', undefined]);
+  await resultOf(client.deleteVm('sick', { signal }));
+});
+
+test('a start that is hung up on leaves the VM as it was', async () => {
+  const { client, guests } = lab;
+  await resultOf(client.createVm({ name: 'wait', noStart: true }, { signal }));
+  guests.readyGate = new Promise(() => {});
+  const hangUp = new AbortController();
+  for await (const step of client.startVm('wait', { signal: hangUp.signal })) {
+    if (step.event === 'progress' && step.stage === 'init') break;
+  }
+  guests.readyGate = undefined;
+  // It takes the VM's lock, so the undo has ended when it returns.
+  assert.equal((await resultOf(client.stopVm('wait', { signal }))).state, 'created');
+  assert.equal((await lab.leftovers()).processes, 0);
+  await resultOf(client.deleteVm('wait', { signal }));
+});
+
+test('an image that is not there is built first, and told', async () => {
+  await using other = await openDaemonLab();
+  await other.start({ hasImage: false });
+  const notices: string[] = [];
+  const vm = await resultOf(other.client.createVm({ noStart: true }, { signal }), (step) => {
+    if (step.event === 'notice') notices.push(step.message);
+  });
+  assert.match(vm.name, /^[a-z]+-[a-z]+$/);
+  assert.match(notices[0] ?? '', /building it/);
+  assert.deepEqual((await other.client.listImages({ signal }))[0]?.usedBy, [vm.name]);
+});
+
+test("a VM's logs are streamed, and followed until the client goes", async () => {
+  const vm = await resultOf(lab.client.createVm({ name: 'logs' }, { signal }));
+  const stop = new AbortController();
+  const path = join(lab.settings.paths.vmsDir, vm.id, 'console.log');
+  await appendFile(path, 'first\n');
+  let text = '';
+  await assert.rejects(async () => {
+    const logs = lab.client.vmLogs('logs', { kind: 'console', isFollowed: true, signal: stop.signal });
+    for await (const chunk of logs) {
+      text += chunk.toString();
+      if (text.endsWith('first\n')) await appendFile(path, 'second\n');
+      if (text.endsWith('second\n')) stop.abort();
+    }
+  });
+  assert.match(text, /first\nsecond\n$/);
+  const vmm = await Array.fromAsync(lab.client.vmLogs('logs', { kind: 'vmm', signal }));
+  assert.deepEqual(vmm, []);
+  await resultOf(lab.client.deleteVm('logs', { signal }));
+  const bugs = lab.logged.filter(({ level }) => level === 'error');
+  assert.deepEqual(bugs, []);
+});

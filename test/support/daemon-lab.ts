@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FsVmFiles } from '../../src/adapters/store/fs-vm-files.ts';
+import { SqliteVmRecords } from '../../src/adapters/store/sqlite-vm-records.ts';
+import { capLog } from '../../src/adapters/vmm/console-log.ts';
+import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
+import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
+import { neverAborts } from '../../src/base/abort.ts';
+import { KeyedMutex } from '../../src/base/async.ts';
+import { createLogger, type Logger } from '../../src/base/log.ts';
+import { gitConfigDir, loadSettings, type Settings } from '../../src/config/settings.ts';
+import type { VmRecord } from '../../src/core/ports/records.ts';
+import type { VmDriver } from '../../src/core/ports/vmm.ts';
+import { LiveVms } from '../../src/core/vms/live-vms.ts';
+import type { Composition } from '../../src/daemon/compose.ts';
+import { serve } from '../../src/daemon/serve.ts';
+import type { ExecStart } from '../../src/protocol/guest.ts';
+import { type BangerClient, createClient } from '../../src/sdk/client.ts';
+import { FAKE_IMAGE, makeFakeStores } from './fake-images.ts';
+import { agentGuest, createFakeVmDriver } from './fake-vm-driver.ts';
+import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
+
+/** Everything of a daemon under one temporary folder; its guests are agents on this host. */
+export interface DaemonLab extends AsyncDisposable {
+  dir: string;
+  env: Record<string, string>;
+  settings: Settings;
+  client: BangerClient;
+  driver: VmDriver;
+  guests: HostGuests;
+  /** the daemon's log lines */
+  logged: Record<string, unknown>[];
+  /** Starts the daemon in this process; disposing stops it. Returns when it listens. */
+  start(options?: StartOptions): Promise<LabDaemon>;
+  /** Reads or writes records while no daemon runs. */
+  withRecords<T>(use: (records: SqliteVmRecords) => T): T;
+  /** What is left of VMs: names of records, folders and processes. */
+  leftovers(): Promise<{ records: string[]; folders: string[]; processes: number }>;
+}
+
+/** How a daemon of a lab differs from the usual one. */
+export interface StartOptions {
+  idleExitMs?: number;
+  hasImage?: boolean;
+}
+
+/** A daemon that runs in this process. */
+export interface LabDaemon extends AsyncDisposable {
+  /** what `serve` returned */
+  ended: Promise<boolean>;
+  /** Asks it to stop, as SIGTERM does. */
+  abort(): void;
+}
+
+/** The version that daemons of labs say they have. */
+export const LAB_BUILD = { version: '1.2.3', commit: 'c0ffee', builtAt: '2026-01-01' } as const;
+
+const HOST = { cpuCount: 4, memoryMib: 8192 };
+
+/** Makes a lab. Nothing runs yet. */
+export async function openDaemonLab(): Promise<DaemonLab> {
+  const dir = await mkdtemp(join(tmpdir(), 'daemon-'));
+  const env = labEnv(dir);
+  const settings = loadSettings(env, HOST);
+  const { paths } = settings;
+  const driver = labDriver();
+  const guests: HostGuests = { personalised: [], syncCount: 0 };
+  const logged: Record<string, unknown>[] = [];
+  const log = createLogger((line) => logged.push(JSON.parse(line) as Record<string, unknown>), {
+    level: 'debug',
+  });
+  const daemons = new Set<LabDaemon>();
+  const lab: DaemonLab = {
+    dir,
+    env,
+    settings,
+    client: createClient({ socketPath: paths.daemonSocket }),
+    driver,
+    guests,
+    logged,
+    async start(options = {}) {
+      const daemon = await startDaemon(dir, { ...options, guests, log });
+      daemons.add(daemon);
+      return daemon;
+    },
+    withRecords(use) {
+      using records = new SqliteVmRecords(paths.recordsFile);
+      return use(records);
+    },
+    async leftovers() {
+      const [vms, runtimes] = await Promise.all([paths.vmsDir, paths.vmRuntimeDir].map(namesIn));
+      const ids = [...new Set([...(vms ?? []), ...(runtimes ?? [])])];
+      const running = await Promise.all(ids.map((id) => adopted(driver, join(paths.vmRuntimeDir, id))));
+      return {
+        records: lab.withRecords((records) => records.list().map(({ name }) => name)),
+        folders: ids,
+        processes: running.filter(Boolean).length,
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      for (const daemon of daemons) await daemon[Symbol.asyncDispose]();
+      for (const vmId of await namesIn(paths.vmRuntimeDir)) {
+        await driver.killStray({ vmId, runtimeDir: join(paths.vmRuntimeDir, vmId) });
+      }
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  return lab;
+}
+
+/** Serves the lab at `dir` until the process ends: the daemon of a child process that a test kills. */
+export async function serveLab(dir: string): Promise<void> {
+  const log = createLogger((line) => process.stderr.write(line), { level: 'info' });
+  const daemon = await startDaemon(dir, { guests: { personalised: [], syncCount: 0 }, log });
+  process.stdout.write('listening\n');
+  await daemon.ended;
+}
+
+/** A command for a guest on this host: run as whoever runs the tests. */
+export function shell(script: string): ExecStart {
+  return { argv: ['sh', '-c', script], user: String(process.geteuid?.()), cwd: '/' };
+}
+
+/** A record as an earlier daemon may have left it. */
+export function labRecord(fields: Partial<VmRecord> & Pick<VmRecord, 'id' | 'state'>): VmRecord {
+  return {
+    name: `vm-${fields.id}`,
+    imageName: FAKE_IMAGE,
+    imageId: 'sha256:fake',
+    kernelName: 'fake-kernel',
+    shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
+    ephemeral: false,
+    driverName: 'fake',
+    createdAt: '2026-01-01T00:00:00.000Z',
+    updatedAt: '2026-01-01T00:00:00.000Z',
+    ...fields,
+  };
+}
+
+async function startDaemon(
+  dir: string,
+  { idleExitMs, hasImage = true, guests, log }: StartOptions & { guests: HostGuests; log: Logger },
+): Promise<LabDaemon> {
+  const env = labEnv(dir);
+  const settings = loadSettings(env, HOST);
+  const { images, kernels } = await makeFakeStores(join(dir, 'store'), { isBuilt: hasImage });
+  const compose = (): Composition => {
+    const records = new SqliteVmRecords(settings.paths.recordsFile);
+    const tempDir = settings.paths.workspaceTempDir;
+    const userGitDir = gitConfigDir(env);
+    return {
+      world: {
+        records,
+        driver: labDriver(),
+        images,
+        kernels,
+        files: new FsVmFiles(settings.paths),
+        workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
+        live: new LiveVms(createHostGuestConnector(guests)),
+        locks: new KeyedMutex(),
+        log,
+        defaults: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
+        defaultImage: FAKE_IMAGE,
+        host: HOST,
+      },
+      capLog,
+      [Symbol.dispose]: () => records[Symbol.dispose](),
+    };
+  };
+  const stop = new AbortController();
+  const { promise: listening, resolve: onListening } = Promise.withResolvers<void>();
+  const ended = serve({
+    settings,
+    build: LAB_BUILD,
+    log,
+    env,
+    uid: process.getuid?.() ?? 0,
+    signal: stop.signal,
+    compose,
+    onListening,
+    ...(idleExitMs === undefined ? {} : { idleExitMs }),
+  });
+  await Promise.race([listening, ended]);
+  return {
+    ended,
+    abort: () => stop.abort(),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended;
+    },
+  };
+}
+
+function labEnv(dir: string): Record<string, string> {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: dir,
+    XDG_RUNTIME_DIR: join(dir, 'run'),
+    GIT_CONFIG_NOSYSTEM: '1',
+  };
+}
+
+function labDriver(): VmDriver {
+  const agent = join(import.meta.dirname, `../../agent/bin/banger-agent-${linuxHostFacts().arch}`);
+  assert.ok(existsSync(agent), `${agent} is missing: npm run setup makes it`);
+  return createFakeVmDriver(agentGuest(agent));
+}
+
+async function adopted(driver: VmDriver, runtimeDir: string): Promise<boolean> {
+  const running = await driver.adopt({ vmId: '', runtimeDir, consoleLogPath: '' }, { signal: neverAborts() });
+  running?.detach();
+  return running !== undefined;
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  return existsSync(dir) ? await readdir(dir) : [];
+}

@@ -1,0 +1,53 @@
+import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
+import type { Abortable } from '../../src/base/abort.ts';
+import { abortable } from '../../src/base/async.ts';
+import { AppError } from '../../src/base/errors.ts';
+import type { GuestAgent, GuestConnector } from '../../src/core/ports/guest.ts';
+import type { Personalisation } from '../../src/protocol/guest.ts';
+
+/** What guests were told, and how they behave. */
+export interface HostGuests {
+  personalised: Personalisation[];
+  syncCount: number;
+  /** while set, guests become ready only when it settles */
+  readyGate?: Promise<void> | undefined;
+  /** what the next personalisation fails with */
+  personaliseError?: AppError | undefined;
+}
+
+/**
+ * Connects to real agents that run on this host, and keeps from them what would change the host: clock, host name, machine id, file systems, power. That
+ * is noted instead.
+ */
+export function createHostGuestConnector(guests: HostGuests): GuestConnector {
+  const connector = createGuestConnector();
+  return {
+    async connect(endpoint, options) {
+      const agent = await connector.connect(endpoint, options);
+      const harmless: Partial<GuestAgent> = {
+        async personalise(personalisation) {
+          if (guests.personaliseError) throw guests.personaliseError;
+          guests.personalised.push(personalisation);
+        },
+        async ready({ signal }: Abortable) {
+          if (guests.readyGate) await abortable(guests.readyGate, signal);
+          return await agent.ready({ signal });
+        },
+        async sync() {
+          guests.syncCount += 1;
+        },
+        async powerOff() {
+          throw new AppError('GUEST_FAILED', 'This guest cannot be powered off');
+        },
+      };
+      return new Proxy(agent, {
+        get(target, key) {
+          const own = Reflect.get(harmless, key);
+          if (own) return own;
+          const value = Reflect.get(target, key, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+}
