@@ -12,6 +12,7 @@ import (
 	"path"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,9 @@ import (
 
 // maxPersonaliseBytes bounds a personalisation, which is held in memory.
 const maxPersonaliseBytes = 16 << 20
+
+// answerGrace is the time an answer gets to leave before the power goes: nothing in HTTP/2 tells the sender when it has.
+const answerGrace = 100 * time.Millisecond
 
 // errorTrailer carries what went wrong after an answer had begun.
 const errorTrailer = "Banger-Error"
@@ -109,13 +113,12 @@ func (s *service) sync(*http.Request) (any, error) {
 	return empty{}, nil
 }
 
-func (s *service) powerOff(r *http.Request) (any, error) {
+func (s *service) powerOff(*http.Request) (any, error) {
 	if s.PowerOff == nil {
 		return nil, errors.New("this agent cannot turn its machine off")
 	}
 	unix.Sync()
-	// The context of a request ends when its answer has been sent whole, or nobody waits for it any more.
-	context.AfterFunc(r.Context(), func() {
+	time.AfterFunc(answerGrace, func() {
 		if err := s.PowerOff(); err != nil {
 			s.Log.Printf("power off: %v", err)
 		}
