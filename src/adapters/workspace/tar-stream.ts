@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError, isAppError, printable } from '../../base/errors.ts';
 import { exec, execStream } from '../../base/exec.ts';
@@ -66,9 +66,9 @@ export function startTar(
       warnings = (warnings + chunk.toString('utf8')).slice(-WARNINGS_KEPT_BYTES);
     },
   });
+  const output = keepOutput(running.stdout);
   // A process has ended for Node when its output has been read, which nobody does after an abort.
-  running.stdout.on('error', () => {});
-  const listener = onAbort(signal, () => running.stdout.destroy(signal.reason));
+  const listener = onAbort(signal, () => output.destroy(signal.reason));
   const done = running.done
     .then(
       () => {
@@ -80,7 +80,7 @@ export function startTar(
     )
     .finally(() => listener[Symbol.dispose]());
   done.catch(() => {});
-  return { tar: Readable.from(throughTo(running.stdout, done), { objectMode: false }), done };
+  return { tar: Readable.from(throughTo(output, done), { objectMode: false }), done };
 }
 
 function tarArgv({ root, rootList, stage }: TarContent): [string, ...string[]] {
@@ -93,9 +93,21 @@ function tarArgv({ root, rootList, stage }: TarContent): [string, ...string[]] {
   ];
 }
 
+/**
+ * The output of a process for a reader who may come late: Node throws away what nobody has begun to read when the process exits.
+ * Destroying it closes the process's own output.
+ */
+function keepOutput(stdout: Readable): Readable {
+  const kept = new PassThrough();
+  kept.on('error', () => {});
+  kept.on('close', () => stdout.destroy());
+  stdout.on('error', (error) => kept.destroy(error));
+  return stdout.pipe(kept);
+}
+
 /** Ends after `done`, so that a reader never takes a part for the whole. */
-async function* throughTo(stdout: Readable, done: Promise<void>): AsyncGenerator<Buffer> {
-  yield* stdout;
+async function* throughTo(output: Readable, done: Promise<void>): AsyncGenerator<Buffer> {
+  yield* output;
   await done;
 }
 

@@ -122,6 +122,17 @@ test('disposing without reading, half-way and twice leaves nothing and does not 
   assertNoChildren(scratch);
 });
 
+test('a reader that comes after everything has been packed gets all of it', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  await using packed = await scratch.source.pack(root, { signal: neverAborts() });
+  await Promise.race([packed.done, delay(1000)]);
+  const archive = Buffer.concat(await packed.tar.toArray());
+  const listed = spawnSync('tar', ['-t'], { input: archive }).stdout.toString().split('\n');
+  assert.deepEqual(listed.slice(0, 3), ['a', 'b', 'z']);
+  assert.equal(listed.at(-2), '.git/HEAD');
+});
+
 test('objects that take long are waited for at the end, and stopped on dispose', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
