@@ -1,0 +1,64 @@
+package tarx
+
+import (
+	"archive/tar"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func (u *unpacker) owner(header *tar.Header) (uid, gid int) {
+	if u.keepOwners {
+		return header.Uid, header.Gid
+	}
+	return os.Geteuid(), os.Getegid()
+}
+
+func (u *unpacker) own(header *tar.Header, fd int) error {
+	uid, gid := u.owner(header)
+	return unix.Fchown(fd, uid, gid)
+}
+
+func (u *unpacker) ownAt(header *tar.Header, at place) error {
+	uid, gid := u.owner(header)
+	return unix.Fchownat(at.in.fd, at.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// setModified sets the times of base in the directory fd, not through a symlink, or of fd itself when base is empty.
+func setModified(fd int, base string, modified time.Time) error {
+	stamp, err := unix.TimeToTimespec(modified)
+	if err != nil {
+		return refuse("%v is no time for a file", modified)
+	}
+	times := [2]unix.Timespec{stamp, stamp}
+	if base != "" {
+		return unix.UtimesNanoAt(fd, base, times[:], unix.AT_SYMLINK_NOFOLLOW)
+	}
+	// utimensat(2) with no path, which the library does not offer.
+	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("utimensat: %w", errno)
+	}
+	return nil
+}
+
+// umask reads the mask of this process without changing it; unknown, it is all ones.
+func umask() uint32 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0o777
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, found := strings.CutPrefix(line, "Umask:"); found {
+			if mask, err := strconv.ParseUint(strings.TrimSpace(value), 8, 32); err == nil {
+				return uint32(mask)
+			}
+		}
+	}
+	return 0o777
+}
