@@ -13,12 +13,9 @@ export function markdownTable(rows: readonly Row[]): string {
   ]);
   const head = ['what', 'first', 'median', 'floor', 'ratio', 'goal', 'the floor is'];
   const rule = ['---', '--:', '--:', '--:', '--:', '---', '---'];
-  return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
-}
-
-/** True when every goal is reached. */
-export function goalsAreMet(rows: readonly Row[]): boolean {
-  return rows.every(isMet);
+  return [head, rule, ...lines]
+    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`)
+    .join('');
 }
 
 function isMet({ goal, median, floor }: Row): boolean {

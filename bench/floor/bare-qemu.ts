@@ -5,6 +5,7 @@ import { type Abortable, poll } from '../../src/base/abort.ts';
 import { invariant } from '../../src/base/errors.ts';
 import { exec, spawnDetached } from '../../src/base/exec.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
+import { endChild } from '../end-child.ts';
 import type { Lab } from '../lab.ts';
 
 /** A VMM with no product in the way: how to start it. */
@@ -59,15 +60,14 @@ export async function whileBareRuns<T>(
   use: (pid: number) => Promise<T>,
 ): Promise<T> {
   await using console = await open(consolePath, 'w');
-  const { pid, exited } = await spawnDetached(argv, { outputFd: console.fd });
+  const child = await spawnDetached(argv, { outputFd: console.fd });
   try {
     const hasMark = async (): Promise<true | undefined> =>
       (await readFile(consolePath, 'utf8')).includes(MARK) || undefined;
     await poll(hasMark, { everyMs: 2, deadlineMs: START_DEADLINE_MS, what: 'the bare VM to start', signal });
-    return await use(pid);
+    return await use(child.pid);
   } finally {
-    process.kill(pid, 'SIGKILL');
-    await exited;
+    await endChild(child);
   }
 }
 

@@ -1,6 +1,7 @@
 import { sleep } from '../../src/base/abort.ts';
 import { invariant } from '../../src/base/errors.ts';
 import { spawnDetached } from '../../src/base/exec.ts';
+import { endChild } from '../end-child.ts';
 import { bareQemuLike, whileBareRuns } from '../floor/bare-qemu.ts';
 import type { Measurement } from '../measurement.ts';
 import { memoryOf } from '../process-memory.ts';
@@ -67,7 +68,6 @@ async function idleNode(node: string, settleMs: number) {
     await sleep(Math.min(settleMs, 1_000), { signal: AbortSignal.timeout(settleMs + 1_000) });
     return await memoryOf(child.pid);
   } finally {
-    process.kill(child.pid);
-    await child.exited;
+    await endChild(child);
   }
 }
