@@ -8,7 +8,7 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /** What a system tool is given: this user's way to the network, and nothing else that could find its way into what the tool makes. */
-const KEPT = /^(HOME|USER|LOGNAME|(http|https|ftp|all|no)_proxy)$/i;
+const KEPT = /^(http|https|ftp|all|no)_proxy$/i;
 
 /**
  * The environment for system tools, made from the caller's: `PATH` with the system folders, messages in English, the proxies, and nothing

@@ -39,7 +39,8 @@ export interface BuiltTree {
  */
 export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): Promise<BuiltTree> {
   const { dir, arch, uid, env, report, signal } = options;
-  const toolsEnv = { ...toolEnv(env), BUILD: dir };
+  // HOME as it is inside: what packages' scripts write there must not be named after this user.
+  const toolsEnv = { ...toolEnv(env), HOME: '/root', BUILD: dir };
   report({ event: 'progress', stage: 'resolve', detail: 'mirrors' });
   const host = await readAptHost({ env: toolEnv(env), signal });
   await writeInputs(recipe, { dir, arch, aptOptions: host.options });
@@ -96,6 +97,7 @@ async function writeInputs(
   await write(BUILD.essentialScript, essentialScript());
   await write(BUILD.customizeScript, customizeScript(recipe, arch));
   await write(BUILD.finishScript, finishScript(recipe));
+  await mkdir(join(dir, BUILD.files));
   for (const { path, content, mode } of recipe.files) {
     const target = join(dir, BUILD.files, path);
     await mkdir(dirname(target), { recursive: true, mode: 0o755 });

@@ -26,9 +26,9 @@ const PACKAGES = [
     'tmux',
     'bash-completion',
   ],
-  // Work. docker.io uses iptables without depending on it.
+  // Work. docker.io uses iptables and apparmor_parser without depending on them.
   ...['git', 'curl', 'jq', 'ripgrep', 'rsync', 'unzip', 'xz-utils', 'zstd', 'build-essential', 'python3'],
-  ...['docker.io', 'iptables'],
+  ...['docker.io', 'iptables', 'apparmor'],
 ] as const;
 
 /** Each costs time at every boot, under emulation up to a second. */
@@ -37,6 +37,12 @@ const OFF_UNITS: readonly OffUnit[] = [
   { unit: 'containerd.service', how: 'disable', why: 'docker.service starts it' },
   { unit: 'ssh.service', how: 'disable', why: 'ssh.socket starts one sshd for each connection' },
   { unit: 'dbus.service', how: 'unwant', why: 'dbus.socket starts it when it is needed' },
+  {
+    unit: 'systemd-logind.service',
+    how: 'unwant',
+    why: 'without libpam-systemd it knows no session; D-Bus starts it',
+  },
+  { unit: 'apparmor.service', how: 'disable', why: 'Docker loads the one profile that is used' },
   { unit: 'systemd-pstore.service', how: 'disable', why: 'no firmware keeps logs of crashes' },
   ...masked('a sandbox is updated by its owner', 'apt-daily.timer', 'apt-daily-upgrade.timer'),
   ...masked('nobody would restore it', 'dpkg-db-backup.timer'),
@@ -49,7 +55,7 @@ const OFF_UNITS: readonly OffUnit[] = [
     'systemd-ask-password-console.path',
     'systemd-ask-password-wall.path',
   ),
-  ...masked('no libpam-systemd, so it would know no session', 'systemd-logind.service'),
+  ...masked('root is mounted as it is to be', 'systemd-remount-fs.service'),
   ...masked('the agent brings entropy', 'systemd-random-seed.service'),
   ...masked('the journal is in memory', 'systemd-journal-flush.service', 'systemd-journald-audit.socket'),
   ...masked(
@@ -90,6 +96,7 @@ const FILES: readonly RecipeFile[] = [
       '::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n',
   },
   { path: '/etc/resolv.conf', content: '# There is no network until the VM is given one.\n' },
+  { path: '/etc/fstab', content: '# Root and /root are mounted before systemd starts.\n' },
   { path: '/etc/default/locale', content: 'LANG=C.UTF-8\n' },
   { path: '/etc/motd', content: '' },
   { path: '/root/.hushlogin', content: '' },
@@ -162,13 +169,13 @@ export const debianBookworm: DebianRecipe = {
   ],
   includedPaths: ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'],
   removed: [
-    // Absent, systemd has nothing to remount or to load; each may be made again.
-    ...['etc/fstab', 'etc/modules', 'etc/modules-load.d/modules.conf'],
+    // Empty lists; systemd skips what has none.
+    ...['etc/modules', 'etc/modules-load.d/modules.conf'],
     'dev/*',
     ...['etc/apt/apt.conf.d/99mmdebstrap', 'etc/dpkg/dpkg.cfg.d/99mmdebstrap'],
     'etc/ssh/ssh_host_*',
     ...['etc/passwd-', 'etc/shadow-', 'etc/group-', 'etc/gshadow-', 'etc/subuid-', 'etc/subgid-'],
-    'root/.ssh',
+    ...['root/.ssh', 'root/.cache', 'root/.local'],
     'run/*',
     'tmp/*',
     ...['usr/share/man/*', 'usr/share/info/*', 'usr/share/lintian', 'usr/share/locale/*/LC_MESSAGES'],

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { type FakeBuildTools, fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
+import { poll } from '../../base/abort.ts';
+import { isAppError } from '../../base/errors.ts';
+import { exec } from '../../base/exec.ts';
+import { nullLog } from '../../base/log.ts';
+import type { UnpackedKernel } from '../../core/ports/images.ts';
+import { FsImageStore } from './image-store.ts';
+import type { DebianRecipe } from './recipe.ts';
+
+const recipe: DebianRecipe = {
+  name: 'small',
+  distro: 'debian',
+  suite: 'bookworm',
+  components: ['main'],
+  packages: ['systemd'],
+  kernelPackage: (arch) => `linux-image-cloud-${arch}`,
+  npmPrograms: () => [
+    { package: 'tool@1.0.0', pathInTarball: 'package/bin/tool', installPath: '/usr/bin/tool' },
+  ],
+  files: [{ path: '/etc/hostname', content: 'small\n' }],
+  enabledUnits: [],
+  offUnits: [],
+  offGenerators: [],
+  excludedPaths: [],
+  includedPaths: [],
+  removed: ['etc/ssh/ssh_host_*', 'root/.ssh'],
+};
+
+let dir: string;
+let tools: FakeBuildTools;
+let published: string[];
+let retained: ReadonlySet<string>[];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'image-store-'));
+  tools = await fakeBuildTools(dir);
+  published = [];
+  retained = [];
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const imagesDir = () => join(dir, 'images');
+const signal = () => AbortSignal.timeout(60_000);
+const quiet = () => ({ force: false, report: () => {}, signal: signal() });
+const has =
+  (...codes: string[]) =>
+  (error: unknown) =>
+    isAppError(error, ...codes);
+
+function newStore(): FsImageStore {
+  const kernels = {
+    publish: async ({ name }: UnpackedKernel) => {
+      published.push(name);
+    },
+    retainOnly: async (names: ReadonlySet<string>) => {
+      retained.push(names);
+    },
+  };
+  const uid = process.getuid?.() ?? 0;
+  return new FsImageStore({
+    imagesDir: imagesDir(),
+    kernels,
+    arch: 'amd64',
+    uid,
+    env: tools.env,
+    log: nullLog,
+    recipes: [recipe],
+  });
+}
+
+async function staged(): Promise<string[]> {
+  return await readdir(join(imagesDir(), '.staging'));
+}
+
+async function inImage(rootfsPath: string, command: string): Promise<string> {
+  const env = { PATH: '/usr/sbin:/sbin:/usr/bin:/bin' };
+  return (await exec(['debugfs', '-R', command, rootfsPath], { env, signal: signal() })).stdout.toString();
+}
+
+test('build() publishes an image with its kernel, and get(), getById() and list() find it', async () => {
+  const store = newStore();
+  const stages: string[] = [];
+  const report = (event: { stage?: string }) => stages.push(event.stage ?? '');
+  const built = await store.build('small', { force: false, report, signal: signal() });
+  assert.match(built.id, /^sha256:[0-9a-f]{64}$/);
+  assert.equal(built.kernelName, 'debian-6.1.5-1-cloud-amd64');
+  assert.deepEqual(published, ['debian-6.1.5-1-cloud-amd64']);
+  assert.deepEqual([...new Set(stages)], ['resolve', 'download', 'install', 'pack', 'publish']);
+  assert.deepEqual(await store.get('small'), built);
+  assert.deepEqual(await store.getById(built.id), built);
+  assert.deepEqual(await store.list(), [built]);
+  assert.deepEqual(await staged(), []);
+});
+
+test('an image has the files of its recipe and none of the secrets of its build', async () => {
+  const { rootfsPath } = await newStore().build('small', quiet());
+  assert.equal(await inImage(rootfsPath, 'cat /etc/hostname'), 'small\n');
+  assert.equal(await inImage(rootfsPath, 'cat /etc/machine-id'), '');
+  assert.doesNotMatch(await inImage(rootfsPath, 'ls /etc/ssh'), /host_/);
+  assert.match(await inImage(rootfsPath, 'cat /etc/apt/sources.list'), /^deb \[signed-by=\/usr\/share/);
+});
+
+test('an image that is there is not built again', async () => {
+  const store = newStore();
+  const first = await store.build('small', quiet());
+  assert.deepEqual(await store.build('small', quiet()), first);
+  assert.equal(await tools.runs(), 1);
+});
+
+test('two callers at once share one build, in one store and in two', async () => {
+  const [one, other] = [newStore(), newStore()];
+  const built = await Promise.all([one, one, other].map((store) => store.build('small', quiet())));
+  assert.equal(new Set(built.map(({ id }) => id)).size, 1);
+  assert.equal(await tools.runs(), 1);
+});
+
+test('a forced build that waited for another process takes what that one built', async () => {
+  const [one, other] = [newStore(), newStore()];
+  const forced = { ...quiet(), force: true };
+  const built = await Promise.all([one.build('small', forced), other.build('small', forced)]);
+  assert.equal(built[0]?.id, built[1]?.id);
+  assert.equal(await tools.runs(), 1);
+});
+
+test('a rebuild leaves the old image to the VM that holds it, and prune() takes it when the VM is gone', async () => {
+  const store = newStore();
+  const vmDir = join(dir, 'vm');
+  await mkdir(vmDir);
+  const old = await store.build('small', quiet());
+  await store.hold(old.id, vmDir, { signal: signal() });
+  await store.hold(old.id, vmDir, { signal: signal() });
+  const rebuilt = await store.build('small', { ...quiet(), force: true });
+  assert.notEqual(rebuilt.id, old.id);
+  assert.equal((await store.get('small')).id, rebuilt.id);
+  await store.prune({ signal: signal() });
+  assert.deepEqual(await store.getById(old.id), old);
+  await rm(vmDir, { recursive: true });
+  await store.prune({ signal: signal() });
+  await assert.rejects(store.getById(old.id), has('IMAGE_NOT_FOUND'));
+  await assert.rejects(store.hold(old.id, vmDir, { signal: signal() }), has('IMAGE_NOT_FOUND'));
+  assert.equal((await store.get('small')).id, rebuilt.id);
+  assert.deepEqual([...(retained.at(-1) ?? [])], [rebuilt.kernelName]);
+});
+
+test('delete() takes the name and the files, and later calls find nothing', async () => {
+  const store = newStore();
+  const { id } = await store.build('small', quiet());
+  await store.delete('small', { signal: signal() });
+  await assert.rejects(store.get('small'), has('IMAGE_NOT_FOUND'));
+  await assert.rejects(store.getById(id), has('IMAGE_NOT_FOUND'));
+  await assert.rejects(store.delete('small', { signal: signal() }), has('IMAGE_NOT_FOUND'));
+  assert.deepEqual(retained.at(-1), new Set());
+  assert.deepEqual(await staged(), []);
+});
+
+test('a build that fails leaves nothing, says which command failed, and can be tried again', async () => {
+  const store = newStore();
+  await writeFile(join(tools.dir, 'fail'), '');
+  await assert.rejects(store.build('small', quiet()), (error) => {
+    assert.ok(isAppError(error, 'IMAGE_BUILD_FAILED') && isAppError(error.cause, 'EXEC_FAILED'));
+    assert.match(error.cause.message, /E: cannot fetch/);
+    return true;
+  });
+  assert.deepEqual(await staged(), []);
+  assert.deepEqual(await store.list(), []);
+  await rm(join(tools.dir, 'fail'));
+  await store.build('small', quiet());
+});
+
+test('a build that is interrupted leaves nothing and ends with the reason', async () => {
+  const store = newStore();
+  await writeFile(join(tools.dir, 'wait'), '');
+  const stop = new AbortController();
+  const building = store.build('small', { ...quiet(), signal: stop.signal });
+  const started = async () => ((await tools.runs()) === 1 ? true : undefined);
+  await poll(started, { everyMs: 10, deadlineMs: 30_000, what: 'mmdebstrap', signal: signal() });
+  stop.abort(new DOMException('stop', 'AbortError'));
+  await assert.rejects(building, { name: 'AbortError' });
+  assert.deepEqual(await staged(), []);
+  assert.deepEqual(published, []);
+});
+
+test('a signal that has aborted starts no build', async () => {
+  await assert.rejects(newStore().build('small', { ...quiet(), signal: AbortSignal.abort() }));
+  assert.equal(await tools.runs(), 0);
+});
+
+test('a package whose hash is not the one of the recipe is refused', async () => {
+  await writeFile(join(tools.dir, 'npm-answer'), '[{"filename":"tool-1.0.0.tgz","integrity":"sha512-AAAA"}]');
+  await assert.rejects(newStore().build('small', quiet()), has('IMAGE_CHECKSUM_MISMATCH'));
+});
+
+test('an image file that was cut short is damaged, is left out of list(), and is repaired by a build', async () => {
+  const store = newStore();
+  const { id, rootfsPath } = await store.build('small', quiet());
+  await truncate(rootfsPath, 4096);
+  const isDamaged = (error: unknown) => {
+    assert.ok(isAppError(error, 'IMAGE_DAMAGED'));
+    assert.match(error.hint ?? '', /banger image build small --force/);
+    return true;
+  };
+  await assert.rejects(store.get('small'), isDamaged);
+  await assert.rejects(store.getById(id), has('IMAGE_DAMAGED'));
+  assert.deepEqual(await store.list(), []);
+  const repaired = await store.build('small', quiet());
+  assert.deepEqual(await store.get('small'), repaired);
+});
+
+test('what a killed build left is removed by list()', async () => {
+  const store = newStore();
+  await mkdir(join(imagesDir(), '.staging', '0123456789abcdef', 'tree'), { recursive: true });
+  assert.deepEqual(await store.list(), []);
+  assert.deepEqual(await staged(), []);
+});
+
+test('names that are no image are refused with what there is', async () => {
+  const store = newStore();
+  await assert.rejects(store.build('other', quiet()), (error) => {
+    assert.ok(isAppError(error, 'IMAGE_UNKNOWN'));
+    assert.match(error.hint ?? '', /small/);
+    return true;
+  });
+  await assert.rejects(store.get('small'), (error) => {
+    assert.ok(isAppError(error, 'IMAGE_NOT_FOUND'));
+    assert.match(error.hint ?? '', /banger image build small/);
+    return true;
+  });
+  for (const name of ['../small', '.blobs', '', 'a/b'])
+    await assert.rejects(store.get(name), has('IMAGE_NOT_FOUND'));
+  await assert.rejects(store.getById('sha256:../../x'), has('IMAGE_NOT_FOUND'));
+});
+
+test('the manifest is readable by others and records the sizes', async () => {
+  const { rootfsPath, sizeBytes } = await newStore().build('small', quiet());
+  const manifest = JSON.parse(await readFile(join(rootfsPath, '..', 'manifest.json'), 'utf8'));
+  assert.deepEqual(manifest.files, { 'rootfs.ext4': sizeBytes });
+});

@@ -1,0 +1,70 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** `setpriv ... unshare ... -- COMMAND` without the namespaces, which not every machine allows. */
+const PLAIN_SETPRIV = `#!/bin/sh
+while [ "$1" != unshare ]; do shift; done
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"
+`;
+
+/** Makes a small tree and a kernel, as mmdebstrap and the recipe's hooks would; the files `fail` and `wait` beside it change what it does. */
+const MMDEBSTRAP = `#!/bin/sh
+set -eu
+fakes=$(dirname "$0")
+echo run >> "$fakes/runs"
+tree="$BUILD/tree"
+echo 'I: running apt-get update...' >&2
+echo '0 upgraded, 2 newly installed, 0 to remove and 0 not upgraded.' >&2
+echo 'Get:1 x' >&2; echo 'Get:2 x' >&2
+echo 'Setting up a (1) ...' >&2; echo 'Setting up b (1) ...' >&2
+mkdir -p "$tree/etc/apt" "$tree/etc/ssh" "$tree/var/lib/dbus" "$tree/root/.ssh"
+echo 'deb http://mirror.example/debian bookworm main' > "$tree/etc/apt/sources.list"
+echo secret > "$tree/etc/ssh/ssh_host_ed25519_key"
+echo 0123 > "$tree/etc/machine-id"
+while [ -e "$fakes/wait" ]; do sleep 0.02; done
+if [ -e "$fakes/fail" ]; then echo 'E: cannot fetch' >&2; exit 25; fi
+kernel="$BUILD/kernel"
+mkdir -p "$kernel/boot" "$kernel/lib/modules/6.1.0-1-cloud-amd64"
+echo 6.1.5-1 > "$kernel/version"
+echo kernel > "$kernel/boot/vmlinuz-6.1.0-1-cloud-amd64"
+echo config > "$kernel/boot/config-6.1.0-1-cloud-amd64"
+`;
+
+const NPM = `#!/bin/sh
+set -eu
+fakes=$(dirname "$0")
+mkdir -p package/bin
+echo program > package/bin/tool
+tar -czf tool-1.0.0.tgz package
+cat "$fakes/npm-answer" 2>/dev/null ||
+  printf '[{"filename":"tool-1.0.0.tgz","integrity":"sha512-%s"}]' "$(openssl dgst -sha512 -binary tool-1.0.0.tgz | base64 -w0)"
+`;
+
+/** Stand-ins for what image builds run, first on the PATH of {@link env}; the rest of the tools are the real ones. */
+export interface FakeBuildTools {
+  dir: string;
+  env: Record<string, string>;
+  /** how often mmdebstrap was started */
+  runs: () => Promise<number>;
+}
+
+/** Puts the stand-ins into `dir/tools`. A file `fail` there makes mmdebstrap fail, a file `wait` makes it wait; `npm-answer` is printed by npm. */
+export async function fakeBuildTools(dir: string): Promise<FakeBuildTools> {
+  const tools = join(dir, 'tools');
+  await mkdir(tools, { recursive: true });
+  const nothing = '#!/bin/sh\n';
+  const apt = { 'apt-get': nothing, 'apt-config': nothing };
+  const programs = { ...apt, setpriv: PLAIN_SETPRIV, mmdebstrap: MMDEBSTRAP, npm: NPM };
+  for (const [name, text] of Object.entries(programs)) {
+    await writeFile(join(tools, name), text);
+    await chmod(join(tools, name), 0o755);
+  }
+  await writeFile(join(tools, 'runs'), '');
+  return {
+    dir: tools,
+    env: { PATH: `${tools}:/usr/local/bin:/usr/bin:/bin` },
+    runs: async () => (await readFile(join(tools, 'runs'), 'utf8')).split('\n').length - 1,
+  };
+}
