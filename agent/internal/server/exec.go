@@ -22,7 +22,8 @@ const (
 	// lingerAfterExit is how long after the last byte output is awaited that something the command left behind keeps open.
 	lingerAfterExit = 200 * time.Millisecond
 	outputBytes     = 64 << 10
-	frameReadBytes  = 32 << 10
+	// frameReadBytes holds a few headers; input goes past this buffer.
+	frameReadBytes = 4 << 10
 )
 
 // exec runs one command: POST /exec. Everything after the status is said in frames, also that the command could not be started.
