@@ -9,6 +9,7 @@ import { isAppError } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
 import { nullLog } from '../../base/log.ts';
 import type { UnpackedKernel } from '../../core/ports/images.ts';
+import type { Report } from '../../protocol/events.ts';
 import { FsImageStore } from './image-store.ts';
 import type { DebianRecipe } from './recipe.ts';
 
@@ -85,7 +86,9 @@ async function inImage(rootfsPath: string, command: string): Promise<string> {
 test('build() publishes an image with its kernel, and get(), getById() and list() find it', async () => {
   const store = newStore();
   const stages: string[] = [];
-  const report = (event: { stage?: string }) => stages.push(event.stage ?? '');
+  const report: Report = (event) => {
+    if (event.event === 'progress') stages.push(event.stage);
+  };
   const built = await store.build('small', { force: false, report, signal: signal() });
   assert.match(built.id, /^sha256:[0-9a-f]{64}$/);
   assert.equal(built.kernelName, 'debian-6.1.5-1-cloud-amd64');

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
+import { makeModules } from '../../../test/support/fake-modules.ts';
+import { isAppError } from '../../base/errors.ts';
+import { nullLog } from '../../base/log.ts';
+import type { UnpackedKernel } from '../../core/ports/images.ts';
+import { FsKernelStore } from './kernel-store.ts';
+
+let dir: string;
+let env: Record<string, string>;
+let kernel: UnpackedKernel;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'kernel-store-'));
+  env = (await fakeBuildTools(dir)).env;
+  const modulesTree = join(dir, 'modules');
+  await mkdir(modulesTree);
+  const blk = 'kernel/drivers/block/virtio_blk.ko';
+  const builtin = ['virtio_mmio', 'dm-mod', 'dm-snapshot', 'ext4', 'virtio_console'];
+  await makeModules(modulesTree, {
+    listed: { [blk]: [] },
+    builtin: builtin.map((name) => `kernel/${name}.ko`),
+  });
+  kernel = {
+    name: 'debian-6.1.5-1-cloud-amd64',
+    release: '6.1.0-1-cloud-amd64',
+    arch: 'amd64',
+    kernelPath: join(dir, 'vmlinuz'),
+    configPath: join(dir, 'config'),
+    modulesTree,
+  };
+  await writeFile(kernel.kernelPath, 'kernel');
+  await writeFile(kernel.configPath, 'config');
+  await writeFile(join(dir, 'agent'), 'first agent');
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const kernelsDir = () => join(dir, 'kernels');
+const abortable = () => ({ signal: AbortSignal.timeout(60_000) });
+const has = (code: string) => (error: unknown) => isAppError(error, code);
+
+function newStore(): FsKernelStore {
+  const agentPath = () => join(dir, 'agent');
+  return new FsKernelStore({
+    kernelsDir: kernelsDir(),
+    agentPath,
+    uid: process.getuid?.() ?? 0,
+    env,
+    log: nullLog,
+  });
+}
+
+test('a published kernel has all that a boot needs', async () => {
+  const store = newStore();
+  await store.publish(kernel, abortable());
+  const found = await store.get(kernel.name, abortable());
+  assert.equal(await readFile(found.kernelPath, 'utf8'), 'kernel');
+  assert.equal((await stat(found.modulesPath)).size % 4096, 0);
+  assert.ok((await readFile(found.initrdPath)).includes('first agent'));
+  assert.equal(found.vmlinuxPath, undefined);
+  const { initrdPath: _, initrdSha256: __, ...entry } = found;
+  assert.deepEqual(await store.list(), [entry]);
+  assert.deepEqual(await readdir(join(kernelsDir(), '.staging')), []);
+});
+
+test('the initramfs is made again when the agent changes or the file is gone, and only then', async () => {
+  const store = newStore();
+  await store.publish(kernel, abortable());
+  const first = await store.get(kernel.name, abortable());
+  const { ino } = await stat(first.initrdPath);
+  await store.get(kernel.name, abortable());
+  assert.equal((await stat(first.initrdPath)).ino, ino);
+  await writeFile(join(dir, 'agent'), 'second agent, longer');
+  const second = await store.get(kernel.name, abortable());
+  assert.notEqual(second.initrdPath, first.initrdPath);
+  assert.ok((await readFile(second.initrdPath)).includes('second agent'));
+  await rm(second.initrdPath);
+  assert.equal((await store.get(kernel.name, abortable())).initrdSha256, second.initrdSha256);
+  await stat(second.initrdPath);
+});
+
+test('publishing a kernel that is there keeps it; a damaged one is replaced', async () => {
+  const store = newStore();
+  await store.publish(kernel, abortable());
+  const { createdAt, modulesPath } = await store.get(kernel.name, abortable());
+  await store.publish(kernel, abortable());
+  assert.equal((await store.get(kernel.name, abortable())).createdAt, createdAt);
+  await truncate(modulesPath, 10);
+  await assert.rejects(store.get(kernel.name, abortable()), has('KERNEL_DAMAGED'));
+  assert.deepEqual(await store.list(), []);
+  await store.publish(kernel, abortable());
+  await store.get(kernel.name, abortable());
+});
+
+test('a kernel that VMs cannot boot with is refused and leaves nothing', async () => {
+  await makeModules(kernel.modulesTree, { listed: {}, builtin: [] });
+  await assert.rejects(newStore().publish(kernel, abortable()), has('KERNEL_MODULES_MISSING'));
+  assert.deepEqual(await newStore().list(), []);
+  assert.deepEqual(await readdir(join(kernelsDir(), '.staging')), []);
+});
+
+test('retainOnly() removes the others', async () => {
+  const store = newStore();
+  await store.publish(kernel, abortable());
+  await store.publish({ ...kernel, name: 'other' }, abortable());
+  await store.retainOnly(new Set(['other']), abortable());
+  assert.deepEqual(
+    (await store.list()).map(({ name }) => name),
+    ['other'],
+  );
+});
+
+test('what is not there is said: the kernel, or the agent', async () => {
+  const store = newStore();
+  for (const name of ['none', '../modules', '.staging', '']) {
+    await assert.rejects(store.get(name, abortable()), has('KERNEL_NOT_FOUND'));
+  }
+  await store.publish(kernel, abortable());
+  await rm(join(dir, 'agent'));
+  await assert.rejects(store.get(kernel.name, abortable()), has('AGENT_NOT_FOUND'));
+});
