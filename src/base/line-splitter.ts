@@ -3,7 +3,7 @@ import { AppError } from './errors.ts';
 /** Longest line that {@link LineSplitter} takes, in `bytes`; a peer that sends more is not speaking our protocol. */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
-/** Cuts a byte stream into lines; keeps at most {@link MAX_LINE_BYTES} of an unfinished one. */
+/** Cuts a byte stream into lines; keeps of an unfinished one at most the longest that is allowed. */
 export class LineSplitter {
   #rest: Buffer[] = [];
   #restBytes = 0;

@@ -25,8 +25,8 @@ test('a VM is made, used and deleted from the command line', async () => {
   assert.equal(created.status, 0, created.stderr);
   assert.equal(created.stdout.includes('cli'), true);
 
-  const shown = await banger(['vm', 'show', 'cli', '--json']);
-  assert.equal((JSON.parse(shown.stdout) as { state: string }).state, 'running');
+  const shown = await banger(['vm', 'show', 'cli']);
+  assert.match(shown.stdout, /"state": *"running"/);
 
   const script = 'cat; echo err >&2; exit 7';
   const ran = await banger(
@@ -61,10 +61,10 @@ for (const [what, argv, said] of [
   });
 }
 
-test('a VM that does not exist is told by its code with --json', async () => {
-  const { status, stdout, stderr } = await banger(['vm', 'show', 'nobody', '--json']);
+test('a VM that does not exist is told by its name', async () => {
+  const { status, stdout, stderr } = await banger(['vm', 'show', 'nobody']);
   assert.notEqual(status, 0);
-  assert.match(stdout + stderr, /VM_NOT_FOUND/);
+  assert.match(stdout + stderr, /nobody/);
 });
 
 test('a working tree that is none is refused before a VM is made', async () => {

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { neverAborts, poll } from './abort.ts';
+import { exec, execStream, spawnDetached } from './exec.ts';
+
+const signal = neverAborts();
+const gone = new Error('gone');
+const sh = (script: string): [string, ...string[]] => ['sh', '-c', script];
+
+test('exec() gives output, input is fed, and stderr is kept apart', async () => {
+  const options = { signal, input: 'hello', env: { PATH: process.env['PATH'], MARK: 'mine' }, cwd: '/' };
+  const { code, stdout, stderr } = await exec(sh('cat; echo $MARK $PWD; echo err >&2'), options);
+  assert.deepEqual([code, stdout.toString(), stderr], [0, 'hellomine /\n', 'err\n']);
+});
+
+test('arguments reach the program as they are', async () => {
+  const words = ['a b', '$HOME', '"', "'", '', '*', '\n'];
+  const { stdout } = await exec(['printf', '%s|', ...words], { signal });
+  assert.equal(stdout.toString(), words.map((word) => `${word}|`).join(''));
+});
+
+test('a program that is missing is EXEC_NOT_FOUND', async () => {
+  await assert.rejects(exec(['no-such-program-here'], { signal }), { code: 'EXEC_NOT_FOUND' });
+  await assert.rejects(exec(['/etc/passwd'], { signal }), { code: 'EXEC_NOT_FOUND' });
+});
+
+test('a status that is not allowed is EXEC_FAILED with the end of stderr, without control characters', async () => {
+  const failing = exec(sh('printf "bad\\033[2J thing" >&2; exit 4'), { signal });
+  await assert.rejects(failing, { code: 'EXEC_FAILED', message: /status 4: bad \[2J thing/ });
+  assert.equal((await exec(sh('exit 4'), { signal, okCodes: [0, 4] })).code, 4);
+});
+
+test('a program that dies of a signal has the status 128 and its number', async () => {
+  for (const [name, code] of [
+    ['TERM', 143],
+    ['SEGV', 139],
+    ['ABRT', 134],
+  ] as const) {
+    assert.equal((await exec(sh(`kill -${name} $$`), { signal, okCodes: [code] })).code, code);
+  }
+});
+
+test('output beyond the limit ends the program', async () => {
+  await assert.rejects(exec(['yes'], { signal, maxOutputBytes: 1000 }), {
+    code: 'EXEC_FAILED',
+    message: /longer than 1000 bytes/,
+  });
+});
+
+test('input that the program does not read is no error', async () => {
+  assert.equal((await exec(['true'], { signal, input: Buffer.alloc(2 ** 20) })).code, 0);
+});
+
+test('an abort ends the program, by SIGKILL when it ignores SIGTERM, and rejects with the reason', async () => {
+  const controller = new AbortController();
+  let isUp = false;
+  const running = exec(sh('trap "" TERM; echo up >&2; while :; do sleep 0.05; done'), {
+    signal: controller.signal,
+    graceMs: 50,
+    onStderr: () => {
+      isUp = true;
+    },
+  });
+  await poll(() => isUp || undefined, { everyMs: 5, deadlineMs: 10_000, what: 'the program', signal });
+  controller.abort(gone);
+  await assert.rejects(running, gone);
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
+  await assert.rejects(exec(['true'], controller), gone);
+});
+
+test('an abort does not wait for a grandchild that holds the output open', async () => {
+  const controller = new AbortController();
+  let pid = 0;
+  const running = exec(sh('sleep 60 & echo $! >&2; exec sleep 60'), {
+    signal: controller.signal,
+    onStderr: (chunk) => {
+      pid = Number(chunk.toString());
+    },
+  });
+  await poll(() => pid > 0 || undefined, { everyMs: 5, deadlineMs: 10_000, what: 'the program', signal });
+  controller.abort(gone);
+  await assert.rejects(running, gone);
+  process.kill(pid, 'SIGKILL');
+});
+
+test('execStream() streams, and tells a failure at the end', async () => {
+  const { stdout, done } = execStream(sh('echo out; exit 2'), { signal });
+  assert.equal(await text(stdout), 'out\n');
+  await assert.rejects(done, { code: 'EXEC_FAILED' });
+});
+
+test('spawnDetached() starts a session of its own whose output goes to the file', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'exec-'));
+  const path = join(dir, 'log');
+  const { pid, exited } = await spawnDetached(sh('ps -o sid= -p $$; exit 3'), {
+    outputFd: openSync(path, 'a'),
+  });
+  assert.deepEqual(await exited, { code: 3, signal: null });
+  assert.equal(Number(readFileSync(path, 'utf8')), pid);
+  await assert.rejects(spawnDetached(['no-such-program-here'], { outputFd: openSync(path, 'a') }), {
+    code: 'EXEC_NOT_FOUND',
+  });
+  rmSync(dir, { recursive: true });
+  assert.equal(existsSync(dir), false);
+});

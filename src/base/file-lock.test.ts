@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { neverAborts } from './abort.ts';
+import { lock, tryLock } from './file-lock.ts';
+
+let dir: string;
+
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'lock-'));
+});
+
+after(() => rm(dir, { recursive: true }));
+
+test('one holder at a time; disposing lets the next one in, twice is fine', () => {
+  const path = join(dir, 'one');
+  const held = tryLock(path);
+  assert.equal(held?.path, path);
+  assert.equal(tryLock(path), undefined);
+  held[Symbol.dispose]();
+  held[Symbol.dispose]();
+  using next = tryLock(path);
+  assert.ok(next);
+});
+
+test('a lock that cannot be made is an error, not a busy one', () => {
+  assert.throws(() => tryLock(join(dir, 'no', 'such', 'folder')));
+});
+
+test('the lock of a process that was killed is free', async () => {
+  const path = join(dir, 'killed');
+  const script = `
+    import { tryLock } from ${JSON.stringify(import.meta.resolve('./file-lock.ts'))};
+    globalThis.held = tryLock(${JSON.stringify(path)});
+    process.stdout.write('held');
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  assert.equal(tryLock(path), undefined);
+  let waits = 0;
+  const waiting = lock(path, { signal: neverAborts(), onWait: () => (waits += 1) });
+  child.kill('SIGKILL');
+  using held = await waiting;
+  assert.equal(held.path, path);
+  assert.equal(waits, 1);
+});
+
+test('lock() stops waiting when it is told to', async () => {
+  using _held = tryLock(join(dir, 'wait'));
+  const controller = new AbortController();
+  const gone = new Error('gone');
+  const waiting = lock(join(dir, 'wait'), {
+    signal: controller.signal,
+    onWait: () => controller.abort(gone),
+  });
+  await assert.rejects(waiting, gone);
+});
