@@ -123,7 +123,7 @@ async function findKernel(dir: string, arch: GuestArch): Promise<UnpackedKernel>
 }
 
 /** `6.1.0-56-cloud-amd64` in version `6.1.192-2` is `debian-6.1.192-2-cloud-amd64`. */
-export function kernelName(release: string, version: string): string {
+function kernelName(release: string, version: string): string {
   const flavour = release.replace(/^[0-9.]+(-[0-9]+)?(\+[^-]*)?-?/, '');
   return ['debian', version, flavour]
     .filter(Boolean)

@@ -9,7 +9,7 @@ import { formatSize } from '../../base/size.ts';
 import { DEBIAN_KEYRING } from './recipe-scripts.ts';
 
 /** What a build needs at its height: the tree, its packages, the image, the kernel. */
-export const BUILD_BYTES = 3 * 2 ** 30;
+const BUILD_BYTES = 3 * 2 ** 30;
 
 /** What {@link checkHost} looks at. */
 export interface HostCheckOptions extends Abortable {
@@ -59,7 +59,7 @@ export async function checkHost(options: HostCheckOptions): Promise<void> {
 }
 
 /** @throws {AppError} HOST_NO_SPACE when fewer than {@link BUILD_BYTES} are free in `dir`. */
-export async function checkSpace(dir: string, imageName: string): Promise<void> {
+async function checkSpace(dir: string, imageName: string): Promise<void> {
   const free = await freeBytes(dir);
   if (free < BUILD_BYTES) throw noSpace(imageName, { dir, free });
 }
