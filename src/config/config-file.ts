@@ -63,7 +63,8 @@ interface ReadTarget {
 function readTable(table: Record<string, unknown>, { prefix, into, problems }: ReadTarget): void {
   for (const [key, value] of Object.entries(table)) {
     const field = prefix + key;
-    const reader = Object.hasOwn(KEYS, field) ? KEYS[field] : undefined;
+    // A quoted key may hold a dot, and is then not a key of a table.
+    const reader = !key.includes('.') && Object.hasOwn(KEYS, field) ? KEYS[field] : undefined;
     const isTable = Object.keys(KEYS).some((k) => k.startsWith(`${field}.`));
     if (reader) {
       try {

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, beforeEach, test } from 'node:test';
+import { BugError } from '../../base/errors.ts';
+import type { VmRecord } from '../../core/ports/records.ts';
+import { SqliteVmRecords } from './sqlite-vm-records.ts';
+
+let dir: string;
+let path: string;
+let count = 0;
+
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'records-'));
+});
+
+beforeEach(() => {
+  count += 1;
+  path = join(dir, `${count}.sqlite`);
+});
+
+after(() => rm(dir, { recursive: true }));
+
+function record(id: string, fields: Partial<VmRecord> = {}): VmRecord {
+  return {
+    id,
+    name: `vm-${id}`,
+    state: 'created',
+    imageName: 'debian',
+    imageId: 'sha256:1',
+    kernelName: 'k',
+    shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 1, systemOverlaySizeBytes: 1 },
+    ephemeral: false,
+    driverName: 'qemu',
+    createdAt: '2026-01-01T00:00:00.000Z',
+    updatedAt: '2026-01-01T00:00:00.000Z',
+    ...fields,
+  };
+}
+
+test('records come back as they were, in the order in which they were made, after a new start too', () => {
+  const both = [record('b', { lastError: { code: 'X', message: 'ü "\n' } }), record('a')];
+  {
+    using records = new SqliteVmRecords(path);
+    for (const one of both) records.insert(one);
+    assert.deepEqual(records.list(), both);
+    assert.equal(records.get('c'), undefined);
+  }
+  using records = new SqliteVmRecords(path);
+  assert.deepEqual(records.list(), both);
+  assert.deepEqual(records.get('a'), both[1]);
+});
+
+test('a name belongs to one VM, and is free again when that is deleted', () => {
+  using records = new SqliteVmRecords(path);
+  records.insert(record('a', { name: 'web' }));
+  assert.throws(() => records.insert(record('b', { name: 'web' })), {
+    code: 'VM_NAME_TAKEN',
+    message: /"web"/,
+  });
+  assert.deepEqual(
+    records.list().map(({ id }) => id),
+    ['a'],
+  );
+  records.delete('a');
+  records.delete('a');
+  records.insert(record('b', { name: 'web' }));
+});
+
+test('an update replaces the whole record and stamps it; what does not exist is a bug', () => {
+  using records = new SqliteVmRecords(path);
+  records.insert(record('a', { lastError: { code: 'X', message: 'x' } }));
+  const updated = records.update(record('a', { state: 'running' }));
+  assert.ok(updated.updatedAt > '2026-01-01T00:00:00.000Z');
+  assert.deepEqual(records.get('a'), updated);
+  assert.equal(updated.lastError, undefined);
+  assert.throws(() => records.update(record('b')), BugError);
+});
+
+test('records of a newer version are STORE_TOO_NEW, and untouched', () => {
+  {
+    using db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 99');
+  }
+  assert.throws(() => new SqliteVmRecords(path), {
+    code: 'STORE_TOO_NEW',
+    details: { path, found: 99, known: 1 },
+  });
+  using db = new DatabaseSync(path);
+  assert.equal(db.prepare('PRAGMA user_version').get()?.['user_version'], 99);
+});
+
+test('a file that is no database is STORE_DAMAGED, and untouched', async () => {
+  await writeFile(path, 'not a database at all, '.repeat(50));
+  assert.throws(() => new SqliteVmRecords(path), { code: 'STORE_DAMAGED' });
+  assert.match(await readFile(path, 'utf8'), /^not a database/);
+});
+
+test('a database that was cut short, or overwritten in its middle, is STORE_DAMAGED', async () => {
+  {
+    using records = new SqliteVmRecords(path);
+    for (let n = 0; n < 50; n += 1)
+      records.insert(record(`id${n}`, { lastError: { code: 'X', message: 'x'.repeat(500) } }));
+  }
+  const whole = await readFile(path);
+  assert.ok(whole.length > 5 * 4096);
+  await writeFile(path, Buffer.concat([whole.subarray(0, 8192), Buffer.alloc(whole.length - 8192, 0xaa)]));
+  assert.throws(() => new SqliteVmRecords(path), { code: 'STORE_DAMAGED' });
+  await writeFile(path, whole);
+  await truncate(path, 4096);
+  assert.throws(() => new SqliteVmRecords(path), { code: 'STORE_DAMAGED' });
+  await writeFile(path, whole);
+  using records = new SqliteVmRecords(path);
+  assert.equal(records.list().length, 50);
+});
+
+test('a place where no file can be made is an error of the file system, not a damaged store', () => {
+  assert.throws(
+    () => new SqliteVmRecords(join(dir, 'no', 'such', 'folder')),
+    (error) => !(error instanceof Error && 'code' in error && error.code === 'STORE_DAMAGED'),
+  );
+});
+
+test('closing twice is fine', () => {
+  const records = new SqliteVmRecords(path);
+  records[Symbol.dispose]();
+  records[Symbol.dispose]();
+});

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isAppError } from '../base/errors.ts';
+import { loadSettings, resolvePaths } from './settings.ts';
+
+const HOST = { cpuCount: 8, memoryMib: 16_384 };
+
+test('without XDG variables everything is under the home folder, sockets under /tmp', () => {
+  const paths = resolvePaths({ HOME: '/home/me' });
+  assert.equal(paths.configFile, '/home/me/.config/banger/config.toml');
+  assert.equal(paths.imagesDir, '/home/me/.local/share/banger/images');
+  assert.equal(paths.recordsFile, '/home/me/.local/state/banger/records.sqlite');
+  assert.equal(paths.vmmCacheDir, '/home/me/.cache/banger/vmm');
+  assert.match(paths.daemonSocket, /^\/tmp\/banger-runtime-[0-9]+\/banger\/bangerd\.sock$/);
+});
+
+test('XDG variables decide, and empty ones do not', () => {
+  const paths = resolvePaths({
+    HOME: '/h',
+    XDG_CONFIG_HOME: '/c',
+    XDG_DATA_HOME: '/d',
+    XDG_STATE_HOME: '/s',
+    XDG_CACHE_HOME: '',
+    XDG_RUNTIME_DIR: '/r',
+  });
+  const { configFile, dataDir, stateDir, cacheDir, daemonSocket } = paths;
+  assert.deepEqual(
+    [configFile, dataDir, stateDir, cacheDir, daemonSocket],
+    ['/c/banger/config.toml', '/d/banger', '/s/banger', '/h/.cache/banger', '/r/banger/bangerd.sock'],
+  );
+});
+
+test('a variable that is no absolute path is refused by its name', () => {
+  for (const name of ['XDG_CONFIG_HOME', 'XDG_STATE_HOME', 'XDG_RUNTIME_DIR']) {
+    const refused = { code: 'CONFIG_PATH_INVALID', message: new RegExp(name) };
+    assert.throws(() => resolvePaths({ HOME: '/h', [name]: 'relative' }), refused);
+  }
+});
+
+test('a folder for sockets may be as long as the hint says, and not a byte longer', () => {
+  const at = (length: number) => resolvePaths({ HOME: '/h', XDG_RUNTIME_DIR: `/${'r'.repeat(length - 1)}` });
+  let most = 0;
+  try {
+    at(200);
+  } catch (error) {
+    assert.ok(isAppError(error, 'CONFIG_PATH_INVALID'));
+    most = Number(/at most ([0-9]+) bytes/.exec(error.hint ?? '')?.[1]);
+  }
+  at(most);
+  assert.throws(() => at(most + 1), { code: 'CONFIG_PATH_INVALID' });
+});
+
+test('settings come from the file, and the log level from its variable first', () => {
+  const home = mkdtempSync(join(tmpdir(), 'settings-'));
+  const env = { HOME: home };
+  assert.deepEqual(
+    [loadSettings(env, HOST).defaultImage, loadSettings(env, HOST).logLevel],
+    ['debian-bookworm', 'info'],
+  );
+  const file = join(home, '.config/banger/config.toml');
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, 'log_level = "warn"\ndefault_image_name = "mine"\nvm_defaults.disk_size = "1G"');
+  const settings = loadSettings(env, HOST);
+  assert.deepEqual([settings.defaultImage, settings.logLevel], ['mine', 'warn']);
+  assert.deepEqual(settings.vmDefaults.diskSizeBytes, { value: 2 ** 30, from: 'config' });
+  assert.equal(loadSettings({ ...env, BANGER_LOG_LEVEL: 'debug' }, HOST).logLevel, 'debug');
+  assert.throws(() => loadSettings({ ...env, BANGER_LOG_LEVEL: 'x' }, HOST), { code: 'CONFIG_INVALID' });
+  rmSync(file);
+  mkdirSync(file);
+  assert.throws(() => loadSettings(env, HOST), { code: 'CONFIG_INVALID' });
+  rmSync(home, { recursive: true });
+});

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { jsonRoute, textRoute, workRoute } from '../http/route.ts';
+import { ROUTES } from '../routes.ts';
+import { openApiDocument } from './openapi.ts';
+
+interface Operation {
+  summary: string;
+  parameters?: { name: string; in: string; required: boolean }[];
+  requestBody?: { content: Record<string, { schema: { additionalProperties?: boolean } }> };
+  responses: Record<string, { content?: Record<string, unknown> }>;
+}
+
+function operationsOf(document: Record<string, unknown>): Map<string, Operation> {
+  const paths = Object.entries(document['paths'] as Record<string, Record<string, Operation>>);
+  return new Map(
+    paths.flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => [`${method} ${path}`, operation] as const),
+    ),
+  );
+}
+
+test('each kind of route is told with its parameters, body and answers', () => {
+  const answer = z.object({ ok: z.boolean() });
+  const document = openApiDocument(
+    [
+      jsonRoute({ method: 'GET', path: '/x', summary: 'x', answer, run: () => ({}) }),
+      workRoute({
+        method: 'POST',
+        path: '/x/:name/go/:part',
+        summary: 'go',
+        body: z.strictObject({ force: z.boolean() }),
+        answer,
+        run: async () => ({ value: {} }),
+      }),
+      textRoute({ method: 'GET', path: '/x/:name', summary: 'text', run: () => assert.fail('not run') }),
+    ],
+    '1.2.3',
+  );
+  assert.deepEqual(
+    [document['openapi'], document['info']],
+    ['3.1.0', { title: 'banger daemon', version: '1.2.3' }],
+  );
+  const operations = operationsOf(document);
+  const go = operations.get('post /v1/x/{name}/go/{part}');
+  assert.deepEqual(
+    go?.parameters?.map(({ name, required }) => [name, required]),
+    [
+      ['name', true],
+      ['part', true],
+    ],
+  );
+  assert.equal(go?.requestBody?.content['application/json']?.schema.additionalProperties, false);
+  assert.ok(go?.responses['200']?.content?.['application/jsonl']);
+  assert.ok(operations.get('get /v1/x')?.responses['200']?.content?.['application/json']);
+  assert.ok(operations.get('get /v1/x/{name}')?.responses['200']?.content?.['text/plain']);
+  assert.ok(operations.get('post /v1/vms/{ref}/exec')?.responses['101']);
+});
+
+test('every operation of the API has a summary, how it fails, and each part of its path as a parameter', () => {
+  const operations = operationsOf(openApiDocument(ROUTES, '1'));
+  assert.equal(operations.size, ROUTES.length + 1);
+  for (const [name, operation] of operations) {
+    assert.ok(operation.summary && operation.responses['default'], name);
+    const parts = [...name.matchAll(/\{([a-z]+)\}/g)].map((match) => match[1]);
+    const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
+    assert.deepEqual(
+      inPath.map((parameter) => parameter.name),
+      parts,
+      name,
+    );
+  }
+});
