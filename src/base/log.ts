@@ -36,9 +36,6 @@ export function createLogger(
   };
 }
 
-/** A logger that drops everything, for tests and one-shot programs. */
-export const nullLog: Logger = createLogger(() => {}, { level: 'error' });
-
 function flatten(fields: LogFields | undefined): LogFields {
   if (!fields) return {};
   return Object.fromEntries(

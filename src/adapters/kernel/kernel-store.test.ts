@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
 import { makeModules } from '../../../test/support/fake-modules.ts';
+import { nullLog } from '../../../test/support/null-log.ts';
 import { isAppError } from '../../base/errors.ts';
-import { nullLog } from '../../base/log.ts';
 import type { UnpackedKernel } from '../../core/ports/images.ts';
 import { FsKernelStore } from './kernel-store.ts';
 

@@ -25,7 +25,7 @@ export async function readBody(request: IncomingMessage, schema: z.ZodType | und
 }
 
 /** Checks the text of a body; an empty one counts as `{}`. Errors as {@link readBody}. */
-export function parseBody(text: string, schema: z.ZodType): unknown {
+function parseBody(text: string, schema: z.ZodType): unknown {
   let value: unknown;
   try {
     value = text.trim() === '' ? {} : JSON.parse(text);

@@ -1,8 +1,8 @@
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
-import { nullLog } from '../../../src/base/log.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm.ts';
 import { createFakeVmDriver } from '../../support/fake-vm-driver.ts';
+import { nullLog } from '../../support/null-log.ts';
 
 /** What a driver of the suite is made from; plain data, for another process makes the same driver from it. */
 export interface DriverOptions {

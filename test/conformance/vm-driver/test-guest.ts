@@ -9,10 +9,10 @@ import { FsKernelStore } from '../../../src/adapters/kernel/kernel-store.ts';
 import { kernelLayout } from '../../../src/adapters/kernel/layout.ts';
 import { type Abortable, onAbort } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/exec.ts';
-import { nullLog } from '../../../src/base/log.ts';
 import { resolvePaths } from '../../../src/config/settings.ts';
 import type { GuestArch } from '../../../src/core/ports/images.ts';
 import type { BootSource } from '../../../src/core/ports/vmm.ts';
+import { nullLog } from '../../support/null-log.ts';
 
 const GUEST_SOURCE = join(import.meta.dirname, 'guest');
 const RESEND_MS = 200;

@@ -2,9 +2,9 @@ import { arch } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { FsKernelStore } from '../../../src/adapters/kernel/kernel-store.ts';
 import type { Abortable } from '../../../src/base/abort.ts';
-import { nullLog } from '../../../src/base/log.ts';
 import { processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
 import type { GuestArch, StoredKernel } from '../../../src/core/ports/images.ts';
+import { nullLog } from '../../support/null-log.ts';
 
 /** Architecture of this host, and so of its guests. */
 export const GUEST_ARCH: GuestArch = arch === 'arm64' ? 'arm64' : 'amd64';

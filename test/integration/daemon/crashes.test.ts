@@ -10,7 +10,7 @@ import { ensurePrivateDir } from '../../../src/base/private-dir.ts';
 import type { RunningVm } from '../../../src/core/ports/vmm.ts';
 import { VM_STATES, type VmState } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
-import { type DaemonLab, labRecord, openDaemonLab, shell } from '../../support/daemon-lab.ts';
+import { type DaemonLab, labRecord, openDaemonLab, serveLab, shell } from '../../support/daemon-lab.ts';
 
 const signal = neverAborts();
 const NOTHING = { records: [], folders: [], processes: 0 };
@@ -43,8 +43,8 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 const serveScript = (dir: string): string => `
-  import { serveLab } from ${JSON.stringify(import.meta.resolve('../../support/daemon-lab.ts'))};
-  await serveLab(${JSON.stringify(dir)});`;
+  import { ${serveLab.name} } from ${JSON.stringify(import.meta.resolve('../../support/daemon-lab.ts'))};
+  await ${serveLab.name}(${JSON.stringify(dir)});`;
 
 test('a leased VM is gone when its client closes the lease, and when the client is killed', async () => {
   await using lab = await openDaemonLab();

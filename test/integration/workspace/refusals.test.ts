@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { createGitWorkspaceSource } from '../../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
-import { nullLog } from '../../../src/base/log.ts';
 import { assertNothingLeft, makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
+import { nullLog } from '../../support/null-log.ts';
 
 interface Refusal {
   code: string;

@@ -20,7 +20,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createGitWorkspaceSource } from '../../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../../src/base/abort.ts';
-import { nullLog } from '../../../src/base/log.ts';
 import {
   assertNothingLeft,
   filesUnder,
@@ -29,6 +28,7 @@ import {
   type Scratch,
   sendTo,
 } from '../../helpers/scratch-repository.ts';
+import { nullLog } from '../../support/null-log.ts';
 
 function repositoryWith(scratch: Scratch, ...names: string[]): string {
   const root = scratch.init('repo');
