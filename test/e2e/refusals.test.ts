@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:fs';
-import { cp, mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/exec.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
+
+const isRoot = process.getuid?.() === 0;
 
 describe('bad input', () => {
   let lab: Lab;
@@ -89,6 +92,24 @@ test('an image whose file was cut short is refused, and the way out is told', as
   assert.equal(ran.code, 2, ran.stderr);
   assert.match(ran.stderr, /image build debian-bookworm --force/);
   assert.deepEqual(await cut.leftovers(), []);
+});
+
+test('a full disk is refused before anything is made', {
+  skip: isRoot ? false : 'mounting a small file system takes root',
+}, async () => {
+  const signal = neverAborts();
+  const state = await mkdtemp(join(tmpdir(), 'bf-'));
+  await exec(['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', state], { signal });
+  try {
+    await using lab = await openLab({ env: { XDG_STATE_HOME: state } });
+    const ran = await lab.run(['vm', 'run', '--rm', ...SMALL, '--', 'true']);
+    assert.equal(ran.code, 2, ran.stderr);
+    assert.match(ran.stderr, /are free, 256M are needed/);
+    assert.deepEqual(await lab.leftovers(), []);
+  } finally {
+    await exec(['umount', '-l', state], { signal });
+    await rm(state, { recursive: true });
+  }
 });
 
 async function onlyTaken(lab: Lab): Promise<void> {
