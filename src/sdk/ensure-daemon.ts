@@ -97,7 +97,8 @@ export async function isListening({
   using _listener = onAbort(signal, () => reject(signal.reason));
   socket.once('connect', () => resolve(true));
   socket.once('error', (error) => {
-    if (isErrno(error, 'ENOENT', 'ECONNREFUSED')) resolve(false);
+    // Reset: it closed its socket while we waited to be accepted.
+    if (isErrno(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET')) resolve(false);
     // A full backlog: it listens, and is busy.
     else if (isErrno(error, 'EAGAIN')) resolve(true);
     else reject(connectionError(error, { where: 'connecting', socketPath }));
