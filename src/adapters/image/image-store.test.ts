@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type FakeBuildTools, fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
 import { nullLog } from '../../../test/support/null-log.ts';
@@ -135,7 +135,7 @@ test('a rebuild leaves the old image to the VM that holds it, and prune() takes 
   const vmDir = join(dir, 'vm');
   await mkdir(vmDir);
   const old = await store.build('small', quiet());
-  await store.hold(old.id, vmDir, { signal: signal() });
+  await store.hold(old.id, relative(process.cwd(), vmDir), { signal: signal() });
   await store.hold(old.id, vmDir, { signal: signal() });
   const rebuilt = await store.build('small', { ...quiet(), force: true });
   assert.notEqual(rebuilt.id, old.id);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
 import { AppError, isAppError, isErrno } from '../../base/errors.ts';
@@ -83,9 +83,11 @@ export class FsImageStore implements ImageStore {
     using _held = await this.#lock(signal);
     await this.getById(id);
     const { holders } = imageLayout(this.#blobDir(id));
-    const name = createHash('sha256').update(holderDir).digest('hex').slice(0, 16);
+    // A relative link would be looked up in the store and count as a folder that is gone.
+    const target = resolve(holderDir);
+    const name = createHash('sha256').update(target).digest('hex').slice(0, 16);
     try {
-      await symlink(holderDir, join(holders, name));
+      await symlink(target, join(holders, name));
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
     }
