@@ -1,5 +1,5 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { addCounts, type Counts, countsLine } from './test/counts.ts';
@@ -50,6 +50,8 @@ function jobOf(arg: string): Job | undefined {
 async function runAll(jobs: readonly Job[]): Promise<number> {
   // Tests make their folders here: short, because sockets are in them, and one place to look for evidence.
   const scratch = await mkdtemp(join(tmpdir(), 'bt-'));
+  // Tests that play another user need a way through; names in it cannot be listed.
+  await chmod(scratch, 0o711);
   process.env['TMPDIR'] = scratch;
   const folder = process.env['BANGER_TEST_EVIDENCE'] ?? join(ROOT, '.cache', 'test-evidence');
   const evidence = new Evidence({ scratch, folder });
