@@ -38,12 +38,14 @@ export async function packWorkspace(
 
   const untracked = tasks.start((task) => countUntracked(work, task));
   const history = tasks.start((task) => prepareHistory(work, { ...options, ...task }));
-  const gitFiles = tasks.start(async (task) => {
-    await packHistory(staged, { ...task, plan: await history });
-    return await listStaged(staged);
-  });
   const rootList = join(folder, 'tracked-files');
   const tracked = tasks.start((task) => listTracked(work, { ...task, rootList }));
+  const gitFiles = tasks.start(async (task) => {
+    await packHistory(staged, { ...task, plan: await history });
+    // These rewrite the staged index: its lock is in the folder while they do, and gone when the archive would read it.
+    await Promise.all([tracked, untracked]);
+    return await listStaged(staged);
+  });
   const counts = { trackedCount: await tracked, untrackedCount: await untracked };
   const isCut = (await history).cutAt.length > 0;
 
