@@ -47,6 +47,7 @@ func (s *service) putTar(r *http.Request) (any, error) {
 	if owner != "" && owner != "root" && owner != "archive" {
 		return nil, badRequest("owner %q is neither root nor archive", owner)
 	}
+	defer s.width.widen()()
 	result, err := tarx.Unpack(r.Body, into, owner == "archive")
 	return result, tarError(err)
 }

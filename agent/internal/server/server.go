@@ -52,6 +52,7 @@ func Run(ctx context.Context, o Options) error {
 	syscall.Umask(0o022)
 
 	s := newService(o)
+	defer s.width.narrow()()
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	web := &http.Server{

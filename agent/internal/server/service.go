@@ -22,6 +22,7 @@ type service struct {
 	Options
 	bootID string
 	ports  procnet.Scanner
+	width  width
 	// commands counts the execs that have not ended with all that belongs to them.
 	commands sync.WaitGroup
 }
