@@ -15,6 +15,8 @@ export interface NodeTestOptions {
   onFailure: () => void;
 }
 
+const PRELOADED = ['fail-on-warning.ts', 'property-seed.ts'];
+
 /**
  * Runs node:test files and writes a line for each file, and all that a failing one printed. A process warning fails its file. A file that
  * cannot be loaded, or exits early, counts as one failed test.
@@ -26,7 +28,7 @@ export async function runNodeTests(files: readonly string[], options: NodeTestOp
     files: files.map((file) => join(options.root, file)),
     concurrency: options.concurrency,
     timeout: options.timeoutMs,
-    execArgv: ['--import', join(import.meta.dirname, 'fail-on-warning.ts')],
+    execArgv: PRELOADED.flatMap((name) => ['--import', join(import.meta.dirname, name)]),
   });
   events.on('test:complete', ({ details }) => {
     if (!details.passed) options.onFailure();

@@ -39,10 +39,10 @@ export function isColorOff(env: Environment): boolean {
  * Resolves where things are, from the XDG variables or their defaults; reads no file. Without `XDG_RUNTIME_DIR` sockets go to
  * `/tmp/banger-runtime-<uid>`.
  *
- * @throws {AppError} CONFIG_PATH_INVALID when a variable is not an absolute path, or too long for sockets.
+ * @throws {AppError} CONFIG_PATH_INVALID when a variable is not an absolute path, or too long for sockets; when no home folder is known.
  */
 export function resolvePaths(env: Environment): Paths {
-  const home = env['HOME'] || userInfo().homedir;
+  const home = homeDir(env);
   const paths = pathsUnder({
     configHome: xdgDir(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'),
     dataHome: xdgDir(env, 'XDG_DATA_HOME') ?? join(home, '.local', 'share'),
@@ -66,7 +66,21 @@ export function resolvePaths(env: Environment): Paths {
 
 /** Where git keeps the user's files when nothing else is configured (git-config(1), FILES). */
 export function gitConfigDir(env: Environment): string {
-  return join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(env['HOME'] || userInfo().homedir, '.config'), 'git');
+  return join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(homeDir(env), '.config'), 'git');
+}
+
+/** A user that the system has no name for has no home folder either. */
+function homeDir(env: Environment): string {
+  if (env['HOME']) return env['HOME'];
+  try {
+    return userInfo().homedir;
+  } catch (cause) {
+    throw new AppError('CONFIG_PATH_INVALID', 'Cannot tell where the home folder is: HOME is not set', {
+      hint: 'set HOME',
+      details: { field: 'HOME' },
+      cause,
+    });
+  }
 }
 
 /** sun_path holds 108 bytes with the final NUL (unix(7)). */

@@ -8,6 +8,7 @@ const ENTRIES = [
   'src/sdk/client.ts',
   'bench/main.ts',
   'scripts/test/fail-on-warning.ts',
+  'scripts/test/property-seed.ts',
 ];
 
 /** Modules whose every export is for others to use. */

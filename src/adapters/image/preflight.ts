@@ -116,7 +116,7 @@ async function checkNamespaces(options: HostCheckOptions): Promise<void> {
     await exec(inRootNamespace(['true'], { uid }), { env, signal, graceMs: NAMESPACE_GRACE_MS });
   } catch (error) {
     if (!isAppError(error, 'EXEC_FAILED')) throw error;
-    const user = userInfo().username;
+    const user = userName(uid);
     const files = await Promise.all(['/etc/subuid', '/etc/subgid'].map(readIfThere));
     if (uid !== 0 && !files.every((text) => hasSubIds(text, { user, uid })))
       throw needsSubIds(imageName, user, files);
@@ -128,6 +128,15 @@ async function checkNamespaces(options: HostCheckOptions): Promise<void> {
         cause: error,
       },
     );
+  }
+}
+
+/** A user that the system has no name for goes by its number. */
+function userName(uid: number): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(uid);
   }
 }
 

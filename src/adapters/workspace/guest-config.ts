@@ -76,6 +76,15 @@ export interface GuestRepositoryFacts {
   attributesFile?: string;
 }
 
+/**
+ * How the guest's git tells whether a file is as the index says: by size and modification time, for inode, owner and change time are the
+ * guest's own.
+ */
+export const GUEST_STAT_RULES = [
+  { key: 'core.checkstat', value: 'minimal' },
+  { key: 'core.trustctime', value: 'false' },
+] as const;
+
 /** The settings of the guest's repository from the host's effective ones. Pure; all text is latin1. */
 export function guestConfig(
   host: readonly ConfigEntry[],
@@ -85,9 +94,7 @@ export function guestConfig(
   return bySection([
     { key: 'core.repositoryformatversion', value: isPlain ? '0' : '1' },
     { key: 'core.bare', value: 'false' },
-    // Inode, owner and change time are the guest's own, so a file is as the index says when size and modification time agree.
-    { key: 'core.checkstat', value: 'minimal' },
-    { key: 'core.trustctime', value: 'false' },
+    ...GUEST_STAT_RULES,
     ...setting('core.attributesfile', facts.attributesFile),
     ...setting('extensions.objectformat', facts.objectFormat === 'sha1' ? undefined : facts.objectFormat),
     ...promisorSettings(host, facts.promisorRemote),

@@ -12,7 +12,11 @@ test('parseRawDiff() tells deleted paths from changed ones, whatever is in their
   ].join('');
   assert.deepEqual(parseRawDiff(Buffer.from(diff, 'latin1')), {
     deleted: [':gone D\n'],
-    changed: ['run D', 'conflict\xff', 'now a link'],
+    changed: [
+      { path: 'run D', mode: '100644', object: id },
+      { path: 'conflict\xff', mode: '000000', object: id },
+      { path: 'now a link', mode: '100644', object: id },
+    ],
   });
   assert.deepEqual(parseRawDiff(Buffer.alloc(0)), { deleted: [], changed: [] });
 });

@@ -3,8 +3,12 @@ import { lstat } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { bytePath } from './byte-path.ts';
+import { GUEST_STAT_RULES } from './guest-config.ts';
 import type { IndexListing } from './index-listing.ts';
 import type { StagedRepository } from './staged-repository.ts';
+import { allEnded } from './task-group.ts';
+
+const RAW_DIFF = ['diff-files', '--raw', '-z', '--no-renames'];
 
 /** Lookups at a time; Node has four threads for them. */
 const LOOKUPS_AT_ONCE = 64;
@@ -18,12 +22,46 @@ export async function listPresentFiles(
   options: Abortable & { root: string; listing: IndexListing },
 ): Promise<Buffer> {
   const { root, listing, signal } = options;
-  const { stdout } = await staged.git.run(['diff-files', '--raw', '-z', '--no-renames'], { signal });
+  const { stdout } = await staged.git.run(RAW_DIFF, { signal });
   const { deleted, changed } = parseRawDiff(stdout);
-  const absent = await findAbsent(root, [...listing.unchecked, ...changed], { signal });
+  const [absent] = await allEnded([
+    findAbsent(root, [...listing.unchecked, ...changed.map(({ path }) => path)], { signal }),
+    forgetLookalikes(staged, changed, { signal }),
+  ]);
   for (const path of deleted) absent.add(path);
   const present = absent.size === 0 ? listing.paths : listing.paths.filter((path) => !absent.has(path));
   return Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1');
+}
+
+/** A file that differs from its index entry, and what the entry holds. */
+interface ChangedFile {
+  path: string;
+  mode: string;
+  object: string;
+}
+
+/**
+ * Makes the guest read the changed files that have the size and time of their entry: this host knows them by what does not travel (change time,
+ * inode). Their entries' sizes and times are forgotten in the staged index.
+ */
+async function forgetLookalikes(
+  staged: StagedRepository,
+  changed: readonly ChangedFile[],
+  { signal }: Abortable,
+): Promise<void> {
+  if (changed.length === 0) return;
+  const { stdout } = await staged.git.run(
+    [...GUEST_STAT_RULES.flatMap(({ key, value }) => ['-c', `${key}=${value}`]), ...RAW_DIFF],
+    { signal },
+  );
+  const seen = new Set(parseRawDiff(stdout).changed.map(({ path }) => path));
+  const lookalikes = changed.filter(({ path }) => !seen.has(path));
+  if (lookalikes.length === 0) return;
+  const entries = lookalikes.map(({ path, mode, object }) => `${mode} ${object} 0\t${path}\0`).join('');
+  await staged.git.run(['update-index', '-z', '--index-info'], {
+    input: Buffer.from(entries, 'latin1'),
+    signal,
+  });
 }
 
 /**
@@ -31,12 +69,15 @@ export async function listPresentFiles(
  *
  *     ':' mode SP mode SP object SP object SP status NUL path NUL
  */
-export function parseRawDiff(output: Buffer): { deleted: string[]; changed: string[] } {
+export function parseRawDiff(output: Buffer): { deleted: string[]; changed: ChangedFile[] } {
   const fields = output.toString('latin1').split('\0');
   const deleted: string[] = [];
-  const changed: string[] = [];
+  const changed: ChangedFile[] = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
-    (fields[at]?.endsWith(' D') ? deleted : changed).push(fields[at + 1] ?? '');
+    const [mode = '', , object = '', , status] = (fields[at] ?? '').slice(1).split(' ');
+    const path = fields[at + 1] ?? '';
+    if (status === 'D') deleted.push(path);
+    else changed.push({ path, mode, object });
   }
   return { deleted, changed };
 }

@@ -78,6 +78,32 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('stage-all', 'commit') }) as fc.Arbitrary<Step> },
 );
 
+const writeOld = (name: string, text: string): Step => ({
+  do: 'write',
+  path: Buffer.from(name),
+  content: Buffer.from(text),
+  isOld: true,
+});
+
+/** Found: a file that has the size and time of another, which it replaced. */
+const SAME_SIZE_AND_TIME: [Step[], Step[]] = [
+  [writeOld('a', 'one\n'), writeOld('b c', 'two\n'), { do: 'stage-all' }, { do: 'commit' }],
+  [{ do: 'move', path: Buffer.from('b c'), to: Buffer.from('a') }],
+];
+
+/** Found: a tracked file's name is now an untracked folder's. */
+const FOLDER_FOR_FILE: [Step[], Step[]] = [
+  [
+    { do: 'write', path: Buffer.from('a'), content: Buffer.from(''), isOld: false },
+    { do: 'stage-all' },
+    { do: 'commit' },
+  ],
+  [
+    { do: 'remove', path: Buffer.from('a') },
+    { do: 'write', path: Buffer.from('a/b'), content: Buffer.from(''), isOld: false },
+  ],
+];
+
 test('a random repository is the same to git in the guest', async () => {
   await fc.assert(
     fc.asyncProperty(beginning, fc.array(step, { minLength: 3, maxLength: 25 }), async (first, then) => {
@@ -89,7 +115,7 @@ test('a random repository is the same to git in the guest', async () => {
       assertSameToGit(scratch, root, guest, { hasHistory });
       assertNothingLeft(scratch);
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, examples: [FOLDER_FOR_FILE, SAME_SIZE_AND_TIME] },
   );
 });
 
