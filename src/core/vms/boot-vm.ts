@@ -1,13 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { type Abortable, withDeadline } from '../../base/abort.ts';
 import { abortable } from '../../base/async.ts';
 import { AppError, printable } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
-import type { GuestAgent } from '../ports/guest.ts';
 import type { StoredKernel } from '../ports/images.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { BootSource, DriverProbe, RunningVm } from '../ports/vmm.ts';
+import { personalise } from './personalise.ts';
 import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
 
@@ -130,22 +129,4 @@ async function reachReady(
       cause: error,
     });
   }
-}
-
-/** Makes the guest this VM's own, before any user byte runs. */
-async function personalise(agent: GuestAgent, record: VmRecord, options: Abortable): Promise<void> {
-  await agent.personalise(
-    {
-      wallClockMs: Date.now(),
-      entropyBase64: randomBytes(64).toString('base64'),
-      hostname: record.name,
-      machineId: machineIdOf(record.id),
-    },
-    options,
-  );
-}
-
-/** The same for every start of a VM, another for every VM (machine-id(5): 128 bits, as 32 hex digits). */
-function machineIdOf(vmId: string): string {
-  return createHash('sha256').update(`banger machine-id ${vmId}`).digest('hex').slice(0, 32);
 }
