@@ -1,9 +1,9 @@
 import { AppError } from '../../base/errors.ts';
 import { formatSize } from '../../base/size.ts';
 import type { VmShape } from '../../protocol/vm.ts';
+import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 
 // What one VM may have, besides what the host sets: below, the guest does not boot or is of no use.
-const MIN_MEMORY_MIB = 128;
 const MAX_VCPU_COUNT = 64;
 const MIN_DISK_BYTES = 64 * 2 ** 20;
 const MAX_DISK_BYTES = 4 * 2 ** 40;
