@@ -56,6 +56,17 @@ export async function sweepStaging(area: string, { removeTree }: StagingOptions)
   }
 }
 
+/** Paths in `area` that processes which died left; changes nothing that counts. */
+export async function listStaleStaging(area: string): Promise<string[]> {
+  const stale: string[] = [];
+  for (const name of await folderNames(area)) {
+    const lockPath = join(area, `${name}${LOCK_SUFFIX}`);
+    using held = tryLock(lockPath);
+    if (held) stale.push(join(area, name));
+  }
+  return stale;
+}
+
 async function folderNames(area: string): Promise<Set<string>> {
   try {
     const entries = await readdir(area);

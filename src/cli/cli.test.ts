@@ -205,9 +205,36 @@ describe('banger', () => {
       check(state);
       const result = await lab.run(['doctor']);
       assert.equal(result.status, status);
-      assert.match(result.stdout, new RegExp(`^${state} {2}qemu {2}m\n {12}fix: apt install qemu\n`));
-      assert.equal((await lab.run(['doctor', '--json'])).status, status);
+      assert.match(
+        result.stdout,
+        new RegExp(`^pass {2}banger version {2}dev .*\n${state} {2}qemu {12}m\n {22}fix: apt install qemu\n`),
+      );
+      const json = await lab.run(['doctor', '--json']);
+      assert.equal(json.status, status);
+      const { checks } = JSON.parse(json.stdout) as { checks: { name: string }[] };
+      assert.deepEqual(
+        checks.map(({ name }) => name),
+        ['banger version', 'qemu'],
+      );
     }
+  });
+
+  test('doctor --fix removes what is stale, and says what that was', async () => {
+    lab.daemon.answers.set('POST /v1/doctor/fix', (_request, response) =>
+      sendJson(response, 200, { checks: [], fixed: ['/var/old'] }),
+    );
+    const result = await lab.run(['doctor', '--fix']);
+    assert.match(result.stdout, /^removed \/var\/old\npass {2}banger version/);
+    const json = JSON.parse((await lab.run(['doctor', '--fix', '--json'])).stdout) as object;
+    assert.deepEqual(Object.keys(json), ['checks', 'fixed']);
+  });
+
+  test('doctor warns of a daemon of another build', async () => {
+    lab.daemon.answers.set('GET /v1/doctor', (_request, response) => sendJson(response, 200, { checks: [] }));
+    lab.daemon.versionLabel = 'v9+abc.0';
+    const { status, stdout } = await lab.run(['doctor']);
+    assert.equal(status, 0);
+    assert.match(stdout, /^warn {2}banger version .* the daemon is build v9\+abc\.0\n.*banger daemon stop\n/);
   });
 
   test('a daemon of another build is told of, once a command', async () => {
@@ -338,7 +365,10 @@ describe('banger', () => {
       );
       const found = await lab.run(['doctor']);
       assert.equal(found.status, 1);
-      assert.match(found.stdout, /^fail {2}daemon {2}Cannot start the daemon: it ended with status 3\n/);
+      assert.match(
+        found.stdout,
+        /^pass {2}banger version .*\nfail {2}daemon {10}Cannot start the daemon: it ended with status 3\n/,
+      );
     });
 
     test('logs prints the last lines, and follows the file across a rotation', async () => {

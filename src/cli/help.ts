@@ -6,6 +6,7 @@ import {
   optionTerm,
   usageOf,
 } from './command.ts';
+import { wrap as wrapWords } from './render/wrap.ts';
 
 /** What help is made from besides the definition. */
 export interface HelpOptions {
@@ -113,18 +114,6 @@ function sections(parts: readonly string[]): string {
 /** Breaks text into lines of at most `width` characters, each indented; line breaks of the text stay. */
 function wrap(text: string, width: number, indent: number): string {
   const room = Math.max(20, width - indent);
-  const lines = text.split('\n').flatMap((paragraph) => wrapParagraph(paragraph, room));
+  const lines = text.split('\n').flatMap((paragraph) => wrapWords(paragraph, room));
   return lines.map((line) => (line === '' ? '' : ' '.repeat(indent) + line)).join('\n');
-}
-
-function wrapParagraph(text: string, room: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > room) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

@@ -2,12 +2,10 @@ import { AppError } from '../base/errors.ts';
 import { formatSize, parseSize } from '../base/size.ts';
 import type { Settings } from '../config/settings.ts';
 import type { CreateVmRequest } from '../protocol/api.ts';
+import { MIN_MEMORY_MIB } from '../protocol/vm-limits.ts';
 import { checkVmName } from '../protocol/vm-name.ts';
 import type { OptionDefinitions, OptionValues } from './command.ts';
 import type { ProblemList } from './problems.ts';
-
-/** Least memory of a VM, in MiB; below, the guest's kernel does not boot. */
-const MIN_MEMORY_MIB = 128;
 
 /** Options of every command that makes a VM. */
 export const VM_OPTIONS = {

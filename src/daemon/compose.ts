@@ -22,6 +22,8 @@ export interface Composition extends Disposable {
   world: VmWorld;
   /** cuts a log that has grown beyond its size; gives the bytes that were cut */
   capLog: typeof capLog;
+  /** the guest agent for guests of this host */
+  agentPath: string;
 }
 
 /** What {@link compose} needs. */
@@ -42,9 +44,10 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
   const facts = linuxHostFacts();
   const variables = { ...env };
   const records = new SqliteVmRecords(paths.recordsFile);
+  const agentPath = (arch: GuestArch): string => join(agentDir, `banger-agent-${arch}`);
   const kernels = new FsKernelStore({
     kernelsDir: paths.kernelsDir,
-    agentPath: (arch: GuestArch) => join(agentDir, `banger-agent-${arch}`),
+    agentPath,
     uid,
     env: variables,
     log,
@@ -82,5 +85,10 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
     defaultImage: settings.defaultImage,
     host: settings.host,
   };
-  return { world, capLog, [Symbol.dispose]: () => records[Symbol.dispose]() };
+  return {
+    world,
+    capLog,
+    agentPath: agentPath(facts.arch),
+    [Symbol.dispose]: () => records[Symbol.dispose](),
+  };
 }

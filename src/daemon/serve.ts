@@ -65,7 +65,15 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     onIdle: () => stop('it was idle'),
   });
   const { build, env, uid } = options;
-  const app: App = { world, paths, build, log, doctor: { world, settings, env, uid }, stop, activity: watch };
+  const app: App = {
+    world,
+    paths,
+    build,
+    log,
+    doctor: { world, settings, env, uid, build, agentPath: composition.agentPath },
+    stop,
+    activity: watch,
+  };
   const api = createApiServer(app, ROUTES, () => watch.touch());
   await listen(api.http, paths.daemonSocket);
   const caps = setInterval(() => capLogs(composition, log), VM_LOG_EVERY_MS);

@@ -7,6 +7,7 @@ import type { VmShape } from './vm.ts';
  *     GET    /v1/daemon                     DaemonStatus
  *     POST   /v1/daemon/stop                {}              drains, then exits; VMs keep running
  *     GET    /v1/doctor                     {checks: DoctorCheck[]}   read-only
+ *     POST   /v1/doctor/fix                 {checks: DoctorCheck[], fixed: string[]}   removes what is orphaned
  *     GET    /v1/vms?all=1                  {vms: Vm[]}     running only without all=1
  *     POST   /v1/vms                        CreateVmRequest -> events, result Vm
  *     GET    /v1/vms/REF                    Vm
@@ -43,9 +44,21 @@ export interface CreateVmRequest extends Partial<VmShape> {
   ephemeral?: boolean;
 }
 
-export interface InspectWorkspaceRequest {
+/** Which working tree is sent, and how. */
+export interface WorkspaceChoice {
   /** absolute host path in a git working tree */
   path: string;
+  /** also files that git neither tracks nor ignores */
+  includeUntracked?: boolean;
+  /** a branch that is made in the guest, and switched to */
+  branch?: string;
+  /** what `branch` begins at; default: HEAD */
+  from?: string;
+}
+
+export interface InspectWorkspaceRequest extends WorkspaceChoice {
+  /** answer the names of the files too */
+  withFiles?: boolean;
 }
 
 /** What `vm run PATH` would send. */
@@ -60,9 +73,21 @@ export interface WorkspaceSummary {
   untrackedCount: number;
   /** depth of the history that is sent, when all of it would be too much; known only once packing has begun */
   historyDepth?: number;
+  /** absent when it asks for none */
+  tooling?: WorkspaceTooling;
+  /** names of the files that are sent, below `repoRoot`; only when asked for */
+  files?: string[];
 }
 
-export interface PrepareWorkspaceRequest extends InspectWorkspaceRequest {
+/** Tools that a working tree asks for. */
+export interface WorkspaceTooling {
+  /** files at its top that mise reads by itself */
+  files: string[];
+  /** tools that other files at its top name, as mise takes them: `go@1.22.3` */
+  pins: string[];
+}
+
+export interface PrepareWorkspaceRequest extends WorkspaceChoice {
   /** default `/root/repo` */
   guestPath?: string;
 }
@@ -118,5 +143,15 @@ export interface DoctorCheck {
   name: string;
   status: 'pass' | 'warn' | 'fail';
   message: string;
+  /** the one next step */
   fix?: string;
+  /** the facts behind the message */
+  details?: string[];
+}
+
+/** What `banger doctor --fix` did, and how things are then. */
+export interface DoctorFix {
+  checks: DoctorCheck[];
+  /** names of what was removed */
+  fixed: string[];
 }

@@ -32,7 +32,6 @@ const shape = {
 };
 const vmShape: Exact<VmShape> = z.strictObject(shape);
 
-/** Body of `POST /vms`. */
 /** Body of `POST /v1/vms`. */
 export const createVmRequest = z.strictObject({
   name: z.string().exactOptional(),
@@ -46,27 +45,30 @@ export const createVmRequest = z.strictObject({
 }) satisfies Exact<CreateVmRequest>;
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
+const workspaceChoice = {
+  path: absolutePath,
+  includeUntracked: z.boolean().exactOptional(),
+  branch: z.string().exactOptional(),
+  from: z.string().exactOptional(),
+};
 
-/** Body of `POST /workspaces/inspect`. */
 /** Body of `POST /v1/workspaces/inspect`. */
 export const inspectWorkspaceRequest = z.strictObject({
-  path: absolutePath,
+  ...workspaceChoice,
+  withFiles: z.boolean().exactOptional(),
 }) satisfies Exact<InspectWorkspaceRequest>;
 
-/** Body of `POST /vms/REF/workspace`. */
 /** Body of `POST /v1/vms/REF/workspace`. */
 export const prepareWorkspaceRequest = z.strictObject({
-  path: absolutePath,
+  ...workspaceChoice,
   guestPath: absolutePath.exactOptional(),
 }) satisfies Exact<PrepareWorkspaceRequest>;
 
-/** Body of `POST /images/NAME/build`. */
 /** Body of `POST /v1/images/NAME/build`. */
 export const buildImageRequest = z.strictObject({
   force: z.boolean().exactOptional(),
 }) satisfies Exact<BuildImageRequest>;
 
-/** A VM, as {@link Vm}. */
 /** A VM. */
 export const vm: Exact<Vm> = z.object({
   id: z.string(),
@@ -86,7 +88,6 @@ export const vm: Exact<Vm> = z.object({
   updatedAt: time,
 });
 
-/** An image, as {@link Image}. */
 /** An image. */
 export const image: Exact<Image> = z.object({
   name: z.string(),
@@ -100,7 +101,6 @@ export const image: Exact<Image> = z.object({
   usedBy: z.array(z.string()),
 });
 
-/** A kernel, as {@link Kernel}. */
 /** A kernel. */
 export const kernel: Exact<Kernel> = z.object({
   name: z.string(),
@@ -118,11 +118,11 @@ const summary = {
   trackedCount: count,
   untrackedCount: count,
   historyDepth: count.exactOptional(),
+  tooling: z.object({ files: z.array(z.string()), pins: z.array(z.string()) }).exactOptional(),
+  files: z.array(z.string()).exactOptional(),
 };
-/** What `POST /workspaces/inspect` answers. */
 /** Answer of `POST /v1/workspaces/inspect`. */
 export const workspaceSummary: Exact<WorkspaceSummary> = z.object(summary);
-/** What `POST /vms/REF/workspace` ends with. */
 /** Result of `POST /v1/vms/REF/workspace`. */
 export const preparedWorkspace: Exact<PreparedWorkspace> = z.object({
   ...summary,
@@ -130,7 +130,6 @@ export const preparedWorkspace: Exact<PreparedWorkspace> = z.object({
   bytes,
 });
 
-/** What `GET /daemon` answers. */
 /** Answer of `GET /v1/daemon`. */
 export const daemonStatus: Exact<DaemonStatus> = z.object({
   pid: z.int(),
@@ -145,16 +144,15 @@ export const daemonStatus: Exact<DaemonStatus> = z.object({
   rssBytes: bytes,
 });
 
-/** One finding of `GET /doctor`. */
 /** One check of `GET /v1/doctor`. */
 export const doctorCheck: Exact<DoctorCheck> = z.object({
   name: z.string(),
   status: z.enum(['pass', 'warn', 'fail']),
   message: z.string(),
   fix: z.string().exactOptional(),
+  details: z.array(z.string()).exactOptional(),
 });
 
-/** Every answer that is not a success, as {@link ErrorBody}. */
 /** Body of every failed answer. */
 export const errorBody: Exact<ErrorBody> = z.object({
   code: z.string(),

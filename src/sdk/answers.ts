@@ -1,10 +1,12 @@
 import type {
   DaemonStatus,
   DoctorCheck,
+  DoctorFix,
   Image,
   Kernel,
   PreparedWorkspace,
   WorkspaceSummary,
+  WorkspaceTooling,
 } from '../protocol/api.ts';
 import type { ErrorBody, NoticeEvent, ProgressEvent, SpecEvent } from '../protocol/events.ts';
 import type { Vm, VmShape, VmWorkspace } from '../protocol/vm.ts';
@@ -89,16 +91,23 @@ export const isKernelList: GuardOf<{ kernels: Kernel[] }> = shapeOf<{ kernels: K
   ),
 });
 
+const isCheck = shapeOf<DoctorCheck>({
+  name: isText,
+  status: oneOf('pass', 'warn', 'fail'),
+  message: isText,
+  fix: optional(isText),
+  details: optional(listOf(isText)),
+});
+
 /** Answer of `GET /v1/doctor`. */
 export const isDoctorReport: GuardOf<{ checks: DoctorCheck[] }> = shapeOf<{ checks: DoctorCheck[] }>({
-  checks: listOf(
-    shapeOf<DoctorCheck>({
-      name: isText,
-      status: oneOf('pass', 'warn', 'fail'),
-      message: isText,
-      fix: optional(isText),
-    }),
-  ),
+  checks: listOf(isCheck),
+});
+
+/** Answer of `POST /v1/doctor/fix`. */
+export const isDoctorFix: GuardOf<DoctorFix> = shapeOf<DoctorFix>({
+  checks: listOf(isCheck),
+  fixed: listOf(isText),
 });
 
 /** Answer of `GET /v1/daemon`. */
@@ -123,6 +132,8 @@ const summaryFields = {
   trackedCount: isNumber,
   untrackedCount: isNumber,
   historyDepth: optional(isNumber),
+  tooling: optional(shapeOf<WorkspaceTooling>({ files: listOf(isText), pins: listOf(isText) })),
+  files: optional(listOf(isText)),
 };
 
 /** Answer of `POST /v1/workspaces/inspect`. */

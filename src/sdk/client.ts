@@ -5,6 +5,7 @@ import {
   type CreateVmRequest,
   type DaemonStatus,
   type DoctorCheck,
+  type DoctorFix,
   EXEC_UPGRADE,
   type Image,
   type InspectWorkspaceRequest,
@@ -36,6 +37,8 @@ export interface BangerClient {
   stopDaemon(options: Abortable): Promise<void>;
   /** Checks the host; read-only. */
   doctor(options: Abortable): Promise<DoctorCheck[]>;
+  /** Removes what is orphaned and provably of banger, and checks the host then. */
+  fixHost(options: Abortable): Promise<DoctorFix>;
 
   /** Running VMs, or all with `isAll`. */
   listVms(options: Abortable & { isAll?: boolean }): Promise<Vm[]>;
@@ -105,6 +108,8 @@ export function createClient(transport: ClientOptions): BangerClient {
       await callForJson(transport, { method: 'POST', path: '/daemon/stop', signal, isAnswer: isAnything });
     },
     doctor: async (options) => (await get('/doctor', answers.isDoctorReport, options)).checks,
+    fixHost: ({ signal }) =>
+      callForJson(transport, { method: 'POST', path: '/doctor/fix', signal, isAnswer: answers.isDoctorFix }),
 
     listVms: async ({ isAll, signal }) =>
       (await get(isAll ? '/vms?all=1' : '/vms', answers.isVmList, { signal })).vms,

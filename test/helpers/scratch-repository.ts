@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { createLogger } from '../../src/base/log.ts';
-import type { WorkspaceSource } from '../../src/core/ports/workspace.ts';
+import type { WorkspaceContent, WorkspaceSource } from '../../src/core/ports/workspace.ts';
 import type { WorkspaceSummary } from '../../src/protocol/api.ts';
 
 /** A folder with a home, git repositories and a source of workspaces, that nothing of this machine's user reaches. */
@@ -78,11 +78,11 @@ export function put(root: string, name: string | Buffer, content: string | Buffe
 export async function sendTo(
   scratch: Scratch,
   path: string,
-  name = 'guest',
-): Promise<{ guest: string; summary: WorkspaceSummary }> {
+  { name = 'guest', ...content }: WorkspaceContent & { name?: string } = {},
+): Promise<{ guest: string; summary: WorkspaceSummary; branchStart?: string }> {
   const guest = join(scratch.dir, name);
   mkdirSync(guest);
-  await using packed = await scratch.source.pack(path, { signal: neverAborts() });
+  await using packed = await scratch.source.pack(path, { ...content, signal: neverAborts() });
   const tar = spawn('tar', ['--extract', '--numeric-owner', '--preserve-permissions', '-C', guest], {
     stdio: ['pipe', 'inherit', 'inherit'],
   });
@@ -97,7 +97,8 @@ export async function sendTo(
   tar.stdin.end();
   await packed.done;
   assert.deepEqual(await ended, [0, null]);
-  return { guest, summary: packed.summary };
+  const { summary, branchStart } = packed;
+  return { guest, summary, ...(branchStart === undefined ? {} : { branchStart }) };
 }
 
 /**

@@ -167,6 +167,7 @@ async function startDaemon(
         host: HOST,
       },
       capLog,
+      agentPath: labAgent(),
       [Symbol.dispose]: () => records[Symbol.dispose](),
     };
   };
@@ -204,9 +205,13 @@ function labEnv(dir: string): Record<string, string> {
 }
 
 function labDriver(): VmDriver {
+  return createFakeVmDriver(agentGuest(labAgent()));
+}
+
+function labAgent(): string {
   const agent = join(import.meta.dirname, `../../agent/bin/banger-agent-${linuxHostFacts().arch}`);
   assert.ok(existsSync(agent), `${agent} is missing: npm run setup makes it`);
-  return createFakeVmDriver(agentGuest(agent));
+  return agent;
 }
 
 async function adopted(driver: VmDriver, runtimeDir: string): Promise<boolean> {

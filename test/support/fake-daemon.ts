@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
+  type DaemonStatus,
   EXEC_UPGRADE,
   type Image,
   type Kernel,
@@ -119,6 +120,8 @@ async function answer(daemon: FakeDaemon, request: IncomingMessage, response: Se
       });
     case 'POST vms':
       return await create(daemon, seen, response);
+    case 'GET daemon':
+      return sendJson(response, 200, statusOf(daemon));
     case 'GET images':
       return sendJson(response, 200, { images: daemon.images });
     case 'GET kernels':
@@ -237,6 +240,20 @@ function notFound(response: ServerResponse, ref: string): void {
     message: `Cannot find a vm "${ref}"`,
     hint: 'banger vm list --all',
   });
+}
+
+function statusOf(daemon: FakeDaemon): DaemonStatus {
+  return {
+    pid: 4242,
+    version: 'dev',
+    build: daemon.versionLabel,
+    socketPath: daemon.socketPath,
+    logPath: '/nowhere/bangerd.log',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    runningVmCount: daemon.vms.size,
+    activeRequestCount: 0,
+    rssBytes: 50 * 2 ** 20,
+  };
 }
 
 function summaryOf(body: unknown): WorkspaceSummary {

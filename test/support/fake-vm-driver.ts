@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
 import { reportNoSpace } from '../../src/adapters/vmm/no-space.ts';
 import { openVmmLog, type VmmLog } from '../../src/adapters/vmm/vmm-log.ts';
-import { endProcess, findByArgument, isAlive, readVmmProcess } from '../../src/adapters/vmm/vmm-process.ts';
+import {
+  endProcess,
+  findByArgument,
+  findFoldersByArgument,
+  isAlive,
+  readVmmProcess,
+} from '../../src/adapters/vmm/vmm-process.ts';
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { AppError, invariant } from '../../src/base/errors.ts';
 import { spawnDetached } from '../../src/base/exec.ts';
@@ -47,6 +53,7 @@ export function createFakeVmDriver({ guestArgv }: FakeVmDriverOptions): VmDriver
       const vmm = await findGuest(runtimeDir);
       return vmm && runningVm(vmm, runtimeDir);
     },
+    listRunning: ({ vmRuntimeDir }) => findFoldersByArgument('--socket', vmRuntimeDir),
     killStray: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
       if (vmm) await endProcess(vmm, { graceMs: 0 });

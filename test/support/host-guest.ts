@@ -33,6 +33,8 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
           if (guests.readyGate) await abortable(guests.readyGate, signal);
           return await agent.ready({ signal });
         },
+        // An agent that is not root runs nothing as root, who is the default.
+        run: (spec, options) => agent.run({ user: String(process.geteuid?.()), ...spec }, options),
         async sync() {
           guests.syncCount += 1;
         },

@@ -1,4 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { neverAborts, sleep } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import type { VmmProcess } from '../../core/ports/vmm.ts';
@@ -29,19 +30,40 @@ export async function isAlive(vmm: VmmProcess): Promise<boolean> {
  * written.
  */
 export async function findByArgument(flag: string, value: string): Promise<VmmProcess[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);
-  const found = await Promise.all(pids.map(async (pid) => await matching(pid, { flag, value })));
+  const found = await Promise.all(
+    (await ownProcesses()).map(async ({ pid, argv }) => {
+      const isMeant = argv.some((word, at) => word === flag && argv[at + 1] === value);
+      return isMeant ? await readVmmProcess(pid) : undefined;
+    }),
+  );
   return found.filter((vmm) => vmm !== undefined);
 }
 
-async function matching(
-  pid: number,
-  argument: { flag: string; value: string },
-): Promise<VmmProcess | undefined> {
-  if (!(await isOurs(pid))) return undefined;
-  const argv = (await readProc(pid, 'cmdline'))?.split('\0') ?? [];
-  const isMeant = argv.some((word, at) => word === argument.flag && argv[at + 1] === argument.value);
-  return isMeant ? await readVmmProcess(pid) : undefined;
+/**
+ * Names of the folders of `dir` that a process of this user has a file of as the value of `flag`: `<dir>/<name>/<file>`, word for word. Each once.
+ */
+export async function findFoldersByArgument(flag: string, dir: string): Promise<string[]> {
+  const names = new Set<string>();
+  for (const { argv } of await ownProcesses()) {
+    for (const [at, word] of argv.entries()) {
+      const folder = dirname(argv[at + 1] ?? '');
+      if (word === flag && dirname(folder) === dir) names.add(basename(folder));
+    }
+  }
+  return [...names];
+}
+
+/** Processes of this user with their command lines. */
+async function ownProcesses(): Promise<{ pid: number; argv: string[] }[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      if (!(await isOurs(pid))) return [];
+      const words = await readProc(pid, 'cmdline');
+      return words === undefined ? [] : { pid, argv: words.split('\0') };
+    }),
+  );
+  return found.flat();
 }
 
 /**

@@ -1,12 +1,16 @@
+import type { Abortable } from '../../base/abort.ts';
 import type { WorkspaceSource } from '../../core/ports/workspace.ts';
-import { packWorkspace } from './pack-workspace.ts';
+import { checkNewBranch } from './new-branch.ts';
+import { listTracked, packWorkspace, untrackedNames } from './pack-workspace.ts';
 import { requireTar } from './tar-stream.ts';
+import { findTooling } from './tooling.ts';
 import {
-  countUntracked,
   describeRepository,
   type GitWorkspaceSourceOptions,
   listIndex,
   openWork,
+  textOf,
+  type WorkspaceWork,
 } from './workspace-work.ts';
 
 /**
@@ -18,15 +22,42 @@ import {
  */
 export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): WorkspaceSource {
   return {
-    inspect: async (path, { signal }) => {
+    inspect: async (path, { signal, withFiles, ...content }) => {
       await using work = await openWork(path, { ...options, signal });
-      const listing = work.tasks.start((task) => listIndex(work, task));
-      const untracked = work.tasks.start((task) => countUntracked(work, task));
       const { root } = work.repository;
+      const tooling = work.tasks.start(() => findTooling(root));
+      const tracked = work.tasks.start((task) =>
+        withFiles ? listTracked(work, task) : countTracked(work, task),
+      );
+      const untracked = work.tasks.start((task) => untrackedNames(work, { ...content, ...task }));
       await work.tasks.start((task) => requireTar(root, { ...task, env: options.env }));
-      const counts = { trackedCount: (await listing).paths.length, untrackedCount: await untracked };
-      return { ...describeRepository(work), ...counts };
+      const { count: trackedCount, names } = await tracked;
+      const { count: untrackedCount, names: alsoSent } = await untracked;
+      // Last: it may write the index that the others read.
+      await work.tasks.start((task) => checkNewBranch(work, { ...content, ...task }));
+      const found = await tooling;
+      return {
+        ...describeRepository(work),
+        trackedCount,
+        untrackedCount,
+        ...(found ? { tooling: found } : {}),
+        ...(withFiles ? { files: namesIn(names, alsoSent) } : {}),
+      };
     },
-    pack: (path, { signal }) => packWorkspace(path, { ...options, signal }),
+    pack: (path, { signal, ...content }) => packWorkspace(path, { ...options, ...content, signal }),
   };
+}
+
+async function countTracked(
+  work: WorkspaceWork,
+  { signal }: Abortable,
+): Promise<{ count: number; names: Buffer }> {
+  return { count: (await listIndex(work, { signal })).paths.length, names: Buffer.alloc(0) };
+}
+
+function namesIn(...lists: readonly Buffer[]): string[] {
+  return lists
+    .flatMap((list) => list.toString('latin1').split('\0').slice(0, -1))
+    .map(textOf)
+    .sort();
 }

@@ -33,6 +33,17 @@ export async function listPresentFiles(
   return Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1');
 }
 
+/** Those of `paths`, which git does not track, that a tar can carry, each ended by NUL. Repositories inside this one stay behind. */
+export async function listPresentUntracked(
+  paths: readonly string[],
+  { root, signal }: Abortable & { root: string },
+): Promise<Buffer> {
+  const files = paths.filter((path) => !path.endsWith('/'));
+  const absent = await findAbsent(root, files, { signal });
+  const present = files.filter((path) => !absent.has(path));
+  return Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1');
+}
+
 /** A file that differs from its index entry, and what the entry holds. */
 interface ChangedFile {
   path: string;

@@ -84,11 +84,17 @@ export async function listIndex(
   return listing;
 }
 
-/** How many files git neither tracks nor ignores; a repository inside this one counts as one. */
+const UNTRACKED = ['ls-files', '--others', '--exclude-standard', '-z'];
+
+/** Files that git neither tracks nor ignores, in latin1; a repository inside this one is one name, with a slash at its end. */
+export async function listUntracked({ staged }: WorkspaceWork, { signal }: Abortable): Promise<string[]> {
+  const { stdout } = await staged.git.run(UNTRACKED, { signal });
+  return stdout.toString('latin1').split('\0').slice(0, -1);
+}
+
+/** How many {@link listUntracked} would give. */
 export async function countUntracked({ staged }: WorkspaceWork, { signal }: Abortable): Promise<number> {
-  const { stdout, done } = staged.git.stream(['ls-files', '--others', '--exclude-standard', '-z'], {
-    signal,
-  });
+  const { stdout, done } = staged.git.stream(UNTRACKED, { signal });
   let count = 0;
   for await (const chunk of stdout) {
     for (let at = chunk.indexOf(0); at >= 0; at = chunk.indexOf(0, at + 1)) count += 1;
@@ -111,6 +117,6 @@ function submodulesError(root: string, paths: string[]): AppError {
 }
 
 /** Bytes held as latin1, shown as the UTF-8 that they most often are. */
-function textOf(bytes: string): string {
+export function textOf(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }

@@ -1,4 +1,5 @@
-import type { DoctorCheck } from '../../protocol/api.ts';
+import type { DoctorCheck, DoctorFix } from '../../protocol/api.ts';
+import { buildLabel } from '../../protocol/build-info.ts';
 import { defineCommand } from '../command.ts';
 import type { CommandContext } from '../context.ts';
 
@@ -7,43 +8,75 @@ export const doctor = defineCommand({
   path: ['doctor'],
   summary: 'check whether this machine can run VMs',
   description:
-    'Checks what VMs need on this machine and says how to fix what is missing; changes nothing. The exit status is 1 when a check fails, 0 with warnings.',
+    'Checks what VMs need on this machine and says how to fix what is missing; changes nothing, unless --fix is given: that removes files and processes of VMs that are gone, and nothing else. The exit status is 1 when a check fails, 0 with warnings.',
   examples: [
     {
       command: 'banger doctor',
       does: 'The first thing to run on a new machine, and when something does not work.',
     },
+    { command: 'banger doctor --verbose', does: 'With the facts behind each check.' },
+    { command: 'banger doctor --fix', does: 'Removes what crashes have left.' },
     { command: 'banger doctor --json', does: 'The same for programs.' },
   ],
   args: [],
-  options: { json: { type: 'flag', summary: 'print the checks as JSON' } },
+  options: {
+    fix: { type: 'flag', summary: "remove banger's own stale files and processes, then check" },
+    verbose: { type: 'flag', short: 'v', summary: 'print the facts behind each check' },
+    json: { type: 'flag', summary: 'print the checks as JSON' },
+  },
   async run({ options }, context) {
-    const checks = await checksOf(context);
-    if (options.json) await context.printJson({ checks });
+    const { checks, fixed } = await examine(context, { isFix: options.fix });
+    if (options.json) await context.printJson(options.fix ? { checks, fixed } : { checks });
     else {
       const { doctorReport } = await import('../render/doctor.ts');
-      await context.print(doctorReport(checks, context.style));
+      const { style, stdout } = context;
+      const rendering = { style, width: stdout.columns, isVerbose: options.verbose };
+      await context.print(doctorReport({ checks, fixed }, rendering));
     }
     return checks.some(({ status }) => status === 'fail') ? 1 : 0;
   },
 });
 
 /** A daemon that does not start is a finding like others: it is what one runs doctor for. */
-async function checksOf(context: CommandContext): Promise<DoctorCheck[]> {
+async function examine(context: CommandContext, { isFix }: { isFix: boolean }): Promise<DoctorFix> {
+  const { signal } = context;
   try {
     const client = await context.client();
     context.progress.step('doctor', 'checking this machine');
-    return await client.doctor({ signal: context.signal });
+    const [{ build }, found] = await Promise.all([
+      client.daemonStatus({ signal }),
+      isFix
+        ? client.fixHost({ signal })
+        : client.doctor({ signal }).then((checks) => ({ checks, fixed: [] })),
+    ]);
+    return { ...found, checks: [versionCheck(context, build), ...found.checks] };
   } catch (error) {
     const { isAppError, messageOf } = await import('../../base/errors.ts');
     if (!isAppError(error, 'DAEMON_START_FAILED', 'DAEMON_UNREACHABLE')) throw error;
-    return [
-      {
-        name: 'daemon',
-        status: 'fail',
-        message: messageOf(error),
-        ...(error.hint === undefined ? {} : { fix: error.hint }),
-      },
-    ];
+    const daemon: DoctorCheck = {
+      name: 'daemon',
+      status: 'fail',
+      message: messageOf(error),
+      ...(error.hint === undefined ? {} : { fix: error.hint }),
+    };
+    return { checks: [versionCheck(context, undefined), daemon], fixed: [] };
   }
+}
+
+/** The command and its daemon are the same build. */
+function versionCheck({ io: { build } }: CommandContext, daemonBuild: string | undefined): DoctorCheck {
+  const own = buildLabel(build);
+  if (daemonBuild === undefined || daemonBuild === own) {
+    return {
+      name: 'banger version',
+      status: 'pass',
+      message: `${build.version} (node ${process.versions.node})`,
+    };
+  }
+  return {
+    name: 'banger version',
+    status: 'warn',
+    message: `this command is build ${own}, the daemon is build ${daemonBuild}`,
+    fix: 'banger daemon stop',
+  };
 }

@@ -9,7 +9,7 @@ export const vmRun = defineCommand({
     'Makes a VM, copies the git working tree at <path> into it, and runs a command there; without a command, a login shell.',
     'Without <path> the VM has no working tree, and the command runs in /root.',
     '',
-    'The working tree goes to /root/repo as it is now: tracked files with their uncommitted edits, not the untracked or ignored ones, and enough history for git to work.',
+    'The working tree goes to /root/repo as it is now: tracked files with their uncommitted edits, untracked ones with --include-untracked, never ignored ones, and enough history for git to work. With --branch the guest makes a branch and switches to it, and takes the edits along.',
     '',
     "The exit status is the command's own, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 130 when Ctrl-C came before it ran.",
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and stay apart, and SIGINT, SIGTERM and SIGHUP are passed on to the command. Ctrl-C twice within 2 seconds ends banger itself.',
@@ -26,6 +26,15 @@ export const vmRun = defineCommand({
       command: 'banger vm run --name web --vcpu 2 --memory 4096 ./repo',
       does: 'A shell in a VM of a given name and shape.',
     },
+    {
+      command: 'banger vm run -d --name web ./repo',
+      does: 'Makes a VM with the working tree in it and leaves it running.',
+    },
+    {
+      command: 'banger vm run --branch fix-login --from main ./repo',
+      does: 'A shell on a new branch that begins at main.',
+    },
+    { command: 'banger vm run --dry-run ./repo', does: 'Which files the VM would get.' },
     { command: 'seq 1 100 | banger vm run --rm -- sha256sum', does: 'Feeds a command through a pipe.' },
   ],
   args: [{ name: 'path', summary: 'a folder in a git working tree', isRequired: false, kind: 'folder' }],
@@ -35,6 +44,10 @@ export const vmRun = defineCommand({
   async run(invocation, context) {
     const { planOf } = await import('../vm-run/plan.ts');
     const plan = planOf(invocation, { settings: context.settings(), cwd: () => context.io.cwd });
+    if (plan.isDryRun && plan.workspace) {
+      const { printDryRun } = await import('../dry-run.ts');
+      return await printDryRun(plan.workspace, { context, isJson: plan.isJson });
+    }
     const { runVm } = await import('../vm-run/run-vm.ts');
     return await runVm(plan, context);
   },

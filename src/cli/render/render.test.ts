@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FakeOutput } from '../../../test/support/cli-harness.ts';
 import { AppError, BugError } from '../../base/errors.ts';
+import type { DoctorCheck } from '../../protocol/api.ts';
 import { createSink } from '../output.ts';
 import { harmless } from '../pass-text.ts';
 import { doctorReport } from './doctor.ts';
@@ -193,18 +194,32 @@ describe('renderError()', () => {
 });
 
 describe('doctorReport()', () => {
+  const checks: DoctorCheck[] = [
+    { name: 'qemu', status: 'pass', message: '7.2', details: ['path /usr/bin/qemu'] },
+    { name: 'mmdebstrap', status: 'fail', message: 'missing', fix: 'apt install mmdebstrap' },
+    { name: 'kvm', status: 'warn', message: 'none' },
+  ];
+
   test('says what was found, how to fix it, and the sum', () => {
-    const report = doctorReport(
-      [
-        { name: 'qemu', status: 'pass', message: '7.2' },
-        { name: 'mmdebstrap', status: 'fail', message: 'missing', fix: 'apt install mmdebstrap' },
-        { name: 'kvm', status: 'warn', message: 'none' },
-      ],
-      plain,
-    );
     assert.equal(
-      report,
+      doctorReport({ checks, fixed: [] }, { style: plain, width: undefined, isVerbose: false }),
       'pass  qemu        7.2\nfail  mmdebstrap  missing\n                  fix: apt install mmdebstrap\nwarn  kvm         none\n1 passed, 1 warned, 1 failed\n',
+    );
+  });
+
+  test('says what was removed, and with verbose the facts', () => {
+    const report = doctorReport(
+      { checks, fixed: ['a/b'] },
+      { style: plain, width: undefined, isVerbose: true },
+    );
+    assert.match(report, /^removed a\/b\npass {2}qemu {8}7\.2\n {18}path \/usr\/bin\/qemu\n/);
+  });
+
+  test('breaks long lines of a terminal between words, under their column', () => {
+    const long = [{ name: 'x', status: 'warn', message: 'one two three four five six seven' }] as const;
+    assert.equal(
+      doctorReport({ checks: [...long], fixed: [] }, { style: plain, width: 30, isVerbose: false }),
+      'warn  x  one two three four\n         five six seven\n0 passed, 1 warned, 0 failed\n',
     );
   });
 });

@@ -1,22 +1,26 @@
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { AppError, isErrno } from '../../base/errors.ts';
+import { AppError } from '../../base/errors.ts';
 import type { Settings } from '../../config/settings.ts';
-import type { CreateVmRequest } from '../../protocol/api.ts';
-import type { Invocation } from '../command.ts';
+import type { CreateVmRequest, WorkspaceChoice } from '../../protocol/api.ts';
+import type { Invocation, OptionValues } from '../command.ts';
 import { commandOf } from '../guest-command.ts';
 import { ProblemList } from '../problems.ts';
 import { createRequestOf } from '../vm-options.ts';
+import { workspaceChoiceOf } from '../workspace-options.ts';
 import type { RUN_OPTIONS } from './options.ts';
+
+const RUN_WITH_PATH = 'banger vm run --dry-run ./repo';
 
 /** What `vm run` was asked to do, checked as far as this side can. */
 export interface RunPlan {
   request: CreateVmRequest;
-  /** absolute path of the working tree's folder */
-  path?: string;
-  /** absent: a login shell */
+  /** the working tree that the guest gets */
+  workspace?: WorkspaceChoice;
+  /** absent: a login shell, unless detached */
   command?: [string, ...string[]];
   isRemoved: boolean;
+  isDetached: boolean;
+  /** says what would be sent, and makes nothing */
+  isDryRun: boolean;
   isJson: boolean;
 }
 
@@ -31,43 +35,56 @@ export function planOf(
 ): RunPlan {
   const problems = new ProblemList();
   const request = createRequestOf(options, { settings, problems });
-  const path = problems.attempt(() => (args[0] === undefined ? undefined : folderAt(args[0], cwd)));
+  const workspace = workspaceChoiceOf(args[0], options, { cwd, problems });
   const command = problems.attempt(() =>
     trailing ? commandOf(trailing, { usage: 'banger vm run -- make test' }) : undefined,
   );
-  if (options.json && !trailing) {
-    problems.add(
-      new AppError('USAGE_OPTIONS', 'Cannot use --json with a shell: stdout is for its user', {
-        hint: 'give a command after --',
-        details: { field: 'json' },
-      }),
-    );
+  for (const problem of contradictions(options, { hasPath: args[0] !== undefined, hasCommand: !!trailing })) {
+    problems.add(problem);
   }
   problems.throwAny();
   return {
     request,
-    ...(path === undefined ? {} : { path }),
+    ...(workspace === undefined ? {} : { workspace }),
     ...(command === undefined ? {} : { command }),
     isRemoved: options.rm,
+    isDetached: options.detach,
+    isDryRun: options.dryRun,
     isJson: options.json,
   };
 }
 
-function folderAt(given: string, cwd: () => string): string {
-  const path = resolve(cwd(), given);
-  const refuse = (why: string, cause?: unknown): AppError =>
-    new AppError('WORKSPACE_NOT_FOUND', `Cannot use the path ${JSON.stringify(given)}: ${why}`, {
-      hint: 'give a folder in a git working tree; a command goes after --',
-      details: { field: 'path', value: given },
-      cause,
-    });
-  if (given === '') throw refuse('it is empty');
-  try {
-    if (!statSync(path).isDirectory()) throw refuse('it is not a folder');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw refuse('it does not exist');
-    if (isErrno(error, 'EACCES', 'ELOOP', 'ENAMETOOLONG')) throw refuse('it cannot be opened', error);
-    throw error;
+/** What cannot be meant together. */
+function contradictions(
+  options: OptionValues<typeof RUN_OPTIONS>,
+  { hasPath, hasCommand }: { hasPath: boolean; hasCommand: boolean },
+): AppError[] {
+  const refuse = (field: string, message: string, hint: string): AppError =>
+    new AppError('USAGE_OPTIONS', message, { hint, details: { field } });
+  const found: AppError[] = [];
+  if (options.detach && options.rm) {
+    found.push(
+      refuse('rm', 'Cannot use --detach with --rm: the VM would be gone at once', 'leave one of them out'),
+    );
   }
-  return path;
+  if (options.detach && hasCommand) {
+    found.push(
+      refuse(
+        'detach',
+        'Cannot use --detach with a command: nobody would wait for it',
+        'run it afterwards: banger vm exec <vm> -- CMD',
+      ),
+    );
+  }
+  if (options.dryRun && !hasPath) {
+    found.push(
+      refuse('dryRun', 'Cannot use --dry-run without a path: no files would be sent', RUN_WITH_PATH),
+    );
+  }
+  if (options.json && !hasCommand && !options.detach && !options.dryRun) {
+    found.push(
+      refuse('json', 'Cannot use --json with a shell: stdout is for its user', 'give a command after --'),
+    );
+  }
+  return found;
 }

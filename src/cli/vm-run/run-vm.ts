@@ -1,3 +1,4 @@
+import type { WorkspaceSummary } from '../../protocol/api.ts';
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
@@ -5,6 +6,7 @@ import type { CommandContext } from '../context.ts';
 import { bytesOfCommand } from '../guest-command.ts';
 import { formatElapsed } from '../render/format.ts';
 import { runInGuest, statusOfExit } from '../session/run-session.ts';
+import { announceUntracked } from '../workspace-options.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
 import type { RunPlan } from './plan.ts';
 
@@ -18,11 +20,12 @@ const LOGIN_SHELL: [string, ...string[]] = ['sh', '-c', 'exec "${SHELL:-/bin/sh}
 /** What `vm run --json` prints. Fields are added, never changed. */
 export interface RunReport {
   vm: Vm;
-  exit: ExecExit;
+  /** absent with `--detach` */
+  exit?: ExecExit;
   /** as the program's own: 128 + n for signal n */
   exitStatus: number;
   /** `ms` of each part; `totalMs` is up to the command's end */
-  timings: { createMs: number; workspaceMs?: number; commandMs: number; totalMs: number };
+  timings: { createMs: number; workspaceMs?: number; commandMs?: number; totalMs: number };
   isDeleted: boolean;
 }
 
@@ -33,44 +36,57 @@ export interface RunReport {
 export async function runVm(plan: RunPlan, context: CommandContext): Promise<number> {
   const begunAt = performance.now();
   const client = await context.client();
-  if (plan.path !== undefined) await announceUntracked(plan.path, { client, context });
-  const { owned, ...report } = await runInNewVm(plan, { client, context, begunAt });
+  const { workspace } = plan;
+  // Refuses what is no working tree, before a VM exists.
+  const summary = workspace && (await client.inspectWorkspace(workspace, { signal: context.signal }));
+  if (workspace && summary) announceUntracked(summary, workspace, context);
+  const { owned, ...report } = await runInNewVm({ plan, client, context, begunAt, summary });
   if (plan.isJson) {
     await context.printJson({ ...report, isDeleted: owned.isDeleted } satisfies RunReport);
+  } else if (plan.isDetached) {
+    const { name } = owned.vm;
+    await context.print(`vm ${name} running; reconnect with: banger vm exec ${name} -- bash`);
   }
   return report.exitStatus;
 }
 
 interface RunParts {
+  plan: RunPlan;
   client: BangerClient;
   context: CommandContext;
   begunAt: number;
+  summary: WorkspaceSummary | undefined;
 }
 
-async function runInNewVm(
-  plan: RunPlan,
-  { client, context, begunAt }: RunParts,
-): Promise<Omit<RunReport, 'isDeleted'> & { owned: OwnedVm }> {
+async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'> & { owned: OwnedVm }> {
+  const { plan, client, context, begunAt } = parts;
   await using owned = await makeVm(plan, { client, context });
   const { vm } = owned;
   const madeAt = performance.now();
   context.progress.done(`[vm create] ready in ${context.errorStyle.dim(formatElapsed(madeAt - begunAt))}`);
+  const staysUnused = !plan.isRemoved && !plan.command && !plan.isDetached;
   let isRunning = false;
   try {
-    const guestPath = await prepareWorkspace(vm, { plan, client, context });
+    const guestPath = await prepareWorkspace(vm, parts);
     const preparedAt = performance.now();
+    const timings = {
+      createMs: Math.round(madeAt - begunAt),
+      ...(guestPath === undefined ? {} : { workspaceMs: Math.round(preparedAt - madeAt) }),
+    };
+    if (plan.isDetached) {
+      return { vm, exitStatus: 0, timings: { ...timings, totalMs: Math.round(preparedAt - begunAt) }, owned };
+    }
     context.progress.step(LABEL, plan.command ? 'running command in guest' : 'attaching to guest');
     isRunning = true;
     const exit = await runInGuest(client, guestRunOf(plan, { vm, guestPath, context }), context);
     const endedAt = performance.now();
-    if (!plan.isRemoved && !plan.command) context.notice(stillRunning(vm));
+    if (staysUnused) context.notice(stillRunning(vm));
     return {
       vm,
       exit,
       exitStatus: statusOfExit(exit),
       timings: {
-        createMs: Math.round(madeAt - begunAt),
-        ...(guestPath === undefined ? {} : { workspaceMs: Math.round(preparedAt - madeAt) }),
+        ...timings,
         commandMs: Math.round(endedAt - preparedAt),
         totalMs: Math.round(endedAt - begunAt),
       },
@@ -82,24 +98,13 @@ async function runInNewVm(
   }
 }
 
-/** Says how many files of the working tree the guest will not see; refuses what is no working tree, before a VM exists. */
-async function announceUntracked(
-  path: string,
-  { client, context }: Pick<RunParts, 'client' | 'context'>,
-): Promise<void> {
-  const { untrackedCount } = await client.inspectWorkspace({ path }, { signal: context.signal });
-  if (untrackedCount === 0) return;
-  const files = untrackedCount === 1 ? '1 untracked file stays' : `${untrackedCount} untracked files stay`;
-  context.notice(`${files} on the host; git add what the VM shall see`);
-}
-
 async function prepareWorkspace(
   vm: Vm,
-  { plan, client, context }: Pick<RunParts, 'client' | 'context'> & { plan: RunPlan },
+  { plan, client, context }: Pick<RunParts, 'plan' | 'client' | 'context'>,
 ): Promise<string | undefined> {
-  if (plan.path === undefined) return undefined;
+  if (!plan.workspace) return undefined;
   context.progress.step(LABEL, 'preparing guest workspace');
-  const work = client.prepareWorkspace(vm.id, { path: plan.path }, { signal: context.signal });
+  const work = client.prepareWorkspace(vm.id, plan.workspace, { signal: context.signal });
   return (await context.follow(work, LABEL)).guestPath;
 }
 

@@ -107,6 +107,8 @@ export interface VmDriver {
     spec: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
     options: Abortable,
   ): Promise<RunningVm | undefined>;
+  /** Ids of the VMs of which a VMM of this user runs whose sockets are in a folder of `vmRuntimeDir`, known to us or not. */
+  listRunning(options: { vmRuntimeDir: string }): Promise<string[]>;
   /**
    * Kills whatever VMM of this VM runs, known or not (the record may be older than the process), and removes its sockets. Idempotent.
    */

@@ -4,6 +4,7 @@ import { formatSize } from '../../base/size.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../protocol/api.ts';
 import type { Report } from '../../protocol/events.ts';
 import { findRunningVm } from './find-vm.ts';
+import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 import type { VmWorld } from './world.ts';
 
 /** Where a working tree goes when nobody says otherwise. */
@@ -13,7 +14,8 @@ const DEFAULT_GUEST_PATH = '/root/repo';
 export const AGENT_DEADLINE_MS = 15_000;
 
 /**
- * Copies a git working tree into a running guest and notes it in the record. What was unpacked before a failure stays in the guest.
+ * Copies a git working tree into a running guest, there makes the branch that was asked for, and notes it in the record. What was unpacked
+ * before a failure stays in the guest.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_*; REQUEST_INVALID for a guest path that is not absolute and clean.
  */
@@ -32,10 +34,16 @@ export async function prepareWorkspace(
   }
   report({ event: 'progress', stage: 'workspace', detail: 'preparing guest workspace' });
   const agent = await world.live.agent(record.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
-  await using packed = await world.workspaces.pack(request.path, { signal });
+  const { path, guestPath: _, ...content } = request;
+  await using packed = await world.workspaces.pack(path, { ...content, signal });
   const { bytes } = await agent.putTar(guestPath, packed.tar, { signal });
   await packed.done;
-  const { summary } = packed;
+  const { summary, branchStart } = packed;
+  if (request.branch !== undefined) {
+    await switchBranch(agent, guestPath, { branch: request.branch, branchStart, signal });
+  }
+  if (summary.tooling && summary.tooling.files.length > 0)
+    await trustTooling(world, agent, { guestPath, signal });
   report({
     event: 'progress',
     stage: 'workspace',
@@ -48,5 +56,10 @@ export async function prepareWorkspace(
   };
   const current = world.records.get(record.id);
   if (current) world.records.update({ ...current, workspace });
-  return { ...summary, guestPath, bytes };
+  return {
+    ...summary,
+    ...(request.branch === undefined ? {} : { branch: request.branch }),
+    guestPath,
+    bytes,
+  };
 }

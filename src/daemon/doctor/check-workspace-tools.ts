@@ -1,19 +1,39 @@
-import { findProgram } from '../../base/programs.ts';
 import type { Check } from './check.ts';
 import { installFix } from './packages.ts';
+import { isAtLeast, programVersion } from './program-version.ts';
+
+/** What sends working trees, and the oldest that does (`adapters/workspace`). */
+const TOOLS = [
+  {
+    name: 'git',
+    least: '2.31',
+    argv: ['git', '--version'] as const,
+    pattern: /git version ([0-9]+(?:\.[0-9]+)+)/,
+  },
+  {
+    name: 'tar',
+    least: '1.29',
+    argv: ['tar', '--version'] as const,
+    pattern: /^tar \(GNU tar\) ([0-9]+(?:\.[0-9]+)+)/,
+  },
+];
 
 /** Working trees can be sent. */
 export const checkWorkspaceTools: Check = {
   name: 'workspace tools',
-  async run({ env }) {
-    const tools = ['git', 'tar'];
-    const found = await Promise.all(tools.map((tool) => findProgram(tool, env)));
-    const missing = tools.filter((_, index) => !found[index]);
-    if (missing.length === 0) return { status: 'pass', message: tools.join(', ') };
-    const names = missing.join(' ');
+  async run({ env }, { signal }) {
+    const found = await Promise.all(
+      TOOLS.map(async (tool) => ({ ...tool, version: await programVersion(tool, { env, signal }) })),
+    );
+    const bad = found.filter(({ version, least }) => version === undefined || !isAtLeast(version, least));
+    if (bad.length === 0) {
+      return { status: 'pass', message: found.map(({ name, version }) => `${name} ${version}`).join(', ') };
+    }
+    const names = bad.map(({ name }) => name).join(' ');
+    const wanted = bad.map(({ name, least }) => `${name} ${least} or newer`).join(' and ');
     return {
       status: 'fail',
-      message: `${missing.join(', ')}: not installed, so working trees cannot be sent`,
+      message: `${wanted} not found, so working trees cannot be sent`,
       fix: installFix({ apt: names, dnf: names, pacman: names, zypper: names }),
     };
   },

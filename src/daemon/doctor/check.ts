@@ -3,6 +3,7 @@ import type { Variables } from '../../base/programs.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { VmWorld } from '../../core/vms/world.ts';
 import type { DoctorCheck } from '../../protocol/api.ts';
+import type { BuildInfo } from '../../protocol/build-info.ts';
 
 /** What the checks look at. */
 export interface DoctorHost {
@@ -10,12 +11,18 @@ export interface DoctorHost {
   settings: Settings;
   env: Variables;
   uid: number;
+  build: BuildInfo;
+  /** the guest agent for guests of this host */
+  agentPath: string;
 }
 
-/** One check: its name, and how it finds the rest. It changes nothing. */
+/** One check: its name, and how it finds the rest. */
 export interface Check {
   name: string;
+  /** Changes nothing. */
   run: (host: DoctorHost, options: Abortable) => Promise<Finding>;
+  /** Removes what is provably ours and of no use to anybody, and gives the name of each thing. Idempotent. */
+  fix?: (host: DoctorHost, options: Abortable) => Promise<string[]>;
 }
 
 /** What a check found. */

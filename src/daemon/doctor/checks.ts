@@ -2,9 +2,16 @@ import type { Abortable } from '../../base/abort.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { DoctorCheck } from '../../protocol/api.ts';
 import type { Check, DoctorHost } from './check.ts';
+import { checkClock } from './check-clock.ts';
 import { checkDefaultImage } from './check-default-image.ts';
 import { checkDiskSpace } from './check-disk-space.ts';
+import { checkE2fsprogs } from './check-e2fsprogs.ts';
+import { checkGuestAgent } from './check-guest-agent.ts';
 import { checkImageTools } from './check-image-tools.ts';
+import { checkLeftovers } from './check-leftovers.ts';
+import { checkLimits } from './check-limits.ts';
+import { checkOpenssh } from './check-openssh.ts';
+import { checkRecords } from './check-records.ts';
 import { checkRuntimeDir } from './check-runtime-dir.ts';
 import { checkVmDefaults } from './check-vm-defaults.ts';
 import { checkAccelerator, checkVmm } from './check-vmm.ts';
@@ -14,11 +21,18 @@ import { checkWorkspaceTools } from './check-workspace-tools.ts';
 const CHECKS: readonly Check[] = [
   checkVmm,
   checkAccelerator,
+  checkGuestAgent,
   checkDefaultImage,
-  checkImageTools,
+  checkE2fsprogs,
   checkWorkspaceTools,
+  checkImageTools,
+  checkOpenssh,
   checkDiskSpace,
+  checkLimits,
+  checkClock,
   checkRuntimeDir,
+  checkRecords,
+  checkLeftovers,
   checkVmDefaults,
 ];
 
@@ -34,4 +48,11 @@ export async function runChecks(host: DoctorHost, options: Abortable): Promise<D
       }
     }),
   );
+}
+
+/** Runs what the checks can put right by themselves, one after another; gives the name of each thing that was removed. */
+export async function fixHost(host: DoctorHost, options: Abortable): Promise<string[]> {
+  const fixed: string[] = [];
+  for (const { fix } of CHECKS) if (fix) fixed.push(...(await fix(host, options)));
+  return fixed;
 }

@@ -4,7 +4,7 @@ import type { DaemonStatus } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import * as schemas from '../../protocol/schemas.ts';
 import type { App } from '../app.ts';
-import { runChecks } from '../doctor/checks.ts';
+import { fixHost, runChecks } from '../doctor/checks.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
 /** The API of the daemon itself. */
@@ -33,6 +33,16 @@ export const DAEMON_ROUTES: readonly Route[] = [
     summary: 'Check this host; read-only',
     answer: z.object({ checks: z.array(schemas.doctorCheck) }),
     run: async ({ app, signal }) => ({ checks: await runChecks(app.doctor, { signal }) }),
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/doctor/fix',
+    summary: 'Remove what is provably ours and orphaned, then check this host again',
+    answer: z.object({ checks: z.array(schemas.doctorCheck), fixed: z.array(z.string()) }),
+    run: async ({ app, signal }) => {
+      const fixed = await fixHost(app.doctor, { signal });
+      return { fixed, checks: await runChecks(app.doctor, { signal }) };
+    },
   }),
 ];
 

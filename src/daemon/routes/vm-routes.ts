@@ -98,7 +98,8 @@ export const VM_ROUTES: readonly Route[] = [
     summary: 'What sending a git working tree would send; touches no VM',
     body: schemas.inspectWorkspaceRequest,
     answer: schemas.workspaceSummary,
-    run: ({ app, body, signal }) => app.world.workspaces.inspect(body.path, { signal }),
+    run: ({ app, body: { path, ...content }, signal }) =>
+      app.world.workspaces.inspect(path, { ...content, signal }),
   }),
 ];
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isAppError } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/exec.ts';
@@ -106,10 +106,13 @@ export function describeVmDriver(
       await assert.rejects(driver.start(spec, limit()), { code: 'VMM_ALREADY_RUNS' });
       const adopted = await driver.adopt(spec, limit());
       assert.deepEqual(adopted?.vmm, vm.vmm);
+      const vmRuntimeDir = dirname(spec.runtimeDir);
+      assert.deepEqual(await driver.listRunning({ vmRuntimeDir }), [basename(spec.runtimeDir)]);
       await assert.rejects(driver.start(spec, limit()), { code: 'VMM_ALREADY_RUNS' });
       assert.ok(adopted);
       assert.equal(await ask(adopted, 'ping still', fixture), 'still');
       await adopted.kill();
+      assert.deepEqual(await driver.listRunning({ vmRuntimeDir }), []);
     });
 
     check('a VM outlives the process that started it, and another takes it over', [], async (fixture) => {

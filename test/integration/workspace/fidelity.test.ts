@@ -137,7 +137,7 @@ test('a file that was saved in the same second as the index is not missed', asyn
     scratch.git(root, 'add', '-A');
     scratch.git(root, 'commit', '-q', '-m', 'x');
     put(root, 'file', `bbbb ${round}\n`);
-    const { guest } = await sendTo(scratch, root, `guest${round}`);
+    const { guest } = await sendTo(scratch, root, { name: `guest${round}` });
     assert.equal(scratch.git(guest, 'status', '--porcelain').toString(), ' M file\n');
   }
 });

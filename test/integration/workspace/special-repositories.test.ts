@@ -43,7 +43,7 @@ const text = (output: Buffer): string => output.toString('latin1').trim();
 test('an empty repository, and a branch without commits', async () => {
   using scratch = makeScratch();
   const empty = scratch.init('empty');
-  const sent = await sendTo(scratch, empty, 'guest-empty');
+  const sent = await sendTo(scratch, empty, { name: 'guest-empty' });
   assertSameToGit(scratch, empty, sent.guest, { hasHistory: false });
   assert.deepEqual(sent.summary, {
     repoRoot: empty,
@@ -56,7 +56,7 @@ test('an empty repository, and a branch without commits', async () => {
   put(unborn, 'staged');
   scratch.git(unborn, 'add', '-A');
   put(unborn, 'staged', 'and edited\n');
-  const { guest } = await sendTo(scratch, unborn, 'guest-unborn');
+  const { guest } = await sendTo(scratch, unborn, { name: 'guest-unborn' });
   assertSameToGit(scratch, unborn, guest, { hasHistory: false });
   scratch.git(guest, 'commit', '-q', '-m', 'first');
 });
@@ -66,12 +66,12 @@ test('a detached HEAD', async () => {
   const root = withCommits(scratch, 'repo', 3);
   scratch.git(root, 'tag', 'v1', 'HEAD~1');
   scratch.git(root, 'checkout', '-q', 'v1');
-  const { guest, summary } = await sendTo(scratch, root, 'guest1');
+  const { guest, summary } = await sendTo(scratch, root, { name: 'guest1' });
   assertSameToGit(scratch, root, guest);
   assert.equal(summary.branch, undefined);
   assert.equal(summary.headCommit, text(scratch.git(root, 'rev-parse', 'HEAD')));
   commit(scratch, root, 'beyond');
-  const moved = await sendTo(scratch, root, 'guest2');
+  const moved = await sendTo(scratch, root, { name: 'guest2' });
   assertSameToGit(scratch, root, moved.guest);
   scratch.git(moved.guest, 'fsck', '--strict');
 });
@@ -105,11 +105,11 @@ test('objects in alternates, absolute and relative, come along', async () => {
   const origin = withCommits(scratch, 'origin', 3);
   const shared = join(scratch.dir, 'shared "copy":1');
   scratch.git(scratch.dir, 'clone', '-q', '--shared', origin, shared);
-  const absolute = await sendTo(scratch, shared, 'guest1');
+  const absolute = await sendTo(scratch, shared, { name: 'guest1' });
   assertSameToGit(scratch, shared, absolute.guest);
   scratch.git(absolute.guest, 'fsck', '--strict');
   writeFileSync(join(shared, '.git/objects/info/alternates'), '../../../origin/.git/objects\n');
-  const relative = await sendTo(scratch, shared, 'guest2');
+  const relative = await sendTo(scratch, shared, { name: 'guest2' });
   scratch.git(relative.guest, 'fsck', '--strict');
 });
 
@@ -131,12 +131,12 @@ test('a split index with an untracked cache, and one of version 4', async () => 
   scratch.git(root, 'status');
   put(root, 'file2', 'staged\n');
   scratch.git(root, 'add', 'file2');
-  const { guest } = await sendTo(scratch, root, 'guest1');
+  const { guest } = await sendTo(scratch, root, { name: 'guest1' });
   assertSameToGit(scratch, root, guest);
   assert.ok(!readFileSync(join(guest, '.git/index'), 'latin1').includes('untracked-secret-name'));
   assert.ok(!filesUnder(join(guest, '.git')).some((name) => name.includes('sharedindex')));
   scratch.git(root, 'update-index', '--no-split-index', '--index-version', '4');
-  const four = await sendTo(scratch, root, 'guest2');
+  const four = await sendTo(scratch, root, { name: 'guest2' });
   assertSameToGit(scratch, root, four.guest);
 });
 
@@ -179,7 +179,7 @@ test('a sparse checkout, with a full and with a sparse index', async () => {
   commit(scratch, root, 'top');
   for (const kind of ['--no-sparse-index', '--sparse-index']) {
     scratch.git(root, 'sparse-checkout', 'set', '--cone', kind, 'in');
-    const { guest, summary } = await sendTo(scratch, root, `guest${kind}`);
+    const { guest, summary } = await sendTo(scratch, root, { name: `guest${kind}` });
     assert.deepEqual(filesUnder(guest), ['./in/file', './top']);
     assertSameToGit(scratch, root, guest);
     assert.equal(summary.trackedCount, 5);

@@ -15,7 +15,7 @@ import type {
 import { BlankDisks } from '../blank-disks.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { packagesOf } from '../packages.ts';
-import { endProcess, findByArgument } from '../vmm-process.ts';
+import { endProcess, findByArgument, findFoldersByArgument } from '../vmm-process.ts';
 import { guestName } from './argv.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { hostTscKhz } from './boot-args.ts';
@@ -95,6 +95,10 @@ export class QemuDriver implements VmDriver {
     if (!vmm) return undefined;
     const qmp = await this.#reconnect(vmId, files.qmpSocket, { signal });
     return qmp && new QemuVm({ vmm, qmp, files });
+  }
+
+  async listRunning({ vmRuntimeDir }: { vmRuntimeDir: string }): Promise<string[]> {
+    return await findFoldersByArgument('-pidfile', vmRuntimeDir);
   }
 
   async killStray({ runtimeDir }: Pick<VmSpec, 'vmId' | 'runtimeDir'>): Promise<void> {

@@ -1,0 +1,135 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError, isErrno, printable } from '../../base/errors.ts';
+import type { WorkspaceContent } from '../../core/ports/workspace.ts';
+import { refreshIndex } from './staged-repository.ts';
+import type { WorkspaceWork } from './workspace-work.ts';
+
+/** What git keeps while an operation waits for the user, during which it switches to no other branch. */
+const UNFINISHED = [
+  'MERGE_HEAD',
+  'CHERRY_PICK_HEAD',
+  'REVERT_HEAD',
+  'BISECT_START',
+  'rebase-merge',
+  'rebase-apply',
+];
+
+/**
+ * Checks that a guest with this working tree could make the branch that was asked for and switch to it, edits carried over as
+ * git-switch(1) does. Gives the commit that it begins at when that is not HEAD.
+ *
+ * @throws {AppError} WORKSPACE_BRANCH_INVALID, WORKSPACE_REF_NOT_FOUND, WORKSPACE_BRANCH_REFUSED
+ */
+export async function checkNewBranch(
+  work: WorkspaceWork,
+  { branch, from, includeUntracked, signal }: Abortable & WorkspaceContent,
+): Promise<string | undefined> {
+  if (branch === undefined) return undefined;
+  await requireName(work, branch, { signal });
+  await requireFree(work, branch, { signal });
+  await requireNothingUnfinished(work, branch);
+  const commit = from === undefined ? undefined : await resolveCommit(work, from, { signal });
+  const { head } = work.staged;
+  if (commit === undefined || commit === head.commit) return undefined;
+  if (head.commit === undefined) return commit;
+  await refreshIndex(work.staged, { signal });
+  const mode = includeUntracked ? ['-u', '--exclude-per-directory=.gitignore'] : [];
+  const { code, stderr } = await work.staged.git.run(
+    ['read-tree', '-n', '-m', ...mode, head.commit, commit],
+    { signal, okCodes: [0, 128] },
+  );
+  if (code === 0) return commit;
+  throw refused(work, branch, {
+    why: `changes that are not committed stand against what "${printable(from ?? '')}" has`,
+    hint: 'git commit or git stash them, or leave --from out',
+    cause: new AppError('EXEC_FAILED', printable(stderr)),
+  });
+}
+
+async function requireName(work: WorkspaceWork, branch: string, { signal }: Abortable): Promise<void> {
+  // git-check-ref-format(1); as git-branch(1), no "-" in front and no "HEAD".
+  const { code } =
+    branch.startsWith('-') || branch === 'HEAD' || branch.includes('\0')
+      ? { code: 1 }
+      : await work.repository.git.run(['check-ref-format', `refs/heads/${branch}`], {
+          signal,
+          okCodes: [0, 1],
+        });
+  if (code === 0) return;
+  throw new AppError(
+    'WORKSPACE_BRANCH_INVALID',
+    `Cannot make a branch "${printable(branch)}": git allows no such name`,
+    { hint: 'for example --branch fix-login', details: { field: 'branch', value: branch } },
+  );
+}
+
+/** A branch of that name, below it or above it in the tree of names is in its way. */
+async function requireFree(work: WorkspaceWork, branch: string, { signal }: Abortable): Promise<void> {
+  const parts = branch.split('/');
+  const above = parts.slice(1).map((_, at) => `refs/heads/${parts.slice(0, at + 1).join('/')}`);
+  const wanted = `refs/heads/${branch}`;
+  // Patterns of for-each-ref match whole names and everything below them.
+  const { stdout } = await work.repository.git.run(['for-each-ref', '--format=%(refname)', 'refs/heads'], {
+    signal,
+  });
+  const names = stdout.toString('utf8').split('\n').slice(0, -1);
+  const inTheWay = names.find(
+    (name) => name === wanted || name.startsWith(`${wanted}/`) || above.includes(name),
+  );
+  const isUnborn = work.staged.head.commit === undefined && work.staged.head.ref === wanted;
+  if (inTheWay === undefined && !isUnborn) return;
+  const existing = (inTheWay ?? wanted).replace(/^refs\/heads\//, '');
+  throw refused(work, branch, {
+    why: `there is a branch "${printable(existing)}" already`,
+    hint: 'pick another name for --branch',
+  });
+}
+
+async function requireNothingUnfinished(work: WorkspaceWork, branch: string): Promise<void> {
+  for (const name of UNFINISHED) {
+    try {
+      await access(join(work.repository.gitDir, name));
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) continue;
+      throw error;
+    }
+    throw refused(work, branch, {
+      why: 'a merge, rebase, cherry-pick, revert or bisect is not finished there',
+      hint: 'git status says how to finish or abort it',
+    });
+  }
+}
+
+async function resolveCommit(
+  work: WorkspaceWork,
+  from: string,
+  { signal }: Abortable,
+): Promise<string | undefined> {
+  const isWord = from !== '' && !from.startsWith('-') && !from.includes('\0');
+  const { code, stdout } = isWord
+    ? await work.repository.git.run(['rev-parse', '-q', '--verify', `${from}^{commit}`], {
+        signal,
+        okCodes: [0, 1, 128],
+      })
+    : { code: 1, stdout: Buffer.alloc(0) };
+  if (code === 0) return stdout.toString('latin1').trim();
+  throw new AppError(
+    'WORKSPACE_REF_NOT_FOUND',
+    `Cannot begin a branch at "${printable(from)}": the repository has no such commit`,
+    { hint: 'git branch --all; git tag', details: { field: 'from', value: from } },
+  );
+}
+
+function refused(
+  { repository }: WorkspaceWork,
+  branch: string,
+  { why, hint, cause }: { why: string; hint: string; cause?: unknown },
+): AppError {
+  return new AppError(
+    'WORKSPACE_BRANCH_REFUSED',
+    `Cannot make the branch "${printable(branch)}" of "${repository.root}": ${why}`,
+    { hint, details: { branch }, cause },
+  );
+}

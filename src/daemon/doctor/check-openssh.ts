@@ -1,0 +1,25 @@
+import type { Check } from './check.ts';
+import { installFix } from './packages.ts';
+import { programVersion } from './program-version.ts';
+
+/** ssh, scp and rsync reach VMs with it; banger itself does not need it. */
+export const checkOpenssh: Check = {
+  name: 'openssh',
+  async run({ env }, { signal }) {
+    const version = await programVersion(
+      { argv: ['ssh', '-V'], pattern: /OpenSSH_([0-9]+\.[0-9]+(?:p[0-9]+)?)/ },
+      { env, signal },
+    );
+    if (version !== undefined) return { status: 'pass', message: version };
+    return {
+      status: 'warn',
+      message: 'not installed; banger works without, ssh and scp to VMs do not',
+      fix: installFix({
+        apt: 'openssh-client',
+        dnf: 'openssh-clients',
+        pacman: 'openssh',
+        zypper: 'openssh-clients',
+      }),
+    };
+  },
+};

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { neverAborts } from '../../../src/base/abort.ts';
+import { resultOf } from '../../../src/sdk/work.ts';
+import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
+import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+
+const signal = neverAborts();
+
+let lab: DaemonLab;
+let scratch: Scratch;
+let root: string;
+
+before(async () => {
+  lab = await openDaemonLab();
+  await lab.start();
+  scratch = makeScratch();
+  root = scratch.init('repo');
+  put(root, 'file', 'first\n');
+  scratch.git(root, 'add', '-A');
+  scratch.git(root, 'commit', '-q', '-m', 'first');
+  scratch.git(root, 'tag', 'v1');
+  put(root, 'late');
+  scratch.git(root, 'add', '-A');
+  scratch.git(root, 'commit', '-q', '-m', 'second');
+  put(root, 'file', 'edited\n');
+  put(root, 'untracked');
+  await resultOf(lab.client.createVm({ name: 'web' }, { signal }));
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+  scratch[Symbol.dispose]();
+});
+
+test('the guest is on the branch that was asked for, with the edits of the working tree', async () => {
+  const guestPath = join(lab.dir, 'on-branch');
+  const request = { path: root, guestPath, branch: 'fix/it', from: 'v1', includeUntracked: true };
+  const prepared = await resultOf(lab.client.prepareWorkspace('web', request, { signal }));
+  assert.equal(prepared.branch, 'fix/it');
+  assert.equal(
+    scratch.git(guestPath, 'status', '--porcelain', '--branch').toString(),
+    '## fix/it\n M file\n?? untracked\n',
+  );
+  assert.equal(readFileSync(join(guestPath, 'file'), 'utf8'), 'edited\n');
+  assert.equal(
+    scratch.git(guestPath, 'rev-parse', 'HEAD').toString(),
+    scratch.git(root, 'rev-parse', 'v1').toString(),
+  );
+});
+
+test('a branch that cannot be is refused before anything is sent', async () => {
+  const guestPath = join(lab.dir, 'refused');
+  const request = { path: root, guestPath, branch: 'main' };
+  await assert.rejects(resultOf(lab.client.prepareWorkspace('web', request, { signal })), {
+    code: 'WORKSPACE_BRANCH_REFUSED',
+  });
+  await assert.rejects(lab.client.inspectWorkspace(request, { signal }), { code: 'REQUEST_INVALID' });
+});
+
+test('an inspection names the files that would be sent, when asked', async () => {
+  const plain = await lab.client.inspectWorkspace({ path: root }, { signal });
+  assert.equal(plain.files, undefined);
+  const named = await lab.client.inspectWorkspace(
+    { path: root, includeUntracked: true, withFiles: true },
+    { signal },
+  );
+  assert.deepEqual(named.files, ['file', 'late', 'untracked']);
+});
