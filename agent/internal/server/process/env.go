@@ -2,6 +2,7 @@ package process
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,19 @@ func environment(account Account, etcEnvironment []byte, own map[string]string, 
 	}
 	maps.Copy(env, own)
 	return env
+}
+
+// miseShims is where mise keeps programs that stand for the tools it has installed, below a home.
+const miseShims = "/.local/share/mise/shims"
+
+// withShims puts the tools of the account's mise first in PATH, as they are in its login shells: a command finds the same programs
+// as a user who types it. Without mise's folder nothing changes.
+func withShims(path string, account Account) string {
+	folder := account.Home + miseShims
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return path
+	}
+	return folder + ":" + path
 }
 
 // parseAssignment reads a line of /etc/environment as pam_env(8) does: an optional "export", NAME=value, one pair of quotes around

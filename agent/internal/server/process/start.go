@@ -83,6 +83,9 @@ func Start(spec Spec) (*Process, error) {
 		term = orDefault(spec.Terminal.Term, "xterm")
 	}
 	env := environment(account, etcEnvironment, spec.Env, term)
+	if _, isGiven := spec.Env["PATH"]; !isGiven {
+		env["PATH"] = withShims(env["PATH"], account)
+	}
 	cwd, problem := workingDirectory(spec.Cwd, account)
 	if problem != nil {
 		return nil, problem

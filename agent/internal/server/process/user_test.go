@@ -78,3 +78,17 @@ func TestEnvironmentPutsLaterSourcesOverEarlierOnes(t *testing.T) {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 }
+
+func TestToolsOfMiseAreFirstInPathWhereThereAreAny(t *testing.T) {
+	account := Account{Home: t.TempDir()}
+	if got := withShims("/bin", account); got != "/bin" {
+		t.Fatalf("without mise: got %q", got)
+	}
+	folder := account.Home + "/.local/share/mise/shims"
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := withShims("/bin", account), folder+":/bin"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
