@@ -11,7 +11,7 @@ import { renderError, renderErrorJson } from './error.ts';
 import { formatAge, formatElapsed, specLine } from './format.ts';
 import { createProgress, type ProgressMode, progressMode } from './progress.ts';
 import { createStyle } from './style.ts';
-import { renderTable } from './table.ts';
+import { fitColumns, renderTable } from './table.ts';
 
 const plain = createStyle({ isColored: false });
 const colored = createStyle({ isColored: true });
@@ -30,6 +30,11 @@ describe('renderTable()', () => {
 
   test('cuts lines to the width, and takes control characters out', () => {
     assert.equal(renderTable([['abcdef\u001b[2J', 'xyz']], 8), 'abcdef …\n');
+    const wide = [
+      ['NAME', 'PATH'],
+      ['web', '/srv/a/long/way'],
+    ];
+    assert.equal(renderTable(wide, 16), 'NAME  PATH\nweb   /srv/a/lo…\n');
     fc.assert(
       fc.property(
         fc.array(fc.array(fc.string(), { minLength: 2, maxLength: 4 })),
@@ -39,6 +44,23 @@ describe('renderTable()', () => {
         },
       ),
     );
+  });
+});
+
+describe('fitColumns()', () => {
+  const rows = [
+    ['ID', 'NAME', 'STATE', 'NOTE'],
+    ['1', 'web', 'running', 'a note'],
+  ];
+  const headingAt = (width: number | undefined): string =>
+    fitColumns(rows, { width, leaveOut: ['NOTE', 'STATE', 'NOWHERE'] })[0]?.join() ?? '';
+
+  test('leaves out as many columns as must be, in the order given, and none without a width', () => {
+    assert.equal(headingAt(undefined), 'ID,NAME,STATE,NOTE');
+    assert.equal(headingAt(25), 'ID,NAME,STATE,NOTE');
+    assert.equal(headingAt(24), 'ID,NAME,STATE');
+    assert.equal(headingAt(16), 'ID,NAME');
+    assert.equal(headingAt(2), 'ID,NAME');
   });
 });
 

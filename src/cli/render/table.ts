@@ -2,20 +2,66 @@ import { printable } from '../../base/errors.ts';
 
 const GAP = '  ';
 
+/** Narrowest that a column is cut to: enough of a name to know it again. */
+const LEAST_COLUMN_CHARS = 8;
+
 /**
- * Aligns rows in columns with spaces; the first row is the heading. Cells are stripped of control characters. With `width`, lines are cut
- * to it. No cell is coloured, so a character is a column: names and ids are ASCII.
+ * Aligns rows in columns with spaces; the first row is the heading. Cells are stripped of control characters. With `width`, the widest
+ * cells are cut so that the table fits, and a line is never longer. No cell is coloured, so a character is a column: names and ids are ASCII.
  */
 export function renderTable(rows: readonly (readonly string[])[], width?: number): string {
   const cells = rows.map((row) => row.map((cell) => printable(cell)));
+  const widths = shrunk(widthsOf(cells), width);
+  return cells
+    .map((row) =>
+      row
+        .map((cell, at) => cut(cell, widths[at]).padEnd(widths[at] ?? 0))
+        .join(GAP)
+        .trimEnd(),
+    )
+    .map((line) => `${cut(line, width)}\n`)
+    .join('');
+}
+
+/**
+ * The rows without the columns that have no room in `width`: those of `leaveOut`, named by their heading, as many as must be, in this order. They are
+ * in the JSON form of the same command.
+ */
+export function fitColumns(
+  rows: readonly (readonly string[])[],
+  { width, leaveOut }: { width: number | undefined; leaveOut: readonly string[] },
+): readonly (readonly string[])[] {
+  let kept = rows;
+  for (const heading of leaveOut) {
+    if (width === undefined || totalOf(widthsOf(kept)) <= width) return kept;
+    const at = kept[0]?.indexOf(heading) ?? -1;
+    if (at >= 0) kept = kept.map((row) => row.toSpliced(at, 1));
+  }
+  return kept;
+}
+
+function widthsOf(cells: readonly (readonly string[])[]): number[] {
   const widths: number[] = [];
   for (const row of cells) {
     for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
   }
-  return cells
-    .map((row) => row.map((cell, at) => cell.padEnd(at === row.length - 1 ? 0 : (widths[at] ?? 0))).join(GAP))
-    .map((line) => `${cut(line.trimEnd(), width)}\n`)
-    .join('');
+  return widths;
+}
+
+function totalOf(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width, GAP.length * Math.max(0, widths.length - 1));
+}
+
+/** The widest columns, down to the least, until all of them fit. */
+function shrunk(widths: readonly number[], width: number | undefined): number[] {
+  const fitted = [...widths];
+  if (width === undefined) return fitted;
+  for (let excess = totalOf(fitted) - width; excess > 0; excess = totalOf(fitted) - width) {
+    const widest = Math.max(...fitted);
+    if (widest <= LEAST_COLUMN_CHARS) break;
+    fitted[fitted.lastIndexOf(widest)] = widest - 1;
+  }
+  return fitted;
 }
 
 /** The first `width` characters of a line, with a sign when some are missing. */

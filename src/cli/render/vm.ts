@@ -1,7 +1,7 @@
 import { formatSize } from '../../base/size.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import { formatAge, shortId } from './format.ts';
-import { renderTable } from './table.ts';
+import { fitColumns, renderTable } from './table.ts';
 
 /** A VM in a few lines. */
 export function vmSummary(vm: Vm): string {
@@ -16,6 +16,9 @@ export function vmSummary(vm: Vm): string {
     ...(vm.runtime ? [['vmm', `${vm.runtime.vmm} (${vm.runtime.accelerator})`]] : []),
   ]);
 }
+
+/** Columns that go first on a narrow terminal. */
+const LEAVE_OUT = ['WORKSPACE', 'DISK', 'MEM', 'VCPU', 'CREATED', 'IMAGE'];
 
 /** VMs as a table, cut to `width` where one is given. */
 export function vmTable(
@@ -33,8 +36,6 @@ export function vmTable(
     vm.workspace?.guestPath ?? '-',
     formatAge(vm.createdAt, nowMs),
   ]);
-  return renderTable(
-    [['ID', 'NAME', 'STATE', 'IMAGE', 'VCPU', 'MEM', 'DISK', 'WORKSPACE', 'CREATED'], ...rows],
-    width,
-  );
+  const heading = ['ID', 'NAME', 'STATE', 'IMAGE', 'VCPU', 'MEM', 'DISK', 'WORKSPACE', 'CREATED'];
+  return renderTable(fitColumns([heading, ...rows], { width, leaveOut: LEAVE_OUT }), width);
 }
