@@ -42,6 +42,7 @@ export const createVmRequest = z.strictObject({
   systemOverlaySizeBytes: shape.systemOverlaySizeBytes.exactOptional(),
   noStart: z.boolean().exactOptional(),
   ephemeral: z.boolean().exactOptional(),
+  keepFailed: z.boolean().exactOptional(),
 }) satisfies Exact<CreateVmRequest>;
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');

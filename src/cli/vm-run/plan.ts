@@ -44,7 +44,7 @@ export function planOf(
   }
   problems.throwAny();
   return {
-    request,
+    request: { ...request, keepFailed: true },
     ...(workspace === undefined ? {} : { workspace }),
     ...(command === undefined ? {} : { command }),
     isRemoved: options.rm,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Abortable } from '../../base/abort.ts';
+import { AppError, isAppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../protocol/api.ts';
 import type { Report } from '../../protocol/events.ts';
@@ -9,7 +10,8 @@ import { planVm, type VmPlan } from './plan-vm.ts';
 import type { VmWorld } from './world.ts';
 
 /**
- * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or process of it is left.
+ * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or process of it is left. Except
+ * with `keepFailed`: a VM whose guest was not ready in time stays, in state `error`, and is not ephemeral any more.
  *
  * @throws {AppError} what {@link planVm} and {@link bootVm} throw.
  */
@@ -34,16 +36,12 @@ export async function createVm(
     createdAt: now,
     updatedAt: now,
   };
-  return await world.locks.run(
-    record.id,
-    () => makeVm(world, { record, plan, noStart: request.noStart ?? false }, options),
-    options,
-  );
+  return await world.locks.run(record.id, () => makeVm(world, { record, plan, request }, options), options);
 }
 
 async function makeVm(
   world: VmWorld,
-  { record, plan, noStart }: { record: VmRecord; plan: VmPlan; noStart: boolean },
+  { record, plan, request }: { record: VmRecord; plan: VmPlan; request: CreateVmRequest },
   { signal, report }: Abortable & { report: Report },
 ): Promise<VmRecord> {
   await using undo = new ResourceStack();
@@ -64,9 +62,34 @@ async function makeVm(
     { signal },
   );
   const prepared = world.records.update({ ...record, drives });
-  const made = noStart
-    ? world.records.update({ ...prepared, state: 'created' })
-    : await bootVm(world, prepared, { signal, report, boot: plan.boot, probe: plan.probe });
-  undo.move();
-  return made;
+  if (request.noStart) {
+    const made = world.records.update({ ...prepared, state: 'created' });
+    undo.move();
+    return made;
+  }
+  try {
+    const made = await bootVm(world, prepared, { signal, report, boot: plan.boot, probe: plan.probe });
+    undo.move();
+    return made;
+  } catch (error) {
+    if (!request.keepFailed || !isLate(error)) throw error;
+    undo.move();
+    throw keptForALook(world, prepared, error);
+  }
+}
+
+/** The guest had all the time there is, and was not ready. */
+function isLate(error: unknown): error is AppError {
+  return isAppError(error, 'GUEST_BOOT_FAILED') && isAppError(error.cause, 'WAIT_TIMEOUT');
+}
+
+/** Notes in the record that the VM has failed, and gives the error that says where to look. */
+function keptForALook(world: VmWorld, record: VmRecord, error: AppError): AppError {
+  const { code, message, details, cause } = error;
+  world.records.update({ ...record, state: 'error', ephemeral: false, lastError: { code, message } });
+  return new AppError(code, message, {
+    hint: `the VM stays for a look: banger vm logs ${record.name}; then: banger vm delete ${record.name}`,
+    details,
+    cause,
+  });
 }

@@ -131,6 +131,27 @@ test('a start that fails says why, leaves no process and can be tried again', as
   await resultOf(client.deleteVm('sick', { signal }));
 });
 
+test('a VM whose guest is late stays for a look when that was asked for, even with --rm, and else does not', async () => {
+  const { client, guests } = lab;
+  const late = { code: 'GUEST_BOOT_FAILED' };
+  guests.personaliseError = new AppError('WAIT_TIMEOUT', 'Waited in vain');
+  await assert.rejects(resultOf(client.createVm({ name: 'late' }, { signal })), late);
+  assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
+  await assert.rejects(client.leaseVm({ name: 'late', keepFailed: true }, { signal }), {
+    ...late,
+    hint: 'the VM stays for a look: banger vm logs late; then: banger vm delete late',
+  });
+  guests.personaliseError = new AppError('GUEST_FAILED', 'no clock');
+  await assert.rejects(resultOf(client.createVm({ name: 'sick', keepFailed: true }, { signal })), late);
+  guests.personaliseError = undefined;
+
+  const kept = await client.showVm('late', { signal });
+  assert.deepEqual([kept.state, kept.ephemeral, kept.lastError?.code], ['error', false, late.code]);
+  const { records, processes } = await lab.leftovers();
+  assert.deepEqual([records, processes], [['late'], 0]);
+  await resultOf(client.deleteVm('late', { signal }));
+});
+
 test('a start that is hung up on leaves the VM as it was', async () => {
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'wait', noStart: true }, { signal }));
