@@ -26,6 +26,7 @@ TABLE
 test_tools() {
   cat <<TABLE
 cpio cpio cpio cpio cpio
+ip iproute2 iproute iproute2 iproute2
 ps procps procps-ng procps-ng procps
 busybox busybox-static busybox busybox busybox-static
 TABLE

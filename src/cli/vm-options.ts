@@ -54,6 +54,10 @@ export const VM_OPTIONS = {
     defaultText: (settings) =>
       sizeText(settings?.vmDefaults.systemOverlaySizeBytes.value, 'system_overlay_size'),
   },
+  nat: {
+    type: 'flag',
+    summary: 'let the guest open connections to the outside: the network, and the host itself',
+  },
 } as const satisfies OptionDefinitions;
 
 /**
@@ -82,6 +86,7 @@ export function createRequestOf(
     systemOverlaySizeBytes:
       given(options.systemOverlaySize, (text) => parseSize(text, '--system-overlay-size')) ??
       vmDefaults.systemOverlaySizeBytes.value,
+    ...(options.nat ? { nat: true } : {}),
   };
 }
 

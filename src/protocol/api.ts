@@ -14,6 +14,7 @@ import type { VmShape } from './vm.ts';
  *     POST   /v1/vms/REF/start              events, result Vm
  *     POST   /v1/vms/REF/stop               events, result Vm
  *     DELETE /v1/vms/REF                    events, result Vm (as it last was)
+ *     POST   /v1/vms/REF/nat                SetNatRequest -> Vm
  *     GET    /v1/vms/REF/logs?kind=console|vmm&follow=1   text/plain
  *     POST   /v1/vms/REF/workspace          PrepareWorkspaceRequest -> events, result PreparedWorkspace
  *     POST   /v1/vms/REF/exec               Upgrade: banger-exec; then exec frames both ways
@@ -36,6 +37,8 @@ export const EXEC_UPGRADE = 'banger-exec';
 export interface CreateVmRequest extends Partial<VmShape> {
   name?: string;
   image?: string;
+  /** let the guest open connections to the outside; default false */
+  nat?: boolean;
   /** do not start it */
   noStart?: boolean;
   /**
@@ -44,6 +47,11 @@ export interface CreateVmRequest extends Partial<VmShape> {
   ephemeral?: boolean;
   /** a VM whose guest is not ready in time stays, in state `error`, for a look at its console; default false: nothing is left */
   keepFailed?: boolean;
+}
+
+export interface SetNatRequest {
+  /** the guest may open connections to the outside */
+  nat: boolean;
 }
 
 /** Which working tree is sent, and how. */

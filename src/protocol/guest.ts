@@ -73,7 +73,17 @@ export interface Personalisation {
   hostname?: string;
   /** 32 lower-case hex digits */
   machineId?: string;
+  network?: GuestNetwork;
   files?: readonly PersonalFile[];
+}
+
+/** How the guest's one network interface is set up; without addresses it is down, and names are not looked up. */
+export interface GuestNetwork {
+  /** with the length of their network: `10.0.2.15/24` */
+  addresses: readonly string[];
+  /** default gateways, one for each family */
+  gateways: readonly string[];
+  nameservers: readonly string[];
 }
 
 /** A file that replaces what is at `path`, owned by root. */

@@ -9,6 +9,7 @@ import type {
   Kernel,
   PreparedWorkspace,
   PrepareWorkspaceRequest,
+  SetNatRequest,
   WorkspaceSummary,
 } from './api.ts';
 import type { ErrorBody } from './events.ts';
@@ -40,10 +41,14 @@ export const createVmRequest = z.strictObject({
   memoryMib: shape.memoryMib.exactOptional(),
   diskSizeBytes: shape.diskSizeBytes.exactOptional(),
   systemOverlaySizeBytes: shape.systemOverlaySizeBytes.exactOptional(),
+  nat: z.boolean().exactOptional(),
   noStart: z.boolean().exactOptional(),
   ephemeral: z.boolean().exactOptional(),
   keepFailed: z.boolean().exactOptional(),
 }) satisfies Exact<CreateVmRequest>;
+
+/** Body of `POST /v1/vms/REF/nat`. */
+export const setNatRequest = z.strictObject({ nat: z.boolean() }) satisfies Exact<SetNatRequest>;
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
 const workspaceChoice = {
@@ -77,6 +82,7 @@ export const vm: Exact<Vm> = z.object({
   state: z.enum(VM_STATES),
   image: z.string(),
   shape: vmShape,
+  nat: z.boolean(),
   ephemeral: z.boolean(),
   workspace: z
     .object({ guestPath: z.string(), sourcePath: z.string(), headCommit: z.string().exactOptional() })

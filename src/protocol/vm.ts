@@ -42,6 +42,8 @@ export interface Vm {
   state: VmState;
   image: string;
   shape: VmShape;
+  /** the guest may open connections to the outside */
+  nat: boolean;
   /** deleted when the client that created it goes away (`--rm`) */
   ephemeral: boolean;
   workspace?: VmWorkspace;

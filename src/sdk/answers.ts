@@ -40,6 +40,7 @@ export const isVm: GuardOf<Vm> = shapeOf<Vm>({
   state: isText,
   image: isText,
   shape: isShape,
+  nat: isTruth,
   ephemeral: isTruth,
   workspace: optional(
     shapeOf<VmWorkspace>({ guestPath: isText, sourcePath: isText, headCommit: optional(isText) }),

@@ -51,6 +51,8 @@ export interface BangerClient {
   stopVm(ref: string, options: Abortable): Work<Vm>;
   /** Stops the VM and removes its drives; the result is the VM as it last was. */
   deleteVm(ref: string, options: Abortable): Work<Vm>;
+  /** Lets the guest open connections to the outside, or stops that; at once when it runs. */
+  setNat(ref: string, nat: boolean, options: Abortable): Promise<Vm>;
   /** The guest's console or the VMM's own output; `isFollowed` goes on until the signal aborts. */
   vmLogs(
     ref: string,
@@ -120,6 +122,14 @@ export function createClient(transport: ClientOptions): BangerClient {
     startVm: (ref, options) => vmWork('POST', vmPath(ref, 'start'), options),
     stopVm: (ref, options) => vmWork('POST', vmPath(ref, 'stop'), options),
     deleteVm: (ref, options) => vmWork('DELETE', vmPath(ref), options),
+    setNat: (ref, nat, { signal }) =>
+      callForJson(transport, {
+        method: 'POST',
+        path: vmPath(ref, 'nat'),
+        body: { nat },
+        signal,
+        isAnswer: answers.isVm,
+      }),
     vmLogs: (ref, { kind, isFollowed, signal }) =>
       callForBytes(transport, {
         method: 'GET',

@@ -20,7 +20,7 @@ import { serve } from '../../src/daemon/serve.ts';
 import type { ExecStart } from '../../src/protocol/guest.ts';
 import { type BangerClient, createClient } from '../../src/sdk/client.ts';
 import { FAKE_IMAGE, makeFakeStores } from './fake-images.ts';
-import { agentGuest, createFakeVmDriver } from './fake-vm-driver.ts';
+import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fake-vm-driver.ts';
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
 
 /** Everything of a daemon under one temporary folder; its guests are agents on this host. */
@@ -66,8 +66,8 @@ export async function openDaemonLab(): Promise<DaemonLab> {
   const env = labEnv(dir);
   const settings = loadSettings(env, HOST);
   const { paths } = settings;
-  const driver = labDriver();
-  const guests: HostGuests = { personalised: [], syncCount: 0 };
+  const driver = labDriver({});
+  const guests: HostGuests = { personalised: [], syncCount: 0, natCalls: [] };
   const logged: Record<string, unknown>[] = [];
   const log = createLogger((line) => logged.push(JSON.parse(line) as Record<string, unknown>), {
     level: 'debug',
@@ -114,7 +114,7 @@ export async function openDaemonLab(): Promise<DaemonLab> {
 /** Serves the lab at `dir` until the process ends: the daemon of a child process that a test kills. */
 export async function serveLab(dir: string): Promise<void> {
   const log = createLogger((line) => process.stderr.write(line), { level: 'info' });
-  const daemon = await startDaemon(dir, { guests: { personalised: [], syncCount: 0 }, log });
+  const daemon = await startDaemon(dir, { guests: { personalised: [], syncCount: 0, natCalls: [] }, log });
   process.stdout.write('listening\n');
   await daemon.ended;
 }
@@ -132,6 +132,7 @@ export function labRecord(fields: Partial<VmRecord> & Pick<VmRecord, 'id' | 'sta
     imageId: 'sha256:fake',
     kernelName: 'fake-kernel',
     shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
+    nat: false,
     ephemeral: false,
     driverName: 'fake',
     createdAt: '2026-01-01T00:00:00.000Z',
@@ -154,7 +155,7 @@ async function startDaemon(
     return {
       world: {
         records,
-        driver: labDriver(),
+        driver: labDriver({ onSetNat: (hasNat) => noteNat(guests, hasNat) }),
         images,
         kernels,
         files: new FsVmFiles(settings.paths),
@@ -204,8 +205,13 @@ function labEnv(dir: string): Record<string, string> {
   };
 }
 
-function labDriver(): VmDriver {
-  return createFakeVmDriver(agentGuest(labAgent()));
+function noteNat(guests: HostGuests, hasNat: boolean): void {
+  if (guests.natError) throw guests.natError;
+  guests.natCalls.push(hasNat);
+}
+
+function labDriver({ onSetNat }: Pick<FakeVmDriverOptions, 'onSetNat'>): VmDriver {
+  return createFakeVmDriver({ ...agentGuest(labAgent()), ...(onSetNat ? { onSetNat } : {}) });
 }
 
 function labAgent(): string {

@@ -85,6 +85,7 @@ export function fakeVm(fields: Partial<Vm> & { name: string }): Vm {
     state: 'running',
     image: 'debian-bookworm',
     shape: { vcpuCount: 2, memoryMib: 2048, diskSizeBytes: 2 ** 33, systemOverlaySizeBytes: 2 ** 33 },
+    nat: false,
     ephemeral: false,
     runtime: { vmm: 'qemu', accelerator: 'tcg', pid: 4242, startedAt: '2026-01-01T00:00:00.000Z' },
     createdAt: '2026-01-01T00:00:00.000Z',
@@ -166,12 +167,14 @@ async function create(daemon: FakeDaemon, { body }: SeenRequest, response: Serve
     name?: string;
     image?: string;
     noStart?: boolean;
+    nat?: boolean;
     ephemeral?: boolean;
   };
   const vm = fakeVm({
     name: wanted.name ?? 'calm-otter',
     image: wanted.image ?? 'debian-bookworm',
     state: wanted.noStart ? 'created' : 'running',
+    nat: wanted.nat ?? false,
     ephemeral: wanted.ephemeral ?? false,
   });
   vm.shape = { ...vm.shape, ...(wanted.vcpuCount ? { vcpuCount: wanted.vcpuCount } : {}) };

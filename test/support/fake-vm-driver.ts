@@ -31,6 +31,8 @@ export interface FakeVmDriverOptions {
    * real VMM is. See {@link agentGuest}.
    */
   guestArgv: (socketPath: string) => [string, ...string[]];
+  /** called in the place of changing a guest's network, which is the host's */
+  onSetNat?: (hasNat: boolean) => void;
 }
 
 /** The guest agent itself as the guest: commands run on this host, as this user. */
@@ -43,15 +45,15 @@ export function agentGuest(agentPath: string): FakeVmDriverOptions {
  * that a driver of another process can adopt. Drives are sparse raw files that no guest sees. Passes the suite of
  * `test/conformance/vm-driver` as far as that goes.
  */
-export function createFakeVmDriver({ guestArgv }: FakeVmDriverOptions): VmDriver {
+export function createFakeVmDriver({ guestArgv, onSetNat = () => {} }: FakeVmDriverOptions): VmDriver {
   return {
     name: 'fake',
     probe: async () => ({ isUsable: true, version: 'fake', accelerator: 'tcg', reason: 'there is no VM' }),
     prepareDrives,
-    start: (spec, options) => start(spec, { ...options, guestArgv }),
+    start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat }),
     adopt: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
-      return vmm && runningVm(vmm, runtimeDir);
+      return vmm && runningVm(vmm, { runtimeDir, onSetNat });
     },
     listRunning: ({ vmRuntimeDir }) => findFoldersByArgument('--socket', vmRuntimeDir),
     killStray: async ({ runtimeDir }) => {
@@ -102,7 +104,7 @@ async function prepareDrives(request: DriveRequest, { signal }: Abortable): Prom
 
 async function start(
   spec: VmSpec,
-  { guestArgv, signal }: FakeVmDriverOptions & Abortable,
+  { guestArgv, onSetNat, signal }: Required<FakeVmDriverOptions> & Abortable,
 ): Promise<RunningVm> {
   signal.throwIfAborted();
   const { kernelPath, initrdPath } = spec.bootSource;
@@ -134,7 +136,7 @@ async function start(
     signal,
   });
   undo.move();
-  return runningVm(vmm, spec.runtimeDir);
+  return runningVm(vmm, { runtimeDir: spec.runtimeDir, onSetNat });
 }
 
 async function answers(
@@ -151,7 +153,10 @@ async function answers(
   });
 }
 
-function runningVm(vmm: VmmProcess, runtimeDir: string): RunningVm {
+function runningVm(
+  vmm: VmmProcess,
+  { runtimeDir, onSetNat }: { runtimeDir: string; onSetNat: (hasNat: boolean) => void },
+): RunningVm {
   let isDetached = false;
   const { promise: exited, resolve: gone } = Promise.withResolvers<void>();
   void watch();
@@ -159,6 +164,7 @@ function runningVm(vmm: VmmProcess, runtimeDir: string): RunningVm {
     vmm,
     guestEndpoint: { kind: 'unix', path: socketOf(runtimeDir) },
     exited,
+    setNat: async (hasNat) => onSetNat(hasNat),
     kill: async () => {
       await endProcess(vmm, { graceMs: 0 });
       await rm(socketOf(runtimeDir), { force: true });

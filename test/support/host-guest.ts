@@ -9,6 +9,10 @@ import type { Personalisation } from '../../src/protocol/guest.ts';
 export interface HostGuests {
   personalised: Personalisation[];
   syncCount: number;
+  /** what their networks were set to while they ran */
+  natCalls: boolean[];
+  /** what the next of those fails with */
+  natError?: AppError | undefined;
   /** while set, guests become ready only when it settles */
   readyGate?: Promise<void> | undefined;
   /** what the next personalisation fails with */

@@ -12,6 +12,8 @@ const MIGRATIONS: readonly string[] = [
      name TEXT NOT NULL UNIQUE,
      record TEXT NOT NULL CHECK (json_valid(record))
    ) STRICT`,
+  // 2: VMs have a network or not.
+  `UPDATE vms SET record = json_set(record, '$.nat', json('false')) WHERE json_extract(record, '$.nat') IS NULL`,
 ];
 
 /**

@@ -32,6 +32,7 @@ function record(id: string, fields: Partial<VmRecord> = {}): VmRecord {
     imageId: 'sha256:1',
     kernelName: 'k',
     shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 1, systemOverlaySizeBytes: 1 },
+    nat: false,
     ephemeral: false,
     driverName: 'qemu',
     createdAt: '2026-01-01T00:00:00.000Z',
@@ -86,10 +87,25 @@ test('records of a newer version are STORE_TOO_NEW, and untouched', () => {
   }
   assert.throws(() => new SqliteVmRecords(path), {
     code: 'STORE_TOO_NEW',
-    details: { path, found: 99, known: 1 },
+    details: { path, found: 99, known: 2 },
   });
   using db = new DatabaseSync(path);
   assert.equal(db.prepare('PRAGMA user_version').get()?.['user_version'], 99);
+});
+
+test('records of the first version have no network', () => {
+  {
+    using records = new SqliteVmRecords(path);
+    const { nat: _, ...older } = record('a');
+    records.insert(older as VmRecord);
+    records.insert(record('b', { nat: true }));
+  }
+  {
+    using db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 1');
+  }
+  using records = new SqliteVmRecords(path);
+  assert.deepEqual(records.list(), [record('a'), record('b', { nat: true })]);
 });
 
 test('a file that is no database is STORE_DAMAGED, and untouched', async () => {

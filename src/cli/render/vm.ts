@@ -13,6 +13,7 @@ export function vmSummary(vm: Vm): string {
     ['vcpu', String(vm.shape.vcpuCount)],
     ['memory', `${vm.shape.memoryMib} MiB`],
     ['disk', formatSize(vm.shape.diskSizeBytes)],
+    ['network', vm.nat ? 'nat' : 'none'],
     ...(vm.runtime ? [['vmm', `${vm.runtime.vmm} (${vm.runtime.accelerator})`]] : []),
   ]);
 }

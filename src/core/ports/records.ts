@@ -13,6 +13,8 @@ export interface VmRecord {
   imageId: string;
   kernelName: string;
   shape: VmShape;
+  /** the guest may open connections to the outside */
+  nat: boolean;
   ephemeral: boolean;
   driverName: string;
   /** absent until the drives are made */

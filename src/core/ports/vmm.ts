@@ -31,6 +31,8 @@ export interface VmSpec {
   accelerator: Accelerator;
   bootSource: BootSource;
   drives: readonly DriveSpec[];
+  /** what {@link RunningVm.setNat} sets, from the guest's first instruction on */
+  hasNat: boolean;
   /** folder of this VM's sockets, exists, mode 0700 */
   runtimeDir: string;
   /** serial console output, appended */
@@ -52,6 +54,14 @@ export interface RunningVm {
   readonly guestEndpoint: GuestEndpoint;
   /** settles when the VMM process is gone, never rejects; after {@link detach} it may stay pending for ever */
   readonly exited: Promise<void>;
+  /**
+   * Lets the guest's network interface reach the outside through the VMM (`core/rules/nat-network.ts`), or cuts it off: then no packet
+   * leaves, whatever the guest does. The guest sees the same interface in both cases and must be told its addresses. Takes effect
+   * at once, and ends connections that are open. Idempotent.
+   *
+   * @throws {AppError} VMM_LOST, VMM_REFUSED; the guest is cut off then.
+   */
+  setNat(hasNat: boolean, options: Abortable): Promise<void>;
   /**
    * Ends the VMM without asking the guest; settles when the process is gone and its sockets are removed. Every write that the
    * guest saw completed is in the drive files then. Idempotent.

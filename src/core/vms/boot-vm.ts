@@ -17,9 +17,10 @@ const BOOT_DEADLINE_MS = 180_000;
 const TAIL_LINES = 8;
 
 /**
- * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start anything. The VM is the boundary.
+ * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start anything (the VM is the boundary);
+ * and the one network interface is `eth0`, under every VMM and whatever the image has for udev.
  */
-const COMMON_BOOT_ARGS = ['apparmor=0'];
+const COMMON_BOOT_ARGS = ['apparmor=0', 'net.ifnames=0'];
 
 /** What a kernel of the store boots with. */
 export function bootSourceOf(kernel: StoredKernel, systemOverlaySizeBytes: number): BootSource {
@@ -67,6 +68,7 @@ export async function bootVm(
       accelerator,
       bootSource: boot,
       drives: record.drives ?? [],
+      hasNat: record.nat,
       runtimeDir: folders.runtimeDir,
       consoleLogPath: folders.consoleLogPath,
       vmmLogPath: folders.vmmLogPath,

@@ -31,6 +31,7 @@ export async function createVm(
     imageId: plan.image.id,
     kernelName: plan.kernel.name,
     shape: plan.shape,
+    nat: request.nat ?? false,
     ephemeral: request.ephemeral ?? false,
     driverName: world.driver.name,
     createdAt: now,

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Abortable } from '../../base/abort.ts';
 import type { GuestAgent } from '../ports/guest.ts';
 import type { VmRecord } from '../ports/records.ts';
+import { guestNetwork } from '../rules/nat-network.ts';
 
 /**
  * Makes the guest this VM's own, before any user byte runs. Fail-closed: a guest that could not do all of it is not used.
@@ -15,6 +16,7 @@ export async function personalise(agent: GuestAgent, record: VmRecord, options: 
       entropyBase64: randomBytes(64).toString('base64'),
       hostname: record.name,
       machineId: machineIdOf(record.id),
+      network: guestNetwork(record.nat),
     },
     options,
   );

@@ -10,6 +10,7 @@ export function vmView(record: VmRecord): Vm {
     state: record.state,
     image: record.imageName,
     shape: record.shape,
+    nat: record.nat,
     ephemeral: record.ephemeral,
     ...(record.workspace ? { workspace: record.workspace } : {}),
     ...(runtime && record.state === 'running'

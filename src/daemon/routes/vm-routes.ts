@@ -3,6 +3,7 @@ import { createVm } from '../../core/vms/create-vm.ts';
 import { deleteVm } from '../../core/vms/delete-vm.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
+import { setNat } from '../../core/vms/set-nat.ts';
 import { startVm } from '../../core/vms/start-vm.ts';
 import { stopVm } from '../../core/vms/stop-vm.ts';
 import { vmView } from '../../core/vms/vm-view.ts';
@@ -70,6 +71,15 @@ export const VM_ROUTES: readonly Route[] = [
     run: async ({ app, params, report }) => ({
       value: vmView(await stopVm(app.world, params['ref'] ?? '', { report })),
     }),
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/vms/:ref/nat',
+    summary: 'Let the guest open connections to the outside, or stop that; at once when it runs',
+    body: schemas.setNatRequest,
+    answer: schemas.vm,
+    run: async ({ app, params, body, signal }) =>
+      vmView(await setNat(app.world, params['ref'] ?? '', { hasNat: body.nat, signal })),
   }),
   workRoute({
     method: 'POST',

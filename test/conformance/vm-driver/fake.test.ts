@@ -26,6 +26,7 @@ describeVmDriver('fake', async (dir) => {
       drives: 'the fake has no guest that sees drives',
       kernel: 'the fake boots no kernel',
       blocks: "the fake's drives are empty files",
+      network: "the fake's guests have the host's network",
       panic: 'the fake has no kernel that could panic',
     },
     processes: () => processesWith('--socket', dir),

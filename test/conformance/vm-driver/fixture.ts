@@ -12,7 +12,9 @@ export type Ability =
   /** drives are made of real blocks, so they can be too many for the host */
   | 'blocks'
   /** the guest can panic */
-  | 'panic';
+  | 'panic'
+  /** the guest has a network interface of its own */
+  | 'network';
 
 /** All that the suite needs of a driver. */
 export interface DriverFixture {
@@ -66,6 +68,7 @@ export async function newPlace({
     accelerator,
     bootSource: boot,
     drives: [],
+    hasNat: false,
     runtimeDir,
     consoleLogPath: join(vmDir, 'console.log'),
     vmmLogPath: join(vmDir, 'vmm.log'),

@@ -296,6 +296,27 @@ export function describeVmDriver(
       assert.deepEqual(await readdir(spec.runtimeDir), []);
     });
 
+    test('a guest reaches the outside with NAT and nothing without, also when that changes while it runs', async (context) => {
+      const why = reason ?? fixture?.lacks.network ?? (await noNamespaces('-Urnm'));
+      if (why !== undefined || !fixture) return context.skip(why ?? 'there is no fixture');
+      const { spec, vmDir } = await newPlace(fixture);
+      const resolvConf = join(vmDir, 'resolv.conf');
+      await writeFile(resolvConf, 'nameserver 127.0.0.1\n');
+      const isolate = 'mount --bind "$0" /etc/resolv.conf && ip link set lo up && exec "$@"';
+      const prefix = ['unshare', '-Urnm', 'sh', '-c', isolate, resolvConf];
+      const seen = await runTask('tryNetwork', { driver: fixture.driver, spec }, { prefix });
+      const nothing = { tcp: 'none', udp: 'none', tcp6: 'none', icmp: 'none', dns: 'none' };
+      const all = { tcp: 'hello', udp: 'hello', tcp6: 'hello', icmp: 'echo', dns: '[192.0.2.7]' };
+      assert.deepEqual(seen, [
+        ['started without', nothing],
+        ['set', all],
+        ['set again', all],
+        ['adopted and taken away', nothing],
+        ['taken away again', nothing],
+        ['started with', all],
+      ]);
+    });
+
     for (const where of ['VM folder', 'cache'] as const) {
       test(`drives for which there is no space in the ${where} are refused with the figures, and leave nothing`, async (context) => {
         const why = reason ?? fixture?.lacks.blocks ?? (await noNamespaces());
@@ -362,13 +383,13 @@ async function eventually(holds: () => Promise<boolean>): Promise<void> {
   }
 }
 
-/** Why mount namespaces cannot be made here, if so. */
-async function noNamespaces(): Promise<string | undefined> {
+/** Why namespaces of these kinds cannot be made here, if so. */
+async function noNamespaces(kinds = '-Urm'): Promise<string | undefined> {
   try {
-    await exec(['unshare', '-Urm', 'true'], limit());
+    await exec(['unshare', kinds, 'true'], limit());
     return undefined;
   } catch (error) {
     if (!isAppError(error, 'EXEC_FAILED', 'EXEC_NOT_FOUND')) throw error;
-    return `no file system can be made full here: ${error.message}`;
+    return `no namespaces can be made here: ${error.message}`;
   }
 }

@@ -9,6 +9,8 @@ import { askGuest } from './test-guest.ts';
 
 // What tests do in a process of its own (run-task.ts): it is killed, has another user, or sees other mounts. A task gives what its process prints.
 
+export { tryNetwork } from './network-task.ts';
+
 /** A VM to be started with a driver. */
 export interface StartTask {
   driver: DriverOptions;

@@ -56,16 +56,21 @@ export async function testBootSource(
 
 /**
  * Asks the test guest behind `socketPath` one request of `guest/main.go` and gives its result. The request is sent again until an answer comes, for a
- * guest that boots has no reader yet.
+ * guest that boots has no reader yet; one that `isUp` is asked once.
  *
  * @throws Error with the guest's words when it refuses; the abort reason.
  */
-export async function askGuest(socketPath: string, request: string, { signal }: Abortable): Promise<string> {
+export async function askGuest(
+  socketPath: string,
+  request: string,
+  { signal, isUp = false }: Abortable & { isUp?: boolean },
+): Promise<string> {
   const token = randomBytes(6).toString('hex');
   const socket = connect(socketPath);
   using _stop = onAbort(signal, () => socket.destroy(signal.reason));
   socket.on('error', () => {});
-  const resend = setInterval(() => socket.write(`${token} ${request}\n`), RESEND_MS);
+  const send = (): unknown => isUp || socket.write(`${token} ${request}\n`);
+  const resend = setInterval(send, RESEND_MS);
   try {
     await once(socket, 'connect');
     socket.write(`${token} ${request}\n`);

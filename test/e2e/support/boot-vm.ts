@@ -83,6 +83,7 @@ async function argvOf(
     accelerator: 'tcg' as const,
     bootSource: { ...kernel, bootArgs },
     drives,
+    hasNat: false,
     ...logs,
     vmmLogPath: '/dev/null',
   };

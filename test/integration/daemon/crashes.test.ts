@@ -181,6 +181,7 @@ async function startVmm(lab: DaemonLab, vmId: string): Promise<RunningVm> {
       accelerator: 'tcg',
       bootSource: { kernelPath: '/dev/null', initrdPath: '/dev/null', bootArgs: [] },
       drives: [],
+      hasNat: false,
       runtimeDir,
       consoleLogPath: join(dir, 'console.log'),
       vmmLogPath: join(dir, 'vmm.log'),

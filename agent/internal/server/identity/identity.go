@@ -5,18 +5,22 @@ package identity
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"path"
 	"strings"
 	"time"
+
+	"banger.dev/agent/internal/nic"
 )
 
 // Personalisation is what to change; what is not given stays.
 type Personalisation struct {
-	WallClockMs *int64  `json:"wallClockMs"`
-	Entropy     []byte  `json:"entropyBase64"`
-	Hostname    *string `json:"hostname"`
-	MachineID   *string `json:"machineId"`
-	Files       []File  `json:"files"`
+	WallClockMs *int64   `json:"wallClockMs"`
+	Entropy     []byte   `json:"entropyBase64"`
+	Hostname    *string  `json:"hostname"`
+	MachineID   *string  `json:"machineId"`
+	Network     *Network `json:"network"`
+	Files       []File   `json:"files"`
 }
 
 // File is written with its mode, owned by root, in the place of what is at Path.
@@ -32,13 +36,15 @@ type System struct {
 	SetClock    func(time.Time) error
 	AddEntropy  func([]byte) error
 	SetHostname func(string) error
+	// SetNetwork gives the network interface these addresses and default gateways; without addresses it is down.
+	SetNetwork func([]netip.Prefix, []netip.Addr) error
 	// Unmount takes away what is mounted on a file. The error of a file that is no mount is not one.
 	Unmount func(path string) error
 }
 
 // Guest is the system that the agent runs in.
 func Guest() System {
-	return System{SetClock: setClock, AddEntropy: addEntropy, SetHostname: setHostname, Unmount: unmount}
+	return System{SetClock: setClock, AddEntropy: addEntropy, SetHostname: setHostname, SetNetwork: nic.Set, Unmount: unmount}
 }
 
 // Check finds what is wrong with p before anything is changed.
@@ -51,6 +57,11 @@ func (p Personalisation) Check() error {
 	}
 	if p.MachineID != nil && !isMachineID(*p.MachineID) {
 		return fmt.Errorf("%q is no machine-id", *p.MachineID)
+	}
+	if p.Network != nil {
+		if err := p.Network.check(); err != nil {
+			return err
+		}
 	}
 	for _, file := range p.Files {
 		if !path.IsAbs(file.Path) || path.Clean(file.Path) != file.Path || file.Path == "/" || strings.ContainsRune(file.Path, 0) {
@@ -75,6 +86,7 @@ func (s System) Apply(p Personalisation) error {
 		{"entropy", len(p.Entropy) > 0, func() error { return s.AddEntropy(p.Entropy) }},
 		{"hostname", p.Hostname != nil, func() error { return s.hostname(*p.Hostname) }},
 		{"machine-id", p.MachineID != nil, func() error { return s.machineID(*p.MachineID) }},
+		{"network", p.Network != nil, func() error { return s.network(*p.Network) }},
 		{"files", len(p.Files) > 0, func() error { return s.files(p.Files) }},
 	}
 	for _, step := range steps {

@@ -3,7 +3,9 @@ package identity
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -30,7 +32,11 @@ func recorder(t *testing.T) (System, *[]string) {
 		},
 		AddEntropy:  func(b []byte) error { calls = append(calls, "entropy "+string(b)); return nil },
 		SetHostname: func(name string) error { calls = append(calls, "hostname "+name); return nil },
-		Unmount:     func(path string) error { calls = append(calls, "unmount "+filepath.Base(path)); return nil },
+		SetNetwork: func(addresses []netip.Prefix, gateways []netip.Addr) error {
+			calls = append(calls, fmt.Sprint("network ", addresses, gateways))
+			return nil
+		},
+		Unmount: func(path string) error { calls = append(calls, "unmount "+filepath.Base(path)); return nil },
 	}, &calls
 }
 
@@ -111,6 +117,8 @@ func TestCheckFindsWhatCannotBe(t *testing.T) {
 		`{"wallClockMs":-1}`,
 		`{"hostname":""}`, `{"hostname":"-a"}`, `{"hostname":"a b"}`, `{"hostname":"a..b"}`, `{"hostname":"` + strings.Repeat("a", 65) + `"}`,
 		`{"machineId":"short"}`, `{"machineId":"` + strings.ToUpper(id) + `"}`, `{"machineId":"` + strings.Repeat("0", 32) + `"}`,
+		`{"network":{"addresses":[""]}}`, `{"network":{"addresses":["0.0.0.0/0"]}}`, `{"network":{"gateways":["10.0.2.2"]}}`,
+		`{"network":{"addresses":["10.0.2.15/24"],"nameservers":["fe80::1%eth0"]}}`,
 		`{"files":[{"path":"etc/x","mode":420}]}`, `{"files":[{"path":"/etc/../x","mode":420}]}`, `{"files":[{"path":"/","mode":420}]}`,
 		`{"files":[{"path":"/etc/x","mode":4096}]}`, `{"files":[{"path":"/etc/\u0000","mode":420}]}`,
 	} {

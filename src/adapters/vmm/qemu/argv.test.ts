@@ -22,6 +22,7 @@ const SPEC: VmSpec = {
     { serial: 'root', pathOnHost: '/i/rootfs.ext4', format: 'raw', isReadOnly: true, sizeBytes: 512 },
     { serial: 'work', pathOnHost: '/v/work.qcow2', format: 'qcow2', isReadOnly: false, sizeBytes: 512 },
   ],
+  hasNat: false,
   runtimeDir: '/run/x',
   consoleLogPath: '/v/console.log',
   vmmLogPath: '/v/vmm.log',
@@ -62,6 +63,17 @@ test('a command line of an emulated amd64 VM, whole', () => {
     '-blockdev',
     '{"node-name":"work","driver":"qcow2","file":"work-file","read-only":false,"discard":"unmap","detect-zeroes":"unmap"}',
     ...['-device', '{"driver":"virtio-blk-device","id":"drive-work","drive":"work","serial":"work"}'],
+    ...['-netdev', 'hubport,id=nic,hubid=0', '-netdev', 'hubport,id=sink,hubid=0'],
+    ...['-device', 'virtio-net-device,id=net0,netdev=nic,mac=52:54:00:12:34:56'],
+  ]);
+});
+
+test('with NAT the same command line connects the interface to the outside, and forwards nothing inwards', () => {
+  const added = qemuArgv({ ...SPEC, hasNat: true }, HOST).slice(qemuArgv(SPEC, HOST).length);
+  assert.deepEqual(added, [
+    '-netdev',
+    'user,id=nat,ipv4=on,net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3,ipv6=on,ipv6-prefix=fec0::,ipv6-prefixlen=64,ipv6-host=fec0::2,ipv6-dns=fec0::3,restrict=off',
+    ...['-netdev', 'hubport,id=nat-port,hubid=0,netdev=nat'],
   ]);
 });
 

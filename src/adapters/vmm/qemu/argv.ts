@@ -1,6 +1,7 @@
 import type { BootSource, DriveSpec, VmSpec } from '../../../core/ports/vmm.ts';
 import { kernelCommandLine } from './boot-args.ts';
 import type { QemuHost } from './qemu-host.ts';
+import { GUEST_MAC, HUB, natOptions } from './qemu-network.ts';
 import { runtimeFiles } from './runtime-files.ts';
 
 /** Name of the guest's port on which its agent listens (`docs/agent-protocol.md`). */
@@ -27,7 +28,7 @@ export function qemuArgv(spec: VmSpec, host: QemuHost): [string, ...string[]] {
     ...agentArgs(spec),
     ...['-device', 'virtio-rng-device'],
     ...spec.drives.flatMap(driveArgs),
-    // Network interfaces go here: -netdev and -device virtio-net-device, one pair each.
+    ...networkArgs(spec),
   ];
 }
 
@@ -102,6 +103,16 @@ function agentArgs({ runtimeDir }: VmSpec): string[] {
     ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
     ...['-chardev', `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`],
     ...['-device', `virtserialport,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
+  ];
+}
+
+/** The same device for every VM, so that any may be restored from any; what it is connected to is in `qemu-network.ts`. */
+function networkArgs({ hasNat }: VmSpec): string[] {
+  return [
+    ...['-netdev', `hubport,id=${HUB.nic},hubid=${HUB.number}`],
+    ...['-netdev', `hubport,id=${HUB.sink},hubid=${HUB.number}`],
+    ...['-device', `virtio-net-device,id=net0,netdev=${HUB.nic},mac=${GUEST_MAC}`],
+    ...(hasNat ? natOptions().flatMap((option) => ['-netdev', option]) : []),
   ];
 }
 

@@ -1,8 +1,9 @@
-import { neverAborts, sleep } from '../../../base/abort.ts';
+import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
 import type { RunningVm, VmmProcess } from '../../../core/ports/vmm.ts';
 import { endProcess, isAlive } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles } from './launch.ts';
+import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
 
@@ -42,6 +43,10 @@ export class QemuVm implements RunningVm {
       this.#ending = undefined;
       throw error;
     }
+  }
+
+  async setNat(hasNat: boolean, { signal }: Abortable): Promise<void> {
+    await connectNat(this.#qmp, hasNat, { signal });
   }
 
   detach(): void {

@@ -12,6 +12,8 @@
 //	print TEXT                    nothing; TEXT goes to the console
 //	flood BYTES                   nothing; so many bytes go to the console
 //	clock                         the kernel's clock source
+//	network                       nothing; the interface gets its addresses
+//	reach tcp|udp|icmp|dns ADDR   what comes back from there
 //	panic, poweroff               no answer
 //
 // With banger.mode=probe it prints the probe's marker and powers off.

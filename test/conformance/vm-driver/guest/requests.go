@@ -48,6 +48,10 @@ func (g *guest) answer(verb string, args []string) (string, error) {
 		return "", g.flood(args[0])
 	case verb == "clock":
 		return sysText("/sys/devices/system/clocksource/clocksource0", "current_clocksource"), nil
+	case verb == "network":
+		return "", setUpNetwork()
+	case verb == "reach" && len(args) == 2:
+		return reach(args[0], args[1])
 	case verb == "panic":
 		os.Exit(1) // the end of process 1 is a kernel panic
 	case verb == "poweroff":

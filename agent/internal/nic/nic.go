@@ -1,0 +1,92 @@
+// Package nic sets up the guest's one network interface, as the host says. The agent does it, and not the image, because it is
+// also to be right in images without systemd, and in guests that were restored from a snapshot.
+package nic
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Set gives the interface these addresses and default gateways, and no others; without addresses it is down. A guest without an
+// interface has no network already, and cannot be given one. IPv6 is left out where the kernel has none.
+func Set(addresses []netip.Prefix, gateways []netip.Addr) error {
+	name, err := find("/sys")
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		if len(addresses) == 0 {
+			return nil
+		}
+		return errors.New("there is no network interface")
+	}
+	return setInterface(name, addresses, gateways)
+}
+
+// find gives the name of the virtio interface, or "" when there is none.
+func find(sysfs string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(sysfs, "bus/virtio/drivers/virtio_net/virtio*/net/*"))
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return filepath.Base(found[0]), nil
+}
+
+func setInterface(name string, addresses []netip.Prefix, gateways []netip.Addr) error {
+	device, err := net.InterfaceByName(name)
+	if err != nil {
+		return err
+	}
+	c, err := dial()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.removeOthers(device, addresses); err != nil {
+		return err
+	}
+	if err := c.setUp(device.Index, len(addresses) > 0); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for _, address := range addresses {
+		if err := c.addAddress(device.Index, address); err != nil && !isWithoutIPv6(address.Addr(), err) {
+			return fmt.Errorf("address %s: %w", address, err)
+		}
+	}
+	for _, gateway := range gateways {
+		if err := c.setDefaultRoute(device.Index, gateway); err != nil && !isWithoutIPv6(gateway, err) {
+			return fmt.Errorf("gateway %s: %w", gateway, err)
+		}
+	}
+	return nil
+}
+
+// removeOthers takes away what the interface had before: a restored guest has the addresses of its template.
+func (c *conn) removeOthers(device *net.Interface, wanted []netip.Prefix) error {
+	present, err := device.Addrs()
+	if err != nil {
+		return err
+	}
+	for _, address := range present {
+		prefix, err := netip.ParsePrefix(address.String())
+		if err != nil || prefix.Addr().IsLinkLocalUnicast() || slices.Contains(wanted, prefix) {
+			continue
+		}
+		if err := c.deleteAddress(device.Index, prefix); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fmt.Errorf("address %s: %w", prefix, err)
+		}
+	}
+	return nil
+}
+
+// isWithoutIPv6 tells what a kernel without IPv6, or with it turned off, answers. A gateway is unreachable where its address was left out.
+func isWithoutIPv6(address netip.Addr, err error) bool {
+	return address.Is6() && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EACCES) ||
+		errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.ENODEV))
+}

@@ -1,0 +1,102 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { RunningVm, VmSpec } from '../../../src/core/ports/vmm.ts';
+import { type DriverOptions, makeDriver } from './drivers.ts';
+import { askGuest } from './test-guest.ts';
+
+/** What came back from the host, by protocol; `none` when nothing did. */
+type Reached = Record<'tcp' | 'udp' | 'tcp6' | 'icmp' | 'dns', string>;
+
+/**
+ * Tries the network of a guest in every state. Runs where nothing but its own loopback can be reached, and where the host's nameserver is
+ * 127.0.0.1, so nothing leaves this machine whatever happens.
+ */
+export async function tryNetwork({
+  driver,
+  spec,
+}: {
+  driver: DriverOptions;
+  spec: VmSpec;
+}): Promise<[string, Reached][]> {
+  const tried: [string, Reached][] = [];
+  const addresses = await serveAll();
+  const note = async (what: string, vm: RunningVm): Promise<void> => {
+    tried.push([what, await reachAll(vm, addresses)]);
+  };
+  const first = await makeDriver(driver).start(spec, limit());
+  await ask(first, 'network');
+  await note('started without', first);
+  await first.setNat(true, limit());
+  await note('set', first);
+  await first.setNat(true, limit());
+  await note('set again', first);
+  first.detach();
+  const adopted = await makeDriver(driver).adopt(spec, limit());
+  if (!adopted) throw new Error('the VM was not adopted');
+  await adopted.setNat(false, limit());
+  await note('adopted and taken away', adopted);
+  await adopted.setNat(false, limit());
+  await note('taken away again', adopted);
+  await adopted.kill();
+  const second = await makeDriver(driver).start({ ...spec, hasNat: true }, limit());
+  await ask(second, 'network');
+  await note('started with', second);
+  await second.kill();
+  return tried;
+}
+
+async function reachAll(vm: RunningVm, addresses: Reached): Promise<Reached> {
+  const reached: Reached = { ...addresses };
+  for (const [protocol, address] of Object.entries(addresses)) {
+    const verb = protocol === 'tcp6' ? 'tcp' : protocol;
+    // Once: a guest that waits for what does not come would find the same request again and again.
+    const options = { ...limit(), isUp: true };
+    const request = `reach ${verb} ${address}`;
+    const answer = await askGuest(vm.guestEndpoint.path, request, options).catch(() => 'none');
+    reached[protocol as keyof Reached] = answer;
+  }
+  return reached;
+}
+
+/** Echoes, and a nameserver that knows one address, on this host's loopback; gives where the guest finds them. */
+async function serveAll(): Promise<Reached> {
+  const ports = await Promise.all(
+    ['127.0.0.1', '::1'].map(async (host) => {
+      const server = createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(0, host);
+      await once(server.unref(), 'listening');
+      return (server.address() as AddressInfo).port;
+    }),
+  );
+  const udp = createSocket('udp4').unref();
+  udp.on('message', (message, { port, address }) => udp.send(message, port, address));
+  udp.bind(0, '127.0.0.1');
+  const dns = createSocket('udp4').unref();
+  dns.on('message', (query, { port, address }) => dns.send(answerTo(query), port, address));
+  dns.bind(53, '127.0.0.1');
+  await Promise.all([once(udp, 'listening'), once(dns, 'listening')]);
+  return {
+    tcp: `10.0.2.2:${ports[0]}`,
+    udp: `10.0.2.2:${udp.address().port}`,
+    tcp6: `[fec0::2]:${ports[1]}`,
+    icmp: '10.0.2.2',
+    dns: '10.0.2.3:53',
+  };
+}
+
+/** RFC 1035: the header with one answer, the question as it was, and 192.0.2.7 for the question's name. */
+function answerTo(query: Buffer): Buffer {
+  const end = query.indexOf(0, 12) + 5;
+  const header = Buffer.from([0, 0, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+  query.copy(header, 0, 0, 2);
+  const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+  return Buffer.concat([header, query.subarray(12, end), answer]);
+}
+
+function ask(vm: RunningVm, request: string): Promise<string> {
+  return askGuest(vm.guestEndpoint.path, request, limit());
+}
+
+function limit(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(60_000) };
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { neverAborts } from '../../../src/base/abort.ts';
+import { AppError } from '../../../src/base/errors.ts';
+import { resultOf } from '../../../src/sdk/work.ts';
+import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+
+const signal = neverAborts();
+const NETWORK = {
+  addresses: ['10.0.2.15/24', 'fec0::15/64'],
+  gateways: ['10.0.2.2', 'fec0::2'],
+  nameservers: ['10.0.2.3'],
+};
+const NO_NETWORK = { addresses: [], gateways: [], nameservers: [] };
+
+let lab: DaemonLab;
+
+before(async () => {
+  lab = await openDaemonLab();
+  await lab.start();
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+/** What guests were told of their network since the last call. */
+function told(): unknown[] {
+  const { personalised } = lab.guests;
+  return personalised.splice(0).map(({ network }) => network);
+}
+
+test('a guest is told its network at each start, and each time that it changes', async () => {
+  const { client, guests } = lab;
+  await resultOf(client.createVm({ name: 'alone' }, { signal }));
+  await resultOf(client.createVm({ name: 'wired', nat: true }, { signal }));
+  assert.deepEqual(told(), [NO_NETWORK, NETWORK]);
+  assert.deepEqual([(await client.showVm('alone', { signal })).nat, guests.natCalls], [false, []]);
+
+  assert.equal((await client.setNat('wired', false, { signal })).nat, false);
+  assert.equal((await client.setNat('alone', true, { signal })).nat, true);
+  assert.deepEqual(told(), [NO_NETWORK, NETWORK]);
+  assert.deepEqual(guests.natCalls.splice(0), [false, true]);
+
+  await resultOf(client.stopVm('alone', { signal }));
+  assert.equal((await client.setNat('alone', false, { signal })).nat, false);
+  assert.deepEqual([told(), guests.natCalls], [[], []]);
+  await resultOf(client.startVm('alone', { signal }));
+  assert.deepEqual(told(), [NO_NETWORK]);
+  await assert.rejects(client.setNat('nobody', true, { signal }), { code: 'VM_NOT_FOUND' });
+});
+
+test('a network that the VMM refuses is not on record', async () => {
+  const { client, guests } = lab;
+  await resultOf(client.createVm({ name: 'refused' }, { signal }));
+  told();
+  guests.natError = new AppError('VMM_REFUSED', 'No');
+  await assert.rejects(client.setNat('refused', true, { signal }), { code: 'VMM_REFUSED' });
+  assert.equal((await client.showVm('refused', { signal })).nat, false);
+  assert.deepEqual(told(), []);
+  guests.natError = undefined;
+});
+
+test('a guest that cannot be told is cut off all the same, and fails only when it was to be connected', async () => {
+  const { client, guests } = lab;
+  await resultOf(client.createVm({ name: 'deaf', nat: true }, { signal }));
+  guests.personaliseError = new AppError('GUEST_LOST', 'It is gone');
+  assert.equal((await client.setNat('deaf', false, { signal })).nat, false);
+  assert.deepEqual(guests.natCalls.splice(0), [false]);
+  await assert.rejects(client.setNat('deaf', true, { signal }), { code: 'GUEST_LOST' });
+  guests.personaliseError = undefined;
+  assert.equal((await client.setNat('deaf', true, { signal })).nat, true);
+});
