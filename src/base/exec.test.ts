@@ -3,9 +3,10 @@ import { getEventListeners } from 'node:events';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { neverAborts, poll } from './abort.ts';
+import { neverAborts, poll, sleep } from './abort.ts';
 import { exec, execStream, spawnDetached } from './exec.ts';
 
 const signal = neverAborts();
@@ -56,6 +57,43 @@ test('input that the program does not read is no error', async () => {
   assert.equal((await exec(['true'], { signal, input: Buffer.alloc(2 ** 20) })).code, 0);
 });
 
+test('input that fails ends the program, which must not take a part for the whole, and fails the call', async () => {
+  const broken = new Error('broken');
+  const failing = (): Readable =>
+    Readable.from(
+      (async function* () {
+        yield 'a part';
+        throw broken;
+      })(),
+    );
+  const marker = join(mkdtempSync(join(tmpdir(), 'exec-')), 'whole');
+  const keep = sh(`cat >/dev/null && sleep 5 && touch "${marker}"`);
+  await assert.rejects(exec(keep, { signal, input: failing() }), broken);
+  await assert.rejects(execStream(keep, { signal, input: failing() }).done, broken);
+  const before = failing();
+  before.on('error', () => {});
+  before.destroy(broken);
+  await assert.rejects(exec(keep, { signal, input: before }), broken);
+  const cut = new PassThrough();
+  const running = exec(keep, { signal, input: cut });
+  cut.destroy();
+  await assert.rejects(running, { code: 'EXEC_FAILED', message: /its input was closed before its end/ });
+  assert.equal(existsSync(marker), false);
+  rmSync(join(marker, '..'), { recursive: true });
+});
+
+test('input that the program does not want any more is destroyed, and its later failure is no error', async () => {
+  const input = new PassThrough();
+  input.write('x');
+  assert.equal((await exec(['true'], { signal, input })).code, 0);
+  await poll(() => input.destroyed || undefined, {
+    everyMs: 5,
+    deadlineMs: 10_000,
+    what: 'the input',
+    signal,
+  });
+});
+
 test('an abort ends the program, by SIGKILL when it ignores SIGTERM, and rejects with the reason', async () => {
   const controller = new AbortController();
   let isUp = false;
@@ -92,6 +130,16 @@ test('execStream() streams, and tells a failure at the end', async () => {
   const { stdout, done } = execStream(sh('echo out; exit 2'), { signal });
   assert.equal(await text(stdout), 'out\n');
   await assert.rejects(done, { code: 'EXEC_FAILED' });
+});
+
+test('execStream() keeps what a program said that ended before anybody read', async () => {
+  const { stdout, done } = execStream(sh('echo early'), { signal });
+  await done;
+  assert.equal(await text(stdout), 'early\n');
+  const long = execStream(sh('head -c 3000000 /dev/zero'), { signal });
+  await sleep(200, { signal });
+  assert.equal((await buffer(long.stdout)).length, 3_000_000);
+  await long.done;
 });
 
 test('spawnDetached() starts a session of its own whose output goes to the file', async () => {

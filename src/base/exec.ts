@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Readable } from 'node:stream';
-import { type Abortable, onAbort } from './abort.ts';
+import { finished, PassThrough, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Abortable, neverAborts, onAbort } from './abort.ts';
 import { AppError, isErrno, printable } from './errors.ts';
 
 /** How a child process is started; `argv[0]` is looked up in `PATH`. Never a shell. */
@@ -34,7 +35,7 @@ const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Runs a program to its end. When `signal` aborts, the process gets SIGTERM, then SIGKILL; the promise rejects with the
- * abort reason after it has gone.
+ * abort reason after it has gone. When an `input` stream fails, the same is done, with that failure.
  *
  * @throws {AppError} EXEC_NOT_FOUND when the program is missing, EXEC_FAILED with the tail of stderr when it fails.
  */
@@ -59,8 +60,8 @@ export async function exec(argv: readonly [string, ...string[]], options: ExecOp
     }
   });
   const stderr = collectTail(child, options.onStderr);
-  feed(child, options.input);
-  const code = await ended(child, { ...options, program });
+  const inputFailed = feed(child, { program, input: options.input });
+  const code = await ended(child, { ...options, program, inputFailed });
   if (overflow) {
     throw new AppError(
       'EXEC_FAILED',
@@ -78,7 +79,10 @@ export interface ExecStream {
   done: Promise<void>;
 }
 
-/** Runs a program whose output is streamed. The caller reads `stdout` to its end and awaits `done`. Errors as {@link exec}. */
+/**
+ * Runs a program whose output is streamed. The caller reads `stdout` to its end, whenever it wants, and awaits `done`. Errors as
+ * {@link exec}.
+ */
 export function execStream(argv: readonly [string, ...string[]], options: ExecOptions): ExecStream {
   options.signal.throwIfAborted();
   const [program, ...args] = argv;
@@ -88,12 +92,16 @@ export function execStream(argv: readonly [string, ...string[]], options: ExecOp
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   const stderr = collectTail(child, options.onStderr);
-  feed(child, options.input);
-  const done = ended(child, { ...options, program }).then((code) => {
+  const inputFailed = feed(child, { program, input: options.input });
+  // Node throws away what nobody has begun to read when a child ends.
+  const stdout = new PassThrough();
+  stdout.on('error', () => {});
+  pipeline(child.stdout as Readable, stdout).catch(() => {});
+  const done = ended(child, { ...options, program, inputFailed }).then((code) => {
     if (!(options.okCodes ?? [0]).includes(code)) throw execFailed(argv, code, stderr());
   });
   done.catch(() => {});
-  return { stdout: child.stdout as Readable, done };
+  return { stdout, done };
 }
 
 /** A process that outlives us. */
@@ -141,12 +149,36 @@ export async function execInherit(argv: readonly [string, ...string[]], options:
   return await ended(spawn(program, args, { stdio: 'inherit' }), { ...options, program });
 }
 
-function feed(child: ChildProcess, input: ExecOptions['input']): void {
-  if (input === undefined || !child.stdin) return;
+/** Feeds the child; the signal aborts when the input fails, for the child must not take what it got for the whole. */
+function feed(
+  child: ChildProcess,
+  { program, input }: { program: string; input: ExecOptions['input'] },
+): AbortSignal {
+  const failed = new AbortController();
+  const { stdin } = child;
+  if (input === undefined || !stdin) return failed.signal;
   // A child that ends without reading all of its input is not an error of ours.
-  child.stdin.on('error', () => {});
-  if (typeof input === 'string' || Buffer.isBuffer(input)) child.stdin.end(input);
-  else input.pipe(child.stdin);
+  stdin.on('error', () => {});
+  if (typeof input === 'string' || Buffer.isBuffer(input)) {
+    stdin.end(input);
+    return failed.signal;
+  }
+  let isWanted = true;
+  stdin.once('close', () => {
+    isWanted = false;
+    input.destroy();
+  });
+  finished(input, { writable: false }, (error) => {
+    if (!error || !isWanted) return;
+    failed.abort(isErrno(error, 'ERR_STREAM_PREMATURE_CLOSE') ? inputClosed(program) : error);
+    stdin.destroy();
+  });
+  input.pipe(stdin);
+  return failed.signal;
+}
+
+function inputClosed(program: string): AppError {
+  return new AppError('EXEC_FAILED', `Cannot feed "${program}": its input was closed before its end`);
 }
 
 function collectTail(child: ChildProcess, onChunk?: (chunk: Buffer) => void): () => string {
@@ -161,7 +193,7 @@ function collectTail(child: ChildProcess, onChunk?: (chunk: Buffer) => void): ()
 
 async function ended(
   child: ChildProcess,
-  options: Abortable & { program: string; graceMs?: number },
+  options: Abortable & { program: string; graceMs?: number; inputFailed?: AbortSignal },
 ): Promise<number> {
   let killTimer: NodeJS.Timeout | undefined;
   // A grandchild that the child left behind may hold its output open for as long as it likes.
@@ -170,18 +202,25 @@ async function ended(
     child.stderr?.destroy();
   };
   const hasExited = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  using _listener = onAbort(options.signal, () => {
-    if (hasExited()) return dropOutput();
+  const end = (): void => {
+    if (hasExited()) {
+      dropOutput();
+      return;
+    }
     child.once('exit', dropOutput);
     child.kill('SIGTERM');
-    killTimer = setTimeout(() => child.kill('SIGKILL'), options.graceMs ?? 2_000);
-  });
+    killTimer ??= setTimeout(() => child.kill('SIGKILL'), options.graceMs ?? 2_000);
+  };
+  const inputFailed = options.inputFailed ?? neverAborts();
+  using _listener = onAbort(options.signal, end);
+  using _inputListener = onAbort(inputFailed, end);
   try {
     const code = await new Promise<number>((resolve, reject) => {
       child.once('error', (error) => reject(startFailed(options.program, error)));
       child.once('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
     });
     options.signal.throwIfAborted();
+    inputFailed.throwIfAborted();
     return code;
   } finally {
     clearTimeout(killTimer);
