@@ -5,14 +5,20 @@ import { daemonLogs, daemonSocket, daemonStatus, daemonStop } from './commands/d
 import { doctor } from './commands/doctor.ts';
 import { imageBuild, imageDelete, imageList, imageShow } from './commands/image.ts';
 import { kernelList } from './commands/kernel.ts';
+import { operationsCancel, operationsFollow, operationsList } from './commands/operations.ts';
 import { version } from './commands/version.ts';
 import { vmCreate } from './commands/vm-create.ts';
 import { vmExec } from './commands/vm-exec.ts';
-import { vmDelete, vmStart, vmStop } from './commands/vm-lifecycle.ts';
-import { ps, vmList } from './commands/vm-list.ts';
+import { vmKill } from './commands/vm-kill.ts';
+import { vmDelete, vmRestart, vmStart, vmStop } from './commands/vm-lifecycle.ts';
+import { ps, vmList, vmPs } from './commands/vm-list.ts';
 import { vmLogs } from './commands/vm-logs.ts';
+import { vmPrune } from './commands/vm-prune.ts';
+import { vmRename } from './commands/vm-rename.ts';
 import { vmRun } from './commands/vm-run.ts';
+import { vmSet } from './commands/vm-set.ts';
 import { vmShow } from './commands/vm-show.ts';
+import { vmWait } from './commands/vm-wait.ts';
 
 /** Groups of commands, in the order of help. A new group is one entry here. */
 export const GROUPS: readonly GroupDefinition[] = [
@@ -28,6 +34,12 @@ export const GROUPS: readonly GroupDefinition[] = [
   },
   { name: 'kernel', summary: 'what images boot', description: 'Kernels: each image names the one it boots.' },
   {
+    name: 'operations',
+    summary: 'what the daemon is doing',
+    description:
+      'Operations: long work in the daemon, such as making a VM. Who began one may leave it, and anyone of yours may follow or cancel it.',
+  },
+  {
     name: 'daemon',
     summary: 'the program behind this one',
     description:
@@ -40,18 +52,28 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmRun,
   vmCreate,
   vmList,
+  vmPs,
   vmShow,
   vmExec,
   vmLogs,
   vmStart,
   vmStop,
+  vmRestart,
+  vmKill,
+  vmWait,
+  vmSet,
+  vmRename,
   vmDelete,
+  vmPrune,
   ps,
   imageBuild,
   imageList,
   imageShow,
   imageDelete,
   kernelList,
+  operationsList,
+  operationsFollow,
+  operationsCancel,
   daemonStatus,
   daemonStop,
   daemonLogs,

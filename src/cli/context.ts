@@ -78,6 +78,8 @@ export function createContext(parts: ContextParts): CommandContext {
     switch (news.event) {
       case 'progress':
         return progress.step(label, news.detail ? `${news.stage}: ${news.detail}` : news.stage);
+      case 'operation':
+        return undefined;
       case 'notice':
         return notice(news.message);
       case 'spec':

@@ -1,60 +1,114 @@
+import { type AppError, isAppError } from '../base/errors.ts';
+import { errorBodyOf } from '../protocol/error-body.ts';
+import type { ErrorBody } from '../protocol/events.ts';
 import type { Vm } from '../protocol/vm.ts';
+import { checkVmRef, resolveVmRef } from '../protocol/vm-ref.ts';
 import type { BangerClient } from '../sdk/client.ts';
 import type { Work } from '../sdk/work.ts';
 import type { CommandContext } from './context.ts';
 import { exitStatusOf } from './exit-status.ts';
-import { renderError } from './render/error.ts';
 
-/** What is done to each VM. */
+/** What is done to each VM, and how that is told. */
 export interface VmAction {
   /** for steps: `stop` */
   verb: string;
   /** what is printed of a VM that it was done to */
   outcome: (vm: Vm) => string;
   work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<Vm>;
+  /** print one JSON array of {@link VmResult} */
+  isJson: boolean;
+  /** print nothing of what went well */
+  isQuiet: boolean;
+}
+
+/** What became of one VM, with `--json`. */
+type VmResult = { ref: string; outcome: string; vm: Vm } | { ref: string; error: ErrorBody };
+
+/** One VM, and what is done to it. */
+interface Task {
+  /** as it was first named */
+  ref: string;
+  done: Promise<Vm>;
 }
 
 /**
- * Does the same to several VMs at once, each once however it is named, and prints `name: outcome` in the order they were first named. One that
- * fails does not keep the others from it.
+ * Does the same to several VMs at once, each once however often and by whatever it is named, and prints `name: outcome` in the order they were first
+ * named. One that fails, or is not found, does not keep the others from it.
  *
- * @returns the exit status: 0, or that of the first failure, at most 1 when there were several VMs.
+ * @returns the exit status: 0, or that of the failure when there was one VM, or 1.
  */
 export async function forEachVm(
   refs: readonly string[],
   action: VmAction,
   context: CommandContext,
 ): Promise<number> {
-  const { signal } = context;
   const client = await context.client();
-  const isOne = refs.length === 1;
-  const seen = new Map<string, Promise<Vm>>();
-  const act = async (ref: string): Promise<Vm> => {
-    // With several names the record is asked for first: two of them may mean the same VM.
-    const id = isOne ? ref : (await client.showVm(ref, { signal })).id;
-    const known = seen.get(id);
-    if (known) return await known;
-    const done = context.follow(action.work(client, id, signal), `vm ${action.verb}`);
-    seen.set(id, done);
-    return await done;
-  };
-  const results = await Promise.allSettled([...new Set(refs)].map(act));
-  signal.throwIfAborted();
-
+  const tasks = await begin(refs, action, { client, context });
+  const results: VmResult[] = [];
   let status = 0;
-  const printed = new Set<string>();
-  for (const result of results) {
-    if (result.status === 'rejected') {
-      if (isOne) throw result.reason;
-      context.progress.clear();
-      context.stderr.put(
-        renderError(result.reason, { style: context.errorStyle, logPath: undefined, isDebug: false }),
-      );
-      status = Math.min(1, exitStatusOf(result.reason, { runsGuestCommand: false }));
-    } else if (!printed.has(result.value.id)) {
-      printed.add(result.value.id);
-      await context.print(`${result.value.name}: ${action.outcome(result.value)}`);
+  for (const { ref, done } of tasks) {
+    try {
+      const vm = await done;
+      const outcome = action.outcome(vm);
+      results.push({ ref, outcome, vm });
+      if (!action.isJson && !action.isQuiet) await context.print(`${vm.name}: ${outcome}`);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (tasks.length === 1 && !action.isJson) throw error;
+      const failed = exitStatusOf(error, { runsGuestCommand: false });
+      status = tasks.length === 1 ? failed : 1;
+      results.push({ ref, error: errorBodyOf(error) });
+      if (!action.isJson) await tell(error, context);
     }
   }
+  if (action.isJson) await context.printJson(results);
   return status;
+}
+
+/** Starts all of it. With several names, all are looked up in one list: two of them may mean the same VM. */
+async function begin(
+  refs: readonly string[],
+  { verb, work }: VmAction,
+  { client, context }: { client: BangerClient; context: CommandContext },
+): Promise<Task[]> {
+  const { signal } = context;
+  const [only, ...others] = new Set(refs);
+  const follow = async (ref: string): Promise<Vm> =>
+    await context.follow(work(client, ref, signal), `vm ${verb}`);
+  if (only !== undefined && others.length === 0) return [{ ref: only, done: follow(only) }];
+  const all = await client.listVms({ isAll: true, signal });
+  const begun = new Set<string>();
+  const tasks: Task[] = [];
+  for (const ref of new Set(refs)) {
+    const id = attempt(() => idOf(all, ref));
+    if (typeof id !== 'string') tasks.push({ ref, done: Promise.reject(id) });
+    else if (!begun.has(id)) {
+      begun.add(id);
+      tasks.push({ ref, done: follow(id) });
+    }
+  }
+  // Each is waited for in its turn.
+  for (const { done } of tasks) done.catch(() => {});
+  return tasks;
+}
+
+function idOf(all: readonly Vm[], ref: string): string {
+  checkVmRef(ref);
+  return resolveVmRef(all, ref).id;
+}
+
+/** What `look` gives, or the {@link AppError} that it throws. */
+function attempt<T>(look: () => T): T | AppError {
+  try {
+    return look();
+  } catch (error) {
+    if (isAppError(error)) return error;
+    throw error;
+  }
+}
+
+async function tell(error: unknown, { progress, stderr, errorStyle }: CommandContext): Promise<void> {
+  const { renderError } = await import('./render/error.ts');
+  progress.clear();
+  stderr.put(renderError(error, { style: errorStyle, logPath: undefined, isDebug: false }));
 }

@@ -131,7 +131,7 @@ describe('parseLine()', () => {
       problem('vm', 'run', './repo', 'make', 'test').hint,
       'a command goes after --, as in: banger vm run ./repo -- make test',
     );
-    assert.equal(problem('vm', 'show', 'a', 'b').hint, 'usage: banger vm show <vm>');
+    assert.equal(problem('vm', 'show', 'a', 'b').hint, 'usage: banger vm show [options] <vm>');
     assert.equal(problem('vm', 'list', '--', 'x').code, 'USAGE_ARGUMENTS');
     assert.equal(problem('vm', 'show', 'web', '--').code, 'USAGE_ARGUMENTS');
   });

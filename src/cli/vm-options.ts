@@ -105,7 +105,12 @@ function parseImage(text: string): string {
   return text;
 }
 
-function parseCount(
+/**
+ * A whole number of at least `least`; `flag` and `unit` are for the error.
+ *
+ * @throws {AppError} VM_SHAPE_INVALID
+ */
+export function parseCount(
   text: string,
   { flag, least, unit }: { flag: string; least: number; unit?: string },
 ): number {

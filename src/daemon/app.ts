@@ -3,6 +3,7 @@ import type { Paths } from '../config/paths.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
+import type { Operations } from './operations.ts';
 
 /** What the daemon's routes work with. */
 export interface App {
@@ -11,6 +12,7 @@ export interface App {
   build: BuildInfo;
   log: Logger;
   doctor: DoctorHost;
+  operations: Operations;
   /** Begins to drain; the daemon exits when it is done. Idempotent. */
   stop: (reason: string) => void;
   /** Facts about this process. */

@@ -2,9 +2,15 @@ import type { Route } from './http/route.ts';
 import { DAEMON_ROUTES } from './routes/daemon-routes.ts';
 import { IMAGE_ROUTES } from './routes/image-routes.ts';
 import { openApiRoute } from './routes/openapi.ts';
+import { OPERATION_ROUTES } from './routes/operation-routes.ts';
 import { VM_ROUTES } from './routes/vm-routes.ts';
 
-const PRODUCT_ROUTES: readonly Route[] = [...DAEMON_ROUTES, ...VM_ROUTES, ...IMAGE_ROUTES];
+const PRODUCT_ROUTES: readonly Route[] = [
+  ...DAEMON_ROUTES,
+  ...VM_ROUTES,
+  ...IMAGE_ROUTES,
+  ...OPERATION_ROUTES,
+];
 
 /** Every route of the API; add one to the list of its area. */
 export const ROUTES: readonly Route[] = [...PRODUCT_ROUTES, openApiRoute(PRODUCT_ROUTES)];

@@ -14,6 +14,7 @@ import type { App } from './app.ts';
 import type { Composition } from './compose.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
+import { Operations } from './operations.ts';
 import { ROUTES } from './routes.ts';
 
 /** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
@@ -71,6 +72,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     build,
     log,
     doctor: { world, settings, env, uid, build, agentPath: composition.agentPath },
+    operations: new Operations(),
     stop,
     activity: watch,
   };

@@ -1,8 +1,11 @@
-import type { VmShape } from './vm.ts';
+import type { ErrorBody } from './events.ts';
+import type { VmShape, WaitCondition } from './vm.ts';
+import type { VmmSignal } from './vmm-signal.ts';
 
 /**
- * The daemon's API: HTTP/1.1 with JSON over its Unix socket. Long work answers 200 with JSON lines (`events.ts`); a client that hangs up
- * cancels it. `REF` is a VM's id, a unique prefix of it, or its name.
+ * The daemon's API: HTTP/1.1 with JSON over its Unix socket. Long work answers 200 with JSON lines (`events.ts`) and is an operation, whose id
+ * comes first; a client that hangs up cancels it, unless it asked with `?detach=1` that it goes on. `REF` is a VM's id, a unique prefix of
+ * it, or its name.
  *
  *     GET    /v1/daemon                     DaemonStatus
  *     POST   /v1/daemon/stop                {}              drains, then exits; VMs keep running
@@ -13,8 +16,13 @@ import type { VmShape } from './vm.ts';
  *     GET    /v1/vms/REF                    Vm
  *     POST   /v1/vms/REF/start              events, result Vm
  *     POST   /v1/vms/REF/stop               events, result Vm
- *     DELETE /v1/vms/REF                    events, result Vm (as it last was)
  *     POST   /v1/vms/REF/nat                SetNatRequest -> Vm
+ *     POST   /v1/vms/REF/restart            events, result Vm
+ *     POST   /v1/vms/REF/kill               KillVmRequest -> events, result Vm
+ *     POST   /v1/vms/REF/set                SetVmRequest -> events, result Vm
+ *     POST   /v1/vms/REF/rename             RenameVmRequest -> events, result Vm
+ *     POST   /v1/vms/REF/wait               WaitForVmRequest -> events, result Vm
+ *     DELETE /v1/vms/REF?resting=1          events, result Vm (as it last was); with resting=1 only one that does not run
  *     GET    /v1/vms/REF/logs?kind=console|vmm&follow=1   text/plain
  *     POST   /v1/vms/REF/workspace          PrepareWorkspaceRequest -> events, result PreparedWorkspace
  *     POST   /v1/vms/REF/exec               Upgrade: banger-exec; then exec frames both ways
@@ -24,6 +32,9 @@ import type { VmShape } from './vm.ts';
  *     POST   /v1/images/NAME/build          BuildImageRequest -> events, result Image
  *     DELETE /v1/images/NAME                {}
  *     GET    /v1/kernels                    {kernels: Kernel[]}
+ *     GET    /v1/operations?all=1           {operations: Operation[]}   those under way; with all=1 also those that ended lately
+ *     GET    /v1/operations/ID/events       its events from the first on, as its own client gets them
+ *     POST   /v1/operations/ID/cancel       Operation, once it has ended and what it began is undone
  *     GET    /v1/openapi.json               the OpenAPI document
  */
 export const API_PREFIX = '/v1';
@@ -52,6 +63,55 @@ export interface CreateVmRequest extends Partial<VmShape> {
 export interface SetNatRequest {
   /** the guest may open connections to the outside */
   nat: boolean;
+}
+
+/** What ends a VM that is killed. */
+export interface KillVmRequest {
+  /** what the VMM is sent first; default: what makes it end in order */
+  signal?: VmmSignal;
+}
+
+/** What is to be changed of a VM; the rest stays. */
+export interface SetVmRequest {
+  vcpuCount?: number;
+  memoryMib?: number;
+  /** only larger than it is */
+  diskSizeBytes?: number;
+}
+
+export interface RenameVmRequest {
+  name: string;
+}
+
+export interface WaitForVmRequest {
+  until: WaitCondition;
+  /** default: no limit */
+  timeoutMs?: number;
+}
+
+/** How an operation stands. */
+export type OperationState = 'running' | 'done' | 'failed' | 'cancelled';
+
+/** Long work in the daemon: under way, or ended a short while ago. */
+export interface Operation {
+  /** `op-` and 8 hex digits */
+  id: string;
+  /** what it does: `vm.create`, `image.build` */
+  kind: string;
+  /** name of the VM or the image, when there is one yet */
+  target?: string;
+  state: OperationState;
+  /** what was told last */
+  stage?: string;
+  detail?: string;
+  /** it goes on when its client hangs up */
+  isDetached: boolean;
+  /** a stop or a delete that has begun is not undone by half */
+  isCancellable: boolean;
+  startedAt: string;
+  endedAt?: string;
+  /** why it failed */
+  error?: ErrorBody;
 }
 
 /** Which working tree is sent, and how. */

@@ -3,6 +3,12 @@ import type { VmShape } from './vm.ts';
 /** Content type of a streamed answer: one JSON value a line. */
 export const JSON_LINES_TYPE = 'application/jsonl';
 
+/** The first line of long work: by what id others know it. */
+export interface OperationEvent {
+  event: 'operation';
+  id: string;
+}
+
 /** One step of long work. `stage` is stable and short (`build image`); `detail` is for people. */
 export interface ProgressEvent {
   event: 'progress';
@@ -38,7 +44,13 @@ export interface ResultEvent<T> {
   value: T;
 }
 
-export type WorkEvent<T> = ProgressEvent | NoticeEvent | SpecEvent | ErrorEvent | ResultEvent<T>;
+export type WorkEvent<T> =
+  | OperationEvent
+  | ProgressEvent
+  | NoticeEvent
+  | SpecEvent
+  | ErrorEvent
+  | ResultEvent<T>;
 
 /** Body of every failed answer. Codes are listed in `docs/errors.md`. */
 export interface ErrorBody {

@@ -7,13 +7,19 @@ import type {
   Image,
   InspectWorkspaceRequest,
   Kernel,
+  KillVmRequest,
+  Operation,
   PreparedWorkspace,
   PrepareWorkspaceRequest,
+  RenameVmRequest,
   SetNatRequest,
+  SetVmRequest,
+  WaitForVmRequest,
   WorkspaceSummary,
 } from './api.ts';
 import type { ErrorBody } from './events.ts';
-import { VM_STATES, type Vm, type VmShape } from './vm.ts';
+import { VM_STATES, type Vm, type VmShape, WAIT_CONDITIONS } from './vm.ts';
+import { VMM_SIGNALS } from './vmm-signal.ts';
 
 // The API's bodies as schemas: requests are validated with them, and the OpenAPI document is made from them. The command line never loads this.
 
@@ -49,6 +55,30 @@ export const createVmRequest = z.strictObject({
 
 /** Body of `POST /v1/vms/REF/nat`. */
 export const setNatRequest = z.strictObject({ nat: z.boolean() }) satisfies Exact<SetNatRequest>;
+
+/** Body of `POST /v1/vms/REF/kill`. */
+export const killVmRequest = z.strictObject({
+  signal: z.enum(VMM_SIGNALS).exactOptional(),
+}) satisfies Exact<KillVmRequest>;
+
+/** Body of `POST /v1/vms/REF/set`. */
+export const setVmRequest = z.strictObject({
+  vcpuCount: shape.vcpuCount.exactOptional(),
+  memoryMib: shape.memoryMib.exactOptional(),
+  diskSizeBytes: shape.diskSizeBytes.exactOptional(),
+}) satisfies Exact<SetVmRequest>;
+
+/** Body of `POST /v1/vms/REF/rename`. */
+export const renameVmRequest = z.strictObject({ name: z.string() }) satisfies Exact<RenameVmRequest>;
+
+/** Longest wait, in `ms`: what a timer can hold. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Body of `POST /v1/vms/REF/wait`. */
+export const waitForVmRequest = z.strictObject({
+  until: z.enum(WAIT_CONDITIONS),
+  timeoutMs: z.int().positive().max(MAX_TIMEOUT_MS).describe('ms').exactOptional(),
+}) satisfies Exact<WaitForVmRequest>;
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
 const workspaceChoice = {
@@ -167,4 +197,19 @@ export const errorBody: Exact<ErrorBody> = z.object({
   hint: z.string().exactOptional(),
   details: z.record(z.string(), z.unknown()).exactOptional(),
   causes: z.array(z.string()).exactOptional(),
+});
+
+/** An operation. */
+export const operation: Exact<Operation> = z.object({
+  id: z.string(),
+  kind: z.string(),
+  target: z.string().exactOptional(),
+  state: z.enum(['running', 'done', 'failed', 'cancelled']),
+  stage: z.string().exactOptional(),
+  detail: z.string().exactOptional(),
+  isDetached: z.boolean(),
+  isCancellable: z.boolean(),
+  startedAt: time,
+  endedAt: time.exactOptional(),
+  error: errorBody.exactOptional(),
 });

@@ -14,6 +14,13 @@ export const VM_STATES = [
 ] as const;
 export type VmState = (typeof VM_STATES)[number];
 
+/** States of a VM that has no VMM and nothing under way: its shape can be changed, and `vm prune` deletes it. */
+export const RESTING_STATES: readonly VmState[] = ['created', 'stopped', 'error'];
+
+/** What can be waited for. `ready`: running, and its agent answers now; `stopped`: any of {@link RESTING_STATES}. */
+export const WAIT_CONDITIONS = ['running', 'ready', 'stopped', 'deleted'] as const;
+export type WaitCondition = (typeof WAIT_CONDITIONS)[number];
+
 /** How the VMM runs guest code: the host's CPU directly, or QEMU's emulation. */
 export type Accelerator = 'kvm' | 'tcg';
 

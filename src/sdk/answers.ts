@@ -4,11 +4,12 @@ import type {
   DoctorFix,
   Image,
   Kernel,
+  Operation,
   PreparedWorkspace,
   WorkspaceSummary,
   WorkspaceTooling,
 } from '../protocol/api.ts';
-import type { ErrorBody, NoticeEvent, ProgressEvent, SpecEvent } from '../protocol/events.ts';
+import type { ErrorBody, NoticeEvent, OperationEvent, ProgressEvent, SpecEvent } from '../protocol/events.ts';
 import type { Vm, VmShape, VmWorkspace } from '../protocol/vm.ts';
 import {
   type GuardOf,
@@ -156,10 +157,33 @@ export const isErrorBody: GuardOf<ErrorBody> = shapeOf<ErrorBody>({
   causes: optional(listOf(isText)),
 });
 
+/** An operation. */
+export const isOperation: GuardOf<Operation> = shapeOf<Operation>({
+  id: isText,
+  kind: isText,
+  target: optional(isText),
+  state: isText,
+  stage: optional(isText),
+  detail: optional(isText),
+  isDetached: isTruth,
+  isCancellable: isTruth,
+  startedAt: isText,
+  endedAt: optional(isText),
+  error: optional(isErrorBody),
+});
+
+/** Answer of `GET /v1/operations`. */
+export const isOperationList: GuardOf<{ operations: Operation[] }> = shapeOf<{ operations: Operation[] }>({
+  operations: listOf(isOperation),
+});
+
+type Step = OperationEvent | ProgressEvent | NoticeEvent | SpecEvent;
+
 /** The events that may come before the last line of long work. */
-export const isStep: GuardOf<ProgressEvent | NoticeEvent | SpecEvent> = (
-  value,
-): value is ProgressEvent | NoticeEvent | SpecEvent => isProgress(value) || isNotice(value) || isSpec(value);
+export const isStep: GuardOf<Step> = (value): value is Step =>
+  isBegun(value) || isProgress(value) || isNotice(value) || isSpec(value);
+
+const isBegun = shapeOf<OperationEvent>({ event: oneOf('operation'), id: isText });
 
 const isProgress = shapeOf<ProgressEvent>({
   event: oneOf('progress'),

@@ -10,8 +10,12 @@ import {
   type Image,
   type InspectWorkspaceRequest,
   type Kernel,
+  type KillVmRequest,
+  type Operation,
   type PreparedWorkspace,
   type PrepareWorkspaceRequest,
+  type SetVmRequest,
+  type WaitForVmRequest,
   type WorkspaceSummary,
 } from '../protocol/api.ts';
 import type { ExecStart } from '../protocol/guest.ts';
@@ -19,7 +23,7 @@ import type { Vm } from '../protocol/vm.ts';
 import * as answers from './answers.ts';
 import { type ExecSession, startExec } from './exec-session.ts';
 import { leaseVm, type VmLease } from './lease.ts';
-import { imagePath, vmPath } from './paths.ts';
+import { imagePath, operationPath, vmPath } from './paths.ts';
 import { callForBytes, callForJson, callForUpgrade, type Transport } from './transport.ts';
 import { openWork, type Work, type WorkNews } from './work.ts';
 
@@ -43,16 +47,28 @@ export interface BangerClient {
   /** Running VMs, or all with `isAll`. */
   listVms(options: Abortable & { isAll?: boolean }): Promise<Vm[]>;
   showVm(ref: string, options: Abortable): Promise<Vm>;
-  /** Makes a VM and starts it. Cancelled: nothing is left. */
-  createVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: Abortable): Work<Vm>;
+  /** Makes a VM and starts it. Cancelled: nothing is left. With `isDetached` hanging up does not cancel it. */
+  createVm(
+    request: Omit<CreateVmRequest, 'ephemeral'>,
+    options: Abortable & { isDetached?: boolean },
+  ): Work<Vm>;
   /** Makes a VM that lives until the lease is disposed of, or this process dies. Cancelled: nothing is left. */
   leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: Abortable & OnNews): Promise<VmLease>;
   startVm(ref: string, options: Abortable): Work<Vm>;
   stopVm(ref: string, options: Abortable): Work<Vm>;
-  /** Stops the VM and removes its drives; the result is the VM as it last was. */
-  deleteVm(ref: string, options: Abortable): Work<Vm>;
   /** Lets the guest open connections to the outside, or stops that; at once when it runs. */
   setNat(ref: string, nat: boolean, options: Abortable): Promise<Vm>;
+  /** Stops the VM, and starts it: a new boot. */
+  restartVm(ref: string, options: Abortable): Work<Vm>;
+  /** Ends the VM without asking its guest to power off; a sync comes first when the guest answers. */
+  killVm(ref: string, request: KillVmRequest, options: Abortable): Work<Vm>;
+  /** Changes the shape of a VM that does not run. */
+  setVm(ref: string, request: SetVmRequest, options: Abortable): Work<Vm>;
+  renameVm(ref: string, name: string, options: Abortable): Work<Vm>;
+  /** Waits until the VM is as wanted; when it was to be deleted, the result is the VM as it last was. */
+  waitForVm(ref: string, request: WaitForVmRequest, options: Abortable): Work<Vm>;
+  /** Stops the VM and removes its drives; the result is the VM as it last was. With `onlyResting` one that runs is refused. */
+  deleteVm(ref: string, options: Abortable & { onlyResting?: boolean }): Work<Vm>;
   /** The guest's console or the VMM's own output; `isFollowed` goes on until the signal aborts. */
   vmLogs(
     ref: string,
@@ -77,6 +93,13 @@ export interface BangerClient {
   buildImage(name: string, request: BuildImageRequest, options: Abortable): Work<Image>;
   deleteImage(name: string, options: Abortable): Promise<void>;
   listKernels(options: Abortable): Promise<Kernel[]>;
+
+  /** Long work under way, of any client; with `isAll` also what ended lately. */
+  listOperations(options: Abortable & { isAll?: boolean }): Promise<Operation[]>;
+  /** The events of an operation from its first on, whoever began it; hanging up does nothing to it. */
+  followOperation(id: string, options: Abortable): Work<unknown>;
+  /** Cancels an operation, and waits until what it began is undone. */
+  cancelOperation(id: string, options: Abortable): Promise<Operation>;
 }
 
 /** Where a call tells how far it is. */
@@ -93,8 +116,11 @@ export interface OnNews {
  *     const { stdout, exit } = await session.collect();
  */
 export function createClient(transport: ClientOptions): BangerClient {
-  const vmWork = (method: 'POST' | 'DELETE', path: string, { signal }: Abortable): Work<Vm> =>
-    openWork(transport, { method, path, signal, isResult: answers.isVm });
+  const vmWork = (
+    method: 'POST' | 'DELETE',
+    path: string,
+    { signal, body }: Abortable & { body?: unknown },
+  ): Work<Vm> => openWork(transport, { method, path, body, signal, isResult: answers.isVm });
   const execStream = (ref: string, { signal }: Abortable): Promise<Duplex> =>
     callForUpgrade(transport, { method: 'POST', path: vmPath(ref, 'exec'), upgrade: EXEC_UPGRADE, signal });
   const get = <T>(
@@ -116,12 +142,11 @@ export function createClient(transport: ClientOptions): BangerClient {
     listVms: async ({ isAll, signal }) =>
       (await get(isAll ? '/vms?all=1' : '/vms', answers.isVmList, { signal })).vms,
     showVm: (ref, options) => get(vmPath(ref), answers.isVm, options),
-    createVm: (body, { signal }) =>
-      openWork(transport, { method: 'POST', path: '/vms', body, signal, isResult: answers.isVm }),
+    createVm: (body, { signal, isDetached }) =>
+      vmWork('POST', isDetached ? '/vms?detach=1' : '/vms', { body, signal }),
     leaseVm: (body, options) => leaseVm(transport, body, options),
     startVm: (ref, options) => vmWork('POST', vmPath(ref, 'start'), options),
     stopVm: (ref, options) => vmWork('POST', vmPath(ref, 'stop'), options),
-    deleteVm: (ref, options) => vmWork('DELETE', vmPath(ref), options),
     setNat: (ref, nat, { signal }) =>
       callForJson(transport, {
         method: 'POST',
@@ -130,6 +155,13 @@ export function createClient(transport: ClientOptions): BangerClient {
         signal,
         isAnswer: answers.isVm,
       }),
+    restartVm: (ref, options) => vmWork('POST', vmPath(ref, 'restart'), options),
+    killVm: (ref, body, { signal }) => vmWork('POST', vmPath(ref, 'kill'), { body, signal }),
+    setVm: (ref, body, { signal }) => vmWork('POST', vmPath(ref, 'set'), { body, signal }),
+    renameVm: (ref, name, { signal }) => vmWork('POST', vmPath(ref, 'rename'), { body: { name }, signal }),
+    waitForVm: (ref, body, { signal }) => vmWork('POST', vmPath(ref, 'wait'), { body, signal }),
+    deleteVm: (ref, { signal, onlyResting }) =>
+      vmWork('DELETE', onlyResting ? `${vmPath(ref)}?resting=1` : vmPath(ref), { signal }),
     vmLogs: (ref, { kind, isFollowed, signal }) =>
       callForBytes(transport, {
         method: 'GET',
@@ -170,5 +202,23 @@ export function createClient(transport: ClientOptions): BangerClient {
       await callForJson(transport, { method: 'DELETE', path: imagePath(name), signal, isAnswer: isAnything });
     },
     listKernels: async (options) => (await get('/kernels', answers.isKernelList, options)).kernels,
+
+    listOperations: async ({ isAll, signal }) =>
+      (await get(isAll ? '/operations?all=1' : '/operations', answers.isOperationList, { signal }))
+        .operations,
+    followOperation: (id, { signal }) =>
+      openWork(transport, {
+        method: 'GET',
+        path: operationPath(id, 'events'),
+        signal,
+        isResult: isAnything,
+      }),
+    cancelOperation: (id, { signal }) =>
+      callForJson(transport, {
+        method: 'POST',
+        path: operationPath(id, 'cancel'),
+        signal,
+        isAnswer: answers.isOperation,
+      }),
   };
 }

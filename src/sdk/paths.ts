@@ -1,4 +1,5 @@
 import { AppError } from '../base/errors.ts';
+import { checkVmRef } from '../protocol/vm-ref.ts';
 
 /**
  * Path of one VM below `/vms`, escaped.
@@ -6,16 +7,7 @@ import { AppError } from '../base/errors.ts';
  * @throws {AppError} VM_REF_INVALID when `ref` can be neither a name nor an id: it would mean another route.
  */
 export function vmPath(ref: string, ...rest: readonly string[]): string {
-  if (!/^[a-z0-9-]{1,63}$/.test(ref)) {
-    throw new AppError(
-      'VM_REF_INVALID',
-      `Cannot use ${JSON.stringify(ref)} as a VM: it is neither a name nor an id`,
-      {
-        hint: 'banger vm list --all',
-        details: { field: 'ref', value: ref },
-      },
-    );
-  }
+  checkVmRef(ref);
   return ['/vms', ref, ...rest].join('/');
 }
 
@@ -32,4 +24,23 @@ export function imagePath(name: string, ...rest: readonly string[]): string {
     });
   }
   return ['/images', encodeURIComponent(name), ...rest].join('/');
+}
+
+/**
+ * Path of one operation below `/operations`.
+ *
+ * @throws {AppError} OPERATION_NOT_FOUND when `id` cannot be one.
+ */
+export function operationPath(id: string, verb: string): string {
+  if (!/^op-[0-9a-f]{1,32}$/.test(id)) {
+    throw new AppError(
+      'OPERATION_NOT_FOUND',
+      `Cannot find the operation ${JSON.stringify(id.slice(0, 80))}`,
+      {
+        hint: 'banger operations list',
+        details: { id },
+      },
+    );
+  }
+  return ['/operations', id, verb].join('/');
 }

@@ -82,6 +82,7 @@ function parseEvent<T>(line: string, request: WorkRequest<T>): WorkStep<T> | und
       if (!request.isResult(result)) throw protocolError(nameOf(request), 'the result lacks expected fields');
       return { event: 'result', value: result };
     }
+    case 'operation':
     case 'progress':
     case 'notice':
     case 'spec':

@@ -6,6 +6,7 @@ import {
   EXEC_UPGRADE,
   type Image,
   type Kernel,
+  type Operation,
   VERSION_HEADER,
   type WorkspaceSummary,
 } from '../../src/protocol/api.ts';
@@ -30,6 +31,7 @@ export interface FakeDaemon extends AsyncDisposable {
   readonly vms: Map<string, Vm>;
   readonly images: Image[];
   readonly kernels: Kernel[];
+  readonly operations: Operation[];
   /** commands that were run */
   readonly guests: GuestRecord[];
   /** value of the version header */
@@ -53,6 +55,7 @@ export async function startFakeDaemon(socketPath: string): Promise<FakeDaemon> {
     vms: new Map(),
     images: [],
     kernels: [],
+    operations: [],
     guests: [],
     versionLabel: 'dev+unknown.unknown',
     answers: new Map(),
@@ -131,7 +134,24 @@ async function answer(daemon: FakeDaemon, request: IncomingMessage, response: Se
       return vm ? sendJson(response, 200, vm) : notFound(response, ref);
     case 'POST vms/REF/start':
     case 'POST vms/REF/stop':
+    case 'POST vms/REF/restart':
+    case 'POST vms/REF/kill':
       return vm ? changeState(daemon, { vm, verb, response }) : notFound(response, ref);
+    case 'POST vms/REF/set':
+      return vm
+        ? change(daemon, response, {
+            changed: { ...vm, shape: { ...vm.shape, ...(seen.body as object) } },
+            stage: verb,
+          })
+        : notFound(response, ref);
+    case 'POST vms/REF/rename':
+      return vm
+        ? change(daemon, response, { changed: { ...vm, ...(seen.body as object) }, stage: verb })
+        : notFound(response, ref);
+    case 'POST vms/REF/wait':
+      return vm ? change(daemon, response, { changed: vm, stage: verb }) : notFound(response, ref);
+    case 'GET operations':
+      return sendJson(response, 200, { operations: daemon.operations });
     case 'DELETE vms/REF':
       if (!vm) return notFound(response, ref);
       daemon.vms.delete(vm.id);
@@ -180,6 +200,7 @@ async function create(daemon: FakeDaemon, { body }: SeenRequest, response: Serve
   vm.shape = { ...vm.shape, ...(wanted.vcpuCount ? { vcpuCount: wanted.vcpuCount } : {}) };
   response.writeHead(200, { 'content-type': JSON_LINES_TYPE });
   const send = (event: unknown): void => void response.write(`${JSON.stringify(event)}\n`);
+  send({ event: 'operation', id: 'op-0000cafe' });
   send({ event: 'spec', name: vm.name, image: vm.image, shape: vm.shape });
   send({ event: 'progress', stage: 'boot', detail: 'waiting for the guest', elapsedMs: 1 });
   let isCancelled = false;
@@ -205,10 +226,19 @@ function changeState(
   daemon: FakeDaemon,
   { vm, verb, response }: { vm: Vm; verb: string; response: ServerResponse },
 ): void {
-  const changed: Vm = { ...vm, state: verb === 'start' ? 'running' : 'stopped' };
-  daemon.vms.set(vm.id, changed);
+  const state = verb === 'start' || verb === 'restart' ? 'running' : 'stopped';
+  change(daemon, response, { changed: { ...vm, state }, stage: verb });
+}
+
+function change(
+  daemon: FakeDaemon,
+  response: ServerResponse,
+  { changed, stage }: { changed: Vm; stage: string },
+): void {
+  daemon.vms.set(changed.id, changed);
   sendEvents(response, [
-    { event: 'progress', stage: verb, elapsedMs: 1 },
+    { event: 'operation', id: 'op-0000cafe' },
+    { event: 'progress', stage, elapsedMs: 1 },
     { event: 'result', value: changed },
   ]);
 }

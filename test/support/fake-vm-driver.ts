@@ -10,6 +10,7 @@ import {
   findFoldersByArgument,
   isAlive,
   readVmmProcess,
+  sendSignal,
 } from '../../src/adapters/vmm/vmm-process.ts';
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { AppError, invariant } from '../../src/base/errors.ts';
@@ -50,6 +51,7 @@ export function createFakeVmDriver({ guestArgv, onSetNat = () => {} }: FakeVmDri
     name: 'fake',
     probe: async () => ({ isUsable: true, version: 'fake', accelerator: 'tcg', reason: 'there is no VM' }),
     prepareDrives,
+    growDrive,
     start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat }),
     adopt: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
@@ -100,6 +102,15 @@ async function prepareDrives(request: DriveRequest, { signal }: Abortable): Prom
   signal.throwIfAborted();
   undo.move();
   return drives;
+}
+
+async function growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec> {
+  const found = await stat(drive.pathOnHost).catch(() => undefined);
+  if (drive.isReadOnly || !found || found.size > sizeBytes || sizeBytes % 4096 !== 0) {
+    throw new AppError('VMM_DRIVE_INVALID', `Cannot make the drive "${drive.serial}" ${sizeBytes} bytes`);
+  }
+  await truncate(drive.pathOnHost, sizeBytes);
+  return { ...drive, sizeBytes };
 }
 
 async function start(
@@ -168,6 +179,9 @@ function runningVm(
     kill: async () => {
       await endProcess(vmm, { graceMs: 0 });
       await rm(socketOf(runtimeDir), { force: true });
+    },
+    signal: async (name) => {
+      await sendSignal(vmm, name);
     },
     detach: () => {
       isDetached = true;

@@ -15,6 +15,10 @@ export interface HostGuests {
   natError?: AppError | undefined;
   /** while set, guests become ready only when it settles */
   readyGate?: Promise<void> | undefined;
+  /** agents answer nothing any more: their guests stand still */
+  isSilent?: boolean;
+  /** while set, a sync ends only when it settles */
+  syncGate?: Promise<void> | undefined;
   /** what the next personalisation fails with */
   personaliseError?: AppError | undefined;
 }
@@ -29,6 +33,10 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
     async connect(endpoint, options) {
       const agent = await connector.connect(endpoint, options);
       const harmless: Partial<GuestAgent> = {
+        async health(options: Abortable) {
+          if (guests.isSilent) return await abortable(new Promise<never>(() => {}), options.signal);
+          return await agent.health(options);
+        },
         async personalise(personalisation) {
           if (guests.personaliseError) throw guests.personaliseError;
           guests.personalised.push(personalisation);
@@ -39,7 +47,8 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
         },
         // An agent that is not root runs nothing as root, who is the default.
         run: (spec, options) => agent.run({ user: String(process.geteuid?.()), ...spec }, options),
-        async sync() {
+        async sync({ signal }: Abortable) {
+          if (guests.syncGate) await abortable(guests.syncGate, signal);
           guests.syncCount += 1;
         },
         async powerOff() {

@@ -42,24 +42,20 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   }
 
   insert(record: VmRecord): void {
-    try {
+    refuseTakenName(record.name, () =>
       this.#db
         .prepare('INSERT INTO vms (id, name, record) VALUES (?, ?, ?)')
-        .run(record.id, record.name, JSON.stringify(record));
-    } catch (error) {
-      if (!hasCode(error, [CONSTRAINT_UNIQUE])) throw error;
-      throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${record.name}": another one has that name`, {
-        hint: `pick another --name, or: banger vm delete ${record.name}`,
-        details: { field: 'name', value: record.name },
-      });
-    }
+        .run(record.id, record.name, JSON.stringify(record)),
+    );
   }
 
   update(record: VmRecord): VmRecord {
     const stamped = { ...record, updatedAt: new Date().toISOString() };
-    const { changes } = this.#db
-      .prepare('UPDATE vms SET name = ?, record = ? WHERE id = ?')
-      .run(record.name, JSON.stringify(stamped), record.id);
+    const { changes } = refuseTakenName(record.name, () =>
+      this.#db
+        .prepare('UPDATE vms SET name = ?, record = ? WHERE id = ?')
+        .run(record.name, JSON.stringify(stamped), record.id),
+    );
     invariant(Number(changes) === 1, `no record of the VM ${record.id} to update`);
     return stamped;
   }
@@ -71,6 +67,18 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   /** Closes the database. Idempotent. */
   [Symbol.dispose](): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+function refuseTakenName<T>(name: string, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (!hasCode(error, [CONSTRAINT_UNIQUE])) throw error;
+    throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${name}": another one has that name`, {
+      hint: `pick another name, or: banger vm delete ${name}`,
+      details: { field: 'name', value: name },
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import type { DriveRequest, DriveSpec } from '../../core/ports/vmm.ts';
 import { BlankDisks } from './blank-disks.ts';
 import { checkDrives } from './drive-check.ts';
+import { growQcow2 } from './grow-drive.ts';
 import { parseQcow2Header } from './qcow2-header.ts';
 import { prepareDrives } from './qemu/prepare-drives.ts';
 
@@ -227,4 +228,44 @@ function run(program: string, ...args: string[]): string {
   });
   assert.equal(status, 0, `${program}: ${stderr}`);
   return stdout.toString();
+}
+
+async function workDrive(): Promise<DriveSpec> {
+  const work = (await prepare()).find(({ serial }) => serial === 'work');
+  assert.ok(work);
+  return work;
+}
+
+test('growQcow2() makes a drive larger, keeps what is on it, and may be called again', async () => {
+  const work = await workDrive();
+  const before = run('qemu-img', 'convert', '-O', 'raw', work.pathOnHost, join(dir, 'before.raw'));
+  assert.equal(before, '');
+  const grown = await growQcow2(work, { sizeBytes: 4096 * MIB, env: process.env });
+  assert.deepEqual(grown, { ...work, sizeBytes: 4096 * MIB });
+  await checkDrives([grown]);
+  assert.ok((await stat(work.pathOnHost)).blocks * 512 < 5 * MIB);
+  run('qemu-img', 'convert', '-O', 'raw', work.pathOnHost, join(dir, 'after.raw'));
+  run('cmp', '-n', String(64 * MIB), join(dir, 'before.raw'), join(dir, 'after.raw'));
+  run('qemu-img', 'check', '-q', work.pathOnHost);
+  // The record was not written when it was cut off: it still has the old size.
+  assert.deepEqual(await growQcow2(work, { sizeBytes: 4096 * MIB, env: process.env }), grown);
+});
+
+for (const [what, change, sizeBytes] of [
+  ['a smaller size', {}, 32 * MIB],
+  ['a size that is no whole number of pages', {}, 64 * MIB + 512],
+  ['a size that is no number', {}, Number.NaN],
+  ['a drive that is read-only', { isReadOnly: true }, 128 * MIB],
+  ['a drive that is raw', { format: 'raw' }, 128 * MIB],
+  ['a drive that is gone', { pathOnHost: '/nowhere/work.qcow2' }, 128 * MIB],
+  ['a drive of another size than the record says', { sizeBytes: 32 * MIB }, 128 * MIB],
+] as const) {
+  test(`growQcow2() refuses ${what}, and changes nothing`, async () => {
+    const work = await workDrive();
+    const content = await readFile(work.pathOnHost);
+    await assert.rejects(growQcow2({ ...work, ...change }, { sizeBytes, env: process.env }), {
+      code: 'VMM_DRIVE_INVALID',
+    });
+    assert.deepEqual(await readFile(work.pathOnHost), content);
+  });
 }

@@ -81,8 +81,8 @@ export async function endProcess(vmm: VmmProcess, { graceMs }: { graceMs: number
   });
 }
 
-/** False when the process is gone. */
-async function sendSignal(vmm: VmmProcess, signal: NodeJS.Signals): Promise<boolean> {
+/** Sends exactly this process a signal. False when it is gone. */
+export async function sendSignal(vmm: VmmProcess, signal: NodeJS.Signals): Promise<boolean> {
   if (!(await isAlive(vmm))) return false;
   try {
     process.kill(vmm.pid, signal);

@@ -2,6 +2,7 @@ import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { Work } from '../../sdk/work.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
+import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
 
 interface LifecycleVerb {
   verb: string;
@@ -29,10 +30,21 @@ export const vmStop = lifecycleCommand({
   verb: 'stop',
   summary: 'stop running VMs',
   description:
-    'Asks the guest to write its data and power off, and ends the VM when it does not. Files stay; a stopped VM can be started again.',
+    'Asks the guest to write its data and power off, and ends the VM when it does not. Files stay; a stopped VM can be started again. A guest that is well is stopped within 2 seconds; one whose data could not be written is told of.',
   examples: [{ command: 'banger vm stop web', does: 'Stops one VM.' }],
   outcome: ({ state }) => state,
   work: (client, ref, signal) => client.stopVm(ref, { signal }),
+});
+
+/** `banger vm restart` */
+export const vmRestart = lifecycleCommand({
+  verb: 'restart',
+  summary: 'stop VMs and start them again',
+  description:
+    'Stops VMs as banger vm stop does, and boots them anew. A VM that does not run is only started.',
+  examples: [{ command: 'banger vm restart web', does: 'Boots one VM anew; its files stay.' }],
+  outcome: ({ state }) => state,
+  work: (client, ref, signal) => client.restartVm(ref, { signal }),
 });
 
 /** `banger vm delete` */
@@ -59,21 +71,14 @@ function lifecycleCommand({
   return defineCommand({
     path: ['vm', verb],
     summary,
-    description: `${description} Several are done at once; when one fails, the others are done all the same, and the exit status is 1.`,
+    description: `${description} ${SEVERAL_VMS}`,
     examples,
-    args: [
-      {
-        name: 'vm',
-        summary: 'names, ids, or unique starts of ids',
-        isRequired: true,
-        isVariadic: true,
-        kind: 'vm',
-      },
-    ],
-    options: { verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' } },
-    async run({ args }, context) {
+    args: [VM_REFS],
+    options: VM_ACTION_OPTIONS,
+    async run({ args, options }, context) {
       const { forEachVm } = await import('../for-each-vm.ts');
-      return await forEachVm(args, { verb, outcome, work }, context);
+      const { json: isJson, quiet: isQuiet } = options;
+      return await forEachVm(args, { verb, outcome, work, isJson, isQuiet }, context);
     },
   });
 }

@@ -10,7 +10,12 @@ const DAY_MS = 24 * HOUR_MS;
 
 /** `spec: 4 vcpu | 8192 MiB | 8G disk` */
 export function specLine(shape: VmShape): string {
-  return `spec: ${shape.vcpuCount} vcpu | ${shape.memoryMib} MiB | ${formatSize(shape.diskSizeBytes)} disk`;
+  return `spec: ${shapeLine(shape)}`;
+}
+
+/** `4 vcpu | 8192 MiB | 8G disk` */
+export function shapeLine({ vcpuCount, memoryMib, diskSizeBytes }: VmShape): string {
+  return `${vcpuCount} vcpu | ${memoryMib} MiB | ${formatSize(diskSizeBytes)} disk`;
 }
 
 /** `1.2s`, `2m05s` */

@@ -33,7 +33,11 @@ export interface VmRecords {
   get(id: string): VmRecord | undefined;
   /** @throws {AppError} VM_NAME_TAKEN when a VM of that name exists */
   insert(record: VmRecord): void;
-  /** Replaces the record of the same id and stamps `updatedAt`. @throws BugError when there is none */
+  /**
+   * Replaces the record of the same id and stamps `updatedAt`.
+   *
+   * @throws {AppError} VM_NAME_TAKEN when its name is new and another VM has it; BugError when there is no such record.
+   */
   update(record: VmRecord): VmRecord;
   /** Idempotent. */
   delete(id: string): void;

@@ -1,5 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { Accelerator } from '../../protocol/vm.ts';
+import type { VmmSignal } from '../../protocol/vmm-signal.ts';
 import type { GuestEndpoint } from './guest.ts';
 
 /** A host file given to the guest as a block device, found there by its serial. */
@@ -69,6 +70,8 @@ export interface RunningVm {
    * @throws {AppError} VMM_KILL_FAILED when the process does not go away (it hangs in the kernel).
    */
   kill(): Promise<void>;
+  /** Sends the VMM process a signal; nothing when it is gone. What becomes of it is the VMM's affair: only {@link kill} makes sure that it ends. */
+  signal(name: VmmSignal): Promise<void>;
   /** Lets go of the control connection and keeps nothing of this process alive; the VM goes on. Idempotent. */
   detach(): void;
 }
@@ -86,7 +89,7 @@ export interface DriverProbe {
 }
 
 /**
- * One VMM. Every driver passes `test/conformance/vm-driver`. Call order: probe, prepareDrives, start or adopt, kill.
+ * One VMM. Every driver passes `test/conformance/vm-driver`. Call order: probe, prepareDrives, start or adopt, kill; growDrive in between.
  */
 export interface VmDriver {
   readonly name: string;
@@ -123,6 +126,13 @@ export interface VmDriver {
    * Kills whatever VMM of this VM runs, known or not (the record may be older than the process), and removes its sockets. Idempotent.
    */
   killStray(spec: Pick<VmSpec, 'vmId' | 'runtimeDir'>): Promise<void>;
+  /**
+   * Makes a writable drive of a VM that does not run larger; what is on it stays, and its file system grows at the next boot. Idempotent: a
+   * drive that has the size already, as after a crash, is left alone. Gives the drive as it is then. A drive is as it was after a failure.
+   *
+   * @throws {AppError} VMM_DRIVE_INVALID for a size that cannot be or is smaller, or a file that is missing; HOST_NO_SPACE, VMM_TOOL_MISSING.
+   */
+  growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec>;
 }
 
 /** Drives of a new VM. */

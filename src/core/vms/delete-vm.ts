@@ -1,21 +1,28 @@
 import { neverAborts } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { RESTING_STATES } from '../../protocol/vm.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { findVm } from './find-vm.ts';
 import type { VmWorld } from './world.ts';
 
 /**
  * Removes a VM: its VMM, its files, its record. Not cancellable once begun; one that is interrupted by a crash is finished at the daemon's next
- * start.
+ * start. With `onlyResting` a VM that runs, or is about to, is refused and untouched.
  *
- * @throws {AppError} VM_NOT_FOUND, VMM_KILL_FAILED.
+ * @throws {AppError} VM_NOT_FOUND, VM_IN_USE, VMM_KILL_FAILED.
  */
-export async function deleteVm(world: VmWorld, ref: string): Promise<VmRecord> {
+export async function deleteVm(
+  world: VmWorld,
+  ref: string,
+  { onlyResting = false }: { onlyResting?: boolean } = {},
+): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   const signal = neverAborts();
   const removed = await world.locks.run(
     id,
     async () => {
       const record = findVm(world.records, id);
+      if (onlyResting && !RESTING_STATES.includes(record.state)) throw inUse(record);
       world.records.update({ ...record, state: 'deleting' });
       await purgeVm(world, id);
       return record;
@@ -35,4 +42,11 @@ export async function purgeVm(world: VmWorld, vmId: string): Promise<void> {
   await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
   await world.files.remove(vmId);
   world.records.delete(vmId);
+}
+
+function inUse({ name, state }: VmRecord): AppError {
+  return new AppError('VM_IN_USE', `Cannot prune vm "${name}": it is ${state} by now`, {
+    hint: `banger vm delete ${name}`,
+    details: { state },
+  });
 }

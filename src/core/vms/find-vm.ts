@@ -1,33 +1,14 @@
 import { AppError } from '../../base/errors.ts';
+import { resolveVmRef } from '../../protocol/vm-ref.ts';
 import type { VmRecord, VmRecords } from '../ports/records.ts';
 
 /**
- * The VM that `ref` means: its id, its name, or a prefix of its id that no other has; in this order, so that an id means the same VM
- * whatever others are called.
+ * The VM that `ref` means.
  *
- * @throws {AppError} VM_NOT_FOUND; VM_REF_AMBIGUOUS listing the candidates.
+ * @throws {AppError} as {@link resolveVmRef}.
  */
 export function findVm(records: VmRecords, ref: string): VmRecord {
-  const all = records.list();
-  const exact = all.find(({ id }) => id === ref) ?? all.find(({ name }) => name === ref);
-  if (exact) return exact;
-  const candidates = ref === '' ? [] : all.filter(({ id }) => id.startsWith(ref));
-  const [only] = candidates;
-  if (only && candidates.length === 1) return only;
-  if (candidates.length > 1) {
-    throw new AppError(
-      'VM_REF_AMBIGUOUS',
-      `Cannot tell which vm "${ref}" is: ${candidates.length} ids begin so`,
-      {
-        hint: `use one of ${candidates.map(({ name }) => name).join(', ')}`,
-        details: { candidates: candidates.map(({ id, name }) => ({ id, name })) },
-      },
-    );
-  }
-  throw new AppError('VM_NOT_FOUND', `Cannot find a vm "${ref}"`, {
-    hint: 'banger vm list --all',
-    details: { ref },
-  });
+  return resolveVmRef(records.list(), ref);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { purgeVm } from './delete-vm.ts';
+import { settleWorkDisk } from './set-vm.ts';
 import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
 
@@ -47,6 +48,7 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
     case 'stopping':
       break;
     default:
+      await settleWorkDisk(world, record);
       return;
   }
   await world.driver.killStray({ vmId: record.id, runtimeDir: world.files.folders(record.id).runtimeDir });

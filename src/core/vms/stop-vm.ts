@@ -1,24 +1,23 @@
-import { neverAborts, withDeadline } from '../../base/abort.ts';
+import { type Abortable, neverAborts, withDeadline } from '../../base/abort.ts';
 import { abortable } from '../../base/async.ts';
-import { messageOf } from '../../base/errors.ts';
+import { isAppError } from '../../base/errors.ts';
 import type { Report } from '../../protocol/events.ts';
+import type { GuestAgent } from '../ports/guest.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { RunningVm } from '../ports/vmm.ts';
 import { findVm } from './find-vm.ts';
+import { syncGuest, unsyncedNotice } from './sync-guest.ts';
 import type { VmWorld } from './world.ts';
 
-/** `ms` for a guest that is well to write out what it holds; longer than its other steps, for it is what saves data. */
-const SYNC_DEADLINE_MS = 10_000;
-
-/** `ms` for the agent to answer at all. */
-const AGENT_DEADLINE_MS = 2_000;
-
 /** `ms` for the guest to power off once everything is written; then its VMM is killed. */
-const POWER_OFF_GRACE_MS = 1_500;
+const POWER_OFF_GRACE_MS = 1_200;
+
+/** `ms` for a guest that is still powering off to write out what came since. */
+const LAST_SYNC_MS = 400;
 
 /**
  * Stops a VM: the guest writes out what it holds and powers off, and is killed when it does not in time. One that does not run is
- * left as it is. Not cancellable once begun: a VM half stopped serves nobody.
+ * left as it is. A guest that is well is stopped after 2 s at the latest. Not cancellable once begun: a VM half stopped serves nobody.
  *
  * @throws {AppError} VM_NOT_FOUND, VMM_KILL_FAILED.
  */
@@ -31,7 +30,11 @@ export async function stopVm(world: VmWorld, ref: string, { report }: { report: 
       const running = world.live.get(id);
       if (record.state !== 'running' || !running) return record;
       const stopping = world.records.update({ ...record, state: 'stopping' });
-      await powerOff(world, stopping, { running, report });
+      report({ event: 'progress', stage: 'sync' });
+      const sync = await syncGuest(world, stopping, running);
+      if (sync.isSynced) await powerOff(world, stopping, { running, agent: sync.agent, report });
+      else report({ event: 'notice', message: unsyncedNotice(record.name, sync.reason) });
+      await running.kill();
       await world.live.remove(id);
       return world.records.update({ ...stopping, state: 'stopped' });
     },
@@ -42,33 +45,31 @@ export async function stopVm(world: VmWorld, ref: string, { report }: { report: 
 async function powerOff(
   world: VmWorld,
   record: VmRecord,
-  { running, report }: { running: RunningVm; report: Report },
+  { running, agent, report }: { running: RunningVm; agent: GuestAgent; report: Report },
 ): Promise<void> {
-  const within = <T>(
-    deadlineMs: number,
-    what: string,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> => withDeadline(work, { signal: neverAborts(), deadlineMs, what });
-  let isSynced = false;
+  report({ event: 'progress', stage: 'power off' });
   try {
-    report({ event: 'progress', stage: 'sync' });
-    const agent = await within(AGENT_DEADLINE_MS, 'the guest agent', (signal) =>
-      world.live.agent(record.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS }),
-    );
-    await within(SYNC_DEADLINE_MS, 'the guest to write to its disks', (signal) => agent.sync({ signal }));
-    isSynced = true;
-    report({ event: 'progress', stage: 'power off' });
-    await within(POWER_OFF_GRACE_MS, 'the guest to power off', async (signal) => {
-      await agent.powerOff({ signal });
-      await abortable(running.exited, signal);
+    await within(POWER_OFF_GRACE_MS, async (options) => {
+      await agent.powerOff(options);
+      await abortable(running.exited, options.signal);
     });
   } catch (error) {
-    world.log.info('a guest is killed', { vmId: record.id, error: messageOf(error) });
-    // A guest that has written everything loses nothing by being killed; that it is slow to power off is no news.
-    if (!isSynced) {
-      const message = `vm "${record.name}" did not answer and was killed: ${messageOf(error)}`;
-      report({ event: 'notice', message });
-    }
+    world.log.info('a guest is killed before it is off', { vmId: record.id, error });
+    // All that was there when the stop began is written; this is for what programs wrote when they were told to end.
+    if (isAppError(error, 'WAIT_TIMEOUT')) await lastSync(world, record, agent);
   }
-  await running.kill();
+}
+
+async function lastSync(world: VmWorld, record: VmRecord, agent: GuestAgent): Promise<void> {
+  try {
+    await within(LAST_SYNC_MS, (options) => agent.sync(options));
+  } catch (error) {
+    // Its agent has ended before the rest of it, as it should.
+    world.log.debug('a guest that powers off did not sync again', { vmId: record.id, error });
+  }
+}
+
+async function within(deadlineMs: number, work: (options: Abortable) => Promise<void>): Promise<void> {
+  const what = 'the guest to power off';
+  await withDeadline((signal) => work({ signal }), { signal: neverAborts(), deadlineMs, what });
 }

@@ -23,8 +23,9 @@ export function statusOf(error: unknown): number {
   if (!(real instanceof AppError)) return 500;
   if (real.code === 'DAEMON_STOPPING') return 503;
   if (/_NOT_FOUND$|_UNKNOWN$/.test(real.code)) return 404;
-  if (/_TAKEN$|_NOT_RUNNING$|_AMBIGUOUS$|_IN_USE$/.test(real.code)) return 409;
-  if (/_INVALID$|_TOO_LONG$/.test(real.code)) return 400;
+  if (/_TAKEN$|_NOT_RUNNING$|_NOT_STOPPED$|_AMBIGUOUS$|_IN_USE$|_ENDED$|_CANCELLABLE$/.test(real.code))
+    return 409;
+  if (/_INVALID$|_TOO_LONG$|_SHRINKS$/.test(real.code)) return 400;
   return 500;
 }
 

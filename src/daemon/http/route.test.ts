@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { z } from 'zod';
 import { ROUTES } from '../routes.ts';
-import { jsonRoute, matchRoute } from './route.ts';
+import { jsonRoute, matchRoute, operationKind } from './route.ts';
 
 const route = (method: 'GET' | 'DELETE', path: string) =>
   jsonRoute({ method, path, summary: path, answer: z.object({}), run: () => ({}) });
@@ -58,4 +58,22 @@ test('any method and path is a route or none, never a failure', () => {
 test('no two routes of the API can mean the same request', () => {
   const shapes = ROUTES.map(({ method, path }) => `${method} ${path.replace(/:[a-z]+/g, ':')}`);
   assert.equal(new Set(shapes).size, shapes.length);
+});
+
+for (const [method, path, kind] of [
+  ['POST', '/vms', 'vm.create'],
+  ['POST', '/vms/:ref/start', 'vm.start'],
+  ['DELETE', '/vms/:ref', 'vm.delete'],
+  ['POST', '/images/:name/build', 'image.build'],
+] as const) {
+  test(`the work of ${method} ${path} is ${kind}`, () => {
+    assert.equal(operationKind({ method, path }), kind);
+  });
+}
+
+test('every piece of work of the API has a kind of its own', () => {
+  const kinds = ROUTES.filter(({ kind }) => kind === 'work').map(operationKind);
+  assert.ok(kinds.length > 5);
+  assert.equal(new Set(kinds).size, kinds.length);
+  for (const kind of kinds) assert.match(kind, /^[a-z]+(\.[a-z]+)+$/);
 });

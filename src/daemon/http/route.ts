@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Abortable } from '../../base/abort.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { App } from '../app.ts';
+import type { RunningOperation } from '../operations.ts';
 
 /** What a handler gets. */
 export interface RouteRequest<Body> extends Abortable {
@@ -28,10 +29,12 @@ export interface JsonRoute<Body> extends RouteBase<Body> {
   run: (request: RouteRequest<Body>) => unknown;
 }
 
-/** Long work: answers with JSON lines; the client's hang-up aborts `signal`. */
+/** Long work: an operation that answers with JSON lines; the client's hang-up aborts `signal`, unless it is detached. */
 export interface WorkRoute<Body> extends RouteBase<Body> {
   kind: 'work';
   answer: z.ZodType;
+  /** `false`: it does not look at `signal`, because half of it would be worse than all of it */
+  isCancellable?: false;
   run: (request: RouteRequest<Body> & { report: Report }) => Promise<WorkResult>;
 }
 
@@ -48,7 +51,13 @@ export interface TextRoute<Body> extends RouteBase<Body> {
   run: (request: RouteRequest<Body>) => Promise<Readable>;
 }
 
-export type Route = JsonRoute<never> | WorkRoute<never> | TextRoute<never>;
+/** Answers with the events of an operation that another request began. */
+export interface EventsRoute<Body> extends RouteBase<Body> {
+  kind: 'events';
+  run: (request: RouteRequest<Body>) => RunningOperation;
+}
+
+export type Route = JsonRoute<never> | WorkRoute<never> | TextRoute<never> | EventsRoute<never>;
 
 /** Keeps the type of a route's body between its schema and its handler. */
 export function jsonRoute<Body>(route: Omit<JsonRoute<Body>, 'kind'>): Route {
@@ -63,6 +72,21 @@ export function workRoute<Body>(route: Omit<WorkRoute<Body>, 'kind'>): Route {
 /** As {@link jsonRoute}, for text. */
 export function textRoute(route: Omit<TextRoute<never>, 'kind'>): Route {
   return { ...route, kind: 'text' };
+}
+
+/** As {@link jsonRoute}, for the events of an operation. */
+export function eventsRoute(route: Omit<EventsRoute<never>, 'kind'>): Route {
+  return { ...route, kind: 'events' };
+}
+
+/**
+ * What kind of operation a route's work is, from its path: `POST /vms/:ref/start` is `vm.start`, `POST /vms` is `vm.create`, `DELETE /vms/:ref` is
+ * `vm.delete`.
+ */
+export function operationKind({ method, path }: Pick<Route, 'method' | 'path'>): string {
+  const [noun = '', ...verbs] = path.split('/').filter((part) => part !== '' && !part.startsWith(':'));
+  const implied = method === 'DELETE' ? 'delete' : 'create';
+  return [noun.replace(/s$/, ''), ...(verbs.length > 0 ? verbs : [implied])].join('.');
 }
 
 /**

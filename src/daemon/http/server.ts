@@ -1,14 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { AppError, isAbort, isErrno, printable, unreachable } from '../../base/errors.ts';
+import { AppError, isAbort, isAppError, isErrno, printable, unreachable } from '../../base/errors.ts';
+import { findVm } from '../../core/vms/find-vm.ts';
 import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import type { App } from '../app.ts';
+import type { OperationStart } from '../operations.ts';
 import { serveExec } from './exec-upgrade.ts';
 import { readBody } from './read-body.ts';
 import { logFailure, sendError, sendJson } from './respond.ts';
-import { matchRoute, type Route, type RouteRequest } from './route.ts';
-import { streamWork } from './work-stream.ts';
+import { matchRoute, operationKind, type Route, type RouteRequest, type WorkRoute } from './route.ts';
+import { streamEvents, streamWork } from './work-stream.ts';
 
 /** Sessions that run, and how they are ended. */
 export interface ApiServer {
@@ -64,6 +66,8 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
     http,
     async abortAll(reason) {
       for (const controller of running.values()) controller.abort(reason);
+      // Those whose client has gone, too.
+      app.operations.abortAll(reason);
       await Promise.allSettled(running.keys());
     },
     async idle() {
@@ -121,8 +125,14 @@ async function run(
   switch (route.kind) {
     case 'json':
       return sendJson(response, 200, await route.run(request));
-    case 'work':
-      return await streamWork(response, (report) => route.run({ ...request, report }));
+    case 'work': {
+      const operation = request.app.operations.begin(operationOf(route, request));
+      const { signal, report } = operation;
+      const work = () => route.run({ ...request, signal, report });
+      return await streamWork(response, { operation, work, signal: request.signal });
+    }
+    case 'events':
+      return await streamEvents(response, route.run(request));
     case 'text': {
       const text = await route.run(request);
       response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
@@ -130,5 +140,26 @@ async function run(
     }
     default:
       return unreachable(route, 'route');
+  }
+}
+
+function operationOf(route: WorkRoute<never>, { app, params, query }: RouteRequest<never>): OperationStart {
+  const target = params['name'] ?? nameOfVm(app, params['ref']);
+  return {
+    kind: operationKind(route),
+    ...(target === undefined ? {} : { target }),
+    isDetached: query.get('detach') === '1',
+    isCancellable: route.isCancellable ?? true,
+  };
+}
+
+/** The name of the VM that a request means; what it said, when that is nobody, which its work will tell. */
+function nameOfVm(app: App, ref: string | undefined): string | undefined {
+  if (ref === undefined) return undefined;
+  try {
+    return findVm(app.world.records, ref).name;
+  } catch (error) {
+    if (isAppError(error)) return ref;
+    throw error;
   }
 }

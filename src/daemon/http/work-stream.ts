@@ -1,44 +1,66 @@
 import type { ServerResponse } from 'node:http';
+import { type Abortable, onAbort } from '../../base/abort.ts';
+import { isAppError } from '../../base/errors.ts';
 import { errorBodyOf } from '../../protocol/error-body.ts';
-import { JSON_LINES_TYPE, type Report, type WorkEvent } from '../../protocol/events.ts';
+import { JSON_LINES_TYPE } from '../../protocol/events.ts';
+import type { RunningOperation, SentEvent } from '../operations.ts';
 import { sendJson, statusOf } from './respond.ts';
 import type { WorkResult } from './route.ts';
 
 /**
- * Runs long work and streams what it tells as JSON lines. The answer's head is sent with the first event, so that work that is refused before it told anything
- * answers with a plain error and its status. Returns when the stream has ended, for held work when the client has gone and its cleanup is done.
+ * Runs an operation's work and streams what it tells as JSON lines. The answer's head is sent with the first event, so that work that is refused before it told anything
+ * answers with a plain error and its status. When `signal` aborts, the work is cancelled, unless the operation is detached: then it goes on for
+ * nobody. Returns when the work has ended, for held work when the client has gone and its cleanup is done.
  *
  * @throws what the work threw, after it was told to the client.
  */
 export async function streamWork(
   response: ServerResponse,
-  work: (report: Report) => Promise<WorkResult>,
+  { operation, work, signal }: Abortable & { operation: RunningOperation; work: () => Promise<WorkResult> },
 ): Promise<void> {
-  const startedAt = performance.now();
-  const send = (event: WorkEvent<unknown>): void => {
-    if (!response.headersSent) response.writeHead(200, { 'content-type': JSON_LINES_TYPE });
-    response.write(`${JSON.stringify(event)}\n`);
+  const cancel = (): void => {
+    if (isClientGone(signal.reason) && operation.view.isDetached) return;
+    operation.abort(signal.reason);
   };
-  const report: Report = (event) => {
-    if (event.event !== 'progress') send(event);
-    else send({ ...event, elapsedMs: Math.round(performance.now() - startedAt) });
-  };
+  using _listener = onAbort(signal, cancel);
+  const waiting: SentEvent[] = [];
+  using _follower = operation.follow((event) => {
+    waiting.push(event);
+    // The id alone is no news: until there is some, the answer can still be a plain error.
+    if (event.event === 'operation' || (event.event === 'error' && !response.headersSent)) return;
+    for (const one of waiting.splice(0)) sendEvent(response, one);
+  });
   let result: WorkResult;
   try {
-    result = await work(report);
+    result = await work();
   } catch (error) {
-    const body = errorBodyOf(error);
-    if (response.headersSent) {
-      send({ event: 'error', error: body });
-      response.end();
-    } else sendJson(response, statusOf(error), body);
+    operation.fail(error);
+    if (response.headersSent) response.end();
+    else if (!response.destroyed) sendJson(response, statusOf(error), errorBodyOf(error));
     throw error;
   }
-  send({ event: 'result', value: result.value });
+  operation.succeed(result.value);
   if (result.onClientGone) {
     await gone(response);
     await result.onClientGone();
   } else response.end();
+}
+
+/** Streams the events of an operation that somebody else began, from its first to its last; hanging up does nothing to it. */
+export async function streamEvents(response: ServerResponse, operation: RunningOperation): Promise<void> {
+  using _follower = operation.follow((event) => sendEvent(response, event));
+  await Promise.race([operation.ended, gone(response)]);
+  response.end();
+}
+
+function sendEvent(response: ServerResponse, event: SentEvent): void {
+  if (response.destroyed) return;
+  if (!response.headersSent) response.writeHead(200, { 'content-type': JSON_LINES_TYPE });
+  response.write(`${JSON.stringify(event)}\n`);
+}
+
+function isClientGone(reason: unknown): boolean {
+  return isAppError(reason, 'CLIENT_GONE');
 }
 
 async function gone(response: ServerResponse): Promise<void> {

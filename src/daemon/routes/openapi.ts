@@ -51,19 +51,23 @@ function success(route: Route): Record<string, unknown> {
   switch (route.kind) {
     case 'json':
       return { description: 'done', content: { 'application/json': { schema: schemaOf(route.answer) } } };
-    case 'work': {
-      const result = { event: { const: 'result' }, value: schemaOf(route.answer) };
-      const schema = { type: 'object', properties: result };
-      return {
-        description: 'events as JSON lines; the last one, of event "result"',
-        content: { [JSON_LINES_TYPE]: { schema } },
-      };
-    }
+    case 'work':
+      return events(schemaOf(route.answer));
+    case 'events':
+      return events({});
     case 'text':
       return { description: 'text', content: { 'text/plain': { schema: { type: 'string' } } } };
     default:
       return route satisfies never;
   }
+}
+
+function events(value: unknown): Record<string, unknown> {
+  const schema = { type: 'object', properties: { event: { const: 'result' }, value } };
+  return {
+    description: 'events as JSON lines; the last one, of event "result"',
+    content: { [JSON_LINES_TYPE]: { schema } },
+  };
 }
 
 function failure(): Record<string, unknown> {

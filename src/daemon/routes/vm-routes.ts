@@ -2,11 +2,16 @@ import { z } from 'zod';
 import { createVm } from '../../core/vms/create-vm.ts';
 import { deleteVm } from '../../core/vms/delete-vm.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
+import { killVm } from '../../core/vms/kill-vm.ts';
 import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
+import { renameVm } from '../../core/vms/rename-vm.ts';
+import { restartVm } from '../../core/vms/restart-vm.ts';
 import { setNat } from '../../core/vms/set-nat.ts';
+import { setVm } from '../../core/vms/set-vm.ts';
 import { startVm } from '../../core/vms/start-vm.ts';
 import { stopVm } from '../../core/vms/stop-vm.ts';
 import { vmView } from '../../core/vms/vm-view.ts';
+import { waitForVm } from '../../core/vms/wait-for-vm.ts';
 import * as schemas from '../../protocol/schemas.ts';
 import type { App } from '../app.ts';
 import { followLog } from '../follow-log.ts';
@@ -50,9 +55,14 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'DELETE',
     path: '/vms/:ref',
-    summary: 'Delete a VM and its drives; the result is the VM as it last was',
+    summary:
+      'Delete a VM and its drives, with `resting=1` only one that does not run; the result is the VM as it last was',
     answer: schemas.vm,
-    run: async ({ app, params }) => ({ value: vmView(await deleteVm(app.world, params['ref'] ?? '')) }),
+    isCancellable: false,
+    run: async ({ app, params, query }) => {
+      const onlyResting = query.get('resting') === '1';
+      return { value: vmView(await deleteVm(app.world, params['ref'] ?? '', { onlyResting })) };
+    },
   }),
   workRoute({
     method: 'POST',
@@ -68,6 +78,7 @@ export const VM_ROUTES: readonly Route[] = [
     path: '/vms/:ref/stop',
     summary: 'Stop a VM, its data written',
     answer: schemas.vm,
+    isCancellable: false,
     run: async ({ app, params, report }) => ({
       value: vmView(await stopVm(app.world, params['ref'] ?? '', { report })),
     }),
@@ -80,6 +91,57 @@ export const VM_ROUTES: readonly Route[] = [
     answer: schemas.vm,
     run: async ({ app, params, body, signal }) =>
       vmView(await setNat(app.world, params['ref'] ?? '', { hasNat: body.nat, signal })),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/restart',
+    summary: 'Stop a VM, its data written, and start it; one that does not run is started',
+    answer: schemas.vm,
+    run: async ({ app, params, signal, report }) => ({
+      value: vmView(await restartVm(app.world, params['ref'] ?? '', { signal, report })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/kill',
+    summary:
+      'End a VM without asking its guest to power off; its data is written first when its agent answers',
+    body: schemas.killVmRequest,
+    answer: schemas.vm,
+    isCancellable: false,
+    run: async ({ app, params, body, report }) => ({
+      value: vmView(await killVm(app.world, params['ref'] ?? '', { vmmSignal: body.signal, report })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/set',
+    summary: 'Change the shape of a VM that does not run; its work disk only grows',
+    body: schemas.setVmRequest,
+    answer: schemas.vm,
+    run: async ({ app, params, body, signal }) => ({
+      value: vmView(await setVm(app.world, params['ref'] ?? '', { request: body, signal })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/rename',
+    summary: 'Give a VM another name',
+    body: schemas.renameVmRequest,
+    answer: schemas.vm,
+    run: async ({ app, params, body, signal, report }) => ({
+      value: vmView(await renameVm(app.world, params['ref'] ?? '', { name: body.name, report, signal })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/wait',
+    summary: 'Wait until a VM runs, is ready, is stopped or is deleted',
+    body: schemas.waitForVmRequest,
+    answer: schemas.vm,
+    run: async ({ app, params, body, signal, report }) => ({
+      value: vmView(await waitForVm(app.world, params['ref'] ?? '', { ...body, report, signal })),
+    }),
   }),
   workRoute({
     method: 'POST',

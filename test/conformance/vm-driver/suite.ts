@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isAppError } from '../../../src/base/errors.ts';
-import { exec } from '../../../src/base/exec.ts';
 import type { DriveSpec, RunningVm, VmDriver, VmSpec } from '../../../src/core/ports/vmm.ts';
 import { makeDriver } from './drivers.ts';
 import { type Ability, type DriverFixture, newPlace, readOnlyFiles, type VmPlace } from './fixture.ts';
+import { eventually, noNamespaces } from './host-checks.ts';
 import { runTask } from './run-task.ts';
 import { askGuest, tellGuest } from './test-guest.ts';
 
@@ -157,8 +157,9 @@ export function describeVmDriver(
       async (fixture) => {
         const { spec } = await newPlace(fixture);
         const vm = await driver.start(spec, limit());
-        process.kill(vm.vmm.pid, 'SIGKILL');
+        await vm.signal('SIGKILL');
         await vm.exited;
+        await vm.signal('SIGKILL');
         assert.equal(await driver.adopt(spec, limit()), undefined);
         const again = await driver.start(spec, limit());
         again.detach();
@@ -254,6 +255,24 @@ export function describeVmDriver(
         await vm.kill();
       },
     );
+
+    check('a drive grows between two starts, as often as it is told', [], async (fixture) => {
+      const place = await newPlace(fixture);
+      const drives = await prepare(place);
+      const work = drives.find(({ serial }) => serial === 'work') as DriveSpec;
+      for (const times of [1, 2]) {
+        const grown = await driver.growDrive(work, 96 * MIB);
+        assert.deepEqual(grown, { ...work, sizeBytes: 96 * MIB }, `${times}`);
+      }
+      await assert.rejects(driver.growDrive(work, 16 * MIB), { code: 'VMM_DRIVE_INVALID' });
+      const others = drives.filter((drive) => drive !== work);
+      const spec = { ...place.spec, drives: [...others, { ...work, sizeBytes: 96 * MIB }] };
+      const vm = await driver.start(spec, limit());
+      if (!fixture.lacks.drives) {
+        assert.match(await ask(vm, 'drives', fixture), new RegExp(`work:${96 * MIB}:rw`));
+      }
+      await vm.kill();
+    });
 
     check('what the guest saw written is there after kill(), flushed or not', ['drives'], async (fixture) => {
       const place = await newPlace(fixture);
@@ -373,23 +392,4 @@ function ask(vm: RunningVm, request: string, { bootDeadlineMs }: DriverFixture):
 
 function limit(): { signal: AbortSignal } {
   return { signal: AbortSignal.timeout(60_000) };
-}
-
-async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  const endsAt = performance.now() + 10_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < endsAt, 'waited 10 s in vain');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** Why namespaces of these kinds cannot be made here, if so. */
-async function noNamespaces(kinds = '-Urm'): Promise<string | undefined> {
-  try {
-    await exec(['unshare', kinds, 'true'], limit());
-    return undefined;
-  } catch (error) {
-    if (!isAppError(error, 'EXEC_FAILED', 'EXEC_NOT_FOUND')) throw error;
-    return `no namespaces can be made here: ${error.message}`;
-  }
 }

@@ -34,7 +34,7 @@ test('a VM is made, shown, used, stopped, started again and deleted', async () =
   assert.ok(made.runtime && made.runtime.pid > 0);
   assert.deepEqual(
     news.map((step) => (step.event === 'progress' ? step.stage : step.event)),
-    ['spec', 'notice', 'drives', 'start', 'boot', 'personalise', 'init'],
+    ['operation', 'spec', 'notice', 'drives', 'start', 'boot', 'personalise', 'init'],
   );
   assert.deepEqual(
     (await client.listVms({ signal })).map(({ name }) => name),

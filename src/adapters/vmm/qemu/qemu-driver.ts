@@ -13,6 +13,7 @@ import type {
   VmSpec,
 } from '../../../core/ports/vmm.ts';
 import { BlankDisks } from '../blank-disks.ts';
+import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { packagesOf } from '../packages.ts';
 import { endProcess, findByArgument, findFoldersByArgument } from '../vmm-process.ts';
@@ -75,6 +76,10 @@ export class QemuDriver implements VmDriver {
 
   async prepareDrives(request: DriveRequest, { signal }: Abortable): Promise<readonly DriveSpec[]> {
     return await prepareDrives(request, { blanks: this.#blanks, signal });
+  }
+
+  async growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec> {
+    return await growQcow2(drive, { sizeBytes, env: this.#options.env });
   }
 
   async start(spec: VmSpec, { signal }: Abortable): Promise<RunningVm> {

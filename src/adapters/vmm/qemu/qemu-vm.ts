@@ -1,7 +1,8 @@
 import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
 import type { RunningVm, VmmProcess } from '../../../core/ports/vmm.ts';
-import { endProcess, isAlive } from '../vmm-process.ts';
+import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
+import { endProcess, isAlive, sendSignal } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles } from './launch.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
@@ -47,6 +48,10 @@ export class QemuVm implements RunningVm {
 
   async setNat(hasNat: boolean, { signal }: Abortable): Promise<void> {
     await connectNat(this.#qmp, hasNat, { signal });
+  }
+
+  async signal(name: VmmSignal): Promise<void> {
+    await sendSignal(this.vmm, name);
   }
 
   detach(): void {

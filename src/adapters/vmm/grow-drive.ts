@@ -1,0 +1,56 @@
+import { dirname } from 'node:path';
+import { neverAborts } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { exec } from '../../base/exec.ts';
+import { toolEnv, type Variables } from '../../base/programs.ts';
+import type { DriveSpec } from '../../core/ports/vmm.ts';
+import { reportNoSpace } from './no-space.ts';
+import { requireTool } from './packages.ts';
+import { qcow2Problem } from './qcow2-header.ts';
+
+/** Page of the guest; a drive ends at one, so that its file system can use all of it. */
+const PAGE_BYTES = 4096;
+
+/**
+ * Makes a writable qcow2 drive that no VMM has open larger, and gives it as it is then. Idempotent. Not cancellable: it takes milliseconds, and
+ * half of it would be a drive of a size that nobody knows.
+ *
+ * @throws {AppError} as `VmDriver.growDrive`.
+ */
+export async function growQcow2(
+  drive: DriveSpec,
+  { sizeBytes, env }: { sizeBytes: number; env: Variables },
+): Promise<DriveSpec> {
+  const grown = { ...drive, sizeBytes };
+  requireGrowth(drive, sizeBytes);
+  // As it is when an earlier attempt was cut off behind the resize.
+  if ((await qcow2Problem(drive.pathOnHost, sizeBytes)) === undefined) return grown;
+  const problem = await qcow2Problem(drive.pathOnHost, drive.sizeBytes);
+  if (problem !== undefined) throw cannotGrow(drive, problem);
+  const qemuImg = await requireTool('qemu-img', env);
+  const argv = [qemuImg, 'resize', '-q', '-f', 'qcow2', drive.pathOnHost, String(sizeBytes)] as const;
+  await reportNoSpace(() => exec(argv, { signal: neverAborts(), env: toolEnv(env) }), {
+    what: `the drive "${drive.serial}" larger`,
+    dir: dirname(drive.pathOnHost),
+  });
+  return grown;
+}
+
+function requireGrowth(drive: DriveSpec, sizeBytes: number): void {
+  if (drive.isReadOnly) throw cannotGrow(drive, 'it is read-only');
+  if (drive.format !== 'qcow2') throw cannotGrow(drive, `it is ${drive.format}, not qcow2`);
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes % PAGE_BYTES !== 0) {
+    throw cannotGrow(drive, `${sizeBytes} is not a multiple of ${PAGE_BYTES}`);
+  }
+  if (sizeBytes < drive.sizeBytes) {
+    throw cannotGrow(drive, `it has ${drive.sizeBytes} bytes, more than ${sizeBytes}`);
+  }
+}
+
+function cannotGrow({ serial, pathOnHost }: DriveSpec, problem: string): AppError {
+  return new AppError(
+    'VMM_DRIVE_INVALID',
+    `Cannot make the drive "${serial}" at "${pathOnHost}" larger: ${problem}`,
+    { details: { serial, path: pathOnHost } },
+  );
+}

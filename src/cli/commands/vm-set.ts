@@ -1,0 +1,47 @@
+import { defineCommand } from '../command.ts';
+import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
+
+/** `banger vm set` */
+export const vmSet = defineCommand({
+  path: ['vm', 'set'],
+  summary: 'change the shape of stopped VMs',
+  description: [
+    'Changes the CPUs, the memory or the work disk of VMs. They must be stopped; the next start uses the new shape.',
+    `A work disk grows, and its file system with it when the VM starts; it cannot shrink. ${SEVERAL_VMS}`,
+  ].join(' '),
+  examples: [
+    {
+      command: 'banger vm set --vcpu 4 --memory 8192 web',
+      does: 'More CPUs and memory from the next start on.',
+    },
+    { command: 'banger vm set --disk-size 20G web', does: 'A larger work disk; its files stay.' },
+  ],
+  args: [VM_REFS],
+  options: {
+    vcpu: { type: 'value', value: 'count', summary: 'virtual CPUs' },
+    memory: { type: 'value', value: 'MiB', summary: 'memory in MiB' },
+    diskSize: {
+      type: 'value',
+      value: 'size',
+      summary: 'size of the work disk at /root, no less than it has',
+    },
+    ...VM_ACTION_OPTIONS,
+  },
+  async run({ args, options }, context) {
+    const { setRequestOf } = await import('../vm-set.ts');
+    const request = setRequestOf(options);
+    const { forEachVm } = await import('../for-each-vm.ts');
+    const { shapeLine } = await import('../render/format.ts');
+    return await forEachVm(
+      args,
+      {
+        verb: 'set',
+        outcome: ({ shape }) => shapeLine(shape),
+        work: (client, ref, signal) => client.setVm(ref, request, { signal }),
+        isJson: options.json,
+        isQuiet: options.quiet,
+      },
+      context,
+    );
+  },
+});

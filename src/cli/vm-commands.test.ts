@@ -1,0 +1,373 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import {
+  type CliLab,
+  FakeOutput,
+  FakeSignals,
+  FakeTerminalInput,
+  openCliLab,
+} from '../../test/support/cli-harness.ts';
+import { fakeVm, sendEvents, sendJson } from '../../test/support/fake-daemon.ts';
+import type { Vm } from '../protocol/vm.ts';
+
+let lab: CliLab;
+
+beforeEach(async () => {
+  lab = await openCliLab();
+});
+afterEach(() => lab[Symbol.asyncDispose]());
+
+const addVm = (name: string, fields: Partial<Vm> = {}): Vm => {
+  const vm = fakeVm({ name, ...fields });
+  lab.daemon.vms.set(vm.id, vm);
+  return vm;
+};
+const bodies = (path: RegExp): unknown[] =>
+  lab.daemon.requests
+    .filter((request) => path.test(`${request.method} ${request.path}`))
+    .map(({ body }) => body);
+
+describe('several VMs', () => {
+  test('are looked up in one list, whatever they are named by, and done once each', async () => {
+    const web = addVm('web', { id: 'aa1' });
+    addVm('db', { id: 'bb2' });
+    const { status, stdout } = await lab.run(['vm', 'restart', 'db', 'web', web.id, 'aa', 'db']);
+    assert.deepEqual([status, stdout], [0, 'db: running\nweb: running\n']);
+    assert.deepEqual(lab.daemon.requests.map(({ method, path }) => `${method} ${path}`).sort(), [
+      'GET /v1/vms?all=1',
+      'POST /v1/vms/aa1/restart',
+      'POST /v1/vms/bb2/restart',
+    ]);
+  });
+
+  test('run at once, and are told in the order they were named', async () => {
+    const [web, db] = [addVm('web'), addVm('db')];
+    const order: string[] = [];
+    let answerWeb: (() => void) | undefined;
+    for (const vm of [web, db]) {
+      lab.daemon.answers.set(`POST /v1/vms/${vm.id}/stop`, (_request, response) => {
+        order.push(vm.name);
+        const answer = (): void =>
+          sendEvents(response, [{ event: 'result', value: { ...vm, state: 'stopped' } }]);
+        if (vm === web) answerWeb = answer;
+        else {
+          answer();
+          answerWeb?.();
+        }
+      });
+    }
+    const { stdout } = await lab.run(['vm', 'stop', 'web', 'db']);
+    assert.deepEqual(order, ['web', 'db']);
+    assert.equal(stdout, 'web: stopped\ndb: stopped\n');
+  });
+
+  test('that fail do not keep the others from it: exit 1, whatever the failures are', async () => {
+    addVm('web', { id: 'aa1' });
+    addVm('db', { id: 'aa2' });
+    const { status, stdout, stderr } = await lab.run(['vm', 'stop', 'No/Name', 'aa', 'nobody', 'db']);
+    assert.deepEqual([status, stdout], [1, 'db: stopped\n']);
+    assert.match(
+      stderr,
+      /"No\/Name" as a VM.*\n.*\n.*"aa" is: 2 ids begin so\n.*use one of web \(aa1\), db \(aa2\)\n.*"nobody"/,
+    );
+  });
+
+  test('are told as one JSON array, failures in their place', async () => {
+    const web = addVm('web');
+    const { status, stdout, stderr } = await lab.run(['vm', 'stop', '--json', 'nobody', 'web']);
+    assert.deepEqual([status, stderr], [1, '']);
+    assert.deepEqual(JSON.parse(stdout), [
+      {
+        ref: 'nobody',
+        error: {
+          code: 'VM_NOT_FOUND',
+          message: 'Cannot find a vm "nobody"',
+          hint: 'banger vm list --all',
+          details: { ref: 'nobody' },
+        },
+      },
+      { ref: 'web', outcome: 'stopped', vm: { ...web, state: 'stopped' } },
+    ]);
+  });
+
+  test('that are one have the exit status of its failure, and an array all the same', async () => {
+    assert.equal((await lab.run(['vm', 'stop', 'nobody'])).status, 1);
+    const { status, stdout } = await lab.run(['vm', 'stop', '--json', 'No/Name']);
+    assert.equal(status, 2);
+    assert.equal((JSON.parse(stdout) as { ref: string }[])[0]?.ref, 'No/Name');
+  });
+
+  test('are done in silence with -q, except for what must be known', async () => {
+    const web = addVm('web');
+    lab.daemon.answers.set(`POST /v1/vms/web/stop`, (_request, response) =>
+      sendEvents(response, [
+        { event: 'notice', message: 'data may be lost' },
+        { event: 'result', value: { ...web, state: 'stopped' } },
+      ]),
+    );
+    assert.deepEqual(await lab.run(['vm', 'stop', '-q', 'web']), {
+      status: 0,
+      stdout: '',
+      stderr: 'data may be lost\n',
+    });
+  });
+});
+
+test('vm kill sends the signal that is meant, and refuses others before anything is done', async () => {
+  addVm('web');
+  assert.equal((await lab.run(['vm', 'kill', 'web'])).stdout, 'web: stopped\n');
+  for (const text of ['kill', 'SIGKILL']) await lab.run(['vm', 'kill', '--signal', text, 'web']);
+  assert.deepEqual(bodies(/kill$/), [{}, { signal: 'SIGKILL' }, { signal: 'SIGKILL' }]);
+  const refused = await lab.run(['vm', 'kill', '--signal', 'STOP', 'web']);
+  assert.deepEqual([refused.status, refused.stdout], [2, '']);
+  assert.match(
+    refused.stderr,
+    /"STOP" for --signal.*\n.*use one of TERM, KILL, INT, HUP, QUIT, USR1, USR2, ABRT/,
+  );
+  assert.equal(bodies(/kill$/).length, 3);
+});
+
+test('vm set sends what is given and prints the shape; nothing given is refused', async () => {
+  addVm('web', { state: 'stopped' });
+  const { status, stdout } = await lab.run([
+    'vm',
+    'set',
+    '--vcpu',
+    '4',
+    '--memory',
+    '512',
+    '--disk-size',
+    '20G',
+    'web',
+  ]);
+  assert.deepEqual([status, stdout], [0, 'web: 4 vcpu | 512 MiB | 20G disk\n']);
+  await lab.run(['vm', 'set', '--memory', '1024', 'web']);
+  assert.deepEqual(bodies(/set$/), [
+    { vcpuCount: 4, memoryMib: 512, diskSizeBytes: 20 * 2 ** 30 },
+    { memoryMib: 1024 },
+  ]);
+  const nothing = await lab.run(['vm', 'set', 'web']);
+  assert.deepEqual([nothing.status, nothing.stdout], [2, '']);
+  assert.match(nothing.stderr, /nothing to change was given\n.*--vcpu, --memory or --disk-size/);
+});
+
+test('vm rename prints the new name, and refuses one that cannot be', async () => {
+  addVm('web');
+  assert.equal((await lab.run(['vm', 'rename', 'web', 'shop'])).stdout, 'web: renamed to shop\n');
+  assert.deepEqual(bodies(/rename$/), [{ name: 'shop' }]);
+  assert.equal((await lab.run(['vm', 'rename', 'shop', 'web', '-q'])).stdout, '');
+  const { status, stderr } = await lab.run(['vm', 'rename', 'web', 'Shop']);
+  assert.equal(status, 2);
+  assert.match(stderr, /invalid character 'S'/);
+  assert.equal((await lab.run(['vm', 'rename', 'web'])).status, 2);
+});
+
+test('vm wait sends what is waited for and how long', async () => {
+  addVm('web');
+  assert.equal((await lab.run(['vm', 'wait', 'web'])).stdout, 'web: stopped\n');
+  assert.equal(
+    (await lab.run(['vm', 'wait', '--until', 'ready', '--timeout', '1m30s', 'web'])).stdout,
+    'web: ready\n',
+  );
+  assert.deepEqual(bodies(/wait$/), [{ until: 'stopped' }, { until: 'ready', timeoutMs: 90_000 }]);
+  const { status, stderr } = await lab.run(['vm', 'wait', '--until', 'happy', '--timeout', '0', 'web']);
+  assert.equal(status, 2);
+  assert.match(
+    stderr,
+    /2 problems\n.*"happy" for --until.*running, ready, stopped, deleted.*\n.*"0" for --timeout/,
+  );
+});
+
+describe('vm show', () => {
+  const web = (): Vm => addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
+
+  test('prints JSON, a text, or one field', async () => {
+    const vm = web();
+    const { stdout } = await lab.run(['vm', 'show', 'web']);
+    assert.deepEqual(JSON.parse(stdout), vm);
+    for (const flags of [['--json'], ['--format', 'json']]) {
+      assert.equal((await lab.run(['vm', 'show', 'web', ...flags])).stdout, stdout);
+    }
+    const text = (await lab.run(['vm', 'show', 'web', '--format', 'text'])).stdout;
+    assert.match(text, /^name +web\nid +\S+\nstate +running\n/);
+    assert.match(text, /^workspace +\/root\/repo \(from \/r\)$/m);
+    for (const [field, shown] of [
+      ['.state', 'running\n'],
+      ['.shape.memoryMib', '2048\n'],
+      ['.ephemeral', 'false\n'],
+      ['.lastError.code', '\n'],
+      ['.workspace.headCommit', '\n'],
+    ] as const) {
+      assert.equal((await lab.run(['vm', 'show', 'web', '--format', field])).stdout, shown, field);
+    }
+    assert.deepEqual(
+      JSON.parse((await lab.run(['vm', 'show', 'web', '--format', '.shape'])).stdout),
+      vm.shape,
+    );
+  });
+
+  for (const [format, hint] of [
+    ['yaml', /json, text, or the path of a field/],
+    ['{{.State}}', /json, text, or the path of a field/],
+    ['.', /json, text, or the path of a field/],
+    ['.nope', /there are \.id, \.state/],
+    ['.shape.nope', /there are \.shape\.vcpuCount/],
+    ['.state.nope', /\.state has no fields/],
+    ['.__proto__', /./],
+  ] as const) {
+    test(`refuses the format ${format}`, async () => {
+      web();
+      const { status, stdout, stderr } = await lab.run(['vm', 'show', 'web', '--format', format]);
+      assert.deepEqual([status, stdout], [2, '']);
+      assert.match(stderr, hint);
+    });
+  }
+});
+
+test('vm list --latest shows the newest, whether it runs or not, and vm ps is as ps', async () => {
+  addVm('old', { createdAt: '2026-01-01T00:00:00.000Z' });
+  const newest = addVm('new', { state: 'stopped', createdAt: '2026-01-03T00:00:00.000Z' });
+  addVm('mid', { createdAt: '2026-01-02T00:00:00.000Z' });
+  assert.equal((await lab.run(['vm', 'list', '--latest', '-q'])).stdout, `${newest.id}\n`);
+  assert.deepEqual(JSON.parse((await lab.run(['ps', '--latest', '--json'])).stdout), [newest]);
+  assert.equal((await lab.run(['vm', 'ps'])).stdout, (await lab.run(['ps'])).stdout);
+  lab.daemon.vms.clear();
+  assert.equal((await lab.run(['vm', 'list', '--latest', '-q'])).stdout, '');
+});
+
+describe('vm prune', () => {
+  /** A terminal at which a user types this. */
+  const atTerminal = async (typed: string, argv: readonly string[] = []) => {
+    const stdin = new FakeTerminalInput();
+    stdin.write(typed);
+    const stderr = new FakeOutput({ isTTY: true, columns: 200 });
+    const ran = await lab.run(['vm', 'prune', ...argv], { stdin, stderr, env: { NO_COLOR: '1' } });
+    return { ...ran, stderr: stderr.text };
+  };
+  const addAll = (): Vm[] => {
+    addVm('runs');
+    addVm('starts', { state: 'starting' });
+    return (['stopped', 'created', 'error'] as const).map((state) => addVm(`was-${state}`, { state }));
+  };
+  const names = (): string[] => [...lab.daemon.vms.values()].map(({ name }) => name).sort();
+
+  test('shows what it would delete, asks, and deletes what does not run', async () => {
+    addAll();
+    const { status, stdout, stderr } = await atTerminal('y\n');
+    assert.deepEqual(
+      [status, stdout],
+      [0, 'was-stopped: deleted\nwas-created: deleted\nwas-error: deleted\n'],
+    );
+    assert.match(
+      stderr,
+      /^ID +NAME .*\n.*was-stopped.*\n.*was-created.*\n.*was-error.*\nDelete these 3 VMs and all that is in them\? \[y\/N\] $/,
+    );
+    assert.deepEqual(names(), ['runs', 'starts']);
+    assert.ok(
+      lab.daemon.requests.every(({ method, path }) => method !== 'DELETE' || path.endsWith('?resting=1')),
+    );
+  });
+
+  for (const answer of ['n\n', '\n', 'yellow\n', 'no\nyes\n']) {
+    test(`deletes nothing for the answer ${JSON.stringify(answer)}`, async () => {
+      addAll();
+      const { status, stdout } = await atTerminal(answer);
+      assert.deepEqual([status, stdout, names().length], [1, '', 5]);
+    });
+  }
+
+  test('deletes nothing when the terminal ends, or Ctrl-C comes instead of an answer', async () => {
+    addAll();
+    const stdin = new FakeTerminalInput();
+    stdin.end();
+    const stderr = new FakeOutput({ isTTY: true });
+    assert.equal((await lab.run(['vm', 'prune'], { stdin, stderr })).status, 1);
+    const signals = new FakeSignals();
+    const waiting = new FakeOutput({ isTTY: true });
+    const asked = lab.run(['vm', 'prune'], { stdin: new FakeTerminalInput(), stderr: waiting, signals });
+    while (!waiting.text.includes('[y/N]')) await new Promise((resolve) => setTimeout(resolve, 2));
+    signals.send('SIGINT');
+    assert.equal((await asked).status, 130);
+    assert.equal(names().length, 5);
+  });
+
+  test('does not ask with -f', async () => {
+    addAll();
+    const { status, stdout, stderr } = await lab.run(['vm', 'prune', '-f']);
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /was-error: deleted\n$/);
+    assert.deepEqual(names(), ['runs', 'starts']);
+    const again = await lab.run(['vm', 'prune', '-f']);
+    assert.deepEqual([again.status, again.stdout], [0, '']);
+    assert.match(again.stderr, /nothing to delete/);
+    assert.equal((await lab.run(['vm', 'prune', '-f', '--json'])).stdout, '[]\n');
+  });
+
+  test('refuses without a terminal, whatever stdin says', async () => {
+    addAll();
+    const { stdinOf } = await import('../../test/support/cli-harness.ts');
+    const { status, stdout, stderr } = await lab.run(['vm', 'prune'], { stdin: stdinOf('y\n') });
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.match(stderr, /there is no terminal\n.*banger vm prune --force/);
+    assert.equal(names().length, 5);
+  });
+});
+
+describe('operations', () => {
+  const operation = {
+    id: 'op-0000cafe',
+    kind: 'vm.create',
+    target: 'web',
+    state: 'running',
+    stage: 'boot',
+    detail: 'waiting for the guest',
+    isDetached: false,
+    isCancellable: true,
+    startedAt: '2026-01-01T00:00:00.000Z',
+  } as const;
+
+  test('are listed as a table, as ids, as JSON', async () => {
+    lab.daemon.operations.push(operation);
+    assert.match(
+      (await lab.run(['operations', 'list'])).stdout,
+      /^ID +KIND +TARGET +STATE +STEP +STARTED\nop-0000cafe +vm\.create +web +running +boot: waiting for the guest +\d+ days ago\n$/,
+    );
+    assert.equal((await lab.run(['operations', 'list', '-q'])).stdout, 'op-0000cafe\n');
+    assert.deepEqual(JSON.parse((await lab.run(['operations', 'list', '--json', '-a'])).stdout), [operation]);
+    assert.ok(lab.daemon.requests.some(({ path }) => path === '/v1/operations?all=1'));
+  });
+
+  test('are followed to their end, and cancelled', async () => {
+    lab.daemon.answers.set('GET /v1/operations/op-0000cafe/events', (_request, response) =>
+      sendEvents(response, [
+        { event: 'operation', id: 'op-0000cafe' },
+        { event: 'progress', stage: 'boot', elapsedMs: 1 },
+        { event: 'result', value: { some: 'thing' } },
+      ]),
+    );
+    const followed = await lab.run(['operations', 'follow', '-v', 'op-0000cafe']);
+    assert.deepEqual([followed.stdout, followed.stderr], ['op-0000cafe: done\n', '[op-0000cafe] boot\n']);
+    const json = await lab.run(['operations', 'follow', '--json', 'op-0000cafe']);
+    assert.deepEqual(JSON.parse(json.stdout), { some: 'thing' });
+    lab.daemon.answers.set('POST /v1/operations/op-0000cafe/cancel', (_request, response) =>
+      sendJson(response, 200, { ...operation, state: 'cancelled' }),
+    );
+    const cancelled = await lab.run(['operations', 'cancel', 'op-0000cafe']);
+    assert.deepEqual([cancelled.status, cancelled.stdout], [0, 'op-0000cafe: cancelled\n']);
+    assert.equal((await lab.run(['operations', 'cancel', '../vms'])).status, 1);
+  });
+
+  test('go on when vm create leaves them, and are told by their id', async () => {
+    const { status, stdout, stderr } = await lab.run(['vm', 'create', '-d', '--name', 'web']);
+    assert.deepEqual([status, stdout], [0, 'op-0000cafe\n']);
+    assert.match(stderr, /^spec: .*\nto see how far it is: banger operations follow op-0000cafe\n$/);
+    assert.ok(lab.daemon.requests.some(({ path }) => path === '/v1/vms?detach=1'));
+    const json = await lab.run(['vm', 'create', '-d', '--name', 'web', '--json', '-q']);
+    assert.deepEqual(JSON.parse(json.stdout), { operation: 'op-0000cafe', name: 'web' });
+  });
+});
+
+test('vm create -q prints the id alone', async () => {
+  const { stdout } = await lab.run(['vm', 'create', '-q', '--name', 'web']);
+  assert.equal(stdout, `${fakeVm({ name: 'web' }).id}\n`);
+});

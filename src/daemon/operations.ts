@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import type { Abortable } from '../base/abort.ts';
+import { abortable } from '../base/async.ts';
+import { AppError } from '../base/errors.ts';
+import type { Operation } from '../protocol/api.ts';
+import { errorBodyOf } from '../protocol/error-body.ts';
+import type { Report, WorkEvent } from '../protocol/events.ts';
+
+/** Most operations that have ended and can still be asked for, and for how long, in `ms`. */
+const MAX_ENDED = 100;
+const ENDED_FOR_MS = 10 * 60_000;
+
+/** Most events that are kept of one operation; of more, the oldest steps are forgotten. */
+const MAX_EVENTS = 1_000;
+
+/** An event as it is sent. */
+export type SentEvent = WorkEvent<unknown>;
+
+/** How an operation begins. */
+export interface OperationStart {
+  kind: string;
+  target?: string | undefined;
+  isDetached: boolean;
+  isCancellable: boolean;
+}
+
+/**
+ * One piece of long work: what it told, and how it ended. Its client and others may follow it, each from its first event on.
+ */
+export class RunningOperation {
+  readonly signal: AbortSignal;
+  /** settles when it has ended, never rejects */
+  readonly ended: Promise<void>;
+  readonly #view: Operation;
+  readonly #stop = new AbortController();
+  readonly #end: () => void;
+  readonly #begunAt = performance.now();
+  readonly #events: SentEvent[];
+  readonly #listeners = new Set<(event: SentEvent) => void>();
+
+  constructor(start: OperationStart) {
+    const { kind, target, isDetached, isCancellable } = start;
+    const id = `op-${randomBytes(4).toString('hex')}`;
+    const startedAt = new Date().toISOString();
+    this.#view = { id, kind, state: 'running', isDetached, isCancellable, startedAt };
+    if (target !== undefined) this.#view.target = target;
+    this.#events = [{ event: 'operation', id }];
+    this.signal = this.#stop.signal;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#end = resolve;
+  }
+
+  /** As the API shows it. */
+  get view(): Operation {
+    return { ...this.#view };
+  }
+
+  /** Tells a step to whoever follows. */
+  readonly report: Report = (event) => {
+    if (event.event === 'spec') this.#view.target = event.name;
+    if (event.event === 'progress') {
+      this.#view.stage = event.stage;
+      delete this.#view.detail;
+      if (event.detail !== undefined) this.#view.detail = event.detail;
+      this.#tell({ ...event, elapsedMs: Math.round(performance.now() - this.#begunAt) });
+    } else this.#tell(event);
+  };
+
+  /** Ends it well. */
+  succeed(value: unknown): void {
+    this.#finish('done', { event: 'result', value });
+  }
+
+  /** Ends it with an error; it counts as cancelled when it was told to end. */
+  fail(error: unknown): void {
+    const body = errorBodyOf(error);
+    this.#view.error = body;
+    this.#finish(this.signal.aborted ? 'cancelled' : 'failed', { event: 'error', error: body });
+  }
+
+  /** Tells its work to end and undo what it began. Nothing when it is not cancellable, or has ended. */
+  abort(reason: AppError): void {
+    if (this.#view.isCancellable) this.#stop.abort(reason);
+  }
+
+  /** Calls `listener` with what was told so far, then with what comes, until disposed of. */
+  follow(listener: (event: SentEvent) => void): Disposable {
+    for (const event of this.#events) listener(event);
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  #finish(state: Operation['state'], event: SentEvent): void {
+    this.#view.state = state;
+    this.#view.endedAt = new Date().toISOString();
+    this.#tell(event);
+    this.#end();
+  }
+
+  #tell(event: SentEvent): void {
+    this.#events.push(event);
+    // The first one is its id.
+    if (this.#events.length > MAX_EVENTS) this.#events.splice(1, 1);
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+/** The long work of one daemon: under way, and ended a short while ago. */
+export class Operations {
+  readonly #all = new Map<string, RunningOperation>();
+
+  /** Begins one; the caller runs its work and ends it. */
+  begin(start: OperationStart): RunningOperation {
+    this.#forgetOld();
+    const operation = new RunningOperation(start);
+    this.#all.set(operation.view.id, operation);
+    return operation;
+  }
+
+  /** Oldest first: those under way, or with `isAll` also those that ended lately. */
+  list({ isAll }: { isAll: boolean }): Operation[] {
+    this.#forgetOld();
+    return [...this.#all.values()]
+      .map(({ view }) => view)
+      .filter(({ state }) => isAll || state === 'running');
+  }
+
+  /** @throws {AppError} OPERATION_NOT_FOUND */
+  get(id: string): RunningOperation {
+    const found = this.#all.get(id);
+    if (found) return found;
+    throw new AppError('OPERATION_NOT_FOUND', `Cannot find the operation "${id}"`, {
+      hint: 'banger operations list --all',
+      details: { id },
+    });
+  }
+
+  /**
+   * Cancels one and waits until it has ended and undone what it began.
+   *
+   * @throws {AppError} OPERATION_NOT_FOUND; OPERATION_ENDED; OPERATION_NOT_CANCELLABLE.
+   */
+  async cancel(id: string, { signal }: Abortable): Promise<Operation> {
+    const operation = this.get(id);
+    const { kind, state, isCancellable } = operation.view;
+    if (state !== 'running') {
+      throw new AppError('OPERATION_ENDED', `Cannot cancel ${kind} "${id}": it has ended (${state})`);
+    }
+    if (!isCancellable) {
+      throw new AppError(
+        'OPERATION_NOT_CANCELLABLE',
+        `Cannot cancel ${kind} "${id}": half of it would be worse`,
+        {
+          hint: `wait for it: banger operations follow ${id}`,
+        },
+      );
+    }
+    operation.abort(new AppError('OPERATION_CANCELLED', `The operation was cancelled: ${kind} "${id}"`));
+    await abortable(operation.ended, signal);
+    return operation.view;
+  }
+
+  /** Tells everything that runs to end; does not wait. */
+  abortAll(reason: AppError): void {
+    for (const operation of this.#all.values()) operation.abort(reason);
+  }
+
+  #forgetOld(): void {
+    const ended = [...this.#all.values()].filter(({ view }) => view.endedAt !== undefined);
+    const tooMany = ended.slice(0, Math.max(0, ended.length - MAX_ENDED));
+    for (const { view } of ended) {
+      const isOld = Date.now() - Date.parse(view.endedAt ?? '') > ENDED_FOR_MS;
+      if (isOld || tooMany.some((other) => other.view.id === view.id)) this.#all.delete(view.id);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import * as schemas from '../../protocol/schemas.ts';
+import { eventsRoute, jsonRoute, type Route } from '../http/route.ts';
+
+/** The API of long work. */
+export const OPERATION_ROUTES: readonly Route[] = [
+  jsonRoute({
+    method: 'GET',
+    path: '/operations',
+    summary: 'Operations under way; with `all=1` also those that ended lately',
+    answer: z.object({ operations: z.array(schemas.operation) }),
+    run: ({ app, query }) => ({ operations: app.operations.list({ isAll: query.get('all') === '1' }) }),
+  }),
+  eventsRoute({
+    method: 'GET',
+    path: '/operations/:id/events',
+    summary: 'The events of an operation, from its first to its last; hanging up does nothing to it',
+    run: ({ app, params }) => app.operations.get(params['id'] ?? ''),
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/operations/:id/cancel',
+    summary: 'Cancel an operation; answers once what it began is undone',
+    answer: schemas.operation,
+    run: async ({ app, params, signal }) => await app.operations.cancel(params['id'] ?? '', { signal }),
+  }),
+];

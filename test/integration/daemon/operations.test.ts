@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { neverAborts, poll } from '../../../src/base/abort.ts';
+import type { Operation } from '../../../src/protocol/api.ts';
+import type { Vm } from '../../../src/protocol/vm.ts';
+import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
+import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+
+const signal = neverAborts();
+const NOTHING = { records: [], folders: [], processes: 0 };
+
+let lab: DaemonLab;
+
+before(async () => {
+  lab = await openDaemonLab();
+  await lab.start();
+});
+
+afterEach(async () => {
+  lab.guests.readyGate = undefined;
+  lab.guests.syncGate = undefined;
+  const vms = await lab.client.listVms({ isAll: true, signal });
+  await Promise.all(vms.map(({ id }) => resultOf(lab.client.deleteVm(id, { signal }))));
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+/** Begins to make a VM, hangs up when it waits for its guest, and gives the operation's id. */
+async function leave(name: string, isDetached: boolean): Promise<string> {
+  let id = '';
+  for await (const step of lab.client.createVm({ name }, { isDetached, signal })) {
+    if (step.event === 'operation') id = step.id;
+    if (step.event === 'progress' && step.stage === 'init') break;
+  }
+  return id;
+}
+
+async function ended(id: string): Promise<Operation> {
+  const find = async (): Promise<Operation | undefined> =>
+    (await lab.client.listOperations({ isAll: true, signal })).find(
+      (one) => one.id === id && one.state !== 'running',
+    );
+  return await poll(find, { everyMs: 5, deadlineMs: 10_000, what: 'the operation to end', signal });
+}
+
+test('what is under way is listed with its step, and what has ended only when asked for', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  lab.guests.readyGate = promise;
+  const id = await leave('web', true);
+  const [operation, ...others] = await lab.client.listOperations({ signal });
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    { ...operation, startedAt: '' },
+    {
+      id,
+      kind: 'vm.create',
+      target: 'web',
+      state: 'running',
+      stage: 'init',
+      detail: "waiting for the guest's services",
+      isDetached: true,
+      isCancellable: true,
+      startedAt: '',
+    },
+  );
+  resolve();
+  const done = await ended(id);
+  assert.deepEqual([done.state, done.error], ['done', undefined]);
+  assert.ok(done.endedAt);
+  assert.deepEqual(await lab.client.listOperations({ signal }), []);
+});
+
+test('one that was left goes on, and is followed from its first step to its result', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  lab.guests.readyGate = promise;
+  const id = await leave('web', true);
+  const news: WorkNews[] = [];
+  const following = resultOf(lab.client.followOperation(id, { signal }), (step) => news.push(step));
+  setTimeout(resolve, 50);
+  const vm = (await following) as Vm;
+  assert.deepEqual([vm.name, vm.state], ['web', 'running']);
+  assert.deepEqual(
+    news.map((step) => (step.event === 'progress' ? step.stage : step.event)),
+    ['operation', 'spec', 'notice', 'drives', 'start', 'boot', 'personalise', 'init'],
+  );
+  // Ended, it still tells.
+  assert.deepEqual(await resultOf(lab.client.followOperation(id, { signal })), vm);
+});
+
+test('one whose client hangs up is cancelled, and leaves nothing', async () => {
+  lab.guests.readyGate = new Promise(() => {});
+  const id = await leave('web', false);
+  assert.equal((await ended(id)).state, 'cancelled');
+  assert.deepEqual(await lab.leftovers(), NOTHING);
+});
+
+test('who follows one and hangs up does nothing to it', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  lab.guests.readyGate = promise;
+  const id = await leave('web', true);
+  for await (const step of lab.client.followOperation(id, { signal })) if (step.event === 'progress') break;
+  resolve();
+  assert.equal((await ended(id)).state, 'done');
+});
+
+test('one that is cancelled has undone what it began when the answer comes, and its client is told', async () => {
+  lab.guests.readyGate = new Promise(() => {});
+  const { promise: id, resolve: begun } = Promise.withResolvers<string>();
+  const making = resultOf(lab.client.createVm({ name: 'web' }, { signal }), (news) => {
+    if (news.event === 'operation') begun(news.id);
+  });
+  const told = assert.rejects(making, { code: 'OPERATION_CANCELLED' });
+  const cancelled = await lab.client.cancelOperation(await id, { signal });
+  assert.equal(cancelled.state, 'cancelled');
+  assert.deepEqual(await lab.leftovers(), NOTHING);
+  await told;
+  await assert.rejects(lab.client.cancelOperation(await id, { signal }), { code: 'OPERATION_ENDED' });
+  await assert.rejects(resultOf(lab.client.followOperation(await id, { signal })), {
+    code: 'OPERATION_CANCELLED',
+  });
+});
+
+test('a start that is cancelled leaves the VM as it was', async () => {
+  await resultOf(lab.client.createVm({ name: 'cold', noStart: true }, { signal }));
+  lab.guests.readyGate = new Promise(() => {});
+  const { promise: id, resolve: begun } = Promise.withResolvers<string>();
+  const starting = assert.rejects(
+    resultOf(lab.client.startVm('cold', { signal }), (news) => {
+      if (news.event === 'operation') begun(news.id);
+    }),
+    { code: 'OPERATION_CANCELLED' },
+  );
+  const { kind, target } = await lab.client.cancelOperation(await id, { signal });
+  assert.deepEqual([kind, target], ['vm.start', 'cold']);
+  await starting;
+  assert.equal((await lab.client.showVm('cold', { signal })).state, 'created');
+  assert.equal((await lab.leftovers()).processes, 0);
+});
+
+test('a stop is not cancelled, neither by name nor by hanging up', async () => {
+  await resultOf(lab.client.createVm({ name: 'web' }, { signal }));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  lab.guests.syncGate = promise;
+  let id = '';
+  for await (const step of lab.client.stopVm('web', { signal })) {
+    if (step.event === 'operation') id = step.id;
+    if (step.event === 'progress') break;
+  }
+  await assert.rejects(lab.client.cancelOperation(id, { signal }), {
+    code: 'OPERATION_NOT_CANCELLABLE',
+    hint: `wait for it: banger operations follow ${id}`,
+  });
+  resolve();
+  assert.equal(((await resultOf(lab.client.followOperation(id, { signal }))) as Vm).state, 'stopped');
+});
+
+test('what fails is listed as failed, with why', async () => {
+  await assert.rejects(resultOf(lab.client.createVm({ name: 'web', vcpuCount: 99 }, { signal })));
+  const operations = await lab.client.listOperations({ isAll: true, signal });
+  const last = operations.at(-1);
+  assert.deepEqual([last?.kind, last?.state, last?.error?.code], ['vm.create', 'failed', 'VM_SHAPE_INVALID']);
+});
+
+test('an operation that nobody knows is an error', async () => {
+  for (const id of ['op-00000000', 'nonsense', '../vms']) {
+    const code = 'OPERATION_NOT_FOUND';
+    await assert.rejects(async () => await lab.client.cancelOperation(id, { signal }), { code });
+    await assert.rejects(async () => await resultOf(lab.client.followOperation(id, { signal })), { code });
+  }
+});
+
+test('a daemon that stops cancels what was left to it, and leaves nothing of it', async () => {
+  await using other = await openDaemonLab();
+  const daemon = await other.start();
+  other.guests.readyGate = new Promise(() => {});
+  for await (const step of other.client.createVm({ name: 'left' }, { isDetached: true, signal })) {
+    if (step.event === 'progress' && step.stage === 'init') break;
+  }
+  daemon.abort();
+  await daemon.ended;
+  assert.deepEqual(await other.leftovers(), NOTHING);
+});
