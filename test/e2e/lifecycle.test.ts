@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import type { Vm } from '../../src/protocol/vm.ts';
+import { type Lab, openLab, SMALL } from './support/lab.ts';
+
+// Scenarios of a VM's life under the names that the field knows them by. All but the last share one VM, in this order.
+
+/** Most that a stop of a guest that is well takes, in `ms`, beside the start of the command line on a machine that emulates. */
+const STOP_MS = 2_500;
+
+describe("a VM's life", { concurrency: false }, () => {
+  let lab: Lab;
+  before(async () => {
+    lab = await openLab();
+  });
+  after(() => lab[Symbol.asyncDispose]());
+
+  const inBox = (script: string): Promise<string> =>
+    lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', script]);
+  const show = async (name: string): Promise<Vm> => JSON.parse(await lab.text(['vm', 'show', name])) as Vm;
+  const names = async (): Promise<string[]> =>
+    (JSON.parse(await lab.text(['vm', 'list', '--all', '--json'])) as Vm[]).map(({ name }) => name);
+  const bootId = (): Promise<string> => inBox('cat /proc/sys/kernel/random/boot_id');
+
+  test('vm_lifecycle', async () => {
+    await lab.text(['vm', 'create', '--name', 'box', '--vcpu', '1', ...SMALL]);
+    assert.match(await lab.text(['vm', 'show', 'box']), /"state": "running"/);
+    assert.equal(await inBox('echo hello; echo kept > /root/file'), 'hello\n');
+    const begun = performance.now();
+    const stopped = await lab.run(['vm', 'stop', 'box']);
+    const stopMs = performance.now() - begun;
+    assert.deepEqual([stopped.code, stopped.stdout.toString(), stopped.stderr], [0, 'box: stopped\n', '']);
+    assert.ok(stopMs < STOP_MS, `the stop took ${Math.round(stopMs)} ms`);
+    assert.match(await lab.text(['vm', 'show', 'box']), /"state": "stopped"/);
+  });
+
+  test('vm_set', async () => {
+    const refused = await lab.run(['vm', 'set', '--disk-size', '64M', 'box']);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /work disk of "box" 64M: it has 1G/);
+    assert.equal(
+      await lab.text(['vm', 'set', '--vcpu', '2', '--memory', '640', '--disk-size', '3G', 'box']),
+      'box: 2 vcpu | 640 MiB | 3G disk\n',
+    );
+    await lab.text(['vm', 'start', 'box']);
+    const [cpus, file, diskKib, memoryKib] = (
+      await inBox(
+        "nproc; cat /root/file; df --output=size /root | tail -n 1; sed -n 's/MemTotal: *//p' /proc/meminfo",
+      )
+    ).split('\n');
+    assert.deepEqual([cpus, file], ['2', 'kept']);
+    assert.ok(Number(diskKib) > 2.8 * 2 ** 20, `the file system has ${diskKib} KiB`);
+    assert.ok(Number.parseInt(memoryKib ?? '', 10) > 530 * 1024, `there are ${memoryKib} of memory`);
+    const runs = await lab.run(['vm', 'set', '--vcpu', '1', 'box']);
+    assert.equal(runs.code, 1);
+    assert.match(runs.stderr, /Cannot change vcpu of "box": it must be stopped, and is running/);
+  });
+
+  test('vm_restart', async () => {
+    const before = await bootId();
+    await inBox('echo unsynced > /root/late');
+    assert.equal(await lab.text(['vm', 'restart', 'box']), 'box: running\n');
+    assert.notEqual(await bootId(), before);
+    assert.equal(await inBox('cat /root/file /root/late'), 'kept\nunsynced\n');
+  });
+
+  test('vm_rename', async () => {
+    assert.equal(await lab.text(['vm', 'rename', 'box', 'crate']), 'box: renamed to crate\n');
+    assert.equal(await lab.text(['vm', 'exec', 'crate', '--', 'hostname']), 'crate\n');
+    await lab.text(['vm', 'rename', 'crate', 'box']);
+  });
+
+  test('vm_kill', async () => {
+    await inBox('echo unsynced > /root/later');
+    const { runtime } = await show('box');
+    const killed = await lab.run(['vm', 'kill', '--signal', 'KILL', 'box']);
+    assert.deepEqual([killed.code, killed.stdout.toString(), killed.stderr], [0, 'box: stopped\n', '']);
+    assert.equal((await show('box')).state, 'stopped');
+    assert.ok(runtime && !existsSync(`/proc/${runtime.pid}`));
+    await lab.text(['vm', 'start', 'box']);
+    assert.equal(await inBox('cat /root/later'), 'unsynced\n');
+  });
+
+  test('vm_prune', async () => {
+    for (const name of ['one', 'two'])
+      await lab.text(['vm', 'create', '--no-start', '--name', name, ...SMALL]);
+    const refused = await lab.run(['vm', 'prune']);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /there is no terminal/);
+    assert.equal(await lab.text(['vm', 'prune', '-f']), 'one: deleted\ntwo: deleted\n');
+    assert.deepEqual(await names(), ['box']);
+    assert.equal((await show('box')).state, 'running');
+  });
+
+  test('invalid_spec', async () => {
+    assert.equal((await lab.run(['vm', 'create', '--vcpu', '0'])).code, 2);
+    assert.deepEqual(await names(), ['box']);
+  });
+
+  test('invalid_name', async () => {
+    for (const name of ['MyBox', 'my box', 'box.vm', '-box']) {
+      assert.equal((await lab.run(['vm', 'create', `--name=${name}`])).code, 2, name);
+    }
+    assert.deepEqual(await names(), ['box']);
+  });
+
+  test('a creation that is left to the daemon is followed, and one that is cancelled leaves nothing', async () => {
+    const operation = (
+      await lab.text(['vm', 'create', '-dq', '--no-start', '--name', 'left', ...SMALL])
+    ).trim();
+    assert.equal(await lab.text(['operations', 'follow', operation]), `${operation}: done\n`);
+    assert.equal(await lab.text(['vm', 'delete', 'left']), 'left: deleted\n');
+    const other = (await lab.text(['vm', 'create', '-dq', '--name', 'gone', ...SMALL])).trim();
+    assert.match(
+      await lab.text(['operations', 'list']),
+      new RegExp(`^${other} +vm\\.create +gone +running `, 'm'),
+    );
+    assert.equal(await lab.text(['operations', 'cancel', other]), `${other}: cancelled\n`);
+    assert.deepEqual(await names(), ['box']);
+  });
+
+  test('a guest that stands still is killed, and that its data may be lost is said', async () => {
+    const { runtime } = await show('box');
+    assert.ok(runtime);
+    process.kill(runtime.pid, 'SIGSTOP');
+    const ran = lab.run(['vm', 'stop', 'box']);
+    const resume = setTimeout(() => process.kill(runtime.pid, 'SIGCONT'), 4_000);
+    const stopped = await ran;
+    clearTimeout(resume);
+    assert.equal(stopped.code, 0, stopped.stderr);
+    assert.match(
+      stopped.stderr,
+      /vm "box" is killed without a sync: its agent does not answer; .* is lost\n/,
+    );
+    await lab.text(['vm', 'delete', 'box']);
+    await assert.rejects(lab.text(['vm', 'show', 'box']), /ended with 1/);
+    await lab.nothingLeft();
+  });
+});
