@@ -28,6 +28,7 @@ test_tools() {
 cpio cpio cpio cpio cpio
 ip iproute2 iproute iproute2 iproute2
 ps procps procps-ng procps-ng procps
+tmux tmux tmux tmux tmux
 busybox busybox-static busybox busybox busybox-static
 TABLE
 }
