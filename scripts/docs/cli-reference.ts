@@ -1,6 +1,7 @@
 import {
   type Catalog,
   type CommandDefinition,
+  groupOf,
   type OptionDefinition,
   optionTerm,
   usageOf,
@@ -39,12 +40,12 @@ export function cliReference({ groups, commands }: Catalog): string {
   const overview = shown.map(
     (command) => `| [\`${nameOf(command)}\`](#${anchorOf(command)}) | ${cell(command.summary)} |`,
   );
-  const alone = shown.filter(({ path }) => !groups.some(({ name }) => name === path[0]));
+  const alone = shown.filter((command) => groupOf(command) === '');
   const parts = [
     INTRODUCTION,
     `| command | does |\n|---|---|\n${overview.join('\n')}\n`,
     ...groups.map((group) => {
-      const members = shown.filter(({ path }) => path[0] === group.name);
+      const members = shown.filter((command) => groupOf(command) === group.name);
       return [
         `## banger ${group.name}\n\n${group.description}\n`,
         ...members.map((command) => section(command, 3)),

@@ -100,6 +100,7 @@ export interface CommandDefinition<O extends OptionDefinitions = OptionDefinitio
 
 /** A group of commands, such as `vm`. */
 export interface GroupDefinition {
+  /** words after `banger`; a group within another comes after that in lists: `vm`, `vm workspace` */
   name: string;
   summary: string;
   description: string;
@@ -111,6 +112,16 @@ export function defineCommand<const O extends OptionDefinitions>(
 ): CommandDefinition {
   // The parser makes the values from these very definitions, so they fit.
   return definition as unknown as CommandDefinition;
+}
+
+/** Name of the group that a command is in, empty for one that is in none. */
+export function groupOf({ path }: Pick<CommandDefinition, 'path'>): string {
+  return path.slice(0, -1).join(' ');
+}
+
+/** The groups that are directly in the group `parent`; those of `banger` itself are in the one without a name. */
+export function subgroupsOf(groups: readonly GroupDefinition[], parent: string): GroupDefinition[] {
+  return groups.filter(({ name }) => groupOf({ path: name.split(' ') as [string, ...string[]] }) === parent);
 }
 
 /** `diskSize` is `--disk-size`. */

@@ -19,6 +19,7 @@ import { vmRun } from './commands/vm-run.ts';
 import { vmSet } from './commands/vm-set.ts';
 import { vmShow } from './commands/vm-show.ts';
 import { vmWait } from './commands/vm-wait.ts';
+import { vmWorkspaceExport, vmWorkspacePrepare } from './commands/vm-workspace.ts';
 
 /** Groups of commands, in the order of help. A new group is one entry here. */
 export const GROUPS: readonly GroupDefinition[] = [
@@ -26,6 +27,11 @@ export const GROUPS: readonly GroupDefinition[] = [
     name: 'vm',
     summary: 'make, use and delete VMs',
     description: 'VMs: make them, run commands in them, look at them, delete them.',
+  },
+  {
+    name: 'vm workspace',
+    summary: 'git working trees in VMs',
+    description: 'Working trees: copy them into VMs that run, and get the changes back.',
   },
   {
     name: 'image',
@@ -65,6 +71,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmRename,
   vmDelete,
   vmPrune,
+  vmWorkspacePrepare,
+  vmWorkspaceExport,
   ps,
   imageBuild,
   imageList,

@@ -3,7 +3,9 @@ import {
   type Catalog,
   type CommandDefinition,
   type GroupDefinition,
+  groupOf,
   optionTerm,
+  subgroupsOf,
   usageOf,
 } from './command.ts';
 import { wrap as wrapWords } from './render/wrap.ts';
@@ -46,11 +48,16 @@ export function commandHelp(definition: CommandDefinition, options: HelpOptions)
 /** Help of a group: what is in it. */
 export function groupHelp(
   group: GroupDefinition,
-  { commands, width }: HelpOptions & Pick<Catalog, 'commands'>,
+  { commands, groups, width }: HelpOptions & Catalog,
 ): string {
-  const rows = commands
-    .filter(({ path, isHidden }) => path[0] === group.name && !isHidden)
-    .map(({ path, summary }): [string, string] => [path.slice(1).join(' '), summary]);
+  const own = commands.filter((command) => groupOf(command) === group.name && !command.isHidden);
+  const rows = [
+    ...own.map(({ path, summary }): [string, string] => [path.at(-1) ?? '', summary]),
+    ...subgroupsOf(groups, group.name).map(({ name, summary }): [string, string] => [
+      name.split(' ').at(-1) ?? '',
+      summary,
+    ]),
+  ];
   return sections([
     `Usage: banger ${group.name} <command>`,
     wrap(group.description, width, 0),

@@ -5,6 +5,7 @@ import {
   type Catalog,
   type CommandDefinition,
   type GroupDefinition,
+  groupOf,
   type Invocation,
   type OptionDefinition,
   optionTerm,
@@ -45,11 +46,14 @@ export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedL
   });
   prepare(root, () => rootHelp(parts.catalog, parts.help));
   root.version(parts.versionLine, '--version');
-  const groups = new Map(parts.catalog.groups.map((group) => [group.name, addGroup(root, group, parts)]));
+  const groups = new Map([['', root]]);
+  for (const group of parts.catalog.groups) {
+    const words = group.name.split(' ');
+    const parent = groups.get(words.slice(0, -1).join(' ')) ?? root;
+    groups.set(group.name, addGroup(parent, group, parts));
+  }
   for (const definition of parts.catalog.commands) {
-    const [first, ...rest] = definition.path;
-    const parent = rest.length > 0 ? groups.get(first) : root;
-    const command = addCommand(parent ?? root, definition, parts);
+    const command = addCommand(groups.get(groupOf(definition)) ?? root, definition, parts);
     command.action(() => {
       const typed = { args: command.args, given: command.opts<Record<string, unknown>>(), trailing };
       found = {
@@ -65,7 +69,7 @@ export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedL
     if (!(error instanceof CommanderError)) throw error;
     const isText = ['commander.help', 'commander.helpDisplayed', 'commander.version'].includes(error.code);
     if (isText) return { kind: 'text', text };
-    throw usageError(error, line);
+    throw usageError(error, { line, catalog: parts.catalog });
   }
   return found ?? { kind: 'text', text: rootHelp(parts.catalog, parts.help) };
 }
@@ -90,10 +94,9 @@ function prepare(command: Command, help: () => string): Command {
     .allowExcessArguments(true);
 }
 
-function addGroup(root: Command, group: GroupDefinition, parts: ProgramParts): Command {
-  return prepare(root.command(group.name), () =>
-    groupHelp(group, { ...parts.help, commands: parts.catalog.commands }),
-  );
+function addGroup(parent: Command, group: GroupDefinition, parts: ProgramParts): Command {
+  const name = group.name.split(' ').at(-1) ?? '';
+  return prepare(parent.command(name), () => groupHelp(group, { ...parts.help, ...parts.catalog }));
 }
 
 function addCommand(parent: Command, definition: CommandDefinition, parts: ProgramParts): Command {
@@ -123,14 +126,26 @@ const USAGE_CODES: Readonly<Record<string, string>> = {
   'commander.optionMissingArgument': 'USAGE_OPTION_VALUE',
 };
 
-function usageError(error: CommanderError, line: readonly string[]): AppError {
+function usageError(
+  error: CommanderError,
+  { line, catalog }: { line: readonly string[]; catalog: Catalog },
+): AppError {
   // Commander gives "error: <what>" and, on a second line, its suggestion in brackets.
   const [what = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const nearest = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1];
-  const words = line.filter((word) => !word.startsWith('-')).slice(0, 2);
-  // The last word of an unknown command is the unknown one.
-  if (error.code === 'commander.unknownCommand') words.pop();
+  const words = knownWords(line, catalog);
   return new AppError(USAGE_CODES[error.code] ?? 'USAGE_ARGUMENTS', what, {
     hint: nearest ? `did you mean ${nearest}?` : ['banger', ...words, '--help'].join(' '),
   });
+}
+
+/** The words of the command or group that a line begins with, as far as there is one. */
+function knownWords(line: readonly string[], { groups, commands }: Catalog): string[] {
+  const known = new Set([...groups.map(({ name }) => name), ...commands.map(({ path }) => path.join(' '))]);
+  const words: string[] = [];
+  for (const word of line) {
+    if (!known.has([...words, word].join(' '))) break;
+    words.push(word);
+  }
+  return words;
 }

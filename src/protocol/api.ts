@@ -13,7 +13,7 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     POST   /v1/doctor/fix                 {checks: DoctorCheck[], fixed: string[]}   removes what is orphaned
  *     GET    /v1/vms?all=1                  {vms: Vm[]}     running only without all=1
  *     POST   /v1/vms                        CreateVmRequest -> events, result Vm
- *     GET    /v1/vms/REF                    Vm
+ *     GET    /v1/vms/REF?host=1             Vm             host=1 looks at what its workspace is a copy of
  *     POST   /v1/vms/REF/start              events, result Vm
  *     POST   /v1/vms/REF/stop               events, result Vm
  *     POST   /v1/vms/REF/nat                SetNatRequest -> Vm

@@ -115,7 +115,12 @@ export const vm: Exact<Vm> = z.object({
   nat: z.boolean(),
   ephemeral: z.boolean(),
   workspace: z
-    .object({ guestPath: z.string(), sourcePath: z.string(), headCommit: z.string().exactOptional() })
+    .object({
+      guestPath: z.string(),
+      sourcePath: z.string(),
+      headCommit: z.string().exactOptional(),
+      hostHeadCommit: z.string().exactOptional(),
+    })
     .exactOptional(),
   runtime: z
     .object({ vmm: z.string(), accelerator: z.enum(['kvm', 'tcg']), pid: z.int(), startedAt: time })

@@ -40,6 +40,8 @@ export interface VmWorkspace {
   sourcePath: string;
   /** commit id, absent in a repository without commits */
   headCommit?: string;
+  /** HEAD of `sourcePath` now; only in an answer that was asked for it, and absent when there is none */
+  hostHeadCommit?: string;
 }
 
 /** A VM as the API shows it (`banger vm show`). Fields are added, never changed. */

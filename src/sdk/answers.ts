@@ -44,7 +44,12 @@ export const isVm: GuardOf<Vm> = shapeOf<Vm>({
   nat: isTruth,
   ephemeral: isTruth,
   workspace: optional(
-    shapeOf<VmWorkspace>({ guestPath: isText, sourcePath: isText, headCommit: optional(isText) }),
+    shapeOf<VmWorkspace>({
+      guestPath: isText,
+      sourcePath: isText,
+      headCommit: optional(isText),
+      hostHeadCommit: optional(isText),
+    }),
   ),
   runtime: optional(
     shapeOf<NonNullable<Vm['runtime']>>({

@@ -46,7 +46,8 @@ export interface BangerClient {
 
   /** Running VMs, or all with `isAll`. */
   listVms(options: Abortable & { isAll?: boolean }): Promise<Vm[]>;
-  showVm(ref: string, options: Abortable): Promise<Vm>;
+  /** One VM; `withHost` also looks at what its workspace is a copy of. */
+  showVm(ref: string, options: Abortable & { withHost?: boolean }): Promise<Vm>;
   /** Makes a VM and starts it. Cancelled: nothing is left. With `isDetached` hanging up does not cancel it. */
   createVm(
     request: Omit<CreateVmRequest, 'ephemeral'>,
@@ -141,9 +142,10 @@ export function createClient(transport: ClientOptions): BangerClient {
 
     listVms: async ({ isAll, signal }) =>
       (await get(isAll ? '/vms?all=1' : '/vms', answers.isVmList, { signal })).vms,
-    showVm: (ref, options) => get(vmPath(ref), answers.isVm, options),
     createVm: (body, { signal, isDetached }) =>
       vmWork('POST', isDetached ? '/vms?detach=1' : '/vms', { body, signal }),
+    showVm: (ref, { withHost, signal }) =>
+      get(`${vmPath(ref)}${withHost ? '?host=1' : ''}`, answers.isVm, { signal }),
     leaseVm: (body, options) => leaseVm(transport, body, options),
     startVm: (ref, options) => vmWork('POST', vmPath(ref, 'start'), options),
     stopVm: (ref, options) => vmWork('POST', vmPath(ref, 'stop'), options),

@@ -61,6 +61,22 @@ export async function locateRepository(
   return { root, name: basename(root), gitDir, commonDir, objectFormat, git: located };
 }
 
+/** The commit of HEAD at `path`; `undefined` when there is none, or nothing that git can read. */
+export async function readHeadCommit(
+  path: string,
+  { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
+): Promise<string | undefined> {
+  const git = gitAt({ folder: path, env: hostGitEnvironment(env), config: NO_PROGRAMS });
+  try {
+    const call = { signal, okCodes: [0, 1, 128] };
+    const { code, stdout } = await git.run(['rev-parse', '-q', '--verify', 'HEAD^{commit}'], call);
+    return code === 0 ? stdout.toString('latin1').trim() : undefined;
+  } catch (error) {
+    if (isAppError(error, 'WORKSPACE_GIT_MISSING')) return undefined;
+    throw error;
+  }
+}
+
 async function requireFolder(path: string): Promise<void> {
   if (!isAbsolute(path)) {
     throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": it is not an absolute path`);

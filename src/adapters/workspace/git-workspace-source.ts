@@ -1,5 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { WorkspaceSource } from '../../core/ports/workspace.ts';
+import { readHeadCommit } from './git-repository.ts';
 import { checkNewBranch } from './new-branch.ts';
 import { listTracked, packWorkspace, untrackedNames } from './pack-workspace.ts';
 import { requireTar } from './tar-stream.ts';
@@ -44,6 +45,7 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
         ...(withFiles ? { files: namesIn(names, alsoSent) } : {}),
       };
     },
+    head: (path, { signal }) => readHeadCommit(path, { env: options.env, signal }),
     pack: (path, { signal, ...content }) => packWorkspace(path, { ...options, ...content, signal }),
   };
 }

@@ -26,6 +26,13 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('--v'), ['--version']);
   });
 
+  test('completes groups within groups', async () => {
+    assert.deepEqual(await candidates('vm', 'wor'), ['workspace']);
+    assert.deepEqual(await candidates('vm', 'workspace', ''), ['prepare', 'export']);
+    assert.deepEqual(await candidates('vm', 'workspace', 'prepare', 'we'), ['web']);
+    assert.deepEqual(await candidates('workspace', ''), []);
+  });
+
   test('tells what each is for', async () => {
     assert.deepEqual((await complete('vm', 'list')).candidates, ['list\tlist VMs']);
   });

@@ -1,5 +1,5 @@
 import type { Catalog, CommandDefinition, ValueKind } from '../command.ts';
-import { flagOf } from '../command.ts';
+import { flagOf, groupOf, subgroupsOf } from '../command.ts';
 
 /** What could be typed next. */
 export interface Completions {
@@ -30,11 +30,12 @@ export async function completionsOf(words: readonly string[], parts: CompletionP
   const before = words.slice(0, -1);
   const current = words.at(-1) ?? '';
   const { catalog } = parts;
-  const [first, second] = before;
-  if (first === undefined) return matching(topLevel(catalog), current);
-  const group = catalog.groups.find(({ name }) => name === first);
-  if (group && second === undefined) return matching(membersOf(catalog, first), current);
-  const path = group ? [first, second] : [first];
+  const group = groupOfWords(before, catalog);
+  const depth = group === '' ? 0 : group.split(' ').length;
+  if (before.length === depth) {
+    return matching(group === '' ? topLevel(catalog) : membersOf(catalog, group), current);
+  }
+  const path = before.slice(0, depth + 1);
   const definition = catalog.commands.find((command) => command.path.join(' ') === path.join(' '));
   if (!definition) return NOTHING;
   return await completeIn(definition, { before: before.slice(path.length), current, parts });
@@ -116,17 +117,32 @@ function readWords(
 function topLevel({ groups, commands }: Catalog): Candidate[] {
   const alone = commands.filter(({ path, isHidden }) => path.length === 1 && !isHidden);
   return [
-    ...groups.map(({ name, summary }) => ({ word: name, meaning: summary })),
+    ...subgroupsOf(groups, '').map(({ name, summary }) => ({ word: name, meaning: summary })),
     ...alone.map(({ path, summary }) => ({ word: path[0], meaning: summary })),
     { word: '--help', meaning: 'show help' },
     { word: '--version', meaning: 'print the version' },
   ];
 }
 
-function membersOf({ commands }: Catalog, group: string): Candidate[] {
-  return commands
-    .filter(({ path, isHidden }) => path[0] === group && !isHidden)
-    .map(({ path, summary }) => ({ word: path.slice(1).join(' '), meaning: summary }));
+/** The longest name of a group that the words begin with; empty when they begin with none. */
+function groupOfWords(words: readonly string[], { groups }: Catalog): string {
+  let found = '';
+  for (const [at] of words.entries()) {
+    const name = words.slice(0, at + 1).join(' ');
+    if (groups.some((group) => group.name === name)) found = name;
+  }
+  return found;
+}
+
+function membersOf({ groups, commands }: Catalog, group: string): Candidate[] {
+  const own = commands.filter((command) => groupOf(command) === group && !command.isHidden);
+  return [
+    ...own.map(({ path, summary }) => ({ word: path.at(-1) ?? '', meaning: summary })),
+    ...subgroupsOf(groups, group).map(({ name, summary }) => ({
+      word: name.split(' ').at(-1) ?? '',
+      meaning: summary,
+    })),
+  ];
 }
 
 function flagsOf({ options }: CommandDefinition): Candidate[] {

@@ -15,6 +15,17 @@ export const EXEC_OPTIONS = {
     summary: 'where the command starts, absolute',
     kind: 'other',
   },
+  guestPath: {
+    type: 'value',
+    value: 'folder',
+    summary: 'as --workdir, for the working tree that the VM was given',
+    kind: 'other',
+    defaultText: () => 'where it was copied to',
+  },
+  autoPrepare: {
+    type: 'flag',
+    summary: 'copy the working tree anew first when its HEAD has moved on this host',
+  },
   user: {
     type: 'value',
     short: 'u',

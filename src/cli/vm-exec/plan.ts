@@ -1,7 +1,8 @@
 import { AppError } from '../../base/errors.ts';
 import type { Environment } from '../../config/settings.ts';
-import type { Invocation } from '../command.ts';
+import type { Invocation, OptionValues } from '../command.ts';
 import { commandOf } from '../guest-command.ts';
+import { guestFolder } from '../guest-path.ts';
 import { ProblemList } from '../problems.ts';
 import type { EXEC_OPTIONS } from './options.ts';
 
@@ -11,6 +12,8 @@ export interface ExecPlan {
   command: [string, ...string[]];
   env: Record<string, string>;
   workdir?: string;
+  /** copies the working tree anew when it is stale */
+  isAutoPrepared: boolean;
   user?: string;
   /** absent: as our own terminal is */
   hasTerminal?: boolean;
@@ -30,7 +33,7 @@ export function execPlanOf(
     commandOf(trailing ?? [], { usage: `banger vm exec ${ref} -- make test` }),
   );
   const env = problems.attempt(() => environmentOf(options.env, ownEnv));
-  const workdir = problems.attempt(() => workdirOf(options.workdir));
+  const workdir = problems.attempt(() => workdirOf(options));
   const user = problems.attempt(() => userOf(options.user));
   problems.throwAny();
   return {
@@ -38,6 +41,7 @@ export function execPlanOf(
     command: command ?? [''],
     env: env ?? {},
     ...(workdir === undefined ? {} : { workdir }),
+    isAutoPrepared: options.autoPrepare,
     ...(user === undefined ? {} : { user }),
     ...(options.tty || options.noTty ? { hasTerminal: options.tty } : {}),
   };
@@ -62,7 +66,14 @@ function environmentOf(given: readonly string[], ownEnv: Environment): Record<st
   return env;
 }
 
-function workdirOf(given: string | undefined): string | undefined {
+function workdirOf({ workdir: given, guestPath }: OptionValues<typeof EXEC_OPTIONS>): string | undefined {
+  if (guestPath !== undefined) {
+    if (given === undefined) return guestFolder(guestPath, '--guest-path');
+    throw new AppError('USAGE_OPTIONS', 'Cannot use --guest-path with --workdir: they say the same', {
+      hint: 'give one of them',
+      details: { field: 'guest-path' },
+    });
+  }
   if (given === undefined || given.startsWith('/')) return given;
   throw badOption('--workdir', {
     value: given,

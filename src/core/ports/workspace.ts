@@ -28,6 +28,8 @@ export interface WorkspaceSource {
     path: string,
     options: Abortable & WorkspaceContent & { withFiles?: boolean },
   ): Promise<WorkspaceSummary>;
+  /** The commit that HEAD of the working tree at `path` is now; `undefined` when it has none, or is no working tree any more. */
+  head(path: string, options: Abortable): Promise<string | undefined>;
   /** Starts packing; disposing ends it and removes its temporary files. Errors as {@link inspect}. */
   pack(path: string, options: Abortable & WorkspaceContent): Promise<PackedWorkspace & AsyncDisposable>;
 }

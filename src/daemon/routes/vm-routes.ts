@@ -48,9 +48,15 @@ export const VM_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref',
-    summary: 'One VM',
+    summary: 'One VM; `host=1` also looks at what its workspace is a copy of',
     answer: schemas.vm,
-    run: ({ app, params }) => vmView(findVm(app.world.records, params['ref'] ?? '')),
+    run: async ({ app, params, query, signal }) => {
+      const vm = vmView(findVm(app.world.records, params['ref'] ?? ''));
+      const { workspace } = vm;
+      if (!workspace || query.get('host') !== '1') return vm;
+      const hostHeadCommit = await app.world.workspaces.head(workspace.sourcePath, { signal });
+      return hostHeadCommit === undefined ? vm : { ...vm, workspace: { ...workspace, hostHeadCommit } };
+    },
   }),
   workRoute({
     method: 'DELETE',

@@ -51,6 +51,21 @@ test('the guest is on the branch that was asked for, with the edits of the worki
   );
 });
 
+test('a VM tells what its workspace is a copy of, and where that is now, when asked', async () => {
+  const guestPath = join(lab.dir, 'copied');
+  const { headCommit } = await resultOf(
+    lab.client.prepareWorkspace('web', { path: root, guestPath }, { signal }),
+  );
+  const plain = (await lab.client.showVm('web', { signal })).workspace;
+  assert.deepEqual(plain, { guestPath, sourcePath: root, headCommit });
+  const before = (await lab.client.showVm('web', { withHost: true, signal })).workspace;
+  assert.equal(before?.hostHeadCommit, headCommit);
+  scratch.git(root, 'commit', '-q', '--allow-empty', '-m', 'third');
+  const after = (await lab.client.showVm('web', { withHost: true, signal })).workspace;
+  assert.equal(after?.headCommit, headCommit);
+  assert.equal(after?.hostHeadCommit, scratch.git(root, 'rev-parse', 'HEAD').toString().trim());
+});
+
 test('a branch that cannot be is refused before anything is sent', async () => {
   const guestPath = join(lab.dir, 'refused');
   const request = { path: root, guestPath, branch: 'main' };
