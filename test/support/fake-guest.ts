@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { type IPty, spawn as spawnPty } from '@lydell/node-pty';
 import { encodeFrame, encodeJsonFrame, FRAME, FrameDecoder } from '../../src/protocol/exec-frames.ts';
@@ -56,7 +56,12 @@ function startPipes(stream: Duplex, record: GuestRecord): Running {
   const argv = wordsOf(record.start);
   const child = spawn(argv[0] ?? '', argv.slice(1), {
     cwd: existingFolder(record.start.cwd),
-    env: { PATH: process.env['PATH'], SHELL: '/bin/sh', ...record.start.env } as NodeJS.ProcessEnv,
+    env: {
+      PATH: process.env['PATH'],
+      HOME: tmpdir(),
+      SHELL: '/bin/sh',
+      ...record.start.env,
+    } as NodeJS.ProcessEnv,
     detached: true,
     stdio: 'pipe',
   });

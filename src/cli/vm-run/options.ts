@@ -7,6 +7,10 @@ export const RUN_OPTIONS = {
   ...VM_OPTIONS,
   ...WORKSPACE_OPTIONS,
   dryRun: { type: 'flag', summary: 'print which files the VM would get, and make nothing; needs a path' },
+  noBootstrap: {
+    type: 'flag',
+    summary: 'do not install the tools that the working tree names (mise, with --nat)',
+  },
   detach: {
     type: 'flag',
     short: 'd',

@@ -19,6 +19,8 @@ export interface RunPlan {
   command?: [string, ...string[]];
   isRemoved: boolean;
   isDetached: boolean;
+  /** installs no tools */
+  skipsBootstrap: boolean;
   /** says what would be sent, and makes nothing */
   isDryRun: boolean;
   isJson: boolean;
@@ -49,6 +51,7 @@ export function planOf(
     ...(command === undefined ? {} : { command }),
     isRemoved: options.rm,
     isDetached: options.detach,
+    skipsBootstrap: options.noBootstrap,
     isDryRun: options.dryRun,
     isJson: options.json,
   };

@@ -1,4 +1,5 @@
-import type { WorkspaceSummary } from '../../protocol/api.ts';
+import { isAppError, messageOf } from '../../base/errors.ts';
+import type { PreparedWorkspace, WorkspaceTooling } from '../../protocol/api.ts';
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
@@ -7,6 +8,7 @@ import { bytesOfCommand } from '../guest-command.ts';
 import { formatElapsed } from '../render/format.ts';
 import { runInGuest, statusOfExit } from '../session/run-session.ts';
 import { announceUntracked } from '../workspace-options.ts';
+import { bootstrapLogName, bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
 import type { RunPlan } from './plan.ts';
 
@@ -25,7 +27,13 @@ export interface RunReport {
   /** as the program's own: 128 + n for signal n */
   exitStatus: number;
   /** `ms` of each part; `totalMs` is up to the command's end */
-  timings: { createMs: number; workspaceMs?: number; commandMs?: number; totalMs: number };
+  timings: {
+    createMs: number;
+    workspaceMs?: number;
+    toolingMs?: number;
+    commandMs?: number;
+    totalMs: number;
+  };
   isDeleted: boolean;
 }
 
@@ -39,8 +47,11 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
   const { workspace } = plan;
   // Refuses what is no working tree, before a VM exists.
   const summary = workspace && (await client.inspectWorkspace(workspace, { signal: context.signal }));
+  const tooling =
+    summary &&
+    bootstrapNeeded(summary, { hasNat: plan.request.nat ?? false, isSkipped: plan.skipsBootstrap });
   if (workspace && summary) announceUntracked(summary, workspace, context);
-  const { owned, ...report } = await runInNewVm({ plan, client, context, begunAt, summary });
+  const { owned, ...report } = await runInNewVm({ plan, client, context, begunAt, tooling });
   if (plan.isJson) {
     await context.printJson({ ...report, isDeleted: owned.isDeleted } satisfies RunReport);
   } else if (plan.isDetached) {
@@ -55,11 +66,12 @@ interface RunParts {
   client: BangerClient;
   context: CommandContext;
   begunAt: number;
-  summary: WorkspaceSummary | undefined;
+  /** what is to be installed */
+  tooling: WorkspaceTooling | undefined;
 }
 
 async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'> & { owned: OwnedVm }> {
-  const { plan, client, context, begunAt } = parts;
+  const { plan, client, context, begunAt, tooling } = parts;
   await using owned = await makeVm(plan, { client, context });
   const { vm } = owned;
   const madeAt = performance.now();
@@ -67,15 +79,19 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
   const staysUnused = !plan.isRemoved && !plan.command && !plan.isDetached;
   let isRunning = false;
   try {
-    const guestPath = await prepareWorkspace(vm, parts);
+    const prepared = await prepareWorkspace(vm, parts);
     const preparedAt = performance.now();
+    if (prepared && tooling) await installTools(vm, { prepared, tooling }, parts);
+    const readyAt = performance.now();
     const timings = {
       createMs: Math.round(madeAt - begunAt),
-      ...(guestPath === undefined ? {} : { workspaceMs: Math.round(preparedAt - madeAt) }),
+      ...(prepared ? { workspaceMs: Math.round(preparedAt - madeAt) } : {}),
+      ...(tooling ? { toolingMs: Math.round(readyAt - preparedAt) } : {}),
     };
     if (plan.isDetached) {
-      return { vm, exitStatus: 0, timings: { ...timings, totalMs: Math.round(preparedAt - begunAt) }, owned };
+      return { vm, exitStatus: 0, timings: { ...timings, totalMs: Math.round(readyAt - begunAt) }, owned };
     }
+    const guestPath = prepared?.guestPath;
     context.progress.step(LABEL, plan.command ? 'running command in guest' : 'attaching to guest');
     isRunning = true;
     const exit = await runInGuest(client, guestRunOf(plan, { vm, guestPath, context }), context);
@@ -87,7 +103,7 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
       exitStatus: statusOfExit(exit),
       timings: {
         ...timings,
-        commandMs: Math.round(endedAt - preparedAt),
+        commandMs: Math.round(endedAt - readyAt),
         totalMs: Math.round(endedAt - begunAt),
       },
       owned,
@@ -101,11 +117,36 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
 async function prepareWorkspace(
   vm: Vm,
   { plan, client, context }: Pick<RunParts, 'plan' | 'client' | 'context'>,
-): Promise<string | undefined> {
+): Promise<PreparedWorkspace | undefined> {
   if (!plan.workspace) return undefined;
   context.progress.step(LABEL, 'preparing guest workspace');
   const work = client.prepareWorkspace(vm.id, plan.workspace, { signal: context.signal });
-  return (await context.follow(work, LABEL)).guestPath;
+  return await context.follow(work, LABEL);
+}
+
+/**
+ * Installs the tools that a working tree names: before a command, and before we go when detached; for a shell in the background. A failure is
+ * told and changes nothing else: the guest is of use without.
+ */
+async function installTools(
+  vm: Vm,
+  { prepared, tooling }: { prepared: PreparedWorkspace; tooling: WorkspaceTooling },
+  { plan, client, context }: RunParts,
+): Promise<void> {
+  const isAwaited = plan.isDetached || plan.command !== undefined;
+  const bootstrap = { tooling, guestPath: prepared.guestPath, logName: bootstrapLogName(prepared.repoName) };
+  const { signal, progress } = context;
+  const onLine = (line: string): void => progress.step(LABEL, `installing tools: ${line}`);
+  progress.step(LABEL, 'installing tools');
+  try {
+    await bootstrapTooling(client, vm.id, { bootstrap, isAwaited, onLine, signal });
+    if (!isAwaited)
+      context.notice(`tools are installed in the background; log in the guest: ~/${bootstrap.logName}`);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isAppError(error)) throw error;
+    context.warn(`guest tooling bootstrap ${isAwaited ? 'failed' : 'start failed'}: ${messageOf(error)}`);
+  }
 }
 
 function guestRunOf(
