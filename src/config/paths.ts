@@ -59,3 +59,8 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     vmRuntimeDir: join(runtimeDir, 'vm'),
   };
 }
+
+/** The file below the home of a guest's user that has what installing the tools of a repository said. */
+export function guestToolingLog(repoName: string): string {
+  return join('.cache', 'banger', `vm-run-tooling-${repoName.replace(/[^A-Za-z0-9._-]/g, '-')}.log`);
+}

@@ -69,3 +69,79 @@ test('untracked files stay behind and are counted; what cannot be sent is refuse
   }
   assert.deepEqual(await lab.leftovers(), []);
 });
+
+test('a detached VM has the branch, the edits and the untracked files; what changes there comes back as a patch', async () => {
+  await using lab = await openLab();
+  const repo = join(lab.scratch, 'repo');
+  await mkdir(repo);
+  const git = async (...args: string[]): Promise<string> =>
+    (await exec(['git', '-C', repo, ...args], { signal: neverAborts() })).stdout.toString();
+  await git('init', '-q', '-b', 'main');
+  await git('config', 'user.name', 'A Developer');
+  await git('config', 'user.email', 'dev@localhost');
+  await writeFile(join(repo, '.mise.toml'), '[tools]\n');
+  await writeFile(join(repo, 'file'), 'one\n');
+  await git('add', '-A');
+  await git('commit', '-q', '-m', 'First');
+  const first = (await git('rev-parse', 'HEAD')).trim();
+  await writeFile(join(repo, 'late'), 'late\n');
+  await git('add', '-A');
+  await git('commit', '-q', '-m', 'Second');
+  await writeFile(join(repo, 'file'), 'edited\n');
+  await writeFile(join(repo, 'untracked'), 'new\n');
+
+  const refused = await lab.run(['vm', 'run', '-d', ...SMALL, repo]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /tooling bootstrap requires --nat \(or pass --no-bootstrap to skip\)/);
+
+  const branch = ['--branch', 'fix', '--from', first, '--include-untracked'];
+  const made = await lab.run([
+    'vm',
+    'run',
+    '-d',
+    '--no-bootstrap',
+    '--name',
+    'web',
+    ...SMALL,
+    ...branch,
+    repo,
+  ]);
+  assert.equal(made.code, 0, made.stderr);
+  assert.equal(made.stdout.toString(), 'vm web running; reconnect with: banger vm exec web -- bash\n');
+  const inVm = async (script: string): Promise<string> =>
+    lab.text(['vm', 'exec', 'web', '--', 'sh', '-c', script]);
+  assert.equal(
+    await inVm('git status --porcelain --branch; mise trust --show'),
+    '## fix\n M file\n?? untracked\n~/repo: trusted\n',
+  );
+
+  await inVm('git commit -qam "In the VM"; echo new >made; rm untracked; mkdir -p ~/.local/share/mise/shims');
+  assert.match(await inVm('echo $PATH'), /^\/root\/\.local\/share\/mise\/shims:/);
+  const plain = await lab.text(['vm', 'workspace', 'export', 'web']);
+  assert.match(plain, /^\+new$/m);
+  assert.doesNotMatch(plain, /edited/);
+  const whole = await lab.text(['vm', 'workspace', 'export', 'web', '--base-commit', first]);
+  assert.match(whole, /^\+edited$/m);
+  assert.equal(await inVm('git status --porcelain'), '?? made\n');
+
+  // The record has the HEAD of this host, not the branch of the guest.
+  assert.equal((await lab.run(['vm', 'exec', 'web', '--', 'true'])).stderr, '');
+  await git('commit', '-q', '--allow-empty', '-m', 'Third');
+  assert.match(
+    (await lab.run(['vm', 'exec', 'web', '--', 'true'])).stderr,
+    /workspace stale: .*--auto-prepare/,
+  );
+  const anew = await lab.run([
+    'vm',
+    'exec',
+    '--auto-prepare',
+    'web',
+    '--',
+    'git',
+    'log',
+    '-1',
+    '--format=%s',
+  ]);
+  assert.equal(anew.stdout.toString(), 'Third\n', anew.stderr);
+  assert.equal((await lab.run(['vm', 'exec', 'web', '--', 'true'])).stderr, '');
+});

@@ -56,13 +56,8 @@ export function bootstrapNeeded(
   });
 }
 
-/** The file below the home of the guest's user that has what installing the tools of a repository said. */
-export function bootstrapLogName(repoName: string): string {
-  return `.cache/banger/vm-run-tooling-${repoName.replace(/[^A-Za-z0-9._-]/g, '-')}.log`;
-}
-
 /** The command that installs tools; with `isAwaited` it ends when they are there, else at once. Pure. */
-export function bootstrapCommand(
+function bootstrapCommand(
   { tooling, guestPath, logName }: Bootstrap,
   { isAwaited }: { isAwaited: boolean },
 ): ExecStart {

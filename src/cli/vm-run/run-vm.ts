@@ -1,4 +1,5 @@
 import { isAppError, messageOf } from '../../base/errors.ts';
+import { guestToolingLog } from '../../config/paths.ts';
 import type { PreparedWorkspace, WorkspaceTooling } from '../../protocol/api.ts';
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { Vm } from '../../protocol/vm.ts';
@@ -8,7 +9,7 @@ import { bytesOfCommand } from '../guest-command.ts';
 import { formatElapsed } from '../render/format.ts';
 import { runInGuest, statusOfExit } from '../session/run-session.ts';
 import { announceUntracked } from '../workspace-options.ts';
-import { bootstrapLogName, bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
+import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
 import type { RunPlan } from './plan.ts';
 
@@ -134,7 +135,7 @@ async function installTools(
   { plan, client, context }: RunParts,
 ): Promise<void> {
   const isAwaited = plan.isDetached || plan.command !== undefined;
-  const bootstrap = { tooling, guestPath: prepared.guestPath, logName: bootstrapLogName(prepared.repoName) };
+  const bootstrap = { tooling, guestPath: prepared.guestPath, logName: guestToolingLog(prepared.repoName) };
   const { signal, progress } = context;
   const onLine = (line: string): void => progress.step(LABEL, `installing tools: ${line}`);
   progress.step(LABEL, 'installing tools');
