@@ -148,7 +148,18 @@ test('vm set sends what is given and prints the shape; nothing given is refused'
   ]);
   const nothing = await lab.run(['vm', 'set', 'web']);
   assert.deepEqual([nothing.status, nothing.stdout], [2, '']);
-  assert.match(nothing.stderr, /nothing to change was given\n.*--vcpu, --memory or --disk-size/);
+  assert.match(
+    nothing.stderr,
+    /nothing to change was given\n.*--vcpu, --memory, --disk-size, --nat or --no-nat/,
+  );
+});
+
+test('vm set switches NAT on and off, and the last word counts', async () => {
+  addVm('web');
+  assert.match((await lab.run(['vm', 'set', '--nat', 'web'])).stdout, / disk \| nat\n$/);
+  assert.match((await lab.run(['vm', 'set', '--no-nat', 'web'])).stdout, / disk\n$/);
+  await lab.run(['vm', 'set', '--nat', '--no-nat', '--vcpu', '2', 'web']);
+  assert.deepEqual(bodies(/set$/), [{ nat: true }, { nat: false }, { vcpuCount: 2, nat: false }]);
 });
 
 test('vm rename prints the new name, and refuses one that cannot be', async () => {

@@ -10,6 +10,8 @@ export interface SetOptions {
   vcpu: string | undefined;
   memory: string | undefined;
   diskSize: string | undefined;
+  nat: boolean;
+  noNat: boolean;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface SetOptions {
  *
  * @throws {AppError} USAGE_OPTIONS when nothing is to be changed; VM_SHAPE_INVALID, SIZE_INVALID.
  */
-export function setRequestOf({ vcpu, memory, diskSize }: SetOptions): SetVmRequest {
+export function setRequestOf({ vcpu, memory, diskSize, nat, noNat }: SetOptions): SetVmRequest {
   const problems = new ProblemList();
   const given = (value: string | undefined, parse: (text: string) => number): number | undefined =>
     value === undefined ? undefined : problems.attempt(() => parse(value));
@@ -31,9 +33,10 @@ export function setRequestOf({ vcpu, memory, diskSize }: SetOptions): SetVmReque
     ...(vcpuCount === undefined ? {} : { vcpuCount }),
     ...(memoryMib === undefined ? {} : { memoryMib }),
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
+    ...(nat || noNat ? { nat } : {}),
   };
   if (Object.keys(request).length > 0) return request;
   throw new AppError('USAGE_OPTIONS', 'Cannot change a VM: nothing to change was given', {
-    hint: 'give --vcpu, --memory or --disk-size',
+    hint: 'give --vcpu, --memory, --disk-size, --nat or --no-nat',
   });
 }

@@ -16,7 +16,6 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     GET    /v1/vms/REF?host=1             Vm             host=1 looks at what its workspace is a copy of
  *     POST   /v1/vms/REF/start              events, result Vm
  *     POST   /v1/vms/REF/stop               events, result Vm
- *     POST   /v1/vms/REF/nat                SetNatRequest -> Vm
  *     POST   /v1/vms/REF/restart            events, result Vm
  *     POST   /v1/vms/REF/kill               KillVmRequest -> events, result Vm
  *     POST   /v1/vms/REF/set                SetVmRequest -> events, result Vm
@@ -60,11 +59,6 @@ export interface CreateVmRequest extends Partial<VmShape> {
   keepFailed?: boolean;
 }
 
-export interface SetNatRequest {
-  /** the guest may open connections to the outside */
-  nat: boolean;
-}
-
 /** What ends a VM that is killed. */
 export interface KillVmRequest {
   /** what the VMM is sent first; default: what makes it end in order */
@@ -77,6 +71,8 @@ export interface SetVmRequest {
   memoryMib?: number;
   /** only larger than it is */
   diskSizeBytes?: number;
+  /** the guest may open connections to the outside; at once when it runs */
+  nat?: boolean;
 }
 
 export interface RenameVmRequest {

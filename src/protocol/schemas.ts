@@ -12,7 +12,6 @@ import type {
   PreparedWorkspace,
   PrepareWorkspaceRequest,
   RenameVmRequest,
-  SetNatRequest,
   SetVmRequest,
   WaitForVmRequest,
   WorkspaceSummary,
@@ -53,9 +52,6 @@ export const createVmRequest = z.strictObject({
   keepFailed: z.boolean().exactOptional(),
 }) satisfies Exact<CreateVmRequest>;
 
-/** Body of `POST /v1/vms/REF/nat`. */
-export const setNatRequest = z.strictObject({ nat: z.boolean() }) satisfies Exact<SetNatRequest>;
-
 /** Body of `POST /v1/vms/REF/kill`. */
 export const killVmRequest = z.strictObject({
   signal: z.enum(VMM_SIGNALS).exactOptional(),
@@ -66,6 +62,7 @@ export const setVmRequest = z.strictObject({
   vcpuCount: shape.vcpuCount.exactOptional(),
   memoryMib: shape.memoryMib.exactOptional(),
   diskSizeBytes: shape.diskSizeBytes.exactOptional(),
+  nat: z.boolean().exactOptional(),
 }) satisfies Exact<SetVmRequest>;
 
 /** Body of `POST /v1/vms/REF/rename`. */

@@ -57,13 +57,11 @@ export interface BangerClient {
   leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: Abortable & OnNews): Promise<VmLease>;
   startVm(ref: string, options: Abortable): Work<Vm>;
   stopVm(ref: string, options: Abortable): Work<Vm>;
-  /** Lets the guest open connections to the outside, or stops that; at once when it runs. */
-  setNat(ref: string, nat: boolean, options: Abortable): Promise<Vm>;
   /** Stops the VM, and starts it: a new boot. */
   restartVm(ref: string, options: Abortable): Work<Vm>;
   /** Ends the VM without asking its guest to power off; a sync comes first when the guest answers. */
   killVm(ref: string, request: KillVmRequest, options: Abortable): Work<Vm>;
-  /** Changes the shape of a VM that does not run. */
+  /** Changes the shape of a VM that does not run, or its NAT, also of one that runs. */
   setVm(ref: string, request: SetVmRequest, options: Abortable): Work<Vm>;
   renameVm(ref: string, name: string, options: Abortable): Work<Vm>;
   /** Waits until the VM is as wanted; when it was to be deleted, the result is the VM as it last was. */
@@ -149,14 +147,6 @@ export function createClient(transport: ClientOptions): BangerClient {
     leaseVm: (body, options) => leaseVm(transport, body, options),
     startVm: (ref, options) => vmWork('POST', vmPath(ref, 'start'), options),
     stopVm: (ref, options) => vmWork('POST', vmPath(ref, 'stop'), options),
-    setNat: (ref, nat, { signal }) =>
-      callForJson(transport, {
-        method: 'POST',
-        path: vmPath(ref, 'nat'),
-        body: { nat },
-        signal,
-        isAnswer: answers.isVm,
-      }),
     restartVm: (ref, options) => vmWork('POST', vmPath(ref, 'restart'), options),
     killVm: (ref, body, { signal }) => vmWork('POST', vmPath(ref, 'kill'), { body, signal }),
     setVm: (ref, body, { signal }) => vmWork('POST', vmPath(ref, 'set'), { body, signal }),

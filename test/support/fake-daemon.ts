@@ -7,6 +7,7 @@ import {
   type Image,
   type Kernel,
   type Operation,
+  type SetVmRequest,
   VERSION_HEADER,
   type WorkspaceSummary,
 } from '../../src/protocol/api.ts';
@@ -139,10 +140,7 @@ async function answer(daemon: FakeDaemon, request: IncomingMessage, response: Se
       return vm ? changeState(daemon, { vm, verb, response }) : notFound(response, ref);
     case 'POST vms/REF/set':
       return vm
-        ? change(daemon, response, {
-            changed: { ...vm, shape: { ...vm.shape, ...(seen.body as object) } },
-            stage: verb,
-          })
+        ? change(daemon, response, { changed: setOf(vm, seen.body), stage: verb })
         : notFound(response, ref);
     case 'POST vms/REF/rename':
       return vm
@@ -241,6 +239,11 @@ function change(
     { event: 'progress', stage, elapsedMs: 1 },
     { event: 'result', value: changed },
   ]);
+}
+
+function setOf(vm: Vm, body: unknown): Vm {
+  const { nat = vm.nat, ...shape } = body as SetVmRequest;
+  return { ...vm, nat, shape: { ...vm.shape, ...shape } };
 }
 
 function upgrade(daemon: FakeDaemon, request: IncomingMessage, socket: Duplex): void {

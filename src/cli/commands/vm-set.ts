@@ -4,9 +4,9 @@ import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts
 /** `banger vm set` */
 export const vmSet = defineCommand({
   path: ['vm', 'set'],
-  summary: 'change the shape of stopped VMs',
+  summary: 'change the shape of stopped VMs, or the network of any',
   description: [
-    'Changes the CPUs, the memory or the work disk of VMs. They must be stopped; the next start uses the new shape.',
+    'Changes the CPUs, the memory or the work disk of VMs, which must be stopped; the next start uses the new shape. With --nat or --no-nat it lets their guests open connections to the outside, or stops that: at once when they run.',
     `A work disk grows, and its file system with it when the VM starts; it cannot shrink. ${SEVERAL_VMS}`,
   ].join(' '),
   examples: [
@@ -14,6 +14,7 @@ export const vmSet = defineCommand({
       command: 'banger vm set --vcpu 4 --memory 8192 web',
       does: 'More CPUs and memory from the next start on.',
     },
+    { command: 'banger vm set --nat web', does: 'Connects the guest to the network while it runs.' },
     { command: 'banger vm set --disk-size 20G web', does: 'A larger work disk; its files stay.' },
   ],
   args: [VM_REFS],
@@ -25,6 +26,8 @@ export const vmSet = defineCommand({
       value: 'size',
       summary: 'size of the work disk at /root, no less than it has',
     },
+    nat: { type: 'flag', summary: 'let the guest open connections to the outside' },
+    noNat: { type: 'flag', summary: 'cut the guest off from the outside' },
     ...VM_ACTION_OPTIONS,
   },
   async run({ args, options }, context) {
@@ -36,7 +39,7 @@ export const vmSet = defineCommand({
       args,
       {
         verb: 'set',
-        outcome: ({ shape }) => shapeLine(shape),
+        outcome: ({ shape, nat }) => `${shapeLine(shape)}${nat ? ' | nat' : ''}`,
         work: (client, ref, signal) => client.setVm(ref, request, { signal }),
         isJson: options.json,
         isQuiet: options.quiet,

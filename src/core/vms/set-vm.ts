@@ -6,17 +6,18 @@ import { RESTING_STATES } from '../../protocol/vm.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { resolveShape } from '../rules/vm-shape.ts';
 import { findVm } from './find-vm.ts';
+import { setNat } from './set-nat.ts';
 import type { VmWorld } from './world.ts';
 
 /** Parts of a shape that can be changed, by the names that users know. */
 const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-size' } as const;
 
 /**
- * Changes the shape of a VM that does not run; the next start uses it. What is given and the same already is no change. All or nothing: after a
- * failure the VM is as it was.
+ * Changes the shape of a VM that does not run, which the next start uses, and whether its guest may open connections to the outside, at once when it
+ * runs. What is given and the same already is no change. After a failure to change the shape nothing is changed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE, VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a
- * work disk that cannot grow.
+ * work disk that cannot grow; as {@link setNat}.
  */
 export async function setVm(
   world: VmWorld,
@@ -24,6 +25,16 @@ export async function setVm(
   { request, signal }: Abortable & { request: SetVmRequest },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
+  const shaped = await setShape(world, id, { request, signal });
+  const { nat } = request;
+  return nat === undefined ? shaped : await setNat(world, id, { hasNat: nat, signal });
+}
+
+async function setShape(
+  world: VmWorld,
+  id: string,
+  { request, signal }: Abortable & { request: SetVmRequest },
+): Promise<VmRecord> {
   return await world.locks.run(
     id,
     async () => {

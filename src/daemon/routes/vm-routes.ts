@@ -6,7 +6,6 @@ import { killVm } from '../../core/vms/kill-vm.ts';
 import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
 import { renameVm } from '../../core/vms/rename-vm.ts';
 import { restartVm } from '../../core/vms/restart-vm.ts';
-import { setNat } from '../../core/vms/set-nat.ts';
 import { setVm } from '../../core/vms/set-vm.ts';
 import { startVm } from '../../core/vms/start-vm.ts';
 import { stopVm } from '../../core/vms/stop-vm.ts';
@@ -89,15 +88,6 @@ export const VM_ROUTES: readonly Route[] = [
       value: vmView(await stopVm(app.world, params['ref'] ?? '', { report })),
     }),
   }),
-  jsonRoute({
-    method: 'POST',
-    path: '/vms/:ref/nat',
-    summary: 'Let the guest open connections to the outside, or stop that; at once when it runs',
-    body: schemas.setNatRequest,
-    answer: schemas.vm,
-    run: async ({ app, params, body, signal }) =>
-      vmView(await setNat(app.world, params['ref'] ?? '', { hasNat: body.nat, signal })),
-  }),
   workRoute({
     method: 'POST',
     path: '/vms/:ref/restart',
@@ -122,7 +112,8 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/set',
-    summary: 'Change the shape of a VM that does not run; its work disk only grows',
+    summary:
+      'Change the shape of a VM that does not run, its work disk to a larger one only; or its NAT, at once when it runs',
     body: schemas.setVmRequest,
     answer: schemas.vm,
     run: async ({ app, params, body, signal }) => ({

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
+import type { Vm } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 
@@ -24,6 +25,9 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
+const setNat = (ref: string, nat: boolean): Promise<Vm> =>
+  resultOf(lab.client.setVm(ref, { nat }, { signal }));
+
 /** What guests were told of their network since the last call. */
 function told(): unknown[] {
   const { personalised } = lab.guests;
@@ -37,17 +41,17 @@ test('a guest is told its network at each start, and each time that it changes',
   assert.deepEqual(told(), [NO_NETWORK, NETWORK]);
   assert.deepEqual([(await client.showVm('alone', { signal })).nat, guests.natCalls], [false, []]);
 
-  assert.equal((await client.setNat('wired', false, { signal })).nat, false);
-  assert.equal((await client.setNat('alone', true, { signal })).nat, true);
+  assert.equal((await setNat('wired', false)).nat, false);
+  assert.equal((await setNat('alone', true)).nat, true);
   assert.deepEqual(told(), [NO_NETWORK, NETWORK]);
   assert.deepEqual(guests.natCalls.splice(0), [false, true]);
 
   await resultOf(client.stopVm('alone', { signal }));
-  assert.equal((await client.setNat('alone', false, { signal })).nat, false);
+  assert.equal((await setNat('alone', false)).nat, false);
   assert.deepEqual([told(), guests.natCalls], [[], []]);
   await resultOf(client.startVm('alone', { signal }));
   assert.deepEqual(told(), [NO_NETWORK]);
-  await assert.rejects(client.setNat('nobody', true, { signal }), { code: 'VM_NOT_FOUND' });
+  await assert.rejects(setNat('nobody', true), { code: 'VM_NOT_FOUND' });
 });
 
 test('a network that the VMM refuses is not on record', async () => {
@@ -55,7 +59,7 @@ test('a network that the VMM refuses is not on record', async () => {
   await resultOf(client.createVm({ name: 'refused' }, { signal }));
   told();
   guests.natError = new AppError('VMM_REFUSED', 'No');
-  await assert.rejects(client.setNat('refused', true, { signal }), { code: 'VMM_REFUSED' });
+  await assert.rejects(setNat('refused', true), { code: 'VMM_REFUSED' });
   assert.equal((await client.showVm('refused', { signal })).nat, false);
   assert.deepEqual(told(), []);
   guests.natError = undefined;
@@ -65,9 +69,9 @@ test('a guest that cannot be told is cut off all the same, and fails only when i
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'deaf', nat: true }, { signal }));
   guests.personaliseError = new AppError('GUEST_LOST', 'It is gone');
-  assert.equal((await client.setNat('deaf', false, { signal })).nat, false);
+  assert.equal((await setNat('deaf', false)).nat, false);
   assert.deepEqual(guests.natCalls.splice(0), [false]);
-  await assert.rejects(client.setNat('deaf', true, { signal }), { code: 'GUEST_LOST' });
+  await assert.rejects(setNat('deaf', true), { code: 'GUEST_LOST' });
   guests.personaliseError = undefined;
-  assert.equal((await client.setNat('deaf', true, { signal })).nat, true);
+  assert.equal((await setNat('deaf', true)).nat, true);
 });

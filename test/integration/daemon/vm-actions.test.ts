@@ -33,6 +33,12 @@ after(async () => {
 const make = (name: string, { noStart = false } = {}): Promise<Vm> =>
   resultOf(lab.client.createVm({ name, noStart }, { signal }));
 
+/** A VM that ran: it has drives. */
+async function makeStopped(name: string): Promise<Vm> {
+  await make(name);
+  return await resultOf(lab.client.stopVm(name, { signal }));
+}
+
 /** The result, and the notices on the way. */
 async function noticed(work: Work<Vm>): Promise<{ vm: Vm; notices: string[] }> {
   const notices: string[] = [];
@@ -152,13 +158,30 @@ describe('kill', () => {
 
 describe('set', () => {
   test('changes a VM that does not run, and the next start uses it', async () => {
-    await make('web', { noStart: true });
+    await makeStopped('web');
     const request = { vcpuCount: 2, memoryMib: 512, diskSizeBytes: 128 * MIB };
     const { shape, id } = await resultOf(lab.client.setVm('web', request, { signal }));
     assert.deepEqual(shape, { ...request, systemOverlaySizeBytes: 64 * MIB });
     assert.equal((await stat(join(lab.settings.paths.vmsDir, id, 'work.raw'))).size, 128 * MIB);
     const started = await resultOf(lab.client.startVm('web', { signal }));
     assert.deepEqual([started.state, started.shape], ['running', shape]);
+  });
+
+  test('changes a VM that never ran, whose first start uses it', async () => {
+    await make('web', { noStart: true });
+    await resultOf(lab.client.setVm('web', { diskSizeBytes: 128 * MIB }, { signal }));
+    const { id } = await resultOf(lab.client.startVm('web', { signal }));
+    assert.equal((await stat(join(lab.settings.paths.vmsDir, id, 'work.raw'))).size, 128 * MIB);
+  });
+
+  test('changes NAT together with the shape, and nothing of both when the shape cannot be', async () => {
+    await make('web');
+    const both = { vcpuCount: 2, nat: true };
+    await assert.rejects(resultOf(lab.client.setVm('web', both, { signal })), { code: 'VM_NOT_STOPPED' });
+    assert.equal((await lab.client.showVm('web', { signal })).nat, false);
+    await resultOf(lab.client.stopVm('web', { signal }));
+    const { nat, shape } = await resultOf(lab.client.setVm('web', both, { signal }));
+    assert.deepEqual([nat, shape.vcpuCount], [true, 2]);
   });
 
   test('refuses a VM that runs, and names what cannot be changed', async () => {
@@ -196,7 +219,7 @@ describe('set', () => {
   });
 
   test('leaves a VM whose disk cannot grow as it was', async () => {
-    const before = await make('web', { noStart: true });
+    const before = await makeStopped('web');
     const drive = join(lab.settings.paths.vmsDir, before.id, 'work.raw');
     await rename(drive, `${drive}.away`);
     await assert.rejects(
@@ -214,7 +237,8 @@ describe('set', () => {
 test('a daemon that died while a disk grew makes it as large as the record says when it starts', async () => {
   await using other = await openDaemonLab();
   const first = await other.start();
-  const { id } = await resultOf(other.client.createVm({ name: 'web', noStart: true }, { signal }));
+  const { id } = await resultOf(other.client.createVm({ name: 'web' }, { signal }));
+  await resultOf(other.client.stopVm('web', { signal }));
   await first[Symbol.asyncDispose]();
   other.withRecords((records) => {
     const record = records.get(id);
