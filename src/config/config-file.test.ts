@@ -11,6 +11,7 @@ test('an empty file configures nothing; all keys are read, sizes as bytes', () =
   assert.deepEqual(parseConfig('', PATH), {});
   const source = `
     log_level = "debug"
+    auto_stop_stale_after = "1h30m"
     default_image_name = "debian-bookworm"
     [vm_defaults]
     vcpu = 2
@@ -19,6 +20,7 @@ test('an empty file configures nothing; all keys are read, sizes as bytes', () =
     system_overlay_size = "512M"`;
   assert.deepEqual(parseConfig(source, PATH), {
     log_level: 'debug',
+    auto_stop_stale_after: 5_400_000,
     default_image_name: 'debian-bookworm',
     vm_defaults: { vcpu: 2, memory_mib: 1024, disk_size: 2 ** 33, system_overlay_size: 2 ** 29 },
   });
@@ -27,6 +29,9 @@ test('an empty file configures nothing; all keys are read, sizes as bytes', () =
 for (const [source, problem] of [
   ['log_level = "loud"', /"log_level" must be one of debug/],
   ['log_level = 1', /"log_level"/],
+  ['auto_stop_stale_after = 90', /"auto_stop_stale_after" must be a time such as "90m"/],
+  ['auto_stop_stale_after = "90"', /"auto_stop_stale_after" must be a time such as "90m"/],
+  ['auto_stop_stale_after = "soon"', /"soon" for auto_stop_stale_after: it is not a duration/],
   ['default_image_name = ""', /"default_image_name"/],
   ['unknown = 1', /"unknown" is not a known key/],
   ['vm_defaults = 1', /"vm_defaults" must be a table/],

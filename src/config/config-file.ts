@@ -1,12 +1,14 @@
 import { parse, TomlError } from 'smol-toml';
+import { parseDuration } from '../base/duration.ts';
 import { AppError, printable } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/size.ts';
 
-/** The config file's keys, checked; sizes in `bytes`. All are optional. */
+/** The config file's keys, checked; sizes in `bytes`, times in `ms`. All are optional. */
 export interface ConfigFile {
   log_level?: LogLevel;
   default_image_name?: string;
+  auto_stop_stale_after?: number;
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
 }
 
@@ -16,6 +18,7 @@ type Reader = (value: unknown, field: string) => unknown;
 const KEYS: Readonly<Record<string, Reader>> = {
   log_level: oneOf(LOG_LEVELS),
   default_image_name: text,
+  auto_stop_stale_after: duration,
   'vm_defaults.vcpu': wholeNumber,
   'vm_defaults.memory_mib': wholeNumber,
   'vm_defaults.disk_size': size,
@@ -110,6 +113,14 @@ function wholeNumber(value: unknown, field: string): number {
 function size(value: unknown, field: string): number {
   if (typeof value !== 'string') throw wrong(field, 'a size such as "8G"');
   return parseSize(value, field);
+}
+
+/** A bare number would leave open what it counts. */
+function duration(value: unknown, field: string): number {
+  if (typeof value !== 'string' || (/^[0-9.]+$/.test(value.trim()) && Number(value) !== 0)) {
+    throw wrong(field, 'a time such as "90m" or "2h"');
+  }
+  return parseDuration(value, field);
 }
 
 function wrong(field: string, allowed: string): AppError {

@@ -73,3 +73,17 @@ test('settings come from the file, and the log level from its variable first', (
   assert.throws(() => loadSettings(env, HOST), { code: 'CONFIG_INVALID' });
   rmSync(home, { recursive: true });
 });
+
+test('VMs are stopped for want of use only when the config file says after how long', () => {
+  const home = mkdtempSync(join(tmpdir(), 'settings-'));
+  const dir = join(home, '.config', 'banger');
+  mkdirSync(dir, { recursive: true });
+  const afterMs = (source: string): number | undefined => {
+    writeFileSync(join(dir, 'config.toml'), source);
+    return loadSettings({ HOME: home }, HOST).autoStopStaleAfterMs;
+  };
+  assert.equal(afterMs(''), undefined);
+  assert.equal(afterMs('auto_stop_stale_after = "0"'), undefined);
+  assert.equal(afterMs('auto_stop_stale_after = "2h"'), 7_200_000);
+  rmSync(home, { recursive: true });
+});

@@ -14,6 +14,8 @@ export interface Settings {
   vmDefaults: VmDefaults;
   defaultImage: string;
   logLevel: LogLevel;
+  /** `ms` without use after which a VM that runs is stopped; absent: never */
+  autoStopStaleAfterMs?: number;
   host: HostSize;
 }
 
@@ -99,6 +101,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     vmDefaults: vmDefaults(configuredShape(file), host),
     defaultImage: file.default_image_name ?? 'debian-bookworm',
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
+    ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),
     host,
   };
 }

@@ -16,6 +16,8 @@ import type { DoctorHost } from './doctor/check.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
 import { Operations } from './operations.ts';
 import { ROUTES } from './routes.ts';
+import { stopStaleVms } from './stale-vms.ts';
+import { VmUse } from './vm-use.ts';
 
 /** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
 const DRAIN_MS = 5_000;
@@ -66,6 +68,9 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     onIdle: () => stop('it was idle'),
   });
   const { build, env, uid } = options;
+  const use = new VmUse();
+  const afterMs = settings.autoStopStaleAfterMs;
+  using _stale = afterMs === undefined ? undefined : stopStaleVms({ world, use, log, afterMs });
   const app: App = {
     world,
     paths,
@@ -73,6 +78,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     log,
     doctor: { world, settings, env, uid, build, agentPath: composition.agentPath },
     operations: new Operations(),
+    use,
     stop,
     activity: watch,
   };

@@ -20,6 +20,8 @@ interface RouteBase<Body> {
   path: string;
   summary: string;
   body?: z.ZodType<Body, unknown>;
+  /** `false`: a request of it only looks at its VM; as every plain answer to GET does */
+  isUse?: false;
 }
 
 /** Answers with one JSON value. */
@@ -77,6 +79,11 @@ export function textRoute(route: Omit<TextRoute<never>, 'kind'>): Route {
 /** As {@link jsonRoute}, for the events of an operation. */
 export function eventsRoute(route: Omit<EventsRoute<never>, 'kind'>): Route {
   return { ...route, kind: 'events' };
+}
+
+/** True when a request of this route means that somebody uses the VM it names. */
+export function isUse(route: Route): boolean {
+  return route.isUse ?? !(route.kind === 'json' && route.method === 'GET');
 }
 
 /**

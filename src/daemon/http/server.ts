@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { AppError, isAbort, isAppError, isErrno, printable, unreachable } from '../../base/errors.ts';
+import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
@@ -9,7 +10,7 @@ import type { OperationStart } from '../operations.ts';
 import { serveExec } from './exec-upgrade.ts';
 import { readBody } from './read-body.ts';
 import { logFailure, sendError, sendJson } from './respond.ts';
-import { matchRoute, operationKind, type Route, type RouteRequest, type WorkRoute } from './route.ts';
+import { isUse, matchRoute, operationKind, type Route, type RouteRequest, type WorkRoute } from './route.ts';
 import { streamEvents, streamWork } from './work-stream.ts';
 
 /** Sessions that run, and how they are ended. */
@@ -20,6 +21,9 @@ export interface ApiServer {
   /** Settles when nothing runs. */
   idle(): Promise<void>;
 }
+
+/** What an upgrade names. */
+const VM_PATH = new RegExp(`^${API_PREFIX}/vms/([^/?]+)/`);
 
 /** Makes the HTTP server of the API; the caller makes it listen. `onActivity` is called whenever a request begins or ends. */
 export function createApiServer(app: App, routes: readonly Route[], onActivity: () => void): ApiServer {
@@ -59,6 +63,7 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
   http.on('upgrade', (request: IncomingMessage, socket, head) => {
     track(`UPGRADE ${request.url}`, socket, async (signal) => {
       signal.addEventListener('abort', () => socket.destroy(), { once: true });
+      using _use = useOf(app, VM_PATH.exec(request.url ?? '')?.[1]);
       await serveExec(app, { request, socket, head, signal });
     });
   });
@@ -110,6 +115,7 @@ async function serve(app: App, { request, response, routes, signal }: Exchange):
       );
     }
     const { route, params } = match;
+    using _use = isUse(route) ? useOf(app, params['ref']) : undefined;
     const body = (await readBody(request, route.body)) as never;
     await run(route, { request: { app, params, query: new URLSearchParams(query), body, signal }, response });
   } catch (error) {
@@ -144,7 +150,7 @@ async function run(
 }
 
 function operationOf(route: WorkRoute<never>, { app, params, query }: RouteRequest<never>): OperationStart {
-  const target = params['name'] ?? nameOfVm(app, params['ref']);
+  const target = params['name'] ?? vmOf(app, params['ref'])?.name ?? params['ref'];
   return {
     kind: operationKind(route),
     ...(target === undefined ? {} : { target }),
@@ -153,13 +159,18 @@ function operationOf(route: WorkRoute<never>, { app, params, query }: RouteReque
   };
 }
 
-/** The name of the VM that a request means; what it said, when that is nobody, which its work will tell. */
-function nameOfVm(app: App, ref: string | undefined): string | undefined {
+function useOf(app: App, ref: string | undefined): Disposable | undefined {
+  const vm = vmOf(app, ref);
+  return vm && app.use.begin(vm.id);
+}
+
+/** The VM that a request names, if it is one: its work will tell when it is not. */
+function vmOf(app: App, ref: string | undefined): VmRecord | undefined {
   if (ref === undefined) return undefined;
   try {
-    return findVm(app.world.records, ref).name;
+    return findVm(app.world.records, ref);
   } catch (error) {
-    if (isAppError(error)) return ref;
+    if (isAppError(error)) return undefined;
     throw error;
   }
 }

@@ -135,6 +135,7 @@ export const VM_ROUTES: readonly Route[] = [
     path: '/vms/:ref/wait',
     summary: 'Wait until a VM runs, is ready, is stopped or is deleted',
     body: schemas.waitForVmRequest,
+    isUse: false,
     answer: schemas.vm,
     run: async ({ app, params, body, signal, report }) => ({
       value: vmView(await waitForVm(app.world, params['ref'] ?? '', { ...body, report, signal })),
