@@ -119,14 +119,14 @@ export interface DetachedProcess {
  */
 export async function spawnDetached(
   argv: readonly [string, ...string[]],
-  options: { outputFd: number; env?: NodeJS.ProcessEnv; cwd?: string },
+  options: { outputFd: number; inputFd?: number; env?: NodeJS.ProcessEnv; cwd?: string },
 ): Promise<DetachedProcess> {
   const [program, ...args] = argv;
   const child = spawn(program, args, {
     cwd: options.cwd ?? '/',
     env: options.env,
     detached: true,
-    stdio: ['ignore', options.outputFd, options.outputFd],
+    stdio: [options.inputFd ?? 'ignore', options.outputFd, options.outputFd],
   });
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));

@@ -6,6 +6,7 @@ import { doctor } from './commands/doctor.ts';
 import { imageBuild, imageDelete, imageList, imageShow } from './commands/image.ts';
 import { kernelList } from './commands/kernel.ts';
 import { operationsCancel, operationsFollow, operationsList } from './commands/operations.ts';
+import { templateDelete, templateList, templatePrune, templateShow } from './commands/template.ts';
 import { version } from './commands/version.ts';
 import { vmCreate } from './commands/vm-create.ts';
 import { vmExec } from './commands/vm-exec.ts';
@@ -46,6 +47,12 @@ export const GROUPS: readonly GroupDefinition[] = [
       'Operations: long work in the daemon, such as making a VM. Who began one may leave it, and anyone of yours may follow or cancel it.',
   },
   {
+    name: 'template',
+    summary: 'what VMs start from at once',
+    description:
+      'Warm templates: guests that have booted and were saved. New VMs of the same image and shape go on from there instead of booting.',
+  },
+  {
     name: 'daemon',
     summary: 'the program behind this one',
     description:
@@ -82,6 +89,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
   operationsList,
   operationsFollow,
   operationsCancel,
+  templateList,
+  templateShow,
+  templateDelete,
+  templatePrune,
   daemonStatus,
   daemonStop,
   daemonLogs,

@@ -58,6 +58,7 @@ export const VM_OPTIONS = {
     type: 'flag',
     summary: 'let the guest open connections to the outside: the network, and the host itself',
   },
+  cold: { type: 'flag', summary: 'boot it, even where a warm template would do' },
 } as const satisfies OptionDefinitions;
 
 /**
@@ -73,6 +74,7 @@ export function createRequestOf(
   const name = given(options.name, parseName);
   return {
     ...(name === undefined ? {} : { name }),
+    ...(options.cold ? { cold: true } : {}),
     image: given(options.image, parseImage) ?? settings.defaultImage,
     vcpuCount:
       given(options.vcpu, (text) => parseCount(text, { flag: '--vcpu', least: 1 })) ??

@@ -9,6 +9,8 @@ export interface ConfigFile {
   log_level?: LogLevel;
   default_image_name?: string;
   auto_stop_stale_after?: number;
+  warm?: boolean;
+  template_disk_budget?: number;
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
 }
 
@@ -19,6 +21,8 @@ const KEYS: Readonly<Record<string, Reader>> = {
   log_level: oneOf(LOG_LEVELS),
   default_image_name: text,
   auto_stop_stale_after: duration,
+  warm: flag,
+  template_disk_budget: size,
   'vm_defaults.vcpu': wholeNumber,
   'vm_defaults.memory_mib': wholeNumber,
   'vm_defaults.disk_size': size,
@@ -101,6 +105,11 @@ function oneOf<T extends string>(allowed: readonly T[]): Reader {
 
 function text(value: unknown, field: string): string {
   if (typeof value !== 'string' || value === '') throw wrong(field, 'a text that is not empty');
+  return value;
+}
+
+function flag(value: unknown, field: string): boolean {
+  if (typeof value !== 'boolean') throw wrong(field, 'true or false');
   return value;
 }
 

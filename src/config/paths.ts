@@ -17,6 +17,8 @@ export interface Paths {
   cacheDir: string;
   /** blank disks, findings about accelerators */
   vmmCacheDir: string;
+  /** warm templates */
+  templatesDir: string;
   /** half-made copies of repositories, on their way to a guest */
   workspaceTempDir: string;
   /** sockets; short, because of the 107 bytes that a Unix socket's path may have (unix(7)) */
@@ -53,6 +55,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     vmsDir: join(stateDir, 'vms'),
     cacheDir,
     vmmCacheDir: join(cacheDir, 'vmm'),
+    templatesDir: join(cacheDir, 'templates'),
     workspaceTempDir: join(cacheDir, 'workspaces'),
     runtimeDir,
     daemonSocket: join(runtimeDir, 'bangerd.sock'),

@@ -13,6 +13,10 @@ export interface Settings {
   paths: Paths;
   vmDefaults: VmDefaults;
   defaultImage: string;
+  /** new VMs are made of warm templates */
+  isWarm: boolean;
+  /** what warm templates together may take on disk, in `bytes` */
+  templateBudgetBytes: number;
   logLevel: LogLevel;
   /** `ms` without use after which a VM that runs is stopped; absent: never */
   autoStopStaleAfterMs?: number;
@@ -52,7 +56,7 @@ export function resolvePaths(env: Environment): Paths {
     cacheHome: xdgDir(env, 'XDG_CACHE_HOME') ?? join(home, '.cache'),
     runtimeHome: xdgDir(env, 'XDG_RUNTIME_DIR') ?? `/tmp/banger-runtime-${process.getuid?.() ?? 0}`,
   });
-  const longest = join(paths.vmRuntimeDir, '0123456789ab', 'migrate.sock');
+  const longest = join(paths.vmRuntimeDir, '0123456789ab', 'park', 'state.sock');
   if (Buffer.byteLength(longest) > MAX_SOCKET_PATH_BYTES) {
     throw new AppError(
       'CONFIG_PATH_INVALID',
@@ -85,6 +89,9 @@ function homeDir(env: Environment): string {
   }
 }
 
+/** Some dozens of shapes; a template of 2 GiB of memory takes 0.2 to 0.5 GiB on disk. */
+const TEMPLATE_BUDGET_BYTES = 10 * 2 ** 30;
+
 /** sun_path holds 108 bytes with the final NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 
@@ -100,6 +107,8 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     paths,
     vmDefaults: vmDefaults(configuredShape(file), host),
     defaultImage: file.default_image_name ?? 'debian-bookworm',
+    isWarm: file.warm ?? true,
+    templateBudgetBytes: file.template_disk_budget ?? TEMPLATE_BUDGET_BYTES,
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
     ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),
     host,

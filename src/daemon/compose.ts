@@ -5,6 +5,7 @@ import { RECIPES } from '../adapters/image/recipes.ts';
 import { FsKernelStore } from '../adapters/kernel/kernel-store.ts';
 import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
 import { SqliteVmRecords } from '../adapters/store/sqlite-vm-records.ts';
+import { FsTemplateStore } from '../adapters/template/template-store.ts';
 import { capLog } from '../adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
 import { QemuDriver } from '../adapters/vmm/qemu/qemu-driver.ts';
@@ -16,6 +17,9 @@ import type { GuestArch } from '../core/ports/images.ts';
 import type { VmDriver } from '../core/ports/vmm.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
 import type { VmWorld } from '../core/vms/world.ts';
+
+/** Busy for less than 3 % of its processors' time. */
+const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
 
 /** What the daemon is made of. */
 export interface Composition extends Disposable {
@@ -61,6 +65,7 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
     log,
     recipes: RECIPES,
   });
+  const connector = createGuestConnector();
   const world: VmWorld = {
     records,
     driver: driver ?? new QemuDriver({ cacheDir: paths.vmmCacheDir, facts, env: variables, log }),
@@ -73,7 +78,12 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
       userGitDir: gitConfigDir(env),
       log,
     }),
-    live: new LiveVms(createGuestConnector()),
+    live: new LiveVms(connector),
+    connector,
+    templates: new FsTemplateStore({ templatesDir: paths.templatesDir, log }),
+    isWarm: settings.isWarm,
+    templateBudgetBytes: settings.templateBudgetBytes,
+    quiet: GUEST_IS_QUIET,
     locks: new KeyedMutex(),
     log,
     defaults: {

@@ -3,6 +3,7 @@ import { DAEMON_ROUTES } from './routes/daemon-routes.ts';
 import { IMAGE_ROUTES } from './routes/image-routes.ts';
 import { openApiRoute } from './routes/openapi.ts';
 import { OPERATION_ROUTES } from './routes/operation-routes.ts';
+import { TEMPLATE_ROUTES } from './routes/template-routes.ts';
 import { VM_ROUTES } from './routes/vm-routes.ts';
 
 const PRODUCT_ROUTES: readonly Route[] = [
@@ -10,6 +11,7 @@ const PRODUCT_ROUTES: readonly Route[] = [
   ...VM_ROUTES,
   ...IMAGE_ROUTES,
   ...OPERATION_ROUTES,
+  ...TEMPLATE_ROUTES,
 ];
 
 /** Every route of the API; add one to the list of its area. */

@@ -14,7 +14,7 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     GET    /v1/vms?all=1                  {vms: Vm[]}     running only without all=1
  *     POST   /v1/vms                        CreateVmRequest -> events, result Vm
  *     GET    /v1/vms/REF?host=1             Vm             host=1 looks at what its workspace is a copy of
- *     POST   /v1/vms/REF/start              events, result Vm
+ *     POST   /v1/vms/REF/start              StartVmRequest -> events, result Vm
  *     POST   /v1/vms/REF/stop               events, result Vm
  *     POST   /v1/vms/REF/restart            events, result Vm
  *     POST   /v1/vms/REF/kill               KillVmRequest -> events, result Vm
@@ -34,6 +34,10 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     GET    /v1/operations?all=1           {operations: Operation[]}   those under way; with all=1 also those that ended lately
  *     GET    /v1/operations/ID/events       its events from the first on, as its own client gets them
  *     POST   /v1/operations/ID/cancel       Operation, once it has ended and what it began is undone
+ *     GET    /v1/templates                  {templates: Template[]}
+ *     GET    /v1/templates/KEY              Template        KEY: a key or a unique prefix of one
+ *     DELETE /v1/templates/KEY              {}
+ *     POST   /v1/templates/prune            PruneTemplatesRequest -> {keys: string[]}
  *     GET    /v1/openapi.json               the OpenAPI document
  */
 export const API_PREFIX = '/v1';
@@ -51,6 +55,8 @@ export interface CreateVmRequest extends Partial<VmShape> {
   nat?: boolean;
   /** do not start it */
   noStart?: boolean;
+  /** boot it, even where a warm template would do */
+  cold?: boolean;
   /**
    * The stream stays open after the result, and the VM is deleted when the client closes it or dies: `--rm`.
    */
@@ -108,6 +114,11 @@ export interface Operation {
   endedAt?: string;
   /** why it failed */
   error?: ErrorBody;
+}
+
+export interface StartVmRequest {
+  /** boot it, even where a warm template would do; a suspended VM loses what was in its memory */
+  cold?: boolean;
 }
 
 /** Which working tree is sent, and how. */
@@ -188,6 +199,26 @@ export interface Kernel {
   arch: 'amd64' | 'arm64';
   diskBytes: number;
   createdAt: string;
+}
+
+/** A warm template: a guest that has booted and gone quiet, from which VMs of one shape start. */
+export interface Template {
+  /** 64 hex digits */
+  key: string;
+  image: string;
+  kernel: string;
+  shape: VmShape;
+  /** name and version */
+  vmm: string;
+  /** what its files take on disk */
+  diskBytes: number;
+  createdAt: string;
+  lastUsedAt: string;
+}
+
+export interface PruneTemplatesRequest {
+  /** remove all that are not in use, instead of what is beyond the budget */
+  all?: boolean;
 }
 
 export interface DaemonStatus {

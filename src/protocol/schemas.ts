@@ -11,8 +11,11 @@ import type {
   Operation,
   PreparedWorkspace,
   PrepareWorkspaceRequest,
+  PruneTemplatesRequest,
   RenameVmRequest,
   SetVmRequest,
+  StartVmRequest,
+  Template,
   WaitForVmRequest,
   WorkspaceSummary,
 } from './api.ts';
@@ -48,6 +51,7 @@ export const createVmRequest = z.strictObject({
   systemOverlaySizeBytes: shape.systemOverlaySizeBytes.exactOptional(),
   nat: z.boolean().exactOptional(),
   noStart: z.boolean().exactOptional(),
+  cold: z.boolean().exactOptional(),
   ephemeral: z.boolean().exactOptional(),
   keepFailed: z.boolean().exactOptional(),
 }) satisfies Exact<CreateVmRequest>;
@@ -76,6 +80,11 @@ export const waitForVmRequest = z.strictObject({
   until: z.enum(WAIT_CONDITIONS),
   timeoutMs: z.int().positive().max(MAX_TIMEOUT_MS).describe('ms').exactOptional(),
 }) satisfies Exact<WaitForVmRequest>;
+
+/** Body of `POST /v1/vms/REF/start`. */
+export const startVmRequest = z.strictObject({
+  cold: z.boolean().exactOptional(),
+}) satisfies Exact<StartVmRequest>;
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
 const workspaceChoice = {
@@ -139,6 +148,23 @@ export const image: Exact<Image> = z.object({
   createdAt: time,
   usedBy: z.array(z.string()),
 });
+
+/** A warm template. */
+export const template: Exact<Template> = z.object({
+  key: z.string(),
+  image: z.string(),
+  kernel: z.string(),
+  shape: vmShape,
+  vmm: z.string(),
+  diskBytes: bytes,
+  createdAt: time,
+  lastUsedAt: time,
+});
+
+/** Body of `POST /v1/templates/prune`. */
+export const pruneTemplatesRequest = z.strictObject({
+  all: z.boolean().exactOptional(),
+}) satisfies Exact<PruneTemplatesRequest>;
 
 /** A kernel. */
 export const kernel: Exact<Kernel> = z.object({

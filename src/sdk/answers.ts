@@ -6,6 +6,7 @@ import type {
   Kernel,
   Operation,
   PreparedWorkspace,
+  Template,
   WorkspaceSummary,
   WorkspaceTooling,
 } from '../protocol/api.ts';
@@ -97,6 +98,26 @@ export const isKernelList: GuardOf<{ kernels: Kernel[] }> = shapeOf<{ kernels: K
     }),
   ),
 });
+
+/** A warm template. */
+export const isTemplate: GuardOf<Template> = shapeOf<Template>({
+  key: isText,
+  image: isText,
+  kernel: isText,
+  shape: isShape,
+  vmm: isText,
+  diskBytes: isNumber,
+  createdAt: isText,
+  lastUsedAt: isText,
+});
+
+/** Answer of `GET /v1/templates`. */
+export const isTemplateList: GuardOf<{ templates: Template[] }> = shapeOf<{ templates: Template[] }>({
+  templates: listOf(isTemplate),
+});
+
+/** Answer of `POST /v1/templates/prune`. */
+export const isPruned: GuardOf<{ keys: string[] }> = shapeOf<{ keys: string[] }>({ keys: listOf(isText) });
 
 const isCheck = shapeOf<DoctorCheck>({
   name: isText,

@@ -14,7 +14,10 @@ import {
   type Operation,
   type PreparedWorkspace,
   type PrepareWorkspaceRequest,
+  type PruneTemplatesRequest,
   type SetVmRequest,
+  type StartVmRequest,
+  type Template,
   type WaitForVmRequest,
   type WorkspaceSummary,
 } from '../protocol/api.ts';
@@ -23,7 +26,7 @@ import type { Vm } from '../protocol/vm.ts';
 import * as answers from './answers.ts';
 import { type ExecSession, startExec } from './exec-session.ts';
 import { leaseVm, type VmLease } from './lease.ts';
-import { imagePath, operationPath, vmPath } from './paths.ts';
+import { imagePath, operationPath, templatePath, vmPath } from './paths.ts';
 import { callForBytes, callForJson, callForUpgrade, type Transport } from './transport.ts';
 import { openWork, type Work, type WorkNews } from './work.ts';
 
@@ -55,7 +58,7 @@ export interface BangerClient {
   ): Work<Vm>;
   /** Makes a VM that lives until the lease is disposed of, or this process dies. Cancelled: nothing is left. */
   leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: Abortable & OnNews): Promise<VmLease>;
-  startVm(ref: string, options: Abortable): Work<Vm>;
+  startVm(ref: string, options: StartVmRequest & Abortable): Work<Vm>;
   stopVm(ref: string, options: Abortable): Work<Vm>;
   /** Stops the VM, and starts it: a new boot. */
   restartVm(ref: string, options: Abortable): Work<Vm>;
@@ -99,6 +102,14 @@ export interface BangerClient {
   followOperation(id: string, options: Abortable): Work<unknown>;
   /** Cancels an operation, and waits until what it began is undone. */
   cancelOperation(id: string, options: Abortable): Promise<Operation>;
+
+  /** Warm templates, the one that was used last first. */
+  listTemplates(options: Abortable): Promise<Template[]>;
+  /** `key` may be a unique prefix. */
+  showTemplate(key: string, options: Abortable): Promise<Template>;
+  deleteTemplate(key: string, options: Abortable): Promise<void>;
+  /** Deletes what is beyond the disk budget, or `all`; gives the keys that are gone. */
+  pruneTemplates(request: PruneTemplatesRequest, options: Abortable): Promise<string[]>;
 }
 
 /** Where a call tells how far it is. */
@@ -145,7 +156,8 @@ export function createClient(transport: ClientOptions): BangerClient {
     showVm: (ref, { withHost, signal }) =>
       get(`${vmPath(ref)}${withHost ? '?host=1' : ''}`, answers.isVm, { signal }),
     leaseVm: (body, options) => leaseVm(transport, body, options),
-    startVm: (ref, options) => vmWork('POST', vmPath(ref, 'start'), options),
+    startVm: (ref, { cold, ...options }) =>
+      vmWork('POST', vmPath(ref, 'start'), { ...options, body: cold === undefined ? {} : { cold } }),
     stopVm: (ref, options) => vmWork('POST', vmPath(ref, 'stop'), options),
     restartVm: (ref, options) => vmWork('POST', vmPath(ref, 'restart'), options),
     killVm: (ref, body, { signal }) => vmWork('POST', vmPath(ref, 'kill'), { body, signal }),
@@ -212,5 +224,21 @@ export function createClient(transport: ClientOptions): BangerClient {
         signal,
         isAnswer: answers.isOperation,
       }),
+
+    listTemplates: async (options) => (await get('/templates', answers.isTemplateList, options)).templates,
+    showTemplate: (key, options) => get(templatePath(key), answers.isTemplate, options),
+    async deleteTemplate(key, { signal }) {
+      await callForJson(transport, {
+        method: 'DELETE',
+        path: templatePath(key),
+        signal,
+        isAnswer: isAnything,
+      });
+    },
+    async pruneTemplates(body, { signal }) {
+      const path = '/templates/prune';
+      const isAnswer = answers.isPruned;
+      return (await callForJson(transport, { method: 'POST', path, body, signal, isAnswer })).keys;
+    },
   };
 }

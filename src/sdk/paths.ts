@@ -44,3 +44,16 @@ export function operationPath(id: string, verb: string): string {
   }
   return ['/operations', id, verb].join('/');
 }
+
+/**
+ * Path of one template below `/templates`.
+ *
+ * @throws {AppError} TEMPLATE_NOT_FOUND when `key` can be no key nor the start of one: it would mean another route.
+ */
+export function templatePath(key: string): string {
+  if (/^[0-9a-f]{1,64}$/.test(key)) return `/templates/${key}`;
+  throw new AppError('TEMPLATE_NOT_FOUND', `Cannot find a template "${key}": keys are hex digits`, {
+    hint: 'banger template list',
+    details: { field: 'key', value: key },
+  });
+}

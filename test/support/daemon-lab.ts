@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FsVmFiles } from '../../src/adapters/store/fs-vm-files.ts';
 import { SqliteVmRecords } from '../../src/adapters/store/sqlite-vm-records.ts';
+import { FsTemplateStore } from '../../src/adapters/template/template-store.ts';
 import { capLog } from '../../src/adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
 import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
@@ -45,6 +46,8 @@ export interface DaemonLab extends AsyncDisposable {
 export interface StartOptions {
   idleExitMs?: number;
   hasImage?: boolean;
+  /** its guests can be saved: VMs are made of templates */
+  canSave?: boolean;
 }
 
 /** A daemon that runs in this process. */
@@ -143,7 +146,13 @@ export function labRecord(fields: Partial<VmRecord> & Pick<VmRecord, 'id' | 'sta
 
 async function startDaemon(
   dir: string,
-  { idleExitMs, hasImage = true, guests, log }: StartOptions & { guests: HostGuests; log: Logger },
+  {
+    idleExitMs,
+    hasImage = true,
+    canSave = false,
+    guests,
+    log,
+  }: StartOptions & { guests: HostGuests; log: Logger },
 ): Promise<LabDaemon> {
   const env = labEnv(dir);
   const settings = loadSettings(env, HOST);
@@ -152,15 +161,22 @@ async function startDaemon(
     const records = new SqliteVmRecords(settings.paths.recordsFile);
     const tempDir = settings.paths.workspaceTempDir;
     const userGitDir = gitConfigDir(env);
+    const connector = createHostGuestConnector(guests);
     return {
       world: {
         records,
-        driver: labDriver({ onSetNat: (hasNat) => noteNat(guests, hasNat) }),
+        driver: labDriver({ canSave, onSetNat: (hasNat) => noteNat(guests, hasNat) }),
         images,
         kernels,
         files: new FsVmFiles(settings.paths),
         workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
-        live: new LiveVms(createHostGuestConnector(guests)),
+        live: new LiveVms(connector),
+        connector,
+        templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
+        isWarm: true,
+        // This host is as busy as it is.
+        quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },
+        templateBudgetBytes: 2 ** 40,
         locks: new KeyedMutex(),
         log,
         defaults: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
@@ -210,8 +226,8 @@ function noteNat(guests: HostGuests, hasNat: boolean): void {
   guests.natCalls.push(hasNat);
 }
 
-function labDriver({ onSetNat }: Pick<FakeVmDriverOptions, 'onSetNat'>): VmDriver {
-  return createFakeVmDriver({ ...agentGuest(labAgent()), ...(onSetNat ? { onSetNat } : {}) });
+function labDriver(options: Omit<FakeVmDriverOptions, 'guestArgv'>): VmDriver {
+  return createFakeVmDriver({ ...agentGuest(labAgent()), ...options });
 }
 
 function labAgent(): string {

@@ -1,4 +1,4 @@
-import { access, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { access, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
@@ -20,6 +20,7 @@ import type {
   DriveRequest,
   DriveSpec,
   RunningVm,
+  SavedGuest,
   VmDriver,
   VmmProcess,
   VmSpec,
@@ -34,6 +35,8 @@ export interface FakeVmDriverOptions {
   guestArgv: (socketPath: string) => [string, ...string[]];
   /** called in the place of changing a guest's network, which is the host's */
   onSetNat?: (hasNat: boolean) => void;
+  /** guests can be saved, copied and restored: files stand for them, and a restored guest is a new process */
+  canSave?: boolean;
 }
 
 /** The guest agent itself as the guest: commands run on this host, as this user. */
@@ -46,13 +49,31 @@ export function agentGuest(agentPath: string): FakeVmDriverOptions {
  * that a driver of another process can adopt. Drives are sparse raw files that no guest sees. Passes the suite of
  * `test/conformance/vm-driver` as far as that goes.
  */
-export function createFakeVmDriver({ guestArgv, onSetNat = () => {} }: FakeVmDriverOptions): VmDriver {
+export function createFakeVmDriver({
+  guestArgv,
+  canSave = false,
+  onSetNat = () => {},
+}: FakeVmDriverOptions): VmDriver {
   return {
     name: 'fake',
-    probe: async () => ({ isUsable: true, version: 'fake', accelerator: 'tcg', reason: 'there is no VM' }),
+    probe: async () => ({
+      isUsable: true,
+      version: 'fake',
+      accelerator: 'tcg',
+      reason: 'there is no VM',
+      ...(canSave ? { savedGuestKey: 'fake' } : {}),
+    }),
     prepareDrives,
     growDrive,
+    removeDrives: async (drives) => {
+      for (const { isReadOnly, pathOnHost } of drives) if (!isReadOnly) await rm(pathOnHost, { force: true });
+    },
     start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat }),
+    restore: async (spec, saved, { signal, beforeRun }) => {
+      await requireSaved(spec, saved);
+      beforeRun?.();
+      return await start(spec, { signal, guestArgv, onSetNat });
+    },
     adopt: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
       return vmm && runningVm(vmm, { runtimeDir, onSetNat });
@@ -90,7 +111,9 @@ async function prepareDrives(request: DriveRequest, { signal }: Abortable): Prom
       dir: request.dir,
     });
     undo.defer(`remove "${path}"`, () => rm(path, { force: true }));
-    await truncate(path, sizeBytes);
+    const original = request.copyOf?.find((drive) => drive.serial === serial);
+    if (original) await copyFile(original.pathOnHost, path);
+    else await truncate(path, sizeBytes);
     return { serial, pathOnHost: path, format: 'raw', isReadOnly: false, sizeBytes };
   };
   const drives = [
@@ -115,7 +138,7 @@ async function growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec
 
 async function start(
   spec: VmSpec,
-  { guestArgv, onSetNat, signal }: Required<FakeVmDriverOptions> & Abortable,
+  { guestArgv, onSetNat, signal }: Required<Omit<FakeVmDriverOptions, 'canSave'>> & Abortable,
 ): Promise<RunningVm> {
   signal.throwIfAborted();
   const { kernelPath, initrdPath } = spec.bootSource;
@@ -150,6 +173,24 @@ async function start(
   return runningVm(vmm, { runtimeDir: spec.runtimeDir, onSetNat });
 }
 
+async function writeSaved({ vmId, memoryMib }: VmSpec, { memoryPath, statePath }: SavedGuest): Promise<void> {
+  await writeFile(statePath, vmId, { flag: 'wx' });
+  await writeFile(memoryPath, '', { flag: 'a' });
+  await truncate(memoryPath, memoryMib * 2 ** 20);
+}
+
+async function requireSaved(
+  { vmId, memoryMib }: VmSpec,
+  { memoryPath, statePath }: SavedGuest,
+): Promise<void> {
+  const problem = await Promise.all([readFile(statePath, 'utf8'), stat(memoryPath)]).then(
+    ([state, { size }]) =>
+      state.length === 12 && size === memoryMib * 2 ** 20 ? undefined : 'it is damaged',
+    (error: Error) => error.message,
+  );
+  if (problem) throw new AppError('VMM_RESTORE_FAILED', `Cannot restore VM "${vmId}": ${problem}`);
+}
+
 async function answers(
   { vmId, runtimeDir }: VmSpec,
   { vmm, console }: { vmm: VmmProcess; console: VmmLog },
@@ -182,6 +223,15 @@ function runningVm(
     },
     signal: async (name) => {
       await sendSignal(vmm, name);
+    },
+    save: async ({ spec, to }) => await writeSaved(spec, to),
+    capture: async ({ spec, to, drives }) => {
+      await writeSaved(spec, to);
+      for (const { serial, pathOnHost } of drives) {
+        const source = spec.drives.find((drive) => drive.serial === serial);
+        await copyFile(source?.pathOnHost ?? '', pathOnHost);
+      }
+      return { pausedMs: 0 };
     },
     detach: () => {
       isDetached = true;

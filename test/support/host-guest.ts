@@ -60,7 +60,8 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
           const own = Reflect.get(harmless, key);
           if (own) return own;
           const value = Reflect.get(target, key, target);
-          return typeof value === 'function' ? value.bind(target) : value;
+          // Not `bind`: this V8 takes no bound function for the dispose method of `await using`.
+          return typeof value === 'function' ? (...args: unknown[]) => value.apply(target, args) : value;
         },
       });
     },

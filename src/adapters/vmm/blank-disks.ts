@@ -107,8 +107,8 @@ export class BlankDisks {
   }
 }
 
-/** Shares the blocks where the file system can. */
-async function copyWhole(source: string, target: string): Promise<void> {
+/** Copies a drive's file to the new file `target`, sharing the blocks where the file system can. Nothing is left after a failure. @throws errno `EEXIST` */
+export async function copyWhole(source: string, target: string): Promise<void> {
   try {
     await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   } catch (error) {

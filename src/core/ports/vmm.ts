@@ -40,6 +40,16 @@ export interface VmSpec {
   consoleLogPath: string;
   /** the VMM's own stdout and stderr, appended */
   vmmLogPath: string;
+  /** file to keep the guest's memory in while it runs, made when missing: then {@link RunningVm.save} to it writes no memory */
+  memoryFile?: string;
+}
+
+/** A guest that stands still, in two files that belong together. */
+export interface SavedGuest {
+  /** all of its memory; sparse */
+  memoryPath: string;
+  /** the state of its devices and processors, in the VMM's own form; some 100 KB */
+  statePath: string;
 }
 
 /** Proof of which process is meant: a pid alone may have been given to another. */
@@ -72,8 +82,31 @@ export interface RunningVm {
   kill(): Promise<void>;
   /** Sends the VMM process a signal; nothing when it is gone. What becomes of it is the VMM's affair: only {@link kill} makes sure that it ends. */
   signal(name: VmmSignal): Promise<void>;
+  /**
+   * Stops the guest where it is and writes it to `to` (files that must not exist, but for a memory file that `spec` names). It stands still then, and its VMM
+   * is to be killed: after that the drive files are as the guest left them, and belong to the saved guest. `spec` is what the VM was started with. After a
+   * failure or an abort the guest runs on and the files are gone.
+   *
+   * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
+   */
+  save(request: { spec: VmSpec; to: SavedGuest }, options: Abortable): Promise<void>;
+  /**
+   * Writes a copy of the guest as of one moment, and of its writable drives as of the same moment: `drives` are new files, by serial. The guest stands
+   * still for `pausedMs` and runs on. `spec` is what the VM was started with. After a failure or an abort the guest runs on and no file is left.
+   *
+   * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
+   */
+  capture(request: CaptureRequest, options: Abortable): Promise<{ pausedMs: number }>;
   /** Lets go of the control connection and keeps nothing of this process alive; the VM goes on. Idempotent. */
   detach(): void;
+}
+
+/** A copy of a running VM that is wanted. */
+export interface CaptureRequest {
+  spec: VmSpec;
+  to: SavedGuest;
+  /** new files for copies of the writable drives */
+  drives: readonly { serial: DriveSpec['serial']; pathOnHost: string }[];
 }
 
 /** Whether and how well a driver works on this host. */
@@ -82,6 +115,11 @@ export interface DriverProbe {
   /** name and version of the VMM, when found */
   version?: string;
   accelerator?: Accelerator;
+  /**
+   * stands for all that a saved guest depends on besides its own spec: VMM, its options, accelerator, processor. Absent when the driver cannot save guests, or the
+   * accelerator is not known yet.
+   */
+  savedGuestKey?: string;
   /** why the accelerator is not KVM, or why the driver is not usable */
   reason?: string;
   /** packages that would fix it, by package manager */
@@ -100,11 +138,13 @@ export interface VmDriver {
    */
   probe(boot: BootSource | undefined, options: Abortable): Promise<DriverProbe>;
   /**
-   * Makes the two writable drives of a new VM in `dir` and gives all four as specs. Nothing is left after a failure.
+   * Makes the two writable drives of a new VM in `dir`, blank or as copies, and gives all four as specs. Nothing is left after a failure.
    *
    * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING.
    */
   prepareDrives(request: DriveRequest, options: Abortable): Promise<readonly DriveSpec[]>;
+  /** Removes the files of writable drives that no VMM uses. Idempotent. */
+  removeDrives(drives: readonly DriveSpec[]): Promise<void>;
   /**
    * Starts the VMM detached: it outlives this process. Returns when its control socket answers and the guest runs.
    * Nothing is left after a failure or an abort.
@@ -112,6 +152,18 @@ export interface VmDriver {
    * @throws {AppError} VMM_NOT_FOUND, VMM_START_FAILED (with the tail of its log).
    */
   start(spec: VmSpec, options: Abortable): Promise<RunningVm>;
+  /**
+   * Starts the VMM detached with a saved guest in it, which goes on at once. `spec` has the shape, kernel and drives that the guest was saved with; the
+   * drive files are as of that moment. The saved files are only read, and may be removed while the VM runs. `beforeRun` is called when the guest is there
+   * and has not run yet: from then on its drives change. Nothing but that is left after a failure or an abort.
+   *
+   * @throws {AppError} VMM_RESTORE_FAILED when the VMM does not take the saved guest; as {@link VmDriver.start}.
+   */
+  restore(
+    spec: VmSpec,
+    saved: SavedGuest,
+    options: Abortable & { beforeRun?: (() => void) | undefined },
+  ): Promise<RunningVm>;
   /**
    * Takes over a VMM that an earlier daemon started; `undefined` when it does not run any more, or is not the process that is meant.
    * Changes nothing in the guest.
@@ -144,4 +196,6 @@ export interface DriveRequest {
   /** size of the overlay drive: store and linear tail together (`core/overlay-size.ts`) */
   overlayBytes: number;
   diskSizeBytes: number;
+  /** drives that no VMM uses, of the same sizes, to copy in place of blank ones */
+  copyOf?: readonly DriveSpec[];
 }

@@ -5,13 +5,17 @@ import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { StoredKernel } from '../ports/images.ts';
 import type { VmRecord } from '../ports/records.ts';
-import type { BootSource, DriverProbe, RunningVm } from '../ports/vmm.ts';
+import type { BootSource, DriverProbe, RunningVm, SavedGuest } from '../ports/vmm.ts';
 import { personalise } from './personalise.ts';
+import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
 
 /** `ms` from the VMM's start to a guest that is ready: an emulated guest on a busy host takes its time. */
 const BOOT_DEADLINE_MS = 180_000;
+
+/** `ms` for a saved guest, which needs 0.2 s on a host at ease. */
+const RESTORE_DEADLINE_MS = 30_000;
 
 /** Lines of the console that a failed boot shows. */
 const TAIL_LINES = 8;
@@ -41,48 +45,47 @@ export function noteAccelerator(probe: DriverProbe, report: Report): void {
   });
 }
 
+/** How a VM is brought up. */
+export interface BootOptions extends Abortable {
+  report: Report;
+  boot: BootSource;
+  probe: DriverProbe;
+  /** a saved guest that goes on with the record's drives, in place of a boot */
+  from?: SavedGuest;
+  /** called when the saved guest is about to run: its drives change from then on */
+  beforeRun?: () => void;
+}
+
 /**
- * Boots a VM whose drives are made, up to the point at which user commands may run: VMM, agent, personalisation, the guest's own
+ * Brings up a VM whose drives are made, to the point at which user commands may run: VMM, agent, personalisation, the guest's own
  * init. The record is `running` then; the caller holds the VM's lock. After a failure or an abort no VMM runs, and the record is as it was
  * but for its `runtime`.
  *
  * @throws {AppError} what the driver and the guest link throw; GUEST_BOOT_FAILED with the end of the console.
  */
-export async function bootVm(
-  world: VmWorld,
-  record: VmRecord,
-  options: Abortable & { report: Report; boot: BootSource; probe: DriverProbe },
-): Promise<VmRecord> {
-  const { report, signal, boot, probe } = options;
-  const folders = world.files.folders(record.id);
+export async function bootVm(world: VmWorld, record: VmRecord, options: BootOptions): Promise<VmRecord> {
+  const { report, signal, boot, probe, from, beforeRun } = options;
   const accelerator = probe.accelerator ?? 'tcg';
+  const spec = vmSpecOf(world, record, { boot, accelerator });
   await world.files.createRuntime(record.id);
 
   await using undo = new ResourceStack();
-  report({ event: 'progress', stage: 'start', detail: probe.version ?? world.driver.name });
-  const running = await world.driver.start(
-    {
-      vmId: record.id,
-      vcpuCount: record.shape.vcpuCount,
-      memoryMib: record.shape.memoryMib,
-      accelerator,
-      bootSource: boot,
-      drives: record.drives ?? [],
-      hasNat: record.nat,
-      runtimeDir: folders.runtimeDir,
-      consoleLogPath: folders.consoleLogPath,
-      vmmLogPath: folders.vmmLogPath,
-    },
-    { signal },
-  );
+  report({
+    event: 'progress',
+    stage: from ? 'restore' : 'start',
+    detail: probe.version ?? world.driver.name,
+  });
+  const running = from
+    ? await world.driver.restore(spec, from, { signal, beforeRun })
+    : await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
   const startedAt = new Date().toISOString();
   const started = world.records.update({ ...record, runtime: { vmm: running.vmm, accelerator, startedAt } });
   world.live.add(record.id, running);
   undo.defer('forget the VMM', () => world.live.remove(record.id));
 
-  report({ event: 'progress', stage: 'boot', detail: 'waiting for the guest' });
-  await reachReady(world, started, { report, signal, running });
+  if (!from) report({ event: 'progress', stage: 'boot', detail: 'waiting for the guest' });
+  await reachReady(world, started, { report, signal, running, isRestored: from !== undefined });
   const { lastError: _, ...well } = started;
   const ready = world.records.update({ ...well, state: 'running' });
   undo.move();
@@ -93,8 +96,14 @@ export async function bootVm(
 async function reachReady(
   world: VmWorld,
   record: VmRecord,
-  { report, signal, running }: Abortable & { report: Report; running: RunningVm },
+  {
+    report,
+    signal,
+    running,
+    isRestored,
+  }: Abortable & { report: Report; running: RunningVm; isRestored: boolean },
 ): Promise<void> {
+  const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : BOOT_DEADLINE_MS;
   const died = running.exited.then(() => {
     throw new AppError(
       'GUEST_BOOT_FAILED',
@@ -108,16 +117,18 @@ async function reachReady(
         const boot = async (): Promise<void> => {
           const agent = await world.live.agent(record.id, {
             signal: inner,
-            helloDeadlineMs: BOOT_DEADLINE_MS,
+            helloDeadlineMs: deadlineMs,
           });
           report({ event: 'progress', stage: 'personalise' });
           await personalise(agent, record, { signal: inner });
+          // One that was saved had come to this point before.
+          if (isRestored) return;
           report({ event: 'progress', stage: 'init', detail: "waiting for the guest's services" });
           await agent.ready({ signal: inner });
         };
         await abortable(Promise.race([boot(), died]), inner);
       },
-      { signal, deadlineMs: BOOT_DEADLINE_MS, what: `the guest "${record.name}" to be ready` },
+      { signal, deadlineMs, what: `the guest "${record.name}" to be ready` },
     );
   } catch (error) {
     signal.throwIfAborted();

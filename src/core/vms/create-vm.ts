@@ -5,15 +5,16 @@ import { ResourceStack } from '../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../protocol/api.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
-import { bootVm, noteAccelerator } from './boot-vm.ts';
+import { noteAccelerator } from './boot-vm.ts';
 import { planVm, type VmPlan } from './plan-vm.ts';
+import { startNew } from './start-new.ts';
 import type { VmWorld } from './world.ts';
 
 /**
  * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or process of it is left. Except
  * with `keepFailed`: a VM whose guest was not ready in time stays, in state `error`, and is not ephemeral any more.
  *
- * @throws {AppError} what {@link planVm} and {@link bootVm} throw.
+ * @throws {AppError} what {@link planVm} and {@link startNew} throw.
  */
 export async function createVm(
   world: VmWorld,
@@ -51,31 +52,16 @@ async function makeVm(
   undo.defer('remove the folders', () => world.files.remove(record.id));
   const folders = await world.files.create(record.id);
   await world.images.hold(plan.image.id, folders.dir, { signal });
-  report({ event: 'progress', stage: 'drives' });
-  const drives = await world.driver.prepareDrives(
-    {
-      dir: folders.dir,
-      rootfsPath: plan.image.rootfsPath,
-      modulesPath: plan.kernel.modulesPath,
-      overlayBytes: plan.overlay.overlayBytes,
-      diskSizeBytes: plan.shape.diskSizeBytes,
-    },
-    { signal },
-  );
-  const prepared = world.records.update({ ...record, drives });
-  if (request.noStart) {
-    const made = world.records.update({ ...prepared, state: 'created' });
-    undo.move();
-    return made;
-  }
   try {
-    const made = await bootVm(world, prepared, { signal, report, boot: plan.boot, probe: plan.probe });
+    const made = request.noStart
+      ? world.records.update({ ...record, state: 'created' })
+      : await startNew(world, record, { plan, isCold: request.cold ?? false, signal, report });
     undo.move();
     return made;
   } catch (error) {
     if (!request.keepFailed || !isLate(error)) throw error;
     undo.move();
-    throw keptForALook(world, prepared, error);
+    throw keptForALook(world, record, error);
   }
 }
 

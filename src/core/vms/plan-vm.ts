@@ -6,6 +6,7 @@ import type { VmShape } from '../../protocol/vm.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
 import { type OverlaySize, overlaySize } from '../overlay-size.ts';
 import type { StoredImage, StoredKernel } from '../ports/images.ts';
+import type { VmRecord } from '../ports/records.ts';
 import type { BootSource, DriverProbe } from '../ports/vmm.ts';
 import { generateVmName } from '../rules/name-generator.ts';
 import { resolveShape } from '../rules/vm-shape.ts';
@@ -52,11 +53,26 @@ export async function planVm(
 }
 
 /**
+ * The same for a VM that exists.
+ *
+ * @throws {AppError} VMM_NOT_FOUND, IMAGE_NOT_FOUND, IMAGE_DAMAGED, KERNEL_*
+ */
+export async function planStart(world: VmWorld, record: VmRecord, { signal }: Abortable): Promise<VmPlan> {
+  const { name, shape } = record;
+  const image = await world.images.getById(record.imageId);
+  const kernel = await world.kernels.get(record.kernelName, { signal });
+  const boot = bootSourceOf(kernel, shape.systemOverlaySizeBytes);
+  const probe = await requireDriver(world, boot, { signal });
+  const overlay = overlaySize({ imageBytes: image.sizeBytes, freeBytes: shape.systemOverlaySizeBytes });
+  return { name, shape, image, kernel, overlay, boot, probe };
+}
+
+/**
  * Asks the driver whether it can run VMs here.
  *
  * @throws {AppError} VMM_NOT_FOUND naming the packages.
  */
-export async function requireDriver(
+async function requireDriver(
   world: VmWorld,
   boot: BootSource | undefined,
   options: Abortable,

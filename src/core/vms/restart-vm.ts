@@ -20,5 +20,5 @@ export async function restartVm(
   const { id } = findVm(world.records, ref);
   await stopVm(world, id, options);
   options.signal.throwIfAborted();
-  return await startVm(world, id, options);
+  return await startVm(world, id, { ...options, isCold: false });
 }

@@ -3,9 +3,10 @@ import { isAbort } from '../../base/errors.ts';
 import { errorBodyOf } from '../../protocol/error-body.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
-import { bootSourceOf, bootVm, noteAccelerator } from './boot-vm.ts';
+import { bootVm, noteAccelerator } from './boot-vm.ts';
 import { findVm } from './find-vm.ts';
-import { requireDriver } from './plan-vm.ts';
+import { planStart } from './plan-vm.ts';
+import { startNew } from './start-new.ts';
 import type { VmWorld } from './world.ts';
 
 /**
@@ -17,7 +18,7 @@ import type { VmWorld } from './world.ts';
 export async function startVm(
   world: VmWorld,
   ref: string,
-  options: Abortable & { report: Report },
+  { isCold, ...options }: Abortable & { report: Report; isCold: boolean },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
@@ -25,14 +26,14 @@ export async function startVm(
     async () => {
       const record = findVm(world.records, id);
       if (record.state === 'running') return record;
-      await world.images.getById(record.imageId);
-      const kernel = await world.kernels.get(record.kernelName, options);
-      const boot = bootSourceOf(kernel, record.shape.systemOverlaySizeBytes);
-      const probe = await requireDriver(world, boot, options);
-      noteAccelerator(probe, options.report);
+      const plan = await planStart(world, record, options);
+      noteAccelerator(plan.probe, options.report);
       const starting = world.records.update({ ...record, state: 'starting' });
       try {
-        return await bootVm(world, starting, { ...options, boot, probe });
+        const { boot, probe } = plan;
+        return record.drives
+          ? await bootVm(world, starting, { ...options, boot, probe })
+          : await startNew(world, starting, { ...options, plan, isCold });
       } catch (error) {
         const aborted = options.signal.aborted || isAbort(error);
         const { code, message } = errorBodyOf(error);

@@ -1,8 +1,10 @@
 import type { KeyedMutex } from '../../base/async.ts';
 import type { Logger } from '../../base/log.ts';
 import type { VmShape } from '../../protocol/vm.ts';
+import type { GuestConnector } from '../ports/guest.ts';
 import type { ImageStore, KernelStore } from '../ports/images.ts';
 import type { VmRecords } from '../ports/records.ts';
+import type { TemplateStore } from '../ports/templates.ts';
 import type { VmFiles } from '../ports/vm-files.ts';
 import type { VmDriver } from '../ports/vmm.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
@@ -18,6 +20,18 @@ export interface VmWorld {
   files: VmFiles;
   workspaces: WorkspaceSource;
   live: LiveVms;
+  /** for guests that are no VM of the user; theirs are reached through `live` */
+  connector: GuestConnector;
+  templates: TemplateStore;
+  /** new VMs are made of templates, unless they are told not to be */
+  isWarm: boolean;
+  /**
+   * when a guest that was just booted counts as quiet: busy for less than `share` of its processors' time, twice in a row, looked at every `everyMs`; it is
+   * waited for `deadlineMs` at most
+   */
+  quiet: { share: number; everyMs: number; deadlineMs: number };
+  /** what all templates together may take on disk, in `bytes` */
+  templateBudgetBytes: number;
   /** one lifecycle operation at a time for each VM, keyed by its id; never held while a user's command runs */
   locks: KeyedMutex;
   log: Logger;

@@ -73,9 +73,12 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/start',
     summary: 'Start a VM that does not run',
+    body: schemas.startVmRequest,
     answer: schemas.vm,
-    run: async ({ app, params, signal, report }) => ({
-      value: vmView(await startVm(app.world, params['ref'] ?? '', { signal, report })),
+    run: async ({ app, params, body, signal, report }) => ({
+      value: vmView(
+        await startVm(app.world, params['ref'] ?? '', { isCold: body.cold ?? false, signal, report }),
+      ),
     }),
   }),
   workRoute({

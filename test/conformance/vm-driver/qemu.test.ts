@@ -1,10 +1,14 @@
 import { join } from 'node:path';
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
-import { processesWith } from './fixture.ts';
+import { type DriverFixture, processesWith } from './fixture.ts';
+import { describeSaving } from './saving.ts';
 import { describeVmDriver } from './suite.ts';
 import { buildTestGuest, testBootSource } from './test-guest.ts';
 
-describeVmDriver('qemu', async (dir) => {
+describeVmDriver('qemu', makeFixture);
+describeSaving('qemu', makeFixture);
+
+async function makeFixture(dir: string): Promise<DriverFixture | string> {
   const signal = AbortSignal.timeout(120_000);
   const { arch } = linuxHostFacts();
   const guestPath = await buildTestGuest(dir, { signal });
@@ -19,4 +23,4 @@ describeVmDriver('qemu', async (dir) => {
     lacks: {},
     processes: () => processesWith('-pidfile', dir),
   };
-});
+}

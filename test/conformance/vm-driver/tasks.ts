@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ProbeBoot, reachesInitramfs } from '../../../src/adapters/vmm/qemu/probe-boot.ts';
 import { isAppError, isErrno } from '../../../src/base/errors.ts';
-import type { DriveRequest, VmmProcess, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { CaptureRequest, DriveRequest, VmmProcess, VmSpec } from '../../../src/core/ports/vmm.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 
@@ -31,6 +31,23 @@ export async function startAndDetach({ driver, spec }: StartTask): Promise<VmmPr
   vm.detach();
   vm.detach();
   return vm.vmm;
+}
+
+/** Takes a VM over and copies it; the process is killed in the middle of that. */
+export async function captureAndDie({
+  driver,
+  request,
+  waitMs,
+}: {
+  driver: DriverOptions;
+  request: CaptureRequest;
+  waitMs: number;
+}): Promise<void> {
+  const vm = await makeDriver(driver).adopt(request.spec, limit());
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), waitMs);
+  await vm?.capture(request, limit());
+  // It was quicker than the kill.
+  await new Promise(() => {});
 }
 
 /** What a boot with drives came to. */

@@ -1,3 +1,4 @@
+import { unreachable } from '../../../base/errors.ts';
 import type { BootSource, DriveSpec, VmSpec } from '../../../core/ports/vmm.ts';
 import { kernelCommandLine } from './boot-args.ts';
 import type { QemuHost } from './qemu-host.ts';
@@ -10,24 +11,44 @@ const AGENT_PORT_NAME = 'banger.agent.0';
 /** No new privileges, no other programs, no system call that is out of use. */
 const SECCOMP = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
 
+const MEMORY_ID = 'memory';
+
 /** Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM. */
 const TRANSLATION_CACHE_MIB = 64;
 
 /**
- * The command line that runs `spec`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
- * firmware to find them.
+ * How a VMM comes to its guest:
+ *
+ * - `boot`: the kernel starts
+ * - `restore`: the guest of `memoryPath` goes on; its device state comes over file descriptor 0, and nothing is written to the file
+ * - `park`: nothing ever runs; a guest is migrated in from `migrationSocket`, its memory into `memoryPath`, so that it can be saved
  */
-export function qemuArgv(spec: VmSpec, host: QemuHost): [string, ...string[]] {
+export type StartMode =
+  | { kind: 'boot' }
+  | { kind: 'restore'; memoryPath: string }
+  | { kind: 'park'; memoryPath: string; migrationSocket: string };
+
+/**
+ * The command line that runs `spec`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
+ * firmware to find them. They are the same in all modes, for a guest goes on only with the devices that it had.
+ */
+export function qemuArgv(
+  spec: VmSpec,
+  host: QemuHost,
+  mode: StartMode = { kind: 'boot' },
+): [string, ...string[]] {
   return [
     host.binary,
     ...['-name', `guest=${escaped(guestName(spec.vmId))},debug-threads=on`],
     ...processArgs(spec),
     ...machineArgs(spec, host),
+    ...memoryArgs(spec, mode),
+    ...incomingArgs(mode),
     ...bootSourceArgs(spec, host),
     ...consoleArgs(spec),
-    ...agentArgs(spec),
+    ...agentArgs(spec, mode),
     ...['-device', 'virtio-rng-device'],
-    ...spec.drives.flatMap(driveArgs),
+    ...spec.drives.flatMap((drive) => driveArgs(drive, mode)),
     ...networkArgs(spec),
   ];
 }
@@ -56,7 +77,7 @@ function machineArgs({ accelerator, vcpuCount, memoryMib }: VmSpec, { arch }: Qe
       ? ['-accel', 'kvm', '-cpu', 'host']
       : ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`, '-cpu', emulatedCpu(arch)];
   return [
-    ...['-machine', `${machine},dump-guest-core=off`],
+    ...['-machine', `${machine},dump-guest-core=off,memory-backend=${MEMORY_ID}`],
     ...acceleration,
     ...['-smp', `cpus=${vcpuCount},sockets=1,cores=${vcpuCount},threads=1`],
     ...['-m', `size=${memoryMib}M`],
@@ -65,6 +86,34 @@ function machineArgs({ accelerator, vcpuCount, memoryMib }: VmSpec, { arch }: Qe
     // virtio 1.0, not its draft.
     ...['-global', 'virtio-mmio.force-legacy=false'],
   ];
+}
+
+/**
+ * The guest's memory. Its id is part of the device state, so it is the same everywhere. A file that is shared holds what the guest writes; one that
+ * is not is read page by page as the guest touches it, and what the guest writes is the VMM's own.
+ */
+function memoryArgs({ memoryMib, memoryFile }: VmSpec, mode: StartMode): string[] {
+  const size = `id=${MEMORY_ID},size=${memoryMib}M,dump=off`;
+  const path = mode.kind === 'boot' ? memoryFile : mode.memoryPath;
+  if (path === undefined) return ['-object', `memory-backend-ram,${size}`];
+  const isShared = mode.kind !== 'restore';
+  return [
+    '-object',
+    `memory-backend-file,${size},mem-path=${escaped(path)},share=${isShared ? 'on' : 'off'}`,
+  ];
+}
+
+function incomingArgs(mode: StartMode): string[] {
+  switch (mode.kind) {
+    case 'boot':
+      return [];
+    case 'restore':
+      return ['-incoming', 'defer'];
+    case 'park':
+      return ['-S', '-incoming', `unix:${mode.migrationSocket}`];
+    default:
+      return unreachable(mode, 'start mode');
+  }
 }
 
 /** All that QEMU can emulate, but for what only makes emulation slower: a fifth level of page tables, real pointer signatures. */
@@ -97,11 +146,15 @@ function consoleArgs({ consoleLogPath }: VmSpec): string[] {
   ];
 }
 
-function agentArgs({ runtimeDir }: VmSpec): string[] {
+function agentArgs({ runtimeDir }: VmSpec, mode: StartMode): string[] {
   const { agentSocket } = runtimeFiles(runtimeDir);
+  const chardev =
+    mode.kind === 'park'
+      ? 'null,id=agent'
+      : `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`;
   return [
     ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
-    ...['-chardev', `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`],
+    ...['-chardev', chardev],
     ...['-device', `virtserialport,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
   ];
 }
@@ -116,7 +169,22 @@ function networkArgs({ hasNat }: VmSpec): string[] {
   ];
 }
 
-function driveArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string[] {
+function driveArgs(drive: DriveSpec, mode: StartMode): string[] {
+  const { serial } = drive;
+  const device = { driver: 'virtio-blk-device', id: `drive-${serial}`, drive: serial, serial };
+  return [
+    ...(mode.kind === 'park' ? placeholderArgs(drive) : fileArgs(drive)),
+    ...['-device', JSON.stringify(device)],
+  ];
+}
+
+/** The files belong to another VMM; this one's guest never runs. */
+function placeholderArgs({ serial, sizeBytes, isReadOnly }: DriveSpec): string[] {
+  const node = { 'node-name': serial, driver: 'null-co', size: sizeBytes, 'read-only': isReadOnly };
+  return ['-blockdev', JSON.stringify(node)];
+}
+
+function fileArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string[] {
   // Several VMs may read one file: QEMU locks it for sharing as long as all who open it only read.
   const file = {
     'node-name': `${serial}-file`,
@@ -133,12 +201,7 @@ function driveArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): strin
     // What the guest discards or fills with zeros takes no space on the host.
     ...(isReadOnly ? {} : { discard: 'unmap', 'detect-zeroes': 'unmap' }),
   };
-  const device = { driver: 'virtio-blk-device', id: `drive-${serial}`, drive: serial, serial };
-  return [
-    ...['-blockdev', JSON.stringify(file)],
-    ...['-blockdev', JSON.stringify(node)],
-    ...['-device', JSON.stringify(device)],
-  ];
+  return [...['-blockdev', JSON.stringify(file)], ...['-blockdev', JSON.stringify(node)]];
 }
 
 /** A value inside one of QEMU's `key=value,...` options. */

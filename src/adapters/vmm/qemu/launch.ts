@@ -7,7 +7,8 @@ import type { VmmProcess, VmSpec } from '../../../core/ports/vmm.ts';
 import { checkDrives } from '../drive-check.ts';
 import { openVmmLog, type VmmLog } from '../vmm-log.ts';
 import { endProcess, readVmmProcess } from '../vmm-process.ts';
-import { kernelFile, qemuArgv } from './argv.ts';
+import { kernelFile, qemuArgv, type StartMode } from './argv.ts';
+import { readState } from './migration.ts';
 import type { QemuHost } from './qemu-host.ts';
 import { connectQmp, type QmpClient } from './qmp-client.ts';
 import { type RuntimeFiles, runtimeFiles } from './runtime-files.ts';
@@ -22,30 +23,46 @@ export interface LaunchedQemu {
 /** QEMU answers after 30 ms; a host that starts many VMs at once needs longer. */
 const QMP_DEADLINE_MS = 20_000;
 const QMP_POLL_MS = 2;
+/** Reading the device state takes 20 ms. */
+const RESTORE_DEADLINE_MS = 20_000;
 /** sun_path holds 108 bytes with the final NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 
+/** How a QEMU is started. */
+export interface LaunchOptions extends Abortable {
+  host: QemuHost;
+  env: NodeJS.ProcessEnv;
+  /** `boot` unless said otherwise */
+  mode?: StartMode;
+  /** open file that becomes its file descriptor 0 */
+  inputFd?: number;
+  /** called, in mode `restore`, when the guest is there and has not run yet */
+  beforeRun?: (() => void) | undefined;
+}
+
 /**
- * Starts QEMU for `spec` and waits until its control socket answers and the guest runs. Nothing is left after a failure or an abort: no process, no
- * socket, no pid file.
+ * Starts QEMU for `spec` and waits until its control socket answers and its guest runs (in mode `park`: waits to be migrated in). Nothing is left after
+ * a failure or an abort: no process, no socket, no pid file.
  *
- * @throws {AppError} VMM_START_FAILED, VMM_DRIVE_INVALID, VMM_ALREADY_RUNS, HOST_NO_SPACE.
+ * @throws {AppError} VMM_START_FAILED (in mode `restore`: VMM_RESTORE_FAILED), VMM_DRIVE_INVALID, VMM_ALREADY_RUNS, HOST_NO_SPACE.
  */
-export async function launchQemu(
-  spec: VmSpec,
-  { host, env, signal }: Abortable & { host: QemuHost; env: NodeJS.ProcessEnv },
-): Promise<LaunchedQemu> {
+export async function launchQemu(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQemu> {
+  const { host, env, signal, mode = { kind: 'boot' }, inputFd, beforeRun } = options;
   signal.throwIfAborted();
   const files = runtimeFiles(spec.runtimeDir);
   requireSocketRoom(spec, files);
   await requireBootSource(spec, host);
-  await checkDrives(spec.drives);
+  if (mode.kind !== 'park') await checkDrives(spec.drives);
   await removeStaleSockets(spec, files);
   await using undo = new ResourceStack();
   await using log = await openVmmLog(spec.vmmLogPath);
   signal.throwIfAborted();
   undo.defer('remove sockets', () => removeRuntimeFiles(files));
-  const child = await spawnDetached(qemuArgv(spec, host), { outputFd: log.fd, env });
+  const child = await spawnDetached(qemuArgv(spec, host, mode), {
+    outputFd: log.fd,
+    env,
+    ...(inputFd === undefined ? {} : { inputFd }),
+  });
   const vmm = await readVmmProcess(child.pid);
   // A child that has ended already has nothing to be killed; its exit is reported below.
   if (vmm) undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
@@ -53,12 +70,23 @@ export async function launchQemu(
   void child.exited.then(() => {
     hasExited = true;
   });
-  const qmp = await connectWhenReady(spec, { files, log, hasExited: () => hasExited, signal });
+  const start: StartUnderWay = { spec, mode, log, files, hasExited: () => hasExited };
+  const qmp = await connectWhenReady(start, { signal });
   undo.defer('close the control connection', () => qmp[Symbol.dispose]());
-  await requireRunning(spec, qmp, { log, signal });
+  if (mode.kind === 'restore') await readState(qmp, { signal });
+  await requireState(start, qmp, { signal, beforeRun });
   invariant(vmm, 'a QEMU that answers is a process');
   undo.move();
   return { vmm, qmp, files };
+}
+
+/** What is known of a QEMU before it answers. */
+interface StartUnderWay {
+  spec: VmSpec;
+  mode: StartMode;
+  log: VmmLog;
+  files: RuntimeFiles;
+  hasExited: () => boolean;
 }
 
 /** Removes the sockets and the pid file of a QEMU that is gone. Idempotent. */
@@ -72,58 +100,60 @@ export async function runState(qmp: QmpClient, options: Abortable): Promise<stri
   return typeof answer === 'object' && answer && 'status' in answer ? String(answer.status) : 'unknown';
 }
 
-async function connectWhenReady(
-  spec: VmSpec,
-  {
-    files,
-    log,
-    hasExited,
-    signal,
-  }: Abortable & { files: RuntimeFiles; log: VmmLog; hasExited: () => boolean },
-): Promise<QmpClient> {
-  try {
-    return await withDeadline((inner) => poll(() => attempt(inner), pollOptions(inner)), {
-      deadlineMs: QMP_DEADLINE_MS,
-      what: 'the control socket of QEMU',
-      signal,
-    });
-  } catch (error) {
-    if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
-    throw await startFailed(spec, log, `QEMU did not answer within ${QMP_DEADLINE_MS / 1000} s`);
-  }
-
-  async function attempt(inner: AbortSignal): Promise<QmpClient | undefined> {
-    if (hasExited()) throw await startFailed(spec, log, 'QEMU ended at once');
+async function connectWhenReady(start: StartUnderWay, { signal }: Abortable): Promise<QmpClient> {
+  const wait = { deadlineMs: QMP_DEADLINE_MS, what: 'the control socket of QEMU' };
+  const attempt = async (inner: AbortSignal): Promise<QmpClient | undefined> => {
+    if (start.hasExited()) throw await startFailed(start, 'QEMU ended at once');
     try {
-      return await connectQmp(files.qmpSocket, { signal: inner });
+      return await connectQmp(start.files.qmpSocket, { signal: inner });
     } catch (error) {
       // Not there yet, or gone again: then the next round sees the exit.
       if (isErrno(error, 'ENOENT', 'ECONNREFUSED') || isAppError(error, 'VMM_LOST')) return undefined;
       throw error;
     }
-  }
-
-  function pollOptions(inner: AbortSignal) {
-    return {
-      everyMs: QMP_POLL_MS,
-      deadlineMs: QMP_DEADLINE_MS,
-      what: 'the control socket of QEMU',
-      signal: inner,
-    };
+  };
+  try {
+    return await withDeadline(
+      (inner) => poll(() => attempt(inner), { ...wait, everyMs: QMP_POLL_MS, signal: inner }),
+      { ...wait, signal },
+    );
+  } catch (error) {
+    if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
+    throw await startFailed(start, `QEMU did not answer within ${QMP_DEADLINE_MS / 1000} s`);
   }
 }
 
-async function requireRunning(
-  spec: VmSpec,
+/** Waits for the state that the mode ends in. */
+async function requireState(
+  start: StartUnderWay,
   qmp: QmpClient,
-  { log, signal }: Abortable & { log: VmmLog },
+  { signal, beforeRun }: Abortable & Pick<LaunchOptions, 'beforeRun'>,
 ): Promise<void> {
-  try {
+  const { mode } = start;
+  const wanted = mode.kind === 'park' ? 'inmigrate' : 'running';
+  const look = async (): Promise<true | undefined> => {
     const state = await runState(qmp, { signal });
-    if (state !== 'running') throw await startFailed(spec, log, `QEMU is in the state "${state}"`);
+    if (state === wanted) return true;
+    if (mode.kind === 'restore' && state === 'inmigrate') return undefined;
+    if (mode.kind === 'restore' && state === 'paused') {
+      // It takes on the state that the guest was saved in: standing still.
+      beforeRun?.();
+      await qmp.execute('cont', {}, { signal });
+      return undefined;
+    }
+    throw await startFailed(start, `QEMU is in the state "${state}"`);
+  };
+  try {
+    await poll(look, {
+      everyMs: QMP_POLL_MS,
+      deadlineMs: RESTORE_DEADLINE_MS,
+      what: 'QEMU to read the saved guest',
+      signal,
+    });
   } catch (error) {
-    if (!isAppError(error, 'VMM_LOST')) throw error;
-    throw await startFailed(spec, log, 'QEMU ended at once');
+    if (isAppError(error, 'VMM_LOST')) throw await startFailed(start, 'QEMU ended at once');
+    if (isAppError(error, 'WAIT_TIMEOUT')) throw await startFailed(start, error.message);
+    throw error;
   }
 }
 
@@ -174,10 +204,13 @@ async function requireBootSource({ vmId, bootSource }: VmSpec, { arch }: QemuHos
   }
 }
 
-async function startFailed({ vmId, vmmLogPath }: VmSpec, log: VmmLog, state: string): Promise<AppError> {
+async function startFailed({ spec, mode, log }: StartUnderWay, state: string): Promise<AppError> {
+  const { vmId, vmmLogPath } = spec;
   const tail = await log.tail();
-  return new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": ${state}${tail ? `: ${tail}` : ''}`, {
-    hint: `see the VMM's log "${vmmLogPath}"`,
-    details: { vmId, log: vmmLogPath },
-  });
+  const isRestore = mode.kind === 'restore';
+  return new AppError(
+    isRestore ? 'VMM_RESTORE_FAILED' : 'VMM_START_FAILED',
+    `Cannot ${isRestore ? 'restore' : 'start'} VM "${vmId}": ${state}${tail ? `: ${tail}` : ''}`,
+    { hint: `see the VMM's log "${vmmLogPath}"`, details: { vmId, log: vmmLogPath } },
+  );
 }

@@ -1,10 +1,11 @@
 import { rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isErrno } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { DriveRequest, DriveSpec } from '../../../core/ports/vmm.ts';
-import type { BlankDisks, BlankKind } from '../blank-disks.ts';
+import { type BlankDisks, type BlankKind, copyWhole } from '../blank-disks.ts';
+import { reportNoSpace } from '../no-space.ts';
 
 /** Smallest drive that an ext4 with a journal fits on, in `bytes`. */
 const MIN_DRIVE_BYTES = 16 * 1024 * 1024;
@@ -28,7 +29,9 @@ export async function prepareDrives(
   await using undo = new ResourceStack();
   const writable = async (serial: BlankKind, sizeBytes: number): Promise<DriveSpec> => {
     const target = join(request.dir, `${serial}.qcow2`);
-    await blanks.copyTo({ kind: serial, sizeBytes, target }, { signal });
+    const original = request.copyOf?.find((drive) => drive.serial === serial);
+    if (original) await copyDrive(original, target);
+    else await blanks.copyTo({ kind: serial, sizeBytes, target }, { signal });
     undo.defer(`remove "${target}"`, () => rm(target, { force: true }));
     return { serial, pathOnHost: target, format: 'qcow2', isReadOnly: false, sizeBytes };
   };
@@ -50,6 +53,13 @@ async function readOnlyDrive(serial: 'root' | 'modules', path: string): Promise<
       details: { serial, path },
     });
   }
+}
+
+async function copyDrive({ serial, pathOnHost }: DriveSpec, target: string): Promise<void> {
+  await reportNoSpace(() => copyWhole(pathOnHost, target), {
+    what: `the drive "${serial}"`,
+    dir: dirname(target),
+  });
 }
 
 function requireSize(serial: BlankKind, sizeBytes: number): void {

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
-import { isAppError, isErrno, messageOf } from '../../../base/errors.ts';
+import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import { findProgram, toolEnv, type Variables } from '../../../base/programs.ts';
 import type {
@@ -9,25 +11,30 @@ import type {
   DriverProbe,
   DriveSpec,
   RunningVm,
+  SavedGuest,
   VmDriver,
   VmSpec,
 } from '../../../core/ports/vmm.ts';
+import type { Accelerator } from '../../../protocol/vm.ts';
 import { BlankDisks } from '../blank-disks.ts';
 import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { packagesOf } from '../packages.ts';
 import { endProcess, findByArgument, findFoldersByArgument } from '../vmm-process.ts';
-import { guestName } from './argv.ts';
+import { guestName, qemuArgv } from './argv.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { hostTscKhz } from './boot-args.ts';
+import { endStrayMirror } from './drive-mirror.ts';
 import { failedTestBoot, KVM_DEADLINE_MS, KvmFindings, reasonAgainstKvm } from './kvm.ts';
-import { launchQemu, removeRuntimeFiles, runState } from './launch.ts';
+import { type LaunchOptions, launchQemu, removeRuntimeFiles, runState } from './launch.ts';
+import { endStrayPark } from './park.ts';
 import { prepareDrives } from './prepare-drives.ts';
 import { reachesInitramfs } from './probe-boot.ts';
 import { type QemuHost, qemuProgram } from './qemu-host.ts';
-import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
+import { type QemuTools, QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
 import { connectQmp, type QmpClient } from './qmp-client.ts';
 import { runtimeFiles } from './runtime-files.ts';
+import { goOn } from './save.ts';
 
 /** What the driver stands on. */
 export interface QemuDriverOptions {
@@ -67,7 +74,8 @@ export class QemuDriver implements VmDriver {
     try {
       const binary = await this.#binary(options);
       const version = `QEMU ${binary.version}`;
-      return { isUsable: true, version, ...(await this.#accelerator(binary, boot, options)) };
+      const found = await this.#accelerator(binary, boot, options);
+      return { isUsable: true, version, ...found, ...(await this.#savedGuestKey(binary, found.accelerator)) };
     } catch (error) {
       if (!isAppError(error, 'VMM_UNSUPPORTED', 'EXEC_FAILED')) throw error;
       return { isUsable: false, reason: messageOf(error), packages: packagesOf([this.#program]) };
@@ -82,13 +90,22 @@ export class QemuDriver implements VmDriver {
     return await growQcow2(drive, { sizeBytes, env: this.#options.env });
   }
 
+  async removeDrives(drives: readonly DriveSpec[]): Promise<void> {
+    for (const { isReadOnly, pathOnHost } of drives) if (!isReadOnly) await rm(pathOnHost, { force: true });
+  }
+
   async start(spec: VmSpec, { signal }: Abortable): Promise<RunningVm> {
-    const begun = performance.now();
-    const host = await this.#host(await this.#binary({ signal }));
-    const launched = await launchQemu(spec, { host, env: toolEnv(this.#options.env), signal });
-    const ms = Math.round(performance.now() - begun);
-    this.#options.log.debug('QEMU runs', { vmId: spec.vmId, pid: launched.vmm.pid, ms });
-    return new QemuVm(launched);
+    return await this.#launch(spec, { signal });
+  }
+
+  async restore(
+    spec: VmSpec,
+    saved: SavedGuest,
+    { signal, beforeRun }: Abortable & { beforeRun?: (() => void) | undefined },
+  ): Promise<RunningVm> {
+    await using state = await openSaved(spec, saved);
+    const mode = { kind: 'restore', memoryPath: saved.memoryPath } as const;
+    return await this.#launch(spec, { signal, mode, inputFd: state.fd, beforeRun });
   }
 
   async adopt(
@@ -99,7 +116,11 @@ export class QemuDriver implements VmDriver {
     const [vmm] = await findByArgument('-pidfile', files.pidFile);
     if (!vmm) return undefined;
     const qmp = await this.#reconnect(vmId, files.qmpSocket, { signal });
-    return qmp && new QemuVm({ vmm, qmp, files });
+    if (!qmp) return undefined;
+    await endStrayPark(runtimeDir);
+    await endStrayMirror(qmp);
+    await goOn(qmp);
+    return new QemuVm({ vmm, qmp, files }, await this.#tools({ signal }));
   }
 
   async listRunning({ vmRuntimeDir }: { vmRuntimeDir: string }): Promise<string[]> {
@@ -111,7 +132,25 @@ export class QemuDriver implements VmDriver {
     for (const vmm of await findByArgument('-pidfile', files.pidFile)) {
       await endProcess(vmm, { graceMs: WRITE_OUT_GRACE_MS });
     }
+    await endStrayPark(runtimeDir);
     await removeRuntimeFiles(files);
+  }
+
+  async #launch(
+    spec: VmSpec,
+    { signal, ...how }: Abortable & Pick<LaunchOptions, 'mode' | 'inputFd' | 'beforeRun'>,
+  ): Promise<RunningVm> {
+    const begun = performance.now();
+    const tools = await this.#tools({ signal });
+    const launched = await launchQemu(spec, { ...tools, ...how, signal });
+    const ms = Math.round(performance.now() - begun);
+    this.#options.log.debug('QEMU runs', { vmId: spec.vmId, pid: launched.vmm.pid, ms });
+    return new QemuVm(launched, tools);
+  }
+
+  async #tools({ signal }: Abortable): Promise<QemuTools> {
+    const host = await this.#host(await this.#binary({ signal }));
+    return { host, env: toolEnv(this.#options.env), blanks: this.#blanks };
   }
 
   /** The control connection of a VM that somebody else started; `undefined` when it does not answer for this VM. */
@@ -152,6 +191,18 @@ export class QemuDriver implements VmDriver {
     return works ? { accelerator: 'kvm' } : { accelerator: 'tcg', reason: failedTestBoot() };
   }
 
+  /** The command line of an example stands for all that we ask of QEMU. */
+  async #savedGuestKey(
+    binary: QemuBinary,
+    accelerator: Accelerator | undefined,
+  ): Promise<Pick<DriverProbe, 'savedGuestKey'>> {
+    if (!accelerator) return {};
+    const [host, cpuInfo] = [await this.#host(binary), await this.#options.facts.cpuInfo()];
+    const processor = cpuInfo.split('\n').filter((line) => /^(flags|model name|Features)\s*:/.test(line));
+    const facts = [binary, processor.slice(0, 2), qemuArgv(exampleSpec(accelerator), host)];
+    return { savedGuestKey: createHash('sha256').update(JSON.stringify(facts)).digest('hex') };
+  }
+
   get #program(): string {
     return qemuProgram(this.#options.facts.arch);
   }
@@ -174,11 +225,57 @@ export class QemuDriver implements VmDriver {
   }
 }
 
+/** Any VM; only what is the same for all of them counts. */
+function exampleSpec(accelerator: Accelerator): VmSpec {
+  const drive = (serial: DriveSpec['serial'], isReadOnly: boolean): DriveSpec => ({
+    serial,
+    pathOnHost: `/${serial}`,
+    format: isReadOnly ? 'raw' : 'qcow2',
+    isReadOnly,
+    sizeBytes: 0,
+  });
+  return {
+    vmId: 'example',
+    vcpuCount: 1,
+    memoryMib: 1,
+    accelerator,
+    bootSource: { kernelPath: '/kernel', initrdPath: '/initrd', bootArgs: [] },
+    drives: [drive('root', true), drive('overlay', false), drive('work', false), drive('modules', true)],
+    hasNat: false,
+    runtimeDir: '/run',
+    consoleLogPath: '/console',
+    vmmLogPath: '/vmm',
+  };
+}
+
 const ADOPT_DEADLINE_MS = 3_000;
+
+/** States in which a guest can go on, also one that was being saved or copied (`RunState` of QEMU's QMP schema). */
+const ALIVE_STATES = ['running', 'paused', 'finish-migrate', 'postmigrate'];
+
+/** The open file of the device state. @throws {AppError} VMM_RESTORE_FAILED when a file is missing, or the memory is not of the VM's size. */
+async function openSaved(
+  { vmId, memoryMib }: VmSpec,
+  { memoryPath, statePath }: SavedGuest,
+): Promise<FileHandle> {
+  const failed = (path: string, state: string, cause?: unknown): AppError =>
+    new AppError('VMM_RESTORE_FAILED', `Cannot restore VM "${vmId}": "${path}" ${state}`, {
+      details: { vmId, path },
+      cause,
+    });
+  try {
+    // QEMU would make a file that is missing, and lengthen one that is short.
+    if ((await stat(memoryPath)).size !== memoryMib * 2 ** 20) throw failed(memoryPath, 'has another size');
+    return await open(statePath, 'r');
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error;
+    throw failed(error.path ?? statePath, 'cannot be read', error);
+  }
+}
 
 /** True when this QEMU runs the VM `vmId`, and its guest is not beyond help. */
 async function isMeant(qmp: QmpClient, { vmId, signal }: Abortable & { vmId: string }): Promise<boolean> {
   const answer = await qmp.execute('query-name', {}, { signal });
   const name = typeof answer === 'object' && answer && 'name' in answer ? answer.name : undefined;
-  return name === guestName(vmId) && ['running', 'paused'].includes(await runState(qmp, { signal }));
+  return name === guestName(vmId) && ALIVE_STATES.includes(await runState(qmp, { signal }));
 }

@@ -1,18 +1,28 @@
 import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
-import type { RunningVm, VmmProcess } from '../../../core/ports/vmm.ts';
+import type { CaptureRequest, RunningVm, SavedGuest, VmmProcess, VmSpec } from '../../../core/ports/vmm.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
+import type { BlankDisks } from '../blank-disks.ts';
 import { endProcess, isAlive, sendSignal } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles } from './launch.ts';
+import type { QemuHost } from './qemu-host.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
+import { captureGuest, saveGuest } from './save.ts';
 
 /** How long QEMU may take to write out what it holds of its drives. */
 export const WRITE_OUT_GRACE_MS = 10_000;
 
 /** How often the process is looked for once its control connection is gone; more and more seldom, should it live on. */
 const WATCH_MS = { first: 5, most: 500 };
+
+/** What a QEMU is saved and copied with. */
+export interface QemuTools {
+  host: QemuHost;
+  env: NodeJS.ProcessEnv;
+  blanks: BlankDisks;
+}
 
 /** A VM in a QEMU that we started or took over; both are the same, for it never depends on being our child. */
 export class QemuVm implements RunningVm {
@@ -24,7 +34,10 @@ export class QemuVm implements RunningVm {
   #isDetached = false;
   #ending: Promise<void> | undefined;
 
-  constructor({ vmm, qmp, files }: LaunchedQemu) {
+  readonly #tools: QemuTools;
+
+  constructor({ vmm, qmp, files }: LaunchedQemu, tools: QemuTools) {
+    this.#tools = tools;
     this.vmm = vmm;
     this.guestEndpoint = { kind: 'unix', path: files.agentSocket };
     this.#qmp = qmp;
@@ -52,6 +65,14 @@ export class QemuVm implements RunningVm {
 
   async signal(name: VmmSignal): Promise<void> {
     await sendSignal(this.vmm, name);
+  }
+
+  async save(request: { spec: VmSpec; to: SavedGuest }, { signal }: Abortable): Promise<void> {
+    await saveGuest(this.#qmp, request, { ...this.#tools, signal });
+  }
+
+  async capture(request: CaptureRequest, { signal }: Abortable): Promise<{ pausedMs: number }> {
+    return await captureGuest(this.#qmp, request, { ...this.#tools, signal });
   }
 
   detach(): void {

@@ -14,6 +14,8 @@
 //	clock                         the kernel's clock source
 //	network                       nothing; the interface gets its addresses
 //	reach tcp|udp|icmp|dns ADDR   what comes back from there
+//	remember TEXT                 nothing; recall gives TEXT again
+//	churn                         nothing; memory is written all the time until settle, which tells whether a write was lost
 //	panic, poweroff               no answer
 //
 // With banger.mode=probe it prints the probe's marker and powers off.

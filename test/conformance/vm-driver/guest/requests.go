@@ -52,6 +52,16 @@ func (g *guest) answer(verb string, args []string) (string, error) {
 		return "", setUpNetwork()
 	case verb == "reach" && len(args) == 2:
 		return reach(args[0], args[1])
+	case verb == "remember" && len(args) == 1:
+		theMemory.text = args[0]
+		return "", nil
+	case verb == "recall":
+		return theMemory.text, nil
+	case verb == "churn":
+		theMemory.churn()
+		return "", nil
+	case verb == "settle":
+		return theMemory.settle()
 	case verb == "panic":
 		os.Exit(1) // the end of process 1 is a kernel panic
 	case verb == "poweroff":

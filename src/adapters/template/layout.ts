@@ -1,0 +1,37 @@
+import { join } from 'node:path';
+
+/*
+ * Warm templates, a cache:
+ *
+ *     <templatesDir>/
+ *       <key>/               put there by a rename, never changed but for the time of its manifest: when it was used last
+ *         manifest.json      what it is, sizes and checksums; manifest-schema.ts
+ *         memory             all of the guest's memory, sparse
+ *         state              devices and processors, as the VMM wrote them
+ *         overlay.qcow2      the drives as the guest left them
+ *         work.qcow2
+ *       .staging/            what is being made or removed (base/staging.ts), and what was set aside
+ */
+
+/** Names of the parts of a template. */
+export interface TemplateFiles {
+  dir: string;
+  manifest: string;
+  memory: string;
+  state: string;
+}
+
+/** Where the template in `dir` has its parts. */
+export function templateFiles(dir: string): TemplateFiles {
+  return {
+    dir,
+    manifest: join(dir, 'manifest.json'),
+    memory: join(dir, 'memory'),
+    state: join(dir, 'state'),
+  };
+}
+
+/** Where things are made that are not templates yet. */
+export function stagingArea(templatesDir: string): string {
+  return join(templatesDir, '.staging');
+}

@@ -1,0 +1,134 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { type Abortable, neverAborts } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { CaptureRequest, SavedGuest, VmSpec } from '../../../core/ports/vmm.ts';
+import type { BlankDisks } from '../blank-disks.ts';
+import { openMirror } from './drive-mirror.ts';
+import { cancelMigration, setStyle, waitForMigration, writeState } from './migration.ts';
+import { openPark } from './park.ts';
+import type { QemuHost } from './qemu-host.ts';
+import type { QmpClient } from './qmp-client.ts';
+import { parkFiles } from './runtime-files.ts';
+
+/** What saving stands on. */
+export interface SaveOptions extends Abortable {
+  host: QemuHost;
+  env: NodeJS.ProcessEnv;
+}
+
+/** Memory goes through a socket of this machine: as fast as it can, or hardly at all. In `bytes` a second. */
+const BANDWIDTH = { most: 8e9, least: 1e6 };
+const BEGIN_DEADLINE_MS = 20_000;
+const COPY_DEADLINE_MS = 10 * 60_000;
+
+/**
+ * Stops the guest and writes it to `to`; the QEMU that ran it stands still afterwards and is to be ended. After a failure or an abort the guest runs on and
+ * the files are gone.
+ *
+ * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE, VMM_START_FAILED.
+ */
+export async function saveGuest(
+  qmp: QmpClient,
+  { spec, to }: { spec: VmSpec; to: SavedGuest },
+  options: SaveOptions,
+): Promise<void> {
+  const { signal } = options;
+  await using undo = new ResourceStack();
+  if (spec.memoryFile === to.memoryPath) {
+    const { dir, stateSocket } = parkFiles(spec.runtimeDir);
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await using _folder = disposable(() => rm(dir, { recursive: true, force: true }));
+    undo.defer('let the guest run', () => goOn(qmp));
+    await qmp.execute('stop', {}, { signal });
+    await writeState(qmp, { statePath: to.statePath, socketPath: stateSocket, signal });
+    undo.move();
+    return;
+  }
+  await using park = await openPark({ spec, to }, options);
+  await setStyle(qmp, {}, { signal });
+  await limit(qmp, BANDWIDTH.most, { signal });
+  undo.defer('let the guest run', () => goOn(qmp));
+  await qmp.execute('stop', {}, { signal });
+  await qmp.execute('migrate', { uri: park.migrationUri }, { signal });
+  await waitForMigration(qmp, 'completed', { signal, deadlineMs: COPY_DEADLINE_MS });
+  await park.finish({ signal });
+  undo.move();
+}
+
+/**
+ * Copies the guest and its writable drives as of one moment; it runs on. After a failure or an abort it runs on, and no file is left.
+ *
+ * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE, VMM_START_FAILED.
+ */
+export async function captureGuest(
+  qmp: QmpClient,
+  request: CaptureRequest,
+  options: SaveOptions & { blanks: BlankDisks },
+): Promise<{ pausedMs: number }> {
+  const { signal } = options;
+  await using park = await openPark(request, options);
+  await using mirror = await openMirror(qmp, request, options);
+  await using undo = new ResourceStack();
+  undo.defer('let the guest run', () => goOn(qmp));
+  const pauses = [await beginCopy(qmp, { uri: park.migrationUri, signal })];
+  await waitForMigration(qmp, 'pre-switchover', { signal, deadlineMs: COPY_DEADLINE_MS });
+  const pausedAt = performance.now();
+  await mirror.cut({ signal });
+  await qmp.execute('migrate-continue', { state: 'pre-switchover' }, { signal });
+  await waitForMigration(qmp, 'completed', { signal, deadlineMs: COPY_DEADLINE_MS });
+  await qmp.execute('cont', {}, { signal });
+  pauses.push(performance.now() - pausedAt);
+  await park.finish({ signal });
+  undo.move();
+  return { pausedMs: Math.max(...pauses) };
+}
+
+/**
+ * Begins to copy the memory of a guest that runs, and gives the `ms` that it stood still for that.
+ *
+ * An emulated guest's writes are noted page by page, but QEMU before 9.0 forgets to look again at a page whose note it has read, while a processor that
+ * has just written there goes on writing ("physmem: Fix migration dirty bitmap coherency with TCG memory access"): the copy would lack those writes, and its
+ * guest would crash sooner or later. So the notes are read twice only, and each time the guest stands still: at the beginning, for which it is stopped here, and at
+ * the switch, which a downtime limit of 0 puts behind a single pass over all of memory. What the guest writes meanwhile is copied at the switch.
+ */
+async function beginCopy(qmp: QmpClient, { uri, signal }: Abortable & { uri: string }): Promise<number> {
+  await setStyle(qmp, { pausesAtSwitch: true }, { signal });
+  // So little that the pass cannot be over before the guest runs again.
+  await limit(qmp, BANDWIDTH.least, { signal });
+  const pausedAt = performance.now();
+  await qmp.execute('stop', {}, { signal });
+  await qmp.execute('migrate', { uri }, { signal });
+  await waitForMigration(qmp, 'active', { signal, deadlineMs: BEGIN_DEADLINE_MS });
+  await qmp.execute('cont', {}, { signal });
+  const pausedMs = performance.now() - pausedAt;
+  await limit(qmp, BANDWIDTH.most, { signal });
+  return pausedMs;
+}
+
+/**
+ * Brings a guest back to where it runs alone, whatever saving or copying it was in the middle of. Idempotent.
+ *
+ * @throws {AppError} VMM_LOST when there is no QEMU any more, VMM_REFUSED.
+ */
+export async function goOn(qmp: QmpClient): Promise<void> {
+  try {
+    await cancelMigration(qmp);
+    await qmp.execute('cont', {}, { signal: neverAborts() });
+  } catch (error) {
+    // A QEMU that is gone has nothing to go on with; whoever watches it says so.
+    if (!isAppError(error, 'VMM_LOST')) throw error;
+  }
+}
+
+async function limit(qmp: QmpClient, maxBandwidth: number, options: Abortable): Promise<void> {
+  await qmp.execute(
+    'migrate-set-parameters',
+    { 'max-bandwidth': maxBandwidth, 'downtime-limit': 0 },
+    options,
+  );
+}
+
+function disposable(dispose: () => Promise<void>): AsyncDisposable {
+  return { [Symbol.asyncDispose]: dispose };
+}

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import { type Abortable, sleep } from '../../base/abort.ts';
+import { isAppError } from '../../base/errors.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { GuestAgent } from '../ports/guest.ts';
+import type { TemplatePlace } from '../ports/templates.ts';
+import type { DriveSpec, VmSpec } from '../ports/vmm.ts';
+import type { VmPlan } from './plan-vm.ts';
+import type { VmWorld } from './world.ts';
+
+/** `ms` from the VMM's start to a guest whose services are up. */
+const BOOT_DEADLINE_MS = 180_000;
+
+/** What the first commands of a VM need is read in before: the files are in the guest's memory then. */
+const WARM_UPS: readonly (readonly [string, ...string[]])[] = [
+  ['/bin/true'],
+  ['/bin/sh', '-c', 'true'],
+  ['/bin/bash', '-lc', 'true'],
+  ['/usr/bin/git', '--version'],
+];
+
+/** The agent sees that its host is gone, and waits for the next, before it is saved. */
+const FAREWELL_MS = 150;
+
+/**
+ * Boots a VM of nobody from blank drives, waits until it has gone quiet, and saves it in `place`; gives its drives, which are there too. It is given no
+ * identity: that is for the VMs that are made of it. After a failure or an abort no VMM runs; files in the place are the caller's to remove.
+ *
+ * @throws {AppError} as booting a VM; VMM_SAVE_FAILED.
+ */
+export async function makeTemplate(
+  world: VmWorld,
+  { plan, place, report }: { plan: VmPlan; place: TemplatePlace; report: Report },
+  { signal }: Abortable,
+): Promise<readonly DriveSpec[]> {
+  const { shape, image, kernel, overlay, boot, probe } = plan;
+  const vmId = randomBytes(6).toString('hex');
+  await using undo = new ResourceStack();
+  undo.defer('remove the folders', () => world.files.remove(vmId));
+  const folders = await world.files.create(vmId);
+  const drives = await world.driver.prepareDrives(
+    {
+      dir: place.dir,
+      rootfsPath: image.rootfsPath,
+      modulesPath: kernel.modulesPath,
+      overlayBytes: overlay.overlayBytes,
+      diskSizeBytes: shape.diskSizeBytes,
+    },
+    { signal },
+  );
+  const spec: VmSpec = {
+    vmId,
+    vcpuCount: shape.vcpuCount,
+    memoryMib: shape.memoryMib,
+    accelerator: probe.accelerator ?? 'tcg',
+    bootSource: boot,
+    drives,
+    hasNat: false,
+    runtimeDir: folders.runtimeDir,
+    consoleLogPath: folders.consoleLogPath,
+    vmmLogPath: folders.vmmLogPath,
+    memoryFile: place.saved.memoryPath,
+  };
+  report({ event: 'progress', stage: 'template', detail: 'booting' });
+  const running = await world.driver.start(spec, { signal });
+  undo.defer('kill the VMM', () => running.kill());
+  {
+    await using agent = await world.connector.connect(running.guestEndpoint, {
+      signal,
+      helloDeadlineMs: BOOT_DEADLINE_MS,
+    });
+    await agent.personalise({ wallClockMs: Date.now() }, { signal });
+    await agent.ready({ signal });
+    report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
+    await warmUp(agent, { signal });
+    await settle(agent, { ...world.quiet, signal });
+    await agent.sync({ signal });
+  }
+  await sleep(FAREWELL_MS, { signal });
+  report({ event: 'progress', stage: 'template', detail: 'saving' });
+  await running.save({ spec, to: place.saved }, { signal });
+  return drives;
+}
+
+async function warmUp(agent: GuestAgent, options: Abortable): Promise<void> {
+  for (const argv of WARM_UPS) {
+    try {
+      await agent.run({ argv: [...argv] }, options);
+    } catch (error) {
+      // An image need not have it.
+      if (!isAppError(error, 'GUEST_FAILED')) throw error;
+    }
+  }
+}
+
+/** Waits until the guest is quiet, but not for ever: one that never is is saved as it is. */
+async function settle(agent: GuestAgent, { signal, ...quiet }: Abortable & VmWorld['quiet']): Promise<void> {
+  const endsAt = performance.now() + quiet.deadlineMs;
+  let before = (await agent.stats({ signal })).cpu;
+  for (let quietRounds = 0; quietRounds < 2 && performance.now() < endsAt; ) {
+    await sleep(quiet.everyMs, { signal });
+    const now = (await agent.stats({ signal })).cpu;
+    const share = (now.busyMs - before.busyMs) / Math.max(1, now.totalMs - before.totalMs);
+    quietRounds = share < quiet.share ? quietRounds + 1 : 0;
+    before = now;
+  }
+}

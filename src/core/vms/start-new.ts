@@ -1,0 +1,84 @@
+import type { Abortable } from '../../base/abort.ts';
+import { isAppError } from '../../base/errors.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { VmRecord } from '../ports/records.ts';
+import type { StoredTemplate } from '../ports/templates.ts';
+import { bootVm } from './boot-vm.ts';
+import type { VmPlan } from './plan-vm.ts';
+import { templateKeyOf, warmTemplate } from './warm-template.ts';
+import type { VmWorld } from './world.ts';
+
+/** How a VM starts for the first time. */
+export interface StartNewOptions extends Abortable {
+  plan: VmPlan;
+  /** boot it, even where a template would do */
+  isCold: boolean;
+  report: Report;
+}
+
+/**
+ * Makes the drives of a VM that has none yet and brings it up: from a warm template where one can be had, else by a boot. The caller holds the VM's lock. After a
+ * failure or an abort it has no drives and no VMM.
+ *
+ * @throws {AppError} as {@link bootVm}; HOST_NO_SPACE.
+ */
+export async function startNew(
+  world: VmWorld,
+  record: VmRecord,
+  options: StartNewOptions,
+): Promise<VmRecord> {
+  const { plan, isCold, report, signal } = options;
+  const key = isCold || !world.isWarm ? undefined : templateKeyOf(world, plan);
+  if (key !== undefined) {
+    using template = await warmTemplate(world, { plan, key }, { report, signal });
+    if (template) {
+      try {
+        return await startWith(world, record, { ...options, template });
+      } catch (error) {
+        if (!isAppError(error, 'VMM_RESTORE_FAILED')) throw error;
+        world.log.warn('a warm template could not be restored', { key, error });
+        await world.templates.setAside(key);
+        const message = `a warm template could not be restored and is set aside, this VM boots cold: ${error.message}`;
+        report({ event: 'notice', message });
+      }
+    }
+  }
+  return await startWith(world, record, options);
+}
+
+async function startWith(
+  world: VmWorld,
+  record: VmRecord,
+  { plan, template, report, signal }: StartNewOptions & { template?: StoredTemplate },
+): Promise<VmRecord> {
+  const { image, kernel, overlay, shape } = plan;
+  await using undo = new ResourceStack();
+  report({ event: 'progress', stage: 'drives' });
+  const drives = await world.driver.prepareDrives(
+    {
+      dir: world.files.folders(record.id).dir,
+      rootfsPath: image.rootfsPath,
+      modulesPath: kernel.modulesPath,
+      overlayBytes: overlay.overlayBytes,
+      diskSizeBytes: shape.diskSizeBytes,
+      ...(template ? { copyOf: template.drives } : {}),
+    },
+    { signal },
+  );
+  undo.defer('remove the drives', async () => {
+    world.records.update(record);
+    await world.driver.removeDrives(drives);
+  });
+  const prepared = world.records.update({ ...record, drives });
+  const { boot, probe } = plan;
+  const started = await bootVm(world, prepared, {
+    signal,
+    report,
+    boot,
+    probe,
+    ...(template ? { from: template.saved } : {}),
+  });
+  undo.move();
+  return started;
+}

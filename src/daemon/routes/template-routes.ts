@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import type { StoredTemplate } from '../../core/ports/templates.ts';
+import { findTemplate } from '../../core/vms/find-template.ts';
+import type { Template } from '../../protocol/api.ts';
+import * as schemas from '../../protocol/schemas.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+
+/** The API of warm templates. */
+export const TEMPLATE_ROUTES: readonly Route[] = [
+  jsonRoute({
+    method: 'GET',
+    path: '/templates',
+    summary: 'All warm templates, the one that was used last first',
+    answer: z.object({ templates: z.array(schemas.template) }),
+    run: async ({ app }) => ({ templates: (await app.world.templates.list()).map(templateView) }),
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/templates/:key',
+    summary: 'One warm template',
+    answer: schemas.template,
+    run: async ({ app, params }) => templateView(await findTemplate(app.world, params['key'] ?? '')),
+  }),
+  jsonRoute({
+    method: 'DELETE',
+    path: '/templates/:key',
+    summary: 'Delete a warm template; VMs that were made from it do not need it',
+    answer: z.object({}),
+    run: async ({ app, params }) => {
+      await app.world.templates.delete((await findTemplate(app.world, params['key'] ?? '')).key);
+      return {};
+    },
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/templates/prune',
+    summary:
+      'Delete the warm templates that are beyond the disk budget, those that were not used for longest first',
+    body: schemas.pruneTemplatesRequest,
+    answer: z.object({ keys: z.array(z.string()) }),
+    run: async ({ app, body }) => ({
+      keys: await app.world.templates.prune({ maxBytes: body.all ? 0 : app.world.templateBudgetBytes }),
+    }),
+  }),
+];
+
+function templateView({ key, facts, diskBytes, createdAt, lastUsedAt }: StoredTemplate): Template {
+  const { imageName, kernelName, shape, vmm } = facts;
+  return { key, image: imageName, kernel: kernelName, shape, vmm, diskBytes, createdAt, lastUsedAt };
+}

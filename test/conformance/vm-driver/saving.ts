@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type {
+  CaptureRequest,
+  DriveSpec,
+  RunningVm,
+  SavedGuest,
+  VmDriver,
+  VmSpec,
+} from '../../../src/core/ports/vmm.ts';
+import { makeDriver } from './drivers.ts';
+import { type DriverFixture, newPlace, readOnlyFiles } from './fixture.ts';
+import { runTask } from './run-task.ts';
+import { askGuest } from './test-guest.ts';
+
+const MIB = 2 ** 20;
+
+/**
+ * The suite that every VM driver passes that saves guests. `makeFixture` is as for `describeVmDriver`.
+ */
+export function describeSaving(
+  name: string,
+  makeFixture: (dir: string) => Promise<DriverFixture | string>,
+): void {
+  describe(`saved guests of VM driver "${name}"`, { concurrency: false }, () => {
+    let dir: string;
+    let fixture: DriverFixture | undefined;
+    let reason: string | undefined;
+    let driver: VmDriver;
+
+    before(async () => {
+      // Short, because sockets are in it.
+      dir = await mkdtemp(join(tmpdir(), 'vs-'));
+      const made = await makeFixture(dir);
+      if (typeof made === 'string') {
+        reason = made;
+        return;
+      }
+      fixture = made;
+      driver = makeDriver(made.driver);
+    });
+
+    after(async () => {
+      for (const pid of (await fixture?.processes()) ?? []) process.kill(pid, 'SIGKILL');
+      await rm(dir, { recursive: true, force: true });
+    });
+
+    function check(what: string, body: (fixture: DriverFixture) => Promise<void>): void {
+      test(what, async (context) => {
+        if (!fixture) return context.skip(reason ?? 'there is no fixture');
+        await body(fixture);
+        assert.deepEqual(await fixture.processes(), [], 'VMMs that are left');
+      });
+    }
+
+    check('a saved guest goes on where it was, with its drives, more than once', async () => {
+      const place = await newVm();
+      const vm = await started(place.spec);
+      await ask(vm, 'remember what-it-knew');
+      await ask(vm, 'write work 8192 what-it-wrote');
+      const saved = filesIn(place.vmDir, 'saved');
+      await vm.save({ spec: place.spec, to: saved }, limit());
+      await vm.kill();
+      const before = await digestOf(saved.memoryPath);
+      for (const round of [1, 2]) {
+        const copy = await copyOf(place.spec);
+        const events: string[] = [];
+        const restored = await driver.restore(copy, saved, {
+          ...limit(),
+          beforeRun: () => events.push('run'),
+        });
+        assert.deepEqual(events, ['run']);
+        assert.equal(await ask(restored, 'recall'), 'what-it-knew', `round ${round}`);
+        assert.equal(await ask(restored, 'read work 8192 32'), 'what-it-wrote');
+        await ask(restored, 'remember something-else');
+        await ask(restored, 'write work 8192 something-else');
+        await restored.kill();
+      }
+      assert.equal(
+        await digestOf(saved.memoryPath),
+        before,
+        'restored guests do not write to what was saved',
+      );
+    });
+
+    check('a guest whose memory is in a file is saved by its device state alone', async () => {
+      const place = await newVm();
+      const saved = filesIn(place.vmDir, 'saved');
+      const spec = { ...place.spec, memoryFile: saved.memoryPath };
+      const vm = await started(spec);
+      await ask(vm, 'remember in-place');
+      await vm.save({ spec, to: saved }, limit());
+      await vm.kill();
+      const copy = await copyOf(place.spec);
+      const restored = await driver.restore(copy, saved, limit());
+      assert.equal(await ask(restored, 'recall'), 'in-place');
+      // Its memory is its own now: it can be saved like any other.
+      const again = filesIn(place.vmDir, 'again');
+      await restored.save({ spec: copy, to: again }, limit());
+      await restored.kill();
+      const third = await driver.restore(copy, again, limit());
+      assert.equal(await ask(third, 'recall'), 'in-place');
+      await third.kill();
+    });
+
+    check('a copy has memory and drives of one moment, and the guest runs on', async () => {
+      const place = await newVm();
+      const vm = await started(place.spec);
+      await ask(vm, 'churn');
+      for (const round of [1, 2]) {
+        await ask(vm, `write overlay 8192 before-${round}`);
+        await ask(vm, `remember before-${round}`);
+        const request = captureRequest(place, `copy${round}`);
+        const { pausedMs } = await vm.capture(request, limit());
+        assert.ok(pausedMs > 0);
+        await ask(vm, 'write overlay 8192 after');
+        await ask(vm, 'remember after');
+        const copy = await copyOf({ ...place.spec, drives: drivesOf(place.spec, request) });
+        const restored = await driver.restore(copy, request.to, limit());
+        assert.equal(await ask(restored, 'recall'), `before-${round}`);
+        assert.equal(await ask(restored, 'read overlay 8192 32'), `before-${round}`);
+        assert.match(await ask(restored, 'settle'), /^whole/);
+        await restored.kill();
+      }
+      assert.equal(await ask(vm, 'recall'), 'after');
+      assert.match(await ask(vm, 'settle'), /^whole/);
+      await vm.kill();
+    });
+
+    check('a save or a copy that fails or is aborted leaves nothing, and the guest runs on', async () => {
+      const place = await newVm();
+      const vm = await started(place.spec);
+      await ask(vm, 'remember still');
+      const { spec } = place;
+      const nowhere = {
+        memoryPath: join(place.vmDir, 'no', 'memory'),
+        statePath: join(place.vmDir, 'no', 'state'),
+      };
+      const taken = filesIn(place.vmDir, 'taken');
+      await writeFile(taken.statePath, 'mine');
+      const files = (await readdir(place.vmDir)).sort();
+      await assert.rejects(vm.save({ spec, to: nowhere }, limit()), { code: 'ENOENT' });
+      await assert.rejects(vm.capture({ ...captureRequest(place, 'x'), to: nowhere }, limit()), {
+        code: 'ENOENT',
+      });
+      await assert.rejects(vm.save({ spec, to: taken }, limit()), { code: 'EEXIST' });
+      // Another VMM must be started first: none of them is over by then.
+      for (const waitMs of [0, 15, 30, 45]) {
+        const to = filesIn(place.vmDir, 'aborted');
+        const signal = AbortSignal.timeout(waitMs);
+        await assert.rejects(
+          vm.save({ spec, to }, { signal }),
+          (error) => error === signal.reason,
+          `${waitMs} ms`,
+        );
+        assert.deepEqual((await readdir(place.vmDir)).sort(), files);
+      }
+      for (const waitMs of [30, 60, 90, 120, 160, 200]) {
+        const request = captureRequest(place, 'aborted');
+        const signal = AbortSignal.timeout(waitMs);
+        const outcome = await vm.capture(request, { signal }).then(
+          () => 'done',
+          (error: unknown) => error,
+        );
+        if (outcome === 'done') for (const path of filesOf(request)) await rm(path);
+        else assert.equal(outcome, signal.reason);
+        assert.equal(await ask(vm, 'recall'), 'still');
+        assert.deepEqual((await readdir(place.vmDir)).sort(), files);
+      }
+      assert.equal(await readFile(taken.statePath, 'utf8'), 'mine');
+      await vm.kill();
+    });
+
+    check(
+      'a guest that was being copied when its process died is taken over and runs on',
+      async (fixture) => {
+        const place = await newVm();
+        for (const waitMs of [50, 120, 200]) {
+          const vm = await started(place.spec);
+          await ask(vm, 'remember still');
+          vm.detach();
+          const task = { driver: fixture.driver, request: captureRequest(place, `dead${waitMs}`), waitMs };
+          await runTask('captureAndDie', task, { okCodes: [137] });
+          const later = makeDriver(fixture.driver);
+          const adopted = await later.adopt(place.spec, limit());
+          assert.ok(adopted, `${waitMs} ms`);
+          assert.equal(await ask(adopted, 'recall'), 'still');
+          assert.deepEqual(await fixture.processes(), [adopted.vmm.pid]);
+          // It can be copied again.
+          const request = captureRequest(place, `again${waitMs}`);
+          await adopted.capture(request, limit());
+          await adopted.kill();
+          const copy = await copyOf({ ...place.spec, drives: drivesOf(place.spec, request) });
+          const restored = await later.restore(copy, request.to, limit());
+          assert.equal(await ask(restored, 'recall'), 'still');
+          await restored.kill();
+        }
+      },
+    );
+
+    check('what is no saved guest is refused, and nothing is left', async () => {
+      const place = await newVm();
+      const saved = filesIn(place.vmDir, 'saved');
+      const vm = await started(place.spec);
+      await vm.save({ spec: place.spec, to: saved }, limit());
+      await vm.kill();
+      const copy = await copyOf(place.spec);
+      const damage: [string, () => Promise<void>][] = [
+        ['state cut short', async () => await cut(saved.statePath, 1000)],
+        ['state of zeros', async () => await writeFile(saved.statePath, Buffer.alloc(100_000))],
+        ['memory cut short', async () => await cut(saved.memoryPath, MIB)],
+        ['no memory', async () => await rm(saved.memoryPath)],
+        ['no state', async () => await rm(saved.statePath)],
+      ];
+      for (const [what, spoil] of damage) {
+        await spoil();
+        await assert.rejects(driver.restore(copy, saved, limit()), { code: 'VMM_RESTORE_FAILED' }, what);
+        assert.deepEqual(await readdir(copy.runtimeDir), []);
+        assert.deepEqual(await fixture?.processes(), []);
+      }
+      assert.ok(!existsSync(saved.memoryPath));
+    });
+
+    async function newVm(): Promise<{ spec: VmSpec; vmDir: string }> {
+      assert.ok(fixture);
+      const place = await newPlace(fixture);
+      const files = await readOnlyFiles(fixture);
+      const request = { dir: place.vmDir, ...files, overlayBytes: 64 * MIB, diskSizeBytes: 32 * MIB };
+      return { ...place, spec: { ...place.spec, drives: await driver.prepareDrives(request, limit()) } };
+    }
+
+    /** The same VM in another place, with copies of its drives. */
+    async function copyOf(spec: VmSpec): Promise<VmSpec> {
+      assert.ok(fixture);
+      const place = await newPlace(fixture);
+      const files = await readOnlyFiles(fixture);
+      const request = { dir: place.vmDir, ...files, overlayBytes: 64 * MIB, diskSizeBytes: 32 * MIB };
+      return {
+        ...place.spec,
+        drives: await driver.prepareDrives({ ...request, copyOf: spec.drives }, limit()),
+      };
+    }
+
+    async function started(spec: VmSpec): Promise<RunningVm> {
+      const vm = await driver.start(spec, limit());
+      await ask(vm, 'ping up');
+      return vm;
+    }
+
+    function ask(vm: RunningVm, request: string): Promise<string> {
+      const signal = AbortSignal.timeout(fixture?.bootDeadlineMs ?? 0);
+      return askGuest(vm.guestEndpoint.path, request, { signal });
+    }
+  });
+}
+
+function filesIn(dir: string, name: string): SavedGuest {
+  return { memoryPath: join(dir, `${name}.memory`), statePath: join(dir, `${name}.state`) };
+}
+
+function captureRequest({ spec, vmDir }: { spec: VmSpec; vmDir: string }, name: string): CaptureRequest {
+  const drives = (['overlay', 'work'] as const).map((serial) => ({
+    serial,
+    pathOnHost: join(vmDir, `${name}-${serial}.qcow2`),
+  }));
+  return { spec, to: filesIn(vmDir, name), drives };
+}
+
+function filesOf({ to, drives }: CaptureRequest): string[] {
+  return [to.memoryPath, to.statePath, ...drives.map(({ pathOnHost }) => pathOnHost)];
+}
+
+/** The drives of a VM with the copies in their places. */
+function drivesOf({ drives }: VmSpec, request: CaptureRequest): DriveSpec[] {
+  return drives.map((drive) => {
+    const copy = request.drives.find(({ serial }) => serial === drive.serial);
+    return copy ? { ...drive, pathOnHost: copy.pathOnHost } : drive;
+  });
+}
+
+async function digestOf(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+}
+
+async function cut(path: string, bytes: number): Promise<void> {
+  await using file = await open(path, 'r+');
+  await file.truncate(bytes);
+}
+
+function limit(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(60_000) };
+}

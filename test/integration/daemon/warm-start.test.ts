@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { neverAborts } from '../../../src/base/abort.ts';
+import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
+import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+
+const signal = neverAborts();
+
+let lab: DaemonLab;
+
+before(async () => {
+  lab = await openDaemonLab();
+  await lab.start({ canSave: true });
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+test('the first VM of a shape makes a template, the next ones start from it', async () => {
+  assert.deepEqual(await create('one'), ['template', 'drives', 'restore', 'personalise']);
+  const [template, ...others] = await lab.client.listTemplates({ signal });
+  assert.ok(template && others.length === 0);
+  assert.deepEqual(
+    [template.image, template.vmm, template.shape.memoryMib],
+    ['debian-bookworm', 'fake', 128],
+  );
+  assert.deepEqual(await create('two'), ['drives', 'restore', 'personalise']);
+  assert.equal((await lab.client.showTemplate(template.key.slice(0, 6), { signal })).key, template.key);
+  assert.deepEqual(await lab.guests.personalised.slice(-2).map(({ hostname }) => hostname), ['one', 'two']);
+});
+
+test('another shape is another template', async () => {
+  assert.deepEqual(await create('larger', { memoryMib: 256 }), [
+    'template',
+    'drives',
+    'restore',
+    'personalise',
+  ]);
+  assert.equal((await lab.client.listTemplates({ signal })).length, 2);
+});
+
+test('VMs of one shape that are made at once make its template once', async () => {
+  const starts = await Promise.all(['x1', 'x2', 'x3'].map((name) => create(name, { vcpuCount: 2 })));
+  assert.equal(starts.filter((stages) => stages.includes('template')).length, 1);
+  for (const stages of starts) assert.ok(stages.includes('restore'));
+});
+
+test('a VM that is told to boot cold does, and so does one that was made and not started', async () => {
+  assert.deepEqual(await create('cold', { cold: true }), ['drives', 'start', 'boot', 'personalise', 'init']);
+  await create('later', { noStart: true });
+  const news: WorkNews[] = [];
+  await resultOf(lab.client.startVm('later', { signal }), (one) => news.push(one));
+  assert.deepEqual(stagesOf(news), ['drives', 'restore', 'personalise']);
+  // It has drives of its own now, which no template has.
+  await resultOf(lab.client.stopVm('later', { signal }));
+  const again: WorkNews[] = [];
+  await resultOf(lab.client.startVm('later', { signal }), (one) => again.push(one));
+  assert.deepEqual(stagesOf(again), ['start', 'boot', 'personalise', 'init']);
+});
+
+test('a template that cannot be restored is set aside with a notice, and the VM boots cold', async () => {
+  const [newest] = await lab.client.listTemplates({ signal });
+  assert.ok(newest);
+  await lab.client.pruneTemplates({ all: true }, { signal });
+  await create('makes-it');
+  const [template] = await lab.client.listTemplates({ signal });
+  assert.ok(template);
+  const { memoryPath } = { memoryPath: join(lab.settings.paths.templatesDir, template.key, 'state') };
+  await writeFile(memoryPath, 'spoiled');
+  const news: WorkNews[] = [];
+  await resultOf(lab.client.createVm({ name: 'unlucky' }, { signal }), (one) => news.push(one));
+  const notices = news.filter((one) => one.event === 'notice').map(({ message }) => message);
+  assert.match(notices.join(), /warm template/);
+  // Made anew: it is a cache.
+  assert.equal((await lab.client.listTemplates({ signal })).length, 1);
+});
+
+test('deleting templates hurts no VM, and nothing of their making is left', async () => {
+  assert.ok((await lab.client.pruneTemplates({ all: true }, { signal })).length > 0);
+  assert.deepEqual(await lab.client.listTemplates({ signal }), []);
+  assert.equal((await lab.client.showVm('one', { signal })).state, 'running');
+  for (const { name } of await lab.client.listVms({ signal, isAll: true })) {
+    await resultOf(lab.client.deleteVm(name, { signal }));
+  }
+  assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
+  assert.deepEqual(await readdir(lab.settings.paths.templatesDir), ['.staging']);
+});
+
+async function create(name: string, request: object = {}): Promise<string[]> {
+  const news: WorkNews[] = [];
+  await resultOf(lab.client.createVm({ name, ...request }, { signal }), (one) => news.push(one));
+  return stagesOf(news);
+}
+
+/** Each stage once, in order. */
+function stagesOf(news: readonly WorkNews[]): string[] {
+  return [...new Set(news.filter((one) => one.event === 'progress').map(({ stage }) => stage))];
+}
