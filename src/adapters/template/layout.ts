@@ -10,6 +10,7 @@ import { join } from 'node:path';
  *         state              devices and processors, as the VMM wrote them
  *         overlay.qcow2      the drives as the guest left them
  *         work.qcow2
+ *       .lock                held while one is made
  *       .staging/            what is being made or removed (base/staging.ts), and what was set aside
  */
 
@@ -34,4 +35,9 @@ export function templateFiles(dir: string): TemplateFiles {
 /** Where things are made that are not templates yet. */
 export function stagingArea(templatesDir: string): string {
   return join(templatesDir, '.staging');
+}
+
+/** Held while a template is made. */
+export function makingLock(templatesDir: string): string {
+  return join(templatesDir, '.lock');
 }

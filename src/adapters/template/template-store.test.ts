@@ -87,7 +87,7 @@ describe('the template store', () => {
     );
     setTimeout(() => stop.abort(new Error('enough')), 10);
     await assert.rejects(aborted, /enough/);
-    assert.deepEqual((await readdir(templatesDir)).sort(), ['.staging', KEYS[0]]);
+    assert.deepEqual((await readdir(templatesDir)).sort(), ['.lock', '.staging', KEYS[0]]);
     assert.deepEqual(await readdir(join(templatesDir, '.staging')), []);
   });
 

@@ -4,6 +4,7 @@ import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
 import { syncFolder } from '../../base/atomic-file.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
+import { lock } from '../../base/file-lock.ts';
 import type { Logger } from '../../base/log.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
 import type {
@@ -14,7 +15,7 @@ import type {
 } from '../../core/ports/templates.ts';
 import type { DriveSpec } from '../../core/ports/vmm.ts';
 import { sparseDigest } from './digest.ts';
-import { stagingArea, type TemplateFiles, templateFiles } from './layout.ts';
+import { makingLock, stagingArea, type TemplateFiles, templateFiles } from './layout.ts';
 import { parseTemplateManifest, type TemplateManifest } from './manifest-schema.ts';
 
 const KEY = /^[0-9a-f]{64}$/;
@@ -137,6 +138,9 @@ export class FsTemplateStore implements TemplateStore {
     if (await this.#read(key)) return;
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const area = stagingArea(this.#dir);
+    // Another daemon of this user may be making one: one at a time is enough work for a host.
+    using _held = await lock(makingLock(this.#dir), { signal });
+    if (await this.#read(key)) return;
     await sweepStaging(area, staging);
     await using folder = await openStaging(area, staging);
     const made = templateFiles(join(folder.dir, key));

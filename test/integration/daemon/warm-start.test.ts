@@ -86,7 +86,7 @@ test('deleting templates hurts no VM, and nothing of their making is left', asyn
     await resultOf(lab.client.deleteVm(name, { signal }));
   }
   assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
-  assert.deepEqual(await readdir(lab.settings.paths.templatesDir), ['.staging']);
+  assert.deepEqual(await readdir(lab.settings.paths.templatesDir), ['.lock', '.staging']);
 });
 
 async function create(name: string, request: object = {}): Promise<string[]> {
