@@ -19,6 +19,7 @@ import (
 	"banger.dev/agent/internal/pid1"
 	"banger.dev/agent/internal/ready"
 	"banger.dev/agent/internal/server"
+	"banger.dev/agent/internal/server/identity"
 )
 
 const (
@@ -38,6 +39,7 @@ func serve(args []string) error {
 	flags.SetOutput(io.Discard)
 	init := flags.String("init", "systemd", "")
 	socket := flags.String("socket", "", "")
+	root := flags.String("root", "", "")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || (*init != "systemd" && *init != "agent") {
 		return errors.New(usage)
 	}
@@ -47,7 +49,7 @@ func serve(args []string) error {
 	options := server.Options{Init: *init, Version: version}
 	var err error
 	if *socket != "" {
-		err = outsideVm(&options, *socket)
+		err = outsideVm(&options, *socket, *root)
 	} else {
 		err = insideVm(ctx, &options)
 	}
@@ -57,8 +59,12 @@ func serve(args []string) error {
 	return server.Run(ctx, options)
 }
 
-// outsideVm serves the tests of the host's side: commands may run at once, and this machine is not turned off.
-func outsideVm(options *server.Options, socket string) (err error) {
+// outsideVm serves the tests of the host's side: commands may run at once, and this machine is not turned off. What would personalise
+// it stays in the folder root, and is refused when that is not given.
+func outsideVm(options *server.Options, socket, root string) (err error) {
+	if root != "" {
+		options.Identity = identity.Pretend(root)
+	}
 	options.Log = log.New(os.Stderr, "", log.LstdFlags)
 	options.PowerOff = func() error { return errors.New("this agent is not in a VM") }
 	options.OpenStream, err = server.ListenUnix(socket)
@@ -72,6 +78,7 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 		return pid1.PowerOff()
 	}
 	options.OpenStream = server.OpenVirtioPort(portName)
+	options.Identity = identity.Guest()
 	// A VM that is out of memory can still be reached. Commands do not inherit it (internal/server/process).
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {
 		options.Log.Printf("not spared when memory runs out: %v", err)

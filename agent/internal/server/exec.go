@@ -29,12 +29,14 @@ const (
 // exec runs one command: POST /exec. Everything after the status is said in frames, also that the command could not be started.
 func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	s.commands.Add(1)
-	defer s.commands.Done()
+	uncount := sync.OnceFunc(s.commands.Done)
+	defer uncount()
 
 	w.Header()["Content-Type"] = []string{"application/octet-stream"}
 	out := newFrameWriter(w)
 	defer out.close()
-	frames := execframe.NewReader(bufio.NewReaderSize(r.Body, frameReadBytes))
+	body := &bodyReader{Reader: r.Body}
+	frames := execframe.NewReader(bufio.NewReaderSize(body, frameReadBytes))
 	spec, err := readStart(frames)
 	if err != nil {
 		out.fail(process.BadRequest, err)
@@ -51,14 +53,14 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	}
 	out.first(execframe.Started, started{p.PID})
 
-	c := &command{Process: p, out: out, input: newInput(p.Stdin, spec.Terminal != nil, out)}
-	stop := context.AfterFunc(r.Context(), c.abandon)
-	go c.follow(frames)
+	c := &command{Process: p, conn: connOf(r), out: out, input: newInput(p.Stdin, spec.Terminal != nil, out), uncount: uncount}
+	stop := context.AfterFunc(r.Context(), c.leave)
+	go c.follow(frames, body)
 	status, err := c.run()
 	c.finished.Store(true)
 	if !stop() {
-		// The host is gone: what is left of the session goes too, before this counts as done.
-		c.abandon()
+		// The host is gone: what is left of the session goes too, before this counts as done, or is kept.
+		c.leave()
 		return
 	}
 	if violation := c.violation.Load(); violation != nil {
@@ -78,12 +80,32 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 // command is a process with what flows between it and the host.
 type command struct {
 	*process.Process
+	conn  *conn
 	out   *frameWriter
 	input *input
+	// uncount takes the command from those that the server waits for when it ends. Idempotent.
+	uncount func()
 	// exited: the command itself has ended; finished: its output too, so that nothing may be ended on the host's behalf.
 	exited, finished atomic.Bool
-	violation        atomic.Pointer[error]
-	abandoning       sync.Once
+	// kept: the command has outlived its host, and nobody hears it.
+	kept       atomic.Bool
+	violation  atomic.Pointer[error]
+	leaving    sync.Once
+	abandoning sync.Once
+}
+
+// bodyReader remembers that the request's body broke off, which is no fault of the frames in it.
+type bodyReader struct {
+	io.Reader
+	broken atomic.Bool
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.broken.Store(true)
+	}
+	return n, err
 }
 
 // run passes output on until the command has ended and its output too.
@@ -116,7 +138,8 @@ func (c *command) extendReads() {
 
 var outputBuffers = sync.Pool{New: func() any { return new([execframe.HeaderBytes + outputBytes]byte) }}
 
-// pump passes one output on. A host that takes nothing holds it up, and with it the command: nothing is dropped.
+// pump passes one output on. A host that takes nothing holds it up, and with it the command: nothing is dropped, but what a command says that
+// has outlived its host.
 func (c *command) pump(kind byte, from *os.File) {
 	buffer := outputBuffers.Get().(*[execframe.HeaderBytes + outputBytes]byte)
 	defer outputBuffers.Put(buffer)
@@ -127,8 +150,11 @@ func (c *command) pump(kind byte, from *os.File) {
 		n, err := from.Read(buffer[execframe.HeaderBytes:])
 		if n > 0 {
 			execframe.PutHeader(buffer[:], kind, n)
-			if c.out.write(buffer[:execframe.HeaderBytes+n]) != nil {
-				return
+			if !c.kept.Load() && c.out.write(buffer[:execframe.HeaderBytes+n]) != nil {
+				c.leave()
+				if !c.kept.Load() {
+					return
+				}
 			}
 		}
 		if err != nil {
@@ -138,7 +164,7 @@ func (c *command) pump(kind byte, from *os.File) {
 }
 
 // follow does what the host's frames say until there are no more. A host that breaks the protocol loses its command.
-func (c *command) follow(frames *execframe.Reader) {
+func (c *command) follow(frames *execframe.Reader, body *bodyReader) {
 	for {
 		kind, _, err := frames.Next()
 		if err == nil {
@@ -148,7 +174,7 @@ func (c *command) follow(frames *execframe.Reader) {
 			return
 		}
 		if err != nil {
-			if !c.finished.Load() {
+			if !c.finished.Load() && !body.broken.Load() {
 				c.violation.Store(&err)
 				c.abandon()
 			}
@@ -186,6 +212,20 @@ func (c *command) obey(kind byte, frames *execframe.Reader) error {
 		return nil
 	}
 	return fmt.Errorf("unexpected frame of type %d", kind)
+}
+
+// leave does what is to be done when the host is not there for the command any more: the command ends, or goes on by itself. It returns when that is
+// done, on every call.
+func (c *command) leave() {
+	c.leaving.Do(func() {
+		if !c.conn.outlived() {
+			c.abandon()
+			return
+		}
+		c.kept.Store(true)
+		c.uncount()
+		c.input.leave()
+	})
 }
 
 // abandon ends the command, its session and its streams because nobody is there for it any more. It returns when all

@@ -177,5 +177,5 @@ func jsonFrame(kind byte, value any) []byte {
 }
 
 func (f *frameWriter) fail(code string, err error) {
-	f.last(execframe.Error, failure{code, oneLine(err.Error())})
+	f.last(execframe.Error, failure{Code: code, Message: oneLine(err.Error())})
 }

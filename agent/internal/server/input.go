@@ -29,8 +29,9 @@ type input struct {
 	changed sync.Cond
 	chunks  [][]byte
 	queued  int
-	// ended: nothing will be added. broken: the command reads no more, what comes is thrown away.
-	started, ended, broken bool
+	// ended: nothing will be added. broken: the command reads no more, what comes is thrown away. left: nobody is there who could
+	// have ended it.
+	started, ended, broken, left bool
 }
 
 func newInput(to *os.File, terminal bool, out *frameWriter) *input {
@@ -73,6 +74,15 @@ func (q *input) add(chunk []byte) {
 func (q *input) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.ended = true
+	q.wake()
+}
+
+// leave ends the input because nobody is there to give any. A terminal is left as it is: nobody has typed its end.
+func (q *input) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.left = !q.ended
 	q.ended = true
 	q.wake()
 }
@@ -143,11 +153,16 @@ func (q *input) giveUp() {
 }
 
 func (q *input) finish() {
-	if q.terminal {
-		_, _ = q.to.Write([]byte{endOfTransmission})
+	if !q.terminal {
+		q.to.Close()
 		return
 	}
-	q.to.Close()
+	q.mu.Lock()
+	left := q.left
+	q.mu.Unlock()
+	if !left {
+		_, _ = q.to.Write([]byte{endOfTransmission})
+	}
 }
 
 func (q *input) acknowledge(n int) {

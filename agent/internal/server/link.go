@@ -2,9 +2,11 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,9 +51,40 @@ type conn struct {
 	// left is how much of the current frame was not read yet.
 	left int
 
+	// keeps: what was started over this connection goes on when it is lost (POST /keep).
+	keeps atomic.Bool
+
 	reading, writing sync.Mutex
 	closed           atomic.Bool
 	done             chan struct{}
+}
+
+// lossSettle is how long after the end of a stream its whole connection may end: much longer than it takes.
+const lossSettle = time.Second
+
+type connKey struct{}
+
+// withConn lets handlers find the connection that their request came over.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func connOf(r *http.Request) *conn {
+	return r.Context().Value(connKey{}).(*conn)
+}
+
+// outlived tells, when a stream has ended, whether its command goes on: the connection keeps its commands and was lost. A host that gives up a
+// single request stays connected.
+func (c *conn) outlived() bool {
+	if !c.keeps.Load() {
+		return false
+	}
+	select {
+	case <-c.done:
+		return true
+	case <-time.After(lossSettle):
+		return false
+	}
 }
 
 func newConn(l *link, preface string) *conn {

@@ -21,8 +21,7 @@ import (
 	"banger.dev/agent/internal/server/tarx"
 )
 
-// maxPersonaliseBytes bounds a personalisation, which is held in memory.
-const maxPersonaliseBytes = 16 << 20
+const maxKeepBytes = 4 << 10
 
 // answerGrace is the time an answer gets to leave before the power goes: nothing in HTTP/2 tells the sender when it has.
 const answerGrace = 100 * time.Millisecond
@@ -67,7 +66,7 @@ func (s *service) getTar(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Content-Type"] = []string{"application/x-tar"}
 	w.Header().Set("Trailer", errorTrailer)
 	if err := source.Pack(w); err != nil {
-		body, _ := json.Marshal(failure{"failed", oneLine(err.Error())})
+		body, _ := json.Marshal(failure{Code: "failed", Message: oneLine(err.Error())})
 		w.Header().Set(errorTrailer, string(body))
 	}
 }
@@ -89,15 +88,43 @@ func tarError(err error) error {
 	return err
 }
 
+// personalised tells the host what the guest's clock says now, by which it sees how long its own time took to get here.
+type personalised struct {
+	WallClockMs int64                `json:"wallClockMs"`
+	Unwritten   []identity.Unwritten `json:"unwritten,omitempty"`
+}
+
 func (s *service) personalise(r *http.Request) (any, error) {
-	var wanted identity.Personalisation
-	if err := json.NewDecoder(io.LimitReader(r.Body, maxPersonaliseBytes)).Decode(&wanted); err != nil {
-		return nil, badRequest("bad JSON: %v", err)
-	}
-	if err := wanted.Check(); err != nil {
+	receivedAt := time.Now()
+	wanted, err := identity.Read(r.Body)
+	if err != nil {
 		return nil, badRequest("%v", err)
 	}
-	return empty{}, identity.Guest().Apply(wanted)
+	if s.Identity.SetClock == nil {
+		return nil, errors.New("this agent cannot personalise its machine")
+	}
+	s.personalising.Lock()
+	defer s.personalising.Unlock()
+	unwritten, err := s.Identity.Apply(wanted, receivedAt)
+	if err != nil {
+		return nil, err
+	}
+	return personalised{time.Now().UnixMilli(), unwritten}, nil
+}
+
+// keep decides what the loss of the connection means for commands that were started over it.
+func (s *service) keep(r *http.Request) (any, error) {
+	var wanted struct {
+		Keep *bool `json:"keep"`
+	}
+	if err := json.NewDecoder(io.LimitReader(r.Body, maxKeepBytes)).Decode(&wanted); err != nil {
+		return nil, badRequest("bad JSON: %v", err)
+	}
+	if wanted.Keep == nil {
+		return nil, badRequest("keep is missing")
+	}
+	connOf(r).keeps.Store(*wanted.Keep)
+	return empty{}, nil
 }
 
 func (s *service) listPorts(*http.Request) (any, error) {

@@ -1,7 +1,7 @@
 // Package server is the agent's conversation with the host: docs/agent-protocol.md is the contract.
 //
-// One host at a time speaks HTTP/2 over one byte stream. When it goes away, everything that runs for it ends, and the
-// agent waits for the next one.
+// One host at a time speaks HTTP/2 over one byte stream. When it goes away, everything that runs for it ends, unless it said that it
+// captures the guest (POST /keep), and the agent waits for the next one.
 package server
 
 import (
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"banger.dev/agent/internal/server/hello"
+	"banger.dev/agent/internal/server/identity"
 )
 
 const (
@@ -37,6 +38,8 @@ type Options struct {
 	Ready <-chan struct{}
 	// PowerOff turns the guest off; it is called once file systems are synced and the host has its answer.
 	PowerOff func() error
+	// Identity is the machine that a host may make its own. The zero value refuses.
+	Identity identity.System
 	// Version is the agent's own, for people.
 	Version string
 	// Log may be nil.
@@ -65,6 +68,7 @@ func Run(ctx context.Context, o Options) error {
 			MaxReceiveBufferPerStream:     streamWindowBytes,
 		},
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: withConn,
 		ErrorLog:    o.Log,
 	}
 	conns := newHandOver()

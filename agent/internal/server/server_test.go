@@ -16,6 +16,7 @@ import (
 
 	"banger.dev/agent/internal/server/execframe"
 	"banger.dev/agent/internal/server/hello"
+	"banger.dev/agent/internal/server/identity"
 )
 
 func TestHealthTellsWhatTheAgentIs(t *testing.T) {
@@ -68,6 +69,35 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 		if err := json.Unmarshal(body, &got); err != nil || status != test.status || got.Code != test.code || got.Message == "" {
 			t.Errorf("%s %s: got %d %s", test.method, test.path, status, body)
 		}
+	}
+}
+
+func TestPersonaliseTellsTheClockAndTheStepThatFails(t *testing.T) {
+	root := t.TempDir()
+	h := meet(t, serve(t, Options{Identity: identity.Pretend(root)}), "")
+	status, body := h.ask(t, "POST", "/personalise", strings.NewReader(`{"wallClockMs":1700000000000,"hostname":"web"}`))
+	var got personalised
+	if err := json.Unmarshal(body, &got); err != nil || status != 200 || time.Since(time.UnixMilli(got.WallClockMs)).Abs() > 5*time.Second {
+		t.Fatalf("got %d %s, error %v", status, body, err)
+	}
+	if err := os.Mkdir(root+"/kernel/entropy", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	status, body = h.ask(t, "POST", "/personalise", strings.NewReader(`{"entropyBase64":"c2VlZA=="}`))
+	var failed failure
+	if err := json.Unmarshal(body, &failed); err != nil || status != 500 || failed.Code != "failed" || failed.Step != "entropy" {
+		t.Fatalf("got %d %s, error %v", status, body, err)
+	}
+	if name, err := os.ReadFile(root + "/etc/hostname"); err != nil || string(name) != "web\n" {
+		t.Errorf("got %q, %v", name, err)
+	}
+}
+
+func TestAnAgentWithoutAMachineOfItsOwnChangesNothing(t *testing.T) {
+	h := meet(t, serve(t, Options{}), "")
+	status, body := h.ask(t, "POST", "/personalise", strings.NewReader(`{"hostname":"web"}`))
+	if status != 500 || !strings.Contains(string(body), "cannot personalise its machine") {
+		t.Fatalf("got %d %s", status, body)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"banger.dev/agent/internal/server/hello"
+	"banger.dev/agent/internal/server/identity"
 	"banger.dev/agent/internal/server/procnet"
 )
 
@@ -23,7 +24,9 @@ type service struct {
 	bootID string
 	ports  procnet.Scanner
 	width  width
-	// commands counts the execs that have not ended with all that belongs to them.
+	// personalising is held by the one request that does.
+	personalising sync.Mutex
+	// commands counts the execs that have not ended with all that belongs to them, without those that outlived their host.
 	commands sync.WaitGroup
 }
 
@@ -57,6 +60,7 @@ func (s *service) routes() http.Handler {
 		"PUT /tar":          s.answer(s.putTar),
 		"GET /tar":          s.getTar,
 		"POST /personalise": s.answer(s.personalise),
+		"POST /keep":        s.answer(s.keep),
 		"GET /ports":        s.answer(s.listPorts),
 		"POST /tcp":         s.tcp,
 		"GET /stats":        s.answer(s.stats),
@@ -112,6 +116,8 @@ func badRequest(format string, args ...any) error {
 type failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	// Step of a personalisation that failed.
+	Step string `json:"step,omitempty"`
 }
 
 var codes = map[int]string{
@@ -126,7 +132,9 @@ func sendError(w http.ResponseWriter, err error) {
 	if known := new(requestError); errors.As(err, &known) {
 		status = known.status
 	}
-	sendJSON(w, status, failure{codes[status], oneLine(err.Error())})
+	step := new(identity.StepError)
+	errors.As(err, &step)
+	sendJSON(w, status, failure{codes[status], oneLine(err.Error()), step.Step})
 }
 
 // oneLine makes a message safe for a terminal and a log: no control characters, valid UTF-8.

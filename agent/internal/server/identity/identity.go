@@ -3,8 +3,11 @@
 package identity
 
 import (
+	"bufio"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"net/netip"
 	"path"
 	"strings"
@@ -23,14 +26,38 @@ type Personalisation struct {
 	Files       []File   `json:"files"`
 }
 
-// File is written with its mode, owned by root, in the place of what is at Path.
+// File is something at Path that is to be there, owned by root.
 type File struct {
-	Path    string `json:"path"`
-	Mode    uint32 `json:"mode"`
-	Content []byte `json:"contentBase64"`
+	Path string `json:"path"`
+	Mode uint32 `json:"mode"`
+	// SizeBytes is how much of what follows the JSON is this file's content.
+	SizeBytes int    `json:"sizeBytes"`
+	Content   []byte `json:"-"`
+	// How is Replace when empty.
+	How string `json:"how"`
+	// Optional: the guest is used without it when it cannot be written.
+	Optional bool `json:"optional"`
 }
 
-// System is the guest. Root is "" in a guest; tests give a directory, and functions in the place of what only root may do.
+// How a File is put into its place.
+const (
+	// Replace takes the place of what is there.
+	Replace = "replace"
+	// Create does nothing when something is there.
+	Create = "create"
+	// AddLines adds those lines of the content that the file there lacks.
+	AddLines = "add-lines"
+	// Folder makes a folder when nothing is there.
+	Folder = "folder"
+)
+
+// Unwritten is an optional file that could not be written, and why.
+type Unwritten struct {
+	Path    string `json:"path"`
+	Message string `json:"message"`
+}
+
+// System is the guest. Root is "" in a guest; what only root may do, and only to a machine of its own, is in the functions.
 type System struct {
 	Root        string
 	SetClock    func(time.Time) error
@@ -42,13 +69,73 @@ type System struct {
 	Unmount func(path string) error
 }
 
+// StepError is the failure of one step.
+type StepError struct {
+	Step string
+	Err  error
+}
+
+func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
+
+func (e *StepError) Unwrap() error { return e.Err }
+
 // Guest is the system that the agent runs in.
 func Guest() System {
 	return System{SetClock: setClock, AddEntropy: addEntropy, SetHostname: setHostname, SetNetwork: nic.Set, Unmount: unmount}
 }
 
-// Check finds what is wrong with p before anything is changed.
-func (p Personalisation) Check() error {
+const (
+	// maxHeaderBytes holds the names of ten thousand files.
+	maxHeaderBytes = 4 << 20
+	// maxContentBytes is held in memory.
+	maxContentBytes = 16 << 20
+)
+
+// Read reads a request: one line of JSON, then the contents of its files, one behind the other. Contents are not in the JSON because an emulated
+// guest takes a second for 6 MB of it. It finds all that is wrong before anything is changed.
+func Read(from io.Reader) (Personalisation, error) {
+	var p Personalisation
+	r := bufio.NewReaderSize(from, 16<<10)
+	header, err := readLine(r)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(header, &p); err != nil {
+		return p, fmt.Errorf("bad JSON: %w", err)
+	}
+	if err := p.check(); err != nil {
+		return p, err
+	}
+	for i := range p.Files {
+		p.Files[i].Content = make([]byte, p.Files[i].SizeBytes)
+		if _, err := io.ReadFull(r, p.Files[i].Content); err != nil {
+			return p, fmt.Errorf("content of %q: %w", p.Files[i].Path, err)
+		}
+	}
+	if _, err := r.ReadByte(); err != io.EOF {
+		return p, errors.New("something follows the contents")
+	}
+	return p, nil
+}
+
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		if err == nil || errors.Is(err, io.EOF) {
+			return line, nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, err
+		}
+		if len(line) > maxHeaderBytes {
+			return nil, fmt.Errorf("the JSON is longer than %d bytes", maxHeaderBytes)
+		}
+	}
+}
+
+func (p Personalisation) check() error {
 	if p.WallClockMs != nil && *p.WallClockMs <= 0 {
 		return fmt.Errorf("wallClockMs %d is before 1970", *p.WallClockMs)
 	}
@@ -63,50 +150,52 @@ func (p Personalisation) Check() error {
 			return err
 		}
 	}
+	contentBytes := 0
 	for _, file := range p.Files {
+		if file.SizeBytes < 0 || file.SizeBytes > maxContentBytes-contentBytes {
+			return fmt.Errorf("%d bytes of %q are more than may come", file.SizeBytes, file.Path)
+		}
+		contentBytes += file.SizeBytes
 		if !path.IsAbs(file.Path) || path.Clean(file.Path) != file.Path || file.Path == "/" || strings.ContainsRune(file.Path, 0) {
 			return fmt.Errorf("file path %q is not absolute and clean", file.Path)
 		}
 		if file.Mode > 0o7777 {
 			return fmt.Errorf("mode %o of %q has more than permission bits", file.Mode, file.Path)
 		}
+		if _, known := writers[file.How]; !known {
+			return fmt.Errorf("%q is no way to write %q", file.How, file.Path)
+		}
 	}
 	return nil
 }
 
-// Apply does the steps in order and stops at the first that fails; what was done before it stays. The error begins
-// with the step's name.
-func (s System) Apply(p Personalisation) error {
+// Apply does the steps in order and stops at the first that fails, with a *StepError; what was done before it stays. WallClockMs
+// is the time at which the request came, at receivedAt by this machine's monotonic clock. Optional files that could not be written
+// fail no step.
+func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwritten, err error) {
 	steps := []struct {
 		name  string
 		given bool
 		do    func() error
 	}{
-		{"clock", p.WallClockMs != nil, func() error { return s.SetClock(time.UnixMilli(*p.WallClockMs)) }},
+		{"clock", p.WallClockMs != nil, func() error {
+			return s.SetClock(time.UnixMilli(*p.WallClockMs).Add(time.Since(receivedAt)))
+		}},
 		{"entropy", len(p.Entropy) > 0, func() error { return s.AddEntropy(p.Entropy) }},
 		{"hostname", p.Hostname != nil, func() error { return s.hostname(*p.Hostname) }},
 		{"machine-id", p.MachineID != nil, func() error { return s.machineID(*p.MachineID) }},
 		{"network", p.Network != nil, func() error { return s.network(*p.Network) }},
-		{"files", len(p.Files) > 0, func() error { return s.files(p.Files) }},
+		{"files", len(p.Files) > 0, func() error { unwritten, err = s.files(p.Files); return err }},
 	}
 	for _, step := range steps {
 		if !step.given {
 			continue
 		}
 		if err := step.do(); err != nil {
-			return fmt.Errorf("%s: %w", step.name, err)
+			return nil, &StepError{step.name, err}
 		}
 	}
-	return nil
-}
-
-func (s System) files(files []File) error {
-	for _, file := range files {
-		if err := replaceFile(s.Root+file.Path, file.Content, fs.FileMode(file.Mode)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return unwritten, nil
 }
 
 // isHostname follows RFC 1123, and Linux's limit of 64.

@@ -1,10 +1,8 @@
 package identity
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,7 +25,7 @@ func recorder(t *testing.T) (System, *[]string) {
 	return System{
 		Root: root,
 		SetClock: func(now time.Time) error {
-			calls = append(calls, "clock "+now.UTC().Format(time.RFC3339Nano))
+			calls = append(calls, "clock "+now.UTC().Format(time.DateTime))
 			return nil
 		},
 		AddEntropy:  func(b []byte) error { calls = append(calls, "entropy "+string(b)); return nil },
@@ -42,8 +40,8 @@ func recorder(t *testing.T) (System, *[]string) {
 
 func decode(t *testing.T, body string) Personalisation {
 	t.Helper()
-	var p Personalisation
-	if err := json.Unmarshal([]byte(body), &p); err != nil {
+	p, err := Read(strings.NewReader(body))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -62,12 +60,13 @@ const id = "0123456789abcdef0123456789abcdef"
 
 func TestApplyDoesAllStepsInOrder(t *testing.T) {
 	system, calls := recorder(t)
-	p := decode(t, `{"wallClockMs":1700000000123,"entropyBase64":"c2VlZA==","hostname":"web","machineId":"`+id+`",
-		"files":[{"path":"/root/.ssh/authorized_keys","mode":384,"contentBase64":"a2V5Cg=="}]}`)
-	if err := errors.Join(p.Check(), system.Apply(p)); err != nil {
+	p := decode(t, strings.ReplaceAll(`{"wallClockMs":1700000000123,"entropyBase64":"c2VlZA==","hostname":"web","machineId":"`+id+`",
+		"files":[{"path":"/root/.ssh/authorized_keys","mode":384,"sizeBytes":4}]}`, "\n\t\t", "")+"\nkey\n")
+	// The request came three seconds ago.
+	if _, err := system.Apply(p, time.Now().Add(-3*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"clock 2023-11-14T22:13:20.123Z", "entropy seed", "hostname web", "unmount machine-id"}
+	want := []string{"clock 2023-11-14 22:13:23", "entropy seed", "hostname web", "unmount machine-id"}
 	if !reflect.DeepEqual(*calls, want) {
 		t.Errorf("got %q, want %q", *calls, want)
 	}
@@ -89,7 +88,7 @@ func TestApplyDoesAllStepsInOrder(t *testing.T) {
 
 func TestApplyOfNothingChangesNothing(t *testing.T) {
 	system, calls := recorder(t)
-	if err := system.Apply(decode(t, `{}`)); err != nil || len(*calls) > 0 {
+	if _, err := system.Apply(decode(t, `{}`), time.Now()); err != nil || len(*calls) > 0 {
 		t.Fatalf("got %q, error %v", *calls, err)
 	}
 	if entries, _ := os.ReadDir(system.Root + "/etc"); len(entries) > 0 {
@@ -98,22 +97,63 @@ func TestApplyOfNothingChangesNothing(t *testing.T) {
 }
 
 func TestApplyStopsAtTheStepThatFailsAndNamesIt(t *testing.T) {
-	system, calls := recorder(t)
-	system.SetHostname = func(string) error { return unix.EPERM }
-	err := system.Apply(decode(t, `{"entropyBase64":"c2VlZA==","hostname":"web","machineId":"`+id+`"}`))
-	if err == nil || !strings.HasPrefix(err.Error(), "hostname: ") || !errors.Is(err, unix.EPERM) {
-		t.Fatalf("got %v", err)
+	steps := []struct{ name, sabotaged string }{
+		{"clock", "/kernel/clock"},
+		{"entropy", "/kernel/entropy"},
+		{"hostname", "/kernel/hostname"},
+		{"hostname", "/etc/hostname"},
+		{"hostname", "/etc/hosts"},
+		{"machine-id", "/etc/machine-id"},
+		{"machine-id", "/run/log/journal/" + id + "/"},
+		{"network", "/kernel/network"},
+		{"files", "/etc/ssh/ssh_host_ed25519_key"},
 	}
-	if want := []string{"entropy seed"}; !reflect.DeepEqual(*calls, want) {
-		t.Errorf("got %q", *calls)
-	}
-	if _, err := os.Stat(system.Root + "/etc/machine-id"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a later step was done: %v", err)
+	written := []string{"/kernel/clock", "/kernel/entropy", "/kernel/hostname", "/etc/machine-id", "/kernel/network", "/etc/ssh/ssh_host_ed25519_key"}
+	for _, step := range steps {
+		t.Run(step.name+" "+step.sabotaged, func(t *testing.T) {
+			root := t.TempDir()
+			old := strings.Repeat("a", 32)
+			if strings.HasSuffix(step.sabotaged, "/") {
+				// A journal that cannot be renamed: nothing may be put into its place.
+				sabotageJournal(t, root, old)
+			} else if err := os.MkdirAll(root+step.sabotaged, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			p := decode(t, `{"wallClockMs":1700000000000,"entropyBase64":"c2VlZA==","hostname":"web","machineId":"`+id+`","network":{}}`)
+			p.Files = []File{{Path: "/etc/ssh/ssh_host_ed25519_key", Mode: 0o600, Content: []byte("key\n")}}
+			_, err := Pretend(root).Apply(p, time.Now())
+			failed := new(StepError)
+			if !errors.As(err, &failed) || failed.Step != step.name || !strings.HasPrefix(err.Error(), step.name+": ") {
+				t.Fatalf("got %v", err)
+			}
+			isLater := false
+			for _, name := range written {
+				info, err := os.Lstat(root + name)
+				isDone := err == nil && info.Mode().IsRegular()
+				if isLater && isDone {
+					t.Errorf("%s was written after the step that failed", name)
+				}
+				isLater = isLater || name == step.sabotaged
+			}
+		})
 	}
 }
 
-func TestCheckFindsWhatCannotBe(t *testing.T) {
+func sabotageJournal(t *testing.T, root, old string) {
+	t.Helper()
+	journal := root + "/run/log/journal"
+	err := errors.Join(
+		os.MkdirAll(root+"/etc", 0o755), os.WriteFile(root+"/etc/machine-id", []byte(old+"\n"), 0o444),
+		os.MkdirAll(filepath.Dir(journal), 0o755), os.WriteFile(journal, nil, 0o644),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadFindsWhatCannotBe(t *testing.T) {
 	for _, body := range []string{
+		``, `{`, `[]`, strings.Repeat(" ", maxHeaderBytes+20<<10),
 		`{"wallClockMs":-1}`,
 		`{"hostname":""}`, `{"hostname":"-a"}`, `{"hostname":"a b"}`, `{"hostname":"a..b"}`, `{"hostname":"` + strings.Repeat("a", 65) + `"}`,
 		`{"machineId":"short"}`, `{"machineId":"` + strings.ToUpper(id) + `"}`, `{"machineId":"` + strings.Repeat("0", 32) + `"}`,
@@ -121,9 +161,24 @@ func TestCheckFindsWhatCannotBe(t *testing.T) {
 		`{"network":{"addresses":["10.0.2.15/24"],"nameservers":["fe80::1%eth0"]}}`,
 		`{"files":[{"path":"etc/x","mode":420}]}`, `{"files":[{"path":"/etc/../x","mode":420}]}`, `{"files":[{"path":"/","mode":420}]}`,
 		`{"files":[{"path":"/etc/x","mode":4096}]}`, `{"files":[{"path":"/etc/\u0000","mode":420}]}`,
+		`{"files":[{"path":"/etc/x","mode":420,"how":"append"}]}`,
+		`{"files":[{"path":"/etc/x","mode":420,"sizeBytes":-1}]}`, `{"files":[{"path":"/etc/x","mode":420,"sizeBytes":16777217}]}`,
+		`{"files":[{"path":"/x","mode":420,"sizeBytes":16777216},{"path":"/y","mode":420,"sizeBytes":1}]}`,
+		`{"files":[{"path":"/etc/x","mode":420,"sizeBytes":4}]}` + "\nkey", `{"files":[{"path":"/etc/x","mode":420,"sizeBytes":2}]}` + "\nkey",
+		`{}` + "\n{}",
 	} {
-		if decode(t, body).Check() == nil {
-			t.Errorf("%s was taken", body)
+		if _, err := Read(strings.NewReader(body)); err == nil {
+			t.Errorf("%.80s was taken", body)
+		}
+	}
+}
+
+func TestReadGivesEachFileItsContent(t *testing.T) {
+	long := strings.Repeat("long\n", 100_000)
+	p := decode(t, fmt.Sprintf(`{"files":[{"path":"/a","mode":420,"sizeBytes":3},{"path":"/b","mode":420},{"path":"/c","mode":420,"sizeBytes":%d}]}`, len(long))+"\n\n\x00\n"+long)
+	for i, want := range []string{"\n\x00\n", "", long} {
+		if got := string(p.Files[i].Content); got != want {
+			t.Errorf("%s: got %d bytes", p.Files[i].Path, len(got))
 		}
 	}
 }
@@ -160,30 +215,6 @@ func TestMachineIDGoesToTheCopiesThatAreThere(t *testing.T) {
 	}
 }
 
-func TestReplaceFileReplacesASymlinkAndLeavesNothingElse(t *testing.T) {
-	dir := t.TempDir()
-	outside := filepath.Join(dir, "outside")
-	if err := errors.Join(os.WriteFile(outside, []byte("safe"), 0o644), os.Symlink(outside, filepath.Join(dir, "link"))); err != nil {
-		t.Fatal(err)
-	}
-	if err := replaceFile(filepath.Join(dir, "link"), []byte("new"), 0o4755); err != nil {
-		t.Fatal(err)
-	}
-	if got := read(t, outside); got != "safe" {
-		t.Errorf("wrote through the symlink: %q", got)
-	}
-	info, err := os.Lstat(filepath.Join(dir, "link"))
-	if err != nil || info.Mode() != fs.ModeSetuid|0o755 {
-		t.Errorf("got %v, %v", info.Mode(), err)
-	}
-	if err := replaceFile(dir, nil, 0o644); err == nil {
-		t.Error("replaced a directory")
-	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
-		t.Errorf("left behind: %v", entries)
-	}
-}
-
 func TestAMountedMachineIDIsReplacedUnderneath(t *testing.T) {
 	system, _ := recorder(t)
 	system.Unmount = unmount
@@ -196,7 +227,7 @@ func TestAMountedMachineIDIsReplacedUnderneath(t *testing.T) {
 	}
 	defer unix.Unmount(file, unix.MNT_DETACH)
 	// Without the unmount: a file that something is mounted on.
-	if err := replaceFile(file, []byte("in place"), 0o444); err != nil || read(t, above) != "in place" {
+	if err := writeFile(file, []byte("in place"), 0o444); err != nil || read(t, above) != "in place" {
 		t.Fatalf("got %q, error %v", read(t, above), err)
 	}
 	if err := system.machineID(id); err != nil {
@@ -207,5 +238,43 @@ func TestAMountedMachineIDIsReplacedUnderneath(t *testing.T) {
 	}
 	if err := unmount(file); err != nil {
 		t.Fatalf("a file that is no mount: %v", err)
+	}
+}
+
+func TestTheJournalIsFoundUnderEachIDThatTheGuestHad(t *testing.T) {
+	root := t.TempDir()
+	system := Pretend(root)
+	ids := []string{strings.Repeat("a", 32), id}
+	journal := root + "/run/log/journal/"
+	if err := os.MkdirAll(journal+ids[0], 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(journal+ids[0]+"/system.journal", []byte("log"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	// More than symlinks may follow one another (path_resolution(7)); the last is one that it had before.
+	for i := range 50 {
+		ids = append(ids, fmt.Sprintf("%032x", i+1))
+	}
+	for _, next := range append(ids, ids[1]) {
+		if err := system.machineID(next); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{ids[0], next} {
+			if got := read(t, journal+name+"/system.journal"); got != "log" {
+				t.Errorf("%s: got %q", name, got)
+			}
+		}
+	}
+	// A journal that is there already stays, and so does the running one.
+	other := strings.Repeat("c", 32)
+	if err := errors.Join(os.Mkdir(journal+other, 0o755), system.machineID(other)); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, journal+ids[0]+"/system.journal"); got != "log" {
+		t.Errorf("got %q", got)
+	}
+	if err := os.WriteFile(journal+ids[0]+"/next.journal", nil, 0o640); err != nil {
+		t.Errorf("journald cannot go on: %v", err)
 	}
 }

@@ -11,14 +11,14 @@ func (s System) hostname(name string) error {
 	if err := s.SetHostname(name); err != nil {
 		return err
 	}
-	if err := replaceFile(s.Root+"/etc/hostname", []byte(name+"\n"), 0o644); err != nil {
+	if err := writeFile(s.Root+"/etc/hostname", []byte(name+"\n"), 0o644); err != nil {
 		return err
 	}
 	hosts, err := os.ReadFile(s.Root + "/etc/hosts")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return replaceFile(s.Root+"/etc/hosts", hostsWith(hosts, name), 0o644)
+	return writeFile(s.Root+"/etc/hosts", hostsWith(hosts, name), 0o644)
 }
 
 // hostsWith gives 127.0.1.1, which Debian uses for the machine's own name, to name alone, and leaves all other lines. A
@@ -57,10 +57,14 @@ func hostsWith(hosts []byte, name string) []byte {
 // mounts a passing id from /run over it; that mount goes, so that the file itself can be replaced.
 func (s System) machineID(id string) error {
 	content := []byte(id + "\n")
+	before, err := os.ReadFile(s.Root + "/etc/machine-id")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := s.Unmount(s.Root + "/etc/machine-id"); err != nil {
 		return err
 	}
-	if err := replaceFile(s.Root+"/etc/machine-id", content, 0o444); err != nil {
+	if err := writeFile(s.Root+"/etc/machine-id", content, 0o444); err != nil {
 		return err
 	}
 	// Copies that an image may have; usually the second is a symlink to the first.
@@ -69,9 +73,12 @@ func (s System) machineID(id string) error {
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if err := replaceFile(s.Root+copied, content, 0o444); err != nil {
+		if err := writeFile(s.Root+copied, content, 0o444); err != nil {
 			return err
 		}
+	}
+	if old := strings.TrimSpace(string(before)); isMachineID(old) && old != id {
+		return s.renameJournals(old, id)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (s System) network(n Network) error {
 	}
 	path := s.Root + "/etc/resolv.conf"
 	if len(n.Nameservers) > 0 {
-		return replaceFile(path, []byte(resolvConf(n.Nameservers)), 0o644)
+		return writeFile(path, []byte(resolvConf(n.Nameservers)), 0o644)
 	}
 	// Names are refused at once where no server is known. A file of the user's own stays.
 	before, err := os.ReadFile(path)
@@ -54,7 +54,7 @@ func (s System) network(n Network) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(path, []byte(resolvConf(nil)), 0o644)
+	return writeFile(path, []byte(resolvConf(nil)), 0o644)
 }
 
 // resolvConf is a resolv.conf(5) with these servers.

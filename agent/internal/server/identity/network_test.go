@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +15,7 @@ import (
 func TestTheNetworkIsSetAndItsNameserversAreWritten(t *testing.T) {
 	system, calls := recorder(t)
 	p := decode(t, `{"network":{"addresses":["10.0.2.15/24","fec0::15/64"],"gateways":["10.0.2.2"],"nameservers":["10.0.2.3","fec0::3"]}}`)
-	if err := errors.Join(p.Check(), system.Apply(p)); err != nil {
+	if _, err := system.Apply(p, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"network [10.0.2.15/24 fec0::15/64] [10.0.2.2]"}; !reflect.DeepEqual(*calls, want) {
@@ -25,7 +26,7 @@ func TestTheNetworkIsSetAndItsNameserversAreWritten(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	off := decode(t, `{"network":{}}`)
-	if err := errors.Join(off.Check(), system.Apply(off)); err != nil {
+	if _, err := system.Apply(off, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, system.Root+"/etc/resolv.conf"); got != "# Written by banger: this VM has no network.\n" {
@@ -36,7 +37,7 @@ func TestTheNetworkIsSetAndItsNameserversAreWritten(t *testing.T) {
 func TestWithoutANetworkAResolvConfOfTheUsersOwnStays(t *testing.T) {
 	system, _ := recorder(t)
 	off := decode(t, `{"network":{"addresses":[]}}`)
-	if err := system.Apply(off); err != nil {
+	if _, err := system.Apply(off, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	path := system.Root + "/etc/resolv.conf"
@@ -46,7 +47,7 @@ func TestWithoutANetworkAResolvConfOfTheUsersOwnStays(t *testing.T) {
 	if err := os.WriteFile(path, []byte("nameserver 192.0.2.1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := system.Apply(off); err != nil || read(t, path) != "nameserver 192.0.2.1\n" {
+	if _, err := system.Apply(off, time.Now()); err != nil || read(t, path) != "nameserver 192.0.2.1\n" {
 		t.Fatalf("got %q, error %v", read(t, path), err)
 	}
 }
@@ -54,7 +55,7 @@ func TestWithoutANetworkAResolvConfOfTheUsersOwnStays(t *testing.T) {
 func TestAnInterfaceThatCannotBeSetFailsTheNetworkStep(t *testing.T) {
 	system, _ := recorder(t)
 	system.SetNetwork = func([]netip.Prefix, []netip.Addr) error { return unix.EPERM }
-	err := system.Apply(decode(t, `{"network":{}}`))
+	_, err := system.Apply(decode(t, `{"network":{}}`), time.Now())
 	if err == nil || !errors.Is(err, unix.EPERM) || err.Error() != "network: operation not permitted" {
 		t.Fatalf("got %v", err)
 	}
