@@ -3,6 +3,7 @@ import { parseDuration } from '../base/duration.ts';
 import { AppError, printable } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/size.ts';
+import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
 
 /** The config file's keys, checked; sizes in `bytes`, times in `ms`. All are optional. */
 export interface ConfigFile {
@@ -12,6 +13,7 @@ export interface ConfigFile {
   warm?: boolean;
   template_disk_budget?: number;
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
+  file_sync?: readonly FileSyncTable[];
 }
 
 /** Reads one value, or says what it must be. */
@@ -27,6 +29,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
   'vm_defaults.memory_mib': wholeNumber,
   'vm_defaults.disk_size': size,
   'vm_defaults.system_overlay_size': size,
+  file_sync: readFileSyncTables,
 };
 
 /**

@@ -3,15 +3,19 @@ import { join } from 'node:path';
 /** Where things are on this host; every name on disk is made here and nowhere else. */
 export interface Paths {
   configFile: string;
-  /** images and kernels; may be shared by several daemons of one user */
+  /** images, kernels and the user's key; may be shared by several daemons of one user */
   dataDir: string;
   imagesDir: string;
   kernelsDir: string;
+  /** key with which the user logs in to guests; its public half has `.pub` behind the name */
+  sshKeyFile: string;
   /** records, VMs, logs */
   stateDir: string;
   recordsFile: string;
   daemonLockFile: string;
   daemonLogFile: string;
+  /** what the ssh host keys of the VMs are derived from */
+  secretFile: string;
   vmsDir: string;
   /** things that may be removed at any time */
   cacheDir: string;
@@ -48,10 +52,12 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     dataDir,
     imagesDir: join(dataDir, 'images'),
     kernelsDir: join(dataDir, 'kernels'),
+    sshKeyFile: join(dataDir, 'ssh', 'id_ed25519'),
     stateDir,
     recordsFile: join(stateDir, 'records.sqlite'),
     daemonLockFile: join(stateDir, 'bangerd.lock'),
     daemonLogFile: join(stateDir, 'bangerd.log'),
+    secretFile: join(stateDir, 'secret'),
     vmsDir: join(stateDir, 'vms'),
     cacheDir,
     vmmCacheDir: join(cacheDir, 'vmm'),

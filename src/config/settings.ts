@@ -5,6 +5,7 @@ import { AppError, isErrno } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import type { VmShape } from '../protocol/vm.ts';
 import { type ConfigFile, parseConfig } from './config-file.ts';
+import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
 import { type Paths, pathsUnder } from './paths.ts';
 import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
 
@@ -17,6 +18,8 @@ export interface Settings {
   isWarm: boolean;
   /** what warm templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
+  /** what every guest gets at each start; a later entry wins */
+  fileSync: readonly FileSyncEntry[];
   logLevel: LogLevel;
   /** `ms` without use after which a VM that runs is stopped; absent: never */
   autoStopStaleAfterMs?: number;
@@ -109,6 +112,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     defaultImage: file.default_image_name ?? 'debian-bookworm',
     isWarm: file.warm ?? true,
     templateBudgetBytes: file.template_disk_budget ?? TEMPLATE_BUDGET_BYTES,
+    fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
     ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),
     host,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createGuestConnector } from '../adapters/guest/connector.ts';
+import { FsHostUser } from '../adapters/host-user/fs-host-user.ts';
 import { FsImageStore } from '../adapters/image/image-store.ts';
 import { RECIPES } from '../adapters/image/recipes.ts';
 import { FsKernelStore } from '../adapters/kernel/kernel-store.ts';
@@ -84,6 +85,12 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
     isWarm: settings.isWarm,
     templateBudgetBytes: settings.templateBudgetBytes,
     quiet: GUEST_IS_QUIET,
+    hostUser: new FsHostUser({
+      secretFile: paths.secretFile,
+      sshKeyFile: paths.sshKeyFile,
+      fileSync: settings.fileSync,
+      env: variables,
+    }),
     locks: new KeyedMutex(),
     log,
     defaults: {

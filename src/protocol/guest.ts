@@ -67,6 +67,7 @@ export interface GuestStats {
 
 /** What makes a guest its own; what is absent stays. Applied in this order. */
 export interface Personalisation {
+  /** the host's time when the request is sent */
   wallClockMs?: number;
   /** counted as random, and the kernel's generator is started anew from it; 512 bytes at most are used */
   entropyBase64?: string;
@@ -75,6 +76,14 @@ export interface Personalisation {
   machineId?: string;
   network?: GuestNetwork;
   files?: readonly PersonalFile[];
+}
+
+/** Answer of `POST /personalise`. */
+export interface Personalised {
+  /** the guest's time when it answers */
+  wallClockMs: number;
+  /** optional files that could not be written */
+  unwritten: readonly { path: string; message: string }[];
 }
 
 /** How the guest's one network interface is set up; without addresses it is down, and names are not looked up. */
@@ -86,13 +95,21 @@ export interface GuestNetwork {
   nameservers: readonly string[];
 }
 
-/** A file that replaces what is at `path`, owned by root. */
+/** A file that is to be in the guest, owned by root. */
 export interface PersonalFile {
   /** absolute and clean; parents are made */
   path: string;
-  /** permission bits, as a number (`0o600`) */
+  /** permission bits, as a number (`0o600`), of what is made */
   mode: number;
-  contentBase64: string;
+  /** absent for a folder; goes behind the JSON of the request, not into it */
+  content?: Uint8Array;
+  /**
+   * `replace` (default): takes the place of what is there; `create`: only where nothing is; `add-lines`: those lines that the file there lacks; `folder`: a
+   * folder, where nothing is
+   */
+  how?: 'replace' | 'create' | 'add-lines' | 'folder';
+  /** the guest is used without it when it cannot be written, as on a full disk, and says so */
+  optional?: boolean;
 }
 
 /** `bytes` as JSON can carry them: text when they are UTF-8. */

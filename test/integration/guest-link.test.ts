@@ -258,6 +258,51 @@ test('a host that vanishes takes its commands with it, and the next one is met a
   assert.equal((await second.health({ signal })).generation, 1);
 });
 
+test('kept commands go on with their open files when the link is lost, and the next host has commands of its own', async () => {
+  await using other = await startAgent(join(dir, 'banger-agent'));
+  const [count, ended] = [join(dir, 'count'), join(dir, 'ended')];
+  const lines = async (): Promise<number> => (await readFile(count, 'utf8')).split('\n').length;
+  const goesOn = async (): Promise<void> => {
+    const before = await lines();
+    while ((await lines()) < before + 20) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  const loop = sh(
+    'exec 3>>"$1"; trap "echo $$ >> $2" HUP TERM; echo pid $$; while :; do echo >&3; echo out; sleep 0.01; done',
+    count,
+    ended,
+  );
+  const pids: number[] = [];
+  const first = await other.connect();
+  for (const start of [loop, { ...loop, pty: { rows: 24, cols: 80 } }]) {
+    const session = new Session(await first.exec({ signal }), start);
+    session.stream.on('error', () => {});
+    pids.push(Number(/pid (\d+)/.exec(await session.until('out'))?.[1]));
+  }
+  await first.keep(true, { signal });
+  await first[Symbol.asyncDispose]();
+  await goesOn();
+
+  const second = await other.connect();
+  const session = new Session(await second.exec({ signal }), sh('echo pid $$; sleep 1000'));
+  const own = Number(/pid (\d+)/.exec(await session.until('\n'))?.[1]);
+  await second[Symbol.asyncDispose]();
+  await gone(own);
+  await goesOn();
+  await assert.rejects(stat(ended), { code: 'ENOENT' });
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+});
+
+test('a link whose commands were kept for a capture ends them again when that is over', async () => {
+  await using other = await startAgent(join(dir, 'banger-agent'));
+  const host = await other.connect();
+  const session = new Session(await host.exec({ signal }), sh('echo pid $$; sleep 1000'));
+  const pid = Number(/pid (\d+)/.exec(await session.until('\n'))?.[1]);
+  await host.keep(true, { signal });
+  await host.keep(false, { signal });
+  await host[Symbol.asyncDispose]();
+  await gone(pid);
+});
+
 test('a link that is lost ends with GUEST_LOST', async () => {
   const other = await startAgent(join(dir, 'banger-agent'));
   const lost = await other.connect();

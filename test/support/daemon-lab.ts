@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FsHostUser } from '../../src/adapters/host-user/fs-host-user.ts';
 import { FsVmFiles } from '../../src/adapters/store/fs-vm-files.ts';
 import { SqliteVmRecords } from '../../src/adapters/store/sqlite-vm-records.ts';
 import { FsTemplateStore } from '../../src/adapters/template/template-store.ts';
@@ -177,6 +178,12 @@ async function startDaemon(
         // This host is as busy as it is.
         quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },
         templateBudgetBytes: 2 ** 40,
+        hostUser: new FsHostUser({
+          secretFile: settings.paths.secretFile,
+          sshKeyFile: settings.paths.sshKeyFile,
+          fileSync: settings.fileSync,
+          env,
+        }),
         locks: new KeyedMutex(),
         log,
         defaults: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },

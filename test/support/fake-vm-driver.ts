@@ -1,6 +1,6 @@
 import { access, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
 import { reportNoSpace } from '../../src/adapters/vmm/no-space.ts';
 import { openVmmLog, type VmmLog } from '../../src/adapters/vmm/vmm-log.ts';
@@ -41,7 +41,17 @@ export interface FakeVmDriverOptions {
 
 /** The guest agent itself as the guest: commands run on this host, as this user. */
 export function agentGuest(agentPath: string): FakeVmDriverOptions {
-  return { guestArgv: (socketPath) => [agentPath, 'serve', '--init', 'agent', '--socket', socketPath] };
+  return {
+    guestArgv: (socketPath) => [
+      ...([agentPath, 'serve', '--init', 'agent', '--socket', socketPath] as const),
+      ...['--root', guestRootOf(dirname(socketPath))],
+    ],
+  };
+}
+
+/** Where a fake guest keeps the files that it is personalised with. */
+export function guestRootOf(runtimeDir: string): string {
+  return join(runtimeDir, 'guest-root');
 }
 
 /**

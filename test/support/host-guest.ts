@@ -13,6 +13,10 @@ export interface HostGuests {
   natCalls: boolean[];
   /** what the next of those fails with */
   natError?: AppError | undefined;
+  /** changes what guests are personalised with */
+  tamper?: ((personalisation: Personalisation) => Personalisation) | undefined;
+  /** what guests say that their clock is, in `ms`; absent: the truth */
+  answeredClock?: (() => number) | undefined;
   /** while set, guests become ready only when it settles */
   readyGate?: Promise<void> | undefined;
   /** agents answer nothing any more: their guests stand still */
@@ -24,8 +28,8 @@ export interface HostGuests {
 }
 
 /**
- * Connects to real agents that run on this host, and keeps from them what would change the host: clock, host name, machine id, file systems, power. That
- * is noted instead.
+ * Connects to real agents that run on this host, and keeps from them what would change the host: file systems, power. That is noted instead. What
+ * they are personalised with goes to a folder of theirs.
  */
 export function createHostGuestConnector(guests: HostGuests): GuestConnector {
   const connector = createGuestConnector();
@@ -37,9 +41,14 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
           if (guests.isSilent) return await abortable(new Promise<never>(() => {}), options.signal);
           return await agent.health(options);
         },
-        async personalise(personalisation) {
+        async personalise(personalisation, options) {
           if (guests.personaliseError) throw guests.personaliseError;
           guests.personalised.push(personalisation);
+          const answer = await agent.personalise(
+            guests.tamper?.(personalisation) ?? personalisation,
+            options,
+          );
+          return guests.answeredClock ? { ...answer, wallClockMs: guests.answeredClock() } : answer;
         },
         async ready({ signal }: Abortable) {
           if (guests.readyGate) await abortable(guests.readyGate, signal);

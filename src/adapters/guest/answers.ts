@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { printable } from '../../base/errors.ts';
-import type { GuestHealth, GuestPort, GuestStats } from '../../protocol/guest.ts';
+import type { GuestHealth, GuestPort, GuestStats, Personalised } from '../../protocol/guest.ts';
 
 /*
  * The guest's answers. The guest is not trusted: text is bounded and loses its control characters, numbers are whole and bounded.
@@ -49,10 +49,30 @@ export const unpackedAnswer = z.object({ entries: count, bytes: count });
 /** Requests that only succeed or fail. */
 export const emptyAnswer = z.object({});
 
-const refusal = z.object({ code: z.string().max(64), message: z.string().max(8192) });
+/** `POST /personalise`. */
+export const personalisedAnswer: z.ZodType<Personalised> = z.object({
+  wallClockMs: count,
+  unwritten: z
+    .array(z.object({ path: z.string().max(4096).transform(printable), message: text }))
+    .default([]),
+});
+
+/** What the agent says of a request that it did not do. */
+export interface Refusal {
+  code: string;
+  message: string;
+  /** the step of a personalisation that failed */
+  step?: string | undefined;
+}
+
+const refusal: z.ZodType<Refusal> = z.object({
+  code: z.string().max(64),
+  message: z.string().max(8192),
+  step: z.string().max(64).optional(),
+});
 
 /** Reads the body of an answer that is not 200; undefined when it is not one of ours. */
-export function parseRefusal(body: string): { code: string; message: string } | undefined {
+export function parseRefusal(body: string): Refusal | undefined {
   const value = parseJson(body);
   return value === undefined ? undefined : refusal.safeParse(value).data;
 }

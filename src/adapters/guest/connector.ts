@@ -3,7 +3,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import { type Abortable, onAbort, poll } from '../../base/abort.ts';
 import { isAppError, isErrno, unreachable as neverReached } from '../../base/errors.ts';
-import type { GuestAgent, GuestConnector, GuestEndpoint } from '../../core/ports/guest.ts';
+import type { ConnectOptions, GuestAgent, GuestConnector, GuestEndpoint } from '../../core/ports/guest.ts';
 import { Http2GuestAgent } from './agent.ts';
 import { unreachable } from './errors.ts';
 import { meet } from './hello.ts';
@@ -29,13 +29,13 @@ export function createGuestConnector(): GuestConnector {
 
 async function connect(
   endpoint: GuestEndpoint,
-  { signal, helloDeadlineMs }: Abortable & { helloDeadlineMs: number },
+  { signal, helloDeadlineMs, isRestored = false }: ConnectOptions,
 ): Promise<GuestAgent> {
   const startedAt = performance.now();
   const socket = await openSocket(endpoint, { signal, deadlineMs: helloDeadlineMs });
   try {
     const deadlineMs = helloDeadlineMs - (performance.now() - startedAt);
-    await meet(socket, { signal, deadlineMs, endpoint: endpoint.path });
+    await meet(socket, { signal, deadlineMs, endpoint: endpoint.path, isRestored });
     const session = newSession(socket);
     const agent = new Http2GuestAgent(session);
     // Before this event, the library fails when it is told to end the session.

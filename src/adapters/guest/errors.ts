@@ -1,4 +1,5 @@
 import { AppError, printable } from '../../base/errors.ts';
+import type { Refusal } from './answers.ts';
 
 /** Nothing answered the hello. `endpoint` is for people. */
 export function unreachable(endpoint: string, state: string, cause?: unknown): AppError {
@@ -19,8 +20,12 @@ export function brokenProtocol(action: string, what: string, cause?: unknown): A
 }
 
 /** The agent refused; `guestCode` and `message` are its own words, and not trusted. */
-export function refused(action: string, answer: { status: number; code: string; message: string }): AppError {
+export function refused(action: string, answer: Refusal & { status: number }): AppError {
   return new AppError('GUEST_FAILED', `Cannot ${action}: ${printable(answer.message)}`, {
-    details: { guestCode: printable(answer.code), status: answer.status },
+    details: {
+      guestCode: printable(answer.code),
+      status: answer.status,
+      ...(answer.step === undefined ? {} : { step: printable(answer.step) }),
+    },
   });
 }

@@ -69,6 +69,28 @@ test('connect() says hello again, with another nonce, and discards the echo of t
   assert.equal(new Set(nonces).size, 2);
 });
 
+test('the first hello to a restored guest is heard in the middle of a frame, any other first one is short', async () => {
+  for (const [isRestored, leastBytes] of [
+    [true, 16 * 1024 + 9],
+    [false, 0],
+  ] as const) {
+    const { promise: heard, resolve } = Promise.withResolvers<Buffer>();
+    await using agent = await listenAsAgent((socket) => {
+      const chunks: Buffer[] = [];
+      socket.on('data', (chunk) => chunks.push(chunk));
+      onHello(socket, (line) => {
+        resolve(Buffer.concat(chunks));
+        socket.write(`${line}\n`);
+      });
+    });
+    const options = { signal: neverAborts(), helloDeadlineMs: 5000, isRestored };
+    await using _link = await createGuestConnector().connect({ kind: 'unix', path: agent.path }, options);
+    const padding = (await heard).indexOf('BANGER/');
+    assert.equal(padding, leastBytes);
+    assert.deepEqual((await heard).subarray(0, padding), Buffer.alloc(leastBytes, '\n'));
+  }
+});
+
 test('connect() waits for a socket that is not there yet', async () => {
   const path = join(tmpdir(), `late-${process.pid}`);
   await assert.rejects(connect(path, 50), {

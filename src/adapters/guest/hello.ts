@@ -10,13 +10,22 @@ const FIRST_RESEND_MS = 250;
 const LONGEST_RESEND_MS = 4000;
 
 /**
- * Line feeds in front of every hello but the first. The agent may be inside of a frame of HTTP/2 that an earlier host left half-sent;
+ * Line feeds in front of every hello but the first of a guest that was not restored. The agent may be inside of a frame of HTTP/2 that an earlier host left half-sent;
  * they are more than the rest of the longest one, header and all, and not a header themselves.
  */
 const PADDING = Buffer.alloc(16 * 1024 + 9, '\n');
 
 /** Longest hello: `BANGER/` and nine digits, a space, 32 digits, a line feed. */
 const LONGEST_HELLO_BYTES = 50;
+
+/** How the agent is met. */
+export interface MeetOptions extends Abortable {
+  deadlineMs: number;
+  /** for errors */
+  endpoint: string;
+  /** an earlier host may have been cut off in the middle of a frame */
+  isRestored?: boolean;
+}
 
 /**
  * Meets the agent on a fresh socket: sends hellos until the latest one is echoed, and discards everything before that. The socket
@@ -27,7 +36,7 @@ const LONGEST_HELLO_BYTES = 50;
  */
 export async function meet(
   socket: Socket,
-  { signal, deadlineMs, endpoint }: Abortable & { deadlineMs: number; endpoint: string },
+  { signal, deadlineMs, endpoint, isRestored = false }: MeetOptions,
 ): Promise<void> {
   signal.throwIfAborted();
   const { promise: met, resolve, reject } = Promise.withResolvers<void>();
@@ -59,7 +68,7 @@ export async function meet(
   using _abort = onAbort(signal, () => reject(signal.reason));
   socket.on('data', listen).on('error', end).on('close', atClose).on('end', atClose);
   try {
-    say([]);
+    say(isRestored ? [PADDING] : []);
     await met;
   } finally {
     clearTimeout(deadline);

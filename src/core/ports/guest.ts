@@ -7,10 +7,21 @@ import type {
   GuestPort,
   GuestStats,
   Personalisation,
+  Personalised,
 } from '../../protocol/guest.ts';
 
 /** Where a guest's agent is reached from the host. */
 export type GuestEndpoint = { kind: 'unix'; path: string };
+
+/** How an agent is met. */
+export interface ConnectOptions extends Abortable {
+  helloDeadlineMs: number;
+  /**
+   * The guest was restored from a capture, in which a link may have been open: the first hello is already such that an agent in the middle of
+   * something hears it
+   */
+  isRestored?: boolean;
+}
 
 /** Opens links to guest agents. */
 export interface GuestConnector {
@@ -20,13 +31,13 @@ export interface GuestConnector {
    * @throws {AppError} GUEST_UNREACHABLE when nothing answers within `helloDeadlineMs`; GUEST_GENERATION when the agent speaks another
    * protocol generation. Nothing is left open after a failure.
    */
-  connect(endpoint: GuestEndpoint, options: Abortable & { helloDeadlineMs: number }): Promise<GuestAgent>;
+  connect(endpoint: GuestEndpoint, options: ConnectOptions): Promise<GuestAgent>;
 }
 
 /**
  * A live link to one guest's agent (`docs/agent-protocol.md`). Calls fail with GUEST_LOST when the link ends, GUEST_PROTOCOL when
- * the guest answers what it must not, GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses. Disposing closes the link and ends
- * every command that runs over it; twice is fine.
+ * the guest answers what it must not, GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses. Disposing closes the link and, unless
+ * {@link GuestAgent.keep} is on, ends every command that runs over it; twice is fine.
  */
 export interface GuestAgent extends AsyncDisposable {
   /** settles when the link is gone, never rejects */
@@ -48,8 +59,13 @@ export interface GuestAgent extends AsyncDisposable {
     options: Abortable & { owner?: 'root' | 'archive' },
   ): Promise<{ entries: number; bytes: number }>;
   getTar(guestPath: string, options: Abortable): Promise<Readable>;
-  /** Applies what is given, in the protocol's order; stops at the first step that fails and names it. */
-  personalise(personalisation: Personalisation, options: Abortable): Promise<void>;
+  /** Applies what is given, in the protocol's order; stops at the first step that fails and names it in `details.step`. */
+  personalise(personalisation: Personalisation, options: Abortable): Promise<Personalised>;
+  /**
+   * While it is on, the loss of this link does not end its commands: they go on like what a command leaves running, without input, and what they say
+   * is thrown away. A terminal stays open. It is off for each new link, and does not change what happens when a single command is given up.
+   */
+  keep(isOn: boolean, options: Abortable): Promise<void>;
   ports(options: Abortable): Promise<GuestPort[]>;
   tcp(port: number, options: Abortable): Promise<Duplex>;
   stats(options: Abortable): Promise<GuestStats>;

@@ -1,12 +1,13 @@
 import { type Abortable, withDeadline } from '../../base/abort.ts';
 import { abortable } from '../../base/async.ts';
-import { AppError, printable } from '../../base/errors.ts';
+import { AppError, isAppError, printable } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
+import type { HostContent } from '../ports/host-user.ts';
 import type { StoredKernel } from '../ports/images.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { BootSource, DriverProbe, RunningVm, SavedGuest } from '../ports/vmm.ts';
-import { personalise } from './personalise.ts';
+import { personalise, readHostContent } from './personalise.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
@@ -61,7 +62,7 @@ export interface BootOptions extends Abortable {
  * init. The record is `running` then; the caller holds the VM's lock. After a failure or an abort no VMM runs, and the record is as it was
  * but for its `runtime`.
  *
- * @throws {AppError} what the driver and the guest link throw; GUEST_BOOT_FAILED with the end of the console.
+ * @throws {AppError} what the driver and the guest link throw; GUEST_BOOT_FAILED with the end of the console; GUEST_PERSONALISE_FAILED.
  */
 export async function bootVm(world: VmWorld, record: VmRecord, options: BootOptions): Promise<VmRecord> {
   const { report, signal, boot, probe, from, beforeRun } = options;
@@ -69,6 +70,7 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
   const spec = vmSpecOf(world, record, { boot, accelerator });
   await world.files.createRuntime(record.id);
 
+  const reading = readHostContent(world, { signal });
   await using undo = new ResourceStack();
   report({
     event: 'progress',
@@ -84,8 +86,9 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
   world.live.add(record.id, running);
   undo.defer('forget the VMM', () => world.live.remove(record.id));
 
+  const content = await reading;
   if (!from) report({ event: 'progress', stage: 'boot', detail: 'waiting for the guest' });
-  await reachReady(world, started, { report, signal, running, isRestored: from !== undefined });
+  await reachReady(world, started, { report, signal, running, content, isRestored: from !== undefined });
   const { lastError: _, ...well } = started;
   const ready = world.records.update({ ...well, state: 'running' });
   undo.move();
@@ -100,8 +103,9 @@ async function reachReady(
     report,
     signal,
     running,
+    content,
     isRestored,
-  }: Abortable & { report: Report; running: RunningVm; isRestored: boolean },
+  }: Abortable & { report: Report; running: RunningVm; content: HostContent; isRestored: boolean },
 ): Promise<void> {
   const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : BOOT_DEADLINE_MS;
   const died = running.exited.then(() => {
@@ -118,9 +122,10 @@ async function reachReady(
           const agent = await world.live.agent(record.id, {
             signal: inner,
             helloDeadlineMs: deadlineMs,
+            isRestored,
           });
           report({ event: 'progress', stage: 'personalise' });
-          await personalise(agent, record, { signal: inner });
+          await personalise(world, record, { agent, content, report, signal: inner });
           // One that was saved had come to this point before.
           if (isRestored) return;
           report({ event: 'progress', stage: 'init', detail: "waiting for the guest's services" });
@@ -132,6 +137,7 @@ async function reachReady(
     );
   } catch (error) {
     signal.throwIfAborted();
+    if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
     const consoleTail = await world.files.logTail(record.id, 'console', TAIL_LINES);
     throw new AppError('GUEST_BOOT_FAILED', `Cannot boot "${record.name}": the guest did not become ready`, {
       hint:

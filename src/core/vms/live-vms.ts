@@ -1,7 +1,6 @@
-import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
 import { AppError, invariant } from '../../base/errors.ts';
-import type { GuestAgent, GuestConnector } from '../ports/guest.ts';
+import type { ConnectOptions, GuestAgent, GuestConnector } from '../ports/guest.ts';
 import type { RunningVm } from '../ports/vmm.ts';
 
 interface LiveVm {
@@ -42,7 +41,7 @@ export class LiveVms {
    *
    * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; GUEST_UNREACHABLE, GUEST_GENERATION.
    */
-  async agent(vmId: string, options: Abortable & { helloDeadlineMs: number }): Promise<GuestAgent> {
+  async agent(vmId: string, options: ConnectOptions): Promise<GuestAgent> {
     const vm = this.#vms.get(vmId);
     if (!vm) throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of "${vmId}": it is not running`);
     if (vm.link) return vm.link;
@@ -57,7 +56,7 @@ export class LiveVms {
     await vm?.link?.[Symbol.asyncDispose]();
   }
 
-  async #connect(vm: LiveVm, options: Abortable & { helloDeadlineMs: number }): Promise<GuestAgent> {
+  async #connect(vm: LiveVm, options: ConnectOptions): Promise<GuestAgent> {
     const link = await this.#connector.connect(vm.running.guestEndpoint, options);
     vm.link = link;
     void link.closed.then(() => {

@@ -2,6 +2,7 @@ import type { KeyedMutex } from '../../base/async.ts';
 import type { Logger } from '../../base/log.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import type { GuestConnector } from '../ports/guest.ts';
+import type { HostUser } from '../ports/host-user.ts';
 import type { ImageStore, KernelStore } from '../ports/images.ts';
 import type { VmRecords } from '../ports/records.ts';
 import type { TemplateStore } from '../ports/templates.ts';
@@ -19,6 +20,7 @@ export interface VmWorld {
   kernels: KernelStore;
   files: VmFiles;
   workspaces: WorkspaceSource;
+  hostUser: HostUser;
   live: LiveVms;
   /** for guests that are no VM of the user; theirs are reached through `live` */
   connector: GuestConnector;

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
+import { exec } from '../../../src/base/exec.ts';
 import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
+import { guestRootOf } from '../../support/fake-vm-driver.ts';
 
 const signal = neverAborts();
 
@@ -116,19 +118,85 @@ test('stopping what does not run, and a VMM that ends by itself, leave a VM that
   await resultOf(lab.client.deleteVm('self', { signal }));
 });
 
-test('a start that fails says why, leaves no process and can be tried again', async () => {
-  const { client, guests } = lab;
-  await resultOf(client.createVm({ name: 'sick', noStart: true }, { signal }));
-  guests.personaliseError = new AppError('GUEST_FAILED', 'no clock');
-  await assert.rejects(resultOf(client.startVm('sick', { signal })), { code: 'GUEST_BOOT_FAILED' });
-  guests.personaliseError = undefined;
-  const failed = await client.showVm('sick', { signal });
-  assert.equal(failed.state, 'error');
-  assert.equal(failed.lastError?.code, 'GUEST_BOOT_FAILED');
-  assert.equal((await lab.leftovers()).processes, 0);
+test('a start fails when a step of personalising does, names it, leaves no process and can be tried again', async () => {
+  const { client } = lab;
+  const { id } = await resultOf(client.createVm({ name: 'sick', noStart: true }, { signal }));
+  const root = guestRootOf(join(lab.settings.paths.vmRuntimeDir, id));
+  // A folder in the place of each file that a step writes.
+  for (const [step, path] of [
+    ['clock', 'kernel/clock'],
+    ['entropy', 'kernel/entropy'],
+    ['hostname', 'kernel/hostname'],
+    ['hostname', 'etc/hosts'],
+    ['machine-id', 'etc/machine-id'],
+    ['network', 'kernel/network'],
+    ['files', 'etc/ssh/ssh_host_ed25519_key'],
+    ['files', 'etc/ssh/ssh_host_ed25519_key.pub'],
+  ] as const) {
+    await mkdir(join(root, path), { recursive: true });
+    await assert.rejects(resultOf(client.startVm('sick', { signal })), {
+      code: 'GUEST_PERSONALISE_FAILED',
+      details: { step },
+      message: `Cannot make the guest of "sick" its own: the step "${step}" failed`,
+    });
+    const failed = await client.showVm('sick', { signal });
+    assert.equal(failed.state, 'error');
+    assert.equal(failed.lastError?.code, 'GUEST_PERSONALISE_FAILED');
+    assert.equal((await lab.leftovers()).processes, 0, step);
+    await rm(join(root, path), { recursive: true });
+  }
   const well = await resultOf(client.startVm('sick', { signal }));
   assert.deepEqual([well.state, well.lastError], ['running', undefined]);
   await resultOf(client.deleteVm('sick', { signal }));
+  assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
+});
+
+test('a VM that cannot be personalised when it is made is gone, with all that was made for it', async () => {
+  lab.guests.tamper = (personalisation) => ({ ...personalisation, hostname: 'no host name' });
+  await assert.rejects(resultOf(lab.client.createVm({ name: 'never' }, { signal })), {
+    code: 'GUEST_PERSONALISE_FAILED',
+    details: { step: 'request' },
+  });
+  lab.guests.tamper = undefined;
+  assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
+});
+
+test('a guest has the ssh host key that is its own, and keeps it', async () => {
+  const { client } = lab;
+  const keyOf = async (name: string): Promise<string> => {
+    const { id } = await resultOf(client.createVm({ name }, { signal }));
+    const path = join(guestRootOf(join(lab.settings.paths.vmRuntimeDir, id)), 'etc/ssh/ssh_host_ed25519_key');
+    const { stdout } = await exec(['ssh-keygen', '-y', '-f', path], { signal });
+    assert.equal((await stat(path)).mode & 0o7777, 0o600);
+    assert.equal(await readFile(`${path}.pub`, 'utf8'), `${stdout.toString().trim()}\n`);
+    const { ctimeMs } = await stat(path);
+    await resultOf(client.stopVm(name, { signal }));
+    await resultOf(client.startVm(name, { signal }));
+    assert.equal((await stat(path)).ctimeMs, ctimeMs, 'the same key was written again');
+    return stdout.toString();
+  };
+  assert.notEqual(await keyOf('key-a'), await keyOf('key-b'));
+  for (const name of ['key-a', 'key-b']) await resultOf(client.deleteVm(name, { signal }));
+});
+
+test("a guest's clock is set again until it is right, and one that does not take the time is refused", async () => {
+  const { client, guests } = lab;
+  guests.personalised.length = 0;
+  const late = [5000, 5000];
+  guests.answeredClock = () => Date.now() - (late.shift() ?? 0);
+  // An answer so late that the guest cannot just be slow: the second one is refused.
+  await assert.rejects(resultOf(client.createVm({ name: 'late' }, { signal })), {
+    code: 'GUEST_PERSONALISE_FAILED',
+    details: { step: 'clock' },
+  });
+  assert.equal(guests.personalised.length, 2);
+  late.splice(0, late.length, 150, 99);
+  guests.personalised.length = 0;
+  await resultOf(client.createVm({ name: 'late' }, { signal }));
+  assert.deepEqual(Object.keys(guests.personalised[1] ?? {}), ['wallClockMs']);
+  assert.equal(guests.personalised.length, 2);
+  guests.answeredClock = undefined;
+  await resultOf(client.deleteVm('late', { signal }));
 });
 
 test('a VM whose guest is late stays for a look when that was asked for, even with --rm, and else does not', async () => {
@@ -142,7 +210,9 @@ test('a VM whose guest is late stays for a look when that was asked for, even wi
     hint: 'the VM stays for a look: banger vm logs late; then: banger vm delete late',
   });
   guests.personaliseError = new AppError('GUEST_FAILED', 'no clock');
-  await assert.rejects(resultOf(client.createVm({ name: 'sick', keepFailed: true }, { signal })), late);
+  await assert.rejects(resultOf(client.createVm({ name: 'sick', keepFailed: true }, { signal })), {
+    code: 'GUEST_PERSONALISE_FAILED',
+  });
   guests.personaliseError = undefined;
 
   const kept = await client.showVm('late', { signal });

@@ -1,0 +1,89 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Abortable } from '../../base/abort.ts';
+import { writeFileAtomic } from '../../base/atomic-file.ts';
+import { AppError, isErrno } from '../../base/errors.ts';
+import type { HostContent, HostUser } from '../../core/ports/host-user.ts';
+import type { PersonalFile } from '../../protocol/guest.ts';
+import { readSyncedPaths, type SyncedPath } from './file-sync.ts';
+import { readGitIdentity } from './git-identity.ts';
+import { authorizedKey } from './ssh-key-file.ts';
+
+const SECRET_BYTES = 32;
+
+/** Where the user's files are. */
+export interface HostUserOptions {
+  /** 32 random bytes, made when missing; its folder is there */
+  secretFile: string;
+  /** private key, made when missing */
+  sshKeyFile: string;
+  fileSync: readonly SyncedPath[];
+  /** for git */
+  env: NodeJS.ProcessEnv;
+}
+
+/** The user's files on the host's file system. One daemon at a time uses a secret file; a key may be several daemons'. */
+export class FsHostUser implements HostUser {
+  readonly #options: HostUserOptions;
+  #secret: Promise<Buffer> | undefined;
+
+  constructor(options: HostUserOptions) {
+    this.#options = options;
+  }
+
+  async secret(purpose: string): Promise<Buffer> {
+    this.#secret ??= readSecret(this.#options.secretFile);
+    try {
+      return createHmac('sha256', await this.#secret)
+        .update(purpose)
+        .digest();
+    } catch (error) {
+      this.#secret = undefined;
+      throw error;
+    }
+  }
+
+  async content({ signal }: Abortable): Promise<HostContent> {
+    const { fileSync, sshKeyFile, env } = this.#options;
+    const [synced, identity, key] = await Promise.all([
+      readSyncedPaths(fileSync, { signal }),
+      readGitIdentity({ signal, env }),
+      authorizedKey(sshKeyFile),
+    ]);
+    const files: PersonalFile[] = [
+      ...synced.files,
+      // After the synced files, which may have these names and are what the user asked for.
+      ...(identity ? [inHome('.gitconfig', { mode: 0o644, how: 'create', content: identity })] : []),
+      inHome('.ssh/authorized_keys', { mode: 0o600, how: 'add-lines', content: Buffer.from(key) }),
+      inHome('.hushlogin', { mode: 0o644, how: 'create', content: Buffer.alloc(0) }),
+    ];
+    return { files, notices: synced.notices };
+  }
+}
+
+function inHome(
+  name: string,
+  { mode, how, content }: { mode: number; how: 'create' | 'add-lines'; content: Buffer },
+): PersonalFile {
+  return { path: `/root/${name}`, mode, how, content, optional: true };
+}
+
+async function readSecret(path: string): Promise<Buffer> {
+  try {
+    const secret = await readFile(path);
+    if (secret.length === SECRET_BYTES) return secret;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    const secret = randomBytes(SECRET_BYTES);
+    await writeFileAtomic(path, secret, { mode: 0o600 });
+    return secret;
+  }
+  throw new AppError(
+    'HOST_SECRET_INVALID',
+    `Cannot use the secret "${path}": it is not ${SECRET_BYTES} bytes`,
+    {
+      hint: `restore it, or remove it: the ssh host keys of all VMs change then`,
+      details: { path },
+    },
+  );
+}

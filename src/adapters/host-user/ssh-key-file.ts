@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { AppError, isErrno } from '../../base/errors.ts';
+import { publicKeyOf, sshKeyPair } from '../../core/rules/ssh-key.ts';
+
+const COMMENT = 'banger';
+
+/**
+ * The public key, as a line of an `authorized_keys`, that belongs to the private key at `path`. A pair is made when there is none: mode 0600, in a folder
+ * that only the user can enter, and at once, so that two daemons make one.
+ *
+ * @throws {AppError} SSH_KEY_INVALID when the file is not a private key of OpenSSH.
+ */
+export async function authorizedKey(path: string): Promise<string> {
+  const content = (await readIfThere(path)) ?? (await makeKey(path));
+  const key = publicKeyOf(content);
+  if (key) return `${key} ${COMMENT}\n`;
+  throw new AppError(
+    'SSH_KEY_INVALID',
+    `Cannot use the ssh key "${path}": it is not a private key of OpenSSH`,
+    {
+      hint: `remove it: "rm '${path}'", and a new one is made`,
+      details: { path },
+    },
+  );
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+async function makeKey(path: string): Promise<string> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const { privateKey, publicKey } = sshKeyPair(randomBytes(32), COMMENT);
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    await writeFile(temporary, privateKey, { mode: 0o600, flag: 'wx', flush: true });
+    // Fails when somebody else was first.
+    await link(temporary, path);
+    await writeFile(`${path}.pub`, publicKey, { mode: 0o644 });
+    return privateKey;
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    return await readFile(path, 'utf8');
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}

@@ -1,0 +1,83 @@
+import { isAbsolute, join, posix } from 'node:path';
+import { AppError, printable } from '../base/errors.ts';
+
+/** One entry `[[file_sync]]` of the config file: a file or folder of the host that every guest gets, at each start. */
+export interface FileSyncEntry {
+  /** absolute */
+  hostPath: string;
+  /** absolute and clean, below `/root` */
+  guestPath: string;
+  /** permission bits of a file; without them `0o600`. Folders keep those of the host */
+  mode?: number;
+}
+
+/** An entry as it is written. */
+export interface FileSyncTable {
+  host: string;
+  guest: string;
+  mode?: string;
+}
+
+const ENTRY_KEYS: readonly string[] = ['host', 'guest', 'mode'] satisfies (keyof FileSyncTable)[];
+
+/** The user's home in the guest. */
+const GUEST_HOME = '/root';
+
+/**
+ * Checks the value of the key `file_sync`.
+ *
+ * @throws {AppError} CONFIG_INVALID with every problem, each naming its entry and field.
+ */
+export function readFileSyncTables(value: unknown, field: string): FileSyncTable[] {
+  if (!Array.isArray(value)) throw new AppError('CONFIG_INVALID', `"${field}" must be [[${field}]] tables`);
+  const problems = value.flatMap((entry: unknown, index) => problemsOf(entry, `${field}[${index}]`));
+  if (problems.length > 0) throw new AppError('CONFIG_INVALID', problems.join('; '));
+  return value as FileSyncTable[];
+}
+
+/** What the entries mean for a user whose home on the host is `home`. */
+export function resolveFileSync(tables: readonly FileSyncTable[], home: string): FileSyncEntry[] {
+  return tables.map(({ host, guest, mode }) => ({
+    hostPath: host.startsWith('~/') ? join(home, host.slice(2)) : join(host),
+    guestPath: guestPathOf(guest),
+    ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+  }));
+}
+
+function problemsOf(entry: unknown, name: string): string[] {
+  if (typeof entry !== 'object' || entry === null || Array.isArray(entry) || entry instanceof Date) {
+    return [`"${name}" must be a table`];
+  }
+  const { host, guest, mode } = entry as Partial<Record<keyof FileSyncTable, unknown>>;
+  const unknown = Object.keys(entry).filter((key) => !ENTRY_KEYS.includes(key));
+  return [
+    ...unknown.map((key) => `"${name}.${printable(key)}" is not a known key`),
+    ...problemOfPath(host, `${name}.host`, {
+      rule: 'a path below ~/ or an absolute one, without ".."',
+      isRight: (path) => path.startsWith('~/') || isAbsolute(path),
+    }),
+    ...problemOfPath(guest, `${name}.guest`, {
+      rule: `a path below ~/ or ${GUEST_HOME}/, without ".."`,
+      isRight: (path) =>
+        /^(~|\/root)\//.test(path) && guestPathOf(path) !== GUEST_HOME && !path.endsWith('/..'),
+    }),
+    ...(mode === undefined || (typeof mode === 'string' && /^0?[0-7]{3}$/.test(mode))
+      ? []
+      : [`"${name}.mode" must be permission bits as a text, such as "0600"`]),
+  ];
+}
+
+function problemOfPath(
+  path: unknown,
+  field: string,
+  { rule, isRight }: { rule: string; isRight: (path: string) => boolean },
+): string[] {
+  const isPath =
+    typeof path === 'string' && path !== '' && path === printable(path) && !path.split('/').includes('..');
+  return isPath && isRight(path) ? [] : [`"${field}" must be ${rule}`];
+}
+
+function guestPathOf(path: string): string {
+  const full = path.startsWith('~/') ? `${GUEST_HOME}/${path.slice(2)}` : path;
+  return posix.normalize(full).replace(/\/$/, '');
+}
