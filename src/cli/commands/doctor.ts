@@ -8,7 +8,7 @@ export const doctor = defineCommand({
   path: ['doctor'],
   summary: 'check whether this machine can run VMs',
   description:
-    'Checks what VMs need on this machine and says how to fix what is missing; changes nothing, unless --fix is given: that removes files and processes of VMs that are gone, and nothing else. The exit status is 1 when a check fails, 0 with warnings.',
+    'Checks what VMs need on this machine and says how to fix what is missing; changes nothing, unless --fix is given: that removes files and processes of VMs that are gone, and nothing else. With --prove it also makes three VMs of the default image and shape, shows that they have no random numbers, ids, keys and files in common and the right time, and deletes them. The exit status is 1 when a check fails, 0 with warnings.',
   examples: [
     {
       command: 'banger doctor',
@@ -16,16 +16,21 @@ export const doctor = defineCommand({
     },
     { command: 'banger doctor --verbose', does: 'With the facts behind each check.' },
     { command: 'banger doctor --fix', does: 'Removes what crashes have left.' },
+    {
+      command: 'banger doctor --prove',
+      does: 'Shows that VMs that are started from one template are as independent as VMs that were booted.',
+    },
     { command: 'banger doctor --json', does: 'The same for programs.' },
   ],
   args: [],
   options: {
     fix: { type: 'flag', summary: "remove banger's own stale files and processes, then check" },
+    prove: { type: 'flag', summary: 'also make three VMs and show that they are independent of each other' },
     verbose: { type: 'flag', short: 'v', summary: 'print the facts behind each check' },
     json: { type: 'flag', summary: 'print the checks as JSON' },
   },
   async run({ options }, context) {
-    const { checks, fixed } = await examine(context, { isFix: options.fix });
+    const { checks, fixed } = await examine(context, { isFix: options.fix, isProved: options.prove });
     if (options.json) await context.printJson(options.fix ? { checks, fixed } : { checks });
     else {
       const { doctorReport } = await import('../render/doctor.ts');
@@ -38,7 +43,10 @@ export const doctor = defineCommand({
 });
 
 /** A daemon that does not start is a finding like others: it is what one runs doctor for. */
-async function examine(context: CommandContext, { isFix }: { isFix: boolean }): Promise<DoctorFix> {
+async function examine(
+  context: CommandContext,
+  { isFix, isProved }: { isFix: boolean; isProved: boolean },
+): Promise<DoctorFix> {
   const { signal } = context;
   try {
     const client = await context.client();
@@ -49,7 +57,10 @@ async function examine(context: CommandContext, { isFix }: { isFix: boolean }): 
         ? client.fixHost({ signal })
         : client.doctor({ signal }).then((checks) => ({ checks, fixed: [] })),
     ]);
-    return { ...found, checks: [versionCheck(context, build), ...found.checks] };
+    const checks = [versionCheck(context, build), ...found.checks];
+    if (!isProved) return { ...found, checks };
+    const { prove } = await import('../doctor-prove/prove.ts');
+    return { ...found, checks: [...checks, ...(await prove(client, context))] };
   } catch (error) {
     const { isAppError, messageOf } = await import('../../base/errors.ts');
     if (!isAppError(error, 'DAEMON_START_FAILED', 'DAEMON_UNREACHABLE')) throw error;

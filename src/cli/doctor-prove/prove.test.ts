@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { type CliLab, FakeSignals, openCliLab } from '../../../test/support/cli-harness.ts';
+import { sendEvents, sendJson } from '../../../test/support/fake-daemon.ts';
+import type { DoctorCheck } from '../../protocol/api.ts';
+
+describe('doctor --prove', () => {
+  let lab: CliLab;
+  beforeEach(async () => {
+    lab = await openCliLab();
+    lab.daemon.answers.set('GET /v1/doctor', (_request, response) => sendJson(response, 200, { checks: [] }));
+  });
+  afterEach(() => lab[Symbol.asyncDispose]());
+
+  const checksOf = (stdout: string): Map<string, DoctorCheck> => {
+    const { checks } = JSON.parse(stdout) as { checks: DoctorCheck[] };
+    return new Map(checks.map((check) => [check.name, check]));
+  };
+
+  test('finds what guests that are one machine have in common, and leaves none of them', async () => {
+    // All commands of the fake guests run on this host: one machine, with one machine id, one clock and one set of files.
+    const { status, stdout } = await lab.run(['doctor', '--prove', '--json']);
+    const checks = checksOf(stdout);
+    assert.equal(status, 1);
+    assert.equal(checks.get('clones')?.status, 'pass');
+    assert.equal(checks.get('random: /dev/urandom')?.status, 'pass', stdout);
+    assert.notEqual(checks.get("random: Python's secrets")?.status, 'fail', stdout);
+    assert.equal(checks.get('machine ids')?.status, 'fail');
+    assert.equal(checks.get('files')?.status, 'fail');
+    assert.match(checks.get('files')?.message ?? '', /^a file written in "[^"]+" is in "[^"]+"$/);
+    assert.notEqual(checks.get('clocks')?.status, 'fail');
+    assert.equal(lab.daemon.vms.size, 0);
+  });
+
+  test('says why the clones cannot be made, and leaves none', async () => {
+    let count = 0;
+    lab.daemon.answers.set('POST /v1/vms', (_request, response) => {
+      count += 1;
+      const error = { code: 'HOST_NO_SPACE', message: 'Cannot make a VM: full', hint: 'free some' };
+      if (count === 2) sendEvents(response, [{ event: 'error', error }]);
+    });
+    const { status, stdout } = await lab.run(['doctor', '--prove', '--json']);
+    assert.equal(status, 1);
+    assert.deepEqual(checksOf(stdout).get('clones'), {
+      name: 'clones',
+      status: 'fail',
+      message: 'Cannot make a VM: full',
+      fix: 'free some',
+    });
+    assert.equal(lab.daemon.vms.size, 0);
+  });
+
+  test('is cancelled by Ctrl-C, and leaves none', async () => {
+    const signals = new FakeSignals();
+    lab.daemon.createMs = 60_000;
+    const running = lab.run(['doctor', '--prove'], { signals });
+    while (lab.daemon.requests.filter(({ method }) => method === 'POST').length < 3) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    signals.send('SIGINT');
+    assert.equal((await running).status, 130);
+    while (lab.daemon.cancelledCount < 3) await new Promise((resolve) => setTimeout(resolve, 2));
+    assert.equal(lab.daemon.vms.size, 0);
+  });
+});
