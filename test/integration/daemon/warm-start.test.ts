@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+import { guestRootOf } from '../../support/fake-vm-driver.ts';
 
 const signal = neverAborts();
 
@@ -59,6 +60,23 @@ test('a VM that is told to boot cold does, and so does one that was made and not
   const again: WorkNews[] = [];
   await resultOf(lab.client.startVm('later', { signal }), (one) => again.push(one));
   assert.deepEqual(stagesOf(again), ['start', 'boot', 'personalise', 'init']);
+});
+
+test('a restored guest that cannot be made its own is not used, the step is told, and the template is still good', async () => {
+  const { client } = lab;
+  const { id } = await resultOf(client.createVm({ name: 'not-own', noStart: true }, { signal }));
+  const sabotaged = join(guestRootOf(join(lab.settings.paths.vmRuntimeDir, id)), 'kernel', 'entropy');
+  await mkdir(sabotaged, { recursive: true });
+  const before = await lab.leftovers();
+  await assert.rejects(resultOf(client.startVm('not-own', { signal })), {
+    code: 'GUEST_PERSONALISE_FAILED',
+    details: { step: 'entropy' },
+  });
+  assert.deepEqual(await lab.leftovers(), before);
+  await rm(sabotaged, { recursive: true });
+  const news: WorkNews[] = [];
+  await resultOf(client.startVm('not-own', { signal }), (one) => news.push(one));
+  assert.deepEqual(stagesOf(news), ['drives', 'restore', 'personalise']);
 });
 
 test('a template that cannot be restored is set aside with a notice, and the VM boots cold', async () => {
