@@ -6,6 +6,8 @@ import {
   optionTerm,
   usageOf,
 } from '../../src/cli/command.ts';
+import { JSON_OUTPUT, NAMED_SHAPES } from './json-shapes.ts';
+import { fieldsOf, shapeText } from './shape-text.ts';
 
 const INTRODUCTION = `# Command line
 
@@ -52,6 +54,8 @@ export function cliReference({ groups, commands }: Catalog): string {
       ].join('\n');
     }),
     ...alone.map((command) => section(command, 2)),
+    everyOption(shown),
+    jsonValues(),
   ];
   return parts.join('\n');
 }
@@ -69,10 +73,45 @@ function section(command: CommandDefinition, level: number): string {
     `${asText(description)}\n`,
     argRows.length > 0 ? `| argument | meaning |\n|---|---|\n${argRows.join('\n')}\n` : '',
     optionRows.length > 0 ? `| option | meaning | default |\n|---|---|---|\n${optionRows.join('\n')}\n` : '',
+    jsonLine(command),
     `\`\`\`sh\n${examples.map(({ command: line, does }) => `# ${does}\n${line}`).join('\n')}\n\`\`\`\n`,
   ]
     .filter((part) => part !== '')
     .join('\n');
+}
+
+/** One row for each option of each command; `test/integration/cli/every-option.test.ts` reads it. */
+function everyOption(commands: readonly CommandDefinition[]): string {
+  const rows = commands.flatMap((command) => {
+    const name = `\`${nameOf(command)}\``;
+    const options = Object.entries(command.options).map(
+      ([key, option]) => `| ${name} | \`${optionTerm(key, option)}\` | ${cell(defaultOf(option))} |`,
+    );
+    return options.length > 0 ? options : [`| ${name} |  |  |`];
+  });
+  return `## Every command and option\n\n| command | option | default |\n|---|---|---|\n${rows.join('\n')}\n`;
+}
+
+/** The values that commands print with `--json`. */
+function jsonValues(): string {
+  const named = Object.entries(NAMED_SHAPES).map(([name, shape]) => {
+    const tables = fieldsOf(shape).map(
+      (fields) =>
+        `| field | value | meaning |\n|---|---|---|\n${fields
+          .map(
+            ({ name: field, isOptional, type, meaning }) =>
+              `| \`${field}\`${isOptional ? ' (optional)' : ''} | ${cell(type)} | ${cell(meaning)} |`,
+          )
+          .join('\n')}\n`,
+    );
+    return `### ${name}\n\n${tables.join('\nor\n\n')}`;
+  });
+  return `## JSON values\n\nFields are added, never changed; readers ignore those that they do not know.\n\n${named.join('\n')}`;
+}
+
+function jsonLine({ path }: CommandDefinition): string {
+  const shape = JSON_OUTPUT[path.join(' ')];
+  return shape ? `JSON: ${shapeText(shape)}\n` : '';
 }
 
 function nameOf({ path }: CommandDefinition): string {

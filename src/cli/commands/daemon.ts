@@ -33,10 +33,12 @@ export const daemonStop = defineCommand({
     'Lets the daemon finish what it does, and waits until it has ended. VMs keep running; the next command starts a daemon that takes them over.',
   examples: [{ command: 'banger daemon stop', does: 'After an update, so that the new version runs.' }],
   args: [],
-  options: {},
-  async run(_invocation, context) {
+  options: { json: { type: 'flag', summary: 'print what became of it as JSON' } },
+  async run({ options }, context) {
     const { stopDaemon } = await import('../stop-daemon.ts');
-    await context.print(await stopDaemon(context));
+    const outcome = await stopDaemon(context);
+    if (options.json) await context.printJson({ outcome });
+    else await context.print(outcome);
     return 0;
   },
 });
@@ -53,9 +55,11 @@ export const daemonSocket = defineCommand({
     },
   ],
   args: [],
-  options: {},
-  async run(_invocation, context) {
-    await context.print(context.paths().daemonSocket);
+  options: { json: { type: 'flag', summary: 'print it as JSON' } },
+  async run({ options }, context) {
+    const { daemonSocket: socketPath } = context.paths();
+    if (options.json) await context.printJson({ socketPath });
+    else await context.print(socketPath);
     return 0;
   },
 });

@@ -65,7 +65,7 @@ export const imageShow = defineCommand({
   description: 'Prints what is known of an image, and which VMs use it.',
   examples: [{ command: 'banger image show debian-bookworm', does: 'The default image.' }],
   args: [{ name: 'image', summary: "the image's name", isRequired: true, kind: 'image' }],
-  options: {},
+  options: { json: { type: 'flag', summary: 'as JSON, which is what it always prints' } },
   async run({ args: [name = ''] }, context) {
     await context.printJson(await (await context.client()).showImage(name, { signal: context.signal }));
     return 0;
@@ -84,10 +84,11 @@ export const imageDelete = defineCommand({
     },
   ],
   args: [{ name: 'image', summary: "the image's name", isRequired: true, kind: 'image' }],
-  options: {},
-  async run({ args: [name = ''] }, context) {
+  options: { json: { type: 'flag', summary: 'print what was deleted as JSON' } },
+  async run({ args: [name = ''], options }, context) {
     await (await context.client()).deleteImage(name, { signal: context.signal });
-    await context.print(`${name}: deleted`);
+    if (options.json) await context.printJson({ name, outcome: 'deleted' });
+    else await context.print(`${name}: deleted`);
     return 0;
   },
 });

@@ -1,0 +1,161 @@
+/** One command line that must work: words behind the command, separated by blanks. */
+export interface GoodLine {
+  words: string;
+  /** default: 0 */
+  status?: number;
+  /** goes on for ever, until Ctrl-C */
+  isFollowed?: true;
+  /** runs a command in the guest as root: only an agent that is root can */
+  needsRoot?: true;
+}
+
+/**
+ * Command lines that must work, by command. Between them they use every option of each command. In their order they make, use and delete
+ * what they need. In the words, `REPO` is a working tree of the host, `COMMIT` its HEAD, `GUEST` and `GUEST2` are folders of the guest, `DIR` is a
+ * folder of the host, and `OPERATION` an operation that has ended.
+ */
+export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
+  'vm run': [
+    {
+      words:
+        '-d -v --name run1 --image debian-bookworm --vcpu 1 --memory 128 --disk-size 64M --system-overlay-size 64M --nat --json',
+    },
+    { words: '--dry-run --branch fix --from HEAD --include-untracked --no-bootstrap REPO' },
+    { words: '--dry-run --json REPO' },
+    { words: '--rm -- true', needsRoot: true },
+    { words: '--rm --json -- true', needsRoot: true },
+  ],
+  'vm create': [
+    {
+      words:
+        '--name made1 --image debian-bookworm --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --json',
+    },
+    { words: '--name made2 --no-start -v --vcpu 1 --memory 256 --disk-size 64M' },
+    { words: '--name made3 -q --no-start' },
+    { words: '--name made4 --no-start --detach -q' },
+    { words: '--name made5 --no-start --detach --json' },
+  ],
+  'vm list': [{ words: '--all' }, { words: '--latest --json' }, { words: '-q' }],
+  'vm ps': [{ words: '--latest' }, { words: '-q' }, { words: '--json' }],
+  ps: [{ words: '--latest' }, { words: '-q' }, { words: '--json' }],
+  'vm show': [{ words: 'made1' }, { words: 'made1 --json' }, { words: '--format text made1' }],
+  'vm exec': [
+    { words: '-e A=1 -w / -u 0 -T made1 -- true', needsRoot: true },
+    { words: '--guest-path / --auto-prepare made1 -- true', needsRoot: true },
+    { words: '-t made1 -- true', needsRoot: true },
+  ],
+  'vm logs': [
+    { words: 'made1' },
+    { words: '--console made1' },
+    { words: '--vmm made1' },
+    { words: '-f made1', isFollowed: true, status: 130 },
+  ],
+  'vm start': [
+    { words: 'made2 made1' },
+    { words: '-v made2' },
+    { words: '-q made2' },
+    { words: '--json made2 made1' },
+  ],
+  'vm workspace prepare': [
+    { words: 'made1 REPO --guest-path GUEST -v --include-untracked' },
+    { words: 'made1 REPO --guest-path GUEST2 --branch fix --from HEAD --json' },
+    { words: 'made1 REPO --dry-run' },
+    { words: 'made1 REPO --dry-run --json' },
+  ],
+  'vm workspace export': [
+    { words: 'made1 --guest-path GUEST --base-commit COMMIT', needsRoot: true },
+    { words: 'made1 -o DIR/p.patch --guest-path GUEST2 --json', needsRoot: true },
+  ],
+  'vm stop': [{ words: 'made2' }, { words: '-v made2' }, { words: '-q made2' }, { words: '--json made2' }],
+  'vm restart': [{ words: 'made1' }, { words: '-v made1' }, { words: '-q made1' }, { words: '--json made1' }],
+  'vm wait': [
+    { words: 'made2' },
+    { words: '--until running -v made1' },
+    { words: '--timeout 5s -q made2' },
+    { words: '--json made2' },
+  ],
+  'vm set': [
+    { words: '--vcpu 2 --memory 512 made2' },
+    { words: '--disk-size 128M -v made2' },
+    { words: '--vcpu 1 -q made2' },
+    { words: '--vcpu 2 --json made2' },
+  ],
+  'vm kill': [
+    { words: '--signal KILL made1' },
+    { words: '-v made1' },
+    { words: '-q made1' },
+    { words: '--json made1' },
+  ],
+  'vm rename': [{ words: 'made3 other1' }, { words: '-q other1 other2' }, { words: '--json other2 other3' }],
+  'vm delete': [
+    { words: 'made1 made4' },
+    { words: '-v other3' },
+    { words: '-q run1' },
+    { words: '--json made5' },
+  ],
+  'vm prune': [{ words: '--force --json' }, { words: '-f -q' }],
+  'image build': [{ words: '' }, { words: '--force -v' }, { words: '--json debian-bookworm' }],
+  'image list': [{ words: '' }, { words: '--json' }],
+  'image show': [{ words: 'debian-bookworm' }, { words: '--json debian-bookworm' }],
+  'kernel list': [{ words: '' }, { words: '--json' }],
+  'operations list': [{ words: '' }, { words: '--all' }, { words: '-q' }, { words: '--json --all' }],
+  'operations follow': [{ words: '-v OPERATION' }, { words: '--json OPERATION' }],
+  'operations cancel': [
+    { words: '-q OPERATION', status: 1 },
+    { words: '--json OPERATION', status: 1 },
+  ],
+  'daemon status': [{ words: '' }, { words: '--json' }],
+  'daemon socket': [{ words: '' }, { words: '--json' }],
+  'daemon logs': [{ words: '-n 3' }, { words: '-f', isFollowed: true, status: 130 }],
+  doctor: [{ words: '--fix --json' }, { words: '-v' }],
+  version: [{ words: '' }, { words: '--json' }],
+  completion: [{ words: 'bash' }, { words: 'zsh' }, { words: 'fish' }],
+  'image delete': [{ words: '--json debian-bookworm' }],
+  'daemon stop': [{ words: '' }, { words: '--json' }],
+};
+
+/** A value of each option that takes one, which every command refuses that has the option; with the words that it needs besides. */
+export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: string }>> = {
+  '--name': { value: 'MyBox' },
+  '--image': { value: '' },
+  '--vcpu': { value: '0' },
+  '--memory': { value: '1' },
+  '--disk-size': { value: 'banana' },
+  '--system-overlay-size': { value: 'banana' },
+  '--branch': { value: 'a..b' },
+  '--from': { value: 'nowhere', besides: '--branch fix' },
+  '--env': { value: '=x' },
+  '--workdir': { value: 'srv' },
+  '--guest-path': { value: 'srv' },
+  '--user': { value: '' },
+  '--format': { value: 'xml' },
+  '--signal': { value: 'STOP' },
+  '--until': { value: 'dancing' },
+  '--timeout': { value: 'soon' },
+  '--output': { value: '' },
+  '--base-commit': { value: 'HEAD~1' },
+  '--lines': { value: 'all' },
+};
+
+/** The words that a command needs to be right, besides the option that is tried. */
+export const LEAST_WORDS: Readonly<Record<string, string>> = {
+  'vm run': '--dry-run REPO',
+  'vm show': 'web',
+  'vm exec': 'web -- true',
+  'vm logs': 'web',
+  'vm start': 'web',
+  'vm stop': 'web',
+  'vm restart': 'web',
+  'vm kill': 'web',
+  'vm wait': 'web',
+  'vm set': 'web',
+  'vm rename': 'web other',
+  'vm delete': 'web',
+  'vm workspace prepare': 'web --dry-run REPO',
+  'vm workspace export': 'web',
+  'image show': 'debian-bookworm',
+  'image delete': 'debian-bookworm',
+  'operations follow': 'op-00000000',
+  'operations cancel': 'op-00000000',
+  completion: 'bash',
+};
