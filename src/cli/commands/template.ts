@@ -36,7 +36,7 @@ export const templateShow = defineCommand({
   description: 'Prints what a warm template was made from, and what it takes on disk.',
   examples: [{ command: 'banger template show 3f2a', does: 'The one whose key begins with 3f2a.' }],
   args: [KEY_ARGUMENT],
-  options: {},
+  options: { json: { type: 'flag', summary: 'as JSON, which is what it always prints' } },
   async run({ args: [key = ''] }, context) {
     await context.printJson(await (await context.client()).showTemplate(key, { signal: context.signal }));
     return 0;
@@ -51,10 +51,11 @@ export const templateDelete = defineCommand({
     'Removes a warm template. VMs that were made from it run on; the next one of its shape makes it again.',
   examples: [{ command: 'banger template delete 3f2a', does: 'Deletes the one whose key begins with 3f2a.' }],
   args: [KEY_ARGUMENT],
-  options: {},
-  async run({ args: [key = ''] }, context) {
+  options: { json: { type: 'flag', summary: 'print what was deleted as JSON' } },
+  async run({ args: [key = ''], options }, context) {
     await (await context.client()).deleteTemplate(key, { signal: context.signal });
-    await context.print(`${key}: deleted`);
+    if (options.json) await context.printJson({ name: key, outcome: 'deleted' });
+    else await context.print(`${key}: deleted`);
     return 0;
   },
 });
