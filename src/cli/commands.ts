@@ -10,8 +10,9 @@ import { templateDelete, templateList, templatePrune, templateShow } from './com
 import { version } from './commands/version.ts';
 import { vmCreate } from './commands/vm-create.ts';
 import { vmExec } from './commands/vm-exec.ts';
+import { vmFork } from './commands/vm-fork.ts';
 import { vmKill } from './commands/vm-kill.ts';
-import { vmDelete, vmRestart, vmStart, vmStop } from './commands/vm-lifecycle.ts';
+import { vmDelete, vmRestart, vmResume, vmStart, vmStop, vmSuspend } from './commands/vm-lifecycle.ts';
 import { ps, vmList, vmPs } from './commands/vm-list.ts';
 import { vmLogs } from './commands/vm-logs.ts';
 import { vmPrune } from './commands/vm-prune.ts';
@@ -71,6 +72,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmLogs,
   vmStart,
   vmStop,
+  vmSuspend,
+  vmResume,
+  vmFork,
   vmRestart,
   vmKill,
   vmWait,

@@ -1,5 +1,5 @@
 import type { ErrorBody } from './events.ts';
-import type { VmShape, WaitCondition } from './vm.ts';
+import type { Vm, VmShape, WaitCondition } from './vm.ts';
 import type { VmmSignal } from './vmm-signal.ts';
 
 /**
@@ -34,6 +34,8 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     GET    /v1/operations?all=1           {operations: Operation[]}   those under way; with all=1 also those that ended lately
  *     GET    /v1/operations/ID/events       its events from the first on, as its own client gets them
  *     POST   /v1/operations/ID/cancel       Operation, once it has ended and what it began is undone
+ *     POST   /v1/vms/REF/suspend            events, result Vm
+ *     POST   /v1/vms/REF/fork               ForkVmRequest -> events, result ForkedVms
  *     GET    /v1/templates                  {templates: Template[]}
  *     GET    /v1/templates/KEY              Template        KEY: a key or a unique prefix of one
  *     DELETE /v1/templates/KEY              {}
@@ -116,9 +118,27 @@ export interface Operation {
   error?: ErrorBody;
 }
 
+/** Copies of a running VM that are wanted. */
+export interface ForkVmRequest {
+  /** for the first of them; the others are called after the source */
+  names?: string[];
+  /** default: as many as there are names, at least 1 */
+  count?: number;
+  /** as of CreateVmRequest: they are deleted when the client goes away */
+  ephemeral?: boolean;
+}
+
+export interface ForkedVms {
+  vms: Vm[];
+  /** how long the source stood still, in `ms` */
+  pausedMs: number;
+}
+
 export interface StartVmRequest {
   /** boot it, even where a warm template would do; a suspended VM loses what was in its memory */
   cold?: boolean;
+  /** only resume it: a VM that is neither suspended nor running is refused */
+  onlyResume?: boolean;
 }
 
 /** Which working tree is sent, and how. */

@@ -4,6 +4,8 @@ import type {
   CreateVmRequest,
   DaemonStatus,
   DoctorCheck,
+  ForkedVms,
+  ForkVmRequest,
   Image,
   InspectWorkspaceRequest,
   Kernel,
@@ -81,9 +83,17 @@ export const waitForVmRequest = z.strictObject({
   timeoutMs: z.int().positive().max(MAX_TIMEOUT_MS).describe('ms').exactOptional(),
 }) satisfies Exact<WaitForVmRequest>;
 
+/** Body of `POST /v1/vms/REF/fork`. */
+export const forkVmRequest = z.strictObject({
+  names: z.array(z.string()).exactOptional(),
+  count: z.int().exactOptional(),
+  ephemeral: z.boolean().exactOptional(),
+}) satisfies Exact<ForkVmRequest>;
+
 /** Body of `POST /v1/vms/REF/start`. */
 export const startVmRequest = z.strictObject({
   cold: z.boolean().exactOptional(),
+  onlyResume: z.boolean().exactOptional(),
 }) satisfies Exact<StartVmRequest>;
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
@@ -148,6 +158,9 @@ export const image: Exact<Image> = z.object({
   createdAt: time,
   usedBy: z.array(z.string()),
 });
+
+/** Forks that were made. */
+export const forkedVms: Exact<ForkedVms> = z.object({ vms: z.array(vm), pausedMs: z.number() });
 
 /** A warm template. */
 export const template: Exact<Template> = z.object({

@@ -1,7 +1,7 @@
 import { AppError } from '../base/errors.ts';
 
 /** Longest VM name: names are DNS labels (RFC 1035 section 2.3.4). */
-const MAX_VM_NAME_LENGTH = 63;
+export const MAX_VM_NAME_LENGTH = 63;
 
 /**
  * Checks a VM name: 1 to 63 of `a-z 0-9 -`, no `-` at either end, taken as it is, never normalised.

@@ -9,6 +9,9 @@ export const VM_STATES = [
   'running',
   'stopping',
   'stopped',
+  'suspending',
+  'suspended',
+  'resuming',
   'deleting',
   'error',
 ] as const;

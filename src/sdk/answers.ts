@@ -2,6 +2,7 @@ import type {
   DaemonStatus,
   DoctorCheck,
   DoctorFix,
+  ForkedVms,
   Image,
   Kernel,
   Operation,
@@ -98,6 +99,9 @@ export const isKernelList: GuardOf<{ kernels: Kernel[] }> = shapeOf<{ kernels: K
     }),
   ),
 });
+
+/** Result of a fork. */
+export const isForkedVms: GuardOf<ForkedVms> = shapeOf<ForkedVms>({ vms: listOf(isVm), pausedMs: isNumber });
 
 /** A warm template. */
 export const isTemplate: GuardOf<Template> = shapeOf<Template>({

@@ -7,6 +7,8 @@ import {
   type DoctorCheck,
   type DoctorFix,
   EXEC_UPGRADE,
+  type ForkedVms,
+  type ForkVmRequest,
   type Image,
   type InspectWorkspaceRequest,
   type Kernel,
@@ -25,7 +27,7 @@ import type { ExecStart } from '../protocol/guest.ts';
 import type { Vm } from '../protocol/vm.ts';
 import * as answers from './answers.ts';
 import { type ExecSession, startExec } from './exec-session.ts';
-import { leaseVm, type VmLease } from './lease.ts';
+import { type Lease, leaseVm, leaseWork, type VmLease } from './lease.ts';
 import { imagePath, operationPath, templatePath, vmPath } from './paths.ts';
 import { callForBytes, callForJson, callForUpgrade, type Transport } from './transport.ts';
 import { openWork, type Work, type WorkNews } from './work.ts';
@@ -60,6 +62,16 @@ export interface BangerClient {
   leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: Abortable & OnNews): Promise<VmLease>;
   startVm(ref: string, options: StartVmRequest & Abortable): Work<Vm>;
   stopVm(ref: string, options: Abortable): Work<Vm>;
+  /** Memory and devices go to disk; starting it resumes it. */
+  suspendVm(ref: string, options: Abortable): Work<Vm>;
+  /** Copies a running VM, memory and all. Cancelled: nothing is left. */
+  forkVm(ref: string, request: Omit<ForkVmRequest, 'ephemeral'>, options: Abortable): Work<ForkedVms>;
+  /** Copies that live until the lease is disposed of, or this process dies. */
+  leaseForks(
+    ref: string,
+    request: Omit<ForkVmRequest, 'ephemeral'>,
+    options: Abortable & OnNews,
+  ): Promise<Lease<ForkedVms>>;
   /** Stops the VM, and starts it: a new boot. */
   restartVm(ref: string, options: Abortable): Work<Vm>;
   /** Ends the VM without asking its guest to power off; a sync comes first when the guest answers. */
@@ -156,9 +168,23 @@ export function createClient(transport: ClientOptions): BangerClient {
     showVm: (ref, { withHost, signal }) =>
       get(`${vmPath(ref)}${withHost ? '?host=1' : ''}`, answers.isVm, { signal }),
     leaseVm: (body, options) => leaseVm(transport, body, options),
-    startVm: (ref, { cold, ...options }) =>
-      vmWork('POST', vmPath(ref, 'start'), { ...options, body: cold === undefined ? {} : { cold } }),
+    startVm: (ref, { signal, ...body }) => vmWork('POST', vmPath(ref, 'start'), { signal, body }),
     stopVm: (ref, options) => vmWork('POST', vmPath(ref, 'stop'), options),
+    suspendVm: (ref, options) => vmWork('POST', vmPath(ref, 'suspend'), options),
+    forkVm: (ref, body, { signal }) =>
+      openWork(transport, {
+        method: 'POST',
+        path: vmPath(ref, 'fork'),
+        body,
+        signal,
+        isResult: answers.isForkedVms,
+      }),
+    leaseForks: (ref, body, options) =>
+      leaseWork(
+        transport,
+        { path: vmPath(ref, 'fork'), body: { ...body, ephemeral: true }, isResult: answers.isForkedVms },
+        options,
+      ),
     restartVm: (ref, options) => vmWork('POST', vmPath(ref, 'restart'), options),
     killVm: (ref, body, { signal }) => vmWork('POST', vmPath(ref, 'kill'), { body, signal }),
     setVm: (ref, body, { signal }) => vmWork('POST', vmPath(ref, 'set'), { body, signal }),

@@ -8,9 +8,15 @@ import { callForStream, type Transport } from './transport.ts';
 import { readWork, resultOf, type WorkNews, type WorkRequest } from './work.ts';
 
 /**
- * A VM that is deleted when the lease is disposed of, or when this process dies, however it dies: the daemon sees the connection
- * close. Disposing returns when the connection is closed, which is before the VM is gone; who needs it gone deletes it first. Twice is fine.
+ * VMs that are deleted when the lease is disposed of, or when this process dies, however it dies: the daemon sees the connection
+ * close. Disposing returns when the connection is closed, which is before the VMs are gone; who needs them gone deletes them first. Twice is fine.
  */
+export interface Lease<T> extends AsyncDisposable {
+  /** what was made */
+  readonly value: T;
+}
+
+/** A VM that lives as long as its {@link Lease}. */
 export interface VmLease extends AsyncDisposable {
   readonly vm: Vm;
 }
@@ -19,27 +25,35 @@ export interface VmLease extends AsyncDisposable {
 export async function leaseVm(
   transport: Transport,
   body: Omit<CreateVmRequest, 'ephemeral'>,
-  options: Abortable & { onNews?: (news: WorkNews) => void },
+  options: LeaseOptions,
 ): Promise<VmLease> {
+  const request = { ...body, ephemeral: true } satisfies CreateVmRequest;
+  const lease = await leaseWork(transport, { path: '/vms', body: request, isResult: isVm }, options);
+  return { vm: lease.value, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
+}
+
+/** How long a lease may take to come about, and who hears of it meanwhile. */
+export type LeaseOptions = Abortable & { onNews?: (news: WorkNews) => void };
+
+/** As {@link leaseVm}, for any work whose request says that what it makes is ephemeral. */
+export async function leaseWork<T>(
+  transport: Transport,
+  work: Pick<WorkRequest<T>, 'path' | 'body' | 'isResult'>,
+  options: LeaseOptions,
+): Promise<Lease<T>> {
   // The connection has a signal of its own: an abort after the creation must not delete the VM before its user has cleaned up.
   const connection = new AbortController();
-  const request: WorkRequest<Vm> = {
-    method: 'POST',
-    path: '/vms',
-    body: { ...body, ephemeral: true } satisfies CreateVmRequest,
-    signal: connection.signal,
-    isResult: isVm,
-  };
+  const request: WorkRequest<T> = { ...work, method: 'POST', signal: connection.signal };
   const forward = (): void => connection.abort(options.signal.reason);
   options.signal.throwIfAborted();
   options.signal.addEventListener('abort', forward, { once: true });
   try {
     const response = await callForStream(transport, request);
     try {
-      const vm = await resultOf(readWork(response, request), options.onNews);
+      const value = await resultOf(readWork(response, request), options.onNews);
       // What comes after the result is of no interest, but unread bytes would hide the connection's end.
       response.resume();
-      return { vm, [Symbol.asyncDispose]: () => hangUp(response) };
+      return { value, [Symbol.asyncDispose]: () => hangUp(response) };
     } catch (error) {
       response.destroy();
       throw error;

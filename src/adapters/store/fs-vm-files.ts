@@ -1,9 +1,9 @@
-import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { ensurePrivateDir } from '../../base/private-dir.ts';
 import { formatSize } from '../../base/size.ts';
-import type { LogKind, VmFiles, VmFolders } from '../../core/ports/vm-files.ts';
+import type { CapturePlace, LogKind, VmFiles, VmFolders } from '../../core/ports/vm-files.ts';
 
 /** Most of a log's end that is looked at for its last lines. */
 const TAIL_BYTES = 64 * 1024;
@@ -13,6 +13,10 @@ export interface VmFilesOptions {
   vmsDir: string;
   vmRuntimeDir: string;
 }
+
+/** Folder of the suspended guest, and start of the names of copies, in a VM's folder. */
+const SUSPENDED = 'suspended';
+const CAPTURE_PREFIX = 'capture-';
 
 /** Per-VM folders on the host's file system. */
 export class FsVmFiles implements VmFiles {
@@ -29,27 +33,47 @@ export class FsVmFiles implements VmFiles {
       runtimeDir: join(this.#options.vmRuntimeDir, vmId),
       consoleLogPath: join(dir, 'console.log'),
       vmmLogPath: join(dir, 'vmm.log'),
+      suspended: { memoryPath: join(dir, SUSPENDED, 'memory'), statePath: join(dir, SUSPENDED, 'state') },
     };
   }
 
   async create(vmId: string): Promise<VmFolders> {
     const folders = this.folders(vmId);
-    try {
-      await mkdir(folders.dir, { recursive: true, mode: 0o700 });
+    await reportNoSpace(folders.dir, async (dir) => {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
       await this.createRuntime(vmId);
-    } catch (error) {
-      if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
-      throw new AppError('HOST_NO_SPACE', `Cannot make the folder "${folders.dir}": no space is left`, {
-        hint: 'free some disk space',
-        details: { path: folders.dir },
-        cause: error,
-      });
-    }
+    });
     return folders;
   }
 
   async createRuntime(vmId: string): Promise<void> {
     await ensurePrivateDir(this.folders(vmId).runtimeDir);
+  }
+
+  async createSuspended(vmId: string): Promise<void> {
+    await this.removeSuspended(vmId);
+    await reportNoSpace(join(this.folders(vmId).dir, SUSPENDED), (dir) => mkdir(dir, { mode: 0o700 }));
+  }
+
+  async removeSuspended(vmId: string): Promise<void> {
+    await rm(join(this.folders(vmId).dir, SUSPENDED), { recursive: true, force: true });
+  }
+
+  async openCapture(vmId: string): Promise<CapturePlace> {
+    const dir = await reportNoSpace(join(this.folders(vmId).dir, CAPTURE_PREFIX), (prefix) =>
+      mkdtemp(prefix),
+    );
+    return {
+      dir,
+      saved: { memoryPath: join(dir, 'memory'), statePath: join(dir, 'state') },
+      [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+    };
+  }
+
+  async sweepCaptures(vmId: string): Promise<void> {
+    const { dir } = this.folders(vmId);
+    const captures = (await namesIn(dir)).filter((name) => name.startsWith(CAPTURE_PREFIX));
+    for (const name of captures) await rm(join(dir, name), { recursive: true, force: true });
   }
 
   async remove(vmId: string): Promise<void> {
@@ -59,16 +83,7 @@ export class FsVmFiles implements VmFiles {
   }
 
   async list(): Promise<string[]> {
-    const found = await Promise.all(
-      [this.#options.vmsDir, this.#options.vmRuntimeDir].map(async (dir) => {
-        try {
-          return await readdir(dir);
-        } catch (error) {
-          if (isErrno(error, 'ENOENT')) return [];
-          throw error;
-        }
-      }),
-    );
+    const found = await Promise.all([this.#options.vmsDir, this.#options.vmRuntimeDir].map(namesIn));
     return [...new Set(found.flat())];
   }
 
@@ -102,5 +117,27 @@ export class FsVmFiles implements VmFiles {
       if (isErrno(error, 'ENOENT')) return [];
       throw error;
     }
+  }
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+async function reportNoSpace<T>(dir: string, make: (dir: string) => Promise<T>): Promise<T> {
+  try {
+    return await make(dir);
+  } catch (error) {
+    if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    throw new AppError('HOST_NO_SPACE', `Cannot make the folder "${dir}": no space is left`, {
+      hint: 'free some disk space',
+      details: { path: dir },
+      cause: error,
+    });
   }
 }

@@ -36,6 +36,28 @@ export const vmStop = lifecycleCommand({
   work: (client, ref, signal) => client.stopVm(ref, { signal }),
 });
 
+/** `banger vm suspend` */
+export const vmSuspend = lifecycleCommand({
+  verb: 'suspend',
+  summary: 'write running VMs to disk',
+  description:
+    'Writes the memory of VMs to disk and ends their processes. What runs in them goes on when they are resumed, as if no time had passed but for the clock; a client that is attached to a command loses it.',
+  examples: [{ command: 'banger vm suspend web', does: 'Frees the memory of one VM.' }],
+  outcome: ({ state }) => state,
+  work: (client, ref, signal) => client.suspendVm(ref, { signal }),
+});
+
+/** `banger vm resume` */
+export const vmResume = lifecycleCommand({
+  verb: 'resume',
+  summary: 'let suspended VMs go on',
+  description:
+    'Brings suspended VMs back as they were. banger vm start does so too, and also boots stopped ones.',
+  examples: [{ command: 'banger vm resume web', does: 'One VM goes on where it was.' }],
+  outcome: ({ state }) => state,
+  work: (client, ref, signal) => client.startVm(ref, { onlyResume: true, signal }),
+});
+
 /** `banger vm restart` */
 export const vmRestart = lifecycleCommand({
   verb: 'restart',

@@ -1,3 +1,5 @@
+import type { SavedGuest } from './vmm.ts';
+
 /** The folders that belong to one VM on the host. */
 export interface VmFolders {
   /** drives and logs; outlives the VMM */
@@ -6,6 +8,14 @@ export interface VmFolders {
   runtimeDir: string;
   consoleLogPath: string;
   vmmLogPath: string;
+  /** the guest while it is suspended */
+  suspended: SavedGuest;
+}
+
+/** A folder for a copy of a running guest; disposing removes it. A VM that is restored from it does not need it any more. */
+export interface CapturePlace extends AsyncDisposable {
+  dir: string;
+  saved: SavedGuest;
 }
 
 /** The guest's serial console, or the VMM's own output. */
@@ -19,6 +29,14 @@ export interface VmFiles {
   create(vmId: string): Promise<VmFolders>;
   /** Makes the runtime folder again, as after a host reboot. Idempotent. */
   createRuntime(vmId: string): Promise<void>;
+  /** Makes an empty folder for {@link VmFolders.suspended}; what was in it is gone. @throws {AppError} HOST_NO_SPACE */
+  createSuspended(vmId: string): Promise<void>;
+  /** Removes the suspended guest, if there is one. Idempotent. */
+  removeSuspended(vmId: string): Promise<void>;
+  /** Makes a folder for a copy of the VM's guest, beside its drives. @throws {AppError} HOST_NO_SPACE */
+  openCapture(vmId: string): Promise<CapturePlace>;
+  /** Removes copies that a daemon that died left. Idempotent; none may be under way. */
+  sweepCaptures(vmId: string): Promise<void>;
   /** Removes both folders and all in them. Idempotent. */
   remove(vmId: string): Promise<void>;
   /** Ids that have a folder, with or without a record. */

@@ -48,6 +48,11 @@ export class LiveVms {
     return await this.#connecting.run(vmId, (signal) => this.#connect(vm, { ...options, signal }), options);
   }
 
+  /** Closes the link to the VM's agent, if there is one. The VMM stays ours. Idempotent. */
+  async disconnect(vmId: string): Promise<void> {
+    await this.#vms.get(vmId)?.link?.[Symbol.asyncDispose]();
+  }
+
   /** Forgets the VM: closes its link, which ends its commands, and lets go of its VMM, which goes on. Idempotent. */
   async remove(vmId: string): Promise<void> {
     const vm = this.#vms.get(vmId);

@@ -40,10 +40,28 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
     });
     return await purgeVm(world, record.id);
   }
+  await world.files.sweepCaptures(record.id);
+  const { runtimeDir } = world.files.folders(record.id);
+  const endVmm = (): Promise<void> => world.driver.killStray({ vmId: record.id, runtimeDir });
   switch (record.state) {
     case 'running':
       if (await adopt(world, record, { signal })) return;
       break;
+    case 'suspending':
+      // What was saved is not whole for sure; the guest itself goes on.
+      await world.files.removeSuspended(record.id);
+      if (await adopt(world, record, { signal })) {
+        world.records.update({ ...record, state: 'running' });
+        return;
+      }
+      break;
+    case 'suspended':
+      return await endVmm();
+    case 'resuming':
+      // It has not run yet.
+      await endVmm();
+      world.records.update({ ...record, state: 'suspended' });
+      return;
     case 'starting':
     case 'stopping':
       break;
@@ -51,7 +69,8 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
       await settleWorkDisk(world, record);
       return;
   }
-  await world.driver.killStray({ vmId: record.id, runtimeDir: world.files.folders(record.id).runtimeDir });
+  await endVmm();
+  await world.files.removeSuspended(record.id);
   world.records.update({ ...record, state: 'stopped' });
 }
 

@@ -6,6 +6,7 @@ import type { GuestAgent } from '../ports/guest.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { RunningVm } from '../ports/vmm.ts';
 import { findVm } from './find-vm.ts';
+import { dropSuspended } from './suspend-vm.ts';
 import { syncGuest, unsyncedNotice } from './sync-guest.ts';
 import type { VmWorld } from './world.ts';
 
@@ -17,7 +18,7 @@ const LAST_SYNC_MS = 400;
 
 /**
  * Stops a VM: the guest writes out what it holds and powers off, and is killed when it does not in time. One that does not run is
- * left as it is. A guest that is well is stopped after 2 s at the latest. Not cancellable once begun: a VM half stopped serves nobody.
+ * left as it is; a suspended one gives up what it had in memory. A guest that is well is stopped after 2 s at the latest. Not cancellable once begun: a VM half stopped serves nobody.
  *
  * @throws {AppError} VM_NOT_FOUND, VMM_KILL_FAILED.
  */
@@ -28,6 +29,8 @@ export async function stopVm(world: VmWorld, ref: string, { report }: { report: 
     async () => {
       const record = findVm(world.records, id);
       const running = world.live.get(id);
+      // What its guest held was written before it was suspended.
+      if (record.state === 'suspended') return await dropSuspended(world, record);
       if (record.state !== 'running' || !running) return record;
       const stopping = world.records.update({ ...record, state: 'stopping' });
       report({ event: 'progress', stage: 'sync' });

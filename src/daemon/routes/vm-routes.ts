@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { createVm } from '../../core/vms/create-vm.ts';
 import { deleteVm } from '../../core/vms/delete-vm.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
+import { forkVm } from '../../core/vms/fork-vm.ts';
 import { killVm } from '../../core/vms/kill-vm.ts';
 import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
 import { renameVm } from '../../core/vms/rename-vm.ts';
@@ -9,6 +10,7 @@ import { restartVm } from '../../core/vms/restart-vm.ts';
 import { setVm } from '../../core/vms/set-vm.ts';
 import { startVm } from '../../core/vms/start-vm.ts';
 import { stopVm } from '../../core/vms/stop-vm.ts';
+import { suspendVm } from '../../core/vms/suspend-vm.ts';
 import { vmView } from '../../core/vms/vm-view.ts';
 import { waitForVm } from '../../core/vms/wait-for-vm.ts';
 import * as schemas from '../../protocol/schemas.ts';
@@ -77,7 +79,12 @@ export const VM_ROUTES: readonly Route[] = [
     answer: schemas.vm,
     run: async ({ app, params, body, signal, report }) => ({
       value: vmView(
-        await startVm(app.world, params['ref'] ?? '', { isCold: body.cold ?? false, signal, report }),
+        await startVm(app.world, params['ref'] ?? '', {
+          isCold: body.cold ?? false,
+          onlyResume: body.onlyResume,
+          signal,
+          report,
+        }),
       ),
     }),
   }),
@@ -90,6 +97,37 @@ export const VM_ROUTES: readonly Route[] = [
     run: async ({ app, params, report }) => ({
       value: vmView(await stopVm(app.world, params['ref'] ?? '', { report })),
     }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/suspend',
+    summary: 'Suspend a running VM: its memory goes to disk, and starting it resumes it',
+    answer: schemas.vm,
+    run: async ({ app, params, signal, report }) => ({
+      value: vmView(await suspendVm(app.world, params['ref'] ?? '', { signal, report })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/fork',
+    summary:
+      'Copy a running VM, memory and all; hanging up before the result cancels it, and deletes ephemeral forks at any time',
+    body: schemas.forkVmRequest,
+    answer: schemas.forkedVms,
+    run: async ({ app, params, body, signal, report }) => {
+      const { records, pausedMs } = await forkVm(app.world, params['ref'] ?? '', {
+        request: body,
+        signal,
+        report,
+      });
+      const deleteAll = async (): Promise<void> => {
+        await Promise.all(records.map(({ id }) => deleteIfThere(app, id)));
+      };
+      return {
+        value: { vms: records.map(vmView), pausedMs },
+        onClientGone: body.ephemeral ? deleteAll : undefined,
+      };
+    },
   }),
   workRoute({
     method: 'POST',

@@ -122,12 +122,24 @@ const RECONCILED: Readonly<Record<VmState, { dead: VmState | 'gone'; running: Vm
   running: { dead: 'stopped', running: 'running' },
   stopping: { dead: 'stopped', running: 'stopped' },
   stopped: { dead: 'stopped', running: 'stopped' },
+  suspending: { dead: 'stopped', running: 'running' },
+  suspended: { dead: 'suspended', running: 'suspended' },
+  resuming: { dead: 'suspended', running: 'suspended' },
   deleting: { dead: 'gone', running: 'gone' },
   error: { dead: 'error', running: 'error' },
 };
 
 /** States in which an earlier daemon may have left a VMM. */
-const WITH_VMM: readonly VmState[] = ['creating', 'starting', 'running', 'stopping', 'deleting'];
+const WITH_VMM: readonly VmState[] = [
+  'creating',
+  'starting',
+  'running',
+  'stopping',
+  'suspending',
+  'suspended',
+  'resuming',
+  'deleting',
+];
 
 test('a daemon that starts puts right what an earlier one left in any state', async () => {
   await using lab = await openDaemonLab();
@@ -159,7 +171,7 @@ test('a daemon that starts puts right what an earlier one left in any state', as
   );
   for (const [id, state] of wanted) assert.equal(found.get(id) ?? 'gone', state, id);
   const { folders, processes } = await lab.leftovers();
-  assert.equal(processes, 1);
+  assert.equal(processes, 2);
   assert.ok(!folders.some((id) => /f[234]$/.test(id)), String(folders));
   assert.deepEqual(
     lab.logged.filter(({ level }) => level === 'error'),

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { prefixLines } from './prefix-lines.ts';
+
+test('each line has the name in front, however the output comes in pieces, and all its bytes', async () => {
+  const chunks = fc.array(
+    fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes.map((b) => (b < 60 ? 10 : b)))),
+  );
+  await fc.assert(
+    fc.asyncProperty(chunks, async (pieces) => {
+      const whole = Buffer.concat(pieces).toString('latin1');
+      const puts: Buffer[] = [];
+      const prefixer = prefixLines('web', async (lines) => void puts.push(lines));
+      for (const piece of pieces) await prefixer.push(piece);
+      await prefixer.end();
+      const lines = whole.split('\n');
+      if (lines.at(-1) === '') lines.pop();
+      assert.equal(Buffer.concat(puts).toString('latin1'), lines.map((line) => `web | ${line}\n`).join(''));
+      for (const put of puts) assert.equal(put.at(-1), 10, 'only whole lines are written');
+    }),
+  );
+});

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
+import type { ForkVmRequest } from '../../protocol/api.ts';
+import type { Report } from '../../protocol/events.ts';
+import { checkVmName, MAX_VM_NAME_LENGTH } from '../../protocol/vm-name.ts';
+import type { VmRecord } from '../ports/records.ts';
+import type { CapturePlace } from '../ports/vm-files.ts';
+import type { DriveSpec } from '../ports/vmm.ts';
+import { generateVmName } from '../rules/name-generator.ts';
+import { bootVm } from './boot-vm.ts';
+import { purgeVm } from './delete-vm.ts';
+import { findRunningVm, findVm } from './find-vm.ts';
+import { planStart, type VmPlan } from './plan-vm.ts';
+import { vmSpecOf } from './vm-spec.ts';
+import type { VmWorld } from './world.ts';
+
+/** Most forks of one request: each is a VM with memory of its own. */
+const MAX_FORK_COUNT = 100;
+
+/** `ms` for the source's agent to answer. */
+const AGENT_DEADLINE_MS = 10_000;
+
+/** What forking came to. */
+export interface Forks {
+  records: VmRecord[];
+  /** how long the source stood still, in `ms` */
+  pausedMs: number;
+}
+
+/** The moment that all forks of one request begin at. */
+interface Capture {
+  place: CapturePlace;
+  drives: readonly DriveSpec[];
+}
+
+/**
+ * Makes copies of a running VM: memory, processes and drives, as of one moment. Each is made to be itself before any command runs in it. The source stands
+ * still for a moment and runs on. All or nothing: after a failure or an abort there is no fork, and the source is unharmed.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VM_NAME_INVALID, VM_NAME_TAKEN, VM_COUNT_INVALID, VMM_SAVE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
+ */
+export async function forkVm(
+  world: VmWorld,
+  ref: string,
+  { request, signal, report }: Abortable & { request: ForkVmRequest; report: Report },
+): Promise<Forks> {
+  const { id } = findVm(world.records, ref);
+  const names = forkNames(world, findRunningVm(world.records, id), request);
+  return await world.locks.run(
+    id,
+    async () => {
+      const source = findRunningVm(world.records, id);
+      const plan = await planStart(world, source, { signal });
+      await using place = await world.files.openCapture(id);
+      const { drives, pausedMs } = await capture(world, source, { place, plan, signal, report });
+      await using undo = new ResourceStack();
+      const records: VmRecord[] = [];
+      for (const name of names) {
+        const options = { name, isEphemeral: request.ephemeral ?? false, plan, signal, report };
+        const fork = await makeFork(world, source, { capture: { place, drives }, ...options });
+        undo.defer(`delete "${name}"`, () => purgeVm(world, fork.id));
+        records.push(fork);
+      }
+      undo.move();
+      return { records, pausedMs };
+    },
+    { signal },
+  );
+}
+
+async function capture(
+  world: VmWorld,
+  source: VmRecord,
+  { place, plan, signal, report }: Abortable & { place: CapturePlace; plan: VmPlan; report: Report },
+): Promise<{ drives: readonly DriveSpec[]; pausedMs: number }> {
+  const running = world.live.get(source.id);
+  if (!running) {
+    throw new AppError('VM_NOT_RUNNING', `vm "${source.name}" is not running any more`, {
+      hint: `banger vm start ${source.name}`,
+    });
+  }
+  report({ event: 'progress', stage: 'capture', detail: source.name });
+  const drives = (source.drives ?? [])
+    .filter(({ isReadOnly }) => !isReadOnly)
+    .map((drive) => ({ ...drive, pathOnHost: `${place.dir}/${drive.serial}.${drive.format}` }));
+  const spec = vmSpecOf(world, source, { boot: plan.boot, accelerator: source.runtime?.accelerator });
+  const agent = await world.live.agent(source.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  // The forks lose the link that their commands run over; the source does not.
+  await agent.keep(true, { signal });
+  try {
+    const { pausedMs } = await running.capture({ spec, to: place.saved, drives }, { signal });
+    return { drives, pausedMs };
+  } finally {
+    await agent.keep(false, { signal: AbortSignal.timeout(AGENT_DEADLINE_MS) });
+  }
+}
+
+async function makeFork(
+  world: VmWorld,
+  source: VmRecord,
+  {
+    name,
+    isEphemeral,
+    capture: { place, drives: captured },
+    plan,
+    signal,
+    report,
+  }: Abortable & { name: string; isEphemeral: boolean; capture: Capture; plan: VmPlan; report: Report },
+): Promise<VmRecord> {
+  const now = new Date().toISOString();
+  const { runtime: _, drives: __, lastError: ___, ...inherited } = source;
+  const record: VmRecord = {
+    ...inherited,
+    id: randomBytes(6).toString('hex'),
+    name,
+    state: 'creating',
+    ephemeral: isEphemeral,
+    createdAt: now,
+    updatedAt: now,
+  };
+  return await world.locks.run(
+    record.id,
+    async () => {
+      await using undo = new ResourceStack();
+      world.records.insert(record);
+      undo.defer('delete the record', () => world.records.delete(record.id));
+      undo.defer('remove the folders', () => world.files.remove(record.id));
+      const folders = await world.files.create(record.id);
+      await world.images.hold(plan.image.id, folders.dir, { signal });
+      report({ event: 'progress', stage: 'fork', detail: name });
+      const drives = await world.driver.prepareDrives(
+        {
+          dir: folders.dir,
+          rootfsPath: plan.image.rootfsPath,
+          modulesPath: plan.kernel.modulesPath,
+          overlayBytes: plan.overlay.overlayBytes,
+          diskSizeBytes: plan.shape.diskSizeBytes,
+          copyOf: captured,
+        },
+        { signal },
+      );
+      const { boot, probe } = plan;
+      const prepared = world.records.update({ ...record, drives });
+      const made = await bootVm(world, prepared, { boot, probe, report, signal, from: place.saved });
+      undo.move();
+      return made;
+    },
+    { signal },
+  );
+}
+
+function forkNames(
+  world: VmWorld,
+  source: VmRecord,
+  { names = [], count = names.length || 1 }: ForkVmRequest,
+): string[] {
+  if (!Number.isSafeInteger(count) || count < 1 || count > MAX_FORK_COUNT || names.length > count) {
+    throw new AppError(
+      'VM_COUNT_INVALID',
+      `Cannot make ${count} forks: the count is from 1 to ${MAX_FORK_COUNT}, and not less than the names given`,
+      { hint: 'banger vm fork NAME -n 3', details: { field: 'count', value: count } },
+    );
+  }
+  const taken = new Set(world.records.list().map((record) => record.name));
+  for (const name of names) {
+    checkVmName(name);
+    if (taken.has(name)) {
+      throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${name}": another one has that name`, {
+        hint: `pick another --name, or: banger vm delete ${name}`,
+        details: { field: 'name', value: name },
+      });
+    }
+    taken.add(name);
+  }
+  const all = [...names];
+  for (let number = 1; all.length < count; number += 1) {
+    const numbered = `${source.name}-${number}`;
+    const name = numbered.length <= MAX_VM_NAME_LENGTH ? numbered : generateVmName((one) => taken.has(one));
+    if (taken.has(name)) continue;
+    taken.add(name);
+    all.push(name);
+  }
+  return all;
+}

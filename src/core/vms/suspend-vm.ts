@@ -1,0 +1,143 @@
+import { type Abortable, neverAborts, withDeadline } from '../../base/abort.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { VmRecord } from '../ports/records.ts';
+import { bootVm } from './boot-vm.ts';
+import { findRunningVm, findVm } from './find-vm.ts';
+import { planStart, type VmPlan } from './plan-vm.ts';
+import { vmSpecOf } from './vm-spec.ts';
+import type { VmWorld } from './world.ts';
+
+/** `ms` for the agent to be told that it will be suspended, and for what it holds to be written. */
+const AGENT_DEADLINE_MS = 10_000;
+
+/**
+ * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when it is resumed; a client that is attached to
+ * one loses it. One that is suspended is left as it is. After a failure or an abort it runs.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, HOST_NO_SPACE.
+ */
+export async function suspendVm(
+  world: VmWorld,
+  ref: string,
+  { signal, report }: Abortable & { report: Report },
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  return await world.locks.run(
+    id,
+    async () => {
+      if (findVm(world.records, id).state === 'suspended') return findVm(world.records, id);
+      const record = findRunningVm(world.records, id);
+      const running = world.live.get(id);
+      if (!running) return record;
+      const plan = await planStart(world, record, { signal });
+      await world.files.createSuspended(id);
+      const suspending = world.records.update({ ...record, state: 'suspending' });
+      try {
+        await prepareGuest(world, record, { signal, report });
+        await world.live.disconnect(id);
+        report({ event: 'progress', stage: 'save' });
+        const spec = vmSpecOf(world, record, { boot: plan.boot, accelerator: record.runtime?.accelerator });
+        await running.save({ spec, to: world.files.folders(id).suspended }, { signal });
+      } catch (error) {
+        // A link that is still there is for commands as before.
+        await unkeep(world, id);
+        world.records.update(record);
+        await world.files.removeSuspended(id);
+        throw error;
+      }
+      // On record before the VMM ends: a daemon that finds both ends it.
+      const suspended = world.records.update({ ...suspending, state: 'suspended' });
+      await world.live.remove(id);
+      await running.kill();
+      return suspended;
+    },
+    { signal },
+  );
+}
+
+/**
+ * Resumes a suspended VM where it was; the caller holds its lock. What was saved is good for one resume, for its drives change from then on: after a
+ * failure before that it is suspended as before, after a later one it has the drives of a VM whose power was cut.
+ *
+ * @throws {AppError} VMM_RESTORE_FAILED; as {@link bootVm}.
+ */
+export async function resumeVm(
+  world: VmWorld,
+  record: VmRecord,
+  { plan, report, signal }: Abortable & { plan: VmPlan; report: Report },
+): Promise<VmRecord> {
+  const { boot, probe } = plan;
+  world.records.update({ ...record, state: 'resuming' });
+  const starting: VmRecord = { ...record, state: 'starting' };
+  let hasRun = false;
+  try {
+    const resumed = await bootVm(world, starting, {
+      boot,
+      probe,
+      report,
+      signal,
+      from: world.files.folders(record.id).suspended,
+      beforeRun: () => {
+        hasRun = true;
+        world.records.update(starting);
+      },
+    });
+    await world.files.removeSuspended(record.id);
+    return resumed;
+  } catch (error) {
+    if (!hasRun) world.records.update(record);
+    else {
+      world.records.update({ ...record, state: 'stopped' });
+      await world.files.removeSuspended(record.id);
+    }
+    throw error;
+  }
+}
+
+/** Gives up what a suspended VM had in its memory: it is a stopped one then. */
+export async function dropSuspended(world: VmWorld, record: VmRecord): Promise<VmRecord> {
+  const stopped = world.records.update({ ...record, state: 'stopped' });
+  await world.files.removeSuspended(record.id);
+  return stopped;
+}
+
+/** What the guest holds is on its drives before, should it never be resumed; its commands outlive the link that they run over. A guest that does not answer is suspended all the same. */
+async function prepareGuest(
+  world: VmWorld,
+  record: VmRecord,
+  { signal, report }: Abortable & { report: Report },
+): Promise<void> {
+  try {
+    await withDeadline(
+      async (inner) => {
+        const options = { signal: inner, helloDeadlineMs: AGENT_DEADLINE_MS };
+        const agent = await world.live.agent(record.id, options);
+        report({ event: 'progress', stage: 'sync' });
+        await agent.sync(options);
+        await agent.keep(true, options);
+      },
+      { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    report({
+      event: 'notice',
+      message: `vm "${record.name}" does not answer, and is suspended as it is: ${messageOf(error)}`,
+    });
+  }
+}
+
+async function unkeep(world: VmWorld, vmId: string): Promise<void> {
+  try {
+    await withDeadline(
+      async (signal) => {
+        const agent = await world.live.agent(vmId, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+        await agent.keep(false, { signal });
+      },
+      { signal: neverAborts(), deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' },
+    );
+  } catch (error) {
+    world.log.info('an agent was not told that its VM runs on', { vmId, error });
+  }
+}
