@@ -79,7 +79,7 @@ test('a resume that fails once the guest has run is not tried again: its drives 
   const { client } = lab;
   const { id } = await resultOf(client.suspendVm('web', { signal }));
   lab.guests.personaliseError = new AppError('GUEST_FAILED', 'clock: no');
-  await assert.rejects(resultOf(client.startVm('web', { signal })), { code: 'GUEST_BOOT_FAILED' });
+  await assert.rejects(resultOf(client.startVm('web', { signal })), { code: 'GUEST_PERSONALISE_FAILED' });
   lab.guests.personaliseError = undefined;
   assert.equal((await client.showVm('web', { signal })).state, 'stopped');
   assert.ok(!(await readdir(vmDir(id))).includes('suspended'));
@@ -142,7 +142,7 @@ test('forks that cannot be made are refused before anything is, and one that fai
     return push.apply(lab.guests.personalised, all);
   };
   await assert.rejects(resultOf(client.forkVm('web', { count: 4 }, { signal })), {
-    code: 'GUEST_BOOT_FAILED',
+    code: 'GUEST_PERSONALISE_FAILED',
   });
   lab.guests.personalised.push = push;
   assert.deepEqual(await lab.leftovers(), before);
