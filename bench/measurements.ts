@@ -2,6 +2,8 @@ import { cliStart } from './measure/cli-start.ts';
 import { coldStart } from './measure/cold-start.ts';
 import { execRoundTrip } from './measure/exec-round-trip.ts';
 import { idleMemory } from './measure/idle-memory.ts';
+import { suspendFork } from './measure/suspend-fork.ts';
+import { warmStart } from './measure/warm-start.ts';
 import { workspaceTransfer } from './measure/workspace-transfer.ts';
 import type { Measurement } from './measurement.ts';
 
@@ -9,6 +11,8 @@ import type { Measurement } from './measurement.ts';
 export const MEASUREMENTS: readonly Measurement[] = [
   cliStart,
   coldStart,
+  warmStart,
+  suspendFork,
   execRoundTrip,
   workspaceTransfer,
   idleMemory,

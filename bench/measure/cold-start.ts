@@ -16,7 +16,7 @@ export const coldStart: Measurement = {
   name: 'cold-start',
   async run(lab, { isQuick, signal }) {
     const runs = isQuick ? 3 : 7;
-    const argv = [lab.banger, 'vm', 'run', '--rm', '--', 'sh', '-c', GUEST_SCRIPT] as const;
+    const argv = [lab.banger, 'vm', 'run', '--cold', '--rm', '--', 'sh', '-c', GUEST_SCRIPT] as const;
     const starts = await repeat(runs, () => timeToFirstOutput(argv, { env: lab.env, signal }));
     const like = await withVm(lab, { signal }, (vm) => bareQemuLike(vm, lab, { signal }));
     const floors = await repeat(runs, () => bareStartMs(like, { signal }));

@@ -1,18 +1,17 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../src/base/abort.ts';
 import { exec, execStream } from '../../src/base/exec.ts';
 import { resultOf } from '../../src/sdk/work.ts';
+import { makeRepository } from '../make-repository.ts';
 import type { Measurement } from '../measurement.ts';
 import { firstAndRest, median } from '../stats.ts';
 import { repeat, timed } from '../timing.ts';
 import { withVm } from '../with-vm.ts';
 
-/** Files of the measured tree, and lines of each: about 2 KiB, as source files are. */
+/** Files of the measured tree. */
 const FILES = 10_000;
 const QUICK_FILES = 1_000;
-const FILES_PER_FOLDER = 100;
-const LINES = 40;
 
 /** A git working tree to a guest that runs. */
 export const workspaceTransfer: Measurement = {
@@ -44,23 +43,6 @@ export const workspaceTransfer: Measurement = {
       ];
     }),
 };
-
-async function makeRepository(path: string, count: number, { signal }: Abortable): Promise<void> {
-  await rm(path, { recursive: true, force: true });
-  for (let index = 0; index < count; index += 1) {
-    const folder = join(path, `folder-${Math.floor(index / FILES_PER_FOLDER)}`);
-    if (index % FILES_PER_FOLDER === 0) await mkdir(folder, { recursive: true });
-    const line = `line of file ${index}, which says nothing of interest\n`;
-    await writeFile(join(folder, `file-${index}.txt`), line.repeat(LINES));
-  }
-  const git = (...args: string[]): Promise<unknown> =>
-    exec(['git', '-C', path, '-c', 'user.name=bench', '-c', 'user.email=bench@example.org', ...args], {
-      signal,
-    });
-  await git('init', '--quiet');
-  await git('add', '.');
-  await git('commit', '--quiet', '--message', 'a tree');
-}
 
 async function copyByTar(from: string, to: string, { signal }: Abortable): Promise<void> {
   await mkdir(to);
