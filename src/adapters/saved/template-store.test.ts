@@ -80,12 +80,13 @@ describe('the template store', () => {
       KEYS[1],
       {
         facts: FACTS,
-        work: (_, { signal: inner }) =>
-          new Promise((_, reject) => inner.addEventListener('abort', () => reject(inner.reason))),
+        work: (_, { signal: inner }) => {
+          setTimeout(() => stop.abort(new Error('enough')), 10);
+          return new Promise((_, reject) => inner.addEventListener('abort', () => reject(inner.reason)));
+        },
       },
       { signal: stop.signal },
     );
-    setTimeout(() => stop.abort(new Error('enough')), 10);
     await assert.rejects(aborted, /enough/);
     assert.deepEqual((await readdir(templatesDir)).sort(), ['.lock', '.staging', KEYS[0]]);
     assert.deepEqual(await readdir(join(templatesDir, '.staging')), []);
