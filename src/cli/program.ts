@@ -32,7 +32,9 @@ export interface ProgramParts {
  * @throws {AppError} USAGE_* for everything that is not a command line of ours, with the nearest name as the hint.
  */
 export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedLine {
-  const { line, trailing } = splitTrailing(argv);
+  const { line: typed, trailing } = splitTrailing(argv);
+  const line = helpFirst(typed);
+  const words = knownWords(line, parts.catalog).join(' ');
   let found: ParsedLine | undefined;
   let text = '';
   const root = new Command('banger').exitOverride().configureOutput({
@@ -53,18 +55,24 @@ export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedL
     groups.set(group.name, addGroup(parent, group, parts));
   }
   for (const definition of parts.catalog.commands) {
-    const command = addCommand(groups.get(groupOf(definition)) ?? root, definition, parts);
+    const parent = groups.get(groupOf(definition)) ?? root;
+    // The others are there for their names: the options of all would cost more than the rest of parsing.
+    if (definition.path.join(' ') !== words) {
+      parent.command(definition.path.at(-1) ?? '', { hidden: definition.isHidden ?? false });
+      continue;
+    }
+    const command = addCommand(parent, definition, parts);
     command.action(() => {
-      const typed = { args: command.args, given: command.opts<Record<string, unknown>>(), trailing };
+      const given = { args: command.args, given: command.opts<Record<string, unknown>>(), trailing };
       found = {
         kind: 'run',
         definition,
-        invocation: invocationOf(definition, { ...typed, catalog: parts.catalog }),
+        invocation: invocationOf(definition, { ...given, catalog: parts.catalog }),
       };
     });
   }
   try {
-    root.parse(helpFirst(line), { from: 'user' });
+    root.parse(line, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     const isText = ['commander.help', 'commander.helpDisplayed', 'commander.version'].includes(error.code);
