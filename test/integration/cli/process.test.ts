@@ -95,6 +95,16 @@ describe('the program banger', () => {
     await until(() => lab.daemon.guests[0]?.isHungUp === true);
   });
 
+  test('vm run ends cleanly when its reader goes away, and deletes its VM', async () => {
+    const { stdout, stderr } = await bash(
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: bash expands it
+      'banger vm run --rm -- sh -c "while :; do echo y; done" | head -n 2; echo "${PIPESTATUS[@]}"',
+    );
+    assert.equal(stdout, 'y\ny\n141 0\n');
+    assert.doesNotMatch(stderr, /banger:|warning/);
+    await until(() => lab.daemon.vms.size === 1);
+  });
+
   test('ends with the command although stdin stays open', async () => {
     const child = start(['vm', 'exec', 'web', '--', 'sh', '-c', 'exit 4']);
     assert.equal(await exitOf(child), 4);
