@@ -66,6 +66,7 @@ export function createFakeVmDriver({
 }: FakeVmDriverOptions): VmDriver {
   return {
     name: 'fake',
+    probeNat: async () => ({ isUsable: true }),
     probe: async () => ({
       isUsable: true,
       version: 'fake',

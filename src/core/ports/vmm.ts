@@ -137,6 +137,8 @@ export interface VmDriver {
    * `accelerator` is absent where a test boot would decide.
    */
   probe(boot: BootSource | undefined, options: Abortable): Promise<DriverProbe>;
+  /** Whether guests can be connected to the outside here (`nat`); read-only, for a driver that is usable. */
+  probeNat(options: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>>;
   /**
    * Makes the two writable drives of a new VM in `dir`, blank or as copies, and gives all four as specs. Nothing is left after a failure.
    *

@@ -10,6 +10,7 @@ import { checkGuestAgent } from './check-guest-agent.ts';
 import { checkImageTools } from './check-image-tools.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkLimits } from './check-limits.ts';
+import { checkNat } from './check-nat.ts';
 import { checkOpenssh } from './check-openssh.ts';
 import { checkRecords } from './check-records.ts';
 import { checkRuntimeDir } from './check-runtime-dir.ts';
@@ -21,6 +22,7 @@ import { checkWorkspaceTools } from './check-workspace-tools.ts';
 const CHECKS: readonly Check[] = [
   checkVmm,
   checkAccelerator,
+  checkNat,
   checkGuestAgent,
   checkDefaultImage,
   checkE2fsprogs,

@@ -65,6 +65,11 @@ export function describeVmDriver(
       });
     }
 
+    check('says whether guests can be connected to the outside', [], async () => {
+      const { isUsable, reason } = await driver.probeNat(limit());
+      assert.ok(isUsable, reason);
+    });
+
     check('a guest answers, and its console is in the log', [], async (fixture) => {
       const { spec } = await newPlace(fixture);
       const vm = await driver.start(spec, limit());

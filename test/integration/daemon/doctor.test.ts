@@ -36,7 +36,16 @@ test('every check has a name of its own and something to say', async () => {
   const names = checks.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   for (const wanted of [
-    ...['vmm', 'accelerator', 'guest agent', 'default image', 'e2fsprogs', 'workspace tools', 'image tools'],
+    ...[
+      'vmm',
+      'accelerator',
+      'nat',
+      'guest agent',
+      'default image',
+      'e2fsprogs',
+      'workspace tools',
+      'image tools',
+    ],
     ...['openssh', 'disk space', 'limits', 'clock', 'daemon socket', 'records', 'leftovers', 'vm defaults'],
   ]) {
     assert.ok(names.includes(wanted), wanted);

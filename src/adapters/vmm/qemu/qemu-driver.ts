@@ -3,6 +3,7 @@ import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
+import { exec } from '../../../base/exec.ts';
 import type { Logger } from '../../../base/log.ts';
 import { findProgram, toolEnv, type Variables } from '../../../base/programs.ts';
 import type {
@@ -80,6 +81,13 @@ export class QemuDriver implements VmDriver {
       if (!isAppError(error, 'VMM_UNSUPPORTED', 'EXEC_FAILED')) throw error;
       return { isUsable: false, reason: messageOf(error), packages: packagesOf([this.#program]) };
     }
+  }
+
+  async probeNat({ signal }: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>> {
+    const { path } = await this.#binary({ signal });
+    const { stdout } = await exec([path, '-netdev', 'help'], { signal, env: toolEnv(this.#options.env) });
+    if (/^user$/m.test(stdout.toString())) return { isUsable: true };
+    return { isUsable: false, reason: `"${path}" was built without user networks (libslirp)` };
   }
 
   async prepareDrives(request: DriveRequest, { signal }: Abortable): Promise<readonly DriveSpec[]> {

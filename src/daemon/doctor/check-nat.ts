@@ -1,0 +1,22 @@
+import { isAppError, messageOf } from '../../base/errors.ts';
+import type { Check } from './check.ts';
+
+/** Guests can be connected to the outside. */
+export const checkNat: Check = {
+  name: 'nat',
+  async run({ world }, options) {
+    try {
+      const { isUsable, reason } = await world.driver.probeNat(options);
+      if (isUsable) return { status: 'pass', message: 'guests have a network with --nat' };
+      return {
+        status: 'warn',
+        message: `no --nat: ${reason ?? 'it is not usable here'}`,
+        fix: 'install a QEMU that has it',
+      };
+    } catch (error) {
+      // What is wrong with the VMM is told by its own check.
+      if (!isAppError(error)) throw error;
+      return { status: 'warn', message: `not known: ${messageOf(error)}` };
+    }
+  },
+};
