@@ -41,6 +41,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'VMM_TOOL_MISSING',
   'VMM_UNSUPPORTED',
   'VM_DISK_SHRINKS',
+  'VM_COUNT_INVALID',
   'VM_NAME_INVALID',
   'VM_NAME_TAKEN',
   'VM_REF_INVALID',

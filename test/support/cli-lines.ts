@@ -66,6 +66,13 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made1 --guest-path GUEST --base-commit COMMIT', needsRoot: true },
     { words: 'made1 -o DIR/p.patch --guest-path GUEST2 --json', needsRoot: true },
   ],
+  'vm fork': [
+    { words: '--name fork1 -v made1' },
+    { words: '-n 2 --json made1' },
+    { words: '--rm made1 -- true', needsRoot: true },
+  ],
+  'vm suspend': [{ words: 'fork1' }, { words: '-v fork1' }, { words: '-q fork1' }, { words: '--json fork1' }],
+  'vm resume': [{ words: 'fork1' }, { words: '-v fork1' }, { words: '-q fork1' }, { words: '--json fork1' }],
   'vm stop': [{ words: 'made2' }, { words: '-v made2' }, { words: '-q made2' }, { words: '--json made2' }],
   'vm restart': [{ words: 'made1' }, { words: '-v made1' }, { words: '-q made1' }, { words: '--json made1' }],
   'vm wait': [
@@ -122,6 +129,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
 /** A value of each option that takes one, which every command refuses that has the option; with the words that it needs besides. */
 export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: string }>> = {
   '--name': { value: 'MyBox' },
+  '--count': { value: '0' },
   '--image': { value: '' },
   '--vcpu': { value: '0' },
   '--memory': { value: '1' },
@@ -147,6 +155,9 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm run': '--dry-run REPO',
   'vm show': 'web',
   'vm exec': 'web -- true',
+  'vm fork': 'web',
+  'vm suspend': 'web',
+  'vm resume': 'web',
   'vm logs': 'web',
   'vm start': 'web',
   'vm stop': 'web',
