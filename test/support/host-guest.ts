@@ -21,6 +21,10 @@ export interface HostGuests {
   readyGate?: Promise<void> | undefined;
   /** agents answer nothing any more: their guests stand still */
   isSilent?: boolean;
+  /** guests say that no program of anybody's runs in them */
+  isIdle?: boolean;
+  /** guests that were asked to power off */
+  powerOffCount?: number;
   /** while set, a sync ends only when it settles */
   syncGate?: Promise<void> | undefined;
   /** what the next personalisation fails with */
@@ -59,8 +63,10 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
         async sync({ signal }: Abortable) {
           if (guests.syncGate) await abortable(guests.syncGate, signal);
           guests.syncCount += 1;
+          return guests.isIdle ? { programCount: 0 } : {};
         },
         async powerOff() {
+          guests.powerOffCount = (guests.powerOffCount ?? 0) + 1;
           throw new AppError('GUEST_FAILED', 'This guest cannot be powered off');
         },
       };

@@ -264,6 +264,15 @@ func TestPortsAndStatsAnswer(t *testing.T) {
 	}
 }
 
+func TestSyncTellsWhetherProgramsRun(t *testing.T) {
+	h := meet(t, serve(t, Options{}), "")
+	status, body := h.ask(t, "POST", "/sync", nil)
+	var got synced
+	if err := json.Unmarshal(body, &got); err != nil || status != 200 || got.ProgramCount == nil || *got.ProgramCount < 1 {
+		t.Fatalf("got %d %s", status, body)
+	}
+}
+
 func TestPowerOffAnswersFirst(t *testing.T) {
 	off := make(chan struct{})
 	h := meet(t, serve(t, Options{PowerOff: func() error { close(off); return nil }}), "")

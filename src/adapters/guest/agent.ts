@@ -21,6 +21,7 @@ import {
   personalisedAnswer,
   portsAnswer,
   statsAnswer,
+  syncedAnswer,
   unpackedAnswer,
 } from './answers.ts';
 import { brokenProtocol, lost } from './errors.ts';
@@ -140,9 +141,9 @@ export class Http2GuestAgent implements GuestAgent {
     return this.#ask(request, statsAnswer, options);
   }
 
-  async sync(options: Abortable): Promise<void> {
+  async sync(options: Abortable): Promise<{ programCount?: number }> {
     const request: Request = { action: "write the guest's disks", method: 'POST', path: '/sync' };
-    await this.#ask(request, emptyAnswer, options);
+    return await this.#ask(request, syncedAnswer, options);
   }
 
   async powerOff(options: Abortable): Promise<void> {

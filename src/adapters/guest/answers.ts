@@ -46,6 +46,11 @@ export const statsAnswer: z.ZodType<GuestStats> = z.object({
 /** `PUT /tar`. */
 export const unpackedAnswer = z.object({ entries: count, bytes: count });
 
+/** `POST /sync`. */
+export const syncedAnswer: z.ZodType<{ programCount?: number }> = z.object({
+  programCount: count.exactOptional(),
+});
+
 /** Requests that only succeed or fail. */
 export const emptyAnswer = z.object({});
 

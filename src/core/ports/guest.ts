@@ -69,6 +69,7 @@ export interface GuestAgent extends AsyncDisposable {
   ports(options: Abortable): Promise<GuestPort[]>;
   tcp(port: number, options: Abortable): Promise<Duplex>;
   stats(options: Abortable): Promise<GuestStats>;
-  sync(options: Abortable): Promise<void>;
+  /** Writes to the drives what the guest holds; gives how many programs of its users ran then, when it can tell. */
+  sync(options: Abortable): Promise<{ programCount?: number }>;
   powerOff(options: Abortable): Promise<void>;
 }

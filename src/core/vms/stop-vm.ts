@@ -17,8 +17,10 @@ const POWER_OFF_GRACE_MS = 1_200;
 const LAST_SYNC_MS = 400;
 
 /**
- * Stops a VM: the guest writes out what it holds and powers off, and is killed when it does not in time. One that does not run is
- * left as it is; a suspended one gives up what it had in memory. A guest that is well is stopped after 2 s at the latest. Not cancellable once begun: a VM half stopped serves nobody.
+ * Stops a VM: the guest writes out what it holds and powers off, so that its programs are told to end, and is killed when it does not in time. One in
+ * which no program of anybody's runs is ended as soon as it has written: seconds of its init's work would save nothing. A VM that does not run is
+ * left as it is; a suspended one gives up what it had in memory. A guest that is well is stopped after 2 s at the latest. Not cancellable once begun: a
+ * VM half stopped serves nobody.
  *
  * @throws {AppError} VM_NOT_FOUND, VMM_KILL_FAILED.
  */
@@ -35,8 +37,8 @@ export async function stopVm(world: VmWorld, ref: string, { report }: { report: 
       const stopping = world.records.update({ ...record, state: 'stopping' });
       report({ event: 'progress', stage: 'sync' });
       const sync = await syncGuest(world, stopping, running);
-      if (sync.isSynced) await powerOff(world, stopping, { running, agent: sync.agent, report });
-      else report({ event: 'notice', message: unsyncedNotice(record.name, sync.reason) });
+      if (!sync.isSynced) report({ event: 'notice', message: unsyncedNotice(record.name, sync.reason) });
+      else if (!sync.isIdle) await powerOff(world, stopping, { running, agent: sync.agent, report });
       await running.kill();
       await world.live.remove(id);
       return world.records.update({ ...stopping, state: 'stopped' });
@@ -65,7 +67,9 @@ async function powerOff(
 
 async function lastSync(world: VmWorld, record: VmRecord, agent: GuestAgent): Promise<void> {
   try {
-    await within(LAST_SYNC_MS, (options) => agent.sync(options));
+    await within(LAST_SYNC_MS, async (options) => {
+      await agent.sync(options);
+    });
   } catch (error) {
     // Its agent has ended before the rest of it, as it should.
     world.log.debug('a guest that powers off did not sync again', { vmId: record.id, error });

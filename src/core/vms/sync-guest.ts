@@ -15,7 +15,9 @@ const AGAIN_MS = 50;
 const SYNC_DEADLINE_MS = 10_000;
 
 /** What became of {@link syncGuest}. */
-export type GuestSync = { isSynced: true; agent: GuestAgent } | { isSynced: false; reason: string };
+export type GuestSync =
+  /** `isIdle`: nothing runs in the guest that would notice its end */
+  { isSynced: true; isIdle: boolean; agent: GuestAgent } | { isSynced: false; reason: string };
 
 /**
  * Has the guest write to its drives what it holds in memory, before it is ended. Never throws, and is not cancellable. An agent that does not
@@ -39,8 +41,8 @@ export async function syncGuest(world: VmWorld, record: VmRecord, running: Runni
     return failed('its agent does not answer', error);
   }
   try {
-    await within(SYNC_DEADLINE_MS, (options) => agent.sync(options));
-    return { isSynced: true, agent };
+    const { programCount } = await within(SYNC_DEADLINE_MS, (options) => agent.sync(options));
+    return { isSynced: true, isIdle: programCount === 0, agent };
   } catch (error) {
     const isSlow = isAppError(error, 'WAIT_TIMEOUT');
     return failed(isSlow ? 'its guest did not finish writing in time' : messageOf(error), error);

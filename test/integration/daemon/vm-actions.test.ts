@@ -20,6 +20,7 @@ before(async () => {
 
 afterEach(async () => {
   delete lab.guests.isSilent;
+  delete lab.guests.isIdle;
   lab.guests.syncGate = undefined;
   lab.guests.readyGate = undefined;
   const vms = await lab.client.listVms({ isAll: true, signal });
@@ -71,6 +72,18 @@ describe('stop', () => {
   test('of a guest that is well needs no warning', async () => {
     await make('well');
     assert.deepEqual((await noticed(lab.client.stopVm('well', { signal }))).notices, []);
+  });
+
+  test('asks a guest in which programs run to power off, and ends one in which none do as it stands', async () => {
+    await make('busy');
+    await make('idle');
+    const asked = lab.guests.powerOffCount ?? 0;
+    await resultOf(lab.client.stopVm('busy', { signal }));
+    assert.equal(lab.guests.powerOffCount, asked + 1);
+    lab.guests.isIdle = true;
+    const synced = lab.guests.syncCount;
+    await resultOf(lab.client.stopVm('idle', { signal }));
+    assert.deepEqual([lab.guests.powerOffCount, lab.guests.syncCount], [asked + 1, synced + 1]);
   });
 
   test('of a guest whose agent is dead ends soon, and says that its data may be lost', async () => {
