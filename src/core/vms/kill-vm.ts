@@ -6,6 +6,7 @@ import type { VmmSignal } from '../../protocol/vmm-signal.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { RunningVm } from '../ports/vmm.ts';
 import { findVm } from './find-vm.ts';
+import { dropSuspended } from './suspend-vm.ts';
 import { syncGuest, unsyncedNotice } from './sync-guest.ts';
 import type { VmWorld } from './world.ts';
 
@@ -18,8 +19,8 @@ const LOOK_EVERY_MS = 20;
 
 /**
  * Ends a VM without asking its guest to power off, after a sync when its agent answers. `vmmSignal` is what the VMM is sent first; it
- * is gone afterwards whatever it makes of that. A start or a stop that is under way is ended too, without a sync. A VM that does not run is left as it
- * is. Not cancellable once begun.
+ * is gone afterwards whatever it makes of that. A start or a stop that is under way is ended too, without a sync. A suspended one gives up what it
+ * had in memory; any other that does not run is left as it is. Not cancellable once begun.
  *
  * @throws {AppError} VM_NOT_FOUND, VMM_KILL_FAILED.
  */
@@ -35,6 +36,7 @@ export async function killVm(
     async () => {
       const record = findVm(world.records, id);
       const running = world.live.get(id);
+      if (record.state === 'suspended') return await dropSuspended(world, record);
       if (!running) {
         return hasInterrupted && record.state === 'error'
           ? world.records.update({ ...record, state: 'stopped' })

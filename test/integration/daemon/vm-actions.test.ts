@@ -142,6 +142,12 @@ describe('kill', () => {
     assert.equal((await resultOf(lab.client.killVm('cold', {}, { signal }))).state, 'created');
   });
 
+  test('makes a stopped VM of a suspended one', async () => {
+    await make('asleep');
+    await resultOf(lab.client.suspendVm('asleep', { signal }));
+    assert.equal((await resultOf(lab.client.killVm('asleep', {}, { signal }))).state, 'stopped');
+  });
+
   test('ends a start that hangs, and the VM is stopped', async () => {
     await make('hangs', { noStart: true });
     lab.guests.readyGate = new Promise(() => {});
