@@ -13,20 +13,47 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Interface is the guest's one interface. It is looked for once: a restored guest, which has to run all code for the first time, has its
+// name already. One request at a time may use it.
+type Interface struct{ name string }
+
 // Set gives the interface these addresses and default gateways, and no others; without addresses it is down. A guest without an
 // interface has no network already, and cannot be given one. IPv6 is left out where the kernel has none.
-func Set(addresses []netip.Prefix, gateways []netip.Addr) error {
-	name, err := find("/sys")
-	if err != nil {
-		return err
+func (i *Interface) Set(addresses []netip.Prefix, gateways []netip.Addr) (err error) {
+	if i.name == "" {
+		if i.name, err = find("/sys"); err != nil {
+			return err
+		}
 	}
-	if name == "" {
+	if i.name == "" {
 		if len(addresses) == 0 {
 			return nil
 		}
 		return errors.New("there is no network interface")
 	}
-	return setInterface(name, addresses, gateways)
+	if len(addresses) == 0 {
+		if up, err := isUp(i.name); err != nil || !up {
+			return err
+		}
+	}
+	return setInterface(i.name, addresses, gateways)
+}
+
+// isUp asks by the shortest way: most guests have no network, at every start.
+func isUp(name string) (bool, error) {
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return false, err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false, fmt.Errorf("socket: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, request); err != nil {
+		return false, fmt.Errorf("flags of %s: %w", name, err)
+	}
+	return request.Uint16()&unix.IFF_UP != 0, nil
 }
 
 // find gives the name of the virtio interface, or "" when there is none.

@@ -103,6 +103,34 @@ func TestAnInterfaceGetsItsAddressesAndGatewaysAndLosesOthers(t *testing.T) {
 	}
 }
 
+func TestAnInterfaceThatIsDownIsLeftAlone(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	device := &Interface{name: "lo"}
+	if up, err := isUp("lo"); up || err != nil {
+		t.Fatalf("at first: up %v, error %v", up, err)
+	}
+	if err := device.Set(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := device.Set(prefixes("10.0.2.15/24"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if up, err := isUp("lo"); !up || err != nil {
+		t.Fatalf("with an address: up %v, error %v", up, err)
+	}
+	if err := device.Set(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, isUp := addressesOf(t, "lo"); isUp || len(got) > 0 {
+		t.Errorf("after the end: got %v, up %v", got, isUp)
+	}
+	if _, err := isUp("no-such"); err == nil {
+		t.Error("an interface that is not there is down")
+	}
+}
+
 func TestAGatewayThatCannotBeReachedIsAnError(t *testing.T) {
 	if !isolated(t) {
 		return

@@ -6,6 +6,7 @@ import type { Report } from '../../protocol/events.ts';
 import type { GuestAgent } from '../ports/guest.ts';
 import type { TemplatePlace } from '../ports/templates.ts';
 import type { DriveSpec, VmSpec } from '../ports/vmm.ts';
+import { nobody } from './personalise.ts';
 import type { VmPlan } from './plan-vm.ts';
 import type { VmWorld } from './world.ts';
 
@@ -70,7 +71,7 @@ export async function makeTemplate(
       signal,
       helloDeadlineMs: BOOT_DEADLINE_MS,
     });
-    await agent.personalise({ wallClockMs: Date.now() }, { signal });
+    await agent.personalise(nobody(), { signal });
     await agent.ready({ signal });
     report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
     await warmUp(agent, { signal });

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError } from '../../base/errors.ts';
 import type { Report } from '../../protocol/events.ts';
-import type { PersonalFile } from '../../protocol/guest.ts';
+import type { PersonalFile, Personalisation } from '../../protocol/guest.ts';
 import type { GuestAgent } from '../ports/guest.ts';
 import type { HostContent } from '../ports/host-user.ts';
 import type { VmRecord } from '../ports/records.ts';
@@ -75,6 +75,25 @@ export async function personalise(
 }
 
 /**
+ * The identity of a guest that others are made of: everything is in its place and no longer than a VM's own, which then only takes its place. An
+ * emulated guest that was just restored runs all code for the first time, and making a file takes it much longer than that.
+ */
+export function nobody(): Personalisation {
+  const home: readonly PersonalFile[] = [
+    { path: '/root/.ssh', mode: 0o700, how: 'folder', optional: true },
+    { path: '/root/.ssh/authorized_keys', mode: 0o600, how: 'create', optional: true },
+  ];
+  return {
+    wallClockMs: Date.now(),
+    // The shortest of names.
+    hostname: 'b',
+    machineId: machineIdOf(randomBytes(16).toString('hex')),
+    network: guestNetwork(false),
+    files: [...sshKeyFiles(randomBytes(32)), ...home],
+  };
+}
+
+/**
  * The guest's clock is behind by what the request took to get there. What it said on its way back bounds that from above, and is within the
  * tolerance but on a busy host.
  */
@@ -115,7 +134,10 @@ function machineIdOf(vmId: string): string {
 const SSH_HOST_KEY_PATH = '/etc/ssh/ssh_host_ed25519_key';
 
 async function sshHostKeyFiles(world: VmWorld, record: VmRecord): Promise<PersonalFile[]> {
-  const seed = await world.hostUser.secret(`ssh host key of ${record.id}`);
+  return sshKeyFiles(await world.hostUser.secret(`ssh host key of ${record.id}`));
+}
+
+function sshKeyFiles(seed: Buffer): PersonalFile[] {
   // Without the VM's name: a file of the same length is overwritten in its place.
   const { privateKey, publicKey } = sshKeyPair(seed, 'banger');
   return [

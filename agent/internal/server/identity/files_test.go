@@ -65,7 +65,8 @@ func TestWriteFileChangesSmallFilesInTheirPlaceAndReplacesOthers(t *testing.T) {
 		isInPlace bool
 	}{
 		{"other", 0o640, true}, {"longer than it was", 0o640, true}, {"short", 0o640, true}, {"", 0o640, true}, {"again", 0o640, true},
-		{"again", 0o600, false}, {long, 0o600, false}, {long[1:] + "y", 0o600, false}, {"short", 0o600, false},
+		{"again", 0o644, true}, {"with mode", 0o755, true}, {"with mode", 0o600, false}, {long, 0o600, false}, {long, 0o644, true},
+		{long[1:] + "y", 0o644, false}, {"short", 0o600, false},
 	} {
 		before := statOf(t, path)
 		if err := writeFile(path, []byte(next.content), next.mode); err != nil {
@@ -116,10 +117,10 @@ func TestWriteFileMakesParentsAsPrivateAsTheFile(t *testing.T) {
 
 func TestWriteFileRemovesWhatAPowerCutLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	if err := errors.Join(os.WriteFile(path+besideSuffix, []byte("half"), 0o666), os.WriteFile(path, []byte("old"), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(path+besideSuffix, []byte("half"), 0o666), os.WriteFile(path, []byte("old"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeFile(path, []byte("whole"), 0o644); err != nil || read(t, path) != "whole" {
+	if err := writeFile(path, []byte("whole"), 0o600); err != nil || read(t, path) != "whole" {
 		t.Fatalf("got %q, error %v", read(t, path), err)
 	}
 	if _, err := os.Lstat(path + besideSuffix); !errors.Is(err, fs.ErrNotExist) {

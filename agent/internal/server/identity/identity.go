@@ -81,7 +81,13 @@ func (e *StepError) Unwrap() error { return e.Err }
 
 // Guest is the system that the agent runs in.
 func Guest() System {
-	return System{SetClock: setClock, AddEntropy: addEntropy, SetHostname: setHostname, SetNetwork: nic.Set, Unmount: unmount}
+	return System{
+		SetClock:    setClock,
+		AddEntropy:  addEntropy,
+		SetHostname: setHostname,
+		SetNetwork:  new(nic.Interface).Set,
+		Unmount:     unmount,
+	}
 }
 
 const (

@@ -256,7 +256,7 @@ func TestTheJournalIsFoundUnderEachIDThatTheGuestHad(t *testing.T) {
 	for i := range 50 {
 		ids = append(ids, fmt.Sprintf("%032x", i+1))
 	}
-	for _, next := range append(ids, ids[1]) {
+	for _, next := range append(ids, ids[0], ids[1]) {
 		if err := system.machineID(next); err != nil {
 			t.Fatal(err)
 		}
@@ -271,8 +271,8 @@ func TestTheJournalIsFoundUnderEachIDThatTheGuestHad(t *testing.T) {
 	if err := errors.Join(os.Mkdir(journal+other, 0o755), system.machineID(other)); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, journal+ids[0]+"/system.journal"); got != "log" {
-		t.Errorf("got %q", got)
+	if info, err := os.Lstat(journal + other); err != nil || !info.IsDir() {
+		t.Errorf("got %v, %v", info, err)
 	}
 	if err := os.WriteFile(journal+ids[0]+"/next.journal", nil, 0o640); err != nil {
 		t.Errorf("journald cannot go on: %v", err)

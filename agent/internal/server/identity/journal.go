@@ -2,60 +2,42 @@ package identity
 
 import (
 	"errors"
-	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// renameJournals lets journalctl find the running journal, which journald keeps in a folder named by the machine's id: by the one
-// that it had when journald started. Every name that the folder had stays as a symlink to it, because journald goes on using one.
-func (s System) renameJournals(old, id string) error {
-	for _, journal := range []string{"/run/log/journal", "/var/log/journal"} {
-		if err := renameJournal(s.Root+journal, old, id); err != nil {
+// nameJournals lets journalctl find the running journal, which journald keeps in a folder named by the machine's id: by the one that
+// it had when journald started. The new id becomes a symlink to that folder.
+func (s System) nameJournals(old, id string) error {
+	for _, journal := range []string{"/run/log/journal/", "/var/log/journal/"} {
+		if err := nameJournal(s.Root+journal, old, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func renameJournal(dir, old, id string) error {
-	from, to := filepath.Join(dir, old), filepath.Join(dir, id)
-	if info, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+func nameJournal(dir, old, id string) error {
+	folder := old
+	var target [32 + 1]byte
+	n, err := unix.Readlink(dir+old, target[:])
+	switch {
+	case errors.Is(err, unix.ENOENT):
 		return nil
-	} else if err != nil {
-		return err
+	case errors.Is(err, unix.EINVAL):
+		// The folder itself.
+	case err != nil:
+		return &os.PathError{Op: "readlink", Path: dir + old, Err: err}
+	default:
+		folder = string(target[:n])
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	links := []string{from}
-	for _, entry := range entries {
-		link := filepath.Join(dir, entry.Name())
-		if target, err := os.Readlink(link); err == nil && target == old {
-			links = append(links, link)
-			// One may have the name that the folder gets.
-			if err := os.Remove(link); err != nil {
-				return err
-			}
-		}
+	if folder == id {
+		return nil
 	}
 	// A journal of this machine from another time stays where it is.
-	err = unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EEXIST) {
-		id = old
-	} else if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
-	for _, link := range links {
-		if filepath.Base(link) == id {
-			continue
-		}
-		if err := os.Symlink(id, link); err != nil {
-			return err
-		}
+	if err := unix.Symlink(folder, dir+id); err != nil && !errors.Is(err, unix.EEXIST) {
+		return &os.LinkError{Op: "symlink", Old: folder, New: dir + id, Err: err}
 	}
 	return nil
 }

@@ -3,8 +3,9 @@ package identity
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 func (s System) hostname(name string) error {
@@ -14,7 +15,7 @@ func (s System) hostname(name string) error {
 	if err := writeFile(s.Root+"/etc/hostname", []byte(name+"\n"), 0o644); err != nil {
 		return err
 	}
-	hosts, err := os.ReadFile(s.Root + "/etc/hosts")
+	hosts, err := readSmall(s.Root + "/etc/hosts")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -57,7 +58,7 @@ func hostsWith(hosts []byte, name string) []byte {
 // mounts a passing id from /run over it; that mount goes, so that the file itself can be replaced.
 func (s System) machineID(id string) error {
 	content := []byte(id + "\n")
-	before, err := os.ReadFile(s.Root + "/etc/machine-id")
+	before, err := readSmall(s.Root + "/etc/machine-id")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -69,8 +70,8 @@ func (s System) machineID(id string) error {
 	}
 	// Copies that an image may have; usually the second is a symlink to the first.
 	for _, copied := range []string{"/run/machine-id", "/var/lib/dbus/machine-id"} {
-		info, err := os.Lstat(s.Root + copied)
-		if err != nil || !info.Mode().IsRegular() {
+		var info unix.Stat_t
+		if unix.Lstat(s.Root+copied, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFREG {
 			continue
 		}
 		if err := writeFile(s.Root+copied, content, 0o444); err != nil {
@@ -78,7 +79,7 @@ func (s System) machineID(id string) error {
 		}
 	}
 	if old := strings.TrimSpace(string(before)); isMachineID(old) && old != id {
-		return s.renameJournals(old, id)
+		return s.nameJournals(old, id)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 )
@@ -47,7 +46,7 @@ func (s System) network(n Network) error {
 		return writeFile(path, []byte(resolvConf(n.Nameservers)), 0o644)
 	}
 	// Names are refused at once where no server is known. A file of the user's own stays.
-	before, err := os.ReadFile(path)
+	before, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !strings.HasPrefix(string(before), resolvMark) {
 		return nil
 	}
