@@ -8,7 +8,7 @@ export const doctor = defineCommand({
   path: ['doctor'],
   summary: 'check whether this machine can run VMs',
   description:
-    'Checks what VMs need on this machine and says how to fix what is missing; changes nothing, unless --fix is given: that removes files and processes of VMs that are gone, and nothing else. With --prove it also makes three VMs of the default image and shape, shows that they have no random numbers, ids, keys and files in common and the right time, and deletes them. The exit status is 1 when a check fails, 0 with warnings.',
+    'Checks what VMs need on this machine and says how to fix what is missing; changes nothing, unless --fix is given: that removes files and processes of VMs that are gone, and nothing else. With --prove it also makes three VMs of the default image and shape, shows that they have no random numbers, ids, keys and files in common, the right time, and left the template as it was, and deletes them. The exit status is 1 when a check fails, 0 with warnings.',
   examples: [
     {
       command: 'banger doctor',

@@ -1,5 +1,6 @@
 import { withDeadline } from '../../base/abort.ts';
 import { isAppError, messageOf } from '../../base/errors.ts';
+import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { VmLease } from '../../sdk/lease.ts';
 import type { WorkNews } from '../../sdk/work.ts';
@@ -11,6 +12,7 @@ const REMOVE_DEADLINE_MS = 30_000;
 
 /** VMs of one image and shape. Disposing deletes them, warns when that fails, and never throws. */
 export interface Clones extends AsyncDisposable {
+  vms: readonly Vm[];
   guests: readonly Guest[];
 }
 
@@ -51,8 +53,8 @@ export async function makeClones(
     // The first to fail stopped the others.
     throw stop.signal.reason;
   }
-  const guests = leases.map(({ vm: { id, name } }) => ({ client, id, name }));
-  return { guests, [Symbol.asyncDispose]: dispose };
+  const vms = leases.map(({ vm }) => vm);
+  return { vms, guests: vms.map(({ id, name }) => ({ client, id, name })), [Symbol.asyncDispose]: dispose };
 }
 
 async function remove(

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeSignals, openCliLab } from '../../../test/support/cli-harness.ts';
-import { sendEvents, sendJson } from '../../../test/support/fake-daemon.ts';
+import { fakeVm, sendEvents, sendJson } from '../../../test/support/fake-daemon.ts';
+import { resolvePaths } from '../../config/settings.ts';
 import type { DoctorCheck } from '../../protocol/api.ts';
 
 describe('doctor --prove', () => {
@@ -9,6 +12,9 @@ describe('doctor --prove', () => {
   beforeEach(async () => {
     lab = await openCliLab();
     lab.daemon.answers.set('GET /v1/doctor', (_request, response) => sendJson(response, 200, { checks: [] }));
+    lab.daemon.answers.set('GET /v1/templates', (_request, response) =>
+      sendJson(response, 200, { templates: [] }),
+    );
   });
   afterEach(() => lab[Symbol.asyncDispose]());
 
@@ -29,15 +35,37 @@ describe('doctor --prove', () => {
     assert.equal(checks.get('files')?.status, 'fail');
     assert.match(checks.get('files')?.message ?? '', /^a file written in "[^"]+" is in "[^"]+"$/);
     assert.notEqual(checks.get('clocks')?.status, 'fail');
+    assert.equal(checks.get('template files')?.status, 'warn');
     assert.equal(lab.daemon.vms.size, 0);
   });
 
+  test('reads the template that the VMs are made of, before and after', async () => {
+    const { shape, image } = fakeVm({ name: 'any' });
+    const [used, other] = ['a'.repeat(64), 'b'.repeat(64)];
+    const facts = { kernel: 'k', vmm: 'v', diskBytes: 1, createdAt: 'c', lastUsedAt: 'l' };
+    lab.daemon.answers.set('GET /v1/templates', (_request, response) =>
+      sendJson(response, 200, {
+        templates: [
+          { key: other, image, shape: { ...shape, memoryMib: 1 }, ...facts },
+          { key: used, image, shape, ...facts },
+        ],
+      }),
+    );
+    const dir = join(resolvePaths(lab.env).templatesDir, used);
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, 'memory'), 'memory');
+    const { stdout } = await lab.run(['doctor', '--prove', '--json']);
+    assert.deepEqual(checksOf(stdout).get('template files'), {
+      name: 'template files',
+      status: 'pass',
+      message: '1 files, all as they were before',
+    });
+  });
+
   test('says why the clones cannot be made, and leaves none', async () => {
-    let count = 0;
     lab.daemon.answers.set('POST /v1/vms', (_request, response) => {
-      count += 1;
       const error = { code: 'HOST_NO_SPACE', message: 'Cannot make a VM: full', hint: 'free some' };
-      if (count === 2) sendEvents(response, [{ event: 'error', error }]);
+      sendEvents(response, [{ event: 'error', error }]);
     });
     const { status, stdout } = await lab.run(['doctor', '--prove', '--json']);
     assert.equal(status, 1);
@@ -54,12 +82,12 @@ describe('doctor --prove', () => {
     const signals = new FakeSignals();
     lab.daemon.createMs = 60_000;
     const running = lab.run(['doctor', '--prove'], { signals });
-    while (lab.daemon.requests.filter(({ method }) => method === 'POST').length < 3) {
+    while (lab.daemon.requests.filter(({ method }) => method === 'POST').length < 1) {
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     signals.send('SIGINT');
     assert.equal((await running).status, 130);
-    while (lab.daemon.cancelledCount < 3) await new Promise((resolve) => setTimeout(resolve, 2));
+    while (lab.daemon.cancelledCount < 1) await new Promise((resolve) => setTimeout(resolve, 2));
     assert.equal(lab.daemon.vms.size, 0);
   });
 });

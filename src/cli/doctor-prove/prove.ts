@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { isAppError, messageOf } from '../../base/errors.ts';
 import type { DoctorCheck } from '../../protocol/api.ts';
+import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { CommandContext } from '../context.ts';
 import { makeClones } from './clones.ts';
 import { ask, askGuest, type Guest } from './guest-facts.ts';
+import { digestsOf, filesVerdict, templateOf } from './template-files.ts';
 import { verdictsOf } from './verdicts.ts';
 
 const CLONE_COUNT = 3;
@@ -20,18 +23,31 @@ const FOLDERS = ['/root', '/var/tmp', '/tmp', '/dev/shm'] as const;
  */
 export async function prove(client: BangerClient, context: CommandContext): Promise<DoctorCheck[]> {
   const { signal, progress } = context;
-  const begunAt = performance.now();
   try {
-    await using clones = await makeClones(CLONE_COUNT, { client, context, label: LABEL });
+    // The first one says what they are made of: its template is read before the others are made.
+    await using first = await makeClones(1, { client, context, label: LABEL });
+    const templateDir = await findTemplate(first.vms, client, context);
+    progress.step(LABEL, 'reading the template');
+    const before = templateDir ? await digestsOf(templateDir, { signal }) : undefined;
+    const begunAt = performance.now();
+    await using others = await makeClones(CLONE_COUNT - 1, { client, context, label: LABEL });
     const seconds = ((performance.now() - begunAt) / 1000).toFixed(1);
-    const made: DoctorCheck = {
-      name: 'clones',
-      status: 'pass',
-      message: `${CLONE_COUNT} made in ${seconds} s`,
-    };
+    const guests = [...first.guests, ...others.guests];
     progress.step(LABEL, 'asking the clones');
-    const facts = await Promise.all(clones.guests.map((guest) => askGuest(guest, { signal })));
-    return [made, ...verdictsOf(facts), await filesStayApart(clones.guests, { signal })];
+    const facts = await Promise.all(guests.map((guest) => askGuest(guest, { signal })));
+    const files = await filesStayApart(guests, { signal });
+    progress.step(LABEL, 'reading the template');
+    const after = templateDir ? await digestsOf(templateDir, { signal }) : undefined;
+    return [
+      {
+        name: 'clones',
+        status: 'pass',
+        message: `${CLONE_COUNT} made, the last ${others.guests.length} in ${seconds} s`,
+      },
+      ...verdictsOf(facts),
+      files,
+      filesVerdict(before, after),
+    ];
   } catch (error) {
     if (!isAppError(error)) throw error;
     return [
@@ -43,6 +59,16 @@ export async function prove(client: BangerClient, context: CommandContext): Prom
       },
     ];
   }
+}
+
+/** Folder of the template that the VM was made of; undefined when it was booted. */
+async function findTemplate(
+  [vm]: readonly Vm[],
+  client: BangerClient,
+  context: CommandContext,
+): Promise<string | undefined> {
+  const key = vm && (await templateOf(vm, client, { signal: context.signal }));
+  return key === undefined ? undefined : join(context.paths().templatesDir, key);
 }
 
 /** A file of one guest is there, and in no other. The files are removed again. */
