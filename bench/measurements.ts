@@ -2,6 +2,7 @@ import { cliStart } from './measure/cli-start.ts';
 import { coldStart } from './measure/cold-start.ts';
 import { execRoundTrip } from './measure/exec-round-trip.ts';
 import { idleMemory } from './measure/idle-memory.ts';
+import { lifecycle } from './measure/lifecycle.ts';
 import { suspendFork } from './measure/suspend-fork.ts';
 import { warmStart } from './measure/warm-start.ts';
 import { workspaceTransfer } from './measure/workspace-transfer.ts';
@@ -13,6 +14,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   coldStart,
   warmStart,
   suspendFork,
+  lifecycle,
   execRoundTrip,
   workspaceTransfer,
   idleMemory,

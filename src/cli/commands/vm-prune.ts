@@ -31,7 +31,7 @@ export const vmPrune = defineCommand({
     const resting = all.filter(({ state }) => RESTING_STATES.includes(state));
     if (resting.length === 0) {
       if (options.json) await context.printJson([]);
-      else if (!options.quiet) context.notice('every VM runs: there is nothing to delete');
+      else if (!options.quiet) context.notice('there is nothing to delete: no VM is stopped');
       return 0;
     }
     if (!options.force) {
