@@ -8,6 +8,7 @@ import { kernelList } from './commands/kernel.ts';
 import { operationsCancel, operationsFollow, operationsList } from './commands/operations.ts';
 import { templateDelete, templateList, templatePrune, templateShow } from './commands/template.ts';
 import { version } from './commands/version.ts';
+import { vmCp } from './commands/vm-cp.ts';
 import { vmCreate } from './commands/vm-create.ts';
 import { vmExec } from './commands/vm-exec.ts';
 import { vmFork } from './commands/vm-fork.ts';
@@ -69,6 +70,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmPs,
   vmShow,
   vmExec,
+  vmCp,
   vmLogs,
   vmStart,
   vmStop,

@@ -1,5 +1,6 @@
 import type { Route } from './http/route.ts';
 import { DAEMON_ROUTES } from './routes/daemon-routes.ts';
+import { FILE_ROUTES } from './routes/file-routes.ts';
 import { IMAGE_ROUTES } from './routes/image-routes.ts';
 import { openApiRoute } from './routes/openapi.ts';
 import { OPERATION_ROUTES } from './routes/operation-routes.ts';
@@ -9,6 +10,7 @@ import { VM_ROUTES } from './routes/vm-routes.ts';
 const PRODUCT_ROUTES: readonly Route[] = [
   ...DAEMON_ROUTES,
   ...VM_ROUTES,
+  ...FILE_ROUTES,
   ...IMAGE_ROUTES,
   ...OPERATION_ROUTES,
   ...TEMPLATE_ROUTES,

@@ -23,6 +23,9 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     POST   /v1/vms/REF/wait               WaitForVmRequest -> events, result Vm
  *     DELETE /v1/vms/REF?resting=1          events, result Vm (as it last was); with resting=1 only one that does not run
  *     GET    /v1/vms/REF/logs?kind=console|vmm&follow=1   text/plain
+ *     GET    /v1/vms/REF/stat?path=P        GuestPath     what a path in the guest means
+ *     GET    /v1/vms/REF/files?path=P&as=NAME   a tar archive of a file or directory of the guest
+ *     PUT    /v1/vms/REF/files?path=P       a tar archive, unpacked in directory P of the guest -> Unpacked
  *     POST   /v1/vms/REF/workspace          PrepareWorkspaceRequest -> events, result PreparedWorkspace
  *     POST   /v1/vms/REF/exec               Upgrade: banger-exec; then exec frames both ways
  *     POST   /v1/workspaces/inspect         InspectWorkspaceRequest -> WorkspaceSummary
@@ -46,6 +49,9 @@ export const API_PREFIX = '/v1';
 
 /** Answer header with the daemon's version and build; the CLI compares it with its own. */
 export const VERSION_HEADER = 'banger-version';
+
+/** Trailer of a streamed answer that failed in the middle: its error body, as JSON in base64. */
+export const ERROR_TRAILER = 'banger-error';
 
 /** `Upgrade:` value of the exec stream. */
 export const EXEC_UPGRADE = 'banger-exec';

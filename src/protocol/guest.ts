@@ -57,6 +57,20 @@ export interface GuestPort {
   process?: string;
 }
 
+/** What a path in the guest means, through symlinks. */
+export interface GuestPath {
+  kind: 'file' | 'directory' | 'other';
+  /** of a file */
+  sizeBytes: number;
+}
+
+/** What unpacking an archive in the guest came to. */
+export interface Unpacked {
+  entries: number;
+  /** of the files' content */
+  bytes: number;
+}
+
 /** A measurement of the guest. */
 export interface GuestStats {
   /** times since the boot, of all processors together */

@@ -22,6 +22,7 @@ import type {
   WorkspaceSummary,
 } from './api.ts';
 import type { ErrorBody } from './events.ts';
+import type { GuestPath, Unpacked } from './guest.ts';
 import { VM_STATES, type Vm, type VmShape, WAIT_CONDITIONS } from './vm.ts';
 import { VMM_SIGNALS } from './vmm-signal.ts';
 
@@ -207,6 +208,15 @@ export const preparedWorkspace: Exact<PreparedWorkspace> = z.object({
   guestPath: z.string(),
   bytes,
 });
+
+/** What a path in a guest means. */
+export const guestPath: Exact<GuestPath> = z.object({
+  kind: z.enum(['file', 'directory', 'other']),
+  sizeBytes: bytes,
+});
+
+/** What unpacking in a guest came to. */
+export const unpacked: Exact<Unpacked> = z.object({ entries: count, bytes });
 
 /** Answer of `GET /v1/daemon`. */
 export const daemonStatus: Exact<DaemonStatus> = z.object({

@@ -12,6 +12,7 @@ import type {
   WorkspaceTooling,
 } from '../protocol/api.ts';
 import type { ErrorBody, NoticeEvent, OperationEvent, ProgressEvent, SpecEvent } from '../protocol/events.ts';
+import type { GuestPath, Unpacked } from '../protocol/guest.ts';
 import type { Vm, VmShape, VmWorkspace } from '../protocol/vm.ts';
 import {
   type GuardOf,
@@ -65,6 +66,12 @@ export const isVm: GuardOf<Vm> = shapeOf<Vm>({
   createdAt: isText,
   updatedAt: isText,
 });
+
+/** Answer of `GET /v1/vms/REF/stat`. */
+export const isGuestPath: GuardOf<GuestPath> = shapeOf<GuestPath>({ kind: isText, sizeBytes: isNumber });
+
+/** Answer of `PUT /v1/vms/REF/files`. */
+export const isUnpacked: GuardOf<Unpacked> = shapeOf<Unpacked>({ entries: isNumber, bytes: isNumber });
 
 /** Answer of `GET /v1/vms`. */
 export const isVmList: GuardOf<{ vms: Vm[] }> = shapeOf<{ vms: Vm[] }>({ vms: listOf(isVm) });

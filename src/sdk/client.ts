@@ -23,13 +23,13 @@ import {
   type WaitForVmRequest,
   type WorkspaceSummary,
 } from '../protocol/api.ts';
-import type { ExecStart } from '../protocol/guest.ts';
+import type { ExecStart, GuestPath, Unpacked } from '../protocol/guest.ts';
 import type { Vm } from '../protocol/vm.ts';
 import * as answers from './answers.ts';
 import { type ExecSession, startExec } from './exec-session.ts';
 import { type Lease, leaseVm, leaseWork, type VmLease } from './lease.ts';
 import { imagePath, operationPath, templatePath, vmPath } from './paths.ts';
-import { callForBytes, callForJson, callForUpgrade, type Transport } from './transport.ts';
+import { callForBytes, callForJson, callForUpgrade, callWithContent, type Transport } from './transport.ts';
 import { openWork, type Work, type WorkNews } from './work.ts';
 
 /** How {@link createClient} reaches the daemon. */
@@ -88,6 +88,21 @@ export interface BangerClient {
     ref: string,
     options: Abortable & { kind: 'console' | 'vmm'; isFollowed?: boolean },
   ): AsyncGenerator<Buffer, void, undefined>;
+
+  /** What an absolute path means in the guest, through symlinks. */
+  statInGuest(ref: string, guestPath: string, options: Abortable): Promise<GuestPath>;
+  /** A file or directory of the guest as a tar archive; with `as` it is one entry of that name. */
+  readFromGuest(
+    ref: string,
+    guestPath: string,
+    options: Abortable & { as?: string },
+  ): AsyncGenerator<Buffer, void, undefined>;
+  /** Unpacks a tar archive in a directory of the guest. What was unpacked before a failure stays. */
+  writeToGuest(
+    ref: string,
+    guestPath: string,
+    options: Abortable & { tar: AsyncIterable<Buffer> },
+  ): Promise<Unpacked>;
 
   /** What `prepareWorkspace` would send; touches no VM. */
   inspectWorkspace(request: InspectWorkspaceRequest, options: Abortable): Promise<WorkspaceSummary>;
@@ -197,6 +212,23 @@ export function createClient(transport: ClientOptions): BangerClient {
         method: 'GET',
         path: `${vmPath(ref, 'logs')}?kind=${kind}${isFollowed ? '&follow=1' : ''}`,
         signal,
+      }),
+
+    statInGuest: (ref, path, options) =>
+      get(`${vmPath(ref, 'stat')}?${new URLSearchParams({ path })}`, answers.isGuestPath, options),
+    readFromGuest: (ref, path, { as, signal }) =>
+      callForBytes(transport, {
+        method: 'GET',
+        path: `${vmPath(ref, 'files')}?${new URLSearchParams({ path, ...(as === undefined ? {} : { as }) })}`,
+        signal,
+      }),
+    writeToGuest: (ref, path, { tar, signal }) =>
+      callWithContent(transport, {
+        method: 'PUT',
+        path: `${vmPath(ref, 'files')}?${new URLSearchParams({ path })}`,
+        content: tar,
+        signal,
+        isAnswer: answers.isUnpacked,
       }),
 
     inspectWorkspace: (body, { signal }) =>

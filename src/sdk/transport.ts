@@ -2,9 +2,10 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import type { Duplex } from 'node:stream';
 import { type Abortable, onAbort, withDeadline } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
-import { API_PREFIX, VERSION_HEADER } from '../protocol/api.ts';
+import { API_PREFIX, ERROR_TRAILER, VERSION_HEADER } from '../protocol/api.ts';
 import { connectionError, errorFromBody, lostError, protocolError } from './errors.ts';
 import type { GuardOf } from './guards.ts';
+import { sendContent } from './send-content.ts';
 
 /** How the daemon is reached. */
 export interface Transport {
@@ -15,11 +16,13 @@ export interface Transport {
 
 /** One call of the API. */
 export interface ApiRequest extends Abortable {
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** below `/v1`, already escaped */
   path: string;
   /** sent as JSON */
   body?: unknown;
+  /** sent as it comes, in the place of `body`; no more of it once an answer has come */
+  content?: AsyncIterable<Buffer>;
   /** asks for this protocol instead of an answer */
   upgrade?: string;
 }
@@ -47,7 +50,10 @@ export async function callForStream(transport: Transport, request: ApiRequest): 
   throw errorFromBody(await readJson(response, request), nameOf(request));
 }
 
-/** Calls the API and gives the bytes of its answer as they come. Errors as {@link callForStream}, while iterating. */
+/**
+ * Calls the API and gives the bytes of its answer as they come. Errors as {@link callForStream}, while iterating; also when the answer broke off, or
+ * the daemon tells at its end that it is not whole.
+ */
 export async function* callForBytes(
   transport: Transport,
   request: ApiRequest,
@@ -55,7 +61,10 @@ export async function* callForBytes(
   const response = await callForStream(transport, request);
   try {
     yield* response as AsyncIterable<Buffer>;
+    const failure = response.trailers[ERROR_TRAILER];
+    if (failure !== undefined) throw errorFromTrailer(failure, request);
   } catch (error) {
+    if (error instanceof AppError) throw error;
     request.signal.throwIfAborted();
     throw lostError(nameOf(request), error);
   } finally {
@@ -83,6 +92,18 @@ export async function callForJson<T>(
   return answer;
 }
 
+/**
+ * Sends a body as it comes and gives the JSON answer, however long that takes. Errors as {@link callForJson}, and what the content fails with.
+ */
+export async function callWithContent<T>(
+  transport: Transport,
+  { isAnswer, ...request }: ApiRequest & { content: AsyncIterable<Buffer>; isAnswer: GuardOf<T> },
+): Promise<T> {
+  const answer = await readJson(await callForStream(transport, request), request);
+  if (!isAnswer(answer)) throw protocolError(nameOf(request), 'it does not have the expected fields');
+  return answer;
+}
+
 /** Calls the API and switches to another protocol: gives the raw connection. Errors as {@link callForStream}. */
 export async function callForUpgrade(
   transport: Transport,
@@ -100,6 +121,16 @@ export async function callForUpgrade(
 /** `GET /v1/vms`, for messages. */
 export function nameOf(request: Pick<ApiRequest, 'method' | 'path'>): string {
   return `${request.method} ${API_PREFIX}${request.path}`;
+}
+
+function errorFromTrailer(text: string, request: ApiRequest): AppError {
+  const where = nameOf(request);
+  try {
+    return errorFromBody(JSON.parse(Buffer.from(text, 'base64').toString()), where);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return protocolError(where, 'its trailer is not JSON');
+  }
 }
 
 interface Exchange {
@@ -120,9 +151,11 @@ async function exchange(transport: Transport, request: ApiRequest): Promise<Exch
   });
   let inUse: { destroy(): unknown } = call;
   const listener = onAbort(request.signal, () => inUse.destroy());
+  const sending = request.content && sendContent(call, request.content);
   try {
-    call.end(body);
+    if (!sending) call.end(body);
     const found = await answerOf(call);
+    sending?.stop();
     const label = found.response.headers[VERSION_HEADER];
     if (typeof label === 'string') transport.onDaemonVersion?.(label);
     // The stream goes on after this call; it ends with the signal too, and takes the listener with it.
@@ -132,7 +165,9 @@ async function exchange(transport: Transport, request: ApiRequest): Promise<Exch
     return found;
   } catch (error) {
     listener[Symbol.dispose]();
+    sending?.stop();
     request.signal.throwIfAborted();
+    if (sending?.failure() !== undefined) throw sending.failure();
     throw connectionError(error, { where: nameOf(request), socketPath: transport.socketPath });
   }
 }

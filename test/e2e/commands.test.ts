@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
+import { neverAborts } from '../../src/base/abort.ts';
+import { exec } from '../../src/base/exec.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
+
+const signal = neverAborts();
 
 describe('commands in a VM', () => {
   let lab: Lab;
@@ -85,6 +91,24 @@ describe('commands in a VM', () => {
       'ip -o link show eth0; ip route; ip -6 route show default; getent hosts somewhere.test; echo $?';
     const seen = await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', script]);
     assert.match(seen, /^\d+: eth0: <BROADCAST,MULTICAST> [^\n]*\n2\n$/);
+  });
+
+  test('vm cp takes a directory into the guest and out of it again, as it was', async () => {
+    const tree = join(lab.scratch, 'tree');
+    await mkdir(join(tree, 'sub'), { recursive: true });
+    await writeFile(join(tree, 'sub', 'tool'), randomBytes(3_000_000), { mode: 0o755 });
+    await symlink('sub/tool', join(tree, 'link'));
+    await lab.text(['vm', 'cp', 'tree', 'box:/srv']);
+    const owner = await lab.text(['vm', 'exec', 'box', '--', 'stat', '-c', '%U %a %n', '/srv/tree/sub/tool']);
+    assert.equal(owner, 'root 755 /srv/tree/sub/tool\n');
+    await lab.text(['vm', 'cp', 'box:/srv/tree', 'back']);
+    const differences = await exec(['diff', '-r', '--no-dereference', tree, join(lab.scratch, 'back')], {
+      signal,
+    });
+    assert.equal(differences.stdout.toString(), '');
+    const archive = await lab.run(['vm', 'cp', 'box:/srv/tree', '-']);
+    const names = await exec(['tar', 't'], { signal, input: archive.stdout });
+    assert.equal(names.stdout.toString(), 'tree/\ntree/link\ntree/sub/\ntree/sub/tool\n');
   });
 
   test('files and the drives survive stop and start', async () => {

@@ -59,6 +59,11 @@ func (s *service) getTar(w http.ResponseWriter, r *http.Request) {
 		sendError(w, err)
 		return
 	}
+	as := r.URL.Query().Get("as")
+	if as == "." || as == ".." || strings.ContainsAny(as, "/\x00") {
+		sendError(w, badRequest("%q is no name of a file", as))
+		return
+	}
 	source, err := tarx.Open(name)
 	if err != nil {
 		sendError(w, tarError(err))
@@ -67,10 +72,37 @@ func (s *service) getTar(w http.ResponseWriter, r *http.Request) {
 	defer source.Close()
 	w.Header()["Content-Type"] = []string{"application/x-tar"}
 	w.Header().Set("Trailer", errorTrailer)
-	if err := source.Pack(w); err != nil {
+	if err := source.Pack(w, as); err != nil {
 		body, _ := json.Marshal(failure{Code: "failed", Message: oneLine(err.Error())})
 		w.Header().Set(errorTrailer, string(body))
 	}
+}
+
+// pathStat is what a path means, through symlinks.
+type pathStat struct {
+	Kind      string `json:"kind"`
+	SizeBytes int64  `json:"sizeBytes"`
+}
+
+func (s *service) stat(r *http.Request) (any, error) {
+	name, err := tarPath(r)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil, &requestError{http.StatusNotFound, err.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case info.Mode().IsRegular():
+		return pathStat{"file", info.Size()}, nil
+	case info.IsDir():
+		return pathStat{"directory", 0}, nil
+	}
+	return pathStat{"other", 0}, nil
 }
 
 // tarError gives a failure of tarx its status.

@@ -55,6 +55,11 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 		{"GET", "/", "not_found", 404},
 		{"POST", "/health", "not_found", 404},
 		{"GET", "/tar?path=/no/such/file", "not_found", 404},
+		{"GET", "/tar?path=/etc&as=..", "bad_request", 400},
+		{"GET", "/tar?path=/etc&as=a%2Fb", "bad_request", 400},
+		{"GET", "/stat?path=/no/such/file", "not_found", 404},
+		{"GET", "/stat?path=/dev/null/below", "not_found", 404},
+		{"GET", "/stat?path=relative", "bad_request", 400},
 		{"GET", "/tar?path=relative", "bad_request", 400},
 		{"GET", "/tar?path=/dev/null", "conflict", 409},
 		{"PUT", "/tar?path=/tmp&owner=me", "bad_request", 400},
@@ -270,6 +275,24 @@ func TestSyncTellsWhetherProgramsRun(t *testing.T) {
 	var got synced
 	if err := json.Unmarshal(body, &got); err != nil || status != 200 || got.ProgramCount == nil || *got.ProgramCount < 1 {
 		t.Fatalf("got %d %s", status, body)
+	}
+}
+
+func TestStatTellsWhatAPathMeansThroughSymlinks(t *testing.T) {
+	h := meet(t, serve(t, Options{}), "")
+	dir := t.TempDir()
+	if err := errors.Join(os.WriteFile(dir+"/file", []byte("12345"), 0o644), os.Symlink("file", dir+"/link")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		dir:           `{"kind":"directory","sizeBytes":0}`,
+		dir + "/file": `{"kind":"file","sizeBytes":5}`,
+		dir + "/link": `{"kind":"file","sizeBytes":5}`,
+		"/dev/null":   `{"kind":"other","sizeBytes":0}`,
+	} {
+		if status, body := h.ask(t, "GET", "/stat?path="+url.QueryEscape(path), nil); status != 200 || strings.TrimSpace(string(body)) != want {
+			t.Errorf("%s: got %d %s", path, status, body)
+		}
 	}
 }
 

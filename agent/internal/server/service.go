@@ -59,6 +59,7 @@ func (s *service) routes() http.Handler {
 		"POST /exec":        s.exec,
 		"PUT /tar":          s.answer(s.putTar),
 		"GET /tar":          s.getTar,
+		"GET /stat":         s.answer(s.stat),
 		"POST /personalise": s.answer(s.personalise),
 		"POST /keep":        s.answer(s.keep),
 		"GET /ports":        s.answer(s.listPorts),

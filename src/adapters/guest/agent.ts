@@ -9,15 +9,18 @@ import type { GuestAgent } from '../../core/ports/guest.ts';
 import type {
   ExecStart,
   GuestHealth,
+  GuestPath,
   GuestPort,
   GuestStats,
   Personalisation,
   Personalised,
+  Unpacked,
 } from '../../protocol/guest.ts';
 import {
   emptyAnswer,
   healthAnswer,
   parseJson,
+  pathAnswer,
   personalisedAnswer,
   portsAnswer,
   statsAnswer,
@@ -90,7 +93,7 @@ export class Http2GuestAgent implements GuestAgent {
     guestPath: string,
     tar: Readable,
     options: Abortable & { owner?: 'root' | 'archive' },
-  ): Promise<{ entries: number; bytes: number }> {
+  ): Promise<Unpacked> {
     const action = `unpack files at "${guestPath}" in the guest`;
     const path = `/tar?path=${encodeURIComponent(guestPath)}&owner=${options.owner ?? 'root'}`;
     const stream = await this.#open({ action, method: 'PUT', path, hasBody: true }, options);
@@ -99,12 +102,22 @@ export class Http2GuestAgent implements GuestAgent {
     return await this.#answer(stream, action, unpackedAnswer);
   }
 
-  async getTar(guestPath: string, options: Abortable): Promise<Readable> {
+  async getTar(guestPath: string, options: Abortable & { as?: string }): Promise<Readable> {
     const action = `read "${guestPath}" from the guest`;
-    const path = `/tar?path=${encodeURIComponent(guestPath)}`;
+    const as = options.as === undefined ? '' : `&as=${encodeURIComponent(options.as)}`;
+    const path = `/tar?path=${encodeURIComponent(guestPath)}${as}`;
     const stream = await this.#open({ action, method: 'GET', path, endsWithTrailers: true }, options);
     await stream.accepted;
     return stream;
+  }
+
+  stat(guestPath: string, options: Abortable): Promise<GuestPath> {
+    const path = `/stat?path=${encodeURIComponent(guestPath)}`;
+    return this.#ask(
+      { action: `look at "${guestPath}" in the guest`, method: 'GET', path },
+      pathAnswer,
+      options,
+    );
   }
 
   async personalise(personalisation: Personalisation, options: Abortable): Promise<Personalised> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { printable } from '../../base/errors.ts';
-import type { GuestHealth, GuestPort, GuestStats, Personalised } from '../../protocol/guest.ts';
+import type { GuestHealth, GuestPath, GuestPort, GuestStats, Personalised, Unpacked } from '../../protocol/guest.ts';
 
 /*
  * The guest's answers. The guest is not trusted: text is bounded and loses its control characters, numbers are whole and bounded.
@@ -43,8 +43,14 @@ export const statsAnswer: z.ZodType<GuestStats> = z.object({
   disks: z.array(z.object({ mount: text, totalBytes: count, usedBytes: count })).max(16),
 });
 
+/** `GET /stat`. */
+export const pathAnswer: z.ZodType<GuestPath> = z.object({
+  kind: z.enum(['file', 'directory', 'other']),
+  sizeBytes: count,
+});
+
 /** `PUT /tar`. */
-export const unpackedAnswer = z.object({ entries: count, bytes: count });
+export const unpackedAnswer: z.ZodType<Unpacked> = z.object({ entries: count, bytes: count });
 
 /** `POST /sync`. */
 export const syncedAnswer: z.ZodType<{ programCount?: number }> = z.object({

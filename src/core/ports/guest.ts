@@ -4,10 +4,12 @@ import type {
   ExecExit,
   ExecStart,
   GuestHealth,
+  GuestPath,
   GuestPort,
   GuestStats,
   Personalisation,
   Personalised,
+  Unpacked,
 } from '../../protocol/guest.ts';
 
 /** Where a guest's agent is reached from the host. */
@@ -57,8 +59,14 @@ export interface GuestAgent extends AsyncDisposable {
     guestPath: string,
     tar: Readable,
     options: Abortable & { owner?: 'root' | 'archive' },
-  ): Promise<{ entries: number; bytes: number }>;
-  getTar(guestPath: string, options: Abortable): Promise<Readable>;
+  ): Promise<Unpacked>;
+  /**
+   * Packs what is at `guestPath`, through a symlink too: a file as one entry, a directory as its content, with `as` both as one entry of
+   * that name. The stream fails when the archive is not whole.
+   */
+  getTar(guestPath: string, options: Abortable & { as?: string }): Promise<Readable>;
+  /** What a path means, through symlinks; fails with `not_found` when it means nothing. */
+  stat(guestPath: string, options: Abortable): Promise<GuestPath>;
   /** Applies what is given, in the protocol's order; stops at the first step that fails and names it in `details.step`. */
   personalise(personalisation: Personalisation, options: Abortable): Promise<Personalised>;
   /**

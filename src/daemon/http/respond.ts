@@ -1,6 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { ERROR_TRAILER } from '../../protocol/api.ts';
 import { errorBodyOf, realErrorOf } from '../../protocol/error-body.ts';
 
 /** Sends one JSON value. */
@@ -15,6 +19,29 @@ export function sendError(response: ServerResponse, error: unknown): void {
   if (response.writableEnded) return;
   if (response.headersSent) response.destroy();
   else sendJson(response, statusOf(error), errorBodyOf(error));
+}
+
+/**
+ * Streams bytes as the answer. When they fail in the middle, the answer ends with the error in its trailer, so that nobody takes a part for the whole.
+ *
+ * @throws what the bytes failed with, after the client was told.
+ */
+export async function sendBytes(
+  response: ServerResponse,
+  bytes: Readable,
+  { contentType, signal }: Abortable & { contentType: string },
+): Promise<void> {
+  response.writeHead(200, { 'content-type': contentType, trailer: ERROR_TRAILER });
+  try {
+    await pipeline(bytes, response, { end: false, signal });
+  } catch (error) {
+    if (signal.aborted || response.destroyed) throw error;
+    const body = Buffer.from(JSON.stringify(errorBodyOf(error)));
+    response.addTrailers({ [ERROR_TRAILER]: body.toString('base64') });
+    response.end();
+    throw error;
+  }
+  response.end();
 }
 
 /** HTTP status of an error; the code in the body says more. */

@@ -15,7 +15,7 @@ export interface RouteRequest<Body> extends Abortable {
 }
 
 interface RouteBase<Body> {
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** below `/v1`, with `:name` for parts that vary */
   path: string;
   summary: string;
@@ -59,7 +59,28 @@ export interface EventsRoute<Body> extends RouteBase<Body> {
   run: (request: RouteRequest<Body>) => RunningOperation;
 }
 
-export type Route = JsonRoute<never> | WorkRoute<never> | TextRoute<never> | EventsRoute<never>;
+/** Answers with bytes that are streamed; a failure in the middle is told in the trailer (`protocol/api.ts`). */
+export interface BytesRoute<Body> extends RouteBase<Body> {
+  kind: 'bytes';
+  contentType: string;
+  run: (request: RouteRequest<Body>) => Promise<Readable>;
+}
+
+/** Takes a body that is streamed, and answers with one JSON value. */
+export interface UploadRoute<Body> extends RouteBase<Body> {
+  kind: 'upload';
+  contentType: string;
+  answer: z.ZodType;
+  run: (request: RouteRequest<Body> & { content: Readable }) => Promise<unknown>;
+}
+
+export type Route =
+  | JsonRoute<never>
+  | WorkRoute<never>
+  | TextRoute<never>
+  | EventsRoute<never>
+  | BytesRoute<never>
+  | UploadRoute<never>;
 
 /** Keeps the type of a route's body between its schema and its handler. */
 export function jsonRoute<Body>(route: Omit<JsonRoute<Body>, 'kind'>): Route {
@@ -74,6 +95,16 @@ export function workRoute<Body>(route: Omit<WorkRoute<Body>, 'kind'>): Route {
 /** As {@link jsonRoute}, for text. */
 export function textRoute(route: Omit<TextRoute<never>, 'kind'>): Route {
   return { ...route, kind: 'text' };
+}
+
+/** As {@link jsonRoute}, for bytes. */
+export function bytesRoute(route: Omit<BytesRoute<never>, 'kind'>): Route {
+  return { ...route, kind: 'bytes' };
+}
+
+/** As {@link jsonRoute}, for a body that is streamed. */
+export function uploadRoute(route: Omit<UploadRoute<never>, 'kind'>): Route {
+  return { ...route, kind: 'upload' };
 }
 
 /** As {@link jsonRoute}, for the events of an operation. */

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError, isAbort, isAppError, isErrno, printable, unreachable } from '../../base/errors.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
@@ -9,7 +10,7 @@ import type { App } from '../app.ts';
 import type { OperationStart } from '../operations.ts';
 import { serveExec } from './exec-upgrade.ts';
 import { readBody } from './read-body.ts';
-import { logFailure, sendError, sendJson } from './respond.ts';
+import { logFailure, sendBytes, sendError, sendJson } from './respond.ts';
 import { isUse, matchRoute, operationKind, type Route, type RouteRequest, type WorkRoute } from './route.ts';
 import { streamEvents, streamWork } from './work-stream.ts';
 
@@ -51,7 +52,8 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
     onActivity();
   };
 
-  const http = createServer({ keepAliveTimeout: 5_000, requestTimeout: 60_000 });
+  // An upload takes as long as it takes; only its head has a limit.
+  const http = createServer({ keepAliveTimeout: 5_000, requestTimeout: 0, headersTimeout: 60_000 });
   http.on('request', (request: IncomingMessage, response: ServerResponse) => {
     response.setHeader(VERSION_HEADER, buildLabel(app.build));
     // A client that goes away shows in 'close'.
@@ -116,8 +118,13 @@ async function serve(app: App, { request, response, routes, signal }: Exchange):
     }
     const { route, params } = match;
     using _use = isUse(route) ? useOf(app, params['ref']) : undefined;
-    const body = (await readBody(request, route.body)) as never;
-    await run(route, { request: { app, params, query: new URLSearchParams(query), body, signal }, response });
+    // An upload is read by its route.
+    const body = (route.kind === 'upload' ? {} : await readBody(request, route.body)) as never;
+    await run(route, {
+      request: { app, params, query: new URLSearchParams(query), body, signal },
+      incoming: request,
+      response,
+    });
   } catch (error) {
     sendError(response, error);
     throw error;
@@ -126,7 +133,11 @@ async function serve(app: App, { request, response, routes, signal }: Exchange):
 
 async function run(
   route: Route,
-  { request, response }: { request: RouteRequest<never>; response: ServerResponse },
+  {
+    request,
+    incoming,
+    response,
+  }: { request: RouteRequest<never>; incoming: IncomingMessage; response: ServerResponse },
 ): Promise<void> {
   switch (route.kind) {
     case 'json':
@@ -143,6 +154,21 @@ async function run(
       const text = await route.run(request);
       response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
       return await pipeline(text, response, { signal: request.signal });
+    }
+    case 'bytes':
+      return await sendBytes(response, await route.run(request), {
+        contentType: route.contentType,
+        signal: request.signal,
+      });
+    case 'upload': {
+      // What is left of a body that was refused is read over, so that its sender comes to read the answer.
+      const content = Readable.from(incoming.iterator({ destroyOnReturn: false }), { objectMode: false });
+      try {
+        return sendJson(response, 200, await route.run({ ...request, content }));
+      } finally {
+        content.destroy();
+        incoming.resume();
+      }
     }
     default:
       return unreachable(route, 'route');

@@ -40,6 +40,7 @@ function operation(route: Route): Record<string, unknown> {
   return {
     summary: route.summary,
     ...(names.length > 0 ? { parameters: names.map(parameter) } : {}),
+    ...(route.kind === 'upload' ? { requestBody: { content: binary(route.contentType) } } : {}),
     ...(route.body
       ? { requestBody: { content: { 'application/json': { schema: schemaOf(route.body) } } } }
       : {}),
@@ -50,6 +51,7 @@ function operation(route: Route): Record<string, unknown> {
 function success(route: Route): Record<string, unknown> {
   switch (route.kind) {
     case 'json':
+    case 'upload':
       return { description: 'done', content: { 'application/json': { schema: schemaOf(route.answer) } } };
     case 'work':
       return events(schemaOf(route.answer));
@@ -57,6 +59,11 @@ function success(route: Route): Record<string, unknown> {
       return events({});
     case 'text':
       return { description: 'text', content: { 'text/plain': { schema: { type: 'string' } } } };
+    case 'bytes':
+      return {
+        description: 'bytes, whole unless the trailer has an error',
+        content: binary(route.contentType),
+      };
     default:
       return route satisfies never;
   }
@@ -68,6 +75,10 @@ function events(value: unknown): Record<string, unknown> {
     description: 'events as JSON lines; the last one, of event "result"',
     content: { [JSON_LINES_TYPE]: { schema } },
   };
+}
+
+function binary(contentType: string): Record<string, unknown> {
+  return { [contentType]: { schema: { type: 'string', format: 'binary' } } };
 }
 
 function failure(): Record<string, unknown> {

@@ -3,6 +3,7 @@ package tarx
 import (
 	"archive/tar"
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,16 +44,20 @@ func Open(name string) (*Source, error) {
 func (s *Source) Close() error { return s.file.Close() }
 
 // Pack writes a file as one entry named by its base name, a directory as its content with names relative to it, in the order
-// of the names. Sockets and devices are left out. A file that shrinks while it is read fails the archive; of one that grows, the part that was
+// of the names. With a name to be packed as, both are one entry of that name, which the directory's content is behind. Sockets and devices are left out. A file that shrinks while it is read fails the archive; of one that grows, the part that was
 // there at first is taken. Names that were linked together come out as hard links.
-func (s *Source) Pack(w io.Writer) error {
+func (s *Source) Pack(w io.Writer, as string) error {
 	buffered := bufio.NewWriterSize(w, readBytes)
 	p := &packer{archive: tar.NewWriter(buffered), linked: map[inode]string{}, buffer: make([]byte, readBytes)}
 	var err error
-	if s.info.Mode&unix.S_IFMT == unix.S_IFDIR {
-		err = p.content(int(s.file.Fd()), "")
-	} else {
-		err = p.file(int(s.file.Fd()), s.name, s.info)
+	fd := int(s.file.Fd())
+	switch isDir := s.info.Mode&unix.S_IFMT == unix.S_IFDIR; {
+	case isDir && as == "":
+		err = p.content(fd, "")
+	case isDir:
+		err = p.directory(fd, as, s.info)
+	default:
+		err = p.file(fd, cmp.Or(as, s.name), s.info)
 	}
 	if err != nil {
 		return err

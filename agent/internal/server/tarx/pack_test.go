@@ -27,7 +27,7 @@ func TestPackAndUnpackGiveTheSameTree(t *testing.T) {
 	}
 	defer source.Close()
 	var packed bytes.Buffer
-	if err := source.Pack(&packed); err != nil {
+	if err := source.Pack(&packed, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Unpack(&packed, to, false); err != nil {
@@ -59,7 +59,7 @@ func TestPackOfAFileIsOneEntry(t *testing.T) {
 			t.Fatal(err)
 		}
 		var packed bytes.Buffer
-		if err := errors.Join(source.Pack(&packed), source.Close()); err != nil {
+		if err := errors.Join(source.Pack(&packed, ""), source.Close()); err != nil {
 			t.Fatal(err)
 		}
 		r := tar.NewReader(&packed)
@@ -69,6 +69,37 @@ func TestPackOfAFileIsOneEntry(t *testing.T) {
 		}
 		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Fatalf("got %v", err)
+		}
+	}
+}
+
+func TestPackUnderAnotherName(t *testing.T) {
+	root := t.TempDir()
+	if err := errors.Join(os.MkdirAll(root+"/d/e", 0o755), os.WriteFile(root+"/d/e/f", []byte("x"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for asked, want := range map[string]string{root + "/d": "as/ as/e/ as/e/f ", root + "/d/e/f": "as "} {
+		source, err := Open(asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var packed bytes.Buffer
+		if err := errors.Join(source.Pack(&packed, "as"), source.Close()); err != nil {
+			t.Fatal(err)
+		}
+		names := ""
+		for r := tar.NewReader(&packed); ; {
+			header, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			names += header.Name + " "
+		}
+		if names != want {
+			t.Errorf("%s: got %q, want %q", asked, names, want)
 		}
 	}
 }
@@ -98,7 +129,7 @@ func TestPackFailsWhenAFileShrinks(t *testing.T) {
 	}
 	defer source.Close()
 	cut := func([]byte) (int, error) { return 0, os.Truncate(root+"/log", 0) }
-	if err := source.Pack(once(cut)); err == nil || !strings.Contains(err.Error(), "shorter") {
+	if err := source.Pack(once(cut), ""); err == nil || !strings.Contains(err.Error(), "shorter") {
 		t.Fatalf("got %v", err)
 	}
 }

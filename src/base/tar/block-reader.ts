@@ -1,0 +1,47 @@
+import { AppError } from '../errors.ts';
+
+/** Something is wrong with an archive; it is not used any further. */
+export function tarDamaged(what: string): AppError {
+  return new AppError('TAR_DAMAGED', `Cannot read the archive: ${what}`);
+}
+
+/** Takes a stream of bytes apart into pieces of wanted sizes. */
+export class BlockReader {
+  readonly #source: AsyncIterator<Buffer>;
+  #chunk: Buffer = Buffer.alloc(0);
+
+  constructor(source: AsyncIterator<Buffer>) {
+    this.#source = source;
+  }
+
+  /** The next bytes, at most `limit` of them; `undefined` at the end. */
+  async some(limit: number): Promise<Buffer | undefined> {
+    while (this.#chunk.length === 0) {
+      const { done, value } = await this.#source.next();
+      if (done) return undefined;
+      this.#chunk = value;
+    }
+    const piece = this.#chunk.subarray(0, limit);
+    this.#chunk = this.#chunk.subarray(piece.length);
+    return piece;
+  }
+
+  /** Exactly `length` bytes. @throws {AppError} TAR_DAMAGED when the stream ends before */
+  async exactly(length: number): Promise<Buffer> {
+    const pieces: Buffer[] = [];
+    for (let left = length; left > 0; ) {
+      const piece = await this.some(left);
+      if (!piece) throw tarDamaged('it ends in the middle');
+      pieces.push(piece);
+      left -= piece.length;
+    }
+    return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+  }
+
+  /** Reads over the rest of the stream, so that whoever writes it can end. */
+  async drain(): Promise<void> {
+    while (await this.some(Number.MAX_SAFE_INTEGER)) {
+      // nothing is kept
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { after, before, test } from 'node:test';
+import { neverAborts } from '../../../src/base/abort.ts';
+import { exec } from '../../../src/base/exec.ts';
+import { resultOf } from '../../../src/sdk/work.ts';
+import { type CliResult, FakeOutput, runCli, stdinOf } from '../../support/cli-harness.ts';
+import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+
+// The guest is an agent on this host: its paths are paths here.
+const signal = neverAborts();
+const BIG = Buffer.alloc(3_000_000, 'some content ');
+
+let lab: DaemonLab;
+let here: string;
+let guest: string;
+
+before(async () => {
+  lab = await openDaemonLab();
+  await lab.start();
+  await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
+  here = join(lab.dir, 'here');
+  guest = join(lab.dir, 'guest');
+  for (const dir of [here, guest, join(here, 'tree'), join(here, 'tree', 'sub')]) await mkdir(dir);
+  await writeFile(join(here, 'file'), BIG, { mode: 0o750 });
+  await writeFile(join(here, 'tree', 'sub', 'deep'), 'deep');
+  await symlink('sub/deep', join(here, 'tree', 'link'));
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+const cp = (
+  source: string,
+  target: string,
+  options: Partial<Parameters<typeof runCli>[1]> = {},
+): Promise<CliResult> => runCli(['vm', 'cp', source, target], { env: lab.env, cwd: here, ...options });
+
+async function copied(source: string, target: string): Promise<string> {
+  const { status, stdout, stderr } = await cp(source, target);
+  assert.deepEqual([status, stdout], [0, ''], stderr);
+  return stderr;
+}
+
+const listOf = async (dir: string): Promise<string[]> => (await readdir(dir, { recursive: true })).sort();
+
+test('a file goes in and comes out, with its mode and time, under its own name or another', async () => {
+  assert.match(await copied('file', `box:${guest}`), /^copied 1 entries, 2.9M$/m);
+  await copied(`box:${guest}/file`, './back');
+  await copied('./file', `box:${guest}/renamed`);
+  await copied(`box:${guest}/renamed`, '.');
+  const [given, back] = await Promise.all(['file', 'back'].map((name) => stat(join(here, name))));
+  assert.deepEqual(await readFile(join(here, 'back')), BIG);
+  assert.deepEqual(await readFile(join(here, 'renamed')), BIG);
+  assert.deepEqual(
+    [back?.mode, Math.floor(back?.mtimeMs ?? 0)],
+    [given?.mode, Math.floor(given?.mtimeMs ?? 1)],
+  );
+  await copied('back', `box:${guest}/file`);
+});
+
+test('a directory goes in and comes out: into one that exists, as a new one, or only its content', async () => {
+  const content = ['link', 'sub', 'sub/deep'];
+  await copied('tree', `box:${guest}`);
+  assert.deepEqual(await listOf(join(guest, 'tree')), content);
+  await copied('tree/', `box:${guest}/new`);
+  assert.deepEqual(await listOf(join(guest, 'new')), content);
+  await copied('tree/.', `box:${guest}/new`);
+  assert.deepEqual(await listOf(join(guest, 'new')), content);
+  await mkdir(join(here, 'out'));
+  await copied(`box:${guest}/tree`, 'out');
+  assert.deepEqual(await listOf(join(here, 'out')), ['tree', ...content.map((name) => `tree/${name}`)]);
+  await copied(`box:${guest}/tree/.`, 'out2');
+  assert.deepEqual(await listOf(join(here, 'out2')), content);
+  assert.equal(await readFile(join(here, 'out2', 'link'), 'utf8'), 'deep');
+});
+
+test('an archive on stdin is unpacked, and one is written to stdout', async () => {
+  const { stdout } = await exec(['tar', 'c', '-C', here, 'tree'], { signal });
+  const stdin = new PassThrough();
+  stdin.end(stdout);
+  await mkdir(join(guest, 'stream'));
+  const sent = await cp('-', `box:${guest}/stream`, { stdin });
+  assert.equal(sent.status, 0, sent.stderr);
+  assert.deepEqual(await listOf(join(guest, 'stream')), ['tree', 'tree/link', 'tree/sub', 'tree/sub/deep']);
+  for (const [source, names] of [
+    ['tree', 'tree/\ntree/link\ntree/sub/\ntree/sub/deep\n'],
+    ['tree/.', 'link\nsub/\nsub/deep\n'],
+    ['file', 'file\n'],
+  ] as const) {
+    const got = await cp(`box:${guest}/${source}`, '-');
+    const list = await exec(['tar', 't'], { signal, input: Buffer.from(got.stdout) });
+    assert.deepEqual([got.status, list.stdout.toString()], [0, names], got.stderr);
+  }
+  const terminal = await cp(`box:${guest}/file`, '-', { stdout: new FakeOutput({ isTTY: true }) });
+  assert.deepEqual([terminal.status, terminal.stdout], [2, '']);
+});
+
+for (const [what, source, target, status, said] of [
+  ['a host path that is not there', './no', 'box:/GUEST', 1, /Cannot copy ".\/no": it does not exist/],
+  ['a guest path that is not there', 'box:/GUEST/no', '.', 1, /Cannot copy "box:.*no": it does not exist/],
+  ['a target whose parent is not there', 'file', 'box:/GUEST/no/no', 1, /is no directory/],
+  ['a directory to a file', 'tree', 'box:/GUEST/file', 1, /Cannot copy a directory to .*: it is a file/],
+  ['a device', 'box:/dev/null', '.', 1, /neither a file nor a directory/],
+  ['an archive to what is no directory', '-', 'box:/GUEST/file', 1, /no directory/],
+  ['two host paths', 'a', 'b', 2, /none of them is in a VM/],
+  ['a VM that is not there', 'nobody:/x', '.', 1, /nobody/],
+] as const) {
+  test(`${what} is refused`, async () => {
+    const ran = await cp(source.replace('/GUEST', guest), target.replace('/GUEST', guest));
+    assert.equal(ran.status, status, ran.stderr);
+    assert.match(ran.stderr, said);
+  });
+}
+
+test('--json tells what was copied', async () => {
+  const ran = await runCli(['vm', 'cp', '--json', 'tree', `box:${guest}/json`], { env: lab.env, cwd: here });
+  assert.deepEqual(JSON.parse(ran.stdout), { entries: 4, bytes: 4, skipped: 0 });
+});
+
+test('an upload that the guest refuses is told while it is being sent', async () => {
+  await mkdir(join(guest, 'full', 'file', 'not empty'), { recursive: true });
+  const endless = async function* (): AsyncGenerator<Buffer> {
+    const { stdout } = await exec(['tar', 'c', '-C', here, 'file'], { signal });
+    yield stdout.subarray(0, 512);
+    for (;;) yield Buffer.alloc(64 * 1024);
+  };
+  const sending = lab.client.writeToGuest('box', join(guest, 'full'), { tar: endless(), signal });
+  await assert.rejects(sending, { code: 'GUEST_FAILED', message: /not empty/ });
+});
+
+test('content that fails while it is sent fails the call, and the daemon goes on', async () => {
+  const broken = new Error('broken');
+  const failing = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.alloc(100_000);
+    throw broken;
+  };
+  await assert.rejects(lab.client.writeToGuest('box', guest, { tar: failing(), signal }), broken);
+  assert.equal((await lab.client.statInGuest('box', guest, { signal })).kind, 'directory');
+});
+
+test('a file that shrinks while it is read fails the download with its reason, in the middle', async () => {
+  const path = join(guest, 'shrinks');
+  await writeFile(path, Buffer.alloc(64 * 2 ** 20));
+  const hash = createHash('sha256');
+  const read = async (): Promise<void> => {
+    let isFirst = true;
+    for await (const chunk of lab.client.readFromGuest('box', path, { signal })) {
+      hash.update(chunk);
+      if (isFirst) await writeFile(path, '');
+      isFirst = false;
+    }
+  };
+  await assert.rejects(read(), { code: 'GUEST_FAILED', message: /became shorter/ });
+});
+
+test('a copy that is cancelled ends, and the daemon goes on', async () => {
+  const stop = new AbortController();
+  const stdin = stdinOf();
+  const slow = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.alloc(512);
+    stop.abort(new Error('enough'));
+    yield* stdin;
+    await new Promise(() => {});
+  };
+  await assert.rejects(lab.client.writeToGuest('box', guest, { tar: slow(), signal: stop.signal }), /enough/);
+  assert.equal((await lab.client.showVm('box', { signal })).state, 'running');
+});
