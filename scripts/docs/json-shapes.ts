@@ -76,6 +76,13 @@ export const JSON_OUTPUT: Readonly<Record<string, z.ZodType>> = {
   'vm ps': z.array(schemas.vm),
   ps: z.array(schemas.vm),
   'vm show': schemas.vm,
+  'vm cp': z.object({
+    entries: count.describe('files, directories and links'),
+    bytes: count.describe("of the files' content"),
+    skipped: count.describe('sockets, devices and pipes that were left out'),
+  }),
+  'vm ports': z.array(schemas.vmPorts),
+  'vm stats': schemas.vmStats,
   'vm start': z.array(vmResult),
   'vm stop': z.array(vmResult),
   'vm suspend': z.array(vmResult),

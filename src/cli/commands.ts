@@ -16,11 +16,13 @@ import { vmKill } from './commands/vm-kill.ts';
 import { vmDelete, vmRestart, vmResume, vmStart, vmStop, vmSuspend } from './commands/vm-lifecycle.ts';
 import { ps, vmList, vmPs } from './commands/vm-list.ts';
 import { vmLogs } from './commands/vm-logs.ts';
+import { vmPorts } from './commands/vm-ports.ts';
 import { vmPrune } from './commands/vm-prune.ts';
 import { vmRename } from './commands/vm-rename.ts';
 import { vmRun } from './commands/vm-run.ts';
 import { vmSet } from './commands/vm-set.ts';
 import { vmShow } from './commands/vm-show.ts';
+import { vmStats } from './commands/vm-stats.ts';
 import { vmWait } from './commands/vm-wait.ts';
 import { vmWorkspaceExport, vmWorkspacePrepare } from './commands/vm-workspace.ts';
 
@@ -72,6 +74,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmExec,
   vmCp,
   vmLogs,
+  vmPorts,
+  vmStats,
   vmStart,
   vmStop,
   vmSuspend,

@@ -17,6 +17,7 @@ import { type Environment, gitConfigDir, type Settings } from '../config/setting
 import type { GuestArch } from '../core/ports/images.ts';
 import type { VmDriver } from '../core/ports/vmm.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
+import { StatsHistory } from '../core/vms/stats-history.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 
 /** Busy for less than 3 % of its processors' time. */
@@ -91,6 +92,7 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
       fileSync: settings.fileSync,
       env: variables,
     }),
+    stats: new StatsHistory(),
     locks: new KeyedMutex(),
     log,
     defaults: {

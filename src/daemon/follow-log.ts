@@ -7,16 +7,23 @@ const POLL_MS = 200;
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * The content of a log file as a stream, and with `isFollowed` what is added later, until `signal` aborts. A file that is not there yet reads as empty; one that
+ * The content of a log file as a stream, and with `isFollowed` what is added later, until `signal` aborts or `isOver` says that nothing will be. A file that is not there yet reads as empty; one that
  * was cut meanwhile is read from its start again.
  */
-export function followLog(path: string, options: Abortable & { isFollowed: boolean }): Readable {
+export function followLog(path: string, options: FollowOptions): Readable {
   return Readable.from(chunksOf(path, options), { objectMode: false });
+}
+
+/** How a log is read. */
+interface FollowOptions extends Abortable {
+  isFollowed: boolean;
+  /** asked when there is nothing new; default: never */
+  isOver?: () => boolean;
 }
 
 async function* chunksOf(
   path: string,
-  { isFollowed, signal }: Abortable & { isFollowed: boolean },
+  { isFollowed, isOver = () => false, signal }: FollowOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   let position = 0;
   for (;;) {
@@ -25,7 +32,7 @@ async function* chunksOf(
     else if (chunk.length > 0) {
       position += chunk.length;
       yield chunk;
-    } else if (isFollowed) await sleep(POLL_MS, { signal });
+    } else if (isFollowed && !isOver()) await sleep(POLL_MS, { signal });
     else return;
   }
 }

@@ -5,12 +5,14 @@ import { IMAGE_ROUTES } from './routes/image-routes.ts';
 import { openApiRoute } from './routes/openapi.ts';
 import { OPERATION_ROUTES } from './routes/operation-routes.ts';
 import { TEMPLATE_ROUTES } from './routes/template-routes.ts';
+import { USAGE_ROUTES } from './routes/usage-routes.ts';
 import { VM_ROUTES } from './routes/vm-routes.ts';
 
 const PRODUCT_ROUTES: readonly Route[] = [
   ...DAEMON_ROUTES,
   ...VM_ROUTES,
   ...FILE_ROUTES,
+  ...USAGE_ROUTES,
   ...IMAGE_ROUTES,
   ...OPERATION_ROUTES,
   ...TEMPLATE_ROUTES,

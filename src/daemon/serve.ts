@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { type Abortable, neverAborts, withDeadline } from '../base/abort.ts';
+import { type Abortable, neverAborts, sleep, withDeadline } from '../base/abort.ts';
 import { abortable } from '../base/async.ts';
 import { AppError, isAppError } from '../base/errors.ts';
 import { tryLock } from '../base/file-lock.ts';
@@ -8,6 +8,8 @@ import type { Logger } from '../base/log.ts';
 import { ensurePrivateDir } from '../base/private-dir.ts';
 import type { Settings } from '../config/settings.ts';
 import { reconcile } from '../core/vms/reconcile.ts';
+import { sampleAll } from '../core/vms/vm-stats.ts';
+import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
 import { ActivityWatch } from './activity-watch.ts';
 import type { App } from './app.ts';
@@ -28,6 +30,9 @@ const IDLE_EXIT_MS = 10 * 60_000;
 /** Most of a VM's log, in `bytes`, and how often that is looked at, in `ms`. */
 const VM_LOG_BYTES = 4 * 2 ** 20;
 const VM_LOG_EVERY_MS = 2_000;
+
+/** How often VMs are measured for their histories, in `ms`; an emulated guest notices each time. */
+const STATS_EVERY_MS = 10_000;
 
 /** What {@link serve} needs. */
 export interface ServeOptions extends Abortable {
@@ -85,6 +90,8 @@ export async function serve(options: ServeOptions): Promise<boolean> {
   const api = createApiServer(app, ROUTES, () => watch.touch());
   await listen(api.http, paths.daemonSocket);
   const caps = setInterval(() => capLogs(composition, log), VM_LOG_EVERY_MS);
+  const stopSampling = new AbortController();
+  const sampling = sampleForEver(world, stopSampling.signal);
   try {
     options.onListening?.();
     const reason = await abortable(stopped, options.signal).catch(() => 'a signal');
@@ -92,10 +99,24 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     await drain(api);
   } finally {
     clearInterval(caps);
+    stopSampling.abort();
+    await sampling;
     await rm(paths.daemonSocket, { force: true });
     for (const vmId of world.live.ids()) await world.live.remove(vmId);
   }
   return true;
+}
+
+/** Measures the VMs that run every now and then, until `signal` aborts. Never rejects. */
+async function sampleForEver(world: VmWorld, signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await sleep(STATS_EVERY_MS, { signal });
+      await sampleAll(world, { signal });
+    }
+  } catch (error) {
+    if (!signal.aborted) world.log.error('VMs are measured no more: this is a bug', { error });
+  }
 }
 
 /** Keeps the logs of VMs that run from filling the disk. */

@@ -23,6 +23,8 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     POST   /v1/vms/REF/wait               WaitForVmRequest -> events, result Vm
  *     DELETE /v1/vms/REF?resting=1          events, result Vm (as it last was); with resting=1 only one that does not run
  *     GET    /v1/vms/REF/logs?kind=console|vmm&follow=1   text/plain
+ *     GET    /v1/vms/REF/ports              VmPorts
+ *     GET    /v1/vms/REF/stats              VmStats
  *     GET    /v1/vms/REF/stat?path=P        GuestPath     what a path in the guest means
  *     GET    /v1/vms/REF/files?path=P&as=NAME   a tar archive of a file or directory of the guest
  *     PUT    /v1/vms/REF/files?path=P       a tar archive, unpacked in directory P of the guest -> Unpacked

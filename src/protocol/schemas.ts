@@ -23,6 +23,7 @@ import type {
 } from './api.ts';
 import type { ErrorBody } from './events.ts';
 import type { GuestPath, Unpacked } from './guest.ts';
+import type { VmPorts, VmStats } from './usage.ts';
 import { VM_STATES, type Vm, type VmShape, WAIT_CONDITIONS } from './vm.ts';
 import { VMM_SIGNALS } from './vmm-signal.ts';
 
@@ -217,6 +218,44 @@ export const guestPath: Exact<GuestPath> = z.object({
 
 /** What unpacking in a guest came to. */
 export const unpacked: Exact<Unpacked> = z.object({ entries: count, bytes });
+
+const vmName = z.object({ id: z.string(), name: z.string() });
+
+/** What a guest listens on. */
+export const vmPorts: Exact<VmPorts> = z.object({
+  vm: vmName,
+  ports: z.array(
+    z.object({
+      proto: z.enum(['tcp', 'udp']),
+      port: z.int(),
+      addresses: z.array(z.string()),
+      endpoint: z.string(),
+      pid: z.int().exactOptional(),
+      process: z.string().exactOptional(),
+      url: z.string().exactOptional(),
+    }),
+  ),
+});
+
+const statsSample = z.object({
+  at: time,
+  guest: z
+    .object({
+      cpu: z.object({ count, busyMs: count, totalMs: count, load1: z.number() }),
+      cpuPercent: z.number().describe('of all processors, since the sample before').exactOptional(),
+      memory: z.object({ totalBytes: bytes, availableBytes: bytes }),
+      disks: z.array(z.object({ mount: z.string(), totalBytes: bytes, usedBytes: bytes })),
+    })
+    .exactOptional(),
+  host: z.object({ vmmMemoryBytes: bytes, vmmCpuMs: count, driveBytes: bytes }),
+});
+
+/** What a VM uses. */
+export const vmStats: Exact<VmStats> = z.object({
+  vm: vmName,
+  now: statsSample,
+  history: z.array(statsSample),
+});
 
 /** Answer of `GET /v1/daemon`. */
 export const daemonStatus: Exact<DaemonStatus> = z.object({

@@ -12,7 +12,8 @@ import type {
   WorkspaceTooling,
 } from '../protocol/api.ts';
 import type { ErrorBody, NoticeEvent, OperationEvent, ProgressEvent, SpecEvent } from '../protocol/events.ts';
-import type { GuestPath, Unpacked } from '../protocol/guest.ts';
+import type { GuestPath, GuestStats, Unpacked } from '../protocol/guest.ts';
+import type { HostUsage, StatsSample, VmPort, VmPorts, VmStats } from '../protocol/usage.ts';
 import type { Vm, VmShape, VmWorkspace } from '../protocol/vm.ts';
 import {
   type GuardOf,
@@ -72,6 +73,46 @@ export const isGuestPath: GuardOf<GuestPath> = shapeOf<GuestPath>({ kind: isText
 
 /** Answer of `PUT /v1/vms/REF/files`. */
 export const isUnpacked: GuardOf<Unpacked> = shapeOf<Unpacked>({ entries: isNumber, bytes: isNumber });
+
+const isVmName = shapeOf<VmPorts['vm']>({ id: isText, name: isText });
+
+/** Answer of `GET /v1/vms/REF/ports`. */
+export const isVmPorts: GuardOf<VmPorts> = shapeOf<VmPorts>({
+  vm: isVmName,
+  ports: listOf(
+    shapeOf<VmPort>({
+      proto: isText,
+      port: isNumber,
+      addresses: listOf(isText),
+      endpoint: isText,
+      pid: optional(isNumber),
+      process: optional(isText),
+      url: optional(isText),
+    }),
+  ),
+});
+
+const isGuestSample = shapeOf<NonNullable<StatsSample['guest']>>({
+  cpu: shapeOf<GuestStats['cpu']>({ count: isNumber, busyMs: isNumber, totalMs: isNumber, load1: isNumber }),
+  cpuPercent: optional(isNumber),
+  memory: shapeOf<GuestStats['memory']>({ totalBytes: isNumber, availableBytes: isNumber }),
+  disks: listOf(
+    shapeOf<GuestStats['disks'][number]>({ mount: isText, totalBytes: isNumber, usedBytes: isNumber }),
+  ),
+});
+
+const isSample = shapeOf<StatsSample>({
+  at: isText,
+  guest: optional(isGuestSample),
+  host: shapeOf<HostUsage>({ vmmMemoryBytes: isNumber, vmmCpuMs: isNumber, driveBytes: isNumber }),
+});
+
+/** Answer of `GET /v1/vms/REF/stats`. */
+export const isVmStats: GuardOf<VmStats> = shapeOf<VmStats>({
+  vm: isVmName,
+  now: isSample,
+  history: listOf(isSample),
+});
 
 /** Answer of `GET /v1/vms`. */
 export const isVmList: GuardOf<{ vms: Vm[] }> = shapeOf<{ vms: Vm[] }>({ vms: listOf(isVm) });

@@ -24,6 +24,7 @@ import {
   type WorkspaceSummary,
 } from '../protocol/api.ts';
 import type { ExecStart, GuestPath, Unpacked } from '../protocol/guest.ts';
+import type { VmPorts, VmStats } from '../protocol/usage.ts';
 import type { Vm } from '../protocol/vm.ts';
 import * as answers from './answers.ts';
 import { type ExecSession, startExec } from './exec-session.ts';
@@ -88,6 +89,11 @@ export interface BangerClient {
     ref: string,
     options: Abortable & { kind: 'console' | 'vmm'; isFollowed?: boolean },
   ): AsyncGenerator<Buffer, void, undefined>;
+
+  /** What the guest listens on; web servers with their URL. */
+  vmPorts(ref: string, options: Abortable): Promise<VmPorts>;
+  /** What the VM uses, in the guest and on the host, now and in the last minutes. */
+  vmStats(ref: string, options: Abortable): Promise<VmStats>;
 
   /** What an absolute path means in the guest, through symlinks. */
   statInGuest(ref: string, guestPath: string, options: Abortable): Promise<GuestPath>;
@@ -214,6 +220,8 @@ export function createClient(transport: ClientOptions): BangerClient {
         signal,
       }),
 
+    vmPorts: (ref, options) => get(vmPath(ref, 'ports'), answers.isVmPorts, options),
+    vmStats: (ref, options) => get(vmPath(ref, 'stats'), answers.isVmStats, options),
     statInGuest: (ref, path, options) =>
       get(`${vmPath(ref, 'stat')}?${new URLSearchParams({ path })}`, answers.isGuestPath, options),
     readFromGuest: (ref, path, { as, signal }) =>

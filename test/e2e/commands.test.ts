@@ -4,8 +4,9 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
-import { neverAborts } from '../../src/base/abort.ts';
+import { neverAborts, poll } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/exec.ts';
+import type { VmStats } from '../../src/protocol/usage.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 const signal = neverAborts();
@@ -109,6 +110,29 @@ describe('commands in a VM', () => {
     const archive = await lab.run(['vm', 'cp', 'box:/srv/tree', '-']);
     const names = await exec(['tar', 't'], { signal, input: archive.stdout });
     assert.equal(names.stdout.toString(), 'tree/\ntree/link\ntree/sub/\ntree/sub/tool\n');
+  });
+
+  test('vm_ports: sshd is found on port 22, and a web server has a link', async () => {
+    const serve = 'cd /srv; setsid python3 -m http.server 8080 >/dev/null 2>&1 &';
+    await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', serve]);
+    let table = '';
+    const isListed = async (): Promise<true | undefined> => {
+      table = await lab.text(['vm', 'ports', 'box']);
+      return /^box\.vm:8080 +tcp +python3 +http:\/\/box\.vm:8080$/m.test(table) || undefined;
+    };
+    const waiting = { everyMs: 500, deadlineMs: 60_000, what: 'the web server', signal };
+    await poll(isListed, waiting).catch((error: unknown) => assert.fail(`${String(error)}: ${table}`));
+    assert.match(table, /^box\.vm:22 +tcp +sshd\b/m);
+  });
+
+  test('vm stats tells of the guest and of the host', async () => {
+    const { now } = JSON.parse(await lab.text(['vm', 'stats', '--json', 'box'])) as VmStats;
+    assert.ok(now.guest && now.guest.memory.totalBytes > 400 * 2 ** 20, JSON.stringify(now));
+    assert.deepEqual(
+      now.guest.disks.map(({ mount }) => mount),
+      ['/', '/root'],
+    );
+    assert.ok(now.host.vmmMemoryBytes > 2 ** 26 && now.host.driveBytes > 0, JSON.stringify(now.host));
   });
 
   test('files and the drives survive stop and start', async () => {

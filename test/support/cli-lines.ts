@@ -50,6 +50,13 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--vmm made1' },
     { words: '-f made1', isFollowed: true, status: 130 },
   ],
+  'vm cp': [{ words: '--json REPO/file made1:DIR/copied' }, { words: 'made1:DIR/copied DIR/back' }],
+  'vm ports': [{ words: 'made1' }, { words: '--json made1' }],
+  'vm stats': [
+    { words: 'made1' },
+    { words: '--json made1' },
+    { words: '--watch made1', isFollowed: true, status: 130 },
+  ],
   'vm start': [
     { words: 'made2 made1' },
     { words: '-v made2' },
@@ -159,6 +166,9 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm suspend': 'web',
   'vm resume': 'web',
   'vm logs': 'web',
+  'vm cp': 'file web:/root',
+  'vm ports': 'web',
+  'vm stats': 'web',
   'vm start': 'web',
   'vm stop': 'web',
   'vm restart': 'web',

@@ -17,6 +17,7 @@ import { gitConfigDir, loadSettings, type Settings } from '../../src/config/sett
 import type { VmRecord } from '../../src/core/ports/records.ts';
 import type { VmDriver } from '../../src/core/ports/vmm.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
+import { StatsHistory } from '../../src/core/vms/stats-history.ts';
 import type { Composition } from '../../src/daemon/compose.ts';
 import { serve } from '../../src/daemon/serve.ts';
 import type { ExecStart } from '../../src/protocol/guest.ts';
@@ -184,6 +185,7 @@ async function startDaemon(
           fileSync: settings.fileSync,
           env,
         }),
+        stats: new StatsHistory(),
         locks: new KeyedMutex(),
         log,
         defaults: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },

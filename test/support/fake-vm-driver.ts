@@ -11,6 +11,7 @@ import {
   isAlive,
   readVmmProcess,
   sendSignal,
+  usageOf,
 } from '../../src/adapters/vmm/vmm-process.ts';
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { AppError, invariant } from '../../src/base/errors.ts';
@@ -227,6 +228,7 @@ function runningVm(
     vmm,
     guestEndpoint: { kind: 'unix', path: socketOf(runtimeDir) },
     exited,
+    usage: () => usageOf(vmm),
     setNat: async (hasNat) => onSetNat(hasNat),
     kill: async () => {
       await endProcess(vmm, { graceMs: 0 });

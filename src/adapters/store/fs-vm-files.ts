@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, readdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { ensurePrivateDir } from '../../base/private-dir.ts';
@@ -99,6 +99,16 @@ export class FsVmFiles implements VmFiles {
         details: { path: this.#options.vmsDir, freeBytes, neededBytes },
       },
     );
+  }
+
+  async allocatedBytes(path: string): Promise<number> {
+    try {
+      // In units of 512 bytes, whatever the file system's blocks are (stat(2)).
+      return (await stat(path)).blocks * 512;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return 0;
+      throw error;
+    }
   }
 
   async logTail(vmId: string, kind: LogKind, lines: number): Promise<string[]> {

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { neverAborts, sleep } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import type { VmmProcess } from '../../core/ports/vmm.ts';
+import type { VmmProcess, VmmUsage } from '../../core/ports/vmm.ts';
 
 /** How long a process may take to go after SIGKILL: the kernel gives back its memory first. */
 const KILL_DEADLINE_MS = 10_000;
@@ -23,6 +23,20 @@ export async function readVmmProcess(pid: number): Promise<VmmProcess | undefine
 /** True while exactly this process runs; a later one with the same pid does not count. */
 export async function isAlive(vmm: VmmProcess): Promise<boolean> {
   return (await readVmmProcess(vmm.pid))?.startTicks === vmm.startTicks;
+}
+
+/** proc(5) counts in units of 1/100 s for every program (USER_HZ). */
+const MS_PER_TICK = 10;
+
+/** What exactly this process uses; nothing when it has gone. */
+export async function usageOf(vmm: VmmProcess): Promise<VmmUsage> {
+  const [stat, rollup] = await Promise.all([readProc(vmm.pid, 'stat'), readProc(vmm.pid, 'smaps_rollup')]);
+  if (stat === undefined || !(await isAlive(vmm))) return { memoryBytes: 0, cpuMs: 0 };
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // utime and stime are fields 14 and 15; the first of these is field 3.
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  const pssKib = Number(/^Pss: +([0-9]+) kB$/m.exec(rollup ?? '')?.[1] ?? 0);
+  return { memoryBytes: pssKib * 1024, cpuMs: ticks * MS_PER_TICK };
 }
 
 /**
@@ -111,7 +125,7 @@ async function isOurs(pid: number): Promise<boolean> {
   }
 }
 
-async function readProc(pid: number, name: 'stat' | 'cmdline'): Promise<string | undefined> {
+async function readProc(pid: number, name: 'cmdline' | 'smaps_rollup' | 'stat'): Promise<string | undefined> {
   try {
     return await readFile(`/proc/${pid}/${name}`, 'utf8');
   } catch (error) {

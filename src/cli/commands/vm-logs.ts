@@ -9,7 +9,7 @@ export const vmLogs = defineCommand({
     "Prints what the guest's kernel and init wrote to the console since the VM was made, or what the VMM itself said. It works for stopped VMs too.",
   examples: [
     { command: 'banger vm logs web', does: 'The console of a VM: where to look when it does not start.' },
-    { command: 'banger vm logs -f web', does: 'Goes on as more comes, until Ctrl-C.' },
+    { command: 'banger vm logs -f web', does: 'Goes on as more comes, until Ctrl-C or the VM is deleted.' },
     { command: 'banger vm logs --vmm web', does: 'What QEMU said.' },
   ],
   args: [

@@ -20,7 +20,7 @@ async function candidates(...words: string[]): Promise<string[]> {
 describe('completionsOf()', () => {
   test('completes groups and commands, and hides what is hidden', async () => {
     assert.deepEqual(await candidates('v'), ['vm', 'version']);
-    assert.deepEqual(await candidates('vm', 'st'), ['start', 'stop']);
+    assert.deepEqual(await candidates('vm', 'st'), ['stats', 'start', 'stop']);
     assert.ok((await candidates('')).includes('doctor'));
     assert.ok(!(await candidates('')).some((word) => word.startsWith('-') || word.startsWith('__')));
     assert.deepEqual(await candidates('--v'), ['--version']);

@@ -43,6 +43,8 @@ export interface VmFiles {
   list(): Promise<string[]>;
   /** @throws {AppError} HOST_NO_SPACE when fewer than `neededBytes` are free where VMs live */
   requireSpace(neededBytes: number): Promise<void>;
+  /** What a file takes on the disk, holes not counted; 0 when it is not there. */
+  allocatedBytes(path: string): Promise<number>;
   /** The last lines of a log that are not empty; none when there is no log. */
   logTail(vmId: string, kind: LogKind, lines: number): Promise<string[]>;
 }

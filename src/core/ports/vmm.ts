@@ -59,6 +59,14 @@ export interface VmmProcess {
   startTicks: number;
 }
 
+/** What a VMM process uses of the host. */
+export interface VmmUsage {
+  /** its share of pages that several processes use included */
+  memoryBytes: number;
+  /** time of the host's processors since its start */
+  cpuMs: number;
+}
+
 /** A VM whose VMM runs. */
 export interface RunningVm {
   readonly vmm: VmmProcess;
@@ -73,6 +81,8 @@ export interface RunningVm {
    * @throws {AppError} VMM_LOST, VMM_REFUSED; the guest is cut off then.
    */
   setNat(hasNat: boolean, options: Abortable): Promise<void>;
+  /** What the VMM uses; nothing when it has gone meanwhile. */
+  usage(): Promise<VmmUsage>;
   /**
    * Ends the VMM without asking the guest; settles when the process is gone and its sockets are removed. Every write that the
    * guest saw completed is in the drive files then. Idempotent.

@@ -11,6 +11,7 @@ import type { VmDriver } from '../ports/vmm.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
 import type { LiveVms } from './live-vms.ts';
+import type { StatsHistory } from './stats-history.ts';
 
 /** Everything that the use cases work on; made once by the daemon. */
 export interface VmWorld {
@@ -34,6 +35,7 @@ export interface VmWorld {
   quiet: { share: number; everyMs: number; deadlineMs: number };
   /** what all templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
+  stats: StatsHistory;
   /** one lifecycle operation at a time for each VM, keyed by its id; never held while a user's command runs */
   locks: KeyedMutex;
   log: Logger;

@@ -195,12 +195,14 @@ export const VM_ROUTES: readonly Route[] = [
   textRoute({
     method: 'GET',
     path: '/vms/:ref/logs',
-    summary: "The guest's console, or the VMM's own output with `kind=vmm`; `follow=1` goes on",
+    summary:
+      "The guest's console, or the VMM's own output with `kind=vmm`; `follow=1` goes on until the VM is deleted",
     run: async ({ app, params, query, signal }) => {
       const { id } = findVm(app.world.records, params['ref'] ?? '');
       const { consoleLogPath, vmmLogPath } = app.world.files.folders(id);
       const path = query.get('kind') === 'vmm' ? vmmLogPath : consoleLogPath;
-      return followLog(path, { isFollowed: query.get('follow') === '1', signal });
+      const isOver = (): boolean => app.world.records.get(id) === undefined;
+      return followLog(path, { isFollowed: query.get('follow') === '1', isOver, signal });
     },
   }),
   jsonRoute({

@@ -65,7 +65,7 @@ for (const [shell, argvFor] of Object.entries(SHELLS)) {
 
     test('offers commands, options, live names and folders', async () => {
       assert.deepEqual(await candidates('banger v'), ['version', 'vm']);
-      assert.deepEqual(await candidates('banger vm st'), ['start', 'stop']);
+      assert.deepEqual(await candidates('banger vm st'), ['start', 'stats', 'stop']);
       assert.deepEqual(await candidates('banger vm run --v'), ['--vcpu', '--verbose']);
       assert.deepEqual(await candidates('banger vm show '), ['web', 'worker']);
       assert.deepEqual(

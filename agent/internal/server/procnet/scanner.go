@@ -37,7 +37,7 @@ type Scanner struct {
 }
 
 // Listen returns what listens now, by port, protocol and address. A socket that several processes share is told as that of
-// the one with the lowest number, which is the one that made it.
+// the one with the lowest number, which is the one that made it; one on which systemd waits for others bears the name of the program that it will start.
 func (s *Scanner) Listen() ([]Port, error) {
 	sockets, err := listening()
 	if err != nil {
@@ -47,8 +47,15 @@ func (s *Scanner) Listen() ([]Port, error) {
 	defer s.mu.Unlock()
 	s.refresh(sockets)
 	ports := make([]Port, 0, len(sockets))
+	var programs map[string]string
 	for _, socket := range sockets {
 		holder := s.owners[socket.Inode]
+		if holder.pid == 1 && holder.name == "systemd" {
+			if programs == nil {
+				programs = activated("/")
+			}
+			holder.name = cmp.Or(programs[socket.Proto+" "+strconv.Itoa(int(socket.Addr.Port()))], holder.name)
+		}
 		ports = append(ports, Port{
 			Proto:   socket.Proto,
 			Address: socket.Addr.Addr().String(),

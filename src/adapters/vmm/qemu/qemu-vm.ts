@@ -1,9 +1,16 @@
 import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
-import type { CaptureRequest, RunningVm, SavedGuest, VmmProcess, VmSpec } from '../../../core/ports/vmm.ts';
+import type {
+  CaptureRequest,
+  RunningVm,
+  SavedGuest,
+  VmmProcess,
+  VmmUsage,
+  VmSpec,
+} from '../../../core/ports/vmm.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
-import { endProcess, isAlive, sendSignal } from '../vmm-process.ts';
+import { endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles } from './launch.ts';
 import type { QemuHost } from './qemu-host.ts';
 import { connectNat } from './qemu-network.ts';
@@ -57,6 +64,10 @@ export class QemuVm implements RunningVm {
       this.#ending = undefined;
       throw error;
     }
+  }
+
+  usage(): Promise<VmmUsage> {
+    return usageOf(this.vmm);
   }
 
   async setNat(hasNat: boolean, { signal }: Abortable): Promise<void> {

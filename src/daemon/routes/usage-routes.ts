@@ -1,0 +1,22 @@
+import { listGuestPorts } from '../../core/vms/guest-ports.ts';
+import { vmStats } from '../../core/vms/vm-stats.ts';
+import * as schemas from '../../protocol/schemas.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+
+/** What VMs offer and use. */
+export const USAGE_ROUTES: readonly Route[] = [
+  jsonRoute({
+    method: 'GET',
+    path: '/vms/:ref/ports',
+    summary: 'What the guest listens on; web servers with their URL',
+    answer: schemas.vmPorts,
+    run: ({ app, params, signal }) => listGuestPorts(app.world, params['ref'] ?? '', { signal }),
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/vms/:ref/stats',
+    summary: 'What the VM uses, in the guest and on the host, now and in the last minutes',
+    answer: schemas.vmStats,
+    run: ({ app, params, signal }) => vmStats(app.world, params['ref'] ?? '', { signal }),
+  }),
+];
