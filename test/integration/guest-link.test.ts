@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec, execStream } from '../../src/base/exec.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
@@ -418,3 +419,17 @@ async function gone(pid: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+test('an agent that hangs ends its requests, and is met again when it goes on', async () => {
+  await using hanging = await startAgent(join(dir, 'banger-agent'));
+  const endpoint = { kind: 'unix', path: hanging.socketPath } as const;
+  const connector = createGuestConnector({ quietMs: 200, silentMs: 400 });
+  const first = await connector.connect(endpoint, { signal, helloDeadlineMs: 20_000 });
+  const running = first.run(sh('sleep 60'), { signal });
+  hanging.process.kill('SIGSTOP');
+  await assert.rejects(running, { code: 'GUEST_LOST' });
+  await first.closed;
+  hanging.process.kill('SIGCONT');
+  await using again = await connector.connect(endpoint, { signal, helloDeadlineMs: 20_000 });
+  assert.equal((await again.health({ signal })).ready, true);
+});

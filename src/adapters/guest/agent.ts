@@ -28,6 +28,7 @@ import {
   unpackedAnswer,
 } from './answers.ts';
 import { brokenProtocol, lost } from './errors.ts';
+import type { LinkWatch } from './link-watch.ts';
 import { type RunResult, runOver } from './run.ts';
 import { GuestStream } from './stream.ts';
 
@@ -49,10 +50,12 @@ interface Request {
 export class Http2GuestAgent implements GuestAgent {
   readonly closed: Promise<void>;
   readonly #session: http2.ClientHttp2Session;
+  readonly #watch: LinkWatch;
   #failure: unknown;
 
-  constructor(session: http2.ClientHttp2Session) {
+  constructor(session: http2.ClientHttp2Session, watch: LinkWatch) {
     this.#session = session;
+    this.#watch = watch;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     session.on('error', (error) => {
@@ -195,6 +198,7 @@ export class Http2GuestAgent implements GuestAgent {
       { ':method': request.method, ':path': request.path },
       { endStream: !hasBody },
     );
+    this.#watch.requested(stream);
     return new GuestStream(stream, {
       signal,
       action: request.action,

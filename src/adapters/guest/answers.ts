@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { printable } from '../../base/errors.ts';
-import type { GuestHealth, GuestPath, GuestPort, GuestStats, Personalised, Unpacked } from '../../protocol/guest.ts';
+import type {
+  GuestHealth,
+  GuestPath,
+  GuestPort,
+  GuestStats,
+  Personalised,
+  Unpacked,
+} from '../../protocol/guest.ts';
 
 /*
  * The guest's answers. The guest is not trusted: text is bounded and loses its control characters, numbers are whole and bounded.

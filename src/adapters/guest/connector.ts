@@ -7,6 +7,7 @@ import type { ConnectOptions, GuestAgent, GuestConnector, GuestEndpoint } from '
 import { Http2GuestAgent } from './agent.ts';
 import { unreachable } from './errors.ts';
 import { meet } from './hello.ts';
+import { LinkWatch, WATCH_TIMES, type WatchTimes } from './link-watch.ts';
 
 /** How often a socket that is not there yet is tried again: a VMM makes it when it starts. */
 const CONNECT_EVERY_MS = 10;
@@ -23,13 +24,13 @@ const MAX_HEADER_LIST_BYTES = 16 * 1024;
 const MAX_SESSION_MEMORY_MB = 64;
 
 /** Makes the connector. */
-export function createGuestConnector(): GuestConnector {
-  return { connect };
+export function createGuestConnector(watchTimes: WatchTimes = WATCH_TIMES): GuestConnector {
+  return { connect: (endpoint, options) => connect(endpoint, { ...options, watchTimes }) };
 }
 
 async function connect(
   endpoint: GuestEndpoint,
-  { signal, helloDeadlineMs, isRestored = false }: ConnectOptions,
+  { signal, helloDeadlineMs, isRestored = false, watchTimes }: ConnectOptions & { watchTimes: WatchTimes },
 ): Promise<GuestAgent> {
   const startedAt = performance.now();
   const socket = await openSocket(endpoint, { signal, deadlineMs: helloDeadlineMs });
@@ -37,7 +38,8 @@ async function connect(
     const deadlineMs = helloDeadlineMs - (performance.now() - startedAt);
     await meet(socket, { signal, deadlineMs, endpoint: endpoint.path, isRestored });
     const session = newSession(socket);
-    const agent = new Http2GuestAgent(session);
+    const watch = new LinkWatch(session, () => socket.bytesRead, watchTimes);
+    const agent = new Http2GuestAgent(session, watch);
     // Before this event, the library fails when it is told to end the session.
     await once(session, 'connect');
     if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);

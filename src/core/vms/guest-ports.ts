@@ -33,7 +33,7 @@ export async function listGuestPorts(world: VmWorld, ref: string, { signal }: Ab
 }
 
 /** One entry for each protocol and number; what is bound to several addresses by different processes is told as the first one's. */
-export function mergedPorts(ports: readonly GuestPort[], vmName: string): VmPort[] {
+function mergedPorts(ports: readonly GuestPort[], vmName: string): VmPort[] {
   const merged = new Map<string, VmPort>();
   for (const { proto, port, address, pid, process } of ports) {
     const known = merged.get(`${proto} ${port}`);

@@ -85,7 +85,7 @@ async function guestStats(
 }
 
 /** How busy the processors were between two measurements; `undefined` when the guest started anew, or no time has passed. */
-export function cpuPercentOf(before: GuestStats | undefined, after: GuestStats): number | undefined {
+function cpuPercentOf(before: GuestStats | undefined, after: GuestStats): number | undefined {
   if (!before) return undefined;
   const busyMs = after.cpu.busyMs - before.cpu.busyMs;
   const totalMs = after.cpu.totalMs - before.cpu.totalMs;

@@ -44,11 +44,19 @@ export async function sendBytes(
   response.end();
 }
 
+/** What is missing is none of what the request names, but something that this host needs to serve it. */
+const HOST_LACKS: ReadonlySet<string> = new Set([
+  'AGENT_NOT_FOUND',
+  'EXEC_NOT_FOUND',
+  'KERNEL_NOT_FOUND',
+  'VMM_NOT_FOUND',
+]);
+
 /** HTTP status of an error; the code in the body says more. */
 export function statusOf(error: unknown): number {
   const real = realErrorOf(error);
   if (!(real instanceof AppError)) return 500;
-  if (real.code === 'DAEMON_STOPPING') return 503;
+  if (real.code === 'DAEMON_STOPPING' || HOST_LACKS.has(real.code)) return 503;
   if (/_NOT_FOUND$|_UNKNOWN$/.test(real.code)) return 404;
   if (/_TAKEN$|_NOT_RUNNING$|_NOT_STOPPED$|_AMBIGUOUS$|_IN_USE$|_ENDED$|_CANCELLABLE$/.test(real.code))
     return 409;

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import type http2 from 'node:http2';
+import { test } from 'node:test';
+import {
+  type FakeAgent,
+  listenAsAgent,
+  listenAsHttp2Agent,
+  onHello,
+} from '../../../test/support/fake-agent.ts';
+import { neverAborts, poll, sleep } from '../../base/abort.ts';
+import type { GuestAgent } from '../../core/ports/guest.ts';
+import { createGuestConnector } from './connector.ts';
+
+const signal = neverAborts();
+const TIMES = { quietMs: 60, silentMs: 120 };
+
+const connect = ({ path }: FakeAgent): Promise<GuestAgent> =>
+  createGuestConnector(TIMES).connect({ kind: 'unix', path }, { signal, helloDeadlineMs: 5_000 });
+
+test('an agent that says nothing at all ends its requests and its link', async () => {
+  await using agent = await listenAsAgent((socket) => {
+    const stop = onHello(socket, (line) => {
+      stop();
+      socket.write(`${line}\n`);
+      socket.resume();
+    });
+  });
+  await using link = await connect(agent);
+  const begunAt = performance.now();
+  const requests = [
+    link.health({ signal }),
+    link.stats({ signal }),
+    link.run({ argv: ['true'] }, { signal }),
+  ];
+  const outcomes = await Promise.allSettled(requests);
+  const tookMs = performance.now() - begunAt;
+  for (const outcome of outcomes) {
+    assert.equal(outcome.status === 'rejected' && outcome.reason.code, 'GUEST_LOST');
+    assert.match(
+      outcome.status === 'rejected' ? outcome.reason.cause.message : '',
+      /has not answered for 0.18 s/,
+    );
+  }
+  assert.ok(tookMs >= 170, `took ${tookMs} ms`);
+  await link.closed;
+  await assert.rejects(link.health({ signal }), { code: 'GUEST_LOST' });
+});
+
+test('an agent that is only slow keeps its link: it is asked, and answers', async () => {
+  let pings = 0;
+  const respond = (stream: http2.ServerHttp2Stream): void => {
+    stream.session?.on('ping', () => {
+      pings += 1;
+    });
+    setTimeout(() => {
+      stream.respond({ ':status': 200 });
+      stream.end('{}');
+    }, 700);
+  };
+  await using agent = await listenAsHttp2Agent(respond);
+  await using link = await connect(agent);
+  await link.sync({ signal });
+  assert.ok(pings >= 2, `${pings} pings`);
+});
+
+test('a link that has nothing to do is not asked, and its silence is no fault', async () => {
+  let pings = 0;
+  await using agent = await listenAsHttp2Agent((stream) => {
+    stream.session?.on('ping', () => {
+      pings += 1;
+    });
+    stream.respond({ ':status': 200 });
+    stream.end('{}');
+  });
+  await using link = await connect(agent);
+  await link.sync({ signal });
+  await sleep(5 * TIMES.quietMs, { signal });
+  assert.equal(pings, 0);
+  await link.sync({ signal });
+});
+
+test('requests that give up one after another do not hide that nobody answers', async () => {
+  await using agent = await listenAsAgent((socket) => {
+    const stop = onHello(socket, (line) => {
+      stop();
+      socket.write(`${line}\n`);
+      socket.resume();
+    });
+  });
+  await using link = await connect(agent);
+  const giveUp = async (): Promise<true | undefined> =>
+    await link.health({ signal: AbortSignal.timeout(80) }).then(
+      () => undefined,
+      (error) => (error.code === 'GUEST_LOST' ? true : undefined),
+    );
+  await poll(giveUp, { everyMs: 1, deadlineMs: 5_000, what: 'the link to be given up', signal });
+});
