@@ -166,7 +166,7 @@ export interface VmDriver {
   start(spec: VmSpec, options: Abortable): Promise<RunningVm>;
   /**
    * Starts the VMM detached with a saved guest in it, which goes on at once. `spec` has the shape, kernel and drives that the guest was saved with; the
-   * drive files are as of that moment. The saved files are only read, and may be removed while the VM runs. `beforeRun` is called when the guest is there
+   * drive files are as of that moment. NAT may be another than that of a guest that was saved, not of one that was captured. The saved files are only read, and may be removed while the VM runs. `beforeRun` is called when the guest is there
    * and has not run yet: from then on its drives change. Nothing but that is left after a failure or an abort.
    *
    * @throws {AppError} VMM_RESTORE_FAILED when the VMM does not take the saved guest; as {@link VmDriver.start}.

@@ -1,24 +1,41 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import type { RunningVm, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { RunningVm, SavedGuest, VmSpec } from '../../../src/core/ports/vmm.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 
 /** What came back from the host, by protocol; `none` when nothing did. */
 type Reached = Record<'tcp' | 'udp' | 'tcp6' | 'icmp' | 'dns', string>;
 
+const NOTHING: Reached = { tcp: 'none', udp: 'none', tcp6: 'none', icmp: 'none', dns: 'none' };
+const ALL: Reached = { tcp: 'hello', udp: 'hello', tcp6: 'hello', icmp: 'echo', dns: '[192.0.2.7]' };
+
+/** What {@link tryNetwork} gives when all is well. */
+export const EXPECTED_NETWORK: readonly [string, Reached][] = [
+  ['started without', NOTHING],
+  ['set', ALL],
+  ['set again', ALL],
+  ['adopted and taken away', NOTHING],
+  ['taken away again', NOTHING],
+  ['started with', ALL],
+  ['copied', ALL],
+  ['saved with, goes on without', NOTHING],
+  ['and is connected again', ALL],
+  ['saved without, goes on with', ALL],
+  ['the copy', ALL],
+];
+
+interface NetworkTask {
+  driver: DriverOptions;
+  spec: VmSpec;
+}
+
 /**
  * Tries the network of a guest in every state. Runs where nothing but its own loopback can be reached, and where the host's nameserver is
  * 127.0.0.1, so nothing leaves this machine whatever happens.
  */
-export async function tryNetwork({
-  driver,
-  spec,
-}: {
-  driver: DriverOptions;
-  spec: VmSpec;
-}): Promise<[string, Reached][]> {
+export async function tryNetwork({ driver, spec }: NetworkTask): Promise<[string, Reached][]> {
   const tried: [string, Reached][] = [];
   const addresses = await serveAll();
   const note = async (what: string, vm: RunningVm): Promise<void> => {
@@ -42,8 +59,39 @@ export async function tryNetwork({
   const second = await makeDriver(driver).start({ ...spec, hasNat: true }, limit());
   await ask(second, 'network');
   await note('started with', second);
-  await second.kill();
+  await trySaved(second, { driver, spec, note });
   return tried;
+}
+
+/** A guest with NAT is copied and saved; ends it. */
+async function trySaved(
+  vm: RunningVm,
+  { driver, spec, note }: NetworkTask & { note: (what: string, vm: RunningVm) => Promise<void> },
+): Promise<void> {
+  const place = (name: string): SavedGuest => ({
+    memoryPath: `${spec.runtimeDir}/../${name}.memory`,
+    statePath: `${spec.runtimeDir}/../${name}.state`,
+  });
+  const connected = { ...spec, hasNat: true };
+  await vm.capture({ spec: connected, to: place('copy'), drives: [] }, limit());
+  await note('copied', vm);
+  await vm.save({ spec: connected, to: place('saved') }, limit());
+  await vm.kill();
+  const without = await makeDriver(driver).restore(spec, place('saved'), limit());
+  await note('saved with, goes on without', without);
+  await without.setNat(true, limit());
+  await note('and is connected again', without);
+  await without.setNat(false, limit());
+  await without.save({ spec, to: place('cut off') }, limit());
+  await without.kill();
+  for (const [what, from] of [
+    ['saved without, goes on with', 'cut off'],
+    ['the copy', 'copy'],
+  ] as const) {
+    const restored = await makeDriver(driver).restore(connected, place(from), limit());
+    await note(what, restored);
+    await restored.kill();
+  }
 }
 
 async function reachAll(vm: RunningVm, addresses: Reached): Promise<Reached> {

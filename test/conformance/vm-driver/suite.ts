@@ -8,6 +8,7 @@ import type { DriveSpec, RunningVm, VmDriver, VmSpec } from '../../../src/core/p
 import { makeDriver } from './drivers.ts';
 import { type Ability, type DriverFixture, newPlace, readOnlyFiles, type VmPlace } from './fixture.ts';
 import { eventually, noNamespaces } from './host-checks.ts';
+import { EXPECTED_NETWORK } from './network-task.ts';
 import { runTask } from './run-task.ts';
 import { askGuest, tellGuest } from './test-guest.ts';
 
@@ -329,16 +330,7 @@ export function describeVmDriver(
       const isolate = 'mount --bind "$0" /etc/resolv.conf && ip link set lo up && exec "$@"';
       const prefix = ['unshare', '-Urnm', 'sh', '-c', isolate, resolvConf];
       const seen = await runTask('tryNetwork', { driver: fixture.driver, spec }, { prefix });
-      const nothing = { tcp: 'none', udp: 'none', tcp6: 'none', icmp: 'none', dns: 'none' };
-      const all = { tcp: 'hello', udp: 'hello', tcp6: 'hello', icmp: 'echo', dns: '[192.0.2.7]' };
-      assert.deepEqual(seen, [
-        ['started without', nothing],
-        ['set', all],
-        ['set again', all],
-        ['adopted and taken away', nothing],
-        ['taken away again', nothing],
-        ['started with', all],
-      ]);
+      assert.deepEqual(seen, EXPECTED_NETWORK);
     });
 
     for (const where of ['VM folder', 'cache'] as const) {

@@ -8,6 +8,7 @@ import { openMirror } from './drive-mirror.ts';
 import { cancelMigration, setStyle, waitForMigration, writeState } from './migration.ts';
 import { openPark } from './park.ts';
 import type { QemuHost } from './qemu-host.ts';
+import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
 import { parkFiles } from './runtime-files.ts';
 
@@ -35,6 +36,9 @@ export async function saveGuest(
 ): Promise<void> {
   const { signal } = options;
   await using undo = new ResourceStack();
+  // Its connections end with this QEMU. What it is connected to is no part of what is saved, so it may go on with NAT or without.
+  if (spec.hasNat) undo.defer('connect the guest again', () => reconnect(qmp));
+  await connectNat(qmp, false, { signal });
   if (spec.memoryFile === to.memoryPath) {
     const { dir, stateSocket } = parkFiles(spec.runtimeDir);
     await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -45,7 +49,7 @@ export async function saveGuest(
     undo.move();
     return;
   }
-  await using park = await openPark({ spec, to }, options);
+  await using park = await openPark({ spec: { ...spec, hasNat: false }, to }, options);
   await setStyle(qmp, {}, { signal });
   await limit(qmp, BANDWIDTH.most, { signal });
   undo.defer('let the guest run', () => goOn(qmp));
@@ -117,6 +121,14 @@ export async function goOn(qmp: QmpClient): Promise<void> {
     await qmp.execute('cont', {}, { signal: neverAborts() });
   } catch (error) {
     // A QEMU that is gone has nothing to go on with; whoever watches it says so.
+    if (!isAppError(error, 'VMM_LOST')) throw error;
+  }
+}
+
+async function reconnect(qmp: QmpClient): Promise<void> {
+  try {
+    await connectNat(qmp, true, { signal: neverAborts() });
+  } catch (error) {
     if (!isAppError(error, 'VMM_LOST')) throw error;
   }
 }
