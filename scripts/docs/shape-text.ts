@@ -43,9 +43,9 @@ export function shapeText(schema: z.ZodType): string {
     case 'enum':
       return Object.values(entries)
         .map((entry) => `\`"${entry}"\``)
-        .join(', ');
+        .join(' or ');
     case 'literal':
-      return values.map((value) => `\`${JSON.stringify(value)}\``).join(', ');
+      return values.map((value) => `\`${JSON.stringify(value)}\``).join(' or ');
     case 'object':
       return `{ ${Object.entries(shape)
         .map(([field, inner]) => `\`${field}${isOptional(inner) ? '?' : ''}\`: ${shapeText(inner)}`)

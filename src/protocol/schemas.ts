@@ -130,12 +130,12 @@ export const vm: Exact<Vm> = z.object({
   state: z.enum(VM_STATES),
   image: z.string(),
   shape: vmShape,
-  nat: z.boolean(),
-  ephemeral: z.boolean(),
+  nat: z.boolean().describe('the guest may open connections to the outside'),
+  ephemeral: z.boolean().describe('deleted when the client that made it goes away'),
   workspace: z
     .object({
-      guestPath: z.string(),
-      sourcePath: z.string(),
+      guestPath: z.string().describe('folder in the guest'),
+      sourcePath: z.string().describe('the working tree on this host'),
       headCommit: z.string().exactOptional(),
       hostHeadCommit: z.string().exactOptional(),
     })
@@ -151,14 +151,14 @@ export const vm: Exact<Vm> = z.object({
 /** An image. */
 export const image: Exact<Image> = z.object({
   name: z.string(),
-  id: z.string(),
+  id: z.string().describe('of its content'),
   arch,
   distro: z.string(),
   kernel: z.string(),
-  sizeBytes: bytes,
-  diskBytes: bytes,
+  sizeBytes: bytes.describe('bytes, as a guest sees it'),
+  diskBytes: bytes.describe('bytes that it takes on this host'),
   createdAt: time,
-  usedBy: z.array(z.string()),
+  usedBy: z.array(z.string()).describe('names of VMs'),
 });
 
 /** Forks that were made. */
@@ -191,13 +191,13 @@ export const kernel: Exact<Kernel> = z.object({
 });
 
 const summary = {
-  repoRoot: z.string(),
+  repoRoot: z.string().describe('top of the working tree'),
   repoName: z.string(),
-  headCommit: z.string().exactOptional(),
-  branch: z.string().exactOptional(),
+  headCommit: z.string().describe('absent on a branch without commits').exactOptional(),
+  branch: z.string().describe('absent when HEAD is detached').exactOptional(),
   trackedCount: count,
   untrackedCount: count,
-  historyDepth: count.exactOptional(),
+  historyDepth: count.describe('of the history that was sent, when all of it was too much').exactOptional(),
   tooling: z.object({ files: z.array(z.string()), pins: z.array(z.string()) }).exactOptional(),
   files: z.array(z.string()).exactOptional(),
 };
@@ -261,13 +261,13 @@ export const vmStats: Exact<VmStats> = z.object({
 export const daemonStatus: Exact<DaemonStatus> = z.object({
   pid: z.int(),
   version: z.string(),
-  build: z.string(),
+  build: z.string().describe('differs when two builds do'),
   socketPath: z.string(),
   logPath: z.string(),
   startedAt: time,
   runningVmCount: count,
   activeRequestCount: count,
-  idleExitInMs: count.exactOptional(),
+  idleExitInMs: count.describe('ms until it ends by itself; absent while a VM runs').exactOptional(),
   rssBytes: bytes,
 });
 
@@ -276,8 +276,8 @@ export const doctorCheck: Exact<DoctorCheck> = z.object({
   name: z.string(),
   status: z.enum(['pass', 'warn', 'fail']),
   message: z.string(),
-  fix: z.string().exactOptional(),
-  details: z.array(z.string()).exactOptional(),
+  fix: z.string().describe('the next step').exactOptional(),
+  details: z.array(z.string()).describe('the facts behind the message').exactOptional(),
 });
 
 /** Body of every failed answer. */
