@@ -379,6 +379,8 @@ describe('operations', () => {
 });
 
 test('vm create -q prints the id alone', async () => {
-  const { stdout } = await lab.run(['vm', 'create', '-q', '--name', 'web']);
-  assert.equal(stdout, `${fakeVm({ name: 'web' }).id}\n`);
+  const { stdout, stderr } = await lab.run(['vm', 'create', '-q', '--name', 'web']);
+  assert.deepEqual([stdout, stderr], [`${fakeVm({ name: 'web' }).id}\n`, '']);
+  const detached = await lab.run(['vm', 'create', '-dq', '--name', 'web']);
+  assert.deepEqual([detached.stdout, detached.stderr], ['op-0000cafe\n', '']);
 });

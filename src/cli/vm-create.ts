@@ -1,6 +1,6 @@
 import type { CreateVmRequest } from '../protocol/api.ts';
 import type { Vm } from '../protocol/vm.ts';
-import type { Work } from '../sdk/work.ts';
+import type { Work, WorkNews } from '../sdk/work.ts';
 import type { CommandContext } from './context.ts';
 
 /** A VM that is being made, and by what id that is known. */
@@ -17,11 +17,11 @@ export interface LeftCreation {
  */
 export async function leaveCreation(
   request: Omit<CreateVmRequest, 'ephemeral'>,
-  context: CommandContext,
+  { context, isQuiet }: { context: CommandContext; isQuiet: boolean },
 ): Promise<LeftCreation> {
   const client = await context.client();
   const work: Work<Vm> = client.createVm(request, { isDetached: true, signal: context.signal });
-  const show = context.showNews('vm create');
+  const show = newsOfCreation(context, isQuiet);
   const left: LeftCreation = { operation: '' };
   for await (const step of work) {
     if (step.event === 'operation') left.operation = step.id;
@@ -30,4 +30,12 @@ export async function leaveCreation(
     show(step);
   }
   return left;
+}
+
+/** Shows what a creation tells; when it is to be quiet, only what must be known. */
+export function newsOfCreation(context: CommandContext, isQuiet: boolean): (news: WorkNews) => void {
+  const show = context.showNews('vm create');
+  return (news) => {
+    if (!isQuiet || news.event === 'notice') show(news);
+  };
 }

@@ -19,7 +19,7 @@ export const vmCreate = defineCommand({
     ...VM_OPTIONS,
     noStart: { type: 'flag', summary: 'make it, but do not start it' },
     detach: { type: 'flag', short: 'd', summary: 'do not wait; print the id of the operation that makes it' },
-    quiet: { type: 'flag', short: 'q', summary: 'print its id only' },
+    quiet: { type: 'flag', short: 'q', summary: 'print its id only, and nothing of what goes well' },
     verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
     json: { type: 'flag', summary: "print the VM's record as JSON" },
   },
@@ -34,11 +34,17 @@ export const vmCreate = defineCommand({
 
     const begunAt = performance.now();
     const client = await context.client();
+    const [{ resultOf }, { newsOfCreation }] = await Promise.all([
+      import('../../sdk/work.ts'),
+      import('../vm-create.ts'),
+    ]);
     const work = client.createVm(wanted, { signal: context.signal });
-    const vm = await context.follow(work, 'vm create');
-    const { formatElapsed } = await import('../render/format.ts');
-    const elapsed = context.errorStyle.dim(formatElapsed(performance.now() - begunAt));
-    context.progress.done(`[vm create] ${options.noStart ? 'created' : 'ready'} in ${elapsed}`);
+    const vm = await resultOf(work, newsOfCreation(context, options.quiet));
+    if (!options.quiet) {
+      const { formatElapsed } = await import('../render/format.ts');
+      const elapsed = context.errorStyle.dim(formatElapsed(performance.now() - begunAt));
+      context.progress.done(`[vm create] ${options.noStart ? 'created' : 'ready'} in ${elapsed}`);
+    }
     if (options.json) await context.printJson(vm);
     else if (options.quiet) await context.print(vm.id);
     else {
@@ -54,7 +60,7 @@ async function detach(
   { options, context }: { options: { json: boolean; quiet: boolean }; context: CommandContext },
 ): Promise<number> {
   const { leaveCreation } = await import('../vm-create.ts');
-  const left = await leaveCreation(request, context);
+  const left = await leaveCreation(request, { context, isQuiet: options.quiet });
   if (!options.quiet) context.notice(`to see how far it is: banger operations follow ${left.operation}`);
   if (options.json) await context.printJson(left);
   else await context.print(left.operation);
