@@ -23,6 +23,12 @@ import { vmRun } from './commands/vm-run.ts';
 import { vmSet } from './commands/vm-set.ts';
 import { vmShow } from './commands/vm-show.ts';
 import { vmStats } from './commands/vm-stats.ts';
+import {
+  vmSnapshotCreate,
+  vmSnapshotDelete,
+  vmSnapshotList,
+  vmSnapshotRestore,
+} from './commands/vm-snapshot.ts';
 import { vmWait } from './commands/vm-wait.ts';
 import { vmWorkspaceExport, vmWorkspacePrepare } from './commands/vm-workspace.ts';
 
@@ -81,6 +87,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmSuspend,
   vmResume,
   vmFork,
+  vmSnapshotCreate,
+  vmSnapshotList,
+  vmSnapshotRestore,
+  vmSnapshotDelete,
   vmRestart,
   vmKill,
   vmWait,

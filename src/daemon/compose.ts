@@ -5,6 +5,7 @@ import { FsImageStore } from '../adapters/image/image-store.ts';
 import { RECIPES } from '../adapters/image/recipes.ts';
 import { FsKernelStore } from '../adapters/kernel/kernel-store.ts';
 import { FsTemplateStore } from '../adapters/saved/template-store.ts';
+import { FsVmSnapshots } from '../adapters/saved/vm-snapshots.ts';
 import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
 import { SqliteVmRecords } from '../adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../adapters/vmm/console-log.ts';
@@ -83,6 +84,7 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
     live: new LiveVms(connector),
     connector,
     templates: new FsTemplateStore({ templatesDir: paths.templatesDir, log }),
+    snapshots: new FsVmSnapshots(paths),
     isWarm: settings.isWarm,
     templateBudgetBytes: settings.templateBudgetBytes,
     quiet: GUEST_IS_QUIET,

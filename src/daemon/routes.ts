@@ -4,6 +4,7 @@ import { FILE_ROUTES } from './routes/file-routes.ts';
 import { IMAGE_ROUTES } from './routes/image-routes.ts';
 import { openApiRoute } from './routes/openapi.ts';
 import { OPERATION_ROUTES } from './routes/operation-routes.ts';
+import { SNAPSHOT_ROUTES } from './routes/snapshot-routes.ts';
 import { TEMPLATE_ROUTES } from './routes/template-routes.ts';
 import { USAGE_ROUTES } from './routes/usage-routes.ts';
 import { VM_ROUTES } from './routes/vm-routes.ts';
@@ -15,6 +16,7 @@ const PRODUCT_ROUTES: readonly Route[] = [
   ...USAGE_ROUTES,
   ...IMAGE_ROUTES,
   ...OPERATION_ROUTES,
+  ...SNAPSHOT_ROUTES,
   ...TEMPLATE_ROUTES,
 ];
 

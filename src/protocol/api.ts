@@ -41,6 +41,10 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     POST   /v1/operations/ID/cancel       Operation, once it has ended and what it began is undone
  *     POST   /v1/vms/REF/suspend            events, result Vm
  *     POST   /v1/vms/REF/fork               ForkVmRequest -> events, result ForkedVms
+ *     GET    /v1/vms/REF/snapshots          {snapshots: Snapshot[]}
+ *     POST   /v1/vms/REF/snapshots          CreateSnapshotRequest -> events, result Snapshot
+ *     POST   /v1/vms/REF/snapshots/TAG/restore  events, result Vm
+ *     DELETE /v1/vms/REF/snapshots/TAG      {}
  *     GET    /v1/templates                  {templates: Template[]}
  *     GET    /v1/templates/KEY              Template        KEY: a key or a unique prefix of one
  *     DELETE /v1/templates/KEY              {}
@@ -225,6 +229,20 @@ export interface Kernel {
   name: string;
   release: string;
   arch: 'amd64' | 'arm64';
+  diskBytes: number;
+  createdAt: string;
+}
+
+export interface CreateSnapshotRequest {
+  /** default: the time, as `20260131-235959` in UTC */
+  tag?: string;
+}
+
+/** A VM as it was at one moment: memory and drives. */
+export interface Snapshot {
+  tag: string;
+  shape: VmShape;
+  /** what its files take on disk */
   diskBytes: number;
   createdAt: string;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type {
   BuildImageRequest,
+  CreateSnapshotRequest,
   CreateVmRequest,
   DaemonStatus,
   DoctorCheck,
@@ -16,6 +17,7 @@ import type {
   PruneTemplatesRequest,
   RenameVmRequest,
   SetVmRequest,
+  Snapshot,
   StartVmRequest,
   Template,
   WaitForVmRequest,
@@ -163,6 +165,19 @@ export const image: Exact<Image> = z.object({
 
 /** Forks that were made. */
 export const forkedVms: Exact<ForkedVms> = z.object({ vms: z.array(vm), pausedMs: z.number() });
+
+/** Body of `POST /v1/vms/REF/snapshots`. */
+export const createSnapshotRequest = z.strictObject({
+  tag: z.string().exactOptional(),
+}) satisfies Exact<CreateSnapshotRequest>;
+
+/** A snapshot. */
+export const snapshot: Exact<Snapshot> = z.object({
+  tag: z.string(),
+  shape: vmShape,
+  diskBytes: bytes,
+  createdAt: time,
+});
 
 /** A warm template. */
 export const template: Exact<Template> = z.object({

@@ -7,6 +7,7 @@ import type {
   Kernel,
   Operation,
   PreparedWorkspace,
+  Snapshot,
   Template,
   WorkspaceSummary,
   WorkspaceTooling,
@@ -150,6 +151,19 @@ export const isKernelList: GuardOf<{ kernels: Kernel[] }> = shapeOf<{ kernels: K
 
 /** Result of a fork. */
 export const isForkedVms: GuardOf<ForkedVms> = shapeOf<ForkedVms>({ vms: listOf(isVm), pausedMs: isNumber });
+
+/** A snapshot. */
+export const isSnapshot: GuardOf<Snapshot> = shapeOf<Snapshot>({
+  tag: isText,
+  shape: isShape,
+  diskBytes: isNumber,
+  createdAt: isText,
+});
+
+/** Answer of `GET /v1/vms/REF/snapshots`. */
+export const isSnapshotList: GuardOf<{ snapshots: Snapshot[] }> = shapeOf<{ snapshots: Snapshot[] }>({
+  snapshots: listOf(isSnapshot),
+});
 
 /** A warm template. */
 export const isTemplate: GuardOf<Template> = shapeOf<Template>({

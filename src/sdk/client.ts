@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Abortable } from '../base/abort.ts';
 import {
   type BuildImageRequest,
+  type CreateSnapshotRequest,
   type CreateVmRequest,
   type DaemonStatus,
   type DoctorCheck,
@@ -18,6 +19,7 @@ import {
   type PrepareWorkspaceRequest,
   type PruneTemplatesRequest,
   type SetVmRequest,
+  type Snapshot,
   type StartVmRequest,
   type Template,
   type WaitForVmRequest,
@@ -29,7 +31,7 @@ import type { Vm } from '../protocol/vm.ts';
 import * as answers from './answers.ts';
 import { type ExecSession, startExec } from './exec-session.ts';
 import { type Lease, leaseVm, leaseWork, type VmLease } from './lease.ts';
-import { imagePath, operationPath, templatePath, vmPath } from './paths.ts';
+import { imagePath, operationPath, snapshotPath, templatePath, vmPath } from './paths.ts';
 import { callForBytes, callForJson, callForUpgrade, callWithContent, type Transport } from './transport.ts';
 import { openWork, type Work, type WorkNews } from './work.ts';
 
@@ -135,6 +137,14 @@ export interface BangerClient {
   followOperation(id: string, options: Abortable): Work<unknown>;
   /** Cancels an operation, and waits until what it began is undone. */
   cancelOperation(id: string, options: Abortable): Promise<Operation>;
+
+  /** Snapshots of a VM, oldest first. */
+  listSnapshots(ref: string, options: Abortable): Promise<Snapshot[]>;
+  /** Keeps a running VM as it is now, memory and drives. Cancelled: nothing is left. */
+  createSnapshot(ref: string, request: CreateSnapshotRequest, options: Abortable): Work<Snapshot>;
+  /** Puts a VM back to a snapshot; what it is now is given up. */
+  restoreSnapshot(ref: string, tag: string, options: Abortable): Work<Vm>;
+  deleteSnapshot(ref: string, tag: string, options: Abortable): Promise<void>;
 
   /** Warm templates, the one that was used last first. */
   listTemplates(options: Abortable): Promise<Template[]>;
@@ -290,6 +300,22 @@ export function createClient(transport: ClientOptions): BangerClient {
         signal,
         isAnswer: answers.isOperation,
       }),
+
+    listSnapshots: async (ref, options) =>
+      (await get(vmPath(ref, 'snapshots'), answers.isSnapshotList, options)).snapshots,
+    createSnapshot: (ref, body, { signal }) =>
+      openWork(transport, {
+        method: 'POST',
+        path: vmPath(ref, 'snapshots'),
+        body,
+        signal,
+        isResult: answers.isSnapshot,
+      }),
+    restoreSnapshot: (ref, tag, options) => vmWork('POST', snapshotPath(ref, tag, 'restore'), options),
+    async deleteSnapshot(ref, tag, { signal }) {
+      const path = snapshotPath(ref, tag);
+      await callForJson(transport, { method: 'DELETE', path, signal, isAnswer: isAnything });
+    },
 
     listTemplates: async (options) => (await get('/templates', answers.isTemplateList, options)).templates,
     showTemplate: (key, options) => get(templatePath(key), answers.isTemplate, options),

@@ -67,6 +67,20 @@ test('a suspended VM has no process, and goes on with what it had', async () => 
   assert.ok(Math.abs(Number(await inVm('src', ['date +%s'])) - Date.now() / 1000) < 30);
 });
 
+test('a snapshot puts memory, files and processes back to one moment', async () => {
+  await lab.text(['vm', 'snapshot', 'create', 'src', 'then']);
+  await inVm('src', [
+    'echo changed > /root/f; echo changed > /dev/shm/m; rm -rf /etc/hostname; sync; pkill -f "sleep 0.05"',
+  ]);
+  await lab.text(['vm', 'snapshot', 'restore', 'src', 'then']);
+  assert.equal(await inVm('src', ['cat /root/f /dev/shm/m; hostname']), 'on-disk\nin-memory\nsrc\n');
+  const [first, second] = (
+    await inVm('src', ['wc -l < /dev/shm/ticks; sleep 1; wc -l < /dev/shm/ticks'])
+  ).split('\n');
+  assert.ok(Number(second) > Number(first), 'its process goes on');
+  await lab.text(['vm', 'snapshot', 'delete', 'src', 'then']);
+});
+
 test('a command in each fork, with its name in front of each line; the first failure is the exit status', async () => {
   const ran = await lab.run([
     'vm',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FsHostUser } from '../../src/adapters/host-user/fs-host-user.ts';
 import { FsTemplateStore } from '../../src/adapters/saved/template-store.ts';
+import { FsVmSnapshots } from '../../src/adapters/saved/vm-snapshots.ts';
 import { FsVmFiles } from '../../src/adapters/store/fs-vm-files.ts';
 import { SqliteVmRecords } from '../../src/adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../../src/adapters/vmm/console-log.ts';
@@ -175,6 +176,7 @@ async function startDaemon(
         live: new LiveVms(connector),
         connector,
         templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
+        snapshots: new FsVmSnapshots(settings.paths),
         isWarm: true,
         // This host is as busy as it is.
         quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },

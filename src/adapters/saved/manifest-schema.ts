@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SNAPSHOT_TAG, type SnapshotFacts } from '../../core/ports/snapshots.ts';
 import type { TemplateFacts } from '../../core/ports/templates.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -10,6 +11,20 @@ const shape = z.object({
   systemOverlaySizeBytes: z.int().nonnegative(),
 });
 
+const part = z.object({ bytes: z.int().positive(), digest: z.string().regex(SHA256) });
+
+/** A drive beside a saved guest, in its folder. */
+const savedDrive = z.object({
+  serial: z.enum(['overlay', 'work']),
+  file: z.string().regex(/^[a-z0-9]+\.(qcow2|raw)$/),
+  format: z.enum(['qcow2', 'raw']),
+  sizeBytes: z.int().positive(),
+  fileBytes: z.int().nonnegative(),
+});
+
+/** A drive as manifests have it. */
+export type SavedDrive = z.infer<typeof savedDrive>;
+
 const templateManifest = z.object({
   format: z.literal(1),
   key: z.string().regex(SHA256),
@@ -20,27 +35,40 @@ const templateManifest = z.object({
     vmm: z.string(),
   }) satisfies z.ZodType<TemplateFacts>,
   createdAt: z.iso.datetime(),
-  memory: z.object({ bytes: z.int().positive(), digest: z.string().regex(SHA256) }),
-  state: z.object({ bytes: z.int().positive(), digest: z.string().regex(SHA256) }),
-  /** files in the template's folder */
-  drives: z.array(
-    z.object({
-      serial: z.enum(['overlay', 'work']),
-      file: z.string().regex(/^[a-z0-9]+\.(qcow2|raw)$/),
-      format: z.enum(['qcow2', 'raw']),
-      sizeBytes: z.int().positive(),
-      fileBytes: z.int().nonnegative(),
-    }),
-  ),
+  memory: part,
+  state: part,
+  drives: z.array(savedDrive),
 });
 
 /** `manifest.json` of a template; the file that makes a folder a template. */
 export type TemplateManifest = z.infer<typeof templateManifest>;
 
+const snapshotManifest = z.object({
+  format: z.literal(1),
+  tag: z.string().regex(SNAPSHOT_TAG),
+  facts: z.object({ shape, hasNat: z.boolean() }) satisfies z.ZodType<SnapshotFacts>,
+  createdAt: z.iso.datetime(),
+  memoryBytes: z.int().positive(),
+  state: part,
+  drives: z.array(savedDrive),
+});
+
+/** `manifest.json` of a snapshot; the file that makes a folder a snapshot. */
+export type SnapshotManifest = z.infer<typeof snapshotManifest>;
+
 /** Parses a manifest's text, whatever it is; `undefined` when it is not one that this version wrote. */
 export function parseTemplateManifest(text: string): TemplateManifest | undefined {
+  return parsed(text, templateManifest);
+}
+
+/** As {@link parseTemplateManifest}, for a snapshot's. */
+export function parseSnapshotManifest(text: string): SnapshotManifest | undefined {
+  return parsed(text, snapshotManifest);
+}
+
+function parsed<T>(text: string, schema: z.ZodType<T>): T | undefined {
   try {
-    return templateManifest.safeParse(JSON.parse(text)).data;
+    return schema.safeParse(JSON.parse(text)).data;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -1,5 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
 import { syncFolder } from '../../base/atomic-file.ts';
@@ -17,6 +17,7 @@ import type { DriveSpec } from '../../core/ports/vmm.ts';
 import { sparseDigest } from './digest.ts';
 import { makingLock, stagingArea, type TemplateFiles, templateFiles } from './layout.ts';
 import { parseTemplateManifest, type TemplateManifest } from './manifest-schema.ts';
+import { describeDrives, describePart, drivesIn, syncParts } from './parts.ts';
 
 const KEY = /^[0-9a-f]{64}$/;
 /** Unit of `blocks` in stat(2). */
@@ -147,12 +148,7 @@ export class FsTemplateStore implements TemplateStore {
     await mkdir(made.dir, { mode: 0o700 });
     const saved = { memoryPath: made.memory, statePath: made.state };
     const drives = await work({ dir: made.dir, saved }, { signal });
-    for (const path of [
-      made.memory,
-      made.state,
-      ...drives.filter((one) => !one.isReadOnly).map((one) => one.pathOnHost),
-    ])
-      await syncFile(path);
+    await syncParts(saved, drives);
     const manifest = await describe(made, { key, facts, drives, signal });
     await writeFile(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
     await this.#remove(key);
@@ -236,24 +232,14 @@ async function describe(
     signal,
   }: Abortable & { key: string; facts: TemplateFacts; drives: readonly DriveSpec[] },
 ): Promise<TemplateManifest> {
-  const part = async (path: string) => ({
-    bytes: (await stat(path)).size,
-    digest: await sparseDigest(path, { signal }),
-  });
-  const described: TemplateManifest['drives'] = [];
-  for (const { serial, pathOnHost, format, sizeBytes, isReadOnly } of drives) {
-    if (isReadOnly || (serial !== 'overlay' && serial !== 'work')) continue;
-    const fileBytes = (await stat(pathOnHost)).size;
-    described.push({ serial, file: basename(pathOnHost), format, sizeBytes, fileBytes });
-  }
   return {
     format: 1,
     key,
     facts,
     createdAt: new Date().toISOString(),
-    memory: await part(files.memory),
-    state: await part(files.state),
-    drives: described,
+    memory: await describePart(files.memory, { signal }),
+    state: await describePart(files.state, { signal }),
+    drives: await describeDrives(drives),
   };
 }
 
@@ -266,20 +252,9 @@ function templateOf(
     key,
     facts,
     saved: { memoryPath: files.memory, statePath: files.state },
-    drives: drives.map(({ serial, file, format, sizeBytes }) => ({
-      serial,
-      pathOnHost: join(files.dir, file),
-      format,
-      isReadOnly: false,
-      sizeBytes,
-    })),
+    drives: drivesIn(files.dir, drives),
     createdAt,
     lastUsedAt,
     diskBytes,
   };
-}
-
-async function syncFile(path: string): Promise<void> {
-  await using file = await open(path, 'r');
-  await file.sync();
 }

@@ -17,6 +17,8 @@ export interface VmFilesOptions {
 /** Folder of the suspended guest, and start of the names of copies, in a VM's folder. */
 const SUSPENDED = 'suspended';
 const CAPTURE_PREFIX = 'capture-';
+/** Start of the names of folders of drives that took the place of the first ones. */
+const DRIVES_PREFIX = 'drives-';
 
 /** Per-VM folders on the host's file system. */
 export class FsVmFiles implements VmFiles {
@@ -68,6 +70,18 @@ export class FsVmFiles implements VmFiles {
       saved: { memoryPath: join(dir, 'memory'), statePath: join(dir, 'state') },
       [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
     };
+  }
+
+  async createDriveDir(vmId: string): Promise<string> {
+    return await reportNoSpace(join(this.folders(vmId).dir, DRIVES_PREFIX), (prefix) => mkdtemp(prefix));
+  }
+
+  async sweepDriveDirs(vmId: string, drivePaths: readonly string[]): Promise<void> {
+    const { dir } = this.folders(vmId);
+    for (const name of (await namesIn(dir)).filter((one) => one.startsWith(DRIVES_PREFIX))) {
+      const isUsed = drivePaths.some((path) => path.startsWith(`${join(dir, name)}/`));
+      if (!isUsed) await rm(join(dir, name), { recursive: true, force: true });
+    }
   }
 
   async sweepCaptures(vmId: string): Promise<void> {

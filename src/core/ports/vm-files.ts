@@ -35,6 +35,10 @@ export interface VmFiles {
   removeSuspended(vmId: string): Promise<void>;
   /** Makes a folder for a copy of the VM's guest, beside its drives. @throws {AppError} HOST_NO_SPACE */
   openCapture(vmId: string): Promise<CapturePlace>;
+  /** Makes an empty folder for other drives than those that the VM has. @throws {AppError} HOST_NO_SPACE */
+  createDriveDir(vmId: string): Promise<string>;
+  /** Removes the folders of {@link createDriveDir} that none of `drivePaths` is in. Idempotent. */
+  sweepDriveDirs(vmId: string, drivePaths: readonly string[]): Promise<void>;
   /** Removes copies that a daemon that died left. Idempotent; none may be under way. */
   sweepCaptures(vmId: string): Promise<void>;
   /** Removes both folders and all in them. Idempotent. */

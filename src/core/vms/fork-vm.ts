@@ -10,17 +10,14 @@ import type { CapturePlace } from '../ports/vm-files.ts';
 import type { DriveSpec } from '../ports/vmm.ts';
 import { generateVmName } from '../rules/name-generator.ts';
 import { bootVm } from './boot-vm.ts';
+import { captureVm } from './capture-vm.ts';
 import { purgeVm } from './delete-vm.ts';
 import { findRunningVm, findVm } from './find-vm.ts';
 import { planStart, type VmPlan } from './plan-vm.ts';
-import { vmSpecOf } from './vm-spec.ts';
 import type { VmWorld } from './world.ts';
 
 /** Most forks of one request: each is a VM with memory of its own. */
 const MAX_FORK_COUNT = 100;
-
-/** `ms` for the source's agent to answer. */
-const AGENT_DEADLINE_MS = 10_000;
 
 /** What forking came to. */
 export interface Forks {
@@ -54,7 +51,7 @@ export async function forkVm(
       const source = findRunningVm(world.records, id);
       const plan = await planStart(world, source, { signal });
       await using place = await world.files.openCapture(id);
-      const { drives, pausedMs } = await capture(world, source, { place, plan, signal, report });
+      const { drives, pausedMs } = await captureVm(world, source, { place, plan, signal, report });
       await using undo = new ResourceStack();
       const records: VmRecord[] = [];
       for (const name of names) {
@@ -68,33 +65,6 @@ export async function forkVm(
     },
     { signal },
   );
-}
-
-async function capture(
-  world: VmWorld,
-  source: VmRecord,
-  { place, plan, signal, report }: Abortable & { place: CapturePlace; plan: VmPlan; report: Report },
-): Promise<{ drives: readonly DriveSpec[]; pausedMs: number }> {
-  const running = world.live.get(source.id);
-  if (!running) {
-    throw new AppError('VM_NOT_RUNNING', `vm "${source.name}" is not running any more`, {
-      hint: `banger vm start ${source.name}`,
-    });
-  }
-  report({ event: 'progress', stage: 'capture', detail: source.name });
-  const drives = (source.drives ?? [])
-    .filter(({ isReadOnly }) => !isReadOnly)
-    .map((drive) => ({ ...drive, pathOnHost: `${place.dir}/${drive.serial}.${drive.format}` }));
-  const spec = vmSpecOf(world, source, { boot: plan.boot, accelerator: source.runtime?.accelerator });
-  const agent = await world.live.agent(source.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
-  // The forks lose the link that their commands run over; the source does not.
-  await agent.keep(true, { signal });
-  try {
-    const { pausedMs } = await running.capture({ spec, to: place.saved, drives }, { signal });
-    return { drives, pausedMs };
-  } finally {
-    await agent.keep(false, { signal: AbortSignal.timeout(AGENT_DEADLINE_MS) });
-  }
 }
 
 async function makeFork(

@@ -41,6 +41,11 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
     return await purgeVm(world, record.id);
   }
   await world.files.sweepCaptures(record.id);
+  await world.snapshots.sweep(record.id);
+  await world.files.sweepDriveDirs(
+    record.id,
+    (record.drives ?? []).map(({ pathOnHost }) => pathOnHost),
+  );
   const { runtimeDir } = world.files.folders(record.id);
   const endVmm = (): Promise<void> => world.driver.killStray({ vmId: record.id, runtimeDir });
   switch (record.state) {

@@ -5,6 +5,7 @@ import type { GuestConnector } from '../ports/guest.ts';
 import type { HostUser } from '../ports/host-user.ts';
 import type { ImageStore, KernelStore } from '../ports/images.ts';
 import type { VmRecords } from '../ports/records.ts';
+import type { VmSnapshots } from '../ports/snapshots.ts';
 import type { TemplateStore } from '../ports/templates.ts';
 import type { VmFiles } from '../ports/vm-files.ts';
 import type { VmDriver } from '../ports/vmm.ts';
@@ -26,6 +27,7 @@ export interface VmWorld {
   /** for guests that are no VM of the user; theirs are reached through `live` */
   connector: GuestConnector;
   templates: TemplateStore;
+  snapshots: VmSnapshots;
   /** new VMs are made of templates, unless they are told not to be */
   isWarm: boolean;
   /**

@@ -1,0 +1,48 @@
+import { open, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import type { DriveSpec, SavedGuest } from '../../core/ports/vmm.ts';
+import { sparseDigest } from './digest.ts';
+import type { SavedDrive } from './manifest-schema.ts';
+
+/** Size and digest of a file. */
+export async function describePart(
+  path: string,
+  options: Abortable,
+): Promise<{ bytes: number; digest: string }> {
+  return { bytes: (await stat(path)).size, digest: await sparseDigest(path, options) };
+}
+
+/** The writable ones of drives, as a manifest has them. */
+export async function describeDrives(drives: readonly DriveSpec[]): Promise<SavedDrive[]> {
+  const described: SavedDrive[] = [];
+  for (const { serial, pathOnHost, format, sizeBytes, isReadOnly } of drives) {
+    if (isReadOnly || (serial !== 'overlay' && serial !== 'work')) continue;
+    const fileBytes = (await stat(pathOnHost)).size;
+    described.push({ serial, file: basename(pathOnHost), format, sizeBytes, fileBytes });
+  }
+  return described;
+}
+
+/** The drives of a manifest whose folder is `dir`. */
+export function drivesIn(dir: string, drives: readonly SavedDrive[]): DriveSpec[] {
+  return drives.map(({ serial, file, format, sizeBytes }) => ({
+    serial,
+    pathOnHost: join(dir, file),
+    format,
+    isReadOnly: false,
+    sizeBytes,
+  }));
+}
+
+/** Makes the files of a saved guest durable, before a name says that they are whole. */
+export async function syncParts(
+  { memoryPath, statePath }: SavedGuest,
+  drives: readonly DriveSpec[],
+): Promise<void> {
+  const own = drives.filter(({ isReadOnly }) => !isReadOnly).map(({ pathOnHost }) => pathOnHost);
+  for (const path of [memoryPath, statePath, ...own]) {
+    await using file = await open(path, 'r');
+    await file.sync();
+  }
+}

@@ -1,0 +1,158 @@
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../base/abort.ts';
+import { syncFolder } from '../../base/atomic-file.ts';
+import { AppError, isErrno } from '../../base/errors.ts';
+import { openStaging, sweepStaging } from '../../base/staging.ts';
+import { SNAPSHOT_TAG, type StoredSnapshot, type VmSnapshots } from '../../core/ports/snapshots.ts';
+import { sparseDigest } from './digest.ts';
+import { type TemplateFiles, templateFiles } from './layout.ts';
+import { parseSnapshotManifest, type SnapshotManifest } from './manifest-schema.ts';
+import { describeDrives, describePart, drivesIn, syncParts } from './parts.ts';
+
+/** Unit of `blocks` in stat(2). */
+const STAT_BLOCK_BYTES = 512;
+
+const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
+
+/**
+ * Snapshots in the folders of their VMs:
+ *
+ *     <vmsDir>/<id>/snapshots/
+ *       <tag>/         put there by a rename; manifest.json, memory, state, drives, as a template has them (layout.ts)
+ *       .staging/      what is being made or removed (base/staging.ts)
+ */
+export class FsVmSnapshots implements VmSnapshots {
+  readonly #vmsDir: string;
+
+  constructor({ vmsDir }: { vmsDir: string }) {
+    this.#vmsDir = vmsDir;
+  }
+
+  async make(
+    vmId: string,
+    { tag, facts, work }: Parameters<VmSnapshots['make']>[1],
+    { signal }: Abortable,
+  ): Promise<StoredSnapshot> {
+    const { dir } = this.#files(vmId, tag);
+    if (await this.#read(vmId, tag)) throw exists(tag);
+    const area = this.#stagingArea(vmId);
+    await sweepStaging(area, staging);
+    await using folder = await openStaging(area, staging);
+    const made = templateFiles(join(folder.dir, tag));
+    await mkdir(made.dir, { mode: 0o700 });
+    const saved = { memoryPath: made.memory, statePath: made.state };
+    const drives = await work({ dir: made.dir, saved });
+    await syncParts(saved, drives);
+    const manifest: SnapshotManifest = {
+      format: 1,
+      tag,
+      facts,
+      createdAt: new Date().toISOString(),
+      memoryBytes: (await stat(made.memory)).size,
+      state: await describePart(made.state, { signal }),
+      drives: await describeDrives(drives),
+    };
+    await writeFile(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
+    // What is there is no whole snapshot.
+    await rm(dir, { recursive: true, force: true });
+    await rename(made.dir, dir);
+    await syncFolder(this.#dir(vmId));
+    return await this.get(vmId, tag);
+  }
+
+  async list(vmId: string): Promise<StoredSnapshot[]> {
+    const names = await readdir(this.#dir(vmId)).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    });
+    const found = await Promise.all(names.map((name) => this.#read(vmId, name)));
+    return found
+      .filter((one) => one !== undefined)
+      .map(({ snapshot }) => snapshot)
+      .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  }
+
+  async get(vmId: string, tag: string): Promise<StoredSnapshot> {
+    const found = await this.#read(vmId, tag);
+    if (!found) throw notFound(tag);
+    const { snapshot, manifest } = found;
+    const signal = AbortSignal.timeout(60_000);
+    if ((await sparseDigest(snapshot.saved.statePath, { signal })) === manifest.state.digest) return snapshot;
+    throw new AppError(
+      'SNAPSHOT_DAMAGED',
+      `Cannot use the snapshot "${tag}": its device state is not what was saved`,
+      {
+        hint: 'delete it: banger vm snapshot delete',
+        details: { tag },
+      },
+    );
+  }
+
+  async sweep(vmId: string): Promise<void> {
+    await sweepStaging(this.#stagingArea(vmId), staging);
+  }
+
+  async delete(vmId: string, tag: string): Promise<void> {
+    if (!(await this.#read(vmId, tag))) throw notFound(tag);
+    await using folder = await openStaging(this.#stagingArea(vmId), staging);
+    await rename(this.#files(vmId, tag).dir, join(folder.dir, tag));
+  }
+
+  async #read(
+    vmId: string,
+    tag: string,
+  ): Promise<{ snapshot: StoredSnapshot; manifest: SnapshotManifest } | undefined> {
+    if (!SNAPSHOT_TAG.test(tag)) return undefined;
+    const files = this.#files(vmId, tag);
+    try {
+      const manifest = parseSnapshotManifest(await readFile(files.manifest, 'utf8'));
+      if (manifest?.tag !== tag) return undefined;
+      const sizes = [
+        { path: files.memory, bytes: manifest.memoryBytes },
+        { path: files.state, bytes: manifest.state.bytes },
+        ...manifest.drives.map(({ file, fileBytes }) => ({ path: join(files.dir, file), bytes: fileBytes })),
+      ];
+      const stats = await Promise.all(sizes.map(({ path }) => stat(path)));
+      if (stats.some(({ size }, at) => size !== sizes[at]?.bytes)) return undefined;
+      const snapshot: StoredSnapshot = {
+        tag,
+        facts: manifest.facts,
+        saved: { memoryPath: files.memory, statePath: files.state },
+        drives: drivesIn(files.dir, manifest.drives),
+        createdAt: manifest.createdAt,
+        diskBytes: stats.reduce((sum, { blocks }) => sum + blocks * STAT_BLOCK_BYTES, 0),
+      };
+      return { manifest, snapshot };
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+      throw error;
+    }
+  }
+
+  #dir(vmId: string): string {
+    return join(this.#vmsDir, vmId, 'snapshots');
+  }
+
+  #stagingArea(vmId: string): string {
+    return join(this.#dir(vmId), '.staging');
+  }
+
+  #files(vmId: string, tag: string): TemplateFiles {
+    return templateFiles(join(this.#dir(vmId), tag));
+  }
+}
+
+function exists(tag: string): AppError {
+  return new AppError('SNAPSHOT_EXISTS', `Cannot make a snapshot "${tag}": there is one of that tag`, {
+    hint: 'give another tag, or delete that one: banger vm snapshot delete',
+    details: { field: 'tag', value: tag },
+  });
+}
+
+function notFound(tag: string): AppError {
+  return new AppError('SNAPSHOT_NOT_FOUND', `Cannot find a snapshot "${tag.slice(0, 80)}"`, {
+    hint: 'banger vm snapshot list',
+    details: { tag },
+  });
+}

@@ -1,0 +1,51 @@
+import type { Abortable } from '../../base/abort.ts';
+import type { VmShape } from '../../protocol/vm.ts';
+import type { CapturePlace } from './vm-files.ts';
+import type { DriveSpec, SavedGuest } from './vmm.ts';
+
+/** A snapshot's name: it is a folder's too. */
+export const SNAPSHOT_TAG = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/** What the VM was when its snapshot was made; what goes on from it must be the same. */
+export interface SnapshotFacts {
+  shape: VmShape;
+  hasNat: boolean;
+}
+
+/** A VM as it was at one moment: memory, devices, drives. Never changed once made. */
+export interface StoredSnapshot {
+  tag: string;
+  facts: SnapshotFacts;
+  saved: SavedGuest;
+  /** the writable drives, to be copied */
+  drives: readonly DriveSpec[];
+  createdAt: string;
+  /** what its files take on disk */
+  diskBytes: number;
+}
+
+/** The snapshots of VMs; they are kept beside a VM's drives, and go with it. */
+export interface VmSnapshots {
+  /**
+   * Makes a snapshot with `work`, which leaves the saved guest and the drives in the place and gives the drives' specs. Nothing is left after a failure.
+   *
+   * @throws {AppError} SNAPSHOT_EXISTS, HOST_NO_SPACE; what `work` throws.
+   */
+  make(
+    vmId: string,
+    request: {
+      tag: string;
+      facts: SnapshotFacts;
+      work: (place: Pick<CapturePlace, 'dir' | 'saved'>) => Promise<readonly DriveSpec[]>;
+    },
+    options: Abortable,
+  ): Promise<StoredSnapshot>;
+  /** Those that are whole as far as sizes tell, oldest first. */
+  list(vmId: string): Promise<StoredSnapshot[]>;
+  /** One, its device state checked. @throws {AppError} SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED */
+  get(vmId: string, tag: string): Promise<StoredSnapshot>;
+  /** Removes what a daemon that died left half-made. Idempotent. */
+  sweep(vmId: string): Promise<void>;
+  /** @throws {AppError} SNAPSHOT_NOT_FOUND */
+  delete(vmId: string, tag: string): Promise<void>;
+}

@@ -1,0 +1,107 @@
+import type { Abortable } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { errorBodyOf } from '../../protocol/error-body.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { VmRecord } from '../ports/records.ts';
+import { SNAPSHOT_TAG, type StoredSnapshot } from '../ports/snapshots.ts';
+import { bootVm } from './boot-vm.ts';
+import { captureVm } from './capture-vm.ts';
+import { findRunningVm, findVm } from './find-vm.ts';
+import { planStart } from './plan-vm.ts';
+import type { VmWorld } from './world.ts';
+
+/**
+ * Keeps a running VM as it is now, memory and drives; it runs on.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, SNAPSHOT_TAG_INVALID, SNAPSHOT_EXISTS, VMM_SAVE_FAILED, HOST_NO_SPACE.
+ */
+export async function createSnapshot(
+  world: VmWorld,
+  ref: string,
+  { tag = timeTag(new Date()), signal, report }: Abortable & { tag?: string | undefined; report: Report },
+): Promise<StoredSnapshot> {
+  const { id } = findVm(world.records, ref);
+  if (!SNAPSHOT_TAG.test(tag)) throw tagInvalid(tag);
+  return await world.locks.run(
+    id,
+    async () => {
+      const record = findRunningVm(world.records, id);
+      const plan = await planStart(world, record, { signal });
+      const facts = { shape: record.shape, hasNat: record.nat };
+      const work = async (place: Parameters<typeof captureVm>[2]['place']) =>
+        (await captureVm(world, record, { place, plan, signal, report })).drives;
+      return await world.snapshots.make(id, { tag, facts, work }, { signal });
+    },
+    { signal },
+  );
+}
+
+/**
+ * Puts a VM back to a snapshot of it, memory and drives, and lets it go on from there. What it is now is given up, without a word to its guest. Before its
+ * drives are exchanged a failure leaves it stopped with those it had; afterwards it is in state `error`, with those of the snapshot.
+ *
+ * @throws {AppError} VM_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED, HOST_NO_SPACE, VMM_RESTORE_FAILED; as {@link bootVm}.
+ */
+export async function restoreSnapshot(
+  world: VmWorld,
+  ref: string,
+  { tag, signal, report }: Abortable & { tag: string; report: Report },
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  return await world.locks.run(
+    id,
+    async () => {
+      const snapshot = await world.snapshots.get(id, tag);
+      const { shape, hasNat } = snapshot.facts;
+      const record: VmRecord = { ...findVm(world.records, id), shape, nat: hasNat };
+      const plan = await planStart(world, record, { signal });
+      await endNow(world, id);
+      report({ event: 'progress', stage: 'drives', detail: tag });
+      const drives = await world.driver.prepareDrives(
+        {
+          dir: await world.files.createDriveDir(id),
+          rootfsPath: plan.image.rootfsPath,
+          modulesPath: plan.kernel.modulesPath,
+          overlayBytes: plan.overlay.overlayBytes,
+          diskSizeBytes: shape.diskSizeBytes,
+          copyOf: snapshot.drives,
+        },
+        { signal },
+      );
+      const starting = world.records.update({ ...record, state: 'starting', drives });
+      await world.driver.removeDrives(record.drives ?? []);
+      await world.files.removeSuspended(id);
+      const { boot, probe } = plan;
+      try {
+        return await bootVm(world, starting, { boot, probe, report, signal, from: snapshot.saved });
+      } catch (error) {
+        const { code, message } = errorBodyOf(error);
+        world.records.update({ ...starting, state: 'error', lastError: { code, message } });
+        throw error;
+      }
+    },
+    { signal },
+  );
+}
+
+/** Ends the VMM, if there is one, as it is. */
+async function endNow(world: VmWorld, vmId: string): Promise<void> {
+  const running = world.live.get(vmId);
+  if (!running) return;
+  const stopping = world.records.update({ ...findVm(world.records, vmId), state: 'stopping' });
+  await world.live.remove(vmId);
+  await running.kill();
+  world.records.update({ ...stopping, state: 'stopped' });
+}
+
+/** `20260131-235959`, in UTC. */
+function timeTag(now: Date): string {
+  return now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+}
+
+function tagInvalid(tag: string): AppError {
+  return new AppError('SNAPSHOT_TAG_INVALID', `Cannot use ${JSON.stringify(tag.slice(0, 80))} as a tag`, {
+    hint: "use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit",
+    details: { field: 'tag', value: tag },
+  });
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import type { StoredSnapshot } from '../../core/ports/snapshots.ts';
+import { findVm } from '../../core/vms/find-vm.ts';
+import { createSnapshot, restoreSnapshot } from '../../core/vms/snapshot-vm.ts';
+import { vmView } from '../../core/vms/vm-view.ts';
+import type { Snapshot } from '../../protocol/api.ts';
+import * as schemas from '../../protocol/schemas.ts';
+import { jsonRoute, type Route, workRoute } from '../http/route.ts';
+
+/** The API of VMs' snapshots. */
+export const SNAPSHOT_ROUTES: readonly Route[] = [
+  jsonRoute({
+    method: 'GET',
+    path: '/vms/:ref/snapshots',
+    summary: 'Snapshots of a VM, oldest first',
+    answer: z.object({ snapshots: z.array(schemas.snapshot) }),
+    run: async ({ app, params }) => {
+      const { id } = findVm(app.world.records, params['ref'] ?? '');
+      return { snapshots: (await app.world.snapshots.list(id)).map(snapshotView) };
+    },
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/snapshots',
+    summary: 'Keep a running VM as it is now, memory and drives; it runs on',
+    body: schemas.createSnapshotRequest,
+    answer: schemas.snapshot,
+    run: async ({ app, params, body, signal, report }) => ({
+      value: snapshotView(
+        await createSnapshot(app.world, params['ref'] ?? '', { tag: body.tag, signal, report }),
+      ),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/snapshots/:tag/restore',
+    summary: 'Put a VM back to a snapshot and let it go on from there; what it is now is given up',
+    answer: schemas.vm,
+    isCancellable: false,
+    run: async ({ app, params, signal, report }) => ({
+      value: vmView(
+        await restoreSnapshot(app.world, params['ref'] ?? '', { tag: params['tag'] ?? '', signal, report }),
+      ),
+    }),
+  }),
+  jsonRoute({
+    method: 'DELETE',
+    path: '/vms/:ref/snapshots/:tag',
+    summary: 'Delete a snapshot',
+    answer: z.object({}),
+    run: async ({ app, params }) => {
+      const { id } = findVm(app.world.records, params['ref'] ?? '');
+      await app.world.snapshots.delete(id, params['tag'] ?? '');
+      return {};
+    },
+  }),
+];
+
+function snapshotView({ tag, facts, diskBytes, createdAt }: StoredSnapshot): Snapshot {
+  return { tag, shape: facts.shape, diskBytes, createdAt };
+}
