@@ -40,6 +40,11 @@ export const GROUPS: readonly GroupDefinition[] = [
     description: 'VMs: make them, run commands in them, look at them, delete them.',
   },
   {
+    name: 'vm snapshot',
+    summary: 'keep a VM as it is, and go back',
+    description: 'Snapshots of a VM: its memory, processes and disks as of one moment, to go back to.',
+  },
+  {
     name: 'vm workspace',
     summary: 'git working trees in VMs',
     description: 'Working trees: copy them into VMs that run, and get the changes back.',
