@@ -69,9 +69,7 @@ test('a suspended VM has no process, and goes on with what it had', async () => 
 
 test('a snapshot puts memory, files and processes back to one moment', async () => {
   await lab.text(['vm', 'snapshot', 'create', 'src', 'then']);
-  await inVm('src', [
-    'echo changed > /root/f; echo changed > /dev/shm/m; rm -rf /etc/hostname; sync',
-  ]);
+  await inVm('src', ['echo changed > /root/f; echo changed > /dev/shm/m; rm -rf /etc/hostname; sync']);
   await lab.text(['vm', 'snapshot', 'restore', 'src', 'then']);
   assert.equal(await inVm('src', ['cat /root/f /dev/shm/m; hostname']), 'on-disk\nin-memory\nsrc\n');
   const [first, second] = (
