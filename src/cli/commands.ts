@@ -22,13 +22,13 @@ import { vmRename } from './commands/vm-rename.ts';
 import { vmRun } from './commands/vm-run.ts';
 import { vmSet } from './commands/vm-set.ts';
 import { vmShow } from './commands/vm-show.ts';
-import { vmStats } from './commands/vm-stats.ts';
 import {
   vmSnapshotCreate,
   vmSnapshotDelete,
   vmSnapshotList,
   vmSnapshotRestore,
 } from './commands/vm-snapshot.ts';
+import { vmStats } from './commands/vm-stats.ts';
 import { vmWait } from './commands/vm-wait.ts';
 import { vmWorkspaceExport, vmWorkspacePrepare } from './commands/vm-workspace.ts';
 
