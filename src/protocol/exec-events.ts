@@ -9,7 +9,7 @@ export type ExecEvent =
   /** so many bytes of input were taken by the command since the last one */
   | { kind: 'stdin-ack'; bytes: number }
   | { kind: 'exit'; exit: ExecExit }
-  /** the command could not be started */
+  /** the command could not be started, or its guest was lost */
   | { kind: 'error'; code: ExecFailureCode; message: string };
 
 /** Decodes the host's side of an exec stream. The guest is not trusted: what does not fit the protocol is an error. */
@@ -69,6 +69,7 @@ const FAILURE_CODES: readonly string[] = [
   'not_executable',
   'bad_request',
   'failed',
+  'lost',
 ] satisfies ExecFailureCode[];
 
 function failureOf(frame: Frame): ExecEvent {

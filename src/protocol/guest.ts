@@ -43,8 +43,8 @@ export interface ExecStart {
 /** How a command ended: with an exit code, or by a signal (`{ signal: 'SIGKILL', number: 9 }`). */
 export type ExecExit = { code: number } | { signal: string; number: number };
 
-/** Why a command could not be started: codes of the `error` frame. */
-export type ExecFailureCode = 'not_found' | 'not_executable' | 'bad_request' | 'failed';
+/** Why a command could not be started, or in the middle of it `lost`, which the daemon says for a guest that is gone: codes of the `error` frame. */
+export type ExecFailureCode = 'not_found' | 'not_executable' | 'bad_request' | 'failed' | 'lost';
 
 /** A port that something in the guest listens on. */
 export interface GuestPort {

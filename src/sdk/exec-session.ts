@@ -28,7 +28,8 @@ export interface ExecSession extends Disposable {
    * What the command gives, up to its exit; to be read once. Bytes that are not read stop the command's writing.
    *
    * @throws {AppError} COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE or COMMAND_NOT_STARTED when there was nothing to run; DAEMON_LOST when the
-   * stream ended before the command did; GUEST_PROTOCOL when the guest sends what it must not. The abort reason after an abort.
+   * stream ended before the command did; GUEST_LOST when the guest went away, or its agent does not answer any more; GUEST_PROTOCOL when the
+   * guest sends what it must not. The abort reason after an abort.
    */
   output(): AsyncGenerator<ExecOutput, void, undefined>;
   /**
@@ -142,12 +143,16 @@ const START_CODES: Readonly<Record<ExecFailureCode, string>> = {
   not_executable: 'COMMAND_NOT_EXECUTABLE',
   bad_request: 'COMMAND_NOT_STARTED',
   failed: 'COMMAND_NOT_STARTED',
+  lost: 'GUEST_LOST',
 };
 
 function notStarted(
   program: string,
   { code, message }: { code: ExecFailureCode; message: string },
 ): AppError {
+  if (code === 'lost') {
+    return new AppError('GUEST_LOST', message, { hint: 'banger vm logs NAME', details: { program } });
+  }
   return new AppError(START_CODES[code], `Cannot run "${program}" in the guest: ${message}`, {
     hint: code === 'not_found' ? 'install it in the guest, or give its full path' : undefined,
     details: { program },

@@ -135,6 +135,26 @@ describe('commands in a VM', () => {
     assert.ok(now.host.vmmMemoryBytes > 2 ** 26 && now.host.driveBytes > 0, JSON.stringify(now.host));
   });
 
+  test('commands whose agent dies in the guest are given up, and the next one runs', async () => {
+    const waiting = lab.start(['vm', 'exec', 'box', '--', 'sh', '-c', 'echo up; sleep 1000']);
+    const isUp = (): true | undefined => waiting.stdout().length > 0 || undefined;
+    await poll(isUp, { everyMs: 50, deadlineMs: 60_000, what: 'the command', signal });
+    const killing = lab.start([
+      'vm',
+      'exec',
+      'box',
+      '--',
+      'sh',
+      '-c',
+      'kill -9 $(pgrep -f "banger/agent serve")',
+    ]);
+    for (const { code, stderr } of await Promise.all([waiting.done, killing.done])) {
+      assert.equal(code, 125);
+      assert.match(stderr, /the link to the guest was lost/);
+    }
+    assert.equal(await lab.text(['vm', 'exec', 'box', '--', 'echo', 'back']), 'back\n');
+  });
+
   test('files and the drives survive stop and start', async () => {
     await lab.text([
       'vm',

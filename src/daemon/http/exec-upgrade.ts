@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
-import { AppError } from '../../base/errors.ts';
+import { AppError, isAppError, messageOf } from '../../base/errors.ts';
 import { findRunningVm } from '../../core/vms/find-vm.ts';
 import { AGENT_DEADLINE_MS } from '../../core/vms/prepare-workspace.ts';
 import { API_PREFIX, EXEC_UPGRADE, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import { errorBodyOf } from '../../protocol/error-body.ts';
+import { encodeJsonFrame, FRAME, FrameDecoder } from '../../protocol/exec-frames.ts';
 import type { App } from '../app.ts';
 import { statusOf } from './respond.ts';
 import { decodePart } from './route.ts';
@@ -59,14 +60,26 @@ async function openExec(app: App, request: IncomingMessage, { signal }: Abortabl
 
 async function join(socket: Duplex, stream: Duplex): Promise<void> {
   const closed = Promise.all([socket, stream].map((side) => new Promise((done) => side.once('close', done))));
-  stream.on('error', () => socket.destroy());
+  const frames = new FrameDecoder();
+  stream.on('error', (error) => {
+    // Between two frames there is room for a last one that says why.
+    if (!frames.isAtBoundary || !isAppError(error, 'GUEST_LOST')) socket.destroy();
+    else socket.end(encodeJsonFrame(FRAME.error, { code: 'lost', message: messageOf(error) }));
+  });
   stream.once('close', () => {
-    if (!stream.readableEnded) socket.destroy();
+    if (!stream.readableEnded && !socket.writableEnded) socket.destroy();
   });
   socket.once('close', () => stream.destroy());
   socket.once('end', () => stream.destroy());
   socket.pipe(stream, { end: false });
   stream.pipe(socket);
+  stream.on('data', (chunk: Buffer) => {
+    try {
+      frames.push(chunk);
+    } catch (error) {
+      stream.destroy(error as Error);
+    }
+  });
   await closed;
 }
 

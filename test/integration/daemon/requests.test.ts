@@ -267,3 +267,14 @@ test('an answer that is not read in one piece is whole', async () => {
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   assert.equal((await buffer(response)).length, Number(response.headers['content-length']));
 });
+
+test('a command whose guest goes away ends with GUEST_LOST, and not as if the daemon had', async () => {
+  const { client } = lab;
+  const vm = await resultOf(client.createVm({ name: 'dying' }, { signal }));
+  using session = await client.exec('dying', shell('echo up; sleep 60'), { signal });
+  const output = session.output();
+  assert.equal(String((await output.next()).value?.kind), 'stdout');
+  process.kill(vm.runtime?.pid ?? 0, 'SIGKILL');
+  await assert.rejects(output.next(), { code: 'GUEST_LOST' });
+  assert.equal((await client.daemonStatus({ signal })).pid, process.pid);
+});
