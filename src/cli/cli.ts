@@ -11,6 +11,7 @@ import { type ParsedLine, parseLine } from './program.ts';
 import { createProgress, progressMode } from './render/progress.ts';
 import { createStyle } from './render/style.ts';
 import { versionLine } from './render/version.ts';
+import { SpanRecorder } from './spans.ts';
 
 /**
  * The command line: runs what `argv` (without program names) says and gives the exit status. Never rejects. Everything it starts has
@@ -30,7 +31,8 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
     isPlain: isProgressPlain(io.env),
   });
   using progress = createProgress(stderr, { mode, style: errorStyle });
-  const context = createContext({ io, interrupts, stdout, stderr, style, errorStyle, progress });
+  const spans = new SpanRecorder();
+  const context = createContext({ io, interrupts, stdout, stderr, style, errorStyle, progress, spans });
   let runsGuestCommand = false;
   let status: number;
   try {
@@ -41,6 +43,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
     } else {
       runsGuestCommand = parsed.definition.runsGuestCommand ?? false;
       status = await untilGivenUp(parsed.definition.run(parsed.invocation, context), interrupts);
+      if (parsed.invocation.options['timings'] === true) await tellTimings(context);
     }
   } catch (error) {
     progress.clear();
@@ -85,6 +88,13 @@ async function untilGivenUp(work: Promise<number>, { giveUp }: Interrupts): Prom
   } finally {
     giveUp.removeEventListener('abort', listener);
   }
+}
+
+/** On stderr, also with `--json`: stdout is for what the command is about. */
+async function tellTimings(context: CommandContext): Promise<void> {
+  const { spansTable } = await import('./render/spans.ts');
+  context.progress.clear();
+  context.stderr.put(spansTable(context.spans.spans()));
 }
 
 /** Tells the user of an error: on stderr for people, on stdout as the one JSON value that `--json` promises. */

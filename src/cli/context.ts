@@ -11,6 +11,7 @@ import type { Sink } from './output.ts';
 import { specLine } from './render/format.ts';
 import type { Progress } from './render/progress.ts';
 import type { Style } from './render/style.ts';
+import type { SpanRecorder } from './spans.ts';
 
 /** What a command works with. */
 export interface CommandContext extends Abortable {
@@ -23,6 +24,8 @@ export interface CommandContext extends Abortable {
   /** colours of stderr */
   readonly errorStyle: Style;
   readonly progress: Progress;
+  /** where the time goes, for `--timings` */
+  readonly spans: SpanRecorder;
   /** Where things are; reads no file. */
   paths(): Paths;
   /** Reads the config file, once. */
@@ -54,6 +57,7 @@ export interface ContextParts {
   style: Style;
   errorStyle: Style;
   progress: Progress;
+  spans: SpanRecorder;
 }
 
 /** Makes the context of one command. Nothing is read or connected before it is asked for. */
@@ -77,6 +81,7 @@ export function createContext(parts: ContextParts): CommandContext {
   const showNews = (label: string) => (news: WorkNews) => {
     switch (news.event) {
       case 'progress':
+        parts.spans.begin(news.stage);
         return progress.step(label, news.detail ? `${news.stage}: ${news.detail}` : news.stage);
       case 'operation':
         return undefined;
@@ -103,6 +108,7 @@ export function createContext(parts: ContextParts): CommandContext {
       return settings;
     },
     async client(options = { signal }) {
+      parts.spans.begin('daemon');
       const { daemonSocket: socketPath, daemonLogFile: logPath } = paths();
       const [{ createClient }, { ensureDaemon }] = await Promise.all([
         import('../sdk/client.ts'),

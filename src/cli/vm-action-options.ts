@@ -1,9 +1,11 @@
 import type { ArgumentDefinition, OptionDefinitions } from './command.ts';
+import { TIMINGS } from './vm-options.ts';
 
 /** Options of every command that does the same to several VMs. */
 export const VM_ACTION_OPTIONS = {
   verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
   quiet: { type: 'flag', short: 'q', summary: 'print nothing of what goes well' },
+  timings: TIMINGS,
   json: { type: 'flag', summary: 'print what became of each as a JSON array' },
 } as const satisfies OptionDefinitions;
 

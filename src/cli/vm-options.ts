@@ -7,6 +7,9 @@ import { checkVmName } from '../protocol/vm-name.ts';
 import type { OptionDefinitions, OptionValues } from './command.ts';
 import type { ProblemList } from './problems.ts';
 
+/** Tells on stderr where the time of the command went; the command line itself does so. */
+export const TIMINGS = { type: 'flag', summary: 'print on stderr where the time went, in ms' } as const;
+
 /** Options of every command that makes a VM. */
 export const VM_OPTIONS = {
   name: {
@@ -59,6 +62,7 @@ export const VM_OPTIONS = {
     summary: 'let the guest open connections to the outside: the network, and the host itself',
   },
   cold: { type: 'flag', summary: 'boot it, even where a warm template would do' },
+  timings: TIMINGS,
 } as const satisfies OptionDefinitions;
 
 /**

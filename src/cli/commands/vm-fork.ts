@@ -1,4 +1,5 @@
 import { defineCommand } from '../command.ts';
+import { TIMINGS } from '../vm-options.ts';
 
 /** `banger vm fork` */
 export const vmFork = defineCommand({
@@ -34,6 +35,7 @@ export const vmFork = defineCommand({
       type: 'flag',
       summary: 'delete the copies when their commands have ended, or banger does; needs a command',
     },
+    timings: TIMINGS,
     verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
     json: { type: 'flag', summary: 'print the copies as JSON; not with a command' },
   },

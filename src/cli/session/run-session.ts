@@ -44,6 +44,7 @@ export async function runInGuest(
   const start: ExecStart = hasTerminal
     ? { ...run.start, pty: { ...terminalSize(io), term: io.env['TERM'] || DEFAULT_TERM } }
     : run.start;
+  context.spans.begin('command');
   using session = await client.exec(run.vmId, start, { signal });
   context.progress.clear();
   using _signals = forwardSignals({

@@ -1,4 +1,5 @@
 import type { OptionDefinitions } from '../command.ts';
+import { TIMINGS } from '../vm-options.ts';
 
 /** Options of `vm exec`. */
 export const EXEC_OPTIONS = {
@@ -35,4 +36,5 @@ export const EXEC_OPTIONS = {
   },
   tty: { type: 'flag', short: 't', summary: 'give the command a terminal, whatever ours is' },
   noTty: { type: 'flag', short: 'T', summary: 'give it none' },
+  timings: TIMINGS,
 } as const satisfies OptionDefinitions;

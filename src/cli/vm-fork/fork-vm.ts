@@ -42,6 +42,7 @@ async function useForks({ vms, pausedMs }: ForkedVms, { plan, client, context }:
     return 0;
   }
   context.progress.clear();
+  context.spans.begin('command');
   const statuses = await Promise.all(vms.map((vm) => runIn(vm, command, { plan, client, context })));
   return statuses.find((status) => status !== 0) ?? 0;
 }
@@ -78,6 +79,7 @@ async function deleteAll(
   vms: readonly Vm[],
   { client, context }: Pick<ForkUse, 'client' | 'context'>,
 ): Promise<void> {
+  context.spans.begin('delete');
   await Promise.all(
     vms.map(async ({ id, name }) => {
       try {

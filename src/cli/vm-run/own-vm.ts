@@ -53,6 +53,7 @@ async function remove(lease: VmLease, context: CommandContext): Promise<boolean>
       async (signal) => {
         // The daemon may have been replaced meanwhile: it is found, or started, anew.
         const client = await context.client({ signal });
+        context.spans.begin('delete');
         await context.follow(client.deleteVm(id, { signal }), 'vm run');
       },
       {
