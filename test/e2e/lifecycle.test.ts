@@ -6,9 +6,6 @@ import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 // Scenarios of a VM's life under the names that the field knows them by. All but the last share one VM, in this order.
 
-/** Most that a stop of a guest that is well takes, in `ms`, beside the start of the command line on a machine that emulates. */
-const STOP_MS = 2_500;
-
 describe("a VM's life", { concurrency: false }, () => {
   let lab: Lab;
   before(async () => {
@@ -27,11 +24,8 @@ describe("a VM's life", { concurrency: false }, () => {
     await lab.text(['vm', 'create', '--name', 'box', '--vcpu', '1', ...SMALL]);
     assert.match(await lab.text(['vm', 'show', 'box']), /"state": "running"/);
     assert.equal(await inBox('echo hello; echo kept > /root/file'), 'hello\n');
-    const begun = performance.now();
     const stopped = await lab.run(['vm', 'stop', 'box']);
-    const stopMs = performance.now() - begun;
     assert.deepEqual([stopped.code, stopped.stdout.toString(), stopped.stderr], [0, 'box: stopped\n', '']);
-    assert.ok(stopMs < STOP_MS, `the stop took ${Math.round(stopMs)} ms`);
     assert.match(await lab.text(['vm', 'show', 'box']), /"state": "stopped"/);
   });
 
