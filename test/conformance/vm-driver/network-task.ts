@@ -26,6 +26,10 @@ export const EXPECTED_NETWORK: readonly [string, Reached][] = [
   ['the copy', ALL],
 ];
 
+/** How long an answer is waited for: where none may come, and where one must, also when a packet was lost on a busy host. */
+const CUT_OFF_SECONDS = 1;
+const CONNECTED_SECONDS = 15;
+
 interface NetworkTask {
   driver: DriverOptions;
   spec: VmSpec;
@@ -39,7 +43,11 @@ export async function tryNetwork({ driver, spec }: NetworkTask): Promise<[string
   const tried: [string, Reached][] = [];
   const addresses = await serveAll();
   const note = async (what: string, vm: RunningVm): Promise<void> => {
-    tried.push([what, await reachAll(vm, addresses)]);
+    const isCutOff = EXPECTED_NETWORK.some(([state, reached]) => state === what && reached === NOTHING);
+    tried.push([
+      what,
+      await reachAll(vm, { addresses, seconds: isCutOff ? CUT_OFF_SECONDS : CONNECTED_SECONDS }),
+    ]);
   };
   const first = await makeDriver(driver).start(spec, limit());
   await ask(first, 'network');
@@ -94,13 +102,16 @@ async function trySaved(
   }
 }
 
-async function reachAll(vm: RunningVm, addresses: Reached): Promise<Reached> {
+async function reachAll(
+  vm: RunningVm,
+  { addresses, seconds }: { addresses: Reached; seconds: number },
+): Promise<Reached> {
   const reached: Reached = { ...addresses };
   for (const [protocol, address] of Object.entries(addresses)) {
     const verb = protocol === 'tcp6' ? 'tcp' : protocol;
     // Once: a guest that waits for what does not come would find the same request again and again.
     const options = { ...limit(), isUp: true };
-    const request = `reach ${verb} ${address}`;
+    const request = `reach ${verb} ${address} ${seconds}`;
     const answer = await askGuest(vm.guestEndpoint.path, request, options).catch(() => 'none');
     reached[protocol as keyof Reached] = answer;
   }

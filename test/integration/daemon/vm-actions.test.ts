@@ -91,7 +91,7 @@ describe('stop', () => {
     lab.guests.isSilent = true;
     const begun = performance.now();
     const { vm, notices } = await noticed(lab.client.stopVm('dead', { signal }));
-    assert.ok(performance.now() - begun < 4_000);
+    assert.ok(performance.now() - begun < 30_000);
     assert.deepEqual(
       [vm.state, notices],
       [

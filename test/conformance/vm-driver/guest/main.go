@@ -13,7 +13,7 @@
 //	flood BYTES                   nothing; so many bytes go to the console
 //	clock                         the kernel's clock source
 //	network                       nothing; the interface gets its addresses
-//	reach tcp|udp|icmp|dns ADDR   what comes back from there
+//	reach tcp|udp|icmp|dns ADDR S what comes back from there in S seconds
 //	remember TEXT                 nothing; recall gives TEXT again
 //	churn                         nothing; memory is written all the time until settle, which tells whether a write was lost
 //	panic, poweroff               no answer

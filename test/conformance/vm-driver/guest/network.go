@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
 )
-
-// reachTime is what an answer from the host may take; there is none where there is no network.
-const reachTime = time.Second
 
 // Numbers of linux/sockios.h; the kernel's own definitions of what they take are below.
 const (
@@ -100,9 +98,13 @@ func socketAddress(address string) (bytes [16]byte) {
 	return bytes
 }
 
-// reach gives what comes back from an address, or an error.
-func reach(protocol, address string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), reachTime)
+// reach gives what comes back from an address within so many seconds, or an error.
+func reach(protocol, address, secondsText string) (string, error) {
+	seconds, err := strconv.Atoi(secondsText)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
 	defer cancel()
 	switch protocol {
 	case "tcp", "udp":

@@ -50,8 +50,8 @@ func (g *guest) answer(verb string, args []string) (string, error) {
 		return sysText("/sys/devices/system/clocksource/clocksource0", "current_clocksource"), nil
 	case verb == "network":
 		return "", setUpNetwork()
-	case verb == "reach" && len(args) == 2:
-		return reach(args[0], args[1])
+	case verb == "reach" && len(args) == 3:
+		return reach(args[0], args[1], args[2])
 	case verb == "remember" && len(args) == 1:
 		theMemory.text = args[0]
 		return "", nil
