@@ -87,7 +87,6 @@ describe('a terminal with a shell of a VM in it', () => {
   test('sends Ctrl-C and Ctrl-Z to the guest, whose shell has jobs', async () => {
     await enterGuest();
     terminal.enter('clear; sleep 1000; echo "status $?"');
-    await terminal.shows(/sleep 1000/);
     await poll(async () => (await guestRuns('sleep 1000')) || undefined, waiting('sleep to run'));
     terminal.press('C-c');
     await terminal.shows(/^\^C$/);
