@@ -1,4 +1,5 @@
 import { AppError } from '../base/errors.ts';
+import { SNAPSHOT_TAG } from '../protocol/vm-limits.ts';
 import { checkVmRef } from '../protocol/vm-ref.ts';
 
 /**
@@ -64,7 +65,7 @@ export function templatePath(key: string): string {
  * @throws {AppError} SNAPSHOT_NOT_FOUND when `tag` can be none; as {@link vmPath}.
  */
 export function snapshotPath(ref: string, tag: string, ...rest: readonly string[]): string {
-  if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(tag)) return vmPath(ref, 'snapshots', tag, ...rest);
+  if (SNAPSHOT_TAG.test(tag)) return vmPath(ref, 'snapshots', tag, ...rest);
   throw new AppError('SNAPSHOT_NOT_FOUND', `Cannot find a snapshot ${JSON.stringify(tag.slice(0, 80))}`, {
     hint: `banger vm snapshot list ${ref}`,
     details: { field: 'tag', value: tag },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { SNAPSHOT_TAG, type SnapshotFacts } from '../../core/ports/snapshots.ts';
+import type { SnapshotFacts } from '../../core/ports/snapshots.ts';
 import type { TemplateFacts } from '../../core/ports/templates.ts';
+import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
 

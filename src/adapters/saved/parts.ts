@@ -3,7 +3,34 @@ import { basename, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import type { DriveSpec, SavedGuest } from '../../core/ports/vmm.ts';
 import { sparseDigest } from './digest.ts';
+import type { TemplateFiles } from './layout.ts';
 import type { SavedDrive } from './manifest-schema.ts';
+
+/** Unit of `blocks` in stat(2). */
+const STAT_BLOCK_BYTES = 512;
+
+/**
+ * What the files of a saved guest take on disk, in `bytes`; `undefined` when one has another size than its manifest says.
+ *
+ * @throws errno `ENOENT`, `ENOTDIR` when one is missing.
+ */
+export async function diskBytesOf(
+  files: TemplateFiles,
+  {
+    memoryBytes,
+    stateBytes,
+    drives,
+  }: { memoryBytes: number; stateBytes: number; drives: readonly SavedDrive[] },
+): Promise<number | undefined> {
+  const sizes = [
+    { path: files.memory, bytes: memoryBytes },
+    { path: files.state, bytes: stateBytes },
+    ...drives.map(({ file, fileBytes }) => ({ path: join(files.dir, file), bytes: fileBytes })),
+  ];
+  const stats = await Promise.all(sizes.map(({ path }) => stat(path)));
+  if (stats.some(({ size }, at) => size !== sizes[at]?.bytes)) return undefined;
+  return stats.reduce((sum, { blocks }) => sum + blocks * STAT_BLOCK_BYTES, 0);
+}
 
 /** Size and digest of a file. */
 export async function describePart(

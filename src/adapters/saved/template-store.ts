@@ -17,11 +17,9 @@ import type { DriveSpec } from '../../core/ports/vmm.ts';
 import { sparseDigest } from './digest.ts';
 import { makingLock, stagingArea, type TemplateFiles, templateFiles } from './layout.ts';
 import { parseTemplateManifest, type TemplateManifest } from './manifest-schema.ts';
-import { describeDrives, describePart, drivesIn, syncParts } from './parts.ts';
+import { describeDrives, describePart, diskBytesOf, drivesIn, syncParts } from './parts.ts';
 
 const KEY = /^[0-9a-f]{64}$/;
-/** Unit of `blocks` in stat(2). */
-const STAT_BLOCK_BYTES = 512;
 
 const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
 
@@ -163,15 +161,13 @@ export class FsTemplateStore implements TemplateStore {
     try {
       const manifest = parseTemplateManifest(await readFile(files.manifest, 'utf8'));
       if (manifest?.key !== key) return undefined;
-      const sizes = [
-        { path: files.memory, bytes: manifest.memory.bytes },
-        { path: files.state, bytes: manifest.state.bytes },
-        ...manifest.drives.map(({ file, fileBytes }) => ({ path: join(files.dir, file), bytes: fileBytes })),
-      ];
-      const stats = await Promise.all(sizes.map(({ path }) => stat(path)));
-      if (stats.some(({ size }, at) => size !== sizes[at]?.bytes)) return undefined;
+      const diskBytes = await diskBytesOf(files, {
+        memoryBytes: manifest.memory.bytes,
+        stateBytes: manifest.state.bytes,
+        drives: manifest.drives,
+      });
+      if (diskBytes === undefined) return undefined;
       const lastUsedAt = (await stat(files.manifest)).mtime.toISOString();
-      const diskBytes = stats.reduce((sum, { blocks }) => sum + blocks * STAT_BLOCK_BYTES, 0);
       return { manifest, template: templateOf(manifest, files, { lastUsedAt, diskBytes }) };
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;

@@ -4,14 +4,12 @@ import type { Abortable } from '../../base/abort.ts';
 import { syncFolder } from '../../base/atomic-file.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
-import { SNAPSHOT_TAG, type StoredSnapshot, type VmSnapshots } from '../../core/ports/snapshots.ts';
+import type { StoredSnapshot, VmSnapshots } from '../../core/ports/snapshots.ts';
+import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
 import { sparseDigest } from './digest.ts';
 import { type TemplateFiles, templateFiles } from './layout.ts';
 import { parseSnapshotManifest, type SnapshotManifest } from './manifest-schema.ts';
-import { describeDrives, describePart, drivesIn, syncParts } from './parts.ts';
-
-/** Unit of `blocks` in stat(2). */
-const STAT_BLOCK_BYTES = 512;
+import { describeDrives, describePart, diskBytesOf, drivesIn, syncParts } from './parts.ts';
 
 const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
 
@@ -108,20 +106,19 @@ export class FsVmSnapshots implements VmSnapshots {
     try {
       const manifest = parseSnapshotManifest(await readFile(files.manifest, 'utf8'));
       if (manifest?.tag !== tag) return undefined;
-      const sizes = [
-        { path: files.memory, bytes: manifest.memoryBytes },
-        { path: files.state, bytes: manifest.state.bytes },
-        ...manifest.drives.map(({ file, fileBytes }) => ({ path: join(files.dir, file), bytes: fileBytes })),
-      ];
-      const stats = await Promise.all(sizes.map(({ path }) => stat(path)));
-      if (stats.some(({ size }, at) => size !== sizes[at]?.bytes)) return undefined;
+      const diskBytes = await diskBytesOf(files, {
+        memoryBytes: manifest.memoryBytes,
+        stateBytes: manifest.state.bytes,
+        drives: manifest.drives,
+      });
+      if (diskBytes === undefined) return undefined;
       const snapshot: StoredSnapshot = {
         tag,
         facts: manifest.facts,
         saved: { memoryPath: files.memory, statePath: files.state },
         drives: drivesIn(files.dir, manifest.drives),
         createdAt: manifest.createdAt,
-        diskBytes: stats.reduce((sum, { blocks }) => sum + blocks * STAT_BLOCK_BYTES, 0),
+        diskBytes,
       };
       return { manifest, snapshot };
     } catch (error) {

@@ -1,5 +1,6 @@
 import { AppError } from '../../base/errors.ts';
 import type { ForkVmRequest } from '../../protocol/api.ts';
+import { MAX_FORK_COUNT } from '../../protocol/vm-limits.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
 import { commandOf } from '../guest-command.ts';
 import { ProblemList } from '../problems.ts';
@@ -18,8 +19,6 @@ interface ForkInput {
   trailing: readonly string[] | undefined;
   options: { name: string | undefined; count: string | undefined; rm: boolean; json: boolean };
 }
-
-const MAX_COUNT = 100;
 
 /** Checks the command line. @throws {AppError} USAGE_OPTIONS, VM_NAME_INVALID, VM_COUNT_INVALID */
 export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkPlan {
@@ -54,10 +53,10 @@ export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkP
 
 function parseCount(text: string): number {
   const value = /^[0-9]{1,4}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= 1 && value <= MAX_COUNT) return value;
+  if (value >= 1 && value <= MAX_FORK_COUNT) return value;
   throw new AppError(
     'VM_COUNT_INVALID',
-    `Cannot use "${text}" for --count: it is not from 1 to ${MAX_COUNT}`,
+    `Cannot use "${text}" for --count: it is not from 1 to ${MAX_FORK_COUNT}`,
     {
       hint: 'banger vm fork NAME -n 3',
       details: { field: 'count', value: text },

@@ -3,9 +3,6 @@ import type { VmShape } from '../../protocol/vm.ts';
 import type { CapturePlace } from './vm-files.ts';
 import type { DriveSpec, SavedGuest } from './vmm.ts';
 
-/** A snapshot's name: it is a folder's too. */
-export const SNAPSHOT_TAG = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-
 /** What the VM was when its snapshot was made; what goes on from it must be the same. */
 export interface SnapshotFacts {
   shape: VmShape;

@@ -4,6 +4,7 @@ import { AppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { ForkVmRequest } from '../../protocol/api.ts';
 import type { Report } from '../../protocol/events.ts';
+import { MAX_FORK_COUNT } from '../../protocol/vm-limits.ts';
 import { checkVmName, MAX_VM_NAME_LENGTH } from '../../protocol/vm-name.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { CapturePlace } from '../ports/vm-files.ts';
@@ -13,11 +14,8 @@ import { bootVm } from './boot-vm.ts';
 import { captureVm } from './capture-vm.ts';
 import { purgeVm } from './delete-vm.ts';
 import { findRunningVm, findVm } from './find-vm.ts';
-import { planStart, type VmPlan } from './plan-vm.ts';
+import { driveRequestOf, planStart, type VmPlan } from './plan-vm.ts';
 import type { VmWorld } from './world.ts';
-
-/** Most forks of one request: each is a VM with memory of its own. */
-const MAX_FORK_COUNT = 100;
 
 /** What forking came to. */
 export interface Forks {
@@ -101,14 +99,7 @@ async function makeFork(
       await world.images.hold(plan.image.id, folders.dir, { signal });
       report({ event: 'progress', stage: 'fork', detail: name });
       const drives = await world.driver.prepareDrives(
-        {
-          dir: folders.dir,
-          rootfsPath: plan.image.rootfsPath,
-          modulesPath: plan.kernel.modulesPath,
-          overlayBytes: plan.overlay.overlayBytes,
-          diskSizeBytes: plan.shape.diskSizeBytes,
-          copyOf: captured,
-        },
+        driveRequestOf(plan, { dir: folders.dir, copyOf: captured }),
         { signal },
       );
       const { boot, probe } = plan;

@@ -7,7 +7,7 @@ import type { GuestAgent } from '../ports/guest.ts';
 import type { TemplatePlace } from '../ports/templates.ts';
 import type { DriveSpec, VmSpec } from '../ports/vmm.ts';
 import { nobody } from './personalise.ts';
-import type { VmPlan } from './plan-vm.ts';
+import { driveRequestOf, type VmPlan } from './plan-vm.ts';
 import type { VmWorld } from './world.ts';
 
 /** `ms` from the VMM's start to a guest whose services are up. */
@@ -35,21 +35,12 @@ export async function makeTemplate(
   { plan, place, report }: { plan: VmPlan; place: TemplatePlace; report: Report },
   { signal }: Abortable,
 ): Promise<readonly DriveSpec[]> {
-  const { shape, image, kernel, overlay, boot, probe } = plan;
+  const { shape, boot, probe } = plan;
   const vmId = randomBytes(6).toString('hex');
   await using undo = new ResourceStack();
   undo.defer('remove the folders', () => world.files.remove(vmId));
   const folders = await world.files.create(vmId);
-  const drives = await world.driver.prepareDrives(
-    {
-      dir: place.dir,
-      rootfsPath: image.rootfsPath,
-      modulesPath: kernel.modulesPath,
-      overlayBytes: overlay.overlayBytes,
-      diskSizeBytes: shape.diskSizeBytes,
-    },
-    { signal },
-  );
+  const drives = await world.driver.prepareDrives(driveRequestOf(plan, { dir: place.dir }), { signal });
   const spec: VmSpec = {
     vmId,
     vcpuCount: shape.vcpuCount,

@@ -7,7 +7,7 @@ import { checkVmName } from '../../protocol/vm-name.ts';
 import { type OverlaySize, overlaySize } from '../overlay-size.ts';
 import type { StoredImage, StoredKernel } from '../ports/images.ts';
 import type { VmRecord } from '../ports/records.ts';
-import type { BootSource, DriverProbe } from '../ports/vmm.ts';
+import type { BootSource, DriveRequest, DriverProbe } from '../ports/vmm.ts';
 import { generateVmName } from '../rules/name-generator.ts';
 import { resolveShape } from '../rules/vm-shape.ts';
 import { bootSourceOf } from './boot-vm.ts';
@@ -65,6 +65,21 @@ export async function planStart(world: VmWorld, record: VmRecord, { signal }: Ab
   const probe = await requireDriver(world, boot, { signal });
   const overlay = overlaySize({ imageBytes: image.sizeBytes, freeBytes: shape.systemOverlaySizeBytes });
   return { name, shape, image, kernel, overlay, boot, probe };
+}
+
+/** The drives that a plan's VM needs, in `dir`: blank, or copies of `copyOf`. */
+export function driveRequestOf(
+  { image, kernel, overlay, shape }: VmPlan,
+  { dir, copyOf }: Pick<DriveRequest, 'dir' | 'copyOf'>,
+): DriveRequest {
+  return {
+    dir,
+    rootfsPath: image.rootfsPath,
+    modulesPath: kernel.modulesPath,
+    overlayBytes: overlay.overlayBytes,
+    diskSizeBytes: shape.diskSizeBytes,
+    ...(copyOf ? { copyOf } : {}),
+  };
 }
 
 /**

@@ -2,12 +2,13 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { errorBodyOf } from '../../protocol/error-body.ts';
 import type { Report } from '../../protocol/events.ts';
+import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
 import type { VmRecord } from '../ports/records.ts';
-import { SNAPSHOT_TAG, type StoredSnapshot } from '../ports/snapshots.ts';
+import type { StoredSnapshot } from '../ports/snapshots.ts';
 import { bootVm } from './boot-vm.ts';
 import { captureVm } from './capture-vm.ts';
 import { findRunningVm, findVm } from './find-vm.ts';
-import { planStart } from './plan-vm.ts';
+import { driveRequestOf, planStart } from './plan-vm.ts';
 import type { VmWorld } from './world.ts';
 
 /**
@@ -58,14 +59,7 @@ export async function restoreSnapshot(
       await endNow(world, id);
       report({ event: 'progress', stage: 'drives', detail: tag });
       const drives = await world.driver.prepareDrives(
-        {
-          dir: await world.files.createDriveDir(id),
-          rootfsPath: plan.image.rootfsPath,
-          modulesPath: plan.kernel.modulesPath,
-          overlayBytes: plan.overlay.overlayBytes,
-          diskSizeBytes: shape.diskSizeBytes,
-          copyOf: snapshot.drives,
-        },
+        driveRequestOf(plan, { dir: await world.files.createDriveDir(id), copyOf: snapshot.drives }),
         { signal },
       );
       const starting = world.records.update({ ...record, state: 'starting', drives });

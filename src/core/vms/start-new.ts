@@ -5,7 +5,7 @@ import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { StoredTemplate } from '../ports/templates.ts';
 import { bootVm } from './boot-vm.ts';
-import type { VmPlan } from './plan-vm.ts';
+import { driveRequestOf, type VmPlan } from './plan-vm.ts';
 import { templateKeyOf, warmTemplate } from './warm-template.ts';
 import type { VmWorld } from './world.ts';
 
@@ -52,18 +52,13 @@ async function startWith(
   record: VmRecord,
   { plan, template, report, signal }: StartNewOptions & { template?: StoredTemplate },
 ): Promise<VmRecord> {
-  const { image, kernel, overlay, shape } = plan;
   await using undo = new ResourceStack();
   report({ event: 'progress', stage: 'drives' });
   const drives = await world.driver.prepareDrives(
-    {
+    driveRequestOf(plan, {
       dir: world.files.folders(record.id).dir,
-      rootfsPath: image.rootfsPath,
-      modulesPath: kernel.modulesPath,
-      overlayBytes: overlay.overlayBytes,
-      diskSizeBytes: shape.diskSizeBytes,
       ...(template ? { copyOf: template.drives } : {}),
-    },
+    }),
     { signal },
   );
   undo.defer('remove the drives', async () => {
