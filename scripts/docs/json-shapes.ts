@@ -6,8 +6,14 @@ import * as schemas from '../../src/protocol/schemas.ts';
 const count = z.int().nonnegative();
 const exit = z.union([z.object({ code: z.int() }), z.object({ signal: z.string(), number: z.int() })]);
 
+const span = z.object({ stage: z.string(), ms: z.number().nonnegative().describe('milliseconds') });
+const spans = z
+  .array(span)
+  .exactOptional()
+  .describe('with --timings: where the time went, in milliseconds that add up to the whole');
+
 const vmResult = z.union([
-  z.object({ ref: z.string().describe('as it was given'), outcome: z.string(), vm: schemas.vm }),
+  z.object({ ref: z.string().describe('as it was given'), outcome: z.string(), vm: schemas.vm, spans }),
   z.object({ ref: z.string().describe('as it was given'), error: schemas.errorBody }),
 ]);
 
@@ -25,6 +31,14 @@ const runReport = z.object({
     })
     .describe('milliseconds of each part'),
   isDeleted: z.boolean().describe('--rm has deleted it'),
+  spans,
+});
+
+const execReport = z.object({
+  vm: schemas.vm,
+  exit,
+  exitStatus: z.int().describe('as that of banger itself'),
+  spans,
 });
 
 const dryRun = z.object({
@@ -33,6 +47,7 @@ const dryRun = z.object({
   files: z.array(z.string()).describe('what would be sent, below repoRoot'),
   trackedCount: count,
   untrackedCount: count,
+  spans,
 });
 
 const doctorReport = z.object({
@@ -54,6 +69,7 @@ export const NAMED_SHAPES: Readonly<Record<string, z.ZodType>> = {
   Snapshot: schemas.snapshot,
   Template: schemas.template,
   Operation: schemas.operation,
+  Span: span,
   Check: schemas.doctorCheck,
   Error: schemas.errorBody,
 };
@@ -67,16 +83,18 @@ const daemonStatus = z.union([
 const leftCreation = z.object({
   operation: z.string().describe('its id'),
   name: z.string().exactOptional().describe('of the VM'),
+  spans,
 });
 
 /** What each command with `--json` prints, by the words after `banger`. */
 export const JSON_OUTPUT: Readonly<Record<string, z.ZodType>> = {
   'vm run': z.union([runReport, dryRun]),
-  'vm create': z.union([schemas.vm, leftCreation]),
+  'vm create': z.union([z.intersection(schemas.vm, z.object({ spans })), leftCreation]),
   'vm list': z.array(schemas.vm),
   'vm ps': z.array(schemas.vm),
   ps: z.array(schemas.vm),
   'vm show': schemas.vm,
+  'vm exec': execReport,
   'vm cp': z.object({
     entries: count.describe('files, directories and links'),
     bytes: count.describe("of the files' content"),
@@ -88,7 +106,7 @@ export const JSON_OUTPUT: Readonly<Record<string, z.ZodType>> = {
   'vm stop': z.array(vmResult),
   'vm suspend': z.array(vmResult),
   'vm resume': z.array(vmResult),
-  'vm fork': schemas.forkedVms,
+  'vm fork': z.intersection(schemas.forkedVms, z.object({ spans })),
   'vm snapshot create': schemas.snapshot,
   'vm snapshot list': z.array(schemas.snapshot),
   'vm snapshot restore': schemas.vm,

@@ -108,6 +108,23 @@ describe('banger', () => {
     assert.equal(lab.daemon.vms.size, 0);
   });
 
+  test('vm exec --json tells how it ended on stdout and passes all output to stderr', async () => {
+    const vm = fakeVm({ name: 'web' });
+    lab.daemon.vms.set(vm.id, vm);
+    const argv = ['vm', 'exec', '--json', '--timings', 'web', '--', 'sh', '-c', 'echo out; exit 3'];
+    const { status, stdout, stderr } = await lab.run(argv);
+    assert.deepEqual([status, stderr], [3, 'out\n']);
+    const { spans, ...report } = JSON.parse(stdout) as { spans: { stage: string }[] };
+    assert.deepEqual(report, { vm, exit: { code: 3 }, exitStatus: 3 });
+    assert.deepEqual(
+      spans.map(({ stage }) => stage),
+      ['cli', 'daemon', 'command'],
+    );
+    const refused = await lab.run(['vm', 'exec', '--json', '--tty', 'web', '--', 'true']);
+    assert.equal(refused.status, 2);
+    assert.match(refused.stdout, /--json with --tty/);
+  });
+
   test('vm exec runs in the workspace of the VM, or where it is told', async () => {
     addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
     await lab.run(['vm', 'exec', 'web', '--', 'true']);

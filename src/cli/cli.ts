@@ -43,7 +43,8 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
     } else {
       runsGuestCommand = parsed.definition.runsGuestCommand ?? false;
       status = await untilGivenUp(parsed.definition.run(parsed.invocation, context), interrupts);
-      if (parsed.invocation.options['timings'] === true) await tellTimings(context);
+      const { timings, json } = parsed.invocation.options;
+      if (timings === true && json !== true) await tellTimings(context);
     }
   } catch (error) {
     progress.clear();
@@ -90,7 +91,7 @@ async function untilGivenUp(work: Promise<number>, { giveUp }: Interrupts): Prom
   }
 }
 
-/** On stderr, also with `--json`: stdout is for what the command is about. */
+/** On stderr: stdout is for what the command is about. */
 async function tellTimings(context: CommandContext): Promise<void> {
   const { spansTable } = await import('./render/spans.ts');
   context.progress.clear();

@@ -1,6 +1,7 @@
 import { printable } from '../base/errors.ts';
 import type { WorkspaceChoice } from '../protocol/api.ts';
 import type { CommandContext } from './context.ts';
+import { type Span, spansOf } from './spans.ts';
 
 /** What `--dry-run --json` prints. Fields are added, never changed. */
 export interface DryRunReport {
@@ -10,12 +11,14 @@ export interface DryRunReport {
   files: string[];
   trackedCount: number;
   untrackedCount: number;
+  /** with `--timings` */
+  spans?: Span[];
 }
 
 /** Prints which files of a working tree a VM would get, and makes nothing. */
 export async function printDryRun(
   workspace: WorkspaceChoice,
-  { context, isJson }: { context: CommandContext; isJson: boolean },
+  { context, isJson, isTimed = false }: { context: CommandContext; isJson: boolean; isTimed?: boolean },
 ): Promise<number> {
   const client = await context.client();
   const request = { ...workspace, withFiles: true };
@@ -24,7 +27,7 @@ export async function printDryRun(
   const mode = workspace.includeUntracked ? 'tracked and untracked' : 'tracked only';
   if (isJson) {
     const report: DryRunReport = { mode, repoRoot, files, trackedCount, untrackedCount };
-    await context.printJson(report);
+    await context.printJson({ ...report, ...spansOf(context.spans, { isTimed }) } satisfies DryRunReport);
   } else {
     const lines = [
       ...files.map(printable),

@@ -4,9 +4,10 @@ import type { ErrorBody } from '../protocol/events.ts';
 import type { Vm } from '../protocol/vm.ts';
 import { checkVmRef, resolveVmRef } from '../protocol/vm-ref.ts';
 import type { BangerClient } from '../sdk/client.ts';
-import type { Work } from '../sdk/work.ts';
+import { resultOf, type Work } from '../sdk/work.ts';
 import type { CommandContext } from './context.ts';
 import { exitStatusOf } from './exit-status.ts';
+import { type Span, spansOf } from './spans.ts';
 
 /** What is done to each VM, and how that is told. */
 export interface VmAction {
@@ -19,16 +20,18 @@ export interface VmAction {
   isJson: boolean;
   /** print nothing of what went well */
   isQuiet: boolean;
+  /** say of each VM in the array where its time went */
+  isTimed?: boolean;
 }
 
 /** What became of one VM, with `--json`. */
-type VmResult = { ref: string; outcome: string; vm: Vm } | { ref: string; error: ErrorBody };
+type VmResult = { ref: string; outcome: string; vm: Vm; spans?: Span[] } | { ref: string; error: ErrorBody };
 
 /** One VM, and what is done to it. */
 interface Task {
   /** as it was first named */
   ref: string;
-  done: Promise<Vm>;
+  done: Promise<{ vm: Vm; timed: { spans?: Span[] } }>;
 }
 
 /**
@@ -48,9 +51,9 @@ export async function forEachVm(
   let status = 0;
   for (const { ref, done } of tasks) {
     try {
-      const vm = await done;
+      const { vm, timed } = await done;
       const outcome = action.outcome(vm);
-      results.push({ ref, outcome, vm });
+      results.push({ ref, outcome, vm, ...timed });
       if (!action.isJson && !action.isQuiet) await context.print(`${vm.name}: ${outcome}`);
     } catch (error) {
       context.signal.throwIfAborted();
@@ -68,13 +71,20 @@ export async function forEachVm(
 /** Starts all of it. With several names, all are looked up in one list: two of them may mean the same VM. */
 async function begin(
   refs: readonly string[],
-  { verb, work }: VmAction,
+  { verb, work, isTimed = false }: VmAction,
   { client, context }: { client: BangerClient; context: CommandContext },
 ): Promise<Task[]> {
   const { signal } = context;
   const [only, ...others] = new Set(refs);
-  const follow = async (ref: string): Promise<Vm> =>
-    await context.follow(work(client, ref, signal), `vm ${verb}`);
+  const show = context.showNews(`vm ${verb}`);
+  const follow = async (ref: string): Task['done'] => {
+    const spans = context.spans.branch();
+    const vm = await resultOf(work(client, ref, signal), (news) => {
+      show(news);
+      if (news.event === 'progress') spans.begin(news.stage);
+    });
+    return { vm, timed: spansOf(spans, { isTimed }) };
+  };
   if (only !== undefined && others.length === 0) return [{ ref: only, done: follow(only) }];
   const all = await client.listVms({ isAll: true, signal });
   const begun = new Set<string>();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { spansTable } from './render/spans.ts';
-import { SpanRecorder } from './spans.ts';
+import { SpanRecorder, spansOf } from './spans.ts';
 
 test('parts are in the order of their beginning, added up, and together the whole', () => {
   let now = 0;
@@ -43,4 +43,31 @@ test('parts are in the order of their beginning, added up, and together the whol
       '',
     ].join('\n'),
   );
+});
+
+test('a branch has the past of its recorder, and neither hears of what the other does later', () => {
+  let now = 10;
+  const recorder = new SpanRecorder(() => now);
+  recorder.begin('daemon');
+  now = 30;
+  const branch = recorder.branch();
+  branch.begin('kill');
+  recorder.begin('sync');
+  now = 35;
+  assert.deepEqual(branch.spans(), [
+    { stage: 'cli', ms: 10 },
+    { stage: 'daemon', ms: 20 },
+    { stage: 'kill', ms: 5 },
+  ]);
+  assert.deepEqual(recorder.spans(), [
+    { stage: 'cli', ms: 10 },
+    { stage: 'daemon', ms: 20 },
+    { stage: 'sync', ms: 5 },
+  ]);
+});
+
+test('JSON has spans to a tenth, and only when they are asked for', () => {
+  const recorder = new SpanRecorder(() => 1.26);
+  assert.deepEqual(spansOf(recorder, { isTimed: true }), { spans: [{ stage: 'cli', ms: 1.3 }] });
+  assert.deepEqual(spansOf(recorder, { isTimed: false }), {});
 });

@@ -18,6 +18,15 @@ export class SpanRecorder {
     this.#now = now;
   }
 
+  /** A recorder with the same past, and a future of its own: for one of several things that happen at once. */
+  branch(): SpanRecorder {
+    const branch = new SpanRecorder(this.#now);
+    for (const [stage, ms] of this.#spans) branch.#spans.set(stage, ms);
+    branch.#stage = this.#stage;
+    branch.#begunAt = this.#begunAt;
+    return branch;
+  }
+
   /** From now on it is this part. */
   begin(stage: string): void {
     const now = this.#now();
@@ -31,4 +40,10 @@ export class SpanRecorder {
     this.begin(this.#stage);
     return [...this.#spans].map(([stage, ms]) => ({ stage, ms }));
   }
+}
+
+/** What a command adds to the value that `--json` prints: with `--timings` the parts up to now, to a tenth of a `ms`; else nothing. */
+export function spansOf(recorder: SpanRecorder, { isTimed }: { isTimed: boolean }): { spans?: Span[] } {
+  if (!isTimed) return {};
+  return { spans: recorder.spans().map(({ stage, ms }) => ({ stage, ms: Math.round(ms * 10) / 10 })) };
 }

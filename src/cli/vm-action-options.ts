@@ -11,7 +11,7 @@ export const VM_ACTION_OPTIONS = {
 
 /** What is said of all of them. */
 export const SEVERAL_VMS =
-  'Several are done at once, each once; when one fails, the others are done all the same, and the exit status is 1. With --json stdout has one array with an entry for each, in the order they were named: {"ref", "outcome", "vm"}, or {"ref", "error"}.';
+  'Several are done at once, each once; when one fails, the others are done all the same, and the exit status is 1. With --json stdout has one array with an entry for each, in the order they were named: {"ref", "outcome", "vm"}, or {"ref", "error"}; with --timings the first have "spans" of their own.';
 
 /** The VMs that such a command takes. */
 export const VM_REFS: ArgumentDefinition = {

@@ -90,6 +90,27 @@ describe('several VMs', () => {
     ]);
   });
 
+  test('have spans of their own in the JSON with --timings, and then no table on stderr', async () => {
+    for (const vm of [addVm('web'), addVm('db')]) {
+      lab.daemon.answers.set(`POST /v1/vms/${vm.id}/stop`, (_request, response) =>
+        sendEvents(response, [
+          { event: 'progress', stage: vm.name === 'web' ? 'sync' : 'power off', elapsedMs: 1 },
+          { event: 'result', value: { ...vm, state: 'stopped' } },
+        ]),
+      );
+    }
+    const { stdout, stderr } = await lab.run(['vm', 'stop', '--json', '--timings', 'web', 'db']);
+    assert.equal(stderr, '', stdout);
+    const results = JSON.parse(stdout) as { ref: string; spans: { stage: string; ms: number }[] }[];
+    assert.deepEqual(
+      results.map(({ spans }) => spans.map(({ stage }) => stage)),
+      [
+        ['cli', 'daemon', 'sync'],
+        ['cli', 'daemon', 'power off'],
+      ],
+    );
+  });
+
   test('that are one have the exit status of its failure, and an array all the same', async () => {
     assert.equal((await lab.run(['vm', 'stop', 'nobody'])).status, 1);
     const { status, stdout } = await lab.run(['vm', 'stop', '--json', 'No/Name']);

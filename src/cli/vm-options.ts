@@ -7,8 +7,11 @@ import { checkVmName } from '../protocol/vm-name.ts';
 import type { OptionDefinitions, OptionValues } from './command.ts';
 import type { ProblemList } from './problems.ts';
 
-/** Tells on stderr where the time of the command went; the command line itself does so. */
-export const TIMINGS = { type: 'flag', summary: 'print on stderr where the time went, in ms' } as const;
+/** Tells where the time of the command went: on stderr, which the command line itself does, or in the value that `--json` prints (`spansOf`). */
+export const TIMINGS = {
+  type: 'flag',
+  summary: 'print on stderr where the time went, in ms; with --json it is in the value, as "spans"',
+} as const;
 
 /** Options of every command that makes a VM. */
 export const VM_OPTIONS = {

@@ -23,7 +23,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--dry-run --branch fix --from HEAD --include-untracked --no-bootstrap REPO' },
     { words: '--dry-run --cold --timings --json REPO' },
     { words: '--rm -- true', needsRoot: true },
-    { words: '--rm --json -- true', needsRoot: true },
+    { words: '--rm --json --timings -- true', needsRoot: true },
   ],
   'vm create': [
     {
@@ -33,7 +33,8 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--name made2 --no-start -v --vcpu 1 --memory 256 --disk-size 64M' },
     { words: '--name made3 -q --cold --no-start --timings' },
     { words: '--name made4 --no-start --detach -q' },
-    { words: '--name made5 --no-start --detach --json' },
+    { words: '--name made5 --no-start --detach --json --timings' },
+    { words: '--name made6 --no-start --json --timings' },
   ],
   'vm list': [{ words: '--all' }, { words: '--latest --json' }, { words: '-q' }],
   'vm ps': [{ words: '--latest' }, { words: '-q' }, { words: '--json' }],
@@ -43,6 +44,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '-e A=1 -w / -u 0 -T made1 -- true', needsRoot: true },
     { words: '--guest-path / --auto-prepare made1 -- true', needsRoot: true },
     { words: '-t --timings made1 -- true', needsRoot: true },
+    { words: '--json --timings made1 -- true', needsRoot: true },
   ],
   'vm logs': [
     { words: 'made1' },
@@ -61,7 +63,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made2 made1' },
     { words: '--timings -v made2' },
     { words: '-q made2' },
-    { words: '--json made2 made1' },
+    { words: '--json --timings made2 made1' },
   ],
   'vm workspace prepare': [
     { words: 'made1 REPO --guest-path GUEST -v --include-untracked' },
@@ -75,7 +77,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   ],
   'vm fork': [
     { words: '--name fork1 -v --timings made1' },
-    { words: '-n 2 --json made1' },
+    { words: '-n 2 --json --timings made1' },
     { words: '--rm made1 -- true', needsRoot: true },
   ],
   'vm snapshot create': [{ words: '-v made1 one' }, { words: '--json made1 two' }],
@@ -98,7 +100,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made2' },
     { words: '--timings -v made2' },
     { words: '-q made2' },
-    { words: '--json made2' },
+    { words: '--json --timings made2' },
   ],
   'vm restart': [
     { words: 'made1' },
@@ -130,7 +132,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made1 made4' },
     { words: '--timings -v other3' },
     { words: '-q run1' },
-    { words: '--json made5' },
+    { words: '--json --timings made5 made6' },
   ],
   'vm prune': [{ words: '--force --json' }, { words: '-f -q' }],
   'image build': [{ words: '' }, { words: '--force -v' }, { words: '--json debian-bookworm' }],

@@ -1,6 +1,7 @@
 import type { CreateVmRequest } from '../../protocol/api.ts';
 import { defineCommand } from '../command.ts';
 import type { CommandContext } from '../context.ts';
+import { spansOf } from '../spans.ts';
 import { VM_OPTIONS } from '../vm-options.ts';
 
 /** `banger vm create` */
@@ -45,7 +46,8 @@ export const vmCreate = defineCommand({
       const elapsed = context.errorStyle.dim(formatElapsed(performance.now() - begunAt));
       context.progress.done(`[vm create] ${options.noStart ? 'created' : 'ready'} in ${elapsed}`);
     }
-    if (options.json) await context.printJson(vm);
+    if (options.json)
+      await context.printJson({ ...vm, ...spansOf(context.spans, { isTimed: options.timings }) });
     else if (options.quiet) await context.print(vm.id);
     else {
       const { vmSummary } = await import('../render/vm.ts');
@@ -57,12 +59,16 @@ export const vmCreate = defineCommand({
 
 async function detach(
   request: Omit<CreateVmRequest, 'ephemeral'>,
-  { options, context }: { options: { json: boolean; quiet: boolean }; context: CommandContext },
+  {
+    options,
+    context,
+  }: { options: { json: boolean; quiet: boolean; timings: boolean }; context: CommandContext },
 ): Promise<number> {
   const { leaveCreation } = await import('../vm-create.ts');
   const left = await leaveCreation(request, { context, isQuiet: options.quiet });
   if (!options.quiet) context.notice(`to see how far it is: banger operations follow ${left.operation}`);
-  if (options.json) await context.printJson(left);
+  if (options.json)
+    await context.printJson({ ...left, ...spansOf(context.spans, { isTimed: options.timings }) });
   else await context.print(left.operation);
   return 0;
 }

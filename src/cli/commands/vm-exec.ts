@@ -10,7 +10,7 @@ export const vmExec = defineCommand({
     '',
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and stay apart. Where stdin must not be read, as in a shell loop, give it </dev/null.',
     '',
-    "The exit status is the command's own, 128+n when signal n killed it; 125 when banger failed, 126 or 127 when the command could not be started.",
+    "The exit status is the command's own, 128+n when signal n killed it; 125 when banger failed, 126 or 127 when the command could not be started. With --json stdout has one JSON value about it, and all of the command's output goes to stderr.",
   ].join('\n'),
   examples: [
     { command: 'banger vm exec web -- bash', does: 'A shell in a running VM.' },

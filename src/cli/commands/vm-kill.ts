@@ -36,6 +36,7 @@ export const vmKill = defineCommand({
           client.killVm(ref, vmmSignal === undefined ? {} : { signal: vmmSignal }, { signal }),
         isJson: options.json,
         isQuiet: options.quiet,
+        isTimed: options.timings,
       },
       context,
     );

@@ -99,8 +99,8 @@ function lifecycleCommand({
     options: VM_ACTION_OPTIONS,
     async run({ args, options }, context) {
       const { forEachVm } = await import('../for-each-vm.ts');
-      const { json: isJson, quiet: isQuiet } = options;
-      return await forEachVm(args, { verb, outcome, work, isJson, isQuiet }, context);
+      const { json: isJson, quiet: isQuiet, timings: isTimed } = options;
+      return await forEachVm(args, { verb, outcome, work, isJson, isQuiet, isTimed }, context);
     },
   });
 }

@@ -48,7 +48,7 @@ export const vmRun = defineCommand({
     const plan = planOf(invocation, { settings: context.settings(), cwd: () => context.io.cwd });
     if (plan.isDryRun && plan.workspace) {
       const { printDryRun } = await import('../dry-run.ts');
-      return await printDryRun(plan.workspace, { context, isJson: plan.isJson });
+      return await printDryRun(plan.workspace, { context, isJson: plan.isJson, isTimed: plan.isTimed });
     }
     const { runVm } = await import('../vm-run/run-vm.ts');
     return await runVm(plan, context);

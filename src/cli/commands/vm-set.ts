@@ -43,6 +43,7 @@ export const vmSet = defineCommand({
         work: (client, ref, signal) => client.setVm(ref, request, { signal }),
         isJson: options.json,
         isQuiet: options.quiet,
+        isTimed: options.timings,
       },
       context,
     );

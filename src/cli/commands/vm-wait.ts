@@ -44,6 +44,7 @@ export const vmWait = defineCommand({
         work: (client, ref, signal) => client.waitForVm(ref, request, { signal }),
         isJson: options.json,
         isQuiet: options.quiet,
+        isTimed: options.timings,
       },
       context,
     );

@@ -1,9 +1,21 @@
+import type { ExecExit } from '../../protocol/guest.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { CommandContext } from '../context.ts';
 import { bytesOfCommand } from '../guest-command.ts';
 import { runInGuest, statusOfExit } from '../session/run-session.ts';
+import { type Span, spansOf } from '../spans.ts';
 import type { ExecPlan } from './plan.ts';
+
+/** What `vm exec --json` prints. Fields are added, never changed. */
+interface ExecReport {
+  vm: Vm;
+  exit: ExecExit;
+  /** as the program's own: 128 + n for signal n */
+  exitStatus: number;
+  /** with `--timings` */
+  spans?: Span[];
+}
 
 /**
  * Runs a command in a VM that exists, and gives its exit status. Without `workdir` it starts in the VM's workspace; when HEAD of that has moved on
@@ -26,10 +38,16 @@ export async function execInVm(plan: ExecPlan, context: CommandContext): Promise
       },
       isShell: false,
       hasTerminal: plan.hasTerminal,
+      ...(plan.isJson ? { stdoutTo: context.stderr } : {}),
     },
     context,
   );
-  return statusOfExit(exit);
+  const exitStatus = statusOfExit(exit);
+  if (plan.isJson) {
+    const spans = spansOf(context.spans, { isTimed: plan.isTimed });
+    await context.printJson({ vm, exit, exitStatus, ...spans } satisfies ExecReport);
+  }
+  return exitStatus;
 }
 
 async function freshen(

@@ -37,4 +37,8 @@ export const EXEC_OPTIONS = {
   tty: { type: 'flag', short: 't', summary: 'give the command a terminal, whatever ours is' },
   noTty: { type: 'flag', short: 'T', summary: 'give it none' },
   timings: TIMINGS,
+  json: {
+    type: 'flag',
+    summary: "print how it ended as JSON; all of the command's output goes to stderr, and it has no terminal",
+  },
 } as const satisfies OptionDefinitions;

@@ -17,6 +17,9 @@ export interface ExecPlan {
   user?: string;
   /** absent: as our own terminal is */
   hasTerminal?: boolean;
+  isJson: boolean;
+  /** says in the JSON where the time went */
+  isTimed: boolean;
 }
 
 /**
@@ -35,6 +38,14 @@ export function execPlanOf(
   const env = problems.attempt(() => environmentOf(options.env, ownEnv));
   const workdir = problems.attempt(() => workdirOf(options));
   const user = problems.attempt(() => userOf(options.user));
+  if (options.json && options.tty) {
+    problems.add(
+      new AppError('USAGE_OPTIONS', 'Cannot use --json with --tty: stdout is for the JSON', {
+        hint: 'leave one of them out',
+        details: { field: 'json' },
+      }),
+    );
+  }
   problems.throwAny();
   return {
     ref,
@@ -43,7 +54,9 @@ export function execPlanOf(
     ...(workdir === undefined ? {} : { workdir }),
     isAutoPrepared: options.autoPrepare,
     ...(user === undefined ? {} : { user }),
-    ...(options.tty || options.noTty ? { hasTerminal: options.tty } : {}),
+    ...(options.tty || options.noTty || options.json ? { hasTerminal: options.tty } : {}),
+    isJson: options.json,
+    isTimed: options.timings,
   };
 }
 

@@ -7,6 +7,7 @@ import { resultOf } from '../../sdk/work.ts';
 import type { CommandContext } from '../context.ts';
 import { exitStatusOf } from '../exit-status.ts';
 import { statusOfExit } from '../session/run-session.ts';
+import { spansOf } from '../spans.ts';
 import type { ForkPlan } from './plan.ts';
 import { prefixLines } from './prefix-lines.ts';
 
@@ -37,8 +38,9 @@ interface ForkUse {
 async function useForks({ vms, pausedMs }: ForkedVms, { plan, client, context }: ForkUse): Promise<number> {
   const { command } = plan;
   if (!command) {
-    if (plan.isJson) await context.printJson({ vms, pausedMs });
-    else for (const { name } of vms) await context.print(name);
+    if (plan.isJson) {
+      await context.printJson({ vms, pausedMs, ...spansOf(context.spans, { isTimed: plan.isTimed }) });
+    } else for (const { name } of vms) await context.print(name);
     return 0;
   }
   context.progress.clear();

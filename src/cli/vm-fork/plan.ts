@@ -13,16 +13,24 @@ export interface ForkPlan {
   command?: [string, ...string[]];
   isEphemeral: boolean;
   isJson: boolean;
+  /** says in the JSON where the time went */
+  isTimed: boolean;
 }
 
 interface ForkInput {
   trailing: readonly string[] | undefined;
-  options: { name: string | undefined; count: string | undefined; rm: boolean; json: boolean };
+  options: {
+    name: string | undefined;
+    count: string | undefined;
+    rm: boolean;
+    json: boolean;
+    timings: boolean;
+  };
 }
 
 /** Checks the command line. @throws {AppError} USAGE_OPTIONS, VM_NAME_INVALID, VM_COUNT_INVALID */
 export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkPlan {
-  const { name, count, rm, json } = options;
+  const { name, count, rm, json, timings } = options;
   const problems = new ProblemList();
   const refuse = (message: string, hint: string): void => {
     problems.attempt(() => {
@@ -48,6 +56,7 @@ export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkP
     ...(command ? { command } : {}),
     isEphemeral: rm,
     isJson: json,
+    isTimed: timings,
   };
 }
 

@@ -24,6 +24,8 @@ export interface RunPlan {
   /** says what would be sent, and makes nothing */
   isDryRun: boolean;
   isJson: boolean;
+  /** says in the JSON where the time went */
+  isTimed: boolean;
 }
 
 /**
@@ -54,6 +56,7 @@ export function planOf(
     skipsBootstrap: options.noBootstrap,
     isDryRun: options.dryRun,
     isJson: options.json,
+    isTimed: options.timings,
   };
 }
 

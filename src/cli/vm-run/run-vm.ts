@@ -8,6 +8,7 @@ import type { CommandContext } from '../context.ts';
 import { bytesOfCommand } from '../guest-command.ts';
 import { formatElapsed } from '../render/format.ts';
 import { runInGuest, statusOfExit } from '../session/run-session.ts';
+import { type Span, spansOf } from '../spans.ts';
 import { announceUntracked } from '../workspace-options.ts';
 import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
@@ -36,6 +37,8 @@ export interface RunReport {
     totalMs: number;
   };
   isDeleted: boolean;
+  /** with `--timings`: the whole life of this process, deleting included */
+  spans?: Span[];
 }
 
 /**
@@ -54,7 +57,8 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
   if (workspace && summary) announceUntracked(summary, workspace, context);
   const { owned, ...report } = await runInNewVm({ plan, client, context, begunAt, tooling });
   if (plan.isJson) {
-    await context.printJson({ ...report, isDeleted: owned.isDeleted } satisfies RunReport);
+    const spans = spansOf(context.spans, { isTimed: plan.isTimed });
+    await context.printJson({ ...report, isDeleted: owned.isDeleted, ...spans } satisfies RunReport);
   } else if (plan.isDetached) {
     const { name } = owned.vm;
     await context.print(`vm ${name} running; reconnect with: banger vm exec ${name} -- bash`);

@@ -87,7 +87,7 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
   undo.defer('forget the VMM', () => world.live.remove(record.id));
 
   const content = await reading;
-  if (!from) report({ event: 'progress', stage: 'boot', detail: 'waiting for the guest' });
+  report({ event: 'progress', stage: from ? 'agent' : 'boot', detail: 'waiting for the guest' });
   await reachReady(world, started, { report, signal, running, content, isRestored: from !== undefined });
   const { lastError: _, ...well } = started;
   const ready = world.records.update({ ...well, state: 'running' });

@@ -1,5 +1,6 @@
 import { neverAborts } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
+import type { Report } from '../../protocol/events.ts';
 import { RESTING_STATES } from '../../protocol/vm.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { findVm } from './find-vm.ts';
@@ -14,7 +15,7 @@ import type { VmWorld } from './world.ts';
 export async function deleteVm(
   world: VmWorld,
   ref: string,
-  { onlyResting = false }: { onlyResting?: boolean } = {},
+  { onlyResting = false, report }: { onlyResting?: boolean; report?: Report } = {},
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   const signal = neverAborts();
@@ -24,7 +25,7 @@ export async function deleteVm(
       const record = findVm(world.records, id);
       if (onlyResting && !RESTING_STATES.includes(record.state)) throw inUse(record);
       world.records.update({ ...record, state: 'deleting' });
-      await purgeVm(world, id);
+      await purgeVm(world, id, { report });
       return record;
     },
     { signal },
@@ -36,10 +37,16 @@ export async function deleteVm(
 }
 
 /** Removes everything of a VM, whether it is known or not. Idempotent. The caller holds the VM's lock, or nobody else can know the VM. */
-export async function purgeVm(world: VmWorld, vmId: string): Promise<void> {
+export async function purgeVm(
+  world: VmWorld,
+  vmId: string,
+  { report = () => {} }: { report?: Report | undefined } = {},
+): Promise<void> {
+  report({ event: 'progress', stage: 'kill' });
   await world.live.get(vmId)?.kill();
   await world.live.remove(vmId);
   await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
+  report({ event: 'progress', stage: 'files' });
   await world.files.remove(vmId);
   world.records.delete(vmId);
 }

@@ -39,6 +39,7 @@ export async function stopVm(world: VmWorld, ref: string, { report }: { report: 
       const sync = await syncGuest(world, stopping, running);
       if (!sync.isSynced) report({ event: 'notice', message: unsyncedNotice(record.name, sync.reason) });
       else if (!sync.isIdle) await powerOff(world, stopping, { running, agent: sync.agent, report });
+      report({ event: 'progress', stage: 'kill' });
       await running.kill();
       await world.live.remove(id);
       return world.records.update({ ...stopping, state: 'stopped' });

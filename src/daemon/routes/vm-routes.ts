@@ -66,9 +66,9 @@ export const VM_ROUTES: readonly Route[] = [
       'Delete a VM and its drives, with `resting=1` only one that does not run; the result is the VM as it last was',
     answer: schemas.vm,
     isCancellable: false,
-    run: async ({ app, params, query }) => {
+    run: async ({ app, params, query, report }) => {
       const onlyResting = query.get('resting') === '1';
-      return { value: vmView(await deleteVm(app.world, params['ref'] ?? '', { onlyResting })) };
+      return { value: vmView(await deleteVm(app.world, params['ref'] ?? '', { onlyResting, report })) };
     },
   }),
   workRoute({

@@ -5,7 +5,8 @@ import { after, before, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/exec.ts';
-import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
+import type { Vm } from '../../../src/protocol/vm.ts';
+import { resultOf, type Work, type WorkNews } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
 import { guestRootOf } from '../../support/fake-vm-driver.ts';
 
@@ -92,6 +93,19 @@ test('a guest writes out what it holds before it is stopped', async () => {
   await resultOf(lab.client.stopVm('sync', { signal }));
   assert.equal(lab.guests.syncCount, before + 1);
   await resultOf(lab.client.deleteVm('sync', { signal }));
+});
+
+test('stopping and deleting tell their stages, so that it can be seen which of them takes long', async () => {
+  const stagesOf = async (work: Work<Vm>): Promise<string[]> => {
+    const stages: string[] = [];
+    await resultOf(work, (step) => {
+      if (step.event === 'progress') stages.push(step.stage);
+    });
+    return stages;
+  };
+  await resultOf(lab.client.createVm({ name: 'staged' }, { signal }));
+  assert.deepEqual(await stagesOf(lab.client.stopVm('staged', { signal })), ['sync', 'power off', 'kill']);
+  assert.deepEqual(await stagesOf(lab.client.deleteVm('staged', { signal })), ['kill', 'files']);
 });
 
 test('with noStart there are drives and no process; it starts later', async () => {
