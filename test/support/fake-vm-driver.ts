@@ -237,7 +237,10 @@ function runningVm(
     signal: async (name) => {
       await sendSignal(vmm, name);
     },
-    save: async ({ spec, to }) => await writeSaved(spec, to),
+    save: async ({ spec, to }) => {
+      if (!(await isAlive(vmm))) throw new AppError('VMM_LOST', 'Cannot save the guest: its VMM has ended');
+      await writeSaved(spec, to);
+    },
     capture: async ({ spec, to, drives }) => {
       await writeSaved(spec, to);
       for (const { serial, pathOnHost } of drives) {

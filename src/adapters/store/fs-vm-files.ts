@@ -19,6 +19,8 @@ const SUSPENDED = 'suspended';
 const CAPTURE_PREFIX = 'capture-';
 /** Start of the names of folders of drives that took the place of the first ones. */
 const DRIVES_PREFIX = 'drives-';
+/** Files of drives, by the formats that there are (`DriveSpec`). */
+const DRIVE_NAME = /\.(qcow2|raw)$/;
 
 /** Per-VM folders on the host's file system. */
 export class FsVmFiles implements VmFiles {
@@ -76,11 +78,13 @@ export class FsVmFiles implements VmFiles {
     return await reportNoSpace(join(this.folders(vmId).dir, DRIVES_PREFIX), (prefix) => mkdtemp(prefix));
   }
 
-  async sweepDriveDirs(vmId: string, drivePaths: readonly string[]): Promise<void> {
+  async sweepDrives(vmId: string, drivePaths: readonly string[]): Promise<void> {
     const { dir } = this.folders(vmId);
-    for (const name of (await namesIn(dir)).filter((one) => one.startsWith(DRIVES_PREFIX))) {
-      const isUsed = drivePaths.some((path) => path.startsWith(`${join(dir, name)}/`));
-      if (!isUsed) await rm(join(dir, name), { recursive: true, force: true });
+    const isOfDrives = (name: string): boolean => name.startsWith(DRIVES_PREFIX) || DRIVE_NAME.test(name);
+    for (const name of (await namesIn(dir)).filter(isOfDrives)) {
+      const own = join(dir, name);
+      const isUsed = drivePaths.some((path) => path === own || path.startsWith(`${own}/`));
+      if (!isUsed) await rm(own, { recursive: true, force: true });
     }
   }
 

@@ -37,8 +37,8 @@ export interface VmFiles {
   openCapture(vmId: string): Promise<CapturePlace>;
   /** Makes an empty folder for other drives than those that the VM has. @throws {AppError} HOST_NO_SPACE */
   createDriveDir(vmId: string): Promise<string>;
-  /** Removes the folders of {@link createDriveDir} that none of `drivePaths` is in. Idempotent. */
-  sweepDriveDirs(vmId: string, drivePaths: readonly string[]): Promise<void>;
+  /** Removes the VM's drives that are none of `drivePaths`, and the folders of {@link createDriveDir} that have none of these. Idempotent. */
+  sweepDrives(vmId: string, drivePaths: readonly string[]): Promise<void>;
   /** Removes copies that a daemon that died left. Idempotent; none may be under way. */
   sweepCaptures(vmId: string): Promise<void>;
   /** Removes both folders and all in them. Idempotent. */

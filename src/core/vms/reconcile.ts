@@ -42,10 +42,13 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
   }
   await world.files.sweepCaptures(record.id);
   await world.snapshots.sweep(record.id);
-  await world.files.sweepDriveDirs(
+  await world.files.sweepDrives(
     record.id,
     (record.drives ?? []).map(({ pathOnHost }) => pathOnHost),
   );
+  // In any other state it was taken up or given up, or is not whole for sure.
+  const isSaved = record.state === 'suspended' || record.state === 'resuming';
+  if (!isSaved) await world.files.removeSuspended(record.id);
   const { runtimeDir } = world.files.folders(record.id);
   const endVmm = (): Promise<void> => world.driver.killStray({ vmId: record.id, runtimeDir });
   switch (record.state) {
@@ -53,9 +56,10 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
       if (await adopt(world, record, { signal })) return;
       break;
     case 'suspending':
-      // What was saved is not whole for sure; the guest itself goes on.
-      await world.files.removeSuspended(record.id);
+      // The guest itself goes on.
       if (await adopt(world, record, { signal })) {
+        // It was cut off for the time of being saved.
+        if (record.nat) await world.live.get(record.id)?.setNat(true, { signal });
         world.records.update({ ...record, state: 'running' });
         return;
       }
@@ -75,7 +79,6 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
       return;
   }
   await endVmm();
-  await world.files.removeSuspended(record.id);
   world.records.update({ ...record, state: 'stopped' });
 }
 

@@ -1,5 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
 import { errorBodyOf } from '../../protocol/error-body.ts';
 import type { Report } from '../../protocol/events.ts';
 import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
@@ -58,12 +59,15 @@ export async function restoreSnapshot(
       const plan = await planStart(world, record, { signal });
       await endNow(world, id);
       report({ event: 'progress', stage: 'drives', detail: tag });
+      await using undo = new ResourceStack();
+      undo.defer('remove the drives that the VM does not have', () => sweepDrives(world, id));
       const drives = await world.driver.prepareDrives(
         driveRequestOf(plan, { dir: await world.files.createDriveDir(id), copyOf: snapshot.drives }),
         { signal },
       );
       const starting = world.records.update({ ...record, state: 'starting', drives });
-      await world.driver.removeDrives(record.drives ?? []);
+      undo.move();
+      await sweepDrives(world, id);
       await world.files.removeSuspended(id);
       const { boot, probe } = plan;
       try {
@@ -75,6 +79,14 @@ export async function restoreSnapshot(
       }
     },
     { signal },
+  );
+}
+
+async function sweepDrives(world: VmWorld, vmId: string): Promise<void> {
+  const { drives = [] } = findVm(world.records, vmId);
+  await world.files.sweepDrives(
+    vmId,
+    drives.map(({ pathOnHost }) => pathOnHost),
   );
 }
 

@@ -1,5 +1,5 @@
-import { type Abortable, neverAborts, withDeadline } from '../../base/abort.ts';
-import { messageOf } from '../../base/errors.ts';
+import { type Abortable, withDeadline } from '../../base/abort.ts';
+import { AppError, messageOf } from '../../base/errors.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { bootVm } from './boot-vm.ts';
@@ -15,7 +15,7 @@ const AGENT_DEADLINE_MS = 10_000;
  * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when it is resumed; a client that is attached to
  * one loses it. One that is suspended is left as it is. After a failure or an abort it runs.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, HOST_NO_SPACE.
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
  */
 export async function suspendVm(
   world: VmWorld,
@@ -33,15 +33,19 @@ export async function suspendVm(
       const plan = await planStart(world, record, { signal });
       await world.files.createSuspended(id);
       const suspending = world.records.update({ ...record, state: 'suspending' });
+      // Who has ended answers no more: nothing is waited for then.
+      const gone = new AbortController();
+      void running.exited.then(() => gone.abort(vmmLost(record)));
+      const whileThere = AbortSignal.any([signal, gone.signal]);
       try {
-        await prepareGuest(world, record, { signal, report });
+        await prepareGuest(world, record, { signal: whileThere, report });
         await world.live.disconnect(id);
         report({ event: 'progress', stage: 'save' });
         const spec = vmSpecOf(world, record, { boot: plan.boot, accelerator: record.runtime?.accelerator });
-        await running.save({ spec, to: world.files.folders(id).suspended }, { signal });
+        await running.save({ spec, to: world.files.folders(id).suspended }, { signal: whileThere });
       } catch (error) {
         // A link that is still there is for commands as before.
-        await unkeep(world, id);
+        await unkeep(world, id, { signal: gone.signal });
         world.records.update(record);
         await world.files.removeSuspended(id);
         throw error;
@@ -128,14 +132,20 @@ async function prepareGuest(
   }
 }
 
-async function unkeep(world: VmWorld, vmId: string): Promise<void> {
+function vmmLost({ name }: VmRecord): AppError {
+  return new AppError('VMM_LOST', `Cannot suspend vm "${name}": its VMM has ended`, {
+    hint: `banger vm start ${name}`,
+  });
+}
+
+async function unkeep(world: VmWorld, vmId: string, { signal }: Abortable): Promise<void> {
   try {
     await withDeadline(
-      async (signal) => {
-        const agent = await world.live.agent(vmId, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
-        await agent.keep(false, { signal });
+      async (inner) => {
+        const agent = await world.live.agent(vmId, { signal: inner, helloDeadlineMs: AGENT_DEADLINE_MS });
+        await agent.keep(false, { signal: inner });
       },
-      { signal: neverAborts(), deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' },
+      { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' },
     );
   } catch (error) {
     world.log.info('an agent was not told that its VM runs on', { vmId, error });

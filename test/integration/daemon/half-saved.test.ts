@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { kill } from 'node:process';
+import { after, before, test } from 'node:test';
+import { neverAborts, sleep } from '../../../src/base/abort.ts';
+import type { VmRecord } from '../../../src/core/ports/records.ts';
+import { resultOf } from '../../../src/sdk/work.ts';
+import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
+
+const signal = neverAborts();
+
+/** What a VM that runs, or is stopped, has in its folder. */
+const OWN_FILES = ['console.log', 'overlay.raw', 'work.raw'];
+
+let lab: DaemonLab;
+let daemon: LabDaemon;
+let id: string;
+
+before(async () => {
+  lab = await openDaemonLab();
+  daemon = await lab.start({ canSave: true });
+  ({ id } = await resultOf(lab.client.createVm({ name: 'web' }, { signal })));
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+test('what was saved goes with the next daemon when one dies between taking it up, or giving it up, and removing it', async () => {
+  for (const state of ['running', 'stopped'] as const) {
+    if (state === 'stopped') await resultOf(lab.client.stopVm('web', { signal }));
+    await meanwhile(async () => {
+      await mkdir(join(dirOf(id), 'suspended'));
+      await writeFile(join(dirOf(id), 'suspended', 'memory'), '');
+    });
+    assert.equal((await lab.client.showVm('web', { signal })).state, state);
+    assert.deepEqual(await namesOf(id), OWN_FILES, state);
+  }
+  await resultOf(lab.client.startVm('web', { signal }));
+});
+
+test('a guest that was being suspended when its daemon died is connected to the network again, if it was', async () => {
+  for (const nat of [true, false]) {
+    const { id: vmId } = await resultOf(lab.client.createVm({ name: `nat-${nat}`, nat }, { signal }));
+    await meanwhile(() => update(vmId, { state: 'suspending' }));
+    assert.equal((await lab.client.showVm(vmId, { signal })).state, 'running');
+    assert.deepEqual(lab.guests.natCalls.splice(0), nat ? [true] : []);
+    await resultOf(lab.client.deleteVm(vmId, { signal }));
+  }
+});
+
+test('drives that a restore has replaced are gone, folder and all, also when the daemon died before it had removed them', async () => {
+  const { client } = lab;
+  await resultOf(client.createSnapshot('web', { tag: 'one' }, { signal }));
+  await resultOf(client.restoreSnapshot('web', 'one', { signal }));
+  await resultOf(client.restoreSnapshot('web', 'one', { signal }));
+  const [drives, ...others] = (await namesOf(id)).filter((name) => name.startsWith('drives-'));
+  const own = ['console.log', drives, 'snapshots'];
+  assert.deepEqual([await namesOf(id), others], [own, []]);
+  await meanwhile(async () => {
+    for (const name of ['overlay.raw', 'work.raw']) await writeFile(join(dirOf(id), name), '');
+  });
+  assert.deepEqual(await namesOf(id), own);
+});
+
+test('a restore that cannot copy the drives of its snapshot leaves nothing of them', async () => {
+  const { client } = lab;
+  await truncate(join(dirOf(id), 'snapshots', 'one', 'work.raw'), 4096);
+  await assert.rejects(resultOf(client.restoreSnapshot('web', 'one', { signal })));
+  assert.equal((await namesOf(id)).filter((name) => name.startsWith('drives-')).length, 1);
+});
+
+test('a VM whose first start died between its drives and their record is started by the next', async () => {
+  const { client } = lab;
+  const { id: vmId } = await resultOf(client.createVm({ name: 'late', noStart: true }, { signal }));
+  await meanwhile(async () => {
+    update(vmId, { state: 'starting' });
+    for (const name of ['overlay.raw', 'work.raw']) await writeFile(join(dirOf(vmId), name), '');
+  });
+  assert.equal((await resultOf(client.startVm(vmId, { signal }))).state, 'running');
+  await resultOf(client.deleteVm(vmId, { signal }));
+});
+
+test('a suspend whose VMM dies ends at once, and the VM is stopped', async () => {
+  const { client } = lab;
+  const { id: vmId } = await resultOf(client.createVm({ name: 'dying' }, { signal }));
+  const pid = (await client.showVm(vmId, { signal })).runtime?.pid ?? 0;
+  kill(pid, 'SIGSTOP');
+  const begun = performance.now();
+  const suspending = assert.rejects(resultOf(client.suspendVm(vmId, { signal })), { code: 'VMM_LOST' });
+  await sleep(200, { signal });
+  kill(pid, 'SIGKILL');
+  await suspending;
+  assert.ok(performance.now() - begun < 5_000);
+  await resultOf(client.waitForVm(vmId, { until: 'stopped' }, { signal }));
+  await resultOf(client.deleteVm(vmId, { signal }));
+});
+
+/** Does something while no daemon runs. */
+async function meanwhile(work: () => Promise<void> | void): Promise<void> {
+  await daemon[Symbol.asyncDispose]();
+  await work();
+  daemon = await lab.start({ canSave: true });
+}
+
+function update(vmId: string, fields: Partial<VmRecord>): void {
+  lab.withRecords((records) => {
+    const record = records.get(vmId);
+    assert.ok(record);
+    records.update({ ...record, ...fields });
+  });
+}
+
+async function namesOf(vmId: string): Promise<string[]> {
+  return (await readdir(dirOf(vmId))).filter((name) => name !== 'vmm.log').sort();
+}
+
+function dirOf(vmId: string): string {
+  return join(lab.settings.paths.vmsDir, vmId);
+}
