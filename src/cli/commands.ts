@@ -6,6 +6,7 @@ import { doctor } from './commands/doctor.ts';
 import { imageBuild, imageDelete, imageList, imageShow } from './commands/image.ts';
 import { kernelList } from './commands/kernel.ts';
 import { operationsCancel, operationsFollow, operationsList } from './commands/operations.ts';
+import { sshProxy } from './commands/ssh-proxy.ts';
 import { templateDelete, templateList, templatePrune, templateShow } from './commands/template.ts';
 import { version } from './commands/version.ts';
 import { vmCp } from './commands/vm-cp.ts';
@@ -28,6 +29,7 @@ import {
   vmSnapshotList,
   vmSnapshotRestore,
 } from './commands/vm-snapshot.ts';
+import { vmSsh } from './commands/vm-ssh.ts';
 import { vmStats } from './commands/vm-stats.ts';
 import { vmWait } from './commands/vm-wait.ts';
 import { vmWorkspaceExport, vmWorkspacePrepare } from './commands/vm-workspace.ts';
@@ -83,6 +85,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmPs,
   vmShow,
   vmExec,
+  vmSsh,
   vmCp,
   vmLogs,
   vmPorts,
@@ -126,4 +129,5 @@ export const COMMANDS: readonly CommandDefinition[] = [
   version,
   completion,
   complete,
+  sshProxy,
 ];

@@ -40,6 +40,8 @@ export interface CliIo {
    * Stops the terminal on stdin from changing line feeds of the output, which raw mode leaves on. Does nothing when there is none.
    */
   stopOutputProcessing(): Promise<void>;
+  /** how to start this program */
+  readonly ownArgv: readonly string[];
   /** how to start the daemon */
   readonly daemonArgv: readonly [string, ...string[]];
   readonly build: BuildInfo;

@@ -140,7 +140,7 @@ describe('banger vm run', () => {
   test('with -d leaves a VM that is ready, and says how to get into it', async () => {
     const result = await lab.run(['vm', 'run', '-d', '--name', 'web', repo]);
     assert.equal(result.status, 0);
-    assert.equal(result.stdout, 'vm web running; reconnect with: banger vm exec web -- bash\n');
+    assert.equal(result.stdout, 'vm web running; reconnect with: banger vm ssh web\n');
     assert.deepEqual(requests(), [
       'POST /v1/workspaces/inspect',
       'POST /v1/vms',
@@ -296,7 +296,7 @@ describe('banger vm run', () => {
     const result = await lab.run(['vm', 'run'], { stdin: stdinOf('') });
     assert.match(
       result.stderr,
-      /vm "calm-otter" is still running; a shell in it: banger vm exec calm-otter -- bash; /,
+      /vm "calm-otter" is still running; a shell in it: banger vm ssh calm-otter; /,
     );
   });
 

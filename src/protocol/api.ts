@@ -30,6 +30,8 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     PUT    /v1/vms/REF/files?path=P       a tar archive, unpacked in directory P of the guest -> Unpacked
  *     POST   /v1/vms/REF/workspace          PrepareWorkspaceRequest -> events, result PreparedWorkspace
  *     POST   /v1/vms/REF/exec               Upgrade: banger-exec; then exec frames both ways
+ *     POST   /v1/vms/REF/tcp?port=N         Upgrade: banger-tcp; then the bytes of a port on the guest's loopback addresses, both ways
+ *     GET    /v1/vms/REF/ssh                SshAccess
  *     POST   /v1/workspaces/inspect         InspectWorkspaceRequest -> WorkspaceSummary
  *     GET    /v1/images                     {images: Image[]}
  *     GET    /v1/images/NAME                Image
@@ -61,6 +63,22 @@ export const ERROR_TRAILER = 'banger-error';
 
 /** `Upgrade:` value of the exec stream. */
 export const EXEC_UPGRADE = 'banger-exec';
+
+/** `Upgrade:` value of the stream to a port of the guest. */
+export const TCP_UPGRADE = 'banger-tcp';
+
+/** What OpenSSH needs to log in to a guest, over a stream to its port. */
+export interface SshAccess {
+  vm: { id: string; name: string };
+  user: string;
+  /** of the guest's loopback addresses */
+  port: number;
+  /** private key on the daemon's host */
+  identityFile: string;
+  /** has the guest's host key, under `hostKeyAlias`, and nothing else */
+  knownHostsFile: string;
+  hostKeyAlias: string;
+}
 
 export interface CreateVmRequest extends Partial<VmShape> {
   name?: string;
@@ -279,6 +297,8 @@ export interface DaemonStatus {
   /** `ms` until it exits by itself when nothing happens, absent while a VM runs */
   idleExitInMs?: number;
   rssBytes: number;
+  /** the JavaScript heap's part of that, and what JavaScript objects hold outside of it; absent from a daemon of an older build */
+  memory?: { heapUsedBytes: number; heapTotalBytes: number; externalBytes: number };
 }
 
 /** One line of `banger doctor`. */

@@ -18,6 +18,7 @@ import type {
   RenameVmRequest,
   SetVmRequest,
   Snapshot,
+  SshAccess,
   StartVmRequest,
   Template,
   WaitForVmRequest,
@@ -272,6 +273,16 @@ export const vmStats: Exact<VmStats> = z.object({
   history: z.array(statsSample),
 });
 
+/** Answer of `GET /v1/vms/REF/ssh`. */
+export const sshAccess: Exact<SshAccess> = z.object({
+  vm: vmName,
+  user: z.string(),
+  port: z.int().describe("of the guest's loopback addresses"),
+  identityFile: z.string().describe("private key on the daemon's host"),
+  knownHostsFile: z.string().describe("has the guest's host key under hostKeyAlias, and nothing else"),
+  hostKeyAlias: z.string(),
+});
+
 /** Answer of `GET /v1/daemon`. */
 export const daemonStatus: Exact<DaemonStatus> = z.object({
   pid: z.int(),
@@ -284,6 +295,10 @@ export const daemonStatus: Exact<DaemonStatus> = z.object({
   activeRequestCount: count,
   idleExitInMs: count.describe('ms until it ends by itself; absent while a VM runs').exactOptional(),
   rssBytes: bytes,
+  memory: z
+    .object({ heapUsedBytes: bytes, heapTotalBytes: bytes, externalBytes: bytes })
+    .describe("the JavaScript heap's part of that, and what JavaScript objects hold outside of it")
+    .exactOptional(),
 });
 
 /** One check of `GET /v1/doctor`. */

@@ -8,6 +8,7 @@ import type {
   Operation,
   PreparedWorkspace,
   Snapshot,
+  SshAccess,
   Template,
   WorkspaceSummary,
   WorkspaceTooling,
@@ -198,6 +199,16 @@ export const isDoctorReport: GuardOf<{ checks: DoctorCheck[] }> = shapeOf<{ chec
   checks: listOf(isCheck),
 });
 
+/** Answer of `GET /v1/vms/REF/ssh`. */
+export const isSshAccess: GuardOf<SshAccess> = shapeOf<SshAccess>({
+  vm: isVmName,
+  user: isText,
+  port: isNumber,
+  identityFile: isText,
+  knownHostsFile: isText,
+  hostKeyAlias: isText,
+});
+
 /** Answer of `POST /v1/doctor/fix`. */
 export const isDoctorFix: GuardOf<DoctorFix> = shapeOf<DoctorFix>({
   checks: listOf(isCheck),
@@ -216,6 +227,13 @@ export const isDaemonStatus: GuardOf<DaemonStatus> = shapeOf<DaemonStatus>({
   activeRequestCount: isNumber,
   idleExitInMs: optional(isNumber),
   rssBytes: isNumber,
+  memory: optional(
+    shapeOf<NonNullable<DaemonStatus['memory']>>({
+      heapUsedBytes: isNumber,
+      heapTotalBytes: isNumber,
+      externalBytes: isNumber,
+    }),
+  ),
 });
 
 const summaryFields = {

@@ -20,7 +20,9 @@ import {
   type PruneTemplatesRequest,
   type SetVmRequest,
   type Snapshot,
+  type SshAccess,
   type StartVmRequest,
+  TCP_UPGRADE,
   type Template,
   type WaitForVmRequest,
   type WorkspaceSummary,
@@ -124,6 +126,12 @@ export interface BangerClient {
   exec(ref: string, start: ExecStart, options: Abortable): Promise<ExecSession>;
   /** The raw stream of exec frames (`docs/agent-protocol.md`); the caller writes the `start` frame. */
   execStream(ref: string, options: Abortable): Promise<Duplex>;
+  /**
+   * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input; the port's end of output ends it.
+   */
+  openPort(ref: string, port: number, options: Abortable): Promise<Duplex>;
+  /** What OpenSSH needs to log in to the guest, through {@link openPort}. */
+  sshAccess(ref: string, options: Abortable): Promise<SshAccess>;
 
   listImages(options: Abortable): Promise<Image[]>;
   showImage(name: string, options: Abortable): Promise<Image>;
@@ -267,6 +275,11 @@ export function createClient(transport: ClientOptions): BangerClient {
       }),
     exec: async (ref, start, options) => startExec(await execStream(ref, options), start, options),
     execStream,
+    openPort: (ref, port, { signal }) => {
+      const path = `${vmPath(ref, 'tcp')}?port=${port}`;
+      return callForUpgrade(transport, { method: 'POST', path, upgrade: TCP_UPGRADE, signal });
+    },
+    sshAccess: (ref, options) => get(vmPath(ref, 'ssh'), answers.isSshAccess, options),
 
     listImages: async (options) => (await get('/images', answers.isImageList, options)).images,
     showImage: (name, options) => get(imagePath(name), answers.isImage, options),

@@ -50,8 +50,13 @@ describe('vm run', { concurrency: false }, () => {
     assert.deepEqual(await lab.leftovers(), []);
     const ran = await lab.run(['vm', 'run', '-d', '--name', 'smoke-detach', ...SMALL]);
     assert.equal(ran.code, 0, ran.stderr);
-    assert.match(ran.stdout.toString(), /^vm smoke-detach running; reconnect with: banger vm /);
+    assert.equal(
+      ran.stdout.toString(),
+      'vm smoke-detach running; reconnect with: banger vm ssh smoke-detach\n',
+    );
     assert.equal(await lab.text(['vm', 'exec', 'smoke-detach', '--', 'echo', 'there']), 'there\n');
+    const ssh = await lab.run(['vm', 'ssh', 'smoke-detach', '--', 'echo there; echo err >&2; exit 17']);
+    assert.deepEqual([ssh.code, ssh.stdout.toString(), ssh.stderr], [17, 'there\n', 'err\n']);
     await lab.text(['vm', 'delete', 'smoke-detach']);
   });
 

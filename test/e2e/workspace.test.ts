@@ -107,7 +107,7 @@ test('a detached VM has the branch, the edits and the untracked files; what chan
     repo,
   ]);
   assert.equal(made.code, 0, made.stderr);
-  assert.equal(made.stdout.toString(), 'vm web running; reconnect with: banger vm exec web -- bash\n');
+  assert.equal(made.stdout.toString(), 'vm web running; reconnect with: banger vm ssh web\n');
   const inVm = async (script: string): Promise<string> =>
     lab.text(['vm', 'exec', 'web', '--', 'sh', '-c', script]);
   assert.equal(

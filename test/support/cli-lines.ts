@@ -46,6 +46,8 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '-t --timings made1 -- true', needsRoot: true },
     { words: '--json --timings made1 -- true', needsRoot: true },
   ],
+  // The guest of a VM that runs has this host's ports, perhaps with a sshd.
+  'vm ssh': [{ words: '-t made2 -- true', status: 1 }],
   'vm logs': [
     { words: 'made1' },
     { words: '--console made1' },
@@ -188,6 +190,7 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm run': '--dry-run REPO',
   'vm show': 'web',
   'vm exec': 'web -- true',
+  'vm ssh': 'web',
   'vm fork': 'web',
   'vm snapshot create': 'web',
   'vm snapshot list': 'web',

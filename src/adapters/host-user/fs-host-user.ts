@@ -59,6 +59,12 @@ export class FsHostUser implements HostUser {
     ];
     return { files, notices: synced.notices };
   }
+
+  async loginKeyFile(): Promise<string> {
+    const { sshKeyFile } = this.#options;
+    await authorizedKey(sshKeyFile);
+    return sshKeyFile;
+  }
 }
 
 function inHome(

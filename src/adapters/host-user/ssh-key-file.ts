@@ -2,9 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { publicKeyOf, sshKeyPair } from '../../core/rules/ssh-key.ts';
-
-const COMMENT = 'banger';
+import { publicKeyOf, SSH_KEY_COMMENT, sshKeyPair } from '../../core/rules/ssh-key.ts';
 
 /**
  * The public key, as a line of an `authorized_keys`, that belongs to the private key at `path`. A pair is made when there is none: mode 0600, in a folder
@@ -15,7 +13,7 @@ const COMMENT = 'banger';
 export async function authorizedKey(path: string): Promise<string> {
   const content = (await readIfThere(path)) ?? (await makeKey(path));
   const key = publicKeyOf(content);
-  if (key) return `${key} ${COMMENT}\n`;
+  if (key) return `${key} ${SSH_KEY_COMMENT}\n`;
   throw new AppError(
     'SSH_KEY_INVALID',
     `Cannot use the ssh key "${path}": it is not a private key of OpenSSH`,
@@ -37,7 +35,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
 
 async function makeKey(path: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const { privateKey, publicKey } = sshKeyPair(randomBytes(32), COMMENT);
+  const { privateKey, publicKey } = sshKeyPair(randomBytes(32), SSH_KEY_COMMENT);
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await writeFile(temporary, privateKey, { mode: 0o600, flag: 'wx', flush: true });

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { ensurePrivateDir } from '../../base/private-dir.ts';
 import { formatSize } from '../../base/size.ts';
@@ -21,6 +22,7 @@ const CAPTURE_PREFIX = 'capture-';
 const DRIVES_PREFIX = 'drives-';
 /** Files of drives, by the formats that there are (`DriveSpec`). */
 const DRIVE_NAME = /\.(qcow2|raw)$/;
+const KNOWN_HOSTS = 'known_hosts';
 
 /** Per-VM folders on the host's file system. */
 export class FsVmFiles implements VmFiles {
@@ -94,6 +96,13 @@ export class FsVmFiles implements VmFiles {
     for (const name of captures) await rm(join(dir, name), { recursive: true, force: true });
   }
 
+  async writeKnownHosts(vmId: string, content: string): Promise<string> {
+    return await reportNoSpace(join(this.folders(vmId).dir, KNOWN_HOSTS), async (path) => {
+      await writeFileAtomic(path, content, { mode: 0o600 });
+      return path;
+    });
+  }
+
   async remove(vmId: string): Promise<void> {
     const { dir, runtimeDir } = this.folders(vmId);
     await rm(runtimeDir, { recursive: true, force: true });
@@ -157,14 +166,14 @@ async function namesIn(dir: string): Promise<string[]> {
   }
 }
 
-async function reportNoSpace<T>(dir: string, make: (dir: string) => Promise<T>): Promise<T> {
+async function reportNoSpace<T>(path: string, make: (path: string) => Promise<T>): Promise<T> {
   try {
-    return await make(dir);
+    return await make(path);
   } catch (error) {
     if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
-    throw new AppError('HOST_NO_SPACE', `Cannot make the folder "${dir}": no space is left`, {
+    throw new AppError('HOST_NO_SPACE', `Cannot make "${path}": no space is left`, {
       hint: 'free some disk space',
-      details: { path: dir },
+      details: { path },
       cause: error,
     });
   }

@@ -7,6 +7,7 @@ import type { BangerClient } from '../../sdk/client.ts';
 import type { CommandContext } from '../context.ts';
 import { bytesOfCommand } from '../guest-command.ts';
 import { formatElapsed } from '../render/format.ts';
+import { stillRunning } from '../render/still-running.ts';
 import { runInGuest, statusOfExit } from '../session/run-session.ts';
 import { type Span, spansOf } from '../spans.ts';
 import { announceUntracked } from '../workspace-options.ts';
@@ -61,7 +62,7 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
     await context.printJson({ ...report, isDeleted: owned.isDeleted, ...spans } satisfies RunReport);
   } else if (plan.isDetached) {
     const { name } = owned.vm;
-    await context.print(`vm ${name} running; reconnect with: banger vm exec ${name} -- bash`);
+    await context.print(`vm ${name} running; reconnect with: banger vm ssh ${name}`);
   }
   return report.exitStatus;
 }
@@ -168,8 +169,4 @@ function guestRunOf(
     isShell: !plan.command,
     ...(plan.isJson ? { stdoutTo: context.stderr, hasTerminal: false } : {}),
   };
-}
-
-function stillRunning({ name }: Vm): string {
-  return `vm "${name}" is still running; a shell in it: banger vm exec ${name} -- bash; to delete it: banger vm delete ${name}`;
 }

@@ -24,4 +24,10 @@ export interface HostUser {
    * @throws {AppError} FILE_SYNC_FAILED when a configured file cannot be read, FILE_SYNC_TOO_LARGE, SSH_KEY_INVALID.
    */
   content(options: Abortable): Promise<HostContent>;
+  /**
+   * The file with the private key whose public half {@link content} lets in; made when it is missing.
+   *
+   * @throws {AppError} SSH_KEY_INVALID.
+   */
+  loginKeyFile(): Promise<string>;
 }

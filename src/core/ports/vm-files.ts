@@ -41,6 +41,8 @@ export interface VmFiles {
   sweepDrives(vmId: string, drivePaths: readonly string[]): Promise<void>;
   /** Removes copies that a daemon that died left. Idempotent; none may be under way. */
   sweepCaptures(vmId: string): Promise<void>;
+  /** Writes the file that OpenSSH knows the VM's host key from, in the VM's folder, and gives its path. @throws {AppError} HOST_NO_SPACE */
+  writeKnownHosts(vmId: string, content: string): Promise<string>;
   /** Removes both folders and all in them. Idempotent. */
   remove(vmId: string): Promise<void>;
   /** Ids that have a folder, with or without a record. */

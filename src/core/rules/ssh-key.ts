@@ -8,6 +8,9 @@ export interface SshKeyPair {
   publicKey: string;
 }
 
+/** Of every key that is made here. Not the VM's name in a guest's: a file of the same length is overwritten in its place. */
+export const SSH_KEY_COMMENT = 'banger';
+
 const KEY_TYPE = 'ssh-ed25519';
 const SEED_BYTES = 32;
 

@@ -7,7 +7,8 @@ import type { GuestAgent } from '../ports/guest.ts';
 import type { HostContent } from '../ports/host-user.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { guestNetwork } from '../rules/nat-network.ts';
-import { sshKeyPair } from '../rules/ssh-key.ts';
+import { SSH_KEY_COMMENT, type SshKeyPair, sshKeyPair } from '../rules/ssh-key.ts';
+import { sshHostKey } from './ssh-host-key.ts';
 import type { VmWorld } from './world.ts';
 
 /** Bytes of the host's random numbers that a guest's generator starts from: as much as its kernel's pool holds. */
@@ -41,7 +42,7 @@ export async function personalise(
   record: VmRecord,
   { agent, content, report, signal }: Abortable & { agent: GuestAgent; content: HostContent; report: Report },
 ): Promise<void> {
-  const files = [...(await sshHostKeyFiles(world, record)), ...content.files];
+  const files = [...sshKeyFiles(await sshHostKey(world.hostUser, record.id)), ...content.files];
   for (const message of content.notices) report({ event: 'notice', message });
   try {
     const { wallClockMs, unwritten } = await agent.personalise(
@@ -89,7 +90,7 @@ export function nobody(): Personalisation {
     hostname: 'b',
     machineId: machineIdOf(randomBytes(16).toString('hex')),
     network: guestNetwork(false),
-    files: [...sshKeyFiles(randomBytes(32)), ...home],
+    files: [...sshKeyFiles(sshKeyPair(randomBytes(32), SSH_KEY_COMMENT)), ...home],
   };
 }
 
@@ -133,13 +134,7 @@ function machineIdOf(vmId: string): string {
 /** Where sshd(8) looks for it. Made on the host, because making one takes an emulated guest a second. */
 const SSH_HOST_KEY_PATH = '/etc/ssh/ssh_host_ed25519_key';
 
-async function sshHostKeyFiles(world: VmWorld, record: VmRecord): Promise<PersonalFile[]> {
-  return sshKeyFiles(await world.hostUser.secret(`ssh host key of ${record.id}`));
-}
-
-function sshKeyFiles(seed: Buffer): PersonalFile[] {
-  // Without the VM's name: a file of the same length is overwritten in its place.
-  const { privateKey, publicKey } = sshKeyPair(seed, 'banger');
+function sshKeyFiles({ privateKey, publicKey }: SshKeyPair): PersonalFile[] {
   return [
     { path: SSH_HOST_KEY_PATH, mode: 0o600, content: Buffer.from(privateKey) },
     { path: `${SSH_HOST_KEY_PATH}.pub`, mode: 0o644, content: Buffer.from(publicKey) },

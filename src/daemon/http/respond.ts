@@ -58,7 +58,11 @@ export function statusOf(error: unknown): number {
   if (!(real instanceof AppError)) return 500;
   if (real.code === 'DAEMON_STOPPING' || HOST_LACKS.has(real.code)) return 503;
   if (/_NOT_FOUND$|_UNKNOWN$/.test(real.code)) return 404;
-  if (/_TAKEN$|_NOT_RUNNING$|_NOT_STOPPED$|_AMBIGUOUS$|_IN_USE$|_ENDED$|_CANCELLABLE$/.test(real.code))
+  if (
+    /_TAKEN$|_NOT_RUNNING$|_NOT_STOPPED$|_AMBIGUOUS$|_IN_USE$|_ENDED$|_CANCELLABLE$|_PORT_CLOSED$|_NO_SSH$/.test(
+      real.code,
+    )
+  )
     return 409;
   if (/_INVALID$|_TOO_LONG$|_SHRINKS$/.test(real.code)) return 400;
   return 500;

@@ -8,10 +8,10 @@ import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import type { App } from '../app.ts';
 import type { OperationStart } from '../operations.ts';
-import { serveExec } from './exec-upgrade.ts';
 import { readBody } from './read-body.ts';
 import { logFailure, sendBytes, sendError, sendJson } from './respond.ts';
 import { isUse, matchRoute, operationKind, type Route, type RouteRequest, type WorkRoute } from './route.ts';
+import { serveUpgrade } from './upgrade.ts';
 import { streamEvents, streamWork } from './work-stream.ts';
 
 /** Sessions that run, and how they are ended. */
@@ -66,7 +66,7 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
     track(`UPGRADE ${request.url}`, socket, async (signal) => {
       signal.addEventListener('abort', () => socket.destroy(), { once: true });
       using _use = useOf(app, VM_PATH.exec(request.url ?? '')?.[1]);
-      await serveExec(app, { request, socket, head, signal });
+      await serveUpgrade(app, { request, socket, head, signal });
     });
   });
   return {

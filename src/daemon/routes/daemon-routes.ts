@@ -48,6 +48,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
 
 function statusOf(app: App): DaemonStatus {
   const idleExitInMs = app.activity.idleExitInMs();
+  const { rss, heapUsed, heapTotal, external } = memoryUsage();
   return {
     pid,
     version: app.build.version,
@@ -59,6 +60,7 @@ function statusOf(app: App): DaemonStatus {
     // Without this request itself.
     activeRequestCount: app.activity.activeCount - 1,
     ...(idleExitInMs === undefined ? {} : { idleExitInMs }),
-    rssBytes: memoryUsage.rss(),
+    rssBytes: rss,
+    memory: { heapUsedBytes: heapUsed, heapTotalBytes: heapTotal, externalBytes: external },
   };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { API_PREFIX, EXEC_UPGRADE } from '../../protocol/api.ts';
+import { API_PREFIX, EXEC_UPGRADE, TCP_UPGRADE } from '../../protocol/api.ts';
 import { JSON_LINES_TYPE } from '../../protocol/events.ts';
 import { errorBody } from '../../protocol/schemas.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
@@ -30,6 +30,22 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
         { name: 'Upgrade', in: 'header', required: true, schema: { const: EXEC_UPGRADE } },
       ],
       responses: { 101: { description: 'a stream of exec frames' }, default: failure() },
+    },
+  };
+  paths[`${API_PREFIX}/vms/{ref}/tcp`] = {
+    post: {
+      summary: "Connect to a port on the guest's loopback addresses: after the upgrade, bytes both ways",
+      parameters: [
+        parameter('ref'),
+        {
+          name: 'port',
+          in: 'query',
+          required: true,
+          schema: { type: 'integer', minimum: 1, maximum: 65_535 },
+        },
+        { name: 'Upgrade', in: 'header', required: true, schema: { const: TCP_UPGRADE } },
+      ],
+      responses: { 101: { description: 'a stream of bytes' }, default: failure() },
     },
   };
   return { openapi: '3.1.0', info: { title: 'banger daemon', version }, paths };

@@ -1,4 +1,5 @@
 import { listGuestPorts } from '../../core/vms/guest-ports.ts';
+import { sshAccess } from '../../core/vms/ssh-access.ts';
 import { vmStats } from '../../core/vms/vm-stats.ts';
 import * as schemas from '../../protocol/schemas.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
@@ -18,5 +19,12 @@ export const USAGE_ROUTES: readonly Route[] = [
     summary: 'What the VM uses, in the guest and on the host, now and in the last minutes',
     answer: schemas.vmStats,
     run: ({ app, params, signal }) => vmStats(app.world, params['ref'] ?? '', { signal }),
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/vms/:ref/ssh',
+    summary: 'What OpenSSH needs to log in to the guest',
+    answer: schemas.sshAccess,
+    run: ({ app, params, signal }) => sshAccess(app.world, params['ref'] ?? '', { signal }),
   }),
 ];

@@ -191,7 +191,7 @@ test('the OpenAPI document has every route', async () => {
   const wanted = ROUTES.filter(({ path }) => path !== '/openapi.json').map(
     ({ method, path }) => `${method} /v1${path.replace(/:(\w+)/g, '{$1}')}`,
   );
-  assert.deepEqual(listed.sort(), [...wanted, 'POST /v1/vms/{ref}/exec'].sort());
+  assert.deepEqual(listed.sort(), [...wanted, 'POST /v1/vms/{ref}/exec', 'POST /v1/vms/{ref}/tcp'].sort());
 });
 
 test("the daemon's state and the doctor's findings have the shape that clients know", async () => {

@@ -1,0 +1,24 @@
+import type { Duplex } from 'node:stream';
+import { openGuestPort } from '../../core/vms/guest-port.ts';
+import { TCP_UPGRADE } from '../../protocol/api.ts';
+import type { UpgradeRoute } from './upgrade-route.ts';
+
+/** A port on the guest's loopback addresses, `?port=N`: bytes both ways. */
+export const TCP_UPGRADE_ROUTE: UpgradeRoute = {
+  verb: 'tcp',
+  protocol: TCP_UPGRADE,
+  open: (app, { ref, query, signal }) =>
+    openGuestPort(app.world, { ref, port: Number(query.get('port')), signal }),
+  join,
+};
+
+/** The client's end of input is the port's; the port's end of output is the end of all. */
+function join(socket: Duplex, stream: Duplex): void {
+  stream.once('close', () => {
+    if (!stream.readableEnded) socket.destroy();
+  });
+  socket.once('finish', () => socket.destroy());
+  socket.once('close', () => stream.destroy());
+  socket.pipe(stream);
+  stream.pipe(socket);
+}
