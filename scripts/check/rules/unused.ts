@@ -7,6 +7,7 @@ const ENTRIES = [
   'src/daemon/main.ts',
   'src/sdk/client.ts',
   'bench/main.ts',
+  'test/soak/main.ts',
   'scripts/test/fail-on-warning.ts',
   'scripts/test/property-seed.ts',
 ];

@@ -1,0 +1,75 @@
+import type { Lab, Ran, RunOptions } from '../e2e/support/lab.ts';
+import type { VmPool } from './vm-pool.ts';
+
+/** A command that did not do what it must. */
+export interface Failure {
+  atMs: number;
+  step: string;
+  command: string;
+  why: string;
+}
+
+/** What all clients of one soak share. */
+export interface Soak {
+  lab: Lab;
+  pool: VmPool;
+  /** a git working tree on the host */
+  repo: string;
+  /** a folder of the host for files of the clients */
+  files: string;
+  /** 0 to 1, from the seed */
+  random: () => number;
+  /** commands that have ended, by step */
+  counts: Map<string, number>;
+  failures: Failure[];
+  begunAt: number;
+  /** a name that no VM had yet */
+  newName: () => string;
+}
+
+/** `ms` that a command may take, on a machine that emulates all of these VMs. */
+const COMMAND_DEADLINE_MS = 240_000;
+
+/** Shape of every VM: of one shape, so that there is one template. */
+export const SHAPE = [
+  '--vcpu',
+  '1',
+  '--memory',
+  '256',
+  '--disk-size',
+  '256M',
+  '--system-overlay-size',
+  '256M',
+];
+
+/** A command failed: the step is over. */
+export class StepFailed extends Error {}
+
+/**
+ * Runs a command that must succeed.
+ *
+ * @throws {StepFailed} when it did not, or took too long, or printed what it must not; it is in `soak.failures` then.
+ */
+export async function must(
+  soak: Soak,
+  step: string,
+  args: readonly string[],
+  options: RunOptions & { check?: (ran: Ran) => string | undefined } = {},
+): Promise<Ran> {
+  const running = soak.lab.start(args, options);
+  const timer = setTimeout(() => running.kill('SIGKILL'), COMMAND_DEADLINE_MS);
+  const ran = await running.done;
+  clearTimeout(timer);
+  const why = ran.code === 0 ? options.check?.(ran) : `ended with ${ran.code ?? ran.signal}`;
+  if (why !== undefined) {
+    const failure = {
+      atMs: Date.now() - soak.begunAt,
+      step,
+      command: args.join(' '),
+      why: `${why}; stderr: ${ran.stderr.trim().slice(-600)}`,
+    };
+    soak.failures.push(failure);
+    throw new StepFailed(failure.why);
+  }
+  return ran;
+}

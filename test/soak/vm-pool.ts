@@ -1,0 +1,98 @@
+/** What a VM of the pool is when nobody changes it. */
+export type PoolState = 'running' | 'stopped' | 'suspended';
+
+/** A VM that the clients work with. */
+export interface PoolVm {
+  name: string;
+  state: PoolState;
+  nat: boolean;
+  memoryMib: number;
+}
+
+interface Slot {
+  vm: PoolVm;
+  readers: number;
+  isTaken: boolean;
+}
+
+/**
+ * Who works with which VM, so that every command of a client must succeed: any number may use a VM at once, and one alone may change it.
+ * Never waits: what is not free is `undefined`.
+ */
+export class VmPool {
+  readonly #slots = new Map<string, Slot>();
+  readonly #most: number;
+  readonly #random: () => number;
+  #reserved = 0;
+
+  /** Holds `most` VMs; `random` chooses. */
+  constructor(most: number, random: () => number) {
+    this.#most = most;
+    this.#random = random;
+  }
+
+  /** All of them. */
+  all(): PoolVm[] {
+    return [...this.#slots.values()].map(({ vm }) => vm);
+  }
+
+  /** Room for one more VM, until disposed of. */
+  reserve(): Disposable | undefined {
+    if (this.#slots.size + this.#reserved >= this.#most) return undefined;
+    this.#reserved += 1;
+    return once(() => {
+      this.#reserved -= 1;
+    });
+  }
+
+  /** A VM has been made, in room that was reserved. */
+  add(vm: PoolVm): void {
+    this.#slots.set(vm.name, { vm, readers: 0, isTaken: false });
+  }
+
+  /** A VM is gone. */
+  remove(vm: PoolVm): void {
+    for (const [name, slot] of this.#slots) if (slot.vm === vm) this.#slots.delete(name);
+  }
+
+  /** A VM that runs, to be used together with others. */
+  share(): (Disposable & { vm: PoolVm }) | undefined {
+    const slot = this.#choose((slot) => !slot.isTaken && slot.vm.state === 'running');
+    if (!slot) return undefined;
+    slot.readers += 1;
+    return {
+      vm: slot.vm,
+      ...once(() => {
+        slot.readers -= 1;
+      }),
+    };
+  }
+
+  /** A VM to be changed alone. */
+  take(state: PoolState): (Disposable & { vm: PoolVm }) | undefined {
+    const slot = this.#choose((slot) => !slot.isTaken && slot.readers === 0 && slot.vm.state === state);
+    if (!slot) return undefined;
+    slot.isTaken = true;
+    return {
+      vm: slot.vm,
+      ...once(() => {
+        slot.isTaken = false;
+      }),
+    };
+  }
+
+  #choose(isFit: (slot: Slot) => boolean): Slot | undefined {
+    const fit = [...this.#slots.values()].filter(isFit);
+    return fit[Math.floor(this.#random() * fit.length)];
+  }
+}
+
+function once(undo: () => void): Disposable {
+  let isOver = false;
+  return {
+    [Symbol.dispose]: () => {
+      if (!isOver) undo();
+      isOver = true;
+    },
+  };
+}
