@@ -10,6 +10,7 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     GET    /v1/daemon                     DaemonStatus
  *     POST   /v1/daemon/stop                {}              drains, then exits; VMs keep running
  *     GET    /v1/doctor                     {checks: DoctorCheck[]}   read-only
+ *     POST   /v1/doctor/deep                events, result {checks: DoctorCheck[]}   reads all that was saved
  *     POST   /v1/doctor/fix                 {checks: DoctorCheck[], fixed: string[]}   removes what is orphaned
  *     GET    /v1/vms?all=1                  {vms: Vm[]}     running only without all=1
  *     POST   /v1/vms                        CreateVmRequest -> events, result Vm

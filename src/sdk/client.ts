@@ -51,6 +51,8 @@ export interface BangerClient {
   stopDaemon(options: Abortable): Promise<void>;
   /** Checks the host; read-only. */
   doctor(options: Abortable): Promise<DoctorCheck[]>;
+  /** Reads all templates and snapshots and compares them with their checksums; damaged templates are set aside. */
+  checkSaved(options: Abortable): Work<{ checks: DoctorCheck[] }>;
   /** Removes what is orphaned and provably of banger, and checks the host then. */
   fixHost(options: Abortable): Promise<DoctorFix>;
 
@@ -197,6 +199,13 @@ export function createClient(transport: ClientOptions): BangerClient {
       await callForJson(transport, { method: 'POST', path: '/daemon/stop', signal, isAnswer: isAnything });
     },
     doctor: async (options) => (await get('/doctor', answers.isDoctorReport, options)).checks,
+    checkSaved: ({ signal }) =>
+      openWork(transport, {
+        method: 'POST',
+        path: '/doctor/deep',
+        signal,
+        isResult: answers.isDoctorReport,
+      }),
     fixHost: ({ signal }) =>
       callForJson(transport, { method: 'POST', path: '/doctor/fix', signal, isAnswer: answers.isDoctorFix }),
 

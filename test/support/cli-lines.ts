@@ -154,7 +154,12 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'daemon status': [{ words: '' }, { words: '--json' }],
   'daemon socket': [{ words: '' }, { words: '--json' }],
   'daemon logs': [{ words: '-n 3' }, { words: '-f', isFollowed: true, status: 130 }],
-  doctor: [{ words: '--fix --json' }, { words: '--prove', needsRoot: true, status: 1 }, { words: '-v' }],
+  doctor: [
+    { words: '--fix --json' },
+    { words: '--deep --json' },
+    { words: '--prove', needsRoot: true, status: 1 },
+    { words: '-v' },
+  ],
   version: [{ words: '' }, { words: '--json' }],
   completion: [{ words: 'bash' }, { words: 'zsh' }, { words: 'fish' }],
   'image delete': [{ words: '--json debian-bookworm' }],

@@ -5,7 +5,8 @@ import { buildLabel } from '../../protocol/build-info.ts';
 import * as schemas from '../../protocol/schemas.ts';
 import type { App } from '../app.ts';
 import { fixHost, runChecks } from '../doctor/checks.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { checkDeeply } from '../doctor/deep.ts';
+import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of the daemon itself. */
 export const DAEMON_ROUTES: readonly Route[] = [
@@ -33,6 +34,16 @@ export const DAEMON_ROUTES: readonly Route[] = [
     summary: 'Check this host; read-only',
     answer: z.object({ checks: z.array(schemas.doctorCheck) }),
     run: async ({ app, signal }) => ({ checks: await runChecks(app.doctor, { signal }) }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/doctor/deep',
+    summary:
+      'Read all that was saved of guests and compare it with its checksums; damaged templates are set aside',
+    answer: z.object({ checks: z.array(schemas.doctorCheck) }),
+    run: async ({ app, signal, report }) => ({
+      value: { checks: await checkDeeply(app.doctor, { signal, report }) },
+    }),
   }),
   jsonRoute({
     method: 'POST',

@@ -1,0 +1,37 @@
+import type { Abortable } from '../../base/abort.ts';
+import type { VerifiedGuests } from '../../core/vms/verify-saved.ts';
+import { verifySnapshots, verifyTemplates } from '../../core/vms/verify-saved.ts';
+import type { DoctorCheck } from '../../protocol/api.ts';
+import type { Report } from '../../protocol/events.ts';
+import type { DoctorHost } from './check.ts';
+
+/** Reads all that was saved of guests; what is damaged fails a check. A template that is damaged is set aside, nothing else is changed. */
+export async function checkDeeply(
+  { world }: DoctorHost,
+  options: Abortable & { report: Report },
+): Promise<DoctorCheck[]> {
+  const templates = checkOf('templates', await verifyTemplates(world, options), {
+    fix: 'check the disk; the next VM of that image and shape makes a new one',
+  });
+  const snapshots = await verifySnapshots(world, options);
+  const [first] = snapshots.damaged;
+  return [
+    templates,
+    checkOf('snapshots', snapshots, {
+      fix: `check the disk, and delete it: banger vm snapshot delete ${first?.name ?? ''}`,
+    }),
+  ];
+}
+
+function checkOf(name: string, { count, damaged }: VerifiedGuests, { fix }: { fix: string }): DoctorCheck {
+  if (damaged.length === 0) {
+    return { name, status: 'pass', message: count === 0 ? 'there are none' : `${count} read, all as saved` };
+  }
+  return {
+    name,
+    status: 'fail',
+    message: `${damaged.length} of ${count} damaged`,
+    details: damaged.map((one) => `${one.name}: ${one.problem}`),
+    fix,
+  };
+}
