@@ -6,7 +6,7 @@ import { writeFileAtomic } from '../src/base/atomic-file.ts';
 import { messageOf } from '../src/base/errors.ts';
 import { openLab } from './lab.ts';
 import { describeMachine } from './machine.ts';
-import type { Row } from './measurement.ts';
+import type { Row, UnmeasuredRow } from './measurement.ts';
 import { MEASUREMENTS } from './measurements.ts';
 import { markdownTable } from './table.ts';
 import { withVm } from './with-vm.ts';
@@ -48,7 +48,7 @@ async function main(signal: AbortSignal): Promise<number> {
   const wanted = MEASUREMENTS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   await ensureDefaultImage(ROOT);
   await using lab = await openLab(ROOT, { signal });
-  const rows: Row[] = [];
+  const rows: (Row | UnmeasuredRow)[] = [];
   for (const measurement of wanted) {
     process.stderr.write(`==> ${measurement.name}\n`);
     rows.push(...(await measurement.run(lab, { isQuick: values.quick ?? false, signal })));

@@ -1,5 +1,9 @@
 import type { Abortable } from '../src/base/abort.ts';
 import type { Lab } from './lab.ts';
+import type { Span } from './spans.ts';
+
+/** Most that the ratio to the floor, or the median itself, may be. */
+export type Goal = { ratio: number } | { median: number };
 
 /** What a measurement found: one line of the table. */
 export interface Row {
@@ -14,8 +18,16 @@ export interface Row {
   /** what the floor is */
   floorIs: string;
   runs: number;
-  /** most that the ratio to the floor, or the median itself, may be */
-  goal?: { ratio: number } | { median: number };
+  goals?: readonly Goal[];
+  /** where the time goes, from runs of their own */
+  spans?: readonly Span[];
+}
+
+/** What could not be measured here. */
+export interface UnmeasuredRow {
+  what: string;
+  /** why, and what to do about it */
+  notMeasured: string;
 }
 
 /** How much is measured. */
@@ -27,5 +39,5 @@ export interface Effort extends Abortable {
 /** One thing that is measured, beside its floor, in the same run. */
 export interface Measurement {
   name: string;
-  run(lab: Lab, effort: Effort): Promise<Row[]>;
+  run(lab: Lab, effort: Effort): Promise<(Row | UnmeasuredRow)[]>;
 }

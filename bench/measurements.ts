@@ -1,8 +1,11 @@
+import { besideDebvm } from './measure/beside-debvm.ts';
 import { cliStart } from './measure/cli-start.ts';
+import { cloneMemory } from './measure/clone-memory.ts';
 import { coldStart } from './measure/cold-start.ts';
 import { execRoundTrip } from './measure/exec-round-trip.ts';
 import { idleMemory } from './measure/idle-memory.ts';
 import { lifecycle } from './measure/lifecycle.ts';
+import { sourcePause } from './measure/source-pause.ts';
 import { suspendFork } from './measure/suspend-fork.ts';
 import { warmStart } from './measure/warm-start.ts';
 import { workspaceTransfer } from './measure/workspace-transfer.ts';
@@ -13,9 +16,12 @@ export const MEASUREMENTS: readonly Measurement[] = [
   cliStart,
   coldStart,
   warmStart,
+  besideDebvm,
   suspendFork,
+  sourcePause,
   lifecycle,
   execRoundTrip,
   workspaceTransfer,
   idleMemory,
+  cloneMemory,
 ];

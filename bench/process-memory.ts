@@ -9,6 +9,27 @@ export interface ProcessMemory {
   pssMib: number;
 }
 
+/** What of a process nobody else has, in `MiB`: pages that it has written. */
+export interface UniqueMemory {
+  allMib: number;
+  /** of the file at a path, which it maps privately */
+  ofFileMib: number;
+}
+
+/** Adds up `Private_Dirty` of `/proc/PID/smaps` (proc(5)). */
+export async function uniqueMemoryOf(pid: number, path: string): Promise<UniqueMemory> {
+  const text = await readFile(`/proc/${pid}/smaps`, 'utf8');
+  const unique: UniqueMemory = { allMib: 0, ofFileMib: 0 };
+  let isOfFile = false;
+  for (const line of text.split('\n')) {
+    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) isOfFile = line.endsWith(` ${path}`);
+    const kib = Number(/^Private_Dirty: +([0-9]+) kB$/.exec(line)?.[1] ?? 0);
+    unique.allMib += kib / 1024;
+    if (isOfFile) unique.ofFileMib += kib / 1024;
+  }
+  return unique;
+}
+
 /** Reads `/proc/PID/smaps_rollup` (proc(5)). */
 export async function memoryOf(pid: number): Promise<ProcessMemory> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');

@@ -1,5 +1,6 @@
 import { bareQemuLike, bareStartMs } from '../floor/bare-qemu.ts';
 import type { Measurement } from '../measurement.ts';
+import { medianSpans, SPAN_RUNS, spansOf } from '../spans.ts';
 import { firstAndRest, median } from '../stats.ts';
 import { repeat, timeToFirstOutput } from '../timing.ts';
 import { withVm } from '../with-vm.ts';
@@ -18,6 +19,18 @@ export const coldStart: Measurement = {
     const runs = isQuick ? 3 : 7;
     const argv = [lab.banger, 'vm', 'run', '--cold', '--rm', '--', 'sh', '-c', GUEST_SCRIPT] as const;
     const starts = await repeat(runs, () => timeToFirstOutput(argv, { env: lab.env, signal }));
+    const spanArgv = [
+      lab.banger,
+      'vm',
+      'run',
+      '--cold',
+      '--rm',
+      '--json',
+      '--timings',
+      '--',
+      'true',
+    ] as const;
+    const spans = await repeat(SPAN_RUNS, () => spansOf(spanArgv, { env: lab.env, signal }));
     const like = await withVm(lab, { signal }, (vm) => bareQemuLike(vm, lab, { signal }));
     const floors = await repeat(runs, () => bareStartMs(like, { signal }));
     const bare = firstAndRest(floors).median;
@@ -30,7 +43,8 @@ export const coldStart: Measurement = {
         floor: bare + guestInit,
         floorIs: `bare QEMU, same kernel, to a line of its init (${bare.toFixed(0)}) + the guest's own systemd (${guestInit.toFixed(0)})`,
         runs,
-        goal: { ratio: 1.3 },
+        goals: [{ ratio: 1.3 }],
+        spans: medianSpans(spans),
       },
     ];
   },

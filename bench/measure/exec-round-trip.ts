@@ -1,5 +1,6 @@
 import { guestForkMs } from '../floor/guest-fork.ts';
 import type { Measurement } from '../measurement.ts';
+import { medianSpans, SPAN_RUNS, spansOf } from '../spans.ts';
 import { firstAndRest, median } from '../stats.ts';
 import { repeat, timed, timeOf } from '../timing.ts';
 import { withVm } from '../with-vm.ts';
@@ -19,6 +20,8 @@ export const execRoundTrip: Measurement = {
       const viaCli = await repeat(runs, () => timeOf(argv, { env: lab.env, signal }));
       const node = await repeat(runs, () => timeOf([lab.node, '-e', '0'], { env: lab.env, signal }));
       const fork = await guestForkMs(lab, vm, { signal });
+      const spanArgv = [lab.banger, 'vm', 'exec', '--json', '--timings', vm.name, '--', 'true'] as const;
+      const spans = await repeat(SPAN_RUNS, () => spansOf(spanArgv, { env: lab.env, signal }));
       return [
         {
           what: '`banger vm exec VM -- true`, the whole process',
@@ -27,7 +30,8 @@ export const execRoundTrip: Measurement = {
           floor: median(node) + fork,
           floorIs: '`node -e 0` + fork and exec in the guest',
           runs,
-          goal: { median: 150 },
+          goals: [{ median: 110 }, { ratio: 1.5 }],
+          spans: medianSpans(spans),
         },
         {
           what: 'exec of `true` through the API',

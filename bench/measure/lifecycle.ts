@@ -3,6 +3,7 @@ import type { Vm } from '../../src/protocol/vm.ts';
 import { resultOf } from '../../src/sdk/work.ts';
 import type { Lab } from '../lab.ts';
 import type { Measurement } from '../measurement.ts';
+import { medianSpans, SPAN_RUNS, type Span, spansOf } from '../spans.ts';
 import { firstAndRest, median } from '../stats.ts';
 import { repeat, timeOf } from '../timing.ts';
 
@@ -21,8 +22,16 @@ export const lifecycle: Measurement = {
       if (verb === 'stop') await resultOf(lab.client.deleteVm(vm.id, { signal }));
       return ms;
     };
+    const spansOfEnd = async (verb: 'stop' | 'delete'): Promise<Span[]> => {
+      const vm = await resultOf(lab.client.createVm({}, { signal }));
+      const spans = await spansOf([lab.banger, 'vm', verb, vm.name, '--json', '--timings'], options);
+      if (verb === 'stop') await resultOf(lab.client.deleteVm(vm.id, { signal }));
+      return spans;
+    };
     const stops = await repeat(runs + 1, () => end('stop'));
     const deletes = await repeat(runs + 1, () => end('delete'));
+    const stopSpans = await repeat(SPAN_RUNS, () => spansOfEnd('stop'));
+    const deleteSpans = await repeat(SPAN_RUNS, () => spansOfEnd('delete'));
     const node = median(await repeat(runs, () => timeOf([lab.node, '-e', '0'], options)));
     const { few, many } = await listTimes(lab, { runs, signal });
     const floor = { floor: node, floorIs: '`node -e 0`' };
@@ -33,7 +42,8 @@ export const lifecycle: Measurement = {
         ...firstAndRest(stops),
         ...floor,
         runs,
-        goal: { median: 400 },
+        goals: [{ median: 400 }],
+        spans: medianSpans(stopSpans),
       },
       {
         what: '`banger vm delete VM` of a VM that runs, the whole process',
@@ -41,7 +51,8 @@ export const lifecycle: Measurement = {
         ...firstAndRest(deletes),
         ...floor,
         runs,
-        goal: { median: 300 },
+        goals: [{ median: 300 }],
+        spans: medianSpans(deleteSpans),
       },
       {
         what: `\`banger vm list --all\` with ${MANY} VMs, the whole process`,
@@ -50,7 +61,7 @@ export const lifecycle: Measurement = {
         floor: median(few),
         floorIs: `the same with ${FEW} VMs`,
         runs,
-        goal: { ratio: 1.2 },
+        goals: [{ ratio: 1.2 }],
       },
     ];
   },

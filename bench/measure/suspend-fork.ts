@@ -1,10 +1,20 @@
+import { join } from 'node:path';
 import type { Abortable } from '../../src/base/abort.ts';
 import { invariant } from '../../src/base/errors.ts';
+import { resolvePaths } from '../../src/config/settings.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { resultOf } from '../../src/sdk/work.ts';
-import { guestForkMs } from '../floor/guest-fork.ts';
+import { migrationFloorMs } from '../floor/migration.ts';
+import {
+  commandLineOf,
+  RESTORE_FLOOR,
+  restoreFloorMs,
+  type SavedGuest,
+  suspendedGuest,
+} from '../floor/saved-guest.ts';
 import type { Lab } from '../lab.ts';
-import type { Measurement, Row } from '../measurement.ts';
+import type { Effort, Measurement, Row } from '../measurement.ts';
+import { medianSpans, type Span, spansOf } from '../spans.ts';
 import { median } from '../stats.ts';
 import { repeat, timed, timeOf, timeToFirstOutput } from '../timing.ts';
 
@@ -12,74 +22,141 @@ const MEMORY_MIB = 512;
 /** What the guest holds in memory besides itself, so that about 200 MB are in use. */
 const BALLAST = 'head -c 100000000 /dev/urandom > /dev/shm/ballast';
 const FORKS = 10;
+const MIGRATION_FLOOR = "QEMU's own migration of that guest through a socket into a file";
 
 /** A VM that runs: copied, written to disk, and brought back. Whole processes of the command line. */
 export const suspendFork: Measurement = {
   name: 'suspend-fork',
-  async run(lab, { isQuick, signal }) {
-    const runs = isQuick ? 2 : 5;
-    const options = { env: lab.env, signal };
-    const vm = await resultOf(
-      lab.client.createVm({ memoryMib: MEMORY_MIB, diskSizeBytes: 2 ** 30 }, { signal }),
-    );
-    await runIn(lab, vm, { script: BALLAST, signal });
-    const pauses: number[] = [];
-    const first = await repeat(runs, async () => {
-      const { ms } = await timeToFirstOutput(
-        [lab.banger, 'vm', 'fork', vm.name, '--rm', '--', 'echo', 'up'],
-        options,
-      );
-      return ms;
-    });
-    const further = await repeat(runs, async () => {
-      const one = await forkMs(lab, vm, { count: 1, pauses, signal });
-      const three = await forkMs(lab, vm, { count: 3, pauses, signal });
-      return (three - one) / 2;
-    });
-    const many = await repeat(isQuick ? 1 : 2, () =>
-      timeOf([lab.banger, 'vm', 'fork', vm.name, '-n', String(FORKS), '--rm', '--', 'true'], options),
-    );
-    const suspends: number[] = [];
-    const resumes = await repeat(runs, async () => {
-      suspends.push(await timeOf([lab.banger, 'vm', 'suspend', vm.name], options));
-      return await timed(async () => {
-        await timeOf([lab.banger, 'vm', 'resume', vm.name], options);
-        await timeOf([lab.banger, 'vm', 'exec', vm.name, '--', 'true'], options);
+  async run(lab, effort) {
+    const { signal } = effort;
+    const shape = { memoryMib: MEMORY_MIB, diskSizeBytes: 2 ** 30 };
+    const vm = await resultOf(lab.client.createVm(shape, { signal }));
+    try {
+      await runIn(lab, vm, { script: BALLAST, signal });
+      const forks = await measureForks(lab, vm, effort);
+      const { suspends, resumes, ...spans } = await measureSuspend(lab, vm, effort);
+      const floors = await measureFloors(lab, vm, effort);
+      const row = (
+        what: string,
+        values: number[],
+        more: Omit<Row, 'what' | 'unit' | 'median' | 'runs'>,
+      ): Row => ({
+        what,
+        unit: 'ms',
+        median: median(values),
+        runs: values.length,
+        ...more,
       });
-    });
-    const node = median(await repeat(runs, () => timeOf([lab.node, '-e', '0'], options)));
-    const fork = await guestForkMs(lab, vm, { signal });
-    await resultOf(lab.client.deleteVm(vm.id, { signal }));
-    const row = (what: string, values: number[], goal: number): Row => ({
-      what,
-      unit: 'ms',
-      median: median(values),
-      floor: node + fork,
-      floorIs: '`node -e 0` + fork and exec in the guest',
-      runs: values.length,
-      goal: { median: goal },
-    });
-    return [
-      row(`fork of a VM of ${MEMORY_MIB} MiB, 200 MB in use, to the first fork's output`, first, 2000),
-      row('each further fork of the same moment, ready', further, 600),
-      row('the source stands still, as the VMM counts it', pauses, 60),
-      row(`${FORKS} forks, all of them answering, then deleted`, many, 8000),
-      row('suspend of that VM', suspends, 1500),
-      row('resume, and a first command', resumes, 800),
-    ];
+      const firstFork = {
+        floor: floors.migration + floors.restore,
+        floorIs: `${MIGRATION_FLOOR} + ${RESTORE_FLOOR}`,
+      };
+      return [
+        row(`fork of a VM of ${MEMORY_MIB} MiB, 200 MB in use, to the first fork's output`, forks.first, {
+          ...firstFork,
+          goals: [{ median: 2000 }, { ratio: 1.5 }],
+          spans: forks.spans,
+        }),
+        row('each further fork of the same moment, ready', forks.further, {
+          floor: floors.restore,
+          floorIs: RESTORE_FLOOR,
+          goals: [{ median: 600 }, { ratio: 1.5 }],
+        }),
+        row(`${FORKS} forks, all of them answering, then deleted`, forks.many, {
+          floor: floors.migration + floors.many,
+          floorIs: `${MIGRATION_FLOOR} + ${FORKS} bare QEMUs at once that go on with it`,
+          goals: [{ median: 8000 }, { ratio: 1.5 }],
+        }),
+        row('suspend of that VM', suspends, {
+          floor: floors.migration,
+          floorIs: MIGRATION_FLOOR,
+          goals: [{ median: 1500 }, { ratio: 1.5 }],
+          spans: spans.suspend,
+        }),
+        row('resume, and a first command', resumes, {
+          floor: floors.restore,
+          floorIs: RESTORE_FLOOR,
+          goals: [{ median: 800 }, { ratio: 1.5 }],
+          spans: spans.resume,
+        }),
+      ];
+    } finally {
+      await resultOf(lab.client.deleteVm(vm.id, { signal }));
+    }
   },
 };
+
+async function measureForks(lab: Lab, vm: Vm, { isQuick, signal }: Effort) {
+  const runs = isQuick ? 2 : 5;
+  const options = { env: lab.env, signal };
+  const fork = [lab.banger, 'vm', 'fork', vm.name] as const;
+  const first = await repeat(runs, async () => {
+    const { ms } = await timeToFirstOutput([...fork, '--rm', '--', 'echo', 'up'], options);
+    return ms;
+  });
+  const further = await repeat(runs, async () => {
+    const one = await forkMs(lab, vm, { count: 1, signal });
+    const three = await forkMs(lab, vm, { count: 3, signal });
+    return (three - one) / 2;
+  });
+  const many = await repeat(isQuick ? 1 : 2, () =>
+    timeOf([...fork, '-n', String(FORKS), '--rm', '--', 'true'], options),
+  );
+  const spans = await repeat(runs, async () => {
+    const known = new Set((await lab.client.listVms({ isAll: true, signal })).map(({ id }) => id));
+    const spent = await spansOf([...fork, '--json', '--timings'], options);
+    for (const { id } of await lab.client.listVms({ isAll: true, signal })) {
+      if (!known.has(id)) await resultOf(lab.client.deleteVm(id, { signal }));
+    }
+    return spent;
+  });
+  return { first, further, many, spans: medianSpans(spans) };
+}
+
+async function measureSuspend(lab: Lab, { name }: Vm, { isQuick, signal }: Effort) {
+  const options = { env: lab.env, signal };
+  const banger = (...words: string[]) => [lab.banger, 'vm', ...words] as const;
+  const spans: Record<'suspend' | 'resume', Span[][]> = { suspend: [], resume: [] };
+  const suspends: number[] = [];
+  const resumes = await repeat(isQuick ? 2 : 5, async () => {
+    suspends.push(await timeOf(banger('suspend', name), options));
+    const resumed = await timed(async () => {
+      await timeOf(banger('resume', name), options);
+      await timeOf(banger('exec', name, '--', 'true'), options);
+    });
+    spans.suspend.push(await spansOf(banger('suspend', name, '--json', '--timings'), options));
+    const going = await spansOf(banger('resume', name, '--json', '--timings'), options);
+    const command = await spansOf(banger('exec', name, '--json', '--timings', '--', 'true'), options);
+    spans.resume.push([...going, ...command.map(({ stage, ms }) => ({ stage: `exec: ${stage}`, ms }))]);
+    return resumed;
+  });
+  return { suspends, resumes, suspend: medianSpans(spans.suspend), resume: medianSpans(spans.resume) };
+}
+
+/** Suspends the VM, which must run, and leaves it so. */
+async function measureFloors(lab: Lab, { id }: Vm, { isQuick, signal }: Effort) {
+  const argv = await commandLineOf(await lab.client.showVm(id, { signal }));
+  await resultOf(lab.client.suspendVm(id, { signal }));
+  const folder = join(resolvePaths(lab.env).vmsDir, id, 'suspended');
+  const guest: SavedGuest = await suspendedGuest(argv, { folder, dir: lab.scratch });
+  const options = { dir: lab.scratch, signal };
+  const runs = isQuick ? 2 : 5;
+  return {
+    restore: median(await repeat(runs, () => restoreFloorMs(guest, options))),
+    migration: median(await repeat(runs, () => migrationFloorMs(guest, options))),
+    many: median(await repeat(isQuick ? 1 : 2, () => restoreFloorMs(guest, { ...options, count: FORKS }))),
+  };
+}
 
 /** `ms` to make so many forks; deleting them is not counted. */
 async function forkMs(
   { client }: Lab,
   { id }: Vm,
-  { count, pauses, signal }: Abortable & { count: number; pauses: number[] },
+  { count, signal }: Abortable & { count: number },
 ): Promise<number> {
   const begun = performance.now();
-  const { vms, pausedMs } = await resultOf(client.forkVm(id, { count }, { signal }));
+  const { vms } = await resultOf(client.forkVm(id, { count }, { signal }));
   const ms = performance.now() - begun;
-  pauses.push(pausedMs);
   for (const fork of vms) await resultOf(client.deleteVm(fork.id, { signal }));
   return ms;
 }

@@ -1,0 +1,43 @@
+import { createWriteStream } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { type Abortable, poll } from '../../src/base/abort.ts';
+import { invariant } from '../../src/base/errors.ts';
+import { type SavedGuest, whileRestored } from './saved-guest.ts';
+
+const DEADLINE_MS = 60_000;
+
+/**
+ * `ms` that QEMU's own migration of a guest takes, memory and all, through a socket into a file: what writing a guest down costs with nothing around it. The guest
+ * stands still meanwhile, so each page goes once.
+ */
+export async function migrationFloorMs(
+  guest: SavedGuest,
+  options: Abortable & { dir: string },
+): Promise<number> {
+  const { signal } = options;
+  return await whileRestored(guest, options, async ({ qmp, dir }) => {
+    const path = join(dir, 'm');
+    const { promise: written, resolve, reject } = Promise.withResolvers<void>();
+    await using server = createServer((socket) => {
+      pipeline(socket, createWriteStream(join(dir, 'saved'))).then(resolve, reject);
+    });
+    await new Promise<void>((listening) => server.listen(path, listening));
+    await qmp.execute('migrate-set-capabilities', {
+      capabilities: [{ capability: 'x-ignore-shared', state: false }],
+    });
+    await qmp.execute('migrate-set-parameters', { 'max-bandwidth': 8e9 });
+    const begun = performance.now();
+    await qmp.execute('stop');
+    await qmp.execute('migrate', { uri: `unix:${path}` });
+    const isDone = async (): Promise<true | undefined> => {
+      const { status } = (await qmp.execute('query-migrate')) as { status: string };
+      invariant(status !== 'failed', 'the migration of a floor succeeds');
+      return status === 'completed' || undefined;
+    };
+    await poll(isDone, { everyMs: 1, deadlineMs: DEADLINE_MS, what: 'a migration', signal });
+    await written;
+    return performance.now() - begun;
+  });
+}

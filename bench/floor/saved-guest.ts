@@ -1,0 +1,171 @@
+import { cp, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type Abortable, poll } from '../../src/base/abort.ts';
+import { invariant } from '../../src/base/errors.ts';
+import { spawnDetached } from '../../src/base/exec.ts';
+import type { Vm } from '../../src/protocol/vm.ts';
+import { endChild } from '../end-child.ts';
+import { runTrue } from './guest-command.ts';
+import { connectWhenThere, openQmp, type Qmp } from './qmp.ts';
+
+/** A guest that was saved, and the command line of the VMM that can go on with it. */
+export interface SavedGuest {
+  argv: readonly string[];
+  memoryPath: string;
+  statePath: string;
+  /** copies of the drives that it writes to, to be copied again for each that goes on; by the names of the originals */
+  drivesDir: string;
+}
+
+/** A QEMU that goes on with a saved guest, with no product in the way. */
+export interface BareRestored {
+  qmp: Qmp;
+  /** a folder of its own, for sockets */
+  dir: string;
+}
+
+/** What {@link restoreFloorMs} is, for a table. */
+export const RESTORE_FLOOR = 'the same saved guest in a bare QEMU: process, restore, handshake, `true`';
+
+const RESTORE_DEADLINE_MS = 20_000;
+
+/** The template that `vm` came from. The VM runs, and was not booted cold. */
+export async function templateOf(vm: Vm, { dir }: { dir: string }): Promise<SavedGuest> {
+  const argv = await commandLineOf(vm);
+  const memoryPath = memoryPathIn(argv);
+  const from = dirname(memoryPath);
+  const drivesDir = await mkdtemp(join(dir, 'drives-'));
+  for (const path of writtenDrives(argv))
+    await cp(join(from, basename(path)), join(drivesDir, basename(path)));
+  return { argv, memoryPath, statePath: join(from, 'state'), drivesDir };
+}
+
+/** A VM that is suspended, and stays so while it is used: its memory and state are in `folder`, and `argv` is the command line that it had. */
+export async function suspendedGuest(
+  argv: readonly string[],
+  { folder, dir }: { folder: string; dir: string },
+): Promise<SavedGuest> {
+  const drivesDir = await mkdtemp(join(dir, 'drives-'));
+  for (const path of writtenDrives(argv)) await cp(path, join(drivesDir, basename(path)));
+  return { argv, memoryPath: join(folder, 'memory'), statePath: join(folder, 'state'), drivesDir };
+}
+
+/** The file that the guest of such a command line has its memory from; it was not booted. */
+export function memoryPathIn(argv: readonly string[]): string {
+  const path = /mem-path=([^,]+)/.exec(argv.find((one) => one.includes('mem-path=')) ?? '')?.[1];
+  invariant(path, 'a VM that was not booted has its memory from a file');
+  return path;
+}
+
+/** The command line of a VM's VMM, which runs. */
+export async function commandLineOf({ runtime }: Vm): Promise<string[]> {
+  invariant(runtime, 'the VM to compare with runs');
+  return (await readFile(`/proc/${runtime.pid}/cmdline`, 'utf8')).split('\0').slice(0, -1);
+}
+
+/**
+ * `ms` from the start of QEMU to the end of `true` in the guest, in all of `count` that start at once. Copying their drives before is not counted, nor is
+ * their end.
+ */
+export async function restoreFloorMs(
+  guest: SavedGuest,
+  { count = 1, ...options }: Abortable & { dir: string; count?: number },
+): Promise<number> {
+  const prepared: Prepared[] = [];
+  while (prepared.length < count) prepared.push(await prepare(guest, options));
+  const begun = performance.now();
+  const took = prepared.map((one) => whilePreparedRuns(one, options, async () => performance.now() - begun));
+  return Math.max(...(await Promise.all(took)));
+}
+
+/** Lets a saved guest go on, runs `true` in it, and hands its QEMU to `use`; it is killed in the end. */
+export async function whileRestored<T>(
+  guest: SavedGuest,
+  options: Abortable & { dir: string },
+  use: (restored: BareRestored) => Promise<T>,
+): Promise<T> {
+  return await whilePreparedRuns(await prepare(guest, options), options, use);
+}
+
+interface Prepared {
+  argv: [string, ...string[]];
+  statePath: string;
+  dir: string;
+}
+
+async function prepare(guest: SavedGuest, { dir: parent }: { dir: string }): Promise<Prepared> {
+  const dir = await mkdtemp(join(parent, 'f-'));
+  await cp(guest.drivesDir, join(dir, 'd'), { recursive: true });
+  return { argv: ownArgv(guest, dir), statePath: guest.statePath, dir };
+}
+
+async function whilePreparedRuns<T>(
+  { argv, statePath, dir }: Prepared,
+  { signal }: Abortable,
+  use: (restored: BareRestored) => Promise<T>,
+): Promise<T> {
+  await using state = await open(statePath, 'r');
+  await using log = await open(join(dir, 'log'), 'w');
+  const child = await spawnDetached(argv, { inputFd: state.fd, outputFd: log.fd });
+  try {
+    using qmp = await openQmp(join(dir, 'q'), { signal });
+    const agent = await connectWhenThere(join(dir, 'a'), { signal });
+    await qmp.execute('migrate-set-capabilities', {
+      capabilities: [{ capability: 'x-ignore-shared', state: true }],
+    });
+    await qmp.execute('migrate-incoming', { uri: 'fd:0' });
+    const hasArrived = async (): Promise<true | undefined> => {
+      const { status } = (await qmp.execute('query-status')) as { status: string };
+      return status === 'inmigrate' ? undefined : true;
+    };
+    await poll(hasArrived, { everyMs: 1, deadlineMs: RESTORE_DEADLINE_MS, what: 'a saved guest', signal });
+    await qmp.execute('cont');
+    await runTrue(agent, { signal });
+    return await use({ qmp, dir });
+  } finally {
+    await endChild(child);
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** The same command line with files and sockets of its own in `dir`. */
+function ownArgv({ argv, memoryPath }: SavedGuest, dir: string): [string, ...string[]] {
+  const own = argv.map((word, at) => {
+    switch (argv[at - 1]) {
+      case '-pidfile':
+        return join(dir, 'p');
+      case '-name':
+        return 'guest=floor';
+      case '-chardev':
+        return word
+          .replace(/^(socket,id=qmp,path=)[^,]+/, `$1${join(dir, 'q')}`)
+          .replace(/^(socket,id=agent,path=)[^,]+/, `$1${join(dir, 'a')}`)
+          .replace(/^(file,id=console,path=)[^,]+/, `$1${join(dir, 'console')}`);
+      case '-object':
+        return word.replace(/mem-path=[^,]+/, `mem-path=${memoryPath}`);
+      case '-blockdev':
+        return isWritten(word) ? ownDrive(word, join(dir, 'd')) : word;
+      default:
+        return word;
+    }
+  });
+  const [program, ...rest] = own;
+  invariant(program, 'a process has a name');
+  return [program, ...rest];
+}
+
+function ownDrive(word: string, dir: string): string {
+  const node = JSON.parse(word) as { filename: string };
+  return JSON.stringify({ ...node, filename: join(dir, basename(node.filename)) });
+}
+
+function writtenDrives(argv: readonly string[]): string[] {
+  return argv
+    .filter((word, at) => argv[at - 1] === '-blockdev' && isWritten(word))
+    .map((word) => (JSON.parse(word) as { filename: string }).filename);
+}
+
+function isWritten(word: string): boolean {
+  const node = JSON.parse(word) as { driver: string; 'read-only'?: boolean };
+  return node.driver === 'file' && !node['read-only'];
+}
