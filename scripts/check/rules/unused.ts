@@ -8,6 +8,7 @@ const ENTRIES = [
   'src/sdk/client.ts',
   'bench/main.ts',
   'test/soak/main.ts',
+  'test/sequences/main.ts',
   'scripts/test/fail-on-warning.ts',
   'scripts/test/property-seed.ts',
 ];

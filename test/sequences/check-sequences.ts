@@ -1,0 +1,86 @@
+import { cp, mkdtemp, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { type Lab, openLab } from '../e2e/support/lab.ts';
+import { openBench } from './bench.ts';
+import { DRAWS, type Draw } from './choose-step.ts';
+import { clearBench, runSequence } from './run-sequence.ts';
+
+/** Which sequences are run. */
+export interface SequencesRequest {
+  /** decides all of them, together with how many workers there are */
+  seed: number;
+  count: number;
+  /** sequences at a time, each with a daemon of its own */
+  workerCount: number;
+  /** the one sequence of `seed` that a failure has named */
+  path?: string;
+  /** look for a shorter sequence that fails too: takes many runs */
+  isShrunk: boolean;
+  note: (text: string) => void;
+}
+
+/** A sequence that failed, and how it is run again. */
+export interface SequenceFailure {
+  seed: number;
+  path: string;
+  message: string;
+}
+
+/** What came of them. */
+export interface SequencesReport {
+  runCount: number;
+  failures: SequenceFailure[];
+}
+
+/** Runs sequences; a worker ends with its first that fails, and keeps the logs of daemon, VMMs and guests. */
+export async function checkSequences(request: SequencesRequest): Promise<SequencesReport> {
+  const { workerCount, count, seed } = request;
+  const workers = Array.from({ length: workerCount }, async (_, worker) => {
+    const share = Math.floor(count / workerCount) + (worker < count % workerCount ? 1 : 0);
+    return await checkInOneLab({ ...request, seed: seed + worker, count: share });
+  });
+  const reports = await Promise.all(workers);
+  return {
+    runCount: reports.reduce((sum, { runCount }) => sum + runCount, 0),
+    failures: reports.flatMap(({ failures }) => failures),
+  };
+}
+
+async function checkInOneLab(request: SequencesRequest): Promise<SequencesReport> {
+  const { seed, count, path, isShrunk, note } = request;
+  await using lab = await openLab();
+  const bench = await openBench(lab);
+  let runCount = 0;
+  const property = fc.asyncProperty(DRAWS, async (draws: Draw[]) => {
+    const number = runCount;
+    runCount += 1;
+    note(`seed ${seed}: sequence ${number}`);
+    await clearBench(bench);
+    try {
+      await runSequence(bench, draws, { note: (text) => note(`seed ${seed}:   ${text}`) });
+    } catch (error) {
+      note(`seed ${seed}: failed; logs are in ${await keepLogs(lab)}`);
+      throw error;
+    }
+  });
+  const details = await fc.check(property, {
+    seed,
+    numRuns: count,
+    endOnFailure: !isShrunk,
+    ...(path === undefined ? {} : { path }),
+  });
+  if (!details.failed) return { runCount, failures: [] };
+  const error = details.errorInstance;
+  const message = error instanceof Error ? error.message : String(error);
+  return { runCount, failures: [{ seed, path: details.counterexamplePath ?? '', message }] };
+}
+
+async function keepLogs(lab: Lab): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sequence-'));
+  const isWanted = async (path: string): Promise<boolean> =>
+    path.endsWith('.log') || (await stat(path)).isDirectory();
+  await cp(lab.scratch, folder, { recursive: true, filter: isWanted });
+  return folder;
+}

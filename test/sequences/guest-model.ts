@@ -1,0 +1,127 @@
+/** Folders of a guest whose files are modelled, by what keeps them. */
+export const KEPT_FOLDERS = {
+  /** on the work disk */
+  work: '/root/kept',
+  /** on the root device, which is a snapshot store over the image */
+  root: '/srv/kept',
+  /** in memory */
+  memory: '/dev/shm/kept',
+} as const;
+
+export type Place = keyof typeof KEPT_FOLDERS;
+
+/** A file's content; `undefined`: there is no such file. */
+export type Content = Buffer | undefined;
+
+/** What a file has held since it was last written out, oldest first. The last is what it holds now; after a power cut it may be any, or a mixture. */
+export type Versions = readonly Content[];
+
+/** What must be in a guest. Never changed, so that copies of VMs may share it. */
+export interface GuestModel {
+  /** by absolute path */
+  files: ReadonlyMap<string, Versions>;
+  /** questions that the server process has answered; absent when there is none */
+  answered?: number;
+}
+
+/** File that the server process holds open and adds a line to for each answer. */
+export const SERVED_FILE = `${KEPT_FOLDERS.work}/served`;
+
+/** Unit of the mixture that a power cut may leave: the guest's kernel writes whole blocks of its file systems. */
+const BLOCK_BYTES = 4096;
+
+function isInMemory(path: string): boolean {
+  return path.startsWith(`${KEPT_FOLDERS.memory}/`);
+}
+
+/** What a file holds while the guest runs. */
+export function contentOf(guest: GuestModel, path: string): Content {
+  return guest.files.get(path)?.at(-1);
+}
+
+/** After a file was written or removed; `isSynced`: and written out before the command ended. */
+export function withFile(
+  guest: GuestModel,
+  { path, content, isSynced }: { path: string; content: Content; isSynced: boolean },
+): GuestModel {
+  const before = guest.files.get(path) ?? [undefined];
+  const versions = isSynced || isInMemory(path) ? [content] : [...before, content];
+  return { ...guest, files: new Map(guest.files).set(path, versions) };
+}
+
+/** After the server process has answered once more. */
+export function afterAnswer(guest: GuestModel): GuestModel {
+  if (guest.answered === undefined) return guest;
+  const answered = guest.answered + 1;
+  const content = Buffer.concat([
+    contentOf(guest, SERVED_FILE) ?? Buffer.alloc(0),
+    Buffer.from(`answer ${answered}\n`),
+  ]);
+  return { ...withFile(guest, { path: SERVED_FILE, content, isSynced: false }), answered };
+}
+
+/** After everything was written out. */
+export function synced(guest: GuestModel): GuestModel {
+  const files = [...guest.files].map(([path, versions]) => [path, versions.slice(-1)] as const);
+  return { ...guest, files: new Map(files) };
+}
+
+/** After the VM's end: what was in memory is gone, what was not written out may be there or not. */
+export function afterPowerCut({ files }: GuestModel): GuestModel {
+  return { files: new Map([...files].filter(([path]) => !isInMemory(path))) };
+}
+
+/** After what is on the disks of a VM that does not run was looked at: that it is, and nothing else. */
+export function settled(guest: GuestModel, found: ReadonlyMap<string, Buffer>): GuestModel {
+  const paths = [...guest.files.keys()];
+  return { ...guest, files: new Map(paths.map((path) => [path, [found.get(path)]])) };
+}
+
+/** What is wrong in a guest that runs, or nothing. */
+export function problemsWhileRunning(guest: GuestModel, found: ReadonlyMap<string, Buffer>): string[] {
+  const paths = new Set([...guest.files.keys(), ...found.keys()]);
+  return [...paths].flatMap((path) => {
+    const [wanted, is] = [contentOf(guest, path), found.get(path)];
+    return isSame(wanted, is) ? [] : [`${path} has ${shown(is)} instead of ${shown(wanted)}`];
+  });
+}
+
+/** What is wrong on the disks of a VM that does not run, or nothing. What may be there or not is either, but never anything else. */
+export function problemsOnDisks(guest: GuestModel, found: ReadonlyMap<string, Buffer>): string[] {
+  const paths = new Set([...guest.files.keys(), ...found.keys()].filter((path) => !isInMemory(path)));
+  return [...paths].flatMap((path) => {
+    const versions = guest.files.get(path) ?? [undefined];
+    const is = found.get(path);
+    if (isOneOf(versions, is) || (versions.length > 1 && is && isMixtureOf(versions, is))) return [];
+    return [`${path} has ${shown(is)} instead of ${versions.map(shown).join(' or ')}`];
+  });
+}
+
+function isOneOf(versions: Versions, is: Content): boolean {
+  return versions.some((version) => isSame(version, is));
+}
+
+/**
+ * A file that was not written out may have lost its end, and blocks that were allocated but not written are zeros (ext4's unwritten extents); every other
+ * block is of one of the versions.
+ */
+function isMixtureOf(versions: Versions, is: Buffer): boolean {
+  const known = versions.filter((version) => version !== undefined);
+  if (known.every((version) => version.length < is.length)) return false;
+  for (let at = 0; at < is.length; at += BLOCK_BYTES) {
+    const block = is.subarray(at, at + BLOCK_BYTES);
+    const isKnown = known.some((version) => version.subarray(at, at + block.length).equals(block));
+    if (!isKnown && block.some((byte) => byte !== 0)) return false;
+  }
+  return true;
+}
+
+function isSame(a: Content, b: Content): boolean {
+  return a === undefined || b === undefined ? a === b : a.equals(b);
+}
+
+function shown(content: Content): string {
+  if (!content) return 'nothing';
+  const start = JSON.stringify(content.toString('latin1', 0, 40));
+  return `${content.length} bytes (${start}${content.length > 40 ? '…' : ''})`;
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { kill } from 'node:process';
+import { neverAborts, poll, sleep } from '../../src/base/abort.ts';
+import { isErrno } from '../../src/base/errors.ts';
+import type { Vm } from '../../src/protocol/vm.ts';
+import { type Bench, inGuest, listVms, SHAPE, wakeDaemon } from './bench.ts';
+import { MAKE_FOLDERS, removeCommand, START_SERVER, writeCommand } from './guest-commands.ts';
+import { makeContent, type Step } from './step.ts';
+
+/** `ms` for the daemon to have finished, or undone, what an interrupted command began. */
+const SETTLE_DEADLINE_MS = 60_000;
+
+const signal = neverAborts();
+
+/** Takes one step; a command that is not interrupted must succeed. Nothing of it is under way when this returns. */
+export async function perform(bench: Bench, step: Step): Promise<void> {
+  switch (step.do) {
+    case 'write':
+    case 'append': {
+      const options = { isAppended: step.do === 'append', isSynced: step.isSynced };
+      const input = makeContent(step.contentId, step.sizeBytes);
+      await inGuest(bench, { vm: step.vm, argv: writeCommand(step.path, options), input });
+      return;
+    }
+    case 'remove':
+      await inGuest(bench, { vm: step.vm, argv: removeCommand(step.path, step) });
+      return;
+    case 'sync':
+      await inGuest(bench, { vm: step.vm, argv: ['sync'] });
+      return;
+    case 'serve':
+      await inGuest(bench, { vm: step.vm, argv: START_SERVER });
+      return;
+    case 'kill-daemon':
+      kill((await bench.client.daemonStatus({ signal })).pid, 'SIGKILL');
+      return await wakeDaemon(bench);
+    case 'kill-vmm':
+      return await killVmm(bench, step.vm);
+    default:
+      await runCommand(bench, step);
+      if (step.interruption) await settle(bench);
+  }
+  if (step.do === 'create') await makeFolders(bench, step.vm);
+}
+
+async function runCommand(bench: Bench, step: Step): Promise<void> {
+  const { lab, client } = bench;
+  const args = argsOf(step);
+  const { interruption } = step;
+  if (!interruption) {
+    const ran = await lab.run(args);
+    assert.equal(ran.code, 0, `banger ${args.join(' ')} ended with ${ran.code}: ${ran.stderr}`);
+    assert.doesNotMatch(ran.stderr, UNSYNCED);
+    return;
+  }
+  const { whom, afterMs } = interruption;
+  const vmm = (await listVms(bench)).find(({ name }) => name === step.vm)?.runtime?.pid;
+  const { pid: daemon } = await client.daemonStatus({ signal });
+  const command = lab.start(args);
+  await Promise.race([sleep(afterMs, { signal }), command.done]);
+  if (whom === 'client') command.kill('SIGINT');
+  else killIfThere(whom === 'daemon' ? daemon : vmm);
+  const ran = await command.done;
+  assert.doesNotMatch(ran.stderr, BUG, `banger ${args.join(' ')}`);
+}
+
+/** A VM that was ended although it could not write what it held: nothing here is a reason for that. */
+const UNSYNCED = /without a sync|suspended as it is/;
+
+/** What the program says when it meets something that cannot be. */
+const BUG = /this is a bug/i;
+
+function argsOf(step: Step): string[] {
+  switch (step.do) {
+    case 'create':
+      return ['vm', 'create', '--name', step.vm, ...SHAPE];
+    case 'fork':
+      return ['vm', 'fork', step.vm, '--name', step.to];
+    case 'snapshot':
+      return ['vm', 'snapshot', 'create', step.vm, step.tag];
+    case 'restore':
+      return ['vm', 'snapshot', 'restore', step.vm, step.tag];
+    case 'drop-snapshot':
+      return ['vm', 'snapshot', 'delete', step.vm, step.tag];
+    default:
+      return ['vm', step.do, step.vm];
+  }
+}
+
+async function makeFolders(bench: Bench, vm: string): Promise<void> {
+  const made = (await listVms(bench)).find(({ name }) => name === vm);
+  if (made?.state === 'running') await inGuest(bench, { vm, argv: MAKE_FOLDERS });
+}
+
+/** The command is over; what it began may be still under way in the daemon. */
+async function settle(bench: Bench): Promise<void> {
+  await wakeDaemon(bench);
+  const look = async (): Promise<true | undefined> =>
+    (await bench.client.listOperations({ signal })).length === 0 ? true : undefined;
+  await poll(look, { everyMs: 50, deadlineMs: SETTLE_DEADLINE_MS, what: 'operations to end', signal });
+}
+
+async function killVmm(bench: Bench, name: string): Promise<void> {
+  const find = async (): Promise<Vm | undefined> => (await listVms(bench)).find((vm) => vm.name === name);
+  killIfThere((await find())?.runtime?.pid);
+  const look = async (): Promise<true | undefined> =>
+    (await find())?.state === 'running' ? undefined : true;
+  await poll(look, { everyMs: 20, deadlineMs: SETTLE_DEADLINE_MS, what: 'the VM to be stopped', signal });
+}
+
+function killIfThere(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
+}

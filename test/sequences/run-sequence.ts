@@ -1,0 +1,66 @@
+import { type Bench, listVms, wakeDaemon } from './bench.ts';
+import { chooseStep, type Draw } from './choose-step.ts';
+import { observe } from './observe.ts';
+import { perform } from './perform.ts';
+import { describeStep, type Step } from './step.ts';
+import { outcomesOf, type WorldModel } from './world-model.ts';
+
+/** A sequence that went wrong: its steps as far as they went, and what was wrong then. */
+class SequenceFailed extends Error {
+  constructor(steps: readonly string[], cause: unknown) {
+    super(
+      `${cause instanceof Error ? cause.message : cause}\nafter:\n${steps.map((one) => `  ${one}`).join('\n')}`,
+    );
+    this.name = 'SequenceFailed';
+    this.cause = cause;
+  }
+}
+
+/**
+ * Runs one sequence in a lab without VMs and leaves none. Behind each step the VMs that it concerns are compared with the model. At the end all are, running and
+ * then ended, with their file systems checked; and then nothing may be left on the host.
+ *
+ * @throws {SequenceFailed}; VMs may be left then.
+ */
+export async function runSequence(
+  bench: Bench,
+  draws: readonly Draw[],
+  { note = () => {} }: { note?: (text: string) => void } = {},
+): Promise<void> {
+  const steps: string[] = [];
+  let world: WorldModel = new Map();
+  const take = async (step: Step): Promise<void> => {
+    steps.push(describeStep(step));
+    const begun = performance.now();
+    const outcomes = outcomesOf(world, step);
+    await perform(bench, step);
+    world = await observe(bench, outcomes, concernedBy(step, world));
+    note(`${describeStep(step)} (${Math.round(performance.now() - begun)} ms)`);
+  };
+  try {
+    for (const [at, draw] of draws.entries()) await take(chooseStep(world, draw, at));
+    world = await observe(bench, [world], new Set(world.keys()));
+    const ways = ['stop', 'kill-vmm', 'suspend'] as const;
+    for (const [at, { name, state }] of [...world.values()].entries()) {
+      const way = ways[((draws[at]?.detail ?? 0) + at) % ways.length] ?? 'stop';
+      if (state === 'running') await take({ do: way, vm: name });
+    }
+    for (const name of world.keys()) await take({ do: 'delete', vm: name });
+    await bench.lab.nothingLeft();
+  } catch (error) {
+    throw new SequenceFailed(steps, error);
+  }
+}
+
+/** Removes the VMs that a sequence that failed has left. */
+export async function clearBench(bench: Bench): Promise<void> {
+  await wakeDaemon(bench);
+  for (const { name } of await listVms(bench)) await bench.lab.run(['vm', 'delete', name]);
+}
+
+/** All of them when the daemon was killed: each might be harmed by that. */
+function concernedBy(step: Step, world: WorldModel): ReadonlySet<string> {
+  const isDaemonKilled = step.do === 'kill-daemon' || step.interruption?.whom === 'daemon';
+  const own = [step.vm, ...(step.do === 'fork' ? [step.to] : [])];
+  return new Set(isDaemonKilled ? [...world.keys(), ...own] : own);
+}

@@ -1,0 +1,120 @@
+import { afterPowerCut, contentOf, type GuestModel, synced, withFile } from './guest-model.ts';
+import { makeContent, type Step } from './step.ts';
+
+/** A VM as it must be. */
+export interface VmModel {
+  name: string;
+  state: 'running' | 'suspended' | 'stopped' | 'error';
+  guest: GuestModel;
+  snapshots: ReadonlyMap<string, GuestModel>;
+}
+
+/** All VMs as they must be, by name. Never changed. */
+export type WorldModel = ReadonlyMap<string, VmModel>;
+
+/**
+ * How the world may be after a step; exactly one way when nothing is killed meanwhile. The states of all VMs and their contents tell which it is.
+ */
+export function outcomesOf(world: WorldModel, step: Step): WorldModel[] {
+  const done = after(world, step);
+  const { interruption } = step;
+  if (!interruption) return [done];
+  const vm = world.get(step.vm);
+  const cut = (from: VmModel): VmModel => ({ ...from, state: 'stopped', guest: afterPowerCut(from.guest) });
+  const halfway: WorldModel[] = [];
+  if (vm) halfway.push(...halfwayOf(vm, step).map((one) => withVm(world, one)));
+  // The VMM that is killed is the one that ran when the step began; what is done by then is done.
+  if (vm && interruption.whom === 'vmm') {
+    halfway.push(
+      withVm(world, cut(vm)),
+      withVm(done, { ...cut(vm), snapshots: done.get(vm.name)?.snapshots ?? vm.snapshots }),
+    );
+  }
+  return [done, world, ...halfway];
+}
+
+/** States that a VM itself may be left in by a step that was cut off. */
+function halfwayOf(vm: VmModel, step: Step): VmModel[] {
+  const ended = (guest: GuestModel): VmModel[] =>
+    (['stopped', 'error'] as const).map((state) => ({ ...vm, state, guest: afterPowerCut(guest) }));
+  switch (step.do) {
+    case 'resume':
+    case 'start':
+    case 'stop':
+    case 'kill':
+      return ended(vm.guest);
+    case 'restore':
+      // With the drives that it had, or with those of the snapshot.
+      return [...ended(vm.guest), ...ended(vm.snapshots.get(step.tag) ?? vm.guest)];
+    default:
+      return [];
+  }
+}
+
+/** The world after a step that nothing disturbs. */
+function after(world: WorldModel, step: Step): WorldModel {
+  const vm = world.get(step.vm);
+  if (step.do === 'kill-daemon') return world;
+  if (!vm)
+    return withVm(world, {
+      name: step.vm,
+      state: 'running',
+      guest: { files: new Map() },
+      snapshots: new Map(),
+    });
+  switch (step.do) {
+    case 'delete':
+      return new Map([...world].filter(([name]) => name !== step.vm));
+    case 'fork':
+      return withVm(world, { ...vm, name: step.to, snapshots: new Map() });
+    default:
+      return withVm(world, vmAfter(vm, step));
+  }
+}
+
+function vmAfter(vm: VmModel, step: Step): VmModel {
+  const { guest } = vm;
+  switch (step.do) {
+    case 'write':
+    case 'append': {
+      const { path, isSynced } = step;
+      const bytes = makeContent(step.contentId, step.sizeBytes);
+      const old = step.do === 'append' ? contentOf(guest, path) : undefined;
+      return {
+        ...vm,
+        guest: withFile(guest, { path, content: old ? Buffer.concat([old, bytes]) : bytes, isSynced }),
+      };
+    }
+    case 'remove':
+      return {
+        ...vm,
+        guest: withFile(guest, { path: step.path, content: undefined, isSynced: step.isSynced }),
+      };
+    case 'sync':
+      return { ...vm, guest: synced(guest) };
+    case 'serve':
+      return { ...vm, guest: { ...guest, answered: 0 } };
+    case 'snapshot':
+      return { ...vm, snapshots: new Map(vm.snapshots).set(step.tag, guest) };
+    case 'drop-snapshot':
+      return { ...vm, snapshots: new Map([...vm.snapshots].filter(([tag]) => tag !== step.tag)) };
+    case 'restore':
+      return { ...vm, state: 'running', guest: vm.snapshots.get(step.tag) ?? guest };
+    case 'suspend':
+      return { ...vm, state: 'suspended', guest: synced(guest) };
+    case 'resume':
+    case 'start':
+      return { ...vm, state: 'running' };
+    case 'stop':
+    case 'kill':
+      return { ...vm, state: 'stopped', guest: afterPowerCut(synced(guest)) };
+    case 'kill-vmm':
+      return { ...vm, state: 'stopped', guest: afterPowerCut(guest) };
+    default:
+      return vm;
+  }
+}
+
+function withVm(world: WorldModel, vm: VmModel): WorldModel {
+  return new Map(world).set(vm.name, vm);
+}
