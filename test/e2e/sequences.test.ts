@@ -13,7 +13,7 @@ test('after any sequence of steps and kills every VM contains what it must, and 
   const report = await checkSequences({ seed, count: COUNT, workerCount: 2, isShrunk: false, note });
   const failed = report.failures.map(
     (one) =>
-      `${one.message}\nto run it again: npm run test:sequences -- --seed ${one.seed} --path ${one.path}`,
+      `${one.message}\nto run it again: npm run sequences -- --seed ${one.seed} --path ${one.path}`,
   );
   assert.deepEqual(failed, [], notes.join('\n'));
   assert.equal(report.runCount, COUNT);

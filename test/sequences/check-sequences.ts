@@ -2,6 +2,7 @@ import { cp, mkdtemp, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { messageOf } from '../../src/base/errors.ts';
 import { type Lab, openLab } from '../e2e/support/lab.ts';
 import { openBench } from './bench.ts';
 import { DRAWS, type Draw } from './choose-step.ts';
@@ -61,13 +62,14 @@ async function checkInOneLab(request: SequencesRequest): Promise<SequencesReport
     try {
       await runSequence(bench, draws, { note: (text) => note(`seed ${seed}:   ${text}`) });
     } catch (error) {
-      note(`seed ${seed}: failed; logs are in ${await keepLogs(lab)}`);
+      note(`seed ${seed}: failed: ${messageOf(error)}\nlogs are in ${await keepLogs(lab)}`);
       throw error;
     }
   });
   const details = await fc.check(property, {
     seed,
-    numRuns: count,
+    // From a path on it would go on with those that follow.
+    numRuns: path === undefined ? count : 1,
     endOnFailure: !isShrunk,
     ...(path === undefined ? {} : { path }),
   });

@@ -42,7 +42,7 @@ const KINDS: readonly Kind[] = [
   { do: 'resume', weight: 8, isLong: true, fits: ({ state }) => state === 'suspended' },
   { do: 'stop', weight: 1, isLong: true, fits: ({ state }) => state === 'running' || state === 'suspended' },
   { do: 'kill', weight: 1, isLong: true, fits: ({ state }) => state === 'running' || state === 'suspended' },
-  { do: 'start', weight: 4, isLong: true, fits: isAtRest },
+  { do: 'start', weight: 2, isLong: true, fits: isAtRest },
   { do: 'kill-vmm', weight: 3, fits: isRunning },
   { do: 'kill-daemon', weight: 3, fits: () => true },
   { do: 'delete', weight: 1, isLong: true, fits: (_, world) => world.size > 1 },
@@ -54,7 +54,7 @@ const number = fc.noBias(fc.nat());
 /** The draws of one sequence. */
 export const DRAWS: fc.Arbitrary<Draw[]> = fc.array(
   fc.record({ action: number, vm: number, detail: number, interruption: number }),
-  { minLength: 6, maxLength: 10, size: 'max' },
+  { minLength: 5, maxLength: 8, size: 'max' },
 );
 
 /** The step that a draw stands for; `at` is its place in the sequence, and makes names that are not taken. */
@@ -108,7 +108,10 @@ function actionOf(kind: Kind, vm: VmModel, { draw, at: place }: { draw: Draw; at
   }
 }
 
-/** One long step of four is cut off, at any time of those that it usually takes. */
+/** `ms` within which a step is cut off: near its beginning, anywhere on a host at ease, anywhere on a busy one. */
+const CUT_WITHIN_MS = [300, 1_500, 5_000];
+
+/** One long step of four is cut off. */
 function interruptionOf({ interruption: drawn }: Draw, vm: VmModel): Interruption | undefined {
   if (drawn % 4 !== 0) return undefined;
   const rest = Math.floor(drawn / 4);
@@ -116,7 +119,8 @@ function interruptionOf({ interruption: drawn }: Draw, vm: VmModel): Interruptio
     isRunning(vm) ? (['daemon', 'client', 'vmm'] as const) : (['daemon', 'client'] as const),
     rest,
   );
-  return { whom, afterMs: Math.floor(rest / 3) % 2_000 };
+  const [window, moment] = [at(CUT_WITHIN_MS, Math.floor(rest / 3)), Math.floor(rest / 9)];
+  return { whom, afterMs: moment % window };
 }
 
 function freeTag(vm: VmModel): string | undefined {

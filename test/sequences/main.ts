@@ -5,7 +5,7 @@ import { messageOf } from '../../src/base/errors.ts';
 import { checkSequences, type SequenceFailure } from './check-sequences.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const USAGE = `usage: npm run test:sequences -- [--count N] [--seed N] [--workers N] [--path PATH] [--shrink]
+const USAGE = `usage: npm run sequences -- [--count N] [--seed N] [--workers N] [--path PATH] [--shrink]
 
   --count    sequences to run; 200 when absent
   --seed     decides them all; a random one when absent
@@ -56,7 +56,7 @@ async function main(): Promise<number> {
 }
 
 function describeFailure({ seed, path, message }: SequenceFailure): string {
-  return `\nFAILED: ${message}\nto run it again: npm run test:sequences -- --seed ${seed} --path ${path}\n\n`;
+  return `\nFAILED: ${message}\nto run it again: npm run sequences -- --seed ${seed} --path ${path}\n\n`;
 }
 
 function whole(name: string, text: string): number {

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, test } from 'node:test';
 import { poll } from '../../base/abort.ts';
-import { endProcess, findByArgument, isAlive, readVmmProcess } from './vmm-process.ts';
+import { endProcess, findByArgument, isAlive, parseVmmProcess, readVmmProcess } from './vmm-process.ts';
 
 const children: ChildProcess[] = [];
 
@@ -48,6 +48,15 @@ test('a zombie is not alive', async () => {
     what: 'the zombie',
     signal: new AbortController().signal,
   });
+});
+
+test('a zombie of which a thread still ends is alive: its files are open', () => {
+  const stat = (state: string, threads: number): string =>
+    `20411 (qemu (a) b) ${state} 1 20409 20409 0 -1 4227084 2961 0 9 0 5 0 4 1 20 0 ${threads} 0 2538243 0 0`;
+  assert.deepEqual(parseVmmProcess(20411, stat('Z', 2)), { pid: 20411, startTicks: 2538243 });
+  for (const state of ['Z', 'X']) assert.equal(parseVmmProcess(20411, stat(state, 1)), undefined);
+  assert.deepEqual(parseVmmProcess(20411, stat('S', 1)), { pid: 20411, startTicks: 2538243 });
+  assert.equal(parseVmmProcess(20411, ''), undefined);
 });
 
 test('a stray is found by its argument, exactly', async () => {

@@ -11,13 +11,21 @@ const POLL_MS = 3;
 /** Identity of the process `pid`; `undefined` when there is none, or only its exit status is left (a zombie runs nothing). */
 export async function readVmmProcess(pid: number): Promise<VmmProcess | undefined> {
   const text = await readProc(pid, 'stat');
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseVmmProcess(pid, text);
+}
+
+/**
+ * The same from the text of proc(5) `/proc/PID/stat`. A process that is killed is a zombie as soon as its first thread has ended; until the last one has, it holds
+ * its memory and its files, locks on drives included, and counts as running.
+ */
+export function parseVmmProcess(pid: number, stat: string): VmmProcess | undefined {
   // The second field is the program's name, which may hold blanks and parentheses.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state] = fields;
-  // starttime is field 22 of proc(5); the first of these is field 3.
-  const startTicks = Number(fields[19]);
-  return state === 'Z' || state === 'X' || Number.isNaN(startTicks) ? undefined : { pid, startTicks };
+  // num_threads is field 20 and starttime field 22; the first of these is field 3.
+  const [threadCount, startTicks] = [Number(fields[17]), Number(fields[19])];
+  const hasEnded = (state === 'Z' || state === 'X') && threadCount <= 1;
+  return hasEnded || Number.isNaN(startTicks) ? undefined : { pid, startTicks };
 }
 
 /** True while exactly this process runs; a later one with the same pid does not count. */
