@@ -27,7 +27,15 @@ const [OLD, NEW, OTHER] = [1, 2, 3].map((id) => makeContent(id, 10_000)) as [Buf
 test('a guest that runs has each file as it was written last, and no other', () => {
   const guest = withFile(EMPTY, { path: PATH, content: NEW, isSynced: false });
   assert.deepEqual(problemsWhileRunning(guest, new Map([[PATH, NEW]])), []);
-  for (const wrong of [[], [[PATH, OLD]], [[PATH, NEW.subarray(1)]], [[PATH, NEW], ['/srv/kept/x', NEW]]] as const) {
+  for (const wrong of [
+    [],
+    [[PATH, OLD]],
+    [[PATH, NEW.subarray(1)]],
+    [
+      [PATH, NEW],
+      ['/srv/kept/x', NEW],
+    ],
+  ] as const) {
     assert.equal(problemsWhileRunning(guest, new Map(wrong)).length, 1);
   }
 });
@@ -74,12 +82,26 @@ test('a step that nothing disturbs has one outcome, and sequences take every kin
     }
   });
   fc.assert(property, { numRuns: 2_000 });
-  const kinds = ['create', 'write', 'append', 'remove', 'sync', 'serve', 'fork', 'snapshot', 'restore', 'drop-snapshot'];
+  const kinds = [
+    'create',
+    'write',
+    'append',
+    'remove',
+    'sync',
+    'serve',
+    'fork',
+    'snapshot',
+    'restore',
+    'drop-snapshot',
+  ];
   kinds.push('suspend', 'resume', 'start', 'stop', 'kill', 'kill-vmm', 'kill-daemon', 'delete');
   for (const what of ['suspend', 'fork', 'snapshot', 'restore', 'stop']) {
     kinds.push(...['daemon', 'vmm', 'client'].map((whom) => `cut off: ${what}, ${whom}`));
   }
-  assert.deepEqual(kinds.filter((kind) => !taken.has(kind)), []);
+  assert.deepEqual(
+    kinds.filter((kind) => !taken.has(kind)),
+    [],
+  );
 });
 
 test('a snapshot store is merged as the kernel would read it, and a broken one is refused', async () => {

@@ -2,6 +2,7 @@ import { cp, mkdtemp, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import type { Abortable } from '../../src/base/abort.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { type Lab, openLab } from '../e2e/support/lab.ts';
 import { openBench } from './bench.ts';
@@ -9,7 +10,7 @@ import { DRAWS, type Draw } from './choose-step.ts';
 import { clearBench, runSequence } from './run-sequence.ts';
 
 /** Which sequences are run. */
-export interface SequencesRequest {
+export interface SequencesRequest extends Abortable {
   /** decides all of them, together with how many workers there are */
   seed: number;
   count: number;
@@ -35,7 +36,7 @@ export interface SequencesReport {
   failures: SequenceFailure[];
 }
 
-/** Runs sequences; a worker ends with its first that fails, and keeps the logs of daemon, VMMs and guests. */
+/** Runs sequences; a worker ends with its first that fails, and keeps the logs of daemon, VMMs and guests. An abort ends each behind its current step, and leaves no VM. */
 export async function checkSequences(request: SequencesRequest): Promise<SequencesReport> {
   const { workerCount, count, seed } = request;
   const workers = Array.from({ length: workerCount }, async (_, worker) => {
@@ -50,7 +51,7 @@ export async function checkSequences(request: SequencesRequest): Promise<Sequenc
 }
 
 async function checkInOneLab(request: SequencesRequest): Promise<SequencesReport> {
-  const { seed, count, path, isShrunk, note } = request;
+  const { seed, count, path, isShrunk, note, signal } = request;
   await using lab = await openLab();
   const bench = await openBench(lab);
   let runCount = 0;
@@ -60,7 +61,7 @@ async function checkInOneLab(request: SequencesRequest): Promise<SequencesReport
     note(`seed ${seed}: sequence ${number}`);
     await clearBench(bench);
     try {
-      await runSequence(bench, draws, { note: (text) => note(`seed ${seed}:   ${text}`) });
+      await runSequence(bench, draws, { signal, note: (text) => note(`seed ${seed}:   ${text}`) });
     } catch (error) {
       note(`seed ${seed}: failed: ${messageOf(error)}\nlogs are in ${await keepLogs(lab)}`);
       throw error;

@@ -14,14 +14,18 @@ const USAGE = `usage: npm run sequences -- [--count N] [--seed N] [--workers N] 
   --shrink   look for a shorter sequence that fails too; takes many runs
 `;
 
+const interrupt = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)));
+}
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(interrupt.signal);
 } catch (error) {
   process.stderr.write(`error: ${messageOf(error)}\n`);
   process.exitCode = 1;
 }
 
-async function main(): Promise<number> {
+async function main(signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     options: {
       count: { type: 'string', default: '200' },
@@ -42,13 +46,8 @@ async function main(): Promise<number> {
   await ensureDefaultImage(ROOT);
   write(`${path === undefined ? count : 1} sequences, seed ${seed}, ${workerCount} at a time\n`);
   const only = path === undefined ? {} : { path };
-  const request = {
-    seed,
-    count,
-    workerCount,
-    isShrunk: values.shrink,
-    note: (text: string) => write(`${text}\n`),
-  };
+  const note = (text: string): void => write(`${text}\n`);
+  const request = { seed, count, workerCount, isShrunk: values.shrink, note, signal };
   const { runCount, failures } = await checkSequences({ ...request, ...only });
   for (const failure of failures) write(describeFailure(failure));
   write(`${runCount} sequences run, ${failures.length} failed (seed ${seed})\n`);

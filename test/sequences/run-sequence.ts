@@ -1,3 +1,4 @@
+import type { Abortable } from '../../src/base/abort.ts';
 import { type Bench, listVms, wakeDaemon } from './bench.ts';
 import { chooseStep, type Draw } from './choose-step.ts';
 import { observe } from './observe.ts';
@@ -25,11 +26,12 @@ class SequenceFailed extends Error {
 export async function runSequence(
   bench: Bench,
   draws: readonly Draw[],
-  { note = () => {} }: { note?: (text: string) => void } = {},
+  { signal, note }: Abortable & { note: (text: string) => void },
 ): Promise<void> {
   const steps: string[] = [];
   let world: WorldModel = new Map();
   const take = async (step: Step): Promise<void> => {
+    signal.throwIfAborted();
     steps.push(describeStep(step));
     const begun = performance.now();
     const outcomes = outcomesOf(world, step);
