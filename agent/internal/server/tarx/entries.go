@@ -32,13 +32,36 @@ func (u *unpacker) itself(header *tar.Header, mode uint32) error {
 func (u *unpacker) file(at place, header *tar.Header, mode uint32, content io.Reader) error {
 	fd := -1
 	err := u.make(at, func() (err error) {
-		fd, err = unix.Openat(at.in.fd, at.base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode&0o777)
+		fd, err = createFile(at, mode)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = u.fill(fd, header, content)
+	return u.finishFile(fd, at, header, mode, u.fill(fd, header, content))
+}
+
+// write writes a file whose content is at hand; it may run beside others. It fails with EISDIR when a directory is in its place.
+func (u *unpacker) write(f *smallFile) error {
+	fd, err := createFile(f.at, f.mode)
+	if errors.Is(err, unix.EEXIST) {
+		if err := unix.Unlinkat(f.at.in.fd, f.at.base, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		fd, err = createFile(f.at, f.mode)
+	}
+	if err != nil {
+		return err
+	}
+	return u.finishFile(fd, f.at, &f.header, f.mode, writeAll(fd, f.content))
+}
+
+func createFile(at place, mode uint32) (fd int, err error) {
+	return unix.Openat(at.in.fd, at.base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode&0o777)
+}
+
+// finishFile closes a new file, and before that, unless err tells that it failed already, gives it owner, mode and time.
+func (u *unpacker) finishFile(fd int, at place, header *tar.Header, mode uint32, err error) error {
 	if err == nil && (u.keepOwners || at.in.setgid) {
 		err = u.own(header, fd)
 	}
@@ -61,12 +84,8 @@ func (u *unpacker) fill(fd int, header *tar.Header, content io.Reader) error {
 	}
 	for {
 		n, err := io.ReadFull(content, u.buffer[:min(int64(len(u.buffer)), header.Size)])
-		for done := 0; done < n; {
-			wrote, err := unix.Write(fd, u.buffer[done:n])
-			if err != nil && !errors.Is(err, unix.EINTR) {
-				return err
-			}
-			done += max(wrote, 0)
+		if err := writeAll(fd, u.buffer[:n]); err != nil {
+			return err
 		}
 		u.result.Bytes += int64(n)
 		switch {
@@ -78,6 +97,17 @@ func (u *unpacker) fill(fd int, header *tar.Header, content io.Reader) error {
 			return err
 		}
 	}
+}
+
+func writeAll(fd int, content []byte) error {
+	for len(content) > 0 {
+		wrote, err := unix.Write(fd, content)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		content = content[max(wrote, 0):]
+	}
+	return nil
 }
 
 func (u *unpacker) directory(at place, header *tar.Header, mode uint32) error {
@@ -144,6 +174,9 @@ func (u *unpacker) hardLink(at place, header *tar.Header) error {
 	if target == at.name {
 		return refuse("%q is a hard link to itself", header.Name)
 	}
+	if err := u.settle(target); err != nil {
+		return err
+	}
 	folder, base := path.Split(target)
 	in, err := u.from.dir(path.Clean(folder), false)
 	if err != nil {
@@ -170,6 +203,10 @@ func (u *unpacker) make(at place, create func() error) error {
 	delete(u.later, at.name)
 	err = unix.Unlinkat(at.in.fd, at.base, 0)
 	if errors.Is(err, unix.EISDIR) {
+		// Files in it may not be written yet, and then it is not empty.
+		if u.drain(); u.failed != nil {
+			return errEarlier
+		}
 		err = unix.Unlinkat(at.in.fd, at.base, unix.AT_REMOVEDIR)
 	}
 	if err != nil && !errors.Is(err, unix.ENOENT) {

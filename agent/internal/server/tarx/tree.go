@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,16 +16,30 @@ type tree struct {
 	// way is from the root's child to the directory named last.
 	way  []directory
 	last string
+	// settle is called with each name that is about to be opened.
+	settle func(name string) error
 }
 
 type directory struct {
 	name string
-	fd   int
+	*handle
 	// setgid: what is made here gets the directory's group.
 	setgid bool
 }
 
-func openTree(path string) (*tree, error) {
+// handle is an open directory, which is closed when nobody uses it any more.
+type handle struct {
+	fd    int
+	users atomic.Int32
+}
+
+func (h *handle) release() {
+	if h.users.Add(-1) == 0 {
+		unix.Close(h.fd)
+	}
+}
+
+func openTree(path string, settle func(name string) error) (*tree, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
@@ -33,12 +48,12 @@ func openTree(path string) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, last: "."}, nil
+	return &tree{root: root, last: ".", settle: settle}, nil
 }
 
 func (t *tree) close() {
 	t.cut(0)
-	unix.Close(t.root.fd)
+	t.root.release()
 }
 
 // dir returns the directory with a clean name. With missing, directories that are not there are made, else ENOENT is returned.
@@ -59,11 +74,15 @@ func (t *tree) at() directory {
 }
 
 func (t *tree) walk(name string, missing bool) error {
-	depth := 0
+	depth, end := 0, -1
 	if name != "." {
 		for part := range strings.SplitSeq(name, "/") {
+			end += 1 + len(part)
 			if depth == len(t.way) || t.way[depth].name != part {
 				t.cut(depth)
+				if err := t.settle(name[:end]); err != nil {
+					return err
+				}
 				next, err := t.enter(part, missing)
 				if err != nil {
 					return err
@@ -104,13 +123,15 @@ func inspect(name string, fd int) (directory, error) {
 		unix.Close(fd)
 		return directory{}, err
 	}
-	return directory{name: name, fd: fd, setgid: info.Mode&unix.S_ISGID != 0}, nil
+	opened := &handle{fd: fd}
+	opened.users.Store(1)
+	return directory{name: name, handle: opened, setgid: info.Mode&unix.S_ISGID != 0}, nil
 }
 
 // cut closes what is deeper than depth.
 func (t *tree) cut(depth int) {
 	for _, deeper := range t.way[depth:] {
-		unix.Close(deeper.fd)
+		deeper.release()
 	}
 	if depth < len(t.way) {
 		// Until the walk has ended, no name fits.

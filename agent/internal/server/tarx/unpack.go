@@ -3,6 +3,7 @@ package tarx
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"maps"
@@ -35,25 +36,25 @@ func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
 		}
 		return Result{}, err
 	}
-	to, err := openTree(into)
-	if err != nil {
+	u := &unpacker{made: made, keepOwners: keepOwners, umask: umask(), later: map[string]attributes{}}
+	if u.to, err = openTree(into, u.settle); err != nil {
 		return Result{}, err
 	}
-	defer to.close()
+	defer u.to.close()
 	// Hard links look up their other name without leaving the directory that is being filled.
-	from, err := openTree(into)
-	if err != nil {
+	if u.from, err = openTree(into, u.settle); err != nil {
 		return Result{}, err
 	}
-	defer from.close()
-	u := &unpacker{to: to, from: from, made: made, keepOwners: keepOwners, umask: umask(), later: map[string]attributes{}}
+	defer u.from.close()
+	u.writers = newWriters(u.write)
+	defer u.writers.close()
 	buffered := bufio.NewReaderSize(stream, readBytes)
-	whole := &endWatch{r: buffered}
-	if err := u.entries(tar.NewReader(whole)); err != nil {
-		return u.result, err
+	err = u.entries(newReader(buffered))
+	if u.drain(); u.failed != nil {
+		err = u.failed
 	}
-	if whole.ended {
-		return u.result, refuse("the archive is cut short: it has no end mark")
+	if err != nil {
+		return u.result, err
 	}
 	// What follows the archive's end is padding; leaving it would look like a broken transfer to the sender.
 	if _, err := io.Copy(io.Discard, buffered); err != nil {
@@ -83,6 +84,10 @@ type unpacker struct {
 	result     Result
 	// later holds what directories get when nothing is written into them any more.
 	later map[string]attributes
+	// writers is nil when everything is done in order.
+	writers *writers
+	// failed is what became of a file of the writers, or nil.
+	failed error
 }
 
 type attributes struct {
@@ -90,7 +95,47 @@ type attributes struct {
 	modified time.Time
 }
 
-func (u *unpacker) entries(archive *tar.Reader) error {
+// errEarlier ends the work because of a file that came before.
+var errEarlier = errors.New("an earlier file failed")
+
+// settle is called before a name is looked at or changed.
+func (u *unpacker) settle(name string) error {
+	if u.writers.isPending(name) {
+		u.drain()
+	}
+	if u.failed != nil {
+		return errEarlier
+	}
+	return nil
+}
+
+// drain returns when everything up to here is done, or u.failed tells what did not succeed.
+func (u *unpacker) drain() {
+	if u.writers == nil || u.failed != nil {
+		return
+	}
+	blocked, failed, err := u.writers.drain()
+	if failed != nil {
+		u.fail(failed, err)
+	}
+	for _, f := range blocked {
+		if u.failed == nil || f.entry < failed.entry {
+			u.result.Bytes -= f.header.Size
+			if err := u.file(f.at, &f.header, f.mode, bytes.NewReader(f.content)); err != nil {
+				failed = &f
+				u.fail(failed, err)
+			}
+		}
+		f.at.in.release()
+	}
+}
+
+func (u *unpacker) fail(f *smallFile, err error) {
+	u.result.Entries = f.entry
+	u.failed = explain(f.header.Name, err)
+}
+
+func (u *unpacker) entries(archive *reader) error {
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -109,6 +154,9 @@ func (u *unpacker) entries(archive *tar.Reader) error {
 			continue
 		}
 		name, err := cleanName(header.Name)
+		if err == nil {
+			err = u.settle(name)
+		}
 		if err == nil {
 			err = u.entry(name, header, archive)
 		}
@@ -134,6 +182,10 @@ func (u *unpacker) entry(name string, header *tar.Header, content io.Reader) err
 	case tar.TypeReg, tar.TypeCont:
 		if isSparse(header) {
 			return refuse("%q is a sparse file", header.Name)
+		}
+		if u.writers.takes(header) {
+			u.result.Bytes += header.Size
+			return u.writers.add(smallFile{at: at, header: *header, mode: mode, entry: u.result.Entries}, content)
 		}
 		return u.file(at, header, mode, content)
 	case tar.TypeDir:

@@ -1,0 +1,185 @@
+package tarx
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// smallBytes is the longest file that is written beside others.
+	smallBytes = 32 << 10
+	// A batch is handed over when it has so many bytes or files.
+	batchBytes = 128 << 10
+	batchFiles = 32
+	// pendingNames is how many names are remembered at most.
+	pendingNames = 4096
+)
+
+// writers write small files on all processors while the archive is read on. It is as if all was done in the archive's order: whoever is about to
+// look at or change a name asks settle first.
+type writers struct {
+	current *batch
+	full    chan *batch
+	free    chan *batch
+	running sync.WaitGroup
+	// pending are the names of files that may not be written yet.
+	pending map[string]struct{}
+
+	hasFailed atomic.Bool
+	mu        sync.Mutex
+	// failed is the first in the archive of those that failed, and why.
+	failed *smallFile
+	err    error
+	// blocked have a directory in their place.
+	blocked []smallFile
+}
+
+type batch struct {
+	files   []smallFile
+	content []byte
+}
+
+// smallFile is a file that is held in memory.
+type smallFile struct {
+	at      place
+	header  tar.Header
+	mode    uint32
+	content []byte
+	// entry is how many were before it in the archive.
+	entry int
+}
+
+// newWriters starts the writers, which close ends. With one processor there are none, and the result is nil.
+func newWriters(write func(*smallFile) error) *writers {
+	count := runtime.GOMAXPROCS(0)
+	if count == 1 {
+		return nil
+	}
+	batches := 2*count + 1
+	w := &writers{
+		full:    make(chan *batch, batches),
+		free:    make(chan *batch, batches),
+		pending: map[string]struct{}{},
+	}
+	for range batches {
+		w.free <- &batch{files: make([]smallFile, 0, batchFiles)}
+	}
+	for range count {
+		go func() {
+			for b := range w.full {
+				w.writeBatch(b, write)
+			}
+		}()
+	}
+	return w
+}
+
+func (w *writers) close() {
+	if w != nil {
+		close(w.full)
+	}
+}
+
+// takes tells whether a file is one for the writers.
+func (w *writers) takes(header *tar.Header) bool {
+	return w != nil && header.Size <= smallBytes
+}
+
+// add reads a file's content and gives the file to the writers. Its name was settled.
+func (w *writers) add(f smallFile, content io.Reader) error {
+	size := int(f.header.Size)
+	if w.current == nil {
+		w.current = <-w.free
+		if w.current.content == nil {
+			w.current.content = make([]byte, 0, batchBytes+smallBytes)
+		}
+	}
+	b := w.current
+	start := len(b.content)
+	f.content = b.content[start : start+size]
+	if _, err := io.ReadFull(content, f.content); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return refuse("the archive ends inside of %q", f.header.Name)
+		}
+		return err
+	}
+	b.content = b.content[:start+size]
+	f.at.in.users.Add(1)
+	b.files = append(b.files, f)
+	w.pending[f.at.name] = struct{}{}
+	if len(b.files) == batchFiles || len(b.content) >= batchBytes {
+		w.flush()
+	}
+	return nil
+}
+
+func (w *writers) flush() {
+	if w.current != nil {
+		w.running.Add(1)
+		w.full <- w.current
+		w.current = nil
+	}
+}
+
+// isPending tells whether drain must be called before this name is looked at or changed.
+func (w *writers) isPending(name string) bool {
+	if w == nil {
+		return false
+	}
+	if w.hasFailed.Load() || len(w.pending) == pendingNames {
+		return true
+	}
+	_, found := w.pending[name]
+	return found
+}
+
+// drain waits until everything is written, hands over those that had a directory in their place, in order, whose directories are for the
+// caller to release, and returns the file that failed, if one did.
+func (w *writers) drain() (blocked []smallFile, failed *smallFile, err error) {
+	w.flush()
+	w.running.Wait()
+	clear(w.pending)
+	blocked, w.blocked = w.blocked, nil
+	slices.SortFunc(blocked, func(a, b smallFile) int { return a.entry - b.entry })
+	return blocked, w.failed, w.err
+}
+
+func (w *writers) writeBatch(b *batch, write func(*smallFile) error) {
+	for at := range b.files {
+		f := &b.files[at]
+		if !w.hasFailed.Load() {
+			w.note(f, write(f))
+		}
+		f.at.in.release()
+	}
+	clear(b.files)
+	b.files, b.content = b.files[:0], b.content[:0]
+	w.free <- b
+	w.running.Done()
+}
+
+func (w *writers) note(f *smallFile, err error) {
+	if err == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kept := *f
+	if errors.Is(err, unix.EISDIR) {
+		// The batch is used again.
+		kept.content = append([]byte(nil), f.content...)
+		kept.at.in.users.Add(1)
+		w.blocked = append(w.blocked, kept)
+	} else if w.failed == nil || f.entry < w.failed.entry {
+		kept.content = nil
+		w.failed, w.err = &kept, err
+	}
+	w.hasFailed.Store(w.failed != nil)
+}
