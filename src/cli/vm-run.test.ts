@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeOutput, FakeSignals, openCliLab, stdinOf } from '../../test/support/cli-harness.ts';
-import { sendEvents, sendJson } from '../../test/support/fake-daemon.ts';
+import { PACK_ID, sendEvents, sendJson } from '../../test/support/fake-daemon.ts';
 
 /** A command that is there to be interrupted, and says when it is. */
 const TRAP = "trap 'echo got INT; exit 3' INT; echo up; while :; do sleep 0.01; done";
@@ -114,7 +114,7 @@ describe('banger vm run', () => {
     const result = await lab.run(['vm', 'run', '--rm', './repo', '--', 'true'], { cwd: lab.home });
     assert.equal(result.status, 0);
     assert.deepEqual(requests(), [
-      'POST /v1/workspaces/inspect',
+      'POST /v1/workspaces/pack',
       'POST /v1/vms',
       'POST /v1/vms/ID/workspace',
       'POST /v1/vms/ID/exec',
@@ -132,7 +132,7 @@ describe('banger vm run', () => {
     const choice = { path: repo, branch: 'fix', from: 'v1', includeUntracked: true };
     assert.deepEqual(
       lab.daemon.requests.filter(({ path }) => path.includes('workspace')).map(({ body }) => body),
-      [choice, choice],
+      [choice, { ...choice, packId: PACK_ID }],
     );
     assert.doesNotMatch(result.stderr, /untracked/);
   });
@@ -141,11 +141,7 @@ describe('banger vm run', () => {
     const result = await lab.run(['vm', 'run', '-d', '--name', 'web', repo]);
     assert.equal(result.status, 0);
     assert.equal(result.stdout, 'vm web running; reconnect with: banger vm ssh web\n');
-    assert.deepEqual(requests(), [
-      'POST /v1/workspaces/inspect',
-      'POST /v1/vms',
-      'POST /v1/vms/ID/workspace',
-    ]);
+    assert.deepEqual(requests(), ['POST /v1/workspaces/pack', 'POST /v1/vms', 'POST /v1/vms/ID/workspace']);
     assert.doesNotMatch(result.stderr, /still running/);
     assert.equal(lab.daemon.vms.size, 1);
   });
@@ -188,7 +184,7 @@ describe('banger vm run', () => {
   });
 
   test('makes no VM for a path that is no working tree', async () => {
-    lab.daemon.answers.set('POST /v1/workspaces/inspect', (_request, response) =>
+    lab.daemon.answers.set('POST /v1/workspaces/pack', (_request, response) =>
       sendJson(response, 422, {
         code: 'WORKSPACE_NOT_GIT',
         message: 'Cannot use it: no git',
@@ -198,7 +194,7 @@ describe('banger vm run', () => {
     const result = await lab.run(['vm', 'run', repo, '--', 'true']);
     assert.equal(result.status, 2);
     assert.equal(result.stderr, 'banger: Cannot use it: no git\n  hint: git init\n');
-    assert.deepEqual(requests(), ['POST /v1/workspaces/inspect']);
+    assert.deepEqual(requests(), ['POST /v1/workspaces/pack']);
   });
 
   test('exits with 2 when the daemon refuses, with 125 when the creation fails', async () => {

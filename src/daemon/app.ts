@@ -4,6 +4,7 @@ import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import type { Operations } from './operations.ts';
+import type { Packs } from './packs.ts';
 import type { VmUse } from './vm-use.ts';
 
 /** What the daemon's routes work with. */
@@ -14,6 +15,7 @@ export interface App {
   log: Logger;
   doctor: DoctorHost;
   operations: Operations;
+  packs: Packs;
   use: VmUse;
   /** Begins to drain; the daemon exits when it is done. Idempotent. */
   stop: (reason: string) => void;

@@ -8,6 +8,7 @@ import { SNAPSHOT_ROUTES } from './routes/snapshot-routes.ts';
 import { TEMPLATE_ROUTES } from './routes/template-routes.ts';
 import { USAGE_ROUTES } from './routes/usage-routes.ts';
 import { VM_ROUTES } from './routes/vm-routes.ts';
+import { WORKSPACE_ROUTES } from './routes/workspace-routes.ts';
 
 const PRODUCT_ROUTES: readonly Route[] = [
   ...DAEMON_ROUTES,
@@ -18,6 +19,7 @@ const PRODUCT_ROUTES: readonly Route[] = [
   ...OPERATION_ROUTES,
   ...SNAPSHOT_ROUTES,
   ...TEMPLATE_ROUTES,
+  ...WORKSPACE_ROUTES,
 ];
 
 /** Every route of the API; add one to the list of its area. */

@@ -17,6 +17,7 @@ import type { Composition } from './compose.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
 import { Operations } from './operations.ts';
+import { Packs } from './packs.ts';
 import { ROUTES } from './routes.ts';
 import { stopStaleVms } from './stale-vms.ts';
 import { VmUse } from './vm-use.ts';
@@ -83,6 +84,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     log,
     doctor: { world, settings, env, uid, build, agentPath: composition.agentPath },
     operations: new Operations(),
+    packs: new Packs(),
     use,
     stop,
     activity: watch,

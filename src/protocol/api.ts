@@ -34,6 +34,7 @@ import type { VmmSignal } from './vmm-signal.ts';
  *     POST   /v1/vms/REF/tcp?port=N         Upgrade: banger-tcp; then the bytes of a port on the guest's loopback addresses, both ways
  *     GET    /v1/vms/REF/ssh                SshAccess
  *     POST   /v1/workspaces/inspect         InspectWorkspaceRequest -> WorkspaceSummary
+ *     POST   /v1/workspaces/pack            WorkspaceChoice -> events, result PackedWorkspace, which lasts until the client hangs up
  *     GET    /v1/images                     {images: Image[]}
  *     GET    /v1/images/NAME                Image
  *     POST   /v1/images/NAME/build          BuildImageRequest -> events, result Image
@@ -218,6 +219,15 @@ export interface WorkspaceTooling {
 export interface PrepareWorkspaceRequest extends WorkspaceChoice {
   /** default `/root/repo` */
   guestPath?: string;
+  /** of the same choice, packed before; where it is gone, or of another choice, it is packed now */
+  packId?: string;
+}
+
+/** A working tree whose packing has begun. */
+export interface PackedWorkspace {
+  /** for `PrepareWorkspaceRequest`, once */
+  packId: string;
+  summary: WorkspaceSummary;
 }
 
 export interface PreparedWorkspace extends WorkspaceSummary {

@@ -12,6 +12,7 @@ import type {
   Kernel,
   KillVmRequest,
   Operation,
+  PackedWorkspace,
   PreparedWorkspace,
   PrepareWorkspaceRequest,
   PruneTemplatesRequest,
@@ -22,6 +23,7 @@ import type {
   StartVmRequest,
   Template,
   WaitForVmRequest,
+  WorkspaceChoice,
   WorkspaceSummary,
 } from './api.ts';
 import type { ErrorBody } from './events.ts';
@@ -119,7 +121,11 @@ export const inspectWorkspaceRequest = z.strictObject({
 export const prepareWorkspaceRequest = z.strictObject({
   ...workspaceChoice,
   guestPath: absolutePath.exactOptional(),
+  packId: z.string().exactOptional(),
 }) satisfies Exact<PrepareWorkspaceRequest>;
+
+/** Body of `POST /v1/workspaces/pack`. */
+export const packWorkspaceRequest = z.strictObject(workspaceChoice) satisfies Exact<WorkspaceChoice>;
 
 /** Body of `POST /v1/images/NAME/build`. */
 export const buildImageRequest = z.strictObject({
@@ -219,6 +225,11 @@ const summary = {
 };
 /** Answer of `POST /v1/workspaces/inspect`. */
 export const workspaceSummary: Exact<WorkspaceSummary> = z.object(summary);
+/** Result of `POST /v1/workspaces/pack`. */
+export const packedWorkspace: Exact<PackedWorkspace> = z.object({
+  packId: z.string(),
+  summary: workspaceSummary,
+});
 /** Result of `POST /v1/vms/REF/workspace`. */
 export const preparedWorkspace: Exact<PreparedWorkspace> = z.object({
   ...summary,

@@ -6,6 +6,7 @@ import type {
   Image,
   Kernel,
   Operation,
+  PackedWorkspace,
   PreparedWorkspace,
   Snapshot,
   SshAccess,
@@ -250,6 +251,12 @@ const summaryFields = {
 
 /** Answer of `POST /v1/workspaces/inspect`. */
 export const isWorkspaceSummary: GuardOf<WorkspaceSummary> = shapeOf<WorkspaceSummary>(summaryFields);
+
+/** Result of `POST /v1/workspaces/pack`. */
+export const isPackedWorkspace: GuardOf<PackedWorkspace> = shapeOf<PackedWorkspace>({
+  packId: isText,
+  summary: isWorkspaceSummary,
+});
 
 /** Result of `POST /v1/vms/REF/workspace`. */
 export const isPreparedWorkspace: GuardOf<PreparedWorkspace> = shapeOf<PreparedWorkspace>({

@@ -15,6 +15,7 @@ import {
   type Kernel,
   type KillVmRequest,
   type Operation,
+  type PackedWorkspace,
   type PreparedWorkspace,
   type PrepareWorkspaceRequest,
   type PruneTemplatesRequest,
@@ -25,6 +26,7 @@ import {
   TCP_UPGRADE,
   type Template,
   type WaitForVmRequest,
+  type WorkspaceChoice,
   type WorkspaceSummary,
 } from '../protocol/api.ts';
 import type { ExecStart, GuestPath, Unpacked } from '../protocol/guest.ts';
@@ -118,6 +120,8 @@ export interface BangerClient {
 
   /** What `prepareWorkspace` would send; touches no VM. */
   inspectWorkspace(request: InspectWorkspaceRequest, options: Abortable): Promise<WorkspaceSummary>;
+  /** Begins to pack a working tree, before there is a VM for it; it lasts until the lease is disposed of, or this process dies. */
+  packWorkspace(request: WorkspaceChoice, options: Abortable): Promise<Lease<PackedWorkspace>>;
   /** Copies a git working tree into the guest. */
   prepareWorkspace(
     ref: string,
@@ -274,6 +278,8 @@ export function createClient(transport: ClientOptions): BangerClient {
         signal,
         isAnswer: answers.isWorkspaceSummary,
       }),
+    packWorkspace: (body, options) =>
+      leaseWork(transport, { path: '/workspaces/pack', body, isResult: answers.isPackedWorkspace }, options),
     prepareWorkspace: (ref, body, { signal }) =>
       openWork(transport, {
         method: 'POST',

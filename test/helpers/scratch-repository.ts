@@ -97,7 +97,9 @@ export async function sendTo(
   tar.stdin.end();
   await packed.done;
   assert.deepEqual(await ended, [0, null]);
-  const { summary, branchStart } = packed;
+  const { branchStart } = packed;
+  const historyDepth = await packed.historyDepth;
+  const summary = { ...packed.summary, ...(historyDepth === undefined ? {} : { historyDepth }) };
   return { guest, summary, ...(branchStart === undefined ? {} : { branchStart }) };
 }
 

@@ -98,6 +98,9 @@ export function fakeVm(fields: Partial<Vm> & { name: string }): Vm {
   };
 }
 
+/** Of every working tree. */
+export const PACK_ID = 'pack-1';
+
 /** Sends one JSON answer. */
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
@@ -155,7 +158,10 @@ async function answer(daemon: FakeDaemon, request: IncomingMessage, response: Se
       daemon.vms.delete(vm.id);
       return sendEvents(response, [{ event: 'result', value: vm }]);
     case 'POST workspaces/REF':
-      return sendJson(response, 200, summaryOf(seen.body));
+      if (ref !== 'pack') return sendJson(response, 200, summaryOf(seen.body));
+      return sendEvents(response, [
+        { event: 'result', value: { packId: PACK_ID, summary: summaryOf(seen.body) } },
+      ]);
     case 'POST vms/REF/workspace':
       return sendEvents(response, [
         { event: 'progress', stage: 'copy workspace', detail: '3 files', elapsedMs: 1 },

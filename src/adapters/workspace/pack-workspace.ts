@@ -1,14 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { PackedWorkspace, WorkspaceContent } from '../../core/ports/workspace.ts';
 import { CUT_DEPTH, packHistory, planHistory, stageHistory } from './history.ts';
+import type { IndexListing } from './index-listing.ts';
 import { checkNewBranch } from './new-branch.ts';
 import { copyOperationState } from './operation-state.ts';
 import { listStaged, refreshIndex } from './staged-repository.ts';
-import { startTar } from './tar-stream.ts';
+import { requireTar, startTar, type TarStream } from './tar-stream.ts';
 import { allEnded } from './task-group.ts';
 import { findTooling } from './tooling.ts';
 import { listPresentFiles, listPresentUntracked } from './tracked-files.ts';
@@ -26,7 +27,8 @@ const DEFAULT_MAX_HISTORY_BYTES = 512 * 1024 * 1024;
 
 /**
  * Starts the archive of the working tree that `path` is in: tracked files first, then `.git`, so that files are on their way while the
- * objects are still being packed. Nothing is left after a failure.
+ * objects are still being packed. Returns when nothing about the repository speaks against it; the rest goes on, and is told by the stream. Nothing is
+ * left after a failure.
  */
 export async function packWorkspace(
   path: string,
@@ -37,54 +39,81 @@ export async function packWorkspace(
   undo.defer('end the packing', async () => {
     await work[Symbol.asyncDispose]();
   });
-  const { repository, staged, tasks, folder } = work;
+  const { repository, tasks } = work;
 
+  const hasTar = tasks.start((task) => requireTar(repository.root, { ...task, env: options.env }));
+  hasTar.catch(() => {});
   const branchStart = await tasks.start((task) => checkNewBranch(work, { ...options, ...task }));
+  const listing = tasks.start((task) => listIndex(work, task));
   const untracked = tasks.start((task) => untrackedNames(work, { ...options, ...task }));
   const history = tasks.start((task) => prepareHistory(work, { ...options, ...task, branchStart }));
+  const archive = startArchive(work, { ...options, listing, untracked, history });
+  undo.defer('close the stream', () => {
+    archive.tar.destroy();
+  });
+  const tooling = await tasks.start(() => findTooling(repository.root));
+  const [{ paths }, { count: untrackedCount }] = await Promise.all([listing, untracked, hasTar]);
+
+  const historyDepth = history.then(({ cutAt }) => (cutAt.length > 0 ? CUT_DEPTH : undefined));
+  historyDepth.catch(() => {});
+  const owned = undo.move();
+  return {
+    summary: {
+      ...describeRepository(work),
+      trackedCount: paths.length,
+      untrackedCount,
+      ...(tooling ? { tooling } : {}),
+    },
+    ...(branchStart === undefined ? {} : { branchStart }),
+    ...archive,
+    historyDepth,
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+/** What the archive is made of, while it is still being found out. */
+interface ArchiveParts {
+  listing: Promise<IndexListing>;
+  untracked: Promise<{ names: Buffer }>;
+  history: ReturnType<typeof planHistory>;
+}
+
+function startArchive(
+  work: WorkspaceWork,
+  { listing, untracked, history, ...options }: GitWorkspaceSourceOptions & Abortable & ArchiveParts,
+): Pick<PackedWorkspace, 'tar' | 'done'> {
+  const { repository, staged, tasks, folder } = work;
   const rootList = join(folder, 'files-to-send');
-  const tracked = tasks.start(async (task) => {
-    const { count, names } = await listTracked(work, task);
+  const listed = tasks.start(async (task) => {
+    const names = await presentFiles(work, { ...task, listing });
     await writeFile(rootList, Buffer.concat([names, (await untracked).names]));
-    return count;
   });
   const gitFiles = tasks.start(async (task) => {
     await packHistory(staged, { ...task, plan: await history });
     // These rewrite the staged index: its lock is in the folder while they do, and gone when the archive would read it.
-    await Promise.all([tracked, untracked]);
+    await Promise.all([listed, untracked]);
     return await listStaged(staged);
   });
-  const tooling = await tasks.start(() => findTooling(repository.root));
-  const counts = { trackedCount: await tracked, untrackedCount: (await untracked).count };
-  const isCut = (await history).cutAt.length > 0;
-
   const stageList = new PassThrough();
-  const archive = startTar(
-    { root: repository.root, rootList, stage: folder, stageList },
-    { ...options, signal: tasks.signal },
-  );
-  const read = tasks.start(() => archive.done);
+  const archive = tasks.start(async () => {
+    await listed;
+    return startTar(
+      { root: repository.root, rootList, stage: folder, stageList },
+      { ...options, signal: tasks.signal },
+    );
+  });
+  const read = tasks.start(async () => await (await archive).done);
   const fed = tasks.start(async () => {
     stageList.end(await gitFiles);
   });
   const done = Promise.all([fed, read]).then(() => {});
   done.catch(() => {});
-  undo.defer('close the stream', () => {
-    archive.tar.destroy();
-  });
-  const owned = undo.move();
-  return {
-    summary: {
-      ...describeRepository(work),
-      ...counts,
-      ...(isCut ? { historyDepth: CUT_DEPTH } : {}),
-      ...(tooling ? { tooling } : {}),
-    },
-    ...(branchStart === undefined ? {} : { branchStart }),
-    tar: archive.tar,
-    done,
-    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
-  };
+  return { tar: Readable.from(contentOf(archive), { objectMode: false }), done };
+}
+
+/** What an archive holds, once it was started. */
+async function* contentOf(archive: Promise<TarStream>): AsyncGenerator<Buffer> {
+  yield* (await archive).tar;
 }
 
 async function prepareHistory(
@@ -106,10 +135,18 @@ export async function listTracked(
   work: WorkspaceWork,
   { signal }: Abortable,
 ): Promise<{ count: number; names: Buffer }> {
-  const [listing] = await allEnded([listIndex(work, { signal }), refreshIndex(work.staged, { signal })]);
-  const { root } = work.repository;
-  const names = await listPresentFiles(work.staged, { root, listing, signal });
-  return { count: listing.paths.length, names };
+  const listing = listIndex(work, { signal });
+  const names = await presentFiles(work, { listing, signal });
+  return { count: (await listing).paths.length, names };
+}
+
+/** Those of the index that are there, each name ended by NUL. */
+async function presentFiles(
+  { repository: { root }, staged }: WorkspaceWork,
+  { listing, signal }: Abortable & { listing: Promise<IndexListing> },
+): Promise<Buffer> {
+  const [found] = await allEnded([listing, refreshIndex(staged, { signal })]);
+  return await listPresentFiles(staged, { root, listing: found, signal });
 }
 
 /** The untracked files to send, none unless they were asked for, and how many there are. */

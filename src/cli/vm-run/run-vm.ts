@@ -50,13 +50,21 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
   const begunAt = performance.now();
   const client = await context.client();
   const { workspace } = plan;
-  // Refuses what is no working tree, before a VM exists.
-  const summary = workspace && (await client.inspectWorkspace(workspace, { signal: context.signal }));
+  // Refuses what is no working tree, before a VM exists; the rest of the packing goes on beside its start.
+  await using pack = workspace && (await client.packWorkspace(workspace, { signal: context.signal }));
+  const summary = pack?.value.summary;
   const tooling =
     summary &&
     bootstrapNeeded(summary, { hasNat: plan.request.nat ?? false, isSkipped: plan.skipsBootstrap });
   if (workspace && summary) announceUntracked(summary, workspace, context);
-  const { owned, ...report } = await runInNewVm({ plan, client, context, begunAt, tooling });
+  const { owned, ...report } = await runInNewVm({
+    plan,
+    client,
+    context,
+    begunAt,
+    tooling,
+    packId: pack?.value.packId,
+  });
   if (plan.isJson) {
     const spans = spansOf(context.spans, { isTimed: plan.isTimed });
     await context.printJson({ ...report, isDeleted: owned.isDeleted, ...spans } satisfies RunReport);
@@ -74,6 +82,8 @@ interface RunParts {
   begunAt: number;
   /** what is to be installed */
   tooling: WorkspaceTooling | undefined;
+  /** of the working tree */
+  packId: string | undefined;
 }
 
 async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'> & { owned: OwnedVm }> {
@@ -122,11 +132,12 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
 
 async function prepareWorkspace(
   vm: Vm,
-  { plan, client, context }: Pick<RunParts, 'plan' | 'client' | 'context'>,
+  { plan, client, context, packId }: Pick<RunParts, 'plan' | 'client' | 'context' | 'packId'>,
 ): Promise<PreparedWorkspace | undefined> {
   if (!plan.workspace) return undefined;
   context.progress.step(LABEL, 'preparing guest workspace');
-  const work = client.prepareWorkspace(vm.id, plan.workspace, { signal: context.signal });
+  const request = { ...plan.workspace, ...(packId === undefined ? {} : { packId }) };
+  const work = client.prepareWorkspace(vm.id, request, { signal: context.signal });
   return await context.follow(work, LABEL);
 }
 

@@ -4,10 +4,13 @@ import type { WorkspaceChoice, WorkspaceSummary } from '../../protocol/api.ts';
 
 /** A git working tree of the host, packed for a guest. */
 export interface PackedWorkspace {
-  summary: WorkspaceSummary;
+  /** all but the depth of the history */
+  summary: Omit<WorkspaceSummary, 'historyDepth'>;
+  /** depth of the history that is sent, when all of it would be too much; rejects as `done` */
+  historyDepth: Promise<number | undefined>;
   /** the commit that the guest's new branch begins at, when that is not HEAD */
   branchStart?: string;
-  /** tar of the working tree's tracked files and a `.git` with enough history */
+  /** tar of the working tree's tracked files and a `.git` with enough history; it waits for its reader */
   tar: Readable;
   /** rejects, as the stream does, when the tar could not be finished: WORKSPACE_TAR_FAILED, WORKSPACE_GIT_FAILED */
   done: Promise<void>;
@@ -30,6 +33,6 @@ export interface WorkspaceSource {
   ): Promise<WorkspaceSummary>;
   /** The commit that HEAD of the working tree at `path` is now; `undefined` when it has none, or is no working tree any more. */
   head(path: string, options: Abortable): Promise<string | undefined>;
-  /** Starts packing; disposing ends it and removes its temporary files. Errors as {@link inspect}. */
+  /** Starts packing, what {@link inspect} checks first; disposing ends it and removes its temporary files. Errors as there. */
   pack(path: string, options: Abortable & WorkspaceContent): Promise<PackedWorkspace & AsyncDisposable>;
 }

@@ -1,8 +1,10 @@
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
 import { formatSize } from '../../base/size.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../protocol/api.ts';
 import type { Report } from '../../protocol/events.ts';
+import type { PackedWorkspace } from '../ports/workspace.ts';
 import { findRunningVm } from './find-vm.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 import type { VmWorld } from './world.ts';
@@ -13,6 +15,14 @@ const DEFAULT_GUEST_PATH = '/root/repo';
 /** `ms` for the agent of a running guest to answer. */
 export const AGENT_DEADLINE_MS = 15_000;
 
+/** What is copied, and how it is told. */
+export interface PrepareWorkspaceOptions extends Abortable {
+  request: PrepareWorkspaceRequest;
+  /** what `request` asks for, when its packing has begun already; it is disposed of in any case */
+  packedBefore?: (PackedWorkspace & AsyncDisposable) | undefined;
+  report: Report;
+}
+
 /**
  * Copies a git working tree into a running guest, there makes the branch that was asked for, and notes it in the record. What was unpacked
  * before a failure stays in the guest.
@@ -22,8 +32,16 @@ export const AGENT_DEADLINE_MS = 15_000;
 export async function prepareWorkspace(
   world: VmWorld,
   ref: string,
-  { request, report, signal }: Abortable & { request: PrepareWorkspaceRequest; report: Report },
+  { request, packedBefore, report, signal }: PrepareWorkspaceOptions,
 ): Promise<PreparedWorkspace> {
+  await using undo = new ResourceStack();
+  const own = <T extends AsyncDisposable>(packed: T): T => {
+    undo.defer('end the packing', async () => {
+      await packed[Symbol.asyncDispose]();
+    });
+    return packed;
+  };
+  const packing = packedBefore && own(packedBefore);
   const record = findRunningVm(world.records, ref);
   const guestPath = request.guestPath ?? DEFAULT_GUEST_PATH;
   if (!/^\/[^\0]+$/.test(guestPath) || guestPath.split('/').includes('..')) {
@@ -34,10 +52,11 @@ export async function prepareWorkspace(
   }
   report({ event: 'progress', stage: 'workspace', detail: 'preparing guest workspace' });
   const agent = await world.live.agent(record.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
-  const { path, guestPath: _, ...content } = request;
-  await using packed = await world.workspaces.pack(path, { ...content, signal });
+  const { path, guestPath: _, packId: __, ...content } = request;
+  const packed = packing ?? own(await world.workspaces.pack(path, { ...content, signal }));
   const { bytes } = await agent.putTar(guestPath, packed.tar, { signal });
   await packed.done;
+  const historyDepth = await packed.historyDepth;
   const { summary, branchStart } = packed;
   if (request.branch !== undefined) {
     await switchBranch(agent, guestPath, { branch: request.branch, branchStart, signal });
@@ -58,6 +77,7 @@ export async function prepareWorkspace(
   if (current) world.records.update({ ...current, workspace });
   return {
     ...summary,
+    ...(historyDepth === undefined ? {} : { historyDepth }),
     ...(request.branch === undefined ? {} : { branch: request.branch }),
     guestPath,
     bytes,

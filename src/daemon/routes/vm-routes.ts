@@ -4,7 +4,6 @@ import { deleteVm } from '../../core/vms/delete-vm.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { forkVm } from '../../core/vms/fork-vm.ts';
 import { killVm } from '../../core/vms/kill-vm.ts';
-import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
 import { renameVm } from '../../core/vms/rename-vm.ts';
 import { restartVm } from '../../core/vms/restart-vm.ts';
 import { setVm } from '../../core/vms/set-vm.ts';
@@ -182,16 +181,6 @@ export const VM_ROUTES: readonly Route[] = [
       value: vmView(await waitForVm(app.world, params['ref'] ?? '', { ...body, report, signal })),
     }),
   }),
-  workRoute({
-    method: 'POST',
-    path: '/vms/:ref/workspace',
-    summary: 'Copy a git working tree of the host into a running guest',
-    body: schemas.prepareWorkspaceRequest,
-    answer: schemas.preparedWorkspace,
-    run: async ({ app, params, body, signal, report }) => ({
-      value: await prepareWorkspace(app.world, params['ref'] ?? '', { request: body, signal, report }),
-    }),
-  }),
   textRoute({
     method: 'GET',
     path: '/vms/:ref/logs',
@@ -204,15 +193,6 @@ export const VM_ROUTES: readonly Route[] = [
       const isOver = (): boolean => app.world.records.get(id) === undefined;
       return followLog(path, { isFollowed: query.get('follow') === '1', isOver, signal });
     },
-  }),
-  jsonRoute({
-    method: 'POST',
-    path: '/workspaces/inspect',
-    summary: 'What sending a git working tree would send; touches no VM',
-    body: schemas.inspectWorkspaceRequest,
-    answer: schemas.workspaceSummary,
-    run: ({ app, body: { path, ...content }, signal }) =>
-      app.world.workspaces.inspect(path, { ...content, signal }),
   }),
 ];
 

@@ -7,7 +7,7 @@ import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { processEnvironment } from '../../../src/config/settings.ts';
 import type { WorkspaceTooling } from '../../../src/protocol/api.ts';
 import { type CliLab, openCliLab, stdinOf } from '../../support/cli-harness.ts';
-import { sendEvents, sendJson } from '../../support/fake-daemon.ts';
+import { PACK_ID, sendEvents } from '../../support/fake-daemon.ts';
 
 /** The guest's home is the folder for temporary files: see `serveGuest`. */
 const LOG = join(tmpdir(), '.cache', 'banger', 'vm-run-tooling-re-po.log');
@@ -38,8 +38,8 @@ describe('the tooling bootstrap of vm run', () => {
       untrackedCount: 0,
       ...(tooling ? { tooling } : {}),
     });
-    lab.daemon.answers.set('POST /v1/workspaces/inspect', (_request, response) =>
-      sendJson(response, 200, summary()),
+    lab.daemon.answers.set('POST /v1/workspaces/pack', (_request, response) =>
+      sendEvents(response, [{ event: 'result', value: { packId: PACK_ID, summary: summary() } }]),
     );
     // Whatever the id is that the VM will have: it is the same for the same name.
     lab.daemon.answers.set(`POST /v1/vms/${idOf('calm-otter')}/workspace`, (_request, response) =>

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { neverAborts } from '../../../src/base/abort.ts';
+import { neverAborts, sleep } from '../../../src/base/abort.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
@@ -83,4 +83,54 @@ test('an inspection names the files that would be sent, when asked', async () =>
     { signal },
   );
   assert.deepEqual(named.files, ['file', 'late', 'untracked']);
+});
+
+const foldersOfPacking = (): string[] =>
+  readdirSync(lab.settings.paths.workspaceTempDir).filter((name) => !name.includes('.'));
+
+/** Returns when nothing of a packing is there any more: it goes when its client is known to have gone. */
+async function assertNothingPacked(): Promise<void> {
+  for (let tries = 0; foldersOfPacking().length > 0 && tries < 500; tries += 1) await sleep(10, { signal });
+  assert.deepEqual(foldersOfPacking(), []);
+}
+
+test('a working tree whose packing began before there was a VM is sent once, with what it was told then', async () => {
+  await using pack = await lab.client.packWorkspace({ path: root, branch: 'early' }, { signal });
+  const { packId, summary } = pack.value;
+  assert.equal(summary.trackedCount, 2);
+  assert.equal(foldersOfPacking().length, 1);
+  const guestPath = join(lab.dir, 'packed-before');
+  const request = { path: root, branch: 'early', guestPath, packId };
+  const { branch, bytes } = await resultOf(lab.client.prepareWorkspace('web', request, { signal }));
+  assert.equal(branch, 'early');
+  assert.ok(bytes > 0);
+  assert.equal(readFileSync(join(guestPath, 'file'), 'utf8'), 'edited\n');
+  await assertNothingPacked();
+  const again = { ...request, branch: 'late', guestPath: join(lab.dir, 'packed-again') };
+  assert.equal((await resultOf(lab.client.prepareWorkspace('web', again, { signal }))).branch, 'late');
+});
+
+test('a packing of another choice is not what a VM gets', async () => {
+  await using pack = await lab.client.packWorkspace({ path: root }, { signal });
+  const guestPath = join(lab.dir, 'other-choice');
+  const request = { path: root, includeUntracked: true, guestPath, packId: pack.value.packId };
+  await resultOf(lab.client.prepareWorkspace('web', request, { signal }));
+  assert.ok(readdirSync(guestPath).includes('untracked'));
+});
+
+test('a packing ends with the client that asked for it, and nothing of it is left', async () => {
+  const pack = await lab.client.packWorkspace({ path: root }, { signal });
+  assert.equal(foldersOfPacking().length, 1);
+  await pack[Symbol.asyncDispose]();
+  await assertNothingPacked();
+});
+
+test('packing refuses what inspecting does', async () => {
+  await assert.rejects(lab.client.packWorkspace({ path: '/proc' }, { signal }), {
+    code: 'WORKSPACE_NOT_GIT',
+  });
+  await assert.rejects(lab.client.packWorkspace({ path: root, branch: 'main' }, { signal }), {
+    code: 'WORKSPACE_BRANCH_REFUSED',
+  });
+  await assertNothingPacked();
 });

@@ -115,11 +115,7 @@ test('a missing tar and one that is not GNU tar are refused', async () => {
   const source = sourceWithPath(scratch, bin);
   const refusal = { code: 'WORKSPACE_TAR_MISSING' };
   await assert.rejects(source.inspect(root, { signal: neverAborts() }), refusal);
-  {
-    await using packed = await source.pack(root, { signal: neverAborts() });
-    await assert.rejects(packed.tar.toArray(), refusal);
-    await assert.rejects(packed.done, refusal);
-  }
+  await assert.rejects(source.pack(root, { signal: neverAborts() }), refusal);
   writeFileSync(join(bin, 'tar'), '#!/bin/sh\necho bsdtar 3.6.2\n');
   chmodSync(join(bin, 'tar'), 0o755);
   await assert.rejects(source.inspect(root, { signal: neverAborts() }), refusal);

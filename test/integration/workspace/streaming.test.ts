@@ -46,7 +46,9 @@ function sourceWith(scratch: Scratch, name: string, script: string) {
   const real = spawnSync('sh', ['-c', `command -v ${name}`])
     .stdout.toString()
     .trim();
-  writeFileSync(join(bin, name), `#!/bin/sh\nreal=${real}\n${script}\nexec "$real" "$@"\n`);
+  // What it says of itself is always true.
+  const lines = ['#!/bin/sh', `real=${real}`, '[ "$*" != --version ] || exec "$real" --version', script];
+  writeFileSync(join(bin, name), `${lines.join('\n')}\nexec "$real" "$@"\n`);
   chmodSync(join(bin, name), 0o755);
   const log = createLogger((line) => scratch.logged.push(line), { level: 'debug' });
   const env = { ...scratch.env, PATH: [bin, scratch.env['PATH']].join(delimiter) };

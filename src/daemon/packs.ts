@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { PackedWorkspace } from '../core/ports/workspace.ts';
+import type { PrepareWorkspaceRequest, WorkspaceChoice } from '../protocol/api.ts';
+
+type Packed = PackedWorkspace & AsyncDisposable;
+
+/** Working trees that are being packed for VMs to come. */
+export class Packs {
+  readonly #packs = new Map<string, { packed: Packed; choice: WorkspaceChoice }>();
+
+  /** Keeps what `choice` asked for until somebody takes or removes it; the result is its id. */
+  add(packed: Packed, choice: WorkspaceChoice): string {
+    const id = randomBytes(8).toString('hex');
+    this.#packs.set(id, { packed, choice });
+    return id;
+  }
+
+  /** What a request names, for the caller to dispose of; `undefined` when there is none, or of another choice. */
+  take({ packId, guestPath: _, ...wanted }: PrepareWorkspaceRequest): Packed | undefined {
+    const found = packId === undefined ? undefined : this.#packs.get(packId);
+    if (packId === undefined || !found || !isDeepStrictEqual({ ...wanted }, { ...found.choice }))
+      return undefined;
+    this.#packs.delete(packId);
+    return found.packed;
+  }
+
+  /** Ends it, unless it was taken. Idempotent. */
+  async remove(id: string): Promise<void> {
+    const found = this.#packs.get(id);
+    this.#packs.delete(id);
+    await found?.packed[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,47 @@
+import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
+import * as schemas from '../../protocol/schemas.ts';
+import { jsonRoute, type Route, workRoute } from '../http/route.ts';
+
+/** The API of git working trees. */
+export const WORKSPACE_ROUTES: readonly Route[] = [
+  jsonRoute({
+    method: 'POST',
+    path: '/workspaces/inspect',
+    summary: 'What sending a git working tree would send; touches no VM',
+    body: schemas.inspectWorkspaceRequest,
+    answer: schemas.workspaceSummary,
+    run: ({ app, body: { path, ...content }, signal }) =>
+      app.world.workspaces.inspect(path, { ...content, signal }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/workspaces/pack',
+    summary: 'Begin to pack a git working tree for a VM that is still to come; hanging up ends it',
+    body: schemas.packWorkspaceRequest,
+    answer: schemas.packedWorkspace,
+    run: async ({ app, body, signal }) => {
+      const { path, ...content } = body;
+      const packed = await app.world.workspaces.pack(path, { ...content, signal });
+      const packId = app.packs.add(packed, body);
+      return { value: { packId, summary: packed.summary }, onClientGone: () => app.packs.remove(packId) };
+    },
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/workspace',
+    summary: 'Copy a git working tree of the host into a running guest',
+    body: schemas.prepareWorkspaceRequest,
+    answer: schemas.preparedWorkspace,
+    run: async ({ app, params, body, signal, report }) => {
+      const packedBefore = app.packs.take(body);
+      return {
+        value: await prepareWorkspace(app.world, params['ref'] ?? '', {
+          request: body,
+          packedBefore,
+          signal,
+          report,
+        }),
+      };
+    },
+  }),
+];
