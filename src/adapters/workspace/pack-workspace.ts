@@ -10,7 +10,6 @@ import { checkNewBranch } from './new-branch.ts';
 import { copyOperationState } from './operation-state.ts';
 import { listStaged, refreshIndex } from './staged-repository.ts';
 import { requireTar, startTar, type TarStream } from './tar-stream.ts';
-import { allEnded } from './task-group.ts';
 import { findTooling } from './tooling.ts';
 import { listPresentFiles, listPresentUntracked } from './tracked-files.ts';
 import {
@@ -41,27 +40,27 @@ export async function packWorkspace(
   });
   const { repository, tasks } = work;
 
-  const hasTar = tasks.start((task) => requireTar(repository.root, { ...task, env: options.env }));
-  hasTar.catch(() => {});
   const branchStart = await tasks.start((task) => checkNewBranch(work, { ...options, ...task }));
-  const listing = tasks.start((task) => listIndex(work, task));
-  const untracked = tasks.start((task) => untrackedNames(work, { ...options, ...task }));
+  const [listing, untracked, tooling] = await Promise.all([
+    tasks.start((task) => listIndex(work, task)),
+    tasks.start((task) => untrackedNames(work, { ...options, ...task })),
+    tasks.start(() => findTooling(repository.root)),
+    tasks.start((task) => requireTar(repository.root, { ...task, env: options.env })),
+  ]);
+
   const history = tasks.start((task) => prepareHistory(work, { ...options, ...task, branchStart }));
-  const archive = startArchive(work, { ...options, listing, untracked, history });
+  const archive = startArchive(work, { ...options, listing, untracked: untracked.names, history });
   undo.defer('close the stream', () => {
     archive.tar.destroy();
   });
-  const tooling = await tasks.start(() => findTooling(repository.root));
-  const [{ paths }, { count: untrackedCount }] = await Promise.all([listing, untracked, hasTar]);
-
   const historyDepth = history.then(({ cutAt }) => (cutAt.length > 0 ? CUT_DEPTH : undefined));
   historyDepth.catch(() => {});
   const owned = undo.move();
   return {
     summary: {
       ...describeRepository(work),
-      trackedCount: paths.length,
-      untrackedCount,
+      trackedCount: listing.paths.length,
+      untrackedCount: untracked.count,
       ...(tooling ? { tooling } : {}),
     },
     ...(branchStart === undefined ? {} : { branchStart }),
@@ -73,8 +72,8 @@ export async function packWorkspace(
 
 /** What the archive is made of, while it is still being found out. */
 interface ArchiveParts {
-  listing: Promise<IndexListing>;
-  untracked: Promise<{ names: Buffer }>;
+  listing: IndexListing;
+  untracked: Buffer;
   history: ReturnType<typeof planHistory>;
 }
 
@@ -86,12 +85,12 @@ function startArchive(
   const rootList = join(folder, 'files-to-send');
   const listed = tasks.start(async (task) => {
     const names = await presentFiles(work, { ...task, listing });
-    await writeFile(rootList, Buffer.concat([names, (await untracked).names]));
+    await writeFile(rootList, Buffer.concat([names, untracked]));
   });
   const gitFiles = tasks.start(async (task) => {
     await packHistory(staged, { ...task, plan: await history });
-    // These rewrite the staged index: its lock is in the folder while they do, and gone when the archive would read it.
-    await Promise.all([listed, untracked]);
+    // It rewrites the staged index: its lock is in the folder while it does, and gone when the archive would read it.
+    await listed;
     return await listStaged(staged);
   });
   const stageList = new PassThrough();
@@ -135,18 +134,17 @@ export async function listTracked(
   work: WorkspaceWork,
   { signal }: Abortable,
 ): Promise<{ count: number; names: Buffer }> {
-  const listing = listIndex(work, { signal });
-  const names = await presentFiles(work, { listing, signal });
-  return { count: (await listing).paths.length, names };
+  const listing = await listIndex(work, { signal });
+  return { count: listing.paths.length, names: await presentFiles(work, { listing, signal }) };
 }
 
 /** Those of the index that are there, each name ended by NUL. */
 async function presentFiles(
   { repository: { root }, staged }: WorkspaceWork,
-  { listing, signal }: Abortable & { listing: Promise<IndexListing> },
+  { listing, signal }: Abortable & { listing: IndexListing },
 ): Promise<Buffer> {
-  const [found] = await allEnded([listing, refreshIndex(staged, { signal })]);
-  return await listPresentFiles(staged, { root, listing: found, signal });
+  await refreshIndex(staged, { signal });
+  return await listPresentFiles(staged, { root, listing, signal });
 }
 
 /** The untracked files to send, none unless they were asked for, and how many there are. */

@@ -22,10 +22,10 @@ const RESTORE_DEADLINE_MS = 30_000;
 const TAIL_LINES = 8;
 
 /**
- * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start anything (the VM is the boundary);
- * and the one network interface is `eth0`, under every VMM and whatever the image has for udev.
+ * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start anything, and of the security modules with a policy
+ * there is one that nobody needs (the VM is the boundary), so only those stay that programs ask for themselves; and the one network interface is `eth0`, under every VMM and whatever the image has for udev.
  */
-const COMMON_BOOT_ARGS = ['apparmor=0', 'net.ifnames=0'];
+const COMMON_BOOT_ARGS = ['lsm=landlock,lockdown,yama,bpf', 'net.ifnames=0'];
 
 /** What a kernel of the store boots with. */
 export function bootSourceOf(kernel: StoredKernel, systemOverlaySizeBytes: number): BootSource {

@@ -43,7 +43,7 @@ test('a command line of an emulated amd64 VM, whole', () => {
       'chardev=qmp,mode=control',
     ],
     ...['-machine', 'microvm,rtc=on,dump-guest-core=off,memory-backend=memory'],
-    ...['-accel', 'tcg,thread=multi,tb-size=64', '-cpu', 'max,la57=off'],
+    ...['-accel', 'tcg,thread=multi,tb-size=64', '-cpu', 'max,la57=off,erms=off'],
     ...['-smp', 'cpus=2,sockets=1,cores=2,threads=1', '-m', 'size=1024M', '-no-reboot'],
     ...['-global', 'virtio-mmio.force-legacy=false'],
     ...['-object', 'memory-backend-ram,id=memory,size=1024M,dump=off'],

@@ -116,9 +116,12 @@ function incomingArgs(mode: StartMode): string[] {
   }
 }
 
-/** All that QEMU can emulate, but for what only makes emulation slower: a fifth level of page tables, real pointer signatures. */
+/**
+ * All that QEMU can emulate, but for what only makes emulation slower: a fifth level of page tables, real pointer signatures, and the promise (`erms`) that
+ * copying byte by byte is fast, which makes kernels and C libraries do that.
+ */
 function emulatedCpu(arch: QemuHost['arch']): string {
-  return arch === 'amd64' ? 'max,la57=off' : 'max,pauth-impdef=on';
+  return arch === 'amd64' ? 'max,la57=off,erms=off' : 'max,pauth-impdef=on';
 }
 
 /**
