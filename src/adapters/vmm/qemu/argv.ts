@@ -13,7 +13,11 @@ const SECCOMP = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecont
 
 const MEMORY_ID = 'memory';
 
-/** Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM. */
+/**
+ * Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM. A VM takes what it has translated: an idle one 20, one that has
+ * compiled something all of it. What does not fit is thrown away with all the rest and translated anew: compiling takes 1.2 times the processor's time with 32, 3 to
+ * 4 times with 16, and 0.9 times with 128.
+ */
 const TRANSLATION_CACHE_MIB = 64;
 
 /**
