@@ -26,7 +26,11 @@ const (
 // look at or change a name asks settle first.
 type writers struct {
 	current *batch
-	full    chan *batch
+	// full are the batches of each writer. A folder has one writer: two that make files in it would wait for each other.
+	full []chan *batch
+	// turn is the writer of folder.
+	turn    int
+	folder  *handle
 	free    chan *batch
 	running sync.WaitGroup
 	// pending are the names of files that may not be written yet.
@@ -62,18 +66,20 @@ func newWriters(write func(*smallFile) error) *writers {
 	if count == 1 {
 		return nil
 	}
-	batches := 2*count + 1
+	batches := 4 * count
 	w := &writers{
-		full:    make(chan *batch, batches),
+		full:    make([]chan *batch, count),
 		free:    make(chan *batch, batches),
 		pending: map[string]struct{}{},
 	}
 	for range batches {
 		w.free <- &batch{files: make([]smallFile, 0, batchFiles)}
 	}
-	for range count {
+	for at := range w.full {
+		full := make(chan *batch, batches)
+		w.full[at] = full
 		go func() {
-			for b := range w.full {
+			for b := range full {
 				w.writeBatch(b, write)
 			}
 		}()
@@ -82,8 +88,11 @@ func newWriters(write func(*smallFile) error) *writers {
 }
 
 func (w *writers) close() {
-	if w != nil {
-		close(w.full)
+	if w == nil {
+		return
+	}
+	for _, full := range w.full {
+		close(full)
 	}
 }
 
@@ -95,6 +104,10 @@ func (w *writers) takes(header *tar.Header) bool {
 // add reads a file's content and gives the file to the writers. Its name was settled.
 func (w *writers) add(f smallFile, content io.Reader) error {
 	size := int(f.header.Size)
+	if f.at.in.handle != w.folder {
+		w.flush()
+		w.folder, w.turn = f.at.in.handle, (w.turn+1)%len(w.full)
+	}
 	if w.current == nil {
 		w.current = <-w.free
 		if w.current.content == nil {
@@ -123,7 +136,7 @@ func (w *writers) add(f smallFile, content io.Reader) error {
 func (w *writers) flush() {
 	if w.current != nil {
 		w.running.Add(1)
-		w.full <- w.current
+		w.full[w.turn] <- w.current
 		w.current = nil
 	}
 }
