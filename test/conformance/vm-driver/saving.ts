@@ -1,24 +1,19 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
 import type {
   CaptureRequest,
   DriveSpec,
   RunningVm,
   SavedGuest,
-  VmDriver,
   VmSpec,
 } from '../../../src/core/ports/vmm.ts';
+import { ask as askVm, type DriverBench, describeDriver, limit, MIB, prepare } from './driver-tests.ts';
 import { makeDriver } from './drivers.ts';
-import { type DriverFixture, newPlace, readOnlyFiles } from './fixture.ts';
+import { type DriverFixture, newPlace, type VmPlace } from './fixture.ts';
 import { runTask } from './run-task.ts';
-import { askGuest } from './test-guest.ts';
-
-const MIB = 2 ** 20;
 
 /**
  * The suite that every VM driver passes that saves guests. `makeFixture` is as for `describeVmDriver`.
@@ -27,36 +22,13 @@ export function describeSaving(
   name: string,
   makeFixture: (dir: string) => Promise<DriverFixture | string>,
 ): void {
-  describe(`saved guests of VM driver "${name}"`, { concurrency: false }, () => {
-    let dir: string;
-    let fixture: DriverFixture | undefined;
-    let reason: string | undefined;
-    let driver: VmDriver;
-
-    before(async () => {
-      // Short, because sockets are in it.
-      dir = await mkdtemp(join(tmpdir(), 'vs-'));
-      const made = await makeFixture(dir);
-      if (typeof made === 'string') {
-        reason = made;
-        return;
-      }
-      fixture = made;
-      driver = makeDriver(made.driver);
-    });
-
-    after(async () => {
-      for (const pid of (await fixture?.processes()) ?? []) process.kill(pid, 'SIGKILL');
-      await rm(dir, { recursive: true, force: true });
-    });
-
-    function check(what: string, body: (fixture: DriverFixture) => Promise<void>): void {
-      test(what, async (context) => {
-        if (!fixture) return context.skip(reason ?? 'there is no fixture');
-        await body(fixture);
-        assert.deepEqual(await fixture.processes(), [], 'VMMs that are left');
+  describeDriver(`saved guests of VM driver "${name}"`, makeFixture, (tests) => {
+    let bench: DriverBench;
+    const check = (what: string, body: (bench: DriverBench) => Promise<void>): void =>
+      tests.check(what, async (made) => {
+        bench = made;
+        await body(made);
       });
-    }
 
     check('a saved guest goes on where it was, with its drives, more than once', async () => {
       const place = await newVm();
@@ -70,7 +42,7 @@ export function describeSaving(
       for (const round of [1, 2]) {
         const copy = await copyOf(place.spec);
         const events: string[] = [];
-        const restored = await driver.restore(copy, saved, {
+        const restored = await bench.driver.restore(copy, saved, {
           ...limit(),
           beforeRun: () => events.push('run'),
         });
@@ -97,13 +69,13 @@ export function describeSaving(
       await vm.save({ spec, to: saved }, limit());
       await vm.kill();
       const copy = await copyOf(place.spec);
-      const restored = await driver.restore(copy, saved, limit());
+      const restored = await bench.driver.restore(copy, saved, limit());
       assert.equal(await ask(restored, 'recall'), 'in-place');
       // Its memory is its own now: it can be saved like any other.
       const again = filesIn(place.vmDir, 'again');
       await restored.save({ spec: copy, to: again }, limit());
       await restored.kill();
-      const third = await driver.restore(copy, again, limit());
+      const third = await bench.driver.restore(copy, again, limit());
       assert.equal(await ask(third, 'recall'), 'in-place');
       await third.kill();
     });
@@ -121,7 +93,7 @@ export function describeSaving(
         await ask(vm, 'write overlay 8192 after');
         await ask(vm, 'remember after');
         const copy = await copyOf({ ...place.spec, drives: drivesOf(place.spec, request) });
-        const restored = await driver.restore(copy, request.to, limit());
+        const restored = await bench.driver.restore(copy, request.to, limit());
         assert.equal(await ask(restored, 'recall'), `before-${round}`);
         assert.equal(await ask(restored, 'read overlay 8192 32'), `before-${round}`);
         assert.match(await ask(restored, 'settle'), /^whole/);
@@ -178,7 +150,7 @@ export function describeSaving(
 
     check(
       'a guest that was being copied when its process died is taken over and runs on',
-      async (fixture) => {
+      async ({ fixture }) => {
         const place = await newVm();
         for (const waitMs of [50, 120, 200]) {
           const vm = await started(place.spec);
@@ -219,42 +191,36 @@ export function describeSaving(
       ];
       for (const [what, spoil] of damage) {
         await spoil();
-        await assert.rejects(driver.restore(copy, saved, limit()), { code: 'VMM_RESTORE_FAILED' }, what);
+        await assert.rejects(
+          bench.driver.restore(copy, saved, limit()),
+          { code: 'VMM_RESTORE_FAILED' },
+          what,
+        );
         assert.deepEqual(await readdir(copy.runtimeDir), []);
-        assert.deepEqual(await fixture?.processes(), []);
+        assert.deepEqual(await bench.fixture.processes(), []);
       }
       assert.ok(!existsSync(saved.memoryPath));
     });
 
-    async function newVm(): Promise<{ spec: VmSpec; vmDir: string }> {
-      assert.ok(fixture);
-      const place = await newPlace(fixture);
-      const files = await readOnlyFiles(fixture);
-      const request = { dir: place.vmDir, ...files, overlayBytes: 64 * MIB, diskSizeBytes: 32 * MIB };
-      return { ...place, spec: { ...place.spec, drives: await driver.prepareDrives(request, limit()) } };
+    async function newVm(): Promise<VmPlace> {
+      const place = await newPlace(bench.fixture);
+      return { ...place, spec: { ...place.spec, drives: await prepare(bench, place) } };
     }
 
     /** The same VM in another place, with copies of its drives. */
-    async function copyOf(spec: VmSpec): Promise<VmSpec> {
-      assert.ok(fixture);
-      const place = await newPlace(fixture);
-      const files = await readOnlyFiles(fixture);
-      const request = { dir: place.vmDir, ...files, overlayBytes: 64 * MIB, diskSizeBytes: 32 * MIB };
-      return {
-        ...place.spec,
-        drives: await driver.prepareDrives({ ...request, copyOf: spec.drives }, limit()),
-      };
+    async function copyOf({ drives }: VmSpec): Promise<VmSpec> {
+      const place = await newPlace(bench.fixture);
+      return { ...place.spec, drives: await prepare(bench, place, { copyOf: drives }) };
     }
 
     async function started(spec: VmSpec): Promise<RunningVm> {
-      const vm = await driver.start(spec, limit());
+      const vm = await bench.driver.start(spec, limit());
       await ask(vm, 'ping up');
       return vm;
     }
 
     function ask(vm: RunningVm, request: string): Promise<string> {
-      const signal = AbortSignal.timeout(fixture?.bootDeadlineMs ?? 0);
-      return askGuest(vm.guestEndpoint.path, request, { signal });
+      return askVm(vm, request, bench.fixture);
     }
   });
 }
@@ -292,8 +258,4 @@ async function digestOf(path: string): Promise<string> {
 async function cut(path: string, bytes: number): Promise<void> {
   await using file = await open(path, 'r+');
   await file.truncate(bytes);
-}
-
-function limit(): { signal: AbortSignal } {
-  return { signal: AbortSignal.timeout(60_000) };
 }

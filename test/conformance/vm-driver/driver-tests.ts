@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { DriveSpec, RunningVm, VmDriver, VmSpec } from '../../../src/core/ports/vmm.ts';
+import { makeDriver } from './drivers.ts';
+import { type Ability, type DriverFixture, readOnlyFiles, type VmPlace } from './fixture.ts';
+import { askGuest } from './test-guest.ts';
+
+export const MIB = 2 ** 20;
+
+/** What a test of a driver works with. */
+export interface DriverBench {
+  fixture: DriverFixture;
+  driver: VmDriver;
+}
+
+/** How a test is added to the suite of a driver. */
+export interface DriverTests {
+  /** A test; no VMM may be left after it. */
+  check(what: string, body: (bench: DriverBench) => Promise<void>, options?: CheckOptions): void;
+}
+
+/** What a test needs; without it, it is skipped and says why. */
+export interface CheckOptions {
+  /** of the driver */
+  needs?: readonly Ability[];
+  /** gives the reason why this host cannot run it */
+  whyNot?: () => Promise<string | undefined>;
+}
+
+/**
+ * Makes a suite against one driver. `makeFixture` is given a scratch folder; when it gives a text, the whole suite is skipped for that reason.
+ */
+export function describeDriver(
+  title: string,
+  makeFixture: (dir: string) => Promise<DriverFixture | string>,
+  addTests: (tests: DriverTests) => void,
+): void {
+  describe(title, { concurrency: false }, () => {
+    let dir: string;
+    let bench: DriverBench | undefined;
+    let reason: string | undefined;
+    let failures = 0;
+
+    before(async () => {
+      // Short, because sockets are in it.
+      dir = await mkdtemp(join(tmpdir(), 'vd-'));
+      const made = await makeFixture(dir);
+      if (typeof made === 'string') reason = made;
+      else bench = { fixture: made, driver: makeDriver(made.driver) };
+    });
+
+    after(async () => {
+      for (const pid of (await bench?.fixture.processes()) ?? []) process.kill(pid, 'SIGKILL');
+      // The logs of what failed stay, as evidence.
+      if (failures === 0) await rm(dir, { recursive: true, force: true });
+    });
+
+    addTests({
+      check(what, body, { needs = [], whyNot } = {}) {
+        test(what, async (context) => {
+          const lacking = needs.map((ability) => bench?.fixture.lacks[ability]);
+          const why = reason ?? lacking.find((text) => text !== undefined) ?? (await whyNot?.());
+          if (why !== undefined || !bench) return context.skip(why ?? 'there is no fixture');
+          failures += 1;
+          await body(bench);
+          assert.deepEqual(await bench.fixture.processes(), [], 'VMMs that are left');
+          failures -= 1;
+        });
+      },
+    });
+  });
+}
+
+/** Makes the drives of a VM, new ones or copies. */
+export async function prepare(
+  { fixture, driver }: DriverBench,
+  { vmDir }: VmPlace,
+  changes: { diskSizeBytes?: number; copyOf?: readonly DriveSpec[] } = {},
+): Promise<readonly DriveSpec[]> {
+  const files = await readOnlyFiles(fixture);
+  const request = { dir: vmDir, ...files, overlayBytes: 64 * MIB, diskSizeBytes: 32 * MIB, ...changes };
+  return await driver.prepareDrives(request, limit());
+}
+
+/** What the guest answers. */
+export function ask(vm: RunningVm, request: string, { bootDeadlineMs }: DriverFixture): Promise<string> {
+  return askGuest(vm.guestEndpoint.path, request, { signal: AbortSignal.timeout(bootDeadlineMs) });
+}
+
+/** The same spec with another boot. */
+export function withBoot(spec: VmSpec, changes: Partial<VmSpec['bootSource']>): VmSpec {
+  return { ...spec, bootSource: { ...spec.bootSource, ...changes } };
+}
+
+/** The time that any single call has. */
+export function limit(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(60_000) };
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { ask, type DriverTests, limit } from './driver-tests.ts';
+import { makeDriver } from './drivers.ts';
+import { newPlace } from './fixture.ts';
+import { eventually } from './host-checks.ts';
+import { runTask } from './run-task.ts';
+import { tellGuest } from './test-guest.ts';
+
+/** A VM starts, is taken over, and ends, in every way there is. */
+export function addLifeTests(tests: DriverTests): void {
+  tests.check('a guest answers, and its console is in the log', async ({ fixture, driver }) => {
+    const { spec } = await newPlace(fixture);
+    const vm = await driver.start(spec, limit());
+    assert.equal(await ask(vm, 'ping hello', fixture), 'hello');
+    await ask(vm, 'print words on the console', fixture);
+    await eventually(async () =>
+      (await readFile(spec.consoleLogPath, 'utf8')).includes('words on the console'),
+    );
+    await vm.kill();
+    await vm.exited;
+  });
+
+  tests.check(
+    'kill() is idempotent, takes the sockets away, and settles exited',
+    async ({ fixture, driver }) => {
+      const { spec } = await newPlace(fixture);
+      const vm = await driver.start(spec, limit());
+      await Promise.all([vm.kill(), vm.kill()]);
+      await vm.exited;
+      await vm.kill();
+      assert.deepEqual(await readdir(spec.runtimeDir), []);
+      assert.deepEqual(await fixture.processes(), []);
+    },
+  );
+
+  tests.check(
+    'a VM can be started again in the same place, and its console log goes on',
+    async ({ fixture, driver }) => {
+      const { spec } = await newPlace(fixture);
+      await writeFile(spec.consoleLogPath, 'from before\n');
+      const first = await driver.start(spec, limit());
+      await first.kill();
+      const second = await driver.start(spec, limit());
+      assert.notDeepEqual(second.vmm, first.vmm);
+      await ask(second, 'ping x', fixture);
+      assert.match(await readFile(spec.consoleLogPath, 'utf8'), /^from before\n./);
+      await second.kill();
+    },
+  );
+
+  tests.check(
+    'a start next to a VMM that runs is refused and does it no harm',
+    async ({ fixture, driver }) => {
+      const { spec } = await newPlace(fixture);
+      const vm = await driver.start(spec, limit());
+      vm.detach();
+      await assert.rejects(driver.start(spec, limit()), { code: 'VMM_ALREADY_RUNS' });
+      const adopted = await driver.adopt(spec, limit());
+      assert.deepEqual(adopted?.vmm, vm.vmm);
+      const vmRuntimeDir = dirname(spec.runtimeDir);
+      assert.deepEqual(await driver.listRunning({ vmRuntimeDir }), [basename(spec.runtimeDir)]);
+      await assert.rejects(driver.start(spec, limit()), { code: 'VMM_ALREADY_RUNS' });
+      assert.ok(adopted);
+      assert.equal(await ask(adopted, 'ping still', fixture), 'still');
+      await adopted.kill();
+      assert.deepEqual(await driver.listRunning({ vmRuntimeDir }), []);
+    },
+  );
+
+  tests.check('a VM outlives the process that started it, and another takes it over', async ({ fixture }) => {
+    const { spec } = await newPlace(fixture);
+    const vmm = await runTask('startAndDie', { driver: fixture.driver, spec }, { okCodes: [137] });
+    const later = makeDriver(fixture.driver);
+    const vm = await later.adopt(spec, limit());
+    assert.ok(vmm);
+    assert.deepEqual(vm?.vmm, vmm);
+    assert.ok(vm);
+    assert.equal(await ask(vm, 'ping over', fixture), 'over');
+    await vm.kill();
+    await vm.exited;
+  });
+
+  tests.check(
+    'a process that has let go of its VM ends by itself, and killStray() finds the VM',
+    async ({ fixture }) => {
+      const { spec } = await newPlace(fixture);
+      await runTask('startAndDetach', { driver: fixture.driver, spec });
+      assert.equal((await fixture.processes()).length, 1);
+      const later = makeDriver(fixture.driver);
+      await later.killStray(spec);
+      assert.deepEqual(await fixture.processes(), []);
+      assert.deepEqual(await readdir(spec.runtimeDir), []);
+      await later.killStray(spec);
+    },
+  );
+
+  tests.check('killStray() spares the VM next door', async ({ fixture, driver }) => {
+    const [one, two] = [await newPlace(fixture), await newPlace(fixture)];
+    const vm = await driver.start(one.spec, limit());
+    await driver.killStray(two.spec);
+    assert.deepEqual(await fixture.processes(), [vm.vmm.pid]);
+    await vm.kill();
+  });
+
+  tests.check(
+    'a VMM that was killed from outside is noticed, not adopted, and can be started again',
+    async ({ fixture, driver }) => {
+      const { spec } = await newPlace(fixture);
+      const vm = await driver.start(spec, limit());
+      await vm.signal('SIGKILL');
+      await vm.exited;
+      await vm.signal('SIGKILL');
+      assert.equal(await driver.adopt(spec, limit()), undefined);
+      const again = await driver.start(spec, limit());
+      again.detach();
+      process.kill(again.vmm.pid, 'SIGKILL');
+      await eventually(async () => (await fixture.processes()).length === 0);
+      assert.equal(await driver.adopt(spec, limit()), undefined);
+      await vm.kill();
+    },
+  );
+
+  tests.check('a VM that never ran is not adopted', async ({ fixture, driver }) => {
+    const { spec } = await newPlace(fixture);
+    assert.equal(await driver.adopt(spec, limit()), undefined);
+  });
+
+  tests.check('a guest that ends itself is noticed', async ({ fixture, driver }) => {
+    const { spec } = await newPlace(fixture);
+    const vm = await driver.start(spec, limit());
+    await ask(vm, 'ping up', fixture);
+    await tellGuest(vm.guestEndpoint.path, 'poweroff');
+    await vm.exited;
+    await vm.kill();
+    assert.deepEqual(await readdir(spec.runtimeDir), []);
+  });
+}
