@@ -42,10 +42,11 @@ export async function openMirror(
     undo.defer(`remove "${pathOnHost}"`, async () => {
       if (!isCut) await rm(pathOnHost, { force: true });
     });
-    await qmp.execute('blockdev-add', targetNode(serial, pathOnHost), { signal });
+    // Before the command: one that is aborted may still run.
     undo.defer('close the copy', () => removeNode(qmp, serial));
-    await qmp.execute('blockdev-mirror', mirrorJob(serial), { signal });
+    await qmp.execute('blockdev-add', targetNode(serial, pathOnHost), { signal });
     undo.defer('end the copying', () => endJob(qmp, serial));
+    await qmp.execute('blockdev-mirror', mirrorJob(serial), { signal });
   }
   await waitForJobs(qmp, (jobs) => jobs.length === drives.length && jobs.every(({ isReady }) => isReady), {
     deadlineMs: COPY_DEADLINE_MS,
@@ -68,12 +69,7 @@ export async function openMirror(
 export async function endStrayMirror(qmp: QmpClient): Promise<void> {
   for (const { id } of await ourJobs(qmp, { signal: neverAborts() }))
     await endJob(qmp, id.slice(PREFIX.length));
-  const nodes = await qmp.execute('query-named-block-nodes', { flat: true }, { signal: neverAborts() });
-  for (const node of Array.isArray(nodes) ? nodes : []) {
-    const name = String((node as { 'node-name'?: unknown })['node-name']);
-    if (name.startsWith(PREFIX) && !name.endsWith(FILE_SUFFIX))
-      await removeNode(qmp, name.slice(PREFIX.length));
-  }
+  for (const name of await ourNodes(qmp)) await removeNode(qmp, name.slice(PREFIX.length));
 }
 
 const FILE_SUFFIX = '-file';
@@ -117,7 +113,17 @@ async function endJob(qmp: QmpClient, serial: string): Promise<void> {
 }
 
 async function removeNode(qmp: QmpClient, serial: string): Promise<void> {
-  await qmp.execute('blockdev-del', { 'node-name': jobId(serial) }, { signal: neverAborts() });
+  const node = jobId(serial);
+  if (!(await ourNodes(qmp)).includes(node)) return;
+  await qmp.execute('blockdev-del', { 'node-name': node }, { signal: neverAborts() });
+}
+
+/** Names of the copies that are open; the files below them go with them. */
+async function ourNodes(qmp: QmpClient): Promise<string[]> {
+  const nodes = await qmp.execute('query-named-block-nodes', { flat: true }, { signal: neverAborts() });
+  return (Array.isArray(nodes) ? nodes : [])
+    .map((node) => String((node as { 'node-name'?: unknown })['node-name']))
+    .filter((name) => name.startsWith(PREFIX) && !name.endsWith(FILE_SUFFIX));
 }
 
 async function waitForJobs(
