@@ -59,6 +59,12 @@ const REFUSED: readonly (readonly [line: string[], ...named: RegExp[]])[] = [
   [['vm', 'workspace', 'prepare', 'web', 'nowhere'], /the path "nowhere": it does not exist/],
   [['vm', 'workspace', 'prepare', 'web', '--guest-path', '../x'], /"..\/x" for --guest-path/],
   [['vm', 'workspace', 'prepare', 'web', '--from', 'main'], /--from requires --branch/],
+  [
+    ['vm', 'workspace', 'prepare', 'web', '--mode', 'x'],
+    /"x" for --mode/,
+    /one of shallow_overlay, full_copy/,
+  ],
+  [['vm', 'workspace', 'prepare', 'web', '--mode', ''], /"" for --mode/],
   [['vm', 'workspace', 'export', 'web', '--base-commit', 'HEAD~1'], /"HEAD~1" for --base-commit/],
   [['vm', 'workspace', 'export', 'web', '-o', ''], /"" for --output/],
   [['vm', 'workspace', 'fly'], /unknown command 'fly'/, /banger vm workspace --help/],

@@ -12,6 +12,8 @@ test('an empty file configures nothing; all keys are read, sizes as bytes', () =
   const source = `
     log_level = "debug"
     auto_stop_stale_after = "1h30m"
+    auto_suspend_after = "20m"
+    stats_poll_interval = "2s"
     default_image_name = "debian-bookworm"
     [vm_defaults]
     vcpu = 2
@@ -21,6 +23,8 @@ test('an empty file configures nothing; all keys are read, sizes as bytes', () =
   assert.deepEqual(parseConfig(source, PATH), {
     log_level: 'debug',
     auto_stop_stale_after: 5_400_000,
+    auto_suspend_after: 1_200_000,
+    stats_poll_interval: 2_000,
     default_image_name: 'debian-bookworm',
     vm_defaults: { vcpu: 2, memory_mib: 1024, disk_size: 2 ** 33, system_overlay_size: 2 ** 29 },
   });
@@ -32,6 +36,9 @@ for (const [source, problem] of [
   ['auto_stop_stale_after = 90', /"auto_stop_stale_after" must be a time such as "90m"/],
   ['auto_stop_stale_after = "90"', /"auto_stop_stale_after" must be a time such as "90m"/],
   ['auto_stop_stale_after = "soon"', /"soon" for auto_stop_stale_after: it is not a duration/],
+  ['auto_suspend_after = 20', /"auto_suspend_after" must be a time such as "90m"/],
+  ['stats_poll_interval = 10', /"stats_poll_interval" must be a time/],
+  ['stats_poll_interval = "100ms"', /"stats_poll_interval" must be "0", which is never, or at least "1s"/],
   ['default_image_name = ""', /"default_image_name"/],
   ['unknown = 1', /"unknown" is not a known key/],
   ['vm_defaults = 1', /"vm_defaults" must be a table/],

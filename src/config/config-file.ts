@@ -10,6 +10,8 @@ export interface ConfigFile {
   log_level?: LogLevel;
   default_image_name?: string;
   auto_stop_stale_after?: number;
+  auto_suspend_after?: number;
+  stats_poll_interval?: number;
   warm?: boolean;
   template_disk_budget?: number;
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
@@ -23,6 +25,8 @@ const KEYS: Readonly<Record<string, Reader>> = {
   log_level: oneOf(LOG_LEVELS),
   default_image_name: text,
   auto_stop_stale_after: duration,
+  auto_suspend_after: duration,
+  stats_poll_interval: pollInterval,
   warm: flag,
   template_disk_budget: size,
   'vm_defaults.vcpu': wholeNumber,
@@ -133,6 +137,15 @@ function duration(value: unknown, field: string): number {
     throw wrong(field, 'a time such as "90m" or "2h"');
   }
   return parseDuration(value, field);
+}
+
+/** Shorter ones would keep an emulated guest busy with being measured. */
+const LEAST_POLL_MS = 1_000;
+
+function pollInterval(value: unknown, field: string): number {
+  const ms = duration(value, field);
+  if (ms !== 0 && ms < LEAST_POLL_MS) throw wrong(field, '"0", which is never, or at least "1s"');
+  return ms;
 }
 
 function wrong(field: string, allowed: string): AppError {

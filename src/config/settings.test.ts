@@ -87,3 +87,20 @@ test('VMs are stopped for want of use only when the config file says after how l
   assert.equal(afterMs('auto_stop_stale_after = "2h"'), 7_200_000);
   rmSync(home, { recursive: true });
 });
+
+test('VMs are measured every 10 s, as often as the config file says, or never', () => {
+  const home = mkdtempSync(join(tmpdir(), 'settings-'));
+  const dir = join(home, '.config', 'banger');
+  mkdirSync(dir, { recursive: true });
+  const pollMs = (source: string): number | undefined => {
+    writeFileSync(join(dir, 'config.toml'), source);
+    return loadSettings({ HOME: home }, HOST).statsPollMs;
+  };
+  assert.equal(pollMs(''), 10_000);
+  assert.equal(pollMs('stats_poll_interval = "1m"'), 60_000);
+  assert.equal(pollMs('stats_poll_interval = "0"'), undefined);
+  assert.equal(loadSettings({ HOME: home }, HOST).autoSuspendAfterMs, undefined);
+  pollMs('auto_suspend_after = "20m"');
+  assert.equal(loadSettings({ HOME: home }, HOST).autoSuspendAfterMs, 1_200_000);
+  rmSync(home, { recursive: true });
+});

@@ -23,6 +23,10 @@ export interface Settings {
   logLevel: LogLevel;
   /** `ms` without use after which a VM that runs is stopped; absent: never */
   autoStopStaleAfterMs?: number;
+  /** `ms` without use or traffic after which a VM that runs is suspended; absent: never */
+  autoSuspendAfterMs?: number;
+  /** `ms` between two measurements of the VMs that run; absent: they are measured only when somebody asks */
+  statsPollMs?: number;
   host: HostSize;
 }
 
@@ -95,6 +99,9 @@ function homeDir(env: Environment): string {
 /** Some dozens of shapes; a template of 2 GiB of memory takes 0.2 to 0.5 GiB on disk. */
 const TEMPLATE_BUDGET_BYTES = 10 * 2 ** 30;
 
+/** An emulated guest notices each time. */
+const STATS_POLL_MS = 10_000;
+
 /** sun_path holds 108 bytes with the final NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 
@@ -115,6 +122,8 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
     ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),
+    ...(file.auto_suspend_after ? { autoSuspendAfterMs: file.auto_suspend_after } : {}),
+    ...(file.stats_poll_interval === 0 ? {} : { statsPollMs: file.stats_poll_interval ?? STATS_POLL_MS }),
     host,
   };
 }

@@ -16,10 +16,10 @@ import type { App } from './app.ts';
 import type { Composition } from './compose.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
+import { watchIdleVms } from './idle-vms.ts';
 import { Operations } from './operations.ts';
 import { Packs } from './packs.ts';
 import { ROUTES } from './routes.ts';
-import { stopStaleVms } from './stale-vms.ts';
 import { VmUse } from './vm-use.ts';
 
 /** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
@@ -32,9 +32,6 @@ const IDLE_EXIT_MS = 10 * 60_000;
 const VM_LOG_BYTES = 4 * 2 ** 20;
 const VM_LOG_EVERY_MS = 2_000;
 
-/** How often VMs are measured for their histories, in `ms`; an emulated guest notices each time. */
-const STATS_EVERY_MS = 10_000;
-
 /** What {@link serve} needs. */
 export interface ServeOptions extends Abortable {
   settings: Settings;
@@ -46,6 +43,8 @@ export interface ServeOptions extends Abortable {
   compose: () => Composition;
   /** default: 10 minutes */
   idleExitMs?: number;
+  /** `ms` of a clock that never goes back, for VMs that nobody uses, and how often it is looked at; default: the process's */
+  idleClock?: { now: () => number; everyMs: number };
   /** called when it listens */
   onListening?: () => void;
 }
@@ -74,9 +73,18 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     onIdle: () => stop('it was idle'),
   });
   const { build, env, uid } = options;
-  const use = new VmUse();
-  const afterMs = settings.autoStopStaleAfterMs;
-  using _stale = afterMs === undefined ? undefined : stopStaleVms({ world, use, log, afterMs });
+  const { now, everyMs } = options.idleClock ?? { now: () => performance.now() };
+  const use = new VmUse(now);
+  await using idle = watchIdleVms({
+    world,
+    use,
+    log,
+    stopAfterMs: settings.autoStopStaleAfterMs,
+    suspendAfterMs: settings.autoSuspendAfterMs,
+    isMeasured: settings.statsPollMs !== undefined,
+    now,
+    everyMs,
+  });
   const app: App = {
     world,
     paths,
@@ -93,7 +101,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
   await listen(api.http, paths.daemonSocket);
   const caps = setInterval(() => capLogs(composition, log), VM_LOG_EVERY_MS);
   const stopSampling = new AbortController();
-  const sampling = sampleForEver(world, stopSampling.signal);
+  const sampling = sampleForEver(world, { everyMs: settings.statsPollMs, signal: stopSampling.signal });
   try {
     options.onListening?.();
     const reason = await abortable(stopped, options.signal).catch(() => 'a signal');
@@ -103,6 +111,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     clearInterval(caps);
     stopSampling.abort();
     await sampling;
+    await idle[Symbol.asyncDispose]();
     await rm(paths.daemonSocket, { force: true });
     for (const vmId of world.live.ids()) await world.live.remove(vmId);
   }
@@ -110,10 +119,13 @@ export async function serve(options: ServeOptions): Promise<boolean> {
 }
 
 /** Measures the VMs that run every now and then, until `signal` aborts. Never rejects. */
-async function sampleForEver(world: VmWorld, signal: AbortSignal): Promise<void> {
+async function sampleForEver(
+  world: VmWorld,
+  { everyMs, signal }: Abortable & { everyMs: number | undefined },
+): Promise<void> {
   try {
-    for (;;) {
-      await sleep(STATS_EVERY_MS, { signal });
+    while (everyMs !== undefined) {
+      await sleep(everyMs, { signal });
       await sampleAll(world, { signal });
     }
   } catch (error) {

@@ -173,6 +173,13 @@ export interface StartVmRequest {
   onlyResume?: boolean;
 }
 
+/**
+ * How much of a repository's history goes with a working tree. `shallow_overlay`: all of HEAD's, or its newest commits when that is large; `full_copy`: all of
+ * HEAD's, however large. The files are the same.
+ */
+export const WORKSPACE_MODES = ['shallow_overlay', 'full_copy'] as const;
+export type WorkspaceMode = (typeof WORKSPACE_MODES)[number];
+
 /** Which working tree is sent, and how. */
 export interface WorkspaceChoice {
   /** absolute host path in a git working tree */
@@ -183,6 +190,8 @@ export interface WorkspaceChoice {
   branch?: string;
   /** what `branch` begins at; default: HEAD */
   from?: string;
+  /** default: `shallow_overlay` */
+  mode?: WorkspaceMode;
 }
 
 export interface InspectWorkspaceRequest extends WorkspaceChoice {

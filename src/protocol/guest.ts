@@ -77,6 +77,8 @@ export interface GuestStats {
   cpu: { count: number; busyMs: number; totalMs: number; load1: number };
   memory: { totalBytes: number; availableBytes: number };
   disks: { mount: string; totalBytes: number; usedBytes: number }[];
+  /** since the guest has its interface; absent without one */
+  network?: { receivedBytes: number; sentBytes: number };
 }
 
 /** What makes a guest its own; what is absent stays. Applied in this order. */

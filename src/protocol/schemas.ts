@@ -26,6 +26,7 @@ import type {
   WorkspaceChoice,
   WorkspaceSummary,
 } from './api.ts';
+import { WORKSPACE_MODES } from './api.ts';
 import type { ErrorBody } from './events.ts';
 import type { GuestPath, Unpacked } from './guest.ts';
 import type { VmPorts, VmStats } from './usage.ts';
@@ -109,6 +110,7 @@ const workspaceChoice = {
   includeUntracked: z.boolean().exactOptional(),
   branch: z.string().exactOptional(),
   from: z.string().exactOptional(),
+  mode: z.enum(WORKSPACE_MODES).exactOptional(),
 };
 
 /** Body of `POST /v1/workspaces/inspect`. */
@@ -272,6 +274,10 @@ const statsSample = z.object({
       cpuPercent: z.number().describe('of all processors, since the sample before').exactOptional(),
       memory: z.object({ totalBytes: bytes, availableBytes: bytes }),
       disks: z.array(z.object({ mount: z.string(), totalBytes: bytes, usedBytes: bytes })),
+      network: z
+        .object({ receivedBytes: bytes, sentBytes: bytes })
+        .describe('since the guest has its interface; absent without one')
+        .exactOptional(),
     })
     .exactOptional(),
   host: z.object({ vmmMemoryBytes: bytes, vmmCpuMs: count, driveBytes: bytes }),

@@ -102,6 +102,9 @@ const isGuestSample = shapeOf<NonNullable<StatsSample['guest']>>({
   disks: listOf(
     shapeOf<GuestStats['disks'][number]>({ mount: isText, totalBytes: isNumber, usedBytes: isNumber }),
   ),
+  network: optional(
+    shapeOf<NonNullable<GuestStats['network']>>({ receivedBytes: isNumber, sentBytes: isNumber }),
+  ),
 });
 
 const isSample = shapeOf<StatsSample>({

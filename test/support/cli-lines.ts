@@ -70,6 +70,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm workspace prepare': [
     { words: 'made1 REPO --guest-path GUEST -v --include-untracked' },
     { words: 'made1 REPO --guest-path GUEST2 --branch fix --from HEAD --json' },
+    { words: 'made1 REPO --guest-path GUEST --mode full_copy' },
     { words: 'made1 REPO --dry-run' },
     { words: 'made1 REPO --dry-run --json' },
   ],
@@ -170,6 +171,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
 export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: string }>> = {
   '--name': { value: 'MyBox' },
   '--count': { value: '0' },
+  '--mode': { value: 'metadata' },
   '--image': { value: '' },
   '--vcpu': { value: '0' },
   '--memory': { value: '1' },

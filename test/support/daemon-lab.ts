@@ -20,7 +20,7 @@ import type { VmDriver } from '../../src/core/ports/vmm.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
 import { StatsHistory } from '../../src/core/vms/stats-history.ts';
 import type { Composition } from '../../src/daemon/compose.ts';
-import { serve } from '../../src/daemon/serve.ts';
+import { type ServeOptions, serve } from '../../src/daemon/serve.ts';
 import type { ExecStart } from '../../src/protocol/guest.ts';
 import { type BangerClient, createClient } from '../../src/sdk/client.ts';
 import { FAKE_IMAGE, makeFakeStores } from './fake-images.ts';
@@ -48,6 +48,7 @@ export interface DaemonLab extends AsyncDisposable {
 /** How a daemon of a lab differs from the usual one. */
 export interface StartOptions {
   idleExitMs?: number;
+  idleClock?: ServeOptions['idleClock'];
   hasImage?: boolean;
   /** its guests can be saved: VMs are made of templates */
   canSave?: boolean;
@@ -151,6 +152,7 @@ async function startDaemon(
   dir: string,
   {
     idleExitMs,
+    idleClock,
     hasImage = true,
     canSave = false,
     guests,
@@ -211,6 +213,7 @@ async function startDaemon(
     compose,
     onListening,
     ...(idleExitMs === undefined ? {} : { idleExitMs }),
+    ...(idleClock === undefined ? {} : { idleClock }),
   });
   await Promise.race([listening, ended]);
   return {

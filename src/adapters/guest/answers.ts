@@ -48,6 +48,7 @@ export const statsAnswer: z.ZodType<GuestStats> = z.object({
   cpu: z.object({ count, busyMs: count, totalMs: count, load1: z.number().nonnegative() }),
   memory: z.object({ totalBytes: count, availableBytes: count }),
   disks: z.array(z.object({ mount: text, totalBytes: count, usedBytes: count })).max(16),
+  network: z.object({ receivedBytes: count, sentBytes: count }).exactOptional(),
 });
 
 /** `GET /stat`. */

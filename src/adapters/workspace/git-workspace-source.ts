@@ -46,7 +46,13 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       };
     },
     head: (path, { signal }) => readHeadCommit(path, { env: options.env, signal }),
-    pack: (path, { signal, ...content }) => packWorkspace(path, { ...options, ...content, signal }),
+    pack: (path, { signal, ...content }) =>
+      packWorkspace(path, {
+        ...options,
+        ...content,
+        ...(content.mode === 'full_copy' ? { maxHistoryBytes: Number.POSITIVE_INFINITY } : {}),
+        signal,
+      }),
   };
 }
 

@@ -7,7 +7,7 @@ export const vmStats = defineCommand({
   description: [
     'Prints how busy the guest is, what it uses of its memory and disks, and what that takes on this host: memory of the VMM, its processor time, and the disk space of the drive files. A guest that does not answer is told as such; the rest is printed all the same.',
     '',
-    'The daemon measures running VMs every 10 seconds and keeps the last 60 measurements, which --json has too. With --watch it goes on until Ctrl-C or until the VM does not run any more, a line every 2 seconds; with --json that is a JSON value a line, without the history.',
+    'The daemon measures running VMs every 10 seconds, or as stats_poll_interval in the config file says, and keeps the last 60 measurements, which --json has too. With --watch it goes on until Ctrl-C or until the VM does not run any more, a line every 2 seconds; with --json that is a JSON value a line, without the history.',
   ].join('\n'),
   examples: [
     { command: 'banger vm stats web', does: 'What a VM uses now.' },

@@ -4,6 +4,12 @@ import { WORKSPACE_OPTIONS } from '../workspace-options.ts';
 /** Options of `vm workspace prepare`. */
 export const PREPARE_OPTIONS = {
   ...WORKSPACE_OPTIONS,
+  mode: {
+    type: 'value',
+    value: 'mode',
+    summary: 'shallow_overlay: newest commits only when all are more than 512 MiB; full_copy: all of them',
+    defaultText: () => 'shallow_overlay',
+  },
   guestPath: {
     type: 'value',
     value: 'folder',

@@ -1,3 +1,5 @@
+import { AppError } from '../../base/errors.ts';
+import { WORKSPACE_MODES, type WorkspaceMode } from '../../protocol/api.ts';
 import type { Invocation } from '../command.ts';
 import type { CommandContext } from '../context.ts';
 import { guestFolder } from '../guest-path.ts';
@@ -14,9 +16,10 @@ export async function prepareInVm(
   const problems = new ProblemList();
   const choice = workspaceChoiceOf(path, options, { cwd: () => context.io.cwd, problems });
   const { guestPath: folder } = options;
+  const mode = problems.attempt(() => (options.mode === undefined ? undefined : modeOf(options.mode)));
   const guestPath = problems.attempt(() => folder && guestFolder(folder, '--guest-path'));
   problems.throwAny();
-  const workspace = choice ?? { path };
+  const workspace = { ...(choice ?? { path }), ...(mode ? { mode } : {}) };
   if (options.dryRun) {
     const { printDryRun } = await import('../dry-run.ts');
     return await printDryRun(workspace, { context, isJson: options.json });
@@ -32,4 +35,17 @@ export async function prepareInVm(
   if (options.json) await context.printJson(prepared);
   else await context.print(`${vm.name}: ${prepared.trackedCount} tracked files at ${prepared.guestPath}`);
   return 0;
+}
+
+function modeOf(given: string): WorkspaceMode {
+  const mode = WORKSPACE_MODES.find((one) => one === given);
+  if (mode) return mode;
+  throw new AppError(
+    'USAGE_OPTION_VALUE',
+    `Cannot use ${JSON.stringify(given)} for --mode: there is no such mode`,
+    {
+      hint: `use one of ${WORKSPACE_MODES.join(', ')}`,
+      details: { field: 'mode', value: given, allowed: WORKSPACE_MODES },
+    },
+  );
 }

@@ -237,6 +237,17 @@ test('a history above the limit is cut, whether it has to be counted or not', as
   }
 });
 
+test('full_copy sends a history above the limit whole', async () => {
+  using scratch = makeScratch({ maxHistoryBytes: 1_000 });
+  const root = withCommits(scratch, 'repo', 70);
+  const { guest, summary } = await sendTo(scratch, root, { mode: 'full_copy' });
+  assert.equal(summary.historyDepth, undefined);
+  assert.equal(text(scratch.git(guest, 'rev-list', '--count', 'HEAD')), '70');
+  assertSameToGit(scratch, root, guest);
+  const { summary: cut } = await sendTo(scratch, root, { mode: 'shallow_overlay', name: 'other' });
+  assert.equal(cut.historyDepth, 50);
+});
+
 test('a large store whose branch has a small history is not cut', async () => {
   using scratch = makeScratch({ maxHistoryBytes: 50_000 });
   const root = withCommits(scratch, 'repo', 60);

@@ -1,4 +1,4 @@
-// Package procstat measures the guest: processors, memory, disks.
+// Package procstat measures the guest: processors, memory, disks, network.
 package procstat
 
 import (
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,8 @@ type Stats struct {
 	CPU    CPU    `json:"cpu"`
 	Memory Memory `json:"memory"`
 	Disks  []Disk `json:"disks"`
+	// Network is nil in a guest without an interface.
+	Network *Network `json:"network,omitempty"`
 }
 
 // CPU is how busy the processors were.
@@ -39,6 +42,12 @@ type Disk struct {
 	UsedBytes  uint64 `json:"usedBytes"`
 }
 
+// Network is what went through the interfaces that have a device behind them, since they are there.
+type Network struct {
+	ReceivedBytes uint64 `json:"receivedBytes"`
+	SentBytes     uint64 `json:"sentBytes"`
+}
+
 // msPerTick: the kernel counts time in /proc in units of 1/100 s for every program (USER_HZ).
 const msPerTick = 10
 
@@ -55,8 +64,42 @@ func Measure(mounts []string) (Stats, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return Stats{}, err
 	}
-	disks, err := measureDisks(mounts)
-	return Stats{CPU: cpu, Memory: memory, Disks: disks}, err
+	disks, err1 := measureDisks(mounts)
+	network, err2 := measureNetwork("/sys/class/net")
+	return Stats{CPU: cpu, Memory: memory, Disks: disks, Network: network}, errors.Join(err1, err2)
+}
+
+// measureNetwork sums up the interfaces in a folder such as /sys/class/net. Only those with a device count: what goes through a bridge or a
+// tunnel and leaves the guest goes through one of them, too.
+func measureNetwork(sysfs string) (*Network, error) {
+	devices, err := filepath.Glob(filepath.Join(sysfs, "*/device"))
+	if err != nil || len(devices) == 0 {
+		return nil, err
+	}
+	var sum Network
+	for _, device := range devices {
+		counters := filepath.Join(filepath.Dir(device), "statistics")
+		received, err1 := readCounter(filepath.Join(counters, "rx_bytes"))
+		sent, err2 := readCounter(filepath.Join(counters, "tx_bytes"))
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		sum.ReceivedBytes += received
+		sum.SentBytes += sent
+	}
+	return &sum, nil
+}
+
+func readCounter(path string) (uint64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	value, err := strconv.ParseUint(string(bytes.TrimSpace(text)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return value, nil
 }
 
 // parseCPU reads the first line of proc_stat(5): cpu user nice system idle iowait irq softirq steal guest guest_nice, where

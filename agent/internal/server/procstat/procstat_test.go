@@ -1,6 +1,9 @@
 package procstat
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -30,6 +33,33 @@ func TestParseMemoryReadsKibibytes(t *testing.T) {
 	want := Memory{TotalBytes: 2 << 20, AvailableBytes: 1 << 20}
 	if err != nil || got != want {
 		t.Fatalf("got %+v, error %v", got, err)
+	}
+}
+
+func TestMeasureNetworkSumsUpInterfacesThatHaveADevice(t *testing.T) {
+	sysfs := t.TempDir()
+	if got, err := measureNetwork(sysfs); got != nil || err != nil {
+		t.Fatalf("got %+v, error %v of a guest without an interface", got, err)
+	}
+	counter := func(name, content string) {
+		path := filepath.Join(sysfs, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, bytes := range map[string]string{"lo": "1000000\n", "eth0": "100\n", "eth1": "7\n"} {
+		counter(name+"/statistics/rx_bytes", bytes)
+		counter(name+"/statistics/tx_bytes", "20\n")
+	}
+	counter("eth0/device", "")
+	counter("eth1/device", "")
+	got, err := measureNetwork(sysfs)
+	if err != nil || *got != (Network{ReceivedBytes: 107, SentBytes: 40}) {
+		t.Fatalf("got %+v, error %v", got, err)
+	}
+	counter("eth1/statistics/tx_bytes", "many")
+	if _, err := measureNetwork(sysfs); err == nil {
+		t.Error("a counter that is no number was taken")
 	}
 }
 

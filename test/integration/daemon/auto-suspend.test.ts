@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { after, before, test } from 'node:test';
+import { neverAborts, poll, sleep } from '../../../src/base/abort.ts';
+import type { VmState } from '../../../src/protocol/vm.ts';
+import { resultOf } from '../../../src/sdk/work.ts';
+import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
+
+const signal = neverAborts();
+const MINUTE_MS = 60_000;
+
+/** How often the daemon looks, and long enough for it to have looked. */
+const LOOK_MS = 20;
+const LOOKED_MS = 300;
+
+let lab: DaemonLab;
+let nowMs = 0;
+
+before(async () => {
+  lab = await openDaemonLab();
+  const { configFile } = lab.settings.paths;
+  await mkdir(dirname(configFile), { recursive: true });
+  // Without measurements nothing is known of a guest's traffic.
+  await writeFile(configFile, 'auto_suspend_after = "1h"\nstats_poll_interval = "0"\n');
+  await lab.start({ canSave: true, idleClock: { now: () => nowMs, everyMs: LOOK_MS } });
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+const stateOf = async (name: string): Promise<VmState> => (await lab.client.showVm(name, { signal })).state;
+
+const suspended = (name: string): Promise<unknown> =>
+  poll(async () => (await stateOf(name)) === 'suspended' || undefined, {
+    everyMs: 20,
+    deadlineMs: 20_000,
+    what: `"${name}" to be suspended`,
+    signal,
+  });
+
+test('a VM that nobody uses for so long is suspended, and goes on when it is resumed', async () => {
+  await resultOf(lab.client.createVm({ name: 'idle' }, { signal }));
+  await sleep(LOOKED_MS, { signal });
+  nowMs += 59 * MINUTE_MS;
+  await sleep(LOOKED_MS, { signal });
+  assert.equal(await stateOf('idle'), 'running');
+  nowMs += 2 * MINUTE_MS;
+  await suspended('idle');
+
+  await resultOf(lab.client.startVm('idle', { signal, onlyResume: true }));
+  await sleep(LOOKED_MS, { signal });
+  assert.equal(await stateOf('idle'), 'running', 'resuming it is use');
+  nowMs += 61 * MINUTE_MS;
+  await suspended('idle');
+  await resultOf(lab.client.deleteVm('idle', { signal }));
+});
+
+test('a session, a stream to a port, a client that holds it, and a network that may be in use keep a VM running', async () => {
+  const server = createServer((socket) => socket.on('error', () => {})).unref();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  for (const name of ['session', 'port']) await resultOf(lab.client.createVm({ name }, { signal }));
+  await resultOf(lab.client.createVm({ name: 'network', nat: true }, { signal }));
+  await using lease = await lab.client.leaseVm({ name: 'leased' }, { signal });
+  const session = await lab.client.exec('session', shell('sleep 300'), { signal });
+  const stream = await lab.client.openPort('port', port, { signal });
+  await sleep(LOOKED_MS, { signal });
+  for (let hour = 0; hour < 3; hour += 1) {
+    nowMs += 61 * MINUTE_MS;
+    await sleep(LOOKED_MS, { signal });
+  }
+  for (const name of ['session', 'port', 'network', lease.vm.name]) {
+    assert.equal(await stateOf(name), 'running', name);
+  }
+  session[Symbol.dispose]();
+  stream.destroy();
+  await sleep(LOOKED_MS, { signal });
+  assert.equal(await stateOf('session'), 'running', 'the time counts from the end of the session');
+  nowMs += 61 * MINUTE_MS;
+  await suspended('session');
+  await suspended('port');
+  assert.equal(await stateOf('network'), 'running');
+  assert.deepEqual(
+    lab.logged.filter(({ level }) => level === 'error' || level === 'warn'),
+    [],
+  );
+});
