@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/exec.ts';
@@ -19,6 +19,10 @@ const servers: Server[] = [];
 
 before(async () => {
   lab = await openDaemonLab();
+  const { configFile } = lab.settings.paths;
+  await mkdir(dirname(configFile), { recursive: true });
+  // Only what a test asks for is in the history.
+  await writeFile(configFile, 'stats_poll_interval = "0"\n');
   await lab.start();
   await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
 });
