@@ -55,6 +55,14 @@ test('after a power cut what was written out is there; what was not is there, or
   for (const found of [undefined, OTHER, torn, long]) assert.ok(!isPossible(both, found));
   for (const found of [undefined, NEW, holed, OLD.subarray(0, 5_000)]) assert.ok(!isPossible(old, found));
   assert.ok(!isPossible(synced(both), OLD));
+  const grown = withFile(old, { path: PATH, content: Buffer.concat([OLD, NEW]), isSynced: false });
+  const tail = Buffer.alloc(9);
+  assert.ok(isPossible(grown, Buffer.concat([OLD, tail])), 'the size is there, and not what was added');
+  assert.ok(
+    !isPossible(grown, Buffer.concat([OLD.subarray(0, 9_991), tail, tail])),
+    'what was synced is lost',
+  );
+  assert.ok(!isPossible(grown, OLD.subarray(0, 5_000)), 'a part of what was synced is lost');
   const found = settled(afterPowerCut(both), new Map([[PATH, holed]]));
   assert.ok(isPossible(found, holed) && !isPossible(found, NEW));
 });

@@ -102,18 +102,29 @@ function isOneOf(versions: Versions, is: Content): boolean {
 }
 
 /**
- * A file that was not written out may have lost its end, and blocks that were allocated but not written are zeros (ext4's unwritten extents); every other
- * block is of one of the versions.
+ * What ext4 may leave of a file that was not written out. Its size may be that of any version, or less when it was written anew; each block has what one of the versions had there, followed by
+ * zeros: a block that was allocated and not written is all zeros, and the size may be written before the data that was added to a block.
  */
 function isMixtureOf(versions: Versions, is: Buffer): boolean {
   const known = versions.filter((version) => version !== undefined);
   if (known.every((version) => version.length < is.length)) return false;
+  const [first] = versions;
+  // What was only added to never gets shorter.
+  const isGrown = first && known.every((version) => version.subarray(0, first.length).equals(first));
+  if (isGrown && is.length < first.length) return false;
   for (let at = 0; at < is.length; at += BLOCK_BYTES) {
     const block = is.subarray(at, at + BLOCK_BYTES);
-    const isKnown = known.some((version) => version.subarray(at, at + block.length).equals(block));
-    if (!isKnown && block.some((byte) => byte !== 0)) return false;
+    const isKnown = known.some((version) => {
+      const part = version.subarray(at, at + block.length);
+      return part.equals(block.subarray(0, part.length)) && isZero(block.subarray(part.length));
+    });
+    if (!isKnown && !isZero(block)) return false;
   }
   return true;
+}
+
+function isZero(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0);
 }
 
 function isSame(a: Content, b: Content): boolean {
