@@ -55,17 +55,19 @@ export const suspendFork: Measurement = {
         row(`fork of a VM of ${MEMORY_MIB} MiB, 200 MB in use, to the first fork's output`, forks.first, {
           ...firstFork,
           goals: [{ median: 2000 }, { ratio: 1.5 }],
-          spans: forks.spans,
+          spans: forks.spans.ofOne,
         }),
         row('each further fork of the same moment, ready', forks.further, {
           floor: floors.restore,
           floorIs: RESTORE_FLOOR,
           goals: [{ median: 600 }, { ratio: 1.5 }],
+          spans: forks.spans.ofFurther,
         }),
         row(`${FORKS} forks, all of them answering, then deleted`, forks.many, {
           floor: floors.migration + floors.many,
           floorIs: `${MIGRATION_FLOOR} + ${FORKS} bare QEMUs at once that go on with it`,
           goals: [{ median: 8000 }, { ratio: 1.5 }],
+          spans: forks.spans.ofMany,
         }),
         row('suspend of that VM', suspends, {
           floor: floors.migration,
@@ -102,15 +104,15 @@ async function measureForks(lab: Lab, vm: Vm, { isQuick, signal }: Effort) {
   const many = await repeat(isQuick ? 1 : 2, () =>
     timeOf([...fork, '-n', String(FORKS), '--rm', '--', 'true'], options),
   );
-  const spans = await repeat(runs, async () => {
-    const known = new Set((await lab.client.listVms({ isAll: true, signal })).map(({ id }) => id));
-    const spent = await spansOf([...fork, '--json', '--timings'], options);
-    for (const { id } of await lab.client.listVms({ isAll: true, signal })) {
-      if (!known.has(id)) await resultOf(lab.client.deleteVm(id, { signal }));
-    }
-    return spent;
+  const ofOne = medianSpans(await repeat(runs, () => forkSpans(lab, vm, { count: 1, signal })));
+  const ofMany = medianSpans(
+    await repeat(isQuick ? 1 : 2, () => forkSpans(lab, vm, { count: FORKS, signal })),
+  );
+  const ofFurther = ofMany.map(({ stage, ms }) => {
+    const once = ofOne.find((span) => span.stage === stage)?.ms ?? 0;
+    return { stage, ms: Math.max(0, ms - once) / (FORKS - 1) };
   });
-  return { first, further, many, spans: medianSpans(spans) };
+  return { first, further, many, spans: { ofOne, ofMany, ofFurther } };
 }
 
 async function measureSuspend(lab: Lab, { name }: Vm, { isQuick, signal }: Effort) {
@@ -146,6 +148,21 @@ async function measureFloors(lab: Lab, { id }: Vm, { isQuick, signal }: Effort) 
     migration: median(await repeat(runs, () => migrationFloorMs(guest, options))),
     many: median(await repeat(isQuick ? 1 : 2, () => restoreFloorMs(guest, { ...options, count: FORKS }))),
   };
+}
+
+/** Where the time of making so many forks goes; deleting them is not counted. */
+async function forkSpans(
+  { client, banger, env }: Lab,
+  { name }: Vm,
+  { count, signal }: Abortable & { count: number },
+): Promise<Span[]> {
+  const known = new Set((await client.listVms({ isAll: true, signal })).map(({ id }) => id));
+  const argv = [banger, 'vm', 'fork', name, '-n', String(count), '--json', '--timings'] as const;
+  const spans = await spansOf(argv, { env, signal });
+  for (const { id } of await client.listVms({ isAll: true, signal })) {
+    if (!known.has(id)) await resultOf(client.deleteVm(id, { signal }));
+  }
+  return spans;
 }
 
 /** `ms` to make so many forks; deleting them is not counted. */

@@ -1,8 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Abortable } from '../../src/base/abort.ts';
-import { exec, execStream } from '../../src/base/exec.ts';
 import { resultOf } from '../../src/sdk/work.ts';
+import { copyByTar } from '../floor/copy-by-tar.ts';
 import { makeRepository } from '../make-repository.ts';
 import type { Measurement } from '../measurement.ts';
 import { firstAndRest, median } from '../stats.ts';
@@ -43,10 +41,3 @@ export const workspaceTransfer: Measurement = {
       ];
     }),
 };
-
-async function copyByTar(from: string, to: string, { signal }: Abortable): Promise<void> {
-  await mkdir(to);
-  const { stdout, done } = execStream(['tar', '-C', from, '-cf', '-', '.'], { signal });
-  await exec(['tar', '-C', to, '-xf', '-'], { input: stdout, signal });
-  await done;
-}
