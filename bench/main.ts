@@ -31,7 +31,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   process.exitCode = await main(interrupt.signal);
 } catch (error) {
-  process.stderr.write(`error: ${messageOf(error)}\n`);
+  // What went wrong first is inside, when cleaning up went wrong too.
+  const all = error instanceof SuppressedError ? [error.suppressed, error.error] : [error];
+  for (const one of all) process.stderr.write(`error: ${messageOf(one)}\n`);
   process.exitCode = 1;
 }
 

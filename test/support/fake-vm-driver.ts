@@ -81,8 +81,9 @@ export function createFakeVmDriver({
       for (const { isReadOnly, pathOnHost } of drives) if (!isReadOnly) await rm(pathOnHost, { force: true });
     },
     start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat }),
-    restore: async (spec, saved, { signal, beforeRun }) => {
+    restore: async (spec, saved, { signal, onVmm, beforeRun }) => {
       await requireSaved(spec, saved);
+      onVmm?.();
       beforeRun?.();
       return await start(spec, { signal, guestArgv, onSetNat });
     },

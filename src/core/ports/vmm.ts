@@ -136,6 +136,14 @@ export interface DriverProbe {
   packages?: Readonly<Record<'apt' | 'dnf' | 'pacman' | 'zypper', string>>;
 }
 
+/** How a saved guest is brought back. */
+export interface RestoreOptions extends Abortable {
+  /** called when the VMM answers, and is about to read the guest */
+  onVmm?: (() => void) | undefined;
+  /** called when the guest is there and has not run yet: from then on its drives change */
+  beforeRun?: (() => void) | undefined;
+}
+
 /**
  * One VMM. Every driver passes `test/conformance/vm-driver`. Call order: probe, prepareDrives, start or adopt, kill; growDrive in between.
  */
@@ -166,16 +174,12 @@ export interface VmDriver {
   start(spec: VmSpec, options: Abortable): Promise<RunningVm>;
   /**
    * Starts the VMM detached with a saved guest in it, which goes on at once. `spec` has the shape, kernel and drives that the guest was saved with; the
-   * drive files are as of that moment. NAT may be another than that of a guest that was saved, not of one that was captured. The saved files are only read, and may be removed while the VM runs. `beforeRun` is called when the guest is there
-   * and has not run yet: from then on its drives change. Nothing but that is left after a failure or an abort.
+   * drive files are as of that moment. NAT may be another than that of a guest that was saved, not of one that was captured. The saved files are only read, and may be removed while the VM runs. Nothing is left after a failure or an abort, but drives
+   * that have changed when the guest has run.
    *
    * @throws {AppError} VMM_RESTORE_FAILED when the VMM does not take the saved guest; as {@link VmDriver.start}.
    */
-  restore(
-    spec: VmSpec,
-    saved: SavedGuest,
-    options: Abortable & { beforeRun?: (() => void) | undefined },
-  ): Promise<RunningVm>;
+  restore(spec: VmSpec, saved: SavedGuest, options: RestoreOptions): Promise<RunningVm>;
   /**
    * Takes over a VMM that an earlier daemon started; `undefined` when it does not run any more, or is not the process that is meant.
    * Changes nothing in the guest.

@@ -72,13 +72,10 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
 
   const reading = readHostContent(world, { signal });
   await using undo = new ResourceStack();
-  report({
-    event: 'progress',
-    stage: from ? 'restore' : 'start',
-    detail: probe.version ?? world.driver.name,
-  });
+  report({ event: 'progress', stage: 'start', detail: probe.version ?? world.driver.name });
+  const onVmm = (): void => report({ event: 'progress', stage: 'restore' });
   const running = from
-    ? await world.driver.restore(spec, from, { signal, beforeRun })
+    ? await world.driver.restore(spec, from, { signal, onVmm, beforeRun })
     : await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
   const startedAt = new Date().toISOString();

@@ -44,9 +44,10 @@ export function describeSaving(
         const events: string[] = [];
         const restored = await bench.driver.restore(copy, saved, {
           ...limit(),
+          onVmm: () => events.push('vmm'),
           beforeRun: () => events.push('run'),
         });
-        assert.deepEqual(events, ['run']);
+        assert.deepEqual(events, ['vmm', 'run']);
         assert.equal(await ask(restored, 'recall'), 'what-it-knew', `round ${round}`);
         assert.equal(await ask(restored, 'read work 8192 32'), 'what-it-wrote');
         await ask(restored, 'remember something-else');

@@ -21,14 +21,14 @@ after(async () => {
 });
 
 test('the first VM of a shape makes a template, the next ones start from it', async () => {
-  assert.deepEqual(await create('one'), ['template', 'drives', 'restore', 'agent', 'personalise']);
+  assert.deepEqual(await create('one'), ['template', 'drives', 'start', 'restore', 'agent', 'personalise']);
   const [template, ...others] = await lab.client.listTemplates({ signal });
   assert.ok(template && others.length === 0);
   assert.deepEqual(
     [template.image, template.vmm, template.shape.memoryMib],
     ['debian-bookworm', 'fake', 128],
   );
-  assert.deepEqual(await create('two'), ['drives', 'restore', 'agent', 'personalise']);
+  assert.deepEqual(await create('two'), ['drives', 'start', 'restore', 'agent', 'personalise']);
   assert.equal((await lab.client.showTemplate(template.key.slice(0, 6), { signal })).key, template.key);
   assert.deepEqual(await lab.guests.personalised.slice(-2).map(({ hostname }) => hostname), ['one', 'two']);
 });
@@ -37,6 +37,7 @@ test('another shape is another template', async () => {
   assert.deepEqual(await create('larger', { memoryMib: 256 }), [
     'template',
     'drives',
+    'start',
     'restore',
     'agent',
     'personalise',
@@ -55,7 +56,7 @@ test('a VM that is told to boot cold does, and so does one that was made and not
   await create('later', { noStart: true });
   const news: WorkNews[] = [];
   await resultOf(lab.client.startVm('later', { signal }), (one) => news.push(one));
-  assert.deepEqual(stagesOf(news), ['drives', 'restore', 'agent', 'personalise']);
+  assert.deepEqual(stagesOf(news), ['drives', 'start', 'restore', 'agent', 'personalise']);
   // It has drives of its own now, which no template has.
   await resultOf(lab.client.stopVm('later', { signal }));
   const again: WorkNews[] = [];
@@ -77,7 +78,7 @@ test('a restored guest that cannot be made its own is not used, the step is told
   await rm(sabotaged, { recursive: true });
   const news: WorkNews[] = [];
   await resultOf(client.startVm('not-own', { signal }), (one) => news.push(one));
-  assert.deepEqual(stagesOf(news), ['drives', 'restore', 'agent', 'personalise']);
+  assert.deepEqual(stagesOf(news), ['drives', 'start', 'restore', 'agent', 'personalise']);
 });
 
 test('a template that cannot be restored is set aside with a notice, and the VM boots cold', async () => {

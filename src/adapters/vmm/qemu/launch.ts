@@ -3,7 +3,7 @@ import { type Abortable, neverAborts, poll, withDeadline } from '../../../base/a
 import { AppError, invariant, isAppError, isErrno } from '../../../base/errors.ts';
 import { spawnDetached } from '../../../base/exec.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { VmmProcess, VmSpec } from '../../../core/ports/vmm.ts';
+import type { RestoreOptions, VmmProcess, VmSpec } from '../../../core/ports/vmm.ts';
 import { checkDrives } from '../drive-check.ts';
 import { openVmmLog, type VmmLog } from '../vmm-log.ts';
 import { endProcess, readVmmProcess } from '../vmm-process.ts';
@@ -28,16 +28,14 @@ const RESTORE_DEADLINE_MS = 20_000;
 /** sun_path holds 108 bytes with the final NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 
-/** How a QEMU is started. */
-export interface LaunchOptions extends Abortable {
+/** How a QEMU is started; `onVmm` and `beforeRun` are called in mode `restore` only. */
+export interface LaunchOptions extends RestoreOptions {
   host: QemuHost;
   env: NodeJS.ProcessEnv;
   /** `boot` unless said otherwise */
   mode?: StartMode;
   /** open file that becomes its file descriptor 0 */
   inputFd?: number;
-  /** called, in mode `restore`, when the guest is there and has not run yet */
-  beforeRun?: (() => void) | undefined;
 }
 
 /**
@@ -47,7 +45,7 @@ export interface LaunchOptions extends Abortable {
  * @throws {AppError} VMM_START_FAILED (in mode `restore`: VMM_RESTORE_FAILED), VMM_DRIVE_INVALID, VMM_ALREADY_RUNS, HOST_NO_SPACE.
  */
 export async function launchQemu(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQemu> {
-  const { host, env, signal, mode = { kind: 'boot' }, inputFd, beforeRun } = options;
+  const { host, env, signal, mode = { kind: 'boot' }, inputFd, onVmm, beforeRun } = options;
   signal.throwIfAborted();
   const files = runtimeFiles(spec.runtimeDir);
   requireSocketRoom(spec, files);
@@ -73,7 +71,10 @@ export async function launchQemu(spec: VmSpec, options: LaunchOptions): Promise<
   const start: StartUnderWay = { spec, mode, log, files, hasExited: () => hasExited };
   const qmp = await connectWhenReady(start, { signal });
   undo.defer('close the control connection', () => qmp[Symbol.dispose]());
-  if (mode.kind === 'restore') await readState(qmp, { signal });
+  if (mode.kind === 'restore') {
+    onVmm?.();
+    await readState(qmp, { signal });
+  }
   await requireState(start, qmp, { signal, beforeRun });
   invariant(vmm, 'a QEMU that answers is a process');
   undo.move();

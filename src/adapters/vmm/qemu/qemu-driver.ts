@@ -11,6 +11,7 @@ import type {
   DriveRequest,
   DriverProbe,
   DriveSpec,
+  RestoreOptions,
   RunningVm,
   SavedGuest,
   VmDriver,
@@ -106,14 +107,10 @@ export class QemuDriver implements VmDriver {
     return await this.#launch(spec, { signal });
   }
 
-  async restore(
-    spec: VmSpec,
-    saved: SavedGuest,
-    { signal, beforeRun }: Abortable & { beforeRun?: (() => void) | undefined },
-  ): Promise<RunningVm> {
+  async restore(spec: VmSpec, saved: SavedGuest, options: RestoreOptions): Promise<RunningVm> {
     await using state = await openSaved(spec, saved);
     const mode = { kind: 'restore', memoryPath: saved.memoryPath } as const;
-    return await this.#launch(spec, { signal, mode, inputFd: state.fd, beforeRun });
+    return await this.#launch(spec, { ...options, mode, inputFd: state.fd });
   }
 
   async adopt(
@@ -146,7 +143,7 @@ export class QemuDriver implements VmDriver {
 
   async #launch(
     spec: VmSpec,
-    { signal, ...how }: Abortable & Pick<LaunchOptions, 'mode' | 'inputFd' | 'beforeRun'>,
+    { signal, ...how }: Abortable & Pick<LaunchOptions, 'mode' | 'inputFd' | 'onVmm' | 'beforeRun'>,
   ): Promise<RunningVm> {
     const begun = performance.now();
     const tools = await this.#tools({ signal });
