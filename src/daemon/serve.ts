@@ -5,7 +5,7 @@ import { abortable } from '../base/async.ts';
 import { AppError, isAppError } from '../base/errors.ts';
 import { tryLock } from '../base/file-lock.ts';
 import type { Logger } from '../base/log.ts';
-import { ensurePrivateDir } from '../base/private-dir.ts';
+import { ensurePrivateDir, requireOwnPlace } from '../base/private-dir.ts';
 import type { Settings } from '../config/settings.ts';
 import { reconcile } from '../core/vms/reconcile.ts';
 import { sampleAll } from '../core/vms/vm-stats.ts';
@@ -58,6 +58,7 @@ export interface ServeOptions extends Abortable {
 export async function serve(options: ServeOptions): Promise<boolean> {
   const { settings, log } = options;
   const { paths } = settings;
+  requireOwnPlace(paths.runtimeDir);
   for (const dir of [paths.stateDir, paths.vmsDir, paths.runtimeDir]) await ensurePrivateDir(dir);
   using held = tryLock(paths.daemonLockFile);
   if (!held) return false;

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { type Abortable, onAbort, sleep } from '../base/abort.ts';
 import { AppError, isErrno } from '../base/errors.ts';
+import { ensurePrivateDir, requireOwnPlace } from '../base/private-dir.ts';
 import { connectionError } from './errors.ts';
 
 /** How the daemon is found, and started when it does not run. */
@@ -35,14 +36,13 @@ const TAIL_LINES = 5;
  * itself makes sure that there is one. The daemon goes on when this process ends.
  *
  * @throws {AppError} DAEMON_START_FAILED with the end of its log when it died or did not answer in time (it may then still be starting);
- * DAEMON_UNREACHABLE when the socket may not be used.
+ * DAEMON_UNREACHABLE when the socket may not be used; DIR_NOT_PRIVATE when it may be somebody else's.
  */
 export async function ensureDaemon(options: EnsureDaemonOptions): Promise<void> {
   if (await isListening(options)) return;
   options.onStart?.();
-  const [{ spawnDetached }, { ensurePrivateDir }, { openLog }] = await Promise.all([
+  const [{ spawnDetached }, { openLog }] = await Promise.all([
     import('../base/exec.ts'),
-    import('../base/private-dir.ts'),
     import('./daemon-log.ts'),
   ]);
   await ensurePrivateDir(dirname(options.logPath));
@@ -85,13 +85,14 @@ export async function ensureDaemon(options: EnsureDaemonOptions): Promise<void> 
 /**
  * True when something listens on the daemon's socket.
  *
- * @throws {AppError} DAEMON_UNREACHABLE when the socket is there and may not be used.
+ * @throws {AppError} DAEMON_UNREACHABLE when the socket is there and may not be used; DIR_NOT_PRIVATE when it may be somebody else's.
  */
 export async function isListening({
   socketPath,
   signal,
 }: Abortable & { socketPath: string }): Promise<boolean> {
   signal.throwIfAborted();
+  requireOwnPlace(dirname(socketPath));
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   const socket = connect(socketPath);
   using _listener = onAbort(signal, () => reject(signal.reason));

@@ -1,70 +1,176 @@
 import assert from 'node:assert/strict';
-import { constants } from 'node:fs';
-import { chown, cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { chown, cp, lstat, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/exec.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
-import { openLab, SMALL } from './support/lab.ts';
+import { type Lab, openLab, SMALL } from './support/lab.ts';
 
-/** Debian's `nobody`: no home, no groups, no way to become root. */
+/** Debian's `nobody`, and a user that nobody knows: no home, no groups, no way to become root. */
 const NOBODY = 65534;
+const STRANGER = 65533;
 
-const isRoot = process.getuid?.() === 0;
+const signal = neverAborts();
 
-test('an ordinary user runs a VM', {
-  skip: isRoot ? false : 'the other tests run as an ordinary user already',
-}, async (t) => {
-  if (!(await canReadCheckout())) {
-    t.skip('this checkout is in a folder that only root may enter');
-    return;
+/** As which user the other tests run; this file plays more of them. */
+const skip = await whySkipped();
+
+/** Labs of two users of one machine, `nobody` and whoever runs the tests: root. */
+let theirs: Lab;
+let ours: Lab;
+let scratch: string;
+
+before(async () => {
+  if (skip) return;
+  scratch = await mkdtemp(join(tmpdir(), 'bu-'));
+  await copyImages(join(scratch, 'd', 'banger'));
+  await exec(['chown', '-hR', `${NOBODY}:${NOBODY}`, scratch], { signal });
+  await chown(scratch, NOBODY, NOBODY);
+  theirs = await openLab({
+    scratch,
+    prefix: become(NOBODY),
+    env: { HOME: scratch, XDG_DATA_HOME: join(scratch, 'd'), XDG_CACHE_HOME: join(scratch, 'k') },
+  });
+  ours = await openLab();
+});
+
+after(async () => {
+  if (skip) return;
+  await ours[Symbol.asyncDispose]();
+  await theirs[Symbol.asyncDispose]();
+  await rm(scratch, { recursive: true, force: true });
+});
+
+test('an ordinary user runs a VM', { skip }, async () => {
+  const ran = await theirs.run(['vm', 'run', '--rm', ...SMALL, '--', 'id', '-u']);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout.toString(), '0\n');
+  await theirs.nothingLeft();
+});
+
+test('two users do not see each other, and what one cleans up harms nothing of the other', {
+  skip,
+}, async () => {
+  await theirs.text(['vm', 'create', '--name', 'theirs', ...SMALL]);
+  await ours.text(['vm', 'create', '--name', 'ours', ...SMALL]);
+  const templatesOf = async (lab: Lab): Promise<string[]> =>
+    (JSON.parse(await lab.text(['template', 'list', '--json'])) as { key: string }[]).map(({ key }) => key);
+  const before = await templatesOf(theirs);
+  assert.equal(before.length, 1);
+  const boots = await Promise.all([bootId(theirs, 'theirs'), bootId(ours, 'ours')]);
+
+  for (const [lab, own, other] of [
+    [theirs, 'theirs', 'ours'],
+    [ours, 'ours', 'theirs'],
+  ] as const) {
+    const names = JSON.parse(await lab.text(['vm', 'list', '--all', '--json'])) as { name: string }[];
+    assert.deepEqual(
+      names.map(({ name }) => name),
+      [own],
+    );
+    assert.match((await lab.run(['vm', 'show', other])).stderr, /Cannot find/);
+    await lab.run(['doctor', '--fix']);
+    await lab.text(['vm', 'prune', '-f']);
   }
-  const signal = neverAborts();
-  const scratch = await mkdtemp(join(tmpdir(), 'bu-'));
-  const data = join(scratch, 'd');
-  await mkdir(data);
-  await cp(resolvePaths(processEnvironment()).dataDir, join(data, 'banger'), {
+  // Not root's: those are the user's own, of whom the tests borrow them.
+  await theirs.text(['template', 'prune', '--all']);
+  assert.deepEqual(await templatesOf(theirs), []);
+  assert.deepEqual(await Promise.all([bootId(theirs, 'theirs'), bootId(ours, 'ours')]), boots);
+  await ours.text(['daemon', 'stop']);
+  await theirs.text(['daemon', 'stop']);
+  assert.deepEqual(await Promise.all([bootId(theirs, 'theirs'), bootId(ours, 'ours')]), boots);
+});
+
+test("another user reaches neither sockets nor disks, nor whoever's templates", { skip }, async () => {
+  const { paths } = theirs;
+  for (const dir of [
+    paths.runtimeDir,
+    paths.vmRuntimeDir,
+    paths.stateDir,
+    paths.vmsDir,
+    paths.templatesDir,
+  ]) {
+    assert.equal((await lstat(dir)).mode & 0o077, 0, dir);
+    const { code } = await exec([...become(STRANGER), 'ls', dir], { signal, okCodes: [0, 1, 2] });
+    assert.notEqual(code, 0, dir);
+  }
+  const asStranger = await openLab({ scratch, prefix: become(STRANGER) });
+  const ran = await asStranger.run(['vm', 'list']);
+  assert.notEqual(ran.code, 0);
+  assert.ok(existsSync(paths.daemonSocket));
+  // Root may open any socket, and is told whose it is before anything is said there.
+  const asRoot = await openLab({ scratch });
+  const refused = await asRoot.run(['vm', 'list']);
+  assert.match(refused.stderr, new RegExp(`belongs to user ${NOBODY}, not to you`));
+});
+
+test('a folder that somebody else has put in the place of ours is never used', { skip }, async () => {
+  // Without XDG_RUNTIME_DIR sockets go to a folder of /tmp, where anybody can be first.
+  const place = `/tmp/banger-runtime-${STRANGER}`;
+  await rm(place, { recursive: true, force: true });
+  const home = await mkdtemp(join(tmpdir(), 'bv-'));
+  await chown(home, STRANGER, STRANGER);
+  const victim = await openLab({
+    scratch: home,
+    prefix: become(STRANGER),
+    env: {
+      HOME: home,
+      XDG_RUNTIME_DIR: undefined,
+      XDG_STATE_HOME: join(home, 's'),
+      XDG_CACHE_HOME: join(home, 'k'),
+    },
+  });
+  try {
+    for (const mode of ['755', '777', '1777']) {
+      await exec([...become(NOBODY), 'mkdir', '-m', mode, place], { signal });
+      await exec([...become(NOBODY), 'mkdir', '-m', '777', join(place, 'banger')], { signal });
+      const ran = await victim.run(['vm', 'list']);
+      assert.equal(ran.code, 2, ran.stderr);
+      assert.match(ran.stderr, new RegExp(`Cannot use the folder "${place}": it belongs to user ${NOBODY}`));
+      await rm(place, { recursive: true });
+    }
+    await victim.text(['vm', 'list']);
+    await victim.text(['daemon', 'stop']);
+  } finally {
+    for (const dir of [place, home]) await rm(dir, { recursive: true, force: true });
+  }
+});
+
+function become(uid: number): readonly [string, ...string[]] {
+  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--no-new-privs'];
+}
+
+async function bootId(lab: Lab, name: string): Promise<string> {
+  return await lab.text(['vm', 'exec', name, '--', 'cat', '/proc/sys/kernel/random/boot_id']);
+}
+
+/** Copies the store of whoever runs the tests to `data`. */
+async function copyImages(data: string): Promise<void> {
+  const { dataDir, imagesDir } = resolvePaths(processEnvironment());
+  await mkdir(data, { recursive: true });
+  await cp(dataDir, data, {
     recursive: true,
     verbatimSymlinks: true,
     mode: constants.COPYFILE_FICLONE,
     filter: (path) => !path.endsWith('rootfs.ext4'),
   });
   // cp(1) keeps the holes of the root file system, which Node's copy would fill.
-  const { imagesDir } = resolvePaths(processEnvironment());
   for (const path of await readdir(imagesDir, { recursive: true })) {
-    if (path.endsWith('rootfs.ext4')) {
-      await exec(['cp', '--sparse=always', join(imagesDir, path), join(data, 'banger', 'images', path)], {
-        signal,
-      });
-    }
+    if (!path.endsWith('rootfs.ext4')) continue;
+    await exec(['cp', '--sparse=always', join(imagesDir, path), join(data, 'images', path)], { signal });
   }
-  await exec(['chown', '-hR', `${NOBODY}:${NOBODY}`, scratch], { signal });
-  await chown(scratch, NOBODY, NOBODY);
-  const user = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs'];
-  try {
-    await using lab = await openLab({
-      scratch,
-      prefix: user,
-      env: { HOME: scratch, XDG_DATA_HOME: data, XDG_CACHE_HOME: join(scratch, 'k') },
-    });
-    const ran = await lab.run(['vm', 'run', '--rm', ...SMALL, '--', 'id', '-u']);
-    assert.equal(ran.code, 0, ran.stderr);
-    assert.equal(ran.stdout.toString(), '0\n');
-    await lab.nothingLeft();
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
-});
+}
 
-async function canReadCheckout(): Promise<boolean> {
+async function whySkipped(): Promise<string | false> {
+  if (process.getuid?.() !== 0) return 'only root can play several users';
   const launcher = fileURLToPath(new URL('../../bin/banger', import.meta.url));
-  const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'] as const;
-  const { code } = await exec([...asNobody, 'test', '-r', launcher], {
-    signal: neverAborts(),
+  const { code } = await exec([...become(NOBODY), 'test', '-r', launcher], {
+    signal,
     okCodes: [0, 1, 126, 127],
   });
-  return code === 0;
+  return code === 0 ? false : 'this checkout is in a folder that only root may enter';
 }
