@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,4 +61,15 @@ test('lock() stops waiting when it is told to', async () => {
     onWait: () => controller.abort(gone),
   });
   await assert.rejects(waiting, gone);
+});
+
+test('a lock is one file, also while it is held', () => {
+  const path = join(dir, 'alone');
+  {
+    using _held = tryLock(path);
+    assert.deepEqual(
+      readdirSync(dir).filter((name) => name.startsWith('alone')),
+      ['alone'],
+    );
+  }
 });

@@ -14,7 +14,8 @@ export interface FileLock extends Disposable {
 export function tryLock(path: string): FileLock | undefined {
   const db = new DatabaseSync(path);
   try {
-    db.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+    // Nothing is ever written, so there is no need for a journal on the disk: no second file, and no space where there may be none.
+    db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
     if (isErrno(error, 'ERR_SQLITE_ERROR') && isBusy(error)) return undefined;

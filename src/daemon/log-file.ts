@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { isErrno } from '../base/errors.ts';
 
 /** Size at which a log file makes room, in `bytes`; with the one before it, twice that is on disk. */
 const MAX_BYTES = 5 * 2 ** 20;
@@ -17,12 +18,17 @@ export class LogFile implements Disposable {
     this.#bytes = fstatSync(this.#fd).size;
   }
 
-  /** Appends one line, its newline included. On disk as far as the kernel has it when this returns. */
+  /** Appends one line, its newline included. On disk as far as the kernel has it when this returns; left out when the disk is full. */
   write(line: string): void {
     const bytes = Buffer.from(line);
     if (this.#bytes > 0 && this.#bytes + bytes.length > this.#maxBytes) this.#rotate();
-    writeSync(this.#fd, bytes);
-    this.#bytes += bytes.length;
+    try {
+      writeSync(this.#fd, bytes);
+      this.#bytes += bytes.length;
+    } catch (error) {
+      // What is done must not fail because it cannot be told.
+      if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    }
   }
 
   #rotate(): void {

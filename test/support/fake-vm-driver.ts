@@ -2,7 +2,6 @@ import { access, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
-import { reportNoSpace } from '../../src/adapters/vmm/no-space.ts';
 import { openVmmLog, type VmmLog } from '../../src/adapters/vmm/vmm-log.ts';
 import {
   endProcess,
@@ -16,6 +15,7 @@ import {
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { AppError, invariant } from '../../src/base/errors.ts';
 import { spawnDetached } from '../../src/base/exec.ts';
+import { reportNoSpace } from '../../src/base/no-space.ts';
 import { ResourceStack } from '../../src/base/resource-stack.ts';
 import type {
   DriveRequest,
@@ -91,6 +91,7 @@ export function createFakeVmDriver({
       const vmm = await findGuest(runtimeDir);
       return vmm && runningVm(vmm, { runtimeDir, onSetNat });
     },
+    sweep: async () => {},
     listRunning: ({ vmRuntimeDir }) => findFoldersByArgument('--socket', vmRuntimeDir),
     killStray: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
@@ -125,8 +126,11 @@ async function prepareDrives(request: DriveRequest, { signal }: Abortable): Prom
     });
     undo.defer(`remove "${path}"`, () => rm(path, { force: true }));
     const original = request.copyOf?.find((drive) => drive.serial === serial);
-    if (original) await copyFile(original.pathOnHost, path);
-    else await truncate(path, sizeBytes);
+    if (original) {
+      const copy = (): Promise<void> => copyFile(original.pathOnHost, path);
+      await reportNoSpace(copy, { what: serial, dir: request.dir });
+    }
+    await truncate(path, sizeBytes);
     return { serial, pathOnHost: path, format: 'raw', isReadOnly: false, sizeBytes };
   };
   const drives = [
@@ -187,9 +191,12 @@ async function start(
 }
 
 async function writeSaved({ vmId, memoryMib }: VmSpec, { memoryPath, statePath }: SavedGuest): Promise<void> {
-  await writeFile(statePath, vmId, { flag: 'wx' });
-  await writeFile(memoryPath, '', { flag: 'a' });
-  await truncate(memoryPath, memoryMib * 2 ** 20);
+  const write = async (): Promise<void> => {
+    await writeFile(statePath, vmId, { flag: 'wx' });
+    await writeFile(memoryPath, '', { flag: 'a' });
+    await truncate(memoryPath, memoryMib * 2 ** 20);
+  };
+  await reportNoSpace(write, { what: 'the saved guest', dir: dirname(statePath) });
 }
 
 async function requireSaved(
@@ -229,6 +236,7 @@ function runningVm(
     vmm,
     guestEndpoint: { kind: 'unix', path: socketOf(runtimeDir) },
     exited,
+    isStalled: false,
     usage: () => usageOf(vmm),
     setNat: async (hasNat) => onSetNat(hasNat),
     kill: async () => {
@@ -246,7 +254,8 @@ function runningVm(
       await writeSaved(spec, to);
       for (const { serial, pathOnHost } of drives) {
         const source = spec.drives.find((drive) => drive.serial === serial);
-        await copyFile(source?.pathOnHost ?? '', pathOnHost);
+        const copy = (): Promise<void> => copyFile(source?.pathOnHost ?? '', pathOnHost);
+        await reportNoSpace(copy, { what: serial, dir: dirname(pathOnHost) });
       }
       return { pausedMs: 0 };
     },

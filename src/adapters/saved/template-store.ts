@@ -1,11 +1,12 @@
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
-import { syncFolder } from '../../base/atomic-file.ts';
+import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { lock } from '../../base/file-lock.ts';
 import type { Logger } from '../../base/log.ts';
+import { reportNoSpace, requireSpace, type SpaceRequest } from '../../base/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
 import type {
   StoredTemplate,
@@ -71,7 +72,8 @@ export class FsTemplateStore implements TemplateStore {
     { facts, work }: { facts: TemplateFacts; work: Work },
     options: Abortable,
   ): Promise<void> {
-    await this.#making.run(key, (signal) => this.#makeOnce(key, { facts, work, signal }), options);
+    const make = (signal: AbortSignal): Promise<void> => this.#makeOnce(key, { facts, work, signal });
+    await this.#making.run(key, (signal) => reportNoSpace(() => make(signal), this.#target), options);
   }
 
   async setAside(key: string): Promise<void> {
@@ -101,7 +103,7 @@ export class FsTemplateStore implements TemplateStore {
   }
 
   async prune({ maxBytes }: { maxBytes: number }): Promise<string[]> {
-    await sweepStaging(stagingArea(this.#dir), staging);
+    await this.sweep();
     const gone: string[] = [];
     const whole = await this.list();
     for (const key of await this.#keys()) {
@@ -118,6 +120,10 @@ export class FsTemplateStore implements TemplateStore {
       gone.push(key);
     }
     return gone;
+  }
+
+  async sweep(): Promise<void> {
+    await sweepStaging(stagingArea(this.#dir), staging);
   }
 
   async verify(key: string, { signal }: Abortable): Promise<string | undefined> {
@@ -141,14 +147,18 @@ export class FsTemplateStore implements TemplateStore {
     using _held = await lock(makingLock(this.#dir), { signal });
     if (await this.#read(key)) return;
     await sweepStaging(area, staging);
+    await requireSpace({ ...this.#target, neededBytes: roomFor(facts) });
     await using folder = await openStaging(area, staging);
     const made = templateFiles(join(folder.dir, key));
     await mkdir(made.dir, { mode: 0o700 });
     const saved = { memoryPath: made.memory, statePath: made.state };
-    const drives = await work({ dir: made.dir, saved }, { signal });
-    await syncParts(saved, drives);
-    const manifest = await describe(made, { key, facts, drives, signal });
-    await writeFile(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
+    const fill = async (): Promise<void> => {
+      const drives = await work({ dir: made.dir, saved }, { signal });
+      await syncParts(saved, drives);
+      const manifest = await describe(made, { key, facts, drives, signal });
+      await writeFileAtomic(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`);
+    };
+    await reportNoSpace(fill, this.#target);
     await this.#remove(key);
     await rename(made.dir, this.#files(key).dir);
     await syncFolder(this.#dir);
@@ -205,6 +215,10 @@ export class FsTemplateStore implements TemplateStore {
     };
   }
 
+  get #target(): SpaceRequest {
+    return { what: 'a warm template', dir: this.#dir };
+  }
+
   #files(key: string): TemplateFiles {
     return templateFiles(join(this.#dir, key));
   }
@@ -217,6 +231,11 @@ export class FsTemplateStore implements TemplateStore {
       throw error;
     }
   }
+}
+
+/** A guest that has just booted has touched this much of its memory at most, give or take; its drives are thin. In `bytes`. */
+function roomFor({ shape }: TemplateFacts): number {
+  return (Math.min(shape.memoryMib, 512) + 32) * 2 ** 20;
 }
 
 async function describe(

@@ -1,8 +1,9 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
-import { syncFolder } from '../../base/atomic-file.ts';
+import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
+import { reportNoSpace } from '../../base/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
 import type { StoredSnapshot, VmSnapshots } from '../../core/ports/snapshots.ts';
 import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
@@ -36,26 +37,34 @@ export class FsVmSnapshots implements VmSnapshots {
     if (await this.#read(vmId, tag)) throw exists(tag);
     const area = this.#stagingArea(vmId);
     await sweepStaging(area, staging);
-    await using folder = await openStaging(area, staging);
-    const made = templateFiles(join(folder.dir, tag));
-    await mkdir(made.dir, { mode: 0o700 });
-    const saved = { memoryPath: made.memory, statePath: made.state };
-    const drives = await work({ dir: made.dir, saved });
-    await syncParts(saved, drives);
-    const manifest: SnapshotManifest = {
-      format: 1,
-      tag,
-      facts,
-      createdAt: new Date().toISOString(),
-      memoryBytes: (await stat(made.memory)).size,
-      state: await describePart(made.state, { signal }),
-      drives: await describeDrives(drives),
+    const fill = async (made: TemplateFiles): Promise<void> => {
+      await mkdir(made.dir, { mode: 0o700 });
+      const saved = { memoryPath: made.memory, statePath: made.state };
+      const drives = await work({ dir: made.dir, saved });
+      await syncParts(saved, drives);
+      const manifest: SnapshotManifest = {
+        format: 1,
+        tag,
+        facts,
+        createdAt: new Date().toISOString(),
+        memoryBytes: (await stat(made.memory)).size,
+        state: await describePart(made.state, { signal }),
+        drives: await describeDrives(drives),
+      };
+      await writeFileAtomic(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`);
     };
-    await writeFile(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
-    // What is there is no whole snapshot.
-    await rm(dir, { recursive: true, force: true });
-    await rename(made.dir, dir);
-    await syncFolder(this.#dir(vmId));
+    const make = async (): Promise<void> => {
+      await using folder = await openStaging(area, staging);
+      const made = templateFiles(join(folder.dir, tag));
+      // Here, for the disk is not full any more when the folder has been removed.
+      await reportNoSpace(() => fill(made), target);
+      // What is there is no whole snapshot.
+      await rm(dir, { recursive: true, force: true });
+      await rename(made.dir, dir);
+      await syncFolder(this.#dir(vmId));
+    };
+    const target = { what: `the snapshot "${tag}"`, dir: join(this.#vmsDir, vmId) };
+    await reportNoSpace(make, target);
     return await this.get(vmId, tag);
   }
 

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, open, readdir, rm, stat, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
-import { writeFileAtomic } from '../../base/atomic-file.ts';
-import { AppError, isErrno } from '../../base/errors.ts';
+import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
+import { isErrno } from '../../base/errors.ts';
+import { reportNoSpace, requireSpace } from '../../base/no-space.ts';
 import { ensurePrivateDir } from '../../base/private-dir.ts';
-import { formatSize } from '../../base/size.ts';
 import type { CapturePlace, LogKind, VmFiles, VmFolders } from '../../core/ports/vm-files.ts';
 
 /** Most of a log's end that is looked at for its last lines. */
@@ -45,7 +45,7 @@ export class FsVmFiles implements VmFiles {
 
   async create(vmId: string): Promise<VmFolders> {
     const folders = this.folders(vmId);
-    await reportNoSpace(folders.dir, async (dir) => {
+    await makeAt(folders.dir, async (dir) => {
       await mkdir(dir, { recursive: true, mode: 0o700 });
       await this.createRuntime(vmId);
     });
@@ -58,7 +58,20 @@ export class FsVmFiles implements VmFiles {
 
   async createSuspended(vmId: string): Promise<void> {
     await this.removeSuspended(vmId);
-    await reportNoSpace(join(this.folders(vmId).dir, SUSPENDED), (dir) => mkdir(dir, { mode: 0o700 }));
+    await makeAt(join(this.folders(vmId).dir, SUSPENDED), (dir) => mkdir(dir, { mode: 0o700 }));
+  }
+
+  async syncSuspended(vmId: string): Promise<void> {
+    const { dir, suspended } = this.folders(vmId);
+    const sync = async (path: string): Promise<void> => {
+      await using file = await open(path, 'r');
+      await file.sync();
+    };
+    await reportNoSpace(() => Promise.all([suspended.memoryPath, suspended.statePath].map(sync)), {
+      what: 'the suspended guest',
+      dir,
+    });
+    for (const folder of [join(dir, SUSPENDED), dir]) await syncFolder(folder);
   }
 
   async removeSuspended(vmId: string): Promise<void> {
@@ -66,9 +79,7 @@ export class FsVmFiles implements VmFiles {
   }
 
   async openCapture(vmId: string): Promise<CapturePlace> {
-    const dir = await reportNoSpace(join(this.folders(vmId).dir, CAPTURE_PREFIX), (prefix) =>
-      mkdtemp(prefix),
-    );
+    const dir = await makeAt(join(this.folders(vmId).dir, CAPTURE_PREFIX), (prefix) => mkdtemp(prefix));
     return {
       dir,
       saved: { memoryPath: join(dir, 'memory'), statePath: join(dir, 'state') },
@@ -77,7 +88,7 @@ export class FsVmFiles implements VmFiles {
   }
 
   async createDriveDir(vmId: string): Promise<string> {
-    return await reportNoSpace(join(this.folders(vmId).dir, DRIVES_PREFIX), (prefix) => mkdtemp(prefix));
+    return await makeAt(join(this.folders(vmId).dir, DRIVES_PREFIX), (prefix) => mkdtemp(prefix));
   }
 
   async sweepDrives(vmId: string, drivePaths: readonly string[]): Promise<void> {
@@ -97,7 +108,7 @@ export class FsVmFiles implements VmFiles {
   }
 
   async writeKnownHosts(vmId: string, content: string): Promise<string> {
-    return await reportNoSpace(join(this.folders(vmId).dir, KNOWN_HOSTS), async (path) => {
+    return await makeAt(join(this.folders(vmId).dir, KNOWN_HOSTS), async (path) => {
       await writeFileAtomic(path, content, { mode: 0o600 });
       return path;
     });
@@ -114,18 +125,8 @@ export class FsVmFiles implements VmFiles {
     return [...new Set(found.flat())];
   }
 
-  async requireSpace(neededBytes: number): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#options.vmsDir);
-    const freeBytes = bavail * bsize;
-    if (freeBytes >= neededBytes) return;
-    throw new AppError(
-      'HOST_NO_SPACE',
-      `Cannot make a VM in "${this.#options.vmsDir}": ${formatSize(freeBytes)} are free, ${formatSize(neededBytes)} are needed`,
-      {
-        hint: 'free some disk space, for example: banger vm list --all, then banger vm delete NAME',
-        details: { path: this.#options.vmsDir, freeBytes, neededBytes },
-      },
-    );
+  async requireSpace(neededBytes: number, what = 'a VM'): Promise<void> {
+    await requireSpace({ what, dir: this.#options.vmsDir, neededBytes });
   }
 
   async allocatedBytes(path: string): Promise<number> {
@@ -166,15 +167,6 @@ async function namesIn(dir: string): Promise<string[]> {
   }
 }
 
-async function reportNoSpace<T>(path: string, make: (path: string) => Promise<T>): Promise<T> {
-  try {
-    return await make(path);
-  } catch (error) {
-    if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
-    throw new AppError('HOST_NO_SPACE', `Cannot make "${path}": no space is left`, {
-      hint: 'free some disk space',
-      details: { path },
-      cause: error,
-    });
-  }
+async function makeAt<T>(path: string, make: (path: string) => Promise<T>): Promise<T> {
+  return await reportNoSpace(() => make(path), { what: `"${basename(path)}"`, dir: dirname(path) });
 }

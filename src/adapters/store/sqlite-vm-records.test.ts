@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, beforeEach, test } from 'node:test';
+import { neverAborts } from '../../base/abort.ts';
 import { BugError } from '../../base/errors.ts';
+import { exec } from '../../base/exec.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { SqliteVmRecords } from './sqlite-vm-records.ts';
 
@@ -143,4 +145,30 @@ test('closing twice is fine', () => {
   const records = new SqliteVmRecords(path);
   records[Symbol.dispose]();
   records[Symbol.dispose]();
+});
+
+test('on a disk that is full VMs are not made any more, but what there is can be changed and deleted', {
+  skip: process.getuid?.() === 0 ? false : 'only root can mount a file system to fill',
+}, async () => {
+  const small = join(dir, 'small');
+  await mkdir(small);
+  const signal = neverAborts();
+  await exec(['mount', '-t', 'tmpfs', '-o', 'size=4m', 'banger-test', small], { signal });
+  try {
+    const filler = join(small, 'filler');
+    using records = new SqliteVmRecords(join(small, 'records.sqlite'));
+    records.insert(record('a'));
+    await assert.rejects(writeFile(filler, Buffer.alloc(8 * 2 ** 20)), { code: 'ENOSPC' });
+    for (let round = 0; round < 100; round += 1) records.update(record('a', { state: 'stopped' }));
+    assert.throws(() => records.insert(record('b')), { code: 'HOST_NO_SPACE' });
+    assert.deepEqual(
+      records.list().map(({ state }) => state),
+      ['stopped'],
+    );
+    records.delete('a');
+    await rm(filler);
+    records.insert(record('b'));
+  } finally {
+    await exec(['umount', '-l', small], { signal });
+  }
 });

@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AppError, invariant, isErrno } from '../../base/errors.ts';
+import { isFullDatabase, noSpace, type SpaceRequest } from '../../base/no-space.ts';
 import type { VmRecord, VmRecords } from '../../core/ports/records.ts';
 import { migrate } from './migrations.ts';
 
@@ -9,9 +13,16 @@ const CONSTRAINT_UNIQUE = 2067;
 /** SQLite's result codes SQLITE_CORRUPT and SQLITE_NOTADB. */
 const DAMAGED = [11, 26];
 
-/** VM records in one SQLite file (WAL, synchronous FULL: what a call returned from survives a power cut). */
+/** Room for some hundred changes of records, in `bytes`. */
+const RESERVE_BYTES = 2 ** 20;
+
+/**
+ * VM records in one SQLite file (WAL, synchronous FULL: what a call returned from survives a power cut). Beside it is a file that holds nothing but space,
+ * `<path>.reserve`: on a disk that is full it is given up, so that what fails for that can still be put right on record. New VMs need it.
+ */
 export class SqliteVmRecords implements VmRecords, Disposable {
   readonly #db: DatabaseSync;
+  readonly #reservePath: string;
 
   /**
    * Opens `path`, making it if it is missing, and brings it up to date.
@@ -30,6 +41,8 @@ export class SqliteVmRecords implements VmRecords, Disposable {
       throw hasCode(error, DAMAGED) ? damaged(path, error) : error;
     }
     this.#db = db;
+    this.#reservePath = `${path}.reserve`;
+    this.#hasReserve();
   }
 
   list(): VmRecord[] {
@@ -42,31 +55,69 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   }
 
   insert(record: VmRecord): void {
+    if (!this.#hasReserve()) throw noSpace(this.#place, {});
     refuseTakenName(record.name, () =>
-      this.#db
-        .prepare('INSERT INTO vms (id, name, record) VALUES (?, ?, ?)')
-        .run(record.id, record.name, JSON.stringify(record)),
+      this.#write(() =>
+        this.#db
+          .prepare('INSERT INTO vms (id, name, record) VALUES (?, ?, ?)')
+          .run(record.id, record.name, JSON.stringify(record)),
+      ),
     );
   }
 
   update(record: VmRecord): VmRecord {
     const stamped = { ...record, updatedAt: new Date().toISOString() };
     const { changes } = refuseTakenName(record.name, () =>
-      this.#db
-        .prepare('UPDATE vms SET name = ?, record = ? WHERE id = ?')
-        .run(record.name, JSON.stringify(stamped), record.id),
+      this.#write(() =>
+        this.#db
+          .prepare('UPDATE vms SET name = ?, record = ? WHERE id = ?')
+          .run(record.name, JSON.stringify(stamped), record.id),
+      ),
     );
     invariant(Number(changes) === 1, `no record of the VM ${record.id} to update`);
     return stamped;
   }
 
   delete(id: string): void {
-    this.#db.prepare('DELETE FROM vms WHERE id = ?').run(id);
+    this.#write(() => this.#db.prepare('DELETE FROM vms WHERE id = ?').run(id));
   }
 
   /** Closes the database. Idempotent. */
   [Symbol.dispose](): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** Writes, if need be into the space of the reserve. */
+  #write<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (!isFullDatabase(error)) throw error;
+      rmSync(this.#reservePath, { force: true });
+    }
+    try {
+      return write();
+    } catch (error) {
+      throw isFullDatabase(error) ? noSpace(this.#place, { cause: error }) : error;
+    }
+  }
+
+  /** True when there is a reserve, also when it had to be made. */
+  #hasReserve(): boolean {
+    if (statSync(this.#reservePath, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return true;
+    try {
+      // File systems that compress would keep nothing for zeros.
+      writeFileSync(this.#reservePath, randomBytes(RESERVE_BYTES), { mode: 0o600 });
+      return true;
+    } catch (error) {
+      if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+      rmSync(this.#reservePath, { force: true });
+      return false;
+    }
+  }
+
+  get #place(): SpaceRequest {
+    return { what: 'a record', dir: dirname(this.#reservePath) };
   }
 }
 

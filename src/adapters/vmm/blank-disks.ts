@@ -5,9 +5,9 @@ import { syncFolder } from '../../base/atomic-file.ts';
 import { isErrno } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
 import { lock } from '../../base/file-lock.ts';
+import { reportNoSpace } from '../../base/no-space.ts';
 import { toolEnv, type Variables } from '../../base/programs.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
-import { reportNoSpace } from './no-space.ts';
 import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 
@@ -60,6 +60,11 @@ export class BlankDisks {
       what: `the drive "${kind}"`,
       dir: dirname(target),
     });
+  }
+
+  /** Removes what a process that died left half-made. Idempotent. */
+  async sweep(): Promise<void> {
+    await sweepStaging(join(this.#dir, '.staging'), staging);
   }
 
   async #ensure(kind: BlankKind, sizeBytes: number, { signal }: Abortable): Promise<string> {

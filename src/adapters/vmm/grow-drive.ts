@@ -2,9 +2,9 @@ import { dirname } from 'node:path';
 import { neverAborts } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
+import { reportNoSpace } from '../../base/no-space.ts';
 import { toolEnv, type Variables } from '../../base/programs.ts';
 import type { DriveSpec } from '../../core/ports/vmm.ts';
-import { reportNoSpace } from './no-space.ts';
 import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 

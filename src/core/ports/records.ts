@@ -31,12 +31,12 @@ export interface VmRecord {
 export interface VmRecords {
   list(): VmRecord[];
   get(id: string): VmRecord | undefined;
-  /** @throws {AppError} VM_NAME_TAKEN when a VM of that name exists */
+  /** @throws {AppError} VM_NAME_TAKEN when a VM of that name exists; HOST_NO_SPACE before the last space is used up, which the others need */
   insert(record: VmRecord): void;
   /**
    * Replaces the record of the same id and stamps `updatedAt`.
    *
-   * @throws {AppError} VM_NAME_TAKEN when its name is new and another VM has it; BugError when there is no such record.
+   * @throws {AppError} VM_NAME_TAKEN when its name is new and another VM has it; HOST_NO_SPACE; BugError when there is no such record.
    */
   update(record: VmRecord): VmRecord;
   /** Idempotent. */

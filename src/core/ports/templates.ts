@@ -67,6 +67,8 @@ export interface TemplateStore {
    * in use. Gives the keys that are gone.
    */
   prune(options: { maxBytes: number }): Promise<string[]>;
+  /** Removes what a daemon that died left half-made. Idempotent. */
+  sweep(): Promise<void>;
   /** Reads all of a template and compares it with its checksums; gives what is wrong with it. */
   verify(key: string, options: Abortable): Promise<string | undefined>;
 }

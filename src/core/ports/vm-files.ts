@@ -31,6 +31,8 @@ export interface VmFiles {
   createRuntime(vmId: string): Promise<void>;
   /** Makes an empty folder for {@link VmFolders.suspended}; what was in it is gone. @throws {AppError} HOST_NO_SPACE */
   createSuspended(vmId: string): Promise<void>;
+  /** Makes the suspended guest durable: it outlives the host's power from then on. @throws {AppError} HOST_NO_SPACE */
+  syncSuspended(vmId: string): Promise<void>;
   /** Removes the suspended guest, if there is one. Idempotent. */
   removeSuspended(vmId: string): Promise<void>;
   /** Makes a folder for a copy of the VM's guest, beside its drives. @throws {AppError} HOST_NO_SPACE */
@@ -47,8 +49,8 @@ export interface VmFiles {
   remove(vmId: string): Promise<void>;
   /** Ids that have a folder, with or without a record. */
   list(): Promise<string[]>;
-  /** @throws {AppError} HOST_NO_SPACE when fewer than `neededBytes` are free where VMs live */
-  requireSpace(neededBytes: number): Promise<void>;
+  /** @throws {AppError} HOST_NO_SPACE when fewer than `neededBytes` are free where VMs live; `what` is wanted, by default "a VM" */
+  requireSpace(neededBytes: number, what?: string): Promise<void>;
   /** What a file takes on the disk, holes not counted; 0 when it is not there. */
   allocatedBytes(path: string): Promise<number>;
   /** The last lines of a log that are not empty; none when there is no log. */

@@ -73,6 +73,8 @@ export interface RunningVm {
   readonly guestEndpoint: GuestEndpoint;
   /** settles when the VMM process is gone, never rejects; after {@link detach} it may stay pending for ever */
   readonly exited: Promise<void>;
+  /** the host has no space for what the guest writes: it stands still, loses nothing, and goes on by itself when there is space again */
+  readonly isStalled: boolean;
   /**
    * Lets the guest's network interface reach the outside through the VMM (`core/rules/nat-network.ts`), or cuts it off: then no packet
    * leaves, whatever the guest does. The guest sees the same interface in both cases and must be told its addresses. Takes effect
@@ -194,6 +196,8 @@ export interface VmDriver {
    * Kills whatever VMM of this VM runs, known or not (the record may be older than the process), and removes its sockets. Idempotent.
    */
   killStray(spec: Pick<VmSpec, 'vmId' | 'runtimeDir'>): Promise<void>;
+  /** Removes what a process that died left half-made in the driver's own folders. Idempotent. */
+  sweep(): Promise<void>;
   /**
    * Makes a writable drive of a VM that does not run larger; what is on it stays, and its file system grows at the next boot. Idempotent: a
    * drive that has the size already, as after a crash, is left alone. Gives the drive as it is then. A drive is as it was after a failure.

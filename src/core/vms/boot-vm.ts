@@ -93,7 +93,12 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
   return ready;
 }
 
-async function reachReady(
+/**
+ * Waits until the guest of a VM whose VMM runs has been made its own and may be used.
+ *
+ * @throws {AppError} as {@link bootVm}.
+ */
+export async function reachReady(
   world: VmWorld,
   record: VmRecord,
   {

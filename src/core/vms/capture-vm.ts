@@ -4,7 +4,9 @@ import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { CapturePlace } from '../ports/vm-files.ts';
 import type { DriveSpec } from '../ports/vmm.ts';
+import { unkeep } from './keep-commands.ts';
 import type { VmPlan } from './plan-vm.ts';
+import { requireRoom } from './require-room.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import type { VmWorld } from './world.ts';
 
@@ -33,6 +35,7 @@ export async function captureVm(
       hint: `banger vm start ${source.name}`,
     });
   }
+  await requireRoom(world, source, { running, what: 'a copy of a running guest', withDrives: true });
   report({ event: 'progress', stage: 'capture', detail: source.name });
   const drives = (source.drives ?? [])
     .filter(({ isReadOnly }) => !isReadOnly)
@@ -45,6 +48,6 @@ export async function captureVm(
     const { pausedMs } = await running.capture({ spec, to: place.saved, drives }, { signal });
     return { drives, pausedMs };
   } finally {
-    await agent.keep(false, { signal: AbortSignal.timeout(AGENT_DEADLINE_MS) });
+    await unkeep(world, source.id);
   }
 }

@@ -53,16 +53,21 @@ export async function forkVm(
       await using undo = new ResourceStack();
       const records: VmRecord[] = [];
       for (const name of names) {
-        const options = { name, isEphemeral: request.ephemeral ?? false, plan, signal, report };
-        const fork = await makeFork(world, source, { capture: { place, drives }, ...options });
+        const capture = { place, drives };
+        const fork = await makeFork(world, source, { capture, name, plan, signal, report });
         undo.defer(`delete "${name}"`, () => purgeVm(world, fork.id));
         records.push(fork);
       }
       undo.move();
-      return { records, pausedMs };
+      return { records: request.ephemeral ? records : keep(world, records), pausedMs };
     },
     { signal },
   );
+}
+
+/** The forks are all there, and stay. Until then they are ephemeral: should the daemon die, the next one removes those that it had made. */
+function keep(world: VmWorld, records: readonly VmRecord[]): VmRecord[] {
+  return records.map(({ id }) => world.records.update({ ...findVm(world.records, id), ephemeral: false }));
 }
 
 async function makeFork(
@@ -70,12 +75,11 @@ async function makeFork(
   source: VmRecord,
   {
     name,
-    isEphemeral,
     capture: { place, drives: captured },
     plan,
     signal,
     report,
-  }: Abortable & { name: string; isEphemeral: boolean; capture: Capture; plan: VmPlan; report: Report },
+  }: Abortable & { name: string; capture: Capture; plan: VmPlan; report: Report },
 ): Promise<VmRecord> {
   const now = new Date().toISOString();
   const { runtime: _, drives: __, lastError: ___, ...inherited } = source;
@@ -84,7 +88,7 @@ async function makeFork(
     id: randomBytes(6).toString('hex'),
     name,
     state: 'creating',
-    ephemeral: isEphemeral,
+    ephemeral: true,
     createdAt: now,
     updatedAt: now,
   };

@@ -2,6 +2,7 @@ import { SharedWork } from '../../base/async.ts';
 import { AppError, invariant } from '../../base/errors.ts';
 import type { ConnectOptions, GuestAgent, GuestConnector } from '../ports/guest.ts';
 import type { RunningVm } from '../ports/vmm.ts';
+import { whileRunning } from './while-running.ts';
 
 interface LiveVm {
   running: RunningVm;
@@ -39,11 +40,12 @@ export class LiveVms {
   /**
    * The link to the VM's agent; made when there is none. Callers share it and do not dispose of it.
    *
-   * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; GUEST_UNREACHABLE, GUEST_GENERATION.
+   * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; VMM_LOST when it ends meanwhile; HOST_NO_SPACE when the guest stands still for that; GUEST_UNREACHABLE, GUEST_GENERATION.
    */
   async agent(vmId: string, options: ConnectOptions): Promise<GuestAgent> {
     const vm = this.#vms.get(vmId);
     if (!vm) throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of "${vmId}": it is not running`);
+    if (vm.running.isStalled) throw stalled(vmId);
     if (vm.link) return vm.link;
     return await this.#connecting.run(vmId, (signal) => this.#connect(vm, { ...options, signal }), options);
   }
@@ -62,11 +64,24 @@ export class LiveVms {
   }
 
   async #connect(vm: LiveVm, options: ConnectOptions): Promise<GuestAgent> {
-    const link = await this.#connector.connect(vm.running.guestEndpoint, options);
+    const { running } = vm;
+    const link = await whileRunning(
+      running,
+      ({ signal }) => this.#connector.connect(running.guestEndpoint, { ...options, signal }),
+      options,
+    );
     vm.link = link;
     void link.closed.then(() => {
       if (vm.link === link) delete vm.link;
     });
     return link;
   }
+}
+
+function stalled(vmId: string): AppError {
+  return new AppError(
+    'HOST_NO_SPACE',
+    `Cannot reach the guest of "${vmId}": it stands still, for this host has no disk space for what it writes`,
+    { hint: 'free some space where VMs are: the guest goes on by itself then', details: { vmId } },
+  );
 }

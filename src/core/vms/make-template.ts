@@ -5,9 +5,10 @@ import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { GuestAgent } from '../ports/guest.ts';
 import type { TemplatePlace } from '../ports/templates.ts';
-import type { DriveSpec, VmSpec } from '../ports/vmm.ts';
+import type { DriveSpec, RunningVm, VmSpec } from '../ports/vmm.ts';
 import { nobody } from './personalise.ts';
 import { driveRequestOf, type VmPlan } from './plan-vm.ts';
+import { whileRunning } from './while-running.ts';
 import type { VmWorld } from './world.ts';
 
 /** `ms` from the VMM's start to a guest whose services are up. */
@@ -57,22 +58,29 @@ export async function makeTemplate(
   report({ event: 'progress', stage: 'template', detail: 'booting' });
   const running = await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
-  {
-    await using agent = await world.connector.connect(running.guestEndpoint, {
-      signal,
-      helloDeadlineMs: BOOT_DEADLINE_MS,
-    });
-    await agent.personalise(nobody(), { signal });
-    await agent.ready({ signal });
-    report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
-    await warmUp(agent, { signal });
-    await settle(agent, { ...world.quiet, signal });
-    await agent.sync({ signal });
-  }
+  await whileRunning(running, (inner) => makeQuiet(world, running, { ...inner, report }), { signal });
   await sleep(FAREWELL_MS, { signal });
   report({ event: 'progress', stage: 'template', detail: 'saving' });
   await running.save({ spec, to: place.saved }, { signal });
   return drives;
+}
+
+/** Waits until the guest has booted, and has nothing more to do. */
+async function makeQuiet(
+  world: VmWorld,
+  running: RunningVm,
+  { signal, report }: Abortable & { report: Report },
+): Promise<void> {
+  await using agent = await world.connector.connect(running.guestEndpoint, {
+    signal,
+    helloDeadlineMs: BOOT_DEADLINE_MS,
+  });
+  await agent.personalise(nobody(), { signal });
+  await agent.ready({ signal });
+  report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
+  await warmUp(agent, { signal });
+  await settle(agent, { ...world.quiet, signal });
+  await agent.sync({ signal });
 }
 
 async function warmUp(agent: GuestAgent, options: Abortable): Promise<void> {

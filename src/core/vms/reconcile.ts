@@ -1,6 +1,7 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { purgeVm } from './delete-vm.ts';
+import { finishResume } from './finish-resume.ts';
 import { settleWorkDisk } from './set-vm.ts';
 import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
@@ -28,6 +29,9 @@ export async function reconcile(world: VmWorld, { signal }: Abortable): Promise<
     world.log.info('a folder without a record is removed', { vmId });
     await attempt(vmId, () => purgeVm(world, vmId));
   }
+  // Not before: a VM of nobody that was to become a template writes there.
+  await world.templates.sweep();
+  await world.driver.sweep();
 }
 
 async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortable): Promise<void> {
@@ -46,6 +50,8 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
     record.id,
     (record.drives ?? []).map(({ pathOnHost }) => pathOnHost),
   );
+  // Of a resume it may be all that is left: what was saved is of no use any more.
+  if (record.state === 'starting' && (await finishResume(world, record, { signal }))) return;
   // In any other state it was taken up or given up, or is not whole for sure.
   const isSaved = record.state === 'suspended' || record.state === 'resuming';
   if (!isSaved) await world.files.removeSuspended(record.id);

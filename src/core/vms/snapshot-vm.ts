@@ -38,9 +38,12 @@ export async function createSnapshot(
   );
 }
 
+/** Logs, sockets, and what the guest writes at once, in `bytes`. */
+const START_BYTES = 16 * 2 ** 20;
+
 /**
- * Puts a VM back to a snapshot of it, memory and drives, and lets it go on from there. What it is now is given up, without a word to its guest. Before its
- * drives are exchanged a failure leaves it stopped with those it had; afterwards it is in state `error`, with those of the snapshot.
+ * Puts a VM back to a snapshot of it, memory and drives, and lets it go on from there. What it is now is given up, without a word to its guest, once the
+ * snapshot's drives are there: a failure before that leaves it as it is, a later one in state `error`, with the drives of the snapshot.
  *
  * @throws {AppError} VM_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED, HOST_NO_SPACE, VMM_RESTORE_FAILED; as {@link bootVm}.
  */
@@ -57,17 +60,19 @@ export async function restoreSnapshot(
       const { shape, hasNat } = snapshot.facts;
       const record: VmRecord = { ...findVm(world.records, id), shape, nat: hasNat };
       const plan = await planStart(world, record, { signal });
-      await endNow(world, id);
-      report({ event: 'progress', stage: 'drives', detail: tag });
       await using undo = new ResourceStack();
-      undo.defer('remove the drives that the VM does not have', () => sweepDrives(world, id));
+      undo.defer('remove the new drives', () => keepDrives(world, record));
+      report({ event: 'progress', stage: 'drives', detail: tag });
       const drives = await world.driver.prepareDrives(
         driveRequestOf(plan, { dir: await world.files.createDriveDir(id), copyOf: snapshot.drives }),
         { signal },
       );
+      await world.files.requireSpace(START_BYTES, 'what a VM needs to start');
+      // Only now: whatever had failed so far, a full disk above all, would have cost what the VM is.
+      await endNow(world, id);
       const starting = world.records.update({ ...record, state: 'starting', drives });
       undo.move();
-      await sweepDrives(world, id);
+      await keepDrives(world, starting);
       await world.files.removeSuspended(id);
       const { boot, probe } = plan;
       try {
@@ -82,10 +87,10 @@ export async function restoreSnapshot(
   );
 }
 
-async function sweepDrives(world: VmWorld, vmId: string): Promise<void> {
-  const { drives = [] } = findVm(world.records, vmId);
+/** Removes the drives that a VM has besides those of its record. */
+async function keepDrives(world: VmWorld, { id, drives = [] }: VmRecord): Promise<void> {
   await world.files.sweepDrives(
-    vmId,
+    id,
     drives.map(({ pathOnHost }) => pathOnHost),
   );
 }

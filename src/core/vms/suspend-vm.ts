@@ -4,7 +4,9 @@ import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { bootVm } from './boot-vm.ts';
 import { findRunningVm, findVm } from './find-vm.ts';
+import { unkeep } from './keep-commands.ts';
 import { planStart, type VmPlan } from './plan-vm.ts';
+import { requireRoom } from './require-room.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import type { VmWorld } from './world.ts';
 
@@ -31,23 +33,26 @@ export async function suspendVm(
       const running = world.live.get(id);
       if (!running) return record;
       const plan = await planStart(world, record, { signal });
-      await world.files.createSuspended(id);
+      await requireRoom(world, record, { running, what: 'a suspended guest' });
       const suspending = world.records.update({ ...record, state: 'suspending' });
       // Who has ended answers no more: nothing is waited for then.
       const gone = new AbortController();
       void running.exited.then(() => gone.abort(vmmLost(record)));
       const whileThere = AbortSignal.any([signal, gone.signal]);
       try {
+        await world.files.createSuspended(id);
         await prepareGuest(world, record, { signal: whileThere, report });
         await world.live.disconnect(id);
         report({ event: 'progress', stage: 'save' });
         const spec = vmSpecOf(world, record, { boot: plan.boot, accelerator: record.runtime?.accelerator });
         await running.save({ spec, to: world.files.folders(id).suspended }, { signal: whileThere });
+        await world.files.syncSuspended(id);
       } catch (error) {
         // A link that is still there is for commands as before.
-        await unkeep(world, id, { signal: gone.signal });
-        world.records.update(record);
+        await unkeep(world, id);
+        // First what may fill the disk, which a record needs a little of too.
         await world.files.removeSuspended(id);
+        world.records.update(record);
         throw error;
       }
       // On record before the VMM ends: a daemon that finds both ends it.
@@ -136,18 +141,4 @@ function vmmLost({ name }: VmRecord): AppError {
   return new AppError('VMM_LOST', `Cannot suspend vm "${name}": its VMM has ended`, {
     hint: `banger vm start ${name}`,
   });
-}
-
-async function unkeep(world: VmWorld, vmId: string, { signal }: Abortable): Promise<void> {
-  try {
-    await withDeadline(
-      async (inner) => {
-        const agent = await world.live.agent(vmId, { signal: inner, helloDeadlineMs: AGENT_DEADLINE_MS });
-        await agent.keep(false, { signal: inner });
-      },
-      { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' },
-    );
-  } catch (error) {
-    world.log.info('an agent was not told that its VM runs on', { vmId, error });
-  }
 }

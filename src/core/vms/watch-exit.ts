@@ -18,6 +18,8 @@ export function watchExit(world: VmWorld, vmId: string, running: RunningVm): voi
         if (record?.state !== 'running') return;
         world.log.info('the VMM ended by itself', { vmId, vm: record.name });
         world.records.update({ ...record, state: 'stopped' });
+        // One that was killed leaves its sockets, and a helper of it when it was being saved.
+        await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
       },
       { signal: neverAborts() },
     );

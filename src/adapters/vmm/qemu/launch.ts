@@ -2,6 +2,7 @@ import { access, rm } from 'node:fs/promises';
 import { type Abortable, neverAborts, poll, withDeadline } from '../../../base/abort.ts';
 import { AppError, invariant, isAppError, isErrno } from '../../../base/errors.ts';
 import { spawnDetached } from '../../../base/exec.ts';
+import { reportNoSpace } from '../../../base/no-space.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { RestoreOptions, VmmProcess, VmSpec } from '../../../core/ports/vmm.ts';
 import { checkDrives } from '../drive-check.ts';
@@ -45,6 +46,11 @@ export interface LaunchOptions extends RestoreOptions {
  * @throws {AppError} VMM_START_FAILED (in mode `restore`: VMM_RESTORE_FAILED), VMM_DRIVE_INVALID, VMM_ALREADY_RUNS, HOST_NO_SPACE.
  */
 export async function launchQemu(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQemu> {
+  const place = { what: "the VMM's sockets", dir: spec.runtimeDir };
+  return await reportNoSpace(() => launch(spec, options), place);
+}
+
+async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQemu> {
   const { host, env, signal, mode = { kind: 'boot' }, inputFd, onVmm, beforeRun } = options;
   signal.throwIfAborted();
   const files = runtimeFiles(spec.runtimeDir);

@@ -1,9 +1,9 @@
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Abortable, poll } from '../../../base/abort.ts';
+import { reportNoSpace } from '../../../base/no-space.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { SavedGuest, VmSpec } from '../../../core/ports/vmm.ts';
-import { reportNoSpace } from '../no-space.ts';
 import { endProcess, findByArgument } from '../vmm-process.ts';
 import { type LaunchedQemu, launchQemu, runState } from './launch.ts';
 import { writeState } from './migration.ts';

@@ -2,10 +2,10 @@ import { rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isErrno } from '../../../base/errors.ts';
+import { reportNoSpace } from '../../../base/no-space.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { DriveRequest, DriveSpec } from '../../../core/ports/vmm.ts';
 import { type BlankDisks, type BlankKind, copyWhole } from '../blank-disks.ts';
-import { reportNoSpace } from '../no-space.ts';
 
 /** Smallest drive that an ext4 with a journal fits on, in `bytes`. */
 const MIN_DRIVE_BYTES = 16 * 1024 * 1024;

@@ -125,7 +125,8 @@ export class QemuDriver implements VmDriver {
     await endStrayPark(runtimeDir);
     await endStrayMirror(qmp);
     await goOn(qmp);
-    return new QemuVm({ vmm, qmp, files }, await this.#tools({ signal }));
+    const { log } = this.#options;
+    return new QemuVm({ vmm, qmp, files }, { ...(await this.#tools({ signal })), log, vmId });
   }
 
   async listRunning({ vmRuntimeDir }: { vmRuntimeDir: string }): Promise<string[]> {
@@ -141,6 +142,10 @@ export class QemuDriver implements VmDriver {
     await removeRuntimeFiles(files);
   }
 
+  async sweep(): Promise<void> {
+    await this.#blanks.sweep();
+  }
+
   async #launch(
     spec: VmSpec,
     { signal, ...how }: Abortable & Pick<LaunchOptions, 'mode' | 'inputFd' | 'onVmm' | 'beforeRun'>,
@@ -150,7 +155,7 @@ export class QemuDriver implements VmDriver {
     const launched = await launchQemu(spec, { ...tools, ...how, signal });
     const ms = Math.round(performance.now() - begun);
     this.#options.log.debug('QEMU runs', { vmId: spec.vmId, pid: launched.vmm.pid, ms });
-    return new QemuVm(launched, tools);
+    return new QemuVm(launched, { ...tools, log: this.#options.log, vmId: spec.vmId });
   }
 
   async #tools({ signal }: Abortable): Promise<QemuTools> {
@@ -255,8 +260,8 @@ function exampleSpec(accelerator: Accelerator): VmSpec {
 
 const ADOPT_DEADLINE_MS = 3_000;
 
-/** States in which a guest can go on, also one that was being saved or copied (`RunState` of QEMU's QMP schema). */
-const ALIVE_STATES = ['running', 'paused', 'finish-migrate', 'postmigrate'];
+/** States in which a guest can go on, also one that was being saved or copied, or that a full disk has stopped (`RunState` of QEMU's QMP schema). */
+const ALIVE_STATES = ['running', 'paused', 'finish-migrate', 'postmigrate', 'io-error'];
 
 /** The open file of the device state. @throws {AppError} VMM_RESTORE_FAILED when a file is missing, or the memory is not of the VM's size. */
 async function openSaved(

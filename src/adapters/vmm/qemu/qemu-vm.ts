@@ -1,4 +1,5 @@
 import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
+import type { Logger } from '../../../base/log.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
 import type {
   CaptureRequest,
@@ -17,6 +18,7 @@ import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
 import { captureGuest, saveGuest } from './save.ts';
+import { StallWatch } from './stall-watch.ts';
 
 /** How long QEMU may take to write out what it holds of its drives. */
 export const WRITE_OUT_GRACE_MS = 10_000;
@@ -31,6 +33,12 @@ export interface QemuTools {
   blanks: BlankDisks;
 }
 
+/** Whose QEMU it is, and where to tell what becomes of it. */
+export interface QemuVmOptions extends QemuTools {
+  vmId: string;
+  log: Logger;
+}
+
 /** A VM in a QEMU that we started or took over; both are the same, for it never depends on being our child. */
 export class QemuVm implements RunningVm {
   readonly vmm: VmmProcess;
@@ -38,13 +46,15 @@ export class QemuVm implements RunningVm {
   readonly exited: Promise<void>;
   readonly #qmp: QmpClient;
   readonly #files: RuntimeFiles;
+  readonly #stalls: StallWatch;
   #isDetached = false;
   #ending: Promise<void> | undefined;
 
   readonly #tools: QemuTools;
 
-  constructor({ vmm, qmp, files }: LaunchedQemu, tools: QemuTools) {
+  constructor({ vmm, qmp, files }: LaunchedQemu, { log, vmId, ...tools }: QemuVmOptions) {
     this.#tools = tools;
+    this.#stalls = new StallWatch(qmp, { log, vmId });
     this.vmm = vmm;
     this.guestEndpoint = { kind: 'unix', path: files.agentSocket };
     this.#qmp = qmp;
@@ -66,6 +76,10 @@ export class QemuVm implements RunningVm {
     }
   }
 
+  get isStalled(): boolean {
+    return this.#stalls.isStalled;
+  }
+
   usage(): Promise<VmmUsage> {
     return usageOf(this.vmm);
   }
@@ -79,11 +93,11 @@ export class QemuVm implements RunningVm {
   }
 
   async save(request: { spec: VmSpec; to: SavedGuest }, { signal }: Abortable): Promise<void> {
-    await saveGuest(this.#qmp, request, { ...this.#tools, signal });
+    await this.#stalls.hold(() => saveGuest(this.#qmp, request, { ...this.#tools, signal }));
   }
 
   async capture(request: CaptureRequest, { signal }: Abortable): Promise<{ pausedMs: number }> {
-    return await captureGuest(this.#qmp, request, { ...this.#tools, signal });
+    return await this.#stalls.hold(() => captureGuest(this.#qmp, request, { ...this.#tools, signal }));
   }
 
   detach(): void {

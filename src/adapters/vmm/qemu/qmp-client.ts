@@ -25,7 +25,7 @@ export class QmpClient implements Disposable {
   readonly closed: Promise<void>;
   readonly #stream: Duplex;
   readonly #waiters = new Map<number, Waiter>();
-  readonly #onEvent: (event: QmpEvent) => void;
+  #onEvent: (event: QmpEvent) => void;
   #lastId = 0;
   #greeted: Waiter | undefined;
   #failure: AppError | undefined;
@@ -44,6 +44,11 @@ export class QmpClient implements Disposable {
         resolve();
       });
     });
+  }
+
+  /** Hands what QEMU tells unasked to `onEvent` from now on. */
+  listen(onEvent: (event: QmpEvent) => void): void {
+    this.#onEvent = onEvent;
   }
 
   /** Waits for QEMU's first line. */

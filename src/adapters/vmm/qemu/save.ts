@@ -1,12 +1,14 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type Abortable, neverAborts } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
+import { reportNoSpace, requireNotFull } from '../../../base/no-space.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CaptureRequest, SavedGuest, VmSpec } from '../../../core/ports/vmm.ts';
 import type { BlankDisks } from '../blank-disks.ts';
-import { openMirror } from './drive-mirror.ts';
+import { type DriveMirror, openMirror } from './drive-mirror.ts';
 import { cancelMigration, setStyle, waitForMigration, writeState } from './migration.ts';
-import { openPark } from './park.ts';
+import { openPark, type Park } from './park.ts';
 import type { QemuHost } from './qemu-host.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
@@ -45,18 +47,26 @@ export async function saveGuest(
     await using _folder = disposable(() => rm(dir, { recursive: true, force: true }));
     undo.defer('let the guest run', () => goOn(qmp));
     await qmp.execute('stop', {}, { signal });
-    await writeState(qmp, { statePath: to.statePath, socketPath: stateSocket, signal });
+    await reportNoSpace(() => writeState(qmp, { statePath: to.statePath, socketPath: stateSocket, signal }), {
+      what: 'the saved guest',
+      dir: dirname(to.statePath),
+    });
     undo.move();
     return;
   }
   await using park = await openPark({ spec: { ...spec, hasNat: false }, to }, options);
-  await setStyle(qmp, {}, { signal });
-  await limit(qmp, BANDWIDTH.most, { signal });
-  undo.defer('let the guest run', () => goOn(qmp));
-  await qmp.execute('stop', {}, { signal });
-  await qmp.execute('migrate', { uri: park.migrationUri }, { signal });
-  await waitForMigration(qmp, 'completed', { signal, deadlineMs: COPY_DEADLINE_MS });
-  await park.finish({ signal });
+  await reportNoSpace(
+    async () => {
+      await setStyle(qmp, {}, { signal });
+      await limit(qmp, BANDWIDTH.most, { signal });
+      undo.defer('let the guest run', () => goOn(qmp));
+      await qmp.execute('stop', {}, { signal });
+      await qmp.execute('migrate', { uri: park.migrationUri }, { signal });
+      await waitForMigration(qmp, 'completed', { signal, deadlineMs: COPY_DEADLINE_MS });
+      await park.finish({ signal });
+    },
+    { what: 'the saved guest', dir: dirname(to.memoryPath) },
+  );
   undo.move();
 }
 
@@ -72,9 +82,22 @@ export async function captureGuest(
 ): Promise<{ pausedMs: number }> {
   const { signal } = options;
   await using park = await openPark(request, options);
-  await using mirror = await openMirror(qmp, request, options);
+  const target = { what: 'the copy of the guest', dir: dirname(request.to.memoryPath) };
+  await using mirror = await reportNoSpace(() => openMirror(qmp, request, options), target);
   await using undo = new ResourceStack();
   undo.defer('let the guest run', () => goOn(qmp));
+  const pauses = await reportNoSpace(() => copyGuest(qmp, { park, mirror, signal }), target);
+  // The copies' last tables were written when QEMU closed them, and it does not say how that went.
+  await requireNotFull(target);
+  undo.move();
+  return { pausedMs: Math.max(...pauses) };
+}
+
+/** Gives how long the guest stood still each time, in `ms`. */
+async function copyGuest(
+  qmp: QmpClient,
+  { park, mirror, signal }: Abortable & { park: Park; mirror: DriveMirror },
+): Promise<number[]> {
   const pauses = [await beginCopy(qmp, { uri: park.migrationUri, signal })];
   await waitForMigration(qmp, 'pre-switchover', { signal, deadlineMs: COPY_DEADLINE_MS });
   const pausedAt = performance.now();
@@ -84,8 +107,7 @@ export async function captureGuest(
   await qmp.execute('cont', {}, { signal });
   pauses.push(performance.now() - pausedAt);
   await park.finish({ signal });
-  undo.move();
-  return { pausedMs: Math.max(...pauses) };
+  return pauses;
 }
 
 /**
