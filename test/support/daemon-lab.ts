@@ -119,9 +119,15 @@ export async function openDaemonLab(): Promise<DaemonLab> {
 }
 
 /** Serves the lab at `dir` until the process ends: the daemon of a child process that a test kills. */
-export async function serveLab(dir: string): Promise<void> {
-  const log = createLogger((line) => process.stderr.write(line), { level: 'info' });
-  const daemon = await startDaemon(dir, { guests: { personalised: [], syncCount: 0, natCalls: [] }, log });
+export async function serveLab(
+  dir: string,
+  {
+    log = createLogger((line) => process.stderr.write(line), { level: 'info' }),
+    ...options
+  }: StartOptions & { log?: Logger } = {},
+): Promise<void> {
+  const guests: HostGuests = { personalised: [], syncCount: 0, natCalls: [] };
+  const daemon = await startDaemon(dir, { ...options, guests, log });
   process.stdout.write('listening\n');
   await daemon.ended;
 }
@@ -226,7 +232,8 @@ async function startDaemon(
   };
 }
 
-function labEnv(dir: string): Record<string, string> {
+/** The environment of a lab's daemon: all of its folders are below `dir`. */
+export function labEnv(dir: string): Record<string, string> {
   return {
     PATH: process.env['PATH'] ?? '',
     HOME: dir,

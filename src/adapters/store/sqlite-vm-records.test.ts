@@ -172,3 +172,13 @@ test('on a disk that is full VMs are not made any more, but what there is can be
     await exec(['umount', '-l', small], { signal });
   }
 });
+
+test('several records are changed together or not at all', () => {
+  using records = new SqliteVmRecords(path);
+  for (const id of ['a', 'b']) records.insert(record(id));
+  records.updateAll([record('a', { state: 'running' }), record('b', { state: 'running' })]);
+  const states = (): string[] => records.list().map(({ state }) => state);
+  assert.deepEqual(states(), ['running', 'running']);
+  assert.throws(() => records.updateAll([record('a', { state: 'stopped' }), record('none')]), BugError);
+  assert.deepEqual(states(), ['running', 'running']);
+});

@@ -66,16 +66,22 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   }
 
   update(record: VmRecord): VmRecord {
-    const stamped = { ...record, updatedAt: new Date().toISOString() };
-    const { changes } = refuseTakenName(record.name, () =>
-      this.#write(() =>
-        this.#db
-          .prepare('UPDATE vms SET name = ?, record = ? WHERE id = ?')
-          .run(record.name, JSON.stringify(stamped), record.id),
-      ),
-    );
-    invariant(Number(changes) === 1, `no record of the VM ${record.id} to update`);
-    return stamped;
+    return this.#write(() => this.#replace(record));
+  }
+
+  updateAll(records: readonly VmRecord[]): VmRecord[] {
+    return this.#write(() => {
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        const stamped = records.map((record) => this.#replace(record));
+        this.#db.exec('COMMIT');
+        return stamped;
+      } catch (error) {
+        // A database that is full has done so itself.
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
+    });
   }
 
   delete(id: string): void {
@@ -85,6 +91,17 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   /** Closes the database. Idempotent. */
   [Symbol.dispose](): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #replace(record: VmRecord): VmRecord {
+    const stamped = { ...record, updatedAt: new Date().toISOString() };
+    const { changes } = refuseTakenName(record.name, () =>
+      this.#db
+        .prepare('UPDATE vms SET name = ?, record = ? WHERE id = ?')
+        .run(record.name, JSON.stringify(stamped), record.id),
+    );
+    invariant(Number(changes) === 1, `no record of the VM ${record.id} to update`);
+    return stamped;
   }
 
   /** Writes, if need be into the space of the reserve. */

@@ -39,6 +39,8 @@ export interface VmRecords {
    * @throws {AppError} VM_NAME_TAKEN when its name is new and another VM has it; HOST_NO_SPACE; BugError when there is no such record.
    */
   update(record: VmRecord): VmRecord;
+  /** All of them or, after a failure, none; as {@link VmRecords.update}. */
+  updateAll(records: readonly VmRecord[]): VmRecord[];
   /** Idempotent. */
   delete(id: string): void;
 }

@@ -67,7 +67,9 @@ export async function forkVm(
 
 /** The forks are all there, and stay. Until then they are ephemeral: should the daemon die, the next one removes those that it had made. */
 function keep(world: VmWorld, records: readonly VmRecord[]): VmRecord[] {
-  return records.map(({ id }) => world.records.update({ ...findVm(world.records, id), ephemeral: false }));
+  return world.records.updateAll(
+    records.map(({ id }) => ({ ...findVm(world.records, id), ephemeral: false })),
+  );
 }
 
 async function makeFork(

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { neverAborts, poll } from '../../src/base/abort.ts';
+import { processEnvironment } from '../../src/config/settings.ts';
+import { resultOf } from '../../src/sdk/work.ts';
+import { fill } from '../support/steps/fill.ts';
+import { openStepLab } from '../support/steps/step-lab.ts';
+
+const signal = neverAborts();
+
+test('a guest that writes to a disk of the host that is full stands still, also for the next daemon, and loses nothing', {
+  skip: process.getuid?.() === 0 ? false : 'only root can mount a file system to fill',
+}, async () => {
+  await using lab = await openStepLab({
+    kind: 'qemu',
+    ownsCache: false,
+    sizeBytes: 400 * 2 ** 20,
+    env: (dir) => ({
+      ...processEnvironment(),
+      XDG_STATE_HOME: join(dir, 's'),
+      XDG_RUNTIME_DIR: join(dir, 'r'),
+      XDG_CONFIG_HOME: join(dir, 'c'),
+    }),
+  });
+  const inGuest = async (script: string): Promise<string> => {
+    using session = await lab.client.exec('box', { argv: ['sh', '-c', script] }, { signal });
+    return (await session.collect()).stdout.toString();
+  };
+  const until = async (what: string, look: () => Promise<true | undefined>): Promise<void> => {
+    await poll(look, { everyMs: 200, deadlineMs: 60_000, what, signal });
+  };
+  const standsStill = async (): Promise<true | undefined> => {
+    try {
+      await inGuest('true');
+      return undefined;
+    } catch (error) {
+      assert.match(String(error), /stands still, for this host has no disk space/);
+      return true;
+    }
+  };
+  await lab.start();
+  const shape = { memoryMib: 512, diskSizeBytes: 2 ** 30, systemOverlaySizeBytes: 2 ** 30 };
+  await resultOf(lab.client.createVm({ name: 'box', ...shape }, { signal }));
+  fill(lab.mountedDir);
+  // It goes on for as long as it takes, whoever is there to see it.
+  const write = 'seq 1 3000000 > /root/numbers && sync && md5sum < /root/numbers > /root/sum';
+  await inGuest(`(${write}) > /dev/null 2>&1 < /dev/null &`);
+  await until('the guest to stand still', standsStill);
+  await lab.kill();
+  await lab.start();
+  await until('the guest to stand still for the next daemon', standsStill);
+  assert.equal(lab.records()[0]?.state, 'running');
+
+  await lab.freeSpace();
+  await until('the guest to go on', async () => ((await standsStill()) ? undefined : true));
+  const sum = 'while ! test -s /root/sum; do sleep 0.1; done; cat /root/sum; seq 1 3000000 | md5sum';
+  const [written, wanted] = (await inGuest(sum)).split('\n');
+  assert.equal(written, wanted);
+  assert.equal(await inGuest('dmesg | grep -i "i/o error" || echo none'), 'none\n');
+});

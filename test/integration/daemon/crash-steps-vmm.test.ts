@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fakeWorld } from '../../support/steps/fake-world.ts';
+import { interruptEach } from '../../support/steps/interrupt.ts';
+import { SCENARIOS } from '../../support/steps/scenarios.ts';
+import { openStepLab } from '../../support/steps/step-lab.ts';
+
+/** Many starts of a daemon: a busy host takes its time. */
+const TIMEOUT_MS = 10 * 60_000;
+
+for (const scenario of SCENARIOS) {
+  test(`${scenario.name}: a VMM that is killed at any step leaves nothing half-made`, {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await using lab = await openStepLab({ kind: 'fake', ownsCache: true });
+    const world = fakeWorld(lab);
+    await lab.start();
+    await scenario.prepare(world);
+    for (const [whose, pattern] of Object.entries(scenario.victims(world))) {
+      // A fake guest needs no second VMM to be saved.
+      if (pattern === '/park/') continue;
+      const { hits, problems } = await interruptEach(world, scenario, {
+        action: () => ({ kind: 'vmm', pattern: scenario.victims(world)[whose] ?? '' }),
+        stride: 3,
+      });
+      assert.deepEqual(problems, []);
+      assert.ok(hits.length >= 1, String(hits));
+    }
+  });
+}

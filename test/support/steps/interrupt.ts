@@ -1,0 +1,90 @@
+import { neverAborts, poll } from '../../../src/base/abort.ts';
+import { AppError, messageOf } from '../../../src/base/errors.ts';
+import { BUG_CODE, realErrorOf } from '../../../src/protocol/error-body.ts';
+import type { Scenario, ScenarioWorld } from './scenarios.ts';
+import type { StepAction } from './step-daemon.ts';
+
+/** What interrupting an operation at its steps came to. */
+export interface Interrupted {
+  /** the steps at which it was interrupted */
+  hits: string[];
+  /** what was wrong afterwards, with the step; empty when all is well */
+  problems: string[];
+  /** codes of the errors that the client got */
+  codes: string[];
+}
+
+/** How {@link interruptEach} goes about it. */
+export interface InterruptOptions {
+  action: (world: ScenarioWorld) => StepAction;
+  /** every how many steps it interrupts; 1: at each */
+  stride?: number;
+  /** the first step */
+  from?: number;
+}
+
+/** `ms` for what is to be cleaned up to be gone. */
+const SETTLE_MS = 3_000;
+
+/**
+ * Runs the operation again and again, and interrupts it at a later step each time, until it ends before that step. After each, with a new daemon where
+ * the old one was killed: nothing must be left that no record accounts for, and what `scenario` says must be so.
+ */
+export async function interruptEach(
+  world: ScenarioWorld,
+  scenario: Scenario,
+  { action, stride = 1, from = 1 }: InterruptOptions,
+): Promise<Interrupted> {
+  const { lab } = world;
+  const found: Interrupted = { hits: [], problems: [], codes: [] };
+  for (let at = from; ; at += stride) {
+    await lab.start();
+    await scenario.prepare(world);
+    const planned = action(world);
+    await lab.arm(at, planned);
+    const failure = await scenario.run(world).then(() => undefined, toError);
+    const { hit, isDead } = await lab.report();
+    await lab.freeSpace();
+    const where = `${scenario.name}, ${planned.kind}, step ${at} (${hit}): `;
+    if (hit === undefined) {
+      if (failure) found.problems.push(`${where}it fails uninterrupted: ${failure.message}`);
+      return found;
+    }
+    found.hits.push(hit);
+    if (failure instanceof AppError) found.codes.push(failure.code);
+    if (!isDead && failure && isUnclear(failure, planned, world)) {
+      found.problems.push(`${where}unclear error: ${JSON.stringify(failure)} ${failure.message}`);
+    }
+    if (isDead) await lab.start();
+    const left = await settledResidue(world);
+    if (left.length > 0) found.problems.push(`${where}left: ${left.join('; ')}`);
+    try {
+      await scenario.check(world, planned.kind);
+    } catch (error) {
+      found.problems.push(`${where}${messageOf(error)}`);
+    }
+  }
+}
+
+/** With a full disk the error says so; whatever happens, it is not called a bug. */
+function isUnclear(failure: Error, { kind }: StepAction, { fullCodes }: ScenarioWorld): boolean {
+  if (!(failure instanceof AppError) || failure.code === BUG_CODE) return true;
+  return kind === 'full' && !fullCodes.includes(failure.code);
+}
+
+/** What is left once nothing more goes away. */
+async function settledResidue({ lab }: ScenarioWorld): Promise<string[]> {
+  let left: string[] = [];
+  const look = async (): Promise<true | undefined> => {
+    left = await lab.residue();
+    return left.length === 0 ? true : undefined;
+  };
+  const options = { everyMs: 50, deadlineMs: SETTLE_MS, what: 'all to be in order', signal: neverAborts() };
+  await poll(look, options).catch(() => {});
+  return left;
+}
+
+function toError(error: unknown): Error {
+  const real = realErrorOf(error);
+  return real instanceof Error ? real : new Error(String(real));
+}

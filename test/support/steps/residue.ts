@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { isErrno } from '../../../src/base/errors.ts';
+import type { Paths } from '../../../src/config/paths.ts';
+import type { VmRecord } from '../../../src/core/ports/records.ts';
+
+/** Names of what there is of a template and of a snapshot besides its drives. */
+const SAVED = ['manifest.json', 'memory', 'state'];
+
+/** In a VM's folder, whatever it does; a fake guest keeps its files in its runtime folder. */
+const LOGS = ['console.log', 'vmm.log'];
+const OF_A_FAKE = ['guest-root'];
+const OF_A_VMM = ['agent.sock', 'qmp.sock', 'qemu.pid'];
+
+/**
+ * What is on the host that none of `records` accounts for, and what a record names that is not there: files, folders, processes. Empty when all is
+ * well. `ownsCache`: no other daemon works in the cache.
+ */
+export async function residue(
+  paths: Paths,
+  records: readonly VmRecord[],
+  { ownsCache }: { ownsCache: boolean },
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const vmDirs = await namesIn(paths.vmsDir);
+  const runtimeDirs = await namesIn(paths.vmRuntimeDir);
+  const known = records.map(({ id }) => id);
+  for (const id of new Set([...vmDirs, ...runtimeDirs])) if (!known.includes(id)) wrong.push(`folder ${id}`);
+  const processes = (await vmmsBelow(paths.vmRuntimeDir)).map(({ folder }) => folder);
+  for (const record of records) {
+    wrong.push(...(await wrongOfVm(paths, record)));
+    const own = processes.filter((folder) => folder === record.id || folder.startsWith(`${record.id}/`));
+    const wanted = record.state === 'running' ? [record.id] : [];
+    if (own.join() !== wanted.join()) wrong.push(`VMMs of ${record.name} (${record.state}): ${own.join()}`);
+  }
+  for (const folder of processes)
+    if (!known.some((id) => folder.startsWith(id))) wrong.push(`VMM of ${folder}`);
+  if (ownsCache) wrong.push(...(await wrongInCache(paths)));
+  return wrong;
+}
+
+async function wrongOfVm({ vmsDir, vmRuntimeDir }: Paths, record: VmRecord): Promise<string[]> {
+  const dir = join(vmsDir, record.id);
+  const drives = (record.drives ?? []).filter(({ isReadOnly }) => !isReadOnly);
+  const wanted = new Set(drives.map(({ pathOnHost }) => relative(dir, pathOnHost)));
+  if (record.state === 'suspended') for (const part of ['memory', 'state']) wanted.add(`suspended/${part}`);
+  const found = await filesIn(dir);
+  const wrong = [...wanted].filter((path) => !found.includes(path)).map((path) => `${path} is missing`);
+  for (const path of found) {
+    const [folder = '', tag = '', file = ''] = path.split('/');
+    const isSnapshot =
+      folder === 'snapshots' && (tag === '.staging/' || SAVED.includes(file) || /\.(qcow2|raw)$/.test(file));
+    const isEmptyArea = path === 'snapshots/.staging/';
+    if (!wanted.has(path) && !LOGS.includes(path) && !isSnapshot && !isEmptyArea) wrong.push(path);
+  }
+  for (const tag of await namesIn(join(dir, 'snapshots'))) {
+    if (tag === '.staging') continue;
+    if (!existsSync(join(dir, 'snapshots', tag, 'manifest.json'))) wrong.push(`half a snapshot ${tag}`);
+  }
+  const sockets = record.state === 'running' ? OF_A_VMM : [];
+  for (const name of await namesIn(join(vmRuntimeDir, record.id))) {
+    if (![...sockets, ...OF_A_FAKE].includes(name)) wrong.push(`${name} in the runtime folder`);
+  }
+  return wrong.map((what) => `of ${record.name} (${record.state}): ${what}`);
+}
+
+async function wrongInCache({ templatesDir, vmmCacheDir, workspaceTempDir }: Paths): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const path of await filesIn(templatesDir)) {
+    const isPart = /^[0-9a-f]{64}\/(manifest\.json|memory|state|(overlay|work)\.(qcow2|raw))$/.test(path);
+    if (!isPart && path !== '.lock' && path !== '.staging/') wrong.push(`${path} in the templates`);
+  }
+  for (const key of await namesIn(templatesDir)) {
+    if (key.startsWith('.')) continue;
+    for (const part of SAVED)
+      if (!existsSync(join(templatesDir, key, part))) wrong.push(`template without ${part}`);
+  }
+  for (const path of await filesIn(vmmCacheDir)) {
+    if (!/^blank-disks\/([a-z0-9-]+\.qcow2|\.lock|\.staging\/)$|^kvm/.test(path))
+      wrong.push(`${path} in the cache`);
+  }
+  return [...wrong, ...(await filesIn(workspaceTempDir)).map((path) => `${path} of a workspace`)];
+}
+
+/** All files below `dir`, and folders that are empty, with a slash at the end. */
+async function filesIn(dir: string, under = ''): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await entriesIn(join(dir, under))) {
+    const path = join(under, entry.name);
+    if (!entry.isDirectory()) found.push(path);
+    else {
+      const inside = await filesIn(dir, path);
+      found.push(...(inside.length === 0 ? [`${path}/`] : inside));
+    }
+  }
+  return found;
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  return (await entriesIn(dir)).map(({ name }) => name);
+}
+
+async function entriesIn(dir: string) {
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** The VMMs whose pid file or socket is below `vmRuntimeDir`, with the folder that they are for: `<id>`, `<id>/park`. */
+export async function vmmsBelow(vmRuntimeDir: string): Promise<{ pid: number; folder: string }[]> {
+  const found: { pid: number; folder: string }[] = [];
+  for (const pid of await namesIn('/proc')) {
+    if (!/^[0-9]+$/.test(pid)) continue;
+    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    const at = words.findIndex((word) => word === '-pidfile' || word === '--socket');
+    const path = words[at + 1] ?? '';
+    if (at < 0 || !path.startsWith(`${vmRuntimeDir}/`)) continue;
+    found.push({ pid: Number(pid), folder: relative(vmRuntimeDir, dirname(path)) });
+  }
+  return found;
+}

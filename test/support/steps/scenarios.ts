@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { neverAborts } from '../../../src/base/abort.ts';
+import type { VmRecord } from '../../../src/core/ports/records.ts';
+import type { CreateVmRequest } from '../../../src/protocol/api.ts';
+import { resultOf } from '../../../src/sdk/work.ts';
+import type { StepAction } from './step-daemon.ts';
+import type { StepLab } from './step-lab.ts';
+
+/** What an operation is interrupted in. */
+export interface Scenario {
+  name: string;
+  /** Brings the lab to where the operation can begin, whatever came before. */
+  prepare(world: ScenarioWorld): Promise<void>;
+  run(world: ScenarioWorld): Promise<unknown>;
+  /** Checks what an interruption has left: what is whole, and what is not there. */
+  check(world: ScenarioWorld, by: StepAction['kind']): Promise<void>;
+  /** for the action `vmm`: the folders of VMMs that are killed, by what they are for */
+  victims(world: ScenarioWorld): Readonly<Record<string, string>>;
+}
+
+/** What scenarios work on. */
+export interface ScenarioWorld {
+  lab: StepLab;
+  /** shape of the VMs */
+  shape: Omit<CreateVmRequest, 'ephemeral'>;
+  /** Puts something into the memory and on the disk of the VM `src`, which has just been made. */
+  mark(): Promise<void>;
+  /** Fails unless `src` has what was put there, and was not booted since: its memory too. With `isBooted` it was. */
+  checkMarks(options: { isBooted: boolean }): Promise<void>;
+  /** codes of errors that are clear enough for a disk that is full */
+  fullCodes: readonly string[];
+}
+
+const signal = neverAborts();
+const SOURCE = 'src';
+const NEW = 'new';
+const TAG = 'tag';
+const BASE = 'base';
+
+/** Every operation that makes or uses saved guests. */
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'template making',
+    async prepare(world) {
+      await deleteVm(world, NEW);
+      await world.lab.client.pruneTemplates({ all: true }, { signal });
+    },
+    run: create,
+    check: checkNew,
+    victims: () => ({ 'its VMM': '.' }),
+  },
+  {
+    name: 'claim',
+    async prepare(world) {
+      await deleteVm(world, NEW);
+      if ((await world.lab.client.listTemplates({ signal })).length > 0) return;
+      await create(world);
+      await deleteVm(world, NEW);
+    },
+    run: create,
+    check: checkNew,
+    victims: () => ({ 'its VMM': '.' }),
+  },
+  {
+    name: 'suspend',
+    prepare: requireSource,
+    run: ({ lab }) => resultOf(lab.client.suspendVm(SOURCE, { signal })),
+    async check(world, by) {
+      const { state } = sourceOf(world);
+      if (by === 'vmm' && state === 'stopped') return await checkStopped(world);
+      if (state === 'suspended') await resume(world);
+      else assert.equal(state, 'running');
+      await world.checkMarks({ isBooted: false });
+    },
+    victims: (world) => ({ 'the VMM': `/${sourceOf(world).id}/[^/]+$`, 'the parked VMM': '/park/' }),
+  },
+  {
+    name: 'resume',
+    async prepare(world) {
+      await requireSource(world);
+      if (sourceOf(world).state === 'running') await resultOf(world.lab.client.suspendVm(SOURCE, { signal }));
+    },
+    run: resume,
+    async check(world, by) {
+      const { state } = sourceOf(world);
+      if (by !== 'daemon' && state === 'stopped') return await checkStopped(world);
+      if (state === 'suspended') await resume(world);
+      else assert.equal(state, 'running');
+      await world.checkMarks({ isBooted: false });
+    },
+    victims: () => ({ 'the VMM': '.' }),
+  },
+  {
+    name: 'fork',
+    async prepare(world) {
+      for (const name of ['src-1', 'src-2']) await deleteVm(world, name);
+      await requireSource(world);
+    },
+    run: ({ lab }) => resultOf(lab.client.forkVm(SOURCE, { count: 2 }, { signal })),
+    async check(world, by) {
+      const forks = world.lab.records().filter(({ name }) => name.startsWith('src-'));
+      const states = forks.map(({ state }) => state).join();
+      // A fork whose VMM is killed once it runs is a VM that has stopped.
+      const whole = by === 'vmm' ? /^((running|stopped),?){2}$/ : /^running,running$/;
+      assert.ok(states === '' || whole.test(states), `the forks: ${states}`);
+      if (by === 'vmm' && sourceOf(world).state === 'stopped') return await checkStopped(world);
+      await checkUntouched(world);
+    },
+    victims: (world) => ({
+      'the source': `/${sourceOf(world).id}/[^/]+$`,
+      'the parked VMM': '/park/',
+      'a fork': `/(?!${sourceOf(world).id})[0-9a-f]+/[^/]+$`,
+    }),
+  },
+  {
+    name: 'snapshot create',
+    async prepare(world) {
+      await requireSource(world);
+      await deleteSnapshot(world, TAG);
+    },
+    run: ({ lab }) => resultOf(lab.client.createSnapshot(SOURCE, { tag: TAG }, { signal })),
+    async check(world, by) {
+      if (by === 'vmm' && sourceOf(world).state === 'stopped') return await checkStopped(world);
+      await checkUntouched(world);
+    },
+    victims: (world) => ({ 'the source': `/${sourceOf(world).id}/[^/]+$`, 'the parked VMM': '/park/' }),
+  },
+  {
+    name: 'snapshot restore',
+    async prepare(world) {
+      await requireSource(world);
+      await deleteSnapshot(world, TAG);
+      const snapshots = await world.lab.client.listSnapshots(SOURCE, { signal });
+      if (snapshots.some(({ tag }) => tag === BASE)) return;
+      await resultOf(world.lab.client.createSnapshot(SOURCE, { tag: BASE }, { signal }));
+    },
+    run: restore,
+    async check(world, by) {
+      const { state } = sourceOf(world);
+      // What the VM was is given up when it is put back; the snapshot is not.
+      if (state !== 'running') {
+        assert.ok(state === 'stopped' || (state === 'error' && by !== 'daemon'), state);
+        await restore(world);
+      }
+      await world.checkMarks({ isBooted: false });
+    },
+    victims: () => ({ 'the VMM': '.' }),
+  },
+];
+
+function create({ lab, shape }: ScenarioWorld): Promise<unknown> {
+  return resultOf(lab.client.createVm({ name: NEW, ...shape }, { signal }));
+}
+
+function resume({ lab }: ScenarioWorld): Promise<unknown> {
+  return resultOf(lab.client.startVm(SOURCE, { onlyResume: true, signal }));
+}
+
+function restore({ lab }: ScenarioWorld): Promise<unknown> {
+  return resultOf(lab.client.restoreSnapshot(SOURCE, BASE, { signal }));
+}
+
+async function checkNew(world: ScenarioWorld, by: StepAction['kind']): Promise<void> {
+  const { lab } = world;
+  const made = lab.records().find(({ name }) => name === NEW);
+  if (made && !(by === 'vmm' && made.state === 'stopped')) assert.equal(made.state, 'running');
+  if (sourceIfThere(world)) await checkUntouched(world);
+}
+
+/** The VM that others are made of: it runs as it did. */
+async function checkUntouched(world: ScenarioWorld): Promise<void> {
+  assert.equal(sourceOf(world).state, 'running');
+  await world.checkMarks({ isBooted: false });
+}
+
+/** The test killed its VMM: its disk is as after a power cut, and it boots. */
+async function checkStopped(world: ScenarioWorld): Promise<void> {
+  await resultOf(world.lab.client.startVm(SOURCE, { signal }));
+  await world.checkMarks({ isBooted: true });
+  await deleteVm(world, SOURCE);
+}
+
+async function requireSource(world: ScenarioWorld): Promise<void> {
+  await deleteVm(world, NEW);
+  const source = sourceIfThere(world);
+  if (source?.state === 'suspended') await resume(world);
+  if (source && ['suspended', 'running'].includes(source.state)) return;
+  if (source) await deleteVm(world, SOURCE);
+  await resultOf(world.lab.client.createVm({ name: SOURCE, ...world.shape }, { signal }));
+  await world.mark();
+}
+
+function sourceOf(world: ScenarioWorld): VmRecord {
+  const source = sourceIfThere(world);
+  assert.ok(source, 'the source VM is there');
+  return source;
+}
+
+function sourceIfThere({ lab }: ScenarioWorld): VmRecord | undefined {
+  return lab.records().find(({ name }) => name === SOURCE);
+}
+
+async function deleteVm({ lab }: ScenarioWorld, name: string): Promise<void> {
+  if (!lab.records().some((record) => record.name === name)) return;
+  await resultOf(lab.client.deleteVm(name, { signal }));
+}
+
+async function deleteSnapshot({ lab }: ScenarioWorld, tag: string): Promise<void> {
+  const snapshots = await lab.client.listSnapshots(SOURCE, { signal });
+  if (snapshots.some((one) => one.tag === tag)) await lab.client.deleteSnapshot(SOURCE, tag, { signal });
+}

@@ -1,0 +1,119 @@
+import { readdirSync, readFileSync, writeSync } from 'node:fs';
+import { isErrno } from '../../../src/base/errors.ts';
+import { createLogger } from '../../../src/base/log.ts';
+import { ensurePrivateDir } from '../../../src/base/private-dir.ts';
+import { loadSettings, processEnvironment } from '../../../src/config/settings.ts';
+import { compose } from '../../../src/daemon/compose.ts';
+import { LogFile } from '../../../src/daemon/log-file.ts';
+import { serve } from '../../../src/daemon/serve.ts';
+import { LAB_BUILD, serveLab } from '../daemon-lab.ts';
+import { fill } from './fill.ts';
+import { hookSteps } from './hooks.ts';
+
+/** What happens at a step. */
+export type StepAction =
+  /** the daemon is killed */
+  | { kind: 'daemon' }
+  /** the VMMs of this lab, and of nobody else, are killed whose pid file or socket has a path that matches */
+  | { kind: 'vmm'; pattern: string }
+  /** the file system of `dir` is filled to its last byte */
+  | { kind: 'full'; dir: string };
+
+/** Told to the daemon: at the `at`th step from now on, do this. */
+export interface StepOrder {
+  at: number;
+  action: StepAction;
+}
+
+/** Told by the daemon when it is asked: how many steps it has taken, and the one at which it acted. */
+export interface StepReport {
+  count: number;
+  hit?: string;
+}
+
+/** What the daemon of a test is started with, as JSON in its first argument. */
+export interface StepDaemonOptions {
+  /** `fake`: the lab of test/integration at `dir`; `qemu`: the real daemon, in the process's environment */
+  kind: 'fake' | 'qemu';
+  dir: string;
+  /** folder of the guest agents */
+  agentDir: string;
+}
+
+const options = JSON.parse(process.argv[2] ?? '') as StepDaemonOptions;
+const kill = process.kill.bind(process);
+let order: StepOrder | undefined;
+let report: StepReport = { count: 0 };
+
+process.on('message', (message: StepOrder | 'report') => {
+  if (message === 'report') {
+    order = undefined;
+    process.send?.(report);
+    return;
+  }
+  report = { count: 0 };
+  order = message;
+  process.send?.(report);
+});
+process.on('disconnect', () => kill(process.pid, 'SIGKILL'));
+
+await hookSteps((what) => {
+  if (!order || report.hit !== undefined) return;
+  const { action, at } = order;
+  // A step counts only while there is something to be killed.
+  const victims = action.kind === 'vmm' ? vmmsNaming(new RegExp(action.pattern)) : [];
+  if (action.kind === 'vmm' && victims.length === 0) return;
+  report.count += 1;
+  if (report.count < at) return;
+  report.hit = what;
+  writeSync(2, `step ${at}: ${what}\n`);
+  if (action.kind === 'daemon') kill(process.pid, 'SIGKILL');
+  for (const pid of victims) kill(pid, 'SIGKILL');
+  if (action.kind === 'full') fill(action.dir);
+});
+await (options.kind === 'fake' ? serveFake() : serveReal());
+process.exit(0);
+
+async function serveFake(): Promise<void> {
+  const log = createLogger((line) => writeSync(2, line), { level: 'info' });
+  await serveLab(options.dir, { canSave: true, log });
+}
+
+/** As src/daemon/main.ts does. */
+async function serveReal(): Promise<void> {
+  const env = processEnvironment();
+  const settings = loadSettings(env);
+  await ensurePrivateDir(settings.paths.stateDir);
+  using file = new LogFile(settings.paths.daemonLogFile);
+  const log = createLogger((line) => file.write(line), { level: 'debug' });
+  const uid = process.getuid?.() ?? 0;
+  const { agentDir } = options;
+  await serve({
+    settings,
+    build: LAB_BUILD,
+    log,
+    env,
+    uid,
+    signal: new AbortController().signal,
+    compose: () => compose({ settings, env, uid, agentDir, log }),
+    onListening: () => process.stdout.write('listening\n'),
+  });
+}
+
+/** Processes that hold a guest: QEMU by its pid file, a fake by its socket. */
+function vmmsNaming(pattern: RegExp): number[] {
+  return readdirSync('/proc').filter(isVmm).map(Number);
+
+  function isVmm(pid: string): boolean {
+    if (!/^[0-9]+$/.test(pid)) return false;
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      // Never a VMM of anybody else: VMs of the user, and of tests beside this one, run on this machine too.
+      const isOurs = (path: string): boolean => path.startsWith(`${options.dir}/`) && pattern.test(path);
+      return words.some((word, at) => /^(-pidfile|--socket)$/.test(word) && isOurs(words[at + 1] ?? ''));
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ESRCH')) return false;
+      throw error;
+    }
+  }
+}

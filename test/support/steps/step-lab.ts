@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { SqliteVmRecords } from '../../../src/adapters/store/sqlite-vm-records.ts';
+import { neverAborts, sleep } from '../../../src/base/abort.ts';
+import { exec } from '../../../src/base/exec.ts';
+import type { Paths } from '../../../src/config/paths.ts';
+import { type Environment, resolvePaths } from '../../../src/config/settings.ts';
+import type { VmRecord } from '../../../src/core/ports/records.ts';
+import { type BangerClient, createClient } from '../../../src/sdk/client.ts';
+import { labEnv } from '../daemon-lab.ts';
+import { residue, vmmsBelow } from './residue.ts';
+import type { StepAction, StepDaemonOptions, StepReport } from './step-daemon.ts';
+
+/** A daemon that can be told to meet its end, or another's, at any step that it takes. */
+export interface StepLab extends AsyncDisposable {
+  readonly paths: Paths;
+  readonly client: BangerClient;
+  /** all of the lab is below it; a file system of its own when it has a size */
+  readonly mountedDir: string;
+  /** what the daemon and its steps said on stderr since it was started last */
+  said(): string;
+  /** Starts the daemon, unless it runs; returns when it listens. */
+  start(): Promise<void>;
+  /** At the `at`th step from now on (counted from 1) `action` happens. */
+  arm(at: number, action: StepAction): Promise<void>;
+  /** What came of {@link arm}: the daemon itself may be gone. No action happens any more. */
+  report(): Promise<StepReport & { isDead: boolean }>;
+  /** Kills the daemon. */
+  kill(): Promise<void>;
+  records(): VmRecord[];
+  /** see `residue.ts` */
+  residue(): Promise<string[]>;
+  /** Frees what the action `full` took. */
+  freeSpace(): Promise<void>;
+}
+
+const ROOT = join(import.meta.dirname, '../../..');
+
+/** How a lab is made. */
+export interface StepLabOptions {
+  kind: StepDaemonOptions['kind'];
+  /** for `qemu`; the folders of a `fake` are below the lab's */
+  env?: (dir: string) => Environment;
+  /** `bytes` of a file system of its own for the lab, so that it can be filled; needs root */
+  sizeBytes?: number;
+  ownsCache: boolean;
+}
+
+/** Makes a lab, in which nothing runs yet. Disposing kills the daemon and its VMMs and removes everything. */
+export async function openStepLab({ kind, env, sizeBytes, ownsCache }: StepLabOptions): Promise<StepLab> {
+  // Short, because of the 107 bytes of a socket's path.
+  const scratch = await mkdtemp(join(tmpdir(), 'st-'));
+  const program = join(scratch, 'daemon.mjs');
+  await bundle(program);
+  const dir = join(scratch, 'd');
+  await mkdir(dir, { mode: 0o700 });
+  if (sizeBytes !== undefined) await mount(dir, sizeBytes);
+  const environment = env?.(dir) ?? labEnv(dir);
+  const paths = resolvePaths(environment);
+  const options: StepDaemonOptions = { kind, dir, agentDir: join(ROOT, 'agent', 'bin') };
+  let child: ChildProcess | undefined;
+  let said = '';
+  let ended: Promise<unknown> = Promise.resolve();
+  const isDead = (): boolean => !child || child.exitCode !== null || child.signalCode !== null;
+  const kill = async (): Promise<void> => {
+    if (!child || isDead()) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  };
+  const ask = async (message: object | string): Promise<StepReport> => {
+    assert.ok(child && !isDead(), `the daemon has ended: ${said}`);
+    const answer = once(child, 'message');
+    child.send(message);
+    return (await answer)[0] as StepReport;
+  };
+  return {
+    paths,
+    client: createClient({ socketPath: paths.daemonSocket }),
+    mountedDir: dir,
+    said: () => said,
+    async start() {
+      if (!isDead()) return;
+      said = '';
+      const started = fork(program, [JSON.stringify(options)], {
+        cwd: '/',
+        execArgv: [],
+        env: { ...environment },
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      });
+      child = started;
+      started.stderr?.on('data', (chunk: Buffer) => {
+        said += chunk;
+      });
+      ended = once(started, 'exit');
+      const died = ended.then(() => assert.fail(`the daemon ended: ${said}`));
+      died.catch(() => {});
+      if (started.stdout) await Promise.race([once(started.stdout, 'data'), died]);
+    },
+    async arm(at, action) {
+      await ask({ at, action });
+    },
+    async report() {
+      // One that kills itself hangs up on its client a moment before that is known here.
+      await Promise.race([ended, sleep(50, { signal: neverAborts() })]);
+      if (!isDead()) return { ...(await ask('report')), isDead: false };
+      const hit = /^step ([0-9]+): (.*)$/m.exec(said);
+      return { count: Number(hit?.[1]), hit: hit?.[2] ?? '?', isDead: true };
+    },
+    kill,
+    records() {
+      using records = new SqliteVmRecords(paths.recordsFile);
+      return records.list();
+    },
+    async residue() {
+      using records = new SqliteVmRecords(paths.recordsFile);
+      return await residue(paths, records.list(), { ownsCache });
+    },
+    freeSpace: () => rm(join(dir, 'filler'), { force: true }),
+    async [Symbol.asyncDispose]() {
+      await kill();
+      for (const { pid } of await vmmsBelow(paths.vmRuntimeDir)) process.kill(pid, 'SIGKILL');
+      if (sizeBytes !== undefined) await exec(['umount', '-l', dir], { signal: neverAborts() });
+      await rm(scratch, { recursive: true, force: true });
+    },
+  };
+}
+
+async function bundle(outfile: string): Promise<void> {
+  await build({
+    entryPoints: [join(import.meta.dirname, 'step-daemon.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    logLevel: 'silent',
+    // daemon-lab.ts finds the agent by it.
+    define: { 'import.meta.dirname': JSON.stringify(join(ROOT, 'test/support')) },
+  });
+}
+
+async function mount(dir: string, sizeBytes: number): Promise<void> {
+  await exec(['mount', '-t', 'tmpfs', '-o', `size=${sizeBytes},mode=0700`, 'banger-test', dir], {
+    signal: neverAborts(),
+  });
+}
