@@ -13,13 +13,14 @@ import {
   usageOf,
 } from '../../src/adapters/vmm/vmm-process.ts';
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
-import { AppError, invariant } from '../../src/base/errors.ts';
+import { AppError } from '../../src/base/errors.ts';
 import { spawnDetached } from '../../src/base/exec.ts';
 import { reportNoSpace } from '../../src/base/no-space.ts';
 import { ResourceStack } from '../../src/base/resource-stack.ts';
 import type {
   DriveRequest,
   DriveSpec,
+  RestoreOptions,
   RunningVm,
   SavedGuest,
   VmDriver,
@@ -83,9 +84,7 @@ export function createFakeVmDriver({
     start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat }),
     restore: async (spec, saved, { signal, onVmm, beforeRun }) => {
       await requireSaved(spec, saved);
-      onVmm?.();
-      beforeRun?.();
-      return await start(spec, { signal, guestArgv, onSetNat });
+      return await start(spec, { signal, guestArgv, onSetNat, onVmm, beforeRun });
     },
     adopt: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
@@ -155,7 +154,13 @@ async function growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec
 
 async function start(
   spec: VmSpec,
-  { guestArgv, onSetNat, signal }: Required<Omit<FakeVmDriverOptions, 'canSave'>> & Abortable,
+  {
+    guestArgv,
+    onSetNat,
+    onVmm,
+    beforeRun,
+    signal,
+  }: Required<Omit<FakeVmDriverOptions, 'canSave'>> & RestoreOptions,
 ): Promise<RunningVm> {
   signal.throwIfAborted();
   const { kernelPath, initrdPath } = spec.bootSource;
@@ -178,14 +183,16 @@ async function start(
   undo.defer(`remove "${socketPath}"`, () => rm(socketPath, { force: true }));
   const child = await spawnDetached(guestArgv(socketPath), { outputFd: console.fd });
   const vmm = await readVmmProcess(child.pid);
-  invariant(vmm, 'a child that was just started is a process');
+  if (!vmm) throw new AppError('VMM_START_FAILED', `Cannot start VM "${spec.vmId}": its VMM ended at once`);
   undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
+  onVmm?.();
   await poll(() => answers(spec, { vmm, console }), {
     everyMs: 2,
     deadlineMs: 10_000,
     what: 'the guest',
     signal,
   });
+  beforeRun?.();
   undo.move();
   return runningVm(vmm, { runtimeDir: spec.runtimeDir, onSetNat });
 }
