@@ -225,7 +225,11 @@ async function answers(
   if (!(await isAlive(vmm))) {
     throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": ${await console.tail()}`);
   }
-  return await new Promise((resolve) => {
+  return await listens(runtimeDir);
+}
+
+function listens(runtimeDir: string): Promise<true | undefined> {
+  return new Promise((resolve) => {
     const socket = connect(socketOf(runtimeDir));
     socket.once('connect', () => resolve(true)).once('error', () => resolve(undefined));
     socket.once('connect', () => socket.destroy());
@@ -253,9 +257,13 @@ function runningVm(
     signal: async (name) => {
       await sendSignal(vmm, name);
     },
-    save: async ({ spec, to }) => {
-      if (!(await isAlive(vmm))) throw new AppError('VMM_LOST', 'Cannot save the guest: its VMM has ended');
+    save: async ({ spec, to }, { signal }) => {
       await writeSaved(spec, to);
+      // A VMM that was killed meanwhile saves nothing; it is some milliseconds before that is seen.
+      await sleep(20, { signal });
+      if (await listens(runtimeDir)) return;
+      await Promise.all([rm(to.memoryPath, { force: true }), rm(to.statePath, { force: true })]);
+      throw new AppError('VMM_LOST', 'Cannot save the guest: its VMM has ended');
     },
     capture: async ({ spec, to, drives }) => {
       await writeSaved(spec, to);

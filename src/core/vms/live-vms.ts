@@ -68,7 +68,7 @@ export class LiveVms {
     const link = await whileRunning(
       running,
       ({ signal }) => this.#connector.connect(running.guestEndpoint, { ...options, signal }),
-      options,
+      { signal: options.signal, what: 'reach the guest' },
     );
     vm.link = link;
     void link.closed.then(() => {

@@ -58,7 +58,10 @@ export async function makeTemplate(
   report({ event: 'progress', stage: 'template', detail: 'booting' });
   const running = await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
-  await whileRunning(running, (inner) => makeQuiet(world, running, { ...inner, report }), { signal });
+  await whileRunning(running, (inner) => makeQuiet(world, running, { ...inner, report }), {
+    signal,
+    what: 'make a warm template',
+  });
   await sleep(FAREWELL_MS, { signal });
   report({ event: 'progress', stage: 'template', detail: 'saving' });
   await running.save({ spec, to: place.saved }, { signal });

@@ -1,13 +1,15 @@
 import { type Abortable, withDeadline } from '../../base/abort.ts';
-import { AppError, messageOf } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
+import type { RunningVm } from '../ports/vmm.ts';
 import { bootVm } from './boot-vm.ts';
 import { findRunningVm, findVm } from './find-vm.ts';
 import { unkeep } from './keep-commands.ts';
 import { planStart, type VmPlan } from './plan-vm.ts';
 import { requireRoom } from './require-room.ts';
 import { vmSpecOf } from './vm-spec.ts';
+import { whileRunning } from './while-running.ts';
 import type { VmWorld } from './world.ts';
 
 /** `ms` for the agent to be told that it will be suspended, and for what it holds to be written. */
@@ -35,17 +37,16 @@ export async function suspendVm(
       const plan = await planStart(world, record, { signal });
       await requireRoom(world, record, { running, what: 'a suspended guest' });
       const suspending = world.records.update({ ...record, state: 'suspending' });
-      // Who has ended answers no more: nothing is waited for then.
-      const gone = new AbortController();
-      void running.exited.then(() => gone.abort(vmmLost(record)));
-      const whileThere = AbortSignal.any([signal, gone.signal]);
       try {
         await world.files.createSuspended(id);
-        await prepareGuest(world, record, { signal: whileThere, report });
-        await world.live.disconnect(id);
-        report({ event: 'progress', stage: 'save' });
-        const spec = vmSpecOf(world, record, { boot: plan.boot, accelerator: record.runtime?.accelerator });
-        await running.save({ spec, to: world.files.folders(id).suspended }, { signal: whileThere });
+        await whileRunning(
+          running,
+          (inner) => saveGuest(world, record, { ...inner, running, plan, report }),
+          {
+            signal,
+            what: `suspend vm "${record.name}"`,
+          },
+        );
         await world.files.syncSuspended(id);
       } catch (error) {
         // A link that is still there is for commands as before.
@@ -63,6 +64,18 @@ export async function suspendVm(
     },
     { signal },
   );
+}
+
+async function saveGuest(
+  world: VmWorld,
+  record: VmRecord,
+  { running, plan, signal, report }: Abortable & { running: RunningVm; plan: VmPlan; report: Report },
+): Promise<void> {
+  await prepareGuest(world, record, { signal, report });
+  await world.live.disconnect(record.id);
+  report({ event: 'progress', stage: 'save' });
+  const spec = vmSpecOf(world, record, { boot: plan.boot, accelerator: record.runtime?.accelerator });
+  await running.save({ spec, to: world.files.folders(record.id).suspended }, { signal });
 }
 
 /**
@@ -135,10 +148,4 @@ async function prepareGuest(
       message: `vm "${record.name}" does not answer, and is suspended as it is: ${messageOf(error)}`,
     });
   }
-}
-
-function vmmLost({ name }: VmRecord): AppError {
-  return new AppError('VMM_LOST', `Cannot suspend vm "${name}": its VMM has ended`, {
-    hint: `banger vm start ${name}`,
-  });
 }

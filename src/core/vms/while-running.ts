@@ -4,18 +4,18 @@ import type { RunningVm } from '../ports/vmm.ts';
 
 /**
  * Runs `work`, which needs the guest, and gives up as soon as its VMM has ended: nothing will answer any more. `work` gets a signal that aborts then, or
- * when `signal` does.
+ * when `signal` does. `what` is what cannot be done then: `suspend vm "web"`.
  *
  * @throws {AppError} VMM_LOST when the VMM ended; the abort reason; what `work` throws.
  */
 export async function whileRunning<T>(
   running: RunningVm,
   work: (options: Abortable) => Promise<T>,
-  { signal }: Abortable,
+  { signal, what }: Abortable & { what: string },
 ): Promise<T> {
   const inner = new AbortController();
   using _listener = onAbort(signal, () => inner.abort(signal.reason));
-  void running.exited.then(() => inner.abort(new AppError('VMM_LOST', 'Cannot go on: the VMM has ended')));
+  void running.exited.then(() => inner.abort(new AppError('VMM_LOST', `Cannot ${what}: its VMM has ended`)));
   try {
     return await work({ signal: inner.signal });
   } catch (error) {
