@@ -1,9 +1,8 @@
 import { homedir } from 'node:os';
 import type { Finding, Project, Rule } from '../project.ts';
 
-/** Most lines of a source file, and of a test, which may hold long tables. */
+/** Most lines of a file, tests too. */
 const MAX_LINES = 400;
-const MAX_TEST_LINES = 600;
 
 /** Small files. */
 export const filesAreShort: Rule = {
@@ -12,11 +11,8 @@ export const filesAreShort: Rule = {
     [...project.texts]
       .filter(([path]) => /\.(ts|go|sh)$/.test(path))
       .map(([path, text]) => ({ path, lines: text.split('\n').length - 1 }))
-      .filter(({ path, lines }) => lines > (/\.test\.ts$|_test\.go$/.test(path) ? MAX_TEST_LINES : MAX_LINES))
-      .map(({ path, lines }) => ({
-        path,
-        message: `has ${lines} lines; split it`,
-      })),
+      .filter(({ lines }) => lines > MAX_LINES)
+      .map(({ path, lines }) => ({ path, message: `has ${lines} lines; split it` })),
 };
 
 /** Folders and files are in kebab-case; Go has its own custom, and some names are given. */
