@@ -107,7 +107,8 @@ export async function openCliLab({ hasDaemon = true } = {}): Promise<CliLab> {
     run: (argv, options = {}) => runCli(argv, { ...options, env: { ...env, ...options.env } }),
     async [Symbol.asyncDispose]() {
       if (hasDaemon) await daemon[Symbol.asyncDispose]();
-      rmSync(home, { recursive: true, force: true });
+      // A command that was interrupted may be writing there still.
+      rmSync(home, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }
