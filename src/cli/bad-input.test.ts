@@ -56,6 +56,7 @@ const REFUSED: readonly (readonly [line: string[], ...named: RegExp[]])[] = [
   [['__ssh-proxy', 'web', '0'], /"0" for <port>/],
   [['__ssh-proxy', 'web', '65536'], /"65536" for <port>/],
   [['__ssh-proxy', 'web', 'ssh'], /"ssh" for <port>/],
+  [['__ssh-proxy', 'web', '22', 'me'], /"me" for <owner>/],
   [['vm', 'workspace', 'prepare', 'web', 'nowhere'], /the path "nowhere": it does not exist/],
   [['vm', 'workspace', 'prepare', 'web', '--guest-path', '../x'], /"..\/x" for --guest-path/],
   [['vm', 'workspace', 'prepare', 'web', '--from', 'main'], /--from requires --branch/],

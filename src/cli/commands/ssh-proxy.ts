@@ -11,21 +11,30 @@ export const sshProxy = defineCommand({
   args: [
     { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
     { name: 'port', summary: 'the port', isRequired: true, kind: 'other' },
+    { name: 'owner', summary: 'a process with which the connection ends', isRequired: false, kind: 'other' },
   ],
   options: {},
   isHidden: true,
-  async run({ args: [ref = '', port = ''] }, context) {
-    if (!/^[0-9]{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
-      throw new AppError(
-        'USAGE_OPTION_VALUE',
-        `Cannot use "${port}" for <port>: it is not a number from 1 to 65535`,
-        {
-          details: { field: 'port', value: port },
-        },
-      );
-    }
+  async run({ args: [ref = '', port = '', owner] }, context) {
+    const wanted = {
+      ref,
+      port: numberOf(port, { field: 'port', most: 65_535 }),
+      ...(owner === undefined ? {} : { ownerPid: numberOf(owner, { field: 'owner', most: MAX_PID }) }),
+    };
     const { joinPort } = await import('../vm-ssh/join-port.ts');
-    await joinPort({ ref, port: Number(port) }, context);
+    await joinPort(wanted, context);
     return 0;
   },
 });
+
+/** Linux's own limit for process ids (proc(5), `pid_max`). */
+const MAX_PID = 2 ** 22;
+
+function numberOf(text: string, { field, most }: { field: string; most: number }): number {
+  if (/^[0-9]{1,7}$/.test(text) && Number(text) >= 1 && Number(text) <= most) return Number(text);
+  throw new AppError(
+    'USAGE_OPTION_VALUE',
+    `Cannot use "${text}" for <${field}>: it is not a number from 1 to ${most}`,
+    { details: { field, value: text } },
+  );
+}

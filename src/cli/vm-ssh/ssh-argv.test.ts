@@ -21,7 +21,13 @@ function optionsOf(argv: readonly string[]): Map<string, string> {
 
 describe('sshArgv', () => {
   test('knows one host key, offers one key, and reads no configuration', () => {
-    const argv = sshArgv({ access: ACCESS, ownArgv: ['node', 'banger'], command: [], hasTerminal: false });
+    const argv = sshArgv({
+      access: ACCESS,
+      ownArgv: ['node', 'banger'],
+      ownerPid: 7,
+      command: [],
+      hasTerminal: false,
+    });
     assert.deepEqual([argv[0], argv.slice(1, 3), argv.at(-1)], ['ssh', ['-F', 'none'], 'root@web.vm']);
     const options = optionsOf(argv);
     assert.equal(options.get('StrictHostKeyChecking'), 'yes');
@@ -32,7 +38,13 @@ describe('sshArgv', () => {
   });
 
   test('passes a command on behind the host, whatever it begins with', () => {
-    const argv = sshArgv({ access: ACCESS, ownArgv: ['node'], command: ['-v', 'x'], hasTerminal: true });
+    const argv = sshArgv({
+      access: ACCESS,
+      ownArgv: ['node'],
+      ownerPid: 7,
+      command: ['-v', 'x'],
+      hasTerminal: true,
+    });
     assert.deepEqual(argv.slice(-5), ['-t', 'root@web.vm', '--', '-v', 'x']);
   });
 
@@ -42,7 +54,9 @@ describe('sshArgv', () => {
       .filter((text) => text !== '');
     await fc.assert(
       fc.asyncProperty(fc.array(word, { minLength: 1, maxLength: 4 }), async (ownArgv) => {
-        const options = optionsOf(sshArgv({ access: ACCESS, ownArgv, command: [], hasTerminal: false }));
+        const options = optionsOf(
+          sshArgv({ access: ACCESS, ownArgv, ownerPid: 7, command: [], hasTerminal: false }),
+        );
         // As ssh(1) does: its tokens first, then the shell.
         const line = (options.get('ProxyCommand') ?? '').replaceAll('%%', '%');
         const { stdout } = await exec(['sh', '-c', `printf '%s\\0' ${line}`], { signal: neverAborts() });
@@ -51,6 +65,7 @@ describe('sshArgv', () => {
           '__ssh-proxy',
           '0123456789ab',
           '22',
+          '7',
         ]);
       }),
       { numRuns: 25 },
@@ -63,7 +78,7 @@ describe('sshArgv', () => {
       knownHostsFile: '/tmp/a b%h"c/known_hosts',
       identityFile: '/tmp/a b%h"c/key',
     };
-    const argv = sshArgv({ access, ownArgv: ['node', "it's"], command: [], hasTerminal: false });
+    const argv = sshArgv({ access, ownArgv: ['node', "it's"], ownerPid: 7, command: [], hasTerminal: false });
     // -G prints what it would do, and does nothing.
     const { stdout } = await exec(['ssh', '-G', ...argv.slice(1)], { signal: neverAborts() });
     const lines = stdout.toString().split('\n');

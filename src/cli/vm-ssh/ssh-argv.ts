@@ -5,6 +5,8 @@ export interface SshCall {
   access: SshAccess;
   /** our own program and its first arguments */
   ownArgv: readonly string[];
+  /** process with which the connection ends */
+  ownerPid: number;
   /** joined with blanks and read by the guest's shell, as ssh(1) does; none: a login shell */
   command: readonly string[];
   /** a terminal for the command, too */
@@ -15,9 +17,9 @@ export interface SshCall {
  * The call of ssh(1) that logs in to a guest. Nothing of the user's own ssh configuration counts, for it was not made for a guest that must not be
  * trusted: it may forward their agent, or offer their keys.
  */
-export function sshArgv({ access, ownArgv, command, hasTerminal }: SshCall): [string, ...string[]] {
+export function sshArgv({ access, ownArgv, ownerPid, command, hasTerminal }: SshCall): [string, ...string[]] {
   const { vm, user, port, identityFile, knownHostsFile, hostKeyAlias } = access;
-  const proxy = [...ownArgv, '__ssh-proxy', vm.id, String(port)].map(shellWord).join(' ');
+  const proxy = [...ownArgv, '__ssh-proxy', vm.id, String(port), String(ownerPid)].map(shellWord).join(' ');
   const options: Readonly<Record<string, string>> = {
     ProxyCommand: proxy.replaceAll('%', '%%'),
     IdentityFile: quoted(identityFile),

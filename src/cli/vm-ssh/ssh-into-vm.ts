@@ -20,9 +20,8 @@ export async function sshIntoVm(
   const client = await context.client();
   const access = await client.sshAccess(ref, { signal });
   context.progress.clear();
-  const status = await execInherit(sshArgv({ access, ownArgv: io.ownArgv, command, hasTerminal }), {
-    signal,
-  });
+  const argv = sshArgv({ access, ownArgv: io.ownArgv, ownerPid: process.pid, command, hasTerminal });
+  const status = await execInherit(argv, { signal });
   if (command.length === 0) {
     const vms = await client.listVms({ signal });
     const vm = vms.find(({ id }) => id === access.vm.id);

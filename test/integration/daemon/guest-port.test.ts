@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -130,4 +131,21 @@ test('the proxy for ssh joins stdin and stdout with a port, and ends well when s
   const refused = await runCli(['__ssh-proxy', 'nobody', '22'], { env: lab.env, cwd: lab.dir });
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /Cannot find a vm "nobody"/);
+});
+
+test('the proxy for ssh ends with its owner, however that ends', async () => {
+  const owner = spawn('sleep', ['300'], { stdio: 'ignore' });
+  const [stdin, stdout] = [new PassThrough(), new FakeOutput()];
+  const running = runCli(['__ssh-proxy', 'box', String(port), String(owner.pid)], {
+    env: lab.env,
+    cwd: lab.dir,
+    stdin,
+    stdout,
+  });
+  stdin.write('still there\n');
+  const what = 'the echo';
+  await poll(() => stdout.text || undefined, { everyMs: 10, deadlineMs: 10_000, what, signal });
+  owner.kill('SIGKILL');
+  assert.equal((await running).status, 0);
+  await noConnection();
 });
