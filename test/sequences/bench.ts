@@ -13,17 +13,6 @@ export interface Bench {
   disks: DiskReader;
 }
 
-/** Small, so that many are made in little time; all of one shape, so that they share one warm template. */
-export const SHAPE = [
-  '--vcpu',
-  '1',
-  '--memory',
-  '256',
-  '--disk-size',
-  '256M',
-  '--system-overlay-size',
-  '256M',
-];
 const FREE_BYTES = 256 * 2 ** 20;
 const IMAGE = 'debian-bookworm';
 

@@ -3,7 +3,8 @@ import { kill } from 'node:process';
 import { neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { isErrno } from '../../src/base/errors.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
-import { type Bench, inGuest, listVms, SHAPE, wakeDaemon } from './bench.ts';
+import { SMALL_SHAPE } from '../support/small-shape.ts';
+import { type Bench, inGuest, listVms, wakeDaemon } from './bench.ts';
 import { MAKE_FOLDERS, removeCommand, START_SERVER, writeCommand } from './guest-commands.ts';
 import { makeContent, type Step } from './step.ts';
 
@@ -73,7 +74,7 @@ const BUG = /this is a bug/i;
 function argsOf(step: Step): string[] {
   switch (step.do) {
     case 'create':
-      return ['vm', 'create', '--name', step.vm, ...SHAPE];
+      return ['vm', 'create', '--name', step.vm, ...SMALL_SHAPE];
     case 'fork':
       return ['vm', 'fork', step.vm, '--name', step.to];
     case 'snapshot':

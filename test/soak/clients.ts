@@ -1,5 +1,6 @@
+import { SMALL_SHAPE } from '../support/small-shape.ts';
 import { RUDE_STEPS } from './rude-steps.ts';
-import { must, SHAPE, type Soak, StepFailed } from './soak.ts';
+import { must, type Soak, StepFailed } from './soak.ts';
 import { STEPS, type Step } from './steps.ts';
 
 const ALL_STEPS: readonly Step[] = [...STEPS, ...RUDE_STEPS];
@@ -13,7 +14,7 @@ export async function runCycles(soak: Soak, count: number): Promise<void> {
   for (let cycle = 0; cycle < count; cycle += 1) {
     const name = soak.newName();
     await attempt(soak, 'cycle', async () => {
-      await must(soak, 'cycle', ['vm', 'create', '-q', '--name', name, ...SHAPE]);
+      await must(soak, 'cycle', ['vm', 'create', '-q', '--name', name, ...SMALL_SHAPE]);
       await must(soak, 'cycle', ['vm', 'exec', name, '--', 'hostname'], {
         check: ({ stdout }) => (stdout.toString() === `${name}\n` ? undefined : `printed "${stdout}"`),
       });

@@ -7,10 +7,11 @@ import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
 import { neverAborts, sleep } from '../../src/base/abort.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { openLab } from '../e2e/support/lab.ts';
+import { SMALL_SHAPE } from '../support/small-shape.ts';
 import { runClients, runCycles, runEachStep } from './clients.ts';
 import { countHost, type HostCounts, whatIsNew } from './host-counts.ts';
 import { MemoryWatch } from './memory-watch.ts';
-import { must, SHAPE, type Soak } from './soak.ts';
+import { must, type Soak } from './soak.ts';
 import { VmPool } from './vm-pool.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -91,7 +92,7 @@ async function main(): Promise<number> {
     },
   };
   say(`seed ${seed}, folder ${lab.scratch}`);
-  await must(soak, 'first VM', ['vm', 'run', '--rm', ...SHAPE, '--', 'true']);
+  await must(soak, 'first VM', ['vm', 'run', '--rm', ...SMALL_SHAPE, '--', 'true']);
   using memory = new MemoryWatch(await lab.daemonPid(), MEMORY_EVERY_MS);
   const settled = async (what: string): Promise<HostCounts> => {
     await sleep(SETTLE_MS, { signal: neverAborts() });

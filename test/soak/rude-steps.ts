@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { neverAborts, sleep } from '../../src/base/abort.ts';
-import { must, SHAPE, type Soak } from './soak.ts';
+import { SMALL_SHAPE } from '../support/small-shape.ts';
+import { must, type Soak } from './soak.ts';
 import type { Step } from './steps.ts';
 
 /** `ms` in which the daemon must have dealt with a client that went away. */
@@ -15,14 +16,14 @@ export const RUDE_STEPS: readonly Step[] = [
   rude('killed stats --watch', 1, ({ vm }) => ['vm', 'stats', '--watch', vm]),
   rude('killed cp', 2, ({ vm }) => ['vm', 'cp', `${vm}:/usr/lib`, '-']),
   rude('killed wait', 1, ({ vm }) => ['vm', 'wait', vm]),
-  rudeMaker('killed create', 2, (name) => ['vm', 'create', '-q', '--name', name, ...SHAPE]),
+  rudeMaker('killed create', 2, (name) => ['vm', 'create', '-q', '--name', name, ...SMALL_SHAPE]),
   rudeMaker('killed run --rm', 2, (name) => [
     'vm',
     'run',
     '--rm',
     '--name',
     name,
-    ...SHAPE,
+    ...SMALL_SHAPE,
     '--',
     'sleep',
     '1000',

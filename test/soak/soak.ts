@@ -30,18 +30,6 @@ export interface Soak {
 /** `ms` that a command may take, on a machine that emulates all of these VMs. */
 const COMMAND_DEADLINE_MS = 240_000;
 
-/** Shape of every VM: of one shape, so that there is one template. */
-export const SHAPE = [
-  '--vcpu',
-  '1',
-  '--memory',
-  '256',
-  '--disk-size',
-  '256M',
-  '--system-overlay-size',
-  '256M',
-];
-
 /** A command failed: the step is over. */
 export class StepFailed extends Error {}
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { must, SHAPE, type Soak } from './soak.ts';
+import { SMALL_SHAPE } from '../support/small-shape.ts';
+import { must, type Soak } from './soak.ts';
 import type { PoolState, PoolVm } from './vm-pool.ts';
 
 /** Something that a client does, out of one or more commands that must all succeed. */
@@ -26,17 +27,17 @@ export const STEPS: readonly Step[] = [
   ].map((args): Step => asking(args)),
   alone('create', 8, async (soak) => {
     const name = soak.newName();
-    await must(soak, 'create', ['vm', 'create', '-q', '--name', name, ...SHAPE]);
+    await must(soak, 'create', ['vm', 'create', '-q', '--name', name, ...SMALL_SHAPE]);
     return name;
   }),
   passing('run --rm', 3, async (soak) => {
     const token = randomBytes(8).toString('hex');
-    await must(soak, 'run --rm', ['vm', 'run', '--rm', ...SHAPE, '--', 'echo', token], {
+    await must(soak, 'run --rm', ['vm', 'run', '--rm', ...SMALL_SHAPE, '--', 'echo', token], {
       check: ({ stdout }) => (stdout.toString() === `${token}\n` ? undefined : `printed "${stdout}"`),
     });
   }),
   passing('run --rm REPO', 2, async (soak) => {
-    const args = ['vm', 'run', '--rm', ...SHAPE, soak.repo, '--', 'git', 'status', '--porcelain'];
+    const args = ['vm', 'run', '--rm', ...SMALL_SHAPE, soak.repo, '--', 'git', 'status', '--porcelain'];
     await must(soak, 'run --rm REPO', args, {
       check: ({ stdout }) =>
         stdout.toString() === ' M folder-0/file-0.txt\n' ? undefined : `printed "${stdout}"`,

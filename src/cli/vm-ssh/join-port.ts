@@ -17,9 +17,12 @@ export async function joinPort(
   const stream = await client.openPort(ref, port, { signal });
   const over = new AbortController();
   using _signals = interrupts.redirect(() => over.abort());
-  const look = setInterval(() => {
-    if (ownerPid !== undefined && !isThere(ownerPid)) over.abort();
-  }, OWNER_LOOK_MS);
+  const look =
+    ownerPid === undefined
+      ? undefined
+      : setInterval(() => {
+          if (!isThere(ownerPid)) over.abort();
+        }, OWNER_LOOK_MS);
   // The end of our input is the port's; what goes wrong shows on the way back.
   const sending = pipeline(io.stdin, stream, { signal: over.signal }).catch(() => {});
   try {

@@ -1,4 +1,4 @@
-import { type Abortable, withDeadline } from '../../base/abort.ts';
+import type { Abortable } from '../../base/abort.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
@@ -10,10 +10,8 @@ import { planStart, type VmPlan } from './plan-vm.ts';
 import { requireRoom } from './require-room.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import { whileRunning } from './while-running.ts';
+import { withAgent } from './with-agent.ts';
 import type { VmWorld } from './world.ts';
-
-/** `ms` for the agent to be told that it will be suspended, and for what it holds to be written. */
-const AGENT_DEADLINE_MS = 10_000;
 
 /**
  * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when it is resumed; a client that is attached to
@@ -131,16 +129,14 @@ async function prepareGuest(
   { signal, report }: Abortable & { report: Report },
 ): Promise<void> {
   try {
-    await withDeadline(
-      async (inner) => {
-        const options = { signal: inner, helloDeadlineMs: AGENT_DEADLINE_MS };
-        const agent = await world.live.agent(record.id, options);
+    await withAgent(world, record.id, {
+      signal,
+      work: async (agent, options) => {
         report({ event: 'progress', stage: 'sync' });
         await agent.sync(options);
         await agent.keep(true, options);
       },
-      { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' },
-    );
+    });
   } catch (error) {
     signal.throwIfAborted();
     report({
