@@ -27,6 +27,8 @@ before(async () => {
     socket.on('error', () => {});
     socket.on('close', () => connections.delete(socket));
     socket.pipe(socket);
+    // A pipe whose target has finished stops its source, which would then never see its end.
+    socket.on('finish', () => socket.resume());
   });
   await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
   ({ port } = echo.address() as AddressInfo);
@@ -92,6 +94,7 @@ test('a port that hangs up ends the stream', async () => {
   });
   for (const connection of connections) connection.end('bye');
   assert.match((await ended).toString(), /bye$/);
+  await noConnection();
 });
 
 test('ports that nobody listens on, that cannot be, and VMs that do not run are told apart', async () => {
