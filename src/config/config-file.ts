@@ -13,6 +13,7 @@ export interface ConfigFile {
   auto_suspend_after?: number;
   stats_poll_interval?: number;
   warm?: boolean;
+  standby?: boolean;
   template_disk_budget?: number;
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
   file_sync?: readonly FileSyncTable[];
@@ -28,6 +29,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
   auto_suspend_after: duration,
   stats_poll_interval: pollInterval,
   warm: flag,
+  standby: flag,
   template_disk_budget: size,
   'vm_defaults.vcpu': wholeNumber,
   'vm_defaults.memory_mib': wholeNumber,

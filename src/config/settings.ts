@@ -16,6 +16,8 @@ export interface Settings {
   defaultImage: string;
   /** new VMs are made of warm templates */
   isWarm: boolean;
+  /** a VM of the shape that was started last waits for the next start */
+  hasStandby: boolean;
   /** what warm templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
   /** what every guest gets at each start; a later entry wins */
@@ -118,6 +120,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     vmDefaults: vmDefaults(configuredShape(file), host),
     defaultImage: file.default_image_name ?? 'debian-bookworm',
     isWarm: file.warm ?? true,
+    hasStandby: file.standby ?? true,
     templateBudgetBytes: file.template_disk_budget ?? TEMPLATE_BUDGET_BYTES,
     fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),

@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { createGuestConnector } from '../adapters/guest/connector.ts';
 import { FsHostUser } from '../adapters/host-user/fs-host-user.ts';
@@ -18,11 +19,21 @@ import { type Environment, gitConfigDir, type Settings } from '../config/setting
 import type { GuestArch } from '../core/ports/images.ts';
 import type { VmDriver } from '../core/ports/vmm.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
+import { Standby, type StandbyOptions } from '../core/vms/standby.ts';
 import { StatsHistory } from '../core/vms/stats-history.ts';
+import { UnlistedVms } from '../core/vms/unlisted-vms.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 
 /** Busy for less than 3 % of its processors' time. */
 const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
+
+/** It must leave as much memory as it may ever use itself; libuv takes `MemAvailable` of proc(5) /proc/meminfo for free memory. */
+const STANDBY: StandbyOptions = {
+  delayMs: 500,
+  keepMs: 10 * 60_000,
+  sample: { from: '/etc', to: '/var/tmp/banger-standby' },
+  hasRoom: (memoryMib) => freemem() > 2 * memoryMib * 2 ** 20,
+};
 
 /** What the daemon is made of. */
 export interface Composition extends Disposable {
@@ -82,6 +93,7 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
       log,
     }),
     live: new LiveVms(connector),
+    unlisted: new UnlistedVms(),
     connector,
     templates: new FsTemplateStore({ templatesDir: paths.templatesDir, log }),
     snapshots: new FsVmSnapshots(paths),
@@ -106,6 +118,7 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
     defaultImage: settings.defaultImage,
     host: settings.host,
   };
+  if (settings.hasStandby) world.standby = new Standby(world, STANDBY);
   return {
     world,
     capLog,

@@ -113,6 +113,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     stopSampling.abort();
     await sampling;
     await idle[Symbol.asyncDispose]();
+    await world.standby?.[Symbol.asyncDispose]();
     await rm(paths.daemonSocket, { force: true });
     for (const vmId of world.live.ids()) await world.live.remove(vmId);
   }

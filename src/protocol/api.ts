@@ -313,6 +313,8 @@ export interface DaemonStatus {
   logPath: string;
   startedAt: string;
   runningVmCount: number;
+  /** a VM of nobody that runs, for the next start of its shape; absent when there is none. It is not counted. */
+  standbyVmId?: string;
   activeRequestCount: number;
   /** `ms` until it exits by itself when nothing happens, absent while a VM runs */
   idleExitInMs?: number;

@@ -309,6 +309,10 @@ export const daemonStatus: Exact<DaemonStatus> = z.object({
   logPath: z.string(),
   startedAt: time,
   runningVmCount: count,
+  standbyVmId: z
+    .string()
+    .describe('a VM of nobody that waits for the next start; not counted')
+    .exactOptional(),
   activeRequestCount: count,
   idleExitInMs: count.describe('ms until it ends by itself; absent while a VM runs').exactOptional(),
   rssBytes: bytes,

@@ -228,6 +228,7 @@ export const isDaemonStatus: GuardOf<DaemonStatus> = shapeOf<DaemonStatus>({
   logPath: isText,
   startedAt: isText,
   runningVmCount: isNumber,
+  standbyVmId: optional(isText),
   activeRequestCount: isNumber,
   idleExitInMs: optional(isNumber),
   rssBytes: isNumber,

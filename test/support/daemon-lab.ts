@@ -18,7 +18,10 @@ import { gitConfigDir, loadSettings, type Settings } from '../../src/config/sett
 import type { VmRecord } from '../../src/core/ports/records.ts';
 import type { VmDriver } from '../../src/core/ports/vmm.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
+import { Standby } from '../../src/core/vms/standby.ts';
 import { StatsHistory } from '../../src/core/vms/stats-history.ts';
+import { UnlistedVms } from '../../src/core/vms/unlisted-vms.ts';
+import type { VmWorld } from '../../src/core/vms/world.ts';
 import type { Composition } from '../../src/daemon/compose.ts';
 import { type ServeOptions, serve } from '../../src/daemon/serve.ts';
 import type { ExecStart } from '../../src/protocol/guest.ts';
@@ -52,6 +55,8 @@ export interface StartOptions {
   hasImage?: boolean;
   /** its guests can be saved: VMs are made of templates */
   canSave?: boolean;
+  /** a VM waits for the next start, made at once after one */
+  hasStandby?: boolean;
 }
 
 /** A daemon that runs in this process. */
@@ -161,6 +166,7 @@ async function startDaemon(
     idleClock,
     hasImage = true,
     canSave = false,
+    hasStandby = false,
     guests,
     log,
   }: StartOptions & { guests: HostGuests; log: Logger },
@@ -173,35 +179,45 @@ async function startDaemon(
     const tempDir = settings.paths.workspaceTempDir;
     const userGitDir = gitConfigDir(env);
     const connector = createHostGuestConnector(guests);
+    const world: VmWorld = {
+      records,
+      driver: labDriver({ canSave, onSetNat: (hasNat) => noteNat(guests, hasNat) }),
+      images,
+      kernels,
+      files: new FsVmFiles(settings.paths),
+      workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
+      live: new LiveVms(connector),
+      unlisted: new UnlistedVms(),
+      connector,
+      templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
+      snapshots: new FsVmSnapshots(settings.paths),
+      isWarm: true,
+      // This host is as busy as it is.
+      quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },
+      templateBudgetBytes: 2 ** 40,
+      hostUser: new FsHostUser({
+        secretFile: settings.paths.secretFile,
+        sshKeyFile: settings.paths.sshKeyFile,
+        fileSync: settings.fileSync,
+        env,
+      }),
+      stats: new StatsHistory(),
+      locks: new KeyedMutex(),
+      log,
+      defaults: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
+      defaultImage: FAKE_IMAGE,
+      host: HOST,
+    };
+    if (hasStandby) {
+      world.standby = new Standby(world, {
+        delayMs: 0,
+        keepMs: 60_000,
+        sample: { from: import.meta.dirname, to: join(dir, 'sample') },
+        hasRoom: () => true,
+      });
+    }
     return {
-      world: {
-        records,
-        driver: labDriver({ canSave, onSetNat: (hasNat) => noteNat(guests, hasNat) }),
-        images,
-        kernels,
-        files: new FsVmFiles(settings.paths),
-        workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
-        live: new LiveVms(connector),
-        connector,
-        templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
-        snapshots: new FsVmSnapshots(settings.paths),
-        isWarm: true,
-        // This host is as busy as it is.
-        quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },
-        templateBudgetBytes: 2 ** 40,
-        hostUser: new FsHostUser({
-          secretFile: settings.paths.secretFile,
-          sshKeyFile: settings.paths.sshKeyFile,
-          fileSync: settings.fileSync,
-          env,
-        }),
-        stats: new StatsHistory(),
-        locks: new KeyedMutex(),
-        log,
-        defaults: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
-        defaultImage: FAKE_IMAGE,
-        host: HOST,
-      },
+      world,
       capLog,
       agentPath: labAgent(),
       [Symbol.dispose]: () => records[Symbol.dispose](),

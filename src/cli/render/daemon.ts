@@ -24,6 +24,7 @@ export function daemonSummary(
     ['log', status.logPath],
     ['started', formatAge(status.startedAt, nowMs)],
     ['running vms', String(status.runningVmCount)],
+    ...(status.standbyVmId === undefined ? [] : [['on standby', status.standbyVmId]]),
     ['requests', String(status.activeRequestCount)],
     ['memory', formatSize(status.rssBytes)],
     ...(status.idleExitInMs === undefined ? [] : [['idle exit in', formatElapsed(status.idleExitInMs)]]),

@@ -3,6 +3,7 @@ import { abortable } from '../../base/async.ts';
 import { AppError, isAppError, printable } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
+import type { Accelerator } from '../../protocol/vm.ts';
 import type { HostContent } from '../ports/host-user.ts';
 import type { StoredKernel } from '../ports/images.ts';
 import type { VmRecord } from '../ports/records.ts';
@@ -78,19 +79,48 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
     ? await world.driver.restore(spec, from, { signal, onVmm, beforeRun })
     : await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
-  const startedAt = new Date().toISOString();
-  const started = world.records.update({ ...record, runtime: { vmm: running.vmm, accelerator, startedAt } });
+  const begun = noteRuntime(world, record, { running, accelerator });
   world.live.add(record.id, running);
   undo.defer('forget the VMM', () => world.live.remove(record.id));
-
   const content = await reading;
   report({ event: 'progress', stage: from ? 'agent' : 'boot', detail: 'waiting for the guest' });
-  await reachReady(world, started, { report, signal, running, content, isRestored: from !== undefined });
-  const { lastError: _, ...well } = started;
-  const ready = world.records.update({ ...well, state: 'running' });
+  const ready = await makeReady(world, begun, {
+    report,
+    signal,
+    running,
+    content,
+    isRestored: from !== undefined,
+  });
   undo.move();
-  watchExit(world, record.id, running);
   return ready;
+}
+
+/** Notes which process runs the VM. */
+export function noteRuntime(
+  world: VmWorld,
+  record: VmRecord,
+  { running, accelerator }: { running: RunningVm; accelerator: Accelerator },
+): VmRecord {
+  const startedAt = new Date().toISOString();
+  return world.records.update({ ...record, runtime: { vmm: running.vmm, accelerator, startedAt } });
+}
+
+/** Waits as {@link reachReady}; the record is `running` then, and follows the VMM. */
+export async function makeReady(world: VmWorld, record: VmRecord, options: ReadyOptions): Promise<VmRecord> {
+  await reachReady(world, record, options);
+  const { lastError: _, ...well } = record;
+  const ready = world.records.update({ ...well, state: 'running' });
+  watchExit(world, record.id, options.running);
+  return ready;
+}
+
+/** What {@link reachReady} needs to know of a VM that runs. */
+export interface ReadyOptions extends Abortable {
+  report: Report;
+  running: RunningVm;
+  content: HostContent;
+  /** it was saved before, and its services are up */
+  isRestored: boolean;
 }
 
 /**
@@ -101,13 +131,7 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
 export async function reachReady(
   world: VmWorld,
   record: VmRecord,
-  {
-    report,
-    signal,
-    running,
-    content,
-    isRestored,
-  }: Abortable & { report: Report; running: RunningVm; content: HostContent; isRestored: boolean },
+  { report, signal, running, content, isRestored }: ReadyOptions,
 ): Promise<void> {
   const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : BOOT_DEADLINE_MS;
   const died = running.exited.then(() => {

@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import type { Abortable } from '../../base/abort.ts';
+import { type Abortable, neverAborts } from '../../base/abort.ts';
 import { AppError, isAppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../protocol/api.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { noteAccelerator } from './boot-vm.ts';
+import { endStandby, type StandbyVm } from './make-standby.ts';
 import { planVm, type VmPlan } from './plan-vm.ts';
 import { startNew } from './start-new.ts';
+import { templateKeyOf } from './warm-template.ts';
 import type { VmWorld } from './world.ts';
 
 /**
@@ -23,9 +25,10 @@ export async function createVm(
 ): Promise<VmRecord> {
   const plan = await planVm(world, request, options);
   if (!request.noStart) noteAccelerator(plan.probe, options.report);
+  const standby = takeStandby(world, { plan, request });
   const now = new Date().toISOString();
   const record: VmRecord = {
-    id: randomBytes(6).toString('hex'),
+    id: standby?.vmId ?? randomBytes(6).toString('hex'),
     name: plan.name,
     state: 'creating',
     imageName: plan.image.name,
@@ -38,15 +41,34 @@ export async function createVm(
     createdAt: now,
     updatedAt: now,
   };
-  return await world.locks.run(record.id, () => makeVm(world, { record, plan, request }, options), options);
+  const make = (): Promise<VmRecord> => makeVm(world, { record, plan, request, standby }, options);
+  return await world.locks.run(record.id, make, { signal: neverAborts() });
+}
+
+/** A VM that waits to become this one. */
+function takeStandby(
+  world: VmWorld,
+  { plan, request }: { plan: VmPlan; request: CreateVmRequest },
+): StandbyVm | undefined {
+  const key = request.noStart || request.cold ? undefined : templateKeyOf(world, plan);
+  return key === undefined ? undefined : world.standby?.take(key);
+}
+
+interface Making {
+  record: VmRecord;
+  plan: VmPlan;
+  request: CreateVmRequest;
+  standby: StandbyVm | undefined;
 }
 
 async function makeVm(
   world: VmWorld,
-  { record, plan, request }: { record: VmRecord; plan: VmPlan; request: CreateVmRequest },
+  { record, plan, request, standby }: Making,
   { signal, report }: Abortable & { report: Report },
 ): Promise<VmRecord> {
+  using _unlisted = standby?.unlisted;
   await using undo = new ResourceStack();
+  if (standby) undo.defer('end the VM on standby', () => endStandby(world, standby));
   world.records.insert(record);
   undo.defer('delete the record', () => world.records.delete(record.id));
   undo.defer('remove the folders', () => world.files.remove(record.id));
@@ -55,7 +77,7 @@ async function makeVm(
   try {
     const made = request.noStart
       ? world.records.update({ ...record, state: 'created' })
-      : await startNew(world, record, { plan, isCold: request.cold ?? false, signal, report });
+      : await startNew(world, record, { plan, isCold: request.cold ?? false, standby, signal, report });
     undo.move();
     return made;
   } catch (error) {

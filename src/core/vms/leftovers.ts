@@ -19,13 +19,12 @@ export async function findLeftovers(world: VmWorld, vmRuntimeDir: string): Promi
     world.files.list(),
     world.driver.listRunning({ vmRuntimeDir }),
   ]);
-  const isOwned = (vmId: string): boolean => world.records.get(vmId) !== undefined;
   return [
     ...running
       .filter((vmId) => VM_ID.test(vmId) && isStray(world, vmId))
       .map((vmId): Leftover => ({ vmId, kind: 'process', what: `VMM of ${vmId}` })),
     ...folders
-      .filter((vmId) => VM_ID.test(vmId) && !isOwned(vmId))
+      .filter((vmId) => VM_ID.test(vmId) && !isOwned(world, vmId))
       .map((vmId): Leftover => ({ vmId, kind: 'folder', what: world.files.folders(vmId).dir })),
   ];
 }
@@ -46,7 +45,7 @@ export async function removeLeftovers(
     await world.locks.run(
       vmId,
       async () => {
-        if (kind === 'folder' ? world.records.get(vmId) !== undefined : !isStray(world, vmId)) return;
+        if (kind === 'folder' ? isOwned(world, vmId) : !isStray(world, vmId)) return;
         if (kind === 'folder') await purgeVm(world, vmId);
         else await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
         removed.push(leftover);
@@ -57,9 +56,13 @@ export async function removeLeftovers(
   return removed;
 }
 
+function isOwned(world: VmWorld, vmId: string): boolean {
+  return world.records.get(vmId) !== undefined || world.unlisted.has(vmId);
+}
+
 /** A VM's VMM may run while it is held, and while an operation starts or stops it. */
 function isStray(world: VmWorld, vmId: string): boolean {
   const state = world.records.get(vmId)?.state;
   const mayRun = state !== undefined && !['created', 'stopped', 'error'].includes(state);
-  return !mayRun && world.live.get(vmId) === undefined;
+  return !mayRun && world.live.get(vmId) === undefined && !world.unlisted.has(vmId);
 }

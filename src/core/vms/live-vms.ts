@@ -31,10 +31,12 @@ export class LiveVms {
     return this.#vms.get(vmId)?.running;
   }
 
-  /** Takes over a VMM that runs. */
-  add(vmId: string, running: RunningVm): void {
+  /** Takes over a VMM that runs, and with it the link to its agent, when there is one. */
+  add(vmId: string, running: RunningVm, link?: GuestAgent): void {
     invariant(!this.#vms.has(vmId), `the VM ${vmId} runs already`);
-    this.#vms.set(vmId, { running });
+    const vm: LiveVm = { running };
+    this.#vms.set(vmId, vm);
+    if (link) keep(vm, link);
   }
 
   /**
@@ -70,12 +72,17 @@ export class LiveVms {
       ({ signal }) => this.#connector.connect(running.guestEndpoint, { ...options, signal }),
       { signal: options.signal, what: 'reach the guest' },
     );
-    vm.link = link;
-    void link.closed.then(() => {
-      if (vm.link === link) delete vm.link;
-    });
+    keep(vm, link);
     return link;
   }
+}
+
+/** The VM has this link until it is lost. */
+function keep(vm: LiveVm, link: GuestAgent): void {
+  vm.link = link;
+  void link.closed.then(() => {
+    if (vm.link === link) delete vm.link;
+  });
 }
 
 function stalled(vmId: string): AppError {

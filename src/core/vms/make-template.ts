@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { type Abortable, sleep } from '../../base/abort.ts';
-import { isAppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { GuestAgent } from '../ports/guest.ts';
@@ -8,19 +7,12 @@ import type { TemplatePlace } from '../ports/templates.ts';
 import type { DriveSpec, RunningVm, VmSpec } from '../ports/vmm.ts';
 import { nobody } from './personalise.ts';
 import { driveRequestOf, type VmPlan } from './plan-vm.ts';
+import { warmUp } from './warm-up.ts';
 import { whileRunning } from './while-running.ts';
 import type { VmWorld } from './world.ts';
 
 /** `ms` from the VMM's start to a guest whose services are up. */
 const BOOT_DEADLINE_MS = 180_000;
-
-/** What the first commands of a VM need is read in before: the files are in the guest's memory then. */
-const WARM_UPS: readonly (readonly [string, ...string[]])[] = [
-  ['/bin/true'],
-  ['/bin/sh', '-c', 'true'],
-  ['/bin/bash', '-lc', 'true'],
-  ['/usr/bin/git', '--version'],
-];
 
 /** The agent sees that its host is gone, and waits for the next, before it is saved. */
 const FAREWELL_MS = 150;
@@ -38,6 +30,7 @@ export async function makeTemplate(
 ): Promise<readonly DriveSpec[]> {
   const { shape, boot, probe } = plan;
   const vmId = randomBytes(6).toString('hex');
+  using _unlisted = world.unlisted.add(vmId);
   await using undo = new ResourceStack();
   undo.defer('remove the folders', () => world.files.remove(vmId));
   const folders = await world.files.create(vmId);
@@ -84,17 +77,6 @@ async function makeQuiet(
   await warmUp(agent, { signal });
   await settle(agent, { ...world.quiet, signal });
   await agent.sync({ signal });
-}
-
-async function warmUp(agent: GuestAgent, options: Abortable): Promise<void> {
-  for (const argv of WARM_UPS) {
-    try {
-      await agent.run({ argv: [...argv] }, options);
-    } catch (error) {
-      // An image need not have it.
-      if (!isAppError(error, 'GUEST_FAILED')) throw error;
-    }
-  }
 }
 
 /** Waits until the guest is quiet, but not for ever: one that never is is saved as it is. */

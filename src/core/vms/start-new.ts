@@ -5,6 +5,8 @@ import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { StoredTemplate } from '../ports/templates.ts';
 import { bootVm } from './boot-vm.ts';
+import { claimStandby } from './claim-standby.ts';
+import type { StandbyVm } from './make-standby.ts';
 import { driveRequestOf, type VmPlan } from './plan-vm.ts';
 import { templateKeyOf, warmTemplate } from './warm-template.ts';
 import type { VmWorld } from './world.ts';
@@ -14,6 +16,8 @@ export interface StartNewOptions extends Abortable {
   plan: VmPlan;
   /** boot it, even where a template would do */
   isCold: boolean;
+  /** a VM that runs, with the record's id and folders, to be made this one */
+  standby?: StandbyVm | undefined;
   report: Report;
 }
 
@@ -28,20 +32,48 @@ export async function startNew(
   record: VmRecord,
   options: StartNewOptions,
 ): Promise<VmRecord> {
-  const { plan, isCold, report, signal } = options;
-  const key = isCold || !world.isWarm ? undefined : templateKeyOf(world, plan);
-  if (key !== undefined) {
-    using template = await warmTemplate(world, { plan, key }, { report, signal });
-    if (template) {
-      try {
-        return await startWith(world, record, { ...options, template });
-      } catch (error) {
-        if (!isAppError(error, 'VMM_RESTORE_FAILED')) throw error;
-        world.log.warn('a warm template could not be restored', { key, error });
-        await world.templates.setAside(key);
-        const message = `a warm template could not be restored and is set aside, this VM boots cold: ${error.message}`;
-        report({ event: 'notice', message });
-      }
+  const { plan, isCold, standby } = options;
+  const key = isCold ? undefined : templateKeyOf(world, plan);
+  if (key === undefined) return await startWith(world, record, options);
+  const claimed = standby && (await claim(world, record, { ...options, standby }));
+  const started = claimed ?? (await startWarm(world, record, { ...options, key }));
+  world.standby?.want({ plan, key });
+  return started;
+}
+
+/** Takes over the VM on standby; `undefined` when that has failed in a way that another start may not. */
+async function claim(
+  world: VmWorld,
+  record: VmRecord,
+  options: StartNewOptions & { standby: StandbyVm },
+): Promise<VmRecord | undefined> {
+  try {
+    return await claimStandby(world, record, options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
+    world.log.warn('a VM on standby could not be used', { vmId: record.id, error });
+    return undefined;
+  }
+}
+
+async function startWarm(
+  world: VmWorld,
+  record: VmRecord,
+  { key, ...options }: StartNewOptions & { key: string },
+): Promise<VmRecord> {
+  const { plan, report, signal } = options;
+  using template = await warmTemplate(world, { plan, key }, { report, signal });
+  if (template) {
+    try {
+      return await startWith(world, record, { ...options, template });
+    } catch (error) {
+      if (!isAppError(error, 'VMM_RESTORE_FAILED')) throw error;
+      world.log.warn('a warm template could not be restored', { key, error });
+      await world.templates.setAside(key);
+      await world.standby?.drop([key]);
+      const message = `a warm template could not be restored and is set aside, this VM boots cold: ${error.message}`;
+      report({ event: 'notice', message });
     }
   }
   return await startWith(world, record, options);

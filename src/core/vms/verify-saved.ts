@@ -33,6 +33,7 @@ export async function verifyTemplates(
     const problem = await templates.verify(key, { signal });
     if (problem === undefined) continue;
     await templates.setAside(key);
+    await world.standby?.drop([key]);
     damaged.push({ name: shortKey(key), problem });
   }
   for (const { name, problem } of damaged) {

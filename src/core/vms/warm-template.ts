@@ -7,10 +7,10 @@ import { makeTemplate } from './make-template.ts';
 import type { VmPlan } from './plan-vm.ts';
 import type { VmWorld } from './world.ts';
 
-/** Name of the template that a plan's VM can be made of; `undefined` when the driver cannot save guests. */
+/** Name of the template that a plan's VM can be made of; `undefined` when the driver cannot save guests, or nobody wants templates. */
 export function templateKeyOf(world: VmWorld, plan: VmPlan): string | undefined {
   const { savedGuestKey } = plan.probe;
-  if (savedGuestKey === undefined) return undefined;
+  if (savedGuestKey === undefined || !world.isWarm) return undefined;
   return templateKey({ ...plan, driverName: world.driver.name, savedGuestKey });
 }
 

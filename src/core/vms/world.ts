@@ -12,7 +12,9 @@ import type { VmDriver } from '../ports/vmm.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
 import type { LiveVms } from './live-vms.ts';
+import type { Standby } from './standby.ts';
 import type { StatsHistory } from './stats-history.ts';
+import type { UnlistedVms } from './unlisted-vms.ts';
 
 /** Everything that the use cases work on; made once by the daemon. */
 export interface VmWorld {
@@ -28,6 +30,10 @@ export interface VmWorld {
   connector: GuestConnector;
   templates: TemplateStore;
   snapshots: VmSnapshots;
+  /** VMs of nobody */
+  unlisted: UnlistedVms;
+  /** a VM that waits for whoever starts one of its shape next; absent: none is made */
+  standby?: Standby;
   /** new VMs are made of templates, unless they are told not to be */
   isWarm: boolean;
   /**

@@ -59,6 +59,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
 
 function statusOf(app: App): DaemonStatus {
   const idleExitInMs = app.activity.idleExitInMs();
+  const standbyVmId = app.world.standby?.vmId;
   const { rss, heapUsed, heapTotal, external } = memoryUsage();
   return {
     pid,
@@ -68,6 +69,7 @@ function statusOf(app: App): DaemonStatus {
     logPath: app.paths.daemonLogFile,
     startedAt: app.activity.startedAt.toISOString(),
     runningVmCount: app.world.live.ids().length,
+    ...(standbyVmId === undefined ? {} : { standbyVmId }),
     // Without this request itself.
     activeRequestCount: app.activity.activeCount - 1,
     ...(idleExitInMs === undefined ? {} : { idleExitInMs }),

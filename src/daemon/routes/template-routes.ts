@@ -27,7 +27,9 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
     summary: 'Delete a warm template; VMs that were made from it do not need it',
     answer: z.object({}),
     run: async ({ app, params }) => {
-      await app.world.templates.delete((await findTemplate(app.world, params['key'] ?? '')).key);
+      const { key } = await findTemplate(app.world, params['key'] ?? '');
+      await app.world.templates.delete(key);
+      await app.world.standby?.drop([key]);
       return {};
     },
   }),
@@ -38,9 +40,12 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
       'Delete the warm templates that are beyond the disk budget, those that were not used for longest first',
     body: schemas.pruneTemplatesRequest,
     answer: z.object({ keys: z.array(z.string()) }),
-    run: async ({ app, body }) => ({
-      keys: await app.world.templates.prune({ maxBytes: body.all ? 0 : app.world.templateBudgetBytes }),
-    }),
+    run: async ({ app, body }) => {
+      const { templates, standby, templateBudgetBytes } = app.world;
+      const keys = await templates.prune({ maxBytes: body.all ? 0 : templateBudgetBytes });
+      await standby?.drop(keys);
+      return { keys };
+    },
   }),
 ];
 

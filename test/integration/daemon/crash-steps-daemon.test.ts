@@ -12,7 +12,7 @@ for (const scenario of SCENARIOS) {
   test(`${scenario.name}: a daemon that is killed at any step leaves nothing half-made`, {
     timeout: TIMEOUT_MS,
   }, async () => {
-    await using lab = await openStepLab({ kind: 'fake', ownsCache: true });
+    await using lab = await openStepLab({ kind: 'fake', ownsCache: true, hasStandby: scenario.hasStandby });
     const { hits, problems } = await interruptEach(fakeWorld(lab), scenario, {
       action: () => ({ kind: 'daemon' }),
     });

@@ -18,7 +18,12 @@ for (const scenario of SCENARIOS) {
     timeout: TIMEOUT_MS,
     skip: isRoot ? false : 'only root can mount a file system to fill',
   }, async () => {
-    await using lab = await openStepLab({ kind: 'fake', ownsCache: true, sizeBytes: DISK_BYTES });
+    await using lab = await openStepLab({
+      kind: 'fake',
+      ownsCache: true,
+      hasStandby: scenario.hasStandby,
+      sizeBytes: DISK_BYTES,
+    });
     const { hits, problems } = await interruptEach(fakeWorld(lab), scenario, {
       action: () => ({ kind: 'full', dir: lab.mountedDir }),
       stride: 3,

@@ -12,7 +12,7 @@ for (const scenario of SCENARIOS) {
   test(`${scenario.name}: a VMM that is killed at any step leaves nothing half-made`, {
     timeout: TIMEOUT_MS,
   }, async () => {
-    await using lab = await openStepLab({ kind: 'fake', ownsCache: true });
+    await using lab = await openStepLab({ kind: 'fake', ownsCache: true, hasStandby: scenario.hasStandby });
     const world = fakeWorld(lab);
     await lab.start();
     await scenario.prepare(world);

@@ -15,17 +15,17 @@ const OF_A_VMM = ['agent.sock', 'qmp.sock', 'qemu.pid'];
 
 /**
  * What is on the host that none of `records` accounts for, and what a record names that is not there: files, folders, processes. Empty when all is
- * well. `ownsCache`: no other daemon works in the cache.
+ * well. `ownsCache`: no other daemon works in the cache. `standbyVmId` is a VM that has no record on purpose.
  */
 export async function residue(
   paths: Paths,
   records: readonly VmRecord[],
-  { ownsCache }: { ownsCache: boolean },
+  { ownsCache, standbyVmId }: { ownsCache: boolean; standbyVmId?: string | undefined },
 ): Promise<string[]> {
   const wrong: string[] = [];
   const vmDirs = await namesIn(paths.vmsDir);
   const runtimeDirs = await namesIn(paths.vmRuntimeDir);
-  const known = records.map(({ id }) => id);
+  const known = [...records.map(({ id }) => id), ...(standbyVmId === undefined ? [] : [standbyVmId])];
   for (const id of new Set([...vmDirs, ...runtimeDirs])) if (!known.includes(id)) wrong.push(`folder ${id}`);
   const processes = (await vmmsBelow(paths.vmRuntimeDir)).map(({ folder }) => folder);
   for (const record of records) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { neverAborts } from '../../../src/base/abort.ts';
+import { neverAborts, poll } from '../../../src/base/abort.ts';
+import { isAppError } from '../../../src/base/errors.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';
 import type { CreateVmRequest } from '../../../src/protocol/api.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
@@ -9,6 +10,8 @@ import type { StepLab } from './step-lab.ts';
 /** What an operation is interrupted in. */
 export interface Scenario {
   name: string;
+  /** the lab keeps a VM on standby */
+  hasStandby?: boolean;
   /** Brings the lab to where the operation can begin, whatever came before. */
   prepare(world: ScenarioWorld): Promise<void>;
   run(world: ScenarioWorld): Promise<unknown>;
@@ -36,6 +39,9 @@ const SOURCE = 'src';
 const NEW = 'new';
 const TAG = 'tag';
 const BASE = 'base';
+/** What a VM on standby takes to be made, and on a busy host. */
+const STANDBY_MS = 1_500;
+const STANDBY_DEADLINE_MS = 15_000;
 
 /** Every operation that makes or uses saved guests. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -60,6 +66,23 @@ export const SCENARIOS: readonly Scenario[] = [
     run: create,
     check: checkNew,
     victims: () => ({ 'its VMM': '.' }),
+  },
+  {
+    name: 'claim of a VM on standby, and making the next',
+    hasStandby: true,
+    async prepare(world) {
+      await deleteVm(world, NEW);
+      if (await standbyWithin(world, STANDBY_MS)) return;
+      await create(world);
+      assert.ok(await standbyWithin(world, STANDBY_DEADLINE_MS), 'a VM is on standby');
+      await deleteVm(world, NEW);
+    },
+    async run(world) {
+      await create(world);
+      await standbyWithin(world, STANDBY_MS);
+    },
+    check: checkNew,
+    victims: () => ({ 'their VMMs': '.' }),
   },
   {
     name: 'suspend',
@@ -147,6 +170,19 @@ export const SCENARIOS: readonly Scenario[] = [
     victims: () => ({ 'the VMM': '.' }),
   },
 ];
+
+/** Waits until a VM is on standby; false when none came to be. */
+async function standbyWithin({ lab }: ScenarioWorld, deadlineMs: number): Promise<boolean> {
+  const look = async (): Promise<string | undefined> =>
+    (await lab.client.daemonStatus({ signal })).standbyVmId;
+  try {
+    await poll(look, { everyMs: 20, deadlineMs, what: 'a VM on standby', signal });
+    return true;
+  } catch (error) {
+    if (isAppError(error, 'WAIT_TIMEOUT')) return false;
+    throw error;
+  }
+}
 
 function create({ lab, shape }: ScenarioWorld): Promise<unknown> {
   return resultOf(lab.client.createVm({ name: NEW, ...shape }, { signal }));

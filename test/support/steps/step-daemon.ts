@@ -38,6 +38,8 @@ export interface StepDaemonOptions {
   dir: string;
   /** folder of the guest agents */
   agentDir: string;
+  /** for a `fake`: a VM is kept on standby */
+  hasStandby: boolean;
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as StepDaemonOptions;
@@ -76,7 +78,7 @@ process.exit(0);
 
 async function serveFake(): Promise<void> {
   const log = createLogger((line) => writeSync(2, line), { level: 'info' });
-  await serveLab(options.dir, { canSave: true, log });
+  await serveLab(options.dir, { canSave: true, hasStandby: options.hasStandby, log });
 }
 
 /** As src/daemon/main.ts does. */

@@ -49,10 +49,18 @@ export interface StepLabOptions {
   /** `bytes` of a file system of its own for the lab, so that it can be filled; needs root */
   sizeBytes?: number;
   ownsCache: boolean;
+  /** for a `fake`: a VM is kept on standby */
+  hasStandby?: boolean | undefined;
 }
 
 /** Makes a lab, in which nothing runs yet. Disposing kills the daemon and its VMMs and removes everything. */
-export async function openStepLab({ kind, env, sizeBytes, ownsCache }: StepLabOptions): Promise<StepLab> {
+export async function openStepLab({
+  kind,
+  env,
+  sizeBytes,
+  ownsCache,
+  hasStandby = false,
+}: StepLabOptions): Promise<StepLab> {
   // Short, because of the 107 bytes of a socket's path.
   const scratch = await mkdtemp(join(tmpdir(), 'st-'));
   const program = join(scratch, 'daemon.mjs');
@@ -62,7 +70,7 @@ export async function openStepLab({ kind, env, sizeBytes, ownsCache }: StepLabOp
   if (sizeBytes !== undefined) await mount(dir, sizeBytes);
   const environment = env?.(dir) ?? labEnv(dir);
   const paths = resolvePaths(environment);
-  const options: StepDaemonOptions = { kind, dir, agentDir: join(ROOT, 'agent', 'bin') };
+  const options: StepDaemonOptions = { kind, dir, agentDir: join(ROOT, 'agent', 'bin'), hasStandby };
   let child: ChildProcess | undefined;
   let said = '';
   let ended: Promise<unknown> = Promise.resolve();
@@ -79,9 +87,10 @@ export async function openStepLab({ kind, env, sizeBytes, ownsCache }: StepLabOp
     child.send(message);
     return (await answer)[0] as StepReport;
   };
+  const client = createClient({ socketPath: paths.daemonSocket });
   return {
     paths,
-    client: createClient({ socketPath: paths.daemonSocket }),
+    client,
     mountedDir: dir,
     said: () => said,
     async start() {
@@ -119,7 +128,10 @@ export async function openStepLab({ kind, env, sizeBytes, ownsCache }: StepLabOp
     },
     async residue() {
       using records = new SqliteVmRecords(paths.recordsFile);
-      return await residue(paths, records.list(), { ownsCache });
+      const standbyVmId = isDead()
+        ? undefined
+        : (await client.daemonStatus({ signal: neverAborts() })).standbyVmId;
+      return await residue(paths, records.list(), { ownsCache, standbyVmId });
     },
     freeSpace: () => rm(join(dir, 'filler'), { force: true }),
     async [Symbol.asyncDispose]() {

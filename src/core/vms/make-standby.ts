@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+import { type Abortable, withDeadline } from '../../base/abort.ts';
+import { isAppError } from '../../base/errors.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
+import type { GuestAgent } from '../ports/guest.ts';
+import type { StoredTemplate } from '../ports/templates.ts';
+import type { DriveSpec, RunningVm } from '../ports/vmm.ts';
+import { nobody } from './personalise.ts';
+import { driveRequestOf, type VmPlan } from './plan-vm.ts';
+import { warmUp } from './warm-up.ts';
+import { whileRunning } from './while-running.ts';
+import type { VmWorld } from './world.ts';
+
+/** `ms` for all of it: it is for later, and a host that is so busy has better things to do. */
+const DEADLINE_MS = 30_000;
+
+/** A VM of nobody that was restored from a template and has done once what the first command of a user does. */
+export interface StandbyVm {
+  readonly vmId: string;
+  /** of its template */
+  readonly key: string;
+  readonly drives: readonly DriveSpec[];
+  readonly running: RunningVm;
+  readonly agent: GuestAgent;
+  /** to be disposed of when it has got a record, or is gone */
+  readonly unlisted: Disposable;
+}
+
+/** What one is made of. */
+export interface StandbyMaking {
+  plan: VmPlan;
+  /** of the template */
+  key: string;
+  template: StoredTemplate;
+  sample: StandbySample;
+}
+
+/** What is unpacked in the guest once, as a working tree will be: a copy of its own folder `from`, with small files, at `to`; it is removed again. */
+export interface StandbySample {
+  from: string;
+  to: string;
+}
+
+/**
+ * Makes one. After a failure or an abort nothing of it is left.
+ *
+ * @throws {AppError} as restoring a VM; WAIT_TIMEOUT.
+ */
+export async function makeStandby(
+  world: VmWorld,
+  { plan, key, template, sample }: StandbyMaking,
+  options: Abortable,
+): Promise<StandbyVm> {
+  const { shape, boot, probe } = plan;
+  const vmId = randomBytes(6).toString('hex');
+  return await withDeadline(
+    async (signal) => {
+      await using undo = new ResourceStack();
+      const unlisted = world.unlisted.add(vmId);
+      undo.defer('forget it', () => unlisted[Symbol.dispose]());
+      undo.defer('remove the folders', () => world.files.remove(vmId));
+      const { dir, runtimeDir, consoleLogPath, vmmLogPath } = await world.files.create(vmId);
+      await world.images.hold(plan.image.id, dir, { signal });
+      const drives = await world.driver.prepareDrives(
+        driveRequestOf(plan, { dir, copyOf: template.drives }),
+        { signal },
+      );
+      const spec = {
+        vmId,
+        vcpuCount: shape.vcpuCount,
+        memoryMib: shape.memoryMib,
+        accelerator: probe.accelerator ?? 'tcg',
+        bootSource: boot,
+        drives,
+        hasNat: false,
+        runtimeDir,
+        consoleLogPath,
+        vmmLogPath,
+      };
+      const running = await world.driver.restore(spec, template.saved, { signal });
+      undo.defer('kill the VMM', () => running.kill());
+      const agent = await whileRunning(
+        running,
+        (inner) =>
+          world.connector.connect(running.guestEndpoint, {
+            ...inner,
+            helloDeadlineMs: DEADLINE_MS,
+            isRestored: true,
+          }),
+        { signal, what: 'reach the guest' },
+      );
+      undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
+      await whileRunning(running, (inner) => getReady(agent, { ...inner, sample }), {
+        signal,
+        what: 'warm the guest up',
+      });
+      undo.move();
+      return { vmId, key, drives, running, agent, unlisted };
+    },
+    { ...options, deadlineMs: DEADLINE_MS, what: 'a VM on standby' },
+  );
+}
+
+/** An emulator translates code when it runs first, and a guest reads it in: both have been done when the user comes. */
+async function getReady(
+  agent: GuestAgent,
+  { sample: { from, to }, signal }: Abortable & { sample: StandbySample },
+): Promise<void> {
+  await agent.personalise(nobody(), { signal });
+  await warmUp(agent, { signal });
+  try {
+    await agent.putTar(to, await agent.getTar(from, { signal }), { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    // An image need not have it.
+    if (!isAppError(error)) throw error;
+  }
+  await agent.run({ argv: ['/bin/rm', '-rf', to] }, { signal });
+}
+
+/** Ends one that nobody wants: nothing of it is left. Idempotent. @throws {AppError} VMM_KILL_FAILED */
+export async function endStandby(
+  world: VmWorld,
+  { vmId, running, agent, unlisted }: StandbyVm,
+): Promise<void> {
+  await agent[Symbol.asyncDispose]();
+  await running.kill();
+  await world.files.remove(vmId);
+  unlisted[Symbol.dispose]();
+}

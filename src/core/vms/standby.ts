@@ -1,0 +1,128 @@
+import { isAbort } from '../../base/errors.ts';
+import { endStandby, makeStandby, type StandbySample, type StandbyVm } from './make-standby.ts';
+import type { VmPlan } from './plan-vm.ts';
+import type { VmWorld } from './world.ts';
+
+/** When there is a VM on standby. */
+export interface StandbyOptions {
+  /** `ms` after the last start of a VM at which it is made: what the user does with that comes first */
+  delayMs: number;
+  /** `ms` after the last start at which it is ended */
+  keepMs: number;
+  sample: StandbySample;
+  /** whether this host has the memory for it */
+  hasRoom: (memoryMib: number) => boolean;
+}
+
+/** The VM that will be wanted next. */
+export interface StandbyRequest {
+  plan: VmPlan;
+  /** of its template */
+  key: string;
+}
+
+/**
+ * At most one VM of nobody that runs, of the shape that was started last: a start takes it over, and has only to make it its own. It is made when nothing has been
+ * started for a moment, given up for any start, and ended when nobody has started a VM for a while. Nothing here fails a start.
+ */
+export class Standby implements AsyncDisposable {
+  readonly #world: VmWorld;
+  readonly #options: StandbyOptions;
+  #ready: StandbyVm | undefined;
+  /** one at a time; never rejects */
+  #making: { stop: AbortController; ended: Promise<void> } | undefined;
+  #makeTimer: NodeJS.Timeout | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(world: VmWorld, options: StandbyOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  /** The VM that waits. */
+  get vmId(): string | undefined {
+    return this.#ready?.vmId;
+  }
+
+  /** The VM that waits, when it is made of this template: it is the caller's then. A VM that is being made is given up. */
+  take(key: string): StandbyVm | undefined {
+    clearTimeout(this.#makeTimer);
+    this.#making?.stop.abort();
+    const vm = this.#ready;
+    if (vm?.key !== key) return undefined;
+    this.#ready = undefined;
+    return vm;
+  }
+
+  /** A VM was started: the next one will be like that. */
+  want(request: StandbyRequest): void {
+    if (this.#isOver) return;
+    clearTimeout(this.#makeTimer);
+    clearTimeout(this.#endTimer);
+    this.#makeTimer = setTimeout(() => void this.#make(request), this.#options.delayMs).unref();
+    this.#endTimer = setTimeout(() => void this.drop(), this.#options.keepMs).unref();
+  }
+
+  /** Ends the VM that waits or is being made; with `keys` only when it is made of one of these templates. Never rejects. */
+  async drop(keys?: readonly string[]): Promise<void> {
+    this.#making?.stop.abort();
+    await this.#making?.ended;
+    const vm = this.#ready;
+    if (!vm || (keys && !keys.includes(vm.key))) return;
+    this.#ready = undefined;
+    await this.#end(vm);
+  }
+
+  /** Ends what there is, and makes nothing more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    clearTimeout(this.#makeTimer);
+    clearTimeout(this.#endTimer);
+    await this.drop();
+  }
+
+  async #make(request: StandbyRequest): Promise<void> {
+    await this.#making?.ended;
+    if (this.#isOver || this.#making || this.#ready?.key === request.key) return;
+    const stop = new AbortController();
+    const ended = this.#replace(request, stop.signal);
+    this.#making = { stop, ended };
+    await ended;
+    this.#making = undefined;
+  }
+
+  async #replace({ plan, key }: StandbyRequest, signal: AbortSignal): Promise<void> {
+    const { log, templates } = this.#world;
+    const old = this.#ready;
+    this.#ready = undefined;
+    if (old) await this.#end(old);
+    try {
+      const { hasRoom, sample } = this.#options;
+      if (!hasRoom(plan.shape.memoryMib)) return;
+      using template = await templates.use(key, { onDamage: (message) => log.warn(message) });
+      if (!template) return;
+      this.#keep(await makeStandby(this.#world, { plan, key, template, sample }, { signal }));
+    } catch (error) {
+      if (!isAbort(error)) log.warn('a VM on standby could not be made', { key, error });
+    }
+  }
+
+  /** It waits from now on, for as long as it lives. */
+  #keep(vm: StandbyVm): void {
+    this.#ready = vm;
+    void Promise.race([vm.running.exited, vm.agent.closed]).then(async () => {
+      if (this.#ready !== vm) return;
+      this.#ready = undefined;
+      await this.#end(vm);
+    });
+  }
+
+  async #end(vm: StandbyVm): Promise<void> {
+    try {
+      await endStandby(this.#world, vm);
+    } catch (error) {
+      this.#world.log.error('a VM on standby could not be ended', { vmId: vm.vmId, error });
+    }
+  }
+}
