@@ -52,7 +52,7 @@ export async function checkSequences(request: SequencesRequest): Promise<Sequenc
 
 async function checkInOneLab(request: SequencesRequest): Promise<SequencesReport> {
   const { seed, count, path, isShrunk, note, signal } = request;
-  await using lab = await openLab();
+  await using lab = await openLab({ hasStandby: true });
   const bench = await openBench(lab);
   let runCount = 0;
   const property = fc.asyncProperty(DRAWS, async (draws: Draw[]) => {

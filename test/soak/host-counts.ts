@@ -19,8 +19,10 @@ export interface HostCounts {
   records: string[];
 }
 
-/** Counts. Changes nothing but for the connection of the command that asks for records. */
+/** Counts all but the VM on standby, which is waited for: there is one whenever nothing has been started for a moment. Changes nothing but for the connection of the command that asks for records. */
 export async function countHost(lab: Lab): Promise<HostCounts> {
+  const standbyVmId = await lab.standby();
+  const isCounted = (path: string): boolean => !path.includes(standbyVmId);
   const daemon = await lab.daemonPid();
   const vms = JSON.parse(await lab.text(['vm', 'list', '--all', '--json'])) as { name: string }[];
   const operations = JSON.parse(await lab.text(['operations', 'list', '--json'])) as {
@@ -28,12 +30,14 @@ export async function countHost(lab: Lab): Promise<HostCounts> {
     kind: string;
     endedAt?: string;
   }[];
-  const processes = await processesOf(lab.scratch);
+  const processes = (await processesOf(lab.scratch)).filter(({ argv }) => isCounted(argv));
   return {
     daemonFds: await descriptorsOf(daemon, lab.scratch),
-    files: (await filesBelow(lab.scratch)).map((path) => relative(lab.scratch, path)),
-    processes: processes.filter(({ pid }) => pid !== daemon).map(({ pid, program }) => `${program} (${pid})`),
-    unixSockets: await unixSocketsBelow(lab.scratch),
+    files: (await filesBelow(lab.scratch)).filter(isCounted).map((path) => relative(lab.scratch, path)),
+    processes: processes
+      .filter(({ pid }) => pid !== daemon)
+      .map(({ pid, argv }) => `${programOf(argv)} (${pid})`),
+    unixSockets: (await unixSocketsBelow(lab.scratch)).filter(isCounted),
     ports: await portsOf([daemon, ...processes.map(({ pid }) => pid)]),
     records: [
       ...vms.map(({ name }) => `vm ${name}`),
@@ -78,18 +82,20 @@ async function filesBelow(folder: string): Promise<string[]> {
 }
 
 /** Processes whose environment or command line names the folder: all that a command of the lab has started. */
-async function processesOf(folder: string): Promise<{ pid: number; program: string }[]> {
+async function processesOf(folder: string): Promise<{ pid: number; argv: string }[]> {
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);
   const found = await Promise.all(
     pids.map(async (pid) => {
       const argv = (await ifThere(readFile(`/proc/${pid}/cmdline`, 'utf8'))) ?? '';
       const env = (await ifThere(readFile(`/proc/${pid}/environ`, 'utf8'))) ?? '';
-      return `${argv}\0${env}`.includes(`${folder}/`)
-        ? [{ pid, program: argv.split('\0').slice(0, 4).join(' ') }]
-        : [];
+      return `${argv}\0${env}`.includes(`${folder}/`) ? [{ pid, argv }] : [];
     }),
   );
   return found.flat().filter(({ pid }) => pid !== process.pid);
+}
+
+function programOf(argv: string): string {
+  return argv.split('\0').slice(0, 4).join(' ');
 }
 
 /** proc_net_unix(5): the path is the last field. */

@@ -68,6 +68,7 @@ async function main(): Promise<number> {
   await mkdir(temp);
   await using lab = await openLab({
     scratch,
+    hasStandby: true,
     env: { XDG_CACHE_HOME: join(scratch, 'cache'), TMPDIR: temp },
   });
   const random = randomOf(seed);

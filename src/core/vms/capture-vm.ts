@@ -5,8 +5,8 @@ import type { VmRecord } from '../ports/records.ts';
 import type { CapturePlace } from '../ports/vm-files.ts';
 import type { DriveSpec } from '../ports/vmm.ts';
 import { unkeep } from './keep-commands.ts';
-import type { VmPlan } from './plan-vm.ts';
 import { requireRoom } from './require-room.ts';
+import type { VmPlan } from './vm-plan.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import type { VmWorld } from './world.ts';
 

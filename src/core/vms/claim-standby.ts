@@ -3,9 +3,9 @@ import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { makeReady, noteRuntime } from './boot-vm.ts';
-import type { StandbyVm } from './make-standby.ts';
 import { readHostContent } from './personalise.ts';
-import type { VmPlan } from './plan-vm.ts';
+import type { StandbyVm } from './standby-vm.ts';
+import type { VmPlan } from './vm-plan.ts';
 import type { VmWorld } from './world.ts';
 
 /**

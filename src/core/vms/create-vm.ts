@@ -6,9 +6,11 @@ import type { CreateVmRequest } from '../../protocol/api.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { noteAccelerator } from './boot-vm.ts';
-import { endStandby, type StandbyVm } from './make-standby.ts';
-import { planVm, type VmPlan } from './plan-vm.ts';
+import { endStandby } from './make-standby.ts';
+import { planVm } from './plan-vm.ts';
+import type { StandbyVm } from './standby-vm.ts';
 import { startNew } from './start-new.ts';
+import type { VmPlan } from './vm-plan.ts';
 import { templateKeyOf } from './warm-template.ts';
 import type { VmWorld } from './world.ts';
 

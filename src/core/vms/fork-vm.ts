@@ -14,7 +14,8 @@ import { bootVm } from './boot-vm.ts';
 import { captureVm } from './capture-vm.ts';
 import { purgeVm } from './delete-vm.ts';
 import { findRunningVm, findVm } from './find-vm.ts';
-import { driveRequestOf, planStart, type VmPlan } from './plan-vm.ts';
+import { driveRequestOf, planStart } from './plan-vm.ts';
+import type { VmPlan } from './vm-plan.ts';
 import type { VmWorld } from './world.ts';
 
 /** What forking came to. */

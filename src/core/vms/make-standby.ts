@@ -4,27 +4,16 @@ import { isAppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { GuestAgent } from '../ports/guest.ts';
 import type { StoredTemplate } from '../ports/templates.ts';
-import type { DriveSpec, RunningVm } from '../ports/vmm.ts';
 import { nobody } from './personalise.ts';
-import { driveRequestOf, type VmPlan } from './plan-vm.ts';
+import { driveRequestOf } from './plan-vm.ts';
+import type { StandbyVm } from './standby-vm.ts';
+import type { VmPlan } from './vm-plan.ts';
 import { warmUp } from './warm-up.ts';
 import { whileRunning } from './while-running.ts';
 import type { VmWorld } from './world.ts';
 
 /** `ms` for all of it: it is for later, and a host that is so busy has better things to do. */
 const DEADLINE_MS = 30_000;
-
-/** A VM of nobody that was restored from a template and has done once what the first command of a user does. */
-export interface StandbyVm {
-  readonly vmId: string;
-  /** of its template */
-  readonly key: string;
-  readonly drives: readonly DriveSpec[];
-  readonly running: RunningVm;
-  readonly agent: GuestAgent;
-  /** to be disposed of when it has got a record, or is gone */
-  readonly unlisted: Disposable;
-}
 
 /** What one is made of. */
 export interface StandbyMaking {

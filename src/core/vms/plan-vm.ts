@@ -2,30 +2,19 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError } from '../../base/errors.ts';
 import type { CreateVmRequest } from '../../protocol/api.ts';
 import type { Report } from '../../protocol/events.ts';
-import type { VmShape } from '../../protocol/vm.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
-import { type OverlaySize, overlaySize } from '../overlay-size.ts';
-import type { StoredImage, StoredKernel } from '../ports/images.ts';
+import { overlaySize } from '../overlay-size.ts';
+import type { StoredImage } from '../ports/images.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { BootSource, DriveRequest, DriverProbe } from '../ports/vmm.ts';
 import { generateVmName } from '../rules/name-generator.ts';
 import { resolveShape } from '../rules/vm-shape.ts';
 import { bootSourceOf } from './boot-vm.ts';
+import type { VmPlan } from './vm-plan.ts';
 import type { VmWorld } from './world.ts';
 
 /** Least space that a new VM needs: its drives' metadata, logs, and room to boot. */
 const NEW_VM_BYTES = 256 * 2 ** 20;
-
-/** All that is decided about a VM before anything of it exists. */
-export interface VmPlan {
-  name: string;
-  shape: VmShape;
-  image: StoredImage;
-  kernel: StoredKernel;
-  overlay: OverlaySize;
-  boot: BootSource;
-  probe: DriverProbe;
-}
 
 /**
  * Checks a request as far as it can be checked, cheapest first, and resolves what it leaves open. Makes nothing but the image, when it is

@@ -1,6 +1,6 @@
 import { isAbort } from '../../base/errors.ts';
-import { endStandby, makeStandby, type StandbySample, type StandbyVm } from './make-standby.ts';
-import type { VmPlan } from './plan-vm.ts';
+import { endStandby, makeStandby, type StandbySample } from './make-standby.ts';
+import type { StandbyKeeper, StandbyRequest, StandbyVm } from './standby-vm.ts';
 import type { VmWorld } from './world.ts';
 
 /** When there is a VM on standby. */
@@ -14,18 +14,8 @@ export interface StandbyOptions {
   hasRoom: (memoryMib: number) => boolean;
 }
 
-/** The VM that will be wanted next. */
-export interface StandbyRequest {
-  plan: VmPlan;
-  /** of its template */
-  key: string;
-}
-
-/**
- * At most one VM of nobody that runs, of the shape that was started last: a start takes it over, and has only to make it its own. It is made when nothing has been
- * started for a moment, given up for any start, and ended when nobody has started a VM for a while. Nothing here fails a start.
- */
-export class Standby implements AsyncDisposable {
+/** Keeps it, in this process. */
+export class Standby implements StandbyKeeper {
   readonly #world: VmWorld;
   readonly #options: StandbyOptions;
   #ready: StandbyVm | undefined;
@@ -40,12 +30,10 @@ export class Standby implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** The VM that waits. */
   get vmId(): string | undefined {
     return this.#ready?.vmId;
   }
 
-  /** The VM that waits, when it is made of this template: it is the caller's then. A VM that is being made is given up. */
   take(key: string): StandbyVm | undefined {
     clearTimeout(this.#makeTimer);
     this.#making?.stop.abort();
@@ -55,7 +43,6 @@ export class Standby implements AsyncDisposable {
     return vm;
   }
 
-  /** A VM was started: the next one will be like that. */
   want(request: StandbyRequest): void {
     if (this.#isOver) return;
     clearTimeout(this.#makeTimer);
@@ -64,7 +51,6 @@ export class Standby implements AsyncDisposable {
     this.#endTimer = setTimeout(() => void this.drop(), this.#options.keepMs).unref();
   }
 
-  /** Ends the VM that waits or is being made; with `keys` only when it is made of one of these templates. Never rejects. */
   async drop(keys?: readonly string[]): Promise<void> {
     this.#making?.stop.abort();
     await this.#making?.ended;
@@ -74,7 +60,6 @@ export class Standby implements AsyncDisposable {
     await this.#end(vm);
   }
 
-  /** Ends what there is, and makes nothing more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
     clearTimeout(this.#makeTimer);

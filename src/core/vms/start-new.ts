@@ -6,8 +6,9 @@ import type { VmRecord } from '../ports/records.ts';
 import type { StoredTemplate } from '../ports/templates.ts';
 import { bootVm } from './boot-vm.ts';
 import { claimStandby } from './claim-standby.ts';
-import type { StandbyVm } from './make-standby.ts';
-import { driveRequestOf, type VmPlan } from './plan-vm.ts';
+import { driveRequestOf } from './plan-vm.ts';
+import type { StandbyVm } from './standby-vm.ts';
+import type { VmPlan } from './vm-plan.ts';
 import { templateKeyOf, warmTemplate } from './warm-template.ts';
 import type { VmWorld } from './world.ts';
 

@@ -4,7 +4,7 @@ import type { Report } from '../../protocol/events.ts';
 import type { StoredTemplate } from '../ports/templates.ts';
 import { templateKey } from '../rules/template-key.ts';
 import { makeTemplate } from './make-template.ts';
-import type { VmPlan } from './plan-vm.ts';
+import type { VmPlan } from './vm-plan.ts';
 import type { VmWorld } from './world.ts';
 
 /** Name of the template that a plan's VM can be made of; `undefined` when the driver cannot save guests, or nobody wants templates. */

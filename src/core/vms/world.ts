@@ -12,7 +12,7 @@ import type { VmDriver } from '../ports/vmm.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
 import type { LiveVms } from './live-vms.ts';
-import type { Standby } from './standby.ts';
+import type { StandbyKeeper } from './standby-vm.ts';
 import type { StatsHistory } from './stats-history.ts';
 import type { UnlistedVms } from './unlisted-vms.ts';
 
@@ -33,7 +33,7 @@ export interface VmWorld {
   /** VMs of nobody */
   unlisted: UnlistedVms;
   /** a VM that waits for whoever starts one of its shape next; absent: none is made */
-  standby?: Standby;
+  standby?: StandbyKeeper;
   /** new VMs are made of templates, unless they are told not to be */
   isWarm: boolean;
   /**

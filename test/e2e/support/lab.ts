@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { isErrno } from '../../../src/base/errors.ts';
@@ -12,6 +12,13 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** `ms` for what must be gone to be gone, on a machine that is busy emulating. */
 const GONE_DEADLINE_MS = 60_000;
+
+const STANDBY_WAIT = {
+  everyMs: 100,
+  deadlineMs: GONE_DEADLINE_MS,
+  what: 'a VM on standby',
+  signal: neverAborts(),
+};
 
 /** What a command printed and how it ended. */
 export interface Ran {
@@ -41,7 +48,9 @@ export interface Lab extends AsyncDisposable {
   /** runs and expects status 0; gives stdout as text */
   text(args: readonly string[], options?: RunOptions): Promise<string>;
   daemonPid(): Promise<number>;
-  /** names everything that is left of VMs: records, folders, processes; empty when nothing is */
+  /** waits until a VM is on standby, and gives its id */
+  standby(): Promise<string>;
+  /** names everything that is left of VMs: records, folders, processes; empty when nothing is but a VM on standby */
   leftovers(): Promise<string[]>;
   /** waits until {@link leftovers} is empty */
   nothingLeft(): Promise<void>;
@@ -60,13 +69,20 @@ export interface LabOptions {
   /** in front of every command, such as what changes the user */
   prefix?: readonly string[];
   scratch?: string;
+  /** keeps a VM on standby, as a user's daemon does; else starts are the same whatever came before */
+  hasStandby?: boolean;
 }
 
 /** Small VMs, so that several fit and boot soon. */
 export const SMALL = ['--memory', '512', '--disk-size', '1G', '--system-overlay-size', '1G'] as const;
 
 /** Makes a lab; nothing runs until a command is run. Disposing deletes its VMs, ends its daemon, and removes its folder. */
-export async function openLab({ env: added, prefix = [], scratch: given }: LabOptions = {}): Promise<Lab> {
+export async function openLab({
+  env: added,
+  prefix = [],
+  scratch: given,
+  hasStandby = false,
+}: LabOptions = {}): Promise<Lab> {
   // Short, because of the 107 bytes of a socket's path.
   const scratch = given ?? (await mkdtemp(join(tmpdir(), 'be-')));
   const env: Environment = {
@@ -77,6 +93,10 @@ export async function openLab({ env: added, prefix = [], scratch: given }: LabOp
     ...added,
   };
   const paths = resolvePaths(env);
+  if (!hasStandby) {
+    await mkdir(dirname(paths.configFile), { recursive: true });
+    await writeFile(paths.configFile, 'standby = false\n');
+  }
   const start = (args: readonly string[], { cwd, input }: RunOptions = {}): RunningCommand => {
     const [program = '', ...words] = [...prefix, join(ROOT, 'bin', 'banger'), ...args];
     const child = spawn(program, words, { cwd: cwd ?? scratch, env: { ...env }, stdio: 'pipe' });
@@ -109,18 +129,20 @@ export async function openLab({ env: added, prefix = [], scratch: given }: LabOp
     if (ran.code !== 0) throw new Error(`banger ${args.join(' ')} ended with ${ran.code}: ${ran.stderr}`);
     return ran.stdout.toString();
   };
-  const daemonPid = async (): Promise<number> =>
-    (JSON.parse(await text(['daemon', 'status', '--json'])) as { pid: number }).pid;
+  const daemonStatus = async (): Promise<{ pid: number; standbyVmId?: string }> =>
+    JSON.parse(await text(['daemon', 'status', '--json'])) as { pid: number; standbyVmId?: string };
   const list = async (): Promise<{ name: string }[]> =>
     JSON.parse(await text(['vm', 'list', '--all', '--json'])) as { name: string }[];
   const leftovers = async (): Promise<string[]> => {
     const records = await list();
-    return [
+    const { standbyVmId } = await daemonStatus();
+    const found = [
       ...records.map(({ name }) => `record ${name}`),
       ...(await namesIn(paths.vmsDir)),
       ...(await namesIn(paths.vmRuntimeDir)),
       ...(await processesNaming(paths.vmRuntimeDir)),
     ];
+    return found.filter((what) => standbyVmId === undefined || !what.includes(standbyVmId));
   };
   return {
     env,
@@ -129,7 +151,8 @@ export async function openLab({ env: added, prefix = [], scratch: given }: LabOp
     start,
     run,
     text,
-    daemonPid,
+    daemonPid: async () => (await daemonStatus()).pid,
+    standby: async () => await poll(async () => (await daemonStatus()).standbyVmId, STANDBY_WAIT),
     leftovers,
     async nothingLeft() {
       let found: string[] = [];
@@ -171,7 +194,8 @@ async function processesNaming(folder: string): Promise<string[]> {
   const found = await Promise.all(
     pids.map(async (pid) => {
       const argv = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      return argv.includes(`${folder}/`) ? [`process ${pid}`] : [];
+      const path = argv.split('\0').find((word) => word.includes(`${folder}/`));
+      return path === undefined ? [] : [`process ${pid} of ${path}`];
     }),
   );
   return found.flat();

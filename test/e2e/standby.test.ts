@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import type { DoctorCheck } from '../../src/protocol/api.ts';
+import { type Lab, openLab } from './support/lab.ts';
+
+/** The shape of the other tests' VMs, whose template may be there already. */
+const SMALL_BY_DEFAULT = '[vm_defaults]\nmemory_mib = 512\ndisk_size = "1G"\nsystem_overlay_size = "1G"\n';
+
+/** What a guest is known by, a line each; then the seconds of its clock, and what a user could see of its making. */
+const IDENTITY = `
+cat /etc/machine-id /proc/sys/kernel/random/uuid /etc/ssh/ssh_host_ed25519_key.pub
+date +%s
+ls -A /var/tmp /root`;
+
+suite('a VM on standby', { timeout: 6 * 60_000 }, () => {
+  let lab: Lab;
+  before(async () => {
+    lab = await openLab({ hasStandby: true });
+    await mkdir(dirname(lab.paths.configFile), { recursive: true });
+    await writeFile(lab.paths.configFile, SMALL_BY_DEFAULT);
+    await lab.text(['vm', 'create', '--name', 'first']);
+  });
+  after(() => lab[Symbol.asyncDispose]());
+
+  const identityOf = async (name: string): Promise<string[]> =>
+    (await lab.text(['vm', 'exec', name, '--', 'sh', '-c', IDENTITY])).split('\n');
+  const idOf = async (name: string): Promise<string> =>
+    (JSON.parse(await lab.text(['vm', 'show', name])) as { id: string }).id;
+
+  test('becomes the next VM, and has nothing in common with others but what was in the image', async () => {
+    const waiting = await lab.standby();
+    await lab.text(['vm', 'create', '--name', 'second', '--nat']);
+    assert.equal(await idOf('second'), waiting);
+    assert.equal(await lab.text(['vm', 'exec', 'second', '--', 'hostname']), 'second\n');
+    const [first, second] = [await identityOf('first'), await identityOf('second')];
+    for (const index of [0, 1, 2]) assert.notEqual(first[index], second[index]);
+    assert.ok(Math.abs(Number(second[3]) * 1000 - Date.now()) < 5_000, second[3]);
+    assert.deepEqual(second.slice(4), first.slice(4));
+    assert.match(await lab.text(['vm', 'exec', 'second', '--', 'ip', '-o', 'addr']), /inet 10\.0\.2\.15\/24/);
+    await lab.text(['vm', 'restart', 'second']);
+    assert.equal(await lab.text(['vm', 'exec', 'second', '--', 'hostname']), 'second\n');
+  });
+
+  test('can be suspended, forked and put back as any other', async () => {
+    const waiting = await lab.standby();
+    await lab.text(['vm', 'create', '--name', 'third']);
+    assert.equal(await idOf('third'), waiting);
+    await lab.text(['vm', 'exec', 'third', '--', 'sh', '-c', 'echo kept > /root/file']);
+    await lab.text(['vm', 'suspend', 'third']);
+    await lab.text(['vm', 'resume', 'third']);
+    const forked = await lab.text(['vm', 'fork', 'third', '--rm', '--', 'cat', '/root/file']);
+    assert.match(forked, /kept/);
+    await lab.text(['vm', 'delete', 'third']);
+  });
+
+  test('is proven to be another than its likes', async () => {
+    await lab.standby();
+    const { code, stdout, stderr } = await lab.run(['doctor', '--prove', '--json']);
+    const { checks } = JSON.parse(stdout.toString()) as { checks: DoctorCheck[] };
+    assert.equal(code, 0, stdout.toString() + stderr);
+    assert.ok(checks.some(({ name, status }) => name === 'ssh host keys' && status === 'pass'));
+  });
+
+  test('goes with its daemon, and with the next one when that was killed', async () => {
+    await lab.text(['vm', 'delete', 'first', 'second']);
+    const waiting = await lab.standby();
+    process.kill(await lab.daemonPid(), 'SIGKILL');
+    assert.equal(await lab.text(['vm', 'list', '--all', '-q']), '');
+    await lab.nothingLeft();
+    await lab.text(['vm', 'run', '--rm', '--', 'true']);
+    assert.notEqual(await lab.standby(), waiting);
+    await lab.text(['daemon', 'stop']);
+    await lab.nothingLeft();
+  });
+});
