@@ -14,6 +14,7 @@ import { ask as askVm, type DriverBench, describeDriver, limit, MIB, prepare } f
 import { makeDriver } from './drivers.ts';
 import { type DriverFixture, newPlace, type VmPlace } from './fixture.ts';
 import { runTask } from './run-task.ts';
+import { talkDeaf } from './test-guest.ts';
 
 /**
  * The suite that every VM driver passes that saves guests. `makeFixture` is as for `describeVmDriver`.
@@ -102,6 +103,23 @@ export function describeSaving(
       }
       assert.equal(await ask(vm, 'recall'), 'after');
       assert.match(await ask(vm, 'settle'), /^whole/);
+      await vm.kill();
+    });
+
+    check('a guest that nobody listened to when it was copied is heard in the copy', async () => {
+      const place = await newVm();
+      const vm = await started(place.spec);
+      await ask(vm, 'remember what-it-knew');
+      // Its answers fill all that is between it and a host that does not read.
+      using deaf = await talkDeaf(vm.guestEndpoint.path);
+      const request = captureRequest(place, 'copy');
+      await vm.capture(request, limit());
+      deaf[Symbol.dispose]();
+      assert.equal(await ask(vm, 'recall'), 'what-it-knew');
+      const copy = await copyOf({ ...place.spec, drives: drivesOf(place.spec, request) });
+      const restored = await bench.driver.restore(copy, request.to, limit());
+      assert.equal(await ask(restored, 'recall'), 'what-it-knew');
+      await restored.kill();
       await vm.kill();
     });
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { buildInitramfs } from '../../../src/adapters/kernel/initramfs/build-initramfs.ts';
 import { FsKernelStore } from '../../../src/adapters/kernel/kernel-store.ts';
 import { kernelLayout } from '../../../src/adapters/kernel/layout.ts';
@@ -16,6 +17,9 @@ import { nullLog } from '../../support/null-log.ts';
 
 const GUEST_SOURCE = join(import.meta.dirname, 'guest');
 const RESEND_MS = 200;
+/** More than fits into sockets, and what a guest needs to fill them. */
+const DEAF_REQUESTS = 3_000;
+const DEAF_MS = 3_000;
 
 /** Builds the program of `guest/` into `dir` and gives its path. */
 export async function buildTestGuest(dir: string, { signal }: Abortable): Promise<string> {
@@ -82,6 +86,18 @@ export async function askGuest(
     clearInterval(resend);
     socket.destroy();
   }
+}
+
+/** Asks the test guest a lot and reads no answer, until disposed of. Returns when the guest cannot say more. */
+export async function talkDeaf(socketPath: string): Promise<Disposable> {
+  const socket = connect(socketPath);
+  socket.on('error', () => {});
+  socket.pause();
+  await once(socket, 'connect');
+  const request = `deaf ping ${'x'.repeat(1000)}\n`;
+  for (let sent = 0; sent < DEAF_REQUESTS; sent += 1) socket.write(request);
+  await setTimeout(DEAF_MS);
+  return { [Symbol.dispose]: () => void socket.destroy() };
 }
 
 /** Sends a request whose answer never comes, because the guest ends by it. */

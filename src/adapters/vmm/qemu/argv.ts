@@ -50,7 +50,7 @@ export function qemuArgv(
     ...incomingArgs(mode),
     ...bootSourceArgs(spec, host),
     ...consoleArgs(spec),
-    ...agentArgs(spec, mode),
+    ...agentArgs(spec),
     ...['-device', 'virtio-rng-device'],
     ...spec.drives.flatMap((drive) => driveArgs(drive, mode)),
     ...networkArgs(spec),
@@ -153,15 +153,11 @@ function consoleArgs({ consoleLogPath }: VmSpec): string[] {
   ];
 }
 
-function agentArgs({ runtimeDir }: VmSpec, mode: StartMode): string[] {
+function agentArgs({ runtimeDir }: VmSpec): string[] {
   const { agentSocket } = runtimeFiles(runtimeDir);
-  const chardev =
-    mode.kind === 'park'
-      ? 'null,id=agent'
-      : `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`;
   return [
     ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
-    ...['-chardev', chardev],
+    ...['-chardev', `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`],
     ...['-device', `virtserialport,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
   ];
 }

@@ -9,6 +9,7 @@ import { checkDrives } from '../drive-check.ts';
 import { openVmmLog, type VmmLog } from '../vmm-log.ts';
 import { endProcess, readVmmProcess } from '../vmm-process.ts';
 import { kernelFile, qemuArgv, type StartMode } from './argv.ts';
+import { hangUp } from './hang-up.ts';
 import { readState } from './migration.ts';
 import type { QemuHost } from './qemu-host.ts';
 import { connectQmp, type QmpClient } from './qmp-client.ts';
@@ -82,6 +83,7 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
     await readState(qmp, { signal });
   }
   await requireState(start, qmp, { signal, beforeRun });
+  if (mode.kind === 'restore') await hangUp(qmp, { agentSocket: files.agentSocket, signal });
   invariant(vmm, 'a QEMU that answers is a process');
   undo.move();
   return { vmm, qmp, files };
