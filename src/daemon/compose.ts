@@ -31,7 +31,6 @@ const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
 const STANDBY: StandbyOptions = {
   delayMs: 500,
   keepMs: 10 * 60_000,
-  sample: { from: '/etc', to: '/var/tmp/banger-standby' },
   hasRoom: (memoryMib) => freemem() > 2 * memoryMib * 2 ** 20,
 };
 

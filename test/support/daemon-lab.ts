@@ -212,7 +212,6 @@ async function startDaemon(
       world.standby = new Standby(world, {
         delayMs: 0,
         keepMs: 60_000,
-        sample: { from: import.meta.dirname, to: join(dir, 'sample') },
         hasRoom: () => true,
       });
     }

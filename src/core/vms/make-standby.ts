@@ -1,34 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { type Abortable, withDeadline } from '../../base/abort.ts';
-import { isAppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { GuestAgent } from '../ports/guest.ts';
 import type { StoredTemplate } from '../ports/templates.ts';
 import { nobody } from './personalise.ts';
 import { driveRequestOf } from './plan-vm.ts';
-import type { StandbyVm } from './standby-vm.ts';
-import type { VmPlan } from './vm-plan.ts';
+import type { StandbyRequest, StandbyVm } from './standby-vm.ts';
 import { warmUp } from './warm-up.ts';
 import { whileRunning } from './while-running.ts';
 import type { VmWorld } from './world.ts';
 
 /** `ms` for all of it: it is for later, and a host that is so busy has better things to do. */
 const DEADLINE_MS = 30_000;
-
-/** What one is made of. */
-export interface StandbyMaking {
-  plan: VmPlan;
-  /** of the template */
-  key: string;
-  template: StoredTemplate;
-  sample: StandbySample;
-}
-
-/** What is unpacked in the guest once, as a working tree will be: a copy of its own folder `from`, with small files, at `to`; it is removed again. */
-export interface StandbySample {
-  from: string;
-  to: string;
-}
 
 /**
  * Makes one. After a failure or an abort nothing of it is left.
@@ -37,7 +20,7 @@ export interface StandbySample {
  */
 export async function makeStandby(
   world: VmWorld,
-  { plan, key, template, sample }: StandbyMaking,
+  { plan, key, template }: StandbyRequest & { template: StoredTemplate },
   options: Abortable,
 ): Promise<StandbyVm> {
   const { shape, boot, probe } = plan;
@@ -79,10 +62,7 @@ export async function makeStandby(
         { signal, what: 'reach the guest' },
       );
       undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
-      await whileRunning(running, (inner) => getReady(agent, { ...inner, sample }), {
-        signal,
-        what: 'warm the guest up',
-      });
+      await whileRunning(running, (inner) => getReady(agent, inner), { signal, what: 'warm the guest up' });
       undo.move();
       return { vmId, key, drives, running, agent, unlisted };
     },
@@ -91,20 +71,9 @@ export async function makeStandby(
 }
 
 /** An emulator translates code when it runs first, and a guest reads it in: both have been done when the user comes. */
-async function getReady(
-  agent: GuestAgent,
-  { sample: { from, to }, signal }: Abortable & { sample: StandbySample },
-): Promise<void> {
-  await agent.personalise(nobody(), { signal });
-  await warmUp(agent, { signal });
-  try {
-    await agent.putTar(to, await agent.getTar(from, { signal }), { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    // An image need not have it.
-    if (!isAppError(error)) throw error;
-  }
-  await agent.run({ argv: ['/bin/rm', '-rf', to] }, { signal });
+async function getReady(agent: GuestAgent, options: Abortable): Promise<void> {
+  await agent.personalise(nobody(), options);
+  await warmUp(agent, options);
 }
 
 /** Ends one that nobody wants: nothing of it is left. Idempotent. @throws {AppError} VMM_KILL_FAILED */

@@ -1,5 +1,5 @@
 import { isAbort } from '../../base/errors.ts';
-import { endStandby, makeStandby, type StandbySample } from './make-standby.ts';
+import { endStandby, makeStandby } from './make-standby.ts';
 import type { StandbyKeeper, StandbyRequest, StandbyVm } from './standby-vm.ts';
 import type { VmWorld } from './world.ts';
 
@@ -9,7 +9,6 @@ export interface StandbyOptions {
   delayMs: number;
   /** `ms` after the last start at which it is ended */
   keepMs: number;
-  sample: StandbySample;
   /** whether this host has the memory for it */
   hasRoom: (memoryMib: number) => boolean;
 }
@@ -83,11 +82,13 @@ export class Standby implements StandbyKeeper {
     this.#ready = undefined;
     if (old) await this.#end(old);
     try {
-      const { hasRoom, sample } = this.#options;
-      if (!hasRoom(plan.shape.memoryMib)) return;
+      if (!this.#options.hasRoom(plan.shape.memoryMib)) return;
       using template = await templates.use(key, { onDamage: (message) => log.warn(message) });
       if (!template) return;
-      this.#keep(await makeStandby(this.#world, { plan, key, template, sample }, { signal }));
+      const begun = performance.now();
+      const vm = await makeStandby(this.#world, { plan, key, template }, { signal });
+      log.debug('a VM is on standby', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
+      this.#keep(vm);
     } catch (error) {
       if (!isAbort(error)) log.warn('a VM on standby could not be made', { key, error });
     }
