@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Abortable, neverAborts, poll } from '../src/base/abort.ts';
 import { isErrno } from '../src/base/errors.ts';
 import { exec } from '../src/base/exec.ts';
@@ -18,10 +18,17 @@ export interface Lab extends AsyncDisposable {
   banger: string;
   node: string;
   client: BangerClient;
+  /** Whether the daemon keeps a VM on standby; at first it does not. Another daemon runs afterwards. */
+  setStandby(hasStandby: boolean, options: Abortable): Promise<void>;
+  /** Waits until one is. */
+  standby(options: Abortable): Promise<void>;
 }
 
 /** `ms` that the daemon may take to end after it was told to. */
 const STOP_DEADLINE_MS = 20_000;
+
+/** `ms` that a VM on standby may take to be there. */
+const STANDBY_DEADLINE_MS = 60_000;
 
 /** Starts a daemon in a scratch folder. Disposing deletes its VMs, ends it, and removes the folder. */
 export async function openLab(root: string, { signal }: Abortable): Promise<Lab> {
@@ -30,9 +37,20 @@ export async function openLab(root: string, { signal }: Abortable): Promise<Lab>
   const scratch = await mkdtemp(join(tmpdir(), 'bb-'));
   undo.defer('remove the scratch folder', () => rm(scratch, { recursive: true, force: true }));
   const { NODE_EXTRA_CA_CERTS: _slowsNodeDown, ...inherited } = process.env;
-  const env = { ...inherited, XDG_STATE_HOME: join(scratch, 's'), XDG_RUNTIME_DIR: join(scratch, 'r') };
+  const env = {
+    ...inherited,
+    XDG_STATE_HOME: join(scratch, 's'),
+    XDG_RUNTIME_DIR: join(scratch, 'r'),
+    XDG_CONFIG_HOME: join(scratch, 'c'),
+  };
   const banger = join(root, 'bin', 'banger');
-  const client = createClient({ socketPath: resolvePaths(env).daemonSocket });
+  const { daemonSocket, configFile } = resolvePaths(env);
+  const client = createClient({ socketPath: daemonSocket });
+  const configure = async (hasStandby: boolean): Promise<void> => {
+    await mkdir(dirname(configFile), { recursive: true });
+    await writeFile(configFile, `standby = ${hasStandby}\n`);
+  };
+  await configure(false);
   undo.defer('end the daemon', () => endDaemon(client));
   await exec([banger, 'vm', 'list'], { env, signal });
   const owned = undo.move();
@@ -43,6 +61,16 @@ export async function openLab(root: string, { signal }: Abortable): Promise<Lab>
     banger,
     node: process.execPath,
     client,
+    async setStandby(hasStandby, options) {
+      await configure(hasStandby);
+      await exec([banger, 'daemon', 'stop'], { env, ...options });
+      await exec([banger, 'vm', 'list'], { env, ...options });
+    },
+    async standby(options) {
+      const look = async (): Promise<string | undefined> => (await client.daemonStatus(options)).standbyVmId;
+      const what = 'a VM on standby';
+      await poll(look, { everyMs: 20, deadlineMs: STANDBY_DEADLINE_MS, what, ...options });
+    },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }
