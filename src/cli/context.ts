@@ -1,5 +1,6 @@
 import type { Abortable } from '../base/abort.ts';
 import { printable } from '../base/errors.ts';
+import { daemonEnvironment } from '../config/daemon-process.ts';
 import type { Paths } from '../config/paths.ts';
 import { loadSettings, resolvePaths, type Settings } from '../config/settings.ts';
 import { buildLabel } from '../protocol/build-info.ts';
@@ -118,7 +119,7 @@ export function createContext(parts: ContextParts): CommandContext {
         socketPath,
         logPath,
         daemonArgv: io.daemonArgv,
-        env: io.env,
+        env: daemonEnvironment(io.env),
         signal: options.signal,
         onStart: () => progress.step('daemon', 'starting'),
       });

@@ -2,16 +2,11 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { neverAborts } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
+import { DAEMON_NODE_FLAGS } from '../config/daemon-process.ts';
 import { processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
 import { main } from './cli.ts';
 import type { CliIo } from './io.ts';
-
-/**
- * For the daemon's Node. By itself V8 lets the heap's young generation grow to 48 MiB as soon as several clients are busy at once, and never gives that back;
- * what lives in the daemon's whole heap is a third of that. A daemon waits for guests most of its time, so collecting more often costs nothing that shows.
- */
-const DAEMON_NODE_FLAGS = ['--max-semi-space-size=2'] as const;
 
 // The program `banger`. Streams are made when they are first used: opening stdin costs time, and few commands read it.
 const io: CliIo = {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { createLogger } from '../base/log.ts';
 import { ensurePrivateDir } from '../base/private-dir.ts';
+import { withoutDaemonSettings } from '../config/daemon-process.ts';
 import { loadSettings, processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
 import { compose } from './compose.ts';
@@ -13,7 +14,7 @@ import { serve } from './serve.ts';
 // is there already, and with 1 and a line on stderr when it cannot start.
 
 async function main(): Promise<number> {
-  const env = processEnvironment();
+  const env = withoutDaemonSettings(processEnvironment());
   const settings = loadSettings(env);
   const { paths, logLevel } = settings;
   await ensurePrivateDir(paths.stateDir);
