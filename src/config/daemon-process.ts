@@ -23,5 +23,7 @@ export function daemonEnvironment(env: Environment): Environment {
 
 /** The same as it was: for the programs that the daemon starts. */
 export function withoutDaemonSettings(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([name, value]) => value === undefined || MALLOC[name] !== value));
+  return Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => value === undefined || MALLOC[name] !== value),
+  );
 }

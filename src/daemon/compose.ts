@@ -29,7 +29,7 @@ const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
 
 /** It must leave as much memory as it may ever use itself; libuv takes `MemAvailable` of proc(5) /proc/meminfo for free memory. */
 const STANDBY: StandbyOptions = {
-  delayMs: 500,
+  delayMs: 1_000,
   keepMs: 10 * 60_000,
   hasRoom: (memoryMib) => freemem() > 2 * memoryMib * 2 ** 20,
 };

@@ -9,7 +9,7 @@ import { errorBodyOf, realErrorOf } from '../../protocol/error-body.ts';
 
 /** Sends one JSON value. */
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const body = Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+  const body = Buffer.from(`${JSON.stringify(value)}\n`);
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
   response.end(body);
 }
