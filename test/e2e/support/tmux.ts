@@ -37,12 +37,17 @@ export interface TmuxTerminal extends Disposable {
   close(): void;
 }
 
+let opened = 0;
+
 /** Opens a terminal of 80 by 24; its server and socket are under `dir`. */
 export function openTmux(dir: string, env: Environment): TmuxTerminal {
+  // A name of its own: a server that was told to end may still answer for a moment.
+  opened += 1;
+  const server = ['-L', `test-${opened}`];
   const own = { ...env, TMUX_TMPDIR: dir, TERM: 'xterm', HISTFILE: '/dev/null' };
   delete (own as Record<string, unknown>)['TMUX'];
   const tmux = (args: readonly string[], input?: string): string => {
-    const ran = spawnSync('tmux', ['-L', 'test', '-f', '/dev/null', ...args], {
+    const ran = spawnSync('tmux', [...server, '-f', '/dev/null', ...args], {
       env: own as NodeJS.ProcessEnv,
       encoding: 'utf8',
       ...(input === undefined ? {} : { input }),
@@ -103,7 +108,7 @@ export function openTmux(dir: string, env: Environment): TmuxTerminal {
     close: () => void tmux(['kill-server']),
     [Symbol.dispose]() {
       // The server may have gone with its last window.
-      spawnSync('tmux', ['-L', 'test', 'kill-server'], { env: own as NodeJS.ProcessEnv });
+      spawnSync('tmux', [...server, 'kill-server'], { env: own as NodeJS.ProcessEnv });
     },
   };
   return terminal;
