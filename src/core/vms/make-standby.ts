@@ -6,6 +6,7 @@ import type { StoredTemplate } from '../ports/templates.ts';
 import { nobody } from './personalise.ts';
 import { driveRequestOf } from './plan-vm.ts';
 import type { StandbyRequest, StandbyVm } from './standby-vm.ts';
+import { specOfNobody } from './vm-spec.ts';
 import { warmUp } from './warm-up.ts';
 import { whileRunning } from './while-running.ts';
 import type { VmWorld } from './world.ts';
@@ -23,7 +24,6 @@ export async function makeStandby(
   { plan, key, template }: StandbyRequest & { template: StoredTemplate },
   options: Abortable,
 ): Promise<StandbyVm> {
-  const { shape, boot, probe } = plan;
   const vmId = randomBytes(6).toString('hex');
   return await withDeadline(
     async (signal) => {
@@ -31,24 +31,13 @@ export async function makeStandby(
       const unlisted = world.unlisted.add(vmId);
       undo.defer('forget it', () => unlisted[Symbol.dispose]());
       undo.defer('remove the folders', () => world.files.remove(vmId));
-      const { dir, runtimeDir, consoleLogPath, vmmLogPath } = await world.files.create(vmId);
+      const { dir } = await world.files.create(vmId);
       await world.images.hold(plan.image.id, dir, { signal });
       const drives = await world.driver.prepareDrives(
         driveRequestOf(plan, { dir, copyOf: template.drives }),
         { signal },
       );
-      const spec = {
-        vmId,
-        vcpuCount: shape.vcpuCount,
-        memoryMib: shape.memoryMib,
-        accelerator: probe.accelerator ?? 'tcg',
-        bootSource: boot,
-        drives,
-        hasNat: false,
-        runtimeDir,
-        consoleLogPath,
-        vmmLogPath,
-      };
+      const spec = specOfNobody(world, vmId, { plan, drives });
       const running = await world.driver.restore(spec, template.saved, { signal });
       undo.defer('kill the VMM', () => running.kill());
       const agent = await whileRunning(

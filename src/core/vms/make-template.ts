@@ -8,6 +8,7 @@ import type { DriveSpec, RunningVm, VmSpec } from '../ports/vmm.ts';
 import { nobody } from './personalise.ts';
 import { driveRequestOf } from './plan-vm.ts';
 import type { VmPlan } from './vm-plan.ts';
+import { specOfNobody } from './vm-spec.ts';
 import { warmUp } from './warm-up.ts';
 import { whileRunning } from './while-running.ts';
 import type { VmWorld } from './world.ts';
@@ -29,26 +30,13 @@ export async function makeTemplate(
   { plan, place, report }: { plan: VmPlan; place: TemplatePlace; report: Report },
   { signal }: Abortable,
 ): Promise<readonly DriveSpec[]> {
-  const { shape, boot, probe } = plan;
   const vmId = randomBytes(6).toString('hex');
   using _unlisted = world.unlisted.add(vmId);
   await using undo = new ResourceStack();
   undo.defer('remove the folders', () => world.files.remove(vmId));
-  const folders = await world.files.create(vmId);
+  await world.files.create(vmId);
   const drives = await world.driver.prepareDrives(driveRequestOf(plan, { dir: place.dir }), { signal });
-  const spec: VmSpec = {
-    vmId,
-    vcpuCount: shape.vcpuCount,
-    memoryMib: shape.memoryMib,
-    accelerator: probe.accelerator ?? 'tcg',
-    bootSource: boot,
-    drives,
-    hasNat: false,
-    runtimeDir: folders.runtimeDir,
-    consoleLogPath: folders.consoleLogPath,
-    vmmLogPath: folders.vmmLogPath,
-    memoryFile: place.saved.memoryPath,
-  };
+  const spec: VmSpec = { ...specOfNobody(world, vmId, { plan, drives }), memoryFile: place.saved.memoryPath };
   report({ event: 'progress', stage: 'template', detail: 'booting' });
   const running = await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
