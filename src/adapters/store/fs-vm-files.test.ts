@@ -4,7 +4,6 @@ import { appendFile, chmod, mkdtemp, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { FsVmFiles } from './fs-vm-files.ts';
 
 let dir: string;
@@ -41,19 +40,6 @@ test('a runtime folder that others may enter, or that is a link, is refused', as
   await assert.rejects(files.createRuntime('open'), { code: 'DIR_NOT_PRIVATE' });
   await files.remove('open');
   assert.ok(existsSync(dir));
-});
-
-test('a suspended guest that is being written is pushed to the disk until that is over, whatever becomes of it', async () => {
-  const { suspended } = await files.create('c');
-  const over = new AbortController();
-  const pushing = files.pushSuspended('c', { signal: over.signal });
-  await files.createSuspended('c');
-  await writeFile(suspended.memoryPath, 'memory');
-  await setTimeout(120);
-  await files.removeSuspended('c');
-  over.abort();
-  await pushing;
-  await files.remove('c');
 });
 
 test('too little space is told with what is there and what is needed', async () => {

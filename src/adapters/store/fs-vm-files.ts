@@ -1,6 +1,5 @@
 import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Abortable, sleep } from '../../base/abort.ts';
 import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
 import { isErrno } from '../../base/errors.ts';
 import { reportNoSpace, requireSpace } from '../../base/no-space.ts';
@@ -24,8 +23,6 @@ const DRIVES_PREFIX = 'drives-';
 /** Files of drives, by the formats that there are (`DriveSpec`). */
 const DRIVE_NAME = /\.(qcow2|raw)$/;
 const KNOWN_HOSTS = 'known_hosts';
-/** How often the disk is given what has come of a guest that is being suspended. */
-const PUSH_EVERY_MS = 50;
 
 /** Per-VM folders on the host's file system. */
 export class FsVmFiles implements VmFiles {
@@ -62,19 +59,6 @@ export class FsVmFiles implements VmFiles {
   async createSuspended(vmId: string): Promise<void> {
     await this.removeSuspended(vmId);
     await makeAt(join(this.folders(vmId).dir, SUSPENDED), (dir) => mkdir(dir, { mode: 0o700 }));
-  }
-
-  async pushSuspended(vmId: string, { signal }: Abortable): Promise<void> {
-    const { memoryPath } = this.folders(vmId).suspended;
-    while (!signal.aborted) {
-      try {
-        await using file = await open(memoryPath, 'r');
-        await file.datasync();
-      } catch {
-        // Not there yet; or whoever writes it, and syncs it in the end, will hear the same.
-      }
-      await sleep(PUSH_EVERY_MS, { signal }).catch(() => {});
-    }
   }
 
   async syncSuspended(vmId: string): Promise<void> {

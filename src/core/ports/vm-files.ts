@@ -1,4 +1,3 @@
-import type { Abortable } from '../../base/abort.ts';
 import type { SavedGuest } from './vmm.ts';
 
 /** The folders that belong to one VM on the host. */
@@ -32,11 +31,6 @@ export interface VmFiles {
   createRuntime(vmId: string): Promise<void>;
   /** Makes an empty folder for {@link VmFolders.suspended}; what was in it is gone. @throws {AppError} HOST_NO_SPACE */
   createSuspended(vmId: string): Promise<void>;
-  /**
-   * Has the disk take in what is there of the suspended guest so far, again and again until `signal` aborts: there is less left for {@link syncSuspended} then.
-   * Best effort: never rejects.
-   */
-  pushSuspended(vmId: string, options: Abortable): Promise<void>;
   /** Makes the suspended guest durable: it outlives the host's power from then on. @throws {AppError} HOST_NO_SPACE */
   syncSuspended(vmId: string): Promise<void>;
   /** Removes the suspended guest, if there is one. Idempotent. */

@@ -74,14 +74,7 @@ async function saveGuest(
   await world.live.disconnect(record.id);
   report({ event: 'progress', stage: 'save' });
   const spec = vmSpecOf(world, record, { boot: plan.boot, accelerator: record.runtime?.accelerator });
-  const saved = new AbortController();
-  const pushing = world.files.pushSuspended(record.id, { signal: saved.signal });
-  try {
-    await running.save({ spec, to: world.files.folders(record.id).suspended }, { signal });
-  } finally {
-    saved.abort();
-    await pushing;
-  }
+  await running.save({ spec, to: world.files.folders(record.id).suspended }, { signal });
 }
 
 /**
