@@ -1,6 +1,6 @@
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { LineSplitter } from '../../src/base/line-splitter.ts';
-import type { ForkedVms } from '../../src/protocol/api.ts';
+import type { ForkedVms } from '../../src/protocol/api/vm-requests.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { resultOf } from '../../src/sdk/work.ts';
 import type { Lab } from '../lab.ts';

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import * as schemas from '../../src/protocol/schemas.ts';
+import * as daemonSchemas from '../../src/protocol/api/daemon-schemas.ts';
+import * as imageSchemas from '../../src/protocol/api/image-schemas.ts';
+import * as operationSchemas from '../../src/protocol/api/operation-schemas.ts';
+import * as snapshotSchemas from '../../src/protocol/api/snapshot-schemas.ts';
+import * as templateSchemas from '../../src/protocol/api/template-schemas.ts';
+import * as usageSchemas from '../../src/protocol/api/usage-schemas.ts';
+import * as vmSchemas from '../../src/protocol/api/vm-schemas.ts';
+import * as workspaceSchemas from '../../src/protocol/api/workspace-schemas.ts';
 
 // What commands print with `--json`: `docs/cli.md` is made from it, and `test/integration/cli/every-option.test.ts` holds the real output against it.
 
@@ -13,12 +20,12 @@ const spans = z
   .describe('with --timings: where the time went, in milliseconds that add up to the whole');
 
 const vmResult = z.union([
-  z.object({ ref: z.string().describe('as it was given'), outcome: z.string(), vm: schemas.vm, spans }),
-  z.object({ ref: z.string().describe('as it was given'), error: schemas.errorBody }),
+  z.object({ ref: z.string().describe('as it was given'), outcome: z.string(), vm: vmSchemas.vm, spans }),
+  z.object({ ref: z.string().describe('as it was given'), error: operationSchemas.errorBody }),
 ]);
 
 const runReport = z.object({
-  vm: schemas.vm,
+  vm: vmSchemas.vm,
   exit: exit.exactOptional().describe('how the command ended; absent with --detach'),
   exitStatus: z.int().describe('as that of banger itself'),
   timings: z
@@ -35,7 +42,7 @@ const runReport = z.object({
 });
 
 const execReport = z.object({
-  vm: schemas.vm,
+  vm: vmSchemas.vm,
   exit,
   exitStatus: z.int().describe('as that of banger itself'),
   spans,
@@ -51,34 +58,34 @@ const dryRun = z.object({
 });
 
 const doctorReport = z.object({
-  checks: z.array(schemas.doctorCheck),
+  checks: z.array(daemonSchemas.doctorCheck),
   fixed: z.array(z.string()).exactOptional().describe('what was removed, with --fix'),
 });
 
 /** Values that are the same in the output of several commands, by name. */
 export const NAMED_SHAPES: Readonly<Record<string, z.ZodType>> = {
-  Vm: schemas.vm,
+  Vm: vmSchemas.vm,
   VmResult: vmResult,
   RunReport: runReport,
   DryRun: dryRun,
-  PreparedWorkspace: schemas.preparedWorkspace,
-  Image: schemas.image,
-  Kernel: schemas.kernel,
-  DaemonStatus: schemas.daemonStatus,
-  ForkedVms: schemas.forkedVms,
-  Snapshot: schemas.snapshot,
-  Template: schemas.template,
-  Operation: schemas.operation,
+  PreparedWorkspace: workspaceSchemas.preparedWorkspace,
+  Image: imageSchemas.image,
+  Kernel: imageSchemas.kernel,
+  DaemonStatus: daemonSchemas.daemonStatus,
+  ForkedVms: vmSchemas.forkedVms,
+  Snapshot: snapshotSchemas.snapshot,
+  Template: templateSchemas.template,
+  Operation: operationSchemas.operation,
   Span: span,
-  Check: schemas.doctorCheck,
-  Error: schemas.errorBody,
+  Check: daemonSchemas.doctorCheck,
+  Error: operationSchemas.errorBody,
 };
 
 const deleted = z.object({ name: z.string(), outcome: z.literal('deleted') });
 const stopped = z.object({ outcome: z.enum(['stopped', 'not running']) });
 const daemonStatus = z.union([
   z.object({ isRunning: z.literal(false) }),
-  z.intersection(z.object({ isRunning: z.literal(true) }), schemas.daemonStatus),
+  z.intersection(z.object({ isRunning: z.literal(true) }), daemonSchemas.daemonStatus),
 ]);
 const leftCreation = z.object({
   operation: z.string().describe('its id'),
@@ -89,52 +96,52 @@ const leftCreation = z.object({
 /** What each command with `--json` prints, by the words after `banger`. */
 export const JSON_OUTPUT: Readonly<Record<string, z.ZodType>> = {
   'vm run': z.union([runReport, dryRun]),
-  'vm create': z.union([z.intersection(schemas.vm, z.object({ spans })), leftCreation]),
-  'vm list': z.array(schemas.vm),
-  'vm ps': z.array(schemas.vm),
-  ps: z.array(schemas.vm),
-  'vm show': schemas.vm,
+  'vm create': z.union([z.intersection(vmSchemas.vm, z.object({ spans })), leftCreation]),
+  'vm list': z.array(vmSchemas.vm),
+  'vm ps': z.array(vmSchemas.vm),
+  ps: z.array(vmSchemas.vm),
+  'vm show': vmSchemas.vm,
   'vm exec': execReport,
   'vm cp': z.object({
     entries: count.describe('files, directories and links'),
     bytes: count.describe("of the files' content"),
     skipped: count.describe('sockets, devices and pipes that were left out'),
   }),
-  'vm ports': z.array(schemas.vmPorts),
-  'vm stats': schemas.vmStats,
+  'vm ports': z.array(usageSchemas.vmPorts),
+  'vm stats': usageSchemas.vmStats,
   'vm start': z.array(vmResult),
   'vm stop': z.array(vmResult),
   'vm suspend': z.array(vmResult),
   'vm resume': z.array(vmResult),
-  'vm fork': z.intersection(schemas.forkedVms, z.object({ spans })),
-  'vm snapshot create': schemas.snapshot,
-  'vm snapshot list': z.array(schemas.snapshot),
-  'vm snapshot restore': schemas.vm,
+  'vm fork': z.intersection(vmSchemas.forkedVms, z.object({ spans })),
+  'vm snapshot create': snapshotSchemas.snapshot,
+  'vm snapshot list': z.array(snapshotSchemas.snapshot),
+  'vm snapshot restore': vmSchemas.vm,
   'vm restart': z.array(vmResult),
   'vm kill': z.array(vmResult),
   'vm wait': z.array(vmResult),
   'vm set': z.array(vmResult),
   'vm delete': z.array(vmResult),
   'vm prune': z.array(vmResult),
-  'vm rename': schemas.vm,
-  'vm workspace prepare': z.union([schemas.preparedWorkspace, dryRun]),
+  'vm rename': vmSchemas.vm,
+  'vm workspace prepare': z.union([workspaceSchemas.preparedWorkspace, dryRun]),
   'vm workspace export': z.object({
     guestPath: z.string().describe('the repository in the guest'),
     output: z.string().describe('the file'),
     bytes: count,
   }),
-  'image build': schemas.image,
-  'image list': z.array(schemas.image),
-  'image show': schemas.image,
+  'image build': imageSchemas.image,
+  'image list': z.array(imageSchemas.image),
+  'image show': imageSchemas.image,
   'image delete': deleted,
-  'kernel list': z.array(schemas.kernel),
-  'template list': z.array(schemas.template),
-  'template show': schemas.template,
+  'kernel list': z.array(imageSchemas.kernel),
+  'template list': z.array(templateSchemas.template),
+  'template show': templateSchemas.template,
   'template delete': deleted,
   'template prune': z.array(z.string()).describe('keys'),
-  'operations list': z.array(schemas.operation),
+  'operations list': z.array(operationSchemas.operation),
   'operations follow': z.unknown().describe('the result of the operation'),
-  'operations cancel': schemas.operation,
+  'operations cancel': operationSchemas.operation,
   'daemon status': daemonStatus,
   'daemon stop': stopped,
   'daemon socket': z.object({ socketPath: z.string() }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../test/support/cli-harness.ts';
-import { fakeVm, sendJson } from '../../test/support/fake-daemon.ts';
+import { sendJson } from '../../test/support/fake-daemon.ts';
 import type { Vm } from '../protocol/vm.ts';
 
 describe('banger', () => {
@@ -12,18 +12,13 @@ describe('banger', () => {
   });
   afterEach(() => lab[Symbol.asyncDispose]());
 
-  const addVm = (name: string, fields: Partial<Vm> = {}): Vm => {
-    const vm = fakeVm({ name, ...fields });
-    lab.daemon.vms.set(vm.id, vm);
-    return vm;
-  };
   const within = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
   };
 
   test('vm list and ps print a table, all with --all, ids with -q, records with --json', async () => {
-    const web = addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
-    const old = addVm('old', { state: 'stopped' });
+    const web = lab.addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
+    const old = lab.addVm('old', { state: 'stopped' });
     const { stdout } = await lab.run(['vm', 'list']);
     assert.match(
       stdout,
@@ -36,7 +31,7 @@ describe('banger', () => {
   });
 
   test('vm list cuts its lines to a terminal', async () => {
-    addVm('web');
+    lab.addVm('web');
     const { stdout } = await lab.run(['vm', 'list'], {
       stdout: new FakeOutput({ isTTY: true, columns: 40 }),
     });
@@ -44,7 +39,7 @@ describe('banger', () => {
   });
 
   test('vm show prints the record as indented JSON', async () => {
-    addVm('web');
+    lab.addVm('web');
     const { status, stdout } = await lab.run(['vm', 'show', 'web']);
     assert.equal(status, 0);
     assert.match(stdout, /^ {2}"state": "running",$/m);
@@ -90,8 +85,8 @@ describe('banger', () => {
   });
 
   test('vm start, stop and delete do several at once, each once, in the order they were named', async () => {
-    const web = addVm('web');
-    addVm('db');
+    const web = lab.addVm('web');
+    lab.addVm('db');
     const { status, stdout } = await lab.run(['vm', 'stop', 'db', 'web', web.id, 'db']);
     assert.deepEqual([status, stdout], [0, 'db: stopped\nweb: stopped\n']);
     assert.equal(lab.daemon.requests.filter(({ method }) => method === 'POST').length, 2);
@@ -99,7 +94,7 @@ describe('banger', () => {
   });
 
   test('vm delete deletes the good ones when others fail, and then exits with 1', async () => {
-    addVm('web');
+    lab.addVm('web');
     const { status, stdout, stderr } = await lab.run(['vm', 'delete', 'nope', 'web']);
     assert.deepEqual([status, stdout], [1, 'web: deleted\n']);
     assert.match(stderr, /Cannot find a vm "nope"/);
@@ -107,8 +102,7 @@ describe('banger', () => {
   });
 
   test('vm exec --json tells how it ended on stdout and passes all output to stderr', async () => {
-    const vm = fakeVm({ name: 'web' });
-    lab.daemon.vms.set(vm.id, vm);
+    const vm = lab.addVm('web');
     const argv = ['vm', 'exec', '--json', '--timings', 'web', '--', 'sh', '-c', 'echo out; exit 3'];
     const { status, stdout, stderr } = await lab.run(argv);
     assert.deepEqual([status, stderr], [3, 'out\n']);
@@ -124,7 +118,7 @@ describe('banger', () => {
   });
 
   test('vm exec runs in the workspace of the VM, or where it is told', async () => {
-    addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
+    lab.addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
     await lab.run(['vm', 'exec', 'web', '--', 'true']);
     await lab.run(['vm', 'exec', '-w', '/srv', '-e', 'A=1', '-e', 'HOME', 'web', '--', 'true']);
     await lab.run(['vm', 'exec', '-u', 'nobody', 'web', '--', 'true']);
@@ -135,13 +129,13 @@ describe('banger', () => {
   });
 
   test('vm exec fails with 125 when the VM does not run', async () => {
-    addVm('old', { state: 'stopped' });
+    lab.addVm('old', { state: 'stopped' });
     const { status, stderr } = await lab.run(['vm', 'exec', 'old', '--', 'true']);
     assert.deepEqual([status, stderr], [125, 'banger: vm "old" is not running (state: stopped)\n']);
   });
 
   test('vm logs prints the log that is asked for, and follows it until Ctrl-C', async () => {
-    addVm('web');
+    lab.addVm('web');
     lab.daemon.answers.set('GET /v1/vms/web/logs', ({ path }, response) => {
       response.write(`${path.split('?')[1]}\n\u001b[2J`);
       if (!path.includes('follow')) response.end();
@@ -253,7 +247,7 @@ describe('banger', () => {
   });
 
   test('a daemon of another build is told of, once a command', async () => {
-    addVm('web');
+    lab.addVm('web');
     lab.daemon.versionLabel = 'v9+abc';
     const { status, stderr } = await lab.run(['vm', 'exec', 'web', '--', 'true']);
     assert.equal(status, 0);
@@ -276,7 +270,7 @@ describe('banger', () => {
   });
 
   test('a reader who has gone ends a command without a message', async () => {
-    addVm('web');
+    lab.addVm('web');
     const closed = (): Writable =>
       new Writable({
         write: (_chunk, _encoding, done) => done(Object.assign(new Error('EPIPE'), { code: 'EPIPE' })),
@@ -291,7 +285,7 @@ describe('banger', () => {
   });
 
   test('output waits for a slow reader, and all of it arrives', async () => {
-    addVm('web');
+    lab.addVm('web');
     let bytes = 0;
     let mostBuffered = 0;
     const slow = new Writable({

@@ -1,5 +1,5 @@
 import { printable } from '../base/errors.ts';
-import type { WorkspaceChoice } from '../protocol/api.ts';
+import type { WorkspaceChoice } from '../protocol/api/workspace.ts';
 import type { CommandContext } from './context.ts';
 import { type Span, spansOf } from './spans.ts';
 

@@ -11,11 +11,6 @@ beforeEach(async () => {
 });
 afterEach(() => lab[Symbol.asyncDispose]());
 
-const addVm = (name: string, fields: Partial<Vm> = {}): Vm => {
-  const vm = fakeVm({ name, ...fields });
-  lab.daemon.vms.set(vm.id, vm);
-  return vm;
-};
 const bodies = (path: RegExp): unknown[] =>
   lab.daemon.requests
     .filter((request) => path.test(`${request.method} ${request.path}`))
@@ -23,8 +18,8 @@ const bodies = (path: RegExp): unknown[] =>
 
 describe('several VMs', () => {
   test('are looked up in one list, whatever they are named by, and done once each', async () => {
-    const web = addVm('web', { id: 'aa1' });
-    addVm('db', { id: 'bb2' });
+    const web = lab.addVm('web', { id: 'aa1' });
+    lab.addVm('db', { id: 'bb2' });
     const { status, stdout } = await lab.run(['vm', 'restart', 'db', 'web', web.id, 'aa', 'db']);
     assert.deepEqual([status, stdout], [0, 'db: running\nweb: running\n']);
     assert.deepEqual(lab.daemon.requests.map(({ method, path }) => `${method} ${path}`).sort(), [
@@ -35,7 +30,7 @@ describe('several VMs', () => {
   });
 
   test('run at once, and are told in the order they were named', async () => {
-    const [web, db] = [addVm('web'), addVm('db')];
+    const [web, db] = [lab.addVm('web'), lab.addVm('db')];
     const order: string[] = [];
     let answerWeb: (() => void) | undefined;
     for (const vm of [web, db]) {
@@ -56,8 +51,8 @@ describe('several VMs', () => {
   });
 
   test('that fail do not keep the others from it: exit 1, whatever the failures are', async () => {
-    addVm('web', { id: 'aa1' });
-    addVm('db', { id: 'aa2' });
+    lab.addVm('web', { id: 'aa1' });
+    lab.addVm('db', { id: 'aa2' });
     const { status, stdout, stderr } = await lab.run(['vm', 'stop', 'No/Name', 'aa', 'nobody', 'db']);
     assert.deepEqual([status, stdout], [1, 'db: stopped\n']);
     assert.match(
@@ -67,7 +62,7 @@ describe('several VMs', () => {
   });
 
   test('are told as one JSON array, failures in their place', async () => {
-    const web = addVm('web');
+    const web = lab.addVm('web');
     const { status, stdout, stderr } = await lab.run(['vm', 'stop', '--json', 'nobody', 'web']);
     assert.deepEqual([status, stderr], [1, '']);
     assert.deepEqual(JSON.parse(stdout), [
@@ -85,7 +80,7 @@ describe('several VMs', () => {
   });
 
   test('have spans of their own in the JSON with --timings, and then no table on stderr', async () => {
-    for (const vm of [addVm('web'), addVm('db')]) {
+    for (const vm of [lab.addVm('web'), lab.addVm('db')]) {
       lab.daemon.answers.set(`POST /v1/vms/${vm.id}/stop`, (_request, response) =>
         sendEvents(response, [
           { event: 'progress', stage: vm.name === 'web' ? 'sync' : 'power off', elapsedMs: 1 },
@@ -113,7 +108,7 @@ describe('several VMs', () => {
   });
 
   test('are done in silence with -q, except for what must be known', async () => {
-    const web = addVm('web');
+    const web = lab.addVm('web');
     lab.daemon.answers.set(`POST /v1/vms/web/stop`, (_request, response) =>
       sendEvents(response, [
         { event: 'notice', message: 'data may be lost' },
@@ -129,7 +124,7 @@ describe('several VMs', () => {
 });
 
 test('vm kill sends the signal that is meant, and refuses others before anything is done', async () => {
-  addVm('web');
+  lab.addVm('web');
   assert.equal((await lab.run(['vm', 'kill', 'web'])).stdout, 'web: stopped\n');
   for (const text of ['kill', 'SIGKILL']) await lab.run(['vm', 'kill', '--signal', text, 'web']);
   assert.deepEqual(bodies(/kill$/), [{}, { signal: 'SIGKILL' }, { signal: 'SIGKILL' }]);
@@ -143,7 +138,7 @@ test('vm kill sends the signal that is meant, and refuses others before anything
 });
 
 test('vm set sends what is given and prints the shape; nothing given is refused', async () => {
-  addVm('web', { state: 'stopped' });
+  lab.addVm('web', { state: 'stopped' });
   const { status, stdout } = await lab.run([
     'vm',
     'set',
@@ -170,7 +165,7 @@ test('vm set sends what is given and prints the shape; nothing given is refused'
 });
 
 test('vm set switches NAT on and off, and the last word counts', async () => {
-  addVm('web');
+  lab.addVm('web');
   assert.match((await lab.run(['vm', 'set', '--nat', 'web'])).stdout, / disk \| nat\n$/);
   assert.match((await lab.run(['vm', 'set', '--no-nat', 'web'])).stdout, / disk\n$/);
   await lab.run(['vm', 'set', '--nat', '--no-nat', '--vcpu', '2', 'web']);
@@ -178,7 +173,7 @@ test('vm set switches NAT on and off, and the last word counts', async () => {
 });
 
 test('vm rename prints the new name, and refuses one that cannot be', async () => {
-  addVm('web');
+  lab.addVm('web');
   assert.equal((await lab.run(['vm', 'rename', 'web', 'shop'])).stdout, 'web: renamed to shop\n');
   assert.deepEqual(bodies(/rename$/), [{ name: 'shop' }]);
   assert.equal((await lab.run(['vm', 'rename', 'shop', 'web', '-q'])).stdout, '');
@@ -189,7 +184,7 @@ test('vm rename prints the new name, and refuses one that cannot be', async () =
 });
 
 test('vm wait sends what is waited for and how long', async () => {
-  addVm('web');
+  lab.addVm('web');
   assert.equal((await lab.run(['vm', 'wait', 'web'])).stdout, 'web: stopped\n');
   assert.equal(
     (await lab.run(['vm', 'wait', '--until', 'ready', '--timeout', '1m30s', 'web'])).stdout,
@@ -205,7 +200,7 @@ test('vm wait sends what is waited for and how long', async () => {
 });
 
 describe('vm show', () => {
-  const web = (): Vm => addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
+  const web = (): Vm => lab.addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
 
   test('prints JSON, a text, or one field', async () => {
     const vm = web();
@@ -251,9 +246,9 @@ describe('vm show', () => {
 });
 
 test('vm list --latest shows the newest, whether it runs or not, and vm ps is as ps', async () => {
-  addVm('old', { createdAt: '2026-01-01T00:00:00.000Z' });
-  const newest = addVm('new', { state: 'stopped', createdAt: '2026-01-03T00:00:00.000Z' });
-  addVm('mid', { createdAt: '2026-01-02T00:00:00.000Z' });
+  lab.addVm('old', { createdAt: '2026-01-01T00:00:00.000Z' });
+  const newest = lab.addVm('new', { state: 'stopped', createdAt: '2026-01-03T00:00:00.000Z' });
+  lab.addVm('mid', { createdAt: '2026-01-02T00:00:00.000Z' });
   assert.equal((await lab.run(['vm', 'list', '--latest', '-q'])).stdout, `${newest.id}\n`);
   assert.deepEqual(JSON.parse((await lab.run(['ps', '--latest', '--json'])).stdout), [newest]);
   assert.equal((await lab.run(['vm', 'ps'])).stdout, (await lab.run(['ps'])).stdout);

@@ -1,4 +1,4 @@
-import type { CreateVmRequest } from '../protocol/api.ts';
+import type { CreateVmRequest } from '../protocol/api/vm-requests.ts';
 import type { Vm } from '../protocol/vm.ts';
 import type { Work, WorkNews } from '../sdk/work.ts';
 import type { CommandContext } from './context.ts';

@@ -1,7 +1,7 @@
 import { AppError } from '../base/errors.ts';
 import { formatSize, parseSize } from '../base/size.ts';
 import type { Settings } from '../config/settings.ts';
-import type { CreateVmRequest } from '../protocol/api.ts';
+import type { CreateVmRequest } from '../protocol/api/vm-requests.ts';
 import { MIN_MEMORY_MIB } from '../protocol/vm-limits.ts';
 import { checkVmName } from '../protocol/vm-name.ts';
 import type { OptionDefinitions, OptionValues } from './command.ts';

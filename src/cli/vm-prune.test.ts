@@ -7,7 +7,6 @@ import {
   FakeTerminalInput,
   openCliLab,
 } from '../../test/support/cli-harness.ts';
-import { fakeVm } from '../../test/support/fake-daemon.ts';
 import type { Vm } from '../protocol/vm.ts';
 
 let lab: CliLab;
@@ -17,11 +16,6 @@ beforeEach(async () => {
 });
 afterEach(() => lab[Symbol.asyncDispose]());
 
-const addVm = (name: string, fields: Partial<Vm> = {}): Vm => {
-  const vm = fakeVm({ name, ...fields });
-  lab.daemon.vms.set(vm.id, vm);
-  return vm;
-};
 describe('vm prune', () => {
   /** A terminal at which a user types this. */
   const atTerminal = async (typed: string, argv: readonly string[] = []) => {
@@ -32,9 +26,9 @@ describe('vm prune', () => {
     return { ...ran, stderr: stderr.text };
   };
   const addAll = (): Vm[] => {
-    addVm('runs');
-    addVm('starts', { state: 'starting' });
-    return (['stopped', 'created', 'error'] as const).map((state) => addVm(`was-${state}`, { state }));
+    lab.addVm('runs');
+    lab.addVm('starts', { state: 'starting' });
+    return (['stopped', 'created', 'error'] as const).map((state) => lab.addVm(`was-${state}`, { state }));
   };
   const names = (): string[] => [...lab.daemon.vms.values()].map(({ name }) => name).sort();
 

@@ -16,13 +16,10 @@ describe('working tree of banger vm run', () => {
   });
   afterEach(() => lab[Symbol.asyncDispose]());
 
-  const requests = (): string[] =>
-    lab.daemon.requests.map(({ method, path }) => `${method} ${path.replace(/\/id[0-9a-f]+/, '/ID')}`);
-
   test('looks at the workspace before it makes a VM, and starts the command in it', async () => {
     const result = await lab.run(['vm', 'run', '--rm', './repo', '--', 'true'], { cwd: lab.home });
     assert.equal(result.status, 0);
-    assert.deepEqual(requests(), [
+    assert.deepEqual(lab.requestLines(), [
       'POST /v1/workspaces/pack',
       'POST /v1/vms',
       'POST /v1/vms/ID/workspace',
@@ -50,7 +47,11 @@ describe('working tree of banger vm run', () => {
     const result = await lab.run(['vm', 'run', '-d', '--name', 'web', repo]);
     assert.equal(result.status, 0);
     assert.equal(result.stdout, 'vm web running; reconnect with: banger vm ssh web\n');
-    assert.deepEqual(requests(), ['POST /v1/workspaces/pack', 'POST /v1/vms', 'POST /v1/vms/ID/workspace']);
+    assert.deepEqual(lab.requestLines(), [
+      'POST /v1/workspaces/pack',
+      'POST /v1/vms',
+      'POST /v1/vms/ID/workspace',
+    ]);
     assert.doesNotMatch(result.stderr, /still running/);
     assert.equal(lab.daemon.vms.size, 1);
   });
@@ -88,7 +89,7 @@ describe('working tree of banger vm run', () => {
       trackedCount: 2,
       untrackedCount: 1,
     });
-    assert.deepEqual(new Set(requests()), new Set(['POST /v1/workspaces/inspect']));
+    assert.deepEqual(new Set(lab.requestLines()), new Set(['POST /v1/workspaces/inspect']));
     assert.deepEqual(lab.daemon.requests[0]?.body, { path: repo, withFiles: true });
   });
 
@@ -103,7 +104,7 @@ describe('working tree of banger vm run', () => {
     const result = await lab.run(['vm', 'run', repo, '--', 'true']);
     assert.equal(result.status, 2);
     assert.equal(result.stderr, 'banger: Cannot use it: no git\n  hint: git init\n');
-    assert.deepEqual(requests(), ['POST /v1/workspaces/pack']);
+    assert.deepEqual(lab.requestLines(), ['POST /v1/workspaces/pack']);
   });
 
   test('keeps the VM, and says so, when the workspace cannot be prepared', async () => {

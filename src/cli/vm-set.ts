@@ -1,6 +1,6 @@
 import { AppError } from '../base/errors.ts';
 import { parseSize } from '../base/size.ts';
-import type { SetVmRequest } from '../protocol/api.ts';
+import type { SetVmRequest } from '../protocol/api/vm-requests.ts';
 import { MIN_MEMORY_MIB } from '../protocol/vm-limits.ts';
 import { ProblemList } from './problems.ts';
 import { parseCount } from './vm-options.ts';

@@ -1,6 +1,6 @@
 import { parseDuration } from '../base/duration.ts';
 import { AppError } from '../base/errors.ts';
-import type { WaitForVmRequest } from '../protocol/api.ts';
+import type { WaitForVmRequest } from '../protocol/api/vm-requests.ts';
 import { WAIT_CONDITIONS, type WaitCondition } from '../protocol/vm.ts';
 import { ProblemList } from './problems.ts';
 

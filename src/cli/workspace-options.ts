@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AppError, isErrno } from '../base/errors.ts';
-import type { WorkspaceChoice, WorkspaceSummary } from '../protocol/api.ts';
+import type { WorkspaceChoice, WorkspaceSummary } from '../protocol/api/workspace.ts';
 import type { OptionDefinitions, OptionValues } from './command.ts';
 import type { CommandContext } from './context.ts';
 import type { ProblemList } from './problems.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Abortable } from '../base/abort.ts';
 import { abortable } from '../base/async.ts';
 import { AppError } from '../base/errors.ts';
-import type { Operation } from '../protocol/api.ts';
+import type { Operation } from '../protocol/api/operation.ts';
 import { errorBodyOf } from '../protocol/error-body.ts';
 import type { Report, WorkEvent } from '../protocol/events.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { PackedWorkspace } from '../core/ports/workspace.ts';
-import type { PrepareWorkspaceRequest, WorkspaceChoice } from '../protocol/api.ts';
+import type { PrepareWorkspaceRequest, WorkspaceChoice } from '../protocol/api/workspace.ts';
 
 type Packed = PackedWorkspace & AsyncDisposable;
 

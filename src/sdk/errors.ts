@@ -1,6 +1,6 @@
 import { AppError, isErrno, printable } from '../base/errors.ts';
 import type { ErrorBody } from '../protocol/events.ts';
-import { isErrorBody } from './answers.ts';
+import { isErrorBody } from './answers/error-body.ts';
 
 /** Longest message that is taken from a peer, in characters; more is not for people. */
 const MAX_MESSAGE_CHARS = 4096;

@@ -1,3 +1,7 @@
+// What every answer of the daemon is checked with before it is used (`answers/`). Enough to rely on the types, without a schema library: zod costs a
+// third of the whole command line's start-up. Words that a newer daemon may add to (states, accelerators, architectures) pass as any text:
+// a list with one VM in an unknown state is still a list.
+
 /** A check of one value's shape. */
 export type Guard = (value: unknown) => boolean;
 

@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Abortable } from '../base/abort.ts';
-import type { CreateVmRequest } from '../protocol/api.ts';
 import type { Vm } from '../protocol/vm.ts';
-import { isVm } from './answers.ts';
 import { callForStream, type Transport } from './transport.ts';
 import { readWork, resultOf, type WorkNews, type WorkRequest } from './work.ts';
 
@@ -21,21 +19,10 @@ export interface VmLease extends AsyncDisposable {
   readonly vm: Vm;
 }
 
-/** Makes an ephemeral VM. The lease does not end with `options.signal` any more once it is returned. */
-export async function leaseVm(
-  transport: Transport,
-  body: Omit<CreateVmRequest, 'ephemeral'>,
-  options: LeaseOptions,
-): Promise<VmLease> {
-  const request = { ...body, ephemeral: true } satisfies CreateVmRequest;
-  const lease = await leaseWork(transport, { path: '/vms', body: request, isResult: isVm }, options);
-  return { vm: lease.value, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
-}
-
 /** How long a lease may take to come about, and who hears of it meanwhile. */
 export type LeaseOptions = Abortable & { onNews?: (news: WorkNews) => void };
 
-/** As {@link leaseVm}, for any work whose request says that what it makes is ephemeral. */
+/** Does work whose request says that what it makes is ephemeral. The lease does not end with `options.signal` any more once it is returned. */
 export async function leaseWork<T>(
   transport: Transport,
   work: Pick<WorkRequest<T>, 'path' | 'body' | 'isResult'>,

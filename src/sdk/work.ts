@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { AppError } from '../base/errors.ts';
 import { LineSplitter } from '../base/line-splitter.ts';
 import type { ErrorEvent, ResultEvent, WorkEvent } from '../protocol/events.ts';
-import { isStep } from './answers.ts';
+import { isStep } from './answers/event.ts';
 import { errorFromBody, lostError, protocolError } from './errors.ts';
 import { type GuardOf, isRecord } from './guards.ts';
 import { type ApiRequest, callForStream, nameOf, type Transport } from './transport.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { DoctorCheck } from '../../src/protocol/api.ts';
+import type { DoctorCheck } from '../../src/protocol/api/daemon.ts';
 import { type Lab, openLab } from './support/lab.ts';
 
 /** The shape of the other tests' VMs, whose template may be there already. */

@@ -8,7 +8,7 @@ import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-works
 import { neverAborts } from '../../src/base/abort.ts';
 import { createLogger } from '../../src/base/log.ts';
 import type { WorkspaceContent, WorkspaceSource } from '../../src/core/ports/workspace.ts';
-import type { WorkspaceSummary } from '../../src/protocol/api.ts';
+import type { WorkspaceSummary } from '../../src/protocol/api/workspace.ts';
 
 /** A folder with a home, git repositories and a source of workspaces, that nothing of this machine's user reaches. */
 export interface Scratch extends Disposable {

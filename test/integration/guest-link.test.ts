@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -14,27 +13,22 @@ import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { type ExecEvent, ExecEventDecoder } from '../../src/protocol/exec-events.ts';
 import { encodeJsonFrame, FRAME, frameHeader } from '../../src/protocol/exec-frames.ts';
 import { byteString, type ExecStart } from '../../src/protocol/guest.ts';
-import { buildAgent, type RealAgent, startAgent } from '../support/real-agent.ts';
+import { type AgentLab, openAgentLab } from '../support/real-agent.ts';
 
 const signal = neverAborts();
 // The tests need not be root: commands run as whoever runs them.
 const user = String(process.geteuid?.());
 
+let lab: AgentLab;
 let dir: string;
-let agent: RealAgent;
 let link: GuestAgent;
 
 before(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'link-'));
-  agent = await startAgent(await buildAgent(dir));
-  link = await agent.connect();
+  lab = await openAgentLab();
+  ({ dir, link } = lab);
 });
 
-after(async () => {
-  await link[Symbol.asyncDispose]();
-  await agent[Symbol.asyncDispose]();
-  await rm(dir, { recursive: true, force: true });
-});
+after(() => lab[Symbol.asyncDispose]());
 
 const sh = (script: string, ...args: ExecStart['argv']): ExecStart => ({
   argv: ['sh', '-c', script, 'sh', ...args],
@@ -231,7 +225,7 @@ test('an aborted exec ends the command and what it started', async () => {
 });
 
 test('a host that vanishes takes its commands with it, and the next one is met among leftovers', async () => {
-  await using other = await startAgent(join(dir, 'banger-agent'));
+  await using other = await lab.startAnother();
   const first = await other.connect();
   const session = new Session(
     await first.exec({ signal }),
@@ -248,7 +242,7 @@ test('a host that vanishes takes its commands with it, and the next one is met a
 });
 
 test('kept commands go on with their open files when the link is lost, and the next host has commands of its own', async () => {
-  await using other = await startAgent(join(dir, 'banger-agent'));
+  await using other = await lab.startAnother();
   const [count, ended] = [join(dir, 'count'), join(dir, 'ended')];
   const lines = async (): Promise<number> => (await readFile(count, 'utf8')).split('\n').length;
   const goesOn = async (): Promise<void> => {
@@ -282,7 +276,7 @@ test('kept commands go on with their open files when the link is lost, and the n
 });
 
 test('a link whose commands were kept for a capture ends them again when that is over', async () => {
-  await using other = await startAgent(join(dir, 'banger-agent'));
+  await using other = await lab.startAnother();
   const host = await other.connect();
   const session = new Session(await host.exec({ signal }), sh('echo pid $$; sleep 1000'));
   const pid = Number(/pid (\d+)/.exec(await session.until('\n'))?.[1]);
@@ -293,7 +287,7 @@ test('a link whose commands were kept for a capture ends them again when that is
 });
 
 test('a link that is lost ends with GUEST_LOST', async () => {
-  const other = await startAgent(join(dir, 'banger-agent'));
+  const other = await lab.startAnother();
   const lost = await other.connect();
   const run = lost.run(sh('sleep 1000'), { signal });
   const failed = assert.rejects(run, { code: 'GUEST_LOST' });
@@ -350,7 +344,7 @@ async function gone(pid: number): Promise<void> {
 }
 
 test('an agent that hangs ends its requests, and is met again when it goes on', async () => {
-  await using hanging = await startAgent(join(dir, 'banger-agent'));
+  await using hanging = await lab.startAnother();
   const endpoint = { kind: 'unix', path: hanging.socketPath } as const;
   const connector = createGuestConnector({ quietMs: 200, silentMs: 400 });
   const first = await connector.connect(endpoint, { signal, helloDeadlineMs: 20_000 });

@@ -2,17 +2,14 @@ import assert from 'node:assert/strict';
 import {
   lstat,
   mkdir,
-  mkdtemp,
   readdir,
   readFile,
   readlink,
-  rm,
   stat,
   symlink,
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -20,25 +17,20 @@ import { after, before, test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec, execStream } from '../../src/base/exec.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
-import { buildAgent, type RealAgent, startAgent } from '../support/real-agent.ts';
+import { type AgentLab, openAgentLab } from '../support/real-agent.ts';
 
 const signal = neverAborts();
 
+let lab: AgentLab;
 let dir: string;
-let agent: RealAgent;
 let link: GuestAgent;
 
 before(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'link-'));
-  agent = await startAgent(await buildAgent(dir));
-  link = await agent.connect();
+  lab = await openAgentLab();
+  ({ dir, link } = lab);
 });
 
-after(async () => {
-  await link[Symbol.asyncDispose]();
-  await agent[Symbol.asyncDispose]();
-  await rm(dir, { recursive: true, force: true });
-});
+after(() => lab[Symbol.asyncDispose]());
 
 test('a tree with strange names goes in and comes out as it was', async () => {
   const [from, into] = [join(dir, 'from'), join(dir, 'new', 'into')];

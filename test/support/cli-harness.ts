@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { main } from '../../src/cli/cli.ts';
 import type { CliIo, InputStream, ListenedSignal, OutputStream } from '../../src/cli/io.ts';
-import { type FakeDaemon, startFakeDaemon } from './fake-daemon.ts';
+import type { Vm } from '../../src/protocol/vm.ts';
+import { type FakeDaemon, fakeVm, startFakeDaemon } from './fake-daemon.ts';
 
 /** What a run of the command line in this process left. */
 export interface CliResult {
@@ -30,6 +31,10 @@ export interface CliLab extends AsyncDisposable {
   readonly env: Record<string, string>;
   readonly socketPath: string;
   readonly daemon: FakeDaemon;
+  /** Gives the daemon a VM; what is not in `fields` is as of one that runs. */
+  addVm(name: string, fields?: Partial<Vm>): Vm;
+  /** What the daemon was asked, `METHOD /path` each, with `ID` for the id of a VM that it made. */
+  requestLines(): string[];
   run(argv: readonly string[], options?: RunOptions): Promise<CliResult>;
 }
 
@@ -104,6 +109,13 @@ export async function openCliLab({ hasDaemon = true } = {}): Promise<CliLab> {
     env,
     socketPath,
     daemon,
+    addVm(name, fields) {
+      const vm = fakeVm({ name, ...fields });
+      daemon.vms.set(vm.id, vm);
+      return vm;
+    },
+    requestLines: () =>
+      daemon.requests.map(({ method, path }) => `${method} ${path.replace(/\/id[0-9a-f]+/, '/ID')}`),
     run: (argv, options = {}) => runCli(argv, { ...options, env: { ...env, ...options.env } }),
     async [Symbol.asyncDispose]() {
       if (hasDaemon) await daemon[Symbol.asyncDispose]();

@@ -17,7 +17,7 @@ export interface RealAgent extends AsyncDisposable {
 }
 
 /** Builds the agent and returns the program's path in `dir`. Compiled as `scripts/build-agent.sh` does, whose cache makes that quick. */
-export async function buildAgent(dir: string): Promise<string> {
+async function buildAgent(dir: string): Promise<string> {
   const program = join(dir, 'banger-agent');
   await exec(['go', 'build', '-trimpath', '-buildvcs=false', '-o', program, '.'], {
     cwd: join(import.meta.dirname, '../../agent'),
@@ -28,7 +28,7 @@ export async function buildAgent(dir: string): Promise<string> {
 }
 
 /** Starts the agent `program`; disposing ends it. */
-export async function startAgent(program: string): Promise<RealAgent> {
+async function startAgent(program: string): Promise<RealAgent> {
   const dir = await mkdtemp(join(tmpdir(), 'agent-'));
   const socketPath = join(dir, 's');
   const child = spawn(program, ['serve', '-socket', socketPath], { stdio: 'ignore' });
@@ -45,6 +45,33 @@ export async function startAgent(program: string): Promise<RealAgent> {
       child.kill('SIGTERM');
       await exited;
       await rm(dir, { recursive: true });
+    },
+  };
+}
+
+/** An agent of a test file, and a link to it. */
+export interface AgentLab extends AsyncDisposable {
+  /** an empty folder, removed in the end */
+  readonly dir: string;
+  readonly link: GuestAgent;
+  /** Starts one more; the caller disposes of it. */
+  startAnother(): Promise<RealAgent>;
+}
+
+/** Builds the agent, starts it and meets it. */
+export async function openAgentLab(): Promise<AgentLab> {
+  const dir = await mkdtemp(join(tmpdir(), 'link-'));
+  const program = await buildAgent(dir);
+  const agent = await startAgent(program);
+  const link = await agent.connect();
+  return {
+    dir,
+    link,
+    startAnother: () => startAgent(program),
+    async [Symbol.asyncDispose]() {
+      await link[Symbol.asyncDispose]();
+      await agent[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { WorkspaceTooling } from '../../protocol/api.ts';
+import type { WorkspaceTooling } from '../../protocol/api/workspace.ts';
 import { readSmallFile } from './small-file.ts';
 
 /** Files that mise reads by itself, and how each names a tool: at the start of a line (mise.jdx.dev, "Configuration"). */

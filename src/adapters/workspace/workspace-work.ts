@@ -4,7 +4,7 @@ import { AppError, printable } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
-import type { WorkspaceSummary } from '../../protocol/api.ts';
+import type { WorkspaceSummary } from '../../protocol/api/workspace.ts';
 import { type HostRepository, locateRepository } from './git-repository.ts';
 import { INDEX_LISTING_ARGS, type IndexListing, parseIndexListing } from './index-listing.ts';
 import { type StagedRepository, stageRepository } from './staged-repository.ts';

@@ -1,4 +1,4 @@
-import type { DoctorCheck, DoctorFix } from '../../protocol/api.ts';
+import type { DoctorCheck, DoctorFix } from '../../protocol/api/daemon.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import { defineCommand } from '../command.ts';
 import type { CommandContext } from '../context.ts';

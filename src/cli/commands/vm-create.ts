@@ -1,4 +1,4 @@
-import type { CreateVmRequest } from '../../protocol/api.ts';
+import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
 import { defineCommand } from '../command.ts';
 import type { CommandContext } from '../context.ts';
 import { spansOf } from '../spans.ts';

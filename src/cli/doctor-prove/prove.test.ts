@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeSignals, openCliLab } from '../../../test/support/cli-harness.ts';
 import { fakeVm, sendEvents, sendJson } from '../../../test/support/fake-daemon.ts';
 import { resolvePaths } from '../../config/settings.ts';
-import type { DoctorCheck } from '../../protocol/api.ts';
+import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 
 describe('doctor --prove', () => {
   let lab: CliLab;

@@ -1,4 +1,4 @@
-import type { DoctorCheck } from '../../protocol/api.ts';
+import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import { type ClockReading, DRAW_COUNT, type GuestFacts, SOURCES, type Source } from './guest-facts.ts';
 
 /** How far a guest's clock may be from the host's. */

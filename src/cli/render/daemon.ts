@@ -1,6 +1,6 @@
 import { formatSize } from '../../base/size.ts';
 import type { Paths } from '../../config/paths.ts';
-import type { DaemonStatus } from '../../protocol/api.ts';
+import type { DaemonStatus } from '../../protocol/api/daemon.ts';
 import { formatAge, formatElapsed } from './format.ts';
 import { renderTable } from './table.ts';
 

@@ -1,5 +1,5 @@
 import { printable } from '../../base/errors.ts';
-import type { DoctorCheck, DoctorFix } from '../../protocol/api.ts';
+import type { DoctorCheck, DoctorFix } from '../../protocol/api/daemon.ts';
 import type { Style } from './style.ts';
 import { wrap } from './wrap.ts';
 

@@ -1,5 +1,5 @@
 import { formatSize } from '../../base/size.ts';
-import type { Image, Kernel } from '../../protocol/api.ts';
+import type { Image, Kernel } from '../../protocol/api/image.ts';
 import { formatAge } from './format.ts';
 import { renderTable } from './table.ts';
 

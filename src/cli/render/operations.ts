@@ -1,4 +1,4 @@
-import type { Operation } from '../../protocol/api.ts';
+import type { Operation } from '../../protocol/api/operation.ts';
 import { formatAge } from './format.ts';
 import { renderTable } from './table.ts';
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FakeOutput } from '../../../test/support/cli-harness.ts';
 import { AppError, BugError } from '../../base/errors.ts';
-import type { DoctorCheck } from '../../protocol/api.ts';
+import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import { createSink } from '../output.ts';
 import { harmless } from '../pass-text.ts';
 import { doctorReport } from './doctor.ts';

@@ -1,5 +1,5 @@
 import { formatSize } from '../../base/size.ts';
-import type { Snapshot } from '../../protocol/api.ts';
+import type { Snapshot } from '../../protocol/api/snapshot.ts';
 import { formatAge } from './format.ts';
 import { renderTable } from './table.ts';
 

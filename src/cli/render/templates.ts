@@ -1,5 +1,5 @@
 import { formatSize } from '../../base/size.ts';
-import type { Template } from '../../protocol/api.ts';
+import type { Template } from '../../protocol/api/template.ts';
 import { formatAge } from './format.ts';
 import { renderTable } from './table.ts';
 

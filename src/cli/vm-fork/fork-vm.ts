@@ -1,6 +1,6 @@
 import { neverAborts } from '../../base/abort.ts';
 import { isAppError, messageOf } from '../../base/errors.ts';
-import type { ForkedVms } from '../../protocol/api.ts';
+import type { ForkedVms } from '../../protocol/api/vm-requests.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import { resultOf } from '../../sdk/work.ts';

@@ -1,5 +1,5 @@
 import { AppError } from '../../base/errors.ts';
-import type { ForkVmRequest } from '../../protocol/api.ts';
+import type { ForkVmRequest } from '../../protocol/api/vm-requests.ts';
 import { MAX_FORK_COUNT } from '../../protocol/vm-limits.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
 import { commandOf } from '../guest-command.ts';

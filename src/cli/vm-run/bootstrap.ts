@@ -1,7 +1,7 @@
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, printable } from '../../base/errors.ts';
 import { LineSplitter } from '../../base/line-splitter.ts';
-import type { WorkspaceSummary, WorkspaceTooling } from '../../protocol/api.ts';
+import type { WorkspaceSummary, WorkspaceTooling } from '../../protocol/api/workspace.ts';
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 

@@ -1,6 +1,7 @@
 import { AppError } from '../../base/errors.ts';
 import type { Settings } from '../../config/settings.ts';
-import type { CreateVmRequest, WorkspaceChoice } from '../../protocol/api.ts';
+import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
+import type { WorkspaceChoice } from '../../protocol/api/workspace.ts';
 import type { Invocation, OptionValues } from '../command.ts';
 import { commandOf } from '../guest-command.ts';
 import { ProblemList } from '../problems.ts';

@@ -1,6 +1,6 @@
 import { isAppError, messageOf } from '../../base/errors.ts';
 import { guestToolingLog } from '../../config/paths.ts';
-import type { PreparedWorkspace, WorkspaceTooling } from '../../protocol/api.ts';
+import type { PreparedWorkspace, WorkspaceTooling } from '../../protocol/api/workspace.ts';
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';

@@ -1,4 +1,4 @@
-import type { SshAccess } from '../../protocol/api.ts';
+import type { SshAccess } from '../../protocol/api/vm-requests.ts';
 
 /** What {@link sshArgv} is made of. */
 export interface SshCall {

@@ -1,5 +1,5 @@
 import { AppError } from '../../base/errors.ts';
-import { WORKSPACE_MODES, type WorkspaceMode } from '../../protocol/api.ts';
+import { WORKSPACE_MODES, type WorkspaceMode } from '../../protocol/api/workspace.ts';
 import type { Invocation } from '../command.ts';
 import type { CommandContext } from '../context.ts';
 import { guestFolder } from '../guest-path.ts';

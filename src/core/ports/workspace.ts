@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
-import type { WorkspaceChoice, WorkspaceSummary } from '../../protocol/api.ts';
+import type { WorkspaceChoice, WorkspaceSummary } from '../../protocol/api/workspace.ts';
 
 /** A git working tree of the host, packed for a guest. */
 export interface PackedWorkspace {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Abortable, neverAborts } from '../../base/abort.ts';
 import { AppError, isAppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
-import type { CreateVmRequest } from '../../protocol/api.ts';
+import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { noteAccelerator } from './boot-vm.ts';

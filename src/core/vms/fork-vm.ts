@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
-import type { ForkVmRequest } from '../../protocol/api.ts';
+import type { ForkVmRequest } from '../../protocol/api/vm-requests.ts';
 import type { Report } from '../../protocol/events.ts';
 import { MAX_FORK_COUNT } from '../../protocol/vm-limits.ts';
 import { checkVmName, MAX_VM_NAME_LENGTH } from '../../protocol/vm-name.ts';

@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError } from '../../base/errors.ts';
-import type { CreateVmRequest } from '../../protocol/api.ts';
+import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
 import type { Report } from '../../protocol/events.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
 import { overlaySize } from '../overlay-size.ts';

@@ -2,7 +2,7 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import { formatSize } from '../../base/size.ts';
-import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../protocol/api.ts';
+import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../protocol/api/workspace.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { PackedWorkspace } from '../ports/workspace.ts';
 import { findRunningVm } from './find-vm.ts';

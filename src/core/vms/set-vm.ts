@@ -1,7 +1,7 @@
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { formatSize } from '../../base/size.ts';
-import type { SetVmRequest } from '../../protocol/api.ts';
+import type { SetVmRequest } from '../../protocol/api/vm-requests.ts';
 import { RESTING_STATES } from '../../protocol/vm.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { resolveShape } from '../rules/vm-shape.ts';

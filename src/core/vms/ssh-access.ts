@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import type { SshAccess } from '../../protocol/api.ts';
+import type { SshAccess } from '../../protocol/api/vm-requests.ts';
 import { findRunningVm } from './find-vm.ts';
 import { AGENT_DEADLINE_MS } from './prepare-workspace.ts';
 import { sshHostKey } from './ssh-host-key.ts';

@@ -2,7 +2,7 @@ import type { Abortable } from '../../base/abort.ts';
 import type { Variables } from '../../base/programs.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { VmWorld } from '../../core/vms/world.ts';
-import type { DoctorCheck } from '../../protocol/api.ts';
+import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import type { BuildInfo } from '../../protocol/build-info.ts';
 
 /** What the checks look at. */

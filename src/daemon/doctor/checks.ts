@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { messageOf } from '../../base/errors.ts';
-import type { DoctorCheck } from '../../protocol/api.ts';
+import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import type { Check, DoctorHost } from './check.ts';
 import { checkClock } from './check-clock.ts';
 import { checkDefaultImage } from './check-default-image.ts';

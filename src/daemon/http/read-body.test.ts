@@ -5,7 +5,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { z } from 'zod';
 import { isAppError } from '../../base/errors.ts';
-import * as schemas from '../../protocol/schemas.ts';
+import * as imageSchemas from '../../protocol/api/image-schemas.ts';
+import * as vmSchemas from '../../protocol/api/vm-schemas.ts';
+import * as workspaceSchemas from '../../protocol/api/workspace-schemas.ts';
 import { readBody } from './read-body.ts';
 
 function body(bytes: string | Uint8Array, schema?: z.ZodType): Promise<unknown> {
@@ -18,13 +20,13 @@ function body(bytes: string | Uint8Array, schema?: z.ZodType): Promise<unknown> 
 test('an empty body counts as an empty object', async () => {
   for (const text of ['', ' \n', '{}']) {
     assert.deepEqual(await body(text), {});
-    assert.deepEqual(await body(text, schemas.createVmRequest), {});
+    assert.deepEqual(await body(text, vmSchemas.createVmRequest), {});
   }
 });
 
 test('a body that fits its schema is its value', async () => {
   const value = { name: 'web', vcpuCount: 2, ephemeral: true };
-  assert.deepEqual(await body(JSON.stringify(value), schemas.createVmRequest), value);
+  assert.deepEqual(await body(JSON.stringify(value), vmSchemas.createVmRequest), value);
 });
 
 for (const text of ['{', 'null', '[]', '1', '"x"', '{"a":1}', '{"__proto__":{"name":"x"}}', '\ufeff{}x']) {
@@ -35,7 +37,7 @@ for (const text of ['{', 'null', '[]', '1', '"x"', '{"a":1}', '{"__proto__":{"na
 
 test('every bad field is named, without control characters', async () => {
   const bad = JSON.stringify({ name: 1, vcpuCount: 'x', 'a\u001b[2J': 1 });
-  await assert.rejects(body(bad, schemas.createVmRequest), (error) => {
+  await assert.rejects(body(bad, vmSchemas.createVmRequest), (error) => {
     assert.ok(isAppError(error, 'REQUEST_INVALID'));
     assert.match(error.message, /name: .*vcpuCount: /);
     assert.equal(error.message.includes('\u001b'), false);
@@ -50,9 +52,9 @@ test('a body may have 1 MiB, and not a byte more', async () => {
 
 test('any bytes are a value or REQUEST_INVALID', async () => {
   const all = [
-    schemas.createVmRequest,
-    schemas.prepareWorkspaceRequest,
-    schemas.buildImageRequest,
+    vmSchemas.createVmRequest,
+    workspaceSchemas.prepareWorkspaceRequest,
+    imageSchemas.buildImageRequest,
     undefined,
   ];
   const bytes = fc.oneof(fc.uint8Array(), fc.json(), fc.string({ unit: 'binary' }));

@@ -1,8 +1,8 @@
 import { memoryUsage, pid } from 'node:process';
 import { z } from 'zod';
-import type { DaemonStatus } from '../../protocol/api.ts';
+import type { DaemonStatus } from '../../protocol/api/daemon.ts';
+import * as schemas from '../../protocol/api/daemon-schemas.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
-import * as schemas from '../../protocol/schemas.ts';
 import type { App } from '../app.ts';
 import { fixHost, runChecks } from '../doctor/checks.ts';
 import { checkDeeply } from '../doctor/deep.ts';

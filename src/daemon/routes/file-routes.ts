@@ -1,5 +1,5 @@
 import { readFromGuest, statInGuest, writeToGuest } from '../../core/vms/guest-files.ts';
-import * as schemas from '../../protocol/schemas.ts';
+import * as schemas from '../../protocol/api/guest-schemas.ts';
 import { bytesRoute, jsonRoute, type Route, uploadRoute } from '../http/route.ts';
 
 const TAR_TYPE = 'application/x-tar';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { StoredImage } from '../../core/ports/images.ts';
 import type { VmWorld } from '../../core/vms/world.ts';
-import type { Image } from '../../protocol/api.ts';
-import * as schemas from '../../protocol/schemas.ts';
+import type { Image } from '../../protocol/api/image.ts';
+import * as schemas from '../../protocol/api/image-schemas.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of images and kernels. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { errorBody } from '../../protocol/api/operation-schemas.ts';
 import { API_PREFIX, EXEC_UPGRADE, TCP_UPGRADE } from '../../protocol/api.ts';
 import { JSON_LINES_TYPE } from '../../protocol/events.ts';
-import { errorBody } from '../../protocol/schemas.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
 /** `GET /v1/openapi.json` for these routes. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import * as schemas from '../../protocol/schemas.ts';
+import * as schemas from '../../protocol/api/operation-schemas.ts';
 import { eventsRoute, jsonRoute, type Route } from '../http/route.ts';
 
 /** The API of long work. */

@@ -3,8 +3,9 @@ import type { StoredSnapshot } from '../../core/ports/snapshots.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { createSnapshot, restoreSnapshot } from '../../core/vms/snapshot-vm.ts';
 import { vmView } from '../../core/vms/vm-view.ts';
-import type { Snapshot } from '../../protocol/api.ts';
-import * as schemas from '../../protocol/schemas.ts';
+import type { Snapshot } from '../../protocol/api/snapshot.ts';
+import * as snapshotSchemas from '../../protocol/api/snapshot-schemas.ts';
+import * as vmSchemas from '../../protocol/api/vm-schemas.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of VMs' snapshots. */
@@ -13,7 +14,7 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/vms/:ref/snapshots',
     summary: 'Snapshots of a VM, oldest first',
-    answer: z.object({ snapshots: z.array(schemas.snapshot) }),
+    answer: z.object({ snapshots: z.array(snapshotSchemas.snapshot) }),
     run: async ({ app, params }) => {
       const { id } = findVm(app.world.records, params['ref'] ?? '');
       return { snapshots: (await app.world.snapshots.list(id)).map(snapshotView) };
@@ -23,8 +24,8 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/snapshots',
     summary: 'Keep a running VM as it is now, memory and drives; it runs on',
-    body: schemas.createSnapshotRequest,
-    answer: schemas.snapshot,
+    body: snapshotSchemas.createSnapshotRequest,
+    answer: snapshotSchemas.snapshot,
     run: async ({ app, params, body, signal, report }) => ({
       value: snapshotView(
         await createSnapshot(app.world, params['ref'] ?? '', { tag: body.tag, signal, report }),
@@ -35,7 +36,7 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/snapshots/:tag/restore',
     summary: 'Put a VM back to a snapshot and let it go on from there; what it is now is given up',
-    answer: schemas.vm,
+    answer: vmSchemas.vm,
     isCancellable: false,
     run: async ({ app, params, signal, report }) => ({
       value: vmView(

@@ -1,7 +1,7 @@
 import { listGuestPorts } from '../../core/vms/guest-ports.ts';
 import { sshAccess } from '../../core/vms/ssh-access.ts';
 import { vmStats } from '../../core/vms/vm-stats.ts';
-import * as schemas from '../../protocol/schemas.ts';
+import * as schemas from '../../protocol/api/usage-schemas.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
 /** What VMs offer and use. */

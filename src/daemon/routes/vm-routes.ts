@@ -12,7 +12,7 @@ import { stopVm } from '../../core/vms/stop-vm.ts';
 import { suspendVm } from '../../core/vms/suspend-vm.ts';
 import { vmView } from '../../core/vms/vm-view.ts';
 import { waitForVm } from '../../core/vms/wait-for-vm.ts';
-import * as schemas from '../../protocol/schemas.ts';
+import * as schemas from '../../protocol/api/vm-schemas.ts';
 import type { App } from '../app.ts';
 import { followLog } from '../follow-log.ts';
 import { jsonRoute, type Route, textRoute, workRoute } from '../http/route.ts';

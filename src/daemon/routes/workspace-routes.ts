@@ -1,5 +1,5 @@
 import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
-import * as schemas from '../../protocol/schemas.ts';
+import * as schemas from '../../protocol/api/workspace-schemas.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of git working trees. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { processEnvironment } from '../../../src/config/settings.ts';
-import type { WorkspaceTooling } from '../../../src/protocol/api.ts';
+import type { WorkspaceTooling } from '../../../src/protocol/api/workspace.ts';
 import { type CliLab, openCliLab, stdinOf } from '../../support/cli-harness.ts';
 import { PACK_ID, sendEvents } from '../../support/fake-daemon.ts';
 

@@ -6,7 +6,6 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
 import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
-import { fakeVm } from '../../support/fake-daemon.ts';
 
 const run = promisify(execFile);
 
@@ -37,10 +36,7 @@ for (const [shell, argvFor] of Object.entries(SHELLS)) {
     before(async () => {
       lab = await openCliLab();
       cli = await bundleCli();
-      for (const name of ['web', 'worker']) {
-        const vm = fakeVm({ name });
-        lab.daemon.vms.set(vm.id, vm);
-      }
+      for (const name of ['web', 'worker']) lab.addVm(name);
       const bin = join(lab.home, 'bin');
       mkdirSync(bin);
       mkdirSync(join(lab.home, 'folder'));

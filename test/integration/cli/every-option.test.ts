@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { JSON_OUTPUT } from '../../../scripts/docs/json-shapes.ts';
 import { flagOf } from '../../../src/cli/command.ts';
 import { COMMANDS } from '../../../src/cli/commands.ts';
-import { errorBody } from '../../../src/protocol/schemas.ts';
+import { errorBody } from '../../../src/protocol/api/operation-schemas.ts';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import { type CliResult, FakeSignals, runCli, stdinOf } from '../../support/cli-harness.ts';
 import { BAD_VALUES, GOOD_LINES, type GoodLine, LEAST_WORDS } from '../../support/cli-lines.ts';

@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
 import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
-import { fakeVm } from '../../support/fake-daemon.ts';
 
 describe('the program banger', () => {
   let lab: CliLab;
@@ -17,8 +16,7 @@ describe('the program banger', () => {
   after(() => cli[Symbol.dispose]());
   beforeEach(async () => {
     lab = await openCliLab();
-    const vm = fakeVm({ name: 'web' });
-    lab.daemon.vms.set(vm.id, vm);
+    lab.addVm('web');
   });
   afterEach(async () => {
     for (const child of children) child.kill('SIGKILL');

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import { type CliLab, type CliResult, openCliLab } from '../../support/cli-harness.ts';
-import { fakeVm } from '../../support/fake-daemon.ts';
 
 /** The fake daemon runs a guest's commands on this host, so that a repository here is one of the guest. */
 describe('banger vm workspace', () => {
@@ -25,8 +24,7 @@ describe('banger vm workspace', () => {
     scratch.git(guest, 'commit', '-q', '-m', 'first');
     first = scratch.git(guest, 'rev-parse', 'HEAD').toString().trim();
     const workspace = { guestPath: guest, sourcePath: lab.home, headCommit: first };
-    const vm = fakeVm({ name: 'web', workspace });
-    lab.daemon.vms.set(vm.id, vm);
+    lab.addVm('web', { workspace });
   });
   afterEach(async () => {
     await lab[Symbol.asyncDispose]();
@@ -128,8 +126,7 @@ describe('banger vm workspace', () => {
       assert.deepEqual([status, stdout], [1, ''], stderr);
       assert.match(stderr, said);
     }
-    const bare = fakeVm({ name: 'bare' });
-    lab.daemon.vms.set(bare.id, bare);
+    lab.addVm('bare');
     const { stderr } = await lab.run(['vm', 'workspace', 'export', 'bare']);
     assert.match(stderr, /Cannot export from "bare": it was given no working tree\n {2}hint: .*--guest-path/);
   });

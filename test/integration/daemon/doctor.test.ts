@@ -7,7 +7,7 @@ import { isAlive, readVmmProcess } from '../../../src/adapters/vmm/vmm-process.t
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { invariant } from '../../../src/base/errors.ts';
 import { spawnDetached } from '../../../src/base/exec.ts';
-import type { DoctorCheck } from '../../../src/protocol/api.ts';
+import type { DoctorCheck } from '../../../src/protocol/api/daemon.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
-import type { Operation } from '../../../src/protocol/api.ts';
+import type { Operation } from '../../../src/protocol/api/operation.ts';
 import type { Vm } from '../../../src/protocol/vm.ts';
 import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';

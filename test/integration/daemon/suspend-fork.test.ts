@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
-import type { ForkVmRequest } from '../../../src/protocol/api.ts';
+import type { ForkVmRequest } from '../../../src/protocol/api/vm-requests.ts';
 import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { isAppError } from '../../../src/base/errors.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';
-import type { CreateVmRequest } from '../../../src/protocol/api.ts';
+import type { CreateVmRequest } from '../../../src/protocol/api/vm-requests.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import type { StepAction } from './step-daemon.ts';
 import type { StepLab } from './step-lab.ts';

@@ -1,0 +1,16 @@
+import { z } from 'zod';
+import { bytes, type Exact, time, vmShape } from './common-schemas.ts';
+import type { CreateSnapshotRequest, Snapshot } from './snapshot.ts';
+
+/** Body of `POST /v1/vms/REF/snapshots`. */
+export const createSnapshotRequest = z.strictObject({
+  tag: z.string().exactOptional(),
+}) satisfies Exact<CreateSnapshotRequest>;
+
+/** A snapshot. */
+export const snapshot: Exact<Snapshot> = z.object({
+  tag: z.string(),
+  shape: vmShape,
+  diskBytes: bytes,
+  createdAt: time,
+});

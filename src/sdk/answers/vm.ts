@@ -1,0 +1,47 @@
+import type { ForkedVms } from '../../protocol/api/vm-requests.ts';
+import type { Vm, VmShape, VmWorkspace } from '../../protocol/vm.ts';
+import { type GuardOf, isNumber, isText, isTruth, listOf, optional, shapeOf } from '../guards.ts';
+
+/** A shape. */
+export const isShape = shapeOf<VmShape>({
+  vcpuCount: isNumber,
+  memoryMib: isNumber,
+  diskSizeBytes: isNumber,
+  systemOverlaySizeBytes: isNumber,
+});
+
+/** A VM. */
+export const isVm: GuardOf<Vm> = shapeOf<Vm>({
+  id: isText,
+  name: isText,
+  state: isText,
+  image: isText,
+  shape: isShape,
+  nat: isTruth,
+  ephemeral: isTruth,
+  workspace: optional(
+    shapeOf<VmWorkspace>({
+      guestPath: isText,
+      sourcePath: isText,
+      headCommit: optional(isText),
+      hostHeadCommit: optional(isText),
+    }),
+  ),
+  runtime: optional(
+    shapeOf<NonNullable<Vm['runtime']>>({
+      vmm: isText,
+      accelerator: isText,
+      pid: isNumber,
+      startedAt: isText,
+    }),
+  ),
+  lastError: optional(shapeOf<NonNullable<Vm['lastError']>>({ code: isText, message: isText })),
+  createdAt: isText,
+  updatedAt: isText,
+});
+
+/** Answer of `GET /v1/vms`. */
+export const isVmList: GuardOf<{ vms: Vm[] }> = shapeOf<{ vms: Vm[] }>({ vms: listOf(isVm) });
+
+/** Result of a fork. */
+export const isForkedVms: GuardOf<ForkedVms> = shapeOf<ForkedVms>({ vms: listOf(isVm), pausedMs: isNumber });

@@ -1,0 +1,67 @@
+import type { Duplex } from 'node:stream';
+import type { Abortable } from '../../base/abort.ts';
+import type { Vm } from '../../protocol/vm.ts';
+import { isVm } from '../answers/vm.ts';
+import type { GuardOf } from '../guards.ts';
+import { type Lease, type LeaseOptions, leaseWork } from '../lease.ts';
+import { type ApiRequest, callForBytes, callForJson, callForUpgrade, type Transport } from '../transport.ts';
+import { openWork, type Work } from '../work.ts';
+
+type Method = ApiRequest['method'];
+
+/** The body of a call, and what ends it. */
+export type CallOptions = Abortable & { body?: unknown };
+
+/** Calls over one transport, as the areas of the API need them. Errors as of `transport.ts` and `work.ts`. */
+export class Caller {
+  readonly transport: Transport;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  get<T>(path: string, isAnswer: GuardOf<T>, { signal }: Abortable): Promise<T> {
+    return callForJson(this.transport, { method: 'GET', path, signal, isAnswer });
+  }
+
+  post<T>(path: string, isAnswer: GuardOf<T>, { signal, body }: CallOptions): Promise<T> {
+    return callForJson(this.transport, { method: 'POST', path, body, signal, isAnswer });
+  }
+
+  /** A call whose answer says no more than that it is done. */
+  async settle(method: Method, path: string, { signal }: Abortable): Promise<void> {
+    await callForJson(this.transport, { method, path, signal, isAnswer: isAnything });
+  }
+
+  bytes(path: string, { signal }: Abortable): AsyncGenerator<Buffer, void, undefined> {
+    return callForBytes(this.transport, { method: 'GET', path, signal });
+  }
+
+  upgrade(path: string, upgrade: string, { signal }: Abortable): Promise<Duplex> {
+    return callForUpgrade(this.transport, { method: 'POST', path, upgrade, signal });
+  }
+
+  /** Long work. */
+  work<T>(path: string, isResult: GuardOf<T>, { signal, body }: CallOptions): Work<T> {
+    return openWork(this.transport, { method: 'POST', path, body, signal, isResult });
+  }
+
+  /** Long work that has begun, whoever began it. */
+  follow(path: string, { signal }: Abortable): Work<unknown> {
+    return openWork(this.transport, { method: 'GET', path, signal, isResult: isAnything });
+  }
+
+  /** Long work on a VM, of which that VM is the result. */
+  vmWork(path: string, { method = 'POST', signal, body }: CallOptions & { method?: Method }): Work<Vm> {
+    return openWork(this.transport, { method, path, body, signal, isResult: isVm });
+  }
+
+  /** Long work whose result lasts until the lease is disposed of. */
+  lease<T>(path: string, isResult: GuardOf<T>, options: LeaseOptions & CallOptions): Promise<Lease<T>> {
+    return leaseWork(this.transport, { path, body: options.body, isResult }, options);
+  }
+}
+
+function isAnything(value: unknown): value is unknown {
+  return value !== undefined;
+}

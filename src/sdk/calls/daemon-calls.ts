@@ -1,0 +1,29 @@
+import type { Abortable } from '../../base/abort.ts';
+import type { DaemonStatus, DoctorCheck, DoctorFix } from '../../protocol/api/daemon.ts';
+import { isDaemonStatus, isDoctorFix, isDoctorReport } from '../answers/daemon.ts';
+import type { Work } from '../work.ts';
+import type { Caller } from './caller.ts';
+
+/** The daemon itself, and the host that it runs on. */
+export interface DaemonCalls {
+  daemonStatus(options: Abortable): Promise<DaemonStatus>;
+  /** Asks the daemon to drain and exit; returns before it has. VMs keep running. */
+  stopDaemon(options: Abortable): Promise<void>;
+  /** Checks the host; read-only. */
+  doctor(options: Abortable): Promise<DoctorCheck[]>;
+  /** Reads all templates and snapshots and compares them with their checksums; damaged templates are set aside. */
+  checkSaved(options: Abortable): Work<{ checks: DoctorCheck[] }>;
+  /** Removes what is orphaned and provably of banger, and checks the host then. */
+  fixHost(options: Abortable): Promise<DoctorFix>;
+}
+
+/** {@link DaemonCalls} over one transport. */
+export function daemonCalls(caller: Caller): DaemonCalls {
+  return {
+    daemonStatus: (options) => caller.get('/daemon', isDaemonStatus, options),
+    stopDaemon: (options) => caller.settle('POST', '/daemon/stop', options),
+    doctor: async (options) => (await caller.get('/doctor', isDoctorReport, options)).checks,
+    checkSaved: (options) => caller.work('/doctor/deep', isDoctorReport, options),
+    fixHost: (options) => caller.post('/doctor/fix', isDoctorFix, options),
+  };
+}

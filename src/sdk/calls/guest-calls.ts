@@ -1,0 +1,84 @@
+import type { Duplex } from 'node:stream';
+import type { Abortable } from '../../base/abort.ts';
+import type { SshAccess } from '../../protocol/api/vm-requests.ts';
+import { EXEC_UPGRADE, TCP_UPGRADE } from '../../protocol/api.ts';
+import type { ExecStart, GuestPath, Unpacked } from '../../protocol/guest.ts';
+import type { VmPorts, VmStats } from '../../protocol/usage.ts';
+import { isGuestPath, isUnpacked } from '../answers/guest.ts';
+import { isSshAccess, isVmPorts, isVmStats } from '../answers/usage.ts';
+import { type ExecSession, startExec } from '../exec-session.ts';
+import { vmPath } from '../paths.ts';
+import { callWithContent } from '../transport.ts';
+import type { Caller } from './caller.ts';
+
+/** What goes on in a VM: commands, files, ports, what it uses and says. */
+export interface GuestCalls {
+  /** Starts a command in the guest. It is killed when the session is disposed of before it ended. */
+  exec(ref: string, start: ExecStart, options: Abortable): Promise<ExecSession>;
+  /** The raw stream of exec frames (`docs/agent-protocol.md`); the caller writes the `start` frame. */
+  execStream(ref: string, options: Abortable): Promise<Duplex>;
+  /**
+   * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input; the port's end of output ends it.
+   */
+  openPort(ref: string, port: number, options: Abortable): Promise<Duplex>;
+  /** What OpenSSH needs to log in to the guest, through {@link openPort}. */
+  sshAccess(ref: string, options: Abortable): Promise<SshAccess>;
+
+  /** What an absolute path means in the guest, through symlinks. */
+  statInGuest(ref: string, guestPath: string, options: Abortable): Promise<GuestPath>;
+  /** A file or directory of the guest as a tar archive; with `as` it is one entry of that name. */
+  readFromGuest(
+    ref: string,
+    guestPath: string,
+    options: Abortable & { as?: string },
+  ): AsyncGenerator<Buffer, void, undefined>;
+  /** Unpacks a tar archive in a directory of the guest. What was unpacked before a failure stays. */
+  writeToGuest(
+    ref: string,
+    guestPath: string,
+    options: Abortable & { tar: AsyncIterable<Buffer> },
+  ): Promise<Unpacked>;
+
+  /** What the guest listens on; web servers with their URL. */
+  vmPorts(ref: string, options: Abortable): Promise<VmPorts>;
+  /** What the VM uses, in the guest and on the host, now and in the last minutes. */
+  vmStats(ref: string, options: Abortable): Promise<VmStats>;
+  /** The guest's console or the VMM's own output; `isFollowed` goes on until the signal aborts. */
+  vmLogs(
+    ref: string,
+    options: Abortable & { kind: 'console' | 'vmm'; isFollowed?: boolean },
+  ): AsyncGenerator<Buffer, void, undefined>;
+}
+
+/** {@link GuestCalls} over one transport. */
+export function guestCalls(caller: Caller): GuestCalls {
+  const execStream: GuestCalls['execStream'] = async (ref, options) =>
+    await caller.upgrade(vmPath(ref, 'exec'), EXEC_UPGRADE, options);
+  return {
+    exec: async (ref, start, options) => startExec(await execStream(ref, options), start, options),
+    execStream,
+    openPort: async (ref, port, options) =>
+      await caller.upgrade(`${vmPath(ref, 'tcp')}?port=${port}`, TCP_UPGRADE, options),
+    sshAccess: async (ref, options) => await caller.get(vmPath(ref, 'ssh'), isSshAccess, options),
+
+    statInGuest: async (ref, path, options) =>
+      await caller.get(`${vmPath(ref, 'stat')}?${new URLSearchParams({ path })}`, isGuestPath, options),
+    readFromGuest: (ref, path, { as, signal }) => {
+      const query = new URLSearchParams({ path, ...(as === undefined ? {} : { as }) });
+      return caller.bytes(`${vmPath(ref, 'files')}?${query}`, { signal });
+    },
+    writeToGuest: (ref, path, { tar, signal }) =>
+      callWithContent(caller.transport, {
+        method: 'PUT',
+        path: `${vmPath(ref, 'files')}?${new URLSearchParams({ path })}`,
+        content: tar,
+        signal,
+        isAnswer: isUnpacked,
+      }),
+
+    vmPorts: async (ref, options) => await caller.get(vmPath(ref, 'ports'), isVmPorts, options),
+    vmStats: async (ref, options) => await caller.get(vmPath(ref, 'stats'), isVmStats, options),
+    vmLogs: (ref, { kind, isFollowed, signal }) =>
+      caller.bytes(`${vmPath(ref, 'logs')}?kind=${kind}${isFollowed ? '&follow=1' : ''}`, { signal }),
+  };
+}

@@ -1,0 +1,31 @@
+import type { Abortable } from '../../base/abort.ts';
+import type { CreateSnapshotRequest, Snapshot } from '../../protocol/api/snapshot.ts';
+import type { Vm } from '../../protocol/vm.ts';
+import { isSnapshot, isSnapshotList } from '../answers/snapshot.ts';
+import { snapshotPath, vmPath } from '../paths.ts';
+import type { Work } from '../work.ts';
+import type { Caller } from './caller.ts';
+
+/** Moments of a VM that are kept. */
+export interface SnapshotCalls {
+  /** Snapshots of a VM, oldest first. */
+  listSnapshots(ref: string, options: Abortable): Promise<Snapshot[]>;
+  /** Keeps a running VM as it is now, memory and drives. Cancelled: nothing is left. */
+  createSnapshot(ref: string, request: CreateSnapshotRequest, options: Abortable): Work<Snapshot>;
+  /** Puts a VM back to a snapshot; what it is now is given up. */
+  restoreSnapshot(ref: string, tag: string, options: Abortable): Work<Vm>;
+  deleteSnapshot(ref: string, tag: string, options: Abortable): Promise<void>;
+}
+
+/** {@link SnapshotCalls} over one transport. */
+export function snapshotCalls(caller: Caller): SnapshotCalls {
+  return {
+    listSnapshots: async (ref, options) =>
+      (await caller.get(vmPath(ref, 'snapshots'), isSnapshotList, options)).snapshots,
+    createSnapshot: (ref, body, { signal }) =>
+      caller.work(vmPath(ref, 'snapshots'), isSnapshot, { body, signal }),
+    restoreSnapshot: (ref, tag, options) => caller.vmWork(snapshotPath(ref, tag, 'restore'), options),
+    deleteSnapshot: async (ref, tag, options) =>
+      await caller.settle('DELETE', snapshotPath(ref, tag), options),
+  };
+}

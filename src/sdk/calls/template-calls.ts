@@ -1,0 +1,27 @@
+import type { Abortable } from '../../base/abort.ts';
+import type { PruneTemplatesRequest, Template } from '../../protocol/api/template.ts';
+import { isPruned, isTemplate, isTemplateList } from '../answers/template.ts';
+import { templatePath } from '../paths.ts';
+import type { Caller } from './caller.ts';
+
+/** Warm templates. */
+export interface TemplateCalls {
+  /** The one that was used last first. */
+  listTemplates(options: Abortable): Promise<Template[]>;
+  /** `key` may be a unique prefix. */
+  showTemplate(key: string, options: Abortable): Promise<Template>;
+  deleteTemplate(key: string, options: Abortable): Promise<void>;
+  /** Deletes what is beyond the disk budget, or `all`; gives the keys that are gone. */
+  pruneTemplates(request: PruneTemplatesRequest, options: Abortable): Promise<string[]>;
+}
+
+/** {@link TemplateCalls} over one transport. */
+export function templateCalls(caller: Caller): TemplateCalls {
+  return {
+    listTemplates: async (options) => (await caller.get('/templates', isTemplateList, options)).templates,
+    showTemplate: async (key, options) => await caller.get(templatePath(key), isTemplate, options),
+    deleteTemplate: async (key, options) => await caller.settle('DELETE', templatePath(key), options),
+    pruneTemplates: async (body, { signal }) =>
+      (await caller.post('/templates/prune', isPruned, { body, signal })).keys,
+  };
+}

@@ -1,0 +1,83 @@
+import type { Abortable } from '../../base/abort.ts';
+import type {
+  CreateVmRequest,
+  ForkedVms,
+  ForkVmRequest,
+  KillVmRequest,
+  SetVmRequest,
+  StartVmRequest,
+  WaitForVmRequest,
+} from '../../protocol/api/vm-requests.ts';
+import type { Vm } from '../../protocol/vm.ts';
+import { isForkedVms, isVm, isVmList } from '../answers/vm.ts';
+import type { Lease, LeaseOptions, VmLease } from '../lease.ts';
+import { vmPath } from '../paths.ts';
+import type { Work } from '../work.ts';
+import type { Caller } from './caller.ts';
+
+/** VMs from the making to the end. */
+export interface VmCalls {
+  /** Running VMs, or all with `isAll`. */
+  listVms(options: Abortable & { isAll?: boolean }): Promise<Vm[]>;
+  /** One VM; `withHost` also looks at what its workspace is a copy of. */
+  showVm(ref: string, options: Abortable & { withHost?: boolean }): Promise<Vm>;
+  /** Makes a VM and starts it. Cancelled: nothing is left. With `isDetached` hanging up does not cancel it. */
+  createVm(
+    request: Omit<CreateVmRequest, 'ephemeral'>,
+    options: Abortable & { isDetached?: boolean },
+  ): Work<Vm>;
+  /** Makes a VM that lives until the lease is disposed of, or this process dies. Cancelled: nothing is left. */
+  leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: LeaseOptions): Promise<VmLease>;
+  startVm(ref: string, options: StartVmRequest & Abortable): Work<Vm>;
+  stopVm(ref: string, options: Abortable): Work<Vm>;
+  /** Memory and devices go to disk; starting it resumes it. */
+  suspendVm(ref: string, options: Abortable): Work<Vm>;
+  /** Copies a running VM, memory and all. Cancelled: nothing is left. */
+  forkVm(ref: string, request: Omit<ForkVmRequest, 'ephemeral'>, options: Abortable): Work<ForkedVms>;
+  /** Copies that live until the lease is disposed of, or this process dies. */
+  leaseForks(
+    ref: string,
+    request: Omit<ForkVmRequest, 'ephemeral'>,
+    options: LeaseOptions,
+  ): Promise<Lease<ForkedVms>>;
+  /** Stops the VM, and starts it: a new boot. */
+  restartVm(ref: string, options: Abortable): Work<Vm>;
+  /** Ends the VM without asking its guest to power off; a sync comes first when the guest answers. */
+  killVm(ref: string, request: KillVmRequest, options: Abortable): Work<Vm>;
+  /** Changes the shape of a VM that does not run, or its NAT, also of one that runs. */
+  setVm(ref: string, request: SetVmRequest, options: Abortable): Work<Vm>;
+  renameVm(ref: string, name: string, options: Abortable): Work<Vm>;
+  /** Waits until the VM is as wanted; when it was to be deleted, the result is the VM as it last was. */
+  waitForVm(ref: string, request: WaitForVmRequest, options: Abortable): Work<Vm>;
+  /** Stops the VM and removes its drives; the result is the VM as it last was. With `onlyResting` one that runs is refused. */
+  deleteVm(ref: string, options: Abortable & { onlyResting?: boolean }): Work<Vm>;
+}
+
+/** {@link VmCalls} over one transport. */
+export function vmCalls(caller: Caller): VmCalls {
+  return {
+    listVms: async ({ isAll, signal }) =>
+      (await caller.get(isAll ? '/vms?all=1' : '/vms', isVmList, { signal })).vms,
+    showVm: async (ref, { withHost, signal }) =>
+      await caller.get(`${vmPath(ref)}${withHost ? '?host=1' : ''}`, isVm, { signal }),
+    createVm: (body, { signal, isDetached }) =>
+      caller.vmWork(isDetached ? '/vms?detach=1' : '/vms', { body, signal }),
+    leaseVm: async (body, options) => {
+      const lease = await caller.lease('/vms', isVm, { ...options, body: { ...body, ephemeral: true } });
+      return { vm: lease.value, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
+    },
+    startVm: (ref, { signal, ...body }) => caller.vmWork(vmPath(ref, 'start'), { signal, body }),
+    stopVm: (ref, options) => caller.vmWork(vmPath(ref, 'stop'), options),
+    suspendVm: (ref, options) => caller.vmWork(vmPath(ref, 'suspend'), options),
+    forkVm: (ref, body, { signal }) => caller.work(vmPath(ref, 'fork'), isForkedVms, { body, signal }),
+    leaseForks: (ref, body, options) =>
+      caller.lease(vmPath(ref, 'fork'), isForkedVms, { ...options, body: { ...body, ephemeral: true } }),
+    restartVm: (ref, options) => caller.vmWork(vmPath(ref, 'restart'), options),
+    killVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'kill'), { body, signal }),
+    setVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'set'), { body, signal }),
+    renameVm: (ref, name, { signal }) => caller.vmWork(vmPath(ref, 'rename'), { body: { name }, signal }),
+    waitForVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'wait'), { body, signal }),
+    deleteVm: (ref, { signal, onlyResting }) =>
+      caller.vmWork(onlyResting ? `${vmPath(ref)}?resting=1` : vmPath(ref), { method: 'DELETE', signal }),
+  };
+}

@@ -1,0 +1,40 @@
+import type { Abortable } from '../../base/abort.ts';
+import type {
+  InspectWorkspaceRequest,
+  PackedWorkspace,
+  PreparedWorkspace,
+  PrepareWorkspaceRequest,
+  WorkspaceChoice,
+  WorkspaceSummary,
+} from '../../protocol/api/workspace.ts';
+import { isPackedWorkspace, isPreparedWorkspace, isWorkspaceSummary } from '../answers/workspace.ts';
+import type { Lease } from '../lease.ts';
+import { vmPath } from '../paths.ts';
+import type { Work } from '../work.ts';
+import type { Caller } from './caller.ts';
+
+/** Working trees of the host, and their copies in VMs. */
+export interface WorkspaceCalls {
+  /** What `prepareWorkspace` would send; touches no VM. */
+  inspectWorkspace(request: InspectWorkspaceRequest, options: Abortable): Promise<WorkspaceSummary>;
+  /** Begins to pack a working tree, before there is a VM for it; it lasts until the lease is disposed of, or this process dies. */
+  packWorkspace(request: WorkspaceChoice, options: Abortable): Promise<Lease<PackedWorkspace>>;
+  /** Copies a git working tree into the guest. */
+  prepareWorkspace(
+    ref: string,
+    request: PrepareWorkspaceRequest,
+    options: Abortable,
+  ): Work<PreparedWorkspace>;
+}
+
+/** {@link WorkspaceCalls} over one transport. */
+export function workspaceCalls(caller: Caller): WorkspaceCalls {
+  return {
+    inspectWorkspace: (body, { signal }) =>
+      caller.post('/workspaces/inspect', isWorkspaceSummary, { body, signal }),
+    packWorkspace: (body, { signal }) =>
+      caller.lease('/workspaces/pack', isPackedWorkspace, { body, signal }),
+    prepareWorkspace: (ref, body, { signal }) =>
+      caller.work(vmPath(ref, 'workspace'), isPreparedWorkspace, { body, signal }),
+  };
+}
