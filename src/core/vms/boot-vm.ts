@@ -105,16 +105,7 @@ export function noteRuntime(
   return world.records.update({ ...record, runtime: { vmm: running.vmm, accelerator, startedAt } });
 }
 
-/** Waits as {@link reachReady}; the record is `running` then, and follows the VMM. */
-export async function makeReady(world: VmWorld, record: VmRecord, options: ReadyOptions): Promise<VmRecord> {
-  await reachReady(world, record, options);
-  const { lastError: _, ...well } = record;
-  const ready = world.records.update({ ...well, state: 'running' });
-  watchExit(world, record.id, options.running);
-  return ready;
-}
-
-/** What {@link reachReady} needs to know of a VM that runs. */
+/** What {@link makeReady} needs to know of a VM that runs. */
 export interface ReadyOptions extends Abortable {
   report: Report;
   running: RunningVm;
@@ -124,11 +115,19 @@ export interface ReadyOptions extends Abortable {
 }
 
 /**
- * Waits until the guest of a VM whose VMM runs has been made its own and may be used.
+ * Waits until the guest of a VM whose VMM runs has been made its own and may be used; the record is `running` then, and follows the VMM.
  *
  * @throws {AppError} as {@link bootVm}.
  */
-export async function reachReady(
+export async function makeReady(world: VmWorld, record: VmRecord, options: ReadyOptions): Promise<VmRecord> {
+  await reachReady(world, record, options);
+  const { lastError: _, ...well } = record;
+  const ready = world.records.update({ ...well, state: 'running' });
+  watchExit(world, record.id, options.running);
+  return ready;
+}
+
+async function reachReady(
   world: VmWorld,
   record: VmRecord,
   { report, signal, running, content, isRestored }: ReadyOptions,

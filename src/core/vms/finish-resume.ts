@@ -1,8 +1,7 @@
 import { type Abortable, withDeadline } from '../../base/abort.ts';
 import type { VmRecord } from '../ports/records.ts';
-import { reachReady } from './boot-vm.ts';
+import { makeReady, noteRuntime } from './boot-vm.ts';
 import { readHostContent } from './personalise.ts';
-import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
 
 /** `ms` for a guest that has run already to be made its own; the daemon is not there for anybody meanwhile. */
@@ -23,25 +22,21 @@ export async function finishResume(
   if (!running) return false;
   world.live.add(record.id, running);
   try {
-    const startedAt = new Date().toISOString();
-    const accelerator = record.runtime?.accelerator ?? 'tcg';
-    const resumed: VmRecord = { ...record, runtime: { vmm: running.vmm, accelerator, startedAt } };
+    const begun = noteRuntime(world, record, { running, accelerator: record.runtime?.accelerator ?? 'tcg' });
     await withDeadline(
       async (inner) => {
         const content = await readHostContent(world, { signal: inner });
         const report = (): void => {};
-        await reachReady(world, resumed, { report, signal: inner, running, content, isRestored: true });
+        await makeReady(world, begun, { report, signal: inner, running, content, isRestored: true });
       },
       { signal, deadlineMs: DEADLINE_MS, what: 'a resumed guest' },
     );
-    world.records.update({ ...resumed, state: 'running' });
   } catch (error) {
     signal.throwIfAborted();
     world.log.warn('a guest that was being resumed is given up', { vmId: record.id, error });
     await world.live.remove(record.id);
     return false;
   }
-  watchExit(world, record.id, running);
   await world.files.removeSuspended(record.id);
   world.log.info('a resume is finished', { vmId: record.id, vm: record.name });
   return true;
