@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { MOST_RESTARTS } from '../../src/adapters/vmm/qemu/boot-watch.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { type Bench, openBench, openSmallWorkshop, sh, WORK_BYTES, type Workshop } from './support/bench.ts';
 import { checkExt4, makeExt4, makeSparse, SMALL_IMAGE_BYTES } from './support/small-image.ts';
@@ -105,6 +106,48 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
       (await vm.ended()).filter((line) => /banger/i.test(line)),
       ['BANGER-PROBE-OK'],
     );
+  });
+
+  const TIMERS: readonly [string, readonly string[], RegExp][] = [
+    [
+      'has given its timer up',
+      ['nolapic_timer', 'nr_cpus=1'],
+      /^banger-agent: starting over: the kernel has no timer$/,
+    ],
+    [
+      'has measured its timer wrong',
+      ['banger.timer_hz=30000000'],
+      /^banger-agent: starting over: the kernel has measured its timer as \d+\.\d MHz, and it has 30\.0$/,
+    ],
+  ];
+  for (const [what, bootArgs, line] of TIMERS) {
+    test(`restarts a kernel that ${what}, but not for ever`, async (t) => {
+      if (process.arch !== 'x64') return t.skip('its timer has a frequency that need not be measured');
+      const bench = await openBench(t, workshop, { signal });
+      if (!bench) return;
+      await using vm = await bench.bootWith([], bootArgs);
+      const printed = (await vm.ended()).filter((text) => text.includes('banger-agent'));
+      assert.equal(printed.length, MOST_RESTARTS + 1);
+      for (const text of printed) assert.match(text, line);
+    });
+  }
+
+  test('a guest that has booted ends its VM when it restarts', async (t) => {
+    const bench = await openBench(t, workshop, { signal });
+    if (!bench) return;
+    await using vm = await bench.boot({ freeBytes: 0 });
+    await using agent = await vm.connect();
+    await Promise.allSettled([sh(agent, 'reboot -f', { signal }), vm.ended()]);
+    await vm.ended();
+  });
+
+  test('restarts a kernel that stands still before it comes to the agent, but not for ever', async (t) => {
+    if (process.arch !== 'x64') return t.skip('its timer has a frequency that need not be measured');
+    const bench = await openBench(t, workshop, { signal });
+    if (!bench) return;
+    await using vm = await bench.bootWith([], ['nolapic_timer']);
+    const printed = (await vm.ended()).join('\n');
+    assert.doesNotMatch(printed, /banger-agent/);
   });
 
   for (const { name, line, bootArgs = [], spoil } of FAILURES) {

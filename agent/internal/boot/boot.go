@@ -2,7 +2,7 @@
 // image's init. docs/agent-protocol.md has the drives and the kernel command line.
 //
 // It either hands over, or prints one line "banger-agent: boot failed at <stage>: <cause>" and powers the VM off, so that the
-// host sees an exit and not a VM that stands still.
+// host sees an exit and not a VM that stands still. A kernel that has measured its timer wrong is started over.
 package boot
 
 import (
@@ -46,6 +46,9 @@ func (s *sequence) boot() error {
 		s.say(ProbeLine)
 		power.Off()
 	}
+	if err := s.step("timer", s.checkTimer); err != nil {
+		s.startOver(err)
+	}
 	for _, step := range []struct {
 		name string
 		run  func() error
@@ -71,6 +74,14 @@ func (s *sequence) boot() error {
 func (s *sequence) readOptions() (err error) {
 	s.options, err = cmdline.Read()
 	return err
+}
+
+// checkTimer does it where the host knows better than the kernel.
+func (s *sequence) checkTimer() error {
+	if s.options.TimerHz == 0 {
+		return nil
+	}
+	return checkTimer(s.options.TimerHz)
 }
 
 // loadRootModules loads what the root needs, and begins with the rest.

@@ -23,7 +23,9 @@ type Options struct {
 	Mode Mode
 	// OverlayFreeBytes is the free space that the root offers on top of the image.
 	OverlayFreeBytes uint64
-	Debug            bool
+	// TimerHz is the frequency of the processors' timers, where the host knows it.
+	TimerHz uint64
+	Debug   bool
 }
 
 // Read parses the command line of the running kernel. It needs /proc.
@@ -65,6 +67,12 @@ func (o *Options) set(name, value string, hasValue bool) error {
 			return fmt.Errorf("banger.overlay_free=%q is not a number of bytes", value)
 		}
 		o.OverlayFreeBytes = bytes
+	case "banger.timer_hz":
+		hz, err := strconv.ParseUint(value, 10, 64)
+		if err != nil {
+			return fmt.Errorf("banger.timer_hz=%q is not a frequency in Hz", value)
+		}
+		o.TimerHz = hz
 	case "banger.debug":
 		if hasValue && value != "0" && value != "1" {
 			return fmt.Errorf("banger.debug=%q is not 0 or 1", value)

@@ -18,6 +18,16 @@ func Off() {
 		// The kernel would halt for ever (kernel/reboot.c); every VMM of ours ends at a restart as well.
 		command = unix.LINUX_REBOOT_CMD_RESTART
 	}
+	end(command)
+}
+
+// Restart starts the machine anew, without writing anything: nothing is mounted yet. Only process 1 may call it, before it has mounted a drive. It does not return.
+func Restart() {
+	drainConsole()
+	end(unix.LINUX_REBOOT_CMD_RESTART)
+}
+
+func end(command int) {
 	_ = unix.Reboot(command)
 	for {
 		time.Sleep(time.Hour)

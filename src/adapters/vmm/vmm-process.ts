@@ -38,13 +38,19 @@ const MS_PER_TICK = 10;
 
 /** What exactly this process uses; nothing when it has gone. */
 export async function usageOf(vmm: VmmProcess): Promise<VmmUsage> {
-  const [stat, rollup] = await Promise.all([readProc(vmm.pid, 'stat'), readProc(vmm.pid, 'smaps_rollup')]);
-  if (stat === undefined || !(await isAlive(vmm))) return { memoryBytes: 0, cpuMs: 0 };
+  const [cpuMs, rollup] = await Promise.all([cpuMsOf(vmm), readProc(vmm.pid, 'smaps_rollup')]);
+  if (cpuMs === undefined) return { memoryBytes: 0, cpuMs: 0 };
+  const pssKib = Number(/^Pss: +([0-9]+) kB$/m.exec(rollup ?? '')?.[1] ?? 0);
+  return { memoryBytes: pssKib * 1024, cpuMs };
+}
+
+/** Time of the host's processors that this process has used, in `ms`; `undefined` when it has gone. */
+export async function cpuMsOf(vmm: VmmProcess): Promise<number | undefined> {
+  const stat = await readProc(vmm.pid, 'stat');
+  if (stat === undefined || !(await isAlive(vmm))) return undefined;
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // utime and stime are fields 14 and 15; the first of these is field 3.
-  const ticks = Number(fields[11]) + Number(fields[12]);
-  const pssKib = Number(/^Pss: +([0-9]+) kB$/m.exec(rollup ?? '')?.[1] ?? 0);
-  return { memoryBytes: pssKib * 1024, cpuMs: ticks * MS_PER_TICK };
+  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
 }
 
 /**

@@ -4,19 +4,26 @@ import { join } from 'node:path';
 import { createGuestConnector } from '../../../src/adapters/guest/connector.ts';
 import { qemuArgv } from '../../../src/adapters/vmm/qemu/argv.ts';
 import { hostTscKhz } from '../../../src/adapters/vmm/qemu/boot-args.ts';
+import { BootWatch } from '../../../src/adapters/vmm/qemu/boot-watch.ts';
 import { qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
+import { connectQmp, type QmpClient } from '../../../src/adapters/vmm/qemu/qmp-client.ts';
 import { runtimeFiles } from '../../../src/adapters/vmm/qemu/runtime-files.ts';
-import { type Abortable, withDeadline } from '../../../src/base/abort.ts';
+import { findByArgument } from '../../../src/adapters/vmm/vmm-process.ts';
+import { type Abortable, poll, withDeadline } from '../../../src/base/abort.ts';
 import { abortable } from '../../../src/base/async.ts';
 import { isErrno } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/exec.ts';
 import type { GuestAgent } from '../../../src/core/ports/guest.ts';
 import type { StoredKernel } from '../../../src/core/ports/images.ts';
 import type { DriveSpec } from '../../../src/core/ports/vmm.ts';
+import { nullLog } from '../../support/null-log.ts';
 import { GUEST_ARCH } from './kernel.ts';
 
 /** Enough for a boot, or for the end of one, on a busy host with emulation. */
 const BOOT_DEADLINE_MS = 120_000;
+
+/** Less than the product's, so that tests need not wait for it long; a boot comes to its drives after 1,000 at ease. */
+const STUCK_CPU_MS = 5_000;
 
 /** What to boot, below the product's use cases: any drives, any kernel command line. */
 export interface BootRequest {
@@ -48,9 +55,18 @@ export async function bootVm(request: BootRequest, { signal }: Abortable): Promi
     graceMs: 0,
   });
   qemu.catch(() => {});
+  const qmp = await poll(() => connectWhenThere(runtimeDir, { signal }), {
+    everyMs: 2,
+    deadlineMs: BOOT_DEADLINE_MS,
+    what: 'the control socket of QEMU',
+    signal,
+  });
+  const [vmm] = await findByArgument('-pidfile', runtimeFiles(runtimeDir).pidFile);
+  if (vmm) new BootWatch({ qmp, vmm, log: nullLog, vmId: 'agent-boot-test', stuckCpuMs: STUCK_CPU_MS });
   const kill = async (): Promise<void> => {
     stop.abort();
     await qemu.catch(() => {});
+    qmp[Symbol.dispose]();
   };
   return {
     connect: () =>
@@ -89,6 +105,15 @@ async function argvOf(
   };
   const host = { binary: qemuProgram(GUEST_ARCH), arch: GUEST_ARCH };
   return qemuArgv(spec, tscKhz === undefined ? host : { ...host, tscKhz });
+}
+
+async function connectWhenThere(runtimeDir: string, options: Abortable): Promise<QmpClient | undefined> {
+  try {
+    return await connectQmp(runtimeFiles(runtimeDir).qmpSocket, options);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ECONNREFUSED')) return undefined;
+    throw error;
+  }
 }
 
 async function readLines(path: string): Promise<string[]> {

@@ -44,16 +44,16 @@ test('a command line of an emulated amd64 VM, whole', () => {
     ],
     ...['-machine', 'microvm,rtc=on,dump-guest-core=off,memory-backend=memory'],
     ...['-accel', 'tcg,thread=multi,tb-size=64', '-cpu', 'max,la57=off,erms=off'],
-    ...['-smp', 'cpus=2,sockets=1,cores=2,threads=1', '-m', 'size=1024M', '-no-reboot'],
+    ...['-smp', 'cpus=2,sockets=1,cores=2,threads=1', '-m', 'size=1024M'],
     ...['-global', 'virtio-mmio.force-legacy=false'],
     ...['-object', 'memory-backend-ram,id=memory,size=1024M,dump=off'],
     ...['-kernel', '/k/vmlinux', '-initrd', '/k/initrd'],
     '-append',
-    'console=ttyS0 quiet panic=-1 random.trust_cpu=on cryptomgr.notests reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket tsc_early_khz=2000000 tsc=reliable a=b',
+    'console=ttyS0 quiet panic=-1 random.trust_cpu=on cryptomgr.notests reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket banger.timer_hz=62500000 tsc_early_khz=2000000 tsc=reliable a=b',
     ...['-chardev', 'file,id=console,path=/v/console.log,append=on', '-serial', 'chardev:console'],
     ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
     ...['-chardev', 'socket,id=agent,path=/run/x/agent.sock,server=on,wait=off'],
-    ...['-device', 'virtserialport,bus=serial0.0,nr=1,chardev=agent,name=banger.agent.0'],
+    ...['-device', 'virtserialport,id=agent,bus=serial0.0,nr=1,chardev=agent,name=banger.agent.0'],
     ...['-device', 'virtio-rng-device'],
     '-blockdev',
     '{"node-name":"root-file","driver":"file","filename":"/i/rootfs.ext4","read-only":true}',
@@ -110,6 +110,15 @@ for (const [what, spec, host, expected] of TABLE) {
     for (const [option, value] of Object.entries(expected)) assert.equal(optionOf(argv, option), value);
   });
 }
+
+test('a guest that reboots ends its QEMU, but for an emulated PC that boots', () => {
+  const arm: QemuHost = { binary: '/usr/bin/qemu-system-aarch64', arch: 'arm64' };
+  const saved = { kind: 'restore', memoryPath: '/s/memory' } as const;
+  assert.ok(!qemuArgv(SPEC, HOST).includes('-no-reboot'));
+  assert.ok(qemuArgv({ ...SPEC, accelerator: 'kvm' }, HOST).includes('-no-reboot'));
+  assert.ok(qemuArgv(SPEC, HOST, saved).includes('-no-reboot'));
+  assert.ok(qemuArgv(SPEC, arm).includes('-no-reboot'));
+});
 
 test('whatever characters paths have, each stays one value of one option', () => {
   const path = fc.string({ unit: 'grapheme' }).map((name) => `/x/${name.replaceAll('\0', '')}`);

@@ -45,7 +45,7 @@ export function qemuArgv(
     host.binary,
     ...['-name', `guest=${escaped(guestName(spec.vmId))},debug-threads=on`],
     ...processArgs(spec),
-    ...machineArgs(spec, host),
+    ...machineArgs(spec, host, mode),
     ...memoryArgs(spec, mode),
     ...incomingArgs(mode),
     ...bootSourceArgs(spec, host),
@@ -55,6 +55,18 @@ export function qemuArgv(
     ...spec.drives.flatMap((drive) => driveArgs(drive, mode)),
     ...networkArgs(spec),
   ];
+}
+
+/**
+ * Whether a guest that reboots is reset instead of ending its QEMU, until `BootWatch` says otherwise: the kernel of an emulated PC may find that it is of
+ * no use (docs/guest-boot.md, "The timer of an emulated processor").
+ */
+export function mayRestart(
+  { accelerator }: Pick<VmSpec, 'accelerator'>,
+  { arch }: Pick<QemuHost, 'arch'>,
+  mode: StartMode = { kind: 'boot' },
+): boolean {
+  return mode.kind === 'boot' && accelerator === 'tcg' && arch === 'amd64';
 }
 
 /** The name by which QEMU itself tells whose VM it runs. */
@@ -74,7 +86,12 @@ function processArgs({ runtimeDir }: VmSpec): string[] {
   ];
 }
 
-function machineArgs({ accelerator, vcpuCount, memoryMib }: VmSpec, { arch }: QemuHost): string[] {
+function machineArgs(
+  { accelerator, vcpuCount, memoryMib }: VmSpec,
+  host: QemuHost,
+  mode: StartMode,
+): string[] {
+  const { arch } = host;
   const machine = arch === 'amd64' ? 'microvm,rtc=on' : 'virt,gic-version=max';
   const acceleration =
     accelerator === 'kvm'
@@ -85,8 +102,8 @@ function machineArgs({ accelerator, vcpuCount, memoryMib }: VmSpec, { arch }: Qe
     ...acceleration,
     ...['-smp', `cpus=${vcpuCount},sockets=1,cores=${vcpuCount},threads=1`],
     ...['-m', `size=${memoryMib}M`],
-    // A guest that reboots or panics ends its VMM.
-    '-no-reboot',
+    // A guest that reboots or panics ends its VMM, or does so once it has booted (`boot-watch.ts`).
+    ...(mayRestart({ accelerator }, host, mode) ? [] : ['-no-reboot']),
     // virtio 1.0, not its draft.
     ...['-global', 'virtio-mmio.force-legacy=false'],
   ];
@@ -158,7 +175,7 @@ function agentArgs({ runtimeDir }: VmSpec): string[] {
   return [
     ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
     ...['-chardev', `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`],
-    ...['-device', `virtserialport,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
+    ...['-device', `virtserialport,id=agent,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
   ];
 }
 

@@ -2,6 +2,9 @@ import type { VmSpec } from '../../../core/ports/vmm.ts';
 import { hasCpuFlag } from '../host-facts.ts';
 import type { QemuHost } from './qemu-host.ts';
 
+/** Frequency in Hz of the timers of an emulated PC's processors: QEMU's APIC counts nanoseconds (hw/intc/apic_common.c), of which Linux takes every sixteenth (`APIC_DIVISOR`). */
+const APIC_TIMER_HZ = 1e9 / 16;
+
 /**
  * The kernel command line: what this machine needs, then the caller's words, which win. The parameters are described in the kernel's
  * `Documentation/admin-guide/kernel-parameters.txt`.
@@ -31,7 +34,10 @@ function emulationArgs(timerHz: number | undefined, { arch, tscKhz }: QemuHost):
   // Two things that cost each allocation of the guest's kernel more than they do on real processors: clearing what it gets, and counting it for its
   // control group (whose limits then count what programs use, but not what the kernel uses for them).
   args.push('init_on_alloc=0', 'cgroup.memory=nokmem,nosocket');
-  if (arch !== 'amd64' || tscKhz === undefined) return args;
+  if (arch !== 'amd64') return args;
+  // Measuring it goes wrong on a busy host (docs/guest-boot.md).
+  args.push(`banger.timer_hz=${APIC_TIMER_HZ}`);
+  if (tscKhz === undefined) return args;
   // An emulated TSC is the host's. This machine has no other clock to measure it by than the PIT, and measuring fails on a busy host: then the
   // kernel has no timer at all and stands still for ever. Told the frequency, it boots always, and has a clock finer than its ticks.
   // (The kernel then patches its clock code while processors run it. QEMU before 8.1 may lose such a patch between two of its threads, and the

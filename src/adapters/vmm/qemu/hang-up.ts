@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { type Abortable, poll } from '../../../base/abort.ts';
-import { invariant } from '../../../base/errors.ts';
+import { agentChardev } from './agent-chardev.ts';
 import type { QmpClient } from './qmp-client.ts';
 
 const DEADLINE_MS = 10_000;
@@ -31,8 +31,6 @@ export async function hangUp(
 
 /** QEMU calls the other end of a socket that nobody is connected to `disconnected:<path>` (`ChardevInfo` of its QMP schema). */
 async function isAgentConnected(qmp: QmpClient, options: Abortable): Promise<boolean> {
-  const devices = await qmp.execute('query-chardev', {}, options);
-  invariant(Array.isArray(devices), 'QEMU lists its character devices');
-  const agent = (devices as { label?: unknown; filename?: unknown }[]).find(({ label }) => label === 'agent');
-  return !String(agent?.filename).startsWith('disconnected:');
+  const { filename } = await agentChardev(qmp, options);
+  return !String(filename).startsWith('disconnected:');
 }

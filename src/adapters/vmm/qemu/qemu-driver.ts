@@ -23,9 +23,10 @@ import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { packagesOf } from '../packages.ts';
 import { endProcess, findByArgument, findFoldersByArgument } from '../vmm-process.ts';
-import { guestName, qemuArgv } from './argv.ts';
+import { guestName, mayRestart, qemuArgv } from './argv.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { hostTscKhz } from './boot-args.ts';
+import { BootWatch } from './boot-watch.ts';
 import { endStrayMirror } from './drive-mirror.ts';
 import { failedTestBoot, KVM_DEADLINE_MS, KvmFindings, reasonAgainstKvm } from './kvm.ts';
 import { type LaunchOptions, launchQemu, removeRuntimeFiles, runState } from './launch.ts';
@@ -153,9 +154,11 @@ export class QemuDriver implements VmDriver {
     const begun = performance.now();
     const tools = await this.#tools({ signal });
     const launched = await launchQemu(spec, { ...tools, ...how, signal });
+    const { vmId } = spec;
+    if (mayRestart(spec, tools.host, how.mode)) new BootWatch({ ...launched, vmId, log: this.#options.log });
     const ms = Math.round(performance.now() - begun);
-    this.#options.log.debug('QEMU runs', { vmId: spec.vmId, pid: launched.vmm.pid, ms });
-    return new QemuVm(launched, { ...tools, log: this.#options.log, vmId: spec.vmId });
+    this.#options.log.debug('QEMU runs', { vmId, pid: launched.vmm.pid, ms });
+    return new QemuVm(launched, { ...tools, log: this.#options.log, vmId });
   }
 
   async #tools({ signal }: Abortable): Promise<QemuTools> {

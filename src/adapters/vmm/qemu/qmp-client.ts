@@ -25,15 +25,15 @@ export class QmpClient implements Disposable {
   readonly closed: Promise<void>;
   readonly #stream: Duplex;
   readonly #waiters = new Map<number, Waiter>();
-  #onEvent: (event: QmpEvent) => void;
+  readonly #listeners: ((event: QmpEvent) => void)[];
   #lastId = 0;
   #greeted: Waiter | undefined;
   #failure: AppError | undefined;
 
   /** Takes over `stream`; {@link openQmp} makes a client that is ready. */
-  constructor(stream: Duplex, onEvent: (event: QmpEvent) => void = () => {}) {
+  constructor(stream: Duplex, onEvent?: (event: QmpEvent) => void) {
     this.#stream = stream;
-    this.#onEvent = onEvent;
+    this.#listeners = onEvent ? [onEvent] : [];
     const lines = new LineSplitter(MAX_LINE_BYTES);
     stream.on('data', (chunk: Buffer) => this.#receive(lines, chunk));
     stream.on('error', (error) => this.#fail(lost(error)));
@@ -46,9 +46,9 @@ export class QmpClient implements Disposable {
     });
   }
 
-  /** Hands what QEMU tells unasked to `onEvent` from now on. */
+  /** Hands what QEMU tells unasked to `onEvent` too, from now on. */
   listen(onEvent: (event: QmpEvent) => void): void {
-    this.#onEvent = onEvent;
+    this.#listeners.push(onEvent);
   }
 
   /** Waits for QEMU's first line. */
@@ -119,7 +119,7 @@ export class QmpClient implements Disposable {
   #dispatch(message: QmpMessage): void {
     switch (message.kind) {
       case 'event':
-        this.#onEvent(message);
+        for (const tell of this.#listeners) tell(message);
         return;
       case 'greeting':
         if (!this.#greeted) throw protocolError('it greets twice');
