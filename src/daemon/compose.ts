@@ -14,6 +14,7 @@ import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
 import { QemuDriver } from '../adapters/vmm/qemu/qemu-driver.ts';
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
 import { KeyedMutex } from '../base/async.ts';
+import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
 import type { GuestArch } from '../core/ports/images.ts';
@@ -93,6 +94,7 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
     }),
     live: new LiveVms(connector),
     unlisted: new UnlistedVms(),
+    background: new LatestTasks(),
     connector,
     templates: new FsTemplateStore({ templatesDir: paths.templatesDir, log }),
     snapshots: new FsVmSnapshots(paths),

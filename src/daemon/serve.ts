@@ -114,6 +114,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     await sampling;
     await idle[Symbol.asyncDispose]();
     await world.standby?.[Symbol.asyncDispose]();
+    await world.background.settled();
     await rm(paths.daemonSocket, { force: true });
     for (const vmId of world.live.ids()) await world.live.remove(vmId);
   }

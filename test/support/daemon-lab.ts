@@ -13,6 +13,7 @@ import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
 import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { KeyedMutex } from '../../src/base/async.ts';
+import { LatestTasks } from '../../src/base/latest-tasks.ts';
 import { createLogger, type Logger } from '../../src/base/log.ts';
 import { gitConfigDir, loadSettings, type Settings } from '../../src/config/settings.ts';
 import type { VmRecord } from '../../src/core/ports/records.ts';
@@ -188,6 +189,7 @@ async function startDaemon(
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
       live: new LiveVms(connector),
       unlisted: new UnlistedVms(),
+      background: new LatestTasks(),
       connector,
       templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
       snapshots: new FsVmSnapshots(settings.paths),

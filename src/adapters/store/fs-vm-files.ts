@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
 import { isErrno } from '../../base/errors.ts';
@@ -72,6 +72,10 @@ export class FsVmFiles implements VmFiles {
       dir,
     });
     for (const folder of [join(dir, SUSPENDED), dir]) await syncFolder(folder);
+  }
+
+  async hostBoot(): Promise<string> {
+    return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim();
   }
 
   async removeSuspended(vmId: string): Promise<void> {

@@ -22,6 +22,8 @@ export interface VmRecord {
   /** the VMM that was started last; it may be gone */
   runtime?: { vmm: VmmProcess; accelerator: Accelerator; startedAt: string };
   workspace?: VmWorkspace;
+  /** what it was suspended with is not on the disk for sure yet; the run of the host (`VmFiles.hostBoot`) in which it was written */
+  unsyncedIn?: string;
   lastError?: { code: string; message: string };
   createdAt: string;
   updatedAt: string;

@@ -33,6 +33,8 @@ export interface VmFiles {
   createSuspended(vmId: string): Promise<void>;
   /** Makes the suspended guest durable: it outlives the host's power from then on. @throws {AppError} HOST_NO_SPACE */
   syncSuspended(vmId: string): Promise<void>;
+  /** Names this run of the host: another one comes after its power was off. */
+  hostBoot(): Promise<string>;
   /** Removes the suspended guest, if there is one. Idempotent. */
   removeSuspended(vmId: string): Promise<void>;
   /** Makes a folder for a copy of the VM's guest, beside its drives. @throws {AppError} HOST_NO_SPACE */

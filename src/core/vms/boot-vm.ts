@@ -121,7 +121,7 @@ export interface ReadyOptions extends Abortable {
  */
 export async function makeReady(world: VmWorld, record: VmRecord, options: ReadyOptions): Promise<VmRecord> {
   await reachReady(world, record, options);
-  const { lastError: _, ...well } = record;
+  const { lastError: _, unsyncedIn: __, ...well } = record;
   const ready = world.records.update({ ...well, state: 'running' });
   watchExit(world, record.id, options.running);
   return ready;

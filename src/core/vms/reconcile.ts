@@ -3,6 +3,7 @@ import type { VmRecord } from '../ports/records.ts';
 import { purgeVm } from './delete-vm.ts';
 import { finishResume } from './finish-resume.ts';
 import { settleWorkDisk } from './set-vm.ts';
+import { resumeSync } from './sync-suspended.ts';
 import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
 
@@ -71,12 +72,12 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
       }
       break;
     case 'suspended':
-      return await endVmm();
+      await endVmm();
+      return await resumeSync(world, record);
     case 'resuming':
       // It has not run yet.
       await endVmm();
-      world.records.update({ ...record, state: 'suspended' });
-      return;
+      return await resumeSync(world, world.records.update({ ...record, state: 'suspended' }));
     case 'starting':
     case 'stopping':
       break;

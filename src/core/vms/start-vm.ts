@@ -4,10 +4,11 @@ import { errorBodyOf } from '../../protocol/error-body.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { VmRecord } from '../ports/records.ts';
 import { bootVm, noteAccelerator } from './boot-vm.ts';
+import { dropSuspended } from './drop-suspended.ts';
 import { findVm } from './find-vm.ts';
 import { planStart } from './plan-vm.ts';
 import { startNew } from './start-new.ts';
-import { dropSuspended, resumeVm } from './suspend-vm.ts';
+import { resumeVm } from './suspend-vm.ts';
 import type { VmWorld } from './world.ts';
 
 /** How a VM is started. */

@@ -5,8 +5,8 @@ import type { Report } from '../../protocol/events.ts';
 import type { GuestAgent } from '../ports/guest.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { RunningVm } from '../ports/vmm.ts';
+import { dropSuspended } from './drop-suspended.ts';
 import { findVm } from './find-vm.ts';
-import { dropSuspended } from './suspend-vm.ts';
 import { syncGuest, unsyncedNotice } from './sync-guest.ts';
 import type { VmWorld } from './world.ts';
 

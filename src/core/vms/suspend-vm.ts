@@ -8,6 +8,7 @@ import { findRunningVm, findVm } from './find-vm.ts';
 import { unkeep } from './keep-commands.ts';
 import { planStart } from './plan-vm.ts';
 import { requireRoom } from './require-room.ts';
+import { beginSync } from './sync-suspended.ts';
 import type { VmPlan } from './vm-plan.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import { whileRunning } from './while-running.ts';
@@ -16,7 +17,8 @@ import type { VmWorld } from './world.ts';
 
 /**
  * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when it is resumed; a client that is attached to
- * one loses it. One that is suspended is left as it is. After a failure or an abort it runs.
+ * one loses it. One that is suspended is left as it is. After a failure or an abort it runs. What is saved outlives every process at once, and the host's power when it
+ * is on the disk, which goes on in the background (`sync-suspended.ts`).
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
  */
@@ -46,7 +48,6 @@ export async function suspendVm(
             what: `suspend vm "${record.name}"`,
           },
         );
-        await world.files.syncSuspended(id);
       } catch (error) {
         // A link that is still there is for commands as before.
         await unkeep(world, id);
@@ -56,9 +57,11 @@ export async function suspendVm(
         throw error;
       }
       // On record before the VMM ends: a daemon that finds both ends it.
-      const suspended = world.records.update({ ...suspending, state: 'suspended' });
+      const unsyncedIn = await world.files.hostBoot();
+      const suspended = world.records.update({ ...suspending, state: 'suspended', unsyncedIn });
       await world.live.remove(id);
       await running.kill();
+      beginSync(world, suspended);
       return suspended;
     },
     { signal },
@@ -114,13 +117,6 @@ export async function resumeVm(
     }
     throw error;
   }
-}
-
-/** Gives up what a suspended VM had in its memory: it is a stopped one then. */
-export async function dropSuspended(world: VmWorld, record: VmRecord): Promise<VmRecord> {
-  const stopped = world.records.update({ ...record, state: 'stopped' });
-  await world.files.removeSuspended(record.id);
-  return stopped;
 }
 
 /** What the guest holds is on its drives before, should it never be resumed; its commands outlive the link that they run over. A guest that does not answer is suspended all the same. */

@@ -1,4 +1,5 @@
 import type { KeyedMutex } from '../../base/async.ts';
+import type { LatestTasks } from '../../base/latest-tasks.ts';
 import type { Logger } from '../../base/log.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import type { GuestConnector } from '../ports/guest.ts';
@@ -32,6 +33,8 @@ export interface VmWorld {
   snapshots: VmSnapshots;
   /** VMs of nobody */
   unlisted: UnlistedVms;
+  /** what is done when its caller has gone, by the VM's id */
+  background: LatestTasks;
   /** a VM that waits for whoever starts one of its shape next; absent: none is made */
   standby?: StandbyKeeper;
   /** new VMs are made of templates, unless they are told not to be */

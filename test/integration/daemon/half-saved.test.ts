@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { after, before, test } from 'node:test';
@@ -82,6 +82,48 @@ test('a VM whose first start died between its drives and their record is started
   await resultOf(client.deleteVm(vmId, { signal }));
 });
 
+test('what was suspended is on the disk soon, also when the daemon died before', async () => {
+  const { client } = lab;
+  const { id: vmId } = await resultOf(client.createVm({ name: 'synced' }, { signal }));
+  await resultOf(client.suspendVm(vmId, { signal }));
+  for (const unsyncedIn of [undefined, await hostBoot()]) {
+    await meanwhile(() => {
+      assert.equal(unsyncedOf(vmId), undefined);
+      if (unsyncedIn !== undefined) update(vmId, { unsyncedIn });
+    });
+  }
+  await meanwhile(() => assert.equal(unsyncedOf(vmId), undefined));
+  assert.equal((await resultOf(client.startVm(vmId, { onlyResume: true, signal }))).state, 'running');
+  await resultOf(client.deleteVm(vmId, { signal }));
+});
+
+for (const [why, spoil] of [
+  [
+    'the host went down before it was on the disk',
+    (vmId: string) => update(vmId, { unsyncedIn: 'another run of the host' }),
+  ],
+  [
+    'it cannot be brought to the disk',
+    async (vmId: string) => {
+      update(vmId, { unsyncedIn: await hostBoot() });
+      await rm(join(dirOf(vmId), 'suspended', 'memory'));
+    },
+  ],
+] as const) {
+  test(`what was suspended is given up when ${why}: the VM starts as after a power cut`, async () => {
+    const { client } = lab;
+    const { id: vmId } = await resultOf(client.createVm({ name: 'lost' }, { signal }));
+    await resultOf(client.suspendVm(vmId, { signal }));
+    await meanwhile(() => spoil(vmId));
+    const { state, lastError } = await resultOf(client.waitForVm(vmId, { until: 'stopped' }, { signal }));
+    assert.deepEqual([state, lastError?.code], ['stopped', 'VM_MEMORY_LOST']);
+    const started = await resultOf(client.startVm(vmId, { signal }));
+    assert.deepEqual([started.state, started.lastError], ['running', undefined]);
+    assert.deepEqual(await namesOf(vmId), OWN_FILES);
+    await resultOf(client.deleteVm(vmId, { signal }));
+  });
+}
+
 test('a suspend whose VMM dies ends at once, and the VM is stopped', async () => {
   const { client } = lab;
   const { id: vmId } = await resultOf(client.createVm({ name: 'dying' }, { signal }));
@@ -110,6 +152,14 @@ function update(vmId: string, fields: Partial<VmRecord>): void {
     assert.ok(record);
     records.update({ ...record, ...fields });
   });
+}
+
+function unsyncedOf(vmId: string): string | undefined {
+  return lab.withRecords((records) => records.get(vmId)?.unsyncedIn);
+}
+
+async function hostBoot(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
 async function namesOf(vmId: string): Promise<string[]> {
