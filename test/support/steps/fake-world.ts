@@ -16,6 +16,7 @@ export function fakeWorld(lab: StepLab): ScenarioWorld {
       using session = await lab.client.exec('src', shell('echo alive'), { signal });
       assert.equal((await session.collect()).stdout.toString(), 'alive\n');
     },
+    settleMs: 3_000,
     // Its files are on this host's disk.
     fullCodes: ['HOST_NO_SPACE', 'GUEST_PERSONALISE_FAILED'],
   };

@@ -23,9 +23,6 @@ export interface InterruptOptions {
   from?: number;
 }
 
-/** `ms` for what is to be cleaned up to be gone. */
-const SETTLE_MS = 3_000;
-
 /**
  * Runs the operation again and again, and interrupts it at a later step each time, until it ends before that step. After each, with a new daemon where
  * the old one was killed: nothing must be left that no record accounts for, and what `scenario` says must be so.
@@ -73,13 +70,13 @@ function isUnclear(failure: Error, { kind }: StepAction, { fullCodes }: Scenario
 }
 
 /** What is left once nothing more goes away. */
-async function settledResidue({ lab }: ScenarioWorld): Promise<string[]> {
+async function settledResidue({ lab, settleMs }: ScenarioWorld): Promise<string[]> {
   let left: string[] = [];
   const look = async (): Promise<true | undefined> => {
     left = await lab.residue();
     return left.length === 0 ? true : undefined;
   };
-  const options = { everyMs: 50, deadlineMs: SETTLE_MS, what: 'all to be in order', signal: neverAborts() };
+  const options = { everyMs: 50, deadlineMs: settleMs, what: 'all to be in order', signal: neverAborts() };
   await poll(look, options).catch(() => {});
   return left;
 }

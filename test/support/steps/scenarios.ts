@@ -30,6 +30,8 @@ export interface ScenarioWorld {
   mark(): Promise<void>;
   /** Fails unless `src` has what was put there, and was not booted since: its memory too. With `isBooted` it was. */
   checkMarks(options: { isBooted: boolean }): Promise<void>;
+  /** `ms` for what is to be cleaned up to be gone, and for a VM on standby that is being made to be there */
+  settleMs: number;
   /** codes of errors that are clear enough for a disk that is full */
   fullCodes: readonly string[];
 }

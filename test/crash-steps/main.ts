@@ -1,0 +1,101 @@
+import { parseArgs } from 'node:util';
+import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
+import { messageOf } from '../../src/base/errors.ts';
+import { type Interrupted, interruptEach } from '../support/steps/interrupt.ts';
+import { openQemuStepLab, qemuWorld } from '../support/steps/qemu-world.ts';
+import { SCENARIOS, type Scenario } from '../support/steps/scenarios.ts';
+import type { StepLab } from '../support/steps/step-lab.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const KINDS = ['daemon', 'vmm', 'disk'] as const;
+type Kind = (typeof KINDS)[number];
+
+const USAGE = `usage: npm run crash-steps -- [--scenario TEXT] [--kind daemon|vmm|disk] [--stride 5] [--from 1]
+
+Interrupts every operation that makes or uses saved guests at its steps, with real VMs: the daemon is killed, or a VMM, or the disk is full.
+
+  --scenario  only those whose name has this in it
+  --kind      only this interruption; disk needs root, for a file system to fill
+  --stride    every how many steps; 1: at each
+  --from      the first step
+`;
+
+/** Room for a template, a VM, a copy of it and two forks. */
+const DISK_BYTES = 3 * 2 ** 30;
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`error: ${messageOf(error)}\n`);
+  return 1;
+});
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      scenario: { type: 'string', default: '' },
+      kind: { type: 'string' },
+      stride: { type: 'string', default: '5' },
+      from: { type: 'string', default: '1' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const kinds = KINDS.filter((kind) => values.kind === undefined || kind === values.kind);
+  const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.scenario));
+  if (kinds.length === 0 || scenarios.length === 0)
+    throw new Error(`there is no such scenario or kind\n${USAGE}`);
+  const steps = { stride: Number(values.stride), from: Number(values.from) };
+  await ensureDefaultImage(ROOT);
+  let problemCount = 0;
+  for (const scenario of scenarios) {
+    for (const kind of kinds) {
+      const { hits, problems } = await interrupt(scenario, kind, steps);
+      process.stdout.write(`${scenario.name}, ${kind}: ${hits.length} steps, ${problems.length} problems\n`);
+      for (const problem of problems) process.stdout.write(`  ${problem}\n`);
+      problemCount += problems.length;
+    }
+  }
+  process.stdout.write(`${problemCount} problems\n`);
+  return problemCount === 0 ? 0 : 1;
+}
+
+async function interrupt(
+  scenario: Scenario,
+  kind: Kind,
+  steps: { stride: number; from: number },
+): Promise<Interrupted> {
+  await using lab = await openQemuStepLab({
+    hasStandby: scenario.hasStandby,
+    ...(kind === 'disk' ? { sizeBytes: DISK_BYTES } : {}),
+  });
+  const all: Interrupted = { hits: [], problems: [], codes: [] };
+  for (const whose of await victimsOf(scenario, kind, lab)) {
+    const found = await interruptEach(qemuWorld(lab), scenario, {
+      ...steps,
+      action: (world) => {
+        switch (kind) {
+          case 'daemon':
+            return { kind };
+          case 'disk':
+            return { kind: 'full', dir: lab.mountedDir };
+          case 'vmm':
+            return { kind, pattern: scenario.victims(world)[whose] ?? '' };
+        }
+      },
+    });
+    all.hits.push(...found.hits);
+    all.problems.push(...found.problems);
+  }
+  return all;
+}
+
+/** Whose VMMs are killed, one after another. */
+async function victimsOf(scenario: Scenario, kind: Kind, lab: StepLab): Promise<string[]> {
+  if (kind !== 'vmm') return [''];
+  const world = qemuWorld(lab);
+  await lab.start();
+  await scenario.prepare(world);
+  return Object.keys(scenario.victims(world));
+}

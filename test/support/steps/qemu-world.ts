@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { neverAborts } from '../../../src/base/abort.ts';
+import { type Environment, processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
+import { shell } from '../daemon-lab.ts';
+import type { ScenarioWorld } from './scenarios.ts';
+import { openStepLab, type StepLab, type StepLabOptions } from './step-lab.ts';
+
+const signal = neverAborts();
+
+/** A lab with the user's images, and templates of its own. */
+export async function openQemuStepLab({
+  hasStandby = false,
+  ...options
+}: Pick<StepLabOptions, 'hasStandby' | 'sizeBytes'>): Promise<StepLab> {
+  const env = (dir: string): Environment => {
+    const environment = {
+      ...processEnvironment(),
+      XDG_STATE_HOME: join(dir, 's'),
+      XDG_RUNTIME_DIR: join(dir, 'r'),
+      XDG_CONFIG_HOME: join(dir, 'c'),
+      XDG_CACHE_HOME: join(dir, 'h'),
+    };
+    const { configFile } = resolvePaths(environment);
+    mkdirSync(dirname(configFile), { recursive: true });
+    writeFileSync(configFile, `standby = ${hasStandby}\n`);
+    return environment;
+  };
+  return await openStepLab({ ...options, kind: 'qemu', ownsCache: true, env });
+}
+
+/** Scenarios with real VMs: what is marked is a file on the disk and one in memory. */
+export function qemuWorld(lab: StepLab): ScenarioWorld {
+  const sh = async (script: string): Promise<string> => {
+    using session = await lab.client.exec('src', shell(script), { signal });
+    return (await session.collect()).stdout.toString();
+  };
+  return {
+    lab,
+    shape: { memoryMib: 512, diskSizeBytes: 2 ** 30, systemOverlaySizeBytes: 2 ** 30 },
+    async mark() {
+      await sh('echo disk >/root/mark; sync; echo memory >/dev/shm/mark');
+    },
+    async checkMarks({ isBooted }) {
+      const marks = await sh('cat /root/mark /dev/shm/mark 2>/dev/null');
+      assert.equal(marks, isBooted ? 'disk\n' : 'disk\nmemory\n');
+    },
+    settleMs: 60_000,
+    fullCodes: ['HOST_NO_SPACE'],
+  };
+}
