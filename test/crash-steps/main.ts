@@ -20,8 +20,8 @@ Interrupts every operation that makes or uses saved guests at its steps, with re
   --from      the first step
 `;
 
-/** Room for a template, a VM, a copy of it and two forks. */
-const DISK_BYTES = 3 * 2 ** 30;
+/** Room for a VM, a copy of it and two forks. */
+const DISK_BYTES = 2 * 2 ** 30;
 
 process.exitCode = await main().catch((error: unknown) => {
   process.stderr.write(`error: ${messageOf(error)}\n`);
