@@ -61,7 +61,7 @@ describe('the documents', () => {
     const groups = new Set(commands.map((command) => command.split(' ')[0]));
     const unknown: string[] = [];
     for (const [path, content] of documents()) {
-      for (const [, script = ''] of content.matchAll(/npm run ([a-z]+)/g)) {
+      for (const [, script = ''] of content.matchAll(/npm run ([a-z]+(?:-[a-z]+)*)/g)) {
         if (!(script in manifest.scripts)) unknown.push(`${path}: npm run ${script}`);
       }
       for (const [, first = '', second] of content.matchAll(

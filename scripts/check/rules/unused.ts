@@ -7,6 +7,7 @@ const ENTRIES = [
   'src/daemon/main.ts',
   'src/sdk/client.ts',
   'bench/main.ts',
+  'test/crash-steps/main.ts',
   'test/soak/main.ts',
   'test/sequences/main.ts',
   'scripts/test/fail-on-warning.ts',
