@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { kill } from 'node:process';
+import { readVmmProcess } from '../../src/adapters/vmm/vmm-process.ts';
 import { neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { isErrno } from '../../src/base/errors.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
@@ -33,7 +34,7 @@ export async function perform(bench: Bench, step: Step): Promise<void> {
       await inGuest(bench, { vm: step.vm, argv: START_SERVER });
       return;
     case 'kill-daemon':
-      kill((await bench.client.daemonStatus({ signal })).pid, 'SIGKILL');
+      await killDaemon((await bench.client.daemonStatus({ signal })).pid);
       return await wakeDaemon(bench);
     case 'kill-vmm':
       return await killVmm(bench, step.vm);
@@ -60,7 +61,8 @@ async function runCommand(bench: Bench, step: Step): Promise<void> {
   const command = lab.start(args);
   await Promise.race([sleep(afterMs, { signal }), command.done]);
   if (whom === 'client') command.kill('SIGINT');
-  else killIfThere(whom === 'daemon' ? daemon : vmm);
+  else if (whom === 'daemon') await killDaemon(daemon);
+  else killIfThere(vmm);
   const ran = await command.done;
   assert.doesNotMatch(ran.stderr, BUG, `banger ${args.join(' ')}`);
 }
@@ -107,6 +109,13 @@ async function killVmm(bench: Bench, name: string): Promise<void> {
   const look = async (): Promise<true | undefined> =>
     (await find())?.state === 'running' ? undefined : true;
   await poll(look, { everyMs: 20, deadlineMs: SETTLE_DEADLINE_MS, what: 'the VM to be stopped', signal });
+}
+
+/** Kills it and waits until it is gone: until then its socket takes connections, which break off. */
+async function killDaemon(pid: number): Promise<void> {
+  killIfThere(pid);
+  const look = async (): Promise<true | undefined> => ((await readVmmProcess(pid)) ? undefined : true);
+  await poll(look, { everyMs: 2, deadlineMs: SETTLE_DEADLINE_MS, what: 'the daemon to be gone', signal });
 }
 
 function killIfThere(pid: number | undefined): void {
