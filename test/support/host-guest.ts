@@ -58,8 +58,12 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
           if (guests.readyGate) await abortable(guests.readyGate, signal);
           return await agent.ready({ signal });
         },
-        // An agent that is not root runs nothing as root, who is the default.
-        run: (spec, options) => agent.run({ user: String(process.geteuid?.()), ...spec }, options),
+        // An agent that is not root runs nothing as root, who is the default. A login shell reads nothing of the user who runs the tests.
+        run: ({ env, ...spec }, options) =>
+          agent.run(
+            { user: String(process.geteuid?.()), ...spec, env: { HOME: '/nonexistent', ...env } },
+            options,
+          ),
         async sync({ signal }: Abortable) {
           if (guests.syncGate) await abortable(guests.syncGate, signal);
           guests.syncCount += 1;
