@@ -65,7 +65,7 @@ export function resolvePaths(env: Environment): Paths {
     cacheHome: xdgDir(env, 'XDG_CACHE_HOME') ?? join(home, '.cache'),
     runtimeHome: xdgDir(env, 'XDG_RUNTIME_DIR') ?? `/tmp/banger-runtime-${process.getuid?.() ?? 0}`,
   });
-  const longest = join(paths.vmRuntimeDir, '0123456789ab', 'park', 'state.sock');
+  const longest = join(paths.vmRuntimeDir, '0123456789ab', 'agent.sock');
   if (Buffer.byteLength(longest) > MAX_SOCKET_PATH_BYTES) {
     throw new AppError(
       'CONFIG_PATH_INVALID',

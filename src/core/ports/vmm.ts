@@ -40,8 +40,6 @@ export interface VmSpec {
   consoleLogPath: string;
   /** the VMM's own stdout and stderr, appended */
   vmmLogPath: string;
-  /** file to keep the guest's memory in while it runs, made when missing: then {@link RunningVm.save} to it writes no memory */
-  memoryFile?: string;
 }
 
 /** A guest that stands still, in two files that belong together. */
@@ -95,7 +93,7 @@ export interface RunningVm {
   /** Sends the VMM process a signal; nothing when it is gone. What becomes of it is the VMM's affair: only {@link kill} makes sure that it ends. */
   signal(name: VmmSignal): Promise<void>;
   /**
-   * Stops the guest where it is and writes it to `to` (files that must not exist, but for a memory file that `spec` names). It stands still then, and its VMM
+   * Stops the guest where it is and writes it to `to` (files that must not exist). It stands still then, and its VMM
    * is to be killed: after that the drive files are as the guest left them, and belong to the saved guest. `spec` is what the VM was started with. After a
    * failure or an abort the guest runs on and the files are gone.
    *

@@ -4,7 +4,7 @@ import type { StoredImage, StoredKernel } from '../ports/images.ts';
 import type { BootSource } from '../ports/vmm.ts';
 
 /** Counted up when what is done to a guest before it is saved changes. */
-const TEMPLATE_FORMAT = 1;
+const TEMPLATE_FORMAT = 2;
 
 /** All that decides whether a saved guest is the one that a boot would make. */
 export interface TemplateInputs {

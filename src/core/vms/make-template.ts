@@ -4,7 +4,7 @@ import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { GuestAgent } from '../ports/guest.ts';
 import type { TemplatePlace } from '../ports/templates.ts';
-import type { DriveSpec, RunningVm, VmSpec } from '../ports/vmm.ts';
+import type { DriveSpec, RunningVm } from '../ports/vmm.ts';
 import { nobody } from './personalise.ts';
 import { driveRequestOf } from './plan-vm.ts';
 import type { VmPlan } from './vm-plan.ts';
@@ -36,7 +36,7 @@ export async function makeTemplate(
   undo.defer('remove the folders', () => world.files.remove(vmId));
   await world.files.create(vmId);
   const drives = await world.driver.prepareDrives(driveRequestOf(plan, { dir: place.dir }), { signal });
-  const spec: VmSpec = { ...specOfNobody(world, vmId, { plan, drives }), memoryFile: place.saved.memoryPath };
+  const spec = specOfNobody(world, vmId, { plan, drives });
   report({ event: 'progress', stage: 'template', detail: 'booting' });
   const running = await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());

@@ -110,7 +110,7 @@ async function entriesIn(dir: string) {
   }
 }
 
-/** The VMMs whose pid file or socket is below `vmRuntimeDir`, with the folder that they are for: `<id>`, `<id>/park`. */
+/** The VMMs whose pid file or socket is below `vmRuntimeDir`, with the folder that they are for. */
 export async function vmmsBelow(vmRuntimeDir: string): Promise<{ pid: number; folder: string }[]> {
   const found: { pid: number; folder: string }[] = [];
   for (const pid of await namesIn('/proc')) {

@@ -97,7 +97,7 @@ export const SCENARIOS: readonly Scenario[] = [
       else assert.equal(state, 'running');
       await world.checkMarks({ isBooted: false });
     },
-    victims: (world) => ({ 'the VMM': `/${sourceOf(world).id}/[^/]+$`, 'the parked VMM': '/park/' }),
+    victims: (world) => ({ 'the VMM': `/${sourceOf(world).id}/[^/]+$` }),
   },
   {
     name: 'resume',
@@ -133,7 +133,6 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     victims: (world) => ({
       'the source': `/${sourceOf(world).id}/[^/]+$`,
-      'the parked VMM': '/park/',
       'a fork': `/(?!${sourceOf(world).id})[0-9a-f]+/[^/]+$`,
     }),
   },
@@ -148,7 +147,7 @@ export const SCENARIOS: readonly Scenario[] = [
       if (by === 'vmm' && sourceOf(world).state === 'stopped') return await checkStopped(world);
       await checkUntouched(world);
     },
-    victims: (world) => ({ 'the source': `/${sourceOf(world).id}/[^/]+$`, 'the parked VMM': '/park/' }),
+    victims: (world) => ({ 'the source': `/${sourceOf(world).id}/[^/]+$` }),
   },
   {
     name: 'snapshot restore',

@@ -1,4 +1,3 @@
-import { unreachable } from '../../../base/errors.ts';
 import type { BootSource, DriveSpec, VmSpec } from '../../../core/ports/vmm.ts';
 import { kernelCommandLine } from './boot-args.ts';
 import type { QemuHost } from './qemu-host.ts';
@@ -11,7 +10,8 @@ const AGENT_PORT_NAME = 'banger.agent.0';
 /** No new privileges, no other programs, no system call that is out of use. */
 const SECCOMP = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
 
-const MEMORY_ID = 'memory';
+/** Name of the guest's memory, also in what is saved of it. */
+export const MEMORY_ID = 'memory';
 
 /**
  * Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM. A VM takes what it has translated: an idle one 20, one that has
@@ -25,12 +25,8 @@ const TRANSLATION_CACHE_MIB = 64;
  *
  * - `boot`: the kernel starts
  * - `restore`: the guest of `memoryPath` goes on; its device state comes over file descriptor 0, and nothing is written to the file
- * - `park`: nothing ever runs; a guest is migrated in from `migrationSocket`, its memory into `memoryPath`, so that it can be saved
  */
-export type StartMode =
-  | { kind: 'boot' }
-  | { kind: 'restore'; memoryPath: string }
-  | { kind: 'park'; memoryPath: string; migrationSocket: string };
+export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string };
 
 /**
  * The command line that runs `spec`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
@@ -47,12 +43,12 @@ export function qemuArgv(
     ...processArgs(spec),
     ...machineArgs(spec, host, mode),
     ...memoryArgs(spec, mode),
-    ...incomingArgs(mode),
+    ...(mode.kind === 'restore' ? ['-incoming', 'defer'] : []),
     ...bootSourceArgs(spec, host),
     ...consoleArgs(spec),
     ...agentArgs(spec),
     ...['-device', 'virtio-rng-device'],
-    ...spec.drives.flatMap((drive) => driveArgs(drive, mode)),
+    ...spec.drives.flatMap(driveArgs),
     ...networkArgs(spec),
   ];
 }
@@ -110,31 +106,13 @@ function machineArgs(
 }
 
 /**
- * The guest's memory. Its id is part of the device state, so it is the same everywhere. A file that is shared holds what the guest writes; one that
- * is not is read page by page as the guest touches it, and what the guest writes is the VMM's own.
+ * The guest's memory. Its id is part of what is saved, so it is the same everywhere. That of a saved guest is read page by page as the guest touches it, and what the guest
+ * writes is the VMM's own.
  */
-function memoryArgs({ memoryMib, memoryFile }: VmSpec, mode: StartMode): string[] {
+function memoryArgs({ memoryMib }: VmSpec, mode: StartMode): string[] {
   const size = `id=${MEMORY_ID},size=${memoryMib}M,dump=off`;
-  const path = mode.kind === 'boot' ? memoryFile : mode.memoryPath;
-  if (path === undefined) return ['-object', `memory-backend-ram,${size}`];
-  const isShared = mode.kind !== 'restore';
-  return [
-    '-object',
-    `memory-backend-file,${size},mem-path=${escaped(path)},share=${isShared ? 'on' : 'off'}`,
-  ];
-}
-
-function incomingArgs(mode: StartMode): string[] {
-  switch (mode.kind) {
-    case 'boot':
-      return [];
-    case 'restore':
-      return ['-incoming', 'defer'];
-    case 'park':
-      return ['-S', '-incoming', `unix:${mode.migrationSocket}`];
-    default:
-      return unreachable(mode, 'start mode');
-  }
+  if (mode.kind === 'boot') return ['-object', `memory-backend-ram,${size}`];
+  return ['-object', `memory-backend-file,${size},mem-path=${escaped(mode.memoryPath)},share=off`];
 }
 
 /**
@@ -189,19 +167,10 @@ function networkArgs({ hasNat }: VmSpec): string[] {
   ];
 }
 
-function driveArgs(drive: DriveSpec, mode: StartMode): string[] {
+function driveArgs(drive: DriveSpec): string[] {
   const { serial } = drive;
   const device = { driver: 'virtio-blk-device', id: `drive-${serial}`, drive: serial, serial };
-  return [
-    ...(mode.kind === 'park' ? placeholderArgs(drive) : fileArgs(drive)),
-    ...['-device', JSON.stringify(device)],
-  ];
-}
-
-/** The files belong to another VMM; this one's guest never runs. */
-function placeholderArgs({ serial, sizeBytes, isReadOnly }: DriveSpec): string[] {
-  const node = { 'node-name': serial, driver: 'null-co', size: sizeBytes, 'read-only': isReadOnly };
-  return ['-blockdev', JSON.stringify(node)];
+  return [...fileArgs(drive), ...['-device', JSON.stringify(device)]];
 }
 
 function fileArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string[] {

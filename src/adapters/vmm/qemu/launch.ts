@@ -41,7 +41,7 @@ export interface LaunchOptions extends RestoreOptions {
 }
 
 /**
- * Starts QEMU for `spec` and waits until its control socket answers and its guest runs (in mode `park`: waits to be migrated in). Nothing is left after
+ * Starts QEMU for `spec` and waits until its control socket answers and its guest runs. Nothing is left after
  * a failure or an abort: no process, no socket, no pid file.
  *
  * @throws {AppError} VMM_START_FAILED (in mode `restore`: VMM_RESTORE_FAILED), VMM_DRIVE_INVALID, VMM_ALREADY_RUNS, HOST_NO_SPACE.
@@ -57,7 +57,7 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
   const files = runtimeFiles(spec.runtimeDir);
   requireSocketRoom(spec, files);
   await requireBootSource(spec, host);
-  if (mode.kind !== 'park') await checkDrives(spec.drives);
+  await checkDrives(spec.drives);
   await removeStaleSockets(spec, files);
   await using undo = new ResourceStack();
   await using log = await openVmmLog(spec.vmmLogPath);
@@ -99,8 +99,13 @@ interface StartUnderWay {
 }
 
 /** Removes the sockets and the pid file of a QEMU that is gone. Idempotent. */
-export async function removeRuntimeFiles({ qmpSocket, agentSocket, pidFile }: RuntimeFiles): Promise<void> {
-  for (const path of [qmpSocket, agentSocket, pidFile]) await rm(path, { force: true });
+export async function removeRuntimeFiles({
+  qmpSocket,
+  agentSocket,
+  saveSocket,
+  pidFile,
+}: RuntimeFiles): Promise<void> {
+  for (const path of [qmpSocket, agentSocket, saveSocket, pidFile]) await rm(path, { force: true });
 }
 
 /** QEMU's run state (`RunState` of its QMP schema): `running`, `paused`, `internal-error`, ... */
@@ -139,10 +144,9 @@ async function requireState(
   { signal, beforeRun }: Abortable & Pick<LaunchOptions, 'beforeRun'>,
 ): Promise<void> {
   const { mode } = start;
-  const wanted = mode.kind === 'park' ? 'inmigrate' : 'running';
   const look = async (): Promise<true | undefined> => {
     const state = await runState(qmp, { signal });
-    if (state === wanted) return true;
+    if (state === 'running') return true;
     if (mode.kind === 'restore' && state === 'inmigrate') return undefined;
     if (mode.kind === 'restore' && state === 'paused') {
       // It takes on the state that the guest was saved in: standing still.

@@ -1,16 +1,9 @@
-import { open, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { pipeline } from 'node:stream/promises';
 import { type Abortable, neverAborts, poll } from '../../../base/abort.ts';
-import { abortable } from '../../../base/async.ts';
 import { AppError } from '../../../base/errors.ts';
-import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { QmpClient } from './qmp-client.ts';
 
 /** What can be asked of one migration (QEMU's `MigrationCapability`); what is not named is off. */
 export interface MigrationStyle {
-  /** memory that is in a shared file stays there */
-  leavesSharedMemory?: boolean;
   /** stop in state `pre-switchover` once the guest stands still, until told to go on */
   pausesAtSwitch?: boolean;
 }
@@ -23,20 +16,13 @@ const STILL_UNDER_WAY = new Set(['none', 'setup', 'active', 'device', 'cancellin
 
 /** Sets how the next migration of this QEMU goes. */
 export async function setStyle(qmp: QmpClient, style: MigrationStyle, options: Abortable): Promise<void> {
-  const capabilities = [
-    { capability: 'x-ignore-shared', state: style.leavesSharedMemory ?? false },
-    { capability: 'pause-before-switchover', state: style.pausesAtSwitch ?? false },
-  ];
+  const capabilities = [{ capability: 'pause-before-switchover', state: style.pausesAtSwitch ?? false }];
   await qmp.execute('migrate-set-capabilities', { capabilities }, options);
 }
 
 /** Makes a QEMU that was started for it read the device state from its file descriptor 0; the guest runs when it has. */
 export async function readState(qmp: QmpClient, options: Abortable): Promise<void> {
-  // Sent together: each waits for the one before in QEMU, not for an answer to travel.
-  await Promise.all([
-    setStyle(qmp, { leavesSharedMemory: true }, options),
-    qmp.execute('migrate-incoming', { uri: 'fd:0' }, options),
-  ]);
+  await qmp.execute('migrate-incoming', { uri: 'fd:0' }, options);
 }
 
 /** `status` of QEMU's `MigrationInfo`; `none` when nothing was ever migrated. */
@@ -82,49 +68,4 @@ export async function cancelMigration(qmp: QmpClient): Promise<void> {
     deadlineMs: STATE_DEADLINE_MS,
     what: 'a migration to end',
   });
-}
-
-/**
- * Writes the device state of a guest that stands still, and whose memory is in a shared file, to the new file `statePath`. QEMU sends it through
- * `socketPath`, for its seccomp filter forbids it to start a program that would write a file. Nothing is left after a failure.
- *
- * @throws {AppError} VMM_SAVE_FAILED; errno of the file.
- */
-export async function writeState(
-  qmp: QmpClient,
-  { statePath, socketPath, signal }: Abortable & { statePath: string; socketPath: string },
-): Promise<void> {
-  await using undo = new ResourceStack();
-  await rm(socketPath, { force: true });
-  const { promise: written, resolve, reject } = Promise.withResolvers<void>();
-  let fault: unknown;
-  written.catch((error: unknown) => {
-    fault = error;
-  });
-  const file = await open(statePath, 'wx', 0o600);
-  undo.defer(`remove "${statePath}"`, () => rm(statePath, { force: true }));
-  const server = createServer((socket) => {
-    pipeline(socket, file.createWriteStream()).then(resolve, reject);
-  });
-  server.on('error', reject);
-  server.maxConnections = 1;
-  await using closing = new ResourceStack();
-  closing.defer('close the socket', async () => {
-    server.close();
-    await file.close();
-    await rm(socketPath, { force: true });
-  });
-  const { promise: listening, resolve: listens } = Promise.withResolvers<void>();
-  server.listen(socketPath, listens);
-  await abortable(Promise.race([listening, written]), signal);
-  await setStyle(qmp, { leavesSharedMemory: true }, { signal });
-  await qmp.execute('migrate', { uri: `unix:${socketPath}` }, { signal });
-  try {
-    await waitForMigration(qmp, 'completed', { signal, deadlineMs: STATE_DEADLINE_MS });
-  } catch (error) {
-    // QEMU knows no more than that nobody reads on.
-    throw fault ?? error;
-  }
-  await abortable(written, signal);
-  undo.move();
 }

@@ -29,12 +29,11 @@ import { hostTscKhz } from './boot-args.ts';
 import { BootWatch } from './boot-watch.ts';
 import { endStrayMirror } from './drive-mirror.ts';
 import { failedTestBoot, KVM_DEADLINE_MS, KvmFindings, reasonAgainstKvm } from './kvm.ts';
-import { type LaunchOptions, launchQemu, removeRuntimeFiles, runState } from './launch.ts';
-import { endStrayPark } from './park.ts';
+import { type LaunchedQemu, type LaunchOptions, launchQemu, removeRuntimeFiles, runState } from './launch.ts';
 import { prepareDrives } from './prepare-drives.ts';
 import { reachesInitramfs } from './probe-boot.ts';
 import { type QemuHost, qemuProgram } from './qemu-host.ts';
-import { type QemuTools, QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
+import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
 import { connectQmp, type QmpClient } from './qmp-client.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import { goOn } from './save.ts';
@@ -123,11 +122,10 @@ export class QemuDriver implements VmDriver {
     if (!vmm) return undefined;
     const qmp = await this.#reconnect(vmId, files.qmpSocket, { signal });
     if (!qmp) return undefined;
-    await endStrayPark(runtimeDir);
     await endStrayMirror(qmp);
     await goOn(qmp);
-    const { log } = this.#options;
-    return new QemuVm({ vmm, qmp, files }, { ...(await this.#tools({ signal })), log, vmId });
+    await rm(files.saveSocket, { force: true });
+    return this.#vm({ vmm, qmp, files }, vmId);
   }
 
   async listRunning({ vmRuntimeDir }: { vmRuntimeDir: string }): Promise<string[]> {
@@ -139,7 +137,6 @@ export class QemuDriver implements VmDriver {
     for (const vmm of await findByArgument('-pidfile', files.pidFile)) {
       await endProcess(vmm, { graceMs: WRITE_OUT_GRACE_MS });
     }
-    await endStrayPark(runtimeDir);
     await removeRuntimeFiles(files);
   }
 
@@ -152,18 +149,17 @@ export class QemuDriver implements VmDriver {
     { signal, ...how }: Abortable & Pick<LaunchOptions, 'mode' | 'inputFd' | 'onVmm' | 'beforeRun'>,
   ): Promise<RunningVm> {
     const begun = performance.now();
-    const tools = await this.#tools({ signal });
-    const launched = await launchQemu(spec, { ...tools, ...how, signal });
+    const host = await this.#host(await this.#binary({ signal }));
+    const launched = await launchQemu(spec, { host, env: toolEnv(this.#options.env), ...how, signal });
     const { vmId } = spec;
-    if (mayRestart(spec, tools.host, how.mode)) new BootWatch({ ...launched, vmId, log: this.#options.log });
+    if (mayRestart(spec, host, how.mode)) new BootWatch({ ...launched, vmId, log: this.#options.log });
     const ms = Math.round(performance.now() - begun);
     this.#options.log.debug('QEMU runs', { vmId, pid: launched.vmm.pid, ms });
-    return new QemuVm(launched, { ...tools, log: this.#options.log, vmId });
+    return this.#vm(launched, vmId);
   }
 
-  async #tools({ signal }: Abortable): Promise<QemuTools> {
-    const host = await this.#host(await this.#binary({ signal }));
-    return { host, env: toolEnv(this.#options.env), blanks: this.#blanks };
+  #vm(launched: LaunchedQemu, vmId: string): QemuVm {
+    return new QemuVm(launched, { log: this.#options.log, blanks: this.#blanks, vmId });
   }
 
   /** The control connection of a VM that somebody else started; `undefined` when it does not answer for this VM. */

@@ -13,7 +13,6 @@ import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
 import { endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles } from './launch.ts';
-import type { QemuHost } from './qemu-host.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
@@ -26,17 +25,12 @@ export const WRITE_OUT_GRACE_MS = 10_000;
 /** How often the process is looked for once its control connection is gone; more and more seldom, should it live on. */
 const WATCH_MS = { first: 5, most: 500 };
 
-/** What a QEMU is saved and copied with. */
-export interface QemuTools {
-  host: QemuHost;
-  env: NodeJS.ProcessEnv;
-  blanks: BlankDisks;
-}
-
 /** Whose QEMU it is, and where to tell what becomes of it. */
-export interface QemuVmOptions extends QemuTools {
+export interface QemuVmOptions {
   vmId: string;
   log: Logger;
+  /** that copies of drives are made of */
+  blanks: BlankDisks;
 }
 
 /** A VM in a QEMU that we started or took over; both are the same, for it never depends on being our child. */
@@ -50,10 +44,10 @@ export class QemuVm implements RunningVm {
   #isDetached = false;
   #ending: Promise<void> | undefined;
 
-  readonly #tools: QemuTools;
+  readonly #blanks: BlankDisks;
 
-  constructor({ vmm, qmp, files }: LaunchedQemu, { log, vmId, ...tools }: QemuVmOptions) {
-    this.#tools = tools;
+  constructor({ vmm, qmp, files }: LaunchedQemu, { log, vmId, blanks }: QemuVmOptions) {
+    this.#blanks = blanks;
     this.#stalls = new StallWatch(qmp, { log, vmId });
     this.vmm = vmm;
     this.guestEndpoint = { kind: 'unix', path: files.agentSocket };
@@ -93,11 +87,11 @@ export class QemuVm implements RunningVm {
   }
 
   async save(request: { spec: VmSpec; to: SavedGuest }, { signal }: Abortable): Promise<void> {
-    await this.#stalls.hold(() => saveGuest(this.#qmp, request, { ...this.#tools, signal }));
+    await this.#stalls.hold(() => saveGuest(this.#qmp, request, { signal }));
   }
 
   async capture(request: CaptureRequest, { signal }: Abortable): Promise<{ pausedMs: number }> {
-    return await this.#stalls.hold(() => captureGuest(this.#qmp, request, { ...this.#tools, signal }));
+    return await this.#stalls.hold(() => captureGuest(this.#qmp, request, { blanks: this.#blanks, signal }));
   }
 
   detach(): void {

@@ -1,4 +1,3 @@
-import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Abortable, neverAborts } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
@@ -7,18 +6,10 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CaptureRequest, SavedGuest, VmSpec } from '../../../core/ports/vmm.ts';
 import type { BlankDisks } from '../blank-disks.ts';
 import { type DriveMirror, openMirror } from './drive-mirror.ts';
-import { cancelMigration, setStyle, waitForMigration, writeState } from './migration.ts';
-import { openPark, type Park } from './park.ts';
-import type { QemuHost } from './qemu-host.ts';
+import { cancelMigration, setStyle, waitForMigration } from './migration.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
-import { parkFiles } from './runtime-files.ts';
-
-/** What saving stands on. */
-export interface SaveOptions extends Abortable {
-  host: QemuHost;
-  env: NodeJS.ProcessEnv;
-}
+import { type GuestReceiver, receiveGuest } from './receive-guest.ts';
 
 /** Memory goes through a socket of this machine: as fast as it can, or hardly at all. In `bytes` a second. */
 const BANDWIDTH = { most: 8e9, least: 1e6 };
@@ -29,64 +20,47 @@ const COPY_DEADLINE_MS = 10 * 60_000;
  * Stops the guest and writes it to `to`; the QEMU that ran it stands still afterwards and is to be ended. After a failure or an abort the guest runs on and
  * the files are gone.
  *
- * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE, VMM_START_FAILED.
+ * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
  */
 export async function saveGuest(
   qmp: QmpClient,
   { spec, to }: { spec: VmSpec; to: SavedGuest },
-  options: SaveOptions,
+  { signal }: Abortable,
 ): Promise<void> {
-  const { signal } = options;
   await using undo = new ResourceStack();
   // Its connections end with this QEMU. What it is connected to is no part of what is saved, so it may go on with NAT or without.
   if (spec.hasNat) undo.defer('connect the guest again', () => reconnect(qmp));
   await connectNat(qmp, false, { signal });
-  if (spec.memoryFile === to.memoryPath) {
-    const { dir, stateSocket } = parkFiles(spec.runtimeDir);
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    await using _folder = disposable(() => rm(dir, { recursive: true, force: true }));
+  const target = { what: 'the saved guest', dir: dirname(to.memoryPath) };
+  await using receiver = await reportNoSpace(() => receiveGuest({ spec, to }, { signal }), target);
+  await reportNoSpace(async () => {
+    await setStyle(qmp, {}, { signal });
+    await limit(qmp, BANDWIDTH.most, { signal });
     undo.defer('let the guest run', () => goOn(qmp));
     await qmp.execute('stop', {}, { signal });
-    await reportNoSpace(() => writeState(qmp, { statePath: to.statePath, socketPath: stateSocket, signal }), {
-      what: 'the saved guest',
-      dir: dirname(to.statePath),
-    });
-    undo.move();
-    return;
-  }
-  await using park = await openPark({ spec: { ...spec, hasNat: false }, to }, options);
-  await reportNoSpace(
-    async () => {
-      await setStyle(qmp, {}, { signal });
-      await limit(qmp, BANDWIDTH.most, { signal });
-      undo.defer('let the guest run', () => goOn(qmp));
-      await qmp.execute('stop', {}, { signal });
-      await qmp.execute('migrate', { uri: park.migrationUri }, { signal });
-      await waitForMigration(qmp, 'completed', { signal, deadlineMs: COPY_DEADLINE_MS });
-      await park.finish({ signal });
-    },
-    { what: 'the saved guest', dir: dirname(to.memoryPath) },
-  );
+    await qmp.execute('migrate', { uri: receiver.migrationUri }, { signal });
+    await migrated(qmp, 'completed', { receiver, signal });
+    await receiver.finish({ signal });
+  }, target);
   undo.move();
 }
 
 /**
  * Copies the guest and its writable drives as of one moment; it runs on. After a failure or an abort it runs on, and no file is left.
  *
- * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE, VMM_START_FAILED.
+ * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
  */
 export async function captureGuest(
   qmp: QmpClient,
   request: CaptureRequest,
-  options: SaveOptions & { blanks: BlankDisks },
+  { blanks, signal }: Abortable & { blanks: BlankDisks },
 ): Promise<{ pausedMs: number }> {
-  const { signal } = options;
-  await using park = await openPark(request, options);
   const target = { what: 'the copy of the guest', dir: dirname(request.to.memoryPath) };
-  await using mirror = await reportNoSpace(() => openMirror(qmp, request, options), target);
+  await using receiver = await reportNoSpace(() => receiveGuest(request, { signal }), target);
+  await using mirror = await reportNoSpace(() => openMirror(qmp, request, { blanks, signal }), target);
   await using undo = new ResourceStack();
   undo.defer('let the guest run', () => goOn(qmp));
-  const pauses = await reportNoSpace(() => copyGuest(qmp, { park, mirror, signal }), target);
+  const pauses = await reportNoSpace(() => copyGuest(qmp, { receiver, mirror, signal }), target);
   // The copies' last tables were written when QEMU closed them, and it does not say how that went.
   await requireNotFull(target);
   undo.move();
@@ -96,18 +70,31 @@ export async function captureGuest(
 /** Gives how long the guest stood still each time, in `ms`. */
 async function copyGuest(
   qmp: QmpClient,
-  { park, mirror, signal }: Abortable & { park: Park; mirror: DriveMirror },
+  { receiver, mirror, signal }: Abortable & { receiver: GuestReceiver; mirror: DriveMirror },
 ): Promise<number[]> {
-  const pauses = [await beginCopy(qmp, { uri: park.migrationUri, signal })];
-  await waitForMigration(qmp, 'pre-switchover', { signal, deadlineMs: COPY_DEADLINE_MS });
+  const pauses = [await beginCopy(qmp, { uri: receiver.migrationUri, signal })];
+  await migrated(qmp, 'pre-switchover', { receiver, signal });
   const pausedAt = performance.now();
   await mirror.cut({ signal });
   await qmp.execute('migrate-continue', { state: 'pre-switchover' }, { signal });
-  await waitForMigration(qmp, 'completed', { signal, deadlineMs: COPY_DEADLINE_MS });
+  await migrated(qmp, 'completed', { receiver, signal });
   await qmp.execute('cont', {}, { signal });
   pauses.push(performance.now() - pausedAt);
-  await park.finish({ signal });
+  await receiver.finish({ signal });
   return pauses;
+}
+
+/** Waits for that, and knows better than QEMU why it does not come. */
+async function migrated(
+  qmp: QmpClient,
+  wanted: 'completed' | 'pre-switchover',
+  { receiver, signal }: Abortable & { receiver: GuestReceiver },
+): Promise<void> {
+  try {
+    await waitForMigration(qmp, wanted, { signal, deadlineMs: COPY_DEADLINE_MS });
+  } catch (error) {
+    throw isAppError(error, 'VMM_SAVE_FAILED') ? (receiver.fault ?? error) : error;
+  }
 }
 
 /**
@@ -161,8 +148,4 @@ async function limit(qmp: QmpClient, maxBandwidth: number, options: Abortable): 
     { 'max-bandwidth': maxBandwidth, 'downtime-limit': 0 },
     options,
   );
-}
-
-function disposable(dispose: () => Promise<void>): AsyncDisposable {
-  return { [Symbol.asyncDispose]: dispose };
 }
