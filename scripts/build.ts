@@ -9,7 +9,11 @@ import { exec } from '../src/base/exec.ts';
 import type { BuildInfo } from '../src/protocol/build-info.ts';
 
 /** One CommonJS file a program: a bundle starts in a third of the time of its modules. */
-const PROGRAMS = { banger: 'src/cli/main.ts', bangerd: 'src/daemon/main.ts' } as const;
+const PROGRAMS = {
+  banger: 'src/cli/main.ts',
+  bangerd: 'src/daemon/main.ts',
+  'banger-receive': 'src/adapters/vmm/qemu/receive-main.ts',
+} as const;
 
 /** Files besides `src/` that decide what the bundles contain. */
 const OTHER_INPUTS = ['package.json', 'package-lock.json', 'scripts/build.ts'];

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { finished, PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -12,6 +13,10 @@ export interface ExecOptions extends Abortable {
   env?: NodeJS.ProcessEnv;
   /** bytes for its stdin; default: empty */
   input?: Readable | Buffer | string;
+  /** a connection that is its stdin, in place of `input`; ours is closed */
+  stdin?: Socket;
+  /** open files of ours that are its file descriptors 3, 4, ... */
+  files?: readonly number[];
   /** exit codes that are not an error; default `[0]` */
   okCodes?: readonly number[];
   /** most of stdout that is kept, in `bytes`; more is an error; default 64 MiB */
@@ -45,8 +50,14 @@ export async function exec(argv: readonly [string, ...string[]], options: ExecOp
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [
+      options.stdin ?? (options.input === undefined ? 'ignore' : 'pipe'),
+      'pipe',
+      'pipe',
+      ...(options.files ?? []),
+    ],
   });
+  options.stdin?.destroy();
   const out: Buffer[] = [];
   let outBytes = 0;
   let overflow = false;

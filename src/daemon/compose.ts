@@ -11,7 +11,7 @@ import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
 import { SqliteVmRecords } from '../adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
-import { QemuDriver } from '../adapters/vmm/qemu/qemu-driver.ts';
+import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-driver.ts';
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
 import { KeyedMutex } from '../base/async.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
@@ -51,13 +51,23 @@ export interface ComposeOptions {
   uid: number;
   /** folder of the guest agents, `banger-agent-<arch>` */
   agentDir: string;
+  /** the program `banger-receive` */
+  receiver: QemuDriverOptions['receiver'];
   log: Logger;
   /** in place of QEMU */
   driver?: VmDriver;
 }
 
 /** Constructs every adapter, and nothing else does. */
-export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOptions): Composition {
+export function compose({
+  settings,
+  env,
+  uid,
+  agentDir,
+  receiver,
+  log,
+  driver,
+}: ComposeOptions): Composition {
   const { paths } = settings;
   const facts = linuxHostFacts();
   const variables = { ...env };
@@ -82,7 +92,7 @@ export function compose({ settings, env, uid, agentDir, log, driver }: ComposeOp
   const connector = createGuestConnector();
   const world: VmWorld = {
     records,
-    driver: driver ?? new QemuDriver({ cacheDir: paths.vmmCacheDir, facts, env: variables, log }),
+    driver: driver ?? new QemuDriver({ cacheDir: paths.vmmCacheDir, facts, env: variables, receiver, log }),
     images,
     kernels,
     files: new FsVmFiles(paths),

@@ -6,7 +6,7 @@ import { ensurePrivateDir } from '../base/private-dir.ts';
 import { withoutDaemonSettings } from '../config/daemon-process.ts';
 import { loadSettings, processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
-import { compose } from './compose.ts';
+import { type ComposeOptions, compose } from './compose.ts';
 import { LogFile } from './log-file.ts';
 import { serve } from './serve.ts';
 
@@ -35,16 +35,19 @@ async function main(): Promise<number> {
     env,
     uid,
     signal: stop.signal,
-    compose: () => compose({ settings, env, uid, agentDir: agentDir(), log }),
+    compose: () => compose({ settings, env, uid, ...companions(), log }),
   });
   return 0;
 }
 
-/** The guest agents of this checkout: beside the bundles' folder, or in the source tree. */
-function agentDir(): string {
+/** The other programs of this checkout: beside the bundle and its folder, or in the source tree. */
+function companions(): Pick<ComposeOptions, 'agentDir' | 'receiver'> {
   const program = realpathSync(process.argv[1] ?? '');
-  const root = join(dirname(program), program.endsWith('.ts') ? '../..' : '..');
-  return join(root, 'agent', 'bin');
+  const [root, receiver] = program.endsWith('.ts')
+    ? ['../..', '../adapters/vmm/qemu/receive-main.ts']
+    : ['..', 'banger-receive.cjs'];
+  const path = (name: string): string => join(dirname(program), name);
+  return { agentDir: path(join(root, 'agent', 'bin')), receiver: [process.execPath, path(receiver)] };
 }
 
 main().then(

@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** What the bundler itself needs, and two small programs in place of ours. */
+/** What the bundler itself needs, and small programs in place of ours. */
 const COPIED = [
   'package.json',
   'package-lock.json',
@@ -17,6 +26,11 @@ const COPIED = [
 ];
 const PROGRAM =
   "import { buildInfo } from '../protocol/build-info.ts';\nprocess.stdout.write(JSON.stringify(buildInfo()));\n";
+const PROGRAMS = {
+  'src/cli/main.ts': PROGRAM,
+  'src/daemon/main.ts': PROGRAM,
+  'src/adapters/vmm/qemu/receive-main.ts': '',
+};
 
 describe('scripts/build.ts', () => {
   let dir: string;
@@ -25,9 +39,9 @@ describe('scripts/build.ts', () => {
     dir = mkdtempSync(join(tmpdir(), 'build-'));
     for (const path of COPIED) cpSync(join(ROOT, path), join(dir, path), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
-    for (const program of ['cli', 'daemon']) {
-      cpSync(join(ROOT, 'LICENSE'), join(dir, 'src', program, 'none'), { recursive: true });
-      writeFileSync(join(dir, 'src', program, 'main.ts'), PROGRAM);
+    for (const [path, content] of Object.entries(PROGRAMS)) {
+      mkdirSync(dirname(join(dir, path)), { recursive: true });
+      writeFileSync(join(dir, path), content);
     }
   });
 

@@ -3,6 +3,7 @@ import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm.ts';
 import { createFakeVmDriver } from '../../support/fake-vm-driver.ts';
 import { nullLog } from '../../support/null-log.ts';
+import { SOURCE_RECEIVER } from '../../support/receiver.ts';
 
 /** What a driver of the suite is made from; plain data, for another process makes the same driver from it. */
 export interface DriverOptions {
@@ -16,7 +17,13 @@ export interface DriverOptions {
 /** Every driver that the suite knows; a new one is a line here and a test file. */
 const DRIVERS: Readonly<Record<string, (options: DriverOptions) => VmDriver>> = {
   qemu: ({ cacheDir }) =>
-    new QemuDriver({ cacheDir, facts: linuxHostFacts(), env: process.env, log: nullLog }),
+    new QemuDriver({
+      cacheDir,
+      facts: linuxHostFacts(),
+      env: process.env,
+      receiver: SOURCE_RECEIVER,
+      log: nullLog,
+    }),
   // The test guest plays the agent.
   fake: ({ guestPath }) =>
     createFakeVmDriver({ guestArgv: (socketPath) => [guestPath, '--socket', socketPath] }),

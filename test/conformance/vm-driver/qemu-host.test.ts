@@ -6,11 +6,12 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { type HostFacts, hasCpuFlag, linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import { hostTscKhz } from '../../../src/adapters/vmm/qemu/boot-args.ts';
 import { type ProbeBoot, reachesInitramfs } from '../../../src/adapters/vmm/qemu/probe-boot.ts';
-import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
+import { QemuDriver, type QemuDriverOptions } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
 import { qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
 import { findProgram, toolEnv } from '../../../src/base/programs.ts';
 import type { BootSource } from '../../../src/core/ports/vmm.ts';
 import { nullLog } from '../../support/null-log.ts';
+import { SOURCE_RECEIVER } from '../../support/receiver.ts';
 import { type DriverFixture, newPlace, processesWith, readOnlyFiles } from './fixture.ts';
 import { runTask } from './run-task.ts';
 import { buildTestGuest, testBootSource } from './test-guest.ts';
@@ -83,12 +84,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
       if (openError !== undefined) return context.skip(`/dev/kvm cannot be opened here: ${openError}`);
       if (hasCpuFlag(cpuInfo, 'vmx', 'svm')) return context.skip('KVM may work here');
       const blind: HostFacts = { ...facts, cpuInfo: async () => cpuInfo.replace(/^flags\s*:/m, '$& vmx') };
-      const driver = new QemuDriver({
-        cacheDir: join(dir, 'cache'),
-        facts: blind,
-        env: process.env,
-        log: nullLog,
-      });
+      const driver = driverWith({ facts: blind });
       const expected = {
         accelerator: 'tcg',
         reason: 'KVM is not usable here (a test boot did not reach the initramfs in 3 s)',
@@ -103,8 +99,13 @@ describe('QEMU on this host', { concurrency: false }, () => {
     },
   );
 
+  function driverWith(options: Partial<QemuDriverOptions>): QemuDriver {
+    const usual = { facts, env: process.env, receiver: SOURCE_RECEIVER, log: nullLog };
+    return new QemuDriver({ cacheDir: join(dir, 'cache'), ...usual, ...options });
+  }
+
   check('probe() says what there is, and needs no kernel to say it', async (boot) => {
-    const driver = new QemuDriver({ cacheDir: join(dir, 'cache'), facts, env: process.env, log: nullLog });
+    const driver = driverWith({});
     const probe = await driver.probe(boot, limit());
     assert.equal(probe.isUsable, true);
     assert.match(probe.version ?? '', /^QEMU \d+\.\d+/);
@@ -112,7 +113,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
     const without = await driver.probe(undefined, limit());
     assert.equal(without.isUsable, true);
     assert.ok(without.accelerator !== 'kvm');
-    const poor = new QemuDriver({ cacheDir: join(dir, 'cache'), facts, env: { PATH: dir }, log: nullLog });
+    const poor = driverWith({ env: { PATH: dir } });
     const lacking = await poor.probe(boot, limit());
     assert.equal(lacking.isUsable, false);
     assert.match(lacking.reason ?? '', /qemu-img.*: not installed$/);

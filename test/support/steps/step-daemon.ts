@@ -7,6 +7,7 @@ import { compose } from '../../../src/daemon/compose.ts';
 import { LogFile } from '../../../src/daemon/log-file.ts';
 import { serve } from '../../../src/daemon/serve.ts';
 import { LAB_BUILD, serveLab } from '../daemon-lab.ts';
+import { SOURCE_RECEIVER } from '../receiver.ts';
 import { fill } from './fill.ts';
 import { hookSteps } from './hooks.ts';
 
@@ -97,7 +98,7 @@ async function serveReal(): Promise<void> {
     env,
     uid,
     signal: new AbortController().signal,
-    compose: () => compose({ settings, env, uid, agentDir, log }),
+    compose: () => compose({ settings, env, uid, agentDir, receiver: SOURCE_RECEIVER, log }),
     onListening: () => process.stdout.write('listening\n'),
   });
 }

@@ -4,7 +4,7 @@ export class NeedsMore extends Error {}
 /** One for all: where it is thrown does not matter. */
 const NEEDS_MORE = new NeedsMore('more bytes are needed');
 
-/** Reads big-endian records from bytes that may end in the middle of one: then it goes back to the record's beginning. */
+/** Reads big-endian records from bytes that may end in the middle of one: then it knows where that began. */
 export class ByteCursor {
   readonly #bytes: Buffer;
   #at = 0;
@@ -19,9 +19,9 @@ export class ByteCursor {
     this.#mark = this.#at;
   }
 
-  /** Goes back to where the record begins. */
-  reset(): void {
-    this.#at = this.#mark;
+  /** Where the record begins. */
+  get marked(): number {
+    return this.#mark;
   }
 
   /** What has been read of the record. */

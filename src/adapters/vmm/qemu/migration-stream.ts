@@ -44,7 +44,6 @@ export class MigrationStream {
   /** pages of other memory, as records, by block and address */
   readonly #kept = new Map<string, Buffer>();
   #next: (cursor: ByteCursor) => void = (cursor) => this.#header(cursor);
-  #rest: Buffer = Buffer.alloc(0);
   #pageBytes = 2 ** LEAST_PAGE_BITS;
   #ramSection: number | undefined;
   /** that records belong to which do not name theirs */
@@ -57,27 +56,27 @@ export class MigrationStream {
     this.#sink = sink;
   }
 
-  /** Takes the stream's next bytes, which may end anywhere. */
-  push(chunk: Buffer): void {
+  /**
+   * Takes the stream's next bytes, which may end anywhere, and gives how many of them are of use now: the others are a record's beginning, and are to come again with what
+   * follows them.
+   */
+  push(bytes: Buffer): number {
     if (this.#isInDevices) {
-      this.#leave(chunk);
-      return;
+      this.#leave(bytes);
+      return bytes.length;
     }
-    const cursor = new ByteCursor(this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]));
+    const cursor = new ByteCursor(bytes);
     try {
-      for (;;) {
+      while (!this.#isInDevices) {
         cursor.mark();
         this.#next(cursor);
-        if (this.#isInDevices) break;
       }
     } catch (error) {
       if (!(error instanceof NeedsMore)) throw error;
-      cursor.reset();
+      return cursor.marked;
     }
-    const rest = Buffer.from(cursor.remaining());
-    if (rest.length > MOST_STATE_BYTES) throw unreadable('a record that does not end');
-    this.#rest = rest;
-    if (this.#isInDevices) this.#leave(rest);
+    this.#leave(cursor.remaining());
+    return bytes.length;
   }
 
   /** The stream without the memory, at its end. */

@@ -35,6 +35,7 @@ import { reachesInitramfs } from './probe-boot.ts';
 import { type QemuHost, qemuProgram } from './qemu-host.ts';
 import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
 import { connectQmp, type QmpClient } from './qmp-client.ts';
+import type { ReceiveOptions } from './receive-guest.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import { goOn } from './save.ts';
 
@@ -45,6 +46,8 @@ export interface QemuDriverOptions {
   facts: HostFacts;
   /** the caller's environment, of which QEMU and its tools get what {@link toolEnv} keeps */
   env: Variables;
+  /** the program `banger-receive`, which writes down guests that are saved */
+  receiver: ReceiveOptions['receiver'];
   log: Logger;
 }
 
@@ -159,7 +162,8 @@ export class QemuDriver implements VmDriver {
   }
 
   #vm(launched: LaunchedQemu, vmId: string): QemuVm {
-    return new QemuVm(launched, { log: this.#options.log, blanks: this.#blanks, vmId });
+    const { log, env, receiver } = this.#options;
+    return new QemuVm(launched, { log, vmId, receiver, env: toolEnv(env), blanks: this.#blanks });
   }
 
   /** The control connection of a VM that somebody else started; `undefined` when it does not answer for this VM. */

@@ -15,6 +15,7 @@ import { endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles } from './launch.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
+import type { ReceiveOptions } from './receive-guest.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
 import { captureGuest, saveGuest } from './save.ts';
 import { StallWatch } from './stall-watch.ts';
@@ -26,7 +27,7 @@ export const WRITE_OUT_GRACE_MS = 10_000;
 const WATCH_MS = { first: 5, most: 500 };
 
 /** Whose QEMU it is, and where to tell what becomes of it. */
-export interface QemuVmOptions {
+export interface QemuVmOptions extends Omit<ReceiveOptions, 'signal'> {
   vmId: string;
   log: Logger;
   /** that copies of drives are made of */
@@ -44,10 +45,10 @@ export class QemuVm implements RunningVm {
   #isDetached = false;
   #ending: Promise<void> | undefined;
 
-  readonly #blanks: BlankDisks;
+  readonly #tools: Omit<QemuVmOptions, 'log' | 'vmId'>;
 
-  constructor({ vmm, qmp, files }: LaunchedQemu, { log, vmId, blanks }: QemuVmOptions) {
-    this.#blanks = blanks;
+  constructor({ vmm, qmp, files }: LaunchedQemu, { log, vmId, ...tools }: QemuVmOptions) {
+    this.#tools = tools;
     this.#stalls = new StallWatch(qmp, { log, vmId });
     this.vmm = vmm;
     this.guestEndpoint = { kind: 'unix', path: files.agentSocket };
@@ -87,11 +88,11 @@ export class QemuVm implements RunningVm {
   }
 
   async save(request: { spec: VmSpec; to: SavedGuest }, { signal }: Abortable): Promise<void> {
-    await this.#stalls.hold(() => saveGuest(this.#qmp, request, { signal }));
+    await this.#stalls.hold(() => saveGuest(this.#qmp, request, { ...this.#tools, signal }));
   }
 
   async capture(request: CaptureRequest, { signal }: Abortable): Promise<{ pausedMs: number }> {
-    return await this.#stalls.hold(() => captureGuest(this.#qmp, request, { blanks: this.#blanks, signal }));
+    return await this.#stalls.hold(() => captureGuest(this.#qmp, request, { ...this.#tools, signal }));
   }
 
   detach(): void {

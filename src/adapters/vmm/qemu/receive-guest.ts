@@ -1,22 +1,29 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import type { Abortable } from '../../../base/abort.ts';
 import { abortable } from '../../../base/async.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { SavedGuest, VmSpec } from '../../../core/ports/vmm.ts';
-import { MEMORY_ID } from './argv.ts';
-import { MemoryFile } from './memory-file.ts';
-import { MigrationStream } from './migration-stream.ts';
+import { type ReceiverProcess, runReceiver } from './receiver-process.ts';
 import { runtimeFiles } from './runtime-files.ts';
 
 /** Takes in one guest that its QEMU migrates. */
 export interface GuestReceiver extends AsyncDisposable {
   /** where it is to be migrated to */
   readonly migrationUri: string;
-  /** why the guest cannot be taken in: QEMU knows no more than that nobody reads on */
-  readonly fault: unknown;
+  /**
+   * Why a migration that has failed did: QEMU may know no more than that nobody reads on. Gives `undefined` when it was not for what is here.
+   */
+  fault(): Promise<unknown>;
   /** Waits until all of it has come and is written. Disposing leaves the files from then on. @throws {AppError} VMM_SAVE_FAILED; errno of a file. */
   finish(options: Abortable): Promise<void>;
+}
+
+/** What receiving stands on. */
+export interface ReceiveOptions extends Abortable {
+  /** the program `banger-receive` */
+  receiver: ReceiverProcess['argv'];
+  env: NodeJS.ProcessEnv;
 }
 
 /**
@@ -27,7 +34,7 @@ export interface GuestReceiver extends AsyncDisposable {
  */
 export async function receiveGuest(
   { spec, to }: { spec: VmSpec; to: SavedGuest },
-  { signal }: Abortable,
+  { receiver, env, signal }: ReceiveOptions,
 ): Promise<GuestReceiver> {
   const { saveSocket } = runtimeFiles(spec.runtimeDir);
   const sizeBytes = spec.memoryMib * 2 ** 20;
@@ -44,26 +51,21 @@ export async function receiveGuest(
   const [memory, state] = [await create(to.memoryPath), await create(to.statePath)];
   await memory.truncate(sizeBytes);
   const arrival = Promise.withResolvers<void>();
-  let fault: unknown;
-  arrival.promise.catch((error: unknown) => {
-    fault = error;
-  });
+  arrival.promise.catch(() => {});
   await rm(saveSocket, { force: true });
-  let connection: Socket | undefined;
-  const server = createServer((socket) => {
-    connection = socket;
+  const stop = new AbortController();
+  let hasBegun = false;
+  const server = createServer({ pauseOnConnect: true }, (connection) => {
+    hasBegun = true;
     server.close();
-    takeIn(socket, { memory, state, sizeBytes }).then(arrival.resolve, (error: unknown) => {
-      socket.destroy();
-      arrival.reject(error);
-    });
+    const process = { argv: receiver, env, files: { memory, state }, sizeBytes };
+    runReceiver(connection, process, { signal: stop.signal }).then(arrival.resolve, arrival.reject);
   });
   server.on('error', arrival.reject);
   undo.defer('close the socket', async () => {
     server.close();
-    connection?.destroy();
-    // Nothing is written to a file that is closed.
-    await (connection ? arrival.promise.catch(() => {}) : undefined);
+    stop.abort();
+    if (hasBegun) await arrival.promise.catch(() => {});
     await rm(saveSocket, { force: true });
   });
   const { promise: listening, resolve: listens } = Promise.withResolvers<void>();
@@ -72,27 +74,12 @@ export async function receiveGuest(
   const owned = undo.move();
   return {
     migrationUri: `unix:${saveSocket}`,
-    get fault() {
-      return fault;
-    },
+    // QEMU has closed the connection: what reads it ends.
+    fault: async () => (hasBegun ? await arrival.promise.catch((error: unknown) => error) : undefined),
     finish: async (options) => {
       await abortable(arrival.promise, options.signal);
       isKept = true;
     },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
-}
-
-async function takeIn(
-  socket: Socket,
-  { memory, state, sizeBytes }: { memory: FileHandle; state: FileHandle; sizeBytes: number },
-): Promise<void> {
-  const pages = new MemoryFile(memory, sizeBytes);
-  const stream = new MigrationStream({ id: MEMORY_ID, sizeBytes }, pages);
-  for await (const chunk of socket as AsyncIterable<Buffer>) {
-    stream.push(chunk);
-    await pages.writeSome();
-  }
-  await pages.finish();
-  await state.writeFile(stream.finish());
 }

@@ -9,7 +9,7 @@ import { type DriveMirror, openMirror } from './drive-mirror.ts';
 import { cancelMigration, setStyle, waitForMigration } from './migration.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
-import { type GuestReceiver, receiveGuest } from './receive-guest.ts';
+import { type GuestReceiver, type ReceiveOptions, receiveGuest } from './receive-guest.ts';
 
 /** Memory goes through a socket of this machine: as fast as it can, or hardly at all. In `bytes` a second. */
 const BANDWIDTH = { most: 8e9, least: 1e6 };
@@ -25,14 +25,15 @@ const COPY_DEADLINE_MS = 10 * 60_000;
 export async function saveGuest(
   qmp: QmpClient,
   { spec, to }: { spec: VmSpec; to: SavedGuest },
-  { signal }: Abortable,
+  options: ReceiveOptions,
 ): Promise<void> {
+  const { signal } = options;
   await using undo = new ResourceStack();
   // Its connections end with this QEMU. What it is connected to is no part of what is saved, so it may go on with NAT or without.
   if (spec.hasNat) undo.defer('connect the guest again', () => reconnect(qmp));
   await connectNat(qmp, false, { signal });
   const target = { what: 'the saved guest', dir: dirname(to.memoryPath) };
-  await using receiver = await reportNoSpace(() => receiveGuest({ spec, to }, { signal }), target);
+  await using receiver = await reportNoSpace(() => receiveGuest({ spec, to }, options), target);
   await reportNoSpace(async () => {
     await setStyle(qmp, {}, { signal });
     await limit(qmp, BANDWIDTH.most, { signal });
@@ -53,10 +54,11 @@ export async function saveGuest(
 export async function captureGuest(
   qmp: QmpClient,
   request: CaptureRequest,
-  { blanks, signal }: Abortable & { blanks: BlankDisks },
+  { blanks, ...options }: ReceiveOptions & { blanks: BlankDisks },
 ): Promise<{ pausedMs: number }> {
+  const { signal } = options;
   const target = { what: 'the copy of the guest', dir: dirname(request.to.memoryPath) };
-  await using receiver = await reportNoSpace(() => receiveGuest(request, { signal }), target);
+  await using receiver = await reportNoSpace(() => receiveGuest(request, options), target);
   await using mirror = await reportNoSpace(() => openMirror(qmp, request, { blanks, signal }), target);
   await using undo = new ResourceStack();
   undo.defer('let the guest run', () => goOn(qmp));
@@ -93,7 +95,7 @@ async function migrated(
   try {
     await waitForMigration(qmp, wanted, { signal, deadlineMs: COPY_DEADLINE_MS });
   } catch (error) {
-    throw isAppError(error, 'VMM_SAVE_FAILED') ? (receiver.fault ?? error) : error;
+    throw (isAppError(error, 'VMM_SAVE_FAILED') && (await receiver.fault())) || error;
   }
 }
 
