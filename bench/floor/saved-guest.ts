@@ -110,9 +110,6 @@ async function whilePreparedRuns<T>(
   try {
     using qmp = await openQmp(join(dir, 'q'), { signal });
     const agent = await connectWhenThere(join(dir, 'a'), { signal });
-    await qmp.execute('migrate-set-capabilities', {
-      capabilities: [{ capability: 'x-ignore-shared', state: true }],
-    });
     await qmp.execute('migrate-incoming', { uri: 'fd:0' });
     const hasArrived = async (): Promise<true | undefined> => {
       const { status } = (await qmp.execute('query-status')) as { status: string };

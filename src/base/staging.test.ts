@@ -22,6 +22,20 @@ test('disposing removes the folder, its content and its lock', async () => {
   assert.deepEqual(await readdir(area), []);
 });
 
+test('a folder that somebody writes into for a moment more is removed all the same', async () => {
+  const area = await newArea();
+  let writes = 0;
+  const removeTree = async (dir: string): Promise<void> => {
+    writes += 1;
+    if (writes < 3) throw Object.assign(new Error('not empty'), { code: 'ENOTEMPTY' });
+    await options.removeTree(dir);
+  };
+  const staging = await openStaging(area, { removeTree });
+  await staging[Symbol.asyncDispose]();
+  assert.deepEqual(await readdir(area), []);
+  assert.equal(writes, 3);
+});
+
 test('a sweep leaves a folder whose owner lives', async () => {
   const area = await newArea();
   await using staging = await openStaging(area, options);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { neverAborts, sleep } from './abort.ts';
 import { isErrno } from './errors.ts';
 import { tryLock } from './file-lock.ts';
 
@@ -15,6 +16,9 @@ export interface StagingOptions {
 }
 
 const LOCK_SUFFIX = '.lock';
+
+/** A second altogether. */
+const MOST_WAIT_MS = 500;
 
 /**
  * Makes a new folder in `area` (which is made when missing). Its owner holds the lock `<folder>.lock` beside it for as long as it lives, so
@@ -34,10 +38,23 @@ export async function openStaging(area: string, { removeTree }: StagingOptions):
   return {
     dir,
     [Symbol.asyncDispose]: async () => {
-      await removeTree(dir);
+      await removeSettled();
       await release();
     },
   };
+
+  /** A program that was ended may have left others, which write there for a moment more. */
+  async function removeSettled(): Promise<void> {
+    for (let waitMs = 10; ; waitMs *= 2) {
+      try {
+        await removeTree(dir);
+        return;
+      } catch (error) {
+        if (!isErrno(error, 'ENOTEMPTY') || waitMs > MOST_WAIT_MS) throw error;
+        await sleep(waitMs, { signal: neverAborts() });
+      }
+    }
+  }
 
   async function release(): Promise<void> {
     await rm(`${dir}${LOCK_SUFFIX}`, { force: true });

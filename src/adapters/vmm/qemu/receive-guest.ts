@@ -14,7 +14,7 @@ export interface GuestReceiver extends AsyncDisposable {
   /**
    * Why a migration that has failed did: QEMU may know no more than that nobody reads on. Gives `undefined` when it was not for what is here.
    */
-  fault(): Promise<unknown>;
+  fault(options: Abortable): Promise<unknown>;
   /** Waits until all of it has come and is written. Disposing leaves the files from then on. @throws {AppError} VMM_SAVE_FAILED; errno of a file. */
   finish(options: Abortable): Promise<void>;
 }
@@ -75,7 +75,10 @@ export async function receiveGuest(
   return {
     migrationUri: `unix:${saveSocket}`,
     // QEMU has closed the connection: what reads it ends.
-    fault: async () => (hasBegun ? await arrival.promise.catch((error: unknown) => error) : undefined),
+    fault: async (options) => {
+      const outcome = arrival.promise.catch((error: unknown) => error);
+      return hasBegun ? await abortable(outcome, options.signal) : undefined;
+    },
     finish: async (options) => {
       await abortable(arrival.promise, options.signal);
       isKept = true;

@@ -95,7 +95,7 @@ async function migrated(
   try {
     await waitForMigration(qmp, wanted, { signal, deadlineMs: COPY_DEADLINE_MS });
   } catch (error) {
-    throw (isAppError(error, 'VMM_SAVE_FAILED') && (await receiver.fault())) || error;
+    throw (isAppError(error, 'VMM_SAVE_FAILED') && (await receiver.fault({ signal }))) || error;
   }
 }
 
