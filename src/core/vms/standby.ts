@@ -20,6 +20,8 @@ export class Standby implements StandbyKeeper {
   #ready: StandbyVm | undefined;
   /** one at a time; never rejects */
   #making: { stop: AbortController; ended: Promise<void> } | undefined;
+  /** the last one counts */
+  #wanted: StandbyRequest | undefined;
   #makeTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -44,6 +46,7 @@ export class Standby implements StandbyKeeper {
 
   want(request: StandbyRequest): void {
     if (this.#isOver) return;
+    this.#wanted = request;
     clearTimeout(this.#makeTimer);
     clearTimeout(this.#endTimer);
     this.#makeTimer = setTimeout(() => void this.#make(request), this.#options.delayMs).unref();
@@ -67,8 +70,8 @@ export class Standby implements StandbyKeeper {
   }
 
   async #make(request: StandbyRequest): Promise<void> {
-    await this.#making?.ended;
-    if (this.#isOver || this.#making || this.#ready?.key === request.key) return;
+    while (this.#making) await this.#making.ended;
+    if (this.#isOver || this.#wanted !== request || this.#ready?.key === request.key) return;
     const stop = new AbortController();
     const ended = this.#replace(request, stop.signal);
     this.#making = { stop, ended };

@@ -67,11 +67,19 @@ test('a guest that stops coming, or never comes, is given up', async () => {
   }
 });
 
-test('a receiver that cannot be run says so', async () => {
-  await using receiver = await receive(['/nowhere/banger-receive']);
-  const socket = await connected(receiver);
-  socket.on('error', () => {});
-  await assert.rejects(receiver.finish({ signal }), { code: 'VMM_SAVE_FAILED', message: /nowhere/ });
+test('a receiver that cannot be run, or is killed, says so and leaves nothing', async () => {
+  for (const [argv, message] of [
+    [['/nowhere/banger-receive'], /nowhere/],
+    [['sh', '-c', 'kill -KILL $$'], /status 137/],
+  ] as const) {
+    {
+      await using receiver = await receive(argv);
+      const socket = await connected(receiver);
+      socket.on('error', () => {});
+      await assert.rejects(receiver.finish({ signal }), { code: 'VMM_SAVE_FAILED', message });
+    }
+    assert.deepEqual(await readdir(dir), []);
+  }
 });
 
 test('files that are there already are not touched', async () => {
