@@ -14,11 +14,30 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
   response.end(body);
 }
 
+/** `ms` in which a client that is still sending is to find the answer. */
+const LINGER_MS = 5_000;
+
 /** Sends an error as the answer; one that comes too late for that breaks the connection, unless the answer has ended already. */
 export function sendError(response: ServerResponse, error: unknown): void {
   if (response.writableEnded) return;
-  if (response.headersSent) response.destroy();
-  else sendJson(response, statusOf(error), errorBodyOf(error));
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  if (!response.req.complete) stayOpen(response);
+  sendJson(response, statusOf(error), errorBodyOf(error));
+}
+
+/**
+ * Keeps the connection of a client that is still sending until it hangs up, which it does when it has read the answer: it would meet a closed connection before, and not look for
+ * an answer.
+ */
+function stayOpen(response: ServerResponse): void {
+  const { req: request } = response;
+  response.shouldKeepAlive = true;
+  request.resume();
+  const timer = setTimeout(() => request.destroy(), LINGER_MS).unref();
+  request.once('close', () => clearTimeout(timer));
 }
 
 /**

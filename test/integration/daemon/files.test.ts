@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
@@ -131,6 +132,23 @@ test('an upload that the guest refuses is told while it is being sent', async ()
   };
   const sending = lab.client.writeToGuest('box', join(guest, 'full'), { tar: endless(), signal });
   await assert.rejects(sending, { code: 'GUEST_FAILED', message: /not empty/ });
+});
+
+test('a client that is still sending when it is refused finds the answer, and its connection open', async () => {
+  const socket = connect(lab.settings.paths.daemonSocket);
+  const answers: Buffer[] = [];
+  const answered = new Promise((resolve) => socket.on('data', (chunk) => resolve(answers.push(chunk))));
+  socket.write('PUT /v1/vms/nobody/files?path=/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n');
+  socket.write('Transfer-Encoding: chunked\r\n\r\n');
+  await answered;
+  assert.match(String(Buffer.concat(answers)), /^HTTP\/1.1 404 /);
+  const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
+  for (let count = 0; count < 50; count += 1) {
+    await new Promise<void>((resolve, reject) => {
+      socket.write(chunk, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+  socket.destroy();
 });
 
 test('content that fails while it is sent fails the call, and the daemon goes on', async () => {
