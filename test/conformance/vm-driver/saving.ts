@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { poll } from '../../../src/base/abort.ts';
+import { exec } from '../../../src/base/exec.ts';
 import type {
   CaptureRequest,
   DriveSpec,
@@ -10,11 +12,12 @@ import type {
   SavedGuest,
   VmSpec,
 } from '../../../src/core/ports/vmm.ts';
+import { fill } from '../../support/steps/fill.ts';
 import { ask as askVm, type DriverBench, describeDriver, limit, MIB, prepare } from './driver-tests.ts';
 import { makeDriver } from './drivers.ts';
 import { type DriverFixture, newPlace, type VmPlace } from './fixture.ts';
 import { runTask } from './run-task.ts';
-import { talkDeaf } from './test-guest.ts';
+import { talkDeaf, tellGuest } from './test-guest.ts';
 
 /**
  * The suite that every VM driver passes that saves guests. `makeFixture` is as for `describeVmDriver`.
@@ -195,6 +198,37 @@ export function describeSaving(
       },
     );
 
+    tests.check(
+      'a guest that stands still for want of space is saved, and goes on when there is some',
+      async (made) => {
+        bench = made;
+        const place = await newPlace(bench.fixture);
+        const small = join(place.vmDir, 'small');
+        await mkdir(small);
+        await exec(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', small], limit());
+        await using _mounted = disposable(() => exec(['umount', '-l', small], limit()));
+        const spec = { ...place.spec, drives: await prepare(bench, { ...place, vmDir: small }) };
+        const vm = await started(spec);
+        fill(small);
+        await tellGuest(vm.guestEndpoint.path, `write overlay ${32 * MIB} kept`);
+        await until(vm, { isStalled: true });
+        const saved = filesIn(place.vmDir, 'saved');
+        await vm.save({ spec, to: saved }, limit());
+        await vm.kill();
+        const restored = await bench.driver.restore(spec, saved, limit());
+        await until(restored, { isStalled: true });
+        await rm(join(small, 'filler'));
+        assert.equal(await ask(restored, `read overlay ${32 * MIB} 16`), 'kept');
+        await until(restored, { isStalled: false });
+        await restored.kill();
+      },
+      {
+        needs: ['drives'],
+        whyNot: async () =>
+          process.getuid?.() === 0 ? undefined : 'only root can mount a file system to fill',
+      },
+    );
+
     check('what is no saved guest is refused, and nothing is left', async () => {
       const place = await newVm();
       const saved = filesIn(place.vmDir, 'saved');
@@ -243,6 +277,15 @@ export function describeSaving(
       return askVm(vm, request, bench.fixture);
     }
   });
+}
+
+async function until(vm: RunningVm, { isStalled }: Pick<RunningVm, 'isStalled'>): Promise<void> {
+  const look = (): true | undefined => vm.isStalled === isStalled || undefined;
+  await poll(look, { ...limit(), everyMs: 10, deadlineMs: 20_000, what: `isStalled to be ${isStalled}` });
+}
+
+function disposable(dispose: () => Promise<unknown>): AsyncDisposable {
+  return { [Symbol.asyncDispose]: async () => void (await dispose()) };
 }
 
 function filesIn(dir: string, name: string): SavedGuest {

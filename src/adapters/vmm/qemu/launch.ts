@@ -108,6 +108,9 @@ export async function removeRuntimeFiles({
   for (const path of [qmpSocket, agentSocket, saveSocket, pidFile]) await rm(path, { force: true });
 }
 
+/** QEMU's run state of a guest that was stopped by a write that failed. */
+export const STALLED = 'io-error';
+
 /** QEMU's run state (`RunState` of its QMP schema): `running`, `paused`, `internal-error`, ... */
 export async function runState(qmp: QmpClient, options: Abortable): Promise<string> {
   const answer = await qmp.execute('query-status', {}, options);
@@ -144,16 +147,20 @@ async function requireState(
   { signal, beforeRun }: Abortable & Pick<LaunchOptions, 'beforeRun'>,
 ): Promise<void> {
   const { mode } = start;
+  let hasRun = mode.kind === 'boot';
   const look = async (): Promise<true | undefined> => {
     const state = await runState(qmp, { signal });
     if (state === 'running') return true;
-    if (mode.kind === 'restore' && state === 'inmigrate') return undefined;
-    if (mode.kind === 'restore' && state === 'paused') {
-      // It takes on the state that the guest was saved in: standing still.
+    if (!hasRun && state === 'inmigrate') return undefined;
+    // It takes on the state that the guest was saved in: standing still, for that or for want of space.
+    if (!hasRun && (state === 'paused' || state === STALLED)) {
       beforeRun?.();
       await qmp.execute('cont', {}, { signal });
+      hasRun = true;
       return undefined;
     }
+    // There is no space still: it has been restored, and `StallWatch` sees to it.
+    if (hasRun && state === STALLED) return true;
     throw await startFailed(start, `QEMU is in the state "${state}"`);
   };
   try {

@@ -1,14 +1,11 @@
 import { neverAborts, sleep } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
-import { runState } from './launch.ts';
+import { runState, STALLED } from './launch.ts';
 import type { QmpClient } from './qmp-client.ts';
 
 /** How often a guest that stands still is let go on, in `ms`: with the disk still full it stops again at once, and nothing is lost. */
 const RETRY_EVERY_MS = 1_000;
-
-/** QEMU's run state of a guest that was stopped by a write that failed. */
-const STALLED = 'io-error';
 
 /**
  * Notices when the host has no space for what the guest writes. QEMU stops the guest then (`werror=enospc`, its default), and tries the write again when the
@@ -18,10 +15,16 @@ export class StallWatch {
   readonly #qmp: QmpClient;
   readonly #log: Logger;
   readonly #vmId: string;
+  readonly #retryEveryMs: number;
   #isStalled = false;
+  #stallCount = 0;
   #holdCount = 0;
 
-  constructor(qmp: QmpClient, { log, vmId }: { log: Logger; vmId: string }) {
+  constructor(
+    qmp: QmpClient,
+    { log, vmId, retryEveryMs = RETRY_EVERY_MS }: { log: Logger; vmId: string; retryEveryMs?: number },
+  ) {
+    this.#retryEveryMs = retryEveryMs;
     this.#qmp = qmp;
     this.#log = log;
     this.#vmId = vmId;
@@ -50,6 +53,7 @@ export class StallWatch {
   }
 
   #stall(): void {
+    this.#stallCount += 1;
     if (this.#isStalled) return;
     this.#isStalled = true;
     this.#log.warn('a guest stands still: there is no space for what it writes', { vmId: this.#vmId });
@@ -59,11 +63,12 @@ export class StallWatch {
   async #retry(): Promise<void> {
     const options = { signal: neverAborts() };
     for (;;) {
-      await sleep(RETRY_EVERY_MS, options);
+      await sleep(this.#retryEveryMs, options);
       if (this.#holdCount > 0) continue;
+      const stallCount = this.#stallCount;
       const state = await runState(this.#qmp, options);
-      // Looked at once more: from here to the command nothing can come in between.
-      if (this.#holdCount > 0) continue;
+      // Looked at once more: from here to the command nothing can come in between. It may have stopped again after it said that it runs.
+      if (this.#holdCount > 0 || this.#stallCount !== stallCount) continue;
       if (state !== STALLED) break;
       await this.#qmp.execute('cont', {}, options);
     }
