@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { neverAborts } from '../../../src/base/abort.ts';
+import { neverAborts, poll } from '../../../src/base/abort.ts';
+import { isAppError } from '../../../src/base/errors.ts';
 import { type Environment, processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
 import { shell } from '../daemon-lab.ts';
 import type { ScenarioWorld } from './scenarios.ts';
@@ -44,10 +45,24 @@ export function qemuWorld(lab: StepLab): ScenarioWorld {
       await sh('echo disk >/root/mark; sync; echo memory >/dev/shm/mark');
     },
     async checkMarks({ isBooted }) {
-      const marks = await sh('cat /root/mark /dev/shm/mark 2>/dev/null');
+      const marks = await onceThereIsSpace(() => sh('cat /root/mark /dev/shm/mark 2>/dev/null'));
       assert.equal(marks, isBooted ? 'disk\n' : 'disk\nmemory\n');
     },
     settleMs: 60_000,
     fullCodes: ['HOST_NO_SPACE'],
   };
+}
+
+/** A guest that stood still for want of space goes on a moment after there is some. */
+async function onceThereIsSpace<T>(work: () => Promise<T>): Promise<T> {
+  const attempt = async (): Promise<{ value: T } | undefined> => {
+    try {
+      return { value: await work() };
+    } catch (error) {
+      if (!isAppError(error, 'HOST_NO_SPACE')) throw error;
+      return undefined;
+    }
+  };
+  const options = { everyMs: 100, deadlineMs: 5_000, what: 'the guest to go on', signal };
+  return (await poll(attempt, options)).value;
 }

@@ -77,7 +77,7 @@ async function wrongInCache({ templatesDir, vmmCacheDir, workspaceTempDir }: Pat
       if (!existsSync(join(templatesDir, key, part))) wrong.push(`template without ${part}`);
   }
   for (const path of await filesIn(vmmCacheDir)) {
-    if (!/^blank-disks\/([a-z0-9-]+\.qcow2|\.lock|\.staging\/)$|^kvm/.test(path))
+    if (!/^blank-disks\/([a-z0-9-]+\.qcow2|\.lock|\.staging\/)?$|^kvm/.test(path))
       wrong.push(`${path} in the cache`);
   }
   return [...wrong, ...(await filesIn(workspaceTempDir)).map((path) => `${path} of a workspace`)];
