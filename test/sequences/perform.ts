@@ -40,7 +40,6 @@ export async function perform(bench: Bench, step: Step): Promise<void> {
       return await killVmm(bench, step.vm);
     default:
       await runCommand(bench, step);
-      if (step.interruption) await settle(bench);
   }
   if (step.do === 'create') await makeFolders(bench, step.vm);
 }
@@ -65,6 +64,7 @@ async function runCommand(bench: Bench, step: Step): Promise<void> {
   else killIfThere(vmm);
   const ran = await command.done;
   assert.doesNotMatch(ran.stderr, BUG, `banger ${args.join(' ')}`);
+  await settle(bench, { killed: whom === 'vmm' ? vmm : undefined });
 }
 
 /** A VM that was ended although it could not write what it held: nothing here is a reason for that. */
@@ -95,11 +95,16 @@ async function makeFolders(bench: Bench, vm: string): Promise<void> {
   if (made?.state === 'running') await inGuest(bench, { vm, argv: MAKE_FOLDERS });
 }
 
-/** The command is over; what it began may be still under way in the daemon. */
-async function settle(bench: Bench): Promise<void> {
+/** The command is over; what it began may be still under way in the daemon, which may not know yet of a VMM that was `killed`. */
+async function settle(bench: Bench, { killed }: { killed: number | undefined }): Promise<void> {
   await wakeDaemon(bench);
-  const look = async (): Promise<true | undefined> =>
-    (await bench.client.listOperations({ signal })).length === 0 ? true : undefined;
+  const look = async (): Promise<true | undefined> => {
+    const [operations, vms] = [await bench.client.listOperations({ signal }), await listVms(bench)];
+    const isKnown =
+      killed === undefined ||
+      vms.every(({ state, runtime }) => state !== 'running' || runtime?.pid !== killed);
+    return operations.length === 0 && isKnown ? true : undefined;
+  };
   await poll(look, { everyMs: 50, deadlineMs: SETTLE_DEADLINE_MS, what: 'operations to end', signal });
 }
 

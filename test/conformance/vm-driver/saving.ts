@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { poll } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/exec.ts';
-import type {
-  CaptureRequest,
-  DriveSpec,
-  RunningVm,
-  SavedGuest,
-  VmSpec,
-} from '../../../src/core/ports/vmm.ts';
+import type { RunningVm, VmSpec } from '../../../src/core/ports/vmm.ts';
 import { fill } from '../../support/steps/fill.ts';
 import { ask as askVm, type DriverBench, describeDriver, limit, MIB, prepare } from './driver-tests.ts';
 import { makeDriver } from './drivers.ts';
 import { type DriverFixture, newPlace, type VmPlace } from './fixture.ts';
 import { runTask } from './run-task.ts';
+import { captureRequest, cut, digestOf, drivesOf, filesIn, filesOf } from './saved-files.ts';
 import { talkDeaf, tellGuest } from './test-guest.ts';
 
 /**
@@ -286,39 +280,4 @@ async function until(vm: RunningVm, { isStalled }: Pick<RunningVm, 'isStalled'>)
 
 function disposable(dispose: () => Promise<unknown>): AsyncDisposable {
   return { [Symbol.asyncDispose]: async () => void (await dispose()) };
-}
-
-function filesIn(dir: string, name: string): SavedGuest {
-  return { memoryPath: join(dir, `${name}.memory`), statePath: join(dir, `${name}.state`) };
-}
-
-function captureRequest({ spec, vmDir }: { spec: VmSpec; vmDir: string }, name: string): CaptureRequest {
-  const drives = (['overlay', 'work'] as const).map((serial) => ({
-    serial,
-    pathOnHost: join(vmDir, `${name}-${serial}.qcow2`),
-  }));
-  return { spec, to: filesIn(vmDir, name), drives };
-}
-
-function filesOf({ to, drives }: CaptureRequest): string[] {
-  return [to.memoryPath, to.statePath, ...drives.map(({ pathOnHost }) => pathOnHost)];
-}
-
-/** The drives of a VM with the copies in their places. */
-function drivesOf({ drives }: VmSpec, request: CaptureRequest): DriveSpec[] {
-  return drives.map((drive) => {
-    const copy = request.drives.find(({ serial }) => serial === drive.serial);
-    return copy ? { ...drive, pathOnHost: copy.pathOnHost } : drive;
-  });
-}
-
-async function digestOf(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
-}
-
-async function cut(path: string, bytes: number): Promise<void> {
-  await using file = await open(path, 'r+');
-  await file.truncate(bytes);
 }

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CaptureRequest, DriveSpec, SavedGuest, VmSpec } from '../../../src/core/ports/vmm.ts';
+
+/** Where a guest is saved, in `dir`. */
+export function filesIn(dir: string, name: string): SavedGuest {
+  return { memoryPath: join(dir, `${name}.memory`), statePath: join(dir, `${name}.state`) };
+}
+
+/** A copy of the VM that is wanted beside it. */
+export function captureRequest(
+  { spec, vmDir }: { spec: VmSpec; vmDir: string },
+  name: string,
+): CaptureRequest {
+  const drives = (['overlay', 'work'] as const).map((serial) => ({
+    serial,
+    pathOnHost: join(vmDir, `${name}-${serial}.qcow2`),
+  }));
+  return { spec, to: filesIn(vmDir, name), drives };
+}
+
+/** All files that such a copy has. */
+export function filesOf({ to, drives }: CaptureRequest): string[] {
+  return [to.memoryPath, to.statePath, ...drives.map(({ pathOnHost }) => pathOnHost)];
+}
+
+/** The drives of a VM with the copies in their places. */
+export function drivesOf({ drives }: VmSpec, request: CaptureRequest): DriveSpec[] {
+  return drives.map((drive) => {
+    const copy = request.drives.find(({ serial }) => serial === drive.serial);
+    return copy ? { ...drive, pathOnHost: copy.pathOnHost } : drive;
+  });
+}
+
+/** What tells the content of a file. */
+export async function digestOf(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+}
+
+/** Cuts a file short. */
+export async function cut(path: string, bytes: number): Promise<void> {
+  await using file = await open(path, 'r+');
+  await file.truncate(bytes);
+}
