@@ -8,6 +8,7 @@ import type { HostContent } from '../ports/host-user.ts';
 import type { StoredKernel } from '../ports/images.ts';
 import type { VmRecord } from '../ports/records.ts';
 import type { BootSource, DriverProbe, RunningVm, SavedGuest } from '../ports/vmm.ts';
+import { standsStill } from './live-vms.ts';
 import { personalise, readHostContent } from './personalise.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
@@ -63,7 +64,7 @@ export interface BootOptions extends Abortable {
  * init. The record is `running` then; the caller holds the VM's lock. After a failure or an abort no VMM runs, and the record is as it was
  * but for its `runtime`.
  *
- * @throws {AppError} what the driver and the guest link throw; GUEST_BOOT_FAILED with the end of the console; GUEST_PERSONALISE_FAILED.
+ * @throws {AppError} what the driver and the guest link throw, HOST_NO_SPACE among it; GUEST_BOOT_FAILED with the end of the console; GUEST_PERSONALISE_FAILED.
  */
 export async function bootVm(world: VmWorld, record: VmRecord, options: BootOptions): Promise<VmRecord> {
   const { report, signal, boot, probe, from, beforeRun } = options;
@@ -162,6 +163,7 @@ async function reachReady(
     );
   } catch (error) {
     signal.throwIfAborted();
+    if (running.isStalled) throw standsStill(record.id);
     if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
     const consoleTail = await world.files.logTail(record.id, 'console', TAIL_LINES);
     throw new AppError('GUEST_BOOT_FAILED', `Cannot boot "${record.name}": the guest did not become ready`, {

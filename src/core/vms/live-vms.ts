@@ -47,7 +47,7 @@ export class LiveVms {
   async agent(vmId: string, options: ConnectOptions): Promise<GuestAgent> {
     const vm = this.#vms.get(vmId);
     if (!vm) throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of "${vmId}": it is not running`);
-    if (vm.running.isStalled) throw stalled(vmId);
+    if (vm.running.isStalled) throw standsStill(vmId);
     if (vm.link) return vm.link;
     return await this.#connecting.run(vmId, (signal) => this.#connect(vm, { ...options, signal }), options);
   }
@@ -85,7 +85,8 @@ function keep(vm: LiveVm, link: GuestAgent): void {
   });
 }
 
-function stalled(vmId: string): AppError {
+/** The error of a guest that waits for disk space. */
+export function standsStill(vmId: string): AppError {
   return new AppError(
     'HOST_NO_SPACE',
     `Cannot reach the guest of "${vmId}": it stands still, for this host has no disk space for what it writes`,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { poll } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/exec.ts';
@@ -11,7 +13,7 @@ import { makeDriver } from './drivers.ts';
 import { type DriverFixture, newPlace, type VmPlace } from './fixture.ts';
 import { runTask } from './run-task.ts';
 import { captureRequest, cut, digestOf, drivesOf, filesIn, filesOf } from './saved-files.ts';
-import { talkDeaf, tellGuest } from './test-guest.ts';
+import { talkDeaf } from './test-guest.ts';
 
 /**
  * The suite that every VM driver passes that saves guests. `makeFixture` is as for `describeVmDriver`.
@@ -192,21 +194,32 @@ export function describeSaving(
       },
     );
 
-    tests.check(
+    const onSmallDisk = (what: string, body: (place: VmPlace, small: string) => Promise<void>): void =>
+      tests.check(
+        what,
+        async (made) => {
+          bench = made;
+          const place = await newPlace(bench.fixture);
+          const small = join(place.vmDir, 'small');
+          await mkdir(small);
+          await exec(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', small], limit());
+          await using _mounted = disposable(() => exec(['umount', '-l', small], limit()));
+          const drives = await prepare(bench, { ...place, vmDir: small });
+          await body({ ...place, spec: { ...place.spec, drives } }, small);
+        },
+        {
+          needs: ['drives'],
+          whyNot: async () =>
+            process.getuid?.() === 0 ? undefined : 'only root can mount a file system to fill',
+        },
+      );
+
+    onSmallDisk(
       'a guest that stands still for want of space is saved, and goes on when there is some',
-      async (made) => {
-        bench = made;
-        const place = await newPlace(bench.fixture);
-        const small = join(place.vmDir, 'small');
-        await mkdir(small);
-        await exec(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', small], limit());
-        await using _mounted = disposable(() => exec(['umount', '-l', small], limit()));
-        const spec = { ...place.spec, drives: await prepare(bench, { ...place, vmDir: small }) };
+      async ({ spec, vmDir }, small) => {
         const vm = await started(spec);
-        fill(small);
-        await tellGuest(vm.guestEndpoint.path, `write overlay ${32 * MIB} kept`);
-        await until(vm, { isStalled: true });
-        const saved = filesIn(place.vmDir, 'saved');
+        await standStill(vm, small);
+        const saved = filesIn(vmDir, 'saved');
         await vm.save({ spec, to: saved }, limit());
         await vm.kill();
         const restored = await bench.driver.restore(spec, saved, limit());
@@ -216,10 +229,17 @@ export function describeSaving(
         await until(restored, { isStalled: false });
         await restored.kill();
       },
-      {
-        needs: ['drives'],
-        whyNot: async () =>
-          process.getuid?.() === 0 ? undefined : 'only root can mount a file system to fill',
+    );
+
+    onSmallDisk(
+      'a guest whose host has gone while it stood still hears the next one',
+      async ({ spec }, small) => {
+        const vm = await started(spec);
+        await standStill(vm, small);
+        await rm(join(small, 'filler'));
+        await until(vm, { isStalled: false });
+        assert.equal(await ask(vm, `read overlay ${32 * MIB} 16`), 'kept');
+        await vm.kill();
       },
     );
 
@@ -271,6 +291,18 @@ export function describeSaving(
       return askVm(vm, request, bench.fixture);
     }
   });
+}
+
+/** Fills the disk, and has the guest write until it stands still; then hangs up. */
+async function standStill(vm: RunningVm, dir: string): Promise<void> {
+  fill(dir);
+  const socket = connect(vm.guestEndpoint.path);
+  await once(socket, 'connect');
+  socket.write(`last write overlay ${32 * MIB} kept\n`);
+  await until(vm, { isStalled: true });
+  const closed = once(socket, 'close');
+  socket.destroy();
+  await closed;
 }
 
 async function until(vm: RunningVm, { isStalled }: Pick<RunningVm, 'isStalled'>): Promise<void> {

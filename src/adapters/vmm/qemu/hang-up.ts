@@ -29,6 +29,14 @@ export async function hangUp(
   await until(false);
 }
 
+/** The same for a guest that has stood still while it ran: a host that hung up meanwhile is one that it still waits for. One that is there is left alone. */
+export async function hangUpForLost(
+  qmp: QmpClient,
+  options: Abortable & { agentSocket: string },
+): Promise<void> {
+  if (!(await isAgentConnected(qmp, options))) await hangUp(qmp, options);
+}
+
 /** QEMU calls the other end of a socket that nobody is connected to `disconnected:<path>` (`ChardevInfo` of its QMP schema). */
 async function isAgentConnected(qmp: QmpClient, options: Abortable): Promise<boolean> {
   const { filename } = await agentChardev(qmp, options);

@@ -12,6 +12,7 @@ import type {
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
 import { endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
+import { hangUpForLost } from './hang-up.ts';
 import { type LaunchedQemu, removeRuntimeFiles } from './launch.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
@@ -49,7 +50,9 @@ export class QemuVm implements RunningVm {
 
   constructor({ vmm, qmp, files }: LaunchedQemu, { log, vmId, ...tools }: QemuVmOptions) {
     this.#tools = tools;
-    this.#stalls = new StallWatch(qmp, { log, vmId });
+    const { agentSocket } = files;
+    const goesOn = (): Promise<void> => hangUpForLost(qmp, { agentSocket, signal: neverAborts() });
+    this.#stalls = new StallWatch(qmp, { log, vmId, goesOn });
     this.vmm = vmm;
     this.guestEndpoint = { kind: 'unix', path: files.agentSocket };
     this.#qmp = qmp;

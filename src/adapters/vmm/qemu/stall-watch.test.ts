@@ -22,13 +22,19 @@ test('a guest that is said to run, and stops again before that is heard, is let 
     return [`{"status": "${status}"}`, stops ? STOPPED : ''];
   });
   using qmp = await openQmp(ours, { signal });
-  const watch = new StallWatch(qmp, { log: nullLog, vmId: 'x', retryEveryMs: 2 });
+  const watch = new StallWatch(qmp, {
+    log: nullLog,
+    vmId: 'x',
+    goesOn: async () => void asked.push('goes on'),
+    retryEveryMs: 2,
+  });
   await until(() => asked.length === 1);
   theirs.write(STOPPED);
   await until(() => watch.isStalled);
   await until(() => !watch.isStalled);
   assert.deepEqual(states, []);
   assert.equal(asked.filter((command) => command === 'cont').length, 2);
+  assert.equal(asked.at(-1), 'goes on');
 });
 
 /** Answers each command with what `answer` gives, and with what QEMU says right after. */

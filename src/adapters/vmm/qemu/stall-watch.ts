@@ -7,6 +7,16 @@ import type { QmpClient } from './qmp-client.ts';
 /** How often a guest that stands still is let go on, in `ms`: with the disk still full it stops again at once, and nothing is lost. */
 const RETRY_EVERY_MS = 1_000;
 
+/** Whose guest is watched. */
+export interface StallWatchOptions {
+  log: Logger;
+  vmId: string;
+  /** called when the guest goes on, before it counts as one that does */
+  goesOn: () => Promise<void>;
+  /** default: a second */
+  retryEveryMs?: number;
+}
+
 /**
  * Notices when the host has no space for what the guest writes. QEMU stops the guest then (`werror=enospc`, its default), and tries the write again when the
  * guest goes on. An error instead would end the guest: its root is a snapshot of the image, which one failed write makes useless. Here it is tried every second.
@@ -15,15 +25,14 @@ export class StallWatch {
   readonly #qmp: QmpClient;
   readonly #log: Logger;
   readonly #vmId: string;
+  readonly #goesOn: () => Promise<void>;
   readonly #retryEveryMs: number;
   #isStalled = false;
   #stallCount = 0;
   #holdCount = 0;
 
-  constructor(
-    qmp: QmpClient,
-    { log, vmId, retryEveryMs = RETRY_EVERY_MS }: { log: Logger; vmId: string; retryEveryMs?: number },
-  ) {
+  constructor(qmp: QmpClient, { log, vmId, goesOn, retryEveryMs = RETRY_EVERY_MS }: StallWatchOptions) {
+    this.#goesOn = goesOn;
     this.#retryEveryMs = retryEveryMs;
     this.#qmp = qmp;
     this.#log = log;
@@ -72,6 +81,7 @@ export class StallWatch {
       if (state !== STALLED) break;
       await this.#qmp.execute('cont', {}, options);
     }
+    await this.#attempt(this.#goesOn);
     this.#isStalled = false;
     this.#log.info('a guest goes on: there is space again', { vmId: this.#vmId });
   }
