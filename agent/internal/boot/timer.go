@@ -63,7 +63,7 @@ func firstTimerHz(list io.Reader) (float64, error) {
 			}
 		case "mult", "shift":
 			number, err := strconv.ParseUint(value, 10, 32)
-			if err != nil {
+			if err != nil || name == "shift" && number >= 64 {
 				return 0, fmt.Errorf("/proc/timer_list: %s %q", name, value)
 			}
 			if name == "shift" {

@@ -30,7 +30,7 @@ export async function residue(
   const processes = (await vmmsBelow(paths.vmRuntimeDir)).map(({ folder }) => folder);
   for (const record of records) {
     wrong.push(...(await wrongOfVm(paths, record)));
-    const own = processes.filter((folder) => folder === record.id || folder.startsWith(`${record.id}/`));
+    const own = processes.filter((folder) => folder === record.id);
     const wanted = record.state === 'running' ? [record.id] : [];
     if (own.join() !== wanted.join()) wrong.push(`VMMs of ${record.name} (${record.state}): ${own.join()}`);
   }
