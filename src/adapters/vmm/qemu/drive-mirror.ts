@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { type Abortable, neverAborts, poll } from '../../../base/abort.ts';
-import { AppError } from '../../../base/errors.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CaptureRequest, DriveSpec } from '../../../core/ports/vmm.ts';
 import type { BlankDisks } from '../blank-disks.ts';
@@ -8,11 +8,12 @@ import type { QmpClient } from './qmp-client.ts';
 
 /** Copies of a running guest's drives that follow every write until they are cut off. */
 export interface DriveMirror extends AsyncDisposable {
-  /**
-   * Makes the copies final as of now: the guest must stand still. They are whole files, though not on disk for sure, when this returns; disposing
-   * leaves them then.
-   */
+  /** Makes the copies final as of now: the guest must stand still. */
   cut(options: Abortable): Promise<void>;
+  /** Closes the copies that were cut off; the guest may run. They are whole files then, though not on disk for sure, unless that is full. */
+  close(): Promise<void>;
+  /** Disposing leaves the copies from now on. */
+  keep(): void;
 }
 
 const POLL_MS = 1;
@@ -24,7 +25,7 @@ const CUT_DEADLINE_MS = 10_000;
 const PREFIX = 'copy-';
 
 /**
- * Starts to copy drives and returns when the copies are up to date. Disposing ends that and removes the copies, unless they were cut off.
+ * Starts to copy drives and returns when the copies are up to date. Disposing ends that and removes the copies, unless they are kept.
  *
  * @throws {AppError} HOST_NO_SPACE, VMM_SAVE_FAILED, VMM_REFUSED.
  */
@@ -34,13 +35,13 @@ export async function openMirror(
   { blanks, signal }: Abortable & { blanks: BlankDisks },
 ): Promise<DriveMirror> {
   await using undo = new ResourceStack();
-  let isCut = false;
+  let isKept = false;
   for (const { serial, pathOnHost } of drives) {
     const source = spec.drives.find((drive) => drive.serial === serial);
     const sizeBytes = source?.sizeBytes ?? 0;
     await blanks.copyTo({ kind: 'overlay', sizeBytes, target: pathOnHost }, { signal });
     undo.defer(`remove "${pathOnHost}"`, async () => {
-      if (!isCut) await rm(pathOnHost, { force: true });
+      if (!isKept) await rm(pathOnHost, { force: true });
     });
     // Before the command: one that is aborted may still run.
     undo.defer('close the copy', () => removeNode(qmp, serial));
@@ -59,7 +60,12 @@ export async function openMirror(
         await qmp.execute('block-job-cancel', { device: jobId(serial) }, options);
       }
       await waitForJobs(qmp, (jobs) => jobs.length === 0, { ...options, deadlineMs: CUT_DEADLINE_MS });
-      isCut = true;
+    },
+    close: async () => {
+      for (const { serial } of drives) await removeNode(qmp, serial);
+    },
+    keep: () => {
+      isKept = true;
     },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
@@ -107,7 +113,12 @@ async function endJob(qmp: QmpClient, serial: string): Promise<void> {
   const isThere = async (): Promise<boolean> =>
     (await ourJobs(qmp, options)).some(({ id }) => id === jobId(serial));
   if (!(await isThere())) return;
-  await qmp.execute('block-job-cancel', { device: jobId(serial), force: true }, options);
+  try {
+    await qmp.execute('block-job-cancel', { device: jobId(serial), force: true }, options);
+  } catch (error) {
+    // One that was just ending anyway cannot be told to.
+    if (!isAppError(error, 'VMM_REFUSED')) throw error;
+  }
   const look = async (): Promise<true | undefined> => ((await isThere()) ? undefined : true);
   await poll(look, { ...options, everyMs: POLL_MS, deadlineMs: CUT_DEADLINE_MS, what: 'a copy to end' });
 }

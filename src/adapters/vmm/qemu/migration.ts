@@ -1,5 +1,5 @@
 import { type Abortable, neverAborts, poll } from '../../../base/abort.ts';
-import { AppError } from '../../../base/errors.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
 import type { QmpClient } from './qmp-client.ts';
 
 /** What can be asked of one migration (QEMU's `MigrationCapability`); what is not named is off. */
@@ -61,6 +61,7 @@ export async function cancelMigration(qmp: QmpClient): Promise<void> {
   };
   if (!(await isUnderWay())) return;
   await qmp.execute('migrate_cancel', {}, options);
+  await endPause(qmp);
   const look = async (): Promise<true | undefined> => ((await isUnderWay()) ? undefined : true);
   await poll(look, {
     ...options,
@@ -68,4 +69,17 @@ export async function cancelMigration(qmp: QmpClient): Promise<void> {
     deadlineMs: STATE_DEADLINE_MS,
     what: 'a migration to end',
   });
+}
+
+/**
+ * QEMU wakes a migration that it cancels from the pause before its switch. Before 10.0 it misses one that was just about to pause, which would wait for ever,
+ * and its guest with it ("migration: Adjust locking in migration_maybe_pause()").
+ */
+async function endPause(qmp: QmpClient): Promise<void> {
+  try {
+    await qmp.execute('migrate-continue', { state: 'cancelling' }, { signal: neverAborts() });
+  } catch (error) {
+    // It is cancelled already.
+    if (!isAppError(error, 'VMM_REFUSED')) throw error;
+  }
 }

@@ -7,41 +7,15 @@ import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
+import { answer, playQemu, type QmpRequest } from '../../../../test/support/played-qemu.ts';
 import { isAppError } from '../../../base/errors.ts';
-import { LineSplitter } from '../../../base/line-splitter.ts';
 import { connectQmp, openQmp } from './qmp-client.ts';
 import type { QmpEvent } from './qmp-message.ts';
 
-const GREETING = '{"QMP": {"version": {}, "capabilities": []}}\r\n';
 const NEVER = new AbortController().signal;
 
-/** What a request says. */
-interface Request {
-  execute: string;
-  arguments: Record<string, unknown>;
-  id: number;
-}
-
-/** Plays QEMU on `stream`: greets, takes the handshake, and hands every other request to `onRequest`. */
-function playQemu(stream: Duplex, onRequest: (request: Request) => void): void {
-  const lines = new LineSplitter();
-  stream.on('error', () => {});
-  stream.write(GREETING);
-  stream.on('data', (chunk: Buffer) => {
-    for (const line of lines.push(chunk)) {
-      const request = JSON.parse(line) as Request;
-      if (request.execute === 'qmp_capabilities') answer(stream, request.id, {});
-      else onRequest(request);
-    }
-  });
-}
-
-function answer(stream: Duplex, id: number, value: unknown): void {
-  stream.write(`${JSON.stringify({ return: value, id })}\r\n`);
-}
-
 async function openPair(
-  onRequest: (request: Request, qemu: Duplex) => void,
+  onRequest: (request: QmpRequest, qemu: Duplex) => void,
   onEvent?: (event: QmpEvent) => void,
 ) {
   const [ours, theirs] = duplexPair();
@@ -51,7 +25,7 @@ async function openPair(
 }
 
 test('a command gives what QEMU returns', async () => {
-  const { client } = await openPair((request, qemu) => answer(qemu, request.id, { you: request }));
+  const { client } = await openPair((request, qemu) => answer(qemu, request, { you: request }));
   using _client = client;
   assert.deepEqual(await client.execute('query-status', { a: 1 }, { signal: NEVER }), {
     you: { execute: 'query-status', arguments: { a: 1 }, id: 2 },
@@ -79,7 +53,7 @@ test('answers find their calls in whatever order and pieces they come, with even
       fc.array(fc.tuple(fc.nat(), fc.jsonValue()), { minLength: 1, maxLength: 12 }),
       fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 }),
       async (calls, pieceSizes) => {
-        const requests: Request[] = [];
+        const requests: QmpRequest[] = [];
         const events: QmpEvent[] = [];
         const { client, qemu } = await openPair(
           (request) => {
@@ -109,10 +83,10 @@ test('answers find their calls in whatever order and pieces they come, with even
             from += size;
           }
         }
-        function rankOf(request: Request): number {
+        function rankOf(request: QmpRequest): number {
           return calls[Number(request.arguments['at'])]?.[0] ?? 0;
         }
-        function resultOf(request: Request): unknown {
+        function resultOf(request: QmpRequest): unknown {
           return calls[Number(request.arguments['at'])]?.[1];
         }
       },
@@ -137,7 +111,7 @@ test('whatever a broken peer sends, a call ends with an error that says so', asy
 });
 
 test('an answer to a request that is not open is a protocol fault', async () => {
-  const { client } = await openPair((_request, qemu) => answer(qemu, 99, {}));
+  const { client } = await openPair((_request, qemu) => answer(qemu, { id: 99 }, {}));
   await assert.rejects(client.execute('x', {}, { signal: NEVER }), { code: 'VMM_PROTOCOL' });
   await client.closed;
 });
@@ -161,7 +135,7 @@ test('the end of the connection fails every call that is under way, and later on
 });
 
 test('an aborted call leaves the connection and the signal as they were', async () => {
-  const open: Request[] = [];
+  const open: QmpRequest[] = [];
   const { client, qemu } = await openPair((request) => open.push(request));
   using _client = client;
   const stop = new AbortController();
@@ -172,7 +146,7 @@ test('an aborted call leaves the connection and the signal as they were', async 
   await assert.rejects(client.execute('x', {}, { signal: stop.signal }), /enough/);
   const next = client.execute('next', {}, { signal: NEVER });
   await new Promise(setImmediate);
-  for (const request of open) answer(qemu, request.id, request.execute);
+  for (const request of open) answer(qemu, request, request.execute);
   assert.equal(await next, 'next');
 });
 
@@ -192,7 +166,7 @@ beforeEach(async () => {
   sockets = [];
   server = createServer((socket) => {
     sockets.push(socket);
-    playQemu(socket, (request) => answer(socket, request.id, 'hello'));
+    playQemu(socket, (request) => answer(socket, request, 'hello'));
   });
   await new Promise<void>((resolve) => server.listen(join(dir, 's'), resolve));
 });

@@ -32,12 +32,23 @@ test('a guest that comes is in two files, which stay', async () => {
     const socket = await connected(receiver);
     socket.end(streamOf(MIB, { last: [{ block: 'memory', index: 3, fill: 7 }] }));
     await receiver.finish({ signal });
+    receiver.keep();
   }
   const expected = Buffer.alloc(MIB);
   expected.fill(7, 3 * PAGE, 4 * PAGE);
   assert.ok((await readFile(to.memoryPath)).equals(expected));
   assert.ok((await readFile(to.statePath)).includes(DEVICES));
   assert.deepEqual((await readdir(dir)).sort(), ['memory', 'state']);
+});
+
+test('a guest that has come and is not kept leaves nothing', async () => {
+  {
+    await using receiver = await receive();
+    const socket = await connected(receiver);
+    socket.end(streamOf(MIB, {}));
+    await receiver.finish({ signal });
+  }
+  assert.deepEqual(await readdir(dir), []);
 });
 
 test('a guest that comes in part leaves nothing, and it is known why', async () => {

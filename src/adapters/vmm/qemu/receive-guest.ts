@@ -15,8 +15,10 @@ export interface GuestReceiver extends AsyncDisposable {
    * Why a migration that has failed did: QEMU may know no more than that nobody reads on. Gives `undefined` when it was not for what is here.
    */
   fault(options: Abortable): Promise<unknown>;
-  /** Waits until all of it has come and is written. Disposing leaves the files from then on. @throws {AppError} VMM_SAVE_FAILED; errno of a file. */
+  /** Waits until all of it has come and is written. @throws {AppError} VMM_SAVE_FAILED; errno of a file. */
   finish(options: Abortable): Promise<void>;
+  /** Disposing leaves the files from now on. */
+  keep(): void;
 }
 
 /** What receiving stands on. */
@@ -28,7 +30,7 @@ export interface ReceiveOptions extends Abortable {
 
 /**
  * Makes the files `to`, and waits for the guest of `spec` on a socket: QEMU's seccomp filter forbids it to start a program that would write a file. Its memory goes into a
- * sparse file, the rest beside it. Disposing removes the files, unless `finish` has succeeded.
+ * sparse file, the rest beside it. Disposing removes the files, unless they are kept.
  *
  * @throws errno of the files, `EEXIST` when there is one.
  */
@@ -81,6 +83,8 @@ export async function receiveGuest(
     },
     finish: async (options) => {
       await abortable(arrival.promise, options.signal);
+    },
+    keep: () => {
       isKept = true;
     },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),

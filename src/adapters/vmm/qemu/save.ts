@@ -43,6 +43,7 @@ export async function saveGuest(
     await migrated(qmp, 'completed', { receiver, signal });
     await receiver.finish({ signal });
   }, target);
+  receiver.keep();
   undo.move();
 }
 
@@ -63,8 +64,11 @@ export async function captureGuest(
   await using undo = new ResourceStack();
   undo.defer('let the guest run', () => goOn(qmp));
   const pauses = await reportNoSpace(() => copyGuest(qmp, { receiver, mirror, signal }), target);
-  // The copies' last tables were written when QEMU closed them, and it does not say how that went.
+  await mirror.close();
+  // QEMU wrote the copies' last tables when it closed them, and does not say how that went.
   await requireNotFull(target);
+  receiver.keep();
+  mirror.keep();
   undo.move();
   return { pausedMs: Math.max(...pauses) };
 }

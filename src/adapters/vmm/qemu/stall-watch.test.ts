@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type Duplex, duplexPair } from 'node:stream';
+import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { nullLog } from '../../../../test/support/null-log.ts';
+import { answer, playQemu } from '../../../../test/support/played-qemu.ts';
 import { neverAborts, poll } from '../../../base/abort.ts';
-import { LineSplitter } from '../../../base/line-splitter.ts';
 import { openQmp } from './qmp-client.ts';
 import { StallWatch } from './stall-watch.ts';
 
@@ -15,11 +15,12 @@ test('a guest that is said to run, and stops again before that is heard, is let 
   // What it says of itself, one time after the other; then it runs.
   const states = ['running', 'io-error', 'running+stop', 'io-error', 'running'];
   const asked: string[] = [];
-  playQemu(theirs, (command) => {
-    asked.push(command);
-    if (command !== 'query-status') return ['{}', ''];
+  playQemu(theirs, (request) => {
+    asked.push(request.execute);
+    if (request.execute !== 'query-status') return answer(theirs, request, {});
     const [status, stops] = (states.shift() ?? 'running').split('+');
-    return [`{"status": "${status}"}`, stops ? STOPPED : ''];
+    answer(theirs, request, { status });
+    if (stops) theirs.write(STOPPED);
   });
   using qmp = await openQmp(ours, { signal });
   const watch = new StallWatch(qmp, {
@@ -36,19 +37,6 @@ test('a guest that is said to run, and stops again before that is heard, is let 
   assert.equal(asked.filter((command) => command === 'cont').length, 2);
   assert.equal(asked.at(-1), 'goes on');
 });
-
-/** Answers each command with what `answer` gives, and with what QEMU says right after. */
-function playQemu(stream: Duplex, answer: (command: string) => [value: string, after: string]): void {
-  const lines = new LineSplitter();
-  stream.write('{"QMP": {"version": {}, "capabilities": []}}\n');
-  stream.on('data', (chunk: Buffer) => {
-    for (const line of lines.push(chunk)) {
-      const { execute, id } = JSON.parse(line) as { execute: string; id: number };
-      const [value, after] = execute === 'qmp_capabilities' ? ['{}', ''] : answer(execute);
-      stream.write(`{"return": ${value}, "id": ${id}}\n${after}`);
-    }
-  });
-}
 
 async function until(isSo: () => boolean): Promise<void> {
   await poll(() => isSo() || undefined, { everyMs: 1, deadlineMs: 5_000, what: 'it', signal });

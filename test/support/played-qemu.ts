@@ -1,0 +1,33 @@
+import type { Duplex } from 'node:stream';
+import { LineSplitter } from '../../src/base/line-splitter.ts';
+
+/** What a request to QEMU says. */
+export interface QmpRequest {
+  execute: string;
+  arguments: Record<string, unknown>;
+  id: number;
+}
+
+/** Plays QEMU's control connection on `stream`: greets, takes the handshake, and hands every other request to `onRequest`. */
+export function playQemu(stream: Duplex, onRequest: (request: QmpRequest) => void): void {
+  const lines = new LineSplitter();
+  stream.on('error', () => {});
+  stream.write('{"QMP": {"version": {}, "capabilities": []}}\r\n');
+  stream.on('data', (chunk: Buffer) => {
+    for (const line of lines.push(chunk)) {
+      const request = JSON.parse(line) as QmpRequest;
+      if (request.execute === 'qmp_capabilities') answer(stream, request, {});
+      else onRequest(request);
+    }
+  });
+}
+
+/** Gives `value` to whoever made the request. */
+export function answer(stream: Duplex, { id }: Pick<QmpRequest, 'id'>, value: unknown): void {
+  stream.write(`${JSON.stringify({ return: value, id })}\r\n`);
+}
+
+/** Refuses the request, for what it names is not there or cannot do that. */
+export function refuse(stream: Duplex, { id }: Pick<QmpRequest, 'id'>): void {
+  stream.write(`${JSON.stringify({ error: { class: 'GenericError', desc: 'refused' }, id })}\r\n`);
+}
