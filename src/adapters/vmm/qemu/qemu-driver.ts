@@ -27,7 +27,6 @@ import { guestName, mayRestart, qemuArgv } from './argv.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { hostTscKhz } from './boot-args.ts';
 import { BootWatch } from './boot-watch.ts';
-import { endStrayMirror } from './drive-mirror.ts';
 import { failedTestBoot, KVM_DEADLINE_MS, KvmFindings, reasonAgainstKvm } from './kvm.ts';
 import { type LaunchedQemu, type LaunchOptions, launchQemu, removeRuntimeFiles, runState } from './launch.ts';
 import { prepareDrives } from './prepare-drives.ts';
@@ -37,7 +36,7 @@ import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
 import { connectQmp, type QmpClient } from './qmp-client.ts';
 import type { ReceiveOptions } from './receive-guest.ts';
 import { runtimeFiles } from './runtime-files.ts';
-import { goOn } from './save.ts';
+import { takeOver } from './save.ts';
 
 /** What the driver stands on. */
 export interface QemuDriverOptions {
@@ -125,8 +124,7 @@ export class QemuDriver implements VmDriver {
     if (!vmm) return undefined;
     const qmp = await this.#reconnect(vmId, files.qmpSocket, { signal });
     if (!qmp) return undefined;
-    await endStrayMirror(qmp);
-    await goOn(qmp);
+    await takeOver(qmp);
     await rm(files.saveSocket, { force: true });
     return this.#vm({ vmm, qmp, files }, vmId);
   }

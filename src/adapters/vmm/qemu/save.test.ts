@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { neverAborts } from '../../../base/abort.ts';
 import type { CaptureRequest, VmSpec } from '../../../core/ports/vmm.ts';
 import type { BlankDisks } from '../blank-disks.ts';
 import { openQmp, type QmpClient } from './qmp-client.ts';
-import { captureGuest, saveGuest } from './save.ts';
+import { captureGuest, saveGuest, takeOver } from './save.ts';
 
 let dir: string;
 let request: CaptureRequest;
@@ -38,6 +38,37 @@ test('a copy that is aborted while QEMU runs any of its commands leaves no file,
 
 test('the same with a guest that is saved', async () => {
   await abortEverywhere(['memory', 'state'], { isOver: () => false, save });
+});
+
+test('a guest whose daemon died at any moment of a copy is taken over, and runs on without what was left', async () => {
+  const whole = new PlayedQemu();
+  await runIn(whole, (qmp) => capture(qmp, neverAborts()));
+  for (const [at, command] of whole.asked.entries()) {
+    await rm(dir, { recursive: true });
+    await mkdir(dir);
+    const qemu = new PlayedQemu(() => {
+      if (qemu.asked.length === at + 1) qemu.hangUp();
+    });
+    await runIn(qemu, (qmp) => capture(qmp, neverAborts())).catch(() => {});
+    const moment = `${at}: ${command}`;
+    await runIn(qemu, takeOver);
+    assert.deepEqual([[...qemu.nodes], [...qemu.jobs], qemu.runs], [[], [], true], moment);
+  }
+});
+
+test('one that ends while it is taken over is no failure', async () => {
+  const whole = new PlayedQemu();
+  whole.jobs.set('copy-work', 'copies');
+  whole.nodes.add('copy-work');
+  await runIn(whole, takeOver);
+  for (const at of whole.asked.keys()) {
+    const qemu = new PlayedQemu(() => {
+      if (qemu.asked.length === at + 1) qemu.hangUp();
+    });
+    qemu.jobs.set('copy-work', 'copies');
+    qemu.nodes.add('copy-work');
+    await runIn(qemu, takeOver);
+  }
 });
 
 interface SaveTest {
@@ -78,6 +109,7 @@ async function runIn(qemu: PlayedQemu, work: (qmp: QmpClient) => Promise<unknown
     else answer(theirs, asked, value);
   });
   using qmp = await openQmp(ours, { signal: neverAborts() });
+  qemu.hangUp = () => theirs.destroy();
   await work(qmp);
 }
 
@@ -98,6 +130,7 @@ class PlayedQemu {
   readonly nodes = new Set<string>();
   readonly jobs = new Map<string, 'copies' | 'ends'>();
   runs = true;
+  hangUp = (): void => {};
   #pauses = false;
   #timesSeen = 0;
   #migration = 'none';

@@ -5,7 +5,7 @@ import { reportNoSpace, requireNotFull } from '../../../base/no-space.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CaptureRequest, SavedGuest, VmSpec } from '../../../core/ports/vmm.ts';
 import type { BlankDisks } from '../blank-disks.ts';
-import { type DriveMirror, openMirror } from './drive-mirror.ts';
+import { type DriveMirror, endStrayMirror, openMirror } from './drive-mirror.ts';
 import { cancelMigration, setStyle, waitForMigration } from './migration.ts';
 import { connectNat } from './qemu-network.ts';
 import type { QmpClient } from './qmp-client.ts';
@@ -126,23 +126,31 @@ async function beginCopy(qmp: QmpClient, { uri, signal }: Abortable & { uri: str
 }
 
 /**
- * Brings a guest back to where it runs alone, whatever saving or copying it was in the middle of. Idempotent.
+ * Brings the guest of a QEMU whose daemon has died back to where it runs alone, whatever saving or copying it was in the middle of; files are the caller's. Idempotent.
+ * A QEMU that ends meanwhile is no failure.
  *
- * @throws {AppError} VMM_LOST when there is no QEMU any more, VMM_REFUSED.
+ * @throws {AppError} VMM_REFUSED, WAIT_TIMEOUT.
  */
-export async function goOn(qmp: QmpClient): Promise<void> {
-  try {
+export async function takeOver(qmp: QmpClient): Promise<void> {
+  await unlessLost(() => endStrayMirror(qmp));
+  await goOn(qmp);
+}
+
+async function goOn(qmp: QmpClient): Promise<void> {
+  await unlessLost(async () => {
     await cancelMigration(qmp);
     await qmp.execute('cont', {}, { signal: neverAborts() });
-  } catch (error) {
-    // A QEMU that is gone has nothing to go on with; whoever watches it says so.
-    if (!isAppError(error, 'VMM_LOST')) throw error;
-  }
+  });
 }
 
 async function reconnect(qmp: QmpClient): Promise<void> {
+  await unlessLost(() => connectNat(qmp, true, { signal: neverAborts() }));
+}
+
+/** A QEMU that is gone has nothing to go on with; whoever watches it says so. */
+async function unlessLost(work: () => Promise<void>): Promise<void> {
   try {
-    await connectNat(qmp, true, { signal: neverAborts() });
+    await work();
   } catch (error) {
     if (!isAppError(error, 'VMM_LOST')) throw error;
   }
