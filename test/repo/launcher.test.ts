@@ -24,8 +24,11 @@ describe('bin/banger', () => {
     await rm(dir, { recursive: true });
   });
 
-  function run(path: string, { cwd = dir }: { cwd?: string } = {}) {
-    const { status, stdout, stderr } = spawnSync(path, ['vm', 'a b', ''], { cwd, encoding: 'utf8' });
+  function run(
+    path: string,
+    { cwd = dir, env = process.env }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  ) {
+    const { status, stdout, stderr } = spawnSync(path, ['vm', 'a b', ''], { cwd, env, encoding: 'utf8' });
     return { status, text: stdout + stderr };
   }
 
@@ -47,5 +50,17 @@ describe('bin/banger', () => {
       assert.deepEqual(run(path), expected, path);
     }
     assert.deepEqual(run('./relative', { cwd: join(dir, 'links') }), expected);
+  });
+
+  test('has Node keep compiled code in the cache of whoever calls it, and nowhere when they have none', async () => {
+    await writeFile(join(checkout, 'dist/banger.cjs'), '');
+    const node = '#!/bin/sh\necho "${NODE_COMPILE_CACHE-none}"\n';
+    await writeFile(join(checkout, 'node_modules/.bin/node'), node, { mode: 0o755 });
+    const cacheOf = (env: NodeJS.ProcessEnv): string =>
+      run(join(checkout, 'bin/banger'), { env: { PATH: process.env['PATH'], ...env } }).text.trim();
+    assert.equal(cacheOf({ HOME: '/a home' }), '/a home/.cache/banger/code');
+    assert.equal(cacheOf({ HOME: '/home', XDG_CACHE_HOME: '/c' }), '/c/banger/code');
+    assert.equal(cacheOf({ HOME: '/home', NODE_COMPILE_CACHE: '/mine' }), '/mine');
+    assert.equal(cacheOf({}), 'none');
   });
 });
