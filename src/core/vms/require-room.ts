@@ -8,6 +8,18 @@ const OF_A_TEMPLATE_BYTES = 256 * 2 ** 20;
 /** For device state, manifests, and what the drives' copies are behind with. */
 const MARGIN_BYTES = 32 * 2 ** 20;
 
+/** Logs, sockets, and what a guest writes at once, in `bytes`. */
+const START_BYTES = 16 * 2 ** 20;
+
+/**
+ * Makes sure that there is room for a guest to go on from what was saved, before what was saved is given up for it.
+ *
+ * @throws {AppError} HOST_NO_SPACE
+ */
+export async function requireRoomToStart(world: VmWorld): Promise<void> {
+  await world.files.requireSpace(START_BYTES, 'what a VM needs to start');
+}
+
 /**
  * Makes sure that there is room to save or to copy a running guest, before anything is begun: a disk that is filled to its last byte stops the VMs that
  * write to it. Drives are counted in full, also where the file system will share their blocks.

@@ -10,6 +10,7 @@ import { bootVm } from './boot-vm.ts';
 import { captureVm } from './capture-vm.ts';
 import { findRunningVm, findVm } from './find-vm.ts';
 import { driveRequestOf, planStart } from './plan-vm.ts';
+import { requireRoomToStart } from './require-room.ts';
 import type { VmWorld } from './world.ts';
 
 /**
@@ -38,9 +39,6 @@ export async function createSnapshot(
   );
 }
 
-/** Logs, sockets, and what the guest writes at once, in `bytes`. */
-const START_BYTES = 16 * 2 ** 20;
-
 /**
  * Puts a VM back to a snapshot of it, memory and drives, and lets it go on from there. What it is now is given up, without a word to its guest, once the
  * snapshot's drives are there: a failure before that leaves it as it is, a later one in state `error`, with the drives of the snapshot.
@@ -67,7 +65,7 @@ export async function restoreSnapshot(
         driveRequestOf(plan, { dir: await world.files.createDriveDir(id), copyOf: snapshot.drives }),
         { signal },
       );
-      await world.files.requireSpace(START_BYTES, 'what a VM needs to start');
+      await requireRoomToStart(world);
       // Only now: whatever had failed so far, a full disk above all, would have cost what the VM is.
       await endNow(world, id);
       const starting = world.records.update({ ...record, state: 'starting', drives });

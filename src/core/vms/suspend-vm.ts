@@ -7,7 +7,7 @@ import { bootVm } from './boot-vm.ts';
 import { findRunningVm, findVm } from './find-vm.ts';
 import { unkeep } from './keep-commands.ts';
 import { planStart } from './plan-vm.ts';
-import { requireRoom } from './require-room.ts';
+import { requireRoom, requireRoomToStart } from './require-room.ts';
 import { beginSync } from './sync-suspended.ts';
 import type { VmPlan } from './vm-plan.ts';
 import { vmSpecOf } from './vm-spec.ts';
@@ -84,7 +84,7 @@ async function saveGuest(
  * Resumes a suspended VM where it was; the caller holds its lock. What was saved is good for one resume, for its drives change from then on: after a
  * failure before that it is suspended as before, after a later one it has the drives of a VM whose power was cut.
  *
- * @throws {AppError} VMM_RESTORE_FAILED; as {@link bootVm}.
+ * @throws {AppError} VMM_RESTORE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
 export async function resumeVm(
   world: VmWorld,
@@ -92,6 +92,7 @@ export async function resumeVm(
   { plan, report, signal }: Abortable & { plan: VmPlan; report: Report },
 ): Promise<VmRecord> {
   const { boot, probe } = plan;
+  await requireRoomToStart(world);
   world.records.update({ ...record, state: 'resuming' });
   const starting: VmRecord = { ...record, state: 'starting' };
   let hasRun = false;

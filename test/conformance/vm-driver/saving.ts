@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { poll } from '../../../src/base/abort.ts';
-import { exec } from '../../../src/base/exec.ts';
 import type { RunningVm, VmSpec } from '../../../src/core/ports/vmm.ts';
-import { fill } from '../../support/steps/fill.ts';
 import { ask as askVm, type DriverBench, describeDriver, limit, MIB, prepare } from './driver-tests.ts';
 import { makeDriver } from './drivers.ts';
 import { type DriverFixture, newPlace, type VmPlace } from './fixture.ts';
+import { addFullDiskTests } from './full-disk-tests.ts';
 import { runTask } from './run-task.ts';
 import { captureRequest, cut, digestOf, drivesOf, filesIn, filesOf } from './saved-files.ts';
 import { talkDeaf } from './test-guest.ts';
@@ -194,54 +190,7 @@ export function describeSaving(
       },
     );
 
-    const onSmallDisk = (what: string, body: (place: VmPlace, small: string) => Promise<void>): void =>
-      tests.check(
-        what,
-        async (made) => {
-          bench = made;
-          const place = await newPlace(bench.fixture);
-          const small = join(place.vmDir, 'small');
-          await mkdir(small);
-          await exec(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', small], limit());
-          await using _mounted = disposable(() => exec(['umount', '-l', small], limit()));
-          const drives = await prepare(bench, { ...place, vmDir: small });
-          await body({ ...place, spec: { ...place.spec, drives } }, small);
-        },
-        {
-          needs: ['drives'],
-          whyNot: async () =>
-            process.getuid?.() === 0 ? undefined : 'only root can mount a file system to fill',
-        },
-      );
-
-    onSmallDisk(
-      'a guest that stands still for want of space is saved, and goes on when there is some',
-      async ({ spec, vmDir }, small) => {
-        const vm = await started(spec);
-        await standStill(vm, small);
-        const saved = filesIn(vmDir, 'saved');
-        await vm.save({ spec, to: saved }, limit());
-        await vm.kill();
-        const restored = await bench.driver.restore(spec, saved, limit());
-        await until(restored, { isStalled: true });
-        await rm(join(small, 'filler'));
-        assert.equal(await ask(restored, `read overlay ${32 * MIB} 16`), 'kept');
-        await until(restored, { isStalled: false });
-        await restored.kill();
-      },
-    );
-
-    onSmallDisk(
-      'a guest whose host has gone while it stood still hears the next one',
-      async ({ spec }, small) => {
-        const vm = await started(spec);
-        await standStill(vm, small);
-        await rm(join(small, 'filler'));
-        await until(vm, { isStalled: false });
-        assert.equal(await ask(vm, `read overlay ${32 * MIB} 16`), 'kept');
-        await vm.kill();
-      },
-    );
+    addFullDiskTests(tests);
 
     check('what is no saved guest is refused, and nothing is left', async () => {
       const place = await newVm();
@@ -291,25 +240,4 @@ export function describeSaving(
       return askVm(vm, request, bench.fixture);
     }
   });
-}
-
-/** Fills the disk, and has the guest write until it stands still; then hangs up. */
-async function standStill(vm: RunningVm, dir: string): Promise<void> {
-  fill(dir);
-  const socket = connect(vm.guestEndpoint.path);
-  await once(socket, 'connect');
-  socket.write(`last write overlay ${32 * MIB} kept\n`);
-  await until(vm, { isStalled: true });
-  const closed = once(socket, 'close');
-  socket.destroy();
-  await closed;
-}
-
-async function until(vm: RunningVm, { isStalled }: Pick<RunningVm, 'isStalled'>): Promise<void> {
-  const look = (): true | undefined => vm.isStalled === isStalled || undefined;
-  await poll(look, { ...limit(), everyMs: 10, deadlineMs: 20_000, what: `isStalled to be ${isStalled}` });
-}
-
-function disposable(dispose: () => Promise<unknown>): AsyncDisposable {
-  return { [Symbol.asyncDispose]: async () => void (await dispose()) };
 }
