@@ -10,6 +10,7 @@ import type { VmRecord } from '../ports/records.ts';
 import type { BootSource, DriverProbe, RunningVm, SavedGuest } from '../ports/vmm.ts';
 import { standsStill } from './live-vms.ts';
 import { personalise, readHostContent } from './personalise.ts';
+import { requireRoomToStart } from './require-room.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
@@ -165,6 +166,8 @@ async function reachReady(
     signal.throwIfAborted();
     if (running.isStalled) throw standsStill(record.id);
     if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
+    // One that stands still is let go on now and then, and may be running in this very moment.
+    await requireRoomToStart(world);
     const consoleTail = await world.files.logTail(record.id, 'console', TAIL_LINES);
     throw new AppError('GUEST_BOOT_FAILED', `Cannot boot "${record.name}": the guest did not become ready`, {
       hint:
