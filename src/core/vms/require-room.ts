@@ -12,7 +12,7 @@ const MARGIN_BYTES = 32 * 2 ** 20;
 const START_BYTES = 16 * 2 ** 20;
 
 /**
- * Makes sure that there is room for a guest to go on from what was saved, before what was saved is given up for it.
+ * Makes sure that there is room for a guest to run at all: before what was saved of it is given up, and when it did not become ready.
  *
  * @throws {AppError} HOST_NO_SPACE
  */

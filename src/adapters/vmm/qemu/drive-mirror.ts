@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { type Abortable, neverAborts, poll } from '../../../base/abort.ts';
-import { AppError, isAppError } from '../../../base/errors.ts';
+import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CaptureRequest, DriveSpec } from '../../../core/ports/vmm.ts';
 import type { BlankDisks } from '../blank-disks.ts';
-import type { QmpClient } from './qmp-client.ts';
+import { type QmpClient, unlessRefused } from './qmp-client.ts';
 
 /** Copies of a running guest's drives that follow every write until they are cut off. */
 export interface DriveMirror extends AsyncDisposable {
@@ -12,7 +12,7 @@ export interface DriveMirror extends AsyncDisposable {
   cut(options: Abortable): Promise<void>;
   /** Closes the copies that were cut off; the guest may run. They are whole files then, though not on disk for sure, unless that is full. */
   close(): Promise<void>;
-  /** Disposing leaves the copies from now on. */
+  /** Once they are closed: disposing does nothing from now on. */
   keep(): void;
 }
 
@@ -35,14 +35,11 @@ export async function openMirror(
   { blanks, signal }: Abortable & { blanks: BlankDisks },
 ): Promise<DriveMirror> {
   await using undo = new ResourceStack();
-  let isKept = false;
   for (const { serial, pathOnHost } of drives) {
     const source = spec.drives.find((drive) => drive.serial === serial);
     const sizeBytes = source?.sizeBytes ?? 0;
     await blanks.copyTo({ kind: 'overlay', sizeBytes, target: pathOnHost }, { signal });
-    undo.defer(`remove "${pathOnHost}"`, async () => {
-      if (!isKept) await rm(pathOnHost, { force: true });
-    });
+    undo.defer(`remove "${pathOnHost}"`, () => rm(pathOnHost, { force: true }));
     // Before the command: one that is aborted may still run.
     undo.defer('close the copy', () => removeNode(qmp, serial));
     await qmp.execute('blockdev-add', targetNode(serial, pathOnHost), { signal });
@@ -64,9 +61,7 @@ export async function openMirror(
     close: async () => {
       for (const { serial } of drives) await removeNode(qmp, serial);
     },
-    keep: () => {
-      isKept = true;
-    },
+    keep: () => void owned.move(),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }
@@ -113,12 +108,8 @@ async function endJob(qmp: QmpClient, serial: string): Promise<void> {
   const isThere = async (): Promise<boolean> =>
     (await ourJobs(qmp, options)).some(({ id }) => id === jobId(serial));
   if (!(await isThere())) return;
-  try {
-    await qmp.execute('block-job-cancel', { device: jobId(serial), force: true }, options);
-  } catch (error) {
-    // One that was just ending anyway cannot be told to.
-    if (!isAppError(error, 'VMM_REFUSED')) throw error;
-  }
+  // One that was just ending anyway cannot be told to.
+  await unlessRefused(qmp.execute('block-job-cancel', { device: jobId(serial), force: true }, options));
   const look = async (): Promise<true | undefined> => ((await isThere()) ? undefined : true);
   await poll(look, { ...options, everyMs: POLL_MS, deadlineMs: CUT_DEADLINE_MS, what: 'a copy to end' });
 }

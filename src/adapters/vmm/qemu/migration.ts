@@ -1,6 +1,6 @@
 import { type Abortable, neverAborts, poll } from '../../../base/abort.ts';
-import { AppError, isAppError } from '../../../base/errors.ts';
-import type { QmpClient } from './qmp-client.ts';
+import { AppError } from '../../../base/errors.ts';
+import { type QmpClient, unlessRefused } from './qmp-client.ts';
 
 /** What can be asked of one migration (QEMU's `MigrationCapability`); what is not named is off. */
 export interface MigrationStyle {
@@ -76,10 +76,7 @@ export async function cancelMigration(qmp: QmpClient): Promise<void> {
  * and its guest with it ("migration: Adjust locking in migration_maybe_pause()").
  */
 async function endPause(qmp: QmpClient): Promise<void> {
-  try {
-    await qmp.execute('migrate-continue', { state: 'cancelling' }, { signal: neverAborts() });
-  } catch (error) {
-    // It is cancelled already.
-    if (!isAppError(error, 'VMM_REFUSED')) throw error;
-  }
+  const options = { signal: neverAborts() };
+  // It may be cancelled already.
+  await unlessRefused(qmp.execute('migrate-continue', { state: 'cancelling' }, options));
 }

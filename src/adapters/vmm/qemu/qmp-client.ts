@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Abortable, onAbort, withDeadline } from '../../../base/abort.ts';
 import { abortable } from '../../../base/async.ts';
-import { AppError } from '../../../base/errors.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
 import { LineSplitter } from '../../../base/line-splitter.ts';
 import { parseQmpMessage, protocolError, type QmpEvent, type QmpMessage } from './qmp-message.ts';
 
@@ -179,4 +179,13 @@ function lost(cause?: unknown): AppError {
   return new AppError('VMM_LOST', 'Cannot reach the VMM any more: its control connection is closed', {
     cause,
   });
+}
+
+/** Waits for a command that QEMU may refuse, for it has come too late. @throws {AppError} what the command throws, but for VMM_REFUSED. */
+export async function unlessRefused(command: Promise<unknown>): Promise<void> {
+  try {
+    await command;
+  } catch (error) {
+    if (!isAppError(error, 'VMM_REFUSED')) throw error;
+  }
 }
