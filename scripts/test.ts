@@ -61,7 +61,7 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
     for (const job of jobs) {
       const begun = performance.now();
       write(`\n== ${job.name}\n`);
-      const counts = await runJob(job, evidence);
+      const counts = await runJob(job, { evidence, scratch });
       const seconds = ((performance.now() - begun) / 1000).toFixed(1);
       times.push(`   ${job.name}: ${countsLine(counts)} (${seconds} s)`);
       total = addCounts(total, counts);
@@ -74,10 +74,19 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 
-async function runJob(job: Job, evidence: Evidence): Promise<Counts> {
+async function runJob(
+  job: Job,
+  { evidence, scratch }: { evidence: Evidence; scratch: string },
+): Promise<Counts> {
   try {
     if (job.needsImage) await ensureDefaultImage(ROOT);
-    return await job.run({ root: ROOT, write, onFailure: () => evidence.collect() });
+    return await job.run({
+      root: ROOT,
+      write,
+      scratch,
+      logs: () => evidence.logs(),
+      onFailure: () => evidence.collect(),
+    });
   } catch (error) {
     write(`FAIL ${job.name}: ${error instanceof Error ? error.stack : String(error)}\n`);
     return { passed: 0, failed: 1, skipped: 0 };

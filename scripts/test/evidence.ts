@@ -25,7 +25,7 @@ export class Evidence {
    * that the test's own cleanup has no time to remove them.
    */
   collect(): void {
-    for (const path of this.#logs(this.#scratch)) {
+    for (const path of this.logs()) {
       const target = join(this.folder, relative(this.#scratch, path));
       try {
         mkdirSync(dirname(target), { recursive: true });
@@ -35,6 +35,11 @@ export class Evidence {
         if (!isErrno(error, 'ENOENT')) throw error;
       }
     }
+  }
+
+  /** Paths of every log that is under the tests' scratch folder now. */
+  logs(): string[] {
+    return this.#logs(this.#scratch);
   }
 
   #logs(folder: string): string[] {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { run } from 'node:test';
 import type { Counts } from './counts.ts';
+import { endOverdue } from './overdue.ts';
 import { TestReport } from './test-report.ts';
 
 /** How a set of test files is run. */
@@ -10,6 +11,12 @@ export interface NodeTestOptions {
   concurrency: number;
   /** most `ms` that one test may take */
   timeoutMs: number;
+  /** most `ms` that one file may take */
+  fileTimeoutMs: number;
+  /** where tests make their folders */
+  scratch: string;
+  /** paths of the logs that tests have written so far */
+  logs: () => readonly string[];
   write: (text: string) => void;
   /** called at once when a test has failed, before its file's cleanup if there is any luck */
   onFailure: () => void;
@@ -23,10 +30,18 @@ const PRELOADED = ['fail-on-warning.ts', 'property-seed.ts'];
  */
 export async function runNodeTests(files: readonly string[], options: NodeTestOptions): Promise<Counts> {
   const report = new TestReport(options);
+  const paths = files.map((file) => join(options.root, file));
+  const { concurrency, fileTimeoutMs: limitMs, scratch, ...rest } = options;
+  using _overdue = endOverdue({
+    ...rest,
+    files: paths,
+    limitMs,
+    scratch: concurrency === 1 ? scratch : undefined,
+  });
   const events = run({
     cwd: options.root,
-    files: files.map((file) => join(options.root, file)),
-    concurrency: options.concurrency,
+    files: paths,
+    concurrency,
     timeout: options.timeoutMs,
     execArgv: PRELOADED.flatMap((name) => ['--import', join(import.meta.dirname, name)]),
   });

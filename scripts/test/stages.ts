@@ -11,6 +11,10 @@ export interface StageContext {
   write: (text: string) => void;
   /** called at once when a test has failed */
   onFailure: () => void;
+  /** where tests make their folders */
+  scratch: string;
+  /** paths of the logs that tests have written so far */
+  logs: () => readonly string[];
 }
 
 /** One part of `npm test`. */
@@ -26,18 +30,41 @@ export interface Stage {
 interface TestFolder {
   pattern: string;
   concurrency: number;
+  /** for one test */
   timeoutMs: number;
+  /** for one file */
+  fileTimeoutMs: number;
 }
 
 const MINUTE_MS = 60_000;
 
 /** VMs are heavy under emulation: the stages that boot them run a file at a time. */
 const FOLDERS = {
-  unit: { pattern: 'src/**/*.test.ts', concurrency: 2, timeoutMs: MINUTE_MS },
-  repo: { pattern: 'test/repo/**/*.test.ts', concurrency: 2, timeoutMs: 2 * MINUTE_MS },
-  integration: { pattern: 'test/integration/**/*.test.ts', concurrency: 2, timeoutMs: 3 * MINUTE_MS },
-  conformance: { pattern: 'test/conformance/**/*.test.ts', concurrency: 1, timeoutMs: 5 * MINUTE_MS },
-  e2e: { pattern: 'test/e2e/**/*.test.ts', concurrency: 1, timeoutMs: 10 * MINUTE_MS },
+  unit: { pattern: 'src/**/*.test.ts', concurrency: 2, timeoutMs: MINUTE_MS, fileTimeoutMs: 3 * MINUTE_MS },
+  repo: {
+    pattern: 'test/repo/**/*.test.ts',
+    concurrency: 2,
+    timeoutMs: 2 * MINUTE_MS,
+    fileTimeoutMs: 5 * MINUTE_MS,
+  },
+  integration: {
+    pattern: 'test/integration/**/*.test.ts',
+    concurrency: 2,
+    timeoutMs: 3 * MINUTE_MS,
+    fileTimeoutMs: 6 * MINUTE_MS,
+  },
+  conformance: {
+    pattern: 'test/conformance/**/*.test.ts',
+    concurrency: 1,
+    timeoutMs: 5 * MINUTE_MS,
+    fileTimeoutMs: 8 * MINUTE_MS,
+  },
+  e2e: {
+    pattern: 'test/e2e/**/*.test.ts',
+    concurrency: 1,
+    timeoutMs: 10 * MINUTE_MS,
+    fileTimeoutMs: 12 * MINUTE_MS,
+  },
 } as const satisfies Record<string, TestFolder>;
 
 /** All stages, in the order in which they run: what is quick and likely to fail comes first. */

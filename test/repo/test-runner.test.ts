@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { runGoTests } from '../../scripts/test/go-tests.ts';
+import { hostProcesses } from '../../scripts/test/processes.ts';
 
 const RUNNER = join(import.meta.dirname, '..', '..', 'scripts', 'test.ts');
 
@@ -69,6 +70,44 @@ describe('the test runner', () => {
     const warned = await run("test('a', () => process.emitWarning('leak'));");
     assert.deepEqual([warned.status, warned.last], [1, '1 passed, 1 failed']);
     assert.match(warned.text, /Warning: leak/);
+  });
+
+  test('ends a file that hangs, with all that it has started, and says what that was', async () => {
+    const file = await put(
+      'hangs.test.mjs',
+      `import { spawn } from 'node:child_process';
+       import { suite, test } from 'node:test';
+       const start = (options) => spawn('sleep', ['1234.5'], { stdio: 'pipe', ...options });
+       suite('hangs', { timeout: 100 }, () => {
+         test('a', async () => {
+           const strayed = start({ detached: true, stdio: 'ignore', env: { ...process.env, AT: '${dir}/x' } });
+           console.log('pids', process.pid, start().pid, strayed.pid);
+           await new Promise(() => {});
+         });
+       });`,
+    );
+    const log = await put('some.log', 'the last line');
+    const program = await put(
+      'run.mjs',
+      `import { runNodeTests } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'scripts', 'test', 'node-tests.ts'))};
+       const options = { root: ${JSON.stringify(dir)}, concurrency: 1, timeoutMs: 60_000, fileTimeoutMs: 2_000 };
+       const write = (text) => process.stdout.write(text);
+       const logs = () => [${JSON.stringify(log)}];
+       const made = { ...options, scratch: ${JSON.stringify(dir)}, logs, write, onFailure() {} };
+       write(JSON.stringify(await runNodeTests(['hangs.test.mjs'], made)));`,
+    );
+    const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
+    const { stdout } = spawnSync(process.execPath, [program], { env, encoding: 'utf8' });
+    assert.match(stdout, /"passed":0,"failed":[1-9][0-9]*,/);
+    assert.ok(stdout.includes(`FAIL ${file}: it did not end within 2 s, and is killed with\n`), stdout);
+    assert.match(stdout, /^ +the last line$/m);
+    const pids = /pids ([0-9 ]+)/.exec(stdout)?.[1]?.split(' ') ?? [];
+    assert.equal(pids.length, 3, stdout);
+    const living = new Set(hostProcesses().map(({ pid }) => String(pid)));
+    for (const pid of pids) {
+      assert.match(stdout, new RegExp(`^ +${pid} of [0-9]+, `, 'm'));
+      assert.ok(!living.has(pid), `${pid} lives`);
+    }
   });
 
   test('counts Go tests, and a package that does not compile as one failure', async () => {

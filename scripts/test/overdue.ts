@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { describeProcess, familyOf, hostProcesses, killAll, processesOf } from './processes.ts';
+
+/** How files are watched. */
+export interface WatchOptions {
+  /** absolute paths of the files, each run by a child process of this one */
+  files: readonly string[];
+  /** most `ms` that one file may take */
+  limitMs: number;
+  /** folder that what is started for tests names, wherever it has gone; when only one file runs at a time */
+  scratch?: string | undefined;
+  /** paths of logs that may tell why */
+  logs: () => readonly string[];
+  write: (text: string) => void;
+}
+
+const LOOK_EVERY_MS = 500;
+const LOG_LINES = 15;
+
+/**
+ * Ends a test file that hangs: node:test's own time limit fails its tests, and then waits for ever for what they have left running. Says what hung, and the file counts as failed. Disposing ends the
+ * watch.
+ */
+export function endOverdue({ files, limitMs, scratch, logs, write }: WatchOptions): Disposable {
+  const seenAt = new Map<number, number>();
+  const look = (): void => {
+    const now = performance.now();
+    const processes = hostProcesses();
+    for (const { pid, ppid, argv } of processes) {
+      const file = ppid === process.pid ? argv.find((word) => files.includes(word)) : undefined;
+      if (file === undefined) continue;
+      const begunAt = seenAt.get(pid) ?? now;
+      seenAt.set(pid, begunAt);
+      if (now - begunAt < limitMs) continue;
+      const family = familyOf(pid, processes);
+      const strays = scratch === undefined ? [] : processesOf(scratch, processes);
+      const left = [...family, ...strays.filter((one) => !family.includes(one))];
+      write(`FAIL ${file}: it did not end within ${limitMs / 1000} s, and is killed with\n`);
+      for (const one of left) write(`     ${describeProcess(one)}\n`);
+      for (const path of logs()) write(`     ---- ${path}\n${tailOf(path)}\n`);
+      killAll(left);
+    }
+  };
+  const timer = setInterval(look, Math.min(LOOK_EVERY_MS, limitMs / 2));
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+function tailOf(path: string): string {
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return lines
+    .slice(-LOG_LINES)
+    .map((line) => `     ${line.slice(0, 400)}`)
+    .join('\n');
+}

@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { isErrno } from '../../src/base/errors.ts';
+
+/** A process of this host, from proc(5). */
+export interface HostProcess {
+  pid: number;
+  ppid: number;
+  /** `R`, `S`, `D`, `T`, ... */
+  state: string;
+  /** 1/100 s of processor time */
+  cpuTicks: number;
+  argv: readonly string[];
+  /** function of the kernel in which it waits, where the kernel tells */
+  waitsIn: string;
+}
+
+/** All processes that can be looked at; those that are gone, or have ended and were not waited for, are left out. */
+export function hostProcesses(): HostProcess[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .flatMap((name) => {
+      const stat = procFile(name, 'stat');
+      // The second field is the program's name, which may hold blanks and parentheses.
+      const [state = '', ppid, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (stat === '' || state === 'Z') return [];
+      const argv = procFile(name, 'cmdline').split('\0').slice(0, -1);
+      const cpuTicks = Number(rest[9]) + Number(rest[10]);
+      return [
+        { pid: Number(name), ppid: Number(ppid), state, cpuTicks, argv, waitsIn: procFile(name, 'wchan') },
+      ];
+    });
+}
+
+/** `pid` and all that it has started, as far as that can be told from who is whose parent. */
+export function familyOf(pid: number, processes: readonly HostProcess[]): HostProcess[] {
+  const family = processes.filter((one) => one.pid === pid);
+  for (const parent of family) family.push(...processes.filter(({ ppid }) => ppid === parent.pid));
+  return family;
+}
+
+/** Those that name the path `folder` in their command line or their environment: what was started there and has left its parent. */
+export function processesOf(folder: string, processes: readonly HostProcess[]): HostProcess[] {
+  const names = (text: string): boolean => text.includes(`${folder}/`) || text.includes(`${folder}\0`);
+  return processes.filter(
+    ({ pid, argv }) => pid !== process.pid && (names(argv.join('\0')) || names(procFile(pid, 'environ'))),
+  );
+}
+
+/** One line: what it is, and what it does. */
+export function describeProcess({ pid, ppid, state, cpuTicks, argv, waitsIn }: HostProcess): string {
+  const seconds = (cpuTicks / 100).toFixed(1);
+  return `${pid} of ${ppid}, ${state} ${waitsIn}, ${seconds} s: ${argv.join(' ').slice(0, 200)}`;
+}
+
+/** Kills exactly these; those that are gone by now are fine. */
+export function killAll(processes: readonly HostProcess[]): void {
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if (!isErrno(error, 'ESRCH')) throw error;
+    }
+  }
+}
+
+function procFile(pid: number | string, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return '';
+    throw error;
+  }
+}
