@@ -7,11 +7,15 @@ import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { isErrno } from '../../../src/base/errors.ts';
 import type { Paths } from '../../../src/config/paths.ts';
 import { type Environment, processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
+import { hungCommand } from './hung-command.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** `ms` for what must be gone to be gone, on a machine that is busy emulating. */
 const GONE_DEADLINE_MS = 60_000;
+
+/** `ms` that a command may take: the longest of the tests' needs a minute. One that hangs fails its test with what is known of it, not the whole run. */
+const COMMAND_DEADLINE_MS = 4 * 60_000;
 
 const STANDBY_WAIT = {
   everyMs: 100,
@@ -97,6 +101,7 @@ export async function openLab({
     await mkdir(dirname(paths.configFile), { recursive: true });
     await writeFile(paths.configFile, 'standby = false\n');
   }
+  const running = new Set<RunningCommand>();
   const start = (args: readonly string[], { cwd, input }: RunOptions = {}): RunningCommand => {
     const [program = '', ...words] = [...prefix, join(ROOT, 'bin', 'banger'), ...args];
     const child = spawn(program, words, { cwd: cwd ?? scratch, env: { ...env }, stdio: 'pipe' });
@@ -109,19 +114,25 @@ export async function openLab({
     else if (Buffer.isBuffer(input)) child.stdin.end(input);
     else input.pipe(child.stdin);
     const stderr = (): string => Buffer.concat(err).toString();
+    const stdout = (): Buffer => Buffer.concat(out);
+    let hung: Promise<Error> | undefined;
+    const deadline = setTimeout(() => {
+      hung = hungCommand(args, { paths, scratch, output: stdout() + stderr() });
+      void hung.then(() => child.kill('SIGKILL'));
+    }, COMMAND_DEADLINE_MS);
     const done = new Promise<Ran>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code, signal) =>
-        resolve({ code, signal, stdout: Buffer.concat(out), stderr: stderr() }),
-      );
+      child.once('close', (code, signal) => {
+        clearTimeout(deadline);
+        running.delete(command);
+        if (hung) void hung.then(reject);
+        else resolve({ code, signal, stdout: stdout(), stderr: stderr() });
+      });
     });
-    return {
-      pid: child.pid ?? 0,
-      kill: (signal) => void child.kill(signal),
-      stderr,
-      stdout: () => Buffer.concat(out),
-      done,
-    };
+    const kill = (signal: NodeJS.Signals): void => void child.kill(signal);
+    const command: RunningCommand = { pid: child.pid ?? 0, kill, stderr, stdout, done };
+    running.add(command);
+    return command;
   };
   const run = (args: readonly string[], options?: RunOptions): Promise<Ran> => start(args, options).done;
   const text = async (args: readonly string[], options?: RunOptions): Promise<string> => {
@@ -171,6 +182,7 @@ export async function openLab({
       });
     },
     async [Symbol.asyncDispose]() {
+      for (const command of running) command.kill('SIGKILL');
       const vms = await list();
       for (const { name } of vms) await run(['vm', 'delete', name]);
       await run(['daemon', 'stop']);
