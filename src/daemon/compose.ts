@@ -25,6 +25,8 @@ import { StatsHistory } from '../core/vms/stats-history.ts';
 import { UnlistedVms } from '../core/vms/unlisted-vms.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 
+const BOOT_DEADLINE_MS = 180_000;
+
 /** Busy for less than 3 % of its processors' time. */
 const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
 
@@ -111,6 +113,7 @@ export function compose({
     isWarm: settings.isWarm,
     templateBudgetBytes: settings.templateBudgetBytes,
     quiet: GUEST_IS_QUIET,
+    bootDeadlineMs: BOOT_DEADLINE_MS,
     hostUser: new FsHostUser({
       secretFile: paths.secretFile,
       sshKeyFile: paths.sshKeyFile,

@@ -58,6 +58,10 @@ export interface StartOptions {
   canSave?: boolean;
   /** a VM waits for the next start, made at once after one */
   hasStandby?: boolean;
+  /** `ms`; default: a minute */
+  bootDeadlineMs?: number;
+  stopDeadlineMs?: number;
+  background?: LatestTasks;
 }
 
 /** A daemon that runs in this process. */
@@ -168,6 +172,9 @@ async function startDaemon(
     hasImage = true,
     canSave = false,
     hasStandby = false,
+    bootDeadlineMs = 60_000,
+    stopDeadlineMs = 60_000,
+    background = new LatestTasks(),
     guests,
     log,
   }: StartOptions & { guests: HostGuests; log: Logger },
@@ -189,13 +196,14 @@ async function startDaemon(
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
       live: new LiveVms(connector),
       unlisted: new UnlistedVms(),
-      background: new LatestTasks(),
+      background,
       connector,
       templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
       snapshots: new FsVmSnapshots(settings.paths),
       isWarm: true,
       // This host is as busy as it is.
       quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },
+      bootDeadlineMs,
       templateBudgetBytes: 2 ** 40,
       hostUser: new FsHostUser({
         secretFile: settings.paths.secretFile,
@@ -235,6 +243,7 @@ async function startDaemon(
     signal: stop.signal,
     compose,
     onListening,
+    stopDeadlineMs,
     ...(idleExitMs === undefined ? {} : { idleExitMs }),
     ...(idleClock === undefined ? {} : { idleClock }),
   });

@@ -15,9 +15,6 @@ import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
 import type { VmWorld } from './world.ts';
 
-/** `ms` from the VMM's start to a guest that is ready: an emulated guest on a busy host takes its time. */
-const BOOT_DEADLINE_MS = 180_000;
-
 /** `ms` for a saved guest, which needs 0.2 s on a host at ease. */
 const RESTORE_DEADLINE_MS = 30_000;
 
@@ -134,7 +131,7 @@ async function reachReady(
   record: VmRecord,
   { report, signal, running, content, isRestored }: ReadyOptions,
 ): Promise<void> {
-  const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : BOOT_DEADLINE_MS;
+  const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : world.bootDeadlineMs;
   const died = running.exited.then(() => {
     throw new AppError(
       'GUEST_BOOT_FAILED',

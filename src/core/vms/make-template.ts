@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Abortable, sleep } from '../../base/abort.ts';
+import { type Abortable, sleep, withDeadline } from '../../base/abort.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { GuestAgent } from '../ports/guest.ts';
@@ -13,8 +13,8 @@ import { warmUp } from './warm-up.ts';
 import { whileRunning } from './while-running.ts';
 import type { VmWorld } from './world.ts';
 
-/** `ms` from the VMM's start to a guest whose services are up. */
-const BOOT_DEADLINE_MS = 180_000;
+/** `ms` that a guest which is up may take to do once what the first commands of a VM need. */
+const WARM_UP_DEADLINE_MS = 60_000;
 
 /** The agent sees that its host is gone, and waits for the next, before it is saved. */
 const FAREWELL_MS = 150;
@@ -23,7 +23,7 @@ const FAREWELL_MS = 150;
  * Boots a VM of nobody from blank drives, waits until it has gone quiet, and saves it in `place`; gives its drives, which are there too. It is given no
  * identity: that is for the VMs that are made of it. After a failure or an abort no VMM runs; files in the place are the caller's to remove.
  *
- * @throws {AppError} as booting a VM; VMM_SAVE_FAILED.
+ * @throws {AppError} as booting a VM; WAIT_TIMEOUT when the guest does not come up; VMM_SAVE_FAILED.
  */
 export async function makeTemplate(
   world: VmWorld,
@@ -56,16 +56,31 @@ async function makeQuiet(
   running: RunningVm,
   { signal, report }: Abortable & { report: Report },
 ): Promise<void> {
-  await using agent = await world.connector.connect(running.guestEndpoint, {
+  const deadlineMs = world.bootDeadlineMs;
+  const booting = { signal, deadlineMs, what: 'the guest to boot' };
+  await using agent = await withDeadline((inner) => reachServices(world, running, inner), booting);
+  report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
+  const calmDown = async (inner: AbortSignal): Promise<void> => {
+    await warmUp(agent, { signal: inner });
+    await settle(agent, { ...world.quiet, signal: inner });
+    await agent.sync({ signal: inner });
+  };
+  const quiet = { signal, deadlineMs: WARM_UP_DEADLINE_MS, what: 'the guest to go quiet' };
+  await withDeadline(calmDown, quiet);
+}
+
+/** The link to a guest whose services are up. */
+async function reachServices(world: VmWorld, running: RunningVm, signal: AbortSignal): Promise<GuestAgent> {
+  await using undo = new ResourceStack();
+  const agent = await world.connector.connect(running.guestEndpoint, {
     signal,
-    helloDeadlineMs: BOOT_DEADLINE_MS,
+    helloDeadlineMs: world.bootDeadlineMs,
   });
+  undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
   await agent.personalise(nobody(), { signal });
   await agent.ready({ signal });
-  report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
-  await warmUp(agent, { signal });
-  await settle(agent, { ...world.quiet, signal });
-  await agent.sync({ signal });
+  undo.move();
+  return agent;
 }
 
 /** Waits until the guest is quiet, but not for ever: one that never is is saved as it is. */

@@ -44,6 +44,8 @@ export interface VmWorld {
    * waited for `deadlineMs` at most
    */
   quiet: { share: number; everyMs: number; deadlineMs: number };
+  /** `ms` from the VMM's start to a guest whose services are up: an emulated guest on a busy host takes its time */
+  bootDeadlineMs: number;
   /** what all templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
   stats: StatsHistory;

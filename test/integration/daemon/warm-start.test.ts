@@ -109,6 +109,24 @@ test('deleting templates hurts no VM, and nothing of their making is left', asyn
   assert.deepEqual(await readdir(lab.settings.paths.templatesDir), ['.lock', '.staging']);
 });
 
+test('a guest that never comes up keeps a template from being made, and the VM boots cold', async () => {
+  await using other = await openDaemonLab();
+  await other.start({ canSave: true, bootDeadlineMs: 3_000 });
+  const comesUp = Promise.withResolvers<void>();
+  other.guests.readyGate = comesUp.promise;
+  const news: WorkNews[] = [];
+  const create = other.client.createVm({ name: 'slow' }, { signal });
+  const vm = await resultOf(create, (one) => {
+    news.push(one);
+    if (one.event === 'notice' && /could not be made/.test(one.message)) comesUp.resolve();
+  });
+  assert.equal(vm.state, 'running');
+  assert.deepEqual(stagesOf(news), ['template', 'drives', 'start', 'boot', 'personalise', 'init']);
+  assert.deepEqual(await other.client.listTemplates({ signal }), []);
+  await resultOf(other.client.deleteVm('slow', { signal }));
+  assert.deepEqual(await other.leftovers(), { records: [], folders: [], processes: 0 });
+});
+
 async function create(name: string, request: object = {}): Promise<string[]> {
   const news: WorkNews[] = [];
   await resultOf(lab.client.createVm({ name, ...request }, { signal }), (one) => news.push(one));
