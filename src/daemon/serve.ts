@@ -25,6 +25,9 @@ import { VmUse } from './vm-use.ts';
 /** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
 const DRAIN_MS = 5_000;
 
+/** `ms` in which all must have ended when the daemon is asked to stop: more than every deadline of what it may be in the middle of. */
+const STOP_DEADLINE_MS = 5 * 60_000;
+
 /** `ms` without a request or a running VM after which the daemon ends. */
 const IDLE_EXIT_MS = 10 * 60_000;
 
@@ -45,6 +48,8 @@ export interface ServeOptions extends Abortable {
   idleExitMs?: number;
   /** `ms` of a clock that never goes back, for VMs that nobody uses, and how often it is looked at; default: the process's */
   idleClock?: { now: () => number; everyMs: number };
+  /** `ms` from being asked to stop to giving up what does not end; default: 5 minutes */
+  stopDeadlineMs?: number;
   /** called when it listens */
   onListening?: () => void;
 }
@@ -107,18 +112,32 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     options.onListening?.();
     const reason = await abortable(stopped, options.signal).catch(() => 'a signal');
     log.info('the daemon stops', { reason });
-    await drain(api);
   } finally {
     clearInterval(caps);
     stopSampling.abort();
-    await sampling;
-    await idle[Symbol.asyncDispose]();
-    await world.standby?.[Symbol.asyncDispose]();
-    await world.background.settled();
-    await rm(paths.daemonSocket, { force: true });
-    for (const vmId of world.live.ids()) await world.live.remove(vmId);
+    const finish = async (): Promise<void> => {
+      await drain(api);
+      await sampling;
+      await idle[Symbol.asyncDispose]();
+      await world.standby?.[Symbol.asyncDispose]();
+      await world.background.settled();
+      await rm(paths.daemonSocket, { force: true });
+      for (const vmId of world.live.ids()) await world.live.remove(vmId);
+    };
+    await endWithin(options.stopDeadlineMs ?? STOP_DEADLINE_MS, finish, log);
   }
   return true;
+}
+
+/** What hangs is left as if the daemon had been killed, which the next one puts right: a daemon that never goes would keep that one from starting. */
+async function endWithin(deadlineMs: number, finish: () => Promise<void>, log: Logger): Promise<void> {
+  const options = { signal: neverAborts(), deadlineMs, what: 'all to end' };
+  try {
+    await withDeadline((signal) => abortable(finish(), signal), options);
+  } catch (error) {
+    if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
+    log.error('the daemon goes, though not all has ended: this is a bug', { error });
+  }
 }
 
 /** Measures the VMs that run every now and then, until `signal` aborts. Never rejects. */

@@ -7,12 +7,12 @@ import { SCENARIOS, type Scenario } from '../support/steps/scenarios.ts';
 import type { StepLab } from '../support/steps/step-lab.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const KINDS = ['daemon', 'vmm', 'disk'] as const;
+const KINDS = ['daemon', 'vmm', 'disk', 'hang'] as const;
 type Kind = (typeof KINDS)[number];
 
-const USAGE = `usage: npm run crash-steps -- [--scenario TEXT] [--kind daemon|vmm|disk] [--stride 5] [--from 1]
+const USAGE = `usage: npm run crash-steps -- [--scenario TEXT] [--kind daemon|vmm|disk|hang] [--stride 5] [--from 1]
 
-Interrupts every operation that makes or uses saved guests at its steps, with real VMs: the daemon is killed, or a VMM, or the disk is full.
+Interrupts every operation that makes or uses saved guests at its steps, with real VMs: the daemon is killed, or a VMM, or the disk is full, or a VMM hangs.
 
   --scenario  only those whose name has this in it
   --kind      only this interruption; disk needs root, for a file system to fill
@@ -81,6 +81,7 @@ async function interrupt(
           case 'disk':
             return { kind: 'full', dir: lab.mountedDir };
           case 'vmm':
+          case 'hang':
             return { kind, pattern: scenario.victims(world)[whose] ?? '' };
         }
       },
@@ -93,7 +94,7 @@ async function interrupt(
 
 /** Whose VMMs are killed, one after another. */
 async function victimsOf(scenario: Scenario, kind: Kind, lab: StepLab): Promise<string[]> {
-  if (kind !== 'vmm') return [''];
+  if (kind !== 'vmm' && kind !== 'hang') return [''];
   const world = qemuWorld(lab);
   await lab.start();
   await scenario.prepare(world);

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { type Abortable, onAbort, poll } from '../../base/abort.ts';
@@ -40,8 +39,7 @@ async function connect(
     const session = newSession(socket);
     const watch = new LinkWatch(session, () => socket.bytesRead, watchTimes);
     const agent = new Http2GuestAgent(session, watch);
-    // Before this event, the library fails when it is told to end the session.
-    await once(session, 'connect');
+    await connected(session, { endpoint: endpoint.path, signal });
     if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);
     return agent;
   } catch (error) {
@@ -96,6 +94,19 @@ async function openUnixSocket(path: string, { signal }: Abortable): Promise<net.
     socket.destroy();
     throw error;
   }
+}
+
+/** Waits for the event before which the library fails when it is told to end the session. One that has ended by then has none. */
+async function connected(
+  session: http2.ClientHttp2Session,
+  { endpoint, signal }: Abortable & { endpoint: string },
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  session.once('connect', () => resolve());
+  session.once('error', reject);
+  session.once('close', () => reject(unreachable(endpoint, 'the connection was closed')));
+  using _abort = onAbort(signal, () => reject(signal.reason));
+  await promise;
 }
 
 function newSession(socket: net.Socket): http2.ClientHttp2Session {

@@ -1,4 +1,4 @@
-import type { Abortable } from '../../base/abort.ts';
+import { type Abortable, withDeadline } from '../../base/abort.ts';
 import { AppError, isAppError, printable } from '../../base/errors.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 
@@ -9,6 +9,9 @@ const DRAW_BYTES = 16;
 
 /** Most that a question's answer may be. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/** `ms` for one answer: an emulated guest on a busy host takes seconds, one that hangs has an end. */
+const ANSWER_DEADLINE_MS = 60_000;
 
 /** How often a guest's clock is read; the reading that took least tells most. */
 const CLOCK_READINGS = 5;
@@ -55,16 +58,20 @@ export async function askGuest(guest: Guest, { signal }: Abortable): Promise<Gue
   return { name: guest.name, draws, machineIds, sshHostKeys, clock };
 }
 
-/** Runs a program in the guest as root; gives its output, or undefined when it fails or is not there. */
+/** Runs a program in the guest as root; gives its output, or undefined when it fails or is not there. @throws {AppError} WAIT_TIMEOUT after a minute */
 export async function ask(
-  { client, id }: Guest,
+  { client, id, name }: Guest,
   argv: readonly string[],
-  { signal }: Abortable,
+  options: Abortable,
 ): Promise<Buffer | undefined> {
-  try {
+  const answer = async (signal: AbortSignal): Promise<Buffer | undefined> => {
     using session = await client.exec(id, { argv: [...argv], cwd: '/' }, { signal });
     const { exit, stdout } = await session.collect({ maxBytes: MAX_ANSWER_BYTES });
     return 'code' in exit && exit.code === 0 ? stdout : undefined;
+  };
+  try {
+    const what = `"${name}" to run ${argv[0]}`;
+    return await withDeadline(answer, { ...options, deadlineMs: ANSWER_DEADLINE_MS, what });
   } catch (error) {
     if (isAppError(error, 'COMMAND_NOT_FOUND')) return undefined;
     throw error;

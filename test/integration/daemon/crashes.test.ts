@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
+import { LatestTasks } from '../../../src/base/latest-tasks.ts';
 import { ensurePrivateDir } from '../../../src/base/private-dir.ts';
 import type { RunningVm } from '../../../src/core/ports/vmm.ts';
 import { VM_STATES, type VmState } from '../../../src/protocol/vm.ts';
@@ -227,6 +228,19 @@ test('a daemon that is told to stop finishes what runs, and takes nothing new', 
   await assert.rejects(lab.client.daemonStatus({ signal }), { code: 'DAEMON_UNREACHABLE' });
   const { records, processes } = await lab.leftovers();
   assert.deepEqual([records, processes], [['late'], 1]);
+});
+
+test('a daemon that is told to stop goes, even when something in it hangs, and says so', async () => {
+  await using lab = await openDaemonLab();
+  const background = new LatestTasks();
+  background.begin('hangs', () => new Promise(() => {}));
+  const daemon = await lab.start({ background, stopDeadlineMs: 200 });
+  daemon.abort();
+  assert.equal(await daemon.ended, true);
+  const errors = lab.logged.filter(({ level }) => level === 'error').map(({ msg }) => msg);
+  assert.deepEqual(errors, ['the daemon goes, though not all has ended: this is a bug']);
+  await lab.start();
+  assert.deepEqual(await lab.client.listVms({ signal }), []);
 });
 
 test('a client may stop the daemon, and hears its answer', async () => {

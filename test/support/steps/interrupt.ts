@@ -1,6 +1,8 @@
-import { neverAborts, poll } from '../../../src/base/abort.ts';
+import { neverAborts, poll, withDeadline } from '../../../src/base/abort.ts';
+import { abortable } from '../../../src/base/async.ts';
 import { AppError, messageOf } from '../../../src/base/errors.ts';
 import { BUG_CODE, realErrorOf } from '../../../src/protocol/error-body.ts';
+import { resultOf } from '../../../src/sdk/work.ts';
 import type { Scenario, ScenarioWorld } from './scenarios.ts';
 import type { StepAction } from './step-daemon.ts';
 
@@ -13,6 +15,9 @@ export interface Interrupted {
   /** codes of the errors that the client got */
   codes: string[];
 }
+
+/** `ms` in which everything ends when a VMM hangs: an operation, and removing what it has left. All deadlines of a start together. */
+const HANG_LIMIT_MS = { operation: 120_000, removal: 60_000 };
 
 /** How {@link interruptEach} goes about it. */
 export interface InterruptOptions {
@@ -39,7 +44,10 @@ export async function interruptEach(
     await scenario.prepare(world);
     const planned = action(world);
     await lab.arm(at, planned);
-    const failure = await scenario.run(world).then(() => undefined, toError);
+    const failure = await within(HANG_LIMIT_MS.operation, () => scenario.run(world)).then(
+      () => undefined,
+      toError,
+    );
     const { hit, isDead } = await lab.report();
     await lab.freeSpace();
     const where = `${scenario.name}, ${planned.kind}, step ${at} (${hit}): `;
@@ -53,14 +61,35 @@ export async function interruptEach(
       found.problems.push(`${where}unclear error: ${JSON.stringify(failure)} ${failure.message}`);
     }
     if (isDead) await lab.start();
+    if (planned.kind === 'hang') {
+      const removal = await removeAll(world).then(() => undefined, toError);
+      if (removal) {
+        found.problems.push(`${where}not removed: ${removal.message}`);
+        await lab.kill();
+        await lab.start();
+      }
+    }
     const left = await settledResidue(world);
     if (left.length > 0) found.problems.push(`${where}left: ${left.join('; ')}`);
     try {
-      await scenario.check(world, planned.kind);
+      if (planned.kind !== 'hang') await scenario.check(world, planned.kind);
     } catch (error) {
       found.problems.push(`${where}${messageOf(error)}`);
     }
   }
+}
+
+/** Deletes every VM, as a user would whose VMs hang. */
+async function removeAll({ lab }: ScenarioWorld): Promise<void> {
+  const options = { signal: neverAborts() };
+  for (const { id } of lab.records()) {
+    await within(HANG_LIMIT_MS.removal, () => resultOf(lab.client.deleteVm(id, options)));
+  }
+}
+
+async function within<T>(deadlineMs: number, work: () => Promise<T>): Promise<T> {
+  const options = { signal: neverAborts(), deadlineMs, what: 'it to end' };
+  return await withDeadline((signal) => abortable(work(), signal), options);
 }
 
 /** With a full disk the error says so; whatever happens, it is not called a bug. */

@@ -17,6 +17,8 @@ export type StepAction =
   | { kind: 'daemon' }
   /** the VMMs of this lab, and of nobody else, are killed whose pid file or socket has a path that matches */
   | { kind: 'vmm'; pattern: string }
+  /** these VMMs hang from then on: they get SIGSTOP */
+  | { kind: 'hang'; pattern: string }
   /** the file system of `dir` is filled to its last byte */
   | { kind: 'full'; dir: string };
 
@@ -64,14 +66,14 @@ await hookSteps((what) => {
   if (!order || report.hit !== undefined) return;
   const { action, at } = order;
   // A step counts only while there is something to be killed.
-  const victims = action.kind === 'vmm' ? vmmsNaming(new RegExp(action.pattern)) : [];
-  if (action.kind === 'vmm' && victims.length === 0) return;
+  const victims = 'pattern' in action ? vmmsNaming(new RegExp(action.pattern)) : [];
+  if ('pattern' in action && victims.length === 0) return;
   report.count += 1;
   if (report.count < at) return;
   report.hit = what;
   writeSync(2, `step ${at}: ${what}\n`);
   if (action.kind === 'daemon') kill(process.pid, 'SIGKILL');
-  for (const pid of victims) kill(pid, 'SIGKILL');
+  for (const pid of victims) kill(pid, action.kind === 'hang' ? 'SIGSTOP' : 'SIGKILL');
   if (action.kind === 'full') fill(action.dir);
 });
 await (options.kind === 'fake' ? serveFake() : serveReal());
