@@ -161,6 +161,15 @@ export class Operations {
     return operation.view;
   }
 
+  /** Tells what runs of these kinds for `target` to end; does not wait. Gives how many there were. */
+  abortFor(target: string, kinds: readonly string[], reason: AppError): number {
+    const meant = [...this.#all.values()].filter(({ view }) => {
+      return view.state === 'running' && view.target === target && kinds.includes(view.kind);
+    });
+    for (const operation of meant) operation.abort(reason);
+    return meant.length;
+  }
+
   /** Tells everything that runs to end; does not wait. */
   abortAll(reason: AppError): void {
     for (const operation of this.#all.values()) operation.abort(reason);

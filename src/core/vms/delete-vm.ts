@@ -6,22 +6,33 @@ import type { VmRecord } from '../ports/records.ts';
 import { findVm } from './find-vm.ts';
 import type { VmWorld } from './world.ts';
 
+/** How a VM is deleted. */
+export interface DeleteOptions {
+  onlyResting?: boolean;
+  cancelStart?: (record: VmRecord) => boolean;
+  report?: Report;
+}
+
 /**
  * Removes a VM: its VMM, its files, its record. Not cancellable once begun; one that is interrupted by a crash is finished at the daemon's next
- * start. With `onlyResting` a VM that runs, or is about to, is refused and untouched.
+ * start. With `onlyResting` a VM that runs, or is about to, is refused and untouched. `cancelStart` tells what is bringing the VM up to give up, and whether anything was: this waits
+ * for it, and a VM that was only being made is gone with it.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_IN_USE, VMM_KILL_FAILED.
  */
 export async function deleteVm(
   world: VmWorld,
   ref: string,
-  { onlyResting = false, report }: { onlyResting?: boolean; report?: Report } = {},
+  { onlyResting = false, cancelStart = () => false, report }: DeleteOptions = {},
 ): Promise<VmRecord> {
-  const { id } = findVm(world.records, ref);
+  const found = findVm(world.records, ref);
+  const { id } = found;
   const signal = neverAborts();
+  const isCancelled = !onlyResting && cancelStart(found);
   const removed = await world.locks.run(
     id,
     async () => {
+      if (isCancelled && !world.records.get(id)) return found;
       const record = findVm(world.records, id);
       if (onlyResting && !RESTING_STATES.includes(record.state)) throw inUse(record);
       world.records.update({ ...record, state: 'deleting' });

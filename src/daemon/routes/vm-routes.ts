@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { AppError } from '../../base/errors.ts';
+import type { VmRecord } from '../../core/ports/records.ts';
 import { createVm } from '../../core/vms/create-vm.ts';
 import { deleteVm } from '../../core/vms/delete-vm.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
@@ -67,7 +69,9 @@ export const VM_ROUTES: readonly Route[] = [
     isCancellable: false,
     run: async ({ app, params, query, report }) => {
       const onlyResting = query.get('resting') === '1';
-      return { value: vmView(await deleteVm(app.world, params['ref'] ?? '', { onlyResting, report })) };
+      const cancelStart = (record: VmRecord): boolean => cancelStartOf(app, record);
+      const options = { onlyResting, cancelStart, report };
+      return { value: vmView(await deleteVm(app.world, params['ref'] ?? '', options)) };
     },
   }),
   workRoute({
@@ -195,6 +199,12 @@ export const VM_ROUTES: readonly Route[] = [
     },
   }),
 ];
+
+/** Who deletes a VM need not wait until it is up, or until that has failed. */
+function cancelStartOf(app: App, { name }: VmRecord): boolean {
+  const reason = new AppError('OPERATION_CANCELLED', `The operation was cancelled: vm "${name}" is deleted`);
+  return app.operations.abortFor(name, ['vm.create', 'vm.start'], reason) > 0;
+}
 
 async function deleteIfThere(app: App, vmId: string): Promise<void> {
   if (app.world.records.get(vmId)) await deleteVm(app.world, vmId);

@@ -139,6 +139,26 @@ test('a start that is cancelled leaves the VM as it was', async () => {
   assert.equal((await lab.leftovers()).processes, 0);
 });
 
+test('deleting a VM that is being made, or started, cancels that', async () => {
+  await resultOf(lab.client.createVm({ name: 'resting', noStart: true }, { signal }));
+  lab.guests.readyGate = new Promise(() => {});
+  const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const onNews = (at: number) => (step: WorkNews) => {
+    if (step.event === 'progress' && step.stage === 'init') begun[at]?.resolve();
+  };
+  const cancelled = { code: 'OPERATION_CANCELLED' };
+  const bringing = [
+    assert.rejects(resultOf(lab.client.createVm({ name: 'new' }, { signal }), onNews(0)), cancelled),
+    assert.rejects(resultOf(lab.client.startVm('resting', { signal }), onNews(1)), cancelled),
+  ];
+  await Promise.all(begun.map(({ promise }) => promise));
+  for (const name of ['new', 'resting']) {
+    assert.equal((await resultOf(lab.client.deleteVm(name, { signal }))).name, name);
+  }
+  await Promise.all(bringing);
+  assert.deepEqual(await lab.leftovers(), NOTHING);
+});
+
 test('a stop is not cancelled, neither by name nor by hanging up', async () => {
   await resultOf(lab.client.createVm({ name: 'web' }, { signal }));
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -17,7 +17,9 @@ export interface Interrupted {
 }
 
 /** `ms` in which everything ends when a VMM hangs: an operation, and removing what it has left. All deadlines of a start together. */
-const HANG_LIMIT_MS = { operation: 120_000, removal: 60_000 };
+const HANG_LIMIT_MS = { operation: 480_000, removal: 60_000 };
+
+const ENDING = 'it to end';
 
 /** How {@link interruptEach} goes about it. */
 export interface InterruptOptions {
@@ -56,6 +58,9 @@ export async function interruptEach(
       return found;
     }
     found.hits.push(hit);
+    if (failure instanceof AppError && failure.details?.['what'] === ENDING) {
+      found.problems.push(`${where}it does not end`);
+    }
     if (failure instanceof AppError) found.codes.push(failure.code);
     if (!isDead && failure && isUnclear(failure, planned, world)) {
       found.problems.push(`${where}unclear error: ${JSON.stringify(failure)} ${failure.message}`);
@@ -88,7 +93,7 @@ async function removeAll({ lab }: ScenarioWorld): Promise<void> {
 }
 
 async function within<T>(deadlineMs: number, work: () => Promise<T>): Promise<T> {
-  const options = { signal: neverAborts(), deadlineMs, what: 'it to end' };
+  const options = { signal: neverAborts(), deadlineMs, what: ENDING };
   return await withDeadline((signal) => abortable(work(), signal), options);
 }
 
