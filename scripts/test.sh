@@ -5,4 +5,5 @@ set -euo pipefail
 
 bash "$root/scripts/setup.sh" tests
 cd -- "$root"
-exec "$node" scripts/test.ts "$@"
+# With the flags of src/config/node-flags.ts, which says why.
+exec "$node" --no-concurrent-recompilation --no-concurrent-sparkplug scripts/test.ts "$@"

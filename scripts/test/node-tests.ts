@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { run } from 'node:test';
+import { NODE_FLAGS } from '../../src/config/node-flags.ts';
 import type { Counts } from './counts.ts';
 import { endOverdue } from './overdue.ts';
 import { TestReport } from './test-report.ts';
@@ -43,7 +44,7 @@ export async function runNodeTests(files: readonly string[], options: NodeTestOp
     files: paths,
     concurrency,
     timeout: options.timeoutMs,
-    execArgv: PRELOADED.flatMap((name) => ['--import', join(import.meta.dirname, name)]),
+    execArgv: [...NODE_FLAGS, ...PRELOADED.flatMap((name) => ['--import', join(import.meta.dirname, name)])],
   });
   events.on('test:complete', ({ details }) => {
     if (!details.passed) options.onFailure();

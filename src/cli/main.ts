@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { neverAborts } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
 import { DAEMON_NODE_FLAGS } from '../config/daemon-process.ts';
+import { NODE_FLAGS } from '../config/node-flags.ts';
 import { processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
 import { main } from './cli.ts';
@@ -42,7 +43,7 @@ const io: CliIo = {
     const { execInherit } = await import('../base/exec.ts');
     await execInherit(['stty', '-opost'], { signal: neverAborts() }).catch(() => {});
   },
-  ownArgv: [process.execPath, realpathSync(process.argv[1] ?? '')],
+  ownArgv: [process.execPath, ...NODE_FLAGS, realpathSync(process.argv[1] ?? '')],
   daemonArgv: [process.execPath, ...DAEMON_NODE_FLAGS, daemonProgram(realpathSync(process.argv[1] ?? ''))],
   build: buildInfo(),
 };

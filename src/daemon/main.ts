@@ -4,6 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { createLogger } from '../base/log.ts';
 import { ensurePrivateDir } from '../base/private-dir.ts';
 import { withoutDaemonSettings } from '../config/daemon-process.ts';
+import { NODE_FLAGS } from '../config/node-flags.ts';
 import { loadSettings, processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
 import { type ComposeOptions, compose } from './compose.ts';
@@ -11,9 +12,15 @@ import { LogFile } from './log-file.ts';
 import { serve } from './serve.ts';
 
 // The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It ends with status 0 when another daemon
-// is there already, and with 1 and a line on stderr when it cannot start.
+// is there already, and with 1 and a line on stderr when it cannot start; one that has served is killed by its own hand.
 
-async function main(): Promise<number> {
+/** Ends the process at once: all is closed, and Node's own way to its end may never come there (config/node-flags.ts). */
+function endNow(): never {
+  process.kill(process.pid, 'SIGKILL');
+  return process.exit(1);
+}
+
+async function main(): Promise<boolean> {
   const env = withoutDaemonSettings(processEnvironment());
   const settings = loadSettings(env);
   const { paths, logLevel } = settings;
@@ -25,10 +32,10 @@ async function main(): Promise<number> {
   process.on('uncaughtException', (error) => {
     log.error('the daemon fails: this is a bug', { error });
     process.stderr.write(`bangerd: this is a bug: ${messageOf(error)}\n`);
-    process.exit(1);
+    endNow();
   });
   const uid = process.getuid?.() ?? 0;
-  await serve({
+  return await serve({
     settings,
     build: buildInfo(),
     log,
@@ -37,7 +44,6 @@ async function main(): Promise<number> {
     signal: stop.signal,
     compose: () => compose({ settings, env, uid, ...companions(), log }),
   });
-  return 0;
 }
 
 /** The other programs of this checkout: beside the bundle and its folder, or in the source tree. */
@@ -47,11 +53,14 @@ function companions(): Pick<ComposeOptions, 'agentDir' | 'receiver'> {
     ? ['../..', '../adapters/vmm/qemu/receive-main.ts']
     : ['..', 'banger-receive.cjs'];
   const path = (name: string): string => join(dirname(program), name);
-  return { agentDir: path(join(root, 'agent', 'bin')), receiver: [process.execPath, path(receiver)] };
+  return {
+    agentDir: path(join(root, 'agent', 'bin')),
+    receiver: [process.execPath, ...NODE_FLAGS, path(receiver)],
+  };
 }
 
 main().then(
-  (status) => process.exit(status),
+  (hasServed) => (hasServed ? endNow() : process.exit(0)),
   (error: unknown) => {
     process.stderr.write(`bangerd: ${messageOf(error)}\n`);
     process.exit(1);

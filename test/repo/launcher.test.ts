@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { NODE_FLAGS } from '../../src/config/node-flags.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'banger');
 
@@ -40,7 +41,8 @@ describe('bin/banger', () => {
 
   test("runs the checkout's bundle with its own Node, arguments unchanged, also through links", async () => {
     await writeFile(join(checkout, 'dist/banger.cjs'), '');
-    const node = '#!/bin/sh\ncd "${1%/*}" && pwd -P && shift && printf "[%s]" "$@"\nexit 7\n';
+    const flags = `shift ${NODE_FLAGS.length}`;
+    const node = `#!/bin/sh\n${flags}; cd "\${1%/*}" && pwd -P && shift && printf "[%s]" "$@"\nexit 7\n`;
     await writeFile(join(checkout, 'node_modules/.bin/node'), node, { mode: 0o755 });
     await symlink(join(checkout, 'bin/banger'), join(dir, 'absolute'));
     await mkdir(join(dir, 'links'));
@@ -50,6 +52,16 @@ describe('bin/banger', () => {
       assert.deepEqual(run(path), expected, path);
     }
     assert.deepEqual(run('./relative', { cwd: join(dir, 'links') }), expected);
+  });
+
+  test("runs Node with the flags without which it may never end, and so do the tests' own scripts", async () => {
+    await writeFile(join(checkout, 'dist/banger.cjs'), '');
+    const node = '#!/bin/sh\nprintf "%s " "$@"\n';
+    await writeFile(join(checkout, 'node_modules/.bin/node'), node, { mode: 0o755 });
+    const words = run(join(checkout, 'bin/banger')).text.split(' ');
+    assert.deepEqual(words.slice(0, NODE_FLAGS.length), [...NODE_FLAGS]);
+    const script = await readFile(join(LAUNCHER, '../../scripts/test.sh'), 'utf8');
+    assert.ok(script.includes(`"$node" ${NODE_FLAGS.join(' ')} scripts/test.ts`));
   });
 
   test('has Node keep compiled code in the cache of whoever calls it, and nowhere when they have none', async () => {
