@@ -7,4 +7,4 @@ bash "$root/scripts/setup.sh"
 cd -- "$root"
 # It slows the start of some Node versions by 40 ms, and nothing here talks TLS.
 unset NODE_EXTRA_CA_CERTS
-exec "$node" bench/main.ts "$@"
+exec "$node" "${node_flags[@]}" bench/main.ts "$@"

@@ -5,4 +5,4 @@ set -euo pipefail
 
 bash "$root/scripts/setup.sh" tools
 cd -- "$root"
-exec "$node" scripts/check.ts "$@"
+exec "$node" "${node_flags[@]}" scripts/check.ts "$@"

@@ -7,4 +7,4 @@ bash "$root/scripts/setup.sh" tools
 cd -- "$root"
 node_modules/@biomejs/cli-linux-*/biome check --write .
 gofmt -w agent bench test
-"$node" scripts/generate-docs.ts
+"$node" "${node_flags[@]}" scripts/generate-docs.ts

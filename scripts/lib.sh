@@ -2,6 +2,8 @@
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 node="$root/node_modules/.bin/node"
+# Those of src/config/node-flags.ts, which says why.
+node_flags=(--no-concurrent-recompilation --no-concurrent-sparkplug)
 
 say() { printf '==> %s\n' "$*" >&2; }
 

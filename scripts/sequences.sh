@@ -5,4 +5,4 @@ set -euo pipefail
 
 bash "$root/scripts/setup.sh" tests
 cd -- "$root"
-exec "$node" test/sequences/main.ts "$@"
+exec "$node" "${node_flags[@]}" test/sequences/main.ts "$@"

@@ -64,4 +64,4 @@ if [ "$extent" = tools ]; then exit 0; fi
 warn_about_subordinate_ids
 check_go
 bash "$root/scripts/build-agent.sh" >&2
-"$node" "$root/scripts/build.ts"
+"$node" "${node_flags[@]}" "$root/scripts/build.ts"

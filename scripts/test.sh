@@ -5,5 +5,4 @@ set -euo pipefail
 
 bash "$root/scripts/setup.sh" tests
 cd -- "$root"
-# With the flags of src/config/node-flags.ts, which says why.
-exec "$node" --no-concurrent-recompilation --no-concurrent-sparkplug scripts/test.ts "$@"
+exec "$node" "${node_flags[@]}" scripts/test.ts "$@"

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -60,8 +60,16 @@ describe('bin/banger', () => {
     await writeFile(join(checkout, 'node_modules/.bin/node'), node, { mode: 0o755 });
     const words = run(join(checkout, 'bin/banger')).text.split(' ');
     assert.deepEqual(words.slice(0, NODE_FLAGS.length), [...NODE_FLAGS]);
-    const script = await readFile(join(LAUNCHER, '../../scripts/test.sh'), 'utf8');
-    assert.ok(script.includes(`"$node" ${NODE_FLAGS.join(' ')} scripts/test.ts`));
+    const scripts = join(LAUNCHER, '../../scripts');
+    const lib = await readFile(join(scripts, 'lib.sh'), 'utf8');
+    assert.ok(lib.includes(`\nnode_flags=(${NODE_FLAGS.join(' ')})\n`));
+    for (const name of (await readdir(scripts)).filter((file) => file.endsWith('.sh'))) {
+      const script = await readFile(join(scripts, name), 'utf8');
+      // With a program of ours behind it.
+      for (const [line] of script.matchAll(/"\$node" .*\.ts.*/g)) {
+        assert.ok(line.startsWith('"$node" "${node_flags[@]}" '), `${name}: ${line}`);
+      }
+    }
   });
 
   test('has Node keep compiled code in the cache of whoever calls it, and nowhere when they have none', async () => {
