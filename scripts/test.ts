@@ -1,10 +1,11 @@
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { addCounts, type Counts, countsLine } from './test/counts.ts';
 import { ensureDefaultImage } from './test/default-image.ts';
 import { Evidence } from './test/evidence.ts';
+import { familyOf, hostProcesses, killAll, processesOf } from './test/processes.ts';
 import { fileNeedsImage, runFile, STAGES, type StageContext } from './test/stages.ts';
 
 const ROOT = realpathSync(join(import.meta.dirname, '..'));
@@ -53,6 +54,9 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
   // Tests that play another user need a way through; names in it cannot be listed.
   await chmod(scratch, 0o711);
   process.env['TMPDIR'] = scratch;
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => leave(scratch, 128 + constants.signals[name]));
+  }
   const folder = process.env['BANGER_TEST_EVIDENCE'] ?? join(ROOT, '.cache', 'test-evidence');
   const evidence = new Evidence({ scratch, folder });
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -72,6 +76,15 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
   }
   write(`\n${times.join('\n')}\n${countsLine(total)}\n`);
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+/** Ends all that the tests have started, wherever it has gone, and this process. */
+function leave(scratch: string, status: number): never {
+  const processes = hostProcesses();
+  const [, ...family] = familyOf(process.pid, processes);
+  killAll([...family, ...processesOf(scratch, processes)]);
+  rmSync(scratch, { recursive: true, force: true });
+  process.exit(status);
 }
 
 async function runJob(

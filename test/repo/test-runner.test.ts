@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { runGoTests } from '../../scripts/test/go-tests.ts';
 import { hostProcesses } from '../../scripts/test/processes.ts';
+import { neverAborts, poll } from '../../src/base/abort.ts';
 
 const RUNNER = join(import.meta.dirname, '..', '..', 'scripts', 'test.ts');
 
@@ -108,6 +110,38 @@ describe('the test runner', () => {
       assert.match(stdout, new RegExp(`^ +${pid} of [0-9]+, `, 'm'));
       assert.ok(!living.has(pid), `${pid} lives`);
     }
+  });
+
+  test('leaves nothing behind when it is interrupted', async () => {
+    const path = await put(
+      'waits.test.mjs',
+      `import { spawn } from 'node:child_process';
+       import { writeFileSync } from 'node:fs';
+       import { tmpdir } from 'node:os';
+       import { test } from 'node:test';
+       test('waits', () => {
+         const strayed = spawn('sleep', ['1234.5'], { detached: true, stdio: 'ignore' });
+         writeFileSync('${dir}/begun', JSON.stringify({ pids: [process.pid, strayed.pid], folder: tmpdir() }));
+         return new Promise(() => setInterval(() => {}, 1000));
+       });`,
+    );
+    const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
+    const runner = spawn(process.execPath, [RUNNER, path], {
+      env: { ...env, BANGER_TEST_EVIDENCE: join(dir, 'evidence') },
+    });
+    const ended = once(runner, 'exit');
+    const begun = join(dir, 'begun');
+    const look = (): true | undefined => (existsSync(begun) && readFileSync(begun).length > 0) || undefined;
+    await poll(look, { everyMs: 50, deadlineMs: 60_000, what: 'the test to begin', signal: neverAborts() });
+    runner.kill('SIGINT');
+    assert.deepEqual(await ended, [130, null]);
+    const { pids, folder } = JSON.parse(readFileSync(begun, 'utf8')) as { pids: number[]; folder: string };
+    const living = hostProcesses().map(({ pid }) => pid);
+    assert.deepEqual(
+      pids.filter((pid) => living.includes(pid)),
+      [],
+    );
+    assert.ok(!existsSync(folder));
   });
 
   test('counts Go tests, and a package that does not compile as one failure', async () => {
