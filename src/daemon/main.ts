@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { createLogger } from '../base/log.ts';
@@ -14,8 +15,9 @@ import { serve } from './serve.ts';
 // The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It ends with status 0 when another daemon
 // is there already, and with 1 and a line on stderr when it cannot start; one that has served is killed by its own hand.
 
-/** Ends the process at once: all is closed, and Node's own way to its end may never come there (config/node-flags.ts). */
+/** Ends the process at once: all is closed, and Node's own way to its end may never come there (config/node-flags.ts). The code that it has compiled is kept for the next one. */
 function endNow(): never {
+  flushCompileCache();
   process.kill(process.pid, 'SIGKILL');
   return process.exit(1);
 }
