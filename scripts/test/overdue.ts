@@ -14,7 +14,8 @@ export interface WatchOptions {
   write: (text: string) => void;
 }
 
-const LOOK_EVERY_MS = 500;
+/** Seldom: limits are minutes, and looking takes time from the tests. */
+const LOOK_EVERY_MS = 5_000;
 const LOG_LINES = 15;
 
 /**

@@ -10,8 +10,6 @@ export interface HostProcess {
   /** 1/100 s of processor time */
   cpuTicks: number;
   argv: readonly string[];
-  /** function of the kernel in which it waits, where the kernel tells */
-  waitsIn: string;
 }
 
 /** All processes that can be looked at; those that are gone, or have ended and were not waited for, are left out. */
@@ -25,9 +23,7 @@ export function hostProcesses(): HostProcess[] {
       if (stat === '' || state === 'Z') return [];
       const argv = procFile(name, 'cmdline').split('\0').slice(0, -1);
       const cpuTicks = Number(rest[9]) + Number(rest[10]);
-      return [
-        { pid: Number(name), ppid: Number(ppid), state, cpuTicks, argv, waitsIn: procFile(name, 'wchan') },
-      ];
+      return [{ pid: Number(name), ppid: Number(ppid), state, cpuTicks, argv }];
     });
 }
 
@@ -46,10 +42,10 @@ export function processesOf(folder: string, processes: readonly HostProcess[]): 
   );
 }
 
-/** One line: what it is, and what it does. */
-export function describeProcess({ pid, ppid, state, cpuTicks, argv, waitsIn }: HostProcess): string {
+/** One line: what it is, and what it does: also in which function of the kernel it waits, where the kernel tells. */
+export function describeProcess({ pid, ppid, state, cpuTicks, argv }: HostProcess): string {
   const seconds = (cpuTicks / 100).toFixed(1);
-  return `${pid} of ${ppid}, ${state} ${waitsIn}, ${seconds} s: ${argv.join(' ').slice(0, 200)}`;
+  return `${pid} of ${ppid}, ${state} ${procFile(pid, 'wchan')}, ${seconds} s: ${argv.join(' ').slice(0, 200)}`;
 }
 
 /** Kills exactly these; those that are gone by now are fine. */

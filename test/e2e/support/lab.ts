@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hostProcesses } from '../../../scripts/test/processes.ts';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { isErrno } from '../../../src/base/errors.ts';
 import type { Paths } from '../../../src/config/paths.ts';
@@ -151,7 +152,7 @@ export async function openLab({
       ...records.map(({ name }) => `record ${name}`),
       ...(await namesIn(paths.vmsDir)),
       ...(await namesIn(paths.vmRuntimeDir)),
-      ...(await processesNaming(paths.vmRuntimeDir)),
+      ...processesNaming(paths.vmRuntimeDir),
     ];
     return found.filter((what) => standbyVmId === undefined || !what.includes(standbyVmId));
   };
@@ -201,14 +202,9 @@ async function namesIn(folder: string): Promise<string[]> {
 }
 
 /** Processes, of any user, whose command line names a file under `folder`. */
-async function processesNaming(folder: string): Promise<string[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const argv = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      const path = argv.split('\0').find((word) => word.includes(`${folder}/`));
-      return path === undefined ? [] : [`process ${pid} of ${path}`];
-    }),
-  );
-  return found.flat();
+function processesNaming(folder: string): string[] {
+  return hostProcesses().flatMap(({ pid, argv }) => {
+    const path = argv.find((word) => word.includes(`${folder}/`));
+    return path === undefined ? [] : [`process ${pid} of ${path}`];
+  });
 }
