@@ -124,19 +124,24 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       await rm(paths.daemonSocket, { force: true });
       for (const vmId of world.live.ids()) await world.live.remove(vmId);
     };
-    await endWithin(options.stopDeadlineMs ?? STOP_DEADLINE_MS, finish, log);
+    const deadlineMs = options.stopDeadlineMs ?? STOP_DEADLINE_MS;
+    // What hangs is left as if the daemon had been killed, which the next one puts right: a daemon that never goes would keep that one from starting.
+    if (!(await endsWithin(deadlineMs, finish))) {
+      log.error('the daemon goes, though not all has ended: this is a bug', { deadlineMs });
+    }
   }
   return true;
 }
 
-/** What hangs is left as if the daemon had been killed, which the next one puts right: a daemon that never goes would keep that one from starting. */
-async function endWithin(deadlineMs: number, finish: () => Promise<void>, log: Logger): Promise<void> {
+/** Waits until `work` has ended, but not for longer; gives whether it has. */
+async function endsWithin(deadlineMs: number, work: () => Promise<void>): Promise<boolean> {
   const options = { signal: neverAborts(), deadlineMs, what: 'all to end' };
   try {
-    await withDeadline((signal) => abortable(finish(), signal), options);
+    await withDeadline((signal) => abortable(work(), signal), options);
+    return true;
   } catch (error) {
     if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
-    log.error('the daemon goes, though not all has ended: this is a bug', { error });
+    return false;
   }
 }
 
@@ -186,16 +191,7 @@ async function listen(server: Server, path: string): Promise<void> {
 async function drain(api: ApiServer): Promise<void> {
   api.http.close();
   api.http.closeIdleConnections();
-  try {
-    const what = 'running requests';
-    await withDeadline((signal) => abortable(api.idle(), signal), {
-      signal: neverAborts(),
-      deadlineMs: DRAIN_MS,
-      what,
-    });
-  } catch (error) {
-    if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
-  }
+  await endsWithin(DRAIN_MS, () => api.idle());
   await api.abortAll(new AppError('DAEMON_STOPPING', 'The daemon stops'));
   api.http.closeAllConnections();
 }
