@@ -12,7 +12,7 @@ import type { BuildInfo } from '../src/protocol/build-info.ts';
 const PROGRAMS = {
   banger: 'src/cli/main.ts',
   bangerd: 'src/daemon/main.ts',
-  'banger-receive': 'src/adapters/vmm/qemu/receive-main.ts',
+  'banger-receive': 'src/adapters/vmm/qemu/save/receive-main.ts',
 } as const;
 
 /** Files besides `src/` that decide what the bundles contain. */

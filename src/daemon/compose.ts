@@ -19,9 +19,9 @@ import type { Logger } from '../base/log.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
 import type { GuestArch } from '../core/ports/images.ts';
 import type { VmDriver } from '../core/ports/vmm.ts';
+import { StatsHistory } from '../core/vms/guest/stats-history.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
-import { Standby, type StandbyOptions } from '../core/vms/standby.ts';
-import { StatsHistory } from '../core/vms/stats-history.ts';
+import { Standby, type StandbyOptions } from '../core/vms/saved/standby.ts';
 import { UnlistedVms } from '../core/vms/unlisted-vms.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 

@@ -58,7 +58,7 @@ async function main(): Promise<boolean> {
 function companions(): Pick<ComposeOptions, 'agentDir' | 'receiver'> {
   const program = realpathSync(process.argv[1] ?? '');
   const [root, receiver] = program.endsWith('.ts')
-    ? ['../..', '../adapters/vmm/qemu/receive-main.ts']
+    ? ['../..', '../adapters/vmm/qemu/save/receive-main.ts']
     : ['..', 'banger-receive.cjs'];
   const path = (name: string): string => join(dirname(program), name);
   return {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { MOST_RESTARTS } from '../../src/adapters/vmm/qemu/boot-watch.ts';
+import { MOST_RESTARTS } from '../../src/adapters/vmm/qemu/launch/boot-watch.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { type Bench, openBench, openSmallWorkshop, sh, WORK_BYTES, type Workshop } from './support/bench.ts';
 import { checkExt4, makeExt4, makeSparse, SMALL_IMAGE_BYTES } from './support/small-image.ts';

@@ -29,7 +29,7 @@ const PROGRAM =
 const PROGRAMS = {
   'src/cli/main.ts': PROGRAM,
   'src/daemon/main.ts': PROGRAM,
-  'src/adapters/vmm/qemu/receive-main.ts': '',
+  'src/adapters/vmm/qemu/save/receive-main.ts': '',
 };
 
 describe('scripts/build.ts', () => {

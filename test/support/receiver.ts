@@ -5,5 +5,5 @@ import { NODE_FLAGS } from '../../src/config/node-flags.ts';
 export const SOURCE_RECEIVER = [
   process.execPath,
   ...NODE_FLAGS,
-  join(import.meta.dirname, '../../src/adapters/vmm/qemu/receive-main.ts'),
+  join(import.meta.dirname, '../../src/adapters/vmm/qemu/save/receive-main.ts'),
 ] as const;

@@ -5,7 +5,7 @@ import { packageOf, resolveImport } from '../project.ts';
 const ENTRIES = [
   'src/cli/main.ts',
   'src/daemon/main.ts',
-  'src/adapters/vmm/qemu/receive-main.ts',
+  'src/adapters/vmm/qemu/save/receive-main.ts',
   'src/sdk/client.ts',
   'bench/main.ts',
   'test/crash-steps/main.ts',

@@ -10,7 +10,7 @@ import { BlankDisks } from './blank-disks.ts';
 import { checkDrives } from './drive-check.ts';
 import { growQcow2 } from './grow-drive.ts';
 import { parseQcow2Header } from './qcow2-header.ts';
-import { prepareDrives } from './qemu/prepare-drives.ts';
+import { prepareDrives } from './qemu/launch/prepare-drives.ts';
 
 const MIB = 2 ** 20;
 const NEVER = new AbortController().signal;

@@ -12,9 +12,9 @@ import type { VmFiles } from '../ports/vm-files.ts';
 import type { VmDriver } from '../ports/vmm.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
+import type { StatsHistory } from './guest/stats-history.ts';
 import type { LiveVms } from './live-vms.ts';
-import type { StandbyKeeper } from './standby-vm.ts';
-import type { StatsHistory } from './stats-history.ts';
+import type { StandbyKeeper } from './saved/standby-vm.ts';
 import type { UnlistedVms } from './unlisted-vms.ts';
 
 /** Everything that the use cases work on; made once by the daemon. */

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { listStaleStaging, sweepStaging } from '../../base/staging.ts';
-import { findLeftovers, removeLeftovers } from '../../core/vms/leftovers.ts';
+import { findLeftovers, removeLeftovers } from '../../core/vms/recovery/leftovers.ts';
 import type { Check, DoctorHost } from './check.ts';
 
 /** Nothing is left of VMs that are gone, or of work that was killed. */

@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { VerifiedGuests } from '../../core/vms/verify-saved.ts';
-import { verifySnapshots, verifyTemplates } from '../../core/vms/verify-saved.ts';
+import type { VerifiedGuests } from '../../core/vms/recovery/verify-saved.ts';
+import { verifySnapshots, verifyTemplates } from '../../core/vms/recovery/verify-saved.ts';
 import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { DoctorHost } from './check.ts';

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { isAppError, messageOf } from '../../base/errors.ts';
 import { findRunningVm } from '../../core/vms/find-vm.ts';
-import { AGENT_DEADLINE_MS } from '../../core/vms/prepare-workspace.ts';
+import { AGENT_DEADLINE_MS } from '../../core/vms/workspace/prepare-workspace.ts';
 import { EXEC_UPGRADE } from '../../protocol/api.ts';
 import { encodeJsonFrame, FRAME, FrameDecoder } from '../../protocol/exec-frames.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { openGuestPort } from '../../core/vms/guest-port.ts';
+import { openGuestPort } from '../../core/vms/guest/guest-port.ts';
 import { TCP_UPGRADE } from '../../protocol/api.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';
 

@@ -1,4 +1,4 @@
-import { readFromGuest, statInGuest, writeToGuest } from '../../core/vms/guest-files.ts';
+import { readFromGuest, statInGuest, writeToGuest } from '../../core/vms/guest/guest-files.ts';
 import * as schemas from '../../protocol/api/guest-schemas.ts';
 import { bytesRoute, jsonRoute, type Route, uploadRoute } from '../http/route.ts';
 

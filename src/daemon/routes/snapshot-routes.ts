@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { StoredSnapshot } from '../../core/ports/snapshots.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
-import { createSnapshot, restoreSnapshot } from '../../core/vms/snapshot-vm.ts';
+import { createSnapshot, restoreSnapshot } from '../../core/vms/saved/snapshot-vm.ts';
 import { vmView } from '../../core/vms/vm-view.ts';
 import type { Snapshot } from '../../protocol/api/snapshot.ts';
 import * as snapshotSchemas from '../../protocol/api/snapshot-schemas.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { StoredTemplate } from '../../core/ports/templates.ts';
-import { findTemplate } from '../../core/vms/find-template.ts';
+import { findTemplate } from '../../core/vms/saved/find-template.ts';
 import type { Template } from '../../protocol/api/template.ts';
 import * as schemas from '../../protocol/api/template-schemas.ts';
 import { jsonRoute, type Route } from '../http/route.ts';

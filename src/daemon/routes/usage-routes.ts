@@ -1,6 +1,6 @@
-import { listGuestPorts } from '../../core/vms/guest-ports.ts';
-import { sshAccess } from '../../core/vms/ssh-access.ts';
-import { vmStats } from '../../core/vms/vm-stats.ts';
+import { listGuestPorts } from '../../core/vms/guest/guest-ports.ts';
+import { sshAccess } from '../../core/vms/guest/ssh-access.ts';
+import { vmStats } from '../../core/vms/guest/vm-stats.ts';
 import * as schemas from '../../protocol/api/usage-schemas.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 

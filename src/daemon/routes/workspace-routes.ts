@@ -1,4 +1,4 @@
-import { prepareWorkspace } from '../../core/vms/prepare-workspace.ts';
+import { prepareWorkspace } from '../../core/vms/workspace/prepare-workspace.ts';
 import * as schemas from '../../protocol/api/workspace-schemas.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 

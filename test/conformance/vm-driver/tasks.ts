@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ProbeBoot, reachesInitramfs } from '../../../src/adapters/vmm/qemu/probe-boot.ts';
+import { type ProbeBoot, reachesInitramfs } from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
 import { isAppError, isErrno } from '../../../src/base/errors.ts';
 import type { CaptureRequest, DriveRequest, VmmProcess, VmSpec } from '../../../src/core/ports/vmm.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';

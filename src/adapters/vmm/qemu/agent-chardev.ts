@@ -1,6 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { invariant } from '../../../base/errors.ts';
-import type { QmpClient } from './qmp-client.ts';
+import type { QmpClient } from './qmp/qmp-client.ts';
 
 /** What QEMU tells of the agent's port (`ChardevInfo` of its QMP schema): which file or socket the host's end is, and whether the guest has its end open. */
 export async function agentChardev(

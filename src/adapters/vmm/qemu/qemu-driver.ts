@@ -23,20 +23,26 @@ import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { packagesOf } from '../packages.ts';
 import { endProcess, findByArgument, findFoldersByArgument } from '../vmm-process.ts';
-import { guestName, mayRestart, qemuArgv } from './argv.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
-import { hostTscKhz } from './boot-args.ts';
-import { BootWatch } from './boot-watch.ts';
-import { failedTestBoot, KVM_DEADLINE_MS, KvmFindings, reasonAgainstKvm } from './kvm.ts';
-import { type LaunchedQemu, type LaunchOptions, launchQemu, removeRuntimeFiles, runState } from './launch.ts';
-import { prepareDrives } from './prepare-drives.ts';
-import { reachesInitramfs } from './probe-boot.ts';
+import { failedTestBoot, KVM_DEADLINE_MS, KvmFindings, reasonAgainstKvm } from './kvm/kvm.ts';
+import { reachesInitramfs } from './kvm/probe-boot.ts';
+import { guestName, mayRestart, qemuArgv } from './launch/argv.ts';
+import { hostTscKhz } from './launch/boot-args.ts';
+import { BootWatch } from './launch/boot-watch.ts';
+import {
+  type LaunchedQemu,
+  type LaunchOptions,
+  launchQemu,
+  removeRuntimeFiles,
+  runState,
+} from './launch/launch.ts';
+import { prepareDrives } from './launch/prepare-drives.ts';
 import { type QemuHost, qemuProgram } from './qemu-host.ts';
 import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
-import { connectQmp, type QmpClient } from './qmp-client.ts';
-import type { ReceiveOptions } from './receive-guest.ts';
+import { connectQmp, type QmpClient } from './qmp/qmp-client.ts';
 import { runtimeFiles } from './runtime-files.ts';
-import { takeOver } from './save.ts';
+import type { ReceiveOptions } from './save/receive-guest.ts';
+import { takeOver } from './save/save.ts';
 
 /** What the driver stands on. */
 export interface QemuDriverOptions {

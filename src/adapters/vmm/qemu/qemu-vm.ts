@@ -12,14 +12,14 @@ import type {
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
 import { endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
-import { hangUpForLost } from './hang-up.ts';
-import { type LaunchedQemu, removeRuntimeFiles } from './launch.ts';
-import { connectNat } from './qemu-network.ts';
-import type { QmpClient } from './qmp-client.ts';
-import type { ReceiveOptions } from './receive-guest.ts';
+import { type LaunchedQemu, removeRuntimeFiles } from './launch/launch.ts';
+import { connectNat } from './launch/qemu-network.ts';
+import { hangUpForLost } from './qmp/hang-up.ts';
+import type { QmpClient } from './qmp/qmp-client.ts';
+import { StallWatch } from './qmp/stall-watch.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
-import { captureGuest, saveGuest } from './save.ts';
-import { StallWatch } from './stall-watch.ts';
+import type { ReceiveOptions } from './save/receive-guest.ts';
+import { captureGuest, saveGuest } from './save/save.ts';
 
 /** How long QEMU may take to write out what it holds of its drives. */
 export const WRITE_OUT_GRACE_MS = 10_000;

@@ -1,0 +1,92 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Abortable, poll } from '../../../../base/abort.ts';
+import { isAppError, isErrno } from '../../../../base/errors.ts';
+import { spawnDetached } from '../../../../base/exec.ts';
+import { ResourceStack } from '../../../../base/resource-stack.ts';
+import type { BootSource, VmSpec } from '../../../../core/ports/vmm.ts';
+import type { Accelerator } from '../../../../protocol/vm.ts';
+import { openVmmLog } from '../../vmm-log.ts';
+import { endProcess, findByArgument, readVmmProcess } from '../../vmm-process.ts';
+import { qemuArgv } from '../launch/argv.ts';
+import type { QemuHost } from '../qemu-host.ts';
+import { runtimeFiles } from '../runtime-files.ts';
+
+/** What is booted, and for how long at most. */
+export interface ProbeBoot {
+  boot: BootSource;
+  accelerator: Accelerator;
+  host: QemuHost;
+  env: NodeJS.ProcessEnv;
+  /** folder for the probe alone; its content is removed. Two probes at once need two folders */
+  dir: string;
+  deadlineMs: number;
+}
+
+/** What our initramfs prints when it runs with `banger.mode=probe` (`docs/agent-protocol.md`). */
+const MARKER = 'BANGER-PROBE-OK';
+/** Enough for a kernel and our initramfs. */
+const PROBE_MEMORY_MIB = 256;
+
+/**
+ * Boots the kernel with the accelerator, by the very command line that a VM would have but for its drives, and tells whether it came to our
+ * initramfs in time. Leaves no process and no file; what an earlier probe left, because its process was killed, is removed first.
+ */
+export async function reachesInitramfs(probe: ProbeBoot, { signal }: Abortable): Promise<boolean> {
+  const { dir, host, env, deadlineMs } = probe;
+  const spec = probeSpec(probe);
+  for (const stray of await findByArgument('-pidfile', runtimeFiles(dir).pidFile)) {
+    await endProcess(stray, { graceMs: 0 });
+  }
+  await rm(dir, { recursive: true, force: true });
+  await using undo = new ResourceStack();
+  undo.defer(`remove "${dir}"`, () => rm(dir, { recursive: true, force: true }));
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await using log = await openVmmLog(spec.vmmLogPath);
+  signal.throwIfAborted();
+  const child = await spawnDetached(qemuArgv(spec, host), { outputFd: log.fd, env });
+  const vmm = await readVmmProcess(child.pid);
+  if (vmm) undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
+  let hasExited = false;
+  void child.exited.then(() => {
+    hasExited = true;
+  });
+  try {
+    return await poll(
+      async () => {
+        // In this order: what it printed before it ended counts.
+        const isOver = hasExited;
+        if ((await textOf(spec.consoleLogPath)).includes(MARKER)) return true;
+        return isOver ? false : undefined;
+      },
+      { everyMs: 10, deadlineMs, what: 'the initramfs of a test boot', signal },
+    );
+  } catch (error) {
+    if (isAppError(error, 'WAIT_TIMEOUT')) return false;
+    throw error;
+  }
+}
+
+function probeSpec({ boot, accelerator, dir }: ProbeBoot): VmSpec {
+  return {
+    vmId: 'probe',
+    vcpuCount: 1,
+    memoryMib: PROBE_MEMORY_MIB,
+    accelerator,
+    bootSource: { ...boot, bootArgs: [...boot.bootArgs, 'banger.mode=probe'] },
+    drives: [],
+    hasNat: false,
+    runtimeDir: dir,
+    consoleLogPath: join(dir, 'console.log'),
+    vmmLogPath: join(dir, 'vmm.log'),
+  };
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'latin1');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '';
+    throw error;
+  }
+}

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { VmSpec } from '../../../../core/ports/vmm.ts';
+import type { QemuHost } from '../qemu-host.ts';
+import { qemuArgv } from './argv.ts';
+
+const HOST: QemuHost = { binary: '/usr/bin/qemu-system-x86_64', arch: 'amd64', tscKhz: 2_000_000 };
+
+const SPEC: VmSpec = {
+  vmId: '0123456789ab',
+  vcpuCount: 2,
+  memoryMib: 1024,
+  accelerator: 'tcg',
+  bootSource: {
+    kernelPath: '/k/vmlinuz',
+    vmlinuxPath: '/k/vmlinux',
+    initrdPath: '/k/initrd',
+    bootArgs: ['a=b'],
+  },
+  drives: [
+    { serial: 'root', pathOnHost: '/i/rootfs.ext4', format: 'raw', isReadOnly: true, sizeBytes: 512 },
+    { serial: 'work', pathOnHost: '/v/work.qcow2', format: 'qcow2', isReadOnly: false, sizeBytes: 512 },
+  ],
+  hasNat: false,
+  runtimeDir: '/run/x',
+  consoleLogPath: '/v/console.log',
+  vmmLogPath: '/v/vmm.log',
+};
+
+test('a command line of an emulated amd64 VM, whole', () => {
+  assert.deepEqual(qemuArgv(SPEC, HOST), [
+    '/usr/bin/qemu-system-x86_64',
+    ...['-name', 'guest=banger-0123456789ab,debug-threads=on'],
+    ...['-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-msg', 'timestamp=on'],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ...['-pidfile', '/run/x/qemu.pid'],
+    ...[
+      '-chardev',
+      'socket,id=qmp,path=/run/x/qmp.sock,server=on,wait=off',
+      '-mon',
+      'chardev=qmp,mode=control',
+    ],
+    ...['-machine', 'microvm,rtc=on,dump-guest-core=off,memory-backend=memory'],
+    ...['-accel', 'tcg,thread=multi,tb-size=64', '-cpu', 'max,la57=off,erms=off'],
+    ...['-smp', 'cpus=2,sockets=1,cores=2,threads=1', '-m', 'size=1024M'],
+    ...['-global', 'virtio-mmio.force-legacy=false'],
+    ...['-object', 'memory-backend-ram,id=memory,size=1024M,dump=off'],
+    ...['-kernel', '/k/vmlinux', '-initrd', '/k/initrd'],
+    '-append',
+    'console=ttyS0 quiet panic=-1 random.trust_cpu=on cryptomgr.notests reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket banger.timer_hz=62500000 tsc_early_khz=2000000 tsc=reliable a=b',
+    ...['-chardev', 'file,id=console,path=/v/console.log,append=on', '-serial', 'chardev:console'],
+    ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
+    ...['-chardev', 'socket,id=agent,path=/run/x/agent.sock,server=on,wait=off'],
+    ...['-device', 'virtserialport,id=agent,bus=serial0.0,nr=1,chardev=agent,name=banger.agent.0'],
+    ...['-device', 'virtio-rng-device'],
+    '-blockdev',
+    '{"node-name":"root-file","driver":"file","filename":"/i/rootfs.ext4","read-only":true}',
+    ...['-blockdev', '{"node-name":"root","driver":"raw","file":"root-file","read-only":true}'],
+    ...['-device', '{"driver":"virtio-blk-device","id":"drive-root","drive":"root","serial":"root"}'],
+    '-blockdev',
+    '{"node-name":"work-file","driver":"file","filename":"/v/work.qcow2","read-only":false,"discard":"unmap"}',
+    '-blockdev',
+    '{"node-name":"work","driver":"qcow2","file":"work-file","read-only":false,"discard":"unmap","detect-zeroes":"unmap"}',
+    ...['-device', '{"driver":"virtio-blk-device","id":"drive-work","drive":"work","serial":"work"}'],
+    ...['-netdev', 'hubport,id=nic,hubid=0', '-netdev', 'hubport,id=sink,hubid=0'],
+    ...['-device', 'virtio-net-device,id=net0,netdev=nic,mac=52:54:00:12:34:56'],
+  ]);
+});
+
+test('with NAT the same command line connects the interface to the outside, and forwards nothing inwards', () => {
+  const added = qemuArgv({ ...SPEC, hasNat: true }, HOST).slice(qemuArgv(SPEC, HOST).length);
+  assert.deepEqual(added, [
+    '-netdev',
+    'user,id=nat,ipv4=on,net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3,ipv6=on,ipv6-prefix=fec0::,ipv6-prefixlen=64,ipv6-host=fec0::2,ipv6-dns=fec0::3,restrict=off',
+    ...['-netdev', 'hubport,id=nat-port,hubid=0,netdev=nat'],
+  ]);
+});
+
+/** Values of an option that may be given once. */
+function optionOf(argv: readonly string[], option: string): string | undefined {
+  return argv[argv.indexOf(option) + 1];
+}
+
+const TABLE: readonly [string, Partial<VmSpec>, Partial<QemuHost>, Record<string, string>][] = [
+  ['KVM on amd64', { accelerator: 'kvm' }, {}, { '-accel': 'kvm', '-cpu': 'host' }],
+  [
+    'emulation on arm64',
+    {},
+    { arch: 'arm64' },
+    {
+      '-machine': 'virt,gic-version=max,dump-guest-core=off,memory-backend=memory',
+      '-cpu': 'max,pauth-impdef=on',
+      '-kernel': '/k/vmlinuz',
+    },
+  ],
+  ['one processor', { vcpuCount: 1 }, {}, { '-smp': 'cpus=1,sockets=1,cores=1,threads=1' }],
+  [
+    'a kernel without its ELF file',
+    { bootSource: { kernelPath: '/k/vmlinuz', initrdPath: '/k/initrd', bootArgs: [] } },
+    {},
+    { '-kernel': '/k/vmlinuz' },
+  ],
+];
+
+for (const [what, spec, host, expected] of TABLE) {
+  test(`${what} is asked for as it should`, () => {
+    const argv = qemuArgv({ ...SPEC, ...spec }, { ...HOST, ...host });
+    for (const [option, value] of Object.entries(expected)) assert.equal(optionOf(argv, option), value);
+  });
+}
+
+test('a guest that reboots ends its QEMU, but for an emulated PC that boots', () => {
+  const arm: QemuHost = { binary: '/usr/bin/qemu-system-aarch64', arch: 'arm64' };
+  const saved = { kind: 'restore', memoryPath: '/s/memory' } as const;
+  assert.ok(!qemuArgv(SPEC, HOST).includes('-no-reboot'));
+  assert.ok(qemuArgv({ ...SPEC, accelerator: 'kvm' }, HOST).includes('-no-reboot'));
+  assert.ok(qemuArgv(SPEC, HOST, saved).includes('-no-reboot'));
+  assert.ok(qemuArgv(SPEC, arm).includes('-no-reboot'));
+});
+
+test('whatever characters paths have, each stays one value of one option', () => {
+  const path = fc.string({ unit: 'grapheme' }).map((name) => `/x/${name.replaceAll('\0', '')}`);
+  fc.assert(
+    fc.property(path, path, (runtimeDir, file) => {
+      const drives = SPEC.drives.map((drive) => ({ ...drive, pathOnHost: file }));
+      const argv = qemuArgv({ ...SPEC, runtimeDir, consoleLogPath: file, drives }, HOST);
+      const chardevs = argv.filter((_, at) => argv[at - 1] === '-chardev').map(splitOption);
+      assert.deepEqual(
+        chardevs.map((keys) => Object.keys(keys)),
+        [
+          ['socket', 'id', 'path', 'server', 'wait'],
+          ['file', 'id', 'path', 'append'],
+          ['socket', 'id', 'path', 'server', 'wait'],
+        ],
+      );
+      assert.equal(chardevs[1]?.['path'], file);
+      const files = argv
+        .filter((_, at) => argv[at - 1] === '-blockdev')
+        .map((text) => JSON.parse(text).filename);
+      assert.deepEqual(files.filter(Boolean), [file, file]);
+    }),
+  );
+});
+
+/** Reads an option as QEMU does: `,` separates, `,,` is a comma. */
+function splitOption(text: string): Record<string, string> {
+  const parts = text.replaceAll(',,', '\0').split(',');
+  return Object.fromEntries(
+    parts.map((part) => {
+      const [key = '', ...rest] = part.replaceAll('\0', ',').split('=');
+      return [key, rest.join('=')];
+    }),
+  );
+}

@@ -1,0 +1,199 @@
+import type { BootSource, DriveSpec, VmSpec } from '../../../../core/ports/vmm.ts';
+import type { QemuHost } from '../qemu-host.ts';
+import { runtimeFiles } from '../runtime-files.ts';
+import { kernelCommandLine } from './boot-args.ts';
+import { GUEST_MAC, HUB, natOptions } from './qemu-network.ts';
+
+/** Name of the guest's port on which its agent listens (`docs/agent-protocol.md`). */
+const AGENT_PORT_NAME = 'banger.agent.0';
+
+/** No new privileges, no other programs, no system call that is out of use. */
+const SECCOMP = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
+
+/** Name of the guest's memory, also in what is saved of it. */
+export const MEMORY_ID = 'memory';
+
+/**
+ * Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM. A VM takes what it has translated: an idle one 20, one that has
+ * compiled something all of it. What does not fit is thrown away with all the rest and translated anew: compiling takes 1.2 times the processor's time with 32, 3 to
+ * 4 times with 16, and 0.9 times with 128.
+ */
+const TRANSLATION_CACHE_MIB = 64;
+
+/**
+ * How a VMM comes to its guest:
+ *
+ * - `boot`: the kernel starts
+ * - `restore`: the guest of `memoryPath` goes on; its device state comes over file descriptor 0, and nothing is written to the file
+ */
+export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string };
+
+/**
+ * The command line that runs `spec`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
+ * firmware to find them. They are the same in all modes, for a guest goes on only with the devices that it had.
+ */
+export function qemuArgv(
+  spec: VmSpec,
+  host: QemuHost,
+  mode: StartMode = { kind: 'boot' },
+): [string, ...string[]] {
+  return [
+    host.binary,
+    ...['-name', `guest=${escaped(guestName(spec.vmId))},debug-threads=on`],
+    ...processArgs(spec),
+    ...machineArgs(spec, host, mode),
+    ...memoryArgs(spec, mode),
+    ...(mode.kind === 'restore' ? ['-incoming', 'defer'] : []),
+    ...bootSourceArgs(spec, host),
+    ...consoleArgs(spec),
+    ...agentArgs(spec),
+    ...['-device', 'virtio-rng-device'],
+    ...spec.drives.flatMap(driveArgs),
+    ...networkArgs(spec),
+  ];
+}
+
+/**
+ * Whether a guest that reboots is reset instead of ending its QEMU, until `BootWatch` says otherwise: the kernel of an emulated PC may find that it is of
+ * no use (docs/guest-boot.md, "The timer of an emulated processor").
+ */
+export function mayRestart(
+  { accelerator }: Pick<VmSpec, 'accelerator'>,
+  { arch }: Pick<QemuHost, 'arch'>,
+  mode: StartMode = { kind: 'boot' },
+): boolean {
+  return mode.kind === 'boot' && accelerator === 'tcg' && arch === 'amd64';
+}
+
+/** The name by which QEMU itself tells whose VM it runs. */
+export function guestName(vmId: string): string {
+  return `banger-${vmId}`;
+}
+
+function processArgs({ runtimeDir }: VmSpec): string[] {
+  const { pidFile, qmpSocket } = runtimeFiles(runtimeDir);
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-msg', 'timestamp=on'],
+    ...['-sandbox', SECCOMP],
+    ...['-pidfile', pidFile],
+    ...['-chardev', `socket,id=qmp,path=${escaped(qmpSocket)},server=on,wait=off`],
+    ...['-mon', 'chardev=qmp,mode=control'],
+  ];
+}
+
+function machineArgs(
+  { accelerator, vcpuCount, memoryMib }: VmSpec,
+  host: QemuHost,
+  mode: StartMode,
+): string[] {
+  const { arch } = host;
+  const machine = arch === 'amd64' ? 'microvm,rtc=on' : 'virt,gic-version=max';
+  const acceleration =
+    accelerator === 'kvm'
+      ? ['-accel', 'kvm', '-cpu', 'host']
+      : ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`, '-cpu', emulatedCpu(arch)];
+  return [
+    ...['-machine', `${machine},dump-guest-core=off,memory-backend=${MEMORY_ID}`],
+    ...acceleration,
+    ...['-smp', `cpus=${vcpuCount},sockets=1,cores=${vcpuCount},threads=1`],
+    ...['-m', `size=${memoryMib}M`],
+    // A guest that reboots or panics ends its VMM, or does so once it has booted (`boot-watch.ts`).
+    ...(mayRestart({ accelerator }, host, mode) ? [] : ['-no-reboot']),
+    // virtio 1.0, not its draft.
+    ...['-global', 'virtio-mmio.force-legacy=false'],
+  ];
+}
+
+/**
+ * The guest's memory. Its id is part of what is saved, so it is the same everywhere. That of a saved guest is read page by page as the guest touches it, and what the guest
+ * writes is the VMM's own.
+ */
+function memoryArgs({ memoryMib }: VmSpec, mode: StartMode): string[] {
+  const size = `id=${MEMORY_ID},size=${memoryMib}M,dump=off`;
+  if (mode.kind === 'boot') return ['-object', `memory-backend-ram,${size}`];
+  return ['-object', `memory-backend-file,${size},mem-path=${escaped(mode.memoryPath)},share=off`];
+}
+
+/**
+ * All that QEMU can emulate, but for what only makes emulation slower: a fifth level of page tables, real pointer signatures, and the promise (`erms`) that
+ * copying byte by byte is fast, which makes kernels and C libraries do that.
+ */
+function emulatedCpu(arch: QemuHost['arch']): string {
+  return arch === 'amd64' ? 'max,la57=off,erms=off' : 'max,pauth-impdef=on';
+}
+
+/**
+ * The kernel file that is booted: on amd64 the ELF file when there is one, for QEMU starts it at its PVH entry, which saves what
+ * unpacking costs under emulation.
+ */
+export function kernelFile({ kernelPath, vmlinuxPath }: BootSource, arch: QemuHost['arch']): string {
+  return arch === 'amd64' ? (vmlinuxPath ?? kernelPath) : kernelPath;
+}
+
+function bootSourceArgs(spec: VmSpec, host: QemuHost): string[] {
+  return [
+    ...['-kernel', kernelFile(spec.bootSource, host.arch)],
+    ...['-initrd', spec.bootSource.initrdPath],
+    ...['-append', kernelCommandLine(spec, host)],
+  ];
+}
+
+function consoleArgs({ consoleLogPath }: VmSpec): string[] {
+  return [
+    '-chardev',
+    `file,id=console,path=${escaped(consoleLogPath)},append=on`,
+    '-serial',
+    'chardev:console',
+  ];
+}
+
+function agentArgs({ runtimeDir }: VmSpec): string[] {
+  const { agentSocket } = runtimeFiles(runtimeDir);
+  return [
+    ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
+    ...['-chardev', `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`],
+    ...['-device', `virtserialport,id=agent,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
+  ];
+}
+
+/** The same device for every VM, so that any may be restored from any; what it is connected to is in `qemu-network.ts`. */
+function networkArgs({ hasNat }: VmSpec): string[] {
+  return [
+    ...['-netdev', `hubport,id=${HUB.nic},hubid=${HUB.number}`],
+    ...['-netdev', `hubport,id=${HUB.sink},hubid=${HUB.number}`],
+    ...['-device', `virtio-net-device,id=net0,netdev=${HUB.nic},mac=${GUEST_MAC}`],
+    ...(hasNat ? natOptions().flatMap((option) => ['-netdev', option]) : []),
+  ];
+}
+
+function driveArgs(drive: DriveSpec): string[] {
+  const { serial } = drive;
+  const device = { driver: 'virtio-blk-device', id: `drive-${serial}`, drive: serial, serial };
+  return [...fileArgs(drive), ...['-device', JSON.stringify(device)]];
+}
+
+function fileArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string[] {
+  // Several VMs may read one file: QEMU locks it for sharing as long as all who open it only read.
+  const file = {
+    'node-name': `${serial}-file`,
+    driver: 'file',
+    filename: pathOnHost,
+    'read-only': isReadOnly,
+    ...(isReadOnly ? {} : { discard: 'unmap' }),
+  };
+  const node = {
+    'node-name': serial,
+    driver: format,
+    file: `${serial}-file`,
+    'read-only': isReadOnly,
+    // What the guest discards or fills with zeros takes no space on the host.
+    ...(isReadOnly ? {} : { discard: 'unmap', 'detect-zeroes': 'unmap' }),
+  };
+  return [...['-blockdev', JSON.stringify(file)], ...['-blockdev', JSON.stringify(node)]];
+}
+
+/** A value inside one of QEMU's `key=value,...` options. */
+function escaped(value: string): string {
+  return value.replaceAll(',', ',,');
+}

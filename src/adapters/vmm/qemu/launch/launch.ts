@@ -1,0 +1,236 @@
+import { access, rm } from 'node:fs/promises';
+import { type Abortable, neverAborts, poll, withDeadline } from '../../../../base/abort.ts';
+import { AppError, invariant, isAppError, isErrno } from '../../../../base/errors.ts';
+import { spawnDetached } from '../../../../base/exec.ts';
+import { reportNoSpace } from '../../../../base/no-space.ts';
+import { ResourceStack } from '../../../../base/resource-stack.ts';
+import type { RestoreOptions, VmmProcess, VmSpec } from '../../../../core/ports/vmm.ts';
+import { checkDrives } from '../../drive-check.ts';
+import { openVmmLog, type VmmLog } from '../../vmm-log.ts';
+import { endProcess, readVmmProcess } from '../../vmm-process.ts';
+import type { QemuHost } from '../qemu-host.ts';
+import { hangUp } from '../qmp/hang-up.ts';
+import { connectQmp, type QmpClient } from '../qmp/qmp-client.ts';
+import { type RuntimeFiles, runtimeFiles } from '../runtime-files.ts';
+import { readState } from '../save/migration.ts';
+import { kernelFile, qemuArgv, type StartMode } from './argv.ts';
+
+/** A QEMU that runs, with its control connection. */
+export interface LaunchedQemu {
+  vmm: VmmProcess;
+  qmp: QmpClient;
+  files: RuntimeFiles;
+}
+
+/** QEMU answers after 30 ms; a host that starts many VMs at once needs longer. */
+const QMP_DEADLINE_MS = 20_000;
+const QMP_POLL_MS = 2;
+/** Reading the device state takes 20 ms. */
+const RESTORE_DEADLINE_MS = 20_000;
+/** sun_path holds 108 bytes with the final NUL (unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/** How a QEMU is started; `onVmm` and `beforeRun` are called in mode `restore` only. */
+export interface LaunchOptions extends RestoreOptions {
+  host: QemuHost;
+  env: NodeJS.ProcessEnv;
+  /** `boot` unless said otherwise */
+  mode?: StartMode;
+  /** open file that becomes its file descriptor 0 */
+  inputFd?: number;
+}
+
+/**
+ * Starts QEMU for `spec` and waits until its control socket answers and its guest runs. Nothing is left after
+ * a failure or an abort: no process, no socket, no pid file.
+ *
+ * @throws {AppError} VMM_START_FAILED (in mode `restore`: VMM_RESTORE_FAILED), VMM_DRIVE_INVALID, VMM_ALREADY_RUNS, HOST_NO_SPACE.
+ */
+export async function launchQemu(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQemu> {
+  const place = { what: "the VMM's sockets", dir: spec.runtimeDir };
+  return await reportNoSpace(() => launch(spec, options), place);
+}
+
+async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQemu> {
+  const { host, env, signal, mode = { kind: 'boot' }, inputFd, onVmm, beforeRun } = options;
+  signal.throwIfAborted();
+  const files = runtimeFiles(spec.runtimeDir);
+  requireSocketRoom(spec, files);
+  await requireBootSource(spec, host);
+  await checkDrives(spec.drives);
+  await removeStaleSockets(spec, files);
+  await using undo = new ResourceStack();
+  await using log = await openVmmLog(spec.vmmLogPath);
+  signal.throwIfAborted();
+  undo.defer('remove sockets', () => removeRuntimeFiles(files));
+  const child = await spawnDetached(qemuArgv(spec, host, mode), {
+    outputFd: log.fd,
+    env,
+    ...(inputFd === undefined ? {} : { inputFd }),
+  });
+  const vmm = await readVmmProcess(child.pid);
+  // A child that has ended already has nothing to be killed; its exit is reported below.
+  if (vmm) undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
+  let hasExited = false;
+  void child.exited.then(() => {
+    hasExited = true;
+  });
+  const start: StartUnderWay = { spec, mode, log, files, hasExited: () => hasExited };
+  const qmp = await connectWhenReady(start, { signal });
+  undo.defer('close the control connection', () => qmp[Symbol.dispose]());
+  if (mode.kind === 'restore') {
+    onVmm?.();
+    await readState(qmp, { signal });
+  }
+  await requireState(start, qmp, { signal, beforeRun });
+  if (mode.kind === 'restore') await hangUp(qmp, { agentSocket: files.agentSocket, signal });
+  invariant(vmm, 'a QEMU that answers is a process');
+  undo.move();
+  return { vmm, qmp, files };
+}
+
+/** What is known of a QEMU before it answers. */
+interface StartUnderWay {
+  spec: VmSpec;
+  mode: StartMode;
+  log: VmmLog;
+  files: RuntimeFiles;
+  hasExited: () => boolean;
+}
+
+/** Removes the sockets and the pid file of a QEMU that is gone. Idempotent. */
+export async function removeRuntimeFiles({
+  qmpSocket,
+  agentSocket,
+  saveSocket,
+  pidFile,
+}: RuntimeFiles): Promise<void> {
+  for (const path of [qmpSocket, agentSocket, saveSocket, pidFile]) await rm(path, { force: true });
+}
+
+/** QEMU's run state of a guest that was stopped by a write that failed. */
+export const STALLED = 'io-error';
+
+/** QEMU's run state (`RunState` of its QMP schema): `running`, `paused`, `internal-error`, ... */
+export async function runState(qmp: QmpClient, options: Abortable): Promise<string> {
+  const answer = await qmp.execute('query-status', {}, options);
+  return typeof answer === 'object' && answer && 'status' in answer ? String(answer.status) : 'unknown';
+}
+
+async function connectWhenReady(start: StartUnderWay, { signal }: Abortable): Promise<QmpClient> {
+  const wait = { deadlineMs: QMP_DEADLINE_MS, what: 'the control socket of QEMU' };
+  const attempt = async (inner: AbortSignal): Promise<QmpClient | undefined> => {
+    if (start.hasExited()) throw await startFailed(start, 'QEMU ended at once');
+    try {
+      return await connectQmp(start.files.qmpSocket, { signal: inner });
+    } catch (error) {
+      // Not there yet, or gone again: then the next round sees the exit.
+      if (isErrno(error, 'ENOENT', 'ECONNREFUSED') || isAppError(error, 'VMM_LOST')) return undefined;
+      throw error;
+    }
+  };
+  try {
+    return await withDeadline(
+      (inner) => poll(() => attempt(inner), { ...wait, everyMs: QMP_POLL_MS, signal: inner }),
+      { ...wait, signal },
+    );
+  } catch (error) {
+    if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
+    throw await startFailed(start, `QEMU did not answer within ${QMP_DEADLINE_MS / 1000} s`);
+  }
+}
+
+/** Waits for the state that the mode ends in. */
+async function requireState(
+  start: StartUnderWay,
+  qmp: QmpClient,
+  { signal, beforeRun }: Abortable & Pick<LaunchOptions, 'beforeRun'>,
+): Promise<void> {
+  const { mode } = start;
+  let hasRun = mode.kind === 'boot';
+  const look = async (): Promise<true | undefined> => {
+    const state = await runState(qmp, { signal });
+    if (state === 'running') return true;
+    if (!hasRun && state === 'inmigrate') return undefined;
+    // It takes on the state that the guest was saved in: standing still, for that or for want of space.
+    if (!hasRun && (state === 'paused' || state === STALLED)) {
+      beforeRun?.();
+      await qmp.execute('cont', {}, { signal });
+      hasRun = true;
+      return undefined;
+    }
+    // There is no space still: it has been restored, and `StallWatch` sees to it.
+    if (hasRun && state === STALLED) return true;
+    throw await startFailed(start, `QEMU is in the state "${state}"`);
+  };
+  try {
+    await poll(look, {
+      everyMs: QMP_POLL_MS,
+      deadlineMs: RESTORE_DEADLINE_MS,
+      what: 'QEMU to read the saved guest',
+      signal,
+    });
+  } catch (error) {
+    if (isAppError(error, 'VMM_LOST')) throw await startFailed(start, 'QEMU ended at once');
+    if (isAppError(error, 'WAIT_TIMEOUT')) throw await startFailed(start, error.message);
+    throw error;
+  }
+}
+
+/** A socket file that nobody listens on would be taken for the new one. */
+async function removeStaleSockets({ vmId }: VmSpec, { qmpSocket, agentSocket }: RuntimeFiles): Promise<void> {
+  if (await isServed(qmpSocket)) {
+    throw new AppError('VMM_ALREADY_RUNS', `Cannot start VM "${vmId}": its VMM runs already`, {
+      hint: 'stop it first: banger vm stop',
+      details: { vmId },
+    });
+  }
+  for (const path of [qmpSocket, agentSocket]) await rm(path, { force: true });
+}
+
+async function isServed(qmpSocket: string): Promise<boolean> {
+  try {
+    const options = { signal: neverAborts(), deadlineMs: 500, what: 'a greeting' };
+    using _other = await withDeadline((signal) => connectQmp(qmpSocket, { signal }), options);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ECONNREFUSED') || isAppError(error, 'VMM_LOST')) return false;
+    // It listens, but serves somebody else.
+    if (isAppError(error, 'WAIT_TIMEOUT') || isErrno(error, 'EAGAIN')) return true;
+    throw error;
+  }
+}
+
+function requireSocketRoom({ vmId, runtimeDir }: VmSpec, { agentSocket }: RuntimeFiles): void {
+  if (Buffer.byteLength(agentSocket) <= MAX_SOCKET_PATH_BYTES) return;
+  throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": the path of its sockets is too long`, {
+    hint: 'set XDG_RUNTIME_DIR to a shorter path',
+    details: { vmId, path: runtimeDir, maxBytes: MAX_SOCKET_PATH_BYTES },
+  });
+}
+
+async function requireBootSource({ vmId, bootSource }: VmSpec, { arch }: QemuHost): Promise<void> {
+  for (const path of [kernelFile(bootSource, arch), bootSource.initrdPath]) {
+    try {
+      await access(path);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error;
+      const state = error.code === 'EACCES' ? 'may not be read' : 'is missing';
+      throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": "${path}" ${state}`, {
+        hint: 'build the image again: banger image build',
+        details: { vmId, path },
+      });
+    }
+  }
+}
+
+async function startFailed({ spec, mode, log }: StartUnderWay, state: string): Promise<AppError> {
+  const { vmId, vmmLogPath } = spec;
+  const tail = await log.tail();
+  const isRestore = mode.kind === 'restore';
+  return new AppError(
+    isRestore ? 'VMM_RESTORE_FAILED' : 'VMM_START_FAILED',
+    `Cannot ${isRestore ? 'restore' : 'start'} VM "${vmId}": ${state}${tail ? `: ${tail}` : ''}`,
+    { hint: `see the VMM's log "${vmmLogPath}"`, details: { vmId, log: vmmLogPath } },
+  );
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { duplexPair } from 'node:stream';
+import { test } from 'node:test';
+import { nullLog } from '../../../../../test/support/null-log.ts';
+import { answer, playQemu } from '../../../../../test/support/played-qemu.ts';
+import { neverAborts, poll } from '../../../../base/abort.ts';
+import { openQmp } from './qmp-client.ts';
+import { StallWatch } from './stall-watch.ts';
+
+const signal = neverAborts();
+const STOPPED = '{"event": "BLOCK_IO_ERROR", "data": {"action": "stop"}}\n';
+
+test('a guest that is said to run, and stops again before that is heard, is let go on again', async () => {
+  const [ours, theirs] = duplexPair();
+  // What it says of itself, one time after the other; then it runs.
+  const states = ['running', 'io-error', 'running+stop', 'io-error', 'running'];
+  const asked: string[] = [];
+  playQemu(theirs, (request) => {
+    asked.push(request.execute);
+    if (request.execute !== 'query-status') return answer(theirs, request, {});
+    const [status, stops] = (states.shift() ?? 'running').split('+');
+    answer(theirs, request, { status });
+    if (stops) theirs.write(STOPPED);
+  });
+  using qmp = await openQmp(ours, { signal });
+  const watch = new StallWatch(qmp, {
+    log: nullLog,
+    vmId: 'x',
+    goesOn: async () => void asked.push('goes on'),
+    retryEveryMs: 2,
+  });
+  await until(() => asked.length === 1);
+  theirs.write(STOPPED);
+  await until(() => watch.isStalled);
+  await until(() => !watch.isStalled);
+  assert.deepEqual(states, []);
+  assert.equal(asked.filter((command) => command === 'cont').length, 2);
+  assert.equal(asked.at(-1), 'goes on');
+});
+
+async function until(isSo: () => boolean): Promise<void> {
+  await poll(() => isSo() || undefined, { everyMs: 1, deadlineMs: 5_000, what: 'it', signal });
+}

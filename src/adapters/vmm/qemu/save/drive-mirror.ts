@@ -1,0 +1,171 @@
+import { rm } from 'node:fs/promises';
+import { type Abortable, neverAborts, poll } from '../../../../base/abort.ts';
+import { AppError } from '../../../../base/errors.ts';
+import { ResourceStack } from '../../../../base/resource-stack.ts';
+import type { CaptureRequest, DriveSpec } from '../../../../core/ports/vmm.ts';
+import type { BlankDisks } from '../../blank-disks.ts';
+import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
+
+/** Copies of a running guest's drives that follow every write until they are cut off. */
+export interface DriveMirror extends AsyncDisposable {
+  /** Makes the copies final as of now: the guest must stand still. */
+  cut(options: Abortable): Promise<void>;
+  /** Closes the copies that were cut off; the guest may run. They are whole files then, though not on disk for sure, unless that is full. */
+  close(): Promise<void>;
+  /** Once they are closed: disposing does nothing from now on. */
+  keep(): void;
+}
+
+const POLL_MS = 1;
+/** A drive of many gigabytes takes a while to copy; the guest runs meanwhile. */
+const COPY_DEADLINE_MS = 30 * 60_000;
+const CUT_DEADLINE_MS = 10_000;
+
+/** Names of what is ours in QEMU. */
+const PREFIX = 'copy-';
+
+/**
+ * Starts to copy drives and returns when the copies are up to date. Disposing ends that and removes the copies, unless they are kept.
+ *
+ * @throws {AppError} HOST_NO_SPACE, VMM_SAVE_FAILED, VMM_REFUSED.
+ */
+export async function openMirror(
+  qmp: QmpClient,
+  { spec, drives }: CaptureRequest,
+  { blanks, signal }: Abortable & { blanks: BlankDisks },
+): Promise<DriveMirror> {
+  await using undo = new ResourceStack();
+  for (const { serial, pathOnHost } of drives) {
+    const source = spec.drives.find((drive) => drive.serial === serial);
+    const sizeBytes = source?.sizeBytes ?? 0;
+    await blanks.copyTo({ kind: 'overlay', sizeBytes, target: pathOnHost }, { signal });
+    undo.defer(`remove "${pathOnHost}"`, () => rm(pathOnHost, { force: true }));
+    // Before the command: one that is aborted may still run.
+    undo.defer('close the copy', () => removeNode(qmp, serial));
+    await qmp.execute('blockdev-add', targetNode(serial, pathOnHost), { signal });
+    undo.defer('end the copying', () => endJob(qmp, serial));
+    await qmp.execute('blockdev-mirror', mirrorJob(serial), { signal });
+  }
+  await waitForJobs(qmp, (jobs) => jobs.length === drives.length && jobs.every(({ isReady }) => isReady), {
+    deadlineMs: COPY_DEADLINE_MS,
+    signal,
+  });
+  const owned = undo.move();
+  return {
+    cut: async (options) => {
+      for (const { serial } of drives) {
+        await qmp.execute('block-job-cancel', { device: jobId(serial) }, options);
+      }
+      await waitForJobs(qmp, (jobs) => jobs.length === 0, { ...options, deadlineMs: CUT_DEADLINE_MS });
+    },
+    close: async () => {
+      for (const { serial } of drives) await removeNode(qmp, serial);
+    },
+    keep: () => void owned.move(),
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+/** Ends what a mirror left in a QEMU whose daemon has died; its files are the caller's. Idempotent. */
+export async function endStrayMirror(qmp: QmpClient): Promise<void> {
+  for (const { id } of await ourJobs(qmp, { signal: neverAborts() }))
+    await endJob(qmp, id.slice(PREFIX.length));
+  for (const name of await ourNodes(qmp)) await removeNode(qmp, name.slice(PREFIX.length));
+}
+
+const FILE_SUFFIX = '-file';
+
+function jobId(serial: string): string {
+  return `${PREFIX}${serial}`;
+}
+
+/** The copy need not be on disk when the guest runs on: who keeps it syncs it. */
+function targetNode(serial: DriveSpec['serial'], path: string): Record<string, unknown> {
+  return {
+    driver: 'qcow2',
+    'node-name': jobId(serial),
+    discard: 'unmap',
+    'detect-zeroes': 'unmap',
+    cache: { 'no-flush': true },
+    file: { driver: 'file', 'node-name': `${jobId(serial)}${FILE_SUFFIX}`, filename: path, discard: 'unmap' },
+  };
+}
+
+function mirrorJob(serial: DriveSpec['serial']): Record<string, unknown> {
+  return {
+    'job-id': jobId(serial),
+    device: serial,
+    target: jobId(serial),
+    sync: 'full',
+    // The job stays and says what is wrong, instead of going away without a word.
+    'on-source-error': 'stop',
+    'on-target-error': 'stop',
+  };
+}
+
+async function endJob(qmp: QmpClient, serial: string): Promise<void> {
+  const options = { signal: neverAborts() };
+  const isThere = async (): Promise<boolean> =>
+    (await ourJobs(qmp, options)).some(({ id }) => id === jobId(serial));
+  if (!(await isThere())) return;
+  // One that was just ending anyway cannot be told to.
+  await unlessRefused(qmp.execute('block-job-cancel', { device: jobId(serial), force: true }, options));
+  const look = async (): Promise<true | undefined> => ((await isThere()) ? undefined : true);
+  await poll(look, { ...options, everyMs: POLL_MS, deadlineMs: CUT_DEADLINE_MS, what: 'a copy to end' });
+}
+
+async function removeNode(qmp: QmpClient, serial: string): Promise<void> {
+  const node = jobId(serial);
+  if (!(await ourNodes(qmp)).includes(node)) return;
+  await qmp.execute('blockdev-del', { 'node-name': node }, { signal: neverAborts() });
+}
+
+/** Names of the copies that are open; the files below them go with them. */
+async function ourNodes(qmp: QmpClient): Promise<string[]> {
+  const nodes = await qmp.execute('query-named-block-nodes', { flat: true }, { signal: neverAborts() });
+  return (Array.isArray(nodes) ? nodes : [])
+    .map((node) => String((node as { 'node-name'?: unknown })['node-name']))
+    .filter((name) => name.startsWith(PREFIX) && !name.endsWith(FILE_SUFFIX));
+}
+
+async function waitForJobs(
+  qmp: QmpClient,
+  isReached: (jobs: readonly CopyJob[]) => boolean,
+  { signal, deadlineMs }: Abortable & { deadlineMs: number },
+): Promise<void> {
+  const look = async (): Promise<true | undefined> => {
+    const jobs = await ourJobs(qmp, { signal });
+    const failed = jobs.find(({ ioStatus }) => ioStatus !== 'ok');
+    if (failed) throw copyFailed(failed.ioStatus);
+    return isReached(jobs) ? true : undefined;
+  };
+  await poll(look, { everyMs: POLL_MS, deadlineMs, what: 'the copies of the drives', signal });
+}
+
+function copyFailed(ioStatus: string): AppError {
+  const isFull = ioStatus === 'nospace';
+  return new AppError(
+    isFull ? 'HOST_NO_SPACE' : 'VMM_SAVE_FAILED',
+    `Cannot copy the drives: ${isFull ? 'no space is left' : 'reading or writing failed'}`,
+    { hint: isFull ? 'free some space' : 'see the host kernel log' },
+  );
+}
+
+interface CopyJob {
+  id: string;
+  isReady: boolean;
+  /** `ok`, `failed` or `nospace` (QEMU's `BlockDeviceIoStatus`) */
+  ioStatus: string;
+}
+
+async function ourJobs(qmp: QmpClient, options: Abortable): Promise<CopyJob[]> {
+  const answer = await qmp.execute('query-block-jobs', {}, options);
+  const jobs = (Array.isArray(answer) ? answer : []) as Record<string, unknown>[];
+  return jobs
+    .filter(({ device }) => String(device).startsWith(PREFIX))
+    .map((job) => ({
+      id: String(job['device']),
+      isReady: job['ready'] === true,
+      ioStatus: String(job['io-status']),
+    }));
+}

@@ -1,0 +1,92 @@
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { Abortable } from '../../../../base/abort.ts';
+import { abortable } from '../../../../base/async.ts';
+import { ResourceStack } from '../../../../base/resource-stack.ts';
+import type { SavedGuest, VmSpec } from '../../../../core/ports/vmm.ts';
+import { runtimeFiles } from '../runtime-files.ts';
+import { type ReceiverProcess, runReceiver } from './receiver-process.ts';
+
+/** Takes in one guest that its QEMU migrates. */
+export interface GuestReceiver extends AsyncDisposable {
+  /** where it is to be migrated to */
+  readonly migrationUri: string;
+  /**
+   * Why a migration that has failed did: QEMU may know no more than that nobody reads on. Gives `undefined` when it was not for what is here.
+   */
+  fault(options: Abortable): Promise<unknown>;
+  /** Waits until all of it has come and is written. @throws {AppError} VMM_SAVE_FAILED; errno of a file. */
+  finish(options: Abortable): Promise<void>;
+  /** Disposing leaves the files from now on. */
+  keep(): void;
+}
+
+/** What receiving stands on. */
+export interface ReceiveOptions extends Abortable {
+  /** the program `banger-receive` */
+  receiver: ReceiverProcess['argv'];
+  env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Makes the files `to`, and waits for the guest of `spec` on a socket: QEMU's seccomp filter forbids it to start a program that would write a file. Its memory goes into a
+ * sparse file, the rest beside it. Disposing removes the files, unless they are kept.
+ *
+ * @throws errno of the files, `EEXIST` when there is one.
+ */
+export async function receiveGuest(
+  { spec, to }: { spec: VmSpec; to: SavedGuest },
+  { receiver, env, signal }: ReceiveOptions,
+): Promise<GuestReceiver> {
+  const { saveSocket } = runtimeFiles(spec.runtimeDir);
+  const sizeBytes = spec.memoryMib * 2 ** 20;
+  await using undo = new ResourceStack();
+  let isKept = false;
+  const create = async (path: string): Promise<FileHandle> => {
+    const file = await open(path, 'wx', 0o600);
+    undo.defer(`remove "${path}"`, async () => {
+      await file.close();
+      if (!isKept) await rm(path, { force: true });
+    });
+    return file;
+  };
+  const [memory, state] = [await create(to.memoryPath), await create(to.statePath)];
+  await memory.truncate(sizeBytes);
+  const arrival = Promise.withResolvers<void>();
+  arrival.promise.catch(() => {});
+  await rm(saveSocket, { force: true });
+  const stop = new AbortController();
+  let hasBegun = false;
+  const server = createServer({ pauseOnConnect: true }, (connection) => {
+    hasBegun = true;
+    server.close();
+    const process = { argv: receiver, env, files: { memory, state }, sizeBytes };
+    runReceiver(connection, process, { signal: stop.signal }).then(arrival.resolve, arrival.reject);
+  });
+  server.on('error', arrival.reject);
+  undo.defer('close the socket', async () => {
+    server.close();
+    stop.abort();
+    if (hasBegun) await arrival.promise.catch(() => {});
+    await rm(saveSocket, { force: true });
+  });
+  const { promise: listening, resolve: listens } = Promise.withResolvers<void>();
+  server.listen(saveSocket, listens);
+  await abortable(Promise.race([listening, arrival.promise]), signal);
+  const owned = undo.move();
+  return {
+    migrationUri: `unix:${saveSocket}`,
+    // QEMU has closed the connection: what reads it ends.
+    fault: async (options) => {
+      const outcome = arrival.promise.catch((error: unknown) => error);
+      return hasBegun ? await abortable(outcome, options.signal) : undefined;
+    },
+    finish: async (options) => {
+      await abortable(arrival.promise, options.signal);
+    },
+    keep: () => {
+      isKept = true;
+    },
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { duplexPair } from 'node:stream';
+import { afterEach, beforeEach, test } from 'node:test';
+import { streamOf } from '../../../../../test/support/migration-stream.ts';
+import { answer, playQemu, type QmpRequest, refuse } from '../../../../../test/support/played-qemu.ts';
+import { SOURCE_RECEIVER } from '../../../../../test/support/receiver.ts';
+import { neverAborts } from '../../../../base/abort.ts';
+import type { CaptureRequest, VmSpec } from '../../../../core/ports/vmm.ts';
+import type { BlankDisks } from '../../blank-disks.ts';
+import { openQmp, type QmpClient } from '../qmp/qmp-client.ts';
+import { captureGuest, saveGuest, takeOver } from './save.ts';
+
+let dir: string;
+let request: CaptureRequest;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'save-'));
+  request = {
+    spec: { runtimeDir: dir, memoryMib: 1, drives: [] as VmSpec['drives'] } as VmSpec,
+    to: { memoryPath: join(dir, 'memory'), statePath: join(dir, 'state') },
+    drives: (['overlay', 'work'] as const).map((serial) => ({ serial, pathOnHost: join(dir, serial) })),
+  };
+});
+
+afterEach(async () => {
+  await rm(dir, { recursive: true });
+});
+
+test('a copy that is aborted while QEMU runs any of its commands leaves no file, job or node, and the guest runs', async () => {
+  // When its files are being closed it is done, and not aborted any more.
+  const isOver = (command: string): boolean => command === 'query-named-block-nodes';
+  await abortEverywhere(['memory', 'overlay', 'state', 'work'], { isOver, save: capture });
+});
+
+test('the same with a guest that is saved', async () => {
+  await abortEverywhere(['memory', 'state'], { isOver: () => false, save });
+});
+
+test('a guest whose daemon died at any moment of a copy is taken over, and runs on without what was left', async () => {
+  const whole = new PlayedQemu();
+  await runIn(whole, (qmp) => capture(qmp, neverAborts()));
+  for (const [at, command] of whole.asked.entries()) {
+    await rm(dir, { recursive: true });
+    await mkdir(dir);
+    const qemu = new PlayedQemu(() => {
+      if (qemu.asked.length === at + 1) qemu.hangUp();
+    });
+    await runIn(qemu, (qmp) => capture(qmp, neverAborts())).catch(() => {});
+    const moment = `${at}: ${command}`;
+    await runIn(qemu, takeOver);
+    assert.deepEqual([[...qemu.nodes], [...qemu.jobs], qemu.runs], [[], [], true], moment);
+  }
+});
+
+test('one that ends while it is taken over is no failure', async () => {
+  const whole = new PlayedQemu();
+  whole.jobs.set('copy-work', 'copies');
+  whole.nodes.add('copy-work');
+  await runIn(whole, takeOver);
+  for (const at of whole.asked.keys()) {
+    const qemu = new PlayedQemu(() => {
+      if (qemu.asked.length === at + 1) qemu.hangUp();
+    });
+    qemu.jobs.set('copy-work', 'copies');
+    qemu.nodes.add('copy-work');
+    await runIn(qemu, takeOver);
+  }
+});
+
+interface SaveTest {
+  save: (qmp: QmpClient, signal: AbortSignal) => Promise<unknown>;
+  isOver: (command: string) => boolean;
+}
+
+/** Makes `files` once, and is then aborted at one command after the other. */
+async function abortEverywhere(files: readonly string[], { save, isOver }: SaveTest): Promise<void> {
+  const whole = new PlayedQemu();
+  await runIn(whole, (qmp) => save(qmp, neverAborts()));
+  assert.deepEqual((await readdir(dir)).sort(), files);
+  for (const path of files) await rm(join(dir, path));
+  for (const [at, command] of whole.asked.entries()) {
+    if (isOver(command)) break;
+    const stop = new AbortController();
+    const qemu = new PlayedQemu(() => {
+      // QEMU has the command already: it runs whatever becomes of its caller.
+      if (qemu.asked.length === at + 1) stop.abort(new Error('enough'));
+    });
+    const moment = `${at}: ${command}`;
+    await assert.rejects(
+      runIn(qemu, (qmp) => save(qmp, stop.signal)),
+      /^Error: enough$/,
+      moment,
+    );
+    assert.deepEqual([[...qemu.nodes], [...qemu.jobs], await readdir(dir)], [[], [], []], moment);
+    assert.ok(qemu.runs, moment);
+  }
+  assert.ok(whole.asked.length > 5);
+}
+
+async function runIn(qemu: PlayedQemu, work: (qmp: QmpClient) => Promise<unknown>): Promise<void> {
+  const [ours, theirs] = duplexPair();
+  playQemu(theirs, (asked) => {
+    const value = qemu.run(asked);
+    if (value === undefined) refuse(theirs, asked);
+    else answer(theirs, asked, value);
+  });
+  using qmp = await openQmp(ours, { signal: neverAborts() });
+  qemu.hangUp = () => theirs.destroy();
+  await work(qmp);
+}
+
+const tools = { receiver: SOURCE_RECEIVER, env: process.env };
+
+function capture(qmp: QmpClient, signal: AbortSignal): Promise<unknown> {
+  const blanks: Pick<BlankDisks, 'copyTo'> = { copyTo: ({ target }) => writeFile(target, '') };
+  return captureGuest(qmp, request, { ...tools, blanks: blanks as BlankDisks, signal });
+}
+
+async function save(qmp: QmpClient, signal: AbortSignal): Promise<unknown> {
+  return await saveGuest(qmp, request, { ...tools, signal });
+}
+
+/** QEMU, as far as it has block nodes, jobs and a migration: it does what it is told in order, and calls `onCommand` before. */
+class PlayedQemu {
+  readonly asked: string[] = [];
+  readonly nodes = new Set<string>();
+  readonly jobs = new Map<string, 'copies' | 'ends'>();
+  runs = true;
+  hangUp = (): void => {};
+  #pauses = false;
+  #timesSeen = 0;
+  #migration = 'none';
+  #socket: Socket | undefined;
+  readonly #onCommand: () => void;
+
+  constructor(onCommand: () => void = () => {}) {
+    this.#onCommand = onCommand;
+  }
+
+  /** Gives what it answers; `undefined` when there is nothing of that name. */
+  run({ execute, arguments: args }: QmpRequest): unknown {
+    this.asked.push(execute);
+    this.#onCommand();
+    const text = (name: string): string => String(args[name]);
+    if (execute === 'blockdev-add') this.nodes.add(text('node-name'));
+    if (execute === 'blockdev-del') return this.nodes.delete(text('node-name')) ? {} : undefined;
+    if (execute === 'query-named-block-nodes') return [...this.nodes].map((name) => ({ 'node-name': name }));
+    if (execute === 'blockdev-mirror') this.jobs.set(text('job-id'), 'copies');
+    if (execute === 'block-job-cancel') return this.#endJob(text('device'), args['force'] === true);
+    if (execute === 'query-block-jobs') return this.#listJobs();
+    if (execute === 'stop') this.runs = false;
+    if (execute === 'cont') this.runs = true;
+    if (execute === 'migrate-set-capabilities') this.#pauses = JSON.stringify(args).includes('true');
+    if (execute === 'migrate') this.#migrate(text('uri'));
+    if (execute === 'migrate-continue') return this.#continue(text('state'));
+    if (execute === 'migrate_cancel') this.#cancel();
+    if (execute === 'query-migrate') return this.#status();
+    return {};
+  }
+
+  /** One that is told to end is done the next moment: it is listed once more, and cannot be told anything. */
+  #endJob(id: string, isForced: boolean): unknown {
+    if (this.jobs.get(id) !== 'copies') return undefined;
+    if (isForced) this.jobs.delete(id);
+    else this.jobs.set(id, 'ends');
+    return {};
+  }
+
+  #listJobs(): unknown[] {
+    const ids = [...this.jobs.keys()];
+    for (const id of ids) if (this.jobs.get(id) === 'ends') this.jobs.delete(id);
+    return ids.map((device) => ({ device, ready: true, 'io-status': 'ok' }));
+  }
+
+  #migrate(uri: string): void {
+    this.#socket = connect(uri.slice('unix:'.length)).on('error', () => {});
+    this.#migration = 'active';
+  }
+
+  #status(): { status: string } {
+    const status = this.#migration;
+    if (status !== 'active') return { status };
+    this.#timesSeen += 1;
+    // So that it can be seen, and be told something, before it goes on.
+    if (this.#timesSeen < 3) return { status };
+    if (this.#pauses) this.#migration = 'pre-switchover';
+    else this.#complete();
+    return { status };
+  }
+
+  #continue(state: string): unknown {
+    if (state !== this.#migration) return undefined;
+    if (state === 'cancelling') this.#migration = 'cancelled';
+    else this.#complete();
+    return {};
+  }
+
+  #complete(): void {
+    this.#socket?.end(streamOf(2 ** 20, {}));
+    this.#migration = 'completed';
+  }
+
+  /** As the race in QEMU before 10.0 goes at its worst: one that was just about to pause does so, and waits to be told to continue. */
+  #cancel(): void {
+    this.#socket?.destroy();
+    this.#migration = this.#migration === 'active' && this.#pauses ? 'cancelling' : 'cancelled';
+  }
+}

@@ -1,0 +1,68 @@
+import type { Readable } from 'node:stream';
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
+import type { GuestPath, Unpacked } from '../../../protocol/guest.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import { findRunningVm } from '../find-vm.ts';
+import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
+import type { VmWorld } from '../world.ts';
+
+/** A path in the guest of a VM. */
+export interface GuestFile extends Abortable {
+  ref: string;
+  path: string;
+}
+
+/**
+ * What a path in a running guest means, through symlinks.
+ *
+ * @throws {AppError} GUEST_PATH_NOT_FOUND; VM_NOT_FOUND, VM_NOT_RUNNING, REQUEST_INVALID for a path that is not absolute, GUEST_*.
+ */
+export async function statInGuest(world: VmWorld, { ref, path, signal }: GuestFile): Promise<GuestPath> {
+  const agent = await agentFor(world, { ref, path, signal });
+  return await named(path, () => agent.stat(path, { signal }));
+}
+
+/** A file or directory of a running guest as a tar archive, with `as` as one entry of that name. Errors as {@link statInGuest}. */
+export async function readFromGuest(
+  world: VmWorld,
+  { ref, path, as, signal }: GuestFile & { as?: string | undefined },
+): Promise<Readable> {
+  const agent = await agentFor(world, { ref, path, signal });
+  return await named(path, () => agent.getTar(path, { signal, ...(as === undefined ? {} : { as }) }));
+}
+
+/**
+ * Unpacks a tar archive in a directory of a running guest, made when it is missing; owners become root. What was unpacked before a failure
+ * stays. Errors as {@link statInGuest}.
+ */
+export async function writeToGuest(
+  world: VmWorld,
+  { ref, path, tar, signal }: GuestFile & { tar: Readable },
+): Promise<Unpacked> {
+  const agent = await agentFor(world, { ref, path, signal });
+  return await agent.putTar(path, tar, { signal });
+}
+
+async function agentFor(world: VmWorld, { ref, path, signal }: GuestFile): Promise<GuestAgent> {
+  if (!path.startsWith('/') || path.includes('\0')) {
+    throw new AppError('REQUEST_INVALID', `Cannot use path ${JSON.stringify(path)}: it is not absolute`, {
+      details: { field: 'path' },
+    });
+  }
+  const { id } = findRunningVm(world.records, ref);
+  return await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+}
+
+/** A path that is not there is told as such. */
+async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isAppError(error, 'GUEST_FAILED') || error.details?.['guestCode'] !== 'not_found') throw error;
+    throw new AppError('GUEST_PATH_NOT_FOUND', `Cannot find "${path}" in the guest`, {
+      details: { path },
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import type { GuestPort } from '../../../protocol/guest.ts';
+import type { VmPort, VmPorts } from '../../../protocol/usage.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import { findRunningVm } from '../find-vm.ts';
+import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
+import type { VmWorld } from '../world.ts';
+import { speaksWeb, type WebScheme } from './web-probe.ts';
+
+/** `ms` that all of a guest's ports together get to say whether they speak HTTP. */
+const PROBE_DEADLINE_MS = 4_000;
+
+/** Ports that are asked; a guest may listen on thousands. */
+const MAX_PROBED = 32;
+
+/**
+ * What a running guest listens on. Which of it is a web server is found out by asking, as well as that goes in a few seconds.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, GUEST_*.
+ */
+export async function listGuestPorts(world: VmWorld, ref: string, { signal }: Abortable): Promise<VmPorts> {
+  const { id, name } = findRunningVm(world.records, ref);
+  const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  const ports = mergedPorts(await agent.ports({ signal }), name);
+  const schemes = await probe(agent, ports, { signal });
+  return {
+    vm: { id, name },
+    ports: ports.map((port) => {
+      const scheme = port.proto === 'tcp' ? schemes.get(port.port) : undefined;
+      return scheme ? { ...port, url: `${scheme}://${port.endpoint}` } : port;
+    }),
+  };
+}
+
+/** One entry for each protocol and number; what is bound to several addresses by different processes is told as the first one's. */
+function mergedPorts(ports: readonly GuestPort[], vmName: string): VmPort[] {
+  const merged = new Map<string, VmPort>();
+  for (const { proto, port, address, pid, process } of ports) {
+    const known = merged.get(`${proto} ${port}`);
+    if (known) {
+      if (!known.addresses.includes(address)) known.addresses.push(address);
+      continue;
+    }
+    merged.set(`${proto} ${port}`, {
+      proto,
+      port,
+      addresses: [address],
+      endpoint: `${vmName}.vm:${port}`,
+      ...(pid === undefined ? {} : { pid }),
+      ...(process === undefined ? {} : { process }),
+    });
+  }
+  return [...merged.values()].sort((a, b) => a.port - b.port || a.proto.localeCompare(b.proto));
+}
+
+async function probe(
+  agent: GuestAgent,
+  ports: readonly VmPort[],
+  { signal }: Abortable,
+): Promise<Map<number, WebScheme>> {
+  const found = new Map<number, WebScheme>();
+  const asked = ports.filter(({ proto }) => proto === 'tcp').slice(0, MAX_PROBED);
+  const askAll = async (inner: AbortSignal): Promise<void> => {
+    await Promise.all(
+      asked.map(async ({ port }) => {
+        const scheme = await speaksWeb(agent, port, { signal: inner });
+        if (scheme) found.set(port, scheme);
+      }),
+    );
+  };
+  const what = "the guest's ports to answer";
+  await withDeadline(askAll, { signal, deadlineMs: PROBE_DEADLINE_MS, what }).catch(() =>
+    signal.throwIfAborted(),
+  );
+  return found;
+}

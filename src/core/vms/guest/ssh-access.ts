@@ -1,0 +1,37 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError } from '../../../base/errors.ts';
+import type { SshAccess } from '../../../protocol/api/vm-requests.ts';
+import { findRunningVm } from '../find-vm.ts';
+import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
+import type { VmWorld } from '../world.ts';
+import { sshHostKey } from './ssh-host-key.ts';
+
+/** Where sshd listens; RFC 4253, section 4.1. */
+const SSH_PORT = 22;
+
+/**
+ * What OpenSSH needs to log in to a running guest as root: the user's key, and a file with the host key that this VM was given and no other. The file is the
+ * VM's, and goes with it. Nothing is sent to the guest's sshd.
+ *
+ * @throws {AppError} GUEST_NO_SSH when nothing listens on port 22 of the guest; VM_NOT_FOUND, VM_NOT_RUNNING, SSH_KEY_INVALID,
+ * HOST_SECRET_INVALID, GUEST_*.
+ */
+export async function sshAccess(world: VmWorld, ref: string, { signal }: Abortable): Promise<SshAccess> {
+  const { id, name } = findRunningVm(world.records, ref);
+  const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  const ports = await agent.ports({ signal });
+  if (!ports.some(({ proto, port }) => proto === 'tcp' && port === SSH_PORT)) {
+    throw new AppError(
+      'GUEST_NO_SSH',
+      `Cannot log in to "${name}" with ssh: nothing listens on its port ${SSH_PORT}`,
+      { hint: `banger vm exec ${name} -- sh` },
+    );
+  }
+  const hostKeyAlias = `banger-${id}`;
+  const { publicKey } = await sshHostKey(world.hostUser, id);
+  const [identityFile, knownHostsFile] = await Promise.all([
+    world.hostUser.loginKeyFile(),
+    world.files.writeKnownHosts(id, `${hostKeyAlias} ${publicKey}`),
+  ]);
+  return { vm: { id, name }, user: 'root', port: SSH_PORT, identityFile, knownHostsFile, hostKeyAlias };
+}

@@ -1,0 +1,24 @@
+import type { StatsSample } from '../../../protocol/usage.ts';
+
+/** Samples that are kept of each VM: ten minutes of those that the daemon takes itself. */
+const MAX_SAMPLES = 60;
+
+/** What was measured of VMs that run. In memory only: it begins anew with the daemon. */
+export class StatsHistory {
+  readonly #samples = new Map<string, StatsSample[]>();
+
+  /** The samples of a VM, oldest first; a copy. */
+  of(vmId: string): StatsSample[] {
+    return [...(this.#samples.get(vmId) ?? [])];
+  }
+
+  /** Adds one; the oldest goes when there are too many. */
+  add(vmId: string, sample: StatsSample): void {
+    this.#samples.set(vmId, [...(this.#samples.get(vmId) ?? []), sample].slice(-MAX_SAMPLES));
+  }
+
+  /** Forgets all VMs but these. */
+  retainOnly(vmIds: ReadonlySet<string>): void {
+    for (const vmId of this.#samples.keys()) if (!vmIds.has(vmId)) this.#samples.delete(vmId);
+  }
+}

@@ -1,0 +1,94 @@
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
+import type { GuestStats } from '../../../protocol/guest.ts';
+import type { HostUsage, StatsSample, VmStats } from '../../../protocol/usage.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { findRunningVm } from '../find-vm.ts';
+import type { VmWorld } from '../world.ts';
+
+/** `ms` for a guest to measure itself; one that takes longer is told without. */
+const GUEST_DEADLINE_MS = 5_000;
+
+/**
+ * Measures a running VM and its guest, and gives what was measured before. A guest that does not answer is left out, not waited for long.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING.
+ */
+export async function vmStats(world: VmWorld, ref: string, { signal }: Abortable): Promise<VmStats> {
+  const record = findRunningVm(world.records, ref);
+  const history = world.stats.of(record.id);
+  const now = await sample(world, record, { signal });
+  return { vm: { id: record.id, name: record.name }, now, history };
+}
+
+/** Measures every VM that runs, for their histories. Never throws but the abort reason; one that cannot be measured is left out. */
+export async function sampleAll(world: VmWorld, { signal }: Abortable): Promise<void> {
+  const running = world.records.list().filter(({ state }) => state === 'running');
+  world.stats.retainOnly(new Set(running.map(({ id }) => id)));
+  const measure = async (record: VmRecord): Promise<void> => {
+    try {
+      await sample(world, record, { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      world.log.debug('a VM could not be measured', { vmId: record.id, error });
+    }
+  };
+  await Promise.all(running.map(measure));
+}
+
+async function sample(world: VmWorld, record: VmRecord, { signal }: Abortable): Promise<StatsSample> {
+  const [host, guest] = await Promise.all([
+    hostUsage(world, record),
+    guestStats(world, record.id, { signal }),
+  ]);
+  const last = world.stats.of(record.id).at(-1)?.guest;
+  const cpuPercent = guest && cpuPercentOf(last, guest);
+  const taken: StatsSample = {
+    at: new Date().toISOString(),
+    ...(guest ? { guest: { ...guest, ...(cpuPercent === undefined ? {} : { cpuPercent }) } } : {}),
+    host,
+  };
+  world.stats.add(record.id, taken);
+  return taken;
+}
+
+async function hostUsage(world: VmWorld, record: VmRecord): Promise<HostUsage> {
+  const own = (record.drives ?? []).filter(({ isReadOnly }) => !isReadOnly);
+  const [usage, ...sizes] = await Promise.all([
+    world.live.get(record.id)?.usage(),
+    ...own.map(({ pathOnHost }) => world.files.allocatedBytes(pathOnHost)),
+  ]);
+  return {
+    vmmMemoryBytes: usage?.memoryBytes ?? 0,
+    vmmCpuMs: usage?.cpuMs ?? 0,
+    driveBytes: sizes.reduce((sum, bytes) => sum + bytes, 0),
+  };
+}
+
+async function guestStats(
+  world: VmWorld,
+  vmId: string,
+  { signal }: Abortable,
+): Promise<GuestStats | undefined> {
+  const ask = async (inner: AbortSignal): Promise<GuestStats> => {
+    const agent = await world.live.agent(vmId, { signal: inner, helloDeadlineMs: GUEST_DEADLINE_MS });
+    return await agent.stats({ signal: inner });
+  };
+  try {
+    const what = 'the guest to measure itself';
+    return await withDeadline(ask, { signal, deadlineMs: GUEST_DEADLINE_MS, what });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isAppError(error)) throw error;
+    return undefined;
+  }
+}
+
+/** How busy the processors were between two measurements; `undefined` when the guest started anew, or no time has passed. */
+function cpuPercentOf(before: GuestStats | undefined, after: GuestStats): number | undefined {
+  if (!before) return undefined;
+  const busyMs = after.cpu.busyMs - before.cpu.busyMs;
+  const totalMs = after.cpu.totalMs - before.cpu.totalMs;
+  if (totalMs <= 0 || busyMs < 0) return undefined;
+  return Math.round(Math.min(1, busyMs / totalMs) * 1000) / 10;
+}

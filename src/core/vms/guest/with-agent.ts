@@ -1,0 +1,25 @@
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type { VmWorld } from '../world.ts';
+
+/** `ms` for the agent to answer, and to do what it is asked. */
+const AGENT_DEADLINE_MS = 10_000;
+
+/**
+ * Asks the agent of a running VM for something that must not take long.
+ *
+ * @throws {AppError} WAIT_TIMEOUT after 10 s; as `LiveVms.agent`; what `work` throws.
+ */
+export async function withAgent<T>(
+  world: VmWorld,
+  vmId: string,
+  { signal, work }: Abortable & { work: (agent: GuestAgent, options: Abortable) => Promise<T> },
+): Promise<T> {
+  return await withDeadline(
+    async (inner) => {
+      const agent = await world.live.agent(vmId, { signal: inner, helloDeadlineMs: AGENT_DEADLINE_MS });
+      return await work(agent, { signal: inner });
+    },
+    { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' },
+  );
+}

@@ -1,0 +1,178 @@
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { abortable } from '../../../base/async.ts';
+import { AppError, isAppError, printable } from '../../../base/errors.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { Accelerator } from '../../../protocol/vm.ts';
+import type { HostContent } from '../../ports/host-user.ts';
+import type { StoredKernel } from '../../ports/images.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { BootSource, DriverProbe, RunningVm, SavedGuest } from '../../ports/vmm.ts';
+import { personalise, readHostContent } from '../guest/personalise.ts';
+import { standsStill } from '../live-vms.ts';
+import { requireRoomToStart } from '../require-room.ts';
+import type { VmWorld } from '../world.ts';
+import { vmSpecOf } from './vm-spec.ts';
+import { watchExit } from './watch-exit.ts';
+
+/** `ms` for a saved guest, which needs 0.2 s on a host at ease. */
+const RESTORE_DEADLINE_MS = 30_000;
+
+/** Lines of the console that a failed boot shows. */
+const TAIL_LINES = 8;
+
+/**
+ * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start anything, and of the security modules with a policy
+ * there is one that nobody needs (the VM is the boundary), so only those stay that programs ask for themselves; and the one network interface is `eth0`, under every VMM and whatever the image has for udev.
+ */
+const COMMON_BOOT_ARGS = ['lsm=landlock,lockdown,yama,bpf', 'net.ifnames=0'];
+
+/** What a kernel of the store boots with. */
+export function bootSourceOf(kernel: StoredKernel, systemOverlaySizeBytes: number): BootSource {
+  return {
+    kernelPath: kernel.kernelPath,
+    ...(kernel.vmlinuxPath ? { vmlinuxPath: kernel.vmlinuxPath } : {}),
+    initrdPath: kernel.initrdPath,
+    bootArgs: [...COMMON_BOOT_ARGS, `banger.overlay_free=${systemOverlaySizeBytes}`],
+  };
+}
+
+/** Says once, in one line, that there is no KVM and what that costs. */
+export function noteAccelerator(probe: DriverProbe, report: Report): void {
+  if (probe.accelerator !== 'tcg') return;
+  report({
+    event: 'notice',
+    message: `${probe.reason ?? 'KVM is not usable here'}: using QEMU's software emulation (TCG), which runs guest code about 10 times slower`,
+  });
+}
+
+/** How a VM is brought up. */
+export interface BootOptions extends Abortable {
+  report: Report;
+  boot: BootSource;
+  probe: DriverProbe;
+  /** a saved guest that goes on with the record's drives, in place of a boot */
+  from?: SavedGuest;
+  /** called when the saved guest is about to run: its drives change from then on */
+  beforeRun?: () => void;
+}
+
+/**
+ * Brings up a VM whose drives are made, to the point at which user commands may run: VMM, agent, personalisation, the guest's own
+ * init. The record is `running` then; the caller holds the VM's lock. After a failure or an abort no VMM runs, and the record is as it was
+ * but for its `runtime`.
+ *
+ * @throws {AppError} what the driver and the guest link throw, HOST_NO_SPACE among it; GUEST_BOOT_FAILED with the end of the console; GUEST_PERSONALISE_FAILED.
+ */
+export async function bootVm(world: VmWorld, record: VmRecord, options: BootOptions): Promise<VmRecord> {
+  const { report, signal, boot, probe, from, beforeRun } = options;
+  const accelerator = probe.accelerator ?? 'tcg';
+  const spec = vmSpecOf(world, record, { boot, accelerator });
+  await world.files.createRuntime(record.id);
+
+  const reading = readHostContent(world, { signal });
+  await using undo = new ResourceStack();
+  report({ event: 'progress', stage: 'start', detail: probe.version ?? world.driver.name });
+  const onVmm = (): void => report({ event: 'progress', stage: 'restore' });
+  const running = from
+    ? await world.driver.restore(spec, from, { signal, onVmm, beforeRun })
+    : await world.driver.start(spec, { signal });
+  undo.defer('kill the VMM', () => running.kill());
+  const begun = noteRuntime(world, record, { running, accelerator });
+  world.live.add(record.id, running);
+  undo.defer('forget the VMM', () => world.live.remove(record.id));
+  const content = await reading;
+  report({ event: 'progress', stage: from ? 'agent' : 'boot', detail: 'waiting for the guest' });
+  const ready = await makeReady(world, begun, {
+    report,
+    signal,
+    running,
+    content,
+    isRestored: from !== undefined,
+  });
+  undo.move();
+  return ready;
+}
+
+/** Notes which process runs the VM. */
+export function noteRuntime(
+  world: VmWorld,
+  record: VmRecord,
+  { running, accelerator }: { running: RunningVm; accelerator: Accelerator },
+): VmRecord {
+  const startedAt = new Date().toISOString();
+  return world.records.update({ ...record, runtime: { vmm: running.vmm, accelerator, startedAt } });
+}
+
+/** What {@link makeReady} needs to know of a VM that runs. */
+export interface ReadyOptions extends Abortable {
+  report: Report;
+  running: RunningVm;
+  content: HostContent;
+  /** it was saved before, and its services are up */
+  isRestored: boolean;
+}
+
+/**
+ * Waits until the guest of a VM whose VMM runs has been made its own and may be used; the record is `running` then, and follows the VMM.
+ *
+ * @throws {AppError} as {@link bootVm}.
+ */
+export async function makeReady(world: VmWorld, record: VmRecord, options: ReadyOptions): Promise<VmRecord> {
+  await reachReady(world, record, options);
+  const { lastError: _, unsyncedIn: __, ...well } = record;
+  const ready = world.records.update({ ...well, state: 'running' });
+  watchExit(world, record.id, options.running);
+  return ready;
+}
+
+async function reachReady(
+  world: VmWorld,
+  record: VmRecord,
+  { report, signal, running, content, isRestored }: ReadyOptions,
+): Promise<void> {
+  const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : world.bootDeadlineMs;
+  const died = running.exited.then(() => {
+    throw new AppError(
+      'GUEST_BOOT_FAILED',
+      `Cannot boot "${record.name}": the VMM ended before the guest was ready`,
+    );
+  });
+  died.catch(() => {});
+  try {
+    await withDeadline(
+      async (inner) => {
+        const boot = async (): Promise<void> => {
+          const agent = await world.live.agent(record.id, {
+            signal: inner,
+            helloDeadlineMs: deadlineMs,
+            isRestored,
+          });
+          report({ event: 'progress', stage: 'personalise' });
+          await personalise(world, record, { agent, content, report, signal: inner });
+          // One that was saved had come to this point before.
+          if (isRestored) return;
+          report({ event: 'progress', stage: 'init', detail: "waiting for the guest's services" });
+          await agent.ready({ signal: inner });
+        };
+        await abortable(Promise.race([boot(), died]), inner);
+      },
+      { signal, deadlineMs, what: `the guest "${record.name}" to be ready` },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    if (running.isStalled) throw standsStill(record.id);
+    if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
+    // One that stands still is let go on now and then, and may be running in this very moment.
+    await requireRoomToStart(world);
+    const consoleTail = await world.files.logTail(record.id, 'console', TAIL_LINES);
+    throw new AppError('GUEST_BOOT_FAILED', `Cannot boot "${record.name}": the guest did not become ready`, {
+      hint:
+        consoleTail.length > 0
+          ? `its console ends: ${printable(consoleTail.slice(-2).join(' | '))}`
+          : undefined,
+      details: { consoleTail: consoleTail.map(printable) },
+      cause: error,
+    });
+  }
+}

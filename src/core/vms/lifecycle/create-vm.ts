@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { type Abortable, neverAborts } from '../../../base/abort.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { endStandby } from '../saved/make-standby.ts';
+import type { StandbyVm } from '../saved/standby-vm.ts';
+import { templateKeyOf } from '../saved/warm-template.ts';
+import type { VmWorld } from '../world.ts';
+import { noteAccelerator } from './boot-vm.ts';
+import { planVm } from './plan-vm.ts';
+import { startNew } from './start-new.ts';
+import type { VmPlan } from './vm-plan.ts';
+
+/**
+ * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or process of it is left. Except
+ * with `keepFailed`: a VM whose guest was not ready in time stays, in state `error`, and is not ephemeral any more.
+ *
+ * @throws {AppError} what {@link planVm} and {@link startNew} throw.
+ */
+export async function createVm(
+  world: VmWorld,
+  request: CreateVmRequest,
+  options: Abortable & { report: Report },
+): Promise<VmRecord> {
+  const plan = await planVm(world, request, options);
+  if (!request.noStart) noteAccelerator(plan.probe, options.report);
+  const standby = takeStandby(world, { plan, request });
+  const now = new Date().toISOString();
+  const record: VmRecord = {
+    id: standby?.vmId ?? randomBytes(6).toString('hex'),
+    name: plan.name,
+    state: 'creating',
+    imageName: plan.image.name,
+    imageId: plan.image.id,
+    kernelName: plan.kernel.name,
+    shape: plan.shape,
+    nat: request.nat ?? false,
+    ephemeral: request.ephemeral ?? false,
+    driverName: world.driver.name,
+    createdAt: now,
+    updatedAt: now,
+  };
+  const make = (): Promise<VmRecord> => makeVm(world, { record, plan, request, standby }, options);
+  return await world.locks.run(record.id, make, { signal: neverAborts() });
+}
+
+/** A VM that waits to become this one. */
+function takeStandby(
+  world: VmWorld,
+  { plan, request }: { plan: VmPlan; request: CreateVmRequest },
+): StandbyVm | undefined {
+  const key = request.noStart || request.cold ? undefined : templateKeyOf(world, plan);
+  return key === undefined ? undefined : world.standby?.take(key);
+}
+
+interface Making {
+  record: VmRecord;
+  plan: VmPlan;
+  request: CreateVmRequest;
+  standby: StandbyVm | undefined;
+}
+
+async function makeVm(
+  world: VmWorld,
+  { record, plan, request, standby }: Making,
+  { signal, report }: Abortable & { report: Report },
+): Promise<VmRecord> {
+  using _unlisted = standby?.unlisted;
+  await using undo = new ResourceStack();
+  if (standby) undo.defer('end the VM on standby', () => endStandby(world, standby));
+  world.records.insert(record);
+  undo.defer('delete the record', () => world.records.delete(record.id));
+  undo.defer('remove the folders', () => world.files.remove(record.id));
+  const folders = await world.files.create(record.id);
+  await world.images.hold(plan.image.id, folders.dir, { signal });
+  try {
+    const made = request.noStart
+      ? world.records.update({ ...record, state: 'created' })
+      : await startNew(world, record, { plan, isCold: request.cold ?? false, standby, signal, report });
+    undo.move();
+    return made;
+  } catch (error) {
+    if (!request.keepFailed || !isLate(error)) throw error;
+    undo.move();
+    throw keptForALook(world, record, error);
+  }
+}
+
+/** The guest had all the time there is, and was not ready. */
+function isLate(error: unknown): error is AppError {
+  return isAppError(error, 'GUEST_BOOT_FAILED') && isAppError(error.cause, 'WAIT_TIMEOUT');
+}
+
+/** Notes in the record that the VM has failed, and gives the error that says where to look. */
+function keptForALook(world: VmWorld, record: VmRecord, error: AppError): AppError {
+  const { code, message, details, cause } = error;
+  world.records.update({ ...record, state: 'error', ephemeral: false, lastError: { code, message } });
+  return new AppError(code, message, {
+    hint: `the VM stays for a look: banger vm logs ${record.name}; then: banger vm delete ${record.name}`,
+    details,
+    cause,
+  });
+}

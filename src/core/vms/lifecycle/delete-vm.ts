@@ -1,0 +1,70 @@
+import { neverAborts } from '../../../base/abort.ts';
+import { AppError } from '../../../base/errors.ts';
+import type { Report } from '../../../protocol/events.ts';
+import { RESTING_STATES } from '../../../protocol/vm.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { findVm } from '../find-vm.ts';
+import type { VmWorld } from '../world.ts';
+
+/** How a VM is deleted. */
+export interface DeleteOptions {
+  onlyResting?: boolean;
+  cancelStart?: (record: VmRecord) => boolean;
+  report?: Report;
+}
+
+/**
+ * Removes a VM: its VMM, its files, its record. Not cancellable once begun; one that is interrupted by a crash is finished at the daemon's next
+ * start. With `onlyResting` a VM that runs, or is about to, is refused and untouched. `cancelStart` tells what is bringing the VM up to give up, and whether anything was: this waits
+ * for it, and a VM that was only being made is gone with it.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_IN_USE, VMM_KILL_FAILED.
+ */
+export async function deleteVm(
+  world: VmWorld,
+  ref: string,
+  { onlyResting = false, cancelStart = () => false, report }: DeleteOptions = {},
+): Promise<VmRecord> {
+  const found = findVm(world.records, ref);
+  const { id } = found;
+  const signal = neverAborts();
+  const isCancelled = !onlyResting && cancelStart(found);
+  const removed = await world.locks.run(
+    id,
+    async () => {
+      if (isCancelled && !world.records.get(id)) return found;
+      const record = findVm(world.records, id);
+      if (onlyResting && !RESTING_STATES.includes(record.state)) throw inUse(record);
+      world.records.update({ ...record, state: 'deleting' });
+      await purgeVm(world, id, { report });
+      return record;
+    },
+    { signal },
+  );
+  world.images
+    .prune({ signal })
+    .catch((error: unknown) => world.log.warn('pruning images failed', { error }));
+  return removed;
+}
+
+/** Removes everything of a VM, whether it is known or not. Idempotent. The caller holds the VM's lock, or nobody else can know the VM. */
+export async function purgeVm(
+  world: VmWorld,
+  vmId: string,
+  { report = () => {} }: { report?: Report | undefined } = {},
+): Promise<void> {
+  report({ event: 'progress', stage: 'kill' });
+  await world.live.get(vmId)?.kill();
+  await world.live.remove(vmId);
+  await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
+  report({ event: 'progress', stage: 'files' });
+  await world.files.remove(vmId);
+  world.records.delete(vmId);
+}
+
+function inUse({ name, state }: VmRecord): AppError {
+  return new AppError('VM_IN_USE', `Cannot prune vm "${name}": it is ${state} by now`, {
+    hint: `banger vm delete ${name}`,
+    details: { state },
+  });
+}

@@ -1,0 +1,116 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
+import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
+import type { Report } from '../../../protocol/events.ts';
+import { checkVmName } from '../../../protocol/vm-name.ts';
+import { overlaySize } from '../../overlay-size.ts';
+import type { StoredImage } from '../../ports/images.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { BootSource, DriveRequest, DriverProbe } from '../../ports/vmm.ts';
+import { generateVmName } from '../../rules/name-generator.ts';
+import { resolveShape } from '../../rules/vm-shape.ts';
+import type { VmWorld } from '../world.ts';
+import { bootSourceOf } from './boot-vm.ts';
+import type { VmPlan } from './vm-plan.ts';
+
+/** Least space that a new VM needs: its drives' metadata, logs, and room to boot. */
+const NEW_VM_BYTES = 256 * 2 ** 20;
+
+/**
+ * Checks a request as far as it can be checked, cheapest first, and resolves what it leaves open. Makes nothing but the image, when it is
+ * missing and can be built.
+ *
+ * @throws {AppError} VM_NAME_INVALID, VM_NAME_TAKEN, VM_SHAPE_INVALID, VMM_NOT_FOUND, IMAGE_*, KERNEL_*, HOST_NO_SPACE
+ */
+export async function planVm(
+  world: VmWorld,
+  request: CreateVmRequest,
+  { signal, report }: Abortable & { report: Report },
+): Promise<VmPlan> {
+  const name = planName(world, request.name);
+  const shape = resolveShape(request, world);
+  await requireDriver(world, undefined, { signal });
+  await world.files.requireSpace(NEW_VM_BYTES);
+  const imageName = request.image ?? world.defaultImage;
+  report({ event: 'spec', name, image: imageName, shape });
+  const image = await findImage(world, imageName, { signal, report });
+  const kernel = await world.kernels.get(image.kernelName, { signal });
+  const boot = bootSourceOf(kernel, shape.systemOverlaySizeBytes);
+  const probe = await requireDriver(world, boot, { signal });
+  const overlay = overlaySize({ imageBytes: image.sizeBytes, freeBytes: shape.systemOverlaySizeBytes });
+  return { name, shape, image, kernel, overlay, boot, probe };
+}
+
+/**
+ * The same for a VM that exists.
+ *
+ * @throws {AppError} VMM_NOT_FOUND, IMAGE_NOT_FOUND, IMAGE_DAMAGED, KERNEL_*
+ */
+export async function planStart(world: VmWorld, record: VmRecord, { signal }: Abortable): Promise<VmPlan> {
+  const { name, shape } = record;
+  const image = await world.images.getById(record.imageId);
+  const kernel = await world.kernels.get(record.kernelName, { signal });
+  const boot = bootSourceOf(kernel, shape.systemOverlaySizeBytes);
+  const probe = await requireDriver(world, boot, { signal });
+  const overlay = overlaySize({ imageBytes: image.sizeBytes, freeBytes: shape.systemOverlaySizeBytes });
+  return { name, shape, image, kernel, overlay, boot, probe };
+}
+
+/** The drives that a plan's VM needs, in `dir`: blank, or copies of `copyOf`. */
+export function driveRequestOf(
+  { image, kernel, overlay, shape }: VmPlan,
+  { dir, copyOf }: Pick<DriveRequest, 'dir' | 'copyOf'>,
+): DriveRequest {
+  return {
+    dir,
+    rootfsPath: image.rootfsPath,
+    modulesPath: kernel.modulesPath,
+    overlayBytes: overlay.overlayBytes,
+    diskSizeBytes: shape.diskSizeBytes,
+    ...(copyOf ? { copyOf } : {}),
+  };
+}
+
+/**
+ * Asks the driver whether it can run VMs here.
+ *
+ * @throws {AppError} VMM_NOT_FOUND naming the packages.
+ */
+async function requireDriver(
+  world: VmWorld,
+  boot: BootSource | undefined,
+  options: Abortable,
+): Promise<DriverProbe> {
+  const probe = await world.driver.probe(boot, options);
+  if (probe.isUsable) return probe;
+  const packages = Object.entries(probe.packages ?? {}).map(([manager, names]) => `${manager}: ${names}`);
+  throw new AppError('VMM_NOT_FOUND', `Cannot run VMs here: ${probe.reason ?? 'no VMM was found'}`, {
+    hint: packages.length > 0 ? `install the packages (${packages.join('; ')})` : 'banger doctor',
+    details: { packages: probe.packages },
+  });
+}
+
+function planName(world: VmWorld, wanted: string | undefined): string {
+  const taken = new Set(world.records.list().map((record) => record.name));
+  if (wanted === undefined) return generateVmName((name) => taken.has(name));
+  checkVmName(wanted);
+  if (!taken.has(wanted)) return wanted;
+  throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${wanted}": another one has that name`, {
+    hint: `pick another --name, or: banger vm delete ${wanted}`,
+    details: { field: 'name', value: wanted },
+  });
+}
+
+async function findImage(
+  world: VmWorld,
+  name: string,
+  options: Abortable & { report: Report },
+): Promise<StoredImage> {
+  try {
+    return await world.images.get(name);
+  } catch (error) {
+    if (!isAppError(error, 'IMAGE_NOT_FOUND') || !world.images.recipes().includes(name)) throw error;
+    options.report({ event: 'notice', message: `image "${name}" is not there yet: building it, once` });
+    return await world.images.build(name, { ...options, force: false });
+  }
+}

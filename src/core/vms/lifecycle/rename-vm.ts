@@ -1,0 +1,56 @@
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { messageOf } from '../../../base/errors.ts';
+import type { Report } from '../../../protocol/events.ts';
+import { checkVmName } from '../../../protocol/vm-name.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { findVm } from '../find-vm.ts';
+import type { VmWorld } from '../world.ts';
+
+/** `ms` for a running guest to take its new name. */
+const GUEST_DEADLINE_MS = 5_000;
+
+/**
+ * Gives a VM another name. A running guest gets it as its host name at once, or at its next start when it does not answer, which is told. Its own
+ * name is no change.
+ *
+ * @throws {AppError} VM_NAME_INVALID, VM_NOT_FOUND, VM_NAME_TAKEN; nothing is changed then.
+ */
+export async function renameVm(
+  world: VmWorld,
+  ref: string,
+  { name, report, signal }: Abortable & { name: string; report: Report },
+): Promise<VmRecord> {
+  checkVmName(name);
+  const { id } = findVm(world.records, ref);
+  return await world.locks.run(
+    id,
+    async () => {
+      const record = findVm(world.records, id);
+      if (record.name === name) return record;
+      const renamed = world.records.update({ ...record, name });
+      if (renamed.state === 'running') await nameGuest(world, renamed, { report, signal });
+      return renamed;
+    },
+    { signal },
+  );
+}
+
+async function nameGuest(
+  world: VmWorld,
+  { id, name }: VmRecord,
+  { report, signal }: Abortable & { report: Report },
+): Promise<void> {
+  const options = { signal, deadlineMs: GUEST_DEADLINE_MS, what: 'the guest to take its name' };
+  try {
+    await withDeadline(async (inner) => {
+      const agent = await world.live.agent(id, { signal: inner, helloDeadlineMs: GUEST_DEADLINE_MS });
+      await agent.personalise({ hostname: name }, { signal: inner });
+    }, options);
+  } catch (error) {
+    world.log.info('a guest did not take its name', { vmId: id, error });
+    report({
+      event: 'notice',
+      message: `the guest of "${name}" keeps its old host name until its next start: ${messageOf(error)}`,
+    });
+  }
+}

@@ -1,0 +1,24 @@
+import type { Abortable } from '../../../base/abort.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { findVm } from '../find-vm.ts';
+import type { VmWorld } from '../world.ts';
+import { startVm } from './start-vm.ts';
+import { stopVm } from './stop-vm.ts';
+
+/**
+ * Stops a VM and starts it: a new boot. One that does not run is only started. An abort during the stop takes effect after it; the VM is stopped then.
+ *
+ * @throws {AppError} as {@link stopVm} and {@link startVm}.
+ */
+export async function restartVm(
+  world: VmWorld,
+  ref: string,
+  options: Abortable & { report: Report },
+): Promise<VmRecord> {
+  // By id from here on: whoever renames it meanwhile does not make us start another.
+  const { id } = findVm(world.records, ref);
+  await stopVm(world, id, options);
+  options.signal.throwIfAborted();
+  return await startVm(world, id, { ...options, isCold: false });
+}

@@ -1,0 +1,64 @@
+import { type Abortable, neverAborts, withDeadline } from '../../../base/abort.ts';
+import { messageOf } from '../../../base/errors.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { RunningVm } from '../../ports/vmm.ts';
+import { guestNetwork } from '../../rules/nat-network.ts';
+import { findVm } from '../find-vm.ts';
+import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
+import type { VmWorld } from '../world.ts';
+
+/**
+ * Lets a VM's guest open connections to the outside, or stops that: at once when it runs, else from its next start on. Once begun it is not cancelled.
+ * Whenever the daemon dies in the middle, the guest is cut off or the record says that it is not.
+ *
+ * @throws {AppError} VM_NOT_FOUND; VMM_LOST, VMM_REFUSED: the guest is cut off and the record says so; GUEST_* when the guest could not be
+ * told of its new network: the VM has it then, and the next start or another call tells the guest.
+ */
+export async function setNat(
+  world: VmWorld,
+  ref: string,
+  { hasNat, signal }: Abortable & { hasNat: boolean },
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  const set = async (): Promise<VmRecord> => {
+    const record = findVm(world.records, id);
+    const running = record.state === 'running' ? world.live.get(id) : undefined;
+    if (!running) return world.records.update({ ...record, nat: hasNat });
+    return hasNat ? await connect(world, record, running) : await cutOff(world, record, running);
+  };
+  return await world.locks.run(id, set, { signal });
+}
+
+async function connect(world: VmWorld, record: VmRecord, running: RunningVm): Promise<VmRecord> {
+  const connected = world.records.update({ ...record, nat: true });
+  try {
+    await running.setNat(true, { signal: neverAborts() });
+  } catch (error) {
+    world.records.update({ ...record, nat: false });
+    throw error;
+  }
+  await tellGuest(world, connected);
+  return connected;
+}
+
+async function cutOff(world: VmWorld, record: VmRecord, running: RunningVm): Promise<VmRecord> {
+  await running.setNat(false, { signal: neverAborts() });
+  const alone = world.records.update({ ...record, nat: false });
+  try {
+    await tellGuest(world, alone);
+  } catch (error) {
+    // It has no network, and finds that out by waiting in vain.
+    world.log.warn('a guest was not told that it is cut off', { vmId: record.id, error: messageOf(error) });
+  }
+  return alone;
+}
+
+async function tellGuest(world: VmWorld, { id, nat }: VmRecord): Promise<void> {
+  await withDeadline(
+    async (signal) => {
+      const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+      await agent.personalise({ network: guestNetwork(nat) }, { signal });
+    },
+    { signal: neverAborts(), deadlineMs: AGENT_DEADLINE_MS, what: 'the guest to set up its network' },
+  );
+}

@@ -1,0 +1,101 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError } from '../../../base/errors.ts';
+import { formatSize } from '../../../base/size.ts';
+import type { SetVmRequest } from '../../../protocol/api/vm-requests.ts';
+import { RESTING_STATES } from '../../../protocol/vm.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { resolveShape } from '../../rules/vm-shape.ts';
+import { findVm } from '../find-vm.ts';
+import type { VmWorld } from '../world.ts';
+import { setNat } from './set-nat.ts';
+
+/** Parts of a shape that can be changed, by the names that users know. */
+const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-size' } as const;
+
+/**
+ * Changes the shape of a VM that does not run, which the next start uses, and whether its guest may open connections to the outside, at once when it
+ * runs. What is given and the same already is no change. After a failure to change the shape nothing is changed.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE, VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a
+ * work disk that cannot grow; as {@link setNat}.
+ */
+export async function setVm(
+  world: VmWorld,
+  ref: string,
+  { request, signal }: Abortable & { request: SetVmRequest },
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  const shaped = await setShape(world, id, { request, signal });
+  const { nat } = request;
+  return nat === undefined ? shaped : await setNat(world, id, { hasNat: nat, signal });
+}
+
+async function setShape(
+  world: VmWorld,
+  id: string,
+  { request, signal }: Abortable & { request: SetVmRequest },
+): Promise<VmRecord> {
+  return await world.locks.run(
+    id,
+    async () => {
+      const record = findVm(world.records, id);
+      const changed = changesOf(record, request);
+      if (changed.length === 0) return record;
+      requireResting(record, changed);
+      const shape = resolveShape(request, { defaults: record.shape, host: world.host });
+      requireNoShrinking(record, shape.diskSizeBytes);
+      // The new size is on record before the file has it: whoever starts after a crash makes it so.
+      const meant = world.records.update({ ...record, shape });
+      try {
+        return await settleWorkDisk(world, meant);
+      } catch (error) {
+        world.records.update(record);
+        throw error;
+      }
+    },
+    { signal },
+  );
+}
+
+/**
+ * Makes the work disk as large as the record says. Idempotent; the caller holds the VM's lock, and it does not run.
+ *
+ * @throws {AppError} as `VmDriver.growDrive`.
+ */
+export async function settleWorkDisk(world: VmWorld, record: VmRecord): Promise<VmRecord> {
+  const { diskSizeBytes } = record.shape;
+  const work = record.drives?.find(({ serial }) => serial === 'work');
+  if (!work || work.sizeBytes === diskSizeBytes) return record;
+  const grown = await world.driver.growDrive(work, diskSizeBytes);
+  const drives = (record.drives ?? []).map((drive) => (drive === work ? grown : drive));
+  world.log.info('a work disk has grown', { vmId: record.id, from: work.sizeBytes, to: diskSizeBytes });
+  return world.records.update({ ...record, drives });
+}
+
+function changesOf({ shape }: VmRecord, request: SetVmRequest): string[] {
+  return (Object.keys(SETTABLE) as (keyof typeof SETTABLE)[])
+    .filter((key) => request[key] !== undefined && request[key] !== shape[key])
+    .map((key) => SETTABLE[key]);
+}
+
+function requireResting({ name, state }: VmRecord, changed: readonly string[]): void {
+  if (RESTING_STATES.includes(state)) return;
+  throw new AppError(
+    'VM_NOT_STOPPED',
+    `Cannot change ${changed.join(', ')} of "${name}": it must be stopped, and is ${state}`,
+    { hint: `banger vm stop ${name}`, details: { state, fields: changed } },
+  );
+}
+
+function requireNoShrinking({ name, shape }: VmRecord, diskSizeBytes: number): void {
+  if (diskSizeBytes >= shape.diskSizeBytes) return;
+  const [from, to] = [formatSize(shape.diskSizeBytes), formatSize(diskSizeBytes)];
+  throw new AppError(
+    'VM_DISK_SHRINKS',
+    `Cannot make the work disk of "${name}" ${to}: it has ${from}, and what is on it might be at its end`,
+    {
+      hint: `work disks only grow: give at least ${from}, or make a smaller VM and copy the files`,
+      details: { field: 'disk-size', diskSizeBytes: shape.diskSizeBytes },
+    },
+  );
+}

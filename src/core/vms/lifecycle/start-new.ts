@@ -1,0 +1,112 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { StoredTemplate } from '../../ports/templates.ts';
+import { claimStandby } from '../saved/claim-standby.ts';
+import type { StandbyVm } from '../saved/standby-vm.ts';
+import { templateKeyOf, warmTemplate } from '../saved/warm-template.ts';
+import type { VmWorld } from '../world.ts';
+import { bootVm } from './boot-vm.ts';
+import { driveRequestOf } from './plan-vm.ts';
+import type { VmPlan } from './vm-plan.ts';
+
+/** How a VM starts for the first time. */
+export interface StartNewOptions extends Abortable {
+  plan: VmPlan;
+  /** boot it, even where a template would do */
+  isCold: boolean;
+  /** a VM that runs, with the record's id and folders, to be made this one */
+  standby?: StandbyVm | undefined;
+  report: Report;
+}
+
+/**
+ * Makes the drives of a VM that has none yet and brings it up: from a warm template where one can be had, else by a boot. The caller holds the VM's lock. After a
+ * failure or an abort it has no drives and no VMM.
+ *
+ * @throws {AppError} as {@link bootVm}; HOST_NO_SPACE.
+ */
+export async function startNew(
+  world: VmWorld,
+  record: VmRecord,
+  options: StartNewOptions,
+): Promise<VmRecord> {
+  const { plan, isCold, standby } = options;
+  const key = isCold ? undefined : templateKeyOf(world, plan);
+  if (key === undefined) return await startWith(world, record, options);
+  const claimed = standby && (await claim(world, record, { ...options, standby }));
+  const started = claimed ?? (await startWarm(world, record, { ...options, key }));
+  world.standby?.want({ plan, key });
+  return started;
+}
+
+/** Takes over the VM on standby; `undefined` when that has failed in a way that another start may not. */
+async function claim(
+  world: VmWorld,
+  record: VmRecord,
+  options: StartNewOptions & { standby: StandbyVm },
+): Promise<VmRecord | undefined> {
+  try {
+    return await claimStandby(world, record, options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
+    world.log.warn('a VM on standby could not be used', { vmId: record.id, error });
+    return undefined;
+  }
+}
+
+async function startWarm(
+  world: VmWorld,
+  record: VmRecord,
+  { key, ...options }: StartNewOptions & { key: string },
+): Promise<VmRecord> {
+  const { plan, report, signal } = options;
+  using template = await warmTemplate(world, { plan, key }, { report, signal });
+  if (template) {
+    try {
+      return await startWith(world, record, { ...options, template });
+    } catch (error) {
+      if (!isAppError(error, 'VMM_RESTORE_FAILED')) throw error;
+      world.log.warn('a warm template could not be restored', { key, error });
+      await world.templates.setAside(key);
+      await world.standby?.drop([key]);
+      const message = `a warm template could not be restored and is set aside, this VM boots cold: ${error.message}`;
+      report({ event: 'notice', message });
+    }
+  }
+  return await startWith(world, record, options);
+}
+
+async function startWith(
+  world: VmWorld,
+  record: VmRecord,
+  { plan, template, report, signal }: StartNewOptions & { template?: StoredTemplate },
+): Promise<VmRecord> {
+  await using undo = new ResourceStack();
+  report({ event: 'progress', stage: 'drives' });
+  const drives = await world.driver.prepareDrives(
+    driveRequestOf(plan, {
+      dir: world.files.folders(record.id).dir,
+      ...(template ? { copyOf: template.drives } : {}),
+    }),
+    { signal },
+  );
+  undo.defer('remove the drives', async () => {
+    world.records.update(record);
+    await world.driver.removeDrives(drives);
+  });
+  const prepared = world.records.update({ ...record, drives });
+  const { boot, probe } = plan;
+  const started = await bootVm(world, prepared, {
+    signal,
+    report,
+    boot,
+    probe,
+    ...(template ? { from: template.saved } : {}),
+  });
+  undo.move();
+  return started;
+}

@@ -1,0 +1,75 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, isAbort } from '../../../base/errors.ts';
+import { errorBodyOf } from '../../../protocol/error-body.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { findVm } from '../find-vm.ts';
+import { dropSuspended } from '../saved/drop-suspended.ts';
+import { resumeVm } from '../saved/suspend-vm.ts';
+import type { VmWorld } from '../world.ts';
+import { bootVm, noteAccelerator } from './boot-vm.ts';
+import { planStart } from './plan-vm.ts';
+import { startNew } from './start-new.ts';
+
+/** How a VM is started. */
+export interface StartOptions extends Abortable {
+  /** boot it, also where it could go on from what was saved */
+  isCold: boolean;
+  /** refuse a VM that would have to boot */
+  onlyResume?: boolean | undefined;
+  report: Report;
+}
+
+/**
+ * Starts a VM that does not run; one that runs is left as it is. A suspended one is resumed, with `isCold` booted, which loses what it had in memory. After a failure the VM is in state `error` with `lastError`, after an abort in
+ * the state that it had; no VMM runs, and its drives are whole.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_SUSPENDED, IMAGE_DAMAGED, KERNEL_*, and as {@link bootVm}.
+ */
+export async function startVm(
+  world: VmWorld,
+  ref: string,
+  { isCold, onlyResume = false, ...options }: StartOptions,
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  return await world.locks.run(
+    id,
+    async () => {
+      let record = findVm(world.records, id);
+      if (record.state === 'running') return record;
+      if (onlyResume && record.state !== 'suspended') throw notSuspended(record);
+      const plan = await planStart(world, record, options);
+      noteAccelerator(plan.probe, options.report);
+      if (record.state === 'suspended') {
+        if (!isCold) return await resumeVm(world, record, { ...options, plan });
+        options.report({
+          event: 'notice',
+          message: `what vm "${record.name}" had in its memory is given up`,
+        });
+        record = await dropSuspended(world, record);
+      }
+      const starting = world.records.update({ ...record, state: 'starting' });
+      try {
+        const { boot, probe } = plan;
+        return record.drives
+          ? await bootVm(world, starting, { ...options, boot, probe })
+          : await startNew(world, starting, { ...options, plan, isCold });
+      } catch (error) {
+        const aborted = options.signal.aborted || isAbort(error);
+        const { code, message } = errorBodyOf(error);
+        world.records.update(
+          aborted ? record : { ...starting, state: 'error', lastError: { code, message } },
+        );
+        throw error;
+      }
+    },
+    options,
+  );
+}
+
+function notSuspended({ name, state }: VmRecord): AppError {
+  return new AppError('VM_NOT_SUSPENDED', `Cannot resume vm "${name}": it is ${state}`, {
+    hint: `banger vm start ${name}`,
+    details: { state },
+  });
+}

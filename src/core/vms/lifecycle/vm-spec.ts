@@ -1,0 +1,52 @@
+import type { VmRecord } from '../../ports/records.ts';
+import type { BootSource, DriverProbe, DriveSpec, VmSpec } from '../../ports/vmm.ts';
+import type { VmWorld } from '../world.ts';
+import type { VmPlan } from './vm-plan.ts';
+
+/** What the driver is told to run for a record whose drives are made. */
+export function vmSpecOf(
+  world: VmWorld,
+  { id, shape, drives = [], nat }: VmRecord,
+  { boot, accelerator }: { boot: BootSource; accelerator: DriverProbe['accelerator'] },
+): VmSpec {
+  return specOf(world, id, { shape, boot, accelerator, drives, hasNat: nat });
+}
+
+/** The same for a VM of nobody, which has no record and no network. */
+export function specOfNobody(
+  world: VmWorld,
+  vmId: string,
+  { plan: { shape, boot, probe }, drives }: { plan: VmPlan; drives: readonly DriveSpec[] },
+): VmSpec {
+  return specOf(world, vmId, { shape, boot, accelerator: probe.accelerator, drives, hasNat: false });
+}
+
+function specOf(
+  world: VmWorld,
+  vmId: string,
+  {
+    shape,
+    boot,
+    accelerator = 'tcg',
+    drives,
+    hasNat,
+  }: Pick<VmPlan, 'shape' | 'boot'> & {
+    accelerator: DriverProbe['accelerator'];
+    drives: readonly DriveSpec[];
+    hasNat: boolean;
+  },
+): VmSpec {
+  const { runtimeDir, consoleLogPath, vmmLogPath } = world.files.folders(vmId);
+  return {
+    vmId,
+    vcpuCount: shape.vcpuCount,
+    memoryMib: shape.memoryMib,
+    accelerator,
+    bootSource: boot,
+    drives,
+    hasNat,
+    runtimeDir,
+    consoleLogPath,
+    vmmLogPath,
+  };
+}

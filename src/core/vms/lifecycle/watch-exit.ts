@@ -1,0 +1,28 @@
+import { neverAborts } from '../../../base/abort.ts';
+import type { RunningVm } from '../../ports/vmm.ts';
+import type { VmWorld } from '../world.ts';
+
+/**
+ * Follows a VMM that runs: when it ends while its VM is `running` (the guest powered itself off, or somebody killed the VMM), the record becomes
+ * `stopped`. Operations that end it themselves forget it first.
+ */
+export function watchExit(world: VmWorld, vmId: string, running: RunningVm): void {
+  const follow = async (): Promise<void> => {
+    await running.exited;
+    await world.locks.run(
+      vmId,
+      async () => {
+        if (world.live.get(vmId) !== running) return;
+        await world.live.remove(vmId);
+        const record = world.records.get(vmId);
+        if (record?.state !== 'running') return;
+        world.log.info('the VMM ended by itself', { vmId, vm: record.name });
+        world.records.update({ ...record, state: 'stopped' });
+        // One that was killed leaves its sockets, and a helper of it when it was being saved.
+        await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
+      },
+      { signal: neverAborts() },
+    );
+  };
+  follow().catch((error: unknown) => world.log.error('following a VMM failed', { vmId, error }));
+}

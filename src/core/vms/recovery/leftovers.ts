@@ -1,0 +1,68 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { purgeVm } from '../lifecycle/delete-vm.ts';
+import type { VmWorld } from '../world.ts';
+
+/** Something of a VM that nobody owns any more. */
+export interface Leftover {
+  vmId: string;
+  kind: 'folder' | 'process';
+  /** for people */
+  what: string;
+}
+
+/** What ids look like (`create-vm.ts`): anything else in our folders is not provably ours. */
+const VM_ID = /^[0-9a-f]{12}$/;
+
+/** Folders without a record, and VMMs whose VM is not known or does not run. Changes nothing. */
+export async function findLeftovers(world: VmWorld, vmRuntimeDir: string): Promise<Leftover[]> {
+  const [folders, running] = await Promise.all([
+    world.files.list(),
+    world.driver.listRunning({ vmRuntimeDir }),
+  ]);
+  return [
+    ...running
+      .filter((vmId) => VM_ID.test(vmId) && isStray(world, vmId))
+      .map((vmId): Leftover => ({ vmId, kind: 'process', what: `VMM of ${vmId}` })),
+    ...folders
+      .filter((vmId) => VM_ID.test(vmId) && !isOwned(world, vmId))
+      .map((vmId): Leftover => ({ vmId, kind: 'folder', what: world.files.folders(vmId).dir })),
+  ];
+}
+
+/**
+ * Ends those VMMs and removes those folders, and gives what it removed. Each is looked at again under its VM's lock, so that nothing of a VM
+ * that is being made or started is touched. Idempotent.
+ *
+ * @throws {AppError} VMM_KILL_FAILED.
+ */
+export async function removeLeftovers(
+  world: VmWorld,
+  { vmRuntimeDir, signal }: Abortable & { vmRuntimeDir: string },
+): Promise<Leftover[]> {
+  const removed: Leftover[] = [];
+  for (const leftover of await findLeftovers(world, vmRuntimeDir)) {
+    const { vmId, kind } = leftover;
+    await world.locks.run(
+      vmId,
+      async () => {
+        if (kind === 'folder' ? isOwned(world, vmId) : !isStray(world, vmId)) return;
+        if (kind === 'folder') await purgeVm(world, vmId);
+        else await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
+        removed.push(leftover);
+      },
+      { signal },
+    );
+  }
+  return removed;
+}
+
+function isOwned(world: VmWorld, vmId: string): boolean {
+  return world.records.get(vmId) !== undefined || world.unlisted.has(vmId);
+}
+
+/** A VM's VMM may run while it is held, and while an operation starts or stops it. */
+function isStray(world: VmWorld, vmId: string): boolean {
+  const state = world.records.get(vmId)?.state;
+  const mayRun = state !== undefined && !['created', 'stopped', 'error'].includes(state);
+  return !mayRun && world.live.get(vmId) === undefined && !world.unlisted.has(vmId);
+}

@@ -1,0 +1,53 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError } from '../../../base/errors.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { CapturePlace } from '../../ports/vm-files.ts';
+import type { DriveSpec } from '../../ports/vmm.ts';
+import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import { vmSpecOf } from '../lifecycle/vm-spec.ts';
+import { requireRoom } from '../require-room.ts';
+import type { VmWorld } from '../world.ts';
+import { unkeep } from './keep-commands.ts';
+
+/** `ms` for the VM's agent to answer. */
+const AGENT_DEADLINE_MS = 10_000;
+
+/**
+ * Copies a running VM into `place`, memory, devices and drives as of one moment; gives the drives' copies. The VM stands still for `pausedMs` and runs on. The
+ * caller holds its lock. Nothing is left in the place after a failure.
+ *
+ * @throws {AppError} VM_NOT_RUNNING, VMM_SAVE_FAILED, HOST_NO_SPACE; GUEST_* when its agent does not answer.
+ */
+export async function captureVm(
+  world: VmWorld,
+  source: VmRecord,
+  {
+    place,
+    plan,
+    signal,
+    report,
+  }: Abortable & { place: Pick<CapturePlace, 'dir' | 'saved'>; plan: VmPlan; report: Report },
+): Promise<{ drives: readonly DriveSpec[]; pausedMs: number }> {
+  const running = world.live.get(source.id);
+  if (!running) {
+    throw new AppError('VM_NOT_RUNNING', `vm "${source.name}" is not running any more`, {
+      hint: `banger vm start ${source.name}`,
+    });
+  }
+  await requireRoom(world, source, { running, what: 'a copy of a running guest', withDrives: true });
+  report({ event: 'progress', stage: 'capture', detail: source.name });
+  const drives = (source.drives ?? [])
+    .filter(({ isReadOnly }) => !isReadOnly)
+    .map((drive) => ({ ...drive, pathOnHost: `${place.dir}/${drive.serial}.${drive.format}` }));
+  const spec = vmSpecOf(world, source, { boot: plan.boot, accelerator: source.runtime?.accelerator });
+  const agent = await world.live.agent(source.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  // The forks lose the link that their commands run over; the source does not.
+  await agent.keep(true, { signal });
+  try {
+    const { pausedMs } = await running.capture({ spec, to: place.saved, drives }, { signal });
+    return { drives, pausedMs };
+  } finally {
+    await unkeep(world, source.id);
+  }
+}

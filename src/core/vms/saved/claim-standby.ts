@@ -1,0 +1,40 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { readHostContent } from '../guest/personalise.ts';
+import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
+import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import type { VmWorld } from '../world.ts';
+import type { StandbyVm } from './standby-vm.ts';
+
+/**
+ * Makes a VM that was on standby that of a new record, which has its id and its folders: the guest becomes its own, as one that was just restored. The caller
+ * holds the VM's lock. After a failure or an abort its VMM is gone, its drives too, and the record is as it was.
+ *
+ * @throws {AppError} as `bootVm`; VMM_LOST, VMM_REFUSED.
+ */
+export async function claimStandby(
+  world: VmWorld,
+  record: VmRecord,
+  { standby, plan, report, signal }: Abortable & { standby: StandbyVm; plan: VmPlan; report: Report },
+): Promise<VmRecord> {
+  const { running, agent, drives } = standby;
+  report({ event: 'progress', stage: 'claim', detail: 'a VM on standby' });
+  const reading = readHostContent(world, { signal });
+  await using undo = new ResourceStack();
+  undo.defer('remove the drives', async () => {
+    world.records.update(record);
+    await world.driver.removeDrives(drives);
+  });
+  undo.defer('kill the VMM', () => running.kill());
+  const accelerator = plan.probe.accelerator ?? 'tcg';
+  const begun = noteRuntime(world, { ...record, drives }, { running, accelerator });
+  world.live.add(record.id, running, agent);
+  undo.defer('forget the VMM', () => world.live.remove(record.id));
+  if (record.nat) await running.setNat(true, { signal });
+  const content = await reading;
+  const ready = await makeReady(world, begun, { report, signal, running, content, isRestored: true });
+  undo.move();
+  return ready;
+}

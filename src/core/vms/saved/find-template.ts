@@ -1,0 +1,26 @@
+import { AppError } from '../../../base/errors.ts';
+import type { StoredTemplate } from '../../ports/templates.ts';
+import type { VmWorld } from '../world.ts';
+
+/**
+ * The template that `ref` means: its key, or a prefix that no other has.
+ *
+ * @throws {AppError} TEMPLATE_NOT_FOUND; TEMPLATE_AMBIGUOUS listing the candidates.
+ */
+export async function findTemplate(world: VmWorld, ref: string): Promise<StoredTemplate> {
+  const candidates =
+    ref === '' ? [] : (await world.templates.list()).filter(({ key }) => key.startsWith(ref));
+  const [only] = candidates;
+  if (only && candidates.length === 1) return only;
+  if (!only) {
+    throw new AppError('TEMPLATE_NOT_FOUND', `Cannot find a template "${ref}"`, {
+      hint: 'banger template list',
+      details: { ref },
+    });
+  }
+  throw new AppError(
+    'TEMPLATE_AMBIGUOUS',
+    `Cannot tell which template "${ref}" is: ${candidates.length} keys begin so`,
+    { hint: 'give more digits', details: { candidates: candidates.map(({ key }) => key) } },
+  );
+}

@@ -1,0 +1,43 @@
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { readHostContent } from '../guest/personalise.ts';
+import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
+import type { VmWorld } from '../world.ts';
+
+/** `ms` for a guest that has run already to be made its own; the daemon is not there for anybody meanwhile. */
+const DEADLINE_MS = 10_000;
+
+/**
+ * Takes over a resumed guest that has begun to run when the daemon died: what was saved is of no use any more, so it is this guest or none. False when
+ * the VM was not being resumed, its VMM is gone, or its guest does not answer: then its VMM is to be ended.
+ */
+export async function finishResume(
+  world: VmWorld,
+  record: VmRecord,
+  { signal }: Abortable,
+): Promise<boolean> {
+  const { runtimeDir, consoleLogPath, suspended } = world.files.folders(record.id);
+  if ((await world.files.allocatedBytes(suspended.statePath)) === 0) return false;
+  const running = await world.driver.adopt({ vmId: record.id, runtimeDir, consoleLogPath }, { signal });
+  if (!running) return false;
+  world.live.add(record.id, running);
+  try {
+    const begun = noteRuntime(world, record, { running, accelerator: record.runtime?.accelerator ?? 'tcg' });
+    await withDeadline(
+      async (inner) => {
+        const content = await readHostContent(world, { signal: inner });
+        const report = (): void => {};
+        await makeReady(world, begun, { report, signal: inner, running, content, isRestored: true });
+      },
+      { signal, deadlineMs: DEADLINE_MS, what: 'a resumed guest' },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    world.log.warn('a guest that was being resumed is given up', { vmId: record.id, error });
+    await world.live.remove(record.id);
+    return false;
+  }
+  await world.files.removeSuspended(record.id);
+  world.log.info('a resume is finished', { vmId: record.id, vm: record.name });
+  return true;
+}

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError } from '../../../base/errors.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { ForkVmRequest } from '../../../protocol/api/vm-requests.ts';
+import type { Report } from '../../../protocol/events.ts';
+import { MAX_FORK_COUNT } from '../../../protocol/vm-limits.ts';
+import { checkVmName, MAX_VM_NAME_LENGTH } from '../../../protocol/vm-name.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { CapturePlace } from '../../ports/vm-files.ts';
+import type { DriveSpec } from '../../ports/vmm.ts';
+import { generateVmName } from '../../rules/name-generator.ts';
+import { findRunningVm, findVm } from '../find-vm.ts';
+import { bootVm } from '../lifecycle/boot-vm.ts';
+import { purgeVm } from '../lifecycle/delete-vm.ts';
+import { driveRequestOf, planStart } from '../lifecycle/plan-vm.ts';
+import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import type { VmWorld } from '../world.ts';
+import { captureVm } from './capture-vm.ts';
+
+/** What forking came to. */
+export interface Forks {
+  records: VmRecord[];
+  /** how long the source stood still, in `ms` */
+  pausedMs: number;
+}
+
+/** The moment that all forks of one request begin at. */
+interface Capture {
+  place: CapturePlace;
+  drives: readonly DriveSpec[];
+}
+
+/**
+ * Makes copies of a running VM: memory, processes and drives, as of one moment. Each is made to be itself before any command runs in it. The source stands
+ * still for a moment and runs on. All or nothing: after a failure or an abort there is no fork, and the source is unharmed.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VM_NAME_INVALID, VM_NAME_TAKEN, VM_COUNT_INVALID, VMM_SAVE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
+ */
+export async function forkVm(
+  world: VmWorld,
+  ref: string,
+  { request, signal, report }: Abortable & { request: ForkVmRequest; report: Report },
+): Promise<Forks> {
+  const { id } = findVm(world.records, ref);
+  const names = forkNames(world, findRunningVm(world.records, id), request);
+  return await world.locks.run(
+    id,
+    async () => {
+      const source = findRunningVm(world.records, id);
+      const plan = await planStart(world, source, { signal });
+      await using place = await world.files.openCapture(id);
+      const { drives, pausedMs } = await captureVm(world, source, { place, plan, signal, report });
+      await using undo = new ResourceStack();
+      const records: VmRecord[] = [];
+      for (const name of names) {
+        const capture = { place, drives };
+        const fork = await makeFork(world, source, { capture, name, plan, signal, report });
+        undo.defer(`delete "${name}"`, () => purgeVm(world, fork.id));
+        records.push(fork);
+      }
+      undo.move();
+      return { records: request.ephemeral ? records : keep(world, records), pausedMs };
+    },
+    { signal },
+  );
+}
+
+/** The forks are all there, and stay. Until then they are ephemeral: should the daemon die, the next one removes those that it had made. */
+function keep(world: VmWorld, records: readonly VmRecord[]): VmRecord[] {
+  return world.records.updateAll(
+    records.map(({ id }) => ({ ...findVm(world.records, id), ephemeral: false })),
+  );
+}
+
+async function makeFork(
+  world: VmWorld,
+  source: VmRecord,
+  {
+    name,
+    capture: { place, drives: captured },
+    plan,
+    signal,
+    report,
+  }: Abortable & { name: string; capture: Capture; plan: VmPlan; report: Report },
+): Promise<VmRecord> {
+  const now = new Date().toISOString();
+  const { runtime: _, drives: __, lastError: ___, ...inherited } = source;
+  const record: VmRecord = {
+    ...inherited,
+    id: randomBytes(6).toString('hex'),
+    name,
+    state: 'creating',
+    ephemeral: true,
+    createdAt: now,
+    updatedAt: now,
+  };
+  return await world.locks.run(
+    record.id,
+    async () => {
+      await using undo = new ResourceStack();
+      world.records.insert(record);
+      undo.defer('delete the record', () => world.records.delete(record.id));
+      undo.defer('remove the folders', () => world.files.remove(record.id));
+      const folders = await world.files.create(record.id);
+      await world.images.hold(plan.image.id, folders.dir, { signal });
+      report({ event: 'progress', stage: 'fork', detail: name });
+      const drives = await world.driver.prepareDrives(
+        driveRequestOf(plan, { dir: folders.dir, copyOf: captured }),
+        { signal },
+      );
+      const { boot, probe } = plan;
+      const prepared = world.records.update({ ...record, drives });
+      const made = await bootVm(world, prepared, { boot, probe, report, signal, from: place.saved });
+      undo.move();
+      return made;
+    },
+    { signal },
+  );
+}
+
+function forkNames(
+  world: VmWorld,
+  source: VmRecord,
+  { names = [], count = names.length || 1 }: ForkVmRequest,
+): string[] {
+  if (!Number.isSafeInteger(count) || count < 1 || count > MAX_FORK_COUNT || names.length > count) {
+    throw new AppError(
+      'VM_COUNT_INVALID',
+      `Cannot make ${count} forks: the count is from 1 to ${MAX_FORK_COUNT}, and not less than the names given`,
+      { hint: 'banger vm fork NAME -n 3', details: { field: 'count', value: count } },
+    );
+  }
+  const taken = new Set(world.records.list().map((record) => record.name));
+  for (const name of names) {
+    checkVmName(name);
+    if (taken.has(name)) {
+      throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${name}": another one has that name`, {
+        hint: `pick another --name, or: banger vm delete ${name}`,
+        details: { field: 'name', value: name },
+      });
+    }
+    taken.add(name);
+  }
+  const all = [...names];
+  for (let number = 1; all.length < count; number += 1) {
+    const numbered = `${source.name}-${number}`;
+    const name = numbered.length <= MAX_VM_NAME_LENGTH ? numbered : generateVmName((one) => taken.has(one));
+    if (taken.has(name)) continue;
+    taken.add(name);
+    all.push(name);
+  }
+  return all;
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type { StoredTemplate } from '../../ports/templates.ts';
+import { nobody } from '../guest/personalise.ts';
+import { driveRequestOf } from '../lifecycle/plan-vm.ts';
+import { specOfNobody } from '../lifecycle/vm-spec.ts';
+import { whileRunning } from '../while-running.ts';
+import type { VmWorld } from '../world.ts';
+import type { StandbyRequest, StandbyVm } from './standby-vm.ts';
+import { warmUp } from './warm-up.ts';
+
+/** `ms` for all of it: it is for later, and a host that is so busy has better things to do. */
+const DEADLINE_MS = 30_000;
+
+/**
+ * Makes one. After a failure or an abort nothing of it is left.
+ *
+ * @throws {AppError} as restoring a VM; WAIT_TIMEOUT.
+ */
+export async function makeStandby(
+  world: VmWorld,
+  { plan, key, template }: StandbyRequest & { template: StoredTemplate },
+  options: Abortable,
+): Promise<StandbyVm> {
+  const vmId = randomBytes(6).toString('hex');
+  return await withDeadline(
+    async (signal) => {
+      await using undo = new ResourceStack();
+      const unlisted = world.unlisted.add(vmId);
+      undo.defer('forget it', () => unlisted[Symbol.dispose]());
+      undo.defer('remove the folders', () => world.files.remove(vmId));
+      const { dir } = await world.files.create(vmId);
+      await world.images.hold(plan.image.id, dir, { signal });
+      const drives = await world.driver.prepareDrives(
+        driveRequestOf(plan, { dir, copyOf: template.drives }),
+        { signal },
+      );
+      const spec = specOfNobody(world, vmId, { plan, drives });
+      const running = await world.driver.restore(spec, template.saved, { signal });
+      undo.defer('kill the VMM', () => running.kill());
+      const agent = await whileRunning(
+        running,
+        (inner) =>
+          world.connector.connect(running.guestEndpoint, {
+            ...inner,
+            helloDeadlineMs: DEADLINE_MS,
+            isRestored: true,
+          }),
+        { signal, what: 'reach the guest' },
+      );
+      undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
+      await whileRunning(running, (inner) => getReady(agent, inner), { signal, what: 'warm the guest up' });
+      undo.move();
+      return { vmId, key, drives, running, agent, unlisted };
+    },
+    { ...options, deadlineMs: DEADLINE_MS, what: 'a VM on standby' },
+  );
+}
+
+/** An emulator translates code when it runs first, and a guest reads it in: both have been done when the user comes. */
+async function getReady(agent: GuestAgent, options: Abortable): Promise<void> {
+  await agent.personalise(nobody(), options);
+  await warmUp(agent, options);
+}
+
+/** Ends one that nobody wants: nothing of it is left. Idempotent. @throws {AppError} VMM_KILL_FAILED */
+export async function endStandby(
+  world: VmWorld,
+  { vmId, running, agent, unlisted }: StandbyVm,
+): Promise<void> {
+  await agent[Symbol.asyncDispose]();
+  await running.kill();
+  await world.files.remove(vmId);
+  unlisted[Symbol.dispose]();
+}

@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { type Abortable, sleep, withDeadline } from '../../../base/abort.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type { TemplatePlace } from '../../ports/templates.ts';
+import type { DriveSpec, RunningVm } from '../../ports/vmm.ts';
+import { nobody } from '../guest/personalise.ts';
+import { driveRequestOf } from '../lifecycle/plan-vm.ts';
+import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import { specOfNobody } from '../lifecycle/vm-spec.ts';
+import { whileRunning } from '../while-running.ts';
+import type { VmWorld } from '../world.ts';
+import { warmUp } from './warm-up.ts';
+
+/** `ms` that a guest which is up may take to do once what the first commands of a VM need. */
+const WARM_UP_DEADLINE_MS = 60_000;
+
+/** The agent sees that its host is gone, and waits for the next, before it is saved. */
+const FAREWELL_MS = 150;
+
+/**
+ * Boots a VM of nobody from blank drives, waits until it has gone quiet, and saves it in `place`; gives its drives, which are there too. It is given no
+ * identity: that is for the VMs that are made of it. After a failure or an abort no VMM runs; files in the place are the caller's to remove.
+ *
+ * @throws {AppError} as booting a VM; WAIT_TIMEOUT when the guest does not come up; VMM_SAVE_FAILED.
+ */
+export async function makeTemplate(
+  world: VmWorld,
+  { plan, place, report }: { plan: VmPlan; place: TemplatePlace; report: Report },
+  { signal }: Abortable,
+): Promise<readonly DriveSpec[]> {
+  const vmId = randomBytes(6).toString('hex');
+  using _unlisted = world.unlisted.add(vmId);
+  await using undo = new ResourceStack();
+  undo.defer('remove the folders', () => world.files.remove(vmId));
+  await world.files.create(vmId);
+  const drives = await world.driver.prepareDrives(driveRequestOf(plan, { dir: place.dir }), { signal });
+  const spec = specOfNobody(world, vmId, { plan, drives });
+  report({ event: 'progress', stage: 'template', detail: 'booting' });
+  const running = await world.driver.start(spec, { signal });
+  undo.defer('kill the VMM', () => running.kill());
+  await whileRunning(running, (inner) => makeQuiet(world, running, { ...inner, report }), {
+    signal,
+    what: 'make a warm template',
+  });
+  await sleep(FAREWELL_MS, { signal });
+  report({ event: 'progress', stage: 'template', detail: 'saving' });
+  await running.save({ spec, to: place.saved }, { signal });
+  return drives;
+}
+
+/** Waits until the guest has booted, and has nothing more to do. */
+async function makeQuiet(
+  world: VmWorld,
+  running: RunningVm,
+  { signal, report }: Abortable & { report: Report },
+): Promise<void> {
+  const deadlineMs = world.bootDeadlineMs;
+  const booting = { signal, deadlineMs, what: 'the guest to boot' };
+  await using agent = await withDeadline((inner) => reachServices(world, running, inner), booting);
+  report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
+  const calmDown = async (inner: AbortSignal): Promise<void> => {
+    await warmUp(agent, { signal: inner });
+    await settle(agent, { ...world.quiet, signal: inner });
+    await agent.sync({ signal: inner });
+  };
+  const quiet = { signal, deadlineMs: WARM_UP_DEADLINE_MS, what: 'the guest to go quiet' };
+  await withDeadline(calmDown, quiet);
+}
+
+/** The link to a guest whose services are up. */
+async function reachServices(world: VmWorld, running: RunningVm, signal: AbortSignal): Promise<GuestAgent> {
+  await using undo = new ResourceStack();
+  const agent = await world.connector.connect(running.guestEndpoint, {
+    signal,
+    helloDeadlineMs: world.bootDeadlineMs,
+  });
+  undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
+  await agent.personalise(nobody(), { signal });
+  await agent.ready({ signal });
+  undo.move();
+  return agent;
+}
+
+/** Waits until the guest is quiet, but not for ever: one that never is is saved as it is. */
+async function settle(agent: GuestAgent, { signal, ...quiet }: Abortable & VmWorld['quiet']): Promise<void> {
+  const endsAt = performance.now() + quiet.deadlineMs;
+  let before = (await agent.stats({ signal })).cpu;
+  for (let quietRounds = 0; quietRounds < 2 && performance.now() < endsAt; ) {
+    await sleep(quiet.everyMs, { signal });
+    const now = (await agent.stats({ signal })).cpu;
+    const share = (now.busyMs - before.busyMs) / Math.max(1, now.totalMs - before.totalMs);
+    quietRounds = share < quiet.share ? quietRounds + 1 : 0;
+    before = now;
+  }
+}

@@ -1,0 +1,117 @@
+import { isAbort } from '../../../base/errors.ts';
+import type { VmWorld } from '../world.ts';
+import { endStandby, makeStandby } from './make-standby.ts';
+import type { StandbyKeeper, StandbyRequest, StandbyVm } from './standby-vm.ts';
+
+/** When there is a VM on standby. */
+export interface StandbyOptions {
+  /** `ms` after the last start of a VM at which it is made: what the user does with that comes first */
+  delayMs: number;
+  /** `ms` after the last start at which it is ended */
+  keepMs: number;
+  /** whether this host has the memory for it */
+  hasRoom: (memoryMib: number) => boolean;
+}
+
+/** Keeps it, in this process. */
+export class Standby implements StandbyKeeper {
+  readonly #world: VmWorld;
+  readonly #options: StandbyOptions;
+  #ready: StandbyVm | undefined;
+  /** one at a time; never rejects */
+  #making: { stop: AbortController; ended: Promise<void> } | undefined;
+  /** the last one counts */
+  #wanted: StandbyRequest | undefined;
+  #makeTimer: NodeJS.Timeout | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(world: VmWorld, options: StandbyOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  get vmId(): string | undefined {
+    return this.#ready?.vmId;
+  }
+
+  take(key: string): StandbyVm | undefined {
+    clearTimeout(this.#makeTimer);
+    this.#making?.stop.abort();
+    const vm = this.#ready;
+    if (vm?.key !== key) return undefined;
+    this.#ready = undefined;
+    return vm;
+  }
+
+  want(request: StandbyRequest): void {
+    if (this.#isOver) return;
+    this.#wanted = request;
+    clearTimeout(this.#makeTimer);
+    clearTimeout(this.#endTimer);
+    this.#makeTimer = setTimeout(() => void this.#make(request), this.#options.delayMs).unref();
+    this.#endTimer = setTimeout(() => void this.drop(), this.#options.keepMs).unref();
+  }
+
+  async drop(keys?: readonly string[]): Promise<void> {
+    this.#making?.stop.abort();
+    await this.#making?.ended;
+    const vm = this.#ready;
+    if (!vm || (keys && !keys.includes(vm.key))) return;
+    this.#ready = undefined;
+    await this.#end(vm);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    clearTimeout(this.#makeTimer);
+    clearTimeout(this.#endTimer);
+    await this.drop();
+  }
+
+  async #make(request: StandbyRequest): Promise<void> {
+    while (this.#making) await this.#making.ended;
+    if (this.#isOver || this.#wanted !== request || this.#ready?.key === request.key) return;
+    const stop = new AbortController();
+    const ended = this.#replace(request, stop.signal);
+    this.#making = { stop, ended };
+    await ended;
+    this.#making = undefined;
+  }
+
+  async #replace({ plan, key }: StandbyRequest, signal: AbortSignal): Promise<void> {
+    const { log, templates } = this.#world;
+    const old = this.#ready;
+    this.#ready = undefined;
+    if (old) await this.#end(old);
+    try {
+      if (!this.#options.hasRoom(plan.shape.memoryMib)) return;
+      using template = await templates.use(key, { onDamage: (message) => log.warn(message) });
+      if (!template) return;
+      const begun = performance.now();
+      const vm = await makeStandby(this.#world, { plan, key, template }, { signal });
+      log.debug('a VM is on standby', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
+      this.#keep(vm);
+    } catch (error) {
+      if (!isAbort(error)) log.warn('a VM on standby could not be made', { key, error });
+    }
+  }
+
+  /** It waits from now on, for as long as it lives. */
+  #keep(vm: StandbyVm): void {
+    this.#ready = vm;
+    void Promise.race([vm.running.exited, vm.agent.closed]).then(async () => {
+      if (this.#ready !== vm) return;
+      this.#ready = undefined;
+      await this.#end(vm);
+    });
+  }
+
+  async #end(vm: StandbyVm): Promise<void> {
+    try {
+      await endStandby(this.#world, vm);
+    } catch (error) {
+      this.#world.log.error('a VM on standby could not be ended', { vmId: vm.vmId, error });
+    }
+  }
+}

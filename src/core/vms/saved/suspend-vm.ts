@@ -1,0 +1,145 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { messageOf } from '../../../base/errors.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { RunningVm } from '../../ports/vmm.ts';
+import { findRunningVm, findVm } from '../find-vm.ts';
+import { withAgent } from '../guest/with-agent.ts';
+import { bootVm } from '../lifecycle/boot-vm.ts';
+import { planStart } from '../lifecycle/plan-vm.ts';
+import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import { vmSpecOf } from '../lifecycle/vm-spec.ts';
+import { requireRoom, requireRoomToStart } from '../require-room.ts';
+import { whileRunning } from '../while-running.ts';
+import type { VmWorld } from '../world.ts';
+import { unkeep } from './keep-commands.ts';
+import { beginSync } from './sync-suspended.ts';
+
+/**
+ * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when it is resumed; a client that is attached to
+ * one loses it. One that is suspended is left as it is. After a failure or an abort it runs. What is saved outlives every process at once, and the host's power when it
+ * is on the disk, which goes on in the background (`sync-suspended.ts`).
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
+ */
+export async function suspendVm(
+  world: VmWorld,
+  ref: string,
+  { signal, report }: Abortable & { report: Report },
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  return await world.locks.run(
+    id,
+    async () => {
+      if (findVm(world.records, id).state === 'suspended') return findVm(world.records, id);
+      const record = findRunningVm(world.records, id);
+      const running = world.live.get(id);
+      if (!running) return record;
+      const plan = await planStart(world, record, { signal });
+      await requireRoom(world, record, { running, what: 'a suspended guest' });
+      const suspending = world.records.update({ ...record, state: 'suspending' });
+      try {
+        await world.files.createSuspended(id);
+        await whileRunning(
+          running,
+          (inner) => saveGuest(world, record, { ...inner, running, plan, report }),
+          {
+            signal,
+            what: `suspend vm "${record.name}"`,
+          },
+        );
+      } catch (error) {
+        // A link that is still there is for commands as before.
+        await unkeep(world, id);
+        // First what may fill the disk, which a record needs a little of too.
+        await world.files.removeSuspended(id);
+        world.records.update(record);
+        throw error;
+      }
+      // On record before the VMM ends: a daemon that finds both ends it.
+      const unsyncedIn = await world.files.hostBoot();
+      const suspended = world.records.update({ ...suspending, state: 'suspended', unsyncedIn });
+      await world.live.remove(id);
+      await running.kill();
+      beginSync(world, suspended);
+      return suspended;
+    },
+    { signal },
+  );
+}
+
+async function saveGuest(
+  world: VmWorld,
+  record: VmRecord,
+  { running, plan, signal, report }: Abortable & { running: RunningVm; plan: VmPlan; report: Report },
+): Promise<void> {
+  await prepareGuest(world, record, { signal, report });
+  await world.live.disconnect(record.id);
+  report({ event: 'progress', stage: 'save' });
+  const spec = vmSpecOf(world, record, { boot: plan.boot, accelerator: record.runtime?.accelerator });
+  await running.save({ spec, to: world.files.folders(record.id).suspended }, { signal });
+}
+
+/**
+ * Resumes a suspended VM where it was; the caller holds its lock. What was saved is good for one resume, for its drives change from then on: after a
+ * failure before that it is suspended as before, after a later one it has the drives of a VM whose power was cut.
+ *
+ * @throws {AppError} VMM_RESTORE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
+ */
+export async function resumeVm(
+  world: VmWorld,
+  record: VmRecord,
+  { plan, report, signal }: Abortable & { plan: VmPlan; report: Report },
+): Promise<VmRecord> {
+  const { boot, probe } = plan;
+  await requireRoomToStart(world);
+  world.records.update({ ...record, state: 'resuming' });
+  const starting: VmRecord = { ...record, state: 'starting' };
+  let hasRun = false;
+  try {
+    const resumed = await bootVm(world, starting, {
+      boot,
+      probe,
+      report,
+      signal,
+      from: world.files.folders(record.id).suspended,
+      beforeRun: () => {
+        hasRun = true;
+        world.records.update(starting);
+      },
+    });
+    await world.files.removeSuspended(record.id);
+    return resumed;
+  } catch (error) {
+    if (!hasRun) world.records.update(record);
+    else {
+      world.records.update({ ...record, state: 'stopped' });
+      await world.files.removeSuspended(record.id);
+    }
+    throw error;
+  }
+}
+
+/** What the guest holds is on its drives before, should it never be resumed; its commands outlive the link that they run over. A guest that does not answer is suspended all the same. */
+async function prepareGuest(
+  world: VmWorld,
+  record: VmRecord,
+  { signal, report }: Abortable & { report: Report },
+): Promise<void> {
+  try {
+    await withAgent(world, record.id, {
+      signal,
+      work: async (agent, options) => {
+        report({ event: 'progress', stage: 'sync' });
+        await agent.sync(options);
+        await agent.keep(true, options);
+      },
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    report({
+      event: 'notice',
+      message: `vm "${record.name}" does not answer, and is suspended as it is: ${messageOf(error)}`,
+    });
+  }
+}

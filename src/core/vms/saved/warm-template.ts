@@ -1,0 +1,70 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { isAbort, messageOf } from '../../../base/errors.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { StoredTemplate } from '../../ports/templates.ts';
+import { templateKey } from '../../rules/template-key.ts';
+import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import type { VmWorld } from '../world.ts';
+import { makeTemplate } from './make-template.ts';
+
+/** Name of the template that a plan's VM can be made of; `undefined` when the driver cannot save guests, or nobody wants templates. */
+export function templateKeyOf(world: VmWorld, plan: VmPlan): string | undefined {
+  const { savedGuestKey } = plan.probe;
+  if (savedGuestKey === undefined || !world.isWarm) return undefined;
+  return templateKey({ ...plan, driverName: world.driver.name, savedGuestKey });
+}
+
+/**
+ * The template for a plan, made first when there is none; callers of one shape share that. It stays until the result is disposed of. `undefined` when there can be
+ * none, or making it failed: then the user is told, and a cold boot is what is left.
+ *
+ * @throws the abort reason.
+ */
+export async function warmTemplate(
+  world: VmWorld,
+  { plan, key }: { plan: VmPlan; key: string },
+  options: Abortable & { report: Report },
+): Promise<(StoredTemplate & Disposable) | undefined> {
+  const { report, signal } = options;
+  const use = (): Promise<(StoredTemplate & Disposable) | undefined> =>
+    world.templates.use(key, { onDamage: (message) => report({ event: 'notice', message }) });
+  const found = await use();
+  if (found) return found;
+  report({ event: 'notice', message: 'preparing a warm template for this shape, once' });
+  try {
+    await world.templates.make(
+      key,
+      {
+        facts: {
+          imageName: plan.image.name,
+          kernelName: plan.kernel.name,
+          shape: plan.shape,
+          vmm: plan.probe.version ?? world.driver.name,
+        },
+        work: (place, inner) => makeTemplate(world, { plan, place, report }, inner),
+      },
+      { signal },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isAbort(error)) throw error;
+    world.log.warn('a warm template could not be made', { key, error });
+    report({
+      event: 'notice',
+      message: `a warm template could not be made, this VM boots cold: ${messageOf(error)}`,
+    });
+    return undefined;
+  }
+  const made = await use();
+  void pruneTemplates(world);
+  return made;
+}
+
+/** Keeps the templates within their budget; failures are logged. */
+async function pruneTemplates(world: VmWorld): Promise<void> {
+  try {
+    await world.templates.prune({ maxBytes: world.templateBudgetBytes });
+  } catch (error) {
+    world.log.warn('pruning templates failed', { error });
+  }
+}
