@@ -1,7 +1,30 @@
 /** What host and guest agent say to each other in JSON (`docs/agent-protocol.md`); plain types. */
 
-/** The one version number of everything that is said over the agent's stream. */
+/** The one version number of everything that is said over the agent's stream: the generation of the agent that new VMs get. */
 export const AGENT_GENERATION = 1;
+
+/**
+ * Oldest generation of agents that this program still speaks. A VM keeps its agent while it runs, is suspended, forked or captured, so an
+ * upgrade of this program meets the agents of earlier versions.
+ */
+export const OLDEST_AGENT_GENERATION = 1;
+
+/** Generations of agents that a host speaks, both ends included. */
+export interface AgentGenerations {
+  oldest: number;
+  newest: number;
+}
+
+/** What this program speaks. */
+export const AGENT_GENERATIONS: AgentGenerations = {
+  oldest: OLDEST_AGENT_GENERATION,
+  newest: AGENT_GENERATION,
+};
+
+/** Whether a host that speaks `generations`, by default this program, can talk to an agent of `generation`. */
+export function speaksGeneration(generation: number, generations = AGENT_GENERATIONS): boolean {
+  return generation >= generations.oldest && generation <= generations.newest;
+}
 
 /** Text, or in its place bytes that are not UTF-8, in base64. See {@link byteString}. */
 export type ByteString = string | { b64: string };

@@ -12,7 +12,7 @@ import { exec } from '../../src/base/exec.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { type ExecEvent, ExecEventDecoder } from '../../src/protocol/exec-events.ts';
 import { encodeJsonFrame, FRAME, frameHeader } from '../../src/protocol/exec-frames.ts';
-import { byteString, type ExecStart } from '../../src/protocol/guest.ts';
+import { AGENT_GENERATION, byteString, type ExecStart } from '../../src/protocol/guest.ts';
 import { type AgentLab, openAgentLab } from '../support/real-agent.ts';
 
 const signal = neverAborts();
@@ -85,7 +85,8 @@ async function open(start: ExecStart): Promise<Session> {
 
 test('health() and ready() tell the agent of this generation', async () => {
   const health = await link.health({ signal });
-  assert.equal(health.generation, 1);
+  assert.equal(health.generation, AGENT_GENERATION);
+  assert.equal(link.generation, AGENT_GENERATION);
   assert.equal(health.bootId, (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim());
   assert.equal((await link.ready({ signal })).ready, true);
 });
@@ -238,7 +239,7 @@ test('a host that vanishes takes its commands with it, and the next one is met a
   const rude = net.connect(other.socketPath);
   rude.end(`garbage\0BANGER/1 ${'a'.repeat(32)}\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\x10\0\0half a frame`);
   await using second = await other.connect();
-  assert.equal((await second.health({ signal })).generation, 1);
+  assert.equal((await second.health({ signal })).generation, AGENT_GENERATION);
 });
 
 test('kept commands go on with their open files when the link is lost, and the next host has commands of its own', async () => {
@@ -346,7 +347,7 @@ async function gone(pid: number): Promise<void> {
 test('an agent that hangs ends its requests, and is met again when it goes on', async () => {
   await using hanging = await lab.startAnother();
   const endpoint = { kind: 'unix', path: hanging.socketPath } as const;
-  const connector = createGuestConnector({ quietMs: 200, silentMs: 400 });
+  const connector = createGuestConnector({ watchTimes: { quietMs: 200, silentMs: 400 } });
   const first = await connector.connect(endpoint, { signal, helloDeadlineMs: 20_000 });
   const running = first.run(sh('sleep 60'), { signal });
   hanging.process.kill('SIGSTOP');

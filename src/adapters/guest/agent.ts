@@ -49,11 +49,16 @@ interface Request {
 /** {@link GuestAgent} over an HTTP/2 session with the agent, which it owns from now on. */
 export class Http2GuestAgent implements GuestAgent {
   readonly closed: Promise<void>;
+  readonly generation: number;
   readonly #session: http2.ClientHttp2Session;
   readonly #watch: LinkWatch;
   #failure: unknown;
 
-  constructor(session: http2.ClientHttp2Session, watch: LinkWatch) {
+  constructor(
+    session: http2.ClientHttp2Session,
+    { watch, generation }: { watch: LinkWatch; generation: number },
+  ) {
+    this.generation = generation;
     this.#session = session;
     this.#watch = watch;
     const { promise, resolve } = Promise.withResolvers<void>();

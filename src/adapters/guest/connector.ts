@@ -3,6 +3,7 @@ import net from 'node:net';
 import { type Abortable, onAbort, poll } from '../../base/abort.ts';
 import { isAppError, isErrno, unreachable as neverReached } from '../../base/errors.ts';
 import type { ConnectOptions, GuestAgent, GuestConnector, GuestEndpoint } from '../../core/ports/guest.ts';
+import { AGENT_GENERATIONS, type AgentGenerations } from '../../protocol/guest.ts';
 import { Http2GuestAgent } from './agent.ts';
 import { unreachable } from './errors.ts';
 import { meet } from './hello.ts';
@@ -22,23 +23,43 @@ const MAX_HEADER_LIST_BYTES = 16 * 1024;
 /** Most that the library may hold for one link, in its unit (MB): more than the link's windows in both directions. */
 const MAX_SESSION_MEMORY_MB = 64;
 
+/** What a connector may be made with, for tests. */
+export interface ConnectorSettings {
+  watchTimes?: WatchTimes;
+  /** this program's by default */
+  generations?: AgentGenerations;
+}
+
 /** Makes the connector. */
-export function createGuestConnector(watchTimes: WatchTimes = WATCH_TIMES): GuestConnector {
-  return { connect: (endpoint, options) => connect(endpoint, { ...options, watchTimes }) };
+export function createGuestConnector(settings: ConnectorSettings = {}): GuestConnector {
+  const { watchTimes = WATCH_TIMES, generations = AGENT_GENERATIONS } = settings;
+  return { connect: (endpoint, options) => connect(endpoint, { ...options, watchTimes, generations }) };
 }
 
 async function connect(
   endpoint: GuestEndpoint,
-  { signal, helloDeadlineMs, isRestored = false, watchTimes }: ConnectOptions & { watchTimes: WatchTimes },
+  {
+    signal,
+    helloDeadlineMs,
+    isRestored = false,
+    watchTimes,
+    generations,
+  }: ConnectOptions & Required<ConnectorSettings>,
 ): Promise<GuestAgent> {
   const startedAt = performance.now();
   const socket = await openSocket(endpoint, { signal, deadlineMs: helloDeadlineMs });
   try {
     const deadlineMs = helloDeadlineMs - (performance.now() - startedAt);
-    await meet(socket, { signal, deadlineMs, endpoint: endpoint.path, isRestored });
+    const generation = await meet(socket, {
+      signal,
+      deadlineMs,
+      endpoint: endpoint.path,
+      generations,
+      isRestored,
+    });
     const session = newSession(socket);
     const watch = new LinkWatch(session, () => socket.bytesRead, watchTimes);
-    const agent = new Http2GuestAgent(session, watch);
+    const agent = new Http2GuestAgent(session, { watch, generation });
     await connected(session, { endpoint: endpoint.path, signal });
     if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);
     return agent;

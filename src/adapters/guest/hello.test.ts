@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
+import http2 from 'node:http2';
+import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -7,6 +9,7 @@ import fc from 'fast-check';
 import { listenAsAgent, listenAsHttp2Agent, onHello } from '../../../test/support/fake-agent.ts';
 import { neverAborts } from '../../base/abort.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';
+import { AGENT_GENERATION, OLDEST_AGENT_GENERATION } from '../../protocol/guest.ts';
 import { createGuestConnector } from './connector.ts';
 import { EchoFinder } from './hello.ts';
 
@@ -128,8 +131,57 @@ test('connect() tells the generation of an agent that speaks another', async () 
   await using agent = await listenAsAgent((socket) => {
     onHello(socket, (_line, nonce) => socket.write(`BANGER/17 ${nonce}\n`));
   });
-  await assert.rejects(connect(agent.path), { code: 'GUEST_GENERATION', details: { generation: 17 } });
+  await assert.rejects(connect(agent.path), {
+    code: 'GUEST_GENERATION',
+    details: { generation: 17, oldest: OLDEST_AGENT_GENERATION, newest: AGENT_GENERATION },
+  });
   await closed(agent.sockets[0]);
+});
+
+/** Answers each hello as an agent of `generation` does; gives the generations that it was greeted with. */
+function answerAs(generation: number, met: number[]): (socket: net.Socket) => void {
+  return (socket) => {
+    const stop = onHello(socket, (line, nonce) => {
+      met.push(Number(/[0-9]+/.exec(line)?.[0]));
+      socket.write(`BANGER/${generation} ${nonce}\n`);
+      if (met.at(-1) !== generation) return;
+      stop();
+      socket.pause();
+      http2.performServerHandshake(socket).on('error', () => {});
+    });
+  };
+}
+
+test('connect() speaks the generation of an agent that is older but within its range', async () => {
+  for (const generation of [3, 4, 5]) {
+    const met: number[] = [];
+    await using agent = await listenAsAgent(answerAs(generation, met));
+    const connector = createGuestConnector({ generations: { oldest: 3, newest: 5 } });
+    const endpoint = { kind: 'unix', path: agent.path } as const;
+    await using link = await connector.connect(endpoint, { signal: neverAborts(), helloDeadlineMs: 5000 });
+    assert.equal(link.generation, generation);
+    assert.deepEqual(met, generation === 5 ? [5] : [5, generation]);
+  }
+});
+
+test('connect() refuses an agent that is out of its range, and one that names another generation each time', async () => {
+  const connector = createGuestConnector({ generations: { oldest: 3, newest: 5 } });
+  const other = /it speaks generation [26], this program 3 to 5$/;
+  for (const { answers, code, message } of [
+    { answers: [2], code: 'GUEST_GENERATION', message: other },
+    { answers: [6], code: 'GUEST_GENERATION', message: other },
+    { answers: [4, 3], code: 'GUEST_UNREACHABLE', message: /it named generation 4, then 3$/ },
+    { answers: [4, 5], code: 'GUEST_UNREACHABLE', message: /it named generation 4, then 5$/ },
+  ]) {
+    const left = [...answers];
+    await using agent = await listenAsAgent((socket) => {
+      onHello(socket, (_line, nonce) => socket.write(`BANGER/${left.shift()} ${nonce}\n`));
+    });
+    const endpoint = { kind: 'unix', path: agent.path } as const;
+    const connecting = connector.connect(endpoint, { signal: neverAborts(), helloDeadlineMs: 5000 });
+    await assert.rejects(connecting, { code, message });
+    await closed(agent.sockets[0]);
+  }
 });
 
 test('connect() ends when its signal aborts, before or during the hello', async () => {
@@ -151,7 +203,7 @@ test('a link leaves no listener on the signal that it was made with', async () =
   assert.deepEqual(getEventListeners(signal, 'abort'), []);
 });
 
-async function closed(socket: import('node:net').Socket | undefined): Promise<void> {
+async function closed(socket: net.Socket | undefined): Promise<void> {
   assert.ok(socket);
   if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import { AGENT_GENERATION } from '../../protocol/guest.ts';
+import { type AgentGenerations, speaksGeneration } from '../../protocol/guest.ts';
 import { unreachable } from './errors.ts';
 
 /** Pause before the second hello, doubled for each further one up to the longest: a booting guest may have no reader yet. */
@@ -23,41 +23,58 @@ export interface MeetOptions extends Abortable {
   deadlineMs: number;
   /** for errors */
   endpoint: string;
+  /** what the host speaks */
+  generations: AgentGenerations;
   /** an earlier host may have been cut off in the middle of a frame */
   isRestored?: boolean;
 }
 
 /**
- * Meets the agent on a fresh socket: sends hellos until the latest one is echoed, and discards everything before that. The socket
- * is paused afterwards, and what followed the echo is in its buffer.
+ * Meets the agent on a fresh socket and returns the generation to speak: the newest of the host's, or that of an older agent within the
+ * host's range. It sends hellos until the agent echoes the latest one, and discards everything before that. The socket is paused
+ * afterwards, and what followed the echo is in its buffer.
  *
- * @throws {AppError} GUEST_UNREACHABLE after `deadlineMs` or when the socket ends; GUEST_GENERATION when the agent speaks another
- * generation. The socket is the caller's to close.
+ * @throws {AppError} GUEST_UNREACHABLE after `deadlineMs` or when the socket ends; GUEST_GENERATION when the agent speaks a
+ * generation out of the range. The socket is the caller's to close.
  */
 export async function meet(
   socket: Socket,
-  { signal, deadlineMs, endpoint, isRestored = false }: MeetOptions,
-): Promise<void> {
+  { signal, deadlineMs, endpoint, generations, isRestored = false }: MeetOptions,
+): Promise<number> {
   signal.throwIfAborted();
-  const { promise: met, resolve, reject } = Promise.withResolvers<void>();
+  const { promise: met, resolve, reject } = Promise.withResolvers<number>();
   const echo = new EchoFinder();
+  let offered = generations.newest;
   let resendMs = FIRST_RESEND_MS;
   let resend: NodeJS.Timeout | undefined;
 
   const say = (padding: Buffer[]): void => {
     const nonce = randomBytes(16).toString('hex');
     echo.expect(nonce);
-    socket.write(Buffer.concat([...padding, Buffer.from(`BANGER/${AGENT_GENERATION} ${nonce}\n`)]));
+    socket.write(Buffer.concat([...padding, Buffer.from(`BANGER/${offered} ${nonce}\n`)]));
     resend = setTimeout(() => say([PADDING]), resendMs);
     resendMs = Math.min(2 * resendMs, LONGEST_RESEND_MS);
   };
   const listen = (chunk: Buffer): void => {
     const found = echo.push(chunk);
     if (found === undefined) return;
+    const { generation, rest } = found;
+    if (
+      generation !== offered &&
+      offered === generations.newest &&
+      speaksGeneration(generation, generations)
+    ) {
+      // The agent named its own generation, and waits for a hello of that one. What it sent before it heard that hello means nothing.
+      offered = generation;
+      clearTimeout(resend);
+      say([]);
+      return;
+    }
     socket.pause();
-    if (found.rest.length > 0) socket.unshift(found.rest);
-    if (found.generation === AGENT_GENERATION) resolve();
-    else reject(otherGeneration(endpoint, found.generation));
+    if (rest.length > 0) socket.unshift(rest);
+    if (generation === offered) resolve(generation);
+    else if (offered === generations.newest) reject(otherGeneration(endpoint, generation, generations));
+    else reject(unreachable(endpoint, `it named generation ${offered}, then ${generation}`));
   };
   const end = (cause?: Error): void => reject(unreachable(endpoint, 'the connection was closed', cause));
   const atClose = (): void => end();
@@ -69,7 +86,7 @@ export async function meet(
   socket.on('data', listen).on('error', end).on('close', atClose).on('end', atClose);
   try {
     say(isRestored ? [PADDING] : []);
-    await met;
+    return await met;
   } finally {
     clearTimeout(deadline);
     clearTimeout(resend);
@@ -102,13 +119,18 @@ export class EchoFinder {
   }
 }
 
-function otherGeneration(endpoint: string, generation: number): AppError {
+function otherGeneration(
+  endpoint: string,
+  generation: number,
+  { oldest, newest }: AgentGenerations,
+): AppError {
+  const ours = oldest === newest ? `${newest}` : `${oldest} to ${newest}`;
   return new AppError(
     'GUEST_GENERATION',
-    `Cannot talk to the guest agent at "${endpoint}": it speaks generation ${generation}, this program ${AGENT_GENERATION}`,
+    `Cannot talk to the guest agent at "${endpoint}": it speaks generation ${generation}, this program ${ours}`,
     {
-      hint: 'stop the VM and start it again, which gives it the agent of this version',
-      details: { generation },
+      hint: 'restart the VM, which gives it the agent of this version: banger vm restart NAME',
+      details: { generation, oldest, newest },
     },
   );
 }

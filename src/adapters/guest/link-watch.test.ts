@@ -15,7 +15,10 @@ const signal = neverAborts();
 const TIMES = { quietMs: 60, silentMs: 120 };
 
 const connect = ({ path }: FakeAgent): Promise<GuestAgent> =>
-  createGuestConnector(TIMES).connect({ kind: 'unix', path }, { signal, helloDeadlineMs: 5_000 });
+  createGuestConnector({ watchTimes: TIMES }).connect(
+    { kind: 'unix', path },
+    { signal, helloDeadlineMs: 5_000 },
+  );
 
 test('an agent that says nothing at all ends its requests and its link', async () => {
   await using agent = await listenAsAgent((socket) => {

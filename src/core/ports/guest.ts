@@ -30,8 +30,8 @@ export interface GuestConnector {
   /**
    * Meets the agent (hello) and returns the link.
    *
-   * @throws {AppError} GUEST_UNREACHABLE when nothing answers within `helloDeadlineMs`; GUEST_GENERATION when the agent speaks another
-   * protocol generation. Nothing is left open after a failure.
+   * @throws {AppError} GUEST_UNREACHABLE when nothing answers within `helloDeadlineMs`; GUEST_GENERATION when the agent's
+   * protocol generation is out of the range that the host speaks. Nothing is left open after a failure.
    */
   connect(endpoint: GuestEndpoint, options: ConnectOptions): Promise<GuestAgent>;
 }
@@ -44,6 +44,8 @@ export interface GuestConnector {
 export interface GuestAgent extends AsyncDisposable {
   /** settles when the link is gone, never rejects */
   readonly closed: Promise<void>;
+  /** protocol generation that is spoken over this link: the agent's own */
+  readonly generation: number;
   health(options: Abortable): Promise<GuestHealth>;
   /** Waits until user commands may run. */
   ready(options: Abortable): Promise<GuestHealth>;
