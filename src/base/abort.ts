@@ -82,6 +82,20 @@ export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
   return { [Symbol.dispose]: () => signal.removeEventListener('abort', listener) };
 }
 
+/**
+ * A signal that aborts with the first of `signals`, for the same reason. Disposing takes the listeners away; it does not abort then.
+ */
+export function anySignal(...signals: readonly AbortSignal[]): Abortable & Disposable {
+  const inner = new AbortController();
+  const listeners = signals.map((signal) => onAbort(signal, () => inner.abort(signal.reason)));
+  return {
+    signal: inner.signal,
+    [Symbol.dispose]: () => {
+      for (const listener of listeners) listener[Symbol.dispose]();
+    },
+  };
+}
+
 /** A signal that never aborts, for cleanup, which must not be cancelled by what it cleans up after. */
 export function neverAborts(): AbortSignal {
   return new AbortController().signal;

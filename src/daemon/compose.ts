@@ -13,7 +13,6 @@ import { capLog } from '../adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
 import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-driver.ts';
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
-import { KeyedMutex } from '../base/async.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
@@ -23,6 +22,7 @@ import { StatsHistory } from '../core/vms/guest/stats-history.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
 import { Standby, type StandbyOptions } from '../core/vms/saved/standby.ts';
 import { UnlistedVms } from '../core/vms/unlisted-vms.ts';
+import { VmLocks } from '../core/vms/vm-locks.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 
 const BOOT_DEADLINE_MS = 180_000;
@@ -121,7 +121,7 @@ export function compose({
       env: variables,
     }),
     stats: new StatsHistory(),
-    locks: new KeyedMutex(),
+    locks: new VmLocks({ nameOf: (vmId) => records.get(vmId)?.name }),
     log,
     defaults: {
       vcpuCount: settings.vmDefaults.vcpuCount.value,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Abortable } from '../base/abort.ts';
 import { abortable } from '../base/async.ts';
-import { AppError } from '../base/errors.ts';
+import { AppError, isAppError } from '../base/errors.ts';
 import type { Operation } from '../protocol/api/operation.ts';
 import { errorBodyOf } from '../protocol/error-body.ts';
 import type { Report, WorkEvent } from '../protocol/events.ts';
@@ -72,11 +72,12 @@ export class RunningOperation {
     this.#finish('done', { event: 'result', value });
   }
 
-  /** Ends it with an error; it counts as cancelled when it was told to end. */
+  /** Ends it with an error; it counts as cancelled when it was told to end, here or by what ended its VM. */
   fail(error: unknown): void {
     const body = errorBodyOf(error);
     this.#view.error = body;
-    this.#finish(this.signal.aborted ? 'cancelled' : 'failed', { event: 'error', error: body });
+    const isCancelled = this.signal.aborted || isAppError(error, 'OPERATION_CANCELLED');
+    this.#finish(isCancelled ? 'cancelled' : 'failed', { event: 'error', error: body });
   }
 
   /** Tells its work to end and undo what it began. Nothing when it is not cancellable, or has ended. */
@@ -159,15 +160,6 @@ export class Operations {
     operation.abort(new AppError('OPERATION_CANCELLED', `The operation was cancelled: ${kind} "${id}"`));
     await abortable(operation.ended, signal);
     return operation.view;
-  }
-
-  /** Tells what runs of these kinds for `target` to end; does not wait. Gives how many there were. */
-  abortFor(target: string, kinds: readonly string[], reason: AppError): number {
-    const meant = [...this.#all.values()].filter(({ view }) => {
-      return view.state === 'running' && view.target === target && kinds.includes(view.kind);
-    });
-    for (const operation of meant) operation.abort(reason);
-    return meant.length;
   }
 
   /** Tells everything that runs to end; does not wait. */

@@ -12,7 +12,7 @@ import { capLog } from '../../src/adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
 import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../src/base/abort.ts';
-import { KeyedMutex } from '../../src/base/async.ts';
+import { abortable } from '../../src/base/async.ts';
 import { LatestTasks } from '../../src/base/latest-tasks.ts';
 import { createLogger, type Logger } from '../../src/base/log.ts';
 import { gitConfigDir, loadSettings, type Settings } from '../../src/config/settings.ts';
@@ -22,6 +22,7 @@ import { StatsHistory } from '../../src/core/vms/guest/stats-history.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
 import { Standby } from '../../src/core/vms/saved/standby.ts';
 import { UnlistedVms } from '../../src/core/vms/unlisted-vms.ts';
+import { VmLocks } from '../../src/core/vms/vm-locks.ts';
 import type { VmWorld } from '../../src/core/vms/world.ts';
 import type { Composition } from '../../src/daemon/compose.ts';
 import { type ServeOptions, serve } from '../../src/daemon/serve.ts';
@@ -189,7 +190,13 @@ async function startDaemon(
     const connector = createHostGuestConnector(guests);
     const world: VmWorld = {
       records,
-      driver: labDriver({ canSave, onSetNat: (hasNat) => noteNat(guests, hasNat) }),
+      driver: labDriver({
+        canSave,
+        onSetNat: (hasNat) => noteNat(guests, hasNat),
+        beforeCopy: async ({ signal }) => {
+          if (guests.copyGate) await abortable(guests.copyGate, signal);
+        },
+      }),
       images,
       kernels,
       files: new FsVmFiles(settings.paths),
@@ -212,7 +219,7 @@ async function startDaemon(
         env,
       }),
       stats: new StatsHistory(),
-      locks: new KeyedMutex(),
+      locks: new VmLocks({ nameOf: (vmId) => records.get(vmId)?.name }),
       log,
       defaults: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
       defaultImage: FAKE_IMAGE,

@@ -39,6 +39,8 @@ export interface FakeVmDriverOptions {
   onSetNat?: (hasNat: boolean) => void;
   /** guests can be saved, copied and restored: files stand for them, and a restored guest is a new process */
   canSave?: boolean;
+  /** called before a running guest is copied or saved: as long as that lasts */
+  beforeCopy?: (options: Abortable) => Promise<void>;
 }
 
 /** The guest agent itself as the guest: commands run on this host, as this user. */
@@ -65,6 +67,7 @@ export function createFakeVmDriver({
   guestArgv,
   canSave = false,
   onSetNat = () => {},
+  beforeCopy = async () => {},
 }: FakeVmDriverOptions): VmDriver {
   return {
     name: 'fake',
@@ -81,14 +84,14 @@ export function createFakeVmDriver({
     removeDrives: async (drives) => {
       for (const { isReadOnly, pathOnHost } of drives) if (!isReadOnly) await rm(pathOnHost, { force: true });
     },
-    start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat }),
+    start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat, beforeCopy }),
     restore: async (spec, saved, { signal, onVmm, beforeRun }) => {
       await requireSaved(spec, saved);
-      return await start(spec, { signal, guestArgv, onSetNat, onVmm, beforeRun });
+      return await start(spec, { signal, guestArgv, onSetNat, beforeCopy, onVmm, beforeRun });
     },
     adopt: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
-      return vmm && runningVm(vmm, { runtimeDir, onSetNat });
+      return vmm && runningVm(vmm, { runtimeDir, onSetNat, beforeCopy });
     },
     sweep: async () => {},
     listRunning: ({ vmRuntimeDir }) => findFoldersByArgument('--socket', vmRuntimeDir),
@@ -157,6 +160,7 @@ async function start(
   {
     guestArgv,
     onSetNat,
+    beforeCopy,
     onVmm,
     beforeRun,
     signal,
@@ -194,7 +198,7 @@ async function start(
   });
   beforeRun?.();
   undo.move();
-  return runningVm(vmm, { runtimeDir: spec.runtimeDir, onSetNat });
+  return runningVm(vmm, { runtimeDir: spec.runtimeDir, onSetNat, beforeCopy });
 }
 
 async function writeSaved({ vmId, memoryMib }: VmSpec, { memoryPath, statePath }: SavedGuest): Promise<void> {
@@ -238,7 +242,11 @@ function listens(runtimeDir: string): Promise<true | undefined> {
 
 function runningVm(
   vmm: VmmProcess,
-  { runtimeDir, onSetNat }: { runtimeDir: string; onSetNat: (hasNat: boolean) => void },
+  {
+    runtimeDir,
+    onSetNat,
+    beforeCopy,
+  }: { runtimeDir: string } & Required<Pick<FakeVmDriverOptions, 'onSetNat' | 'beforeCopy'>>,
 ): RunningVm {
   let isDetached = false;
   const { promise: exited, resolve: gone } = Promise.withResolvers<void>();
@@ -258,6 +266,7 @@ function runningVm(
       await sendSignal(vmm, name);
     },
     save: async ({ spec, to }, { signal }) => {
+      await beforeCopy({ signal });
       await writeSaved(spec, to);
       // A VMM that was killed meanwhile saves nothing; it is some milliseconds before that is seen.
       await sleep(20, { signal });
@@ -265,7 +274,8 @@ function runningVm(
       await Promise.all([rm(to.memoryPath, { force: true }), rm(to.statePath, { force: true })]);
       throw new AppError('VMM_LOST', 'Cannot save the guest: its VMM has ended');
     },
-    capture: async ({ spec, to, drives }) => {
+    capture: async ({ spec, to, drives }, { signal }) => {
+      await beforeCopy({ signal });
       await writeSaved(spec, to);
       for (const { serial, pathOnHost } of drives) {
         const source = spec.drives.find((drive) => drive.serial === serial);

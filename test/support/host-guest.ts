@@ -27,6 +27,8 @@ export interface HostGuests {
   powerOffCount?: number;
   /** while set, a sync ends only when it settles */
   syncGate?: Promise<void> | undefined;
+  /** while set, copying or saving a guest that runs begins only when it settles */
+  copyGate?: Promise<void> | undefined;
   /** what the next personalisation fails with */
   personaliseError?: AppError | undefined;
 }

@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
+import { abortable } from '../../base/async.ts';
 import type { DriveSpec, SavedGuest } from '../../core/ports/vmm.ts';
 import { sparseDigest } from './digest.ts';
 import type { TemplateFiles } from './layout.ts';
@@ -62,14 +63,18 @@ export function drivesIn(dir: string, drives: readonly SavedDrive[]): DriveSpec[
   }));
 }
 
-/** Makes the files of a saved guest durable, before a name says that they are whole. */
+/** Makes the files of a saved guest durable, before a name says that they are whole. An abort ends the wait, whatever the disk does. */
 export async function syncParts(
   { memoryPath, statePath }: SavedGuest,
   drives: readonly DriveSpec[],
+  { signal }: Abortable,
 ): Promise<void> {
   const own = drives.filter(({ isReadOnly }) => !isReadOnly).map(({ pathOnHost }) => pathOnHost);
   for (const path of [memoryPath, statePath, ...own]) {
-    await using file = await open(path, 'r');
-    await file.sync();
+    signal.throwIfAborted();
+    const file = await open(path, 'r');
+    const synced = file.sync().finally(() => file.close());
+    synced.catch(() => {});
+    await abortable(synced, signal);
   }
 }

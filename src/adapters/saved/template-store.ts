@@ -154,7 +154,7 @@ export class FsTemplateStore implements TemplateStore {
     const saved = { memoryPath: made.memory, statePath: made.state };
     const fill = async (): Promise<void> => {
       const drives = await work({ dir: made.dir, saved }, { signal });
-      await syncParts(saved, drives);
+      await syncParts(saved, drives, { signal });
       const manifest = await describe(made, { key, facts, drives, signal });
       await writeFileAtomic(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`);
     };

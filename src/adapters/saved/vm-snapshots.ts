@@ -41,7 +41,7 @@ export class FsVmSnapshots implements VmSnapshots {
       await mkdir(made.dir, { mode: 0o700 });
       const saved = { memoryPath: made.memory, statePath: made.state };
       const drives = await work({ dir: made.dir, saved });
-      await syncParts(saved, drives);
+      await syncParts(saved, drives, { signal });
       const manifest: SnapshotManifest = {
         format: 1,
         tag,

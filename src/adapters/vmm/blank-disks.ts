@@ -1,13 +1,13 @@
-import { chmod, constants, copyFile, mkdir, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { syncFolder } from '../../base/atomic-file.ts';
-import { isErrno } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
 import { lock } from '../../base/file-lock.ts';
 import { reportNoSpace } from '../../base/no-space.ts';
 import { toolEnv, type Variables } from '../../base/programs.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
+import { copyDriveFile } from './copy-drive-file.ts';
 import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 
@@ -56,7 +56,7 @@ export class BlankDisks {
       dir: dirname(this.#dir),
     });
     options.signal.throwIfAborted();
-    await reportNoSpace(() => copyWhole(source, target), {
+    await reportNoSpace(() => copyDriveFile(source, target, options), {
       what: `the drive "${kind}"`,
       dir: dirname(target),
     });
@@ -109,16 +109,6 @@ export class BlankDisks {
     await exec([mkfs, '-q', '-F', '-L', 'work', '-m', '0', '-E', extended, raw], run);
     await exec([qemuImg, 'convert', '-f', 'raw', '-O', 'qcow2', raw, path], run);
     await rm(raw);
-  }
-}
-
-/** Copies a drive's file to the new file `target`, sharing the blocks where the file system can. Nothing is left after a failure. @throws errno `EEXIST` */
-export async function copyWhole(source: string, target: string): Promise<void> {
-  try {
-    await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) await rm(target, { force: true });
-    throw error;
   }
 }
 

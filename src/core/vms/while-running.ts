@@ -1,4 +1,4 @@
-import { type Abortable, onAbort } from '../../base/abort.ts';
+import { type Abortable, anySignal } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import type { RunningVm } from '../ports/vmm.ts';
 
@@ -13,9 +13,9 @@ export async function whileRunning<T>(
   work: (options: Abortable) => Promise<T>,
   { signal, what }: Abortable & { what: string },
 ): Promise<T> {
-  const inner = new AbortController();
-  using _listener = onAbort(signal, () => inner.abort(signal.reason));
-  void running.exited.then(() => inner.abort(new AppError('VMM_LOST', `Cannot ${what}: its VMM has ended`)));
+  const ended = new AbortController();
+  void running.exited.then(() => ended.abort(new AppError('VMM_LOST', `Cannot ${what}: its VMM has ended`)));
+  using inner = anySignal(signal, ended.signal);
   try {
     return await work({ signal: inner.signal });
   } catch (error) {

@@ -1,4 +1,3 @@
-import type { KeyedMutex } from '../../base/async.ts';
 import type { LatestTasks } from '../../base/latest-tasks.ts';
 import type { Logger } from '../../base/log.ts';
 import type { VmShape } from '../../protocol/vm.ts';
@@ -16,6 +15,7 @@ import type { StatsHistory } from './guest/stats-history.ts';
 import type { LiveVms } from './live-vms.ts';
 import type { StandbyKeeper } from './saved/standby-vm.ts';
 import type { UnlistedVms } from './unlisted-vms.ts';
+import type { VmLocks } from './vm-locks.ts';
 
 /** Everything that the use cases work on; made once by the daemon. */
 export interface VmWorld {
@@ -50,7 +50,7 @@ export interface VmWorld {
   templateBudgetBytes: number;
   stats: StatsHistory;
   /** one lifecycle operation at a time for each VM, keyed by its id; never held while a user's command runs */
-  locks: KeyedMutex;
+  locks: VmLocks;
   log: Logger;
   defaults: VmShape;
   defaultImage: string;

@@ -1,6 +1,4 @@
 import { z } from 'zod';
-import { AppError } from '../../base/errors.ts';
-import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { createVm } from '../../core/vms/lifecycle/create-vm.ts';
 import { deleteVm } from '../../core/vms/lifecycle/delete-vm.ts';
@@ -69,8 +67,7 @@ export const VM_ROUTES: readonly Route[] = [
     isCancellable: false,
     run: async ({ app, params, query, report }) => {
       const onlyResting = query.get('resting') === '1';
-      const cancelStart = (record: VmRecord): boolean => cancelStartOf(app, record);
-      const options = { onlyResting, cancelStart, report };
+      const options = { onlyResting, report };
       return { value: vmView(await deleteVm(app.world, params['ref'] ?? '', options)) };
     },
   }),
@@ -199,12 +196,6 @@ export const VM_ROUTES: readonly Route[] = [
     },
   }),
 ];
-
-/** Who deletes a VM need not wait until it is up, or until that has failed. */
-function cancelStartOf(app: App, { name }: VmRecord): boolean {
-  const reason = new AppError('OPERATION_CANCELLED', `The operation was cancelled: vm "${name}" is deleted`);
-  return app.operations.abortFor(name, ['vm.create', 'vm.start'], reason) > 0;
-}
 
 async function deleteIfThere(app: App, vmId: string): Promise<void> {
   if (app.world.records.get(vmId)) await deleteVm(app.world, vmId);

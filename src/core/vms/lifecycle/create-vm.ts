@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Abortable, neverAborts } from '../../../base/abort.ts';
+import { type Abortable, anySignal, neverAborts } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
@@ -43,8 +43,12 @@ export async function createVm(
     createdAt: now,
     updatedAt: now,
   };
-  const make = (): Promise<VmRecord> => makeVm(world, { record, plan, request, standby }, options);
-  return await world.locks.run(record.id, make, { signal: neverAborts() });
+  const make = async (held: Abortable): Promise<VmRecord> => {
+    using either = anySignal(options.signal, held.signal);
+    return await makeVm(world, { record, plan, request, standby }, { ...options, signal: either.signal });
+  };
+  // The lock of a new VM is free. With a signal that has aborted already the VM on standby would not be ended.
+  return await world.locks.run(record.id, make, { action: 'create', signal: neverAborts() });
 }
 
 /** A VM that waits to become this one. */

@@ -5,41 +5,41 @@ import { RESTING_STATES } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
 import type { VmWorld } from '../world.ts';
+import { interruptWork } from './interrupt-work.ts';
 
 /** How a VM is deleted. */
 export interface DeleteOptions {
   onlyResting?: boolean;
-  cancelStart?: (record: VmRecord) => boolean;
   report?: Report;
 }
 
 /**
  * Removes a VM: its VMM, its files, its record. Not cancellable once begun; one that is interrupted by a crash is finished at the daemon's next
- * start. With `onlyResting` a VM that runs, or is about to, is refused and untouched. `cancelStart` tells what is bringing the VM up to give up, and whether anything was: this waits
- * for it, and a VM that was only being made is gone with it.
+ * start. What is being done to the VM is cancelled first ({@link interruptWork}); one that was only being made is gone with that. With `onlyResting` nothing is
+ * cancelled, and a VM that runs, or is about to, is refused and untouched.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_IN_USE, VMM_KILL_FAILED.
+ * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VM_IN_USE, VMM_KILL_FAILED.
  */
 export async function deleteVm(
   world: VmWorld,
   ref: string,
-  { onlyResting = false, cancelStart = () => false, report }: DeleteOptions = {},
+  { onlyResting = false, report }: DeleteOptions = {},
 ): Promise<VmRecord> {
   const found = findVm(world.records, ref);
   const { id } = found;
   const signal = neverAborts();
-  const isCancelled = !onlyResting && cancelStart(found);
+  const hasInterrupted = !onlyResting && interruptWork(world, found, 'delete');
   const removed = await world.locks.run(
     id,
     async () => {
-      if (isCancelled && !world.records.get(id)) return found;
+      if (hasInterrupted && !world.records.get(id)) return found;
       const record = findVm(world.records, id);
       if (onlyResting && !RESTING_STATES.includes(record.state)) throw inUse(record);
       world.records.update({ ...record, state: 'deleting' });
       await purgeVm(world, id, { report });
       return record;
     },
-    { signal },
+    { action: 'delete', isInterruptible: false, report, signal },
   );
   world.images
     .prune({ signal })

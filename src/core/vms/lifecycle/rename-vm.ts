@@ -24,14 +24,14 @@ export async function renameVm(
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
     id,
-    async () => {
+    async ({ signal: held }) => {
       const record = findVm(world.records, id);
       if (record.name === name) return record;
       const renamed = world.records.update({ ...record, name });
-      if (renamed.state === 'running') await nameGuest(world, renamed, { report, signal });
+      if (renamed.state === 'running') await nameGuest(world, renamed, { report, signal: held });
       return renamed;
     },
-    { signal },
+    { action: 'rename', report, signal },
   );
 }
 

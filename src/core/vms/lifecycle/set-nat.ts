@@ -26,7 +26,7 @@ export async function setNat(
     if (!running) return world.records.update({ ...record, nat: hasNat });
     return hasNat ? await connect(world, record, running) : await cutOff(world, record, running);
   };
-  return await world.locks.run(id, set, { signal });
+  return await world.locks.run(id, set, { action: 'change', signal });
 }
 
 async function connect(world: VmWorld, record: VmRecord, running: RunningVm): Promise<VmRecord> {

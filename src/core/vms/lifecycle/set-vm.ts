@@ -53,7 +53,7 @@ async function setShape(
         throw error;
       }
     },
-    { signal },
+    { action: 'change', signal },
   );
 }
 

@@ -29,12 +29,13 @@ export interface StartOptions extends Abortable {
 export async function startVm(
   world: VmWorld,
   ref: string,
-  { isCold, onlyResume = false, ...options }: StartOptions,
+  { isCold, onlyResume = false, ...given }: StartOptions,
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
     id,
-    async () => {
+    async (held) => {
+      const options = { ...given, ...held };
       let record = findVm(world.records, id);
       if (record.state === 'running') return record;
       if (onlyResume && record.state !== 'suspended') throw notSuspended(record);
@@ -63,7 +64,7 @@ export async function startVm(
         throw error;
       }
     },
-    options,
+    { action: 'start', ...given },
   );
 }
 

@@ -28,7 +28,7 @@ export async function stopVm(world: VmWorld, ref: string, { report }: { report: 
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
     id,
-    async () => {
+    async ({ signal }) => {
       const record = findVm(world.records, id);
       const running = world.live.get(id);
       // What its guest held was written before it was suspended.
@@ -36,7 +36,7 @@ export async function stopVm(world: VmWorld, ref: string, { report }: { report: 
       if (record.state !== 'running' || !running) return record;
       const stopping = world.records.update({ ...record, state: 'stopping' });
       report({ event: 'progress', stage: 'sync' });
-      const sync = await syncGuest(world, stopping, running);
+      const sync = await syncGuest(world, stopping, running, { signal });
       if (!sync.isSynced) report({ event: 'notice', message: unsyncedNotice(record.name, sync.reason) });
       else if (!sync.isIdle) await powerOff(world, stopping, { running, agent: sync.agent, report });
       report({ event: 'progress', stage: 'kill' });
@@ -44,7 +44,7 @@ export async function stopVm(world: VmWorld, ref: string, { report }: { report: 
       await world.live.remove(id);
       return world.records.update({ ...stopping, state: 'stopped' });
     },
-    { signal: neverAborts() },
+    { action: 'stop', report, signal: neverAborts() },
   );
 }
 

@@ -1,4 +1,4 @@
-import { type Abortable, poll, withDeadline } from '../../../base/abort.ts';
+import { type Abortable, anySignal, poll, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, messageOf } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
@@ -23,16 +23,22 @@ export type GuestSync =
  * Has the guest write to its drives what it holds in memory, before it is ended. Never throws, and is not cancellable. An agent that does not
  * answer is told as such after 2 s; one that answers gets 10 s for the writing. Ends with the VMM.
  */
-export async function syncGuest(world: VmWorld, record: VmRecord, running: RunningVm): Promise<GuestSync> {
+export async function syncGuest(
+  world: VmWorld,
+  record: VmRecord,
+  running: RunningVm,
+  { signal: given }: Abortable,
+): Promise<GuestSync> {
   const failed = (reason: string, error: unknown): GuestSync => {
     world.log.info('a guest was not synced', { vmId: record.id, reason, error });
     return { isSynced: false, reason };
   };
   const gone = new AbortController();
   void running.exited.then(() => gone.abort(new AppError('VMM_LOST', 'its VMM ended')));
+  using either = anySignal(given, gone.signal);
   const within = async <T>(deadlineMs: number, work: (options: Abortable) => Promise<T>): Promise<T> => {
     const what = 'the guest before it is ended';
-    return await withDeadline((signal) => work({ signal }), { signal: gone.signal, deadlineMs, what });
+    return await withDeadline((signal) => work({ signal }), { signal: either.signal, deadlineMs, what });
   };
   let agent: GuestAgent;
   try {

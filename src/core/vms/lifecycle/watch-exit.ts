@@ -21,7 +21,7 @@ export function watchExit(world: VmWorld, vmId: string, running: RunningVm): voi
         // One that was killed leaves its sockets, and a helper of it when it was being saved.
         await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
       },
-      { signal: neverAborts() },
+      { action: 'settle', waitMs: Number.POSITIVE_INFINITY, isInterruptible: false, signal: neverAborts() },
     );
   };
   follow().catch((error: unknown) => world.log.error('following a VMM failed', { vmId, error }));

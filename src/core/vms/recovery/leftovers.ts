@@ -50,7 +50,7 @@ export async function removeLeftovers(
         else await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
         removed.push(leftover);
       },
-      { signal },
+      { action: 'delete', isInterruptible: false, signal },
     );
   }
   return removed;

@@ -16,7 +16,7 @@ export async function reconcile(world: VmWorld, { signal }: Abortable): Promise<
   const attempt = async (vmId: string, work: () => Promise<void>): Promise<void> => {
     signal.throwIfAborted();
     try {
-      await world.locks.run(vmId, work, { signal });
+      await world.locks.run(vmId, work, { action: 'adopt', waitMs: Number.POSITIVE_INFINITY, signal });
     } catch (error) {
       world.log.error('a VM could not be reconciled', { vmId, error });
     }

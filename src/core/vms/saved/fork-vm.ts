@@ -46,23 +46,24 @@ export async function forkVm(
   const names = forkNames(world, findRunningVm(world.records, id), request);
   return await world.locks.run(
     id,
-    async () => {
+    async ({ signal: held }) => {
+      const options = { signal: held, report };
       const source = findRunningVm(world.records, id);
-      const plan = await planStart(world, source, { signal });
+      const plan = await planStart(world, source, options);
       await using place = await world.files.openCapture(id);
-      const { drives, pausedMs } = await captureVm(world, source, { place, plan, signal, report });
+      const { drives, pausedMs } = await captureVm(world, source, { place, plan, ...options });
       await using undo = new ResourceStack();
       const records: VmRecord[] = [];
       for (const name of names) {
         const capture = { place, drives };
-        const fork = await makeFork(world, source, { capture, name, plan, signal, report });
+        const fork = await makeFork(world, source, { capture, name, plan, ...options });
         undo.defer(`delete "${name}"`, () => purgeVm(world, fork.id));
         records.push(fork);
       }
       undo.move();
       return { records: request.ephemeral ? records : keep(world, records), pausedMs };
     },
-    { signal },
+    { action: 'fork', report, signal },
   );
 }
 
@@ -97,25 +98,25 @@ async function makeFork(
   };
   return await world.locks.run(
     record.id,
-    async () => {
+    async ({ signal: held }) => {
       await using undo = new ResourceStack();
       world.records.insert(record);
       undo.defer('delete the record', () => world.records.delete(record.id));
       undo.defer('remove the folders', () => world.files.remove(record.id));
       const folders = await world.files.create(record.id);
-      await world.images.hold(plan.image.id, folders.dir, { signal });
+      await world.images.hold(plan.image.id, folders.dir, { signal: held });
       report({ event: 'progress', stage: 'fork', detail: name });
       const drives = await world.driver.prepareDrives(
         driveRequestOf(plan, { dir: folders.dir, copyOf: captured }),
-        { signal },
+        { signal: held },
       );
       const { boot, probe } = plan;
       const prepared = world.records.update({ ...record, drives });
-      const made = await bootVm(world, prepared, { boot, probe, report, signal, from: place.saved });
+      const made = await bootVm(world, prepared, { boot, probe, report, signal: held, from: place.saved });
       undo.move();
       return made;
     },
-    { signal },
+    { action: 'create', signal },
   );
 }
 

@@ -27,15 +27,16 @@ export async function createSnapshot(
   if (!SNAPSHOT_TAG.test(tag)) throw tagInvalid(tag);
   return await world.locks.run(
     id,
-    async () => {
+    async ({ signal: held }) => {
+      const options = { signal: held, report };
       const record = findRunningVm(world.records, id);
-      const plan = await planStart(world, record, { signal });
+      const plan = await planStart(world, record, options);
       const facts = { shape: record.shape, hasNat: record.nat };
       const work = async (place: Parameters<typeof captureVm>[2]['place']) =>
-        (await captureVm(world, record, { place, plan, signal, report })).drives;
-      return await world.snapshots.make(id, { tag, facts, work }, { signal });
+        (await captureVm(world, record, { place, plan, ...options })).drives;
+      return await world.snapshots.make(id, { tag, facts, work }, options);
     },
-    { signal },
+    { action: 'snapshot', report, signal },
   );
 }
 
@@ -53,17 +54,18 @@ export async function restoreSnapshot(
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
     id,
-    async () => {
+    async ({ signal: held }) => {
+      const options = { signal: held, report };
       const snapshot = await world.snapshots.get(id, tag);
       const { shape, hasNat } = snapshot.facts;
       const record: VmRecord = { ...findVm(world.records, id), shape, nat: hasNat };
-      const plan = await planStart(world, record, { signal });
+      const plan = await planStart(world, record, options);
       await using undo = new ResourceStack();
       undo.defer('remove the new drives', () => keepDrives(world, record));
       report({ event: 'progress', stage: 'drives', detail: tag });
       const drives = await world.driver.prepareDrives(
         driveRequestOf(plan, { dir: await world.files.createDriveDir(id), copyOf: snapshot.drives }),
-        { signal },
+        options,
       );
       await requireRoomToStart(world);
       // Only now: whatever had failed so far, a full disk above all, would have cost what the VM is.
@@ -74,14 +76,14 @@ export async function restoreSnapshot(
       await world.files.removeSuspended(id);
       const { boot, probe } = plan;
       try {
-        return await bootVm(world, starting, { boot, probe, report, signal, from: snapshot.saved });
+        return await bootVm(world, starting, { boot, probe, ...options, from: snapshot.saved });
       } catch (error) {
         const { code, message } = errorBodyOf(error);
         world.records.update({ ...starting, state: 'error', lastError: { code, message } });
         throw error;
       }
     },
-    { signal },
+    { action: 'restore', report, signal },
   );
 }
 

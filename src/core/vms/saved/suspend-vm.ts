@@ -30,12 +30,12 @@ export async function suspendVm(
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
     id,
-    async () => {
+    async ({ signal: held }) => {
       if (findVm(world.records, id).state === 'suspended') return findVm(world.records, id);
       const record = findRunningVm(world.records, id);
       const running = world.live.get(id);
       if (!running) return record;
-      const plan = await planStart(world, record, { signal });
+      const plan = await planStart(world, record, { signal: held });
       await requireRoom(world, record, { running, what: 'a suspended guest' });
       const suspending = world.records.update({ ...record, state: 'suspending' });
       try {
@@ -44,7 +44,7 @@ export async function suspendVm(
           running,
           (inner) => saveGuest(world, record, { ...inner, running, plan, report }),
           {
-            signal,
+            signal: held,
             what: `suspend vm "${record.name}"`,
           },
         );
@@ -64,7 +64,7 @@ export async function suspendVm(
       beginSync(world, suspended);
       return suspended;
     },
-    { signal },
+    { action: 'suspend', report, signal },
   );
 }
 

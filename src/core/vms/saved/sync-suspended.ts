@@ -19,7 +19,7 @@ export function beginSync(world: VmWorld, { id: vmId }: Pick<VmRecord, 'id'>): v
         // It was resumed, stopped or deleted meanwhile, maybe suspended once more.
         if (record?.state === 'suspended' && isLatest()) await settle(world, record, { failure });
       },
-      { signal: neverAborts() },
+      { action: 'settle', waitMs: Number.POSITIVE_INFINITY, isInterruptible: false, signal: neverAborts() },
     );
     const error = await failureOf(() => settling);
     // It is still on record as unsynced: the next daemon does this again.

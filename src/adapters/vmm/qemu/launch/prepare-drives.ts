@@ -5,7 +5,8 @@ import { AppError, isErrno } from '../../../../base/errors.ts';
 import { reportNoSpace } from '../../../../base/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { DriveRequest, DriveSpec } from '../../../../core/ports/vmm.ts';
-import { type BlankDisks, type BlankKind, copyWhole } from '../../blank-disks.ts';
+import type { BlankDisks, BlankKind } from '../../blank-disks.ts';
+import { copyDriveFile } from '../../copy-drive-file.ts';
 
 /** Smallest drive that an ext4 with a journal fits on, in `bytes`. */
 const MIN_DRIVE_BYTES = 16 * 1024 * 1024;
@@ -30,7 +31,7 @@ export async function prepareDrives(
   const writable = async (serial: BlankKind, sizeBytes: number): Promise<DriveSpec> => {
     const target = join(request.dir, `${serial}.qcow2`);
     const original = request.copyOf?.find((drive) => drive.serial === serial);
-    if (original) await copyDrive(original, target);
+    if (original) await copyDrive(original, target, { signal });
     else await blanks.copyTo({ kind: serial, sizeBytes, target }, { signal });
     undo.defer(`remove "${target}"`, () => rm(target, { force: true }));
     return { serial, pathOnHost: target, format: 'qcow2', isReadOnly: false, sizeBytes };
@@ -55,8 +56,12 @@ async function readOnlyDrive(serial: 'root' | 'modules', path: string): Promise<
   }
 }
 
-async function copyDrive({ serial, pathOnHost }: DriveSpec, target: string): Promise<void> {
-  await reportNoSpace(() => copyWhole(pathOnHost, target), {
+async function copyDrive(
+  { serial, pathOnHost }: DriveSpec,
+  target: string,
+  options: Abortable,
+): Promise<void> {
+  await reportNoSpace(() => copyDriveFile(pathOnHost, target, options), {
     what: `the drive "${serial}"`,
     dir: dirname(target),
   });
