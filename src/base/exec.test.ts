@@ -111,10 +111,10 @@ test('an abort ends the program, by SIGKILL when it ignores SIGTERM, and rejects
   await assert.rejects(exec(['true'], controller), gone);
 });
 
-test('an abort does not wait for a grandchild that holds the output open', async () => {
+test('an abort ends the descendants too, and does not wait for those that hold the output open', async () => {
   const controller = new AbortController();
   let pid = 0;
-  const running = exec(sh('sleep 60 & echo $! >&2; exec sleep 60'), {
+  const running = exec(sh('(trap "" TERM; while :; do sleep 0.05; done) & echo $! >&2; exec sleep 60'), {
     signal: controller.signal,
     onStderr: (chunk) => {
       pid = Number(chunk.toString());
@@ -123,8 +123,64 @@ test('an abort does not wait for a grandchild that holds the output open', async
   await poll(() => pid > 0 || undefined, { everyMs: 5, deadlineMs: 10_000, what: 'the program', signal });
   controller.abort(gone);
   await assert.rejects(running, gone);
+  await processGone(pid);
+});
+
+test('a program that leaves a process behind ends at once, with its output, and the process ends with it', async () => {
+  const { stdout } = await exec(sh('echo before; sleep 600 & echo $!'), { signal });
+  const [before, pid] = stdout.toString().split('\n');
+  assert.equal(before, 'before');
+  await processGone(Number(pid));
+  const streamed = execStream(sh('sleep 600 & echo $!'), { signal });
+  const streamedPid = Number(await text(streamed.stdout));
+  await streamed.done;
+  await processGone(streamedPid);
+});
+
+test('a program whose descendant is out of reach and holds the output open ends, with what it said', async () => {
+  const { stdout } = await exec(sh('setsid sh -c "echo \\$\\$; exec sleep 600" & sleep 0.3; exit 0'), {
+    signal,
+  });
+  const pid = Number(stdout.toString());
+  assert.ok(pid > 0);
   process.kill(pid, 'SIGKILL');
 });
+
+test('a program that has exited keeps its output for a slow reader', async () => {
+  const { stdout, done } = execStream(sh('head -c 1000000 /dev/zero'), { signal });
+  await sleep(2_500, { signal });
+  let bytes = 0;
+  for await (const chunk of stdout) bytes += (chunk as Buffer).length;
+  await done;
+  assert.equal(bytes, 1_000_000);
+});
+
+test('a program that runs longer than its deadline is ended with its descendants, and is EXEC_FAILED', async () => {
+  let pid = 0;
+  const onStderr = (chunk: Buffer): void => {
+    pid = Number(chunk.toString());
+  };
+  const options = { signal, deadlineMs: 300, graceMs: 50, onStderr };
+  const late = { code: 'EXEC_FAILED', message: 'Cannot finish "sh": it ran longer than 0.3 s' };
+  const stubborn = sh('trap "" TERM; sleep 600 & echo $! >&2; while :; do sleep 0.05; done');
+  await assert.rejects(exec(stubborn, options), late);
+  await processGone(pid);
+  await assert.rejects(execStream(stubborn, options).done, late);
+  await processGone(pid);
+});
+
+async function processGone(pid: number): Promise<void> {
+  assert.ok(pid > 0);
+  const isGone = (): true | undefined => {
+    try {
+      // One that nobody has reaped yet has ended too.
+      return readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ') || undefined;
+    } catch {
+      return true;
+    }
+  };
+  await poll(isGone, { everyMs: 5, deadlineMs: 5_000, what: `the end of process ${pid}`, signal });
+}
 
 test('execStream() streams, and tells a failure at the end', async () => {
   const { stdout, done } = execStream(sh('echo out; exit 2'), { signal });

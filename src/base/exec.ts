@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { constants } from 'node:os';
 import { finished, PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Abortable, neverAborts, onAbort } from './abort.ts';
+import { type Abortable, neverAborts } from './abort.ts';
+import { childEnd, type EndOptions, startFailed } from './child-end.ts';
 import { AppError, isErrno, printable } from './errors.ts';
+
+/** `deadlineMs` for asking a program what it is or can do. */
+export const PROBE_DEADLINE_MS = 30_000;
+/** `deadlineMs` for work whose length depends on what the user has: a repository, an image, a guest's memory. */
+export const LONG_WORK_DEADLINE_MS = 3 * 60 * 60_000;
 
 /** How a child process is started; `argv[0]` is looked up in `PATH`. Never a shell. */
 export interface ExecOptions extends Abortable {
@@ -25,6 +30,8 @@ export interface ExecOptions extends Abortable {
   onStderr?: (chunk: Buffer) => void;
   /** `ms` between SIGTERM and SIGKILL when the signal aborts; default 2,000 */
   graceMs?: number;
+  /** most `ms` that the program may run; default 10 minutes */
+  deadlineMs?: number;
 }
 
 /** What a finished child left. */
@@ -37,12 +44,13 @@ export interface ExecResult {
 
 const STDERR_TAIL_BYTES = 64 * 1024;
 const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+const DEFAULT_DEADLINE_MS = 10 * 60_000;
 
 /**
- * Runs a program to its end. When `signal` aborts, the process gets SIGTERM, then SIGKILL; the promise rejects with the
- * abort reason after it has gone. When an `input` stream fails, the same is done, with that failure.
+ * Runs a program to its end, in a session of its own; its descendants end with it. When `signal` aborts, an `input` stream fails or
+ * the deadline passes, all of them get SIGTERM, then SIGKILL, and the promise rejects with that reason ({@link childEnd}).
  *
- * @throws {AppError} EXEC_NOT_FOUND when the program is missing, EXEC_FAILED with the tail of stderr when it fails.
+ * @throws {AppError} EXEC_NOT_FOUND when the program is missing, EXEC_FAILED with the tail of stderr when it fails or runs too long.
  */
 export async function exec(argv: readonly [string, ...string[]], options: ExecOptions): Promise<ExecResult> {
   options.signal.throwIfAborted();
@@ -50,6 +58,7 @@ export async function exec(argv: readonly [string, ...string[]], options: ExecOp
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
+    detached: true,
     stdio: [
       options.stdin ?? (options.input === undefined ? 'ignore' : 'pipe'),
       'pipe',
@@ -72,7 +81,7 @@ export async function exec(argv: readonly [string, ...string[]], options: ExecOp
   });
   const stderr = collectTail(child, options.onStderr);
   const inputFailed = feed(child, { program, input: options.input });
-  const code = await ended(child, { ...options, program, inputFailed });
+  const code = await childEnd(child, ending(options, { program, inputFailed }));
   if (overflow) {
     throw new AppError(
       'EXEC_FAILED',
@@ -100,6 +109,7 @@ export function execStream(argv: readonly [string, ...string[]], options: ExecOp
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
+    detached: true,
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   const stderr = collectTail(child, options.onStderr);
@@ -108,7 +118,7 @@ export function execStream(argv: readonly [string, ...string[]], options: ExecOp
   const stdout = new PassThrough();
   stdout.on('error', () => {});
   pipeline(child.stdout as Readable, stdout).catch(() => {});
-  const done = ended(child, { ...options, program, inputFailed }).then((code) => {
+  const done = childEnd(child, ending(options, { program, inputFailed })).then((code) => {
     if (!(options.okCodes ?? [0]).includes(code)) throw execFailed(argv, code, stderr());
   });
   done.catch(() => {});
@@ -157,7 +167,13 @@ export async function spawnDetached(
  */
 export async function execInherit(argv: readonly [string, ...string[]], options: Abortable): Promise<number> {
   const [program, ...args] = argv;
-  return await ended(spawn(program, args, { stdio: 'inherit' }), { ...options, program });
+  const child = spawn(program, args, { stdio: 'inherit' });
+  return await childEnd(child, { ...options, program, inputFailed: neverAborts(), isGroup: false });
+}
+
+function ending(options: ExecOptions, own: { program: string; inputFailed: AbortSignal }): EndOptions {
+  const { signal, graceMs, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  return { signal, deadlineMs, isGroup: true, ...own, ...(graceMs !== undefined && { graceMs }) };
 }
 
 /** Feeds the child; the signal aborts when the input fails, for the child must not take what it got for the whole. */
@@ -200,50 +216,6 @@ function collectTail(child: ChildProcess, onChunk?: (chunk: Buffer) => void): ()
     if (tail.length > STDERR_TAIL_BYTES) tail = tail.subarray(tail.length - STDERR_TAIL_BYTES);
   });
   return () => tail.toString('utf8');
-}
-
-async function ended(
-  child: ChildProcess,
-  options: Abortable & { program: string; graceMs?: number; inputFailed?: AbortSignal },
-): Promise<number> {
-  let killTimer: NodeJS.Timeout | undefined;
-  // A grandchild that the child left behind may hold its output open for as long as it likes.
-  const dropOutput = (): void => {
-    child.stdout?.destroy();
-    child.stderr?.destroy();
-  };
-  const hasExited = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  const end = (): void => {
-    if (hasExited()) {
-      dropOutput();
-      return;
-    }
-    child.once('exit', dropOutput);
-    child.kill('SIGTERM');
-    killTimer ??= setTimeout(() => child.kill('SIGKILL'), options.graceMs ?? 2_000);
-  };
-  const inputFailed = options.inputFailed ?? neverAborts();
-  using _listener = onAbort(options.signal, end);
-  using _inputListener = onAbort(inputFailed, end);
-  try {
-    const code = await new Promise<number>((resolve, reject) => {
-      child.once('error', (error) => reject(startFailed(options.program, error)));
-      child.once('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
-    });
-    options.signal.throwIfAborted();
-    inputFailed.throwIfAborted();
-    return code;
-  } finally {
-    clearTimeout(killTimer);
-  }
-}
-
-function startFailed(program: string, error: Error): Error {
-  if (!isErrno(error, 'ENOENT', 'EACCES')) return error;
-  return new AppError('EXEC_NOT_FOUND', `Cannot run "${program}": it is not installed or not executable`, {
-    details: { program },
-    cause: error,
-  });
 }
 
 function execFailed(argv: readonly string[], code: number, stderr: string): AppError {

@@ -1,6 +1,6 @@
 import { truncate, writeFile } from 'node:fs/promises';
 import type { Abortable } from './abort.ts';
-import { exec } from './exec.ts';
+import { exec, LONG_WORK_DEADLINE_MS } from './exec.ts';
 import { inRootNamespace, NAMESPACE_GRACE_MS } from './root-namespace.ts';
 
 /** A tree of files to be put in a file system image. */
@@ -44,7 +44,7 @@ const METADATA_MIB = 24;
  */
 export async function packExt4(request: Ext4Request, { signal }: Abortable): Promise<{ sizeBytes: number }> {
   const { treeDir, imagePath, uid, env } = request;
-  const run = { signal, env, graceMs: NAMESPACE_GRACE_MS };
+  const run = { signal, env, graceMs: NAMESPACE_GRACE_MS, deadlineMs: LONG_WORK_DEADLINE_MS };
   const list = ['find', treeDir, '-xdev', '-printf', '%y %s %i\\n'] as const;
   const { stdout } = await exec(inRootNamespace(list, { uid }), run);
   const entries = parseTree(stdout.toString());

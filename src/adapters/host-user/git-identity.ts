@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../base/exec.ts';
 
 /** Where git finds what nobody set; longer values are not names. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
@@ -20,7 +20,14 @@ export async function readGitIdentity({
   try {
     const { stdout } = await exec(
       ['git', 'config', '--global', '--includes', '--null', '--get-regexp', '^user\\.(name|email)$'],
-      { signal, env, cwd: '/', okCodes: [0, NONE_FOUND], maxOutputBytes: MAX_OUTPUT_BYTES },
+      {
+        signal,
+        env,
+        cwd: '/',
+        okCodes: [0, NONE_FOUND],
+        maxOutputBytes: MAX_OUTPUT_BYTES,
+        deadlineMs: PROBE_DEADLINE_MS,
+      },
     );
     // Names need not be UTF-8: latin1 carries every byte.
     for (const setting of stdout.toString('latin1').split('\0')) {

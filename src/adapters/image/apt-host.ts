@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { isAppError, isErrno } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../base/exec.ts';
 import type { DebianRecipe } from './recipe.ts';
 import { DEBIAN_KEYRING } from './recipe-scripts.ts';
 
@@ -93,7 +93,7 @@ async function output(
   { signal, env }: Abortable & { env: NodeJS.ProcessEnv },
 ): Promise<string> {
   try {
-    return (await exec(argv, { signal, env })).stdout.toString();
+    return (await exec(argv, { signal, env, deadlineMs: PROBE_DEADLINE_MS })).stdout.toString();
   } catch (error) {
     if (isAppError(error, 'EXEC_NOT_FOUND', 'EXEC_FAILED')) return '';
     throw error;

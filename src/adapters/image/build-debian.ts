@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
+import { exec, LONG_WORK_DEADLINE_MS } from '../../base/exec.ts';
 import { LineSplitter } from '../../base/line-splitter.ts';
 import { systemPath, toolEnv, type Variables } from '../../base/programs.ts';
 import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/root-namespace.ts';
@@ -52,7 +52,12 @@ export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): 
   const treeDir = join(dir, BUILD.tree);
   const lines = new LineSplitter();
   const progress = new BuildProgress(report);
-  const run = { signal, env: toolsEnv, graceMs: NAMESPACE_GRACE_MS };
+  const run = {
+    signal,
+    env: toolsEnv,
+    graceMs: NAMESPACE_GRACE_MS,
+    deadlineMs: LONG_WORK_DEADLINE_MS,
+  };
   await exec(
     inRootNamespace(mmdebstrap(recipe, { dir, arch, sources: sourcesLines(recipe, host.mirrors) }), { uid }),
     {

@@ -8,7 +8,7 @@ import { isErrno } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
 import { toolEnv, type Variables } from '../../base/programs.ts';
 import { checkRecordedFiles } from '../../base/recorded-files.ts';
-import { inRootNamespace } from '../../base/root-namespace.ts';
+import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/root-namespace.ts';
 import type { StoredImage } from '../../core/ports/images.ts';
 import { idOfLink, imageLayout } from './layout.ts';
 import { IMAGE_NAME, imageDamaged, parseImageManifest } from './manifest-schema.ts';
@@ -101,7 +101,7 @@ export async function removeTree(dir: string, { uid, env }: { uid: number; env: 
   } catch (error) {
     if (uid === 0 || !isErrno(error, 'EACCES', 'EPERM', 'ENOTEMPTY')) throw error;
     const argv = inRootNamespace(['rm', '-rf', '--one-file-system', '--', dir], { uid });
-    await exec(argv, { env: toolEnv(env), signal: neverAborts() });
+    await exec(argv, { env: toolEnv(env), signal: neverAborts(), graceMs: NAMESPACE_GRACE_MS });
   }
 }
 

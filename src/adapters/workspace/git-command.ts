@@ -1,12 +1,21 @@
 import type { Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError } from '../../base/errors.ts';
-import { type ExecOptions, type ExecResult, type ExecStream, exec, execStream } from '../../base/exec.ts';
+import {
+  type ExecOptions,
+  type ExecResult,
+  type ExecStream,
+  exec,
+  execStream,
+  LONG_WORK_DEADLINE_MS,
+} from '../../base/exec.ts';
 
 /** How one git command is run. */
 export interface GitCall extends Abortable {
   input?: Readable | Buffer | string;
   okCodes?: readonly number[];
+  /** most `ms` that git may run; default 3 hours, for the repository decides */
+  deadlineMs?: number;
 }
 
 /** The git program, aimed at one repository. */
@@ -70,6 +79,7 @@ export function gitAt(target: GitTarget): Git {
     ...args,
   ];
   const options = (call: GitCall): ExecOptions => ({
+    deadlineMs: LONG_WORK_DEADLINE_MS,
     ...call,
     cwd: '/',
     env: target.env,

@@ -3,6 +3,7 @@ import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError, isErrno } from '../../base/errors.ts';
+import { PROBE_DEADLINE_MS } from '../../base/exec.ts';
 import { type Git, gitAt, gitTooOld, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import { TaskGroup } from './task-group.ts';
 
@@ -158,7 +159,7 @@ async function isForeign(entry: string): Promise<boolean> {
 }
 
 async function requireGit(git: Git, { signal }: Abortable): Promise<void> {
-  const { stdout } = await git.run(['--version'], { signal });
+  const { stdout } = await git.run(['--version'], { signal, deadlineMs: PROBE_DEADLINE_MS });
   const found = /(\d+)\.(\d+)(\.\d+)*/.exec(stdout.toString('latin1'));
   const [major = 0, minor = 0] = OLDEST_GIT.split('.').map(Number);
   const isNewEnough =

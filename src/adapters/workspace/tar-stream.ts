@@ -1,7 +1,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError, isAppError, printable } from '../../base/errors.ts';
-import { exec, execStream } from '../../base/exec.ts';
+import { exec, execStream, LONG_WORK_DEADLINE_MS, PROBE_DEADLINE_MS } from '../../base/exec.ts';
 import type { Logger } from '../../base/log.ts';
 import { hostGitEnvironment } from './git-command.ts';
 
@@ -32,7 +32,7 @@ export async function requireTar(
   const { signal, env } = options;
   let output: string;
   try {
-    const call = { signal, cwd: '/', env: hostGitEnvironment(env) };
+    const call = { signal, cwd: '/', env: hostGitEnvironment(env), deadlineMs: PROBE_DEADLINE_MS };
     output = (await exec(['tar', '--version'], call)).stdout.toString('latin1');
   } catch (error) {
     if (!isAppError(error, 'EXEC_NOT_FOUND', 'EXEC_FAILED')) throw error;
@@ -60,6 +60,7 @@ export function startTar(
     cwd: '/',
     env: hostGitEnvironment(env),
     input: content.stageList,
+    deadlineMs: LONG_WORK_DEADLINE_MS,
     // Status 1: "some files differ", that is, a file changed as it was read.
     okCodes: [0, 1],
     onStderr: (chunk) => {

@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../base/exec.ts';
 import { toolEnv, type Variables } from '../../base/programs.ts';
 
 /** A program, and where its version is in what it says of itself. */
@@ -16,7 +16,12 @@ export async function programVersion(
   { env, signal }: Abortable & { env: Variables },
 ): Promise<string | undefined> {
   try {
-    const { stdout, stderr } = await exec(argv, { signal, env: toolEnv(env), cwd: '/' });
+    const { stdout, stderr } = await exec(argv, {
+      signal,
+      env: toolEnv(env),
+      cwd: '/',
+      deadlineMs: PROBE_DEADLINE_MS,
+    });
     return pattern.exec(`${stdout.toString('utf8')}\n${stderr}`)?.[1];
   } catch (error) {
     if (!isAppError(error, 'EXEC_NOT_FOUND', 'EXEC_FAILED')) throw error;

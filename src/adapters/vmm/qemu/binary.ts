@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
-import { exec } from '../../../base/exec.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../../base/exec.ts';
 import { findProgram, toolEnv, type Variables } from '../../../base/programs.ts';
 import { installHint, packagesOf } from '../packages.ts';
 
@@ -61,7 +61,7 @@ export function parseMachines(text: string): Set<string> {
 }
 
 async function ask(path: string, options: Abortable & { env: Variables }): Promise<QemuBinary> {
-  const run = { signal: options.signal, env: toolEnv(options.env) };
+  const run = { signal: options.signal, env: toolEnv(options.env), deadlineMs: PROBE_DEADLINE_MS };
   const [version, machines] = await Promise.all([
     exec([path, '--version'], run),
     exec([path, '-machine', 'help'], run),

@@ -3,7 +3,7 @@ import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
-import { exec } from '../../../base/exec.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../../base/exec.ts';
 import type { Logger } from '../../../base/log.ts';
 import { findProgram, toolEnv, type Variables } from '../../../base/programs.ts';
 import type {
@@ -94,7 +94,11 @@ export class QemuDriver implements VmDriver {
 
   async probeNat({ signal }: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>> {
     const { path } = await this.#binary({ signal });
-    const { stdout } = await exec([path, '-netdev', 'help'], { signal, env: toolEnv(this.#options.env) });
+    const { stdout } = await exec([path, '-netdev', 'help'], {
+      signal,
+      env: toolEnv(this.#options.env),
+      deadlineMs: PROBE_DEADLINE_MS,
+    });
     if (/^user$/m.test(stdout.toString())) return { isUsable: true };
     return { isUsable: false, reason: `"${path}" was built without user networks (libslirp)` };
   }

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Abortable } from '../../../../base/abort.ts';
 import { AppError, isAppError } from '../../../../base/errors.ts';
-import { exec } from '../../../../base/exec.ts';
+import { exec, LONG_WORK_DEADLINE_MS } from '../../../../base/exec.ts';
 import { MEMORY_ID } from '../launch/argv.ts';
 import { RECEIVER } from './receiver-terms.ts';
 
@@ -43,6 +43,7 @@ export async function runReceiver(
         files: [memory.fd, state.fd],
         okCodes: Object.values(RECEIVER.status),
         graceMs: 0,
+        deadlineMs: LONG_WORK_DEADLINE_MS,
       });
     } catch (error) {
       if (!isAppError(error, 'EXEC_FAILED', 'EXEC_NOT_FOUND')) throw error;
