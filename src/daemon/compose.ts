@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createGuestConnector } from '../adapters/guest/connector.ts';
 import { FsHostUser } from '../adapters/host-user/fs-host-user.ts';
 import { FsImageStore } from '../adapters/image/image-store.ts';
+import { findNamespaceProblem } from '../adapters/image/namespaces.ts';
 import { RECIPES } from '../adapters/image/recipes.ts';
 import { FsKernelStore } from '../adapters/kernel/kernel-store.ts';
 import { FsTemplateStore } from '../adapters/saved/template-store.ts';
@@ -15,6 +16,7 @@ import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-dr
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
+import { toolEnv } from '../base/programs.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
 import type { GuestArch } from '../core/ports/images.ts';
 import type { VmDriver } from '../core/ports/vmm.ts';
@@ -24,6 +26,7 @@ import { Standby, type StandbyOptions } from '../core/vms/saved/standby.ts';
 import { UnlistedVms } from '../core/vms/unlisted-vms.ts';
 import { VmLocks } from '../core/vms/vm-locks.ts';
 import type { VmWorld } from '../core/vms/world.ts';
+import type { DoctorHost } from './doctor/check.ts';
 
 const BOOT_DEADLINE_MS = 180_000;
 
@@ -44,6 +47,8 @@ export interface Composition extends Disposable {
   capLog: typeof capLog;
   /** the guest agent for guests of this host */
   agentPath: string;
+  /** finds what keeps this user from building images in namespaces, with its repair as the hint */
+  namespaceProblem: DoctorHost['namespaceProblem'];
 }
 
 /** What {@link compose} needs. */
@@ -137,6 +142,7 @@ export function compose({
     world,
     capLog,
     agentPath: agentPath(facts.arch),
+    namespaceProblem: (options) => findNamespaceProblem({ uid, env: toolEnv(variables) }, options),
     [Symbol.dispose]: () => records[Symbol.dispose](),
   };
 }

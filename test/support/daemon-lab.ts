@@ -236,6 +236,7 @@ async function startDaemon(
       world,
       capLog,
       agentPath: labAgent(),
+      namespaceProblem: async () => undefined,
       [Symbol.dispose]: () => records[Symbol.dispose](),
     };
   };

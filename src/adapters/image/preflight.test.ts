@@ -4,22 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAppError } from '../../base/errors.ts';
-import { checkHost, firstFreeSubId, hasSubIds } from './preflight.ts';
-
-const user = { user: 'ann', uid: 1000 };
-
-test('a range is granted by name or by number, and must be large enough', () => {
-  assert.ok(hasSubIds('root:100000:65536\nann:165536:65536\n', user));
-  assert.ok(hasSubIds('1000:100000:65536\n', user));
-  assert.ok(!hasSubIds('ann:100000:1000\n', user));
-  assert.ok(!hasSubIds('anna:100000:65536\n', user));
-  assert.ok(!hasSubIds('', user));
-});
-
-test('the range to be granted overlaps no other', () => {
-  assert.equal(firstFreeSubId(['', '']), 100_000);
-  assert.equal(firstFreeSubId(['ann:100000:65536\n', 'bob:165536:65536\nbad line\n']), 231_072);
-});
+import { checkHost } from './preflight.ts';
 
 test('every missing tool is named with its packages before anything is made', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'preflight-'));

@@ -1,11 +1,9 @@
-import { access, readFile, statfs } from 'node:fs/promises';
-import { userInfo } from 'node:os';
+import { access, statfs } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
-import { AppError, isAppError, isErrno } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
+import { AppError, isErrno } from '../../base/errors.ts';
 import { findProgram } from '../../base/programs.ts';
-import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/root-namespace.ts';
 import { formatSize } from '../../base/size.ts';
+import { findNamespaceProblem } from './namespaces.ts';
 import { DEBIAN_KEYRING } from './recipe-scripts.ts';
 
 /** What a build needs at its height: the tree, its packages, the image, the kernel. */
@@ -109,91 +107,11 @@ function packageLists(
   return { apt: list('apt'), dnf: list('dnf'), pacman: list('pacman'), zypper: list('zypper') };
 }
 
-/** Tries what a build does first; only when that fails, looks for the reason. */
-async function checkNamespaces(options: HostCheckOptions): Promise<void> {
-  const { imageName, uid, env, signal } = options;
-  try {
-    await exec(inRootNamespace(['true'], { uid }), { env, signal, graceMs: NAMESPACE_GRACE_MS });
-  } catch (error) {
-    if (!isAppError(error, 'EXEC_FAILED')) throw error;
-    const user = userName(uid);
-    const files = await Promise.all(['/etc/subuid', '/etc/subgid'].map(readIfThere));
-    if (uid !== 0 && !files.every((text) => hasSubIds(text, { user, uid })))
-      throw needsSubIds(imageName, user, files);
-    throw new AppError(
-      'IMAGE_NEEDS_NAMESPACES',
-      `Cannot build image "${imageName}": namespaces cannot be made here`,
-      {
-        hint: namespaceHint(uid, await readSysctls()),
-        cause: error,
-      },
-    );
-  }
-}
-
-/** A user that the system has no name for goes by its number. */
-function userName(uid: number): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(uid);
-  }
-}
-
-/** True when a file like subuid(5) grants ranges to the user, by name or number. */
-export function hasSubIds(text: string, { user, uid }: { user: string; uid: number }): boolean {
-  return text.split('\n').some((line) => {
-    const [owner, first, count] = line.split(':');
-    return (owner === user || owner === String(uid)) && Number(first) > 0 && Number(count) >= 65_536;
-  });
-}
-
-/** The first id that no range of files like subuid(5) takes, at least 100,000, where distributions begin. */
-export function firstFreeSubId(texts: readonly string[]): number {
-  const ends = texts
-    .flatMap((text) => text.split('\n'))
-    .map((line) => line.split(':'))
-    .map(([, first, count]) => Number(first) + Number(count))
-    .filter(Number.isSafeInteger);
-  return Math.max(100_000, ...ends);
-}
-
-function needsSubIds(imageName: string, user: string, files: readonly string[]): AppError {
-  const first = firstFreeSubId(files);
-  const range = `${first}-${first + 65_535}`;
-  return new AppError(
-    'IMAGE_NEEDS_SUBIDS',
-    `Cannot build image "${imageName}": user "${user}" has no range of 65536 ids in /etc/subuid and /etc/subgid`,
-    {
-      hint: `sudo usermod --add-subuids ${range} --add-subgids ${range} ${user}`,
-      details: { user, firstId: first, count: 65_536 },
-    },
-  );
-}
-
-/** Switches that forbid user namespaces, with the value that does. */
-const FORBIDDING_SYSCTLS = [
-  { name: 'kernel.unprivileged_userns_clone', forbids: '0', fix: '1' },
-  { name: 'kernel.apparmor_restrict_unprivileged_userns', forbids: '1', fix: '0' },
-  { name: 'user.max_user_namespaces', forbids: '0', fix: '15000' },
-] as const;
-
-function namespaceHint(uid: number, sysctls: ReadonlyMap<string, string>): string {
-  const fixes = FORBIDDING_SYSCTLS.filter(({ name, forbids }) => sysctls.get(name) === forbids);
-  if (uid !== 0 && fixes.length > 0) {
-    return `sudo sysctl -w ${fixes.map(({ name, fix }) => `${name}=${fix}`).join(' ')}`;
-  }
-  return uid === 0
-    ? 'run it where root may mount: a container needs CAP_SYS_ADMIN'
-    : 'get util-linux 2.38 or later, and see that user namespaces are allowed here: unshare --user --map-auto true';
-}
-
-async function readSysctls(): Promise<Map<string, string>> {
-  const values = FORBIDDING_SYSCTLS.map(async ({ name }) => {
-    const text = await readIfThere(`/proc/sys/${name.replaceAll('.', '/')}`);
-    return [name, text.trim()] as const;
-  });
-  return new Map(await Promise.all(values));
+async function checkNamespaces({ imageName, uid, env, signal }: HostCheckOptions): Promise<void> {
+  const problem = await findNamespaceProblem({ uid, env }, { signal });
+  if (!problem) return;
+  const { code, message, hint, details, cause } = problem;
+  throw new AppError(code, `Cannot build image "${imageName}": ${message}`, { hint, details, cause });
 }
 
 function tool(program: string, name: string) {
@@ -206,15 +124,6 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
-  }
-}
-
-async function readIfThere(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'EACCES')) return '';
     throw error;
   }
 }

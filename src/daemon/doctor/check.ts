@@ -1,4 +1,5 @@
 import type { Abortable } from '../../base/abort.ts';
+import type { AppError } from '../../base/errors.ts';
 import type { Variables } from '../../base/programs.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { VmWorld } from '../../core/vms/world.ts';
@@ -14,6 +15,12 @@ export interface DoctorHost {
   build: BuildInfo;
   /** the guest agent for guests of this host */
   agentPath: string;
+  /**
+   * Finds what keeps this user from building images in namespaces, with its repair as the hint.
+   *
+   * @throws {AppError} EXEC_NOT_FOUND when util-linux is missing.
+   */
+  namespaceProblem: (options: Abortable) => Promise<AppError | undefined>;
 }
 
 /** One check: its name, and how it finds the rest. */

@@ -10,6 +10,7 @@ import { checkGuestAgent } from './check-guest-agent.ts';
 import { checkImageTools } from './check-image-tools.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkLimits } from './check-limits.ts';
+import { checkNamespaces } from './check-namespaces.ts';
 import { checkNat } from './check-nat.ts';
 import { checkOpenssh } from './check-openssh.ts';
 import { checkRecords } from './check-records.ts';
@@ -28,6 +29,7 @@ const CHECKS: readonly Check[] = [
   checkE2fsprogs,
   checkWorkspaceTools,
   checkImageTools,
+  checkNamespaces,
   checkOpenssh,
   checkDiskSpace,
   checkLimits,

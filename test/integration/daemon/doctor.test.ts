@@ -45,6 +45,7 @@ test('every check has a name of its own and something to say', async () => {
       'e2fsprogs',
       'workspace tools',
       'image tools',
+      'namespaces',
     ],
     ...['openssh', 'disk space', 'limits', 'clock', 'daemon socket', 'records', 'leftovers', 'vm defaults'],
   ]) {

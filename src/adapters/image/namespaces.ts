@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import type { Abortable } from '../../base/abort.ts';
+import { AppError, isAppError, isErrno } from '../../base/errors.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../base/exec.ts';
+import { findProgram, type Variables } from '../../base/programs.ts';
+import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/root-namespace.ts';
+
+/** For whom namespaces are tried. */
+export interface NamespaceHost {
+  uid: number;
+  /** environment of system tools */
+  env: Variables;
+}
+
+/**
+ * Tries to run a program as root of new namespaces, which is the first thing that an image build does, and looks for the reason only when
+ * that fails. Returns the error that keeps this user from building images, with the one command that repairs it as its hint; `undefined`
+ * when there is none. Takes at most half a minute, changes nothing.
+ *
+ * The error: {AppError} IMAGE_NEEDS_SUBIDS, IMAGE_NEEDS_NAMESPACES.
+ *
+ * @throws {AppError} EXEC_NOT_FOUND when util-linux is missing.
+ */
+export async function findNamespaceProblem(
+  { uid, env }: NamespaceHost,
+  { signal }: Abortable,
+): Promise<AppError | undefined> {
+  try {
+    await exec(inRootNamespace(['true'], { uid }), {
+      env: { ...env },
+      signal,
+      graceMs: NAMESPACE_GRACE_MS,
+      deadlineMs: PROBE_DEADLINE_MS,
+    });
+    return undefined;
+  } catch (error) {
+    if (!isAppError(error, 'EXEC_FAILED')) throw error;
+    return (await subIdsProblem({ uid, env })) ?? (await namespacesRefused(uid, error));
+  }
+}
+
+/** What of subordinate ids, or of the programs that map them, an ordinary user lacks. */
+async function subIdsProblem({ uid, env }: NamespaceHost): Promise<AppError | undefined> {
+  if (uid === 0) return undefined;
+  for (const program of ['newuidmap', 'newgidmap']) {
+    if (await findProgram(program, env)) continue;
+    return new AppError('IMAGE_NEEDS_SUBIDS', `"${program}", which maps subordinate ids, is not installed`, {
+      hint: 'install the package "uidmap" (Debian, Ubuntu), "shadow-utils" (Fedora) or "shadow" (Arch, openSUSE)',
+      details: { program },
+    });
+  }
+  const user = userName(uid);
+  const files = await Promise.all(['/etc/subuid', '/etc/subgid'].map(readIfThere));
+  if (files.every((text) => hasSubIds(text, { user, uid }))) return undefined;
+  const first = firstFreeSubId(files);
+  const range = `${first}-${first + 65_535}`;
+  return new AppError(
+    'IMAGE_NEEDS_SUBIDS',
+    `user "${user}" has no range of 65536 ids in /etc/subuid and /etc/subgid`,
+    {
+      hint: `sudo usermod --add-subuids ${range} --add-subgids ${range} ${user}`,
+      details: { user, firstId: first, count: 65_536 },
+    },
+  );
+}
+
+/** A user that the system has no name for goes by its number. */
+function userName(uid: number): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(uid);
+  }
+}
+
+/** True when a file like subuid(5) grants ranges to the user, by name or number. */
+export function hasSubIds(text: string, { user, uid }: { user: string; uid: number }): boolean {
+  return text.split('\n').some((line) => {
+    const [owner, first, count] = line.split(':');
+    return (owner === user || owner === String(uid)) && Number(first) > 0 && Number(count) >= 65_536;
+  });
+}
+
+/** The first id that no range of files like subuid(5) takes, at least 100,000, where distributions begin. */
+export function firstFreeSubId(texts: readonly string[]): number {
+  const ends = texts
+    .flatMap((text) => text.split('\n'))
+    .map((line) => line.split(':'))
+    .map(([, first, count]) => Number(first) + Number(count))
+    .filter(Number.isSafeInteger);
+  return Math.max(100_000, ...ends);
+}
+
+/** Switches that forbid user namespaces, with the value that does. */
+const FORBIDDING_SYSCTLS = [
+  { name: 'kernel.unprivileged_userns_clone', forbids: '0', fix: '1' },
+  { name: 'kernel.apparmor_restrict_unprivileged_userns', forbids: '1', fix: '0' },
+  { name: 'user.max_user_namespaces', forbids: '0', fix: '15000' },
+] as const;
+
+async function namespacesRefused(uid: number, cause: AppError): Promise<AppError> {
+  const refused = await refusals();
+  return new AppError('IMAGE_NEEDS_NAMESPACES', 'namespaces cannot be made here', {
+    hint: namespaceHint(uid, refused),
+    details: { sysctls: refused.map(({ name, forbids }) => `${name}=${forbids}`) },
+    cause,
+  });
+}
+
+function namespaceHint(uid: number, refused: Awaited<ReturnType<typeof refusals>>): string {
+  if (uid === 0) return 'run it where root may mount: a container needs CAP_SYS_ADMIN';
+  if (refused.length > 0)
+    return `sudo sysctl -w ${refused.map(({ name, fix }) => `${name}=${fix}`).join(' ')}`;
+  return 'get util-linux 2.38 or later, and see that user namespaces are allowed here: unshare --user --map-auto true';
+}
+
+/** The switches that forbid user namespaces here. */
+async function refusals(): Promise<(typeof FORBIDDING_SYSCTLS)[number][]> {
+  const values = await Promise.all(
+    FORBIDDING_SYSCTLS.map(({ name }) => readIfThere(`/proc/sys/${name.replaceAll('.', '/')}`)),
+  );
+  return FORBIDDING_SYSCTLS.filter(({ forbids }, at) => values[at]?.trim() === forbids);
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'EACCES')) return '';
+    throw error;
+  }
+}
