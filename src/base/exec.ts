@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { finished, PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -174,6 +174,18 @@ export async function execInherit(argv: readonly [string, ...string[]], options:
 function ending(options: ExecOptions, own: { program: string; inputFailed: AbortSignal }): EndOptions {
   const { signal, graceMs, deadlineMs = DEFAULT_DEADLINE_MS } = options;
   return { signal, deadlineMs, isGroup: true, ...own, ...(graceMs !== undefined && { graceMs }) };
+}
+
+/**
+ * Runs a program on this process's own terminal and returns when it has ended, killed after `timeoutMs` at the latest. Blocks the event
+ * loop: only for a program that takes a few ms and must not change the terminal later. A program that fails or is missing is ignored.
+ */
+export function execInheritSync(
+  argv: readonly [string, ...string[]],
+  { timeoutMs }: { timeoutMs: number },
+): void {
+  const [program, ...args] = argv;
+  spawnSync(program, args, { stdio: 'inherit', timeout: timeoutMs, killSignal: 'SIGKILL' });
 }
 
 /** Feeds the child; the signal aborts when the input fails, for the child must not take what it got for the whole. */

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../test/support/cli-harness.ts';
 import { sendJson } from '../../test/support/fake-daemon.ts';
+import { until } from '../../test/support/until.ts';
 import type { Vm } from '../protocol/vm.ts';
 
 describe('banger', () => {
@@ -11,10 +12,6 @@ describe('banger', () => {
     lab = await openCliLab();
   });
   afterEach(() => lab[Symbol.asyncDispose]());
-
-  const within = async (condition: () => boolean): Promise<void> => {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-  };
 
   test('vm list and ps print a table, all with --all, ids with -q, records with --json', async () => {
     const web = lab.addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
@@ -145,7 +142,7 @@ describe('banger', () => {
     const terminal = new FakeOutput({ isTTY: true });
     const signals = new FakeSignals();
     const following = lab.run(['vm', 'logs', '-f', 'web'], { stdout: terminal, signals });
-    await within(() => terminal.text.includes('kind=console&follow=1\n'));
+    await until(() => terminal.text.includes('kind=console&follow=1\n'));
     signals.send('SIGINT');
     assert.equal((await following).status, 130);
     assert.ok(!terminal.text.includes('\u001b[2J'));
@@ -281,7 +278,7 @@ describe('banger', () => {
       stdout: closed(),
     });
     assert.deepEqual([ran.status, ran.stderr], [141, '']);
-    await within(() => lab.daemon.guests[0]?.isHungUp === true);
+    await until(() => lab.daemon.guests[0]?.isHungUp === true);
   });
 
   test('output waits for a slow reader, and all of it arrives', async () => {

@@ -4,16 +4,13 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../test/support/cli-harness.ts';
 import { sendJson } from '../../test/support/fake-daemon.ts';
+import { until } from '../../test/support/until.ts';
 
 let lab: CliLab;
 beforeEach(async () => {
   lab = await openCliLab();
 });
 afterEach(() => lab[Symbol.asyncDispose]());
-
-const within = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-};
 
 describe('daemon', () => {
   const status = {
@@ -97,12 +94,12 @@ describe('daemon', () => {
     const stdout = new FakeOutput();
     const signals = new FakeSignals();
     const following = lab.run(['daemon', 'logs', '-f', '-n', '1'], { stdout, signals });
-    await within(() => stdout.text === lines.at(-1));
+    await until(() => stdout.text === lines.at(-1));
     appendFileSync(path, 'more\n');
-    await within(() => stdout.text.endsWith('more\n'));
+    await until(() => stdout.text.endsWith('more\n'));
     renameSync(path, `${path}.1`);
     writeFileSync(path, 'fresh\n');
-    await within(() => stdout.text.endsWith('more\nfresh\n'));
+    await until(() => stdout.text.endsWith('more\nfresh\n'));
     signals.send('SIGINT');
     assert.equal((await following).status, 130);
   });

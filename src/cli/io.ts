@@ -37,9 +37,10 @@ export interface CliIo {
   /** Calls `listener` when the process exits, however it does; it must be synchronous. */
   onExit(listener: () => void): Disposable;
   /**
-   * Stops the terminal on stdin from changing line feeds of the output, which raw mode leaves on. Does nothing when there is none.
+   * Returns a function that stops the terminal on stdin from changing line feeds of the output, which raw mode leaves on. The terminal
+   * has changed when that function returns, never later: a late change would spoil a terminal that we have already given back.
    */
-  stopOutputProcessing(): Promise<void>;
+  loadOutputStopper(): Promise<() => void>;
   /** how to start this program */
   readonly ownArgv: readonly string[];
   /** how to start the daemon */

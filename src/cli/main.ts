@@ -1,6 +1,5 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { neverAborts } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
 import { DAEMON_NODE_FLAGS } from '../config/daemon-process.ts';
 import { NODE_FLAGS } from '../config/node-flags.ts';
@@ -8,6 +7,9 @@ import { processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
 import { main } from './cli.ts';
 import type { CliIo } from './io.ts';
+
+/** `stty` takes 2 ms; a terminal that does not answer must not hold us for ever. */
+const STTY_TIMEOUT_MS = 5_000;
 
 // The program `banger`. Streams are made when they are first used: opening stdin costs time, and few commands read it.
 const io: CliIo = {
@@ -38,10 +40,10 @@ const io: CliIo = {
     process.on('exit', listener);
     return { [Symbol.dispose]: () => process.off('exit', listener) };
   },
-  async stopOutputProcessing() {
+  async loadOutputStopper() {
     // Node's raw mode keeps OPOST and ONLCR (termios(3)): a full-screen program's bare line feed would also go to the first column.
-    const { execInherit } = await import('../base/exec.ts');
-    await execInherit(['stty', '-opost'], { signal: neverAborts() }).catch(() => {});
+    const { execInheritSync } = await import('../base/exec.ts');
+    return () => execInheritSync(['stty', '-opost'], { timeoutMs: STTY_TIMEOUT_MS });
   },
   ownArgv: [process.execPath, ...NODE_FLAGS, realpathSync(process.argv[1] ?? '')],
   daemonArgv: [process.execPath, ...DAEMON_NODE_FLAGS, daemonProgram(realpathSync(process.argv[1] ?? ''))],

@@ -7,6 +7,7 @@ import {
   FakeTerminalInput,
   openCliLab,
 } from '../../test/support/cli-harness.ts';
+import { until } from '../../test/support/until.ts';
 import type { Vm } from '../protocol/vm.ts';
 
 let lab: CliLab;
@@ -66,7 +67,7 @@ describe('vm prune', () => {
     const signals = new FakeSignals();
     const waiting = new FakeOutput({ isTTY: true });
     const asked = lab.run(['vm', 'prune'], { stdin: new FakeTerminalInput(), stderr: waiting, signals });
-    while (!waiting.text.includes('[y/N]')) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(() => waiting.text.includes('[y/N]'));
     signals.send('SIGINT');
     assert.equal((await asked).status, 130);
     assert.equal(names().length, 5);

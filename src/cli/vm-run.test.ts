@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeOutput, FakeSignals, openCliLab, stdinOf } from '../../test/support/cli-harness.ts';
 import { sendEvents, sendJson } from '../../test/support/fake-daemon.ts';
+import { until } from '../../test/support/until.ts';
 
 /** A command that is there to be interrupted, and says when it is. */
 const TRAP = "trap 'echo got INT; exit 3' INT; echo up; while :; do sleep 0.01; done";
@@ -194,7 +195,7 @@ describe('banger vm run', () => {
 
   describe('signals', () => {
     const within = async (stream: FakeOutput, text: string): Promise<void> => {
-      while (!stream.text.includes(text)) await new Promise((resolve) => setTimeout(resolve, 2));
+      await until(() => stream.text.includes(text));
     };
 
     test('Ctrl-C while the VM is made cancels: exit 130, and nothing is left', async () => {
@@ -208,7 +209,7 @@ describe('banger vm run', () => {
         const { status } = await running;
         assert.equal(status, 130);
         assert.match(stderr.text, /banger: Interrupted\n$/);
-        while (lab.daemon.cancelledCount === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+        await until(() => lab.daemon.cancelledCount > 0);
         assert.ok(isGone());
         lab.daemon.cancelledCount = 0;
       }
@@ -247,7 +248,7 @@ describe('banger vm run', () => {
       signals.send('SIGINT');
       assert.equal((await running).status, 130);
       assert.ok(isGone());
-      while (!lab.daemon.guests[0]?.isHungUp) await new Promise((resolve) => setTimeout(resolve, 2));
+      await until(() => lab.daemon.guests[0]?.isHungUp === true);
     });
 
     test('SIGHUP is passed on, and ends us 2 s later when the command goes on', async () => {
@@ -288,7 +289,7 @@ describe('banger vm run', () => {
   test('tells that the daemon was lost during the command, with 125', async () => {
     const stdout = new FakeOutput();
     const running = lab.run(['vm', 'run', '--', 'sh', '-c', 'echo up; sleep 60'], { stdout });
-    while (!stdout.text.includes('up')) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(() => stdout.text.includes('up'));
     await lab.daemon.die();
     const { status, stderr } = await running;
     assert.equal(status, 125);

@@ -10,6 +10,7 @@ import {
   sendJson,
   startFakeDaemon,
 } from '../../test/support/fake-daemon.ts';
+import { until } from '../../test/support/until.ts';
 import { AppError } from '../base/errors.ts';
 import { type BangerClient, createClient } from './client.ts';
 import { resultOf } from './work.ts';
@@ -312,7 +313,3 @@ describe('createClient()', () => {
     await client.stopDaemon({ signal });
   });
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-}

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { until } from '../../test/support/until.ts';
 import { AppError } from '../base/errors.ts';
 import { type EnsureDaemonOptions, ensureDaemon } from './ensure-daemon.ts';
 
@@ -44,7 +45,7 @@ describe('ensureDaemon()', () => {
     existsSync(pidPath) ? readFileSync(pidPath, 'utf8').trim().split('\n').map(Number) : [];
   /** It writes its pid a moment after it listens. */
   const hasStarted = async (): Promise<void> => {
-    while (pids().length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => pids().length > 0);
   };
   const ensure = (options: Partial<EnsureDaemonOptions> = {}): Promise<void> =>
     ensureDaemon({

@@ -14,6 +14,7 @@ import { type ExecEvent, ExecEventDecoder } from '../../src/protocol/exec-events
 import { encodeJsonFrame, FRAME, frameHeader } from '../../src/protocol/exec-frames.ts';
 import { AGENT_GENERATION, byteString, type ExecStart } from '../../src/protocol/guest.ts';
 import { type AgentLab, openAgentLab } from '../support/real-agent.ts';
+import { until } from '../support/until.ts';
 
 const signal = neverAborts();
 // The tests need not be root: commands run as whoever runs them.
@@ -248,7 +249,7 @@ test('kept commands go on with their open files when the link is lost, and the n
   const lines = async (): Promise<number> => (await readFile(count, 'utf8')).split('\n').length;
   const goesOn = async (): Promise<void> => {
     const before = await lines();
-    while ((await lines()) < before + 20) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(async () => (await lines()) >= before + 20);
   };
   const loop = sh(
     'exec 3>>"$1"; trap "echo $$ >> $2" HUP TERM; echo pid $$; while :; do echo >&3; echo out; sleep 0.01; done',
@@ -337,11 +338,13 @@ test('50 commands at once do not mix', async () => {
 
 async function gone(pid: number): Promise<void> {
   assert.ok(pid > 1);
-  for (;;) {
-    const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-    if (status === '' || status.includes(') Z ')) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await until(
+    async () => {
+      const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      return status === '' || status.includes(') Z ');
+    },
+    { what: `process ${pid} to end` },
+  );
 }
 
 test('an agent that hangs ends its requests, and is met again when it goes on', async () => {

@@ -142,7 +142,7 @@ export async function runCli(argv: readonly string[], options: RunOptions): Prom
       exitListeners.add(listener);
       return { [Symbol.dispose]: () => void exitListeners.delete(listener) };
     },
-    stopOutputProcessing: async () => {},
+    loadOutputStopper: async () => () => {},
     ownArgv: [process.execPath, 'banger.cjs'],
     daemonArgv: [process.execPath, '-e', 'process.exit(3)'],
     build: { version: 'dev', commit: 'unknown', builtAt: 'unknown' },

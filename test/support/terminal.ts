@@ -22,6 +22,9 @@ export interface Terminal extends Disposable {
   hangUp(): void;
 }
 
+/** `ms`: names what hangs, measures nothing. */
+const SHOWS_DEADLINE_MS = 120_000;
+
 /** Starts a program in a terminal of its own. */
 export function openTerminal(
   argv: readonly [string, ...string[]],
@@ -67,7 +70,18 @@ export function openTerminal(
     async shows(text) {
       const isThere = (): boolean => (typeof text === 'string' ? output.includes(text) : text.test(output));
       if (isThere()) return;
-      await new Promise<void>((resolve) => waiting.push({ isThere, resolve }));
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => {
+          reject(new Error(`the terminal does not show ${String(text)}, but:\n${output}`));
+        }, SHOWS_DEADLINE_MS);
+        waiting.push({
+          isThere,
+          resolve: () => {
+            clearTimeout(timer);
+            resolve();
+          },
+        });
+      });
     },
     ended,
     hangUp: () => (pty as unknown as { destroy(): void }).destroy(),

@@ -10,6 +10,7 @@ import {
   listenAsHttp2Agent,
   onHello,
 } from '../../../test/support/fake-agent.ts';
+import { until } from '../../../test/support/until.ts';
 import { neverAborts } from '../../base/abort.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';
 import { encodeFrame, encodeJsonFrame, FRAME } from '../../protocol/exec-frames.ts';
@@ -160,7 +161,7 @@ test('an aborted signal ends its request with a reset, and nothing is left on it
     await Promise.all(calls.map((call) => assert.rejects(call, reason)));
     assert.deepEqual(await failed, [reason]);
     assert.deepEqual(getEventListeners(controller.signal, 'abort'), []);
-    while (resets.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => resets.length >= 4);
     assert.deepEqual(new Set(resets), new Set([http2.constants.NGHTTP2_CANCEL]));
     await assert.rejects(link.health(options), reason);
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeSignals, openCliLab } from '../../../test/support/cli-harness.ts';
 import { fakeVm, sendEvents, sendJson } from '../../../test/support/fake-daemon.ts';
+import { until } from '../../../test/support/until.ts';
 import { resolvePaths } from '../../config/settings.ts';
 import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 
@@ -82,12 +83,10 @@ describe('doctor --prove', () => {
     const signals = new FakeSignals();
     lab.daemon.createMs = 60_000;
     const running = lab.run(['doctor', '--prove'], { signals });
-    while (lab.daemon.requests.filter(({ method }) => method === 'POST').length < 1) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await until(() => lab.daemon.requests.some(({ method }) => method === 'POST'));
     signals.send('SIGINT');
     assert.equal((await running).status, 130);
-    while (lab.daemon.cancelledCount < 1) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(() => lab.daemon.cancelledCount >= 1);
     assert.equal(lab.daemon.vms.size, 0);
   });
 });

@@ -21,14 +21,22 @@ export interface RawTerminal extends Disposable {
 /** What a pipe or a terminal without a size is taken for. */
 const DEFAULT_SIZE: TerminalSize = { rows: 24, cols: 80 };
 
-/** Takes the terminal; `onResize` is called whenever its size has changed. */
-export function takeTerminal(io: CliIo, onResize: (size: TerminalSize) => void): RawTerminal {
+/** What {@link takeTerminal} needs besides the terminal. */
+export interface TakeOptions {
+  /** from {@link CliIo.loadOutputStopper} */
+  stopOutputProcessing: () => void;
+  /** called whenever the terminal's size has changed */
+  onResize: (size: TerminalSize) => void;
+}
+
+/** Takes the terminal. Before this returns, the terminal is raw; nothing changes it later except what {@link RawTerminal} says. */
+export function takeTerminal(io: CliIo, { stopOutputProcessing, onResize }: TakeOptions): RawTerminal {
   const modes = new TerminalModes();
   let isTaken = true;
   let hasEndedWell = false;
   const makeRaw = (): void => {
     io.stdin.setRawMode?.(true);
-    void io.stopOutputProcessing();
+    stopOutputProcessing();
   };
   const resized = (): void => onResize(terminalSize(io));
   const continued = (): void => {

@@ -44,6 +44,8 @@ export async function runInGuest(
   const start: ExecStart = hasTerminal
     ? { ...run.start, pty: { ...terminalSize(io), term: io.env['TERM'] || DEFAULT_TERM } }
     : run.start;
+  const isOurTerminal = hasTerminal && io.stdin.isTTY === true;
+  const stopOutputProcessing = isOurTerminal ? await io.loadOutputStopper() : undefined;
   context.spans.begin('command');
   using session = await client.exec(run.vmId, start, { signal });
   context.progress.clear();
@@ -52,8 +54,9 @@ export async function runInGuest(
     send: (name) => session.sendSignal(name),
     hasTerminal,
   });
-  const isOurTerminal = hasTerminal && io.stdin.isTTY === true;
-  using terminal = isOurTerminal ? takeTerminal(io, (size) => session.resize(size)) : undefined;
+  using terminal = stopOutputProcessing
+    ? takeTerminal(io, { stopOutputProcessing, onResize: (size) => session.resize(size) })
+    : undefined;
   using _stdin = pumpStdin(io.stdin, {
     target: session,
     // A terminal that ends has hung up; the signal that tells so may come later, or not at all.

@@ -19,7 +19,8 @@ const GUEST_SOURCE = join(import.meta.dirname, 'guest');
 const RESEND_MS = 200;
 /** More than fits into sockets, and what a guest needs to fill them. */
 const DEAF_REQUESTS = 3_000;
-const DEAF_MS = 3_000;
+/** `ms` without a byte taken, after which a guest is stuck rather than slow. */
+const STUCK_MS = 1_500;
 
 /** Builds the program of `guest/` into `dir` and gives its path. */
 export async function buildTestGuest(dir: string, { signal }: Abortable): Promise<string> {
@@ -60,7 +61,7 @@ export async function testBootSource(
 
 /**
  * Asks the test guest behind `socketPath` one request of `guest/main.go` and gives its result. The request is sent again until an answer comes, for a
- * guest that boots has no reader yet; one that `isUp` is asked once.
+ * guest that boots has no reader yet; the guest carries it out once. One that `isUp` is asked once.
  *
  * @throws Error with the guest's words when it refuses; the abort reason.
  */
@@ -96,7 +97,11 @@ export async function talkDeaf(socketPath: string): Promise<Disposable> {
   await once(socket, 'connect');
   const request = `deaf ping ${'x'.repeat(1000)}\n`;
   for (let sent = 0; sent < DEAF_REQUESTS; sent += 1) socket.write(request);
-  await setTimeout(DEAF_MS);
+  // It reads no more once its own answers have nowhere to go.
+  for (let left = -1; left !== socket.writableLength; ) {
+    left = socket.writableLength;
+    await setTimeout(STUCK_MS);
+  }
   return { [Symbol.dispose]: () => void socket.destroy() };
 }
 

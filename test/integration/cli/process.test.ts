@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
 import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
+import { until } from '../../support/until.ts';
 
 describe('the program banger', () => {
   let lab: CliLab;
@@ -43,9 +44,6 @@ describe('the program banger', () => {
   };
   const exitOf = (child: ChildProcess): Promise<number | null> =>
     new Promise((resolve) => child.once('exit', resolve));
-  const until = async (condition: () => boolean): Promise<void> => {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-  };
 
   test('passes 200 MB of output through, whole', async () => {
     const bytes = 200_000_000;

@@ -3,7 +3,7 @@
 // program that answers on a Unix socket: the guest of a driver that has no VM.
 //
 // A request is "TOKEN VERB ARGUMENT...", its answer "TOKEN ok RESULT" or "TOKEN error CAUSE". The token tells answers of an
-// earlier connection from those of this one.
+// earlier connection from those of this one, and a request that was sent again from a new one: it is carried out once.
 //
 //	ping TEXT                     TEXT
 //	drives                        SERIAL:BYTES:ro|rw ...
@@ -36,6 +36,8 @@ type guest struct {
 	console io.Writer
 	// powerOff ends the VM, or the program that plays it.
 	powerOff func()
+	// lastToken is of the request that was answered last, with lastReply.
+	lastToken, lastReply string
 }
 
 func main() {
@@ -85,8 +87,9 @@ func serveVM(console io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(console, "testguest is up")
+	guest := &guest{console: console, powerOff: powerOff}
 	for {
-		(&guest{console, powerOff}).serve(port)
+		guest.serve(port)
 		// Nobody is connected, which the port reports as the end of the file.
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -105,7 +108,7 @@ func serveSocket(path string) error {
 		}
 		go func() {
 			defer connection.Close()
-			(&guest{os.Stdout, func() { os.Exit(0) }}).serve(connection)
+			(&guest{console: os.Stdout, powerOff: func() { os.Exit(0) }}).serve(connection)
 		}()
 	}
 }

@@ -22,13 +22,23 @@ func (g *guest) serve(stream io.ReadWriter) {
 		if len(words) < 2 {
 			continue
 		}
-		reply, err := g.answer(words[1], words[2:])
-		if err != nil {
-			fmt.Fprintf(stream, "%s error %v\n", words[0], err)
-		} else {
-			fmt.Fprintf(stream, "%s ok %s\n", words[0], reply)
-		}
+		io.WriteString(stream, g.replyOnce(words[0], words[1], words[2:]))
 	}
+}
+
+// replyOnce carries a request out, or repeats the reply of the one with the same token: a host that hears nothing for a while sends its
+// request again, and the guest may only have been slow.
+func (g *guest) replyOnce(token, verb string, args []string) string {
+	if token == g.lastToken {
+		return g.lastReply
+	}
+	result, err := g.answer(verb, args)
+	reply := fmt.Sprintf("%s ok %s\n", token, result)
+	if err != nil {
+		reply = fmt.Sprintf("%s error %v\n", token, err)
+	}
+	g.lastToken, g.lastReply = token, reply
+	return reply
 }
 
 func (g *guest) answer(verb string, args []string) (string, error) {

@@ -1,0 +1,21 @@
+import { neverAborts, poll } from '../../src/base/abort.ts';
+
+/** How {@link until} waits; all is optional. */
+export interface UntilOptions {
+  /** what is waited for, for the error; default: the source of the condition */
+  what?: string;
+  /** `ms` between two looks; default 5 */
+  everyMs?: number;
+}
+
+/** `ms`. Far more than a busy host needs, and less than a test has: it names what hangs, it measures nothing. */
+const DEADLINE_MS = 55_000;
+
+/** Waits until a condition holds. A wait that never ends would hide what it waits for, and keep the file's process after its test. */
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  { what = `that ${isSo.toString()}`, everyMs = 5 }: UntilOptions = {},
+): Promise<void> {
+  const attempt = async (): Promise<true | undefined> => (await isSo()) || undefined;
+  await poll(attempt, { everyMs, deadlineMs: DEADLINE_MS, what, signal: neverAborts() });
+}
