@@ -2,7 +2,7 @@ import { existsSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { addCounts, type Counts, countsLine } from './test/counts.ts';
+import { addCounts, type Counts, countsLine, NO_COUNTS, skipsText } from './test/counts.ts';
 import { ensureDefaultImage } from './test/default-image.ts';
 import { Evidence } from './test/evidence.ts';
 import { familyOf, hostProcesses, killAll, processesOf } from './test/processes.ts';
@@ -59,7 +59,7 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
   }
   const folder = process.env['BANGER_TEST_EVIDENCE'] ?? join(ROOT, '.cache', 'test-evidence');
   const evidence = new Evidence({ scratch, folder });
-  let total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  let total = NO_COUNTS;
   const times: string[] = [];
   try {
     for (const job of jobs) {
@@ -74,7 +74,7 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-  write(`\n${times.join('\n')}\n${countsLine(total)}\n`);
+  write(`${skipsText(total)}\n${times.join('\n')}\n${countsLine(total)}\n`);
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 
@@ -102,7 +102,7 @@ async function runJob(
     });
   } catch (error) {
     write(`FAIL ${job.name}: ${error instanceof Error ? error.stack : String(error)}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { ...NO_COUNTS, failed: 1 };
   }
 }
 

@@ -1,16 +1,28 @@
+/** Something that was not tested: `where > which test: why`. */
+export type Skip = string;
+
 /** How the tests of a stage went. */
 export interface Counts {
   passed: number;
   failed: number;
-  skipped: number;
+  /** each test that was skipped; a skipped suite is one, however many tests are in it */
+  skips: readonly Skip[];
 }
+
+/** The counts of nothing. */
+export const NO_COUNTS: Counts = { passed: 0, failed: 0, skips: [] };
 
 /** Both together. */
 export function addCounts(a: Counts, b: Counts): Counts {
-  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skips: [...a.skips, ...b.skips] };
 }
 
 /** `3 passed, 0 failed`, and the skipped when there are any. */
-export function countsLine({ passed, failed, skipped }: Counts): string {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+export function countsLine({ passed, failed, skips }: Counts): string {
+  return `${passed} passed, ${failed} failed${skips.length > 0 ? `, ${skips.length} skipped` : ''}`;
+}
+
+/** All skips, each with its reason; empty when there are none. */
+export function skipsText({ skips }: Counts): string {
+  return skips.length === 0 ? '' : `\nskipped:\n${skips.map((skip) => `   ${skip}\n`).join('')}`;
 }

@@ -2,7 +2,7 @@ import { neverAborts } from '../../src/base/abort.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { execStream } from '../../src/base/exec.ts';
 import { LineSplitter } from '../../src/base/line-splitter.ts';
-import type { Counts } from './counts.ts';
+import type { Counts, Skip } from './counts.ts';
 
 /** One line of `go test -json` (`go doc test2json`). */
 interface GoEvent {
@@ -40,7 +40,7 @@ export async function runGoTests(cwd: string, { write }: { write: (text: string)
 }
 
 class GoReport {
-  readonly counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  readonly counts = { passed: 0, failed: 0, skips: [] as Skip[] };
   readonly #write: (text: string) => void;
   readonly #output = new Map<string, string>();
   readonly #failedTests = new Map<string, number>();
@@ -57,13 +57,18 @@ class GoReport {
     if (event.Action === 'build-output') this.#write(event.Output ?? '');
     if (event.Test === undefined) this.#packageEnded(event);
     else if (event.Action === 'pass') this.counts.passed += 1;
-    else if (event.Action === 'skip') this.counts.skipped += 1;
+    else if (event.Action === 'skip') this.#skipped(event);
     else if (event.Action === 'fail') {
       this.counts.failed += 1;
       const name = event.Package ?? '';
       this.#failedTests.set(name, (this.#failedTests.get(name) ?? 0) + 1);
       this.#write(`FAIL ${name} ${event.Test}\n${this.#output.get(key) ?? ''}`);
     }
+  }
+
+  #skipped({ Package: name = '', Test: test = '' }: GoEvent): void {
+    const output = this.#output.get(`${name} ${test}`) ?? '';
+    this.counts.skips.push(`${name} ${test}: ${skipReason(output)}`);
   }
 
   #packageEnded({ Action: action, Package: name = '', Elapsed: seconds = 0 }: GoEvent): void {
@@ -75,4 +80,10 @@ class GoReport {
       this.#write(this.#output.get(`${name} `) ?? '');
     }
   }
+}
+
+/** What a test said when it skipped itself: lines such as `    some_test.go:12: no namespaces here`. */
+function skipReason(output: string): string {
+  const said = output.split('\n').map((line) => /^\s+\S+_test\.go:\d+: (.*)$/.exec(line)?.[1]);
+  return said.filter(Boolean).join(' ') || 'no reason is given';
 }

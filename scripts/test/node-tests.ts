@@ -50,6 +50,7 @@ export async function runNodeTests(files: readonly string[], options: NodeTestOp
     if (!details.passed) options.onFailure();
   });
   events.on('test:start', (event) => report.started(event));
+  events.on('test:pass', (event) => report.passed(event));
   events.on('test:fail', (event) => report.failed(event));
   events.on('test:stdout', (event) => report.printed(event));
   events.on('test:stderr', (event) => report.printed(event));

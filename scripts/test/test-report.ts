@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { EventData } from 'node:test';
 import { inspect, stripVTControlCharacters } from 'node:util';
-import type { Counts } from './counts.ts';
+import type { Counts, Skip } from './counts.ts';
 
 /** Most of a file's output that is kept for the report, in characters. */
 const MAX_OUTPUT = 200_000;
@@ -14,7 +14,9 @@ export class TestReport {
   readonly #trails = new Map<string, string[]>();
   readonly #output = new Map<string, string>();
   readonly #failedFiles = new Set<string>();
-  #counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  readonly #skips = new Map<string, Skip[]>();
+  #passed = 0;
+  #failed = 0;
 
   constructor(options: { root: string; write: (text: string) => void }) {
     this.#root = options.root;
@@ -26,7 +28,21 @@ export class TestReport {
     this.#trails.set(file, [...trail.slice(0, nesting), name]);
   }
 
-  failed({ file = '', line, details, nesting, name }: EventData.TestFail): void {
+  /** Also a skipped suite passes: without its tests, which are never heard of. */
+  passed(event: EventData.TestPass): void {
+    const { file = '', name, details } = event;
+    if (isSkipped(event)) this.#skipped(event);
+    // A file that registers no test is itself reported as one.
+    else if (name === file) this.#empty(file);
+    else if (details.type !== 'suite') this.#passed += 1;
+  }
+
+  failed(event: EventData.TestFail): void {
+    const { file = '', line, details, name } = event;
+    if (isSkipped(event)) {
+      this.#skipped(event);
+      return;
+    }
     this.#failedFiles.add(file);
     const error: unknown = details.error.cause ?? details.error;
     if (
@@ -36,8 +52,9 @@ export class TestReport {
     ) {
       return;
     }
+    this.#failed += 1;
     const isWholeFile = name === file;
-    const trail = [...(this.#trails.get(file) ?? []).slice(0, nesting), name].join(' > ');
+    const trail = this.#trailOf(event);
     const where = `${this.#short(file)}${isWholeFile ? '' : `:${line ?? 0}`}`;
     this.#write(`FAIL ${where}${isWholeFile ? '' : ` ${trail}`}\n${indent(describe(error))}\n`);
   }
@@ -48,17 +65,14 @@ export class TestReport {
   }
 
   ended({ file, counts, duration_ms: durationMs }: EventData.TestSummary): void {
-    const skipped = counts.skipped + counts.todo;
-    const sum = { passed: counts.passed, failed: counts.tests - counts.passed - skipped, skipped };
-    if (file === undefined) {
-      this.#counts = sum;
-      return;
-    }
-    const state = sum.failed > 0 ? 'FAIL' : 'ok  ';
+    if (file === undefined) return;
+    const skipped = this.#skips.get(file)?.length ?? 0;
+    if (counts.tests + skipped === 0) this.#empty(file);
+    const state = this.#failedFiles.has(file) ? 'FAIL' : 'ok  ';
     const alsoSkipped = skipped > 0 ? `, ${skipped} skipped` : '';
     const seconds = (durationMs / 1000).toFixed(1);
     this.#write(
-      `${state} ${this.#short(file)} (${sum.passed} of ${counts.tests}${alsoSkipped}, ${seconds} s)\n`,
+      `${state} ${this.#short(file)} (${counts.passed} of ${counts.tests}${alsoSkipped}, ${seconds} s)\n`,
     );
   }
 
@@ -68,12 +82,37 @@ export class TestReport {
       const output = stripVTControlCharacters(this.#output.get(file) ?? '').trimEnd();
       if (output) this.#write(`---- output of ${this.#short(file)}\n${indent(output)}\n----\n`);
     }
-    return this.#counts;
+    return { passed: this.#passed, failed: this.#failed, skips: [...this.#skips.values()].flat() };
+  }
+
+  #skipped(event: EventData.TestPass | EventData.TestFail): void {
+    const { file = '', skip, todo } = event;
+    const reason = skip ?? todo;
+    const why = typeof reason === 'string' && reason ? reason : 'no reason is given';
+    const skips = this.#skips.get(file) ?? [];
+    this.#skips.set(file, skips);
+    skips.push(
+      `${this.#short(file)} > ${this.#trailOf(event)}: ${todo === undefined ? '' : 'to do: '}${why}`,
+    );
+  }
+
+  #empty(file: string): void {
+    this.#failed += 1;
+    this.#failedFiles.add(file);
+    this.#write(`FAIL ${this.#short(file)}: no test is in it\n`);
+  }
+
+  #trailOf({ file = '', nesting, name }: EventData.TestPass | EventData.TestFail): string {
+    return [...(this.#trails.get(file) ?? []).slice(0, nesting), name].join(' > ');
   }
 
   #short(file: string): string {
     return relative(this.#root, file);
   }
+}
+
+function isSkipped({ skip, todo }: EventData.TestPass | EventData.TestFail): boolean {
+  return (skip ?? todo ?? false) !== false;
 }
 
 function describe(error: unknown): string {

@@ -39,9 +39,38 @@ describe('the test runner', () => {
     return { status, text: stdout, last: stdout.trimEnd().split('\n').at(-1) };
   }
 
-  test('counts what passed and what was skipped', async () => {
-    const { status, last } = await run("test('a', () => {}); test.skip('b', () => {});");
-    assert.deepEqual({ status, last }, { status: 0, last: '1 passed, 0 failed, 1 skipped' });
+  test('counts what passed and what was skipped, and lists each skip with its reason', async () => {
+    const { status, text, last } = await run(
+      `test('a', () => {});
+       test.skip('b', () => {});
+       describe('outer', () => {
+         describe('whole', { skip: 'no room' }, () => { test('x', () => {}); test('y', () => {}); });
+         test('c', (t) => t.skip('not as this user'));
+         test('d', { todo: 'soon' }, () => { throw new Error('not yet'); });
+       });`,
+    );
+    assert.deepEqual({ status, last }, { status: 0, last: '1 passed, 0 failed, 4 skipped' }, text);
+    const listed = /^skipped:\n(( {3}.*\n)+)/m.exec(text)?.[1] ?? '';
+    assert.deepEqual(
+      listed
+        .replaceAll(/^ .*a\.test\.mjs > /gm, '')
+        .trimEnd()
+        .split('\n'),
+      [
+        'b: no reason is given',
+        'outer > whole: no room',
+        'outer > c: not as this user',
+        'outer > d: to do: soon',
+      ],
+    );
+  });
+
+  test('fails a file in which no test is', async () => {
+    for (const source of ["describe('empty', () => {});", '']) {
+      const { status, text, last } = await run(source);
+      assert.deepEqual({ status, last }, { status: 1, last: '0 passed, 1 failed' }, text);
+      assert.match(text, /^FAIL .*a\.test\.mjs: no test is in it$/m);
+    }
   });
 
   test('shows a failing test with the names around it and what its file printed', async () => {
@@ -150,7 +179,7 @@ describe('the test runner', () => {
     const good = [
       'func TestGood(t *testing.T) {}',
       'func TestBad(t *testing.T) { t.Fatal("no good") }',
-      'func TestSkipped(t *testing.T) { t.Skip() }',
+      'func TestSkipped(t *testing.T) { t.Skipf("no %s here", "namespaces") }',
     ];
     await put('go/good/good_test.go', `package good\n\nimport "testing"\n\n${good.join('\n')}\n`);
     let text = '';
@@ -159,7 +188,11 @@ describe('the test runner', () => {
         text += part;
       },
     });
-    assert.deepEqual(counts, { passed: 1, failed: 2, skipped: 1 }, text);
+    assert.deepEqual(
+      counts,
+      { passed: 1, failed: 2, skips: ['example.org/x/good TestSkipped: no namespaces here'] },
+      text,
+    );
     assert.match(text, /FAIL example\.org\/x\/good TestBad\n[\s\S]*no good/);
     assert.match(text, /too many return values/);
   });
