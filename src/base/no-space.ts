@@ -50,9 +50,14 @@ export async function requireNotFull(request: SpaceRequest): Promise<void> {
   await requireSpace({ ...request, neededBytes: NEARLY_FULL_BYTES });
 }
 
-/** SQLite's result code 13, SQLITE_FULL. */
+/** SQLite's result codes SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the log, which every process that opens a database makes. */
+const FULL_DATABASE = [13, 4874];
+
+/** True when a database could not be opened or written for want of space. */
 export function isFullDatabase(error: unknown): boolean {
-  return isErrno(error, 'ERR_SQLITE_ERROR') && 'errcode' in error && error.errcode === 13;
+  return (
+    isErrno(error, 'ERR_SQLITE_ERROR') && 'errcode' in error && FULL_DATABASE.includes(Number(error.errcode))
+  );
 }
 
 /** The error of a file system with no room for something. */

@@ -26,6 +26,7 @@ import { Standby, type StandbyOptions } from '../core/vms/saved/standby.ts';
 import { UnlistedVms } from '../core/vms/unlisted-vms.ts';
 import { VmLocks } from '../core/vms/vm-locks.ts';
 import type { VmWorld } from '../core/vms/world.ts';
+import { type BuildInfo, releaseOf } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
 
 const BOOT_DEADLINE_MS = 180_000;
@@ -60,6 +61,7 @@ export interface ComposeOptions {
   agentDir: string;
   /** the program `banger-receive` */
   receiver: QemuDriverOptions['receiver'];
+  build: BuildInfo;
   log: Logger;
   /** in place of QEMU */
   driver?: VmDriver;
@@ -72,13 +74,14 @@ export function compose({
   uid,
   agentDir,
   receiver,
+  build,
   log,
   driver,
 }: ComposeOptions): Composition {
   const { paths } = settings;
   const facts = linuxHostFacts();
   const variables = { ...env };
-  const records = new SqliteVmRecords(paths.recordsFile);
+  const records = new SqliteVmRecords(paths.recordsFile, { version: releaseOf(build) });
   const agentPath = (arch: GuestArch): string => join(agentDir, `banger-agent-${arch}`);
   const kernels = new FsKernelStore({
     kernelsDir: paths.kernelsDir,

@@ -42,14 +42,15 @@ async function main(): Promise<boolean> {
     endNow();
   });
   const uid = process.getuid?.() ?? 0;
+  const build = buildInfo();
   return await serve({
     settings,
-    build: buildInfo(),
+    build,
     log,
     env,
     uid,
     signal: stop.signal,
-    compose: () => compose({ settings, env, uid, ...companions(), log }),
+    compose: () => compose({ settings, env, uid, ...companions(), build, log }),
     onListening: () => void setTimeout(() => flushCompileCache(), KEEP_CODE_AFTER_MS).unref(),
   });
 }

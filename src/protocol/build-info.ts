@@ -17,6 +17,11 @@ export function buildInfo(): BuildInfo {
   return { version: 'dev', commit: 'unknown', builtAt: 'unknown' };
 }
 
+/** The version by which people know a build: a release's own, else `dev` and what it was made of. */
+export function releaseOf({ version, commit }: BuildInfo): string {
+  return version === 'dev' && commit !== 'unknown' ? `dev+${commit.slice(0, 12)}` : version;
+}
+
 /** One token that differs when two builds differ; the value of the version header. */
 export function buildLabel(build: BuildInfo): string {
   return `${build.version}+${build.commit.slice(0, 12)}.${build.builtAt.replace(/[^0-9A-Za-z]/g, '')}`;

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { AppError } from '../../base/errors.ts';
+import { AppError, isErrno } from '../../base/errors.ts';
+import { copiesOf, copyDatabase } from './database-copies.ts';
 
 /**
  * All changes of the schema, in order; the database's `user_version` is how many it has had. Append, never edit one that was
@@ -14,24 +15,70 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT`,
   // 2: VMs have a network or not.
   `UPDATE vms SET record = json_set(record, '$.nat', json('false')) WHERE json_extract(record, '$.nat') IS NULL`,
+  // 3: Which banger wrote the database: `version`, of the last that had this schema. Every later schema keeps this table as it is, for it is
+  // what a version that is too old for the rest reads.
+  `CREATE TABLE banger (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`,
 ];
 
 /**
- * Brings the schema up to date; nothing to do is fine. A migration that fails leaves the database as the one before it left it.
+ * Brings the schema up to date; nothing to do is fine. A database that has records is copied first. A migration that fails leaves the database as the
+ * one before it left it. `version` is noted as the banger that wrote it.
  *
- * @throws {AppError} STORE_TOO_NEW when a newer version of banger wrote it.
+ * @throws {AppError} STORE_TOO_NEW when a newer version of banger wrote it, which is named when the database tells.
  */
-export function migrate(db: DatabaseSync, path: string): void {
+export function migrate(db: DatabaseSync, path: string, { version }: { version: string }): void {
   const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-  if (found > MIGRATIONS.length) {
-    throw new AppError(
-      'STORE_TOO_NEW',
-      `Cannot open the records "${path}": a newer version of banger wrote them (schema ${found}, known ${MIGRATIONS.length})`,
-      { hint: 'use the newer version again', details: { path, found, known: MIGRATIONS.length } },
-    );
-  }
+  if (found > MIGRATIONS.length) throw tooNew(path, { found, writer: writerOf(db) });
+  if (found > 0 && found < MIGRATIONS.length) copyDatabase(db, { path, schema: found });
   MIGRATIONS.forEach((sql, index) => {
     if (index < found) return;
-    db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT`);
+    inTransaction(db, `${sql}; PRAGMA user_version = ${index + 1}`);
   });
+  if (writerOf(db) === version) return;
+  db.prepare("INSERT OR REPLACE INTO banger (key, value) VALUES ('version', ?)").run(version);
+}
+
+function inTransaction(db: DatabaseSync, sql: string): void {
+  try {
+    db.exec(`BEGIN IMMEDIATE; ${sql}; COMMIT`);
+  } catch (error) {
+    // A database that is full has done so itself.
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** The version of banger that wrote the database; `undefined` when it does not say. */
+function writerOf(db: DatabaseSync): string | undefined {
+  try {
+    const row = db.prepare("SELECT value FROM banger WHERE key = 'version'").get();
+    return row && String(row['value']);
+  } catch (error) {
+    // SQLITE_ERROR, no such table: a schema from before there was one, or one that does not keep to what is said above.
+    if (!isErrno(error, 'ERR_SQLITE_ERROR') || !('errcode' in error) || error.errcode !== 1) throw error;
+    return undefined;
+  }
+}
+
+function tooNew(path: string, { found, writer }: { found: number; writer: string | undefined }): AppError {
+  const known = MIGRATIONS.length;
+  const newer = writer === undefined ? 'a newer version of banger' : `banger ${writer}`;
+  const copy = copiesOf(path).find(({ schema }) => schema <= known);
+  const orCopy = copy
+    ? `, or put the older records "${copy.path}" in their place: they lack VMs made since`
+    : '';
+  return new AppError(
+    'STORE_TOO_NEW',
+    `Cannot open the records "${path}": ${newer} wrote them, with schema ${found}, and this one knows ${known}`,
+    {
+      hint: `use ${writer === undefined ? 'the newer version' : newer} again${orCopy}`,
+      details: {
+        path,
+        found,
+        known,
+        ...(writer === undefined ? {} : { writer }),
+        ...(copy ? { copy: copy.path } : {}),
+      },
+    },
+  );
 }

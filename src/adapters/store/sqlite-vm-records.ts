@@ -4,8 +4,10 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AppError, invariant, isErrno } from '../../base/errors.ts';
 import { isFullDatabase, noSpace, type SpaceRequest } from '../../base/no-space.ts';
-import type { VmRecord, VmRecords } from '../../core/ports/records.ts';
+import type { DamagedRecord, VmRecord, VmRecords } from '../../core/ports/records.ts';
+import { copiesOf } from './database-copies.ts';
 import { migrate } from './migrations.ts';
+import { parseVmRecord } from './vm-record-schema.ts';
 
 /** SQLite's extended result code SQLITE_CONSTRAINT_UNIQUE. */
 const CONSTRAINT_UNIQUE = 2067;
@@ -23,35 +25,42 @@ const RESERVE_BYTES = 2 ** 20;
 export class SqliteVmRecords implements VmRecords, Disposable {
   readonly #db: DatabaseSync;
   readonly #reservePath: string;
+  /** texts of records that were found whole, by the VM's id */
+  readonly #whole = new Map<string, string>();
 
   /**
-   * Opens `path`, making it if it is missing, and brings it up to date.
+   * Opens `path`, making it if it is missing, and brings it up to date; before that it is copied (`database-copies.ts`). `version` is
+   * that of the banger that opens it, which is kept for one that is too old to.
    *
-   * @throws {AppError} STORE_DAMAGED when it is not a database; STORE_TOO_NEW.
+   * @throws {AppError} STORE_DAMAGED when it is not a database; STORE_TOO_NEW; HOST_NO_SPACE when it cannot be copied.
    */
-  constructor(path: string) {
+  constructor(path: string, { version = 'dev' }: { version?: string } = {}) {
+    this.#reservePath = `${path}.reserve`;
     const db = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true });
+    this.#db = db;
     try {
-      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      this.#write(() => db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'));
       const [finding] = Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {});
       if (finding !== 'ok') throw damaged(path, String(finding));
-      migrate(db, path);
+      this.#write(() => migrate(db, path, { version }));
     } catch (error) {
       db.close();
       throw hasCode(error, DAMAGED) ? damaged(path, error) : error;
     }
-    this.#db = db;
-    this.#reservePath = `${path}.reserve`;
     this.#hasReserve();
   }
 
   list(): VmRecord[] {
-    return this.#db.prepare('SELECT record FROM vms ORDER BY rowid').all().map(parseRow);
+    return this.#rows().flatMap((row) => this.#parse(row) ?? []);
   }
 
   get(id: string): VmRecord | undefined {
-    const row = this.#db.prepare('SELECT record FROM vms WHERE id = ?').get(id);
-    return row && parseRow(row);
+    const row = this.#db.prepare('SELECT id, name, record FROM vms WHERE id = ?').get(id);
+    return row && this.#parse(row);
+  }
+
+  damaged(): DamagedRecord[] {
+    return this.#rows().flatMap((row) => this.#damageOf(row) ?? []);
   }
 
   insert(record: VmRecord): void {
@@ -86,11 +95,30 @@ export class SqliteVmRecords implements VmRecords, Disposable {
 
   delete(id: string): void {
     this.#write(() => this.#db.prepare('DELETE FROM vms WHERE id = ?').run(id));
+    this.#whole.delete(id);
   }
 
   /** Closes the database. Idempotent. */
   [Symbol.dispose](): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #rows(): Record<string, unknown>[] {
+    return this.#db.prepare('SELECT id, name, record FROM vms ORDER BY rowid').all();
+  }
+
+  #parse(row: Record<string, unknown>): VmRecord | undefined {
+    return this.#damageOf(row) ? undefined : (JSON.parse(String(row['record'])) as VmRecord);
+  }
+
+  /** What is wrong with a row. Checking takes longer than parsing, and rows are read far more often than they change. */
+  #damageOf(row: Record<string, unknown>): DamagedRecord | undefined {
+    const [id, name, text] = [String(row['id']), String(row['name']), String(row['record'])];
+    if (this.#whole.get(id) === text) return undefined;
+    const problem = problemOf({ id, name, text });
+    if (problem !== undefined) return { id, name, problem };
+    this.#whole.set(id, text);
+    return undefined;
   }
 
   #replace(record: VmRecord): VmRecord {
@@ -151,19 +179,25 @@ function refuseTakenName<T>(name: string, write: () => T): T {
 }
 
 function damaged(path: string, cause: unknown): AppError {
+  const copies = copiesOf(path).map((copy) => copy.path);
+  const backup = copies.length > 0 ? `a backup in its place (${copies.join(', ')})` : 'a backup in its place';
   return new AppError(
     'STORE_DAMAGED',
     `Cannot open the records "${path}": it is not a whole SQLite database`,
     {
-      hint: 'put a backup in its place, or move it away: VMs made so far are then not known any more',
-      details: { path },
+      hint: `put ${backup}, or move it away: VMs made so far are then not known any more`,
+      details: { path, copies },
       cause,
     },
   );
 }
 
-function parseRow(row: Record<string, unknown>): VmRecord {
-  return JSON.parse(String(row['record'])) as VmRecord;
+/** What is wrong with a record; the columns beside it are what the database itself goes by, so they must say the same. */
+function problemOf({ id, name, text }: { id: string; name: string; text: string }): string | undefined {
+  const parsed = parseVmRecord(text);
+  if ('problem' in parsed) return parsed.problem;
+  const { record } = parsed;
+  return record.id === id && record.name === name ? undefined : 'it is the record of another VM';
 }
 
 function hasCode(error: unknown, codes: readonly number[]): boolean {

@@ -29,10 +29,22 @@ export interface VmRecord {
   updatedAt: string;
 }
 
+/** A record that cannot be read: of its VM only this is known. */
+export interface DamagedRecord {
+  id: string;
+  name: string;
+  /** for people */
+  problem: string;
+}
+
 /** The durable store of records. Each call is one transaction, on disk when it returns. */
 export interface VmRecords {
+  /** Those that can be read; the others are in {@link VmRecords.damaged}. */
   list(): VmRecord[];
+  /** `undefined` also when the record is damaged. */
   get(id: string): VmRecord | undefined;
+  /** Those that cannot be read. They stay as they are until they are deleted, and their VMs keep all that they have. */
+  damaged(): DamagedRecord[];
   /** @throws {AppError} VM_NAME_TAKEN when a VM of that name exists; HOST_NO_SPACE before the last space is used up, which the others need */
   insert(record: VmRecord): void;
   /**

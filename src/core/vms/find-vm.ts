@@ -1,14 +1,33 @@
 import { AppError } from '../../base/errors.ts';
 import { resolveVmRef } from '../../protocol/vm-ref.ts';
-import type { VmRecord, VmRecords } from '../ports/records.ts';
+import type { DamagedRecord, VmRecord, VmRecords } from '../ports/records.ts';
 
 /**
  * The VM that `ref` means.
  *
- * @throws {AppError} as {@link resolveVmRef}.
+ * @throws {AppError} VM_RECORD_DAMAGED when its record cannot be read; as {@link resolveVmRef}.
  */
 export function findVm(records: VmRecords, ref: string): VmRecord {
-  return resolveVmRef(records.list(), ref);
+  const found = findAnyVm(records, ref);
+  if ('problem' in found) throw recordDamaged(found);
+  return found;
+}
+
+/**
+ * The VM that `ref` means, even if its record cannot be read.
+ *
+ * @throws {AppError} as {@link resolveVmRef}.
+ */
+export function findAnyVm(records: VmRecords, ref: string): VmRecord | DamagedRecord {
+  return resolveVmRef<VmRecord | DamagedRecord>([...records.list(), ...records.damaged()], ref);
+}
+
+/** The error of a VM whose record cannot be read. */
+export function recordDamaged({ id, name, problem }: DamagedRecord): AppError {
+  return new AppError('VM_RECORD_DAMAGED', `Cannot use vm "${name}": its record is damaged: ${problem}`, {
+    hint: `its disks are still there; put a backup of the records in their place, or give it up: banger vm delete ${name}`,
+    details: { id, name, problem },
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Vm } from '../../protocol/vm.ts';
-import type { VmRecord } from '../ports/records.ts';
+import type { DamagedRecord, VmRecord } from '../ports/records.ts';
+import { recordDamaged } from './find-vm.ts';
 
 /** A record as the API shows it. */
 export function vmView(record: VmRecord): Vm {
@@ -26,5 +27,22 @@ export function vmView(record: VmRecord): Vm {
     ...(record.lastError ? { lastError: record.lastError } : {}),
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
+  };
+}
+
+/** A VM whose record cannot be read, as the API shows it: what is not known of it is empty, and `lastError` says why. */
+export function damagedView(damaged: DamagedRecord): Vm {
+  const { code, message } = recordDamaged(damaged);
+  return {
+    id: damaged.id,
+    name: damaged.name,
+    state: 'error',
+    image: '',
+    shape: { vcpuCount: 0, memoryMib: 0, diskSizeBytes: 0, systemOverlaySizeBytes: 0 },
+    nat: false,
+    ephemeral: false,
+    lastError: { code, message },
+    createdAt: '',
+    updatedAt: '',
   };
 }

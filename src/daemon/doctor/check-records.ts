@@ -5,6 +5,15 @@ export const checkRecords: Check = {
   name: 'records',
   async run({ world, settings }) {
     const records = world.records.list();
+    const damaged = world.records.damaged();
+    if (damaged.length > 0) {
+      return {
+        status: 'fail',
+        message: `${damaged.length} of ${records.length + damaged.length} damaged, in ${settings.paths.recordsFile}`,
+        details: damaged.map(({ name, id, problem }) => `${name} ${id}: ${problem}`),
+        fix: `put a backup of that file in its place, or give the VM up: banger vm delete ${damaged[0]?.name}`,
+      };
+    }
     const running = records.filter(({ state }) => state === 'running').length;
     return {
       status: 'pass',

@@ -11,7 +11,7 @@ import { stopVm } from '../../core/vms/lifecycle/stop-vm.ts';
 import { waitForVm } from '../../core/vms/lifecycle/wait-for-vm.ts';
 import { forkVm } from '../../core/vms/saved/fork-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
-import { vmView } from '../../core/vms/vm-view.ts';
+import { damagedView, vmView } from '../../core/vms/vm-view.ts';
 import * as schemas from '../../protocol/api/vm-schemas.ts';
 import type { App } from '../app.ts';
 import { followLog } from '../follow-log.ts';
@@ -26,8 +26,9 @@ export const VM_ROUTES: readonly Route[] = [
     answer: z.object({ vms: z.array(schemas.vm) }),
     run: ({ app, query }) => {
       const isAll = query.get('all') === '1';
-      const shown = app.world.records.list().filter(({ state }) => isAll || state === 'running');
-      return { vms: shown.map(vmView) };
+      const { records } = app.world;
+      const shown = records.list().filter(({ state }) => isAll || state === 'running');
+      return { vms: [...shown.map(vmView), ...(isAll ? records.damaged().map(damagedView) : [])] };
     },
   }),
   workRoute({
@@ -68,7 +69,7 @@ export const VM_ROUTES: readonly Route[] = [
     run: async ({ app, params, query, report }) => {
       const onlyResting = query.get('resting') === '1';
       const options = { onlyResting, report };
-      return { value: vmView(await deleteVm(app.world, params['ref'] ?? '', options)) };
+      return { value: await deleteVm(app.world, params['ref'] ?? '', options) };
     },
   }),
   workRoute({

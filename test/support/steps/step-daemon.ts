@@ -100,7 +100,8 @@ async function serveReal(): Promise<void> {
     env,
     uid,
     signal: new AbortController().signal,
-    compose: () => compose({ settings, env, uid, agentDir, receiver: SOURCE_RECEIVER, log }),
+    compose: () =>
+      compose({ settings, env, uid, agentDir, receiver: SOURCE_RECEIVER, build: LAB_BUILD, log }),
     onListening: () => process.stdout.write('listening\n'),
   });
 }

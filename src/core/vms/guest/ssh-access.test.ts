@@ -15,6 +15,7 @@ function worldWith(ports: GuestPort[]): { world: VmWorld; written: string[] } {
   const world = {
     records: {
       list: () => [record],
+      damaged: () => [],
       get: () => record,
       findByName: () => record,
       findByPrefix: () => [record],

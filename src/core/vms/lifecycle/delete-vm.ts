@@ -1,9 +1,10 @@
 import { neverAborts } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
-import { RESTING_STATES } from '../../../protocol/vm.ts';
-import type { VmRecord } from '../../ports/records.ts';
-import { findVm } from '../find-vm.ts';
+import { RESTING_STATES, type Vm } from '../../../protocol/vm.ts';
+import type { DamagedRecord, VmRecord } from '../../ports/records.ts';
+import { findAnyVm, findVm, recordDamaged } from '../find-vm.ts';
+import { damagedView, vmView } from '../vm-view.ts';
 import type { VmWorld } from '../world.ts';
 import { interruptWork } from './interrupt-work.ts';
 
@@ -18,14 +19,15 @@ export interface DeleteOptions {
  * start. What is being done to the VM is cancelled first ({@link interruptWork}); one that was only being made is gone with that. With `onlyResting` nothing is
  * cancelled, and a VM that runs, or is about to, is refused and untouched.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VM_IN_USE, VMM_KILL_FAILED.
+ * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VM_IN_USE, VMM_KILL_FAILED; VM_RECORD_DAMAGED with `onlyResting`.
  */
 export async function deleteVm(
   world: VmWorld,
   ref: string,
   { onlyResting = false, report }: DeleteOptions = {},
-): Promise<VmRecord> {
-  const found = findVm(world.records, ref);
+): Promise<Vm> {
+  const found = findAnyVm(world.records, ref);
+  if ('problem' in found) return await deleteDamaged(world, found, { onlyResting, report });
   const { id } = found;
   const signal = neverAborts();
   const hasInterrupted = !onlyResting && interruptWork(world, found, 'delete');
@@ -44,7 +46,24 @@ export async function deleteVm(
   world.images
     .prune({ signal })
     .catch((error: unknown) => world.log.warn('pruning images failed', { error }));
-  return removed;
+  return vmView(removed);
+}
+
+/** Nobody knows whether it rests. */
+async function deleteDamaged(
+  world: VmWorld,
+  damaged: DamagedRecord,
+  { onlyResting, report }: { onlyResting: boolean; report: Report | undefined },
+): Promise<Vm> {
+  if (onlyResting) throw recordDamaged(damaged);
+  const { id } = damaged;
+  await world.locks.run(id, () => purgeVm(world, id, { report }), {
+    action: 'delete',
+    isInterruptible: false,
+    report,
+    signal: neverAborts(),
+  });
+  return damagedView(damaged);
 }
 
 /** Removes everything of a VM, whether it is known or not. Idempotent. The caller holds the VM's lock, or nobody else can know the VM. */

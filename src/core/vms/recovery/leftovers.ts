@@ -57,12 +57,19 @@ export async function removeLeftovers(
 }
 
 function isOwned(world: VmWorld, vmId: string): boolean {
-  return world.records.get(vmId) !== undefined || world.unlisted.has(vmId);
+  return world.records.get(vmId) !== undefined || world.unlisted.has(vmId) || isDamaged(world, vmId);
 }
 
 /** A VM's VMM may run while it is held, and while an operation starts or stops it. */
 function isStray(world: VmWorld, vmId: string): boolean {
   const state = world.records.get(vmId)?.state;
   const mayRun = state !== undefined && !['created', 'stopped', 'error'].includes(state);
-  return !mayRun && world.live.get(vmId) === undefined && !world.unlisted.has(vmId);
+  return (
+    !mayRun && world.live.get(vmId) === undefined && !world.unlisted.has(vmId) && !isDamaged(world, vmId)
+  );
+}
+
+/** Nobody knows what a VM whose record cannot be read has or does: all of it is left to it. */
+function isDamaged(world: VmWorld, vmId: string): boolean {
+  return world.records.damaged().some(({ id }) => id === vmId);
 }

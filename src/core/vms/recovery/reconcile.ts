@@ -24,7 +24,12 @@ export async function reconcile(world: VmWorld, { signal }: Abortable): Promise<
   for (const record of world.records.list()) {
     await attempt(record.id, () => reconcileVm(world, record, { signal }));
   }
-  const known = new Set(world.records.list().map(({ id }) => id));
+  const damaged = world.records.damaged();
+  // All that such a VM has stays, a VMM that runs among it.
+  for (const { id, name, problem } of damaged) {
+    world.log.error('the record of a VM is damaged', { vmId: id, vm: name, problem });
+  }
+  const known = new Set([...world.records.list(), ...damaged].map(({ id }) => id));
   for (const vmId of await world.files.list()) {
     if (known.has(vmId)) continue;
     world.log.info('a folder without a record is removed', { vmId });

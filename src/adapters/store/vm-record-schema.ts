@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import type { VmRecord } from '../../core/ports/records.ts';
+import { time, vmShape } from '../../protocol/api/common-schemas.ts';
+import { VM_STATES } from '../../protocol/vm.ts';
+
+/** A schema for each field of `T`: one that is forgotten here does not compile. */
+type FieldsOf<T> = { [K in keyof Required<T>]: z.ZodType };
+
+const accelerator = z.enum(['kvm', 'tcg']);
+
+const drive = z.looseObject({
+  serial: z.enum(['root', 'overlay', 'work', 'modules']),
+  pathOnHost: z.string().startsWith('/'),
+  format: z.enum(['raw', 'qcow2']),
+  isReadOnly: z.boolean(),
+  sizeBytes: z.int().nonnegative(),
+});
+
+const fields = {
+  id: z.string().min(1),
+  name: z.string().min(1),
+  state: z.enum(VM_STATES),
+  imageName: z.string(),
+  imageId: z.string(),
+  kernelName: z.string(),
+  shape: vmShape,
+  nat: z.boolean(),
+  ephemeral: z.boolean(),
+  driverName: z.string(),
+  drives: z.array(drive).readonly().exactOptional(),
+  runtime: z
+    .looseObject({
+      vmm: z.looseObject({ pid: z.int().positive(), startTicks: z.number() }),
+      accelerator,
+      startedAt: time,
+    })
+    .exactOptional(),
+  workspace: z
+    .looseObject({
+      guestPath: z.string(),
+      sourcePath: z.string(),
+      headCommit: z.string().exactOptional(),
+      hostHeadCommit: z.string().exactOptional(),
+    })
+    .exactOptional(),
+  unsyncedIn: z.string().exactOptional(),
+  lastError: z.looseObject({ code: z.string(), message: z.string() }).exactOptional(),
+  createdAt: time,
+  updatedAt: time,
+} satisfies FieldsOf<VmRecord>;
+
+/** What it does not know it keeps: a later version of banger with the same schema of the database may have put it there. */
+const vmRecord: z.ZodType<VmRecord> = z.looseObject(fields);
+
+/** Parses a record's text, whatever it is: the record, or what is wrong with it, for people. */
+export function parseVmRecord(text: string): { record: VmRecord } | { problem: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return { problem: 'it is not JSON' };
+    throw error;
+  }
+  const { data, error } = vmRecord.safeParse(value);
+  if (data) return { record: data };
+  const [issue] = error.issues;
+  const field = issue?.path.join('.') ?? '';
+  return { problem: field === '' ? 'it is not a record' : `its field "${field}" is missing or wrong` };
+}
