@@ -87,6 +87,8 @@ export async function sendTo(
     stdio: ['pipe', 'inherit', 'inherit'],
   });
   const ended = once(tar, 'close');
+  // It would wait for the rest of an archive that failed, and this process for it.
+  using _ = { [Symbol.dispose]: () => tar.stdin.destroy() };
   // GNU tar is done at the end-of-archive mark, which comes before the end of the stream.
   tar.stdin.on('error', () => {});
   for await (const chunk of packed.tar) {

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { configValue, formatConfig, parseConfigList, splitConfigKey } from './git-config.ts';
+import {
+  CONFIG_LIST_ARGS,
+  configValue,
+  formatConfig,
+  parseConfigList,
+  splitConfigKey,
+} from './git-config.ts';
 
 test('splitConfigKey() takes the subsection whole, with its dots', () => {
   assert.deepEqual(splitConfigKey('core.bare'), { section: 'core', variable: 'bare' });
@@ -17,11 +23,13 @@ test('splitConfigKey() takes the subsection whole, with its dots', () => {
 });
 
 test('parseConfigList() tells a variable without a value from one with an empty value', () => {
-  const entries = parseConfigList(Buffer.from('global\0a.b\0local\0a.c\n\0local\0a.b\ntwo\nlines\0'));
+  const entries = parseConfigList(
+    Buffer.from('global\0file:g\0a.b\0local\0file:l\0a.c\n\0local\0file:l\0a.b\ntwo\nlines\0'),
+  );
   assert.deepEqual(entries, [
-    { scope: 'global', key: 'a.b' },
-    { scope: 'local', key: 'a.c', value: '' },
-    { scope: 'local', key: 'a.b', value: 'two\nlines' },
+    { scope: 'global', origin: 'file:g', key: 'a.b' },
+    { scope: 'local', origin: 'file:l', key: 'a.c', value: '' },
+    { scope: 'local', origin: 'file:l', key: 'a.b', value: 'two\nlines' },
   ]);
   assert.equal(configValue(entries, 'a.b'), 'two\nlines');
   assert.equal(configValue(entries.slice(0, 1), 'a.b'), 'true');
@@ -63,11 +71,9 @@ test('git reads back what formatConfig() wrote, byte for byte', () => {
     fc.assert(
       fc.property(fc.array(entry, { minLength: 1, maxLength: 8 }), (entries) => {
         writeFileSync(file, formatConfig(entries), 'latin1');
-        const ran = spawnSync('git', ['config', '--file', file, '--list', '--show-scope', '-z'], {
-          cwd: folder,
-        });
+        const ran = spawnSync('git', [...CONFIG_LIST_ARGS, '--file', file], { cwd: folder });
         assert.equal(ran.status, 0, ran.stderr.toString());
-        const read = parseConfigList(ran.stdout).map(({ scope: _scope, ...rest }) => rest);
+        const read = parseConfigList(ran.stdout).map(({ scope: _scope, origin: _origin, ...rest }) => rest);
         assert.deepEqual(read, entries);
       }),
       { numRuns: 100 },

@@ -6,11 +6,16 @@ import { invariant } from '../../base/errors.ts';
 export interface ConfigEntry {
   /** where git found it: `system`, `global`, `local`, `worktree` or `command` */
   scope: string;
+  /** where exactly: `file:` and a path, which may be relative to the working tree, or for example `command line:` */
+  origin: string;
   /** `section.variable` or `section.subsection.variable`; git lower-cases all but the subsection */
   key: string;
   /** absent for a variable without `=`, which is true */
   value?: string;
 }
+
+/** A setting, wherever it was found. */
+export type Setting = Omit<ConfigEntry, 'scope' | 'origin'>;
 
 /** A key's parts; the subsection may hold dots. */
 export interface ConfigKey {
@@ -19,22 +24,26 @@ export interface ConfigKey {
   variable: string;
 }
 
+/** The arguments whose output {@link parseConfigList} reads. */
+export const CONFIG_LIST_ARGS = ['config', '--list', '--show-scope', '--show-origin', '-z'] as const;
+
 /**
- * Parses the output of `git config --list --show-scope -z`:
+ * Parses the output of {@link CONFIG_LIST_ARGS}:
  *
- *     scope NUL key [LF value] NUL ...
+ *     scope NUL origin NUL key [LF value] NUL ...
  */
 export function parseConfigList(output: Buffer): ConfigEntry[] {
   const fields = output.toString('latin1').split('\0');
   const entries: ConfigEntry[] = [];
-  for (let at = 0; at + 1 < fields.length; at += 2) {
+  for (let at = 0; at + 2 < fields.length; at += 3) {
     const scope = fields[at] ?? '';
-    const text = fields[at + 1] ?? '';
+    const origin = fields[at + 1] ?? '';
+    const text = fields[at + 2] ?? '';
     const lineEnd = text.indexOf('\n');
     entries.push(
       lineEnd < 0
-        ? { scope, key: text }
-        : { scope, key: text.slice(0, lineEnd), value: text.slice(lineEnd + 1) },
+        ? { scope, origin, key: text }
+        : { scope, origin, key: text.slice(0, lineEnd), value: text.slice(lineEnd + 1) },
     );
   }
   return entries;
@@ -62,7 +71,7 @@ export function configValue(entries: readonly ConfigEntry[], key: string): strin
  * Writes a configuration file that `git config --list` reads back as `entries`, in their order (syntax: git-config(1)). Values are
  * quoted unless plain, so that spaces, `#` and `;` are theirs.
  */
-export function formatConfig(entries: readonly Omit<ConfigEntry, 'scope'>[]): string {
+export function formatConfig(entries: readonly Setting[]): string {
   let text = '';
   let heading = '';
   for (const entry of entries) {

@@ -5,17 +5,12 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError, isErrno } from '../../base/errors.ts';
 import { PROBE_DEADLINE_MS } from '../../base/exec.ts';
 import { type Git, gitAt, gitTooOld, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
+import { type GitFolders, requireOwnGitFolder } from './own-git-folder.ts';
 import { TaskGroup } from './task-group.ts';
 
 /** A git working tree of the host. */
-export interface HostRepository {
-  /** top of the working tree, absolute, links resolved */
-  root: string;
+export interface HostRepository extends GitFolders {
   name: string;
-  /** this working tree's own git folder: HEAD, index, state of a merge */
-  gitDir: string;
-  /** the git folder that linked working trees share: refs, objects, configuration */
-  commonDir: string;
   objectFormat: string;
   /** git with the user's configuration, aimed at the top of the working tree */
   git: Git;
@@ -27,7 +22,8 @@ const OLDEST_GIT = '2.31';
 /**
  * Finds the repository whose working tree `path` is in.
  *
- * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_GIT_MISSING, WORKSPACE_GIT_FAILED
+ * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_GIT_MISSING, WORKSPACE_GIT_FAILED,
+ *   WORKSPACE_GIT_ELSEWHERE
  */
 export async function locateRepository(
   path: string,
@@ -58,7 +54,7 @@ export async function locateRepository(
     throw new AppError('WORKSPACE_GIT_FAILED', `Cannot send "${path}": ${state}`, { details: { path } });
   }
   const located = gitAt({ folder: root, env, config: NO_PROGRAMS });
-  await requireOwnGitDir({ root, gitDir, git: located }, { signal });
+  await requireOwnGitFolder({ root, gitDir, commonDir, git: located }, { signal });
   return { root, name: basename(root), gitDir, commonDir, objectFormat, git: located };
 }
 
@@ -165,31 +161,6 @@ async function requireGit(git: Git, { signal }: Abortable): Promise<void> {
   const isNewEnough =
     found !== null && (Number(found[1]) > major || (Number(found[1]) === major && Number(found[2]) >= minor));
   if (!isNewEnough) throw gitTooOld(found?.[0] ?? stdout.toString('latin1').trim(), OLDEST_GIT);
-}
-
-/**
- * Refuses a repository whose `core.worktree` says that the user's files are somewhere else: a repository that came from
- * others could name their home folder.
- */
-async function requireOwnGitDir(
-  { root, gitDir, git }: { root: string; gitDir: string; git: Git },
-  { signal }: Abortable,
-): Promise<void> {
-  const entry = join(root, '.git');
-  const found = await lstat(entry).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  });
-  if (found?.isDirectory() && (await realpath(entry)) === (await realpath(gitDir))) return;
-  if (found) {
-    const { stdout } = await git.run(['rev-parse', '--absolute-git-dir'], { signal });
-    if (splitLines(stdout)[0] === gitDir) return;
-  }
-  throw new AppError(
-    'WORKSPACE_GIT_FAILED',
-    `Cannot send "${root}": it is the working tree of a repository elsewhere, "${gitDir}"`,
-    { hint: `git --git-dir "${gitDir}" config --unset core.worktree`, details: { root, gitDir } },
-  );
 }
 
 function splitLines(output: Buffer): string[] {

@@ -4,6 +4,7 @@ import { guestConfig, promisorRemote } from './guest-config.ts';
 
 const local = (key: string, value?: string) => ({
   scope: 'local',
+  origin: 'file:.git/config',
   key,
   ...(value === undefined ? {} : { value }),
 });
@@ -11,7 +12,7 @@ const local = (key: string, value?: string) => ({
 test('guestConfig() keeps the last of what replaces and all of what adds up', () => {
   const config = guestConfig(
     [
-      { scope: 'global', key: 'user.name', value: 'global' },
+      { scope: 'global', origin: 'file:/home/u/.gitconfig', key: 'user.name', value: 'global' },
       local('user.name', 'local'),
       local('remote.origin.fetch', 'one'),
       local('remote.origin.fetch', 'two'),

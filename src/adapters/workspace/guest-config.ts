@@ -1,4 +1,4 @@
-import { type ConfigEntry, configValue, splitConfigKey } from './git-config.ts';
+import { type ConfigEntry, configValue, type Setting, splitConfigKey } from './git-config.ts';
 import { withoutCredentials } from './remote-url.ts';
 
 /**
@@ -86,10 +86,7 @@ export const GUEST_STAT_RULES = [
 ] as const;
 
 /** The settings of the guest's repository from the host's effective ones. Pure; all text is latin1. */
-export function guestConfig(
-  host: readonly ConfigEntry[],
-  facts: GuestRepositoryFacts,
-): Omit<ConfigEntry, 'scope'>[] {
+export function guestConfig(host: readonly ConfigEntry[], facts: GuestRepositoryFacts): Setting[] {
   const isPlain = facts.objectFormat === 'sha1' && facts.promisorRemote === undefined;
   return bySection([
     { key: 'core.repositoryformatversion', value: isPlain ? '0' : '1' },
@@ -103,7 +100,7 @@ export function guestConfig(
 }
 
 /** Brings each section's entries together and keeps their order. */
-function bySection(entries: Omit<ConfigEntry, 'scope'>[]): Omit<ConfigEntry, 'scope'>[] {
+function bySection(entries: Setting[]): Setting[] {
   return [...Map.groupBy(entries, ({ key }) => key.slice(0, key.lastIndexOf('.'))).values()].flat();
 }
 
@@ -117,8 +114,8 @@ export function promisorRemote(host: readonly ConfigEntry[]): string | undefined
     : undefined;
 }
 
-function carried(host: readonly ConfigEntry[]): Omit<ConfigEntry, 'scope'>[] {
-  const kept = new Map<string, Omit<ConfigEntry, 'scope'>[]>();
+function carried(host: readonly ConfigEntry[]): Setting[] {
+  const kept = new Map<string, Setting[]>();
   for (const { key, value } of host) {
     if (!isCarried(key)) continue;
     const entry = value === undefined ? { key } : { key, value: carriedValue(key, value) };
@@ -137,10 +134,7 @@ function carriedValue(key: string, value: string): string {
   return /^remote\..*\.(url|pushurl)$/s.test(key) ? withoutCredentials(value) : value;
 }
 
-function promisorSettings(
-  host: readonly ConfigEntry[],
-  remote: string | undefined,
-): Omit<ConfigEntry, 'scope'>[] {
+function promisorSettings(host: readonly ConfigEntry[], remote: string | undefined): Setting[] {
   if (remote === undefined) return [];
   return [
     { key: 'extensions.partialclone', value: remote },
@@ -152,6 +146,6 @@ function promisorSettings(
   ];
 }
 
-function setting(key: string, value: string | undefined): Omit<ConfigEntry, 'scope'>[] {
+function setting(key: string, value: string | undefined): Setting[] {
   return value === undefined ? [] : [{ key, value }];
 }

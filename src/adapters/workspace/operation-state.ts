@@ -1,6 +1,6 @@
 import { lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno } from '../../base/errors.ts';
+import { AppError, isErrno } from '../../base/errors.ts';
 import { readLastBytes, readSmallFile } from './small-file.ts';
 
 /** What git keeps of an operation that waits for the user: a merge, cherry-pick, revert, rebase or bisect. */
@@ -10,6 +10,16 @@ const FILES = [
   ...['BISECT_START', 'BISECT_LOG', 'BISECT_NAMES', 'BISECT_TERMS', 'BISECT_EXPECTED_REV'],
   ...['BISECT_ANCESTORS_OK', 'BISECT_FIRST_PARENT'],
 ];
+/**
+ * Most that an unfinished operation may take: a rebase of a thousand large commits stays far below. The repository may come from others, and all
+ * of it is read into memory and copied.
+ */
+const MAX_FILES = 20_000;
+const MAX_STATE_BYTES = 64 * 1024 * 1024;
+
+/** Most names of objects that are looked up. */
+const MAX_MENTIONED = 100_000;
+
 const FOLDERS = ['rebase-merge', 'rebase-apply', 'sequencer'];
 
 /** The ones of them that name commits or trees, which are then needed to go on. */
@@ -19,6 +29,8 @@ const NAME_OBJECTS =
 /**
  * Copies the state of an unfinished operation, and where a detached HEAD comes from, from one git folder to another. Gives the object
  * names in it, full or abbreviated, some of which may not be objects.
+ *
+ * @throws {AppError} WORKSPACE_FILE_TOO_LARGE
  */
 export async function copyOperationState(
   fromGitDir: string,
@@ -31,15 +43,32 @@ export async function copyOperationState(
     if (inside.length > 0) await mkdir(join(toGitDir, folder));
     names.push(...inside.map((name) => `${folder}/${name}`));
   }
+  if (names.length > MAX_FILES) throw tooMuch(fromGitDir, `${names.length} files`);
   const mentioned = new Set(isDetached ? await copyLastSwitch(fromGitDir, toGitDir) : []);
+  let bytes = 0;
   for (const name of names) {
     const content = await readSmallFile(join(fromGitDir, name), { followLink: false });
     if (!content) continue;
+    bytes += content.length;
+    if (bytes > MAX_STATE_BYTES) throw tooMuch(fromGitDir, `more than ${MAX_STATE_BYTES} bytes`);
     await writeFile(join(toGitDir, name), content);
     if (!NAME_OBJECTS.test(name)) continue;
-    for (const [word] of content.toString('latin1').matchAll(/\b[0-9a-f]{7,64}\b/g)) mentioned.add(word);
+    for (const [word] of content.toString('latin1').matchAll(/\b[0-9a-f]{7,64}\b/g)) {
+      mentioned.add(word);
+      if (mentioned.size > MAX_MENTIONED) {
+        throw tooMuch(fromGitDir, `the names of more than ${MAX_MENTIONED} objects`);
+      }
+    }
   }
   return [...mentioned];
+}
+
+function tooMuch(gitDir: string, what: string): AppError {
+  return new AppError(
+    'WORKSPACE_FILE_TOO_LARGE',
+    `Cannot send the unfinished operation in "${gitDir}": it has ${what}`,
+    { hint: 'finish or abort it, for example with git rebase --abort' },
+  );
 }
 
 /**

@@ -23,12 +23,18 @@ export async function readSmallFile(
   await using file = await openRegularFile(path, { followLink });
   if (!file) return undefined;
   const { size } = await file.stat();
-  if (size > MAX_BYTES) {
-    throw new AppError('WORKSPACE_FILE_TOO_LARGE', `Cannot send "${path}": it has ${size} bytes`, {
-      hint: `the largest that git reads sensibly is ${MAX_BYTES} bytes; look at what is in it`,
-    });
-  }
+  if (size > MAX_BYTES) throw fileTooLarge(path, { size, limit: MAX_BYTES });
   return await file.readFile();
+}
+
+/** The refusal of a file of git's own that has `size` bytes where `limit` are more than it should need. */
+export function fileTooLarge(
+  path: string | Buffer,
+  { size, limit }: { size: number; limit: number },
+): AppError {
+  return new AppError('WORKSPACE_FILE_TOO_LARGE', `Cannot send "${path}": it has ${size} bytes`, {
+    hint: `the largest that git reads sensibly is ${limit} bytes; look at what is in it`,
+  });
 }
 
 /** The last `bytes` of a regular file that no link leads to, or `undefined` when there is none that we may read. */

@@ -1,14 +1,23 @@
+import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
-import { type ConfigEntry, configValue, formatConfig, parseConfigList } from './git-config.ts';
+import {
+  CONFIG_LIST_ARGS,
+  type ConfigEntry,
+  configValue,
+  formatConfig,
+  parseConfigList,
+} from './git-config.ts';
 import type { HostRepository } from './git-repository.ts';
 import { guestConfig, promisorRemote } from './guest-config.ts';
-import { openRegularFile, readSmallFile } from './small-file.ts';
+import { elsewhereError } from './own-git-folder.ts';
+import { fileTooLarge, openRegularFile, readSmallFile } from './small-file.ts';
 import { allEnded } from './task-group.ts';
-import { readUserPatterns, type UserPatterns } from './user-patterns.ts';
+import { isInRepository, isOfUser, readUserPatterns, type UserPatterns } from './user-patterns.ts';
 
 /** What HEAD says. */
 export interface Head {
@@ -30,6 +39,9 @@ export interface StagedRepository {
   git: Git;
 }
 
+/** Two million files, and more than git itself can work with well. */
+const MAX_INDEX_BYTES = 256 * 1024 * 1024;
+
 /** Name inside `.git` for the attributes that the host's user has outside of the repository. */
 const USER_ATTRIBUTES = 'info/user-attributes';
 
@@ -37,7 +49,7 @@ const USER_ATTRIBUTES = 'info/user-attributes';
  * Lays the guest's `.git` under the empty `folder`, except for refs and objects. Nothing of the user's repository is touched. The
  * caller removes `folder`, also after a failure.
  *
- * @throws {AppError} WORKSPACE_GIT_FAILED, WORKSPACE_FILE_TOO_LARGE
+ * @throws {AppError} WORKSPACE_GIT_FAILED, WORKSPACE_GIT_ELSEWHERE, WORKSPACE_FILE_TOO_LARGE
  */
 export async function stageRepository(
   repository: HostRepository,
@@ -54,6 +66,7 @@ export async function stageRepository(
     copyIndex(repository, gitDir),
     copyListed(repository, gitDir),
   ]);
+  requireOwnRefs(repository.root, config);
   const patterns = await readUserPatterns(repository, { config, userGitDir, signal });
   const remote = promisorRemote(config);
   await writePatterns(patterns, gitDir);
@@ -98,9 +111,44 @@ export async function listStaged(staged: StagedRepository): Promise<string> {
   return [...names.sort(), 'HEAD'].map((name) => `.git/${name}\0`).join('');
 }
 
+/**
+ * The effective settings, less those that the repository's own configuration includes from outside of the repository: one that came from
+ * others could name another repository's, whose remotes and branches the guest would get.
+ */
 async function readConfig(repository: HostRepository, { signal }: Abortable): Promise<ConfigEntry[]> {
-  const { stdout } = await repository.git.run(['config', '--list', '--show-scope', '-z'], { signal });
-  return parseConfigList(stdout);
+  const { stdout } = await repository.git.run(CONFIG_LIST_ARGS, { signal });
+  const entries = parseConfigList(stdout);
+  const own = await ownOrigins(repository, entries);
+  return entries.filter(({ scope, origin }) => isOfUser(scope) || own.has(origin));
+}
+
+/** Newer versions of git let `extensions.refStorage` name a folder for refs as an address. */
+function requireOwnRefs(root: string, config: readonly ConfigEntry[]): void {
+  const storage = configValue(config, 'extensions.refstorage') ?? 'files';
+  if (/^[a-z]*$/i.test(storage)) return;
+  throw elsewhereError({
+    root,
+    what: 'extensions.refStorage',
+    target: storage,
+    why: 'refs are read from the repository itself only',
+    hint: 'make a copy that has everything in it (git clone)',
+  });
+}
+
+/** The origins among those of `entries` that are files of the repository itself. */
+async function ownOrigins(
+  repository: HostRepository,
+  entries: readonly ConfigEntry[],
+): Promise<ReadonlySet<string>> {
+  const own = new Set<string>();
+  for (const origin of new Set(
+    entries.filter(({ scope }) => !isOfUser(scope)).map((entry) => entry.origin),
+  )) {
+    if (!origin.startsWith('file:')) continue;
+    const path = resolve(repository.root, Buffer.from(origin.slice(5), 'latin1').toString('utf8'));
+    if (await isInRepository(path, repository)) own.add(origin);
+  }
+  return own;
 }
 
 async function readHead(repository: HostRepository, { signal }: Abortable): Promise<Head> {
@@ -130,8 +178,14 @@ async function copyIndex(repository: HostRepository, gitDir: string): Promise<vo
         },
       );
     }
-    const seconds = Math.floor((await file.stat()).mtimeMs / 1000);
-    await writeFile(join(gitDir, name), await file.readFile());
+    const { mtimeMs, size } = await file.stat();
+    if (size > MAX_INDEX_BYTES)
+      throw fileTooLarge(join(repository.gitDir, name), { size, limit: MAX_INDEX_BYTES });
+    const seconds = Math.floor(mtimeMs / 1000);
+    await pipeline(
+      file.createReadStream({ autoClose: false, end: MAX_INDEX_BYTES }),
+      createWriteStream(join(gitDir, name)),
+    );
     await utimes(join(gitDir, name), seconds, seconds);
   }
 }

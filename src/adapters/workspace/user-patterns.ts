@@ -4,6 +4,7 @@ import type { Abortable } from '../../base/abort.ts';
 import { isErrno } from '../../base/errors.ts';
 import type { ConfigEntry } from './git-config.ts';
 import type { HostRepository } from './git-repository.ts';
+import type { GitFolders } from './own-git-folder.ts';
 import { readSmallFile } from './small-file.ts';
 import { allEnded } from './task-group.ts';
 
@@ -48,25 +49,29 @@ async function readConfigured(
   const { config, userGitDir, standard, signal } = options;
   const entry = config.findLast((candidate) => candidate.key === key);
   if (!entry) return await readSmallFile(join(userGitDir, standard), { followLink: true });
-  // git itself expands `~/`, `~user/` and `%(prefix)/`.
-  const { stdout } = await repository.git.run(['config', '-z', '--type=path', '--get', key], {
-    signal,
-    okCodes: [0, 1],
-  });
+  // git itself expands `~/`, `~user/` and `%(prefix)/`. It is given the value: what it would find may be one that was left out.
+  const value = Buffer.from(entry.value ?? '', 'latin1').toString('utf8');
+  const args = ['-c', `${key}=${value}`, 'config', '-z', '--type=path', '--get', key];
+  const { stdout } = await repository.git.run(args, { signal, okCodes: [0, 1] });
   const path = resolve(repository.root, stdout.toString('utf8').replace(/\0$/, ''));
-  const isOfUser = entry.scope === 'system' || entry.scope === 'global';
-  if (!isOfUser && !(await isInside(path, repository))) return undefined;
+  if (!isOfUser(entry.scope) && !(await isInRepository(path, repository))) return undefined;
   return await readSmallFile(path, { followLink: true });
+}
+
+/** Whether settings of that scope are the user's own, and not the repository's. */
+export function isOfUser(scope: string): boolean {
+  return scope === 'system' || scope === 'global';
 }
 
 /**
  * A repository's own configuration may name its own files only: one that came from others could name the user's keys, and
  * the guest would read them.
  */
-async function isInside(path: string, repository: HostRepository): Promise<boolean> {
+export async function isInRepository(path: string, repository: GitFolders): Promise<boolean> {
+  const { root, gitDir, commonDir } = repository;
   try {
     const real = await realpath(path);
-    return [repository.root, repository.commonDir].some((folder) => real.startsWith(folder + sep));
+    return [root, gitDir, commonDir].some((folder) => real.startsWith(folder + sep));
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES')) return false;
     throw error;

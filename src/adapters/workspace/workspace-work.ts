@@ -5,6 +5,7 @@ import type { Logger } from '../../base/log.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
 import type { WorkspaceSummary } from '../../protocol/api/workspace.ts';
+import { refuseLinksOut } from './git-folder-links.ts';
 import { type HostRepository, locateRepository } from './git-repository.ts';
 import { INDEX_LISTING_ARGS, type IndexListing, parseIndexListing } from './index-listing.ts';
 import { type StagedRepository, stageRepository } from './staged-repository.ts';
@@ -34,6 +35,8 @@ export interface WorkspaceWork extends AsyncDisposable {
 
 /**
  * Finds the repository of `path` and stages its `.git`. Nothing is left after a failure; what a killed process left is removed.
+ *
+ * @throws {AppError} WORKSPACE_GIT_ELSEWHERE, and those of `locateRepository` and `stageRepository`
  */
 export async function openWork(
   path: string,
@@ -52,11 +55,21 @@ export async function openWork(
     await staging[Symbol.asyncDispose]();
   });
   undo.defer('end the running commands', () => tasks[Symbol.asyncDispose]());
-  const staged = await tasks.start((task) =>
-    stageRepository(repository, { ...task, folder, env, userGitDir }),
-  );
+  // The check first: what is staged is read from what it may refuse, and goes nowhere before both have ended.
+  const [checked, staged] = await Promise.allSettled([
+    refuseLinksOut(repository, { signal: tasks.signal }),
+    stageRepository(repository, { signal: tasks.signal, folder, env, userGitDir }),
+  ]);
+  if (checked.status === 'rejected') throw checked.reason;
+  if (staged.status === 'rejected') throw staged.reason;
   const owned = undo.move();
-  return { repository, staged, tasks, folder, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+  return {
+    repository,
+    staged: staged.value,
+    tasks,
+    folder,
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
 }
 
 /** What the repository is; the counts and the depth are for the caller to add. */

@@ -145,6 +145,9 @@ test('variables of the daemon do not aim git or tar at something else', async ()
       GIT_WORK_TREE: nowhere,
       GIT_INDEX_FILE: nowhere,
       GIT_OBJECT_DIRECTORY: nowhere,
+      GIT_ALTERNATE_OBJECT_DIRECTORIES: nowhere,
+      GIT_COMMON_DIR: nowhere,
+      GIT_CEILING_DIRECTORIES: scratch.dir,
       GIT_NAMESPACE: 'x',
       GIT_TRACE: join(scratch.dir, 'trace'),
       GIT_EXTERNAL_DIFF: 'false',
@@ -187,11 +190,12 @@ test('a repository cannot name files of the user as its own', async () => {
 test('a repository whose files are said to be elsewhere is refused', async () => {
   using scratch = makeScratch();
   const root = repositoryWith(scratch, 'file');
-  for (const worktree of [scratch.home, '../..']) {
+  for (const [worktree, code] of [
+    [scratch.home, 'WORKSPACE_GIT_FAILED'],
+    ['../..', 'WORKSPACE_GIT_ELSEWHERE'],
+  ] as const) {
     scratch.git(root, 'config', 'core.worktree', worktree);
-    await assert.rejects(scratch.source.inspect(root, { signal: neverAborts() }), {
-      code: 'WORKSPACE_GIT_FAILED',
-    });
+    await assert.rejects(scratch.source.inspect(root, { signal: neverAborts() }), { code });
   }
   assertNothingLeft(scratch);
 });
