@@ -17,7 +17,7 @@ import (
 	"banger.dev/agent/internal/ready"
 )
 
-// version is set by the linker (scripts/build-agent.sh).
+// version is set by the linker (scripts/build-go.sh).
 var version = "dev"
 
 const usage = "usage: banger-agent serve [-init systemd|agent] [-socket PATH [-root DIR]] | ready | version"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings a checkout to the point where bin/banger works: host packages, npm packages with Node 24, the guest agent, the
+# Brings a checkout to the point where bin/banger works: host packages, npm packages with Node 24, the Go programs, the
 # bundles. What is already there is not done again. `setup.sh tools` leaves host packages and builds out; `setup.sh tests` also
 # installs what only tests use.
 set -euo pipefail
@@ -40,14 +40,16 @@ check_node() {
 }
 
 check_go() {
-  local needed version
-  has_tool go || die 'Cannot build the guest agent: Go is not installed' 'install Go from your distribution or its makers'
-  needed=$(sed -n 's/^go \([0-9]*\.[0-9]*\).*/\1/p' "$root/agent/go.mod")
+  local module needed version
+  has_tool go || die 'Cannot build our Go programs: Go is not installed' 'install Go from your distribution or its makers'
   version=$(go env GOVERSION)
   version=${version#go}
-  if [ "$(printf '%s\n%s\n' "$needed" "$version" | sort -V | head -n1)" != "$needed" ]; then
-    die "Cannot build the guest agent: Go is $version, and agent/go.mod needs $needed"
-  fi
+  for module in agent host; do
+    needed=$(sed -n 's/^go \([0-9]*\.[0-9]*\).*/\1/p' "$root/$module/go.mod")
+    if [ "$(printf '%s\n%s\n' "$needed" "$version" | sort -V | head -n1)" != "$needed" ]; then
+      die "Cannot build our Go programs: Go is $version, and $module/go.mod needs $needed"
+    fi
+  done
 }
 
 readonly extent=${1:-all}
@@ -63,5 +65,5 @@ ensure_npm_packages
 if [ "$extent" = tools ]; then exit 0; fi
 warn_about_subordinate_ids
 check_go
-bash "$root/scripts/build-agent.sh" >&2
+bash "$root/scripts/build-go.sh" >&2
 "$node" "${node_flags[@]}" "$root/scripts/build.ts"

@@ -24,7 +24,7 @@ export const CHECKS: readonly Check[] = [
   { name: 'shell', run: checkShell },
   {
     name: 'go-format',
-    run: ({ root }) => outputOf(['gofmt', '-l', 'agent', 'bench', 'test'], { cwd: root }),
+    run: ({ root }) => outputOf(['gofmt', '-l', 'agent', 'bench', 'host', 'test'], { cwd: root }),
   },
   { name: 'go-vet', run: checkGo },
   {
@@ -48,7 +48,7 @@ async function checkShell({ root, texts }: Project): Promise<string[]> {
   return findings;
 }
 
-/** `go vet` over every Go module: the agent, and the small guests of tests and measurements. */
+/** `go vet` over every Go module: the agent, the host tools, and the small guests of tests and measurements. */
 async function checkGo({ root, texts }: Project): Promise<string[]> {
   const modules = [...texts.keys()].filter((path) => path.endsWith('/go.mod')).map(dirname);
   const found = modules.map((folder) => problemsOf(['go', 'vet', './...'], { cwd: join(root, folder) }));

@@ -79,7 +79,7 @@ async function listFiles(root: string, folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
     const path = posix.join(folder, entry.name);
-    // The launchers in bin/ of the root are ours; agent/bin is built.
+    // The launchers in bin/ of the root are ours; agent/bin and host/bin are built.
     const isSkipped = SKIPPED_FOLDERS.has(entry.name) && path !== 'bin';
     if (entry.isDirectory() && !isSkipped) found.push(...(await listFiles(root, path)));
     if (entry.isFile() && !BINARY_EXTENSIONS.has(extname(entry.name))) found.push(path);

@@ -1,7 +1,7 @@
 import { glob } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runChecks } from '../check/run-checks.ts';
-import type { Counts } from './counts.ts';
+import { addCounts, type Counts } from './counts.ts';
 import { runGoTests } from './go-tests.ts';
 import { runNodeTests } from './node-tests.ts';
 
@@ -77,9 +77,12 @@ export const STAGES: readonly Stage[] = [
   },
   {
     name: 'go',
-    what: "the guest agent's own tests",
+    what: 'tests of the guest agent and of the host tools',
     needsImage: false,
-    run: ({ root, write }) => runGoTests(join(root, 'agent'), { write }),
+    run: async ({ root, write }) => {
+      const agent = await runGoTests(join(root, 'agent'), { write });
+      return addCounts(agent, await runGoTests(join(root, 'host'), { write }));
+    },
   },
   folderStage('unit', 'tests beside the sources; no VM', false),
   folderStage('repo', 'the project itself: its rules, its scripts, its docs', false),

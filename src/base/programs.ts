@@ -29,11 +29,15 @@ export function systemPath(env: Variables): string {
 export async function findProgram(name: string, env: Variables): Promise<string | undefined> {
   for (const folder of systemPath(env).split(delimiter)) {
     const path = join(folder, name);
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return path;
+    if (await isExecutable(path)) return path;
   }
   return undefined;
+}
+
+/** True when there is a file `path` that this process may run. */
+export async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }

@@ -50,6 +50,8 @@ export interface Composition extends Disposable {
   agentPath: string;
   /** finds what keeps this user from building images in namespaces, with its repair as the hint */
   namespaceProblem: DoctorHost['namespaceProblem'];
+  /** the program `banger-host` */
+  hostTools: string;
 }
 
 /** What {@link compose} needs. */
@@ -62,6 +64,8 @@ export interface ComposeOptions {
   /** the program `banger-receive` */
   receiver: QemuDriverOptions['receiver'];
   build: BuildInfo;
+  /** folder of the host tools, `banger-host-<arch>` */
+  hostToolsDir: string;
   log: Logger;
   /** in place of QEMU */
   driver?: VmDriver;
@@ -75,6 +79,7 @@ export function compose({
   agentDir,
   receiver,
   build,
+  hostToolsDir,
   log,
   driver,
 }: ComposeOptions): Composition {
@@ -83,6 +88,7 @@ export function compose({
   const variables = { ...env };
   const records = new SqliteVmRecords(paths.recordsFile, { version: releaseOf(build) });
   const agentPath = (arch: GuestArch): string => join(agentDir, `banger-agent-${arch}`);
+  const hostTools = join(hostToolsDir, `banger-host-${facts.arch}`);
   const kernels = new FsKernelStore({
     kernelsDir: paths.kernelsDir,
     agentPath,
@@ -102,7 +108,16 @@ export function compose({
   const connector = createGuestConnector();
   const world: VmWorld = {
     records,
-    driver: driver ?? new QemuDriver({ cacheDir: paths.vmmCacheDir, facts, env: variables, receiver, log }),
+    driver:
+      driver ??
+      new QemuDriver({
+        cacheDir: paths.vmmCacheDir,
+        facts,
+        env: variables,
+        receiver,
+        hostTools,
+        log,
+      }),
     images,
     kernels,
     files: new FsVmFiles(paths),
@@ -146,6 +161,7 @@ export function compose({
     capLog,
     agentPath: agentPath(facts.arch),
     namespaceProblem: (options) => findNamespaceProblem({ uid, env: toolEnv(variables) }, options),
+    hostTools,
     [Symbol.dispose]: () => records[Symbol.dispose](),
   };
 }

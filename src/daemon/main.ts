@@ -56,7 +56,7 @@ async function main(): Promise<boolean> {
 }
 
 /** The other programs of this checkout: beside the bundle and its folder, or in the source tree. */
-function companions(): Pick<ComposeOptions, 'agentDir' | 'receiver'> {
+function companions(): Pick<ComposeOptions, 'agentDir' | 'hostToolsDir' | 'receiver'> {
   const program = realpathSync(process.argv[1] ?? '');
   const [root, receiver] = program.endsWith('.ts')
     ? ['../..', '../adapters/vmm/qemu/save/receive-main.ts']
@@ -64,6 +64,7 @@ function companions(): Pick<ComposeOptions, 'agentDir' | 'receiver'> {
   const path = (name: string): string => join(dirname(program), name);
   return {
     agentDir: path(join(root, 'agent', 'bin')),
+    hostToolsDir: path(join(root, 'host', 'bin')),
     receiver: [process.execPath, ...NODE_FLAGS, path(receiver)],
   };
 }

@@ -104,6 +104,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       build,
       agentPath: composition.agentPath,
       namespaceProblem: composition.namespaceProblem,
+      hostTools: composition.hostTools,
     },
     operations: new Operations(),
     packs: new Packs(),

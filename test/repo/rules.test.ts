@@ -232,6 +232,14 @@ const PLANTED: Planted[] = [
     finds: ['no-foreign-hosts'],
   },
   {
+    what: 'the name of a host in Go, but not that of a module',
+    files: {
+      'host/a.go': `package a\n\nimport (\n\t"github${'.'}com/a/b"\n)\n\nconst host = "packages.elsewhere${'.'}org/a"\n`,
+      'host/go.mod': `require github${'.'}com/a/b v1.0.0\n`,
+    },
+    finds: ['no-foreign-hosts'],
+  },
+  {
     what: 'an error code that the list lacks, and one that nothing throws',
     files: {
       'src/core/create.ts': sound('src/core/create.ts').replace(

@@ -31,6 +31,7 @@ import { type BangerClient, createClient } from '../../src/sdk/client.ts';
 import { FAKE_IMAGE, makeFakeStores } from './fake-images.ts';
 import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fake-vm-driver.ts';
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
+import { BUILT_HOST_TOOLS } from './host-tools.ts';
 
 /** Everything of a daemon under one temporary folder; its guests are agents on this host. */
 export interface DaemonLab extends AsyncDisposable {
@@ -237,6 +238,7 @@ async function startDaemon(
       capLog,
       agentPath: labAgent(),
       namespaceProblem: async () => undefined,
+      hostTools: BUILT_HOST_TOOLS,
       [Symbol.dispose]: () => records[Symbol.dispose](),
     };
   };

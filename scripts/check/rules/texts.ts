@@ -43,12 +43,16 @@ const HOST_PATTERNS = [
   /(?<![\w./-])((?:[a-z0-9-]+\.)+(?:com|org))(?![\w-])/g,
 ];
 
+/** A line of a Go import block: the name of a module begins with that of a host. */
+const GO_IMPORT = /^\t([a-z]+ )?"[a-z0-9.-]+(\/[A-Za-z0-9._-]+)+"$/;
+
 /** Hosts are the user's configuration: none is written into the project, registries least of all. */
 export const noForeignHosts: Rule = {
   name: 'no-foreign-hosts',
   find: (project) =>
     eachLine(project, (line, path) => {
-      if (path === 'package-lock.json' || path.endsWith('.sum')) return undefined;
+      if (path === 'package-lock.json' || /\.(sum|mod)$/.test(path)) return undefined;
+      if (path.endsWith('.go') && GO_IMPORT.test(line)) return undefined;
       const hosts = HOST_PATTERNS.flatMap((pattern) => [...line.matchAll(pattern)]).map(
         (match) => match[1] ?? '',
       );

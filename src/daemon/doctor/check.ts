@@ -21,6 +21,8 @@ export interface DoctorHost {
    * @throws {AppError} EXEC_NOT_FOUND when util-linux is missing.
    */
   namespaceProblem: (options: Abortable) => Promise<AppError | undefined>;
+  /** the program `banger-host` */
+  hostTools: string;
 }
 
 /** One check: its name, and how it finds the rest. */

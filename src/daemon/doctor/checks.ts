@@ -17,12 +17,14 @@ import { checkRecords } from './check-records.ts';
 import { checkRuntimeDir } from './check-runtime-dir.ts';
 import { checkVmDefaults } from './check-vm-defaults.ts';
 import { checkAccelerator, checkVmm } from './check-vmm.ts';
+import { checkWalls } from './check-walls.ts';
 import { checkWorkspaceTools } from './check-workspace-tools.ts';
 
 /** Every check, in the order shown; add one by a file and a line here. */
 const CHECKS: readonly Check[] = [
   checkVmm,
   checkAccelerator,
+  checkWalls,
   checkNat,
   checkGuestAgent,
   checkDefaultImage,

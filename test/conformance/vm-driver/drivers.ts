@@ -2,6 +2,7 @@ import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm.ts';
 import { createFakeVmDriver } from '../../support/fake-vm-driver.ts';
+import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';
 
@@ -22,6 +23,7 @@ const DRIVERS: Readonly<Record<string, (options: DriverOptions) => VmDriver>> = 
       facts: linuxHostFacts(),
       env: process.env,
       receiver: SOURCE_RECEIVER,
+      hostTools: BUILT_HOST_TOOLS,
       log: nullLog,
     }),
   // The test guest plays the agent.

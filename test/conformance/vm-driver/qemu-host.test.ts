@@ -10,6 +10,7 @@ import { QemuDriver, type QemuDriverOptions } from '../../../src/adapters/vmm/qe
 import { qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
 import { findProgram, toolEnv } from '../../../src/base/programs.ts';
 import type { BootSource } from '../../../src/core/ports/vmm.ts';
+import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';
 import { type DriverFixture, newPlace, processesWith, readOnlyFiles } from './fixture.ts';
@@ -100,7 +101,13 @@ describe('QEMU on this host', { concurrency: false }, () => {
   );
 
   function driverWith(options: Partial<QemuDriverOptions>): QemuDriver {
-    const usual = { facts, env: process.env, receiver: SOURCE_RECEIVER, log: nullLog };
+    const usual = {
+      facts,
+      env: process.env,
+      receiver: SOURCE_RECEIVER,
+      hostTools: BUILT_HOST_TOOLS,
+      log: nullLog,
+    };
     return new QemuDriver({ cacheDir: join(dir, 'cache'), ...usual, ...options });
   }
 

@@ -39,6 +39,7 @@ test('every check has a name of its own and something to say', async () => {
     ...[
       'vmm',
       'accelerator',
+      'walls',
       'nat',
       'guest agent',
       'default image',

@@ -41,6 +41,8 @@ export interface StepDaemonOptions {
   dir: string;
   /** folder of the guest agents */
   agentDir: string;
+  /** folder of the host tools */
+  hostToolsDir: string;
   /** for a `fake`: a VM is kept on standby */
   hasStandby: boolean;
 }
@@ -92,7 +94,7 @@ async function serveReal(): Promise<void> {
   using file = new LogFile(settings.paths.daemonLogFile);
   const log = createLogger((line) => file.write(line), { level: 'debug' });
   const uid = process.getuid?.() ?? 0;
-  const { agentDir } = options;
+  const { agentDir, hostToolsDir } = options;
   await serve({
     settings,
     build: LAB_BUILD,
@@ -101,7 +103,16 @@ async function serveReal(): Promise<void> {
     uid,
     signal: new AbortController().signal,
     compose: () =>
-      compose({ settings, env, uid, agentDir, receiver: SOURCE_RECEIVER, build: LAB_BUILD, log }),
+      compose({
+        settings,
+        env,
+        uid,
+        agentDir,
+        hostToolsDir,
+        receiver: SOURCE_RECEIVER,
+        build: LAB_BUILD,
+        log,
+      }),
     onListening: () => process.stdout.write('listening\n'),
   });
 }

@@ -70,7 +70,13 @@ export async function openStepLab({
   if (sizeBytes !== undefined) await mount(dir, sizeBytes);
   const environment = env?.(dir) ?? labEnv(dir);
   const paths = resolvePaths(environment);
-  const options: StepDaemonOptions = { kind, dir, agentDir: join(ROOT, 'agent', 'bin'), hasStandby };
+  const options: StepDaemonOptions = {
+    kind,
+    dir,
+    agentDir: join(ROOT, 'agent', 'bin'),
+    hostToolsDir: join(ROOT, 'host', 'bin'),
+    hasStandby,
+  };
   let child: ChildProcess | undefined;
   let said = '';
   let ended: Promise<unknown> = Promise.resolve();

@@ -5,7 +5,7 @@ import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../../base/exec.ts';
 import type { Logger } from '../../../base/log.ts';
-import { findProgram, toolEnv, type Variables } from '../../../base/programs.ts';
+import { findProgram, isExecutable, toolEnv, type Variables } from '../../../base/programs.ts';
 import type {
   BootSource,
   DriveRequest,
@@ -53,6 +53,8 @@ export interface QemuDriverOptions {
   env: Variables;
   /** the program `banger-receive`, which writes down guests that are saved */
   receiver: ReceiveOptions['receiver'];
+  /** the program `banger-host`, which puts the second wall around each QEMU; a QEMU starts without that wall when it is missing */
+  hostTools: string;
   log: Logger;
 }
 
@@ -170,8 +172,8 @@ export class QemuDriver implements VmDriver {
   }
 
   #vm(launched: LaunchedQemu, vmId: string): QemuVm {
-    const { log, env, receiver } = this.#options;
-    return new QemuVm(launched, { log, vmId, receiver, env: toolEnv(env), blanks: this.#blanks });
+    const { log, env, receiver, hostTools } = this.#options;
+    return new QemuVm(launched, { log, vmId, receiver, hostTools, env: toolEnv(env), blanks: this.#blanks });
   }
 
   /** The control connection of a VM that somebody else started; `undefined` when it does not answer for this VM. */
@@ -240,9 +242,16 @@ export class QemuDriver implements VmDriver {
   }
 
   async #host({ path }: QemuBinary): Promise<QemuHost> {
-    const { facts } = this.#options;
+    const { facts, hostTools, log } = this.#options;
     const tscKhz = hostTscKhz(await facts.cpuInfo());
-    return { binary: path, arch: facts.arch, ...(tscKhz === undefined ? {} : { tscKhz }) };
+    const hasWall = await isExecutable(hostTools);
+    if (!hasWall) log.warn('VMMs start without their second wall', { missing: hostTools });
+    return {
+      binary: path,
+      arch: facts.arch,
+      ...(tscKhz === undefined ? {} : { tscKhz }),
+      ...(hasWall ? { hostTools } : {}),
+    };
   }
 }
 

@@ -7,6 +7,8 @@ export interface QemuHost {
   arch: GuestArch;
   /** frequency of the host's TSC, when known; it is the guest's too under emulation */
   tscKhz?: number;
+  /** path of `banger-host`, which puts the second wall around QEMU; without it QEMU runs behind its own seccomp filter alone */
+  hostTools?: string;
 }
 
 /** The program that runs guests of `arch`. */

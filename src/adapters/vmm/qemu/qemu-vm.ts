@@ -18,8 +18,7 @@ import { hangUpForLost } from './qmp/hang-up.ts';
 import type { QmpClient } from './qmp/qmp-client.ts';
 import { StallWatch } from './qmp/stall-watch.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
-import type { ReceiveOptions } from './save/receive-guest.ts';
-import { captureGuest, saveGuest } from './save/save.ts';
+import { captureGuest, type SaveOptions, saveGuest } from './save/save.ts';
 
 /** How long QEMU may take to write out what it holds of its drives. */
 export const WRITE_OUT_GRACE_MS = 10_000;
@@ -28,7 +27,7 @@ export const WRITE_OUT_GRACE_MS = 10_000;
 const WATCH_MS = { first: 5, most: 500 };
 
 /** Whose QEMU it is, and where to tell what becomes of it. */
-export interface QemuVmOptions extends Omit<ReceiveOptions, 'signal'> {
+export interface QemuVmOptions extends Omit<SaveOptions, 'signal'> {
   vmId: string;
   log: Logger;
   /** that copies of drives are made of */

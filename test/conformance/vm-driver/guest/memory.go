@@ -21,8 +21,11 @@ type memory struct {
 
 var theMemory memory
 
-// churn begins to write pages, as fast as it can and for ever.
+// churn begins to write pages, as fast as it can and for ever. A host that got no answer in time asks again: then it is under way.
 func (m *memory) churn() {
+	if m.done != nil && !m.stopping.Load() {
+		return
+	}
 	m.pages = make([][]uint64, churnPages)
 	for i := range m.pages {
 		m.pages[i] = make([]uint64, pageSize/8)

@@ -8,7 +8,7 @@ import type { BootSource, VmSpec } from '../../../../core/ports/vmm.ts';
 import type { Accelerator } from '../../../../protocol/vm.ts';
 import { openVmmLog } from '../../vmm-log.ts';
 import { endProcess, findByArgument, readVmmProcess } from '../../vmm-process.ts';
-import { qemuArgv } from '../launch/argv.ts';
+import { launchArgv } from '../launch/confine.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { runtimeFiles } from '../runtime-files.ts';
 
@@ -44,7 +44,7 @@ export async function reachesInitramfs(probe: ProbeBoot, { signal }: Abortable):
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await using log = await openVmmLog(spec.vmmLogPath);
   signal.throwIfAborted();
-  const child = await spawnDetached(qemuArgv(spec, host), { outputFd: log.fd, env });
+  const child = await spawnDetached(launchArgv(spec, host), { outputFd: log.fd, env });
   const vmm = await readVmmProcess(child.pid);
   if (vmm) undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
   let hasExited = false;

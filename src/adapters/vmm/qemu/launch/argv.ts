@@ -28,6 +28,25 @@ const TRANSLATION_CACHE_MIB = 64;
  */
 export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string };
 
+/** Whether QEMU makes the sockets that it listens on, or is given them as its descriptors, in the order of {@link givenSockets}. */
+export type SocketOrigin = 'own' | 'given';
+
+/** Paths of the sockets that a QEMU is given as its descriptors 3, 4, ... */
+export function givenSockets({ runtimeDir }: Pick<VmSpec, 'runtimeDir'>): [string, string] {
+  const { qmpSocket, agentSocket } = runtimeFiles(runtimeDir);
+  return [qmpSocket, agentSocket];
+}
+
+/** stdin, stdout and stderr are 0 to 2 */
+const FIRST_GIVEN_FD = 3;
+
+function socketChardev(id: 'qmp' | 'agent', runtimeDir: string, sockets: SocketOrigin): string {
+  const at = id === 'qmp' ? 0 : 1;
+  const place =
+    sockets === 'own' ? `path=${escaped(givenSockets({ runtimeDir })[at])}` : `fd=${FIRST_GIVEN_FD + at}`;
+  return `socket,id=${id},${place},server=on,wait=off`;
+}
+
 /**
  * The command line that runs `spec`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
  * firmware to find them. They are the same in all modes, for a guest goes on only with the devices that it had.
@@ -36,17 +55,18 @@ export function qemuArgv(
   spec: VmSpec,
   host: QemuHost,
   mode: StartMode = { kind: 'boot' },
+  sockets: SocketOrigin = 'own',
 ): [string, ...string[]] {
   return [
     host.binary,
     ...['-name', `guest=${escaped(guestName(spec.vmId))},debug-threads=on`],
-    ...processArgs(spec),
+    ...processArgs(spec, sockets),
     ...machineArgs(spec, host, mode),
     ...memoryArgs(spec, mode),
     ...(mode.kind === 'restore' ? ['-incoming', 'defer'] : []),
     ...bootSourceArgs(spec, host),
     ...consoleArgs(spec),
-    ...agentArgs(spec),
+    ...agentArgs(spec, sockets),
     ...['-device', 'virtio-rng-device'],
     ...spec.drives.flatMap(driveArgs),
     ...networkArgs(spec),
@@ -70,14 +90,14 @@ export function guestName(vmId: string): string {
   return `banger-${vmId}`;
 }
 
-function processArgs({ runtimeDir }: VmSpec): string[] {
-  const { pidFile, qmpSocket } = runtimeFiles(runtimeDir);
+function processArgs({ runtimeDir }: VmSpec, sockets: SocketOrigin): string[] {
+  const { pidFile } = runtimeFiles(runtimeDir);
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-msg', 'timestamp=on'],
     ...['-sandbox', SECCOMP],
     ...['-pidfile', pidFile],
-    ...['-chardev', `socket,id=qmp,path=${escaped(qmpSocket)},server=on,wait=off`],
+    ...['-chardev', socketChardev('qmp', runtimeDir, sockets)],
     ...['-mon', 'chardev=qmp,mode=control'],
   ];
 }
@@ -148,11 +168,10 @@ function consoleArgs({ consoleLogPath }: VmSpec): string[] {
   ];
 }
 
-function agentArgs({ runtimeDir }: VmSpec): string[] {
-  const { agentSocket } = runtimeFiles(runtimeDir);
+function agentArgs({ runtimeDir }: VmSpec, sockets: SocketOrigin): string[] {
   return [
     ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
-    ...['-chardev', `socket,id=agent,path=${escaped(agentSocket)},server=on,wait=off`],
+    ...['-chardev', socketChardev('agent', runtimeDir, sockets)],
     ...['-device', `virtserialport,id=agent,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
   ];
 }

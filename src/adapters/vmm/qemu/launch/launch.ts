@@ -13,7 +13,8 @@ import { hangUp } from '../qmp/hang-up.ts';
 import { connectQmp, type QmpClient } from '../qmp/qmp-client.ts';
 import { type RuntimeFiles, runtimeFiles } from '../runtime-files.ts';
 import { readState } from '../save/migration.ts';
-import { kernelFile, qemuArgv, type StartMode } from './argv.ts';
+import { kernelFile, type StartMode } from './argv.ts';
+import { launchArgv } from './confine.ts';
 
 /** A QEMU that runs, with its control connection. */
 export interface LaunchedQemu {
@@ -63,7 +64,7 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
   await using log = await openVmmLog(spec.vmmLogPath);
   signal.throwIfAborted();
   undo.defer('remove sockets', () => removeRuntimeFiles(files));
-  const child = await spawnDetached(qemuArgv(spec, host, mode), {
+  const child = await spawnDetached(launchArgv(spec, host, mode), {
     outputFd: log.fd,
     env,
     ...(inputFd === undefined ? {} : { inputFd }),

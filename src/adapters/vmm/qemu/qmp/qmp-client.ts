@@ -86,6 +86,33 @@ export class QmpClient implements Disposable {
     }
   }
 
+  /**
+   * Our descriptor of the connection, for a program that sends a request with a descriptor in it, which Node cannot; `undefined` when the connection is not one of
+   * the operating system's.
+   */
+  get fd(): number | undefined {
+    const { _handle: handle } = this.#stream as { _handle?: { fd?: number } };
+    return handle?.fd;
+  }
+
+  /**
+   * Waits for the answer to a request that `send`, given its number, has another program send over our connection, in one piece.
+   *
+   * @throws {AppError} as {@link execute}, and what `send` throws.
+   */
+  async executeThrough(send: (id: number) => Promise<void>, options: Abortable): Promise<void> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const [{ kind }] = await withDeadline(
+      (signal) => {
+        const answer = this.#answer({ signal }, (waiter) => void this.#waiters.set(id, waiter));
+        return Promise.all([answer, send(id)]);
+      },
+      { ...options, deadlineMs: ANSWER_DEADLINE_MS, what: 'the VMM to take a connection' },
+    );
+    if (kind === 'error') throw new AppError('VMM_REFUSED', 'Cannot give the VMM a connection: it refuses');
+  }
+
   /** Closes the connection; calls under way fail with VMM_LOST. Idempotent. */
   [Symbol.dispose](): void {
     this.#stream.destroy();

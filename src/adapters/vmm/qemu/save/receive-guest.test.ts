@@ -104,8 +104,8 @@ function receive(receiver: readonly [string, ...string[]] = SOURCE_RECEIVER): Pr
   return receiveGuest({ spec, to }, { receiver, env: process.env, signal });
 }
 
-async function connected({ migrationUri }: GuestReceiver): Promise<Socket> {
-  const socket = connect(migrationUri.replace(/^unix:/, ''));
+async function connected({ socketPath }: GuestReceiver): Promise<Socket> {
+  const socket = connect(socketPath);
   await once(socket, 'connect');
   return socket;
 }

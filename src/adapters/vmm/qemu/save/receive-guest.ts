@@ -9,8 +9,8 @@ import { type ReceiverProcess, runReceiver } from './receiver-process.ts';
 
 /** Takes in one guest that its QEMU migrates. */
 export interface GuestReceiver extends AsyncDisposable {
-  /** where it is to be migrated to */
-  readonly migrationUri: string;
+  /** socket that it is to be migrated to */
+  readonly socketPath: string;
   /**
    * Why a migration that has failed did: QEMU may know no more than that nobody reads on. Gives `undefined` when it was not for what is here.
    */
@@ -75,7 +75,7 @@ export async function receiveGuest(
   await abortable(Promise.race([listening, arrival.promise]), signal);
   const owned = undo.move();
   return {
-    migrationUri: `unix:${saveSocket}`,
+    socketPath: saveSocket,
     // QEMU has closed the connection: what reads it ends.
     fault: async (options) => {
       const outcome = arrival.promise.catch((error: unknown) => error);

@@ -113,7 +113,7 @@ async function runIn(qemu: PlayedQemu, work: (qmp: QmpClient) => Promise<unknown
   await work(qmp);
 }
 
-const tools = { receiver: SOURCE_RECEIVER, env: process.env };
+const tools = { receiver: SOURCE_RECEIVER, hostTools: '/none', env: process.env };
 
 function capture(qmp: QmpClient, signal: AbortSignal): Promise<unknown> {
   const blanks: Pick<BlankDisks, 'copyTo'> = { copyTo: ({ target }) => writeFile(target, '') };

@@ -9,7 +9,11 @@ import { connectNat } from '../launch/qemu-network.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { type DriveMirror, endStrayMirror, openMirror } from './drive-mirror.ts';
 import { cancelMigration, setStyle, waitForMigration } from './migration.ts';
+import { openMigrationTarget, type TargetOptions } from './migration-target.ts';
 import { type GuestReceiver, type ReceiveOptions, receiveGuest } from './receive-guest.ts';
+
+/** What saving stands on. */
+export type SaveOptions = ReceiveOptions & TargetOptions;
 
 /** Memory goes through a socket of this machine: as fast as it can, or hardly at all. In `bytes` a second. */
 const BANDWIDTH = { most: 8e9, least: 1e6 };
@@ -25,7 +29,7 @@ const COPY_DEADLINE_MS = 10 * 60_000;
 export async function saveGuest(
   qmp: QmpClient,
   { spec, to }: { spec: VmSpec; to: SavedGuest },
-  options: ReceiveOptions,
+  options: SaveOptions,
 ): Promise<void> {
   const { signal } = options;
   await using undo = new ResourceStack();
@@ -34,12 +38,13 @@ export async function saveGuest(
   await connectNat(qmp, false, { signal });
   const target = { what: 'the saved guest', dir: dirname(to.memoryPath) };
   await using receiver = await reportNoSpace(() => receiveGuest({ spec, to }, options), target);
+  await using connection = await openMigrationTarget(qmp, receiver.socketPath, options);
   await reportNoSpace(async () => {
     await setStyle(qmp, {}, { signal });
     await limit(qmp, BANDWIDTH.most, { signal });
     undo.defer('let the guest run', () => goOn(qmp));
     await qmp.execute('stop', {}, { signal });
-    await qmp.execute('migrate', { uri: receiver.migrationUri }, { signal });
+    await qmp.execute('migrate', { uri: connection.uri }, { signal });
     await migrated(qmp, 'completed', { receiver, signal });
     await receiver.finish({ signal });
   }, target);
@@ -55,15 +60,17 @@ export async function saveGuest(
 export async function captureGuest(
   qmp: QmpClient,
   request: CaptureRequest,
-  { blanks, ...options }: ReceiveOptions & { blanks: BlankDisks },
+  { blanks, ...options }: SaveOptions & { blanks: BlankDisks },
 ): Promise<{ pausedMs: number }> {
   const { signal } = options;
   const target = { what: 'the copy of the guest', dir: dirname(request.to.memoryPath) };
   await using receiver = await reportNoSpace(() => receiveGuest(request, options), target);
   await using mirror = await reportNoSpace(() => openMirror(qmp, request, { blanks, signal }), target);
+  await using connection = await openMigrationTarget(qmp, receiver.socketPath, { ...options, signal });
   await using undo = new ResourceStack();
   undo.defer('let the guest run', () => goOn(qmp));
-  const pauses = await reportNoSpace(() => copyGuest(qmp, { receiver, mirror, signal }), target);
+  const { uri } = connection;
+  const pauses = await reportNoSpace(() => copyGuest(qmp, { receiver, mirror, uri, signal }), target);
   await mirror.close();
   // QEMU wrote the copies' last tables when it closed them, and does not say how that went.
   await requireNotFull(target);
@@ -76,9 +83,14 @@ export async function captureGuest(
 /** Gives how long the guest stood still each time, in `ms`. */
 async function copyGuest(
   qmp: QmpClient,
-  { receiver, mirror, signal }: Abortable & { receiver: GuestReceiver; mirror: DriveMirror },
+  {
+    receiver,
+    mirror,
+    uri,
+    signal,
+  }: Abortable & { receiver: GuestReceiver; mirror: DriveMirror; uri: string },
 ): Promise<number[]> {
-  const pauses = [await beginCopy(qmp, { uri: receiver.migrationUri, signal })];
+  const pauses = [await beginCopy(qmp, { uri, signal })];
   await migrated(qmp, 'pre-switchover', { receiver, signal });
   const pausedAt = performance.now();
   await mirror.cut({ signal });

@@ -1,0 +1,30 @@
+package confine
+
+import (
+	"debug/elf"
+	"io"
+	"strings"
+)
+
+// longest path of an interpreter (PATH_MAX)
+const maxInterpreter = 4096
+
+// programFiles are the program and, of one that is linked dynamically, the loader that the kernel starts for it.
+func (p *Plan) programFiles() []string {
+	files := []string{p.Argv[0]}
+	program, err := elf.Open(p.Argv[0])
+	if err != nil {
+		// What is wrong with it is for exec to say.
+		return files
+	}
+	defer program.Close()
+	for _, segment := range program.Progs {
+		if segment.Type != elf.PT_INTERP || segment.Filesz > maxInterpreter {
+			continue
+		}
+		if path, err := io.ReadAll(segment.Open()); err == nil {
+			files = append(files, strings.TrimRight(string(path), "\x00"))
+		}
+	}
+	return files
+}

@@ -1,0 +1,52 @@
+// Command banger-host does on the host what banger leaves to a static program, as the user and without privileges.
+//
+//	banger-host confine OPTION... -- PROGRAM ARGUMENT...   put a wall around a program and become it
+//	banger-host connect SOCKET NAME REQUEST                give a confined QEMU a connection
+//	banger-host walls                                      say which walls this kernel offers, as JSON
+//	banger-host version
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"banger.dev/host/internal/confine"
+	"banger.dev/host/internal/handover"
+)
+
+// version is set by the linker (scripts/build-go.sh).
+var version = "dev"
+
+const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | walls | version"
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "banger-host: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch command {
+	case "confine":
+		plan, err := confine.Parse(args[1:])
+		if err != nil {
+			return err
+		}
+		return plan.Run()
+	case "connect":
+		return handover.Run(args[1:])
+	case "walls":
+		return json.NewEncoder(os.Stdout).Encode(confine.Offered())
+	case "version":
+		fmt.Println(version)
+		return nil
+	default:
+		return fmt.Errorf("%s", usage)
+	}
+}

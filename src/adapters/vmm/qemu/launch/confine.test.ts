@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { VmSpec } from '../../../../core/ports/vmm.ts';
+import { qemuArgv } from './argv.ts';
+import { launchArgv } from './confine.ts';
+
+const HOST = { binary: '/usr/bin/qemu-system-x86_64', arch: 'amd64', hostTools: '/b/banger-host' } as const;
+const drive = { format: 'qcow2', sizeBytes: 512 } as const;
+
+const SPEC: VmSpec = {
+  vmId: '0123456789ab',
+  vcpuCount: 1,
+  memoryMib: 256,
+  accelerator: 'tcg',
+  bootSource: { kernelPath: '/k/vmlinuz', vmlinuxPath: '/k/vmlinux', initrdPath: '/k/initrd', bootArgs: [] },
+  drives: [
+    { ...drive, serial: 'root', pathOnHost: '/images/rootfs.ext4', isReadOnly: true },
+    { ...drive, serial: 'work', pathOnHost: '/v/drives-1/work.qcow2', isReadOnly: false },
+  ],
+  hasNat: false,
+  runtimeDir: '/run/x',
+  consoleLogPath: '/v/console.log',
+  vmmLogPath: '/v/vmm.log',
+};
+
+function valuesOf(argv: readonly string[], option: string): string[] {
+  const own = argv.slice(0, argv.indexOf('--'));
+  return own.flatMap((word, at) => (word === option ? [own[at + 1] ?? ''] : []));
+}
+
+test('a VMM writes to the folders of its VM alone, and reads its image and kernel', () => {
+  const argv = launchArgv(SPEC, HOST);
+  assert.deepEqual(argv.slice(0, 2), ['/b/banger-host', 'confine']);
+  assert.deepEqual(valuesOf(argv, '--write'), ['/run/x', '/v', '/v/drives-1']);
+  const read = valuesOf(argv, '--read');
+  for (const path of ['/k/vmlinux', '/k/initrd', '/images/rootfs.ext4']) assert.ok(read.includes(path), path);
+  for (const path of ['/', '/etc', '/home', '/root', '/tmp', '/v', '/usr'])
+    assert.ok(!read.includes(path), path);
+  assert.deepEqual(valuesOf(argv, '--map'), []);
+  assert.deepEqual(valuesOf(argv, '--exec'), []);
+});
+
+test('it is given its sockets, and may make Internet sockets only', () => {
+  const argv = launchArgv(SPEC, HOST);
+  assert.deepEqual(valuesOf(argv, '--listen'), ['/run/x/qmp.sock', '/run/x/agent.sock']);
+  assert.deepEqual(valuesOf(argv, '--socket'), ['inet']);
+  const own = argv.slice(argv.indexOf('--') + 1);
+  assert.deepEqual(own, qemuArgv(SPEC, HOST, { kind: 'boot' }, 'given'));
+  assert.ok(own.includes('socket,id=qmp,fd=3,server=on,wait=off'));
+  assert.ok(own.includes('socket,id=agent,fd=4,server=on,wait=off'));
+});
+
+test('/dev/kvm is for a guest that uses it, and the memory of a saved guest for one that is restored', () => {
+  assert.ok(!valuesOf(launchArgv(SPEC, HOST), '--device').includes('/dev/kvm'));
+  const restored = launchArgv({ ...SPEC, accelerator: 'kvm' }, HOST, {
+    kind: 'restore',
+    memoryPath: '/t/memory',
+  });
+  assert.ok(valuesOf(restored, '--device').includes('/dev/kvm'));
+  assert.deepEqual(valuesOf(restored, '--map'), ['/t/memory']);
+});
+
+test('a stray is found by the same words before and after it has become QEMU', () => {
+  const argv = launchArgv(SPEC, HOST);
+  assert.equal(argv[argv.indexOf('-pidfile') + 1], '/run/x/qemu.pid');
+});
+
+test('without the program, QEMU starts as it is', () => {
+  const { hostTools: _missing, ...bare } = HOST;
+  assert.deepEqual(launchArgv(SPEC, bare), qemuArgv(SPEC, bare));
+});

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
+import { launchQemu } from '../../../src/adapters/vmm/qemu/launch/launch.ts';
+import { exec } from '../../../src/base/exec.ts';
+import { toolEnv } from '../../../src/base/programs.ts';
+import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
+import { newPlace } from './fixture.ts';
+
+const PERMITTED = { 'read the image': 'done', 'write a drive': 'done', 'write a log': 'done' };
+const FORBIDDEN = [
+  ...['read the home', 'list the home', 'write to the home', 'write beside the VM', 'change the image'],
+  ...['run a program', 'call another program', "leave the VM's folder"],
+];
+
+describe('a VMM that a guest has taken over', { concurrency: false }, () => {
+  const signal = AbortSignal.timeout(120_000);
+  let dir: string;
+  let binary: string;
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'hv-'));
+    binary = join(dir, 'hostile-vmm');
+    const cwd = join(import.meta.dirname, 'hostile-vmm');
+    const env = { ...process.env, CGO_ENABLED: '0' };
+    await exec(['go', 'build', '-trimpath', '-o', binary, '.'], { cwd, env, signal });
+  });
+
+  after(() => rm(dir, { recursive: true, force: true }));
+
+  /** What the program could do that is started in QEMU's place, through the same code. */
+  async function outcomes(hostTools: string | undefined): Promise<Record<string, string>> {
+    const { arch } = linuxHostFacts();
+    const boot = { kernelPath: binary, initrdPath: binary, bootArgs: [] };
+    const { spec, vmDir } = await newPlace({ dir, boot, accelerator: 'tcg' });
+    const paths = {
+      home: join(dir, `home-${spec.vmId}`),
+      vm: vmDir,
+      root: join(dir, `root-${spec.vmId}`),
+      drive: join(vmDir, 'drive'),
+      socket: join(dir, `s-${spec.vmId}`),
+    };
+    await mkdir(paths.home);
+    await chmod(paths.home, 0o755);
+    for (const file of [join(paths.home, 'key'), paths.root, paths.drive])
+      await writeFile(file, Buffer.alloc(512));
+    await using server = createServer((connection) => connection.destroy());
+    await new Promise<void>((resolve) => server.listen(paths.socket, resolve));
+    const file = { format: 'raw', sizeBytes: 512 } as const;
+    const start = launchQemu(
+      {
+        ...spec,
+        bootSource: {
+          ...boot,
+          bootArgs: Object.entries(paths).map(([name, path]) => `hostile.${name}=${path}`),
+        },
+        drives: [
+          { ...file, serial: 'root', pathOnHost: paths.root, isReadOnly: true },
+          { ...file, serial: 'work', pathOnHost: paths.drive, isReadOnly: false },
+        ],
+      },
+      {
+        host: { binary, arch, ...(hostTools === undefined ? {} : { hostTools }) },
+        env: toolEnv(process.env),
+        signal,
+      },
+    );
+    await assert.rejects(start, { code: 'VMM_START_FAILED' });
+    return JSON.parse(await readFile(spec.vmmLogPath, 'utf8')) as Record<string, string>;
+  }
+
+  test('reads no file of the user, changes no image, runs no program, calls no socket, and keeps to its folder', async (context) => {
+    const { stdout } = await exec([BUILT_HOST_TOOLS, 'walls'], { signal });
+    const { landlockAbi } = JSON.parse(stdout.toString()) as { landlockAbi: number };
+    if (landlockAbi === 0) return context.skip('this kernel has no Landlock');
+    const forbidden = Object.fromEntries(FORBIDDEN.map((what) => [what, 'denied']));
+    assert.deepEqual(await outcomes(BUILT_HOST_TOOLS), { ...PERMITTED, ...forbidden });
+  });
+
+  test('does all of that where the second wall is missing, so the wall is what keeps it', async () => {
+    const done = Object.fromEntries(FORBIDDEN.map((what) => [what, 'done']));
+    assert.deepEqual(await outcomes(undefined), { ...PERMITTED, ...done });
+  });
+});

@@ -1,0 +1,3 @@
+module banger.dev/hostilevmm
+
+go 1.26.0
