@@ -7,6 +7,7 @@ import { tryLock } from '../base/file-lock.ts';
 import type { Logger } from '../base/log.ts';
 import { ensurePrivateDir, requireOwnPlace } from '../base/private-dir.ts';
 import type { Settings } from '../config/settings.ts';
+import { GuestClocks } from '../core/vms/guest/guest-clocks.ts';
 import { sampleAll } from '../core/vms/guest/vm-stats.ts';
 import { reconcile } from '../core/vms/recovery/reconcile.ts';
 import type { VmWorld } from '../core/vms/world.ts';
@@ -15,6 +16,7 @@ import { ActivityWatch } from './activity-watch.ts';
 import type { App } from './app.ts';
 import type { Composition } from './compose.ts';
 import type { DoctorHost } from './doctor/check.ts';
+import { HOST_CLOCK, type HostClock, watchHostClock } from './host-clock.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
 import { watchIdleVms } from './idle-vms.ts';
 import { Operations } from './operations.ts';
@@ -48,6 +50,8 @@ export interface ServeOptions extends Abortable {
   idleExitMs?: number;
   /** `ms` of a clock that never goes back, for VMs that nobody uses, and how often it is looked at; default: the process's */
   idleClock?: { now: () => number; everyMs: number };
+  /** default: this host's */
+  hostClock?: HostClock;
   /** `ms` from being asked to stop to giving up what does not end; default: 5 minutes */
   stopDeadlineMs?: number;
   /** called when it listens */
@@ -70,6 +74,14 @@ export async function serve(options: ServeOptions): Promise<boolean> {
   using composition = options.compose();
   const { world } = composition;
   log.info('the daemon starts', { pid: process.pid, version: options.build.version });
+  const hostClock = options.hostClock ?? HOST_CLOCK;
+  const clocks = new GuestClocks(world, { now: hostClock.wallMs });
+  world.live.listenForResume((vmId) => clocks.check(vmId));
+  using _clockWatch = watchHostClock(hostClock, (stepMs) => {
+    log.info("the host's clock was set, or the host slept", { stepMs });
+    clocks.checkAll();
+  });
+  using _drift = clocks.correctDrift(hostClock.driftEveryMs);
   await reconcile(world, { signal: options.signal });
 
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();

@@ -54,6 +54,12 @@ test('a guest that writes to a disk of the host that is full stands still, also 
 
   await lab.freeSpace();
   await until('the guest to go on', async () => ((await standsStill()) ? undefined : true));
+  // It has stood still for much longer than that.
+  await until('the right time in the guest', async () => {
+    const before = Date.now();
+    const guestMs = Number(await inGuest('date +%s%3N'));
+    return guestMs > before - 1_000 && guestMs < Date.now() + 1_000 ? true : undefined;
+  });
   const sum = 'while ! test -s /root/sum; do sleep 0.1; done; cat /root/sum; seq 1 3000000 | md5sum';
   const [written, wanted] = (await inGuest(sum)).split('\n');
   assert.equal(written, wanted);

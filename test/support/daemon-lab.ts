@@ -55,6 +55,7 @@ export interface DaemonLab extends AsyncDisposable {
 export interface StartOptions {
   idleExitMs?: number;
   idleClock?: ServeOptions['idleClock'];
+  hostClock?: ServeOptions['hostClock'];
   hasImage?: boolean;
   /** its guests can be saved: VMs are made of templates */
   canSave?: boolean;
@@ -171,6 +172,7 @@ async function startDaemon(
   {
     idleExitMs,
     idleClock,
+    hostClock,
     hasImage = true,
     canSave = false,
     hasStandby = false,
@@ -194,6 +196,7 @@ async function startDaemon(
       driver: labDriver({
         canSave,
         onSetNat: (hasNat) => noteNat(guests, hasNat),
+        ...(guests.resumes && { resumes: guests.resumes }),
         beforeCopy: async ({ signal }) => {
           if (guests.copyGate) await abortable(guests.copyGate, signal);
         },
@@ -256,6 +259,7 @@ async function startDaemon(
     stopDeadlineMs,
     ...(idleExitMs === undefined ? {} : { idleExitMs }),
     ...(idleClock === undefined ? {} : { idleClock }),
+    ...(hostClock === undefined ? {} : { hostClock }),
   });
   await Promise.race([listening, ended]);
   return {

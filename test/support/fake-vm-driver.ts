@@ -37,6 +37,8 @@ export interface FakeVmDriverOptions {
   guestArgv: (socketPath: string) => [string, ...string[]];
   /** called in the place of changing a guest's network, which is the host's */
   onSetNat?: (hasNat: boolean) => void;
+  /** what is to be called when a guest runs again after a pause: the test plays the pause */
+  resumes?: Set<() => void>;
   /** guests can be saved, copied and restored: files stand for them, and a restored guest is a new process */
   canSave?: boolean;
   /** called before a running guest is copied or saved: as long as that lasts */
@@ -67,6 +69,7 @@ export function createFakeVmDriver({
   guestArgv,
   canSave = false,
   onSetNat = () => {},
+  resumes = new Set(),
   beforeCopy = async () => {},
 }: FakeVmDriverOptions): VmDriver {
   return {
@@ -84,14 +87,14 @@ export function createFakeVmDriver({
     removeDrives: async (drives) => {
       for (const { isReadOnly, pathOnHost } of drives) if (!isReadOnly) await rm(pathOnHost, { force: true });
     },
-    start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat, beforeCopy }),
+    start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat, resumes, beforeCopy }),
     restore: async (spec, saved, { signal, onVmm, beforeRun }) => {
       await requireSaved(spec, saved);
-      return await start(spec, { signal, guestArgv, onSetNat, beforeCopy, onVmm, beforeRun });
+      return await start(spec, { signal, guestArgv, onSetNat, resumes, beforeCopy, onVmm, beforeRun });
     },
     adopt: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
-      return vmm && runningVm(vmm, { runtimeDir, onSetNat, beforeCopy });
+      return vmm && runningVm(vmm, { runtimeDir, onSetNat, resumes, beforeCopy });
     },
     sweep: async () => {},
     listRunning: ({ vmRuntimeDir }) => findFoldersByArgument('--socket', vmRuntimeDir),
@@ -160,6 +163,7 @@ async function start(
   {
     guestArgv,
     onSetNat,
+    resumes,
     beforeCopy,
     onVmm,
     beforeRun,
@@ -198,7 +202,7 @@ async function start(
   });
   beforeRun?.();
   undo.move();
-  return runningVm(vmm, { runtimeDir: spec.runtimeDir, onSetNat, beforeCopy });
+  return runningVm(vmm, { runtimeDir: spec.runtimeDir, onSetNat, resumes, beforeCopy });
 }
 
 async function writeSaved({ vmId, memoryMib }: VmSpec, { memoryPath, statePath }: SavedGuest): Promise<void> {
@@ -245,8 +249,9 @@ function runningVm(
   {
     runtimeDir,
     onSetNat,
+    resumes,
     beforeCopy,
-  }: { runtimeDir: string } & Required<Pick<FakeVmDriverOptions, 'onSetNat' | 'beforeCopy'>>,
+  }: { runtimeDir: string } & Required<Pick<FakeVmDriverOptions, 'onSetNat' | 'resumes' | 'beforeCopy'>>,
 ): RunningVm {
   let isDetached = false;
   const { promise: exited, resolve: gone } = Promise.withResolvers<void>();
@@ -256,6 +261,7 @@ function runningVm(
     guestEndpoint: { kind: 'unix', path: socketOf(runtimeDir) },
     exited,
     isStalled: false,
+    isPaused: false,
     usage: () => usageOf(vmm),
     setNat: async (hasNat) => onSetNat(hasNat),
     kill: async () => {
@@ -282,8 +288,10 @@ function runningVm(
         const copy = (): Promise<void> => copyFile(source?.pathOnHost ?? '', pathOnHost);
         await reportNoSpace(copy, { what: serial, dir: dirname(pathOnHost) });
       }
+      for (const tell of resumes) tell();
       return { pausedMs: 0 };
     },
+    onResume: (listener) => void resumes.add(listener),
     detach: () => {
       isDetached = true;
     },

@@ -16,7 +16,9 @@ export interface HostGuests {
   /** changes what guests are personalised with */
   tamper?: ((personalisation: Personalisation) => Personalisation) | undefined;
   /** what guests say that their clock is, in `ms`; absent: the truth */
-  answeredClock?: (() => number) | undefined;
+  answeredClock?: ((personalisation: Personalisation) => number) | undefined;
+  /** what is to be called when a guest runs again after a pause */
+  resumes?: Set<() => void>;
   /** while set, guests become ready only when it settles */
   readyGate?: Promise<void> | undefined;
   /** agents answer nothing any more: their guests stand still */
@@ -54,7 +56,9 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
             guests.tamper?.(personalisation) ?? personalisation,
             options,
           );
-          return guests.answeredClock ? { ...answer, wallClockMs: guests.answeredClock() } : answer;
+          return guests.answeredClock
+            ? { ...answer, wallClockMs: guests.answeredClock(personalisation) }
+            : answer;
         },
         async ready({ signal }: Abortable) {
           if (guests.readyGate) await abortable(guests.readyGate, signal);

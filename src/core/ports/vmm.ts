@@ -107,6 +107,13 @@ export interface RunningVm {
    * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
    */
   capture(request: CaptureRequest, options: Abortable): Promise<{ pausedMs: number }>;
+  /** the VMM has paused the guest, on whoever's behalf, and was heard to do so */
+  readonly isPaused: boolean;
+  /**
+   * Calls `listener` each time the guest runs again after its VMM had paused it, on whoever's behalf, until {@link detach}. A guest that waited for
+   * disk space counts as resumed once it is no longer {@link isStalled}.
+   */
+  onResume(listener: () => void): void;
   /** Lets go of the control connection and keeps nothing of this process alive; the VM goes on. Idempotent. */
   detach(): void;
 }

@@ -16,6 +16,7 @@ export class LiveVms {
   readonly #vms = new Map<string, LiveVm>();
   readonly #connecting = new SharedWork<GuestAgent>();
   readonly #connector: GuestConnector;
+  #onResume: (vmId: string) => void = () => {};
 
   constructor(connector: GuestConnector) {
     this.#connector = connector;
@@ -31,11 +32,22 @@ export class LiveVms {
     return this.#vms.get(vmId)?.running;
   }
 
+  /** Calls `listener` from now on when a VM runs again after a pause, or may have been paused while no daemon held it. */
+  listenForResume(listener: (vmId: string) => void): void {
+    this.#onResume = listener;
+  }
+
+  /** Says that a VM may have been paused while no daemon held its VMM. */
+  mayHavePaused(vmId: string): void {
+    this.#onResume(vmId);
+  }
+
   /** Takes over a VMM that runs, and with it the link to its agent, when there is one. */
   add(vmId: string, running: RunningVm, link?: GuestAgent): void {
     invariant(!this.#vms.has(vmId), `the VM ${vmId} runs already`);
     const vm: LiveVm = { running };
     this.#vms.set(vmId, vm);
+    running.onResume(() => this.#onResume(vmId));
     if (link) keep(vm, link);
   }
 

@@ -80,12 +80,18 @@ export function describeSaving(
       const place = await newVm();
       const vm = await started(place.spec);
       await ask(vm, 'churn');
+      let resumeCount = 0;
+      vm.onResume(() => {
+        resumeCount += 1;
+      });
       for (const round of [1, 2]) {
         await ask(vm, `write overlay 8192 before-${round}`);
         await ask(vm, `remember before-${round}`);
         const request = captureRequest(place, `copy${round}`);
         const { pausedMs } = await vm.capture(request, limit());
         assert.ok(pausedMs > 0);
+        assert.ok(resumeCount >= round);
+        assert.equal(vm.isPaused, false);
         await ask(vm, 'write overlay 8192 after');
         await ask(vm, 'remember after');
         const copy = await copyOf({ ...place.spec, drives: drivesOf(place.spec, request) });

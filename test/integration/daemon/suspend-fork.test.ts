@@ -137,7 +137,8 @@ test('forks that cannot be made are refused before anything is, and one that fai
   let count = 0;
   const { push } = lab.guests.personalised;
   lab.guests.personalised.push = (...all) => {
-    count += 1;
+    // Not those that only ask for the clock.
+    if (all.some(({ machineId }) => machineId)) count += 1;
     if (count === 3) throw new AppError('GUEST_FAILED', 'machine-id: no');
     return push.apply(lab.guests.personalised, all);
   };

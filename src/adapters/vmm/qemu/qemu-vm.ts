@@ -42,7 +42,9 @@ export class QemuVm implements RunningVm {
   readonly #qmp: QmpClient;
   readonly #files: RuntimeFiles;
   readonly #stalls: StallWatch;
+  readonly #resumeListeners: (() => void)[] = [];
   #isDetached = false;
+  #isPaused = false;
   #ending: Promise<void> | undefined;
 
   readonly #tools: Omit<QemuVmOptions, 'log' | 'vmId'>;
@@ -51,7 +53,12 @@ export class QemuVm implements RunningVm {
     this.#tools = tools;
     const { agentSocket } = files;
     const goesOn = (): Promise<void> => hangUpForLost(qmp, { agentSocket, signal: neverAborts() });
-    this.#stalls = new StallWatch(qmp, { log, vmId, goesOn });
+    this.#stalls = new StallWatch(qmp, { log, vmId, goesOn, wentOn: () => this.#resumed() });
+    qmp.listen(({ event }) => {
+      if (event === 'STOP' || event === 'RESUME') this.#isPaused = event === 'STOP';
+      // A stalled guest stops again at once while there is no space.
+      if (event === 'RESUME' && !this.#stalls.isStalled) this.#resumed();
+    });
     this.vmm = vmm;
     this.guestEndpoint = { kind: 'unix', path: files.agentSocket };
     this.#qmp = qmp;
@@ -77,6 +84,10 @@ export class QemuVm implements RunningVm {
     return this.#stalls.isStalled;
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   usage(): Promise<VmmUsage> {
     return usageOf(this.vmm);
   }
@@ -97,9 +108,17 @@ export class QemuVm implements RunningVm {
     return await this.#stalls.hold(() => captureGuest(this.#qmp, request, { ...this.#tools, signal }));
   }
 
+  onResume(listener: () => void): void {
+    this.#resumeListeners.push(listener);
+  }
+
   detach(): void {
     this.#isDetached = true;
     this.#qmp[Symbol.dispose]();
+  }
+
+  #resumed(): void {
+    for (const tell of this.#resumeListeners) tell();
   }
 
   async #end(): Promise<void> {

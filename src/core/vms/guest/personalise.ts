@@ -9,16 +9,11 @@ import type { VmRecord } from '../../ports/records.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { SSH_KEY_COMMENT, type SshKeyPair, sshKeyPair } from '../../rules/ssh-key.ts';
 import type { VmWorld } from '../world.ts';
+import { settleClock } from './guest-clock.ts';
 import { sshHostKey } from './ssh-host-key.ts';
 
 /** Bytes of the host's random numbers that a guest's generator starts from: as much as its kernel's pool holds. */
 const ENTROPY_BYTES = 64;
-
-/** How far a guest's clock may be from the host's. */
-const CLOCK_TOLERANCE_MS = 100;
-
-/** How often the time is sent once more when a busy host was slower than that. */
-const CLOCK_CORRECTIONS = 4;
 
 /**
  * Begins to read what the user wants in every guest, while the VM starts; {@link personalise} takes it. A failure is thrown when it is awaited, or
@@ -59,7 +54,8 @@ export async function personalise(
     for (const { path, message } of unwritten) {
       report({ event: 'notice', message: `"${path}" was not written in the guest: ${message}` });
     }
-    await correctClock(world, record, { agent, signal, wallClockMs });
+    const now = (): number => Date.now();
+    await settleClock(now() - wallClockMs, { agent, vm: record, log: world.log, now, signal });
   } catch (error) {
     if (!isAppError(error, 'GUEST_FAILED')) throw error;
     const step = error.details?.['step'] ?? 'request';
@@ -92,38 +88,6 @@ export function nobody(): Personalisation {
     network: guestNetwork(false),
     files: [...sshKeyFiles(sshKeyPair(randomBytes(32), SSH_KEY_COMMENT)), ...home],
   };
-}
-
-/**
- * The guest's clock is behind by what the request took to get there. What it said on its way back bounds that from above, and is within the
- * tolerance but on a busy host.
- */
-async function correctClock(
-  world: VmWorld,
-  record: VmRecord,
-  { agent, signal, wallClockMs }: Abortable & { agent: GuestAgent; wallClockMs: number },
-): Promise<void> {
-  let lagMs = Date.now() - wallClockMs;
-  for (let corrections = 0; Math.abs(lagMs) > CLOCK_TOLERANCE_MS; corrections += 1) {
-    const sentAtMs = Date.now();
-    const answer = await agent.personalise({ wallClockMs: sentAtMs }, { signal });
-    const tookMs = Date.now() - sentAtMs;
-    lagMs = Date.now() - answer.wallClockMs;
-    if (Math.abs(lagMs) > tookMs + CLOCK_TOLERANCE_MS) {
-      throw new AppError(
-        'GUEST_FAILED',
-        `Cannot set the guest's clock: it is off by ${lagMs} ms afterwards`,
-        {
-          details: { step: 'clock', lagMs },
-        },
-      );
-    }
-    if (corrections === CLOCK_CORRECTIONS) {
-      // The host is so busy that an empty request takes longer: nobody can tell the guest's time more exactly.
-      world.log.warn("a guest's clock may lag", { vmId: record.id, vm: record.name, lagMs });
-      return;
-    }
-  }
 }
 
 /** The same for every start of a VM, another for every VM (machine-id(5): 128 bits, as 32 hex digits). */

@@ -107,6 +107,7 @@ async function adopt(world: VmWorld, record: VmRecord, { signal }: Abortable): P
   }
   world.live.add(record.id, running);
   watchExit(world, record.id, running);
+  world.live.mayHavePaused(record.id);
   world.log.info('a running VM is adopted', { vmId: record.id, vm: record.name, pid: vmm.pid });
   return true;
 }

@@ -7,12 +7,17 @@ import type { QmpClient } from './qmp-client.ts';
 /** How often a guest that stands still is let go on, in `ms`: with the disk still full it stops again at once, and nothing is lost. */
 const RETRY_EVERY_MS = 1_000;
 
+/** How soon after that the guest counts as one that runs, in `ms`: QEMU writes what waits at once. */
+const SETTLE_MS = 250;
+
 /** Whose guest is watched. */
 export interface StallWatchOptions {
   log: Logger;
   vmId: string;
   /** called when the guest goes on, before it counts as one that does */
   goesOn: () => Promise<void>;
+  /** called once it counts as one that goes on */
+  wentOn?: () => void;
   /** default: a second */
   retryEveryMs?: number;
 }
@@ -26,12 +31,17 @@ export class StallWatch {
   readonly #log: Logger;
   readonly #vmId: string;
   readonly #goesOn: () => Promise<void>;
+  readonly #wentOn: () => void;
   readonly #retryEveryMs: number;
   #isStalled = false;
   #stallCount = 0;
   #holdCount = 0;
 
-  constructor(qmp: QmpClient, { log, vmId, goesOn, retryEveryMs = RETRY_EVERY_MS }: StallWatchOptions) {
+  constructor(
+    qmp: QmpClient,
+    { log, vmId, goesOn, wentOn, retryEveryMs = RETRY_EVERY_MS }: StallWatchOptions,
+  ) {
+    this.#wentOn = wentOn ?? (() => {});
     this.#goesOn = goesOn;
     this.#retryEveryMs = retryEveryMs;
     this.#qmp = qmp;
@@ -71,19 +81,25 @@ export class StallWatch {
 
   async #retry(): Promise<void> {
     const options = { signal: neverAborts() };
+    let hasTried = false;
     for (;;) {
-      await sleep(this.#retryEveryMs, options);
+      await sleep(hasTried ? Math.min(SETTLE_MS, this.#retryEveryMs) : this.#retryEveryMs, options);
+      const isSettling = hasTried;
+      hasTried = false;
       if (this.#holdCount > 0) continue;
       const stallCount = this.#stallCount;
       const state = await runState(this.#qmp, options);
       // Looked at once more: from here to the command nothing can come in between. It may have stopped again after it said that it runs.
       if (this.#holdCount > 0 || this.#stallCount !== stallCount) continue;
       if (state !== STALLED) break;
+      if (isSettling) continue;
+      hasTried = true;
       await this.#qmp.execute('cont', {}, options);
     }
     await this.#attempt(this.#goesOn);
     this.#isStalled = false;
     this.#log.info('a guest goes on: there is space again', { vmId: this.#vmId });
+    this.#wentOn();
   }
 
   /** What cannot be asked of a QEMU that has gone, or was let go of, is of no interest any more. */
