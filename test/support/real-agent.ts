@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
@@ -31,7 +31,10 @@ async function buildAgent(dir: string): Promise<string> {
 async function startAgent(program: string): Promise<RealAgent> {
   const dir = await mkdtemp(join(tmpdir(), 'agent-'));
   const socketPath = join(dir, 's');
-  const child = spawn(program, ['serve', '-socket', socketPath], { stdio: 'ignore' });
+  // What personalises a guest stays in a folder.
+  const root = join(dir, 'root');
+  await mkdir(root);
+  const child = spawn(program, ['serve', '-socket', socketPath, '-root', root], { stdio: 'ignore' });
   const exited = once(child, 'exit');
   return {
     socketPath,

@@ -18,9 +18,12 @@ import (
 )
 
 const (
-	streamWindowBytes = 4 << 20
-	linkWindowBytes   = 16 << 20
-	maxStreams        = 1000
+	// streamWindowBytes is how much of one request's body may wait here for its reader.
+	streamWindowBytes = 512 << 10
+	maxStreams        = 512
+	// linkWindowBytes has room for a full window of every stream at once, so that streams whose readers are stuck never hold up another.
+	// What waits in memory is bounded by the windows of the streams.
+	linkWindowBytes = (maxStreams + 1) * streamWindowBytes
 	// reopenEvery is the pause after a stream could not be opened.
 	reopenEvery = 100 * time.Millisecond
 	// endGrace is how long Run waits, when it is told to end, for the commands that it ended: the time until they

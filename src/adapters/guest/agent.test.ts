@@ -280,3 +280,38 @@ test('paths are sent as they are', async () => {
     '/tar?path=%2F%23',
   ]);
 });
+
+test('a link ends although the guest takes no more of an upload, and the upload fails', async () => {
+  await using agent = await listenAsHttp2Agent((stream) => {
+    stream.respond();
+    stream.pause();
+  });
+  const link = await connect(agent);
+  const stream = await link.tcp(80, { signal });
+  // A writer that always has more.
+  const more = (): void => {
+    while (stream.write(Buffer.alloc(65_536)));
+  };
+  stream.on('drain', more);
+  more();
+  const failed = once(stream, 'error');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await link[Symbol.asyncDispose]();
+  assert.equal((await failed)[0].code, 'GUEST_LOST');
+});
+
+test('commands and connections beyond a number are GUEST_BUSY, and other requests go through', async () => {
+  const handle: Handler = (stream, headers) => {
+    if (headers[':path'] === '/health') answer(JSON.stringify(HEALTH))(stream, headers);
+    else stream.respond();
+  };
+  await withAgent(handle, async (link) => {
+    const open = await Promise.all(Array.from({ length: 448 }, () => link.exec({ signal })));
+    await assert.rejects(link.exec({ signal }), { code: 'GUEST_BUSY', details: { openCount: 448 } });
+    await assert.rejects(link.tcp(80, { signal }), { code: 'GUEST_BUSY' });
+    assert.deepEqual(await link.health({ signal }), HEALTH);
+    open[0]?.destroy();
+    await link.health({ signal });
+    (await link.exec({ signal })).destroy();
+  });
+});

@@ -27,13 +27,19 @@ import {
   syncedAnswer,
   unpackedAnswer,
 } from './answers.ts';
-import { brokenProtocol, lost } from './errors.ts';
+import { brokenProtocol, busy, lost } from './errors.ts';
 import type { LinkWatch } from './link-watch.ts';
 import { type RunResult, runOver } from './run.ts';
 import { GuestStream } from './stream.ts';
 
 /** Longest JSON answer that is read. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Commands, copies and connections at once. An agent takes 512 requests; the rest are for those that must never wait for these, which may
+ * last for ever.
+ */
+const MAX_BULK_REQUESTS = 448;
 
 const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
@@ -44,6 +50,8 @@ interface Request {
   path: string;
   hasBody?: boolean;
   endsWithTrailers?: boolean;
+  /** may last for as long as its user likes */
+  isBulk?: boolean;
 }
 
 /** {@link GuestAgent} over an HTTP/2 session with the agent, which it owns from now on. */
@@ -52,13 +60,17 @@ export class Http2GuestAgent implements GuestAgent {
   readonly generation: number;
   readonly #session: http2.ClientHttp2Session;
   readonly #watch: LinkWatch;
+  readonly #hangUp: () => void;
   #failure: unknown;
+  readonly #streams = new Set<GuestStream>();
+  #bulkCount = 0;
 
   constructor(
     session: http2.ClientHttp2Session,
-    { watch, generation }: { watch: LinkWatch; generation: number },
+    { watch, generation, hangUp }: { watch: LinkWatch; generation: number; hangUp: () => void },
   ) {
     this.generation = generation;
+    this.#hangUp = hangUp;
     this.#session = session;
     this.#watch = watch;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -81,7 +93,7 @@ export class Http2GuestAgent implements GuestAgent {
 
   async exec(options: Abortable): Promise<Duplex> {
     return this.#open(
-      { action: 'run a command in the guest', method: 'POST', path: '/exec', hasBody: true },
+      { action: 'run a command in the guest', method: 'POST', path: '/exec', hasBody: true, isBulk: true },
       options,
     );
   }
@@ -104,7 +116,7 @@ export class Http2GuestAgent implements GuestAgent {
   ): Promise<Unpacked> {
     const action = `unpack files at "${guestPath}" in the guest`;
     const path = `/tar?path=${encodeURIComponent(guestPath)}&owner=${options.owner ?? 'root'}`;
-    const stream = await this.#open({ action, method: 'PUT', path, hasBody: true }, options);
+    const stream = await this.#open({ action, method: 'PUT', path, hasBody: true, isBulk: true }, options);
     // Whichever side fails ends the other, and the stream then has the error.
     pipeline(tar, stream).catch(() => {});
     return await this.#answer(stream, action, unpackedAnswer);
@@ -114,7 +126,10 @@ export class Http2GuestAgent implements GuestAgent {
     const action = `read "${guestPath}" from the guest`;
     const as = options.as === undefined ? '' : `&as=${encodeURIComponent(options.as)}`;
     const path = `/tar?path=${encodeURIComponent(guestPath)}${as}`;
-    const stream = await this.#open({ action, method: 'GET', path, endsWithTrailers: true }, options);
+    const stream = await this.#open(
+      { action, method: 'GET', path, endsWithTrailers: true, isBulk: true },
+      options,
+    );
     await stream.accepted;
     return stream;
   }
@@ -150,7 +165,7 @@ export class Http2GuestAgent implements GuestAgent {
   async tcp(port: number, options: Abortable): Promise<Duplex> {
     const action = `connect to port ${port} of the guest`;
     const stream = await this.#open(
-      { action, method: 'POST', path: `/tcp?port=${port}`, hasBody: true },
+      { action, method: 'POST', path: `/tcp?port=${port}`, hasBody: true, isBulk: true },
       options,
     );
     await stream.accepted;
@@ -173,7 +188,11 @@ export class Http2GuestAgent implements GuestAgent {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // The library would end their answers as if they were whole.
+    for (const stream of this.#streams) stream.giveUp();
     this.#session.destroy();
+    // The library waits until a body that is held up by its window has left, which may be never.
+    this.#hangUp();
     await this.closed;
   }
 
@@ -190,7 +209,7 @@ export class Http2GuestAgent implements GuestAgent {
     return parsed.data;
   }
 
-  /** @throws {AppError} GUEST_LOST when there is no link any more; the abort reason when the signal is aborted already. */
+  /** @throws {AppError} GUEST_LOST when there is no link any more; GUEST_BUSY when too much runs over it; the abort reason when the signal is aborted already. */
   async #open(request: Request, { signal }: Abortable): Promise<GuestStream> {
     signal.throwIfAborted();
     if (this.#isGone()) {
@@ -198,19 +217,29 @@ export class Http2GuestAgent implements GuestAgent {
       await abortable(this.closed, signal);
       throw whyGone(request.action, this.#failure);
     }
+    if (request.isBulk && this.#bulkCount >= MAX_BULK_REQUESTS) throw busy(request.action, this.#bulkCount);
     const hasBody = request.hasBody === true;
     const stream = this.#session.request(
       { ':method': request.method, ':path': request.path },
       { endStream: !hasBody },
     );
     this.#watch.requested(stream);
-    return new GuestStream(stream, {
+    if (request.isBulk) {
+      this.#bulkCount += 1;
+      stream.once('close', () => {
+        this.#bulkCount -= 1;
+      });
+    }
+    const guestStream = new GuestStream(stream, {
       signal,
       action: request.action,
       hasBody,
       endsWithTrailers: request.endsWithTrailers === true,
       whyGone: (cause) => (this.#isGone() ? whyGone(request.action, this.#failure ?? cause) : undefined),
     });
+    this.#streams.add(guestStream);
+    guestStream.once('close', () => this.#streams.delete(guestStream));
+    return guestStream;
   }
 
   #isGone(): boolean {

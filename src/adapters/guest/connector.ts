@@ -12,16 +12,22 @@ import { LinkWatch, WATCH_TIMES, type WatchTimes } from './link-watch.ts';
 /** How often a socket that is not there yet is tried again: a VMM makes it when it starts. */
 const CONNECT_EVERY_MS = 10;
 
-/** Windows and frame size as the protocol says. */
-const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
+/**
+ * Windows and frame size as the protocol says. A stream whose reader is stuck holds no more than its own window: the library widens the
+ * link's window again as soon as it has the bytes.
+ */
+const STREAM_WINDOW_BYTES = 1024 * 1024;
 const LINK_WINDOW_BYTES = 16 * 1024 * 1024;
 const MAX_FRAME_BYTES = 1024 * 1024;
 
 /** Answers have a handful of short headers. */
 const MAX_HEADER_LIST_BYTES = 16 * 1024;
 
-/** Most that the library may hold for one link, in its unit (MB): more than the link's windows in both directions. */
-const MAX_SESSION_MEMORY_MB = 64;
+/**
+ * Most that the library may hold for one link, in its unit (MB), before it refuses requests: more than what as many stuck
+ * streams as an agent takes have in their buffers towards the guest.
+ */
+const MAX_SESSION_MEMORY_MB = 256;
 
 /** What a connector may be made with, for tests. */
 export interface ConnectorSettings {
@@ -59,7 +65,7 @@ async function connect(
     });
     const session = newSession(socket);
     const watch = new LinkWatch(session, () => socket.bytesRead, watchTimes);
-    const agent = new Http2GuestAgent(session, { watch, generation });
+    const agent = new Http2GuestAgent(session, { watch, generation, hangUp: () => socket.destroy() });
     await connected(session, { endpoint: endpoint.path, signal });
     if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);
     return agent;

@@ -14,6 +14,15 @@ export function lost(action: string, cause?: unknown): AppError {
   return new AppError('GUEST_LOST', `Cannot ${action}: the link to the guest was lost`, { cause });
 }
 
+/** So much runs over the link already that more could hold up what must not wait. */
+export function busy(action: string, openCount: number): AppError {
+  return new AppError(
+    'GUEST_BUSY',
+    `Cannot ${action}: ${openCount} commands, copies and connections are open to this guest`,
+    { hint: 'end some of them, or use a second VM', details: { openCount } },
+  );
+}
+
 /** The guest answered what it must not. */
 export function brokenProtocol(action: string, what: string, cause?: unknown): AppError {
   return new AppError('GUEST_PROTOCOL', `Cannot ${action}: the guest answered ${what}`, { cause });

@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import type { AppError } from '../../base/errors.ts';
 import { parseRefusal } from './answers.ts';
-import { brokenProtocol, refused } from './errors.ts';
+import { brokenProtocol, lost, refused } from './errors.ts';
 
 /** Longest body of a refusal that is read. */
 const MAX_REFUSAL_BYTES = 64 * 1024;
@@ -78,6 +78,11 @@ export class GuestStream extends Duplex {
     return Buffer.concat(chunks);
   }
 
+  /** Ends it because the host gives the link up. */
+  giveUp(): void {
+    this.destroy(lost(this.#options.action));
+  }
+
   #begin(headers: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader): void {
     const status = headers[':status'] ?? 0;
     if (status !== 200) {
@@ -144,18 +149,19 @@ export class GuestStream extends Duplex {
   }
 
   /*
-   * A write that fails is no error of its own: what was written after the guest had ended the request went nowhere, as into a closed
-   * pipe, and the readable side says how it ended.
+   * A write that fails is no error of its own: what was written after the guest had ended the request is lost, as in a closed pipe, and
+   * the readable side says how the request ended. The next write waits for the event loop, so that a writer with more to write lets the
+   * end of the request through.
    */
 
   override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#request.write(chunk, encoding, () => done());
+    this.#request.write(chunk, encoding, written(done));
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
     this.#request.cork();
     for (const [index, { chunk }] of chunks.entries()) {
-      if (index === chunks.length - 1) this.#request.write(chunk, () => done());
+      if (index === chunks.length - 1) this.#request.write(chunk, written(done));
       else this.#request.write(chunk);
     }
     this.#request.uncork();
@@ -172,4 +178,11 @@ export class GuestStream extends Duplex {
     if (!this.#request.closed) this.#request.close(http2.constants.NGHTTP2_CANCEL);
     done(error);
   }
+}
+
+function written(done: () => void): (error?: Error | null) => void {
+  return (error) => {
+    if (error) setImmediate(done);
+    else done();
+  };
 }

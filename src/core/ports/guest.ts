@@ -38,7 +38,7 @@ export interface GuestConnector {
 
 /**
  * A live link to one guest's agent (`docs/agent-protocol.md`). Calls fail with GUEST_LOST when the link ends, GUEST_PROTOCOL when
- * the guest answers what it must not, GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses. Disposing closes the link and, unless
+ * the guest answers what it must not, GUEST_BUSY when hundreds of commands, copies and connections are open, GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses. Disposing closes the link and, unless
  * {@link GuestAgent.keep} is on, ends every command that runs over it; twice is fine.
  */
 export interface GuestAgent extends AsyncDisposable {
