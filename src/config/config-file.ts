@@ -3,11 +3,13 @@ import { parseDuration } from '../base/duration.ts';
 import { AppError, printable } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/size.ts';
+import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
 import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
 
 /** The config file's keys, checked; sizes in `bytes`, times in `ms`. All are optional. */
 export interface ConfigFile {
   log_level?: LogLevel;
+  accelerator?: Accelerator;
   default_image_name?: string;
   auto_stop_stale_after?: number;
   auto_suspend_after?: number;
@@ -24,6 +26,7 @@ type Reader = (value: unknown, field: string) => unknown;
 
 const KEYS: Readonly<Record<string, Reader>> = {
   log_level: oneOf(LOG_LEVELS),
+  accelerator: oneOf(ACCELERATORS),
   default_image_name: text,
   auto_stop_stale_after: duration,
   auto_suspend_after: duration,

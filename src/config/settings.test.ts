@@ -68,6 +68,11 @@ test('settings come from the file, and the log level from its variable first', (
   assert.deepEqual(settings.vmDefaults.diskSizeBytes, { value: 2 ** 30, from: 'config' });
   assert.equal(loadSettings({ ...env, BANGER_LOG_LEVEL: 'debug' }, HOST).logLevel, 'debug');
   assert.throws(() => loadSettings({ ...env, BANGER_LOG_LEVEL: 'x' }, HOST), { code: 'CONFIG_INVALID' });
+  assert.equal(loadSettings(env, HOST).accelerator, undefined);
+  writeFileSync(file, 'accelerator = "kvm"');
+  assert.equal(loadSettings(env, HOST).accelerator, 'kvm');
+  assert.equal(loadSettings({ ...env, BANGER_ACCELERATOR: 'tcg' }, HOST).accelerator, 'tcg');
+  assert.throws(() => loadSettings({ ...env, BANGER_ACCELERATOR: 'xen' }, HOST), { code: 'CONFIG_INVALID' });
   rmSync(file);
   mkdirSync(file);
   assert.throws(() => loadSettings(env, HOST), { code: 'CONFIG_INVALID' });

@@ -3,7 +3,7 @@ import { cpus, totalmem, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { AppError, isErrno } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
-import type { VmShape } from '../protocol/vm.ts';
+import { ACCELERATORS, type Accelerator, type VmShape } from '../protocol/vm.ts';
 import { type ConfigFile, parseConfig } from './config-file.ts';
 import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
 import { type Paths, pathsUnder } from './paths.ts';
@@ -23,6 +23,8 @@ export interface Settings {
   /** what every guest gets at each start; a later entry wins */
   fileSync: readonly FileSyncEntry[];
   logLevel: LogLevel;
+  /** what VMs run on, untested; absent: KVM where a test has shown that it works */
+  accelerator?: Accelerator;
   /** `ms` without use after which a VM that runs is stopped; absent: never */
   autoStopStaleAfterMs?: number;
   /** `ms` without use or traffic after which a VM that runs is suspended; absent: never */
@@ -124,6 +126,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     templateBudgetBytes: file.template_disk_budget ?? TEMPLATE_BUDGET_BYTES,
     fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
+    ...acceleratorOf(env['BANGER_ACCELERATOR'], file.accelerator),
     ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),
     ...(file.auto_suspend_after ? { autoSuspendAfterMs: file.auto_suspend_after } : {}),
     ...(file.stats_poll_interval === 0 ? {} : { statsPollMs: file.stats_poll_interval ?? STATS_POLL_MS }),
@@ -179,4 +182,21 @@ function logLevel(fromEnv: string | undefined, fromFile: LogLevel | undefined): 
     hint: `use one of ${LOG_LEVELS.join(', ')}`,
     details: { field: 'BANGER_LOG_LEVEL' },
   });
+}
+
+function acceleratorOf(
+  fromEnv: string | undefined,
+  fromFile: Accelerator | undefined,
+): Pick<Settings, 'accelerator'> {
+  if (!fromEnv) return fromFile ? { accelerator: fromFile } : {};
+  const accelerator = ACCELERATORS.find((each) => each === fromEnv);
+  if (accelerator) return { accelerator };
+  throw new AppError(
+    'CONFIG_INVALID',
+    `Cannot use BANGER_ACCELERATOR "${fromEnv}": it is not an accelerator`,
+    {
+      hint: `use one of ${ACCELERATORS.join(', ')}, or unset it`,
+      details: { field: 'BANGER_ACCELERATOR' },
+    },
+  );
 }

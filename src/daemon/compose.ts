@@ -106,18 +106,11 @@ export function compose({
     recipes: RECIPES,
   });
   const connector = createGuestConnector();
+  const { accelerator } = settings;
+  const qemu = { cacheDir: paths.vmmCacheDir, ...(accelerator === undefined ? {} : { accelerator }) };
   const world: VmWorld = {
     records,
-    driver:
-      driver ??
-      new QemuDriver({
-        cacheDir: paths.vmmCacheDir,
-        facts,
-        env: variables,
-        receiver,
-        hostTools,
-        log,
-      }),
+    driver: driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, log }),
     images,
     kernels,
     files: new FsVmFiles(paths),

@@ -25,7 +25,8 @@ export const WAIT_CONDITIONS = ['running', 'ready', 'stopped', 'deleted'] as con
 export type WaitCondition = (typeof WAIT_CONDITIONS)[number];
 
 /** How the VMM runs guest code: the host's CPU directly, or QEMU's emulation. */
-export type Accelerator = 'kvm' | 'tcg';
+export const ACCELERATORS = ['kvm', 'tcg'] as const;
+export type Accelerator = (typeof ACCELERATORS)[number];
 
 /** Shape of a VM; all that decides which warm template fits. */
 export interface VmShape {

@@ -350,7 +350,7 @@ async function gone(pid: number): Promise<void> {
 test('an agent that hangs ends its requests, and is met again when it goes on', async () => {
   await using hanging = await lab.startAnother();
   const endpoint = { kind: 'unix', path: hanging.socketPath } as const;
-  const connector = createGuestConnector({ watchTimes: { quietMs: 200, silentMs: 400 } });
+  const connector = createGuestConnector({ watchTimes: { quietMs: 200, silentMs: 400, startingMs: 400 } });
   const first = await connector.connect(endpoint, { signal, helloDeadlineMs: 20_000 });
   const running = first.run(sh('sleep 60'), { signal });
   hanging.process.kill('SIGSTOP');

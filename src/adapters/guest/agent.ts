@@ -52,6 +52,8 @@ interface Request {
   endsWithTrailers?: boolean;
   /** may last for as long as its user likes */
   isBulk?: boolean;
+  /** part of a guest's start, when it may be slow to answer */
+  isStart?: boolean;
 }
 
 /** {@link GuestAgent} over an HTTP/2 session with the agent, which it owns from now on. */
@@ -87,7 +89,8 @@ export class Http2GuestAgent implements GuestAgent {
   }
 
   ready(options: Abortable): Promise<GuestHealth> {
-    const request: Request = { action: 'wait until the guest is ready', method: 'GET', path: '/ready' };
+    const action = 'wait until the guest is ready';
+    const request: Request = { action, method: 'GET', path: '/ready', isStart: true };
     return this.#ask(request, healthAnswer, options);
   }
 
@@ -145,7 +148,8 @@ export class Http2GuestAgent implements GuestAgent {
 
   async personalise(personalisation: Personalisation, options: Abortable): Promise<Personalised> {
     const action = 'personalise the guest';
-    const stream = await this.#open({ action, method: 'POST', path: '/personalise', hasBody: true }, options);
+    const request: Request = { action, method: 'POST', path: '/personalise', hasBody: true, isStart: true };
+    const stream = await this.#open(request, options);
     stream.end(encodePersonalisation(personalisation));
     return await this.#answer(stream, action, personalisedAnswer);
   }
@@ -223,7 +227,7 @@ export class Http2GuestAgent implements GuestAgent {
       { ':method': request.method, ':path': request.path },
       { endStream: !hasBody },
     );
-    this.#watch.requested(stream);
+    this.#watch.requested(stream, { isStart: request.isStart === true });
     if (request.isBulk) {
       this.#bulkCount += 1;
       stream.once('close', () => {

@@ -12,7 +12,7 @@ import type { GuestAgent } from '../../core/ports/guest.ts';
 import { createGuestConnector } from './connector.ts';
 
 const signal = neverAborts();
-const TIMES = { quietMs: 60, silentMs: 120 };
+const TIMES = { quietMs: 60, silentMs: 120, startingMs: 600 };
 
 const connect = ({ path }: FakeAgent): Promise<GuestAgent> =>
   createGuestConnector({ watchTimes: TIMES }).connect(
@@ -47,6 +47,26 @@ test('an agent that says nothing at all ends its requests and its link', async (
   assert.ok(tookMs >= 170, `took ${tookMs} ms`);
   await link.closed;
   await assert.rejects(link.health({ signal }), { code: 'GUEST_LOST' });
+});
+
+test('an agent that says nothing while its guest starts is given more time', async () => {
+  await using agent = await listenAsAgent((socket) => {
+    const stop = onHello(socket, (line) => {
+      stop();
+      socket.write(`${line}\n`);
+      socket.resume();
+    });
+  });
+  await using link = await connect(agent);
+  const begunAt = performance.now();
+  const [ready, health] = await Promise.allSettled([link.ready({ signal }), link.health({ signal })]);
+  for (const outcome of [ready, health]) {
+    assert.match(
+      outcome.status === 'rejected' ? outcome.reason.cause.message : '',
+      /has not answered for 0.66 s/,
+    );
+  }
+  assert.ok(performance.now() - begunAt >= 650);
 });
 
 test('an agent that is only slow keeps its link: it is asked, and answers', async () => {

@@ -7,10 +7,15 @@ export interface WatchTimes {
   quietMs: number;
   /** without any byte after that; then the link counts as lost */
   silentMs: number;
+  /** in place of `silentMs` while a request of a start is open */
+  startingMs: number;
 }
 
-/** An emulated guest on a busy host may need seconds to be given a processor at all. */
-export const WATCH_TIMES: WatchTimes = { quietMs: 5_000, silentMs: 15_000 };
+/**
+ * An emulated guest on a busy host may need seconds to be given a processor at all. One that boots uses all of its processors, and its agent waits
+ * its turn among them: a start has a deadline of its own, and a VMM that ends is noticed at once.
+ */
+export const WATCH_TIMES: WatchTimes = { quietMs: 5_000, silentMs: 15_000, startingMs: 90_000 };
 
 /** Looks in the shorter of the two times. */
 const LOOKS = 4;
@@ -25,6 +30,7 @@ export class LinkWatch implements Disposable {
   readonly #times: WatchTimes;
   readonly #everyMs: number;
   #openCount = 0;
+  #startCount = 0;
   #timer: NodeJS.Timeout | undefined;
   #heard = { bytes: -1, at: 0 };
   #askedAt: number | undefined;
@@ -38,11 +44,13 @@ export class LinkWatch implements Disposable {
     session.once('close', () => this[Symbol.dispose]());
   }
 
-  /** A request begins; the watch lasts until `stream` closes. */
-  requested(stream: http2.ClientHttp2Stream): void {
+  /** A request begins; the watch lasts until `stream` closes. `isStart`: it is part of a guest's start. */
+  requested(stream: http2.ClientHttp2Stream, { isStart }: { isStart: boolean }): void {
     this.#openCount += 1;
+    if (isStart) this.#startCount += 1;
     stream.once('close', () => {
       this.#openCount -= 1;
+      if (isStart) this.#startCount -= 1;
     });
     if (this.#timer || this.#session.destroyed) return;
     const now = performance.now();
@@ -69,7 +77,9 @@ export class LinkWatch implements Disposable {
       this.#askedAt = undefined;
     }
     if (this.#askedAt !== undefined) {
-      if (now - this.#askedAt >= this.#times.silentMs) this.#session.destroy(silent(this.#times));
+      const { quietMs, silentMs, startingMs } = this.#times;
+      const limitMs = this.#startCount > 0 ? startingMs : silentMs;
+      if (now - this.#askedAt >= limitMs) this.#session.destroy(silent(quietMs + limitMs));
     } else if (this.#openCount === 0) this[Symbol.dispose]();
     else if (now - this.#heard.at >= this.#times.quietMs) {
       this.#askedAt = now;
@@ -78,9 +88,9 @@ export class LinkWatch implements Disposable {
   }
 }
 
-function silent({ quietMs, silentMs }: WatchTimes): AppError {
+function silent(forMs: number): AppError {
   return new AppError(
     'GUEST_LOST',
-    `Cannot reach the guest agent any more: it has not answered for ${(quietMs + silentMs) / 1000} s`,
+    `Cannot reach the guest agent any more: it has not answered for ${forMs / 1000} s`,
   );
 }

@@ -1,4 +1,5 @@
 import { open, readFile } from 'node:fs/promises';
+import { availableParallelism, loadavg } from 'node:os';
 import { arch } from 'node:process';
 import { AppError, isErrno } from '../../base/errors.ts';
 import type { GuestArch } from '../../core/ports/images.ts';
@@ -13,6 +14,8 @@ export interface HostFacts {
   bootId(): Promise<string>;
   /** why /dev/kvm cannot be opened (`ENOENT`, `EACCES`, ...), `undefined` when it can; that it opens does not prove that it works */
   kvmOpenError(): Promise<string | undefined>;
+  /** processes that want to run, for each processor, as a mean of the last minute; 1 when all processors are just busy */
+  load(): number;
 }
 
 /**
@@ -26,6 +29,7 @@ export function linuxHostFacts(): HostFacts {
     cpuInfo: () => readFile('/proc/cpuinfo', 'utf8'),
     bootId: async () => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
     kvmOpenError,
+    load: () => (loadavg()[0] ?? 0) / availableParallelism(),
   };
 }
 

@@ -139,6 +139,8 @@ export interface DriverProbe {
   savedGuestKey?: string;
   /** why the accelerator is not KVM, or why the driver is not usable */
   reason?: string;
+  /** the one next step for that reason, where it is another than that of the check that shows it */
+  hint?: string;
   /** packages that would fix it, by package manager */
   packages?: Readonly<Record<'apt' | 'dnf' | 'pacman' | 'zypper', string>>;
 }

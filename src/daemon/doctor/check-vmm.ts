@@ -23,15 +23,15 @@ export const checkAccelerator: Check = {
   name: 'accelerator',
   async run(host, options) {
     const boot = await defaultBoot(host, options);
-    const { accelerator, reason } = await host.world.driver.probe(boot, options);
-    if (accelerator === 'kvm') return { status: 'pass', message: 'KVM works: our kernel has booted on it' };
+    const { accelerator, reason, hint } = await host.world.driver.probe(boot, options);
+    if (accelerator === 'kvm') return { status: 'pass', message: 'VMs run on KVM' };
     if (!accelerator) {
       return { status: 'warn', message: 'not known before an image is there', fix: 'banger image build' };
     }
     return {
       status: 'warn',
       message: `${reason ?? 'KVM is not usable here'}; VMs are emulated, about 10 times slower`,
-      fix: 'use a host with KVM, or switch virtualization on in its firmware',
+      fix: hint ?? 'use a host with KVM, or switch virtualization on in its firmware',
     };
   },
 };

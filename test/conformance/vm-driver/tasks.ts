@@ -1,7 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ProbeBoot, reachesInitramfs } from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
+import {
+  type ProbeBoot,
+  type ProbeOutcome,
+  probeBoot,
+} from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
 import { isAppError, isErrno } from '../../../src/base/errors.ts';
 import type { CaptureRequest, DriveRequest, VmmProcess, VmSpec } from '../../../src/core/ports/vmm.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
@@ -83,9 +87,9 @@ function sessionOf(pid: number): number {
 }
 
 /** Begins a test boot; the process is killed in the middle of it. */
-export async function probeAndDie(probe: ProbeBoot): Promise<boolean> {
+export async function probeAndDie(probe: ProbeBoot): Promise<ProbeOutcome> {
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
-  return await reachesInitramfs(probe, limit());
+  return await probeBoot(probe, limit());
 }
 
 /** What became of drives for which there was no space. */

@@ -24,8 +24,9 @@ import type { HostFacts } from '../host-facts.ts';
 import { packagesOf } from '../packages.ts';
 import { endProcess, findByArgument, findFoldersByArgument } from '../vmm-process.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
-import { failedTestBoot, KVM_DEADLINE_MS, KvmFindings, reasonAgainstKvm } from './kvm/kvm.ts';
-import { reachesInitramfs } from './kvm/probe-boot.ts';
+import { againstKvm, kvmDeadlineMs, reasonAgainstKvm } from './kvm/kvm.ts';
+import { KvmFindings, type KvmTest } from './kvm/kvm-findings.ts';
+import { probeBoot } from './kvm/probe-boot.ts';
 import { guestName, mayRestart, qemuArgv } from './launch/argv.ts';
 import { hostTscKhz } from './launch/boot-args.ts';
 import { BootWatch } from './launch/boot-watch.ts';
@@ -51,12 +52,17 @@ export interface QemuDriverOptions {
   facts: HostFacts;
   /** the caller's environment, of which QEMU and its tools get what {@link toolEnv} keeps */
   env: Variables;
+  /** what VMs run on, untested; absent: KVM where a test boot has shown that it works, else emulation */
+  accelerator?: Accelerator;
   /** the program `banger-receive`, which writes down guests that are saved */
   receiver: ReceiveOptions['receiver'];
   /** the program `banger-host`, which puts the second wall around each QEMU; a QEMU starts without that wall when it is missing */
   hostTools: string;
   log: Logger;
 }
+
+const SWITCHED_OFF_HINT =
+  'unset BANGER_ACCELERATOR, or remove `accelerator` from the config file, to use KVM where it works';
 
 /** QEMU's microvm machine (on arm64: virt), with KVM or emulated. */
 export class QemuDriver implements VmDriver {
@@ -198,20 +204,25 @@ export class QemuDriver implements VmDriver {
     binary: QemuBinary,
     boot: BootSource | undefined,
     { signal }: Abortable,
-  ): Promise<Pick<DriverProbe, 'accelerator' | 'reason'>> {
-    const { facts, env } = this.#options;
+  ): Promise<Pick<DriverProbe, 'accelerator' | 'reason' | 'hint'>> {
+    const { facts, env, accelerator: chosen } = this.#options;
+    if (chosen === 'kvm') return { accelerator: 'kvm' };
+    if (chosen === 'tcg')
+      return { accelerator: 'tcg', reason: 'KVM is switched off', hint: SWITCHED_OFF_HINT };
     const [cpuInfo, openError] = await Promise.all([facts.cpuInfo(), facts.kvmOpenError()]);
     const reason = reasonAgainstKvm({ arch: facts.arch, cpuInfo, openError });
     if (reason !== undefined) return { accelerator: 'tcg', reason };
     if (!boot) return { reason: 'KVM has not been tried: there is no kernel yet' };
     const host = await this.#host(binary);
-    const test = (dir: string): Promise<boolean> =>
-      reachesInitramfs(
-        { boot, accelerator: 'kvm', host, env: toolEnv(env), dir, deadlineMs: KVM_DEADLINE_MS },
-        { signal },
-      );
-    const works = await this.#findings.get({ bootId: await facts.bootId(), binary, boot }, { test, signal });
-    return works ? { accelerator: 'kvm' } : { accelerator: 'tcg', reason: failedTestBoot() };
+    const test: KvmTest['test'] = async (dir) => {
+      const deadlineMs = kvmDeadlineMs({ cpuInfo, load: facts.load() });
+      const probe = { boot, accelerator: 'kvm', host, env: toolEnv(env), dir, deadlineMs } as const;
+      return { outcome: await probeBoot(probe, { signal }), deadlineMs };
+    };
+    const context = { bootId: await facts.bootId(), binary, boot };
+    const finding = await this.#findings.get(context, { test, load: facts.load, nowMs: Date.now, signal });
+    const against = againstKvm(finding, { nowMs: Date.now() });
+    return against ? { accelerator: 'tcg', ...against } : { accelerator: 'kvm' };
   }
 
   /** The command line of an example stands for all that we ask of QEMU. */

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
-import { type KvmContext, KvmFindings, reasonAgainstKvm } from './kvm.ts';
+import { test } from 'node:test';
+import { againstKvm, kvmDeadlineMs, reasonAgainstKvm } from './kvm.ts';
 
 const REASONS: readonly [string, Parameters<typeof reasonAgainstKvm>[0], string | undefined][] = [
   ['Intel', { arch: 'amd64', cpuInfo: 'flags\t: fpu vmx sse', openError: undefined }, undefined],
@@ -40,59 +37,27 @@ for (const [what, facts, reason] of REASONS) {
     assert.equal(reasonAgainstKvm(facts), reason));
 }
 
-const signal = new AbortController().signal;
-let dir: string;
-let context: KvmContext;
-let tests: number;
-
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'kvm-'));
-  const boot = { kernelPath: join(dir, 'kernel'), initrdPath: join(dir, 'initrd'), bootArgs: [] };
-  await writeFile(boot.kernelPath, 'k');
-  await writeFile(boot.initrdPath, 'i');
-  context = { bootId: 'b1', binary: { path: '/q', version: '7.2.0', machines: new Set() }, boot };
-  tests = 0;
+test('a test boot has more time on a host that is busy, or is itself a VM', () => {
+  const [bare, vm] = ['flags\t: vmx sse', 'flags\t: svm hypervisor sse'];
+  const deadlines = [bare, vm].map((cpuInfo) =>
+    [0.1, 1, 2.5, 40].map((load) => kvmDeadlineMs({ cpuInfo, load })),
+  );
+  assert.deepEqual(deadlines, [
+    [5_000, 5_000, 12_500, 20_000],
+    [15_000, 15_000, 37_500, 60_000],
+  ]);
 });
 
-afterEach(() => rm(dir, { recursive: true }));
-
-function ask(changes: Partial<KvmContext> = {}, result = true): Promise<boolean> {
-  const test = async (): Promise<boolean> => {
-    tests += 1;
-    return result;
-  };
-  return new KvmFindings(join(dir, 'cache')).get({ ...context, ...changes }, { test, signal });
-}
-
-test('a finding is remembered, good or bad', async () => {
-  assert.equal(await ask({}, false), false);
-  assert.equal(await ask({}, true), false);
-  assert.equal(tests, 1);
-});
-
-test('callers at once share one test', async () => {
-  assert.deepEqual(await Promise.all([ask(), ask(), ask()]), [true, true, true]);
-  assert.equal(tests, 1);
-});
-
-test('another host boot, QEMU or kernel is tested anew, and findings of other boots go', async () => {
-  await ask();
-  await ask({ binary: { ...context.binary, version: '8.0.0' } });
-  assert.equal(tests, 2);
-  await writeFile(context.boot.kernelPath, 'other');
-  await ask();
-  assert.equal(tests, 3);
-  await ask({ bootId: 'b2' });
-  assert.equal(tests, 4);
-  const left = (await readdir(join(dir, 'cache'))).filter((name) => name.endsWith('.finding'));
-  assert.equal(left.length, 1);
-});
-
-test('a test that fails to run leaves no finding', async () => {
-  const findings = new KvmFindings(join(dir, 'cache'));
-  const broken = async (): Promise<boolean> => {
-    throw new TypeError('broken');
-  };
-  await assert.rejects(findings.get(context, { test: broken, signal }), TypeError);
-  assert.equal(await ask(), true);
+test('a test boot that was late has another hint than hardware that lacks KVM', () => {
+  const nowMs = 1_000;
+  assert.equal(againstKvm({ outcome: 'reached', deadlineMs: 5_000 }, { nowMs }), undefined);
+  const late = againstKvm({ outcome: 'late', deadlineMs: 15_000, retryAtMs: nowMs + 590_000 }, { nowMs });
+  assert.equal(late?.reason, 'KVM is not usable here (a test boot did not reach the initramfs in 15 s)');
+  assert.match(
+    late?.hint ?? '',
+    /^banger tests it again in 10 min; BANGER_ACCELERATOR=kvm uses KVM without a test, /,
+  );
+  const ended = againstKvm({ outcome: 'ended', deadlineMs: 5_000 }, { nowMs });
+  assert.equal(ended?.reason, 'KVM is not usable here (QEMU ended in the middle of a test boot)');
+  assert.match(ended?.hint ?? '', /^BANGER_ACCELERATOR=kvm uses/);
 });

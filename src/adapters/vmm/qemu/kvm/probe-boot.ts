@@ -29,10 +29,14 @@ const MARKER = 'BANGER-PROBE-OK';
 const PROBE_MEMORY_MIB = 256;
 
 /**
- * Boots the kernel with the accelerator, by the very command line that a VM would have but for its drives, and tells whether it came to our
- * initramfs in time. Leaves no process and no file; what an earlier probe left, because its process was killed, is removed first.
+ * How a test boot went: it came to our initramfs, its VMM ended before that, or neither had happened at the deadline.
  */
-export async function reachesInitramfs(probe: ProbeBoot, { signal }: Abortable): Promise<boolean> {
+export type ProbeOutcome = 'reached' | 'ended' | 'late';
+
+/**
+ * Boots the kernel with the accelerator, by the very command line that a VM would have but for its drives, and says how far it came. Leaves no process and no file; what an earlier probe left, because its process was killed, is removed first.
+ */
+export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promise<ProbeOutcome> {
   const { dir, host, env, deadlineMs } = probe;
   const spec = probeSpec(probe);
   for (const stray of await findByArgument('-pidfile', runtimeFiles(dir).pidFile)) {
@@ -52,17 +56,17 @@ export async function reachesInitramfs(probe: ProbeBoot, { signal }: Abortable):
     hasExited = true;
   });
   try {
-    return await poll(
+    return await poll<ProbeOutcome>(
       async () => {
         // In this order: what it printed before it ended counts.
         const isOver = hasExited;
-        if ((await textOf(spec.consoleLogPath)).includes(MARKER)) return true;
-        return isOver ? false : undefined;
+        if ((await textOf(spec.consoleLogPath)).includes(MARKER)) return 'reached';
+        return isOver ? 'ended' : undefined;
       },
       { everyMs: 10, deadlineMs, what: 'the initramfs of a test boot', signal },
     );
   } catch (error) {
-    if (isAppError(error, 'WAIT_TIMEOUT')) return false;
+    if (isAppError(error, 'WAIT_TIMEOUT')) return 'late';
     throw error;
   }
 }
