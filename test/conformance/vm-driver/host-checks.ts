@@ -1,14 +1,15 @@
-import assert from 'node:assert/strict';
 import { isAppError } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/exec.ts';
 
-/** Waits until something holds; it has 10 s. */
-export async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  const endsAt = performance.now() + 10_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < endsAt, 'waited 10 s in vain');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** Why an ordinary user cannot run the programs of this checkout, if so: somebody's home is usually closed to others. */
+export async function noEntry(uid: number): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const look = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'test', '-r'] as const;
+  const { code } = await exec([...look, import.meta.filename], {
+    signal: AbortSignal.timeout(60_000),
+    okCodes: [0, 1],
+  });
+  return code === 0 ? undefined : 'this checkout is in a folder that other users may not enter';
 }
 
 /** Why namespaces of these kinds cannot be made here, if so. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { until } from '../../support/until.ts';
 import { ask, type DriverTests, limit } from './driver-tests.ts';
 import { makeDriver } from './drivers.ts';
 import { newPlace } from './fixture.ts';
-import { eventually } from './host-checks.ts';
 import { runTask } from './run-task.ts';
 import { tellGuest } from './test-guest.ts';
 
@@ -15,9 +15,7 @@ export function addLifeTests(tests: DriverTests): void {
     const vm = await driver.start(spec, limit());
     assert.equal(await ask(vm, 'ping hello', fixture), 'hello');
     await ask(vm, 'print words on the console', fixture);
-    await eventually(async () =>
-      (await readFile(spec.consoleLogPath, 'utf8')).includes('words on the console'),
-    );
+    await until(async () => (await readFile(spec.consoleLogPath, 'utf8')).includes('words on the console'));
     await vm.kill();
     await vm.exited;
   });
@@ -116,7 +114,7 @@ export function addLifeTests(tests: DriverTests): void {
       const again = await driver.start(spec, limit());
       again.detach();
       process.kill(again.vmm.pid, 'SIGKILL');
-      await eventually(async () => (await fixture.processes()).length === 0);
+      await until(async () => (await fixture.processes()).length === 0);
       assert.equal(await driver.adopt(spec, limit()), undefined);
       await vm.kill();
     },
