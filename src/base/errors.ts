@@ -1,3 +1,5 @@
+import { CONTROLS, INVISIBLE } from './unprintable.ts';
+
 /** What an {@link AppError} may carry besides its code and message. */
 export interface AppErrorOptions {
   /** the one next step for the user, a command when possible */
@@ -63,8 +65,10 @@ export function messageOf(error: unknown): string {
   return printable(error instanceof Error ? error.message : String(error));
 }
 
-/** `text` with control characters (terminal escapes included) replaced by spaces. */
+/**
+ * `text` that cannot forge what a terminal shows: a space in the place of control characters (terminal escapes included) and line
+ * separators, U+FFFD in the place of bidirectional controls and other characters that show nothing.
+ */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed here
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  return text.replace(CONTROLS, ' ').replace(INVISIBLE, '\ufffd').trim();
 }

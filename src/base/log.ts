@@ -1,3 +1,5 @@
+import { jsonText } from './unprintable.ts';
+
 /** Severity, least first. error: a request did not happen; warn: abnormal, nothing lost; info: rare and important; debug: for us. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -24,7 +26,7 @@ export function createLogger(
   const log = (level: LogLevel, msg: string, fields: LogFields | undefined): void => {
     if (LOG_LEVELS.indexOf(level) < least) return;
     write(
-      `${JSON.stringify({ time: new Date().toISOString(), level, ...options.fields, msg, ...flatten(fields) })}\n`,
+      `${jsonText({ time: new Date().toISOString(), level, ...options.fields, msg, ...flatten(fields) })}\n`,
     );
   };
   return {

@@ -1,5 +1,6 @@
 import type { Abortable } from '../base/abort.ts';
 import { printable } from '../base/errors.ts';
+import { jsonText } from '../base/unprintable.ts';
 import { daemonEnvironment } from '../config/daemon-process.ts';
 import type { Paths } from '../config/paths.ts';
 import { loadSettings, resolvePaths, type Settings } from '../config/settings.ts';
@@ -140,7 +141,7 @@ export function createContext(parts: ContextParts): CommandContext {
     },
     async printJson(value) {
       progress.clear();
-      await stdout.write(`${JSON.stringify(value, null, 2)}\n`, { signal });
+      await stdout.write(`${jsonText(value, 2)}\n`, { signal });
     },
     notice,
     warn,

@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Abortable } from '../base/abort.ts';
+import { INVISIBLE } from '../base/unprintable.ts';
 import type { Sink } from './output.ts';
 
 /** Longest piece of a line that is waited for, in characters, so that no sequence is cut in two. */
@@ -30,9 +31,10 @@ export async function passText(
   if (pending !== '') await sink.write(harmless(pending), { signal });
 }
 
-/** `text` with colours, tabs and line ends, and no other control characters. */
+/** `text` with colours, tabs and line ends, and no other control characters; what shows nothing is U+FFFD. */
 export function harmless(text: string): string {
-  return text.replace(
+  const visible = text.replace(/[\p{Zl}\p{Zp}]/gu, ' ').replace(INVISIBLE, '\ufffd');
+  return visible.replace(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed: SGR stays, other sequences and controls go
     /\u001b\[[0-9;]*m|\u001b\[[0-?]*[ -/]*[@-~]|\u001b[@-~]?|[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u007f-\u009f]/g,
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the one kind of sequence that is kept

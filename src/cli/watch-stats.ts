@@ -1,5 +1,6 @@
 import { sleep } from '../base/abort.ts';
 import { isAppError } from '../base/errors.ts';
+import { jsonText } from '../base/unprintable.ts';
 import type { VmStats } from '../protocol/usage.ts';
 import type { CommandContext } from './context.ts';
 import { statsLine } from './render/usage.ts';
@@ -26,7 +27,7 @@ export async function watchStats(
       if (stats && isAppError(error, 'VM_NOT_RUNNING', 'VM_NOT_FOUND')) return;
       throw error;
     }
-    await context.print(isJson ? JSON.stringify({ vm: stats.vm, now: stats.now }) : statsLine(stats.now));
+    await context.print(isJson ? jsonText({ vm: stats.vm, now: stats.now }) : statsLine(stats.now));
     await sleep(WATCH_MS, { signal });
   }
 }

@@ -138,10 +138,10 @@ func sendError(w http.ResponseWriter, err error) {
 	sendJSON(w, status, failure{codes[status], oneLine(err.Error()), step.Step})
 }
 
-// oneLine makes a message safe for a terminal and a log: no control characters, valid UTF-8.
+// oneLine makes a message safe for a terminal and a log: no control or format characters, one line, valid UTF-8.
 func oneLine(message string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r

@@ -1,4 +1,5 @@
 import { AppError, messageOf, printable } from '../../base/errors.ts';
+import { jsonText } from '../../base/unprintable.ts';
 import { BUG_CODE, causesOf, errorBodyOf, realErrorOf } from '../../protocol/error-body.ts';
 import type { Style } from './style.ts';
 
@@ -20,8 +21,13 @@ export function renderError(error: unknown, { style, logPath, isDebug }: ErrorRe
   for (const cause of causesOf(error)) lines.push(`  cause: ${cause}`);
   if (real instanceof AppError && real.hint) lines.push(`  ${style.bold('hint:')} ${printable(real.hint)}`);
   if (isBug && logPath) lines.push(`  log: ${printable(logPath)}`);
-  if (isBug && isDebug && real instanceof Error && real.stack) lines.push(real.stack);
+  if (isBug && isDebug && real instanceof Error && real.stack) lines.push(printableStack(real.stack));
   return `${lines.join('\n')}\n`;
+}
+
+function printableStack(stack: string): string {
+  const shown = (line: string): string => `${/^ */.exec(line)?.[0]}${printable(line)}`;
+  return stack.split('\n').map(shown).join('\n');
 }
 
 /** What a command line with several problems has wrong. */
@@ -37,5 +43,5 @@ function problemsOf(error: unknown): string[] {
 
 /** The same as one JSON value, for `--json`. */
 export function renderErrorJson(error: unknown): string {
-  return `${JSON.stringify({ error: errorBodyOf(error) }, null, 2)}\n`;
+  return `${jsonText({ error: errorBodyOf(error) }, 2)}\n`;
 }

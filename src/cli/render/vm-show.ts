@@ -1,5 +1,6 @@
 import { AppError, printable } from '../../base/errors.ts';
 import { formatSize } from '../../base/size.ts';
+import { jsonText } from '../../base/unprintable.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import { formatAge } from './format.ts';
 import { renderTable } from './table.ts';
@@ -27,10 +28,10 @@ export function parseShowFormat(text: string): ShowFormat {
  * @throws {AppError} USAGE_OPTION_VALUE for a field that no VM has, naming those there are.
  */
 export function showVm(vm: Vm, format: ShowFormat, { nowMs }: { nowMs: number }): string {
-  if (format === 'json') return `${JSON.stringify(vm, null, 2)}\n`;
+  if (format === 'json') return `${jsonText(vm, 2)}\n`;
   if (format === 'text') return renderTable(rowsOf(vm, nowMs));
   const value = fieldOf(vm, format.field);
-  return `${typeof value === 'object' ? JSON.stringify(value, null, 2) : printable(String(value ?? ''))}\n`;
+  return `${typeof value === 'object' ? jsonText(value, 2) : printable(String(value ?? ''))}\n`;
 }
 
 function rowsOf(vm: Vm, nowMs: number): string[][] {
