@@ -28,6 +28,7 @@ const runReport = z.object({
   vm: vmSchemas.vm,
   exit: exit.exactOptional().describe('how the command ended; absent with --detach'),
   exitStatus: z.int().describe('as that of banger itself'),
+  toolingError: z.string().exactOptional().describe('why tools could not be installed'),
   timings: z
     .object({
       createMs: count,

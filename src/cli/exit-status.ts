@@ -14,7 +14,8 @@ const PIPE = 141;
 
 /**
  * Codes of errors that refuse what was asked for before anything exists: the request is wrong, or this host cannot fulfil it as it is. They
- * exit like wrong usage.
+ * exit like wrong usage. What can also happen in the middle of the work, such as a disk that fills up, does not belong here: a script could
+ * not tell it from status 2 of the command in the guest.
  */
 const REFUSALS: ReadonlySet<string> = new Set([
   'AGENT_NOT_FOUND',
@@ -22,7 +23,6 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'CONFIG_PATH_INVALID',
   'DIR_NOT_PRIVATE',
   'DURATION_INVALID',
-  'HOST_NO_SPACE',
   'IMAGE_DAMAGED',
   'IMAGE_NAME_INVALID',
   'IMAGE_NEEDS_NAMESPACES',

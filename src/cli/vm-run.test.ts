@@ -119,13 +119,14 @@ describe('banger vm run', () => {
       'VM_NAME_TAKEN',
       'IMAGE_NOT_FOUND',
       'IMAGE_DAMAGED',
-      'HOST_NO_SPACE',
       'VMM_NOT_FOUND',
       'VM_SHAPE_INVALID',
     ]) {
       failWith(code);
       assert.equal((await lab.run(['vm', 'run', '--', 'true'])).status, 2, code);
     }
+    failWith('HOST_NO_SPACE');
+    assert.equal((await lab.run(['vm', 'run', '--', 'true'])).status, 125);
     failWith('VMM_START_FAILED');
     const failed = await lab.run(['vm', 'run', '--', 'true']);
     assert.equal(failed.status, 125);

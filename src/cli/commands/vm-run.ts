@@ -13,7 +13,7 @@ export const vmRun = defineCommand({
     '',
     'With --nat, tools that the working tree names are installed with mise: those of .mise.toml, mise.toml and .tool-versions, and versions of Go, Node, Python and Rust in files of their own. A command and --detach wait for them, a shell does not; the log is in the guest, at /root/.cache/banger. A working tree with files of mise needs --nat or --no-bootstrap.',
     '',
-    "The exit status is the command's own, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 130 when Ctrl-C came before it ran.",
+    "The exit status is the command's own, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 1 when -d could not install tools, 130 when Ctrl-C came before it ran.",
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and stay apart, and SIGINT, SIGTERM and SIGHUP are passed on to the command. Ctrl-C twice within 2 seconds ends banger itself.',
     "With --json stdout has one JSON value about the run, and all of the command's output goes to stderr.",
   ].join('\n'),

@@ -1,9 +1,10 @@
 import type { Abortable } from '../../base/abort.ts';
-import { AppError, printable } from '../../base/errors.ts';
+import { AppError } from '../../base/errors.ts';
 import { LineSplitter } from '../../base/line-splitter.ts';
 import type { WorkspaceSummary, WorkspaceTooling } from '../../protocol/api/workspace.ts';
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { BangerClient } from '../../sdk/client.ts';
+import { ToolingCause } from './tooling-cause.ts';
 
 /**
  * Installs tools with the guest's mise. Words: "wait" or "go on", the log, the working tree, "managed" when that has files of mise's own, then the
@@ -84,22 +85,21 @@ export async function bootstrapTooling(
   using session = await client.exec(vmId, bootstrapCommand(bootstrap, { isAwaited }), { signal });
   session.end();
   const lines = new LineSplitter();
-  let last = '';
+  const cause = new ToolingCause();
   for await (const event of session.output()) {
-    if (event.kind === 'exit') return requireSuccess(event.exit, { bootstrap, last });
+    if (event.kind === 'exit') return requireSuccess(event.exit, { bootstrap, cause: cause.text() });
     for (const line of lines.push(event.chunk)) {
-      if (line.trim() === '') continue;
-      last = printable(line);
-      onLine(last);
+      const shown = cause.push(line);
+      if (shown !== '') onLine(shown);
     }
   }
 }
 
-function requireSuccess(exit: ExecExit, { bootstrap, last }: { bootstrap: Bootstrap; last: string }): void {
+function requireSuccess(exit: ExecExit, { bootstrap, cause }: { bootstrap: Bootstrap; cause: string }): void {
   if ('code' in exit && exit.code === 0) return;
   const how = 'code' in exit ? `status ${exit.code}` : exit.signal;
   throw new AppError(
     'TOOLING_FAILED',
-    `it ended with ${how}${last ? `: ${last}` : ''} (log in the guest: ~/${bootstrap.logName})`,
+    `it ended with ${how}${cause ? `: ${cause}` : ''} (log in the guest: ~/${bootstrap.logName})`,
   );
 }

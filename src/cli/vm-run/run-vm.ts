@@ -27,8 +27,10 @@ export interface RunReport {
   vm: Vm;
   /** absent with `--detach` */
   exit?: ExecExit;
-  /** as the program's own: 128 + n for signal n */
+  /** as the program's own: 128 + n for signal n; 1 with `--detach` when tools could not be installed */
   exitStatus: number;
+  /** why tools could not be installed */
+  toolingError?: string;
   /** `ms` of each part; `totalMs` is up to the command's end */
   timings: {
     createMs: number;
@@ -97,15 +99,23 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
   try {
     const prepared = await prepareWorkspace(vm, parts);
     const preparedAt = performance.now();
-    if (prepared && tooling) await installTools(vm, { prepared, tooling }, parts);
+    const toolingError = prepared && tooling && (await installTools(vm, { prepared, tooling }, parts));
     const readyAt = performance.now();
+    const failure = toolingError ? { toolingError } : {};
     const timings = {
       createMs: Math.round(madeAt - begunAt),
       ...(prepared ? { workspaceMs: Math.round(preparedAt - madeAt) } : {}),
       ...(tooling ? { toolingMs: Math.round(readyAt - preparedAt) } : {}),
     };
     if (plan.isDetached) {
-      return { vm, exitStatus: 0, timings: { ...timings, totalMs: Math.round(readyAt - begunAt) }, owned };
+      return {
+        vm,
+        // Nobody is there to read a warning: a script sees that the VM is not what it was asked to be.
+        exitStatus: toolingError ? 1 : 0,
+        ...failure,
+        timings: { ...timings, totalMs: Math.round(readyAt - begunAt) },
+        owned,
+      };
     }
     const guestPath = prepared?.guestPath;
     context.progress.step(LABEL, plan.command ? 'running command in guest' : 'attaching to guest');
@@ -117,6 +127,7 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
       vm,
       exit,
       exitStatus: statusOfExit(exit),
+      ...failure,
       timings: {
         ...timings,
         commandMs: Math.round(endedAt - readyAt),
@@ -143,13 +154,13 @@ async function prepareWorkspace(
 
 /**
  * Installs the tools that a working tree names: before a command, and before we go when detached; for a shell in the background. A failure is
- * told and changes nothing else: the guest is of use without.
+ * a warning and changes nothing else but the status of `--detach`: the guest is of use without. Returns why it failed.
  */
 async function installTools(
   vm: Vm,
   { prepared, tooling }: { prepared: PreparedWorkspace; tooling: WorkspaceTooling },
   { plan, client, context }: RunParts,
-): Promise<void> {
+): Promise<string | undefined> {
   const isAwaited = plan.isDetached || plan.command !== undefined;
   const bootstrap = { tooling, guestPath: prepared.guestPath, logName: guestToolingLog(prepared.repoName) };
   const { signal, progress } = context;
@@ -159,10 +170,13 @@ async function installTools(
     await bootstrapTooling(client, vm.id, { bootstrap, isAwaited, onLine, signal });
     if (!isAwaited)
       context.notice(`tools are installed in the background; log in the guest: ~/${bootstrap.logName}`);
+    return undefined;
   } catch (error) {
     signal.throwIfAborted();
     if (!isAppError(error)) throw error;
-    context.warn(`guest tooling bootstrap ${isAwaited ? 'failed' : 'start failed'}: ${messageOf(error)}`);
+    const reason = messageOf(error);
+    context.warn(`guest tooling bootstrap ${isAwaited ? 'failed' : 'start failed'}: ${reason}`);
+    return reason;
   }
 }
 

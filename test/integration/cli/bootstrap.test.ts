@@ -16,7 +16,11 @@ const LOG = join(tmpdir(), '.cache', 'banger', 'vm-run-tooling-re-po.log');
 const FAKE_MISE = `#!/bin/sh
 echo "$PWD: $*" >>"$(dirname "$0")/calls"
 echo "mise says $1"
-case $* in *broken*) exit 5 ;; esac
+case $* in *broken*)
+  echo 'mise ERROR no such version: broken@1' >&2
+  echo 'mise ERROR Run with --verbose or MISE_VERBOSE=1 for more information' >&2
+  exit 5 ;;
+esac
 `;
 
 describe('the tooling bootstrap of vm run', () => {
@@ -151,8 +155,27 @@ describe('the tooling bootstrap of vm run', () => {
     assert.deepEqual([status, stdout, calls().length], [0, 'ran\n', 2]);
     assert.match(
       stderr,
-      /warning: guest tooling bootstrap failed: it ended with status 1: mise says use \(log in the guest: ~\/\.cache\/banger\/vm-run-tooling-re-po\.log\)/,
+      /warning: guest tooling bootstrap failed: it ended with status 1: no such version: broken@1 \(log in the guest: ~\/\.cache\/banger\/vm-run-tooling-re-po\.log\)/,
     );
+  });
+
+  test("fails vm run -d with 1 and mise's own cause, and the VM stays", async () => {
+    installMise();
+    tooling = { files: ['.mise.toml'], pins: ['broken@1', 'go@1.22'] };
+    const { status, stdout, stderr } = await run('-d', '--nat', './repo');
+    assert.equal(status, 1);
+    assert.match(stdout, /^vm calm-otter running; reconnect with: banger vm ssh calm-otter$/m);
+    assert.match(
+      stderr,
+      /warning: guest tooling bootstrap failed: it ended with status 1: no such version: broken@1 \(log in/,
+    );
+    const inJson = await run('-d', '--json', '--nat', './repo');
+    assert.equal(inJson.status, 1);
+    const report = JSON.parse(inJson.stdout) as Record<string, unknown>;
+    assert.equal(report['exitStatus'], 1);
+    assert.match(String(report['toolingError']), /no such version: broken@1/);
+    const deleted = lab.daemon.requests.filter(({ method }) => method === 'DELETE');
+    assert.deepEqual(deleted, []);
   });
 
   test('warns when the image has no mise', async () => {
