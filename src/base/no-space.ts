@@ -65,7 +65,7 @@ export function noSpace(
   { what, dir, neededBytes }: SpaceRequest,
   { freeBytes, cause }: { freeBytes?: number; cause?: unknown },
 ): AppError {
-  const free = freeBytes === undefined ? 'no space is left' : `${formatSize(freeBytes)} are free`;
+  const free = freeText({ freeBytes, neededBytes });
   const needed = neededBytes === undefined ? '' : `, ${formatSize(neededBytes)} are needed`;
   return new AppError('HOST_NO_SPACE', `Cannot make ${what} in "${dir}": ${free}${needed}`, {
     hint: 'free some space there, then try again',
@@ -76,6 +76,20 @@ export function noSpace(
     },
     cause,
   });
+}
+
+/** Without a size that is wanted, a disk with room for it has run out of something else: inodes, or a quota. */
+function freeText({
+  freeBytes,
+  neededBytes,
+}: {
+  freeBytes: number | undefined;
+  neededBytes: number | undefined;
+}): string {
+  if (freeBytes === undefined) return 'no space is left';
+  if (neededBytes === undefined && freeBytes >= NEARLY_FULL_BYTES)
+    return 'no file may be added or grow there any more';
+  return `${formatSize(freeBytes)} are free`;
 }
 
 async function freeIn(dir: string): Promise<number> {

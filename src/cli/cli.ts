@@ -42,6 +42,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
       status = 0;
     } else {
       runsGuestCommand = parsed.definition.runsGuestCommand ?? false;
+      io.setCrashStatus(exitStatusOf(undefined, { runsGuestCommand }));
       status = await untilGivenUp(parsed.definition.run(parsed.invocation, context), interrupts);
       const { timings, json } = parsed.invocation.options;
       if (timings === true && json !== true) await tellTimings(context);

@@ -41,6 +41,8 @@ export interface CliIo {
    * has changed when that function returns, never later: a late change would spoil a terminal that we have already given back.
    */
   loadOutputStopper(): Promise<() => void>;
+  /** Sets the exit status of this process for an exception that nobody catches; 1 until then. */
+  setCrashStatus(status: number): void;
   /** how to start this program */
   readonly ownArgv: readonly string[];
   /** how to start the daemon */

@@ -11,6 +11,8 @@ import type { CliIo } from './io.ts';
 /** `stty` takes 2 ms; a terminal that does not answer must not hold us for ever. */
 const STTY_TIMEOUT_MS = 5_000;
 
+let crashStatus = 1;
+
 // The program `banger`. Streams are made when they are first used: opening stdin costs time, and few commands read it.
 const io: CliIo = {
   get stdin() {
@@ -45,6 +47,9 @@ const io: CliIo = {
     const { execInheritSync } = await import('../base/exec.ts');
     return () => execInheritSync(['stty', '-opost'], { timeoutMs: STTY_TIMEOUT_MS });
   },
+  setCrashStatus(status) {
+    crashStatus = status;
+  },
   ownArgv: [process.execPath, ...NODE_FLAGS, realpathSync(process.argv[1] ?? '')],
   daemonArgv: [process.execPath, ...DAEMON_NODE_FLAGS, daemonProgram(realpathSync(process.argv[1] ?? ''))],
   build: buildInfo(),
@@ -53,7 +58,7 @@ const io: CliIo = {
 process.on('uncaughtException', (error) => {
   // Said last: what exits now may first have to give the terminal back.
   process.once('exit', () => process.stderr.write(`banger: this is a bug: ${messageOf(error)}\n`));
-  process.exit(1);
+  process.exit(crashStatus);
 });
 
 // `main` has waited for its output; what still is open (a terminal that is being read) must not keep the process.

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { type Abortable, onAbort, sleep } from '../base/abort.ts';
@@ -36,11 +37,23 @@ const TAIL_LINES = 5;
  * itself makes sure that there is one. The daemon goes on when this process ends.
  *
  * @throws {AppError} DAEMON_START_FAILED with the end of its log when it died or did not answer in time (it may then still be starting);
- * DAEMON_UNREACHABLE when the socket may not be used; DIR_NOT_PRIVATE when it may be somebody else's.
+ * HOST_NO_SPACE when the folder of its log is on a full disk; DAEMON_UNREACHABLE when the socket may not be used; DIR_NOT_PRIVATE when it may be
+ * somebody else's.
  */
 export async function ensureDaemon(options: EnsureDaemonOptions): Promise<void> {
   if (await isListening(options)) return;
   options.onStart?.();
+  const { reportNoSpace } = await import('../base/no-space.ts');
+  const dir = nearestFolder(dirname(options.logPath));
+  await reportNoSpace(() => startDaemon(options), { what: "the daemon's files", dir });
+}
+
+/** `dir`, or the folder above it that is there: a full disk may have no room for `dir` itself. */
+function nearestFolder(dir: string): string {
+  return existsSync(dir) ? dir : nearestFolder(dirname(dir));
+}
+
+async function startDaemon(options: EnsureDaemonOptions): Promise<void> {
   const [{ spawnDetached }, { openLog }] = await Promise.all([
     import('../base/exec.ts'),
     import('./daemon-log.ts'),

@@ -143,6 +143,7 @@ export async function runCli(argv: readonly string[], options: RunOptions): Prom
       return { [Symbol.dispose]: () => void exitListeners.delete(listener) };
     },
     loadOutputStopper: async () => () => {},
+    setCrashStatus: () => {},
     ownArgv: [process.execPath, 'banger.cjs'],
     daemonArgv: [process.execPath, '-e', 'process.exit(3)'],
     build: { version: 'dev', commit: 'unknown', builtAt: 'unknown' },

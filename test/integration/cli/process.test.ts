@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
 import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
@@ -44,6 +46,16 @@ describe('the program banger', () => {
   };
   const exitOf = (child: ChildProcess): Promise<number | null> =>
     new Promise((resolve) => child.once('exit', resolve));
+
+  test('a crash exits with 125 where a guest command runs, and with 1 elsewhere', async () => {
+    const crash = join(lab.home, 'crash.cjs');
+    writeFileSync(crash, 'setTimeout(() => { throw new Error("oh"); }, 1_000);');
+    const crashing = `NODE_OPTIONS=--require=${crash} banger`;
+    const inGuest = await bash(`${crashing} vm exec web -- sleep 60`);
+    assert.deepEqual([inGuest.status, inGuest.stderr], [125, 'banger: this is a bug: oh\n']);
+    const following = await bash(`${crashing} vm stats --watch web`);
+    assert.equal(following.status, 1, following.stderr);
+  });
 
   test('passes 200 MB of output through, whole', async () => {
     const bytes = 200_000_000;
