@@ -72,7 +72,8 @@ func (s *service) getTar(w http.ResponseWriter, r *http.Request) {
 	defer source.Close()
 	w.Header()["Content-Type"] = []string{"application/x-tar"}
 	w.Header().Set("Trailer", errorTrailer)
-	if err := source.Pack(w, as); err != nil {
+	how := tarx.How{As: as, MarksHoles: r.URL.Query().Get("sparse") == "1"}
+	if err := source.Pack(w, how); err != nil {
 		body, _ := json.Marshal(failure{Code: "failed", Message: oneLine(err.Error())})
 		w.Header().Set(errorTrailer, string(body))
 	}

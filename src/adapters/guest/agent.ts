@@ -125,10 +125,14 @@ export class Http2GuestAgent implements GuestAgent {
     return await this.#answer(stream, action, unpackedAnswer);
   }
 
-  async getTar(guestPath: string, options: Abortable & { as?: string }): Promise<Readable> {
+  async getTar(
+    guestPath: string,
+    options: Abortable & { as?: string; marksHoles?: boolean },
+  ): Promise<Readable> {
     const action = `read "${guestPath}" from the guest`;
     const as = options.as === undefined ? '' : `&as=${encodeURIComponent(options.as)}`;
-    const path = `/tar?path=${encodeURIComponent(guestPath)}${as}`;
+    const sparse = options.marksHoles ? '&sparse=1' : '';
+    const path = `/tar?path=${encodeURIComponent(guestPath)}${as}${sparse}`;
     const stream = await this.#open(
       { action, method: 'GET', path, endsWithTrailers: true, isBulk: true },
       options,

@@ -25,7 +25,15 @@ export interface TarEntry {
   mode: number;
   sizeBytes: number;
   mtimeMs: number;
+  /** true for a file that takes less room than it is long; its content is in the archive whole, zeros included */
+  isSparse?: boolean;
 }
+
+/**
+ * Key of the record that marks a sparse file. A map of its holes, as other formats have one, would let a few bytes of an archive stand for more than any
+ * disk holds.
+ */
+export const SPARSE_KEY = 'FILE.sparse';
 
 /** Type flags of entries. */
 export const TYPE_OF_KIND: Readonly<Record<TarKind, string>> = {

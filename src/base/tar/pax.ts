@@ -1,4 +1,5 @@
 import { tarDamaged } from './block-reader.ts';
+import { SPARSE_KEY } from './header.ts';
 
 /** What the extended header of an entry overrides. */
 export interface PaxRecords {
@@ -6,6 +7,7 @@ export interface PaxRecords {
   linkpath?: Buffer;
   size?: number;
   mtimeMs?: number;
+  isSparse?: true;
 }
 
 const SPACE = 0x20;
@@ -15,7 +17,7 @@ const LINE_FEED = 0x0a;
 /**
  * Reads the records `LENGTH KEY=VALUE\n` of an extended header. Keys that change nothing for us are left out.
  *
- * @throws {AppError} TAR_DAMAGED when they are not whole, or describe a sparse file: a few bytes of such an archive can stand for more than
+ * @throws {AppError} TAR_DAMAGED when they are not whole, or have the map of a sparse file: a few bytes of such an archive can stand for more than
  * any disk holds.
  */
 export function parsePax(text: Buffer): PaxRecords {
@@ -54,8 +56,11 @@ function addRecord(records: PaxRecords, key: string, value: Buffer): void {
       // Microseconds: all that a double can tell of a time.
       records.mtimeMs = Math.round(numberOf(value, /^-?[0-9]{1,12}(\.[0-9]{1,12})?$/) * 1e6) / 1e3;
       return;
+    case SPARSE_KEY:
+      if (value.toString('latin1') === '1') records.isSparse = true;
+      return;
     default:
-      if (key.startsWith('GNU.sparse.')) throw tarDamaged('it has a sparse file');
+      if (key.startsWith('GNU.sparse.')) throw tarDamaged('it has a sparse file with a map of its holes');
   }
 }
 

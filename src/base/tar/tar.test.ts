@@ -54,7 +54,13 @@ const common = {
 };
 const item: fc.Arbitrary<Item> = fc.oneof(
   fc.record({ ...common, content: fc.uint8Array({ maxLength: 2000 }) }).map(({ content, ...rest }) => ({
-    entry: { ...rest, kind: 'file' as const, linkName: Buffer.alloc(0), sizeBytes: content.length },
+    entry: {
+      ...rest,
+      ...(content.length % 2 ? { isSparse: true } : {}),
+      kind: 'file' as const,
+      linkName: Buffer.alloc(0),
+      sizeBytes: content.length,
+    },
     content: Buffer.from(content),
   })),
   fc

@@ -1,5 +1,13 @@
 import { invariant } from '../errors.ts';
-import { BLOCK_BYTES, checksumOf, FIELD, paddingOf, type TarEntry, TYPE_OF_KIND } from './header.ts';
+import {
+  BLOCK_BYTES,
+  checksumOf,
+  FIELD,
+  paddingOf,
+  SPARSE_KEY,
+  type TarEntry,
+  TYPE_OF_KIND,
+} from './header.ts';
 
 /** Largest number that twelve bytes of octal digits hold. */
 const MAX_OCTAL = 8 ** 11 - 1;
@@ -16,6 +24,7 @@ export function tarHeader(entry: TarEntry): Buffer {
   const isLinkLong = entry.linkName.length > FIELD.linkName[1];
   const seconds = Math.floor(entry.mtimeMs / 1000);
   if (isNameLong) records.push(['path', entry.name]);
+  if (entry.isSparse) records.push([SPARSE_KEY, Buffer.from('1')]);
   if (isLinkLong) records.push(['linkpath', entry.linkName]);
   if (entry.sizeBytes > MAX_OCTAL) records.push(['size', Buffer.from(String(entry.sizeBytes))]);
   if (seconds * 1000 !== entry.mtimeMs || seconds < 0 || seconds > MAX_OCTAL) {

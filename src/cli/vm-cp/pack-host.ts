@@ -99,6 +99,7 @@ function entryOf(kind: TarKind, name: Buffer, stats: BigIntStats): TarEntry {
     mode: Number(stats.mode & 0o7777n),
     sizeBytes: kind === 'file' ? Number(stats.size) : 0,
     mtimeMs: Number(stats.mtimeNs / 1000n) / 1000,
+    ...(kind === 'file' && stats.blocks * 512n < stats.size ? { isSparse: true } : {}),
   };
 }
 

@@ -64,9 +64,9 @@ export interface GuestAgent extends AsyncDisposable {
   ): Promise<Unpacked>;
   /**
    * Packs what is at `guestPath`, through a symlink too: a file as one entry, a directory as its content, with `as` both as one entry of
-   * that name. The stream fails when the archive is not whole.
+   * that name. With `marksHoles`, sparse files are marked as `base/tar` reads it. The stream fails when the archive is not whole.
    */
-  getTar(guestPath: string, options: Abortable & { as?: string }): Promise<Readable>;
+  getTar(guestPath: string, options: Abortable & { as?: string; marksHoles?: boolean }): Promise<Readable>;
   /** What a path means, through symlinks; fails with `not_found` when it means nothing. */
   stat(guestPath: string, options: Abortable): Promise<GuestPath>;
   /** Applies what is given, in the protocol's order; stops at the first step that fails and names it in `details.step`. */

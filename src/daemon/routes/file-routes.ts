@@ -17,12 +17,14 @@ export const FILE_ROUTES: readonly Route[] = [
   bytesRoute({
     method: 'GET',
     path: '/vms/:ref/files',
-    summary: 'A file or directory of the guest as a tar archive; with `as` it is one entry of that name',
+    summary:
+      'A file or directory of the guest as a tar archive; with `as` it is one entry of that name, with `sparse=1` sparse files are marked as such',
     contentType: TAR_TYPE,
     run: ({ app, params, query, signal }) =>
       readFromGuest(app.world, {
         ...placeOf({ params, query }),
         as: query.get('as') ?? undefined,
+        marksHoles: query.get('sparse') === '1',
         signal,
       }),
   }),

@@ -26,11 +26,14 @@ export interface GuestCalls {
 
   /** What an absolute path means in the guest, through symlinks. */
   statInGuest(ref: string, guestPath: string, options: Abortable): Promise<GuestPath>;
-  /** A file or directory of the guest as a tar archive; with `as` it is one entry of that name. */
+  /**
+   * A file or directory of the guest as a tar archive; with `as` it is one entry of that name. With `marksHoles`, sparse files have a mark that `base/tar` reads
+   * and other programs warn of.
+   */
   readFromGuest(
     ref: string,
     guestPath: string,
-    options: Abortable & { as?: string },
+    options: Abortable & { as?: string; marksHoles?: boolean },
   ): AsyncGenerator<Buffer, void, undefined>;
   /** Unpacks a tar archive in a directory of the guest. What was unpacked before a failure stays. */
   writeToGuest(
@@ -63,8 +66,12 @@ export function guestCalls(caller: Caller): GuestCalls {
 
     statInGuest: async (ref, path, options) =>
       await caller.get(`${vmPath(ref, 'stat')}?${new URLSearchParams({ path })}`, isGuestPath, options),
-    readFromGuest: (ref, path, { as, signal }) => {
-      const query = new URLSearchParams({ path, ...(as === undefined ? {} : { as }) });
+    readFromGuest: (ref, path, { as, marksHoles, signal }) => {
+      const query = new URLSearchParams({
+        path,
+        ...(as === undefined ? {} : { as }),
+        ...(marksHoles ? { sparse: '1' } : {}),
+      });
       return caller.bytes(`${vmPath(ref, 'files')}?${query}`, { signal });
     },
     writeToGuest: (ref, path, { tar, signal }) =>

@@ -10,13 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// place is where an entry goes: base in the open directory in.
-type place struct {
-	in   directory
-	name string
-	base string
-}
-
 // itself is the entry "./". It says something about the directory only when that was made for this archive.
 func (u *unpacker) itself(header *tar.Header, mode uint32) error {
 	if header.Typeflag != tar.TypeDir {
@@ -29,67 +22,109 @@ func (u *unpacker) itself(header *tar.Header, mode uint32) error {
 	return nil
 }
 
+// file writes a file. Until it is whole, what is in its place stays, and a failure leaves nothing of it.
 func (u *unpacker) file(at place, header *tar.Header, mode uint32, content io.Reader) error {
-	fd := -1
-	err := u.make(at, func() (err error) {
-		fd, err = createFile(at, mode)
-		return err
-	})
+	if header.Size <= smallBytes {
+		if u.small == nil {
+			u.small = make([]byte, smallBytes)
+		}
+		whole := u.small[:header.Size]
+		if err := readWhole(header, content, whole); err != nil {
+			return err
+		}
+		u.result.Bytes += header.Size
+		return u.overDirectory(at, func() error {
+			return u.write(&smallFile{at: at, header: *header, mode: mode, content: whole})
+		})
+	}
+	f, err := createUnnamed(at, mode)
 	if err != nil {
 		return err
 	}
-	return u.finishFile(fd, at, header, mode, u.fill(fd, header, content))
+	err = u.fill(f.fd, header, content)
+	if err == nil {
+		err = u.attributes(f.fd, at, header, mode)
+	}
+	if err == nil {
+		err = u.overDirectory(at, f.settle)
+	}
+	return errors.Join(err, f.close())
 }
 
 // write writes a file whose content is at hand; it may run beside others. It fails with EISDIR when a directory is in its place.
 func (u *unpacker) write(f *smallFile) error {
-	fd, err := createFile(f.at, f.mode)
+	// Most places are free, and then nothing is in the way that would have to stay whole.
+	fd, err := unix.Openat(f.at.in.fd, f.at.base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, f.mode&0o777)
 	if errors.Is(err, unix.EEXIST) {
-		if err := unix.Unlinkat(f.at.in.fd, f.at.base, 0); err != nil && !errors.Is(err, unix.ENOENT) {
-			return err
-		}
-		fd, err = createFile(f.at, f.mode)
+		return u.rewrite(f)
 	}
 	if err != nil {
 		return err
 	}
-	return u.finishFile(fd, f.at, &f.header, f.mode, writeAll(fd, f.content))
-}
-
-func createFile(at place, mode uint32) (fd int, err error) {
-	return unix.Openat(at.in.fd, at.base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode&0o777)
-}
-
-// finishFile closes a new file, and before that, unless err tells that it failed already, gives it owner, mode and time.
-func (u *unpacker) finishFile(fd int, at place, header *tar.Header, mode uint32, err error) error {
-	if err == nil && (u.keepOwners || at.in.setgid) {
-		err = u.own(header, fd)
-	}
-	// Made with this mode already, unless the mask took some away, or a chown.
-	if err == nil && (mode&^0o777 != 0 || mode&u.umask != 0) {
-		err = unix.Fchmod(fd, mode)
-	}
+	err = writeAll(fd, f.content)
 	if err == nil {
-		err = setModified(fd, "", header.ModTime)
+		err = u.attributes(fd, f.at, &f.header, f.mode)
+	}
+	if err != nil {
+		err = errors.Join(err, unix.Unlinkat(f.at.in.fd, f.at.base, 0))
 	}
 	return errors.Join(err, unix.Close(fd))
 }
 
-func (u *unpacker) fill(fd int, header *tar.Header, content io.Reader) error {
-	if header.Size == 0 {
-		return nil
+// rewrite writes a file beside the place that it then takes.
+func (u *unpacker) rewrite(f *smallFile) error {
+	beside, err := createBeside(f.at, f.mode)
+	if err != nil {
+		return err
 	}
+	err = writeAll(beside.fd, f.content)
+	if err == nil {
+		err = u.attributes(beside.fd, f.at, &f.header, f.mode)
+	}
+	if err == nil {
+		err = beside.settle()
+	}
+	return errors.Join(err, beside.close())
+}
+
+// attributes gives a new file its owner, mode and time.
+func (u *unpacker) attributes(fd int, at place, header *tar.Header, mode uint32) error {
+	if u.keepOwners || at.in.setgid {
+		if err := u.own(header, fd); err != nil {
+			return err
+		}
+	}
+	// Made with this mode already, unless the mask took some away, or a chown.
+	if mode&^0o777 != 0 || mode&u.umask != 0 {
+		if err := unix.Fchmod(fd, mode); err != nil {
+			return err
+		}
+	}
+	return setModified(fd, "", header.ModTime)
+}
+
+// fill writes the content of a file that is not small.
+func (u *unpacker) fill(fd int, header *tar.Header, content io.Reader) error {
 	if u.buffer == nil {
 		u.buffer = make([]byte, readBytes)
 	}
-	for {
+	isSparse := hasHoles(header)
+	for offset := int64(0); ; {
 		n, err := io.ReadFull(content, u.buffer[:min(int64(len(u.buffer)), header.Size)])
-		if err := writeAll(fd, u.buffer[:n]); err != nil {
+		if isSparse {
+			if err := writeData(fd, u.buffer[:n], offset); err != nil {
+				return err
+			}
+		} else if err := writeAll(fd, u.buffer[:n]); err != nil {
 			return err
 		}
+		offset += int64(n)
 		u.result.Bytes += int64(n)
 		switch {
 		case errors.Is(err, io.EOF):
+			if isSparse {
+				return unix.Ftruncate(fd, header.Size)
+			}
 			return nil
 		case errors.Is(err, io.ErrUnexpectedEOF) && n == 0:
 			return refuse("the archive ends inside of %q", header.Name)
@@ -97,6 +132,15 @@ func (u *unpacker) fill(fd int, header *tar.Header, content io.Reader) error {
 			return err
 		}
 	}
+}
+
+// readWhole reads the content of a file into a buffer of its size.
+func readWhole(header *tar.Header, content io.Reader, into []byte) error {
+	_, err := io.ReadFull(content, into)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return refuse("the archive ends inside of %q", header.Name)
+	}
+	return err
 }
 
 func writeAll(fd int, content []byte) error {
@@ -117,10 +161,13 @@ func (u *unpacker) directory(at place, header *tar.Header, mode uint32) error {
 		if err := unix.Fstatat(at.in.fd, at.base, &info, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return err
 		}
+		err = nil
 		if info.Mode&unix.S_IFMT != unix.S_IFDIR {
-			err = u.make(at, func() error { return unix.Mkdirat(at.in.fd, at.base, 0o755) })
-		} else {
-			err = nil
+			// No directory can take the place of another kind of file in one step.
+			if err := unix.Unlinkat(at.in.fd, at.base, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+				return err
+			}
+			err = unix.Mkdirat(at.in.fd, at.base, 0o755)
 		}
 	}
 	if err != nil {
@@ -137,12 +184,12 @@ func (u *unpacker) symlink(at place, header *tar.Header) error {
 	if header.Linkname == "" {
 		return refuse("%q is a symlink to nothing", header.Name)
 	}
-	err := u.make(at, func() error { return unix.Symlinkat(header.Linkname, at.in.fd, at.base) })
+	err := u.make(at, func(base string) error { return unix.Symlinkat(header.Linkname, at.in.fd, base) })
 	return u.dress(at, header, err)
 }
 
 func (u *unpacker) fifo(at place, header *tar.Header, mode uint32) error {
-	err := u.make(at, func() error { return unix.Mknodat(at.in.fd, at.base, unix.S_IFIFO|mode&0o777, 0) })
+	err := u.make(at, func(base string) error { return unix.Mknodat(at.in.fd, base, unix.S_IFIFO|mode&0o777, 0) })
 	err = u.dress(at, header, err)
 	if err != nil || mode&^0o777 == 0 && mode&u.umask == 0 {
 		return err
@@ -182,7 +229,7 @@ func (u *unpacker) hardLink(at place, header *tar.Header) error {
 	if err != nil {
 		return linkError(header, err)
 	}
-	err = u.make(at, func() error { return unix.Linkat(in.fd, base, at.in.fd, at.base, 0) })
+	err = u.make(at, func(name string) error { return unix.Linkat(in.fd, base, at.in.fd, name, 0) })
 	return linkError(header, err)
 }
 
@@ -191,26 +238,4 @@ func linkError(header *tar.Header, err error) error {
 		return refuse("%q cannot be a hard link to %q: %v", header.Name, header.Linkname, err)
 	}
 	return err
-}
-
-// make calls create, and once more after taking away what is in the place.
-func (u *unpacker) make(at place, create func() error) error {
-	err := create()
-	if !errors.Is(err, unix.EEXIST) {
-		return err
-	}
-	u.from.forget(at.name)
-	delete(u.later, at.name)
-	err = unix.Unlinkat(at.in.fd, at.base, 0)
-	if errors.Is(err, unix.EISDIR) {
-		// Files in it may not be written yet, and then it is not empty.
-		if u.drain(); u.failed != nil {
-			return errEarlier
-		}
-		err = unix.Unlinkat(at.in.fd, at.base, unix.AT_REMOVEDIR)
-	}
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return err
-	}
-	return create()
 }

@@ -43,12 +43,21 @@ func Open(name string) (*Source, error) {
 // Close closes the source.
 func (s *Source) Close() error { return s.file.Close() }
 
+// How says how something is packed.
+type How struct {
+	// As is the name of the one entry at the top, or "".
+	As string
+	// MarksHoles tells sparse files in a record that programs other than ours do not know.
+	MarksHoles bool
+}
+
 // Pack writes a file as one entry named by its base name, a directory as its content with names relative to it, in the order
-// of the names. With a name to be packed as, both are one entry of that name, which the directory's content is behind. Sockets and devices are left out. A file that shrinks while it is read fails the archive; of one that grows, the part that was
+// of the names. With a name in how, both are one entry of that name, which the directory's content is behind. Sockets and devices are left out. A file that shrinks while it is read fails the archive; of one that grows, the part that was
 // there at first is taken. Names that were linked together come out as hard links.
-func (s *Source) Pack(w io.Writer, as string) error {
+func (s *Source) Pack(w io.Writer, how How) error {
+	as := how.As
 	buffered := bufio.NewWriterSize(w, readBytes)
-	p := &packer{archive: tar.NewWriter(buffered), linked: map[inode]string{}, buffer: make([]byte, readBytes)}
+	p := &packer{marksHoles: how.MarksHoles, archive: tar.NewWriter(buffered), linked: map[inode]string{}, buffer: make([]byte, readBytes)}
 	var err error
 	fd := int(s.file.Fd())
 	switch isDir := s.info.Mode&unix.S_IFMT == unix.S_IFDIR; {
@@ -72,6 +81,8 @@ type packer struct {
 	// linked is where an inode of several names was written first.
 	linked map[inode]string
 	buffer []byte
+	// marksHoles: sparse files get a record that tells so.
+	marksHoles bool
 }
 
 // content packs what is in the directory fd; prefix ends in a slash unless it is empty.
@@ -164,13 +175,21 @@ func (p *packer) file(fd int, name string, info unix.Stat_t) error {
 	if err := p.write(tar.TypeReg, name, "", info); err != nil {
 		return err
 	}
-	for left := info.Size; left > 0; {
+	if isSparse(info) {
+		return p.packHoles(fd, name, info.Size)
+	}
+	return p.data(fd, name, info.Size)
+}
+
+// data packs so many bytes from where the descriptor stands.
+func (p *packer) data(fd int, name string, left int64) error {
+	for left > 0 {
 		n, err := unix.Read(fd, p.buffer[:min(left, int64(len(p.buffer)))])
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err == nil && n == 0 {
-			return fmt.Errorf("%q became shorter while it was read", name)
+			return shorter(name)
 		}
 		if err != nil {
 			return fmt.Errorf("%q: %w", name, err)
@@ -182,6 +201,11 @@ func (p *packer) file(fd int, name string, info unix.Stat_t) error {
 	}
 	return nil
 }
+
+func shorter(name string) error { return fmt.Errorf("%q became shorter while it was read", name) }
+
+// isSparse tells a file that takes less room than it is long.
+func isSparse(info unix.Stat_t) bool { return info.Blocks*512 < info.Size }
 
 func (p *packer) write(kind byte, name, target string, info unix.Stat_t) error {
 	header := &tar.Header{
@@ -196,6 +220,9 @@ func (p *packer) write(kind byte, name, target string, info unix.Stat_t) error {
 	}
 	if kind == tar.TypeReg {
 		header.Size = info.Size
+		if p.marksHoles && isSparse(info) {
+			header.PAXRecords = sparseRecords
+		}
 	}
 	if err := p.archive.WriteHeader(header); err != nil {
 		return fmt.Errorf("%q: %w", name, err)

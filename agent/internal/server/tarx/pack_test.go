@@ -27,7 +27,7 @@ func TestPackAndUnpackGiveTheSameTree(t *testing.T) {
 	}
 	defer source.Close()
 	var packed bytes.Buffer
-	if err := source.Pack(&packed, ""); err != nil {
+	if err := source.Pack(&packed, How{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Unpack(&packed, to, false); err != nil {
@@ -59,7 +59,7 @@ func TestPackOfAFileIsOneEntry(t *testing.T) {
 			t.Fatal(err)
 		}
 		var packed bytes.Buffer
-		if err := errors.Join(source.Pack(&packed, ""), source.Close()); err != nil {
+		if err := errors.Join(source.Pack(&packed, How{}), source.Close()); err != nil {
 			t.Fatal(err)
 		}
 		r := tar.NewReader(&packed)
@@ -84,7 +84,7 @@ func TestPackUnderAnotherName(t *testing.T) {
 			t.Fatal(err)
 		}
 		var packed bytes.Buffer
-		if err := errors.Join(source.Pack(&packed, "as"), source.Close()); err != nil {
+		if err := errors.Join(source.Pack(&packed, How{As: "as"}), source.Close()); err != nil {
 			t.Fatal(err)
 		}
 		names := ""
@@ -129,7 +129,7 @@ func TestPackFailsWhenAFileShrinks(t *testing.T) {
 	}
 	defer source.Close()
 	cut := func([]byte) (int, error) { return 0, os.Truncate(root+"/log", 0) }
-	if err := source.Pack(once(cut), ""); err == nil || !strings.Contains(err.Error(), "shorter") {
+	if err := source.Pack(once(cut), How{}); err == nil || !strings.Contains(err.Error(), "shorter") {
 		t.Fatalf("got %v", err)
 	}
 }

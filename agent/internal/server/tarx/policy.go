@@ -55,9 +55,9 @@ func checkGlobal(header *tar.Header) error {
 	return nil
 }
 
-// isSparse tells a file in one of GNU tar's PAX formats for holes; its old format has a type of its own. A few bytes of such an archive
+// hasHoleMap tells a file in one of GNU tar's PAX formats for holes; its old format has a type of its own. A few bytes of such an archive
 // can stand for more than any disk holds, and no sender of ours writes them.
-func isSparse(header *tar.Header) bool {
+func hasHoleMap(header *tar.Header) bool {
 	for key := range header.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {
 			return true

@@ -232,6 +232,11 @@ func (r *reader) pax(records []byte) bool {
 			if r.header.ModTime, ok = paxTime(value); !ok {
 				return false
 			}
+		case sparseKey:
+			if string(value) != "1" {
+				return false
+			}
+			r.header.PAXRecords = sparseRecords
 		default:
 			return false
 		}

@@ -26,7 +26,8 @@ type Result struct {
 
 // Unpack unpacks a tar stream under the directory into, which is made when it is missing, and reads the stream to its end. Entries
 // replace what is there, but for directories that are not empty. Owners are the archive's numbers with keepOwners, else
-// the caller's own. It fails with a *PolicyError, a *ConflictError, or what the file system said; what was unpacked by then stays.
+// the caller's own. It fails with a *PolicyError, a *ConflictError, or what the file system said; what was unpacked by then stays, and of the entry
+// that failed there is nothing: each file is in its place whole, or what was there before is.
 func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
 	_, err := os.Lstat(into)
 	made := errors.Is(err, unix.ENOENT)
@@ -81,7 +82,9 @@ type unpacker struct {
 	keepOwners bool
 	umask      uint32
 	buffer     []byte
-	result     Result
+	// small holds the content of a small file that is not for the writers.
+	small  []byte
+	result Result
 	// later holds what directories get when nothing is written into them any more.
 	later map[string]attributes
 	// writers is nil when everything is done in order.
@@ -180,7 +183,7 @@ func (u *unpacker) entry(name string, header *tar.Header, content io.Reader) err
 	at := place{in, name, base}
 	switch header.Typeflag {
 	case tar.TypeReg, tar.TypeCont:
-		if isSparse(header) {
+		if hasHoleMap(header) {
 			return refuse("%q is a sparse file", header.Name)
 		}
 		if u.writers.takes(header) {

@@ -117,10 +117,7 @@ func (w *writers) add(f smallFile, content io.Reader) error {
 	b := w.current
 	start := len(b.content)
 	f.content = b.content[start : start+size]
-	if _, err := io.ReadFull(content, f.content); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return refuse("the archive ends inside of %q", f.header.Name)
-		}
+	if err := readWhole(&f.header, content, f.content); err != nil {
 		return err
 	}
 	b.content = b.content[:start+size]

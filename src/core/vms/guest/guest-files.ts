@@ -23,13 +23,24 @@ export async function statInGuest(world: VmWorld, { ref, path, signal }: GuestFi
   return await named(path, () => agent.stat(path, { signal }));
 }
 
-/** A file or directory of a running guest as a tar archive, with `as` as one entry of that name. Errors as {@link statInGuest}. */
+/**
+ * A file or directory of a running guest as a tar archive, with `as` as one entry of that name, with `marksHoles` with marks on sparse files. Errors
+ * as {@link statInGuest}.
+ */
 export async function readFromGuest(
   world: VmWorld,
-  { ref, path, as, signal }: GuestFile & { as?: string | undefined },
+  {
+    ref,
+    path,
+    as,
+    marksHoles = false,
+    signal,
+  }: GuestFile & { as?: string | undefined; marksHoles?: boolean },
 ): Promise<Readable> {
   const agent = await agentFor(world, { ref, path, signal });
-  return await named(path, () => agent.getTar(path, { signal, ...(as === undefined ? {} : { as }) }));
+  return await named(path, () =>
+    agent.getTar(path, { signal, marksHoles, ...(as === undefined ? {} : { as }) }),
+  );
 }
 
 /**
