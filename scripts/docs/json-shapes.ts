@@ -107,6 +107,21 @@ export const JSON_OUTPUT: Readonly<Record<string, z.ZodType>> = {
     entries: count.describe('files, directories and links'),
     bytes: count.describe("of the files' content"),
     skipped: count.describe('sockets, devices and pipes that were left out'),
+    leftOut: z
+      .array(
+        z.object({
+          path: z.string().describe('below the target'),
+          why: z
+            .enum(['hook', 'settings', 'git-folder', 'bare-repository'])
+            .describe('what it is: git could run programs through it'),
+          settings: z
+            .array(z.string())
+            .exactOptional()
+            .describe('those of a configuration of which the others were copied'),
+        }),
+      )
+      .describe('what was not copied out of the VM without `--all`; the first hundred'),
+    leftOutCount: count.describe('how many of them there are'),
   }),
   'vm ports': z.array(usageSchemas.vmPorts),
   'vm stats': usageSchemas.vmStats,

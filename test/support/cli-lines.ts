@@ -54,7 +54,11 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--vmm made1' },
     { words: '-f made1', isFollowed: true, status: 130 },
   ],
-  'vm cp': [{ words: '--json REPO/file made1:DIR/copied' }, { words: 'made1:DIR/copied DIR/back' }],
+  'vm cp': [
+    { words: '--json REPO/file made1:DIR/copied' },
+    { words: 'made1:DIR/copied DIR/back' },
+    { words: '--all --max-size 1G --max-entries 10 made1:DIR/copied DIR/back' },
+  ],
   'vm ports': [{ words: 'made1' }, { words: '--json made1' }],
   'vm stats': [
     { words: 'made1' },

@@ -1,71 +1,5 @@
-import { type ConfigEntry, configValue, type Setting, splitConfigKey } from './git-config.ts';
-import { withoutCredentials } from './remote-url.ts';
-
-/**
- * What of the host's effective configuration a guest gets, by section: what decides about the content of the index and the working
- * tree, about what status, diff and log print, about who commits, and where branches and remotes are. A list of what may go, not of what may
- * not: credentials, aliases, hooks, filters, signing keys and programs stay on the host.
- */
-const CARRIED: Readonly<Record<string, readonly string[]>> = {
-  core: [
-    ...['autocrlf', 'eol', 'safecrlf', 'filemode', 'symlinks', 'ignorecase', 'precomposeunicode'],
-    ...['protecthfs', 'protectntfs', 'quotepath', 'whitespace', 'checkroundtripencoding', 'bigfilethreshold'],
-    ...['abbrev', 'commentchar', 'sparsecheckout', 'sparsecheckoutcone'],
-  ],
-  index: ['sparse'],
-  user: ['name', 'email'],
-  author: ['name', 'email'],
-  committer: ['name', 'email'],
-  init: ['defaultbranch'],
-  i18n: ['commitencoding', 'logoutputencoding'],
-  status: [
-    ...['short', 'branch', 'aheadbehind', 'relativepaths', 'showuntrackedfiles', 'showstash'],
-    ...['displaycommentprefix', 'renames', 'renamelimit'],
-  ],
-  diff: [
-    ...[
-      'algorithm',
-      'context',
-      'interhunkcontext',
-      'indentheuristic',
-      'mnemonicprefix',
-      'noprefix',
-      'srcprefix',
-    ],
-    ...[
-      'dstprefix',
-      'renames',
-      'renamelimit',
-      'relative',
-      'suppressblankempty',
-      'wserrorhighlight',
-      'wordregex',
-    ],
-    ...['colormoved', 'colormovedws', 'dirstat', 'statgraphwidth', 'statnamewidth'],
-  ],
-  log: ['date', 'decorate', 'abbrevcommit', 'follow', 'mailmap', 'showroot', 'diffmerges'],
-  format: ['pretty'],
-  merge: ['conflictstyle', 'ff', 'renames', 'renamelimit', 'directoryrenames'],
-  pull: ['rebase', 'ff'],
-  push: ['default', 'autosetupremote', 'followtags'],
-  fetch: ['prune'],
-  rebase: ['autosquash', 'autostash', 'updaterefs'],
-  commit: ['cleanup', 'verbose'],
-  branch: ['sort'],
-  tag: ['sort'],
-  remote: ['pushdefault'],
-};
-
-/** The same for `section.<name>.variable`. */
-const CARRIED_OF_EACH: Readonly<Record<string, readonly string[]>> = {
-  branch: ['remote', 'merge', 'rebase', 'pushremote', 'description'],
-  remote: ['url', 'pushurl', 'fetch', 'tagopt', 'prune'],
-  // The driver's own programs, `command` and `textconv`, stay behind.
-  diff: ['binary', 'funcname', 'xfuncname', 'wordregex'],
-};
-
-/** Those whose values add up instead of replacing each other. */
-const MULTI_VALUED = /^(remote\..*\.(url|pushurl|fetch)|branch\..*\.merge)$/s;
+import { type ConfigEntry, configValue, type Setting, splitConfigKey } from '../../base/git/config-text.ts';
+import { harmlessSettings } from '../../base/git/harmless-settings.ts';
 
 /** What the guest's `.git` is, besides its settings. */
 export interface GuestRepositoryFacts {
@@ -95,7 +29,7 @@ export function guestConfig(host: readonly ConfigEntry[], facts: GuestRepository
     ...setting('core.attributesfile', facts.attributesFile),
     ...setting('extensions.objectformat', facts.objectFormat === 'sha1' ? undefined : facts.objectFormat),
     ...promisorSettings(host, facts.promisorRemote),
-    ...carried(host),
+    ...harmlessSettings(host),
   ]);
 }
 
@@ -112,26 +46,6 @@ export function promisorRemote(host: readonly ConfigEntry[]): string | undefined
   return promisor && !/^(false|no|off|0|)$/i.test(promisor.value ?? 'true')
     ? splitConfigKey(promisor.key).subsection
     : undefined;
-}
-
-function carried(host: readonly ConfigEntry[]): Setting[] {
-  const kept = new Map<string, Setting[]>();
-  for (const { key, value } of host) {
-    if (!isCarried(key)) continue;
-    const entry = value === undefined ? { key } : { key, value: carriedValue(key, value) };
-    kept.set(key, MULTI_VALUED.test(key) ? [...(kept.get(key) ?? []), entry] : [entry]);
-  }
-  return [...kept.values()].flat();
-}
-
-function isCarried(key: string): boolean {
-  const { section, subsection, variable } = splitConfigKey(key);
-  const list = subsection === undefined ? CARRIED : CARRIED_OF_EACH;
-  return Object.hasOwn(list, section) && (list[section]?.includes(variable) ?? false);
-}
-
-function carriedValue(key: string, value: string): string {
-  return /^remote\..*\.(url|pushurl)$/s.test(key) ? withoutCredentials(value) : value;
 }
 
 function promisorSettings(host: readonly ConfigEntry[], remote: string | undefined): Setting[] {

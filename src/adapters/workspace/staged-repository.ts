@@ -4,14 +4,14 @@ import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import {
   CONFIG_LIST_ARGS,
   type ConfigEntry,
   configValue,
   formatConfig,
   parseConfigList,
-} from './git-config.ts';
+} from '../../base/git/config-text.ts';
+import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import type { HostRepository } from './git-repository.ts';
 import { guestConfig, promisorRemote } from './guest-config.ts';
 import { elsewhereError } from './own-git-folder.ts';

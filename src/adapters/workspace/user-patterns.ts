@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { isErrno } from '../../base/errors.ts';
-import type { ConfigEntry } from './git-config.ts';
+import type { ConfigEntry } from '../../base/git/config-text.ts';
 import type { HostRepository } from './git-repository.ts';
 import type { GitFolders } from './own-git-folder.ts';
 import { readSmallFile } from './small-file.ts';

@@ -1,5 +1,9 @@
 import { AppError } from '../../base/errors.ts';
+import { formatSize, parseSize } from '../../base/size.ts';
 import { defineCommand } from '../command.ts';
+import { DEFAULT_LIMITS } from '../vm-cp/copy-limits.ts';
+import { leftOutText } from '../vm-cp/left-out.ts';
+import { parseCount } from '../vm-options.ts';
 
 /** `banger vm cp` */
 export const vmCp = defineCommand({
@@ -12,7 +16,9 @@ export const vmCp = defineCommand({
     '',
     'A single - stands for a tar archive on stdin, which is unpacked in a directory of the VM, or on stdout.',
     '',
-    'In the VM, files belong to root; on the host, to you, without setuid and setgid. Modes and times are kept. Sockets and devices are left out, on the way to the host named pipes too. What was copied before a failure stays; a single file is whole or not there.',
+    'In the VM, files belong to root; on the host, to you, without setuid and setgid. Modes and times are kept. Sockets and devices are left out, on the way to the host named pipes too. Sparse files stay sparse. What was copied before a failure stays, each file whole: what is replaced is there until then.',
+    '',
+    'A guest can write a git repository that starts programs of its choice on this host, as soon as a prompt or an editor asks git for the status. So a .git that is copied out keeps only the settings that do no harm, no hooks, and no file that leads git to another folder; the command says what it left out, and --all copies it. Whatever you start yourself in a copy (a Makefile, an .envrc that you allow) is still the guest’s. An archive on stdout is not changed, and has no limit: that is for its reader.',
   ].join('\n'),
   examples: [
     { command: 'banger vm cp ./data.csv web:/root/', does: 'A file into a directory of the VM.' },
@@ -28,7 +34,22 @@ export const vmCp = defineCommand({
     { name: 'source', summary: 'a path of this host, VM:/PATH, or -', isRequired: true, kind: 'other' },
     { name: 'target', summary: 'the same, on the other side', isRequired: true, kind: 'other' },
   ],
-  options: { json: { type: 'flag', summary: 'print what was copied as JSON' } },
+  options: {
+    all: { type: 'flag', summary: 'out of a VM: also what git could run on this host' },
+    maxSize: {
+      type: 'value',
+      value: 'SIZE',
+      summary: 'out of a VM: the most bytes that are taken',
+      defaultText: () => formatSize(DEFAULT_LIMITS.maxBytes),
+    },
+    maxEntries: {
+      type: 'value',
+      value: 'N',
+      summary: 'out of a VM: the most files and directories that are made',
+      defaultText: () => String(DEFAULT_LIMITS.maxEntries),
+    },
+    json: { type: 'flag', summary: 'print what was copied as JSON' },
+  },
   async run({ args: [source = '', target = ''], options }, context) {
     const { copyPlaces } = await import('../vm-cp/place.ts');
     const places = copyPlaces([source, target]);
@@ -39,14 +60,23 @@ export const vmCp = defineCommand({
       });
     }
     const { copy } = await import('../vm-cp/copy.ts');
-    const report = await copy(places, { client: await context.client(), context });
+    const { maxSize, maxEntries, all } = options;
+    const limits = {
+      maxBytes: maxSize === undefined ? DEFAULT_LIMITS.maxBytes : parseSize(maxSize, '--max-size'),
+      maxEntries:
+        maxEntries === undefined
+          ? DEFAULT_LIMITS.maxEntries
+          : parseCount(maxEntries, { flag: '--max-entries', least: 1 }),
+    };
+    const choices = { limits, takesAll: all };
+    const report = await copy(places, { client: await context.client(), context, choices });
     if (!report) return 0;
     if (options.json) await context.printJson(report);
     else {
-      const { formatSize } = await import('../../base/size.ts');
       const skipped = report.skipped > 0 ? `; ${report.skipped} sockets, devices or pipes were left out` : '';
       context.notice(`copied ${report.entries} entries, ${formatSize(report.bytes)}${skipped}`);
     }
+    if (report.leftOutCount > 0) context.notice(leftOutText(report));
     return 0;
   },
 });

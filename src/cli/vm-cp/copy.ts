@@ -3,6 +3,9 @@ import { posix } from 'node:path';
 import { AppError, isAppError, isErrno, messageOf } from '../../base/errors.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { CommandContext } from '../context.ts';
+import type { CopyLimits } from './copy-limits.ts';
+import { isGitName } from './git-rules.ts';
+import type { LeftOut } from './left-out.ts';
 import { type PackCount, packHost } from './pack-host.ts';
 import type { CopyPlaces, Place } from './place.ts';
 import { receiveFile } from './receive-file.ts';
@@ -17,12 +20,29 @@ export interface CopyReport {
   bytes: number;
   /** what no archive of ours has: sockets and devices of this host; on the way to it, fifos */
   skipped: number;
+  /** what git could run on this host, of a copy to it; the first hundred */
+  leftOut: readonly LeftOut[];
+  leftOutCount: number;
+}
+
+/** How a copy out of a guest is done. */
+export interface CopyChoices {
+  limits: CopyLimits;
+  /** whether what git could run on this host is copied too */
+  takesAll: boolean;
 }
 
 interface Copier {
   client: BangerClient;
   context: CommandContext;
+  choices: CopyChoices;
 }
+
+/** All but what sockets and the like are. */
+const NOTHING_LEFT = { leftOut: [], leftOutCount: 0 } as const;
+
+/** The parts of a {@link Copier} that looking at a guest needs. */
+type Looker = Pick<Copier, 'client' | 'context'>;
 
 type GuestPlace = Extract<Place, { kind: 'guest' }>;
 
@@ -41,7 +61,7 @@ export async function copy({ from, to }: CopyPlaces, copier: Copier): Promise<Co
   return from.kind === 'stream' ? await fromStream(to, copier) : await toGuest(from.path, to, copier);
 }
 
-async function toStream(from: GuestPlace, { client, context }: Copier): Promise<undefined> {
+async function toStream(from: GuestPlace, { client, context }: Looker): Promise<undefined> {
   if (context.stdout.isTerminal) {
     throw new AppError('USAGE_ARGUMENTS', 'Cannot write an archive to a terminal', {
       hint: `for example: banger vm cp ${from.ref}:${from.path} - | tar t`,
@@ -55,7 +75,7 @@ async function toStream(from: GuestPlace, { client, context }: Copier): Promise<
   return undefined;
 }
 
-async function fromStream(to: GuestPlace, { client, context }: Copier): Promise<CopyReport> {
+async function fromStream(to: GuestPlace, { client, context }: Looker): Promise<CopyReport> {
   const { signal } = context;
   if ((await kindInGuest(to, { client, context })) !== 'directory') {
     throw new AppError(
@@ -67,10 +87,10 @@ async function fromStream(to: GuestPlace, { client, context }: Copier): Promise<
     );
   }
   const unpacked = await client.writeToGuest(to.ref, to.path, { tar: context.io.stdin, signal });
-  return { ...unpacked, skipped: 0 };
+  return { ...unpacked, skipped: 0, ...NOTHING_LEFT };
 }
 
-async function toGuest(given: string, to: GuestPlace, { client, context }: Copier): Promise<CopyReport> {
+async function toGuest(given: string, to: GuestPlace, { client, context }: Looker): Promise<CopyReport> {
   const { signal } = context;
   const path = onHost(given, context);
   const kind = await kindOnHost(path);
@@ -86,34 +106,37 @@ async function toGuest(given: string, to: GuestPlace, { client, context }: Copie
       : ({ kind: 'directory', path } as const);
   const tar = packHost(packed, { signal, count });
   const unpacked = await client.writeToGuest(to.ref, target.dir, { tar, signal });
-  return { ...unpacked, skipped: count.skipped };
+  return { ...unpacked, skipped: count.skipped, ...NOTHING_LEFT };
 }
 
 async function toHost(
   from: GuestPlace,
-  { client, context, target: given }: Copier & { target: string },
+  { client, context, choices, target: given }: Copier & { target: string },
 ): Promise<CopyReport> {
   const { signal } = context;
   const source = await guestSource(from, { client, context });
   const path = onHost(given, context);
   const target = await copyTarget(source, path, kindOnHost);
-  const tar = client.readFromGuest(from.ref, from.path, { signal });
+  const tar = client.readFromGuest(from.ref, from.path, { signal, marksHoles: true });
   const umask = process.umask();
+  const { limits, takesAll } = choices;
   if (target.kind === 'file') {
-    const bytes = await receiveFile(tar, { path: posix.join(target.dir, target.name), umask, signal });
-    return { entries: 1, bytes, skipped: 0 };
+    const file = posix.join(target.dir, target.name);
+    if (!takesAll && isGitName(target.name)) throw leadsGit(file);
+    const bytes = await receiveFile(tar, { path: file, umask, limits, signal });
+    return { entries: 1, bytes, skipped: 0, ...NOTHING_LEFT };
   }
-  await makeDirectory(target.dir);
-  return await unpackHost(tar, { dir: target.dir, umask, signal });
+  const isNew = await makeDirectory(target.dir);
+  return await unpackHost(tar, { dir: target.dir, isNew, umask, limits, takesAll, signal });
 }
 
-async function guestSource(from: GuestPlace, copier: Copier): Promise<CopySource> {
+async function guestSource(from: GuestPlace, copier: Looker): Promise<CopySource> {
   const kind = await kindInGuest(from, copier);
   if (kind === 'missing' || kind === 'other') throw noSource(`${from.ref}:${from.path}`, kind);
   return { path: from.path, kind };
 }
 
-async function kindInGuest({ ref, path }: GuestPlace, { client, context }: Copier): Promise<PathKind> {
+async function kindInGuest({ ref, path }: GuestPlace, { client, context }: Looker): Promise<PathKind> {
   try {
     return (await client.statInGuest(ref, path, { signal: context.signal })).kind;
   } catch (error) {
@@ -134,11 +157,13 @@ async function kindOnHost(path: string): Promise<PathKind> {
   }
 }
 
-async function makeDirectory(path: string): Promise<void> {
+/** False when it was there. */
+async function makeDirectory(path: string): Promise<boolean> {
   try {
     await mkdir(path);
+    return true;
   } catch (error) {
-    if (isErrno(error, 'EEXIST') && (await kindOnHost(path)) === 'directory') return;
+    if (isErrno(error, 'EEXIST') && (await kindOnHost(path)) === 'directory') return false;
     throw new AppError('COPY_FAILED', `Cannot make "${path}": ${messageOf(error)}`, { cause: error });
   }
 }
@@ -154,6 +179,13 @@ function keepDot(joined: string, given: string): string {
 
 function isContent({ path, kind }: CopySource): boolean {
   return kind === 'directory' && /(^|\/)\.\/*$/.test(path);
+}
+
+/** A file `.git` names the folder that git then works with, which may be one of the guest's making. */
+function leadsGit(path: string): AppError {
+  return new AppError('COPY_REFUSED', `Cannot copy to "${path}": git would follow where that file leads`, {
+    hint: 'give it another name, or add --all',
+  });
 }
 
 function noSource(shown: string, kind: 'missing' | 'other'): AppError {

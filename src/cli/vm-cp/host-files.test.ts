@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import {
+  appendFile,
   chmod,
   lstat,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   readlink,
   rm,
   symlink,
+  truncate,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +22,9 @@ import { neverAborts } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
 import type { TarEntry } from '../../base/tar/header.ts';
+import { writeContent } from '../../base/tar/write-content.ts';
 import { TAR_END, tarHeader, tarPadding } from '../../base/tar/write-tar.ts';
+import { DEFAULT_LIMITS } from './copy-limits.ts';
 import { packHost } from './pack-host.ts';
 import { receiveFile } from './receive-file.ts';
 import { safeParts, unpackHost } from './unpack-host.ts';
@@ -70,8 +75,10 @@ async function tell(dir: string | Buffer, prefix = ''): Promise<string[]> {
   return found.flat().sort();
 }
 
+const OPTIONS = { isNew: false, limits: DEFAULT_LIMITS, takesAll: false, signal };
+
 const unpack = (dir: string, ...given: readonly Given[]) =>
-  unpackHost(archiveOf(...given), { dir, umask: 0o022, signal });
+  unpackHost(archiveOf(...given), { ...OPTIONS, dir, umask: 0o022 });
 
 test('a tree is the same after packing and unpacking, with names of any bytes', async () => {
   const [from, to] = [await scratch(), await scratch()];
@@ -86,7 +93,7 @@ test('a tree is the same after packing and unpacking, with names of any bytes', 
   await exec(['mkfifo', join(from, 'pipe')], { signal });
   const count = { skipped: 0 };
   const packed = packHost({ kind: 'directory', path: from }, { signal, count });
-  const unpacked = await unpackHost(packed, { dir: to, umask: 0, signal });
+  const unpacked = await unpackHost(packed, { ...OPTIONS, dir: to, umask: 0 });
   assert.deepEqual([unpacked.entries, unpacked.bytes, unpacked.skipped, count.skipped], [9, 7_015, 1, 0]);
   await rm(join(from, 'pipe'));
   assert.deepEqual(await tell(to), await tell(from));
@@ -237,11 +244,118 @@ test('the parts of a safe name are plain names', () => {
   );
 });
 
+test('an archive that is cut leaves each file whole, or as it was, and nothing beside it', async () => {
+  const dir = await scratch();
+  await writeFile(join(dir, 'old'), 'old and whole');
+  await symlink('somewhere', join(dir, 'link'));
+  for (const name of ['old', 'link', 'new']) {
+    const whole = Buffer.concat(await Array.fromAsync(archiveOf({ name, content: 'x'.repeat(5000) })));
+    const cut = (async function* () {
+      yield whole.subarray(0, 3000);
+    })();
+    await assert.rejects(unpackHost(cut, { ...OPTIONS, dir, umask: 0 }), { code: 'TAR_DAMAGED' });
+  }
+  assert.deepEqual((await readdir(dir)).sort(), ['link', 'old']);
+  assert.equal(await readFile(join(dir, 'old'), 'utf8'), 'old and whole');
+  assert.equal(await readlink(join(dir, 'link')), 'somewhere');
+  await unpack(
+    dir,
+    { name: 'old', content: 'new' },
+    { name: 'two', kind: 'hard-link', linkName: 'old' },
+    { name: 'two', kind: 'hard-link', linkName: 'old' },
+    { name: 'link', kind: 'symlink', linkName: 'elsewhere' },
+  );
+  assert.deepEqual((await readdir(dir)).sort(), ['link', 'old', 'two']);
+  assert.equal(await readFile(join(dir, 'two'), 'utf8'), 'new');
+  assert.equal(await readlink(join(dir, 'link')), 'elsewhere');
+});
+
+test('sparse files stay sparse on the way out of a directory and into one, and nothing else becomes sparse', async () => {
+  const [from, to] = [await scratch(), await scratch()];
+  const size = 8 * 2 ** 20 + 777;
+  await writeFile(join(from, 'sparse'), 'begin');
+  await truncate(join(from, 'sparse'), size - 3);
+  await appendFile(join(from, 'sparse'), 'end');
+  await writeFile(join(from, 'hole'), '');
+  await truncate(join(from, 'hole'), 3 * 2 ** 20);
+  await writeFile(join(from, 'zeros'), Buffer.alloc(2 ** 20));
+  const archive = packHost({ kind: 'directory', path: from }, { signal, count: { skipped: 0 } });
+  await unpackHost(archive, { ...OPTIONS, dir: to, umask: 0o077 });
+  for (const [name, least, most] of [
+    ['sparse', 1, 128 * 1024],
+    ['hole', 0, 0],
+    ['zeros', 2 ** 20, 2 ** 21],
+  ] as const) {
+    const { blocks } = await lstat(join(to, name));
+    assert.ok(blocks * 512 >= least && blocks * 512 <= most, `${name} takes ${blocks} blocks`);
+    assert.ok((await readFile(join(to, name))).equals(await readFile(join(from, name))), name);
+  }
+  const one = packHost(
+    { kind: 'file', path: join(from, 'sparse'), name: 's' },
+    { signal, count: { skipped: 0 } },
+  );
+  await receiveFile(one, { path: join(to, 'one'), umask: 0o077, limits: DEFAULT_LIMITS, signal });
+  assert.ok((await lstat(join(to, 'one'))).blocks * 512 <= 128 * 1024);
+});
+
+test('a content with any zeros in it, in chunks of any size, is what is written', async () => {
+  const dir = await scratch();
+  const piece = fc.record({ byte: fc.constantFrom(0, 0, 1), length: fc.integer({ min: 0, max: 9000 }) });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(piece, { maxLength: 8 }),
+      fc.integer({ min: 1, max: 9000 }),
+      async (pieces, length) => {
+        const whole = Buffer.concat(pieces.map((one) => Buffer.alloc(one.length, one.byte)));
+        await using file = await open(join(dir, 'file'), 'w+');
+        const chunks = (async function* () {
+          for (let at = 0; at < whole.length; at += length) yield whole.subarray(at, at + length);
+        })();
+        assert.equal(await writeContent(file, chunks, { isSparse: true, signal }), whole.length);
+        assert.ok((await readFile(join(dir, 'file'))).equals(whole));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('more than what is allowed ends the copy, with the option that allows it', async () => {
+  const limits = { maxBytes: 10, maxEntries: 4 };
+  const many = Array.from({ length: 5 }, (_, at) => ({ name: `f${at}` }));
+  for (const [given, field] of [
+    [[{ name: 'a', content: 'x'.repeat(11) }], '--max-size'],
+    [
+      [
+        { name: 'a', content: 'x'.repeat(9) },
+        { name: 'b', content: 'xx' },
+      ],
+      '--max-size',
+    ],
+    [many, '--max-entries'],
+    // Folders that are made on the way count too.
+    [[{ name: 'a/b/c/d/e' }], '--max-entries'],
+  ] as const) {
+    const dir = await scratch();
+    await assert.rejects(unpackHost(archiveOf(...given), { ...OPTIONS, dir, umask: 0, limits }), {
+      code: 'COPY_TOO_LARGE',
+      details: { field },
+    });
+    for (const name of await readdir(dir))
+      assert.ok((await lstat(join(dir, name))).size <= 9 || name === 'a');
+  }
+  const dir = await scratch();
+  const file = archiveOf({ name: 'a', content: 'x'.repeat(11) });
+  await assert.rejects(receiveFile(file, { path: join(dir, 'a'), umask: 0, limits, signal }), {
+    code: 'COPY_TOO_LARGE',
+  });
+  assert.deepEqual(await readdir(dir), []);
+});
+
 test('a single file is whole or as it was, and goes through a link of the user', async () => {
   const dir = await scratch();
   const path = join(dir, 'file');
   const receive = (tar: AsyncIterable<Buffer>, to = path) =>
-    receiveFile(tar, { path: to, umask: 0o077, signal });
+    receiveFile(tar, { path: to, umask: 0o077, limits: DEFAULT_LIMITS, signal });
   assert.equal(await receive(archiveOf({ name: 'other', content: 'one', mode: 0o755 })), 3);
   assert.deepEqual([await readFile(path, 'utf8'), (await lstat(path)).mode & 0o777], ['one', 0o700]);
   await symlink('file', join(dir, 'link'));

@@ -5,23 +5,32 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno, messageOf } from '../../base/errors.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import { readTar } from '../../base/tar/read-tar.ts';
+import { writeContent } from '../../base/tar/write-content.ts';
+import { type CopyLimits, CopyMeter } from './copy-limits.ts';
+
+/** Where and how the file is made. */
+export interface ReceiveOptions extends Abortable {
+  path: string;
+  umask: number;
+  limits: CopyLimits;
+}
 
 /**
  * Makes the one file of an archive the file `path`, through a symlink when that is one, or leaves what is there as it is. Its name in the archive does
  * not count. Gives its size.
  *
- * @throws {AppError} COPY_REFUSED when the archive is something else, COPY_FAILED, TAR_DAMAGED.
+ * @throws {AppError} COPY_REFUSED when the archive is something else, COPY_TOO_LARGE, COPY_FAILED, TAR_DAMAGED.
  */
 export async function receiveFile(
   tar: AsyncIterable<Buffer>,
-  { path, umask, signal }: Abortable & { path: string; umask: number },
+  { path, ...options }: ReceiveOptions,
 ): Promise<number> {
   try {
     const target = await real(path);
     const part = join(dirname(target), `.banger-${randomBytes(6).toString('hex')}`);
     await using undo = new ResourceStack();
     undo.defer('remove the part', () => rm(part, { force: true }));
-    const bytes = await receive(tar, { part, umask, signal });
+    const bytes = await receive(tar, { part, path, ...options });
     await rename(part, target);
     undo.move();
     return bytes;
@@ -33,8 +42,9 @@ export async function receiveFile(
 
 async function receive(
   tar: AsyncIterable<Buffer>,
-  { part, umask, signal }: Abortable & { part: string; umask: number },
+  { part, path, umask, limits, signal }: ReceiveOptions & { part: string },
 ): Promise<number> {
+  const meter = new CopyMeter(limits, path);
   await using file = await open(part, 'wx', 0o600);
   let bytes: number | undefined;
   for await (const { entry, content } of readTar(tar)) {
@@ -42,10 +52,8 @@ async function receive(
       throw new AppError('COPY_REFUSED', 'Cannot take what the guest sent: it is not one file');
     }
     bytes = entry.sizeBytes;
-    for await (const chunk of content) {
-      signal.throwIfAborted();
-      await file.writeFile(chunk);
-    }
+    const isSparse = entry.isSparse ?? false;
+    await writeContent(file, content, { isSparse, onBytes: (count) => meter.addBytes(count), signal });
     await file.chmod(entry.mode & 0o777 & ~umask);
     await file.utimes(entry.mtimeMs / 1000, entry.mtimeMs / 1000);
   }

@@ -1,9 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, link, lstat, mkdir, open, symlink, unlink, utimes } from 'node:fs/promises';
+import { chmod, link, lstat, mkdir, open, rename, rm, symlink, unlink, utimes } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno, messageOf } from '../../base/errors.ts';
 import type { TarEntry } from '../../base/tar/header.ts';
 import { readTar, type TarItem } from '../../base/tar/read-tar.ts';
+import { writeContent } from '../../base/tar/write-content.ts';
+import { type CopyLimits, CopyMeter } from './copy-limits.ts';
+import { GitGuard, MAX_CONFIG_BYTES } from './git-guard.ts';
+import { type LeftOut, LeftOutList } from './left-out.ts';
 
 /** What was unpacked. */
 export interface HostUnpacked {
@@ -11,6 +16,21 @@ export interface HostUnpacked {
   bytes: number;
   /** fifos, which are left out */
   skipped: number;
+  /** what git could run on this host; the first of them, if they are many */
+  leftOut: readonly LeftOut[];
+  leftOutCount: number;
+}
+
+/** Where and how an archive of a guest is unpacked. */
+export interface HostUnpackOptions extends Abortable {
+  /** directory that exists */
+  dir: string;
+  /** true when it was made for this copy, and is empty */
+  isNew: boolean;
+  umask: number;
+  limits: CopyLimits;
+  /** whether what git could run on this host is copied too */
+  takesAll: boolean;
 }
 
 const SLASH = 0x2f;
@@ -18,22 +38,33 @@ const SLASH = 0x2f;
 /**
  * Unpacks an archive that a guest made into the directory `dir`, which must exist. Nothing outside of it is touched: names that are absolute or go up are
  * refused, and so is everything behind a parent that is no directory of its own, such as a symlink, wherever that points and whoever made it. Symlinks are
- * made as the guest has them, and are followed by nothing here. An entry replaces the file or link in its place. Modes lose setuid, setgid and
- * what the umask takes; owners are the user. What was unpacked before a failure stays.
+ * made as the guest has them, and are followed by nothing here. An entry replaces the file or link in its place once it is whole. Modes lose setuid, setgid and
+ * what the umask takes; owners are the user. Unless it `takesAll`, what git could run on this host is left out ({@link GitGuard}). What was unpacked before a
+ * failure stays, each file whole.
  *
- * @throws {AppError} COPY_REFUSED, COPY_FAILED, TAR_DAMAGED.
+ * @throws {AppError} COPY_REFUSED, COPY_TOO_LARGE, COPY_FAILED, TAR_DAMAGED.
  */
 export async function unpackHost(
   tar: AsyncIterable<Buffer>,
-  { dir, umask, signal }: Abortable & { dir: string; umask: number },
+  { dir, isNew, umask, limits, takesAll, signal }: HostUnpackOptions,
 ): Promise<HostUnpacked> {
-  const unpacker = new Unpacker(Buffer.from(dir), umask);
-  for await (const item of readTar(tar)) {
-    signal.throwIfAborted();
-    await unpacker.add(item);
+  const root = Buffer.from(dir);
+  const leftOut = new LeftOutList();
+  const guard = takesAll ? undefined : await GitGuard.open(root, leftOut);
+  const meter = new CopyMeter(limits, dir);
+  const unpacker = new Unpacker({ root, isNew, umask, guard, meter, signal });
+  try {
+    for await (const item of readTar(tar)) {
+      signal.throwIfAborted();
+      await unpacker.add(item);
+    }
+    await unpacker.finish();
+  } catch (error) {
+    await guard?.abandon();
+    throw error;
   }
-  await unpacker.finish();
-  return unpacker.result;
+  const { entries, bytes } = meter;
+  return { entries, bytes, skipped: unpacker.skipped, leftOut: leftOut.told, leftOutCount: leftOut.count };
 }
 
 /** The parts of an entry's name, none for the directory itself. @throws {AppError} COPY_REFUSED */
@@ -54,61 +85,66 @@ export function safeParts(name: Buffer): Buffer[] {
   return parts;
 }
 
-class Unpacker {
-  readonly result: HostUnpacked = { entries: 0, bytes: 0, skipped: 0 };
-  readonly #root: Buffer;
-  readonly #umask: number;
-  /** directories that are known to be ones, by their path below the root; nothing replaces one */
-  readonly #known = new Set<string>();
-  /** modes and times of directories, set when nothing is put into them any more */
-  readonly #later = new Map<string, { path: Buffer; entry: TarEntry }>();
+interface UnpackerParts extends Abortable {
+  root: Buffer;
+  isNew: boolean;
+  umask: number;
+  guard: GitGuard | undefined;
+  meter: CopyMeter;
+}
 
-  constructor(root: Buffer, umask: number) {
-    this.#root = root;
-    this.#umask = umask;
+class Unpacker {
+  /** fifos */
+  skipped = 0;
+  readonly #parts: UnpackerParts;
+  /** directories that are known to be ones, by their path below the root, and whether this copy made them; nothing replaces one */
+  readonly #known = new Map<string, boolean>();
+  /** modes and times of directories, set when nothing is put into them any more */
+  readonly #later = new Map<string, { path: Buffer; mode: number; mtimeMs: number }>();
+
+  constructor(parts: UnpackerParts) {
+    this.#parts = parts;
+    this.#known.set('', parts.isNew);
   }
 
   async add({ entry, content }: TarItem): Promise<void> {
+    const { guard, meter } = this.#parts;
     const parts = safeParts(entry.name);
-    this.result.entries += 1;
+    meter.addEntry();
     if (parts.length === 0) {
       if (entry.kind !== 'directory') throw refused('the top of the archive is no directory');
       return;
     }
-    await this.#enter(parts.slice(0, -1));
     const path = this.#pathOf(parts);
     await writing(path, async () => {
-      switch (entry.kind) {
-        case 'directory':
-          return await this.#directory(parts, entry);
-        case 'file':
-          return await this.#file(path, { entry, content });
-        case 'symlink':
-          return await this.#replace(path, () => symlink(entry.linkName, path));
-        case 'hard-link': {
-          const target = safeParts(entry.linkName);
-          await this.#enter(target.slice(0, -1));
-          const from = this.#pathOf(target);
-          if (target.length === 0 || from.equals(path)) throw refused('a hard link names itself');
-          // Of a file only: a link to a symlink would be followed by whoever opens it.
-          if (!(await lstat(from)).isFile()) throw refused('a hard link is not to a file');
-          return await this.#replace(path, () => link(from, path));
-        }
-        case 'fifo':
-          this.result.skipped += 1;
-          return;
-        default:
-          return entry.kind satisfies never;
-      }
+      const rule = guard?.ruleOf(parts, entry.kind) ?? 'copy';
+      if (rule === 'leave') return guard?.noteLeft(parts);
+      await this.#enter(parts.slice(0, -1));
+      if (entry.kind === 'directory') return await this.#directory(parts, entry);
+      if (rule === 'settings') return await this.#settings(parts, { entry, content });
+      if (!guard?.isHeld(parts)) return await this.#put(path, { entry, content, parts });
+      const folder = parts.slice(0, -1);
+      const from = beside(path);
+      await this.#put(from, { entry, content, parts });
+      if (!(await isThere(from))) return;
+      const isFolderNew = this.#known.get(keyOf(folder)) ?? false;
+      await guard.hold(keyOf(parts), { folder: this.#pathOf(folder), from, to: path, isFolderNew });
     });
   }
 
-  /** Gives directories their modes and times, the innermost first. */
+  /** Makes what was held back, then gives directories their modes and times, the innermost first. */
   async finish(): Promise<void> {
-    for (const { path, entry } of [...this.#later.values()].reverse()) {
+    const { root, guard } = this.#parts;
+    if (guard) await writing(root, () => guard.finish());
+    for (const { path, mode, mtimeMs } of [...this.#later.values()].reverse()) {
       await writing(path, async () => {
-        await chmod(path, this.#modeOf(entry));
-        await utimes(path, entry.mtimeMs / 1000, entry.mtimeMs / 1000);
+        try {
+          await chmod(path, mode);
+          await utimes(path, mtimeMs / 1000, mtimeMs / 1000);
+        } catch (error) {
+          // Some were left out again.
+          if (!isErrno(error, 'ENOENT')) throw error;
+        }
       });
     }
   }
@@ -117,73 +153,154 @@ class Unpacker {
   async #enter(parts: readonly Buffer[]): Promise<void> {
     for (let depth = 1; depth <= parts.length; depth += 1) {
       const upTo = parts.slice(0, depth);
-      const key = keyOf(upTo);
-      if (this.#known.has(key)) continue;
+      if (this.#known.has(keyOf(upTo))) continue;
       const path = this.#pathOf(upTo);
       await writing(path, async () => {
-        if (!(await isDirectoryMade(path))) {
+        const found = await this.#makeDirectory(upTo, path);
+        if (found === 'other')
           throw refused(`"${path.toString()}" is in the way: it is no directory of its own`);
-        }
+        if (found === 'made') this.#parts.meter.addImplied();
       });
-      this.#known.add(key);
     }
   }
 
   async #directory(parts: readonly Buffer[], entry: TarEntry): Promise<void> {
     const path = this.#pathOf(parts);
-    if (!(await isDirectoryMade(path))) {
+    if ((await this.#makeDirectory(parts, path)) === 'other') {
       await unlink(path);
-      await mkdir(path, { mode: 0o700 });
+      await this.#makeDirectory(parts, path);
     }
     // Ours to write into until the end, whatever its mode will be.
     await chmod(path, 0o700);
-    this.#known.add(keyOf(parts));
-    this.#later.set(keyOf(parts), { path, entry });
+    this.#later.set(keyOf(parts), { path, mode: this.#modeOf(entry), mtimeMs: entry.mtimeMs });
+  }
+
+  /** Makes a directory when nothing is there, and remembers it. */
+  async #makeDirectory(parts: readonly Buffer[], path: Buffer): Promise<'made' | 'there' | 'other'> {
+    const key = keyOf(parts);
+    try {
+      await mkdir(path, { mode: 0o700 });
+      this.#known.set(key, true);
+      return 'made';
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+    }
+    if (!(await lstat(path)).isDirectory()) return 'other';
+    if (!this.#known.has(key)) {
+      await this.#parts.guard?.enterExisting(path, key);
+      this.#known.set(key, false);
+    }
+    return 'there';
+  }
+
+  async #put(path: Buffer, { entry, content, parts }: TarItem & { parts: readonly Buffer[] }): Promise<void> {
+    switch (entry.kind) {
+      case 'file':
+        return await this.#file(path, { entry, content });
+      case 'symlink':
+        return await this.#replace(path, (free) => symlink(entry.linkName, free));
+      case 'hard-link':
+        return await this.#hardLink(path, { entry, parts });
+      case 'fifo':
+        this.skipped += 1;
+        return;
+      case 'directory':
+        return;
+      default:
+        return entry.kind satisfies never;
+    }
+  }
+
+  async #hardLink(
+    path: Buffer,
+    { entry, parts }: { entry: TarEntry; parts: readonly Buffer[] },
+  ): Promise<void> {
+    const { guard } = this.#parts;
+    const target = safeParts(entry.linkName);
+    // What was left out, or copied in part, has no other name either.
+    if (guard && target.length > 0 && guard.ruleOf(target, 'file') !== 'copy') return guard.noteLeft(parts);
+    await this.#enter(target.slice(0, -1));
+    const named = this.#pathOf(target);
+    if (target.length === 0 || named.equals(path)) throw refused('a hard link names itself');
+    const from = guard?.whereIs(keyOf(target)) ?? named;
+    // Of a file only: a link to a symlink would be followed by whoever opens it.
+    if (!(await lstat(from)).isFile()) throw refused('a hard link is not to a file');
+    await this.#replace(path, (free) => link(from, free));
   }
 
   async #file(path: Buffer, { entry, content }: TarItem): Promise<void> {
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-    const made = await this.#replace(path, () => open(path, flags, 0o600));
-    await using file = made;
-    for await (const chunk of content) {
-      for (let done = 0; done < chunk.length; ) {
-        done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
+    const { meter, signal } = this.#parts;
+    await this.#replace(path, async (free) => {
+      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+      await using file = await open(free, flags, 0o600);
+      try {
+        const isSparse = entry.isSparse ?? false;
+        await writeContent(file, content, { isSparse, onBytes: (count) => meter.addBytes(count), signal });
+        await file.chmod(this.#modeOf(entry));
+        await file.utimes(entry.mtimeMs / 1000, entry.mtimeMs / 1000);
+      } catch (error) {
+        await rm(free, { force: true });
+        throw error;
       }
-      this.result.bytes += chunk.length;
-    }
+    });
+  }
+
+  /** Writes the harmless part of a configuration, unless this host has one in its place. */
+  async #settings(parts: readonly Buffer[], { entry, content }: TarItem): Promise<void> {
+    const { guard, meter } = this.#parts;
+    const path = this.#pathOf(parts);
+    if (!guard) return;
+    if (await isThere(path)) return guard.keepsOwn(parts);
+    const isReadable = entry.sizeBytes <= MAX_CONFIG_BYTES;
+    const whole = isReadable ? Buffer.concat(await Array.fromAsync(content)) : undefined;
+    const text = guard.cleaned(whole, parts.map((part) => part.toString()).join('/'));
+    if (!text) return;
+    meter.addBytes(text.length);
+    await using file = await open(path, 'wx', 0o600);
+    await file.writeFile(text);
     await file.chmod(this.#modeOf(entry));
     await file.utimes(entry.mtimeMs / 1000, entry.mtimeMs / 1000);
   }
 
-  /** Calls `create`, and once more after taking away the file or link that is in the place. A directory there stays, and is an error. */
-  async #replace<T>(path: Buffer, create: () => Promise<T>): Promise<T> {
-    try {
-      return await create();
-    } catch (error) {
-      if (!isErrno(error, 'EEXIST')) throw error;
-    }
+  /**
+   * Calls `create` with the path, or when something is there, with one beside it that then takes its place. A directory there stays, and is an
+   * error.
+   */
+  async #replace(path: Buffer, create: (free: Buffer) => Promise<void>): Promise<void> {
+    if (!(await isThere(path))) return await create(path);
     if ((await lstat(path)).isDirectory()) throw refused(`"${path.toString()}" is a directory and stays one`);
-    await unlink(path);
-    return await create();
+    const free = beside(path);
+    await create(free);
+    try {
+      await rename(free, path);
+    } finally {
+      // Renaming one name of a file to another of its names does nothing, and succeeds.
+      await rm(free, { force: true });
+    }
   }
 
   #modeOf(entry: TarEntry): number {
-    return entry.mode & 0o777 & ~this.#umask;
+    return entry.mode & 0o777 & ~this.#parts.umask;
   }
 
   #pathOf(parts: readonly Buffer[]): Buffer {
-    return Buffer.concat([this.#root, ...parts.flatMap((part) => [Buffer.from('/'), part])]);
+    return Buffer.concat([this.#parts.root, ...parts.flatMap((part) => [Buffer.from('/'), part])]);
   }
 }
 
-/** Makes the directory when nothing is there; false when something else is. */
-async function isDirectoryMade(path: Buffer): Promise<boolean> {
+/** A free name in the folder of a path. */
+function beside(path: Buffer): Buffer {
+  const name = Buffer.from(`.banger-${randomBytes(8).toString('hex')}`);
+  return Buffer.concat([path.subarray(0, path.lastIndexOf('/') + 1), name]);
+}
+
+async function isThere(path: Buffer): Promise<boolean> {
   try {
-    await mkdir(path, { mode: 0o700 });
+    await lstat(path);
     return true;
   } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-    return (await lstat(path)).isDirectory();
+    if (!isErrno(error, 'ENOENT')) throw error;
+    return false;
   }
 }
 

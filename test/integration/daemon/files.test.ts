@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { neverAborts } from '../../../src/base/abort.ts';
+import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/exec.ts';
+import { tarHeader } from '../../../src/base/tar/write-tar.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type CliResult, FakeOutput, runCli, stdinOf } from '../../support/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
@@ -120,7 +121,110 @@ for (const [what, source, target, status, said] of [
 
 test('--json tells what was copied', async () => {
   const ran = await runCli(['vm', 'cp', '--json', 'tree', `box:${guest}/json`], { env: lab.env, cwd: here });
-  assert.deepEqual(JSON.parse(ran.stdout), { entries: 4, bytes: 4, skipped: 0 });
+  assert.deepEqual(JSON.parse(ran.stdout), {
+    ...{ entries: 4, bytes: 4, skipped: 0 },
+    ...{ leftOut: [], leftOutCount: 0 },
+  });
+});
+
+test('a file that a broken-off copy would have replaced is whole, and nothing is beside it', async () => {
+  const folder = join(guest, 'whole');
+  await mkdir(folder);
+  await writeFile(join(folder, 'old'), 'old and whole');
+  const brokenOff = async (name: string, { sizeBytes, sent }: { sizeBytes: number; sent: number }) => {
+    const stop = new AbortController();
+    const tar = async function* (): AsyncGenerator<Buffer> {
+      const names = { name: Buffer.from(name), linkName: Buffer.alloc(0) };
+      yield tarHeader({ kind: 'file', mode: 0o644, mtimeMs: 0, sizeBytes, ...names });
+      yield Buffer.alloc(sent, 'x');
+      // What was sent is with the agent by then; that it is not is no failure.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      stop.abort(new Error('enough'));
+      await new Promise(() => {});
+    };
+    const sending = lab.client.writeToGuest('box', folder, { tar: tar(), signal: stop.signal });
+    await assert.rejects(sending, /enough/);
+  };
+  await brokenOff('old', { sizeBytes: 30_000_000, sent: 8_000_000 });
+  await brokenOff('new', { sizeBytes: 30_000_000, sent: 8_000_000 });
+  await brokenOff('old', { sizeBytes: 20_000, sent: 100 });
+  const isQuiet = async (): Promise<true | undefined> => (await listOf(folder)).join() === 'old' || undefined;
+  await poll(isQuiet, { everyMs: 20, deadlineMs: 20_000, what: 'the agent to notice', signal });
+  assert.equal(await readFile(join(folder, 'old'), 'utf8'), 'old and whole');
+});
+
+test('a sparse file stays sparse into the guest and out of it, alone and in a directory', async () => {
+  const size = 16 * 2 ** 20;
+  await mkdir(join(here, 'holes'));
+  await writeFile(join(here, 'holes', 'disk'), 'begin');
+  await truncate(join(here, 'holes', 'disk'), size);
+  const room = async (path: string): Promise<number> => (await stat(path)).blocks * 512;
+  await copied('holes', `box:${guest}`);
+  await copied('holes/disk', `box:${guest}/alone`);
+  await copied(`box:${guest}/holes`, 'holes-back');
+  await copied(`box:${guest}/alone`, 'alone-back');
+  for (const path of [
+    ...[join(guest, 'holes', 'disk'), join(guest, 'alone')],
+    ...[join(here, 'holes-back', 'disk'), join(here, 'alone-back')],
+  ]) {
+    assert.equal((await stat(path)).size, size, path);
+    assert.ok((await room(path)) < 2 ** 20, `${path} takes ${await room(path)} bytes`);
+    const whole = await readFile(path);
+    assert.equal(whole.subarray(0, 5).toString(), 'begin');
+    assert.ok(whole.subarray(5).equals(Buffer.alloc(size - 5)));
+  }
+  // Other programs read the archive without a word about what they do not know.
+  const { stdout } = await cp(`box:${guest}/alone`, '-');
+  assert.equal(Buffer.from(stdout, 'latin1').includes('FILE.sparse'), false);
+});
+
+test('a repository comes out without what git could run, says so, and whole with --all', async () => {
+  const repo = join(guest, 'repo');
+  await exec(['git', 'init', '-q', repo], { signal });
+  await exec(['git', '-C', repo, 'config', 'core.fsmonitor', 'touch /tmp/was-run'], { signal });
+  await mkdir(join(repo, '.git/hooks'), { recursive: true });
+  await writeFile(join(repo, '.git/hooks/post-checkout'), '#!/bin/sh\n', { mode: 0o755 });
+  const run = (...words: string[]) => runCli(['vm', 'cp', ...words], { env: lab.env, cwd: here });
+  const safe = await run(`box:${repo}`, 'safe');
+  assert.equal(safe.status, 0, safe.stderr);
+  assert.match(
+    safe.stderr,
+    /left out, because git could run it on this host: .*core\.fsmonitor.*post-checkout; --all/s,
+  );
+  assert.doesNotMatch(await readFile(join(here, 'safe/.git/config'), 'utf8'), /fsmonitor/);
+  await exec(['git', '-C', join(here, 'safe'), 'status'], { signal });
+  const json = await run('--json', `box:${repo}/.git`, 'safe.git');
+  assert.deepEqual(JSON.parse(json.stdout).leftOut, [
+    { path: 'config', why: 'settings', settings: ['core.fsmonitor'] },
+    { path: 'hooks/post-checkout', why: 'hook' },
+  ]);
+  const all = await run('--all', `box:${repo}`, 'all');
+  assert.deepEqual([all.status, /left out/.test(all.stderr)], [0, false]);
+  assert.match(await readFile(join(here, 'all/.git/config'), 'utf8'), /fsmonitor/);
+
+  await writeFile(join(guest, '.git'), 'gitdir: /tmp\n');
+  const leads = await run(`box:${guest}/.git`, '.');
+  assert.equal(leads.status, 1);
+  assert.match(leads.stderr, /git would follow.*--all/s);
+});
+
+test('a guest that sends too much is told apart, with the option that allows it', async () => {
+  const run = (...words: string[]) => runCli(['vm', 'cp', ...words], { env: lab.env, cwd: here });
+  for (const [words, said] of [
+    [['--max-size', '1K', `box:${guest}/alone`, 'too-large'], /more than 1K.*--max-size 2K/s],
+    [['--max-entries', '2', `box:${guest}/tree`, 'too-many'], /more than 2 files.*--max-entries 4/s],
+  ] as const) {
+    const ran = await run(...words);
+    assert.equal(ran.status, 1);
+    assert.match(ran.stderr, said);
+  }
+  assert.equal((await listOf(here)).includes('too-large'), false);
+  for (const words of [
+    ['--max-size', 'x'],
+    ['--max-entries', '0'],
+  ]) {
+    assert.equal((await run(...words, `box:${guest}/tree`, 'x')).status, 2);
+  }
 });
 
 test('an upload that the guest refuses is told while it is being sent', async () => {

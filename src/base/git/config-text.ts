@@ -1,4 +1,4 @@
-import { invariant } from '../../base/errors.ts';
+import { invariant } from '../errors.ts';
 
 /**
  * One setting of git's configuration. All text is latin1, one character a byte, because git promises no encoding.

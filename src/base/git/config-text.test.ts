@@ -11,7 +11,7 @@ import {
   formatConfig,
   parseConfigList,
   splitConfigKey,
-} from './git-config.ts';
+} from './config-text.ts';
 
 test('splitConfigKey() takes the subsection whole, with its dots', () => {
   assert.deepEqual(splitConfigKey('core.bare'), { section: 'core', variable: 'bare' });
