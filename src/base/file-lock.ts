@@ -1,15 +1,18 @@
 import { DatabaseSync } from 'node:sqlite';
 import { type Abortable, sleep } from './abort.ts';
 import { isErrno } from './errors.ts';
+import { identityOf } from './file-identity.ts';
 
 /** An exclusive lock on a file name, held until it is disposed of or the process dies, however it dies. */
 export interface FileLock extends Disposable {
   readonly path: string;
+  /** False when `path` does not lead to the locked file any more: then another process may have locked another file of that name. */
+  isInPlace(): boolean;
 }
 
 /**
- * Takes the lock `path` if nobody has it, else gives `undefined`. The lock is SQLite's own (POSIX fcntl locks on an empty database
- * file), which the kernel drops when the process ends; the file itself stays and means nothing.
+ * Takes the lock `path`; returns `undefined` when another process or another part of this one holds it. The lock is SQLite's own (POSIX
+ * fcntl locks on an empty database file), which the kernel drops when the process ends; the file itself stays and means nothing.
  */
 export function tryLock(path: string): FileLock | undefined {
   const db = new DatabaseSync(path);
@@ -21,8 +24,10 @@ export function tryLock(path: string): FileLock | undefined {
     if (isErrno(error, 'ERR_SQLITE_ERROR') && isBusy(error)) return undefined;
     throw error;
   }
+  const locked = identityOf(path);
   return {
     path,
+    isInPlace: () => locked !== undefined && identityOf(path) === locked,
     [Symbol.dispose]: () => {
       if (db.isOpen) db.close();
     },

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -12,7 +17,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { ensurePrivateDir, requireOwnPlace } from './private-dir.ts';
+import { isAppError } from './errors.ts';
+import { ensureOwnDir, ensurePrivateDir, requireOwnPlace } from './private-dir.ts';
 
 /** Debian's `nobody`. */
 const SOMEBODY_ELSE = 65534;
@@ -73,4 +79,101 @@ test('a place for sockets that somebody else has made, or could exchange, is ref
   chownSync(path, 0, 0);
   chownSync(dir, SOMEBODY_ELSE, SOMEBODY_ELSE);
   assert.throws(() => requireOwnPlace(path), /belongs to user 65534, not to you/);
+});
+
+test(
+  'a folder on the way that somebody else has made where everybody may is refused',
+  needsRoot,
+  async () => {
+    chmodSync(dir, 0o1777);
+    const theirs = join(dir, 'theirs');
+    mkdirSync(theirs, { mode: 0o777 });
+    chownSync(theirs, SOMEBODY_ELSE, SOMEBODY_ELSE);
+    await assert.rejects(ensurePrivateDir(join(theirs, 'banger')), NOT_PRIVATE);
+    const link = join(dir, 'link');
+    symlinkSync('/var', link);
+    lchownSync(link, SOMEBODY_ELSE, SOMEBODY_ELSE);
+    await assert.rejects(ensurePrivateDir(join(link, 'banger-test')), NOT_PRIVATE);
+  },
+);
+
+test('a way of our own links and folders is taken', async () => {
+  mkdirSync(join(dir, 'real'));
+  symlinkSync(join(dir, 'real'), join(dir, 'link'));
+  const path = join(dir, 'link', 'a', 'b');
+  await ensurePrivateDir(path);
+  await ensurePrivateDir(path);
+  assert.equal(statSync(join(dir, 'real', 'a', 'b')).mode & 0o777, 0o700);
+});
+
+test('a folder of our own may be a link and be read by others, but not written to', async () => {
+  const [real, link] = [join(dir, 'real'), join(dir, 'link')];
+  mkdirSync(real, { mode: 0o755 });
+  symlinkSync(real, link);
+  for (const path of [real, link, join(link, 'a', 'b')]) await ensureOwnDir(path);
+  assert.equal(statSync(join(real, 'a', 'b')).mode & 0o777, 0o700);
+  chmodSync(real, 0o777);
+  await assert.rejects(ensureOwnDir(link), NOT_PRIVATE);
+});
+
+/**
+ * Another user who makes and exchanges folders of our names in a folder like `/tmp`, as fast as it can, until it is killed: a folder, a link
+ * to one of its own, and nothing, by turns.
+ */
+const RACER = `
+  const fs = require('node:fs');
+  const [uid] = process.argv.slice(1).map(Number);
+  process.setgroups([]);
+  process.setgid(uid);
+  process.setuid(uid);
+  const [place, own] = ['place', 'theirs'];
+  const attempt = (work) => { try { work(); } catch {} };
+  process.stdout.write('ready');
+  for (;;) {
+    attempt(() => fs.mkdirSync(place, { mode: 0o777 }));
+    attempt(() => fs.mkdirSync(place + '/banger', { mode: 0o777 }));
+    attempt(() => fs.rmdirSync(place + '/banger'));
+    attempt(() => fs.rmdirSync(place));
+    attempt(() => fs.symlinkSync(own, place));
+    attempt(() => fs.unlinkSync(place));
+  }
+`;
+
+test('another user who races for the name never gets in', { ...needsRoot, timeout: 120_000 }, async () => {
+  chmodSync(dir, 0o1777);
+  const [place, theirs] = [join(dir, 'place'), join(dir, 'theirs')];
+  mkdirSync(theirs);
+  chmodSync(theirs, 0o777);
+  const racer = spawn(process.execPath, ['-e', RACER, String(SOMEBODY_ELSE)], {
+    cwd: dir,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await once(racer.stdout, 'data');
+    const outcomes = { ours: 0, refused: 0 };
+    for (let tries = 0; tries < 600; tries += 1) {
+      try {
+        await ensurePrivateDir(join(place, 'banger'));
+        const found = [place, join(place, 'banger')].map((path) => lstatSync(path));
+        assert.deepEqual(
+          found.map(({ uid, mode }) => [uid, mode & 0o777]),
+          [
+            [0, 0o700],
+            [0, 0o700],
+          ],
+        );
+        outcomes.ours += 1;
+      } catch (error) {
+        if (!isAppError(error, 'DIR_NOT_PRIVATE')) throw error;
+        outcomes.refused += 1;
+      }
+      rmSync(join(place, 'banger'), { recursive: true, force: true });
+      if (lstatSync(place, { throwIfNoEntry: false })?.uid === 0) rmSync(place, { recursive: true });
+    }
+    assert.deepEqual(readdirSync(theirs), [], 'nothing of ours is in a folder of theirs');
+    assert.ok(outcomes.ours > 0 && outcomes.refused > 0, JSON.stringify(outcomes));
+  } finally {
+    racer.kill('SIGKILL');
+    await once(racer, 'exit');
+  }
 });

@@ -6,6 +6,7 @@ import type { Paths } from '../config/paths.ts';
 import { loadSettings, resolvePaths, type Settings } from '../config/settings.ts';
 import { buildLabel } from '../protocol/build-info.ts';
 import type { BangerClient } from '../sdk/client.ts';
+import type { DaemonPlaces } from '../sdk/find-daemon.ts';
 import type { Work, WorkNews } from '../sdk/work.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { CliIo } from './io.ts';
@@ -36,6 +37,8 @@ export interface CommandContext extends Abortable {
   client(options?: Abortable): Promise<BangerClient>;
   /** A client of the daemon, or `undefined` when none runs. */
   clientIfRunning(): Promise<BangerClient | undefined>;
+  /** The socket that the daemon listens on, or `undefined` when none runs. */
+  daemonSocket(): Promise<string | undefined>;
   /** Prints lines to stdout. */
   print(text: string): Promise<void>;
   /** Prints one JSON value to stdout, indented. */
@@ -80,6 +83,11 @@ export function createContext(parts: ContextParts): CommandContext {
   };
   const paths = (): Paths => resolvePaths(io.env);
 
+  const daemonSocket = async (): Promise<string | undefined> => {
+    const { findDaemon } = await import('../sdk/find-daemon.ts');
+    return await findDaemon(daemonPlaces(paths()), { signal });
+  };
+
   const showNews = (label: string) => (news: WorkNews) => {
     switch (news.event) {
       case 'progress':
@@ -111,14 +119,12 @@ export function createContext(parts: ContextParts): CommandContext {
     },
     async client(options = { signal }) {
       parts.spans.begin('daemon');
-      const { daemonSocket: socketPath, daemonLogFile: logPath } = paths();
       const [{ createClient }, { ensureDaemon }] = await Promise.all([
         import('../sdk/client.ts'),
         import('../sdk/ensure-daemon.ts'),
       ]);
-      await ensureDaemon({
-        socketPath,
-        logPath,
+      const socketPath = await ensureDaemon({
+        ...daemonPlaces(paths()),
         daemonArgv: io.daemonArgv,
         env: daemonEnvironment(io.env),
         signal: options.signal,
@@ -127,14 +133,12 @@ export function createContext(parts: ContextParts): CommandContext {
       return createClient({ socketPath, onDaemonVersion });
     },
     async clientIfRunning() {
-      const { daemonSocket: socketPath } = paths();
-      const [{ createClient }, { isListening }] = await Promise.all([
-        import('../sdk/client.ts'),
-        import('../sdk/ensure-daemon.ts'),
-      ]);
-      if (!(await isListening({ socketPath, signal }))) return undefined;
+      const socketPath = await daemonSocket();
+      if (socketPath === undefined) return undefined;
+      const { createClient } = await import('../sdk/client.ts');
       return createClient({ socketPath, onDaemonVersion });
     },
+    daemonSocket,
     async print(text) {
       progress.clear();
       await stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`, { signal });
@@ -145,5 +149,16 @@ export function createContext(parts: ContextParts): CommandContext {
     },
     notice,
     warn,
+  };
+}
+
+function daemonPlaces(paths: Paths): DaemonPlaces {
+  return {
+    socketPath: paths.daemonSocket,
+    logPath: paths.daemonLogFile,
+    async otherSockets() {
+      const { otherDaemonSockets } = await import('../config/daemon-places.ts');
+      return otherDaemonSockets(paths);
+    },
   };
 }

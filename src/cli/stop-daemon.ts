@@ -1,6 +1,6 @@
 import { poll } from '../base/abort.ts';
 import { isAppError } from '../base/errors.ts';
-import { isListening } from '../sdk/ensure-daemon.ts';
+import { isListening } from '../sdk/is-listening.ts';
 import type { CommandContext } from './context.ts';
 
 /** `ms` that running requests get to end; then the daemon is said to be busy. */
@@ -14,8 +14,10 @@ const POLL_MS = 20;
  */
 export async function stopDaemon(context: CommandContext): Promise<string> {
   const { signal } = context;
-  const client = await context.clientIfRunning();
-  if (!client) return 'not running';
+  const socketPath = await context.daemonSocket();
+  if (socketPath === undefined) return 'not running';
+  const { createClient } = await import('../sdk/client.ts');
+  const client = createClient({ socketPath });
   try {
     await client.stopDaemon({ signal });
   } catch (error) {
@@ -24,7 +26,6 @@ export async function stopDaemon(context: CommandContext): Promise<string> {
     throw error;
   }
   context.progress.step('daemon stop', 'waiting for it to finish what it does');
-  const { daemonSocket: socketPath } = context.paths();
   await poll(async () => ((await isListening({ socketPath, signal })) ? undefined : true), {
     everyMs: POLL_MS,
     deadlineMs: STOP_DEADLINE_MS,

@@ -25,11 +25,22 @@ export interface Paths {
   templatesDir: string;
   /** half-made copies of repositories, on their way to a guest */
   workspaceTempDir: string;
-  /** sockets; short, because of the 107 bytes that a Unix socket's path may have (unix(7)) */
+  /** pid and socket of the daemon that holds the lock */
+  daemonPlaceFile: string;
+  /** sockets and pid files; in the state folder, so that they last as long as what they are for, whatever sessions come and go */
   runtimeDir: string;
   daemonSocket: string;
   vmRuntimeDir: string;
+  /** folders for sockets where the state folder cannot hold any, and where earlier versions had theirs */
+  runtimeHomes: readonly string[];
 }
+
+/** The variables that move folders of ours elsewhere. */
+export const MOVED_BY = {
+  dataDir: 'XDG_DATA_HOME',
+  stateDir: 'XDG_STATE_HOME',
+  cacheDir: 'XDG_CACHE_HOME',
+} as const;
 
 /** The folders that the XDG Base Directory specification gives a program, already resolved. */
 export interface BaseDirs {
@@ -37,8 +48,8 @@ export interface BaseDirs {
   dataHome: string;
   stateHome: string;
   cacheHome: string;
-  /** for sockets, private to the user */
-  runtimeHome: string;
+  /** for sockets, private to the user; the one that lasts longest comes first */
+  runtimeHomes: readonly string[];
 }
 
 /** Names everything under `dirs`; touches nothing. */
@@ -46,7 +57,6 @@ export function pathsUnder(dirs: BaseDirs): Paths {
   const dataDir = join(dirs.dataHome, 'banger');
   const stateDir = join(dirs.stateHome, 'banger');
   const cacheDir = join(dirs.cacheHome, 'banger');
-  const runtimeDir = join(dirs.runtimeHome, 'banger');
   return {
     configFile: join(dirs.configHome, 'banger', 'config.toml'),
     dataDir,
@@ -63,10 +73,15 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     vmmCacheDir: join(cacheDir, 'vmm'),
     templatesDir: join(cacheDir, 'templates'),
     workspaceTempDir: join(cacheDir, 'workspaces'),
-    runtimeDir,
-    daemonSocket: join(runtimeDir, 'bangerd.sock'),
-    vmRuntimeDir: join(runtimeDir, 'vm'),
+    daemonPlaceFile: join(stateDir, 'bangerd.json'),
+    runtimeHomes: dirs.runtimeHomes,
+    ...socketsIn(join(stateDir, 'run')),
   };
+}
+
+/** The names of sockets in `runtimeDir`. */
+export function socketsIn(runtimeDir: string): Pick<Paths, 'runtimeDir' | 'daemonSocket' | 'vmRuntimeDir'> {
+  return { runtimeDir, daemonSocket: join(runtimeDir, 'bangerd.sock'), vmRuntimeDir: join(runtimeDir, 'vm') };
 }
 
 /** The file below the home of a guest's user that has what installing the tools of a repository said. */

@@ -53,32 +53,22 @@ export function isColorOff(env: Environment): boolean {
 }
 
 /**
- * Resolves where things are, from the XDG variables or their defaults; reads no file. Without `XDG_RUNTIME_DIR` sockets go to
- * `/tmp/banger-runtime-<uid>`.
+ * Resolves where things are, from the XDG variables or their defaults; reads no file.
  *
- * @throws {AppError} CONFIG_PATH_INVALID when a variable is not an absolute path, or too long for sockets; when no home folder is known.
+ * @throws {AppError} CONFIG_PATH_INVALID when a variable is not an absolute path, or no home folder is known.
  */
 export function resolvePaths(env: Environment): Paths {
   const home = homeDir(env);
-  const paths = pathsUnder({
+  const uid = process.getuid?.() ?? 0;
+  const systemHome = `/run/user/${uid}`;
+  const sessionHome = xdgDir(env, 'XDG_RUNTIME_DIR') ?? systemHome;
+  return pathsUnder({
     configHome: xdgDir(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'),
     dataHome: xdgDir(env, 'XDG_DATA_HOME') ?? join(home, '.local', 'share'),
     stateHome: xdgDir(env, 'XDG_STATE_HOME') ?? join(home, '.local', 'state'),
     cacheHome: xdgDir(env, 'XDG_CACHE_HOME') ?? join(home, '.cache'),
-    runtimeHome: xdgDir(env, 'XDG_RUNTIME_DIR') ?? `/tmp/banger-runtime-${process.getuid?.() ?? 0}`,
+    runtimeHomes: [...new Set([`/tmp/banger-runtime-${uid}`, sessionHome, systemHome])],
   });
-  const longest = join(paths.vmRuntimeDir, '0123456789ab', 'agent.sock');
-  if (Buffer.byteLength(longest) > MAX_SOCKET_PATH_BYTES) {
-    throw new AppError(
-      'CONFIG_PATH_INVALID',
-      `Cannot put sockets under "${paths.runtimeDir}": the path is too long`,
-      {
-        hint: `set XDG_RUNTIME_DIR to a folder of at most ${MAX_SOCKET_PATH_BYTES - (Buffer.byteLength(longest) - Buffer.byteLength(paths.runtimeDir)) - '/banger'.length} bytes`,
-        details: { field: 'XDG_RUNTIME_DIR' },
-      },
-    );
-  }
-  return paths;
 }
 
 /** Where git keeps the user's files when nothing else is configured (git-config(1), FILES). */
@@ -105,9 +95,6 @@ const TEMPLATE_BUDGET_BYTES = 10 * 2 ** 30;
 
 /** An emulated guest notices each time. */
 const STATS_POLL_MS = 10_000;
-
-/** sun_path holds 108 bytes with the final NUL (unix(7)). */
-const MAX_SOCKET_PATH_BYTES = 107;
 
 /**
  * Reads the config file (all of it optional) and the host.

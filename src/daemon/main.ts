@@ -50,7 +50,8 @@ async function main(): Promise<boolean> {
     env,
     uid,
     signal: stop.signal,
-    compose: () => compose({ settings, env, uid, ...companions(), build, log }),
+    compose: (chosen) =>
+      compose({ settings: { ...settings, paths: chosen }, env, uid, ...companions(), build, log }),
     onListening: () => void setTimeout(() => flushCompileCache(), KEEP_CODE_AFTER_MS).unref(),
   });
 }

@@ -1,11 +1,10 @@
-import { rm } from 'node:fs/promises';
-import type { Server } from 'node:http';
+import { existsSync } from 'node:fs';
 import { type Abortable, neverAborts, sleep, withDeadline } from '../base/abort.ts';
 import { abortable } from '../base/async.ts';
 import { AppError, isAppError } from '../base/errors.ts';
-import { tryLock } from '../base/file-lock.ts';
 import type { Logger } from '../base/log.ts';
-import { ensurePrivateDir, requireOwnPlace } from '../base/private-dir.ts';
+import { ensureOwnDir, ensurePrivateDir } from '../base/private-dir.ts';
+import type { Paths } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { GuestClocks } from '../core/vms/guest/guest-clocks.ts';
 import { sampleAll } from '../core/vms/guest/vm-stats.ts';
@@ -13,15 +12,20 @@ import { reconcile } from '../core/vms/recovery/reconcile.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
 import { ActivityWatch } from './activity-watch.ts';
+import { ApiSocket } from './api-socket.ts';
 import type { App } from './app.ts';
 import type { Composition } from './compose.ts';
+import { DaemonLock } from './daemon-lock.ts';
 import type { DoctorHost } from './doctor/check.ts';
+import { meetHolder } from './earlier-daemon.ts';
 import { HOST_CLOCK, type HostClock, watchHostClock } from './host-clock.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
 import { watchIdleVms } from './idle-vms.ts';
 import { Operations } from './operations.ts';
 import { Packs } from './packs.ts';
+import { watchPlaces } from './place-watch.ts';
 import { ROUTES } from './routes.ts';
+import { settleRuntimePlace } from './runtime-place.ts';
 import { VmUse } from './vm-use.ts';
 
 /** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
@@ -45,7 +49,7 @@ export interface ServeOptions extends Abortable {
   env: DoctorHost['env'];
   uid: number;
   /** made once the lock is held */
-  compose: () => Composition;
+  compose: (paths: Paths) => Composition;
   /** default: 10 minutes */
   idleExitMs?: number;
   /** `ms` of a clock that never goes back, for VMs that nobody uses, and how often it is looked at; default: the process's */
@@ -65,13 +69,16 @@ export interface ServeOptions extends Abortable {
  * @throws {AppError} DIR_NOT_PRIVATE, STORE_DAMAGED, STORE_TOO_NEW.
  */
 export async function serve(options: ServeOptions): Promise<boolean> {
-  const { settings, log } = options;
-  const { paths } = settings;
-  requireOwnPlace(paths.runtimeDir);
-  for (const dir of [paths.stateDir, paths.vmsDir, paths.runtimeDir]) await ensurePrivateDir(dir);
-  using held = tryLock(paths.daemonLockFile);
-  if (!held) return false;
-  using composition = options.compose();
+  const { log } = options;
+  const usual = options.settings.paths;
+  for (const dir of [usual.stateDir, usual.vmsDir]) await ensurePrivateDir(dir);
+  for (const dir of [usual.dataDir, usual.cacheDir]) await ensureOwnDir(dir);
+  using lock = DaemonLock.take(usual) ?? (await meetHolder(usual, { log, signal: options.signal }));
+  if (!lock) return false;
+  const paths = await settleRuntimePlace(usual, { log });
+  const settings = { ...options.settings, paths };
+  lock.announce(paths.daemonSocket);
+  using composition = options.compose(paths);
   const { world } = composition;
   log.info('the daemon starts', { pid: process.pid, version: options.build.version });
   const hostClock = options.hostClock ?? HOST_CLOCK;
@@ -125,7 +132,15 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     activity: watch,
   };
   const api = createApiServer(app, ROUTES, () => watch.touch());
-  await listen(api.http, paths.daemonSocket);
+  await using socket = await ApiSocket.open(api.http, paths.daemonSocket);
+  const announce = (): void => lock.announce(socket.path);
+  announce();
+  let isLost = false;
+  const onLost = (): void => {
+    isLost = true;
+    stop('its state folder is gone');
+  };
+  await using watchingPlaces = watchPlaces({ lock, socket, announce, onLost, log });
   const caps = setInterval(() => capLogs(composition, log), VM_LOG_EVERY_MS);
   const stopSampling = new AbortController();
   const sampling = sampleForEver(world, { everyMs: settings.statsPollMs, signal: stopSampling.signal });
@@ -140,9 +155,13 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       await drain(api);
       await sampling;
       await idle[Symbol.asyncDispose]();
-      await world.standby?.[Symbol.asyncDispose]();
-      await world.background.settled();
-      await rm(paths.daemonSocket, { force: true });
+      // Both write records, which are gone then.
+      if (!isLost) await world.standby?.[Symbol.asyncDispose]();
+      if (!isLost) await world.background.settled();
+      await watchingPlaces[Symbol.asyncDispose]();
+      await socket[Symbol.asyncDispose]();
+      await lock.withdraw();
+      if (isLost) await endRemoved(world);
       for (const vmId of world.live.ids()) await world.live.remove(vmId);
     };
     const deadlineMs = options.stopDeadlineMs ?? STOP_DEADLINE_MS;
@@ -195,18 +214,9 @@ function capLogs({ world, capLog }: Composition, log: Logger): void {
   }
 }
 
-/** Listens on a socket that only this user can open; one that a killed daemon left is in nobody's use, for we hold the lock. */
-async function listen(server: Server, path: string): Promise<void> {
-  await rm(path, { force: true });
-  const before = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path, resolve);
-    });
-  } finally {
-    process.umask(before);
-  }
+/** Ends the VMs whose drives were deleted with the state folder. One that was only moved runs on, for a daemon that finds it again. */
+async function endRemoved({ live, files }: VmWorld): Promise<void> {
+  for (const vmId of live.ids()) if (!existsSync(files.folders(vmId).dir)) await live.get(vmId)?.kill();
 }
 
 async function drain(api: ApiServer): Promise<void> {

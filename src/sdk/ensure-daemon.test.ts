@@ -47,7 +47,7 @@ describe('ensureDaemon()', () => {
   const hasStarted = async (): Promise<void> => {
     await until(() => pids().length > 0);
   };
-  const ensure = (options: Partial<EnsureDaemonOptions> = {}): Promise<void> =>
+  const ensure = (options: Partial<EnsureDaemonOptions> = {}): Promise<string> =>
     ensureDaemon({
       socketPath,
       logPath,

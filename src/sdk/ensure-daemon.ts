@@ -1,17 +1,16 @@
 import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { type Abortable, onAbort, sleep } from '../base/abort.ts';
-import { AppError, isErrno } from '../base/errors.ts';
-import { ensurePrivateDir, requireOwnPlace } from '../base/private-dir.ts';
-import { connectionError } from './errors.ts';
+import { type Abortable, sleep } from '../base/abort.ts';
+import { AppError } from '../base/errors.ts';
+import { ensurePrivateDir } from '../base/private-dir.ts';
+import type { DaemonPlaces } from './find-daemon.ts';
+import { isListening } from './is-listening.ts';
 
 /** How the daemon is found, and started when it does not run. */
-export interface EnsureDaemonOptions extends Abortable {
-  socketPath: string;
+export interface EnsureDaemonOptions extends Abortable, DaemonPlaces {
   /** program and arguments of the daemon */
   daemonArgv: readonly [string, ...string[]];
-  /** where its output is appended to; the folder is made, private to the user */
+  /** where its output is appended to; the folder is made, private to the user, and belongs to one daemon */
   logPath: string;
   /** its whole environment */
   env: Readonly<Record<string, string | undefined>>;
@@ -33,19 +32,24 @@ const RETRY_MS = 300;
 const TAIL_LINES = 5;
 
 /**
- * Makes sure that a daemon listens on the socket, starting one when none does. Several callers at once are fine: the daemon
+ * Finds the daemon's socket, and starts the daemon when none listens. Several callers at once are fine: the daemon
  * itself makes sure that there is one. The daemon goes on when this process ends.
  *
  * @throws {AppError} DAEMON_START_FAILED with the end of its log when it died or did not answer in time (it may then still be starting);
  * HOST_NO_SPACE when the folder of its log is on a full disk; DAEMON_UNREACHABLE when the socket may not be used; DIR_NOT_PRIVATE when it may be
  * somebody else's.
  */
-export async function ensureDaemon(options: EnsureDaemonOptions): Promise<void> {
-  if (await isListening(options)) return;
+export async function ensureDaemon(options: EnsureDaemonOptions): Promise<string> {
+  const { socketPath, signal } = options;
+  if (await isListening({ socketPath, signal })) return socketPath;
+  // Seldom needed, so that the command that finds its daemon does not load it.
+  const { findDaemon } = await import('./find-daemon.ts');
+  const elsewhere = await findDaemon(options, { signal });
+  if (elsewhere !== undefined) return elsewhere;
   options.onStart?.();
   const { reportNoSpace } = await import('../base/no-space.ts');
   const dir = nearestFolder(dirname(options.logPath));
-  await reportNoSpace(() => startDaemon(options), { what: "the daemon's files", dir });
+  return await reportNoSpace(() => startDaemon(options), { what: "the daemon's files", dir });
 }
 
 /** `dir`, or the folder above it that is there: a full disk may have no room for `dir` itself. */
@@ -53,10 +57,11 @@ function nearestFolder(dir: string): string {
   return existsSync(dir) ? dir : nearestFolder(dirname(dir));
 }
 
-async function startDaemon(options: EnsureDaemonOptions): Promise<void> {
-  const [{ spawnDetached }, { openLog }] = await Promise.all([
+async function startDaemon(options: EnsureDaemonOptions): Promise<string> {
+  const [{ spawnDetached }, { openLog }, { findDaemon }] = await Promise.all([
     import('../base/exec.ts'),
     import('./daemon-log.ts'),
+    import('./find-daemon.ts'),
   ]);
   await ensurePrivateDir(dirname(options.logPath));
   using log = openLog(options.logPath);
@@ -65,7 +70,8 @@ async function startDaemon(options: EnsureDaemonOptions): Promise<void> {
   let pollMs = FIRST_POLL_MS;
   let attempt = await start();
   while (performance.now() < endsAt) {
-    if (await isListening(options)) return;
+    const found = await findDaemon(options, options);
+    if (found !== undefined) return found;
     if (attempt.endedAt !== undefined) {
       if (attempt.status !== 0) throw startFailed(`it ended with status ${attempt.status}`);
       if (performance.now() - attempt.endedAt > RETRY_MS) attempt = await start();
@@ -92,34 +98,5 @@ async function startDaemon(options: EnsureDaemonOptions): Promise<void> {
       hint: 'banger daemon logs',
       details: { logPath: options.logPath, logTail },
     });
-  }
-}
-
-/**
- * True when something listens on the daemon's socket.
- *
- * @throws {AppError} DAEMON_UNREACHABLE when the socket is there and may not be used; DIR_NOT_PRIVATE when it may be somebody else's.
- */
-export async function isListening({
-  socketPath,
-  signal,
-}: Abortable & { socketPath: string }): Promise<boolean> {
-  signal.throwIfAborted();
-  requireOwnPlace(dirname(socketPath));
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const socket = connect(socketPath);
-  using _listener = onAbort(signal, () => reject(signal.reason));
-  socket.once('connect', () => resolve(true));
-  socket.once('error', (error) => {
-    // Reset: it closed its socket while we waited to be accepted.
-    if (isErrno(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET')) resolve(false);
-    // A full backlog: it listens, and is busy.
-    else if (isErrno(error, 'EAGAIN')) resolve(true);
-    else reject(connectionError(error, { where: 'connecting', socketPath }));
-  });
-  try {
-    return await promise;
-  } finally {
-    socket.destroy();
   }
 }

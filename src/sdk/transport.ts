@@ -2,6 +2,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import type { Duplex } from 'node:stream';
 import { type Abortable, onAbort, withDeadline } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
+import { connectUnix } from '../base/unix-socket.ts';
 import { API_PREFIX, ERROR_TRAILER, VERSION_HEADER } from '../protocol/api.ts';
 import { connectionError, errorFromBody, lostError, protocolError } from './errors.ts';
 import type { GuardOf } from './guards.ts';
@@ -143,11 +144,10 @@ async function exchange(transport: Transport, request: ApiRequest): Promise<Exch
   request.signal.throwIfAborted();
   const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
   const call = httpRequest({
-    socketPath: transport.socketPath,
+    createConnection: () => connectUnix(transport.socketPath),
     method: request.method,
     path: `${API_PREFIX}${request.path}`,
     headers: headersOf(request, body),
-    agent: false,
   });
   let inUse: { destroy(): unknown } = call;
   const listener = onAbort(request.signal, () => inUse.destroy());

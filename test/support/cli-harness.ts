@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { main } from '../../src/cli/cli.ts';
 import type { CliIo, InputStream, ListenedSignal, OutputStream } from '../../src/cli/io.ts';
+import { resolvePaths } from '../../src/config/settings.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { type FakeDaemon, fakeVm, startFakeDaemon } from './fake-daemon.ts';
 
@@ -93,9 +94,8 @@ export class FakeTerminalInput extends PassThrough implements InputStream {
 /** Makes a home under the folder for temporary files, and a fake daemon unless told otherwise. */
 export async function openCliLab({ hasDaemon = true } = {}): Promise<CliLab> {
   const home = mkdtempSync(join(tmpdir(), 'cli-'));
-  const runtime = join(home, 'run', 'banger');
-  mkdirSync(runtime, { recursive: true, mode: 0o700 });
-  const socketPath = join(runtime, 'bangerd.sock');
+  const { daemonSocket: socketPath } = resolvePaths({ HOME: home });
+  mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
   const env = {
     HOME: home,
     XDG_RUNTIME_DIR: join(home, 'run'),

@@ -123,7 +123,7 @@ export async function openDaemonLab(): Promise<DaemonLab> {
     async [Symbol.asyncDispose]() {
       for (const daemon of daemons) await daemon[Symbol.asyncDispose]();
       for (const vmId of await namesIn(paths.vmRuntimeDir)) {
-        await driver.killStray({ vmId, runtimeDir: join(paths.vmRuntimeDir, vmId) });
+        await driver.killStray({ vmId, ...new FsVmFiles(paths).folders(vmId) });
       }
       await rm(dir, { recursive: true, force: true });
     },

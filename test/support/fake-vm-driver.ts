@@ -1,16 +1,17 @@
 import { access, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
 import { openVmmLog, type VmmLog } from '../../src/adapters/vmm/vmm-log.ts';
 import {
   endProcess,
   findByArgument,
-  findFoldersByArgument,
+  findVmms,
   isAlive,
   readVmmProcess,
   sendSignal,
   usageOf,
+  valuesOf,
 } from '../../src/adapters/vmm/vmm-process.ts';
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { AppError } from '../../src/base/errors.ts';
@@ -97,7 +98,12 @@ export function createFakeVmDriver({
       return vmm && runningVm(vmm, { runtimeDir, onSetNat, resumes, beforeCopy });
     },
     sweep: async () => {},
-    listRunning: ({ vmRuntimeDir }) => findFoldersByArgument('--socket', vmRuntimeDir),
+    listRunning: async ({ vmRuntimeDir }) => {
+      const found = await findVmms(() => true);
+      const sockets = found.flatMap(({ argv }) => valuesOf(argv, '--socket'));
+      const folders = sockets.map(dirname).filter((folder) => dirname(folder) === vmRuntimeDir);
+      return [...new Set(folders.map((folder) => basename(folder)))];
+    },
     killStray: async ({ runtimeDir }) => {
       const vmm = await findGuest(runtimeDir);
       if (vmm) await endProcess(vmm, { graceMs: 0 });

@@ -1,7 +1,8 @@
 import http2 from 'node:http2';
-import net from 'node:net';
+import type net from 'node:net';
 import { type Abortable, onAbort, poll } from '../../base/abort.ts';
 import { isAppError, isErrno, unreachable as neverReached } from '../../base/errors.ts';
+import { connectUnix } from '../../base/unix-socket.ts';
 import type { ConnectOptions, GuestAgent, GuestConnector, GuestEndpoint } from '../../core/ports/guest.ts';
 import { AGENT_GENERATIONS, type AgentGenerations } from '../../protocol/guest.ts';
 import { Http2GuestAgent } from './agent.ts';
@@ -110,7 +111,7 @@ async function openSocket(
 
 async function openUnixSocket(path: string, { signal }: Abortable): Promise<net.Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
-  const socket = net.connect({ path });
+  const socket = connectUnix(path);
   // For the socket's whole life: whoever uses it hears of its end through 'close' too.
   socket.on('error', reject);
   socket.once('connect', () => resolve(socket));

@@ -1,5 +1,4 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
 import { neverAborts, sleep } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import type { VmmProcess, VmmUsage } from '../../core/ports/vmm.ts';
@@ -53,32 +52,33 @@ export async function cpuMsOf(vmm: VmmProcess): Promise<number | undefined> {
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
 }
 
+/** A process and its command line. */
+export interface FoundVmm {
+  vmm: VmmProcess;
+  argv: readonly string[];
+}
+
 /**
  * Processes of this user whose command line has `flag` followed by `value`, both exactly. This is how a VMM is found of which no record was
  * written.
  */
 export async function findByArgument(flag: string, value: string): Promise<VmmProcess[]> {
-  const found = await Promise.all(
-    (await ownProcesses()).map(async ({ pid, argv }) => {
-      const isMeant = argv.some((word, at) => word === flag && argv[at + 1] === value);
-      return isMeant ? await readVmmProcess(pid) : undefined;
-    }),
-  );
-  return found.filter((vmm) => vmm !== undefined);
+  return (await findVmms((argv) => valuesOf(argv, flag).includes(value))).map(({ vmm }) => vmm);
 }
 
-/**
- * Names of the folders of `dir` that a process of this user has a file of as the value of `flag`: `<dir>/<name>/<file>`, word for word. Each once.
- */
-export async function findFoldersByArgument(flag: string, dir: string): Promise<string[]> {
-  const names = new Set<string>();
-  for (const { argv } of await ownProcesses()) {
-    for (const [at, word] of argv.entries()) {
-      const folder = dirname(argv[at + 1] ?? '');
-      if (word === flag && dirname(folder) === dir) names.add(basename(folder));
-    }
-  }
-  return [...names];
+/** Processes of this user with a command line that `isMeant` returns true for. */
+export async function findVmms(isMeant: (argv: readonly string[]) => boolean): Promise<FoundVmm[]> {
+  const meant = (await ownProcesses()).filter(({ argv }) => isMeant(argv));
+  const found = meant.map(async ({ pid, argv }) => {
+    const vmm = await readVmmProcess(pid);
+    return vmm === undefined ? [] : [{ vmm, argv }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** What follows `flag` on a command line, each time. */
+export function valuesOf(argv: readonly string[], flag: string): string[] {
+  return argv.flatMap((word, at) => (word === flag ? (argv[at + 1] ?? []) : []));
 }
 
 /** Processes of this user with their command lines. */

@@ -47,7 +47,8 @@ export const daemonStop = defineCommand({
 export const daemonSocket = defineCommand({
   path: ['daemon', 'socket'],
   summary: "print the path of the daemon's socket",
-  description: "Prints where the daemon's API is: HTTP over a Unix socket. Does not start the daemon.",
+  description:
+    "Prints where the daemon's API is: HTTP over a Unix socket. Does not start the daemon; when it does not run, prints where it will be.",
   examples: [
     {
       command: 'curl --unix-socket "$(banger daemon socket)" http://localhost/v1/vms',
@@ -57,7 +58,7 @@ export const daemonSocket = defineCommand({
   args: [],
   options: { json: { type: 'flag', summary: 'print it as JSON' } },
   async run({ options }, context) {
-    const { daemonSocket: socketPath } = context.paths();
+    const socketPath = (await context.daemonSocket()) ?? context.paths().daemonSocket;
     if (options.json) await context.printJson({ socketPath });
     else await context.print(socketPath);
     return 0;

@@ -197,12 +197,15 @@ export interface VmDriver {
     spec: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
     options: Abortable,
   ): Promise<RunningVm | undefined>;
-  /** Ids of the VMs of which a VMM of this user runs whose sockets are in a folder of `vmRuntimeDir`, known to us or not. */
-  listRunning(options: { vmRuntimeDir: string }): Promise<string[]>;
+  /** Ids of the VMs of which a VMM of this user runs whose sockets or files are in a folder of one of these, known to us or not. */
+  listRunning(options: { vmRuntimeDir: string; vmsDir: string }): Promise<string[]>;
   /**
    * Kills whatever VMM of this VM runs, known or not (the record may be older than the process), and removes its sockets. Idempotent.
    */
-  killStray(spec: Pick<VmSpec, 'vmId' | 'runtimeDir'>): Promise<void>;
+  killStray(
+    spec: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
+    options?: KillStrayOptions,
+  ): Promise<void>;
   /** Removes what a process that died left half-made in the driver's own folders. Idempotent. */
   sweep(): Promise<void>;
   /**
@@ -212,6 +215,15 @@ export interface VmDriver {
    * @throws {AppError} VMM_DRIVE_INVALID for a size that cannot be or is smaller, or a file that is missing; HOST_NO_SPACE, VMM_TOOL_MISSING.
    */
   growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec>;
+}
+
+/** How {@link VmDriver.killStray} treats the guest. */
+export interface KillStrayOptions {
+  /**
+   * the guest's drives are used again: one that cannot be asked to write out what it holds, because the VMM's sockets are gone, gets the time in which
+   * its kernel does so by itself
+   */
+  isGuestKept?: boolean;
 }
 
 /** Drives of a new VM. */

@@ -17,7 +17,7 @@ export const checkLeftovers: Check = {
     };
   },
   async fix({ world, settings: { paths } }, options) {
-    const removed = await removeLeftovers(world, { ...options, vmRuntimeDir: paths.vmRuntimeDir });
+    const removed = await removeLeftovers(world, { ...options, ...paths });
     const stale = await listStaleStaging(paths.workspaceTempDir);
     await sweepStaging(paths.workspaceTempDir, {
       removeTree: (dir) => rm(dir, { recursive: true, force: true }),
@@ -28,6 +28,6 @@ export const checkLeftovers: Check = {
 };
 
 async function namesOf({ world, settings: { paths } }: DoctorHost): Promise<string[]> {
-  const leftovers = await findLeftovers(world, paths.vmRuntimeDir);
+  const leftovers = await findLeftovers(world, paths);
   return [...leftovers.map(({ what }) => what), ...(await listStaleStaging(paths.workspaceTempDir))];
 }

@@ -10,6 +10,7 @@ import { checkGuestAgent } from './check-guest-agent.ts';
 import { checkImageTools } from './check-image-tools.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkLimits } from './check-limits.ts';
+import { checkLoginSession } from './check-login-session.ts';
 import { checkNamespaces } from './check-namespaces.ts';
 import { checkNat } from './check-nat.ts';
 import { checkOpenssh } from './check-openssh.ts';
@@ -37,6 +38,7 @@ const CHECKS: readonly Check[] = [
   checkLimits,
   checkClock,
   checkRuntimeDir,
+  checkLoginSession,
   checkRecords,
   checkLeftovers,
   checkVmDefaults,

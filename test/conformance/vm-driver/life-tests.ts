@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { until } from '../../support/until.ts';
 import { ask, type DriverTests, limit } from './driver-tests.ts';
 import { makeDriver } from './drivers.ts';
@@ -57,13 +57,13 @@ export function addLifeTests(tests: DriverTests): void {
       await assert.rejects(driver.start(spec, limit()), { code: 'VMM_ALREADY_RUNS' });
       const adopted = await driver.adopt(spec, limit());
       assert.deepEqual(adopted?.vmm, vm.vmm);
-      const vmRuntimeDir = dirname(spec.runtimeDir);
-      assert.deepEqual(await driver.listRunning({ vmRuntimeDir }), [basename(spec.runtimeDir)]);
+      const folders = { vmRuntimeDir: dirname(spec.runtimeDir), vmsDir: join(fixture.dir, 'vms') };
+      assert.deepEqual(await driver.listRunning(folders), [basename(spec.runtimeDir)]);
       await assert.rejects(driver.start(spec, limit()), { code: 'VMM_ALREADY_RUNS' });
       assert.ok(adopted);
       assert.equal(await ask(adopted, 'ping still', fixture), 'still');
       await adopted.kill();
-      assert.deepEqual(await driver.listRunning({ vmRuntimeDir }), []);
+      assert.deepEqual(await driver.listRunning(folders), []);
     },
   );
 

@@ -48,7 +48,8 @@ test('every check has a name of its own and something to say', async () => {
       'image tools',
       'namespaces',
     ],
-    ...['openssh', 'disk space', 'limits', 'clock', 'daemon socket', 'records', 'leftovers', 'vm defaults'],
+    ...['openssh', 'disk space', 'limits', 'clock', 'daemon socket', 'login session', 'records', 'leftovers'],
+    ...['vm defaults'],
   ]) {
     assert.ok(names.includes(wanted), wanted);
   }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { type Abortable, neverAborts, sleep, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../../base/exec.ts';
 import type { Logger } from '../../../base/log.ts';
@@ -11,10 +12,12 @@ import type {
   DriveRequest,
   DriverProbe,
   DriveSpec,
+  KillStrayOptions,
   RestoreOptions,
   RunningVm,
   SavedGuest,
   VmDriver,
+  VmmProcess,
   VmSpec,
 } from '../../../core/ports/vmm.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
@@ -22,8 +25,9 @@ import { BlankDisks } from '../blank-disks.ts';
 import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { packagesOf } from '../packages.ts';
-import { endProcess, findByArgument, findFoldersByArgument } from '../vmm-process.ts';
+import { endProcess, isAlive } from '../vmm-process.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
+import { findQemus, findQemuVmIds, type QemuPlace } from './find-qemu.ts';
 import { againstKvm, kvmDeadlineMs, reasonAgainstKvm } from './kvm/kvm.ts';
 import { KvmFindings, type KvmTest } from './kvm/kvm-findings.ts';
 import { probeBoot } from './kvm/probe-boot.ts';
@@ -59,6 +63,8 @@ export interface QemuDriverOptions {
   /** the program `banger-host`, which puts the second wall around each QEMU; a QEMU starts without that wall when it is missing */
   hostTools: string;
   log: Logger;
+  /** `ms` in which a guest that cannot be asked writes out by itself; default: 36 s */
+  writeBackMs?: number;
 }
 
 const SWITCHED_OFF_HINT =
@@ -133,30 +139,28 @@ export class QemuDriver implements VmDriver {
     return await this.#launch(spec, { ...options, mode, inputFd: state.fd });
   }
 
-  async adopt(
-    { vmId, runtimeDir }: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
-    { signal }: Abortable,
-  ): Promise<RunningVm | undefined> {
-    const files = runtimeFiles(runtimeDir);
-    const [vmm] = await findByArgument('-pidfile', files.pidFile);
-    if (!vmm) return undefined;
-    const qmp = await this.#reconnect(vmId, files.qmpSocket, { signal });
+  async adopt(place: QemuPlace, { signal }: Abortable): Promise<RunningVm | undefined> {
+    const [found] = await findQemus(place);
+    if (!found) return undefined;
+    const { vmm, files } = found;
+    const qmp = await this.#reconnect(place.vmId, files.qmpSocket, { signal });
     if (!qmp) return undefined;
     await takeOver(qmp);
     await rm(files.saveSocket, { force: true });
-    return this.#vm({ vmm, qmp, files }, vmId);
+    return this.#vm({ vmm, qmp, files }, place.vmId);
   }
 
-  async listRunning({ vmRuntimeDir }: { vmRuntimeDir: string }): Promise<string[]> {
-    return await findFoldersByArgument('-pidfile', vmRuntimeDir);
+  async listRunning(folders: { vmRuntimeDir: string; vmsDir: string }): Promise<string[]> {
+    return await findQemuVmIds(folders);
   }
 
-  async killStray({ runtimeDir }: Pick<VmSpec, 'vmId' | 'runtimeDir'>): Promise<void> {
-    const files = runtimeFiles(runtimeDir);
-    for (const vmm of await findByArgument('-pidfile', files.pidFile)) {
+  async killStray(place: QemuPlace, { isGuestKept = false }: KillStrayOptions = {}): Promise<void> {
+    for (const { vmm, files } of await findQemus(place)) {
+      if (isGuestKept && !existsSync(files.qmpSocket)) await this.#letWriteBack(place.vmId, vmm);
       await endProcess(vmm, { graceMs: WRITE_OUT_GRACE_MS });
+      await removeRuntimeFiles(files);
     }
-    await removeRuntimeFiles(files);
+    await removeRuntimeFiles(runtimeFiles(place.runtimeDir));
   }
 
   async sweep(): Promise<void> {
@@ -180,6 +184,16 @@ export class QemuDriver implements VmDriver {
   #vm(launched: LaunchedQemu, vmId: string): QemuVm {
     const { log, env, receiver, hostTools } = this.#options;
     return new QemuVm(launched, { log, vmId, receiver, hostTools, env: toolEnv(env), blanks: this.#blanks });
+  }
+
+  /** Nothing can ask this guest to write out what it holds: its kernel does so by itself in this time. */
+  async #letWriteBack(vmId: string, vmm: VmmProcess): Promise<void> {
+    const { log, writeBackMs = WRITE_BACK_MS } = this.#options;
+    log.warn('the sockets of a VM are gone: it is ended once its guest has written out what it holds', {
+      vmId,
+    });
+    const endsAt = performance.now() + writeBackMs;
+    while (performance.now() < endsAt && (await isAlive(vmm))) await sleep(500, { signal: neverAborts() });
   }
 
   /** The control connection of a VM that somebody else started; `undefined` when it does not answer for this VM. */
@@ -290,6 +304,9 @@ function exampleSpec(accelerator: Accelerator): VmSpec {
 }
 
 const ADOPT_DEADLINE_MS = 3_000;
+
+/** Linux writes pages that have been dirty for 30 s, and looks every 5 s (vm.dirty_expire_centisecs, vm.dirty_writeback_centisecs). */
+const WRITE_BACK_MS = 36_000;
 
 /** States in which a guest can go on, also one that was being saved or copied, or that a full disk has stopped (`RunState` of QEMU's QMP schema). */
 const ALIVE_STATES = ['running', 'paused', 'finish-migrate', 'postmigrate', 'io-error'];

@@ -17,7 +17,7 @@ import { connectNat } from './launch/qemu-network.ts';
 import { hangUpForLost } from './qmp/hang-up.ts';
 import type { QmpClient } from './qmp/qmp-client.ts';
 import { StallWatch } from './qmp/stall-watch.ts';
-import type { RuntimeFiles } from './runtime-files.ts';
+import { type RuntimeFiles, runtimeDirOf } from './runtime-files.ts';
 import { captureGuest, type SaveOptions, saveGuest } from './save/save.ts';
 
 /** How long QEMU may take to write out what it holds of its drives. */
@@ -101,11 +101,13 @@ export class QemuVm implements RunningVm {
   }
 
   async save(request: { spec: VmSpec; to: SavedGuest }, { signal }: Abortable): Promise<void> {
-    await this.#stalls.hold(() => saveGuest(this.#qmp, request, { ...this.#tools, signal }));
+    const own = { ...request, spec: this.#placed(request.spec) };
+    await this.#stalls.hold(() => saveGuest(this.#qmp, own, { ...this.#tools, signal }));
   }
 
   async capture(request: CaptureRequest, { signal }: Abortable): Promise<{ pausedMs: number }> {
-    return await this.#stalls.hold(() => captureGuest(this.#qmp, request, { ...this.#tools, signal }));
+    const own = { ...request, spec: this.#placed(request.spec) };
+    return await this.#stalls.hold(() => captureGuest(this.#qmp, own, { ...this.#tools, signal }));
   }
 
   onResume(listener: () => void): void {
@@ -119,6 +121,11 @@ export class QemuVm implements RunningVm {
 
   #resumed(): void {
     for (const tell of this.#resumeListeners) tell();
+  }
+
+  /** One that was adopted may have its sockets elsewhere than a VM that is started now. */
+  #placed(spec: VmSpec): VmSpec {
+    return { ...spec, runtimeDir: runtimeDirOf(this.#files) };
   }
 
   async #end(): Promise<void> {

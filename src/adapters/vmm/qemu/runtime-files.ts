@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { fitsSocketPath } from '../../../base/unix-socket.ts';
 
 /**
  * What QEMU keeps in a VM's runtime folder:
@@ -24,4 +25,17 @@ export function runtimeFiles(runtimeDir: string): RuntimeFiles {
     saveSocket: join(runtimeDir, 'save.sock'),
     pidFile: join(runtimeDir, 'qemu.pid'),
   };
+}
+
+/** The folder that the files are in. */
+export function runtimeDirOf({ pidFile }: Pick<RuntimeFiles, 'pidFile'>): string {
+  return dirname(pidFile);
+}
+
+/**
+ * A socket's path for QEMU, whose working folder is the VM's runtime folder: relative where the whole path is too long for a socket. One
+ * that fits stays whole, for QEMU of earlier versions has another working folder.
+ */
+export function pathForQemu(socket: string): string {
+  return fitsSocketPath(socket) ? socket : basename(socket);
 }

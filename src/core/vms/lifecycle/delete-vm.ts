@@ -75,7 +75,7 @@ export async function purgeVm(
   report({ event: 'progress', stage: 'kill' });
   await world.live.get(vmId)?.kill();
   await world.live.remove(vmId);
-  await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
+  await world.driver.killStray({ vmId, ...world.files.folders(vmId) });
   report({ event: 'progress', stage: 'files' });
   await world.files.remove(vmId);
   world.records.delete(vmId);

@@ -19,7 +19,7 @@ export function watchExit(world: VmWorld, vmId: string, running: RunningVm): voi
         world.log.info('the VMM ended by itself', { vmId, vm: record.name });
         world.records.update({ ...record, state: 'stopped' });
         // One that was killed leaves its sockets, and a helper of it when it was being saved.
-        await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
+        await world.driver.killStray({ vmId, ...world.files.folders(vmId) });
       },
       { action: 'settle', waitMs: Number.POSITIVE_INFINITY, isInterruptible: false, signal: neverAborts() },
     );

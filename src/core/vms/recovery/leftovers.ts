@@ -1,4 +1,5 @@
 import type { Abortable } from '../../../base/abort.ts';
+import type { VmDriver } from '../../ports/vmm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
 import type { VmWorld } from '../world.ts';
 
@@ -10,15 +11,15 @@ export interface Leftover {
   what: string;
 }
 
+/** The folders whose VMMs are ours. */
+type RunningIn = Parameters<VmDriver['listRunning']>[0];
+
 /** What ids look like (`create-vm.ts`): anything else in our folders is not provably ours. */
 const VM_ID = /^[0-9a-f]{12}$/;
 
 /** Folders without a record, and VMMs whose VM is not known or does not run. Changes nothing. */
-export async function findLeftovers(world: VmWorld, vmRuntimeDir: string): Promise<Leftover[]> {
-  const [folders, running] = await Promise.all([
-    world.files.list(),
-    world.driver.listRunning({ vmRuntimeDir }),
-  ]);
+export async function findLeftovers(world: VmWorld, runningIn: RunningIn): Promise<Leftover[]> {
+  const [folders, running] = await Promise.all([world.files.list(), world.driver.listRunning(runningIn)]);
   return [
     ...running
       .filter((vmId) => VM_ID.test(vmId) && isStray(world, vmId))
@@ -37,17 +38,17 @@ export async function findLeftovers(world: VmWorld, vmRuntimeDir: string): Promi
  */
 export async function removeLeftovers(
   world: VmWorld,
-  { vmRuntimeDir, signal }: Abortable & { vmRuntimeDir: string },
+  { signal, ...runningIn }: Abortable & RunningIn,
 ): Promise<Leftover[]> {
   const removed: Leftover[] = [];
-  for (const leftover of await findLeftovers(world, vmRuntimeDir)) {
+  for (const leftover of await findLeftovers(world, runningIn)) {
     const { vmId, kind } = leftover;
     await world.locks.run(
       vmId,
       async () => {
         if (kind === 'folder' ? isOwned(world, vmId) : !isStray(world, vmId)) return;
         if (kind === 'folder') await purgeVm(world, vmId);
-        else await world.driver.killStray({ vmId, runtimeDir: world.files.folders(vmId).runtimeDir });
+        else await world.driver.killStray({ vmId, ...world.files.folders(vmId) });
         removed.push(leftover);
       },
       { action: 'delete', isInterruptible: false, signal },

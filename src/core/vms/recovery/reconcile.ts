@@ -61,8 +61,14 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
   // In any other state it was taken up or given up, or is not whole for sure.
   const isSaved = record.state === 'suspended' || record.state === 'resuming';
   if (!isSaved) await world.files.removeSuspended(record.id);
-  const { runtimeDir } = world.files.folders(record.id);
-  const endVmm = (): Promise<void> => world.driver.killStray({ vmId: record.id, runtimeDir });
+  const endVmm = (): Promise<void> =>
+    world.driver.killStray(
+      { vmId: record.id, ...world.files.folders(record.id) },
+      {
+        isGuestKept:
+          record.state === 'running' || record.state === 'suspending' || record.state === 'stopping',
+      },
+    );
   switch (record.state) {
     case 'running':
       if (await adopt(world, record, { signal })) return;

@@ -1,6 +1,6 @@
 import type { BootSource, DriveSpec, VmSpec } from '../../../../core/ports/vmm.ts';
 import type { QemuHost } from '../qemu-host.ts';
-import { runtimeFiles } from '../runtime-files.ts';
+import { pathForQemu, runtimeFiles } from '../runtime-files.ts';
 import { kernelCommandLine } from './boot-args.ts';
 import { GUEST_MAC, HUB, natOptions } from './qemu-network.ts';
 
@@ -31,10 +31,10 @@ export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string
 /** Whether QEMU makes the sockets that it listens on, or is given them as its descriptors, in the order of {@link givenSockets}. */
 export type SocketOrigin = 'own' | 'given';
 
-/** Paths of the sockets that a QEMU is given as its descriptors 3, 4, ... */
+/** Paths, from the working folder, of the sockets that a QEMU is given as its descriptors 3, 4, ... */
 export function givenSockets({ runtimeDir }: Pick<VmSpec, 'runtimeDir'>): [string, string] {
   const { qmpSocket, agentSocket } = runtimeFiles(runtimeDir);
-  return [qmpSocket, agentSocket];
+  return [pathForQemu(qmpSocket), pathForQemu(agentSocket)];
 }
 
 /** stdin, stdout and stderr are 0 to 2 */
@@ -48,7 +48,7 @@ function socketChardev(id: 'qmp' | 'agent', runtimeDir: string, sockets: SocketO
 }
 
 /**
- * The command line that runs `spec`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
+ * The command line that runs `spec` in the working folder `spec.runtimeDir`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
  * firmware to find them. They are the same in all modes, for a guest goes on only with the devices that it had.
  */
 export function qemuArgv(
@@ -213,6 +213,6 @@ function fileArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string
 }
 
 /** A value inside one of QEMU's `key=value,...` options. */
-function escaped(value: string): string {
+export function escaped(value: string): string {
   return value.replaceAll(',', ',,');
 }

@@ -28,8 +28,6 @@ const QMP_DEADLINE_MS = 20_000;
 const QMP_POLL_MS = 2;
 /** Reading the device state takes 20 ms. */
 const RESTORE_DEADLINE_MS = 20_000;
-/** sun_path holds 108 bytes with the final NUL (unix(7)). */
-const MAX_SOCKET_PATH_BYTES = 107;
 
 /** How a QEMU is started; `onVmm` and `beforeRun` are called in mode `restore` only. */
 export interface LaunchOptions extends RestoreOptions {
@@ -56,7 +54,6 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
   const { host, env, signal, mode = { kind: 'boot' }, inputFd, onVmm, beforeRun } = options;
   signal.throwIfAborted();
   const files = runtimeFiles(spec.runtimeDir);
-  requireSocketRoom(spec, files);
   await requireBootSource(spec, host);
   await checkDrives(spec.drives);
   await removeStaleSockets(spec, files);
@@ -67,6 +64,7 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
   const child = await spawnDetached(launchArgv(spec, host, mode), {
     outputFd: log.fd,
     env,
+    cwd: spec.runtimeDir,
     ...(inputFd === undefined ? {} : { inputFd }),
   });
   const vmm = await readVmmProcess(child.pid);
@@ -200,14 +198,6 @@ async function isServed(qmpSocket: string): Promise<boolean> {
     if (isAppError(error, 'WAIT_TIMEOUT') || isErrno(error, 'EAGAIN')) return true;
     throw error;
   }
-}
-
-function requireSocketRoom({ vmId, runtimeDir }: VmSpec, { agentSocket }: RuntimeFiles): void {
-  if (Buffer.byteLength(agentSocket) <= MAX_SOCKET_PATH_BYTES) return;
-  throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": the path of its sockets is too long`, {
-    hint: 'set XDG_RUNTIME_DIR to a shorter path',
-    details: { vmId, path: runtimeDir, maxBytes: MAX_SOCKET_PATH_BYTES },
-  });
 }
 
 async function requireBootSource({ vmId, bootSource }: VmSpec, { arch }: QemuHost): Promise<void> {

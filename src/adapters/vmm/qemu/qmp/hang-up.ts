@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { type Abortable, poll } from '../../../../base/abort.ts';
+import { connectUnix } from '../../../../base/unix-socket.ts';
 import { agentChardev } from '../agent-chardev.ts';
 import type { QmpClient } from './qmp-client.ts';
 
@@ -19,7 +19,7 @@ export async function hangUp(
       (await isAgentConnected(qmp, { signal })) === isConnected ? true : undefined;
     await poll(look, { everyMs: 1, deadlineMs: DEADLINE_MS, what: 'the port of the agent', signal });
   };
-  const socket = connect({ path: agentSocket });
+  const socket = connectUnix(agentSocket);
   socket.on('error', () => {});
   try {
     await until(true);

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Abortable, onAbort, withDeadline } from '../../../../base/abort.ts';
 import { abortable } from '../../../../base/async.ts';
 import { AppError, isAppError } from '../../../../base/errors.ts';
 import { LineSplitter } from '../../../../base/line-splitter.ts';
+import { connectUnix } from '../../../../base/unix-socket.ts';
 import { parseQmpMessage, protocolError, type QmpEvent, type QmpMessage } from './qmp-message.ts';
 
 /** How a control connection is used. */
@@ -192,7 +192,7 @@ export async function openQmp(stream: Duplex, { signal, onEvent }: QmpOptions): 
  */
 export async function connectQmp(path: string, options: QmpOptions): Promise<QmpClient> {
   options.signal.throwIfAborted();
-  const socket = connect(path);
+  const socket = connectUnix(path);
   try {
     await abortable(once(socket, 'connect'), options.signal);
   } catch (error) {

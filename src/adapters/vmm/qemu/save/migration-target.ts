@@ -1,8 +1,10 @@
+import { dirname } from 'node:path';
 import type { Abortable } from '../../../../base/abort.ts';
 import { AppError, isAppError } from '../../../../base/errors.ts';
 import { exec } from '../../../../base/exec.ts';
 import { isExecutable } from '../../../../base/programs.ts';
 import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
+import { pathForQemu } from '../runtime-files.ts';
 
 /** Name of the connection in QEMU, until a migration takes it. */
 const NAME = 'banger-save';
@@ -32,12 +34,13 @@ export async function openMigrationTarget(
 ): Promise<MigrationTarget> {
   const { fd } = qmp;
   if (fd === undefined || !(await isExecutable(hostTools))) {
-    return { uri: `unix:${socketPath}`, [Symbol.asyncDispose]: async () => {} };
+    return { uri: `unix:${pathForQemu(socketPath)}`, [Symbol.asyncDispose]: async () => {} };
   }
   const send = async (id: number): Promise<void> => {
     try {
       // The first of `files` is its descriptor 3.
-      await exec([hostTools, 'connect', socketPath, NAME, String(id)], { env, signal, files: [fd] });
+      const place = { cwd: dirname(socketPath), env, files: [fd] };
+      await exec([hostTools, 'connect', pathForQemu(socketPath), NAME, String(id)], { ...place, signal });
     } catch (error) {
       if (!isAppError(error, 'EXEC_FAILED', 'EXEC_NOT_FOUND')) throw error;
       throw new AppError('VMM_SAVE_FAILED', `Cannot save the guest: ${error.message}`, { cause: error });

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import type { Abortable } from '../../../../base/abort.ts';
 import { abortable } from '../../../../base/async.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
+import { listenUnix } from '../../../../base/unix-socket.ts';
 import type { SavedGuest, VmSpec } from '../../../../core/ports/vmm.ts';
 import { runtimeFiles } from '../runtime-files.ts';
 import { type ReceiverProcess, runReceiver } from './receiver-process.ts';
@@ -64,15 +65,16 @@ export async function receiveGuest(
     runReceiver(connection, process, { signal: stop.signal }).then(arrival.resolve, arrival.reject);
   });
   server.on('error', arrival.reject);
+  let folder: Disposable | undefined;
+  undo.defer('let go of the folder', () => folder?.[Symbol.dispose]());
   undo.defer('close the socket', async () => {
     server.close();
     stop.abort();
     if (hasBegun) await arrival.promise.catch(() => {});
     await rm(saveSocket, { force: true });
   });
-  const { promise: listening, resolve: listens } = Promise.withResolvers<void>();
-  server.listen(saveSocket, listens);
-  await abortable(Promise.race([listening, arrival.promise]), signal);
+  folder = await listenUnix(server, saveSocket);
+  signal.throwIfAborted();
   const owned = undo.move();
   return {
     socketPath: saveSocket,

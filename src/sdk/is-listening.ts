@@ -1,0 +1,35 @@
+import { dirname } from 'node:path';
+import { type Abortable, onAbort } from '../base/abort.ts';
+import { isErrno } from '../base/errors.ts';
+import { requireOwnPlace } from '../base/private-dir.ts';
+import { connectUnix } from '../base/unix-socket.ts';
+import { connectionError } from './errors.ts';
+
+/**
+ * True when something listens on the daemon's socket.
+ *
+ * @throws {AppError} DAEMON_UNREACHABLE when the socket is there and may not be used; DIR_NOT_PRIVATE when it may be somebody else's.
+ */
+export async function isListening({
+  socketPath,
+  signal,
+}: Abortable & { socketPath: string }): Promise<boolean> {
+  signal.throwIfAborted();
+  requireOwnPlace(dirname(socketPath));
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const socket = connectUnix(socketPath);
+  using _listener = onAbort(signal, () => reject(signal.reason));
+  socket.once('connect', () => resolve(true));
+  socket.once('error', (error) => {
+    // Reset: it closed its socket while we waited to be accepted.
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET')) resolve(false);
+    // A full backlog: it listens, and is busy.
+    else if (isErrno(error, 'EAGAIN')) resolve(true);
+    else reject(connectionError(error, { where: 'connecting', socketPath }));
+  });
+  try {
+    return await promise;
+  } finally {
+    socket.destroy();
+  }
+}
