@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { resolvePaths } from '../../../src/config/settings.ts';
 import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
 import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
 
@@ -73,7 +74,7 @@ for (const [shell, argvFor] of Object.entries(SHELLS)) {
     test('offers nothing, and starts nothing, when no daemon runs', async () => {
       await lab.daemon.die();
       assert.deepEqual(await candidates('banger vm show '), []);
-      assert.equal(existsSync(join(lab.home, '.local', 'state')), false);
+      assert.equal(existsSync(resolvePaths(lab.env).daemonLogFile), false);
     });
   });
 }
