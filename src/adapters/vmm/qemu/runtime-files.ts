@@ -33,9 +33,9 @@ export function runtimeDirOf({ pidFile }: Pick<RuntimeFiles, 'pidFile'>): string
 }
 
 /**
- * A socket's path for QEMU, whose working folder is the VM's runtime folder: relative where the whole path is too long for a socket. One
- * that fits stays whole, for QEMU of earlier versions has another working folder.
+ * A socket's path for a program whose working folder is the VM's runtime folder, as QEMU's is: by way of that folder where the whole path is
+ * too long for a socket. One that fits stays whole, for QEMU of earlier versions has another working folder.
  */
 export function pathForQemu(socket: string): string {
-  return fitsSocketPath(socket) ? socket : basename(socket);
+  return fitsSocketPath(socket) ? socket : join('/proc/self/cwd', basename(socket));
 }

@@ -31,7 +31,7 @@ export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string
 /** Whether QEMU makes the sockets that it listens on, or is given them as its descriptors, in the order of {@link givenSockets}. */
 export type SocketOrigin = 'own' | 'given';
 
-/** Paths, from the working folder, of the sockets that a QEMU is given as its descriptors 3, 4, ... */
+/** Paths of the sockets that a QEMU is given as its descriptors 3, 4, ... */
 export function givenSockets({ runtimeDir }: Pick<VmSpec, 'runtimeDir'>): [string, string] {
   const { qmpSocket, agentSocket } = runtimeFiles(runtimeDir);
   return [pathForQemu(qmpSocket), pathForQemu(agentSocket)];
