@@ -20,7 +20,17 @@ const spans = z
   .describe('with --timings: where the time went, in milliseconds that add up to the whole');
 
 const vmResult = z.union([
-  z.object({ ref: z.string().describe('as it was given'), outcome: z.string(), vm: vmSchemas.vm, spans }),
+  z.object({
+    ref: z.string().describe('as it was given'),
+    outcome: z.string(),
+    vm: vmSchemas.vm,
+    synced: z
+      .boolean()
+      .exactOptional()
+      .describe('of stop and kill: the guest wrote its data before it was ended'),
+    reason: z.string().exactOptional().describe('why it did not'),
+    spans,
+  }),
   z.object({ ref: z.string().describe('as it was given'), error: operationSchemas.errorBody }),
 ]);
 

@@ -1,12 +1,13 @@
 import { type AppError, isAppError } from '../base/errors.ts';
 import { errorBodyOf } from '../protocol/error-body.ts';
 import type { ErrorBody } from '../protocol/events.ts';
-import type { Vm } from '../protocol/vm.ts';
+import type { EndedVm, Vm } from '../protocol/vm.ts';
 import { checkVmRef, resolveVmRef } from '../protocol/vm-ref.ts';
 import type { BangerClient } from '../sdk/client.ts';
 import { resultOf, type Work } from '../sdk/work.ts';
 import type { CommandContext } from './context.ts';
 import { exitStatusOf } from './exit-status.ts';
+import { killOnInterrupt } from './kill-on-interrupt.ts';
 import { type Span, spansOf } from './spans.ts';
 
 /** What is done to each VM, and how that is told. */
@@ -14,8 +15,12 @@ export interface VmAction {
   /** for steps: `stop` */
   verb: string;
   /** what is printed of a VM that it was done to */
-  outcome: (vm: Vm) => string;
-  work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<Vm>;
+  outcome: (vm: EndedVm) => string;
+  work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<EndedVm>;
+  /** Ctrl-C kills the VMs that it is not done to yet, and the command ends when they are */
+  isKilledByInterrupt?: boolean;
+  /** a VM whose guest did not write its data first counts as a failure */
+  mustSync?: boolean;
   /** print one JSON array of {@link VmResult} */
   isJson: boolean;
   /** print nothing of what went well */
@@ -25,13 +30,17 @@ export interface VmAction {
 }
 
 /** What became of one VM, with `--json`. */
-type VmResult = { ref: string; outcome: string; vm: Vm; spans?: Span[] } | { ref: string; error: ErrorBody };
+type VmResult =
+  | { ref: string; outcome: string; vm: Vm; synced?: boolean; reason?: string; spans?: Span[] }
+  | { ref: string; error: ErrorBody };
 
 /** One VM, and what is done to it. */
 interface Task {
   /** as it was first named */
   ref: string;
-  done: Promise<{ vm: Vm; timed: { spans?: Span[] } }>;
+  /** what the daemon knows it by */
+  target: string;
+  done: Promise<{ vm: EndedVm; timed: { spans?: Span[] } }>;
 }
 
 /**
@@ -39,6 +48,7 @@ interface Task {
  * named. One that fails, or is not found, does not keep the others from it.
  *
  * @returns the exit status: 0, or that of the failure when there was one VM, or 1.
+ * @throws {InterruptedError} after Ctrl-C.
  */
 export async function forEachVm(
   refs: readonly string[],
@@ -49,15 +59,21 @@ export async function forEachVm(
   const tasks = await begin(refs, action, { client, context });
   const results: VmResult[] = [];
   let status = 0;
+  using interrupt = action.isKilledByInterrupt ? killOnInterrupt(tasks, { client, context }) : undefined;
   for (const { ref, done } of tasks) {
     try {
-      const { vm, timed } = await done;
-      const outcome = action.outcome(vm);
-      results.push({ ref, outcome, vm, ...timed });
+      const { vm: answer, timed } = await done;
+      const outcome = action.outcome(answer);
+      const { ending, ...vm } = answer;
+      results.push({ ref, outcome, vm, ...ending, ...timed });
+      if (action.mustSync && ending?.synced === false) status = 1;
       if (!action.isJson && !action.isQuiet) await context.print(`${vm.name}: ${outcome}`);
     } catch (error) {
       context.signal.throwIfAborted();
-      if (tasks.length === 1 && !action.isJson) throw error;
+      if (tasks.length === 1 && !action.isJson) {
+        await interrupt?.finish();
+        throw error;
+      }
       const failed = exitStatusOf(error, { runsGuestCommand: false });
       status = tasks.length === 1 ? failed : 1;
       results.push({ ref, error: errorBodyOf(error) });
@@ -65,6 +81,7 @@ export async function forEachVm(
     }
   }
   if (action.isJson) await context.printJson(results);
+  await interrupt?.finish();
   return status;
 }
 
@@ -85,16 +102,16 @@ async function begin(
     });
     return { vm, timed: spansOf(spans, { isTimed }) };
   };
-  if (only !== undefined && others.length === 0) return [{ ref: only, done: follow(only) }];
+  if (only !== undefined && others.length === 0) return [{ ref: only, target: only, done: follow(only) }];
   const all = await client.listVms({ isAll: true, signal });
   const begun = new Set<string>();
   const tasks: Task[] = [];
   for (const ref of new Set(refs)) {
     const id = attempt(() => idOf(all, ref));
-    if (typeof id !== 'string') tasks.push({ ref, done: Promise.reject(id) });
+    if (typeof id !== 'string') tasks.push({ ref, target: ref, done: Promise.reject(id) });
     else if (!begun.has(id)) {
       begun.add(id);
-      tasks.push({ ref, done: follow(id) });
+      tasks.push({ ref, target: id, done: follow(id) });
     }
   }
   // Each is waited for in its turn.

@@ -1,5 +1,6 @@
 import type { Logger } from '../base/log.ts';
 import type { Paths } from '../config/paths.ts';
+import type { TakeOver } from '../core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
@@ -17,6 +18,8 @@ export interface App {
   operations: Operations;
   packs: Packs;
   use: VmUse;
+  /** the taking over of what an earlier daemon left, which may be under way */
+  takeOver: TakeOver;
   /** Begins to drain; the daemon exits when it is done. Idempotent. */
   stop: (reason: string) => void;
   /** Facts about this process. */

@@ -31,6 +31,23 @@ import type { DoctorHost } from './doctor/check.ts';
 
 const BOOT_DEADLINE_MS = 180_000;
 
+/**
+ * A stop waits for as long as the VMM writes, and ends only a guest that hangs: one whose agent is dead, or whose disk does nothing for half a minute. A kill waits
+ * for the agent of a guest that is well.
+ */
+const SYNC_LIMITS: VmWorld['syncLimits'] = {
+  stop: {
+    silent: { idleMs: 4_000, spinMs: 30_000, totalMs: 5 * 60_000 },
+    syncing: { idleMs: 30_000, spinMs: 120_000, totalMs: 60 * 60_000 },
+    everyMs: 500,
+  },
+  kill: {
+    silent: { idleMs: 2_000, spinMs: 2_000, totalMs: 2_000 },
+    syncing: { idleMs: 10_000, spinMs: 10_000, totalMs: 10_000 },
+    everyMs: 500,
+  },
+};
+
 /** Busy for less than 3 % of its processors' time. */
 const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
 
@@ -129,6 +146,7 @@ export function compose({
     isWarm: settings.isWarm,
     templateBudgetBytes: settings.templateBudgetBytes,
     quiet: GUEST_IS_QUIET,
+    syncLimits: SYNC_LIMITS,
     bootDeadlineMs: BOOT_DEADLINE_MS,
     hostUser: new FsHostUser({
       secretFile: paths.secretFile,

@@ -11,6 +11,9 @@ import type { VmUse } from './vm-use.ts';
 const MOST_SELDOM_MS = 60_000;
 const MOST_OFTEN_MS = 50;
 
+/** What becomes of a VM that nobody uses. */
+type Ending = 'stopped' | 'suspended';
+
 /** What {@link watchIdleVms} works on. */
 export interface IdleVmsOptions {
   world: VmWorld;
@@ -46,15 +49,22 @@ export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
     if (!nat) return Number.POSITIVE_INFINITY;
     return traffic.quietMs(id, isMeasured ? world.stats.of(id).at(-1)?.guest?.network : undefined);
   };
-  const end = async (record: VmRecord, what: 'stopped' | 'suspended'): Promise<void> => {
+  const isUnused: Record<Ending, (record: VmRecord) => boolean> = {
+    stopped: ({ id }) => stopAfterMs !== undefined && use.idleMs(id) >= stopAfterMs,
+    suspended: (record) =>
+      suspendAfterMs !== undefined && Math.min(use.idleMs(record.id), quietMs(record)) >= suspendAfterMs,
+  };
+  const end = async (record: VmRecord, what: Ending): Promise<void> => {
     const { id: vmId, name } = record;
     log.info(`a VM that nobody uses is ${what}`, { vmId, vm: name, idleMs: Math.round(use.idleMs(vmId)) });
     const report: Report = (event) => {
       if (event.event === 'notice') log.warn('a VM that nobody uses', { vmId, notice: event.message });
     };
     try {
-      if (what === 'stopped') await stopVm(world, vmId, { report });
-      else await suspendVm(world, vmId, { report, signal: over.signal });
+      // Asked again when it has the VM's lock: somebody may have used it a moment ago.
+      const isWanted = (): boolean => isUnused[what](record);
+      if (what === 'stopped') await stopVm(world, vmId, { report, isWanted });
+      else await suspendVm(world, vmId, { report, isWanted, signal: over.signal });
     } catch (error) {
       if (!over.signal.aborted) log.error(`a VM that nobody uses could not be ${what}`, { vmId, error });
       // Not at once again.
@@ -70,12 +80,10 @@ export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
     for (const vmId of live) {
       const record = world.records.get(vmId);
       if (record?.state !== 'running' || record.ephemeral || ending.has(vmId)) continue;
-      const idleMs = use.idleMs(vmId);
-      const unseenMs = Math.min(idleMs, quietMs(record));
-      if (stopAfterMs !== undefined && idleMs >= stopAfterMs) ending.set(vmId, end(record, 'stopped'));
-      else if (suspendAfterMs !== undefined && unseenMs >= suspendAfterMs) {
-        ending.set(vmId, end(record, 'suspended'));
-      }
+      // What somebody else is doing to it is use.
+      if (world.locks.holder(vmId)) continue;
+      if (isUnused.stopped(record)) ending.set(vmId, end(record, 'stopped'));
+      else if (isUnused.suspended(record)) ending.set(vmId, end(record, 'suspended'));
     }
   };
   const everyMs = options.everyMs ?? Math.min(MOST_SELDOM_MS, Math.max(MOST_OFTEN_MS, afterMs / 4));

@@ -8,7 +8,7 @@ import type { Paths } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { GuestClocks } from '../core/vms/guest/guest-clocks.ts';
 import { sampleAll } from '../core/vms/guest/vm-stats.ts';
-import { reconcile } from '../core/vms/recovery/reconcile.ts';
+import { TakeOver } from '../core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
 import { ActivityWatch } from './activity-watch.ts';
@@ -31,8 +31,14 @@ import { VmUse } from './vm-use.ts';
 /** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
 const DRAIN_MS = 5_000;
 
-/** `ms` in which all must have ended when the daemon is asked to stop: more than every deadline of what it may be in the middle of. */
-const STOP_DEADLINE_MS = 5 * 60_000;
+/**
+ * `ms` in which all should have ended when the daemon is asked to stop: less than a command waits for the next one, which cannot start before. What has not ended, the
+ * next one finishes or undoes.
+ */
+const STOP_DEADLINE_MS = 12_000;
+
+/** `ms` in which VMs are taken over before a daemon listens; those whose VMM hangs are taken over later. */
+const TAKE_OVER_PATIENCE_MS = 2_000;
 
 /** `ms` without a request or a running VM after which the daemon ends. */
 const IDLE_EXIT_MS = 10 * 60_000;
@@ -56,8 +62,10 @@ export interface ServeOptions extends Abortable {
   idleClock?: { now: () => number; everyMs: number };
   /** default: this host's */
   hostClock?: HostClock;
-  /** `ms` from being asked to stop to giving up what does not end; default: 5 minutes */
+  /** `ms` from being asked to stop to giving up what does not end; default: 12 s */
   stopDeadlineMs?: number;
+  /** `ms` in which VMs are taken over before it listens; default: 2 s */
+  takeOverPatienceMs?: number;
   /** called when it listens */
   onListening?: () => void;
 }
@@ -89,12 +97,16 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     clocks.checkAll();
   });
   using _drift = clocks.correctDrift(hostClock.driftEveryMs);
-  await reconcile(world, { signal: options.signal });
+  const leaving = new AbortController();
+  const takeOver = await TakeOver.begin(world, leaving);
+  await endsWithin(options.takeOverPatienceMs ?? TAKE_OVER_PATIENCE_MS, () =>
+    abortable(takeOver.done, options.signal).catch(() => {}),
+  );
 
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
   using watch = new ActivityWatch({
     idleExitMs: options.idleExitMs ?? IDLE_EXIT_MS,
-    isNeeded: () => world.live.ids().length > 0,
+    isNeeded: () => world.live.ids().length > 0 || takeOver.isUnderWay,
     onIdle: () => stop('it was idle'),
   });
   const { build, env, uid } = options;
@@ -126,6 +138,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       hostTools: composition.hostTools,
     },
     operations: new Operations(),
+    takeOver,
     packs: new Packs(),
     use,
     stop,
@@ -152,7 +165,9 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     clearInterval(caps);
     stopSampling.abort();
     const finish = async (): Promise<void> => {
+      leaving.abort(stopping());
       await drain(api);
+      await takeOver.done;
       await sampling;
       await idle[Symbol.asyncDispose]();
       // Both write records, which are gone then.
@@ -167,7 +182,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     const deadlineMs = options.stopDeadlineMs ?? STOP_DEADLINE_MS;
     // What hangs is left as if the daemon had been killed, which the next one puts right: a daemon that never goes would keep that one from starting.
     if (!(await endsWithin(deadlineMs, finish))) {
-      log.error('the daemon goes, though not all has ended: this is a bug', { deadlineMs });
+      log.warn('the daemon leaves to the next one what has not ended', { deadlineMs });
     }
   }
   return true;
@@ -219,10 +234,14 @@ async function endRemoved({ live, files }: VmWorld): Promise<void> {
   for (const vmId of live.ids()) if (!existsSync(files.folders(vmId).dir)) await live.get(vmId)?.kill();
 }
 
+function stopping(): AppError {
+  return new AppError('DAEMON_STOPPING', 'The daemon stops');
+}
+
 async function drain(api: ApiServer): Promise<void> {
   api.http.close();
   api.http.closeIdleConnections();
   await endsWithin(DRAIN_MS, () => api.idle());
-  await api.abortAll(new AppError('DAEMON_STOPPING', 'The daemon stops'));
+  await api.abortAll(stopping());
   api.http.closeAllConnections();
 }

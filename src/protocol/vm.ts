@@ -66,3 +66,9 @@ export interface Vm {
   createdAt: string;
   updatedAt: string;
 }
+
+/** A VM that was stopped or killed. */
+export interface EndedVm extends Vm {
+  /** whether its guest wrote its data first, and why not; absent when it did not run */
+  ending?: { synced: boolean; reason?: string };
+}

@@ -63,6 +63,9 @@ export interface StartOptions {
   hasStandby?: boolean;
   /** `ms`; default: a minute */
   bootDeadlineMs?: number;
+  syncLimits?: VmWorld['syncLimits'];
+  /** `ms`; default: a minute, so that all is taken over when it listens */
+  takeOverPatienceMs?: number;
   stopDeadlineMs?: number;
   background?: LatestTasks;
 }
@@ -77,6 +80,20 @@ export interface LabDaemon extends AsyncDisposable {
 
 /** The version that daemons of labs say they have. */
 export const LAB_BUILD = { version: '1.2.3', commit: 'c0ffee', builtAt: '2026-01-01' } as const;
+
+/** A guest that hangs is given up sooner than a user's. */
+const LAB_SYNC_LIMITS: VmWorld['syncLimits'] = {
+  stop: {
+    silent: { idleMs: 2_000, spinMs: 4_000, totalMs: 60_000 },
+    syncing: { idleMs: 6_000, spinMs: 12_000, totalMs: 60_000 },
+    everyMs: 100,
+  },
+  kill: {
+    silent: { idleMs: 2_000, spinMs: 2_000, totalMs: 2_000 },
+    syncing: { idleMs: 10_000, spinMs: 10_000, totalMs: 10_000 },
+    everyMs: 100,
+  },
+};
 
 const HOST = { cpuCount: 4, memoryMib: 8192 };
 
@@ -177,6 +194,8 @@ async function startDaemon(
     canSave = false,
     hasStandby = false,
     bootDeadlineMs = 60_000,
+    syncLimits = LAB_SYNC_LIMITS,
+    takeOverPatienceMs = 60_000,
     stopDeadlineMs = 60_000,
     background = new LatestTasks(),
     guests,
@@ -197,6 +216,8 @@ async function startDaemon(
         canSave,
         onSetNat: (hasNat) => noteNat(guests, hasNat),
         ...(guests.resumes && { resumes: guests.resumes }),
+        howItEnded: () => guests.endedBy,
+        playActivity: () => guests.activity?.(),
         beforeCopy: async ({ signal }) => {
           if (guests.copyGate) await abortable(guests.copyGate, signal);
         },
@@ -214,6 +235,7 @@ async function startDaemon(
       isWarm: true,
       // This host is as busy as it is.
       quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },
+      syncLimits,
       bootDeadlineMs,
       templateBudgetBytes: 2 ** 40,
       hostUser: new FsHostUser({
@@ -257,6 +279,7 @@ async function startDaemon(
     compose,
     onListening,
     stopDeadlineMs,
+    takeOverPatienceMs,
     ...(idleExitMs === undefined ? {} : { idleExitMs }),
     ...(idleClock === undefined ? {} : { idleClock }),
     ...(hostClock === undefined ? {} : { hostClock }),

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
 import { openVmmLog, type VmmLog } from '../../src/adapters/vmm/vmm-log.ts';
 import {
+  activityOf,
   endProcess,
   findByArgument,
   findVmms,
@@ -25,6 +26,7 @@ import type {
   RunningVm,
   SavedGuest,
   VmDriver,
+  VmmActivity,
   VmmProcess,
   VmSpec,
 } from '../../src/core/ports/vmm.ts';
@@ -42,9 +44,23 @@ export interface FakeVmDriverOptions {
   resumes?: Set<() => void>;
   /** guests can be saved, copied and restored: files stand for them, and a restored guest is a new process */
   canSave?: boolean;
+  /** who is said to have ended a VMM in order */
+  howItEnded?: () => RunningVm['end'];
+  /** what a VMM is said to have done; `undefined`: the truth */
+  playActivity?: () => VmmActivity | undefined;
   /** called before a running guest is copied or saved: as long as that lasts */
   beforeCopy?: (options: Abortable) => Promise<void>;
 }
+
+/** What is played of VMMs. */
+type Play = Required<Omit<FakeVmDriverOptions, 'guestArgv' | 'canSave'>>;
+
+const TRUTH: Omit<Play, 'resumes'> = {
+  onSetNat: () => {},
+  beforeCopy: async () => {},
+  playActivity: () => undefined,
+  howItEnded: () => undefined,
+};
 
 /** The guest agent itself as the guest: commands run on this host, as this user. */
 export function agentGuest(agentPath: string): FakeVmDriverOptions {
@@ -66,13 +82,8 @@ export function guestRootOf(runtimeDir: string): string {
  * that a driver of another process can adopt. Drives are sparse raw files that no guest sees. Passes the suite of
  * `test/conformance/vm-driver` as far as that goes.
  */
-export function createFakeVmDriver({
-  guestArgv,
-  canSave = false,
-  onSetNat = () => {},
-  resumes = new Set(),
-  beforeCopy = async () => {},
-}: FakeVmDriverOptions): VmDriver {
+export function createFakeVmDriver({ guestArgv, canSave = false, ...played }: FakeVmDriverOptions): VmDriver {
+  const play: Play = { ...TRUTH, resumes: new Set(), ...played };
   return {
     name: 'fake',
     probeNat: async () => ({ isUsable: true }),
@@ -88,14 +99,18 @@ export function createFakeVmDriver({
     removeDrives: async (drives) => {
       for (const { isReadOnly, pathOnHost } of drives) if (!isReadOnly) await rm(pathOnHost, { force: true });
     },
-    start: (spec, options) => start(spec, { ...options, guestArgv, onSetNat, resumes, beforeCopy }),
+    start: (spec, options) => start(spec, { ...options, guestArgv, play }),
     restore: async (spec, saved, { signal, onVmm, beforeRun }) => {
       await requireSaved(spec, saved);
-      return await start(spec, { signal, guestArgv, onSetNat, resumes, beforeCopy, onVmm, beforeRun });
+      return await start(spec, { signal, guestArgv, play, onVmm, beforeRun });
     },
-    adopt: async ({ runtimeDir }) => {
+    adopt: async ({ runtimeDir }, { signal, onSilent }) => {
       const vmm = await findGuest(runtimeDir);
-      return vmm && runningVm(vmm, { runtimeDir, onSetNat, resumes, beforeCopy });
+      if (vmm && (await isStopped(vmm))) {
+        onSilent?.();
+        while (await isStopped(vmm)) await sleep(10, { signal });
+      }
+      return vmm && runningVm(vmm, { runtimeDir, play });
     },
     sweep: async () => {},
     listRunning: async ({ vmRuntimeDir }) => {
@@ -118,6 +133,12 @@ function socketOf(runtimeDir: string): string {
 
 async function findGuest(runtimeDir: string): Promise<VmmProcess | undefined> {
   return (await findByArgument('--socket', socketOf(runtimeDir)))[0];
+}
+
+/** It has got SIGSTOP (proc(5): state T). */
+async function isStopped({ pid }: VmmProcess): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
 }
 
 async function prepareDrives(request: DriveRequest, { signal }: Abortable): Promise<readonly DriveSpec[]> {
@@ -168,13 +189,11 @@ async function start(
   spec: VmSpec,
   {
     guestArgv,
-    onSetNat,
-    resumes,
-    beforeCopy,
+    play,
     onVmm,
     beforeRun,
     signal,
-  }: Required<Omit<FakeVmDriverOptions, 'canSave'>> & RestoreOptions,
+  }: Pick<FakeVmDriverOptions, 'guestArgv'> & { play: Play } & RestoreOptions,
 ): Promise<RunningVm> {
   signal.throwIfAborted();
   const { kernelPath, initrdPath } = spec.bootSource;
@@ -208,7 +227,7 @@ async function start(
   });
   beforeRun?.();
   undo.move();
-  return runningVm(vmm, { runtimeDir: spec.runtimeDir, onSetNat, resumes, beforeCopy });
+  return runningVm(vmm, { runtimeDir: spec.runtimeDir, play });
 }
 
 async function writeSaved({ vmId, memoryMib }: VmSpec, { memoryPath, statePath }: SavedGuest): Promise<void> {
@@ -250,15 +269,7 @@ function listens(runtimeDir: string): Promise<true | undefined> {
   });
 }
 
-function runningVm(
-  vmm: VmmProcess,
-  {
-    runtimeDir,
-    onSetNat,
-    resumes,
-    beforeCopy,
-  }: { runtimeDir: string } & Required<Pick<FakeVmDriverOptions, 'onSetNat' | 'resumes' | 'beforeCopy'>>,
-): RunningVm {
+function runningVm(vmm: VmmProcess, { runtimeDir, play }: { runtimeDir: string; play: Play }): RunningVm {
   let isDetached = false;
   const { promise: exited, resolve: gone } = Promise.withResolvers<void>();
   void watch();
@@ -268,8 +279,13 @@ function runningVm(
     exited,
     isStalled: false,
     isPaused: false,
+    get end() {
+      return play.howItEnded();
+    },
     usage: () => usageOf(vmm),
-    setNat: async (hasNat) => onSetNat(hasNat),
+    responds: async () => (await isAlive(vmm)) && !(await isStopped(vmm)),
+    activity: async () => play.playActivity() ?? (await activityOf(vmm)),
+    setNat: async (hasNat) => play.onSetNat(hasNat),
     kill: async () => {
       await endProcess(vmm, { graceMs: 0 });
       await rm(socketOf(runtimeDir), { force: true });
@@ -278,7 +294,7 @@ function runningVm(
       await sendSignal(vmm, name);
     },
     save: async ({ spec, to }, { signal }) => {
-      await beforeCopy({ signal });
+      await play.beforeCopy({ signal });
       await writeSaved(spec, to);
       // A VMM that was killed meanwhile saves nothing; it is some milliseconds before that is seen.
       await sleep(20, { signal });
@@ -287,17 +303,17 @@ function runningVm(
       throw new AppError('VMM_LOST', 'Cannot save the guest: its VMM has ended');
     },
     capture: async ({ spec, to, drives }, { signal }) => {
-      await beforeCopy({ signal });
+      await play.beforeCopy({ signal });
       await writeSaved(spec, to);
       for (const { serial, pathOnHost } of drives) {
         const source = spec.drives.find((drive) => drive.serial === serial);
         const copy = (): Promise<void> => copyFile(source?.pathOnHost ?? '', pathOnHost);
         await reportNoSpace(copy, { what: serial, dir: dirname(pathOnHost) });
       }
-      for (const tell of resumes) tell();
+      for (const tell of play.resumes) tell();
       return { pausedMs: 0 };
     },
-    onResume: (listener) => void resumes.add(listener),
+    onResume: (listener) => void play.resumes.add(listener),
     detach: () => {
       isDetached = true;
     },

@@ -3,6 +3,7 @@ import type { Abortable } from '../../src/base/abort.ts';
 import { abortable } from '../../src/base/async.ts';
 import { AppError } from '../../src/base/errors.ts';
 import type { GuestAgent, GuestConnector } from '../../src/core/ports/guest.ts';
+import type { RunningVm, VmmActivity } from '../../src/core/ports/vmm.ts';
 import type { Personalisation } from '../../src/protocol/guest.ts';
 
 /** What guests were told, and how they behave. */
@@ -29,6 +30,10 @@ export interface HostGuests {
   powerOffCount?: number;
   /** while set, a sync ends only when it settles */
   syncGate?: Promise<void> | undefined;
+  /** who is said to have ended VMMs in order */
+  endedBy?: RunningVm['end'];
+  /** what VMMs are said to have done; absent: the truth */
+  activity?: (() => VmmActivity) | undefined;
   /** while set, copying or saving a guest that runs begins only when it settles */
   copyGate?: Promise<void> | undefined;
   /** what the next personalisation fails with */

@@ -143,11 +143,17 @@ export class FsVmFiles implements VmFiles {
     }
   }
 
-  async logTail(vmId: string, kind: LogKind, lines: number): Promise<string[]> {
+  async logTail(
+    vmId: string,
+    kind: LogKind,
+    lines: number,
+    { sinceMs = 0 }: { sinceMs?: number | undefined } = {},
+  ): Promise<string[]> {
     const { consoleLogPath, vmmLogPath } = this.folders(vmId);
     try {
       await using file = await open(kind === 'console' ? consoleLogPath : vmmLogPath, 'r');
-      const { size } = await file.stat();
+      const { size, mtimeMs } = await file.stat();
+      if (mtimeMs < sinceMs) return [];
       const start = Math.max(0, size - TAIL_BYTES);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
       const text = buffer.subarray(0, bytesRead).toString('utf8');

@@ -3,7 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, test } from 'node:test';
 import { poll } from '../../base/abort.ts';
-import { endProcess, findByArgument, isAlive, parseVmmProcess, readVmmProcess } from './vmm-process.ts';
+import {
+  activityOf,
+  endProcess,
+  findByArgument,
+  isAlive,
+  parseVmmProcess,
+  readVmmProcess,
+} from './vmm-process.ts';
 
 const children: ChildProcess[] = [];
 
@@ -21,6 +28,28 @@ function startNode(script: string, ...args: string[]): ChildProcess & { pid: num
 }
 
 const FOREVER = 'console.log("up"); setInterval(() => {}, 1000)';
+test('what a process has done is counted, and a process that has gone has done nothing', async () => {
+  const child = startNode(`require("fs").writeFileSync("/dev/null", Buffer.alloc(3e6)); ${FOREVER}`);
+  await once(child.stdout ?? child, 'data');
+  const vmm = await readVmmProcess(child.pid);
+  assert.ok(vmm);
+  const { cpuMs, writtenBytes } = await activityOf(vmm);
+  assert.ok(cpuMs > 0 && writtenBytes >= 3e6, `${cpuMs} ms, ${writtenBytes} bytes`);
+  await endProcess(vmm, { graceMs: 0 });
+  assert.deepEqual(await activityOf(vmm), { cpuMs: 0, writtenBytes: 0 });
+});
+
+test('a process that was stopped ends in order when it is asked to', async () => {
+  const child = startNode(FOREVER);
+  await once(child.stdout ?? child, 'data');
+  const vmm = await readVmmProcess(child.pid);
+  assert.ok(vmm);
+  child.kill('SIGSTOP');
+  const exited = once(child, 'exit');
+  await endProcess(vmm, { graceMs: 20_000 });
+  assert.deepEqual(await exited, [null, 'SIGTERM']);
+});
+
 const DEAF = `process.on("SIGTERM", () => {}); ${FOREVER}`;
 
 test('a process is itself by pid and start time only', async () => {

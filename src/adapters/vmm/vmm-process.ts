@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { neverAborts, sleep } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import type { VmmProcess, VmmUsage } from '../../core/ports/vmm.ts';
+import type { VmmActivity, VmmProcess, VmmUsage } from '../../core/ports/vmm.ts';
 
 /** How long a process may take to go after SIGKILL: the kernel gives back its memory first. */
 const KILL_DEADLINE_MS = 10_000;
@@ -41,6 +41,18 @@ export async function usageOf(vmm: VmmProcess): Promise<VmmUsage> {
   if (cpuMs === undefined) return { memoryBytes: 0, cpuMs: 0 };
   const pssKib = Number(/^Pss: +([0-9]+) kB$/m.exec(rollup ?? '')?.[1] ?? 0);
   return { memoryBytes: pssKib * 1024, cpuMs };
+}
+
+/** What exactly this process has done; nothing when it has gone. */
+export async function activityOf(vmm: VmmProcess): Promise<VmmActivity> {
+  const [io, cpuMs] = await Promise.all([readProc(vmm.pid, 'io'), cpuMsOf(vmm)]);
+  // proc(5): bytes given to write(2) and its like, and bytes of pages that will be on a disk. Some file systems, and some ways to write, count in one only.
+  const [wchar = 0, writeBytes = 0] = [/^wchar: ([0-9]+)$/m, /^write_bytes: ([0-9]+)$/m].map((line) =>
+    Number(line.exec(io ?? '')?.[1] ?? 0),
+  );
+  return cpuMs === undefined
+    ? { cpuMs: 0, writtenBytes: 0 }
+    : { cpuMs, writtenBytes: Math.max(wchar, writeBytes) };
 }
 
 /** Time of the host's processors that this process has used, in `ms`; `undefined` when it has gone. */
@@ -101,7 +113,11 @@ async function ownProcesses(): Promise<{ pid: number; argv: string[] }[]> {
  * @throws {AppError} VMM_KILL_FAILED when it does not go away.
  */
 export async function endProcess(vmm: VmmProcess, { graceMs }: { graceMs: number }): Promise<void> {
-  if (graceMs > 0 && (await sendSignal(vmm, 'SIGTERM')) && (await isGoneWithin(vmm, graceMs))) return;
+  if (graceMs > 0 && (await sendSignal(vmm, 'SIGTERM'))) {
+    // One that was stopped would see it only when it is let go on.
+    await sendSignal(vmm, 'SIGCONT');
+    if (await isGoneWithin(vmm, graceMs)) return;
+  }
   if (!(await sendSignal(vmm, 'SIGKILL')) || (await isGoneWithin(vmm, KILL_DEADLINE_MS))) return;
   throw new AppError('VMM_KILL_FAILED', `Cannot end the VMM process ${vmm.pid}: it hangs in the kernel`, {
     hint: 'look for a disk or network file system that does not answer',
@@ -139,7 +155,10 @@ async function isOurs(pid: number): Promise<boolean> {
   }
 }
 
-async function readProc(pid: number, name: 'cmdline' | 'smaps_rollup' | 'stat'): Promise<string | undefined> {
+async function readProc(
+  pid: number,
+  name: 'cmdline' | 'io' | 'smaps_rollup' | 'stat',
+): Promise<string | undefined> {
   try {
     return await readFile(`/proc/${pid}/${name}`, 'utf8');
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Vm } from '../../protocol/vm.ts';
+import type { EndedVm } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { Work } from '../../sdk/work.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
@@ -10,8 +10,11 @@ interface LifecycleVerb {
   description: string;
   examples: CommandDefinition['examples'];
   /** what is printed behind the name */
-  outcome: (vm: Vm) => string;
-  work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<Vm>;
+  outcome: (vm: EndedVm) => string;
+  work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<EndedVm>;
+  /** see `VmAction` */
+  isKilledByInterrupt?: boolean;
+  mustSync?: boolean;
 }
 
 /** `banger vm start` */
@@ -30,10 +33,12 @@ export const vmStop = lifecycleCommand({
   verb: 'stop',
   summary: 'stop running VMs',
   description:
-    'Asks the guest to write its data and power off, and ends the VM when it does not. Files stay; a stopped VM can be started again. A guest that is well is stopped within 2 seconds; one whose data could not be written is told of.',
+    'Asks the guest to write its data and power off. Files stay; a stopped VM can be started again. A guest that is well is stopped within 2 seconds; one that writes to a slow disk is waited for as long as it writes, and Ctrl-C kills it. A guest that hangs is killed in the end: what it had not written is lost then, the command says so, and its exit status is 1; with --json the entry has "synced": false and the reason.',
   examples: [{ command: 'banger vm stop web', does: 'Stops one VM.' }],
-  outcome: ({ state }) => state,
+  outcome: ({ state, ending }) => (ending?.synced === false ? 'killed' : state),
   work: (client, ref, signal) => client.stopVm(ref, { signal }),
+  isKilledByInterrupt: true,
+  mustSync: true,
 });
 
 /** `banger vm suspend` */
@@ -89,6 +94,7 @@ function lifecycleCommand({
   examples,
   outcome,
   work,
+  ...rules
 }: LifecycleVerb): CommandDefinition {
   return defineCommand({
     path: ['vm', verb],
@@ -100,7 +106,7 @@ function lifecycleCommand({
     async run({ args, options }, context) {
       const { forEachVm } = await import('../for-each-vm.ts');
       const { json: isJson, quiet: isQuiet, timings: isTimed } = options;
-      return await forEachVm(args, { verb, outcome, work, isJson, isQuiet, isTimed }, context);
+      return await forEachVm(args, { verb, outcome, work, ...rules, isJson, isQuiet, isTimed }, context);
     },
   });
 }

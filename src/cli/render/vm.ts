@@ -29,7 +29,7 @@ export function vmTable(
   const rows = vms.map((vm) => [
     shortId(vm.id),
     vm.name,
-    vm.state,
+    vm.lastError ? `${vm.state} (${vm.lastError.code})` : vm.state,
     vm.image,
     String(vm.shape.vcpuCount),
     `${vm.shape.memoryMib} MiB`,

@@ -55,6 +55,11 @@ export interface VmFiles {
   requireSpace(neededBytes: number, what?: string): Promise<void>;
   /** What a file takes on the disk, holes not counted; 0 when it is not there. */
   allocatedBytes(path: string): Promise<number>;
-  /** The last lines of a log that are not empty; none when there is no log. */
-  logTail(vmId: string, kind: LogKind, lines: number): Promise<string[]>;
+  /** The last lines of a log that are not empty; none when there is no log, or nothing was written to it since `sinceMs` (of 1970). */
+  logTail(
+    vmId: string,
+    kind: LogKind,
+    lines: number,
+    options?: { sinceMs?: number | undefined },
+  ): Promise<string[]>;
 }

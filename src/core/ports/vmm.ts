@@ -65,12 +65,22 @@ export interface VmmUsage {
   cpuMs: number;
 }
 
+/** What a VMM process has done since its start; nothing when it has gone. */
+export interface VmmActivity {
+  /** time of the host's processors */
+  cpuMs: number;
+  /** handed to the host's files */
+  writtenBytes: number;
+}
+
 /** A VM whose VMM runs. */
 export interface RunningVm {
   readonly vmm: VmmProcess;
   readonly guestEndpoint: GuestEndpoint;
   /** settles when the VMM process is gone, never rejects; after {@link detach} it may stay pending for ever */
   readonly exited: Promise<void>;
+  /** who ended the VMM in order: the guest powered off, or a signal to its process; absent while it runs, and when it died without a word */
+  readonly end?: 'guest' | 'signal' | undefined;
   /** the host has no space for what the guest writes: it stands still, loses nothing, and goes on by itself when there is space again */
   readonly isStalled: boolean;
   /**
@@ -83,6 +93,10 @@ export interface RunningVm {
   setNat(hasNat: boolean, options: Abortable): Promise<void>;
   /** What the VMM uses; nothing when it has gone meanwhile. */
   usage(): Promise<VmmUsage>;
+  /** Whether the VMM answers its control connection within `ms`; false when it has gone. Changes nothing. */
+  responds(options: Abortable & { withinMs: number }): Promise<boolean>;
+  /** What the VMM has done; quicker than {@link usage}. */
+  activity(): Promise<VmmActivity>;
   /**
    * Ends the VMM without asking the guest; settles when the process is gone and its sockets are removed. Every write that the
    * guest saw completed is in the drive files then. Idempotent.
@@ -190,12 +204,12 @@ export interface VmDriver {
    */
   restore(spec: VmSpec, saved: SavedGuest, options: RestoreOptions): Promise<RunningVm>;
   /**
-   * Takes over a VMM that an earlier daemon started; `undefined` when it does not run any more, or is not the process that is meant.
-   * Changes nothing in the guest.
+   * Takes over a VMM that an earlier daemon started; `undefined` when it does not run any more, or is not the process that is meant. One that does not answer
+   * is waited for as long as its process lives; `onSilent` is called once when that takes longer than a moment. Changes nothing in the guest.
    */
   adopt(
     spec: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
-    options: Abortable,
+    options: Abortable & { onSilent?: () => void },
   ): Promise<RunningVm | undefined>;
   /** Ids of the VMs of which a VMM of this user runs whose sockets or files are in a folder of one of these, known to us or not. */
   listRunning(options: { vmRuntimeDir: string; vmsDir: string }): Promise<string[]>;
@@ -224,6 +238,8 @@ export interface KillStrayOptions {
    * its kernel does so by itself
    */
   isGuestKept?: boolean;
+  /** its abort ends that time: somebody wants the VM gone now */
+  givenUp?: AbortSignal;
 }
 
 /** Drives of a new VM. */

@@ -1,6 +1,7 @@
-import type { Vm } from '../../protocol/vm.ts';
+import type { EndedVm as EndedVmView, Vm } from '../../protocol/vm.ts';
 import type { DamagedRecord, VmRecord } from '../ports/records.ts';
 import { recordDamaged } from './find-vm.ts';
+import type { EndedVm } from './lifecycle/stop-vm.ts';
 
 /** A record as the API shows it. */
 export function vmView(record: VmRecord): Vm {
@@ -45,4 +46,9 @@ export function damagedView(damaged: DamagedRecord): Vm {
     createdAt: '',
     updatedAt: '',
   };
+}
+
+/** A VM that was stopped or killed, as the API shows it. */
+export function endedView({ record, ending }: EndedVm): EndedVmView {
+  return { ...vmView(record), ...(ending ? { ending } : {}) };
 }

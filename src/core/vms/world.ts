@@ -12,6 +12,7 @@ import type { VmDriver } from '../ports/vmm.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
 import type { StatsHistory } from './guest/stats-history.ts';
+import type { SyncLimits } from './lifecycle/while-working.ts';
 import type { LiveVms } from './live-vms.ts';
 import type { StandbyKeeper } from './saved/standby-vm.ts';
 import type { UnlistedVms } from './unlisted-vms.ts';
@@ -44,6 +45,8 @@ export interface VmWorld {
    * waited for `deadlineMs` at most
    */
   quiet: { share: number; everyMs: number; deadlineMs: number };
+  /** how long the guest of a VM that is stopped, or killed, is waited for */
+  syncLimits: { stop: SyncLimits; kill: SyncLimits };
   /** `ms` from the VMM's start to a guest whose services are up: an emulated guest on a busy host takes its time */
   bootDeadlineMs: number;
   /** what all templates together may take on disk, in `bytes` */

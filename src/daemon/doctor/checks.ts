@@ -18,6 +18,7 @@ import { checkRecords } from './check-records.ts';
 import { checkRuntimeDir } from './check-runtime-dir.ts';
 import { checkVmDefaults } from './check-vm-defaults.ts';
 import { checkAccelerator, checkVmm } from './check-vmm.ts';
+import { checkVms } from './check-vms.ts';
 import { checkWalls } from './check-walls.ts';
 import { checkWorkspaceTools } from './check-workspace-tools.ts';
 
@@ -40,6 +41,7 @@ const CHECKS: readonly Check[] = [
   checkRuntimeDir,
   checkLoginSession,
   checkRecords,
+  checkVms,
   checkLeftovers,
   checkVmDefaults,
 ];

@@ -22,6 +22,8 @@ interface RouteBase<Body> {
   body?: z.ZodType<Body, unknown>;
   /** `false`: a request of it only looks at its VM; as every plain answer to GET does */
   isUse?: false;
+  /** `true`: it also serves a VM that the daemon has not taken over yet; others wait for that */
+  isEarly?: true;
 }
 
 /** Answers with one JSON value. */

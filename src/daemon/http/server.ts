@@ -1,16 +1,26 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAbort, isAppError, isErrno, printable, unreachable } from '../../base/errors.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
+import type { Report } from '../../protocol/events.ts';
 import type { App } from '../app.ts';
 import type { OperationStart } from '../operations.ts';
 import { readBody } from './read-body.ts';
 import { logFailure, sendBytes, sendError, sendJson } from './respond.ts';
-import { isUse, matchRoute, operationKind, type Route, type RouteRequest, type WorkRoute } from './route.ts';
+import {
+  isUse,
+  matchRoute,
+  operationKind,
+  type Route,
+  type RouteRequest,
+  type WorkResult,
+  type WorkRoute,
+} from './route.ts';
 import { serveUpgrade } from './upgrade.ts';
 import { streamEvents, streamWork } from './work-stream.ts';
 
@@ -22,6 +32,10 @@ export interface ApiServer {
   /** Settles when nothing runs. */
   idle(): Promise<void>;
 }
+
+/** `ms` that a request waits for a VM that is being taken over, and one that only looks at it. */
+const USE_WAIT_MS = 20_000;
+const LOOK_WAIT_MS = 2_000;
 
 /** What an upgrade names. */
 const VM_PATH = new RegExp(`^${API_PREFIX}/vms/([^/?]+)/`);
@@ -65,8 +79,15 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
   http.on('upgrade', (request: IncomingMessage, socket, head) => {
     track(`UPGRADE ${request.url}`, socket, async (signal) => {
       signal.addEventListener('abort', () => socket.destroy(), { once: true });
-      using _use = useOf(app, VM_PATH.exec(request.url ?? '')?.[1]);
-      await serveUpgrade(app, { request, socket, head, signal });
+      const ref = VM_PATH.exec(request.url ?? '')?.[1];
+      using _use = useOf(app, ref);
+      await serveUpgrade(app, {
+        request,
+        socket,
+        head,
+        signal,
+        ready: () => takenOver(app, ref, { signal }),
+      });
     });
   });
   return {
@@ -118,6 +139,10 @@ async function serve(app: App, { request, response, routes, signal }: Exchange):
     }
     const { route, params } = match;
     using _use = isUse(route) ? useOf(app, params['ref']) : undefined;
+    if (!route.isEarly && route.kind !== 'work') {
+      const deadlineMs = isUse(route) ? USE_WAIT_MS : LOOK_WAIT_MS;
+      await takenOver(app, params['ref'], { signal, deadlineMs });
+    }
     // An upload is read by its route.
     const body = (route.kind === 'upload' ? {} : await readBody(request, route.body)) as never;
     await run(route, {
@@ -145,7 +170,11 @@ async function run(
     case 'work': {
       const operation = request.app.operations.begin(operationOf(route, request));
       const { signal, report } = operation;
-      const work = () => route.run({ ...request, signal, report });
+      const { app, params } = request;
+      const work = async (): Promise<WorkResult> => {
+        if (!route.isEarly) await takenOver(app, params['ref'], { signal, report });
+        return await route.run({ ...request, signal, report });
+      };
       return await streamWork(response, { operation, work, signal: request.signal });
     }
     case 'events':
@@ -188,6 +217,16 @@ function operationOf(route: WorkRoute<never>, { app, params, query }: RouteReque
 function useOf(app: App, ref: string | undefined): Disposable | undefined {
   const vm = vmOf(app, ref);
   return vm && app.use.begin(vm.id);
+}
+
+/** Waits until the VM that a request names is taken over from an earlier daemon. @throws {AppError} VM_BUSY */
+async function takenOver(
+  app: App,
+  ref: string | undefined,
+  { deadlineMs = USE_WAIT_MS, ...options }: Abortable & { deadlineMs?: number; report?: Report },
+): Promise<void> {
+  const vm = vmOf(app, ref);
+  if (vm) await app.takeOver.wait(vm, { deadlineMs, ...options });
 }
 
 /** The VM that a request names, if it is one: its work will tell when it is not. */

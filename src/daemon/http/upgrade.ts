@@ -25,12 +25,25 @@ const VM_VERB = new RegExp(`^${API_PREFIX}/vms/([^/]+)/([^/]+)$`);
  */
 export async function serveUpgrade(
   app: App,
-  { request, socket, head, signal }: Abortable & { request: IncomingMessage; socket: Duplex; head: Buffer },
+  {
+    request,
+    socket,
+    head,
+    ready,
+    signal,
+  }: Abortable & {
+    request: IncomingMessage;
+    socket: Duplex;
+    head: Buffer;
+    /** waits until the VM can be reached at all */
+    ready: () => Promise<void>;
+  },
 ): Promise<void> {
   // What goes wrong with the connection shows as its end.
   socket.on('error', () => {});
   try {
     const { route, ref, query } = routeOf(request);
+    await ready();
     const stream = await route.open(app, { ref, query, signal });
     if (socket.destroyed) {
       stream.destroy();

@@ -11,7 +11,7 @@ import { stopVm } from '../../core/vms/lifecycle/stop-vm.ts';
 import { waitForVm } from '../../core/vms/lifecycle/wait-for-vm.ts';
 import { forkVm } from '../../core/vms/saved/fork-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
-import { damagedView, vmView } from '../../core/vms/vm-view.ts';
+import { damagedView, endedView, vmView } from '../../core/vms/vm-view.ts';
 import * as schemas from '../../protocol/api/vm-schemas.ts';
 import type { App } from '../app.ts';
 import { followLog } from '../follow-log.ts';
@@ -49,6 +49,7 @@ export const VM_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref',
+    isEarly: true,
     summary: 'One VM; `host=1` also looks at what its workspace is a copy of',
     answer: schemas.vm,
     run: async ({ app, params, query, signal }) => {
@@ -62,6 +63,7 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'DELETE',
     path: '/vms/:ref',
+    isEarly: true,
     summary:
       'Delete a VM and its drives, with `resting=1` only one that does not run; the result is the VM as it last was',
     answer: schemas.vm,
@@ -92,11 +94,11 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/stop',
-    summary: 'Stop a VM, its data written',
-    answer: schemas.vm,
+    summary: 'Stop a VM, its data written; `ending` says whether it was',
+    answer: schemas.endedVm,
     isCancellable: false,
     run: async ({ app, params, report }) => ({
-      value: vmView(await stopVm(app.world, params['ref'] ?? '', { report })),
+      value: endedView(await stopVm(app.world, params['ref'] ?? '', { report })),
     }),
   }),
   workRoute({
@@ -142,13 +144,14 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/kill',
+    isEarly: true,
     summary:
       'End a VM without asking its guest to power off; its data is written first when its agent answers',
     body: schemas.killVmRequest,
-    answer: schemas.vm,
+    answer: schemas.endedVm,
     isCancellable: false,
     run: async ({ app, params, body, report }) => ({
-      value: vmView(await killVm(app.world, params['ref'] ?? '', { vmmSignal: body.signal, report })),
+      value: endedView(await killVm(app.world, params['ref'] ?? '', { vmmSignal: body.signal, report })),
     }),
   }),
   workRoute({
@@ -175,6 +178,7 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/wait',
+    isEarly: true,
     summary: 'Wait until a VM runs, is ready, is stopped or is deleted',
     body: schemas.waitForVmRequest,
     isUse: false,
@@ -186,6 +190,7 @@ export const VM_ROUTES: readonly Route[] = [
   textRoute({
     method: 'GET',
     path: '/vms/:ref/logs',
+    isEarly: true,
     summary:
       "The guest's console, or the VMM's own output with `kind=vmm`; `follow=1` goes on until the VM is deleted",
     run: async ({ app, params, query, signal }) => {

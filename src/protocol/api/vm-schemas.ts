@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { VM_STATES, type Vm, WAIT_CONDITIONS } from '../vm.ts';
+import { type EndedVm, VM_STATES, type Vm, WAIT_CONDITIONS } from '../vm.ts';
 import { VMM_SIGNALS } from '../vmm-signal.ts';
 import { type Exact, shape, time, vmShape } from './common-schemas.ts';
 import type {
@@ -66,8 +66,7 @@ export const forkVmRequest = z.strictObject({
   ephemeral: z.boolean().exactOptional(),
 }) satisfies Exact<ForkVmRequest>;
 
-/** A VM. */
-export const vm: Exact<Vm> = z.object({
+const vmFields = z.object({
   id: z.string(),
   name: z.string(),
   state: z.enum(VM_STATES),
@@ -89,6 +88,19 @@ export const vm: Exact<Vm> = z.object({
   lastError: z.object({ code: z.string(), message: z.string() }).exactOptional(),
   createdAt: time,
   updatedAt: time,
+});
+
+/** A VM. */
+export const vm: Exact<Vm> = vmFields;
+
+/** A VM that was stopped or killed. */
+export const endedVm: Exact<EndedVm> = vmFields.extend({
+  ending: z
+    .object({
+      synced: z.boolean().describe('the guest wrote its data before it was ended'),
+      reason: z.string().describe('why it did not').exactOptional(),
+    })
+    .exactOptional(),
 });
 
 /** Forks that were made. */

@@ -1,5 +1,5 @@
 import type { ForkedVms } from '../../protocol/api/vm-requests.ts';
-import type { Vm, VmShape, VmWorkspace } from '../../protocol/vm.ts';
+import type { EndedVm, Vm, VmShape, VmWorkspace } from '../../protocol/vm.ts';
 import { type GuardOf, isNumber, isText, isTruth, listOf, optional, shapeOf } from '../guards.ts';
 
 /** A shape. */
@@ -10,8 +10,7 @@ export const isShape = shapeOf<VmShape>({
   systemOverlaySizeBytes: isNumber,
 });
 
-/** A VM. */
-export const isVm: GuardOf<Vm> = shapeOf<Vm>({
+const vmGuards = {
   id: isText,
   name: isText,
   state: isText,
@@ -38,6 +37,15 @@ export const isVm: GuardOf<Vm> = shapeOf<Vm>({
   lastError: optional(shapeOf<NonNullable<Vm['lastError']>>({ code: isText, message: isText })),
   createdAt: isText,
   updatedAt: isText,
+};
+
+/** A VM. */
+export const isVm: GuardOf<Vm> = shapeOf<Vm>(vmGuards);
+
+/** A VM that was stopped or killed. */
+export const isEndedVm: GuardOf<EndedVm> = shapeOf<EndedVm>({
+  ...vmGuards,
+  ending: optional(shapeOf<NonNullable<EndedVm['ending']>>({ synced: isTruth, reason: optional(isText) })),
 });
 
 /** Answer of `GET /v1/vms`. */

@@ -8,8 +8,8 @@ import type {
   StartVmRequest,
   WaitForVmRequest,
 } from '../../protocol/api/vm-requests.ts';
-import type { Vm } from '../../protocol/vm.ts';
-import { isForkedVms, isVm, isVmList } from '../answers/vm.ts';
+import type { EndedVm, Vm } from '../../protocol/vm.ts';
+import { isEndedVm, isForkedVms, isVm, isVmList } from '../answers/vm.ts';
 import type { Lease, LeaseOptions, VmLease } from '../lease.ts';
 import { vmPath } from '../paths.ts';
 import type { Work } from '../work.ts';
@@ -29,7 +29,8 @@ export interface VmCalls {
   /** Makes a VM that lives until the lease is disposed of, or this process dies. Cancelled: nothing is left. */
   leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: LeaseOptions): Promise<VmLease>;
   startVm(ref: string, options: StartVmRequest & Abortable): Work<Vm>;
-  stopVm(ref: string, options: Abortable): Work<Vm>;
+  /** Stops the VM when its guest has written its data; hanging up does not cancel that, {@link VmCalls.killVm} does. */
+  stopVm(ref: string, options: Abortable): Work<EndedVm>;
   /** Memory and devices go to disk; starting it resumes it. */
   suspendVm(ref: string, options: Abortable): Work<Vm>;
   /** Copies a running VM, memory and all. Cancelled: nothing is left. */
@@ -43,7 +44,7 @@ export interface VmCalls {
   /** Stops the VM, and starts it: a new boot. */
   restartVm(ref: string, options: Abortable): Work<Vm>;
   /** Ends the VM without asking its guest to power off; a sync comes first when the guest answers. */
-  killVm(ref: string, request: KillVmRequest, options: Abortable): Work<Vm>;
+  killVm(ref: string, request: KillVmRequest, options: Abortable): Work<EndedVm>;
   /** Changes the shape of a VM that does not run, or its NAT, also of one that runs. */
   setVm(ref: string, request: SetVmRequest, options: Abortable): Work<Vm>;
   renameVm(ref: string, name: string, options: Abortable): Work<Vm>;
@@ -67,13 +68,13 @@ export function vmCalls(caller: Caller): VmCalls {
       return { vm: lease.value, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
     },
     startVm: (ref, { signal, ...body }) => caller.vmWork(vmPath(ref, 'start'), { signal, body }),
-    stopVm: (ref, options) => caller.vmWork(vmPath(ref, 'stop'), options),
+    stopVm: (ref, options) => caller.work(vmPath(ref, 'stop'), isEndedVm, options),
     suspendVm: (ref, options) => caller.vmWork(vmPath(ref, 'suspend'), options),
     forkVm: (ref, body, { signal }) => caller.work(vmPath(ref, 'fork'), isForkedVms, { body, signal }),
     leaseForks: (ref, body, options) =>
       caller.lease(vmPath(ref, 'fork'), isForkedVms, { ...options, body: { ...body, ephemeral: true } }),
     restartVm: (ref, options) => caller.vmWork(vmPath(ref, 'restart'), options),
-    killVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'kill'), { body, signal }),
+    killVm: (ref, body, { signal }) => caller.work(vmPath(ref, 'kill'), isEndedVm, { body, signal }),
     setVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'set'), { body, signal }),
     renameVm: (ref, name, { signal }) => caller.vmWork(vmPath(ref, 'rename'), { body: { name }, signal }),
     waitForVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'wait'), { body, signal }),

@@ -120,6 +120,54 @@ export function addLifeTests(tests: DriverTests): void {
     },
   );
 
+  tests.check(
+    'a VMM that hangs does not respond, is adopted when it goes on, and is ended at once while it hangs',
+    async ({ fixture, driver }) => {
+      const { spec } = await newPlace(fixture);
+      const vm = await driver.start(spec, limit());
+      const within = { withinMs: 2_000, ...limit() };
+      assert.equal(await vm.responds(within), true);
+      process.kill(vm.vmm.pid, 'SIGSTOP');
+      // The kernel stops it a moment later.
+      await until(async () => !(await vm.responds({ ...within, withinMs: 200 })));
+      vm.detach();
+      let isSilent = false;
+      const onSilent = (): void => {
+        isSilent = true;
+      };
+      const adopting = driver.adopt(spec, { ...limit(), onSilent });
+      await until(() => isSilent);
+      process.kill(vm.vmm.pid, 'SIGCONT');
+      const adopted = await adopting;
+      assert.deepEqual(adopted?.vmm, vm.vmm);
+      assert.ok(adopted);
+      assert.equal(await ask(adopted, 'ping on', fixture), 'on');
+      process.kill(vm.vmm.pid, 'SIGSTOP');
+      adopted.detach();
+      const stop = new AbortController();
+      const again = driver.adopt(spec, { signal: stop.signal });
+      again.catch(() => {});
+      stop.abort(new Error('enough'));
+      await assert.rejects(again, /enough/);
+      const begun = performance.now();
+      await driver.killStray(spec);
+      // Sooner than a VMM that ignores the word to end is killed.
+      assert.ok(performance.now() - begun < 8_000, `${performance.now() - begun} ms`);
+      assert.deepEqual(await fixture.processes(), []);
+    },
+  );
+
+  tests.check('activity() counts what a VMM computes and writes', async ({ fixture, driver }) => {
+    const { spec } = await newPlace(fixture);
+    const vm = await driver.start(spec, limit());
+    const before = await vm.activity();
+    await ask(vm, 'ping x', fixture);
+    const after = await vm.activity();
+    assert.ok(after.cpuMs >= before.cpuMs && after.writtenBytes >= before.writtenBytes);
+    await vm.kill();
+    assert.deepEqual(await vm.activity(), { cpuMs: 0, writtenBytes: 0 });
+  });
+
   tests.check('a VM that never ran is not adopted', async ({ fixture, driver }) => {
     const { spec } = await newPlace(fixture);
     assert.equal(await driver.adopt(spec, limit()), undefined);

@@ -237,8 +237,8 @@ test('a daemon that is told to stop goes, even when something in it hangs, and s
   const daemon = await lab.start({ background, stopDeadlineMs: 200 });
   daemon.abort();
   assert.equal(await daemon.ended, true);
-  const errors = lab.logged.filter(({ level }) => level === 'error').map(({ msg }) => msg);
-  assert.deepEqual(errors, ['the daemon goes, though not all has ended: this is a bug']);
+  const warnings = lab.logged.filter(({ level }) => level === 'warn').map(({ msg }) => msg);
+  assert.deepEqual(warnings, ['the daemon leaves to the next one what has not ended']);
   await lab.start();
   assert.deepEqual(await lab.client.listVms({ signal }), []);
 });

@@ -48,8 +48,8 @@ test('every check has a name of its own and something to say', async () => {
       'image tools',
       'namespaces',
     ],
-    ...['openssh', 'disk space', 'limits', 'clock', 'daemon socket', 'login session', 'records', 'leftovers'],
-    ...['vm defaults'],
+    ...['openssh', 'disk space', 'limits', 'clock', 'daemon socket', 'login session', 'records', 'vms'],
+    ...['leftovers', 'vm defaults'],
   ]) {
     assert.ok(names.includes(wanted), wanted);
   }

@@ -7,6 +7,7 @@ import { AppError } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/exec.ts';
 import type { Vm } from '../../../src/protocol/vm.ts';
 import { resultOf, type Work, type WorkNews } from '../../../src/sdk/work.ts';
+import { runCli, stdinOf } from '../../support/cli-harness.ts';
 import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
 import { guestRootOf } from '../../support/fake-vm-driver.ts';
 
@@ -130,6 +131,37 @@ test('stopping what does not run, and a VMM that ends by itself, leave a VM that
   assert.equal((await resultOf(lab.client.stopVm('self', { signal }))).state, 'stopped');
   assert.equal((await resultOf(lab.client.startVm('self', { signal }))).state, 'running');
   await resultOf(lab.client.deleteVm('self', { signal }));
+});
+
+test('a VMM that died is told as the last error of its VM, with the end of its console; a guest that powers off is not', async () => {
+  const { client } = lab;
+  const died = async (): Promise<Vm> => {
+    const { runtime, id } = await client.showVm('gone', { signal });
+    await appendFile(join(lab.settings.paths.vmsDir, id, 'console.log'), 'panic: \x1b[31mred\n');
+    process.kill(runtime?.pid ?? 0, 'SIGKILL');
+    return await resultOf(client.waitForVm('gone', { until: 'stopped' }, { signal }));
+  };
+  await resultOf(client.createVm({ name: 'gone' }, { signal }));
+  const { pid } = (await client.showVm('gone', { signal })).runtime ?? {};
+  const { state, lastError } = await died();
+  assert.deepEqual([state, lastError?.code], ['stopped', 'VMM_DIED']);
+  const said = new RegExp(
+    `^its VMM, process ${pid}, died, or was killed; its console ends: (.* )?panic: +\\[31mred$`,
+  );
+  assert.match(lastError?.message ?? '', said);
+  const list = await runCli(['vm', 'list', '--all'], { env: lab.env, stdin: stdinOf(), cwd: lab.dir });
+  assert.match(list.stdout, /gone +stopped \(VMM_DIED\)/);
+  assert.equal((await resultOf(client.startVm('gone', { signal }))).lastError, undefined);
+  for (const [by, code] of [
+    ['guest', undefined],
+    ['signal', 'VMM_DIED'],
+  ] as const) {
+    lab.guests.endedBy = by;
+    assert.equal((await died()).lastError?.code, code);
+    await resultOf(client.startVm('gone', { signal }));
+  }
+  delete lab.guests.endedBy;
+  await resultOf(client.deleteVm('gone', { signal }));
 });
 
 test('a start fails when a step of personalising does, names it, leaves no process and can be tried again', async () => {

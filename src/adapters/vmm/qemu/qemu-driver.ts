@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, neverAborts, sleep, withDeadline } from '../../../base/abort.ts';
+import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../../base/exec.ts';
 import type { Logger } from '../../../base/log.ts';
@@ -31,23 +31,16 @@ import { findQemus, findQemuVmIds, type QemuPlace } from './find-qemu.ts';
 import { againstKvm, kvmDeadlineMs, reasonAgainstKvm } from './kvm/kvm.ts';
 import { KvmFindings, type KvmTest } from './kvm/kvm-findings.ts';
 import { probeBoot } from './kvm/probe-boot.ts';
-import { guestName, mayRestart, qemuArgv } from './launch/argv.ts';
+import { mayRestart, qemuArgv } from './launch/argv.ts';
 import { hostTscKhz } from './launch/boot-args.ts';
 import { BootWatch } from './launch/boot-watch.ts';
-import {
-  type LaunchedQemu,
-  type LaunchOptions,
-  launchQemu,
-  removeRuntimeFiles,
-  runState,
-} from './launch/launch.ts';
+import { type LaunchedQemu, type LaunchOptions, launchQemu, removeRuntimeFiles } from './launch/launch.ts';
 import { prepareDrives } from './launch/prepare-drives.ts';
+import { reconnectQemu } from './launch/reconnect.ts';
 import { type QemuHost, qemuProgram } from './qemu-host.ts';
 import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
-import { connectQmp, type QmpClient } from './qmp/qmp-client.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import type { ReceiveOptions } from './save/receive-guest.ts';
-import { takeOver } from './save/save.ts';
 
 /** What the driver stands on. */
 export interface QemuDriverOptions {
@@ -139,13 +132,17 @@ export class QemuDriver implements VmDriver {
     return await this.#launch(spec, { ...options, mode, inputFd: state.fd });
   }
 
-  async adopt(place: QemuPlace, { signal }: Abortable): Promise<RunningVm | undefined> {
+  async adopt(
+    place: QemuPlace,
+    { signal, onSilent = () => {} }: Abortable & { onSilent?: () => void },
+  ): Promise<RunningVm | undefined> {
     const [found] = await findQemus(place);
     if (!found) return undefined;
     const { vmm, files } = found;
-    const qmp = await this.#reconnect(place.vmId, files.qmpSocket, { signal });
+    const { log } = this.#options;
+    const options = { vmId: place.vmId, path: files.qmpSocket, onSilent, log, signal };
+    const qmp = await reconnectQemu(vmm, options);
     if (!qmp) return undefined;
-    await takeOver(qmp);
     await rm(files.saveSocket, { force: true });
     return this.#vm({ vmm, qmp, files }, place.vmId);
   }
@@ -154,9 +151,14 @@ export class QemuDriver implements VmDriver {
     return await findQemuVmIds(folders);
   }
 
-  async killStray(place: QemuPlace, { isGuestKept = false }: KillStrayOptions = {}): Promise<void> {
+  async killStray(
+    place: QemuPlace,
+    { isGuestKept = false, givenUp = neverAborts() }: KillStrayOptions = {},
+  ): Promise<void> {
     for (const { vmm, files } of await findQemus(place)) {
-      if (isGuestKept && !existsSync(files.qmpSocket)) await this.#letWriteBack(place.vmId, vmm);
+      if (isGuestKept && !existsSync(files.qmpSocket)) {
+        await this.#letWriteBack(place.vmId, vmm, givenUp);
+      }
       await endProcess(vmm, { graceMs: WRITE_OUT_GRACE_MS });
       await removeRuntimeFiles(files);
     }
@@ -187,30 +189,14 @@ export class QemuDriver implements VmDriver {
   }
 
   /** Nothing can ask this guest to write out what it holds: its kernel does so by itself in this time. */
-  async #letWriteBack(vmId: string, vmm: VmmProcess): Promise<void> {
+  async #letWriteBack(vmId: string, vmm: VmmProcess, givenUp: AbortSignal): Promise<void> {
     const { log, writeBackMs = WRITE_BACK_MS } = this.#options;
     log.warn('the sockets of a VM are gone: it is ended once its guest has written out what it holds', {
       vmId,
     });
     const endsAt = performance.now() + writeBackMs;
-    while (performance.now() < endsAt && (await isAlive(vmm))) await sleep(500, { signal: neverAborts() });
-  }
-
-  /** The control connection of a VM that somebody else started; `undefined` when it does not answer for this VM. */
-  async #reconnect(vmId: string, path: string, { signal }: Abortable): Promise<QmpClient | undefined> {
-    const options = { signal, deadlineMs: ADOPT_DEADLINE_MS, what: 'the control socket of QEMU' };
-    try {
-      return await withDeadline(async (inner) => {
-        const qmp = await connectQmp(path, { signal: inner });
-        if (await isMeant(qmp, { vmId, signal: inner })) return qmp;
-        qmp[Symbol.dispose]();
-        return undefined;
-      }, options);
-    } catch (error) {
-      const isNobody = isErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN');
-      if (!isNobody && !isAppError(error, 'WAIT_TIMEOUT', 'VMM_LOST', 'VMM_PROTOCOL')) throw error;
-      this.#options.log.warn('a VMM runs but does not answer', { vmId, error });
-      return undefined;
+    while (performance.now() < endsAt && !givenUp.aborted && (await isAlive(vmm))) {
+      await sleep(500, { signal: neverAborts() });
     }
   }
 
@@ -303,13 +289,8 @@ function exampleSpec(accelerator: Accelerator): VmSpec {
   };
 }
 
-const ADOPT_DEADLINE_MS = 3_000;
-
 /** Linux writes pages that have been dirty for 30 s, and looks every 5 s (vm.dirty_expire_centisecs, vm.dirty_writeback_centisecs). */
 const WRITE_BACK_MS = 36_000;
-
-/** States in which a guest can go on, also one that was being saved or copied, or that a full disk has stopped (`RunState` of QEMU's QMP schema). */
-const ALIVE_STATES = ['running', 'paused', 'finish-migrate', 'postmigrate', 'io-error'];
 
 /** The open file of the device state. @throws {AppError} VMM_RESTORE_FAILED when a file is missing, or the memory is not of the VM's size. */
 async function openSaved(
@@ -329,11 +310,4 @@ async function openSaved(
     if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error;
     throw failed(error.path ?? statePath, 'cannot be read', error);
   }
-}
-
-/** True when this QEMU runs the VM `vmId`, and its guest is not beyond help. */
-async function isMeant(qmp: QmpClient, { vmId, signal }: Abortable & { vmId: string }): Promise<boolean> {
-  const answer = await qmp.execute('query-name', {}, { signal });
-  const name = typeof answer === 'object' && answer && 'name' in answer ? answer.name : undefined;
-  return name === guestName(vmId) && ALIVE_STATES.includes(await runState(qmp, { signal }));
 }

@@ -1,18 +1,20 @@
-import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
+import { type Abortable, neverAborts, sleep, withDeadline } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
 import type {
   CaptureRequest,
   RunningVm,
   SavedGuest,
+  VmmActivity,
   VmmProcess,
   VmmUsage,
   VmSpec,
 } from '../../../core/ports/vmm.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
-import { endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
-import { type LaunchedQemu, removeRuntimeFiles } from './launch/launch.ts';
+import { activityOf, endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
+import { type LaunchedQemu, removeRuntimeFiles, runState } from './launch/launch.ts';
 import { connectNat } from './launch/qemu-network.ts';
 import { hangUpForLost } from './qmp/hang-up.ts';
 import type { QmpClient } from './qmp/qmp-client.ts';
@@ -45,6 +47,7 @@ export class QemuVm implements RunningVm {
   readonly #resumeListeners: (() => void)[] = [];
   #isDetached = false;
   #isPaused = false;
+  #end: RunningVm['end'];
   #ending: Promise<void> | undefined;
 
   readonly #tools: Omit<QemuVmOptions, 'log' | 'vmId'>;
@@ -63,6 +66,10 @@ export class QemuVm implements RunningVm {
     this.guestEndpoint = { kind: 'unix', path: files.agentSocket };
     this.#qmp = qmp;
     this.#files = files;
+    qmp.listen(({ event, data }) => {
+      // `ShutdownCause` of QEMU's QMP schema.
+      if (event === 'SHUTDOWN') this.#end = data['guest'] === true ? 'guest' : 'signal';
+    });
     this.exited = new Promise((resolve) => void this.#watch(resolve));
   }
 
@@ -71,13 +78,17 @@ export class QemuVm implements RunningVm {
    * QEMU's memory only: writes that the guest saw completed, and had not flushed, would be lost with them.
    */
   async kill(): Promise<void> {
-    this.#ending ??= this.#end();
+    this.#ending ??= this.#endProcess();
     try {
       await this.#ending;
     } catch (error) {
       this.#ending = undefined;
       throw error;
     }
+  }
+
+  get end(): RunningVm['end'] {
+    return this.#end;
   }
 
   get isStalled(): boolean {
@@ -90,6 +101,22 @@ export class QemuVm implements RunningVm {
 
   usage(): Promise<VmmUsage> {
     return usageOf(this.vmm);
+  }
+
+  async responds({ withinMs, signal }: Abortable & { withinMs: number }): Promise<boolean> {
+    try {
+      await withDeadline((inner) => runState(this.#qmp, { signal: inner }), {
+        ...{ signal, deadlineMs: withinMs, what: 'the VMM to answer' },
+      });
+      return true;
+    } catch (error) {
+      if (isAppError(error, 'WAIT_TIMEOUT', 'VMM_LOST', 'VMM_PROTOCOL')) return false;
+      throw error;
+    }
+  }
+
+  activity(): Promise<VmmActivity> {
+    return activityOf(this.vmm);
   }
 
   async setNat(hasNat: boolean, { signal }: Abortable): Promise<void> {
@@ -128,7 +155,7 @@ export class QemuVm implements RunningVm {
     return { ...spec, runtimeDir: runtimeDirOf(this.#files) };
   }
 
-  async #end(): Promise<void> {
+  async #endProcess(): Promise<void> {
     await endProcess(this.vmm, { graceMs: WRITE_OUT_GRACE_MS });
     this.#qmp[Symbol.dispose]();
     await removeRuntimeFiles(this.#files);

@@ -3,8 +3,8 @@ import type { GuestPort } from '../../../protocol/guest.ts';
 import type { VmPort, VmPorts } from '../../../protocol/usage.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import { findRunningVm } from '../find-vm.ts';
-import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
 import type { VmWorld } from '../world.ts';
+import { askGuest } from './ask-guest.ts';
 import { speaksWeb, type WebScheme } from './web-probe.ts';
 
 /** `ms` that all of a guest's ports together get to say whether they speak HTTP. */
@@ -16,12 +16,21 @@ const MAX_PROBED = 32;
 /**
  * What a running guest listens on. Which of it is a web server is found out by asking, as well as that goes in a few seconds.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, GUEST_*.
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_HANGS, GUEST_*.
  */
 export async function listGuestPorts(world: VmWorld, ref: string, { signal }: Abortable): Promise<VmPorts> {
   const { id, name } = findRunningVm(world.records, ref);
-  const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
-  const ports = mergedPorts(await agent.ports({ signal }), name);
+  const what = `list the ports of vm "${name}"`;
+  const { agent, found } = await askGuest(
+    world,
+    { id, name },
+    {
+      what,
+      signal,
+      work: async (one, options) => ({ agent: one, found: await one.ports(options) }),
+    },
+  );
+  const ports = mergedPorts(found, name);
   const schemes = await probe(agent, ports, { signal });
   return {
     vm: { id, name },

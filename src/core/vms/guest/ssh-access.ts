@@ -2,8 +2,8 @@ import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import type { SshAccess } from '../../../protocol/api/vm-requests.ts';
 import { findRunningVm } from '../find-vm.ts';
-import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
 import type { VmWorld } from '../world.ts';
+import { askGuest } from './ask-guest.ts';
 import { sshHostKey } from './ssh-host-key.ts';
 
 /** Where sshd listens; RFC 4253, section 4.1. */
@@ -14,12 +14,19 @@ const SSH_PORT = 22;
  * VM's, and goes with it. Nothing is sent to the guest's sshd.
  *
  * @throws {AppError} GUEST_NO_SSH when nothing listens on port 22 of the guest; VM_NOT_FOUND, VM_NOT_RUNNING, SSH_KEY_INVALID,
- * HOST_SECRET_INVALID, GUEST_*.
+ * HOST_SECRET_INVALID, VMM_HANGS, GUEST_*.
  */
 export async function sshAccess(world: VmWorld, ref: string, { signal }: Abortable): Promise<SshAccess> {
   const { id, name } = findRunningVm(world.records, ref);
-  const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
-  const ports = await agent.ports({ signal });
+  const ports = await askGuest(
+    world,
+    { id, name },
+    {
+      what: `log in to vm "${name}" with ssh`,
+      signal,
+      work: (agent, options) => agent.ports(options),
+    },
+  );
   if (!ports.some(({ proto, port }) => proto === 'tcp' && port === SSH_PORT)) {
     throw new AppError(
       'GUEST_NO_SSH',

@@ -23,7 +23,9 @@ export async function vmStats(world: VmWorld, ref: string, { signal }: Abortable
 
 /** Measures every VM that runs, for their histories. Never throws but the abort reason; one that cannot be measured is left out. */
 export async function sampleAll(world: VmWorld, { signal }: Abortable): Promise<void> {
-  const running = world.records.list().filter(({ state }) => state === 'running');
+  const running = world.records
+    .list()
+    .filter(({ id, state }) => state === 'running' && world.live.get(id) !== undefined);
   world.stats.retainOnly(new Set(running.map(({ id }) => id)));
   const measure = async (record: VmRecord): Promise<void> => {
     try {

@@ -3,13 +3,13 @@ import { abortable } from '../../../base/async.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
-import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm.ts';
 import { findVm } from '../find-vm.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
 import type { VmWorld } from '../world.ts';
 import { interruptWork } from './interrupt-work.ts';
-import { syncGuest, unsyncedNotice } from './sync-guest.ts';
+import { type EndedVm, endGuest } from './stop-vm.ts';
+import { syncGuest } from './sync-guest.ts';
 
 /** `ms` for the VMM to end by the user's signal; then it is ended as always. */
 const SIGNAL_GRACE_MS = 1_000;
@@ -25,7 +25,7 @@ export async function killVm(
   world: VmWorld,
   ref: string,
   { vmmSignal, report }: { vmmSignal?: VmmSignal | undefined; report: Report },
-): Promise<VmRecord> {
+): Promise<EndedVm> {
   const found = findVm(world.records, ref);
   const { id } = found;
   const hasInterrupted = interruptWork(world, found, 'kill');
@@ -34,21 +34,27 @@ export async function killVm(
     async ({ signal }) => {
       const record = findVm(world.records, id);
       const running = world.live.get(id);
-      if (record.state === 'suspended') return await dropSuspended(world, record);
+      if (record.state === 'suspended') return { record: await dropSuspended(world, record) };
       if (!running) {
-        return hasInterrupted && record.state === 'error'
-          ? world.records.update({ ...record, state: 'stopped' })
-          : record;
+        const isFailed = hasInterrupted && record.state === 'error';
+        return { record: isFailed ? world.records.update({ ...record, state: 'stopped' }) : record };
       }
       const stopping = world.records.update({ ...record, state: 'stopping' });
       report({ event: 'progress', stage: 'sync' });
-      const sync = await syncGuest(world, stopping, running, { signal });
-      if (!sync.isSynced) report({ event: 'notice', message: unsyncedNotice(record.name, sync.reason) });
-      report({ event: 'progress', stage: 'kill' });
-      if (vmmSignal) await sendSignal(running, vmmSignal);
-      await running.kill();
-      await world.live.remove(id);
-      return world.records.update({ ...stopping, state: 'stopped' });
+      const sync = await syncGuest(world, stopping, {
+        running,
+        limits: world.syncLimits.kill,
+        report,
+        signal,
+      });
+      return await endGuest(world, stopping, {
+        running,
+        report,
+        unsynced: sync.isSynced ? undefined : sync.reason,
+        beforeKill: async () => {
+          if (vmmSignal) await sendSignal(running, vmmSignal);
+        },
+      });
     },
     { action: 'kill', report, signal: neverAborts() },
   );

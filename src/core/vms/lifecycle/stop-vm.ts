@@ -1,83 +1,99 @@
-import { type Abortable, neverAborts, withDeadline } from '../../../base/abort.ts';
-import { abortable } from '../../../base/async.ts';
-import { isAppError } from '../../../base/errors.ts';
+import { neverAborts } from '../../../base/abort.ts';
 import type { Report } from '../../../protocol/events.ts';
-import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm.ts';
 import { findVm } from '../find-vm.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
 import type { VmWorld } from '../world.ts';
+import { powerOff } from './power-off.ts';
 import { syncGuest, unsyncedNotice } from './sync-guest.ts';
 
-/** `ms` for the guest to power off once everything is written; then its VMM is killed. */
-const POWER_OFF_GRACE_MS = 1_200;
+/** A VM that was stopped or killed. */
+export interface EndedVm {
+  record: VmRecord;
+  /** whether its guest wrote its data first, and why not; absent when it did not run */
+  ending?: { synced: boolean; reason?: string };
+}
 
-/** `ms` for a guest that is still powering off to write out what came since. */
-const LAST_SYNC_MS = 400;
+/** How a VM is stopped. */
+export interface StopOptions {
+  report: Report;
+  /** asked when it has its turn; a VM that need not be stopped any more is left as it is */
+  isWanted?: () => boolean;
+}
 
 /**
  * Stops a VM: the guest writes out what it holds and powers off, so that its programs are told to end, and is killed when it does not in time. One in
  * which no program of anybody's runs is ended as soon as it has written: seconds of its init's work would save nothing. A VM that does not run is
- * left as it is; a suspended one gives up what it had in memory. A guest that is well is stopped after 2 s at the latest. Not cancellable once begun: a
- * VM half stopped serves nobody.
+ * left as it is; a suspended one gives up what it had in memory. A guest that is well is stopped within 2 s, one that writes to a slow disk is waited for
+ * as long as it writes, and one that hangs is killed in the end. A kill or a delete of the VM ends the waiting, and the guest; nothing else does, for a VM
+ * half stopped serves nobody.
  *
- * @throws {AppError} VM_NOT_FOUND, VMM_KILL_FAILED.
+ * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VMM_KILL_FAILED.
  */
-export async function stopVm(world: VmWorld, ref: string, { report }: { report: Report }): Promise<VmRecord> {
+export async function stopVm(
+  world: VmWorld,
+  ref: string,
+  { report, isWanted = () => true }: StopOptions,
+): Promise<EndedVm> {
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
     id,
     async ({ signal }) => {
       const record = findVm(world.records, id);
       const running = world.live.get(id);
+      if (!isWanted()) return { record };
       // What its guest held was written before it was suspended.
-      if (record.state === 'suspended') return await dropSuspended(world, record);
-      if (record.state !== 'running' || !running) return record;
-      const stopping = world.records.update({ ...record, state: 'stopping' });
-      report({ event: 'progress', stage: 'sync' });
-      const sync = await syncGuest(world, stopping, running, { signal });
-      if (!sync.isSynced) report({ event: 'notice', message: unsyncedNotice(record.name, sync.reason) });
-      else if (!sync.isIdle) await powerOff(world, stopping, { running, agent: sync.agent, report });
-      report({ event: 'progress', stage: 'kill' });
-      await running.kill();
-      await world.live.remove(id);
-      return world.records.update({ ...stopping, state: 'stopped' });
+      if (record.state === 'suspended') return { record: await dropSuspended(world, record) };
+      if (record.state !== 'running' || !running) return { record };
+      return await stopGuest(world, record, { running, report, signal });
     },
     { action: 'stop', report, signal: neverAborts() },
   );
 }
 
-async function powerOff(
+/**
+ * Stops a VM that runs; the caller holds its lock. An abort of `signal` ends the waiting, and the guest as it is. An abort of `isLeftBy` leaves the VM `stopping`,
+ * for the next daemon.
+ */
+export async function stopGuest(
   world: VmWorld,
   record: VmRecord,
-  { running, agent, report }: { running: RunningVm; agent: GuestAgent; report: Report },
-): Promise<void> {
-  report({ event: 'progress', stage: 'power off' });
-  try {
-    await within(POWER_OFF_GRACE_MS, async (options) => {
-      await agent.powerOff(options);
-      await abortable(running.exited, options.signal);
-    });
-  } catch (error) {
-    world.log.info('a guest is killed before it is off', { vmId: record.id, error });
-    // All that was there when the stop began is written; this is for what programs wrote when they were told to end.
-    if (isAppError(error, 'WAIT_TIMEOUT')) await lastSync(world, record, agent);
+  {
+    running,
+    report,
+    signal,
+    isLeftBy,
+  }: { running: RunningVm; report: Report; signal: AbortSignal; isLeftBy?: AbortSignal },
+): Promise<EndedVm> {
+  const stopping = world.records.update({ ...record, state: 'stopping' });
+  const options = { running, limits: world.syncLimits.stop, report, signal };
+  report({ event: 'progress', stage: 'sync' });
+  const sync = await syncGuest(world, stopping, options);
+  let unsynced = sync.isSynced ? undefined : sync.reason;
+  if (sync.isSynced && !sync.isIdle) {
+    unsynced = (await powerOff(world, stopping, { ...options, agent: sync.agent })).reason;
   }
+  isLeftBy?.throwIfAborted();
+  return await endGuest(world, stopping, { running, report, unsynced });
 }
 
-async function lastSync(world: VmWorld, record: VmRecord, agent: GuestAgent): Promise<void> {
-  try {
-    await within(LAST_SYNC_MS, async (options) => {
-      await agent.sync(options);
-    });
-  } catch (error) {
-    // Its agent has ended before the rest of it, as it should.
-    world.log.debug('a guest that powers off did not sync again', { vmId: record.id, error });
-  }
-}
-
-async function within(deadlineMs: number, work: (options: Abortable) => Promise<void>): Promise<void> {
-  const what = 'the guest to power off';
-  await withDeadline((signal) => work({ signal }), { signal: neverAborts(), deadlineMs, what });
+/** Ends the VMM of a VM that is `stopping`, and says so when its guest has not written its data. */
+export async function endGuest(
+  world: VmWorld,
+  stopping: VmRecord,
+  {
+    running,
+    report,
+    unsynced,
+    beforeKill = async () => {},
+  }: { running: RunningVm; report: Report; unsynced: string | undefined; beforeKill?: () => Promise<void> },
+): Promise<EndedVm> {
+  if (unsynced !== undefined) report({ event: 'notice', message: unsyncedNotice(stopping.name, unsynced) });
+  report({ event: 'progress', stage: 'kill' });
+  await beforeKill();
+  await running.kill();
+  await world.live.remove(stopping.id);
+  const record = world.records.update({ ...stopping, state: 'stopped' });
+  return { record, ending: unsynced === undefined ? { synced: true } : { synced: false, reason: unsynced } };
 }

@@ -1,57 +1,68 @@
-import { type Abortable, anySignal, poll, withDeadline } from '../../../base/abort.ts';
+import { type Abortable, anySignal, poll, sleep, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, messageOf } from '../../../base/errors.ts';
+import type { Report } from '../../../protocol/events.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm.ts';
 import type { VmWorld } from '../world.ts';
+import { type SyncLimits, whileWorking } from './while-working.ts';
 
-/** `ms` for the agent to answer at all; one that does not is dead, or its guest stands still. */
-const AGENT_DEADLINE_MS = 2_000;
+/** `ms` for one attempt to have the agent answer; then it is asked again. */
+const HELLO_DEADLINE_MS = 2_000;
 
 /** `ms` after which an agent that was lost is sought again: the guest starts one that died anew. */
 const AGAIN_MS = 50;
 
-/** `ms` for a guest whose agent answers to write out what it holds; long, for it is what saves data. */
-const SYNC_DEADLINE_MS = 10_000;
-
 /** What became of {@link syncGuest}. */
 export type GuestSync =
   /** `isIdle`: nothing runs in the guest that would notice its end */
-  { isSynced: true; isIdle: boolean; agent: GuestAgent } | { isSynced: false; reason: string };
+  | { isSynced: true; isIdle: boolean; agent: GuestAgent }
+  /** `hasEnded`: its VMM is gone */
+  | { isSynced: false; reason: string; hasAnswered: boolean; hasEnded: boolean };
+
+/** How {@link syncGuest} waits; its abort gives the data up. */
+export interface SyncOptions extends Abortable {
+  running: RunningVm;
+  limits: SyncLimits;
+  report: Report;
+}
 
 /**
- * Has the guest write to its drives what it holds in memory, before it is ended. Never throws, and is not cancellable. An agent that does not
- * answer is told as such after 2 s; one that answers gets 10 s for the writing. Ends with the VMM.
+ * Has the guest write to its drives what it holds in memory, before it is ended. Waits for as long as its VMM works, and tells how much that has written.
+ * Never throws: a guest that hangs, a VMM that ends and an abort of `signal` are told as the reason.
  */
 export async function syncGuest(
   world: VmWorld,
   record: VmRecord,
-  running: RunningVm,
-  { signal: given }: Abortable,
+  { running, limits, report, signal }: SyncOptions,
 ): Promise<GuestSync> {
-  const failed = (reason: string, error: unknown): GuestSync => {
-    world.log.info('a guest was not synced', { vmId: record.id, reason, error });
-    return { isSynced: false, reason };
-  };
   const gone = new AbortController();
   void running.exited.then(() => gone.abort(new AppError('VMM_LOST', 'its VMM ended')));
-  using either = anySignal(given, gone.signal);
-  const within = async <T>(deadlineMs: number, work: (options: Abortable) => Promise<T>): Promise<T> => {
-    const what = 'the guest before it is ended';
-    return await withDeadline((signal) => work({ signal }), { signal: either.signal, deadlineMs, what });
-  };
-  let agent: GuestAgent;
-  try {
-    agent = await within(AGENT_DEADLINE_MS, (options) => answeringAgent(world, record.id, options));
-  } catch (error) {
-    return failed('its agent does not answer', error);
-  }
-  try {
-    const { programCount } = await within(SYNC_DEADLINE_MS, (options) => agent.sync(options));
+  using either = anySignal(signal, gone.signal);
+  let hasAnswered = false;
+  const sync = async (options: Abortable): Promise<GuestSync> => {
+    const agent = await answeringAgent(world, record.id, options);
+    hasAnswered = true;
+    const { programCount } = await agent.sync(options);
     return { isSynced: true, isIdle: programCount === 0, agent };
+  };
+  try {
+    return await whileWorking(running, (options) => untilNotLost(() => sync(options), options), {
+      signal: either.signal,
+      limits: () => (hasAnswered ? limits.syncing : limits.silent),
+      onLook: (writtenBytes) => report({ event: 'progress', stage: 'sync', detail: stepOf(writtenBytes) }),
+      everyMs: limits.everyMs,
+      what: 'the guest to write its data',
+    });
   } catch (error) {
-    const isSlow = isAppError(error, 'WAIT_TIMEOUT');
-    return failed(isSlow ? 'its guest did not finish writing in time' : messageOf(error), error);
+    const reason = reasonOf(error, { hasAnswered, isInterrupted: signal.aborted });
+    world.log.info('a guest was not synced', { vmId: record.id, reason, error });
+    return { isSynced: false, reason, hasAnswered, hasEnded: gone.signal.aborted };
+  }
+
+  function stepOf(writtenBytes: number): string {
+    const soFar = `${Math.round(writtenBytes / 1e6)} MB so far`;
+    return hasAnswered ? `writing, ${soFar}` : `its agent does not answer yet; its VMM has written ${soFar}`;
   }
 }
 
@@ -60,18 +71,46 @@ export function unsyncedNotice(name: string, reason: string): string {
   return `vm "${name}" is killed without a sync: ${reason}; what it had not written to its disks is lost`;
 }
 
+function reasonOf(
+  error: unknown,
+  { hasAnswered, isInterrupted }: { hasAnswered: boolean; isInterrupted: boolean },
+): string {
+  if (isInterrupted) return 'the stop was interrupted';
+  if (isAppError(error, 'GUEST_HANGS')) {
+    return hasAnswered ? 'its guest did not finish writing in time' : 'its agent does not answer';
+  }
+  return messageOf(error);
+}
+
+/** A link may be lost while the guest has no time for it: then it is made again. */
+async function untilNotLost<T>(work: () => Promise<T>, { signal }: Abortable): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isAppError(error, 'GUEST_LOST')) throw error;
+      await sleep(AGAIN_MS, { signal });
+    }
+  }
+}
+
 /** A link may be there, and who was at its other end not any more. */
 async function answeringAgent(world: VmWorld, vmId: string, { signal }: Abortable): Promise<GuestAgent> {
   const attempt = async (): Promise<GuestAgent | undefined> => {
-    const agent = await world.live.agent(vmId, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
     try {
-      await agent.health({ signal });
+      const agent = await world.live.agent(vmId, { signal, helloDeadlineMs: HELLO_DEADLINE_MS });
+      await withDeadline((inner) => agent.health({ signal: inner }), {
+        signal,
+        deadlineMs: HELLO_DEADLINE_MS,
+        what: 'the guest agent to answer',
+      });
       return agent;
     } catch (error) {
-      if (isAppError(error, 'GUEST_LOST')) return undefined;
+      signal.throwIfAborted();
+      if (isAppError(error, 'GUEST_LOST', 'GUEST_UNREACHABLE', 'WAIT_TIMEOUT')) return undefined;
       throw error;
     }
   };
   const what = 'the guest agent to answer';
-  return await poll(attempt, { everyMs: AGAIN_MS, deadlineMs: AGENT_DEADLINE_MS, what, signal });
+  return await poll(attempt, { everyMs: AGAIN_MS, deadlineMs: Number.POSITIVE_INFINITY, what, signal });
 }

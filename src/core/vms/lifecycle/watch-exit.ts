@@ -1,10 +1,12 @@
 import { neverAborts } from '../../../base/abort.ts';
+import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm.ts';
 import type { VmWorld } from '../world.ts';
+import { vmmDied } from './vmm-died.ts';
 
 /**
  * Follows a VMM that runs: when it ends while its VM is `running` (the guest powered itself off, or somebody killed the VMM), the record becomes
- * `stopped`. Operations that end it themselves forget it first.
+ * `stopped`, with `lastError` when it was not the guest that ended it. Operations that end it themselves forget it first.
  */
 export function watchExit(world: VmWorld, vmId: string, running: RunningVm): void {
   const follow = async (): Promise<void> => {
@@ -17,7 +19,12 @@ export function watchExit(world: VmWorld, vmId: string, running: RunningVm): voi
         const record = world.records.get(vmId);
         if (record?.state !== 'running') return;
         world.log.info('the VMM ended by itself', { vmId, vm: record.name });
-        world.records.update({ ...record, state: 'stopped' });
+        const stopped: VmRecord = { ...record, state: 'stopped' };
+        if (running.end !== 'guest') {
+          const how = running.end === 'signal' ? 'was ended by a signal' : 'died, or was killed';
+          stopped.lastError = await vmmDied(world, record, `its VMM, process ${running.vmm.pid}, ${how}`);
+        }
+        world.records.update(stopped);
         // One that was killed leaves its sockets, and a helper of it when it was being saved.
         await world.driver.killStray({ vmId, ...world.files.folders(vmId) });
       },

@@ -57,7 +57,8 @@ export async function removeLeftovers(
   return removed;
 }
 
-function isOwned(world: VmWorld, vmId: string): boolean {
+/** A VM has a record, one that cannot be read among them, or is a pool VM of this daemon. */
+export function isOwned(world: VmWorld, vmId: string): boolean {
   return world.records.get(vmId) !== undefined || world.unlisted.has(vmId) || isDamaged(world, vmId);
 }
 

@@ -1,46 +1,33 @@
-import type { Abortable } from '../../../base/abort.ts';
+import { type Abortable, anySignal } from '../../../base/abort.ts';
+import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
 import { settleWorkDisk } from '../lifecycle/set-vm.ts';
+import { stopGuest } from '../lifecycle/stop-vm.ts';
+import { vmmDied } from '../lifecycle/vmm-died.ts';
 import { watchExit } from '../lifecycle/watch-exit.ts';
 import { finishResume } from '../saved/finish-resume.ts';
 import { resumeSync } from '../saved/sync-suspended.ts';
 import type { VmWorld } from '../world.ts';
+import { adoptVmm } from './adopt-vmm.ts';
 
-/**
- * Makes records and reality agree when a daemon starts, before it takes requests: adopts VMs that run, finishes or undoes what an earlier daemon
- * left half done, removes what has no record. Idempotent. Touches only folders under our own and processes proven to be meant. What cannot be put right
- * is logged and left for the next start.
- */
-export async function reconcile(world: VmWorld, { signal }: Abortable): Promise<void> {
-  const attempt = async (vmId: string, work: () => Promise<void>): Promise<void> => {
-    signal.throwIfAborted();
-    try {
-      await world.locks.run(vmId, work, { action: 'adopt', waitMs: Number.POSITIVE_INFINITY, signal });
-    } catch (error) {
-      world.log.error('a VM could not be reconciled', { vmId, error });
-    }
-  };
-  for (const record of world.records.list()) {
-    await attempt(record.id, () => reconcileVm(world, record, { signal }));
-  }
-  const damaged = world.records.damaged();
-  // All that such a VM has stays, a VMM that runs among it.
-  for (const { id, name, problem } of damaged) {
-    world.log.error('the record of a VM is damaged', { vmId: id, vm: name, problem });
-  }
-  const known = new Set([...world.records.list(), ...damaged].map(({ id }) => id));
-  for (const vmId of await world.files.list()) {
-    if (known.has(vmId)) continue;
-    world.log.info('a folder without a record is removed', { vmId });
-    await attempt(vmId, () => purgeVm(world, vmId));
-  }
-  // Not before: a VM of nobody that was to become a template writes there.
-  await world.templates.sweep();
-  await world.driver.sweep();
+/** How a VM is taken over. */
+export interface ReconcileOptions extends Abortable {
+  /** aborts when somebody kills or deletes the VM: its VMM is waited for no longer, and ended */
+  interrupted: AbortSignal;
+  /** called before something is waited for that may take long */
+  onWait: () => void;
 }
 
-async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortable): Promise<void> {
+/**
+ * Takes over one VM as an earlier daemon left it: adopts it when it runs, finishes or undoes what was half done. A VMM that does not answer is waited for as long
+ * as its process lives. Idempotent; the caller holds the VM's lock.
+ */
+export async function reconcileVm(
+  world: VmWorld,
+  record: VmRecord,
+  options: ReconcileOptions,
+): Promise<void> {
   // The client of an ephemeral VM held a connection to the daemon that is gone, and its command ended with that.
   if (record.state === 'creating' || record.state === 'deleting' || record.ephemeral) {
     world.log.info('a VM that nobody owns is removed', {
@@ -57,27 +44,34 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
     (record.drives ?? []).map(({ pathOnHost }) => pathOnHost),
   );
   // Of a resume it may be all that is left: what was saved is of no use any more.
-  if (record.state === 'starting' && (await finishResume(world, record, { signal }))) return;
+  if (record.state === 'starting' && (await finishResume(world, record, options))) return;
   // In any other state it was taken up or given up, or is not whole for sure.
   const isSaved = record.state === 'suspended' || record.state === 'resuming';
   if (!isSaved) await world.files.removeSuspended(record.id);
-  const endVmm = (): Promise<void> =>
-    world.driver.killStray(
+  const endVmm = async (): Promise<void> => {
+    const { interrupted, onWait } = options;
+    const mayRun = ['running', 'suspending', 'stopping'].includes(record.state);
+    if (mayRun) onWait();
+    await world.driver.killStray(
       { vmId: record.id, ...world.files.folders(record.id) },
-      {
-        isGuestKept:
-          record.state === 'running' || record.state === 'suspending' || record.state === 'stopping',
-      },
+      { isGuestKept: mayRun && !interrupted.aborted, givenUp: interrupted },
     );
+  };
   switch (record.state) {
     case 'running':
-      if (await adopt(world, record, { signal })) return;
+      if (await adopt(world, record, options)) return;
+      await endVmm();
+      world.records.update({ ...record, state: 'stopped', ...(await lostBetween(world, record, options)) });
+      return;
+    case 'stopping':
+      // Its guest may still hold what is not written.
+      if (await adopt(world, record, options)) return await finishStop(world, record, options);
       break;
     case 'suspending':
       // The guest itself goes on.
-      if (await adopt(world, record, { signal })) {
+      if (await adopt(world, record, options)) {
         // It was cut off for the time of being saved.
-        if (record.nat) await world.live.get(record.id)?.setNat(true, { signal });
+        if (record.nat) await world.live.get(record.id)?.setNat(true, { signal: options.signal });
         world.records.update({ ...record, state: 'running' });
         return;
       }
@@ -90,7 +84,6 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
       await endVmm();
       return await resumeSync(world, world.records.update({ ...record, state: 'suspended' }));
     case 'starting':
-    case 'stopping':
       break;
     default:
       await settleWorkDisk(world, record);
@@ -100,9 +93,9 @@ async function reconcileVm(world: VmWorld, record: VmRecord, { signal }: Abortab
   world.records.update({ ...record, state: 'stopped' });
 }
 
-async function adopt(world: VmWorld, record: VmRecord, { signal }: Abortable): Promise<boolean> {
-  const { runtimeDir, consoleLogPath } = world.files.folders(record.id);
-  const running = await world.driver.adopt({ vmId: record.id, runtimeDir, consoleLogPath }, { signal });
+/** A VMM that does not answer is waited for, unless somebody ends the VM. */
+async function adopt(world: VmWorld, record: VmRecord, options: ReconcileOptions): Promise<boolean> {
+  const running = await adoptVmm(world, record, options);
   if (!running) return false;
   const { vmm } = running;
   const recorded = record.runtime?.vmm;
@@ -116,4 +109,33 @@ async function adopt(world: VmWorld, record: VmRecord, { signal }: Abortable): P
   world.live.mayHavePaused(record.id);
   world.log.info('a running VM is adopted', { vmId: record.id, vm: record.name, pid: vmm.pid });
   return true;
+}
+
+/** Ends a VM that an earlier daemon was stopping, its data written. */
+async function finishStop(
+  world: VmWorld,
+  record: VmRecord,
+  { signal, interrupted, onWait }: ReconcileOptions,
+): Promise<void> {
+  const running = world.live.get(record.id);
+  if (!running) return;
+  onWait();
+  using either = anySignal(signal, interrupted);
+  const report: Report = (event) => {
+    if (event.event !== 'notice') return;
+    world.log.warn('a stop of an earlier daemon', { vmId: record.id, notice: event.message });
+  };
+  await stopGuest(world, record, { running, report, signal: either.signal, isLeftBy: signal });
+}
+
+/** The VMM of a VM that ran has ended while no daemon did; not when somebody ends the VM now. */
+async function lostBetween(
+  world: VmWorld,
+  record: VmRecord,
+  { interrupted }: ReconcileOptions,
+): Promise<Pick<VmRecord, 'lastError'>> {
+  if (interrupted.aborted) return {};
+  const what =
+    'its VMM was gone when the daemon started: its guest powered off, or it died, or this host was restarted';
+  return { lastError: await vmmDied(world, record, what) };
 }

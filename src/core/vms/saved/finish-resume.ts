@@ -1,7 +1,8 @@
-import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { withDeadline } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { readHostContent } from '../guest/personalise.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
+import { type AdoptOptions, adoptVmm } from '../recovery/adopt-vmm.ts';
 import type { VmWorld } from '../world.ts';
 
 /** `ms` for a guest that has run already to be made its own; the daemon is not there for anybody meanwhile. */
@@ -14,12 +15,13 @@ const DEADLINE_MS = 10_000;
 export async function finishResume(
   world: VmWorld,
   record: VmRecord,
-  { signal }: Abortable,
+  options: AdoptOptions,
 ): Promise<boolean> {
-  const { runtimeDir, consoleLogPath, suspended } = world.files.folders(record.id);
+  const { suspended } = world.files.folders(record.id);
   if ((await world.files.allocatedBytes(suspended.statePath)) === 0) return false;
-  const running = await world.driver.adopt({ vmId: record.id, runtimeDir, consoleLogPath }, { signal });
+  const running = await adoptVmm(world, record, options);
   if (!running) return false;
+  const { signal } = options;
   world.live.add(record.id, running);
   try {
     const begun = noteRuntime(world, record, { running, accelerator: record.runtime?.accelerator ?? 'tcg' });

@@ -17,7 +17,7 @@ import { beginSync } from './sync-suspended.ts';
 
 /**
  * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when it is resumed; a client that is attached to
- * one loses it. One that is suspended is left as it is. After a failure or an abort it runs. What is saved outlives every process at once, and the host's power when it
+ * one loses it. One that is suspended is left as it is, and so is one that is not to be suspended any more when it has its turn (`isWanted`). After a failure or an abort it runs. What is saved outlives every process at once, and the host's power when it
  * is on the disk, which goes on in the background (`sync-suspended.ts`).
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
@@ -25,13 +25,13 @@ import { beginSync } from './sync-suspended.ts';
 export async function suspendVm(
   world: VmWorld,
   ref: string,
-  { signal, report }: Abortable & { report: Report },
+  { signal, report, isWanted = () => true }: Abortable & { report: Report; isWanted?: () => boolean },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
     id,
     async ({ signal: held }) => {
-      if (findVm(world.records, id).state === 'suspended') return findVm(world.records, id);
+      if (!isWanted() || findVm(world.records, id).state === 'suspended') return findVm(world.records, id);
       const record = findRunningVm(world.records, id);
       const running = world.live.get(id);
       if (!running) return record;

@@ -1,0 +1,66 @@
+import { type Abortable, anySignal, withDeadline } from '../../../base/abort.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { VmWorld } from '../world.ts';
+
+/** `ms` for the agent to answer something that takes it a moment; an emulated guest on a busy host needs seconds. */
+const AGENT_DEADLINE_MS = 10_000;
+
+/** `ms` without an answer after which the VMM is looked at, and for it to answer. */
+const LOOK_AFTER_MS = 2_000;
+const VMM_DEADLINE_MS = 2_000;
+
+/** What a guest is asked. */
+export interface Question<T> extends Abortable {
+  /** what cannot be done without the answer: `list the ports of vm "web"` */
+  what: string;
+  work: (agent: GuestAgent, options: Abortable) => Promise<T>;
+}
+
+/**
+ * Asks the agent of a running VM for something that takes a moment, and names the VM when nobody answers. A VMM that hangs is found after a few seconds; nobody waits
+ * for a guest in it.
+ *
+ * @throws {AppError} VMM_HANGS; GUEST_UNREACHABLE after 10 s; as `LiveVms.agent`; what `work` throws.
+ */
+export async function askGuest<T>(
+  world: VmWorld,
+  { id, name }: Pick<VmRecord, 'id' | 'name'>,
+  { what, work, signal }: Question<T>,
+): Promise<T> {
+  const hung = new AbortController();
+  const look = setTimeout(() => void lookAtVmm(), LOOK_AFTER_MS);
+  const ask = async (inner: AbortSignal): Promise<T> => {
+    using either = anySignal(inner, hung.signal);
+    const agent = await world.live.agent(id, { signal: either.signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+    return await work(agent, { signal: either.signal });
+  };
+  try {
+    return await withDeadline(ask, { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' });
+  } catch (error) {
+    if (hung.signal.aborted) throw hung.signal.reason;
+    if (!isAppError(error, 'WAIT_TIMEOUT', 'GUEST_UNREACHABLE', 'GUEST_LOST')) throw error;
+    throw new AppError('GUEST_UNREACHABLE', `Cannot ${what}: its guest agent does not answer`, {
+      hint: `its console shows what the guest does: banger vm logs ${name}`,
+      details: { vmId: id },
+      cause: error,
+    });
+  } finally {
+    clearTimeout(look);
+  }
+
+  async function lookAtVmm(): Promise<void> {
+    const running = world.live.get(id);
+    if (!running || (await running.responds({ withinMs: VMM_DEADLINE_MS, signal }).catch(() => true))) return;
+    hung.abort(vmmHangs({ what, name, pid: running.vmm.pid }));
+  }
+}
+
+/** The error of a VM whose VMM does not answer. */
+function vmmHangs({ what, name, pid }: { what: string; name: string; pid: number }): AppError {
+  return new AppError('VMM_HANGS', `Cannot ${what}: its VMM, process ${pid}, does not answer`, {
+    hint: `find out what holds it, or end it: banger vm kill ${name}`,
+    details: { pid },
+  });
+}

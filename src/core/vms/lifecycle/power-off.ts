@@ -1,0 +1,55 @@
+import { withDeadline } from '../../../base/abort.ts';
+import { abortable } from '../../../base/async.ts';
+import { isAppError } from '../../../base/errors.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { VmWorld } from '../world.ts';
+import { type SyncOptions, syncGuest } from './sync-guest.ts';
+
+/** `ms` for the guest to power off once everything is written; then its VMM is killed. */
+const POWER_OFF_GRACE_MS = 1_200;
+
+/** `ms` for the agent of a guest that powers off to answer, and without a write after which that guest counts as hung. */
+const LAST_WORDS_MS = 400;
+
+/**
+ * Tells a guest that has written everything to power off, and gives it a moment for that. One that takes longer writes once more, what its programs saved when they
+ * were told to end, and is waited for as long as it writes. Never throws. Returns what is unwritten for all that, if anything.
+ */
+export async function powerOff(
+  world: VmWorld,
+  record: VmRecord,
+  { agent, ...options }: SyncOptions & { agent: GuestAgent },
+): Promise<{ reason?: string }> {
+  const { running, report, signal } = options;
+  report({ event: 'progress', stage: 'power off' });
+  try {
+    await withDeadline(
+      async (inner) => {
+        await agent.powerOff({ signal: inner });
+        await abortable(running.exited, inner);
+      },
+      { signal, deadlineMs: POWER_OFF_GRACE_MS, what: 'the guest to power off' },
+    );
+    return {};
+  } catch (error) {
+    world.log.info('a guest is killed before it is off', { vmId: record.id, error });
+    // All that was there when the stop began is written, and this guest will not power off.
+    if (!isAppError(error, 'WAIT_TIMEOUT')) return {};
+  }
+  return await lastSync(world, record, options);
+}
+
+async function lastSync(
+  world: VmWorld,
+  record: VmRecord,
+  options: SyncOptions,
+): Promise<{ reason?: string }> {
+  const { limits } = options;
+  const silent = { idleMs: LAST_WORDS_MS, spinMs: LAST_WORDS_MS, totalMs: limits.silent.totalMs };
+  const everyMs = Math.min(limits.everyMs, LAST_WORDS_MS / 2);
+  const sync = await syncGuest(world, record, { ...options, limits: { ...limits, silent, everyMs } });
+  // Its agent ends before the rest of it, as it should; then it has not written for a moment.
+  if (sync.isSynced || sync.hasEnded || !sync.hasAnswered) return {};
+  return { reason: sync.reason };
+}

@@ -1,0 +1,145 @@
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { abortable } from '../../../base/async.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
+import { Slots } from '../../../base/slots.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { purgeVm } from '../lifecycle/delete-vm.ts';
+import type { VmWorld } from '../world.ts';
+import { isOwned } from './leftovers.ts';
+import { reconcileVm } from './reconcile.ts';
+
+/** VMs that are looked at at once: each reads folders and the list of processes. */
+const AT_ONCE = 8;
+
+/**
+ * Makes records and reality agree when a daemon starts: adopts VMs that run, finishes or undoes what an earlier daemon left half done, removes what has no
+ * record. VMs are looked at beside one another, each under its lock, so that whoever wants one of them waits for that one only. Touches only folders under
+ * our own and processes proven to be meant. What cannot be put right is logged and left for the next start.
+ */
+export class TakeOver {
+  /** settles when everything is done, never rejects */
+  readonly done: Promise<void>;
+  readonly #world: VmWorld;
+  readonly #slots = new Slots(AT_ONCE);
+  readonly #vms = new Map<string, Promise<void>>();
+  #isUnderWay = true;
+
+  private constructor(world: VmWorld, folders: readonly string[], { signal }: Abortable) {
+    this.#world = world;
+    this.done = this.#run(folders, { signal }).finally(() => {
+      this.#isUnderWay = false;
+    });
+  }
+
+  /**
+   * Begins. When it returns, the lock of every VM that there is is taken, or asked for: nobody gets hold of one before it is taken over. An abort of `signal` leaves the
+   * rest as it is, for the next daemon.
+   */
+  static async begin(world: VmWorld, options: Abortable): Promise<TakeOver> {
+    const folders = await world.files.list();
+    return new TakeOver(world, folders, options);
+  }
+
+  /** Something is left to do. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay;
+  }
+
+  /**
+   * Waits until the VM is taken over, if it is not yet.
+   *
+   * @throws {AppError} VM_BUSY after `deadlineMs`.
+   */
+  async wait(
+    { id, name }: Pick<VmRecord, 'id' | 'name'>,
+    { deadlineMs, report, signal }: Abortable & { deadlineMs: number; report?: Report },
+  ): Promise<void> {
+    const taking = this.#vms.get(id);
+    if (!taking) return;
+    report?.({ event: 'progress', stage: 'wait', detail: `"${name}" is being taken over by this daemon` });
+    try {
+      const what = 'the VM to be taken over';
+      await withDeadline((inner) => abortable(taking, inner), { signal, deadlineMs, what });
+    } catch (error) {
+      if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
+      const seconds = Math.round((this.#world.locks.holder(id)?.heldForMs ?? deadlineMs) / 1000);
+      throw new AppError(
+        'VM_BUSY',
+        `Cannot reach vm "${name}": its VMM does not answer the daemon that started ${seconds} s ago`,
+        { hint: `find out what holds its VMM, or end it: banger vm kill ${name}`, details: { vmId: id } },
+      );
+    }
+  }
+
+  async #run(folders: readonly string[], { signal }: Abortable): Promise<void> {
+    const { records, templates, driver, log } = this.#world;
+    const all = records.list();
+    const damaged = records.damaged();
+    // All that such a VM has stays, a VMM that runs among it.
+    for (const { id, name, problem } of damaged) {
+      log.error('the record of a VM is damaged', { vmId: id, vm: name, problem });
+    }
+    const known = new Set([...all, ...damaged].map(({ id }) => id));
+    const begun = [
+      ...all.map((record) =>
+        this.#begin(record.id, { signal }, (options) => reconcileVm(this.#world, record, options)),
+      ),
+      ...folders
+        .filter((vmId) => !known.has(vmId))
+        .map((vmId) => this.#begin(vmId, { signal }, () => this.#removeFolder(vmId))),
+    ];
+    await Promise.all(begun.map(({ quick }) => quick));
+    try {
+      if (!signal.aborted) {
+        // Not before: a pool VM of an earlier daemon that was to become a template writes there.
+        await templates.sweep();
+        await driver.sweep();
+      }
+    } catch (error) {
+      log.error('what was half made could not be removed', { error });
+    }
+    await Promise.all(begun.map(({ done }) => done));
+  }
+
+  /** `quick` settles when it is done, or when it waits for something outside; neither rejects. */
+  #begin(
+    vmId: string,
+    { signal }: Abortable,
+    work: (options: Abortable & { onWait: () => void; interrupted: AbortSignal }) => Promise<void>,
+  ): { quick: Promise<void>; done: Promise<void> } {
+    const { promise: quick, resolve: isQuick } = Promise.withResolvers<void>();
+    const task = async (held: Abortable): Promise<void> => {
+      using slot = await this.#slots.take({ signal });
+      const onWait = (): void => {
+        slot[Symbol.dispose]();
+        isQuick();
+      };
+      await work({ signal, interrupted: held.signal, onWait });
+    };
+    const run = async (): Promise<void> => {
+      try {
+        await this.#world.locks.run(vmId, task, {
+          action: 'adopt',
+          waitMs: Number.POSITIVE_INFINITY,
+          signal,
+        });
+      } catch (error) {
+        if (!signal.aborted) this.#world.log.error('a VM could not be reconciled', { vmId, error });
+      } finally {
+        this.#vms.delete(vmId);
+        isQuick();
+      }
+    };
+    const done = run();
+    this.#vms.set(vmId, done);
+    return { quick, done };
+  }
+
+  async #removeFolder(vmId: string): Promise<void> {
+    // A VM that was made meanwhile has a record, or is known as a pool VM.
+    if (isOwned(this.#world, vmId)) return;
+    this.#world.log.info('a folder without a record is removed', { vmId });
+    await purgeVm(this.#world, vmId);
+  }
+}
