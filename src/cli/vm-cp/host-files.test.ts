@@ -27,7 +27,8 @@ import { TAR_END, tarHeader, tarPadding } from '../../base/tar/write-tar.ts';
 import { DEFAULT_LIMITS } from './copy-limits.ts';
 import { packHost } from './pack-host.ts';
 import { receiveFile } from './receive-file.ts';
-import { safeParts, unpackHost } from './unpack-host.ts';
+import { safeParts } from './safe-parts.ts';
+import { unpackHost } from './unpack-host.ts';
 
 const signal = neverAborts();
 const made: string[] = [];
