@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { kill } from 'node:process';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { neverAborts, poll, sleep } from '../../src/base/abort.ts';
-import { openLab, SMALL } from './support/lab.ts';
+import { until } from '../support/until.ts';
+import { type Lab, openLab, type RunningCommand, SMALL } from './support/lab.ts';
 
 const signal = neverAborts();
 
@@ -38,19 +40,37 @@ test('a VM outlives a killed daemon: the next command adopts it, with the same b
   assert.equal(left, 'none\n');
 });
 
-test('a killed vm run --rm leaves nothing, at whatever moment', async () => {
-  await using lab = await openLab();
-  await lab.text(['vm', 'list']);
-  // Spread over a whole run on a quiet machine, and drawn anew each time.
-  const moments = Array.from({ length: 10 }, (_, index) => (index + Math.random()) * 1_200);
-  for (const ms of moments) {
-    const command = lab.start(['vm', 'run', '--rm', ...SMALL, '--', 'sleep', '60']);
-    await sleep(ms, { signal });
-    command.kill('SIGKILL');
-    await command.done;
-    await lab.nothingLeft();
-  }
-});
+/** What `vm run -v --cold` says on stderr as it comes to each step of a start, in this order. */
+const STEPS = ['] drives', '] start', '] boot', '] personalise', '] init', '] running command'] as const;
+
+/** `ms` after a step within which it is killed; the same in every run, see `scripts/test/property-seed.ts`. */
+const [DELAYS_MS = []] = fc.sample(fc.array(fc.nat(400), { minLength: 12, maxLength: 12 }), 1);
+
+/** Starts a VM step by step; returns when it has come to `step`, and `delayMs` later. */
+async function startedUntil(lab: Lab, step: string, delayMs: number): Promise<RunningCommand> {
+  const command = lab.start(['vm', 'run', '-v', '--cold', '--rm', ...SMALL, '--', 'sleep', '600']);
+  let isOver = false;
+  void command.done.then(() => {
+    isOver = true;
+  });
+  await until(() => isOver || command.stderr().includes(step), { what: `the step "${step}"` });
+  await sleep(delayMs, { signal });
+  assert.ok(!isOver, command.stderr());
+  return command;
+}
+
+for (const [at, step] of STEPS.entries()) {
+  test(`a vm run --rm that is killed at "${step.slice(2)}" leaves nothing`, async () => {
+    await using lab = await openLab();
+    for (const delayMs of [0, DELAYS_MS[at] ?? 0]) {
+      const command = await startedUntil(lab, step, delayMs);
+      command.kill('SIGKILL');
+      // It would have run for ten minutes: the kill has hit it, no later than that.
+      assert.equal((await command.done).signal, 'SIGKILL');
+      await lab.nothingLeft();
+    }
+  });
+}
 
 test('Ctrl-C while a VM is made leaves nothing and gives 130', async () => {
   await using lab = await openLab();
@@ -67,16 +87,17 @@ test('Ctrl-C while a VM is made leaves nothing and gives 130', async () => {
   await lab.nothingLeft();
 });
 
-test('a daemon killed while it makes a VM leaves nothing after the next command', async () => {
-  await using lab = await openLab();
-  await lab.text(['vm', 'list']);
-  for (const ms of [100, 700, 3_000]) {
+for (const [at, step] of STEPS.entries()) {
+  test(`a daemon that is killed at "${step.slice(2)}" leaves nothing after the next command`, async () => {
+    await using lab = await openLab();
+    await lab.text(['vm', 'list']);
     const daemon = await lab.daemonPid();
-    // A command that comes just after the kill starts a daemon of its own and is well; then it deletes its VM itself.
-    const command = lab.start(['vm', 'run', '--rm', ...SMALL, '--', 'true']);
-    await sleep(ms, { signal });
+    const command = await startedUntil(lab, step, DELAYS_MS[STEPS.length + at] ?? 0);
+    assert.equal(await lab.daemonPid(), daemon, 'the daemon that makes the VM is the one that is killed');
     kill(daemon, 'SIGKILL');
-    await command.done;
+    const ran = await command.done;
+    assert.notEqual(ran.code, 0, ran.stderr);
+    assert.match(ran.stderr, /Lost the daemon|Cannot reach the daemon/);
     await lab.nothingLeft();
-  }
-});
+  });
+}

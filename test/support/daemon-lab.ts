@@ -28,7 +28,7 @@ import type { Composition } from '../../src/daemon/compose.ts';
 import { type ServeOptions, serve } from '../../src/daemon/serve.ts';
 import type { ExecStart } from '../../src/protocol/guest.ts';
 import { type BangerClient, createClient } from '../../src/sdk/client.ts';
-import { FAKE_IMAGE, makeFakeStores } from './fake-images.ts';
+import { FAKE_IMAGE, FAKE_IMAGE_ID, makeFakeStores } from './fake-images.ts';
 import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fake-vm-driver.ts';
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
 import { BUILT_HOST_TOOLS } from './host-tools.ts';
@@ -172,7 +172,7 @@ export function labRecord(fields: Partial<VmRecord> & Pick<VmRecord, 'id' | 'sta
   return {
     name: `vm-${fields.id}`,
     imageName: FAKE_IMAGE,
-    imageId: 'sha256:fake',
+    imageId: FAKE_IMAGE_ID,
     kernelName: 'fake-kernel',
     shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
     nat: false,

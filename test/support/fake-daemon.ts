@@ -7,7 +7,7 @@ import type { Operation } from '../../src/protocol/api/operation.ts';
 import type { SetVmRequest } from '../../src/protocol/api/vm-requests.ts';
 import type { WorkspaceSummary } from '../../src/protocol/api/workspace.ts';
 import { EXEC_UPGRADE, VERSION_HEADER } from '../../src/protocol/api.ts';
-import { JSON_LINES_TYPE } from '../../src/protocol/events.ts';
+import { type ErrorBody, JSON_LINES_TYPE } from '../../src/protocol/events.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { type GuestRecord, serveGuest } from './fake-guest.ts';
 
@@ -253,12 +253,9 @@ function upgrade(daemon: FakeDaemon, request: IncomingMessage, socket: Duplex): 
   daemon.requests.push({ method: request.method ?? '', path, body: undefined });
   const vm = findVm(daemon, path.split('/')[3] ?? '');
   if (vm?.state !== 'running') {
-    const body = JSON.stringify({
-      code: vm ? 'VM_NOT_RUNNING' : 'VM_NOT_FOUND',
-      message: vm ? `vm "${vm.name}" is not running (state: ${vm.state})` : 'no such vm',
-    });
+    const body = JSON.stringify(vm ? notRunning(vm) : noSuchVm(path.split('/')[3] ?? ''));
     socket.end(
-      `HTTP/1.1 409 Conflict\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 ${vm ? '409 Conflict' : '404 Not Found'}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
     );
     return;
   }
@@ -273,11 +270,15 @@ function findVm(daemon: FakeDaemon, ref: string): Vm | undefined {
 }
 
 function notFound(response: ServerResponse, ref: string): void {
-  sendJson(response, 404, {
-    code: 'VM_NOT_FOUND',
-    message: `Cannot find a vm "${ref}"`,
-    hint: 'banger vm list --all',
-  });
+  sendJson(response, 404, noSuchVm(ref));
+}
+
+function noSuchVm(ref: string): ErrorBody {
+  return { code: 'VM_NOT_FOUND', message: `Cannot find a vm "${ref}"`, hint: 'banger vm list --all' };
+}
+
+function notRunning({ name, state }: Vm): ErrorBody {
+  return { code: 'VM_NOT_RUNNING', message: `vm "${name}" is not running (state: ${state})` };
 }
 
 function statusOf(daemon: FakeDaemon): DaemonStatus {

@@ -1,4 +1,5 @@
-import { mkdir, open, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../src/base/errors.ts';
 import type { ImageStore, KernelStore, StoredImage, StoredKernel } from '../../src/core/ports/images.ts';
@@ -12,6 +13,9 @@ export interface FakeStores {
 /** Name of the one image. */
 export const FAKE_IMAGE = 'debian-bookworm';
 
+/** Its id. */
+export const FAKE_IMAGE_ID = `sha256:${'fa'.repeat(32)}`;
+
 const KERNEL_NAME = 'fake-kernel';
 const ROOTFS_BYTES = 64 * 2 ** 20;
 const CREATED_AT = '2026-01-01T00:00:00.000Z';
@@ -21,7 +25,7 @@ export async function makeFakeStores(dir: string, { isBuilt = true } = {}): Prom
   await mkdir(dir, { recursive: true });
   const image: StoredImage = {
     name: FAKE_IMAGE,
-    id: 'sha256:fake',
+    id: FAKE_IMAGE_ID,
     arch: 'amd64',
     distro: 'debian',
     kernelName: KERNEL_NAME,
@@ -51,20 +55,25 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
   let isThere = isBuilt;
   const notFound = (what: string): AppError =>
     new AppError('IMAGE_NOT_FOUND', `Cannot find the image "${what}"`, {
-      hint: `banger image build ${image.name}`,
+      hint: `build it: banger image build ${image.name}`,
     });
-  const get = async (wanted: string, key: 'name' | 'id'): Promise<StoredImage> => {
-    if (isThere && image[key] === wanted) return image;
-    throw notFound(wanted);
+  const holders = new Set<string>();
+  const isHeld = (): boolean => [...holders].some((dir) => existsSync(dir));
+  const byId = async (id: string): Promise<StoredImage> => {
+    if (id === image.id && (isThere || isHeld())) return image;
+    throw notFound(id);
+  };
+  const byName = async (name: string): Promise<StoredImage> => {
+    if (name === image.name && isThere) return image;
+    throw notFound(name);
   };
   return {
     list: async () => (isThere ? [image] : []),
-    get: (name) => get(name, 'name'),
-    getById: (id) => get(id, 'id'),
+    get: byName,
+    getById: byId,
     async hold(id, holderDir) {
-      await get(id, 'id');
-      // As the real one: what cannot be held is an error.
-      await stat(holderDir);
+      await byId(id);
+      holders.add(holderDir);
     },
     async build(name, { signal, report }) {
       if (name !== image.name) throw new AppError('IMAGE_UNKNOWN', `Cannot build "${name}": no such recipe`);
@@ -74,7 +83,7 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
       return image;
     },
     async delete(name) {
-      await get(name, 'name');
+      await byName(name);
       isThere = false;
     },
     prune: async () => {},

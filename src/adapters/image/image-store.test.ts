@@ -5,32 +5,13 @@ import { join, relative } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type FakeBuildTools, fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
 import { nullLog } from '../../../test/support/null-log.ts';
+import { SMALL_RECIPE } from '../../../test/support/small-recipe.ts';
 import { poll } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
 import type { UnpackedKernel } from '../../core/ports/images.ts';
 import type { Report } from '../../protocol/events.ts';
 import { FsImageStore } from './image-store.ts';
-import type { DebianRecipe } from './recipe.ts';
-
-const recipe: DebianRecipe = {
-  name: 'small',
-  distro: 'debian',
-  suite: 'bookworm',
-  components: ['main'],
-  packages: ['systemd'],
-  kernelPackage: (arch) => `linux-image-cloud-${arch}`,
-  npmPrograms: () => [
-    { package: 'tool@1.0.0', pathInTarball: 'package/bin/tool', installPath: '/usr/bin/tool' },
-  ],
-  files: [{ path: '/etc/hostname', content: 'small\n' }],
-  enabledUnits: [],
-  offUnits: [],
-  offGenerators: [],
-  excludedPaths: [],
-  includedPaths: [],
-  removed: ['etc/ssh/ssh_host_*', 'root/.ssh'],
-};
 
 let dir: string;
 let tools: FakeBuildTools;
@@ -70,7 +51,7 @@ function newStore(): FsImageStore {
     uid,
     env: tools.env,
     log: nullLog,
-    recipes: [recipe],
+    recipes: [SMALL_RECIPE],
   });
 }
 

@@ -32,10 +32,15 @@ export interface BootRequest {
   kernel: StoredKernel;
   drives: readonly DriveSpec[];
   bootArgs: readonly string[];
+  /** default 256 */
+  memoryMib?: number;
+  /** `ms` until the agent answers; default: enough for a small image on a busy host */
+  bootDeadlineMs?: number;
 }
 
 /** A VM under test. Disposing kills it. */
 export interface TestVm extends AsyncDisposable {
+  readonly consoleLogPath: string;
   /** Waits for the agent; the caller disposes the link. */
   connect(): Promise<GuestAgent>;
   /** Waits until the VM ends by itself, and gives the lines of its console. */
@@ -69,10 +74,11 @@ export async function bootVm(request: BootRequest, { signal }: Abortable): Promi
     qmp[Symbol.dispose]();
   };
   return {
+    consoleLogPath,
     connect: () =>
       createGuestConnector().connect(
         { kind: 'unix', path: runtimeFiles(runtimeDir).agentSocket },
-        { signal, helloDeadlineMs: BOOT_DEADLINE_MS },
+        { signal, helloDeadlineMs: request.bootDeadlineMs ?? BOOT_DEADLINE_MS },
       ),
     ended: async () => {
       await withDeadline((deadline) => abortable(qemu, deadline), {
@@ -88,14 +94,14 @@ export async function bootVm(request: BootRequest, { signal }: Abortable): Promi
 }
 
 async function argvOf(
-  { kernel, drives, bootArgs }: BootRequest,
+  { kernel, drives, bootArgs, memoryMib = 256 }: BootRequest,
   logs: { runtimeDir: string; consoleLogPath: string },
 ): Promise<[string, ...string[]]> {
   const tscKhz = hostTscKhz(await readFile('/proc/cpuinfo', 'utf8'));
   const spec = {
     vmId: 'agent-boot-test',
     vcpuCount: 2,
-    memoryMib: 256,
+    memoryMib,
     accelerator: 'tcg' as const,
     bootSource: { ...kernel, bootArgs },
     drives,

@@ -5,21 +5,17 @@ import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { neverAborts, poll } from '../../../src/base/abort.ts';
+import { neverAborts } from '../../../src/base/abort.ts';
 import { LatestTasks } from '../../../src/base/latest-tasks.ts';
 import { ensurePrivateDir } from '../../../src/base/private-dir.ts';
 import type { RunningVm } from '../../../src/core/ports/vmm.ts';
 import { VM_STATES, type VmState } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, labRecord, openDaemonLab, serveLab, shell } from '../../support/daemon-lab.ts';
+import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
 const NOTHING = { records: [], folders: [], processes: 0 };
-
-const until = async (what: string, isSo: () => Promise<boolean>): Promise<void> => {
-  const attempt = async (): Promise<true | undefined> => (await isSo()) || undefined;
-  await poll(attempt, { everyMs: 20, deadlineMs: 15_000, what, signal });
-};
 
 const hasNothing = async (lab: DaemonLab): Promise<boolean> => {
   const { records, folders, processes } = await lab.leftovers();
@@ -54,7 +50,7 @@ test('a leased VM is gone when its client closes the lease, and when the client 
   assert.equal(lease.vm.ephemeral, true);
   assert.deepEqual((await lab.leftovers()).records, ['leased']);
   await lease[Symbol.asyncDispose]();
-  await until('the VM to go with its lease', () => hasNothing(lab));
+  await until(() => hasNothing(lab), { what: 'the VM to go with its lease' });
 
   const child = await runChild(`
     import { createClient } from ${JSON.stringify(import.meta.resolve('../../../src/sdk/client.ts'))};
@@ -64,7 +60,7 @@ test('a leased VM is gone when its client closes the lease, and when the client 
     setInterval(() => {}, 1000);`);
   assert.equal((await lab.leftovers()).processes, 1);
   await kill(child);
-  await until('the VM to go with its client', () => hasNothing(lab));
+  await until(() => hasNothing(lab), { what: 'the VM to go with its client' });
 });
 
 test('a leased VM that is deleted by somebody else is gone, and its lease ends in peace', async () => {
@@ -89,7 +85,9 @@ for (const stage of ['drives', 'start', 'boot', 'init']) {
     for await (const step of lab.client.createVm({ name: 'gone' }, { signal })) {
       if (step.event === 'progress' && step.stage === stage) break;
     }
-    await until('the undo', async () => (await lab.client.daemonStatus({ signal })).activeRequestCount === 0);
+    await until(async () => (await lab.client.daemonStatus({ signal })).activeRequestCount === 0, {
+      what: 'the undo',
+    });
     assert.deepEqual(await lab.leftovers(), NOTHING);
   });
 }
@@ -221,7 +219,13 @@ test('a daemon that is told to stop finishes what runs, and takes nothing new', 
   const made = resultOf(lab.client.createVm({ name: 'late' }, { signal }), (step) => {
     if (step.event !== 'progress' || step.stage !== 'init') return;
     daemon.abort();
-    setTimeout(open, 100);
+    // It goes on with the creation only once new requests are refused.
+    const isRefused = (): Promise<boolean> =>
+      lab.client.daemonStatus({ signal }).then(
+        () => false,
+        () => true,
+      );
+    void until(isRefused).then(open);
   });
   assert.equal((await made).state, 'running');
   assert.equal(await daemon.ended, true);

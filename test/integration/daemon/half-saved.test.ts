@@ -3,10 +3,11 @@ import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { after, before, test } from 'node:test';
-import { neverAborts, sleep } from '../../../src/base/abort.ts';
+import { neverAborts } from '../../../src/base/abort.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
+import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
 
@@ -131,7 +132,7 @@ test('a suspend whose VMM dies ends at once, and the VM is stopped', async () =>
   kill(pid, 'SIGSTOP');
   const begun = performance.now();
   const suspending = assert.rejects(resultOf(client.suspendVm(vmId, { signal })), { code: 'VMM_LOST' });
-  await sleep(200, { signal });
+  await until(async () => (await client.showVm(vmId, { signal })).state === 'suspending');
   kill(pid, 'SIGKILL');
   await suspending;
   assert.ok(performance.now() - begun < 5_000);

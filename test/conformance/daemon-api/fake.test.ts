@@ -1,0 +1,10 @@
+import { createClient } from '../../../src/sdk/client.ts';
+import { openCliLab } from '../../support/cli-harness.ts';
+import { describeDaemonApi } from './api-suite.ts';
+
+// With it the fake guest is tested: what commands run in.
+describeDaemonApi('fake', async () => {
+  const lab = await openCliLab();
+  const client = createClient({ socketPath: lab.socketPath });
+  return { client, [Symbol.asyncDispose]: () => lab[Symbol.asyncDispose]() };
+});
