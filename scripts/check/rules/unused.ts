@@ -10,6 +10,8 @@ const ENTRIES = [
   'bench/main.ts',
   'test/crash-steps/main.ts',
   'test/soak/main.ts',
+  'test/nested/main.ts',
+  'test/nested/driver-suite.ts',
   'test/sequences/main.ts',
   'scripts/test/fail-on-warning.ts',
   'scripts/test/property-seed.ts',

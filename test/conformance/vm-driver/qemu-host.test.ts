@@ -57,7 +57,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
   }
 
   check('a test boot with emulation reaches the initramfs and leaves nothing', async (boot) => {
-    assert.equal(await probeBoot(await probeOf({ boot }), limit()), 'reached');
+    assert.equal((await probeBoot(await probeOf({ boot }), limit())).outcome, 'reached');
     assert.ok(!(await readdir(dir)).includes('probe'));
   });
 
@@ -65,9 +65,12 @@ describe('QEMU on this host', { concurrency: false }, () => {
     'a test boot that comes to nothing is over at its deadline, and one that dies is over at once',
     async (boot) => {
       const slow = { ...boot, bootArgs: ['rdinit=/none', 'panic=1000'] };
-      assert.equal(await probeBoot(await probeOf({ boot: slow, deadlineMs: 300 }), limit()), 'late');
+      assert.equal(
+        (await probeBoot(await probeOf({ boot: slow, deadlineMs: 300 }), limit())).outcome,
+        'late',
+      );
       const none = { ...boot, kernelPath: '/none', vmlinuxPath: '/none' };
-      assert.equal(await probeBoot(await probeOf({ boot: none }), limit()), 'ended');
+      assert.equal((await probeBoot(await probeOf({ boot: none }), limit())).outcome, 'ended');
       assert.ok(!(await readdir(dir)).includes('probe'));
     },
   );
@@ -76,7 +79,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
     const probe = await probeOf({ boot });
     await runTask('probeAndDie', probe, { okCodes: [137] });
     assert.equal((await processesWith('-pidfile', dir)).length, 1);
-    assert.equal(await probeBoot(probe, limit()), 'reached');
+    assert.equal((await probeBoot(probe, limit())).outcome, 'reached');
   });
 
   check(
@@ -88,12 +91,12 @@ describe('QEMU on this host', { concurrency: false }, () => {
       const lying = cpuInfo.replace(/^flags\s*:/m, '$& vmx').replaceAll(/ hypervisor\b/g, '');
       const blind: HostFacts = { ...facts, cpuInfo: async () => lying, load: () => 1 };
       const driver = driverWith({ facts: blind });
-      const expected = {
-        accelerator: 'tcg',
-        reason: 'KVM is not usable here (a test boot did not reach the initramfs in 5 s)',
-      };
       const [first, firstMs] = await timed(() => driver.probe(boot, limit()));
-      assert.deepEqual({ accelerator: first.accelerator, reason: first.reason }, expected);
+      assert.equal(first.accelerator, 'tcg');
+      assert.match(
+        first.reason ?? '',
+        /^KVM is not usable here \(a test boot did not reach the initramfs in [\d.]+ s\)$/,
+      );
       assert.match(first.hint ?? '', /tests it again in 10 min/);
       assert.ok(firstMs >= 5000, `took ${firstMs} ms`);
       assert.deepEqual(await processesWith('-pidfile', dir), []);

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type ProbeBoot,
-  type ProbeOutcome,
+  type ProbeResult,
   probeBoot,
 } from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
 import { isAppError, isErrno } from '../../../src/base/errors.ts';
@@ -87,7 +87,7 @@ function sessionOf(pid: number): number {
 }
 
 /** Begins a test boot; the process is killed in the middle of it. */
-export async function probeAndDie(probe: ProbeBoot): Promise<ProbeOutcome> {
+export async function probeAndDie(probe: ProbeBoot): Promise<ProbeResult> {
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
   return await probeBoot(probe, limit());
 }

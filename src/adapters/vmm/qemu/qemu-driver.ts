@@ -217,7 +217,7 @@ export class QemuDriver implements VmDriver {
     const test: KvmTest['test'] = async (dir) => {
       const deadlineMs = kvmDeadlineMs({ cpuInfo, load: facts.load() });
       const probe = { boot, accelerator: 'kvm', host, env: toolEnv(env), dir, deadlineMs } as const;
-      return { outcome: await probeBoot(probe, { signal }), deadlineMs };
+      return await probeBoot(probe, { signal });
     };
     const context = { bootId: await facts.bootId(), binary, boot };
     const finding = await this.#findings.get(context, { test, load: facts.load, nowMs: Date.now, signal });

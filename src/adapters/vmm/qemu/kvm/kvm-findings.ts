@@ -8,6 +8,7 @@ import { lock } from '../../../../base/file-lock.ts';
 import type { BootSource } from '../../../../core/ports/vmm.ts';
 import type { QemuBinary } from '../binary.ts';
 import type { KvmFinding } from './kvm.ts';
+import type { ProbeResult } from './probe-boot.ts';
 
 /** What a finding about KVM holds for. */
 export interface KvmContext {
@@ -19,7 +20,7 @@ export interface KvmContext {
 /** A test boot and what it needs to know of the host. */
 export interface KvmTest extends Abortable {
   /** Boots; it has a folder of its own. */
-  test: (dir: string) => Promise<Pick<KvmFinding, 'outcome' | 'deadlineMs'>>;
+  test: (dir: string) => Promise<ProbeResult>;
   /** processes that want to run, for each processor of the host */
   load: () => number;
   /** time since the epoch in `ms` */

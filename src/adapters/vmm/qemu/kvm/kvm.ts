@@ -1,5 +1,5 @@
 import { type HostFacts, hasCpuFlag } from '../../host-facts.ts';
-import type { ProbeOutcome } from './probe-boot.ts';
+import type { ProbeResult } from './probe-boot.ts';
 
 /** `ms` for a test boot on an idle host of its own; KVM that works takes a tenth of it. */
 const DEADLINE_MS = 5_000;
@@ -40,10 +40,7 @@ export function reasonAgainstKvm(facts: {
 }
 
 /** What a test boot on KVM has shown. */
-export interface KvmFinding {
-  outcome: ProbeOutcome;
-  /** `ms` that the test boot had */
-  deadlineMs: number;
+export interface KvmFinding extends ProbeResult {
   /** time since the epoch in `ms` from which KVM is tested again; absent: not before the host, QEMU or the kernel is another */
   retryAtMs?: number;
 }

@@ -1,0 +1,116 @@
+import { ON_HOST } from './host-drive.ts';
+
+const MINUTE_MS = 60_000;
+
+/** Something that must work on a host with KVM. */
+export interface HostCheck {
+  name: string;
+  /** lines of sh; the check passes when they end with status 0 */
+  script: string;
+  /** what stdout must show besides */
+  shows?: RegExp;
+  /** its stdout ends with the counts of a suite of its own, as `npm test` prints them */
+  isSuite?: boolean;
+  deadlineMs: number;
+}
+
+/** Small enough for several at once in the memory of the host. */
+const SMALL = '--vcpu 1 --memory 384 --disk-size 512M --system-overlay-size 512M';
+
+const SETTINGS = {
+  PATH: `${ON_HOST.checkout}/bin:$PATH`,
+  HOME: '/root',
+  XDG_RUNTIME_DIR: '/run/u',
+  TMPDIR: '/root/t',
+  BANGER_TEST_GUEST: ON_HOST.testGuest,
+  BANGER_TEST_ACCELERATOR: 'kvm',
+  // The probe has a check of its own; a probe that fails must not turn the others into checks of emulation in emulation.
+  BANGER_ACCELERATOR: 'kvm',
+} as const;
+
+/** Runs before each check's script. */
+export const PRELUDE = [
+  'set -eu',
+  ...Object.entries(SETTINGS).map(([name, value]) => `export ${name}="${value}"`),
+  'mkdir -p -m 0700 "$XDG_RUNTIME_DIR" "$TMPDIR"',
+  `cd ${ON_HOST.checkout}`,
+].join('\n');
+
+/** In this order: each VM is made by an earlier one. */
+export const HOST_CHECKS: readonly HostCheck[] = [
+  {
+    name: 'the emulated processor has KVM once its module is loaded',
+    script: 'modprobe kvm_amd nested=0; test -c /dev/kvm; grep -m1 -o -w svm /proc/cpuinfo',
+    shows: /^svm$/m,
+    deadlineMs: MINUTE_MS,
+  },
+  {
+    name: "doctor's probe finds that KVM works",
+    script:
+      'unset BANGER_ACCELERATOR; banger doctor --json || true; cat "$HOME"/.cache/banger/vmm/kvm/*.finding; banger daemon stop',
+    shows: /"outcome":"reached"/,
+    deadlineMs: 5 * MINUTE_MS,
+  },
+  {
+    name: 'a cold VM of two processors runs a command on KVM',
+    script: [
+      'git init -q /root/repo; cd /root/repo; echo hello > file; git add file',
+      'git -c user.name=n -c user.email=m@x commit -qm one; cd -',
+      'banger vm run --rm --cold --vcpu 2 --memory 384 /root/repo -- sh -c "pwd; cat file; nproc; dmesg | grep -i -m1 hypervisor"',
+    ].join('\n'),
+    shows: /\/root\/repo\nhello\n2\n.*KVM/s,
+    deadlineMs: 8 * MINUTE_MS,
+  },
+  {
+    name: 'a warm template is made and starts VMs',
+    script: [
+      `banger vm create --name first ${SMALL} --json`,
+      'banger vm exec first -- sh -c "echo kept > /root/file; sync"',
+      `banger vm create --name second ${SMALL} -v 2>&1`,
+      'banger vm exec second -- sh -c "test ! -e /root/file; echo fresh"',
+    ].join('\n'),
+    shows: /"accelerator": ?"kvm".*restore.*fresh/s,
+    deadlineMs: 8 * MINUTE_MS,
+  },
+  {
+    name: 'a running VM is forked',
+    script: [
+      'banger vm exec first -- sh -c "echo in-memory > /dev/shm/note"',
+      'banger vm fork first -n 2 -- cat /dev/shm/note',
+    ].join('\n'),
+    shows: /(in-memory[\s\S]*){2}/,
+    deadlineMs: 6 * MINUTE_MS,
+  },
+  {
+    name: 'a VM is suspended and resumed with its memory',
+    script: [
+      'banger vm exec first -- sh -c "sleep 100000 >/dev/null 2>&1 & echo \\$! > /dev/shm/pid"',
+      'banger vm suspend first; banger vm show first --json | grep -q suspended',
+      'banger vm resume first; banger vm exec first -- sh -c "cat /dev/shm/note; kill -0 \\$(cat /dev/shm/pid) && echo lives"',
+    ].join('\n'),
+    shows: /in-memory\nlives/,
+    deadlineMs: 6 * MINUTE_MS,
+  },
+  {
+    name: 'a snapshot brings memory and drives back',
+    script: [
+      'banger vm snapshot create first --tag one',
+      'banger vm exec first -- sh -c "echo changed > /dev/shm/note; echo changed > /root/file"',
+      'banger vm snapshot restore first one',
+      'banger vm exec first -- cat /dev/shm/note /root/file',
+    ].join('\n'),
+    shows: /in-memory\nkept/,
+    deadlineMs: 8 * MINUTE_MS,
+  },
+  {
+    name: 'doctor --prove finds no two alike',
+    script: 'banger vm list -q | xargs -r -n1 banger vm delete; banger doctor --prove',
+    deadlineMs: 10 * MINUTE_MS,
+  },
+  {
+    name: "the driver's conformance suite passes on KVM",
+    script: 'banger daemon stop; node_modules/.bin/node test/nested/driver-suite.ts',
+    isSuite: true,
+    deadlineMs: 60 * MINUTE_MS,
+  },
+];

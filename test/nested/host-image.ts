@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buildDebian } from '../../src/adapters/image/build-debian.ts';
+import { removeTree } from '../../src/adapters/image/image-files.ts';
+import type { DebianRecipe } from '../../src/adapters/image/recipe.ts';
+import { debianBookworm } from '../../src/adapters/image/recipes/debian-bookworm.ts';
+import type { Abortable } from '../../src/base/abort.ts';
+import { packExt4 } from '../../src/base/ext4-image.ts';
+import { lock } from '../../src/base/file-lock.ts';
+import { toolEnv } from '../../src/base/programs.ts';
+import { openStaging } from '../../src/base/staging.ts';
+import { GUEST_ARCH } from '../e2e/support/kernel.ts';
+
+/** What a Debian host needs to run the product, and no more: everything here starts and is read under emulation. */
+const PACKAGES = [
+  ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'iproute2', 'netbase', 'tzdata'],
+  ...[
+    'ca-certificates',
+    'e2fsprogs',
+    'git',
+    'openssh-client',
+    'openssh-server',
+    'qemu-system-x86',
+    'qemu-utils',
+  ],
+] as const;
+
+/** Units of packages that are not here. */
+const ABSENT_UNITS = [
+  'docker.service',
+  'containerd.service',
+  'apparmor.service',
+  'systemd-logind.service',
+  'dbus.service',
+];
+
+/** The root file system of the host that is emulated: our image's recipe, with what the product needs of a host in place of what a developer needs. */
+const HOST_RECIPE: DebianRecipe = {
+  ...debianBookworm,
+  name: 'nested-host',
+  packages: PACKAGES,
+  npmPrograms: () => [],
+  files: debianBookworm.files.filter(({ path }) => !/docker|mise/.test(path)),
+  enabledUnits: [],
+  offUnits: debianBookworm.offUnits.filter(({ unit }) => !ABSENT_UNITS.includes(unit)),
+};
+
+/** A file system image. */
+export interface HostImage {
+  path: string;
+  sizeBytes: number;
+}
+
+/** The image of its recipe in `cacheDir`, built when it is not there or was built from another recipe; a build takes a minute. */
+export async function hostImage(cacheDir: string, { signal }: Abortable): Promise<HostImage> {
+  await mkdir(cacheDir, { recursive: true });
+  const { kernelPackage: _name, ...data } = HOST_RECIPE;
+  const key = createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, 16);
+  const path = join(cacheDir, `host-${key}.ext4`);
+  using _held = await lock(join(cacheDir, '.lock'), { signal });
+  if (!existsSync(path)) await build(path, { cacheDir, signal });
+  return { path, sizeBytes: (await stat(path)).size };
+}
+
+async function build(path: string, { cacheDir, signal }: Abortable & { cacheDir: string }): Promise<void> {
+  const uid = process.getuid?.() ?? 0;
+  const env = process.env;
+  const remove = (dir: string): Promise<void> => removeTree(dir, { uid, env });
+  await using staging = await openStaging(join(cacheDir, '.staging'), { removeTree: remove });
+  const { dir } = staging;
+  const { treeDir } = await buildDebian(HOST_RECIPE, {
+    dir,
+    arch: GUEST_ARCH,
+    uid,
+    env,
+    report() {},
+    signal,
+  });
+  const imagePath = join(dir, 'host.ext4');
+  const request = { treeDir, imagePath, label: 'root', freeBytes: 2 ** 26, journalMib: 32, uid };
+  await packExt4({ ...request, env: toolEnv(env) }, { signal });
+  await rename(imagePath, path);
+}
