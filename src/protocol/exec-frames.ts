@@ -1,3 +1,4 @@
+import { ByteCollector } from '../base/byte-collector.ts';
 import { AppError } from '../base/errors.ts';
 
 /*
@@ -67,7 +68,8 @@ export class FrameDecoder {
   #type = 0;
   /** payload bytes still to come; undefined between frames */
   #left: number | undefined;
-  #pieces: Buffer[] = [];
+  /** what has come of a frame that is told whole */
+  readonly #begun = new ByteCollector();
 
   /**
    * Takes the next chunk and returns what it completes.
@@ -111,12 +113,11 @@ export class FrameDecoder {
     this.#left = remaining === 0 ? undefined : remaining;
     if (isData(this.#type)) {
       if (piece.length > 0) frames.push({ type: this.#type, payload: piece });
-    } else if (remaining > 0) {
-      this.#pieces.push(piece);
+    } else if (remaining === 0 && this.#begun.length === 0) {
+      frames.push({ type: this.#type, payload: piece });
     } else {
-      const payload = this.#pieces.length === 0 ? piece : Buffer.concat([...this.#pieces, piece]);
-      this.#pieces = [];
-      frames.push({ type: this.#type, payload });
+      this.#begun.add(piece);
+      if (remaining === 0) frames.push({ type: this.#type, payload: this.#begun.take() });
     }
     return chunk.subarray(piece.length);
   }

@@ -1,7 +1,6 @@
 import type http2 from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { z } from 'zod';
 import type { Abortable } from '../../base/abort.ts';
 import { abortable } from '../../base/async.ts';
 import { type AppError, isErrno } from '../../base/errors.ts';
@@ -17,23 +16,21 @@ import type {
   Unpacked,
 } from '../../protocol/guest.ts';
 import {
-  emptyAnswer,
-  healthAnswer,
-  parseJson,
-  pathAnswer,
+  type Answer,
+  EMPTY,
+  HEALTH,
+  PATH,
+  PORTS,
+  parseAnswer,
   personalisedAnswer,
-  portsAnswer,
-  statsAnswer,
-  syncedAnswer,
-  unpackedAnswer,
+  STATS,
+  SYNCED,
+  UNPACKED,
 } from './answers.ts';
 import { brokenProtocol, busy, lost } from './errors.ts';
 import type { LinkWatch } from './link-watch.ts';
 import { type RunResult, runOver } from './run.ts';
 import { GuestStream } from './stream.ts';
-
-/** Longest JSON answer that is read. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /**
  * Commands, copies and connections at once. An agent takes 512 requests; the rest are for those that must never wait for these, which may
@@ -85,13 +82,13 @@ export class Http2GuestAgent implements GuestAgent {
 
   health(options: Abortable): Promise<GuestHealth> {
     const request: Request = { action: 'ask the guest for its health', method: 'GET', path: '/health' };
-    return this.#ask(request, healthAnswer, options);
+    return this.#ask(request, HEALTH, options);
   }
 
   ready(options: Abortable): Promise<GuestHealth> {
     const action = 'wait until the guest is ready';
     const request: Request = { action, method: 'GET', path: '/ready', isStart: true };
-    return this.#ask(request, healthAnswer, options);
+    return this.#ask(request, HEALTH, options);
   }
 
   async exec(options: Abortable): Promise<Duplex> {
@@ -122,7 +119,7 @@ export class Http2GuestAgent implements GuestAgent {
     const stream = await this.#open({ action, method: 'PUT', path, hasBody: true, isBulk: true }, options);
     // Whichever side fails ends the other, and the stream then has the error.
     pipeline(tar, stream).catch(() => {});
-    return await this.#answer(stream, action, unpackedAnswer);
+    return await this.#answer(stream, action, UNPACKED);
   }
 
   async getTar(
@@ -143,11 +140,7 @@ export class Http2GuestAgent implements GuestAgent {
 
   stat(guestPath: string, options: Abortable): Promise<GuestPath> {
     const path = `/stat?path=${encodeURIComponent(guestPath)}`;
-    return this.#ask(
-      { action: `look at "${guestPath}" in the guest`, method: 'GET', path },
-      pathAnswer,
-      options,
-    );
+    return this.#ask({ action: `look at "${guestPath}" in the guest`, method: 'GET', path }, PATH, options);
   }
 
   async personalise(personalisation: Personalisation, options: Abortable): Promise<Personalised> {
@@ -155,19 +148,19 @@ export class Http2GuestAgent implements GuestAgent {
     const request: Request = { action, method: 'POST', path: '/personalise', hasBody: true, isStart: true };
     const stream = await this.#open(request, options);
     stream.end(encodePersonalisation(personalisation));
-    return await this.#answer(stream, action, personalisedAnswer);
+    return await this.#answer(stream, action, personalisedAnswer(personalisation));
   }
 
   async keep(isOn: boolean, options: Abortable): Promise<void> {
     const action = 'tell the guest what a lost link means';
     const stream = await this.#open({ action, method: 'POST', path: '/keep', hasBody: true }, options);
     stream.end(JSON.stringify({ keep: isOn }));
-    await this.#answer(stream, action, emptyAnswer);
+    await this.#answer(stream, action, EMPTY);
   }
 
   async ports(options: Abortable): Promise<GuestPort[]> {
     const request: Request = { action: 'list the ports of the guest', method: 'GET', path: '/ports' };
-    return (await this.#ask(request, portsAnswer, options)).ports;
+    return (await this.#ask(request, PORTS, options)).ports;
   }
 
   async tcp(port: number, options: Abortable): Promise<Duplex> {
@@ -182,17 +175,17 @@ export class Http2GuestAgent implements GuestAgent {
 
   stats(options: Abortable): Promise<GuestStats> {
     const request: Request = { action: 'measure the guest', method: 'GET', path: '/stats' };
-    return this.#ask(request, statsAnswer, options);
+    return this.#ask(request, STATS, options);
   }
 
   async sync(options: Abortable): Promise<{ programCount?: number }> {
     const request: Request = { action: "write the guest's disks", method: 'POST', path: '/sync' };
-    return await this.#ask(request, syncedAnswer, options);
+    return await this.#ask(request, SYNCED, options);
   }
 
   async powerOff(options: Abortable): Promise<void> {
     const request: Request = { action: 'power the guest off', method: 'POST', path: '/poweroff' };
-    await this.#ask(request, emptyAnswer, options);
+    await this.#ask(request, EMPTY, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,16 +198,13 @@ export class Http2GuestAgent implements GuestAgent {
   }
 
   /** A request without a body whose answer is JSON. */
-  async #ask<T>(request: Request, schema: z.ZodType<T>, options: Abortable): Promise<T> {
-    return await this.#answer(await this.#open(request, options), request.action, schema);
+  async #ask<T>(request: Request, answer: Answer<T>, options: Abortable): Promise<T> {
+    return await this.#answer(await this.#open(request, options), request.action, answer);
   }
 
-  async #answer<T>(stream: GuestStream, action: string, schema: z.ZodType<T>): Promise<T> {
+  async #answer<T>(stream: GuestStream, action: string, answer: Answer<T>): Promise<T> {
     await stream.accepted;
-    const body = await stream.collect(MAX_ANSWER_BYTES);
-    const parsed = schema.safeParse(parseJson(body.toString()));
-    if (!parsed.success) throw brokenProtocol(action, 'what it must not', parsed.error);
-    return parsed.data;
+    return parseAnswer(await stream.collect(answer.maxBytes), { action, answer });
   }
 
   /** @throws {AppError} GUEST_LOST when there is no link any more; GUEST_BUSY when too much runs over it; the abort reason when the signal is aborted already. */

@@ -5,9 +5,11 @@ import type {
   GuestPath,
   GuestPort,
   GuestStats,
+  Personalisation,
   Personalised,
   Unpacked,
 } from '../../protocol/guest.ts';
+import { brokenProtocol, type Refusal } from './errors.ts';
 
 /*
  * The guest's answers. The guest is not trusted: text is bounded and loses its control characters, numbers are whole and bounded.
@@ -16,8 +18,18 @@ import type {
 const text = z.string().max(1024).transform(printable);
 const count = z.int().nonnegative();
 
-/** `GET /health` and `GET /ready`. */
-export const healthAnswer: z.ZodType<GuestHealth> = z.object({
+/** How an answer is read: only when it is short enough is it parsed, and only what has the right shape means anything. */
+export interface Answer<T> {
+  maxBytes: number;
+  schema: z.ZodType<T>;
+}
+
+const KIB = 1024;
+
+/** Ports that are told; the rest of them is left out. */
+const MAX_PORTS = 2048;
+
+const health: z.ZodType<GuestHealth> = z.object({
   generation: count,
   version: text,
   bootId: text,
@@ -40,48 +52,74 @@ const port: z.ZodType<GuestPort> = z
     ...(process === undefined ? {} : { process }),
   }));
 
-/** `GET /ports`. */
-export const portsAnswer: z.ZodType<{ ports: GuestPort[] }> = z.object({ ports: z.array(port) });
+/** `GET /health` and `GET /ready`. */
+export const HEALTH: Answer<GuestHealth> = { maxBytes: 16 * KIB, schema: health };
 
-/** `GET /stats`. */
-export const statsAnswer: z.ZodType<GuestStats> = z.object({
+/** `GET /ports`. */
+export const PORTS: Answer<{ ports: GuestPort[] }> = {
+  maxBytes: 256 * KIB,
+  schema: z.object({
+    ports: z
+      .array(z.unknown())
+      .transform((ports) => ports.slice(0, MAX_PORTS))
+      .pipe(z.array(port)),
+  }),
+};
+
+const stats: z.ZodType<GuestStats> = z.object({
   cpu: z.object({ count, busyMs: count, totalMs: count, load1: z.number().nonnegative() }),
   memory: z.object({ totalBytes: count, availableBytes: count }),
   disks: z.array(z.object({ mount: text, totalBytes: count, usedBytes: count })).max(16),
   network: z.object({ receivedBytes: count, sentBytes: count }).exactOptional(),
 });
 
+/** `GET /stats`. */
+export const STATS: Answer<GuestStats> = { maxBytes: 32 * KIB, schema: stats };
+
 /** `GET /stat`. */
-export const pathAnswer: z.ZodType<GuestPath> = z.object({
-  kind: z.enum(['file', 'directory', 'other']),
-  sizeBytes: count,
-});
+export const PATH: Answer<GuestPath> = {
+  maxBytes: 4 * KIB,
+  schema: z.object({ kind: z.enum(['file', 'directory', 'other']), sizeBytes: count }),
+};
 
 /** `PUT /tar`. */
-export const unpackedAnswer: z.ZodType<Unpacked> = z.object({ entries: count, bytes: count });
+export const UNPACKED: Answer<Unpacked> = {
+  maxBytes: 4 * KIB,
+  schema: z.object({ entries: count, bytes: count }),
+};
 
 /** `POST /sync`. */
-export const syncedAnswer: z.ZodType<{ programCount?: number }> = z.object({
-  programCount: count.exactOptional(),
-});
+export const SYNCED: Answer<{ programCount?: number }> = {
+  maxBytes: 4 * KIB,
+  schema: z.object({ programCount: count.exactOptional() }),
+};
 
 /** Requests that only succeed or fail. */
-export const emptyAnswer = z.object({});
+export const EMPTY: Answer<object> = { maxBytes: 4 * KIB, schema: z.object({}) };
 
-/** `POST /personalise`. */
-export const personalisedAnswer: z.ZodType<Personalised> = z.object({
-  wallClockMs: count,
-  unwritten: z
-    .array(z.object({ path: z.string().max(4096).transform(printable), message: text }))
-    .default([]),
-});
+/** `POST /personalise`: it names no more files than the request did, each with a path and a message. */
+export function personalisedAnswer({ files = [] }: Personalisation): Answer<Personalised> {
+  const unwritten = z.object({ path: z.string().max(4096).transform(printable), message: text });
+  return {
+    maxBytes: 4 * KIB + files.length * 8 * KIB,
+    schema: z.object({ wallClockMs: count, unwritten: z.array(unwritten).max(files.length).default([]) }),
+  };
+}
 
-/** What the agent says of a request that it did not do. */
-export interface Refusal {
-  code: string;
-  message: string;
-  /** the step of a personalisation that failed */
-  step?: string | undefined;
+/**
+ * Reads the body of an answer.
+ *
+ * @throws {AppError} GUEST_PROTOCOL when it is not JSON or has the wrong shape.
+ */
+export function parseAnswer<T>(body: Buffer, { action, answer }: { action: string; answer: Answer<T> }): T {
+  const parsed = answer.schema.safeParse(parseJson(body.toString()));
+  if (parsed.success) return parsed.data;
+  // The whole error has a text for everything that is wrong, which a guest may make long.
+  const where = parsed.error.issues[0]?.path.slice(0, 4).join('.') ?? '';
+  throw brokenProtocol(
+    action,
+    where === '' ? 'what it must not' : `what it must not ("${printable(where)}")`,
+  );
 }
 
 const refusal: z.ZodType<Refusal> = z.object({
@@ -97,7 +135,7 @@ export function parseRefusal(body: string): Refusal | undefined {
 }
 
 /** The JSON value in `body`; undefined when it is none. */
-export function parseJson(body: string): unknown {
+function parseJson(body: string): unknown {
   try {
     return JSON.parse(body);
   } catch (error) {

@@ -9,15 +9,17 @@ import { Http2GuestAgent } from './agent.ts';
 import { unreachable } from './errors.ts';
 import { meet } from './hello.ts';
 import { LinkWatch, WATCH_TIMES, type WatchTimes } from './link-watch.ts';
+import { PacedSocket } from './paced-socket.ts';
 
 /** How often a socket that is not there yet is tried again: a VMM makes it when it starts. */
 const CONNECT_EVERY_MS = 10;
 
 /**
  * Windows and frame size as the protocol says. A stream whose reader is stuck holds no more than its own window: the library widens the
- * link's window again as soon as it has the bytes.
+ * link's window again as soon as it has the bytes. The stream's is small because a guest may fill it with frames of one byte, and each of them costs
+ * more than a hundred.
  */
-const STREAM_WINDOW_BYTES = 1024 * 1024;
+const STREAM_WINDOW_BYTES = 256 * 1024;
 const LINK_WINDOW_BYTES = 16 * 1024 * 1024;
 const MAX_FRAME_BYTES = 1024 * 1024;
 
@@ -64,9 +66,10 @@ async function connect(
       generations,
       isRestored,
     });
-    const session = newSession(socket);
+    const paced = new PacedSocket(socket);
+    const session = newSession(paced);
     const watch = new LinkWatch(session, () => socket.bytesRead, watchTimes);
-    const agent = new Http2GuestAgent(session, { watch, generation, hangUp: () => socket.destroy() });
+    const agent = new Http2GuestAgent(session, { watch, generation, hangUp: () => paced.destroy() });
     await connected(session, { endpoint: endpoint.path, signal });
     if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);
     return agent;
@@ -137,7 +140,7 @@ async function connected(
   await promise;
 }
 
-function newSession(socket: net.Socket): http2.ClientHttp2Session {
+function newSession(socket: PacedSocket): http2.ClientHttp2Session {
   return http2.connect('http://guest', {
     createConnection: () => socket,
     maxSessionMemory: MAX_SESSION_MEMORY_MB,

@@ -1,5 +1,12 @@
 import { AppError, printable } from '../../base/errors.ts';
-import type { Refusal } from './answers.ts';
+
+/** What the agent says of a request that it did not do. */
+export interface Refusal {
+  code: string;
+  message: string;
+  /** the step of a personalisation that failed */
+  step?: string | undefined;
+}
 
 /** Nothing answered the hello. `endpoint` is for people. */
 export function unreachable(endpoint: string, state: string, cause?: unknown): AppError {

@@ -1,4 +1,5 @@
 import { type Duplex, Readable } from 'node:stream';
+import { ByteCollector } from '../../base/byte-collector.ts';
 import { AppError } from '../../base/errors.ts';
 import { ExecEventDecoder } from '../../protocol/exec-events.ts';
 import { encodeJsonFrame, FRAME } from '../../protocol/exec-frames.ts';
@@ -43,17 +44,16 @@ async function send(stdin: ExecStdin, input: Readable | Buffer | undefined): Pro
 
 async function receive(stream: Duplex, stdin: ExecStdin, maxOutputBytes: number): Promise<RunResult> {
   const decoder = new ExecEventDecoder();
-  const output: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
-  let length = 0;
+  const output = { stdout: new ByteCollector(), stderr: new ByteCollector() };
   let exit: ExecExit | undefined;
   for await (const chunk of stream) {
     for (const event of decoder.push(chunk)) {
       switch (event.kind) {
         case 'stdout':
         case 'stderr':
-          length += event.chunk.length;
-          if (length > maxOutputBytes) throw tooMuchOutput(maxOutputBytes);
-          output[event.kind].push(event.chunk);
+          output[event.kind].add(event.chunk);
+          if (output.stdout.length + output.stderr.length > maxOutputBytes)
+            throw tooMuchOutput(maxOutputBytes);
           break;
         case 'stdin-ack':
           stdin.acknowledge(event.bytes);
@@ -69,7 +69,7 @@ async function receive(stream: Duplex, stdin: ExecStdin, maxOutputBytes: number)
     }
   }
   if (!exit) throw brokenProtocol(ACTION, 'no exit status');
-  return { exit, stdout: Buffer.concat(output.stdout), stderr: Buffer.concat(output.stderr) };
+  return { exit, stdout: output.stdout.take(), stderr: output.stderr.take() };
 }
 
 function tooMuchOutput(maxBytes: number): AppError {

@@ -1,6 +1,7 @@
 import http2 from 'node:http2';
 import { Duplex } from 'node:stream';
 import { type Abortable, onAbort } from '../../base/abort.ts';
+import { ByteCollector } from '../../base/byte-collector.ts';
 import type { AppError } from '../../base/errors.ts';
 import { parseRefusal } from './answers.ts';
 import { brokenProtocol, lost, refused } from './errors.ts';
@@ -68,14 +69,12 @@ export class GuestStream extends Duplex {
    * @throws {AppError} GUEST_PROTOCOL when it is longer than `maxBytes`, and what the stream fails with.
    */
   async collect(maxBytes: number): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    let length = 0;
+    const body = new ByteCollector();
     for await (const chunk of this) {
-      length += chunk.length;
-      if (length > maxBytes) throw brokenProtocol(this.#options.action, `more than ${maxBytes} bytes`);
-      chunks.push(chunk);
+      body.add(chunk);
+      if (body.length > maxBytes) throw brokenProtocol(this.#options.action, `more than ${maxBytes} bytes`);
     }
-    return Buffer.concat(chunks);
+    return body.take();
   }
 
   /** Ends it because the host gives the link up. */
@@ -102,15 +101,13 @@ export class GuestStream extends Duplex {
 
   #refuse(status: number): void {
     const { action } = this.#options;
-    const chunks: Buffer[] = [];
-    let length = 0;
+    const body = new ByteCollector();
     this.#request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      chunks.push(chunk);
-      if (length > MAX_REFUSAL_BYTES) this.destroy(brokenProtocol(action, 'an endless refusal'));
+      body.add(chunk);
+      if (body.length > MAX_REFUSAL_BYTES) this.destroy(brokenProtocol(action, 'an endless refusal'));
     });
     this.#request.on('end', () => {
-      const refusal = parseRefusal(Buffer.concat(chunks).toString());
+      const refusal = parseRefusal(body.take().toString());
       this.destroy(
         refusal ? refused(action, { status, ...refusal }) : brokenProtocol(action, `with status ${status}`),
       );

@@ -42,24 +42,26 @@ export async function listGuestPorts(world: VmWorld, ref: string, { signal }: Ab
 }
 
 /** One entry for each protocol and number; what is bound to several addresses by different processes is told as the first one's. */
-function mergedPorts(ports: readonly GuestPort[], vmName: string): VmPort[] {
-  const merged = new Map<string, VmPort>();
+export function mergedPorts(ports: readonly GuestPort[], vmName: string): VmPort[] {
+  const merged = new Map<string, Omit<VmPort, 'addresses'> & { addresses: Set<string> }>();
   for (const { proto, port, address, pid, process } of ports) {
     const known = merged.get(`${proto} ${port}`);
     if (known) {
-      if (!known.addresses.includes(address)) known.addresses.push(address);
+      known.addresses.add(address);
       continue;
     }
     merged.set(`${proto} ${port}`, {
       proto,
       port,
-      addresses: [address],
+      addresses: new Set([address]),
       endpoint: `${vmName}.vm:${port}`,
       ...(pid === undefined ? {} : { pid }),
       ...(process === undefined ? {} : { process }),
     });
   }
-  return [...merged.values()].sort((a, b) => a.port - b.port || a.proto.localeCompare(b.proto));
+  return [...merged.values()]
+    .map((each) => ({ ...each, addresses: [...each.addresses] }))
+    .sort((a, b) => a.port - b.port || a.proto.localeCompare(b.proto));
 }
 
 async function probe(

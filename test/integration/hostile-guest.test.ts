@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { after, before, test } from 'node:test';
+import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
+import { neverAborts } from '../../src/base/abort.ts';
+import { isAppError } from '../../src/base/errors.ts';
+import type { GuestAgent } from '../../src/core/ports/guest.ts';
+import { HOSTILE_ATTACKS } from '../support/hostile-agent.ts';
+
+const signal = neverAborts();
+
+/** Processor time that the host may use in one turn of its event loop, while it hears no other guest. */
+const MAX_TURN_MS = 50;
+/** Memory that a hostile guest may cost. */
+const MAX_GROWTH_BYTES = 96 * 1024 * 1024;
+/** How long each attack lasts. */
+const ATTACK_MS = 1_000;
+/** Links to the same attacker at once. */
+const LINKS = 3;
+/** Each attack is measured that often and the best counts: compilers and collectors need their time once, an attack has its effect always. */
+const ROUNDS = 2;
+
+/** A guest in a process of its own, so that its work is not the host's. */
+interface Guest extends AsyncDisposable {
+  connect(): Promise<GuestAgent>;
+}
+
+async function startGuest(attack: string): Promise<Guest> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../support/hostile-agent.ts'), attack], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const [path] = await once(createInterface(child.stdout), 'line');
+  const connector = createGuestConnector();
+  return {
+    connect: () => connector.connect({ kind: 'unix', path }, { signal, helloDeadlineMs: 20_000 }),
+    async [Symbol.asyncDispose]() {
+      child.stdin.end();
+      await exited;
+    },
+  };
+}
+
+/** Measures the longest turn of the event loop, in processor time of this thread: other programs on a busy machine do not count. */
+function watchTurns(): { longestMs(): number } & Disposable {
+  let longest = 0;
+  let last = process.threadCpuUsage();
+  let next: NodeJS.Immediate;
+  const turn = (): void => {
+    const now = process.threadCpuUsage();
+    longest = Math.max(longest, (now.user + now.system - last.user - last.system) / 1000);
+    last = now;
+    next = setImmediate(turn);
+  };
+  turn();
+  return { longestMs: () => longest, [Symbol.dispose]: () => clearImmediate(next) };
+}
+
+/** Asks a hostile guest for everything that is asked of guests again and again. */
+async function ask(link: GuestAgent): Promise<void> {
+  const stop = AbortSignal.timeout(ATTACK_MS);
+  const options = { signal: stop };
+  const asked: Promise<unknown>[] = [link.ports(options), link.stats(options), link.health(options)];
+  asked.push(link.run({ argv: ['true'] }, options));
+  for (const result of await Promise.allSettled(asked)) {
+    if (result.status === 'fulfilled' || stop.aborted) continue;
+    assert.ok(isAppError(result.reason), String(result.reason));
+  }
+}
+
+let honest: Guest;
+let good: GuestAgent;
+
+before(async () => {
+  honest = await startGuest('honest');
+  good = await honest.connect();
+});
+
+after(async () => {
+  await good[Symbol.asyncDispose]();
+  await honest[Symbol.asyncDispose]();
+});
+
+/** What an attack of a second costs the host, and how often another guest was heard meanwhile. */
+async function suffer(attacker: Guest): Promise<{ turnMs: number; growthBytes: number; answers: number }> {
+  const links = await Promise.all(Array.from({ length: LINKS }, () => attacker.connect()));
+  await good.health({ signal });
+  const startBytes = process.memoryUsage.rss();
+  using turns = watchTurns();
+  const asking = Promise.all(links.map(ask));
+  let answers = 0;
+  let growthBytes = 0;
+  for (const end = performance.now() + ATTACK_MS; performance.now() < end; answers += 1) {
+    assert.equal((await good.health({ signal })).ready, true);
+    growthBytes = Math.max(growthBytes, process.memoryUsage.rss() - startBytes);
+  }
+  await asking;
+  await Promise.all(links.map((link) => link[Symbol.asyncDispose]()));
+  return { turnMs: turns.longestMs(), growthBytes, answers };
+}
+
+for (const attack of HOSTILE_ATTACKS) {
+  test(`a guest that sends ${attack} holds up no other`, { timeout: 60_000 }, async (t) => {
+    await using attacker = await startGuest(attack);
+    const rounds = [];
+    for (let round = 0; round < ROUNDS; round += 1) rounds.push(await suffer(attacker));
+    t.diagnostic(JSON.stringify(rounds));
+    assert.ok(Math.min(...rounds.map(({ turnMs }) => turnMs)) < MAX_TURN_MS, JSON.stringify(rounds));
+    assert.ok(
+      Math.min(...rounds.map(({ growthBytes }) => growthBytes)) < MAX_GROWTH_BYTES,
+      JSON.stringify(rounds),
+    );
+    assert.ok(Math.max(...rounds.map(({ answers }) => answers)) > 3, JSON.stringify(rounds));
+  });
+}
