@@ -7,13 +7,14 @@ import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/exec.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
+import { AGENT_GENERATIONS, type AgentGenerations } from '../../src/protocol/guest.ts';
 
 /** The guest agent as a process of this host, on a Unix socket in the place of the virtio port. */
 export interface RealAgent extends AsyncDisposable {
   socketPath: string;
   process: ChildProcess;
-  /** Meets the agent. */
-  connect(): Promise<GuestAgent>;
+  /** Meets the agent, as a host that speaks `generations`. */
+  connect(generations?: AgentGenerations): Promise<GuestAgent>;
 }
 
 /** Builds the agent and returns the program's path in `dir`. Compiled as `scripts/build-go.sh` does, whose cache makes that quick. */
@@ -28,7 +29,7 @@ async function buildAgent(dir: string): Promise<string> {
 }
 
 /** Starts the agent `program`; disposing ends it. */
-async function startAgent(program: string): Promise<RealAgent> {
+export async function startAgent(program: string): Promise<RealAgent> {
   const dir = await mkdtemp(join(tmpdir(), 'agent-'));
   const socketPath = join(dir, 's');
   // What personalises a guest stays in a folder.
@@ -39,8 +40,8 @@ async function startAgent(program: string): Promise<RealAgent> {
   return {
     socketPath,
     process: child,
-    connect: () =>
-      createGuestConnector().connect(
+    connect: (generations = AGENT_GENERATIONS) =>
+      createGuestConnector({ generations }).connect(
         { kind: 'unix', path: socketPath },
         { signal: neverAborts(), helloDeadlineMs: 20_000 },
       ),
