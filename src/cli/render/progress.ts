@@ -19,6 +19,8 @@ export interface Progress extends Disposable {
   done(text: string): void;
   /** Takes the rewriting line away; call it before anything else writes to the terminal. Idempotent. */
   clear(): void;
+  /** The terminal's cursor stands behind text that somebody else wrote: what is shown next begins on a line of its own. */
+  below(): void;
 }
 
 /** How progress is shown on this stderr. */
@@ -43,17 +45,22 @@ export function createProgress(sink: Sink, { mode, style }: { mode: ProgressMode
   let shown: { text: string; since: number } | undefined;
   let isDrawn = false;
   let timer: NodeJS.Timeout | undefined;
+  let lineFeed = '';
 
+  const put = (text: string): void => {
+    sink.put(lineFeed + text);
+    lineFeed = '';
+  };
   const draw = (): void => {
     if (!shown) return;
     const seconds = Math.floor((performance.now() - shown.since) / 1000);
     const text = seconds > 0 ? `${shown.text} (${seconds} s)` : shown.text;
     // One column stays free: a full line would make the terminal wrap.
-    sink.put(ERASE + style.dim(cut(text, (sink.columns ?? 80) - 1)));
+    put(ERASE + style.dim(cut(text, (sink.columns ?? 80) - 1)));
     isDrawn = true;
   };
   const clear = (): void => {
-    if (isDrawn) sink.put(ERASE);
+    if (isDrawn) put(ERASE);
     isDrawn = false;
     shown = undefined;
     clearInterval(timer);
@@ -66,7 +73,7 @@ export function createProgress(sink: Sink, { mode, style }: { mode: ProgressMode
       if (mode === 'quiet' || shown?.text === full) return;
       shown = { text: full, since: performance.now() };
       if (mode === 'lines') {
-        sink.put(`${full}\n`);
+        put(`${full}\n`);
         return;
       }
       draw();
@@ -75,7 +82,7 @@ export function createProgress(sink: Sink, { mode, style }: { mode: ProgressMode
     line(text) {
       const wasShown = mode === 'inline' ? shown : undefined;
       clear();
-      sink.put(`${text}\n`);
+      put(`${text}\n`);
       if (wasShown) {
         shown = wasShown;
         draw();
@@ -84,7 +91,10 @@ export function createProgress(sink: Sink, { mode, style }: { mode: ProgressMode
     },
     done(text) {
       clear();
-      sink.put(`${text}\n`);
+      put(`${text}\n`);
+    },
+    below() {
+      lineFeed = '\n';
     },
     clear,
     [Symbol.dispose]: clear,

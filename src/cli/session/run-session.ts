@@ -5,6 +5,7 @@ import type { CommandContext } from '../context.ts';
 import { InterruptedError } from '../interrupts.ts';
 import type { Sink } from '../output.ts';
 import { forwardSignals } from './forward-signals.ts';
+import { LastLine } from './last-line.ts';
 import { pumpStdin } from './pump-stdin.ts';
 import { type RawTerminal, takeTerminal, terminalSize } from './raw-terminal.ts';
 import { wantsTerminal } from './wants-terminal.ts';
@@ -73,13 +74,21 @@ async function passOutput(
 ): Promise<ExecExit> {
   const { signal } = context;
   const stdout = run.stdoutTo ?? context.stdout;
+  const lastLine = new LastLine();
+  using _below = {
+    [Symbol.dispose]: () => {
+      if (context.stderr.isTerminal && lastLine.isOpen) context.progress.below();
+    },
+  };
   for await (const event of session.output()) {
     switch (event.kind) {
       case 'stdout':
         terminal?.see(event.chunk);
+        if (stdout.isTerminal) lastLine.see(event.chunk);
         await stdout.write(event.chunk, { signal });
         break;
       case 'stderr':
+        if (context.stderr.isTerminal) lastLine.see(event.chunk);
         await context.stderr.write(event.chunk, { signal });
         break;
       default:

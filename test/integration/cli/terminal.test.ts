@@ -97,6 +97,13 @@ describe('banger in a terminal', () => {
     await assertUsable(opened);
   });
 
+  test('leaves the last line of the output when that has no line feed', async () => {
+    const opened = open(`banger vm run --rm -- printf 'first\\nlast'; ${THEN_MODES}`);
+    await assertUsable(opened);
+    const lines = opened.screen().map((line) => line.trimEnd());
+    assert.deepEqual(lines.slice(2, 5), ['first', 'last', 'status=0'], opened.output());
+  });
+
   test('changes nothing of the output: a bare line feed stays in its column', async () => {
     const script = 'stty -opost; printf "ab\\ncd\\n"';
     const opened = open(`banger vm run --rm -- sh -c '${script}'; ${THEN_MODES}`);
