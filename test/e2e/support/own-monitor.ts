@@ -1,42 +1,56 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { connectQmp } from '../../../src/adapters/vmm/qemu/qmp/qmp-client.ts';
-import { neverAborts } from '../../../src/base/abort.ts';
-import { findProgram } from '../../../src/base/programs.ts';
-import { type Environment, processEnvironment } from '../../../src/config/settings.ts';
+import { rename } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { neverAborts, poll } from '../../../src/base/abort.ts';
 
-const signal = neverAborts();
+/** Marks commands that are not the daemon's; QEMU repeats it in the answer. */
+const OWN_ID = 'own';
 
-/** Control connections to QEMU of somebody else than the daemon. */
-export interface OwnMonitor {
-  /** for the daemon: its QEMU is found first on this PATH */
-  env: Environment;
-  /** Runs a command in the QEMU that was started last. */
+/** Somebody else than the daemon who controls the same QEMU. */
+export interface OwnMonitor extends AsyncDisposable {
+  /** Runs a command while a daemon is connected. */
   run: (command: 'stop' | 'cont') => Promise<void>;
 }
 
-/** Puts a QEMU into `dir` that also listens for a second control connection there: the daemon holds the first. */
-export async function ownMonitor(dir: string): Promise<OwnMonitor> {
-  const bin = join(dir, 'bin');
-  const socket = join(dir, 'own.sock');
-  const env = processEnvironment();
-  await mkdir(bin);
-  for (const name of ['qemu-system-x86_64', 'qemu-system-aarch64']) {
-    const real = await findProgram(name, env);
-    if (!real) continue;
-    // What only asks it what it is has no VM to control.
-    const script = `#!/bin/sh
-case "$*" in *guest=*|*-name*) exec "${real}" "$@" -qmp "unix:${socket},server=on,wait=off";; esac
-exec "${real}" "$@"
-`;
-    await writeFile(join(bin, name), script);
-    await chmod(join(bin, name), 0o755);
-  }
+/**
+ * Takes the place of QEMU's control socket at `path`: passes on what the daemon and QEMU say, and adds commands of its own, whose answers the daemon does
+ * not see. QEMU serves one connection at a time, so no daemon may be connected yet.
+ */
+export async function ownMonitor(path: string): Promise<OwnMonitor> {
+  const real = `${path}.real`;
+  await rename(path, real);
+  let qemu: Socket | undefined;
+  let answerCount = 0;
+  const server = createServer((daemon) => {
+    const connection = connect(real);
+    qemu = connection;
+    daemon.pipe(connection);
+    createInterface({ input: connection }).on('line', (line) => {
+      if ((JSON.parse(line) as { id?: unknown }).id === OWN_ID) answerCount += 1;
+      else daemon.write(`${line}\n`);
+    });
+    for (const [one, other] of [
+      [daemon, connection],
+      [connection, daemon],
+    ] as const) {
+      one.on('error', () => {});
+      one.on('close', () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const until = (what: string, isSo: () => boolean): Promise<true> =>
+    poll(() => isSo() || undefined, { everyMs: 20, deadlineMs: 30_000, what, signal: neverAborts() });
   return {
-    env: { PATH: `${bin}:${env['PATH'] ?? ''}` },
     async run(command) {
-      using qmp = await connectQmp(socket, { signal });
-      await qmp.execute(command, {}, { signal });
+      const before = answerCount;
+      await until('a daemon to be connected', () => qemu?.readyState === 'open');
+      qemu?.write(`${JSON.stringify({ execute: command, id: OWN_ID })}\n`);
+      await until('the answer of QEMU', () => answerCount > before);
+    },
+    async [Symbol.asyncDispose]() {
+      qemu?.destroy();
+      await new Promise((resolve) => server.close(resolve));
+      await rename(real, path);
     },
   };
 }
