@@ -88,7 +88,7 @@ test('input that the program does not want any more is destroyed, and its later 
   assert.equal((await exec(['true'], { signal, input })).code, 0);
   await poll(() => input.destroyed || undefined, {
     everyMs: 5,
-    deadlineMs: 10_000,
+    deadlineMs: 55_000,
     what: 'the input',
     signal,
   });
@@ -104,7 +104,7 @@ test('an abort ends the program, by SIGKILL when it ignores SIGTERM, and rejects
       isUp = true;
     },
   });
-  await poll(() => isUp || undefined, { everyMs: 5, deadlineMs: 10_000, what: 'the program', signal });
+  await poll(() => isUp || undefined, { everyMs: 5, deadlineMs: 55_000, what: 'the program', signal });
   controller.abort(gone);
   await assert.rejects(running, gone);
   assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
@@ -120,7 +120,7 @@ test('an abort ends the descendants too, and does not wait for those that hold t
       pid = Number(chunk.toString());
     },
   });
-  await poll(() => pid > 0 || undefined, { everyMs: 5, deadlineMs: 10_000, what: 'the program', signal });
+  await poll(() => pid > 0 || undefined, { everyMs: 5, deadlineMs: 55_000, what: 'the program', signal });
   controller.abort(gone);
   await assert.rejects(running, gone);
   await processGone(pid);
@@ -179,7 +179,7 @@ async function processGone(pid: number): Promise<void> {
       return true;
     }
   };
-  await poll(isGone, { everyMs: 5, deadlineMs: 5_000, what: `the end of process ${pid}`, signal });
+  await poll(isGone, { everyMs: 5, deadlineMs: 55_000, what: `the end of process ${pid}`, signal });
 }
 
 test('execStream() streams, and tells a failure at the end', async () => {

@@ -42,7 +42,7 @@ for (const limit of ['stopAfterMs', 'suspendAfterMs'] as const) {
       [limit]: 1_000,
     });
     nowMs = 2_000;
-    const options = { everyMs: 5, deadlineMs: 5_000, what: 'the turn', signal: neverAborts() };
+    const options = { everyMs: 5, deadlineMs: 55_000, what: 'the turn', signal: neverAborts() };
     await poll(() => turns > 0 || undefined, options);
     assert.deepEqual(updates, []);
   });

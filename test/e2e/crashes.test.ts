@@ -18,7 +18,7 @@ test('a VM outlives a killed daemon: the next command adopts it, with the same b
   const held = lab.start(['vm', 'exec', 'box', '--', 'sh', '-c', 'echo begun; sleep 300']);
   await poll(() => (held.stdout().includes('begun') ? true : undefined), {
     everyMs: 50,
-    deadlineMs: 30_000,
+    deadlineMs: 55_000,
     what: 'the command to begin',
     signal,
   });
@@ -77,7 +77,7 @@ test('Ctrl-C while a VM is made leaves nothing and gives 130', async () => {
   const command = lab.start(['vm', 'run', ...SMALL, '--', 'true']);
   await poll(() => (command.stderr().includes('spec:') ? true : undefined), {
     everyMs: 20,
-    deadlineMs: 30_000,
+    deadlineMs: 55_000,
     what: 'the creation to begin',
     signal,
   });

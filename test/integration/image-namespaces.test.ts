@@ -85,7 +85,7 @@ async function probe(host: { subIds: string; isForbidden: boolean }): Promise<Fo
     '--fork',
     '--mount-proc',
   ] as const;
-  const can = await exec([...argv, 'true'], { signal, okCodes: [0, 1], deadlineMs: 10_000 });
+  const can = await exec([...argv, 'true'], { signal, okCodes: [0, 1], deadlineMs: 55_000 });
   if (can.code !== 0) return undefined;
   const { stdout } = await exec([...argv, 'sh', '-c', INSIDE], {
     signal,

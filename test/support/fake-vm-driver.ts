@@ -221,7 +221,7 @@ async function start(
   onVmm?.();
   await poll(() => answers(spec, { vmm, console }), {
     everyMs: 2,
-    deadlineMs: 10_000,
+    deadlineMs: 55_000,
     what: 'the guest',
     signal,
   });

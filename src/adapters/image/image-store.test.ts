@@ -162,7 +162,7 @@ test('a build that is interrupted leaves nothing and ends with the reason', asyn
   const stop = new AbortController();
   const building = store.build('small', { ...quiet(), signal: stop.signal });
   const started = async () => ((await tools.runs()) === 1 ? true : undefined);
-  await poll(started, { everyMs: 10, deadlineMs: 30_000, what: 'mmdebstrap', signal: signal() });
+  await poll(started, { everyMs: 10, deadlineMs: 55_000, what: 'mmdebstrap', signal: signal() });
   stop.abort(new DOMException('stop', 'AbortError'));
   await assert.rejects(building, { name: 'AbortError' });
   assert.deepEqual(await staged(), []);

@@ -83,7 +83,7 @@ async function standStill(vm: RunningVm, dir: string): Promise<void> {
 
 async function until(vm: RunningVm, { isStalled }: Pick<RunningVm, 'isStalled'>): Promise<void> {
   const look = (): true | undefined => vm.isStalled === isStalled || undefined;
-  await poll(look, { ...limit(), everyMs: 10, deadlineMs: 20_000, what: `isStalled to be ${isStalled}` });
+  await poll(look, { ...limit(), everyMs: 10, deadlineMs: 55_000, what: `isStalled to be ${isStalled}` });
 }
 
 function disposable(dispose: () => Promise<unknown>): AsyncDisposable {

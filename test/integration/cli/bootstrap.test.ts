@@ -143,7 +143,7 @@ describe('the tooling bootstrap of vm run', () => {
       result.stderr,
       /tools are installed in the background; log in the guest: ~\/\.cache\/banger\//,
     );
-    const waiting = { everyMs: 5, deadlineMs: 10_000, what: 'three calls', signal: neverAborts() };
+    const waiting = { everyMs: 5, deadlineMs: 55_000, what: 'three calls', signal: neverAborts() };
     await poll(() => (calls().length === 3 ? true : undefined), waiting);
     assert.deepEqual(calls(), wanted());
   });

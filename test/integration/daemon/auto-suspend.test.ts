@@ -36,7 +36,7 @@ const stateOf = async (name: string): Promise<VmState> => (await lab.client.show
 const suspended = (name: string): Promise<unknown> =>
   poll(async () => (await stateOf(name)) === 'suspended' || undefined, {
     everyMs: 20,
-    deadlineMs: 20_000,
+    deadlineMs: 55_000,
     what: `"${name}" to be suspended`,
     signal,
   });

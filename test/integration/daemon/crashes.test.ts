@@ -263,7 +263,7 @@ test('an idle connection does not keep a daemon that stops', async () => {
   const before = performance.now();
   daemon.abort();
   await daemon.ended;
-  assert.ok(performance.now() - before < 5_000);
+  assert.ok(performance.now() - before < 30_000);
   await closed;
 });
 

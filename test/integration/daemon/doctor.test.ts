@@ -100,7 +100,7 @@ test('what a crash left of VMs is found, and only removed when that is asked for
   assert.equal(existsSync(join(vmRuntimeDir, GONE_ID)), false);
   await poll(async () => ((await isAlive(vmm)) ? undefined : true), {
     everyMs: 5,
-    deadlineMs: 5_000,
+    deadlineMs: 55_000,
     what: 'the stray process to be gone',
     signal,
   });

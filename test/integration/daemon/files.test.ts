@@ -149,7 +149,7 @@ test('a file that a broken-off copy would have replaced is whole, and nothing is
   await brokenOff('new', { sizeBytes: 30_000_000, sent: 8_000_000 });
   await brokenOff('old', { sizeBytes: 20_000, sent: 100 });
   const isQuiet = async (): Promise<true | undefined> => (await listOf(folder)).join() === 'old' || undefined;
-  await poll(isQuiet, { everyMs: 20, deadlineMs: 20_000, what: 'the agent to notice', signal });
+  await poll(isQuiet, { everyMs: 20, deadlineMs: 55_000, what: 'the agent to notice', signal });
   assert.equal(await readFile(join(folder, 'old'), 'utf8'), 'old and whole');
 });
 

@@ -109,7 +109,7 @@ function clocksSet(): Record<string, unknown>[] {
 }
 
 async function until(what: string, isSo: () => boolean): Promise<void> {
-  await poll(() => isSo() || undefined, { everyMs: 5, deadlineMs: 10_000, what, signal });
+  await poll(() => isSo() || undefined, { everyMs: 5, deadlineMs: 55_000, what, signal });
 }
 
 async function start({ driftEveryMs = 3_600_000 } = {}): Promise<void> {

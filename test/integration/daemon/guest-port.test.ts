@@ -43,7 +43,7 @@ after(async () => {
 const noConnection = (): Promise<true> =>
   poll(() => (connections.size === 0 ? true : undefined), {
     everyMs: 10,
-    deadlineMs: 10_000,
+    deadlineMs: 55_000,
     what: 'the port to be left',
     signal,
   });
@@ -100,7 +100,7 @@ test('a port that hangs up ends the stream', async () => {
   stream.write('hello');
   await poll(() => (connections.size === 1 ? true : undefined), {
     everyMs: 5,
-    deadlineMs: 5_000,
+    deadlineMs: 55_000,
     what: 'the connection',
     signal,
   });
@@ -135,7 +135,7 @@ test('the proxy for ssh joins stdin and stdout with a port, and ends well when s
   });
   stdin.write('SSH-2.0-test\r\n');
   const what = 'the echo';
-  await poll(() => stdout.text || undefined, { everyMs: 10, deadlineMs: 10_000, what, signal });
+  await poll(() => stdout.text || undefined, { everyMs: 10, deadlineMs: 55_000, what, signal });
   assert.equal(stdout.text, 'SSH-2.0-test\r\n');
   signals.send('SIGHUP');
   const { status, stderr } = await running;
@@ -159,7 +159,7 @@ test('the proxy for ssh ends with its owner, however that ends', async () => {
   });
   stdin.write('still there\n');
   const what = 'the echo';
-  await poll(() => stdout.text || undefined, { everyMs: 10, deadlineMs: 10_000, what, signal });
+  await poll(() => stdout.text || undefined, { everyMs: 10, deadlineMs: 55_000, what, signal });
   owner.kill('SIGKILL');
   assert.equal((await running).status, 0);
   await noConnection();

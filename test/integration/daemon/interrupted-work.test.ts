@@ -94,14 +94,14 @@ async function beginCopy(begin: () => Promise<unknown>): Promise<{ id: string; w
   const work = begin();
   work.catch(() => {});
   const what = 'the copy to begin';
-  await poll(() => isReached || undefined, { everyMs: 5, deadlineMs: 10_000, what, signal });
+  await poll(() => isReached || undefined, { everyMs: 5, deadlineMs: 55_000, what, signal });
   return { id, work };
 }
 
 async function stateIs(wanted: VmState): Promise<void> {
   const look = async (): Promise<true | undefined> =>
     (await lab.client.showVm('web', { signal })).state === wanted || undefined;
-  await poll(look, { everyMs: 5, deadlineMs: 10_000, what: `the VM to be ${wanted}`, signal });
+  await poll(look, { everyMs: 5, deadlineMs: 55_000, what: `the VM to be ${wanted}`, signal });
 }
 
 /** Names of all files below the VM's folder. */

@@ -124,7 +124,7 @@ test('stopping what does not run, and a VMM that ends by itself, leave a VM that
   process.kill(vm.runtime.pid, 'SIGKILL');
   await poll(async () => (await lab.client.showVm('self', { signal })).state === 'stopped' || undefined, {
     everyMs: 10,
-    deadlineMs: 10_000,
+    deadlineMs: 55_000,
     what: 'the VM to be stopped',
     signal,
   });

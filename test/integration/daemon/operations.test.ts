@@ -42,7 +42,7 @@ async function ended(id: string): Promise<Operation> {
     (await lab.client.listOperations({ isAll: true, signal })).find(
       (one) => one.id === id && one.state !== 'running',
     );
-  return await poll(find, { everyMs: 5, deadlineMs: 10_000, what: 'the operation to end', signal });
+  return await poll(find, { everyMs: 5, deadlineMs: 55_000, what: 'the operation to end', signal });
 }
 
 test('what is under way is listed with its step, and what has ended only when asked for', async () => {

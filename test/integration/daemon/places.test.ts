@@ -40,7 +40,7 @@ async function answers(): Promise<number> {
       return undefined;
     }
   };
-  return await poll(attempt, { everyMs: 20, deadlineMs: 10_000, what: 'the daemon to answer', signal });
+  return await poll(attempt, { everyMs: 20, deadlineMs: 55_000, what: 'the daemon to answer', signal });
 }
 
 for (const [what, take] of Object.entries({
@@ -61,7 +61,7 @@ for (const [what, take] of Object.entries({
     assert.deepEqual(readDaemonPlace(daemonPlaceFile), { pid: process.pid, socketPath: daemonSocket });
     await poll(() => (existsSync(lab.settings.paths.daemonLockFile) ? true : undefined), {
       everyMs: 20,
-      deadlineMs: 5_000,
+      deadlineMs: 55_000,
       what: 'the lock file',
       signal,
     });

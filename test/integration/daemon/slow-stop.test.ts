@@ -178,7 +178,7 @@ describe('banger vm stop', () => {
     const stopping = banger(['vm', 'stop', 'web'], signals);
     const isStopping = async (): Promise<true | undefined> =>
       (await lab.client.showVm('web', { signal })).state === 'stopping' || undefined;
-    await poll(isStopping, { everyMs: 10, deadlineMs: 10_000, what: 'the stop', signal });
+    await poll(isStopping, { everyMs: 10, deadlineMs: 55_000, what: 'the stop', signal });
     await sleep(200, { signal });
     const begun = performance.now();
     signals.send('SIGINT');

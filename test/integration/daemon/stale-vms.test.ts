@@ -35,7 +35,7 @@ test('a VM that nobody uses is stopped in order; one in use, or that a client ho
   // Looking at it is no use of it.
   await poll(async () => (await stateOf('stale')) === 'stopped' || undefined, {
     everyMs: 20,
-    deadlineMs: 10_000,
+    deadlineMs: 55_000,
     what: 'the VM to be stopped',
     signal,
   });

@@ -63,7 +63,7 @@ test('a VM of another shape, a cold one and one that is not started do not take 
   assert.ok(!(await create('larger', { memoryMib: 256 })).includes('claim'));
   await poll(async () => ((await standby()) === waiting ? undefined : true), {
     everyMs: 10,
-    deadlineMs: 15_000,
+    deadlineMs: 55_000,
     what: 'another VM on standby',
     signal,
   });
@@ -80,7 +80,7 @@ test('one whose VMM has died is gone, and the next VM is made without it', async
   await running?.kill();
   await poll(async () => ((await namesOfFolders()).length === 0 ? true : undefined), {
     everyMs: 10,
-    deadlineMs: 15_000,
+    deadlineMs: 55_000,
     what: 'its folder to go',
     signal,
   });
@@ -129,7 +129,7 @@ test('commands run in a VM that was taken over, and its link is one', async () =
 async function standby(): Promise<string> {
   return await poll(async () => (await lab.client.daemonStatus({ signal })).standbyVmId, {
     everyMs: 10,
-    deadlineMs: 15_000,
+    deadlineMs: 55_000,
     what: 'a VM on standby',
     signal,
   });

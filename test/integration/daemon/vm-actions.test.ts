@@ -51,7 +51,7 @@ async function noticed(work: Work<Vm>): Promise<{ vm: Vm; notices: string[] }> {
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const attempt = async (): Promise<true | undefined> => (await isSo()) || undefined;
-  await poll(attempt, { everyMs: 10, deadlineMs: 10_000, what, signal });
+  await poll(attempt, { everyMs: 10, deadlineMs: 55_000, what, signal });
 }
 
 describe('restart', () => {

@@ -63,6 +63,6 @@ async function onceThereIsSpace<T>(work: () => Promise<T>): Promise<T> {
       return undefined;
     }
   };
-  const options = { everyMs: 100, deadlineMs: 5_000, what: 'the guest to go on', signal };
+  const options = { everyMs: 100, deadlineMs: 55_000, what: 'the guest to go on', signal };
   return (await poll(attempt, options)).value;
 }

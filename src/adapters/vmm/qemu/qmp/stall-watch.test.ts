@@ -39,5 +39,5 @@ test('a guest that is said to run, and stops again before that is heard, is let 
 });
 
 async function until(isSo: () => boolean): Promise<void> {
-  await poll(() => isSo() || undefined, { everyMs: 1, deadlineMs: 5_000, what: 'it', signal });
+  await poll(() => isSo() || undefined, { everyMs: 1, deadlineMs: 55_000, what: 'it', signal });
 }
