@@ -30,6 +30,7 @@ ip iproute2 iproute iproute2 iproute2
 ps procps procps-ng procps-ng procps
 tmux tmux tmux tmux tmux
 busybox busybox-static busybox busybox busybox-static
+bindfs bindfs bindfs bindfs bindfs
 TABLE
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isErrno } from './errors.ts';
 
 /**
  * Writes a whole file so that a reader, or a crash at any moment, sees the old content or the new, never a part: temporary file
@@ -33,6 +34,9 @@ export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();
+  } catch (error) {
+    // Some file systems of FUSE have nothing to sync of a folder, and say so.
+    if (!isErrno(error, 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) throw error;
   } finally {
     await handle.close();
   }

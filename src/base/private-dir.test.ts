@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { mountFuse, whyNoFuse } from '../../test/support/fuse.ts';
 import { isAppError } from './errors.ts';
 import { ensureOwnDir, ensurePrivateDir, requireOwnPlace } from './private-dir.ts';
 
@@ -114,6 +115,19 @@ test('a folder of our own may be a link and be read by others, but not written t
   assert.equal(statSync(join(real, 'a', 'b')).mode & 0o777, 0o700);
   chmodSync(real, 0o777);
   await assert.rejects(ensureOwnDir(link), NOT_PRIVATE);
+});
+
+test('a file system that keeps no permissions is named as the reason, each time', {
+  skip: whyNoFuse(),
+}, async () => {
+  await using mount = await mountFuse({ under: join(dir, 'u'), path: join(dir, 'm') }, ['--perms=0755']);
+  for (let tries = 0; tries < 2; tries += 1) {
+    await assert.rejects(ensurePrivateDir(join(mount.path, 'banger')), {
+      ...NOT_PRIVATE,
+      message: /its file system does not keep permissions/,
+      hint: /XDG_STATE_HOME/,
+    });
+  }
 });
 
 /**

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   openSync,
   realpathSync,
+  rmdirSync,
   type Stats,
   statSync,
 } from 'node:fs';
@@ -31,9 +32,15 @@ const FOLDER_ITSELF = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
  * folder on the way to it that is in a folder where everybody may make names.
  */
 export async function ensurePrivateDir(path: string): Promise<void> {
+  const isNew = !lstatSync(path, { throwIfNoEntry: false });
   const folder = openMadeOrRefuse(path);
   try {
     const found = fstatSync(folder);
+    if (isNew && (found.mode & OTHERS_ENTER) !== 0) {
+      rmdirSync(path);
+      const local = 'set XDG_STATE_HOME to a folder on a local file system';
+      throw notPrivate(path, 'its file system does not keep permissions', local);
+    }
     const problem =
       ownerProblem(found, [ownUid()]) ??
       ((found.mode & OTHERS_ENTER) !== 0

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { neverAborts, sleep } from './abort.ts';
+import { removeUnlessOpen } from './discard.ts';
 import { isErrno } from './errors.ts';
 import { tryLock } from './file-lock.ts';
 
@@ -50,7 +51,9 @@ export async function openStaging(area: string, { removeTree }: StagingOptions):
         await removeTree(dir);
         return;
       } catch (error) {
-        if (!isErrno(error, 'ENOTEMPTY') || waitMs > MOST_WAIT_MS) throw error;
+        if (!isErrno(error, 'ENOTEMPTY', 'EBUSY')) throw error;
+        // What stays is open still (`discard.ts`): a sweep removes it later.
+        if (waitMs > MOST_WAIT_MS) return;
         await sleep(waitMs, { signal: neverAborts() });
       }
     }
@@ -68,8 +71,7 @@ export async function sweepStaging(area: string, { removeTree }: StagingOptions)
     const lockPath = join(area, `${name}${LOCK_SUFFIX}`);
     using held = tryLock(lockPath);
     if (!held) continue;
-    await removeTree(join(area, name));
-    await rm(lockPath, { force: true });
+    if (await removeUnlessOpen(join(area, name), removeTree)) await rm(lockPath, { force: true });
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Abortable, neverAborts, sleep, withDeadline } from '../base/abort.ts';
 import { abortable } from '../base/async.ts';
-import { AppError, isAppError } from '../base/errors.ts';
+import { AppError, isAppError, isErrno } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { ensureOwnDir, ensurePrivateDir } from '../base/private-dir.ts';
 import type { Paths } from '../config/paths.ts';
@@ -18,6 +18,7 @@ import type { Composition } from './compose.ts';
 import { DaemonLock } from './daemon-lock.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import { meetHolder } from './earlier-daemon.ts';
+import { probeFolders, requireUsable } from './file-systems.ts';
 import { HOST_CLOCK, type HostClock, watchHostClock } from './host-clock.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
 import { watchIdleVms } from './idle-vms.ts';
@@ -81,6 +82,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
   const usual = options.settings.paths;
   for (const dir of [usual.stateDir, usual.vmsDir]) await ensurePrivateDir(dir);
   for (const dir of [usual.dataDir, usual.cacheDir]) await ensureOwnDir(dir);
+  await requireUsableFolders(usual, { log });
   using lock = DaemonLock.take(usual) ?? (await meetHolder(usual, { log, signal: options.signal }));
   if (!lock) return false;
   const paths = await settleRuntimePlace(usual, { log });
@@ -236,6 +238,16 @@ async function endRemoved({ live, files }: VmWorld): Promise<void> {
 
 function stopping(): AppError {
   return new AppError('DAEMON_STOPPING', 'The daemon stops');
+}
+
+/** A full disk has its own error, where something is to be written; what is there must be usable all the same. */
+async function requireUsableFolders(paths: Paths, { log }: { log: Logger }): Promise<void> {
+  try {
+    requireUsable(await probeFolders(paths));
+  } catch (error) {
+    if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    log.warn('the file systems cannot be tried: a disk is full', { error });
+  }
 }
 
 async function drain(api: ApiServer): Promise<void> {

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
+import { discardTree, sweepDiscarded } from '../../base/discard.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { reportNoSpace } from '../../base/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/staging.ts';
@@ -59,7 +60,7 @@ export class FsVmSnapshots implements VmSnapshots {
       // Here, for the disk is not full any more when the folder has been removed.
       await reportNoSpace(() => fill(made), target);
       // What is there is no whole snapshot.
-      await rm(dir, { recursive: true, force: true });
+      await discardTree(dir);
       await rename(made.dir, dir);
       await syncFolder(this.#dir(vmId));
     };
@@ -98,6 +99,7 @@ export class FsVmSnapshots implements VmSnapshots {
 
   async sweep(vmId: string): Promise<void> {
     await sweepStaging(this.#stagingArea(vmId), staging);
+    await sweepDiscarded(this.#dir(vmId));
   }
 
   async delete(vmId: string, tag: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
+import { DISCARDED_PREFIX, discardTree, sweepDiscarded } from '../../base/discard.ts';
 import { isErrno } from '../../base/errors.ts';
 import { reportNoSpace, requireSpace } from '../../base/no-space.ts';
 import { ensurePrivateDir } from '../../base/private-dir.ts';
@@ -79,7 +80,7 @@ export class FsVmFiles implements VmFiles {
   }
 
   async removeSuspended(vmId: string): Promise<void> {
-    await rm(join(this.folders(vmId).dir, SUSPENDED), { recursive: true, force: true });
+    await discardTree(join(this.folders(vmId).dir, SUSPENDED));
   }
 
   async openCapture(vmId: string): Promise<CapturePlace> {
@@ -87,7 +88,7 @@ export class FsVmFiles implements VmFiles {
     return {
       dir,
       saved: { memoryPath: join(dir, 'memory'), statePath: join(dir, 'state') },
-      [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+      [Symbol.asyncDispose]: () => discardTree(dir),
     };
   }
 
@@ -101,14 +102,15 @@ export class FsVmFiles implements VmFiles {
     for (const name of (await namesIn(dir)).filter(isOfDrives)) {
       const own = join(dir, name);
       const isUsed = drivePaths.some((path) => path === own || path.startsWith(`${own}/`));
-      if (!isUsed) await rm(own, { recursive: true, force: true });
+      if (!isUsed) await discard(own);
     }
   }
 
   async sweepCaptures(vmId: string): Promise<void> {
     const { dir } = this.folders(vmId);
     const captures = (await namesIn(dir)).filter((name) => name.startsWith(CAPTURE_PREFIX));
-    for (const name of captures) await rm(join(dir, name), { recursive: true, force: true });
+    for (const name of captures) await discardTree(join(dir, name));
+    await sweepDiscarded(dir);
   }
 
   async writeKnownHosts(vmId: string, content: string): Promise<string> {
@@ -120,13 +122,17 @@ export class FsVmFiles implements VmFiles {
 
   async remove(vmId: string): Promise<void> {
     const { dir, runtimeDir } = this.folders(vmId);
-    await rm(runtimeDir, { recursive: true, force: true });
-    await rm(dir, { recursive: true, force: true });
+    await discardTree(runtimeDir);
+    await discardTree(dir);
+  }
+
+  async sweep(): Promise<void> {
+    for (const dir of [this.#options.vmsDir, this.#options.vmRuntimeDir]) await sweepDiscarded(dir);
   }
 
   async list(): Promise<string[]> {
     const found = await Promise.all([this.#options.vmsDir, this.#options.vmRuntimeDir].map(namesIn));
-    return [...new Set(found.flat())];
+    return [...new Set(found.flat())].filter((name) => !name.startsWith(DISCARDED_PREFIX));
   }
 
   async requireSpace(neededBytes: number, what = 'a VM'): Promise<void> {
@@ -166,6 +172,12 @@ export class FsVmFiles implements VmFiles {
       throw error;
     }
   }
+}
+
+/** A drive, or a folder of drives. */
+async function discard(path: string): Promise<void> {
+  if (DRIVE_NAME.test(path)) await rm(path, { force: true });
+  else await discardTree(path);
 }
 
 async function namesIn(dir: string): Promise<string[]> {

@@ -6,6 +6,7 @@ import { AppError, invariant, isErrno } from '../../base/errors.ts';
 import { isFullDatabase, noSpace, type SpaceRequest } from '../../base/no-space.ts';
 import type { DamagedRecord, VmRecord, VmRecords } from '../../core/ports/records.ts';
 import { copiesOf } from './database-copies.ts';
+import { openJournaled } from './journal-mode.ts';
 import { migrate } from './migrations.ts';
 import { parseVmRecord } from './vm-record-schema.ts';
 
@@ -15,11 +16,14 @@ const CONSTRAINT_UNIQUE = 2067;
 /** SQLite's result codes SQLITE_CORRUPT and SQLITE_NOTADB. */
 const DAMAGED = [11, 26];
 
+/** SQLITE_PERM, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL and SQLITE_NOLFS, each with its extended codes. */
+const UNUSABLE = [3, 8, 10, 14, 15, 22];
+
 /** Room for some hundred changes of records, in `bytes`. */
 const RESERVE_BYTES = 2 ** 20;
 
 /**
- * VM records in one SQLite file (WAL, synchronous FULL: what a call returned from survives a power cut). Beside it is a file that holds nothing but space,
+ * VM records in one SQLite file (`journal-mode.ts`; synchronous FULL: what a call returned from survives a power cut). Beside it is a file that holds nothing but space,
  * `<path>.reserve`: on a disk that is full it is given up, so that what fails for that can still be put right on record. New VMs need it.
  */
 export class SqliteVmRecords implements VmRecords, Disposable {
@@ -36,16 +40,15 @@ export class SqliteVmRecords implements VmRecords, Disposable {
    */
   constructor(path: string, { version = 'dev' }: { version?: string } = {}) {
     this.#reservePath = `${path}.reserve`;
-    const db = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true });
+    const db = this.#open(path);
     this.#db = db;
     try {
-      this.#write(() => db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'));
       const [finding] = Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {});
       if (finding !== 'ok') throw damaged(path, String(finding));
       this.#write(() => migrate(db, path, { version }));
     } catch (error) {
       db.close();
-      throw hasCode(error, DAMAGED) ? damaged(path, error) : error;
+      throw openFailure(error, path);
     }
     this.#hasReserve();
   }
@@ -101,6 +104,16 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   /** Closes the database. Idempotent. */
   [Symbol.dispose](): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #open(path: string): DatabaseSync {
+    const open = (): DatabaseSync =>
+      new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true });
+    try {
+      return openJournaled(path, { open, attempt: (step) => this.#write(step) });
+    } catch (error) {
+      throw openFailure(error, path);
+    }
   }
 
   #rows(): Record<string, unknown>[] {
@@ -178,6 +191,22 @@ function refuseTakenName<T>(name: string, write: () => T): T {
   }
 }
 
+/** What a database that cannot be opened means to the user. */
+function openFailure(error: unknown, path: string): unknown {
+  if (hasCode(error, DAMAGED)) return damaged(path, error);
+  if (!isErrno(error, 'ERR_SQLITE_ERROR', 'ENOENT', 'ENOTDIR') || isFullDatabase(error)) return error;
+  if (isErrno(error, 'ERR_SQLITE_ERROR') && !hasFamily(error, UNUSABLE)) return error;
+  return new AppError(
+    'STORE_UNUSABLE',
+    `Cannot use the records "${path}": the folder "${dirname(path)}" cannot be read, written or locked as a database needs it`,
+    {
+      hint: 'banger doctor says what the folder is on; look at its permissions and its disk',
+      details: { path },
+      cause: error,
+    },
+  );
+}
+
 function damaged(path: string, cause: unknown): AppError {
   const copies = copiesOf(path).map((copy) => copy.path);
   const backup = copies.length > 0 ? `a backup in its place (${copies.join(', ')})` : 'a backup in its place';
@@ -202,4 +231,8 @@ function problemOf({ id, name, text }: { id: string; name: string; text: string 
 
 function hasCode(error: unknown, codes: readonly number[]): boolean {
   return isErrno(error, 'ERR_SQLITE_ERROR') && 'errcode' in error && codes.includes(Number(error.errcode));
+}
+
+function hasFamily(error: Error, families: readonly number[]): boolean {
+  return 'errcode' in error && families.includes(Number(error.errcode) & 0xff);
 }

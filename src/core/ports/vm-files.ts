@@ -47,8 +47,12 @@ export interface VmFiles {
   sweepCaptures(vmId: string): Promise<void>;
   /** Writes the file that OpenSSH knows the VM's host key from, in the VM's folder, and gives its path. @throws {AppError} HOST_NO_SPACE */
   writeKnownHosts(vmId: string, content: string): Promise<string>;
-  /** Removes both folders and all in them. Idempotent. */
+  /**
+   * Removes both folders and all in them. Idempotent. What a file system keeps because a program has it open goes with {@link VmFiles.sweep}.
+   */
   remove(vmId: string): Promise<void>;
+  /** Removes what {@link VmFiles.remove} had to leave, unless it is still in use. Idempotent. */
+  sweep(): Promise<void>;
   /** Ids that have a folder, with or without a record. */
   list(): Promise<string[]>;
   /** @throws {AppError} HOST_NO_SPACE when fewer than `neededBytes` are free where VMs live; `what` is wanted, by default "a VM" */

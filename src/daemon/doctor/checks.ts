@@ -6,6 +6,7 @@ import { checkClock } from './check-clock.ts';
 import { checkDefaultImage } from './check-default-image.ts';
 import { checkDiskSpace } from './check-disk-space.ts';
 import { checkE2fsprogs } from './check-e2fsprogs.ts';
+import { checkFileSystems } from './check-file-systems.ts';
 import { checkGuestAgent } from './check-guest-agent.ts';
 import { checkImageTools } from './check-image-tools.ts';
 import { checkLeftovers } from './check-leftovers.ts';
@@ -36,6 +37,7 @@ const CHECKS: readonly Check[] = [
   checkNamespaces,
   checkOpenssh,
   checkDiskSpace,
+  checkFileSystems,
   checkLimits,
   checkClock,
   checkRuntimeDir,

@@ -48,7 +48,17 @@ test('every check has a name of its own and something to say', async () => {
       'image tools',
       'namespaces',
     ],
-    ...['openssh', 'disk space', 'limits', 'clock', 'daemon socket', 'login session', 'records', 'vms'],
+    ...[
+      'openssh',
+      'disk space',
+      'file systems',
+      'limits',
+      'clock',
+      'daemon socket',
+      'login session',
+      'records',
+      'vms',
+    ],
     ...['leftovers', 'vm defaults'],
   ]) {
     assert.ok(names.includes(wanted), wanted);

@@ -73,7 +73,7 @@ export class TakeOver {
   }
 
   async #run(folders: readonly string[], { signal }: Abortable): Promise<void> {
-    const { records, templates, driver, log } = this.#world;
+    const { records, files, templates, driver, log } = this.#world;
     const all = records.list();
     const damaged = records.damaged();
     // All that such a VM has stays, a VMM that runs among it.
@@ -92,6 +92,7 @@ export class TakeOver {
     await Promise.all(begun.map(({ quick }) => quick));
     try {
       if (!signal.aborted) {
+        await files.sweep();
         // Not before: a pool VM of an earlier daemon that was to become a template writes there.
         await templates.sweep();
         await driver.sweep();

@@ -1,0 +1,39 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { neverAborts, poll } from '../../src/base/abort.ts';
+import { exec } from '../../src/base/exec.ts';
+import { fileSystemOf } from '../../src/base/file-system.ts';
+
+const signal = neverAborts();
+
+/** Why no file system of FUSE can be mounted here; `false` when one can. */
+export function whyNoFuse(): string | false {
+  if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse here';
+  if (spawnSync('bindfs', ['--version']).error) return 'bindfs is not installed';
+  if (process.getuid?.() !== 0 && spawnSync('fusermount', ['-V']).error) return 'fusermount is not installed';
+  return false;
+}
+
+/** A folder on FUSE: what is in `under` by way of a program. Disposing unmounts it, whatever is still open there. */
+export interface FuseFolder extends AsyncDisposable {
+  path: string;
+}
+
+/**
+ * Mounts `under` at `path` with bindfs(1), which renames a file that is deleted while it is open, as NFS does. `options` are its own, such as
+ * `-o direct_io`, with which files cannot share memory.
+ */
+export async function mountFuse(
+  { under, path }: { under: string; path: string },
+  options: readonly string[] = [],
+): Promise<FuseFolder> {
+  for (const dir of [under, path]) await mkdir(dir, { recursive: true, mode: 0o700 });
+  await exec(['bindfs', ...options, under, path], { signal });
+  const isMounted = async (): Promise<true | undefined> =>
+    (await fileSystemOf(path)).name === 'FUSE' ? true : undefined;
+  await poll(isMounted, { everyMs: 5, deadlineMs: 10_000, what: 'the mount', signal });
+  const unmount: [string, ...string[]] =
+    process.getuid?.() === 0 ? ['umount', '--lazy', path] : ['fusermount', '-uz', path];
+  return { path, [Symbol.asyncDispose]: async () => void (await exec(unmount, { signal })) };
+}
