@@ -11,8 +11,9 @@ const skip = whyNoFuse();
 
 // NFS cannot be mounted by a test: bindfs renames files that are deleted while they are open as it does.
 for (const options of [[], ['-o', 'direct_io']]) {
-  test(`VMs whole life is on a state folder on FUSE ${options.join(' ')}`, { skip }, async () => {
+  test(`the whole life of VMs can be on a state folder on FUSE ${options.join(' ')}`, { skip }, async () => {
     const dir = await mkdtemp(join(tmpdir(), 'bf-'));
+    await using _dir = { [Symbol.asyncDispose]: () => rm(dir, { recursive: true }) };
     await using mount = await mountFuse({ under: join(dir, 'u'), path: join(dir, 'm') }, options);
     const lab = await openLab({ env: { XDG_STATE_HOME: mount.path } });
     try {
@@ -49,7 +50,6 @@ for (const options of [[], ['-o', 'direct_io']]) {
       });
     } finally {
       await lab[Symbol.asyncDispose]();
-      await rm(dir, { recursive: true, force: true });
     }
   });
 }
