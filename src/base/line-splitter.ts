@@ -1,3 +1,4 @@
+import { ByteCollector } from './byte-collector.ts';
 import { AppError } from './errors.ts';
 
 /** Longest line that {@link LineSplitter} takes, in `bytes`; a peer that sends more is not speaking our protocol. */
@@ -5,8 +6,7 @@ const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
 /** Cuts a byte stream into lines; keeps of an unfinished one at most the longest that is allowed. */
 export class LineSplitter {
-  #rest: Buffer[] = [];
-  #restBytes = 0;
+  readonly #rest = new ByteCollector();
   readonly #maxLineBytes: number;
 
   constructor(maxLineBytes: number = MAX_LINE_BYTES) {
@@ -19,9 +19,7 @@ export class LineSplitter {
     let from = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
       this.#keep(chunk.subarray(from, at));
-      lines.push(Buffer.concat(this.#rest).toString('utf8'));
-      this.#rest = [];
-      this.#restBytes = 0;
+      lines.push(this.#rest.take().toString('utf8'));
       from = at + 1;
     }
     if (from < chunk.length) this.#keep(chunk.subarray(from));
@@ -29,10 +27,9 @@ export class LineSplitter {
   }
 
   #keep(part: Buffer): void {
-    this.#restBytes += part.length;
-    if (this.#restBytes > this.#maxLineBytes) {
+    if (this.#rest.length + part.length > this.#maxLineBytes) {
       throw new AppError('LINE_TOO_LONG', `Cannot read a line of more than ${this.#maxLineBytes} bytes`);
     }
-    this.#rest.push(part);
+    this.#rest.add(part);
   }
 }

@@ -46,15 +46,18 @@ export function onHello(socket: net.Socket, listener: (line: string, nonce: stri
   return () => socket.off('data', listen);
 }
 
-/** Serves HTTP/2 requests after an honest hello. */
+/** Serves HTTP/2 requests after an honest hello, by default in the generation of the host. */
 export async function listenAsHttp2Agent(
   handle: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
+  generation?: number,
 ): Promise<FakeAgent> {
   return await listenAsAgent((socket) => {
-    const stop = onHello(socket, (line) => {
+    const stop = onHello(socket, (line, nonce) => {
+      const own = generation === undefined ? line : `BANGER/${generation} ${nonce}`;
+      socket.write(`${own}\n`);
+      if (own !== line) return;
       stop();
       socket.pause();
-      socket.write(`${line}\n`);
       const session = http2.performServerHandshake(socket);
       session.on('error', () => {});
       session.on('stream', (stream, headers) => {

@@ -281,6 +281,20 @@ test('paths are sent as they are', async () => {
   ]);
 });
 
+test('a request that the agent of an earlier generation lacks is refused by name, and says what helps', async () => {
+  await using agent = await listenAsHttp2Agent(() => assert.fail('nothing may be asked'), 0);
+  const connector = createGuestConnector({ generations: { oldest: 0, newest: 1 } });
+  const endpoint = { kind: 'unix', path: agent.path } as const;
+  await using link = await connector.connect(endpoint, { signal, helloDeadlineMs: 5000 });
+  await assert.rejects(link.stats({ signal }), {
+    code: 'GUEST_GENERATION',
+    message:
+      /^Cannot measure the guest: the VM has an earlier agent, of generation 0, and this needs generation 1$/,
+    hint: /banger vm restart/,
+    details: { generation: 0, since: 1 },
+  });
+});
+
 test('a link ends although the guest takes no more of an upload, and the upload fails', async () => {
   await using agent = await listenAsHttp2Agent((stream) => {
     stream.respond();

@@ -27,7 +27,7 @@ import {
   SYNCED,
   UNPACKED,
 } from './answers.ts';
-import { brokenProtocol, busy, lost } from './errors.ts';
+import { brokenProtocol, busy, lost, tooOld } from './errors.ts';
 import type { LinkWatch } from './link-watch.ts';
 import { type RunResult, runOver } from './run.ts';
 import { GuestStream } from './stream.ts';
@@ -37,6 +37,9 @@ import { GuestStream } from './stream.ts';
  * last for ever.
  */
 const MAX_BULK_REQUESTS = 448;
+
+/** The generation that brought every request that does not name another. */
+const FIRST_GENERATION = 1;
 
 const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
@@ -51,6 +54,8 @@ interface Request {
   isBulk?: boolean;
   /** part of a guest's start, when it may be slow to answer */
   isStart?: boolean;
+  /** the generation that brought it; the first by default */
+  since?: number;
 }
 
 /** {@link GuestAgent} over an HTTP/2 session with the agent, which it owns from now on. */
@@ -207,7 +212,7 @@ export class Http2GuestAgent implements GuestAgent {
     return parseAnswer(await stream.collect(answer.maxBytes), { action, answer });
   }
 
-  /** @throws {AppError} GUEST_LOST when there is no link any more; GUEST_BUSY when too much runs over it; the abort reason when the signal is aborted already. */
+  /** @throws {AppError} GUEST_LOST when there is no link any more; GUEST_BUSY when too much runs over it; GUEST_GENERATION when its agent lacks the request; the abort reason when the signal is aborted already. */
   async #open(request: Request, { signal }: Abortable): Promise<GuestStream> {
     signal.throwIfAborted();
     if (this.#isGone()) {
@@ -215,6 +220,8 @@ export class Http2GuestAgent implements GuestAgent {
       await abortable(this.closed, signal);
       throw whyGone(request.action, this.#failure);
     }
+    const since = request.since ?? FIRST_GENERATION;
+    if (this.generation < since) throw tooOld(request.action, { generation: this.generation, since });
     if (request.isBulk && this.#bulkCount >= MAX_BULK_REQUESTS) throw busy(request.action, this.#bulkCount);
     const hasBody = request.hasBody === true;
     const stream = this.#session.request(

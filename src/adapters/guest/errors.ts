@@ -21,6 +21,16 @@ export function lost(action: string, cause?: unknown): AppError {
   return new AppError('GUEST_LOST', `Cannot ${action}: the link to the guest was lost`, { cause });
 }
 
+/** The guest's agent is of a generation that the host speaks, and lacks this request. */
+export function tooOld(action: string, details: { generation: number; since: number }): AppError {
+  const { generation, since } = details;
+  return new AppError(
+    'GUEST_GENERATION',
+    `Cannot ${action}: the VM has an earlier agent, of generation ${generation}, and this needs generation ${since}`,
+    { hint: 'restart the VM, which gives it the agent of this version: banger vm restart NAME', details },
+  );
+}
+
 /** So much runs over the link already that more could hold up what must not wait. */
 export function busy(action: string, openCount: number): AppError {
   return new AppError(
