@@ -194,6 +194,8 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--output': { value: '' },
   '--base-commit': { value: 'HEAD~1' },
   '--lines': { value: 'all' },
+  '--max-size': { value: 'banana' },
+  '--max-entries': { value: '0' },
 };
 
 /** The words that a command needs to be right, besides the option that is tried. */
