@@ -2,6 +2,7 @@
 //
 //	banger-host confine OPTION... -- PROGRAM ARGUMENT...   put a wall around a program and become it
 //	banger-host connect SOCKET NAME REQUEST                give a confined QEMU a connection
+//	banger-host keep-logs --max BYTES --keep PATH...       write the logs of a confined program (confine starts it)
 //	banger-host walls                                      say which walls this kernel offers, as JSON
 //	banger-host version
 package main
@@ -13,6 +14,7 @@ import (
 
 	"banger.dev/host/internal/confine"
 	"banger.dev/host/internal/handover"
+	"banger.dev/host/internal/keeplog"
 )
 
 // version is set by the linker (scripts/build-go.sh).
@@ -39,6 +41,8 @@ func run(args []string) error {
 			return err
 		}
 		return plan.Run()
+	case "keep-logs":
+		return keeplog.Run(args[1:])
 	case "connect":
 		return handover.Run(args[1:])
 	case "walls":

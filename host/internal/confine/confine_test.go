@@ -302,6 +302,8 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"--what", "/x", "--", "/bin/true"},
 		{"--socket", "pigeon", "--", "/bin/true"},
 		{"--", "true"},
+		{"--console", "/x", "--", "/bin/true"},
+		{"--console", "/x", "--log", "/y", "--max-log", "-1", "--", "/bin/true"},
 	} {
 		if plan, err := Parse(args); err == nil {
 			t.Errorf("%q is taken for %+v", args, plan)

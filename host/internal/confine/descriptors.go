@@ -30,20 +30,32 @@ func (p *Plan) makeSockets() ([]int, error) {
 	return sockets, nil
 }
 
-// keepDescriptors gives the sockets the descriptors 3, 4, ... and lets exec close everything behind them. The Go runtime's
-// own descriptors may be overwritten: nothing may wait on it any more.
-func keepDescriptors(sockets []int) error {
-	end := firstOwn + len(sockets)
+// keepDescriptors gives the sockets the descriptors 3, 4, ... and the console's pipe the next, puts the other pipe in the place
+// of stdout and stderr, and lets exec close everything behind. The Go runtime's own descriptors may be overwritten: nothing
+// may wait on it any more.
+func keepDescriptors(given []int, logs *logPipes) error {
+	if logs != nil {
+		given = append(given, logs.console)
+	}
+	end := firstOwn + len(given)
 	// Out of the way of one another first.
-	for at, socket := range sockets {
-		moved, err := unix.FcntlInt(uintptr(socket), unix.F_DUPFD_CLOEXEC, end)
+	for at, descriptor := range given {
+		moved, err := unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, end)
 		if err != nil {
 			return fmt.Errorf("confine: cannot copy a descriptor: %w", err)
 		}
-		sockets[at] = moved
+		given[at] = moved
 	}
-	for at, socket := range sockets {
-		if err := unix.Dup3(socket, firstOwn+at, 0); err != nil {
+	var outputs []int
+	if logs != nil {
+		own, err := unix.FcntlInt(uintptr(logs.own), unix.F_DUPFD_CLOEXEC, end)
+		if err != nil {
+			return fmt.Errorf("confine: cannot copy a descriptor: %w", err)
+		}
+		outputs = []int{own, own}
+	}
+	for at, descriptor := range append(outputs, given...) {
+		if err := unix.Dup3(descriptor, firstOwn-len(outputs)+at, 0); err != nil {
 			return fmt.Errorf("confine: cannot copy a descriptor: %w", err)
 		}
 	}

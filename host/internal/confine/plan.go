@@ -5,6 +5,7 @@ package confine
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 )
 
 // Plan is what a confined program may do, and the program.
@@ -25,6 +26,10 @@ type Plan struct {
 	Listen []string
 	// families of sockets that it may make itself
 	Sockets []string
+	// files that a process of our own writes the program's console and its stdout and stderr to, and most bytes of each; the
+	// console is the program's descriptor behind those of Listen
+	Console, Log string
+	MaxLog       int64
 	// the program's absolute path and its arguments
 	Argv []string
 }
@@ -54,13 +59,12 @@ func Parse(args []string) (*Plan, error) {
 			*list = append(*list, value)
 			continue
 		}
-		if option != "--socket" {
-			return nil, fmt.Errorf("confine: unknown option %q", option)
+		if err := plan.set(option, value); err != nil {
+			return nil, err
 		}
-		if _, ok := families[value]; !ok {
-			return nil, fmt.Errorf("confine: unknown family of sockets %q", value)
-		}
-		plan.Sockets = append(plan.Sockets, value)
+	}
+	if (plan.Console == "") != (plan.Log == "") || (plan.Console == "") != (plan.MaxLog == 0) {
+		return nil, fmt.Errorf("confine: --console, --log and --max-log go together")
 	}
 	if len(args) < 2 {
 		return nil, fmt.Errorf("confine: no program is named after --")
@@ -70,4 +74,28 @@ func Parse(args []string) (*Plan, error) {
 		return nil, fmt.Errorf("confine: the program %q is not an absolute path", plan.Argv[0])
 	}
 	return plan, nil
+}
+
+// set takes an option that is no list of paths.
+func (p *Plan) set(option, value string) error {
+	switch option {
+	case "--socket":
+		if _, ok := families[value]; !ok {
+			return fmt.Errorf("confine: unknown family of sockets %q", value)
+		}
+		p.Sockets = append(p.Sockets, value)
+	case "--console":
+		p.Console = value
+	case "--log":
+		p.Log = value
+	case "--max-log":
+		size, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || size <= 0 {
+			return fmt.Errorf("confine: %q is no size of a log", value)
+		}
+		p.MaxLog = size
+	default:
+		return fmt.Errorf("confine: unknown option %q", option)
+	}
+	return nil
 }

@@ -18,13 +18,17 @@ func (p *Plan) Run() error {
 	if err != nil {
 		return err
 	}
+	logs, err := p.startKeeper()
+	if err != nil {
+		return err
+	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("confine: cannot give up new privileges: %w", err)
 	}
 	if err := p.restrictFiles(); err != nil {
 		return fmt.Errorf("confine: Landlock refuses the rules: %w", err)
 	}
-	if err := keepDescriptors(sockets); err != nil {
+	if err := keepDescriptors(sockets, logs); err != nil {
 		return err
 	}
 	if err := p.restrictCalls(); err != nil {

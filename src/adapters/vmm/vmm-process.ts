@@ -137,7 +137,8 @@ export async function sendSignal(vmm: VmmProcess, signal: NodeJS.Signals): Promi
   }
 }
 
-async function isGoneWithin(vmm: VmmProcess, deadlineMs: number): Promise<boolean> {
+/** True when exactly this process is gone at the latest after `deadlineMs`. */
+export async function isGoneWithin(vmm: VmmProcess, deadlineMs: number): Promise<boolean> {
   const endsAt = performance.now() + deadlineMs;
   for (;;) {
     if (!(await isAlive(vmm))) return true;

@@ -8,6 +8,7 @@ import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import { launchQemu } from '../../../src/adapters/vmm/qemu/launch/launch.ts';
 import { exec } from '../../../src/base/exec.ts';
 import { toolEnv } from '../../../src/base/programs.ts';
+import type { VmSpec } from '../../../src/core/ports/vmm.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { newPlace } from './fixture.ts';
 
@@ -32,11 +33,23 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
 
   after(() => rm(dir, { recursive: true, force: true }));
 
-  /** What the program could do that is started in QEMU's place, through the same code. */
-  async function outcomes(hostTools: string | undefined): Promise<Record<string, string>> {
-    const { arch } = linuxHostFacts();
+  const { arch } = linuxHostFacts();
+
+  function newSpec(): ReturnType<typeof newPlace> {
     const boot = { kernelPath: binary, initrdPath: binary, bootArgs: [] };
-    const { spec, vmDir } = await newPlace({ dir, boot, accelerator: 'tcg' });
+    return newPlace({ dir, boot, accelerator: 'tcg' });
+  }
+
+  /** Starts the program in QEMU's place, through the same code; it ends at once. */
+  async function start(spec: VmSpec, hostTools: string | undefined): Promise<void> {
+    const host = { binary, arch, ...(hostTools === undefined ? {} : { hostTools }) };
+    const started = launchQemu(spec, { host, env: toolEnv(process.env), signal });
+    await assert.rejects(started, { code: 'VMM_START_FAILED' });
+  }
+
+  /** What the program could do. */
+  async function outcomes(hostTools: string | undefined): Promise<Record<string, string>> {
+    const { spec, vmDir } = await newSpec();
     const paths = {
       home: join(dir, `home-${spec.vmId}`),
       vm: vmDir,
@@ -51,25 +64,12 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     await using server = createServer((connection) => connection.destroy());
     await new Promise<void>((resolve) => server.listen(paths.socket, resolve));
     const file = { format: 'raw', sizeBytes: 512 } as const;
-    const start = launchQemu(
-      {
-        ...spec,
-        bootSource: {
-          ...boot,
-          bootArgs: Object.entries(paths).map(([name, path]) => `hostile.${name}=${path}`),
-        },
-        drives: [
-          { ...file, serial: 'root', pathOnHost: paths.root, isReadOnly: true },
-          { ...file, serial: 'work', pathOnHost: paths.drive, isReadOnly: false },
-        ],
-      },
-      {
-        host: { binary, arch, ...(hostTools === undefined ? {} : { hostTools }) },
-        env: toolEnv(process.env),
-        signal,
-      },
-    );
-    await assert.rejects(start, { code: 'VMM_START_FAILED' });
+    const bootArgs = Object.entries(paths).map(([name, path]) => `hostile.${name}=${path}`);
+    const drives = [
+      { ...file, serial: 'root', pathOnHost: paths.root, isReadOnly: true },
+      { ...file, serial: 'work', pathOnHost: paths.drive, isReadOnly: false },
+    ] as const;
+    await start({ ...spec, bootSource: { ...spec.bootSource, bootArgs }, drives }, hostTools);
     return JSON.parse(await readFile(spec.vmmLogPath, 'utf8')) as Record<string, string>;
   }
 
@@ -79,6 +79,21 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     if (landlockAbi === 0) return context.skip('this kernel has no Landlock');
     const forbidden = Object.fromEntries(FORBIDDEN.map((what) => [what, 'denied']));
     assert.deepEqual(await outcomes(BUILT_HOST_TOOLS), { ...PERMITTED, ...forbidden });
+  });
+
+  test('fills no disk with its logs, and its last words are in them', async () => {
+    const { spec } = await newSpec();
+    const bootSource = { ...spec.bootSource, bootArgs: ['hostile.flood=yes'] };
+    await start({ ...spec, bootSource }, BUILT_HOST_TOOLS);
+    for (const [path, last] of [
+      [spec.consoleLogPath, 'the last of the console'],
+      [spec.vmmLogPath, 'the last of the VMM'],
+    ] as const) {
+      const text = await readFile(path, 'latin1');
+      assert.ok(text.length <= 4 * 2 ** 20 && text.length > 2 ** 20, `${path} has ${text.length} bytes`);
+      assert.match(text, /^\[\d+ older bytes cut\]\ny+\n/);
+      assert.equal(text.trimEnd().split('\n').at(-1), last);
+    }
   });
 
   test('does all of that where the second wall is missing, so the wall is what keeps it', async () => {

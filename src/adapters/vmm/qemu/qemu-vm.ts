@@ -13,6 +13,7 @@ import type {
 } from '../../../core/ports/vmm.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
+import { logKeepersOf, logsAreWritten } from '../log-keeper.ts';
 import { activityOf, endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles, runState } from './launch/launch.ts';
 import { connectNat } from './launch/qemu-network.ts';
@@ -45,6 +46,7 @@ export class QemuVm implements RunningVm {
   readonly #files: RuntimeFiles;
   readonly #stalls: StallWatch;
   readonly #resumeListeners: (() => void)[] = [];
+  readonly #logKeepers: Promise<VmmProcess[]>;
   #isDetached = false;
   #isPaused = false;
   #end: RunningVm['end'];
@@ -63,6 +65,8 @@ export class QemuVm implements RunningVm {
       if (event === 'RESUME' && !this.#stalls.isStalled) this.#resumed();
     });
     this.vmm = vmm;
+    this.#logKeepers = logKeepersOf(vmm.pid);
+    this.#logKeepers.catch(() => {});
     this.guestEndpoint = { kind: 'unix', path: files.agentSocket };
     this.#qmp = qmp;
     this.#files = files;
@@ -157,6 +161,7 @@ export class QemuVm implements RunningVm {
 
   async #endProcess(): Promise<void> {
     await endProcess(this.vmm, { graceMs: WRITE_OUT_GRACE_MS });
+    await logsAreWritten(await this.#logKeepers);
     this.#qmp[Symbol.dispose]();
     await removeRuntimeFiles(this.#files);
   }
@@ -165,7 +170,10 @@ export class QemuVm implements RunningVm {
   async #watch(gone: () => void): Promise<void> {
     await this.#qmp.closed;
     for (let waitMs = WATCH_MS.first; !this.#isDetached; waitMs = Math.min(waitMs * 1.5, WATCH_MS.most)) {
-      if (!(await isAlive(this.vmm))) return gone();
+      if (!(await isAlive(this.vmm))) {
+        await logsAreWritten(await this.#logKeepers.catch(() => []));
+        return gone();
+      }
       await sleep(waitMs, { signal: neverAborts() });
     }
   }

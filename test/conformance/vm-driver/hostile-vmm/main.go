@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -24,6 +25,9 @@ func main() {
 				words[name] = path
 			}
 		}
+	}
+	if words["flood"] != "" {
+		flood()
 	}
 	outcomes := map[string]string{
 		"read the home":         outcome(read(words["home"] + "/key")),
@@ -80,4 +84,30 @@ func dial(path string) error {
 		return err
 	}
 	return connection.Close()
+}
+
+// consoleFd is where QEMU finds its guest's console.
+const consoleFd = 5
+
+// flood prints more than any log may hold, as the guest and as QEMU itself, and ends.
+func flood() {
+	console := os.NewFile(consoleFd, "console")
+	line := strings.Repeat("y", 1023) + "\n"
+	for range 16 * 1024 {
+		printAll(console, line)
+		printAll(os.Stdout, line)
+	}
+	printAll(console, "the last of the console\n")
+	printAll(os.Stdout, "the last of the VMM\n")
+	os.Exit(1)
+}
+
+// printAll waits for room, which QEMU does not.
+func printAll(file *os.File, text string) {
+	for {
+		if _, err := syscall.Write(int(file.Fd()), []byte(text)); err != syscall.EAGAIN {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

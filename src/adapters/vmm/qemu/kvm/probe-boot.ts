@@ -64,7 +64,11 @@ export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promis
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await using log = await openVmmLog(spec.vmmLogPath);
   signal.throwIfAborted();
-  const child = await spawnDetached(launchArgv(spec, host), { outputFd: log.fd, env, cwd: dir });
+  const child = await spawnDetached(launchArgv(spec, host, { kind: 'boot' }, { isBrief: true }), {
+    outputFd: log.fd,
+    env,
+    cwd: dir,
+  });
   const vmm = await readVmmProcess(child.pid);
   if (vmm) undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
   let hasExited = false;

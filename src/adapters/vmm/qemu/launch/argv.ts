@@ -28,22 +28,25 @@ const TRANSLATION_CACHE_MIB = 64;
  */
 export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string };
 
-/** Whether QEMU makes the sockets that it listens on, or is given them as its descriptors, in the order of {@link givenSockets}. */
-export type SocketOrigin = 'own' | 'given';
+/** What QEMU finds open as its descriptors from 3 on, in place of opening it: first the sockets of {@link givenSockets}, then its console. */
+export interface GivenFiles {
+  sockets?: boolean;
+  /** only with the sockets */
+  console?: boolean;
+}
 
-/** Paths of the sockets that a QEMU is given as its descriptors 3, 4, ... */
+/** Paths of the sockets that a QEMU is given. */
 export function givenSockets({ runtimeDir }: Pick<VmSpec, 'runtimeDir'>): [string, string] {
   const { qmpSocket, agentSocket } = runtimeFiles(runtimeDir);
   return [pathForQemu(qmpSocket), pathForQemu(agentSocket)];
 }
 
 /** stdin, stdout and stderr are 0 to 2 */
-const FIRST_GIVEN_FD = 3;
+const GIVEN_FD = { qmp: 3, agent: 4, console: 5 } as const;
 
-function socketChardev(id: 'qmp' | 'agent', runtimeDir: string, sockets: SocketOrigin): string {
-  const at = id === 'qmp' ? 0 : 1;
-  const place =
-    sockets === 'own' ? `path=${escaped(givenSockets({ runtimeDir })[at])}` : `fd=${FIRST_GIVEN_FD + at}`;
+function socketChardev(id: 'qmp' | 'agent', runtimeDir: string, { sockets }: GivenFiles): string {
+  const path = givenSockets({ runtimeDir })[id === 'qmp' ? 0 : 1];
+  const place = sockets ? `fd=${GIVEN_FD[id]}` : `path=${escaped(path)}`;
   return `socket,id=${id},${place},server=on,wait=off`;
 }
 
@@ -55,18 +58,18 @@ export function qemuArgv(
   spec: VmSpec,
   host: QemuHost,
   mode: StartMode = { kind: 'boot' },
-  sockets: SocketOrigin = 'own',
+  given: GivenFiles = {},
 ): [string, ...string[]] {
   return [
     host.binary,
     ...['-name', `guest=${escaped(guestName(spec.vmId))},debug-threads=on`],
-    ...processArgs(spec, sockets),
+    ...processArgs(spec, given),
     ...machineArgs(spec, host, mode),
     ...memoryArgs(spec, mode),
     ...(mode.kind === 'restore' ? ['-incoming', 'defer'] : []),
     ...bootSourceArgs(spec, host),
-    ...consoleArgs(spec),
-    ...agentArgs(spec, sockets),
+    ...consoleArgs(spec, given),
+    ...agentArgs(spec, given),
     ...['-device', 'virtio-rng-device'],
     ...spec.drives.flatMap(driveArgs),
     ...networkArgs(spec),
@@ -90,14 +93,14 @@ export function guestName(vmId: string): string {
   return `banger-${vmId}`;
 }
 
-function processArgs({ runtimeDir }: VmSpec, sockets: SocketOrigin): string[] {
+function processArgs({ runtimeDir }: VmSpec, given: GivenFiles): string[] {
   const { pidFile } = runtimeFiles(runtimeDir);
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-msg', 'timestamp=on'],
     ...['-sandbox', SECCOMP],
     ...['-pidfile', pidFile],
-    ...['-chardev', socketChardev('qmp', runtimeDir, sockets)],
+    ...['-chardev', socketChardev('qmp', runtimeDir, given)],
     ...['-mon', 'chardev=qmp,mode=control'],
   ];
 }
@@ -159,19 +162,18 @@ function bootSourceArgs(spec: VmSpec, host: QemuHost): string[] {
   ];
 }
 
-function consoleArgs({ consoleLogPath }: VmSpec): string[] {
+function consoleArgs({ consoleLogPath }: VmSpec, given: GivenFiles): string[] {
+  const path = given.console ? '/dev/fdset/1' : escaped(consoleLogPath);
   return [
-    '-chardev',
-    `file,id=console,path=${escaped(consoleLogPath)},append=on`,
-    '-serial',
-    'chardev:console',
+    ...(given.console ? ['-add-fd', `fd=${GIVEN_FD.console},set=1`] : []),
+    ...['-chardev', `file,id=console,path=${path},append=on`, '-serial', 'chardev:console'],
   ];
 }
 
-function agentArgs({ runtimeDir }: VmSpec, sockets: SocketOrigin): string[] {
+function agentArgs({ runtimeDir }: VmSpec, given: GivenFiles): string[] {
   return [
     ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
-    ...['-chardev', socketChardev('agent', runtimeDir, sockets)],
+    ...['-chardev', socketChardev('agent', runtimeDir, given)],
     ...['-device', `virtserialport,id=agent,bus=serial0.0,nr=1,chardev=agent,name=${AGENT_PORT_NAME}`],
   ];
 }

@@ -45,7 +45,7 @@ test('it is given its sockets, and may make Internet sockets only', () => {
   assert.deepEqual(valuesOf(argv, '--listen'), ['/run/x/qmp.sock', '/run/x/agent.sock']);
   assert.deepEqual(valuesOf(argv, '--socket'), ['inet']);
   const own = argv.slice(argv.indexOf('--') + 1);
-  assert.deepEqual(own, qemuArgv(SPEC, HOST, { kind: 'boot' }, 'given'));
+  assert.deepEqual(own, qemuArgv(SPEC, HOST, { kind: 'boot' }, { sockets: true, console: true }));
   assert.ok(own.includes('socket,id=qmp,fd=3,server=on,wait=off'));
   assert.ok(own.includes('socket,id=agent,fd=4,server=on,wait=off'));
 });
@@ -58,6 +58,18 @@ test('/dev/kvm is for a guest that uses it, and the memory of a saved guest for 
   });
   assert.ok(valuesOf(restored, '--device').includes('/dev/kvm'));
   assert.deepEqual(valuesOf(restored, '--map'), ['/t/memory']);
+});
+
+test('its logs are written for it, up to a bound, unless it is over in a moment', () => {
+  const argv = launchArgv(SPEC, HOST);
+  assert.deepEqual(valuesOf(argv, '--console'), ['/v/console.log']);
+  assert.deepEqual(valuesOf(argv, '--log'), ['/v/vmm.log']);
+  assert.ok(
+    argv.join(' ').includes('-add-fd fd=5,set=1 -chardev file,id=console,path=/dev/fdset/1,append=on'),
+  );
+  const brief = launchArgv(SPEC, HOST, { kind: 'boot' }, { isBrief: true });
+  assert.deepEqual(valuesOf(brief, '--console'), []);
+  assert.ok(brief.join(' ').includes('-chardev file,id=console,path=/v/console.log,append=on'));
 });
 
 test('a stray is found by the same words before and after it has become QEMU', () => {

@@ -16,16 +16,20 @@ const NAME_SERVER_FILES = [
   ...['/etc/resolv.conf', '/run/systemd/resolve', '/run/NetworkManager', '/run/resolvconf', '/mnt/wsl'],
 ] as const;
 
+/** Most of the console's log, and of the VMM's own. */
+const LOG_BYTES = 4 * 2 ** 20;
+
 const DEVICES = ['/dev/null', '/dev/zero', '/dev/random', '/dev/urandom'] as const;
 
 /**
  * The command line that starts QEMU for `spec`, behind the second wall when the host has the program for it: QEMU reads its own system files and the files of this
- * VM, writes to this VM's folders, and runs no program. The process, its descriptors 0 to 2 and its session stay the same. A pure function.
+ * VM, writes to this VM's folders, and runs no program. The process, its stdin and its session stay the same. What it and its guest print is written by a process of its own, up to a bound, unless it is brief. A pure function.
  */
 export function launchArgv(
   spec: VmSpec,
   host: QemuHost,
   mode: StartMode = { kind: 'boot' },
+  { isBrief = false }: { isBrief?: boolean } = {},
 ): [string, ...string[]] {
   const { hostTools, binary, arch } = host;
   if (hostTools === undefined) return qemuArgv(spec, host, mode);
@@ -45,8 +49,11 @@ export function launchArgv(
     ...option('--listen', givenSockets(spec)),
     // The user network opens the guest's connections itself.
     ...option('--socket', ['inet']),
+    ...(isBrief
+      ? []
+      : ['--console', spec.consoleLogPath, '--log', spec.vmmLogPath, '--max-log', String(LOG_BYTES)]),
     '--',
-    ...qemuArgv(spec, host, mode, 'given'),
+    ...qemuArgv(spec, host, mode, { sockets: true, console: !isBrief }),
   ];
 }
 

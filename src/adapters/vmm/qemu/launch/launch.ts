@@ -6,6 +6,7 @@ import { reportNoSpace } from '../../../../base/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { RestoreOptions, VmmProcess, VmSpec } from '../../../../core/ports/vmm.ts';
 import { checkDrives } from '../../drive-check.ts';
+import { logIsWritten } from '../../log-keeper.ts';
 import { openVmmLog, type VmmLog } from '../../vmm-log.ts';
 import { endProcess, readVmmProcess } from '../../vmm-process.ts';
 import type { QemuHost } from '../qemu-host.ts';
@@ -215,8 +216,9 @@ async function requireBootSource({ vmId, bootSource }: VmSpec, { arch }: QemuHos
   }
 }
 
-async function startFailed({ spec, mode, log }: StartUnderWay, state: string): Promise<AppError> {
+async function startFailed({ spec, mode, log, hasExited }: StartUnderWay, state: string): Promise<AppError> {
   const { vmId, vmmLogPath } = spec;
+  if (hasExited()) await logIsWritten(vmmLogPath);
   const tail = await log.tail();
   const isRestore = mode.kind === 'restore';
   return new AppError(

@@ -1,0 +1,71 @@
+// Package keeplog writes the logs of a VMM, each no longer than it may be, also while nothing else of banger runs.
+package keeplog
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+const noFollow = unix.O_NOFOLLOW
+
+// FirstFd is the descriptor of the pipe for the first log; those for the others follow.
+const FirstFd = 3
+
+// chunkBytes is as much as a pipe holds.
+const chunkBytes = 64 * 1024
+
+// Run reads pipes into files until all pipes have ended: "--max BYTES --keep PATH ...".
+func Run(args []string) error {
+	if len(args) < 2 || args[0] != "--max" {
+		return errors.New("keep-logs: --max BYTES comes first")
+	}
+	max, err := strconv.ParseInt(args[1], 10, 64)
+	if err != nil || max < chunkBytes {
+		return fmt.Errorf("keep-logs: %q is no size of at least %d bytes", args[1], chunkBytes)
+	}
+	var logs []*log
+	for rest := args[2:]; len(rest) > 0; rest = rest[2:] {
+		if len(rest) < 2 || rest[0] != "--keep" {
+			return fmt.Errorf("keep-logs: %q is no --keep PATH", rest[0])
+		}
+		log, err := openLog(rest[1], max)
+		if err != nil {
+			return fmt.Errorf("keep-logs: %w", err)
+		}
+		logs = append(logs, log)
+	}
+	return keep(logs, FirstFd)
+}
+
+// keep copies until no pipe has a writer any more.
+func keep(logs []*log, firstFd int) error {
+	pipes := make([]unix.PollFd, len(logs))
+	for at := range logs {
+		pipes[at] = unix.PollFd{Fd: int32(firstFd + at), Events: unix.POLLIN}
+	}
+	chunk := make([]byte, chunkBytes)
+	for open := len(pipes); open > 0; {
+		if _, err := unix.Poll(pipes, -1); err != nil && err != unix.EINTR {
+			return fmt.Errorf("keep-logs: cannot wait for the pipes: %w", err)
+		}
+		for at := range pipes {
+			if pipes[at].Revents == 0 {
+				continue
+			}
+			count, err := unix.Read(int(pipes[at].Fd), chunk)
+			switch {
+			case err == unix.EINTR || err == unix.EAGAIN:
+			case err != nil || count == 0:
+				// poll(2) passes over a descriptor below 0.
+				pipes[at].Fd, pipes[at].Revents = -1, 0
+				open--
+			default:
+				logs[at].write(chunk[:count])
+			}
+		}
+	}
+	return nil
+}
