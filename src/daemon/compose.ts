@@ -120,6 +120,7 @@ export function compose({
     uid,
     env: variables,
     log,
+    hostTools,
     recipes: RECIPES,
   });
   const connector = createGuestConnector();

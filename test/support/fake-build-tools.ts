@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -32,12 +34,17 @@ echo kernel > "$kernel/boot/vmlinuz-6.1.0-1-cloud-amd64"
 echo config > "$kernel/boot/config-6.1.0-1-cloud-amd64"
 `;
 
+/** Namespaces that a program is already in need no other program than the one behind the "--". */
+const PLAIN_UNSHARE = `#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"
+`;
+
 const NPM = `#!/bin/sh
 set -eu
 fakes=$(dirname "$0")
-mkdir -p package/bin
-echo program > package/bin/tool
-tar -czf tool-1.0.0.tgz package
+cp "$fakes/tool-1.0.0.tgz" .
 cat "$fakes/npm-answer" 2>/dev/null ||
   printf '[{"filename":"tool-1.0.0.tgz","integrity":"sha512-%s"}]' "$(openssl dgst -sha512 -binary tool-1.0.0.tgz | base64 -w0)"
 `;
@@ -46,6 +53,8 @@ cat "$fakes/npm-answer" 2>/dev/null ||
 export interface FakeBuildTools {
   dir: string;
   env: Record<string, string>;
+  /** hash of the package that npm brings, as a recipe has it */
+  integrity: string;
   /** how often mmdebstrap was started */
   runs: () => Promise<number>;
 }
@@ -56,14 +65,26 @@ export async function fakeBuildTools(dir: string): Promise<FakeBuildTools> {
   await mkdir(tools, { recursive: true });
   const nothing = '#!/bin/sh\n';
   const apt = { 'apt-get': nothing, 'apt-config': nothing };
-  const programs = { ...apt, setpriv: PLAIN_SETPRIV, mmdebstrap: MMDEBSTRAP, npm: NPM };
+  const programs = {
+    ...apt,
+    setpriv: PLAIN_SETPRIV,
+    unshare: PLAIN_UNSHARE,
+    mmdebstrap: MMDEBSTRAP,
+    npm: NPM,
+  };
   for (const [name, text] of Object.entries(programs)) {
     await writeFile(join(tools, name), text);
     await chmod(join(tools, name), 0o755);
   }
   await writeFile(join(tools, 'runs'), '');
+  const tarball = join(tools, 'tool-1.0.0.tgz');
+  await mkdir(join(tools, 'package/bin'), { recursive: true });
+  await writeFile(join(tools, 'package/bin/tool'), 'program\n');
+  execFileSync('tar', ['-czf', tarball, '-C', tools, 'package']);
+  const hash = createHash('sha512').update(await readFile(tarball));
   return {
     dir: tools,
+    integrity: `sha512-${hash.digest('base64')}`,
     env: { PATH: `${tools}:/usr/local/bin:/usr/bin:/bin` },
     runs: async () => (await readFile(join(tools, 'runs'), 'utf8')).split('\n').length - 1,
   };

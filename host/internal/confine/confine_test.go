@@ -66,6 +66,8 @@ func try(task []string) string {
 		err = os.Mkdir(task[1], 0o700)
 	case "link":
 		err = os.Symlink("/etc/passwd", task[1])
+	case "rename":
+		err = os.Rename(task[1], task[2])
 	case "hard-link":
 		err = os.Link(task[1], task[2])
 	case "exec":
@@ -245,13 +247,50 @@ func TestATreeIsWhollyItsOwn(t *testing.T) {
 	requireWalls(t, 2)
 	p := newPlace(t)
 	options := []string{"--tree", p.own}
-	for _, task := range []string{"mkdir " + p.own + "/folder", "link " + p.own + "/link", "write " + p.own + "/file"} {
+	if err := os.Mkdir(p.own+"/other", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range []string{
+		"mkdir " + p.own + "/folder",
+		"link " + p.own + "/link",
+		"write " + p.own + "/file",
+		"rename " + p.own + "/file " + p.own + "/other/file",
+	} {
 		if outcome := run(t, options, task); outcome != "done" {
 			t.Errorf("%s: %s", task, outcome)
 		}
 	}
 	if outcome := run(t, options, "read "+p.home+"/key"); outcome != "denied" {
 		t.Errorf("the home: %s", outcome)
+	}
+}
+
+func TestARootOfAnotherSystemIsWrittenToButForItsKernelsFiles(t *testing.T) {
+	requireWalls(t, 3)
+	p := newPlace(t)
+	for _, folder := range []string{"etc", "proc", "sys"} {
+		if err := os.Mkdir(filepath.Join(p.own, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(p.own+"/proc/core_pattern", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(p.home, p.own+"/elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ task, outcome string }{
+		{"write " + p.own + "/etc/passwd", "done"},
+		{"mkdir " + p.own + "/srv", "done"},
+		{"link " + p.own + "/bin", "done"},
+		{"read " + p.own + "/proc/core_pattern", "done"},
+		{"open-to-write " + p.own + "/proc/core_pattern", "denied"},
+		{"read " + p.own + "/elsewhere/key", "denied"},
+		{"write " + p.own + "/elsewhere/new", "denied"},
+	} {
+		if outcome := run(t, []string{"--chroot", p.own}, c.task); outcome != c.outcome {
+			t.Errorf("%s: %s, want %s", c.task, outcome, c.outcome)
+		}
 	}
 }
 
@@ -266,6 +305,11 @@ func TestTheProgramIsTheSameProcessAndHasOnlyTheDescriptorsThatAreMeant(t *testi
 	command, output := start(t, options, "descriptors")
 	command.ExtraFiles = []*os.File{spare, spare, spare, spare, spare}
 	if err := command.Run(); err != nil || output.String() != "0 1 2 3 4" {
+		t.Errorf("%v: %q", err, output)
+	}
+	command, output = start(t, []string{"--descriptors", "all", "--read", "/proc"}, "descriptors")
+	command.ExtraFiles = []*os.File{spare, spare}
+	if err := command.Run(); err != nil || !strings.HasPrefix(output.String(), "0 1 2 3 4") {
 		t.Errorf("%v: %q", err, output)
 	}
 	command, output = start(t, nil, "identity")
@@ -303,6 +347,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"--socket", "pigeon", "--", "/bin/true"},
 		{"--", "true"},
 		{"--console", "/x", "--", "/bin/true"},
+		{"--descriptors", "all", "--listen", "/s", "--", "/bin/true"},
 		{"--console", "/x", "--log", "/y", "--max-log", "-1", "--", "/bin/true"},
 	} {
 		if plan, err := Parse(args); err == nil {

@@ -23,8 +23,14 @@ const (
 		syscall.AccessFSTruncate | syscall.AccessFSIoctlDev
 )
 
-// newest is the newest Landlock whose file rules are known here; of an older kernel's, what it has is used.
-var newest = landlock.V9
+// handled is what the rules speak of: files, and signals to and abstract sockets of programs outside. Of it, an older kernel
+// takes what it knows. In one step, for a step without file rules would forbid every move from folder to folder. TCP is
+// left alone.
+func handled() landlock.Config {
+	config := landlock.V9
+	config.HandledAccessNet = 0
+	return config.BestEffort()
+}
 
 // restrictFiles applies the file rules to this process. What the kernel lacks is left out, up to all of it.
 func (p *Plan) restrictFiles() error {
@@ -40,12 +46,14 @@ func (p *Plan) restrictFiles() error {
 	add(readRights|syscall.AccessFSWriteFile, p.Map)
 	add(execRights, p.Exec)
 	add(execRights, p.programFiles())
-	add(deviceRights, p.Device)
-	if err := newest.BestEffort().RestrictPaths(rules...); err != nil {
-		return err
+	for _, root := range p.Chroot {
+		// A rule holds for all that is below, mounts too, so what may be written is named one by one.
+		add(treeRights&^(syscall.AccessFSWriteFile|syscall.AccessFSTruncate), []string{root})
+		add(treeRights, ownFolders(root))
+		add(deviceRights, harmlessDevices(root))
 	}
-	// No signals to, and no abstract sockets of, programs outside.
-	return newest.BestEffort().RestrictScoped()
+	add(deviceRights, p.Device)
+	return handled().Restrict(rules...)
 }
 
 // rightsFor leaves out what only folders can have when path is something else; the kernel would refuse such a rule.

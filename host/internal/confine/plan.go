@@ -16,6 +16,8 @@ type Plan struct {
 	Write []string
 	// folders, to do anything in that their owner may do: make folders, links and devices, run programs
 	Tree []string
+	// folders that are the root of another system, to do anything in but write to its kernel's files (proc, sys, dev)
+	Chroot []string
 	// files that the program opens as if to write, and only maps for itself
 	Map []string
 	// files and folders, to read and to run
@@ -30,6 +32,8 @@ type Plan struct {
 	// console is the program's descriptor behind those of Listen
 	Console, Log string
 	MaxLog       int64
+	// whether the program keeps all descriptors that are open
+	KeepsDescriptors bool
 	// the program's absolute path and its arguments
 	Argv []string
 }
@@ -41,6 +45,7 @@ func Parse(args []string) (*Plan, error) {
 		"--read":   &plan.Read,
 		"--write":  &plan.Write,
 		"--tree":   &plan.Tree,
+		"--chroot": &plan.Chroot,
 		"--map":    &plan.Map,
 		"--exec":   &plan.Exec,
 		"--device": &plan.Device,
@@ -73,6 +78,9 @@ func Parse(args []string) (*Plan, error) {
 	if !filepath.IsAbs(plan.Argv[0]) {
 		return nil, fmt.Errorf("confine: the program %q is not an absolute path", plan.Argv[0])
 	}
+	if plan.KeepsDescriptors && (plan.Console != "" || len(plan.Listen) > 0) {
+		return nil, fmt.Errorf("confine: --descriptors all leaves no place for others")
+	}
 	return plan, nil
 }
 
@@ -84,6 +92,11 @@ func (p *Plan) set(option, value string) error {
 			return fmt.Errorf("confine: unknown family of sockets %q", value)
 		}
 		p.Sockets = append(p.Sockets, value)
+	case "--descriptors":
+		if value != "all" {
+			return fmt.Errorf("confine: unknown choice of descriptors %q", value)
+		}
+		p.KeepsDescriptors = true
 	case "--console":
 		p.Console = value
 	case "--log":

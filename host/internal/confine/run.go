@@ -28,8 +28,10 @@ func (p *Plan) Run() error {
 	if err := p.restrictFiles(); err != nil {
 		return fmt.Errorf("confine: Landlock refuses the rules: %w", err)
 	}
-	if err := keepDescriptors(sockets, logs); err != nil {
-		return err
+	if !p.KeepsDescriptors {
+		if err := keepDescriptors(sockets, logs); err != nil {
+			return err
+		}
 	}
 	if err := p.restrictCalls(); err != nil {
 		return fmt.Errorf("confine: seccomp refuses the filter: %w", err)

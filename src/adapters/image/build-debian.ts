@@ -4,15 +4,24 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { exec, LONG_WORK_DEADLINE_MS } from '../../base/exec.ts';
 import { LineSplitter } from '../../base/line-splitter.ts';
+import type { Logger } from '../../base/log.ts';
 import { systemPath, toolEnv, type Variables } from '../../base/programs.ts';
 import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/root-namespace.ts';
 import type { GuestArch, UnpackedKernel } from '../../core/ports/images.ts';
 import type { Report } from '../../protocol/events.ts';
 import { readAptHost, sourcesLines } from './apt-host.ts';
 import { BuildProgress } from './build-progress.ts';
+import { writeBuildWall } from './build-wall.ts';
 import { fetchNpmProgram } from './npm-program.ts';
 import type { DebianRecipe } from './recipe.ts';
-import { BUILD, customizeScript, dpkgOptions, essentialScript, finishScript } from './recipe-scripts.ts';
+import {
+  BUILD,
+  customizeScript,
+  downloadScript,
+  dpkgOptions,
+  essentialScript,
+  finishScript,
+} from './recipe-scripts.ts';
 
 /** Where and how a tree is built. */
 export interface BuildOptions extends Abortable {
@@ -22,6 +31,9 @@ export interface BuildOptions extends Abortable {
   uid: number;
   /** the caller's environment */
   env: Variables;
+  /** the program `banger-host`, which keeps the scripts of packages to the build's folder */
+  hostTools: string;
+  log: Logger;
   report: Report;
 }
 
@@ -38,9 +50,17 @@ export interface BuiltTree {
  * @throws {AppError} EXEC_FAILED of the tool that failed, IMAGE_CHECKSUM_MISMATCH.
  */
 export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): Promise<BuiltTree> {
-  const { dir, arch, uid, env, report, signal } = options;
+  const { dir, arch, uid, env, hostTools, log, report, signal } = options;
   // HOME as it is inside: what packages' scripts write there must not be named after this user.
-  const toolsEnv = { ...toolEnv(env), HOME: '/root', BUILD: dir };
+  const toolsEnv = {
+    ...toolEnv(env),
+    HOME: '/root',
+    BUILD: dir,
+    PATH: `${join(dir, BUILD.bin)}:${systemPath(env)}`,
+    TMPDIR: join(dir, BUILD.temp),
+  };
+  const hasWall = await writeBuildWall({ dir, hostTools, env: toolEnv(env) });
+  if (!hasWall) log.warn('the scripts of packages run without a wall', { missing: hostTools });
   report({ event: 'progress', stage: 'resolve', detail: 'mirrors' });
   const host = await readAptHost({ env: toolEnv(env), signal });
   await writeInputs(recipe, { dir, arch, aptOptions: host.options });
@@ -67,7 +87,12 @@ export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): 
       },
     },
   );
-  await exec(inRootNamespace(['sh', join(dir, BUILD.finishScript), treeDir], { uid }), run);
+  await exec(
+    inRootNamespace([join(dir, BUILD.bin, 'confined'), 'sh', join(dir, BUILD.finishScript), treeDir], {
+      uid,
+    }),
+    run,
+  );
   return { treeDir, kernel: await findKernel(join(dir, BUILD.kernel), arch) };
 }
 
@@ -84,8 +109,9 @@ function mmdebstrap(
     `--aptopt=${join(dir, BUILD.aptOptions)}`,
     // No fsync for each file: a build that the power cut ends is thrown away, and one that ends well is synced as a whole.
     '--dpkgopt=force-unsafe-io',
-    `--essential-hook=sh "$BUILD/${BUILD.essentialScript}" "$1"`,
-    `--customize-hook=sh "$BUILD/${BUILD.customizeScript}" "$1"`,
+    `--extract-hook=sh "$BUILD/${BUILD.downloadScript}" "$1"`,
+    `--essential-hook="$BUILD/${BUILD.bin}/confined" sh "$BUILD/${BUILD.essentialScript}" "$1"`,
+    `--customize-hook="$BUILD/${BUILD.bin}/confined" sh "$BUILD/${BUILD.customizeScript}" "$1"`,
     recipe.suite,
     join(dir, BUILD.tree),
     ...sources,
@@ -99,6 +125,7 @@ async function writeInputs(
   const write = (name: string, content: string) => writeFile(join(dir, name), content, { mode: 0o644 });
   await write(BUILD.aptOptions, aptOptions);
   await write(BUILD.dpkgOptions, dpkgOptions(recipe));
+  await write(BUILD.downloadScript, downloadScript(recipe, arch));
   await write(BUILD.essentialScript, essentialScript());
   await write(BUILD.customizeScript, customizeScript(recipe, arch));
   await write(BUILD.finishScript, finishScript(recipe));

@@ -25,6 +25,8 @@ export interface ImageBuildHost {
   arch: GuestArch;
   uid: number;
   env: Variables;
+  /** the program `banger-host` */
+  hostTools: string;
   log: Logger;
 }
 
@@ -46,11 +48,20 @@ export async function buildImage(
   host: ImageBuildHost,
   { report, signal }: Abortable & { report: Report },
 ): Promise<string> {
-  const { imagesDir, arch, uid, env } = host;
+  const { imagesDir, arch, uid, env, hostTools, log } = host;
   const staging = { removeTree: (dir: string) => removeTree(dir, { uid, env }) };
   await using folder = await openStaging(storeLayout(imagesDir).staging, staging);
   try {
-    const built = await buildDebian(recipe, { dir: folder.dir, arch, uid, env, report, signal });
+    const built = await buildDebian(recipe, {
+      dir: folder.dir,
+      arch,
+      uid,
+      env,
+      hostTools,
+      log,
+      report,
+      signal,
+    });
     report({ event: 'progress', stage: 'pack' });
     const { dir, id } = await packImage(recipe, built, { host, stagingDir: folder.dir, signal });
     report({ event: 'progress', stage: 'publish' });

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type FakeBuildTools, fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
+import { BUILT_HOST_TOOLS } from '../../../test/support/host-tools.ts';
 import { nullLog } from '../../../test/support/null-log.ts';
-import { SMALL_RECIPE } from '../../../test/support/small-recipe.ts';
+import { smallRecipe } from '../../../test/support/small-recipe.ts';
 import { poll } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
@@ -49,9 +50,10 @@ function newStore(): FsImageStore {
     kernels,
     arch: 'amd64',
     uid,
+    hostTools: BUILT_HOST_TOOLS,
     env: tools.env,
     log: nullLog,
-    recipes: [SMALL_RECIPE],
+    recipes: [smallRecipe(tools)],
   });
 }
 

@@ -40,7 +40,7 @@ export async function fetchNpmProgram(
   const { filename, integrity } = parsePacked(stdout.toString(), program.package);
   const tarball = join(dir, filename);
   const actual = await sha512Of(tarball, signal);
-  for (const wanted of [program.integrity ?? integrity, integrity]) {
+  for (const wanted of [program.integrity, integrity]) {
     if (wanted !== actual) throw mismatch(program.package, { wanted, actual });
   }
   const depth = program.pathInTarball.split('/').length - 1;

@@ -12,12 +12,34 @@ export const BUILD = {
   files: 'files',
   kernel: 'kernel',
   programs: 'programs',
+  /** programs that stand before the host's (build-wall.ts) */
+  bin: 'bin',
+  temp: 'tmp',
+  /** file that is there as soon as everything is downloaded */
+  offline: 'offline',
+  downloadScript: 'download.sh',
   aptOptions: 'apt.conf',
   dpkgOptions: 'dpkg.cfg',
   essentialScript: 'essential.sh',
   customizeScript: 'customize.sh',
   finishScript: 'finish.sh',
 } as const;
+
+/**
+ * With the core of the system unpacked and no script of a package run yet: downloads all other packages, and the kernel's. From then on nothing reaches
+ * the network.
+ */
+export function downloadScript(recipe: DebianRecipe, arch: GuestArch): string {
+  return script([
+    'export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"',
+    // Progress is read there.
+    'exec >&2',
+    `apt-get --yes --download-only install ${recipe.packages.join(' ')}`,
+    `package=$(apt-cache depends ${recipe.kernelPackage(arch)} | sed -n 's/^ *Depends: //p' | grep -m1 '^linux-image-')`,
+    `(cd "$BUILD/${BUILD.kernel}" && apt-get --quiet --quiet download "$package")`,
+    `: > "$BUILD/${BUILD.offline}"`,
+  ]);
+}
 
 /** Before the bulk of the packages: dpkg leaves out what the recipe excludes. The option stays, for packages that are installed later. */
 export function essentialScript(): string {
@@ -35,7 +57,7 @@ export function dpkgOptions({ excludedPaths, includedPaths }: DebianRecipe): str
 }
 
 /**
- * After all packages, with /proc and /dev mounted in the tree and apt's lists still there: unpacks the kernel beside the tree, and sets up services.
+ * After all packages, with /proc and /dev mounted in the tree: unpacks the kernel beside the tree, and sets up services.
  * The kernel package is not installed: it would bring a boot loader's tools, and its modules are a drive of their own.
  */
 export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
@@ -45,11 +67,8 @@ export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
   const masked = unitsTo('mask');
   const systemctl = 'chroot "$1" systemctl --quiet';
   return script([
-    'export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"',
-    `package=$(apt-cache depends ${recipe.kernelPackage(arch)} | sed -n 's/^ *Depends: //p' | grep -m1 '^linux-image-')`,
-    `mkdir "$BUILD/${BUILD.kernel}"`,
-    `(cd "$BUILD/${BUILD.kernel}" && apt-get --quiet --quiet download "$package")`,
-    'unset APT_CONFIG',
+    // The host's own is not behind the wall.
+    `export TMPDIR="$BUILD/${BUILD.temp}"`,
     `dpkg-deb --field "$BUILD/${BUILD.kernel}"/*.deb Version > "$BUILD/${BUILD.kernel}/version"`,
     'mkdir "$1/tmp/kernel"',
     `dpkg-deb --extract "$BUILD/${BUILD.kernel}"/*.deb "$1/tmp/kernel"`,
@@ -72,6 +91,10 @@ export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
     ...unitsTo('unwant').map((unit) => `ln -sf /dev/null "$1${WANTS}/${unit}"`),
     'mkdir -p "$1/etc/systemd/system-generators"',
     ...recipe.offGenerators.map((name) => `ln -sf /dev/null "$1/etc/systemd/system-generators/${name}"`),
+    // mmdebstrap empties folders of the tree at its end, outside of the wall.
+    `for folder in ${EMPTIED_FOLDERS.join(' ')}; do`,
+    '  if [ -L "$1/$folder" ]; then echo "a package has put a link in the place of /$folder" >&2; exit 1; fi',
+    'done',
   ]);
 }
 
@@ -91,6 +114,34 @@ export function finishScript(recipe: DebianRecipe): string {
     'touch etc/.updated var/.updated',
   ]);
 }
+
+/** Folders in whose place a link would lead mmdebstrap out of the tree. */
+const EMPTIED_FOLDERS = [
+  ...[
+    'dev',
+    'etc',
+    'etc/apt',
+    'etc/apt/apt.conf.d',
+    'etc/dpkg',
+    'etc/dpkg/dpkg.cfg.d',
+    'proc',
+    'run',
+    'sys',
+    'tmp',
+    'usr',
+    'usr/sbin',
+  ],
+  ...[
+    'var',
+    'var/cache',
+    'var/cache/apt',
+    'var/cache/apt/archives',
+    'var/lib',
+    'var/lib/apt',
+    'var/lib/apt/lists',
+  ],
+  ...['var/lib/dbus', 'var/lib/dpkg', 'var/log'],
+] as const;
 
 const WANTS = '/etc/systemd/system/multi-user.target.wants';
 

@@ -25,8 +25,8 @@ export interface OffUnit {
 export interface NpmProgram {
   /** `name@version` */
   package: string;
-  /** what the registry says of that version's tarball (`dist.integrity`); absent where the registry alone is asked */
-  integrity?: string;
+  /** hash of that version's tarball, as the registry told it when the recipe was written (`dist.integrity`) */
+  integrity: string;
   /** path of the program in the tarball */
   pathInTarball: string;
   /** absolute path in the image */

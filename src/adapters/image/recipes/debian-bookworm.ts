@@ -129,7 +129,7 @@ const FILES: readonly RecipeFile[] = [
   },
 ];
 
-/** Pinned, and checked against the registry's hash. For arm64 npm alone compares the hash: no copy was at hand to note it from. */
+/** Pinned, and checked against the registry's hash. */
 function npmPrograms(arch: GuestArch): NpmProgram[] {
   const place = { pathInTarball: 'package/bin/mise', installPath: '/usr/local/bin/mise' };
   switch (arch) {
@@ -143,7 +143,14 @@ function npmPrograms(arch: GuestArch): NpmProgram[] {
         },
       ];
     case 'arm64':
-      return [{ ...place, package: '@jdxcode/mise-linux-arm64@2026.9.15' }];
+      return [
+        {
+          ...place,
+          package: '@jdxcode/mise-linux-arm64@2026.8.6',
+          integrity:
+            'sha512-MOg3B92G0c1xu2wZX5wuJXSpNagxCu9HAv+tfDn+Rp9UF2sO1CVC7UAPOMcp49UNvcLqH9PeoPsMxIy0dC9FNQ==',
+        },
+      ];
   }
 }
 
