@@ -8,9 +8,9 @@ import { logKeepersOf } from '../../../src/adapters/vmm/log-keeper.ts';
 import { isAlive } from '../../../src/adapters/vmm/vmm-process.ts';
 import { invariant } from '../../../src/base/errors.ts';
 import type { BootSource, RunningVm, VmDriver, VmSpec } from '../../../src/core/ports/vmm.ts';
+import { until } from '../../support/until.ts';
 import { makeDriver } from './drivers.ts';
 import { newPlace, processesWith } from './fixture.ts';
-import { eventually } from './host-checks.ts';
 import { askGuest, buildTestGuest, testBootSource } from './test-guest.ts';
 
 const MIB = 2 ** 20;
@@ -58,7 +58,7 @@ describe('logs of a QEMU that no daemon watches', { concurrency: false }, () => 
       const words = 'y'.repeat(2000);
       for (let round = 0; round < 50; round += 1) await ask(vm, `print ${round} ${words}`);
       await ask(vm, 'print the very last');
-      await eventually(async () => (await readFile(spec.consoleLogPath, 'latin1')).includes('the very last'));
+      await until(async () => (await readFile(spec.consoleLogPath, 'latin1')).includes('the very last'));
       const { size } = await stat(spec.consoleLogPath);
       assert.ok(size < 3 * MIB && size > 2 * MIB, `${size} bytes`);
       assert.match(await readFile(spec.consoleLogPath, 'latin1'), /^\[\d+ older bytes cut\]\nold line\n/);
