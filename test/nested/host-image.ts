@@ -12,6 +12,8 @@ import { lock } from '../../src/base/file-lock.ts';
 import { toolEnv } from '../../src/base/programs.ts';
 import { openStaging } from '../../src/base/staging.ts';
 import { GUEST_ARCH } from '../e2e/support/kernel.ts';
+import { BUILT_HOST_TOOLS } from '../support/host-tools.ts';
+import { nullLog } from '../support/null-log.ts';
 
 /** What a Debian host needs to run the product, and no more: everything here starts and is read under emulation. */
 const PACKAGES = [
@@ -75,6 +77,8 @@ async function build(path: string, { cacheDir, signal }: Abortable & { cacheDir:
     arch: GUEST_ARCH,
     uid,
     env,
+    hostTools: BUILT_HOST_TOOLS,
+    log: nullLog,
     report() {},
     signal,
   });
