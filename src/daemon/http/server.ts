@@ -225,7 +225,7 @@ async function takenOver(
   ref: string | undefined,
   { deadlineMs = USE_WAIT_MS, ...options }: Abortable & { deadlineMs?: number; report?: Report },
 ): Promise<void> {
-  const vm = vmOf(app, ref);
+  const vm = app.takeOver.isUnderWay ? vmOf(app, ref) : undefined;
   if (vm) await app.takeOver.wait(vm, { deadlineMs, ...options });
 }
 

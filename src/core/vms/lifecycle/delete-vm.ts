@@ -11,6 +11,8 @@ import { interruptWork } from './interrupt-work.ts';
 /** How a VM is deleted. */
 export interface DeleteOptions {
   onlyResting?: boolean;
+  /** `ms` to wait for what else is being done to it; default: as for every command. `Infinity` when nobody would try again */
+  waitMs?: number;
   report?: Report;
 }
 
@@ -24,7 +26,7 @@ export interface DeleteOptions {
 export async function deleteVm(
   world: VmWorld,
   ref: string,
-  { onlyResting = false, report }: DeleteOptions = {},
+  { onlyResting = false, waitMs, report }: DeleteOptions = {},
 ): Promise<Vm> {
   const found = findAnyVm(world.records, ref);
   if ('problem' in found) return await deleteDamaged(world, found, { onlyResting, report });
@@ -41,7 +43,7 @@ export async function deleteVm(
       await purgeVm(world, id, { report });
       return record;
     },
-    { action: 'delete', isInterruptible: false, report, signal },
+    { action: 'delete', isInterruptible: false, report, signal, ...(waitMs === undefined ? {} : { waitMs }) },
   );
   world.images
     .prune({ signal })
