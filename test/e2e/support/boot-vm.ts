@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGuestConnector } from '../../../src/adapters/guest/connector.ts';
+import type { WatchTimes } from '../../../src/adapters/guest/link-watch.ts';
 import { qemuArgv } from '../../../src/adapters/vmm/qemu/launch/argv.ts';
 import { hostTscKhz } from '../../../src/adapters/vmm/qemu/launch/boot-args.ts';
 import { BootWatch } from '../../../src/adapters/vmm/qemu/launch/boot-watch.ts';
@@ -36,6 +37,8 @@ export interface BootRequest {
   memoryMib?: number;
   /** `ms` until the agent answers; default: enough for a small image on a busy host */
   bootDeadlineMs?: number;
+  /** how long its agent may be silent; default: the product's */
+  watchTimes?: WatchTimes;
 }
 
 /** A VM under test. Disposing kills it. */
@@ -76,7 +79,7 @@ export async function bootVm(request: BootRequest, { signal }: Abortable): Promi
   return {
     consoleLogPath,
     connect: () =>
-      createGuestConnector().connect(
+      createGuestConnector(request.watchTimes ? { watchTimes: request.watchTimes } : {}).connect(
         { kind: 'unix', path: runtimeFiles(runtimeDir).agentSocket },
         { signal, helloDeadlineMs: request.bootDeadlineMs ?? BOOT_DEADLINE_MS },
       ),
