@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { writeFileAtomic } from './atomic-file.ts';
+import { hookSteps } from '../../test/support/steps/hooks.ts';
+import { syncTree, writeFileAtomic } from './atomic-file.ts';
 
 let dir: string;
 
@@ -35,4 +36,15 @@ test('a write that fails leaves the old and no temporary file', async () => {
     (await readdir(dir)).filter((name) => name.includes('.tmp')),
     [],
   );
+});
+
+test('syncTree() brings every file and folder to the disk, and leaves links alone', async () => {
+  const tree = join(dir, 'tree');
+  await mkdir(join(tree, 'a', 'b'), { recursive: true });
+  for (const name of ['one', 'a/two', 'a/b/three']) await writeFile(join(tree, name), name);
+  await symlink('/nowhere', join(tree, 'link'));
+  const steps: string[] = [];
+  await hookSteps((what) => steps.push(what));
+  await syncTree(tree);
+  assert.deepEqual(steps, new Array(6).fill('sync'));
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isErrno } from './errors.ts';
 
 /**
@@ -29,15 +29,32 @@ export async function writeFileAtomic(
   await syncFolder(dirname(path));
 }
 
-/** Makes the names in `folder` (a rename, a new file) durable. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+/** Makes the content of a file durable, whoever wrote it. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
   try {
     await handle.sync();
-  } catch (error) {
-    // Some file systems of FUSE have nothing to sync of a folder, and say so.
-    if (!isErrno(error, 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) throw error;
   } finally {
     await handle.close();
   }
+}
+
+/** Makes the names in `folder` (a rename, a new file) durable. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    await syncFile(folder);
+  } catch (error) {
+    // Some file systems of FUSE have nothing to sync of a folder, and say so.
+    if (!isErrno(error, 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) throw error;
+  }
+}
+
+/** Makes all files and folders below `folder` durable, and itself: before a rename gives it the name by which it counts as whole. */
+export async function syncTree(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await syncTree(path);
+    else if (entry.isFile()) await syncFile(path);
+  }
+  await syncFolder(folder);
 }

@@ -14,7 +14,7 @@ import { vmCreate } from './commands/vm-create.ts';
 import { vmExec } from './commands/vm-exec.ts';
 import { vmFork } from './commands/vm-fork.ts';
 import { vmKill } from './commands/vm-kill.ts';
-import { vmDelete, vmRestart, vmResume, vmStart, vmStop, vmSuspend } from './commands/vm-lifecycle.ts';
+import { vmDelete, vmRestart, vmResume, vmStop, vmSuspend } from './commands/vm-lifecycle.ts';
 import { ps, vmList, vmPs } from './commands/vm-list.ts';
 import { vmLogs } from './commands/vm-logs.ts';
 import { vmPorts } from './commands/vm-ports.ts';
@@ -30,6 +30,7 @@ import {
   vmSnapshotRestore,
 } from './commands/vm-snapshot.ts';
 import { vmSsh } from './commands/vm-ssh.ts';
+import { vmStart } from './commands/vm-start.ts';
 import { vmStats } from './commands/vm-stats.ts';
 import { vmWait } from './commands/vm-wait.ts';
 import { vmWorkspaceExport, vmWorkspacePrepare } from './commands/vm-workspace.ts';

@@ -51,7 +51,7 @@ const SYNC_LIMITS: VmWorld['syncLimits'] = {
 /** Busy for less than 3 % of its processors' time. */
 const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
 
-/** It must leave as much memory as it may ever use itself; libuv takes `MemAvailable` of proc(5) /proc/meminfo for free memory. */
+/** It must leave as much memory as it may ever use itself; libuv takes `MemAvailable` of proc(5) /proc/meminfo for free memory, also elsewhere here. */
 const STANDBY: StandbyOptions = {
   delayMs: 1_000,
   keepMs: 10 * 60_000,
@@ -144,6 +144,7 @@ export function compose({
     connector,
     templates: new FsTemplateStore({ templatesDir: paths.templatesDir, log }),
     snapshots: new FsVmSnapshots(paths),
+    freeMemoryBytes: freemem,
     isWarm: settings.isWarm,
     templateBudgetBytes: settings.templateBudgetBytes,
     quiet: GUEST_IS_QUIET,
@@ -158,6 +159,7 @@ export function compose({
     stats: new StatsHistory(),
     locks: new VmLocks({ nameOf: (vmId) => records.get(vmId)?.name }),
     log,
+    release: releaseOf(build),
     defaults: {
       vcpuCount: settings.vmDefaults.vcpuCount.value,
       memoryMib: settings.vmDefaults.memoryMib.value,

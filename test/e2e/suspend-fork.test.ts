@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { sparseDigest } from '../../src/adapters/saved/digest.ts';
+import { SqliteVmRecords } from '../../src/adapters/store/sqlite-vm-records.ts';
+import { neverAborts } from '../../src/base/abort.ts';
+import type { SavedBy, SavedGuestPart } from '../../src/core/ports/saved-by.ts';
+import type { Vm } from '../../src/protocol/vm.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 let lab: Lab;
@@ -76,7 +83,63 @@ test('a snapshot puts memory, files and processes back to one moment', async () 
     await inVm('src', ['wc -l < /dev/shm/ticks; sleep 1; wc -l < /dev/shm/ticks'])
   ).split('\n');
   assert.ok(Number(second) > Number(first), 'its process goes on');
+});
+
+test('a VM that its snapshot cannot be restored for runs on, as it is', async () => {
+  await inVm('src', ['echo now > /dev/shm/m; echo now > /root/f']);
+  const { runtime, id } = await shown();
+  const dir = join(lab.paths.vmsDir, id, 'snapshots', 'then');
+  const [manifest, state] = [join(dir, 'manifest.json'), join(dir, 'state')];
+  const [whole, saved] = [await readFile(manifest, 'utf8'), await readFile(state)];
+  const changed = JSON.parse(whole) as { facts: { savedBy: SavedBy }; state: { digest: string } };
+  // A state that QEMU itself does not take, and whose digest says nothing of that.
+  await writeFile(state, Buffer.concat([Buffer.from('what?'), saved.subarray(5)]));
+  changed.state.digest = await sparseDigest(state, { signal: neverAborts() });
+  await writeFile(manifest, JSON.stringify(changed));
+  const refused = await lab.run(['vm', 'snapshot', 'restore', 'src', 'then']);
+  assert.deepEqual([refused.code, /Cannot restore VM/.test(refused.stderr)], [1, true], refused.stderr);
+  assert.deepEqual((await shown()).runtime, runtime);
+  await writeFile(state, saved);
+  const { kind } = (JSON.parse(whole) as typeof changed).facts.savedBy;
+  assert.ok(kind);
+  assert.match(kind.parts.vmm.name, /^QEMU [0-9]/);
+  const vmm = { name: 'QEMU 0.1', token: '0.1' };
+  const other = JSON.parse(whole) as typeof changed;
+  other.facts.savedBy.kind = { key: 'another', parts: { ...kind.parts, vmm } };
+  await writeFile(manifest, JSON.stringify(other));
+  const unfit = await lab.run(['vm', 'snapshot', 'restore', 'src', 'then']);
+  assert.match(unfit.stderr, /saved with the VMM QEMU 0\.1, and this host has QEMU [0-9]/);
+  assert.deepEqual((await shown()).runtime, runtime);
+  assert.equal(await inVm('src', ['cat /root/f /dev/shm/m']), 'now\nnow\n');
+  await lab.text(['vm', 'snapshot', 'restore', '--cold', 'src', 'then']);
+  assert.equal(await inVm('src', ['cat /root/f; test -e /dev/shm/m || echo booted']), 'on-disk\nbooted\n');
+  await writeFile(manifest, whole);
+  await lab.text(['vm', 'snapshot', 'restore', 'src', 'then']);
+  assert.equal(await inVm('src', ['cat /root/f /dev/shm/m']), 'on-disk\nin-memory\n');
+});
+
+test('a VM that was put back to a snapshot can be saved, copied and put back again', async () => {
+  await lab.text(['vm', 'suspend', 'src']);
+  await lab.text(['vm', 'resume', 'src']);
+  await lab.text(['vm', 'snapshot', 'restore', 'src', 'then']);
+  await lab.text(['vm', 'fork', 'src', '--name', 'copy']);
+  assert.equal(await inVm('copy', ['cat /root/f /dev/shm/m']), 'on-disk\nin-memory\n');
+  await lab.text(['vm', 'delete', 'copy']);
+  await lab.text(['daemon', 'stop']);
+  assert.equal(await inVm('src', ['cat /root/f /dev/shm/m']), 'on-disk\nin-memory\n');
   await lab.text(['vm', 'snapshot', 'delete', 'src', 'then']);
+});
+
+test('a suspended VM that was saved elsewhere keeps its memory until it is started cold', async () => {
+  await lab.text(['vm', 'suspend', 'src']);
+  await lab.text(['daemon', 'stop']);
+  const saved = changeSavedBy({ name: 'QEMU 0.1', token: '0.1' });
+  const refused = await lab.run(['vm', 'start', 'src']);
+  assert.match(refused.stderr, /saved with the VMM QEMU 0\.1[\s\S]*banger vm start --cold src/);
+  await lab.text(['daemon', 'stop']);
+  changeSavedBy(saved);
+  await lab.text(['vm', 'start', 'src']);
+  assert.equal(await inVm('src', ['cat /root/f /dev/shm/m']), 'on-disk\nin-memory\n');
 });
 
 test('a command in each fork, with its name in front of each line; the first failure is the exit status', async () => {
@@ -112,6 +175,21 @@ test('the file system of a VM that was forked, suspended and resumed is whole wh
   const errors = await inVm('src', ['dmesg | grep -i "EXT4-fs.*error\\|recovery.*fail" || true']);
   assert.equal(errors, '');
 });
+
+async function shown(): Promise<Vm> {
+  return JSON.parse(await lab.text(['vm', 'show', 'src', '--json'])) as Vm;
+}
+
+/** As if another VMM had suspended it; no daemon runs. Gives what was there. */
+function changeSavedBy(vmm: SavedGuestPart): SavedGuestPart {
+  using records = new SqliteVmRecords(lab.paths.recordsFile);
+  const record = records.list().find(({ name }) => name === 'src');
+  const kind = record?.savedBy?.kind;
+  assert.ok(record?.savedBy && kind);
+  const changed = { key: 'another', parts: { ...kind.parts, vmm } };
+  records.update({ ...record, savedBy: { ...record.savedBy, kind: changed } });
+  return kind.parts.vmm;
+}
 
 function inVm(name: string, lines: readonly string[]): Promise<string> {
   return lab.text(['vm', 'exec', name, '--', 'sh', '-c', lines.join('\n')]);

@@ -89,7 +89,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   ],
   'vm snapshot create': [{ words: '-v made1 one' }, { words: '--json made1 two' }],
   'vm snapshot list': [{ words: 'made1' }, { words: '--json made1' }],
-  'vm snapshot restore': [{ words: '-v made1 one' }, { words: '--json made1 two' }],
+  'vm snapshot restore': [{ words: '-v made1 one' }, { words: '--cold --json made1 two' }],
   'vm snapshot delete': [{ words: 'made1 one' }],
   'vm suspend': [
     { words: 'fork1' },

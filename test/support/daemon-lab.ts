@@ -59,6 +59,8 @@ export interface StartOptions {
   hasImage?: boolean;
   /** its guests can be saved: VMs are made of templates */
   canSave?: boolean;
+  /** of its VMM; guests that another one saved do not fit */
+  vmmVersion?: string;
   /** a VM waits for the next start, made at once after one */
   hasStandby?: boolean;
   /** `ms`; default: a minute */
@@ -192,6 +194,7 @@ async function startDaemon(
     hostClock,
     hasImage = true,
     canSave = false,
+    vmmVersion = 'fake 1',
     hasStandby = false,
     bootDeadlineMs = 60_000,
     syncLimits = LAB_SYNC_LIMITS,
@@ -214,6 +217,8 @@ async function startDaemon(
       records,
       driver: labDriver({
         canSave,
+        vmmVersion,
+        restoreError: () => guests.restoreError,
         onSetNat: (hasNat) => noteNat(guests, hasNat),
         ...(guests.resumes && { resumes: guests.resumes }),
         howItEnded: () => guests.endedBy,
@@ -232,6 +237,7 @@ async function startDaemon(
       connector,
       templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
       snapshots: new FsVmSnapshots(settings.paths),
+      freeMemoryBytes: () => guests.freeMemoryBytes ?? 2 ** 40,
       isWarm: true,
       // This host is as busy as it is.
       quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },
@@ -247,6 +253,7 @@ async function startDaemon(
       stats: new StatsHistory(),
       locks: new VmLocks({ nameOf: (vmId) => records.get(vmId)?.name }),
       log,
+      release: LAB_BUILD.version,
       defaults: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
       defaultImage: FAKE_IMAGE,
       host: HOST,

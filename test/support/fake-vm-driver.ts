@@ -1,4 +1,4 @@
-import { access, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { access, copyFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
@@ -6,9 +6,9 @@ import { openVmmLog, type VmmLog } from '../../src/adapters/vmm/vmm-log.ts';
 import {
   activityOf,
   endProcess,
-  findByArgument,
   findVmms,
   isAlive,
+  isSame,
   readVmmProcess,
   sendSignal,
   usageOf,
@@ -19,6 +19,7 @@ import { AppError } from '../../src/base/errors.ts';
 import { spawnDetached } from '../../src/base/exec.ts';
 import { reportNoSpace } from '../../src/base/no-space.ts';
 import { ResourceStack } from '../../src/base/resource-stack.ts';
+import type { SavedGuestParts } from '../../src/core/ports/saved-by.ts';
 import type {
   DriveRequest,
   DriveSpec,
@@ -48,12 +49,16 @@ export interface FakeVmDriverOptions {
   howItEnded?: () => RunningVm['end'];
   /** what a VMM is said to have done; `undefined`: the truth */
   playActivity?: () => VmmActivity | undefined;
+  /** guests that were saved with another one do not fit; default: `fake 1` */
+  vmmVersion?: string;
+  /** what bringing back a saved guest fails with, once; absent: it works */
+  restoreError?: () => AppError | undefined;
   /** called before a running guest is copied or saved: as long as that lasts */
   beforeCopy?: (options: Abortable) => Promise<void>;
 }
 
 /** What is played of VMMs. */
-type Play = Required<Omit<FakeVmDriverOptions, 'guestArgv' | 'canSave'>>;
+type Play = Required<Omit<FakeVmDriverOptions, 'guestArgv' | 'canSave' | 'vmmVersion' | 'restoreError'>>;
 
 const TRUTH: Omit<Play, 'resumes'> = {
   onSetNat: () => {},
@@ -82,7 +87,13 @@ export function guestRootOf(runtimeDir: string): string {
  * that a driver of another process can adopt. Drives are sparse raw files that no guest sees. Passes the suite of
  * `test/conformance/vm-driver` as far as that goes.
  */
-export function createFakeVmDriver({ guestArgv, canSave = false, ...played }: FakeVmDriverOptions): VmDriver {
+export function createFakeVmDriver({
+  guestArgv,
+  canSave = false,
+  vmmVersion = 'fake 1',
+  restoreError = () => undefined,
+  ...played
+}: FakeVmDriverOptions): VmDriver {
   const play: Play = { ...TRUTH, resumes: new Set(), ...played };
   return {
     name: 'fake',
@@ -92,7 +103,7 @@ export function createFakeVmDriver({ guestArgv, canSave = false, ...played }: Fa
       version: 'fake',
       accelerator: 'tcg',
       reason: 'there is no VM',
-      ...(canSave ? { savedGuestKey: 'fake' } : {}),
+      ...(canSave ? { savedGuestKey: vmmVersion, savedGuestParts: fakeParts(vmmVersion) } : {}),
     }),
     prepareDrives,
     growDrive,
@@ -102,15 +113,19 @@ export function createFakeVmDriver({ guestArgv, canSave = false, ...played }: Fa
     start: (spec, options) => start(spec, { ...options, guestArgv, play }),
     restore: async (spec, saved, { signal, onVmm, beforeRun }) => {
       await requireSaved(spec, saved);
+      const error = restoreError();
+      if (error) throw error;
       return await start(spec, { signal, guestArgv, play, onVmm, beforeRun });
     },
     adopt: async ({ runtimeDir }, { signal, onSilent }) => {
-      const vmm = await findGuest(runtimeDir);
-      if (vmm && (await isStopped(vmm))) {
+      const [guest] = await findGuests(runtimeDir);
+      if (!guest) return undefined;
+      const { vmm, path } = guest;
+      if (await isStopped(vmm)) {
         onSilent?.();
         while (await isStopped(vmm)) await sleep(10, { signal });
       }
-      return vmm && runningVm(vmm, { runtimeDir, play });
+      return runningVm(vmm, { runtimeDir: dirname(path), play });
     },
     sweep: async () => {},
     listRunning: async ({ vmRuntimeDir }) => {
@@ -119,20 +134,44 @@ export function createFakeVmDriver({ guestArgv, canSave = false, ...played }: Fa
       const folders = sockets.map(dirname).filter((folder) => dirname(folder) === vmRuntimeDir);
       return [...new Set(folders.map((folder) => basename(folder)))];
     },
-    killStray: async ({ runtimeDir }) => {
-      const vmm = await findGuest(runtimeDir);
-      if (vmm) await endProcess(vmm, { graceMs: 0 });
-      await rm(socketOf(runtimeDir), { force: true });
+    killStray: async ({ runtimeDir }, { except } = {}) => {
+      const used = new Set<string>();
+      for (const { vmm, path } of await findGuests(runtimeDir)) {
+        if (isSame(vmm, except)) used.add(path);
+        else await endProcess(vmm, { graceMs: 0 });
+      }
+      const names = await readdir(runtimeDir).catch(() => []);
+      for (const dir of ['', ...names.filter((name) => name.startsWith('r-'))]) {
+        const path = socketOf(join(runtimeDir, dir));
+        if (!used.has(path)) await removeFilesOf(path);
+      }
     },
   };
+}
+
+function fakeParts(vmmVersion: string): SavedGuestParts {
+  const any = { name: 'any', token: '' };
+  return { vmm: { name: vmmVersion, token: vmmVersion }, accelerator: any, processor: any, machine: any };
 }
 
 function socketOf(runtimeDir: string): string {
   return join(runtimeDir, 'agent.sock');
 }
 
-async function findGuest(runtimeDir: string): Promise<VmmProcess | undefined> {
-  return (await findByArgument('--socket', socketOf(runtimeDir)))[0];
+/** What a VMM that has ended leaves; a VM's own guest keeps its files, for tests that look at them. */
+async function removeFilesOf(socketPath: string): Promise<void> {
+  await rm(socketPath, { force: true });
+  const runtimeDir = dirname(socketPath);
+  const isSecond = basename(runtimeDir).startsWith('r-');
+  if (isSecond) await rm(guestRootOf(runtimeDir), { recursive: true, force: true });
+}
+
+/** The guests of a VM, each with its socket: one that took the place of another has it in a folder of the VM's. */
+async function findGuests(runtimeDir: string): Promise<{ vmm: VmmProcess; path: string }[]> {
+  const socketsIn = (argv: readonly string[]): string[] =>
+    valuesOf(argv, '--socket').filter((path) => [dirname(path), dirname(dirname(path))].includes(runtimeDir));
+  const found = await findVmms((argv) => socketsIn(argv).length > 0);
+  return found.flatMap(({ vmm, argv }) => socketsIn(argv).map((path) => ({ vmm, path })));
 }
 
 /** It has got SIGSTOP (proc(5): state T). */
@@ -205,7 +244,8 @@ async function start(
     });
   }
   await checkDrives(spec.drives);
-  if (await findGuest(spec.runtimeDir)) {
+  const guests = await findGuests(spec.runtimeDir);
+  if (guests.some(({ path }) => dirname(path) === spec.runtimeDir)) {
     throw new AppError('VMM_ALREADY_RUNS', `Cannot start VM "${spec.vmId}": its VMM runs already`);
   }
   const socketPath = socketOf(spec.runtimeDir);
@@ -288,7 +328,7 @@ function runningVm(vmm: VmmProcess, { runtimeDir, play }: { runtimeDir: string; 
     setNat: async (hasNat) => play.onSetNat(hasNat),
     kill: async () => {
       await endProcess(vmm, { graceMs: 0 });
-      await rm(socketOf(runtimeDir), { force: true });
+      await removeFilesOf(socketOf(runtimeDir));
     },
     signal: async (name) => {
       await sendSignal(vmm, name);

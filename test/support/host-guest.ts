@@ -22,6 +22,18 @@ export interface HostGuests {
   resumes?: Set<() => void>;
   /** while set, guests become ready only when it settles */
   readyGate?: Promise<void> | undefined;
+  /** what agents say that their generation is; absent: the truth */
+  agentGeneration?: number | undefined;
+  /** the host does not speak that: no link comes to be */
+  isForeign?: boolean;
+  /** the host's memory that is free; absent: more than enough */
+  freeMemoryBytes?: number | undefined;
+  /** while set, guests are made their own only when it settles */
+  personaliseGate?: Promise<void> | undefined;
+  /** what the VMM says of a saved guest that it is to bring back */
+  restoreError?: AppError | undefined;
+  /** what a sync fails with */
+  syncError?: AppError | undefined;
   /** agents answer nothing any more: their guests stand still */
   isSilent?: boolean;
   /** guests say that no program of anybody's runs in them */
@@ -49,12 +61,18 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
   return {
     async connect(endpoint, options) {
       const agent = await connector.connect(endpoint, options);
+      if (guests.isForeign) {
+        await agent[Symbol.asyncDispose]();
+        throw new AppError('GUEST_GENERATION', 'The guest agent is of another generation');
+      }
       const harmless: Partial<GuestAgent> = {
         async health(options: Abortable) {
           if (guests.isSilent) return await abortable(new Promise<never>(() => {}), options.signal);
-          return await agent.health(options);
+          const health = await agent.health(options);
+          return { ...health, generation: guests.agentGeneration ?? health.generation };
         },
         async personalise(personalisation, options) {
+          if (guests.personaliseGate) await abortable(guests.personaliseGate, options.signal);
           if (guests.personaliseError) throw guests.personaliseError;
           guests.personalised.push(personalisation);
           const answer = await agent.personalise(
@@ -77,6 +95,7 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
           ),
         async sync({ signal }: Abortable) {
           if (guests.syncGate) await abortable(guests.syncGate, signal);
+          if (guests.syncError) throw guests.syncError;
           guests.syncCount += 1;
           return guests.isIdle ? { programCount: 0 } : {};
         },

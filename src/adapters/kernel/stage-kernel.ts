@@ -1,7 +1,7 @@
 import { constants, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
-import { writeFileAtomic } from '../../base/atomic-file.ts';
+import { syncTree, writeFileAtomic } from '../../base/atomic-file.ts';
 import { isAppError } from '../../base/errors.ts';
 import { packExt4 } from '../../base/ext4-image.ts';
 import type { Logger } from '../../base/log.ts';
@@ -44,6 +44,8 @@ export async function stageKernel(kernel: UnpackedKernel, dir: string, options: 
     createdAt: new Date().toISOString(),
     files: await recordSizes(dir, files),
   };
+  // Sizes are all that is looked at later: a power cut may leave files of the right size with nothing in them.
+  await syncTree(dir);
   await writeFileAtomic(layout.manifest, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
 }
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { SavedBy } from '../../core/ports/saved-by.ts';
 import type { SnapshotFacts } from '../../core/ports/snapshots.ts';
 import type { TemplateFacts } from '../../core/ports/templates.ts';
+import { savedBy } from '../../protocol/saved-by-schema.ts';
 import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -44,10 +46,16 @@ const templateManifest = z.object({
 /** `manifest.json` of a template; the file that makes a folder a template. */
 export type TemplateManifest = z.infer<typeof templateManifest>;
 
+const snapshotSavedBy: z.ZodType<SavedBy> = savedBy;
+
 const snapshotManifest = z.object({
   format: z.literal(1),
   tag: z.string().regex(SNAPSHOT_TAG),
-  facts: z.object({ shape, hasNat: z.boolean() }) satisfies z.ZodType<SnapshotFacts>,
+  facts: z.object({
+    shape,
+    hasNat: z.boolean(),
+    savedBy: snapshotSavedBy.exactOptional(),
+  }) satisfies z.ZodType<SnapshotFacts>,
   createdAt: z.iso.datetime(),
   memoryBytes: z.int().positive(),
   state: part,

@@ -62,7 +62,7 @@ export class FsVmSnapshots implements VmSnapshots {
       // What is there is no whole snapshot.
       await discardTree(dir);
       await rename(made.dir, dir);
-      await syncFolder(this.#dir(vmId));
+      for (const folder of [this.#dir(vmId), target.dir]) await syncFolder(folder);
     };
     const target = { what: `the snapshot "${tag}"`, dir: join(this.#vmsDir, vmId) };
     await reportNoSpace(make, target);

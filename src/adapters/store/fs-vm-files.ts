@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
+import { type Abortable, neverAborts } from '../../base/abort.ts';
+import { syncFile, syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
 import { DISCARDED_PREFIX, discardTree, sweepDiscarded } from '../../base/discard.ts';
 import { isErrno } from '../../base/errors.ts';
 import { reportNoSpace, requireSpace } from '../../base/no-space.ts';
@@ -23,6 +25,8 @@ const CAPTURE_PREFIX = 'capture-';
 const DRIVES_PREFIX = 'drives-';
 /** Files of drives, by the formats that there are (`DriveSpec`). */
 const DRIVE_NAME = /\.(qcow2|raw)$/;
+/** Start of the names of folders in a VM's runtime folder that are for a VMM which takes the place of another. */
+const SECOND_PREFIX = 'r-';
 const KNOWN_HOSTS = 'known_hosts';
 
 /** Per-VM folders on the host's file system. */
@@ -55,6 +59,23 @@ export class FsVmFiles implements VmFiles {
 
   async createRuntime(vmId: string): Promise<void> {
     await ensurePrivateDir(this.folders(vmId).runtimeDir);
+    for (const dir of await this.#secondRuntimes(vmId)) await rm(dir, { recursive: true, force: true });
+  }
+
+  async createSecondRuntime(vmId: string): Promise<string> {
+    const { runtimeDir } = this.folders(vmId);
+    await ensurePrivateDir(runtimeDir);
+    return await makeAt(join(runtimeDir, SECOND_PREFIX), (prefix) => mkdtemp(prefix));
+  }
+
+  async sweepRuntimes(vmId: string): Promise<void> {
+    for (const dir of await this.#secondRuntimes(vmId)) {
+      try {
+        await rmdir(dir);
+      } catch (error) {
+        if (!isErrno(error, 'ENOTEMPTY', 'ENOENT')) throw error;
+      }
+    }
   }
 
   async createSuspended(vmId: string): Promise<void> {
@@ -64,11 +85,7 @@ export class FsVmFiles implements VmFiles {
 
   async syncSuspended(vmId: string): Promise<void> {
     const { dir, suspended } = this.folders(vmId);
-    const sync = async (path: string): Promise<void> => {
-      await using file = await open(path, 'r');
-      await file.sync();
-    };
-    await reportNoSpace(() => Promise.all([suspended.memoryPath, suspended.statePath].map(sync)), {
+    await reportNoSpace(() => Promise.all([suspended.memoryPath, suspended.statePath].map(syncFile)), {
       what: 'the suspended guest',
       dir,
     });
@@ -96,14 +113,31 @@ export class FsVmFiles implements VmFiles {
     return await makeAt(join(this.folders(vmId).dir, DRIVES_PREFIX), (prefix) => mkdtemp(prefix));
   }
 
+  async syncDrives(vmId: string, drivePaths: readonly string[], { signal }: Abortable): Promise<void> {
+    const { dir } = this.folders(vmId);
+    const own = drivePaths.filter((path) => path.startsWith(`${dir}/`));
+    const sync = async (): Promise<void> => {
+      for (const path of own) {
+        signal.throwIfAborted();
+        await syncFile(path);
+      }
+    };
+    await reportNoSpace(sync, { what: 'the drives', dir });
+    for (const folder of new Set([...own.map((path) => dirname(path)), dir])) await syncFolder(folder);
+  }
+
   async sweepDrives(vmId: string, drivePaths: readonly string[]): Promise<void> {
     const { dir } = this.folders(vmId);
     const isOfDrives = (name: string): boolean => name.startsWith(DRIVES_PREFIX) || DRIVE_NAME.test(name);
-    for (const name of (await namesIn(dir)).filter(isOfDrives)) {
-      const own = join(dir, name);
-      const isUsed = drivePaths.some((path) => path === own || path.startsWith(`${own}/`));
-      if (!isUsed) await discard(own);
-    }
+    const isUsed = (path: string): boolean =>
+      drivePaths.some((used) => used === path || used.startsWith(`${path}/`));
+    const unused = (await namesIn(dir))
+      .filter(isOfDrives)
+      .map((name) => join(dir, name))
+      .filter((path) => !isUsed(path));
+    if (unused.length === 0) return;
+    await this.syncDrives(vmId, drivePaths.filter(existsSync), { signal: neverAborts() });
+    for (const path of unused) await discard(path);
   }
 
   async sweepCaptures(vmId: string): Promise<void> {
@@ -171,6 +205,12 @@ export class FsVmFiles implements VmFiles {
       if (isErrno(error, 'ENOENT')) return [];
       throw error;
     }
+  }
+
+  async #secondRuntimes(vmId: string): Promise<string[]> {
+    const { runtimeDir } = this.folders(vmId);
+    const names = (await namesIn(runtimeDir)).filter((name) => name.startsWith(SECOND_PREFIX));
+    return names.map((name) => join(runtimeDir, name));
   }
 }
 

@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { time, vmShape } from '../../protocol/api/common-schemas.ts';
+import { savedBy, savedGuestKind } from '../../protocol/saved-by-schema.ts';
 import { VM_STATES } from '../../protocol/vm.ts';
 
 /** A schema for each field of `T`: one that is forgotten here does not compile. */
 type FieldsOf<T> = { [K in keyof Required<T>]: z.ZodType };
-
-const accelerator = z.enum(['kvm', 'tcg']);
 
 const drive = z.looseObject({
   serial: z.enum(['root', 'overlay', 'work', 'modules']),
@@ -31,8 +30,9 @@ const fields = {
   runtime: z
     .looseObject({
       vmm: z.looseObject({ pid: z.int().positive(), startTicks: z.number() }),
-      accelerator,
+      accelerator: z.enum(['kvm', 'tcg']),
       startedAt: time,
+      savedGuestKind: savedGuestKind.exactOptional(),
     })
     .exactOptional(),
   workspace: z
@@ -44,6 +44,8 @@ const fields = {
     })
     .exactOptional(),
   unsyncedIn: z.string().exactOptional(),
+  savedBy: savedBy.exactOptional(),
+  hasSecondVmm: z.literal(true).exactOptional(),
   lastError: z.looseObject({ code: z.string(), message: z.string() }).exactOptional(),
   createdAt: time,
   updatedAt: time,

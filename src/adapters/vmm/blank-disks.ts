@@ -1,7 +1,7 @@
-import { chmod, mkdir, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
-import { syncFolder } from '../../base/atomic-file.ts';
+import { syncFile, syncFolder } from '../../base/atomic-file.ts';
 import { exec } from '../../base/exec.ts';
 import { lock } from '../../base/file-lock.ts';
 import { reportNoSpace } from '../../base/no-space.ts';
@@ -109,14 +109,5 @@ export class BlankDisks {
     await exec([mkfs, '-q', '-F', '-L', 'work', '-m', '0', '-E', extended, raw], run);
     await exec([qemuImg, 'convert', '-f', 'raw', '-O', 'qcow2', raw, path], run);
     await rm(raw);
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }

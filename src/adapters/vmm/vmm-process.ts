@@ -93,6 +93,11 @@ export function valuesOf(argv: readonly string[], flag: string): string[] {
   return argv.flatMap((word, at) => (word === flag ? (argv[at + 1] ?? []) : []));
 }
 
+/** True when both are the same process. */
+export function isSame(one: VmmProcess, other: VmmProcess | undefined): boolean {
+  return one.pid === other?.pid && one.startTicks === other.startTicks;
+}
+
 /** Processes of this user with their command lines. */
 async function ownProcesses(): Promise<{ pid: number; argv: string[] }[]> {
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);

@@ -17,17 +17,6 @@ interface LifecycleVerb {
   mustSync?: boolean;
 }
 
-/** `banger vm start` */
-export const vmStart = lifecycleCommand({
-  verb: 'start',
-  summary: 'start stopped VMs',
-  description:
-    'Starts stopped VMs and waits until commands can run in them. A VM that runs is left as it is.',
-  examples: [{ command: 'banger vm start web db', does: 'Starts two VMs at once.' }],
-  outcome: ({ state }) => state,
-  work: (client, ref, signal) => client.startVm(ref, { signal }),
-});
-
 /** `banger vm stop` */
 export const vmStop = lifecycleCommand({
   verb: 'stop',

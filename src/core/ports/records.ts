@@ -1,4 +1,5 @@
 import type { Accelerator, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
+import type { SavedBy, SavedGuestKind } from './saved-by.ts';
 import type { DriveSpec, VmmProcess } from './vmm.ts';
 
 /**
@@ -20,10 +21,20 @@ export interface VmRecord {
   /** absent until the drives are made */
   drives?: readonly DriveSpec[];
   /** the VMM that was started last; it may be gone */
-  runtime?: { vmm: VmmProcess; accelerator: Accelerator; startedAt: string };
+  runtime?: {
+    vmm: VmmProcess;
+    accelerator: Accelerator;
+    startedAt: string;
+    /** what this VMM can save guests as; absent when its driver cannot, or an older version of banger started it */
+    savedGuestKind?: SavedGuestKind;
+  };
   workspace?: VmWorkspace;
   /** what it was suspended with is not on the disk for sure yet; the run of the host (`VmFiles.hostBoot`) in which it was written */
   unsyncedIn?: string;
+  /** what saved the guest of a suspended VM */
+  savedBy?: SavedBy;
+  /** a second VMM of this VM may run besides that of `runtime`: one that is to take its place, or one whose place was taken */
+  hasSecondVmm?: true;
   lastError?: { code: string; message: string };
   createdAt: string;
   updatedAt: string;

@@ -1,5 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { VmShape } from '../../protocol/vm.ts';
+import type { SavedBy } from './saved-by.ts';
 import type { CapturePlace } from './vm-files.ts';
 import type { DriveSpec, SavedGuest } from './vmm.ts';
 
@@ -7,6 +8,8 @@ import type { DriveSpec, SavedGuest } from './vmm.ts';
 export interface SnapshotFacts {
   shape: VmShape;
   hasNat: boolean;
+  /** what saved the guest; absent in snapshots of older versions of banger */
+  savedBy?: SavedBy;
 }
 
 /** A VM as it was at one moment: memory, devices, drives. Never changed once made. */

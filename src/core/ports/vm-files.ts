@@ -1,3 +1,4 @@
+import type { Abortable } from '../../base/abort.ts';
 import type { SavedGuest } from './vmm.ts';
 
 /** The folders that belong to one VM on the host. */
@@ -27,8 +28,12 @@ export interface VmFiles {
   folders(vmId: string): VmFolders;
   /** Makes the folders with mode 0700. Idempotent. @throws {AppError} HOST_NO_SPACE */
   create(vmId: string): Promise<VmFolders>;
-  /** Makes the runtime folder again, as after a host reboot. Idempotent. */
+  /** Makes the runtime folder of a VM that does not run, or empties it of second ones. Idempotent. */
   createRuntime(vmId: string): Promise<void>;
+  /** Makes an empty folder in the VM's runtime folder, for a second VMM of it while the first runs, and returns its path. @throws {AppError} HOST_NO_SPACE */
+  createSecondRuntime(vmId: string): Promise<string>;
+  /** Removes the folders of {@link createSecondRuntime} that are empty, as one is when its VMM has ended. Idempotent. */
+  sweepRuntimes(vmId: string): Promise<void>;
   /** Makes an empty folder for {@link VmFolders.suspended}; what was in it is gone. @throws {AppError} HOST_NO_SPACE */
   createSuspended(vmId: string): Promise<void>;
   /** Makes the suspended guest durable: it outlives the host's power from then on. @throws {AppError} HOST_NO_SPACE */
@@ -41,7 +46,12 @@ export interface VmFiles {
   openCapture(vmId: string): Promise<CapturePlace>;
   /** Makes an empty folder for other drives than those that the VM has. @throws {AppError} HOST_NO_SPACE */
   createDriveDir(vmId: string): Promise<string>;
-  /** Removes the VM's drives that are none of `drivePaths`, and the folders of {@link createDriveDir} that have none of these. Idempotent. */
+  /** Makes drives durable, and their names: they outlive the host's power from then on. @throws {AppError} HOST_NO_SPACE */
+  syncDrives(vmId: string, drivePaths: readonly string[], options: Abortable): Promise<void>;
+  /**
+   * Removes the VM's drives that are none of `drivePaths`, and the folders of {@link createDriveDir} that have none of these. When there are any, those that stay are made
+   * durable first. Idempotent.
+   */
   sweepDrives(vmId: string, drivePaths: readonly string[]): Promise<void>;
   /** Removes copies that a daemon that died left. Idempotent; none may be under way. */
   sweepCaptures(vmId: string): Promise<void>;

@@ -2,6 +2,7 @@ import type { Abortable } from '../../base/abort.ts';
 import type { Accelerator } from '../../protocol/vm.ts';
 import type { VmmSignal } from '../../protocol/vmm-signal.ts';
 import type { GuestEndpoint } from './guest.ts';
+import type { SavedGuestParts } from './saved-by.ts';
 
 /** A host file given to the guest as a block device, found there by its serial. */
 export interface DriveSpec {
@@ -34,7 +35,7 @@ export interface VmSpec {
   drives: readonly DriveSpec[];
   /** what {@link RunningVm.setNat} sets, from the guest's first instruction on */
   hasNat: boolean;
-  /** folder of this VM's sockets, exists, mode 0700 */
+  /** folder of this VM's sockets, exists, mode 0700; a second VMM of a VM has a folder below that of the first */
   runtimeDir: string;
   /** serial console output, appended */
   consoleLogPath: string;
@@ -151,6 +152,8 @@ export interface DriverProbe {
    * accelerator is not known yet.
    */
   savedGuestKey?: string;
+  /** what is in the key, in parts that can be named; there when it is, and less strict: two keys may have the same parts */
+  savedGuestParts?: SavedGuestParts;
   /** why the accelerator is not KVM, or why the driver is not usable */
   reason?: string;
   /** the one next step for that reason, where it is another than that of the check that shows it */
@@ -205,7 +208,8 @@ export interface VmDriver {
   restore(spec: VmSpec, saved: SavedGuest, options: RestoreOptions): Promise<RunningVm>;
   /**
    * Takes over a VMM that an earlier daemon started; `undefined` when it does not run any more, or is not the process that is meant. One that does not answer
-   * is waited for as long as its process lives; `onSilent` is called once when that takes longer than a moment. Changes nothing in the guest.
+   * is waited for as long as its process lives; `onSilent` is called once when that takes longer than a moment. Changes nothing in the guest. Its sockets
+   * may also be below `runtimeDir`.
    */
   adopt(
     spec: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
@@ -231,7 +235,7 @@ export interface VmDriver {
   growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec>;
 }
 
-/** How {@link VmDriver.killStray} treats the guest. */
+/** How {@link VmDriver.killStray} goes about it. */
 export interface KillStrayOptions {
   /**
    * the guest's drives are used again: one that cannot be asked to write out what it holds, because the VMM's sockets are gone, gets the time in which
@@ -240,6 +244,8 @@ export interface KillStrayOptions {
   isGuestKept?: boolean;
   /** its abort ends that time: somebody wants the VM gone now */
   givenUp?: AbortSignal;
+  /** runs on, with its sockets */
+  except?: VmmProcess;
 }
 
 /** Drives of a new VM. */

@@ -52,6 +52,19 @@ export class LiveVms {
   }
 
   /**
+   * Puts a VMM and its agent's link in the place of those of the VM, if there are any: whoever asks from then on gets the new ones. The old link is closed, which ends its
+   * commands. Returns the old VMM, which is let go of and still runs.
+   */
+  async replace(vmId: string, running: RunningVm, link: GuestAgent): Promise<RunningVm | undefined> {
+    const old = this.#vms.get(vmId);
+    this.#vms.delete(vmId);
+    this.add(vmId, running, link);
+    old?.running.detach();
+    await old?.link?.[Symbol.asyncDispose]();
+    return old?.running;
+  }
+
+  /**
    * The link to the VM's agent; made when there is none. Callers share it and do not dispose of it.
    *
    * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; VMM_LOST when it ends meanwhile; HOST_NO_SPACE when the guest stands still for that; GUEST_UNREACHABLE, GUEST_GENERATION.

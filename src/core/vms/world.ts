@@ -38,6 +38,8 @@ export interface VmWorld {
   background: LatestTasks;
   /** a VM that waits for whoever starts one of its shape next; absent: none is made */
   standby?: StandbyKeeper;
+  /** `bytes` of the host's memory that programs can have now */
+  freeMemoryBytes: () => number;
   /** new VMs are made of templates, unless they are told not to be */
   isWarm: boolean;
   /**
@@ -55,6 +57,8 @@ export interface VmWorld {
   /** one lifecycle operation at a time for each VM, keyed by its id; never held while a user's command runs */
   locks: VmLocks;
   log: Logger;
+  /** version of this banger */
+  release: string;
   defaults: VmShape;
   defaultImage: string;
   host: HostLimits;

@@ -17,6 +17,7 @@ import { checkNat } from './check-nat.ts';
 import { checkOpenssh } from './check-openssh.ts';
 import { checkRecords } from './check-records.ts';
 import { checkRuntimeDir } from './check-runtime-dir.ts';
+import { checkSavedGuests } from './check-saved-guests.ts';
 import { checkVmDefaults } from './check-vm-defaults.ts';
 import { checkAccelerator, checkVmm } from './check-vmm.ts';
 import { checkVms } from './check-vms.ts';
@@ -44,6 +45,7 @@ const CHECKS: readonly Check[] = [
   checkLoginSession,
   checkRecords,
   checkVms,
+  checkSavedGuests,
   checkLeftovers,
   checkVmDefaults,
 ];

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { StoredSnapshot } from '../../core/ports/snapshots.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
-import { createSnapshot, restoreSnapshot } from '../../core/vms/saved/snapshot-vm.ts';
+import { restoreSnapshot } from '../../core/vms/saved/restore-snapshot.ts';
+import { createSnapshot } from '../../core/vms/saved/snapshot-vm.ts';
 import { vmView } from '../../core/vms/vm-view.ts';
 import type { Snapshot } from '../../protocol/api/snapshot.ts';
 import * as snapshotSchemas from '../../protocol/api/snapshot-schemas.ts';
@@ -35,12 +36,18 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/snapshots/:tag/restore',
-    summary: 'Put a VM back to a snapshot and let it go on from there; what it is now is given up',
+    summary:
+      'Put a VM back to a snapshot and let it go on from there; what it is now is given up once that runs',
+    body: snapshotSchemas.restoreSnapshotRequest,
     answer: vmSchemas.vm,
-    isCancellable: false,
-    run: async ({ app, params, signal, report }) => ({
+    run: async ({ app, params, body, signal, report }) => ({
       value: vmView(
-        await restoreSnapshot(app.world, params['ref'] ?? '', { tag: params['tag'] ?? '', signal, report }),
+        await restoreSnapshot(app.world, params['ref'] ?? '', {
+          tag: params['tag'] ?? '',
+          isCold: body.cold,
+          signal,
+          report,
+        }),
       ),
     }),
   }),

@@ -5,6 +5,11 @@ export interface CreateSnapshotRequest {
   tag?: string;
 }
 
+export interface RestoreSnapshotRequest {
+  /** boot it with the snapshot's disks, without its memory */
+  cold?: boolean;
+}
+
 /** A VM as it was at one moment: memory and drives. */
 export interface Snapshot {
   tag: string;

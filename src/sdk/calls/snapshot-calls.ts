@@ -1,5 +1,5 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { CreateSnapshotRequest, Snapshot } from '../../protocol/api/snapshot.ts';
+import type { CreateSnapshotRequest, RestoreSnapshotRequest, Snapshot } from '../../protocol/api/snapshot.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import { isSnapshot, isSnapshotList } from '../answers/snapshot.ts';
 import { snapshotPath, vmPath } from '../paths.ts';
@@ -12,8 +12,8 @@ export interface SnapshotCalls {
   listSnapshots(ref: string, options: Abortable): Promise<Snapshot[]>;
   /** Keeps a running VM as it is now, memory and drives. Cancelled: nothing is left. */
   createSnapshot(ref: string, request: CreateSnapshotRequest, options: Abortable): Work<Snapshot>;
-  /** Puts a VM back to a snapshot; what it is now is given up. */
-  restoreSnapshot(ref: string, tag: string, options: Abortable): Work<Vm>;
+  /** Puts a VM back to a snapshot; with `cold` only its disks, which it boots with. Cancelled or failed: the VM is as it was. */
+  restoreSnapshot(ref: string, tag: string, options: Abortable & RestoreSnapshotRequest): Work<Vm>;
   deleteSnapshot(ref: string, tag: string, options: Abortable): Promise<void>;
 }
 
@@ -24,7 +24,8 @@ export function snapshotCalls(caller: Caller): SnapshotCalls {
       (await caller.get(vmPath(ref, 'snapshots'), isSnapshotList, options)).snapshots,
     createSnapshot: (ref, body, { signal }) =>
       caller.work(vmPath(ref, 'snapshots'), isSnapshot, { body, signal }),
-    restoreSnapshot: (ref, tag, options) => caller.vmWork(snapshotPath(ref, tag, 'restore'), options),
+    restoreSnapshot: (ref, tag, { signal, ...body }) =>
+      caller.vmWork(snapshotPath(ref, tag, 'restore'), { signal, body }),
     deleteSnapshot: async (ref, tag, options) =>
       await caller.settle('DELETE', snapshotPath(ref, tag), options),
   };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import { launchQemu } from '../../../src/adapters/vmm/qemu/launch/launch.ts';
+import { machineOf } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
 import { exec } from '../../../src/base/exec.ts';
 import { toolEnv } from '../../../src/base/programs.ts';
 import type { VmSpec } from '../../../src/core/ports/vmm.ts';
@@ -42,7 +43,8 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
 
   /** Starts the program in QEMU's place, through the same code; it ends at once. */
   async function start(spec: VmSpec, hostTools: string | undefined): Promise<void> {
-    const host = { binary, arch, ...(hostTools === undefined ? {} : { hostTools }) };
+    const machine = machineOf(arch, new Set());
+    const host = { binary, arch, machine, ...(hostTools === undefined ? {} : { hostTools }) };
     const started = launchQemu(spec, { host, env: toolEnv(process.env), signal });
     await assert.rejects(started, { code: 'VMM_START_FAILED' });
   }

@@ -7,7 +7,7 @@ import { type HostFacts, hasCpuFlag, linuxHostFacts } from '../../../src/adapter
 import { type ProbeBoot, probeBoot } from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
 import { hostTscKhz } from '../../../src/adapters/vmm/qemu/launch/boot-args.ts';
 import { QemuDriver, type QemuDriverOptions } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
-import { qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
+import { machineOf, qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
 import { findProgram, toolEnv } from '../../../src/base/programs.ts';
 import type { BootSource } from '../../../src/core/ports/vmm.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
@@ -48,7 +48,12 @@ describe('QEMU on this host', { concurrency: false }, () => {
     const tscKhz = hostTscKhz(await facts.cpuInfo());
     return {
       accelerator: 'tcg',
-      host: { binary: binary ?? 'none', arch: facts.arch, ...(tscKhz === undefined ? {} : { tscKhz }) },
+      host: {
+        binary: binary ?? 'none',
+        arch: facts.arch,
+        machine: machineOf(facts.arch, new Set()),
+        ...(tscKhz === undefined ? {} : { tscKhz }),
+      },
       env: toolEnv(process.env),
       dir: join(dir, 'probe'),
       deadlineMs: 60_000,

@@ -6,7 +6,7 @@ import type { WatchTimes } from '../../../src/adapters/guest/link-watch.ts';
 import { qemuArgv } from '../../../src/adapters/vmm/qemu/launch/argv.ts';
 import { hostTscKhz } from '../../../src/adapters/vmm/qemu/launch/boot-args.ts';
 import { BootWatch } from '../../../src/adapters/vmm/qemu/launch/boot-watch.ts';
-import { qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
+import { machineOf, qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
 import { connectQmp, type QmpClient } from '../../../src/adapters/vmm/qemu/qmp/qmp-client.ts';
 import { runtimeFiles } from '../../../src/adapters/vmm/qemu/runtime-files.ts';
 import { findByArgument } from '../../../src/adapters/vmm/vmm-process.ts';
@@ -112,7 +112,8 @@ async function argvOf(
     ...logs,
     vmmLogPath: '/dev/null',
   };
-  const host = { binary: qemuProgram(GUEST_ARCH), arch: GUEST_ARCH };
+  const machine = machineOf(GUEST_ARCH, new Set());
+  const host = { binary: qemuProgram(GUEST_ARCH), arch: GUEST_ARCH, machine };
   return qemuArgv(spec, tscKhz === undefined ? host : { ...host, tscKhz });
 }
 

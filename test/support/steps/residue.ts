@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { isErrno } from '../../../src/base/errors.ts';
 import type { Paths } from '../../../src/config/paths.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';
@@ -29,10 +29,11 @@ export async function residue(
   for (const id of new Set([...vmDirs, ...runtimeDirs])) if (!known.includes(id)) wrong.push(`folder ${id}`);
   const processes = (await vmmsBelow(paths.vmRuntimeDir)).map(({ folder }) => folder);
   for (const record of records) {
-    wrong.push(...(await wrongOfVm(paths, record)));
-    const own = processes.filter((folder) => folder === record.id);
-    const wanted = record.state === 'running' ? [record.id] : [];
-    if (own.join() !== wanted.join()) wrong.push(`VMMs of ${record.name} (${record.state}): ${own.join()}`);
+    const own = processes.filter((folder) => folder.split('/')[0] === record.id);
+    wrong.push(...(await wrongOfVm(paths, record, own[0] ?? record.id)));
+    if (own.length !== (record.state === 'running' ? 1 : 0)) {
+      wrong.push(`VMMs of ${record.name} (${record.state}): ${own.join()}`);
+    }
   }
   for (const folder of processes)
     if (!known.some((id) => folder.startsWith(id))) wrong.push(`VMM of ${folder}`);
@@ -40,7 +41,12 @@ export async function residue(
   return wrong;
 }
 
-async function wrongOfVm({ vmsDir, vmRuntimeDir }: Paths, record: VmRecord): Promise<string[]> {
+/** `place` is the folder of the VM's VMM in the runtime folder: below the VM's own when it took the place of another. */
+async function wrongOfVm(
+  { vmsDir, vmRuntimeDir }: Paths,
+  record: VmRecord,
+  place: string,
+): Promise<string[]> {
   const dir = join(vmsDir, record.id);
   const drives = (record.drives ?? []).filter(({ isReadOnly }) => !isReadOnly);
   const wanted = new Set(drives.map(({ pathOnHost }) => relative(dir, pathOnHost)));
@@ -58,9 +64,16 @@ async function wrongOfVm({ vmsDir, vmRuntimeDir }: Paths, record: VmRecord): Pro
     if (tag === '.staging') continue;
     if (!existsSync(join(dir, 'snapshots', tag, 'manifest.json'))) wrong.push(`half a snapshot ${tag}`);
   }
-  const sockets = record.state === 'running' ? OF_A_VMM : [];
-  for (const name of await namesIn(join(vmRuntimeDir, record.id))) {
-    if (![...sockets, ...OF_A_FAKE].includes(name)) wrong.push(`${name} in the runtime folder`);
+  if (record.hasSecondVmm) wrong.push('a second VMM on record');
+  for (const path of await filesIn(join(vmRuntimeDir, record.id))) {
+    const isOfTheVmm =
+      record.state === 'running' &&
+      OF_A_VMM.includes(basename(path)) &&
+      dirname(join(record.id, path)) === place;
+    const isOfAFake = path.split('/').some((name) => OF_A_FAKE.includes(name));
+    // Empty since its VMM has ended; the next start removes it.
+    const isEmptySecond = /^r-[^/]+\/$/.test(path);
+    if (!isOfTheVmm && !isOfAFake && !isEmptySecond) wrong.push(`${path} in the runtime folder`);
   }
   return wrong.map((what) => `of ${record.name} (${record.state}): ${what}`);
 }

@@ -154,21 +154,48 @@ export const SCENARIOS: readonly Scenario[] = [
     async prepare(world) {
       await requireSource(world);
       await deleteSnapshot(world, TAG);
-      const snapshots = await world.lab.client.listSnapshots(SOURCE, { signal });
-      if (snapshots.some(({ tag }) => tag === BASE)) return;
-      await resultOf(world.lab.client.createSnapshot(SOURCE, { tag: BASE }, { signal }));
+      await requireBase(world);
+    },
+    run: restore,
+    async check(world, by) {
+      if (by === 'vmm' && sourceOf(world).state === 'stopped') return await checkStopped(world);
+      await checkUntouched(world);
+    },
+    victims: () => ({ 'its VMMs': '.' }),
+  },
+  {
+    name: 'snapshot restore of a suspended VM',
+    async prepare(world) {
+      await requireSource(world);
+      await requireBase(world);
+      if (sourceOf(world).state === 'running') await resultOf(world.lab.client.suspendVm(SOURCE, { signal }));
     },
     run: restore,
     async check(world, by) {
       const { state } = sourceOf(world);
-      // What the VM was is given up when it is put back; the snapshot is not.
-      if (state !== 'running') {
-        assert.ok(state === 'stopped' || (state === 'error' && by !== 'daemon'), state);
-        await restore(world);
-      }
+      if (by === 'vmm' && state === 'stopped') return await checkStopped(world);
+      if (state === 'suspended') await resume(world);
+      else assert.equal(state, 'running');
       await world.checkMarks({ isBooted: false });
     },
-    victims: () => ({ 'the VMM': '.' }),
+    victims: () => ({ 'its VMM': '.' }),
+  },
+  {
+    name: 'snapshot restore of a stopped VM, cold',
+    async prepare(world) {
+      await requireSource(world);
+      await requireBase(world);
+      if (sourceOf(world).state === 'running') await resultOf(world.lab.client.stopVm(SOURCE, { signal }));
+    },
+    run: ({ lab }) => resultOf(lab.client.restoreSnapshot(SOURCE, BASE, { cold: true, signal })),
+    async check(world) {
+      const { state } = sourceOf(world);
+      if (state === 'stopped') await resultOf(world.lab.client.startVm(SOURCE, { signal }));
+      else assert.equal(state, 'running');
+      await world.checkMarks({ isBooted: true });
+      await deleteVm(world, SOURCE);
+    },
+    victims: () => ({ 'its VMM': '.' }),
   },
 ];
 
@@ -225,6 +252,13 @@ async function requireSource(world: ScenarioWorld): Promise<void> {
   if (source) await deleteVm(world, SOURCE);
   await resultOf(world.lab.client.createVm({ name: SOURCE, ...world.shape }, { signal }));
   await world.mark();
+}
+
+/** The snapshot that the VM is put back to. */
+async function requireBase({ lab }: ScenarioWorld): Promise<void> {
+  const snapshots = await lab.client.listSnapshots(SOURCE, { signal });
+  if (snapshots.some(({ tag }) => tag === BASE)) return;
+  await resultOf(lab.client.createSnapshot(SOURCE, { tag: BASE }, { signal }));
 }
 
 function sourceOf(world: ScenarioWorld): VmRecord {

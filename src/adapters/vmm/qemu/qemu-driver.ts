@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../../base/exec.ts';
@@ -25,22 +24,23 @@ import { BlankDisks } from '../blank-disks.ts';
 import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { packagesOf } from '../packages.ts';
-import { endProcess, isAlive } from '../vmm-process.ts';
+import { endProcess, isAlive, isSame } from '../vmm-process.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { findQemus, findQemuVmIds, type QemuPlace } from './find-qemu.ts';
 import { againstKvm, kvmDeadlineMs, reasonAgainstKvm } from './kvm/kvm.ts';
 import { KvmFindings, type KvmTest } from './kvm/kvm-findings.ts';
 import { probeBoot } from './kvm/probe-boot.ts';
-import { mayRestart, qemuArgv } from './launch/argv.ts';
+import { mayRestart } from './launch/argv.ts';
 import { hostTscKhz } from './launch/boot-args.ts';
 import { BootWatch } from './launch/boot-watch.ts';
 import { type LaunchedQemu, type LaunchOptions, launchQemu, removeRuntimeFiles } from './launch/launch.ts';
 import { prepareDrives } from './launch/prepare-drives.ts';
 import { reconnectQemu } from './launch/reconnect.ts';
-import { type QemuHost, qemuProgram } from './qemu-host.ts';
+import { machineOf, type QemuHost, qemuProgram } from './qemu-host.ts';
 import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import type { ReceiveOptions } from './save/receive-guest.ts';
+import { savedGuestKind } from './saved-guest-kind.ts';
 
 /** What the driver stands on. */
 export interface QemuDriverOptions {
@@ -92,7 +92,7 @@ export class QemuDriver implements VmDriver {
       const binary = await this.#binary(options);
       const version = `QEMU ${binary.version}`;
       const found = await this.#accelerator(binary, boot, options);
-      return { isUsable: true, version, ...found, ...(await this.#savedGuestKey(binary, found.accelerator)) };
+      return { isUsable: true, version, ...found, ...(await this.#savedGuest(binary, found.accelerator)) };
     } catch (error) {
       if (!isAppError(error, 'VMM_UNSUPPORTED', 'EXEC_FAILED')) throw error;
       return { isUsable: false, reason: messageOf(error), packages: packagesOf([this.#program]) };
@@ -153,16 +153,24 @@ export class QemuDriver implements VmDriver {
 
   async killStray(
     place: QemuPlace,
-    { isGuestKept = false, givenUp = neverAborts() }: KillStrayOptions = {},
+    { isGuestKept = false, givenUp = neverAborts(), except }: KillStrayOptions = {},
   ): Promise<void> {
+    const used = new Set<string>();
     for (const { vmm, files } of await findQemus(place)) {
+      if (isSame(vmm, except)) {
+        used.add(dirname(files.pidFile));
+        continue;
+      }
       if (isGuestKept && !existsSync(files.qmpSocket)) {
         await this.#letWriteBack(place.vmId, vmm, givenUp);
       }
       await endProcess(vmm, { graceMs: WRITE_OUT_GRACE_MS });
       await removeRuntimeFiles(files);
     }
-    await removeRuntimeFiles(runtimeFiles(place.runtimeDir));
+    // Those of VMMs that have ended before, too.
+    for (const dir of await foldersOf(place.runtimeDir)) {
+      if (!used.has(dir)) await removeRuntimeFiles(runtimeFiles(dir));
+    }
   }
 
   async sweep(): Promise<void> {
@@ -225,16 +233,14 @@ export class QemuDriver implements VmDriver {
     return against ? { accelerator: 'tcg', ...against } : { accelerator: 'kvm' };
   }
 
-  /** The command line of an example stands for all that we ask of QEMU. */
-  async #savedGuestKey(
+  async #savedGuest(
     binary: QemuBinary,
     accelerator: Accelerator | undefined,
-  ): Promise<Pick<DriverProbe, 'savedGuestKey'>> {
+  ): Promise<Pick<DriverProbe, 'savedGuestKey' | 'savedGuestParts'>> {
     if (!accelerator) return {};
     const [host, cpuInfo] = [await this.#host(binary), await this.#options.facts.cpuInfo()];
-    const processor = cpuInfo.split('\n').filter((line) => /^(flags|model name|Features)\s*:/.test(line));
-    const facts = [binary, processor.slice(0, 2), qemuArgv(exampleSpec(accelerator), host)];
-    return { savedGuestKey: createHash('sha256').update(JSON.stringify(facts)).digest('hex') };
+    const { key, parts } = savedGuestKind({ binary, host, accelerator, cpuInfo });
+    return { savedGuestKey: key, savedGuestParts: parts };
   }
 
   get #program(): string {
@@ -252,7 +258,7 @@ export class QemuDriver implements VmDriver {
     return await this.#binaries.require(this.#program, { machine, signal });
   }
 
-  async #host({ path }: QemuBinary): Promise<QemuHost> {
+  async #host({ path, machines }: QemuBinary): Promise<QemuHost> {
     const { facts, hostTools, log } = this.#options;
     const tscKhz = hostTscKhz(await facts.cpuInfo());
     const hasWall = await isExecutable(hostTools);
@@ -260,33 +266,23 @@ export class QemuDriver implements VmDriver {
     return {
       binary: path,
       arch: facts.arch,
+      machine: machineOf(facts.arch, machines),
       ...(tscKhz === undefined ? {} : { tscKhz }),
       ...(hasWall ? { hostTools } : {}),
     };
   }
 }
 
-/** Any VM; only what is the same for all of them counts. */
-function exampleSpec(accelerator: Accelerator): VmSpec {
-  const drive = (serial: DriveSpec['serial'], isReadOnly: boolean): DriveSpec => ({
-    serial,
-    pathOnHost: `/${serial}`,
-    format: isReadOnly ? 'raw' : 'qcow2',
-    isReadOnly,
-    sizeBytes: 0,
-  });
-  return {
-    vmId: 'example',
-    vcpuCount: 1,
-    memoryMib: 1,
-    accelerator,
-    bootSource: { kernelPath: '/kernel', initrdPath: '/initrd', bootArgs: [] },
-    drives: [drive('root', true), drive('overlay', false), drive('work', false), drive('modules', true)],
-    hasNat: false,
-    runtimeDir: '/run',
-    consoleLogPath: '/console',
-    vmmLogPath: '/vmm',
-  };
+/** A VM's runtime folder, and those in it, which are of VMMs that took the place of another. */
+async function foldersOf(runtimeDir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(runtimeDir, { withFileTypes: true });
+    const folders = entries.filter((entry) => entry.isDirectory());
+    return [runtimeDir, ...folders.map(({ name }) => join(runtimeDir, name))];
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
 }
 
 /** Linux writes pages that have been dirty for 30 s, and looks every 5 s (vm.dirty_expire_centisecs, vm.dirty_writeback_centisecs). */

@@ -5,6 +5,8 @@ export interface QemuHost {
   /** path of `qemu-system-*` */
   binary: string;
   arch: GuestArch;
+  /** the machine that it is; {@link machineOf} */
+  machine: string;
   /** frequency of the host's TSC, when known; it is the guest's too under emulation */
   tscKhz?: number;
   /** path of `banger-host`, which puts the second wall around QEMU; without it QEMU runs behind its own seccomp filter alone */
@@ -14,4 +16,21 @@ export interface QemuHost {
 /** The program that runs guests of `arch`. */
 export function qemuProgram(arch: GuestArch): string {
   return arch === 'amd64' ? 'qemu-system-x86_64' : 'qemu-system-aarch64';
+}
+
+/** The version of arm64's machine that is used where it is offered: that of the oldest QEMU in wide use, which newer ones keep for many years. */
+const PREFERRED_VIRT = 'virt-7.2';
+
+/**
+ * The machine that guests of `arch` get from a QEMU that offers `machines`. One with a version is the same in every QEMU that has it, so that a saved guest outlives
+ * an upgrade; microvm has none.
+ */
+export function machineOf(arch: GuestArch, machines: ReadonlySet<string>): string {
+  if (arch === 'amd64') return 'microvm';
+  if (machines.has(PREFERRED_VIRT)) return PREFERRED_VIRT;
+  const versions = [...machines].flatMap((name) => {
+    const [, major, minor] = /^virt-([0-9]+)\.([0-9]+)$/.exec(name) ?? [];
+    return major === undefined ? [] : [{ name, order: Number(major) * 1000 + Number(minor) }];
+  });
+  return versions.sort((a, b) => b.order - a.order)[0]?.name ?? 'virt';
 }

@@ -3,7 +3,7 @@ import { abortable } from '../../../base/async.ts';
 import { AppError, isAppError, printable } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Report } from '../../../protocol/events.ts';
-import type { Accelerator } from '../../../protocol/vm.ts';
+import type { ConnectOptions, GuestAgent } from '../../ports/guest.ts';
 import type { HostContent } from '../../ports/host-user.ts';
 import type { StoredKernel } from '../../ports/images.ts';
 import type { VmRecord } from '../../ports/records.ts';
@@ -11,6 +11,7 @@ import type { BootSource, DriverProbe, RunningVm, SavedGuest } from '../../ports
 import { personalise, readHostContent } from '../guest/personalise.ts';
 import { standsStill } from '../live-vms.ts';
 import { requireRoomToStart } from '../require-room.ts';
+import { withoutSaved } from '../saved/drop-suspended.ts';
 import type { VmWorld } from '../world.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
@@ -78,7 +79,7 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
     ? await world.driver.restore(spec, from, { signal, onVmm, beforeRun })
     : await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
-  const begun = noteRuntime(world, record, { running, accelerator });
+  const begun = noteRuntime(world, record, { running, probe });
   world.live.add(record.id, running);
   undo.defer('forget the VMM', () => world.live.remove(record.id));
   const content = await reading;
@@ -94,14 +95,22 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
   return ready;
 }
 
-/** Notes which process runs the VM. */
+/** Notes which process runs the VM; `probe` is what it was started with. */
 export function noteRuntime(
   world: VmWorld,
   record: VmRecord,
-  { running, accelerator }: { running: RunningVm; accelerator: Accelerator },
+  { running, probe }: { running: RunningVm; probe: DriverProbe },
 ): VmRecord {
-  const startedAt = new Date().toISOString();
-  return world.records.update({ ...record, runtime: { vmm: running.vmm, accelerator, startedAt } });
+  return world.records.update({ ...record, runtime: runtimeOf(running, probe) });
+}
+
+/** What a record says of a VMM that runs. */
+export function runtimeOf(
+  { vmm }: RunningVm,
+  { accelerator = 'tcg', savedGuestKey: key, savedGuestParts: parts }: DriverProbe,
+): NonNullable<VmRecord['runtime']> {
+  const kind = key !== undefined && parts ? { savedGuestKind: { key, parts } } : {};
+  return { vmm, accelerator, startedAt: new Date().toISOString(), ...kind };
 }
 
 /** What {@link makeReady} needs to know of a VM that runs. */
@@ -119,20 +128,32 @@ export interface ReadyOptions extends Abortable {
  * @throws {AppError} as {@link bootVm}.
  */
 export async function makeReady(world: VmWorld, record: VmRecord, options: ReadyOptions): Promise<VmRecord> {
-  await reachReady(world, record, options);
-  const { lastError: _, unsyncedIn: __, ...well } = record;
+  const meet: ReachOptions['meet'] = (how) => world.live.agent(record.id, how);
+  await reachReady(world, record, { ...options, meet });
+  const { lastError: _, ...well } = withoutSaved(record);
   const ready = world.records.update({ ...well, state: 'running' });
   watchExit(world, record.id, options.running);
   return ready;
 }
 
-async function reachReady(
+/** What {@link reachReady} needs to know besides. */
+export interface ReachOptions extends ReadyOptions {
+  /** connects to the guest's agent */
+  meet: (options: ConnectOptions) => Promise<GuestAgent>;
+}
+
+/**
+ * Waits until a guest whose VMM runs has been made the record's own and may be used; changes no record. Returns its agent.
+ *
+ * @throws {AppError} as {@link bootVm}.
+ */
+export async function reachReady(
   world: VmWorld,
   record: VmRecord,
-  { report, signal, running, content, isRestored }: ReadyOptions,
-): Promise<void> {
+  { report, signal, running, content, isRestored, meet }: ReachOptions,
+): Promise<GuestAgent> {
   const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : world.bootDeadlineMs;
-  const died = running.exited.then(() => {
+  const died = running.exited.then((): never => {
     throw new AppError(
       'GUEST_BOOT_FAILED',
       `Cannot boot "${record.name}": the VMM ended before the guest was ready`,
@@ -140,22 +161,19 @@ async function reachReady(
   });
   died.catch(() => {});
   try {
-    await withDeadline(
+    return await withDeadline(
       async (inner) => {
-        const boot = async (): Promise<void> => {
-          const agent = await world.live.agent(record.id, {
-            signal: inner,
-            helloDeadlineMs: deadlineMs,
-            isRestored,
-          });
+        const boot = async (): Promise<GuestAgent> => {
+          const agent = await meet({ signal: inner, helloDeadlineMs: deadlineMs, isRestored });
           report({ event: 'progress', stage: 'personalise' });
           await personalise(world, record, { agent, content, report, signal: inner });
           // One that was saved had come to this point before.
-          if (isRestored) return;
+          if (isRestored) return agent;
           report({ event: 'progress', stage: 'init', detail: "waiting for the guest's services" });
           await agent.ready({ signal: inner });
+          return agent;
         };
-        await abortable(Promise.race([boot(), died]), inner);
+        return await abortable(Promise.race([boot(), died]), inner);
       },
       { signal, deadlineMs, what: `the guest "${record.name}" to be ready` },
     );

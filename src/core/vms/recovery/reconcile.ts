@@ -7,6 +7,7 @@ import { stopGuest } from '../lifecycle/stop-vm.ts';
 import { vmmDied } from '../lifecycle/vmm-died.ts';
 import { watchExit } from '../lifecycle/watch-exit.ts';
 import { finishResume } from '../saved/finish-resume.ts';
+import { endSecondVmm } from '../saved/second-vmm.ts';
 import { resumeSync } from '../saved/sync-suspended.ts';
 import type { VmWorld } from '../world.ts';
 import { adoptVmm } from './adopt-vmm.ts';
@@ -37,6 +38,7 @@ export async function reconcileVm(
     });
     return await purgeVm(world, record.id);
   }
+  if (record.hasSecondVmm) return await reconcileVm(world, await endSecondVmm(world, record), options);
   await world.files.sweepCaptures(record.id);
   await world.snapshots.sweep(record.id);
   await world.files.sweepDrives(

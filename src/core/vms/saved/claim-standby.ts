@@ -28,8 +28,7 @@ export async function claimStandby(
     await world.driver.removeDrives(drives);
   });
   undo.defer('kill the VMM', () => running.kill());
-  const accelerator = plan.probe.accelerator ?? 'tcg';
-  const begun = noteRuntime(world, { ...record, drives }, { running, accelerator });
+  const begun = noteRuntime(world, { ...record, drives }, { running, probe: plan.probe });
   world.live.add(record.id, running, agent);
   undo.defer('forget the VMM', () => world.live.remove(record.id));
   if (record.nat) await running.setNat(true, { signal });

@@ -2,6 +2,7 @@ import { withDeadline } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { readHostContent } from '../guest/personalise.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
+import { planStart } from '../lifecycle/plan-vm.ts';
 import { type AdoptOptions, adoptVmm } from '../recovery/adopt-vmm.ts';
 import type { VmWorld } from '../world.ts';
 
@@ -24,7 +25,8 @@ export async function finishResume(
   const { signal } = options;
   world.live.add(record.id, running);
   try {
-    const begun = noteRuntime(world, record, { running, accelerator: record.runtime?.accelerator ?? 'tcg' });
+    const { probe } = await planStart(world, record, { signal });
+    const begun = noteRuntime(world, record, { running, probe });
     await withDeadline(
       async (inner) => {
         const content = await readHostContent(world, { signal: inner });

@@ -1,17 +1,16 @@
 import type { Abortable } from '../../../base/abort.ts';
-import { AppError } from '../../../base/errors.ts';
-import { ResourceStack } from '../../../base/resource-stack.ts';
-import { errorBodyOf } from '../../../protocol/error-body.ts';
+import { AppError, messageOf } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
 import { SNAPSHOT_TAG } from '../../../protocol/vm-limits.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import type { SavedBy } from '../../ports/saved-by.ts';
 import type { StoredSnapshot } from '../../ports/snapshots.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
-import { bootVm } from '../lifecycle/boot-vm.ts';
-import { driveRequestOf, planStart } from '../lifecycle/plan-vm.ts';
-import { requireRoomToStart } from '../require-room.ts';
+import { withAgent } from '../guest/with-agent.ts';
+import { planStart } from '../lifecycle/plan-vm.ts';
 import type { VmWorld } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
+import { savedByOf } from './saved-by-of.ts';
 
 /**
  * Keeps a running VM as it is now, memory and drives; it runs on.
@@ -31,7 +30,12 @@ export async function createSnapshot(
       const options = { signal: held, report };
       const record = findRunningVm(world.records, id);
       const plan = await planStart(world, record, options);
-      const facts = { shape: record.shape, hasNat: record.nat };
+      const agent = await syncFirst(world, record, options);
+      const facts = {
+        shape: record.shape,
+        hasNat: record.nat,
+        savedBy: savedByOf(world, record, agent),
+      };
       const work = async (place: Parameters<typeof captureVm>[2]['place']) =>
         (await captureVm(world, record, { place, plan, ...options })).drives;
       return await world.snapshots.make(id, { tag, facts, work }, options);
@@ -41,68 +45,29 @@ export async function createSnapshot(
 }
 
 /**
- * Puts a VM back to a snapshot of it, memory and drives, and lets it go on from there. What it is now is given up, without a word to its guest, once the
- * snapshot's drives are there: a failure before that leaves it as it is, a later one in state `error`, with the drives of the snapshot.
- *
- * @throws {AppError} VM_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED, HOST_NO_SPACE, VMM_RESTORE_FAILED; as {@link bootVm}.
+ * Has the guest write out what it holds, so that the snapshot's drives are of use without its memory. A guest that does not in time is told of, and copied as it
+ * is. Returns which agent it has, when it says.
  */
-export async function restoreSnapshot(
+async function syncFirst(
   world: VmWorld,
-  ref: string,
-  { tag, signal, report }: Abortable & { tag: string; report: Report },
-): Promise<VmRecord> {
-  const { id } = findVm(world.records, ref);
-  return await world.locks.run(
-    id,
-    async ({ signal: held }) => {
-      const options = { signal: held, report };
-      const snapshot = await world.snapshots.get(id, tag);
-      const { shape, hasNat } = snapshot.facts;
-      const record: VmRecord = { ...findVm(world.records, id), shape, nat: hasNat };
-      const plan = await planStart(world, record, options);
-      await using undo = new ResourceStack();
-      undo.defer('remove the new drives', () => keepDrives(world, record));
-      report({ event: 'progress', stage: 'drives', detail: tag });
-      const drives = await world.driver.prepareDrives(
-        driveRequestOf(plan, { dir: await world.files.createDriveDir(id), copyOf: snapshot.drives }),
-        options,
-      );
-      await requireRoomToStart(world);
-      // Only now: whatever had failed so far, a full disk above all, would have cost what the VM is.
-      await endNow(world, id);
-      const starting = world.records.update({ ...record, state: 'starting', drives });
-      undo.move();
-      await keepDrives(world, starting);
-      await world.files.removeSuspended(id);
-      const { boot, probe } = plan;
-      try {
-        return await bootVm(world, starting, { boot, probe, ...options, from: snapshot.saved });
-      } catch (error) {
-        const { code, message } = errorBodyOf(error);
-        world.records.update({ ...starting, state: 'error', lastError: { code, message } });
-        throw error;
-      }
-    },
-    { action: 'restore', report, signal },
-  );
-}
-
-/** Removes the drives that a VM has besides those of its record. */
-async function keepDrives(world: VmWorld, { id, drives = [] }: VmRecord): Promise<void> {
-  await world.files.sweepDrives(
-    id,
-    drives.map(({ pathOnHost }) => pathOnHost),
-  );
-}
-
-/** Ends the VMM, if there is one, as it is. */
-async function endNow(world: VmWorld, vmId: string): Promise<void> {
-  const running = world.live.get(vmId);
-  if (!running) return;
-  const stopping = world.records.update({ ...findVm(world.records, vmId), state: 'stopping' });
-  await world.live.remove(vmId);
-  await running.kill();
-  world.records.update({ ...stopping, state: 'stopped' });
+  { id, name }: VmRecord,
+  { signal, report }: Abortable & { report: Report },
+): Promise<SavedBy['agent']> {
+  report({ event: 'progress', stage: 'sync' });
+  try {
+    return await withAgent(world, id, {
+      signal,
+      work: async (agent, options) => {
+        const [{ generation, version }] = await Promise.all([agent.health(options), agent.sync(options)]);
+        return { generation, version };
+      },
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    const message = `vm "${name}" did not write out what it holds before it was copied: ${messageOf(error)}`;
+    report({ event: 'notice', message });
+    return undefined;
+  }
 }
 
 /** `20260131-235959`, in UTC. */

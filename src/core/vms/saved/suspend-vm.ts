@@ -2,7 +2,9 @@ import type { Abortable } from '../../../base/abort.ts';
 import { messageOf } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import type { SavedBy } from '../../ports/saved-by.ts';
 import type { RunningVm } from '../../ports/vmm.ts';
+import { requireFit } from '../../rules/saved-by.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
 import { withAgent } from '../guest/with-agent.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';
@@ -13,6 +15,7 @@ import { requireRoom, requireRoomToStart } from '../require-room.ts';
 import { whileRunning } from '../while-running.ts';
 import type { VmWorld } from '../world.ts';
 import { unkeep } from './keep-commands.ts';
+import { savedByOf } from './saved-by-of.ts';
 import { beginSync } from './sync-suspended.ts';
 
 /**
@@ -38,9 +41,10 @@ export async function suspendVm(
       const plan = await planStart(world, record, { signal: held });
       await requireRoom(world, record, { running, what: 'a suspended guest' });
       const suspending = world.records.update({ ...record, state: 'suspending' });
+      let savedBy: SavedBy;
       try {
         await world.files.createSuspended(id);
-        await whileRunning(
+        savedBy = await whileRunning(
           running,
           (inner) => saveGuest(world, record, { ...inner, running, plan, report }),
           {
@@ -58,7 +62,7 @@ export async function suspendVm(
       }
       // On record before the VMM ends: a daemon that finds both ends it.
       const unsyncedIn = await world.files.hostBoot();
-      const suspended = world.records.update({ ...suspending, state: 'suspended', unsyncedIn });
+      const suspended = world.records.update({ ...suspending, state: 'suspended', unsyncedIn, savedBy });
       await world.live.remove(id);
       await running.kill();
       beginSync(world, suspended);
@@ -72,19 +76,21 @@ async function saveGuest(
   world: VmWorld,
   record: VmRecord,
   { running, plan, signal, report }: Abortable & { running: RunningVm; plan: VmPlan; report: Report },
-): Promise<void> {
-  await prepareGuest(world, record, { signal, report });
+): Promise<SavedBy> {
+  const agent = await prepareGuest(world, record, { signal, report });
   await world.live.disconnect(record.id);
   report({ event: 'progress', stage: 'save' });
   const spec = vmSpecOf(world, record, { boot: plan.boot, accelerator: record.runtime?.accelerator });
   await running.save({ spec, to: world.files.folders(record.id).suspended }, { signal });
+  return savedByOf(world, record, agent);
 }
 
 /**
  * Resumes a suspended VM where it was; the caller holds its lock. What was saved is good for one resume, for its drives change from then on: after a
- * failure before that it is suspended as before, after a later one it has the drives of a VM whose power was cut.
+ * failure before that it is suspended as before, after a later one it has the drives of a VM whose power was cut. A guest that does not fit this host is refused
+ * first.
  *
- * @throws {AppError} VMM_RESTORE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
+ * @throws {AppError} SAVED_GUEST_DIFFERS, VMM_RESTORE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
 export async function resumeVm(
   world: VmWorld,
@@ -92,6 +98,15 @@ export async function resumeVm(
   { plan, report, signal }: Abortable & { plan: VmPlan; report: Report },
 ): Promise<VmRecord> {
   const { boot, probe } = plan;
+  const { name } = record;
+  requireFit(
+    record.savedBy,
+    { probe },
+    {
+      what: `resume vm "${name}"`,
+      hint: `its memory is kept until you give it up: banger vm start --cold ${name} boots it with its disks`,
+    },
+  );
   await requireRoomToStart(world);
   world.records.update({ ...record, state: 'resuming' });
   const starting: VmRecord = { ...record, state: 'starting' };
@@ -120,19 +135,23 @@ export async function resumeVm(
   }
 }
 
-/** What the guest holds is on its drives before, should it never be resumed; its commands outlive the link that they run over. A guest that does not answer is suspended all the same. */
+/**
+ * What the guest holds is on its drives before, should it never be resumed; its commands outlive the link that they run over. A guest that does not answer is
+ * suspended all the same. Returns which agent it has, when it says.
+ */
 async function prepareGuest(
   world: VmWorld,
   record: VmRecord,
   { signal, report }: Abortable & { report: Report },
-): Promise<void> {
+): Promise<SavedBy['agent']> {
   try {
-    await withAgent(world, record.id, {
+    return await withAgent(world, record.id, {
       signal,
       work: async (agent, options) => {
         report({ event: 'progress', stage: 'sync' });
-        await agent.sync(options);
+        const [{ generation, version }] = await Promise.all([agent.health(options), agent.sync(options)]);
         await agent.keep(true, options);
+        return { generation, version };
       },
     });
   } catch (error) {
@@ -141,5 +160,6 @@ async function prepareGuest(
       event: 'notice',
       message: `vm "${record.name}" does not answer, and is suspended as it is: ${messageOf(error)}`,
     });
+    return undefined;
   }
 }

@@ -5,7 +5,12 @@ import type { VmSpec } from '../../../../core/ports/vmm.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { qemuArgv } from './argv.ts';
 
-const HOST: QemuHost = { binary: '/usr/bin/qemu-system-x86_64', arch: 'amd64', tscKhz: 2_000_000 };
+const HOST: QemuHost = {
+  binary: '/usr/bin/qemu-system-x86_64',
+  arch: 'amd64',
+  machine: 'microvm',
+  tscKhz: 2_000_000,
+};
 
 const SPEC: VmSpec = {
   vmId: '0123456789ab',
@@ -88,9 +93,9 @@ const TABLE: readonly [string, Partial<VmSpec>, Partial<QemuHost>, Record<string
   [
     'emulation on arm64',
     {},
-    { arch: 'arm64' },
+    { arch: 'arm64', machine: 'virt-7.2' },
     {
-      '-machine': 'virt,gic-version=max,dump-guest-core=off,memory-backend=memory',
+      '-machine': 'virt-7.2,gic-version=max,dump-guest-core=off,memory-backend=memory',
       '-cpu': 'max,pauth-impdef=on',
       '-kernel': '/k/vmlinuz',
     },
@@ -112,7 +117,7 @@ for (const [what, spec, host, expected] of TABLE) {
 }
 
 test('a guest that reboots ends its QEMU, but for an emulated PC that boots', () => {
-  const arm: QemuHost = { binary: '/usr/bin/qemu-system-aarch64', arch: 'arm64' };
+  const arm: QemuHost = { binary: '/usr/bin/qemu-system-aarch64', arch: 'arm64', machine: 'virt-7.2' };
   const saved = { kind: 'restore', memoryPath: '/s/memory' } as const;
   assert.ok(!qemuArgv(SPEC, HOST).includes('-no-reboot'));
   assert.ok(qemuArgv({ ...SPEC, accelerator: 'kvm' }, HOST).includes('-no-reboot'));

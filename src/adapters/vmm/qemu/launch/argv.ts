@@ -111,7 +111,7 @@ function machineArgs(
   mode: StartMode,
 ): string[] {
   const { arch } = host;
-  const machine = arch === 'amd64' ? 'microvm,rtc=on' : 'virt,gic-version=max';
+  const machine = `${host.machine},${arch === 'amd64' ? 'rtc=on' : 'gic-version=max'}`;
   const acceleration =
     accelerator === 'kvm'
       ? ['-accel', 'kvm', '-cpu', 'host']

@@ -52,6 +52,6 @@ const LINES: readonly [string, Pick<VmSpec, 'bootSource' | 'accelerator'>, Parti
 
 for (const [what, spec, host, line] of LINES) {
   test(`the kernel command line of ${what}`, () => {
-    assert.equal(kernelCommandLine(spec, { binary: '/q', arch: 'amd64', ...host }), line);
+    assert.equal(kernelCommandLine(spec, { binary: '/q', arch: 'amd64', machine: 'microvm', ...host }), line);
   });
 }

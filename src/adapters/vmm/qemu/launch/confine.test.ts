@@ -4,7 +4,12 @@ import type { VmSpec } from '../../../../core/ports/vmm.ts';
 import { qemuArgv } from './argv.ts';
 import { launchArgv } from './confine.ts';
 
-const HOST = { binary: '/usr/bin/qemu-system-x86_64', arch: 'amd64', hostTools: '/b/banger-host' } as const;
+const HOST = {
+  binary: '/usr/bin/qemu-system-x86_64',
+  arch: 'amd64',
+  machine: 'microvm',
+  hostTools: '/b/banger-host',
+} as const;
 const drive = { format: 'qcow2', sizeBytes: 512 } as const;
 
 const SPEC: VmSpec = {

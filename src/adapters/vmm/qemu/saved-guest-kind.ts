@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import type { SavedGuestKind } from '../../../core/ports/saved-by.ts';
+import type { DriveSpec, VmSpec } from '../../../core/ports/vmm.ts';
+import type { Accelerator } from '../../../protocol/vm.ts';
+import type { QemuBinary } from './binary.ts';
+import { qemuArgv } from './launch/argv.ts';
+import type { QemuHost } from './qemu-host.ts';
+
+/** What decides what guests are saved as. */
+export interface SavingQemu {
+  binary: QemuBinary;
+  host: QemuHost;
+  accelerator: Accelerator;
+  /** text of proc(5) /proc/cpuinfo */
+  cpuInfo: string;
+}
+
+/** The options of QEMU that a guest sees; all others are the host's affair, and may differ between saving and restoring. */
+const SEEN_BY_GUESTS = ['-machine', '-cpu', '-global', '-device', '-smp'];
+
+/**
+ * What the QEMU of this host saves guests as. The key is of all that decides what a boot makes; the command line of an example stands for all that we ask of QEMU. The
+ * parts are what a saved guest needs to be restored, and no more than that.
+ */
+export function savedGuestKind({ binary, host, accelerator, cpuInfo }: SavingQemu): SavedGuestKind {
+  const argv = qemuArgv(exampleSpec(accelerator), host);
+  const processor = cpuInfo.split('\n').filter((line) => /^(flags|model name|Features)\s*:/.test(line));
+  const seen = argv.flatMap((word, at) => (SEEN_BY_GUESTS.includes(word) ? [word, argv[at + 1]] : []));
+  const options = digest(seen).slice(0, 8);
+  return {
+    key: digest([binary, processor.slice(0, 2), argv]),
+    parts: {
+      vmm: { name: `QEMU ${binary.version}`, token: vmmToken(binary.version, host.machine) },
+      accelerator: { name: accelerator === 'kvm' ? 'KVM' : 'software emulation (TCG)', token: accelerator },
+      processor: processorPart(cpuInfo, accelerator),
+      machine: { name: `"${host.machine}" (options ${options})`, token: `${host.machine} ${options}` },
+    },
+  };
+}
+
+/**
+ * The state of a machine without versions belongs to a series of QEMU's, 7.2 or 8.0: its stable releases keep it. A machine with a version is the same in every QEMU
+ * that has it.
+ */
+function vmmToken(version: string, machine: string): string {
+  return /-[0-9.]+$/.test(machine) ? 'QEMU' : version.split('.').slice(0, 2).join('.');
+}
+
+/**
+ * A guest on KVM has the host's processor, with all that it offers. An emulated one only has the frequency of its clock, which goes with the model: what the
+ * host's kernel says of the rest changes from one version to the next.
+ */
+function processorPart(cpuInfo: string, accelerator: Accelerator): { name: string; token: string } {
+  const of = (field: string): string =>
+    new RegExp(`^${field}\\s*:\\s*(.*)$`, 'm').exec(cpuInfo)?.[1]?.trim() ?? '';
+  const part = ['CPU implementer', 'CPU part'].map(of).join(' ').trim();
+  const model = of('model name') || part || 'unknown';
+  if (accelerator === 'tcg') return { name: `"${model}"`, token: model };
+  const features = digest((of('flags') || of('Features')).split(/\s+/).sort()).slice(0, 8);
+  return { name: `"${model}" (features ${features})`, token: `${model} ${features}` };
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/** Any VM; only what is the same for all of them counts. */
+function exampleSpec(accelerator: Accelerator): VmSpec {
+  const drive = (serial: DriveSpec['serial'], isReadOnly: boolean): DriveSpec => ({
+    serial,
+    pathOnHost: `/${serial}`,
+    format: isReadOnly ? 'raw' : 'qcow2',
+    isReadOnly,
+    sizeBytes: 0,
+  });
+  return {
+    vmId: 'example',
+    vcpuCount: 1,
+    memoryMib: 1,
+    accelerator,
+    bootSource: { kernelPath: '/kernel', initrdPath: '/initrd', bootArgs: [] },
+    drives: [drive('root', true), drive('overlay', false), drive('work', false), drive('modules', true)],
+    hasNat: false,
+    runtimeDir: '/run',
+    consoleLogPath: '/console',
+    vmmLogPath: '/vmm',
+  };
+}

@@ -1,0 +1,56 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { isAppError, messageOf } from '../../../base/errors.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { SavedBy } from '../../ports/saved-by.ts';
+import { differenceOf, differenceText } from '../../rules/saved-by.ts';
+import { planStart } from '../lifecycle/plan-vm.ts';
+import type { VmWorld } from '../world.ts';
+
+/** What was found of the guests that users have saved. */
+export interface SavedGuests {
+  /** suspended VMs and snapshots */
+  count: number;
+  /** those that cannot be restored here any more: `web (suspended)`, and why */
+  unfit: { name: string; problem: string }[];
+}
+
+/** Looks which suspended VMs and snapshots cannot be restored on this host any more; reads no memory and changes nothing. */
+export async function findUnfitGuests(world: VmWorld, options: Abortable): Promise<SavedGuests> {
+  const found: SavedGuests = { count: 0, unfit: [] };
+  for (const record of world.records.list()) {
+    const saved = await savedGuestsOf(world, record);
+    found.count += saved.length;
+    if (saved.length === 0) continue;
+    const probe = await probeFor(world, record, options);
+    for (const { name, savedBy } of saved) {
+      const problem = typeof probe === 'string' ? probe : textOf(differenceOf(savedBy, { probe }));
+      if (problem !== undefined) found.unfit.push({ name, problem });
+    }
+  }
+  return found;
+}
+
+function textOf(difference: ReturnType<typeof differenceOf>): string | undefined {
+  return difference && differenceText(difference);
+}
+
+async function savedGuestsOf(
+  world: VmWorld,
+  { id, name, state, savedBy }: VmRecord,
+): Promise<{ name: string; savedBy: SavedBy | undefined }[]> {
+  const snapshots = (await world.snapshots.list(id)).map(({ tag, facts }) => ({
+    name: `${name} ${tag} (snapshot)`,
+    savedBy: facts.savedBy,
+  }));
+  return [...(state === 'suspended' ? [{ name: `${name} (suspended)`, savedBy }] : []), ...snapshots];
+}
+
+/** What guests of this VM are restored with here, or why none can be. */
+async function probeFor(world: VmWorld, record: VmRecord, options: Abortable) {
+  try {
+    return (await planStart(world, record, options)).probe;
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return messageOf(error);
+  }
+}

@@ -1,0 +1,165 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { abortable } from '../../../base/async.ts';
+import { AppError } from '../../../base/errors.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import { formatSize } from '../../../base/size.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { StoredSnapshot } from '../../ports/snapshots.ts';
+import type { DriveSpec } from '../../ports/vmm.ts';
+import { requireFit } from '../../rules/saved-by.ts';
+import { findVm } from '../find-vm.ts';
+import { noteAccelerator, runtimeOf } from '../lifecycle/boot-vm.ts';
+import { driveRequestOf, planStart } from '../lifecycle/plan-vm.ts';
+import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import { watchExit } from '../lifecycle/watch-exit.ts';
+import { requireRoomToStart } from '../require-room.ts';
+import type { VmWorld } from '../world.ts';
+import { withoutSaved } from './drop-suspended.ts';
+import { type SecondVm, startSecond, withoutSecond } from './second-vmm.ts';
+
+/** Most that a guest touches of its memory until it takes the place of the other, in `bytes`. */
+const SECOND_MEMORY_BYTES = 512 * 2 ** 20;
+
+/** How a VM is put back to a snapshot. */
+export interface RestoreSnapshotOptions extends Abortable {
+  tag: string;
+  /** boot it with the snapshot's drives, without its memory */
+  isCold?: boolean | undefined;
+  report: Report;
+}
+
+/**
+ * Puts a VM back to a snapshot of it, memory and drives. The guest of the snapshot comes up beside what the VM is now, and takes its place once it may be
+ * used; only then what the VM was is given up, without a word to its guest. After any failure or an abort before that all is as it was: the VM runs on, or is
+ * suspended or stopped as before.
+ *
+ * @throws {AppError} VM_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED, SAVED_GUEST_DIFFERS, HOST_NO_SPACE, HOST_NO_MEMORY, VMM_RESTORE_FAILED; as `bootVm`.
+ */
+export async function restoreSnapshot(
+  world: VmWorld,
+  ref: string,
+  { tag, isCold = false, signal, report }: RestoreSnapshotOptions,
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  return await world.locks.run(
+    id,
+    async ({ signal: held }) => {
+      const options = { signal: held, report };
+      const snapshot = await world.snapshots.get(id, tag);
+      const before = findVm(world.records, id);
+      const plan = await planStart(world, putBack(before, snapshot), options);
+      if (isCold) noteAccelerator(plan.probe, report);
+      else requireSnapshotFits(before, snapshot, plan);
+      requireMemoryForTwo(world, before, snapshot);
+      await using undo = new ResourceStack();
+      // On record before there can be a second VMM: a daemon that finds it ends that one.
+      const marked = world.records.update({ ...before, hasSecondVmm: true });
+      undo.defer('take the second VMM off the record', () => {
+        world.records.update(withoutSecond(findVm(world.records, id)));
+      });
+      undo.defer('remove the new drives', () => keepDrives(world, marked));
+      report({ event: 'progress', stage: 'drives', detail: tag });
+      const drives = await world.driver.prepareDrives(
+        driveRequestOf(plan, { dir: await world.files.createDriveDir(id), copyOf: snapshot.drives }),
+        options,
+      );
+      await requireRoomToStart(world);
+      using sync = beginSync(world, id, drives);
+      const from = isCold ? undefined : snapshot.saved;
+      const wanted = { ...putBack(marked, snapshot), drives };
+      const second = await startSecond(world, wanted, { plan, from, ...options });
+      undo.defer('end the second VMM', async () => await second[Symbol.asyncDispose]());
+      await abortable(sync.done, held);
+      return await takePlace(world, id, { snapshot, drives, plan, second, undo });
+    },
+    { action: 'restore', report, signal },
+  );
+}
+
+/** The VM with what it was when the snapshot was made. */
+function putBack(record: VmRecord, { facts: { shape, hasNat } }: StoredSnapshot): VmRecord {
+  return { ...record, shape, nat: hasNat };
+}
+
+function requireSnapshotFits({ name }: VmRecord, { tag, facts }: StoredSnapshot, { probe }: VmPlan): void {
+  const hint = `its disks alone can be used: banger vm snapshot restore --cold ${name} ${tag} boots vm "${name}" with them`;
+  requireFit(facts.savedBy, { probe }, { what: `restore the snapshot "${tag}" of vm "${name}"`, hint });
+}
+
+/** Two guests of the VM are in memory for a moment; what the second maps from its file counts only when it is touched. */
+function requireMemoryForTwo(world: VmWorld, { id, name }: VmRecord, { tag, facts }: StoredSnapshot): void {
+  if (!world.live.get(id)) return;
+  const neededBytes = Math.min(facts.shape.memoryMib * 2 ** 20, SECOND_MEMORY_BYTES);
+  const freeBytes = world.freeMemoryBytes();
+  if (freeBytes >= neededBytes) return;
+  const [needed, free] = [formatSize(neededBytes), formatSize(freeBytes)];
+  throw new AppError(
+    'HOST_NO_MEMORY',
+    `Cannot restore the snapshot "${tag}" of vm "${name}": the VM runs on until the snapshot's guest is there, for which ${needed} of memory are needed, and ${free} are free`,
+    { hint: `stop it first: banger vm stop ${name}`, details: { neededBytes, freeBytes } },
+  );
+}
+
+/**
+ * Begins to bring new drives to the disk, which takes as long as a disk takes: the guest comes up meanwhile. Disposing gives up, and waits for nothing: files that
+ * are still on their way may be removed.
+ */
+function beginSync(
+  world: VmWorld,
+  vmId: string,
+  drives: readonly DriveSpec[],
+): Disposable & { done: Promise<void> } {
+  const stop = new AbortController();
+  const done = world.files.syncDrives(vmId, pathsOf(drives), { signal: stop.signal });
+  done.catch(() => {});
+  return { done, [Symbol.dispose]: () => stop.abort() };
+}
+
+/**
+ * Makes the second VMM that of the VM, in one change of its record, and gives up what it was before. What cannot be removed of that is left to the next
+ * daemon: the VM is what it was to be.
+ */
+async function takePlace(
+  world: VmWorld,
+  id: string,
+  {
+    snapshot,
+    drives,
+    plan,
+    second: { running, agent },
+    undo,
+  }: {
+    snapshot: StoredSnapshot;
+    drives: readonly DriveSpec[];
+    plan: VmPlan;
+    second: SecondVm;
+    undo: ResourceStack;
+  },
+): Promise<VmRecord> {
+  const { lastError: _, ...well } = withoutSaved(putBack(findVm(world.records, id), snapshot));
+  const runtime = runtimeOf(running, plan.probe);
+  const switched = world.records.update({ ...well, state: 'running', drives, runtime });
+  undo.move();
+  try {
+    const former = await world.live.replace(id, running, agent);
+    watchExit(world, id, running);
+    await former?.kill();
+    await world.files.removeSuspended(id);
+    await keepDrives(world, switched);
+    await world.files.sweepRuntimes(id);
+    return world.records.update(withoutSecond(switched));
+  } catch (error) {
+    world.log.error('what a VM was before it was put back is not all removed', { vmId: id, error });
+    return switched;
+  }
+}
+
+/** Removes the drives that a VM has besides those of its record. */
+async function keepDrives(world: VmWorld, { id, drives = [] }: VmRecord): Promise<void> {
+  await world.files.sweepDrives(id, pathsOf(drives));
+}
+
+function pathsOf(drives: readonly DriveSpec[]): string[] {
+  return drives.map(({ pathOnHost }) => pathOnHost);
+}

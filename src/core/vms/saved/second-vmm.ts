@@ -1,0 +1,80 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { Report } from '../../../protocol/events.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { RunningVm, SavedGuest } from '../../ports/vmm.ts';
+import { readHostContent } from '../guest/personalise.ts';
+import { type ReachOptions, reachReady } from '../lifecycle/boot-vm.ts';
+import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import { vmSpecOf } from '../lifecycle/vm-spec.ts';
+import { whileRunning } from '../while-running.ts';
+import type { VmWorld } from '../world.ts';
+
+/** A second VMM of a VM: its guest may be used, and nobody knows it yet. Disposing ends it; nothing of it is left then. */
+export interface SecondVm extends AsyncDisposable {
+  running: RunningVm;
+  agent: GuestAgent;
+}
+
+/**
+ * Brings up a second guest of a VM, with the drives and the shape of `record`, beside the one that runs, if any does: restored from `from`, or booted. Changes no
+ * record: the caller has `hasSecondVmm` on it. After a failure or an abort nothing of it is left.
+ *
+ * @throws {AppError} as `bootVm`.
+ */
+export async function startSecond(
+  world: VmWorld,
+  record: VmRecord,
+  {
+    plan: { boot, probe },
+    from,
+    signal,
+    report,
+  }: Abortable & { plan: VmPlan; from: SavedGuest | undefined; report: Report },
+): Promise<SecondVm> {
+  await using undo = new ResourceStack();
+  const reading = readHostContent(world, { signal });
+  const runtimeDir = await world.files.createSecondRuntime(record.id);
+  undo.defer('remove its runtime folder', () => world.files.sweepRuntimes(record.id));
+  const spec = { ...vmSpecOf(world, record, { boot, accelerator: probe.accelerator }), runtimeDir };
+  report({ event: 'progress', stage: 'start', detail: probe.version ?? world.driver.name });
+  const onVmm = (): void => report({ event: 'progress', stage: 'restore' });
+  const running = from
+    ? await world.driver.restore(spec, from, { signal, onVmm })
+    : await world.driver.start(spec, { signal });
+  undo.defer('kill the VMM', () => running.kill());
+  let link: GuestAgent | undefined;
+  undo.defer('close the link', async () => await link?.[Symbol.asyncDispose]());
+  const meet: ReachOptions['meet'] = async (how) => {
+    const connect = (inner: Abortable): Promise<GuestAgent> =>
+      world.connector.connect(running.guestEndpoint, { ...how, ...inner });
+    link = await whileRunning(running, connect, { signal: how.signal, what: 'reach the guest' });
+    return link;
+  };
+  const content = await reading;
+  report({ event: 'progress', stage: from ? 'agent' : 'boot', detail: 'waiting for the guest' });
+  const isRestored = from !== undefined;
+  const agent = await reachReady(world, record, { report, signal, running, content, isRestored, meet });
+  const owned = undo.move();
+  return { running, agent, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+}
+
+/** A record that says nothing of a second VMM. */
+export function withoutSecond({ hasSecondVmm: _, ...record }: VmRecord): VmRecord {
+  return record;
+}
+
+/**
+ * Ends whatever VMM of a VM runs besides that on record, which a daemon has left that died while one was to take the place of the other. Idempotent; the caller
+ * holds the VM's lock, or nobody else can know the VM.
+ *
+ * @throws {AppError} VMM_KILL_FAILED.
+ */
+export async function endSecondVmm(world: VmWorld, record: VmRecord): Promise<VmRecord> {
+  const { id, state, runtime } = record;
+  const except = state === 'running' ? runtime?.vmm : undefined;
+  await world.driver.killStray({ vmId: id, ...world.files.folders(id) }, except ? { except } : {});
+  await world.files.sweepRuntimes(id);
+  return world.records.update(withoutSecond(record));
+}
