@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { neverAborts, poll, withDeadline } from '../../../src/base/abort.ts';
 import { abortable } from '../../../src/base/async.ts';
 import { AppError, messageOf } from '../../../src/base/errors.ts';
@@ -50,7 +51,8 @@ export async function interruptEach(
       () => undefined,
       toError,
     );
-    const { hit, isDead } = await lab.report();
+    const { hit, isDead, killed = [] } = await lab.report();
+    for (const pid of killed) await gone(pid);
     await lab.freeSpace();
     const where = `${scenario.name}, ${planned.kind}, step ${at} (${hit}): `;
     if (hit === undefined) {
@@ -82,6 +84,16 @@ export async function interruptEach(
       found.problems.push(`${where}${messageOf(error)}`);
     }
   }
+}
+
+/** Waits until a killed process has ended: what is looked at before says nothing. */
+async function gone(pid: number): Promise<void> {
+  const look = async (): Promise<true | undefined> => {
+    const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    return words === '' ? true : undefined;
+  };
+  const options = { everyMs: 5, deadlineMs: 30_000, what: 'a killed VMM to go', signal: neverAborts() };
+  await poll(look, options);
 }
 
 /** Deletes every VM, as a user would whose VMs hang. */

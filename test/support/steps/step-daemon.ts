@@ -32,6 +32,8 @@ export interface StepOrder {
 export interface StepReport {
   count: number;
   hit?: string;
+  /** the processes that it killed then, which may take a moment to go */
+  killed?: readonly number[];
 }
 
 /** What the daemon of a test is started with, as JSON in its first argument. */
@@ -73,6 +75,7 @@ await hookSteps((what) => {
   report.count += 1;
   if (report.count < at) return;
   report.hit = what;
+  if (action.kind === 'vmm') report.killed = victims;
   writeSync(2, `step ${at}: ${what}\n`);
   if (action.kind === 'daemon') kill(process.pid, 'SIGKILL');
   for (const pid of victims) kill(pid, action.kind === 'hang' ? 'SIGSTOP' : 'SIGKILL');
