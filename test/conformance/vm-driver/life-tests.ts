@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { until } from '../../support/until.ts';
 import { ask, type DriverTests, limit } from './driver-tests.ts';
@@ -91,6 +91,32 @@ export function addLifeTests(tests: DriverTests): void {
       assert.deepEqual(await fixture.processes(), []);
       assert.deepEqual(await readdir(spec.runtimeDir), []);
       await later.killStray(spec);
+    },
+  );
+
+  tests.check(
+    'a VM may have two VMMs for a while; killStray() spares the one that it is told to, with its sockets',
+    async ({ fixture, driver }) => {
+      const { spec } = await newPlace(fixture);
+      for (const spared of ['first', 'second'] as const) {
+        const runtimeDir = join(spec.runtimeDir, 'r-2');
+        await mkdir(runtimeDir, { mode: 0o700 });
+        const first = await driver.start(spec, limit());
+        const second = await driver.start({ ...spec, runtimeDir }, limit());
+        const kept = spared === 'first' ? first : second;
+        for (const vm of [first, second]) vm.detach();
+        await driver.killStray(spec, { except: kept.vmm });
+        assert.deepEqual(await fixture.processes(), [kept.vmm.pid], spared);
+        const adopted = await driver.adopt(spec, limit());
+        assert.deepEqual(adopted?.vmm, kept.vmm);
+        assert.ok(adopted);
+        assert.equal(await ask(adopted, 'ping still', fixture), 'still');
+        adopted.detach();
+        await driver.killStray(spec);
+        assert.deepEqual(await fixture.processes(), []);
+        await rmdir(runtimeDir);
+        assert.deepEqual(await readdir(spec.runtimeDir), []);
+      }
     },
   );
 
