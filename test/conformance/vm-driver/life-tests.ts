@@ -169,6 +169,7 @@ export function addLifeTests(tests: DriverTests): void {
       assert.ok(adopted);
       assert.equal(await ask(adopted, 'ping on', fixture), 'on');
       process.kill(vm.vmm.pid, 'SIGSTOP');
+      await until(async () => !(await adopted.responds({ ...within, withinMs: 200 })));
       adopted.detach();
       const stop = new AbortController();
       const again = driver.adopt(spec, { signal: stop.signal });
