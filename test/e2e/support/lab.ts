@@ -64,6 +64,8 @@ export interface Lab extends AsyncDisposable {
 /** Where and with what input a command runs. */
 export interface RunOptions {
   cwd?: string;
+  /** `bin/banger` of another checkout */
+  program?: string;
   input?: NodeJS.ReadableStream | Buffer;
 }
 
@@ -103,9 +105,9 @@ export async function openLab({
     await writeFile(paths.configFile, 'standby = false\n');
   }
   const running = new Set<RunningCommand>();
-  const start = (args: readonly string[], { cwd, input }: RunOptions = {}): RunningCommand => {
-    const [program = '', ...words] = [...prefix, join(ROOT, 'bin', 'banger'), ...args];
-    const child = spawn(program, words, { cwd: cwd ?? scratch, env: { ...env }, stdio: 'pipe' });
+  const start = (args: readonly string[], { cwd, input, program }: RunOptions = {}): RunningCommand => {
+    const [first = '', ...words] = [...prefix, program ?? join(ROOT, 'bin', 'banger'), ...args];
+    const child = spawn(first, words, { cwd: cwd ?? scratch, env: { ...env }, stdio: 'pipe' });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
