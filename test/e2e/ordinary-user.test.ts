@@ -131,6 +131,7 @@ test('a folder that somebody else has put in the place of ours is never used', {
     assert.equal(existsSync(place), false, 'it is not needed');
     await rm(victim.paths.runtimeDir, { recursive: true });
     await writeFile(victim.paths.runtimeDir, 'no sockets here');
+    await chown(victim.paths.runtimeDir, STRANGER, STRANGER);
     for (const mode of ['755', '777', '1777']) {
       await exec([...become(NOBODY), 'mkdir', '-m', mode, place], { signal });
       await exec([...become(NOBODY), 'mkdir', '-m', '777', join(place, 'banger')], { signal });
