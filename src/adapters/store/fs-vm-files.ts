@@ -126,7 +126,11 @@ export class FsVmFiles implements VmFiles {
     for (const folder of new Set([...own.map((path) => dirname(path)), dir])) await syncFolder(folder);
   }
 
-  async sweepDrives(vmId: string, drivePaths: readonly string[]): Promise<void> {
+  async sweepDrives(
+    vmId: string,
+    drivePaths: readonly string[],
+    { areDurable = false }: { areDurable?: boolean } = {},
+  ): Promise<void> {
     const { dir } = this.folders(vmId);
     const isOfDrives = (name: string): boolean => name.startsWith(DRIVES_PREFIX) || DRIVE_NAME.test(name);
     const isUsed = (path: string): boolean =>
@@ -136,7 +140,7 @@ export class FsVmFiles implements VmFiles {
       .map((name) => join(dir, name))
       .filter((path) => !isUsed(path));
     if (unused.length === 0) return;
-    await this.syncDrives(vmId, drivePaths.filter(existsSync), { signal: neverAborts() });
+    if (!areDurable) await this.syncDrives(vmId, drivePaths.filter(existsSync), { signal: neverAborts() });
     for (const path of unused) await discard(path);
   }
 

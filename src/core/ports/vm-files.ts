@@ -50,9 +50,9 @@ export interface VmFiles {
   syncDrives(vmId: string, drivePaths: readonly string[], options: Abortable): Promise<void>;
   /**
    * Removes the VM's drives that are none of `drivePaths`, and the folders of {@link createDriveDir} that have none of these. When there are any, those that stay are made
-   * durable first. Idempotent.
+   * durable first, unless the caller has done so (`areDurable`). Idempotent.
    */
-  sweepDrives(vmId: string, drivePaths: readonly string[]): Promise<void>;
+  sweepDrives(vmId: string, drivePaths: readonly string[], options?: { areDurable?: boolean }): Promise<void>;
   /** Removes copies that a daemon that died left. Idempotent; none may be under way. */
   sweepCaptures(vmId: string): Promise<void>;
   /** Writes the file that OpenSSH knows the VM's host key from, in the VM's folder, and gives its path. @throws {AppError} HOST_NO_SPACE */

@@ -146,7 +146,7 @@ async function takePlace(
     watchExit(world, id, running);
     await former?.kill();
     await world.files.removeSuspended(id);
-    await keepDrives(world, switched);
+    await world.files.sweepDrives(id, pathsOf(drives), { areDurable: true });
     await world.files.sweepRuntimes(id);
     return world.records.update(withoutSecond(switched));
   } catch (error) {
