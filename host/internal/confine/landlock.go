@@ -43,7 +43,11 @@ func (p *Plan) restrictFiles() error {
 	add(readRights, p.Read)
 	add(writeRights, p.Write)
 	add(treeRights, p.Tree)
-	add(readRights|syscall.AccessFSWriteFile, p.Map)
+	if p.holdsMap() {
+		add(readRights, p.Map)
+	} else {
+		add(readRights|syscall.AccessFSWriteFile, p.Map)
+	}
 	add(execRights, p.Exec)
 	add(execRights, p.programFiles())
 	for _, root := range p.Chroot {

@@ -33,7 +33,7 @@ func (p *Plan) Run() error {
 			return err
 		}
 	}
-	if err := p.restrictCalls(); err != nil {
+	if err := p.restrictCalls(logs); err != nil {
 		return fmt.Errorf("confine: seccomp refuses the filter: %w", err)
 	}
 	err = unix.Exec(p.Argv[0], p.Argv, os.Environ())

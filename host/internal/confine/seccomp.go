@@ -33,6 +33,7 @@ const (
 	offsetArch      = 4
 	offsetFirstArg  = 16
 	offsetSecondArg = 24
+	offsetThirdArg  = 32
 )
 
 // socketTypeMask takes the flags off the type of a socket.
@@ -43,22 +44,32 @@ const x32Bit = 0x40000000
 
 // restrictCalls installs the filter for this thread: sockets of the allowed families only, and none of deniedCalls. A
 // program for another architecture is killed at its first call.
-func (p *Plan) restrictCalls() error {
+func (p *Plan) restrictCalls(logs *logPipes) error {
 	var allowed []uint32
 	for _, name := range p.Sockets {
 		allowed = append(allowed, families[name]...)
 	}
-	filter := buildFilter(allowed)
+	holds := logs != nil && logs.held != 0
+	filter := buildFilter(allowed, holds)
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
+	var flags uintptr
+	if holds {
+		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
+	result, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&program)))
 	runtime.KeepAlive(filter)
-	if errno != 0 && errno != unix.ENOSYS && errno != unix.EINVAL {
+	switch {
+	case errno == 0 && holds:
+		return logs.sendListener(int(result))
+	case !holds && (errno == unix.ENOSYS || errno == unix.EINVAL):
+		return nil
+	case errno != 0:
 		return errno
 	}
 	return nil
 }
 
-func buildFilter(allowed []uint32) []unix.SockFilter {
+func buildFilter(allowed []uint32, holdsMap bool) []unix.SockFilter {
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
 	}
@@ -105,6 +116,10 @@ func buildFilter(allowed []uint32) []unix.SockFilter {
 			load(offsetSecondArg),
 			unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: socketTypeMask},
 			ifEqual(unix.SOCK_DGRAM), denied, permitted)
+	}
+	if holdsMap {
+		// How QEMU opens the memory of a guest, and nothing else: without O_CLOEXEC.
+		block(unix.SYS_OPENAT, load(offsetThirdArg), ifEqual(unix.O_RDWR), answer(unix.SECCOMP_RET_USER_NOTIF), permitted)
 	}
 	return append(filter, permitted)
 }

@@ -4,6 +4,7 @@ package keeplog
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,8 @@ const FirstFd = 3
 // chunkBytes is as much as a pipe holds.
 const chunkBytes = 64 * 1024
 
-// Run reads pipes into files until all pipes have ended: "--max BYTES --keep PATH ...".
+// Run reads pipes into files until all pipes have ended: "--max BYTES --keep PATH ...". With "--memory PATH" at the end it also
+// gives the program the saved memory at PATH, to read; the connection for that is the descriptor behind the pipes.
 func Run(args []string) error {
 	if len(args) < 2 || args[0] != "--max" {
 		return errors.New("keep-logs: --max BYTES comes first")
@@ -27,7 +29,14 @@ func Run(args []string) error {
 		return fmt.Errorf("keep-logs: %q is no size of at least %d bytes", args[1], chunkBytes)
 	}
 	var logs []*log
+	var saved *memory
 	for rest := args[2:]; len(rest) > 0; rest = rest[2:] {
+		if len(rest) == 2 && rest[0] == "--memory" {
+			if saved, err = openMemory(rest[1], FirstFd+len(logs)); err != nil {
+				return fmt.Errorf("keep-logs: %w", err)
+			}
+			break
+		}
 		if len(rest) < 2 || rest[0] != "--keep" {
 			return fmt.Errorf("keep-logs: %q is no --keep PATH", rest[0])
 		}
@@ -37,19 +46,32 @@ func Run(args []string) error {
 		}
 		logs = append(logs, log)
 	}
-	return keep(logs, FirstFd)
+	return keep(logs, FirstFd, saved)
 }
 
 // keep copies until no pipe has a writer any more.
-func keep(logs []*log, firstFd int) error {
-	pipes := make([]unix.PollFd, len(logs))
+func keep(logs []*log, firstFd int, saved *memory) error {
+	waiting := make([]unix.PollFd, len(logs)+1)
 	for at := range logs {
-		pipes[at] = unix.PollFd{Fd: int32(firstFd + at), Events: unix.POLLIN}
+		waiting[at] = unix.PollFd{Fd: int32(firstFd + at), Events: unix.POLLIN}
+	}
+	pipes, held := waiting[:len(logs)], &waiting[len(logs)]
+	// poll(2) passes over a descriptor below 0.
+	*held = unix.PollFd{Fd: -1, Events: unix.POLLIN}
+	if saved != nil {
+		held.Fd = int32(saved.control)
 	}
 	chunk := make([]byte, chunkBytes)
 	for open := len(pipes); open > 0; {
-		if _, err := unix.Poll(pipes, -1); err != nil && err != unix.EINTR {
+		if _, err := unix.Poll(waiting, -1); err != nil && err != unix.EINTR {
 			return fmt.Errorf("keep-logs: cannot wait for the pipes: %w", err)
+		}
+		if held.Revents != 0 {
+			next, err := saved.serve()
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "banger-host: keep-logs: %v\n", err)
+			}
+			held.Fd, held.Revents = int32(next), 0
 		}
 		for at := range pipes {
 			if pipes[at].Revents == 0 {
@@ -59,7 +81,6 @@ func keep(logs []*log, firstFd int) error {
 			switch {
 			case err == unix.EINTR || err == unix.EAGAIN:
 			case err != nil || count == 0:
-				// poll(2) passes over a descriptor below 0.
 				pipes[at].Fd, pipes[at].Revents = -1, 0
 				open--
 			default:

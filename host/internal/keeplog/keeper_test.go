@@ -37,7 +37,7 @@ func kept(t *testing.T, paths []string, write func(pipes []*os.File)) {
 		logs, ends = append(logs, log), append(ends, end)
 	}
 	ended := make(chan error)
-	go func() { ended <- keep(logs, first) }()
+	go func() { ended <- keep(logs, first, nil) }()
 	write(ends)
 	for _, end := range ends {
 		end.Close()

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
+import type { StartMode } from '../../../src/adapters/vmm/qemu/launch/argv.ts';
 import { launchQemu } from '../../../src/adapters/vmm/qemu/launch/launch.ts';
 import { machineOf } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
 import { exec } from '../../../src/base/exec.ts';
@@ -42,11 +43,16 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
   }
 
   /** Starts the program in QEMU's place, through the same code; it ends at once. */
-  async function start(spec: VmSpec, hostTools: string | undefined): Promise<void> {
+  async function start(
+    spec: VmSpec,
+    hostTools: string | undefined,
+    mode: StartMode = { kind: 'boot' },
+  ): Promise<void> {
     const machine = machineOf(arch, new Set());
     const host = { binary, arch, machine, ...(hostTools === undefined ? {} : { hostTools }) };
-    const started = launchQemu(spec, { host, env: toolEnv(process.env), signal });
-    await assert.rejects(started, { code: 'VMM_START_FAILED' });
+    const started = launchQemu(spec, { host, env: toolEnv(process.env), mode, signal });
+    const code = mode.kind === 'boot' ? 'VMM_START_FAILED' : 'VMM_RESTORE_FAILED';
+    await assert.rejects(started, { code });
   }
 
   /** What the program could do. */
@@ -81,6 +87,28 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     if (landlockAbi === 0) return context.skip('this kernel has no Landlock');
     const forbidden = Object.fromEntries(FORBIDDEN.map((what) => [what, 'denied']));
     assert.deepEqual(await outcomes(BUILT_HOST_TOOLS), { ...PERMITTED, ...forbidden });
+  });
+
+  test('maps the memory of the saved guest that it was made of, and cannot write to it', async (context) => {
+    const { stdout } = await exec([BUILT_HOST_TOOLS, 'walls'], { signal });
+    const { landlockAbi } = JSON.parse(stdout.toString()) as { landlockAbi: number };
+    if (landlockAbi === 0) return context.skip('this kernel has no Landlock');
+    const { spec } = await newSpec();
+    const memoryPath = join(dir, 'memory');
+    const content = Buffer.alloc(65_536, 'saved');
+    await writeFile(memoryPath, content);
+    const key = join(dir, 'key');
+    await writeFile(key, 'x');
+    const bootArgs = [`hostile.memory=${memoryPath}`, `hostile.home=${key}`];
+    const bootSource = { ...spec.bootSource, bootArgs };
+    await start({ ...spec, bootSource }, BUILT_HOST_TOOLS, { kind: 'restore', memoryPath });
+    assert.deepEqual(JSON.parse(await readFile(spec.vmmLogPath, 'utf8')), {
+      'map the memory': 'done',
+      'change the memory': 'denied',
+      'open another file': 'done',
+      'open a file of the home': 'denied',
+    });
+    assert.ok((await readFile(memoryPath)).equals(content));
   });
 
   test('fills no disk with its logs, and its last words are in them', async () => {

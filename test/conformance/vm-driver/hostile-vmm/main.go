@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -41,6 +42,14 @@ func main() {
 		"read the image":        outcome(read(words["root"])),
 		"write a drive":         outcome(change(words["drive"])),
 		"write a log":           outcome(write(words["vm"] + "/log")),
+	}
+	if words["memory"] != "" {
+		outcomes = map[string]string{
+			"map the memory":          outcome(mapMemory(words["memory"])),
+			"change the memory":       outcome(change(words["memory"])),
+			"open another file":       outcome(openAsQemu("/dev/null")),
+			"open a file of the home": outcome(openAsQemu(words["home"])),
+		}
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(outcomes)
 	os.Exit(1)
@@ -110,4 +119,34 @@ func printAll(file *os.File, text string) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// mapMemory does what QEMU does with a saved guest's memory: it opens the file as if to write, and writes to a private copy.
+// Whether it could have written to the file is what comes of it.
+func mapMemory(path string) error {
+	file, err := syscall.Open(path, syscall.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	pages, err := syscall.Mmap(file, 0, os.Getpagesize(), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE)
+	if err != nil {
+		return err
+	}
+	if string(pages[:5]) != "saved" {
+		return errors.New("it is another file")
+	}
+	pages[0] = 'x'
+	if _, err := syscall.Pwrite(file, []byte("x"), 0); err != syscall.EBADF {
+		return fmt.Errorf("written to: %w", err)
+	}
+	if _, err := syscall.Mmap(file, 0, os.Getpagesize(), syscall.PROT_WRITE, syscall.MAP_SHARED); err == nil {
+		return errors.New("mapped to be written to")
+	}
+	return nil
+}
+
+// openAsQemu opens a file as QEMU opens the memory.
+func openAsQemu(path string) error {
+	_, err := syscall.Open(path, syscall.O_RDWR, 0)
+	return err
 }
