@@ -267,6 +267,7 @@ export class QemuDriver implements VmDriver {
       binary: path,
       arch: facts.arch,
       machine: machineOf(facts.arch, machines),
+      isRoot: process.getuid?.() === 0,
       ...(tscKhz === undefined ? {} : { tscKhz }),
       ...(hasWall ? { hostTools } : {}),
     };

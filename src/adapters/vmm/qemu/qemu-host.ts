@@ -9,6 +9,8 @@ export interface QemuHost {
   machine: string;
   /** frequency of the host's TSC, when known; it is the guest's too under emulation */
   tscKhz?: number;
+  /** QEMU runs as root; default `false` */
+  isRoot?: boolean;
   /** path of `banger-host`, which puts the second wall around QEMU; without it QEMU runs behind its own seccomp filter alone */
   hostTools?: string;
 }

@@ -45,6 +45,13 @@ test('a VMM writes to the folders of its VM alone, and reads its image and kerne
   assert.deepEqual(valuesOf(argv, '--exec'), []);
 });
 
+test('with NAT it reads what name servers the host has, also later; as root not the rest of /etc', () => {
+  const spec = { ...SPEC, hasNat: true };
+  assert.ok(valuesOf(launchArgv(spec, HOST), '--read').includes('/etc'));
+  const asRoot = valuesOf(launchArgv(spec, { ...HOST, isRoot: true }), '--read');
+  assert.ok(asRoot.includes('/etc/resolv.conf') && !asRoot.includes('/etc'));
+});
+
 test('it is given its sockets, and may make Internet sockets only', () => {
   const argv = launchArgv(SPEC, HOST);
   assert.deepEqual(valuesOf(argv, '--listen'), ['/run/x/qmp.sock', '/run/x/agent.sock']);

@@ -11,7 +11,7 @@ const SYSTEM_FILES = [
   ...['/sys/devices/system/cpu', '/sys/devices/system/node', '/sys/kernel/mm/transparent_hugepage'],
 ] as const;
 
-/** The user network asks these for name servers, also long after the start, and they are replaced when the host moves to another network. */
+/** The user network asks these for name servers, also long after the start. */
 const NAME_SERVER_FILES = [
   ...['/etc/resolv.conf', '/run/systemd/resolve', '/run/NetworkManager', '/run/resolvconf', '/mnt/wsl'],
 ] as const;
@@ -31,7 +31,7 @@ export function launchArgv(
   mode: StartMode = { kind: 'boot' },
   { isBrief = false }: { isBrief?: boolean } = {},
 ): [string, ...string[]] {
-  const { hostTools, binary, arch } = host;
+  const { hostTools, binary, arch, isRoot = false } = host;
   if (hostTools === undefined) return qemuArgv(spec, host, mode);
   const readOnly = spec.drives.filter((drive) => drive.isReadOnly).map((drive) => drive.pathOnHost);
   const writable = spec.drives.filter((drive) => !drive.isReadOnly).map((drive) => dirname(drive.pathOnHost));
@@ -43,6 +43,8 @@ export function launchArgv(
     'confine',
     ...option('--read', [...SYSTEM_FILES, ...filesBeside(binary), ...NAME_SERVER_FILES]),
     ...option('--read', [...bootFiles, ...readOnly]),
+    // Hosts that move to another network put a new file in the place of the old one, which only a rule for the folder lets be read.
+    ...option('--read', spec.hasNat && !isRoot ? ['/etc'] : []),
     ...option('--write', folders),
     ...option('--map', mode.kind === 'restore' ? [mode.memoryPath] : []),
     ...option('--device', spec.accelerator === 'kvm' ? [...DEVICES, '/dev/kvm'] : DEVICES),
