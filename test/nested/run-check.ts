@@ -1,5 +1,5 @@
+import { inspect } from 'node:util';
 import type { Abortable } from '../../src/base/abort.ts';
-import { messageOf } from '../../src/base/errors.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { type HostCheck, PRELUDE } from './host-checks.ts';
 
@@ -45,7 +45,7 @@ async function outcomeOf(
       return { problem: `it ended with ${JSON.stringify(exit)}`, log };
     return shows && !shows.test(log) ? { problem: `it does not show ${shows}`, log } : { log };
   } catch (error) {
-    return { problem: messageOf(error), log: '' };
+    return { problem: inspect(error), log: '' };
   }
 }
 

@@ -23,6 +23,9 @@ import { GUEST_ARCH } from './kernel.ts';
 /** Enough for a boot, or for the end of one, on a busy host with emulation. */
 const BOOT_DEADLINE_MS = 120_000;
 
+/** A VM lives for as long as its tests do; they have deadlines of their own. */
+const VM_DEADLINE_MS = 4 * 3_600_000;
+
 /** Less than the product's, so that tests need not wait for it long; a boot comes to its drives after 1,000 at ease. */
 const STUCK_CPU_MS = 5_000;
 
@@ -61,6 +64,7 @@ export async function bootVm(request: BootRequest, { signal }: Abortable): Promi
   const qemu = exec(await argvOf(request, { runtimeDir, consoleLogPath }), {
     signal: AbortSignal.any([signal, stop.signal]),
     graceMs: 0,
+    deadlineMs: VM_DEADLINE_MS,
   });
   qemu.catch(() => {});
   const qmp = await poll(() => connectWhenThere(runtimeDir, { signal }), {
