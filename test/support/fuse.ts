@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { neverAborts, poll } from '../../src/base/abort.ts';
+import { isErrno } from '../../src/base/errors.ts';
 import { exec } from '../../src/base/exec.ts';
 import { fileSystemOf } from '../../src/base/file-system.ts';
 
@@ -10,9 +11,20 @@ const signal = neverAborts();
 /** Why no file system of FUSE can be mounted here; `false` when one can. */
 export function whyNoFuse(): string | false {
   if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse here';
+  if (!mayOpenFuse()) return 'this user may not open /dev/fuse';
   if (spawnSync('bindfs', ['--version']).error) return 'bindfs is not installed';
   if (process.getuid?.() !== 0 && spawnSync('fusermount', ['-V']).error) return 'fusermount is not installed';
   return false;
+}
+
+function mayOpenFuse(): boolean {
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EACCES', 'EPERM')) return false;
+    throw error;
+  }
 }
 
 /** A folder on FUSE: what is in `under` by way of a program. Disposing unmounts it, whatever is still open there. */

@@ -40,7 +40,11 @@ async function scratch(): Promise<string> {
 }
 
 after(async () => {
-  for (const dir of made) await rm(dir, { recursive: true, force: true });
+  for (const dir of made) {
+    // Archives may have made folders that their owner may not enter.
+    await exec(['chmod', '-R', 'u+rwX', dir], { signal });
+    await rm(dir, { recursive: true, force: true });
+  }
 });
 
 type Given = Partial<Omit<TarEntry, 'name' | 'linkName'>> & {
@@ -216,6 +220,7 @@ test('no archive whatever writes outside of its directory', async () => {
           (one): Given => ({
             ...one,
             kind: one.kind as 'file',
+            mode: one.kind === 'directory' ? 0o755 : 0o644,
             content: one.kind === 'file' ? one.content : '',
           }),
         );

@@ -27,7 +27,7 @@ func root(t *testing.T, passwd, group string) Accounts {
 const passwd = `root:x:0:0:root:/root:/bin/bash
 broken:x
 1001:x:1000:1000::/home/numbered:/bin/sh
-dev:x:1001:1001:A Developer:/home/dev:
+dev:x:1001:1001:A Developer:/home/anna:
 huge:x:99999999999:1::/:/bin/sh`
 
 const group = `root:x:0:
@@ -40,7 +40,7 @@ func TestLookupReadsPasswdAndGroup(t *testing.T) {
 	accounts := root(t, passwd, group)
 	for who, want := range map[string]Account{
 		"root": {"root", 0, 0, "/root", "/bin/bash", []uint32{0}},
-		"dev":  {"dev", 1001, 1001, "/home/dev", "/bin/sh", []uint32{1001, 998}},
+		"dev":  {"dev", 1001, 1001, "/home/anna", "/bin/sh", []uint32{1001, 998}},
 		// A name wins over a number.
 		"1001": {"1001", 1000, 1000, "/home/numbered", "/bin/sh", []uint32{1000}},
 		"0":    {"root", 0, 0, "/root", "/bin/bash", []uint32{0}},
@@ -68,10 +68,10 @@ func TestRootIsThereWithoutFiles(t *testing.T) {
 
 func TestEnvironmentPutsLaterSourcesOverEarlierOnes(t *testing.T) {
 	file := "PATH=\"/opt/bin:/bin\"\n# A=1\nexport B='two words' # more\nC=3 # comment\n\nbroken\n=x\nLANG=de_DE.UTF-8"
-	got := environment(Account{Name: "dev", Home: "/home/dev", Shell: "/bin/zsh"}, []byte(file),
+	got := environment(Account{Name: "dev", Home: "/home/anna", Shell: "/bin/zsh"}, []byte(file),
 		map[string]string{"LANG": "C", "NEW": "\xff"}, "vt100")
 	want := map[string]string{
-		"HOME": "/home/dev", "USER": "dev", "LOGNAME": "dev", "SHELL": "/bin/zsh", "PATH": "/opt/bin:/bin",
+		"HOME": "/home/anna", "USER": "dev", "LOGNAME": "dev", "SHELL": "/bin/zsh", "PATH": "/opt/bin:/bin",
 		"LANG": "C", "B": "two words", "C": "3", "TERM": "vt100", "NEW": "\xff",
 	}
 	if !reflect.DeepEqual(got, want) {
