@@ -47,7 +47,10 @@ test('the fake with the real agent as its guest is reached as a VM is', async (c
       helloDeadlineMs: 10_000,
     });
     assert.equal((await agent.health({ signal })).init, 'agent');
-    const { exit, stdout } = await agent.run({ argv: ['echo', 'hello'] }, { signal });
+    const { exit, stdout } = await agent.run(
+      { argv: ['echo', 'hello'], user: String(process.geteuid?.()) },
+      { signal },
+    );
     assert.deepEqual([exit, stdout.toString()], [{ code: 0 }, 'hello\n']);
   }
   await vm.kill();
