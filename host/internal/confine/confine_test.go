@@ -23,6 +23,13 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	// In the place of the process that writes the logs it says which descriptors that has.
+	if len(os.Args) > 5 && os.Args[1] == "keep-logs" {
+		if err := os.WriteFile(os.Args[5], []byte(descriptors()), 0o600); err != nil {
+			fmt.Println(err)
+		}
+		os.Exit(0)
+	}
 	if encoded := os.Getenv(confineArgs); encoded != "" {
 		os.Unsetenv(confineArgs)
 		var args []string
@@ -118,7 +125,7 @@ func descriptors() string {
 	var open []string
 	for number := range 32 {
 		target, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number))
-		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
+		if err == nil && !strings.HasPrefix(target, "anon_inode:") && !strings.HasPrefix(target, "/sys/fs/cgroup/") {
 			open = append(open, fmt.Sprint(number))
 		}
 	}

@@ -18,6 +18,12 @@ func (p *Plan) Run() error {
 	if err != nil {
 		return err
 	}
+	if !p.KeepsDescriptors {
+		// The process that writes the logs must not keep open what the caller has open, such as a pipe that somebody reads.
+		if err := closeOnExecFrom(firstOwn); err != nil {
+			return err
+		}
+	}
 	logs, err := p.startKeeper()
 	if err != nil {
 		return err
