@@ -68,7 +68,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm start': [
     { words: 'made2 made1' },
     { words: '--timings -v made2' },
-    { words: '-q made2' },
+    { words: '-q --cold made2' },
     { words: '--json --timings made2 made1' },
   ],
   'vm workspace prepare': [
@@ -106,7 +106,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm stop': [
     { words: 'made2' },
     { words: '--timings -v made2' },
-    { words: '-q made2' },
+    { words: '-q --cold made2' },
     { words: '--json --timings made2' },
   ],
   'vm restart': [
