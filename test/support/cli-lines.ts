@@ -106,7 +106,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm stop': [
     { words: 'made2' },
     { words: '--timings -v made2' },
-    { words: '-q --cold made2' },
+    { words: '-q made2' },
     { words: '--json --timings made2' },
   ],
   'vm restart': [
