@@ -97,7 +97,7 @@ export const HOST_CHECKS: readonly HostCheck[] = [
   {
     name: 'a snapshot brings memory and drives back',
     script: [
-      'banger vm snapshot create first --tag one',
+      'banger vm snapshot create first one',
       'banger vm exec first -- sh -c "echo changed > /dev/shm/note; echo changed > /root/file"',
       'banger vm snapshot restore first one',
       'banger vm exec first -- cat /dev/shm/note /root/file',
