@@ -103,7 +103,7 @@ test('a full disk is refused before anything is made', {
   try {
     await using lab = await openLab({ env: { XDG_STATE_HOME: state } });
     const ran = await lab.run(['vm', 'run', '--rm', ...SMALL, '--', 'true']);
-    assert.equal(ran.code, 2, ran.stderr);
+    assert.equal(ran.code, 125, ran.stderr);
     assert.match(ran.stderr, /are free, 256M are needed/);
     assert.deepEqual(await lab.leftovers(), []);
   } finally {
