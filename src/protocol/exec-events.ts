@@ -70,6 +70,7 @@ const FAILURE_CODES: readonly string[] = [
   'bad_request',
   'failed',
   'lost',
+  'no_space',
 ] satisfies ExecFailureCode[];
 
 function failureOf(frame: Frame): ExecEvent {

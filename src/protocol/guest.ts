@@ -66,8 +66,11 @@ export interface ExecStart {
 /** How a command ended: with an exit code, or by a signal (`{ signal: 'SIGKILL', number: 9 }`). */
 export type ExecExit = { code: number } | { signal: string; number: number };
 
-/** Why a command could not be started, or in the middle of it `lost`, which the daemon says for a guest that is gone: codes of the `error` frame. */
-export type ExecFailureCode = 'not_found' | 'not_executable' | 'bad_request' | 'failed' | 'lost';
+/**
+ * Codes of the `error` frame. The last two come from the daemon, in the middle of a command: `lost` when the guest is gone, `no_space` when it
+ * waits for disk space on the host and so answers no more.
+ */
+export type ExecFailureCode = 'not_found' | 'not_executable' | 'bad_request' | 'failed' | 'lost' | 'no_space';
 
 /** A port that something in the guest listens on. */
 export interface GuestPort {

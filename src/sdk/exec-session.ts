@@ -138,12 +138,16 @@ async function* outputOf(
   throw lostError('a command in the guest');
 }
 
+/** As the daemon says it to a command that comes later. */
+const FREE_SPACE_HINT = 'free some space where VMs are: the guest goes on by itself then';
+
 const START_CODES: Readonly<Record<ExecFailureCode, string>> = {
   not_found: 'COMMAND_NOT_FOUND',
   not_executable: 'COMMAND_NOT_EXECUTABLE',
   bad_request: 'COMMAND_NOT_STARTED',
   failed: 'COMMAND_NOT_STARTED',
   lost: 'GUEST_LOST',
+  no_space: 'HOST_NO_SPACE',
 };
 
 function notStarted(
@@ -152,6 +156,9 @@ function notStarted(
 ): AppError {
   if (code === 'lost') {
     return new AppError('GUEST_LOST', message, { hint: 'banger vm logs NAME', details: { program } });
+  }
+  if (code === 'no_space') {
+    return new AppError('HOST_NO_SPACE', message, { hint: FREE_SPACE_HINT, details: { program } });
   }
   return new AppError(START_CODES[code], `Cannot run "${program}" in the guest: ${message}`, {
     hint: code === 'not_found' ? 'install it in the guest, or give its full path' : undefined,

@@ -3,7 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { abortable } from '../../base/async.ts';
-import { type AppError, isErrno } from '../../base/errors.ts';
+import { type AppError, isAppError, isErrno } from '../../base/errors.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';
 import type {
   ExecStart,
@@ -260,8 +260,12 @@ function encodePersonalisation({ files = [], ...rest }: Personalisation): Buffer
   return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), ...contents]);
 }
 
-/** A session ends with one of these codes when what came was no HTTP/2, and with a socket's or none when the guest went away. */
+/**
+ * A session ends with one of these codes when what came was no HTTP/2, with a socket's or none when the guest went away, and with another
+ * error of ours when it is known why the guest is silent.
+ */
 function whyGone(action: string, cause: unknown): AppError {
+  if (isAppError(cause) && cause.code !== 'GUEST_LOST') return cause;
   return isErrno(cause, 'ERR_HTTP2_ERROR', 'ERR_HTTP2_SESSION_ERROR')
     ? brokenProtocol(action, 'what is not HTTP/2', cause)
     : lost(action, cause);

@@ -51,6 +51,7 @@ async function connect(
     signal,
     helloDeadlineMs,
     isRestored = false,
+    whySilent,
     watchTimes,
     generations,
   }: ConnectOptions & Required<ConnectorSettings>,
@@ -68,7 +69,7 @@ async function connect(
     });
     const paced = new PacedSocket(socket);
     const session = newSession(paced);
-    const watch = new LinkWatch(session, () => socket.bytesRead, watchTimes);
+    const watch = new LinkWatch(session, () => socket.bytesRead, { ...watchTimes, whySilent });
     const agent = new Http2GuestAgent(session, { watch, generation, hangUp: () => paced.destroy() });
     await connected(session, { endpoint: endpoint.path, signal });
     if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);

@@ -8,26 +8,32 @@ import {
   onHello,
 } from '../../../test/support/fake-agent.ts';
 import { neverAborts, poll, sleep } from '../../base/abort.ts';
-import type { GuestAgent } from '../../core/ports/guest.ts';
+import { AppError } from '../../base/errors.ts';
+import type { ConnectOptions, GuestAgent } from '../../core/ports/guest.ts';
 import { createGuestConnector } from './connector.ts';
 
 const signal = neverAborts();
 const TIMES = { quietMs: 60, silentMs: 120, startingMs: 600 };
 
-const connect = ({ path }: FakeAgent): Promise<GuestAgent> =>
+const connect = ({ path }: FakeAgent, options: Partial<ConnectOptions> = {}): Promise<GuestAgent> =>
   createGuestConnector({ watchTimes: TIMES }).connect(
     { kind: 'unix', path },
-    { signal, helloDeadlineMs: 5_000 },
+    { signal, helloDeadlineMs: 5_000, ...options },
   );
 
-test('an agent that says nothing at all ends its requests and its link', async () => {
-  await using agent = await listenAsAgent((socket) => {
+/** Answers the hello, and nothing after it. */
+function listenAsSilentAgent(): Promise<FakeAgent> {
+  return listenAsAgent((socket) => {
     const stop = onHello(socket, (line) => {
       stop();
       socket.write(`${line}\n`);
       socket.resume();
     });
   });
+}
+
+test('an agent that says nothing at all ends its requests and its link', async () => {
+  await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);
   const begunAt = performance.now();
   const requests = [
@@ -49,14 +55,20 @@ test('an agent that says nothing at all ends its requests and its link', async (
   await assert.rejects(link.health({ signal }), { code: 'GUEST_LOST' });
 });
 
+test('when it is known why an agent is silent, its requests end with that', async () => {
+  await using agent = await listenAsSilentAgent();
+  let isKnown = false;
+  const known = new AppError('HOST_NO_SPACE', 'Cannot reach the guest: it waits for disk space');
+  await using link = await connect(agent, { whySilent: () => (isKnown ? known : undefined) });
+  const request = link.run({ argv: ['true'] }, { signal });
+  isKnown = true;
+  await assert.rejects(request, { code: 'HOST_NO_SPACE', message: known.message });
+  await link.closed;
+  await assert.rejects(link.health({ signal }), { code: 'HOST_NO_SPACE' });
+});
+
 test('an agent that says nothing while its guest starts is given more time', async () => {
-  await using agent = await listenAsAgent((socket) => {
-    const stop = onHello(socket, (line) => {
-      stop();
-      socket.write(`${line}\n`);
-      socket.resume();
-    });
-  });
+  await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);
   const begunAt = performance.now();
   const [ready, health] = await Promise.allSettled([link.ready({ signal }), link.health({ signal })]);
@@ -103,13 +115,7 @@ test('a link that has nothing to do is not asked, and its silence is no fault', 
 });
 
 test('requests that give up one after another do not hide that nobody answers', async () => {
-  await using agent = await listenAsAgent((socket) => {
-    const stop = onHello(socket, (line) => {
-      stop();
-      socket.write(`${line}\n`);
-      socket.resume();
-    });
-  });
+  await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);
   const giveUp = async (): Promise<true | undefined> =>
     await link.health({ signal: AbortSignal.timeout(80) }).then(

@@ -17,6 +17,12 @@ export interface WatchTimes {
  */
 export const WATCH_TIMES: WatchTimes = { quietMs: 5_000, silentMs: 15_000, startingMs: 90_000 };
 
+/** How a link is watched. */
+export interface LinkWatchOptions extends WatchTimes {
+  /** the error that a silent link ends with, in place of GUEST_LOST */
+  whySilent?: (() => AppError | undefined) | undefined;
+}
+
 /** Looks in the shorter of the two times. */
 const LOOKS = 4;
 
@@ -27,7 +33,7 @@ const LOOKS = 4;
 export class LinkWatch implements Disposable {
   readonly #session: http2.ClientHttp2Session;
   readonly #bytesRead: () => number;
-  readonly #times: WatchTimes;
+  readonly #times: LinkWatchOptions;
   readonly #everyMs: number;
   #openCount = 0;
   #startCount = 0;
@@ -36,7 +42,7 @@ export class LinkWatch implements Disposable {
   #askedAt: number | undefined;
   #lookedAt = 0;
 
-  constructor(session: http2.ClientHttp2Session, bytesRead: () => number, times: WatchTimes) {
+  constructor(session: http2.ClientHttp2Session, bytesRead: () => number, times: LinkWatchOptions) {
     this.#session = session;
     this.#bytesRead = bytesRead;
     this.#times = times;
@@ -79,7 +85,8 @@ export class LinkWatch implements Disposable {
     if (this.#askedAt !== undefined) {
       const { quietMs, silentMs, startingMs } = this.#times;
       const limitMs = this.#startCount > 0 ? startingMs : silentMs;
-      if (now - this.#askedAt >= limitMs) this.#session.destroy(silent(quietMs + limitMs));
+      if (now - this.#askedAt < limitMs) return;
+      this.#session.destroy(this.#times.whySilent?.() ?? silent(quietMs + limitMs));
     } else if (this.#openCount === 0) this[Symbol.dispose]();
     else if (now - this.#heard.at >= this.#times.quietMs) {
       this.#askedAt = now;

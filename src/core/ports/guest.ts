@@ -1,5 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
+import type { AppError } from '../../base/errors.ts';
 import type {
   ExecExit,
   ExecStart,
@@ -23,6 +24,8 @@ export interface ConnectOptions extends Abortable {
    * something hears it
    */
   isRestored?: boolean;
+  /** Asked when the agent does not answer any more: the error that the link ends with then, in place of GUEST_LOST. */
+  whySilent?: () => AppError | undefined;
 }
 
 /** Opens links to guest agents. */

@@ -2,7 +2,7 @@ import { SharedWork } from '../../base/async.ts';
 import { AppError, invariant } from '../../base/errors.ts';
 import type { ConnectOptions, GuestAgent, GuestConnector } from '../ports/guest.ts';
 import type { RunningVm } from '../ports/vmm.ts';
-import { whileRunning } from './while-running.ts';
+import { type ConnectAgentOptions, connectAgent, waitsForSpace } from './guest/connect-agent.ts';
 
 interface LiveVm {
   running: RunningVm;
@@ -72,9 +72,13 @@ export class LiveVms {
   async agent(vmId: string, options: ConnectOptions): Promise<GuestAgent> {
     const vm = this.#vms.get(vmId);
     if (!vm) throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of "${vmId}": it is not running`);
-    if (vm.running.isStalled) throw standsStill(vmId);
+    if (vm.running.isStalled) throw waitsForSpace(vmId);
     if (vm.link) return vm.link;
-    return await this.#connecting.run(vmId, (signal) => this.#connect(vm, { ...options, signal }), options);
+    return await this.#connecting.run(
+      vmId,
+      (signal) => this.#connect(vm, { ...options, vmId, signal }),
+      options,
+    );
   }
 
   /** Closes the link to the VM's agent, if there is one. The VMM stays ours. Idempotent. */
@@ -90,13 +94,8 @@ export class LiveVms {
     await vm?.link?.[Symbol.asyncDispose]();
   }
 
-  async #connect(vm: LiveVm, options: ConnectOptions): Promise<GuestAgent> {
-    const { running } = vm;
-    const link = await whileRunning(
-      running,
-      ({ signal }) => this.#connector.connect(running.guestEndpoint, { ...options, signal }),
-      { signal: options.signal, what: 'reach the guest' },
-    );
+  async #connect(vm: LiveVm, options: ConnectAgentOptions): Promise<GuestAgent> {
+    const link = await connectAgent(this.#connector, vm.running, options);
     keep(vm, link);
     return link;
   }
@@ -108,13 +107,4 @@ function keep(vm: LiveVm, link: GuestAgent): void {
   void link.closed.then(() => {
     if (vm.link === link) delete vm.link;
   });
-}
-
-/** The error of a guest that waits for disk space. */
-export function standsStill(vmId: string): AppError {
-  return new AppError(
-    'HOST_NO_SPACE',
-    `Cannot reach the guest of "${vmId}": it stands still, for this host has no disk space for what it writes`,
-    { hint: 'free some space where VMs are: the guest goes on by itself then', details: { vmId } },
-  );
 }

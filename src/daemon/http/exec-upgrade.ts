@@ -4,6 +4,7 @@ import { findRunningVm } from '../../core/vms/find-vm.ts';
 import { AGENT_DEADLINE_MS } from '../../core/vms/workspace/prepare-workspace.ts';
 import { EXEC_UPGRADE } from '../../protocol/api.ts';
 import { encodeJsonFrame, FRAME, FrameDecoder } from '../../protocol/exec-frames.ts';
+import type { ExecFailureCode } from '../../protocol/guest.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';
 
 /** A command in the guest. The frames pass as they are; when the client goes, the guest's stream is reset, which ends the command's process group. */
@@ -18,12 +19,19 @@ export const EXEC_UPGRADE_ROUTE: UpgradeRoute = {
   join,
 };
 
+/** The code of the last frame, when the guest has ended without one. */
+function endCodeOf(error: unknown): ExecFailureCode | undefined {
+  if (isAppError(error, 'GUEST_LOST')) return 'lost';
+  return isAppError(error, 'HOST_NO_SPACE') ? 'no_space' : undefined;
+}
+
 function join(socket: Duplex, stream: Duplex): void {
   const frames = new FrameDecoder();
   stream.on('error', (error) => {
     // Between two frames there is room for a last one that says why.
-    if (!frames.isAtBoundary || !isAppError(error, 'GUEST_LOST')) socket.destroy();
-    else socket.end(encodeJsonFrame(FRAME.error, { code: 'lost', message: messageOf(error) }));
+    const code = endCodeOf(error);
+    if (!frames.isAtBoundary || code === undefined) socket.destroy();
+    else socket.end(encodeJsonFrame(FRAME.error, { code, message: messageOf(error) }));
   });
   stream.once('close', () => {
     if (!stream.readableEnded && !socket.writableEnded) socket.destroy();

@@ -8,8 +8,8 @@ import type { HostContent } from '../../ports/host-user.ts';
 import type { StoredKernel } from '../../ports/images.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { BootSource, DriverProbe, RunningVm, SavedGuest } from '../../ports/vmm.ts';
+import { waitsForSpace } from '../guest/connect-agent.ts';
 import { personalise, readHostContent } from '../guest/personalise.ts';
-import { standsStill } from '../live-vms.ts';
 import { requireRoomToStart } from '../require-room.ts';
 import { withoutSaved } from '../saved/drop-suspended.ts';
 import type { VmWorld } from '../world.ts';
@@ -179,7 +179,7 @@ export async function reachReady(
     );
   } catch (error) {
     signal.throwIfAborted();
-    if (running.isStalled) throw standsStill(record.id);
+    if (running.isStalled) throw waitsForSpace(record.id);
     if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
     // One that stands still is let go on now and then, and may be running in this very moment.
     await requireRoomToStart(world);

@@ -3,6 +3,7 @@ import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
+import { connectAgent } from '../guest/connect-agent.ts';
 import { nobody } from '../guest/personalise.ts';
 import { driveRequestOf } from '../lifecycle/plan-vm.ts';
 import { specOfNobody } from '../lifecycle/vm-spec.ts';
@@ -40,16 +41,8 @@ export async function makeStandby(
       const spec = specOfNobody(world, vmId, { plan, drives });
       const running = await world.driver.restore(spec, template.saved, { signal });
       undo.defer('kill the VMM', () => running.kill());
-      const agent = await whileRunning(
-        running,
-        (inner) =>
-          world.connector.connect(running.guestEndpoint, {
-            ...inner,
-            helloDeadlineMs: DEADLINE_MS,
-            isRestored: true,
-          }),
-        { signal, what: 'reach the guest' },
-      );
+      const meeting = { vmId, signal, helloDeadlineMs: DEADLINE_MS, isRestored: true };
+      const agent = await connectAgent(world.connector, running, meeting);
       undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
       await whileRunning(running, (inner) => getReady(agent, inner), { signal, what: 'warm the guest up' });
       undo.move();

@@ -4,11 +4,11 @@ import type { Report } from '../../../protocol/events.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm, SavedGuest } from '../../ports/vmm.ts';
+import { connectAgent } from '../guest/connect-agent.ts';
 import { readHostContent } from '../guest/personalise.ts';
 import { type ReachOptions, reachReady } from '../lifecycle/boot-vm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
-import { whileRunning } from '../while-running.ts';
 import type { VmWorld } from '../world.ts';
 
 /** A second VMM of a VM: its guest may be used, and nobody knows it yet. Disposing ends it; nothing of it is left then. */
@@ -47,10 +47,9 @@ export async function startSecond(
   let link: GuestAgent | undefined;
   undo.defer('close the link', async () => await link?.[Symbol.asyncDispose]());
   const meet: ReachOptions['meet'] = async (how) => {
-    const connect = (inner: Abortable): Promise<GuestAgent> =>
-      world.connector.connect(running.guestEndpoint, { ...how, ...inner });
-    link = await whileRunning(running, connect, { signal: how.signal, what: 'reach the guest' });
-    return link;
+    const agent = await connectAgent(world.connector, running, { ...how, vmId: record.id });
+    link = agent;
+    return agent;
   };
   const content = await reading;
   report({ event: 'progress', stage: from ? 'agent' : 'boot', detail: 'waiting for the guest' });

@@ -1,0 +1,37 @@
+import { AppError } from '../../../base/errors.ts';
+import type { ConnectOptions, GuestAgent, GuestConnector } from '../../ports/guest.ts';
+import type { RunningVm } from '../../ports/vmm.ts';
+import { whileRunning } from '../while-running.ts';
+
+/** Which VM's agent is connected to, and how. */
+export interface ConnectAgentOptions extends Omit<ConnectOptions, 'whySilent'> {
+  vmId: string;
+}
+
+/**
+ * Opens a link to the agent of a VM whose VMM runs. When the guest falls silent because the host has no disk space for what it writes, the
+ * link ends with HOST_NO_SPACE in place of GUEST_LOST.
+ *
+ * @throws {AppError} VMM_LOST when the VMM ends meanwhile; GUEST_UNREACHABLE, GUEST_GENERATION. Nothing is left open after a failure.
+ */
+export async function connectAgent(
+  connector: GuestConnector,
+  running: RunningVm,
+  { vmId, ...options }: ConnectAgentOptions,
+): Promise<GuestAgent> {
+  const whySilent = (): AppError | undefined => (running.isStalled ? waitsForSpace(vmId) : undefined);
+  return await whileRunning(
+    running,
+    (inner) => connector.connect(running.guestEndpoint, { ...options, ...inner, whySilent }),
+    { signal: options.signal, what: 'reach the guest' },
+  );
+}
+
+/** The error of a guest that waits for disk space. */
+export function waitsForSpace(vmId: string): AppError {
+  return new AppError(
+    'HOST_NO_SPACE',
+    `Cannot reach the guest of "${vmId}": it stands still, for this host has no disk space for what it writes`,
+    { hint: 'free some space where VMs are: the guest goes on by itself then', details: { vmId } },
+  );
+}
