@@ -3,7 +3,8 @@
 //	/init                       as process 1 of the initramfs: make the root, hand over to the image
 //	banger-agent init           as process 1 of an image without systemd
 //	banger-agent serve          talk to the host over the virtio port
-//	banger-agent serve -socket  talk to a host over a Unix socket, outside of a VM; -root is where it is personalised
+//	banger-agent serve -socket  talk to a host over a Unix socket, outside of a VM; -root is where
+//	                            it is personalised
 //	banger-agent ready          tell the serving agent that user commands may run
 //	banger-agent version
 package main
@@ -23,7 +24,8 @@ var version = "dev"
 const usage = "usage: banger-agent serve [-init systemd|agent] [-socket PATH [-root DIR]] | ready | version"
 
 func main() {
-	// The kernel starts the initramfs' program by this name, and adds what it found on its command line for the image's init.
+	// The kernel starts the initramfs' program by this name, and adds what it found on its command line for the
+	// image's init.
 	if os.Getpid() == 1 && os.Args[0] == "/init" {
 		boot.Run(os.Args[1:])
 	}

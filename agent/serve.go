@@ -29,7 +29,8 @@ const (
 	crashFile = "/run/banger/crash"
 	// answerTime is for the answer to "power off" to leave the agent, which an init may end at once.
 	answerTime = 100 * time.Millisecond
-	// endDeadline is more than the server takes to end the commands that run; an init that powers off waits for every process.
+	// endDeadline is more than the server takes to end the commands that run; an init that powers off waits for
+	// every process.
 	endDeadline = 5 * time.Second
 )
 
@@ -59,8 +60,8 @@ func serve(args []string) error {
 	return server.Run(ctx, options)
 }
 
-// outsideVm serves the tests of the host's side: commands may run at once, and this machine is not turned off. What would personalise
-// it stays in the folder root, and is refused when that is not given.
+// outsideVm serves the tests of the host's side: commands may run at once, and this machine is not turned
+// off. What would personalise it stays in the folder root, and is refused when that is not given.
 func outsideVm(options *server.Options, socket, root string) (err error) {
 	if root != "" {
 		options.Identity = identity.Pretend(root)
@@ -104,7 +105,8 @@ func logWriter() io.Writer {
 	return io.MultiWriter(writers...)
 }
 
-// keepCrashes logs what the agent before this one died of, which is in the file path, and keeps the same of this one.
+// keepCrashes logs what the agent before this one died of, which is in the file path, and keeps the same of
+// this one.
 func keepCrashes(path string, to *log.Logger) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -12,7 +12,10 @@ export interface Span {
 /** Runs of a command that are made to see where its time goes. */
 export const SPAN_RUNS = 3;
 
-/** Runs a command line that has `--json --timings` and gives its spans; of one on several VMs those of the first. */
+/**
+ * Runs a command line that has `--json --timings` and gives its spans; of one on several VMs those of the
+ * first.
+ */
 export async function spansOf(argv: readonly [string, ...string[]], options: TimedOptions): Promise<Span[]> {
   const { stdout } = await exec(argv, options);
   const value = JSON.parse(stdout.toString('utf8')) as { spans?: Span[] } | { spans?: Span[] }[];
@@ -21,7 +24,10 @@ export async function spansOf(argv: readonly [string, ...string[]], options: Tim
   return spans;
 }
 
-/** The median of each stage over several runs, in the order in which the stages first came; a run without a stage counts as 0 there. */
+/**
+ * The median of each stage over several runs, in the order in which the stages first came; a run without a
+ * stage counts as 0 there.
+ */
 export function medianSpans(runs: readonly (readonly Span[])[]): Span[] {
   const stages = new Set(runs.flatMap((spans) => spans.map(({ stage }) => stage)));
   return [...stages].map((stage) => ({

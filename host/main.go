@@ -1,8 +1,10 @@
-// Command banger-host does on the host what banger leaves to a static program, as the user and without privileges.
+// Command banger-host does on the host what banger leaves to a static program, as the user and without
+// privileges.
 //
 //	banger-host confine OPTION... -- PROGRAM ARGUMENT...   put a wall around a program and become it
 //	banger-host connect SOCKET NAME REQUEST                give a confined QEMU a connection
-//	banger-host keep-logs --max BYTES --keep PATH...       write the logs of a confined program (confine starts it)
+//	banger-host keep-logs --max BYTES --keep PATH...       write the logs of a confined program (confine
+//	                                                       starts it)
 //	banger-host walls                                      say which walls this kernel offers, as JSON
 //	banger-host version
 package main

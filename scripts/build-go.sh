@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds our Go programs for both architectures, static and reproducible: banger-agent into agent/bin, banger-host into host/bin. Does
-# nothing for a program when neither its sources nor the compiler have changed since the last time.
+# Builds our Go programs for both architectures, static and reproducible: banger-agent into agent/bin,
+# banger-host into host/bin. Does nothing for a program when neither its sources nor the compiler have changed
+# since the last time.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -23,8 +23,8 @@ const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, 'inputs');
 
 /**
- * Commander loads node:child_process, and with it node:net, for commands that are programs of their own, which we have none of: a tenth of the
- * time that `banger --version` takes.
+ * Commander loads node:child_process, and with it node:net, for commands that are programs of their own,
+ * which we have none of: a tenth of the time that `banger --version` takes.
  */
 const withoutChildProcess: Plugin = {
   name: 'without-child-process',

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Format, lint, types, boundaries, unused code, texts, generated docs, Go and shell; `check.sh NAME...` runs some of them.
+# Format, lint, types, boundaries, unused code, texts, generated docs, Go and shell; `check.sh NAME...` runs
+# some of them.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 

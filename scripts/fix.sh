@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Formats and repairs what can be repaired without thought: TypeScript and JSON by Biome, Go by gofmt, generated docs.
+# Formats and repairs what can be repaired without thought: TypeScript and JSON by Biome, Go by gofmt,
+# generated docs.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings a checkout to the point where bin/banger works: host packages, npm packages with Node 24, the Go programs, the
-# bundles. What is already there is not done again. `setup.sh tools` leaves host packages and builds out; `setup.sh tests` also
-# installs what only tests use.
+# Brings a checkout to the point where bin/banger works: host packages, npm packages with Node 24, the Go
+# programs, the bundles. What is already there is not done again. `setup.sh tools` leaves host packages and
+# builds out; `setup.sh tests` also installs what only tests use.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 . "$root/scripts/setup/host-packages.sh"

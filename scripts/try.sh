@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job on a fresh clone: sets up, builds the default image once, and runs a command in a VM with this repository in it.
+# The main job on a fresh clone: sets up, builds the default image once, and runs a command in a VM with this
+# repository in it.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 

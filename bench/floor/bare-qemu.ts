@@ -21,12 +21,15 @@ const START_DEADLINE_MS = 60_000;
 /** Said by the init of `floor/init` as soon as it runs. */
 const MARK = 'BARE-INIT-UP';
 
-/** Options of the VMM that decide how fast a kernel boots; all others (drives, ports, control sockets) are left out. */
+/**
+ * Options of the VMM that decide how fast a kernel boots; all others (drives, ports, control sockets) are
+ * left out.
+ */
 const KEPT_OPTIONS = new Set(['-M', '-machine', '-accel', '-cpu', '-smp', '-m', '-kernel', '-append']);
 
 /**
- * Makes a bare VM like `vm`, which runs: the same program, machine, accelerator, CPUs, memory, kernel and kernel command line, and an
- * initramfs with nothing but a static program that prints a line.
+ * Makes a bare VM like `vm`, which runs: the same program, machine, accelerator, CPUs, memory, kernel and
+ * kernel command line, and an initramfs with nothing but a static program that prints a line.
  */
 export async function bareQemuLike(vm: Vm, { scratch, root }: Lab, { signal }: Abortable): Promise<BareQemu> {
   invariant(vm.runtime, 'the VM to compare with runs');
@@ -53,7 +56,9 @@ export async function bareStartMs(bare: BareQemu, options: Abortable): Promise<n
   return await whileBareRuns(bare, options, async () => performance.now() - begun);
 }
 
-/** Starts a bare VM, waits for its init, and gives the VMM's process id to `use`; the VM is killed in the end. */
+/**
+ * Starts a bare VM, waits for its init, and gives the VMM's process id to `use`; the VM is killed in the end.
+ */
 export async function whileBareRuns<T>(
   { argv, consolePath }: BareQemu,
   { signal }: Abortable,

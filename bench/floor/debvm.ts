@@ -12,7 +12,10 @@ export interface DebvmImage {
   keyPath: string;
 }
 
-/** What debvm is started with where KVM cannot be used; by itself it believes that `/dev/kvm` is enough. The processor is QEMU's own default. */
+/**
+ * What debvm is started with where KVM cannot be used; by itself it believes that `/dev/kvm` is enough. The
+ * processor is QEMU's own default.
+ */
 const WITHOUT_KVM = ['-machine', 'accel=tcg', '-cpu', 'qemu64'];
 
 /** `s` that its own tool waits for ssh at most. */
@@ -30,7 +33,10 @@ export async function hasDebvm({ signal }: Abortable): Promise<boolean> {
   }
 }
 
-/** Its image of Debian in `cacheDir`, with an ssh server; made when it is not there, from the mirrors that this machine's apt uses. */
+/**
+ * Its image of Debian in `cacheDir`, with an ssh server; made when it is not there, from the mirrors that
+ * this machine's apt uses.
+ */
 export async function debvmImage(cacheDir: string, { signal }: Abortable): Promise<DebvmImage> {
   const dir = join(cacheDir, 'debvm');
   const image = { path: join(dir, 'rootfs.ext4'), keyPath: join(dir, 'key') };
@@ -45,7 +51,9 @@ export async function debvmImage(cacheDir: string, { signal }: Abortable): Promi
   return image;
 }
 
-/** `ms` from the start of `debvm-run` to the end of a first `ssh true`. What the guest writes is thrown away. */
+/**
+ * `ms` from the start of `debvm-run` to the end of a first `ssh true`. What the guest writes is thrown away.
+ */
 export async function debvmStartMs(
   { path, keyPath }: DebvmImage,
   { dir, hasKvm, signal }: Abortable & { dir: string; hasKvm: boolean },

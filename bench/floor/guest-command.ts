@@ -5,7 +5,10 @@ import type { Socket } from 'node:net';
 import type { Abortable } from '../../src/base/abort.ts';
 import { invariant } from '../../src/base/errors.ts';
 
-/** More than the rest of a frame that an earlier host of a saved guest may have left half-sent (docs/agent-protocol.md). */
+/**
+ * More than the rest of a frame that an earlier host of a saved guest may have left half-sent
+ * (docs/agent-protocol.md).
+ */
 const PADDING = Buffer.alloc(16 * 1024 + 9, '\n');
 
 /** Frames of an exec stream that are used here (docs/agent-protocol.md). */
@@ -13,8 +16,8 @@ const FRAME = { start: 0, stdinEnd: 2, exit: 19 };
 const FRAME_HEADER_BYTES = 5;
 
 /**
- * Meets the guest's agent on a fresh connection and runs `true`: the agent's protocol with no retry, no check and nothing that is kept. It is over when the
- * exit status has come; the connection is closed then.
+ * Meets the guest's agent on a fresh connection and runs `true`: the agent's protocol with no retry, no check
+ * and nothing that is kept. It is over when the exit status has come; the connection is closed then.
  */
 export async function runTrue(socket: Socket, { signal }: Abortable): Promise<void> {
   const nonce = randomBytes(16).toString('hex');

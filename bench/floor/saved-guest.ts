@@ -13,7 +13,10 @@ export interface SavedGuest {
   argv: readonly string[];
   memoryPath: string;
   statePath: string;
-  /** copies of the drives that it writes to, to be copied again for each that goes on; by the names of the originals */
+  /**
+   * copies of the drives that it writes to, to be copied again for each that goes on; by the names of the
+   * originals
+   */
   drivesDir: string;
 }
 
@@ -40,7 +43,10 @@ export async function templateOf(vm: Vm, { dir }: { dir: string }): Promise<Save
   return { argv, memoryPath, statePath: join(from, 'state'), drivesDir };
 }
 
-/** A VM that is suspended, and stays so while it is used: its memory and state are in `folder`, and `argv` is the command line that it had. */
+/**
+ * A VM that is suspended, and stays so while it is used: its memory and state are in `folder`, and `argv` is
+ * the command line that it had.
+ */
 export async function suspendedGuest(
   argv: readonly string[],
   { folder, dir }: { folder: string; dir: string },
@@ -64,8 +70,8 @@ export async function commandLineOf({ runtime }: Vm): Promise<string[]> {
 }
 
 /**
- * `ms` from the start of QEMU to the end of `true` in the guest, in all of `count` that start at once. Copying their drives before is not counted, nor is
- * their end.
+ * `ms` from the start of QEMU to the end of `true` in the guest, in all of `count` that start at once.
+ * Copying their drives before is not counted, nor is their end.
  */
 export async function restoreFloorMs(
   guest: SavedGuest,

@@ -50,7 +50,9 @@ export const coldStart: Measurement = {
   },
 };
 
-/** `ms` from the image's init to the point at which it lets user commands run; systemd counts in microseconds. */
+/**
+ * `ms` from the image's init to the point at which it lets user commands run; systemd counts in microseconds.
+ */
 function guestInitMs(output: string): number {
   const [, begun, ready] = output.trim().split('\n').map(Number);
   return ((ready ?? Number.NaN) - (begun ?? Number.NaN)) / 1000;

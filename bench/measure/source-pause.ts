@@ -39,7 +39,10 @@ interface Gaps {
   hereMs: number;
 }
 
-/** How long a VM that is forked stands still, as a program in it sees it, and as its output shows it to the host. */
+/**
+ * How long a VM that is forked stands still, as a program in it sees it, and as its output shows it to the
+ * host.
+ */
 export const sourcePause: Measurement = {
   name: 'source-pause',
   async run(lab, { isQuick, signal }) {
@@ -100,7 +103,10 @@ async function collect(ticker: Awaited<ReturnType<Lab['client']['exec']>>, ticks
   }
 }
 
-/** Begins to fork; `copied` settles when the source has been copied and runs on, for the start of the copy is not the source's. */
+/**
+ * Begins to fork; `copied` settles when the source has been copied and runs on, for the start of the copy is
+ * not the source's.
+ */
 function beginFork(
   { client }: Lab,
   { id }: Vm,

@@ -18,7 +18,10 @@ interface Runs {
   spans: Span[];
 }
 
-/** A new VM that runs a command and is deleted, from Enter to the end: the daemon runs, and the template is there after the first. */
+/**
+ * A new VM that runs a command and is deleted, from Enter to the end: the daemon runs, and the template is
+ * there after the first.
+ */
 export const warmStart: Measurement = {
   name: 'warm-start',
   async run(lab, effort) {

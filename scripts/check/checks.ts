@@ -33,7 +33,9 @@ export const CHECKS: readonly Check[] = [
   },
 ];
 
-/** Biome's own package needs platforms that some registries lack, so the platform's package is used directly. */
+/**
+ * Biome's own package needs platforms that some registries lack, so the platform's package is used directly.
+ */
 function biome(root: string): string {
   return join(root, `node_modules/@biomejs/cli-linux-${process.arch}/biome`);
 }
@@ -48,7 +50,9 @@ async function checkShell({ root, texts }: Project): Promise<string[]> {
   return findings;
 }
 
-/** `go vet` over every Go module: the agent, the host tools, and the small guests of tests and measurements. */
+/**
+ * `go vet` over every Go module: the agent, the host tools, and the small guests of tests and measurements.
+ */
 async function checkGo({ root, texts }: Project): Promise<string[]> {
   const modules = [...texts.keys()].filter((path) => path.endsWith('/go.mod')).map(dirname);
   const found = modules.map((folder) => problemsOf(['go', 'vet', './...'], { cwd: join(root, folder) }));

@@ -32,7 +32,10 @@ export interface ModuleFacts {
   computedImportLines: number[];
 }
 
-/** Reads the module syntax of a TypeScript file: static, type-only and dynamic imports, exports and re-exports. */
+/**
+ * Reads the module syntax of a TypeScript file: static, type-only and dynamic imports, exports and
+ * re-exports.
+ */
 export function readModule(source: string): ModuleFacts {
   const tokens = tokenize(source);
   const facts: ModuleFacts = {

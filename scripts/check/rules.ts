@@ -6,7 +6,10 @@ import * as reach from './rules/reach.ts';
 import * as texts from './rules/texts.ts';
 import * as unused from './rules/unused.ts';
 
-/** Who may import whom and reach what. Add a rule here, and a planted violation of it in `test/repo/rules.test.ts`. */
+/**
+ * Who may import whom and reach what. Add a rule here, and a planted violation of it in
+ * `test/repo/rules.test.ts`.
+ */
 export const BOUNDARY_RULES: readonly Rule[] = [
   layers.knownLayers,
   layers.layerOrder,
@@ -38,6 +41,7 @@ export const UNUSED_RULES: readonly Rule[] = [
 /** How texts look. */
 export const TEXT_RULES: readonly Rule[] = [
   texts.filesAreShort,
+  texts.commentsAreNarrow,
   texts.namesAreKebabCase,
   texts.nothingPutOff,
   texts.noForeignHosts,

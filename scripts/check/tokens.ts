@@ -1,4 +1,7 @@
-/** One token of a TypeScript file. Comments are dropped, except that they set `afterDoc` on the token behind them. */
+/**
+ * One token of a TypeScript file. Comments are dropped, except that they set `afterDoc` on the token behind
+ * them.
+ */
 export interface Token {
   kind: 'word' | 'string' | 'template' | 'regex' | 'number' | 'punct';
   /** as written, without the quotes of a string */
@@ -17,9 +20,9 @@ const WORD = /[\p{ID_Start}$_#@][\p{ID_Continue}$\u200c\u200d]*/uy;
 const NUMBER = /\.?[0-9](?:[eE][+-]|[\w.])*/y;
 
 /**
- * Cuts TypeScript source into tokens. It knows just enough of the language (strings, template literals with their expressions, regular
- * expressions, comments) that nothing inside a string or a comment is ever taken for code. TypeScript 7 has no
- * JavaScript API to ask, and no parser is among the dependencies.
+ * Cuts TypeScript source into tokens. It knows just enough of the language (strings, template literals with
+ * their expressions, regular expressions, comments) that nothing inside a string or a comment is ever taken
+ * for code. TypeScript 7 has no JavaScript API to ask, and no parser is among the dependencies.
  */
 export function tokenize(source: string): Token[] {
   return new Tokenizer(source).run();

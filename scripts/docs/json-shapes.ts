@@ -8,7 +8,8 @@ import * as usageSchemas from '../../src/protocol/api/usage-schemas.ts';
 import * as vmSchemas from '../../src/protocol/api/vm-schemas.ts';
 import * as workspaceSchemas from '../../src/protocol/api/workspace-schemas.ts';
 
-// What commands print with `--json`: `docs/cli.md` is made from it, and `test/integration/cli/every-option.test.ts` holds the real output against it.
+// What commands print with `--json`: `docs/cli.md` is made from it, and
+// `test/integration/cli/every-option.test.ts` holds the real output against it.
 
 const count = z.int().nonnegative();
 const exit = z.union([z.object({ code: z.int() }), z.object({ signal: z.string(), number: z.int() })]);

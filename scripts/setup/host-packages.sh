@@ -34,7 +34,8 @@ bindfs bindfs bindfs bindfs bindfs
 TABLE
 }
 
-# missing_packages MANAGER TABLE...: packages of apt, dnf, pacman or zypper whose tools are missing, each once.
+# missing_packages MANAGER TABLE...: packages of apt, dnf, pacman or zypper whose tools are missing, each
+# once.
 missing_packages() {
   local column table fields
   case $1 in apt) column=1 ;; dnf) column=2 ;; pacman) column=3 ;; zypper) column=4 ;; esac
@@ -70,7 +71,8 @@ become_root() {
   printf 'sudo\n'
 }
 
-# ensure_host_packages LOG TABLE...: installs what is missing, after saying what; does and says nothing when all is there.
+# ensure_host_packages LOG TABLE...: installs what is missing, after saying what; does and says nothing when
+# all is there.
 ensure_host_packages() {
   local log=$1 manager packages install prefix
   shift

@@ -21,8 +21,8 @@ export class Evidence {
   }
 
   /**
-   * Copies every log that is under the tests' scratch folder now. Called as soon as a test has failed, and not waiting for anything, so
-   * that the test's own cleanup has no time to remove them.
+   * Copies every log that is under the tests' scratch folder now. Called as soon as a test has failed, and
+   * not waiting for anything, so that the test's own cleanup has no time to remove them.
    */
   collect(): void {
     for (const path of this.logs()) {

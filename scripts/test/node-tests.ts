@@ -26,8 +26,8 @@ export interface NodeTestOptions {
 const PRELOADED = ['fail-on-warning.ts', 'property-seed.ts'];
 
 /**
- * Runs node:test files and writes a line for each file, and all that a failing one printed. A process warning fails its file. A file that
- * cannot be loaded, or exits early, counts as one failed test.
+ * Runs node:test files and writes a line for each file, and all that a failing one printed. A process warning
+ * fails its file. A file that cannot be loaded, or exits early, counts as one failed test.
  */
 export async function runNodeTests(files: readonly string[], options: NodeTestOptions): Promise<Counts> {
   const report = new TestReport(options);

@@ -19,8 +19,8 @@ const LOOK_EVERY_MS = 5_000;
 const LOG_LINES = 15;
 
 /**
- * Ends a test file that hangs: node:test's own time limit fails its tests, and then waits for ever for what they have left running. Says what hung, and the file counts as failed. Disposing ends the
- * watch.
+ * Ends a test file that hangs: node:test's own time limit fails its tests, and then waits for ever for what
+ * they have left running. Says what hung, and the file counts as failed. Disposing ends the watch.
  */
 export function endOverdue({ files, limitMs, scratch, logs, write }: WatchOptions): Disposable {
   const seenAt = new Map<number, number>();

@@ -12,7 +12,10 @@ export interface HostProcess {
   argv: readonly string[];
 }
 
-/** All processes that can be looked at; those that are gone, or have ended and were not waited for, are left out. */
+/**
+ * All processes that can be looked at; those that are gone, or have ended and were not waited for, are left
+ * out.
+ */
 export function hostProcesses(): HostProcess[] {
   return readdirSync('/proc')
     .filter((name) => /^[0-9]+$/.test(name))
@@ -34,7 +37,10 @@ export function familyOf(pid: number, processes: readonly HostProcess[]): HostPr
   return family;
 }
 
-/** Those that name the path `folder` in their command line or their environment: what was started there and has left its parent. */
+/**
+ * Those that name the path `folder` in their command line or their environment: what was started there and
+ * has left its parent.
+ */
 export function processesOf(folder: string, processes: readonly HostProcess[]): HostProcess[] {
   const names = (text: string): boolean => text.includes(`${folder}/`) || text.includes(`${folder}\0`);
   return processes.filter(
@@ -42,7 +48,10 @@ export function processesOf(folder: string, processes: readonly HostProcess[]): 
   );
 }
 
-/** One line: what it is, and what it does: also in which function of the kernel it waits, where the kernel tells. */
+/**
+ * One line: what it is, and what it does: also in which function of the kernel it waits, where the kernel
+ * tells.
+ */
 export function describeProcess({ pid, ppid, state, cpuTicks, argv }: HostProcess): string {
   const seconds = (cpuTicks / 100).toFixed(1);
   return `${pid} of ${ppid}, ${state} ${procFile(pid, 'wchan')}, ${seconds} s: ${argv.join(' ').slice(0, 200)}`;

@@ -44,8 +44,8 @@ export async function sleep(ms: number, { signal }: Abortable): Promise<void> {
 }
 
 /**
- * Runs `work` with a signal that aborts when `signal` does or after `deadlineMs`, whichever is first; leaves no timer and
- * no listener behind.
+ * Runs `work` with a signal that aborts when `signal` does or after `deadlineMs`, whichever is first; leaves
+ * no timer and no listener behind.
  *
  * @throws {AppError} WAIT_TIMEOUT naming `what` when the deadline was the reason.
  */
@@ -72,7 +72,9 @@ export async function withDeadline<T>(
   }
 }
 
-/** Runs `onAbort` once when `signal` aborts (at once when it already has); disposing takes the listener away. */
+/**
+ * Runs `onAbort` once when `signal` aborts (at once when it already has); disposing takes the listener away.
+ */
 export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
   if (signal.aborted) {
     listener();
@@ -83,7 +85,8 @@ export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
 }
 
 /**
- * A signal that aborts with the first of `signals`, for the same reason. Disposing takes the listeners away; it does not abort then.
+ * A signal that aborts with the first of `signals`, for the same reason. Disposing takes the listeners away;
+ * it does not abort then.
  */
 export function anySignal(...signals: readonly AbortSignal[]): Abortable & Disposable {
   const inner = new AbortController();

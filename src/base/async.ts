@@ -1,19 +1,24 @@
 import type { Abortable } from './abort.ts';
 import { onAbort } from './abort.ts';
 
-/** Runs the tasks of each key one after another, in the order they came; different keys do not wait for each other. */
+/**
+ * Runs the tasks of each key one after another, in the order they came; different keys do not wait for each
+ * other.
+ */
 export class KeyedMutex {
   readonly #tails = new Map<string, Promise<void>>();
 
   /**
-   * Runs `task` when every earlier task of `key` has ended. A task whose signal aborts while it waits never starts.
+   * Runs `task` when every earlier task of `key` has ended. A task whose signal aborts while it waits never
+   * starts.
    */
   async run<T>(key: string, task: () => Promise<T>, { signal }: Abortable): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const { promise: turn, resolve: end } = Promise.withResolvers<void>();
     const tail = before.then(() => turn);
     this.#tails.set(key, tail);
-    // Only when the earlier tasks have ended too: a task that gave up its place must not let the next one in beside them.
+    // Only when the earlier tasks have ended too: a task that gave up its place must not let the next one in
+    // beside them.
     void tail.then(() => {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
     });
@@ -26,7 +31,10 @@ export class KeyedMutex {
   }
 }
 
-/** Waits for `promise`, or rejects with the abort reason as soon as `signal` aborts; the promise itself goes on. */
+/**
+ * Waits for `promise`, or rejects with the abort reason as soon as `signal` aborts; the promise itself goes
+ * on.
+ */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
@@ -35,8 +43,8 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
 }
 
 /**
- * Lets concurrent callers of the same key share one run. The run's signal aborts only when every caller has gone, so one
- * that hangs up does not take the work from the others.
+ * Lets concurrent callers of the same key share one run. The run's signal aborts only when every caller has
+ * gone, so one that hangs up does not take the work from the others.
  */
 export class SharedWork<T> {
   readonly #running = new Map<string, { result: Promise<T>; waiting: number; stop: AbortController }>();

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { isErrno } from './errors.ts';
 
 /**
- * Writes a whole file so that a reader, or a crash at any moment, sees the old content or the new, never a part: temporary file
- * beside it, fsync, rename, fsync of the folder. Nothing is left after a failure.
+ * Writes a whole file so that a reader, or a crash at any moment, sees the old content or the new, never a
+ * part: temporary file beside it, fsync, rename, fsync of the folder. Nothing is left after a failure.
  */
 export async function writeFileAtomic(
   path: string,
@@ -49,7 +49,10 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes all files and folders below `folder` durable, and itself: before a rename gives it the name by which it counts as whole. */
+/**
+ * Makes all files and folders below `folder` durable, and itself: before a rename gives it the name by which
+ * it counts as whole.
+ */
 export async function syncTree(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);

@@ -1,6 +1,9 @@
 const FIRST_BYTES = 1024;
 
-/** Joins chunks of an input that is not trusted in one buffer, whose memory depends on their bytes and not on their number. */
+/**
+ * Joins chunks of an input that is not trusted in one buffer, whose memory depends on their bytes and not on
+ * their number.
+ */
 export class ByteCollector {
   #buffer: Buffer = Buffer.alloc(0);
   #length = 0;

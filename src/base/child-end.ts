@@ -38,11 +38,13 @@ const UNKILLABLE_MS = 5_000;
 /**
  * Waits until a child has exited and its output has been read, and returns its status, 128+n for a signal.
  *
- * The child's process group is killed as soon as the child itself exits, so a process that it left behind neither runs on nor keeps the
- * output open. Output that a process outside the group keeps open is dropped once nothing has come for a second.
+ * The child's process group is killed as soon as the child itself exits, so a process that it left behind
+ * neither runs on nor keeps the output open. Output that a process outside the group keeps open is dropped
+ * once nothing has come for a second.
  *
- * When the signal aborts, the input fails or the deadline passes, the group gets SIGTERM, then SIGKILL, and the promise rejects with the first
- * of these reasons after the child has exited, or 5 s after SIGKILL when the kernel cannot end it.
+ * When the signal aborts, the input fails or the deadline passes, the group gets SIGTERM, then SIGKILL, and
+ * the promise rejects with the first of these reasons after the child has exited, or 5 s after SIGKILL when
+ * the kernel cannot end it.
  *
  * @throws {AppError} EXEC_NOT_FOUND, EXEC_FAILED when the deadline has passed.
  */
@@ -133,7 +135,8 @@ function kill(child: Child, { signal, isGroup }: { signal: NodeJS.Signals; isGro
     if (isGroup) process.kill(-pid, signal);
     else child.kill(signal);
   } catch (error) {
-    // Nobody is left in the group, or only programs that run as somebody else and end by themselves, as newuidmap does.
+    // Nobody is left in the group, or only programs that run as somebody else and end by themselves, as
+    // newuidmap does.
     if (!isErrno(error, 'ESRCH', 'EPERM')) throw error;
   }
 }

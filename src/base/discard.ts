@@ -10,8 +10,9 @@ export const DISCARDED_PREFIX = '.removed-';
 const RETRIES = { maxRetries: 4, retryDelay: 10 };
 
 /**
- * Gives up the folder `dir`: its name is free when this returns, and what is in it is deleted. NFS and FUSE keep a file that is deleted while it is open
- * under another name in its folder (`.nfs...`, `.fuse_hidden...`), so that the folder cannot be deleted: it then stays beside, with a name that begins
+ * Gives up the folder `dir`: its name is free when this returns, and what is in it is deleted. NFS and FUSE
+ * keep a file that is deleted while it is open under another name in its folder (`.nfs...`,
+ * `.fuse_hidden...`), so that the folder cannot be deleted: it then stays beside, with a name that begins
  * with {@link DISCARDED_PREFIX}, for {@link sweepDiscarded}. Idempotent.
  */
 export async function discardTree(dir: string): Promise<void> {
@@ -34,7 +35,10 @@ export async function sweepDiscarded(parent: string): Promise<void> {
   for (const name of names) if (name.startsWith(DISCARDED_PREFIX)) await removeUnlessOpen(join(parent, name));
 }
 
-/** Deletes a tree; returns false when a file in it is still open, and the file system keeps its folder for that. */
+/**
+ * Deletes a tree; returns false when a file in it is still open, and the file system keeps its folder for
+ * that.
+ */
 export async function removeUnlessOpen(
   dir: string,
   remove: (dir: string) => Promise<void> = (path) => rm(path, { recursive: true, force: true, ...RETRIES }),

@@ -6,7 +6,8 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /**
- * Parses `90s`, `1h30m`, `1.5h`, `250ms`, `2d`, or a bare number of seconds, to `ms`. Each unit at most once, the largest first; `0` is zero.
+ * Parses `90s`, `1h30m`, `1.5h`, `250ms`, `2d`, or a bare number of seconds, to `ms`. Each unit at most once,
+ * the largest first; `0` is zero.
  *
  * @throws {AppError} DURATION_INVALID naming `field` and the allowed form.
  */

@@ -66,8 +66,9 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * `text` that cannot forge what a terminal shows: a space in the place of control characters (terminal escapes included) and line
- * separators, U+FFFD in the place of bidirectional controls and other characters that show nothing.
+ * `text` that cannot forge what a terminal shows: a space in the place of control characters (terminal
+ * escapes included) and line separators, U+FFFD in the place of bidirectional controls and other characters
+ * that show nothing.
  */
 export function printable(text: string): string {
   return text.replace(CONTROLS, ' ').replace(INVISIBLE, '\ufffd').trim();

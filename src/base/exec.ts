@@ -8,7 +8,9 @@ import { AppError, isErrno, printable } from './errors.ts';
 
 /** `deadlineMs` for asking a program what it is or can do. */
 export const PROBE_DEADLINE_MS = 30_000;
-/** `deadlineMs` for work whose length depends on what the user has: a repository, an image, a guest's memory. */
+/**
+ * `deadlineMs` for work whose length depends on what the user has: a repository, an image, a guest's memory.
+ */
 export const LONG_WORK_DEADLINE_MS = 3 * 60 * 60_000;
 
 /** How a child process is started; `argv[0]` is looked up in `PATH`. Never a shell. */
@@ -47,10 +49,12 @@ const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const DEFAULT_DEADLINE_MS = 10 * 60_000;
 
 /**
- * Runs a program to its end, in a session of its own; its descendants end with it. When `signal` aborts, an `input` stream fails or
- * the deadline passes, all of them get SIGTERM, then SIGKILL, and the promise rejects with that reason ({@link childEnd}).
+ * Runs a program to its end, in a session of its own; its descendants end with it. When `signal` aborts, an
+ * `input` stream fails or the deadline passes, all of them get SIGTERM, then SIGKILL, and the promise rejects
+ * with that reason ({@link childEnd}).
  *
- * @throws {AppError} EXEC_NOT_FOUND when the program is missing, EXEC_FAILED with the tail of stderr when it fails or runs too long.
+ * @throws {AppError} EXEC_NOT_FOUND when the program is missing, EXEC_FAILED with the tail of stderr when it
+ * fails or runs too long.
  */
 export async function exec(argv: readonly [string, ...string[]], options: ExecOptions): Promise<ExecResult> {
   options.signal.throwIfAborted();
@@ -100,8 +104,8 @@ export interface ExecStream {
 }
 
 /**
- * Runs a program whose output is streamed. The caller reads `stdout` to its end, whenever it wants, and awaits `done`. Errors as
- * {@link exec}.
+ * Runs a program whose output is streamed. The caller reads `stdout` to its end, whenever it wants, and
+ * awaits `done`. Errors as {@link exec}.
  */
 export function execStream(argv: readonly [string, ...string[]], options: ExecOptions): ExecStream {
   options.signal.throwIfAborted();
@@ -133,8 +137,8 @@ export interface DetachedProcess {
 }
 
 /**
- * Starts a program in a session of its own with no pipe to us, so that it goes on when we are killed. Its stdout and stderr are
- * appended to the open file `outputFd`, which the caller closes.
+ * Starts a program in a session of its own with no pipe to us, so that it goes on when we are killed. Its
+ * stdout and stderr are appended to the open file `outputFd`, which the caller closes.
  *
  * @throws {AppError} EXEC_NOT_FOUND when the program is missing.
  */
@@ -161,7 +165,8 @@ export async function spawnDetached(
 }
 
 /**
- * Runs a program on this process's own terminal (stdin, stdout, stderr inherited) and gives its exit code, 128+n for a signal.
+ * Runs a program on this process's own terminal (stdin, stdout, stderr inherited) and gives its exit code,
+ * 128+n for a signal.
  *
  * @throws {AppError} EXEC_NOT_FOUND when the program is missing.
  */
@@ -177,8 +182,9 @@ function ending(options: ExecOptions, own: { program: string; inputFailed: Abort
 }
 
 /**
- * Runs a program on this process's own terminal and returns when it has ended, killed after `timeoutMs` at the latest. Blocks the event
- * loop: only for a program that takes a few ms and must not change the terminal later. A program that fails or is missing is ignored.
+ * Runs a program on this process's own terminal and returns when it has ended, killed after `timeoutMs` at
+ * the latest. Blocks the event loop: only for a program that takes a few ms and must not change the terminal
+ * later. A program that fails or is missing is ignored.
  */
 export function execInheritSync(
   argv: readonly [string, ...string[]],
@@ -188,7 +194,10 @@ export function execInheritSync(
   spawnSync(program, args, { stdio: 'inherit', timeout: timeoutMs, killSignal: 'SIGKILL' });
 }
 
-/** Feeds the child; the signal aborts when the input fails, for the child must not take what it got for the whole. */
+/**
+ * Feeds the child; the signal aborts when the input fails, for the child must not take what it got for the
+ * whole.
+ */
 function feed(
   child: ChildProcess,
   { program, input }: { program: string; input: ExecOptions['input'] },

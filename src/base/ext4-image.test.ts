@@ -36,7 +36,8 @@ test('packExt4() makes a clean, sparse file system with the files and the free s
   await symlink('file', join(treeDir, 'folder', 'link'));
   const env = toolEnv({});
   const signal = AbortSignal.timeout(60_000);
-  // As uid 0 no subordinate ids are needed, but only root may make namespaces; the options are the same for everybody.
+  // As uid 0 no subordinate ids are needed, but only root may make namespaces; the options are the same for
+  // everybody.
   const uid = process.getuid?.() ?? 0;
   const request = { treeDir, imagePath, label: 'test', freeBytes: 30 * MIB, journalMib: 4, uid, env };
   const { sizeBytes } = await packExt4(request, { signal });

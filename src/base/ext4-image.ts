@@ -5,7 +5,10 @@ import { inRootNamespace, NAMESPACE_GRACE_MS } from './root-namespace.ts';
 
 /** A tree of files to be put in a file system image. */
 export interface Ext4Request {
-  /** folder whose content becomes the root of the file system; owners are read inside the namespace of {@link inRootNamespace} */
+  /**
+   * folder whose content becomes the root of the file system; owners are read inside the namespace of
+   * {@link inRootNamespace}
+   */
   treeDir: string;
   /** file to make; must not exist */
   imagePath: string;
@@ -37,8 +40,9 @@ const METADATA_SHARE = 0.03;
 const METADATA_MIB = 24;
 
 /**
- * Packs a tree into a sparse ext4 image that is little larger than its content. Inode tables count as zeroed, so that a kernel which
- * mounts it has nothing left to initialise. Overwrites nothing; a failure leaves a partial file for the caller to remove.
+ * Packs a tree into a sparse ext4 image that is little larger than its content. Inode tables count as zeroed,
+ * so that a kernel which mounts it has nothing left to initialise. Overwrites nothing; a failure leaves a
+ * partial file for the caller to remove.
  *
  * @throws {AppError} EXEC_NOT_FOUND, EXEC_FAILED.
  */
@@ -57,7 +61,8 @@ export async function packExt4(request: Ext4Request, { signal }: Abortable): Pro
         ...(['mkfs.ext4', '-q', '-F', '-b', String(BLOCK_BYTES), '-I', '256', '-m', '0'] as const),
         ...['-i', String(BYTES_PER_INODE), '-L', request.label],
         ...(request.journalMib > 0 ? ['-J', `size=${request.journalMib}`] : ['-O', '^has_journal']),
-        // Zeroing the tables now costs nothing, for the file is sparse; left to the kernel it would be written into each overlay.
+        // Zeroing the tables now costs nothing, for the file is sparse; left to the kernel it would be
+        // written into each overlay.
         ...['-E', 'lazy_itable_init=0,lazy_journal_init=1', '-d', treeDir, imagePath],
       ],
       { uid },

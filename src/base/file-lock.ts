@@ -6,18 +6,23 @@ import { identityOf } from './file-identity.ts';
 /** An exclusive lock on a file name, held until it is disposed of or the process dies, however it dies. */
 export interface FileLock extends Disposable {
   readonly path: string;
-  /** False when `path` does not lead to the locked file any more: then another process may have locked another file of that name. */
+  /**
+   * False when `path` does not lead to the locked file any more: then another process may have locked another
+   * file of that name.
+   */
   isInPlace(): boolean;
 }
 
 /**
- * Takes the lock `path`; returns `undefined` when another process or another part of this one holds it. The lock is SQLite's own (POSIX
- * fcntl locks on an empty database file), which the kernel drops when the process ends; the file itself stays and means nothing.
+ * Takes the lock `path`; returns `undefined` when another process or another part of this one holds it. The
+ * lock is SQLite's own (POSIX fcntl locks on an empty database file), which the kernel drops when the process
+ * ends; the file itself stays and means nothing.
  */
 export function tryLock(path: string): FileLock | undefined {
   const db = new DatabaseSync(path);
   try {
-    // Nothing is ever written, so there is no need for a journal on the disk: no second file, and no space where there may be none.
+    // Nothing is ever written, so there is no need for a journal on the disk: no second file, and no space
+    // where there may be none.
     db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();

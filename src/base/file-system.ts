@@ -5,7 +5,10 @@ import { syncFolder } from './atomic-file.ts';
 import { isErrno } from './errors.ts';
 import { tryLock } from './file-lock.ts';
 
-/** File systems by the number that statfs(2) has for them: those that lack something, or whose files other machines may change. */
+/**
+ * File systems by the number that statfs(2) has for them: those that lack something, or whose files other
+ * machines may change.
+ */
 const SPECIAL: Readonly<Record<number, { name: string; isRemote: boolean }>> = {
   1702057286: { name: 'FUSE', isRemote: false },
   26985: { name: 'NFS', isRemote: true },
@@ -51,8 +54,9 @@ export interface FileSystemFacts extends FileSystemKind {
 }
 
 /**
- * Tries in `dir`, which exists, what VMs and their records need of a file system: permissions, replacing a file that is open, reading one that was deleted while it
- * was open, locks. Takes a few milliseconds, and leaves nothing there.
+ * Tries in `dir`, which exists, what VMs and their records need of a file system: permissions, replacing a
+ * file that is open, reading one that was deleted while it was open, locks. Takes a few milliseconds, and
+ * leaves nothing there.
  *
  * @throws errno of a folder that cannot be written to.
  */
@@ -120,7 +124,10 @@ async function isSparse(place: string): Promise<boolean> {
   return (await file.stat()).blocks * 512 < bytes / 2;
 }
 
-/** Whatever errno a file system has for what it cannot do. A full one, or a folder that may not be written to, is another matter. */
+/**
+ * Whatever errno a file system has for what it cannot do. A full one, or a folder that may not be written to,
+ * is another matter.
+ */
 async function works(attempt: () => Promise<boolean>): Promise<boolean> {
   try {
     return await attempt();

@@ -1,7 +1,10 @@
 import { ByteCollector } from './byte-collector.ts';
 import { AppError } from './errors.ts';
 
-/** Longest line that {@link LineSplitter} takes, in `bytes`; a peer that sends more is not speaking our protocol. */
+/**
+ * Longest line that {@link LineSplitter} takes, in `bytes`; a peer that sends more is not speaking our
+ * protocol.
+ */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
 /** Cuts a byte stream into lines; keeps of an unfinished one at most the longest that is allowed. */

@@ -1,6 +1,9 @@
 import { jsonText } from './unprintable.ts';
 
-/** Severity, least first. error: a request did not happen; warn: abnormal, nothing lost; info: rare and important; debug: for us. */
+/**
+ * Severity, least first. error: a request did not happen; warn: abnormal, nothing lost; info: rare and
+ * important; debug: for us.
+ */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 

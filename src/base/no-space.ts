@@ -2,7 +2,10 @@ import { statfs } from 'node:fs/promises';
 import { AppError, isAbort, isErrno } from './errors.ts';
 import { formatSize } from './size.ts';
 
-/** With less than this left, other programs that failed did so for want of space: they say so in words only, or are killed by it. */
+/**
+ * With less than this left, other programs that failed did so for want of space: they say so in words only,
+ * or are killed by it.
+ */
 const NEARLY_FULL_BYTES = 1024 * 1024;
 
 /** Where space was wanted, and what for. */
@@ -14,10 +17,11 @@ export interface SpaceRequest {
 }
 
 /**
- * Runs `work`, which writes in `dir`, and turns its failures for want of space into HOST_NO_SPACE. To be called where what `work` has written so far is
- * still there: it is looked how full the file system is.
+ * Runs `work`, which writes in `dir`, and turns its failures for want of space into HOST_NO_SPACE. To be
+ * called where what `work` has written so far is still there: it is looked how full the file system is.
  *
- * @throws {AppError} HOST_NO_SPACE with `path`, `freeBytes` and `neededBytes` in its details; what `work` throws.
+ * @throws {AppError} HOST_NO_SPACE with `path`, `freeBytes` and `neededBytes` in its details; what `work`
+ * throws.
  */
 export async function reportNoSpace<T>(work: () => Promise<T>, request: SpaceRequest): Promise<T> {
   try {
@@ -41,8 +45,8 @@ export async function requireSpace(request: SpaceRequest & { neededBytes: number
 }
 
 /**
- * Refuses what a program has written in `dir` without telling whether all of it found room, as a VMM that closes a drive does: on a file system that is
- * full it may not have.
+ * Refuses what a program has written in `dir` without telling whether all of it found room, as a VMM that
+ * closes a drive does: on a file system that is full it may not have.
  *
  * @throws {AppError} HOST_NO_SPACE, with the same details.
  */
@@ -50,7 +54,10 @@ export async function requireNotFull(request: SpaceRequest): Promise<void> {
   await requireSpace({ ...request, neededBytes: NEARLY_FULL_BYTES });
 }
 
-/** SQLite's result codes SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the log, which every process that opens a database makes. */
+/**
+ * SQLite's result codes SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the log, which every
+ * process that opens a database makes.
+ */
 const FULL_DATABASE = [13, 4874];
 
 /** True when a database could not be opened or written for want of space. */
@@ -78,7 +85,9 @@ export function noSpace(
   });
 }
 
-/** Without a size that is wanted, a disk with room for it has run out of something else: inodes, or a quota. */
+/**
+ * Without a size that is wanted, a disk with room for it has run out of something else: inodes, or a quota.
+ */
 function freeText({
   freeBytes,
   neededBytes,

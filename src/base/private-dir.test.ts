@@ -131,8 +131,8 @@ test('a file system that keeps no permissions is named as the reason, each time'
 });
 
 /**
- * Another user who makes and exchanges folders of our names in a folder like `/tmp`, as fast as it can, until it is killed: a folder, a link
- * to one of its own, and nothing, by turns.
+ * Another user who makes and exchanges folders of our names in a folder like `/tmp`, as fast as it can, until
+ * it is killed: a folder, a link to one of its own, and nothing, by turns.
  */
 const RACER = `
   const fs = require('node:fs');

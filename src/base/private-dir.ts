@@ -19,17 +19,21 @@ const OTHERS_WRITE = 0o022;
 const ALL_WRITE = 0o002;
 const STICKY = 0o1000;
 
-/** open(2): the place in the tree and nothing else, so that no permission to read is needed. Node has no name for it. */
+/**
+ * open(2): the place in the tree and nothing else, so that no permission to read is needed. Node has no name
+ * for it.
+ */
 const O_PATH = 0o10000000;
 const FOLDER_ITSELF = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /**
- * Makes `path` and its missing parents, mode 0700, and makes sure that `path` is a real folder that belongs to this user and that nobody
- * else may enter. Every folder is made below the descriptor of its parent and looked at by its own descriptor, so another user
- * who makes or exchanges folders at the same moment never gets one of theirs accepted. Idempotent.
+ * Makes `path` and its missing parents, mode 0700, and makes sure that `path` is a real folder that belongs
+ * to this user and that nobody else may enter. Every folder is made below the descriptor of its parent and
+ * looked at by its own descriptor, so another user who makes or exchanges folders at the same moment never
+ * gets one of theirs accepted. Idempotent.
  *
- * @throws {AppError} DIR_NOT_PRIVATE when `path` is a link, belongs to another user or is open to others, or when another user owns a
- * folder on the way to it that is in a folder where everybody may make names.
+ * @throws {AppError} DIR_NOT_PRIVATE when `path` is a link, belongs to another user or is open to others, or
+ * when another user owns a folder on the way to it that is in a folder where everybody may make names.
  */
 export async function ensurePrivateDir(path: string): Promise<void> {
   const isNew = !lstatSync(path, { throwIfNoEntry: false });
@@ -55,8 +59,8 @@ export async function ensurePrivateDir(path: string): Promise<void> {
 }
 
 /**
- * The same for a folder that others may read, and that may be a link of this user's to another place: it belongs to this user, and nobody
- * else may write to it.
+ * The same for a folder that others may read, and that may be a link of this user's to another place: it
+ * belongs to this user, and nobody else may write to it.
  *
  * @throws {AppError} DIR_NOT_PRIVATE as {@link ensurePrivateDir}.
  */
@@ -74,9 +78,10 @@ export async function ensureOwnDir(path: string): Promise<void> {
 }
 
 /**
- * Makes sure that no other user can put a folder of theirs in the place of `path`, where our sockets are: this user owns it, if it
- * exists, and its parent belongs to this user or to the system. In a folder that everybody may write to, such as `/tmp`, another user
- * can make a folder of our name before we do. Makes nothing.
+ * Makes sure that no other user can put a folder of theirs in the place of `path`, where our sockets are:
+ * this user owns it, if it exists, and its parent belongs to this user or to the system. In a folder that
+ * everybody may write to, such as `/tmp`, another user can make a folder of our name before we do. Makes
+ * nothing.
  *
  * @throws {AppError} DIR_NOT_PRIVATE naming the folder of another user.
  */
@@ -147,7 +152,9 @@ function openFolder(path: string, name: string): number {
   }
 }
 
-/** Refuses a path that leads through what another user has made in a folder where everybody may make names. */
+/**
+ * Refuses a path that leads through what another user has made in a folder where everybody may make names.
+ */
 function requireOwnWay(path: string): void {
   const parent = dirname(path);
   if (parent === path) return;

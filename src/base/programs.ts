@@ -7,12 +7,15 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 /** Where mkfs.ext4 and others are on systems that leave them out of an ordinary user's PATH. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
-/** What a system tool is given: this user's way to the network, and nothing else that could find its way into what the tool makes. */
+/**
+ * What a system tool is given: this user's way to the network, and nothing else that could find its way into
+ * what the tool makes.
+ */
 const KEPT = /^(http|https|ftp|all|no)_proxy$/i;
 
 /**
- * The environment for system tools, made from the caller's: `PATH` with the system folders, messages in English, the proxies, and nothing
- * else.
+ * The environment for system tools, made from the caller's: `PATH` with the system folders, messages in
+ * English, the proxies, and nothing else.
  */
 export function toolEnv(env: Variables): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => KEPT.test(name));

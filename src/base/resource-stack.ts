@@ -1,6 +1,7 @@
 /**
- * Undo steps of half-finished work: each resource defers its own undo right after it was acquired. Disposing runs
- * all of them, last in first out, collects failures, and forgets them; `move()` hands them to the new owner on success.
+ * Undo steps of half-finished work: each resource defers its own undo right after it was acquired. Disposing
+ * runs all of them, last in first out, collects failures, and forgets them; `move()` hands them to the new
+ * owner on success.
  *
  *     await using undo = new ResourceStack();
  *     const dir = await makeDir();
@@ -23,7 +24,9 @@ export class ResourceStack implements AsyncDisposable {
     return next;
   }
 
-  /** Runs every step even when some fail. Idempotent. @throws {AggregateError} with one error per failed step. */
+  /**
+   * Runs every step even when some fail. Idempotent. @throws {AggregateError} with one error per failed step.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     const steps = this.#steps;
     this.#steps = [];

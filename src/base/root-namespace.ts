@@ -5,11 +5,13 @@ export interface NamespaceOptions {
 }
 
 /**
- * `argv` as root of namespaces of its own: mounts and process ids, and for an ordinary user also user ids, with this user as root and the
- * ranges of `/etc/subuid` and `/etc/subgid` as everybody else. Files that root makes inside belong to this user outside.
+ * `argv` as root of namespaces of its own: mounts and process ids, and for an ordinary user also user ids,
+ * with this user as root and the ranges of `/etc/subuid` and `/etc/subgid` as everybody else. Files that root
+ * makes inside belong to this user outside.
  *
- * Nothing outlives it: when we die, or kill it, the kernel kills every process inside and drops every mount. `unshare` holds back SIGTERM while
- * it waits, so run it with {@link NAMESPACE_GRACE_MS}. `argv[0]` is looked up inside.
+ * Nothing outlives it: when we die, or kill it, the kernel kills every process inside and drops every mount.
+ * `unshare` holds back SIGTERM while it waits, so run it with {@link NAMESPACE_GRACE_MS}. `argv[0]` is looked
+ * up inside.
  *
  * Needs util-linux 2.38 (`--map-auto`), and for an ordinary user `newuidmap` and `newgidmap`.
  */

@@ -3,7 +3,8 @@ import { AppError } from './errors.ts';
 const UNIT_BYTES = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
 
 /**
- * Parses `8G`, `512M`, `4GiB`, `100KiB`, or a bare number of MiB, to bytes. Only whole numbers; units are binary.
+ * Parses `8G`, `512M`, `4GiB`, `100KiB`, or a bare number of MiB, to bytes. Only whole numbers; units are
+ * binary.
  *
  * @throws {AppError} SIZE_INVALID naming `field` and the allowed form.
  */

@@ -22,8 +22,9 @@ const LOCK_SUFFIX = '.lock';
 const MOST_WAIT_MS = 500;
 
 /**
- * Makes a new folder in `area` (which is made when missing). Its owner holds the lock `<folder>.lock` beside it for as long as it lives, so
- * that {@link sweepStaging} can tell the leftovers of a dead process from work that is under way.
+ * Makes a new folder in `area` (which is made when missing). Its owner holds the lock `<folder>.lock` beside
+ * it for as long as it lives, so that {@link sweepStaging} can tell the leftovers of a dead process from work
+ * that is under way.
  */
 export async function openStaging(area: string, { removeTree }: StagingOptions): Promise<StagingFolder> {
   await mkdir(area, { recursive: true, mode: 0o700 });

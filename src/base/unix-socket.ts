@@ -11,8 +11,8 @@ export function fitsSocketPath(path: string): boolean {
 }
 
 /**
- * Connects to the Unix socket `path`, however long the path is. Failures arrive as the socket's `error` event, also that the folder
- * is missing.
+ * Connects to the Unix socket `path`, however long the path is. Failures arrive as the socket's `error`
+ * event, also that the folder is missing.
  */
 export function connectUnix(path: string): Socket {
   if (fitsSocketPath(path)) return connect({ path });
@@ -31,9 +31,9 @@ export function connectUnix(path: string): Socket {
 }
 
 /**
- * Makes `server` listen on the Unix socket `path`, however long the path is. Dispose of the result after the server has closed. A server
- * that closes deletes the name of its socket: it does so in the folder that it was bound in, even when another folder has that
- * path by then.
+ * Makes `server` listen on the Unix socket `path`, however long the path is. Dispose of the result after the
+ * server has closed. A server that closes deletes the name of its socket: it does so in the folder that it
+ * was bound in, even when another folder has that path by then.
  *
  * @throws errno of bind(2), such as EADDRINUSE when there is a file of that name.
  */

@@ -1,7 +1,8 @@
 /*
- * Characters that must not reach a terminal from a source that is not trusted. Controls and line separators move the cursor or end a line.
- * Bidirectional controls, zero-width and other format characters, tags and lone surrogates show nothing themselves, so that a text can look like
- * another one. The variation selectors of emoji (U+FE0E, U+FE0F) are harmless.
+ * Characters that must not reach a terminal from a source that is not trusted. Controls and line separators
+ * move the cursor or end a line. Bidirectional controls, zero-width and other format characters, tags and
+ * lone surrogates show nothing themselves, so that a text can look like another one. The variation selectors
+ * of emoji (U+FE0E, U+FE0F) are harmless.
  */
 
 /** Controls (terminal escapes begin with one) and separators of lines. */
@@ -11,8 +12,8 @@ export const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 export const INVISIBLE = /(?![\ufe0e\ufe0f])[\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
- * `value` as JSON in which every unprintable character is escaped: it means the same, and is harmless on a terminal and in a log. `indent` as
- * of `JSON.stringify`, which escapes fewer.
+ * `value` as JSON in which every unprintable character is escaped: it means the same, and is harmless on a
+ * terminal and in a log. `indent` as of `JSON.stringify`, which escapes fewer.
  */
 export function jsonText(value: unknown, indent?: number): string {
   const escaped = (found: string): string =>

@@ -93,7 +93,8 @@ const REFUSED: readonly (readonly [line: string[], ...named: RegExp[]])[] = [
 describe('bad input', () => {
   let lab: CliLab;
   before(async () => {
-    // No daemon listens, and starting one would fail with a message of its own: what is refused here starts none.
+    // No daemon listens, and starting one would fail with a message of its own: what is refused here starts
+    // none.
     lab = await openCliLab({ hasDaemon: false });
     mkdirSync(join(lab.home, 'folder'));
     writeFileSync(join(lab.home, 'file'), '');

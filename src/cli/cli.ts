@@ -14,8 +14,8 @@ import { versionLine } from './render/version.ts';
 import { SpanRecorder } from './spans.ts';
 
 /**
- * The command line: runs what `argv` (without program names) says and gives the exit status. Never rejects. Everything it starts has
- * ended when it returns, except the daemon; its output has been written.
+ * The command line: runs what `argv` (without program names) says and gives the exit status. Never rejects.
+ * Everything it starts has ended when it returns, except the daemon; its output has been written.
  */
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
   using interrupts = listenToInterrupts(io.signals);
@@ -56,7 +56,10 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
   return status;
 }
 
-/** Help shows the real defaults, so the config file is read before it, and only then; a config file that is wrong must not take help away. */
+/**
+ * Help shows the real defaults, so the config file is read before it, and only then; a config file that is
+ * wrong must not take help away.
+ */
 async function parse(
   argv: readonly string[],
   words: readonly string[],
@@ -99,7 +102,9 @@ async function tellTimings(context: CommandContext): Promise<void> {
   context.stderr.put(spansTable(context.spans.spans()));
 }
 
-/** Tells the user of an error: on stderr for people, on stdout as the one JSON value that `--json` promises. */
+/**
+ * Tells the user of an error: on stderr for people, on stdout as the one JSON value that `--json` promises.
+ */
 async function tell(
   error: unknown,
   { context, isJson }: { context: CommandContext; isJson: boolean },

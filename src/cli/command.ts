@@ -92,7 +92,10 @@ export interface CommandDefinition<O extends OptionDefinitions = OptionDefinitio
   trailing?: TrailingDefinition;
   options: O;
   isHidden?: boolean;
-  /** failures that are not wrong usage exit with 125, because every other status may be the guest command's own */
+  /**
+   * failures that are not wrong usage exit with 125, because every other status may be the guest command's
+   * own
+   */
   runsGuestCommand?: boolean;
   /** Does it and gives the exit status. Heavy parts are imported inside. */
   run(invocation: Invocation<O>, context: CommandContext): Promise<number>;
@@ -119,7 +122,9 @@ export function groupOf({ path }: Pick<CommandDefinition, 'path'>): string {
   return path.slice(0, -1).join(' ');
 }
 
-/** The groups that are directly in the group `parent`; those of `banger` itself are in the one without a name. */
+/**
+ * The groups that are directly in the group `parent`; those of `banger` itself are in the one without a name.
+ */
 export function subgroupsOf(groups: readonly GroupDefinition[], parent: string): GroupDefinition[] {
   return groups.filter(({ name }) => groupOf({ path: name.split(' ') as [string, ...string[]] }) === parent);
 }

@@ -78,7 +78,10 @@ export const GROUPS: readonly GroupDefinition[] = [
   },
 ];
 
-/** Every command, in the order of help and of docs/cli.md. A new command is a definition in `commands/` and one line here. */
+/**
+ * Every command, in the order of help and of docs/cli.md. A new command is a definition in `commands/` and
+ * one line here.
+ */
 export const COMMANDS: readonly CommandDefinition[] = [
   vmRun,
   vmCreate,

@@ -10,8 +10,8 @@ export function canAsk({ io }: CommandContext): boolean {
 }
 
 /**
- * Asks a question on stderr and reads one line of stdin; only `y` and `yes`, in any case, are a yes. The end of stdin is a no. Ctrl-C rejects with
- * the signal's reason.
+ * Asks a question on stderr and reads one line of stdin; only `y` and `yes`, in any case, are a yes. The end
+ * of stdin is a no. Ctrl-C rejects with the signal's reason.
  */
 export async function confirm(
   question: string,

@@ -11,7 +11,10 @@ const CODES = [
   ),
 ].map(([, code = '']) => code);
 
-/** Codes that can come in the middle of the work, by how they begin; none of them may be taken for wrong usage. */
+/**
+ * Codes that can come in the middle of the work, by how they begin; none of them may be taken for wrong
+ * usage.
+ */
 const MIDWAY =
   /^(?:DAEMON|EXEC|GUEST|HOST_NO_SPACE|INTERNAL|OUTPUT_FAILED|STORE|TEMPLATE|TOOLING|WAIT)|_(?:FAILED|LOST|PROTOCOL|TIMEOUT|UNREACHABLE)$/;
 

@@ -13,9 +13,10 @@ const OURS = 125;
 const PIPE = 141;
 
 /**
- * Codes of errors that refuse what was asked for before anything exists: the request is wrong, or this host cannot fulfil it as it is. They
- * exit like wrong usage. What can also happen in the middle of the work, such as a disk that fills up, does not belong here: a script could
- * not tell it from status 2 of the command in the guest.
+ * Codes of errors that refuse what was asked for before anything exists: the request is wrong, or this host
+ * cannot fulfil it as it is. They exit like wrong usage. What can also happen in the middle of the work, such
+ * as a disk that fills up, does not belong here: a script could not tell it from status 2 of the command in
+ * the guest.
  */
 const REFUSALS: ReadonlySet<string> = new Set([
   'AGENT_NOT_FOUND',

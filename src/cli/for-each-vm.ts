@@ -44,8 +44,9 @@ interface Task {
 }
 
 /**
- * Does the same to several VMs at once, each once however often and by whatever it is named, and prints `name: outcome` in the order they were first
- * named. One that fails, or is not found, does not keep the others from it.
+ * Does the same to several VMs at once, each once however often and by whatever it is named, and prints
+ * `name: outcome` in the order they were first named. One that fails, or is not found, does not keep the
+ * others from it.
  *
  * @returns the exit status: 0, or that of the failure when there was one VM, or 1.
  * @throws {InterruptedError} after Ctrl-C.

@@ -22,7 +22,9 @@ export function commandOf(words: readonly string[], { usage }: { usage: string }
 /** What Node puts in place of bytes that are not UTF-8. */
 const REPLACED = '\u{fffd}';
 
-/** The command for the guest, with the very bytes that were typed. `command` is the end of the command line. */
+/**
+ * The command for the guest, with the very bytes that were typed. `command` is the end of the command line.
+ */
 export function bytesOfCommand(
   command: readonly string[],
   io: Pick<CliIo, 'lastWords'>,

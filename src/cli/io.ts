@@ -24,7 +24,9 @@ export interface SignalSource {
   off(signal: ListenedSignal, listener: (signal: ListenedSignal) => void): unknown;
 }
 
-/** Everything that the command line touches of the process it runs in, so that a test can run it in its own. */
+/**
+ * Everything that the command line touches of the process it runs in, so that a test can run it in its own.
+ */
 export interface CliIo {
   readonly stdin: InputStream;
   readonly stdout: OutputStream;
@@ -32,13 +34,17 @@ export interface CliIo {
   readonly env: Environment;
   readonly cwd: string;
   readonly signals: SignalSource;
-  /** The last `count` words of the command line as bytes: Node gives them as text, and replaces what is not UTF-8. */
+  /**
+   * The last `count` words of the command line as bytes: Node gives them as text, and replaces what is not
+   * UTF-8.
+   */
   lastWords(count: number): Buffer[];
   /** Calls `listener` when the process exits, however it does; it must be synchronous. */
   onExit(listener: () => void): Disposable;
   /**
-   * Returns a function that stops the terminal on stdin from changing line feeds of the output, which raw mode leaves on. The terminal
-   * has changed when that function returns, never later: a late change would spoil a terminal that we have already given back.
+   * Returns a function that stops the terminal on stdin from changing line feeds of the output, which raw
+   * mode leaves on. The terminal has changed when that function returns, never later: a late change would
+   * spoil a terminal that we have already given back.
    */
   loadOutputStopper(): Promise<() => void>;
   /** Sets the exit status of this process for an exception that nobody catches; 1 until then. */

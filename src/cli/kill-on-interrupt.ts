@@ -19,8 +19,8 @@ export interface KillOnInterrupt extends Disposable {
 }
 
 /**
- * Makes the first Ctrl-C kill each VM whose task is not done: its own command then tells how it ended. A second one, or any other signal, ends this command
- * and leaves the rest to the daemon.
+ * Makes the first Ctrl-C kill each VM whose task is not done: its own command then tells how it ended. A
+ * second one, or any other signal, ends this command and leaves the rest to the daemon.
  */
 export function killOnInterrupt(
   tasks: readonly Killable[],

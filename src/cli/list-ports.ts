@@ -4,7 +4,8 @@ import { exitStatusOf } from './exit-status.ts';
 import { renderError } from './render/error.ts';
 
 /**
- * Asks VMs for their ports, all at once. What went wrong with one of several is told on stderr; a VM that was named twice is listed once.
+ * Asks VMs for their ports, all at once. What went wrong with one of several is told on stderr; a VM that was
+ * named twice is listed once.
  *
  * @throws {AppError} what went wrong, when there is one VM.
  */

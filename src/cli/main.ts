@@ -13,7 +13,8 @@ const STTY_TIMEOUT_MS = 5_000;
 
 let crashStatus = 1;
 
-// The program `banger`. Streams are made when they are first used: opening stdin costs time, and few commands read it.
+// The program `banger`. Streams are made when they are first used: opening stdin costs time, and few commands
+// read it.
 const io: CliIo = {
   get stdin() {
     return process.stdin;
@@ -43,7 +44,8 @@ const io: CliIo = {
     return { [Symbol.dispose]: () => process.off('exit', listener) };
   },
   async loadOutputStopper() {
-    // Node's raw mode keeps OPOST and ONLCR (termios(3)): a full-screen program's bare line feed would also go to the first column.
+    // Node's raw mode keeps OPOST and ONLCR (termios(3)): a full-screen program's bare line feed would also
+    // go to the first column.
     const { execInheritSync } = await import('../base/exec.ts');
     return () => execInheritSync(['stty', '-opost'], { timeoutMs: STTY_TIMEOUT_MS });
   },
@@ -61,7 +63,8 @@ process.on('uncaughtException', (error) => {
   process.exit(crashStatus);
 });
 
-// `main` has waited for its output; what still is open (a terminal that is being read) must not keep the process.
+// `main` has waited for its output; what still is open (a terminal that is being read) must not keep the
+// process.
 void main(process.argv.slice(2), io).then((status) => process.exit(status));
 
 /** The daemon's program beside ours: in the same folder when bundled, in the source tree when not. */

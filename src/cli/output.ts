@@ -16,7 +16,10 @@ export interface Sink {
   readonly columns: number | undefined;
   /** Writes without waiting; for short texts. Does nothing when nothing can be written any more. */
   put(text: string): void;
-  /** Writes and waits until there is room for more. @throws {AppError} OUTPUT_CLOSED when the reader has gone, OUTPUT_FAILED. */
+  /**
+   * Writes and waits until there is room for more. @throws {AppError} OUTPUT_CLOSED when the reader has gone,
+   * OUTPUT_FAILED.
+   */
   write(bytes: Uint8Array | string, options: Abortable): Promise<void>;
   /** Waits until everything written has reached the reader, or the reader has gone. */
   flushed(): Promise<void>;

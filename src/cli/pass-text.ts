@@ -7,8 +7,9 @@ import type { Sink } from './output.ts';
 const MAX_PENDING_CHARS = 4096;
 
 /**
- * Copies text that others wrote, a guest's console above all. To a file it goes as it is; to a terminal without the control characters that could
- * do more than colour it: a guest must not be able to retitle, scroll or query the terminal of who reads its log.
+ * Copies text that others wrote, a guest's console above all. To a file it goes as it is; to a terminal
+ * without the control characters that could do more than colour it: a guest must not be able to retitle,
+ * scroll or query the terminal of who reads its log.
  */
 export async function passText(
   text: AsyncIterable<Buffer>,
@@ -35,7 +36,7 @@ export async function passText(
 export function harmless(text: string): string {
   const visible = text.replace(/[\p{Zl}\p{Zp}]/gu, ' ').replace(INVISIBLE, '\ufffd');
   return visible.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed: SGR stays, other sequences and controls go
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
     /\u001b\[[0-9;]*m|\u001b\[[0-?]*[ -/]*[@-~]|\u001b[@-~]?|[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u007f-\u009f]/g,
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the one kind of sequence that is kept
     (found) => (/^\u001b\[[0-9;]*m$/.test(found) ? found : ''),

@@ -30,7 +30,8 @@ export function lineCountOf(given: string | undefined): number {
 }
 
 /**
- * Prints the last lines of a log file, and what is added to it when followed, across rotations. A file that is missing has no lines.
+ * Prints the last lines of a log file, and what is added to it when followed, across rotations. A file that
+ * is missing has no lines.
  */
 export async function printLog(path: string, options: PrintLogOptions): Promise<void> {
   let at = 0;

@@ -9,7 +9,9 @@ export class ProblemList {
     this.#problems.push(problem);
   }
 
-  /** Runs a check; an {@link AppError} that it throws is added, and `undefined` is given instead of its value. */
+  /**
+   * Runs a check; an {@link AppError} that it throws is added, and `undefined` is given instead of its value.
+   */
   attempt<T>(check: () => T): T | undefined {
     try {
       return check();

@@ -29,7 +29,8 @@ export interface ProgramParts {
 /**
  * Parses a command line; runs nothing.
  *
- * @throws {AppError} USAGE_* for everything that is not a command line of ours, with the nearest name as the hint.
+ * @throws {AppError} USAGE_* for everything that is not a command line of ours, with the nearest name as the
+ * hint.
  */
 export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedLine {
   const { line: typed, trailing } = splitTrailing(argv);

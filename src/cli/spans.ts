@@ -18,7 +18,9 @@ export class SpanRecorder {
     this.#now = now;
   }
 
-  /** A recorder with the same past, and a future of its own: for one of several things that happen at once. */
+  /**
+   * A recorder with the same past, and a future of its own: for one of several things that happen at once.
+   */
   branch(): SpanRecorder {
     const branch = new SpanRecorder(this.#now);
     for (const [stage, ms] of this.#spans) branch.#spans.set(stage, ms);
@@ -42,7 +44,10 @@ export class SpanRecorder {
   }
 }
 
-/** What a command adds to the value that `--json` prints: with `--timings` the parts up to now, to a tenth of a `ms`; else nothing. */
+/**
+ * What a command adds to the value that `--json` prints: with `--timings` the parts up to now, to a tenth of
+ * a `ms`; else nothing.
+ */
 export function spansOf(recorder: SpanRecorder, { isTimed }: { isTimed: boolean }): { spans?: Span[] } {
   if (!isTimed) return {};
   return { spans: recorder.spans().map(({ stage, ms }) => ({ stage, ms: Math.round(ms * 10) / 10 })) };

@@ -11,7 +11,8 @@ export interface LeftCreation {
 }
 
 /**
- * Starts making a VM and leaves it to the daemon as soon as nothing is left that could be refused at once. The daemon goes on.
+ * Starts making a VM and leaves it to the daemon as soon as nothing is left that could be refused at once.
+ * The daemon goes on.
  *
  * @throws {AppError} what refuses the request.
  */

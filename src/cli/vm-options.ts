@@ -7,7 +7,10 @@ import { checkVmName } from '../protocol/vm-name.ts';
 import type { OptionDefinitions, OptionValues } from './command.ts';
 import type { ProblemList } from './problems.ts';
 
-/** Tells where the time of the command went: on stderr, which the command line itself does, or in the value that `--json` prints (`spansOf`). */
+/**
+ * Tells where the time of the command went: on stderr, which the command line itself does, or in the value
+ * that `--json` prints (`spansOf`).
+ */
 export const TIMINGS = {
   type: 'flag',
   summary: 'print on stderr where the time went, in ms; with --json it is in the value, as "spans"',
@@ -69,7 +72,8 @@ export const VM_OPTIONS = {
 } as const satisfies OptionDefinitions;
 
 /**
- * What a VM is asked for with {@link VM_OPTIONS}: given values checked, the rest from the settings. What is wrong is added to `problems`.
+ * What a VM is asked for with {@link VM_OPTIONS}: given values checked, the rest from the settings. What is
+ * wrong is added to `problems`.
  */
 export function createRequestOf(
   options: OptionValues<typeof VM_OPTIONS>,

@@ -26,7 +26,8 @@ export const WORKSPACE_OPTIONS = {
 } as const satisfies OptionDefinitions;
 
 /**
- * Which working tree is meant by `path` and {@link WORKSPACE_OPTIONS}; `undefined` without a path. What is wrong is added to `problems`.
+ * Which working tree is meant by `path` and {@link WORKSPACE_OPTIONS}; `undefined` without a path. What is
+ * wrong is added to `problems`.
  */
 export function workspaceChoiceOf(
   path: string | undefined,

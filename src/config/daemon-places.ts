@@ -13,7 +13,10 @@ export interface DaemonPlace {
 /** Longest file that is read, in `bytes`. */
 const MAX_PLACE_CHARS = 8192;
 
-/** Folders for the sockets of a state folder that cannot hold any, the best first. Each belongs to one state folder. */
+/**
+ * Folders for the sockets of a state folder that cannot hold any, the best first. Each belongs to one state
+ * folder.
+ */
 export function spareRuntimeDirs({ runtimeHomes, stateDir }: Paths): string[] {
   const owner = createHash('sha256').update(stateDir).digest('hex').slice(0, 12);
   return runtimeHomes.map((home) => join(home, 'banger', owner));

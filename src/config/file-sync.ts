@@ -1,7 +1,10 @@
 import { isAbsolute, join, posix } from 'node:path';
 import { AppError, printable } from '../base/errors.ts';
 
-/** One entry `[[file_sync]]` of the config file: a file or folder of the host that every guest gets, at each start. */
+/**
+ * One entry `[[file_sync]]` of the config file: a file or folder of the host that every guest gets, at each
+ * start.
+ */
 export interface FileSyncEntry {
   /** absolute */
   hostPath: string;

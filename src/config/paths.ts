@@ -27,7 +27,10 @@ export interface Paths {
   workspaceTempDir: string;
   /** pid and socket of the daemon that holds the lock */
   daemonPlaceFile: string;
-  /** sockets and pid files; in the state folder, so that they last as long as what they are for, whatever sessions come and go */
+  /**
+   * sockets and pid files; in the state folder, so that they last as long as what they are for, whatever
+   * sessions come and go
+   */
   runtimeDir: string;
   daemonSocket: string;
   vmRuntimeDir: string;

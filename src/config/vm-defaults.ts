@@ -26,8 +26,8 @@ const CEILING_MEMORY_MIB = 8192;
 const DISK_BYTES = parseSize('8G', 'disk size');
 
 /**
- * Defaults of a VM's shape: the config file, else a quarter of the CPUs (at most 4) and an eighth of the memory (at most 8 GiB),
- * else 2 vCPUs and 2,048 MiB where the host has that much; disks are 8 GiB.
+ * Defaults of a VM's shape: the config file, else a quarter of the CPUs (at most 4) and an eighth of the
+ * memory (at most 8 GiB), else 2 vCPUs and 2,048 MiB where the host has that much; disks are 8 GiB.
  */
 export function vmDefaults(configured: Partial<VmShape>, host: HostSize): VmDefaults {
   const pick = (field: keyof VmShape, other: VmDefault): VmDefault => {

@@ -1,7 +1,8 @@
 import { AppError } from '../base/errors.ts';
 
 /*
- * The guest's root is one device-mapper device over two drives, made by the agent (agent/internal/boot/layout.go):
+ * The guest's root is one device-mapper device over two drives, made by the agent
+ * (agent/internal/boot/layout.go):
  *
  *   device          0                image              image + tail
  *                   +----------------+------------------+
@@ -9,10 +10,11 @@ import { AppError } from '../base/errors.ts';
  *                   +----------------+------------------+
  *   overlay drive   [0, store)       [store, store + tail)
  *
- * The store must be able to hold every block of the image: when it runs out, the kernel marks it invalid and every read of the root
- * is an I/O error. Its format is the kernel's (drivers/md/dm-snap-persistent.c) with chunks of 4 KiB: one header chunk, then areas of one
- * metadata chunk and the 256 chunks that it maps, and the kernel clears the next area's metadata when one is full. N chunks need
- * 1 + N + floor(N / 256) + 1 chunks. The store has twice the metadata and 4 MiB more, rounded up to 1 MiB.
+ * The store must be able to hold every block of the image: when it runs out, the kernel marks it invalid and
+ * every read of the root is an I/O error. Its format is the kernel's (drivers/md/dm-snap-persistent.c) with
+ * chunks of 4 KiB: one header chunk, then areas of one metadata chunk and the 256 chunks that it maps, and
+ * the kernel clears the next area's metadata when one is full. N chunks need 1 + N + floor(N / 256) + 1
+ * chunks. The store has twice the metadata and 4 MiB more, rounded up to 1 MiB.
  */
 const SECTOR_BYTES = 512;
 const CHUNK_BYTES = 4096;
@@ -33,11 +35,12 @@ export interface OverlaySize {
 }
 
 /**
- * The size of the overlay drive for an image of `imageBytes` whose root shall offer `freeBytes` more. The guest computes the same from the
- * size of its root drive and `banger.overlay_free`; `test/fixtures/overlay-size.json` holds both sides to it.
+ * The size of the overlay drive for an image of `imageBytes` whose root shall offer `freeBytes` more. The
+ * guest computes the same from the size of its root drive and `banger.overlay_free`;
+ * `test/fixtures/overlay-size.json` holds both sides to it.
  *
- * @throws {AppError} IMAGE_SIZE_UNSUPPORTED when the image is not a whole number of 4 KiB blocks up to 16 TiB; SIZE_INVALID when the free space
- * is not a whole number of bytes up to 16 TiB.
+ * @throws {AppError} IMAGE_SIZE_UNSUPPORTED when the image is not a whole number of 4 KiB blocks up to 16
+ * TiB; SIZE_INVALID when the free space is not a whole number of bytes up to 16 TiB.
  */
 export function overlaySize({
   imageBytes,

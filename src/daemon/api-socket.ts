@@ -17,7 +17,10 @@ export class ApiSocket implements AsyncDisposable {
     this.path = path;
   }
 
-  /** Makes the server listen. A socket that a killed daemon left is replaced: the caller is the one daemon of this path. */
+  /**
+   * Makes the server listen. A socket that a killed daemon left is replaced: the caller is the one daemon of
+   * this path.
+   */
   static async open(server: Server, path: string): Promise<ApiSocket> {
     const socket = new ApiSocket(server, path);
     await socket.#listen();
@@ -39,7 +42,9 @@ export class ApiSocket implements AsyncDisposable {
     return true;
   }
 
-  /** Deletes the socket's name, if it is still this socket's. Call it when the server has closed. Idempotent. */
+  /**
+   * Deletes the socket's name, if it is still this socket's. Call it when the server has closed. Idempotent.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.isInPlace) await rm(this.path, { force: true });
     this.#identity = undefined;

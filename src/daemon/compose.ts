@@ -32,8 +32,8 @@ import type { DoctorHost } from './doctor/check.ts';
 const BOOT_DEADLINE_MS = 180_000;
 
 /**
- * A stop waits for as long as the VMM writes, and ends only a guest that hangs: one whose agent is dead, or whose disk does nothing for half a minute. A kill waits
- * for the agent of a guest that is well.
+ * A stop waits for as long as the VMM writes, and ends only a guest that hangs: one whose agent is dead, or
+ * whose disk does nothing for half a minute. A kill waits for the agent of a guest that is well.
  */
 const SYNC_LIMITS: VmWorld['syncLimits'] = {
   stop: {
@@ -51,7 +51,10 @@ const SYNC_LIMITS: VmWorld['syncLimits'] = {
 /** Busy for less than 3 % of its processors' time. */
 const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
 
-/** It must leave as much memory as it may ever use itself; libuv takes `MemAvailable` of proc(5) /proc/meminfo for free memory, also elsewhere here. */
+/**
+ * It must leave as much memory as it may ever use itself; libuv takes `MemAvailable` of proc(5) /proc/meminfo
+ * for free memory, also elsewhere here.
+ */
 const STANDBY: StandbyOptions = {
   delayMs: 1_000,
   keepMs: 10 * 60_000,

@@ -26,7 +26,10 @@ export class DaemonLock implements Disposable {
     return held && new DaemonLock(held, paths);
   }
 
-  /** Writes down who the daemon is and where it listens; what cannot be written on a full disk is found without it. */
+  /**
+   * Writes down who the daemon is and where it listens; what cannot be written on a full disk is found
+   * without it.
+   */
   announce(socketPath: string): void {
     this.#records ??= identityOf(this.#paths.recordsFile);
     DaemonLock.announceOther(this.#paths, { pid: process.pid, socketPath });
@@ -47,8 +50,9 @@ export class DaemonLock implements Disposable {
   }
 
   /**
-   * True while this is the one daemon of the state folder. A lock file that was deleted is made and locked again. False when the records
-   * are gone or replaced, or another daemon has locked a new lock file: from then on the state folder belongs to another.
+   * True while this is the one daemon of the state folder. A lock file that was deleted is made and locked
+   * again. False when the records are gone or replaced, or another daemon has locked a new lock file: from
+   * then on the state folder belongs to another.
    */
   keep(): boolean {
     const isOfUs = identityOf(this.#paths.recordsFile) === this.#records;

@@ -15,9 +15,10 @@ const START_MS = 60_000;
 const END_MS = 25_000;
 
 /**
- * Meets the daemon that holds the lock of this state folder. A daemon of this version looks after itself. One of an earlier version, whose socket
- * depends on the session that started it, is made known when it listens, so that commands find it. When its socket is gone nobody can
- * reach it: it is asked to end by a signal, which leaves its VMs running. Returns the lock then.
+ * Meets the daemon that holds the lock of this state folder. A daemon of this version looks after itself. One
+ * of an earlier version, whose socket depends on the session that started it, is made known when it listens,
+ * so that commands find it. When its socket is gone nobody can reach it: it is asked to end by a signal,
+ * which leaves its VMs running. Returns the lock then.
  */
 export async function meetHolder(
   paths: Paths,

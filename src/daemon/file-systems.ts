@@ -26,7 +26,8 @@ export async function probeFolders(paths: Paths): Promise<FolderFacts[]> {
 /**
  * Refuses folders on a file system that records and VMs cannot be kept on, before anything is put there.
  *
- * @throws {AppError} FILE_SYSTEM_UNSUPPORTED naming each folder, what its file system lacks, and the variable that moves it.
+ * @throws {AppError} FILE_SYSTEM_UNSUPPORTED naming each folder, what its file system lacks, and the variable
+ * that moves it.
  */
 export function requireUsable(folders: readonly FolderFacts[]): void {
   const bad = folders.filter(({ missing }) => missing.length > 0);

@@ -21,8 +21,9 @@ export const HOST_CLOCK: HostClock = {
 const LEAST_STEP_MS = 250;
 
 /**
- * Calls `onStep` when the host's time has moved otherwise than its processors' time: somebody set the clock, or the host slept. Guests, whose time
- * follows the processors', are off by `stepMs` then. Keeps no process alive.
+ * Calls `onStep` when the host's time has moved otherwise than its processors' time: somebody set the clock,
+ * or the host slept. Guests, whose time follows the processors', are off by `stepMs` then. Keeps no process
+ * alive.
  */
 export function watchHostClock(
   { wallMs, monotonicMs, everyMs }: Omit<HostClock, 'driftEveryMs'>,

@@ -31,9 +31,10 @@ export interface IdleVmsOptions {
 }
 
 /**
- * Stops or suspends VMs that nobody has used for long enough, in order, their data written. Not those that go with a client (`--rm`). What their
- * guests do by themselves does not count as use; but one that may use the network, and does, is not suspended. Until disposed of, which waits for
- * what is under way: a VM that is being suspended goes on then, one that is being stopped is stopped. Twice is fine.
+ * Stops or suspends VMs that nobody has used for long enough, in order, their data written. Not those that go
+ * with a client (`--rm`). What their guests do by themselves does not count as use; but one that may use the
+ * network, and does, is not suspended. Until disposed of, which waits for what is under way: a VM that is
+ * being suspended goes on then, one that is being stopped is stopped. Twice is fine.
  */
 export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
   const { world, use, log, stopAfterMs, suspendAfterMs, isMeasured, now } = options;

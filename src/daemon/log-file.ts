@@ -4,7 +4,10 @@ import { isErrno } from '../base/errors.ts';
 /** Size at which a log file makes room, in `bytes`; with the one before it, twice that is on disk. */
 const MAX_BYTES = 5 * 2 ** 20;
 
-/** A log file that is appended to and, when it has grown beyond its size, renamed to `<path>.1` in place of the one before. */
+/**
+ * A log file that is appended to and, when it has grown beyond its size, renamed to `<path>.1` in place of
+ * the one before.
+ */
 export class LogFile implements Disposable {
   readonly #path: string;
   readonly #maxBytes: number;
@@ -18,7 +21,10 @@ export class LogFile implements Disposable {
     this.#bytes = fstatSync(this.#fd).size;
   }
 
-  /** Appends one line, its newline included. On disk as far as the kernel has it when this returns; left out when the disk is full. */
+  /**
+   * Appends one line, its newline included. On disk as far as the kernel has it when this returns; left out
+   * when the disk is full.
+   */
   write(line: string): void {
     const bytes = Buffer.from(line);
     if (this.#bytes > 0 && this.#bytes + bytes.length > this.#maxBytes) this.#rotate();

@@ -12,16 +12,20 @@ import { type ComposeOptions, compose } from './compose.ts';
 import { LogFile } from './log-file.ts';
 import { serve } from './serve.ts';
 
-// The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It ends with status 0 when another daemon
-// is there already, and with 1 and a line on stderr when it cannot start; one that has served is killed by its own hand.
+// The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It ends with
+// status 0 when another daemon is there already, and with 1 and a line on stderr when it cannot start; one
+// that has served is killed by its own hand.
 
 /**
- * `ms` after which the code that Node has compiled is kept for the next daemon: when the first commands have run. Not at the end, when whoever has stopped the daemon may be removing its
- * folders.
+ * `ms` after which the code that Node has compiled is kept for the next daemon: when the first commands have
+ * run. Not at the end, when whoever has stopped the daemon may be removing its folders.
  */
 const KEEP_CODE_AFTER_MS = 5_000;
 
-/** Ends the process at once: all is closed, and Node's own way to its end may never come there (config/node-flags.ts). */
+/**
+ * Ends the process at once: all is closed, and Node's own way to its end may never come there
+ * (config/node-flags.ts).
+ */
 function endNow(): never {
   process.kill(process.pid, 'SIGKILL');
   return process.exit(1);

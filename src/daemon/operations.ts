@@ -25,7 +25,8 @@ export interface OperationStart {
 }
 
 /**
- * One piece of long work: what it told, and how it ended. Its client and others may follow it, each from its first event on.
+ * One piece of long work: what it told, and how it ended. Its client and others may follow it, each from its
+ * first event on.
  */
 export class RunningOperation {
   readonly signal: AbortSignal;

@@ -16,7 +16,9 @@ export class Packs {
     return id;
   }
 
-  /** What a request names, for the caller to dispose of; `undefined` when there is none, or of another choice. */
+  /**
+   * What a request names, for the caller to dispose of; `undefined` when there is none, or of another choice.
+   */
   take({ packId, guestPath: _, ...wanted }: PrepareWorkspaceRequest): Packed | undefined {
     const found = packId === undefined ? undefined : this.#packs.get(packId);
     if (packId === undefined || !found || !isDeepStrictEqual({ ...wanted }, { ...found.choice }))

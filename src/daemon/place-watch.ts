@@ -19,8 +19,8 @@ export interface PlaceWatchOptions {
 const EVERY_MS = 1_000;
 
 /**
- * Keeps the daemon reachable: whatever deletes or replaces its socket, it listens there again within a second. Disposing stops it, and waits for what it
- * is doing.
+ * Keeps the daemon reachable: whatever deletes or replaces its socket, it listens there again within a
+ * second. Disposing stops it, and waits for what it is doing.
  */
 export function watchPlaces({
   lock,

@@ -9,8 +9,9 @@ import { spareRuntimeDirs } from '../config/daemon-places.ts';
 import { MOVED_BY, type Paths, socketsIn } from '../config/paths.ts';
 
 /**
- * Makes the folder of the sockets and returns `paths` with it: in the state folder, or elsewhere when that cannot hold sockets, because its
- * file system has none or is full. The caller is the one daemon of this state folder.
+ * Makes the folder of the sockets and returns `paths` with it: in the state folder, or elsewhere when that
+ * cannot hold sockets, because its file system has none or is full. The caller is the one daemon of this
+ * state folder.
  *
  * @throws {AppError} SOCKETS_UNSUPPORTED when no folder can hold sockets.
  */

@@ -33,8 +33,8 @@ import { VmUse } from './vm-use.ts';
 const DRAIN_MS = 5_000;
 
 /**
- * `ms` in which all should have ended when the daemon is asked to stop: less than a command waits for the next one, which cannot start before. What has not ended, the
- * next one finishes or undoes.
+ * `ms` in which all should have ended when the daemon is asked to stop: less than a command waits for the
+ * next one, which cannot start before. What has not ended, the next one finishes or undoes.
  */
 const STOP_DEADLINE_MS = 12_000;
 
@@ -59,7 +59,10 @@ export interface ServeOptions extends Abortable {
   compose: (paths: Paths) => Composition;
   /** default: 10 minutes */
   idleExitMs?: number;
-  /** `ms` of a clock that never goes back, for VMs that nobody uses, and how often it is looked at; default: the process's */
+  /**
+   * `ms` of a clock that never goes back, for VMs that nobody uses, and how often it is looked at; default:
+   * the process's
+   */
   idleClock?: { now: () => number; everyMs: number };
   /** default: this host's */
   hostClock?: HostClock;
@@ -72,8 +75,9 @@ export interface ServeOptions extends Abortable {
 }
 
 /**
- * Is the daemon until `signal` aborts, a client stops it, or it was idle for long enough; then drains. VMs go on. Only one daemon can be for a
- * state folder: when another is, returns `false` at once, having touched nothing.
+ * Is the daemon until `signal` aborts, a client stops it, or it was idle for long enough; then drains. VMs go
+ * on. Only one daemon can be for a state folder: when another is, returns `false` at once, having touched
+ * nothing.
  *
  * @throws {AppError} DIR_NOT_PRIVATE, STORE_DAMAGED, STORE_TOO_NEW.
  */
@@ -182,7 +186,8 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       for (const vmId of world.live.ids()) await world.live.remove(vmId);
     };
     const deadlineMs = options.stopDeadlineMs ?? STOP_DEADLINE_MS;
-    // What hangs is left as if the daemon had been killed, which the next one puts right: a daemon that never goes would keep that one from starting.
+    // What hangs is left as if the daemon had been killed, which the next one puts right: a daemon that never
+    // goes would keep that one from starting.
     if (!(await endsWithin(deadlineMs, finish))) {
       log.warn('the daemon leaves to the next one what has not ended', { deadlineMs });
     }
@@ -231,7 +236,10 @@ function capLogs({ world, capLog }: Composition, log: Logger): void {
   }
 }
 
-/** Ends the VMs whose drives were deleted with the state folder. One that was only moved runs on, for a daemon that finds it again. */
+/**
+ * Ends the VMs whose drives were deleted with the state folder. One that was only moved runs on, for a daemon
+ * that finds it again.
+ */
 async function endRemoved({ live, files }: VmWorld): Promise<void> {
   for (const vmId of live.ids()) if (!existsSync(files.folders(vmId).dir)) await live.get(vmId)?.kill();
 }
@@ -240,7 +248,9 @@ function stopping(): AppError {
   return new AppError('DAEMON_STOPPING', 'The daemon stops');
 }
 
-/** A full disk has its own error, where something is to be written; what is there must be usable all the same. */
+/**
+ * A full disk has its own error, where something is to be written; what is there must be usable all the same.
+ */
 async function requireUsableFolders(paths: Paths, { log }: { log: Logger }): Promise<void> {
   try {
     requireUsable(await probeFolders(paths));

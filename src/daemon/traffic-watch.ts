@@ -1,6 +1,9 @@
 import type { GuestStats } from '../protocol/guest.ts';
 
-/** `bytes` between two looks that are no traffic: a guest that has a network asks who has which address, now and then. */
+/**
+ * `bytes` between two looks that are no traffic: a guest that has a network asks who has which address, now
+ * and then.
+ */
 const NOISE_BYTES = 2_048;
 
 interface Seen {
@@ -9,7 +12,10 @@ interface Seen {
   changedAt: number;
 }
 
-/** Since when guests have sent and received nothing to speak of. In memory only: a VM counts as busy when it is first looked at. */
+/**
+ * Since when guests have sent and received nothing to speak of. In memory only: a VM counts as busy when it
+ * is first looked at.
+ */
 export class TrafficWatch {
   readonly #vms = new Map<string, Seen>();
   readonly #now: () => number;

@@ -1,4 +1,7 @@
-/** Who uses which VM through this daemon, and since when nobody does. In memory only: after a restart every VM counts as just used. */
+/**
+ * Who uses which VM through this daemon, and since when nobody does. In memory only: after a restart every VM
+ * counts as just used.
+ */
 export class VmUse {
   readonly #vms = new Map<string, { count: number; lastAt: number }>();
   readonly #now: () => number;

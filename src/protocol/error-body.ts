@@ -7,7 +7,10 @@ export const BUG_CODE = 'INTERNAL_BUG';
 /** Most causes that are told; deeper ones are in the log. */
 const MAX_CAUSES = 16;
 
-/** What is told of an error across a process boundary, or with `--json`. Everything that is not an {@link AppError} is a bug. */
+/**
+ * What is told of an error across a process boundary, or with `--json`. Everything that is not an
+ * {@link AppError} is a bug.
+ */
 export function errorBodyOf(error: unknown): ErrorBody {
   const real = realErrorOf(error);
   const causes = causesOf(error);
@@ -21,8 +24,8 @@ export function errorBodyOf(error: unknown): ErrorBody {
 }
 
 /**
- * The error that made work fail. When a cleanup failed too, JavaScript throws a `SuppressedError` about the cleanup, whose own text says
- * nothing; what came first is in its `suppressed`.
+ * The error that made work fail. When a cleanup failed too, JavaScript throws a `SuppressedError` about the
+ * cleanup, whose own text says nothing; what came first is in its `suppressed`.
  */
 export function realErrorOf(error: unknown): unknown {
   return error instanceof SuppressedError ? realErrorOf(error.suppressed) : error;

@@ -2,7 +2,10 @@ import { AppError, printable } from '../base/errors.ts';
 import { FRAME, type Frame, FrameDecoder } from './exec-frames.ts';
 import type { ExecExit, ExecFailureCode } from './guest.ts';
 
-/** What the host hears from a command, in this order: `started`, output and acknowledgements, then `exit` or `error`. */
+/**
+ * What the host hears from a command, in this order: `started`, output and acknowledgements, then `exit` or
+ * `error`.
+ */
 export type ExecEvent =
   | { kind: 'started'; pid: number }
   | { kind: 'stdout' | 'stderr'; chunk: Buffer }
@@ -12,7 +15,10 @@ export type ExecEvent =
   /** the command could not be started, or its guest was lost */
   | { kind: 'error'; code: ExecFailureCode; message: string };
 
-/** Decodes the host's side of an exec stream. The guest is not trusted: what does not fit the protocol is an error. */
+/**
+ * Decodes the host's side of an exec stream. The guest is not trusted: what does not fit the protocol is an
+ * error.
+ */
 export class ExecEventDecoder {
   readonly #frames = new FrameDecoder();
   #isOver = false;

@@ -31,7 +31,10 @@ export const FRAME_HEADER_BYTES = 5;
 /** Longest payload; a longer one is a protocol error that ends the stream. */
 export const MAX_FRAME_PAYLOAD_BYTES = 1024 * 1024;
 
-/** A frame, or a piece of one that carries data: `stdin`, `stdout` and `stderr` come as they arrive, all others whole. */
+/**
+ * A frame, or a piece of one that carries data: `stdin`, `stdout` and `stderr` come as they arrive, all
+ * others whole.
+ */
 export interface Frame {
   type: number;
   /** a view of the decoder's input where possible: copy what outlives it */
@@ -56,7 +59,8 @@ export function encodeFrame(type: number, payload: Uint8Array | string = ''): Bu
 /**
  * A frame whose payload is `value` as JSON.
  *
- * @throws {AppError} EXEC_FRAME_TOO_LONG, which for a `start` frame means a command line and environment beyond 1 MiB.
+ * @throws {AppError} EXEC_FRAME_TOO_LONG, which for a `start` frame means a command line and environment
+ * beyond 1 MiB.
  */
 export function encodeJsonFrame(type: number, value: unknown): Buffer {
   return encodeFrame(type, JSON.stringify(value));
@@ -74,7 +78,8 @@ export class FrameDecoder {
   /**
    * Takes the next chunk and returns what it completes.
    *
-   * @throws {AppError} EXEC_FRAME_TOO_LONG for a payload beyond the limit; the decoder is of no more use then.
+   * @throws {AppError} EXEC_FRAME_TOO_LONG for a payload beyond the limit; the decoder is of no more use
+   * then.
    */
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];

@@ -1,15 +1,17 @@
 import type { Writable } from 'node:stream';
 import { FRAME, frameHeader } from './exec-frames.ts';
 
-/** Input that may be under way: the guest queues that much, so that signals sent behind it are seen at once. */
+/**
+ * Input that may be under way: the guest queues that much, so that signals sent behind it are seen at once.
+ */
 export const STDIN_WINDOW_BYTES = 1024 * 1024;
 
 /** Longest piece in one frame: small enough that output of other streams gets in between. */
 const STDIN_FRAME_BYTES = 64 * 1024;
 
 /**
- * Sends a command's input as frames and never has more than {@link STDIN_WINDOW_BYTES} under way. Resize and signal frames are
- * written to the same stream past it, at any time.
+ * Sends a command's input as frames and never has more than {@link STDIN_WINDOW_BYTES} under way. Resize and
+ * signal frames are written to the same stream past it, at any time.
  */
 export class ExecStdin {
   readonly #stream: Writable;
@@ -21,7 +23,10 @@ export class ExecStdin {
     this.#stream = stream;
   }
 
-  /** Sends `chunk`; resolves when the last of it was handed to the stream, or at once when {@link close} was called. */
+  /**
+   * Sends `chunk`; resolves when the last of it was handed to the stream, or at once when {@link close} was
+   * called.
+   */
   async write(chunk: Buffer): Promise<void> {
     for (let rest = chunk; rest.length > 0 && !this.#isClosed; ) {
       const size = Math.min(rest.length, this.#room, STDIN_FRAME_BYTES);

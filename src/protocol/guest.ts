@@ -1,11 +1,14 @@
 /** What host and guest agent say to each other in JSON (`docs/agent-protocol.md`); plain types. */
 
-/** The one version number of everything that is said over the agent's stream: the generation of the agent that new VMs get. */
+/**
+ * The one version number of everything that is said over the agent's stream: the generation of the agent that
+ * new VMs get.
+ */
 export const AGENT_GENERATION = 1;
 
 /**
- * Oldest generation of agents that this program still speaks. A VM keeps its agent while it runs, is suspended, forked or captured, so an
- * upgrade of this program meets the agents of earlier versions.
+ * Oldest generation of agents that this program still speaks. A VM keeps its agent while it runs, is
+ * suspended, forked or captured, so an upgrade of this program meets the agents of earlier versions.
  */
 export const OLDEST_AGENT_GENERATION = 1;
 
@@ -21,7 +24,9 @@ export const AGENT_GENERATIONS: AgentGenerations = {
   newest: AGENT_GENERATION,
 };
 
-/** Whether a host that speaks `generations`, by default this program, can talk to an agent of `generation`. */
+/**
+ * Whether a host that speaks `generations`, by default this program, can talk to an agent of `generation`.
+ */
 export function speaksGeneration(generation: number, generations = AGENT_GENERATIONS): boolean {
   return generation >= generations.oldest && generation <= generations.newest;
 }
@@ -67,8 +72,8 @@ export interface ExecStart {
 export type ExecExit = { code: number } | { signal: string; number: number };
 
 /**
- * Codes of the `error` frame. The last two come from the daemon, in the middle of a command: `lost` when the guest is gone, `no_space` when it
- * waits for disk space on the host and so answers no more.
+ * Codes of the `error` frame. The last two come from the daemon, in the middle of a command: `lost` when the
+ * guest is gone, `no_space` when it waits for disk space on the host and so answers no more.
  */
 export type ExecFailureCode = 'not_found' | 'not_executable' | 'bad_request' | 'failed' | 'lost' | 'no_space';
 
@@ -128,7 +133,9 @@ export interface Personalised {
   unwritten: readonly { path: string; message: string }[];
 }
 
-/** How the guest's one network interface is set up; without addresses it is down, and names are not looked up. */
+/**
+ * How the guest's one network interface is set up; without addresses it is down, and names are not looked up.
+ */
 export interface GuestNetwork {
   /** with the length of their network: `10.0.2.15/24` */
   addresses: readonly string[];
@@ -146,8 +153,8 @@ export interface PersonalFile {
   /** absent for a folder; goes behind the JSON of the request, not into it */
   content?: Uint8Array;
   /**
-   * `replace` (default): takes the place of what is there; `create`: only where nothing is; `add-lines`: those lines that the file there lacks; `folder`: a
-   * folder, where nothing is
+   * `replace` (default): takes the place of what is there; `create`: only where nothing is; `add-lines`:
+   * those lines that the file there lacks; `folder`: a folder, where nothing is
    */
   how?: 'replace' | 'create' | 'add-lines' | 'folder';
   /** the guest is used without it when it cannot be written, as on a full disk, and says so */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-// What saved a guest (`core/ports/saved-by.ts`), as records and the manifests of snapshots keep it: it is read by later versions of banger.
+// What saved a guest (`core/ports/saved-by.ts`), as records and the manifests of snapshots keep it: it is
+// read by later versions of banger.
 
 const part = z.looseObject({ name: z.string(), token: z.string() });
 

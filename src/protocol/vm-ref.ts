@@ -27,8 +27,8 @@ export function checkVmRef(ref: string): void {
 }
 
 /**
- * The one of `all` that `ref` means: by its id, its name, or a prefix of its id that no other has; in this order, so that an id means the same
- * VM whatever others are called.
+ * The one of `all` that `ref` means: by its id, its name, or a prefix of its id that no other has; in this
+ * order, so that an id means the same VM whatever others are called.
  *
  * @throws {AppError} VM_NOT_FOUND; VM_REF_AMBIGUOUS listing the candidates.
  */

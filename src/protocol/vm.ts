@@ -1,6 +1,6 @@
 /**
- * Where a VM is in its life. `creating` and the other `-ing` states are intents: a daemon that finds one at its start finishes or undoes
- * it. `error` is a VM whose last start failed; its drives are whole.
+ * Where a VM is in its life. `creating` and the other `-ing` states are intents: a daemon that finds one at
+ * its start finishes or undoes it. `error` is a VM whose last start failed; its drives are whole.
  */
 export const VM_STATES = [
   'creating',
@@ -17,10 +17,15 @@ export const VM_STATES = [
 ] as const;
 export type VmState = (typeof VM_STATES)[number];
 
-/** States of a VM that has no VMM and nothing under way: its shape can be changed, and `vm prune` deletes it. */
+/**
+ * States of a VM that has no VMM and nothing under way: its shape can be changed, and `vm prune` deletes it.
+ */
 export const RESTING_STATES: readonly VmState[] = ['created', 'stopped', 'error'];
 
-/** What can be waited for. `ready`: running, and its agent answers now; `stopped`: any of {@link RESTING_STATES}. */
+/**
+ * What can be waited for. `ready`: running, and its agent answers now; `stopped`: any of
+ * {@link RESTING_STATES}.
+ */
 export const WAIT_CONDITIONS = ['running', 'ready', 'stopped', 'deleted'] as const;
 export type WaitCondition = (typeof WAIT_CONDITIONS)[number];
 

@@ -1,8 +1,8 @@
 import { AppError } from '../base/errors.ts';
 
 /**
- * Signals that a VMM may be sent: those that end a process. None that stops it (STOP, TSTP), goes on with it (CONT), or has a number only:
- * a VMM that stands still looks like one that hangs.
+ * Signals that a VMM may be sent: those that end a process. None that stops it (STOP, TSTP), goes on with it
+ * (CONT), or has a number only: a VMM that stands still looks like one that hangs.
  */
 export const VMM_SIGNALS = [
   'SIGTERM',

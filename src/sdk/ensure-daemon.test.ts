@@ -8,7 +8,10 @@ import { until } from '../../test/support/until.ts';
 import { AppError } from '../base/errors.ts';
 import { type EnsureDaemonOptions, ensureDaemon } from './ensure-daemon.ts';
 
-/** A daemon that listens, writes its pid, and ends after a while whatever happens; it exits 0 when another listens already. */
+/**
+ * A daemon that listens, writes its pid, and ends after a while whatever happens; it exits 0 when another
+ * listens already.
+ */
 const LISTENER = `
   const net = require('node:net');
   const fs = require('node:fs');

@@ -25,19 +25,22 @@ const START_DEADLINE_MS = 30_000;
 const FIRST_POLL_MS = 10;
 const LAST_POLL_MS = 100;
 
-/** `ms` after which a start is tried again when the one before ended well: it met a daemon that was just leaving. */
+/**
+ * `ms` after which a start is tried again when the one before ended well: it met a daemon that was just
+ * leaving.
+ */
 const RETRY_MS = 300;
 
 /** Log lines that an error carries. */
 const TAIL_LINES = 5;
 
 /**
- * Finds the daemon's socket, and starts the daemon when none listens. Several callers at once are fine: the daemon
- * itself makes sure that there is one. The daemon goes on when this process ends.
+ * Finds the daemon's socket, and starts the daemon when none listens. Several callers at once are fine: the
+ * daemon itself makes sure that there is one. The daemon goes on when this process ends.
  *
- * @throws {AppError} DAEMON_START_FAILED with the end of its log when it died or did not answer in time (it may then still be starting);
- * HOST_NO_SPACE when the folder of its log is on a full disk; DAEMON_UNREACHABLE when the socket may not be used; DIR_NOT_PRIVATE when it may be
- * somebody else's.
+ * @throws {AppError} DAEMON_START_FAILED with the end of its log when it died or did not answer in time (it
+ * may then still be starting); HOST_NO_SPACE when the folder of its log is on a full disk; DAEMON_UNREACHABLE
+ * when the socket may not be used; DIR_NOT_PRIVATE when it may be somebody else's.
  */
 export async function ensureDaemon(options: EnsureDaemonOptions): Promise<string> {
   const { socketPath, signal } = options;

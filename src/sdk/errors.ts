@@ -9,8 +9,8 @@ const MAX_MESSAGE_CHARS = 4096;
 const MAX_CAUSES = 16;
 
 /**
- * The error that a failed answer stands for. Never throws: what is not an error body becomes DAEMON_PROTOCOL. Texts are stripped of
- * control characters and cut, because they may hold what a guest or a tool printed.
+ * The error that a failed answer stands for. Never throws: what is not an error body becomes DAEMON_PROTOCOL.
+ * Texts are stripped of control characters and cut, because they may hold what a guest or a tool printed.
  */
 export function errorFromBody(body: unknown, where: string): AppError {
   if (!isErrorBody(body)) return protocolError(where, 'it is not an error body');

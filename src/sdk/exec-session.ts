@@ -21,20 +21,23 @@ export interface CollectedOutput {
 const MAX_COLLECTED_BYTES = 64 * 1024 * 1024;
 
 /**
- * A command that runs in the guest. Disposing before its exit hangs up: the agent then kills its process group. Disposing twice is fine.
+ * A command that runs in the guest. Disposing before its exit hangs up: the agent then kills its process
+ * group. Disposing twice is fine.
  */
 export interface ExecSession extends Disposable {
   /**
-   * What the command gives, up to its exit; to be read once. Bytes that are not read stop the command's writing.
+   * What the command gives, up to its exit; to be read once. Bytes that are not read stop the command's
+   * writing.
    *
-   * @throws {AppError} COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE or COMMAND_NOT_STARTED when there was nothing to run; DAEMON_LOST when the
-   * stream ended before the command did; GUEST_LOST when the guest went away, or its agent does not answer any more; GUEST_PROTOCOL when the
-   * guest sends what it must not. The abort reason after an abort.
+   * @throws {AppError} COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE or COMMAND_NOT_STARTED when there was
+   * nothing to run; DAEMON_LOST when the stream ended before the command did; GUEST_LOST when the guest went
+   * away, or its agent does not answer any more; GUEST_PROTOCOL when the guest sends what it must not. The
+   * abort reason after an abort.
    */
   output(): AsyncGenerator<ExecOutput, void, undefined>;
   /**
-   * Ends the input and reads all output, instead of {@link output}. Fails as that does, and with COMMAND_OUTPUT_TOO_LONG beyond `maxBytes`
-   * (default 64 MiB).
+   * Ends the input and reads all output, instead of {@link output}. Fails as that does, and with
+   * COMMAND_OUTPUT_TOO_LONG beyond `maxBytes` (default 64 MiB).
    */
   collect(options?: { maxBytes?: number }): Promise<CollectedOutput>;
   /** Sends input; settles when there is room for more. What comes after the command's end is dropped. */

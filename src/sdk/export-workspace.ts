@@ -6,7 +6,10 @@ import type { BangerClient } from './client.ts';
 export interface ExportOptions extends Abortable {
   /** a folder of the repository in the guest, absolute */
   guestPath: string;
-  /** what the patch begins at, a commit's name; default: the guest's HEAD, so that its commits are not in the patch */
+  /**
+   * what the patch begins at, a commit's name; default: the guest's HEAD, so that its commits are not in the
+   * patch
+   */
   baseCommit?: string | undefined;
 }
 
@@ -16,8 +19,9 @@ const NO_REPOSITORY = 92;
 const NO_BASE = 93;
 
 /**
- * Prints a patch from the commit $2 (HEAD when empty) to the files as they are, untracked ones included, ignored ones not. It works on a copy of the
- * index and puts new objects elsewhere, so that the repository stays as it is. Plumbing commands, which no configuration changes.
+ * Prints a patch from the commit $2 (HEAD when empty) to the files as they are, untracked ones included,
+ * ignored ones not. It works on a copy of the index and puts new objects elsewhere, so that the repository
+ * stays as it is. Plumbing commands, which no configuration changes.
  */
 const SCRIPT = `
 cd "$1" 2>/dev/null || exit ${NO_FOLDER}
@@ -39,10 +43,11 @@ cat "$temp/patch"
 const MAX_STDERR_CHARS = 2000;
 
 /**
- * The changes in a VM's repository as a patch for git-apply(1), in pieces; empty when there are none. The guest's index, refs and objects
- * stay as they are.
+ * The changes in a VM's repository as a patch for git-apply(1), in pieces; empty when there are none. The
+ * guest's index, refs and objects stay as they are.
  *
- * @throws {AppError} while iterating: WORKSPACE_EXPORT_FAILED, before any piece unless the guest is lost; and as `BangerClient.exec`.
+ * @throws {AppError} while iterating: WORKSPACE_EXPORT_FAILED, before any piece unless the guest is lost; and
+ * as `BangerClient.exec`.
  */
 export async function* exportWorkspace(
   client: BangerClient,

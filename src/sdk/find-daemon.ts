@@ -17,8 +17,8 @@ export interface DaemonPlaces {
 const ANSWER_DEADLINE_MS = 5_000;
 
 /**
- * The path of the socket that the daemon listens on; `undefined` when there is none. Several daemons of one user, each with a state folder
- * of its own, are told apart.
+ * The path of the socket that the daemon listens on; `undefined` when there is none. Several daemons of one
+ * user, each with a state folder of its own, are told apart.
  *
  * @throws {AppError} as {@link isListening} for `socketPath`; what is wrong elsewhere is passed over.
  */

@@ -1,6 +1,7 @@
-// What every answer of the daemon is checked with before it is used (`answers/`). Enough to rely on the types, without a schema library: zod costs a
-// third of the whole command line's start-up. Words that a newer daemon may add to (states, accelerators, architectures) pass as any text:
-// a list with one VM in an unknown state is still a list.
+// What every answer of the daemon is checked with before it is used (`answers/`). Enough to rely on the
+// types, without a schema library: zod costs a third of the whole command line's start-up. Words that a newer
+// daemon may add to (states, accelerators, architectures) pass as any text: a list with one VM in an unknown
+// state is still a list.
 
 /** A check of one value's shape. */
 export type Guard = (value: unknown) => boolean;
@@ -34,7 +35,9 @@ export function listOf<T>(guard: GuardOf<T>): GuardOf<T[]> {
   return (value): value is T[] => Array.isArray(value) && value.every(guard);
 }
 
-/** An object with these fields; it may have more, because an answer's fields are added to and never changed. */
+/**
+ * An object with these fields; it may have more, because an answer's fields are added to and never changed.
+ */
 export function shapeOf<T>(fields: { readonly [K in keyof T]-?: Guard }): GuardOf<T> {
   const checks = Object.entries(fields) as [string, Guard][];
   return (value): value is T => isRecord(value) && checks.every(([name, guard]) => guard(value[name]));

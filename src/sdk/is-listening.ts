@@ -8,7 +8,8 @@ import { connectionError } from './errors.ts';
 /**
  * True when something listens on the daemon's socket.
  *
- * @throws {AppError} DAEMON_UNREACHABLE when the socket is there and may not be used; DIR_NOT_PRIVATE when it may be somebody else's.
+ * @throws {AppError} DAEMON_UNREACHABLE when the socket is there and may not be used; DIR_NOT_PRIVATE when it
+ * may be somebody else's.
  */
 export async function isListening({
   socketPath,

@@ -6,8 +6,9 @@ import { callForStream, type Transport } from './transport.ts';
 import { readWork, resultOf, type WorkNews, type WorkRequest } from './work.ts';
 
 /**
- * VMs that are deleted when the lease is disposed of, or when this process dies, however it dies: the daemon sees the connection
- * close. Disposing returns when the connection is closed, which is before the VMs are gone; who needs them gone deletes them first. Twice is fine.
+ * VMs that are deleted when the lease is disposed of, or when this process dies, however it dies: the daemon
+ * sees the connection close. Disposing returns when the connection is closed, which is before the VMs are
+ * gone; who needs them gone deletes them first. Twice is fine.
  */
 export interface Lease<T> extends AsyncDisposable {
   /** what was made */
@@ -22,13 +23,17 @@ export interface VmLease extends AsyncDisposable {
 /** How long a lease may take to come about, and who hears of it meanwhile. */
 export type LeaseOptions = Abortable & { onNews?: (news: WorkNews) => void };
 
-/** Does work whose request says that what it makes is ephemeral. The lease does not end with `options.signal` any more once it is returned. */
+/**
+ * Does work whose request says that what it makes is ephemeral. The lease does not end with `options.signal`
+ * any more once it is returned.
+ */
 export async function leaseWork<T>(
   transport: Transport,
   work: Pick<WorkRequest<T>, 'path' | 'body' | 'isResult'>,
   options: LeaseOptions,
 ): Promise<Lease<T>> {
-  // The connection has a signal of its own: an abort after the creation must not delete the VM before its user has cleaned up.
+  // The connection has a signal of its own: an abort after the creation must not delete the VM before its
+  // user has cleaned up.
   const connection = new AbortController();
   const request: WorkRequest<T> = { ...work, method: 'POST', signal: connection.signal };
   const forward = (): void => connection.abort(options.signal.reason);

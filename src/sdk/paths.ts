@@ -49,7 +49,8 @@ export function operationPath(id: string, verb: string): string {
 /**
  * Path of one template below `/templates`.
  *
- * @throws {AppError} TEMPLATE_NOT_FOUND when `key` can be no key nor the start of one: it would mean another route.
+ * @throws {AppError} TEMPLATE_NOT_FOUND when `key` can be no key nor the start of one: it would mean another
+ * route.
  */
 export function templatePath(key: string): string {
   if (/^[0-9a-f]{1,64}$/.test(key)) return `/templates/${key}`;

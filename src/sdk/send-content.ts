@@ -8,7 +8,9 @@ export interface Sending {
   stop(): void;
 }
 
-/** Sends `content` as the body of `call`, no faster than it is taken. A content that fails destroys the call. */
+/**
+ * Sends `content` as the body of `call`, no faster than it is taken. A content that fails destroys the call.
+ */
 export function sendContent(call: ClientRequest, content: AsyncIterable<Buffer>): Sending {
   let failure: unknown;
   let isStopped = false;

@@ -31,11 +31,15 @@ export interface ApiRequest extends Abortable {
 /** Longest JSON answer that is read, in `bytes`: thousands of records fit. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-/** `ms` that an answer which is not a stream may take; the slowest, `doctor`, boots a kernel to see whether KVM works. */
+/**
+ * `ms` that an answer which is not a stream may take; the slowest, `doctor`, boots a kernel to see whether
+ * KVM works.
+ */
 const ANSWER_DEADLINE_MS = 60_000;
 
 /**
- * Calls the API and gives the answer's body as a stream; the caller reads it to its end or destroys it. An abort destroys it.
+ * Calls the API and gives the answer's body as a stream; the caller reads it to its end or destroys it. An
+ * abort destroys it.
  *
  * @throws {AppError} the daemon's own error; DAEMON_UNREACHABLE, DAEMON_LOST, DAEMON_PROTOCOL.
  */
@@ -52,8 +56,8 @@ export async function callForStream(transport: Transport, request: ApiRequest): 
 }
 
 /**
- * Calls the API and gives the bytes of its answer as they come. Errors as {@link callForStream}, while iterating; also when the answer broke off, or
- * the daemon tells at its end that it is not whole.
+ * Calls the API and gives the bytes of its answer as they come. Errors as {@link callForStream}, while
+ * iterating; also when the answer broke off, or the daemon tells at its end that it is not whole.
  */
 export async function* callForBytes(
   transport: Transport,
@@ -73,7 +77,10 @@ export async function* callForBytes(
   }
 }
 
-/** Calls the API and gives its JSON answer, checked by `isAnswer`. Errors as {@link callForStream}; WAIT_TIMEOUT after a minute. */
+/**
+ * Calls the API and gives its JSON answer, checked by `isAnswer`. Errors as {@link callForStream};
+ * WAIT_TIMEOUT after a minute.
+ */
 export async function callForJson<T>(
   transport: Transport,
   { isAnswer, ...request }: ApiRequest & { isAnswer: GuardOf<T> },
@@ -94,7 +101,8 @@ export async function callForJson<T>(
 }
 
 /**
- * Sends a body as it comes and gives the JSON answer, however long that takes. Errors as {@link callForJson}, and what the content fails with.
+ * Sends a body as it comes and gives the JSON answer, however long that takes. Errors as {@link callForJson},
+ * and what the content fails with.
  */
 export async function callWithContent<T>(
   transport: Transport,
@@ -105,7 +113,9 @@ export async function callWithContent<T>(
   return answer;
 }
 
-/** Calls the API and switches to another protocol: gives the raw connection. Errors as {@link callForStream}. */
+/**
+ * Calls the API and switches to another protocol: gives the raw connection. Errors as {@link callForStream}.
+ */
 export async function callForUpgrade(
   transport: Transport,
   request: ApiRequest & { upgrade: string },

@@ -13,7 +13,10 @@ export type WorkStep<T> = Exclude<WorkEvent<T>, ErrorEvent>;
 /** A step that is not the result. */
 export type WorkNews = Exclude<WorkEvent<never>, ErrorEvent | ResultEvent<never>>;
 
-/** Long work in the daemon. Iterating starts it, once; leaving the loop early, or aborting, hangs up, which cancels it. */
+/**
+ * Long work in the daemon. Iterating starts it, once; leaving the loop early, or aborting, hangs up, which
+ * cancels it.
+ */
 export type Work<T> = AsyncGenerator<WorkStep<T>, void, undefined>;
 
 /** A call whose answer is a stream of events. */
@@ -24,8 +27,8 @@ export interface WorkRequest<T> extends ApiRequest {
 /**
  * Starts long work when it is iterated.
  *
- * @throws {AppError} while iterating: the error the work ended with; DAEMON_UNREACHABLE, DAEMON_LOST (no last line came),
- * DAEMON_PROTOCOL.
+ * @throws {AppError} while iterating: the error the work ended with; DAEMON_UNREACHABLE, DAEMON_LOST (no last
+ * line came), DAEMON_PROTOCOL.
  */
 export async function* openWork<T>(transport: Transport, request: WorkRequest<T>): Work<T> {
   const response = await callForStream(transport, request);
@@ -67,7 +70,10 @@ export async function* readWork<T>(response: IncomingMessage, request: WorkReque
   throw lostError(where);
 }
 
-/** One line of a stream; `undefined` for an event of a kind that this version does not know, and for an empty line. */
+/**
+ * One line of a stream; `undefined` for an event of a kind that this version does not know, and for an empty
+ * line.
+ */
 function parseEvent<T>(line: string, request: WorkRequest<T>): WorkStep<T> | undefined {
   if (line.trim() === '') return undefined;
   const value = parseJson(line);

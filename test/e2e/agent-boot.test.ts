@@ -127,7 +127,8 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
       if (!bench) return;
       await using vm = await bench.bootWith([], bootArgs);
       const printed = (await vm.ended()).filter((text) => text.includes('banger-agent'));
-      // On a busy host a kernel now and then hangs before it comes to the agent, and is restarted without a line.
+      // On a busy host a kernel now and then hangs before it comes to the agent, and is restarted without a
+      // line.
       assert.ok(printed.length > MOST_RESTARTS / 2, `${printed.length} lines`);
       assert.ok(printed.length <= MOST_RESTARTS + 1, `${printed.length} lines`);
       for (const text of printed) assert.match(text, line);

@@ -91,7 +91,10 @@ suite('the agent as process 1 of an image without an init', { timeout: DEADLINE_
     assert.equal(await count('[s]leep 1000'), '0');
   }
 
-  /** What a command prints, over a link of its own; one that is lost is made again, as the daemon does for the next command. */
+  /**
+   * What a command prints, over a link of its own; one that is lost is made again, as the daemon does for the
+   * next command.
+   */
   async function reached(vm: TestVm, script: string): Promise<string> {
     for (let attempt = 1; ; attempt += 1) {
       await using agent = await vm.connect();

@@ -43,7 +43,9 @@ test('a VM outlives a killed daemon: the next command adopts it, with the same b
 /** What `vm run -v --cold` says on stderr as it comes to each step of a start, in this order. */
 const STEPS = ['] drives', '] start', '] boot', '] personalise', '] init', '] running command'] as const;
 
-/** `ms` after a step within which it is killed; the same in every run, see `scripts/test/property-seed.ts`. */
+/**
+ * `ms` after a step within which it is killed; the same in every run, see `scripts/test/property-seed.ts`.
+ */
 const [DELAYS_MS = []] = fc.sample(fc.array(fc.nat(400), { minLength: 12, maxLength: 12 }), 1);
 
 /** Starts a VM step by step; returns when it has come to `step`, and `delayMs` later. */

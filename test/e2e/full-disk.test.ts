@@ -51,7 +51,8 @@ test('a guest that writes to a disk of the host that is full stands still, also 
   const write = 'seq 1 3000000 > /root/numbers && sync && md5sum < /root/numbers > /root/sum';
   await inGuest(`(${write}) > /dev/null 2>&1 < /dev/null &`);
   await until('the guest to stand still', async () => {
-    // What the daemon gives up in the background, such as the VM of a template that was just made, frees space.
+    // What the daemon gives up in the background, such as the VM of a template that was just made, frees
+    // space.
     fill(lab.mountedDir);
     return await standsStill();
   });

@@ -5,7 +5,10 @@ import type { Vm } from '../../src/protocol/vm.ts';
 import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
-/** `ms` for a command that must not wait for a VMM that hangs, on a host that is busy emulating; the CLI itself waits 30 s for a daemon. */
+/**
+ * `ms` for a command that must not wait for a VMM that hangs, on a host that is busy emulating; the CLI
+ * itself waits 30 s for a daemon.
+ */
 const SOON_MS = 25_000;
 
 async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {

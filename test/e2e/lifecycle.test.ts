@@ -4,7 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
-// Scenarios of a VM's life under the names that the field knows them by. All but the last share one VM, in this order.
+// Scenarios of a VM's life under the names that the field knows them by. All but the last share one VM, in
+// this order.
 
 describe("a VM's life", { concurrency: false }, () => {
   let lab: Lab;

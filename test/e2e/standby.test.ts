@@ -8,7 +8,10 @@ import { type Lab, openLab } from './support/lab.ts';
 /** The shape of the other tests' VMs, whose template may be there already. */
 const SMALL_BY_DEFAULT = '[vm_defaults]\nmemory_mib = 512\ndisk_size = "1G"\nsystem_overlay_size = "1G"\n';
 
-/** What a guest is known by, a line each; then the seconds of its clock, and what a user could see of its making. */
+/**
+ * What a guest is known by, a line each; then the seconds of its clock, and what a user could see of its
+ * making.
+ */
 const IDENTITY = `
 cat /etc/machine-id /proc/sys/kernel/random/uuid /etc/ssh/ssh_host_ed25519_key.pub
 date +%s

@@ -10,7 +10,10 @@ import { createLogger } from '../../src/base/log.ts';
 import type { WorkspaceContent, WorkspaceSource } from '../../src/core/ports/workspace.ts';
 import type { WorkspaceSummary } from '../../src/protocol/api/workspace.ts';
 
-/** A folder with a home, git repositories and a source of workspaces, that nothing of this machine's user reaches. */
+/**
+ * A folder with a home, git repositories and a source of workspaces, that nothing of this machine's user
+ * reaches.
+ */
 export interface Scratch extends Disposable {
   dir: string;
   home: string;
@@ -74,7 +77,9 @@ export function put(root: string, name: string | Buffer, content: string | Buffe
   writeFileSync(path, content);
 }
 
-/** Packs `path` and unpacks it with GNU tar; gives the folder and the summary. Nothing of the packing is left. */
+/**
+ * Packs `path` and unpacks it with GNU tar; gives the folder and the summary. Nothing of the packing is left.
+ */
 export async function sendTo(
   scratch: Scratch,
   path: string,
@@ -106,8 +111,8 @@ export async function sendTo(
 }
 
 /**
- * Not `ls-files --deleted`: it takes an untracked folder at a tracked file's name for the file (it asks no more than whether the
- * name is there), and untracked files stay behind. `diff --raw` has what is deleted.
+ * Not `ls-files --deleted`: it takes an untracked folder at a tracked file's name for the file (it asks no
+ * more than whether the name is there), and untracked files stay behind. `diff --raw` has what is deleted.
  */
 const SAME_OUTPUT: readonly (readonly string[])[] = [
   ['status', '--porcelain=v1', '-z', '--untracked-files=no'],

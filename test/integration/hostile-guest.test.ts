@@ -20,7 +20,10 @@ const MAX_GROWTH_BYTES = 96 * 1024 * 1024;
 const ATTACK_MS = 1_000;
 /** Links to the same attacker at once. */
 const LINKS = 3;
-/** Each attack is measured that often and the best counts: compilers and collectors need their time once, an attack has its effect always. */
+/**
+ * Each attack is measured that often and the best counts: compilers and collectors need their time once, an
+ * attack has its effect always.
+ */
 const ROUNDS = 2;
 
 /** A guest in a process of its own, so that its work is not the host's. */
@@ -44,7 +47,10 @@ async function startGuest(attack: string): Promise<Guest> {
   };
 }
 
-/** Measures the longest turn of the event loop, in processor time of this thread: other programs on a busy machine do not count. */
+/**
+ * Measures the longest turn of the event loop, in processor time of this thread: other programs on a busy
+ * machine do not count.
+ */
 function watchTurns(): { longestMs(): number } & Disposable {
   let longest = 0;
   let last = process.threadCpuUsage();

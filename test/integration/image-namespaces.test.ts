@@ -7,8 +7,9 @@ import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/exec.ts';
 
 /**
- * What an image build finds where user namespaces are forbidden, or there are no subordinate ids. Each probe runs inside a user namespace in which
- * that is so: the kernel counts `user.max_user_namespaces` for each of them, and files in `/etc` are mounted over.
+ * What an image build finds where user namespaces are forbidden, or there are no subordinate ids. Each probe
+ * runs inside a user namespace in which that is so: the kernel counts `user.max_user_namespaces` for each of
+ * them, and files in `/etc` are mounted over.
  */
 
 const signal = neverAborts();

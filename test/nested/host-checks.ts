@@ -24,7 +24,8 @@ const SETTINGS = {
   TMPDIR: '/root/t',
   BANGER_TEST_GUEST: ON_HOST.testGuest,
   BANGER_TEST_ACCELERATOR: 'kvm',
-  // The probe has a check of its own; a probe that fails must not turn the others into checks of emulation in emulation.
+  // The probe has a check of its own; a probe that fails must not turn the others into checks of emulation in
+  // emulation.
   BANGER_ACCELERATOR: 'kvm',
 } as const;
 

@@ -24,8 +24,8 @@ const CONTENT_BYTES = 2 * 2 ** 30;
 export const ON_HOST = { checkout: '/root/banger', testGuest: '/root/testguest' } as const;
 
 /**
- * Makes the work disk of the host: this checkout, the default image and its kernel, and the driver suite's test guest. Made outside, for
- * unpacking a gigabyte takes minutes under emulation.
+ * Makes the work disk of the host: this checkout, the default image and its kernel, and the driver suite's
+ * test guest. Made outside, for unpacking a gigabyte takes minutes under emulation.
  */
 export async function makeHostDrive(
   path: string,

@@ -15,7 +15,10 @@ import { GUEST_ARCH } from '../e2e/support/kernel.ts';
 import { BUILT_HOST_TOOLS } from '../support/host-tools.ts';
 import { nullLog } from '../support/null-log.ts';
 
-/** What a Debian host needs to run the product, and no more: everything here starts and is read under emulation. */
+/**
+ * What a Debian host needs to run the product, and no more: everything here starts and is read under
+ * emulation.
+ */
 const PACKAGES = [
   ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'iproute2', 'netbase', 'tzdata'],
   ...[
@@ -38,7 +41,10 @@ const ABSENT_UNITS = [
   'dbus.service',
 ];
 
-/** The root file system of the host that is emulated: our image's recipe, with what the product needs of a host in place of what a developer needs. */
+/**
+ * The root file system of the host that is emulated: our image's recipe, with what the product needs of a
+ * host in place of what a developer needs.
+ */
 const HOST_RECIPE: DebianRecipe = {
   ...debianBookworm,
   name: 'nested-host',
@@ -55,7 +61,10 @@ export interface HostImage {
   sizeBytes: number;
 }
 
-/** The image of its recipe in `cacheDir`, built when it is not there or was built from another recipe; a build takes a minute. */
+/**
+ * The image of its recipe in `cacheDir`, built when it is not there or was built from another recipe; a build
+ * takes a minute.
+ */
 export async function hostImage(cacheDir: string, { signal }: Abortable): Promise<HostImage> {
   await mkdir(cacheDir, { recursive: true });
   const { kernelPackage: _name, ...data } = HOST_RECIPE;

@@ -17,7 +17,8 @@ import { makeHostDrive } from './host-drive.ts';
 import { hostImage } from './host-image.ts';
 import { runCheck } from './run-check.ts';
 
-// Proves on KVM what `npm test` proves under emulation: the host is a VM of ours, whose emulated processor has AMD's virtualization.
+// Proves on KVM what `npm test` proves under emulation: the host is a VM of ours, whose emulated processor
+// has AMD's virtualization.
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const LOGS = join(ROOT, '.cache', 'nested-logs');
@@ -31,7 +32,10 @@ const MIB = 2 ** 20;
 const HOST_MEMORY_MIB = 3 * 1024;
 const HOST_FREE_BYTES = 512 * MIB;
 const BOOT_DEADLINE_MS = 10 * 60_000;
-/** The host emulates a processor that runs VMs: beside other work its agent may wait minutes for its turn. Each check has a deadline of its own. */
+/**
+ * The host emulates a processor that runs VMs: beside other work its agent may wait minutes for its turn.
+ * Each check has a deadline of its own.
+ */
 const WATCH_TIMES = { quietMs: 60_000, silentMs: 15 * 60_000, startingMs: 15 * 60_000 };
 /** Checks that every other stands on. */
 const NEEDED = 2;

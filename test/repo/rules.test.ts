@@ -207,6 +207,21 @@ const PLANTED: Planted[] = [
     files: { 'src/base/text.ts': sound('src/base/text.ts') + '\n'.repeat(400) },
     finds: ['files-are-short'],
   },
+  ...['// ', '/** ', '    // ', ' * '].map((start) => ({
+    what: `a line of a comment that is too wide, "${start}"`,
+    files: used('src/cli/main.ts', `/*\n */\n${start}${'x'.repeat(111 - start.length)} */`),
+    finds: ['comments-are-narrow'],
+  })),
+  {
+    what: 'a line of a comment as wide as may be',
+    files: used('src/cli/main.ts', `// ${'x'.repeat(107)}`),
+    finds: [],
+  },
+  {
+    what: 'a line of a comment in Go that is too wide',
+    files: { 'agent/main.go': `// Command agent. ${'x'.repeat(100)}\npackage main\n` },
+    finds: ['comments-are-narrow'],
+  },
   {
     what: 'a name in camel case',
     files: {

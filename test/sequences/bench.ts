@@ -6,7 +6,10 @@ import type { Lab } from '../e2e/support/lab.ts';
 import { type DiskReader, openDiskReader } from './disks.ts';
 import type { GuestCommand } from './guest-commands.ts';
 
-/** What sequences are run with: the built program and its daemon, a client of the same daemon for what is only looked at, and a reader of disks. */
+/**
+ * What sequences are run with: the built program and its daemon, a client of the same daemon for what is only
+ * looked at, and a reader of disks.
+ */
 export interface Bench {
   lab: Lab;
   client: BangerClient;
@@ -38,7 +41,10 @@ export async function listVms({ client }: Bench): Promise<Vm[]> {
   return await client.listVms({ isAll: true, signal: neverAborts() });
 }
 
-/** Runs a command in a VM, with `input` as its stdin, and gives its stdout; fails unless it ends with status 0. */
+/**
+ * Runs a command in a VM, with `input` as its stdin, and gives its stdout; fails unless it ends with status
+ * 0.
+ */
 export async function inGuest(
   { client }: Bench,
   { vm, argv, input }: { vm: string; argv: GuestCommand; input?: Buffer },

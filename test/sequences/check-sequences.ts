@@ -36,7 +36,10 @@ export interface SequencesReport {
   failures: SequenceFailure[];
 }
 
-/** Runs sequences; a worker ends with its first that fails, and keeps the logs of daemon, VMMs and guests. An abort ends each behind its current step, and leaves no VM. */
+/**
+ * Runs sequences; a worker ends with its first that fails, and keeps the logs of daemon, VMMs and guests. An
+ * abort ends each behind its current step, and leaves no VM.
+ */
 export async function checkSequences(request: SequencesRequest): Promise<SequencesReport> {
   const { workerCount, count, seed } = request;
   const workers = Array.from({ length: workerCount }, async (_, worker) => {

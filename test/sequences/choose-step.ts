@@ -3,7 +3,10 @@ import type { Action, Interruption, Step } from './step.ts';
 import { PATHS } from './step.ts';
 import type { VmModel, WorldModel } from './world-model.ts';
 
-/** Random numbers that decide one step; what they mean depends on what is possible then, so any part of a sequence is one too. */
+/**
+ * Random numbers that decide one step; what they mean depends on what is possible then, so any part of a
+ * sequence is one too.
+ */
 export interface Draw {
   action: number;
   vm: number;
@@ -108,7 +111,10 @@ function actionOf(kind: Kind, vm: VmModel, { draw, at: place }: { draw: Draw; at
   }
 }
 
-/** `ms` within which a step is cut off: near its beginning, anywhere on a host at ease, anywhere on a busy one. */
+/**
+ * `ms` within which a step is cut off: near its beginning, anywhere on a host at ease, anywhere on a busy
+ * one.
+ */
 const CUT_WITHIN_MS = [300, 1_500, 5_000];
 
 /** One long step of four is cut off. */

@@ -11,13 +11,16 @@ import { KEPT_FOLDERS } from './guest-model.ts';
 /** What the disks of VMs are looked at with. */
 export interface DiskReader {
   /**
-   * Checks both file systems of a VM that does not run, as they are once their journals are replayed, and gives the files that are modelled. Nothing of the VM is
-   * changed. Fails when `e2fsck -fn` finds anything.
+   * Checks both file systems of a VM that does not run, as they are once their journals are replayed, and
+   * gives the files that are modelled. Nothing of the VM is changed. Fails when `e2fsck -fn` finds anything.
    */
   read(vmDir: string): Promise<Map<string, Buffer>>;
 }
 
-/** `scratch` is a folder for copies; `rootfsPath` the image of all VMs, `freeBytes` what their roots offer on top. */
+/**
+ * `scratch` is a folder for copies; `rootfsPath` the image of all VMs, `freeBytes` what their roots offer on
+ * top.
+ */
 export async function openDiskReader({
   scratch,
   rootfsPath,
@@ -29,7 +32,8 @@ export async function openDiskReader({
 }): Promise<DiskReader> {
   await mkdir(scratch, { recursive: true });
   const metadata = join(scratch, 'image-metadata');
-  // A check reads no file's data, and those that are read were written by the VM: the rest of the image need not be copied.
+  // A check reads no file's data, and those that are read were written by the VM: the rest of the image need
+  // not be copied.
   await run(['e2image', '-r', rootfsPath, metadata]);
   const { size: imageBytes } = await stat(rootfsPath);
   const sizes = overlaySize({ imageBytes, freeBytes });
@@ -72,7 +76,10 @@ async function makeRoot(
   await truncate(path, sizes.rootBytes);
 }
 
-/** As the kernel does: first the journal, then everything must be right. Gives the files of the folder `path`, named as those of `folder`. */
+/**
+ * As the kernel does: first the journal, then everything must be right. Gives the files of the folder `path`,
+ * named as those of `folder`.
+ */
 async function checkedFiles(
   device: string,
   { dir, path, folder }: { dir: string; path: string; folder: string },

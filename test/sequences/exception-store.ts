@@ -1,11 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises';
 
 /*
- * The kernel's persistent exception store (drivers/md/dm-snap-persistent.c, Documentation/admin-guide/device-mapper/snapshot.rst), all little endian, in chunks:
+ * The kernel's persistent exception store (drivers/md/dm-snap-persistent.c,
+ * Documentation/admin-guide/device-mapper/snapshot.rst), all little endian, in chunks:
  *
  *     chunk 0               header: magic "SnAp", valid, version, sectors of a chunk; 32 bits each
  *     then areas, each of
- *       one chunk           pairs of 64 bits: chunk of the origin, and chunk of this store that has its content; 0 for the latter ends the list
+ *       one chunk           pairs of 64 bits: chunk of the origin, and chunk of this store
+ *                           that has its content; 0 for the latter ends the list
  *       as many chunks as there are pairs
  */
 const MAGIC = 0x70416e53;
@@ -13,7 +15,10 @@ const VERSION = 1;
 const SECTOR_BYTES = 512;
 const PAIR_BYTES = 16;
 
-/** Writes every chunk that the store `storePath` holds to its place in `targetPath`, a copy of the origin; gives how many there are. */
+/**
+ * Writes every chunk that the store `storePath` holds to its place in `targetPath`, a copy of the origin;
+ * gives how many there are.
+ */
 export async function mergeExceptions(storePath: string, targetPath: string): Promise<number> {
   await using store = await open(storePath, 'r');
   await using target = await open(targetPath, 'r+');

@@ -15,8 +15,9 @@ export const MAKE_FOLDERS = shell(
 );
 
 /**
- * Starts the server process: for each question it counts one more, in a variable of its own, and notes that in a file that it holds open. What it knows is only
- * in its memory, so its answers tell whether that is as it must be.
+ * Starts the server process: for each question it counts one more, in a variable of its own, and notes that
+ * in a file that it holds open. What it knows is only in its memory, so its answers tell whether that is as
+ * it must be.
  */
 export const START_SERVER = shell(`
 set -e

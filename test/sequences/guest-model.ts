@@ -13,7 +13,10 @@ export type Place = keyof typeof KEPT_FOLDERS;
 /** A file's content; `undefined`: there is no such file. */
 export type Content = Buffer | undefined;
 
-/** What a file has held since it was last written out, oldest first. The last is what it holds now; after a power cut it may be any, or a mixture. */
+/**
+ * What a file has held since it was last written out, oldest first. The last is what it holds now; after a
+ * power cut it may be any, or a mixture.
+ */
 export type Versions = readonly Content[];
 
 /** What must be in a guest. Never changed, so that copies of VMs may share it. */
@@ -27,7 +30,9 @@ export interface GuestModel {
 /** File that the server process holds open and adds a line to for each answer. */
 export const SERVED_FILE = `${KEPT_FOLDERS.work}/served`;
 
-/** Unit of the mixture that a power cut may leave: the guest's kernel writes whole blocks of its file systems. */
+/**
+ * Unit of the mixture that a power cut may leave: the guest's kernel writes whole blocks of its file systems.
+ */
 const BLOCK_BYTES = 4096;
 
 function isInMemory(path: string): boolean {
@@ -86,7 +91,10 @@ export function problemsWhileRunning(guest: GuestModel, found: ReadonlyMap<strin
   });
 }
 
-/** What is wrong on the disks of a VM that does not run, or nothing. What may be there or not is either, but never anything else. */
+/**
+ * What is wrong on the disks of a VM that does not run, or nothing. What may be there or not is either, but
+ * never anything else.
+ */
 export function problemsOnDisks(guest: GuestModel, found: ReadonlyMap<string, Buffer>): string[] {
   const paths = new Set([...guest.files.keys(), ...found.keys()].filter((path) => !isInMemory(path)));
   return [...paths].flatMap((path) => {
@@ -102,8 +110,10 @@ function isOneOf(versions: Versions, is: Content): boolean {
 }
 
 /**
- * What ext4 may leave of a file that was not written out. Its size may be that of any version, or less when it was written anew; each block has what one of the versions had there, followed by
- * zeros: a block that was allocated and not written is all zeros, and the size may be written before the data that was added to a block.
+ * What ext4 may leave of a file that was not written out. Its size may be that of any version, or less when
+ * it was written anew; each block has what one of the versions had there, followed by zeros: a block that was
+ * allocated and not written is all zeros, and the size may be written before the data that was added to a
+ * block.
  */
 function isMixtureOf(versions: Versions, is: Buffer): boolean {
   const known = versions.filter((version) => version !== undefined);

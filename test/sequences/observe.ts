@@ -15,7 +15,8 @@ import {
 import type { VmModel, WorldModel } from './world-model.ts';
 
 /**
- * Finds out which of `outcomes` is the case, looks into the VMs `names`, and gives the world with what was open settled.
+ * Finds out which of `outcomes` is the case, looks into the VMs `names`, and gives the world with what was
+ * open settled.
  *
  * @throws {Error} that says what is wrong with each of them when none is the case.
  */

@@ -14,7 +14,10 @@ const SETTLE_DEADLINE_MS = 60_000;
 
 const signal = neverAborts();
 
-/** Takes one step; a command that is not interrupted must succeed. Nothing of it is under way when this returns. */
+/**
+ * Takes one step; a command that is not interrupted must succeed. Nothing of it is under way when this
+ * returns.
+ */
 export async function perform(bench: Bench, step: Step): Promise<void> {
   switch (step.do) {
     case 'write':
@@ -95,7 +98,10 @@ async function makeFolders(bench: Bench, vm: string): Promise<void> {
   if (made?.state === 'running') await inGuest(bench, { vm, argv: MAKE_FOLDERS });
 }
 
-/** The command is over; what it began may be still under way in the daemon, which may not know yet of a VMM that was `killed`. */
+/**
+ * The command is over; what it began may be still under way in the daemon, which may not know yet of a VMM
+ * that was `killed`.
+ */
 async function settle(bench: Bench, { killed }: { killed: number | undefined }): Promise<void> {
   await wakeDaemon(bench);
   const look = async (): Promise<true | undefined> => {

@@ -18,8 +18,9 @@ class SequenceFailed extends Error {
 }
 
 /**
- * Runs one sequence in a lab without VMs and leaves none. Behind each step the VMs that it concerns are compared with the model. At the end all are, running and
- * then ended, with their file systems checked; and then nothing may be left on the host.
+ * Runs one sequence in a lab without VMs and leaves none. Behind each step the VMs that it concerns are
+ * compared with the model. At the end all are, running and then ended, with their file systems checked; and
+ * then nothing may be left on the host.
  *
  * @throws {SequenceFailed}; VMs may be left then.
  */

@@ -13,7 +13,8 @@ export interface VmModel {
 export type WorldModel = ReadonlyMap<string, VmModel>;
 
 /**
- * How the world may be after a step; exactly one way when nothing is killed meanwhile. The states of all VMs and their contents tell which it is.
+ * How the world may be after a step; exactly one way when nothing is killed meanwhile. The states of all VMs
+ * and their contents tell which it is.
  */
 export function outcomesOf(world: WorldModel, step: Step): WorldModel[] {
   const done = after(world, step);

@@ -3,7 +3,10 @@ import { join, relative } from 'node:path';
 import { isErrno } from '../../src/base/errors.ts';
 import type { Lab } from '../e2e/support/lab.ts';
 
-/** Everything that a daemon and its VMs may leave on the host, each thing by a name that two counts have in common. */
+/**
+ * Everything that a daemon and its VMs may leave on the host, each thing by a name that two counts have in
+ * common.
+ */
 export interface HostCounts {
   /** open file descriptors of the daemon: `socket`, `pipe`, `anon_inode:[eventpoll]`, or the file's path */
   daemonFds: string[];
@@ -19,7 +22,10 @@ export interface HostCounts {
   records: string[];
 }
 
-/** Counts all but the VM on standby, which is waited for: there is one whenever nothing has been started for a moment. Changes nothing but for the connection of the command that asks for records. */
+/**
+ * Counts all but the VM on standby, which is waited for: there is one whenever nothing has been started for a
+ * moment. Changes nothing but for the connection of the command that asks for records.
+ */
 export async function countHost(lab: Lab): Promise<HostCounts> {
   const standbyVmId = await lab.standby();
   const isCounted = (path: string): boolean => !path.includes(standbyVmId);
@@ -46,7 +52,9 @@ export async function countHost(lab: Lab): Promise<HostCounts> {
   };
 }
 
-/** What is in `after` and was not in `before`, kind by kind; of equal names only as many as there are more. */
+/**
+ * What is in `after` and was not in `before`, kind by kind; of equal names only as many as there are more.
+ */
 export function whatIsNew(before: HostCounts, after: HostCounts): string[] {
   return (Object.keys(after) as (keyof HostCounts)[]).flatMap((kind) => {
     const known = [...before[kind]];
@@ -81,7 +89,9 @@ async function filesBelow(folder: string): Promise<string[]> {
   return found.flat().sort();
 }
 
-/** Processes whose environment or command line names the folder: all that a command of the lab has started. */
+/**
+ * Processes whose environment or command line names the folder: all that a command of the lab has started.
+ */
 async function processesOf(folder: string): Promise<{ pid: number; argv: string }[]> {
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);
   const found = await Promise.all(

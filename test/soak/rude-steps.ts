@@ -7,7 +7,10 @@ import type { Step } from './steps.ts';
 /** `ms` in which the daemon must have dealt with a client that went away. */
 const SETTLE_MS = 120_000;
 
-/** Clients that do not wait for the end: killed, interrupted, or hung up in the middle. What they leave must be whole or nothing. */
+/**
+ * Clients that do not wait for the end: killed, interrupted, or hung up in the middle. What they leave must
+ * be whole or nothing.
+ */
 export const RUDE_STEPS: readonly Step[] = [
   rude('killed exec', 3, ({ vm }) => ['vm', 'exec', vm, '--', 'sleep', '1000']),
   rude('killed output', 2, ({ vm }) => ['vm', 'exec', vm, '--', 'cat', '/dev/zero']),

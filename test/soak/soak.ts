@@ -36,7 +36,8 @@ export class StepFailed extends Error {}
 /**
  * Runs a command that must succeed.
  *
- * @throws {StepFailed} when it did not, or took too long, or printed what it must not; it is in `soak.failures` then.
+ * @throws {StepFailed} when it did not, or took too long, or printed what it must not; it is in
+ * `soak.failures` then.
  */
 export async function must(
   soak: Soak,

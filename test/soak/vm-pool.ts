@@ -16,8 +16,8 @@ interface Slot {
 }
 
 /**
- * Who works with which VM, so that every command of a client must succeed: any number may use a VM at once, and one alone may change it.
- * Never waits: what is not free is `undefined`.
+ * Who works with which VM, so that every command of a client must succeed: any number may use a VM at once,
+ * and one alone may change it. Never waits: what is not free is `undefined`.
  */
 export class VmPool {
   readonly #slots = new Map<string, Slot>();

@@ -8,7 +8,10 @@ export interface BundledCli extends Disposable {
   readonly path: string;
 }
 
-/** Bundles the command line of this checkout as the build does, to a folder of its own. It starts in a tenth of the time of its modules. */
+/**
+ * Bundles the command line of this checkout as the build does, to a folder of its own. It starts in a tenth
+ * of the time of its modules.
+ */
 export async function bundleCli(): Promise<BundledCli> {
   const folder = mkdtempSync(join(tmpdir(), 'bundle-'));
   const path = join(folder, 'banger.cjs');

@@ -26,7 +26,9 @@ export interface RunOptions {
   signals?: FakeSignals;
 }
 
-/** A home of its own, with a fake daemon at its socket if wanted, and the command line run in this process. */
+/**
+ * A home of its own, with a fake daemon at its socket if wanted, and the command line run in this process.
+ */
 export interface CliLab extends AsyncDisposable {
   readonly home: string;
   readonly env: Record<string, string>;

@@ -10,9 +10,10 @@ export interface GoodLine {
 }
 
 /**
- * Command lines that must work, by command. Between them they use every option of each command. In their order they make, use and delete
- * what they need. In the words, `REPO` is a working tree of the host, `COMMIT` its HEAD, `GUEST` and `GUEST2` are folders of the guest, `DIR` is a
- * folder of the host, and `OPERATION` an operation that has ended.
+ * Command lines that must work, by command. Between them they use every option of each command. In their
+ * order they make, use and delete what they need. In the words, `REPO` is a working tree of the host,
+ * `COMMIT` its HEAD, `GUEST` and `GUEST2` are folders of the guest, `DIR` is a folder of the host, and
+ * `OPERATION` an operation that has ended.
  */
 export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm run': [
@@ -171,7 +172,10 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'daemon stop': [{ words: '' }, { words: '--json' }],
 };
 
-/** A value of each option that takes one, which every command refuses that has the option; with the words that it needs besides. */
+/**
+ * A value of each option that takes one, which every command refuses that has the option; with the words that
+ * it needs besides.
+ */
 export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: string }>> = {
   '--name': { value: 'MyBox' },
   '--count': { value: '0' },

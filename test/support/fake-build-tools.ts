@@ -11,7 +11,10 @@ shift
 exec "$@"
 `;
 
-/** Makes a small tree and a kernel, as mmdebstrap and the recipe's hooks would; the files `fail` and `wait` beside it change what it does. */
+/**
+ * Makes a small tree and a kernel, as mmdebstrap and the recipe's hooks would; the files `fail` and `wait`
+ * beside it change what it does.
+ */
 const MMDEBSTRAP = `#!/bin/sh
 set -eu
 fakes=$(dirname "$0")
@@ -49,7 +52,10 @@ cat "$fakes/npm-answer" 2>/dev/null ||
   printf '[{"filename":"tool-1.0.0.tgz","integrity":"sha512-%s"}]' "$(openssl dgst -sha512 -binary tool-1.0.0.tgz | base64 -w0)"
 `;
 
-/** Stand-ins for what image builds run, first on the PATH of {@link env}; the rest of the tools are the real ones. */
+/**
+ * Stand-ins for what image builds run, first on the PATH of {@link env}; the rest of the tools are the real
+ * ones.
+ */
 export interface FakeBuildTools {
   dir: string;
   env: Record<string, string>;
@@ -59,7 +65,10 @@ export interface FakeBuildTools {
   runs: () => Promise<number>;
 }
 
-/** Puts the stand-ins into `dir/tools`. A file `fail` there makes mmdebstrap fail, a file `wait` makes it wait; `npm-answer` is printed by npm. */
+/**
+ * Puts the stand-ins into `dir/tools`. A file `fail` there makes mmdebstrap fail, a file `wait` makes it
+ * wait; `npm-answer` is printed by npm.
+ */
 export async function fakeBuildTools(dir: string): Promise<FakeBuildTools> {
   const tools = join(dir, 'tools');
   await mkdir(tools, { recursive: true });

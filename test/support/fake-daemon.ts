@@ -21,7 +21,10 @@ export interface SeenRequest {
 /** One answer of a script: takes the place of what the fake would do itself. */
 export type Answer = (request: SeenRequest, response: ServerResponse) => void | Promise<void>;
 
-/** A daemon without VMs: the API's wire format over a real socket, with records in memory and commands run on this host. */
+/**
+ * A daemon without VMs: the API's wire format over a real socket, with records in memory and commands run on
+ * this host.
+ */
 export interface FakeDaemon extends AsyncDisposable {
   readonly socketPath: string;
   readonly requests: SeenRequest[];

@@ -18,8 +18,9 @@ export interface GuestRecord {
 }
 
 /**
- * The guest side of an exec stream: runs the command as a process of this host, with pipes or a real pty, and speaks the agent's frames.
- * Output stops while the stream is full, input is acknowledged as the command takes it, and the command is killed when the host goes.
+ * The guest side of an exec stream: runs the command as a process of this host, with pipes or a real pty, and
+ * speaks the agent's frames. Output stops while the stream is full, input is acknowledged as the command
+ * takes it, and the command is killed when the host goes.
  */
 export function serveGuest(stream: Duplex, onStart: (record: GuestRecord) => void): void {
   const decoder = new FrameDecoder();

@@ -1,7 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** The smallest file that passes for a kernel module: an ELF header, some content, one section's entry at the end. */
+/**
+ * The smallest file that passes for a kernel module: an ELF header, some content, one section's entry at the
+ * end.
+ */
 export function fakeElf(content: string): Buffer {
   const body = Buffer.from(content.padEnd(64));
   const elf = Buffer.alloc(64 + body.length + 64);
@@ -13,7 +16,9 @@ export function fakeElf(content: string): Buffer {
   return elf;
 }
 
-/** Makes a folder as `/lib/modules/<release>`: `listed` maps each module's path to the paths that it needs. */
+/**
+ * Makes a folder as `/lib/modules/<release>`: `listed` maps each module's path to the paths that it needs.
+ */
 export async function makeModules(
   dir: string,
   { listed, builtin }: { listed: Readonly<Record<string, readonly string[]>>; builtin: readonly string[] },

@@ -35,8 +35,8 @@ import type {
 /** How guests are played. */
 export interface FakeVmDriverOptions {
   /**
-   * The program that plays a guest: serves the agent protocol on the Unix socket, whose path must follow "--socket". It is found by that after a crash, as a
-   * real VMM is. See {@link agentGuest}.
+   * The program that plays a guest: serves the agent protocol on the Unix socket, whose path must follow
+   * "--socket". It is found by that after a crash, as a real VMM is. See {@link agentGuest}.
    */
   guestArgv: (socketPath: string) => [string, ...string[]];
   /** called in the place of changing a guest's network, which is the host's */
@@ -83,9 +83,9 @@ export function guestRootOf(runtimeDir: string): string {
 }
 
 /**
- * A driver without VMs: each "VMM" is a process of this host that outlives us and serves the guest's socket. It keeps nothing in memory, so
- * that a driver of another process can adopt. Drives are sparse raw files that no guest sees. Passes the suite of
- * `test/conformance/vm-driver` as far as that goes.
+ * A driver without VMs: each "VMM" is a process of this host that outlives us and serves the guest's socket.
+ * It keeps nothing in memory, so that a driver of another process can adopt. Drives are sparse raw files that
+ * no guest sees. Passes the suite of `test/conformance/vm-driver` as far as that goes.
  */
 export function createFakeVmDriver({
   guestArgv,
@@ -166,7 +166,10 @@ async function removeFilesOf(socketPath: string): Promise<void> {
   if (isSecond) await rm(guestRootOf(runtimeDir), { recursive: true, force: true });
 }
 
-/** The guests of a VM, each with its socket: one that took the place of another has it in a folder of the VM's. */
+/**
+ * The guests of a VM, each with its socket: one that took the place of another has it in a folder of the
+ * VM's.
+ */
 async function findGuests(runtimeDir: string): Promise<{ vmm: VmmProcess; path: string }[]> {
   const socketsIn = (argv: readonly string[]): string[] =>
     valuesOf(argv, '--socket').filter((path) => [dirname(path), dirname(dirname(path))].includes(runtimeDir));

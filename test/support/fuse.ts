@@ -27,14 +27,17 @@ function mayOpenFuse(): boolean {
   }
 }
 
-/** A folder on FUSE: what is in `under` by way of a program. Disposing unmounts it, whatever is still open there. */
+/**
+ * A folder on FUSE: what is in `under` by way of a program. Disposing unmounts it, whatever is still open
+ * there.
+ */
 export interface FuseFolder extends AsyncDisposable {
   path: string;
 }
 
 /**
- * Mounts `under` at `path` with bindfs(1), which renames a file that is deleted while it is open, as NFS does. `options` are its own, such as
- * `-o direct_io`, with which files cannot share memory.
+ * Mounts `under` at `path` with bindfs(1), which renames a file that is deleted while it is open, as NFS
+ * does. `options` are its own, such as `-o direct_io`, with which files cannot share memory.
  */
 export async function mountFuse(
   { under, path }: { under: string; path: string },

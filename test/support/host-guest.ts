@@ -53,8 +53,8 @@ export interface HostGuests {
 }
 
 /**
- * Connects to real agents that run on this host, and keeps from them what would change the host: file systems, power. That is noted instead. What
- * they are personalised with goes to a folder of theirs.
+ * Connects to real agents that run on this host, and keeps from them what would change the host: file
+ * systems, power. That is noted instead. What they are personalised with goes to a folder of theirs.
  */
 export function createHostGuestConnector(guests: HostGuests): GuestConnector {
   const connector = createGuestConnector();
@@ -87,7 +87,8 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
           if (guests.readyGate) await abortable(guests.readyGate, signal);
           return await agent.ready({ signal });
         },
-        // An agent that is not root runs nothing as root, who is the default. A login shell reads nothing of the user who runs the tests.
+        // An agent that is not root runs nothing as root, who is the default. A login shell reads nothing of
+        // the user who runs the tests.
         run: ({ env, ...spec }, options) =>
           agent.run(
             { user: String(process.geteuid?.()), ...spec, env: { HOME: '/nonexistent', ...env } },

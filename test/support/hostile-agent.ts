@@ -2,8 +2,8 @@ import type net from 'node:net';
 import { listenAsAgent, onHello } from './fake-agent.ts';
 
 /*
- * A guest that says an honest hello and then tries to occupy its host, as a program of its own, so that its work is not the host's. It speaks
- * HTTP/2 in bytes, for a library sends nothing of this.
+ * A guest that says an honest hello and then tries to occupy its host, as a program of its own, so that its
+ * work is not the host's. It speaks HTTP/2 in bytes, for a library sends nothing of this.
  *
  *     node hostile-agent.ts ATTACK
  *
@@ -43,7 +43,9 @@ interface Victim {
   /** Sends `bytes` as often as the host reads them, for ever. */
   flood(bytes: Buffer): void;
   send(bytes: Buffer): void;
-  /** Sends `body` in DATA frames of `size` as far as the host's windows allow, `isEndless` again and again. */
+  /**
+   * Sends `body` in DATA frames of `size` as far as the host's windows allow, `isEndless` again and again.
+   */
   answer(streamId: number, body: Buffer, options?: { size?: number; isEndless?: boolean }): void;
 }
 

@@ -8,7 +8,10 @@ export interface QmpRequest {
   id: number;
 }
 
-/** Plays QEMU's control connection on `stream`: greets, takes the handshake, and hands every other request to `onRequest`. */
+/**
+ * Plays QEMU's control connection on `stream`: greets, takes the handshake, and hands every other request to
+ * `onRequest`.
+ */
 export function playQemu(stream: Duplex, onRequest: (request: QmpRequest) => void): void {
   const lines = new LineSplitter();
   stream.on('error', () => {});

@@ -17,7 +17,10 @@ export interface RealAgent extends AsyncDisposable {
   connect(generations?: AgentGenerations): Promise<GuestAgent>;
 }
 
-/** Builds the agent and returns the program's path in `dir`. Compiled as `scripts/build-go.sh` does, whose cache makes that quick. */
+/**
+ * Builds the agent and returns the program's path in `dir`. Compiled as `scripts/build-go.sh` does, whose
+ * cache makes that quick.
+ */
 async function buildAgent(dir: string): Promise<string> {
   const program = join(dir, 'banger-agent');
   await exec(['go', 'build', '-trimpath', '-buildvcs=false', '-o', program, '.'], {

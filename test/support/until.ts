@@ -8,10 +8,15 @@ export interface UntilOptions {
   everyMs?: number;
 }
 
-/** `ms`. Far more than a busy host needs, and less than a test has: it names what hangs, it measures nothing. */
+/**
+ * `ms`. Far more than a busy host needs, and less than a test has: it names what hangs, it measures nothing.
+ */
 const DEADLINE_MS = 55_000;
 
-/** Waits until a condition holds. A wait that never ends would hide what it waits for, and keep the file's process after its test. */
+/**
+ * Waits until a condition holds. A wait that never ends would hide what it waits for, and keep the file's
+ * process after its test.
+ */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   { what = `that ${isSo.toString()}`, everyMs = 5 }: UntilOptions = {},

@@ -1,8 +1,9 @@
-// Package boot is the first program of the guest, /init of the initramfs: it makes the root out of the drives and hands over to the
-// image's init. docs/agent-protocol.md has the drives and the kernel command line.
+// Package boot is the first program of the guest, /init of the initramfs: it makes the root out of the drives
+// and hands over to the image's init. docs/agent-protocol.md has the drives and the kernel command line.
 //
-// It either hands over, or prints one line "banger-agent: boot failed at <stage>: <cause>" and powers the VM off, so that the
-// host sees an exit and not a VM that stands still. A kernel that has measured its timer wrong is started over.
+// It either hands over, or prints one line "banger-agent: boot failed at <stage>: <cause>" and powers the VM
+// off, so that the host sees an exit and not a VM that stands still. A kernel that has measured its timer
+// wrong is started over.
 package boot
 
 import (
@@ -134,8 +135,8 @@ func (s *sequence) mountModules() error {
 	return mountModules(modules)
 }
 
-// handOver becomes the image's systemd, or process 1 of an image that has none. Either is a program outside of the initramfs, whose last memory
-// is free then.
+// handOver becomes the image's systemd, or process 1 of an image that has none. Either is a program outside
+// of the initramfs, whose last memory is free then.
 func (s *sequence) handOver() error {
 	systemd, err := findSystemd("/")
 	if err != nil {

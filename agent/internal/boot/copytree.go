@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// treeCopy copies a folder's content as it is: owners, modes, times, symbolic and hard links, attributes, device nodes.
+// treeCopy copies a folder's content as it is: owners, modes, times, symbolic and hard links, attributes,
+// device nodes.
 type treeCopy struct {
 	// firstName has the copy's name of each file with several names.
 	firstName map[inode]string
@@ -18,7 +19,8 @@ type treeCopy struct {
 
 type inode struct{ dev, number uint64 }
 
-// copyTree copies the content and the properties of the folder src to the existing folder dst. Sockets are left out.
+// copyTree copies the content and the properties of the folder src to the existing folder dst. Sockets are
+// left out.
 func copyTree(src, dst string) error {
 	c := treeCopy{firstName: map[inode]string{}}
 	return c.fillDir(src, dst)
@@ -104,8 +106,8 @@ func copyContent(src, dst string) error {
 	return out.Close()
 }
 
-// copyProperties sets owner, attributes, mode and times, in this order: a change of owner clears set-user-id bits and capabilities, and
-// all of them change times.
+// copyProperties sets owner, attributes, mode and times, in this order: a change of owner clears set-user-id
+// bits and capabilities, and all of them change times.
 func copyProperties(src, dst string, stat *unix.Stat_t) error {
 	if err := unix.Lchown(dst, int(stat.Uid), int(stat.Gid)); err != nil {
 		return &os.PathError{Op: "lchown", Path: dst, Err: err}

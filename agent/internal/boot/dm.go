@@ -57,7 +57,8 @@ func (r *dmRequest) setTable(targets []target) error {
 	return nil
 }
 
-// encodeTable lays the targets out as the kernel reads them; `Next` counts from the start of a target to the next one.
+// encodeTable lays the targets out as the kernel reads them; `Next` counts from the start of a target to the
+// next one.
 func encodeTable(targets []target) ([]byte, error) {
 	var table []byte
 	for _, t := range targets {
@@ -75,7 +76,8 @@ func encodeTable(targets []target) ([]byte, error) {
 	return table, nil
 }
 
-// createDmDevice makes and starts the device-mapper device `name` and gives its path, /dev/mapper/<name>. Nothing is left after a failure.
+// createDmDevice makes and starts the device-mapper device `name` and gives its path, /dev/mapper/<name>.
+// Nothing is left after a failure.
 func createDmDevice(name string, targets []target) (path string, err error) {
 	control, err := os.OpenFile("/dev/mapper/control", os.O_RDWR, 0)
 	if err != nil {
@@ -109,8 +111,8 @@ func createDmDevice(name string, targets []target) (path string, err error) {
 	return path, linkDmNode(path, create.Dev)
 }
 
-// checkSnapshot reads the status of the first target. A store that once ran full, or that holds something else, is marked by the kernel, which would
-// then answer every read with an I/O error.
+// checkSnapshot reads the status of the first target. A store that once ran full, or that holds something
+// else, is marked by the kernel, which would then answer every read with an I/O error.
 func checkSnapshot(control *os.File, name string) error {
 	status := newDmRequest(name, 0)
 	if err := status.call(control, unix.DM_TABLE_STATUS); err != nil {
@@ -123,7 +125,8 @@ func checkSnapshot(control *os.File, name string) error {
 	return nil
 }
 
-// linkDmNode makes the name that mount tables show. devtmpfs has made /dev/dm-<minor> when the table was loaded.
+// linkDmNode makes the name that mount tables show. devtmpfs has made /dev/dm-<minor> when the table was
+// loaded.
 func linkDmNode(path string, dev uint64) error {
 	node := fmt.Sprintf("../dm-%d", unix.Minor(dev))
 	if err := os.Symlink(node, path); err != nil && !errors.Is(err, os.ErrExist) {

@@ -64,8 +64,8 @@ func (s ext4Size) growTo(sectors uint64) (uint64, error) {
 
 // mountExt4 mounts a writable file system and grows it to the end of its device.
 //
-// The kernel would write zeros over the unused inode tables in the background (lazy_itable_init of mke2fs), hundreds of megabytes that end up
-// in the overlay of every VM; it does not need them, so it is told not to.
+// The kernel would write zeros over the unused inode tables in the background (lazy_itable_init of mke2fs),
+// hundreds of megabytes that end up in the overlay of every VM; it does not need them, so it is told not to.
 func mountExt4(device, at string, sectors uint64) error {
 	size, err := readExt4Size(device)
 	if err != nil {

@@ -17,8 +17,8 @@ const (
 	workMount = agentDir + "/work"
 )
 
-// installAgent copies the running program out of the initramfs, in one write from memory: under emulation that takes half the time of
-// a copy through a buffer.
+// installAgent copies the running program out of the initramfs, in one write from memory: under emulation
+// that takes half the time of a copy through a buffer.
 func installAgent(to string) error {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -61,7 +61,8 @@ func mountWork(work drive) error {
 	return os.Remove(workMount)
 }
 
-// mountModules mounts the kernel's modules where modprobe(8) looks for them, unless the image has its own for this kernel.
+// mountModules mounts the kernel's modules where modprobe(8) looks for them, unless the image has its own for
+// this kernel.
 func mountModules(modules drive) error {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
@@ -83,8 +84,9 @@ func mountModules(modules drive) error {
 // systemdPaths are where systemd is, with a merged /usr and without.
 var systemdPaths = []string{"/usr/lib/systemd/systemd", "/lib/systemd/systemd"}
 
-// findSystemd gives the program to start when the image's init is systemd, and "" when the image has none. An init of another kind
-// (busybox, OpenRC, sysvinit) is not started: in container images it is a left-over with no services to start.
+// findSystemd gives the program to start when the image's init is systemd, and "" when the image has none. An
+// init of another kind (busybox, OpenRC, sysvinit) is not started: in container images it is a left-over with
+// no services to start.
 func findSystemd(root string) (string, error) {
 	for _, path := range systemdPaths {
 		if isProgram(filepath.Join(root, path)) {

@@ -11,21 +11,24 @@ import "fmt"
 //	           reads:  root drive (S sectors), until written
 //	           writes: overlay drive, [0, store)     overlay drive, [store, store + tail)
 //
-// The store is the kernel's persistent exception store (drivers/md/dm-snap-persistent.c) with chunks of 8 sectors: a header chunk,
-// then areas of one chunk of metadata (256 entries of 16 bytes) and the 256 chunks it maps. When an area is full the kernel at once clears
-// the metadata chunk of the next one. An image of N chunks that is written to the last chunk so needs
+// The store is the kernel's persistent exception store (drivers/md/dm-snap-persistent.c) with chunks of 8
+// sectors: a header chunk, then areas of one chunk of metadata (256 entries of 16 bytes) and the 256 chunks
+// it maps. When an area is full the kernel at once clears the metadata chunk of the next one. An image of N
+// chunks that is written to the last chunk so needs
 //
 //	1 + N + floor(N/256) + 1 chunks
 //
-// and a store with fewer is marked invalid when it runs out: every read of the root is then an I/O error, not ENOSPC.
-// The store has twice the metadata and 4 MiB more: S + ceil(S/128) + 8192 sectors, rounded up to 1 MiB.
-// The host makes the overlay drive with the same formula (src/core/overlay-size.ts); test/fixtures/overlay-size.json holds both to it.
+// and a store with fewer is marked invalid when it runs out: every read of the root is then an I/O error, not
+// ENOSPC. The store has twice the metadata and 4 MiB more: S + ceil(S/128) + 8192 sectors, rounded up to 1
+// MiB. The host makes the overlay drive with the same formula (src/core/overlay-size.ts);
+// test/fixtures/overlay-size.json holds both to it.
 const (
 	sectorBytes       = 512
 	chunkSectors      = 8
 	storeSlackSectors = 8192
 	storeAlignSectors = 2048
-	// maxBytes bounds an image and the free space, 16 TiB each: ext4 with blocks of 4 KiB ends there without the 64bit feature.
+	// maxBytes bounds an image and the free space, 16 TiB each: ext4 with blocks of 4 KiB ends there without the
+	// 64bit feature.
 	maxBytes = 1 << 44
 )
 
@@ -36,8 +39,8 @@ type layout struct {
 	tail  uint64
 }
 
-// planLayout computes the layout for an image of imageSectors and freeBytes of free space on top of it. The free space is rounded up to
-// 4 KiB.
+// planLayout computes the layout for an image of imageSectors and freeBytes of free space on top of it. The
+// free space is rounded up to 4 KiB.
 func planLayout(imageSectors, freeBytes uint64) (layout, error) {
 	if imageSectors == 0 || imageSectors%chunkSectors != 0 || imageSectors > maxBytes/sectorBytes {
 		return layout{}, fmt.Errorf("image of %d sectors is not 1 to %d chunks of %d sectors",

@@ -17,9 +17,10 @@ const (
 	orderFile = modulesDir + "/order"
 )
 
-// onlyFor names the modules that are of use for one kind of virtio device only, by the device's number (virtio specification 1.2, section 5).
-// They are not loaded without one: the kernel checks each module's signature, which costs milliseconds under emulation. The root needs none
-// of them, nor does any other module, so they are loaded while the root is made.
+// onlyFor names the modules that are of use for one kind of virtio device only, by the device's number
+// (virtio specification 1.2, section 5). They are not loaded without one: the kernel checks each module's
+// signature, which costs milliseconds under emulation. The root needs none of them, nor does any other
+// module, so they are loaded while the root is made.
 var onlyFor = map[string]int{
 	"failover": 1, "net_failover": 1, "virtio_net": 1,
 	"virtio_console": 3,
@@ -30,7 +31,8 @@ var onlyFor = map[string]int{
 // pciPrefix starts the names of the modules that only a machine with PCI devices needs.
 const pciPrefix = "virtio_pci"
 
-// parseOrder reads the order file. A name with a slash or without ".ko" is refused: it did not come from our builder.
+// parseOrder reads the order file. A name with a slash or without ".ko" is refused: it did not come from our
+// builder.
 func parseOrder(text string) ([]string, error) {
 	var files []string
 	for line := range strings.Lines(text) {
@@ -51,7 +53,8 @@ func moduleName(file string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(file, ".ko"), "-", "_")
 }
 
-// moduleLists are the modules of the initramfs in load order: those that the root needs, and those of other devices.
+// moduleLists are the modules of the initramfs in load order: those that the root needs, and those of other
+// devices.
 type moduleLists struct {
 	root, devices []string
 }
@@ -80,7 +83,8 @@ func splitOrder(files []string) moduleLists {
 	return lists
 }
 
-// loadModules loads modules in order. One that fails is reported and skipped: what it was for is missed later, with a better message, or never.
+// loadModules loads modules in order. One that fails is reported and skipped: what it was for is missed
+// later, with a better message, or never.
 func loadModules(files []string, report func(string)) error {
 	devices := machine{sysfs: "/sys"}
 	for _, file := range files {
@@ -111,8 +115,8 @@ type machine struct {
 	sysfs string
 }
 
-// needs tells whether a module can be of use. The virtio devices are known as soon as the bus's module (virtio_mmio, virtio_pci),
-// which comes before all that onlyFor names, is loaded.
+// needs tells whether a module can be of use. The virtio devices are known as soon as the bus's module
+// (virtio_mmio, virtio_pci), which comes before all that onlyFor names, is loaded.
 func (m machine) needs(module string) bool {
 	if strings.HasPrefix(module, pciPrefix) {
 		devices, _ := filepath.Glob(filepath.Join(m.sysfs, "bus/pci/devices/*"))

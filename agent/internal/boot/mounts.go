@@ -18,8 +18,8 @@ type mountPoint struct {
 
 const apiFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 
-// kernelMounts are what the agent itself and every init need. Flags and options are systemd's own (src/shared/mount-setup.c), which leaves alone what is
-// mounted already.
+// kernelMounts are what the agent itself and every init need. Flags and options are systemd's own
+// (src/shared/mount-setup.c), which leaves alone what is mounted already.
 var kernelMounts = []mountPoint{
 	{"proc", "/proc", apiFlags, ""},
 	{"sysfs", "/sys", apiFlags, ""},

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seedMark is an attribute of the work disk's top folder. It is no file, so a user who deletes everything does not get the image's
-// files back at the next boot; names in "trusted." are root's, and archives leave them out.
+// seedMark is an attribute of the work disk's top folder. It is no file, so a user who deletes everything
+// does not get the image's files back at the next boot; names in "trusted." are root's, and archives leave
+// them out.
 const seedMark = "trusted.banger.seed"
 
 const (
@@ -50,8 +51,8 @@ func chooseSeedAction(mark string, entries []string) seedAction {
 	}
 }
 
-// seedWorkDisk fills a freshly formatted work disk, mounted at `work`, with the image's own `home`: once in its life. A power cut in the middle is
-// repaired by the next boot.
+// seedWorkDisk fills a freshly formatted work disk, mounted at `work`, with the image's own `home`: once in
+// its life. A power cut in the middle is repaired by the next boot.
 func seedWorkDisk(work, home string) error {
 	mark, err := getMark(work)
 	if err != nil {

@@ -30,8 +30,8 @@ func TestChooseSeedAction(t *testing.T) {
 	}
 }
 
-// seedFolders gives an empty work folder and an image home with one file. Attributes in "trusted." need CAP_SYS_ADMIN and a file system
-// that has them.
+// seedFolders gives an empty work folder and an image home with one file. Attributes in "trusted." need
+// CAP_SYS_ADMIN and a file system that has them.
 func seedFolders(t *testing.T) (work, home string) {
 	t.Helper()
 	work, home = t.TempDir(), t.TempDir()

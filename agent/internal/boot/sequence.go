@@ -78,7 +78,8 @@ func failureLine(stage string, cause error) string {
 	return fmt.Sprintf("banger-agent: boot failed at %s: %s", stage, text)
 }
 
-// startOver prints why the kernel is of no use, and restarts the machine: another one may have better luck. It does not return.
+// startOver prints why the kernel is of no use, and restarts the machine: another one may have better luck.
+// It does not return.
 func (s *sequence) startOver(cause error) {
 	s.say("banger-agent: starting over: " + cause.Error())
 	power.Restart()

@@ -8,8 +8,9 @@ import (
 // unitDir is systemd's place for units that live until the next boot: the image is not touched.
 const unitDir = "/run/systemd/system"
 
-// agentUnit starts before everything that does not order itself before it, and has no Conflicts=shutdown.target: the agent answers until systemd
-// ends the last processes. The commands that a host runs are in its control group and end with it.
+// agentUnit starts before everything that does not order itself before it, and has no
+// Conflicts=shutdown.target: the agent answers until systemd ends the last processes. The commands that a
+// host runs are in its control group and end with it.
 const agentUnit = `[Unit]
 Description=Agent of the host
 DefaultDependencies=no
@@ -30,7 +31,8 @@ StandardOutput=null
 StandardError=null
 `
 
-// readyUnit runs when a user's command finds what it expects: basic.target has the sockets (D-Bus, Docker), temporary files, local file systems.
+// readyUnit runs when a user's command finds what it expects: basic.target has the sockets (D-Bus, Docker),
+// temporary files, local file systems.
 const readyUnit = `[Unit]
 Description=Commands of the host may run
 DefaultDependencies=no

@@ -18,10 +18,11 @@ const timerTolerance = 0.1
 // errNoTimer: nothing will ever wake what sleeps.
 var errNoTimer = errors.New("the kernel has no timer")
 
-// checkTimer compares what the kernel has measured of its first processor's timer with the frequency that it has, in Hz. A kernel measures it by its
-// processor's clock in the first tenth of a second, and on a host that lets an emulated processor wait meanwhile it may come to anything: sleeps would take
-// many times as long, or, when it comes to next to nothing, the kernel gives the timer up and nothing that sleeps ever wakes. A kernel that does not tell is
-// taken as it is.
+// checkTimer compares what the kernel has measured of its first processor's timer with the frequency that it
+// has, in Hz. A kernel measures it by its processor's clock in the first tenth of a second, and on a host
+// that lets an emulated processor wait meanwhile it may come to anything: sleeps would take many times as
+// long, or, when it comes to next to nothing, the kernel gives the timer up and nothing that sleeps ever
+// wakes. A kernel that does not tell is taken as it is.
 func checkTimer(hz uint64) error {
 	list, err := os.Open("/proc/timer_list")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,8 +42,8 @@ func checkTimer(hz uint64) error {
 	return nil
 }
 
-// firstTimerHz reads the frequency of the first processor's timer from /proc/timer_list (print_tickdevice() in the kernel's kernel/time/timer_list.c): a device counts
-// mult / 2^shift ticks a nanosecond.
+// firstTimerHz reads the frequency of the first processor's timer from /proc/timer_list (print_tickdevice()
+// in the kernel's kernel/time/timer_list.c): a device counts mult / 2^shift ticks a nanosecond.
 func firstTimerHz(list io.Reader) (float64, error) {
 	lines := bufio.NewScanner(list)
 	isFirst := false

@@ -37,9 +37,10 @@ func Read() (Options, error) {
 	return Parse(string(text))
 }
 
-// Parse reads a kernel command line. Parameters of others are ignored, of two with the same name the later one counts, and
-// what follows a lone "--" belongs to the image's init, as Documentation/admin-guide/kernel-parameters.rst says.
-// A parameter of ours that is not understood is an error: a typing mistake must not boot something else.
+// Parse reads a kernel command line. Parameters of others are ignored, of two with the same name the later
+// one counts, and what follows a lone "--" belongs to the image's init, as
+// Documentation/admin-guide/kernel-parameters.rst says. A parameter of ours that is not understood is an
+// error: a typing mistake must not boot something else.
 func Parse(line string) (Options, error) {
 	options := Options{Mode: ModeBoot}
 	for _, word := range split(line) {
@@ -86,7 +87,8 @@ func (o *Options) set(name, value string, hasValue bool) error {
 	return nil
 }
 
-// split cuts at white space outside of double quotes, and removes the quotes, as the kernel's next_arg() does.
+// split cuts at white space outside of double quotes, and removes the quotes, as the kernel's next_arg()
+// does.
 func split(line string) []string {
 	var words []string
 	var word strings.Builder

@@ -1,5 +1,5 @@
-// Package kmsg writes log lines into the kernel's log: dmesg and the journal have them, and the console stays as quiet as the
-// kernel command line says.
+// Package kmsg writes log lines into the kernel's log: dmesg and the journal have them, and the console stays
+// as quiet as the kernel command line says.
 package kmsg
 
 import (
@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// maxRecord keeps a record within the kernel's own limit (LOG_LINE_MAX in kernel/printk/printk.c is 1024 less a prefix).
+// maxRecord keeps a record within the kernel's own limit (LOG_LINE_MAX in kernel/printk/printk.c is 1024 less
+// a prefix).
 const maxRecord = 900
 
 type writer struct {

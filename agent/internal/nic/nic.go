@@ -1,5 +1,6 @@
-// Package nic sets up the guest's one network interface, as the host says. The agent does it, and not the image, because it is
-// also to be right in images without systemd, and in guests that were restored from a snapshot.
+// Package nic sets up the guest's one network interface, as the host says. The agent does it, and not the
+// image, because it is also to be right in images without systemd, and in guests that were restored from a
+// snapshot.
 package nic
 
 import (
@@ -13,12 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Interface is the guest's one interface. It is looked for once: a restored guest, which has to run all code for the first time, has its
-// name already. One request at a time may use it.
+// Interface is the guest's one interface. It is looked for once: a restored guest, which has to run all code
+// for the first time, has its name already. One request at a time may use it.
 type Interface struct{ name string }
 
-// Set gives the interface these addresses and default gateways, and no others; without addresses it is down. A guest without an
-// interface has no network already, and cannot be given one. IPv6 is left out where the kernel has none.
+// Set gives the interface these addresses and default gateways, and no others; without addresses it is down.
+// A guest without an interface has no network already, and cannot be given one. IPv6 is left out where the
+// kernel has none.
 func (i *Interface) Set(addresses []netip.Prefix, gateways []netip.Addr) (err error) {
 	if i.name == "" {
 		if i.name, err = find("/sys"); err != nil {
@@ -112,7 +114,8 @@ func (c *conn) removeOthers(device *net.Interface, wanted []netip.Prefix) error 
 	return nil
 }
 
-// isWithoutIPv6 tells what a kernel without IPv6, or with it turned off, answers. A gateway is unreachable where its address was left out.
+// isWithoutIPv6 tells what a kernel without IPv6, or with it turned off, answers. A gateway is unreachable
+// where its address was left out.
 func isWithoutIPv6(address netip.Addr, err error) bool {
 	return address.Is6() && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EACCES) ||
 		errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.ENODEV))

@@ -15,7 +15,8 @@ import (
 // inNamespace is set in the process that has a network of its own.
 const inNamespace = "NIC_TEST_IN_NAMESPACE"
 
-// isolated runs the test again in a new network namespace, of which it is root, and tells whether this is that run.
+// isolated runs the test again in a new network namespace, of which it is root, and tells whether this is
+// that run.
 func isolated(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(inNamespace) != "" {

@@ -1,8 +1,8 @@
-// Package pid1 is process 1 of an image that has no systemd: it prepares what a container's programs expect, keeps the agent
-// running, reaps what is left behind, and ends the VM.
+// Package pid1 is process 1 of an image that has no systemd: it prepares what a container's programs expect,
+// keeps the agent running, reaps what is left behind, and ends the VM.
 //
-// The agent itself is a child process. Only so can process 1 wait for every process, as it must, without taking the exit status of the
-// agent's commands from the agent.
+// The agent itself is a child process. Only so can process 1 wait for every process, as it must, without
+// taking the exit status of the agent's commands from the agent.
 package pid1
 
 import (
@@ -20,8 +20,9 @@ import (
 // SIGRTMIN+4 as systemd and the C library count.
 const sigPowerOff = unix.Signal(38)
 
-// offSignals are the ways to say "power off" to process 1: systemd's, busybox' (halt, poweroff, reboot), a container engine's,
-// and Ctrl-Alt-Del. A VM that restarts is one that ends, too: the host decides whether it starts again.
+// offSignals are the ways to say "power off" to process 1: systemd's, busybox' (halt, poweroff, reboot), a
+// container engine's, and Ctrl-Alt-Del. A VM that restarts is one that ends, too: the host decides whether it
+// starts again.
 var offSignals = []os.Signal{sigPowerOff, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTERM, unix.SIGPWR, unix.SIGINT}
 
 const (
@@ -82,8 +83,8 @@ func (k *keeper) startAgent() (err error) {
 	return err
 }
 
-// reap waits for every process that has ended; true when the agent was among them. Its commands, which nobody could reach any more, end with it,
-// as under systemd.
+// reap waits for every process that has ended; true when the agent was among them. Its commands, which nobody
+// could reach any more, end with it, as under systemd.
 func (k *keeper) reap(wait func() (pid int)) bool {
 	agentEnded := false
 	for {
@@ -138,7 +139,8 @@ func endProcesses(exits <-chan os.Signal) {
 	}
 }
 
-// waitForAll reaps until there is nobody left: every process descends from this one. False when that takes longer than `grace`.
+// waitForAll reaps until there is nobody left: every process descends from this one. False when that takes
+// longer than `grace`.
 func waitForAll(exits <-chan os.Signal, grace time.Duration) bool {
 	timeout := time.After(grace)
 	for {

@@ -16,8 +16,8 @@ type mountPoint struct {
 	data     string
 }
 
-// containerMounts are what the OCI runtime specification gives every container (config-linux.md, "Default Filesystems"), beside /proc, /sys, /dev
-// and /run, which are there already.
+// containerMounts are what the OCI runtime specification gives every container (config-linux.md, "Default
+// Filesystems"), beside /proc, /sys, /dev and /run, which are there already.
 var containerMounts = []mountPoint{
 	{"devpts", "/dev/pts", unix.MS_NOSUID | unix.MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666"},
 	{"tmpfs", "/dev/shm", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
@@ -33,8 +33,8 @@ var deviceLinks = map[string]string{
 	"/dev/stderr": "/proc/self/fd/2",
 }
 
-// prepare makes what programs expect that were written for containers. What cannot be made is told and does not stop the rest: an image that needs
-// it will say so itself.
+// prepare makes what programs expect that were written for containers. What cannot be made is told and does
+// not stop the rest: an image that needs it will say so itself.
 func prepare() []error {
 	var failed []error
 	note := func(err error) {

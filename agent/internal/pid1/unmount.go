@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unmountAll leaves clean file systems behind: what can be unmounted is, and the root becomes read-only, which writes all that is unwritten.
+// unmountAll leaves clean file systems behind: what can be unmounted is, and the root becomes read-only,
+// which writes all that is unwritten.
 func unmountAll() {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err == nil {
@@ -21,8 +22,9 @@ func unmountAll() {
 	_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }
 
-// diskMounts gives the mount points, other than the root, of file systems on block devices, latest first. The table has the form of
-// proc_pid_mountinfo(5): "id parent major:minor root point options ... - kind source superoptions".
+// diskMounts gives the mount points, other than the root, of file systems on block devices, latest first. The
+// table has the form of proc_pid_mountinfo(5): "id parent major:minor root point options ... - kind source
+// superoptions".
 func diskMounts(table string) []string {
 	var points []string
 	for line := range strings.Lines(table) {

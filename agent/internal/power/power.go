@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Off writes what is unwritten and turns the VM off. Only process 1, or root in the VM, may call it. It does not return.
+// Off writes what is unwritten and turns the VM off. Only process 1, or root in the VM, may call it. It does
+// not return.
 func Off() {
 	unix.Sync()
 	drainConsole()
@@ -21,7 +22,8 @@ func Off() {
 	end(command)
 }
 
-// Restart starts the machine anew, without writing anything: nothing is mounted yet. Only process 1 may call it, before it has mounted a drive. It does not return.
+// Restart starts the machine anew, without writing anything: nothing is mounted yet. Only process 1 may call
+// it, before it has mounted a drive. It does not return.
 func Restart() {
 	drainConsole()
 	end(unix.LINUX_REBOOT_CMD_RESTART)
@@ -34,7 +36,8 @@ func end(command int) {
 	}
 }
 
-// hasPowerSwitch tells whether the kernel can turn this machine off: by PSCI on arm64, and on a PC by ACPI only.
+// hasPowerSwitch tells whether the kernel can turn this machine off: by PSCI on arm64, and on a PC by ACPI
+// only.
 func hasPowerSwitch() bool {
 	if runtime.GOARCH != "amd64" {
 		return true
@@ -43,7 +46,8 @@ func hasPowerSwitch() bool {
 	return err == nil
 }
 
-// drainConsole waits until the serial port has sent the last line, which would otherwise be lost with the machine.
+// drainConsole waits until the serial port has sent the last line, which would otherwise be lost with the
+// machine.
 func drainConsole() {
 	console, err := os.OpenFile("/dev/console", os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {

@@ -19,14 +19,16 @@ import (
 const (
 	// killAfter is how long what runs for a host that is gone has to end by itself.
 	killAfter = 2 * time.Second
-	// lingerAfterExit is how long after the last byte output is awaited that something the command left behind keeps open.
+	// lingerAfterExit is how long after the last byte output is awaited that something the command left behind
+	// keeps open.
 	lingerAfterExit = 200 * time.Millisecond
 	outputBytes     = 64 << 10
 	// frameReadBytes holds a few headers; input goes past this buffer.
 	frameReadBytes = 4 << 10
 )
 
-// exec runs one command: POST /exec. Everything after the status is said in frames, also that the command could not be started.
+// exec runs one command: POST /exec. Everything after the status is said in frames, also that the command
+// could not be started.
 func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	s.commands.Add(1)
 	uncount := sync.OnceFunc(s.commands.Done)
@@ -85,7 +87,8 @@ type command struct {
 	input *input
 	// uncount takes the command from those that the server waits for when it ends. Idempotent.
 	uncount func()
-	// exited: the command itself has ended; finished: its output too, so that nothing may be ended on the host's behalf.
+	// exited: the command itself has ended; finished: its output too, so that nothing may be ended on the host's
+	// behalf.
 	exited, finished atomic.Bool
 	// kept: the command has outlived its host, and nobody hears it.
 	kept       atomic.Bool
@@ -138,8 +141,8 @@ func (c *command) extendReads() {
 
 var outputBuffers = sync.Pool{New: func() any { return new([execframe.HeaderBytes + outputBytes]byte) }}
 
-// pump passes one output on. A host that takes nothing holds it up, and with it the command: nothing is dropped, but what a command says that
-// has outlived its host.
+// pump passes one output on. A host that takes nothing holds it up, and with it the command: nothing is
+// dropped, but what a command says that has outlived its host.
 func (c *command) pump(kind byte, from *os.File) {
 	buffer := outputBuffers.Get().(*[execframe.HeaderBytes + outputBytes]byte)
 	defer outputBuffers.Put(buffer)
@@ -163,7 +166,8 @@ func (c *command) pump(kind byte, from *os.File) {
 	}
 }
 
-// follow does what the host's frames say until there are no more. A host that breaks the protocol loses its command.
+// follow does what the host's frames say until there are no more. A host that breaks the protocol loses its
+// command.
 func (c *command) follow(frames *execframe.Reader, body *bodyReader) {
 	for {
 		kind, _, err := frames.Next()
@@ -214,8 +218,8 @@ func (c *command) obey(kind byte, frames *execframe.Reader) error {
 	return fmt.Errorf("unexpected frame of type %d", kind)
 }
 
-// leave does what is to be done when the host is not there for the command any more: the command ends, or goes on by itself. It returns when that is
-// done, on every call.
+// leave does what is to be done when the host is not there for the command any more: the command ends, or
+// goes on by itself. It returns when that is done, on every call.
 func (c *command) leave() {
 	c.leaving.Do(func() {
 		if !c.conn.outlived() {
@@ -228,8 +232,8 @@ func (c *command) leave() {
 	})
 }
 
-// abandon ends the command, its session and its streams because nobody is there for it any more. It returns when all
-// have gone, on every call.
+// abandon ends the command, its session and its streams because nobody is there for it any more. It returns
+// when all have gone, on every call.
 func (c *command) abandon() {
 	c.abandoning.Do(func() {
 		c.input.close()

@@ -107,11 +107,12 @@ func decodePayload(frames *execframe.Reader, into any) error {
 	return nil
 }
 
-// flushLater is how long a frame that nobody waits for may wait for another to go with it: each flush is a write to the port, which
-// under emulation costs as much as starting a thread.
+// flushLater is how long a frame that nobody waits for may wait for another to go with it: each flush is a
+// write to the port, which under emulation costs as much as starting a thread.
 const flushLater = 50 * time.Millisecond
 
-// frameWriter writes whole frames to the host, from several goroutines. Its handler closes it before it returns.
+// frameWriter writes whole frames to the host, from several goroutines. Its handler closes it before it
+// returns.
 type frameWriter struct {
 	mu     sync.Mutex
 	w      http.ResponseWriter

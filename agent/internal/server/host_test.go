@@ -157,7 +157,8 @@ func (r *run) frame(kind byte, value any) {
 	_, _ = r.send.Write(execframe.Append(nil, kind, payload))
 }
 
-// reset gives the request up. Go's client sees a cancelled context only once it is not reading the request's body.
+// reset gives the request up. Go's client sees a cancelled context only once it is not reading the request's
+// body.
 func (r *run) reset() {
 	r.cancel()
 	r.send.CloseWithError(context.Canceled)

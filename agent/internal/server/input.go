@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// inputWindowBytes is how much input the host may have sent that the command has not read. That much is queued here, so
-	// that signals and resizes behind it are seen at once.
+	// inputWindowBytes is how much input the host may have sent that the command has not read. That much is
+	// queued here, so that signals and resizes behind it are seen at once.
 	inputWindowBytes = 1 << 20
 	// ackEvery is how much read input is worth a frame that says so.
 	ackEvery   = inputWindowBytes / 4
@@ -29,8 +29,8 @@ type input struct {
 	changed sync.Cond
 	chunks  [][]byte
 	queued  int
-	// ended: nothing will be added. broken: the command reads no more, what comes is thrown away. left: nobody is there who could
-	// have ended it.
+	// ended: nothing will be added. broken: the command reads no more, what comes is thrown away. left: nobody
+	// is there who could have ended it.
 	started, ended, broken, left bool
 }
 
@@ -78,7 +78,8 @@ func (q *input) end() {
 	q.wake()
 }
 
-// leave ends the input because nobody is there to give any. A terminal is left as it is: nobody has typed its end.
+// leave ends the input because nobody is there to give any. A terminal is left as it is: nobody has typed its
+// end.
 func (q *input) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -13,11 +13,13 @@ import (
 )
 
 const (
-	// maxReadFrameBytes is the largest HTTP/2 frame the host may send: HTTP/2's own default, which is also all that Node sends. It is small
-	// so that a hello in the place of a frame header ("BAN" as a length) cannot pass for one.
+	// maxReadFrameBytes is the largest HTTP/2 frame the host may send: HTTP/2's own default, which is also all
+	// that Node sends. It is small so that a hello in the place of a frame header ("BAN" as a length) cannot
+	// pass for one.
 	maxReadFrameBytes = 16 << 10
 	frameHeaderBytes  = 9
-	// readBufferBytes is what the port's driver gives at most for one system call. Longer reads go past the buffer.
+	// readBufferBytes is what the port's driver gives at most for one system call. Longer reads go past the
+	// buffer.
 	readBufferBytes = 4 << 10
 )
 
@@ -31,8 +33,8 @@ type Stream interface {
 	SetDeadline(t time.Time) error
 }
 
-// link is a stream with what was read ahead of it. Hosts come and go on one link: what a new host sent while the
-// connection of the old one was still being served stays in the buffer for the next meeting.
+// link is a stream with what was read ahead of it. Hosts come and go on one link: what a new host sent while
+// the connection of the old one was still being served stays in the buffer for the next meeting.
 type link struct {
 	stream Stream
 	buffer *bufio.Reader
@@ -42,8 +44,8 @@ func newLink(stream Stream) *link {
 	return &link{stream: stream, buffer: bufio.NewReaderSize(stream, readBufferBytes)}
 }
 
-// conn is one HTTP/2 connection over a link. It walks from frame to frame and ends, without taking a byte, where something
-// stands that cannot be a frame: that is another host's hello.
+// conn is one HTTP/2 connection over a link. It walks from frame to frame and ends, without taking a byte,
+// where something stands that cannot be a frame: that is another host's hello.
 type conn struct {
 	link *link
 	// preface is what HTTP/2 has yet to see of the preface that the meeting took.
@@ -73,8 +75,8 @@ func connOf(r *http.Request) *conn {
 	return r.Context().Value(connKey{}).(*conn)
 }
 
-// outlived tells, when a stream has ended, whether its command goes on: the connection keeps its commands and was lost. A host that gives up a
-// single request stays connected.
+// outlived tells, when a stream has ended, whether its command goes on: the connection keeps its commands and
+// was lost. A host that gives up a single request stays connected.
 func (c *conn) outlived() bool {
 	if !c.keeps.Load() {
 		return false
@@ -127,8 +129,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.link.stream.Write(p)
 }
 
-// Close ends this connection and leaves the stream open: reads and writes under way are interrupted, and have ended
-// when Close returns. Closing twice is fine.
+// Close ends this connection and leaves the stream open: reads and writes under way are interrupted, and have
+// ended when Close returns. Closing twice is fine.
 func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil

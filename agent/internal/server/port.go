@@ -22,12 +22,12 @@ const (
 	portPollMax   = 200 * time.Millisecond
 )
 
-// OpenVirtioPort returns an opener (Options.OpenStream) for the virtio-serial port called name. Each stream it opens lasts
-// for as long as one host is connected.
+// OpenVirtioPort returns an opener (Options.OpenStream) for the virtio-serial port called name. Each stream
+// it opens lasts for as long as one host is connected.
 //
-// The device is opened once and kept: closing it would throw away what the next host has sent already. While no host
-// is there, reading the port gives an end of file at once, and poll says POLLHUP; the opener waits for the wake-up that the
-// driver sends when that changes, so an idle guest uses no time for it.
+// The device is opened once and kept: closing it would throw away what the next host has sent already. While
+// no host is there, reading the port gives an end of file at once, and poll says POLLHUP; the opener waits
+// for the wake-up that the driver sends when that changes, so an idle guest uses no time for it.
 func OpenVirtioPort(name string) func(context.Context) (Stream, error) {
 	p := &virtioPort{name: name}
 	return p.open
@@ -128,8 +128,9 @@ func findPort(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// ListenUnix listens on the Unix socket path and returns an opener (Options.OpenStream) that accepts one host after another. It
-// stands in for the port where there is no VM. The socket is removed when the opener's context ends.
+// ListenUnix listens on the Unix socket path and returns an opener (Options.OpenStream) that accepts one host
+// after another. It stands in for the port where there is no VM. The socket is removed when the opener's
+// context ends.
 func ListenUnix(path string) (func(context.Context) (Stream, error), error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {

@@ -25,7 +25,8 @@ import (
 
 const maxKeepBytes = 4 << 10
 
-// answerGrace is the time an answer gets to leave before the power goes: nothing in HTTP/2 tells the sender when it has.
+// answerGrace is the time an answer gets to leave before the power goes: nothing in HTTP/2 tells the sender
+// when it has.
 const answerGrace = 100 * time.Millisecond
 
 // errorTrailer carries what went wrong after an answer had begun.
@@ -123,7 +124,8 @@ func tarError(err error) error {
 	return err
 }
 
-// personalised tells the host what the guest's clock says now, by which it sees how long its own time took to get here.
+// personalised tells the host what the guest's clock says now, by which it sees how long its own time took to
+// get here.
 type personalised struct {
 	WallClockMs int64                `json:"wallClockMs"`
 	Unwritten   []identity.Unwritten `json:"unwritten,omitempty"`
@@ -201,8 +203,8 @@ func (s *service) powerOff(*http.Request) (any, error) {
 	return empty{}, nil
 }
 
-// tcp joins the request's bodies with a port of the guest. The end of the request's body ends the port's input; when the port
-// ends its output, all is over, because HTTP cannot end an answer and go on reading.
+// tcp joins the request's bodies with a port of the guest. The end of the request's body ends the port's
+// input; when the port ends its output, all is over, because HTTP cannot end an answer and go on reading.
 func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 	port := r.URL.Query().Get("port")
 	conn, err := dialPort(r.Context(), port)

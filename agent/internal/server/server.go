@@ -1,7 +1,7 @@
 // Package server is the agent's conversation with the host: docs/agent-protocol.md is the contract.
 //
-// One host at a time speaks HTTP/2 over one byte stream. When it goes away, everything that runs for it ends, unless it said that it
-// captures the guest (POST /keep), and the agent waits for the next one.
+// One host at a time speaks HTTP/2 over one byte stream. When it goes away, everything that runs for it ends,
+// unless it said that it captures the guest (POST /keep), and the agent waits for the next one.
 package server
 
 import (
@@ -21,13 +21,13 @@ const (
 	// streamWindowBytes is how much of one request's body may wait here for its reader.
 	streamWindowBytes = 512 << 10
 	maxStreams        = 512
-	// linkWindowBytes has room for a full window of every stream at once, so that streams whose readers are stuck never hold up another.
-	// What waits in memory is bounded by the windows of the streams.
+	// linkWindowBytes has room for a full window of every stream at once, so that streams whose readers are
+	// stuck never hold up another. What waits in memory is bounded by the windows of the streams.
 	linkWindowBytes = (maxStreams + 1) * streamWindowBytes
 	// reopenEvery is the pause after a stream could not be opened.
 	reopenEvery = 100 * time.Millisecond
-	// endGrace is how long Run waits, when it is told to end, for the commands that it ended: the time until they
-	// are killed, and a little to see them gone.
+	// endGrace is how long Run waits, when it is told to end, for the commands that it ended: the time until
+	// they are killed, and a little to see them gone.
 	endGrace = killAfter + time.Second
 )
 

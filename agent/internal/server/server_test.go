@@ -112,7 +112,8 @@ func TestOneLineHasNoControlCharacters(t *testing.T) {
 	}
 }
 
-// A host that went away in the middle of a frame, on a stream that stayed open: what a restored snapshot looks like.
+// A host that went away in the middle of a frame, on a stream that stayed open: what a restored snapshot
+// looks like.
 func TestANewHostIsHeardInTheMiddleOfAnOldConnection(t *testing.T) {
 	padding := strings.Repeat("\n", maxReadFrameBytes+frameHeaderBytes)
 	for name, test := range map[string]struct{ old, leftovers string }{

@@ -26,7 +26,8 @@ type service struct {
 	width  width
 	// personalising is held by the one request that does.
 	personalising sync.Mutex
-	// commands counts the execs that have not ended with all that belongs to them, without those that outlived their host.
+	// commands counts the execs that have not ended with all that belongs to them, without those that outlived
+	// their host.
 	commands sync.WaitGroup
 }
 
@@ -138,7 +139,8 @@ func sendError(w http.ResponseWriter, err error) {
 	sendJSON(w, status, failure{codes[status], oneLine(err.Error()), step.Step})
 }
 
-// oneLine makes a message safe for a terminal and a log: no control or format characters, one line, valid UTF-8.
+// oneLine makes a message safe for a terminal and a log: no control or format characters, one line, valid
+// UTF-8.
 func oneLine(message string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {

@@ -5,9 +5,10 @@ import (
 	"sync"
 )
 
-// width is how many processors the agent uses at once. One is best for everything that waits for the host or for a command: with
-// more, each message wakes a second thread on another processor to look for work that is not there. Measured under emulation, a request then
-// takes a third longer, a command an eighth. Unpacking is the exception, for files are written while the stream is read on.
+// width is how many processors the agent uses at once. One is best for everything that waits for the host or
+// for a command: with more, each message wakes a second thread on another processor to look for work that is
+// not there. Measured under emulation, a request then takes a third longer, a command an eighth. Unpacking is
+// the exception, for files are written while the stream is read on.
 type width struct {
 	mu    sync.Mutex
 	wide  int

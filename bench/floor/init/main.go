@@ -1,4 +1,5 @@
-// Command init is the first program of the bare VM that measurements compare with: it says one line and then does nothing.
+// Command init is the first program of the bare VM that measurements compare with: it says one line and then
+// does nothing.
 package main
 
 import (

@@ -12,7 +12,8 @@ var kernelFolders = []string{"dev", "proc", "sys"}
 // Devices that a program may use without reaching anything.
 var devices = []string{"full", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "zero"}
 
-// ownFolders are the folders of the system in root, without those of the kernel and without what a link leads to.
+// ownFolders are the folders of the system in root, without those of the kernel and without what a link leads
+// to.
 func ownFolders(root string) []string {
 	entries, err := os.ReadDir(root)
 	if err != nil {

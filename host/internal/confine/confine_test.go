@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The test program is what is confined, too: started with these variables it confines itself, or tries what a wall forbids.
+// The test program is what is confined, too: started with these variables it confines itself, or tries what a
+// wall forbids.
 const (
 	confineArgs = "TEST_CONFINE_ARGS"
 	tryTask     = "TEST_TRY"

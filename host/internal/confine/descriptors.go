@@ -11,7 +11,8 @@ import (
 // first descriptor behind stdin, stdout and stderr
 const firstOwn = 3
 
-// makeSockets makes the sockets that the program listens on, so that it needs no right to make sockets itself.
+// makeSockets makes the sockets that the program listens on, so that it needs no right to make sockets
+// itself.
 func (p *Plan) makeSockets() ([]int, error) {
 	var sockets []int
 	for _, path := range p.Listen {
@@ -30,9 +31,9 @@ func (p *Plan) makeSockets() ([]int, error) {
 	return sockets, nil
 }
 
-// keepDescriptors gives the sockets the descriptors 3, 4, ... and the console's pipe the next, puts the other pipe in the place
-// of stdout and stderr, and lets exec close everything behind. The Go runtime's own descriptors may be overwritten: nothing
-// may wait on it any more.
+// keepDescriptors gives the sockets the descriptors 3, 4, ... and the console's pipe the next, puts the other
+// pipe in the place of stdout and stderr, and lets exec close everything behind. The Go runtime's own
+// descriptors may be overwritten: nothing may wait on it any more.
 func keepDescriptors(given []int, logs *logPipes) error {
 	if logs != nil {
 		given = append(given, logs.console)

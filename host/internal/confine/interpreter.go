@@ -9,7 +9,8 @@ import (
 // longest path of an interpreter (PATH_MAX)
 const maxInterpreter = 4096
 
-// programFiles are the program and, of one that is linked dynamically, the loader that the kernel starts for it.
+// programFiles are the program and, of one that is linked dynamically, the loader that the kernel starts for
+// it.
 func (p *Plan) programFiles() []string {
 	files := []string{p.Argv[0]}
 	program, err := elf.Open(p.Argv[0])

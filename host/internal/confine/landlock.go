@@ -23,9 +23,9 @@ const (
 		syscall.AccessFSTruncate | syscall.AccessFSIoctlDev
 )
 
-// handled is what the rules speak of: files, and signals to and abstract sockets of programs outside. Of it, an older kernel
-// takes what it knows. In one step, for a step without file rules would forbid every move from folder to folder. TCP is
-// left alone.
+// handled is what the rules speak of: files, and signals to and abstract sockets of programs outside. Of it,
+// an older kernel takes what it knows. In one step, for a step without file rules would forbid every move
+// from folder to folder. TCP is left alone.
 func handled() landlock.Config {
 	config := landlock.V9
 	config.HandledAccessNet = 0
@@ -60,7 +60,8 @@ func (p *Plan) restrictFiles() error {
 	return handled().Restrict(rules...)
 }
 
-// rightsFor leaves out what only folders can have when path is something else; the kernel would refuse such a rule.
+// rightsFor leaves out what only folders can have when path is something else; the kernel would refuse such a
+// rule.
 func rightsFor(path string, rights landlock.AccessFSSet) landlock.AccessFSSet {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {

@@ -22,8 +22,9 @@ type logPipes struct {
 // holdDescriptor is behind all descriptors that the program is given.
 const holdDescriptor = 64
 
-// startKeeper starts the process that writes the logs, and returns what the program writes to. The process ends with the
-// program: when the last writer is gone. Should it end before, what is written is lost, and nobody waits.
+// startKeeper starts the process that writes the logs, and returns what the program writes to. The process
+// ends with the program: when the last writer is gone. Should it end before, what is written is lost, and
+// nobody waits.
 func (p *Plan) startKeeper() (*logPipes, error) {
 	if p.Console == "" {
 		return nil, nil
@@ -69,7 +70,8 @@ func (p *Plan) startKeeper() (*logPipes, error) {
 		return nil, fmt.Errorf("confine: cannot start the process that writes the logs: %w", err)
 	}
 	if logs.held != 0 {
-		// It reads which file a held call names, which Yama may keep from a child. Without Yama there is no such call.
+		// It reads which file a held call names, which Yama may keep from a child. Without Yama there is no such
+		// call.
 		_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(keeper), 0, 0, 0)
 	}
 	unix.Close(reads[0])

@@ -1,5 +1,6 @@
-// Package confine puts a wall around a program: what it may reach of the file system (Landlock), which system calls that
-// Landlock does not see it may make (seccomp), no new privileges, and no descriptor but those that it is meant to have.
+// Package confine puts a wall around a program: what it may reach of the file system (Landlock), which system
+// calls that Landlock does not see it may make (seccomp), no new privileges, and no descriptor but those that
+// it is meant to have.
 package confine
 
 import (
@@ -16,7 +17,8 @@ type Plan struct {
 	Write []string
 	// folders, to do anything in that their owner may do: make folders, links and devices, run programs
 	Tree []string
-	// folders that are the root of another system, to do anything in but write to its kernel's files (proc, sys, dev)
+	// folders that are the root of another system, to do anything in but write to its kernel's files (proc, sys,
+	// dev)
 	Chroot []string
 	// files that the program opens as if to write, and only maps for itself
 	Map []string
@@ -28,8 +30,8 @@ type Plan struct {
 	Listen []string
 	// families of sockets that it may make itself
 	Sockets []string
-	// files that a process of our own writes the program's console and its stdout and stderr to, and most bytes of each; the
-	// console is the program's descriptor behind those of Listen
+	// files that a process of our own writes the program's console and its stdout and stderr to, and most bytes
+	// of each; the console is the program's descriptor behind those of Listen
 	Console, Log string
 	MaxLog       int64
 	// whether the program keeps all descriptors that are open

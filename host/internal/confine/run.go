@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run becomes the program: same process, same session, same descriptors 0 to 2. It returns only when that fails; then
-// nothing has run, and a socket file that was made is left for the caller to remove.
+// Run becomes the program: same process, same session, same descriptors 0 to 2. It returns only when that
+// fails; then nothing has run, and a socket file that was made is left for the caller to remove.
 func (p *Plan) Run() error {
 	// A seccomp filter belongs to one thread, and the thread that executes is the one that stays.
 	runtime.LockOSThread()
@@ -19,7 +19,8 @@ func (p *Plan) Run() error {
 		return err
 	}
 	if !p.KeepsDescriptors {
-		// The process that writes the logs must not keep open what the caller has open, such as a pipe that somebody reads.
+		// The process that writes the logs must not keep open what the caller has open, such as a pipe that
+		// somebody reads.
 		if err := closeOnExecFrom(firstOwn); err != nil {
 			return err
 		}

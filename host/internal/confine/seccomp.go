@@ -15,8 +15,8 @@ var families = map[string][]uint32{
 	"unix":    {unix.AF_UNIX},
 }
 
-// Calls that reach beyond the process and that no rule of Landlock sees. io_uring makes sockets too, past this filter; the
-// others are of use to an attacker only.
+// Calls that reach beyond the process and that no rule of Landlock sees. io_uring makes sockets too, past
+// this filter; the others are of use to an attacker only.
 var deniedCalls = []uint32{
 	unix.SYS_IO_URING_SETUP,
 	unix.SYS_BPF,
@@ -42,8 +42,8 @@ const socketTypeMask = 0xf
 // x32Bit marks the calls of amd64's other interface, which would need a filter of their own.
 const x32Bit = 0x40000000
 
-// restrictCalls installs the filter for this thread: sockets of the allowed families only, and none of deniedCalls. A
-// program for another architecture is killed at its first call.
+// restrictCalls installs the filter for this thread: sockets of the allowed families only, and none of
+// deniedCalls. A program for another architecture is killed at its first call.
 func (p *Plan) restrictCalls(logs *logPipes) error {
 	var allowed []uint32
 	for _, name := range p.Sockets {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ControlFd is the descriptor of the connection to QEMU's control socket. The caller reads its answers and writes nothing
-// to it meanwhile.
+// ControlFd is the descriptor of the connection to QEMU's control socket. The caller reads its answers and
+// writes nothing to it meanwhile.
 const ControlFd = 3
 
 // sendDeadline is how long QEMU may take to make room for one line.
@@ -24,8 +24,8 @@ type request struct {
 	ID        int               `json:"id"`
 }
 
-// Run connects to the socket that is args[0] and sends the connection to QEMU as the answer-bearing request args[2], in which
-// QEMU learns its name, args[1] (QMP's getfd).
+// Run connects to the socket that is args[0] and sends the connection to QEMU as the answer-bearing request
+// args[2], in which QEMU learns its name, args[1] (QMP's getfd).
 func Run(args []string) error {
 	if len(args) != 3 {
 		return errors.New("connect: a socket, a name and the number of the request are needed")

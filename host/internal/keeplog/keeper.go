@@ -1,4 +1,5 @@
-// Package keeplog writes the logs of a VMM, each no longer than it may be, also while nothing else of banger runs.
+// Package keeplog writes the logs of a VMM, each no longer than it may be, also while nothing else of banger
+// runs.
 package keeplog
 
 import (
@@ -18,8 +19,9 @@ const FirstFd = 3
 // chunkBytes is as much as a pipe holds.
 const chunkBytes = 64 * 1024
 
-// Run reads pipes into files until all pipes have ended: "--max BYTES --keep PATH ...". With "--memory PATH" at the end it also
-// gives the program the saved memory at PATH, to read; the connection for that is the descriptor behind the pipes.
+// Run reads pipes into files until all pipes have ended: "--max BYTES --keep PATH ...". With "--memory PATH"
+// at the end it also gives the program the saved memory at PATH, to read; the connection for that is the
+// descriptor behind the pipes.
 func Run(args []string) error {
 	if len(args) < 2 || args[0] != "--max" {
 		return errors.New("keep-logs: --max BYTES comes first")

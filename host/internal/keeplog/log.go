@@ -37,7 +37,8 @@ func (l *log) open() error {
 	return nil
 }
 
-// write appends chunk. What cannot be written, for want of space say, is lost: whoever writes it must never wait for that.
+// write appends chunk. What cannot be written, for want of space say, is lost: whoever writes it must never
+// wait for that.
 func (l *log) write(chunk []byte) {
 	count, _ := l.file.Write(chunk)
 	l.size += int64(count)
@@ -46,7 +47,8 @@ func (l *log) write(chunk []byte) {
 	}
 }
 
-// cut replaces the file by its newest half, behind a line that says how much is missing. A reader has the one or the other.
+// cut replaces the file by its newest half, behind a line that says how much is missing. A reader has the one
+// or the other.
 func (l *log) cut() {
 	info, err := l.file.Stat()
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is the file of a saved guest's memory, for a program that opens it as if to write and maps it for itself. Before
-// 8.2 QEMU can do no other. Its call is held until it is answered here with a descriptor that only reads; other calls that
-// are held go on as they are.
+// memory is the file of a saved guest's memory, for a program that opens it as if to write and maps it for
+// itself. Before 8.2 QEMU can do no other. Its call is held until it is answered here with a descriptor that
+// only reads; other calls that are held go on as they are.
 type memory struct {
 	path string
 	file int
@@ -64,8 +64,8 @@ func openMemory(path string, control int) (*memory, error) {
 	return &memory{path: path, file: file, control: control, listener: -1}, nil
 }
 
-// serve does what the descriptor that is ready is there for; it returns the one to wait for, below 0 when there is none any
-// more.
+// serve does what the descriptor that is ready is there for; it returns the one to wait for, below 0 when
+// there is none any more.
 func (m *memory) serve() (next int, err error) {
 	if m.listener < 0 {
 		m.listener, err = receiveDescriptor(m.control)
@@ -101,8 +101,8 @@ func (m *memory) answer(held *notification) error {
 	return err
 }
 
-// isMeant says whether the call names our file. The name may change behind our back: then the kernel opens what it names, as
-// far as the wall allows that.
+// isMeant says whether the call names our file. The name may change behind our back: then the kernel opens
+// what it names, as far as the wall allows that.
 func (m *memory) isMeant(held *notification) bool {
 	wanted := append([]byte(m.path), 0)
 	found := make([]byte, len(wanted))

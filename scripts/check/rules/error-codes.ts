@@ -6,7 +6,10 @@ const CODE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/;
 /** Where the list names a code: at the start of a table's row. */
 const LISTED = /^\| `([A-Z0-9_]+)` \|/;
 
-/** The codes of the errors that users see are a contract: `docs/errors.md` lists each one, and none that is gone. */
+/**
+ * The codes of the errors that users see are a contract: `docs/errors.md` lists each one, and none that is
+ * gone.
+ */
 export const errorCodesAreListed: Rule = {
   name: 'error-codes-are-listed',
   find(project) {
@@ -29,8 +32,8 @@ function listedCodes(text: string): Map<string, number> {
 }
 
 /**
- * Codes and where each is first: what `new AppError` is given directly, and every other text of the same areas (`VM_...`) or of listed ones, which
- * a table or a comparison holds.
+ * Codes and where each is first: what `new AppError` is given directly, and every other text of the same
+ * areas (`VM_...`) or of listed ones, which a table or a comparison holds.
  */
 function usedCodes(project: Project, listed: Iterable<string>): Map<string, { path: string; line: number }> {
   const sources = [...project.sources.values()].filter(

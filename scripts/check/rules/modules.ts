@@ -87,7 +87,10 @@ export const noCycles: Rule = {
   },
 };
 
-/** Where zod may be imported: schema files, and never on the way to the command line, whose start it would slow. */
+/**
+ * Where zod may be imported: schema files, and never on the way to the command line, whose start it would
+ * slow.
+ */
 export const zodStaysInSchemas: Rule = {
   name: 'zod-stays-in-schemas',
   find(project) {

@@ -15,6 +15,24 @@ export const filesAreShort: Rule = {
       .map(({ path, lines }) => ({ path, message: `has ${lines} lines; split it` })),
 };
 
+/** Most characters of a line of a comment; the formatter keeps code to the same. */
+const MAX_COMMENT_WIDTH = 110;
+
+/** A line that is all comment, in the languages where the formatter leaves it as it is. */
+const COMMENT_LINE = /^\s*(\/\/|\/\*|\* |#)/;
+
+/** Lines of comments wrap where code does. */
+export const commentsAreNarrow: Rule = {
+  name: 'comments-are-narrow',
+  find: (project) =>
+    eachLine(project, (line, path) => {
+      if (!/\.(ts|go|sh)$/.test(path) || !COMMENT_LINE.test(line)) return undefined;
+      return line.length > MAX_COMMENT_WIDTH
+        ? `has ${line.length} characters, of ${MAX_COMMENT_WIDTH} at most: wrap the comment`
+        : undefined;
+    }),
+};
+
 /** Folders and files are in kebab-case; Go has its own custom, and some names are given. */
 export const namesAreKebabCase: Rule = {
   name: 'names-are-kebab-case',
@@ -33,7 +51,10 @@ export const nothingPutOff: Rule = {
     ),
 };
 
-/** Names under these are no hosts that anything here would talk to: documentation, standards, reserved by RFC 2606, module names. */
+/**
+ * Names under these are no hosts that anything here would talk to: documentation, standards, reserved by RFC
+ * 2606, module names.
+ */
 const HARMLESS_HOST =
   /^(.*\.)?(example|example\.(com|org|net)|localhost|invalid|test|vm)$|^(keepachangelog|semver|no-color|banger|golang)\.(com|org|dev)$/;
 

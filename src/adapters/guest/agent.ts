@@ -33,8 +33,8 @@ import { type RunResult, runOver } from './run.ts';
 import { GuestStream } from './stream.ts';
 
 /**
- * Commands, copies and connections at once. An agent takes 512 requests; the rest are for those that must never wait for these, which may
- * last for ever.
+ * Commands, copies and connections at once. An agent takes 512 requests; the rest are for those that must
+ * never wait for these, which may last for ever.
  */
 const MAX_BULK_REQUESTS = 448;
 
@@ -212,7 +212,10 @@ export class Http2GuestAgent implements GuestAgent {
     return parseAnswer(await stream.collect(answer.maxBytes), { action, answer });
   }
 
-  /** @throws {AppError} GUEST_LOST when there is no link any more; GUEST_BUSY when too much runs over it; GUEST_GENERATION when its agent lacks the request; the abort reason when the signal is aborted already. */
+  /**
+   * @throws {AppError} GUEST_LOST when there is no link any more; GUEST_BUSY when too much runs over it;
+   * GUEST_GENERATION when its agent lacks the request; the abort reason when the signal is aborted already.
+   */
   async #open(request: Request, { signal }: Abortable): Promise<GuestStream> {
     signal.throwIfAborted();
     if (this.#isGone()) {
@@ -261,8 +264,8 @@ function encodePersonalisation({ files = [], ...rest }: Personalisation): Buffer
 }
 
 /**
- * A session ends with one of these codes when what came was no HTTP/2, with a socket's or none when the guest went away, and with another
- * error of ours when it is known why the guest is silent.
+ * A session ends with one of these codes when what came was no HTTP/2, with a socket's or none when the guest
+ * went away, and with another error of ours when it is known why the guest is silent.
  */
 function whyGone(action: string, cause: unknown): AppError {
   if (isAppError(cause) && cause.code !== 'GUEST_LOST') return cause;

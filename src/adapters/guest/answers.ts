@@ -12,13 +12,17 @@ import type {
 import { brokenProtocol, type Refusal } from './errors.ts';
 
 /*
- * The guest's answers. The guest is not trusted: text is bounded and loses its control characters, numbers are whole and bounded.
+ * The guest's answers. The guest is not trusted: text is bounded and loses its control characters, numbers
+ * are whole and bounded.
  */
 
 const text = z.string().max(1024).transform(printable);
 const count = z.int().nonnegative();
 
-/** How an answer is read: only when it is short enough is it parsed, and only what has the right shape means anything. */
+/**
+ * How an answer is read: only when it is short enough is it parsed, and only what has the right shape means
+ * anything.
+ */
 export interface Answer<T> {
   maxBytes: number;
   schema: z.ZodType<T>;

@@ -15,9 +15,9 @@ import { PacedSocket } from './paced-socket.ts';
 const CONNECT_EVERY_MS = 10;
 
 /**
- * Windows and frame size as the protocol says. A stream whose reader is stuck holds no more than its own window: the library widens the
- * link's window again as soon as it has the bytes. The stream's is small because a guest may fill it with frames of one byte, and each of them costs
- * more than a hundred.
+ * Windows and frame size as the protocol says. A stream whose reader is stuck holds no more than its own
+ * window: the library widens the link's window again as soon as it has the bytes. The stream's is small
+ * because a guest may fill it with frames of one byte, and each of them costs more than a hundred.
  */
 const STREAM_WINDOW_BYTES = 256 * 1024;
 const LINK_WINDOW_BYTES = 16 * 1024 * 1024;
@@ -27,8 +27,8 @@ const MAX_FRAME_BYTES = 1024 * 1024;
 const MAX_HEADER_LIST_BYTES = 16 * 1024;
 
 /**
- * Most that the library may hold for one link, in its unit (MB), before it refuses requests: more than what as many stuck
- * streams as an agent takes have in their buffers towards the guest.
+ * Most that the library may hold for one link, in its unit (MB), before it refuses requests: more than what
+ * as many stuck streams as an agent takes have in their buffers towards the guest.
  */
 const MAX_SESSION_MEMORY_MB = 256;
 
@@ -128,7 +128,10 @@ async function openUnixSocket(path: string, { signal }: Abortable): Promise<net.
   }
 }
 
-/** Waits for the event before which the library fails when it is told to end the session. One that has ended by then has none. */
+/**
+ * Waits for the event before which the library fails when it is told to end the session. One that has ended
+ * by then has none.
+ */
 async function connected(
   session: http2.ClientHttp2Session,
   { endpoint, signal }: Abortable & { endpoint: string },

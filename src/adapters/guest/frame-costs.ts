@@ -13,7 +13,9 @@ const TYPE_AT = 3;
 const DATA = 0;
 const [HEADERS, PUSH_PROMISE, CONTINUATION] = [1, 5, 9];
 
-/** A piece of a body becomes an event of its own; from this size on it is no more than its bytes are worth. */
+/**
+ * A piece of a body becomes an event of its own; from this size on it is no more than its bytes are worth.
+ */
 const DATA_COST = 10;
 const CHEAP_DATA_BYTES = 1024;
 /** Headers become an object. */
@@ -33,7 +35,10 @@ export class FrameCosts {
   /** payload bytes of the current frame still to come */
   #left = 0;
 
-  /** How many of the first bytes of `chunk` fit into `room`, and what they cost; the last frame may exceed the cost by its own. */
+  /**
+   * How many of the first bytes of `chunk` fit into `room`, and what they cost; the last frame may exceed the
+   * cost by its own.
+   */
   take(chunk: Buffer, room: Room): Room {
     const end = Math.min(chunk.length, room.bytes);
     let at = 0;

@@ -5,13 +5,17 @@ import { AppError } from '../../base/errors.ts';
 import { type AgentGenerations, speaksGeneration } from '../../protocol/guest.ts';
 import { unreachable } from './errors.ts';
 
-/** Pause before the second hello, doubled for each further one up to the longest: a booting guest may have no reader yet. */
+/**
+ * Pause before the second hello, doubled for each further one up to the longest: a booting guest may have no
+ * reader yet.
+ */
 const FIRST_RESEND_MS = 250;
 const LONGEST_RESEND_MS = 4000;
 
 /**
- * Line feeds in front of every hello but the first of a guest that was not restored. The agent may be inside of a frame of HTTP/2 that an earlier host left half-sent;
- * they are more than the rest of the longest one, header and all, and not a header themselves.
+ * Line feeds in front of every hello but the first of a guest that was not restored. The agent may be inside
+ * of a frame of HTTP/2 that an earlier host left half-sent; they are more than the rest of the longest one,
+ * header and all, and not a header themselves.
  */
 const PADDING = Buffer.alloc(16 * 1024 + 9, '\n');
 
@@ -30,12 +34,12 @@ export interface MeetOptions extends Abortable {
 }
 
 /**
- * Meets the agent on a fresh socket and returns the generation to speak: the newest of the host's, or that of an older agent within the
- * host's range. It sends hellos until the agent echoes the latest one, and discards everything before that. The socket is paused
- * afterwards, and what followed the echo is in its buffer.
+ * Meets the agent on a fresh socket and returns the generation to speak: the newest of the host's, or that of
+ * an older agent within the host's range. It sends hellos until the agent echoes the latest one, and discards
+ * everything before that. The socket is paused afterwards, and what followed the echo is in its buffer.
  *
- * @throws {AppError} GUEST_UNREACHABLE after `deadlineMs` or when the socket ends; GUEST_GENERATION when the agent speaks a
- * generation out of the range. The socket is the caller's to close.
+ * @throws {AppError} GUEST_UNREACHABLE after `deadlineMs` or when the socket ends; GUEST_GENERATION when the
+ * agent speaks a generation out of the range. The socket is the caller's to close.
  */
 export async function meet(
   socket: Socket,
@@ -64,7 +68,8 @@ export async function meet(
       offered === generations.newest &&
       speaksGeneration(generation, generations)
     ) {
-      // The agent named its own generation, and waits for a hello of that one. What it sent before it heard that hello means nothing.
+      // The agent named its own generation, and waits for a hello of that one. What it sent before it heard
+      // that hello means nothing.
       offered = generation;
       clearTimeout(resend);
       say([]);

@@ -3,7 +3,10 @@ import { AppError } from '../../base/errors.ts';
 
 /** How long a link may be silent, in `ms`. */
 export interface WatchTimes {
-  /** without any byte from the guest while a request is open; then it is asked for one (a PING of HTTP/2, RFC 9113 section 6.7) */
+  /**
+   * without any byte from the guest while a request is open; then it is asked for one (a PING of HTTP/2, RFC
+   * 9113 section 6.7)
+   */
   quietMs: number;
   /** without any byte after that; then the link counts as lost */
   silentMs: number;
@@ -12,8 +15,9 @@ export interface WatchTimes {
 }
 
 /**
- * An emulated guest on a busy host may need seconds to be given a processor at all. One that boots uses all of its processors, and its agent waits
- * its turn among them: a start has a deadline of its own, and a VMM that ends is noticed at once.
+ * An emulated guest on a busy host may need seconds to be given a processor at all. One that boots uses all
+ * of its processors, and its agent waits its turn among them: a start has a deadline of its own, and a VMM
+ * that ends is noticed at once.
  */
 export const WATCH_TIMES: WatchTimes = { quietMs: 5_000, silentMs: 15_000, startingMs: 90_000 };
 
@@ -27,8 +31,9 @@ export interface LinkWatchOptions extends WatchTimes {
 const LOOKS = 4;
 
 /**
- * Ends a session whose other side is gone without a word, or hangs, with GUEST_LOST: nothing else would tell, for the guest's port stays
- * open when its agent dies. A link that has nothing to do is left in peace, and nothing wakes its guest.
+ * Ends a session whose other side is gone without a word, or hangs, with GUEST_LOST: nothing else would tell,
+ * for the guest's port stays open when its agent dies. A link that has nothing to do is left in peace, and
+ * nothing wakes its guest.
  */
 export class LinkWatch implements Disposable {
   readonly #session: http2.ClientHttp2Session;

@@ -15,9 +15,10 @@ const MAX_SAVED_COST = 10_000;
 const WAIT_MS = 5;
 
 /**
- * A guest's socket for the HTTP/2 library, which handles every frame as soon as it has it. This hands over what comes in portions: a guest
- * that floods its link with small frames gets a bounded share of the processor and of each turn of the event loop, and then waits. A
- * body in frames of a KiB or more is never held back. It owns the socket, and closes it with itself.
+ * A guest's socket for the HTTP/2 library, which handles every frame as soon as it has it. This hands over
+ * what comes in portions: a guest that floods its link with small frames gets a bounded share of the
+ * processor and of each turn of the event loop, and then waits. A body in frames of a KiB or more is never
+ * held back. It owns the socket, and closes it with itself.
  */
 export class PacedSocket extends Duplex {
   readonly #socket: Socket;

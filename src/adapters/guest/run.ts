@@ -16,7 +16,10 @@ export interface RunResult {
   stderr: Buffer;
 }
 
-/** Runs a command over a fresh exec stream; that and an input that is a stream are over in any case when this returns. */
+/**
+ * Runs a command over a fresh exec stream; that and an input that is a stream are over in any case when this
+ * returns.
+ */
 export async function runOver(
   stream: Duplex,
   spec: ExecStart,

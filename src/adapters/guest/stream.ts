@@ -25,8 +25,8 @@ export interface GuestStreamOptions extends Abortable {
 }
 
 /**
- * One request to the agent: its body is the writable side, the answer's body the readable one. It fails with our own errors only, ends
- * (RST) when its signal aborts, and leaves no listener on that.
+ * One request to the agent: its body is the writable side, the answer's body the readable one. It fails with
+ * our own errors only, ends (RST) when its signal aborts, and leaves no listener on that.
  */
 export class GuestStream extends Duplex {
   readonly #request: http2.ClientHttp2Stream;
@@ -42,7 +42,8 @@ export class GuestStream extends Duplex {
     super();
     this.#request = request;
     this.#options = options;
-    // An error that nobody listens for must not end the program: whoever reads, writes or waits sees it all the same.
+    // An error that nobody listens for must not end the program: whoever reads, writes or waits sees it all
+    // the same.
     this.#accepted.promise.catch(() => {});
     this.on('error', () => {});
     request.on('response', (headers) => this.#begin(headers));
@@ -58,7 +59,10 @@ export class GuestStream extends Duplex {
     this.#aborting = onAbort(options.signal, () => this.destroy(options.signal.reason));
   }
 
-  /** Resolves when the agent has agreed (status 200); rejects with what it said instead, or with why it could not. */
+  /**
+   * Resolves when the agent has agreed (status 200); rejects with what it said instead, or with why it could
+   * not.
+   */
   get accepted(): Promise<void> {
     return this.#accepted.promise;
   }
@@ -146,9 +150,9 @@ export class GuestStream extends Duplex {
   }
 
   /*
-   * A write that fails is no error of its own: what was written after the guest had ended the request is lost, as in a closed pipe, and
-   * the readable side says how the request ended. The next write waits for the event loop, so that a writer with more to write lets the
-   * end of the request through.
+   * A write that fails is no error of its own: what was written after the guest had ended the request is
+   * lost, as in a closed pipe, and the readable side says how the request ended. The next write waits for the
+   * event loop, so that a writer with more to write lets the end of the request through.
    */
 
   override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {

@@ -24,8 +24,8 @@ const MAX_SYNCED_PATHS = 10_000;
 const DEFAULT_MODE = 0o600;
 
 /**
- * Reads files, and folders with all in them. Folders keep their modes, and so do the files in them; symlinks to files count as files. What is neither, and
- * symlinks to folders, are left out; so is what is not there.
+ * Reads files, and folders with all in them. Folders keep their modes, and so do the files in them; symlinks
+ * to files count as files. What is neither, and symlinks to folders, are left out; so is what is not there.
  *
  * @throws {AppError} FILE_SYNC_FAILED, FILE_SYNC_TOO_LARGE.
  */

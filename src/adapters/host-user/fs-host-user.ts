@@ -22,7 +22,10 @@ export interface HostUserOptions {
   env: NodeJS.ProcessEnv;
 }
 
-/** The user's files on the host's file system. One daemon at a time uses a secret file; a key may be several daemons'. */
+/**
+ * The user's files on the host's file system. One daemon at a time uses a secret file; a key may be several
+ * daemons'.
+ */
 export class FsHostUser implements HostUser {
   readonly #options: HostUserOptions;
   #secret: Promise<Buffer> | undefined;

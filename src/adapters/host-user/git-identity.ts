@@ -9,8 +9,9 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 const NONE_FOUND = 1;
 
 /**
- * The user's name and mail address from git's own configuration (not that of a repository), as the content of a `.gitconfig`. Undefined when there
- * is neither, or no git, or git cannot read its configuration: nothing needs it.
+ * The user's name and mail address from git's own configuration (not that of a repository), as the content of
+ * a `.gitconfig`. Undefined when there is neither, or no git, or git cannot read its configuration: nothing
+ * needs it.
  */
 export async function readGitIdentity({
   signal,

@@ -5,8 +5,9 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import { publicKeyOf, SSH_KEY_COMMENT, sshKeyPair } from '../../core/rules/ssh-key.ts';
 
 /**
- * The public key, as a line of an `authorized_keys`, that belongs to the private key at `path`. A pair is made when there is none: mode 0600, in a folder
- * that only the user can enter, and at once, so that two daemons make one.
+ * The public key, as a line of an `authorized_keys`, that belongs to the private key at `path`. A pair is
+ * made when there is none: mode 0600, in a folder that only the user can enter, and at once, so that two
+ * daemons make one.
  *
  * @throws {AppError} SSH_KEY_INVALID when the file is not a private key of OpenSSH.
  */

@@ -55,8 +55,9 @@ export function debianCodename(osRelease: string): string | undefined {
 }
 
 /**
- * Picks Debian's mirrors out of lines `uri release`. They must be good for the image too, which keeps them: reached over the network, without
- * a password. One without the other is not taken, for a mix could miss security updates.
+ * Picks Debian's mirrors out of lines `uri release`. They must be good for the image too, which keeps them:
+ * reached over the network, without a password. One without the other is not taken, for a mix could miss
+ * security updates.
  */
 export function parseMirrors(targets: string, codename: string): DebianMirrors | undefined {
   const lines = targets.split('\n').map((line) => line.trim().split(' '));

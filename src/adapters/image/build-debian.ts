@@ -45,7 +45,8 @@ export interface BuiltTree {
 }
 
 /**
- * Makes the tree of a Debian image and unpacks its kernel. A failure or an abort leaves files in `dir` for the caller to remove, and no process.
+ * Makes the tree of a Debian image and unpacks its kernel. A failure or an abort leaves files in `dir` for
+ * the caller to remove, and no process.
  *
  * @throws {AppError} EXEC_FAILED of the tool that failed, IMAGE_CHECKSUM_MISMATCH.
  */
@@ -96,7 +97,10 @@ export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): 
   return { treeDir, kernel: await findKernel(join(dir, BUILD.kernel), arch) };
 }
 
-/** In a namespace of our own "root" mode works for everybody, in a home that nobody else may enter too, which mmdebstrap's own mode cannot. */
+/**
+ * In a namespace of our own "root" mode works for everybody, in a home that nobody else may enter too, which
+ * mmdebstrap's own mode cannot.
+ */
 function mmdebstrap(
   recipe: DebianRecipe,
   { dir, arch, sources }: { dir: string; arch: GuestArch; sources: readonly string[] },
@@ -107,7 +111,8 @@ function mmdebstrap(
     `--components=${recipe.components.join(',')}`,
     `--include=${recipe.packages.join(',')}`,
     `--aptopt=${join(dir, BUILD.aptOptions)}`,
-    // No fsync for each file: a build that the power cut ends is thrown away, and one that ends well is synced as a whole.
+    // No fsync for each file: a build that the power cut ends is thrown away, and one that ends well is
+    // synced as a whole.
     '--dpkgopt=force-unsafe-io',
     `--extract-hook=sh "$BUILD/${BUILD.downloadScript}" "$1"`,
     `--essential-hook="$BUILD/${BUILD.bin}/confined" sh "$BUILD/${BUILD.essentialScript}" "$1"`,

@@ -38,8 +38,8 @@ const JOURNAL_MIB = 32;
 const FULL_BYTES = 64 * 2 ** 20;
 
 /**
- * Builds a recipe and publishes it under its name; gives the id. Everything is made in a staging folder of the store, so a failure or an abort
- * leaves nothing, and what a killed process left is found by its lock.
+ * Builds a recipe and publishes it under its name; gives the id. Everything is made in a staging folder of
+ * the store, so a failure or an abort leaves nothing, and what a killed process left is found by its lock.
  *
  * @throws {AppError} HOST_NO_SPACE, IMAGE_BUILD_FAILED, IMAGE_CHECKSUM_MISMATCH, KERNEL_MODULES_MISSING.
  */
@@ -117,7 +117,10 @@ async function publish(
   await syncFolder(imagesDir);
 }
 
-/** Says what a failure of a tool means for the user. A full disk shows in many ways, so the disk itself is asked. */
+/**
+ * Says what a failure of a tool means for the user. A full disk shows in many ways, so the disk itself is
+ * asked.
+ */
 async function explained(error: unknown, name: string, imagesDir: string): Promise<unknown> {
   const dir = dirname(imagesDir);
   const free = await freeBytes(dir);

@@ -4,8 +4,9 @@ import type { ProgressStep } from '../../protocol/events.ts';
 const EVENT_SHARE = 0.05;
 
 /**
- * Reads what mmdebstrap, apt and dpkg print and tells how far they are: stages `resolve`, `download` and `install`. An apt run
- * announces its packages ("12 newly installed"), gets them ("Get:3 ..."), unpacks each and sets each up.
+ * Reads what mmdebstrap, apt and dpkg print and tells how far they are: stages `resolve`, `download` and
+ * `install`. An apt run announces its packages ("12 newly installed"), gets them ("Get:3 ..."), unpacks each
+ * and sets each up.
  */
 export class BuildProgress {
   readonly #report: (step: ProgressStep) => void;

@@ -5,14 +5,17 @@ import { findProgram, isExecutable, type Variables } from '../../base/programs.t
 import { BUILD } from './recipe-scripts.ts';
 
 /*
- * The scripts of packages are programs of others, and the namespaces that a build runs in are no wall: root in a user namespace leaves a chroot, and is this user outside.
- * So each of them runs behind the wall of `banger-host confine`, without a network, and none outlives the step that started it. What runs outside of the wall is
- * mmdebstrap itself, and apt and npm while they download, which is before the first script of a package.
+ * The scripts of packages are programs of others, and the namespaces that a build runs in are no wall: root
+ * in a user namespace leaves a chroot, and is this user outside. So each of them runs behind the wall of
+ * `banger-host confine`, without a network, and none outlives the step that started it. What runs outside of
+ * the wall is mmdebstrap itself, and apt and npm while they download, which is before the first script of a
+ * package.
  *
  *     <build>/bin/
  *       confined    runs a program behind the wall
  *       chroot      the host's, behind the wall; mmdebstrap finds it first in PATH
- *       apt-get     the host's, behind the wall as soon as everything is downloaded: it starts dpkg, and does what files of the image tell it
+ *       apt-get     the host's, behind the wall as soon as everything is downloaded: it
+ *                   starts dpkg, and does what files of the image tell it
  */
 
 /** What a program of the host needs to run. */
@@ -52,8 +55,8 @@ export interface BuildWallOptions {
 }
 
 /**
- * Writes the programs that stand before the host's, and makes the folders that they may write to. Without `banger-host` they keep programs off the network only; returns
- * whether it is there.
+ * Writes the programs that stand before the host's, and makes the folders that they may write to. Without
+ * `banger-host` they keep programs off the network only; returns whether it is there.
  *
  * @throws {AppError} EXEC_NOT_FOUND when a program is missing that they run.
  */

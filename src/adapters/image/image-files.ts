@@ -93,7 +93,8 @@ export async function hasLiveHolder(holdersDir: string): Promise<boolean> {
 }
 
 /**
- * Removes a tree whose files may belong to ids that only root of a namespace has. Idempotent; not to be cancelled.
+ * Removes a tree whose files may belong to ids that only root of a namespace has. Idempotent; not to be
+ * cancelled.
  */
 export async function removeTree(dir: string, { uid, env }: { uid: number; env: Variables }): Promise<void> {
   try {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 
 /**
- * The store of images. A name is a link to an image; images are folders named by their id and are never written again, so a VM whose
- * image was rebuilt keeps the root file system that its overlay belongs to.
+ * The store of images. A name is a link to an image; images are folders named by their id and are never
+ * written again, so a VM whose image was rebuilt keeps the root file system that its overlay belongs to.
  *
  *     <imagesDir>/
  *       <name> -> .blobs/<hex>

@@ -14,9 +14,10 @@ export interface NamespaceHost {
 }
 
 /**
- * Tries to run a program as root of new namespaces, which is the first thing that an image build does, and looks for the reason only when
- * that fails. Returns the error that keeps this user from building images, with the one command that repairs it as its hint; `undefined`
- * when there is none. Takes at most half a minute, changes nothing.
+ * Tries to run a program as root of new namespaces, which is the first thing that an image build does, and
+ * looks for the reason only when that fails. Returns the error that keeps this user from building images,
+ * with the one command that repairs it as its hint; `undefined` when there is none. Takes at most half a
+ * minute, changes nothing.
  *
  * The error: {AppError} IMAGE_NEEDS_SUBIDS, IMAGE_NEEDS_NAMESPACES.
  *

@@ -17,10 +17,12 @@ export interface FetchOptions extends Abortable {
 }
 
 /**
- * Gets a program out of an npm package by npm, which knows the user's registry and compares the tarball with the registry's hash; then compares
- * it with the recipe's. No script of the package runs. The program is left in `dir` under its final name.
+ * Gets a program out of an npm package by npm, which knows the user's registry and compares the tarball with
+ * the registry's hash; then compares it with the recipe's. No script of the package runs. The program is left
+ * in `dir` under its final name.
  *
- * @throws {AppError} IMAGE_CHECKSUM_MISMATCH when the tarball is not the one that the recipe means, EXEC_FAILED when npm fails.
+ * @throws {AppError} IMAGE_CHECKSUM_MISMATCH when the tarball is not the one that the recipe means,
+ * EXEC_FAILED when npm fails.
  */
 export async function fetchNpmProgram(
   program: NpmProgram,

@@ -48,7 +48,8 @@ const KEYRING_PACKAGES: Readonly<Record<PackageManager, string>> = {
 /**
  * Checks that a build can work here, before anything is made; changes nothing.
  *
- * @throws {AppError} IMAGE_TOOL_MISSING naming everything that is missing; HOST_NO_SPACE; IMAGE_NEEDS_SUBIDS, IMAGE_NEEDS_NAMESPACES with the fix.
+ * @throws {AppError} IMAGE_TOOL_MISSING naming everything that is missing; HOST_NO_SPACE; IMAGE_NEEDS_SUBIDS,
+ * IMAGE_NEEDS_NAMESPACES with the fix.
  */
 export async function checkHost(options: HostCheckOptions): Promise<void> {
   await checkTools(options);

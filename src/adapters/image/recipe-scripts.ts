@@ -2,8 +2,8 @@ import type { GuestArch } from '../../core/ports/images.ts';
 import type { DebianRecipe, OffUnit } from './recipe.ts';
 
 /**
- * The shell scripts of a build. The build's folder is `$BUILD`; the image's tree is `$1`. Words of a recipe are put in
- * as they are: they are ours, and patterns must stay patterns.
+ * The shell scripts of a build. The build's folder is `$BUILD`; the image's tree is `$1`. Words of a recipe
+ * are put in as they are: they are ours, and patterns must stay patterns.
  */
 
 /** Names in a build's folder, as the scripts use them. */
@@ -26,8 +26,8 @@ export const BUILD = {
 } as const;
 
 /**
- * With the core of the system unpacked and no script of a package run yet: downloads all other packages, and the kernel's. From then on nothing reaches
- * the network.
+ * With the core of the system unpacked and no script of a package run yet: downloads all other packages, and
+ * the kernel's. From then on nothing reaches the network.
  */
 export function downloadScript(recipe: DebianRecipe, arch: GuestArch): string {
   return script([
@@ -41,7 +41,10 @@ export function downloadScript(recipe: DebianRecipe, arch: GuestArch): string {
   ]);
 }
 
-/** Before the bulk of the packages: dpkg leaves out what the recipe excludes. The option stays, for packages that are installed later. */
+/**
+ * Before the bulk of the packages: dpkg leaves out what the recipe excludes. The option stays, for packages
+ * that are installed later.
+ */
 export function essentialScript(): string {
   return script([`cp "$BUILD/${BUILD.dpkgOptions}" "$1/etc/dpkg/dpkg.cfg.d/banger"`]);
 }
@@ -57,8 +60,9 @@ export function dpkgOptions({ excludedPaths, includedPaths }: DebianRecipe): str
 }
 
 /**
- * After all packages, with /proc and /dev mounted in the tree: unpacks the kernel beside the tree, and sets up services.
- * The kernel package is not installed: it would bring a boot loader's tools, and its modules are a drive of their own.
+ * After all packages, with /proc and /dev mounted in the tree: unpacks the kernel beside the tree, and sets
+ * up services. The kernel package is not installed: it would bring a boot loader's tools, and its modules are
+ * a drive of their own.
  */
 export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
   const unitsTo = (how: OffUnit['how']) =>
@@ -98,13 +102,17 @@ export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
   ]);
 }
 
-/** At the very end, with nothing mounted: the recipe's files, and nothing that is secret, of the host, or of use only while building. */
+/**
+ * At the very end, with nothing mounted: the recipe's files, and nothing that is secret, of the host, or of
+ * use only while building.
+ */
 export function finishScript(recipe: DebianRecipe): string {
   return script([
     `cp -R "$BUILD/${BUILD.files}/." "$1/"`,
     'cd "$1"',
     `rm -rf -- ${recipe.removed.join(' ')}`,
-    // Empty and there: read-only images can be given one, and no boot counts as the first one (machine-id(5)).
+    // Empty and there: read-only images can be given one, and no boot counts as the first one
+    // (machine-id(5)).
     ': > etc/machine-id',
     'ln -s /etc/machine-id var/lib/dbus/machine-id',
     // The build's keyring is named by the host's path; the image has its own at the same place.

@@ -25,7 +25,9 @@ export interface OffUnit {
 export interface NpmProgram {
   /** `name@version` */
   package: string;
-  /** hash of that version's tarball, as the registry told it when the recipe was written (`dist.integrity`) */
+  /**
+   * hash of that version's tarball, as the registry told it when the recipe was written (`dist.integrity`)
+   */
   integrity: string;
   /** path of the program in the tarball */
   pathInTarball: string;

@@ -16,8 +16,9 @@ export interface Initrd {
 const KEEP_OTHERS_MS = 7 * 24 * 3600 * 1000;
 
 /**
- * Makes the initramfs of kernels, once for each agent. What it made is remembered until the agent's file changes; the first request of a
- * process always compares the bytes, so that a new version of the builder is noticed too.
+ * Makes the initramfs of kernels, once for each agent. What it made is remembered until the agent's file
+ * changes; the first request of a process always compares the bytes, so that a new version of the builder is
+ * noticed too.
  */
 export class InitrdCache {
   readonly #agentPath: string;

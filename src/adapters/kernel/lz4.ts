@@ -9,8 +9,9 @@ const BLOCK_BYTES = 8 * 2 ** 20;
 const MIN_MATCH = 4;
 
 /**
- * Unpacks a legacy LZ4 frame as Linux kernels are packed: blocks of `[size][data]` with sizes in 4 bytes, little-endian. Lets
- * other work run between blocks. A rest of fewer than 5 bytes after the last block is ignored: kernels append their size.
+ * Unpacks a legacy LZ4 frame as Linux kernels are packed: blocks of `[size][data]` with sizes in 4 bytes,
+ * little-endian. Lets other work run between blocks. A rest of fewer than 5 bytes after the last block is
+ * ignored: kernels append their size.
  *
  * @throws {AppError} KERNEL_FORMAT_DAMAGED.
  */
@@ -64,7 +65,10 @@ function unpackBlock(data: Buffer): Buffer {
   }
 }
 
-/** Copies `length` bytes from `distance` before `to`; a match longer than its distance repeats itself, so bytes go one by one. */
+/**
+ * Copies `length` bytes from `distance` before `to`; a match longer than its distance repeats itself, so
+ * bytes go one by one.
+ */
 function copyMatch(
   out: Buffer,
   to: number,

@@ -44,12 +44,15 @@ export async function stageKernel(kernel: UnpackedKernel, dir: string, options: 
     createdAt: new Date().toISOString(),
     files: await recordSizes(dir, files),
   };
-  // Sizes are all that is looked at later: a power cut may leave files of the right size with nothing in them.
+  // Sizes are all that is looked at later: a power cut may leave files of the right size with nothing in
+  // them.
   await syncTree(dir);
   await writeFileAtomic(layout.manifest, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
 }
 
-/** Copies the modules that an initramfs needs, at their paths, and depmod's lists, which tell what each needs. */
+/**
+ * Copies the modules that an initramfs needs, at their paths, and depmod's lists, which tell what each needs.
+ */
 async function copyBootModules({ modulesTree, release }: UnpackedKernel, to: string): Promise<void> {
   const picked = await bootModules({ modulesDir: modulesTree, release });
   const paths = ['modules.dep', 'modules.builtin', ...picked.map(({ path }) => path)];

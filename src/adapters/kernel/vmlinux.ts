@@ -14,10 +14,11 @@ const SIZE_SUFFIX_BYTES = 4;
 const MAX_VMLINUX_BYTES = 2 ** 30;
 
 /**
- * The ELF kernel inside of an x86 bzImage; `undefined` when the file is not a bzImage, or is packed in a way that is not known here (gzip, LZ4
- * and zstd are).
+ * The ELF kernel inside of an x86 bzImage; `undefined` when the file is not a bzImage, or is packed in a way
+ * that is not known here (gzip, LZ4 and zstd are).
  *
- * @throws {AppError} KERNEL_FORMAT_DAMAGED; an error of zlib when the payload is not what its first bytes say.
+ * @throws {AppError} KERNEL_FORMAT_DAMAGED; an error of zlib when the payload is not what its first bytes
+ * say.
  */
 export async function extractVmlinux(image: Buffer): Promise<Buffer | undefined> {
   const payload = bzImagePayload(image);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
  * Warm templates, a cache:
  *
  *     <templatesDir>/
- *       <key>/               put there by a rename, never changed but for the time of its manifest: when it was used last
+ *       <key>/               put there by a rename, never changed but for the time of its manifest:
+ *                            when it was used last
  *         manifest.json      what it is, sizes and checksums; manifest-schema.ts
  *         memory             all of the guest's memory, sparse
  *         state              devices and processors, as the VMM wrote them

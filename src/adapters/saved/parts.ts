@@ -11,7 +11,8 @@ import type { SavedDrive } from './manifest-schema.ts';
 const STAT_BLOCK_BYTES = 512;
 
 /**
- * What the files of a saved guest take on disk, in `bytes`; `undefined` when one has another size than its manifest says.
+ * What the files of a saved guest take on disk, in `bytes`; `undefined` when one has another size than its
+ * manifest says.
  *
  * @throws errno `ENOENT`, `ENOTDIR` when one is missing.
  */
@@ -63,7 +64,10 @@ export function drivesIn(dir: string, drives: readonly SavedDrive[]): DriveSpec[
   }));
 }
 
-/** Makes the files of a saved guest durable, before a name says that they are whole. An abort ends the wait, whatever the disk does. */
+/**
+ * Makes the files of a saved guest durable, before a name says that they are whole. An abort ends the wait,
+ * whatever the disk does.
+ */
 export async function syncParts(
   { memoryPath, statePath }: SavedGuest,
   drives: readonly DriveSpec[],

@@ -164,7 +164,10 @@ export class FsTemplateStore implements TemplateStore {
     await syncFolder(this.#dir);
   }
 
-  /** Reads what is there; `undefined` when it is not a template, or a file has another size than it was made with. */
+  /**
+   * Reads what is there; `undefined` when it is not a template, or a file has another size than it was made
+   * with.
+   */
   async #read(key: string): Promise<{ template: StoredTemplate; manifest: TemplateManifest } | undefined> {
     if (!KEY.test(key)) return undefined;
     const files = this.#files(key);
@@ -233,7 +236,10 @@ export class FsTemplateStore implements TemplateStore {
   }
 }
 
-/** A guest that has just booted has touched this much of its memory at most, give or take; its drives are thin. In `bytes`. */
+/**
+ * A guest that has just booted has touched this much of its memory at most, give or take; its drives are
+ * thin. In `bytes`.
+ */
 function roomFor({ shape }: TemplateFacts): number {
   return (Math.min(shape.memoryMib, 512) + 32) * 2 ** 20;
 }

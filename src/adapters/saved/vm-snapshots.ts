@@ -19,7 +19,8 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
  * Snapshots in the folders of their VMs:
  *
  *     <vmsDir>/<id>/snapshots/
- *       <tag>/         put there by a rename; manifest.json, memory, state, drives, as a template has them (layout.ts)
+ *       <tag>/         put there by a rename; manifest.json, memory, state, drives, as a template has
+ *                      them (layout.ts)
  *       .staging/      what is being made or removed (base/staging.ts)
  */
 export class FsVmSnapshots implements VmSnapshots {

@@ -30,8 +30,8 @@ export function copiesOf(path: string): DatabaseCopy[] {
 }
 
 /**
- * Copies the database at `path`, whose schema is `schema`, and removes the oldest of too many copies. The copy is on the disk when this returns; a crash
- * leaves the copy that was there before.
+ * Copies the database at `path`, whose schema is `schema`, and removes the oldest of too many copies. The
+ * copy is on the disk when this returns; a crash leaves the copy that was there before.
  */
 export function copyDatabase(db: DatabaseSync, { path, schema }: DatabaseCopy): void {
   const target = `${path}.v${schema}.bak`;

@@ -25,7 +25,9 @@ const CAPTURE_PREFIX = 'capture-';
 const DRIVES_PREFIX = 'drives-';
 /** Files of drives, by the formats that there are (`DriveSpec`). */
 const DRIVE_NAME = /\.(qcow2|raw)$/;
-/** Start of the names of folders in a VM's runtime folder that are for a VMM which takes the place of another. */
+/**
+ * Start of the names of folders in a VM's runtime folder that are for a VMM which takes the place of another.
+ */
 const SECOND_PREFIX = 'r-';
 const KNOWN_HOSTS = 'known_hosts';
 

@@ -4,15 +4,19 @@ import type { DatabaseSync } from 'node:sqlite';
 import { isErrno } from '../../base/errors.ts';
 import { kindOfType } from '../../base/file-system.ts';
 
-/** SQLite's result codes SQLITE_IOERR, SQLITE_CANTOPEN and SQLITE_PROTOCOL: how it fails where memory cannot be shared through files. */
+/**
+ * SQLite's result codes SQLITE_IOERR, SQLITE_CANTOPEN and SQLITE_PROTOCOL: how it fails where memory cannot
+ * be shared through files.
+ */
 const NO_SHARED_MEMORY = [10, 14, 15];
 
 /** SQLITE_IOERR_SHMSIZE: it can be, but the disk is full. */
 const FULL = 4874;
 
 /**
- * Opens the database at `path` with `open`, so that what is written is durable: in a write-ahead log, which is quick, where processes can share memory
- * through its file system, else in a rollback journal. A database with a log from another file system is changed over. `attempt` runs each step.
+ * Opens the database at `path` with `open`, so that what is written is durable: in a write-ahead log, which
+ * is quick, where processes can share memory through its file system, else in a rollback journal. A database
+ * with a log from another file system is changed over. `attempt` runs each step.
  */
 export function openJournaled(
   path: string,

@@ -3,8 +3,8 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import { copiesOf, copyDatabase } from './database-copies.ts';
 
 /**
- * All changes of the schema, in order; the database's `user_version` is how many it has had. Append, never edit one that was
- * released. Each runs in a transaction of its own.
+ * All changes of the schema, in order; the database's `user_version` is how many it has had. Append, never
+ * edit one that was released. Each runs in a transaction of its own.
  */
 const MIGRATIONS: readonly string[] = [
   // 1: VMs. `record` is the JSON of VmRecord; the columns beside it are what the database itself must know.
@@ -15,16 +15,18 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT`,
   // 2: VMs have a network or not.
   `UPDATE vms SET record = json_set(record, '$.nat', json('false')) WHERE json_extract(record, '$.nat') IS NULL`,
-  // 3: Which banger wrote the database: `version`, of the last that had this schema. Every later schema keeps this table as it is, for it is
-  // what a version that is too old for the rest reads.
+  // 3: Which banger wrote the database: `version`, of the last that had this schema. Every later schema keeps
+  // this table as it is, for it is what a version that is too old for the rest reads.
   `CREATE TABLE banger (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`,
 ];
 
 /**
- * Brings the schema up to date; nothing to do is fine. A database that has records is copied first. A migration that fails leaves the database as the
- * one before it left it. `version` is noted as the banger that wrote it.
+ * Brings the schema up to date; nothing to do is fine. A database that has records is copied first. A
+ * migration that fails leaves the database as the one before it left it. `version` is noted as the banger
+ * that wrote it.
  *
- * @throws {AppError} STORE_TOO_NEW when a newer version of banger wrote it, which is named when the database tells.
+ * @throws {AppError} STORE_TOO_NEW when a newer version of banger wrote it, which is named when the database
+ * tells.
  */
 export function migrate(db: DatabaseSync, path: string, { version }: { version: string }): void {
   const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
@@ -54,7 +56,8 @@ function writerOf(db: DatabaseSync): string | undefined {
     const row = db.prepare("SELECT value FROM banger WHERE key = 'version'").get();
     return row && String(row['value']);
   } catch (error) {
-    // SQLITE_ERROR, no such table: a schema from before there was one, or one that does not keep to what is said above.
+    // SQLITE_ERROR, no such table: a schema from before there was one, or one that does not keep to what is
+    // said above.
     if (!isErrno(error, 'ERR_SQLITE_ERROR') || !('errcode' in error) || error.errcode !== 1) throw error;
     return undefined;
   }

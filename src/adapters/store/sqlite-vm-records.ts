@@ -16,15 +16,19 @@ const CONSTRAINT_UNIQUE = 2067;
 /** SQLite's result codes SQLITE_CORRUPT and SQLITE_NOTADB. */
 const DAMAGED = [11, 26];
 
-/** SQLITE_PERM, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL and SQLITE_NOLFS, each with its extended codes. */
+/**
+ * SQLITE_PERM, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL and SQLITE_NOLFS, each with
+ * its extended codes.
+ */
 const UNUSABLE = [3, 8, 10, 14, 15, 22];
 
 /** Room for some hundred changes of records, in `bytes`. */
 const RESERVE_BYTES = 2 ** 20;
 
 /**
- * VM records in one SQLite file (`journal-mode.ts`; synchronous FULL: what a call returned from survives a power cut). Beside it is a file that holds nothing but space,
- * `<path>.reserve`: on a disk that is full it is given up, so that what fails for that can still be put right on record. New VMs need it.
+ * VM records in one SQLite file (`journal-mode.ts`; synchronous FULL: what a call returned from survives a
+ * power cut). Beside it is a file that holds nothing but space, `<path>.reserve`: on a disk that is full it
+ * is given up, so that what fails for that can still be put right on record. New VMs need it.
  */
 export class SqliteVmRecords implements VmRecords, Disposable {
   readonly #db: DatabaseSync;
@@ -33,10 +37,12 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   readonly #whole = new Map<string, string>();
 
   /**
-   * Opens `path`, making it if it is missing, and brings it up to date; before that it is copied (`database-copies.ts`). `version` is
-   * that of the banger that opens it, which is kept for one that is too old to.
+   * Opens `path`, making it if it is missing, and brings it up to date; before that it is copied
+   * (`database-copies.ts`). `version` is that of the banger that opens it, which is kept for one that is too
+   * old to.
    *
-   * @throws {AppError} STORE_DAMAGED when it is not a database; STORE_TOO_NEW; HOST_NO_SPACE when it cannot be copied.
+   * @throws {AppError} STORE_DAMAGED when it is not a database; STORE_TOO_NEW; HOST_NO_SPACE when it cannot
+   * be copied.
    */
   constructor(path: string, { version = 'dev' }: { version?: string } = {}) {
     this.#reservePath = `${path}.reserve`;
@@ -124,7 +130,10 @@ export class SqliteVmRecords implements VmRecords, Disposable {
     return this.#damageOf(row) ? undefined : (JSON.parse(String(row['record'])) as VmRecord);
   }
 
-  /** What is wrong with a row. Checking takes longer than parsing, and rows are read far more often than they change. */
+  /**
+   * What is wrong with a row. Checking takes longer than parsing, and rows are read far more often than they
+   * change.
+   */
   #damageOf(row: Record<string, unknown>): DamagedRecord | undefined {
     const [id, name, text] = [String(row['id']), String(row['name']), String(row['record'])];
     if (this.#whole.get(id) === text) return undefined;
@@ -221,7 +230,10 @@ function damaged(path: string, cause: unknown): AppError {
   );
 }
 
-/** What is wrong with a record; the columns beside it are what the database itself goes by, so they must say the same. */
+/**
+ * What is wrong with a record; the columns beside it are what the database itself goes by, so they must say
+ * the same.
+ */
 function problemOf({ id, name, text }: { id: string; name: string; text: string }): string | undefined {
   const parsed = parseVmRecord(text);
   if ('problem' in parsed) return parsed.problem;

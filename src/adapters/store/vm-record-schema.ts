@@ -51,7 +51,10 @@ const fields = {
   updatedAt: time,
 } satisfies FieldsOf<VmRecord>;
 
-/** What it does not know it keeps: a later version of banger with the same schema of the database may have put it there. */
+/**
+ * What it does not know it keeps: a later version of banger with the same schema of the database may have put
+ * it there.
+ */
 const vmRecord: z.ZodType<VmRecord> = z.looseObject(fields);
 
 /** Parses a record's text, whatever it is: the record, or what is wrong with it, for people. */

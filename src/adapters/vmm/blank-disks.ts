@@ -29,7 +29,8 @@ const RECIPE = 1;
 const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
 
 /**
- * Blank drives as thin qcow2 files. Each kind and size is made once and then copied, which takes a few milliseconds. In the cache:
+ * Blank drives as thin qcow2 files. Each kind and size is made once and then copied, which takes a few
+ * milliseconds. In the cache:
  *
  *     <dir>/
  *       work-1-8589934592.qcow2     kind, recipe, size in bytes; put there by a rename
@@ -48,7 +49,8 @@ export class BlankDisks {
   /**
    * Makes the file `target`, mode 0600. Nothing of it is left after a failure.
    *
-   * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING; errno `EEXIST` when `target` exists, which is then untouched.
+   * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING; errno `EEXIST` when `target` exists, which is then
+   * untouched.
    */
   async copyTo({ kind, sizeBytes, target }: BlankRequest, options: Abortable): Promise<void> {
     const source = await reportNoSpace(() => this.#ensure(kind, sizeBytes, options), {
@@ -104,7 +106,8 @@ export class BlankDisks {
     const run = { signal, env: toolEnv(this.#env) };
     await writeFile(raw, '', { flag: 'wx', mode: 0o600 });
     await truncate(raw, sizeBytes);
-    // Inode tables count as zeroed, for the file is sparse: left to the guest's kernel they would be written out after the first mount.
+    // Inode tables count as zeroed, for the file is sparse: left to the guest's kernel they would be written
+    // out after the first mount.
     const extended = 'root_owner=0:0,lazy_itable_init=0,lazy_journal_init=1';
     await exec([mkfs, '-q', '-F', '-L', 'work', '-m', '0', '-E', extended, raw], run);
     await exec([qemuImg, 'convert', '-f', 'raw', '-O', 'qcow2', raw, path], run);

@@ -2,9 +2,10 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, wri
 import { isErrno } from '../../base/errors.ts';
 
 /**
- * Cuts a log that has grown beyond `maxBytes` to its newest half, in place, for the writer keeps the file open (it must append, as the VMM
- * does). Starts at a whole line, after one that says how much was cut. Gives the bytes that were cut; 0 when the log is small enough or not there. What the
- * writer adds in the microseconds between the last read and the cut is lost.
+ * Cuts a log that has grown beyond `maxBytes` to its newest half, in place, for the writer keeps the file
+ * open (it must append, as the VMM does). Starts at a whole line, after one that says how much was cut. Gives
+ * the bytes that were cut; 0 when the log is small enough or not there. What the writer adds in the
+ * microseconds between the last read and the cut is lost.
  */
 export function capLog(path: string, { maxBytes }: { maxBytes: number }): number {
   const fd = openIfThere(path);

@@ -11,8 +11,8 @@ const CHUNK_BYTES = 4 * 2 ** 20;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /**
- * Copies a drive's file to the new file `target`, sharing the blocks where the file system can. A long copy ends soon after an abort. Nothing is left after a
- * failure or an abort.
+ * Copies a drive's file to the new file `target`, sharing the blocks where the file system can. A long copy
+ * ends soon after an abort. Nothing is left after a failure or an abort.
  *
  * @throws errno `EEXIST`
  */

@@ -7,7 +7,8 @@ import { qcow2Problem } from './qcow2-header.ts';
 const SECTOR_BYTES = 512;
 
 /**
- * Checks before a start that every drive is there, is as large as it was made, and may be read or written as meant.
+ * Checks before a start that every drive is there, is as large as it was made, and may be read or written as
+ * meant.
  *
  * @throws {AppError} VMM_DRIVE_INVALID naming the first bad one.
  */

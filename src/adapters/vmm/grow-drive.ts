@@ -12,8 +12,8 @@ import { qcow2Problem } from './qcow2-header.ts';
 const PAGE_BYTES = 4096;
 
 /**
- * Makes a writable qcow2 drive that no VMM has open larger, and gives it as it is then. Idempotent. Not cancellable: it takes milliseconds, and
- * half of it would be a drive of a size that nobody knows.
+ * Makes a writable qcow2 drive that no VMM has open larger, and gives it as it is then. Idempotent. Not
+ * cancellable: it takes milliseconds, and half of it would be a drive of a size that nobody knows.
  *
  * @throws {AppError} as `VmDriver.growDrive`.
  */

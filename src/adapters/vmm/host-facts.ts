@@ -4,7 +4,10 @@ import { arch } from 'node:process';
 import { AppError, isErrno } from '../../base/errors.ts';
 import type { GuestArch } from '../../core/ports/images.ts';
 
-/** What decides about accelerators and clocks, asked of this host; injected so that every decision can be tested as a table. */
+/**
+ * What decides about accelerators and clocks, asked of this host; injected so that every decision can be
+ * tested as a table.
+ */
 export interface HostFacts {
   /** architecture of the host, and so of its guests */
   readonly arch: GuestArch;
@@ -12,9 +15,15 @@ export interface HostFacts {
   cpuInfo(): Promise<string>;
   /** id of this boot of the host */
   bootId(): Promise<string>;
-  /** why /dev/kvm cannot be opened (`ENOENT`, `EACCES`, ...), `undefined` when it can; that it opens does not prove that it works */
+  /**
+   * why /dev/kvm cannot be opened (`ENOENT`, `EACCES`, ...), `undefined` when it can; that it opens does not
+   * prove that it works
+   */
   kvmOpenError(): Promise<string | undefined>;
-  /** processes that want to run, for each processor, as a mean of the last minute; 1 when all processors are just busy */
+  /**
+   * processes that want to run, for each processor, as a mean of the last minute; 1 when all processors are
+   * just busy
+   */
   load(): number;
 }
 

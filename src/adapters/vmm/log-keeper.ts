@@ -3,12 +3,14 @@ import { isErrno } from '../../base/errors.ts';
 import type { VmmProcess } from '../../core/ports/vmm.ts';
 import { findByArgument, isGoneWithin, readVmmProcess } from './vmm-process.ts';
 
-/** It ends with the VMM, as soon as it has written the rest. Only a disk that does not answer takes longer. */
+/**
+ * It ends with the VMM, as soon as it has written the rest. Only a disk that does not answer takes longer.
+ */
 const WRITE_OUT_MS = 1_000;
 
 /**
- * The processes that write the logs of the VMM that runs as `pid`: its children. None where the kernel does not list them (CONFIG_PROC_CHILDREN), or for a VMM that writes its
- * logs itself.
+ * The processes that write the logs of the VMM that runs as `pid`: its children. None where the kernel does
+ * not list them (CONFIG_PROC_CHILDREN), or for a VMM that writes its logs itself.
  */
 export async function logKeepersOf(pid: number): Promise<VmmProcess[]> {
   const found = await Promise.all((await childrenOf(pid)).map(readVmmProcess));
@@ -20,7 +22,9 @@ export async function logsAreWritten(keepers: readonly VmmProcess[]): Promise<vo
   await Promise.all(keepers.map((keeper) => isGoneWithin(keeper, WRITE_OUT_MS)));
 }
 
-/** The same for a VMM that has ended so early that nobody looked for its children; `path` is one of its logs. */
+/**
+ * The same for a VMM that has ended so early that nobody looked for its children; `path` is one of its logs.
+ */
 export async function logIsWritten(path: string): Promise<void> {
   await logsAreWritten(await findByArgument('--keep', path));
 }

@@ -42,8 +42,9 @@ export function parseQcow2Header(bytes: Buffer): Qcow2Header | undefined {
 }
 
 /**
- * What is wrong with the qcow2 file at `path`, for people; `undefined` when it has the size `virtualBytes` for the guest and is not cut short
- * before the last table that its clusters are found by. QEMU would read a missing table as zeros: a drive that lost its data without a word.
+ * What is wrong with the qcow2 file at `path`, for people; `undefined` when it has the size `virtualBytes`
+ * for the guest and is not cut short before the last table that its clusters are found by. QEMU would read a
+ * missing table as zeros: a drive that lost its data without a word.
  */
 export async function qcow2Problem(path: string, virtualBytes: number): Promise<string | undefined> {
   let file: FileHandle;
@@ -67,7 +68,10 @@ export async function qcow2Problem(path: string, virtualBytes: number): Promise<
   }
 }
 
-/** Where in the file the last of the tables of both levels ends; beyond all files when the table of level 1 itself is cut. */
+/**
+ * Where in the file the last of the tables of both levels ends; beyond all files when the table of level 1
+ * itself is cut.
+ */
 async function tablesEnd(
   file: FileHandle,
   { l1Offset, l1Entries, clusterBytes }: Qcow2Header,

@@ -7,15 +7,19 @@ import type { VmmActivity, VmmProcess, VmmUsage } from '../../core/ports/vmm.ts'
 const KILL_DEADLINE_MS = 10_000;
 const POLL_MS = 3;
 
-/** Identity of the process `pid`; `undefined` when there is none, or only its exit status is left (a zombie runs nothing). */
+/**
+ * Identity of the process `pid`; `undefined` when there is none, or only its exit status is left (a zombie
+ * runs nothing).
+ */
 export async function readVmmProcess(pid: number): Promise<VmmProcess | undefined> {
   const text = await readProc(pid, 'stat');
   return text === undefined ? undefined : parseVmmProcess(pid, text);
 }
 
 /**
- * The same from the text of proc(5) `/proc/PID/stat`. A process that is killed is a zombie as soon as its first thread has ended; until the last one has, it holds
- * its memory and its files, locks on drives included, and counts as running.
+ * The same from the text of proc(5) `/proc/PID/stat`. A process that is killed is a zombie as soon as its
+ * first thread has ended; until the last one has, it holds its memory and its files, locks on drives
+ * included, and counts as running.
  */
 export function parseVmmProcess(pid: number, stat: string): VmmProcess | undefined {
   // The second field is the program's name, which may hold blanks and parentheses.
@@ -46,7 +50,8 @@ export async function usageOf(vmm: VmmProcess): Promise<VmmUsage> {
 /** What exactly this process has done; nothing when it has gone. */
 export async function activityOf(vmm: VmmProcess): Promise<VmmActivity> {
   const [io, cpuMs] = await Promise.all([readProc(vmm.pid, 'io'), cpuMsOf(vmm)]);
-  // proc(5): bytes given to write(2) and its like, and bytes of pages that will be on a disk. Some file systems, and some ways to write, count in one only.
+  // proc(5): bytes given to write(2) and its like, and bytes of pages that will be on a disk. Some file
+  // systems, and some ways to write, count in one only.
   const [wchar = 0, writeBytes = 0] = [/^wchar: ([0-9]+)$/m, /^write_bytes: ([0-9]+)$/m].map((line) =>
     Number(line.exec(io ?? '')?.[1] ?? 0),
   );
@@ -71,8 +76,8 @@ export interface FoundVmm {
 }
 
 /**
- * Processes of this user whose command line has `flag` followed by `value`, both exactly. This is how a VMM is found of which no record was
- * written.
+ * Processes of this user whose command line has `flag` followed by `value`, both exactly. This is how a VMM
+ * is found of which no record was written.
  */
 export async function findByArgument(flag: string, value: string): Promise<VmmProcess[]> {
   return (await findVmms((argv) => valuesOf(argv, flag).includes(value))).map(({ vmm }) => vmm);
@@ -112,8 +117,8 @@ async function ownProcesses(): Promise<{ pid: number; argv: string[] }[]> {
 }
 
 /**
- * Ends the process: SIGTERM, on which a VMM writes out what it holds of its drives, then SIGKILL after `graceMs`. Settles when it is gone.
- * Idempotent.
+ * Ends the process: SIGTERM, on which a VMM writes out what it holds of its drives, then SIGKILL after
+ * `graceMs`. Settles when it is gone. Idempotent.
  *
  * @throws {AppError} VMM_KILL_FAILED when it does not go away.
  */

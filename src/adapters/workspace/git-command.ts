@@ -43,14 +43,14 @@ const INSTALL_GIT =
   'install git: "apt install git", "dnf install git", "pacman -S git" or "zypper install git"';
 
 /**
- * The settings that every command of ours gets, because the configuration of the repository it reads may be somebody else's: no hook
- * and no file system monitor is started, whatever that configuration says.
+ * The settings that every command of ours gets, because the configuration of the repository it reads may be
+ * somebody else's: no hook and no file system monitor is started, whatever that configuration says.
  */
 export const NO_PROGRAMS = ['core.fsmonitor=false', 'core.hooksPath=/dev/null'] as const;
 
 /**
- * The environment of a git command that reads the user's repository: theirs, less everything that would aim git (or tar) at
- * something else, and without any way to write, ask, translate or fetch.
+ * The environment of a git command that reads the user's repository: theirs, less everything that would aim
+ * git (or tar) at something else, and without any way to write, ask, translate or fetch.
  */
 export function hostGitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(
@@ -63,7 +63,8 @@ export function hostGitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     GIT_TERMINAL_PROMPT: '0',
     GIT_PAGER: 'cat',
     GIT_NO_REPLACE_OBJECTS: '1',
-    // A partial clone would fetch what it lacks; git before 2.45 knows only the second, which refuses every transport.
+    // A partial clone would fetch what it lacks; git before 2.45 knows only the second, which refuses every
+    // transport.
     GIT_NO_LAZY_FETCH: '1',
     GIT_ALLOW_PROTOCOL: 'none',
   };

@@ -19,11 +19,12 @@ const LISTED_AT_ONCE = 16;
 const SLASH = Buffer.from('/');
 
 /**
- * Refuses a git folder that reads refs or objects from outside of itself: through links, or through `objects/info/alternates`. An archive
- * from others could name the store of any repository of the user. It need not know one object's name there: an unfinished operation
- * may name objects by their first seven digits, and a file of guesses hits some in a large store, with all the history behind them. A clone
- * that shares objects cannot be told from such an archive, for the store that it names does not name it. (`http-alternates` are
- * read by git only when it fetches, which it never does here.)
+ * Refuses a git folder that reads refs or objects from outside of itself: through links, or through
+ * `objects/info/alternates`. An archive from others could name the store of any repository of the user. It
+ * need not know one object's name there: an unfinished operation may name objects by their first seven
+ * digits, and a file of guesses hits some in a large store, with all the history behind them. A clone that
+ * shares objects cannot be told from such an archive, for the store that it names does not name it.
+ * (`http-alternates` are read by git only when it fetches, which it never does here.)
  *
  * @throws {AppError} WORKSPACE_GIT_ELSEWHERE
  */

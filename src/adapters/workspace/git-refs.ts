@@ -19,7 +19,9 @@ export interface MergedRef {
   commit: string;
 }
 
-/** Carried wherever they point: `git log` replaces and annotates with them, `git bisect` goes on with them. */
+/**
+ * Carried wherever they point: `git log` replaces and annotates with them, `git bisect` goes on with them.
+ */
 const ALWAYS_CARRIED = /^refs\/(replace\/|bisect\/|notes\/commits$)/;
 
 const LISTED = [
@@ -53,8 +55,9 @@ export async function listMergedRefs(git: Git, commit: string, { signal }: Abort
 }
 
 /**
- * The refs, besides those in HEAD's history, that people compare their branch with: its upstream, the default branch of each remote,
- * the local branch of that name, and `main` and `master`; and those that {@link ALWAYS_CARRIED} names. Symbolic refs are left out. Pure.
+ * The refs, besides those in HEAD's history, that people compare their branch with: its upstream, the default
+ * branch of each remote, the local branch of that name, and `main` and `master`; and those that
+ * {@link ALWAYS_CARRIED} names. Symbolic refs are left out. Pure.
  */
 export function chooseBaseRefs(refs: readonly Ref[], head: Head): Ref[] {
   const names = new Set(['refs/heads/main', 'refs/heads/master']);
@@ -69,8 +72,9 @@ export function chooseBaseRefs(refs: readonly Ref[], head: Head): Ref[] {
 }
 
 /**
- * The guest's refs as files under `.git`: `packed-refs`, and one small file for each default branch of a remote whose target is carried. The format is
- * that of `git pack-refs`; without the word `peeled`, git looks through tags itself. Pure.
+ * The guest's refs as files under `.git`: `packed-refs`, and one small file for each default branch of a
+ * remote whose target is carried. The format is that of `git pack-refs`; without the word `peeled`, git looks
+ * through tags itself. Pure.
  */
 export function formatRefs(refs: readonly Ref[], carried: ReadonlySet<string>): Map<string, string> {
   const files = new Map<string, string>();

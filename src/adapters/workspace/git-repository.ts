@@ -22,8 +22,8 @@ const OLDEST_GIT = '2.31';
 /**
  * Finds the repository whose working tree `path` is in.
  *
- * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_GIT_MISSING, WORKSPACE_GIT_FAILED,
- *   WORKSPACE_GIT_ELSEWHERE
+ * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_GIT_MISSING,
+ * WORKSPACE_GIT_FAILED, WORKSPACE_GIT_ELSEWHERE
  */
 export async function locateRepository(
   path: string,
@@ -95,7 +95,9 @@ async function requireFolder(path: string): Promise<void> {
   }
 }
 
-/** The answers in the order asked; the working tree's top is last because git stops there when there is none. */
+/**
+ * The answers in the order asked; the working tree's top is last because git stops there when there is none.
+ */
 async function revParse(git: Git, path: string, { signal }: Abortable): Promise<string[]> {
   const questions = [
     ...['--is-bare-repository', '--is-inside-git-dir', '--is-inside-work-tree', '--path-format=absolute'],
@@ -110,7 +112,9 @@ async function revParse(git: Git, path: string, { signal }: Abortable): Promise<
   }
 }
 
-/** Tells by facts, not by git's words, why it refused: what it said before it stopped, and what is on disk. */
+/**
+ * Tells by facts, not by git's words, why it refused: what it said before it stopped, and what is on disk.
+ */
 async function explainRefusal(
   error: AppError,
   context: Abortable & { git: Git; path: string; questions: string[] },
@@ -148,7 +152,10 @@ async function findGitEntry(path: string): Promise<string | undefined> {
   }
 }
 
-/** True when git takes the repository for somebody else's ("dubious ownership"; `safe.directory` in git-config(1)). */
+/**
+ * True when git takes the repository for somebody else's ("dubious ownership"; `safe.directory` in
+ * git-config(1)).
+ */
 async function isForeign(entry: string): Promise<boolean> {
   const owners = await Promise.all([lstat(entry), lstat(dirname(entry))]);
   return owners.some((owner) => owner.uid !== process.geteuid?.());

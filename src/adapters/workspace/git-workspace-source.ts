@@ -17,9 +17,10 @@ import {
 /**
  * Sends git working trees with the host's `git` (2.31 or newer) and GNU `tar`.
  *
- * The repository may come from others, so nothing that it configures is run: no hook, file system monitor, filter, diff program
- * or fetch. Without its filter (Git LFS is one) a filtered file is compared as it is on disk: one that was touched without a change, or in the same
- * second as the index, counts as modified in the guest until it is added again.
+ * The repository may come from others, so nothing that it configures is run: no hook, file system monitor,
+ * filter, diff program or fetch. Without its filter (Git LFS is one) a filtered file is compared as it is on
+ * disk: one that was touched without a change, or in the same second as the index, counts as modified in the
+ * guest until it is added again.
  */
 export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): WorkspaceSource {
   return {

@@ -11,8 +11,8 @@ export interface GuestRepositoryFacts {
 }
 
 /**
- * How the guest's git tells whether a file is as the index says: by size and modification time, for inode, owner and change time are the
- * guest's own.
+ * How the guest's git tells whether a file is as the index says: by size and modification time, for inode,
+ * owner and change time are the guest's own.
  */
 export const GUEST_STAT_RULES = [
   { key: 'core.checkstat', value: 'minimal' },

@@ -13,10 +13,15 @@ import { allEnded } from './task-group.ts';
 /** Depth of a history that was cut because all of it would be too much. */
 export const CUT_DEPTH = 50;
 
-/** Counting the objects of a history takes longer than sending it would be worth; then it counts as too large. */
+/**
+ * Counting the objects of a history takes longer than sending it would be worth; then it counts as too large.
+ */
 const MEASURE_DEADLINE_MS = 10_000;
 
-/** A store this many times the limit is not counted: it is rare that HEAD's history is so small a part, and counting takes minutes there. */
+/**
+ * A store this many times the limit is not counted: it is rare that HEAD's history is so small a part, and
+ * counting takes minutes there.
+ */
 const SURELY_TOO_LARGE = 4;
 
 /** Which part of the host's history a guest gets. */
@@ -31,8 +36,9 @@ export interface HistoryPlan {
 }
 
 /**
- * Decides it: all of HEAD's history with every branch and tag in it, and that of the branches it is compared with; the newest
- * {@link CUT_DEPTH} commits of each when all would take more than `maxHistoryBytes`. `mentioned` are objects that an unfinished operation needs.
+ * Decides it: all of HEAD's history with every branch and tag in it, and that of the branches it is compared
+ * with; the newest {@link CUT_DEPTH} commits of each when all would take more than `maxHistoryBytes`.
+ * `mentioned` are objects that an unfinished operation needs.
  */
 export async function planHistory(
   repository: HostRepository,
@@ -65,8 +71,9 @@ export async function planHistory(
 }
 
 /**
- * Packs the objects of `plan`, and those that the staged index names, into one pack with its index under the staged repository. Deltas
- * are taken over from the host's packs and none are searched; what is loose is compressed lightly: the time goes to the user who waits.
+ * Packs the objects of `plan`, and those that the staged index names, into one pack with its index under the
+ * staged repository. Deltas are taken over from the host's packs and none are searched; what is loose is
+ * compressed lightly: the time goes to the user who waits.
  *
  * @throws {AppError} WORKSPACE_GIT_FAILED, for example when an object is missing
  */
@@ -85,7 +92,8 @@ export async function packHistory(
   await staged.git.run(args, { signal, input: plan.tips.map((tip) => `${tip}\n`).join('') });
   if (!staged.isPartial) return;
   for (const name of await readdir(folder)) {
-    // Objects that this pack refers to and that are nowhere are then promised by the remote, not lost (partial-clone in git's documentation).
+    // Objects that this pack refers to and that are nowhere are then promised by the remote, not lost
+    // (partial-clone in git's documentation).
     if (name.endsWith('.pack')) await writeFile(join(folder, name.replace(/pack$/, 'promisor')), '');
   }
 }

@@ -20,7 +20,8 @@ const GITLINK_MODE = '160000';
  *
  *     tag SP mode SP object SP stage TAB path NUL
  *
- * The tag is `H`, `M` for an unmerged path, `S` for skip-worktree, and in lower case when the entry is assumed to be unchanged.
+ * The tag is `H`, `M` for an unmerged path, `S` for skip-worktree, and in lower case when the entry is
+ * assumed to be unchanged.
  *
  * @throws {AppError} WORKSPACE_GIT_FAILED for a path that no git writes and that would leave the working tree
  */

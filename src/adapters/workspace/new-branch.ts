@@ -17,8 +17,8 @@ const UNFINISHED = [
 ];
 
 /**
- * Checks that a guest with this working tree could make the branch that was asked for and switch to it, edits carried over as
- * git-switch(1) does. Gives the commit that it begins at when that is not HEAD.
+ * Checks that a guest with this working tree could make the branch that was asked for and switch to it, edits
+ * carried over as git-switch(1) does. Gives the commit that it begins at when that is not HEAD.
  *
  * @throws {AppError} WORKSPACE_BRANCH_INVALID, WORKSPACE_REF_NOT_FOUND, WORKSPACE_BRANCH_REFUSED
  */

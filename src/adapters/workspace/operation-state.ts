@@ -11,8 +11,8 @@ const FILES = [
   ...['BISECT_ANCESTORS_OK', 'BISECT_FIRST_PARENT'],
 ];
 /**
- * Most that an unfinished operation may take: a rebase of a thousand large commits stays far below. The repository may come from others, and all
- * of it is read into memory and copied.
+ * Most that an unfinished operation may take: a rebase of a thousand large commits stays far below. The
+ * repository may come from others, and all of it is read into memory and copied.
  */
 const MAX_FILES = 20_000;
 const MAX_STATE_BYTES = 64 * 1024 * 1024;
@@ -27,8 +27,8 @@ const NAME_OBJECTS =
   /(^|\/)([A-Z_]+_HEAD|AUTO_MERGE|MERGE_AUTOSTASH|onto|orig-head|autostash|stopped-sha|squash-onto|head|todo|done|git-rebase-todo|original-commit)$/;
 
 /**
- * Copies the state of an unfinished operation, and where a detached HEAD comes from, from one git folder to another. Gives the object
- * names in it, full or abbreviated, some of which may not be objects.
+ * Copies the state of an unfinished operation, and where a detached HEAD comes from, from one git folder to
+ * another. Gives the object names in it, full or abbreviated, some of which may not be objects.
  *
  * @throws {AppError} WORKSPACE_FILE_TOO_LARGE
  */
@@ -72,8 +72,8 @@ function tooMuch(gitDir: string, what: string): AppError {
 }
 
 /**
- * Copies the newest line of HEAD's log that says what was checked out: `git status` reads from it where a detached HEAD comes
- * from. Its older commit, which may be gone, is replaced by the newer one. Gives that.
+ * Copies the newest line of HEAD's log that says what was checked out: `git status` reads from it where a
+ * detached HEAD comes from. Its older commit, which may be gone, is replaced by the newer one. Gives that.
  */
 async function copyLastSwitch(fromGitDir: string, toGitDir: string): Promise<string[]> {
   const log = await readLastBytes(join(fromGitDir, 'logs/HEAD'), { bytes: 256 * 1024 });
@@ -91,7 +91,10 @@ async function copyLastSwitch(fromGitDir: string, toGitDir: string): Promise<str
 /** A line of a log: old commit, new commit, who and when, and why. */
 const SWITCH = /^[0-9a-f]{40,64} ([0-9a-f]{40,64}) ([^\t]*\tcheckout: moving from .*)$/;
 
-/** The names in a folder; none when it is missing or a link, which in a repository that came from others could lead anywhere. */
+/**
+ * The names in a folder; none when it is missing or a link, which in a repository that came from others could
+ * lead anywhere.
+ */
 async function listFolder(path: string): Promise<string[]> {
   try {
     return (await lstat(path)).isDirectory() ? await readdir(path) : [];

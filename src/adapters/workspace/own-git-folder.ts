@@ -38,10 +38,11 @@ export function elsewhereError({ root, what, target, why, hint }: Elsewhere): Ap
 }
 
 /**
- * Refuses a repository whose git folder is not its own. The repository may be an archive that came from others: with a `.git` file or
- * link, a `commondir` file or `core.worktree` it could name any other repository of the user, whose history the guest would get.
- * A git folder outside of the working tree is accepted only when that folder names the working tree: nobody but its owner can
- * write that. A linked working tree has it in `gitdir`, a submodule in `core.worktree`.
+ * Refuses a repository whose git folder is not its own. The repository may be an archive that came from
+ * others: with a `.git` file or link, a `commondir` file or `core.worktree` it could name any other
+ * repository of the user, whose history the guest would get. A git folder outside of the working tree is
+ * accepted only when that folder names the working tree: nobody but its owner can write that. A linked
+ * working tree has it in `gitdir`, a submodule in `core.worktree`.
  *
  * @throws {AppError} WORKSPACE_GIT_ELSEWHERE
  */
@@ -103,7 +104,10 @@ async function kindOfEntry(root: string): Promise<'folder' | 'file' | 'link' | '
   }
 }
 
-/** False when git found the folder otherwise than through the working tree's own `.git`: it was named as the files of a repository elsewhere. */
+/**
+ * False when git found the folder otherwise than through the working tree's own `.git`: it was named as the
+ * files of a repository elsewhere.
+ */
 async function isNamedByEntry(
   { root, gitDir, git }: GitFolders & { git: Git },
   { signal }: Abortable,
@@ -113,7 +117,10 @@ async function isNamedByEntry(
   return stdout.toString('utf8').split('\n')[0] === gitDir;
 }
 
-/** Whether the `gitdir` file in a linked working tree's git folder names the `.git` file of `root` (gitrepository-layout(5)). */
+/**
+ * Whether the `gitdir` file in a linked working tree's git folder names the `.git` file of `root`
+ * (gitrepository-layout(5)).
+ */
 async function isNamedByGitdirFile({ root, gitDir }: { root: string; gitDir: string }): Promise<boolean> {
   const content = await readSmallFile(join(gitDir, 'gitdir'), { followLink: false });
   const named = resolve(gitDir, content?.toString('utf8').trimEnd() ?? '');

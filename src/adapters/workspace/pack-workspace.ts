@@ -25,9 +25,9 @@ import {
 const DEFAULT_MAX_HISTORY_BYTES = 512 * 1024 * 1024;
 
 /**
- * Starts the archive of the working tree that `path` is in: tracked files first, then `.git`, so that files are on their way while the
- * objects are still being packed. Returns when nothing about the repository speaks against it; the rest goes on, and is told by the stream. Nothing is
- * left after a failure.
+ * Starts the archive of the working tree that `path` is in: tracked files first, then `.git`, so that files
+ * are on their way while the objects are still being packed. Returns when nothing about the repository speaks
+ * against it; the rest goes on, and is told by the stream. Nothing is left after a failure.
  */
 export async function packWorkspace(
   path: string,
@@ -89,7 +89,8 @@ function startArchive(
   });
   const gitFiles = tasks.start(async (task) => {
     await packHistory(staged, { ...task, plan: await history });
-    // It rewrites the staged index: its lock is in the folder while it does, and gone when the archive would read it.
+    // It rewrites the staged index: its lock is in the folder while it does, and gone when the archive would
+    // read it.
     await listed;
     return await listStaged(staged);
   });
@@ -129,7 +130,10 @@ async function prepareHistory(
   return plan;
 }
 
-/** The tracked files to send, each name ended by NUL, and the number of tracked ones, of which some may be deleted. */
+/**
+ * The tracked files to send, each name ended by NUL, and the number of tracked ones, of which some may be
+ * deleted.
+ */
 export async function listTracked(
   work: WorkspaceWork,
   { signal }: Abortable,

@@ -11,7 +11,10 @@ export interface CutHistory {
   boundary: readonly string[];
 }
 
-/** Cuts the history of `tips` (commits) as `git clone --depth` does: `depth` commits along every line of parents. */
+/**
+ * Cuts the history of `tips` (commits) as `git clone --depth` does: `depth` commits along every line of
+ * parents.
+ */
 export async function cutHistory(
   git: Git,
   options: Abortable & { tips: readonly string[]; depth: number },

@@ -7,7 +7,10 @@ const MAX_BYTES = 16 * 1024 * 1024;
 
 /** Who wrote the name of a file. */
 export interface SmallFileOptions {
-  /** true for files of the user's own configuration, which may be links; a link inside a repository could name any file */
+  /**
+   * true for files of the user's own configuration, which may be links; a link inside a repository could name
+   * any file
+   */
   followLink: boolean;
 }
 
@@ -37,7 +40,10 @@ export function fileTooLarge(
   });
 }
 
-/** The last `bytes` of a regular file that no link leads to, or `undefined` when there is none that we may read. */
+/**
+ * The last `bytes` of a regular file that no link leads to, or `undefined` when there is none that we may
+ * read.
+ */
 export async function readLastBytes(path: string, { bytes }: { bytes: number }): Promise<Buffer | undefined> {
   await using file = await openRegularFile(path, { followLink: false });
   if (!file) return undefined;

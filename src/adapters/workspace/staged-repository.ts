@@ -28,8 +28,9 @@ export interface Head {
 }
 
 /**
- * The guest's `.git` while it is made, in a temporary folder. On the host it is a repository of its own over the user's working
- * tree: git commands that read the index or file contents run in it, so they see our settings only and write nothing of the user's.
+ * The guest's `.git` while it is made, in a temporary folder. On the host it is a repository of its own over
+ * the user's working tree: git commands that read the index or file contents run in it, so they see our
+ * settings only and write nothing of the user's.
  */
 export interface StagedRepository {
   gitDir: string;
@@ -46,8 +47,8 @@ const MAX_INDEX_BYTES = 256 * 1024 * 1024;
 const USER_ATTRIBUTES = 'info/user-attributes';
 
 /**
- * Lays the guest's `.git` under the empty `folder`, except for refs and objects. Nothing of the user's repository is touched. The
- * caller removes `folder`, also after a failure.
+ * Lays the guest's `.git` under the empty `folder`, except for refs and objects. Nothing of the user's
+ * repository is touched. The caller removes `folder`, also after a failure.
  *
  * @throws {AppError} WORKSPACE_GIT_FAILED, WORKSPACE_GIT_ELSEWHERE, WORKSPACE_FILE_TOO_LARGE
  */
@@ -90,8 +91,9 @@ export async function stageRepository(
 }
 
 /**
- * Writes the staged index again: without the parts that only this host can use (shared index, monitor's token, list of untracked
- * files), and refreshed, so that the guest need not read files that were only touched.
+ * Writes the staged index again: without the parts that only this host can use (shared index, monitor's
+ * token, list of untracked files), and refreshed, so that the guest need not read files that were only
+ * touched.
  */
 export async function refreshIndex(staged: StagedRepository, { signal }: Abortable): Promise<void> {
   if (!(await readdir(staged.gitDir)).includes('index')) return;
@@ -103,8 +105,9 @@ export async function refreshIndex(staged: StagedRepository, { signal }: Abortab
 }
 
 /**
- * What the guest gets of the staged `.git`: names in its folder, each ended by NUL, folders standing for all that is in them. HEAD is last, because
- * git takes a folder without it for no repository: a copy that was interrupted is not mistaken for one with everything deleted.
+ * What the guest gets of the staged `.git`: names in its folder, each ended by NUL, folders standing for all
+ * that is in them. HEAD is last, because git takes a folder without it for no repository: a copy that was
+ * interrupted is not mistaken for one with everything deleted.
  */
 export async function listStaged(staged: StagedRepository): Promise<string> {
   const names = (await readdir(staged.gitDir)).filter((name) => name !== 'HEAD' && !isSharedIndex(name));
@@ -112,8 +115,9 @@ export async function listStaged(staged: StagedRepository): Promise<string> {
 }
 
 /**
- * The effective settings, less those that the repository's own configuration includes from outside of the repository: one that came from
- * others could name another repository's, whose remotes and branches the guest would get.
+ * The effective settings, less those that the repository's own configuration includes from outside of the
+ * repository: one that came from others could name another repository's, whose remotes and branches the guest
+ * would get.
  */
 async function readConfig(repository: HostRepository, { signal }: Abortable): Promise<ConfigEntry[]> {
   const { stdout } = await repository.git.run(CONFIG_LIST_ARGS, { signal });
@@ -164,7 +168,10 @@ async function readHead(repository: HostRepository, { signal }: Abortable): Prom
   };
 }
 
-/** The index keeps its time, cut to the second: git reads again what is as new as the index ("racy git" in git's documentation). */
+/**
+ * The index keeps its time, cut to the second: git reads again what is as new as the index ("racy git" in
+ * git's documentation).
+ */
 async function copyIndex(repository: HostRepository, gitDir: string): Promise<void> {
   const names = await readdir(repository.gitDir);
   for (const name of names.filter((candidate) => candidate === 'index' || isSharedIndex(candidate))) {

@@ -5,13 +5,18 @@ import { exec, execStream, LONG_WORK_DEADLINE_MS, PROBE_DEADLINE_MS } from '../.
 import type { Logger } from '../../base/log.ts';
 import { hostGitEnvironment } from './git-command.ts';
 
-/** What goes into the archive of a workspace: two folders, each with a list of names inside of it that are ended by NUL. */
+/**
+ * What goes into the archive of a workspace: two folders, each with a list of names inside of it that are
+ * ended by NUL.
+ */
 export interface TarContent {
   root: string;
   /** file with the names under `root` */
   rootList: string;
   stage: string;
-  /** names under `stage`, folders with all that is in them; read after everything under `root`, and waited for */
+  /**
+   * names under `stage`, folders with all that is in them; read after everything under `root`, and waited for
+   */
   stageList: Readable;
 }
 
@@ -24,7 +29,10 @@ export interface TarStream {
 
 const WARNINGS_KEPT_BYTES = 4096;
 
-/** @throws {AppError} WORKSPACE_TAR_MISSING when there is no tar, or one that is not GNU tar 1.29 (of 2016) or newer */
+/**
+ * @throws {AppError} WORKSPACE_TAR_MISSING when there is no tar, or one that is not GNU tar 1.29 (of 2016) or
+ * newer
+ */
 export async function requireTar(
   root: string,
   options: Abortable & { env: NodeJS.ProcessEnv },
@@ -44,10 +52,12 @@ export async function requireTar(
 }
 
 /**
- * Starts GNU tar. Owners are root, modes and modification times (to the `ns`) are kept, links are never followed, and files
- * that share an inode are stored apart. A file that changes while it is read is stored as it was read, and logged.
+ * Starts GNU tar. Owners are root, modes and modification times (to the `ns`) are kept, links are never
+ * followed, and files that share an inode are stored apart. A file that changes while it is read is stored as
+ * it was read, and logged.
  *
- * Errors, of `done` and of the stream: {AppError} WORKSPACE_TAR_MISSING, WORKSPACE_TAR_FAILED when a file cannot be read or is gone.
+ * Errors, of `done` and of the stream: {AppError} WORKSPACE_TAR_MISSING, WORKSPACE_TAR_FAILED when a file
+ * cannot be read or is gone.
  */
 export function startTar(
   content: TarContent,
@@ -95,8 +105,8 @@ function tarArgv({ root, rootList, stage }: TarContent): [string, ...string[]] {
 }
 
 /**
- * The output of a process for a reader who may come late: Node throws away what nobody has begun to read when the process exits.
- * Destroying it closes the process's own output.
+ * The output of a process for a reader who may come late: Node throws away what nobody has begun to read when
+ * the process exits. Destroying it closes the process's own output.
  */
 function keepOutput(stdout: Readable): Readable {
   const kept = new PassThrough();

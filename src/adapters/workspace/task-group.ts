@@ -2,8 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 
 /**
- * Work that runs at the same time and ends together: the first failure aborts the rest with its own error, and disposing aborts
- * what still runs and waits until all of it has ended, so that what the work used can be removed.
+ * Work that runs at the same time and ends together: the first failure aborts the rest with its own error,
+ * and disposing aborts what still runs and waits until all of it has ended, so that what the work used can be
+ * removed.
  */
 export class TaskGroup implements AsyncDisposable {
   readonly #stop = new AbortController();
@@ -45,8 +46,8 @@ export class TaskGroup implements AsyncDisposable {
 }
 
 /**
- * As `Promise.all`, but settles only when every one of `promises` has, so that none still works on what its caller is about to
- * remove.
+ * As `Promise.all`, but settles only when every one of `promises` has, so that none still works on what its
+ * caller is about to remove.
  */
 export async function allEnded<T extends readonly unknown[]>(
   promises: { readonly [K in keyof T]: Promise<T[K]> },

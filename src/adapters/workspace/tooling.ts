@@ -2,14 +2,20 @@ import { join } from 'node:path';
 import type { WorkspaceTooling } from '../../protocol/api/workspace.ts';
 import { readSmallFile } from './small-file.ts';
 
-/** Files that mise reads by itself, and how each names a tool: at the start of a line (mise.jdx.dev, "Configuration"). */
+/**
+ * Files that mise reads by itself, and how each names a tool: at the start of a line (mise.jdx.dev,
+ * "Configuration").
+ */
 const MISE_FILES = [
   { name: '.mise.toml', namesTool: (tool: string) => new RegExp(`^\\s*["']?${tool}["']?\\s*=`, 'm') },
   { name: 'mise.toml', namesTool: (tool: string) => new RegExp(`^\\s*["']?${tool}["']?\\s*=`, 'm') },
   { name: '.tool-versions', namesTool: (tool: string) => new RegExp(`^\\s*${tool}\\s`, 'm') },
 ] as const;
 
-/** Files of the tools themselves that pin a version, and how it is found; the first file of a tool that has one counts. */
+/**
+ * Files of the tools themselves that pin a version, and how it is found; the first file of a tool that has
+ * one counts.
+ */
 const PINS: readonly { tool: string; aliases: readonly string[]; file: string; version: RegExp }[] = [
   { tool: 'go', aliases: ['go', 'golang'], file: 'go.mod', version: /^toolchain\s+go([0-9][\w.]*)\s*$/m },
   { tool: 'go', aliases: ['go', 'golang'], file: 'go.mod', version: /^go\s+([0-9][\w.]*)\s*$/m },
@@ -34,8 +40,9 @@ const PINS: readonly { tool: string; aliases: readonly string[]; file: string; v
 const VERSION = /^[A-Za-z0-9][\w.-]{0,63}$/;
 
 /**
- * The tools that the files at the top of a working tree ask for; `undefined` when they ask for none. Reads only, and follows no link: the
- * repository may come from others. Pins are of letters, digits, `.`, `_` and `-`.
+ * The tools that the files at the top of a working tree ask for; `undefined` when they ask for none. Reads
+ * only, and follows no link: the repository may come from others. Pins are of letters, digits, `.`, `_` and
+ * `-`.
  */
 export async function findTooling(root: string): Promise<WorkspaceTooling | undefined> {
   const read = async (name: string): Promise<string | undefined> =>

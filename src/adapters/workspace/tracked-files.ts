@@ -14,8 +14,8 @@ const RAW_DIFF = ['diff-files', '--raw', '-z', '--no-renames'];
 const LOOKUPS_AT_ONCE = 64;
 
 /**
- * The tracked paths that are on disk as something a tar can carry, each ended by NUL. The index must have been refreshed: only what
- * git then reports as different, or does not look at, is looked at one by one.
+ * The tracked paths that are on disk as something a tar can carry, each ended by NUL. The index must have
+ * been refreshed: only what git then reports as different, or does not look at, is looked at one by one.
  */
 export async function listPresentFiles(
   staged: StagedRepository,
@@ -33,7 +33,10 @@ export async function listPresentFiles(
   return Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1');
 }
 
-/** Those of `paths`, which git does not track, that a tar can carry, each ended by NUL. Repositories inside this one stay behind. */
+/**
+ * Those of `paths`, which git does not track, that a tar can carry, each ended by NUL. Repositories inside
+ * this one stay behind.
+ */
 export async function listPresentUntracked(
   paths: readonly string[],
   { root, signal }: Abortable & { root: string },
@@ -52,8 +55,9 @@ interface ChangedFile {
 }
 
 /**
- * Makes the guest read the changed files that have the size and time of their entry: this host knows them by what does not travel (change time,
- * inode). Their entries' sizes and times are forgotten in the staged index.
+ * Makes the guest read the changed files that have the size and time of their entry: this host knows them by
+ * what does not travel (change time, inode). Their entries' sizes and times are forgotten in the staged
+ * index.
  */
 async function forgetLookalikes(
   staged: StagedRepository,
@@ -94,8 +98,8 @@ export function parseRawDiff(output: Buffer): { deleted: string[]; changed: Chan
 }
 
 /**
- * Those of `paths` that are not there as a file, link or fifo, or whose parent is a link: what is behind a link is not the tracked
- * file, and a folder in a file's place holds only untracked ones.
+ * Those of `paths` that are not there as a file, link or fifo, or whose parent is a link: what is behind a
+ * link is not the tracked file, and a folder in a file's place holds only untracked ones.
  */
 async function findAbsent(
   root: string,

@@ -21,7 +21,9 @@ export interface UserPatterns {
 /** Where Debian's, Fedora's and Arch's git look for the attributes of the whole machine. */
 const SYSTEM_ATTRIBUTES = '/etc/gitattributes';
 
-/** Reads the rules of the user and of the repository, the weaker ones first (gitignore(5), gitattributes(5)). */
+/**
+ * Reads the rules of the user and of the repository, the weaker ones first (gitignore(5), gitattributes(5)).
+ */
 export async function readUserPatterns(
   repository: HostRepository,
   options: Abortable & { config: readonly ConfigEntry[]; userGitDir: string },
@@ -49,7 +51,8 @@ async function readConfigured(
   const { config, userGitDir, standard, signal } = options;
   const entry = config.findLast((candidate) => candidate.key === key);
   if (!entry) return await readSmallFile(join(userGitDir, standard), { followLink: true });
-  // git itself expands `~/`, `~user/` and `%(prefix)/`. It is given the value: what it would find may be one that was left out.
+  // git itself expands `~/`, `~user/` and `%(prefix)/`. It is given the value: what it would find may be one
+  // that was left out.
   const value = Buffer.from(entry.value ?? '', 'latin1').toString('utf8');
   const args = ['-c', `${key}=${value}`, 'config', '-z', '--type=path', '--get', key];
   const { stdout } = await repository.git.run(args, { signal, okCodes: [0, 1] });
@@ -64,8 +67,8 @@ export function isOfUser(scope: string): boolean {
 }
 
 /**
- * A repository's own configuration may name its own files only: one that came from others could name the user's keys, and
- * the guest would read them.
+ * A repository's own configuration may name its own files only: one that came from others could name the
+ * user's keys, and the guest would read them.
  */
 export async function isInRepository(path: string, repository: GitFolders): Promise<boolean> {
   const { root, gitDir, commonDir } = repository;

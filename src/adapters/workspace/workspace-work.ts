@@ -13,11 +13,15 @@ import { TaskGroup } from './task-group.ts';
 
 /** What the source of workspaces needs. */
 export interface GitWorkspaceSourceOptions {
-  /** area of temporary folders, as `base/staging.ts` makes and sweeps them; may be shared by several daemons */
+  /**
+   * area of temporary folders, as `base/staging.ts` makes and sweeps them; may be shared by several daemons
+   */
   tempDir: string;
   /** the user's environment: `PATH` for git and tar, `HOME` for git's configuration */
   env: NodeJS.ProcessEnv;
-  /** where git looks for the user's `ignore` and `attributes` when nothing else is configured (gitignore(5)) */
+  /**
+   * where git looks for the user's `ignore` and `attributes` when nothing else is configured (gitignore(5))
+   */
   userGitDir: string;
   log: Logger;
   /** largest history, as git stores it, that is sent whole, in `bytes`; default 512 MiB */
@@ -34,7 +38,8 @@ export interface WorkspaceWork extends AsyncDisposable {
 }
 
 /**
- * Finds the repository of `path` and stages its `.git`. Nothing is left after a failure; what a killed process left is removed.
+ * Finds the repository of `path` and stages its `.git`. Nothing is left after a failure; what a killed
+ * process left is removed.
  *
  * @throws {AppError} WORKSPACE_GIT_ELSEWHERE, and those of `locateRepository` and `stageRepository`
  */
@@ -99,7 +104,10 @@ export async function listIndex(
 
 const UNTRACKED = ['ls-files', '--others', '--exclude-standard', '-z'];
 
-/** Files that git neither tracks nor ignores, in latin1; a repository inside this one is one name, with a slash at its end. */
+/**
+ * Files that git neither tracks nor ignores, in latin1; a repository inside this one is one name, with a
+ * slash at its end.
+ */
 export async function listUntracked({ staged }: WorkspaceWork, { signal }: Abortable): Promise<string[]> {
   const { stdout } = await staged.git.run(UNTRACKED, { signal });
   return stdout.toString('latin1').split('\0').slice(0, -1);

@@ -1,12 +1,16 @@
 import { invariant } from '../errors.ts';
 
 /**
- * One setting of git's configuration. All text is latin1, one character a byte, because git promises no encoding.
+ * One setting of git's configuration. All text is latin1, one character a byte, because git promises no
+ * encoding.
  */
 export interface ConfigEntry {
   /** where git found it: `system`, `global`, `local`, `worktree` or `command` */
   scope: string;
-  /** where exactly: `file:` and a path, which may be relative to the working tree, or for example `command line:` */
+  /**
+   * where exactly: `file:` and a path, which may be relative to the working tree, or for example
+   * `command line:`
+   */
   origin: string;
   /** `section.variable` or `section.subsection.variable`; git lower-cases all but the subsection */
   key: string;
@@ -68,8 +72,8 @@ export function configValue(entries: readonly ConfigEntry[], key: string): strin
 }
 
 /**
- * Writes a configuration file that `git config --list` reads back as `entries`, in their order (syntax: git-config(1)). Values are
- * quoted unless plain, so that spaces, `#` and `;` are theirs.
+ * Writes a configuration file that `git config --list` reads back as `entries`, in their order (syntax:
+ * git-config(1)). Values are quoted unless plain, so that spaces, `#` and `;` are theirs.
  */
 export function formatConfig(entries: readonly Setting[]): string {
   let text = '';

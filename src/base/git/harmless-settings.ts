@@ -2,9 +2,10 @@ import { type Setting, splitConfigKey } from './config-text.ts';
 import { withoutCredentials } from './remote-url.ts';
 
 /**
- * The settings of a repository that are of use elsewhere and do no harm, by section: what decides about the content of the index and the
- * working tree, about what status, diff and log print, about who commits, and where branches and remotes are. A list of what may go,
- * not of what may not: credentials, aliases, hooks, filters, signing keys and programs are not in it.
+ * The settings of a repository that are of use elsewhere and do no harm, by section: what decides about the
+ * content of the index and the working tree, about what status, diff and log print, about who commits, and
+ * where branches and remotes are. A list of what may go, not of what may not: credentials, aliases, hooks,
+ * filters, signing keys and programs are not in it.
  */
 const CARRIED: Readonly<Record<string, readonly string[]>> = {
   core: [
@@ -68,8 +69,9 @@ const CARRIED_OF_EACH: Readonly<Record<string, readonly string[]>> = {
 const MULTI_VALUED = /^(remote\..*\.(url|pushurl|fetch)|branch\..*\.merge)$/s;
 
 /**
- * Those of `settings` that may go from one machine to another, the last value of each that has only one, and addresses without what logs in. Whoever wrote
- * them, a git that reads the result starts no program because of it. Pure.
+ * Those of `settings` that may go from one machine to another, the last value of each that has only one, and
+ * addresses without what logs in. Whoever wrote them, a git that reads the result starts no program because
+ * of it. Pure.
  */
 export function harmlessSettings(settings: readonly Setting[]): Setting[] {
   const kept = new Map<string, Setting[]>();

@@ -11,8 +11,9 @@ const COMMENT = /[#;][^\n]*/y;
 const ESCAPED: Readonly<Record<string, string>> = { n: '\n', t: '\t', b: '\b', '"': '"', '\\': '\\' };
 
 /**
- * Reads a configuration file of git (syntax: git-config(1)); text is latin1, one character a byte. Includes are settings like others. Gives
- * `undefined` for what git would not read. Takes time in proportion to the length, whatever is in it.
+ * Reads a configuration file of git (syntax: git-config(1)); text is latin1, one character a byte. Includes
+ * are settings like others. Gives `undefined` for what git would not read. Takes time in proportion to the
+ * length, whatever is in it.
  */
 export function parseConfig(text: string): Setting[] | undefined {
   const source = text.replace(/^\xef\xbb\xbf/, '').replaceAll('\r\n', '\n');
@@ -55,7 +56,10 @@ export function parseConfig(text: string): Setting[] | undefined {
   }
 }
 
-/** A value to the end of its line, which a backslash at the end carries on to the next; blanks at its end and comments are not of it. */
+/**
+ * A value to the end of its line, which a backslash at the end carries on to the next; blanks at its end and
+ * comments are not of it.
+ */
 function readValue(source: string, start: number): { value: string; end: number } | undefined {
   const pieces: string[] = [];
   // What was read since the last character that is surely of the value.

@@ -2,7 +2,10 @@ import { formatConfig, type Setting } from './config-text.ts';
 import { harmlessSettings, isHarmless } from './harmless-settings.ts';
 import { parseConfig } from './parse-config.ts';
 
-/** What a repository's git must know to read it at all, and the values that are known to start nothing and lead nowhere. */
+/**
+ * What a repository's git must know to read it at all, and the values that are known to start nothing and
+ * lead nowhere.
+ */
 const STRUCTURE: Readonly<Record<string, RegExp>> = {
   'core.repositoryformatversion': /^[01]$/,
   'core.bare': /^(true|false)$/i,
@@ -11,7 +14,10 @@ const STRUCTURE: Readonly<Record<string, RegExp>> = {
   'extensions.refstorage': /^(files|reftable)$/i,
 };
 
-/** How one machine's git tells whether files were changed, and where that machine's user has attributes: of no use elsewhere. */
+/**
+ * How one machine's git tells whether files were changed, and where that machine's user has attributes: of no
+ * use elsewhere.
+ */
 const OF_ONE_MACHINE = new Set(['core.checkstat', 'core.trustctime', 'core.attributesfile']);
 
 /** A repository's settings without those that start programs, lead elsewhere, or are not known. */
@@ -23,8 +29,8 @@ export interface SafeSettings {
 }
 
 /**
- * The settings of a repository that somebody else wrote, as a configuration that a git of ours may read. Pure; text is latin1.
- * Gives `undefined` for what is no configuration.
+ * The settings of a repository that somebody else wrote, as a configuration that a git of ours may read.
+ * Pure; text is latin1. Gives `undefined` for what is no configuration.
  */
 export function safeSettings(text: string): SafeSettings | undefined {
   const settings = parseConfig(text);

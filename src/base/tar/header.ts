@@ -6,7 +6,8 @@
  *     |                | to whole blocks       |                |     | blocks: end |
  *     +----------------+-----------------------+----------------+-----+-------------+
  *
- * What does not fit into a header's fields (long names, times finer than seconds) is in an entry before it, of type `x`.
+ * What does not fit into a header's fields (long names, times finer than seconds) is in an entry before it,
+ * of type `x`.
  */
 
 /** Size of a block. */
@@ -25,13 +26,15 @@ export interface TarEntry {
   mode: number;
   sizeBytes: number;
   mtimeMs: number;
-  /** true for a file that takes less room than it is long; its content is in the archive whole, zeros included */
+  /**
+   * true for a file that takes less room than it is long; its content is in the archive whole, zeros included
+   */
   isSparse?: boolean;
 }
 
 /**
- * Key of the record that marks a sparse file. A map of its holes, as other formats have one, would let a few bytes of an archive stand for more than any
- * disk holds.
+ * Key of the record that marks a sparse file. A map of its holes, as other formats have one, would let a few
+ * bytes of an archive stand for more than any disk holds.
  */
 export const SPARSE_KEY = 'FILE.sparse';
 

@@ -17,8 +17,8 @@ const LINE_FEED = 0x0a;
 /**
  * Reads the records `LENGTH KEY=VALUE\n` of an extended header. Keys that change nothing for us are left out.
  *
- * @throws {AppError} TAR_DAMAGED when they are not whole, or have the map of a sparse file: a few bytes of such an archive can stand for more than
- * any disk holds.
+ * @throws {AppError} TAR_DAMAGED when they are not whole, or have the map of a sparse file: a few bytes of
+ * such an archive can stand for more than any disk holds.
  */
 export function parsePax(text: Buffer): PaxRecords {
   const records: PaxRecords = {};

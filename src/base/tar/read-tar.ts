@@ -26,10 +26,11 @@ export interface TarItem {
 }
 
 /**
- * Reads a tar archive that nobody vouches for: ustar, PAX and GNU long names; files, folders, links and fifos. Names are as they are in the archive:
- * whoever makes files of them checks them.
+ * Reads a tar archive that nobody vouches for: ustar, PAX and GNU long names; files, folders, links and
+ * fifos. Names are as they are in the archive: whoever makes files of them checks them.
  *
- * @throws {AppError} TAR_DAMAGED while iterating: for anything else, devices, maps of holes, and an archive without its end mark.
+ * @throws {AppError} TAR_DAMAGED while iterating: for anything else, devices, maps of holes, and an archive
+ * without its end mark.
  */
 export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<TarItem, void, undefined> {
   const blocks = new BlockReader(source[Symbol.asyncIterator]());

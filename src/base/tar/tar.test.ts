@@ -236,7 +236,10 @@ function fileOf(text: string, content: Buffer): Item {
   };
 }
 
-/** A header, the last block of what was written for an entry, with another value in a field and the sum that fits. */
+/**
+ * A header, the last block of what was written for an entry, with another value in a field and the sum that
+ * fits.
+ */
 function withField(written: Buffer, field: keyof typeof FIELD, value: string): Buffer {
   const header = Buffer.from(written.subarray(-512));
   const [at, length] = FIELD[field];

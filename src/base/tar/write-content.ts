@@ -5,8 +5,8 @@ import type { Abortable } from '../abort.ts';
 const HOLE_BYTES = 4096;
 
 /**
- * Writes a content into the empty file of a {@link FileHandle}. With `isSparse`, blocks of zeros take no room. `onBytes` is called before so many bytes
- * are written, and may throw to end the work. Gives the size.
+ * Writes a content into the empty file of a {@link FileHandle}. With `isSparse`, blocks of zeros take no
+ * room. `onBytes` is called before so many bytes are written, and may throw to end the work. Gives the size.
  */
 export async function writeContent(
   file: FileHandle,
@@ -28,7 +28,10 @@ export async function writeContent(
   return size;
 }
 
-/** The parts of `chunk`, which is at `offset` of its file, that are no whole blocks of zeros: where each begins and ends. Blocks that a chunk has a part of count by that part. */
+/**
+ * The parts of `chunk`, which is at `offset` of its file, that are no whole blocks of zeros: where each
+ * begins and ends. Blocks that a chunk has a part of count by that part.
+ */
 function* dataIn(chunk: Buffer, offset: number): Generator<readonly [start: number, end: number]> {
   let start = -1;
   for (let at = 0; at < chunk.length; ) {

@@ -17,7 +17,10 @@ const NOTHING = Buffer.alloc(0);
 /** The end of an archive. */
 export const TAR_END = Buffer.alloc(2 * BLOCK_BYTES);
 
-/** The header of an entry, with one before it where its fields are too small; the content goes behind it, then {@link tarPadding}. Owned by root. */
+/**
+ * The header of an entry, with one before it where its fields are too small; the content goes behind it, then
+ * {@link tarPadding}. Owned by root.
+ */
 export function tarHeader(entry: TarEntry): Buffer {
   const records: [string, Buffer][] = [];
   const isNameLong = entry.name.length > FIELD.name[1];

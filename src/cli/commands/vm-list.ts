@@ -63,7 +63,10 @@ async function list(
   return 0;
 }
 
-/** The one that was made last; of several at the same moment, the last of the list, which is in the order in which they were made. */
+/**
+ * The one that was made last; of several at the same moment, the last of the list, which is in the order in
+ * which they were made.
+ */
 function newest(vms: readonly Vm[]): Vm[] {
   const made = (vm: Vm): number => Date.parse(vm.createdAt);
   const last = vms.reduce<Vm | undefined>(

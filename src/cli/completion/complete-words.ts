@@ -25,7 +25,10 @@ const SHELLS = ['bash', 'fish', 'zsh'];
 
 const NOTHING: Completions = { directive: ':none', candidates: [] };
 
-/** Completes the last of `words`, which are those after `banger`; it may be empty. Never fails over what is typed. */
+/**
+ * Completes the last of `words`, which are those after `banger`; it may be empty. Never fails over what is
+ * typed.
+ */
 export async function completionsOf(words: readonly string[], parts: CompletionParts): Promise<Completions> {
   const before = words.slice(0, -1);
   const current = words.at(-1) ?? '';
@@ -89,7 +92,10 @@ async function completeValue(
   }
 }
 
-/** Sorts words into positionals and options; an option at the end that still needs its value is given by the kind of that. */
+/**
+ * Sorts words into positionals and options; an option at the end that still needs its value is given by the
+ * kind of that.
+ */
 function readWords(
   definition: CommandDefinition,
   words: readonly string[],

@@ -5,7 +5,10 @@ import type { CommandContext } from '../context.ts';
 /** `ms` that a user who pressed Tab waits for the daemon. */
 const DEADLINE_MS = 1_000;
 
-/** Names of the VMs or images there are now. None when the daemon does not run or does not answer: completing starts nothing and says nothing. */
+/**
+ * Names of the VMs or images there are now. None when the daemon does not run or does not answer: completing
+ * starts nothing and says nothing.
+ */
 export async function liveNames(kind: 'vm' | 'image', context: CommandContext): Promise<string[]> {
   try {
     return await withDeadline(

@@ -58,7 +58,10 @@ export async function askGuest(guest: Guest, { signal }: Abortable): Promise<Gue
   return { name: guest.name, draws, machineIds, sshHostKeys, clock };
 }
 
-/** Runs a program in the guest as root; gives its output, or undefined when it fails or is not there. @throws {AppError} WAIT_TIMEOUT after a minute */
+/**
+ * Runs a program in the guest as root; gives its output, or undefined when it fails or is not there. @throws
+ * {AppError} WAIT_TIMEOUT after a minute
+ */
 export async function ask(
   { client, id, name }: Guest,
   argv: readonly string[],

@@ -25,7 +25,8 @@ describe('doctor --prove', () => {
   };
 
   test('finds what guests that are one machine have in common, and leaves none of them', async () => {
-    // All commands of the fake guests run on this host: one machine, with one machine id, one clock and one set of files.
+    // All commands of the fake guests run on this host: one machine, with one machine id, one clock and one
+    // set of files.
     const { status, stdout } = await lab.run(['doctor', '--prove', '--json']);
     const checks = checksOf(stdout);
     assert.equal(status, 1);

@@ -18,8 +18,8 @@ const LABEL = 'doctor';
 const FOLDERS = ['/root', '/var/tmp', '/tmp', '/dev/shm'] as const;
 
 /**
- * Shows with VMs what is promised of them: that clones of one image and shape have nothing in common that must not be. The VMs are gone afterwards. What cannot
- * be shown is a failed check, too.
+ * Shows with VMs what is promised of them: that clones of one image and shape have nothing in common that
+ * must not be. The VMs are gone afterwards. What cannot be shown is a failed check, too.
  */
 export async function prove(client: BangerClient, context: CommandContext): Promise<DoctorCheck[]> {
   const { signal, progress } = context;

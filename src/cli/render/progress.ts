@@ -4,8 +4,8 @@ import type { Style } from './style.ts';
 import { cut } from './table.ts';
 
 /**
- * How far long work is, on stderr. `inline`: one line of a terminal that is written over; `lines`: a line a step; `quiet`: steps are not shown.
- * Lines that stay (spec, ready, notices) are shown in each.
+ * How far long work is, on stderr. `inline`: one line of a terminal that is written over; `lines`: a line a
+ * step; `quiet`: steps are not shown. Lines that stay (spec, ready, notices) are shown in each.
  */
 export type ProgressMode = 'inline' | 'lines' | 'quiet';
 
@@ -19,7 +19,10 @@ export interface Progress extends Disposable {
   done(text: string): void;
   /** Takes the rewriting line away; call it before anything else writes to the terminal. Idempotent. */
   clear(): void;
-  /** The terminal's cursor stands behind text that somebody else wrote: what is shown next begins on a line of its own. */
+  /**
+   * The terminal's cursor stands behind text that somebody else wrote: what is shown next begins on a line of
+   * its own.
+   */
   below(): void;
 }
 

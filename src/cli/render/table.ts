@@ -6,8 +6,9 @@ const GAP = '  ';
 const LEAST_COLUMN_CHARS = 8;
 
 /**
- * Aligns rows in columns with spaces; the first row is the heading. Cells are stripped of control characters. With `width`, the widest
- * cells are cut so that the table fits, and a line is never longer. No cell is coloured, so a character is a column: names and ids are ASCII.
+ * Aligns rows in columns with spaces; the first row is the heading. Cells are stripped of control characters.
+ * With `width`, the widest cells are cut so that the table fits, and a line is never longer. No cell is
+ * coloured, so a character is a column: names and ids are ASCII.
  */
 export function renderTable(rows: readonly (readonly string[])[], width?: number): string {
   const cells = rows.map((row) => row.map((cell) => printable(cell)));
@@ -24,8 +25,8 @@ export function renderTable(rows: readonly (readonly string[])[], width?: number
 }
 
 /**
- * The rows without the columns that have no room in `width`: those of `leaveOut`, named by their heading, as many as must be, in this order. They are
- * in the JSON form of the same command.
+ * The rows without the columns that have no room in `width`: those of `leaveOut`, named by their heading, as
+ * many as must be, in this order. They are in the JSON form of the same command.
  */
 export function fitColumns(
   rows: readonly (readonly string[])[],

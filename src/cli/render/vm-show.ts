@@ -23,7 +23,8 @@ export function parseShowFormat(text: string): ShowFormat {
 }
 
 /**
- * A VM as text, ending with a line feed. A field that the VM lacks now, as `.runtime` of one that does not run, is an empty line.
+ * A VM as text, ending with a line feed. A field that the VM lacks now, as `.runtime` of one that does not
+ * run, is an empty line.
  *
  * @throws {AppError} USAGE_OPTION_VALUE for a field that no VM has, naming those there are.
  */

@@ -1,4 +1,7 @@
-/** Breaks one paragraph into lines of at most `room` characters, between words; a longer word has a line of its own. */
+/**
+ * Breaks one paragraph into lines of at most `room` characters, between words; a longer word has a line of
+ * its own.
+ */
 export function wrap(text: string, room: number): string[] {
   const lines: string[] = [];
   let line = '';

@@ -16,8 +16,9 @@ export interface ForwardOptions {
 }
 
 /**
- * Passes our signals on to the command until disposed of. The same one twice within 2 s ends us. With a terminal Ctrl-C is a key, so what
- * arrives as a signal comes from elsewhere: SIGTERM, SIGHUP and SIGQUIT then end us, and the guest's session with us.
+ * Passes our signals on to the command until disposed of. The same one twice within 2 s ends us. With a
+ * terminal Ctrl-C is a key, so what arrives as a signal comes from elsewhere: SIGTERM, SIGHUP and SIGQUIT
+ * then end us, and the guest's session with us.
  */
 export function forwardSignals({ interrupts, send, hasTerminal }: ForwardOptions): Disposable {
   let last: { signal: ListenedSignal; at: number } | undefined;

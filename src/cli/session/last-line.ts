@@ -1,7 +1,10 @@
 /** Enough for the sequences that a program ends its output with. */
 const KEPT_BYTES = 256;
 
-/** Follows whether output on a terminal ends inside a line, as that of `printf ok` does: what is written next would join it, or erase it. */
+/**
+ * Follows whether output on a terminal ends inside a line, as that of `printf ok` does: what is written next
+ * would join it, or erase it.
+ */
 export class LastLine {
   #tail = '';
 
@@ -13,9 +16,10 @@ export class LastLine {
 
   /** True when the cursor stands behind text. */
   get isOpen(): boolean {
-    // A full-screen program that ends brings back the screen and the cursor of before (xterm's "Alternate Screen Buffer").
+    // A full-screen program that ends brings back the screen and the cursor of before (xterm's "Alternate
+    // Screen Buffer").
     if (this.#tail.includes('\u001b[?1049l')) return false;
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control sequences take no room (ECMA-48 section 5.4)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control sequences have no width
     const visible = this.#tail.replaceAll(/\x1b\[[0-?]*[ -/]*[@-~]/g, '');
     return visible !== '' && !/[\r\n]$/.test(visible);
   }

@@ -7,7 +7,10 @@ export interface StdinTarget {
   end(): void;
 }
 
-/** Passes `stdin` on, no faster than `target` takes it, and its end too, until disposed of. A target that has gone is no error here. */
+/**
+ * Passes `stdin` on, no faster than `target` takes it, and its end too, until disposed of. A target that has
+ * gone is no error here.
+ */
 export function pumpStdin(
   stdin: InputStream,
   { target, onEnd }: { target: StdinTarget; onEnd?: () => void },

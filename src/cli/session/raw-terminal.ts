@@ -8,8 +8,8 @@ export interface TerminalSize {
 }
 
 /**
- * Our user's terminal while it belongs to a program in the guest: every key goes there, also Ctrl-C. It is given back when disposed of and,
- * whatever happens, when the process exits. Twice is fine.
+ * Our user's terminal while it belongs to a program in the guest: every key goes there, also Ctrl-C. It is
+ * given back when disposed of and, whatever happens, when the process exits. Twice is fine.
  */
 export interface RawTerminal extends Disposable {
   /** Looks at output on its way to the terminal, to know what an early end would leave behind. */
@@ -29,7 +29,10 @@ export interface TakeOptions {
   onResize: (size: TerminalSize) => void;
 }
 
-/** Takes the terminal. Before this returns, the terminal is raw; nothing changes it later except what {@link RawTerminal} says. */
+/**
+ * Takes the terminal. Before this returns, the terminal is raw; nothing changes it later except what
+ * {@link RawTerminal} says.
+ */
 export function takeTerminal(io: CliIo, { stopOutputProcessing, onResize }: TakeOptions): RawTerminal {
   const modes = new TerminalModes();
   let isTaken = true;

@@ -26,8 +26,8 @@ export interface GuestRun {
 }
 
 /**
- * Runs a command in the guest with our stdin, stdout, stderr, signals and terminal, and gives how it ended. When this returns or throws,
- * the terminal is as before and nothing reads stdin any more.
+ * Runs a command in the guest with our stdin, stdout, stderr, signals and terminal, and gives how it ended.
+ * When this returns or throws, the terminal is as before and nothing reads stdin any more.
  */
 export async function runInGuest(
   client: BangerClient,

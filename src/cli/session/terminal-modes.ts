@@ -1,6 +1,7 @@
 /**
- * DEC private modes that a full-screen program turns on and that make a terminal unusable when it is gone: application cursor keys, mouse
- * reports, focus reports, the alternate screen, bracketed paste (xterm's control sequences, "DEC Private Mode Set").
+ * DEC private modes that a full-screen program turns on and that make a terminal unusable when it is gone:
+ * application cursor keys, mouse reports, focus reports, the alternate screen, bracketed paste (xterm's
+ * control sequences, "DEC Private Mode Set").
  */
 const TURNED_ON = new Set([1, 9, 47, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004]);
 
@@ -12,7 +13,9 @@ const ESCAPE = 0x1b;
 /** Longest sequence that is waited for across chunks, in `bytes`; programs set a few modes at once. */
 const MAX_PENDING_BYTES = 64;
 
-/** Follows which modes a guest's program has changed, so that they can be undone when it cannot do so itself. */
+/**
+ * Follows which modes a guest's program has changed, so that they can be undone when it cannot do so itself.
+ */
 export class TerminalModes {
   readonly #on = new Set<number>();
   #isCursorHidden = false;
@@ -22,7 +25,7 @@ export class TerminalModes {
   see(bytes: Uint8Array): void {
     if (this.#pending === '' && bytes.indexOf(ESCAPE) < 0) return;
     const text = this.#pending + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the control sequences that are looked for
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences that are looked for
     for (const [, modes = '', action] of text.matchAll(/\x1b\[\?([0-9;]{1,48})([hl])/g)) {
       for (const mode of modes.split(';')) this.#set(Number(mode), action === 'h');
     }
@@ -31,7 +34,10 @@ export class TerminalModes {
     this.#pending = cut?.[0] ?? '';
   }
 
-  /** What to send to the terminal to have it as before; empty when nothing was changed. Forgets what it undoes. */
+  /**
+   * What to send to the terminal to have it as before; empty when nothing was changed. Forgets what it
+   * undoes.
+   */
   undo(): string {
     const off = [...this.#on].map((mode) => `\u001b[?${mode}l`);
     if (this.#isCursorHidden) off.push(`\u001b[?${CURSOR}h`);

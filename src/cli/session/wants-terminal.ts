@@ -10,9 +10,10 @@ export interface TerminalFacts {
 }
 
 /**
- * Whether the guest's command gets a terminal of its own. A shell does when its user sits at both ends. A command needs all
- * three streams to be terminals: in a pipe line breaks and colours would reach the next program, and a terminal has no stderr that
- * could go to a file of its own. As ssh(1), asking for one explicitly wins.
+ * Whether the guest's command gets a terminal of its own. A shell does when its user sits at both ends. A
+ * command needs all three streams to be terminals: in a pipe line breaks and colours would reach the next
+ * program, and a terminal has no stderr that could go to a file of its own. As ssh(1), asking for one
+ * explicitly wins.
  */
 export function wantsTerminal(facts: TerminalFacts): boolean {
   if (facts.isForced !== undefined) return facts.isForced;

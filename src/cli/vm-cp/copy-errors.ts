@@ -1,6 +1,9 @@
 import { AppError, messageOf } from '../../base/errors.ts';
 
-/** Does `work` on a file of this host. @throws {AppError} COPY_FAILED naming the file, for what the system refuses */
+/**
+ * Does `work` on a file of this host. @throws {AppError} COPY_FAILED naming the file, for what the system
+ * refuses
+ */
 export async function writing<T>(path: Buffer, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -47,8 +47,8 @@ type Looker = Pick<Copier, 'client' | 'context'>;
 type GuestPlace = Extract<Place, { kind: 'guest' }>;
 
 /**
- * Copies from one side to the other. What was copied before a failure stays, but a single file is whole or not there.
- * Gives nothing when the archive itself goes to stdout.
+ * Copies from one side to the other. What was copied before a failure stays, but a single file is whole or
+ * not there. Gives nothing when the archive itself goes to stdout.
  *
  * @throws {AppError} COPY_*, TAR_DAMAGED, VM_NOT_FOUND, VM_NOT_RUNNING, GUEST_*.
  */

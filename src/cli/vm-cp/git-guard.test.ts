@@ -82,7 +82,10 @@ const unpack = (
 
 const told = ({ leftOut }: HostUnpacked) => leftOut.map(({ path, why }) => `${path}: ${why}`).sort();
 
-/** What a shell's prompt asks git for, in every folder of a tree, and what else a user may do without a thought. */
+/**
+ * What a shell's prompt asks git for, in every folder of a tree, and what else a user may do without a
+ * thought.
+ */
 function useGit(dir: string): void {
   rmSync(marker, { force: true });
   const folders = spawnSync('find', [dir, '-type', 'd', '-print0']).stdout.toString('latin1').split('\0');
@@ -99,7 +102,10 @@ function useGit(dir: string): void {
   }
 }
 
-/** A repository that runs a program in each way that a guest could think of, with a submodule, a linked working tree and a bare one in it. */
+/**
+ * A repository that runs a program in each way that a guest could think of, with a submodule, a linked
+ * working tree and a bare one in it.
+ */
 function evilTree(): string {
   const root = join(folder(), 'repo');
   mkdirSync(root);

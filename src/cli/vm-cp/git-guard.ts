@@ -12,20 +12,28 @@ export const MAX_CONFIG_BYTES = 1024 * 1024;
 const SLASH = Buffer.from('/');
 
 /**
- * Decides what of the git repositories that a guest has written gets to this host. A repository may name programs that git starts as soon as a shell's
- * prompt, or an editor, asks it for the status. So settings are copied by the list of harmless ones, hooks and what leads git to other
- * folders stay out, in every folder named `.git` and in every other folder that git would take for a repository.
+ * Decides what of the git repositories that a guest has written gets to this host. A repository may name
+ * programs that git starts as soon as a shell's prompt, or an editor, asks it for the status. So settings are
+ * copied by the list of harmless ones, hooks and what leads git to other folders stay out, in every folder
+ * named `.git` and in every other folder that git would take for a repository.
  *
- * The guest chooses the order of its entries. A folder of any name becomes a repository by its file `HEAD`: that is held back under another name until all
- * else is there, and gets its own only when the folder is none, or was made by this copy and has been cleaned.
+ * The guest chooses the order of its entries. A folder of any name becomes a repository by its file `HEAD`:
+ * that is held back under another name until all else is there, and gets its own only when the folder is
+ * none, or was made by this copy and has been cleaned.
  */
 export class GitGuard {
   readonly #leftOut: LeftOutList;
-  /** names between the git folder that the target itself is in and the target, in lower case; absent outside of any */
+  /**
+   * names between the git folder that the target itself is in and the target, in lower case; absent outside
+   * of any
+   */
   readonly #rootInGit: readonly string[] | undefined;
   /** folders of this host, below the target, that git takes for repositories */
   readonly #repositories = new Set<string>();
-  /** places of the files `HEAD` that are held back, by their path below the target, and the names that they have meanwhile */
+  /**
+   * places of the files `HEAD` that are held back, by their path below the target, and the names that they
+   * have meanwhile
+   */
   readonly #held = new Map<string, { folder: Buffer; from: Buffer; to: Buffer; isFolderNew: boolean }>();
 
   private constructor(leftOut: LeftOutList, rootInGit: readonly string[] | undefined) {
@@ -50,7 +58,10 @@ export class GitGuard {
     return inGit ? gitRule(inGit, { isDirectory: kind === 'directory', isFile: kind === 'file' }) : 'copy';
   }
 
-  /** Notes an entry that is left out by {@link ruleOf}; a folder that is left out with all that is in it counts once. */
+  /**
+   * Notes an entry that is left out by {@link ruleOf}; a folder that is left out with all that is in it
+   * counts once.
+   */
   noteLeft(parts: readonly Buffer[]): void {
     const inGit = this.#namesInGit(parts.map((part) => part.toString('latin1')));
     if (!inGit || inGit.length === 1 || inGit[0] === 'hooks') {
@@ -79,7 +90,10 @@ export class GitGuard {
     return this.#held.get(key)?.from;
   }
 
-  /** The harmless part of a configuration; `undefined` when nothing of it can be copied. Notes what is not in it. */
+  /**
+   * The harmless part of a configuration; `undefined` when nothing of it can be copied. Notes what is not in
+   * it.
+   */
   cleaned(content: Buffer | undefined, path: string): Buffer | undefined {
     const safe = content && safeSettings(content.toString('latin1'));
     if (!safe) {
@@ -190,7 +204,9 @@ async function namesInGit(path: Buffer): Promise<string[] | undefined> {
   return undefined;
 }
 
-/** Whether git takes a folder for a repository, or would if it had the file `HEAD` (gitrepository-layout(5)). */
+/**
+ * Whether git takes a folder for a repository, or would if it had the file `HEAD` (gitrepository-layout(5)).
+ */
 async function isRepository(folder: Buffer, { hasHead = false } = {}): Promise<boolean> {
   const has = async (name: string): Promise<boolean> => {
     try {

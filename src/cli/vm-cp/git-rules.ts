@@ -7,12 +7,16 @@ export type GitRule =
   /** left out: it starts programs, or leads git to another folder */
   | 'leave';
 
-/** Names in a git folder that lead to other folders, hold further settings, or commands that `git rebase --continue` runs. */
+/**
+ * Names in a git folder that lead to other folders, hold further settings, or commands that
+ * `git rebase --continue` runs.
+ */
 const LEFT = new Set(['config.worktree', 'commondir', 'worktrees', 'rebase-merge', 'rebase-apply']);
 
 /**
- * The rule for what is at `names` (lower case, as a file system may not tell case apart) in a git folder. Everything else there is data: objects, refs, the
- * index, ignore rules; and attributes, which start nothing without a setting.
+ * The rule for what is at `names` (lower case, as a file system may not tell case apart) in a git folder.
+ * Everything else there is data: objects, refs, the index, ignore rules; and attributes, which start nothing
+ * without a setting.
  */
 export function gitRule(names: readonly string[], { isDirectory, isFile }: EntryKind): GitRule {
   const [top = '', second = ''] = names;

@@ -25,7 +25,10 @@ export class HostUnpacker {
   /** fifos */
   skipped = 0;
   readonly #parts: HostUnpackerParts;
-  /** directories that are known to be ones, by their path below the root, and whether this copy made them; nothing replaces one */
+  /**
+   * directories that are known to be ones, by their path below the root, and whether this copy made them;
+   * nothing replaces one
+   */
   readonly #known = new Map<string, boolean>();
   /** modes and times of directories, set when nothing is put into them any more */
   readonly #later = new Map<string, { path: Buffer; mode: number; mtimeMs: number }>();
@@ -191,8 +194,8 @@ export class HostUnpacker {
   }
 
   /**
-   * Calls `create` with the path, or when something is there, with one beside it that then takes its place. A directory there stays, and is an
-   * error.
+   * Calls `create` with the path, or when something is there, with one beside it that then takes its place. A
+   * directory there stays, and is an error.
    */
   async #replace(path: Buffer, create: (free: Buffer) => Promise<void>): Promise<void> {
     if (!(await isThere(path))) return await create(path);

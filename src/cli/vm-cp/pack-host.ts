@@ -16,8 +16,9 @@ export interface PackCount {
 }
 
 /**
- * A file, as one entry of that name, or the content of a directory, as a tar archive. Links in a directory stay links. Owners are not
- * told. A file that grows while it is read is taken as long as it was; one that shrinks fails the archive.
+ * A file, as one entry of that name, or the content of a directory, as a tar archive. Links in a directory
+ * stay links. Owners are not told. A file that grows while it is read is taken as long as it was; one that
+ * shrinks fails the archive.
  *
  * @throws {AppError} COPY_FAILED naming what cannot be read, while iterating.
  */

@@ -13,7 +13,8 @@ export type CopyPlaces =
 const EXAMPLES = 'for example: banger vm cp ./file web:/root/, or: banger vm cp web:/root/file .';
 
 /**
- * What the two words of `vm cp` mean: `-`, `VM:/path`, or a path of the host. A host path with a colon is written `./a:b`.
+ * What the two words of `vm cp` mean: `-`, `VM:/path`, or a path of the host. A host path with a colon is
+ * written `./a:b`.
  *
  * @throws {AppError} USAGE_ARGUMENTS when not exactly one is in a guest, or that path is not absolute.
  */

@@ -16,10 +16,11 @@ export interface ReceiveOptions extends Abortable {
 }
 
 /**
- * Makes the one file of an archive the file `path`, through a symlink when that is one, or leaves what is there as it is. Its name in the archive does
- * not count. Gives its size.
+ * Makes the one file of an archive the file `path`, through a symlink when that is one, or leaves what is
+ * there as it is. Its name in the archive does not count. Gives its size.
  *
- * @throws {AppError} COPY_REFUSED when the archive is something else, COPY_TOO_LARGE, COPY_FAILED, TAR_DAMAGED.
+ * @throws {AppError} COPY_REFUSED when the archive is something else, COPY_TOO_LARGE, COPY_FAILED,
+ * TAR_DAMAGED.
  */
 export async function receiveFile(
   tar: AsyncIterable<Buffer>,

@@ -19,8 +19,9 @@ export interface CopySource {
 export type CopyTarget = { kind: 'file'; dir: string; name: string } | { kind: 'directory'; dir: string };
 
 /**
- * Where a copy goes, as docker-cp(1) has it: into a directory that exists, under the source's own name; else to the very path, whose parent must exist. A
- * source directory that ends in `/.` means its content. `kindOf` is asked about `target` and, when that is missing, its parent.
+ * Where a copy goes, as docker-cp(1) has it: into a directory that exists, under the source's own name; else
+ * to the very path, whose parent must exist. A source directory that ends in `/.` means its content. `kindOf`
+ * is asked about `target` and, when that is missing, its parent.
  *
  * @throws {AppError} COPY_TARGET_INVALID when what is there is in the way, or the parent is missing.
  */

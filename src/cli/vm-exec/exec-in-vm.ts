@@ -18,8 +18,9 @@ interface ExecReport {
 }
 
 /**
- * Runs a command in a VM that exists, and gives its exit status. Without `workdir` it starts in the VM's workspace; when HEAD of that has moved on
- * this host since it was copied, warns, or copies it anew first if asked to.
+ * Runs a command in a VM that exists, and gives its exit status. Without `workdir` it starts in the VM's
+ * workspace; when HEAD of that has moved on this host since it was copied, warns, or copies it anew first if
+ * asked to.
  */
 export async function execInVm(plan: ExecPlan, context: CommandContext): Promise<number> {
   const client = await context.client();

@@ -7,7 +7,10 @@ export interface LinePrefixer {
   end(): Promise<void>;
 }
 
-/** Passes output on in whole lines, as its bytes, each with `name | ` in front; lines of several commands do not mix then. */
+/**
+ * Passes output on in whole lines, as its bytes, each with `name | ` in front; lines of several commands do
+ * not mix then.
+ */
 export function prefixLines(name: string, put: (lines: Buffer) => Promise<void>): LinePrefixer {
   const prefix = Buffer.from(`${name} | `);
   let rest: Buffer[] = [];

@@ -7,8 +7,9 @@ import type { BangerClient } from '../../sdk/client.ts';
 import { ToolingCause } from './tooling-cause.ts';
 
 /**
- * Installs tools with the guest's mise. Words: "wait" or "go on", the log, the working tree, "managed" when that has files of mise's own, then the
- * tools that mise does not find there by itself. Everything that is said is in the log; who waits hears it too, and gets the status.
+ * Installs tools with the guest's mise. Words: "wait" or "go on", the log, the working tree, "managed" when
+ * that has files of mise's own, then the tools that mise does not find there by itself. Everything that is
+ * said is in the log; who waits hears it too, and gets the status.
  */
 const SCRIPT = `
 mode=$1 log=$HOME/$2 repo=$3 managed=$4
@@ -40,7 +41,8 @@ export interface Bootstrap {
 }
 
 /**
- * What a working tree asks for; `undefined` when there is nothing to do: it asks for none, or it is not wanted.
+ * What a working tree asks for; `undefined` when there is nothing to do: it asks for none, or it is not
+ * wanted.
  *
  * @throws {AppError} USAGE_TOOLING when tools must be downloaded and the guest will have no network.
  */

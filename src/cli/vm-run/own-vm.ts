@@ -12,7 +12,9 @@ const REMOVE_DEADLINE_MS = 10_000;
 /** Label of steps. */
 const LABEL = 'vm create';
 
-/** A new VM. Disposing deletes it when it was asked for with `--rm`, warns when that fails, and never throws. */
+/**
+ * A new VM. Disposing deletes it when it was asked for with `--rm`, warns when that fails, and never throws.
+ */
 export interface OwnedVm extends AsyncDisposable {
   readonly vm: Vm;
   /** it is gone */
@@ -43,7 +45,8 @@ export async function makeVm(
 }
 
 /**
- * Deletes the VM and waits until it is gone. Closing the lease would delete it too, but nobody would wait for it, or hear that it failed.
+ * Deletes the VM and waits until it is gone. Closing the lease would delete it too, but nobody would wait for
+ * it, or hear that it failed.
  */
 async function remove(lease: VmLease, context: CommandContext): Promise<boolean> {
   const { name, id } = lease.vm;

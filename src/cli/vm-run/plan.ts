@@ -32,7 +32,8 @@ export interface RunPlan {
 /**
  * Checks the command line of `vm run` before anything exists. All problems are reported at once.
  *
- * @throws {AppError} USAGE_*, WORKSPACE_NOT_FOUND, VM_NAME_INVALID, VM_SHAPE_INVALID, SIZE_INVALID, IMAGE_NAME_INVALID.
+ * @throws {AppError} USAGE_*, WORKSPACE_NOT_FOUND, VM_NAME_INVALID, VM_SHAPE_INVALID, SIZE_INVALID,
+ * IMAGE_NAME_INVALID.
  */
 export function planOf(
   { args, trailing, options }: Invocation<typeof RUN_OPTIONS>,

@@ -45,8 +45,8 @@ export interface RunReport {
 }
 
 /**
- * Makes a VM, copies the workspace into it, runs the command, and gives its exit status. A failure before the command leaves the VM,
- * unless it was to be removed anyway, or the failure was its creation.
+ * Makes a VM, copies the workspace into it, runs the command, and gives its exit status. A failure before the
+ * command leaves the VM, unless it was to be removed anyway, or the failure was its creation.
  */
 export async function runVm(plan: RunPlan, context: CommandContext): Promise<number> {
   const begunAt = performance.now();
@@ -153,8 +153,9 @@ async function prepareWorkspace(
 }
 
 /**
- * Installs the tools that a working tree names: before a command, and before we go when detached; for a shell in the background. A failure is
- * a warning and changes nothing else but the status of `--detach`: the guest is of use without. Returns why it failed.
+ * Installs the tools that a working tree names: before a command, and before we go when detached; for a shell
+ * in the background. A failure is a warning and changes nothing else but the status of `--detach`: the guest
+ * is of use without. Returns why it failed.
  */
 async function installTools(
   vm: Vm,

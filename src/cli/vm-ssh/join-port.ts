@@ -6,8 +6,9 @@ import type { CommandContext } from '../context.ts';
 const OWNER_LOOK_MS = 500;
 
 /**
- * Joins our stdin and stdout with a port of a guest, until either side is done with it, a signal says so (ssh ends its proxy with SIGHUP), or the
- * process `ownerPid` is gone: an ssh whose `banger vm ssh` was killed would go on for nobody.
+ * Joins our stdin and stdout with a port of a guest, until either side is done with it, a signal says so (ssh
+ * ends its proxy with SIGHUP), or the process `ownerPid` is gone: an ssh whose `banger vm ssh` was killed
+ * would go on for nobody.
  */
 export async function joinPort(
   { ref, port, ownerPid }: { ref: string; port: number; ownerPid?: number },

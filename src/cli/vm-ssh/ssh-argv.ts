@@ -14,8 +14,8 @@ export interface SshCall {
 }
 
 /**
- * The call of ssh(1) that logs in to a guest. Nothing of the user's own ssh configuration counts, for it was not made for a guest that must not be
- * trusted: it may forward their agent, or offer their keys.
+ * The call of ssh(1) that logs in to a guest. Nothing of the user's own ssh configuration counts, for it was
+ * not made for a guest that must not be trusted: it may forward their agent, or offer their keys.
  */
 export function sshArgv({ access, ownArgv, ownerPid, command, hasTerminal }: SshCall): [string, ...string[]] {
   const { vm, user, port, identityFile, knownHostsFile, hostKeyAlias } = access;
@@ -26,7 +26,8 @@ export function sshArgv({ access, ownArgv, ownerPid, command, hasTerminal }: Ssh
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
     PreferredAuthentications: 'publickey',
-    // The default of newer versions takes an emulated guest long, and protects against who records the traffic, which never leaves this host.
+    // The default of newer versions takes an emulated guest long, and protects against who records the
+    // traffic, which never leaves this host.
     KexAlgorithms: '^curve25519-sha256',
     HostKeyAlias: hostKeyAlias,
     // The one that the host has made.

@@ -11,7 +11,10 @@ export interface SshPlan {
   hasTerminal: boolean;
 }
 
-/** Logs in to a VM with ssh(1) on our own terminal, and gives its exit status: the command's, or 255 when ssh itself failed. */
+/**
+ * Logs in to a VM with ssh(1) on our own terminal, and gives its exit status: the command's, or 255 when ssh
+ * itself failed.
+ */
 export async function sshIntoVm(
   { ref, command, hasTerminal }: SshPlan,
   context: CommandContext,

@@ -20,7 +20,9 @@ export interface ExportReport {
   bytes: number;
 }
 
-/** Prints the changes in a VM's repository as a patch, or writes them to a file, and gives the exit status. */
+/**
+ * Prints the changes in a VM's repository as a patch, or writes them to a file, and gives the exit status.
+ */
 export async function exportFromVm(
   { args: [ref = ''], options }: Invocation<typeof EXPORT_OPTIONS>,
   context: CommandContext,

@@ -20,11 +20,14 @@ export type GuestEndpoint = { kind: 'unix'; path: string };
 export interface ConnectOptions extends Abortable {
   helloDeadlineMs: number;
   /**
-   * The guest was restored from a capture, in which a link may have been open: the first hello is already such that an agent in the middle of
-   * something hears it
+   * The guest was restored from a capture, in which a link may have been open: the first hello is already
+   * such that an agent in the middle of something hears it
    */
   isRestored?: boolean;
-  /** Asked when the agent does not answer any more: the error that the link ends with then, in place of GUEST_LOST. */
+  /**
+   * Asked when the agent does not answer any more: the error that the link ends with then, in place of
+   * GUEST_LOST.
+   */
   whySilent?: () => AppError | undefined;
 }
 
@@ -33,16 +36,19 @@ export interface GuestConnector {
   /**
    * Meets the agent (hello) and returns the link.
    *
-   * @throws {AppError} GUEST_UNREACHABLE when nothing answers within `helloDeadlineMs`; GUEST_GENERATION when the agent's
-   * protocol generation is out of the range that the host speaks. Nothing is left open after a failure.
+   * @throws {AppError} GUEST_UNREACHABLE when nothing answers within `helloDeadlineMs`; GUEST_GENERATION when
+   * the agent's protocol generation is out of the range that the host speaks. Nothing is left open after a
+   * failure.
    */
   connect(endpoint: GuestEndpoint, options: ConnectOptions): Promise<GuestAgent>;
 }
 
 /**
- * A live link to one guest's agent (`docs/agent-protocol.md`). Calls fail with GUEST_LOST when the link ends, GUEST_PROTOCOL when
- * the guest answers what it must not, GUEST_BUSY when hundreds of commands, copies and connections are open, GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses. Disposing closes the link and, unless
- * {@link GuestAgent.keep} is on, ends every command that runs over it; twice is fine.
+ * A live link to one guest's agent (`docs/agent-protocol.md`). Calls fail with GUEST_LOST when the link ends,
+ * GUEST_PROTOCOL when the guest answers what it must not, GUEST_BUSY when hundreds of commands, copies and
+ * connections are open, GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses. Disposing
+ * closes the link and, unless {@link GuestAgent.keep} is on, ends every command that runs over it; twice is
+ * fine.
  */
 export interface GuestAgent extends AsyncDisposable {
   /** settles when the link is gone, never rejects */
@@ -66,23 +72,31 @@ export interface GuestAgent extends AsyncDisposable {
     options: Abortable & { owner?: 'root' | 'archive' },
   ): Promise<Unpacked>;
   /**
-   * Packs what is at `guestPath`, through a symlink too: a file as one entry, a directory as its content, with `as` both as one entry of
-   * that name. With `marksHoles`, sparse files are marked as `base/tar` reads it. The stream fails when the archive is not whole.
+   * Packs what is at `guestPath`, through a symlink too: a file as one entry, a directory as its content,
+   * with `as` both as one entry of that name. With `marksHoles`, sparse files are marked as `base/tar` reads
+   * it. The stream fails when the archive is not whole.
    */
   getTar(guestPath: string, options: Abortable & { as?: string; marksHoles?: boolean }): Promise<Readable>;
   /** What a path means, through symlinks; fails with `not_found` when it means nothing. */
   stat(guestPath: string, options: Abortable): Promise<GuestPath>;
-  /** Applies what is given, in the protocol's order; stops at the first step that fails and names it in `details.step`. */
+  /**
+   * Applies what is given, in the protocol's order; stops at the first step that fails and names it in
+   * `details.step`.
+   */
   personalise(personalisation: Personalisation, options: Abortable): Promise<Personalised>;
   /**
-   * While it is on, the loss of this link does not end its commands: they go on like what a command leaves running, without input, and what they say
-   * is thrown away. A terminal stays open. It is off for each new link, and does not change what happens when a single command is given up.
+   * While it is on, the loss of this link does not end its commands: they go on like what a command leaves
+   * running, without input, and what they say is thrown away. A terminal stays open. It is off for each new
+   * link, and does not change what happens when a single command is given up.
    */
   keep(isOn: boolean, options: Abortable): Promise<void>;
   ports(options: Abortable): Promise<GuestPort[]>;
   tcp(port: number, options: Abortable): Promise<Duplex>;
   stats(options: Abortable): Promise<GuestStats>;
-  /** Writes to the drives what the guest holds; gives how many programs of its users ran then, when it can tell. */
+  /**
+   * Writes to the drives what the guest holds; gives how many programs of its users ran then, when it can
+   * tell.
+   */
   sync(options: Abortable): Promise<{ programCount?: number }>;
   powerOff(options: Abortable): Promise<void>;
 }

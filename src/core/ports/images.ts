@@ -43,16 +43,21 @@ export interface StoredKernel extends KernelEntry {
 }
 
 /**
- * Images of the data directory, published by one rename; several daemons may share them. A name means one image at a time; an image that
- * lost its name to a rebuild, or was deleted, stays whole for as long as a VM holds it.
+ * Images of the data directory, published by one rename; several daemons may share them. A name means one
+ * image at a time; an image that lost its name to a rebuild, or was deleted, stays whole for as long as a VM
+ * holds it.
  */
 export interface ImageStore {
-  /** Every image that has a name, by name; damaged ones are left out and logged. Removes what interrupted builds left. */
+  /**
+   * Every image that has a name, by name; damaged ones are left out and logged. Removes what interrupted
+   * builds left.
+   */
   list(): Promise<StoredImage[]>;
   /**
    * Finds an image and checks that its files have the recorded sizes.
    *
-   * @throws {AppError} IMAGE_NOT_FOUND (hint: how to build it), IMAGE_DAMAGED when a file is cut short or missing.
+   * @throws {AppError} IMAGE_NOT_FOUND (hint: how to build it), IMAGE_DAMAGED when a file is cut short or
+   * missing.
    */
   get(name: string): Promise<StoredImage>;
   /**
@@ -62,17 +67,20 @@ export interface ImageStore {
    */
   getById(id: string): Promise<StoredImage>;
   /**
-   * Keeps the image for as long as the folder `holderDir` exists: a VM's own folder, so that no crash can leave a hold behind. Idempotent.
+   * Keeps the image for as long as the folder `holderDir` exists: a VM's own folder, so that no crash can
+   * leave a hold behind. Idempotent.
    *
    * @throws {AppError} IMAGE_NOT_FOUND when it was removed meanwhile.
    */
   hold(id: string, holderDir: string, options: Abortable): Promise<void>;
   /**
-   * Builds the image `name` with its kernel, or finds it built. Callers of the same name at once, in this or another process, share one
-   * build. An interrupted build leaves nothing. With `force` it is built although it is there; VMs keep the image they were made from.
+   * Builds the image `name` with its kernel, or finds it built. Callers of the same name at once, in this or
+   * another process, share one build. An interrupted build leaves nothing. With `force` it is built although
+   * it is there; VMs keep the image they were made from.
    *
-   * @throws {AppError} IMAGE_UNKNOWN when there is no recipe of that name; IMAGE_TOOL_MISSING naming the packages, IMAGE_NEEDS_SUBIDS and
-   * IMAGE_NEEDS_NAMESPACES with the fix, before anything is made; HOST_NO_SPACE before and during; IMAGE_BUILD_FAILED.
+   * @throws {AppError} IMAGE_UNKNOWN when there is no recipe of that name; IMAGE_TOOL_MISSING naming the
+   * packages, IMAGE_NEEDS_SUBIDS and IMAGE_NEEDS_NAMESPACES with the fix, before anything is made;
+   * HOST_NO_SPACE before and during; IMAGE_BUILD_FAILED.
    */
   build(name: string, options: Abortable & { force: boolean; report: Report }): Promise<StoredImage>;
   /** Takes the name away, and the files too unless a VM holds them. @throws {AppError} IMAGE_NOT_FOUND */
@@ -87,7 +95,8 @@ export interface ImageStore {
 export interface KernelStore {
   list(): Promise<KernelEntry[]>;
   /**
-   * Finds a kernel, checks that its files have the recorded sizes, and makes its initramfs when that is missing or older than the agent.
+   * Finds a kernel, checks that its files have the recorded sizes, and makes its initramfs when that is
+   * missing or older than the agent.
    *
    * @throws {AppError} KERNEL_NOT_FOUND, KERNEL_DAMAGED, AGENT_NOT_FOUND.
    */
@@ -108,8 +117,8 @@ export interface UnpackedKernel {
 /** The side of the kernel store that image builds use. */
 export interface KernelPublisher {
   /**
-   * Makes a kernel of the store, whole or not at all. One of that name that is there and whole is kept, so that VMs and templates
-   * made with it stay valid.
+   * Makes a kernel of the store, whole or not at all. One of that name that is there and whole is kept, so
+   * that VMs and templates made with it stay valid.
    *
    * @throws {AppError} KERNEL_MODULES_MISSING when VMs cannot boot with it.
    */

@@ -3,8 +3,8 @@ import type { SavedBy, SavedGuestKind } from './saved-by.ts';
 import type { DriveSpec, VmmProcess } from './vmm.ts';
 
 /**
- * What outlives the daemon about one VM: intent, and the name of every host resource, written before the resource is made. What is true is
- * asked of the kernel and the VMM.
+ * What outlives the daemon about one VM: intent, and the name of every host resource, written before the
+ * resource is made. What is true is asked of the kernel and the VMM.
  */
 export interface VmRecord {
   id: string;
@@ -25,15 +25,24 @@ export interface VmRecord {
     vmm: VmmProcess;
     accelerator: Accelerator;
     startedAt: string;
-    /** what this VMM can save guests as; absent when its driver cannot, or an older version of banger started it */
+    /**
+     * what this VMM can save guests as; absent when its driver cannot, or an older version of banger started
+     * it
+     */
     savedGuestKind?: SavedGuestKind;
   };
   workspace?: VmWorkspace;
-  /** what it was suspended with is not on the disk for sure yet; the run of the host (`VmFiles.hostBoot`) in which it was written */
+  /**
+   * what it was suspended with is not on the disk for sure yet; the run of the host (`VmFiles.hostBoot`) in
+   * which it was written
+   */
   unsyncedIn?: string;
   /** what saved the guest of a suspended VM */
   savedBy?: SavedBy;
-  /** a second VMM of this VM may run besides that of `runtime`: one that is to take its place, or one whose place was taken */
+  /**
+   * a second VMM of this VM may run besides that of `runtime`: one that is to take its place, or one whose
+   * place was taken
+   */
   hasSecondVmm?: true;
   lastError?: { code: string; message: string };
   createdAt: string;
@@ -54,14 +63,21 @@ export interface VmRecords {
   list(): VmRecord[];
   /** `undefined` also when the record is damaged. */
   get(id: string): VmRecord | undefined;
-  /** Those that cannot be read. They stay as they are until they are deleted, and their VMs keep all that they have. */
+  /**
+   * Those that cannot be read. They stay as they are until they are deleted, and their VMs keep all that they
+   * have.
+   */
   damaged(): DamagedRecord[];
-  /** @throws {AppError} VM_NAME_TAKEN when a VM of that name exists; HOST_NO_SPACE before the last space is used up, which the others need */
+  /**
+   * @throws {AppError} VM_NAME_TAKEN when a VM of that name exists; HOST_NO_SPACE before the last space is
+   * used up, which the others need
+   */
   insert(record: VmRecord): void;
   /**
    * Replaces the record of the same id and stamps `updatedAt`.
    *
-   * @throws {AppError} VM_NAME_TAKEN when its name is new and another VM has it; HOST_NO_SPACE; BugError when there is no such record.
+   * @throws {AppError} VM_NAME_TAKEN when its name is new and another VM has it; HOST_NO_SPACE; BugError when
+   * there is no such record.
    */
   update(record: VmRecord): VmRecord;
   /** All of them or, after a failure, none; as {@link VmRecords.update}. */

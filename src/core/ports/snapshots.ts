@@ -27,7 +27,8 @@ export interface StoredSnapshot {
 /** The snapshots of VMs; they are kept beside a VM's drives, and go with it. */
 export interface VmSnapshots {
   /**
-   * Makes a snapshot with `work`, which leaves the saved guest and the drives in the place and gives the drives' specs. Nothing is left after a failure.
+   * Makes a snapshot with `work`, which leaves the saved guest and the drives in the place and gives the
+   * drives' specs. Nothing is left after a failure.
    *
    * @throws {AppError} SNAPSHOT_EXISTS, HOST_NO_SPACE; what `work` throws.
    */

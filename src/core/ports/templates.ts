@@ -11,7 +11,9 @@ export interface TemplateFacts {
   vmm: string;
 }
 
-/** A guest that has booted and gone quiet, on disk, with the drives that it had then. Never changed once made. */
+/**
+ * A guest that has booted and gone quiet, on disk, with the drives that it had then. Never changed once made.
+ */
 export interface StoredTemplate {
   /** 64 hex digits */
   key: string;
@@ -32,19 +34,23 @@ export interface TemplatePlace {
   saved: SavedGuest;
 }
 
-/** The warm templates of this user. They are a cache: any of them may be gone at any time, and is made again when it is wanted. */
+/**
+ * The warm templates of this user. They are a cache: any of them may be gone at any time, and is made again
+ * when it is wanted.
+ */
 export interface TemplateStore {
   /**
-   * The template of `key` when it is there and whole: sizes of all files, checksum of the device state. One that is damaged is set aside, with a
-   * warning through `onDamage`. It stays until the result is disposed of, whatever else happens.
+   * The template of `key` when it is there and whole: sizes of all files, checksum of the device state. One
+   * that is damaged is set aside, with a warning through `onDamage`. It stays until the result is disposed
+   * of, whatever else happens.
    */
   use(
     key: string,
     options: { onDamage: (message: string) => void },
   ): Promise<(StoredTemplate & Disposable) | undefined>;
   /**
-   * Makes the template of `key` with `work`, which leaves the saved guest and the drives in the place and gives the drives' specs. Callers of one key
-   * share the work. Nothing is left after a failure or an abort.
+   * Makes the template of `key` with `work`, which leaves the saved guest and the drives in the place and
+   * gives the drives' specs. Callers of one key share the work. Nothing is left after a failure or an abort.
    *
    * @throws {AppError} HOST_NO_SPACE; what `work` throws.
    */
@@ -63,8 +69,8 @@ export interface TemplateStore {
   /** Removes one. @throws {AppError} TEMPLATE_NOT_FOUND, TEMPLATE_IN_USE */
   delete(key: string): Promise<void>;
   /**
-   * Removes what was set aside or left half-made, then the templates that were not used for longest until the rest takes `maxBytes` at most; none
-   * in use. Gives the keys that are gone.
+   * Removes what was set aside or left half-made, then the templates that were not used for longest until the
+   * rest takes `maxBytes` at most; none in use. Gives the keys that are gone.
    */
   prune(options: { maxBytes: number }): Promise<string[]>;
   /** Removes what a daemon that died left half-made. Idempotent. */

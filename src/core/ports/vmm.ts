@@ -17,7 +17,10 @@ export interface DriveSpec {
 /** Kernel, first file system, and kernel command line without what the driver adds (console, clocks). */
 export interface BootSource {
   kernelPath: string;
-  /** the same kernel as an ELF file, when there is one; drivers that can start it boot faster or can boot nothing else */
+  /**
+   * the same kernel as an ELF file, when there is one; drivers that can start it boot faster or can boot
+   * nothing else
+   */
   vmlinuxPath?: string;
   initrdPath: string;
   bootArgs: readonly string[];
@@ -35,7 +38,9 @@ export interface VmSpec {
   drives: readonly DriveSpec[];
   /** what {@link RunningVm.setNat} sets, from the guest's first instruction on */
   hasNat: boolean;
-  /** folder of this VM's sockets, exists, mode 0700; a second VMM of a VM has a folder below that of the first */
+  /**
+   * folder of this VM's sockets, exists, mode 0700; a second VMM of a VM has a folder below that of the first
+   */
   runtimeDir: string;
   /** serial console output, appended */
   consoleLogPath: string;
@@ -78,16 +83,25 @@ export interface VmmActivity {
 export interface RunningVm {
   readonly vmm: VmmProcess;
   readonly guestEndpoint: GuestEndpoint;
-  /** settles when the VMM process is gone, never rejects; after {@link detach} it may stay pending for ever */
+  /**
+   * settles when the VMM process is gone, never rejects; after {@link detach} it may stay pending for ever
+   */
   readonly exited: Promise<void>;
-  /** who ended the VMM in order: the guest powered off, or a signal to its process; absent while it runs, and when it died without a word */
+  /**
+   * who ended the VMM in order: the guest powered off, or a signal to its process; absent while it runs, and
+   * when it died without a word
+   */
   readonly end?: 'guest' | 'signal' | undefined;
-  /** the host has no space for what the guest writes: it stands still, loses nothing, and goes on by itself when there is space again */
+  /**
+   * the host has no space for what the guest writes: it stands still, loses nothing, and goes on by itself
+   * when there is space again
+   */
   readonly isStalled: boolean;
   /**
-   * Lets the guest's network interface reach the outside through the VMM (`core/rules/nat-network.ts`), or cuts it off: then no packet
-   * leaves, whatever the guest does. The guest sees the same interface in both cases and must be told its addresses. Takes effect
-   * at once, and ends connections that are open. Idempotent.
+   * Lets the guest's network interface reach the outside through the VMM (`core/rules/nat-network.ts`), or
+   * cuts it off: then no packet leaves, whatever the guest does. The guest sees the same interface in both
+   * cases and must be told its addresses. Takes effect at once, and ends connections that are open.
+   * Idempotent.
    *
    * @throws {AppError} VMM_LOST, VMM_REFUSED; the guest is cut off then.
    */
@@ -99,25 +113,30 @@ export interface RunningVm {
   /** What the VMM has done; quicker than {@link usage}. */
   activity(): Promise<VmmActivity>;
   /**
-   * Ends the VMM without asking the guest; settles when the process is gone and its sockets are removed. Every write that the
-   * guest saw completed is in the drive files then. Idempotent.
+   * Ends the VMM without asking the guest; settles when the process is gone and its sockets are removed.
+   * Every write that the guest saw completed is in the drive files then. Idempotent.
    *
    * @throws {AppError} VMM_KILL_FAILED when the process does not go away (it hangs in the kernel).
    */
   kill(): Promise<void>;
-  /** Sends the VMM process a signal; nothing when it is gone. What becomes of it is the VMM's affair: only {@link kill} makes sure that it ends. */
+  /**
+   * Sends the VMM process a signal; nothing when it is gone. What becomes of it is the VMM's affair: only
+   * {@link kill} makes sure that it ends.
+   */
   signal(name: VmmSignal): Promise<void>;
   /**
-   * Stops the guest where it is and writes it to `to` (files that must not exist). It stands still then, and its VMM
-   * is to be killed: after that the drive files are as the guest left them, and belong to the saved guest. `spec` is what the VM was started with. After a
-   * failure or an abort the guest runs on and the files are gone.
+   * Stops the guest where it is and writes it to `to` (files that must not exist). It stands still then, and
+   * its VMM is to be killed: after that the drive files are as the guest left them, and belong to the saved
+   * guest. `spec` is what the VM was started with. After a failure or an abort the guest runs on and the
+   * files are gone.
    *
    * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
    */
   save(request: { spec: VmSpec; to: SavedGuest }, options: Abortable): Promise<void>;
   /**
-   * Writes a copy of the guest as of one moment, and of its writable drives as of the same moment: `drives` are new files, by serial. The guest stands
-   * still for `pausedMs` and runs on. `spec` is what the VM was started with. After a failure or an abort the guest runs on and no file is left.
+   * Writes a copy of the guest as of one moment, and of its writable drives as of the same moment: `drives`
+   * are new files, by serial. The guest stands still for `pausedMs` and runs on. `spec` is what the VM was
+   * started with. After a failure or an abort the guest runs on and no file is left.
    *
    * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
    */
@@ -125,11 +144,14 @@ export interface RunningVm {
   /** the VMM has paused the guest, on whoever's behalf, and was heard to do so */
   readonly isPaused: boolean;
   /**
-   * Calls `listener` each time the guest runs again after its VMM had paused it, on whoever's behalf, until {@link detach}. A guest that waited for
-   * disk space counts as resumed once it is no longer {@link isStalled}.
+   * Calls `listener` each time the guest runs again after its VMM had paused it, on whoever's behalf, until
+   * {@link detach}. A guest that waited for disk space counts as resumed once it is no longer
+   * {@link isStalled}.
    */
   onResume(listener: () => void): void;
-  /** Lets go of the control connection and keeps nothing of this process alive; the VM goes on. Idempotent. */
+  /**
+   * Lets go of the control connection and keeps nothing of this process alive; the VM goes on. Idempotent.
+   */
   detach(): void;
 }
 
@@ -148,11 +170,14 @@ export interface DriverProbe {
   version?: string;
   accelerator?: Accelerator;
   /**
-   * stands for all that a saved guest depends on besides its own spec: VMM, its options, accelerator, processor. Absent when the driver cannot save guests, or the
-   * accelerator is not known yet.
+   * stands for all that a saved guest depends on besides its own spec: VMM, its options, accelerator,
+   * processor. Absent when the driver cannot save guests, or the accelerator is not known yet.
    */
   savedGuestKey?: string;
-  /** what is in the key, in parts that can be named; there when it is, and less strict: two keys may have the same parts */
+  /**
+   * what is in the key, in parts that can be named; there when it is, and less strict: two keys may have the
+   * same parts
+   */
   savedGuestParts?: SavedGuestParts;
   /** why the accelerator is not KVM, or why the driver is not usable */
   reason?: string;
@@ -171,20 +196,22 @@ export interface RestoreOptions extends Abortable {
 }
 
 /**
- * One VMM. Every driver passes `test/conformance/vm-driver`. Call order: probe, prepareDrives, start or adopt, kill; growDrive in between.
+ * One VMM. Every driver passes `test/conformance/vm-driver`. Call order: probe, prepareDrives, start or
+ * adopt, kill; growDrive in between.
  */
 export interface VmDriver {
   readonly name: string;
   /**
-   * Read-only check of the host. KVM counts as usable only when `boot` has booted on it to our initramfs; the finding is cached per
-   * host boot, kernel file and VMM version. Without `boot` (no kernel is there yet) only what needs no test boot is found, and
-   * `accelerator` is absent where a test boot would decide.
+   * Read-only check of the host. KVM counts as usable only when `boot` has booted on it to our initramfs; the
+   * finding is cached per host boot, kernel file and VMM version. Without `boot` (no kernel is there yet)
+   * only what needs no test boot is found, and `accelerator` is absent where a test boot would decide.
    */
   probe(boot: BootSource | undefined, options: Abortable): Promise<DriverProbe>;
   /** Whether guests can be connected to the outside here (`nat`); read-only, for a driver that is usable. */
   probeNat(options: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>>;
   /**
-   * Makes the two writable drives of a new VM in `dir`, blank or as copies, and gives all four as specs. Nothing is left after a failure.
+   * Makes the two writable drives of a new VM in `dir`, blank or as copies, and gives all four as specs.
+   * Nothing is left after a failure.
    *
    * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING.
    */
@@ -192,33 +219,41 @@ export interface VmDriver {
   /** Removes the files of writable drives that no VMM uses. Idempotent. */
   removeDrives(drives: readonly DriveSpec[]): Promise<void>;
   /**
-   * Starts the VMM detached: it outlives this process. Returns when its control socket answers and the guest runs.
-   * Nothing is left after a failure or an abort.
+   * Starts the VMM detached: it outlives this process. Returns when its control socket answers and the guest
+   * runs. Nothing is left after a failure or an abort.
    *
    * @throws {AppError} VMM_NOT_FOUND, VMM_START_FAILED (with the tail of its log).
    */
   start(spec: VmSpec, options: Abortable): Promise<RunningVm>;
   /**
-   * Starts the VMM detached with a saved guest in it, which goes on at once. `spec` has the shape, kernel and drives that the guest was saved with; the
-   * drive files are as of that moment. NAT may be another than that of a guest that was saved, not of one that was captured. The saved files are only read, and may be removed while the VM runs. Nothing is left after a failure or an abort, but drives
-   * that have changed when the guest has run.
+   * Starts the VMM detached with a saved guest in it, which goes on at once. `spec` has the shape, kernel and
+   * drives that the guest was saved with; the drive files are as of that moment. NAT may be another than that
+   * of a guest that was saved, not of one that was captured. The saved files are only read, and may be
+   * removed while the VM runs. Nothing is left after a failure or an abort, but drives that have changed when
+   * the guest has run.
    *
-   * @throws {AppError} VMM_RESTORE_FAILED when the VMM does not take the saved guest; as {@link VmDriver.start}.
+   * @throws {AppError} VMM_RESTORE_FAILED when the VMM does not take the saved guest; as
+   * {@link VmDriver.start}.
    */
   restore(spec: VmSpec, saved: SavedGuest, options: RestoreOptions): Promise<RunningVm>;
   /**
-   * Takes over a VMM that an earlier daemon started; `undefined` when it does not run any more, or is not the process that is meant. One that does not answer
-   * is waited for as long as its process lives; `onSilent` is called once when that takes longer than a moment. Changes nothing in the guest. Its sockets
-   * may also be below `runtimeDir`.
+   * Takes over a VMM that an earlier daemon started; `undefined` when it does not run any more, or is not the
+   * process that is meant. One that does not answer is waited for as long as its process lives; `onSilent` is
+   * called once when that takes longer than a moment. Changes nothing in the guest. Its sockets may also be
+   * below `runtimeDir`.
    */
   adopt(
     spec: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
     options: Abortable & { onSilent?: () => void },
   ): Promise<RunningVm | undefined>;
-  /** Ids of the VMs of which a VMM of this user runs whose sockets or files are in a folder of one of these, known to us or not. */
+  /**
+   * Ids of the VMs of which a VMM of this user runs whose sockets or files are in a folder of one of these,
+   * known to us or not.
+   */
   listRunning(options: { vmRuntimeDir: string; vmsDir: string }): Promise<string[]>;
   /**
-   * Kills whatever VMM of this VM runs, known or not (the record may be older than the process), and removes its sockets. Idempotent.
+   * Kills whatever VMM of this VM runs, known or not (the record may be older than the process), and removes
+   * its sockets. Idempotent.
    */
   killStray(
     spec: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
@@ -227,10 +262,12 @@ export interface VmDriver {
   /** Removes what a process that died left half-made in the driver's own folders. Idempotent. */
   sweep(): Promise<void>;
   /**
-   * Makes a writable drive of a VM that does not run larger; what is on it stays, and its file system grows at the next boot. Idempotent: a
-   * drive that has the size already, as after a crash, is left alone. Gives the drive as it is then. A drive is as it was after a failure.
+   * Makes a writable drive of a VM that does not run larger; what is on it stays, and its file system grows
+   * at the next boot. Idempotent: a drive that has the size already, as after a crash, is left alone. Gives
+   * the drive as it is then. A drive is as it was after a failure.
    *
-   * @throws {AppError} VMM_DRIVE_INVALID for a size that cannot be or is smaller, or a file that is missing; HOST_NO_SPACE, VMM_TOOL_MISSING.
+   * @throws {AppError} VMM_DRIVE_INVALID for a size that cannot be or is smaller, or a file that is missing;
+   * HOST_NO_SPACE, VMM_TOOL_MISSING.
    */
   growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec>;
 }
@@ -238,8 +275,8 @@ export interface VmDriver {
 /** How {@link VmDriver.killStray} goes about it. */
 export interface KillStrayOptions {
   /**
-   * the guest's drives are used again: one that cannot be asked to write out what it holds, because the VMM's sockets are gone, gets the time in which
-   * its kernel does so by itself
+   * the guest's drives are used again: one that cannot be asked to write out what it holds, because the VMM's
+   * sockets are gone, gets the time in which its kernel does so by itself
    */
   isGuestKept?: boolean;
   /** its abort ends that time: somebody wants the VM gone now */

@@ -12,7 +12,10 @@ export interface PackedWorkspace {
   branchStart?: string;
   /** tar of the working tree's tracked files and a `.git` with enough history; it waits for its reader */
   tar: Readable;
-  /** rejects, as the stream does, when the tar could not be finished: WORKSPACE_TAR_FAILED, WORKSPACE_GIT_FAILED */
+  /**
+   * rejects, as the stream does, when the tar could not be finished: WORKSPACE_TAR_FAILED,
+   * WORKSPACE_GIT_FAILED
+   */
   done: Promise<void>;
 }
 
@@ -24,15 +27,22 @@ export interface WorkspaceSource {
   /**
    * Checks that `path` is in a working tree that can be sent so, and counts.
    *
-   * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_SUBMODULES, WORKSPACE_GIT_FAILED,
-   *   WORKSPACE_GIT_MISSING, WORKSPACE_TAR_MISSING, WORKSPACE_BRANCH_INVALID, WORKSPACE_REF_NOT_FOUND, WORKSPACE_BRANCH_REFUSED
+   * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_SUBMODULES,
+   * WORKSPACE_GIT_FAILED, WORKSPACE_GIT_MISSING, WORKSPACE_TAR_MISSING, WORKSPACE_BRANCH_INVALID,
+   * WORKSPACE_REF_NOT_FOUND, WORKSPACE_BRANCH_REFUSED
    */
   inspect(
     path: string,
     options: Abortable & WorkspaceContent & { withFiles?: boolean },
   ): Promise<WorkspaceSummary>;
-  /** The commit that HEAD of the working tree at `path` is now; `undefined` when it has none, or is no working tree any more. */
+  /**
+   * The commit that HEAD of the working tree at `path` is now; `undefined` when it has none, or is no working
+   * tree any more.
+   */
   head(path: string, options: Abortable): Promise<string | undefined>;
-  /** Starts packing, what {@link inspect} checks first; disposing ends it and removes its temporary files. Errors as there. */
+  /**
+   * Starts packing, what {@link inspect} checks first; disposing ends it and removes its temporary files.
+   * Errors as there.
+   */
   pack(path: string, options: Abortable & WorkspaceContent): Promise<PackedWorkspace & AsyncDisposable>;
 }

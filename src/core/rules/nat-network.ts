@@ -1,8 +1,9 @@
 import type { GuestNetwork } from '../../protocol/guest.ts';
 
 /**
- * The network of a guest with NAT, the same for every VM and every driver: each guest is alone in its own. The numbers are those of
- * QEMU's user network (`-netdev user`). The host's own loopback answers at the gateway.
+ * The network of a guest with NAT, the same for every VM and every driver: each guest is alone in its own.
+ * The numbers are those of QEMU's user network (`-netdev user`). The host's own loopback answers at the
+ * gateway.
  */
 export const NAT_NETWORK = {
   ipv4: { subnet: '10.0.2.0/24', guest: '10.0.2.15', gateway: '10.0.2.2', nameserver: '10.0.2.3' },

@@ -35,8 +35,9 @@ const LABELS: Readonly<Record<Difference['part'], string>> = {
 };
 
 /**
- * The first thing here that a saved guest does not fit; `undefined` when it fits as far as is known. What was not noted about it, as by older versions of
- * banger, is taken to fit: the VMM itself refuses what it cannot read, before the guest runs.
+ * The first thing here that a saved guest does not fit; `undefined` when it fits as far as is known. What was
+ * not noted about it, as by older versions of banger, is taken to fit: the VMM itself refuses what it cannot
+ * read, before the guest runs.
  */
 export function differenceOf(
   savedBy: SavedBy | undefined,
@@ -64,7 +65,8 @@ export function differenceText({ part, saved, here }: Difference): string {
 }
 
 /**
- * Makes sure that a saved guest fits, before anything is given up for it. `what` is what cannot be done otherwise: `resume vm "web"`; `hint` is what can be done instead.
+ * Makes sure that a saved guest fits, before anything is given up for it. `what` is what cannot be done
+ * otherwise: `resume vm "web"`; `hint` is what can be done instead.
  *
  * @throws {AppError} SAVED_GUEST_DIFFERS naming the part.
  */

@@ -8,7 +8,10 @@ export interface SshKeyPair {
   publicKey: string;
 }
 
-/** Of every key that is made here. Not the VM's name in a guest's: a file of the same length is overwritten in its place. */
+/**
+ * Of every key that is made here. Not the VM's name in a guest's: a file of the same length is overwritten in
+ * its place.
+ */
 export const SSH_KEY_COMMENT = 'banger';
 
 const KEY_TYPE = 'ssh-ed25519';
@@ -26,8 +29,9 @@ const BLOCK_BYTES = 8;
 const LINE_LENGTH = 70;
 
 /**
- * The Ed25519 key pair that `seed` (32 bytes) is the secret of. Pure: the same files for the same arguments, so that nothing changes in a guest that has
- * them already. The private key's format is openssh-key-v1, without a passphrase (PROTOCOL.key of OpenSSH).
+ * The Ed25519 key pair that `seed` (32 bytes) is the secret of. Pure: the same files for the same arguments,
+ * so that nothing changes in a guest that has them already. The private key's format is openssh-key-v1,
+ * without a passphrase (PROTOCOL.key of OpenSSH).
  */
 export function sshKeyPair(seed: Uint8Array, comment: string): SshKeyPair {
   const pkcs8 = Buffer.concat([PKCS8_PREFIX, seed.subarray(0, SEED_BYTES)]);
@@ -35,7 +39,8 @@ export function sshKeyPair(seed: Uint8Array, comment: string): SshKeyPair {
   const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
   const point = Buffer.from(x, 'base64url');
   const publicBlob = Buffer.concat([text(KEY_TYPE), text(point)]);
-  // Two times the same number: who decrypts sees by it that the passphrase was right. Ours is the same for the same key.
+  // Two times the same number: who decrypts sees by it that the passphrase was right. Ours is the same for
+  // the same key.
   const check = createHash('sha256').update(pkcs8).digest().subarray(0, 4);
   const secret = pad(
     Buffer.concat([
@@ -63,7 +68,8 @@ export function sshKeyPair(seed: Uint8Array, comment: string): SshKeyPair {
 }
 
 /**
- * The public key, `TYPE BASE64`, in the content of a private key's file (openssh-key-v1, with a passphrase too); undefined when it is no such file.
+ * The public key, `TYPE BASE64`, in the content of a private key's file (openssh-key-v1, with a passphrase
+ * too); undefined when it is no such file.
  */
 export function publicKeyOf(privateKey: string): string | undefined {
   const base64 =

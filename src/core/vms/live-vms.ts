@@ -10,7 +10,8 @@ interface LiveVm {
 }
 
 /**
- * The VMs whose VMM this daemon holds, and its one link to the agent of each. A link that was lost is made again by the next who needs it.
+ * The VMs whose VMM this daemon holds, and its one link to the agent of each. A link that was lost is made
+ * again by the next who needs it.
  */
 export class LiveVms {
   readonly #vms = new Map<string, LiveVm>();
@@ -32,7 +33,10 @@ export class LiveVms {
     return this.#vms.get(vmId)?.running;
   }
 
-  /** Calls `listener` from now on when a VM runs again after a pause, or may have been paused while no daemon held it. */
+  /**
+   * Calls `listener` from now on when a VM runs again after a pause, or may have been paused while no daemon
+   * held it.
+   */
   listenForResume(listener: (vmId: string) => void): void {
     this.#onResume = listener;
   }
@@ -52,8 +56,9 @@ export class LiveVms {
   }
 
   /**
-   * Puts a VMM and its agent's link in the place of those of the VM, if there are any: whoever asks from then on gets the new ones. The old link is closed, which ends its
-   * commands. Returns the old VMM, which is let go of and still runs.
+   * Puts a VMM and its agent's link in the place of those of the VM, if there are any: whoever asks from then
+   * on gets the new ones. The old link is closed, which ends its commands. Returns the old VMM, which is let
+   * go of and still runs.
    */
   async replace(vmId: string, running: RunningVm, link: GuestAgent): Promise<RunningVm | undefined> {
     const old = this.#vms.get(vmId);
@@ -67,7 +72,8 @@ export class LiveVms {
   /**
    * The link to the VM's agent; made when there is none. Callers share it and do not dispose of it.
    *
-   * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; VMM_LOST when it ends meanwhile; HOST_NO_SPACE when the guest stands still for that; GUEST_UNREACHABLE, GUEST_GENERATION.
+   * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; VMM_LOST when it ends meanwhile;
+   * HOST_NO_SPACE when the guest stands still for that; GUEST_UNREACHABLE, GUEST_GENERATION.
    */
   async agent(vmId: string, options: ConnectOptions): Promise<GuestAgent> {
     const vm = this.#vms.get(vmId);
@@ -86,7 +92,10 @@ export class LiveVms {
     await this.#vms.get(vmId)?.link?.[Symbol.asyncDispose]();
   }
 
-  /** Forgets the VM: closes its link, which ends its commands, and lets go of its VMM, which goes on. Idempotent. */
+  /**
+   * Forgets the VM: closes its link, which ends its commands, and lets go of its VMM, which goes on.
+   * Idempotent.
+   */
   async remove(vmId: string): Promise<void> {
     const vm = this.#vms.get(vmId);
     this.#vms.delete(vmId);

@@ -2,7 +2,10 @@ import type { VmRecord } from '../ports/records.ts';
 import type { RunningVm } from '../ports/vmm.ts';
 import type { VmWorld } from './world.ts';
 
-/** Memory that a guest may have of the template that it was made of, without a page of it being its VMM's own, in `bytes`. */
+/**
+ * Memory that a guest may have of the template that it was made of, without a page of it being its VMM's own,
+ * in `bytes`.
+ */
 const OF_A_TEMPLATE_BYTES = 256 * 2 ** 20;
 
 /** For device state, manifests, and what the drives' copies are behind with. */
@@ -12,7 +15,8 @@ const MARGIN_BYTES = 32 * 2 ** 20;
 const START_BYTES = 16 * 2 ** 20;
 
 /**
- * Makes sure that there is room for a guest to run at all: before what was saved of it is given up, and when it did not become ready.
+ * Makes sure that there is room for a guest to run at all: before what was saved of it is given up, and when
+ * it did not become ready.
  *
  * @throws {AppError} HOST_NO_SPACE
  */
@@ -21,8 +25,9 @@ export async function requireRoomToStart(world: VmWorld): Promise<void> {
 }
 
 /**
- * Makes sure that there is room to save or to copy a running guest, before anything is begun: a disk that is filled to its last byte stops the VMs that
- * write to it. Drives are counted in full, also where the file system will share their blocks.
+ * Makes sure that there is room to save or to copy a running guest, before anything is begun: a disk that is
+ * filled to its last byte stops the VMs that write to it. Drives are counted in full, also where the file
+ * system will share their blocks.
  *
  * @throws {AppError} HOST_NO_SPACE
  */

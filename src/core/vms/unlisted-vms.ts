@@ -1,4 +1,7 @@
-/** Ids of VMs of nobody that are ours: they have folders and a VMM, and no record. What a daemon that died leaves of them the next one removes. */
+/**
+ * Ids of VMs of nobody that are ours: they have folders and a VMM, and no record. What a daemon that died
+ * leaves of them the next one removes.
+ */
 export class UnlistedVms {
   readonly #ids = new Set<string>();
 

@@ -56,7 +56,10 @@ const WAIT_MS = 60_000;
 /** `ms` of waiting that nobody needs to be told of. */
 const QUIET_WAIT_MS = 300;
 
-/** One lifecycle operation at a time for each VM, in the order they came; whoever waits for too long learns who has the lock. */
+/**
+ * One lifecycle operation at a time for each VM, in the order they came; whoever waits for too long learns
+ * who has the lock.
+ */
 export class VmLocks {
   readonly #mutex = new KeyedMutex();
   readonly #entries = new Map<string, Set<Entry>>();
@@ -67,10 +70,12 @@ export class VmLocks {
   }
 
   /**
-   * Runs `task` when every earlier task of the VM has ended. The signal that it gets aborts when `signal` does, and when somebody interrupts it: it
-   * undoes what it began then, as after any abort. A task whose signal aborts while it waits never starts.
+   * Runs `task` when every earlier task of the VM has ended. The signal that it gets aborts when `signal`
+   * does, and when somebody interrupts it: it undoes what it began then, as after any abort. A task whose
+   * signal aborts while it waits never starts.
    *
-   * @throws {AppError} VM_BUSY, with the holder's name, when the lock is not free within `waitMs`; what `task` throws.
+   * @throws {AppError} VM_BUSY, with the holder's name, when the lock is not free within `waitMs`; what
+   * `task` throws.
    */
   async run<T>(vmId: string, task: (held: Abortable) => Promise<T>, options: LockOptions): Promise<T> {
     const { action, isInterruptible = true } = options;
@@ -105,8 +110,9 @@ export class VmLocks {
   }
 
   /**
-   * Tells everything that has the VM's lock, or waits for it, to end, but for what must not be interrupted and for `except`; does not wait. The lock is
-   * free when they have undone what they began. Returns whether there was anything to interrupt.
+   * Tells everything that has the VM's lock, or waits for it, to end, but for what must not be interrupted
+   * and for `except`; does not wait. The lock is free when they have undone what they began. Returns whether
+   * there was anything to interrupt.
    */
   interrupt(
     vmId: string,

@@ -43,18 +43,23 @@ export interface VmWorld {
   /** new VMs are made of templates, unless they are told not to be */
   isWarm: boolean;
   /**
-   * when a guest that was just booted counts as quiet: busy for less than `share` of its processors' time, twice in a row, looked at every `everyMs`; it is
-   * waited for `deadlineMs` at most
+   * when a guest that was just booted counts as quiet: busy for less than `share` of its processors' time,
+   * twice in a row, looked at every `everyMs`; it is waited for `deadlineMs` at most
    */
   quiet: { share: number; everyMs: number; deadlineMs: number };
   /** how long the guest of a VM that is stopped, or killed, is waited for */
   syncLimits: { stop: SyncLimits; kill: SyncLimits };
-  /** `ms` from the VMM's start to a guest whose services are up: an emulated guest on a busy host takes its time */
+  /**
+   * `ms` from the VMM's start to a guest whose services are up: an emulated guest on a busy host takes its
+   * time
+   */
   bootDeadlineMs: number;
   /** what all templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
   stats: StatsHistory;
-  /** one lifecycle operation at a time for each VM, keyed by its id; never held while a user's command runs */
+  /**
+   * one lifecycle operation at a time for each VM, keyed by its id; never held while a user's command runs
+   */
   locks: VmLocks;
   log: Logger;
   /** version of this banger */

@@ -33,7 +33,10 @@ export const checkDiskSpace: Check = {
   },
 };
 
-/** What the drives of a VM may still take on this host, in `bytes`: their configured sizes less what they take now. */
+/**
+ * What the drives of a VM may still take on this host, in `bytes`: their configured sizes less what they take
+ * now.
+ */
 async function growthOf({ name, drives = [] }: VmRecord): Promise<{ name: string; leftBytes: number }> {
   const left = await Promise.all(
     drives

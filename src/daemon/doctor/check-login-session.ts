@@ -62,7 +62,10 @@ export async function inspectLogin(
   };
 }
 
-/** The value of `KillUserProcesses`: as configured, else as the shipped file says in a comment, else systemd's own, which is yes. */
+/**
+ * The value of `KillUserProcesses`: as configured, else as the shipped file says in a comment, else systemd's
+ * own, which is yes.
+ */
 async function killsProcesses(folders: readonly string[]): Promise<boolean> {
   const main: string[] = [];
   const parts = new Map<string, string>();

@@ -64,7 +64,10 @@ export async function runChecks(host: DoctorHost, options: Abortable): Promise<D
   );
 }
 
-/** Runs what the checks can put right by themselves, one after another; gives the name of each thing that was removed. */
+/**
+ * Runs what the checks can put right by themselves, one after another; gives the name of each thing that was
+ * removed.
+ */
 export async function fixHost(host: DoctorHost, options: Abortable): Promise<string[]> {
   const fixed: string[] = [];
   for (const { fix } of CHECKS) if (fix) fixed.push(...(await fix(host, options)));

@@ -5,7 +5,10 @@ import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { DoctorHost } from './check.ts';
 
-/** Reads all that was saved of guests; what is damaged fails a check. A template that is damaged is set aside, nothing else is changed. */
+/**
+ * Reads all that was saved of guests; what is damaged fails a check. A template that is damaged is set aside,
+ * nothing else is changed.
+ */
 export async function checkDeeply(
   { world }: DoctorHost,
   options: Abortable & { report: Report },

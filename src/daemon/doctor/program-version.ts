@@ -10,7 +10,10 @@ export interface VersionedProgram {
   pattern: RegExp;
 }
 
-/** The version that a program of this host says it is; `undefined` when it is not there, or says something else. */
+/**
+ * The version that a program of this host says it is; `undefined` when it is not there, or says something
+ * else.
+ */
 export async function programVersion(
   { argv, pattern }: VersionedProgram,
   { env, signal }: Abortable & { env: Variables },

@@ -7,7 +7,10 @@ import { encodeJsonFrame, FRAME, FrameDecoder } from '../../protocol/exec-frames
 import type { ExecFailureCode } from '../../protocol/guest.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';
 
-/** A command in the guest. The frames pass as they are; when the client goes, the guest's stream is reset, which ends the command's process group. */
+/**
+ * A command in the guest. The frames pass as they are; when the client goes, the guest's stream is reset,
+ * which ends the command's process group.
+ */
 export const EXEC_UPGRADE_ROUTE: UpgradeRoute = {
   verb: 'exec',
   protocol: EXEC_UPGRADE,

@@ -6,7 +6,8 @@ import { AppError, printable } from '../../base/errors.ts';
 const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
- * Reads a request's JSON body and checks it. Without a `schema` the body is read and must be empty or an empty object.
+ * Reads a request's JSON body and checks it. Without a `schema` the body is read and must be empty or an
+ * empty object.
  *
  * @throws {AppError} REQUEST_INVALID naming every bad field; REQUEST_TOO_LONG.
  */

@@ -17,7 +17,10 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
 /** `ms` in which a client that is still sending is to find the answer. */
 const LINGER_MS = 5_000;
 
-/** Sends an error as the answer; one that comes too late for that breaks the connection, unless the answer has ended already. */
+/**
+ * Sends an error as the answer; one that comes too late for that breaks the connection, unless the answer has
+ * ended already.
+ */
 export function sendError(response: ServerResponse, error: unknown): void {
   if (response.writableEnded) return;
   if (response.headersSent) {
@@ -29,8 +32,8 @@ export function sendError(response: ServerResponse, error: unknown): void {
 }
 
 /**
- * Keeps the connection of a client that is still sending until it hangs up, which it does when it has read the answer: it would meet a closed connection before, and not look for
- * an answer.
+ * Keeps the connection of a client that is still sending until it hangs up, which it does when it has read
+ * the answer: it would meet a closed connection before, and not look for an answer.
  */
 function stayOpen(response: ServerResponse): void {
   const { req: request } = response;
@@ -41,7 +44,8 @@ function stayOpen(response: ServerResponse): void {
 }
 
 /**
- * Streams bytes as the answer. When they fail in the middle, the answer ends with the error in its trailer, so that nobody takes a part for the whole.
+ * Streams bytes as the answer. When they fail in the middle, the answer ends with the error in its trailer,
+ * so that nobody takes a part for the whole.
  *
  * @throws what the bytes failed with, after the client was told.
  */

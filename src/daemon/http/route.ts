@@ -33,7 +33,10 @@ export interface JsonRoute<Body> extends RouteBase<Body> {
   run: (request: RouteRequest<Body>) => unknown;
 }
 
-/** Long work: an operation that answers with JSON lines; the client's hang-up aborts `signal`, unless it is detached. */
+/**
+ * Long work: an operation that answers with JSON lines; the client's hang-up aborts `signal`, unless it is
+ * detached.
+ */
 export interface WorkRoute<Body> extends RouteBase<Body> {
   kind: 'work';
   answer: z.ZodType;
@@ -61,7 +64,9 @@ export interface EventsRoute<Body> extends RouteBase<Body> {
   run: (request: RouteRequest<Body>) => RunningOperation;
 }
 
-/** Answers with bytes that are streamed; a failure in the middle is told in the trailer (`protocol/api.ts`). */
+/**
+ * Answers with bytes that are streamed; a failure in the middle is told in the trailer (`protocol/api.ts`).
+ */
 export interface BytesRoute<Body> extends RouteBase<Body> {
   kind: 'bytes';
   contentType: string;
@@ -120,8 +125,8 @@ export function isUse(route: Route): boolean {
 }
 
 /**
- * What kind of operation a route's work is, from its path: `POST /vms/:ref/start` is `vm.start`, `POST /vms` is `vm.create`, `DELETE /vms/:ref` is
- * `vm.delete`.
+ * What kind of operation a route's work is, from its path: `POST /vms/:ref/start` is `vm.start`, `POST /vms`
+ * is `vm.create`, `DELETE /vms/:ref` is `vm.delete`.
  */
 export function operationKind({ method, path }: Pick<Route, 'method' | 'path'>): string {
   const [noun = '', ...verbs] = path.split('/').filter((part) => part !== '' && !part.startsWith(':'));

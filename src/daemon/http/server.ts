@@ -40,7 +40,10 @@ const LOOK_WAIT_MS = 2_000;
 /** What an upgrade names. */
 const VM_PATH = new RegExp(`^${API_PREFIX}/vms/([^/?]+)/`);
 
-/** Makes the HTTP server of the API; the caller makes it listen. `onActivity` is called whenever a request begins or ends. */
+/**
+ * Makes the HTTP server of the API; the caller makes it listen. `onActivity` is called whenever a request
+ * begins or ends.
+ */
 export function createApiServer(app: App, routes: readonly Route[], onActivity: () => void): ApiServer {
   const running = new Map<Promise<void>, AbortController>();
   const track = (
@@ -219,7 +222,9 @@ function useOf(app: App, ref: string | undefined): Disposable | undefined {
   return vm && app.use.begin(vm.id);
 }
 
-/** Waits until the VM that a request names is taken over from an earlier daemon. @throws {AppError} VM_BUSY */
+/**
+ * Waits until the VM that a request names is taken over from an earlier daemon. @throws {AppError} VM_BUSY
+ */
 async function takenOver(
   app: App,
   ref: string | undefined,

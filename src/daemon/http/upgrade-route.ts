@@ -9,6 +9,8 @@ export interface UpgradeRoute {
   protocol: string;
   /** Opens the guest's end; what it throws is the answer. */
   open(app: App, request: Abortable & { ref: string; query: URLSearchParams }): Promise<Duplex>;
-  /** Passes bytes between both ends from now on. Both are destroyed when it is over, however that came about. */
+  /**
+   * Passes bytes between both ends from now on. Both are destroyed when it is over, however that came about.
+   */
   join(socket: Duplex, stream: Duplex): void;
 }

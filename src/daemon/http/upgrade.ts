@@ -18,8 +18,9 @@ const ROUTES: readonly UpgradeRoute[] = [EXEC_UPGRADE_ROUTE, TCP_UPGRADE_ROUTE];
 const VM_VERB = new RegExp(`^${API_PREFIX}/vms/([^/]+)/([^/]+)$`);
 
 /**
- * Serves a request for another protocol than HTTP: joins the client's connection with a stream of the guest, which ends when the client goes,
- * however it goes; and when the guest's stream ends, so does the connection. Settles when both have ended.
+ * Serves a request for another protocol than HTTP: joins the client's connection with a stream of the guest,
+ * which ends when the client goes, however it goes; and when the guest's stream ends, so does the connection.
+ * Settles when both have ended.
  *
  * @throws what kept it from starting, after the client was told.
  */

@@ -8,9 +8,10 @@ import { sendJson, statusOf } from './respond.ts';
 import type { WorkResult } from './route.ts';
 
 /**
- * Runs an operation's work and streams what it tells as JSON lines. The answer's head is sent with the first event, so that work that is refused before it told anything
- * answers with a plain error and its status. When `signal` aborts, the work is cancelled, unless the operation is detached: then it goes on for
- * nobody. Returns when the work has ended, for held work when the client has gone and its cleanup is done.
+ * Runs an operation's work and streams what it tells as JSON lines. The answer's head is sent with the first
+ * event, so that work that is refused before it told anything answers with a plain error and its status. When
+ * `signal` aborts, the work is cancelled, unless the operation is detached: then it goes on for nobody.
+ * Returns when the work has ended, for held work when the client has gone and its cleanup is done.
  *
  * @throws what the work threw, after it was told to the client.
  */
@@ -46,7 +47,10 @@ export async function streamWork(
   } else response.end();
 }
 
-/** Streams the events of an operation that somebody else began, from its first to its last; hanging up does nothing to it. */
+/**
+ * Streams the events of an operation that somebody else began, from its first to its last; hanging up does
+ * nothing to it.
+ */
 export async function streamEvents(response: ServerResponse, operation: RunningOperation): Promise<void> {
   using _follower = operation.follow((event) => sendEvent(response, event));
   await Promise.race([operation.ended, gone(response)]);

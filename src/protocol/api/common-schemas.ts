@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { VmShape } from '../vm.ts';
 
-// The `*-schemas.ts` beside this file are the API's bodies: requests are validated with them, and the OpenAPI document is made from them. The command
-// line never loads one.
+// The `*-schemas.ts` beside this file are the API's bodies: requests are validated with them, and the OpenAPI
+// document is made from them. The command line never loads one.
 
 /** How many of something. */
 export const count = z.int().nonnegative();

@@ -6,13 +6,18 @@ export interface DaemonStatus {
   logPath: string;
   startedAt: string;
   runningVmCount: number;
-  /** a VM of nobody that runs, for the next start of its shape; absent when there is none. It is not counted. */
+  /**
+   * a VM of nobody that runs, for the next start of its shape; absent when there is none. It is not counted.
+   */
   standbyVmId?: string;
   activeRequestCount: number;
   /** `ms` until it exits by itself when nothing happens, absent while a VM runs */
   idleExitInMs?: number;
   rssBytes: number;
-  /** the JavaScript heap's part of that, and what JavaScript objects hold outside of it; absent from a daemon of an older build */
+  /**
+   * the JavaScript heap's part of that, and what JavaScript objects hold outside of it; absent from a daemon
+   * of an older build
+   */
   memory?: { heapUsedBytes: number; heapTotalBytes: number; externalBytes: number };
 }
 

@@ -14,7 +14,10 @@ export interface CreateVmRequest extends Partial<VmShape> {
    * The stream stays open after the result, and the VM is deleted when the client closes it or dies: `--rm`.
    */
   ephemeral?: boolean;
-  /** a VM whose guest is not ready in time stays, in state `error`, for a look at its console; default false: nothing is left */
+  /**
+   * a VM whose guest is not ready in time stays, in state `error`, for a look at its console; default false:
+   * nothing is left
+   */
   keepFailed?: boolean;
 }
 

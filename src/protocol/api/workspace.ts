@@ -1,6 +1,6 @@
 /**
- * How much of a repository's history goes with a working tree. `shallow_overlay`: all of HEAD's, or its newest commits when that is large; `full_copy`: all of
- * HEAD's, however large. The files are the same.
+ * How much of a repository's history goes with a working tree. `shallow_overlay`: all of HEAD's, or its
+ * newest commits when that is large; `full_copy`: all of HEAD's, however large. The files are the same.
  */
 export const WORKSPACE_MODES = ['shallow_overlay', 'full_copy'] as const;
 
@@ -35,7 +35,9 @@ export interface WorkspaceSummary {
   branch?: string;
   trackedCount: number;
   untrackedCount: number;
-  /** depth of the history that is sent, when all of it would be too much; known only once packing has begun */
+  /**
+   * depth of the history that is sent, when all of it would be too much; known only once packing has begun
+   */
   historyDepth?: number;
   /** absent when it asks for none */
   tooling?: WorkspaceTooling;

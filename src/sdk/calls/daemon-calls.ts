@@ -11,7 +11,10 @@ export interface DaemonCalls {
   stopDaemon(options: Abortable): Promise<void>;
   /** Checks the host; read-only. */
   doctor(options: Abortable): Promise<DoctorCheck[]>;
-  /** Reads all templates and snapshots and compares them with their checksums; damaged templates are set aside. */
+  /**
+   * Reads all templates and snapshots and compares them with their checksums; damaged templates are set
+   * aside.
+   */
   checkSaved(options: Abortable): Work<{ checks: DoctorCheck[] }>;
   /** Removes what is orphaned and provably of banger, and checks the host then. */
   fixHost(options: Abortable): Promise<DoctorFix>;

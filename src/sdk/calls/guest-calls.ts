@@ -18,7 +18,8 @@ export interface GuestCalls {
   /** The raw stream of exec frames (`docs/agent-protocol.md`); the caller writes the `start` frame. */
   execStream(ref: string, options: Abortable): Promise<Duplex>;
   /**
-   * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input; the port's end of output ends it.
+   * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input; the
+   * port's end of output ends it.
    */
   openPort(ref: string, port: number, options: Abortable): Promise<Duplex>;
   /** What OpenSSH needs to log in to the guest, through {@link openPort}. */
@@ -27,8 +28,8 @@ export interface GuestCalls {
   /** What an absolute path means in the guest, through symlinks. */
   statInGuest(ref: string, guestPath: string, options: Abortable): Promise<GuestPath>;
   /**
-   * A file or directory of the guest as a tar archive; with `as` it is one entry of that name. With `marksHoles`, sparse files have a mark that `base/tar` reads
-   * and other programs warn of.
+   * A file or directory of the guest as a tar archive; with `as` it is one entry of that name. With
+   * `marksHoles`, sparse files have a mark that `base/tar` reads and other programs warn of.
    */
   readFromGuest(
     ref: string,

@@ -12,7 +12,10 @@ export interface SnapshotCalls {
   listSnapshots(ref: string, options: Abortable): Promise<Snapshot[]>;
   /** Keeps a running VM as it is now, memory and drives. Cancelled: nothing is left. */
   createSnapshot(ref: string, request: CreateSnapshotRequest, options: Abortable): Work<Snapshot>;
-  /** Puts a VM back to a snapshot; with `cold` only its disks, which it boots with. Cancelled or failed: the VM is as it was. */
+  /**
+   * Puts a VM back to a snapshot; with `cold` only its disks, which it boots with. Cancelled or failed: the
+   * VM is as it was.
+   */
   restoreSnapshot(ref: string, tag: string, options: Abortable & RestoreSnapshotRequest): Work<Vm>;
   deleteSnapshot(ref: string, tag: string, options: Abortable): Promise<void>;
 }

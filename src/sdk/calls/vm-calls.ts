@@ -21,15 +21,22 @@ export interface VmCalls {
   listVms(options: Abortable & { isAll?: boolean }): Promise<Vm[]>;
   /** One VM; `withHost` also looks at what its workspace is a copy of. */
   showVm(ref: string, options: Abortable & { withHost?: boolean }): Promise<Vm>;
-  /** Makes a VM and starts it. Cancelled: nothing is left. With `isDetached` hanging up does not cancel it. */
+  /**
+   * Makes a VM and starts it. Cancelled: nothing is left. With `isDetached` hanging up does not cancel it.
+   */
   createVm(
     request: Omit<CreateVmRequest, 'ephemeral'>,
     options: Abortable & { isDetached?: boolean },
   ): Work<Vm>;
-  /** Makes a VM that lives until the lease is disposed of, or this process dies. Cancelled: nothing is left. */
+  /**
+   * Makes a VM that lives until the lease is disposed of, or this process dies. Cancelled: nothing is left.
+   */
   leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: LeaseOptions): Promise<VmLease>;
   startVm(ref: string, options: StartVmRequest & Abortable): Work<Vm>;
-  /** Stops the VM when its guest has written its data; hanging up does not cancel that, {@link VmCalls.killVm} does. */
+  /**
+   * Stops the VM when its guest has written its data; hanging up does not cancel that, {@link VmCalls.killVm}
+   * does.
+   */
   stopVm(ref: string, options: Abortable): Work<EndedVm>;
   /** Memory and devices go to disk; starting it resumes it. */
   suspendVm(ref: string, options: Abortable): Work<Vm>;
@@ -50,7 +57,10 @@ export interface VmCalls {
   renameVm(ref: string, name: string, options: Abortable): Work<Vm>;
   /** Waits until the VM is as wanted; when it was to be deleted, the result is the VM as it last was. */
   waitForVm(ref: string, request: WaitForVmRequest, options: Abortable): Work<Vm>;
-  /** Stops the VM and removes its drives; the result is the VM as it last was. With `onlyResting` one that runs is refused. */
+  /**
+   * Stops the VM and removes its drives; the result is the VM as it last was. With `onlyResting` one that
+   * runs is refused.
+   */
   deleteVm(ref: string, options: Abortable & { onlyResting?: boolean }): Work<Vm>;
 }
 

@@ -17,7 +17,10 @@ import type { Caller } from './caller.ts';
 export interface WorkspaceCalls {
   /** What `prepareWorkspace` would send; touches no VM. */
   inspectWorkspace(request: InspectWorkspaceRequest, options: Abortable): Promise<WorkspaceSummary>;
-  /** Begins to pack a working tree, before there is a VM for it; it lasts until the lease is disposed of, or this process dies. */
+  /**
+   * Begins to pack a working tree, before there is a VM for it; it lasts until the lease is disposed of, or
+   * this process dies.
+   */
   packWorkspace(request: WorkspaceChoice, options: Abortable): Promise<Lease<PackedWorkspace>>;
   /** Copies a git working tree into the guest. */
   prepareWorkspace(

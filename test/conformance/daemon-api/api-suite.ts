@@ -15,8 +15,8 @@ export interface ApiBench extends AsyncDisposable {
 const signal = neverAborts();
 
 /**
- * What the command line relies on when it is tested against a daemon that is not the real one. The client checks the shape of every
- * answer, so this also shows that both daemons answer in the same shapes.
+ * What the command line relies on when it is tested against a daemon that is not the real one. The client
+ * checks the shape of every answer, so this also shows that both daemons answer in the same shapes.
  */
 export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): void {
   describe(`the API of the ${name} daemon`, () => {

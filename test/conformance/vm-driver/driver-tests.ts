@@ -31,7 +31,8 @@ export interface CheckOptions {
 }
 
 /**
- * Makes a suite against one driver. `makeFixture` is given a scratch folder; when it gives a text, the whole suite is skipped for that reason.
+ * Makes a suite against one driver. `makeFixture` is given a scratch folder; when it gives a text, the whole
+ * suite is skipped for that reason.
  */
 export function describeDriver(
   title: string,

@@ -11,7 +11,10 @@ import { ask, type DriverBench, type DriverTests, limit, MIB, prepare } from './
 import { newPlace, type VmPlace } from './fixture.ts';
 import { filesIn } from './saved-files.ts';
 
-/** A guest whose drives are on a full disk stands still, and goes on when there is some space, whatever happens to it meanwhile. */
+/**
+ * A guest whose drives are on a full disk stands still, and goes on when there is some space, whatever
+ * happens to it meanwhile.
+ */
 export function addFullDiskTests(tests: DriverTests): void {
   check(
     'a guest that stands still for want of space is saved, and goes on when there is some',

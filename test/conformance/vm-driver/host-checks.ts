@@ -1,7 +1,10 @@
 import { isAppError } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/exec.ts';
 
-/** Why an ordinary user cannot run the programs of this checkout, if so: somebody's home is usually closed to others. */
+/**
+ * Why an ordinary user cannot run the programs of this checkout, if so: somebody's home is usually closed to
+ * others.
+ */
 export async function noEntry(uid: number): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const look = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'test', '-r'] as const;

@@ -26,7 +26,10 @@ export const EXPECTED_NETWORK: readonly [string, Reached][] = [
   ['the copy', ALL],
 ];
 
-/** How long an answer is waited for: where none may come, and where one must, also when a packet was lost on a busy host. */
+/**
+ * How long an answer is waited for: where none may come, and where one must, also when a packet was lost on a
+ * busy host.
+ */
 const CUT_OFF_SECONDS = 1;
 const CONNECTED_SECONDS = 15;
 
@@ -36,8 +39,8 @@ interface NetworkTask {
 }
 
 /**
- * Tries the network of a guest in every state. Runs where nothing but its own loopback can be reached, and where the host's nameserver is
- * 127.0.0.1, so nothing leaves this machine whatever happens.
+ * Tries the network of a guest in every state. Runs where nothing but its own loopback can be reached, and
+ * where the host's nameserver is 127.0.0.1, so nothing leaves this machine whatever happens.
  */
 export async function tryNetwork({ driver, spec }: NetworkTask): Promise<[string, Reached][]> {
   const tried: [string, Reached][] = [];
@@ -118,7 +121,9 @@ async function reachAll(
   return reached;
 }
 
-/** Echoes, and a nameserver that knows one address, on this host's loopback; gives where the guest finds them. */
+/**
+ * Echoes, and a nameserver that knows one address, on this host's loopback; gives where the guest finds them.
+ */
 async function serveAll(): Promise<Reached> {
   const ports = await Promise.all(
     ['127.0.0.1', '::1'].map(async (host) => {

@@ -5,7 +5,9 @@ import type { DriverFixture } from './fixture.ts';
 import { addLifeTests } from './life-tests.ts';
 import { addNetworkTests } from './network-tests.ts';
 
-/** The suite that every VM driver passes, against real VMs where the driver has them; see `describeDriver`. */
+/**
+ * The suite that every VM driver passes, against real VMs where the driver has them; see `describeDriver`.
+ */
 export function describeVmDriver(
   name: string,
   makeFixture: (dir: string) => Promise<DriverFixture | string>,

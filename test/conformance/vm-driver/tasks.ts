@@ -11,7 +11,8 @@ import type { CaptureRequest, DriveRequest, VmmProcess, VmSpec } from '../../../
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 
-// What tests do in a process of its own (run-task.ts): it is killed, has another user, or sees other mounts. A task gives what its process prints.
+// What tests do in a process of its own (run-task.ts): it is killed, has another user, or sees other mounts.
+// A task gives what its process prints.
 
 export { tryNetwork } from './network-task.ts';
 

@@ -22,7 +22,10 @@ const DEAF_REQUESTS = 3_000;
 /** `ms` without a byte taken, after which a guest is stuck rather than slow. */
 const STUCK_MS = 1_500;
 
-/** Builds the program of `guest/` into `dir` and gives its path. `BANGER_TEST_GUEST` names one that was built where Go is. */
+/**
+ * Builds the program of `guest/` into `dir` and gives its path. `BANGER_TEST_GUEST` names one that was built
+ * where Go is.
+ */
 export async function buildTestGuest(dir: string, { signal }: Abortable): Promise<string> {
   const built = process.env['BANGER_TEST_GUEST'];
   if (built) return built;
@@ -32,7 +35,10 @@ export async function buildTestGuest(dir: string, { signal }: Abortable): Promis
   return path;
 }
 
-/** A kernel of this user's store with an initramfs in `dir` that holds the test guest; `undefined` when the store has no kernel. */
+/**
+ * A kernel of this user's store with an initramfs in `dir` that holds the test guest; `undefined` when the
+ * store has no kernel.
+ */
 export async function testBootSource(
   dir: string,
   { guestPath, arch, signal }: Abortable & { guestPath: string; arch: GuestArch },
@@ -62,8 +68,9 @@ export async function testBootSource(
 }
 
 /**
- * Asks the test guest behind `socketPath` one request of `guest/main.go` and gives its result. The request is sent again until an answer comes, for a
- * guest that boots has no reader yet; the guest carries it out once. One that `isUp` is asked once.
+ * Asks the test guest behind `socketPath` one request of `guest/main.go` and gives its result. The request is
+ * sent again until an answer comes, for a guest that boots has no reader yet; the guest carries it out once.
+ * One that `isUp` is asked once.
  *
  * @throws Error with the guest's words when it refuses; the abort reason.
  */
@@ -91,7 +98,9 @@ export async function askGuest(
   }
 }
 
-/** Asks the test guest a lot and reads no answer, until disposed of. Returns when the guest cannot say more. */
+/**
+ * Asks the test guest a lot and reads no answer, until disposed of. Returns when the guest cannot say more.
+ */
 export async function talkDeaf(socketPath: string): Promise<Disposable> {
   const socket = connect(socketPath);
   socket.on('error', () => {});

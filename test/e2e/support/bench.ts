@@ -100,7 +100,10 @@ export async function openBench(
   };
 }
 
-/** Runs a script in the guest and gives its output without the last line feed; fails unless it ends with status 0. */
+/**
+ * Runs a script in the guest and gives its output without the last line feed; fails unless it ends with
+ * status 0.
+ */
 export async function sh(agent: GuestAgent, script: string, { signal }: Abortable): Promise<string> {
   const { exit, stdout, stderr } = await agent.run({ argv: ['sh', '-c', script] }, { signal });
   if (!('code' in exit) || exit.code !== 0) {

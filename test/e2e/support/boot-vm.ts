@@ -26,7 +26,10 @@ const BOOT_DEADLINE_MS = 120_000;
 /** A VM lives for as long as its tests do; they have deadlines of their own. */
 const VM_DEADLINE_MS = 4 * 3_600_000;
 
-/** Less than the product's, so that tests need not wait for it long; a boot comes to its drives after 1,000 at ease. */
+/**
+ * Less than the product's, so that tests need not wait for it long; a boot comes to its drives after 1,000 at
+ * ease.
+ */
 const STUCK_CPU_MS = 5_000;
 
 /** What to boot, below the product's use cases: any drives, any kernel command line. */

@@ -10,8 +10,8 @@ import { nullLog } from '../../support/null-log.ts';
 export const GUEST_ARCH: GuestArch = arch === 'arm64' ? 'arm64' : 'amd64';
 
 /**
- * The newest kernel of the product's store for this host, with an initramfs of the agent in `agent/bin`; `undefined` when the store has none,
- * because no image was built yet.
+ * The newest kernel of the product's store for this host, with an initramfs of the agent in `agent/bin`;
+ * `undefined` when the store has none, because no image was built yet.
  *
  * @throws {AppError} AGENT_NOT_FOUND when the agent was not built.
  */

@@ -15,7 +15,10 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** `ms` for what must be gone to be gone, on a machine that is busy emulating. */
 const GONE_DEADLINE_MS = 60_000;
 
-/** `ms` that a command may take: the longest of the tests' needs a minute. One that hangs fails its test with what is known of it, not the whole run. */
+/**
+ * `ms` that a command may take: the longest of the tests' needs a minute. One that hangs fails its test with
+ * what is known of it, not the whole run.
+ */
 const COMMAND_DEADLINE_MS = 4 * 60_000;
 
 const STANDBY_WAIT = {
@@ -55,7 +58,10 @@ export interface Lab extends AsyncDisposable {
   daemonPid(): Promise<number>;
   /** waits until a VM is on standby, and gives its id */
   standby(): Promise<string>;
-  /** names everything that is left of VMs: records, folders, processes; empty when nothing is but a VM on standby */
+  /**
+   * names everything that is left of VMs: records, folders, processes; empty when nothing is but a VM on
+   * standby
+   */
   leftovers(): Promise<string[]>;
   /** waits until {@link leftovers} is empty */
   nothingLeft(): Promise<void>;
@@ -83,7 +89,10 @@ export interface LabOptions {
 /** Small VMs, so that several fit and boot soon. */
 export const SMALL = ['--memory', '512', '--disk-size', '1G', '--system-overlay-size', '1G'] as const;
 
-/** Makes a lab; nothing runs until a command is run. Disposing deletes its VMs, ends its daemon, and removes its folder. */
+/**
+ * Makes a lab; nothing runs until a command is run. Disposing deletes its VMs, ends its daemon, and removes
+ * its folder.
+ */
 export async function openLab({
   env: added,
   prefix = [],

@@ -13,8 +13,9 @@ export interface OwnMonitor extends AsyncDisposable {
 }
 
 /**
- * Takes the place of QEMU's control socket at `path`: passes on what the daemon and QEMU say, and adds commands of its own, whose answers the daemon does
- * not see. QEMU serves one connection at a time, so no daemon may be connected yet.
+ * Takes the place of QEMU's control socket at `path`: passes on what the daemon and QEMU say, and adds
+ * commands of its own, whose answers the daemon does not see. QEMU serves one connection at a time, so no
+ * daemon may be connected yet.
  */
 export async function ownMonitor(path: string): Promise<OwnMonitor> {
   const real = `${path}.real`;

@@ -14,7 +14,9 @@ const APPLETS =
     ' ',
   );
 
-/** A statically linked busybox of this host, if there is one: any other would find no libraries in the image. */
+/**
+ * A statically linked busybox of this host, if there is one: any other would find no libraries in the image.
+ */
 export async function findStaticBusybox(): Promise<string | undefined> {
   const path = await findProgram('busybox', processEnvironment());
   if (!path) return undefined;
@@ -24,8 +26,8 @@ export async function findStaticBusybox(): Promise<string | undefined> {
 }
 
 /**
- * Makes an image without an init: busybox, a merged /usr, and a /root with all that a copy can lose. It has no folder for the kernel's
- * file systems, as images of one program do.
+ * Makes an image without an init: busybox, a merged /usr, and a /root with all that a copy can lose. It has
+ * no folder for the kernel's file systems, as images of one program do.
  */
 export async function makeSmallImage(
   path: string,

@@ -153,7 +153,8 @@ describe('banger in a terminal', () => {
   }
 
   test('leaves the terminal usable when it is ended while it still takes it', async () => {
-    // A stty that is slow to begin, as on a busy host: what it does must not come after the terminal was given back.
+    // A stty that is slow to begin, as on a busy host: what it does must not come after the terminal was
+    // given back.
     const bin = join(lab.home, 'bin');
     const done = join(lab.home, 'stty-done');
     const stty = execFileSync('sh', ['-c', 'command -v stty'], { encoding: 'utf8' }).trim();

@@ -145,7 +145,10 @@ test('a daemon elsewhere is taken for ours only when it has our state folder', a
   }
 });
 
-/** A daemon as in earlier versions: holds the lock, writes nothing down, listens in the folder of its session, ends on SIGTERM. */
+/**
+ * A daemon as in earlier versions: holds the lock, writes nothing down, listens in the folder of its session,
+ * ends on SIGTERM.
+ */
 const EARLIER_DAEMON = `
   const { DatabaseSync } = require('node:sqlite');
   const net = require('node:net');

@@ -3,7 +3,10 @@ import { closeSync, openSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../../../src/base/errors.ts';
 
-/** Takes all of the space that is left in the file system of `dir` with a file `filler`, whatever others take or give back meanwhile. */
+/**
+ * Takes all of the space that is left in the file system of `dir` with a file `filler`, whatever others take
+ * or give back meanwhile.
+ */
 export function fill(dir: string): void {
   const path = join(dir, 'filler');
   const free = statfsSync(dir);

@@ -16,9 +16,10 @@ const CHANGES = [
 ];
 
 /**
- * Calls `onStep` after every step that this process takes in the world outside: a change of a file system, a write to a database, a program that is
- * started or signalled, a command to a VMM, a request to a guest. Reading is no step; looking at a VMM again and again is one. So that all that a daemon
- * does can be interrupted between any two steps, without a word about that in the daemon.
+ * Calls `onStep` after every step that this process takes in the world outside: a change of a file system, a
+ * write to a database, a program that is started or signalled, a command to a VMM, a request to a guest.
+ * Reading is no step; looking at a VMM again and again is one. So that all that a daemon does can be
+ * interrupted between any two steps, without a word about that in the daemon.
  */
 export async function hookSteps(onStep: (what: string) => void): Promise<void> {
   const files = fsPromises as unknown as Record<string, AnyFunction>;

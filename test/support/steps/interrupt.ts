@@ -17,7 +17,10 @@ export interface Interrupted {
   codes: string[];
 }
 
-/** `ms` in which everything ends when a VMM hangs: an operation, and removing what it has left. All deadlines of a start together. */
+/**
+ * `ms` in which everything ends when a VMM hangs: an operation, and removing what it has left. All deadlines
+ * of a start together.
+ */
 const HANG_LIMIT_MS = { operation: 480_000, removal: 60_000 };
 
 const ENDING = 'it to end';
@@ -32,8 +35,9 @@ export interface InterruptOptions {
 }
 
 /**
- * Runs the operation again and again, and interrupts it at a later step each time, until it ends before that step. After each, with a new daemon where
- * the old one was killed: nothing must be left that no record accounts for, and what `scenario` says must be so.
+ * Runs the operation again and again, and interrupts it at a later step each time, until it ends before that
+ * step. After each, with a new daemon where the old one was killed: nothing must be left that no record
+ * accounts for, and what `scenario` says must be so.
  */
 export async function interruptEach(
   world: ScenarioWorld,

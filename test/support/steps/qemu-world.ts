@@ -21,7 +21,8 @@ export async function openQemuStepLab({
       XDG_STATE_HOME: join(dir, 's'),
       XDG_RUNTIME_DIR: join(dir, 'r'),
       XDG_CONFIG_HOME: join(dir, 'c'),
-      // Not on the file system that is filled: it is a tmpfs, which takes room for a hole of a template's memory when a VM reads it.
+      // Not on the file system that is filled: it is a tmpfs, which takes room for a hole of a template's
+      // memory when a VM reads it.
       XDG_CACHE_HOME: join(dirname(dir), 'h'),
     };
     const { configFile } = resolvePaths(environment);

@@ -14,8 +14,9 @@ const OF_A_FAKE = ['guest-root'];
 const OF_A_VMM = ['agent.sock', 'qmp.sock', 'qemu.pid'];
 
 /**
- * What is on the host that none of `records` accounts for, and what a record names that is not there: files, folders, processes. Empty when all is
- * well. `ownsCache`: no other daemon works in the cache. `standbyVmId` is a VM that has no record on purpose.
+ * What is on the host that none of `records` accounts for, and what a record names that is not there: files,
+ * folders, processes. Empty when all is well. `ownsCache`: no other daemon works in the cache. `standbyVmId`
+ * is a VM that has no record on purpose.
  */
 export async function residue(
   paths: Paths,
@@ -41,7 +42,10 @@ export async function residue(
   return wrong;
 }
 
-/** `place` is the folder of the VM's VMM in the runtime folder: below the VM's own when it took the place of another. */
+/**
+ * `place` is the folder of the VM's VMM in the runtime folder: below the VM's own when it took the place of
+ * another.
+ */
 async function wrongOfVm(
   { vmsDir, vmRuntimeDir }: Paths,
   record: VmRecord,

@@ -28,7 +28,10 @@ export interface ScenarioWorld {
   shape: Omit<CreateVmRequest, 'ephemeral'>;
   /** Puts something into the memory and on the disk of the VM `src`, which has just been made. */
   mark(): Promise<void>;
-  /** Fails unless `src` has what was put there, and was not booted since: its memory too. With `isBooted` it was. */
+  /**
+   * Fails unless `src` has what was put there, and was not booted since: its memory too. With `isBooted` it
+   * was.
+   */
   checkMarks(options: { isBooted: boolean }): Promise<void>;
   /** `ms` for what is to be cleaned up to be gone, and for a VM on standby that is being made to be there */
   settleMs: number;

@@ -87,7 +87,10 @@ export async function openStepLab({
     child.kill('SIGKILL');
     await gone;
   };
-  /** Gives nothing when the daemon has ended, which may be known here a moment later than to whoever talked to it. */
+  /**
+   * Gives nothing when the daemon has ended, which may be known here a moment later than to whoever talked to
+   * it.
+   */
   const ask = async (message: object | string): Promise<StepReport | undefined> => {
     if (!child || isDead()) return undefined;
     const answer = once(child, 'message').then(([report]) => report as StepReport);

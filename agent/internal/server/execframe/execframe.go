@@ -52,7 +52,8 @@ func Append(b []byte, kind byte, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// Reader reads frames. The payload of the current frame is read through Read, so that a long one is never held whole.
+// Reader reads frames. The payload of the current frame is read through Read, so that a long one is never
+// held whole.
 type Reader struct {
 	r      io.Reader
 	header [HeaderBytes]byte

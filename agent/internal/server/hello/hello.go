@@ -4,7 +4,8 @@
 //	guest -> host    BANGER/<generation> <nonce>\n      the same line, echoed
 //	host  -> guest   PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n    the meeting is over
 //
-// The stream may hold anything before a hello: leftovers of an earlier host, or hellos that nobody was there to read.
+// The stream may hold anything before a hello: leftovers of an earlier host, or hellos that nobody was there
+// to read.
 package hello
 
 import (
@@ -34,9 +35,9 @@ func Line(nonce string) []byte {
 	return fmt.Appendf(nil, "%s%d %s\n", magic, Generation, nonce)
 }
 
-// Meet answers every hello that r brings until the HTTP/2 preface follows one, and takes the preface too. Everything
-// else is discarded. A hello of another generation is answered with ours, and the meeting goes on. It returns the
-// error of r or w that ended the stream.
+// Meet answers every hello that r brings until the HTTP/2 preface follows one, and takes the preface too.
+// Everything else is discarded. A hello of another generation is answered with ours, and the meeting goes on.
+// It returns the error of r or w that ended the stream.
 func Meet(r *bufio.Reader, w io.Writer) error {
 	tail := make([]byte, 0, 2*lineLimit)
 	met := false
@@ -100,8 +101,8 @@ func parse(line []byte) (generation int, nonce string, ok bool) {
 	return generation, string(rest), err == nil
 }
 
-// prefaceFollows takes the preface when it is next. It decides at the first byte that differs, so that the next
-// hello is not held up by the wait for a whole preface.
+// prefaceFollows takes the preface when it is next. It decides at the first byte that differs, so that the
+// next hello is not held up by the wait for a whole preface.
 func prefaceFollows(r *bufio.Reader) (bool, error) {
 	for n := 1; n <= len(Preface); n++ {
 		next, err := r.Peek(n)

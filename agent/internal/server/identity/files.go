@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// besideSuffix is the name of a file that is not whole yet. One request at a time writes, so a file of that name is what a power cut left.
+// besideSuffix is the name of a file that is not whole yet. One request at a time writes, so a file of that
+// name is what a power cut left.
 const besideSuffix = ".banger-new"
 
 var writers = map[string]func(path string, content []byte, mode uint32) error{
@@ -54,7 +55,8 @@ func makeFolder(path string, _ []byte, mode uint32) error {
 	return unix.Chmod(path, mode)
 }
 
-// addLines adds at the end of a file, through a symlink too, and leaves its owner and mode. A file that is not there is made.
+// addLines adds at the end of a file, through a symlink too, and leaves its owner and mode. A file that is
+// not there is made.
 func addLines(path string, content []byte, mode uint32) error {
 	before, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -86,11 +88,13 @@ func addLines(path string, content []byte, mode uint32) error {
 	return writeAndClose(fd, path, missing)
 }
 
-// writeFile makes the file at path have this content and these permission bits, and this process's user as its owner. One that has them is
-// not touched; another is replaced, a symlink too, and parents that are missing are made.
+// writeFile makes the file at path have this content and these permission bits, and this process's user as
+// its owner. One that has them is not touched; another is replaced, a symlink too, and parents that are
+// missing are made.
 //
-// A rename over a file makes ext4 write its data out at once, which takes an emulated guest that was just restored 30 ms. So a small file keeps its
-// place: its one block takes the new content. What a power cut leaves of a new file is seen, and written again, at the next start.
+// A rename over a file makes ext4 write its data out at once, which takes an emulated guest that was just
+// restored 30 ms. So a small file keeps its place: its one block takes the new content. What a power cut
+// leaves of a new file is seen, and written again, at the next start.
 func writeFile(path string, content []byte, mode uint32) error {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -111,7 +115,8 @@ func writeFile(path string, content []byte, mode uint32) error {
 // blockBytes is the smallest block of ext4 that anybody uses.
 const blockBytes = 4096
 
-// overwrite tells whether the open file has the content, owner and permission bits now. It changes nothing that it cannot change at once.
+// overwrite tells whether the open file has the content, owner and permission bits now. It changes nothing
+// that it cannot change at once.
 func overwrite(fd int, content []byte, mode uint32) bool {
 	var info unix.Stat_t
 	if unix.Fstat(fd, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFREG || int(info.Uid) != os.Geteuid() || info.Nlink != 1 {
@@ -154,7 +159,8 @@ func hasContent(fd int, content []byte) bool {
 	return true
 }
 
-// readSmall reads a file as os.ReadFile does, with fewer steps: package os asks the poller about each file that it opens.
+// readSmall reads a file as os.ReadFile does, with fewer steps: package os asks the poller about each file
+// that it opens.
 func readSmall(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -196,7 +202,8 @@ func createWithParents(path string, content []byte, mode uint32) error {
 	return create(path, content, mode)
 }
 
-// replaceFile writes beside and renames. A file that something is mounted on cannot be renamed over and is written in place.
+// replaceFile writes beside and renames. A file that something is mounted on cannot be renamed over and is
+// written in place.
 func replaceFile(path string, content []byte, mode uint32) error {
 	beside := path + besideSuffix
 	if err := os.RemoveAll(beside); err != nil {
@@ -216,7 +223,8 @@ func replaceFile(path string, content []byte, mode uint32) error {
 	return fmt.Errorf("replace %s: %w", path, err)
 }
 
-// create makes a file that must not be there. With bare system calls: package os would first ask the poller to watch the file, for nothing.
+// create makes a file that must not be there. With bare system calls: package os would first ask the poller
+// to watch the file, for nothing.
 func create(path string, content []byte, mode uint32) (err error) {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, mode)
 	if err != nil {

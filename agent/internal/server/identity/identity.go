@@ -1,5 +1,5 @@
-// Package identity makes a guest its own: a restored snapshot has the clock, the random numbers and the names of the
-// guest that it was taken from.
+// Package identity makes a guest its own: a restored snapshot has the clock, the random numbers and the names
+// of the guest that it was taken from.
 package identity
 
 import (
@@ -57,7 +57,8 @@ type Unwritten struct {
 	Message string `json:"message"`
 }
 
-// System is the guest. Root is "" in a guest; what only root may do, and only to a machine of its own, is in the functions.
+// System is the guest. Root is "" in a guest; what only root may do, and only to a machine of its own, is in
+// the functions.
 type System struct {
 	Root        string
 	SetClock    func(time.Time) error
@@ -97,8 +98,9 @@ const (
 	maxContentBytes = 16 << 20
 )
 
-// Read reads a request: one line of JSON, then the contents of its files, one behind the other. Contents are not in the JSON because an emulated
-// guest takes a second for 6 MB of it. It finds all that is wrong before anything is changed.
+// Read reads a request: one line of JSON, then the contents of its files, one behind the other. Contents are
+// not in the JSON because an emulated guest takes a second for 6 MB of it. It finds all that is wrong before
+// anything is changed.
 func Read(from io.Reader) (Personalisation, error) {
 	var p Personalisation
 	r := bufio.NewReaderSize(from, 16<<10)
@@ -175,9 +177,9 @@ func (p Personalisation) check() error {
 	return nil
 }
 
-// Apply does the steps in order and stops at the first that fails, with a *StepError; what was done before it stays. WallClockMs
-// is the time at which the request came, at receivedAt by this machine's monotonic clock. Optional files that could not be written
-// fail no step.
+// Apply does the steps in order and stops at the first that fails, with a *StepError; what was done before it
+// stays. WallClockMs is the time at which the request came, at receivedAt by this machine's monotonic clock.
+// Optional files that could not be written fail no step.
 func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwritten, err error) {
 	steps := []struct {
 		name  string

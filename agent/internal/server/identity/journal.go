@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nameJournals lets journalctl find the running journal, which journald keeps in a folder named by the machine's id: by the one that
-// it had when journald started. The new id becomes a symlink to that folder.
+// nameJournals lets journalctl find the running journal, which journald keeps in a folder named by the
+// machine's id: by the one that it had when journald started. The new id becomes a symlink to that folder.
 func (s System) nameJournals(old, id string) error {
 	for _, journal := range []string{"/run/log/journal/", "/var/log/journal/"} {
 		if err := nameJournal(s.Root+journal, old, id); err != nil {

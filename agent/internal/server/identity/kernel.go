@@ -37,8 +37,9 @@ type randPoolInfo struct {
 	buffer      [maxEntropyBytes]byte
 }
 
-// addEntropy mixes bytes in, counts them as random, and makes the kernel's generator start from them now: without that a
-// restored guest draws the same numbers as its siblings until the next reseeding, minutes later.
+// addEntropy mixes bytes in, counts them as random, and makes the kernel's generator start from them now:
+// without that a restored guest draws the same numbers as its siblings until the next reseeding, minutes
+// later.
 func addEntropy(entropy []byte) error {
 	fd, err := unix.Open("/dev/urandom", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -22,8 +22,8 @@ func (s System) hostname(name string) error {
 	return writeFile(s.Root+"/etc/hosts", hostsWith(hosts, name), 0o644)
 }
 
-// hostsWith gives 127.0.1.1, which Debian uses for the machine's own name, to name alone, and leaves all other lines. A
-// file without localhost gets that too.
+// hostsWith gives 127.0.1.1, which Debian uses for the machine's own name, to name alone, and leaves all
+// other lines. A file without localhost gets that too.
 func hostsWith(hosts []byte, name string) []byte {
 	short, _, qualified := strings.Cut(name, ".")
 	own := "127.0.1.1\t" + name
@@ -54,8 +54,9 @@ func hostsWith(hosts []byte, name string) []byte {
 	return []byte(head + kept.String())
 }
 
-// machineID writes the machine's id where machine-id(5) and D-Bus look for it. On an image whose file is empty, systemd
-// mounts a passing id from /run over it; that mount goes, so that the file itself can be replaced.
+// machineID writes the machine's id where machine-id(5) and D-Bus look for it. On an image whose file is
+// empty, systemd mounts a passing id from /run over it; that mount goes, so that the file itself can be
+// replaced.
 func (s System) machineID(id string) error {
 	content := []byte(id + "\n")
 	before, err := readSmall(s.Root + "/etc/machine-id")

@@ -18,8 +18,9 @@ const (
 	killRounds = 100
 )
 
-// End ends every process of the command's session: SIGHUP and SIGTERM (and SIGCONT, so that stopped ones see them), and SIGKILL
-// for those that are still there after killAfter. It returns when none is left. Someone must Wait for the command meanwhile.
+// End ends every process of the command's session: SIGHUP and SIGTERM (and SIGCONT, so that stopped ones see
+// them), and SIGKILL for those that are still there after killAfter. It returns when none is left. Someone
+// must Wait for the command meanwhile.
 func (p *Process) End(killAfter time.Duration) {
 	for _, signal := range []unix.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGCONT} {
 		p.signalSession(signal)
@@ -53,8 +54,8 @@ func (p *Process) signalSession(signal unix.Signal) int {
 	return len(members)
 }
 
-// session lists the living processes of the command's session. It is empty when the number of the session, whose leader
-// is gone, was given to someone else.
+// session lists the living processes of the command's session. It is empty when the number of the session,
+// whose leader is gone, was given to someone else.
 func (p *Process) session() []int {
 	dir, err := os.Open("/proc")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // ttyGroup is the group of terminals ("tty") on every distribution.
 const ttyGroup = 5
 
-// ends are both sides of a command's standard streams. Ours do not block, so that Go's poller serves them; the
-// command's are plain.
+// ends are both sides of a command's standard streams. Ours do not block, so that Go's poller serves them;
+// the command's are plain.
 type ends struct {
 	child                 [3]uintptr
 	stdin, stdout, stderr *os.File

@@ -9,8 +9,8 @@ import (
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment is what a command gets: the account's variables, then /etc/environment, then the caller's own, later
-// ones winning. The result is sorted, so that it does not differ from run to run.
+// environment is what a command gets: the account's variables, then /etc/environment, then the caller's own,
+// later ones winning. The result is sorted, so that it does not differ from run to run.
 func environment(account Account, etcEnvironment []byte, own map[string]string, term string) map[string]string {
 	env := map[string]string{
 		"HOME":    account.Home,
@@ -35,8 +35,8 @@ func environment(account Account, etcEnvironment []byte, own map[string]string, 
 // miseShims is where mise keeps programs that stand for the tools it has installed, below a home.
 const miseShims = "/.local/share/mise/shims"
 
-// withShims puts the tools of the account's mise first in PATH, as they are in its login shells: a command finds the same programs
-// as a user who types it. Without mise's folder nothing changes.
+// withShims puts the tools of the account's mise first in PATH, as they are in its login shells: a command
+// finds the same programs as a user who types it. Without mise's folder nothing changes.
 func withShims(path string, account Account) string {
 	folder := account.Home + miseShims
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
@@ -45,8 +45,8 @@ func withShims(path string, account Account) string {
 	return folder + ":" + path
 }
 
-// parseAssignment reads a line of /etc/environment as pam_env(8) does: an optional "export", NAME=value, one pair of quotes around
-// the value, comments from "#".
+// parseAssignment reads a line of /etc/environment as pam_env(8) does: an optional "export", NAME=value, one
+// pair of quotes around the value, comments from "#".
 func parseAssignment(line string) (name, value string, ok bool) {
 	line = strings.TrimSpace(line)
 	line = strings.TrimSpace(strings.TrimPrefix(line, "export "))

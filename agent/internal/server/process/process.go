@@ -17,8 +17,9 @@ type Status struct {
 	Signal syscall.Signal
 }
 
-// Wait waits for the end of the command itself, not of what it left running. It must be called exactly once. The wait is in
-// Go's poller and holds no thread: with one CPU a thread in wait4 would keep output from being read for milliseconds.
+// Wait waits for the end of the command itself, not of what it left running. It must be called exactly once.
+// The wait is in Go's poller and holds no thread: with one CPU a thread in wait4 would keep output from being
+// read for milliseconds.
 func (p *Process) Wait() (Status, error) {
 	raw, err := p.pollable()
 	if err != nil {

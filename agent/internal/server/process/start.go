@@ -60,7 +60,8 @@ type Process struct {
 	Stderr *os.File
 
 	pidfd int
-	// mu guards reaped: the number may belong to someone else as soon as the kernel's record of the leader is gone.
+	// mu guards reaped: the number may belong to someone else as soon as the kernel's record of the leader is
+	// gone.
 	mu     sync.Mutex
 	reaped bool
 }
@@ -163,7 +164,8 @@ func workingDirectory(cwd string, account Account) (string, *StartError) {
 	return cwd, nil
 }
 
-// lookUp finds a command as execvp(3) does. A name with a slash is left to the kernel, which resolves it from cwd.
+// lookUp finds a command as execvp(3) does. A name with a slash is left to the kernel, which resolves it from
+// cwd.
 func lookUp(name, path, cwd string) (string, *StartError) {
 	if strings.Contains(name, "/") {
 		return name, nil
@@ -189,7 +191,8 @@ func lookUp(name, path, cwd string) (string, *StartError) {
 	return "", refuse(NotFound, "%s: command not found", name)
 }
 
-// explain turns the error number of a failed start into what was wrong. The kernel does not say which step failed.
+// explain turns the error number of a failed start into what was wrong. The kernel does not say which step
+// failed.
 func explain(err error, file, cwd string) *StartError {
 	path := file
 	if !strings.HasPrefix(path, "/") {

@@ -22,12 +22,12 @@ type Account struct {
 	Groups []uint32
 }
 
-// Accounts reads users from the files of a root file system ("/" in a guest). They are read anew each time, because
-// commands add users; cgo and its name services are not needed.
+// Accounts reads users from the files of a root file system ("/" in a guest). They are read anew each time,
+// because commands add users; cgo and its name services are not needed.
 type Accounts struct{ Root string }
 
-// Lookup finds a user by name, or by number. A number that nobody has is an account without a name, whose home is "/",
-// as long as it was not meant as a name.
+// Lookup finds a user by name, or by number. A number that nobody has is an account without a name, whose
+// home is "/", as long as it was not meant as a name.
 func (a Accounts) Lookup(who string) (Account, error) {
 	passwd, err := readOptional(a.Root + "/etc/passwd")
 	if err != nil {

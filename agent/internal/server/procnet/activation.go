@@ -11,7 +11,8 @@ import (
 // unitDirs are where systemd finds units, the one that wins first (systemd.unit(5)).
 var unitDirs = []string{"etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"}
 
-// activated maps the ports that systemd listens on for others to the programs that it will start: "tcp 22" to "sshd". root is "/".
+// activated maps the ports that systemd listens on for others to the programs that it will start: "tcp 22" to
+// "sshd". root is "/".
 func activated(root string) map[string]string {
 	programs := make(map[string]string)
 	for _, dir := range unitDirs {

@@ -29,15 +29,17 @@ type owner struct {
 	name string
 }
 
-// Scanner lists listening ports again and again. It remembers which process has which socket, because finding that out means
-// to look at every descriptor of every process; what it remembers is checked each time. The zero Scanner is ready.
+// Scanner lists listening ports again and again. It remembers which process has which socket, because finding
+// that out means to look at every descriptor of every process; what it remembers is checked each time. The
+// zero Scanner is ready.
 type Scanner struct {
 	mu     sync.Mutex
 	owners map[uint64]owner
 }
 
-// Listen returns what listens now, by port, protocol and address. A socket that several processes share is told as that of
-// the one with the lowest number, which is the one that made it; one on which systemd waits for others bears the name of the program that it will start.
+// Listen returns what listens now, by port, protocol and address. A socket that several processes share is
+// told as that of the one with the lowest number, which is the one that made it; one on which systemd waits
+// for others bears the name of the program that it will start.
 func (s *Scanner) Listen() ([]Port, error) {
 	sockets, err := listening()
 	if err != nil {
@@ -86,7 +88,8 @@ func listening() ([]Socket, error) {
 	return sockets, nil
 }
 
-// refresh brings s.owners in line with sockets, and looks through the processes only when a socket is new or has moved.
+// refresh brings s.owners in line with sockets, and looks through the processes only when a socket is new or
+// has moved.
 func (s *Scanner) refresh(sockets []Socket) {
 	owners := make(map[uint64]owner, len(sockets))
 	unknown := make(map[uint64]bool)

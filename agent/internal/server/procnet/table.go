@@ -16,14 +16,15 @@ type Socket struct {
 	Inode uint64
 }
 
-// States of include/net/tcp_states.h, as the tables print them. An unconnected UDP socket is in the state "close".
+// States of include/net/tcp_states.h, as the tables print them. An unconnected UDP socket is in the state
+// "close".
 const (
 	tcpListen = "0A"
 	udpClose  = "07"
 )
 
-// Parse reads a table of proc_net(5): tcp, tcp6, udp or udp6, given the protocol "tcp" or "udp", and returns the sockets
-// that listen. Lines that do not look like the table's are skipped.
+// Parse reads a table of proc_net(5): tcp, tcp6, udp or udp6, given the protocol "tcp" or "udp", and returns
+// the sockets that listen. Lines that do not look like the table's are skipped.
 func Parse(table []byte, proto string) []Socket {
 	state := tcpListen
 	if proto == "udp" {
@@ -52,7 +53,8 @@ func Parse(table []byte, proto string) []Socket {
 	return sockets
 }
 
-// parseAddr reads "0100007F:1F90": the address as 32-bit words in the machine's byte order, the port as a number.
+// parseAddr reads "0100007F:1F90": the address as 32-bit words in the machine's byte order, the port as a
+// number.
 func parseAddr(field []byte) (netip.AddrPort, bool) {
 	address, port, found := bytes.Cut(field, []byte(":"))
 	if !found || len(address) != 8 && len(address) != 32 {

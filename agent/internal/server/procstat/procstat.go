@@ -69,8 +69,8 @@ func Measure(mounts []string) (Stats, error) {
 	return Stats{CPU: cpu, Memory: memory, Disks: disks, Network: network}, errors.Join(err1, err2)
 }
 
-// measureNetwork sums up the interfaces in a folder such as /sys/class/net. Only those with a device count: what goes through a bridge or a
-// tunnel and leaves the guest goes through one of them, too.
+// measureNetwork sums up the interfaces in a folder such as /sys/class/net. Only those with a device count:
+// what goes through a bridge or a tunnel and leaves the guest goes through one of them, too.
 func measureNetwork(sysfs string) (*Network, error) {
 	devices, err := filepath.Glob(filepath.Join(sysfs, "*/device"))
 	if err != nil || len(devices) == 0 {
@@ -102,8 +102,8 @@ func readCounter(path string) (uint64, error) {
 	return value, nil
 }
 
-// parseCPU reads the first line of proc_stat(5): cpu user nice system idle iowait irq softirq steal guest guest_nice, where
-// guest times are in user and nice already, and counts the lines of single processors.
+// parseCPU reads the first line of proc_stat(5): cpu user nice system idle iowait irq softirq steal guest
+// guest_nice, where guest times are in user and nice already, and counts the lines of single processors.
 func parseCPU(stat, load []byte) (CPU, error) {
 	var cpu CPU
 	for line := range bytes.Lines(stat) {

@@ -17,8 +17,9 @@ import (
 // kernelThread is PF_KTHREAD of the flags in proc_pid_stat(5) (include/linux/sched.h).
 const kernelThread = 0x00200000
 
-// idleServices are of the system, and keep nothing in memory while nobody uses them: a process of theirs that process 1 started is a listener. Whoever
-// uses one has a process below it, or a unit of its own (a session, a container).
+// idleServices are of the system, and keep nothing in memory while nobody uses them: a process of theirs that
+// process 1 started is a listener. Whoever uses one has a process below it, or a unit of its own (a session,
+// a container).
 var idleServices = map[string]bool{
 	"containerd.service": true,
 	"cron.service":       true,
@@ -27,8 +28,8 @@ var idleServices = map[string]bool{
 	"ssh.service":        true,
 }
 
-// Count gives the number of programs that are neither the kernel's, nor the system's own, nor `self` or process 1: what people, their commands and their services
-// run. proc is where proc(5) is mounted.
+// Count gives the number of programs that are neither the kernel's, nor the system's own, nor `self` or
+// process 1: what people, their commands and their services run. proc is where proc(5) is mounted.
 func Count(proc string, self int) (int, error) {
 	entries, err := os.ReadDir(proc)
 	if err != nil {
@@ -85,8 +86,9 @@ func parseStat(stat []byte) (state byte, parent int, flags uint64, err error) {
 	return fields[0][0], parent, flags, errors.Join(err1, err2)
 }
 
-// unitOf gives the systemd unit of a process, from the line of cgroups(7) version 2, "0::/system.slice/ssh.service"; empty when there is none. A service
-// may divide its group further ("systemd-udevd.service/udev").
+// unitOf gives the systemd unit of a process, from the line of cgroups(7) version 2,
+// "0::/system.slice/ssh.service"; empty when there is none. A service may divide its group further
+// ("systemd-udevd.service/udev").
 func unitOf(groups string) string {
 	for line := range strings.Lines(groups) {
 		group, isUnified := strings.CutPrefix(strings.TrimSpace(line), "0::")

@@ -29,7 +29,8 @@ func (u *unpacker) ownAt(header *tar.Header, at place) error {
 	return unix.Fchownat(at.in.fd, at.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// setModified sets the times of base in the directory fd, not through a symlink, or of fd itself when base is empty.
+// setModified sets the times of base in the directory fd, not through a symlink, or of fd itself when base is
+// empty.
 func setModified(fd int, base string, modified time.Time) error {
 	stamp, err := unix.TimeToTimespec(modified)
 	if err != nil {

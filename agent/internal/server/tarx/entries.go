@@ -51,7 +51,8 @@ func (u *unpacker) file(at place, header *tar.Header, mode uint32, content io.Re
 	return errors.Join(err, f.close())
 }
 
-// write writes a file whose content is at hand; it may run beside others. It fails with EISDIR when a directory is in its place.
+// write writes a file whose content is at hand; it may run beside others. It fails with EISDIR when a
+// directory is in its place.
 func (u *unpacker) write(f *smallFile) error {
 	// Most places are free, and then nothing is in the way that would have to stay whole.
 	fd, err := unix.Openat(f.at.in.fd, f.at.base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, f.mode&0o777)

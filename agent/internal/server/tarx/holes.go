@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sparseKey is the key of a PAX record with the value "1" that marks a file with holes. Its content is in the archive whole, zeros
-// included: an archive cannot stand for more than it has, as one with a map of holes could. Where such a file is unpacked, blocks
-// of zeros take no room.
+// sparseKey is the key of a PAX record with the value "1" that marks a file with holes. Its content is in the
+// archive whole, zeros included: an archive cannot stand for more than it has, as one with a map of holes
+// could. Where such a file is unpacked, blocks of zeros take no room.
 const sparseKey = "FILE.sparse"
 
 var sparseRecords = map[string]string{sparseKey: "1"}
@@ -23,7 +23,8 @@ var zeros [readBytes]byte
 
 func hasHoles(header *tar.Header) bool { return header.PAXRecords[sparseKey] == "1" }
 
-// writeData writes content at offset, a multiple of holeBytes, in a new file, and leaves out its blocks of zeros.
+// writeData writes content at offset, a multiple of holeBytes, in a new file, and leaves out its blocks of
+// zeros.
 func writeData(fd int, content []byte, offset int64) error {
 	for at := 0; at < len(content); {
 		end := at

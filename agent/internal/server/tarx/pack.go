@@ -22,7 +22,8 @@ type Source struct {
 	name string
 }
 
-// Open opens what the absolute path names, through a symlink too. It waits for nothing: a fifo or device is refused.
+// Open opens what the absolute path names, through a symlink too. It waits for nothing: a fifo or device is
+// refused.
 func Open(name string) (*Source, error) {
 	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -51,9 +52,11 @@ type How struct {
 	MarksHoles bool
 }
 
-// Pack writes a file as one entry named by its base name, a directory as its content with names relative to it, in the order
-// of the names. With a name in how, both are one entry of that name, which the directory's content is behind. Sockets and devices are left out. A file that shrinks while it is read fails the archive; of one that grows, the part that was
-// there at first is taken. Names that were linked together come out as hard links.
+// Pack writes a file as one entry named by its base name, a directory as its content with names relative to
+// it, in the order of the names. With a name in how, both are one entry of that name, which the directory's
+// content is behind. Sockets and devices are left out. A file that shrinks while it is read fails the
+// archive; of one that grows, the part that was there at first is taken. Names that were linked together come
+// out as hard links.
 func (s *Source) Pack(w io.Writer, how How) error {
 	as := how.As
 	buffered := bufio.NewWriterSize(w, readBytes)
@@ -137,7 +140,8 @@ func (p *packer) entry(dir int, base, name string) error {
 	return nil
 }
 
-// open opens an entry, and packs what was opened: it may be another file by now than the one that was looked at.
+// open opens an entry, and packs what was opened: it may be another file by now than the one that was looked
+// at.
 func (p *packer) open(dir int, base, name string, flags int, pack func(int, string, unix.Stat_t) error) error {
 	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|flags, 0)
 	if errors.Is(err, unix.ENOENT) {

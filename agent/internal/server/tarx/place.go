@@ -19,7 +19,8 @@ type place struct {
 	base string
 }
 
-// newFile is a file that is being written and takes its place when it is whole. What is in the place stays until then.
+// newFile is a file that is being written and takes its place when it is whole. What is in the place stays
+// until then.
 type newFile struct {
 	fd int
 	at place
@@ -27,8 +28,9 @@ type newFile struct {
 	temporary string
 }
 
-// createUnnamed makes a file without a name: should this process end, the kernel frees it. Where the file system has no such files, it is
-// named like one of createBeside, and an agent that is killed leaves it behind.
+// createUnnamed makes a file without a name: should this process end, the kernel frees it. Where the file
+// system has no such files, it is named like one of createBeside, and an agent that is killed leaves it
+// behind.
 func createUnnamed(at place, mode uint32) (*newFile, error) {
 	fd, err := unix.Openat(at.in.fd, ".", unix.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, mode&0o777)
 	if err == nil {
@@ -89,7 +91,8 @@ func (f *newFile) settle() error {
 	return err
 }
 
-// copyInto writes the whole file over the one in its place, which is a mount point and cannot be replaced. That one keeps its owner and mode.
+// copyInto writes the whole file over the one in its place, which is a mount point and cannot be replaced.
+// That one keeps its owner and mode.
 func (f *newFile) copyInto() error {
 	fd, err := unix.Openat(f.at.in.fd, f.at.base, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -133,7 +136,8 @@ func (f *newFile) close() error {
 	return errors.Join(err, unix.Close(f.fd))
 }
 
-// make calls create with the name of the place, or when something is there, with one beside it that then takes the place.
+// make calls create with the name of the place, or when something is there, with one beside it that then
+// takes the place.
 func (u *unpacker) make(at place, create func(base string) error) error {
 	err := create(at.base)
 	if !errors.Is(err, unix.EEXIST) {

@@ -1,7 +1,7 @@
 // Package tarx unpacks tar streams into a directory, out of which nothing can be written, and packs trees.
 //
-// Names are bytes. Unpacking never follows a symlink below the directory: each directory on the way is opened by its own
-// name from the one above (O_NOFOLLOW), and everything is done relative to the one opened last.
+// Names are bytes. Unpacking never follows a symlink below the directory: each directory on the way is opened
+// by its own name from the one above (O_NOFOLLOW), and everything is done relative to the one opened last.
 package tarx
 
 import (
@@ -28,8 +28,8 @@ type ConflictError struct{ Message string }
 
 func (e *ConflictError) Error() string { return e.Message }
 
-// cleanName returns an entry's name without "." and doubled slashes, "." for the directory itself. It refuses names that
-// are absolute or go up.
+// cleanName returns an entry's name without "." and doubled slashes, "." for the directory itself. It refuses
+// names that are absolute or go up.
 func cleanName(name string) (string, error) {
 	if name == "" {
 		return "", refuse("an entry has no name")
@@ -55,8 +55,8 @@ func checkGlobal(header *tar.Header) error {
 	return nil
 }
 
-// hasHoleMap tells a file in one of GNU tar's PAX formats for holes; its old format has a type of its own. A few bytes of such an archive
-// can stand for more than any disk holds, and no sender of ours writes them.
+// hasHoleMap tells a file in one of GNU tar's PAX formats for holes; its old format has a type of its own. A
+// few bytes of such an archive can stand for more than any disk holds, and no sender of ours writes them.
 func hasHoleMap(header *tar.Header) bool {
 	for key := range header.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {

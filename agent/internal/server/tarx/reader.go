@@ -13,12 +13,14 @@ import (
 
 const blockBytes = 512
 
-// maxPaxBytes is the largest PAX header that is read here; it must fit into the buffer of the stream together with two blocks.
+// maxPaxBytes is the largest PAX header that is read here; it must fit into the buffer of the stream together
+// with two blocks.
 const maxPaxBytes = 16 << 10
 
-// reader reads an archive. Headers of the plain kind, as GNU tar and git write them for all but unusual files, it reads itself: package
-// archive/tar makes thirty objects for each, which is half of the work of unpacking small files. At the first header of any other kind it
-// leaves the rest of the stream to that package.
+// reader reads an archive. Headers of the plain kind, as GNU tar and git write them for all but unusual
+// files, it reads itself: package archive/tar makes thirty objects for each, which is half of the work of
+// unpacking small files. At the first header of any other kind it leaves the rest of the stream to that
+// package.
 type reader struct {
 	stream *bufio.Reader
 	header tar.Header
@@ -68,7 +70,8 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// skip leaves what was not read of the current entry. Without the padding behind it an archive has no end, which is told then.
+// skip leaves what was not read of the current entry. Without the padding behind it an archive has no end,
+// which is told then.
 func (r *reader) skip() error {
 	for r.left > 0 {
 		n, err := r.stream.Discard(int(min(r.left, 1<<20)))
@@ -88,8 +91,8 @@ func (r *reader) skip() error {
 	return err
 }
 
-// plain reads the header that is next in the stream, and takes nothing out of it. It tells how many bytes that header has, and false when
-// it is of another kind than those read here.
+// plain reads the header that is next in the stream, and takes nothing out of it. It tells how many bytes
+// that header has, and false when it is of another kind than those read here.
 func (r *reader) plain() (size int, ok bool) {
 	block, err := r.stream.Peek(blockBytes)
 	if err != nil || !isUstar(block) {
@@ -120,7 +123,8 @@ func (r *reader) plain() (size int, ok bool) {
 
 func padding(length int64) int64 { return -length & (blockBytes - 1) }
 
-// isUstar tells a block that is a header as POSIX has it, and undamaged. The last bytes are those by which star(1) marks its own.
+// isUstar tells a block that is a header as POSIX has it, and undamaged. The last bytes are those by which
+// star(1) marks its own.
 func isUstar(block []byte) bool {
 	if string(block[257:265]) != "ustar\x0000" || binary.LittleEndian.Uint32(block[508:512]) != 0 {
 		return false
@@ -129,7 +133,8 @@ func isUstar(block []byte) bool {
 	if !ok {
 		return false
 	}
-	// The bytes of the sum itself count as spaces. Eight bytes are added at a time, as four pairs: 64 times 510 fits in 16 bits.
+	// The bytes of the sum itself count as spaces. Eight bytes are added at a time, as four pairs: 64 times 510
+	// fits in 16 bits.
 	const pairs = 0x00ff00ff00ff00ff
 	var sums uint64
 	for at := 0; at < blockBytes; at += 8 {
@@ -210,7 +215,8 @@ func (r *reader) ustar(block []byte) bool {
 	return true
 }
 
-// pax puts the records of a PAX header, `LENGTH KEY=VALUE\n` each, in the places of what the header said; see pax(1).
+// pax puts the records of a PAX header, `LENGTH KEY=VALUE\n` each, in the places of what the header said; see
+// pax(1).
 func (r *reader) pax(records []byte) bool {
 	for len(records) > 0 {
 		length, rest, found := bytes.Cut(records, []byte(" "))

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree opens directories below one directory, keeping those on the way to the last one open: archives are written directory
-// by directory.
+// tree opens directories below one directory, keeping those on the way to the last one open: archives are
+// written directory by directory.
 type tree struct {
 	root directory
 	// way is from the root's child to the directory named last.
@@ -56,7 +56,8 @@ func (t *tree) close() {
 	t.root.release()
 }
 
-// dir returns the directory with a clean name. With missing, directories that are not there are made, else ENOENT is returned.
+// dir returns the directory with a clean name. With missing, directories that are not there are made, else
+// ENOENT is returned.
 func (t *tree) dir(name string, missing bool) (directory, error) {
 	if name != t.last {
 		if err := t.walk(name, missing); err != nil {
@@ -140,7 +141,8 @@ func (t *tree) cut(depth int) {
 	t.way = t.way[:depth]
 }
 
-// forget closes the directory of this name when it is on the way, because its name is about to be given to something else.
+// forget closes the directory of this name when it is on the way, because its name is about to be given to
+// something else.
 func (t *tree) forget(name string) {
 	depth := 0
 	for part := range strings.SplitSeq(name, "/") {

@@ -24,10 +24,11 @@ type Result struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-// Unpack unpacks a tar stream under the directory into, which is made when it is missing, and reads the stream to its end. Entries
-// replace what is there, but for directories that are not empty. Owners are the archive's numbers with keepOwners, else
-// the caller's own. It fails with a *PolicyError, a *ConflictError, or what the file system said; what was unpacked by then stays, and of the entry
-// that failed there is nothing: each file is in its place whole, or what was there before is.
+// Unpack unpacks a tar stream under the directory into, which is made when it is missing, and reads the
+// stream to its end. Entries replace what is there, but for directories that are not empty. Owners are the
+// archive's numbers with keepOwners, else the caller's own. It fails with a *PolicyError, a *ConflictError,
+// or what the file system said; what was unpacked by then stays, and of the entry that failed there is
+// nothing: each file is in its place whole, or what was there before is.
 func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
 	_, err := os.Lstat(into)
 	made := errors.Is(err, unix.ENOENT)
@@ -64,7 +65,8 @@ func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
 	return u.result, u.finishDirectories()
 }
 
-// endWatch notices that a reader ran into its end, which package tar does not tell from the archive's own end.
+// endWatch notices that a reader ran into its end, which package tar does not tell from the archive's own
+// end.
 type endWatch struct {
 	r     io.Reader
 	ended bool

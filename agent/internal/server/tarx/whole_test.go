@@ -141,7 +141,8 @@ func TestLinksAndFifosTakeThePlaceOfWhatIsThereInOneStep(t *testing.T) {
 }
 
 func TestAFileThatIsAMountPointIsWrittenInItsPlace(t *testing.T) {
-	// This thread is not used again, and so no other sees its mounts. With one processor there is no writer in another.
+	// This thread is not used again, and so no other sees its mounts. With one processor there is no writer in
+	// another.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {

@@ -22,11 +22,12 @@ const (
 	pendingNames = 4096
 )
 
-// writers write small files on all processors while the archive is read on. It is as if all was done in the archive's order: whoever is about to
-// look at or change a name asks settle first.
+// writers write small files on all processors while the archive is read on. It is as if all was done in the
+// archive's order: whoever is about to look at or change a name asks settle first.
 type writers struct {
 	current *batch
-	// full are the batches of each writer. A folder has one writer: two that make files in it would wait for each other.
+	// full are the batches of each writer. A folder has one writer: two that make files in it would wait for
+	// each other.
 	full []chan *batch
 	// turn is the writer of folder.
 	turn    int
@@ -150,8 +151,8 @@ func (w *writers) isPending(name string) bool {
 	return found
 }
 
-// drain waits until everything is written, hands over those that had a directory in their place, in order, whose directories are for the
-// caller to release, and returns the file that failed, if one did.
+// drain waits until everything is written, hands over those that had a directory in their place, in order,
+// whose directories are for the caller to release, and returns the file that failed, if one did.
 func (w *writers) drain() (blocked []smallFile, failed *smallFile, err error) {
 	w.flush()
 	w.running.Wait()

@@ -3,7 +3,8 @@ import type { DebianRecipe, NpmProgram, OffUnit, RecipeFile } from '../recipe.ts
 
 /** What a developer's machine has, without recommended packages. */
 const PACKAGES = [
-  // The system. No libpam-systemd: a login would start a service manager of the user, which takes a second under emulation.
+  // The system. No libpam-systemd: a login would start a service manager of the user, which takes a second
+  // under emulation.
   ...[
     'systemd',
     'systemd-sysv',
@@ -118,7 +119,8 @@ const FILES: readonly RecipeFile[] = [
     content: '[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\n',
   },
   {
-    // A CPU's features name a dozen modules (kvm, ciphers), each checked and relocated at boot; who needs one loads it.
+    // A CPU's features name a dozen modules (kvm, ciphers), each checked and relocated at boot; who needs one
+    // loads it.
     path: '/etc/udev/rules.d/79-banger.rules',
     content: 'SUBSYSTEM=="cpu", ENV{MODALIAS}=""\n',
   },

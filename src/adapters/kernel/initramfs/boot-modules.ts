@@ -10,8 +10,8 @@ import {
 } from './modules-dep.ts';
 
 /**
- * What a boot needs, in the order in which it is needed; the agent loads what it has no device for not at all. A new device of the VM
- * is one line here.
+ * What a boot needs, in the order in which it is needed; the agent loads what it has no device for not at
+ * all. A new device of the VM is one line here.
  *
  * - `required`: without it a VM cannot start
  * - `bus`: one of them at least
@@ -33,11 +33,11 @@ const BOOT_MODULES = [
 ] as const;
 
 /**
- * The modules of a kernel that its initramfs needs, in load order. Those that are part of the kernel itself are left out. `modulesDir`
- * is the folder with `modules.dep`.
+ * The modules of a kernel that its initramfs needs, in load order. Those that are part of the kernel itself
+ * are left out. `modulesDir` is the folder with `modules.dep`.
  *
- * @throws {AppError} KERNEL_MODULES_MISSING when the kernel has no modules.dep or lacks a module that every VM needs;
- * KERNEL_MODULES_DAMAGED when its lists are not understood.
+ * @throws {AppError} KERNEL_MODULES_MISSING when the kernel has no modules.dep or lacks a module that every
+ * VM needs; KERNEL_MODULES_DAMAGED when its lists are not understood.
  */
 export async function bootModules({
   modulesDir,

@@ -28,9 +28,10 @@ export interface Initramfs {
 }
 
 /**
- * Makes the first file system of a kernel: the agent as `/init`, and under `/modules` the modules of a boot with their load order in
- * `/modules/order`. It is not compressed: under emulation the kernel unpacks slower than the VMM reads. The file is replaced by a
- * rename, and only when its bytes change, so that a running VM and a second caller are not disturbed. Nothing is left after a failure or an abort.
+ * Makes the first file system of a kernel: the agent as `/init`, and under `/modules` the modules of a boot
+ * with their load order in `/modules/order`. It is not compressed: under emulation the kernel unpacks slower
+ * than the VMM reads. The file is replaced by a rename, and only when its bytes change, so that a running VM
+ * and a second caller are not disturbed. Nothing is left after a failure or an abort.
  *
  * @throws {AppError} KERNEL_MODULES_MISSING, KERNEL_MODULES_DAMAGED, KERNEL_MODULES_COMPRESSED.
  */
@@ -59,7 +60,8 @@ async function initramfsEntries({ agentPath, modulesDir, release }: InitramfsSou
   const order = modules.map(({ name }) => `${name}.ko\n`).join('');
   return [
     { type: 'file', path: 'init', mode: 0o755, content: await readFile(agentPath) },
-    // The kernel opens it for /init's standard streams; kernels with a built-in initramfs of their own lack it.
+    // The kernel opens it for /init's standard streams; kernels with a built-in initramfs of their own lack
+    // it.
     { type: 'directory', path: 'dev', mode: 0o755 },
     { type: 'character device', path: 'dev/console', mode: 0o600, major: 5, minor: 1 },
     { type: 'directory', path: 'modules', mode: 0o755 },

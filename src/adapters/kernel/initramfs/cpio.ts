@@ -21,8 +21,8 @@ export type CpioEntry =
   | { type: 'character device'; path: string; mode: number; major: number; minor: number };
 
 /**
- * Writes an archive. The same entries, in whatever order, give the same bytes. Paths are relative, and every folder that a path
- * needs must be an entry of its own: the kernel makes none.
+ * Writes an archive. The same entries, in whatever order, give the same bytes. Paths are relative, and every
+ * folder that a path needs must be an entry of its own: the kernel makes none.
  */
 export function writeCpio(entries: readonly CpioEntry[]): Buffer {
   const sorted = entries.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));

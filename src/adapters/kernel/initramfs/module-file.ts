@@ -9,8 +9,8 @@ const MAX_MODULE_BYTES = 64 * 2 ** 20;
 /**
  * The plain ELF file of a kernel module, which may be packed as `.ko.gz` or `.ko.zst`.
  *
- * @throws {AppError} KERNEL_MODULES_COMPRESSED for `.ko.xz`, which Node cannot unpack; KERNEL_MODULES_DAMAGED when the file is no
- * whole kernel module.
+ * @throws {AppError} KERNEL_MODULES_COMPRESSED for `.ko.xz`, which Node cannot unpack; KERNEL_MODULES_DAMAGED
+ * when the file is no whole kernel module.
  */
 export async function readModuleFile(path: string): Promise<Buffer> {
   if (path.endsWith('.xz')) {
@@ -50,8 +50,8 @@ async function unpack(path: string): Promise<Buffer> {
 }
 
 /**
- * True when the table of sections, which ends every module's ELF part, is inside. Node 24 stops after the first zstd frame without an
- * error, so an unpacked file may be a part.
+ * True when the table of sections, which ends every module's ELF part, is inside. Node 24 stops after the
+ * first zstd frame without an error, so an unpacked file may be a part.
  */
 function isWholeElf(content: Buffer): boolean {
   if (content.length < 64 || content.readUInt32BE(0) !== 0x7f454c46) return false;

@@ -49,10 +49,11 @@ export function parseModulesBuiltin(text: string): Set<string> {
 }
 
 /**
- * The modules that give `wanted` and all they need, each after what it needs and otherwise in the order of `wanted`. Names that are
- * not listed are left out.
+ * The modules that give `wanted` and all they need, each after what it needs and otherwise in the order of
+ * `wanted`. Names that are not listed are left out.
  *
- * @throws {AppError} KERNEL_MODULES_DAMAGED when modules need each other in a circle or need one that is not listed.
+ * @throws {AppError} KERNEL_MODULES_DAMAGED when modules need each other in a circle or need one that is not
+ * listed.
  */
 export function loadOrder(
   listed: ReadonlyMap<string, ListedModule>,

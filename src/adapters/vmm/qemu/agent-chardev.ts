@@ -2,7 +2,10 @@ import type { Abortable } from '../../../base/abort.ts';
 import { invariant } from '../../../base/errors.ts';
 import type { QmpClient } from './qmp/qmp-client.ts';
 
-/** What QEMU tells of the agent's port (`ChardevInfo` of its QMP schema): which file or socket the host's end is, and whether the guest has its end open. */
+/**
+ * What QEMU tells of the agent's port (`ChardevInfo` of its QMP schema): which file or socket the host's end
+ * is, and whether the guest has its end open.
+ */
 export async function agentChardev(
   qmp: QmpClient,
   options: Abortable,

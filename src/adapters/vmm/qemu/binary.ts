@@ -29,7 +29,8 @@ export class QemuBinaries {
   /**
    * The QEMU named `program` on this host.
    *
-   * @throws {AppError} VMM_NOT_FOUND naming the package when there is none, VMM_UNSUPPORTED when it cannot run our VMs.
+   * @throws {AppError} VMM_NOT_FOUND naming the package when there is none, VMM_UNSUPPORTED when it cannot
+   * run our VMs.
    */
   async require(program: string, { machine, signal }: Abortable & { machine: string }): Promise<QemuBinary> {
     const path = await findProgram(program, this.#env);

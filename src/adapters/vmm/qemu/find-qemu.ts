@@ -14,8 +14,9 @@ export interface FoundQemu {
 export type QemuPlace = Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>;
 
 /**
- * The QEMU processes of one VM: those with its pid file, and those with its name that use its folder. The second finds one whose runtime folder is
- * elsewhere, as those of earlier versions are, and those started while the state folder could hold no sockets.
+ * The QEMU processes of one VM: those with its pid file, and those with its name that use its folder. The
+ * second finds one whose runtime folder is elsewhere, as those of earlier versions are, and those started
+ * while the state folder could hold no sockets.
  */
 export async function findQemus({ vmId, runtimeDir, consoleLogPath }: QemuPlace): Promise<FoundQemu[]> {
   const { pidFile } = runtimeFiles(runtimeDir);
@@ -30,7 +31,10 @@ export async function findQemus({ vmId, runtimeDir, consoleLogPath }: QemuPlace)
   }));
 }
 
-/** Ids of the VMs that a QEMU of this user runs, whose pid file is in a folder of `vmRuntimeDir`, or whose folder is one of `vmsDir`. Each once. */
+/**
+ * Ids of the VMs that a QEMU of this user runs, whose pid file is in a folder of `vmRuntimeDir`, or whose
+ * folder is one of `vmsDir`. Each once.
+ */
 export async function findQemuVmIds({
   vmRuntimeDir,
   vmsDir,

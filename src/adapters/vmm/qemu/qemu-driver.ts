@@ -53,7 +53,10 @@ export interface QemuDriverOptions {
   accelerator?: Accelerator;
   /** the program `banger-receive`, which writes down guests that are saved */
   receiver: ReceiveOptions['receiver'];
-  /** the program `banger-host`, which puts the second wall around each QEMU; a QEMU starts without that wall when it is missing */
+  /**
+   * the program `banger-host`, which puts the second wall around each QEMU; a QEMU starts without that wall
+   * when it is missing
+   */
   hostTools: string;
   log: Logger;
   /** `ms` in which a guest that cannot be asked writes out by itself; default: 36 s */
@@ -286,10 +289,16 @@ async function foldersOf(runtimeDir: string): Promise<string[]> {
   }
 }
 
-/** Linux writes pages that have been dirty for 30 s, and looks every 5 s (vm.dirty_expire_centisecs, vm.dirty_writeback_centisecs). */
+/**
+ * Linux writes pages that have been dirty for 30 s, and looks every 5 s (vm.dirty_expire_centisecs,
+ * vm.dirty_writeback_centisecs).
+ */
 const WRITE_BACK_MS = 36_000;
 
-/** The open file of the device state. @throws {AppError} VMM_RESTORE_FAILED when a file is missing, or the memory is not of the VM's size. */
+/**
+ * The open file of the device state. @throws {AppError} VMM_RESTORE_FAILED when a file is missing, or the
+ * memory is not of the VM's size.
+ */
 async function openSaved(
   { vmId, memoryMib }: VmSpec,
   { memoryPath, statePath }: SavedGuest,

@@ -11,7 +11,10 @@ export interface QemuHost {
   tscKhz?: number;
   /** QEMU runs as root; default `false` */
   isRoot?: boolean;
-  /** path of `banger-host`, which puts the second wall around QEMU; without it QEMU runs behind its own seccomp filter alone */
+  /**
+   * path of `banger-host`, which puts the second wall around QEMU; without it QEMU runs behind its own
+   * seccomp filter alone
+   */
   hostTools?: string;
 }
 
@@ -20,12 +23,15 @@ export function qemuProgram(arch: GuestArch): string {
   return arch === 'amd64' ? 'qemu-system-x86_64' : 'qemu-system-aarch64';
 }
 
-/** The version of arm64's machine that is used where it is offered: that of the oldest QEMU in wide use, which newer ones keep for many years. */
+/**
+ * The version of arm64's machine that is used where it is offered: that of the oldest QEMU in wide use, which
+ * newer ones keep for many years.
+ */
 const PREFERRED_VIRT = 'virt-7.2';
 
 /**
- * The machine that guests of `arch` get from a QEMU that offers `machines`. One with a version is the same in every QEMU that has it, so that a saved guest outlives
- * an upgrade; microvm has none.
+ * The machine that guests of `arch` get from a QEMU that offers `machines`. One with a version is the same in
+ * every QEMU that has it, so that a saved guest outlives an upgrade; microvm has none.
  */
 export function machineOf(arch: GuestArch, machines: ReadonlySet<string>): string {
   if (arch === 'amd64') return 'microvm';

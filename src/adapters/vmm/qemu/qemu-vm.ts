@@ -26,7 +26,10 @@ import { captureGuest, type SaveOptions, saveGuest } from './save/save.ts';
 /** How long QEMU may take to write out what it holds of its drives. */
 export const WRITE_OUT_GRACE_MS = 10_000;
 
-/** How often the process is looked for once its control connection is gone; more and more seldom, should it live on. */
+/**
+ * How often the process is looked for once its control connection is gone; more and more seldom, should it
+ * live on.
+ */
 const WATCH_MS = { first: 5, most: 500 };
 
 /** Whose QEMU it is, and where to tell what becomes of it. */
@@ -37,7 +40,9 @@ export interface QemuVmOptions extends Omit<SaveOptions, 'signal'> {
   blanks: BlankDisks;
 }
 
-/** A VM in a QEMU that we started or took over; both are the same, for it never depends on being our child. */
+/**
+ * A VM in a QEMU that we started or took over; both are the same, for it never depends on being our child.
+ */
 export class QemuVm implements RunningVm {
   readonly vmm: VmmProcess;
   readonly guestEndpoint: GuestEndpoint;
@@ -78,8 +83,9 @@ export class QemuVm implements RunningVm {
   }
 
   /**
-   * SIGTERM makes QEMU stop the guest, write out its drives' tables and end. SIGKILL alone would be quicker, but a qcow2 file's newest tables are in
-   * QEMU's memory only: writes that the guest saw completed, and had not flushed, would be lost with them.
+   * SIGTERM makes QEMU stop the guest, write out its drives' tables and end. SIGKILL alone would be quicker,
+   * but a qcow2 file's newest tables are in QEMU's memory only: writes that the guest saw completed, and had
+   * not flushed, would be lost with them.
    */
   async kill(): Promise<void> {
     this.#ending ??= this.#endProcess();

@@ -7,7 +7,8 @@ import { fitsSocketPath } from '../../../base/unix-socket.ts';
  *     <runtimeDir>/
  *       qmp.sock      control
  *       agent.sock    the guest's port banger.agent.0
- *       qemu.pid      locked by QEMU while it runs; its path on QEMU's command line is what a stray is found by
+ *       qemu.pid      locked by QEMU while it runs; its path on QEMU's command line is what a stray is
+ *                     found by
  *       save.sock     what QEMU writes of a guest that is saved or copied, to us
  */
 export interface RuntimeFiles {
@@ -33,8 +34,9 @@ export function runtimeDirOf({ pidFile }: Pick<RuntimeFiles, 'pidFile'>): string
 }
 
 /**
- * A socket's path for a program whose working folder is the VM's runtime folder, as QEMU's is: by way of that folder where the whole path is
- * too long for a socket. One that fits stays whole, for QEMU of earlier versions has another working folder.
+ * A socket's path for a program whose working folder is the VM's runtime folder, as QEMU's is: by way of that
+ * folder where the whole path is too long for a socket. One that fits stays whole, for QEMU of earlier
+ * versions has another working folder.
  */
 export function pathForQemu(socket: string): string {
   return fitsSocketPath(socket) ? socket : join('/proc/self/cwd', basename(socket));

@@ -15,12 +15,16 @@ export interface SavingQemu {
   cpuInfo: string;
 }
 
-/** The options of QEMU that a guest sees; all others are the host's affair, and may differ between saving and restoring. */
+/**
+ * The options of QEMU that a guest sees; all others are the host's affair, and may differ between saving and
+ * restoring.
+ */
 const SEEN_BY_GUESTS = ['-machine', '-cpu', '-global', '-device', '-smp'];
 
 /**
- * What the QEMU of this host saves guests as. The key is of all that decides what a boot makes; the command line of an example stands for all that we ask of QEMU. The
- * parts are what a saved guest needs to be restored, and no more than that.
+ * What the QEMU of this host saves guests as. The key is of all that decides what a boot makes; the command
+ * line of an example stands for all that we ask of QEMU. The parts are what a saved guest needs to be
+ * restored, and no more than that.
  */
 export function savedGuestKind({ binary, host, accelerator, cpuInfo }: SavingQemu): SavedGuestKind {
   const argv = qemuArgv(exampleSpec(accelerator), host);
@@ -39,16 +43,17 @@ export function savedGuestKind({ binary, host, accelerator, cpuInfo }: SavingQem
 }
 
 /**
- * The state of a machine without versions belongs to a series of QEMU's, 7.2 or 8.0: its stable releases keep it. A machine with a version is the same in every QEMU
- * that has it.
+ * The state of a machine without versions belongs to a series of QEMU's, 7.2 or 8.0: its stable releases keep
+ * it. A machine with a version is the same in every QEMU that has it.
  */
 function vmmToken(version: string, machine: string): string {
   return /-[0-9.]+$/.test(machine) ? 'QEMU' : version.split('.').slice(0, 2).join('.');
 }
 
 /**
- * A guest on KVM has the host's processor, with all that it offers. An emulated one only has the frequency of its clock, which goes with the model: what the
- * host's kernel says of the rest changes from one version to the next.
+ * A guest on KVM has the host's processor, with all that it offers. An emulated one only has the frequency of
+ * its clock, which goes with the model: what the host's kernel says of the rest changes from one version to
+ * the next.
  */
 function processorPart(cpuInfo: string, accelerator: Accelerator): { name: string; token: string } {
   const of = (field: string): string =>

@@ -4,7 +4,10 @@ import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { VmWorld } from '../world.ts';
 
-/** `ms` for the agent to answer something that takes it a moment; an emulated guest on a busy host needs seconds. */
+/**
+ * `ms` for the agent to answer something that takes it a moment; an emulated guest on a busy host needs
+ * seconds.
+ */
 const AGENT_DEADLINE_MS = 10_000;
 
 /** `ms` without an answer after which the VMM is looked at, and for it to answer. */
@@ -19,8 +22,8 @@ export interface Question<T> extends Abortable {
 }
 
 /**
- * Asks the agent of a running VM for something that takes a moment, and names the VM when nobody answers. A VMM that hangs is found after a few seconds; nobody waits
- * for a guest in it.
+ * Asks the agent of a running VM for something that takes a moment, and names the VM when nobody answers. A
+ * VMM that hangs is found after a few seconds; nobody waits for a guest in it.
  *
  * @throws {AppError} VMM_HANGS; GUEST_UNREACHABLE after 10 s; as `LiveVms.agent`; what `work` throws.
  */

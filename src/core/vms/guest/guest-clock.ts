@@ -23,10 +23,12 @@ export interface ClockOptions extends Abortable {
 }
 
 /**
- * Sets the guest's clock until it is within 100 ms of the host's, where the host is quick enough to tell. `lagMs` is the most by which it may be
- * behind now: what a request took that has just set it, for the time goes out with the request.
+ * Sets the guest's clock until it is within 100 ms of the host's, where the host is quick enough to tell.
+ * `lagMs` is the most by which it may be behind now: what a request took that has just set it, for the time
+ * goes out with the request.
  *
- * @throws {AppError} GUEST_FAILED with the step "clock" when the clock is off for another reason than a slow host; GUEST_LOST, GUEST_PROTOCOL.
+ * @throws {AppError} GUEST_FAILED with the step "clock" when the clock is off for another reason than a slow
+ * host; GUEST_LOST, GUEST_PROTOCOL.
  */
 export async function settleClock(lagMs: number, options: ClockOptions): Promise<void> {
   const { agent, vm, log, now, signal } = options;
@@ -44,7 +46,8 @@ export async function settleClock(lagMs: number, options: ClockOptions): Promise
       );
     }
     if (corrections === CORRECTIONS) {
-      // The host is so busy that an empty request takes longer: nobody can tell the guest's time more exactly.
+      // The host is so busy that an empty request takes longer: nobody can tell the guest's time more
+      // exactly.
       log.warn("a guest's clock may lag", { vmId: vm.id, vm: vm.name, lagMs: leftMs });
       return;
     }
@@ -52,15 +55,16 @@ export async function settleClock(lagMs: number, options: ClockOptions): Promise
 }
 
 /**
- * Compares a guest's clock with the host's, and sets it when it is off by half a second or more, and by no more than `mostMs`. Returns by how much it was set forward, in
- * `ms`; 0 when it was left alone.
+ * Compares a guest's clock with the host's, and sets it when it is off by half a second or more, and by no
+ * more than `mostMs`. Returns by how much it was set forward, in `ms`; 0 when it was left alone.
  *
  * @throws {AppError} as {@link settleClock}.
  */
 export async function checkClock(options: ClockOptions & { mostMs?: number }): Promise<number> {
   const { agent, now, signal, mostMs = Number.POSITIVE_INFINITY } = options;
   const askedAtMs = now();
-  // An empty personalisation changes nothing, and its answer says what the guest's clock is, in every generation of the agent.
+  // An empty personalisation changes nothing, and its answer says what the guest's clock is, in every
+  // generation of the agent.
   const { wallClockMs } = await agent.personalise({}, { signal });
   const answeredAtMs = now();
   const halfTripMs = Math.abs(answeredAtMs - askedAtMs) / 2;

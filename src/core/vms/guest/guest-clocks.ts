@@ -8,10 +8,12 @@ import { withAgent } from './with-agent.ts';
 const MOST_DRIFT_MS = 5_000;
 
 /**
- * Keeps the clocks of running guests right. A guest's clock does not advance while its VMM pauses it or the host sleeps, and does not follow
- * when somebody sets the host's clock; the guest itself can notice neither. The daemon notices both, and sets the clock through the agent.
+ * Keeps the clocks of running guests right. A guest's clock does not advance while its VMM pauses it or the
+ * host sleeps, and does not follow when somebody sets the host's clock; the guest itself can notice neither.
+ * The daemon notices both, and sets the clock through the agent.
  *
- * Each check runs in the background, one at a time for each VM, and never throws: a guest that cannot be reached is logged.
+ * Each check runs in the background, one at a time for each VM, and never throws: a guest that cannot be
+ * reached is logged.
  */
 export class GuestClocks {
   readonly #world: VmWorld;
@@ -37,8 +39,8 @@ export class GuestClocks {
   }
 
   /**
-   * Corrects clocks that have drifted, every `everyMs`: under KVM a guest's clock is not corrected by the host's time daemon. One that is off by more
-   * than drift explains was set in the guest, and stays as it is.
+   * Corrects clocks that have drifted, every `everyMs`: under KVM a guest's clock is not corrected by the
+   * host's time daemon. One that is off by more than drift explains was set in the guest, and stays as it is.
    */
   correctDrift(everyMs: number): Disposable {
     const timer = setInterval(() => {
@@ -61,7 +63,8 @@ export class GuestClocks {
 
   async #attempt(vmId: string, bounds: { mostMs?: number }): Promise<void> {
     const { live, records, log } = this.#world;
-    // It is checked when it runs again. A request that a paused guest does not answer would cost it its link, and with that its commands.
+    // It is checked when it runs again. A request that a paused guest does not answer would cost it its link,
+    // and with that its commands.
     if (live.get(vmId)?.isPaused) return;
     try {
       const record = records.get(vmId);

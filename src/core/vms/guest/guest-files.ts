@@ -16,7 +16,8 @@ export interface GuestFile extends Abortable {
 /**
  * What a path in a running guest means, through symlinks.
  *
- * @throws {AppError} GUEST_PATH_NOT_FOUND; VM_NOT_FOUND, VM_NOT_RUNNING, REQUEST_INVALID for a path that is not absolute, GUEST_*.
+ * @throws {AppError} GUEST_PATH_NOT_FOUND; VM_NOT_FOUND, VM_NOT_RUNNING, REQUEST_INVALID for a path that is
+ * not absolute, GUEST_*.
  */
 export async function statInGuest(world: VmWorld, { ref, path, signal }: GuestFile): Promise<GuestPath> {
   const agent = await agentFor(world, { ref, path, signal });
@@ -24,8 +25,8 @@ export async function statInGuest(world: VmWorld, { ref, path, signal }: GuestFi
 }
 
 /**
- * A file or directory of a running guest as a tar archive, with `as` as one entry of that name, with `marksHoles` with marks on sparse files. Errors
- * as {@link statInGuest}.
+ * A file or directory of a running guest as a tar archive, with `as` as one entry of that name, with
+ * `marksHoles` with marks on sparse files. Errors as {@link statInGuest}.
  */
 export async function readFromGuest(
   world: VmWorld,
@@ -44,8 +45,8 @@ export async function readFromGuest(
 }
 
 /**
- * Unpacks a tar archive in a directory of a running guest, made when it is missing; owners become root. What was unpacked before a failure
- * stays. Errors as {@link statInGuest}.
+ * Unpacks a tar archive in a directory of a running guest, made when it is missing; owners become root. What
+ * was unpacked before a failure stays. Errors as {@link statInGuest}.
  */
 export async function writeToGuest(
   world: VmWorld,

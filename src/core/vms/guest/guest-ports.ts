@@ -14,7 +14,8 @@ const PROBE_DEADLINE_MS = 4_000;
 const MAX_PROBED = 32;
 
 /**
- * What a running guest listens on. Which of it is a web server is found out by asking, as well as that goes in a few seconds.
+ * What a running guest listens on. Which of it is a web server is found out by asking, as well as that goes
+ * in a few seconds.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_HANGS, GUEST_*.
  */
@@ -41,7 +42,10 @@ export async function listGuestPorts(world: VmWorld, ref: string, { signal }: Ab
   };
 }
 
-/** One entry for each protocol and number; what is bound to several addresses by different processes is told as the first one's. */
+/**
+ * One entry for each protocol and number; what is bound to several addresses by different processes is told
+ * as the first one's.
+ */
 export function mergedPorts(ports: readonly GuestPort[], vmName: string): VmPort[] {
   const merged = new Map<string, Omit<VmPort, 'addresses'> & { addresses: Set<string> }>();
   for (const { proto, port, address, pid, process } of ports) {

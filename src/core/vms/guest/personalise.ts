@@ -12,12 +12,15 @@ import type { VmWorld } from '../world.ts';
 import { settleClock } from './guest-clock.ts';
 import { sshHostKey } from './ssh-host-key.ts';
 
-/** Bytes of the host's random numbers that a guest's generator starts from: as much as its kernel's pool holds. */
+/**
+ * Bytes of the host's random numbers that a guest's generator starts from: as much as its kernel's pool
+ * holds.
+ */
 const ENTROPY_BYTES = 64;
 
 /**
- * Begins to read what the user wants in every guest, while the VM starts; {@link personalise} takes it. A failure is thrown when it is awaited, or
- * never.
+ * Begins to read what the user wants in every guest, while the VM starts; {@link personalise} takes it. A
+ * failure is thrown when it is awaited, or never.
  */
 export function readHostContent(world: VmWorld, options: Abortable): Promise<HostContent> {
   const content = world.hostUser.content(options);
@@ -26,11 +29,13 @@ export function readHostContent(world: VmWorld, options: Abortable): Promise<Hos
 }
 
 /**
- * Makes the guest this VM's own, before any user byte runs: a guest that was restored has the clock, the random numbers and the names of
- * the one that it was captured from. The user's own files go with that; one that the guest cannot take (its disk is full, the user put something
- * else there) is told and left out. Fail-closed but for those: a guest of which a step failed must not be used.
+ * Makes the guest this VM's own, before any user byte runs: a guest that was restored has the clock, the
+ * random numbers and the names of the one that it was captured from. The user's own files go with that; one
+ * that the guest cannot take (its disk is full, the user put something else there) is told and left out.
+ * Fail-closed but for those: a guest of which a step failed must not be used.
  *
- * @throws {AppError} GUEST_PERSONALISE_FAILED naming the step; GUEST_LOST, GUEST_PROTOCOL, HOST_SECRET_INVALID.
+ * @throws {AppError} GUEST_PERSONALISE_FAILED naming the step; GUEST_LOST, GUEST_PROTOCOL,
+ * HOST_SECRET_INVALID.
  */
 export async function personalise(
   world: VmWorld,
@@ -72,8 +77,9 @@ export async function personalise(
 }
 
 /**
- * The identity of a guest that others are made of: everything is in its place and no longer than a VM's own, which then only takes its place. An
- * emulated guest that was just restored runs all code for the first time, and making a file takes it much longer than that.
+ * The identity of a guest that others are made of: everything is in its place and no longer than a VM's own,
+ * which then only takes its place. An emulated guest that was just restored runs all code for the first time,
+ * and making a file takes it much longer than that.
  */
 export function nobody(): Personalisation {
   const home: readonly PersonalFile[] = [

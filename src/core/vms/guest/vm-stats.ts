@@ -10,7 +10,8 @@ import type { VmWorld } from '../world.ts';
 const GUEST_DEADLINE_MS = 5_000;
 
 /**
- * Measures a running VM and its guest, and gives what was measured before. A guest that does not answer is left out, not waited for long.
+ * Measures a running VM and its guest, and gives what was measured before. A guest that does not answer is
+ * left out, not waited for long.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING.
  */
@@ -21,7 +22,10 @@ export async function vmStats(world: VmWorld, ref: string, { signal }: Abortable
   return { vm: { id: record.id, name: record.name }, now, history };
 }
 
-/** Measures every VM that runs, for their histories. Never throws but the abort reason; one that cannot be measured is left out. */
+/**
+ * Measures every VM that runs, for their histories. Never throws but the abort reason; one that cannot be
+ * measured is left out.
+ */
 export async function sampleAll(world: VmWorld, { signal }: Abortable): Promise<void> {
   const running = world.records
     .list()
@@ -86,7 +90,10 @@ async function guestStats(
   }
 }
 
-/** How busy the processors were between two measurements; `undefined` when the guest started anew, or no time has passed. */
+/**
+ * How busy the processors were between two measurements; `undefined` when the guest started anew, or no time
+ * has passed.
+ */
 function cpuPercentOf(before: GuestStats | undefined, after: GuestStats): number | undefined {
   if (!before) return undefined;
   const busyMs = after.cpu.busyMs - before.cpu.busyMs;

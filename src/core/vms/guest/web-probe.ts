@@ -9,9 +9,11 @@ export type WebScheme = 'http' | 'https';
 const ANSWER_DEADLINE_MS = 2_500;
 
 /**
- * The first message of TLS 1.2 (RFC 5246, 7.4.1.2) with three suites and no name; a server may refuse it, and says so in TLS:
+ * The first message of TLS 1.2 (RFC 5246, 7.4.1.2) with three suites and no name; a server may refuse it, and
+ * says so in TLS:
  *
- *     16 0301 LEN | 01 LEN 0303 RANDOM(32) 00 | LEN suites | 01 00 | LEN extensions: groups, point formats, signatures
+ *     16 0301 LEN | 01 LEN 0303 RANDOM(32) 00 | LEN suites | 01 00 | LEN extensions:
+ *         groups, point formats, signatures
  */
 const CLIENT_HELLO = Buffer.from(
   [
@@ -25,8 +27,9 @@ const CLIENT_HELLO = Buffer.from(
 const HTTP_REQUEST = Buffer.from('HEAD / HTTP/1.0\r\n\r\n');
 
 /**
- * Asks a port of the guest whether it is a web server, in TLS and without at once: a server may wait for ever for the rest of what it does not
- * understand. `undefined` for one that is none, says nothing in time, or is gone.
+ * Asks a port of the guest whether it is a web server, in TLS and without at once: a server may wait for ever
+ * for the rest of what it does not understand. `undefined` for one that is none, says nothing in time, or is
+ * gone.
  */
 export async function speaksWeb(
   agent: GuestAgent,
@@ -64,7 +67,9 @@ function isHttp(answer: Buffer | undefined): boolean {
   return answer?.toString('latin1', 0, 5) === 'HTTP/';
 }
 
-/** The first bytes that come back; none when the port closes, `undefined` when it could not be asked in time. */
+/**
+ * The first bytes that come back; none when the port closes, `undefined` when it could not be asked in time.
+ */
 async function firstAnswer(
   agent: GuestAgent,
   port: number,

@@ -23,8 +23,10 @@ const RESTORE_DEADLINE_MS = 30_000;
 const TAIL_LINES = 8;
 
 /**
- * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start anything, and of the security modules with a policy
- * there is one that nobody needs (the VM is the boundary), so only those stay that programs ask for themselves; and the one network interface is `eth0`, under every VMM and whatever the image has for udev.
+ * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start
+ * anything, and of the security modules with a policy there is one that nobody needs (the VM is the
+ * boundary), so only those stay that programs ask for themselves; and the one network interface is `eth0`,
+ * under every VMM and whatever the image has for udev.
  */
 const COMMON_BOOT_ARGS = ['lsm=landlock,lockdown,yama,bpf', 'net.ifnames=0'];
 
@@ -59,11 +61,12 @@ export interface BootOptions extends Abortable {
 }
 
 /**
- * Brings up a VM whose drives are made, to the point at which user commands may run: VMM, agent, personalisation, the guest's own
- * init. The record is `running` then; the caller holds the VM's lock. After a failure or an abort no VMM runs, and the record is as it was
- * but for its `runtime`.
+ * Brings up a VM whose drives are made, to the point at which user commands may run: VMM, agent,
+ * personalisation, the guest's own init. The record is `running` then; the caller holds the VM's lock. After
+ * a failure or an abort no VMM runs, and the record is as it was but for its `runtime`.
  *
- * @throws {AppError} what the driver and the guest link throw, HOST_NO_SPACE among it; GUEST_BOOT_FAILED with the end of the console; GUEST_PERSONALISE_FAILED.
+ * @throws {AppError} what the driver and the guest link throw, HOST_NO_SPACE among it; GUEST_BOOT_FAILED with
+ * the end of the console; GUEST_PERSONALISE_FAILED.
  */
 export async function bootVm(world: VmWorld, record: VmRecord, options: BootOptions): Promise<VmRecord> {
   const { report, signal, boot, probe, from, beforeRun } = options;
@@ -123,7 +126,8 @@ export interface ReadyOptions extends Abortable {
 }
 
 /**
- * Waits until the guest of a VM whose VMM runs has been made its own and may be used; the record is `running` then, and follows the VMM.
+ * Waits until the guest of a VM whose VMM runs has been made its own and may be used; the record is `running`
+ * then, and follows the VMM.
  *
  * @throws {AppError} as {@link bootVm}.
  */
@@ -143,7 +147,8 @@ export interface ReachOptions extends ReadyOptions {
 }
 
 /**
- * Waits until a guest whose VMM runs has been made the record's own and may be used; changes no record. Returns its agent.
+ * Waits until a guest whose VMM runs has been made the record's own and may be used; changes no record.
+ * Returns its agent.
  *
  * @throws {AppError} as {@link bootVm}.
  */

@@ -15,8 +15,9 @@ import { startNew } from './start-new.ts';
 import type { VmPlan } from './vm-plan.ts';
 
 /**
- * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or process of it is left. Except
- * with `keepFailed`: a VM whose guest was not ready in time stays, in state `error`, and is not ephemeral any more.
+ * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or
+ * process of it is left. Except with `keepFailed`: a VM whose guest was not ready in time stays, in state
+ * `error`, and is not ephemeral any more.
  *
  * @throws {AppError} what {@link planVm} and {@link startNew} throw.
  */
@@ -47,7 +48,8 @@ export async function createVm(
     using either = anySignal(options.signal, held.signal);
     return await makeVm(world, { record, plan, request, standby }, { ...options, signal: either.signal });
   };
-  // The lock of a new VM is free. With a signal that has aborted already the VM on standby would not be ended.
+  // The lock of a new VM is free. With a signal that has aborted already the VM on standby would not be
+  // ended.
   return await world.locks.run(record.id, make, { action: 'create', signal: neverAborts() });
 }
 

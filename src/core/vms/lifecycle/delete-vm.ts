@@ -11,15 +11,19 @@ import { interruptWork } from './interrupt-work.ts';
 /** How a VM is deleted. */
 export interface DeleteOptions {
   onlyResting?: boolean;
-  /** `ms` to wait for what else is being done to it; default: as for every command. `Infinity` when nobody would try again */
+  /**
+   * `ms` to wait for what else is being done to it; default: as for every command. `Infinity` when nobody
+   * would try again
+   */
   waitMs?: number;
   report?: Report;
 }
 
 /**
- * Removes a VM: its VMM, its files, its record. Not cancellable once begun; one that is interrupted by a crash is finished at the daemon's next
- * start. What is being done to the VM is cancelled first ({@link interruptWork}); one that was only being made is gone with that. With `onlyResting` nothing is
- * cancelled, and a VM that runs, or is about to, is refused and untouched.
+ * Removes a VM: its VMM, its files, its record. Not cancellable once begun; one that is interrupted by a
+ * crash is finished at the daemon's next start. What is being done to the VM is cancelled first ({@link
+ * interruptWork}); one that was only being made is gone with that. With `onlyResting` nothing is cancelled,
+ * and a VM that runs, or is about to, is refused and untouched.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VM_IN_USE, VMM_KILL_FAILED; VM_RECORD_DAMAGED with `onlyResting`.
  */
@@ -68,7 +72,10 @@ async function deleteDamaged(
   return damagedView(damaged);
 }
 
-/** Removes everything of a VM, whether it is known or not. Idempotent. The caller holds the VM's lock, or nobody else can know the VM. */
+/**
+ * Removes everything of a VM, whether it is known or not. Idempotent. The caller holds the VM's lock, or
+ * nobody else can know the VM.
+ */
 export async function purgeVm(
   world: VmWorld,
   vmId: string,

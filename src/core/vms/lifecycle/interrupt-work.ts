@@ -3,8 +3,9 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { VmWorld } from '../world.ts';
 
 /**
- * Cancels whatever else is being done to a VM that is to be killed or deleted: a start, a fork, a snapshot, a stop that waits for its guest. Each undoes what
- * it began; who then takes the VM's lock waits for that. A creation is cancelled only by a delete, for nothing is left of it. Returns whether there was anything.
+ * Cancels whatever else is being done to a VM that is to be killed or deleted: a start, a fork, a snapshot, a
+ * stop that waits for its guest. Each undoes what it began; who then takes the VM's lock waits for that. A
+ * creation is cancelled only by a delete, for nothing is left of it. Returns whether there was anything.
  */
 export function interruptWork(world: VmWorld, { id, name }: VmRecord, by: 'kill' | 'delete'): boolean {
   const what = by === 'kill' ? 'killed' : 'deleted';

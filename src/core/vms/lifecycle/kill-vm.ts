@@ -15,9 +15,11 @@ import { syncGuest } from './sync-guest.ts';
 const SIGNAL_GRACE_MS = 1_000;
 
 /**
- * Ends a VM without asking its guest to power off, after a sync when its agent answers. `vmmSignal` is what the VMM is sent first; it
- * is gone afterwards whatever it makes of that. What is being done to the VM is cancelled first ({@link interruptWork}). A suspended one gives up what it
- * had in memory; any other that does not run is left as it is. Not cancellable once begun; a second kill, or a delete, ends the sync of the first.
+ * Ends a VM without asking its guest to power off, after a sync when its agent answers. `vmmSignal` is what
+ * the VMM is sent first; it is gone afterwards whatever it makes of that. What is being done to the VM is
+ * cancelled first ({@link interruptWork}). A suspended one gives up what it had in memory; any other that
+ * does not run is left as it is. Not cancellable once begun; a second kill, or a delete, ends the sync of the
+ * first.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VMM_KILL_FAILED.
  */

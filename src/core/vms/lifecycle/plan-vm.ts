@@ -17,10 +17,11 @@ import type { VmPlan } from './vm-plan.ts';
 const NEW_VM_BYTES = 256 * 2 ** 20;
 
 /**
- * Checks a request as far as it can be checked, cheapest first, and resolves what it leaves open. Makes nothing but the image, when it is
- * missing and can be built.
+ * Checks a request as far as it can be checked, cheapest first, and resolves what it leaves open. Makes
+ * nothing but the image, when it is missing and can be built.
  *
- * @throws {AppError} VM_NAME_INVALID, VM_NAME_TAKEN, VM_SHAPE_INVALID, VMM_NOT_FOUND, IMAGE_*, KERNEL_*, HOST_NO_SPACE
+ * @throws {AppError} VM_NAME_INVALID, VM_NAME_TAKEN, VM_SHAPE_INVALID, VMM_NOT_FOUND, IMAGE_*, KERNEL_*,
+ * HOST_NO_SPACE
  */
 export async function planVm(
   world: VmWorld,

@@ -9,12 +9,16 @@ import { type SyncOptions, syncGuest } from './sync-guest.ts';
 /** `ms` for the guest to power off once everything is written; then its VMM is killed. */
 const POWER_OFF_GRACE_MS = 1_200;
 
-/** `ms` for the agent of a guest that powers off to answer, and without a write after which that guest counts as hung. */
+/**
+ * `ms` for the agent of a guest that powers off to answer, and without a write after which that guest counts
+ * as hung.
+ */
 const LAST_WORDS_MS = 400;
 
 /**
- * Tells a guest that has written everything to power off, and gives it a moment for that. One that takes longer writes once more, what its programs saved when they
- * were told to end, and is waited for as long as it writes. Never throws. Returns what is unwritten for all that, if anything.
+ * Tells a guest that has written everything to power off, and gives it a moment for that. One that takes
+ * longer writes once more, what its programs saved when they were told to end, and is waited for as long as
+ * it writes. Never throws. Returns what is unwritten for all that, if anything.
  */
 export async function powerOff(
   world: VmWorld,

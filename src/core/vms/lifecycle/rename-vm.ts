@@ -10,8 +10,8 @@ import type { VmWorld } from '../world.ts';
 const GUEST_DEADLINE_MS = 5_000;
 
 /**
- * Gives a VM another name. A running guest gets it as its host name at once, or at its next start when it does not answer, which is told. Its own
- * name is no change.
+ * Gives a VM another name. A running guest gets it as its host name at once, or at its next start when it
+ * does not answer, which is told. Its own name is no change.
  *
  * @throws {AppError} VM_NAME_INVALID, VM_NOT_FOUND, VM_NAME_TAKEN; nothing is changed then.
  */

@@ -7,7 +7,8 @@ import { startVm } from './start-vm.ts';
 import { stopVm } from './stop-vm.ts';
 
 /**
- * Stops a VM and starts it: a new boot. One that does not run is only started. An abort during the stop takes effect after it; the VM is stopped then.
+ * Stops a VM and starts it: a new boot. One that does not run is only started. An abort during the stop takes
+ * effect after it; the VM is stopped then.
  *
  * @throws {AppError} as {@link stopVm} and {@link startVm}.
  */

@@ -8,11 +8,13 @@ import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
 import type { VmWorld } from '../world.ts';
 
 /**
- * Lets a VM's guest open connections to the outside, or stops that: at once when it runs, else from its next start on. Once begun it is not cancelled.
- * Whenever the daemon dies in the middle, the guest is cut off or the record says that it is not.
+ * Lets a VM's guest open connections to the outside, or stops that: at once when it runs, else from its next
+ * start on. Once begun it is not cancelled. Whenever the daemon dies in the middle, the guest is cut off or
+ * the record says that it is not.
  *
- * @throws {AppError} VM_NOT_FOUND; VMM_LOST, VMM_REFUSED: the guest is cut off and the record says so; GUEST_* when the guest could not be
- * told of its new network: the VM has it then, and the next start or another call tells the guest.
+ * @throws {AppError} VM_NOT_FOUND; VMM_LOST, VMM_REFUSED: the guest is cut off and the record says so;
+ * GUEST_* when the guest could not be told of its new network: the VM has it then, and the next start or
+ * another call tells the guest.
  */
 export async function setNat(
   world: VmWorld,

@@ -13,11 +13,12 @@ import { setNat } from './set-nat.ts';
 const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-size' } as const;
 
 /**
- * Changes the shape of a VM that does not run, which the next start uses, and whether its guest may open connections to the outside, at once when it
- * runs. What is given and the same already is no change. After a failure to change the shape nothing is changed.
+ * Changes the shape of a VM that does not run, which the next start uses, and whether its guest may open
+ * connections to the outside, at once when it runs. What is given and the same already is no change. After a
+ * failure to change the shape nothing is changed.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE, VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a
- * work disk that cannot grow; as {@link setNat}.
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE,
+ * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; as {@link setNat}.
  */
 export async function setVm(
   world: VmWorld,
@@ -58,7 +59,8 @@ async function setShape(
 }
 
 /**
- * Makes the work disk as large as the record says. Idempotent; the caller holds the VM's lock, and it does not run.
+ * Makes the work disk as large as the record says. Idempotent; the caller holds the VM's lock, and it does
+ * not run.
  *
  * @throws {AppError} as `VmDriver.growDrive`.
  */

@@ -23,8 +23,8 @@ export interface StartNewOptions extends Abortable {
 }
 
 /**
- * Makes the drives of a VM that has none yet and brings it up: from a warm template where one can be had, else by a boot. The caller holds the VM's lock. After a
- * failure or an abort it has no drives and no VMM.
+ * Makes the drives of a VM that has none yet and brings it up: from a warm template where one can be had,
+ * else by a boot. The caller holds the VM's lock. After a failure or an abort it has no drives and no VMM.
  *
  * @throws {AppError} as {@link bootVm}; HOST_NO_SPACE.
  */

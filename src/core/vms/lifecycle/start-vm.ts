@@ -21,8 +21,9 @@ export interface StartOptions extends Abortable {
 }
 
 /**
- * Starts a VM that does not run; one that runs is left as it is. A suspended one is resumed, with `isCold` booted, which loses what it had in memory. After a failure the VM is in state `error` with `lastError`, after an abort in
- * the state that it had; no VMM runs, and its drives are whole.
+ * Starts a VM that does not run; one that runs is left as it is. A suspended one is resumed, with `isCold`
+ * booted, which loses what it had in memory. After a failure the VM is in state `error` with `lastError`,
+ * after an abort in the state that it had; no VMM runs, and its drives are whole.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_SUSPENDED, IMAGE_DAMAGED, KERNEL_*, and as {@link bootVm}.
  */

@@ -23,11 +23,12 @@ export interface StopOptions {
 }
 
 /**
- * Stops a VM: the guest writes out what it holds and powers off, so that its programs are told to end, and is killed when it does not in time. One in
- * which no program of anybody's runs is ended as soon as it has written: seconds of its init's work would save nothing. A VM that does not run is
- * left as it is; a suspended one gives up what it had in memory. A guest that is well is stopped within 2 s, one that writes to a slow disk is waited for
- * as long as it writes, and one that hangs is killed in the end. A kill or a delete of the VM ends the waiting, and the guest; nothing else does, for a VM
- * half stopped serves nobody.
+ * Stops a VM: the guest writes out what it holds and powers off, so that its programs are told to end, and is
+ * killed when it does not in time. One in which no program of anybody's runs is ended as soon as it has
+ * written: seconds of its init's work would save nothing. A VM that does not run is left as it is; a
+ * suspended one gives up what it had in memory. A guest that is well is stopped within 2 s, one that writes
+ * to a slow disk is waited for as long as it writes, and one that hangs is killed in the end. A kill or a
+ * delete of the VM ends the waiting, and the guest; nothing else does, for a VM half stopped serves nobody.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VMM_KILL_FAILED.
  */
@@ -53,8 +54,8 @@ export async function stopVm(
 }
 
 /**
- * Stops a VM that runs; the caller holds its lock. An abort of `signal` ends the waiting, and the guest as it is. An abort of `isLeftBy` leaves the VM `stopping`,
- * for the next daemon.
+ * Stops a VM that runs; the caller holds its lock. An abort of `signal` ends the waiting, and the guest as it
+ * is. An abort of `isLeftBy` leaves the VM `stopping`, for the next daemon.
  */
 export async function stopGuest(
   world: VmWorld,

@@ -28,8 +28,9 @@ export interface SyncOptions extends Abortable {
 }
 
 /**
- * Has the guest write to its drives what it holds in memory, before it is ended. Waits for as long as its VMM works, and tells how much that has written.
- * Never throws: a guest that hangs, a VMM that ends and an abort of `signal` are told as the reason.
+ * Has the guest write to its drives what it holds in memory, before it is ended. Waits for as long as its VMM
+ * works, and tells how much that has written. Never throws: a guest that hangs, a VMM that ends and an abort
+ * of `signal` are told as the reason.
  */
 export async function syncGuest(
   world: VmWorld,

@@ -6,7 +6,10 @@ import type { VmWorld } from '../world.ts';
 const TAIL_LINES = 3;
 const TAIL_CHARACTERS = 300;
 
-/** Why a VM does not run any more that nobody stopped: what happened, and how the logs of its VMM and its console end. What they say is the guest's, and bounded. */
+/**
+ * Why a VM does not run any more that nobody stopped: what happened, and how the logs of its VMM and its
+ * console end. What they say is the guest's, and bounded.
+ */
 export async function vmmDied(
   world: VmWorld,
   { id, runtime }: VmRecord,

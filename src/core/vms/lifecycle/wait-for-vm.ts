@@ -16,9 +16,11 @@ const AGENT_DEADLINE_MS = 5_000;
 const FOR_EVER_MS = 2 ** 31 - 1;
 
 /**
- * Waits until a VM is what `until` says, and gives its record, or what it last was when it was to be deleted. Takes no lock and changes nothing.
+ * Waits until a VM is what `until` says, and gives its record, or what it last was when it was to be deleted.
+ * Takes no lock and changes nothing.
  *
- * @throws {AppError} VM_NOT_FOUND, also when it is deleted while something else is waited for; WAIT_TIMEOUT after `timeoutMs`.
+ * @throws {AppError} VM_NOT_FOUND, also when it is deleted while something else is waited for; WAIT_TIMEOUT
+ * after `timeoutMs`.
  */
 export async function waitForVm(
   world: VmWorld,

@@ -5,8 +5,9 @@ import type { VmWorld } from '../world.ts';
 import { vmmDied } from './vmm-died.ts';
 
 /**
- * Follows a VMM that runs: when it ends while its VM is `running` (the guest powered itself off, or somebody killed the VMM), the record becomes
- * `stopped`, with `lastError` when it was not the guest that ended it. Operations that end it themselves forget it first.
+ * Follows a VMM that runs: when it ends while its VM is `running` (the guest powered itself off, or somebody
+ * killed the VMM), the record becomes `stopped`, with `lastError` when it was not the guest that ended it.
+ * Operations that end it themselves forget it first.
  */
 export function watchExit(world: VmWorld, vmId: string, running: RunningVm): void {
   const follow = async (): Promise<void> => {

@@ -34,15 +34,19 @@ export interface WorkWatch extends Abortable {
   what: string;
 }
 
-/** Share of a processor's time from which on a VMM counts as computing: an emulated guest that idles takes a few percent. */
+/**
+ * Share of a processor's time from which on a VMM counts as computing: an emulated guest that idles takes a
+ * few percent.
+ */
 const COMPUTING_SHARE = 0.1;
 
 /** `bytes` a second from which on it counts as writing: its log and its own signals are less. */
 const WRITING_BYTES = 64 * 1024;
 
 /**
- * Runs `work`, which waits for a guest, for as long as the guest's VMM works: a guest that writes to a slow disk is waited for, one that hangs is not. `work`
- * gets a signal that aborts at a limit, or when `signal` does. Nothing is looked at until `everyMs` have passed.
+ * Runs `work`, which waits for a guest, for as long as the guest's VMM works: a guest that writes to a slow
+ * disk is waited for, one that hangs is not. `work` gets a signal that aborts at a limit, or when `signal`
+ * does. Nothing is looked at until `everyMs` have passed.
  *
  * @throws {AppError} GUEST_HANGS at a limit; the abort reason; what `work` throws.
  */

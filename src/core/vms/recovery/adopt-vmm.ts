@@ -12,8 +12,8 @@ export interface AdoptOptions extends Abortable {
 }
 
 /**
- * The VMM of a VM that an earlier daemon started; one that does not answer is waited for as long as it lives. `undefined` when there is none, or the VM is to
- * be ended.
+ * The VMM of a VM that an earlier daemon started; one that does not answer is waited for as long as it lives.
+ * `undefined` when there is none, or the VM is to be ended.
  */
 export async function adoptVmm(
   world: VmWorld,

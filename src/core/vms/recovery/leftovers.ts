@@ -31,8 +31,8 @@ export async function findLeftovers(world: VmWorld, runningIn: RunningIn): Promi
 }
 
 /**
- * Ends those VMMs and removes those folders, and gives what it removed. Each is looked at again under its VM's lock, so that nothing of a VM
- * that is being made or started is touched. Idempotent.
+ * Ends those VMMs and removes those folders, and gives what it removed. Each is looked at again under its
+ * VM's lock, so that nothing of a VM that is being made or started is touched. Idempotent.
  *
  * @throws {AppError} VMM_KILL_FAILED.
  */

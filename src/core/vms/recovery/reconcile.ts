@@ -21,15 +21,17 @@ export interface ReconcileOptions extends Abortable {
 }
 
 /**
- * Takes over one VM as an earlier daemon left it: adopts it when it runs, finishes or undoes what was half done. A VMM that does not answer is waited for as long
- * as its process lives. Idempotent; the caller holds the VM's lock.
+ * Takes over one VM as an earlier daemon left it: adopts it when it runs, finishes or undoes what was half
+ * done. A VMM that does not answer is waited for as long as its process lives. Idempotent; the caller holds
+ * the VM's lock.
  */
 export async function reconcileVm(
   world: VmWorld,
   record: VmRecord,
   options: ReconcileOptions,
 ): Promise<void> {
-  // The client of an ephemeral VM held a connection to the daemon that is gone, and its command ended with that.
+  // The client of an ephemeral VM held a connection to the daemon that is gone, and its command ended with
+  // that.
   if (record.state === 'creating' || record.state === 'deleting' || record.ephemeral) {
     world.log.info('a VM that nobody owns is removed', {
       vmId: record.id,

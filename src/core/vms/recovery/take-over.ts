@@ -13,9 +13,10 @@ import { reconcileVm } from './reconcile.ts';
 const AT_ONCE = 8;
 
 /**
- * Makes records and reality agree when a daemon starts: adopts VMs that run, finishes or undoes what an earlier daemon left half done, removes what has no
- * record. VMs are looked at beside one another, each under its lock, so that whoever wants one of them waits for that one only. Touches only folders under
- * our own and processes proven to be meant. What cannot be put right is logged and left for the next start.
+ * Makes records and reality agree when a daemon starts: adopts VMs that run, finishes or undoes what an
+ * earlier daemon left half done, removes what has no record. VMs are looked at beside one another, each under
+ * its lock, so that whoever wants one of them waits for that one only. Touches only folders under our own and
+ * processes proven to be meant. What cannot be put right is logged and left for the next start.
  */
 export class TakeOver {
   /** settles when everything is done, never rejects */
@@ -33,8 +34,8 @@ export class TakeOver {
   }
 
   /**
-   * Begins. When it returns, the lock of every VM that there is is taken, or asked for: nobody gets hold of one before it is taken over. An abort of `signal` leaves the
-   * rest as it is, for the next daemon.
+   * Begins. When it returns, the lock of every VM that there is is taken, or asked for: nobody gets hold of
+   * one before it is taken over. An abort of `signal` leaves the rest as it is, for the next daemon.
    */
   static async begin(world: VmWorld, options: Abortable): Promise<TakeOver> {
     const folders = await world.files.list();

@@ -14,7 +14,10 @@ export interface SavedGuests {
   unfit: { name: string; problem: string }[];
 }
 
-/** Looks which suspended VMs and snapshots cannot be restored on this host any more; reads no memory and changes nothing. */
+/**
+ * Looks which suspended VMs and snapshots cannot be restored on this host any more; reads no memory and
+ * changes nothing.
+ */
 export async function findUnfitGuests(world: VmWorld, options: Abortable): Promise<SavedGuests> {
   const found: SavedGuests = { count: 0, unfit: [] };
   for (const record of world.records.list()) {

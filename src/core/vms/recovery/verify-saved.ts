@@ -12,8 +12,8 @@ export interface VerifiedGuests {
 }
 
 /**
- * Reads every warm template and compares it with its checksums; one that is damaged is told of and set aside, so that the next VM of its kind has a new one made.
- * Reads a gigabyte in a few seconds.
+ * Reads every warm template and compares it with its checksums; one that is damaged is told of and set aside,
+ * so that the next VM of its kind has a new one made. Reads a gigabyte in a few seconds.
  */
 export async function verifyTemplates(
   world: VmWorld,
@@ -44,7 +44,10 @@ export async function verifyTemplates(
   return { count: whole.length + unusable.length, damaged };
 }
 
-/** Reads the device state of every snapshot and compares it with its checksum; changes nothing. A damaged one is named `vm tag`. */
+/**
+ * Reads the device state of every snapshot and compares it with its checksum; changes nothing. A damaged one
+ * is named `vm tag`.
+ */
 export async function verifySnapshots(
   world: VmWorld,
   { report, signal }: Abortable & { report: Report },

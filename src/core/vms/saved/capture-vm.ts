@@ -14,8 +14,9 @@ import { unkeep } from './keep-commands.ts';
 const AGENT_DEADLINE_MS = 10_000;
 
 /**
- * Copies a running VM into `place`, memory, devices and drives as of one moment; gives the drives' copies. The VM stands still for `pausedMs` and runs on. The
- * caller holds its lock. Nothing is left in the place after a failure.
+ * Copies a running VM into `place`, memory, devices and drives as of one moment; gives the drives' copies.
+ * The VM stands still for `pausedMs` and runs on. The caller holds its lock. Nothing is left in the place
+ * after a failure.
  *
  * @throws {AppError} VM_NOT_RUNNING, VMM_SAVE_FAILED, HOST_NO_SPACE; GUEST_* when its agent does not answer.
  */

@@ -9,8 +9,9 @@ import type { VmWorld } from '../world.ts';
 import type { StandbyVm } from './standby-vm.ts';
 
 /**
- * Makes a VM that was on standby that of a new record, which has its id and its folders: the guest becomes its own, as one that was just restored. The caller
- * holds the VM's lock. After a failure or an abort its VMM is gone, its drives too, and the record is as it was.
+ * Makes a VM that was on standby that of a new record, which has its id and its folders: the guest becomes
+ * its own, as one that was just restored. The caller holds the VM's lock. After a failure or an abort its VMM
+ * is gone, its drives too, and the record is as it was.
  *
  * @throws {AppError} as `bootVm`; VMM_LOST, VMM_REFUSED.
  */

@@ -6,12 +6,15 @@ import { planStart } from '../lifecycle/plan-vm.ts';
 import { type AdoptOptions, adoptVmm } from '../recovery/adopt-vmm.ts';
 import type { VmWorld } from '../world.ts';
 
-/** `ms` for a guest that has run already to be made its own; the daemon is not there for anybody meanwhile. */
+/**
+ * `ms` for a guest that has run already to be made its own; the daemon is not there for anybody meanwhile.
+ */
 const DEADLINE_MS = 10_000;
 
 /**
- * Takes over a resumed guest that has begun to run when the daemon died: what was saved is of no use any more, so it is this guest or none. False when
- * the VM was not being resumed, its VMM is gone, or its guest does not answer: then its VMM is to be ended.
+ * Takes over a resumed guest that has begun to run when the daemon died: what was saved is of no use any
+ * more, so it is this guest or none. False when the VM was not being resumed, its VMM is gone, or its guest
+ * does not answer: then its VMM is to be ended.
  */
 export async function finishResume(
   world: VmWorld,

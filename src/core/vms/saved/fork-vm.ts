@@ -32,10 +32,12 @@ interface Capture {
 }
 
 /**
- * Makes copies of a running VM: memory, processes and drives, as of one moment. Each is made to be itself before any command runs in it. The source stands
- * still for a moment and runs on. All or nothing: after a failure or an abort there is no fork, and the source is unharmed.
+ * Makes copies of a running VM: memory, processes and drives, as of one moment. Each is made to be itself
+ * before any command runs in it. The source stands still for a moment and runs on. All or nothing: after a
+ * failure or an abort there is no fork, and the source is unharmed.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VM_NAME_INVALID, VM_NAME_TAKEN, VM_COUNT_INVALID, VMM_SAVE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VM_NAME_INVALID, VM_NAME_TAKEN, VM_COUNT_INVALID,
+ * VMM_SAVE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
 export async function forkVm(
   world: VmWorld,
@@ -67,7 +69,10 @@ export async function forkVm(
   );
 }
 
-/** The forks are all there, and stay. Until then they are ephemeral: should the daemon die, the next one removes those that it had made. */
+/**
+ * The forks are all there, and stay. Until then they are ephemeral: should the daemon die, the next one
+ * removes those that it had made.
+ */
 function keep(world: VmWorld, records: readonly VmRecord[]): VmRecord[] {
   return world.records.updateAll(
     records.map(({ id }) => ({ ...findVm(world.records, id), ephemeral: false })),

@@ -52,7 +52,10 @@ export async function makeStandby(
   );
 }
 
-/** An emulator translates code when it runs first, and a guest reads it in: both have been done when the user comes. */
+/**
+ * An emulator translates code when it runs first, and a guest reads it in: both have been done when the user
+ * comes.
+ */
 async function getReady(agent: GuestAgent, options: Abortable): Promise<void> {
   await agent.personalise(nobody(), options);
   await warmUp(agent, options);

@@ -20,8 +20,9 @@ const WARM_UP_DEADLINE_MS = 60_000;
 const FAREWELL_MS = 150;
 
 /**
- * Boots a VM of nobody from blank drives, waits until it has gone quiet, and saves it in `place`; gives its drives, which are there too. It is given no
- * identity: that is for the VMs that are made of it. After a failure or an abort no VMM runs; files in the place are the caller's to remove.
+ * Boots a VM of nobody from blank drives, waits until it has gone quiet, and saves it in `place`; gives its
+ * drives, which are there too. It is given no identity: that is for the VMs that are made of it. After a
+ * failure or an abort no VMM runs; files in the place are the caller's to remove.
  *
  * @throws {AppError} as booting a VM; WAIT_TIMEOUT when the guest does not come up; VMM_SAVE_FAILED.
  */

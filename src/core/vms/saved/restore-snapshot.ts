@@ -30,11 +30,13 @@ export interface RestoreSnapshotOptions extends Abortable {
 }
 
 /**
- * Puts a VM back to a snapshot of it, memory and drives. The guest of the snapshot comes up beside what the VM is now, and takes its place once it may be
- * used; only then what the VM was is given up, without a word to its guest. After any failure or an abort before that all is as it was: the VM runs on, or is
- * suspended or stopped as before.
+ * Puts a VM back to a snapshot of it, memory and drives. The guest of the snapshot comes up beside what the
+ * VM is now, and takes its place once it may be used; only then what the VM was is given up, without a word
+ * to its guest. After any failure or an abort before that all is as it was: the VM runs on, or is suspended
+ * or stopped as before.
  *
- * @throws {AppError} VM_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED, SAVED_GUEST_DIFFERS, HOST_NO_SPACE, HOST_NO_MEMORY, VMM_RESTORE_FAILED; as `bootVm`.
+ * @throws {AppError} VM_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED, SAVED_GUEST_DIFFERS, HOST_NO_SPACE,
+ * HOST_NO_MEMORY, VMM_RESTORE_FAILED; as `bootVm`.
  */
 export async function restoreSnapshot(
   world: VmWorld,
@@ -87,7 +89,10 @@ function requireSnapshotFits({ name }: VmRecord, { tag, facts }: StoredSnapshot,
   requireFit(facts.savedBy, { probe }, { what: `restore the snapshot "${tag}" of vm "${name}"`, hint });
 }
 
-/** Two guests of the VM are in memory for a moment; what the second maps from its file counts only when it is touched. */
+/**
+ * Two guests of the VM are in memory for a moment; what the second maps from its file counts only when it is
+ * touched.
+ */
 function requireMemoryForTwo(world: VmWorld, { id, name }: VmRecord, { tag, facts }: StoredSnapshot): void {
   if (!world.live.get(id)) return;
   const neededBytes = Math.min(facts.shape.memoryMib * 2 ** 20, SECOND_MEMORY_BYTES);
@@ -102,8 +107,8 @@ function requireMemoryForTwo(world: VmWorld, { id, name }: VmRecord, { tag, fact
 }
 
 /**
- * Begins to bring new drives to the disk, which takes as long as a disk takes: the guest comes up meanwhile. Disposing gives up, and waits for nothing: files that
- * are still on their way may be removed.
+ * Begins to bring new drives to the disk, which takes as long as a disk takes: the guest comes up meanwhile.
+ * Disposing gives up, and waits for nothing: files that are still on their way may be removed.
  */
 function beginSync(
   world: VmWorld,
@@ -117,8 +122,8 @@ function beginSync(
 }
 
 /**
- * Makes the second VMM that of the VM, in one change of its record, and gives up what it was before. What cannot be removed of that is left to the next
- * daemon: the VM is what it was to be.
+ * Makes the second VMM that of the VM, in one change of its record, and gives up what it was before. What
+ * cannot be removed of that is left to the next daemon: the VM is what it was to be.
  */
 async function takePlace(
   world: VmWorld,

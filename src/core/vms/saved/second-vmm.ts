@@ -11,15 +11,19 @@ import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import type { VmWorld } from '../world.ts';
 
-/** A second VMM of a VM: its guest may be used, and nobody knows it yet. Disposing ends it; nothing of it is left then. */
+/**
+ * A second VMM of a VM: its guest may be used, and nobody knows it yet. Disposing ends it; nothing of it is
+ * left then.
+ */
 export interface SecondVm extends AsyncDisposable {
   running: RunningVm;
   agent: GuestAgent;
 }
 
 /**
- * Brings up a second guest of a VM, with the drives and the shape of `record`, beside the one that runs, if any does: restored from `from`, or booted. Changes no
- * record: the caller has `hasSecondVmm` on it. After a failure or an abort nothing of it is left.
+ * Brings up a second guest of a VM, with the drives and the shape of `record`, beside the one that runs, if
+ * any does: restored from `from`, or booted. Changes no record: the caller has `hasSecondVmm` on it. After a
+ * failure or an abort nothing of it is left.
  *
  * @throws {AppError} as `bootVm`.
  */
@@ -65,8 +69,8 @@ export function withoutSecond({ hasSecondVmm: _, ...record }: VmRecord): VmRecor
 }
 
 /**
- * Ends whatever VMM of a VM runs besides that on record, which a daemon has left that died while one was to take the place of the other. Idempotent; the caller
- * holds the VM's lock, or nobody else can know the VM.
+ * Ends whatever VMM of a VM runs besides that on record, which a daemon has left that died while one was to
+ * take the place of the other. Idempotent; the caller holds the VM's lock, or nobody else can know the VM.
  *
  * @throws {AppError} VMM_KILL_FAILED.
  */

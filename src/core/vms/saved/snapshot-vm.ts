@@ -15,7 +15,8 @@ import { savedByOf } from './saved-by-of.ts';
 /**
  * Keeps a running VM as it is now, memory and drives; it runs on.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, SNAPSHOT_TAG_INVALID, SNAPSHOT_EXISTS, VMM_SAVE_FAILED, HOST_NO_SPACE.
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, SNAPSHOT_TAG_INVALID, SNAPSHOT_EXISTS, VMM_SAVE_FAILED,
+ * HOST_NO_SPACE.
  */
 export async function createSnapshot(
   world: VmWorld,
@@ -45,8 +46,8 @@ export async function createSnapshot(
 }
 
 /**
- * Has the guest write out what it holds, so that the snapshot's drives are of use without its memory. A guest that does not in time is told of, and copied as it
- * is. Returns which agent it has, when it says.
+ * Has the guest write out what it holds, so that the snapshot's drives are of use without its memory. A guest
+ * that does not in time is told of, and copied as it is. Returns which agent it has, when it says.
  */
 async function syncFirst(
   world: VmWorld,

@@ -2,7 +2,9 @@ import type { GuestAgent } from '../../ports/guest.ts';
 import type { DriveSpec, RunningVm } from '../../ports/vmm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 
-/** A VM of nobody that was restored from a template and has done once what the first command of a user does. */
+/**
+ * A VM of nobody that was restored from a template and has done once what the first command of a user does.
+ */
 export interface StandbyVm {
   readonly vmId: string;
   /** of its template */
@@ -22,17 +24,24 @@ export interface StandbyRequest {
 }
 
 /**
- * At most one VM of nobody that runs, of the shape that was started last: a start takes it over, and has only to make it its own. It is made when nothing has been
- * started for a moment, given up for any start, and ended when nobody has started a VM for a while. Nothing here fails a start.
+ * At most one VM of nobody that runs, of the shape that was started last: a start takes it over, and has only
+ * to make it its own. It is made when nothing has been started for a moment, given up for any start, and
+ * ended when nobody has started a VM for a while. Nothing here fails a start.
  */
 export interface StandbyKeeper extends AsyncDisposable {
   /** the VM that waits */
   readonly vmId: string | undefined;
-  /** The VM that waits, when it is made of this template: it is the caller's then. A VM that is being made is given up. */
+  /**
+   * The VM that waits, when it is made of this template: it is the caller's then. A VM that is being made is
+   * given up.
+   */
   take(key: string): StandbyVm | undefined;
   /** A VM was started: the next one will be like that. Returns at once. */
   want(request: StandbyRequest): void;
-  /** Ends the VM that waits or is being made; with `keys` only when it is made of one of these templates. Never rejects. */
+  /**
+   * Ends the VM that waits or is being made; with `keys` only when it is made of one of these templates.
+   * Never rejects.
+   */
   drop(keys?: readonly string[]): Promise<void>;
   /** Ends what there is, and makes nothing more. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -19,9 +19,11 @@ import { savedByOf } from './saved-by-of.ts';
 import { beginSync } from './sync-suspended.ts';
 
 /**
- * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when it is resumed; a client that is attached to
- * one loses it. One that is suspended is left as it is, and so is one that is not to be suspended any more when it has its turn (`isWanted`). After a failure or an abort it runs. What is saved outlives every process at once, and the host's power when it
- * is on the disk, which goes on in the background (`sync-suspended.ts`).
+ * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when
+ * it is resumed; a client that is attached to one loses it. One that is suspended is left as it is, and so is
+ * one that is not to be suspended any more when it has its turn (`isWanted`). After a failure or an abort it
+ * runs. What is saved outlives every process at once, and the host's power when it is on the disk, which goes
+ * on in the background (`sync-suspended.ts`).
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
  */
@@ -86,9 +88,9 @@ async function saveGuest(
 }
 
 /**
- * Resumes a suspended VM where it was; the caller holds its lock. What was saved is good for one resume, for its drives change from then on: after a
- * failure before that it is suspended as before, after a later one it has the drives of a VM whose power was cut. A guest that does not fit this host is refused
- * first.
+ * Resumes a suspended VM where it was; the caller holds its lock. What was saved is good for one resume, for
+ * its drives change from then on: after a failure before that it is suspended as before, after a later one it
+ * has the drives of a VM whose power was cut. A guest that does not fit this host is refused first.
  *
  * @throws {AppError} SAVED_GUEST_DIFFERS, VMM_RESTORE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
@@ -136,8 +138,9 @@ export async function resumeVm(
 }
 
 /**
- * What the guest holds is on its drives before, should it never be resumed; its commands outlive the link that they run over. A guest that does not answer is
- * suspended all the same. Returns which agent it has, when it says.
+ * What the guest holds is on its drives before, should it never be resumed; its commands outlive the link
+ * that they run over. A guest that does not answer is suspended all the same. Returns which agent it has,
+ * when it says.
  */
 async function prepareGuest(
   world: VmWorld,

@@ -5,9 +5,11 @@ import type { VmWorld } from '../world.ts';
 import { dropSuspended } from './drop-suspended.ts';
 
 /**
- * Brings what a VM was suspended with to the disk, in the background. Its files are whole when the VM is `suspended`, and outlive any process; until they are
- * synced, which takes as long as the disk takes, they do not outlive the host's power. `VmRecord.unsyncedIn` says so meanwhile, to the daemon that finds them
- * after that. What cannot be synced is given up: the VM is `stopped` then, with `lastError`. The caller holds the VM's lock.
+ * Brings what a VM was suspended with to the disk, in the background. Its files are whole when the VM is
+ * `suspended`, and outlive any process; until they are synced, which takes as long as the disk takes, they do
+ * not outlive the host's power. `VmRecord.unsyncedIn` says so meanwhile, to the daemon that finds them after
+ * that. What cannot be synced is given up: the VM is `stopped` then, with `lastError`. The caller holds the
+ * VM's lock.
  */
 export function beginSync(world: VmWorld, { id: vmId }: Pick<VmRecord, 'id'>): void {
   world.background.begin(vmId, async (isLatest) => {
@@ -28,8 +30,8 @@ export function beginSync(world: VmWorld, { id: vmId }: Pick<VmRecord, 'id'>): v
 }
 
 /**
- * After a start of the daemon: gives up what a VM was suspended with in another run of the host and never synced, for it may lack anything. What is of this
- * run is synced now. The caller holds the VM's lock.
+ * After a start of the daemon: gives up what a VM was suspended with in another run of the host and never
+ * synced, for it may lack anything. What is of this run is synced now. The caller holds the VM's lock.
  */
 export async function resumeSync(world: VmWorld, record: VmRecord): Promise<void> {
   if (record.unsyncedIn === undefined) return;

@@ -7,7 +7,10 @@ import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import type { VmWorld } from '../world.ts';
 import { makeTemplate } from './make-template.ts';
 
-/** Name of the template that a plan's VM can be made of; `undefined` when the driver cannot save guests, or nobody wants templates. */
+/**
+ * Name of the template that a plan's VM can be made of; `undefined` when the driver cannot save guests, or
+ * nobody wants templates.
+ */
 export function templateKeyOf(world: VmWorld, plan: VmPlan): string | undefined {
   const { savedGuestKey } = plan.probe;
   if (savedGuestKey === undefined || !world.isWarm) return undefined;
@@ -15,8 +18,9 @@ export function templateKeyOf(world: VmWorld, plan: VmPlan): string | undefined 
 }
 
 /**
- * The template for a plan, made first when there is none; callers of one shape share that. It stays until the result is disposed of. `undefined` when there can be
- * none, or making it failed: then the user is told, and a cold boot is what is left.
+ * The template for a plan, made first when there is none; callers of one shape share that. It stays until the
+ * result is disposed of. `undefined` when there can be none, or making it failed: then the user is told, and
+ * a cold boot is what is left.
  *
  * @throws the abort reason.
  */

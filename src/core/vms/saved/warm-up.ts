@@ -10,7 +10,10 @@ const WARM_UPS: readonly (readonly [string, ...string[]])[] = [
   ['/usr/bin/git', '--version'],
 ];
 
-/** Runs what the first commands of a VM need: the files are in the guest's memory then, and its code in that of an emulator. Changes nothing in the guest. */
+/**
+ * Runs what the first commands of a VM need: the files are in the guest's memory then, and its code in that
+ * of an emulator. Changes nothing in the guest.
+ */
 export async function warmUp(agent: GuestAgent, options: Abortable): Promise<void> {
   for (const argv of WARM_UPS) {
     try {

@@ -24,10 +24,11 @@ export interface PrepareWorkspaceOptions extends Abortable {
 }
 
 /**
- * Copies a git working tree into a running guest, there makes the branch that was asked for, and notes it in the record. What was unpacked
- * before a failure stays in the guest.
+ * Copies a git working tree into a running guest, there makes the branch that was asked for, and notes it in
+ * the record. What was unpacked before a failure stays in the guest.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_*; REQUEST_INVALID for a guest path that is not absolute and clean.
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_*; REQUEST_INVALID for a guest path
+ * that is not absolute and clean.
  */
 export async function prepareWorkspace(
   world: VmWorld,

@@ -30,7 +30,10 @@ export async function switchBranch(
   );
 }
 
-/** mise asks before it reads a folder that it does not know, and nobody would answer. Best effort: the folder is there either way. */
+/**
+ * mise asks before it reads a folder that it does not know, and nobody would answer. Best effort: the folder
+ * is there either way.
+ */
 export async function trustTooling(
   world: VmWorld,
   agent: GuestAgent,

@@ -14,7 +14,8 @@ import (
 
 const pageSize = 4096
 
-// loadModules loads the modules of the initramfs in the order of its list. Those of devices that are not there may fail.
+// loadModules loads the modules of the initramfs in the order of its list. Those of devices that are not
+// there may fail.
 func loadModules(dir string) error {
 	order, err := os.ReadFile(filepath.Join(dir, "order"))
 	if err != nil {
@@ -89,7 +90,8 @@ func deviceOf(serial string) (string, error) {
 	return "", fmt.Errorf("no drive %q", serial)
 }
 
-// writePage passes by the guest's page cache and never flushes: the device has completed the write, nothing more is promised.
+// writePage passes by the guest's page cache and never flushes: the device has completed the write, nothing
+// more is promised.
 func writePage(serial, offsetText, text string) error {
 	device, err := deviceOf(serial)
 	if err != nil {

@@ -1,9 +1,11 @@
-// Command testguest is the /init of the VMs that the driver suite boots, so that a test can ask what a guest sees without a root file system.
-// It loads the modules of its initramfs and answers one-line requests on the agent's port. With "--socket PATH" it is an ordinary
-// program that answers on a Unix socket: the guest of a driver that has no VM.
+// Command testguest is the /init of the VMs that the driver suite boots, so that a test can ask what a guest
+// sees without a root file system. It loads the modules of its initramfs and answers one-line requests on the
+// agent's port. With "--socket PATH" it is an ordinary program that answers on a Unix socket: the guest of a
+// driver that has no VM.
 //
-// A request is "TOKEN VERB ARGUMENT...", its answer "TOKEN ok RESULT" or "TOKEN error CAUSE". The token tells answers of an
-// earlier connection from those of this one, and a request that was sent again from a new one: it is carried out once.
+// A request is "TOKEN VERB ARGUMENT...", its answer "TOKEN ok RESULT" or "TOKEN error CAUSE". The token tells
+// answers of an earlier connection from those of this one, and a request that was sent again from a new one:
+// it is carried out once.
 //
 //	ping TEXT                     TEXT
 //	drives                        SERIAL:BYTES:ro|rw ...
@@ -15,7 +17,8 @@
 //	network                       nothing; the interface gets its addresses
 //	reach tcp|udp|icmp|dns ADDR S what comes back from there in S seconds
 //	remember TEXT                 nothing; recall gives TEXT again
-//	churn                         nothing; memory is written all the time until settle, which tells whether a write was lost
+//	churn                         nothing; memory is written all the time until settle, which tells whether a
+//	                              write was lost
 //	panic, poweroff               no answer
 //
 // With banger.mode=probe it prints the probe's marker and powers off.

@@ -11,7 +11,8 @@ const churnPages = 4096
 // memory is what a guest knows that no drive holds.
 type memory struct {
 	text string
-	// pages are written over and over in order, each with the number of the round: at any moment, those that were written in this round come first.
+	// pages are written over and over in order, each with the number of the round: at any moment, those that
+	// were written in this round come first.
 	pages    [][]uint64
 	stopping atomic.Bool
 	done     chan struct{}
@@ -21,7 +22,8 @@ type memory struct {
 
 var theMemory memory
 
-// churn begins to write pages, as fast as it can and for ever. A host that got no answer in time asks again: then it is under way.
+// churn begins to write pages, as fast as it can and for ever. A host that got no answer in time asks again:
+// then it is under way.
 func (m *memory) churn() {
 	if m.done != nil && !m.stopping.Load() {
 		return

@@ -1,6 +1,6 @@
-// Command hostile-vmm is what QEMU would be after a guest has taken it over. The driver starts it in QEMU's place, with QEMU's
-// arguments; it tries what the second wall forbids and prints what came of it as one line of JSON. What it is to try is in
-// the kernel command line, as words "hostile.NAME=PATH".
+// Command hostile-vmm is what QEMU would be after a guest has taken it over. The driver starts it in QEMU's
+// place, with QEMU's arguments; it tries what the second wall forbids and prints what came of it as one line
+// of JSON. What it is to try is in the kernel command line, as words "hostile.NAME=PATH".
 package main
 
 import (
@@ -121,8 +121,8 @@ func printAll(file *os.File, text string) {
 	}
 }
 
-// mapMemory does what QEMU does with a saved guest's memory: it opens the file as if to write, and writes to a private copy.
-// Whether it could have written to the file is what comes of it.
+// mapMemory does what QEMU does with a saved guest's memory: it opens the file as if to write, and writes to
+// a private copy. Whether it could have written to the file is what comes of it.
 func mapMemory(path string) error {
 	file, err := syscall.Open(path, syscall.O_RDWR, 0)
 	if err != nil {

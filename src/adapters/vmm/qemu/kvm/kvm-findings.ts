@@ -27,15 +27,22 @@ export interface KvmTest extends Abortable {
   nowMs: () => number;
 }
 
-/** Wait before a failed test is repeated; it doubles with each failure, so that a KVM that hangs costs little in the end. */
+/**
+ * Wait before a failed test is repeated; it doubles with each failure, so that a KVM that hangs costs little
+ * in the end.
+ */
 const FIRST_RETRY_MS = 10 * 60_000;
 const MAX_RETRY_MS = 4 * 3_600_000;
-/** Above this load, a QEMU that ended proves nothing: it may have lacked memory, or another hypervisor had the processor. */
+/**
+ * Above this load, a QEMU that ended proves nothing: it may have lacked memory, or another hypervisor had the
+ * processor.
+ */
 const BUSY_LOAD = 1.5;
 
 /**
- * What test boots on KVM have shown. KVM that works is remembered for as long as host boot, QEMU and kernel are the same. A boot that was late,
- * or that failed on a busy host, is repeated after a while: the host may only have been slow. In the cache:
+ * What test boots on KVM have shown. KVM that works is remembered for as long as host boot, QEMU and kernel
+ * are the same. A boot that was late, or that failed on a busy host, is repeated after a while: the host may
+ * only have been slow. In the cache:
  *
  *     <dir>/
  *       <boot id>-<key>.finding     JSON; those of other boots are removed
@@ -49,7 +56,10 @@ export class KvmFindings {
     this.#dir = dir;
   }
 
-  /** The finding for `context`; runs `test` when there is none that still holds. Callers at once, in other processes too, share one test. */
+  /**
+   * The finding for `context`; runs `test` when there is none that still holds. Callers at once, in other
+   * processes too, share one test.
+   */
   async get(context: KvmContext, { test, load, nowMs, signal }: KvmTest): Promise<KvmFinding> {
     const path = join(this.#dir, `${context.bootId}-${await keyOf(context)}${SUFFIX}`);
     const holds = async (): Promise<KvmFinding | undefined> => {

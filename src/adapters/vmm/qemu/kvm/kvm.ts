@@ -15,8 +15,8 @@ export function kvmDeadlineMs({ cpuInfo, load }: { cpuInfo: string; load: number
 }
 
 /**
- * Why KVM need not be tried here, in words for the user; `undefined` when only a test boot can tell. A device that opens proves nothing: inside some
- * virtual machines it is there and cannot run a kernel.
+ * Why KVM need not be tried here, in words for the user; `undefined` when only a test boot can tell. A device
+ * that opens proves nothing: inside some virtual machines it is there and cannot run a kernel.
  */
 export function reasonAgainstKvm(facts: {
   arch: HostFacts['arch'];
@@ -41,7 +41,10 @@ export function reasonAgainstKvm(facts: {
 
 /** What a test boot on KVM has shown. */
 export interface KvmFinding extends ProbeResult {
-  /** time since the epoch in `ms` from which KVM is tested again; absent: not before the host, QEMU or the kernel is another */
+  /**
+   * time since the epoch in `ms` from which KVM is tested again; absent: not before the host, QEMU or the
+   * kernel is another
+   */
   retryAtMs?: number;
 }
 

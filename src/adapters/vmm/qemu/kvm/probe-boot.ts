@@ -27,7 +27,10 @@ export interface ProbeBoot {
 
 /** What our initramfs prints when it runs with `banger.mode=probe` (`docs/agent-protocol.md`). */
 const MARKER = 'BANGER-PROBE-OK';
-/** A boot on KVM takes this many times as long as the start of its VMM, with room to spare: 0.5 s and 0.1 s at ease. */
+/**
+ * A boot on KVM takes this many times as long as the start of its VMM, with room to spare: 0.5 s and 0.1 s at
+ * ease.
+ */
 const BOOT_PER_VMM_START = 20;
 /** Most that a test boot may take, in `ms`. */
 const MAX_DEADLINE_MS = 120_000;
@@ -36,7 +39,8 @@ const MAX_DEADLINE_MS = 120_000;
 const PROBE_MEMORY_MIB = 256;
 
 /**
- * How a test boot went: it came to our initramfs, its VMM ended before that, or neither had happened at the deadline.
+ * How a test boot went: it came to our initramfs, its VMM ended before that, or neither had happened at the
+ * deadline.
  */
 export type ProbeOutcome = 'reached' | 'ended' | 'late';
 
@@ -48,8 +52,9 @@ export interface ProbeResult {
 }
 
 /**
- * Boots the kernel with the accelerator, by the very command line that a VM would have but for its drives, and says how far it came. Leaves no process
- * and no file; what an earlier probe left, because its process was killed, is removed first.
+ * Boots the kernel with the accelerator, by the very command line that a VM would have but for its drives,
+ * and says how far it came. Leaves no process and no file; what an earlier probe left, because its process
+ * was killed, is removed first.
  */
 export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promise<ProbeResult> {
   const { dir, host, env, deadlineMs } = probe;
@@ -91,8 +96,8 @@ export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promis
 }
 
 /**
- * How long a test boot may take. A host that is slow just now, because others use it or because it is itself emulated, is slow to start the VMM
- * too, which depends on no accelerator: the guest then has in proportion.
+ * How long a test boot may take. A host that is slow just now, because others use it or because it is itself
+ * emulated, is slow to start the VMM too, which depends on no accelerator: the guest then has in proportion.
  */
 class BootLimit {
   readonly #begunAt = performance.now();

@@ -14,9 +14,10 @@ const SECCOMP = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecont
 export const MEMORY_ID = 'memory';
 
 /**
- * Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM. A VM takes what it has translated: an idle one 20, one that has
- * compiled something all of it. What does not fit is thrown away with all the rest and translated anew: compiling takes 1.2 times the processor's time with 32, 3 to
- * 4 times with 16, and 0.9 times with 128.
+ * Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM.
+ * A VM takes what it has translated: an idle one 20, one that has compiled something all of it. What does not
+ * fit is thrown away with all the rest and translated anew: compiling takes 1.2 times the processor's time
+ * with 32, 3 to 4 times with 16, and 0.9 times with 128.
  */
 const TRANSLATION_CACHE_MIB = 64;
 
@@ -24,11 +25,15 @@ const TRANSLATION_CACHE_MIB = 64;
  * How a VMM comes to its guest:
  *
  * - `boot`: the kernel starts
- * - `restore`: the guest of `memoryPath` goes on; its device state comes over file descriptor 0, and nothing is written to the file
+ * - `restore`: the guest of `memoryPath` goes on; its device state comes over file descriptor 0, and nothing
+ *   is written to the file
  */
 export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string };
 
-/** What QEMU finds open as its descriptors from 3 on, in place of opening it: first the sockets of {@link givenSockets}, then its console. */
+/**
+ * What QEMU finds open as its descriptors from 3 on, in place of opening it: first the sockets of
+ * {@link givenSockets}, then its console.
+ */
 export interface GivenFiles {
   sockets?: boolean;
   /** only with the sockets */
@@ -51,8 +56,9 @@ function socketChardev(id: 'qmp' | 'agent', runtimeDir: string, { sockets }: Giv
 }
 
 /**
- * The command line that runs `spec` in the working folder `spec.runtimeDir`. A pure function; paths must be absolute. Devices hang on virtio-mmio, which needs no PCI bus and no
- * firmware to find them. They are the same in all modes, for a guest goes on only with the devices that it had.
+ * The command line that runs `spec` in the working folder `spec.runtimeDir`. A pure function; paths must be
+ * absolute. Devices hang on virtio-mmio, which needs no PCI bus and no firmware to find them. They are the
+ * same in all modes, for a guest goes on only with the devices that it had.
  */
 export function qemuArgv(
   spec: VmSpec,
@@ -77,8 +83,9 @@ export function qemuArgv(
 }
 
 /**
- * Whether a guest that reboots is reset instead of ending its QEMU, until `BootWatch` says otherwise: the kernel of an emulated PC may find that it is of
- * no use (docs/guest-boot.md, "The timer of an emulated processor").
+ * Whether a guest that reboots is reset instead of ending its QEMU, until `BootWatch` says otherwise: the
+ * kernel of an emulated PC may find that it is of no use (docs/guest-boot.md, "The timer of an emulated
+ * processor").
  */
 export function mayRestart(
   { accelerator }: Pick<VmSpec, 'accelerator'>,
@@ -129,8 +136,8 @@ function machineArgs(
 }
 
 /**
- * The guest's memory. Its id is part of what is saved, so it is the same everywhere. That of a saved guest is read page by page as the guest touches it, and what the guest
- * writes is the VMM's own.
+ * The guest's memory. Its id is part of what is saved, so it is the same everywhere. That of a saved guest is
+ * read page by page as the guest touches it, and what the guest writes is the VMM's own.
  */
 function memoryArgs({ memoryMib }: VmSpec, mode: StartMode): string[] {
   const size = `id=${MEMORY_ID},size=${memoryMib}M,dump=off`;
@@ -139,16 +146,17 @@ function memoryArgs({ memoryMib }: VmSpec, mode: StartMode): string[] {
 }
 
 /**
- * All that QEMU can emulate, but for what only makes emulation slower: a fifth level of page tables, real pointer signatures, and the promise (`erms`) that
- * copying byte by byte is fast, which makes kernels and C libraries do that.
+ * All that QEMU can emulate, but for what only makes emulation slower: a fifth level of page tables, real
+ * pointer signatures, and the promise (`erms`) that copying byte by byte is fast, which makes kernels and C
+ * libraries do that.
  */
 function emulatedCpu(arch: QemuHost['arch']): string {
   return arch === 'amd64' ? 'max,la57=off,erms=off' : 'max,pauth-impdef=on';
 }
 
 /**
- * The kernel file that is booted: on amd64 the ELF file when there is one, for QEMU starts it at its PVH entry, which saves what
- * unpacking costs under emulation.
+ * The kernel file that is booted: on amd64 the ELF file when there is one, for QEMU starts it at its PVH
+ * entry, which saves what unpacking costs under emulation.
  */
 export function kernelFile({ kernelPath, vmlinuxPath }: BootSource, arch: QemuHost['arch']): string {
   return arch === 'amd64' ? (vmlinuxPath ?? kernelPath) : kernelPath;
@@ -178,7 +186,10 @@ function agentArgs({ runtimeDir }: VmSpec, given: GivenFiles): string[] {
   ];
 }
 
-/** The same device for every VM, so that any may be restored from any; what it is connected to is in `qemu-network.ts`. */
+/**
+ * The same device for every VM, so that any may be restored from any; what it is connected to is in
+ * `qemu-network.ts`.
+ */
 function networkArgs({ hasNat }: VmSpec): string[] {
   return [
     ...['-netdev', `hubport,id=${HUB.nic},hubid=${HUB.number}`],

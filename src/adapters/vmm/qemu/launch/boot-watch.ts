@@ -6,10 +6,16 @@ import { cpuMsOf } from '../../vmm-process.ts';
 import { agentChardev } from '../agent-chardev.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 
-/** How often a guest may restart while it boots. Under a heavy load one boot in five does, so ten in a row are one in ten millions. */
+/**
+ * How often a guest may restart while it boots. Under a heavy load one boot in five does, so ten in a row are
+ * one in ten millions.
+ */
 export const MOST_RESTARTS = 10;
 
-/** Processor time, in `ms`, after which a guest that has not read from a drive never will; the first is read after 1,000. */
+/**
+ * Processor time, in `ms`, after which a guest that has not read from a drive never will; the first is read
+ * after 1,000.
+ */
 const STUCK_CPU_MS = 15_000;
 const LOOK_EVERY_MS = 500;
 
@@ -23,9 +29,10 @@ export interface WatchedBoot {
 }
 
 /**
- * Watches over the boot of a guest that may restart (`mayRestart` of `argv.ts`). One that stands still before it has read from a drive is restarted. As soon as
- * its agent opens its port, which is before any program of the image runs that could reboot, or when it has restarted too often, its QEMU is made to
- * end at the next restart. It ends by itself then, or with its QEMU.
+ * Watches over the boot of a guest that may restart (`mayRestart` of `argv.ts`). One that stands still before
+ * it has read from a drive is restarted. As soon as its agent opens its port, which is before any program of
+ * the image runs that could reboot, or when it has restarted too often, its QEMU is made to end at the next
+ * restart. It ends by itself then, or with its QEMU.
  */
 export class BootWatch {
   readonly #boot: WatchedBoot;

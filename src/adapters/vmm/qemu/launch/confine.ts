@@ -3,7 +3,10 @@ import type { VmSpec } from '../../../../core/ports/vmm.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { givenSockets, kernelFile, qemuArgv, type StartMode } from './argv.ts';
 
-/** What QEMU and its libraries read of the system: code, firmware, and what they ask about processors and time zones. */
+/**
+ * What QEMU and its libraries read of the system: code, firmware, and what they ask about processors and time
+ * zones.
+ */
 const SYSTEM_FILES = [
   ...['/usr/lib', '/usr/lib32', '/usr/lib64', '/lib', '/lib64', '/usr/local/lib', '/nix/store', '/gnu/store'],
   ...['/etc/ld.so.cache', '/etc/ld.so.preload', '/etc/ld-musl-x86_64.path', '/etc/ld-musl-aarch64.path'],
@@ -22,8 +25,10 @@ const LOG_BYTES = 4 * 2 ** 20;
 const DEVICES = ['/dev/null', '/dev/zero', '/dev/random', '/dev/urandom'] as const;
 
 /**
- * The command line that starts QEMU for `spec`, behind the second wall when the host has the program for it: QEMU reads its own system files and the files of this
- * VM, writes to this VM's folders, and runs no program. The process, its stdin and its session stay the same. What it and its guest print is written by a process of its own, up to a bound, unless it is brief. A pure function.
+ * The command line that starts QEMU for `spec`, behind the second wall when the host has the program for it:
+ * QEMU reads its own system files and the files of this VM, writes to this VM's folders, and runs no program.
+ * The process, its stdin and its session stay the same. What it and its guest print is written by a process
+ * of its own, up to a bound, unless it is brief. A pure function.
  */
 export function launchArgv(
   spec: VmSpec,
@@ -43,7 +48,8 @@ export function launchArgv(
     'confine',
     ...option('--read', [...SYSTEM_FILES, ...filesBeside(binary), ...NAME_SERVER_FILES]),
     ...option('--read', [...bootFiles, ...readOnly]),
-    // Hosts that move to another network put a new file in the place of the old one, which only a rule for the folder lets be read.
+    // Hosts that move to another network put a new file in the place of the old one, which only a rule for
+    // the folder lets be read.
     ...option('--read', spec.hasNat && !isRoot ? ['/etc'] : []),
     ...option('--write', folders),
     ...option('--map', mode.kind === 'restore' ? [mode.memoryPath] : []),

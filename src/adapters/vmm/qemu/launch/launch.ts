@@ -44,7 +44,8 @@ export interface LaunchOptions extends RestoreOptions {
  * Starts QEMU for `spec` and waits until its control socket answers and its guest runs. Nothing is left after
  * a failure or an abort: no process, no socket, no pid file.
  *
- * @throws {AppError} VMM_START_FAILED (in mode `restore`: VMM_RESTORE_FAILED), VMM_DRIVE_INVALID, VMM_ALREADY_RUNS, HOST_NO_SPACE.
+ * @throws {AppError} VMM_START_FAILED (in mode `restore`: VMM_RESTORE_FAILED), VMM_DRIVE_INVALID,
+ * VMM_ALREADY_RUNS, HOST_NO_SPACE.
  */
 export async function launchQemu(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQemu> {
   const place = { what: "the VMM's sockets", dir: spec.runtimeDir };

@@ -4,15 +4,17 @@ import { NAT_NETWORK } from '../../../../core/rules/nat-network.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 
 /*
- * The guest's interface hangs on a hub inside QEMU. With NAT, QEMU's user network hangs there too; without, nothing does, and what
- * the guest sends goes nowhere. Which of the two it is can change while the VM runs, and is no part of a snapshot.
+ * The guest's interface hangs on a hub inside QEMU. With NAT, QEMU's user network hangs there too; without,
+ * nothing does, and what the guest sends goes nowhere. Which of the two it is can change while the VM runs,
+ * and is no part of a snapshot.
  *
  *     virtio-net  --  hub 0  --  user network (-netdev user), with NAT only
  *                       |
  *                      sink: takes packets and drops them
  *
- * Without a sink the hub would hold a packet that nobody takes, and the guest's interface would stand still for ever, also when NAT
- * comes later. QEMU warns of both, the hub without a way out and the sink, in its log at each start.
+ * Without a sink the hub would hold a packet that nobody takes, and the guest's interface would stand still
+ * for ever, also when NAT comes later. QEMU warns of both, the hub without a way out and the sink, in its log
+ * at each start.
  */
 
 /** The hub, and the ids of its ports. */
@@ -59,7 +61,8 @@ function natBackends(): ({ type: string } & Readonly<Record<string, string | num
 }
 
 /**
- * Connects the guest's interface to the outside, or cuts it off. Idempotent, but connections that are open end.
+ * Connects the guest's interface to the outside, or cuts it off. Idempotent, but connections that are open
+ * end.
  *
  * @throws {AppError} as {@link QmpClient.execute}; the guest is cut off then, if QEMU still listens.
  */

@@ -8,13 +8,19 @@ import { takeOver } from '../save/save.ts';
 import { guestName } from './argv.ts';
 import { runState } from './launch.ts';
 
-/** `ms` after which a QEMU counts as one that does not answer: it answers within a few, on a busy host within some hundred. */
+/**
+ * `ms` after which a QEMU counts as one that does not answer: it answers within a few, on a busy host within
+ * some hundred.
+ */
 const SILENT_MS = 2_000;
 
 /** `ms` between two attempts when its socket takes no further connection. */
 const AGAIN_MS = 200;
 
-/** States in which a guest can go on, also one that was being saved or copied, or that a full disk has stopped (`RunState` of QEMU's QMP schema). */
+/**
+ * States in which a guest can go on, also one that was being saved or copied, or that a full disk has stopped
+ * (`RunState` of QEMU's QMP schema).
+ */
 const ALIVE_STATES = ['running', 'paused', 'finish-migrate', 'postmigrate', 'io-error'];
 
 /** Whose QEMU it is. */
@@ -28,8 +34,9 @@ export interface ReconnectOptions extends Abortable {
 }
 
 /**
- * The control connection of a VM that an earlier daemon started, its guest left running alone; `undefined` when nobody answers for this VM. A QEMU that hangs is
- * waited for as long as its process lives: it may only have been stopped.
+ * The control connection of a VM that an earlier daemon started, its guest left running alone; `undefined`
+ * when nobody answers for this VM. A QEMU that hangs is waited for as long as its process lives: it may only
+ * have been stopped.
  *
  * @throws {AppError} VMM_REFUSED; the abort reason.
  */

@@ -59,9 +59,11 @@ export class QmpClient implements Disposable {
   }
 
   /**
-   * Runs one command and gives what it returns. After an abort the command may still run; its answer is dropped.
+   * Runs one command and gives what it returns. After an abort the command may still run; its answer is
+   * dropped.
    *
-   * @throws {AppError} VMM_REFUSED (QEMU's class in `details.class`), VMM_LOST, VMM_PROTOCOL, WAIT_TIMEOUT after 10 s without an answer.
+   * @throws {AppError} VMM_REFUSED (QEMU's class in `details.class`), VMM_LOST, VMM_PROTOCOL, WAIT_TIMEOUT
+   * after 10 s without an answer.
    */
   async execute(
     command: string,
@@ -87,8 +89,8 @@ export class QmpClient implements Disposable {
   }
 
   /**
-   * Our descriptor of the connection, for a program that sends a request with a descriptor in it, which Node cannot; `undefined` when the connection is not one of
-   * the operating system's.
+   * Our descriptor of the connection, for a program that sends a request with a descriptor in it, which Node
+   * cannot; `undefined` when the connection is not one of the operating system's.
    */
   get fd(): number | undefined {
     const { _handle: handle } = this.#stream as { _handle?: { fd?: number } };
@@ -96,7 +98,8 @@ export class QmpClient implements Disposable {
   }
 
   /**
-   * Waits for the answer to a request that `send`, given its number, has another program send over our connection, in one piece.
+   * Waits for the answer to a request that `send`, given its number, has another program send over our
+   * connection, in one piece.
    *
    * @throws {AppError} as {@link execute}, and what `send` throws.
    */
@@ -172,7 +175,10 @@ export class QmpClient implements Disposable {
   }
 }
 
-/** Makes the connection on `stream` ready for commands. Closes it after a failure. @throws {AppError} as {@link QmpClient.execute} */
+/**
+ * Makes the connection on `stream` ready for commands. Closes it after a failure. @throws {AppError} as
+ * {@link QmpClient.execute}
+ */
 export async function openQmp(stream: Duplex, { signal, onEvent }: QmpOptions): Promise<QmpClient> {
   const client = new QmpClient(stream, onEvent);
   try {
@@ -186,7 +192,8 @@ export async function openQmp(stream: Duplex, { signal, onEvent }: QmpOptions): 
 }
 
 /**
- * Connects to QEMU's control socket. QEMU serves one connection at a time: a second one waits for its greeting until the first is closed.
+ * Connects to QEMU's control socket. QEMU serves one connection at a time: a second one waits for its
+ * greeting until the first is closed.
  *
  * @throws {AppError} as {@link QmpClient.execute}; errno `ENOENT` or `ECONNREFUSED` when nobody listens.
  */
@@ -208,7 +215,10 @@ function lost(cause?: unknown): AppError {
   });
 }
 
-/** Waits for a command that QEMU may refuse, for it has come too late. @throws {AppError} what the command throws, but for VMM_REFUSED. */
+/**
+ * Waits for a command that QEMU may refuse, for it has come too late. @throws {AppError} what the command
+ * throws, but for VMM_REFUSED.
+ */
 export async function unlessRefused(command: Promise<unknown>): Promise<void> {
   try {
     await command;

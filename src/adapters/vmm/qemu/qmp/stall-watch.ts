@@ -4,7 +4,10 @@ import type { Logger } from '../../../../base/log.ts';
 import { runState, STALLED } from '../launch/launch.ts';
 import type { QmpClient } from './qmp-client.ts';
 
-/** How often a guest that stands still is let go on, in `ms`: with the disk still full it stops again at once, and nothing is lost. */
+/**
+ * How often a guest that stands still is let go on, in `ms`: with the disk still full it stops again at once,
+ * and nothing is lost.
+ */
 const RETRY_EVERY_MS = 1_000;
 
 /** How soon after that the guest counts as one that runs, in `ms`: QEMU writes what waits at once. */
@@ -23,8 +26,9 @@ export interface StallWatchOptions {
 }
 
 /**
- * Notices when the host has no space for what the guest writes. QEMU stops the guest then (`werror=enospc`, its default), and tries the write again when the
- * guest goes on. An error instead would end the guest: its root is a snapshot of the image, which one failed write makes useless. Here it is tried every second.
+ * Notices when the host has no space for what the guest writes. QEMU stops the guest then (`werror=enospc`,
+ * its default), and tries the write again when the guest goes on. An error instead would end the guest: its
+ * root is a snapshot of the image, which one failed write makes useless. Here it is tried every second.
  */
 export class StallWatch {
   readonly #qmp: QmpClient;
@@ -89,7 +93,8 @@ export class StallWatch {
       if (this.#holdCount > 0) continue;
       const stallCount = this.#stallCount;
       const state = await runState(this.#qmp, options);
-      // Looked at once more: from here to the command nothing can come in between. It may have stopped again after it said that it runs.
+      // Looked at once more: from here to the command nothing can come in between. It may have stopped again
+      // after it said that it runs.
       if (this.#holdCount > 0 || this.#stallCount !== stallCount) continue;
       if (state !== STALLED) break;
       if (isSettling) continue;

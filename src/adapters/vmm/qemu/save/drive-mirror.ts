@@ -10,7 +10,10 @@ import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
 export interface DriveMirror extends AsyncDisposable {
   /** Makes the copies final as of now: the guest must stand still. */
   cut(options: Abortable): Promise<void>;
-  /** Closes the copies that were cut off; the guest may run. They are whole files then, though not on disk for sure, unless that is full. */
+  /**
+   * Closes the copies that were cut off; the guest may run. They are whole files then, though not on disk for
+   * sure, unless that is full.
+   */
   close(): Promise<void>;
   /** Once they are closed: disposing does nothing from now on. */
   keep(): void;
@@ -25,7 +28,8 @@ const CUT_DEADLINE_MS = 10_000;
 const PREFIX = 'copy-';
 
 /**
- * Starts to copy drives and returns when the copies are up to date. Disposing ends that and removes the copies, unless they are kept.
+ * Starts to copy drives and returns when the copies are up to date. Disposing ends that and removes the
+ * copies, unless they are kept.
  *
  * @throws {AppError} HOST_NO_SPACE, VMM_SAVE_FAILED, VMM_REFUSED.
  */

@@ -5,7 +5,10 @@ import type { PageSink } from './migration-stream.ts';
 const RUN_BYTES = 2 ** 20;
 const PAGE_BYTES = 4096;
 
-/** Writes a guest's memory into an empty file of its size, and leaves holes where it is zero. Waits for every write: it is for a process that does nothing else. */
+/**
+ * Writes a guest's memory into an empty file of its size, and leaves holes where it is zero. Waits for every
+ * write: it is for a process that does nothing else.
+ */
 export class MemoryFile implements PageSink {
   readonly #fd: number;
   readonly #run = Buffer.allocUnsafe(RUN_BYTES);

@@ -2,8 +2,10 @@ import { AppError } from '../../../../base/errors.ts';
 import { ByteCursor, NeedsMore } from './byte-cursor.ts';
 
 /*
- * The form is that of QEMU's docs/devel/migration (main.rst, "Stream structure") and migration/{savevm,ram}.c: what old and new QEMUs send each other, so it stays as it
- * is. All numbers are big-endian. Read here is what comes when no capability asks for anything else: no compression, no postcopy, one connection.
+ * The form is that of QEMU's docs/devel/migration (main.rst, "Stream structure") and
+ * migration/{savevm,ram}.c: what old and new QEMUs send each other, so it stays as it is. All numbers are
+ * big-endian. Read here is what comes when no capability asks for anything else: no compression, no postcopy,
+ * one connection.
  */
 const MAGIC = 0x5145_564d;
 const VERSION = 3;
@@ -30,8 +32,9 @@ export interface GuestMemory {
 }
 
 /**
- * Takes a guest's memory out of the stream that a QEMU migrates it with, and leaves the rest in a form that a QEMU reads which has the memory already: the same stream
- * without these pages. Pages of other memory (firmware, ACPI tables) stay in it.
+ * Takes a guest's memory out of the stream that a QEMU migrates it with, and leaves the rest in a form that a
+ * QEMU reads which has the memory already: the same stream without these pages. Pages of other memory
+ * (firmware, ACPI tables) stay in it.
  *
  * @throws {AppError} VMM_SAVE_FAILED for what is no such stream; then nothing more is to be pushed.
  */
@@ -57,8 +60,8 @@ export class MigrationStream {
   }
 
   /**
-   * Takes the stream's next bytes, which may end anywhere, and gives how many of them are of use now: the others are a record's beginning, and are to come again with what
-   * follows them.
+   * Takes the stream's next bytes, which may end anywhere, and gives how many of them are of use now: the
+   * others are a record's beginning, and are to come again with what follows them.
    */
   push(bytes: Buffer): number {
     if (this.#isInDevices) {

@@ -22,8 +22,8 @@ export interface MigrationTarget extends AsyncDisposable {
 }
 
 /**
- * Connects QEMU with the socket at `socketPath`. A QEMU behind the second wall may make no Unix sockets, with which it could reach other programs of this user, so it is given
- * the connection.
+ * Connects QEMU with the socket at `socketPath`. A QEMU behind the second wall may make no Unix sockets, with
+ * which it could reach other programs of this user, so it is given the connection.
  *
  * @throws {AppError} VMM_SAVE_FAILED, VMM_REFUSED, VMM_LOST.
  */

@@ -20,7 +20,10 @@ export async function setStyle(qmp: QmpClient, style: MigrationStyle, options: A
   await qmp.execute('migrate-set-capabilities', { capabilities }, options);
 }
 
-/** Makes a QEMU that was started for it read the device state from its file descriptor 0; the guest runs when it has. */
+/**
+ * Makes a QEMU that was started for it read the device state from its file descriptor 0; the guest runs when
+ * it has.
+ */
 export async function readState(qmp: QmpClient, options: Abortable): Promise<void> {
   await qmp.execute('migrate-incoming', { uri: 'fd:0' }, options);
 }
@@ -72,8 +75,9 @@ export async function cancelMigration(qmp: QmpClient): Promise<void> {
 }
 
 /**
- * QEMU wakes a migration that it cancels from the pause before its switch. Before 10.0 it misses one that was just about to pause, which would wait for ever,
- * and its guest with it ("migration: Adjust locking in migration_maybe_pause()").
+ * QEMU wakes a migration that it cancels from the pause before its switch. Before 10.0 it misses one that was
+ * just about to pause, which would wait for ever, and its guest with it ("migration: Adjust locking in
+ * migration_maybe_pause()").
  */
 async function endPause(qmp: QmpClient): Promise<void> {
   const options = { signal: neverAborts() };

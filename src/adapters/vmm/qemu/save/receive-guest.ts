@@ -13,7 +13,8 @@ export interface GuestReceiver extends AsyncDisposable {
   /** socket that it is to be migrated to */
   readonly socketPath: string;
   /**
-   * Why a migration that has failed did: QEMU may know no more than that nobody reads on. Gives `undefined` when it was not for what is here.
+   * Why a migration that has failed did: QEMU may know no more than that nobody reads on. Gives `undefined`
+   * when it was not for what is here.
    */
   fault(options: Abortable): Promise<unknown>;
   /** Waits until all of it has come and is written. @throws {AppError} VMM_SAVE_FAILED; errno of a file. */
@@ -30,8 +31,9 @@ export interface ReceiveOptions extends Abortable {
 }
 
 /**
- * Makes the files `to`, and waits for the guest of `spec` on a socket: QEMU's seccomp filter forbids it to start a program that would write a file. Its memory goes into a
- * sparse file, the rest beside it. Disposing removes the files, unless they are kept.
+ * Makes the files `to`, and waits for the guest of `spec` on a socket: QEMU's seccomp filter forbids it to
+ * start a program that would write a file. Its memory goes into a sparse file, the rest beside it. Disposing
+ * removes the files, unless they are kept.
  *
  * @throws errno of the files, `EEXIST` when there is one.
  */

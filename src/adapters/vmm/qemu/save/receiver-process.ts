@@ -18,7 +18,8 @@ export interface ReceiverProcess {
 }
 
 /**
- * Has the guest that comes over `connection` written to the files. The connection is closed then, also after a failure.
+ * Has the guest that comes over `connection` written to the files. The connection is closed then, also after
+ * a failure.
  *
  * @throws {AppError} VMM_SAVE_FAILED; errno `ENOSPC`.
  */

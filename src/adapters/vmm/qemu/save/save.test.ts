@@ -124,7 +124,10 @@ async function save(qmp: QmpClient, signal: AbortSignal): Promise<unknown> {
   return await saveGuest(qmp, request, { ...tools, signal });
 }
 
-/** QEMU, as far as it has block nodes, jobs and a migration: it does what it is told in order, and calls `onCommand` before. */
+/**
+ * QEMU, as far as it has block nodes, jobs and a migration: it does what it is told in order, and calls
+ * `onCommand` before.
+ */
 class PlayedQemu {
   readonly asked: string[] = [];
   readonly nodes = new Set<string>();
@@ -204,7 +207,10 @@ class PlayedQemu {
     this.#migration = 'completed';
   }
 
-  /** As the race in QEMU before 10.0 goes at its worst: one that was just about to pause does so, and waits to be told to continue. */
+  /**
+   * As the race in QEMU before 10.0 goes at its worst: one that was just about to pause does so, and waits to
+   * be told to continue.
+   */
   #cancel(): void {
     this.#socket?.destroy();
     this.#migration = this.#migration === 'active' && this.#pauses ? 'cancelling' : 'cancelled';

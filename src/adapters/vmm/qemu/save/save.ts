@@ -21,8 +21,8 @@ const BEGIN_DEADLINE_MS = 20_000;
 const COPY_DEADLINE_MS = 10 * 60_000;
 
 /**
- * Stops the guest and writes it to `to`; the QEMU that ran it stands still afterwards and is to be ended. After a failure or an abort the guest runs on and
- * the files are gone.
+ * Stops the guest and writes it to `to`; the QEMU that ran it stands still afterwards and is to be ended.
+ * After a failure or an abort the guest runs on and the files are gone.
  *
  * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
  */
@@ -33,7 +33,8 @@ export async function saveGuest(
 ): Promise<void> {
   const { signal } = options;
   await using undo = new ResourceStack();
-  // Its connections end with this QEMU. What it is connected to is no part of what is saved, so it may go on with NAT or without.
+  // Its connections end with this QEMU. What it is connected to is no part of what is saved, so it may go on
+  // with NAT or without.
   if (spec.hasNat) undo.defer('connect the guest again', () => reconnect(qmp));
   await connectNat(qmp, false, { signal });
   const target = { what: 'the saved guest', dir: dirname(to.memoryPath) };
@@ -53,7 +54,8 @@ export async function saveGuest(
 }
 
 /**
- * Copies the guest and its writable drives as of one moment; it runs on. After a failure or an abort it runs on, and no file is left.
+ * Copies the guest and its writable drives as of one moment; it runs on. After a failure or an abort it runs
+ * on, and no file is left.
  *
  * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
  */
@@ -118,10 +120,12 @@ async function migrated(
 /**
  * Begins to copy the memory of a guest that runs, and gives the `ms` that it stood still for that.
  *
- * An emulated guest's writes are noted page by page, but QEMU before 9.0 forgets to look again at a page whose note it has read, while a processor that
- * has just written there goes on writing ("physmem: Fix migration dirty bitmap coherency with TCG memory access"): the copy would lack those writes, and its
- * guest would crash sooner or later. So the notes are read twice only, and each time the guest stands still: at the beginning, for which it is stopped here, and at
- * the switch, which a downtime limit of 0 puts behind a single pass over all of memory. What the guest writes meanwhile is copied at the switch.
+ * An emulated guest's writes are noted page by page, but QEMU before 9.0 forgets to look again at a page
+ * whose note it has read, while a processor that has just written there goes on writing ("physmem: Fix
+ * migration dirty bitmap coherency with TCG memory access"): the copy would lack those writes, and its guest
+ * would crash sooner or later. So the notes are read twice only, and each time the guest stands still: at the
+ * beginning, for which it is stopped here, and at the switch, which a downtime limit of 0 puts behind a
+ * single pass over all of memory. What the guest writes meanwhile is copied at the switch.
  */
 async function beginCopy(qmp: QmpClient, { uri, signal }: Abortable & { uri: string }): Promise<number> {
   await setStyle(qmp, { pausesAtSwitch: true }, { signal });
@@ -138,8 +142,8 @@ async function beginCopy(qmp: QmpClient, { uri, signal }: Abortable & { uri: str
 }
 
 /**
- * Brings the guest of a QEMU whose daemon has died back to where it runs alone, whatever saving or copying it was in the middle of; files are the caller's. Idempotent.
- * A QEMU that ends meanwhile is no failure.
+ * Brings the guest of a QEMU whose daemon has died back to where it runs alone, whatever saving or copying it
+ * was in the middle of; files are the caller's. Idempotent. A QEMU that ends meanwhile is no failure.
  *
  * @throws {AppError} VMM_REFUSED, WAIT_TIMEOUT.
  */
