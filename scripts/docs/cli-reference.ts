@@ -5,13 +5,13 @@ import {
   type OptionDefinition,
   optionTerm,
   usageOf,
-} from '../../src/cli/command.ts';
+} from '../../src/cli/program/command.ts';
 import { JSON_OUTPUT, NAMED_SHAPES } from './json-shapes.ts';
 import { fieldsOf, shapeText } from './shape-text.ts';
 
 const INTRODUCTION = `# Command line
 
-<!-- Made by scripts/generate-docs.ts from the definitions in src/cli/commands/; do not edit. -->
+<!-- Made by scripts/generate-docs.ts from the definitions in src/cli/; do not edit. -->
 
 \`banger <command> --help\` prints the same for one command, with the defaults of your machine.
 

@@ -1,17 +1,17 @@
 import { isAppError } from '../base/errors.ts';
 import { isColorOff, isProgressPlain, type Settings } from '../config/settings.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
-import { type CommandContext, createContext } from './context.ts';
-import { exitStatusOf } from './exit-status.ts';
-import { DEFAULT_HELP_WIDTH } from './help.ts';
-import { type Interrupts, listenToInterrupts } from './interrupts.ts';
-import type { CliIo } from './io.ts';
-import { createSink, OutputClosedError } from './output.ts';
-import { type ParsedLine, parseLine } from './program.ts';
+import { type CommandContext, createContext } from './context/context.ts';
+import { exitStatusOf } from './context/exit-status.ts';
+import { type Interrupts, listenToInterrupts } from './context/interrupts.ts';
+import type { CliIo } from './context/io.ts';
+import { createSink, OutputClosedError } from './context/output.ts';
+import { SpanRecorder } from './context/spans.ts';
+import { DEFAULT_HELP_WIDTH } from './program/help.ts';
+import { type ParsedLine, parseLine } from './program/program.ts';
 import { createProgress, progressMode } from './render/progress.ts';
 import { createStyle } from './render/style.ts';
 import { versionLine } from './render/version.ts';
-import { SpanRecorder } from './spans.ts';
 
 /**
  * The command line: runs what `argv` (without program names) says and gives the exit status. Never rejects.

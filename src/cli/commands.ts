@@ -1,39 +1,39 @@
-import type { CommandDefinition, GroupDefinition } from './command.ts';
-import { complete } from './commands/complete.ts';
-import { completion } from './commands/completion.ts';
-import { daemonLogs, daemonSocket, daemonStatus, daemonStop } from './commands/daemon.ts';
-import { doctor } from './commands/doctor.ts';
-import { imageBuild, imageDelete, imageList, imageShow } from './commands/image.ts';
-import { kernelList } from './commands/kernel.ts';
-import { operationsCancel, operationsFollow, operationsList } from './commands/operations.ts';
-import { sshProxy } from './commands/ssh-proxy.ts';
-import { templateDelete, templateList, templatePrune, templateShow } from './commands/template.ts';
-import { version } from './commands/version.ts';
-import { vmCp } from './commands/vm-cp.ts';
-import { vmCreate } from './commands/vm-create.ts';
-import { vmExec } from './commands/vm-exec.ts';
-import { vmFork } from './commands/vm-fork.ts';
-import { vmKill } from './commands/vm-kill.ts';
-import { vmDelete, vmRestart, vmResume, vmStop, vmSuspend } from './commands/vm-lifecycle.ts';
-import { ps, vmList, vmPs } from './commands/vm-list.ts';
-import { vmLogs } from './commands/vm-logs.ts';
-import { vmPorts } from './commands/vm-ports.ts';
-import { vmPrune } from './commands/vm-prune.ts';
-import { vmRename } from './commands/vm-rename.ts';
-import { vmRun } from './commands/vm-run.ts';
-import { vmSet } from './commands/vm-set.ts';
-import { vmShow } from './commands/vm-show.ts';
+import { complete } from './completion/complete.ts';
+import { completion } from './completion/completion.ts';
+import { daemonLogs, daemonSocket, daemonStatus, daemonStop } from './daemon/daemon.ts';
+import { doctor } from './doctor/doctor.ts';
+import { imageBuild, imageDelete, imageList, imageShow } from './image/image.ts';
+import { kernelList } from './kernel/kernel.ts';
+import { operationsCancel, operationsFollow, operationsList } from './operations/operations.ts';
+import type { CommandDefinition, GroupDefinition } from './program/command.ts';
+import { templateDelete, templateList, templatePrune, templateShow } from './template/template.ts';
+import { version } from './version.ts';
+import { vmCp } from './vm/cp/vm-cp.ts';
+import { vmExec } from './vm/exec/vm-exec.ts';
+import { vmFork } from './vm/fork/vm-fork.ts';
+import { ps, vmList, vmPs } from './vm/inspect/vm-list.ts';
+import { vmLogs } from './vm/inspect/vm-logs.ts';
+import { vmPorts } from './vm/inspect/vm-ports.ts';
+import { vmShow } from './vm/inspect/vm-show.ts';
+import { vmStats } from './vm/inspect/vm-stats.ts';
+import { vmCreate } from './vm/lifecycle/vm-create.ts';
+import { vmKill } from './vm/lifecycle/vm-kill.ts';
+import { vmDelete, vmRestart, vmResume, vmStop, vmSuspend } from './vm/lifecycle/vm-lifecycle.ts';
+import { vmPrune } from './vm/lifecycle/vm-prune.ts';
+import { vmRename } from './vm/lifecycle/vm-rename.ts';
+import { vmSet } from './vm/lifecycle/vm-set.ts';
+import { vmStart } from './vm/lifecycle/vm-start.ts';
+import { vmWait } from './vm/lifecycle/vm-wait.ts';
+import { vmRun } from './vm/run/vm-run.ts';
 import {
   vmSnapshotCreate,
   vmSnapshotDelete,
   vmSnapshotList,
   vmSnapshotRestore,
-} from './commands/vm-snapshot.ts';
-import { vmSsh } from './commands/vm-ssh.ts';
-import { vmStart } from './commands/vm-start.ts';
-import { vmStats } from './commands/vm-stats.ts';
-import { vmWait } from './commands/vm-wait.ts';
-import { vmWorkspaceExport, vmWorkspacePrepare } from './commands/vm-workspace.ts';
+} from './vm/snapshot/vm-snapshot.ts';
+import { sshProxy } from './vm/ssh/ssh-proxy.ts';
+import { vmSsh } from './vm/ssh/vm-ssh.ts';
+import { vmWorkspaceExport, vmWorkspacePrepare } from './vm/workspace/vm-workspace.ts';
 
 /** Groups of commands, in the order of help. A new group is one entry here. */
 export const GROUPS: readonly GroupDefinition[] = [
@@ -79,8 +79,8 @@ export const GROUPS: readonly GroupDefinition[] = [
 ];
 
 /**
- * Every command, in the order of help and of docs/cli.md. A new command is a definition in `commands/` and
- * one line here.
+ * Every command, in the order of help and of docs/cli.md. A new command is a definition in its noun's
+ * folder and one line here.
  */
 export const COMMANDS: readonly CommandDefinition[] = [
   vmRun,

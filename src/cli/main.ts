@@ -6,7 +6,7 @@ import { NODE_FLAGS } from '../config/node-flags.ts';
 import { processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
 import { main } from './cli.ts';
-import type { CliIo } from './io.ts';
+import type { CliIo } from './context/io.ts';
 
 /** `stty` takes 2 ms; a terminal that does not answer must not hold us for ever. */
 const STTY_TIMEOUT_MS = 5_000;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { main } from '../../src/cli/cli.ts';
-import type { CliIo, InputStream, ListenedSignal, OutputStream } from '../../src/cli/io.ts';
+import type { CliIo, InputStream, ListenedSignal, OutputStream } from '../../src/cli/context/io.ts';
 import { resolvePaths } from '../../src/config/settings.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { type FakeDaemon, fakeVm, startFakeDaemon } from './fake-daemon.ts';

@@ -1,5 +1,5 @@
-import type { Catalog, CommandDefinition, ValueKind } from '../command.ts';
-import { flagOf, groupOf, subgroupsOf } from '../command.ts';
+import type { Catalog, CommandDefinition, ValueKind } from '../program/command.ts';
+import { flagOf, groupOf, subgroupsOf } from '../program/command.ts';
 
 /** What could be typed next. */
 export interface Completions {

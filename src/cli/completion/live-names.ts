@@ -1,6 +1,6 @@
 import { withDeadline } from '../../base/abort.ts';
 import { isAppError, printable } from '../../base/errors.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../context/context.ts';
 
 /** `ms` that a user who pressed Tab waits for the daemon. */
 const DEADLINE_MS = 1_000;

@@ -1,5 +1,5 @@
 import { printable } from '../../base/errors.ts';
-import type { Sink } from '../output.ts';
+import type { Sink } from '../context/output.ts';
 import type { Style } from './style.ts';
 import { cut } from './table.ts';
 

@@ -1,4 +1,4 @@
-import type { Span } from '../spans.ts';
+import type { Span } from '../context/spans.ts';
 import { renderTable } from './table.ts';
 
 /** Where the time went, as a table with the whole as its last row. */

@@ -1,5 +1,5 @@
-import { InterruptedError, type Interrupts } from '../interrupts.ts';
-import type { ListenedSignal } from '../io.ts';
+import { InterruptedError, type Interrupts } from '../context/interrupts.ts';
+import type { ListenedSignal } from '../context/io.ts';
 
 /** `ms` within which the same signal again is for us, not for the guest's command. */
 const TWICE_MS = 2_000;

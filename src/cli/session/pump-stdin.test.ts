@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough, Readable } from 'node:stream';
 import { describe, test } from 'node:test';
-import type { InputStream } from '../io.ts';
+import type { InputStream } from '../context/io.ts';
 import { pumpStdin } from './pump-stdin.ts';
 
 /** Takes its time for each piece, and keeps them; the end only when nothing is under way. */

@@ -1,4 +1,4 @@
-import type { InputStream } from '../io.ts';
+import type { InputStream } from '../context/io.ts';
 
 /** Where stdin goes. */
 export interface StdinTarget {

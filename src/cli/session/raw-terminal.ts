@@ -1,4 +1,4 @@
-import type { CliIo } from '../io.ts';
+import type { CliIo } from '../context/io.ts';
 import { TerminalModes } from './terminal-modes.ts';
 
 /** Size of a terminal, in characters. */

@@ -1,9 +1,9 @@
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { ExecSession } from '../../sdk/exec-session.ts';
-import type { CommandContext } from '../context.ts';
-import { InterruptedError } from '../interrupts.ts';
-import type { Sink } from '../output.ts';
+import type { CommandContext } from '../context/context.ts';
+import { InterruptedError } from '../context/interrupts.ts';
+import type { Sink } from '../context/output.ts';
 import { forwardSignals } from './forward-signals.ts';
 import { LastLine } from './last-line.ts';
 import { pumpStdin } from './pump-stdin.ts';

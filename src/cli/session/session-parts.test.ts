@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FakeSignals } from '../../../test/support/cli-harness.ts';
-import { InterruptedError, listenToInterrupts } from '../interrupts.ts';
+import { InterruptedError, listenToInterrupts } from '../context/interrupts.ts';
 import { forwardSignals } from './forward-signals.ts';
 import { TerminalModes } from './terminal-modes.ts';
 import { wantsTerminal } from './wants-terminal.ts';

@@ -1,0 +1,164 @@
+import type { Abortable } from '../../base/abort.ts';
+import { printable } from '../../base/errors.ts';
+import { jsonText } from '../../base/unprintable.ts';
+import { daemonEnvironment } from '../../config/daemon-process.ts';
+import type { Paths } from '../../config/paths.ts';
+import { loadSettings, resolvePaths, type Settings } from '../../config/settings.ts';
+import { buildLabel } from '../../protocol/build-info.ts';
+import type { BangerClient } from '../../sdk/client.ts';
+import type { DaemonPlaces } from '../../sdk/find-daemon.ts';
+import type { Work, WorkNews } from '../../sdk/work.ts';
+import { specLine } from '../render/format.ts';
+import type { Progress } from '../render/progress.ts';
+import type { Style } from '../render/style.ts';
+import type { Interrupts } from './interrupts.ts';
+import type { CliIo } from './io.ts';
+import type { Sink } from './output.ts';
+import type { SpanRecorder } from './spans.ts';
+
+/** What a command works with. */
+export interface CommandContext extends Abortable {
+  readonly io: CliIo;
+  readonly interrupts: Interrupts;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  /** colours of stdout */
+  readonly style: Style;
+  /** colours of stderr */
+  readonly errorStyle: Style;
+  readonly progress: Progress;
+  /** where the time goes, for `--timings` */
+  readonly spans: SpanRecorder;
+  /** Where things are; reads no file. */
+  paths(): Paths;
+  /** Reads the config file, once. */
+  settings(): Settings;
+  /** A client of the daemon, which is started when it does not run. A cleanup gives a signal of its own. */
+  client(options?: Abortable): Promise<BangerClient>;
+  /** A client of the daemon, or `undefined` when none runs. */
+  clientIfRunning(): Promise<BangerClient | undefined>;
+  /** The socket that the daemon listens on, or `undefined` when none runs. */
+  daemonSocket(): Promise<string | undefined>;
+  /** Prints lines to stdout. */
+  print(text: string): Promise<void>;
+  /** Prints one JSON value to stdout, indented. */
+  printJson(value: unknown): Promise<void>;
+  /** Prints a line of advice to stderr. */
+  notice(text: string): void;
+  /** Prints a warning to stderr. */
+  warn(text: string): void;
+  /** Shows what long work tells; `label` is the command that caused it. */
+  showNews(label: string): (news: WorkNews) => void;
+  /** Follows long work to its result and shows what it tells. */
+  follow<T>(work: Work<T>, label: string): Promise<T>;
+}
+
+/** What {@link createContext} is made of. */
+export interface ContextParts {
+  io: CliIo;
+  interrupts: Interrupts;
+  stdout: Sink;
+  stderr: Sink;
+  style: Style;
+  errorStyle: Style;
+  progress: Progress;
+  spans: SpanRecorder;
+}
+
+/** Makes the context of one command. Nothing is read or connected before it is asked for. */
+export function createContext(parts: ContextParts): CommandContext {
+  const { io, stdout, progress, errorStyle } = parts;
+  const { signal } = parts.interrupts;
+  let settings: Settings | undefined;
+  let hasWarnedOfVersion = false;
+
+  const notice = (text: string): void => progress.line(printable(text));
+  const warn = (text: string): void => progress.line(`${errorStyle.yellow('warning:')} ${printable(text)}`);
+  const onDaemonVersion = (label: string): void => {
+    if (hasWarnedOfVersion || label === buildLabel(io.build)) return;
+    hasWarnedOfVersion = true;
+    warn(
+      `the daemon is build ${label}, this command is build ${buildLabel(io.build)}; to run the same: banger daemon stop`,
+    );
+  };
+  const paths = (): Paths => resolvePaths(io.env);
+
+  const daemonSocket = async (): Promise<string | undefined> => {
+    const { findDaemon } = await import('../../sdk/find-daemon.ts');
+    return await findDaemon(daemonPlaces(paths()), { signal });
+  };
+
+  const showNews = (label: string) => (news: WorkNews) => {
+    switch (news.event) {
+      case 'progress':
+        parts.spans.begin(news.stage);
+        return progress.step(label, news.detail ? `${news.stage}: ${news.detail}` : news.stage);
+      case 'operation':
+        return undefined;
+      case 'notice':
+        return notice(news.message);
+      case 'spec':
+        return progress.line(specLine(news.shape));
+      default:
+        return news satisfies never;
+    }
+  };
+
+  return {
+    ...parts,
+    signal,
+    paths,
+    showNews,
+    async follow(work, label) {
+      const { resultOf } = await import('../../sdk/work.ts');
+      return await resultOf(work, showNews(label));
+    },
+    settings() {
+      settings ??= loadSettings(io.env);
+      return settings;
+    },
+    async client(options = { signal }) {
+      parts.spans.begin('daemon');
+      const [{ createClient }, { ensureDaemon }] = await Promise.all([
+        import('../../sdk/client.ts'),
+        import('../../sdk/ensure-daemon.ts'),
+      ]);
+      const socketPath = await ensureDaemon({
+        ...daemonPlaces(paths()),
+        daemonArgv: io.daemonArgv,
+        env: daemonEnvironment(io.env),
+        signal: options.signal,
+        onStart: () => progress.step('daemon', 'starting'),
+      });
+      return createClient({ socketPath, onDaemonVersion });
+    },
+    async clientIfRunning() {
+      const socketPath = await daemonSocket();
+      if (socketPath === undefined) return undefined;
+      const { createClient } = await import('../../sdk/client.ts');
+      return createClient({ socketPath, onDaemonVersion });
+    },
+    daemonSocket,
+    async print(text) {
+      progress.clear();
+      await stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`, { signal });
+    },
+    async printJson(value) {
+      progress.clear();
+      await stdout.write(`${jsonText(value, 2)}\n`, { signal });
+    },
+    notice,
+    warn,
+  };
+}
+
+function daemonPlaces(paths: Paths): DaemonPlaces {
+  return {
+    socketPath: paths.daemonSocket,
+    logPath: paths.daemonLogFile,
+    async otherSockets() {
+      const { otherDaemonSockets } = await import('../../config/daemon-places.ts');
+      return otherDaemonSockets(paths);
+    },
+  };
+}

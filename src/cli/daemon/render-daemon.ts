@@ -1,0 +1,32 @@
+import { formatSize } from '../../base/size.ts';
+import type { Paths } from '../../config/paths.ts';
+import type { DaemonStatus } from '../../protocol/api/daemon.ts';
+import { formatAge, formatElapsed } from '../render/format.ts';
+import { renderTable } from '../render/table.ts';
+
+/** The daemon in a few lines; `undefined` when it does not run. */
+export function daemonSummary(
+  status: DaemonStatus | undefined,
+  { paths, nowMs }: { paths: Paths; nowMs: number },
+): string {
+  if (!status) {
+    return renderTable([
+      ['state', 'not running'],
+      ['socket', paths.daemonSocket],
+      ['log', paths.daemonLogFile],
+    ]);
+  }
+  return renderTable([
+    ['state', 'running'],
+    ['pid', String(status.pid)],
+    ['version', `${status.version} (${status.build})`],
+    ['socket', status.socketPath],
+    ['log', status.logPath],
+    ['started', formatAge(status.startedAt, nowMs)],
+    ['running vms', String(status.runningVmCount)],
+    ...(status.standbyVmId === undefined ? [] : [['on standby', status.standbyVmId]]),
+    ['requests', String(status.activeRequestCount)],
+    ['memory', formatSize(status.rssBytes)],
+    ...(status.idleExitInMs === undefined ? [] : [['idle exit in', formatElapsed(status.idleExitInMs)]]),
+  ]);
+}

@@ -1,0 +1,139 @@
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { AppError, isAppError, printable } from '../../../base/errors.ts';
+import type { BangerClient } from '../../../sdk/client.ts';
+
+/** How many numbers each source of each guest gives. */
+export const DRAW_COUNT = 1000;
+
+const DRAW_BYTES = 16;
+
+/** Most that a question's answer may be. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/** `ms` for one answer: an emulated guest on a busy host takes seconds, one that hangs has an end. */
+const ANSWER_DEADLINE_MS = 60_000;
+
+/** How often a guest's clock is read; the reading that took least tells most. */
+const CLOCK_READINGS = 5;
+
+/** Where a guest's random numbers come from. */
+export const SOURCES = ['/dev/urandom', 'uuidgen', "Python's secrets"] as const;
+export type Source = (typeof SOURCES)[number];
+
+/** What one guest told. */
+export interface GuestFacts {
+  name: string;
+  /** by source; a guest without the program has none */
+  draws: ReadonlyMap<Source, readonly string[]>;
+  /** of all places where programs look for it */
+  machineIds: readonly string[];
+  sshHostKeys: readonly string[];
+  clock: ClockReading;
+}
+
+/** How far a guest's clock is from the host's: `offsetMs`, give or take `uncertaintyMs`. */
+export interface ClockReading {
+  offsetMs: number;
+  uncertaintyMs: number;
+}
+
+/** A guest that can be asked. */
+export interface Guest {
+  client: BangerClient;
+  id: string;
+  name: string;
+}
+
+/** Asks one guest for everything; one command for each question. */
+export async function askGuest(guest: Guest, { signal }: Abortable): Promise<GuestFacts> {
+  const [draws, machineIds, sshHostKeys] = await Promise.all([
+    drawFrom(guest, { signal }),
+    // D-Bus has its own file where it is no symlink, and where it is at all.
+    linesOf(guest, ['sh', '-c', 'cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null; true'], {
+      signal,
+    }),
+    linesOf(guest, ['sh', '-c', "cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub"], { signal }),
+  ]);
+  const clock = await readClock(guest, { signal });
+  return { name: guest.name, draws, machineIds, sshHostKeys, clock };
+}
+
+/**
+ * Runs a program in the guest as root; gives its output, or undefined when it fails or is not there. @throws
+ * {AppError} WAIT_TIMEOUT after a minute
+ */
+export async function ask(
+  { client, id, name }: Guest,
+  argv: readonly string[],
+  options: Abortable,
+): Promise<Buffer | undefined> {
+  const answer = async (signal: AbortSignal): Promise<Buffer | undefined> => {
+    using session = await client.exec(id, { argv: [...argv], cwd: '/' }, { signal });
+    const { exit, stdout } = await session.collect({ maxBytes: MAX_ANSWER_BYTES });
+    return 'code' in exit && exit.code === 0 ? stdout : undefined;
+  };
+  try {
+    const what = `"${name}" to run ${argv[0]}`;
+    return await withDeadline(answer, { ...options, deadlineMs: ANSWER_DEADLINE_MS, what });
+  } catch (error) {
+    if (isAppError(error, 'COMMAND_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}
+
+async function linesOf(guest: Guest, argv: readonly string[], options: Abortable): Promise<string[]> {
+  const output = (await ask(guest, argv, options)) ?? Buffer.alloc(0);
+  return output
+    .toString()
+    .split('\n')
+    .map(printable)
+    .filter((line) => line !== '');
+}
+
+const UUIDS = `command -v uuidgen > /dev/null || exec python3 -c "$1"
+i=0; while [ $i -lt ${DRAW_COUNT} ]; do uuidgen || exit; i=$((i + 1)); done`;
+
+/** What uuidgen(1) does, for images without it. */
+const LIBUUID = `import ctypes
+library, uuid = ctypes.CDLL('libuuid.so.1'), (ctypes.c_ubyte * 16)()
+for _ in range(${DRAW_COUNT}):
+    library.uuid_generate(uuid)
+    print(bytes(uuid).hex())`;
+
+async function drawFrom(guest: Guest, options: Abortable): Promise<Map<Source, string[]>> {
+  const device = ['dd', 'if=/dev/urandom', `bs=${DRAW_BYTES}`, `count=${DRAW_COUNT}`, 'status=none'];
+  const secrets = `import secrets\nfor _ in range(${DRAW_COUNT}): print(secrets.token_hex(${DRAW_BYTES}))`;
+  const [bytes = Buffer.alloc(0), ids, tokens] = await Promise.all([
+    ask(guest, device, options),
+    linesOf(guest, ['sh', '-c', UUIDS, 'sh', LIBUUID], options),
+    linesOf(guest, ['python3', '-c', secrets], options),
+  ]);
+  const draws = Array.from({ length: Math.floor(bytes.length / DRAW_BYTES) }, (_, index) =>
+    bytes.toString('hex', index * DRAW_BYTES, (index + 1) * DRAW_BYTES),
+  );
+  return new Map<Source, string[]>([
+    ['/dev/urandom', draws],
+    ['uuidgen', ids],
+    ["Python's secrets", tokens],
+  ]);
+}
+
+async function readClock(guest: Guest, options: Abortable): Promise<ClockReading> {
+  let best: ClockReading = { offsetMs: 0, uncertaintyMs: Number.POSITIVE_INFINITY };
+  for (let reading = 0; reading < CLOCK_READINGS; reading += 1) {
+    const sentAtMs = Date.now();
+    const [digits = ''] = await linesOf(guest, ['date', '+%s%3N'], options);
+    const tookMs = Date.now() - sentAtMs;
+    if (!/^[0-9]{13}$/.test(digits)) {
+      throw new AppError(
+        'GUEST_PROTOCOL',
+        `Cannot read the clock of "${guest.name}": date gives no milliseconds`,
+      );
+    }
+    const uncertaintyMs = tookMs / 2;
+    if (uncertaintyMs < best.uncertaintyMs) {
+      best = { offsetMs: Number(digits) - (sentAtMs + uncertaintyMs), uncertaintyMs };
+    }
+  }
+  return best;
+}

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Abortable } from '../../../base/abort.ts';
+import { isErrno } from '../../../base/errors.ts';
+import type { DoctorCheck } from '../../../protocol/api/daemon.ts';
+import type { Vm } from '../../../protocol/vm.ts';
+import type { BangerClient } from '../../../sdk/client.ts';
+
+const CHECK = 'template files';
+const CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** SHA-256 of each file of a template, by its name. */
+export type Digests = ReadonlyMap<string, string>;
+
+/** The template that a VM which has just been made was made of, if any. */
+export async function templateOf(
+  vm: Vm,
+  client: BangerClient,
+  options: Abortable,
+): Promise<string | undefined> {
+  const templates = await client.listTemplates(options);
+  // The one that was used last comes first.
+  return templates.find(
+    ({ image, shape }) => image === vm.image && JSON.stringify(shape) === JSON.stringify(vm.shape),
+  )?.key;
+}
+
+/** Reads all files of the template in `dir`; undefined when there is none any more. */
+export async function digestsOf(dir: string, { signal }: Abortable): Promise<Digests | undefined> {
+  try {
+    const digests = new Map<string, string>();
+    for (const name of (await readdir(dir)).sort()) {
+      const hash = createHash('sha256');
+      await pipeline(createReadStream(join(dir, name), { highWaterMark: CHUNK_BYTES }), hash, { signal });
+      digests.set(name, hash.digest('hex'));
+    }
+    return digests;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the files are the same as before. */
+export function filesVerdict(before: Digests | undefined, after: Digests | undefined): DoctorCheck {
+  if (!before || !after) {
+    return { name: CHECK, status: 'warn', message: 'there is no template: these VMs were booted' };
+  }
+  const names = [...new Set([...before.keys(), ...after.keys()])];
+  const changed = names.filter((name) => before.get(name) !== after.get(name));
+  return changed.length === 0
+    ? { name: CHECK, status: 'pass', message: `${names.length} files, all as they were before` }
+    : { name: CHECK, status: 'fail', message: `changed: ${changed.join(', ')}` };
+}

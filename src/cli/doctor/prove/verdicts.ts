@@ -1,0 +1,76 @@
+import type { DoctorCheck } from '../../../protocol/api/daemon.ts';
+import { type ClockReading, DRAW_COUNT, type GuestFacts, SOURCES, type Source } from './guest-facts.ts';
+
+/** How far a guest's clock may be from the host's. */
+const CLOCK_TOLERANCE_MS = 100;
+
+/** What the guests' answers prove, or do not. Pure. */
+export function verdictsOf(guests: readonly GuestFacts[]): DoctorCheck[] {
+  return [
+    ...SOURCES.map((source) => drawsDiffer(guests, source)),
+    differ('machine ids', guests, ({ machineIds }) => machineIds),
+    differ('ssh host keys', guests, ({ sshHostKeys }) => sshHostKeys),
+    clocksAgree(guests),
+  ];
+}
+
+function drawsDiffer(guests: readonly GuestFacts[], source: Source): DoctorCheck {
+  const name = `random: ${source}`;
+  const perGuest = guests.map(({ draws }) => draws.get(source) ?? []);
+  if (perGuest.every(({ length }) => length === 0)) {
+    return { name, status: 'warn', message: `the image has no ${source}: nothing was drawn` };
+  }
+  const all = perGuest.flat();
+  if (perGuest.some(({ length }) => length !== DRAW_COUNT)) {
+    return {
+      name,
+      status: 'fail',
+      message: `${all.length} draws came instead of ${guests.length} times ${DRAW_COUNT}`,
+    };
+  }
+  const collisions = all.length - new Set(all).size;
+  return collisions === 0
+    ? { name, status: 'pass', message: `${guests.length} times ${DRAW_COUNT} draws, all different` }
+    : { name, status: 'fail', message: `${collisions} of ${all.length} draws came more than once` };
+}
+
+/** Each guest has one or more, and shares none with another. */
+function differ(
+  name: string,
+  guests: readonly GuestFacts[],
+  valuesOf: (guest: GuestFacts) => readonly string[],
+): DoctorCheck {
+  const perGuest = guests.map((guest) => new Set(valuesOf(guest)));
+  const without = guests.filter((_, index) => perGuest[index]?.size === 0);
+  if (without.length > 0) {
+    return { name, status: 'fail', message: `${without.map((guest) => guest.name).join(', ')} told none` };
+  }
+  const all = perGuest.flatMap((values) => [...values]);
+  const shared = all.find((value, index) => all.indexOf(value) !== index);
+  return shared === undefined
+    ? { name, status: 'pass', message: `${guests.length} guests, all different` }
+    : { name, status: 'fail', message: `more than one guest has "${shared}"` };
+}
+
+/** A reading is off for certain, right for certain, or took too long to tell. */
+function clocksAgree(guests: readonly GuestFacts[]): DoctorCheck {
+  const name = 'clocks';
+  const least = ({ offsetMs, uncertaintyMs }: ClockReading): number => Math.abs(offsetMs) - uncertaintyMs;
+  const most = ({ offsetMs, uncertaintyMs }: ClockReading): number => Math.abs(offsetMs) + uncertaintyMs;
+  const off = guests.find(({ clock }) => least(clock) > CLOCK_TOLERANCE_MS);
+  if (off) {
+    return {
+      name,
+      status: 'fail',
+      message: `"${off.name}" is ${Math.round(least(off.clock))} ms or more off the host's time`,
+    };
+  }
+  const worstMs = Math.ceil(Math.max(...guests.map(({ clock }) => most(clock))));
+  return worstMs <= CLOCK_TOLERANCE_MS
+    ? { name, status: 'pass', message: `within ${worstMs} ms of the host's time` }
+    : {
+        name,
+        status: 'warn',
+        message: `within ${worstMs} ms of the host's time: commands take too long here to tell more exactly`,
+      };
+}

@@ -1,0 +1,36 @@
+import { formatSize } from '../../base/size.ts';
+import type { Image, Kernel } from '../../protocol/api/image.ts';
+import { formatAge } from '../render/format.ts';
+import { renderTable } from '../render/table.ts';
+
+/** How a table is made. */
+interface TableOptions {
+  nowMs: number;
+  width: number | undefined;
+}
+
+/** Images as a table. */
+export function imageTable(images: readonly Image[], { nowMs, width }: TableOptions): string {
+  const rows = images.map((image) => [
+    image.name,
+    image.arch,
+    image.kernel,
+    formatSize(image.sizeBytes),
+    formatSize(image.diskBytes),
+    String(image.usedBy.length),
+    formatAge(image.createdAt, nowMs),
+  ]);
+  return renderTable([['NAME', 'ARCH', 'KERNEL', 'SIZE', 'ON DISK', 'VMS', 'CREATED'], ...rows], width);
+}
+
+/** Kernels as a table. */
+export function kernelTable(kernels: readonly Kernel[], { nowMs, width }: TableOptions): string {
+  const rows = kernels.map((kernel) => [
+    kernel.name,
+    kernel.release,
+    kernel.arch,
+    formatSize(kernel.diskBytes),
+    formatAge(kernel.createdAt, nowMs),
+  ]);
+  return renderTable([['NAME', 'RELEASE', 'ARCH', 'ON DISK', 'CREATED'], ...rows], width);
+}

@@ -1,0 +1,153 @@
+import type { Settings } from '../../config/settings.ts';
+import type { CommandContext } from '../context/context.ts';
+
+/** What a value on the command line is, for completion. */
+export type ValueKind = 'vm' | 'image' | 'folder' | 'shell' | 'other';
+
+/** A positional argument. */
+export interface ArgumentDefinition {
+  name: string;
+  summary: string;
+  isRequired: boolean;
+  isVariadic?: boolean;
+  kind: ValueKind;
+}
+
+/** What follows `--`: a command for the guest, taken word for word. */
+export interface TrailingDefinition {
+  name: string;
+  summary: string;
+  isRequired: boolean;
+}
+
+/** An option; its long flag is its key in kebab-case. */
+export type OptionDefinition = FlagOption | ValueOption | ListOption;
+
+interface OptionBase {
+  summary: string;
+  /** one letter */
+  short?: string;
+}
+
+/** An option without a value. */
+export interface FlagOption extends OptionBase {
+  type: 'flag';
+}
+
+/** An option with one value; the last one wins. */
+export interface ValueOption extends OptionBase {
+  type: 'value';
+  /** what the value is, as help shows it */
+  value: string;
+  kind?: ValueKind;
+  /** the default as help shows it; without settings, how it is found */
+  defaultText?: (settings: Settings | undefined) => string;
+}
+
+/** An option that may be given several times. */
+export interface ListOption extends OptionBase {
+  type: 'list';
+  value: string;
+}
+
+/** Options by camelCase name. */
+export type OptionDefinitions = Readonly<Record<string, OptionDefinition>>;
+
+/** The value that one option has after parsing. */
+type OptionValue<T> = T extends FlagOption ? boolean : T extends ListOption ? string[] : string | undefined;
+
+/** The values that a set of options has after parsing. */
+export type OptionValues<O extends OptionDefinitions> = { [K in keyof O]: OptionValue<O[K]> };
+
+/** What the user typed for one command. */
+export interface Invocation<O extends OptionDefinitions = OptionDefinitions> {
+  args: string[];
+  /** words after `--`; absent without it */
+  trailing?: string[];
+  options: OptionValues<O>;
+  /** the whole command line, for commands that are about it */
+  catalog: Catalog;
+}
+
+/** Every command there is. */
+export interface Catalog {
+  groups: readonly GroupDefinition[];
+  commands: readonly CommandDefinition[];
+}
+
+/** One way to use a command, and what it does. */
+export interface Example {
+  command: string;
+  does: string;
+}
+
+/** One command: help, parsing, completion and `docs/cli.md` come from it. */
+export interface CommandDefinition<O extends OptionDefinitions = OptionDefinitions> {
+  /** words after `banger` */
+  path: readonly [string, ...string[]];
+  summary: string;
+  description: string;
+  examples: readonly [Example, ...Example[]];
+  args: readonly ArgumentDefinition[];
+  trailing?: TrailingDefinition;
+  options: O;
+  isHidden?: boolean;
+  /**
+   * failures that are not wrong usage exit with 125, because every other status may be the guest command's
+   * own
+   */
+  runsGuestCommand?: boolean;
+  /** Does it and gives the exit status. Heavy parts are imported inside. */
+  run(invocation: Invocation<O>, context: CommandContext): Promise<number>;
+}
+
+/** A group of commands, such as `vm`. */
+export interface GroupDefinition {
+  /** words after `banger`; a group within another comes after that in lists: `vm`, `vm workspace` */
+  name: string;
+  summary: string;
+  description: string;
+}
+
+/** Carries the types of one command's options into its `run`. */
+export function defineCommand<const O extends OptionDefinitions>(
+  definition: CommandDefinition<O>,
+): CommandDefinition {
+  // The parser makes the values from these very definitions, so they fit.
+  return definition as unknown as CommandDefinition;
+}
+
+/** Name of the group that a command is in, empty for one that is in none. */
+export function groupOf({ path }: Pick<CommandDefinition, 'path'>): string {
+  return path.slice(0, -1).join(' ');
+}
+
+/**
+ * The groups that are directly in the group `parent`; those of `banger` itself are in the one without a name.
+ */
+export function subgroupsOf(groups: readonly GroupDefinition[], parent: string): GroupDefinition[] {
+  return groups.filter(({ name }) => groupOf({ path: name.split(' ') as [string, ...string[]] }) === parent);
+}
+
+/** `diskSize` is `--disk-size`. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `banger vm run [path] [-- cmd...]` */
+export function usageOf({ path, args, trailing, options }: CommandDefinition): string {
+  const parts = ['banger', ...path];
+  if (Object.keys(options).length > 0) parts.push('[options]');
+  for (const { name, isRequired, isVariadic } of args) {
+    const shown = isVariadic ? `${name}...` : name;
+    parts.push(isRequired ? `<${shown}>` : `[${shown}]`);
+  }
+  if (trailing) parts.push(trailing.isRequired ? `-- <${trailing.name}...>` : `[-- ${trailing.name}...]`);
+  return parts.join(' ');
+}
+
+/** `-e, --env <NAME=VALUE>` */
+export function optionTerm(name: string, option: OptionDefinition): string {
+  const flag = option.type === 'flag' ? flagOf(name) : `${flagOf(name)} <${option.value}>`;
+  return option.short ? `-${option.short}, ${flag}` : flag;
+}

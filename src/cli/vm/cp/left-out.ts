@@ -1,0 +1,45 @@
+import { printable } from '../../../base/errors.ts';
+
+/** One thing that was not copied because it could start programs on this host. */
+export interface LeftOut {
+  /** below the target */
+  path: string;
+  why: 'hook' | 'settings' | 'git-folder' | 'bare-repository';
+  /** the names of settings, for `settings` of which others were copied */
+  settings?: string[];
+}
+
+/** Most of them that are told one by one; and most settings of each. */
+const MAX_TOLD = 100;
+
+/** What a copy left out. */
+export class LeftOutList {
+  readonly told: LeftOut[] = [];
+  count = 0;
+
+  add(entry: LeftOut): void {
+    this.count += 1;
+    if (this.told.length >= MAX_TOLD) return;
+    this.told.push(entry.settings ? { ...entry, settings: entry.settings.slice(0, MAX_TOLD) } : entry);
+  }
+}
+
+/** Most that are named in a sentence. */
+const MAX_NAMED = 5;
+
+/** What a user is told of it. */
+export function leftOutText({
+  leftOut,
+  leftOutCount,
+}: {
+  leftOut: readonly LeftOut[];
+  leftOutCount: number;
+}): string {
+  const named = leftOut.slice(0, MAX_NAMED).map(({ path, settings }) => {
+    const some = settings?.slice(0, MAX_NAMED).join(', ') ?? '';
+    const more = settings && settings.length > MAX_NAMED ? ', ...' : '';
+    return printable(settings ? `${path} (${some}${more})` : path);
+  });
+  const more = leftOutCount > named.length ? ` and ${leftOutCount - named.length} more` : '';
+  return `left out, because git could run it on this host: ${named.join('; ')}${more}; --all copies it too`;
+}

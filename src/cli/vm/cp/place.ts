@@ -1,0 +1,45 @@
+import { AppError } from '../../../base/errors.ts';
+
+/** One side of a copy. */
+export type Place =
+  /** an archive on stdin or stdout */
+  { kind: 'stream' } | { kind: 'host'; path: string } | { kind: 'guest'; ref: string; path: string };
+
+/** A copy from one side to the other; one of them is in a guest. */
+export type CopyPlaces =
+  | { from: Extract<Place, { kind: 'guest' }>; to: Exclude<Place, { kind: 'guest' }> }
+  | { from: Exclude<Place, { kind: 'guest' }>; to: Extract<Place, { kind: 'guest' }> };
+
+const EXAMPLES = 'for example: banger vm cp ./file web:/root/, or: banger vm cp web:/root/file .';
+
+/**
+ * What the two words of `vm cp` mean: `-`, `VM:/path`, or a path of the host. A host path with a colon is
+ * written `./a:b`.
+ *
+ * @throws {AppError} USAGE_ARGUMENTS when not exactly one is in a guest, or that path is not absolute.
+ */
+export function copyPlaces([source, target]: readonly [string, string]): CopyPlaces {
+  const from = placeOf(source);
+  const to = placeOf(target);
+  if (from.kind === 'guest' && to.kind !== 'guest') return { from, to };
+  if (from.kind !== 'guest' && to.kind === 'guest') return { from, to };
+  const why = from.kind === 'guest' ? 'both are in VMs' : 'none of them is in a VM';
+  throw new AppError('USAGE_ARGUMENTS', `Cannot copy "${source}" to "${target}": ${why}`, {
+    hint: EXAMPLES,
+    details: { source, target },
+  });
+}
+
+function placeOf(text: string): Place {
+  if (text === '-') return { kind: 'stream' };
+  const [, ref, path] = /^([a-z0-9-]{1,63}):(.*)$/s.exec(text) ?? [];
+  if (ref === undefined || path === undefined) {
+    if (text !== '' && !text.includes('\0')) return { kind: 'host', path: text };
+    throw new AppError('USAGE_ARGUMENTS', 'Cannot copy "": it is no path', { hint: EXAMPLES });
+  }
+  if (path.startsWith('/') && !path.includes('\0')) return { kind: 'guest', ref, path };
+  throw new AppError('USAGE_ARGUMENTS', `Cannot copy "${text}": the path in the VM is not absolute`, {
+    hint: `${EXAMPLES}; a file of this host with a colon in its name is written ./${text}`,
+    details: { value: text },
+  });
+}

@@ -1,0 +1,82 @@
+import { AppError } from '../../../base/errors.ts';
+import { formatSize, parseSize } from '../../../base/size.ts';
+import { defineCommand } from '../../program/command.ts';
+import { parseCount } from '../vm-options.ts';
+import { DEFAULT_LIMITS } from './copy-limits.ts';
+import { leftOutText } from './left-out.ts';
+
+/** `banger vm cp` */
+export const vmCp = defineCommand({
+  path: ['vm', 'cp'],
+  summary: 'copy files to or from a running VM',
+  description: [
+    'Copies a file, or a directory with all that is in it, between this host and a running VM. One of the two paths is in a VM and written VM:/PATH; a host path with a colon in its name is written ./a:b.',
+    '',
+    'As with docker cp: into a directory that exists, the copy gets the name of its source; else the path is the copy itself, and its parent must exist. A source directory that ends in /. means its content. A link that is named itself is followed, links in a directory stay links.',
+    '',
+    'A single - stands for a tar archive on stdin, which is unpacked in a directory of the VM, or on stdout.',
+    '',
+    'In the VM, files belong to root; on the host, to you, without setuid and setgid. Modes and times are kept. Sockets and devices are left out, on the way to the host named pipes too. Sparse files stay sparse. What was copied before a failure stays, each file whole: what is replaced is there until then.',
+    '',
+    'A guest can write a git repository that starts programs of its choice on this host, as soon as a prompt or an editor asks git for the status. So a .git that is copied out keeps only the settings that do no harm, no hooks, and no file that leads git to another folder; the command says what it left out, and --all copies it. Whatever you start yourself in a copy (a Makefile, an .envrc that you allow) is still the guest’s. An archive on stdout is not changed, and has no limit: that is for its reader.',
+  ].join('\n'),
+  examples: [
+    { command: 'banger vm cp ./data.csv web:/root/', does: 'A file into a directory of the VM.' },
+    { command: 'banger vm cp web:/var/log ./logs', does: 'A directory out of it.' },
+    {
+      command: 'banger vm cp ./site/. web:/srv',
+      does: 'What is in a directory, without the directory itself.',
+    },
+    { command: 'tar c src | banger vm cp - web:/root', does: 'An archive into the VM.' },
+    { command: 'banger vm cp web:/etc - | tar t', does: 'And out of it.' },
+  ],
+  args: [
+    { name: 'source', summary: 'a path of this host, VM:/PATH, or -', isRequired: true, kind: 'other' },
+    { name: 'target', summary: 'the same, on the other side', isRequired: true, kind: 'other' },
+  ],
+  options: {
+    all: { type: 'flag', summary: 'out of a VM: also what git could run on this host' },
+    maxSize: {
+      type: 'value',
+      value: 'SIZE',
+      summary: 'out of a VM: the most bytes that are taken',
+      defaultText: () => formatSize(DEFAULT_LIMITS.maxBytes),
+    },
+    maxEntries: {
+      type: 'value',
+      value: 'N',
+      summary: 'out of a VM: the most files and directories that are made',
+      defaultText: () => String(DEFAULT_LIMITS.maxEntries),
+    },
+    json: { type: 'flag', summary: 'print what was copied as JSON' },
+  },
+  async run({ args: [source = '', target = ''], options }, context) {
+    const { copyPlaces } = await import('./place.ts');
+    const places = copyPlaces([source, target]);
+    if (options.json && places.to.kind === 'stream') {
+      throw new AppError('USAGE_OPTIONS', 'Cannot use --json: stdout is for the archive', {
+        hint: 'leave out --json',
+        details: { field: 'json' },
+      });
+    }
+    const { copy } = await import('./copy.ts');
+    const { maxSize, maxEntries, all } = options;
+    const limits = {
+      maxBytes: maxSize === undefined ? DEFAULT_LIMITS.maxBytes : parseSize(maxSize, '--max-size'),
+      maxEntries:
+        maxEntries === undefined
+          ? DEFAULT_LIMITS.maxEntries
+          : parseCount(maxEntries, { flag: '--max-entries', least: 1 }),
+    };
+    const choices = { limits, takesAll: all };
+    const report = await copy(places, { client: await context.client(), context, choices });
+    if (!report) return 0;
+    if (options.json) await context.printJson(report);
+    else {
+      const skipped = report.skipped > 0 ? `; ${report.skipped} sockets, devices or pipes were left out` : '';
+      context.notice(`copied ${report.entries} entries, ${formatSize(report.bytes)}${skipped}`);
+    }
+    if (report.leftOutCount > 0) context.notice(leftOutText(report));
+    return 0;
+  },
+});

@@ -1,0 +1,76 @@
+import type { ExecExit } from '../../../protocol/guest.ts';
+import type { Vm } from '../../../protocol/vm.ts';
+import type { BangerClient } from '../../../sdk/client.ts';
+import type { CommandContext } from '../../context/context.ts';
+import { type Span, spansOf } from '../../context/spans.ts';
+import { runInGuest, statusOfExit } from '../../session/run-session.ts';
+import { bytesOfCommand } from '../guest-command.ts';
+import type { ExecPlan } from './plan.ts';
+
+/** What `vm exec --json` prints. Fields are added, never changed. */
+interface ExecReport {
+  vm: Vm;
+  exit: ExecExit;
+  /** as the program's own: 128 + n for signal n */
+  exitStatus: number;
+  /** with `--timings` */
+  spans?: Span[];
+}
+
+/**
+ * Runs a command in a VM that exists, and gives its exit status. Without `workdir` it starts in the VM's
+ * workspace; when HEAD of that has moved on this host since it was copied, warns, or copies it anew first if
+ * asked to.
+ */
+export async function execInVm(plan: ExecPlan, context: CommandContext): Promise<number> {
+  const client = await context.client();
+  const vm = await client.showVm(plan.ref, { signal: context.signal, withHost: true });
+  await freshen(vm, { plan, client, context });
+  const cwd = plan.workdir ?? (plan.user === undefined ? vm.workspace?.guestPath : undefined);
+  const exit = await runInGuest(
+    client,
+    {
+      vmId: vm.id,
+      start: {
+        argv: bytesOfCommand(plan.command, context.io),
+        ...(Object.keys(plan.env).length > 0 ? { env: plan.env } : {}),
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(plan.user === undefined ? {} : { user: plan.user }),
+      },
+      isShell: false,
+      hasTerminal: plan.hasTerminal,
+      ...(plan.isJson ? { stdoutTo: context.stderr } : {}),
+    },
+    context,
+  );
+  const exitStatus = statusOfExit(exit);
+  if (plan.isJson) {
+    const spans = spansOf(context.spans, { isTimed: plan.isTimed });
+    await context.printJson({ vm, exit, exitStatus, ...spans } satisfies ExecReport);
+  }
+  return exitStatus;
+}
+
+async function freshen(
+  vm: Vm,
+  { plan, client, context }: { plan: ExecPlan; client: BangerClient; context: CommandContext },
+): Promise<void> {
+  const { workspace } = vm;
+  const isStale =
+    workspace?.hostHeadCommit !== undefined && workspace.hostHeadCommit !== workspace.headCommit;
+  if (!workspace || !isStale || vm.state !== 'running') return;
+  const { sourcePath, guestPath, headCommit, hostHeadCommit } = workspace;
+  if (!plan.isAutoPrepared) {
+    context.warn(
+      `workspace stale: ${sourcePath} is at ${shortCommit(hostHeadCommit)}, the VM has ${shortCommit(headCommit)}; --auto-prepare copies it anew`,
+    );
+    return;
+  }
+  const request = { path: sourcePath, guestPath };
+  context.progress.step('vm exec', 'preparing guest workspace');
+  await context.follow(client.prepareWorkspace(vm.id, request, { signal: context.signal }), 'vm exec');
+}
+
+function shortCommit(commit: string | undefined): string {
+  return commit?.slice(0, 12) ?? 'no commit';
+}

@@ -1,0 +1,44 @@
+import type { OptionDefinitions } from '../../program/command.ts';
+import { TIMINGS } from '../vm-options.ts';
+
+/** Options of `vm exec`. */
+export const EXEC_OPTIONS = {
+  env: {
+    type: 'list',
+    short: 'e',
+    value: 'NAME=VALUE',
+    summary: 'an environment variable; NAME alone takes ours; may be given several times',
+  },
+  workdir: {
+    type: 'value',
+    short: 'w',
+    value: 'folder',
+    summary: 'where the command starts, absolute',
+    kind: 'other',
+  },
+  guestPath: {
+    type: 'value',
+    value: 'folder',
+    summary: 'as --workdir, for the working tree that the VM was given',
+    kind: 'other',
+    defaultText: () => 'where it was copied to',
+  },
+  autoPrepare: {
+    type: 'flag',
+    summary: 'copy the working tree anew first when its HEAD has moved on this host',
+  },
+  user: {
+    type: 'value',
+    short: 'u',
+    value: 'user',
+    summary: 'name or number of the user it runs as',
+    defaultText: () => 'root',
+  },
+  tty: { type: 'flag', short: 't', summary: 'give the command a terminal, whatever ours is' },
+  noTty: { type: 'flag', short: 'T', summary: 'give it none' },
+  timings: TIMINGS,
+  json: {
+    type: 'flag',
+    summary: "print how it ended as JSON; all of the command's output goes to stderr, and it has no terminal",
+  },
+} as const satisfies OptionDefinitions;

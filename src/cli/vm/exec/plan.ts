@@ -1,0 +1,115 @@
+import { AppError } from '../../../base/errors.ts';
+import type { Environment } from '../../../config/settings.ts';
+import type { Invocation, OptionValues } from '../../program/command.ts';
+import { ProblemList } from '../../program/problems.ts';
+import { commandOf } from '../guest-command.ts';
+import { guestFolder } from '../guest-path.ts';
+import type { EXEC_OPTIONS } from './options.ts';
+
+/** What `vm exec` was asked to do, checked as far as this side can. */
+export interface ExecPlan {
+  ref: string;
+  command: [string, ...string[]];
+  env: Record<string, string>;
+  workdir?: string;
+  /** copies the working tree anew when it is stale */
+  isAutoPrepared: boolean;
+  user?: string;
+  /** absent: as our own terminal is */
+  hasTerminal?: boolean;
+  isJson: boolean;
+  /** says in the JSON where the time went */
+  isTimed: boolean;
+}
+
+/**
+ * Checks the command line of `vm exec`. All problems are reported at once.
+ *
+ * @throws {AppError} USAGE_*.
+ */
+export function execPlanOf(
+  { args: [ref = ''], trailing, options }: Invocation<typeof EXEC_OPTIONS>,
+  ownEnv: Environment,
+): ExecPlan {
+  const problems = new ProblemList();
+  const command = problems.attempt(() =>
+    commandOf(trailing ?? [], { usage: `banger vm exec ${ref} -- make test` }),
+  );
+  const env = problems.attempt(() => environmentOf(options.env, ownEnv));
+  const workdir = problems.attempt(() => workdirOf(options));
+  const user = problems.attempt(() => userOf(options.user));
+  if (options.json && options.tty) {
+    problems.add(
+      new AppError('USAGE_OPTIONS', 'Cannot use --json with --tty: stdout is for the JSON', {
+        hint: 'leave one of them out',
+        details: { field: 'json' },
+      }),
+    );
+  }
+  problems.throwAny();
+  return {
+    ref,
+    command: command ?? [''],
+    env: env ?? {},
+    ...(workdir === undefined ? {} : { workdir }),
+    isAutoPrepared: options.autoPrepare,
+    ...(user === undefined ? {} : { user }),
+    ...(options.tty || options.noTty || options.json ? { hasTerminal: options.tty } : {}),
+    isJson: options.json,
+    isTimed: options.timings,
+  };
+}
+
+function environmentOf(given: readonly string[], ownEnv: Environment): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const text of given) {
+    const [, name = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
+    if (name === '')
+      throw badOption('--env', { value: text, why: 'the name is empty', hint: '--env NAME=VALUE' });
+    const known = value ?? ownEnv[name];
+    if (known === undefined) {
+      throw badOption('--env', {
+        value: text,
+        why: 'there is no such variable here',
+        hint: `--env ${name}=VALUE`,
+      });
+    }
+    env[name] = known;
+  }
+  return env;
+}
+
+function workdirOf({ workdir: given, guestPath }: OptionValues<typeof EXEC_OPTIONS>): string | undefined {
+  if (guestPath !== undefined) {
+    if (given === undefined) return guestFolder(guestPath, '--guest-path');
+    throw new AppError('USAGE_OPTIONS', 'Cannot use --guest-path with --workdir: they say the same', {
+      hint: 'give one of them',
+      details: { field: 'guest-path' },
+    });
+  }
+  if (given === undefined || given.startsWith('/')) return given;
+  throw badOption('--workdir', {
+    value: given,
+    why: 'it is not an absolute path',
+    hint: 'give a path in the guest that starts with /',
+  });
+}
+
+function userOf(given: string | undefined): string | undefined {
+  if (given !== '') return given;
+  throw badOption('--user', {
+    value: given,
+    why: 'it is empty',
+    hint: 'give the name or number of a user of the guest',
+  });
+}
+
+function badOption(
+  flag: string,
+  { value, why, hint }: { value: string; why: string; hint: string },
+): AppError {
+  return new AppError('USAGE_OPTION_VALUE', `Cannot use "${value}" for ${flag}: ${why}`, {
+    hint,
+    details: { field: flag.slice(2), value },
+  });
+}

@@ -1,0 +1,36 @@
+import { defineCommand } from '../../program/command.ts';
+import { EXEC_OPTIONS } from './options.ts';
+
+/** `banger vm exec` */
+export const vmExec = defineCommand({
+  path: ['vm', 'exec'],
+  summary: 'run a command in a running VM',
+  description: [
+    "Runs a command in a VM and exits with its status, as banger vm run does. It starts in the VM's workspace when there is one, else in the user's home.",
+    '',
+    'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and stay apart. Where stdin must not be read, as in a shell loop, give it </dev/null.',
+    '',
+    "The exit status is the command's own, 128+n when signal n killed it; 125 when banger failed, 126 or 127 when the command could not be started. With --json stdout has one JSON value about it, and all of the command's output goes to stderr.",
+  ].join('\n'),
+  examples: [
+    { command: 'banger vm exec web -- bash', does: 'A shell in a running VM.' },
+    { command: 'banger vm exec web -- cat /etc/os-release', does: 'One command.' },
+    {
+      command: 'banger vm exec -e CI=1 -w /srv web -- make test',
+      does: 'With an environment variable, in another folder.',
+    },
+    { command: 'banger vm exec web -- tar c /srv | tar x', does: 'Copies files out.' },
+  ],
+  args: [
+    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
+  ],
+  trailing: { name: 'cmd', summary: 'the command and its arguments, word for word', isRequired: true },
+  options: EXEC_OPTIONS,
+  runsGuestCommand: true,
+  async run(invocation, context) {
+    const { execPlanOf } = await import('./plan.ts');
+    const plan = execPlanOf(invocation, context.io.env);
+    const { execInVm } = await import('./exec-in-vm.ts');
+    return await execInVm(plan, context);
+  },
+});

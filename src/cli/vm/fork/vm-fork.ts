@@ -1,0 +1,49 @@
+import { defineCommand } from '../../program/command.ts';
+import { TIMINGS } from '../vm-options.ts';
+
+/** `banger vm fork` */
+export const vmFork = defineCommand({
+  path: ['vm', 'fork'],
+  summary: 'copy a running VM, memory and all',
+  description: [
+    'Makes copies of a running VM as of one moment: memory, processes and disks. The VM itself stands still for a moment and runs on. Each copy has a name, an address and keys of its own before anything else runs in it.',
+    '',
+    "With a command, it is run in each copy, and its output has the copy's name in front of each line. The exit status is that of the first copy, in order, whose command failed.",
+  ].join('\n'),
+  examples: [
+    { command: 'banger vm fork web', does: 'One copy, named web-1.' },
+    { command: 'banger vm fork web --name try', does: 'One copy with a name.' },
+    {
+      command: 'banger vm fork web -n 4 --rm -- make test',
+      does: 'Runs a command in four copies and deletes them.',
+    },
+  ],
+  args: [
+    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
+  ],
+  trailing: { name: 'cmd', summary: 'the command and its arguments, word for word', isRequired: false },
+  options: {
+    name: { type: 'value', value: 'name', summary: "the copy's name; not with --count" },
+    count: {
+      type: 'value',
+      short: 'n',
+      value: 'count',
+      summary: 'how many copies to make, up to 100',
+      defaultText: () => '1',
+    },
+    rm: {
+      type: 'flag',
+      summary: 'delete the copies when their commands have ended, or banger does; needs a command',
+    },
+    timings: TIMINGS,
+    verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
+    json: { type: 'flag', summary: 'print the copies as JSON; not with a command' },
+  },
+  runsGuestCommand: true,
+  async run({ args: [ref = ''], trailing, options }, context) {
+    const { forkPlanOf } = await import('./plan.ts');
+    const plan = forkPlanOf(ref, { trailing, options });
+    const { forkVm } = await import('./fork-vm.ts');
+    return await forkVm(plan, context);
+  },
+});

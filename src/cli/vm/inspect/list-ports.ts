@@ -1,0 +1,36 @@
+import type { VmPorts } from '../../../protocol/usage.ts';
+import type { CommandContext } from '../../context/context.ts';
+import { exitStatusOf } from '../../context/exit-status.ts';
+import { renderError } from '../../render/error.ts';
+
+/**
+ * Asks VMs for their ports, all at once. What went wrong with one of several is told on stderr; a VM that was
+ * named twice is listed once.
+ *
+ * @throws {AppError} what went wrong, when there is one VM.
+ */
+export async function listPorts(
+  refs: readonly string[],
+  context: CommandContext,
+): Promise<{ found: VmPorts[]; status: number }> {
+  const { signal } = context;
+  const client = await context.client();
+  const names = [...new Set(refs)];
+  const answers = await Promise.allSettled(names.map((ref) => client.vmPorts(ref, { signal })));
+  signal.throwIfAborted();
+  const found = new Map<string, VmPorts>();
+  let status = 0;
+  for (const answer of answers) {
+    if (answer.status === 'fulfilled') {
+      if (!found.has(answer.value.vm.id)) found.set(answer.value.vm.id, answer.value);
+      continue;
+    }
+    if (names.length === 1) throw answer.reason;
+    context.progress.clear();
+    context.stderr.put(
+      renderError(answer.reason, { style: context.errorStyle, logPath: undefined, isDebug: false }),
+    );
+    status = Math.min(1, exitStatusOf(answer.reason, { runsGuestCommand: false }));
+  }
+  return { found: [...found.values()], status };
+}

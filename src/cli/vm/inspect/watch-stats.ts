@@ -1,0 +1,33 @@
+import { sleep } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
+import { jsonText } from '../../../base/unprintable.ts';
+import type { VmStats } from '../../../protocol/usage.ts';
+import type { CommandContext } from '../../context/context.ts';
+import { statsLine } from './render-usage.ts';
+
+/** `ms` between two lines. */
+const WATCH_MS = 2_000;
+
+/**
+ * Prints what a VM uses, a line at a time, until the signal aborts or the VM does not run any more.
+ *
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING when it did not run to begin with.
+ */
+export async function watchStats(
+  ref: string,
+  { isJson, context }: { isJson: boolean; context: CommandContext },
+): Promise<void> {
+  const { signal } = context;
+  const client = await context.client();
+  for (let stats: VmStats | undefined; ; ) {
+    try {
+      stats = await client.vmStats(stats?.vm.id ?? ref, { signal });
+    } catch (error) {
+      // It has been seen running, so this is its end.
+      if (stats && isAppError(error, 'VM_NOT_RUNNING', 'VM_NOT_FOUND')) return;
+      throw error;
+    }
+    await context.print(isJson ? jsonText({ vm: stats.vm, now: stats.now }) : statsLine(stats.now));
+    await sleep(WATCH_MS, { signal });
+  }
+}

@@ -1,0 +1,42 @@
+import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
+import type { Vm } from '../../../protocol/vm.ts';
+import type { Work, WorkNews } from '../../../sdk/work.ts';
+import type { CommandContext } from '../../context/context.ts';
+
+/** A VM that is being made, and by what id that is known. */
+export interface LeftCreation {
+  operation: string;
+  /** name of the VM, when it has one yet */
+  name?: string;
+}
+
+/**
+ * Starts making a VM and leaves it to the daemon as soon as nothing is left that could be refused at once.
+ * The daemon goes on.
+ *
+ * @throws {AppError} what refuses the request.
+ */
+export async function leaveCreation(
+  request: Omit<CreateVmRequest, 'ephemeral'>,
+  { context, isQuiet }: { context: CommandContext; isQuiet: boolean },
+): Promise<LeftCreation> {
+  const client = await context.client();
+  const work: Work<Vm> = client.createVm(request, { isDetached: true, signal: context.signal });
+  const show = newsOfCreation(context, isQuiet);
+  const left: LeftCreation = { operation: '' };
+  for await (const step of work) {
+    if (step.event === 'operation') left.operation = step.id;
+    if (step.event === 'spec') left.name = step.name;
+    if (step.event === 'result' || step.event === 'progress') break;
+    show(step);
+  }
+  return left;
+}
+
+/** Shows what a creation tells; when it is to be quiet, only what must be known. */
+export function newsOfCreation(context: CommandContext, isQuiet: boolean): (news: WorkNews) => void {
+  const show = context.showNews('vm create');
+  return (news) => {
+    if (!isQuiet || news.event === 'notice') show(news);
+  };
+}

@@ -1,0 +1,44 @@
+import { parseVmmSignal } from '../../../protocol/vmm-signal.ts';
+import { defineCommand } from '../../program/command.ts';
+import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
+
+/** `banger vm kill` */
+export const vmKill = defineCommand({
+  path: ['vm', 'kill'],
+  summary: 'end VMs at once',
+  description: [
+    'Ends VMs without asking their guests to power off: for a guest that hangs, or when nothing in it needs an orderly end. What a guest that still answers holds in memory is written to its disks first; when that was not possible, it is said.',
+    `The VM is stopped then, and can be started again. ${SEVERAL_VMS}`,
+  ].join(' '),
+  examples: [
+    { command: 'banger vm kill web', does: 'Ends one VM.' },
+    { command: 'banger vm kill --signal KILL web', does: 'Ends its VMM with SIGKILL.' },
+  ],
+  args: [VM_REFS],
+  options: {
+    signal: {
+      type: 'value',
+      value: 'name',
+      summary: 'what its VMM is sent first: TERM, KILL, INT, HUP, QUIT, USR1, USR2, ABRT',
+      defaultText: () => 'what makes it end in order',
+    },
+    ...VM_ACTION_OPTIONS,
+  },
+  async run({ args, options }, context) {
+    const vmmSignal = options.signal === undefined ? undefined : parseVmmSignal(options.signal);
+    const { forEachVm } = await import('../for-each-vm.ts');
+    return await forEachVm(
+      args,
+      {
+        verb: 'kill',
+        outcome: ({ state }) => state,
+        work: (client, ref, signal) =>
+          client.killVm(ref, vmmSignal === undefined ? {} : { signal: vmmSignal }, { signal }),
+        isJson: options.json,
+        isQuiet: options.quiet,
+        isTimed: options.timings,
+      },
+      context,
+    );
+  },
+});

@@ -1,0 +1,63 @@
+import { AppError } from '../../../base/errors.ts';
+import { defineCommand } from '../../program/command.ts';
+
+/** `banger vm prune` */
+export const vmPrune = defineCommand({
+  path: ['vm', 'prune'],
+  summary: 'delete every VM that does not run',
+  description:
+    'Deletes VMs that are stopped, were never started, or could not be started, with all that is in them. They are listed first, and you are asked; without a terminal --force is needed. Those that run are left alone, also when they were started after the question.',
+  examples: [
+    { command: 'banger vm prune', does: 'Lists what would be deleted, and asks.' },
+    { command: 'banger vm prune -f', does: 'Deletes without asking.' },
+  ],
+  args: [],
+  options: {
+    force: { type: 'flag', short: 'f', summary: 'do not ask' },
+    quiet: { type: 'flag', short: 'q', summary: 'print nothing of what goes well' },
+    json: { type: 'flag', summary: 'print what became of each as a JSON array' },
+  },
+  async run({ options }, context) {
+    const { canAsk, confirm } = await import('../../context/confirm.ts');
+    if (!options.force && !canAsk(context)) {
+      throw new AppError('USAGE_OPTIONS', 'Cannot ask what may be deleted: there is no terminal', {
+        hint: 'banger vm prune --force',
+        details: { field: 'force' },
+      });
+    }
+    const client = await context.client();
+    const { RESTING_STATES } = await import('../../../protocol/vm.ts');
+    const all = await client.listVms({ isAll: true, signal: context.signal });
+    const resting = all.filter(({ state }) => RESTING_STATES.includes(state));
+    if (resting.length === 0) {
+      if (options.json) await context.printJson([]);
+      else if (!options.quiet) context.notice('there is nothing to delete: no VM is stopped');
+      return 0;
+    }
+    if (!options.force) {
+      const { vmTable } = await import('../../render/vm.ts');
+      context.progress.clear();
+      context.stderr.put(vmTable(resting, { nowMs: Date.now(), width: context.io.stderr.columns }));
+      const what =
+        resting.length === 1
+          ? 'this VM and all that is in it'
+          : `these ${resting.length} VMs and all that is in them`;
+      if (!(await confirm(`Delete ${what}?`, context))) {
+        context.notice('nothing was deleted');
+        return 1;
+      }
+    }
+    const { forEachVm } = await import('../for-each-vm.ts');
+    return await forEachVm(
+      resting.map(({ id }) => id),
+      {
+        verb: 'prune',
+        outcome: () => 'deleted',
+        work: (one, ref, signal) => one.deleteVm(ref, { onlyResting: true, signal }),
+        isJson: options.json,
+        isQuiet: options.quiet,
+      },
+      context,
+    );
+  },
+});

@@ -1,0 +1,29 @@
+import { checkVmName } from '../../../protocol/vm-name.ts';
+import { defineCommand } from '../../program/command.ts';
+
+/** `banger vm rename` */
+export const vmRename = defineCommand({
+  path: ['vm', 'rename'],
+  summary: 'give a VM another name',
+  description:
+    'Renames a VM, whether it runs or not. The guest of one that runs gets the name as its host name at once; shells that are open show it when they are opened anew.',
+  examples: [
+    { command: 'banger vm rename calm-otter web', does: 'The VM calm-otter is called web from now on.' },
+  ],
+  args: [
+    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
+    { name: 'name', summary: "its new name: 1 to 63 of a-z, 0-9 and '-'", isRequired: true, kind: 'other' },
+  ],
+  options: {
+    quiet: { type: 'flag', short: 'q', summary: 'print nothing when it goes well' },
+    json: { type: 'flag', summary: "print the VM's record as JSON" },
+  },
+  async run({ args: [ref = '', name = ''], options }, context) {
+    checkVmName(name);
+    const client = await context.client();
+    const vm = await context.follow(client.renameVm(ref, name, { signal: context.signal }), 'vm rename');
+    if (options.json) await context.printJson(vm);
+    else if (!options.quiet) await context.print(`${ref}: renamed to ${vm.name}`);
+    return 0;
+  },
+});

@@ -1,0 +1,51 @@
+import { defineCommand } from '../../program/command.ts';
+import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
+
+/** `banger vm set` */
+export const vmSet = defineCommand({
+  path: ['vm', 'set'],
+  summary: 'change the shape of stopped VMs, or the network of any',
+  description: [
+    'Changes the CPUs, the memory or the work disk of VMs, which must be stopped; the next start uses the new shape. With --nat or --no-nat it lets their guests open connections to the outside, or stops that: at once when they run.',
+    `A work disk grows, and its file system with it when the VM starts; it cannot shrink. ${SEVERAL_VMS}`,
+  ].join(' '),
+  examples: [
+    {
+      command: 'banger vm set --vcpu 4 --memory 8192 web',
+      does: 'More CPUs and memory from the next start on.',
+    },
+    { command: 'banger vm set --nat web', does: 'Connects the guest to the network while it runs.' },
+    { command: 'banger vm set --disk-size 20G web', does: 'A larger work disk; its files stay.' },
+  ],
+  args: [VM_REFS],
+  options: {
+    vcpu: { type: 'value', value: 'count', summary: 'virtual CPUs' },
+    memory: { type: 'value', value: 'MiB', summary: 'memory in MiB' },
+    diskSize: {
+      type: 'value',
+      value: 'size',
+      summary: 'size of the work disk at /root, no less than it has',
+    },
+    nat: { type: 'flag', summary: 'let the guest open connections to the outside' },
+    noNat: { type: 'flag', summary: 'cut the guest off from the outside' },
+    ...VM_ACTION_OPTIONS,
+  },
+  async run({ args, options }, context) {
+    const { setRequestOf } = await import('./set-request.ts');
+    const request = setRequestOf(options);
+    const { forEachVm } = await import('../for-each-vm.ts');
+    const { shapeLine } = await import('../../render/format.ts');
+    return await forEachVm(
+      args,
+      {
+        verb: 'set',
+        outcome: ({ shape, nat }) => `${shapeLine(shape)}${nat ? ' | nat' : ''}`,
+        work: (client, ref, signal) => client.setVm(ref, request, { signal }),
+        isJson: options.json,
+        isQuiet: options.quiet,
+        isTimed: options.timings,
+      },
+      context,
+    );
+  },
+});

@@ -1,0 +1,52 @@
+import { defineCommand } from '../../program/command.ts';
+import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
+
+/** `banger vm wait` */
+export const vmWait = defineCommand({
+  path: ['vm', 'wait'],
+  summary: 'wait until VMs are stopped, running, ready or deleted',
+  description: [
+    'Waits and changes nothing. running: it has started; ready: it runs, and its guest answers now; stopped: it does not run and is not about to; deleted: it is gone.',
+    `It fails when the time is over, and when a VM is deleted while something else is waited for. ${SEVERAL_VMS}`,
+  ].join(' '),
+  examples: [
+    {
+      command: 'banger vm wait web',
+      does: 'Returns when the VM is stopped, for example by a poweroff in it.',
+    },
+    { command: 'banger vm wait --until ready --timeout 60s web', does: 'Waits a minute at most.' },
+  ],
+  args: [VM_REFS],
+  options: {
+    until: {
+      type: 'value',
+      value: 'state',
+      summary: 'what to wait for: stopped, running, ready or deleted',
+      defaultText: () => 'stopped',
+    },
+    timeout: {
+      type: 'value',
+      value: 'time',
+      summary: 'how long at most, such as 90s, 5m or 1h30m',
+      defaultText: () => 'no limit',
+    },
+    ...VM_ACTION_OPTIONS,
+  },
+  async run({ args, options }, context) {
+    const { waitRequestOf } = await import('./wait-request.ts');
+    const request = waitRequestOf(options);
+    const { forEachVm } = await import('../for-each-vm.ts');
+    return await forEachVm(
+      args,
+      {
+        verb: 'wait',
+        outcome: () => request.until,
+        work: (client, ref, signal) => client.waitForVm(ref, request, { signal }),
+        isJson: options.json,
+        isQuiet: options.quiet,
+        isTimed: options.timings,
+      },
+      context,
+    );
+  },
+});

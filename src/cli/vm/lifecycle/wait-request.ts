@@ -1,0 +1,46 @@
+import { parseDuration } from '../../../base/duration.ts';
+import { AppError } from '../../../base/errors.ts';
+import type { WaitForVmRequest } from '../../../protocol/api/vm-requests.ts';
+import { WAIT_CONDITIONS, type WaitCondition } from '../../../protocol/vm.ts';
+import { ProblemList } from '../../program/problems.ts';
+
+/** What `vm wait` was given. */
+export interface WaitOptions {
+  until: string | undefined;
+  timeout: string | undefined;
+}
+
+/**
+ * What is waited for.
+ *
+ * @throws {AppError} USAGE_OPTION_VALUE, DURATION_INVALID.
+ */
+export function waitRequestOf({ until = 'stopped', timeout }: WaitOptions): WaitForVmRequest {
+  const problems = new ProblemList();
+  const condition = problems.attempt(() => parseCondition(until));
+  const timeoutMs = timeout === undefined ? undefined : problems.attempt(() => parseTimeout(timeout));
+  problems.throwAny();
+  return { until: condition ?? 'stopped', ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+}
+
+function parseCondition(text: string): WaitCondition {
+  const found = WAIT_CONDITIONS.find((condition) => condition === text);
+  if (found) return found;
+  throw new AppError(
+    'USAGE_OPTION_VALUE',
+    `Cannot use "${text}" for --until: it is not a state to wait for`,
+    {
+      hint: `use one of ${WAIT_CONDITIONS.join(', ')}`,
+      details: { field: 'until', value: text },
+    },
+  );
+}
+
+function parseTimeout(text: string): number {
+  const timeoutMs = parseDuration(text, '--timeout');
+  if (timeoutMs > 0) return timeoutMs;
+  throw new AppError('USAGE_OPTION_VALUE', `Cannot use "${text}" for --timeout: it is no time at all`, {
+    hint: 'give more than 0, or leave it out to wait without a limit',
+    details: { field: 'timeout', value: text },
+  });
+}

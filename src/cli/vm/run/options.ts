@@ -1,0 +1,25 @@
+import type { OptionDefinitions } from '../../program/command.ts';
+import { VM_OPTIONS } from '../vm-options.ts';
+import { WORKSPACE_OPTIONS } from '../workspace/workspace-options.ts';
+
+/** Options of `vm run`. */
+export const RUN_OPTIONS = {
+  ...VM_OPTIONS,
+  ...WORKSPACE_OPTIONS,
+  dryRun: { type: 'flag', summary: 'print which files the VM would get, and make nothing; needs a path' },
+  noBootstrap: {
+    type: 'flag',
+    summary: 'do not install the tools that the working tree names (mise, with --nat)',
+  },
+  detach: {
+    type: 'flag',
+    short: 'd',
+    summary: 'exit once the VM is ready, and leave it running; takes no command, and not --rm',
+  },
+  rm: { type: 'flag', summary: 'delete the VM when the command or the shell ends, or banger does' },
+  verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
+  json: {
+    type: 'flag',
+    summary: 'print the VM, the exit status and timings as JSON; needs a command, -d or --dry-run',
+  },
+} as const satisfies OptionDefinitions;

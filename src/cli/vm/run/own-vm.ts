@@ -1,0 +1,79 @@
+import { withDeadline } from '../../../base/abort.ts';
+import { isAppError, messageOf } from '../../../base/errors.ts';
+import type { Vm } from '../../../protocol/vm.ts';
+import type { BangerClient } from '../../../sdk/client.ts';
+import type { VmLease } from '../../../sdk/lease.ts';
+import type { CommandContext } from '../../context/context.ts';
+import type { RunPlan } from './plan.ts';
+
+/** `ms` that removing the VM may take; the daemon goes on with it when this side has stopped waiting. */
+const REMOVE_DEADLINE_MS = 10_000;
+
+/** Label of steps. */
+const LABEL = 'vm create';
+
+/**
+ * A new VM. Disposing deletes it when it was asked for with `--rm`, warns when that fails, and never throws.
+ */
+export interface OwnedVm extends AsyncDisposable {
+  readonly vm: Vm;
+  /** it is gone */
+  readonly isDeleted: boolean;
+}
+
+/** Makes the VM of a `vm run`. Cancelled or failed, nothing is left. */
+export async function makeVm(
+  plan: RunPlan,
+  { client, context }: { client: BangerClient; context: CommandContext },
+): Promise<OwnedVm> {
+  const { signal } = context;
+  if (!plan.isRemoved) {
+    const vm = await context.follow(client.createVm(plan.request, { signal }), LABEL);
+    return { vm, isDeleted: false, [Symbol.asyncDispose]: async () => {} };
+  }
+  const lease = await client.leaseVm(plan.request, { signal, onNews: context.showNews(LABEL) });
+  let isDeleted = false;
+  return {
+    vm: lease.vm,
+    get isDeleted() {
+      return isDeleted;
+    },
+    async [Symbol.asyncDispose]() {
+      isDeleted = await remove(lease, context);
+    },
+  };
+}
+
+/**
+ * Deletes the VM and waits until it is gone. Closing the lease would delete it too, but nobody would wait for
+ * it, or hear that it failed.
+ */
+async function remove(lease: VmLease, context: CommandContext): Promise<boolean> {
+  const { name, id } = lease.vm;
+  context.progress.step('vm run', `deleting ${name}`);
+  try {
+    await withDeadline(
+      async (signal) => {
+        // The daemon may have been replaced meanwhile: it is found, or started, anew.
+        const client = await context.client({ signal });
+        context.spans.begin('delete');
+        await context.follow(client.deleteVm(id, { signal }), 'vm run');
+      },
+      {
+        signal: context.interrupts.giveUp,
+        deadlineMs: REMOVE_DEADLINE_MS,
+        what: `vm "${name}" to be deleted`,
+      },
+    );
+    return true;
+  } catch (error) {
+    if (isAppError(error, 'VM_NOT_FOUND')) return true;
+    context.warn(
+      `--rm cleanup failed: ${messageOf(error)} (leaked vm "${name}"; delete manually: banger vm delete ${name})`,
+    );
+    return false;
+  } finally {
+    await lease[Symbol.asyncDispose]();
+    context.progress.clear();
+  }
+}

@@ -1,0 +1,98 @@
+import { AppError } from '../../../base/errors.ts';
+import type { Settings } from '../../../config/settings.ts';
+import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
+import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
+import type { Invocation, OptionValues } from '../../program/command.ts';
+import { ProblemList } from '../../program/problems.ts';
+import { commandOf } from '../guest-command.ts';
+import { createRequestOf } from '../vm-options.ts';
+import { workspaceChoiceOf } from '../workspace/workspace-options.ts';
+import type { RUN_OPTIONS } from './options.ts';
+
+const RUN_WITH_PATH = 'banger vm run --dry-run ./repo';
+
+/** What `vm run` was asked to do, checked as far as this side can. */
+export interface RunPlan {
+  request: CreateVmRequest;
+  /** the working tree that the guest gets */
+  workspace?: WorkspaceChoice;
+  /** absent: a login shell, unless detached */
+  command?: [string, ...string[]];
+  isRemoved: boolean;
+  isDetached: boolean;
+  /** installs no tools */
+  skipsBootstrap: boolean;
+  /** says what would be sent, and makes nothing */
+  isDryRun: boolean;
+  isJson: boolean;
+  /** says in the JSON where the time went */
+  isTimed: boolean;
+}
+
+/**
+ * Checks the command line of `vm run` before anything exists. All problems are reported at once.
+ *
+ * @throws {AppError} USAGE_*, WORKSPACE_NOT_FOUND, VM_NAME_INVALID, VM_SHAPE_INVALID, SIZE_INVALID,
+ * IMAGE_NAME_INVALID.
+ */
+export function planOf(
+  { args, trailing, options }: Invocation<typeof RUN_OPTIONS>,
+  { settings, cwd }: { settings: Settings; cwd: () => string },
+): RunPlan {
+  const problems = new ProblemList();
+  const request = createRequestOf(options, { settings, problems });
+  const workspace = workspaceChoiceOf(args[0], options, { cwd, problems });
+  const command = problems.attempt(() =>
+    trailing ? commandOf(trailing, { usage: 'banger vm run -- make test' }) : undefined,
+  );
+  for (const problem of contradictions(options, { hasPath: args[0] !== undefined, hasCommand: !!trailing })) {
+    problems.add(problem);
+  }
+  problems.throwAny();
+  return {
+    request: { ...request, keepFailed: true },
+    ...(workspace === undefined ? {} : { workspace }),
+    ...(command === undefined ? {} : { command }),
+    isRemoved: options.rm,
+    isDetached: options.detach,
+    skipsBootstrap: options.noBootstrap,
+    isDryRun: options.dryRun,
+    isJson: options.json,
+    isTimed: options.timings,
+  };
+}
+
+/** What cannot be meant together. */
+function contradictions(
+  options: OptionValues<typeof RUN_OPTIONS>,
+  { hasPath, hasCommand }: { hasPath: boolean; hasCommand: boolean },
+): AppError[] {
+  const refuse = (field: string, message: string, hint: string): AppError =>
+    new AppError('USAGE_OPTIONS', message, { hint, details: { field } });
+  const found: AppError[] = [];
+  if (options.detach && options.rm) {
+    found.push(
+      refuse('rm', 'Cannot use --detach with --rm: the VM would be gone at once', 'leave one of them out'),
+    );
+  }
+  if (options.detach && hasCommand) {
+    found.push(
+      refuse(
+        'detach',
+        'Cannot use --detach with a command: nobody would wait for it',
+        'run it afterwards: banger vm exec <vm> -- CMD',
+      ),
+    );
+  }
+  if (options.dryRun && !hasPath) {
+    found.push(
+      refuse('dryRun', 'Cannot use --dry-run without a path: no files would be sent', RUN_WITH_PATH),
+    );
+  }
+  if (options.json && !hasCommand && !options.detach && !options.dryRun) {
+    found.push(
+      refuse('json', 'Cannot use --json with a shell: stdout is for its user', 'give a command after --'),
+    );
+  }
+  return found;
+}

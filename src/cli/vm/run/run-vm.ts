@@ -1,0 +1,198 @@
+import { isAppError, messageOf } from '../../../base/errors.ts';
+import { guestToolingLog } from '../../../config/paths.ts';
+import type { PreparedWorkspace, WorkspaceTooling } from '../../../protocol/api/workspace.ts';
+import type { ExecExit, ExecStart } from '../../../protocol/guest.ts';
+import type { Vm } from '../../../protocol/vm.ts';
+import type { BangerClient } from '../../../sdk/client.ts';
+import type { CommandContext } from '../../context/context.ts';
+import { type Span, spansOf } from '../../context/spans.ts';
+import { formatElapsed } from '../../render/format.ts';
+import { stillRunning } from '../../render/still-running.ts';
+import { runInGuest, statusOfExit } from '../../session/run-session.ts';
+import { bytesOfCommand } from '../guest-command.ts';
+import { announceUntracked } from '../workspace/workspace-options.ts';
+import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
+import { makeVm, type OwnedVm } from './own-vm.ts';
+import type { RunPlan } from './plan.ts';
+
+/** Label of steps. */
+const LABEL = 'vm run';
+
+/** The login shell of the user; the agent sets `SHELL` from the guest's user database. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the guest's shell expands it
+const LOGIN_SHELL: [string, ...string[]] = ['sh', '-c', 'exec "${SHELL:-/bin/sh}" -l'];
+
+/** What `vm run --json` prints. Fields are added, never changed. */
+export interface RunReport {
+  vm: Vm;
+  /** absent with `--detach` */
+  exit?: ExecExit;
+  /** as the program's own: 128 + n for signal n; 1 with `--detach` when tools could not be installed */
+  exitStatus: number;
+  /** why tools could not be installed */
+  toolingError?: string;
+  /** `ms` of each part; `totalMs` is up to the command's end */
+  timings: {
+    createMs: number;
+    workspaceMs?: number;
+    toolingMs?: number;
+    commandMs?: number;
+    totalMs: number;
+  };
+  isDeleted: boolean;
+  /** with `--timings`: the whole life of this process, deleting included */
+  spans?: Span[];
+}
+
+/**
+ * Makes a VM, copies the workspace into it, runs the command, and gives its exit status. A failure before the
+ * command leaves the VM, unless it was to be removed anyway, or the failure was its creation.
+ */
+export async function runVm(plan: RunPlan, context: CommandContext): Promise<number> {
+  const begunAt = performance.now();
+  const client = await context.client();
+  const { workspace } = plan;
+  // Refuses what is no working tree, before a VM exists; the rest of the packing goes on beside its start.
+  await using pack = workspace && (await client.packWorkspace(workspace, { signal: context.signal }));
+  const summary = pack?.value.summary;
+  const tooling =
+    summary &&
+    bootstrapNeeded(summary, { hasNat: plan.request.nat ?? false, isSkipped: plan.skipsBootstrap });
+  if (workspace && summary) announceUntracked(summary, workspace, context);
+  const { owned, ...report } = await runInNewVm({
+    plan,
+    client,
+    context,
+    begunAt,
+    tooling,
+    packId: pack?.value.packId,
+  });
+  if (plan.isJson) {
+    const spans = spansOf(context.spans, { isTimed: plan.isTimed });
+    await context.printJson({ ...report, isDeleted: owned.isDeleted, ...spans } satisfies RunReport);
+  } else if (plan.isDetached) {
+    const { name } = owned.vm;
+    await context.print(`vm ${name} running; reconnect with: banger vm ssh ${name}`);
+  }
+  return report.exitStatus;
+}
+
+interface RunParts {
+  plan: RunPlan;
+  client: BangerClient;
+  context: CommandContext;
+  begunAt: number;
+  /** what is to be installed */
+  tooling: WorkspaceTooling | undefined;
+  /** of the working tree */
+  packId: string | undefined;
+}
+
+async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'> & { owned: OwnedVm }> {
+  const { plan, client, context, begunAt, tooling } = parts;
+  await using owned = await makeVm(plan, { client, context });
+  const { vm } = owned;
+  const madeAt = performance.now();
+  context.progress.done(`[vm create] ready in ${context.errorStyle.dim(formatElapsed(madeAt - begunAt))}`);
+  const staysUnused = !plan.isRemoved && !plan.command && !plan.isDetached;
+  let isRunning = false;
+  try {
+    const prepared = await prepareWorkspace(vm, parts);
+    const preparedAt = performance.now();
+    const toolingError = prepared && tooling && (await installTools(vm, { prepared, tooling }, parts));
+    const readyAt = performance.now();
+    const failure = toolingError ? { toolingError } : {};
+    const timings = {
+      createMs: Math.round(madeAt - begunAt),
+      ...(prepared ? { workspaceMs: Math.round(preparedAt - madeAt) } : {}),
+      ...(tooling ? { toolingMs: Math.round(readyAt - preparedAt) } : {}),
+    };
+    if (plan.isDetached) {
+      return {
+        vm,
+        // Nobody is there to read a warning: a script sees that the VM is not what it was asked to be.
+        exitStatus: toolingError ? 1 : 0,
+        ...failure,
+        timings: { ...timings, totalMs: Math.round(readyAt - begunAt) },
+        owned,
+      };
+    }
+    const guestPath = prepared?.guestPath;
+    context.progress.step(LABEL, plan.command ? 'running command in guest' : 'attaching to guest');
+    isRunning = true;
+    const exit = await runInGuest(client, guestRunOf(plan, { vm, guestPath, context }), context);
+    const endedAt = performance.now();
+    if (staysUnused) context.notice(stillRunning(vm));
+    return {
+      vm,
+      exit,
+      exitStatus: statusOfExit(exit),
+      ...failure,
+      timings: {
+        ...timings,
+        commandMs: Math.round(endedAt - readyAt),
+        totalMs: Math.round(endedAt - begunAt),
+      },
+      owned,
+    };
+  } catch (error) {
+    if (!plan.isRemoved && (!isRunning || !plan.command)) context.notice(stillRunning(vm));
+    throw error;
+  }
+}
+
+async function prepareWorkspace(
+  vm: Vm,
+  { plan, client, context, packId }: Pick<RunParts, 'plan' | 'client' | 'context' | 'packId'>,
+): Promise<PreparedWorkspace | undefined> {
+  if (!plan.workspace) return undefined;
+  context.progress.step(LABEL, 'preparing guest workspace');
+  const request = { ...plan.workspace, ...(packId === undefined ? {} : { packId }) };
+  const work = client.prepareWorkspace(vm.id, request, { signal: context.signal });
+  return await context.follow(work, LABEL);
+}
+
+/**
+ * Installs the tools that a working tree names: before a command, and before we go when detached; for a shell
+ * in the background. A failure is a warning and changes nothing else but the status of `--detach`: the guest
+ * is of use without. Returns why it failed.
+ */
+async function installTools(
+  vm: Vm,
+  { prepared, tooling }: { prepared: PreparedWorkspace; tooling: WorkspaceTooling },
+  { plan, client, context }: RunParts,
+): Promise<string | undefined> {
+  const isAwaited = plan.isDetached || plan.command !== undefined;
+  const bootstrap = { tooling, guestPath: prepared.guestPath, logName: guestToolingLog(prepared.repoName) };
+  const { signal, progress } = context;
+  const onLine = (line: string): void => progress.step(LABEL, `installing tools: ${line}`);
+  progress.step(LABEL, 'installing tools');
+  try {
+    await bootstrapTooling(client, vm.id, { bootstrap, isAwaited, onLine, signal });
+    if (!isAwaited)
+      context.notice(`tools are installed in the background; log in the guest: ~/${bootstrap.logName}`);
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isAppError(error)) throw error;
+    const reason = messageOf(error);
+    context.warn(`guest tooling bootstrap ${isAwaited ? 'failed' : 'start failed'}: ${reason}`);
+    return reason;
+  }
+}
+
+function guestRunOf(
+  plan: RunPlan,
+  { vm, guestPath, context }: { vm: Vm; guestPath: string | undefined; context: CommandContext },
+): Parameters<typeof runInGuest>[1] {
+  const start: ExecStart = {
+    argv: plan.command ? bytesOfCommand(plan.command, context.io) : LOGIN_SHELL,
+    ...(guestPath === undefined ? {} : { cwd: guestPath }),
+  };
+  return {
+    vmId: vm.id,
+    start,
+    isShell: !plan.command,
+    ...(plan.isJson ? { stdoutTo: context.stderr, hasTerminal: false } : {}),
+  };
+}

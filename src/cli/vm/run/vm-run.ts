@@ -1,0 +1,56 @@
+import { defineCommand } from '../../program/command.ts';
+import { RUN_OPTIONS } from './options.ts';
+
+/** `banger vm run` */
+export const vmRun = defineCommand({
+  path: ['vm', 'run'],
+  summary: 'make a VM and run a command or a shell in it',
+  description: [
+    'Makes a VM, copies the git working tree at <path> into it, and runs a command there; without a command, a login shell.',
+    'Without <path> the VM has no working tree, and the command runs in /root.',
+    '',
+    'The working tree goes to /root/repo as it is now: tracked files with their uncommitted edits, untracked ones with --include-untracked, never ignored ones, and enough history for git to work. With --branch the guest makes a branch and switches to it, and takes the edits along.',
+    '',
+    'With --nat, tools that the working tree names are installed with mise: those of .mise.toml, mise.toml and .tool-versions, and versions of Go, Node, Python and Rust in files of their own. A command and --detach wait for them, a shell does not; the log is in the guest, at /root/.cache/banger. A working tree with files of mise needs --nat or --no-bootstrap.',
+    '',
+    "The exit status is the command's own, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 1 when -d could not install tools, 130 when Ctrl-C came before it ran.",
+    'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and stay apart, and SIGINT, SIGTERM and SIGHUP are passed on to the command. Ctrl-C twice within 2 seconds ends banger itself.',
+    "With --json stdout has one JSON value about the run, and all of the command's output goes to stderr.",
+  ].join('\n'),
+  examples: [
+    { command: 'banger vm run', does: 'A shell in a fresh VM, which stays when the shell ends.' },
+    {
+      command: 'banger vm run ./repo -- make test',
+      does: 'Runs the tests of a repository in a VM; the exit status is that of make.',
+    },
+    { command: 'banger vm run --rm -- uname -a', does: 'Runs one command and deletes the VM.' },
+    {
+      command: 'banger vm run --name web --vcpu 2 --memory 4096 ./repo',
+      does: 'A shell in a VM of a given name and shape.',
+    },
+    {
+      command: 'banger vm run -d --name web ./repo',
+      does: 'Makes a VM with the working tree in it and leaves it running.',
+    },
+    {
+      command: 'banger vm run --branch fix-login --from main ./repo',
+      does: 'A shell on a new branch that begins at main.',
+    },
+    { command: 'banger vm run --dry-run ./repo', does: 'Which files the VM would get.' },
+    { command: 'seq 1 100 | banger vm run --rm -- sha256sum', does: 'Feeds a command through a pipe.' },
+  ],
+  args: [{ name: 'path', summary: 'a folder in a git working tree', isRequired: false, kind: 'folder' }],
+  trailing: { name: 'cmd', summary: 'the command and its arguments, word for word', isRequired: false },
+  options: RUN_OPTIONS,
+  runsGuestCommand: true,
+  async run(invocation, context) {
+    const { planOf } = await import('./plan.ts');
+    const plan = planOf(invocation, { settings: context.settings(), cwd: () => context.io.cwd });
+    if (plan.isDryRun && plan.workspace) {
+      const { printDryRun } = await import('../workspace/dry-run.ts');
+      return await printDryRun(plan.workspace, { context, isJson: plan.isJson, isTimed: plan.isTimed });
+    }
+    const { runVm } = await import('./run-vm.ts');
+    return await runVm(plan, context);
+  },
+});

@@ -1,0 +1,31 @@
+import { defineCommand } from '../../program/command.ts';
+import { commandOf } from '../guest-command.ts';
+
+/** `banger vm ssh` */
+export const vmSsh = defineCommand({
+  path: ['vm', 'ssh'],
+  summary: 'log in to a running VM with ssh',
+  description: [
+    "Logs in to a VM as root with OpenSSH, or runs a command over it. The connection goes through the agent in the guest and needs no network there. The key to log in with and the guest's host key are banger's own; nothing of your ssh configuration counts.",
+    '',
+    'As with ssh, the words of a command are joined with blanks and read by the shell of the guest, and the exit status is that of the command, or 255 when ssh failed. banger vm exec is quicker, passes words on as they are, and needs no sshd in the guest.',
+  ].join('\n'),
+  examples: [
+    { command: 'banger vm ssh web', does: 'A login shell.' },
+    { command: 'banger vm ssh web -- uptime', does: 'One command.' },
+    { command: "banger vm ssh web -- 'cd /srv && make test'", does: 'Something for the shell of the guest.' },
+    { command: 'banger vm ssh -t web -- top', does: 'A command that needs a terminal.' },
+  ],
+  args: [
+    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
+  ],
+  trailing: { name: 'cmd', summary: 'the command and its arguments', isRequired: false },
+  options: {
+    tty: { type: 'flag', short: 't', summary: 'give the command a terminal; a login shell always has one' },
+  },
+  async run({ args: [ref = ''], trailing, options }, context) {
+    const command = trailing ? commandOf(trailing, { usage: `banger vm ssh ${ref} -- uptime` }) : [];
+    const { sshIntoVm } = await import('./ssh-into-vm.ts');
+    return await sshIntoVm({ ref, command, hasTerminal: options.tty }, context);
+  },
+});

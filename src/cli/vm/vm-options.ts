@@ -1,0 +1,142 @@
+import { AppError } from '../../base/errors.ts';
+import { formatSize, parseSize } from '../../base/size.ts';
+import type { Settings } from '../../config/settings.ts';
+import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
+import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
+import { checkVmName } from '../../protocol/vm-name.ts';
+import type { OptionDefinitions, OptionValues } from '../program/command.ts';
+import type { ProblemList } from '../program/problems.ts';
+
+/**
+ * Tells where the time of the command went: on stderr, which the command line itself does, or in the value
+ * that `--json` prints (`spansOf`).
+ */
+export const TIMINGS = {
+  type: 'flag',
+  summary: 'print on stderr where the time went, in ms; with --json it is in the value, as "spans"',
+} as const;
+
+/** Options of every command that makes a VM. */
+export const VM_OPTIONS = {
+  name: {
+    type: 'value',
+    value: 'name',
+    summary: "its name: 1 to 63 of a-z, 0-9 and '-'",
+    defaultText: () => 'a pleasant one is made up',
+  },
+  image: {
+    type: 'value',
+    value: 'image',
+    kind: 'image',
+    summary: 'the image it boots',
+    defaultText: (settings) =>
+      settings?.defaultImage ?? 'default_image_name of the config file, else debian-bookworm',
+  },
+  vcpu: {
+    type: 'value',
+    value: 'count',
+    summary: 'virtual CPUs',
+    defaultText: (settings) =>
+      settings
+        ? String(settings.vmDefaults.vcpuCount.value)
+        : "vcpu of the config file, else a quarter of the host's CPUs, at most 4",
+  },
+  memory: {
+    type: 'value',
+    value: 'MiB',
+    summary: `memory in MiB, at least ${MIN_MEMORY_MIB}`,
+    defaultText: (settings) =>
+      settings
+        ? String(settings.vmDefaults.memoryMib.value)
+        : "memory_mib of the config file, else an eighth of the host's memory, at most 8192",
+  },
+  diskSize: {
+    type: 'value',
+    value: 'size',
+    summary: 'size of the work disk at /root, for example 8G or 512M',
+    defaultText: (settings) => sizeText(settings?.vmDefaults.diskSizeBytes.value, 'disk_size'),
+  },
+  systemOverlaySize: {
+    type: 'value',
+    value: 'size',
+    summary: 'free space that the system disk has on top of the image',
+    defaultText: (settings) =>
+      sizeText(settings?.vmDefaults.systemOverlaySizeBytes.value, 'system_overlay_size'),
+  },
+  nat: {
+    type: 'flag',
+    summary: 'let the guest open connections to the outside: the network, and the host itself',
+  },
+  cold: { type: 'flag', summary: 'boot it, even where a warm template would do' },
+  timings: TIMINGS,
+} as const satisfies OptionDefinitions;
+
+/**
+ * What a VM is asked for with {@link VM_OPTIONS}: given values checked, the rest from the settings. What is
+ * wrong is added to `problems`.
+ */
+export function createRequestOf(
+  options: OptionValues<typeof VM_OPTIONS>,
+  { settings, problems }: { settings: Settings; problems: ProblemList },
+): CreateVmRequest {
+  const { vmDefaults } = settings;
+  const given = <T>(value: string | undefined, parse: (text: string) => T): T | undefined =>
+    value === undefined ? undefined : problems.attempt(() => parse(value));
+  const name = given(options.name, parseName);
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(options.cold ? { cold: true } : {}),
+    image: given(options.image, parseImage) ?? settings.defaultImage,
+    vcpuCount:
+      given(options.vcpu, (text) => parseCount(text, { flag: '--vcpu', least: 1 })) ??
+      vmDefaults.vcpuCount.value,
+    memoryMib:
+      given(options.memory, (text) =>
+        parseCount(text, { flag: '--memory', least: MIN_MEMORY_MIB, unit: 'MiB' }),
+      ) ?? vmDefaults.memoryMib.value,
+    diskSizeBytes:
+      given(options.diskSize, (text) => parseSize(text, '--disk-size')) ?? vmDefaults.diskSizeBytes.value,
+    systemOverlaySizeBytes:
+      given(options.systemOverlaySize, (text) => parseSize(text, '--system-overlay-size')) ??
+      vmDefaults.systemOverlaySizeBytes.value,
+    ...(options.nat ? { nat: true } : {}),
+  };
+}
+
+function parseName(text: string): string {
+  checkVmName(text);
+  return text;
+}
+
+function parseImage(text: string): string {
+  if (text.trim() === '') {
+    throw new AppError('IMAGE_NAME_INVALID', 'Cannot use "" for --image: it is not a name', {
+      hint: 'banger image list',
+      details: { field: 'image', value: text },
+    });
+  }
+  return text;
+}
+
+/**
+ * A whole number of at least `least`; `flag` and `unit` are for the error.
+ *
+ * @throws {AppError} VM_SHAPE_INVALID
+ */
+export function parseCount(
+  text: string,
+  { flag, least, unit }: { flag: string; least: number; unit?: string },
+): number {
+  const value = /^[0-9]{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (value >= least) return value;
+  const shown = unit ? `${least} ${unit}` : String(least);
+  const why = Number.isNaN(value) ? 'it is not a whole number' : `it is below the minimum ${shown}`;
+  throw new AppError('VM_SHAPE_INVALID', `Cannot use "${text}" for ${flag}: ${why}`, {
+    hint: `${flag} takes a whole number of at least ${shown}`,
+    details: { field: flag.slice(2), value: text },
+  });
+}
+
+function sizeText(bytes: number | undefined, key: string): string {
+  return bytes === undefined ? `${key} of the config file, else 8G` : formatSize(bytes);
+}

@@ -1,0 +1,40 @@
+import type { OptionDefinitions } from '../../program/command.ts';
+import { WORKSPACE_OPTIONS } from './workspace-options.ts';
+
+/** Options of `vm workspace prepare`. */
+export const PREPARE_OPTIONS = {
+  ...WORKSPACE_OPTIONS,
+  mode: {
+    type: 'value',
+    value: 'mode',
+    summary: 'shallow_overlay: newest commits only when all are more than 512 MiB; full_copy: all of them',
+    defaultText: () => 'shallow_overlay',
+  },
+  guestPath: {
+    type: 'value',
+    value: 'folder',
+    summary: 'where it goes in the guest, absolute',
+    defaultText: () => '/root/repo',
+  },
+  dryRun: { type: 'flag', summary: 'print which files would be copied, and copy nothing' },
+  verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
+  json: { type: 'flag', summary: 'print what was copied as JSON' },
+} as const satisfies OptionDefinitions;
+
+/** Options of `vm workspace export`. */
+export const EXPORT_OPTIONS = {
+  output: { type: 'value', short: 'o', value: 'file', summary: 'write to this file, not to stdout' },
+  baseCommit: {
+    type: 'value',
+    value: 'sha',
+    summary: 'the commit that the patch begins at',
+    defaultText: () => "the guest's HEAD",
+  },
+  guestPath: {
+    type: 'value',
+    value: 'folder',
+    summary: 'the repository in the guest, absolute',
+    defaultText: () => 'where the working tree was copied to',
+  },
+  json: { type: 'flag', summary: 'print what was written as JSON; needs --output' },
+} as const satisfies OptionDefinitions;

@@ -1,0 +1,51 @@
+import { AppError } from '../../../base/errors.ts';
+import { WORKSPACE_MODES, type WorkspaceMode } from '../../../protocol/api/workspace.ts';
+import type { CommandContext } from '../../context/context.ts';
+import type { Invocation } from '../../program/command.ts';
+import { ProblemList } from '../../program/problems.ts';
+import { guestFolder } from '../guest-path.ts';
+import type { PREPARE_OPTIONS } from './options.ts';
+import { announceUntracked, workspaceChoiceOf } from './workspace-options.ts';
+
+/** Copies a working tree into a VM that runs, or says what it would copy, and gives the exit status. */
+export async function prepareInVm(
+  { args: [ref = '', path = '.'], options }: Invocation<typeof PREPARE_OPTIONS>,
+  context: CommandContext,
+): Promise<number> {
+  const { signal } = context;
+  const problems = new ProblemList();
+  const choice = workspaceChoiceOf(path, options, { cwd: () => context.io.cwd, problems });
+  const { guestPath: folder } = options;
+  const mode = problems.attempt(() => (options.mode === undefined ? undefined : modeOf(options.mode)));
+  const guestPath = problems.attempt(() => folder && guestFolder(folder, '--guest-path'));
+  problems.throwAny();
+  const workspace = { ...(choice ?? { path }), ...(mode ? { mode } : {}) };
+  if (options.dryRun) {
+    const { printDryRun } = await import('./dry-run.ts');
+    return await printDryRun(workspace, { context, isJson: options.json });
+  }
+  const client = await context.client();
+  const [vm, summary] = await Promise.all([
+    client.showVm(ref, { signal }),
+    client.inspectWorkspace(workspace, { signal }),
+  ]);
+  announceUntracked(summary, workspace, context);
+  const request = guestPath ? { ...workspace, guestPath } : workspace;
+  const prepared = await context.follow(client.prepareWorkspace(vm.id, request, { signal }), 'vm workspace');
+  if (options.json) await context.printJson(prepared);
+  else await context.print(`${vm.name}: ${prepared.trackedCount} tracked files at ${prepared.guestPath}`);
+  return 0;
+}
+
+function modeOf(given: string): WorkspaceMode {
+  const mode = WORKSPACE_MODES.find((one) => one === given);
+  if (mode) return mode;
+  throw new AppError(
+    'USAGE_OPTION_VALUE',
+    `Cannot use ${JSON.stringify(given)} for --mode: there is no such mode`,
+    {
+      hint: `use one of ${WORKSPACE_MODES.join(', ')}`,
+      details: { field: 'mode', value: given, allowed: WORKSPACE_MODES },
+    },
+  );
+}
