@@ -116,6 +116,12 @@ describe('a terminal with a shell of a VM in it', () => {
     await leaveGuest();
   });
 
+  test('of a kind that the guest does not know is one that it knows, and full-screen programs work', async () => {
+    terminal.enter(`clear; TERM=xterm-ghostty ${BANGER} vm exec box -- sh -c 'tput cols; echo "<$TERM>"'`);
+    await terminal.shows(/^<xterm-256color>$/);
+    await terminal.shows(/^80$/);
+  });
+
   test('takes a paste of 1 MB whole', async () => {
     await enterGuest();
     const text = 'banger! '.repeat(125_000);

@@ -29,7 +29,7 @@ type Spec struct {
 // Terminal asks for a pseudo-terminal.
 type Terminal struct {
 	Rows, Cols uint16
-	// Term is the value of TERM.
+	// Term is the terminal of the caller. TERM is a similar one where the guest does not know it.
 	Term string
 }
 
@@ -84,6 +84,9 @@ func Start(spec Spec) (*Process, error) {
 		term = orDefault(spec.Terminal.Term, "xterm")
 	}
 	env := environment(account, etcEnvironment, spec.Env, term)
+	if _, isGiven := spec.Env["TERM"]; spec.Terminal != nil && !isGiven {
+		env["TERM"] = knownTerm(term, env)
+	}
 	if _, isGiven := spec.Env["PATH"]; !isGiven {
 		env["PATH"] = withShims(env["PATH"], account)
 	}
