@@ -19,7 +19,7 @@ import type { Logger } from '../base/log.ts';
 import { toolEnv } from '../base/programs.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
 import type { GuestArch } from '../core/ports/images.ts';
-import type { VmDriver } from '../core/ports/vmm.ts';
+import type { VmDriver } from '../core/ports/vmm/driver.ts';
 import { StatsHistory } from '../core/vms/guest/stats-history.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
 import { Standby, type StandbyOptions } from '../core/vms/saved/standby.ts';

@@ -17,7 +17,7 @@ import { LatestTasks } from '../../src/base/latest-tasks.ts';
 import { createLogger, type Logger } from '../../src/base/log.ts';
 import { gitConfigDir, loadSettings, type Settings } from '../../src/config/settings.ts';
 import type { VmRecord } from '../../src/core/ports/records.ts';
-import type { VmDriver } from '../../src/core/ports/vmm.ts';
+import type { VmDriver } from '../../src/core/ports/vmm/driver.ts';
 import { StatsHistory } from '../../src/core/vms/guest/stats-history.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
 import { Standby } from '../../src/core/vms/saved/standby.ts';

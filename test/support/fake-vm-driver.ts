@@ -20,17 +20,10 @@ import { spawnDetached } from '../../src/base/exec.ts';
 import { reportNoSpace } from '../../src/base/no-space.ts';
 import { ResourceStack } from '../../src/base/resource-stack.ts';
 import type { SavedGuestParts } from '../../src/core/ports/saved-by.ts';
-import type {
-  DriveRequest,
-  DriveSpec,
-  RestoreOptions,
-  RunningVm,
-  SavedGuest,
-  VmDriver,
-  VmmActivity,
-  VmmProcess,
-  VmSpec,
-} from '../../src/core/ports/vmm.ts';
+import type { VmDriver } from '../../src/core/ports/vmm/driver.ts';
+import type { RunningVm, VmmActivity, VmmProcess } from '../../src/core/ports/vmm/running-vm.ts';
+import type { RestoreOptions, SavedGuest } from '../../src/core/ports/vmm/saving.ts';
+import type { DriveRequest, DriveSpec, VmSpec } from '../../src/core/ports/vmm/spec.ts';
 
 /** How guests are played. */
 export interface FakeVmDriverOptions {

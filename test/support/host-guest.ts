@@ -3,7 +3,7 @@ import type { Abortable } from '../../src/base/abort.ts';
 import { abortable } from '../../src/base/async.ts';
 import { AppError } from '../../src/base/errors.ts';
 import type { GuestAgent, GuestConnector } from '../../src/core/ports/guest.ts';
-import type { RunningVm, VmmActivity } from '../../src/core/ports/vmm.ts';
+import type { RunningVm, VmmActivity } from '../../src/core/ports/vmm/running-vm.ts';
 import type { Personalisation } from '../../src/protocol/guest.ts';
 
 /** What guests were told, and how they behave. */

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { neverAborts } from '../../base/abort.ts';
 import { createLogger } from '../../base/log.ts';
 import type { TemplatePlace } from '../../core/ports/templates.ts';
-import type { DriveSpec } from '../../core/ports/vmm.ts';
+import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { sparseDigest } from './digest.ts';
 import { parseTemplateManifest } from './manifest-schema.ts';
 import { FsTemplateStore } from './template-store.ts';

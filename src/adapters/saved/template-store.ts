@@ -14,7 +14,7 @@ import type {
   TemplatePlace,
   TemplateStore,
 } from '../../core/ports/templates.ts';
-import type { DriveSpec } from '../../core/ports/vmm.ts';
+import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { sparseDigest } from './digest.ts';
 import { makingLock, stagingArea, type TemplateFiles, templateFiles } from './layout.ts';
 import { parseTemplateManifest, type TemplateManifest } from './manifest-schema.ts';

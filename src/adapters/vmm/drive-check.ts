@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { AppError, isErrno } from '../../base/errors.ts';
-import type { DriveSpec } from '../../core/ports/vmm.ts';
+import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 
 /** Sector of a virtio block device; a raw file must be made of whole ones. */

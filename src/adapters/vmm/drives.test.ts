@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
-import type { DriveRequest, DriveSpec } from '../../core/ports/vmm.ts';
+import type { DriveRequest, DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { BlankDisks } from './blank-disks.ts';
 import { checkDrives } from './drive-check.ts';
 import { growQcow2 } from './grow-drive.ts';

@@ -4,7 +4,7 @@ import { AppError } from '../../base/errors.ts';
 import { exec } from '../../base/exec.ts';
 import { reportNoSpace } from '../../base/no-space.ts';
 import { toolEnv, type Variables } from '../../base/programs.ts';
-import type { DriveSpec } from '../../core/ports/vmm.ts';
+import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isErrno } from '../../base/errors.ts';
-import type { VmmProcess } from '../../core/ports/vmm.ts';
+import type { VmmProcess } from '../../core/ports/vmm/running-vm.ts';
 import { findByArgument, isGoneWithin, readVmmProcess } from './vmm-process.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { AppError } from '../../base/errors.ts';
 import { findProgram, type Variables } from '../../base/programs.ts';
-import type { DriverProbe } from '../../core/ports/vmm.ts';
+import type { DriverProbe } from '../../core/ports/vmm/driver.ts';
 
 /** Package managers that we can name packages for. */
 type PackageManager = keyof NonNullable<DriverProbe['packages']>;

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { neverAborts, sleep } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import type { VmmActivity, VmmProcess, VmmUsage } from '../../core/ports/vmm.ts';
+import type { VmmActivity, VmmProcess, VmmUsage } from '../../core/ports/vmm/running-vm.ts';
 
 /** How long a process may take to go after SIGKILL: the kernel gives back its memory first. */
 const KILL_DEADLINE_MS = 10_000;

@@ -1,6 +1,7 @@
 import type { Accelerator, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
 import type { SavedBy, SavedGuestKind } from './saved-by.ts';
-import type { DriveSpec, VmmProcess } from './vmm.ts';
+import type { VmmProcess } from './vmm/running-vm.ts';
+import type { DriveSpec } from './vmm/spec.ts';
 
 /**
  * What outlives the daemon about one VM: intent, and the name of every host resource, written before the

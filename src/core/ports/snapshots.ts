@@ -2,7 +2,8 @@ import type { Abortable } from '../../base/abort.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import type { SavedBy } from './saved-by.ts';
 import type { CapturePlace } from './vm-files.ts';
-import type { DriveSpec, SavedGuest } from './vmm.ts';
+import type { SavedGuest } from './vmm/saving.ts';
+import type { DriveSpec } from './vmm/spec.ts';
 
 /** What the VM was when its snapshot was made; what goes on from it must be the same. */
 export interface SnapshotFacts {

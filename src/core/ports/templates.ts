@@ -1,6 +1,7 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { VmShape } from '../../protocol/vm.ts';
-import type { DriveSpec, SavedGuest } from './vmm.ts';
+import type { SavedGuest } from './vmm/saving.ts';
+import type { DriveSpec } from './vmm/spec.ts';
 
 /** What a template was made from, for people; its key stands for all of it. */
 export interface TemplateFacts {

@@ -1,5 +1,5 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { SavedGuest } from './vmm.ts';
+import type { SavedGuest } from './vmm/saving.ts';
 
 /** The folders that belong to one VM on the host. */
 export interface VmFolders {

@@ -1,7 +1,7 @@
 import { AppError } from '../../base/errors.ts';
 import { AGENT_GENERATIONS, type AgentGenerations, speaksGeneration } from '../../protocol/guest.ts';
 import type { SavedBy, SavedGuestParts } from '../ports/saved-by.ts';
-import type { DriverProbe } from '../ports/vmm.ts';
+import type { DriverProbe } from '../ports/vmm/driver.ts';
 
 /** What guests are restored with here. */
 export interface RestoringHost {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { VmShape } from '../../protocol/vm.ts';
 import type { StoredImage, StoredKernel } from '../ports/images.ts';
-import type { BootSource } from '../ports/vmm.ts';
+import type { BootSource } from '../ports/vmm/spec.ts';
 
 /** Counted up when what is done to a guest before it is saved changes. */
 const TEMPLATE_FORMAT = 2;

@@ -1,7 +1,7 @@
 import { SharedWork } from '../../base/async.ts';
 import { AppError, invariant } from '../../base/errors.ts';
 import type { ConnectOptions, GuestAgent, GuestConnector } from '../ports/guest.ts';
-import type { RunningVm } from '../ports/vmm.ts';
+import type { RunningVm } from '../ports/vmm/running-vm.ts';
 import { type ConnectAgentOptions, connectAgent, waitsForSpace } from './guest/connect-agent.ts';
 
 interface LiveVm {

@@ -1,5 +1,5 @@
 import type { VmRecord } from '../ports/records.ts';
-import type { RunningVm } from '../ports/vmm.ts';
+import type { RunningVm } from '../ports/vmm/running-vm.ts';
 import type { VmWorld } from './world.ts';
 
 /**

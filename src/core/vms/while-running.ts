@@ -1,6 +1,6 @@
 import { type Abortable, anySignal } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import type { RunningVm } from '../ports/vmm.ts';
+import type { RunningVm } from '../ports/vmm/running-vm.ts';
 
 /**
  * Runs `work`, which needs the guest, and gives up as soon as its VMM has ended: nothing will answer any

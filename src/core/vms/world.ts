@@ -8,7 +8,7 @@ import type { VmRecords } from '../ports/records.ts';
 import type { VmSnapshots } from '../ports/snapshots.ts';
 import type { TemplateStore } from '../ports/templates.ts';
 import type { VmFiles } from '../ports/vm-files.ts';
-import type { VmDriver } from '../ports/vmm.ts';
+import type { VmDriver } from '../ports/vmm/driver.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
 import type { StatsHistory } from './guest/stats-history.ts';

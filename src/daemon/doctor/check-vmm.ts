@@ -1,5 +1,5 @@
 import { isAppError } from '../../base/errors.ts';
-import type { BootSource } from '../../core/ports/vmm.ts';
+import type { BootSource } from '../../core/ports/vmm/spec.ts';
 import { bootSourceOf } from '../../core/vms/lifecycle/boot-vm.ts';
 import type { Check, DoctorHost } from './check.ts';
 import { installFix } from './packages.ts';

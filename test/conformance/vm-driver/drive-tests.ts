@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DriveSpec, RunningVm } from '../../../src/core/ports/vmm.ts';
+import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
+import type { DriveSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { ask, type DriverTests, limit, MIB, prepare } from './driver-tests.ts';
 import { newPlace, readOnlyFiles } from './fixture.ts';
 import { noNamespaces } from './host-checks.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAppError } from '../../../src/base/errors.ts';
-import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { type DriverBench, type DriverTests, limit, MIB, prepare, withBoot } from './driver-tests.ts';
 import { newPlace, type VmPlace } from './fixture.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BootSource, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { BootSource, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 import type { DriverOptions } from './drivers.ts';
 
 /** What a driver may lack; what it lacks is skipped with its reason. */

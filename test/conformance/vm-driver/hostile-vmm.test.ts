@@ -10,7 +10,7 @@ import { launchQemu } from '../../../src/adapters/vmm/qemu/launch/launch.ts';
 import { machineOf } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
 import { exec } from '../../../src/base/exec.ts';
 import { toolEnv } from '../../../src/base/programs.ts';
-import type { VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { newPlace } from './fixture.ts';
 

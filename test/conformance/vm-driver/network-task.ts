@@ -1,7 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import type { RunningVm, SavedGuest, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
+import type { SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
+import type { VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 

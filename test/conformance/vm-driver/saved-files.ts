@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CaptureRequest, DriveSpec, SavedGuest, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { CaptureRequest, SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
+import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 
 /** Where a guest is saved, in `dir`. */
 export function filesIn(dir: string, name: string): SavedGuest {

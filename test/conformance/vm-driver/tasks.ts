@@ -7,7 +7,9 @@ import {
   probeBoot,
 } from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
 import { isAppError, isErrno } from '../../../src/base/errors.ts';
-import type { CaptureRequest, DriveRequest, VmmProcess, VmSpec } from '../../../src/core/ports/vmm.ts';
+import type { VmmProcess } from '../../../src/core/ports/vmm/running-vm.ts';
+import type { CaptureRequest } from '../../../src/core/ports/vmm/saving.ts';
+import type { DriveRequest, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 

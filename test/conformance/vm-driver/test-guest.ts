@@ -12,7 +12,7 @@ import { type Abortable, onAbort } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/exec.ts';
 import { resolvePaths } from '../../../src/config/settings.ts';
 import type { GuestArch } from '../../../src/core/ports/images.ts';
-import type { BootSource } from '../../../src/core/ports/vmm.ts';
+import type { BootSource } from '../../../src/core/ports/vmm/spec.ts';
 import { nullLog } from '../../support/null-log.ts';
 
 const GUEST_SOURCE = join(import.meta.dirname, 'guest');

@@ -8,7 +8,7 @@ import { processEnvironment, resolvePaths } from '../../../src/config/settings.t
 import { overlaySize } from '../../../src/core/overlay-size.ts';
 import type { GuestAgent } from '../../../src/core/ports/guest.ts';
 import type { StoredKernel } from '../../../src/core/ports/images.ts';
-import type { DriveSpec } from '../../../src/core/ports/vmm.ts';
+import type { DriveSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { bootVm, type TestVm } from './boot-vm.ts';
 import { findKernel } from './kernel.ts';
 import { findStaticBusybox, makeExt4, makeSmallImage, makeSparse, SMALL_IMAGE_BYTES } from './small-image.ts';

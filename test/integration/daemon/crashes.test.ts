@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { LatestTasks } from '../../../src/base/latest-tasks.ts';
 import { ensurePrivateDir } from '../../../src/base/private-dir.ts';
-import type { RunningVm } from '../../../src/core/ports/vmm.ts';
+import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
 import { VM_STATES, type VmState } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, labRecord, openDaemonLab, serveLab, shell } from '../../support/daemon-lab.ts';

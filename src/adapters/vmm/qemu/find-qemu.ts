@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
-import type { VmmProcess, VmSpec } from '../../../core/ports/vmm.ts';
+import type { VmmProcess } from '../../../core/ports/vmm/running-vm.ts';
+import type { VmSpec } from '../../../core/ports/vmm/spec.ts';
 import { findVmms, valuesOf } from '../vmm-process.ts';
 import { escaped, guestName } from './launch/argv.ts';
 import { type RuntimeFiles, runtimeFiles } from './runtime-files.ts';

@@ -6,19 +6,10 @@ import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.t
 import { exec, PROBE_DEADLINE_MS } from '../../../base/exec.ts';
 import type { Logger } from '../../../base/log.ts';
 import { findProgram, isExecutable, toolEnv, type Variables } from '../../../base/programs.ts';
-import type {
-  BootSource,
-  DriveRequest,
-  DriverProbe,
-  DriveSpec,
-  KillStrayOptions,
-  RestoreOptions,
-  RunningVm,
-  SavedGuest,
-  VmDriver,
-  VmmProcess,
-  VmSpec,
-} from '../../../core/ports/vmm.ts';
+import type { DriverProbe, KillStrayOptions, VmDriver } from '../../../core/ports/vmm/driver.ts';
+import type { RunningVm, VmmProcess } from '../../../core/ports/vmm/running-vm.ts';
+import type { RestoreOptions, SavedGuest } from '../../../core/ports/vmm/saving.ts';
+import type { BootSource, DriveRequest, DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
 import { BlankDisks } from '../blank-disks.ts';
 import { growQcow2 } from '../grow-drive.ts';

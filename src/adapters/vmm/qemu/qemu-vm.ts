@@ -2,15 +2,9 @@ import { type Abortable, neverAborts, sleep, withDeadline } from '../../../base/
 import { isAppError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
-import type {
-  CaptureRequest,
-  RunningVm,
-  SavedGuest,
-  VmmActivity,
-  VmmProcess,
-  VmmUsage,
-  VmSpec,
-} from '../../../core/ports/vmm.ts';
+import type { RunningVm, VmmActivity, VmmProcess, VmmUsage } from '../../../core/ports/vmm/running-vm.ts';
+import type { CaptureRequest, SavedGuest } from '../../../core/ports/vmm/saving.ts';
+import type { VmSpec } from '../../../core/ports/vmm/spec.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
 import { logKeepersOf, logsAreWritten } from '../log-keeper.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SavedGuestKind } from '../../../core/ports/saved-by.ts';
-import type { DriveSpec, VmSpec } from '../../../core/ports/vmm.ts';
+import type { DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
 import type { QemuBinary } from './binary.ts';
 import { qemuArgv } from './launch/argv.ts';

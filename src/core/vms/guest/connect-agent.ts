@@ -1,6 +1,6 @@
 import { AppError } from '../../../base/errors.ts';
 import type { ConnectOptions, GuestAgent, GuestConnector } from '../../ports/guest.ts';
-import type { RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { whileRunning } from '../while-running.ts';
 
 /** Which VM's agent is connected to, and how. */

@@ -3,7 +3,7 @@ import { abortable } from '../../../base/async.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
-import type { RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { findVm } from '../find-vm.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
 import type { VmWorld } from '../world.ts';

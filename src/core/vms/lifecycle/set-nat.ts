@@ -1,7 +1,7 @@
 import { type Abortable, neverAborts, withDeadline } from '../../../base/abort.ts';
 import { messageOf } from '../../../base/errors.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { findVm } from '../find-vm.ts';
 import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';

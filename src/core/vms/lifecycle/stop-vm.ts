@@ -1,7 +1,7 @@
 import { neverAborts } from '../../../base/abort.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { findVm } from '../find-vm.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
 import type { VmWorld } from '../world.ts';

@@ -3,7 +3,7 @@ import { AppError, isAppError, messageOf } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { VmWorld } from '../world.ts';
 import { type SyncLimits, whileWorking } from './while-working.ts';
 

@@ -1,7 +1,8 @@
 import type { VmShape } from '../../../protocol/vm.ts';
 import type { OverlaySize } from '../../overlay-size.ts';
 import type { StoredImage, StoredKernel } from '../../ports/images.ts';
-import type { BootSource, DriverProbe } from '../../ports/vmm.ts';
+import type { DriverProbe } from '../../ports/vmm/driver.ts';
+import type { BootSource } from '../../ports/vmm/spec.ts';
 
 /** All that is decided about a VM before anything of it exists. */
 export interface VmPlan {

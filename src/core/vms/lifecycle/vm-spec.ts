@@ -1,5 +1,6 @@
 import type { VmRecord } from '../../ports/records.ts';
-import type { BootSource, DriverProbe, DriveSpec, VmSpec } from '../../ports/vmm.ts';
+import type { DriverProbe } from '../../ports/vmm/driver.ts';
+import type { BootSource, DriveSpec, VmSpec } from '../../ports/vmm/spec.ts';
 import type { VmWorld } from '../world.ts';
 import type { VmPlan } from './vm-plan.ts';
 

@@ -1,6 +1,6 @@
 import { neverAborts } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { VmWorld } from '../world.ts';
 import { vmmDied } from './vmm-died.ts';
 

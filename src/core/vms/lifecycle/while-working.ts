@@ -1,6 +1,6 @@
 import { type Abortable, anySignal, sleep } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
-import type { RunningVm, VmmActivity } from '../../ports/vmm.ts';
+import type { RunningVm, VmmActivity } from '../../ports/vmm/running-vm.ts';
 
 /** How long a guest is waited for that is not ready yet, in `ms`. */
 export interface WorkLimits {

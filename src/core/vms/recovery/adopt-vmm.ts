@@ -1,6 +1,6 @@
 import { type Abortable, anySignal } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { VmWorld } from '../world.ts';
 
 /** How a VMM is adopted that may not answer. */

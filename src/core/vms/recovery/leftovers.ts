@@ -1,5 +1,5 @@
 import type { Abortable } from '../../../base/abort.ts';
-import type { VmDriver } from '../../ports/vmm.ts';
+import type { VmDriver } from '../../ports/vmm/driver.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
 import type { VmWorld } from '../world.ts';
 

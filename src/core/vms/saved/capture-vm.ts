@@ -3,7 +3,7 @@ import { AppError } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { CapturePlace } from '../../ports/vm-files.ts';
-import type { DriveSpec } from '../../ports/vmm.ts';
+import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import { requireRoom } from '../require-room.ts';

@@ -8,7 +8,7 @@ import { MAX_FORK_COUNT } from '../../../protocol/vm-limits.ts';
 import { checkVmName, MAX_VM_NAME_LENGTH } from '../../../protocol/vm-name.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { CapturePlace } from '../../ports/vm-files.ts';
-import type { DriveSpec } from '../../ports/vmm.ts';
+import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { generateVmName } from '../../rules/name-generator.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';

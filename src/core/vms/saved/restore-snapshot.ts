@@ -6,7 +6,7 @@ import { formatSize } from '../../../base/size.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { StoredSnapshot } from '../../ports/snapshots.ts';
-import type { DriveSpec } from '../../ports/vmm.ts';
+import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { requireFit } from '../../rules/saved-by.ts';
 import { findVm } from '../find-vm.ts';
 import { noteAccelerator, runtimeOf } from '../lifecycle/boot-vm.ts';

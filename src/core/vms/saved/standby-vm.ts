@@ -1,5 +1,6 @@
 import type { GuestAgent } from '../../ports/guest.ts';
-import type { DriveSpec, RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
+import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 
 /**

@@ -3,7 +3,7 @@ import { messageOf } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { SavedBy } from '../../ports/saved-by.ts';
-import type { RunningVm } from '../../ports/vmm.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { requireFit } from '../../rules/saved-by.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
 import { withAgent } from '../guest/with-agent.ts';

@@ -5,7 +5,7 @@ import type { Abortable } from '../../../../base/abort.ts';
 import { writeFileAtomic } from '../../../../base/atomic-file.ts';
 import { isErrno } from '../../../../base/errors.ts';
 import { lock } from '../../../../base/file-lock.ts';
-import type { BootSource } from '../../../../core/ports/vmm.ts';
+import type { BootSource } from '../../../../core/ports/vmm/spec.ts';
 import type { QemuBinary } from '../binary.ts';
 import type { KvmFinding } from './kvm.ts';
 import type { ProbeResult } from './probe-boot.ts';

@@ -5,7 +5,7 @@ import { type Abortable, poll } from '../../../../base/abort.ts';
 import { isErrno } from '../../../../base/errors.ts';
 import { spawnDetached } from '../../../../base/exec.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { BootSource, VmSpec } from '../../../../core/ports/vmm.ts';
+import type { BootSource, VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { Accelerator } from '../../../../protocol/vm.ts';
 import { openVmmLog } from '../../vmm-log.ts';
 import { endProcess, findByArgument, readVmmProcess } from '../../vmm-process.ts';

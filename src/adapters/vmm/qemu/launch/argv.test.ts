@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { VmSpec } from '../../../../core/ports/vmm.ts';
+import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { qemuArgv } from './argv.ts';
 

@@ -1,4 +1,4 @@
-import type { BootSource, DriveSpec, VmSpec } from '../../../../core/ports/vmm.ts';
+import type { BootSource, DriveSpec, VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { pathForQemu, runtimeFiles } from '../runtime-files.ts';
 import { kernelCommandLine } from './boot-args.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { VmSpec } from '../../../../core/ports/vmm.ts';
+import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { hostTscKhz, kernelCommandLine } from './boot-args.ts';
 

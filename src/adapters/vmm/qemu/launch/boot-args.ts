@@ -1,4 +1,4 @@
-import type { VmSpec } from '../../../../core/ports/vmm.ts';
+import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { hasCpuFlag } from '../../host-facts.ts';
 import type { QemuHost } from '../qemu-host.ts';
 

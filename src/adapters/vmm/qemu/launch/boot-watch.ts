@@ -1,7 +1,7 @@
 import { neverAborts, sleep } from '../../../../base/abort.ts';
 import { invariant, isAppError } from '../../../../base/errors.ts';
 import type { Logger } from '../../../../base/log.ts';
-import type { VmmProcess } from '../../../../core/ports/vmm.ts';
+import type { VmmProcess } from '../../../../core/ports/vmm/running-vm.ts';
 import { cpuMsOf } from '../../vmm-process.ts';
 import { agentChardev } from '../agent-chardev.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';

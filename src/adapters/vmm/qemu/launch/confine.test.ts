@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { VmSpec } from '../../../../core/ports/vmm.ts';
+import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { qemuArgv } from './argv.ts';
 import { launchArgv } from './confine.ts';
 

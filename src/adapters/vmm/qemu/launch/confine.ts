@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import type { VmSpec } from '../../../../core/ports/vmm.ts';
+import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { givenSockets, kernelFile, qemuArgv, type StartMode } from './argv.ts';
 

@@ -4,7 +4,9 @@ import { AppError, invariant, isAppError, isErrno } from '../../../../base/error
 import { spawnDetached } from '../../../../base/exec.ts';
 import { reportNoSpace } from '../../../../base/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { RestoreOptions, VmmProcess, VmSpec } from '../../../../core/ports/vmm.ts';
+import type { VmmProcess } from '../../../../core/ports/vmm/running-vm.ts';
+import type { RestoreOptions } from '../../../../core/ports/vmm/saving.ts';
+import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { checkDrives } from '../../drive-check.ts';
 import { logIsWritten } from '../../log-keeper.ts';
 import { openVmmLog, type VmmLog } from '../../vmm-log.ts';

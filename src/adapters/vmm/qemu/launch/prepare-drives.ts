@@ -4,7 +4,7 @@ import type { Abortable } from '../../../../base/abort.ts';
 import { AppError, isErrno } from '../../../../base/errors.ts';
 import { reportNoSpace } from '../../../../base/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { DriveRequest, DriveSpec } from '../../../../core/ports/vmm.ts';
+import type { DriveRequest, DriveSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks, BlankKind } from '../../blank-disks.ts';
 import { copyDriveFile } from '../../copy-drive-file.ts';
 

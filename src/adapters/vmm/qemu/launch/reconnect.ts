@@ -1,7 +1,7 @@
 import { type Abortable, sleep } from '../../../../base/abort.ts';
 import { isAppError, isErrno } from '../../../../base/errors.ts';
 import type { Logger } from '../../../../base/log.ts';
-import type { VmmProcess } from '../../../../core/ports/vmm.ts';
+import type { VmmProcess } from '../../../../core/ports/vmm/running-vm.ts';
 import { isAlive } from '../../vmm-process.ts';
 import { connectQmp, type QmpClient } from '../qmp/qmp-client.ts';
 import { takeOver } from '../save/save.ts';

@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import { type Abortable, neverAborts, poll } from '../../../../base/abort.ts';
 import { AppError } from '../../../../base/errors.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { CaptureRequest, DriveSpec } from '../../../../core/ports/vmm.ts';
+import type { CaptureRequest } from '../../../../core/ports/vmm/saving.ts';
+import type { DriveSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks } from '../../blank-disks.ts';
 import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
 

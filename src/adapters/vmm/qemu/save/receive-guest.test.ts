@@ -8,7 +8,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { DEVICES, PAGE, streamOf } from '../../../../../test/support/migration-stream.ts';
 import { SOURCE_RECEIVER } from '../../../../../test/support/receiver.ts';
 import { neverAborts } from '../../../../base/abort.ts';
-import type { SavedGuest, VmSpec } from '../../../../core/ports/vmm.ts';
+import type { SavedGuest } from '../../../../core/ports/vmm/saving.ts';
+import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { type GuestReceiver, receiveGuest } from './receive-guest.ts';
 
 const signal = neverAborts();

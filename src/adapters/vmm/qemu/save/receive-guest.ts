@@ -4,7 +4,8 @@ import type { Abortable } from '../../../../base/abort.ts';
 import { abortable } from '../../../../base/async.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import { listenUnix } from '../../../../base/unix-socket.ts';
-import type { SavedGuest, VmSpec } from '../../../../core/ports/vmm.ts';
+import type { SavedGuest } from '../../../../core/ports/vmm/saving.ts';
+import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { runtimeFiles } from '../runtime-files.ts';
 import { type ReceiverProcess, runReceiver } from './receiver-process.ts';
 

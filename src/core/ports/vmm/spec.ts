@@ -1,0 +1,57 @@
+import type { Accelerator } from '../../../protocol/vm.ts';
+
+/** A host file that the guest sees as a block device and finds by its serial. */
+export interface DriveSpec {
+  serial: 'root' | 'overlay' | 'work' | 'modules';
+  pathOnHost: string;
+  format: 'raw' | 'qcow2';
+  isReadOnly: boolean;
+  /** size as the guest sees it; checked at each start, so that a truncated file never reaches a guest */
+  sizeBytes: number;
+}
+
+/** Kernel, initrd, and the kernel command line without what the driver adds (console, clocks). */
+export interface BootSource {
+  kernelPath: string;
+  /**
+   * the same kernel as an ELF file, when there is one; some drivers boot it faster, others boot nothing else
+   */
+  vmlinuxPath?: string;
+  initrdPath: string;
+  bootArgs: readonly string[];
+  /** the kernel's `CONFIG_HZ`, when known; an emulated kernel then boots without measuring its processors */
+  timerHz?: number;
+}
+
+/** All a driver needs to run one VM. Drivers turn it into argv or requests with a pure function. */
+export interface VmSpec {
+  vmId: string;
+  vcpuCount: number;
+  memoryMib: number;
+  accelerator: Accelerator;
+  bootSource: BootSource;
+  drives: readonly DriveSpec[];
+  /** whether the guest reaches the outside from its first instruction on; `RunningVm.setNat` changes it */
+  hasNat: boolean;
+  /**
+   * folder of this VM's sockets; exists, mode 0700; a second VMM of the same VM uses a folder inside it
+   */
+  runtimeDir: string;
+  /** serial console output, appended */
+  consoleLogPath: string;
+  /** the VMM's own stdout and stderr, appended */
+  vmmLogPath: string;
+}
+
+/** Drives of a new VM. */
+export interface DriveRequest {
+  /** the VM's folder, exists */
+  dir: string;
+  rootfsPath: string;
+  modulesPath: string;
+  /** size of the overlay drive: store and linear tail together (`core/overlay-size.ts`) */
+  overlayBytes: number;
+  diskSizeBytes: number;
+  /** drives of the same sizes, in use by no VMM, to copy instead of making blank ones */
+  copyOf?: readonly DriveSpec[];
+}
