@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { DAEMON_NODE_FLAGS } from '../config/daemon-process.ts';
@@ -7,6 +7,7 @@ import { processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
 import { main } from './cli.ts';
 import type { CliIo } from './context/io.ts';
+import { exactEnvironment, exactWords } from './context/own-bytes.ts';
 
 /** `stty` takes 2 ms; a terminal that does not answer must not hold us for ever. */
 const STTY_TIMEOUT_MS = 5_000;
@@ -25,20 +26,11 @@ const io: CliIo = {
   get stderr() {
     return process.stderr;
   },
-  env: processEnvironment(),
+  env: exactEnvironment(processEnvironment()),
   get cwd() {
     return process.cwd();
   },
   signals: process,
-  lastWords(count) {
-    // proc(5): the words, each with a NUL behind it.
-    const bytes = readFileSync('/proc/self/cmdline');
-    const words: Buffer[] = [];
-    for (let at = 0, end = bytes.indexOf(0); end >= 0; at = end + 1, end = bytes.indexOf(0, at)) {
-      words.push(bytes.subarray(at, end));
-    }
-    return words.slice(words.length - count);
-  },
   onExit(listener) {
     process.on('exit', listener);
     return { [Symbol.dispose]: () => process.off('exit', listener) };
@@ -65,7 +57,7 @@ process.on('uncaughtException', (error) => {
 
 // `main` has waited for its output; what still is open (a terminal that is being read) must not keep the
 // process.
-void main(process.argv.slice(2), io).then((status) => process.exit(status));
+void main(exactWords(process.argv.slice(2)), io).then((status) => process.exit(status));
 
 /** The daemon's program beside ours: in the same folder when bundled, in the source tree when not. */
 function daemonProgram(ourPath: string): string {

@@ -139,7 +139,6 @@ export async function runCli(argv: readonly string[], options: RunOptions): Prom
     env: options.env ?? {},
     cwd: options.cwd ?? '/',
     signals: options.signals ?? new FakeSignals(),
-    lastWords: (count) => argv.slice(-count).map((word) => Buffer.from(word)),
     onExit(listener) {
       exitListeners.add(listener);
       return { [Symbol.dispose]: () => void exitListeners.delete(listener) };

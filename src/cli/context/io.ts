@@ -34,11 +34,6 @@ export interface CliIo {
   readonly env: Environment;
   readonly cwd: string;
   readonly signals: SignalSource;
-  /**
-   * The last `count` words of the command line as bytes: Node gives them as text, and replaces what is not
-   * UTF-8.
-   */
-  lastWords(count: number): Buffer[];
   /** Calls `listener` when the process exits, however it does; it must be synchronous. */
   onExit(listener: () => void): Disposable;
   /**

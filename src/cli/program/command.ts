@@ -37,6 +37,8 @@ export interface FlagOption extends OptionBase {
 /** An option with one value; the last one wins. */
 export interface ValueOption extends OptionBase {
   type: 'value';
+  /** keeps bytes that are not UTF-8, escaped (`base/escaped-bytes.ts`), where others have U+FFFD */
+  keepsBytes?: boolean;
   /** what the value is, as help shows it */
   value: string;
   kind?: ValueKind;
@@ -47,6 +49,8 @@ export interface ValueOption extends OptionBase {
 /** An option that may be given several times. */
 export interface ListOption extends OptionBase {
   type: 'list';
+  /** as a {@link ValueOption} */
+  keepsBytes?: boolean;
   value: string;
 }
 
@@ -62,7 +66,7 @@ export type OptionValues<O extends OptionDefinitions> = { [K in keyof O]: Option
 /** What the user typed for one command. */
 export interface Invocation<O extends OptionDefinitions = OptionDefinitions> {
   args: string[];
-  /** words after `--`; absent without it */
+  /** words after `--`, with bytes that are not UTF-8 escaped in them; absent without it */
   trailing?: string[];
   options: OptionValues<O>;
   /** the whole command line, for commands that are about it */

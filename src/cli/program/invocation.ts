@@ -29,7 +29,7 @@ export function invocationOf(
   const options = Object.fromEntries(
     Object.entries(definition.options).map(([key, option]) => [key, optionValue(key, { option, given })]),
   );
-  const invocation = { args, options, catalog };
+  const invocation = { args: args.map((word) => word.toWellFormed()), options, catalog };
   return trailing ? { ...invocation, trailing } : invocation;
 }
 
@@ -70,10 +70,15 @@ function optionValue(
     case 'flag':
       return value === !positive;
     case 'list':
-      return Array.isArray(value) ? value : [];
+      return (Array.isArray(value) ? value : []).map((each: string) => shown(each, option));
     case 'value':
-      return typeof value === 'string' ? value : undefined;
+      return typeof value === 'string' ? shown(value, option) : undefined;
     default:
       return unreachable(option, 'option');
   }
+}
+
+/** Only what is on its way to the guest may be other than text. */
+function shown(value: string, { keepsBytes = false }: { keepsBytes?: boolean }): string {
+  return keepsBytes ? value : value.toWellFormed();
 }

@@ -1,4 +1,5 @@
-import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
+import { bytesOfEscaped, hasEscapes } from '../../base/escaped-bytes.ts';
+import { type ByteString, byteString, type ExecExit, type ExecStart } from '../../protocol/guest.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { ExecSession } from '../../sdk/exec-session.ts';
 import type { CommandContext } from '../context/context.ts';
@@ -16,6 +17,7 @@ const DEFAULT_TERM = 'xterm';
 /** What to run, and how it is connected to us. */
 export interface GuestRun {
   vmId: string;
+  /** text from the command line and the environment, bytes that are not UTF-8 escaped in it */
   start: Omit<ExecStart, 'pty'>;
   /** a login shell, not a command of the user's */
   isShell: boolean;
@@ -43,8 +45,8 @@ export async function runInGuest(
     isForced: run.hasTerminal,
   });
   const start: ExecStart = hasTerminal
-    ? { ...run.start, pty: { ...terminalSize(io), term: io.env['TERM'] || DEFAULT_TERM } }
-    : run.start;
+    ? { ...exactStart(run.start), pty: { ...terminalSize(io), term: io.env['TERM'] || DEFAULT_TERM } }
+    : exactStart(run.start);
   const isOurTerminal = hasTerminal && io.stdin.isTTY === true;
   const stopOutputProcessing = isOurTerminal ? await io.loadOutputStopper() : undefined;
   context.spans.begin('command');
@@ -66,6 +68,22 @@ export async function runInGuest(
     },
   });
   return await passOutput(session, { run, context, terminal });
+}
+
+/** The start with the very bytes that the user gave. */
+function exactStart({ argv, env, cwd, ...rest }: GuestRun['start']): GuestRun['start'] {
+  return {
+    ...rest,
+    argv: argv.map(exact),
+    ...(env === undefined
+      ? {}
+      : { env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, exact(value)])) }),
+    ...(cwd === undefined ? {} : { cwd: exact(cwd) }),
+  };
+}
+
+function exact(value: ByteString): ByteString {
+  return typeof value === 'string' && hasEscapes(value) ? byteString(bytesOfEscaped(value)) : value;
 }
 
 async function passOutput(

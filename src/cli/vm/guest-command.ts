@@ -1,6 +1,4 @@
 import { AppError } from '../../base/errors.ts';
-import { type ByteString, byteString } from '../../protocol/guest.ts';
-import type { CliIo } from '../context/io.ts';
 
 /**
  * The words after `--` as a command; `usage` is an example for the hint.
@@ -17,18 +15,4 @@ export function commandOf(words: readonly string[], { usage }: { usage: string }
     });
   }
   return [program, ...rest];
-}
-
-/** What Node puts in place of bytes that are not UTF-8. */
-const REPLACED = '\u{fffd}';
-
-/**
- * The command for the guest, with the very bytes that were typed. `command` is the end of the command line.
- */
-export function bytesOfCommand(
-  command: readonly string[],
-  io: Pick<CliIo, 'lastWords'>,
-): readonly ByteString[] {
-  if (!command.some((word) => word.includes(REPLACED))) return command;
-  return io.lastWords(command.length).map(byteString);
 }

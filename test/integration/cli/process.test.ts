@@ -118,6 +118,36 @@ describe('the program banger', () => {
     assert.equal(await exitOf(child), 4);
   });
 
+  test('gives the command the very bytes of its environment and folder', async () => {
+    const options = [
+      "-e LONG=$'a\\xff' --env=SAME=$'a\\xfe' -eLAST=$'old\\xff' -e LAST=$'new\\xe9'",
+      "-e PLAIN=é -e EMPTY= -e OURS -w $'/tmp/\\xe4'",
+    ].join(' ');
+    const ran = await bash(`OURS=$'o\\xdcrs' banger vm exec ${options} web -- true`);
+    assert.equal(ran.status, 0, ran.stderr);
+    const start = lab.daemon.guests[0]?.start;
+    const b64 = (text: string): { b64: string } => ({ b64: Buffer.from(text, 'latin1').toString('base64') });
+    assert.deepEqual(start?.env, {
+      LONG: b64('a\xff'),
+      SAME: b64('a\xfe'),
+      LAST: b64('new\xe9'),
+      PLAIN: 'é',
+      EMPTY: '',
+      OURS: b64('o\xdcrs'),
+    });
+    assert.deepEqual(start?.cwd, b64('/tmp/\xe4'));
+  });
+
+  test('shows bytes elsewhere on the command line as text', async () => {
+    for (const words of ["vm show $'\\xff'", "vm exec $'\\xff' -- true", "vm exec web -u $'\\xff' -- true"]) {
+      const ran = await bash(`banger ${words}`);
+      assert.doesNotMatch(ran.stderr, /this is a bug/, words);
+    }
+    const wrong = await bash("banger vm exec -e $'\\xff' web -- true");
+    assert.equal(wrong.status, 2);
+    assert.match(wrong.stderr, /Cannot use "\ufffd" for --env/);
+  });
+
   test('gives the command the very bytes that were typed', async () => {
     await bash("banger vm exec web -- printf %s $'caf\\xe9' 'é' ''");
     assert.deepEqual(lab.daemon.guests[0]?.start.argv, [

@@ -4,7 +4,6 @@ import type { BangerClient } from '../../../sdk/client.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { type Span, spansOf } from '../../context/spans.ts';
 import { runInGuest, statusOfExit } from '../../session/run-session.ts';
-import { bytesOfCommand } from '../guest-command.ts';
 import type { ExecPlan } from './plan.ts';
 
 /** What `vm exec --json` prints. Fields are added, never changed. */
@@ -32,7 +31,7 @@ export async function execInVm(plan: ExecPlan, context: CommandContext): Promise
     {
       vmId: vm.id,
       start: {
-        argv: bytesOfCommand(plan.command, context.io),
+        argv: plan.command,
         ...(Object.keys(plan.env).length > 0 ? { env: plan.env } : {}),
         ...(cwd === undefined ? {} : { cwd }),
         ...(plan.user === undefined ? {} : { user: plan.user }),

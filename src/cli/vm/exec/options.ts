@@ -7,6 +7,7 @@ export const EXEC_OPTIONS = {
     type: 'list',
     short: 'e',
     value: 'NAME=VALUE',
+    keepsBytes: true,
     summary: 'an environment variable; NAME alone takes ours; may be given several times',
   },
   workdir: {
@@ -14,6 +15,7 @@ export const EXEC_OPTIONS = {
     short: 'w',
     value: 'folder',
     summary: 'where the command starts, absolute',
+    keepsBytes: true,
     kind: 'other',
   },
   guestPath: {

@@ -9,7 +9,6 @@ import { type Span, spansOf } from '../../context/spans.ts';
 import { formatElapsed } from '../../render/format.ts';
 import { stillRunning } from '../../render/still-running.ts';
 import { runInGuest, statusOfExit } from '../../session/run-session.ts';
-import { bytesOfCommand } from '../guest-command.ts';
 import { announceUntracked } from '../workspace/workspace-options.ts';
 import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
@@ -186,7 +185,7 @@ function guestRunOf(
   { vm, guestPath, context }: { vm: Vm; guestPath: string | undefined; context: CommandContext },
 ): Parameters<typeof runInGuest>[1] {
   const start: ExecStart = {
-    argv: plan.command ? bytesOfCommand(plan.command, context.io) : LOGIN_SHELL,
+    argv: plan.command ?? LOGIN_SHELL,
     ...(guestPath === undefined ? {} : { cwd: guestPath }),
   };
   return {
