@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from './errors.ts';
+import { formatTime } from './words.ts';
 
 /** Last options argument of everything that can wait. */
 export interface Abortable {
@@ -105,7 +106,7 @@ export function neverAborts(): AbortSignal {
 }
 
 function timeoutError(what: string, deadlineMs: number): AppError {
-  return new AppError('WAIT_TIMEOUT', `Waited ${deadlineMs / 1000} s for ${what}, in vain`, {
+  return new AppError('WAIT_TIMEOUT', `Timed out after ${formatTime(deadlineMs)} waiting for ${what}`, {
     details: { what, deadlineMs },
   });
 }

@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { type Abortable, onAbort } from './abort.ts';
 import { AppError, isErrno } from './errors.ts';
+import { formatTime } from './words.ts';
 
 /** What {@link childEnd} uses of one of Node's child processes. */
 export interface Child extends EventEmitter {
@@ -117,7 +118,7 @@ export function startFailed(program: string, error: Error): Error {
 function tooLong(program: string, deadlineMs: number): AppError {
   return new AppError(
     'EXEC_FAILED',
-    `Cannot finish "${program}": it ran longer than ${deadlineMs / 1000} s`,
+    `Cannot finish "${program}": it ran longer than ${formatTime(deadlineMs)}`,
     {
       details: { program, deadlineMs },
     },

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from './errors.ts';
+import { plural } from './words.ts';
 
 /** File names of a folder, and the bytes that each had when it was made. */
 export type RecordedSizes = Readonly<Record<string, number>>;
@@ -21,7 +22,7 @@ export async function checkRecordedFiles(dir: string, sizes: RecordedSizes): Pro
     const found = await statIfThere(path);
     if (!found?.isFile()) return { problem: `"${path}" is missing`, diskBytes };
     if (found.size !== wanted) {
-      return { problem: `"${path}" has ${found.size} bytes instead of ${wanted}`, diskBytes };
+      return { problem: `"${path}" has ${plural(found.size, 'byte')} instead of ${wanted}`, diskBytes };
     }
     diskBytes += found.blocks * 512;
   }

@@ -129,6 +129,7 @@ export function compose({
   const connector = createGuestConnector();
   const { accelerator } = settings;
   const qemu = { cacheDir: paths.vmmCacheDir, ...(accelerator === undefined ? {} : { accelerator }) };
+  const nameOf = (vmId: string): string | undefined => records.get(vmId)?.name;
   const world: VmWorld = {
     records,
     driver: driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, log }),
@@ -141,12 +142,12 @@ export function compose({
       userGitDir: gitConfigDir(env),
       log,
     }),
-    live: new LiveVms(connector),
+    live: new LiveVms(connector, { nameOf }),
     unlisted: new UnlistedVms(),
     background: new LatestTasks(),
     connector,
     templates: new FsTemplateStore({ templatesDir: paths.templatesDir, log }),
-    snapshots: new FsVmSnapshots(paths),
+    snapshots: new FsVmSnapshots({ ...paths, nameOf }),
     freeMemoryBytes: freemem,
     isWarm: settings.isWarm,
     templateBudgetBytes: settings.templateBudgetBytes,
@@ -160,7 +161,7 @@ export function compose({
       env: variables,
     }),
     stats: new StatsHistory(),
-    locks: new VmLocks({ nameOf: (vmId) => records.get(vmId)?.name }),
+    locks: new VmLocks({ nameOf }),
     log,
     release: releaseOf(build),
     defaults: {

@@ -29,7 +29,7 @@ test('an id wins over a name, and a name over the start of an id', () => {
 test('a start of several ids lists whom it may mean', () => {
   assert.throws(() => resolveVmRef(VMS, 'aa'), {
     code: 'VM_REF_AMBIGUOUS',
-    message: 'Cannot tell which vm "aa" is: 2 ids begin so',
+    message: 'Cannot tell which vm "aa" is: 2 VMs have ids that start with it',
     hint: 'use one of web (aa11), db (aa22)',
     details: {
       candidates: [

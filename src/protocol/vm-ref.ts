@@ -50,7 +50,7 @@ function ambiguous(ref: string, candidates: readonly Referable[]): AppError {
   const more = candidates.length - named.length;
   return new AppError(
     'VM_REF_AMBIGUOUS',
-    `Cannot tell which vm "${ref}" is: ${candidates.length} ids begin so`,
+    `Cannot tell which vm "${ref}" is: ${candidates.length} VMs have ids that start with it`,
     {
       hint: `use one of ${named.join(', ')}${more > 0 ? `, and ${more} more` : ''}`,
       details: { candidates: candidates.map(({ id, name }) => ({ id, name })) },

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { type Abortable, sleep } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
 import { ensurePrivateDir } from '../base/private-dir.ts';
+import { formatTime } from '../base/words.ts';
 import type { DaemonPlaces } from './find-daemon.ts';
 import { isListening } from './is-listening.ts';
 
@@ -82,7 +83,7 @@ async function startDaemon(options: EnsureDaemonOptions): Promise<string> {
     await sleep(pollMs, options);
     pollMs = Math.min(pollMs * 1.5, LAST_POLL_MS);
   }
-  throw startFailed(`it did not listen within ${deadlineMs / 1000} s`);
+  throw startFailed(`it did not listen within ${formatTime(deadlineMs)}`);
 
   async function start(): Promise<{ status?: number | string; endedAt?: number }> {
     const child = await spawnDetached(options.daemonArgv, { outputFd: log.fd, env: { ...options.env } });

@@ -50,8 +50,15 @@ export interface ExecSession extends Disposable {
   sendSignal(signal: NodeJS.Signals): void;
 }
 
-/** Starts a command on a stream of exec frames, which the session then owns. It ends with the signal. */
-export function startExec(stream: Duplex, start: ExecStart, { signal }: Abortable): ExecSession {
+/**
+ * Starts a command on a stream of exec frames, which the session then owns. It ends with the signal. `ref` is
+ * how the caller names the VM, for hints.
+ */
+export function startExec(
+  stream: Duplex,
+  start: ExecStart,
+  { ref, signal }: Abortable & { ref: string },
+): ExecSession {
   const stdin = new ExecStdin(stream);
   const send = (type: number, value: unknown): void => {
     if (!stream.destroyed && !stream.writableEnded) stream.write(encodeJsonFrame(type, value));
@@ -65,7 +72,7 @@ export function startExec(stream: Duplex, start: ExecStart, { signal }: Abortabl
     if (!stream.destroyed) stdin.end();
   };
   const output = (): AsyncGenerator<ExecOutput, void, undefined> =>
-    outputOf(stream, { stdin, program: nameOf(start), signal, close });
+    outputOf(stream, { stdin, program: nameOf(start), ref, signal, close });
   send(FRAME.start, start);
   return {
     output,
@@ -103,12 +110,13 @@ async function collected(output: AsyncIterable<ExecOutput>, maxBytes: number): P
 interface OutputSource extends Abortable {
   stdin: ExecStdin;
   program: string;
+  ref: string;
   close: () => void;
 }
 
 async function* outputOf(
   stream: Duplex,
-  { stdin, program, signal, close }: OutputSource,
+  { stdin, program, ref, signal, close }: OutputSource,
 ): AsyncGenerator<ExecOutput, void, undefined> {
   const decoder = new ExecEventDecoder();
   try {
@@ -121,7 +129,7 @@ async function* outputOf(
             stdin.acknowledge(event.bytes);
             break;
           case 'error':
-            throw notStarted(program, event);
+            throw notStarted(event, { program, ref });
           case 'exit':
             yield event;
             return;
@@ -142,7 +150,7 @@ async function* outputOf(
 }
 
 /** As the daemon says it to a command that comes later. */
-const FREE_SPACE_HINT = 'free some space where VMs are: the guest goes on by itself then';
+const FREE_SPACE_HINT = 'free some disk space where the VMs are stored; the guest then resumes by itself';
 
 const START_CODES: Readonly<Record<ExecFailureCode, string>> = {
   not_found: 'COMMAND_NOT_FOUND',
@@ -154,11 +162,11 @@ const START_CODES: Readonly<Record<ExecFailureCode, string>> = {
 };
 
 function notStarted(
-  program: string,
   { code, message }: { code: ExecFailureCode; message: string },
+  { program, ref }: { program: string; ref: string },
 ): AppError {
   if (code === 'lost') {
-    return new AppError('GUEST_LOST', message, { hint: 'banger vm logs NAME', details: { program } });
+    return new AppError('GUEST_LOST', message, { hint: `banger vm logs ${ref}`, details: { program } });
   }
   if (code === 'no_space') {
     return new AppError('HOST_NO_SPACE', message, { hint: FREE_SPACE_HINT, details: { program } });

@@ -35,7 +35,7 @@ test('a guest that writes to a disk of the host that is full stands still, also 
       await inGuest('true');
       return undefined;
     } catch (error) {
-      assert.match(String(error), /stands still, for this host has no disk space/);
+      assert.match(String(error), /guest of vm "box": it is paused, because this host has no disk space/);
       return true;
     }
   };
@@ -45,7 +45,7 @@ test('a guest that writes to a disk of the host that is full stands still, also 
   fill(lab.mountedDir);
   const earlier = assert.rejects(inGuest('sleep 1000'), {
     code: 'HOST_NO_SPACE',
-    message: /stands still, for this host has no disk space/,
+    message: /guest of vm "box": it is paused, because this host has no disk space/,
   });
   // It goes on for as long as it takes, whoever is there to see it.
   const write = 'seq 1 3000000 > /root/numbers && sync && md5sum < /root/numbers > /root/sum';

@@ -97,7 +97,7 @@ test('a VM that its snapshot cannot be restored for runs on, as it is', async ()
   changed.state.digest = await sparseDigest(state, { signal: neverAborts() });
   await writeFile(manifest, JSON.stringify(changed));
   const refused = await lab.run(['vm', 'snapshot', 'restore', 'src', 'then']);
-  assert.deepEqual([refused.code, /Cannot restore VM/.test(refused.stderr)], [1, true], refused.stderr);
+  assert.deepEqual([refused.code, /Cannot restore vm/.test(refused.stderr)], [1, true], refused.stderr);
   assert.deepEqual((await shown()).runtime, runtime);
   await writeFile(state, saved);
   const { kind } = (JSON.parse(whole) as typeof changed).facts.savedBy;

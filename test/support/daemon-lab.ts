@@ -213,6 +213,7 @@ async function startDaemon(
     const tempDir = settings.paths.workspaceTempDir;
     const userGitDir = gitConfigDir(env);
     const connector = createHostGuestConnector(guests);
+    const nameOf = (vmId: string): string | undefined => records.get(vmId)?.name;
     const world: VmWorld = {
       records,
       driver: labDriver({
@@ -231,12 +232,12 @@ async function startDaemon(
       kernels,
       files: new FsVmFiles(settings.paths),
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
-      live: new LiveVms(connector),
+      live: new LiveVms(connector, { nameOf }),
       unlisted: new UnlistedVms(),
       background,
       connector,
       templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
-      snapshots: new FsVmSnapshots(settings.paths),
+      snapshots: new FsVmSnapshots({ ...settings.paths, nameOf }),
       freeMemoryBytes: () => guests.freeMemoryBytes ?? 2 ** 40,
       isWarm: true,
       // This host is as busy as it is.

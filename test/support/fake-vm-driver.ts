@@ -234,15 +234,22 @@ async function start(
   const { kernelPath, initrdPath } = spec.bootSource;
   for (const path of [kernelPath, initrdPath]) {
     await access(path).catch((error) => {
-      throw new AppError('VMM_START_FAILED', `Cannot start VM "${spec.vmId}": "${path}" is missing`, {
-        cause: error,
-      });
+      throw new AppError(
+        'VMM_START_FAILED',
+        `Cannot start vm "${spec.vmName ?? spec.vmId}": "${path}" is missing`,
+        {
+          cause: error,
+        },
+      );
     });
   }
   await checkDrives(spec.drives);
   const guests = await findGuests(spec.runtimeDir);
   if (guests.some(({ path }) => dirname(path) === spec.runtimeDir)) {
-    throw new AppError('VMM_ALREADY_RUNS', `Cannot start VM "${spec.vmId}": its VMM runs already`);
+    throw new AppError(
+      'VMM_ALREADY_RUNS',
+      `Cannot start vm "${spec.vmName ?? spec.vmId}": its VMM runs already`,
+    );
   }
   const socketPath = socketOf(spec.runtimeDir);
   await rm(socketPath, { force: true });
@@ -252,7 +259,11 @@ async function start(
   undo.defer(`remove "${socketPath}"`, () => rm(socketPath, { force: true }));
   const child = await spawnDetached(guestArgv(socketPath), { outputFd: console.fd });
   const vmm = await readVmmProcess(child.pid);
-  if (!vmm) throw new AppError('VMM_START_FAILED', `Cannot start VM "${spec.vmId}": its VMM ended at once`);
+  if (!vmm)
+    throw new AppError(
+      'VMM_START_FAILED',
+      `Cannot start vm "${spec.vmName ?? spec.vmId}": its VMM ended at once`,
+    );
   undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
   onVmm?.();
   await poll(() => answers(spec, { vmm, console }), {
@@ -284,7 +295,7 @@ async function requireSaved(
       state.length === 12 && size === memoryMib * 2 ** 20 ? undefined : 'it is damaged',
     (error: Error) => error.message,
   );
-  if (problem) throw new AppError('VMM_RESTORE_FAILED', `Cannot restore VM "${vmId}": ${problem}`);
+  if (problem) throw new AppError('VMM_RESTORE_FAILED', `Cannot restore vm "${vmId}": ${problem}`);
 }
 
 async function answers(
@@ -292,7 +303,7 @@ async function answers(
   { vmm, console }: { vmm: VmmProcess; console: VmmLog },
 ): Promise<true | undefined> {
   if (!(await isAlive(vmm))) {
-    throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": ${await console.tail()}`);
+    throw new AppError('VMM_START_FAILED', `Cannot start vm "${vmId}": ${await console.tail()}`);
   }
   return await listens(runtimeDir);
 }

@@ -285,12 +285,15 @@ test('a request that the agent of an earlier generation lacks is refused by name
   await using agent = await listenAsHttp2Agent(() => assert.fail('nothing may be asked'), 0);
   const connector = createGuestConnector({ generations: { oldest: 0, newest: 1 } });
   const endpoint = { kind: 'unix', path: agent.path } as const;
-  await using link = await connector.connect(endpoint, { signal, helloDeadlineMs: 5000 });
+  let name = 'web';
+  const meeting = { signal, helloDeadlineMs: 5000, vmName: () => name };
+  await using link = await connector.connect(endpoint, meeting);
+  name = 'renamed';
   await assert.rejects(link.stats({ signal }), {
     code: 'GUEST_GENERATION',
     message:
       /^Cannot measure the guest: the VM has an earlier agent, of generation 0, and this needs generation 1$/,
-    hint: /banger vm restart/,
+    hint: /banger vm restart renamed$/,
     details: { generation: 0, since: 1 },
   });
 });

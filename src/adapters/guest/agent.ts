@@ -58,6 +58,15 @@ interface Request {
   since?: number;
 }
 
+/** What a {@link Http2GuestAgent} has besides its session. */
+interface AgentParts {
+  watch: LinkWatch;
+  generation: number;
+  /** the VM's name now, for hints */
+  vmName: () => string | undefined;
+  hangUp: () => void;
+}
+
 /** {@link GuestAgent} over an HTTP/2 session with the agent, which it owns from now on. */
 export class Http2GuestAgent implements GuestAgent {
   readonly closed: Promise<void>;
@@ -65,15 +74,14 @@ export class Http2GuestAgent implements GuestAgent {
   readonly #session: http2.ClientHttp2Session;
   readonly #watch: LinkWatch;
   readonly #hangUp: () => void;
+  readonly #vmName: () => string | undefined;
   #failure: unknown;
   readonly #streams = new Set<GuestStream>();
   #bulkCount = 0;
 
-  constructor(
-    session: http2.ClientHttp2Session,
-    { watch, generation, hangUp }: { watch: LinkWatch; generation: number; hangUp: () => void },
-  ) {
+  constructor(session: http2.ClientHttp2Session, { watch, generation, vmName, hangUp }: AgentParts) {
     this.generation = generation;
+    this.#vmName = vmName;
     this.#hangUp = hangUp;
     this.#session = session;
     this.#watch = watch;
@@ -224,7 +232,10 @@ export class Http2GuestAgent implements GuestAgent {
       throw whyGone(request.action, this.#failure);
     }
     const since = request.since ?? FIRST_GENERATION;
-    if (this.generation < since) throw tooOld(request.action, { generation: this.generation, since });
+    if (this.generation < since) {
+      const { generation } = this;
+      throw tooOld(request.action, { generation, since, vmName: this.#vmName() });
+    }
     if (request.isBulk && this.#bulkCount >= MAX_BULK_REQUESTS) throw busy(request.action, this.#bulkCount);
     const hasBody = request.hasBody === true;
     const stream = this.#session.request(

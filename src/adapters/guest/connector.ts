@@ -3,10 +3,11 @@ import type net from 'node:net';
 import { type Abortable, onAbort, poll } from '../../base/abort.ts';
 import { isAppError, isErrno, unreachable as neverReached } from '../../base/errors.ts';
 import { connectUnix } from '../../base/unix-socket.ts';
+import { formatTime } from '../../base/words.ts';
 import type { ConnectOptions, GuestAgent, GuestConnector, GuestEndpoint } from '../../core/ports/guest.ts';
 import { AGENT_GENERATIONS, type AgentGenerations } from '../../protocol/guest.ts';
 import { Http2GuestAgent } from './agent.ts';
-import { unreachable } from './errors.ts';
+import { type Subject, unreachable } from './errors.ts';
 import { meet } from './hello.ts';
 import { LinkWatch, WATCH_TIMES, type WatchTimes } from './link-watch.ts';
 import { PacedSocket } from './paced-socket.ts';
@@ -52,26 +53,28 @@ async function connect(
     helloDeadlineMs,
     isRestored = false,
     whySilent,
+    vmName = () => undefined,
     watchTimes,
     generations,
   }: ConnectOptions & Required<ConnectorSettings>,
 ): Promise<GuestAgent> {
   const startedAt = performance.now();
-  const socket = await openSocket(endpoint, { signal, deadlineMs: helloDeadlineMs });
+  const subject = { endpoint: endpoint.path, vmName: vmName() };
+  const socket = await openSocket(endpoint, { signal, deadlineMs: helloDeadlineMs, subject });
   try {
     const deadlineMs = helloDeadlineMs - (performance.now() - startedAt);
     const generation = await meet(socket, {
       signal,
       deadlineMs,
-      endpoint: endpoint.path,
+      subject,
       generations,
       isRestored,
     });
     const paced = new PacedSocket(socket);
     const session = newSession(paced);
     const watch = new LinkWatch(session, () => socket.bytesRead, { ...watchTimes, whySilent });
-    const agent = new Http2GuestAgent(session, { watch, generation, hangUp: () => paced.destroy() });
-    await connected(session, { endpoint: endpoint.path, signal });
+    const agent = new Http2GuestAgent(session, { watch, generation, vmName, hangUp: () => paced.destroy() });
+    await connected(session, { subject, signal });
     if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);
     return agent;
   } catch (error) {
@@ -82,7 +85,7 @@ async function connect(
 
 async function openSocket(
   endpoint: GuestEndpoint,
-  { signal, deadlineMs }: Abortable & { deadlineMs: number },
+  { signal, deadlineMs, subject }: Abortable & { deadlineMs: number; subject: Subject },
 ): Promise<net.Socket> {
   switch (endpoint.kind) {
     case 'unix': {
@@ -103,9 +106,9 @@ async function openSocket(
       } catch (error) {
         signal.throwIfAborted();
         const state = isAppError(error, 'WAIT_TIMEOUT')
-          ? `nothing listens there after ${deadlineMs / 1000} s`
+          ? `nothing listens there after ${formatTime(deadlineMs)}`
           : 'the socket cannot be opened';
-        throw unreachable(path, state, refusal ?? error);
+        throw unreachable(subject, state, refusal ?? error);
       }
     }
     default:
@@ -134,12 +137,12 @@ async function openUnixSocket(path: string, { signal }: Abortable): Promise<net.
  */
 async function connected(
   session: http2.ClientHttp2Session,
-  { endpoint, signal }: Abortable & { endpoint: string },
+  { subject, signal }: Abortable & { subject: Subject },
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   session.once('connect', () => resolve());
   session.once('error', reject);
-  session.once('close', () => reject(unreachable(endpoint, 'the connection was closed')));
+  session.once('close', () => reject(unreachable(subject, 'the connection was closed')));
   using _abort = onAbort(signal, () => reject(signal.reason));
   await promise;
 }

@@ -8,10 +8,18 @@ export interface Refusal {
   step?: string | undefined;
 }
 
-/** Nothing answered the hello. `endpoint` is for people. */
-export function unreachable(endpoint: string, state: string, cause?: unknown): AppError {
+/** What errors say of the guest that is met. */
+export interface Subject {
+  /** path of the agent's socket */
+  endpoint: string;
+  /** the VM's name, for hints; undefined for a VM that users cannot name */
+  vmName: string | undefined;
+}
+
+/** Nothing answered the hello. */
+export function unreachable({ endpoint, vmName }: Subject, state: string, cause?: unknown): AppError {
   return new AppError('GUEST_UNREACHABLE', `Cannot reach the guest agent at "${endpoint}": ${state}`, {
-    hint: "the VM's console shows what the guest does: banger vm logs NAME",
+    hint: vmName && `the VM's console shows what the guest does: banger vm logs ${vmName}`,
     cause,
   });
 }
@@ -22,13 +30,21 @@ export function lost(action: string, cause?: unknown): AppError {
 }
 
 /** The guest's agent is of a generation that the host speaks, and lacks this request. */
-export function tooOld(action: string, details: { generation: number; since: number }): AppError {
+export function tooOld(
+  action: string,
+  { vmName, ...details }: { generation: number; since: number; vmName: string | undefined },
+): AppError {
   const { generation, since } = details;
   return new AppError(
     'GUEST_GENERATION',
     `Cannot ${action}: the VM has an earlier agent, of generation ${generation}, and this needs generation ${since}`,
-    { hint: 'restart the VM, which gives it the agent of this version: banger vm restart NAME', details },
+    { hint: restartHint(vmName), details },
   );
+}
+
+/** How a VM gets the agent of this version. */
+export function restartHint(vmName: string | undefined): string {
+  return `restart the VM, which gives it the agent of this version${vmName ? `: banger vm restart ${vmName}` : ''}`;
 }
 
 /** So much runs over the link already that more could hold up what must not wait. */

@@ -108,6 +108,16 @@ test('connect() fails when nothing answers, and leaves no connection', async () 
   await closed(agent.sockets[0]);
 });
 
+test('the hint of a guest that is not reached names its VM, and is absent where users cannot name one', async () => {
+  const options = { signal: neverAborts(), helloDeadlineMs: 50 };
+  const endpoint = { kind: 'unix', path: join(tmpdir(), 'banger-none') } as const;
+  const { connect } = createGuestConnector();
+  await assert.rejects(connect(endpoint, { ...options, vmName: () => 'web' }), {
+    hint: "the VM's console shows what the guest does: banger vm logs web",
+  });
+  await assert.rejects(connect(endpoint, options), { code: 'GUEST_UNREACHABLE', hint: undefined });
+});
+
 test('connect() fails when the guest only sends garbage', async () => {
   await using agent = await listenAsAgent((socket) => {
     socket.resume();
@@ -133,6 +143,7 @@ test('connect() tells the generation of an agent that speaks another', async () 
   });
   await assert.rejects(connect(agent.path), {
     code: 'GUEST_GENERATION',
+    hint: 'restart the VM, which gives it the agent of this version',
     details: { generation: 17, oldest: OLDEST_AGENT_GENERATION, newest: AGENT_GENERATION },
   });
   await closed(agent.sockets[0]);

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
+import { formatTime } from '../../base/words.ts';
 import { type AgentGenerations, speaksGeneration } from '../../protocol/guest.ts';
-import { unreachable } from './errors.ts';
+import { restartHint, type Subject, unreachable } from './errors.ts';
 
 /**
  * Pause before the second hello, doubled for each further one up to the longest: a booting guest may have no
@@ -26,7 +27,7 @@ const LONGEST_HELLO_BYTES = 50;
 export interface MeetOptions extends Abortable {
   deadlineMs: number;
   /** for errors */
-  endpoint: string;
+  subject: Subject;
   /** what the host speaks */
   generations: AgentGenerations;
   /** an earlier host may have been cut off in the middle of a frame */
@@ -43,7 +44,7 @@ export interface MeetOptions extends Abortable {
  */
 export async function meet(
   socket: Socket,
-  { signal, deadlineMs, endpoint, generations, isRestored = false }: MeetOptions,
+  { signal, deadlineMs, subject, generations, isRestored = false }: MeetOptions,
 ): Promise<number> {
   signal.throwIfAborted();
   const { promise: met, resolve, reject } = Promise.withResolvers<number>();
@@ -78,13 +79,13 @@ export async function meet(
     socket.pause();
     if (rest.length > 0) socket.unshift(rest);
     if (generation === offered) resolve(generation);
-    else if (offered === generations.newest) reject(otherGeneration(endpoint, generation, generations));
-    else reject(unreachable(endpoint, `it named generation ${offered}, then ${generation}`));
+    else if (offered === generations.newest) reject(otherGeneration(subject, generation, generations));
+    else reject(unreachable(subject, `it named generation ${offered}, then ${generation}`));
   };
-  const end = (cause?: Error): void => reject(unreachable(endpoint, 'the connection was closed', cause));
+  const end = (cause?: Error): void => reject(unreachable(subject, 'the connection was closed', cause));
   const atClose = (): void => end();
   const deadline = setTimeout(
-    () => reject(unreachable(endpoint, `no answer within ${deadlineMs / 1000} s`)),
+    () => reject(unreachable(subject, `no answer within ${formatTime(deadlineMs)}`)),
     deadlineMs,
   );
   using _abort = onAbort(signal, () => reject(signal.reason));
@@ -125,7 +126,7 @@ export class EchoFinder {
 }
 
 function otherGeneration(
-  endpoint: string,
+  { endpoint, vmName }: Subject,
   generation: number,
   { oldest, newest }: AgentGenerations,
 ): AppError {
@@ -134,7 +135,7 @@ function otherGeneration(
     'GUEST_GENERATION',
     `Cannot talk to the guest agent at "${endpoint}": it speaks generation ${generation}, this program ${ours}`,
     {
-      hint: 'restart the VM, which gives it the agent of this version: banger vm restart NAME',
+      hint: restartHint(vmName),
       details: { generation, oldest, newest },
     },
   );

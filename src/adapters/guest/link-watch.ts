@@ -1,5 +1,6 @@
 import type http2 from 'node:http2';
 import { AppError } from '../../base/errors.ts';
+import { formatTime } from '../../base/words.ts';
 
 /** How long a link may be silent, in `ms`. */
 export interface WatchTimes {
@@ -103,6 +104,6 @@ export class LinkWatch implements Disposable {
 function silent(forMs: number): AppError {
   return new AppError(
     'GUEST_LOST',
-    `Cannot reach the guest agent any more: it has not answered for ${forMs / 1000} s`,
+    `Cannot reach the guest agent any more: it has not answered for ${formatTime(forMs)}`,
   );
 }

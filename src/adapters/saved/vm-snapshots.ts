@@ -25,9 +25,12 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
  */
 export class FsVmSnapshots implements VmSnapshots {
   readonly #vmsDir: string;
+  readonly #nameOf: (vmId: string) => string | undefined;
 
-  constructor({ vmsDir }: { vmsDir: string }) {
+  /** `nameOf` returns a VM's present name, which hints say. */
+  constructor({ vmsDir, nameOf }: { vmsDir: string; nameOf: (vmId: string) => string | undefined }) {
     this.#vmsDir = vmsDir;
+    this.#nameOf = nameOf;
   }
 
   async make(
@@ -36,7 +39,7 @@ export class FsVmSnapshots implements VmSnapshots {
     { signal }: Abortable,
   ): Promise<StoredSnapshot> {
     const { dir } = this.#files(vmId, tag);
-    if (await this.#read(vmId, tag)) throw exists(tag);
+    if (await this.#read(vmId, tag)) throw exists({ tag, vm: this.#vm(vmId) });
     const area = this.#stagingArea(vmId);
     await sweepStaging(area, staging);
     const fill = async (made: TemplateFiles): Promise<void> => {
@@ -84,7 +87,7 @@ export class FsVmSnapshots implements VmSnapshots {
 
   async get(vmId: string, tag: string): Promise<StoredSnapshot> {
     const found = await this.#read(vmId, tag);
-    if (!found) throw notFound(tag);
+    if (!found) throw notFound({ tag, vm: this.#vm(vmId) });
     const { snapshot, manifest } = found;
     const signal = AbortSignal.timeout(60_000);
     if ((await sparseDigest(snapshot.saved.statePath, { signal })) === manifest.state.digest) return snapshot;
@@ -92,7 +95,7 @@ export class FsVmSnapshots implements VmSnapshots {
       'SNAPSHOT_DAMAGED',
       `Cannot use the snapshot "${tag}": its device state is not what was saved`,
       {
-        hint: 'delete it: banger vm snapshot delete',
+        hint: `delete it: banger vm snapshot delete ${this.#vm(vmId)} ${tag}`,
         details: { tag },
       },
     );
@@ -104,7 +107,7 @@ export class FsVmSnapshots implements VmSnapshots {
   }
 
   async delete(vmId: string, tag: string): Promise<void> {
-    if (!(await this.#read(vmId, tag))) throw notFound(tag);
+    if (!(await this.#read(vmId, tag))) throw notFound({ tag, vm: this.#vm(vmId) });
     await using folder = await openStaging(this.#stagingArea(vmId), staging);
     await rename(this.#files(vmId, tag).dir, join(folder.dir, tag));
   }
@@ -143,6 +146,11 @@ export class FsVmSnapshots implements VmSnapshots {
     return join(this.#vmsDir, vmId, 'snapshots');
   }
 
+  /** How commands name the VM. */
+  #vm(vmId: string): string {
+    return this.#nameOf(vmId) ?? vmId;
+  }
+
   #stagingArea(vmId: string): string {
     return join(this.#dir(vmId), '.staging');
   }
@@ -152,16 +160,16 @@ export class FsVmSnapshots implements VmSnapshots {
   }
 }
 
-function exists(tag: string): AppError {
-  return new AppError('SNAPSHOT_EXISTS', `Cannot make a snapshot "${tag}": there is one of that tag`, {
-    hint: 'give another tag, or delete that one: banger vm snapshot delete',
+function exists({ tag, vm }: { tag: string; vm: string }): AppError {
+  return new AppError('SNAPSHOT_EXISTS', `Cannot make a snapshot "${tag}": that tag is taken`, {
+    hint: `give another tag, or delete that one: banger vm snapshot delete ${vm} ${tag}`,
     details: { field: 'tag', value: tag },
   });
 }
 
-function notFound(tag: string): AppError {
+function notFound({ tag, vm }: { tag: string; vm: string }): AppError {
   return new AppError('SNAPSHOT_NOT_FOUND', `Cannot find a snapshot "${tag.slice(0, 80)}"`, {
-    hint: 'banger vm snapshot list',
+    hint: `banger vm snapshot list ${vm}`,
     details: { tag },
   });
 }

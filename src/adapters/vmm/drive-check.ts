@@ -1,5 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { AppError, isErrno } from '../../base/errors.ts';
+import { plural } from '../../base/words.ts';
 import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 
@@ -45,10 +46,10 @@ async function driveProblem({
 async function rawProblem(path: string, sizeBytes: number): Promise<string | undefined> {
   const size = await sizeOf(path);
   if (size === undefined) return 'it is missing';
-  if (size !== sizeBytes) return `it has ${size} bytes instead of ${sizeBytes}`;
+  if (size !== sizeBytes) return `it has ${plural(size, 'byte')} instead of ${sizeBytes}`;
   return size % SECTOR_BYTES === 0 && size > 0
     ? undefined
-    : `it is not made of whole sectors (${size} bytes)`;
+    : `it is not made of whole sectors (${plural(size, 'byte')})`;
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

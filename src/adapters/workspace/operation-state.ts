@@ -1,6 +1,7 @@
 import { lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, isErrno } from '../../base/errors.ts';
+import { plural } from '../../base/words.ts';
 import { readLastBytes, readSmallFile } from './small-file.ts';
 
 /** What git keeps of an operation that waits for the user: a merge, cherry-pick, revert, rebase or bisect. */
@@ -43,7 +44,7 @@ export async function copyOperationState(
     if (inside.length > 0) await mkdir(join(toGitDir, folder));
     names.push(...inside.map((name) => `${folder}/${name}`));
   }
-  if (names.length > MAX_FILES) throw tooMuch(fromGitDir, `${names.length} files`);
+  if (names.length > MAX_FILES) throw tooMuch(fromGitDir, plural(names.length, 'file'));
   const mentioned = new Set(isDetached ? await copyLastSwitch(fromGitDir, toGitDir) : []);
   let bytes = 0;
   for (const name of names) {

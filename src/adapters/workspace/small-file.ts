@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { AppError, isErrno } from '../../base/errors.ts';
+import { plural } from '../../base/words.ts';
 
 /** Pattern files, messages and lists of commits are kilobytes; anything near this is not one. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -35,8 +36,8 @@ export function fileTooLarge(
   path: string | Buffer,
   { size, limit }: { size: number; limit: number },
 ): AppError {
-  return new AppError('WORKSPACE_FILE_TOO_LARGE', `Cannot send "${path}": it has ${size} bytes`, {
-    hint: `the largest that git reads sensibly is ${limit} bytes; look at what is in it`,
+  return new AppError('WORKSPACE_FILE_TOO_LARGE', `Cannot send "${path}": it has ${plural(size, 'byte')}`, {
+    hint: `the largest that git reads sensibly is ${plural(limit, 'byte')}; look at what is in it`,
   });
 }
 

@@ -1,4 +1,5 @@
 import { formatSize } from '../../base/size.ts';
+import { plural } from '../../base/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 
 /** Characters of an id in a table; `banger vm show` prints all of it. */
@@ -41,6 +42,5 @@ export function shortId(id: string): string {
 }
 
 function ago(amount: number, unit: string): string {
-  const whole = Math.floor(amount);
-  return `${whole} ${unit}${whole === 1 ? '' : 's'} ago`;
+  return `${plural(Math.floor(amount), unit)} ago`;
 }

@@ -57,7 +57,7 @@ describe('several VMs', () => {
     assert.deepEqual([status, stdout], [1, 'db: stopped\n']);
     assert.match(
       stderr,
-      /"No\/Name" as a VM.*\n.*\n.*"aa" is: 2 ids begin so\n.*use one of web \(aa1\), db \(aa2\)\n.*"nobody"/,
+      /"No\/Name" as a VM.*\n.*\n.*"aa" is: 2 VMs have ids that start with it\n.*use one of web \(aa1\), db \(aa2\)\n.*"nobody"/,
     );
   });
 

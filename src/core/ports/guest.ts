@@ -29,6 +29,8 @@ export interface ConnectOptions extends Abortable {
    * GUEST_LOST.
    */
   whySilent?: () => AppError | undefined;
+  /** The VM's name now, for hints; absent for a VM that users cannot name. */
+  vmName?: () => string | undefined;
 }
 
 /** Opens links to guest agents. */

@@ -1,5 +1,6 @@
 import { AppError } from '../../base/errors.ts';
 import { formatSize } from '../../base/size.ts';
+import { plural } from '../../base/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 
@@ -37,7 +38,7 @@ export function resolveShape(
       min: 1,
       max: Math.min(MAX_VCPU_COUNT, host.cpuCount),
       show: String,
-      why: `this host has ${host.cpuCount} CPUs`,
+      why: `this host has ${plural(host.cpuCount, 'CPU')}`,
     }),
     range('memory', shape.memoryMib, {
       min: MIN_MEMORY_MIB,

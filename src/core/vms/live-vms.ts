@@ -17,10 +17,13 @@ export class LiveVms {
   readonly #vms = new Map<string, LiveVm>();
   readonly #connecting = new SharedWork<GuestAgent>();
   readonly #connector: GuestConnector;
+  readonly #nameOf: (vmId: string) => string | undefined;
   #onResume: (vmId: string) => void = () => {};
 
-  constructor(connector: GuestConnector) {
+  /** `nameOf` returns a VM's present name, which errors say; undefined for one without a record. */
+  constructor(connector: GuestConnector, { nameOf }: { nameOf: (vmId: string) => string | undefined }) {
     this.#connector = connector;
+    this.#nameOf = nameOf;
   }
 
   /** Ids of all. */
@@ -77,12 +80,16 @@ export class LiveVms {
    */
   async agent(vmId: string, options: ConnectOptions): Promise<GuestAgent> {
     const vm = this.#vms.get(vmId);
-    if (!vm) throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of "${vmId}": it is not running`);
-    if (vm.running.isStalled) throw waitsForSpace(vmId);
+    const vmName = (): string | undefined => this.#nameOf(vmId);
+    if (!vm) {
+      const name = vmName() ?? vmId;
+      throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of vm "${name}": it is not running`);
+    }
+    if (vm.running.isStalled) throw waitsForSpace({ vmId, name: vmName() });
     if (vm.link) return vm.link;
     return await this.#connecting.run(
       vmId,
-      (signal) => this.#connect(vm, { ...options, vmId, signal }),
+      (signal) => this.#connect(vm, { ...options, vmId, vmName, signal }),
       options,
     );
   }

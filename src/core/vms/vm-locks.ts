@@ -1,6 +1,7 @@
 import { type Abortable, anySignal } from '../../base/abort.ts';
 import { KeyedMutex } from '../../base/async.ts';
 import { AppError } from '../../base/errors.ts';
+import { formatTime } from '../../base/words.ts';
 import type { Report } from '../../protocol/events.ts';
 
 /** What is done to a VM under its lock, and how the one who waits for it reads that. */
@@ -154,8 +155,9 @@ export class VmLocks {
   #busy(vmId: string, { action }: { action: LockAction }): AppError {
     const name = this.#nameOf(vmId) ?? vmId;
     const holder = this.holder(vmId);
-    const seconds = Math.round((holder?.heldForMs ?? 0) / 1000);
-    const state = holder ? `it is ${holder.doing}, for ${seconds} s so far` : 'others wait for it too';
+    const state = holder
+      ? `it is ${holder.doing}, for ${formatTime(holder.heldForMs)} so far`
+      : 'others wait for it too';
     return new AppError('VM_BUSY', `Cannot ${action} vm "${name}": ${state}`, {
       hint: `wait for that, or end it: banger vm kill ${name}`,
       details: { vmId, ...(holder ? { heldBy: holder.action, heldForMs: holder.heldForMs } : {}) },

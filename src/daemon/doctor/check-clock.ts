@@ -1,3 +1,4 @@
+import { formatTime } from '../../base/words.ts';
 import type { Check, Finding } from './check.ts';
 
 /** `ms` by which two clocks may differ without a finding. */
@@ -43,7 +44,7 @@ export function clockFinding({ nowMs, expectedMs, builtMs, changedMs }: ClockFac
   if (Math.abs(setMs) > SLACK_MS) {
     return {
       status: 'warn',
-      message: `${now}; it was set, or the host slept, by ${Math.round(Math.abs(setMs) / 1000)} s since the daemon started`,
+      message: `${now}; it was set, or the host slept, by ${formatTime(setMs)} since the daemon started`,
       fix: 'restart the VMs that ran then, should their clocks be wrong',
     };
   }

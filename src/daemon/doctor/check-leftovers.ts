@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { listStaleStaging, sweepStaging } from '../../base/staging.ts';
+import { plural } from '../../base/words.ts';
 import { findLeftovers, removeLeftovers } from '../../core/vms/recovery/leftovers.ts';
 import type { Check, DoctorHost } from './check.ts';
 
@@ -11,7 +12,7 @@ export const checkLeftovers: Check = {
     if (details.length === 0) return { status: 'pass', message: 'no stale files or processes' };
     return {
       status: 'warn',
-      message: `${details.length} stale files or processes`,
+      message: plural(details.length, 'stale file or process', 'stale files or processes'),
       details,
       fix: 'banger doctor --fix',
     };

@@ -1,3 +1,4 @@
+import { plural } from '../../base/words.ts';
 import type { Check } from './check.ts';
 
 /** Records can be read. */
@@ -17,7 +18,7 @@ export const checkRecords: Check = {
     const running = records.filter(({ state }) => state === 'running').length;
     return {
       status: 'pass',
-      message: `${records.length} VMs, ${running} of them running, in ${settings.paths.recordsFile}`,
+      message: `${plural(records.length, 'VM')}, ${running} of them running, in ${settings.paths.recordsFile}`,
       details: records.map(({ name, id, state }) => `${name} ${id} ${state}`),
     };
   },

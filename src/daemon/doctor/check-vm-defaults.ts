@@ -1,4 +1,5 @@
 import { formatSize } from '../../base/size.ts';
+import { plural } from '../../base/words.ts';
 import type { Check } from './check.ts';
 
 /** The sizes that a VM gets when nobody says otherwise, and where they come from. */
@@ -18,7 +19,7 @@ export const checkVmDefaults: Check = {
       message: parts.join(', '),
       ...(tooMuch
         ? {
-            fix: `this host has ${settings.host.cpuCount} CPUs and ${settings.host.memoryMib} MiB: edit ${settings.paths.configFile}`,
+            fix: `this host has ${plural(settings.host.cpuCount, 'CPU')} and ${settings.host.memoryMib} MiB: edit ${settings.paths.configFile}`,
           }
         : {}),
     };

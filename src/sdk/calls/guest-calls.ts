@@ -59,7 +59,8 @@ export function guestCalls(caller: Caller): GuestCalls {
   const execStream: GuestCalls['execStream'] = async (ref, options) =>
     await caller.upgrade(vmPath(ref, 'exec'), EXEC_UPGRADE, options);
   return {
-    exec: async (ref, start, options) => startExec(await execStream(ref, options), start, options),
+    exec: async (ref, start, options) =>
+      startExec(await execStream(ref, options), start, { ...options, ref }),
     execStream,
     openPort: async (ref, port, options) =>
       await caller.upgrade(`${vmPath(ref, 'tcp')}?port=${port}`, TCP_UPGRADE, options),

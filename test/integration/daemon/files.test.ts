@@ -51,7 +51,7 @@ async function copied(source: string, target: string): Promise<string> {
 const listOf = async (dir: string): Promise<string[]> => (await readdir(dir, { recursive: true })).sort();
 
 test('a file goes in and comes out, with its mode and time, under its own name or another', async () => {
-  assert.match(await copied('file', `box:${guest}`), /^copied 1 entries, 2.9M$/m);
+  assert.match(await copied('file', `box:${guest}`), /^copied 1 entry, 2.9M$/m);
   await copied(`box:${guest}/file`, './back');
   await copied('./file', `box:${guest}/renamed`);
   await copied(`box:${guest}/renamed`, '.');

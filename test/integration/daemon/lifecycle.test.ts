@@ -248,7 +248,7 @@ test("a guest's clock is set again until it is right, and one that does not take
 test('a VM whose guest is late stays for a look when that was asked for, even with --rm, and else does not', async () => {
   const { client, guests } = lab;
   const late = { code: 'GUEST_BOOT_FAILED' };
-  guests.personaliseError = new AppError('WAIT_TIMEOUT', 'Waited in vain');
+  guests.personaliseError = new AppError('WAIT_TIMEOUT', 'Timed out');
   await assert.rejects(resultOf(client.createVm({ name: 'late' }, { signal })), late);
   assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
   await assert.rejects(client.leaseVm({ name: 'late', keepFailed: true }, { signal }), {

@@ -62,6 +62,7 @@ test('what cannot be is refused, and leaves everything as it was', async () => {
   const { client } = lab;
   await assert.rejects(resultOf(client.createSnapshot('web', { tag: 'one' }, { signal })), {
     code: 'SNAPSHOT_EXISTS',
+    hint: 'give another tag, or delete that one: banger vm snapshot delete web one',
   });
   for (const tag of ['', '.hidden', 'a/b', 'UPPER', 'x'.repeat(64)]) {
     await assert.rejects(resultOf(client.createSnapshot('web', { tag }, { signal })), {
@@ -73,6 +74,7 @@ test('what cannot be is refused, and leaves everything as it was', async () => {
   }
   await assert.rejects(resultOf(client.restoreSnapshot('web', 'none', { signal })), {
     code: 'SNAPSHOT_NOT_FOUND',
+    hint: 'banger vm snapshot list web',
   });
   assert.equal((await client.showVm('web', { signal })).state, 'running');
   await resultOf(client.createVm({ name: 'off', noStart: true }, { signal }));
@@ -87,6 +89,7 @@ test('a damaged snapshot is refused before the VM is touched', async () => {
   const { runtime } = await client.showVm('web', { signal });
   await assert.rejects(resultOf(client.restoreSnapshot('web', 'bad', { signal })), {
     code: 'SNAPSHOT_DAMAGED',
+    hint: 'delete it: banger vm snapshot delete web bad',
   });
   await truncate(join(dir, 'memory'), 1);
   await assert.rejects(resultOf(client.restoreSnapshot('web', 'bad', { signal })), {

@@ -344,7 +344,7 @@ describe('wait', () => {
       resultOf(lab.client.waitForVm('web', { until: 'running', timeoutMs: 50 }, { signal })),
       {
         code: 'WAIT_TIMEOUT',
-        message: 'Waited 0.05 s for "web" to be running, in vain',
+        message: 'Timed out after 0.05 s waiting for "web" to be running',
       },
     );
     const waiting = assert.rejects(resultOf(lab.client.waitForVm('web', { until: 'running' }, { signal })), {

@@ -291,11 +291,11 @@ const WRITE_BACK_MS = 36_000;
  * memory is not of the VM's size.
  */
 async function openSaved(
-  { vmId, memoryMib }: VmSpec,
+  { vmId, vmName = vmId, memoryMib }: VmSpec,
   { memoryPath, statePath }: SavedGuest,
 ): Promise<FileHandle> {
   const failed = (path: string, state: string, cause?: unknown): AppError =>
-    new AppError('VMM_RESTORE_FAILED', `Cannot restore VM "${vmId}": "${path}" ${state}`, {
+    new AppError('VMM_RESTORE_FAILED', `Cannot restore vm "${vmName}": "${path}" ${state}`, {
       details: { vmId, path },
       cause,
     });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../../base/abort.ts';
 import { isErrno } from '../../../base/errors.ts';
+import { plural } from '../../../base/words.ts';
 import type { DoctorCheck } from '../../../protocol/api/daemon.ts';
 import type { Vm } from '../../../protocol/vm.ts';
 import type { BangerClient } from '../../../sdk/client.ts';
@@ -52,6 +53,6 @@ export function filesVerdict(before: Digests | undefined, after: Digests | undef
   const names = [...new Set([...before.keys(), ...after.keys()])];
   const changed = names.filter((name) => before.get(name) !== after.get(name));
   return changed.length === 0
-    ? { name: CHECK, status: 'pass', message: `${names.length} files, all as they were before` }
+    ? { name: CHECK, status: 'pass', message: `${plural(names.length, 'file')}, all as they were before` }
     : { name: CHECK, status: 'fail', message: `changed: ${changed.join(', ')}` };
 }

@@ -1,5 +1,6 @@
 import { AppError } from '../../../base/errors.ts';
 import { formatSize } from '../../../base/size.ts';
+import { plural } from '../../../base/words.ts';
 
 /** What a copy out of a guest may take on this host. */
 export interface CopyLimits {
@@ -48,7 +49,11 @@ export class CopyMeter {
   #checkEntries(): void {
     const { maxEntries } = this.#limits;
     if (this.entries + this.implied <= maxEntries) return;
-    throw this.#tooLarge(`${maxEntries} files and directories`, '--max-entries', String(2 * maxEntries));
+    throw this.#tooLarge(
+      plural(maxEntries, 'file or directory', 'files and directories'),
+      '--max-entries',
+      String(2 * maxEntries),
+    );
   }
 
   #tooLarge(limit: string, option: string, example: string): AppError {

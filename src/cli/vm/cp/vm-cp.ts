@@ -1,5 +1,6 @@
 import { AppError } from '../../../base/errors.ts';
 import { formatSize, parseSize } from '../../../base/size.ts';
+import { plural } from '../../../base/words.ts';
 import { defineCommand } from '../../program/command.ts';
 import { parseCount } from '../vm-options.ts';
 import { DEFAULT_LIMITS } from './copy-limits.ts';
@@ -73,8 +74,13 @@ export const vmCp = defineCommand({
     if (!report) return 0;
     if (options.json) await context.printJson(report);
     else {
-      const skipped = report.skipped > 0 ? `; ${report.skipped} sockets, devices or pipes were left out` : '';
-      context.notice(`copied ${report.entries} entries, ${formatSize(report.bytes)}${skipped}`);
+      const skipped =
+        report.skipped > 0
+          ? `; left out: ${plural(report.skipped, 'socket, device or pipe', 'sockets, devices or pipes')}`
+          : '';
+      context.notice(
+        `copied ${plural(report.entries, 'entry', 'entries')}, ${formatSize(report.bytes)}${skipped}`,
+      );
     }
     if (report.leftOutCount > 0) context.notice(leftOutText(report));
     return 0;

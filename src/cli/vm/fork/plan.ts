@@ -45,7 +45,7 @@ export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkP
   }
   if (rm && !trailing) refuse('Cannot use --rm without a command', 'put a command behind --');
   if (json && trailing) refuse('Cannot use --json with a command', 'leave one of them out');
-  const parsed = count === undefined ? undefined : problems.attempt(() => parseCount(count));
+  const parsed = count === undefined ? undefined : problems.attempt(() => parseCount(count, ref));
   problems.throwAny();
   return {
     ref,
@@ -60,14 +60,14 @@ export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkP
   };
 }
 
-function parseCount(text: string): number {
+function parseCount(text: string, ref: string): number {
   const value = /^[0-9]{1,4}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= 1 && value <= MAX_FORK_COUNT) return value;
   throw new AppError(
     'VM_COUNT_INVALID',
     `Cannot use "${text}" for --count: it is not from 1 to ${MAX_FORK_COUNT}`,
     {
-      hint: 'banger vm fork NAME -n 3',
+      hint: `banger vm fork ${ref} -n 3`,
       details: { field: 'count', value: text },
     },
   );

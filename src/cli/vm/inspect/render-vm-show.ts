@@ -47,6 +47,7 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
     ['memory', `${shape.memoryMib} MiB`],
     ['disk', formatSize(shape.diskSizeBytes)],
     ['system overlay', formatSize(shape.systemOverlaySizeBytes)],
+    ['network', vm.nat ? 'nat' : 'none'],
     ...(workspace ? [['workspace', `${workspace.guestPath} (from ${workspace.sourcePath})`]] : []),
     ...(runtime
       ? [

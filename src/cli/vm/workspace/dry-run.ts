@@ -1,4 +1,5 @@
 import { printable } from '../../../base/errors.ts';
+import { plural } from '../../../base/words.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { type Span, spansOf } from '../../context/spans.ts';
@@ -32,7 +33,7 @@ export async function printDryRun(
     const lines = [
       ...files.map(printable),
       `mode: ${mode}`,
-      `${files.length} files of ${printable(repoRoot)}`,
+      `${plural(files.length, 'file')} of ${printable(repoRoot)}`,
     ];
     await context.print(lines.join('\n'));
   }

@@ -1,4 +1,5 @@
 import { AppError } from '../../../base/errors.ts';
+import { plural } from '../../../base/words.ts';
 import { WORKSPACE_MODES, type WorkspaceMode } from '../../../protocol/api/workspace.ts';
 import type { CommandContext } from '../../context/context.ts';
 import type { Invocation } from '../../program/command.ts';
@@ -33,7 +34,10 @@ export async function prepareInVm(
   const request = guestPath ? { ...workspace, guestPath } : workspace;
   const prepared = await context.follow(client.prepareWorkspace(vm.id, request, { signal }), 'vm workspace');
   if (options.json) await context.printJson(prepared);
-  else await context.print(`${vm.name}: ${prepared.trackedCount} tracked files at ${prepared.guestPath}`);
+  else
+    await context.print(
+      `${vm.name}: ${plural(prepared.trackedCount, 'tracked file')} at ${prepared.guestPath}`,
+    );
   return 0;
 }
 

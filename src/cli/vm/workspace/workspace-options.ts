@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AppError, isErrno } from '../../../base/errors.ts';
+import { plural } from '../../../base/words.ts';
 import type { WorkspaceChoice, WorkspaceSummary } from '../../../protocol/api/workspace.ts';
 import type { CommandContext } from '../../context/context.ts';
 import type { OptionDefinitions, OptionValues } from '../../program/command.ts';
@@ -64,7 +65,7 @@ export function announceUntracked(
   context: Pick<CommandContext, 'notice'>,
 ): void {
   if (includeUntracked || untrackedCount === 0) return;
-  const files = untrackedCount === 1 ? '1 untracked file stays' : `${untrackedCount} untracked files stay`;
+  const files = plural(untrackedCount, 'untracked file stays', 'untracked files stay');
   context.notice(`${files} on the host; git add what the VM shall see, or give --include-untracked`);
 }
 

@@ -26,6 +26,8 @@ export interface BootSource {
 /** All a driver needs to run one VM. Drivers turn it into argv or requests with a pure function. */
 export interface VmSpec {
   vmId: string;
+  /** for errors; absent for a VM that users cannot name */
+  vmName?: string;
   vcpuCount: number;
   memoryMib: number;
   accelerator: Accelerator;

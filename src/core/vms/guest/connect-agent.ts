@@ -5,6 +5,7 @@ import { whileRunning } from '../while-running.ts';
 
 /** Which VM's agent is connected to, and how. */
 export interface ConnectAgentOptions extends Omit<ConnectOptions, 'whySilent'> {
+  /** for errors that name no VM */
   vmId: string;
 }
 
@@ -20,7 +21,8 @@ export async function connectAgent(
   running: RunningVm,
   { vmId, ...options }: ConnectAgentOptions,
 ): Promise<GuestAgent> {
-  const whySilent = (): AppError | undefined => (running.isStalled ? waitsForSpace(vmId) : undefined);
+  const whySilent = (): AppError | undefined =>
+    running.isStalled ? waitsForSpace({ vmId, name: options.vmName?.() }) : undefined;
   return await whileRunning(
     running,
     (inner) => connector.connect(running.guestEndpoint, { ...options, ...inner, whySilent }),
@@ -28,11 +30,14 @@ export async function connectAgent(
   );
 }
 
-/** The error of a guest that waits for disk space. */
-export function waitsForSpace(vmId: string): AppError {
+/** The error of a guest that is paused until there is disk space. */
+export function waitsForSpace({ vmId, name = vmId }: { vmId: string; name?: string | undefined }): AppError {
   return new AppError(
     'HOST_NO_SPACE',
-    `Cannot reach the guest of "${vmId}": it stands still, for this host has no disk space for what it writes`,
-    { hint: 'free some space where VMs are: the guest goes on by itself then', details: { vmId } },
+    `Cannot reach the guest of vm "${name}": it is paused, because this host has no disk space for what it writes`,
+    {
+      hint: 'free some disk space where the VMs are stored; the guest then resumes by itself',
+      details: { vmId },
+    },
   );
 }

@@ -187,7 +187,7 @@ export async function reachReady(
     );
   } catch (error) {
     signal.throwIfAborted();
-    if (running.isStalled) throw waitsForSpace(record.id);
+    if (running.isStalled) throw waitsForSpace({ vmId: record.id, name: record.name });
     if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
     // One that stands still is let go on now and then, and may be running in this very moment.
     await requireRoomToStart(world);

@@ -7,10 +7,10 @@ import type { VmPlan } from './vm-plan.ts';
 /** What the driver is told to run for a record whose drives are made. */
 export function vmSpecOf(
   world: VmWorld,
-  { id, shape, drives = [], nat }: VmRecord,
+  { id, name, shape, drives = [], nat }: VmRecord,
   { boot, accelerator }: { boot: BootSource; accelerator: DriverProbe['accelerator'] },
 ): VmSpec {
-  return specOf(world, id, { shape, boot, accelerator, drives, hasNat: nat });
+  return { ...specOf(world, id, { shape, boot, accelerator, drives, hasNat: nat }), vmName: name };
 }
 
 /** The same for a VM of nobody, which has no record and no network. */

@@ -1,5 +1,6 @@
 import { type Abortable, anySignal, sleep } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
+import { formatTime } from '../../../base/words.ts';
 import type { RunningVm, VmmActivity } from '../../ports/vmm/running-vm.ts';
 
 /** How long a guest is waited for that is not ready yet, in `ms`. */
@@ -96,7 +97,7 @@ export async function whileWorking<T>(
   }
 
   function hangs(why: string, ms: number): AppError {
-    return new AppError('GUEST_HANGS', `Cannot wait longer for ${what}: ${why} (${Math.round(ms / 1000)} s)`);
+    return new AppError('GUEST_HANGS', `Cannot wait longer for ${what}: ${why} (${formatTime(ms)})`);
   }
 }
 

@@ -2,6 +2,7 @@ import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { abortable } from '../../../base/async.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { Slots } from '../../../base/slots.ts';
+import { formatTime } from '../../../base/words.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
@@ -64,10 +65,10 @@ export class TakeOver {
       await withDeadline((inner) => abortable(taking, inner), { signal, deadlineMs, what });
     } catch (error) {
       if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
-      const seconds = Math.round((this.#world.locks.holder(id)?.heldForMs ?? deadlineMs) / 1000);
+      const since = formatTime(this.#world.locks.holder(id)?.heldForMs ?? deadlineMs);
       throw new AppError(
         'VM_BUSY',
-        `Cannot reach vm "${name}": its VMM does not answer the daemon that started ${seconds} s ago`,
+        `Cannot reach vm "${name}": its VMM does not answer the daemon that started ${since} ago`,
         { hint: `find out what holds its VMM, or end it: banger vm kill ${name}`, details: { vmId: id } },
       );
     }

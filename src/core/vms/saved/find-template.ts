@@ -20,7 +20,7 @@ export async function findTemplate(world: VmWorld, ref: string): Promise<StoredT
   }
   throw new AppError(
     'TEMPLATE_AMBIGUOUS',
-    `Cannot tell which template "${ref}" is: ${candidates.length} keys begin so`,
+    `Cannot tell which template "${ref}" is: ${candidates.length} templates have keys that start with it`,
     { hint: 'give more digits', details: { candidates: candidates.map(({ key }) => key) } },
   );
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
+import { plural } from '../../../base/words.ts';
 import type { ForkVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Report } from '../../../protocol/events.ts';
 import { MAX_FORK_COUNT } from '../../../protocol/vm-limits.ts';
@@ -133,8 +134,8 @@ function forkNames(
   if (!Number.isSafeInteger(count) || count < 1 || count > MAX_FORK_COUNT || names.length > count) {
     throw new AppError(
       'VM_COUNT_INVALID',
-      `Cannot make ${count} forks: the count is from 1 to ${MAX_FORK_COUNT}, and not less than the names given`,
-      { hint: 'banger vm fork NAME -n 3', details: { field: 'count', value: count } },
+      `Cannot make ${plural(count, 'fork')}: the count is from 1 to ${MAX_FORK_COUNT}, and not less than the names given`,
+      { hint: `banger vm fork ${source.name} -n 3`, details: { field: 'count', value: count } },
     );
   }
   const taken = new Set(world.records.list().map((record) => record.name));

@@ -52,7 +52,8 @@ export async function startSecond(
   let link: GuestAgent | undefined;
   undo.defer('close the link', async () => await link?.[Symbol.asyncDispose]());
   const meet: ReachOptions['meet'] = async (how) => {
-    const agent = await connectAgent(world.connector, running, { ...how, vmId: record.id });
+    const vmName = (): string => world.records.get(record.id)?.name ?? record.name;
+    const agent = await connectAgent(world.connector, running, { ...how, vmId: record.id, vmName });
     link = agent;
     return agent;
   };

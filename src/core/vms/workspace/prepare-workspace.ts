@@ -2,6 +2,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import { formatSize } from '../../../base/size.ts';
+import { plural } from '../../../base/words.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../protocol/api/workspace.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { PackedWorkspace } from '../../ports/workspace.ts';
@@ -67,7 +68,7 @@ export async function prepareWorkspace(
   report({
     event: 'progress',
     stage: 'workspace',
-    detail: `${summary.trackedCount} files, ${formatSize(bytes)}`,
+    detail: `${plural(summary.trackedCount, 'file')}, ${formatSize(bytes)}`,
   });
   const workspace = {
     guestPath,

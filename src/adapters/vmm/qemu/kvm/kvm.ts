@@ -1,3 +1,4 @@
+import { formatTime } from '../../../../base/words.ts';
 import { type HostFacts, hasCpuFlag } from '../../host-facts.ts';
 import type { ProbeResult } from './probe-boot.ts';
 
@@ -60,7 +61,10 @@ export function againstKvm(
     case 'reached':
       return undefined;
     case 'late':
-      return { reason: unusable(`a test boot did not reach the initramfs in ${deadlineMs / 1000} s`), hint };
+      return {
+        reason: unusable(`a test boot did not reach the initramfs in ${formatTime(deadlineMs)}`),
+        hint,
+      };
     case 'ended':
       return { reason: unusable('QEMU ended in the middle of a test boot'), hint };
   }

@@ -4,6 +4,7 @@ import { AppError, invariant, isAppError, isErrno } from '../../../../base/error
 import { spawnDetached } from '../../../../base/exec.ts';
 import { reportNoSpace } from '../../../../base/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
+import { formatTime } from '../../../../base/words.ts';
 import type { VmmProcess } from '../../../../core/ports/vmm/running-vm.ts';
 import type { RestoreOptions } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
@@ -139,7 +140,7 @@ async function connectWhenReady(start: StartUnderWay, { signal }: Abortable): Pr
     );
   } catch (error) {
     if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
-    throw await startFailed(start, `QEMU did not answer within ${QMP_DEADLINE_MS / 1000} s`);
+    throw await startFailed(start, `QEMU did not answer within ${formatTime(QMP_DEADLINE_MS)}`);
   }
 }
 
@@ -181,10 +182,13 @@ async function requireState(
 }
 
 /** A socket file that nobody listens on would be taken for the new one. */
-async function removeStaleSockets({ vmId }: VmSpec, { qmpSocket, agentSocket }: RuntimeFiles): Promise<void> {
+async function removeStaleSockets(
+  { vmId, vmName = vmId }: VmSpec,
+  { qmpSocket, agentSocket }: RuntimeFiles,
+): Promise<void> {
   if (await isServed(qmpSocket)) {
-    throw new AppError('VMM_ALREADY_RUNS', `Cannot start VM "${vmId}": its VMM runs already`, {
-      hint: 'stop it first: banger vm stop',
+    throw new AppError('VMM_ALREADY_RUNS', `Cannot start vm "${vmName}": its VMM runs already`, {
+      hint: `stop it first: banger vm stop ${vmName}`,
       details: { vmId },
     });
   }
@@ -204,14 +208,17 @@ async function isServed(qmpSocket: string): Promise<boolean> {
   }
 }
 
-async function requireBootSource({ vmId, bootSource }: VmSpec, { arch }: QemuHost): Promise<void> {
+async function requireBootSource(
+  { vmId, vmName = vmId, bootSource }: VmSpec,
+  { arch }: QemuHost,
+): Promise<void> {
   for (const path of [kernelFile(bootSource, arch), bootSource.initrdPath]) {
     try {
       await access(path);
     } catch (error) {
       if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error;
       const state = error.code === 'EACCES' ? 'may not be read' : 'is missing';
-      throw new AppError('VMM_START_FAILED', `Cannot start VM "${vmId}": "${path}" ${state}`, {
+      throw new AppError('VMM_START_FAILED', `Cannot start vm "${vmName}": "${path}" ${state}`, {
         hint: 'build the image again: banger image build',
         details: { vmId, path },
       });
@@ -220,13 +227,13 @@ async function requireBootSource({ vmId, bootSource }: VmSpec, { arch }: QemuHos
 }
 
 async function startFailed({ spec, mode, log, hasExited }: StartUnderWay, state: string): Promise<AppError> {
-  const { vmId, vmmLogPath } = spec;
+  const { vmId, vmName = vmId, vmmLogPath } = spec;
   if (hasExited()) await logIsWritten(vmmLogPath);
   const tail = await log.tail();
   const isRestore = mode.kind === 'restore';
   return new AppError(
     isRestore ? 'VMM_RESTORE_FAILED' : 'VMM_START_FAILED',
-    `Cannot ${isRestore ? 'restore' : 'start'} VM "${vmId}": ${state}${tail ? `: ${tail}` : ''}`,
+    `Cannot ${isRestore ? 'restore' : 'start'} vm "${vmName}": ${state}${tail ? `: ${tail}` : ''}`,
     { hint: `see the VMM's log "${vmmLogPath}"`, details: { vmId, log: vmmLogPath } },
   );
 }

@@ -1,0 +1,23 @@
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/**
+ * A span of time as people say it: `0.05 s`, `4.5 s`, `15 s`, `3 min`, `2 h`. Rounded to two digits at least,
+ * never to more than is worth reading; minutes begin at two of them, hours likewise.
+ */
+export function formatTime(ms: number): string {
+  const seconds = Math.abs(ms) / SECOND_MS;
+  if (seconds < 9.95) return `${Number(seconds.toPrecision(2))} s`;
+  if (seconds < 119.5) return `${Math.round(seconds)} s`;
+  if (seconds < 2 * 3600 - 30) return `${Math.round((seconds * SECOND_MS) / MINUTE_MS)} min`;
+  return `${Math.round((seconds * SECOND_MS) / HOUR_MS)} h`;
+}
+
+/**
+ * A count and what is counted: `1 entry`, `2 entries`, `0 files`. `many` is the plural where it is not `one`
+ * with an "s".
+ */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
