@@ -1,5 +1,5 @@
 import { isErrno } from '../src/base/errors.ts';
-import type { DetachedProcess } from '../src/base/exec.ts';
+import type { DetachedProcess } from '../src/base/process/exec.ts';
 
 /** Kills a process that was started detached, and waits until it is gone. Fine when it ended already. */
 export async function endChild({ pid, exited }: DetachedProcess): Promise<void> {

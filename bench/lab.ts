@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Abortable, neverAborts, poll } from '../src/base/abort.ts';
 import { isErrno } from '../src/base/errors.ts';
-import { exec } from '../src/base/exec.ts';
+import { exec } from '../src/base/process/exec.ts';
 import { ResourceStack } from '../src/base/resource-stack.ts';
 import { resolvePaths } from '../src/config/settings.ts';
 import { type BangerClient, createClient } from '../src/sdk/client.ts';

@@ -1,6 +1,6 @@
 import { cpus, release, totalmem } from 'node:os';
 import type { Abortable } from '../src/base/abort.ts';
-import { exec } from '../src/base/exec.ts';
+import { exec } from '../src/base/process/exec.ts';
 
 /** The machine and the versions that figures belong to, as one line. */
 export async function describeMachine({

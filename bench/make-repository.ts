@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../src/base/abort.ts';
-import { exec } from '../src/base/exec.ts';
+import { exec } from '../src/base/process/exec.ts';
 
 /** Files in a folder, and lines of each file: about 2 KiB, as source files are. */
 const FILES_PER_FOLDER = 100;

@@ -1,5 +1,5 @@
 import { invariant } from '../src/base/errors.ts';
-import { exec } from '../src/base/exec.ts';
+import { exec } from '../src/base/process/exec.ts';
 import { median } from './stats.ts';
 import type { TimedOptions } from './timing.ts';
 

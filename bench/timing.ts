@@ -1,5 +1,5 @@
 import type { Abortable } from '../src/base/abort.ts';
-import { exec, execStream } from '../src/base/exec.ts';
+import { exec, execStream } from '../src/base/process/exec.ts';
 
 type Argv = readonly [string, ...string[]];
 

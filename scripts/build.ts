@@ -3,9 +3,9 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { neverAborts } from '../src/base/abort.ts';
-import { writeFileAtomic } from '../src/base/atomic-file.ts';
 import { isAppError, isErrno } from '../src/base/errors.ts';
-import { exec } from '../src/base/exec.ts';
+import { writeFileAtomic } from '../src/base/files/atomic-file.ts';
+import { exec } from '../src/base/process/exec.ts';
 import type { BuildInfo } from '../src/protocol/build-info.ts';
 
 /** One CommonJS file a program: a bundle starts in a third of the time of its modules. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../src/base/atomic-file.ts';
 import { isErrno } from '../src/base/errors.ts';
+import { writeFileAtomic } from '../src/base/files/atomic-file.ts';
 import { COMMANDS, GROUPS } from '../src/cli/commands.ts';
 import { cliReference } from './docs/cli-reference.ts';
 

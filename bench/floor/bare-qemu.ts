@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeCpio } from '../../src/adapters/kernel/initramfs/cpio.ts';
 import { type Abortable, poll } from '../../src/base/abort.ts';
 import { invariant } from '../../src/base/errors.ts';
-import { exec, spawnDetached } from '../../src/base/exec.ts';
+import { exec, spawnDetached } from '../../src/base/process/exec.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { endChild } from '../end-child.ts';
 import type { Lab } from '../lab.ts';

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../src/base/abort.ts';
 import { invariant, isAppError, isErrno } from '../../src/base/errors.ts';
-import { exec, spawnDetached } from '../../src/base/exec.ts';
+import { exec, spawnDetached } from '../../src/base/process/exec.ts';
 
 /** An image of debvm's, made once and kept, and the key that it lets in. */
 export interface DebvmImage {

@@ -2,7 +2,7 @@ import { cp, mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Abortable, poll } from '../../src/base/abort.ts';
 import { invariant } from '../../src/base/errors.ts';
-import { spawnDetached } from '../../src/base/exec.ts';
+import { spawnDetached } from '../../src/base/process/exec.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { endChild } from '../end-child.ts';
 import { runTrue } from './guest-command.ts';

@@ -1,6 +1,6 @@
 import { sleep } from '../../src/base/abort.ts';
 import { invariant } from '../../src/base/errors.ts';
-import { spawnDetached } from '../../src/base/exec.ts';
+import { spawnDetached } from '../../src/base/process/exec.ts';
 import { endChild } from '../end-child.ts';
 import { bareQemuLike, whileBareRuns } from '../floor/bare-qemu.ts';
 import type { Measurement } from '../measurement.ts';

@@ -1,5 +1,5 @@
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
-import { LineSplitter } from '../../src/base/line-splitter.ts';
+import { LineSplitter } from '../../src/base/text/line-splitter.ts';
 import type { ForkedVms } from '../../src/protocol/api/vm-requests.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { resultOf } from '../../src/sdk/work.ts';

@@ -1,6 +1,6 @@
 import { neverAborts } from '../../src/base/abort.ts';
 import { isAppError, messageOf } from '../../src/base/errors.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 
 type Argv = readonly [string, ...string[]];
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { neverAborts } from '../../src/base/abort.ts';
 import { isAppError } from '../../src/base/errors.ts';
-import { exec, execInherit } from '../../src/base/exec.ts';
+import { exec, execInherit } from '../../src/base/process/exec.ts';
 
 /** The image that tests and measurements use. */
 const DEFAULT_IMAGE = 'debian-bookworm';

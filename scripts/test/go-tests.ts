@@ -1,7 +1,7 @@
 import { neverAborts } from '../../src/base/abort.ts';
 import { messageOf } from '../../src/base/errors.ts';
-import { execStream } from '../../src/base/exec.ts';
-import { LineSplitter } from '../../src/base/line-splitter.ts';
+import { execStream } from '../../src/base/process/exec.ts';
+import { LineSplitter } from '../../src/base/text/line-splitter.ts';
 import type { Counts, Skip } from './counts.ts';
 
 /** One line of `go test -json` (`go doc test2json`). */

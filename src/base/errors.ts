@@ -1,4 +1,4 @@
-import { CONTROLS, INVISIBLE } from './unprintable.ts';
+import { CONTROLS, INVISIBLE } from './text/unprintable.ts';
 
 /** What an {@link AppError} may carry besides its code and message. */
 export interface AppErrorOptions {

@@ -1,4 +1,4 @@
-import { jsonText } from './unprintable.ts';
+import { jsonText } from './text/unprintable.ts';
 
 /**
  * Severity, least first. error: a request did not happen; warn: abnormal, nothing lost; info: rare and

@@ -38,7 +38,7 @@ const io: CliIo = {
   async loadOutputStopper() {
     // Node's raw mode keeps OPOST and ONLCR (termios(3)): a full-screen program's bare line feed would also
     // go to the first column.
-    const { execInheritSync } = await import('../base/exec.ts');
+    const { execInheritSync } = await import('../base/process/exec.ts');
     return () => execInheritSync(['stty', '-opost'], { timeoutMs: STTY_TIMEOUT_MS });
   },
   setCrashStatus(status) {

@@ -1,8 +1,8 @@
 import { parse, TomlError } from 'smol-toml';
-import { parseDuration } from '../base/duration.ts';
 import { AppError, printable } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
-import { parseSize } from '../base/size.ts';
+import { parseDuration } from '../base/text/duration.ts';
+import { parseSize } from '../base/text/size.ts';
 import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
 import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
 

@@ -1,4 +1,4 @@
-import { parseSize } from '../base/size.ts';
+import { parseSize } from '../base/text/size.ts';
 import type { VmShape } from '../protocol/vm.ts';
 
 /** Where a default came from: the user's file, the size of this host, or our own floor. */

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { dirname } from 'node:path';
-import { identityOf } from '../base/file-identity.ts';
-import { ensurePrivateDir } from '../base/private-dir.ts';
+import { identityOf } from '../base/files/file-identity.ts';
+import { ensurePrivateDir } from '../base/files/private-dir.ts';
 import { listenUnix } from '../base/unix-socket.ts';
 
 /** The socket that the API listens on, mode 0600, for as long as the daemon serves. */

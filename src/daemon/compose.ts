@@ -16,7 +16,7 @@ import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-dr
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
-import { toolEnv } from '../base/programs.ts';
+import { toolEnv } from '../base/process/programs.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
 import type { GuestArch } from '../core/ports/images.ts';
 import type { VmDriver } from '../core/ports/vmm/driver.ts';

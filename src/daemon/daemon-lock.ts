@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { isErrno } from '../base/errors.ts';
-import { identityOf } from '../base/file-identity.ts';
-import { type FileLock, tryLock } from '../base/file-lock.ts';
+import { identityOf } from '../base/files/file-identity.ts';
+import { type FileLock, tryLock } from '../base/files/file-lock.ts';
 import type { DaemonPlace } from '../config/daemon-places.ts';
 import type { Paths } from '../config/paths.ts';
 

@@ -1,5 +1,5 @@
 import { AppError } from '../base/errors.ts';
-import { type FileSystemFacts, probeFileSystem } from '../base/file-system.ts';
+import { type FileSystemFacts, probeFileSystem } from '../base/files/file-system.ts';
 import { MOVED_BY, type Paths } from '../config/paths.ts';
 
 /** Our folders, by what each needs of its file system. */

@@ -1,5 +1,5 @@
-import { ByteCollector } from '../base/byte-collector.ts';
 import { AppError } from '../base/errors.ts';
+import { ByteCollector } from '../base/text/byte-collector.ts';
 
 /*
  * Frames of an exec stream (`docs/agent-protocol.md`), in both directions:

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Abortable, sleep } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
-import { ensurePrivateDir } from '../base/private-dir.ts';
+import { ensurePrivateDir } from '../base/files/private-dir.ts';
 import { formatTime } from '../base/words.ts';
 import type { DaemonPlaces } from './find-daemon.ts';
 import { isListening } from './is-listening.ts';
@@ -51,7 +51,7 @@ export async function ensureDaemon(options: EnsureDaemonOptions): Promise<string
   const elsewhere = await findDaemon(options, { signal });
   if (elsewhere !== undefined) return elsewhere;
   options.onStart?.();
-  const { reportNoSpace } = await import('../base/no-space.ts');
+  const { reportNoSpace } = await import('../base/files/no-space.ts');
   const dir = nearestFolder(dirname(options.logPath));
   return await reportNoSpace(() => startDaemon(options), { what: "the daemon's files", dir });
 }
@@ -63,7 +63,7 @@ function nearestFolder(dir: string): string {
 
 async function startDaemon(options: EnsureDaemonOptions): Promise<string> {
   const [{ spawnDetached }, { openLog }, { findDaemon }] = await Promise.all([
-    import('../base/exec.ts'),
+    import('../base/process/exec.ts'),
     import('./daemon-log.ts'),
     import('./find-daemon.ts'),
   ]);

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { type Abortable, onAbort } from '../base/abort.ts';
 import { isErrno } from '../base/errors.ts';
-import { requireOwnPlace } from '../base/private-dir.ts';
+import { requireOwnPlace } from '../base/files/private-dir.ts';
 import { connectUnix } from '../base/unix-socket.ts';
 import { connectionError } from './errors.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../base/errors.ts';
-import { LineSplitter } from '../base/line-splitter.ts';
+import { LineSplitter } from '../base/text/line-splitter.ts';
 import type { ErrorEvent, ResultEvent, WorkEvent } from '../protocol/events.ts';
 import { isStep } from './answers/event.ts';
 import { errorFromBody, lostError, protocolError } from './errors.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { neverAborts, poll } from '../../src/base/abort.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 import type { VmStats } from '../../src/protocol/usage.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 

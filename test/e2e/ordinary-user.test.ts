@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { neverAborts } from '../../src/base/abort.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 const isRoot = process.getuid?.() === 0;

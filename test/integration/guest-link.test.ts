@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
 import { neverAborts } from '../../src/base/abort.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { type ExecEvent, ExecEventDecoder } from '../../src/protocol/exec-events.ts';
 import { encodeJsonFrame, FRAME, frameHeader } from '../../src/protocol/exec-frames.ts';

@@ -15,7 +15,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
-import { exec, execStream } from '../../src/base/exec.ts';
+import { exec, execStream } from '../../src/base/process/exec.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { type AgentLab, openAgentLab } from '../support/real-agent.ts';
 

@@ -7,9 +7,9 @@ import { after, before, type TestContext, test } from 'node:test';
 import { writeBuildWall } from '../../src/adapters/image/build-wall.ts';
 import { findNamespaceProblem } from '../../src/adapters/image/namespaces.ts';
 import { neverAborts } from '../../src/base/abort.ts';
-import { exec } from '../../src/base/exec.ts';
-import { toolEnv } from '../../src/base/programs.ts';
-import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../src/base/root-namespace.ts';
+import { exec } from '../../src/base/process/exec.ts';
+import { toolEnv } from '../../src/base/process/programs.ts';
+import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../src/base/process/root-namespace.ts';
 import { BUILT_HOST_TOOLS } from '../support/host-tools.ts';
 
 /** What the script of a package may try, as root of its namespaces; each line says how that went. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 
 /**
  * What an image build finds where user namespaces are forbidden, or there are no subordinate ids. Each probe

@@ -5,7 +5,7 @@ import { readImage, resolveName } from '../../src/adapters/image/image-files.ts'
 import { blobLink, hexOf, imageLayout } from '../../src/adapters/image/layout.ts';
 import type { Abortable } from '../../src/base/abort.ts';
 import { isErrno } from '../../src/base/errors.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
 import type { StoredKernel } from '../../src/core/ports/images.ts';
 import { buildTestGuest } from '../conformance/vm-driver/test-guest.ts';

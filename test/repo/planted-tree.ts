@@ -13,7 +13,7 @@ const SOUND_TREE: Files = {
   'package.json': '{"dependencies": {"zod": "1.0.0"}, "devDependencies": {"typescript": "7.0.0"}}',
   'src/base/text.ts':
     '/** Shouts. */\nexport function shout(text: string): string {\n  return text.toUpperCase();\n}\n',
-  'src/base/exec.ts':
+  'src/base/process/exec.ts':
     "import { spawn } from 'node:child_process';\n/** Runs it. */\nexport const exec = (program: string) => spawn(program);\n",
   'src/protocol/vm.ts': '/** A VM. */\nexport interface Vm {\n  name: string;\n}\n',
   'src/protocol/vm-schema.ts':
@@ -26,7 +26,7 @@ const SOUND_TREE: Files = {
   'src/adapters/store/disk.ts':
     "import type { Disk } from '../../core/ports/disk.ts';\n/** A disk. */\nexport const disk = (): Disk => ({ write: () => {} });\n",
   'src/adapters/vmm/run.ts':
-    "import { exec } from '../../base/exec.ts';\n/** Runs. */\nexport const run = (): unknown => exec('true');\n",
+    "import { exec } from '../../base/process/exec.ts';\n/** Runs. */\nexport const run = (): unknown => exec('true');\n",
   'src/daemon/compose.ts':
     "import { disk } from '../adapters/store/disk.ts';\nimport { run } from '../adapters/vmm/run.ts';\n/** All parts. */\nexport const compose = () => ({ disk: disk(), run });\n",
   'src/daemon/main.ts':

@@ -86,7 +86,7 @@ const PLANTED: Planted[] = [
   },
   {
     what: 'an export of everything',
-    files: { 'src/base/text.ts': `export * from './exec.ts';\n${sound('src/base/text.ts')}` },
+    files: { 'src/base/text.ts': `export * from './process/exec.ts';\n${sound('src/base/text.ts')}` },
     finds: ['no-barrels'],
   },
   {

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { neverAborts } from '../../src/base/abort.ts';
-import { exec } from '../../src/base/exec.ts';
-import { toolEnv } from '../../src/base/programs.ts';
+import { exec } from '../../src/base/process/exec.ts';
+import { toolEnv } from '../../src/base/process/programs.ts';
 import { processEnvironment } from '../../src/config/settings.ts';
 import { overlaySize } from '../../src/core/overlay-size.ts';
 import { mergeExceptions } from './exception-store.ts';

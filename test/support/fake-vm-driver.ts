@@ -16,8 +16,8 @@ import {
 } from '../../src/adapters/vmm/vmm-process.ts';
 import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
 import { AppError } from '../../src/base/errors.ts';
-import { spawnDetached } from '../../src/base/exec.ts';
-import { reportNoSpace } from '../../src/base/no-space.ts';
+import { reportNoSpace } from '../../src/base/files/no-space.ts';
+import { spawnDetached } from '../../src/base/process/exec.ts';
 import { ResourceStack } from '../../src/base/resource-stack.ts';
 import type { SavedGuestParts } from '../../src/core/ports/saved-by.ts';
 import type { VmDriver } from '../../src/core/ports/vmm/driver.ts';

@@ -3,8 +3,8 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { neverAborts, poll } from '../../src/base/abort.ts';
 import { isErrno } from '../../src/base/errors.ts';
-import { exec } from '../../src/base/exec.ts';
-import { fileSystemOf } from '../../src/base/file-system.ts';
+import { fileSystemOf } from '../../src/base/files/file-system.ts';
+import { exec } from '../../src/base/process/exec.ts';
 
 const signal = neverAborts();
 

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../src/base/abort.ts';
 import { isAppError } from '../../src/base/errors.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
 import { neverAborts } from '../../src/base/abort.ts';
-import { exec } from '../../src/base/exec.ts';
+import { exec } from '../../src/base/process/exec.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { AGENT_GENERATIONS, type AgentGenerations } from '../../src/protocol/guest.ts';
 

@@ -29,19 +29,19 @@ export const coreIsPure: Rule = {
     ),
 };
 
-/** Only `src/base/exec.ts` starts processes. */
+/** Only `src/base/process/exec.ts` starts processes. */
 export const onlyExecStartsProcesses: Rule = {
   name: 'only-exec-starts-processes',
   find: (project) =>
     product(project, 'src/')
-      .filter((file) => file.path !== 'src/base/exec.ts')
+      .filter((file) => file.path !== 'src/base/process/exec.ts')
       .flatMap((file) =>
         file.imports
           .filter(({ specifier }) => /^(node:)?(child_process|cluster|worker_threads)$/.test(specifier))
           .map(({ line, specifier }) => ({
             path: file.path,
             line,
-            message: `only src/base/exec.ts may import "${specifier}"`,
+            message: `only src/base/process/exec.ts may import "${specifier}"`,
           })),
       ),
 };

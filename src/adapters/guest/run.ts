@@ -1,6 +1,6 @@
 import { type Duplex, Readable } from 'node:stream';
-import { ByteCollector } from '../../base/byte-collector.ts';
 import { AppError } from '../../base/errors.ts';
+import { ByteCollector } from '../../base/text/byte-collector.ts';
 import { ExecEventDecoder } from '../../protocol/exec-events.ts';
 import { encodeJsonFrame, FRAME } from '../../protocol/exec-frames.ts';
 import { ExecStdin } from '../../protocol/exec-stdin.ts';

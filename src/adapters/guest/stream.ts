@@ -1,8 +1,8 @@
 import http2 from 'node:http2';
 import { Duplex } from 'node:stream';
 import { type Abortable, onAbort } from '../../base/abort.ts';
-import { ByteCollector } from '../../base/byte-collector.ts';
 import type { AppError } from '../../base/errors.ts';
+import { ByteCollector } from '../../base/text/byte-collector.ts';
 import { parseRefusal } from './answers.ts';
 import { brokenProtocol, lost, refused } from './errors.ts';
 

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno, printable } from '../../base/errors.ts';
-import { formatSize } from '../../base/size.ts';
+import { formatSize } from '../../base/text/size.ts';
 import type { HostContent } from '../../core/ports/host-user.ts';
 import type { PersonalFile } from '../../protocol/guest.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../base/abort.ts';
-import { exec } from '../../base/exec.ts';
+import { exec } from '../../base/process/exec.ts';
 import type { HostContent } from '../../core/ports/host-user.ts';
 import type { SyncedPath } from './file-sync.ts';
 import { FsHostUser } from './fs-host-user.ts';

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
-import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
+import { writeFileAtomic } from '../../base/files/atomic-file.ts';
 import type { HostContent, HostUser } from '../../core/ports/host-user.ts';
 import type { PersonalFile } from '../../protocol/guest.ts';
 import { readSyncedPaths, type SyncedPath } from './file-sync.ts';

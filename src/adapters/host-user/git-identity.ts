@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
-import { exec, PROBE_DEADLINE_MS } from '../../base/exec.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 
 /** Where git finds what nobody set; longer values are not names. */
 const MAX_OUTPUT_BYTES = 64 * 1024;

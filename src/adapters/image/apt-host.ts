@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { isAppError, isErrno } from '../../base/errors.ts';
-import { exec, PROBE_DEADLINE_MS } from '../../base/exec.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 import type { DebianRecipe } from './recipe.ts';
 import { DEBIAN_KEYRING } from './recipe-scripts.ts';
 

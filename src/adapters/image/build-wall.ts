@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../base/errors.ts';
-import { findProgram, isExecutable, type Variables } from '../../base/programs.ts';
+import { findProgram, isExecutable, type Variables } from '../../base/process/programs.ts';
 import { BUILD } from './recipe-scripts.ts';
 
 /*

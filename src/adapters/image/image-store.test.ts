@@ -9,7 +9,7 @@ import { nullLog } from '../../../test/support/null-log.ts';
 import { smallRecipe } from '../../../test/support/small-recipe.ts';
 import { poll } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
+import { exec } from '../../base/process/exec.ts';
 import type { UnpackedKernel } from '../../core/ports/images.ts';
 import type { Report } from '../../protocol/events.ts';
 import { FsImageStore } from './image-store.ts';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
  *         manifest.json
  *         rootfs.ext4
  *         holders/<hash> -> folder of a VM; holds the image while that folder exists
- *       .staging/             images that are being made (base/staging.ts)
+ *       .staging/             images that are being made (base/files/staging.ts)
  *       .lock                 held while images come and go
  *       .build-<name>.lock    held while the image of that name is built
  */

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError, isErrno } from '../../base/errors.ts';
-import { exec, PROBE_DEADLINE_MS } from '../../base/exec.ts';
-import { findProgram, type Variables } from '../../base/programs.ts';
-import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/root-namespace.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
+import { findProgram, type Variables } from '../../base/process/programs.ts';
+import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/process/root-namespace.ts';
 
 /** For whom namespaces are tried. */
 export interface NamespaceHost {

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
+import { exec } from '../../base/process/exec.ts';
 import type { NpmProgram } from './recipe.ts';
 
 /** Where and how {@link fetchNpmProgram} works. */

@@ -1,8 +1,8 @@
 import { access, statfs } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { findProgram } from '../../base/programs.ts';
-import { formatSize } from '../../base/size.ts';
+import { findProgram } from '../../base/process/programs.ts';
+import { formatSize } from '../../base/text/size.ts';
 import { findNamespaceProblem } from './namespaces.ts';
 import { DEBIAN_KEYRING } from './recipe-scripts.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exec } from '../../base/exec.ts';
+import { exec } from '../../base/process/exec.ts';
 import { customizeScript, dpkgOptions, essentialScript, finishScript } from './recipe-scripts.ts';
 import { debianBookworm } from './recipes/debian-bookworm.ts';
 import { RECIPES } from './recipes.ts';

@@ -1,13 +1,13 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
-import { syncFolder } from '../../base/atomic-file.ts';
 import { AppError, isAppError, isErrno } from '../../base/errors.ts';
-import { lock } from '../../base/file-lock.ts';
+import { syncFolder } from '../../base/files/atomic-file.ts';
+import { lock } from '../../base/files/file-lock.ts';
+import { checkRecordedFiles } from '../../base/files/recorded-files.ts';
+import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
-import { toolEnv, type Variables } from '../../base/programs.ts';
-import { checkRecordedFiles } from '../../base/recorded-files.ts';
-import { openStaging, sweepStaging } from '../../base/staging.ts';
+import { toolEnv, type Variables } from '../../base/process/programs.ts';
 import type {
   GuestArch,
   KernelEntry,

@@ -1,11 +1,11 @@
 import { constants, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
-import { syncTree, writeFileAtomic } from '../../base/atomic-file.ts';
 import { isAppError } from '../../base/errors.ts';
-import { packExt4 } from '../../base/ext4-image.ts';
+import { syncTree, writeFileAtomic } from '../../base/files/atomic-file.ts';
+import { packExt4 } from '../../base/files/ext4-image.ts';
+import { recordSizes } from '../../base/files/recorded-files.ts';
 import type { Logger } from '../../base/log.ts';
-import { recordSizes } from '../../base/recorded-files.ts';
 import type { UnpackedKernel } from '../../core/ports/images.ts';
 import { bootModules } from './initramfs/boot-modules.ts';
 import { KERNEL_FILES, kernelLayout } from './layout.ts';

@@ -12,7 +12,7 @@ import { join } from 'node:path';
  *         overlay.qcow2      the drives as the guest left them
  *         work.qcow2
  *       .lock                held while one is made
- *       .staging/            what is being made or removed (base/staging.ts), and what was set aside
+ *       .staging/            what is being made or removed (base/files/staging.ts), and what was set aside
  */
 
 /** Names of the parts of a template. */

@@ -2,12 +2,12 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/prom
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
-import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { lock } from '../../base/file-lock.ts';
+import { syncFolder, writeFileAtomic } from '../../base/files/atomic-file.ts';
+import { lock } from '../../base/files/file-lock.ts';
+import { reportNoSpace, requireSpace, type SpaceRequest } from '../../base/files/no-space.ts';
+import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
-import { reportNoSpace, requireSpace, type SpaceRequest } from '../../base/no-space.ts';
-import { openStaging, sweepStaging } from '../../base/staging.ts';
 import type {
   StoredTemplate,
   TemplateFacts,

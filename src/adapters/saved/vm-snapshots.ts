@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
-import { syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
-import { discardTree, sweepDiscarded } from '../../base/discard.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { reportNoSpace } from '../../base/no-space.ts';
-import { openStaging, sweepStaging } from '../../base/staging.ts';
+import { syncFolder, writeFileAtomic } from '../../base/files/atomic-file.ts';
+import { discardTree, sweepDiscarded } from '../../base/files/discard.ts';
+import { reportNoSpace } from '../../base/files/no-space.ts';
+import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { StoredSnapshot, VmSnapshots } from '../../core/ports/snapshots.ts';
 import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
 import { sparseDigest } from './digest.ts';
@@ -21,7 +21,7 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
  *     <vmsDir>/<id>/snapshots/
  *       <tag>/         put there by a rename; manifest.json, memory, state, drives, as a template has
  *                      them (layout.ts)
- *       .staging/      what is being made or removed (base/staging.ts)
+ *       .staging/      what is being made or removed (base/files/staging.ts)
  */
 export class FsVmSnapshots implements VmSnapshots {
   readonly #vmsDir: string;

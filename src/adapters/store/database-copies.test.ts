@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, beforeEach, test } from 'node:test';
 import { neverAborts } from '../../base/abort.ts';
-import { exec } from '../../base/exec.ts';
+import { exec } from '../../base/process/exec.ts';
 import { copiesOf } from './database-copies.ts';
 import { SqliteVmRecords } from './sqlite-vm-records.ts';
 

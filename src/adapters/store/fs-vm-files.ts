@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Abortable, neverAborts } from '../../base/abort.ts';
-import { syncFile, syncFolder, writeFileAtomic } from '../../base/atomic-file.ts';
-import { DISCARDED_PREFIX, discardTree, sweepDiscarded } from '../../base/discard.ts';
 import { isErrno } from '../../base/errors.ts';
-import { reportNoSpace, requireSpace } from '../../base/no-space.ts';
-import { ensurePrivateDir } from '../../base/private-dir.ts';
+import { syncFile, syncFolder, writeFileAtomic } from '../../base/files/atomic-file.ts';
+import { DISCARDED_PREFIX, discardTree, sweepDiscarded } from '../../base/files/discard.ts';
+import { reportNoSpace, requireSpace } from '../../base/files/no-space.ts';
+import { ensurePrivateDir } from '../../base/files/private-dir.ts';
 import type { CapturePlace, LogKind, VmFiles, VmFolders } from '../../core/ports/vm-files.ts';
 
 /** Most of a log's end that is looked at for its last lines. */

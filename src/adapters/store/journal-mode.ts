@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { isErrno } from '../../base/errors.ts';
-import { kindOfType } from '../../base/file-system.ts';
+import { kindOfType } from '../../base/files/file-system.ts';
 
 /**
  * SQLite's result codes SQLITE_IOERR, SQLITE_CANTOPEN and SQLITE_PROTOCOL: how it fails where memory cannot

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, beforeEach, test } from 'node:test';
 import { neverAborts } from '../../base/abort.ts';
 import { BugError } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
+import { exec } from '../../base/process/exec.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { SqliteVmRecords } from './sqlite-vm-records.ts';
 

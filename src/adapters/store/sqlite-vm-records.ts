@@ -3,7 +3,7 @@ import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AppError, invariant, isErrno } from '../../base/errors.ts';
-import { isFullDatabase, noSpace, type SpaceRequest } from '../../base/no-space.ts';
+import { isFullDatabase, noSpace, type SpaceRequest } from '../../base/files/no-space.ts';
 import type { DamagedRecord, VmRecord, VmRecords } from '../../core/ports/records.ts';
 import { copiesOf } from './database-copies.ts';
 import { openJournaled } from './journal-mode.ts';

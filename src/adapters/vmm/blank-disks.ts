@@ -1,12 +1,12 @@
 import { chmod, mkdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
-import { syncFile, syncFolder } from '../../base/atomic-file.ts';
-import { exec } from '../../base/exec.ts';
-import { lock } from '../../base/file-lock.ts';
-import { reportNoSpace } from '../../base/no-space.ts';
-import { toolEnv, type Variables } from '../../base/programs.ts';
-import { openStaging, sweepStaging } from '../../base/staging.ts';
+import { syncFile, syncFolder } from '../../base/files/atomic-file.ts';
+import { lock } from '../../base/files/file-lock.ts';
+import { reportNoSpace } from '../../base/files/no-space.ts';
+import { openStaging, sweepStaging } from '../../base/files/staging.ts';
+import { exec } from '../../base/process/exec.ts';
+import { toolEnv, type Variables } from '../../base/process/programs.ts';
 import { copyDriveFile } from './copy-drive-file.ts';
 import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
@@ -34,7 +34,7 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
  *
  *     <dir>/
  *       work-1-8589934592.qcow2     kind, recipe, size in bytes; put there by a rename
- *       .staging/                   what is being made (base/staging.ts)
+ *       .staging/                   what is being made (base/files/staging.ts)
  *       .lock                       held while something is made
  */
 export class BlankDisks {

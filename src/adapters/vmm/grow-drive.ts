@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
 import { neverAborts } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import { exec } from '../../base/exec.ts';
-import { reportNoSpace } from '../../base/no-space.ts';
-import { toolEnv, type Variables } from '../../base/programs.ts';
+import { reportNoSpace } from '../../base/files/no-space.ts';
+import { exec } from '../../base/process/exec.ts';
+import { toolEnv, type Variables } from '../../base/process/programs.ts';
 import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';

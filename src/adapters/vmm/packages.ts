@@ -1,5 +1,5 @@
 import { AppError } from '../../base/errors.ts';
-import { findProgram, type Variables } from '../../base/programs.ts';
+import { findProgram, type Variables } from '../../base/process/programs.ts';
 import type { DriverProbe } from '../../core/ports/vmm/driver.ts';
 
 /** Package managers that we can name packages for. */

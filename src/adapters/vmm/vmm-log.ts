@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { printable } from '../../base/errors.ts';
-import { reportNoSpace } from '../../base/no-space.ts';
+import { reportNoSpace } from '../../base/files/no-space.ts';
 
 /** A VMM's log, open for what one start adds to it. */
 export interface VmmLog extends AsyncDisposable {

@@ -8,7 +8,7 @@ import {
   exec,
   execStream,
   LONG_WORK_DEADLINE_MS,
-} from '../../base/exec.ts';
+} from '../../base/process/exec.ts';
 
 /** How one git command is run. */
 export interface GitCall extends Abortable {

@@ -3,7 +3,7 @@ import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError, isErrno } from '../../base/errors.ts';
-import { PROBE_DEADLINE_MS } from '../../base/exec.ts';
+import { PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 import { type Git, gitAt, gitTooOld, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import { type GitFolders, requireOwnGitFolder } from './own-git-folder.ts';
 import { TaskGroup } from './task-group.ts';

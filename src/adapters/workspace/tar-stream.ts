@@ -1,8 +1,8 @@
 import { PassThrough, Readable } from 'node:stream';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError, isAppError, printable } from '../../base/errors.ts';
-import { exec, execStream, LONG_WORK_DEADLINE_MS, PROBE_DEADLINE_MS } from '../../base/exec.ts';
 import type { Logger } from '../../base/log.ts';
+import { exec, execStream, LONG_WORK_DEADLINE_MS, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 import { hostGitEnvironment } from './git-command.ts';
 
 /**

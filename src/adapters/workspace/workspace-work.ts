@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, printable } from '../../base/errors.ts';
+import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
-import { openStaging, sweepStaging } from '../../base/staging.ts';
 import type { WorkspaceSummary } from '../../protocol/api/workspace.ts';
 import { refuseLinksOut } from './git-folder-links.ts';
 import { type HostRepository, locateRepository } from './git-repository.ts';
@@ -14,7 +14,7 @@ import { TaskGroup } from './task-group.ts';
 /** What the source of workspaces needs. */
 export interface GitWorkspaceSourceOptions {
   /**
-   * area of temporary folders, as `base/staging.ts` makes and sweeps them; may be shared by several daemons
+   * area of temporary folders, as `base/files/staging.ts` makes and sweeps them; several daemons may share it
    */
   tempDir: string;
   /** the user's environment: `PATH` for git and tar, `HOME` for git's configuration */

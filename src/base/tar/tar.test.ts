@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { neverAborts } from '../abort.ts';
 import { isAppError } from '../errors.ts';
-import { exec } from '../exec.ts';
+import { exec } from '../process/exec.ts';
 import { checksumOf, FIELD, type TarEntry } from './header.ts';
 import { readTar } from './read-tar.ts';
 import { TAR_END, tarHeader, tarPadding } from './write-tar.ts';

@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { printable } from '../../base/errors.ts';
-import { jsonText } from '../../base/unprintable.ts';
+import { jsonText } from '../../base/text/unprintable.ts';
 import { daemonEnvironment } from '../../config/daemon-process.ts';
 import type { Paths } from '../../config/paths.ts';
 import { loadSettings, resolvePaths, type Settings } from '../../config/settings.ts';

@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Abortable } from '../../base/abort.ts';
-import { INVISIBLE } from '../../base/unprintable.ts';
+import { INVISIBLE } from '../../base/text/unprintable.ts';
 import type { Sink } from './output.ts';
 
 /** Longest piece of a line that is waited for, in characters, so that no sequence is cut in two. */

@@ -1,4 +1,4 @@
-import { formatSize } from '../../base/size.ts';
+import { formatSize } from '../../base/text/size.ts';
 import type { Paths } from '../../config/paths.ts';
 import type { DaemonStatus } from '../../protocol/api/daemon.ts';
 import { formatAge, formatElapsed } from '../render/format.ts';

@@ -1,5 +1,5 @@
 import { AppError, messageOf, printable } from '../../base/errors.ts';
-import { jsonText } from '../../base/unprintable.ts';
+import { jsonText } from '../../base/text/unprintable.ts';
 import { BUG_CODE, causesOf, errorBodyOf, realErrorOf } from '../../protocol/error-body.ts';
 import type { Style } from './style.ts';
 

@@ -1,4 +1,4 @@
-import { formatSize } from '../../base/size.ts';
+import { formatSize } from '../../base/text/size.ts';
 import { plural } from '../../base/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 

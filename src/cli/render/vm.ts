@@ -1,4 +1,4 @@
-import { formatSize } from '../../base/size.ts';
+import { formatSize } from '../../base/text/size.ts';
 import type { Vm } from '../../protocol/vm.ts';
 import { formatAge, shortId } from './format.ts';
 import { fitColumns, renderTable } from './table.ts';

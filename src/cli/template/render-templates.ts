@@ -1,4 +1,4 @@
-import { formatSize } from '../../base/size.ts';
+import { formatSize } from '../../base/text/size.ts';
 import type { Template } from '../../protocol/api/template.ts';
 import { formatAge } from '../render/format.ts';
 import { renderTable } from '../render/table.ts';

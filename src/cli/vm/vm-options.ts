@@ -1,5 +1,5 @@
 import { AppError } from '../../base/errors.ts';
-import { formatSize, parseSize } from '../../base/size.ts';
+import { formatSize, parseSize } from '../../base/text/size.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';

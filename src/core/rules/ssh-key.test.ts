@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { neverAborts } from '../../base/abort.ts';
-import { exec } from '../../base/exec.ts';
+import { exec } from '../../base/process/exec.ts';
 import { sshKeyPair } from './ssh-key.ts';
 
 const signal = neverAborts();

@@ -1,5 +1,5 @@
 import { AppError } from '../../base/errors.ts';
-import { formatSize } from '../../base/size.ts';
+import { formatSize } from '../../base/text/size.ts';
 import { plural } from '../../base/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';

@@ -1,5 +1,5 @@
 import { isAppError, messageOf } from '../../base/errors.ts';
-import { formatSize } from '../../base/size.ts';
+import { formatSize } from '../../base/text/size.ts';
 import type { Check } from './check.ts';
 
 /** The default image and its kernel are there and whole. */

@@ -1,4 +1,4 @@
-import { findProgram } from '../../base/programs.ts';
+import { findProgram } from '../../base/process/programs.ts';
 import type { Check } from './check.ts';
 import { installFix } from './packages.ts';
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { formatSize } from '../../base/size.ts';
+import { formatSize } from '../../base/text/size.ts';
 import type { Check } from './check.ts';
 
 /** The daemon keeps a few files open for each VM and each client: enough for a hundred VMs. */

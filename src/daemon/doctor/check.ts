@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { AppError } from '../../base/errors.ts';
-import type { Variables } from '../../base/programs.ts';
+import type { Variables } from '../../base/process/programs.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { VmWorld } from '../../core/vms/world.ts';
 import type { DoctorCheck } from '../../protocol/api/daemon.ts';

@@ -4,7 +4,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { poll } from '../../../src/base/abort.ts';
-import { exec } from '../../../src/base/exec.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
 import { fill } from '../../support/steps/fill.ts';
 import { ask, type DriverBench, type DriverTests, limit, MIB, prepare } from './driver-tests.ts';

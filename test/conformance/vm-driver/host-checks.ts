@@ -1,5 +1,5 @@
 import { isAppError } from '../../../src/base/errors.ts';
-import { exec } from '../../../src/base/exec.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 
 /**
  * Why an ordinary user cannot run the programs of this checkout, if so: somebody's home is usually closed to

@@ -8,7 +8,7 @@ import { type ProbeBoot, probeBoot } from '../../../src/adapters/vmm/qemu/kvm/pr
 import { hostTscKhz } from '../../../src/adapters/vmm/qemu/launch/boot-args.ts';
 import { QemuDriver, type QemuDriverOptions } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
 import { machineOf, qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
-import { findProgram, toolEnv } from '../../../src/base/programs.ts';
+import { findProgram, toolEnv } from '../../../src/base/process/programs.ts';
 import type { BootSource } from '../../../src/core/ports/vmm/spec.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { nullLog } from '../../support/null-log.ts';

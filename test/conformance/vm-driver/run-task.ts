@@ -1,4 +1,4 @@
-import { exec } from '../../../src/base/exec.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 import type * as tasks from './tasks.ts';
 
 type Tasks = typeof tasks;

@@ -9,7 +9,7 @@ import { buildInitramfs } from '../../../src/adapters/kernel/initramfs/build-ini
 import { FsKernelStore } from '../../../src/adapters/kernel/kernel-store.ts';
 import { kernelLayout } from '../../../src/adapters/kernel/layout.ts';
 import { type Abortable, onAbort } from '../../../src/base/abort.ts';
-import { exec } from '../../../src/base/exec.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 import { resolvePaths } from '../../../src/config/settings.ts';
 import type { GuestArch } from '../../../src/core/ports/images.ts';
 import type { BootSource } from '../../../src/core/ports/vmm/spec.ts';

@@ -13,7 +13,7 @@ import { findByArgument } from '../../../src/adapters/vmm/vmm-process.ts';
 import { type Abortable, poll, withDeadline } from '../../../src/base/abort.ts';
 import { abortable } from '../../../src/base/async.ts';
 import { isErrno } from '../../../src/base/errors.ts';
-import { exec } from '../../../src/base/exec.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 import type { GuestAgent } from '../../../src/core/ports/guest.ts';
 import type { StoredKernel } from '../../../src/core/ports/images.ts';
 import type { DriveSpec } from '../../../src/core/ports/vmm/spec.ts';

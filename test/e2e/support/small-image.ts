@@ -1,8 +1,8 @@
 import { chmod, copyFile, link, mkdir, open, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../../src/base/abort.ts';
-import { exec } from '../../../src/base/exec.ts';
-import { findProgram, toolEnv } from '../../../src/base/programs.ts';
+import { exec } from '../../../src/base/process/exec.ts';
+import { findProgram, toolEnv } from '../../../src/base/process/programs.ts';
 import { processEnvironment } from '../../../src/config/settings.ts';
 
 /** Size of the small image's file system. */

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { isAlive, readVmmProcess } from '../../../src/adapters/vmm/vmm-process.ts';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { invariant } from '../../../src/base/errors.ts';
-import { spawnDetached } from '../../../src/base/exec.ts';
+import { spawnDetached } from '../../../src/base/process/exec.ts';
 import type { DoctorCheck } from '../../../src/protocol/api/daemon.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
-import { exec } from '../../../src/base/exec.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 import { tarHeader } from '../../../src/base/tar/write-tar.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type CliResult, FakeOutput, runCli, stdinOf } from '../../support/cli-harness.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
-import { exec } from '../../../src/base/exec.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 import type { Vm } from '../../../src/protocol/vm.ts';
 import { resultOf, type Work, type WorkNews } from '../../../src/sdk/work.ts';
 import { runCli, stdinOf } from '../../support/cli-harness.ts';

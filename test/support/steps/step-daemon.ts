@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeSync } from 'node:fs';
 import { isErrno } from '../../../src/base/errors.ts';
+import { ensurePrivateDir } from '../../../src/base/files/private-dir.ts';
 import { createLogger } from '../../../src/base/log.ts';
-import { ensurePrivateDir } from '../../../src/base/private-dir.ts';
 import { loadSettings, processEnvironment } from '../../../src/config/settings.ts';
 import { compose } from '../../../src/daemon/compose.ts';
 import { LogFile } from '../../../src/daemon/log-file.ts';

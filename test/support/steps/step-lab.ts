@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { SqliteVmRecords } from '../../../src/adapters/store/sqlite-vm-records.ts';
 import { neverAborts } from '../../../src/base/abort.ts';
-import { exec } from '../../../src/base/exec.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 import type { Paths } from '../../../src/config/paths.ts';
 import { type Environment, resolvePaths } from '../../../src/config/settings.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';

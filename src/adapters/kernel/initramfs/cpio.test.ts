@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { readCpio } from '../../../../test/support/read-cpio.ts';
 import { BugError } from '../../../base/errors.ts';
-import { exec } from '../../../base/exec.ts';
+import { exec } from '../../../base/process/exec.ts';
 import { type CpioEntry, writeCpio } from './cpio.ts';
 
 const encoder = new TextEncoder();

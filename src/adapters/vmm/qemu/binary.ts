@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
-import { exec, PROBE_DEADLINE_MS } from '../../../base/exec.ts';
-import { findProgram, toolEnv, type Variables } from '../../../base/programs.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
+import { findProgram, toolEnv, type Variables } from '../../../base/process/programs.ts';
 import { installHint, packagesOf } from '../packages.ts';
 
 /** A QEMU that was found. */

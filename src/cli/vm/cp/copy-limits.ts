@@ -1,5 +1,5 @@
 import { AppError } from '../../../base/errors.ts';
-import { formatSize } from '../../../base/size.ts';
+import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/words.ts';
 
 /** What a copy out of a guest may take on this host. */

@@ -20,7 +20,7 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { neverAborts } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
-import { exec } from '../../../base/exec.ts';
+import { exec } from '../../../base/process/exec.ts';
 import type { TarEntry } from '../../../base/tar/header.ts';
 import { writeContent } from '../../../base/tar/write-content.ts';
 import { TAR_END, tarHeader, tarPadding } from '../../../base/tar/write-tar.ts';

@@ -1,5 +1,5 @@
 import { AppError } from '../../../base/errors.ts';
-import { formatSize, parseSize } from '../../../base/size.ts';
+import { formatSize, parseSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/words.ts';
 import { defineCommand } from '../../program/command.ts';
 import { parseCount } from '../vm-options.ts';

@@ -1,4 +1,4 @@
-import { formatSize } from '../../../base/size.ts';
+import { formatSize } from '../../../base/text/size.ts';
 import type { StatsSample, VmPorts, VmStats } from '../../../protocol/usage.ts';
 import { fitColumns, renderTable } from '../../render/table.ts';
 

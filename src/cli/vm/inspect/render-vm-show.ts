@@ -1,6 +1,6 @@
 import { AppError, printable } from '../../../base/errors.ts';
-import { formatSize } from '../../../base/size.ts';
-import { jsonText } from '../../../base/unprintable.ts';
+import { formatSize } from '../../../base/text/size.ts';
+import { jsonText } from '../../../base/text/unprintable.ts';
 import type { Vm } from '../../../protocol/vm.ts';
 import { formatAge } from '../../render/format.ts';
 import { renderTable } from '../../render/table.ts';

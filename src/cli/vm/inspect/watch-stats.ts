@@ -1,6 +1,6 @@
 import { sleep } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
-import { jsonText } from '../../../base/unprintable.ts';
+import { jsonText } from '../../../base/text/unprintable.ts';
 import type { VmStats } from '../../../protocol/usage.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { statsLine } from './render-usage.ts';

@@ -1,5 +1,5 @@
 import { AppError } from '../../../base/errors.ts';
-import { parseSize } from '../../../base/size.ts';
+import { parseSize } from '../../../base/text/size.ts';
 import type { SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { MIN_MEMORY_MIB } from '../../../protocol/vm-limits.ts';
 import { ProblemList } from '../../program/problems.ts';

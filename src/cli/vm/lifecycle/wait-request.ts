@@ -1,5 +1,5 @@
-import { parseDuration } from '../../../base/duration.ts';
 import { AppError } from '../../../base/errors.ts';
+import { parseDuration } from '../../../base/text/duration.ts';
 import type { WaitForVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { WAIT_CONDITIONS, type WaitCondition } from '../../../protocol/vm.ts';
 import { ProblemList } from '../../program/problems.ts';

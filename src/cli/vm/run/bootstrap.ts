@@ -1,6 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
-import { LineSplitter } from '../../../base/line-splitter.ts';
+import { LineSplitter } from '../../../base/text/line-splitter.ts';
 import type { WorkspaceSummary, WorkspaceTooling } from '../../../protocol/api/workspace.ts';
 import type { ExecExit, ExecStart } from '../../../protocol/guest.ts';
 import type { BangerClient } from '../../../sdk/client.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { neverAborts } from '../../../base/abort.ts';
-import { exec } from '../../../base/exec.ts';
+import { exec } from '../../../base/process/exec.ts';
 import { sshArgv } from './ssh-argv.ts';
 
 const ACCESS = {

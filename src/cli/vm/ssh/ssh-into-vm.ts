@@ -1,4 +1,4 @@
-import { execInherit } from '../../../base/exec.ts';
+import { execInherit } from '../../../base/process/exec.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { stillRunning } from '../../render/still-running.ts';
 import { sshArgv } from './ssh-argv.ts';

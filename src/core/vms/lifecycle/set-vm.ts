@@ -1,6 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
-import { formatSize } from '../../../base/size.ts';
+import { formatSize } from '../../../base/text/size.ts';
 import type { SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { RESTING_STATES } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';

@@ -2,7 +2,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { abortable } from '../../../base/async.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import { formatSize } from '../../../base/size.ts';
+import { formatSize } from '../../../base/text/size.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { StoredSnapshot } from '../../ports/snapshots.ts';

@@ -1,7 +1,7 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import { formatSize } from '../../../base/size.ts';
+import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/words.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../protocol/api/workspace.ts';
 import type { Report } from '../../../protocol/events.ts';

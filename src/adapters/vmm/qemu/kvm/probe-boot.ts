@@ -3,7 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, poll } from '../../../../base/abort.ts';
 import { isErrno } from '../../../../base/errors.ts';
-import { spawnDetached } from '../../../../base/exec.ts';
+import { spawnDetached } from '../../../../base/process/exec.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { BootSource, VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { Accelerator } from '../../../../protocol/vm.ts';

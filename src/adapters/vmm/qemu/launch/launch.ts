@@ -1,8 +1,8 @@
 import { access, rm } from 'node:fs/promises';
 import { type Abortable, neverAborts, poll, withDeadline } from '../../../../base/abort.ts';
 import { AppError, invariant, isAppError, isErrno } from '../../../../base/errors.ts';
-import { spawnDetached } from '../../../../base/exec.ts';
-import { reportNoSpace } from '../../../../base/no-space.ts';
+import { reportNoSpace } from '../../../../base/files/no-space.ts';
+import { spawnDetached } from '../../../../base/process/exec.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import { formatTime } from '../../../../base/words.ts';
 import type { VmmProcess } from '../../../../core/ports/vmm/running-vm.ts';

@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../../../base/abort.ts';
 import { AppError, isErrno } from '../../../../base/errors.ts';
-import { reportNoSpace } from '../../../../base/no-space.ts';
+import { reportNoSpace } from '../../../../base/files/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { DriveRequest, DriveSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks, BlankKind } from '../../blank-disks.ts';

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type Abortable, onAbort, withDeadline } from '../../../../base/abort.ts';
 import { abortable } from '../../../../base/async.ts';
 import { AppError, isAppError } from '../../../../base/errors.ts';
-import { LineSplitter } from '../../../../base/line-splitter.ts';
+import { LineSplitter } from '../../../../base/text/line-splitter.ts';
 import { connectUnix } from '../../../../base/unix-socket.ts';
 import { parseQmpMessage, protocolError, type QmpEvent, type QmpMessage } from './qmp-message.ts';
 

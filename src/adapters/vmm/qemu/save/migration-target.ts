@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import type { Abortable } from '../../../../base/abort.ts';
 import { AppError, isAppError } from '../../../../base/errors.ts';
-import { exec } from '../../../../base/exec.ts';
-import { isExecutable } from '../../../../base/programs.ts';
+import { exec } from '../../../../base/process/exec.ts';
+import { isExecutable } from '../../../../base/process/programs.ts';
 import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
 import { pathForQemu } from '../runtime-files.ts';
 

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Abortable } from '../../../../base/abort.ts';
 import { AppError, isAppError } from '../../../../base/errors.ts';
-import { exec, LONG_WORK_DEADLINE_MS } from '../../../../base/exec.ts';
+import { exec, LONG_WORK_DEADLINE_MS } from '../../../../base/process/exec.ts';
 import { MEMORY_ID } from '../launch/argv.ts';
 import { RECEIVER } from './receiver-terms.ts';
 

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { type Abortable, neverAborts } from '../../../../base/abort.ts';
 import { isAppError } from '../../../../base/errors.ts';
-import { reportNoSpace, requireNotFull } from '../../../../base/no-space.ts';
+import { reportNoSpace, requireNotFull } from '../../../../base/files/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { CaptureRequest, SavedGuest } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { messageOf, printable } from './errors.ts';
-import { createLogger } from './log.ts';
+import { messageOf, printable } from '../errors.ts';
+import { createLogger } from '../log.ts';
 import { jsonText } from './unprintable.ts';
 
 /** What forges a line of a terminal, with its name. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
-import { AppError } from './errors.ts';
+import { AppError } from '../errors.ts';
 import { reportNoSpace, requireNotFull, requireSpace } from './no-space.ts';
 
 const request = { what: 'the thing', dir: tmpdir() };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isErrno } from './errors.ts';
+import { isErrno } from '../errors.ts';
 
 /**
  * Writes a whole file so that a reader, or a crash at any moment, sees the old content or the new, never a

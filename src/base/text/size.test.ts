@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isAppError } from './errors.ts';
+import { isAppError } from '../errors.ts';
 import { formatSize, parseSize } from './size.ts';
 
 for (const [text, bytes] of [

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { exec } from './exec.ts';
+import { exec } from '../process/exec.ts';
+import { toolEnv } from '../process/programs.ts';
 import { imageSize, packExt4, parseTree } from './ext4-image.ts';
-import { toolEnv } from './programs.ts';
 
 const MIB = 2 ** 20;
 

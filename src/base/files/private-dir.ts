@@ -11,7 +11,7 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { AppError, isErrno } from './errors.ts';
+import { AppError, isErrno } from '../errors.ts';
 
 /** Mode bits (stat(2)). Where names are sticky, only the owner of a name may remove or rename it. */
 const OTHERS_ENTER = 0o077;

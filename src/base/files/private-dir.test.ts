@@ -17,8 +17,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { mountFuse, whyNoFuse } from '../../test/support/fuse.ts';
-import { isAppError } from './errors.ts';
+import { mountFuse, whyNoFuse } from '../../../test/support/fuse.ts';
+import { isAppError } from '../errors.ts';
 import { ensureOwnDir, ensurePrivateDir, requireOwnPlace } from './private-dir.ts';
 
 /** Debian's `nobody`. */

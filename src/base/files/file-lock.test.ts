@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { neverAborts } from './abort.ts';
+import { neverAborts } from '../abort.ts';
 import { lock, tryLock } from './file-lock.ts';
 
 let dir: string;

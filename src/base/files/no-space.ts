@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
-import { AppError, isAbort, isErrno } from './errors.ts';
-import { formatSize } from './size.ts';
+import { AppError, isAbort, isErrno } from '../errors.ts';
+import { formatSize } from '../text/size.ts';
 
 /**
  * With less than this left, other programs that failed did so for want of space: they say so in words only,

@@ -1,5 +1,5 @@
+import { AppError } from '../errors.ts';
 import { ByteCollector } from './byte-collector.ts';
-import { AppError } from './errors.ts';
 
 /**
  * Longest line that {@link LineSplitter} takes, in `bytes`; a peer that sends more is not speaking our

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { mountFuse, whyNoFuse } from '../../test/support/fuse.ts';
+import { mountFuse, whyNoFuse } from '../../../test/support/fuse.ts';
 import { discardTree, sweepDiscarded } from './discard.ts';
 import { openStaging, sweepStaging } from './staging.ts';
 

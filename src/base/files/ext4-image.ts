@@ -1,7 +1,7 @@
 import { truncate, writeFile } from 'node:fs/promises';
-import type { Abortable } from './abort.ts';
-import { exec, LONG_WORK_DEADLINE_MS } from './exec.ts';
-import { inRootNamespace, NAMESPACE_GRACE_MS } from './root-namespace.ts';
+import type { Abortable } from '../abort.ts';
+import { exec, LONG_WORK_DEADLINE_MS } from '../process/exec.ts';
+import { inRootNamespace, NAMESPACE_GRACE_MS } from '../process/root-namespace.ts';
 
 /** A tree of files to be put in a file system image. */
 export interface Ext4Request {

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { hookSteps } from '../../test/support/steps/hooks.ts';
+import { hookSteps } from '../../../test/support/steps/hooks.ts';
 import { syncTree, writeFileAtomic } from './atomic-file.ts';
 
 let dir: string;

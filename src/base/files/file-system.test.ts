@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { mountFuse, whyNoFuse } from '../../test/support/fuse.ts';
+import { mountFuse, whyNoFuse } from '../../../test/support/fuse.ts';
 import { kindOfType, probeFileSystem } from './file-system.ts';
 
 const skip = whyNoFuse();

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { neverAborts, sleep } from './abort.ts';
+import { neverAborts, sleep } from '../abort.ts';
+import { isErrno } from '../errors.ts';
 import { removeUnlessOpen } from './discard.ts';
-import { isErrno } from './errors.ts';
 import { tryLock } from './file-lock.ts';
 
 /** A folder for half-made things; disposing removes it with what is still in it. */

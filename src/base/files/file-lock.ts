@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
-import { type Abortable, sleep } from './abort.ts';
-import { isErrno } from './errors.ts';
+import { type Abortable, sleep } from '../abort.ts';
+import { isErrno } from '../errors.ts';
 import { identityOf } from './file-identity.ts';
 
 /** An exclusive lock on a file name, held until it is disposed of or the process dies, however it dies. */

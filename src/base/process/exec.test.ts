@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { neverAborts, poll, sleep } from './abort.ts';
+import { neverAborts, poll, sleep } from '../abort.ts';
 import { exec, execStream, spawnDetached } from './exec.ts';
 
 const signal = neverAborts();

@@ -2,9 +2,9 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { type Abortable, onAbort } from './abort.ts';
-import { AppError, isErrno } from './errors.ts';
-import { formatTime } from './words.ts';
+import { type Abortable, onAbort } from '../abort.ts';
+import { AppError, isErrno } from '../errors.ts';
+import { formatTime } from '../words.ts';
 
 /** What {@link childEnd} uses of one of Node's child processes. */
 export interface Child extends EventEmitter {

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { finished, PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Abortable, neverAborts } from './abort.ts';
+import { type Abortable, neverAborts } from '../abort.ts';
+import { AppError, isErrno, printable } from '../errors.ts';
 import { childEnd, type EndOptions, startFailed } from './child-end.ts';
-import { AppError, isErrno, printable } from './errors.ts';
 
 /** `deadlineMs` for asking a program what it is or can do. */
 export const PROBE_DEADLINE_MS = 30_000;

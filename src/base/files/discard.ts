@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isErrno } from './errors.ts';
+import { isErrno } from '../errors.ts';
 
 /** Start of the names of folders that are given up, and may hold files that are still open. */
 export const DISCARDED_PREFIX = '.removed-';

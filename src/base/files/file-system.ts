@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { mkdir, open, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from '../errors.ts';
 import { syncFolder } from './atomic-file.ts';
-import { isErrno } from './errors.ts';
 import { tryLock } from './file-lock.ts';
 
 /**

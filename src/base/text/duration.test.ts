@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { isAppError } from '../errors.ts';
 import { parseDuration } from './duration.ts';
-import { isAppError } from './errors.ts';
 
 for (const [text, ms] of [
   ['0', 0],
