@@ -16,7 +16,7 @@ const signal = neverAborts();
 const SOURCE = join(import.meta.dirname, '../../src');
 /** Runs the doctor's check, then lists the processes that it left behind. */
 const PROBE = `
-import { checkNamespaces } from '${SOURCE}/daemon/doctor/check-namespaces.ts';
+import { checkNamespaces } from '${SOURCE}/daemon/doctor/host/check-namespaces.ts';
 import { findNamespaceProblem } from '${SOURCE}/adapters/image/namespaces.ts';
 import { execFileSync } from 'node:child_process';
 const options = { signal: new AbortController().signal };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ClockFacts, clockFinding } from './check-clock.ts';
-import { parseLimits } from './check-limits.ts';
-import { isAtLeast } from './program-version.ts';
+import { type ClockFacts, clockFinding } from './host/check-clock.ts';
+import { parseLimits } from './host/check-limits.ts';
+import { isAtLeast } from './tools/program-version.ts';
 
 const LIMITS = `Limit                     Soft Limit           Hard Limit           Units
 Max cpu time              unlimited            unlimited            seconds

@@ -1,7 +1,7 @@
-import { isAppError, messageOf } from '../../base/errors.ts';
-import { exec } from '../../base/process/exec.ts';
-import { toolEnv } from '../../base/process/programs.ts';
-import type { Check, Finding } from './check.ts';
+import { isAppError, messageOf } from '../../../base/errors.ts';
+import { exec } from '../../../base/process/exec.ts';
+import { toolEnv } from '../../../base/process/programs.ts';
+import type { Check, Finding } from '../check.ts';
 
 /** What `banger-host walls` prints. */
 interface Walls {

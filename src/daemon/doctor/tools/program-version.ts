@@ -1,7 +1,7 @@
-import type { Abortable } from '../../base/abort.ts';
-import { isAppError } from '../../base/errors.ts';
-import { exec, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
-import { toolEnv, type Variables } from '../../base/process/programs.ts';
+import type { Abortable } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
+import { exec, PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
+import { toolEnv, type Variables } from '../../../base/process/programs.ts';
 
 /** A program, and where its version is in what it says of itself. */
 export interface VersionedProgram {

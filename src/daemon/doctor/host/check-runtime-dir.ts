@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { ensurePrivateDir } from '../../base/files/private-dir.ts';
-import type { Check } from './check.ts';
+import { ensurePrivateDir } from '../../../base/files/private-dir.ts';
+import type { Check } from '../check.ts';
 
 /** The folder of our sockets, and the daemon's socket in it, are ours alone. */
 export const checkRuntimeDir: Check = {

@@ -1,4 +1,4 @@
-import type { Check } from './check.ts';
+import type { Check } from '../check.ts';
 
 /** `ms` for a VMM to answer; one that is well needs a millisecond. */
 const VMM_DEADLINE_MS = 2_000;

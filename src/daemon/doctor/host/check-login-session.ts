@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { isErrno } from '../../base/errors.ts';
-import type { Check, Finding } from './check.ts';
+import { isErrno } from '../../../base/errors.ts';
+import type { Check, Finding } from '../check.ts';
 
 /** Where systemd-logind keeps what this looks at; other folders in tests. */
 export interface LogindPlaces {

@@ -1,4 +1,4 @@
-import type { Check } from './check.ts';
+import type { Check } from '../check.ts';
 import { installFix } from './packages.ts';
 import { programVersion } from './program-version.ts';
 

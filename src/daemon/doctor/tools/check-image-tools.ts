@@ -1,5 +1,5 @@
-import { findProgram } from '../../base/process/programs.ts';
-import type { Check } from './check.ts';
+import { findProgram } from '../../../base/process/programs.ts';
+import type { Check } from '../check.ts';
 import { installFix } from './packages.ts';
 
 /** What builds images; VMs of images that are there run without. */

@@ -1,7 +1,7 @@
 import { stat, statfs } from 'node:fs/promises';
-import { isErrno } from '../../base/errors.ts';
-import type { VmRecord } from '../../core/ports/records.ts';
-import type { Check } from './check.ts';
+import { isErrno } from '../../../base/errors.ts';
+import type { VmRecord } from '../../../core/ports/records.ts';
+import type { Check } from '../check.ts';
 
 /** Below this even a small VM does not last. */
 const LEAST_BYTES = 2 ** 30;

@@ -1,5 +1,5 @@
-import { findUnfitGuests } from '../../core/vms/recovery/unfit-saved.ts';
-import type { Check } from './check.ts';
+import { findUnfitGuests } from '../../../core/vms/recovery/unfit-saved.ts';
+import type { Check } from '../check.ts';
 
 /** Suspended VMs and snapshots fit the VMM, the processor and the version of banger that are here now. */
 export const checkSavedGuests: Check = {

@@ -1,5 +1,5 @@
-import { plural } from '../../base/words.ts';
-import type { Check } from './check.ts';
+import { plural } from '../../../base/words.ts';
+import type { Check } from '../check.ts';
 
 /** Records can be read. */
 export const checkRecords: Check = {

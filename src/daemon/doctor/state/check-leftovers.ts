@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { listStaleStaging, sweepStaging } from '../../base/files/staging.ts';
-import { plural } from '../../base/words.ts';
-import { findLeftovers, removeLeftovers } from '../../core/vms/recovery/leftovers.ts';
-import type { Check, DoctorHost } from './check.ts';
+import { listStaleStaging, sweepStaging } from '../../../base/files/staging.ts';
+import { plural } from '../../../base/words.ts';
+import { findLeftovers, removeLeftovers } from '../../../core/vms/recovery/leftovers.ts';
+import type { Check, DoctorHost } from '../check.ts';
 
 /** Nothing is left of VMs that are gone, or of work that was killed. */
 export const checkLeftovers: Check = {

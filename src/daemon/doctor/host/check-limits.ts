@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { formatSize } from '../../base/text/size.ts';
-import type { Check } from './check.ts';
+import { formatSize } from '../../../base/text/size.ts';
+import type { Check } from '../check.ts';
 
 /** The daemon keeps a few files open for each VM and each client: enough for a hundred VMs. */
 const LEAST_OPEN_FILES = 1024;

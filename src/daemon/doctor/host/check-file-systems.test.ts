@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FolderFacts, requireUsable } from '../file-systems.ts';
+import { type FolderFacts, requireUsable } from '../../file-systems.ts';
 import { judgeFolders } from './check-file-systems.ts';
 
 const LOCAL: FolderFacts = {

@@ -1,6 +1,6 @@
-import { messageOf } from '../../base/errors.ts';
-import { type FolderFacts, probeFolders, requireUsable } from '../file-systems.ts';
-import type { Check, Finding } from './check.ts';
+import { messageOf } from '../../../base/errors.ts';
+import { type FolderFacts, probeFolders, requireUsable } from '../../file-systems.ts';
+import type { Check, Finding } from '../check.ts';
 
 /** Our folders are on file systems that hold what we put there. */
 export const checkFileSystems: Check = {

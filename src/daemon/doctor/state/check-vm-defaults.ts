@@ -1,6 +1,6 @@
-import { formatSize } from '../../base/text/size.ts';
-import { plural } from '../../base/words.ts';
-import type { Check } from './check.ts';
+import { formatSize } from '../../../base/text/size.ts';
+import { plural } from '../../../base/words.ts';
+import type { Check } from '../check.ts';
 
 /** The sizes that a VM gets when nobody says otherwise, and where they come from. */
 export const checkVmDefaults: Check = {

@@ -1,5 +1,5 @@
-import { isAppError } from '../../base/errors.ts';
-import type { Check } from './check.ts';
+import { isAppError } from '../../../base/errors.ts';
+import type { Check } from '../check.ts';
 
 /** This user may make the namespaces that image builds run in, with subordinate ids; tried for real. */
 export const checkNamespaces: Check = {

@@ -1,8 +1,8 @@
-import { isAppError } from '../../base/errors.ts';
-import type { BootSource } from '../../core/ports/vmm/spec.ts';
-import { bootSourceOf } from '../../core/vms/lifecycle/boot-vm.ts';
-import type { Check, DoctorHost } from './check.ts';
-import { installFix } from './packages.ts';
+import { isAppError } from '../../../base/errors.ts';
+import type { BootSource } from '../../../core/ports/vmm/spec.ts';
+import { bootSourceOf } from '../../../core/vms/lifecycle/boot-vm.ts';
+import type { Check, DoctorHost } from '../check.ts';
+import { installFix } from '../tools/packages.ts';
 
 /** The VMM is installed and new enough. */
 export const checkVmm: Check = {

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { arch } from 'node:process';
-import { isErrno } from '../../base/errors.ts';
-import type { Check } from './check.ts';
+import { isErrno } from '../../../base/errors.ts';
+import type { Check } from '../check.ts';
 
 /** The guest's end of everything is there, for guests of this host's kind. */
 export const checkGuestAgent: Check = {

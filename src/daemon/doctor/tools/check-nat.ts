@@ -1,5 +1,5 @@
-import { isAppError, messageOf } from '../../base/errors.ts';
-import type { Check } from './check.ts';
+import { isAppError, messageOf } from '../../../base/errors.ts';
+import type { Check } from '../check.ts';
 
 /** Guests can be connected to the outside. */
 export const checkNat: Check = {

@@ -1,6 +1,6 @@
-import { isAppError, messageOf } from '../../base/errors.ts';
-import { formatSize } from '../../base/text/size.ts';
-import type { Check } from './check.ts';
+import { isAppError, messageOf } from '../../../base/errors.ts';
+import { formatSize } from '../../../base/text/size.ts';
+import type { Check } from '../check.ts';
 
 /** The default image and its kernel are there and whole. */
 export const checkDefaultImage: Check = {

@@ -1,4 +1,4 @@
-import type { Check } from './check.ts';
+import type { Check } from '../check.ts';
 import { installFix } from './packages.ts';
 import { isAtLeast, programVersion } from './program-version.ts';
 

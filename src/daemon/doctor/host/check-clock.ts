@@ -1,5 +1,5 @@
-import { formatTime } from '../../base/words.ts';
-import type { Check, Finding } from './check.ts';
+import { formatTime } from '../../../base/words.ts';
+import type { Check, Finding } from '../check.ts';
 
 /** `ms` by which two clocks may differ without a finding. */
 const SLACK_MS = 10_000;
