@@ -6,7 +6,7 @@ import type { BuildInfo } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import type { Operations } from './operations.ts';
 import type { Packs } from './packs.ts';
-import type { VmUse } from './vm-use.ts';
+import type { VmUse } from './watch/vm-use.ts';
 
 /** What the daemon's routes work with. */
 export interface App {

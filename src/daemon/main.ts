@@ -9,7 +9,7 @@ import { NODE_FLAGS } from '../config/node-flags.ts';
 import { loadSettings, processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
 import { type ComposeOptions, compose } from './compose.ts';
-import { LogFile } from './log-file.ts';
+import { LogFile } from './log/log-file.ts';
 import { serve } from './serve.ts';
 
 // The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It ends with

@@ -11,7 +11,6 @@ import { sampleAll } from '../core/vms/guest/vm-stats.ts';
 import { TakeOver } from '../core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
-import { ActivityWatch } from './activity-watch.ts';
 import { ApiSocket } from './api-socket.ts';
 import type { App } from './app.ts';
 import type { Composition } from './compose.ts';
@@ -19,15 +18,16 @@ import { DaemonLock } from './daemon-lock.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import { meetHolder } from './earlier-daemon.ts';
 import { probeFolders, requireUsable } from './file-systems.ts';
-import { HOST_CLOCK, type HostClock, watchHostClock } from './host-clock.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
-import { watchIdleVms } from './idle-vms.ts';
 import { Operations } from './operations.ts';
 import { Packs } from './packs.ts';
-import { watchPlaces } from './place-watch.ts';
 import { ROUTES } from './routes.ts';
 import { settleRuntimePlace } from './runtime-place.ts';
-import { VmUse } from './vm-use.ts';
+import { ActivityWatch } from './watch/activity-watch.ts';
+import { HOST_CLOCK, type HostClock, watchHostClock } from './watch/host-clock.ts';
+import { watchIdleVms } from './watch/idle-vms.ts';
+import { watchPlaces } from './watch/place-watch.ts';
+import { VmUse } from './watch/vm-use.ts';
 
 /** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
 const DRAIN_MS = 5_000;

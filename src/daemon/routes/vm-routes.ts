@@ -14,8 +14,8 @@ import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
 import { damagedView, endedView, vmView } from '../../core/vms/vm-view.ts';
 import * as schemas from '../../protocol/api/vm-schemas.ts';
 import type { App } from '../app.ts';
-import { followLog } from '../follow-log.ts';
 import { jsonRoute, type Route, textRoute, workRoute } from '../http/route.ts';
+import { followLog } from '../log/follow-log.ts';
 
 /** The API of VMs. */
 export const VM_ROUTES: readonly Route[] = [

@@ -4,7 +4,7 @@ import { ensurePrivateDir } from '../../../src/base/files/private-dir.ts';
 import { createLogger } from '../../../src/base/log.ts';
 import { loadSettings, processEnvironment } from '../../../src/config/settings.ts';
 import { compose } from '../../../src/daemon/compose.ts';
-import { LogFile } from '../../../src/daemon/log-file.ts';
+import { LogFile } from '../../../src/daemon/log/log-file.ts';
 import { serve } from '../../../src/daemon/serve.ts';
 import { LAB_BUILD, serveLab } from '../daemon-lab.ts';
 import { SOURCE_RECEIVER } from '../receiver.ts';

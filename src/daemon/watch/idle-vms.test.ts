@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nullLog } from '../../test/support/null-log.ts';
-import { neverAborts, poll } from '../base/abort.ts';
-import type { VmRecord } from '../core/ports/records.ts';
-import type { VmWorld } from '../core/vms/world.ts';
+import { nullLog } from '../../../test/support/null-log.ts';
+import { neverAborts, poll } from '../../base/abort.ts';
+import type { VmRecord } from '../../core/ports/records.ts';
+import type { VmWorld } from '../../core/vms/world.ts';
 import { watchIdleVms } from './idle-vms.ts';
 import { VmUse } from './vm-use.ts';
 

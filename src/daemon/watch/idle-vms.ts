@@ -1,9 +1,9 @@
-import type { Logger } from '../base/log.ts';
-import type { VmRecord } from '../core/ports/records.ts';
-import { stopVm } from '../core/vms/lifecycle/stop-vm.ts';
-import { suspendVm } from '../core/vms/saved/suspend-vm.ts';
-import type { VmWorld } from '../core/vms/world.ts';
-import type { Report } from '../protocol/events.ts';
+import type { Logger } from '../../base/log.ts';
+import type { VmRecord } from '../../core/ports/records.ts';
+import { stopVm } from '../../core/vms/lifecycle/stop-vm.ts';
+import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
+import type { VmWorld } from '../../core/vms/world.ts';
+import type { Report } from '../../protocol/events.ts';
 import { TrafficWatch } from './traffic-watch.ts';
 import type { VmUse } from './vm-use.ts';
 

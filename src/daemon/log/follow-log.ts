@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { type Abortable, sleep } from '../base/abort.ts';
-import { isErrno } from '../base/errors.ts';
+import { type Abortable, sleep } from '../../base/abort.ts';
+import { isErrno } from '../../base/errors.ts';
 
 const POLL_MS = 200;
 const CHUNK_BYTES = 64 * 1024;

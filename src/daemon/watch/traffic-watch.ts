@@ -1,4 +1,4 @@
-import type { GuestStats } from '../protocol/guest.ts';
+import type { GuestStats } from '../../protocol/guest.ts';
 
 /**
  * `bytes` between two looks that are no traffic: a guest that has a network asks who has which address, now

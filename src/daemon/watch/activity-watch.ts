@@ -1,4 +1,4 @@
-import type { Activity } from './app.ts';
+import type { Activity } from '../app.ts';
 
 /** When the daemon ends by itself. */
 export interface IdleOptions {

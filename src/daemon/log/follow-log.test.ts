@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { neverAborts } from '../base/abort.ts';
+import { neverAborts } from '../../base/abort.ts';
 import { followLog } from './follow-log.ts';
 
 let dir: string;

@@ -1,6 +1,6 @@
-import type { Logger } from '../base/log.ts';
-import type { ApiSocket } from './api-socket.ts';
-import type { DaemonLock } from './daemon-lock.ts';
+import type { Logger } from '../../base/log.ts';
+import type { ApiSocket } from '../api-socket.ts';
+import type { DaemonLock } from '../daemon-lock.ts';
 
 /** What {@link watchPlaces} looks at. */
 export interface PlaceWatchOptions {

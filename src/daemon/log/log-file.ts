@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
-import { isErrno } from '../base/errors.ts';
+import { isErrno } from '../../base/errors.ts';
 
 /** Size at which a log file makes room, in `bytes`; with the one before it, twice that is on disk. */
 const MAX_BYTES = 5 * 2 ** 20;

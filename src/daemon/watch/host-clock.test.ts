@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { neverAborts, poll, sleep } from '../base/abort.ts';
+import { neverAborts, poll, sleep } from '../../base/abort.ts';
 import { watchHostClock } from './host-clock.ts';
 
 const signal = neverAborts();
