@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../test/support/cli-harness.ts';
-import { sendJson } from '../../test/support/fake-daemon.ts';
+import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../test/support/cli/cli-harness.ts';
+import { sendJson } from '../../test/support/fakes/fake-daemon.ts';
 import { until } from '../../test/support/until.ts';
 import type { Vm } from '../protocol/vm.ts';
 

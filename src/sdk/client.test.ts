@@ -9,7 +9,7 @@ import {
   sendEvents,
   sendJson,
   startFakeDaemon,
-} from '../../test/support/fake-daemon.ts';
+} from '../../test/support/fakes/fake-daemon.ts';
 import { until } from '../../test/support/until.ts';
 import { AppError } from '../base/errors.ts';
 import { type BangerClient, createClient } from './client.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { neverAborts } from '../../src/base/abort.ts';
-import { buildOldAgent } from '../support/old-agent.ts';
+import { buildOldAgent } from '../support/fakes/old-agent.ts';
 import { GUEST_ARCH } from './support/kernel.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 

@@ -8,7 +8,7 @@ import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { isAppError } from '../../src/base/errors.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
-import { HOSTILE_ATTACKS } from '../support/hostile-agent.ts';
+import { HOSTILE_ATTACKS } from '../support/fakes/hostile-agent.ts';
 
 const signal = neverAborts();
 
@@ -32,9 +32,13 @@ interface Guest extends AsyncDisposable {
 }
 
 async function startGuest(attack: string): Promise<Guest> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../support/hostile-agent.ts'), attack], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(import.meta.dirname, '../support/fakes/hostile-agent.ts'), attack],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   const exited = once(child, 'exit');
   const [path] = await once(createInterface(child.stdout), 'line');
   const connector = createGuestConnector();

@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
 import { OLDEST_AGENT_GENERATION } from '../../src/protocol/guest.ts';
-import { buildOldAgent, type OldAgent } from '../support/old-agent.ts';
+import { buildOldAgent, type OldAgent } from '../support/fakes/old-agent.ts';
 import { startAgent } from '../support/real-agent.ts';
 
 const signal = neverAborts();

@@ -28,8 +28,8 @@ import type { Composition } from '../../src/daemon/compose.ts';
 import { type ServeOptions, serve } from '../../src/daemon/serve.ts';
 import type { ExecStart } from '../../src/protocol/guest.ts';
 import { type BangerClient, createClient } from '../../src/sdk/client.ts';
-import { FAKE_IMAGE, FAKE_IMAGE_ID, makeFakeStores } from './fake-images.ts';
-import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fake-vm-driver.ts';
+import { FAKE_IMAGE, FAKE_IMAGE_ID, makeFakeStores } from './fakes/fake-images.ts';
+import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fakes/fake-vm-driver.ts';
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
 import { BUILT_HOST_TOOLS } from './host-tools.ts';
 

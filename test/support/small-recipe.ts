@@ -1,5 +1,5 @@
 import type { DebianRecipe } from '../../src/adapters/image/recipe.ts';
-import type { FakeBuildTools } from './fake-build-tools.ts';
+import type { FakeBuildTools } from './fakes/fake-build-tools.ts';
 
 /** A recipe for these fake build tools. */
 export function smallRecipe({ integrity }: Pick<FakeBuildTools, 'integrity'>): DebianRecipe {

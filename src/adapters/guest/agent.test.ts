@@ -9,7 +9,7 @@ import {
   listenAsAgent,
   listenAsHttp2Agent,
   onHello,
-} from '../../../test/support/fake-agent.ts';
+} from '../../../test/support/fakes/fake-agent.ts';
 import { until } from '../../../test/support/until.ts';
 import { neverAborts } from '../../base/abort.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { listenAsAgent, listenAsHttp2Agent, onHello } from '../../../test/support/fake-agent.ts';
+import { listenAsAgent, listenAsHttp2Agent, onHello } from '../../../test/support/fakes/fake-agent.ts';
 import { neverAborts } from '../../base/abort.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';
 import { AGENT_GENERATION, OLDEST_AGENT_GENERATION } from '../../protocol/guest.ts';

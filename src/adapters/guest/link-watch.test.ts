@@ -6,7 +6,7 @@ import {
   listenAsAgent,
   listenAsHttp2Agent,
   onHello,
-} from '../../../test/support/fake-agent.ts';
+} from '../../../test/support/fakes/fake-agent.ts';
 import { neverAborts, poll, sleep } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import type { ConnectOptions, GuestAgent } from '../../core/ports/guest.ts';

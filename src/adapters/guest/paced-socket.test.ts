@@ -4,7 +4,7 @@ import net from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { listenAsAgent } from '../../../test/support/fake-agent.ts';
+import { listenAsAgent } from '../../../test/support/fakes/fake-agent.ts';
 import { PacedSocket } from './paced-socket.ts';
 
 /** Joins a paced socket with what `serve` does at the other end. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { type FakeBuildTools, fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
+import { type FakeBuildTools, fakeBuildTools } from '../../../test/support/fakes/fake-build-tools.ts';
 import { BUILT_HOST_TOOLS } from '../../../test/support/host-tools.ts';
 import { nullLog } from '../../../test/support/null-log.ts';
 import { smallRecipe } from '../../../test/support/small-recipe.ts';

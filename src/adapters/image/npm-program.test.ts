@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
+import { fakeBuildTools } from '../../../test/support/fakes/fake-build-tools.ts';
 import { isAppError } from '../../base/errors.ts';
 import { fetchNpmProgram, parsePacked } from './npm-program.ts';
 

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { fakeBuildTools } from '../../../test/support/fake-build-tools.ts';
-import { makeModules } from '../../../test/support/fake-modules.ts';
+import { fakeBuildTools } from '../../../test/support/fakes/fake-build-tools.ts';
+import { makeModules } from '../../../test/support/fakes/fake-modules.ts';
 import { nullLog } from '../../../test/support/null-log.ts';
 import { isAppError } from '../../base/errors.ts';
 import type { UnpackedKernel } from '../../core/ports/images.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../../test/support/cli-harness.ts';
-import { sendJson } from '../../../test/support/fake-daemon.ts';
+import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../../test/support/cli/cli-harness.ts';
+import { sendJson } from '../../../test/support/fakes/fake-daemon.ts';
 import { until } from '../../../test/support/until.ts';
 
 let lab: CliLab;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { type CliLab, openCliLab } from '../../../test/support/cli-harness.ts';
-import { sendEvents, sendJson } from '../../../test/support/fake-daemon.ts';
+import { type CliLab, openCliLab } from '../../../test/support/cli/cli-harness.ts';
+import { sendEvents, sendJson } from '../../../test/support/fakes/fake-daemon.ts';
 
 let lab: CliLab;
 

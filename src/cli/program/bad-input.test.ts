@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type CliLab, openCliLab } from '../../../test/support/cli-harness.ts';
+import { type CliLab, openCliLab } from '../../../test/support/cli/cli-harness.ts';
 
 /** Command lines that are refused before anything exists, with what the message must name. */
 const REFUSED: readonly (readonly [line: string[], ...named: RegExp[]])[] = [
@@ -185,7 +185,7 @@ describe('help', () => {
 
   test('fits the terminal', async () => {
     await using lab = await openCliLab({ hasDaemon: false });
-    const { FakeOutput } = await import('../../../test/support/cli-harness.ts');
+    const { FakeOutput } = await import('../../../test/support/cli/cli-harness.ts');
     const { stdout } = await lab.run(['vm', 'run', '--help'], {
       stdout: new FakeOutput({ isTTY: true, columns: 60 }),
     });

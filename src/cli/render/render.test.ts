@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { FakeOutput } from '../../../test/support/cli-harness.ts';
+import { FakeOutput } from '../../../test/support/cli/cli-harness.ts';
 import { AppError, BugError } from '../../base/errors.ts';
 import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import { createSink } from '../context/output.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { FakeSignals } from '../../../test/support/cli-harness.ts';
+import { FakeSignals } from '../../../test/support/cli/cli-harness.ts';
 import { InterruptedError, listenToInterrupts } from '../context/interrupts.ts';
 import { forwardSignals } from './forward-signals.ts';
 import { TerminalModes } from './terminal-modes.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { type CliLab, openCliLab } from '../../../test/support/cli-harness.ts';
-import { fakeVm, sendEvents } from '../../../test/support/fake-daemon.ts';
+import { type CliLab, openCliLab } from '../../../test/support/cli/cli-harness.ts';
+import { fakeVm, sendEvents } from '../../../test/support/fakes/fake-daemon.ts';
 import type { Vm } from '../../protocol/vm.ts';
 
 let lab: CliLab;

@@ -1,5 +1,5 @@
 import { createClient } from '../../../src/sdk/client.ts';
-import { openCliLab } from '../../support/cli-harness.ts';
+import { openCliLab } from '../../support/cli/cli-harness.ts';
 import { describeDaemonApi } from './api-suite.ts';
 
 // With it the fake guest is tested: what commands run in.

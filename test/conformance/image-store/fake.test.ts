@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { FAKE_IMAGE, makeFakeStores } from '../../support/fake-images.ts';
+import { FAKE_IMAGE, makeFakeStores } from '../../support/fakes/fake-images.ts';
 import { describeImageStore } from './store-suite.ts';
 
 describeImageStore('fake', async (dir) => {

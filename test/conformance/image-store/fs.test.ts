@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { FsImageStore } from '../../../src/adapters/image/image-store.ts';
-import { fakeBuildTools } from '../../support/fake-build-tools.ts';
+import { fakeBuildTools } from '../../support/fakes/fake-build-tools.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { smallRecipe } from '../../support/small-recipe.ts';

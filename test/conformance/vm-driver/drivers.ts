@@ -1,7 +1,7 @@
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
-import { createFakeVmDriver } from '../../support/fake-vm-driver.ts';
+import { createFakeVmDriver } from '../../support/fakes/fake-vm-driver.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';

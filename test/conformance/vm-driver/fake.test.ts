@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createGuestConnector } from '../../../src/adapters/guest/connector.ts';
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
-import { agentGuest, createFakeVmDriver } from '../../support/fake-vm-driver.ts';
+import { agentGuest, createFakeVmDriver } from '../../support/fakes/fake-vm-driver.ts';
 import { newPlace, processesWith } from './fixture.ts';
 import { describeVmDriver } from './suite.ts';
 import { buildTestGuest } from './test-guest.ts';

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { processEnvironment } from '../../../src/config/settings.ts';
 import type { WorkspaceTooling } from '../../../src/protocol/api/workspace.ts';
-import { type CliLab, openCliLab, stdinOf } from '../../support/cli-harness.ts';
-import { PACK_ID, sendEvents } from '../../support/fake-daemon.ts';
+import { type CliLab, openCliLab, stdinOf } from '../../support/cli/cli-harness.ts';
+import { PACK_ID, sendEvents } from '../../support/fakes/fake-daemon.ts';
 
 /** The guest's home is the folder for temporary files: see `serveGuest`. */
 const LOG = join(tmpdir(), '.cache', 'banger', 'vm-run-tooling-re-po.log');

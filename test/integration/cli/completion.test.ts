@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { resolvePaths } from '../../../src/config/settings.ts';
-import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
-import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
+import { type BundledCli, bundleCli } from '../../support/cli/bundled-cli.ts';
+import { type CliLab, openCliLab } from '../../support/cli/cli-harness.ts';
 
 const run = promisify(execFile);
 

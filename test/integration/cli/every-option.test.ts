@@ -8,8 +8,8 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { flagOf } from '../../../src/cli/program/command.ts';
 import { errorBody } from '../../../src/protocol/api/operation-schemas.ts';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
-import { type CliResult, FakeSignals, runCli, stdinOf } from '../../support/cli-harness.ts';
-import { BAD_VALUES, GOOD_LINES, type GoodLine, LEAST_WORDS } from '../../support/cli-lines.ts';
+import { type CliResult, FakeSignals, runCli, stdinOf } from '../../support/cli/cli-harness.ts';
+import { BAD_VALUES, GOOD_LINES, type GoodLine, LEAST_WORDS } from '../../support/cli/cli-lines.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 
 /** A row of the table in docs/cli.md. */
@@ -91,7 +91,7 @@ describe('the table of every command and option', () => {
     );
   });
 
-  test('has a line that works for each row, and a bad value for each that takes one (test/support/cli-lines.ts)', () => {
+  test('has a line that works for each row, and a bad value for each that takes one (test/support/cli/cli-lines.ts)', () => {
     const untried = rows.filter(({ command, flag, short }) => {
       const words = (GOOD_LINES[command] ?? []).flatMap(
         (line) => line.words.split(' -- ')[0]?.split(' ') ?? [],

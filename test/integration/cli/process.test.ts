@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
-import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
+import { type BundledCli, bundleCli } from '../../support/cli/bundled-cli.ts';
+import { type CliLab, openCliLab } from '../../support/cli/cli-harness.ts';
 import { until } from '../../support/until.ts';
 
 describe('the program banger', () => {

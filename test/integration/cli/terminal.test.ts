@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { type BundledCli, bundleCli } from '../../support/bundled-cli.ts';
-import { type CliLab, openCliLab } from '../../support/cli-harness.ts';
-import { openTerminal, type Terminal } from '../../support/terminal.ts';
+import { type BundledCli, bundleCli } from '../../support/cli/bundled-cli.ts';
+import { type CliLab, openCliLab } from '../../support/cli/cli-harness.ts';
+import { openTerminal, type Terminal } from '../../support/cli/terminal.ts';
 import { until } from '../../support/until.ts';
 
 /** Prints the terminal's modes after the program, and how it ended. */

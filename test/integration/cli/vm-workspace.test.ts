@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
-import { type CliLab, type CliResult, openCliLab } from '../../support/cli-harness.ts';
+import { type CliLab, type CliResult, openCliLab } from '../../support/cli/cli-harness.ts';
 
 /** The fake daemon runs a guest's commands on this host, so that a repository here is one of the guest. */
 describe('banger vm workspace', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type CliResult, runCli, stdinOf } from '../../support/cli-harness.ts';
+import { type CliResult, runCli, stdinOf } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 
 const user = String(process.geteuid?.());

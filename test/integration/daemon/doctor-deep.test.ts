@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import type { DoctorCheck } from '../../../src/protocol/api/daemon.ts';
 import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
-import { runCli } from '../../support/cli-harness.ts';
+import { runCli } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 
 const signal = neverAborts();

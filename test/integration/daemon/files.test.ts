@@ -9,7 +9,7 @@ import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/process/exec.ts';
 import { tarHeader } from '../../../src/base/tar/write-tar.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
-import { type CliResult, FakeOutput, runCli, stdinOf } from '../../support/cli-harness.ts';
+import { type CliResult, FakeOutput, runCli, stdinOf } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 
 // The guest is an agent on this host: its paths are paths here.

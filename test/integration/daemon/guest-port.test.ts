@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
-import { FakeOutput, FakeSignals, runCli } from '../../support/cli-harness.ts';
+import { FakeOutput, FakeSignals, runCli } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 import { until } from '../../support/until.ts';
 

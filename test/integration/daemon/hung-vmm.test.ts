@@ -3,7 +3,7 @@ import { kill } from 'node:process';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
-import { runCli, stdinOf } from '../../support/cli-harness.ts';
+import { runCli, stdinOf } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 
 const signal = neverAborts();

@@ -7,9 +7,9 @@ import { AppError } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/process/exec.ts';
 import type { Vm } from '../../../src/protocol/vm.ts';
 import { resultOf, type Work, type WorkNews } from '../../../src/sdk/work.ts';
-import { runCli, stdinOf } from '../../support/cli-harness.ts';
+import { runCli, stdinOf } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
-import { guestRootOf } from '../../support/fake-vm-driver.ts';
+import { guestRootOf } from '../../support/fakes/fake-vm-driver.ts';
 
 const signal = neverAborts();
 

@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { neverAborts, poll, sleep } from '../../../src/base/abort.ts';
 import type { EndedVm } from '../../../src/protocol/vm.ts';
 import { resultOf, type Work } from '../../../src/sdk/work.ts';
-import { FakeSignals, runCli, stdinOf } from '../../support/cli-harness.ts';
+import { FakeSignals, runCli, stdinOf } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 
 const signal = neverAborts();

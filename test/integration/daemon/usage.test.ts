@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/process/exec.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
-import { type CliResult, runCli } from '../../support/cli-harness.ts';
+import { type CliResult, runCli } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 
 // The guest is an agent on this host: its ports are those of this host.

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
-import { guestRootOf } from '../../support/fake-vm-driver.ts';
+import { guestRootOf } from '../../support/fakes/fake-vm-driver.ts';
 
 const signal = neverAborts();
 

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { makeModules } from '../../../../test/support/fake-modules.ts';
+import { makeModules } from '../../../../test/support/fakes/fake-modules.ts';
 import { readCpio } from '../../../../test/support/read-cpio.ts';
 import { isAppError } from '../../../base/errors.ts';
 import { buildInitramfs } from './build-initramfs.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { fakeElf } from '../../../../test/support/fake-modules.ts';
+import { fakeElf } from '../../../../test/support/fakes/fake-modules.ts';
 import { isAppError } from '../../../base/errors.ts';
 import { readModuleFile } from './module-file.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fakeVm } from '../../../../test/support/fake-daemon.ts';
+import { fakeVm } from '../../../../test/support/fakes/fake-daemon.ts';
 import { showVm } from './render-vm-show.ts';
 
 test('a VM as text says whether it has NAT, as the summary of a new one does', () => {

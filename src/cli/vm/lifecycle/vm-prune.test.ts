@@ -6,7 +6,7 @@ import {
   FakeSignals,
   FakeTerminalInput,
   openCliLab,
-} from '../../../../test/support/cli-harness.ts';
+} from '../../../../test/support/cli/cli-harness.ts';
 import { until } from '../../../../test/support/until.ts';
 import type { Vm } from '../../../protocol/vm.ts';
 
@@ -87,7 +87,7 @@ describe('vm prune', () => {
 
   test('refuses without a terminal, whatever stdin says', async () => {
     addAll();
-    const { stdinOf } = await import('../../../../test/support/cli-harness.ts');
+    const { stdinOf } = await import('../../../../test/support/cli/cli-harness.ts');
     const { status, stdout, stderr } = await lab.run(['vm', 'prune'], { stdin: stdinOf('y\n') });
     assert.deepEqual([status, stdout], [2, '']);
     assert.match(stderr, /there is no terminal\n.*banger vm prune --force/);

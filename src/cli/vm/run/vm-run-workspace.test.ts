@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { type CliLab, openCliLab } from '../../../../test/support/cli-harness.ts';
-import { PACK_ID, sendEvents, sendJson } from '../../../../test/support/fake-daemon.ts';
+import { type CliLab, openCliLab } from '../../../../test/support/cli/cli-harness.ts';
+import { PACK_ID, sendEvents, sendJson } from '../../../../test/support/fakes/fake-daemon.ts';
 
 describe('working tree of banger vm run', () => {
   let lab: CliLab;

@@ -10,8 +10,8 @@ import {
   FakeSignals,
   openCliLab,
   stdinOf,
-} from '../../../../test/support/cli-harness.ts';
-import { sendEvents, sendJson } from '../../../../test/support/fake-daemon.ts';
+} from '../../../../test/support/cli/cli-harness.ts';
+import { sendEvents, sendJson } from '../../../../test/support/fakes/fake-daemon.ts';
 import { until } from '../../../../test/support/until.ts';
 
 /** A command that is there to be interrupted, and says when it is. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
-import { answer, playQemu, type QmpRequest } from '../../../../../test/support/played-qemu.ts';
+import { answer, playQemu, type QmpRequest } from '../../../../../test/support/fakes/played-qemu.ts';
 import { isAppError } from '../../../../base/errors.ts';
 import { connectQmp, openQmp } from './qmp-client.ts';
 import type { QmpEvent } from './qmp-message.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
+import { answer, playQemu } from '../../../../../test/support/fakes/played-qemu.ts';
 import { nullLog } from '../../../../../test/support/null-log.ts';
-import { answer, playQemu } from '../../../../../test/support/played-qemu.ts';
 import { neverAborts, poll } from '../../../../base/abort.ts';
 import { openQmp } from './qmp-client.ts';
 import { StallWatch } from './stall-watch.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError } from '../../src/base/errors.ts';
-import type { ImageStore, KernelStore, StoredImage, StoredKernel } from '../../src/core/ports/images.ts';
+import { AppError } from '../../../src/base/errors.ts';
+import type { ImageStore, KernelStore, StoredImage, StoredKernel } from '../../../src/core/ports/images.ts';
 
 /** Stores with one image and its kernel, whose files no VMM ever reads. */
 export interface FakeStores {

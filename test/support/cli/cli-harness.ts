@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { main } from '../../src/cli/cli.ts';
-import type { CliIo, InputStream, ListenedSignal, OutputStream } from '../../src/cli/context/io.ts';
-import { resolvePaths } from '../../src/config/settings.ts';
-import type { Vm } from '../../src/protocol/vm.ts';
-import { type FakeDaemon, fakeVm, startFakeDaemon } from './fake-daemon.ts';
+import { main } from '../../../src/cli/cli.ts';
+import type { CliIo, InputStream, ListenedSignal, OutputStream } from '../../../src/cli/context/io.ts';
+import { resolvePaths } from '../../../src/config/settings.ts';
+import type { Vm } from '../../../src/protocol/vm.ts';
+import { type FakeDaemon, fakeVm, startFakeDaemon } from '../fakes/fake-daemon.ts';
 
 /** What a run of the command line in this process left. */
 export interface CliResult {

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { type IPty, spawn as spawnPty } from '@lydell/node-pty';
-import { encodeFrame, encodeJsonFrame, FRAME, FrameDecoder } from '../../src/protocol/exec-frames.ts';
-import type { ExecExit, ExecStart } from '../../src/protocol/guest.ts';
+import { encodeFrame, encodeJsonFrame, FRAME, FrameDecoder } from '../../../src/protocol/exec-frames.ts';
+import type { ExecExit, ExecStart } from '../../../src/protocol/guest.ts';
 
 /** What the guest side of one exec stream saw. */
 export interface GuestRecord {

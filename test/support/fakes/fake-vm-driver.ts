@@ -1,8 +1,8 @@
 import { access, copyFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { checkDrives } from '../../src/adapters/vmm/drive-check.ts';
-import { openVmmLog, type VmmLog } from '../../src/adapters/vmm/vmm-log.ts';
+import { checkDrives } from '../../../src/adapters/vmm/drive-check.ts';
+import { openVmmLog, type VmmLog } from '../../../src/adapters/vmm/vmm-log.ts';
 import {
   activityOf,
   endProcess,
@@ -13,17 +13,17 @@ import {
   sendSignal,
   usageOf,
   valuesOf,
-} from '../../src/adapters/vmm/vmm-process.ts';
-import { type Abortable, neverAborts, poll, sleep } from '../../src/base/abort.ts';
-import { AppError } from '../../src/base/errors.ts';
-import { reportNoSpace } from '../../src/base/files/no-space.ts';
-import { spawnDetached } from '../../src/base/process/exec.ts';
-import { ResourceStack } from '../../src/base/resource-stack.ts';
-import type { SavedGuestParts } from '../../src/core/ports/saved-by.ts';
-import type { VmDriver } from '../../src/core/ports/vmm/driver.ts';
-import type { RunningVm, VmmActivity, VmmProcess } from '../../src/core/ports/vmm/running-vm.ts';
-import type { RestoreOptions, SavedGuest } from '../../src/core/ports/vmm/saving.ts';
-import type { DriveRequest, DriveSpec, VmSpec } from '../../src/core/ports/vmm/spec.ts';
+} from '../../../src/adapters/vmm/vmm-process.ts';
+import { type Abortable, neverAborts, poll, sleep } from '../../../src/base/abort.ts';
+import { AppError } from '../../../src/base/errors.ts';
+import { reportNoSpace } from '../../../src/base/files/no-space.ts';
+import { spawnDetached } from '../../../src/base/process/exec.ts';
+import { ResourceStack } from '../../../src/base/resource-stack.ts';
+import type { SavedGuestParts } from '../../../src/core/ports/saved-by.ts';
+import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
+import type { RunningVm, VmmActivity, VmmProcess } from '../../../src/core/ports/vmm/running-vm.ts';
+import type { RestoreOptions, SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
+import type { DriveRequest, DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 
 /** How guests are played. */
 export interface FakeVmDriverOptions {

@@ -1,14 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { DaemonStatus } from '../../src/protocol/api/daemon.ts';
-import type { Image, Kernel } from '../../src/protocol/api/image.ts';
-import type { Operation } from '../../src/protocol/api/operation.ts';
-import type { SetVmRequest } from '../../src/protocol/api/vm-requests.ts';
-import type { WorkspaceSummary } from '../../src/protocol/api/workspace.ts';
-import { EXEC_UPGRADE, VERSION_HEADER } from '../../src/protocol/api.ts';
-import { type ErrorBody, JSON_LINES_TYPE } from '../../src/protocol/events.ts';
-import type { Vm } from '../../src/protocol/vm.ts';
+import type { DaemonStatus } from '../../../src/protocol/api/daemon.ts';
+import type { Image, Kernel } from '../../../src/protocol/api/image.ts';
+import type { Operation } from '../../../src/protocol/api/operation.ts';
+import type { SetVmRequest } from '../../../src/protocol/api/vm-requests.ts';
+import type { WorkspaceSummary } from '../../../src/protocol/api/workspace.ts';
+import { EXEC_UPGRADE, VERSION_HEADER } from '../../../src/protocol/api.ts';
+import { type ErrorBody, JSON_LINES_TYPE } from '../../../src/protocol/events.ts';
+import type { Vm } from '../../../src/protocol/vm.ts';
 import { type GuestRecord, serveGuest } from './fake-guest.ts';
 
 /** A request that the daemon got. */

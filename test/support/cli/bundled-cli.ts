@@ -16,7 +16,7 @@ export async function bundleCli(): Promise<BundledCli> {
   const folder = mkdtempSync(join(tmpdir(), 'bundle-'));
   const path = join(folder, 'banger.cjs');
   await build({
-    entryPoints: [join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')],
+    entryPoints: [join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts')],
     outfile: path,
     bundle: true,
     platform: 'node',

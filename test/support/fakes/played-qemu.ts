@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { LineSplitter } from '../../src/base/text/line-splitter.ts';
+import { LineSplitter } from '../../../src/base/text/line-splitter.ts';
 
 /** What a request to QEMU says. */
 export interface QmpRequest {

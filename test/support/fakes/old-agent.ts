@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Abortable } from '../../src/base/abort.ts';
-import { isAppError } from '../../src/base/errors.ts';
-import { exec } from '../../src/base/process/exec.ts';
+import type { Abortable } from '../../../src/base/abort.ts';
+import { isAppError } from '../../../src/base/errors.ts';
+import { exec } from '../../../src/base/process/exec.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
+const ROOT = join(import.meta.dirname, '../../..');
 
 /**
  * A commit whose agent is out there in VMs that run or were suspended: its generation is the oldest that the
