@@ -24,6 +24,7 @@ export const BOUNDARY_RULES: readonly Rule[] = [
   modules.zodStaysInSchemas,
   modules.cliIsFreeOfZod,
   reach.coreIsPure,
+  reach.useCasesTakeWhatTheyUse,
   reach.onlyExecStartsProcesses,
   reach.onlySettingsReadsEnvironment,
   reach.onlyConfigNamesFolders,

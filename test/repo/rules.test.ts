@@ -52,6 +52,14 @@ const PLANTED: Planted[] = [
     finds: ['layer-order', 'no-unused-files'],
   },
   {
+    what: 'a use case that takes the whole world',
+    files: {
+      'src/core/world.ts': 'export interface VmWorld {}\n',
+      ...used('src/core/create.ts', "import type { VmWorld } from './world.ts';"),
+    },
+    finds: ['use-cases-take-what-they-use'],
+  },
+  {
     what: 'an adapter that imports another',
     files: used('src/adapters/store/disk.ts', "import { run } from '../vmm/run.ts';"),
     finds: ['adapters-apart'],

@@ -29,6 +29,21 @@ export const coreIsPure: Rule = {
     ),
 };
 
+/** A use case takes the few ports that it uses, never the daemon's whole `VmWorld`. */
+export const useCasesTakeWhatTheyUse: Rule = {
+  name: 'use-cases-take-what-they-use',
+  find: (project) =>
+    product(project, 'src/core/').flatMap((file) =>
+      file.imports
+        .filter(({ names }) => names.includes('VmWorld'))
+        .map(({ line }) => ({
+          path: file.path,
+          line,
+          message: 'take the parts of VmWorld that are used (`Vms`, `VmHost`, …), not all of it',
+        })),
+    ),
+};
+
 /** Only `src/base/process/exec.ts` starts processes. */
 export const onlyExecStartsProcesses: Rule = {
   name: 'only-exec-starts-processes',

@@ -2,12 +2,15 @@ import { AppError } from '../../base/errors.ts';
 import { resolveVmRef } from '../../protocol/vm-ref.ts';
 import type { DamagedRecord, VmRecord, VmRecords } from '../ports/records.ts';
 
+/** Where VMs are looked up. */
+export type KnownVms = Pick<VmRecords, 'list' | 'damaged'>;
+
 /**
  * The VM that `ref` means.
  *
  * @throws {AppError} VM_RECORD_DAMAGED when its record cannot be read; as {@link resolveVmRef}.
  */
-export function findVm(records: VmRecords, ref: string): VmRecord {
+export function findVm(records: KnownVms, ref: string): VmRecord {
   const found = findAnyVm(records, ref);
   if ('problem' in found) throw recordDamaged(found);
   return found;
@@ -18,7 +21,7 @@ export function findVm(records: VmRecords, ref: string): VmRecord {
  *
  * @throws {AppError} as {@link resolveVmRef}.
  */
-export function findAnyVm(records: VmRecords, ref: string): VmRecord | DamagedRecord {
+export function findAnyVm(records: KnownVms, ref: string): VmRecord | DamagedRecord {
   return resolveVmRef<VmRecord | DamagedRecord>([...records.list(), ...records.damaged()], ref);
 }
 
@@ -35,7 +38,7 @@ export function recordDamaged({ id, name, problem }: DamagedRecord): AppError {
  *
  * @throws {AppError} VM_NOT_RUNNING, and as {@link findVm}.
  */
-export function findRunningVm(records: VmRecords, ref: string): VmRecord {
+export function findRunningVm(records: KnownVms, ref: string): VmRecord {
   const record = findVm(records, ref);
   if (record.state === 'running') return record;
   throw new AppError('VM_NOT_RUNNING', `vm "${record.name}" is not running (state: ${record.state})`, {

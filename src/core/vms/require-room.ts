@@ -1,6 +1,6 @@
 import type { VmRecord } from '../ports/records.ts';
 import type { RunningVm } from '../ports/vmm/running-vm.ts';
-import type { VmWorld } from './world.ts';
+import type { VmHost } from './world.ts';
 
 /**
  * Memory that a guest may have of the template that it was made of, without a page of it being its VMM's own,
@@ -20,7 +20,7 @@ const START_BYTES = 16 * 2 ** 20;
  *
  * @throws {AppError} HOST_NO_SPACE
  */
-export async function requireRoomToStart(world: VmWorld): Promise<void> {
+export async function requireRoomToStart(world: Pick<VmHost, 'files'>): Promise<void> {
   await world.files.requireSpace(START_BYTES, 'what a VM needs to start');
 }
 
@@ -32,7 +32,7 @@ export async function requireRoomToStart(world: VmWorld): Promise<void> {
  * @throws {AppError} HOST_NO_SPACE
  */
 export async function requireRoom(
-  world: VmWorld,
+  world: Pick<VmHost, 'files'>,
   { shape, drives = [] }: VmRecord,
   { running, what, withDrives = false }: { running: RunningVm; what: string; withDrives?: boolean },
 ): Promise<void> {

@@ -18,53 +18,92 @@ import type { StandbyKeeper } from './saved/standby-vm.ts';
 import type { UnlistedVms } from './unlisted-vms.ts';
 import type { VmLocks } from './vm-locks.ts';
 
-/** Everything that the use cases work on; made once by the daemon. */
-export interface VmWorld {
+/** The VMs that exist, and who may change one now. */
+export interface Vms {
   records: VmRecords;
-  driver: VmDriver;
-  images: ImageStore;
-  kernels: KernelStore;
-  files: VmFiles;
-  workspaces: WorkspaceSource;
-  hostUser: HostUser;
   live: LiveVms;
-  /** for guests that are no VM of the user; theirs are reached through `live` */
-  connector: GuestConnector;
-  templates: TemplateStore;
-  snapshots: VmSnapshots;
-  /** VMs of nobody */
-  unlisted: UnlistedVms;
-  /** what is done when its caller has gone, by the VM's id */
-  background: LatestTasks;
-  /** a VM that waits for whoever starts one of its shape next; absent: none is made */
-  standby?: StandbyKeeper;
-  /** `bytes` of the host's memory that programs can have now */
-  freeMemoryBytes: () => number;
-  /** new VMs are made of templates, unless they are told not to be */
-  isWarm: boolean;
-  /**
-   * when a guest that was just booted counts as quiet: busy for less than `share` of its processors' time,
-   * twice in a row, looked at every `everyMs`; it is waited for `deadlineMs` at most
-   */
-  quiet: { share: number; everyMs: number; deadlineMs: number };
-  /** how long the guest of a VM that is stopped, or killed, is waited for */
-  syncLimits: { stop: SyncLimits; kill: SyncLimits };
-  /**
-   * `ms` from the VMM's start to a guest whose services are up: an emulated guest on a busy host takes its
-   * time
-   */
-  bootDeadlineMs: number;
-  /** what all templates together may take on disk, in `bytes` */
-  templateBudgetBytes: number;
-  stats: StatsHistory;
-  /**
-   * one lifecycle operation at a time for each VM, keyed by its id; never held while a user's command runs
-   */
+  /** one lifecycle operation at a time for each VM, by its id; never held while a user's command runs */
   locks: VmLocks;
   log: Logger;
-  /** version of this banger */
-  release: string;
+}
+
+/** What the host provides for running a VM. */
+export interface VmHost {
+  driver: VmDriver;
+  files: VmFiles;
+  hostUser: HostUser;
+}
+
+/** What VMs boot from. */
+export interface BootStores {
+  images: ImageStore;
+  kernels: KernelStore;
+}
+
+/** What a new VM gets when the request does not say, and what it may have at most. */
+export interface VmDefaults {
   defaults: VmShape;
   defaultImage: string;
   host: HostLimits;
+}
+
+/** How long the daemon waits for guests. */
+export interface GuestWaits {
+  /**
+   * `ms` from the VMM's start until the guest's services are up; an emulated guest on a busy host is slow
+   */
+  bootDeadlineMs: number;
+  /** limits on waiting for a guest to sync before its VM is stopped or killed */
+  syncLimits: { stop: SyncLimits; kill: SyncLimits };
+}
+
+/** Guests that users save and restore. */
+export interface Saving {
+  snapshots: VmSnapshots;
+  /** work that continues after its request was answered, by the VM's id */
+  background: LatestTasks;
+  /** `bytes` of the host's memory that programs can have now */
+  freeMemoryBytes: () => number;
+  /** version of this banger */
+  release: string;
+}
+
+/** Templates that new VMs start from. */
+export interface WarmStarts {
+  templates: TemplateStore;
+  /** new VMs start from templates unless the request says otherwise */
+  isWarm: boolean;
+  /** what all templates together may take on disk, in `bytes` */
+  templateBudgetBytes: number;
+  /**
+   * when a guest that was just booted counts as quiet: it used less than `share` of its processors' time,
+   * twice in a row, measured every `everyMs`; the daemon waits `deadlineMs` at most
+   */
+  quiet: { share: number; everyMs: number; deadlineMs: number };
+}
+
+/** VMs that the daemon makes for itself and that have no record. */
+export interface UnrecordedVms {
+  /** links to guests without a record; those of a user's VM come from `live` */
+  connector: GuestConnector;
+  unlisted: UnlistedVms;
+  /** a VM that waits for the next start of its shape; absent: the daemon makes none */
+  standby?: StandbyKeeper;
+}
+
+/**
+ * Everything that the use cases work on; the daemon makes it once. Each use case takes only the parts that it
+ * uses.
+ */
+export interface VmWorld
+  extends Vms,
+    VmHost,
+    BootStores,
+    VmDefaults,
+    GuestWaits,
+    Saving,
+    WarmStarts,
+    UnrecordedVms {
+  workspaces: WorkspaceSource;
+  stats: StatsHistory;
 }

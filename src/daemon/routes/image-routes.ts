@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { StoredImage } from '../../core/ports/images.ts';
-import type { VmWorld } from '../../core/vms/world.ts';
+import type { Vms } from '../../core/vms/world.ts';
 import type { Image } from '../../protocol/api/image.ts';
 import * as schemas from '../../protocol/api/image-schemas.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
@@ -61,7 +61,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
   }),
 ];
 
-function imageView(world: VmWorld, image: StoredImage): Image {
+function imageView(world: Pick<Vms, 'records'>, image: StoredImage): Image {
   const { name, id, arch, distro, kernelName, sizeBytes, diskBytes, createdAt } = image;
   const users = world.records.list().filter((record) => record.imageId === id);
   return {

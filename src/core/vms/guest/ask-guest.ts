@@ -2,7 +2,7 @@ import { type Abortable, anySignal, withDeadline } from '../../../base/abort.ts'
 import { AppError, isAppError } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { VmWorld } from '../world.ts';
+import type { LiveVms } from '../live-vms.ts';
 
 /**
  * `ms` for the agent to answer something that takes it a moment; an emulated guest on a busy host needs
@@ -28,7 +28,7 @@ export interface Question<T> extends Abortable {
  * @throws {AppError} VMM_HANGS; GUEST_UNREACHABLE after 10 s; as `LiveVms.agent`; what `work` throws.
  */
 export async function askGuest<T>(
-  world: VmWorld,
+  world: { live: Pick<LiveVms, 'agent' | 'get'> },
   { id, name }: Pick<VmRecord, 'id' | 'name'>,
   { what, work, signal }: Question<T>,
 ): Promise<T> {

@@ -1,6 +1,6 @@
 import { neverAborts } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 import { checkClock } from './guest-clock.ts';
 import { withAgent } from './with-agent.ts';
 
@@ -16,12 +16,12 @@ const MOST_DRIFT_MS = 5_000;
  * reached is logged.
  */
 export class GuestClocks {
-  readonly #world: VmWorld;
+  readonly #world: Pick<Vms, 'records' | 'live' | 'log'>;
   readonly #now: () => number;
   /** VMs whose clock is being checked; true when it must be checked once more */
   readonly #checking = new Map<string, boolean>();
 
-  constructor(world: VmWorld, { now }: { now: () => number }) {
+  constructor(world: Pick<Vms, 'records' | 'live' | 'log'>, { now }: { now: () => number }) {
     this.#world = world;
     this.#now = now;
   }

@@ -5,7 +5,7 @@ import type { GuestPath, Unpacked } from '../../../protocol/guest.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import { findRunningVm } from '../find-vm.ts';
 import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 
 /** A path in the guest of a VM. */
 export interface GuestFile extends Abortable {
@@ -19,7 +19,10 @@ export interface GuestFile extends Abortable {
  * @throws {AppError} GUEST_PATH_NOT_FOUND; VM_NOT_FOUND, VM_NOT_RUNNING, REQUEST_INVALID for a path that is
  * not absolute, GUEST_*.
  */
-export async function statInGuest(world: VmWorld, { ref, path, signal }: GuestFile): Promise<GuestPath> {
+export async function statInGuest(
+  world: Pick<Vms, 'records' | 'live'>,
+  { ref, path, signal }: GuestFile,
+): Promise<GuestPath> {
   const agent = await agentFor(world, { ref, path, signal });
   return await named(path, () => agent.stat(path, { signal }));
 }
@@ -29,7 +32,7 @@ export async function statInGuest(world: VmWorld, { ref, path, signal }: GuestFi
  * `marksHoles` with marks on sparse files. Errors as {@link statInGuest}.
  */
 export async function readFromGuest(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live'>,
   {
     ref,
     path,
@@ -49,14 +52,17 @@ export async function readFromGuest(
  * was unpacked before a failure stays. Errors as {@link statInGuest}.
  */
 export async function writeToGuest(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live'>,
   { ref, path, tar, signal }: GuestFile & { tar: Readable },
 ): Promise<Unpacked> {
   const agent = await agentFor(world, { ref, path, signal });
   return await agent.putTar(path, tar, { signal });
 }
 
-async function agentFor(world: VmWorld, { ref, path, signal }: GuestFile): Promise<GuestAgent> {
+async function agentFor(
+  world: Pick<Vms, 'records' | 'live'>,
+  { ref, path, signal }: GuestFile,
+): Promise<GuestAgent> {
   if (!path.startsWith('/') || path.includes('\0')) {
     throw new AppError('REQUEST_INVALID', `Cannot use path ${JSON.stringify(path)}: it is not absolute`, {
       details: { field: 'path' },

@@ -3,7 +3,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { findRunningVm } from '../find-vm.ts';
 import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 
 /**
  * Connects to a TCP port on the loopback addresses of a running guest; needs no network in it. The end of
@@ -13,7 +13,7 @@ import type { VmWorld } from '../world.ts';
  * VM_NOT_FOUND, VM_NOT_RUNNING, GUEST_*.
  */
 export async function openGuestPort(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live'>,
   { ref, port, signal }: Abortable & { ref: string; port: number },
 ): Promise<Duplex> {
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {

@@ -3,7 +3,7 @@ import type { GuestPort } from '../../../protocol/guest.ts';
 import type { VmPort, VmPorts } from '../../../protocol/usage.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import { findRunningVm } from '../find-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 import { askGuest } from './ask-guest.ts';
 import { speaksWeb, type WebScheme } from './web-probe.ts';
 
@@ -19,7 +19,11 @@ const MAX_PROBED = 32;
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_HANGS, GUEST_*.
  */
-export async function listGuestPorts(world: VmWorld, ref: string, { signal }: Abortable): Promise<VmPorts> {
+export async function listGuestPorts(
+  world: Pick<Vms, 'records' | 'live'>,
+  ref: string,
+  { signal }: Abortable,
+): Promise<VmPorts> {
   const { id, name } = findRunningVm(world.records, ref);
   const what = `list the ports of vm "${name}"`;
   const { agent, found } = await askGuest(

@@ -8,7 +8,7 @@ import type { HostContent } from '../../ports/host-user.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { SSH_KEY_COMMENT, type SshKeyPair, sshKeyPair } from '../../rules/ssh-key.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmHost, Vms } from '../world.ts';
 import { settleClock } from './guest-clock.ts';
 import { sshHostKey } from './ssh-host-key.ts';
 
@@ -22,7 +22,7 @@ const ENTROPY_BYTES = 64;
  * Begins to read what the user wants in every guest, while the VM starts; {@link personalise} takes it. A
  * failure is thrown when it is awaited, or never.
  */
-export function readHostContent(world: VmWorld, options: Abortable): Promise<HostContent> {
+export function readHostContent(world: Pick<VmHost, 'hostUser'>, options: Abortable): Promise<HostContent> {
   const content = world.hostUser.content(options);
   content.catch(() => {});
   return content;
@@ -38,7 +38,7 @@ export function readHostContent(world: VmWorld, options: Abortable): Promise<Hos
  * HOST_SECRET_INVALID.
  */
 export async function personalise(
-  world: VmWorld,
+  world: Pick<Vms, 'log'> & Pick<VmHost, 'hostUser'>,
   record: VmRecord,
   { agent, content, report, signal }: Abortable & { agent: GuestAgent; content: HostContent; report: Report },
 ): Promise<void> {

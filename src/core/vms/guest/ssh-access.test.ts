@@ -2,38 +2,34 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { neverAborts } from '../../../base/abort.ts';
 import type { GuestPort } from '../../../protocol/guest.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type { VmRecord } from '../../ports/records.ts';
 import { sshKeyPair } from '../../rules/ssh-key.ts';
-import type { VmWorld } from '../world.ts';
-import { sshAccess } from './ssh-access.ts';
+import { type SshWorld, sshAccess } from './ssh-access.ts';
 
 const SEED = Buffer.alloc(32, 7);
 
-/** A world with one VM that runs, `web`, whose guest listens on these ports. */
-function worldWith(ports: GuestPort[]): { world: VmWorld; written: string[] } {
+/** One VM that runs, `web`, whose guest listens on these ports. */
+function worldWith(ports: GuestPort[]): { world: SshWorld; written: string[] } {
   const written: string[] = [];
-  const record = { id: '0123456789ab', name: 'web', state: 'running' };
-  const world = {
-    records: {
-      list: () => [record],
-      damaged: () => [],
-      get: () => record,
-      findByName: () => record,
-      findByPrefix: () => [record],
-    },
-    live: { agent: () => Promise.resolve({ ports: () => Promise.resolve(ports) }) },
+  const record = { id: '0123456789ab', name: 'web', state: 'running' } as VmRecord;
+  const agent = { ports: () => Promise.resolve(ports) } as unknown as GuestAgent;
+  const world: SshWorld = {
+    records: { list: () => [record], damaged: () => [] },
+    live: { agent: () => Promise.resolve(agent), get: () => undefined },
     hostUser: {
-      secret: (purpose: string) =>
-        Promise.resolve(purpose === 'ssh host key of 0123456789ab' ? SEED : undefined),
+      secret: (purpose) =>
+        Promise.resolve(purpose === 'ssh host key of 0123456789ab' ? SEED : Buffer.alloc(32)),
       loginKeyFile: () => Promise.resolve('/keys/id_ed25519'),
     },
     files: {
-      writeKnownHosts: (vmId: string, content: string) => {
+      writeKnownHosts: (vmId, content) => {
         written.push(`${vmId}: ${content}`);
         return Promise.resolve('/vms/known_hosts');
       },
     },
   };
-  return { world: world as unknown as VmWorld, written };
+  return { world, written };
 }
 
 describe('sshAccess', () => {

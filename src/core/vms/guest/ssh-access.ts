@@ -1,13 +1,23 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import type { SshAccess } from '../../../protocol/api/vm-requests.ts';
-import { findRunningVm } from '../find-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { HostUser } from '../../ports/host-user.ts';
+import type { VmFiles } from '../../ports/vm-files.ts';
+import { findRunningVm, type KnownVms } from '../find-vm.ts';
+import type { LiveVms } from '../live-vms.ts';
 import { askGuest } from './ask-guest.ts';
 import { sshHostKey } from './ssh-host-key.ts';
 
 /** Where sshd listens; RFC 4253, section 4.1. */
 const SSH_PORT = 22;
+
+/** What giving access by ssh works on. */
+export interface SshWorld {
+  records: KnownVms;
+  live: Pick<LiveVms, 'agent' | 'get'>;
+  hostUser: Pick<HostUser, 'secret' | 'loginKeyFile'>;
+  files: Pick<VmFiles, 'writeKnownHosts'>;
+}
 
 /**
  * What OpenSSH needs to log in to a running guest as root: the user's key, and a file with the host key that
@@ -17,7 +27,7 @@ const SSH_PORT = 22;
  * @throws {AppError} GUEST_NO_SSH when nothing listens on port 22 of the guest; VM_NOT_FOUND, VM_NOT_RUNNING,
  * SSH_KEY_INVALID, HOST_SECRET_INVALID, VMM_HANGS, GUEST_*.
  */
-export async function sshAccess(world: VmWorld, ref: string, { signal }: Abortable): Promise<SshAccess> {
+export async function sshAccess(world: SshWorld, ref: string, { signal }: Abortable): Promise<SshAccess> {
   const { id, name } = findRunningVm(world.records, ref);
   const ports = await askGuest(
     world,

@@ -7,6 +7,6 @@ import { SSH_KEY_COMMENT, type SshKeyPair, sshKeyPair } from '../../rules/ssh-ke
  *
  * @throws {AppError} HOST_SECRET_INVALID.
  */
-export async function sshHostKey(hostUser: HostUser, vmId: string): Promise<SshKeyPair> {
+export async function sshHostKey(hostUser: Pick<HostUser, 'secret'>, vmId: string): Promise<SshKeyPair> {
   return sshKeyPair(await hostUser.secret(`ssh host key of ${vmId}`), SSH_KEY_COMMENT);
 }

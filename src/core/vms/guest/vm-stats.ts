@@ -4,10 +4,14 @@ import type { GuestStats } from '../../../protocol/guest.ts';
 import type { HostUsage, StatsSample, VmStats } from '../../../protocol/usage.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findRunningVm } from '../find-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmHost, Vms } from '../world.ts';
+import type { StatsHistory } from './stats-history.ts';
 
 /** `ms` for a guest to measure itself; one that takes longer is told without. */
 const GUEST_DEADLINE_MS = 5_000;
+
+/** What measuring a VM works on. */
+type StatsWorld = Pick<Vms, 'live'> & Pick<VmHost, 'files'> & { stats: StatsHistory };
 
 /**
  * Measures a running VM and its guest, and gives what was measured before. A guest that does not answer is
@@ -15,7 +19,11 @@ const GUEST_DEADLINE_MS = 5_000;
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING.
  */
-export async function vmStats(world: VmWorld, ref: string, { signal }: Abortable): Promise<VmStats> {
+export async function vmStats(
+  world: StatsWorld & Pick<Vms, 'records'>,
+  ref: string,
+  { signal }: Abortable,
+): Promise<VmStats> {
   const record = findRunningVm(world.records, ref);
   const history = world.stats.of(record.id);
   const now = await sample(world, record, { signal });
@@ -26,7 +34,10 @@ export async function vmStats(world: VmWorld, ref: string, { signal }: Abortable
  * Measures every VM that runs, for their histories. Never throws but the abort reason; one that cannot be
  * measured is left out.
  */
-export async function sampleAll(world: VmWorld, { signal }: Abortable): Promise<void> {
+export async function sampleAll(
+  world: StatsWorld & Pick<Vms, 'records' | 'log'>,
+  { signal }: Abortable,
+): Promise<void> {
   const running = world.records
     .list()
     .filter(({ id, state }) => state === 'running' && world.live.get(id) !== undefined);
@@ -42,7 +53,7 @@ export async function sampleAll(world: VmWorld, { signal }: Abortable): Promise<
   await Promise.all(running.map(measure));
 }
 
-async function sample(world: VmWorld, record: VmRecord, { signal }: Abortable): Promise<StatsSample> {
+async function sample(world: StatsWorld, record: VmRecord, { signal }: Abortable): Promise<StatsSample> {
   const [host, guest] = await Promise.all([
     hostUsage(world, record),
     guestStats(world, record.id, { signal }),
@@ -58,7 +69,10 @@ async function sample(world: VmWorld, record: VmRecord, { signal }: Abortable): 
   return taken;
 }
 
-async function hostUsage(world: VmWorld, record: VmRecord): Promise<HostUsage> {
+async function hostUsage(
+  world: Pick<Vms, 'live'> & Pick<VmHost, 'files'>,
+  record: VmRecord,
+): Promise<HostUsage> {
   const own = (record.drives ?? []).filter(({ isReadOnly }) => !isReadOnly);
   const [usage, ...sizes] = await Promise.all([
     world.live.get(record.id)?.usage(),
@@ -72,7 +86,7 @@ async function hostUsage(world: VmWorld, record: VmRecord): Promise<HostUsage> {
 }
 
 async function guestStats(
-  world: VmWorld,
+  world: Pick<Vms, 'live'>,
   vmId: string,
   { signal }: Abortable,
 ): Promise<GuestStats | undefined> {

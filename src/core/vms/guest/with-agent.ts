@@ -1,6 +1,6 @@
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
-import type { VmWorld } from '../world.ts';
+import type { LiveVms } from '../live-vms.ts';
 
 /** `ms` for the agent to answer, and to do what it is asked. */
 const AGENT_DEADLINE_MS = 10_000;
@@ -11,7 +11,7 @@ const AGENT_DEADLINE_MS = 10_000;
  * @throws {AppError} WAIT_TIMEOUT after 10 s; as `LiveVms.agent`; what `work` throws.
  */
 export async function withAgent<T>(
-  world: VmWorld,
+  world: { live: Pick<LiveVms, 'agent'> },
   vmId: string,
   { signal, work }: Abortable & { work: (agent: GuestAgent, options: Abortable) => Promise<T> },
 ): Promise<T> {

@@ -15,7 +15,7 @@ import { waitsForSpace } from '../guest/connect-agent.ts';
 import { personalise, readHostContent } from '../guest/personalise.ts';
 import { requireRoomToStart } from '../require-room.ts';
 import { withoutSaved } from '../saved/drop-suspended.ts';
-import type { VmWorld } from '../world.ts';
+import type { GuestWaits, VmHost, Vms } from '../world.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
 
@@ -52,6 +52,11 @@ export function noteAccelerator(probe: DriverProbe, report: Report): void {
   });
 }
 
+/** What booting a VM works on. */
+export type BootWorld = Vms &
+  Pick<VmHost, 'driver' | 'files' | 'hostUser'> &
+  Pick<GuestWaits, 'bootDeadlineMs'>;
+
 /** How a VM is brought up. */
 export interface BootOptions extends Abortable {
   report: Report;
@@ -71,7 +76,7 @@ export interface BootOptions extends Abortable {
  * @throws {AppError} what the driver and the guest link throw, HOST_NO_SPACE among it; GUEST_BOOT_FAILED with
  * the end of the console; GUEST_PERSONALISE_FAILED.
  */
-export async function bootVm(world: VmWorld, record: VmRecord, options: BootOptions): Promise<VmRecord> {
+export async function bootVm(world: BootWorld, record: VmRecord, options: BootOptions): Promise<VmRecord> {
   const { report, signal, boot, probe, from, beforeRun } = options;
   const accelerator = probe.accelerator ?? 'tcg';
   const spec = vmSpecOf(world, record, { boot, accelerator });
@@ -103,7 +108,7 @@ export async function bootVm(world: VmWorld, record: VmRecord, options: BootOpti
 
 /** Notes which process runs the VM; `probe` is what it was started with. */
 export function noteRuntime(
-  world: VmWorld,
+  world: Pick<Vms, 'records'>,
   record: VmRecord,
   { running, probe }: { running: RunningVm; probe: DriverProbe },
 ): VmRecord {
@@ -134,7 +139,11 @@ export interface ReadyOptions extends Abortable {
  *
  * @throws {AppError} as {@link bootVm}.
  */
-export async function makeReady(world: VmWorld, record: VmRecord, options: ReadyOptions): Promise<VmRecord> {
+export async function makeReady(
+  world: BootWorld,
+  record: VmRecord,
+  options: ReadyOptions,
+): Promise<VmRecord> {
   const meet: ReachOptions['meet'] = (how) => world.live.agent(record.id, how);
   await reachReady(world, record, { ...options, meet });
   const { lastError: _, ...well } = withoutSaved(record);
@@ -156,7 +165,7 @@ export interface ReachOptions extends ReadyOptions {
  * @throws {AppError} as {@link bootVm}.
  */
 export async function reachReady(
-  world: VmWorld,
+  world: Pick<Vms, 'log'> & Pick<VmHost, 'files' | 'hostUser'> & Pick<GuestWaits, 'bootDeadlineMs'>,
   record: VmRecord,
   { report, signal, running, content, isRestored, meet }: ReachOptions,
 ): Promise<GuestAgent> {

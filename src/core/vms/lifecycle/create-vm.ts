@@ -8,9 +8,11 @@ import type { VmRecord } from '../../ports/records.ts';
 import { endStandby } from '../saved/make-standby.ts';
 import type { StandbyVm } from '../saved/standby-vm.ts';
 import { templateKeyOf } from '../saved/warm-template.ts';
-import type { VmWorld } from '../world.ts';
+import type { BootStores, UnrecordedVms, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
 import { noteAccelerator } from './boot-vm.ts';
+import type { PlanWorld } from './plan-vm.ts';
 import { planVm } from './plan-vm.ts';
+import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
 import type { VmPlan } from './vm-plan.ts';
 
@@ -22,7 +24,7 @@ import type { VmPlan } from './vm-plan.ts';
  * @throws {AppError} what {@link planVm} and {@link startNew} throw.
  */
 export async function createVm(
-  world: VmWorld,
+  world: StartWorld & PlanWorld & VmDefaults,
   request: CreateVmRequest,
   options: Abortable & { report: Report },
 ): Promise<VmRecord> {
@@ -55,7 +57,7 @@ export async function createVm(
 
 /** A VM that waits to become this one. */
 function takeStandby(
-  world: VmWorld,
+  world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'> & Pick<UnrecordedVms, 'standby'>,
   { plan, request }: { plan: VmPlan; request: CreateVmRequest },
 ): StandbyVm | undefined {
   const key = request.noStart || request.cold ? undefined : templateKeyOf(world, plan);
@@ -70,7 +72,7 @@ interface Making {
 }
 
 async function makeVm(
-  world: VmWorld,
+  world: StartWorld & Pick<BootStores, 'images'>,
   { record, plan, request, standby }: Making,
   { signal, report }: Abortable & { report: Report },
 ): Promise<VmRecord> {
@@ -101,7 +103,7 @@ function isLate(error: unknown): error is AppError {
 }
 
 /** Notes in the record that the VM has failed, and gives the error that says where to look. */
-function keptForALook(world: VmWorld, record: VmRecord, error: AppError): AppError {
+function keptForALook(world: Pick<Vms, 'records'>, record: VmRecord, error: AppError): AppError {
   const { code, message, details, cause } = error;
   world.records.update({ ...record, state: 'error', ephemeral: false, lastError: { code, message } });
   return new AppError(code, message, {

@@ -5,7 +5,7 @@ import { RESTING_STATES, type Vm } from '../../../protocol/vm.ts';
 import type { DamagedRecord, VmRecord } from '../../ports/records.ts';
 import { findAnyVm, findVm, recordDamaged } from '../find-vm.ts';
 import { damagedView, vmView } from '../vm-view.ts';
-import type { VmWorld } from '../world.ts';
+import type { BootStores, VmHost, Vms } from '../world.ts';
 import { interruptWork } from './interrupt-work.ts';
 
 /** How a VM is deleted. */
@@ -28,7 +28,7 @@ export interface DeleteOptions {
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VM_IN_USE, VMM_KILL_FAILED; VM_RECORD_DAMAGED with `onlyResting`.
  */
 export async function deleteVm(
-  world: VmWorld,
+  world: Vms & Pick<VmHost, 'driver' | 'files'> & Pick<BootStores, 'images'>,
   ref: string,
   { onlyResting = false, waitMs, report }: DeleteOptions = {},
 ): Promise<Vm> {
@@ -57,7 +57,7 @@ export async function deleteVm(
 
 /** Nobody knows whether it rests. */
 async function deleteDamaged(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live' | 'locks'> & Pick<VmHost, 'driver' | 'files'>,
   damaged: DamagedRecord,
   { onlyResting, report }: { onlyResting: boolean; report: Report | undefined },
 ): Promise<Vm> {
@@ -77,7 +77,7 @@ async function deleteDamaged(
  * nobody else can know the VM.
  */
 export async function purgeVm(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live'> & Pick<VmHost, 'driver' | 'files'>,
   vmId: string,
   { report = () => {} }: { report?: Report | undefined } = {},
 ): Promise<void> {

@@ -6,7 +6,7 @@ import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { findVm } from '../find-vm.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
-import type { VmWorld } from '../world.ts';
+import type { GuestWaits, VmHost, Vms } from '../world.ts';
 import { interruptWork } from './interrupt-work.ts';
 import { type EndedVm, endGuest } from './stop-vm.ts';
 import { syncGuest } from './sync-guest.ts';
@@ -24,7 +24,7 @@ const SIGNAL_GRACE_MS = 1_000;
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VMM_KILL_FAILED.
  */
 export async function killVm(
-  world: VmWorld,
+  world: Vms & Pick<VmHost, 'files'> & Pick<GuestWaits, 'syncLimits'>,
   ref: string,
   { vmmSignal, report }: { vmmSignal?: VmmSignal | undefined; report: Report },
 ): Promise<EndedVm> {

@@ -10,12 +10,15 @@ import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource, DriveRequest } from '../../ports/vmm/spec.ts';
 import { generateVmName } from '../../rules/name-generator.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
-import type { VmWorld } from '../world.ts';
+import type { BootStores, VmDefaults, VmHost, Vms } from '../world.ts';
 import { bootSourceOf } from './boot-vm.ts';
 import type { VmPlan } from './vm-plan.ts';
 
 /** Least space that a new VM needs: its drives' metadata, logs, and room to boot. */
 const NEW_VM_BYTES = 256 * 2 ** 20;
+
+/** What planning a start works on. */
+export type PlanWorld = BootStores & Pick<VmHost, 'driver'>;
 
 /**
  * Checks a request as far as it can be checked, cheapest first, and resolves what it leaves open. Makes
@@ -25,7 +28,7 @@ const NEW_VM_BYTES = 256 * 2 ** 20;
  * HOST_NO_SPACE
  */
 export async function planVm(
-  world: VmWorld,
+  world: PlanWorld & Pick<Vms, 'records'> & Pick<VmHost, 'files'> & VmDefaults,
   request: CreateVmRequest,
   { signal, report }: Abortable & { report: Report },
 ): Promise<VmPlan> {
@@ -48,7 +51,7 @@ export async function planVm(
  *
  * @throws {AppError} VMM_NOT_FOUND, IMAGE_NOT_FOUND, IMAGE_DAMAGED, KERNEL_*
  */
-export async function planStart(world: VmWorld, record: VmRecord, { signal }: Abortable): Promise<VmPlan> {
+export async function planStart(world: PlanWorld, record: VmRecord, { signal }: Abortable): Promise<VmPlan> {
   const { name, shape } = record;
   const image = await world.images.getById(record.imageId);
   const kernel = await world.kernels.get(record.kernelName, { signal });
@@ -79,7 +82,7 @@ export function driveRequestOf(
  * @throws {AppError} VMM_NOT_FOUND naming the packages.
  */
 async function requireDriver(
-  world: VmWorld,
+  world: Pick<VmHost, 'driver'>,
   boot: BootSource | undefined,
   options: Abortable,
 ): Promise<DriverProbe> {
@@ -92,7 +95,7 @@ async function requireDriver(
   });
 }
 
-function planName(world: VmWorld, wanted: string | undefined): string {
+function planName(world: Pick<Vms, 'records'>, wanted: string | undefined): string {
   const taken = new Set(world.records.list().map((record) => record.name));
   if (wanted === undefined) return generateVmName((name) => taken.has(name));
   checkVmName(wanted);
@@ -104,7 +107,7 @@ function planName(world: VmWorld, wanted: string | undefined): string {
 }
 
 async function findImage(
-  world: VmWorld,
+  world: Pick<BootStores, 'images'>,
   name: string,
   options: Abortable & { report: Report },
 ): Promise<StoredImage> {

@@ -3,7 +3,7 @@ import { abortable } from '../../../base/async.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 import { type SyncOptions, syncGuest } from './sync-guest.ts';
 
 /** `ms` for the guest to power off once everything is written; then its VMM is killed. */
@@ -21,7 +21,7 @@ const LAST_WORDS_MS = 400;
  * it writes. Never throws. Returns what is unwritten for all that, if anything.
  */
 export async function powerOff(
-  world: VmWorld,
+  world: Pick<Vms, 'live' | 'log'>,
   record: VmRecord,
   { agent, ...options }: SyncOptions & { agent: GuestAgent },
 ): Promise<{ reason?: string }> {
@@ -45,7 +45,7 @@ export async function powerOff(
 }
 
 async function lastSync(
-  world: VmWorld,
+  world: Pick<Vms, 'live' | 'log'>,
   record: VmRecord,
   options: SyncOptions,
 ): Promise<{ reason?: string }> {

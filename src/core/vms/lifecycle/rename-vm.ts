@@ -4,7 +4,7 @@ import type { Report } from '../../../protocol/events.ts';
 import { checkVmName } from '../../../protocol/vm-name.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 
 /** `ms` for a running guest to take its new name. */
 const GUEST_DEADLINE_MS = 5_000;
@@ -16,7 +16,7 @@ const GUEST_DEADLINE_MS = 5_000;
  * @throws {AppError} VM_NAME_INVALID, VM_NOT_FOUND, VM_NAME_TAKEN; nothing is changed then.
  */
 export async function renameVm(
-  world: VmWorld,
+  world: Vms,
   ref: string,
   { name, report, signal }: Abortable & { name: string; report: Report },
 ): Promise<VmRecord> {
@@ -36,7 +36,7 @@ export async function renameVm(
 }
 
 async function nameGuest(
-  world: VmWorld,
+  world: Pick<Vms, 'live' | 'log'>,
   { id, name }: VmRecord,
   { report, signal }: Abortable & { report: Report },
 ): Promise<void> {

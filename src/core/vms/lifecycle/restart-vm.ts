@@ -2,7 +2,9 @@ import type { Abortable } from '../../../base/abort.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { GuestWaits } from '../world.ts';
+import type { PlanWorld } from './plan-vm.ts';
+import type { StartWorld } from './start-new.ts';
 import { startVm } from './start-vm.ts';
 import { stopVm } from './stop-vm.ts';
 
@@ -13,7 +15,7 @@ import { stopVm } from './stop-vm.ts';
  * @throws {AppError} as {@link stopVm} and {@link startVm}.
  */
 export async function restartVm(
-  world: VmWorld,
+  world: StartWorld & PlanWorld & Pick<GuestWaits, 'syncLimits'>,
   ref: string,
   options: Abortable & { report: Report },
 ): Promise<VmRecord> {

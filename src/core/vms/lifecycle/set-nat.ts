@@ -5,7 +5,7 @@ import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { findVm } from '../find-vm.ts';
 import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 
 /**
  * Lets a VM's guest open connections to the outside, or stops that: at once when it runs, else from its next
@@ -17,7 +17,7 @@ import type { VmWorld } from '../world.ts';
  * another call tells the guest.
  */
 export async function setNat(
-  world: VmWorld,
+  world: Vms,
   ref: string,
   { hasNat, signal }: Abortable & { hasNat: boolean },
 ): Promise<VmRecord> {
@@ -31,7 +31,11 @@ export async function setNat(
   return await world.locks.run(id, set, { action: 'change', signal });
 }
 
-async function connect(world: VmWorld, record: VmRecord, running: RunningVm): Promise<VmRecord> {
+async function connect(
+  world: Pick<Vms, 'records' | 'live'>,
+  record: VmRecord,
+  running: RunningVm,
+): Promise<VmRecord> {
   const connected = world.records.update({ ...record, nat: true });
   try {
     await running.setNat(true, { signal: neverAborts() });
@@ -43,7 +47,11 @@ async function connect(world: VmWorld, record: VmRecord, running: RunningVm): Pr
   return connected;
 }
 
-async function cutOff(world: VmWorld, record: VmRecord, running: RunningVm): Promise<VmRecord> {
+async function cutOff(
+  world: Pick<Vms, 'records' | 'live' | 'log'>,
+  record: VmRecord,
+  running: RunningVm,
+): Promise<VmRecord> {
   await running.setNat(false, { signal: neverAborts() });
   const alone = world.records.update({ ...record, nat: false });
   try {
@@ -55,7 +63,7 @@ async function cutOff(world: VmWorld, record: VmRecord, running: RunningVm): Pro
   return alone;
 }
 
-async function tellGuest(world: VmWorld, { id, nat }: VmRecord): Promise<void> {
+async function tellGuest(world: Pick<Vms, 'live'>, { id, nat }: VmRecord): Promise<void> {
   await withDeadline(
     async (signal) => {
       const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });

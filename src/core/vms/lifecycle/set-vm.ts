@@ -6,7 +6,7 @@ import { RESTING_STATES } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { findVm } from '../find-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmDefaults, VmHost, Vms } from '../world.ts';
 import { setNat } from './set-nat.ts';
 
 /** Parts of a shape that can be changed, by the names that users know. */
@@ -21,7 +21,7 @@ const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-
  * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; as {@link setNat}.
  */
 export async function setVm(
-  world: VmWorld,
+  world: Vms & Pick<VmHost, 'driver'> & Pick<VmDefaults, 'host'>,
   ref: string,
   { request, signal }: Abortable & { request: SetVmRequest },
 ): Promise<VmRecord> {
@@ -32,7 +32,7 @@ export async function setVm(
 }
 
 async function setShape(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'locks' | 'log'> & Pick<VmHost, 'driver'> & Pick<VmDefaults, 'host'>,
   id: string,
   { request, signal }: Abortable & { request: SetVmRequest },
 ): Promise<VmRecord> {
@@ -64,7 +64,10 @@ async function setShape(
  *
  * @throws {AppError} as `VmDriver.growDrive`.
  */
-export async function settleWorkDisk(world: VmWorld, record: VmRecord): Promise<VmRecord> {
+export async function settleWorkDisk(
+  world: Pick<Vms, 'records' | 'log'> & Pick<VmHost, 'driver'>,
+  record: VmRecord,
+): Promise<VmRecord> {
   const { diskSizeBytes } = record.shape;
   const work = record.drives?.find(({ serial }) => serial === 'work');
   if (!work || work.sizeBytes === diskSizeBytes) return record;

@@ -7,10 +7,14 @@ import type { StoredTemplate } from '../../ports/templates.ts';
 import { claimStandby } from '../saved/claim-standby.ts';
 import type { StandbyVm } from '../saved/standby-vm.ts';
 import { templateKeyOf, warmTemplate } from '../saved/warm-template.ts';
-import type { VmWorld } from '../world.ts';
+import type { UnrecordedVms, WarmStarts } from '../world.ts';
+import type { BootWorld } from './boot-vm.ts';
 import { bootVm } from './boot-vm.ts';
 import { driveRequestOf } from './plan-vm.ts';
 import type { VmPlan } from './vm-plan.ts';
+
+/** What a first start works on. */
+export type StartWorld = BootWorld & WarmStarts & UnrecordedVms;
 
 /** How a VM starts for the first time. */
 export interface StartNewOptions extends Abortable {
@@ -29,7 +33,7 @@ export interface StartNewOptions extends Abortable {
  * @throws {AppError} as {@link bootVm}; HOST_NO_SPACE.
  */
 export async function startNew(
-  world: VmWorld,
+  world: StartWorld,
   record: VmRecord,
   options: StartNewOptions,
 ): Promise<VmRecord> {
@@ -44,7 +48,7 @@ export async function startNew(
 
 /** Takes over the VM on standby; `undefined` when that has failed in a way that another start may not. */
 async function claim(
-  world: VmWorld,
+  world: BootWorld,
   record: VmRecord,
   options: StartNewOptions & { standby: StandbyVm },
 ): Promise<VmRecord | undefined> {
@@ -59,7 +63,7 @@ async function claim(
 }
 
 async function startWarm(
-  world: VmWorld,
+  world: StartWorld,
   record: VmRecord,
   { key, ...options }: StartNewOptions & { key: string },
 ): Promise<VmRecord> {
@@ -81,7 +85,7 @@ async function startWarm(
 }
 
 async function startWith(
-  world: VmWorld,
+  world: BootWorld,
   record: VmRecord,
   { plan, template, report, signal }: StartNewOptions & { template?: StoredTemplate },
 ): Promise<VmRecord> {

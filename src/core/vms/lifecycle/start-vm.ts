@@ -6,9 +6,10 @@ import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
 import { resumeVm } from '../saved/suspend-vm.ts';
-import type { VmWorld } from '../world.ts';
 import { bootVm, noteAccelerator } from './boot-vm.ts';
+import type { PlanWorld } from './plan-vm.ts';
 import { planStart } from './plan-vm.ts';
+import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
 
 /** How a VM is started. */
@@ -28,7 +29,7 @@ export interface StartOptions extends Abortable {
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_SUSPENDED, IMAGE_DAMAGED, KERNEL_*, and as {@link bootVm}.
  */
 export async function startVm(
-  world: VmWorld,
+  world: StartWorld & PlanWorld,
   ref: string,
   { isCold, onlyResume = false, ...given }: StartOptions,
 ): Promise<VmRecord> {

@@ -4,7 +4,7 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { findVm } from '../find-vm.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
-import type { VmWorld } from '../world.ts';
+import type { GuestWaits, VmHost, Vms } from '../world.ts';
 import { powerOff } from './power-off.ts';
 import { syncGuest, unsyncedNotice } from './sync-guest.ts';
 
@@ -33,7 +33,7 @@ export interface StopOptions {
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VMM_KILL_FAILED.
  */
 export async function stopVm(
-  world: VmWorld,
+  world: Vms & Pick<VmHost, 'files'> & Pick<GuestWaits, 'syncLimits'>,
   ref: string,
   { report, isWanted = () => true }: StopOptions,
 ): Promise<EndedVm> {
@@ -58,7 +58,7 @@ export async function stopVm(
  * is. An abort of `isLeftBy` leaves the VM `stopping`, for the next daemon.
  */
 export async function stopGuest(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live' | 'log'> & Pick<GuestWaits, 'syncLimits'>,
   record: VmRecord,
   {
     running,
@@ -81,7 +81,7 @@ export async function stopGuest(
 
 /** Ends the VMM of a VM that is `stopping`, and says so when its guest has not written its data. */
 export async function endGuest(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live'>,
   stopping: VmRecord,
   {
     running,

@@ -4,7 +4,7 @@ import type { Report } from '../../../protocol/events.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 import { type SyncLimits, whileWorking } from './while-working.ts';
 
 /** `ms` for one attempt to have the agent answer; then it is asked again. */
@@ -33,7 +33,7 @@ export interface SyncOptions extends Abortable {
  * of `signal` are told as the reason.
  */
 export async function syncGuest(
-  world: VmWorld,
+  world: Pick<Vms, 'live' | 'log'>,
   record: VmRecord,
   { running, limits, report, signal }: SyncOptions,
 ): Promise<GuestSync> {
@@ -96,7 +96,11 @@ async function untilNotLost<T>(work: () => Promise<T>, { signal }: Abortable): P
 }
 
 /** A link may be there, and who was at its other end not any more. */
-async function answeringAgent(world: VmWorld, vmId: string, { signal }: Abortable): Promise<GuestAgent> {
+async function answeringAgent(
+  world: Pick<Vms, 'live'>,
+  vmId: string,
+  { signal }: Abortable,
+): Promise<GuestAgent> {
   const attempt = async (): Promise<GuestAgent | undefined> => {
     try {
       const agent = await world.live.agent(vmId, { signal, helloDeadlineMs: HELLO_DEADLINE_MS });

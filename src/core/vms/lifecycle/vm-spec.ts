@@ -1,12 +1,12 @@
 import type { VmRecord } from '../../ports/records.ts';
 import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource, DriveSpec, VmSpec } from '../../ports/vmm/spec.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmHost } from '../world.ts';
 import type { VmPlan } from './vm-plan.ts';
 
 /** What the driver is told to run for a record whose drives are made. */
 export function vmSpecOf(
-  world: VmWorld,
+  world: Pick<VmHost, 'files'>,
   { id, name, shape, drives = [], nat }: VmRecord,
   { boot, accelerator }: { boot: BootSource; accelerator: DriverProbe['accelerator'] },
 ): VmSpec {
@@ -15,7 +15,7 @@ export function vmSpecOf(
 
 /** The same for a VM of nobody, which has no record and no network. */
 export function specOfNobody(
-  world: VmWorld,
+  world: Pick<VmHost, 'files'>,
   vmId: string,
   { plan: { shape, boot, probe }, drives }: { plan: VmPlan; drives: readonly DriveSpec[] },
 ): VmSpec {
@@ -23,7 +23,7 @@ export function specOfNobody(
 }
 
 function specOf(
-  world: VmWorld,
+  world: Pick<VmHost, 'files'>,
   vmId: string,
   {
     shape,

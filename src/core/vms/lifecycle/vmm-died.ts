@@ -1,6 +1,6 @@
 import { printable } from '../../../base/errors.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmHost } from '../world.ts';
 
 /** Last lines that are told of each log, and `characters` of them. */
 const TAIL_LINES = 3;
@@ -11,7 +11,7 @@ const TAIL_CHARACTERS = 300;
  * console end. What they say is the guest's, and bounded.
  */
 export async function vmmDied(
-  world: VmWorld,
+  world: Pick<VmHost, 'files'>,
   { id, runtime }: VmRecord,
   what: string,
 ): Promise<NonNullable<VmRecord['lastError']>> {

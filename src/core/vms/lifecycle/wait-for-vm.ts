@@ -4,7 +4,7 @@ import type { Report } from '../../../protocol/events.ts';
 import { RESTING_STATES, type WaitCondition } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 
 /** How often the record is looked at. */
 const EVERY_MS = 100;
@@ -23,7 +23,7 @@ const FOR_EVER_MS = 2 ** 31 - 1;
  * after `timeoutMs`.
  */
 export async function waitForVm(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live'>,
   ref: string,
   options: Abortable & { until: WaitCondition; timeoutMs?: number | undefined; report: Report },
 ): Promise<VmRecord> {
@@ -56,7 +56,7 @@ export async function waitForVm(
 }
 
 async function isSo(
-  world: VmWorld,
+  world: Pick<Vms, 'live'>,
   { id, state }: VmRecord,
   { until, signal }: Abortable & { until: WaitCondition },
 ): Promise<boolean> {
@@ -74,7 +74,7 @@ async function isSo(
   }
 }
 
-async function answers(world: VmWorld, vmId: string, { signal }: Abortable): Promise<boolean> {
+async function answers(world: Pick<Vms, 'live'>, vmId: string, { signal }: Abortable): Promise<boolean> {
   const options = { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent to answer' };
   try {
     return await withDeadline(async (inner) => {

@@ -1,7 +1,7 @@
 import { neverAborts } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmHost, Vms } from '../world.ts';
 import { vmmDied } from './vmm-died.ts';
 
 /**
@@ -9,7 +9,11 @@ import { vmmDied } from './vmm-died.ts';
  * killed the VMM), the record becomes `stopped`, with `lastError` when it was not the guest that ended it.
  * Operations that end it themselves forget it first.
  */
-export function watchExit(world: VmWorld, vmId: string, running: RunningVm): void {
+export function watchExit(
+  world: Vms & Pick<VmHost, 'driver' | 'files'>,
+  vmId: string,
+  running: RunningVm,
+): void {
   const follow = async (): Promise<void> => {
     await running.exited;
     await world.locks.run(

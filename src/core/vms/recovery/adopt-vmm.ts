@@ -1,7 +1,7 @@
 import { type Abortable, anySignal } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmHost, Vms } from '../world.ts';
 
 /** How a VMM is adopted that may not answer. */
 export interface AdoptOptions extends Abortable {
@@ -16,7 +16,7 @@ export interface AdoptOptions extends Abortable {
  * `undefined` when there is none, or the VM is to be ended.
  */
 export async function adoptVmm(
-  world: VmWorld,
+  world: Pick<Vms, 'log'> & Pick<VmHost, 'driver' | 'files'>,
   { id, name }: VmRecord,
   { signal, interrupted, onWait }: AdoptOptions,
 ): Promise<RunningVm | undefined> {

@@ -1,7 +1,12 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { VmDriver } from '../../ports/vmm/driver.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { UnrecordedVms, VmHost, Vms } from '../world.ts';
+
+/** What finding leftovers works on. */
+type LeftoverWorld = Pick<Vms, 'records' | 'live'> &
+  Pick<VmHost, 'driver' | 'files'> &
+  Pick<UnrecordedVms, 'unlisted'>;
 
 /** Something of a VM that nobody owns any more. */
 export interface Leftover {
@@ -18,7 +23,7 @@ type RunningIn = Parameters<VmDriver['listRunning']>[0];
 const VM_ID = /^[0-9a-f]{12}$/;
 
 /** Folders without a record, and VMMs whose VM is not known or does not run. Changes nothing. */
-export async function findLeftovers(world: VmWorld, runningIn: RunningIn): Promise<Leftover[]> {
+export async function findLeftovers(world: LeftoverWorld, runningIn: RunningIn): Promise<Leftover[]> {
   const [folders, running] = await Promise.all([world.files.list(), world.driver.listRunning(runningIn)]);
   return [
     ...running
@@ -37,7 +42,7 @@ export async function findLeftovers(world: VmWorld, runningIn: RunningIn): Promi
  * @throws {AppError} VMM_KILL_FAILED.
  */
 export async function removeLeftovers(
-  world: VmWorld,
+  world: LeftoverWorld & Pick<Vms, 'locks'>,
   { signal, ...runningIn }: Abortable & RunningIn,
 ): Promise<Leftover[]> {
   const removed: Leftover[] = [];
@@ -58,12 +63,18 @@ export async function removeLeftovers(
 }
 
 /** A VM has a record, one that cannot be read among them, or is a pool VM of this daemon. */
-export function isOwned(world: VmWorld, vmId: string): boolean {
+export function isOwned(
+  world: Pick<Vms, 'records'> & Pick<UnrecordedVms, 'unlisted'>,
+  vmId: string,
+): boolean {
   return world.records.get(vmId) !== undefined || world.unlisted.has(vmId) || isDamaged(world, vmId);
 }
 
 /** A VM's VMM may run while it is held, and while an operation starts or stops it. */
-function isStray(world: VmWorld, vmId: string): boolean {
+function isStray(
+  world: Pick<Vms, 'records' | 'live'> & Pick<UnrecordedVms, 'unlisted'>,
+  vmId: string,
+): boolean {
   const state = world.records.get(vmId)?.state;
   const mayRun = state !== undefined && !['created', 'stopped', 'error'].includes(state);
   return (
@@ -72,6 +83,6 @@ function isStray(world: VmWorld, vmId: string): boolean {
 }
 
 /** Nobody knows what a VM whose record cannot be read has or does: all of it is left to it. */
-function isDamaged(world: VmWorld, vmId: string): boolean {
+function isDamaged(world: Pick<Vms, 'records'>, vmId: string): boolean {
   return world.records.damaged().some(({ id }) => id === vmId);
 }

@@ -1,7 +1,9 @@
 import { type Abortable, anySignal } from '../../../base/abort.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
+import type { PlanWorld } from '../lifecycle/plan-vm.ts';
 import { settleWorkDisk } from '../lifecycle/set-vm.ts';
 import { stopGuest } from '../lifecycle/stop-vm.ts';
 import { vmmDied } from '../lifecycle/vmm-died.ts';
@@ -9,8 +11,14 @@ import { watchExit } from '../lifecycle/watch-exit.ts';
 import { finishResume } from '../saved/finish-resume.ts';
 import { endSecondVmm } from '../saved/second-vmm.ts';
 import { resumeSync } from '../saved/sync-suspended.ts';
-import type { VmWorld } from '../world.ts';
+import type { GuestWaits, Saving, VmHost, Vms } from '../world.ts';
 import { adoptVmm } from './adopt-vmm.ts';
+
+/** What taking over a VM works on. */
+export type ReconcileWorld = BootWorld &
+  PlanWorld &
+  Pick<GuestWaits, 'syncLimits'> &
+  Pick<Saving, 'snapshots' | 'background'>;
 
 /** How a VM is taken over. */
 export interface ReconcileOptions extends Abortable {
@@ -26,7 +34,7 @@ export interface ReconcileOptions extends Abortable {
  * the VM's lock.
  */
 export async function reconcileVm(
-  world: VmWorld,
+  world: ReconcileWorld,
   record: VmRecord,
   options: ReconcileOptions,
 ): Promise<void> {
@@ -98,7 +106,11 @@ export async function reconcileVm(
 }
 
 /** A VMM that does not answer is waited for, unless somebody ends the VM. */
-async function adopt(world: VmWorld, record: VmRecord, options: ReconcileOptions): Promise<boolean> {
+async function adopt(
+  world: Vms & Pick<VmHost, 'driver' | 'files'>,
+  record: VmRecord,
+  options: ReconcileOptions,
+): Promise<boolean> {
   const running = await adoptVmm(world, record, options);
   if (!running) return false;
   const { vmm } = running;
@@ -117,7 +129,7 @@ async function adopt(world: VmWorld, record: VmRecord, options: ReconcileOptions
 
 /** Ends a VM that an earlier daemon was stopping, its data written. */
 async function finishStop(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live' | 'log'> & Pick<GuestWaits, 'syncLimits'>,
   record: VmRecord,
   { signal, interrupted, onWait }: ReconcileOptions,
 ): Promise<void> {
@@ -134,7 +146,7 @@ async function finishStop(
 
 /** The VMM of a VM that ran has ended while no daemon did; not when somebody ends the VM now. */
 async function lostBetween(
-  world: VmWorld,
+  world: Pick<VmHost, 'files'>,
   record: VmRecord,
   { interrupted }: ReconcileOptions,
 ): Promise<Pick<VmRecord, 'lastError'>> {

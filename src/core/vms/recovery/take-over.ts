@@ -6,12 +6,16 @@ import { formatTime } from '../../../base/words.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { UnrecordedVms, WarmStarts } from '../world.ts';
 import { isOwned } from './leftovers.ts';
+import type { ReconcileWorld } from './reconcile.ts';
 import { reconcileVm } from './reconcile.ts';
 
 /** VMs that are looked at at once: each reads folders and the list of processes. */
 const AT_ONCE = 8;
+
+/** What a starting daemon works on. */
+type TakeOverWorld = ReconcileWorld & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'unlisted'>;
 
 /**
  * Makes records and reality agree when a daemon starts: adopts VMs that run, finishes or undoes what an
@@ -22,12 +26,12 @@ const AT_ONCE = 8;
 export class TakeOver {
   /** settles when everything is done, never rejects */
   readonly done: Promise<void>;
-  readonly #world: VmWorld;
+  readonly #world: TakeOverWorld;
   readonly #slots = new Slots(AT_ONCE);
   readonly #vms = new Map<string, Promise<void>>();
   #isUnderWay = true;
 
-  private constructor(world: VmWorld, folders: readonly string[], { signal }: Abortable) {
+  private constructor(world: TakeOverWorld, folders: readonly string[], { signal }: Abortable) {
     this.#world = world;
     this.done = this.#run(folders, { signal }).finally(() => {
       this.#isUnderWay = false;
@@ -38,7 +42,7 @@ export class TakeOver {
    * Begins. When it returns, the lock of every VM that there is is taken, or asked for: nobody gets hold of
    * one before it is taken over. An abort of `signal` leaves the rest as it is, for the next daemon.
    */
-  static async begin(world: VmWorld, options: Abortable): Promise<TakeOver> {
+  static async begin(world: TakeOverWorld, options: Abortable): Promise<TakeOver> {
     const folders = await world.files.list();
     return new TakeOver(world, folders, options);
   }

@@ -3,8 +3,9 @@ import { isAppError, messageOf } from '../../../base/errors.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { SavedBy } from '../../ports/saved-by.ts';
 import { differenceOf, differenceText } from '../../rules/saved-by.ts';
+import type { PlanWorld } from '../lifecycle/plan-vm.ts';
 import { planStart } from '../lifecycle/plan-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { Saving, Vms } from '../world.ts';
 
 /** What was found of the guests that users have saved. */
 export interface SavedGuests {
@@ -18,7 +19,10 @@ export interface SavedGuests {
  * Looks which suspended VMs and snapshots cannot be restored on this host any more; reads no memory and
  * changes nothing.
  */
-export async function findUnfitGuests(world: VmWorld, options: Abortable): Promise<SavedGuests> {
+export async function findUnfitGuests(
+  world: PlanWorld & Pick<Vms, 'records'> & Pick<Saving, 'snapshots'>,
+  options: Abortable,
+): Promise<SavedGuests> {
   const found: SavedGuests = { count: 0, unfit: [] };
   for (const record of world.records.list()) {
     const saved = await savedGuestsOf(world, record);
@@ -38,7 +42,7 @@ function textOf(difference: ReturnType<typeof differenceOf>): string | undefined
 }
 
 async function savedGuestsOf(
-  world: VmWorld,
+  world: Pick<Saving, 'snapshots'>,
   { id, name, state, savedBy }: VmRecord,
 ): Promise<{ name: string; savedBy: SavedBy | undefined }[]> {
   const snapshots = (await world.snapshots.list(id)).map(({ tag, facts }) => ({
@@ -49,7 +53,7 @@ async function savedGuestsOf(
 }
 
 /** What guests of this VM are restored with here, or why none can be. */
-async function probeFor(world: VmWorld, record: VmRecord, options: Abortable) {
+async function probeFor(world: PlanWorld, record: VmRecord, options: Abortable) {
   try {
     return (await planStart(world, record, options)).probe;
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { isAppError, messageOf } from '../../../base/errors.ts';
 import type { Report } from '../../../protocol/events.ts';
-import type { VmWorld } from '../world.ts';
+import type { Saving, UnrecordedVms, Vms, WarmStarts } from '../world.ts';
 
 /** What was found of one kind of saved guests. */
 export interface VerifiedGuests {
@@ -16,7 +16,7 @@ export interface VerifiedGuests {
  * so that the next VM of its kind has a new one made. Reads a gigabyte in a few seconds.
  */
 export async function verifyTemplates(
-  world: VmWorld,
+  world: Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'standby'>,
   { report, signal }: Abortable & { report: Report },
 ): Promise<VerifiedGuests> {
   const { templates } = world;
@@ -49,7 +49,7 @@ export async function verifyTemplates(
  * is named `vm tag`.
  */
 export async function verifySnapshots(
-  world: VmWorld,
+  world: Pick<Vms, 'records'> & Pick<Saving, 'snapshots'>,
   { report, signal }: Abortable & { report: Report },
 ): Promise<VerifiedGuests> {
   const found: VerifiedGuests = { count: 0, damaged: [] };

@@ -7,7 +7,7 @@ import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import { requireRoom } from '../require-room.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmHost, Vms } from '../world.ts';
 import { unkeep } from './keep-commands.ts';
 
 /** `ms` for the VM's agent to answer. */
@@ -21,7 +21,7 @@ const AGENT_DEADLINE_MS = 10_000;
  * @throws {AppError} VM_NOT_RUNNING, VMM_SAVE_FAILED, HOST_NO_SPACE; GUEST_* when its agent does not answer.
  */
 export async function captureVm(
-  world: VmWorld,
+  world: Pick<Vms, 'live' | 'log'> & Pick<VmHost, 'files'>,
   source: VmRecord,
   {
     place,

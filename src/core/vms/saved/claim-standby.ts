@@ -3,9 +3,10 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { readHostContent } from '../guest/personalise.ts';
+import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
-import type { VmWorld } from '../world.ts';
+
 import type { StandbyVm } from './standby-vm.ts';
 
 /**
@@ -16,7 +17,7 @@ import type { StandbyVm } from './standby-vm.ts';
  * @throws {AppError} as `bootVm`; VMM_LOST, VMM_REFUSED.
  */
 export async function claimStandby(
-  world: VmWorld,
+  world: BootWorld,
   record: VmRecord,
   { standby, plan, report, signal }: Abortable & { standby: StandbyVm; plan: VmPlan; report: Report },
 ): Promise<VmRecord> {

@@ -1,13 +1,16 @@
 import { AppError } from '../../../base/errors.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
-import type { VmWorld } from '../world.ts';
+import type { WarmStarts } from '../world.ts';
 
 /**
  * The template that `ref` means: its key, or a prefix that no other has.
  *
  * @throws {AppError} TEMPLATE_NOT_FOUND; TEMPLATE_AMBIGUOUS listing the candidates.
  */
-export async function findTemplate(world: VmWorld, ref: string): Promise<StoredTemplate> {
+export async function findTemplate(
+  world: Pick<WarmStarts, 'templates'>,
+  ref: string,
+): Promise<StoredTemplate> {
   const candidates =
     ref === '' ? [] : (await world.templates.list()).filter(({ key }) => key.startsWith(ref));
   const [only] = candidates;

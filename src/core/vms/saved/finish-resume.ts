@@ -1,10 +1,11 @@
 import { withDeadline } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { readHostContent } from '../guest/personalise.ts';
+import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
+import type { PlanWorld } from '../lifecycle/plan-vm.ts';
 import { planStart } from '../lifecycle/plan-vm.ts';
 import { type AdoptOptions, adoptVmm } from '../recovery/adopt-vmm.ts';
-import type { VmWorld } from '../world.ts';
 
 /**
  * `ms` for a guest that has run already to be made its own; the daemon is not there for anybody meanwhile.
@@ -17,7 +18,7 @@ const DEADLINE_MS = 10_000;
  * does not answer: then its VMM is to be ended.
  */
 export async function finishResume(
-  world: VmWorld,
+  world: BootWorld & PlanWorld,
   record: VmRecord,
   options: AdoptOptions,
 ): Promise<boolean> {

@@ -12,11 +12,13 @@ import type { CapturePlace } from '../../ports/vm-files.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { generateVmName } from '../../rules/name-generator.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
+import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
+import type { PlanWorld } from '../lifecycle/plan-vm.ts';
 import { driveRequestOf, planStart } from '../lifecycle/plan-vm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
-import type { VmWorld } from '../world.ts';
+import type { BootStores, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
 
 /** What forking came to. */
@@ -41,7 +43,7 @@ interface Capture {
  * VMM_SAVE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
 export async function forkVm(
-  world: VmWorld,
+  world: BootWorld & PlanWorld,
   ref: string,
   { request, signal, report }: Abortable & { request: ForkVmRequest; report: Report },
 ): Promise<Forks> {
@@ -74,14 +76,14 @@ export async function forkVm(
  * The forks are all there, and stay. Until then they are ephemeral: should the daemon die, the next one
  * removes those that it had made.
  */
-function keep(world: VmWorld, records: readonly VmRecord[]): VmRecord[] {
+function keep(world: Pick<Vms, 'records'>, records: readonly VmRecord[]): VmRecord[] {
   return world.records.updateAll(
     records.map(({ id }) => ({ ...findVm(world.records, id), ephemeral: false })),
   );
 }
 
 async function makeFork(
-  world: VmWorld,
+  world: BootWorld & Pick<BootStores, 'images'>,
   source: VmRecord,
   {
     name,
@@ -127,7 +129,7 @@ async function makeFork(
 }
 
 function forkNames(
-  world: VmWorld,
+  world: Pick<Vms, 'records'>,
   source: VmRecord,
   { names = [], count = names.length || 1 }: ForkVmRequest,
 ): string[] {

@@ -8,12 +8,17 @@ import { nobody } from '../guest/personalise.ts';
 import { driveRequestOf } from '../lifecycle/plan-vm.ts';
 import { specOfNobody } from '../lifecycle/vm-spec.ts';
 import { whileRunning } from '../while-running.ts';
-import type { VmWorld } from '../world.ts';
+import type { BootStores, UnrecordedVms, VmHost } from '../world.ts';
 import type { StandbyRequest, StandbyVm } from './standby-vm.ts';
 import { warmUp } from './warm-up.ts';
 
 /** `ms` for all of it: it is for later, and a host that is so busy has better things to do. */
 const DEADLINE_MS = 30_000;
+
+/** What making a VM on standby works on. */
+export type StandbyWorld = Pick<VmHost, 'driver' | 'files'> &
+  Pick<BootStores, 'images'> &
+  Pick<UnrecordedVms, 'connector' | 'unlisted'>;
 
 /**
  * Makes one. After a failure or an abort nothing of it is left.
@@ -21,7 +26,7 @@ const DEADLINE_MS = 30_000;
  * @throws {AppError} as restoring a VM; WAIT_TIMEOUT.
  */
 export async function makeStandby(
-  world: VmWorld,
+  world: StandbyWorld,
   { plan, key, template }: StandbyRequest & { template: StoredTemplate },
   options: Abortable,
 ): Promise<StandbyVm> {
@@ -63,7 +68,7 @@ async function getReady(agent: GuestAgent, options: Abortable): Promise<void> {
 
 /** Ends one that nobody wants: nothing of it is left. Idempotent. @throws {AppError} VMM_KILL_FAILED */
 export async function endStandby(
-  world: VmWorld,
+  world: Pick<VmHost, 'files'>,
   { vmId, running, agent, unlisted }: StandbyVm,
 ): Promise<void> {
   await agent[Symbol.asyncDispose]();

@@ -11,7 +11,7 @@ import { driveRequestOf } from '../lifecycle/plan-vm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { specOfNobody } from '../lifecycle/vm-spec.ts';
 import { whileRunning } from '../while-running.ts';
-import type { VmWorld } from '../world.ts';
+import type { GuestWaits, UnrecordedVms, VmHost, WarmStarts } from '../world.ts';
 import { warmUp } from './warm-up.ts';
 
 /** `ms` that a guest which is up may take to do once what the first commands of a VM need. */
@@ -19,6 +19,12 @@ const WARM_UP_DEADLINE_MS = 60_000;
 
 /** The agent sees that its host is gone, and waits for the next, before it is saved. */
 const FAREWELL_MS = 150;
+
+/** What making a template works on. */
+export type TemplateWorld = Pick<VmHost, 'driver' | 'files'> &
+  Pick<GuestWaits, 'bootDeadlineMs'> &
+  Pick<WarmStarts, 'quiet'> &
+  Pick<UnrecordedVms, 'connector' | 'unlisted'>;
 
 /**
  * Boots a VM of nobody from blank drives, waits until it has gone quiet, and saves it in `place`; gives its
@@ -28,7 +34,7 @@ const FAREWELL_MS = 150;
  * @throws {AppError} as booting a VM; WAIT_TIMEOUT when the guest does not come up; VMM_SAVE_FAILED.
  */
 export async function makeTemplate(
-  world: VmWorld,
+  world: TemplateWorld,
   { plan, place, report }: { plan: VmPlan; place: TemplatePlace; report: Report },
   { signal }: Abortable,
 ): Promise<readonly DriveSpec[]> {
@@ -54,7 +60,7 @@ export async function makeTemplate(
 
 /** Waits until the guest has booted, and has nothing more to do. */
 async function makeQuiet(
-  world: VmWorld,
+  world: Pick<GuestWaits, 'bootDeadlineMs'> & Pick<WarmStarts, 'quiet'> & Pick<UnrecordedVms, 'connector'>,
   running: RunningVm,
   { signal, report }: Abortable & { report: Report },
 ): Promise<void> {
@@ -72,7 +78,11 @@ async function makeQuiet(
 }
 
 /** The link to a guest whose services are up. */
-async function reachServices(world: VmWorld, running: RunningVm, signal: AbortSignal): Promise<GuestAgent> {
+async function reachServices(
+  world: Pick<GuestWaits, 'bootDeadlineMs'> & Pick<UnrecordedVms, 'connector'>,
+  running: RunningVm,
+  signal: AbortSignal,
+): Promise<GuestAgent> {
   await using undo = new ResourceStack();
   const agent = await world.connector.connect(running.guestEndpoint, {
     signal,
@@ -86,7 +96,10 @@ async function reachServices(world: VmWorld, running: RunningVm, signal: AbortSi
 }
 
 /** Waits until the guest is quiet, but not for ever: one that never is is saved as it is. */
-async function settle(agent: GuestAgent, { signal, ...quiet }: Abortable & VmWorld['quiet']): Promise<void> {
+async function settle(
+  agent: GuestAgent,
+  { signal, ...quiet }: Abortable & WarmStarts['quiet'],
+): Promise<void> {
   const endsAt = performance.now() + quiet.deadlineMs;
   let before = (await agent.stats({ signal })).cpu;
   for (let quietRounds = 0; quietRounds < 2 && performance.now() < endsAt; ) {

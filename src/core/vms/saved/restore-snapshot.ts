@@ -9,12 +9,14 @@ import type { StoredSnapshot } from '../../ports/snapshots.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { requireFit } from '../../rules/saved-by.ts';
 import { findVm } from '../find-vm.ts';
+import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { noteAccelerator, runtimeOf } from '../lifecycle/boot-vm.ts';
+import type { PlanWorld } from '../lifecycle/plan-vm.ts';
 import { driveRequestOf, planStart } from '../lifecycle/plan-vm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { watchExit } from '../lifecycle/watch-exit.ts';
 import { requireRoomToStart } from '../require-room.ts';
-import type { VmWorld } from '../world.ts';
+import type { Saving, UnrecordedVms, VmHost, Vms } from '../world.ts';
 import { withoutSaved } from './drop-suspended.ts';
 import { type SecondVm, startSecond, withoutSecond } from './second-vmm.ts';
 
@@ -39,7 +41,10 @@ export interface RestoreSnapshotOptions extends Abortable {
  * HOST_NO_MEMORY, VMM_RESTORE_FAILED; as `bootVm`.
  */
 export async function restoreSnapshot(
-  world: VmWorld,
+  world: BootWorld &
+    PlanWorld &
+    Pick<Saving, 'snapshots' | 'freeMemoryBytes'> &
+    Pick<UnrecordedVms, 'connector'>,
   ref: string,
   { tag, isCold = false, signal, report }: RestoreSnapshotOptions,
 ): Promise<VmRecord> {
@@ -93,7 +98,11 @@ function requireSnapshotFits({ name }: VmRecord, { tag, facts }: StoredSnapshot,
  * Two guests of the VM are in memory for a moment; what the second maps from its file counts only when it is
  * touched.
  */
-function requireMemoryForTwo(world: VmWorld, { id, name }: VmRecord, { tag, facts }: StoredSnapshot): void {
+function requireMemoryForTwo(
+  world: Pick<Vms, 'live'> & Pick<Saving, 'freeMemoryBytes'>,
+  { id, name }: VmRecord,
+  { tag, facts }: StoredSnapshot,
+): void {
   if (!world.live.get(id)) return;
   const neededBytes = Math.min(facts.shape.memoryMib * 2 ** 20, SECOND_MEMORY_BYTES);
   const freeBytes = world.freeMemoryBytes();
@@ -111,7 +120,7 @@ function requireMemoryForTwo(world: VmWorld, { id, name }: VmRecord, { tag, fact
  * Disposing gives up, and waits for nothing: files that are still on their way may be removed.
  */
 function beginSync(
-  world: VmWorld,
+  world: Pick<VmHost, 'files'>,
   vmId: string,
   drives: readonly DriveSpec[],
 ): Disposable & { done: Promise<void> } {
@@ -126,7 +135,7 @@ function beginSync(
  * cannot be removed of that is left to the next daemon: the VM is what it was to be.
  */
 async function takePlace(
-  world: VmWorld,
+  world: Vms & Pick<VmHost, 'driver' | 'files'>,
   id: string,
   {
     snapshot,
@@ -161,7 +170,7 @@ async function takePlace(
 }
 
 /** Removes the drives that a VM has besides those of its record. */
-async function keepDrives(world: VmWorld, { id, drives = [] }: VmRecord): Promise<void> {
+async function keepDrives(world: Pick<VmHost, 'files'>, { id, drives = [] }: VmRecord): Promise<void> {
   await world.files.sweepDrives(id, pathsOf(drives));
 }
 

@@ -1,9 +1,13 @@
 import type { VmRecord } from '../../ports/records.ts';
 import type { SavedBy } from '../../ports/saved-by.ts';
-import type { VmWorld } from '../world.ts';
+import type { Saving } from '../world.ts';
 
 /** What saves the guest of a VM that runs now; its VMM may be older than the one that new VMs get. */
-export function savedByOf(world: VmWorld, { runtime }: VmRecord, agent: SavedBy['agent']): SavedBy {
+export function savedByOf(
+  world: Pick<Saving, 'release'>,
+  { runtime }: VmRecord,
+  agent: SavedBy['agent'],
+): SavedBy {
   const kind = runtime?.savedGuestKind;
   return { ...(kind ? { kind } : {}), ...(agent ? { agent } : {}), banger: world.release };
 }

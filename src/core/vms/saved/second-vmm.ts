@@ -10,7 +10,7 @@ import { readHostContent } from '../guest/personalise.ts';
 import { type ReachOptions, reachReady } from '../lifecycle/boot-vm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
-import type { VmWorld } from '../world.ts';
+import type { GuestWaits, UnrecordedVms, VmHost, Vms } from '../world.ts';
 
 /**
  * A second VMM of a VM: its guest may be used, and nobody knows it yet. Disposing ends it; nothing of it is
@@ -29,7 +29,10 @@ export interface SecondVm extends AsyncDisposable {
  * @throws {AppError} as `bootVm`.
  */
 export async function startSecond(
-  world: VmWorld,
+  world: Pick<Vms, 'log' | 'records'> &
+    VmHost &
+    Pick<GuestWaits, 'bootDeadlineMs'> &
+    Pick<UnrecordedVms, 'connector'>,
   record: VmRecord,
   {
     plan: { boot, probe },
@@ -76,7 +79,10 @@ export function withoutSecond({ hasSecondVmm: _, ...record }: VmRecord): VmRecor
  *
  * @throws {AppError} VMM_KILL_FAILED.
  */
-export async function endSecondVmm(world: VmWorld, record: VmRecord): Promise<VmRecord> {
+export async function endSecondVmm(
+  world: Pick<Vms, 'records'> & Pick<VmHost, 'driver' | 'files'>,
+  record: VmRecord,
+): Promise<VmRecord> {
   const { id, state, runtime } = record;
   const except = state === 'running' ? runtime?.vmm : undefined;
   await world.driver.killStray({ vmId: id, ...world.files.folders(id) }, except ? { except } : {});

@@ -7,8 +7,9 @@ import type { SavedBy } from '../../ports/saved-by.ts';
 import type { StoredSnapshot } from '../../ports/snapshots.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
 import { withAgent } from '../guest/with-agent.ts';
+import type { PlanWorld } from '../lifecycle/plan-vm.ts';
 import { planStart } from '../lifecycle/plan-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { Saving, VmHost, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
 import { savedByOf } from './saved-by-of.ts';
 
@@ -19,7 +20,7 @@ import { savedByOf } from './saved-by-of.ts';
  * HOST_NO_SPACE.
  */
 export async function createSnapshot(
-  world: VmWorld,
+  world: PlanWorld & Vms & Pick<VmHost, 'files'> & Pick<Saving, 'snapshots' | 'release'>,
   ref: string,
   { tag = timeTag(new Date()), signal, report }: Abortable & { tag?: string | undefined; report: Report },
 ): Promise<StoredSnapshot> {
@@ -50,7 +51,7 @@ export async function createSnapshot(
  * that does not in time is told of, and copied as it is. Returns which agent it has, when it says.
  */
 async function syncFirst(
-  world: VmWorld,
+  world: Pick<Vms, 'live'>,
   { id, name }: VmRecord,
   { signal, report }: Abortable & { report: Report },
 ): Promise<SavedBy['agent']> {

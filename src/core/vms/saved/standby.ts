@@ -1,6 +1,6 @@
 import { isAbort } from '../../../base/errors.ts';
-import type { VmWorld } from '../world.ts';
-import { endStandby, makeStandby } from './make-standby.ts';
+import type { Vms, WarmStarts } from '../world.ts';
+import { endStandby, makeStandby, type StandbyWorld } from './make-standby.ts';
 import type { StandbyKeeper, StandbyRequest, StandbyVm } from './standby-vm.ts';
 
 /** When there is a VM on standby. */
@@ -13,9 +13,11 @@ export interface StandbyOptions {
   hasRoom: (memoryMib: number) => boolean;
 }
 
+type KeeperWorld = StandbyWorld & Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'>;
+
 /** Keeps it, in this process. */
 export class Standby implements StandbyKeeper {
-  readonly #world: VmWorld;
+  readonly #world: KeeperWorld;
   readonly #options: StandbyOptions;
   #ready: StandbyVm | undefined;
   /** one at a time; never rejects */
@@ -26,7 +28,7 @@ export class Standby implements StandbyKeeper {
   #endTimer: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  constructor(world: VmWorld, options: StandbyOptions) {
+  constructor(world: KeeperWorld, options: StandbyOptions) {
     this.#world = world;
     this.#options = options;
   }

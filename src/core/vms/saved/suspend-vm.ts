@@ -7,13 +7,15 @@ import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { requireFit } from '../../rules/saved-by.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
 import { withAgent } from '../guest/with-agent.ts';
+import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';
+import type { PlanWorld } from '../lifecycle/plan-vm.ts';
 import { planStart } from '../lifecycle/plan-vm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import { requireRoom, requireRoomToStart } from '../require-room.ts';
 import { whileRunning } from '../while-running.ts';
-import type { VmWorld } from '../world.ts';
+import type { Saving, VmHost, Vms } from '../world.ts';
 import { unkeep } from './keep-commands.ts';
 import { savedByOf } from './saved-by-of.ts';
 import { beginSync } from './sync-suspended.ts';
@@ -28,7 +30,7 @@ import { beginSync } from './sync-suspended.ts';
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
  */
 export async function suspendVm(
-  world: VmWorld,
+  world: PlanWorld & Vms & Pick<VmHost, 'files'> & Pick<Saving, 'background' | 'release'>,
   ref: string,
   { signal, report, isWanted = () => true }: Abortable & { report: Report; isWanted?: () => boolean },
 ): Promise<VmRecord> {
@@ -75,7 +77,7 @@ export async function suspendVm(
 }
 
 async function saveGuest(
-  world: VmWorld,
+  world: Pick<Vms, 'live'> & Pick<VmHost, 'files'> & Pick<Saving, 'release'>,
   record: VmRecord,
   { running, plan, signal, report }: Abortable & { running: RunningVm; plan: VmPlan; report: Report },
 ): Promise<SavedBy> {
@@ -95,7 +97,7 @@ async function saveGuest(
  * @throws {AppError} SAVED_GUEST_DIFFERS, VMM_RESTORE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
 export async function resumeVm(
-  world: VmWorld,
+  world: BootWorld,
   record: VmRecord,
   { plan, report, signal }: Abortable & { plan: VmPlan; report: Report },
 ): Promise<VmRecord> {
@@ -143,7 +145,7 @@ export async function resumeVm(
  * when it says.
  */
 async function prepareGuest(
-  world: VmWorld,
+  world: Pick<Vms, 'live'>,
   record: VmRecord,
   { signal, report }: Abortable & { report: Report },
 ): Promise<SavedBy['agent']> {

@@ -1,8 +1,11 @@
 import { neverAborts } from '../../../base/abort.ts';
 import { messageOf } from '../../../base/errors.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { VmWorld } from '../world.ts';
+import type { Saving, VmHost, Vms } from '../world.ts';
 import { dropSuspended } from './drop-suspended.ts';
+
+/** What bringing a suspended guest to the disk works on. */
+type SyncWorld = Pick<Vms, 'records' | 'locks' | 'log'> & Pick<VmHost, 'files'> & Pick<Saving, 'background'>;
 
 /**
  * Brings what a VM was suspended with to the disk, in the background. Its files are whole when the VM is
@@ -11,7 +14,7 @@ import { dropSuspended } from './drop-suspended.ts';
  * that. What cannot be synced is given up: the VM is `stopped` then, with `lastError`. The caller holds the
  * VM's lock.
  */
-export function beginSync(world: VmWorld, { id: vmId }: Pick<VmRecord, 'id'>): void {
+export function beginSync(world: SyncWorld, { id: vmId }: Pick<VmRecord, 'id'>): void {
   world.background.begin(vmId, async (isLatest) => {
     const failure = await failureOf(() => world.files.syncSuspended(vmId));
     const settling = world.locks.run(
@@ -33,13 +36,17 @@ export function beginSync(world: VmWorld, { id: vmId }: Pick<VmRecord, 'id'>): v
  * After a start of the daemon: gives up what a VM was suspended with in another run of the host and never
  * synced, for it may lack anything. What is of this run is synced now. The caller holds the VM's lock.
  */
-export async function resumeSync(world: VmWorld, record: VmRecord): Promise<void> {
+export async function resumeSync(world: SyncWorld, record: VmRecord): Promise<void> {
   if (record.unsyncedIn === undefined) return;
   if (record.unsyncedIn === (await world.files.hostBoot())) return beginSync(world, record);
   await giveUp(world, record, 'the host went down before it was on the disk');
 }
 
-async function settle(world: VmWorld, record: VmRecord, { failure }: { failure: unknown }): Promise<void> {
+async function settle(
+  world: Pick<SyncWorld, 'records' | 'log' | 'files'>,
+  record: VmRecord,
+  { failure }: { failure: unknown },
+): Promise<void> {
   if (failure !== undefined) {
     return await giveUp(world, record, `it could not be brought to the disk: ${messageOf(failure)}`);
   }
@@ -47,7 +54,11 @@ async function settle(world: VmWorld, record: VmRecord, { failure }: { failure: 
   world.records.update(synced);
 }
 
-async function giveUp(world: VmWorld, record: VmRecord, why: string): Promise<void> {
+async function giveUp(
+  world: Pick<SyncWorld, 'records' | 'log' | 'files'>,
+  record: VmRecord,
+  why: string,
+): Promise<void> {
   const message = `what "${record.name}" had in its memory when it was suspended is lost: ${why}`;
   world.log.error(message, { vmId: record.id });
   const lastError = { code: 'VM_MEMORY_LOST', message };

@@ -4,14 +4,18 @@ import type { Report } from '../../../protocol/events.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { templateKey } from '../../rules/template-key.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
-import type { VmWorld } from '../world.ts';
+import type { VmHost, Vms, WarmStarts } from '../world.ts';
+import type { TemplateWorld } from './make-template.ts';
 import { makeTemplate } from './make-template.ts';
 
 /**
  * Name of the template that a plan's VM can be made of; `undefined` when the driver cannot save guests, or
  * nobody wants templates.
  */
-export function templateKeyOf(world: VmWorld, plan: VmPlan): string | undefined {
+export function templateKeyOf(
+  world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'>,
+  plan: VmPlan,
+): string | undefined {
   const { savedGuestKey } = plan.probe;
   if (savedGuestKey === undefined || !world.isWarm) return undefined;
   return templateKey({ ...plan, driverName: world.driver.name, savedGuestKey });
@@ -25,7 +29,7 @@ export function templateKeyOf(world: VmWorld, plan: VmPlan): string | undefined 
  * @throws the abort reason.
  */
 export async function warmTemplate(
-  world: VmWorld,
+  world: TemplateWorld & Pick<Vms, 'log'> & Pick<WarmStarts, 'templates' | 'templateBudgetBytes'>,
   { plan, key }: { plan: VmPlan; key: string },
   options: Abortable & { report: Report },
 ): Promise<(StoredTemplate & Disposable) | undefined> {
@@ -65,7 +69,9 @@ export async function warmTemplate(
 }
 
 /** Keeps the templates within their budget; failures are logged. */
-async function pruneTemplates(world: VmWorld): Promise<void> {
+async function pruneTemplates(
+  world: Pick<Vms, 'log'> & Pick<WarmStarts, 'templates' | 'templateBudgetBytes'>,
+): Promise<void> {
   try {
     await world.templates.prune({ maxBytes: world.templateBudgetBytes });
   } catch (error) {

@@ -5,9 +5,9 @@ import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/words.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../protocol/api/workspace.ts';
 import type { Report } from '../../../protocol/events.ts';
-import type { PackedWorkspace } from '../../ports/workspace.ts';
+import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
 import { findRunningVm } from '../find-vm.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 
 /** Where a working tree goes when nobody says otherwise. */
@@ -32,7 +32,7 @@ export interface PrepareWorkspaceOptions extends Abortable {
  * that is not absolute and clean.
  */
 export async function prepareWorkspace(
-  world: VmWorld,
+  world: Pick<Vms, 'records' | 'live' | 'log'> & { workspaces: WorkspaceSource },
   ref: string,
   { request, packedBefore, report, signal }: PrepareWorkspaceOptions,
 ): Promise<PreparedWorkspace> {

@@ -1,7 +1,7 @@
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, messageOf, printable } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
-import type { VmWorld } from '../world.ts';
+import type { Vms } from '../world.ts';
 
 /** `ms` for mise to note that it may read a folder; it needs no network. */
 const TRUST_DEADLINE_MS = 30_000;
@@ -35,7 +35,7 @@ export async function switchBranch(
  * is there either way.
  */
 export async function trustTooling(
-  world: VmWorld,
+  world: Pick<Vms, 'log'>,
   agent: GuestAgent,
   { guestPath, signal }: Abortable & { guestPath: string },
 ): Promise<void> {
