@@ -2,6 +2,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../base/errors.ts';
 import { findProgram, isExecutable, type Variables } from '../../base/process/programs.ts';
+import { shellWord } from '../../base/text/shell-word.ts';
 import { BUILD } from './recipe-scripts.ts';
 
 /*
@@ -65,9 +66,9 @@ export async function writeBuildWall({ dir, hostTools, env }: BuildWallOptions):
   const programs = {
     confined: confinedScript(dir, hasWall ? hostTools : undefined),
     // The folder of temporary files is not in the tree.
-    chroot: `unset TMPDIR\nexec "$BUILD/bin/confined" ${quoted(await require('chroot', env))} "$@"`,
+    chroot: `unset TMPDIR\nexec "$BUILD/bin/confined" ${shellWord(await require('chroot', env))} "$@"`,
     'apt-get': [
-      `apt=${quoted(await require('apt-get', env))}`,
+      `apt=${shellWord(await require('apt-get', env))}`,
       `if [ -e "$BUILD/${BUILD.offline}" ]; then exec "$BUILD/bin/confined" "$apt" "$@"; fi`,
       'exec "$apt" "$@"',
     ].join('\n'),
@@ -102,7 +103,7 @@ function confinedScript(dir: string, hostTools: string | undefined): string {
   return [
     'program=$(command -v "$1")',
     'shift',
-    `exec unshare --net --pid --fork --kill-child=SIGKILL -- ${wall.map(quoted).join(' ')} "$program" "$@"`,
+    `exec unshare --net --pid --fork --kill-child=SIGKILL -- ${wall.map(shellWord).join(' ')} "$program" "$@"`,
   ].join('\n');
 }
 
@@ -112,9 +113,4 @@ async function require(program: string, env: Variables): Promise<string> {
   throw new AppError('EXEC_NOT_FOUND', `Cannot run "${program}": it is not installed or not executable`, {
     details: { program },
   });
-}
-
-/** One word of a shell script. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,10 +1,10 @@
-import { bytesOfEscaped, hasEscapes } from '../../base/escaped-bytes.ts';
-import { type ByteString, byteString, type ExecExit, type ExecStart } from '../../protocol/guest.ts';
+import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { ExecSession } from '../../sdk/exec-session.ts';
 import type { CommandContext } from '../context/context.ts';
 import { InterruptedError } from '../context/interrupts.ts';
 import type { Sink } from '../context/output.ts';
+import { exactStart } from './exact-start.ts';
 import { forwardSignals } from './forward-signals.ts';
 import { LastLine } from './last-line.ts';
 import { pumpStdin } from './pump-stdin.ts';
@@ -68,22 +68,6 @@ export async function runInGuest(
     },
   });
   return await passOutput(session, { run, context, terminal });
-}
-
-/** The start with the very bytes that the user gave. */
-function exactStart({ argv, env, cwd, ...rest }: GuestRun['start']): GuestRun['start'] {
-  return {
-    ...rest,
-    argv: argv.map(exact),
-    ...(env === undefined
-      ? {}
-      : { env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, exact(value)])) }),
-    ...(cwd === undefined ? {} : { cwd: exact(cwd) }),
-  };
-}
-
-function exact(value: ByteString): ByteString {
-  return typeof value === 'string' && hasEscapes(value) ? byteString(bytesOfEscaped(value)) : value;
 }
 
 async function passOutput(

@@ -23,7 +23,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     },
     { words: '--dry-run --branch fix --from HEAD --include-untracked --no-bootstrap REPO' },
     { words: '--dry-run --cold --timings --json REPO' },
-    { words: '--rm -- true', needsRoot: true },
+    { words: '--rm -e A=1 -w / -- true', needsRoot: true },
     { words: '--rm --json --timings -- true', needsRoot: true },
   ],
   'vm create': [
@@ -86,7 +86,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm fork': [
     { words: '--name fork1 -v --timings made1' },
     { words: '-n 2 --json --timings made1' },
-    { words: '--rm made1 -- true', needsRoot: true },
+    { words: '--rm -e A=1 made1 -- true', needsRoot: true },
   ],
   'vm snapshot create': [{ words: '-v made1 one' }, { words: '--json made1 two' }],
   'vm snapshot list': [{ words: 'made1' }, { words: '--json made1' }],

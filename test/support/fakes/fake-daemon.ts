@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -150,6 +151,8 @@ async function answer(daemon: FakeDaemon, request: IncomingMessage, response: Se
         : notFound(response, ref);
     case 'POST vms/REF/wait':
       return vm ? change(daemon, response, { changed: vm, stage: verb }) : notFound(response, ref);
+    case 'GET vms/REF/stat':
+      return vm ? statOnHost(seen.path, response) : notFound(response, ref);
     case 'GET operations':
       return sendJson(response, 200, { operations: daemon.operations });
     case 'DELETE vms/REF':
@@ -296,6 +299,15 @@ function statusOf(daemon: FakeDaemon): DaemonStatus {
     activeRequestCount: 0,
     rssBytes: 50 * 2 ** 20,
   };
+}
+
+/** The guest's files are those of this host. */
+function statOnHost(url: string, response: ServerResponse): void {
+  const path = new URL(url, 'http://daemon').searchParams.get('path') ?? '';
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found) {
+    sendJson(response, 200, { kind: found.isDirectory() ? 'directory' : 'file', sizeBytes: found.size });
+  } else sendJson(response, 404, { code: 'GUEST_PATH_NOT_FOUND', message: `Cannot find "${path}"` });
 }
 
 function summaryOf(body: unknown): WorkspaceSummary {

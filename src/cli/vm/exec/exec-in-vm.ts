@@ -4,6 +4,7 @@ import type { BangerClient } from '../../../sdk/client.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { type Span, spansOf } from '../../context/spans.ts';
 import { runInGuest, statusOfExit } from '../../session/run-session.ts';
+import { startFolder } from '../start-folder.ts';
 import type { ExecPlan } from './plan.ts';
 
 /** What `vm exec --json` prints. Fields are added, never changed. */
@@ -17,15 +18,15 @@ interface ExecReport {
 }
 
 /**
- * Runs a command in a VM that exists, and gives its exit status. Without `workdir` it starts in the VM's
- * workspace; when HEAD of that has moved on this host since it was copied, warns, or copies it anew first if
- * asked to.
+ * Runs a command in a VM that exists and returns its exit status. Without `workdir` the command starts in the
+ * VM's workspace, in the folder that matches ours. When HEAD of the working tree has moved on this host since
+ * it was copied, prints a warning, or copies it again first if asked to.
  */
 export async function execInVm(plan: ExecPlan, context: CommandContext): Promise<number> {
   const client = await context.client();
   const vm = await client.showVm(plan.ref, { signal: context.signal, withHost: true });
   await freshen(vm, { plan, client, context });
-  const cwd = plan.workdir ?? (plan.user === undefined ? vm.workspace?.guestPath : undefined);
+  const cwd = plan.workdir ?? (await startFolderOf(vm, { plan, client, context }));
   const exit = await runInGuest(
     client,
     {
@@ -50,10 +51,22 @@ export async function execInVm(plan: ExecPlan, context: CommandContext): Promise
   return exitStatus;
 }
 
-async function freshen(
-  vm: Vm,
-  { plan, client, context }: { plan: ExecPlan; client: BangerClient; context: CommandContext },
-): Promise<void> {
+interface ExecParts {
+  plan: ExecPlan;
+  client: BangerClient;
+  context: CommandContext;
+}
+
+/** Another user than root starts at home: the workspace is root's. */
+async function startFolderOf(
+  { id, workspace }: Vm,
+  { plan, client, context }: ExecParts,
+): Promise<string | undefined> {
+  if (!workspace || plan.user !== undefined) return undefined;
+  return await startFolder(id, workspace, { client, context });
+}
+
+async function freshen(vm: Vm, { plan, client, context }: ExecParts): Promise<void> {
   const { workspace } = vm;
   const isStale =
     workspace?.hostHeadCommit !== undefined && workspace.hostHeadCommit !== workspace.headCommit;

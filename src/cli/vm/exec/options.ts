@@ -1,23 +1,11 @@
 import type { OptionDefinitions } from '../../program/command.ts';
+import { ENV_OPTION, WORKDIR_OPTION } from '../guest-env.ts';
 import { TIMINGS } from '../vm-options.ts';
 
 /** Options of `vm exec`. */
 export const EXEC_OPTIONS = {
-  env: {
-    type: 'list',
-    short: 'e',
-    value: 'NAME=VALUE',
-    keepsBytes: true,
-    summary: 'an environment variable; NAME alone takes ours; may be given several times',
-  },
-  workdir: {
-    type: 'value',
-    short: 'w',
-    value: 'folder',
-    summary: 'where the command starts, absolute',
-    keepsBytes: true,
-    kind: 'other',
-  },
+  ...ENV_OPTION,
+  ...WORKDIR_OPTION,
   guestPath: {
     type: 'value',
     value: 'folder',

@@ -3,6 +3,7 @@ import type { Environment } from '../../../config/settings.ts';
 import type { Invocation, OptionValues } from '../../program/command.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
+import { badOption, environmentOf, workdirOf } from '../guest-env.ts';
 import { guestFolder } from '../guest-path.ts';
 import type { EXEC_OPTIONS } from './options.ts';
 
@@ -36,7 +37,7 @@ export function execPlanOf(
     commandOf(trailing ?? [], { usage: `banger vm exec ${ref} -- make test` }),
   );
   const env = problems.attempt(() => environmentOf(options.env, ownEnv));
-  const workdir = problems.attempt(() => workdirOf(options));
+  const workdir = problems.attempt(() => startOf(options));
   const user = problems.attempt(() => userOf(options.user));
   if (options.json && options.tty) {
     problems.add(
@@ -60,26 +61,7 @@ export function execPlanOf(
   };
 }
 
-function environmentOf(given: readonly string[], ownEnv: Environment): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const text of given) {
-    const [, name = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
-    if (name === '')
-      throw badOption('--env', { value: text, why: 'the name is empty', hint: '--env NAME=VALUE' });
-    const known = value ?? ownEnv[name];
-    if (known === undefined) {
-      throw badOption('--env', {
-        value: text,
-        why: 'there is no such variable here',
-        hint: `--env ${name}=VALUE`,
-      });
-    }
-    env[name] = known;
-  }
-  return env;
-}
-
-function workdirOf({ workdir: given, guestPath }: OptionValues<typeof EXEC_OPTIONS>): string | undefined {
+function startOf({ workdir: given, guestPath }: OptionValues<typeof EXEC_OPTIONS>): string | undefined {
   if (guestPath !== undefined) {
     if (given === undefined) return guestFolder(guestPath, '--guest-path');
     throw new AppError('USAGE_OPTIONS', 'Cannot use --guest-path with --workdir: they say the same', {
@@ -87,12 +69,7 @@ function workdirOf({ workdir: given, guestPath }: OptionValues<typeof EXEC_OPTIO
       details: { field: 'guest-path' },
     });
   }
-  if (given === undefined || given.startsWith('/')) return given;
-  throw badOption('--workdir', {
-    value: given,
-    why: 'it is not an absolute path',
-    hint: 'give a path in the guest that starts with /',
-  });
+  return workdirOf(given);
 }
 
 function userOf(given: string | undefined): string | undefined {
@@ -101,15 +78,5 @@ function userOf(given: string | undefined): string | undefined {
     value: given,
     why: 'it is empty',
     hint: 'give the name or number of a user of the guest',
-  });
-}
-
-function badOption(
-  flag: string,
-  { value, why, hint }: { value: string; why: string; hint: string },
-): AppError {
-  return new AppError('USAGE_OPTION_VALUE', `Cannot use "${value}" for ${flag}: ${why}`, {
-    hint,
-    details: { field: flag.slice(2), value },
   });
 }

@@ -6,7 +6,7 @@ export const vmExec = defineCommand({
   path: ['vm', 'exec'],
   summary: 'run a command in a running VM',
   description: [
-    "Runs a command in a VM and exits with its status, as banger vm run does. It starts in the VM's workspace when there is one, else in the user's home.",
+    "Runs a command in a VM and exits with its status, as banger vm run does. It starts in the VM's workspace when there is one, else in the user's home. When you are in a subfolder of the working tree that the workspace was copied from, it starts in that subfolder; one that the VM lacks is named in a notice, and the command starts at the top. Another user than root always starts at home.",
     '',
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and stay apart. Where stdin must not be read, as in a shell loop, give it </dev/null.',
     '',

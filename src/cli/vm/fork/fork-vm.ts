@@ -1,15 +1,21 @@
 import { neverAborts } from '../../../base/abort.ts';
 import { isAppError, messageOf } from '../../../base/errors.ts';
 import type { ForkedVms } from '../../../protocol/api/vm-requests.ts';
+import type { ExecStart } from '../../../protocol/guest.ts';
 import type { Vm } from '../../../protocol/vm.ts';
 import type { BangerClient } from '../../../sdk/client.ts';
 import { resultOf } from '../../../sdk/work.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { exitStatusOf } from '../../context/exit-status.ts';
 import { spansOf } from '../../context/spans.ts';
+import { exactStart } from '../../session/exact-start.ts';
 import { statusOfExit } from '../../session/run-session.ts';
+import { startFolder } from '../start-folder.ts';
 import type { ForkPlan } from './plan.ts';
 import { prefixLines } from './prefix-lines.ts';
+
+/** Variable of the command that says in which copy it runs, from 0. */
+const INDEX_VARIABLE = 'BANGER_FORK_INDEX';
 
 /** Makes the copies, runs the command in each, and gives the exit status. */
 export async function forkVm(plan: ForkPlan, context: CommandContext): Promise<number> {
@@ -45,22 +51,34 @@ async function useForks({ vms, pausedMs }: ForkedVms, { plan, client, context }:
   }
   context.progress.clear();
   context.spans.begin('command');
-  const statuses = await Promise.all(vms.map((vm) => runIn(vm, command, { plan, client, context })));
+  const cwd = await startFolderOf(vms, { plan, client, context });
+  const runs = vms.map((vm, index) => {
+    const env = { ...plan.env, [INDEX_VARIABLE]: String(index) };
+    return runIn(
+      vm,
+      { argv: command, env, ...(cwd === undefined ? {} : { cwd }) },
+      { plan, client, context },
+    );
+  });
+  const statuses = await Promise.all(runs);
   return statuses.find((status) => status !== 0) ?? 0;
 }
 
-/** Runs the command in one copy; a failure of ours is told and counts as a failed command. */
-async function runIn(
-  { id, name, workspace }: Vm,
-  argv: [string, ...string[]],
+/** All are copies of the same VM: what one of them has, all have. */
+async function startFolderOf(
+  [first]: readonly Vm[],
   { client, context }: ForkUse,
-): Promise<number> {
+): Promise<string | undefined> {
+  return first?.workspace && (await startFolder(first.id, first.workspace, { client, context }));
+}
+
+/** Runs the command in one copy; a failure of ours is printed and counts as a failed command. */
+async function runIn({ id, name }: Vm, start: ExecStart, { client, context }: ForkUse): Promise<number> {
   const { signal } = context;
   const out = prefixLines(name, (line) => context.stdout.write(line, { signal }));
   const err = prefixLines(name, (line) => context.stderr.write(line, { signal }));
   try {
-    const start = { argv, ...(workspace ? { cwd: workspace.guestPath } : {}) };
-    using session = await client.exec(id, start, { signal: context.signal });
+    using session = await client.exec(id, exactStart(start), { signal: context.signal });
     session.end();
     for await (const output of session.output()) {
       if (output.kind === 'exit') return statusOfExit(output.exit);

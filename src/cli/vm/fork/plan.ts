@@ -1,9 +1,11 @@
 import { AppError } from '../../../base/errors.ts';
+import type { Environment } from '../../../config/settings.ts';
 import type { ForkVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { MAX_FORK_COUNT } from '../../../protocol/vm-limits.ts';
 import { checkVmName } from '../../../protocol/vm-name.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
+import { environmentOf } from '../guest-env.ts';
 
 /** What `vm fork` is asked for. */
 export interface ForkPlan {
@@ -11,6 +13,7 @@ export interface ForkPlan {
   request: Omit<ForkVmRequest, 'ephemeral'>;
   /** to be run in each copy */
   command?: [string, ...string[]];
+  env: Record<string, string>;
   isEphemeral: boolean;
   isJson: boolean;
   /** says in the JSON where the time went */
@@ -22,14 +25,16 @@ interface ForkInput {
   options: {
     name: string | undefined;
     count: string | undefined;
+    env: readonly string[];
     rm: boolean;
     json: boolean;
     timings: boolean;
   };
+  ownEnv: Environment;
 }
 
-/** Checks the command line. @throws {AppError} USAGE_OPTIONS, VM_NAME_INVALID, VM_COUNT_INVALID */
-export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkPlan {
+/** Checks the command line. @throws {AppError} USAGE_*, VM_NAME_INVALID, VM_COUNT_INVALID */
+export function forkPlanOf(ref: string, { trailing, options, ownEnv }: ForkInput): ForkPlan {
   const { name, count, rm, json, timings } = options;
   const problems = new ProblemList();
   const refuse = (message: string, hint: string): void => {
@@ -44,6 +49,9 @@ export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkP
     refuse('Cannot use --name with --count: a name is for one copy', 'leave one of them out');
   }
   if (rm && !trailing) refuse('Cannot use --rm without a command', 'put a command behind --');
+  const env = problems.attempt(() => environmentOf(options.env, ownEnv));
+  if (options.env.length > 0 && !trailing)
+    refuse('Cannot use --env without a command', 'put a command behind --');
   if (json && trailing) refuse('Cannot use --json with a command', 'leave one of them out');
   const parsed = count === undefined ? undefined : problems.attempt(() => parseCount(count, ref));
   problems.throwAny();
@@ -54,6 +62,7 @@ export function forkPlanOf(ref: string, { trailing, options }: ForkInput): ForkP
       ...(parsed === undefined ? {} : { count: parsed }),
     },
     ...(command ? { command } : {}),
+    env: env ?? {},
     isEphemeral: rm,
     isJson: json,
     isTimed: timings,

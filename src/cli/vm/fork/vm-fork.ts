@@ -1,4 +1,5 @@
 import { defineCommand } from '../../program/command.ts';
+import { ENV_OPTION } from '../guest-env.ts';
 import { TIMINGS } from '../vm-options.ts';
 
 /** `banger vm fork` */
@@ -8,7 +9,7 @@ export const vmFork = defineCommand({
   description: [
     'Makes copies of a running VM as of one moment: memory, processes and disks. The VM itself stands still for a moment and runs on. Each copy has a name, an address and keys of its own before anything else runs in it.',
     '',
-    "With a command, it is run in each copy, and its output has the copy's name in front of each line. The exit status is that of the first copy, in order, whose command failed.",
+    "With a command, it is run in each copy, in the VM's workspace when there is one. Its variable BANGER_FORK_INDEX is 0 in the first copy, 1 in the second, and so on. Its output has the copy's name in front of each line. The exit status is that of the first copy, in order, whose command failed.",
   ].join('\n'),
   examples: [
     { command: 'banger vm fork web', does: 'One copy, named web-1.' },
@@ -16,6 +17,10 @@ export const vmFork = defineCommand({
     {
       command: 'banger vm fork web -n 4 --rm -- make test',
       does: 'Runs a command in four copies and deletes them.',
+    },
+    {
+      command: "banger vm fork web -n 4 --rm -- sh -c 'make test SHARD=$BANGER_FORK_INDEX'",
+      does: 'Gives each copy a part of the work.',
     },
   ],
   args: [
@@ -31,6 +36,7 @@ export const vmFork = defineCommand({
       summary: 'how many copies to make, up to 100',
       defaultText: () => '1',
     },
+    ...ENV_OPTION,
     rm: {
       type: 'flag',
       summary: 'delete the copies when their commands have ended, or banger does; needs a command',
@@ -42,7 +48,7 @@ export const vmFork = defineCommand({
   runsGuestCommand: true,
   async run({ args: [ref = ''], trailing, options }, context) {
     const { forkPlanOf } = await import('./plan.ts');
-    const plan = forkPlanOf(ref, { trailing, options });
+    const plan = forkPlanOf(ref, { trailing, options, ownEnv: context.io.env });
     const { forkVm } = await import('./fork-vm.ts');
     return await forkVm(plan, context);
   },

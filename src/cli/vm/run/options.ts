@@ -1,4 +1,5 @@
 import type { OptionDefinitions } from '../../program/command.ts';
+import { ENV_OPTION, WORKDIR_OPTION } from '../guest-env.ts';
 import { VM_OPTIONS } from '../vm-options.ts';
 import { WORKSPACE_OPTIONS } from '../workspace/workspace-options.ts';
 
@@ -6,6 +7,8 @@ import { WORKSPACE_OPTIONS } from '../workspace/workspace-options.ts';
 export const RUN_OPTIONS = {
   ...VM_OPTIONS,
   ...WORKSPACE_OPTIONS,
+  ...ENV_OPTION,
+  ...WORKDIR_OPTION,
   dryRun: { type: 'flag', summary: 'print which files the VM would get, and make nothing; needs a path' },
   noBootstrap: {
     type: 'flag',

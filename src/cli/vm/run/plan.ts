@@ -1,10 +1,11 @@
 import { AppError } from '../../../base/errors.ts';
-import type { Settings } from '../../../config/settings.ts';
+import type { Environment, Settings } from '../../../config/settings.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
 import type { Invocation, OptionValues } from '../../program/command.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
+import { environmentOf, workdirOf } from '../guest-env.ts';
 import { createRequestOf } from '../vm-options.ts';
 import { workspaceChoiceOf } from '../workspace/workspace-options.ts';
 import type { RUN_OPTIONS } from './options.ts';
@@ -18,6 +19,9 @@ export interface RunPlan {
   workspace?: WorkspaceChoice;
   /** absent: a login shell, unless detached */
   command?: [string, ...string[]];
+  env: Record<string, string>;
+  /** where the command or the shell starts; absent: in the working tree */
+  workdir?: string;
   isRemoved: boolean;
   isDetached: boolean;
   /** installs no tools */
@@ -37,7 +41,7 @@ export interface RunPlan {
  */
 export function planOf(
   { args, trailing, options }: Invocation<typeof RUN_OPTIONS>,
-  { settings, cwd }: { settings: Settings; cwd: () => string },
+  { settings, env: ownEnv, cwd }: { settings: Settings; env: Environment; cwd: () => string },
 ): RunPlan {
   const problems = new ProblemList();
   const request = createRequestOf(options, { settings, problems });
@@ -45,6 +49,8 @@ export function planOf(
   const command = problems.attempt(() =>
     trailing ? commandOf(trailing, { usage: 'banger vm run -- make test' }) : undefined,
   );
+  const env = problems.attempt(() => environmentOf(options.env, ownEnv));
+  const workdir = problems.attempt(() => workdirOf(options.workdir));
   for (const problem of contradictions(options, { hasPath: args[0] !== undefined, hasCommand: !!trailing })) {
     problems.add(problem);
   }
@@ -53,6 +59,8 @@ export function planOf(
     request: { ...request, keepFailed: true },
     ...(workspace === undefined ? {} : { workspace }),
     ...(command === undefined ? {} : { command }),
+    env: env ?? {},
+    ...(workdir === undefined ? {} : { workdir }),
     isRemoved: options.rm,
     isDetached: options.detach,
     skipsBootstrap: options.noBootstrap,
@@ -83,6 +91,14 @@ function contradictions(
         'run it afterwards: banger vm exec <vm> -- CMD',
       ),
     );
+  }
+  for (const [flag, isGiven] of [
+    ['env', options.env.length > 0],
+    ['workdir', options.workdir !== undefined],
+  ] as const) {
+    if (!options.detach || !isGiven) continue;
+    const message = `Cannot use --${flag} with --detach: it is for a command, and none is run`;
+    found.push(refuse(flag, message, `give it to the command: banger vm exec --${flag} ...`));
   }
   if (options.dryRun && !hasPath) {
     found.push(

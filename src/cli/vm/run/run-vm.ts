@@ -9,6 +9,7 @@ import { type Span, spansOf } from '../../context/spans.ts';
 import { formatElapsed } from '../../render/format.ts';
 import { stillRunning } from '../../render/still-running.ts';
 import { runInGuest, statusOfExit } from '../../session/run-session.ts';
+import { startFolder } from '../start-folder.ts';
 import { announceUntracked } from '../workspace/workspace-options.ts';
 import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
@@ -116,10 +117,10 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
         owned,
       };
     }
-    const guestPath = prepared?.guestPath;
+    const cwd = plan.workdir ?? (prepared && (await startFolderOf(vm, prepared, { client, context })));
     context.progress.step(LABEL, plan.command ? 'running command in guest' : 'attaching to guest');
     isRunning = true;
-    const exit = await runInGuest(client, guestRunOf(plan, { vm, guestPath, context }), context);
+    const exit = await runInGuest(client, guestRunOf(plan, { vm, cwd, context }), context);
     const endedAt = performance.now();
     if (staysUnused) context.notice(stillRunning(vm));
     return {
@@ -180,13 +181,22 @@ async function installTools(
   }
 }
 
+async function startFolderOf(
+  { id }: Vm,
+  { guestPath, repoRoot }: PreparedWorkspace,
+  { client, context }: Pick<RunParts, 'client' | 'context'>,
+): Promise<string> {
+  return await startFolder(id, { guestPath, sourcePath: repoRoot }, { client, context });
+}
+
 function guestRunOf(
   plan: RunPlan,
-  { vm, guestPath, context }: { vm: Vm; guestPath: string | undefined; context: CommandContext },
+  { vm, cwd, context }: { vm: Vm; cwd: string | undefined; context: CommandContext },
 ): Parameters<typeof runInGuest>[1] {
   const start: ExecStart = {
     argv: plan.command ?? LOGIN_SHELL,
-    ...(guestPath === undefined ? {} : { cwd: guestPath }),
+    ...(Object.keys(plan.env).length > 0 ? { env: plan.env } : {}),
+    ...(cwd === undefined ? {} : { cwd }),
   };
   return {
     vmId: vm.id,

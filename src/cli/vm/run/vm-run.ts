@@ -7,7 +7,7 @@ export const vmRun = defineCommand({
   summary: 'make a VM and run a command or a shell in it',
   description: [
     'Makes a VM, copies the git working tree at <path> into it, and runs a command there; without a command, a login shell.',
-    'Without <path> the VM has no working tree, and the command runs in /root.',
+    'Without <path> the VM has no working tree, and the command runs in /root. With it, the command starts in /root/repo, or in the folder below that matches the one that you are in.',
     '',
     'The working tree goes to /root/repo as it is now: tracked files with their uncommitted edits, untracked ones with --include-untracked, never ignored ones, and enough history for git to work. With --branch the guest makes a branch and switches to it, and takes the edits along.',
     '',
@@ -37,6 +37,10 @@ export const vmRun = defineCommand({
       does: 'A shell on a new branch that begins at main.',
     },
     { command: 'banger vm run --dry-run ./repo', does: 'Which files the VM would get.' },
+    {
+      command: 'banger vm run -e CI=1 -w /root/repo/web . -- npm test',
+      does: 'With an environment variable, in a folder of the working tree.',
+    },
     { command: 'seq 1 100 | banger vm run --rm -- sha256sum', does: 'Feeds a command through a pipe.' },
   ],
   args: [{ name: 'path', summary: 'a folder in a git working tree', isRequired: false, kind: 'folder' }],
@@ -45,7 +49,11 @@ export const vmRun = defineCommand({
   runsGuestCommand: true,
   async run(invocation, context) {
     const { planOf } = await import('./plan.ts');
-    const plan = planOf(invocation, { settings: context.settings(), cwd: () => context.io.cwd });
+    const plan = planOf(invocation, {
+      settings: context.settings(),
+      env: context.io.env,
+      cwd: () => context.io.cwd,
+    });
     if (plan.isDryRun && plan.workspace) {
       const { printDryRun } = await import('../workspace/dry-run.ts');
       return await printDryRun(plan.workspace, { context, isJson: plan.isJson, isTimed: plan.isTimed });

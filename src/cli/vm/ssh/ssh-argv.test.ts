@@ -25,7 +25,6 @@ describe('sshArgv', () => {
       access: ACCESS,
       ownArgv: ['node', 'banger'],
       ownerPid: 7,
-      command: [],
       hasTerminal: false,
     });
     assert.deepEqual([argv[0], argv.slice(1, 3), argv.at(-1)], ['ssh', ['-F', 'none'], 'root@web.vm']);
@@ -37,15 +36,15 @@ describe('sshArgv', () => {
     assert.deepEqual([options.get('IdentitiesOnly'), options.get('IdentityAgent')], ['yes', 'none']);
   });
 
-  test('passes a command on behind the host, whatever it begins with', () => {
+  test('passes a line on behind the host, whatever it begins with', () => {
     const argv = sshArgv({
       access: ACCESS,
       ownArgv: ['node'],
       ownerPid: 7,
-      command: ['-v', 'x'],
+      line: '-v x',
       hasTerminal: true,
     });
-    assert.deepEqual(argv.slice(-5), ['-t', 'root@web.vm', '--', '-v', 'x']);
+    assert.deepEqual(argv.slice(-4), ['-t', 'root@web.vm', '--', '-v x']);
   });
 
   test('names our own program so that a shell gets it as it is', async () => {
@@ -54,9 +53,7 @@ describe('sshArgv', () => {
       .filter((text) => text !== '');
     await fc.assert(
       fc.asyncProperty(fc.array(word, { minLength: 1, maxLength: 4 }), async (ownArgv) => {
-        const options = optionsOf(
-          sshArgv({ access: ACCESS, ownArgv, ownerPid: 7, command: [], hasTerminal: false }),
-        );
+        const options = optionsOf(sshArgv({ access: ACCESS, ownArgv, ownerPid: 7, hasTerminal: false }));
         // As ssh(1) does: its tokens first, then the shell.
         const line = (options.get('ProxyCommand') ?? '').replaceAll('%%', '%');
         const { stdout } = await exec(['sh', '-c', `printf '%s\\0' ${line}`], { signal: neverAborts() });
@@ -78,7 +75,7 @@ describe('sshArgv', () => {
       knownHostsFile: '/tmp/a b%h"c/known_hosts',
       identityFile: '/tmp/a b%h"c/key',
     };
-    const argv = sshArgv({ access, ownArgv: ['node', "it's"], ownerPid: 7, command: [], hasTerminal: false });
+    const argv = sshArgv({ access, ownArgv: ['node', "it's"], ownerPid: 7, hasTerminal: false });
     // -G prints what it would do, and does nothing.
     const { stdout } = await exec(['ssh', '-G', ...argv.slice(1)], { signal: neverAborts() });
     const lines = stdout.toString().split('\n');

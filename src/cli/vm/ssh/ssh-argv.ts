@@ -1,3 +1,4 @@
+import { shellWord } from '../../../base/text/shell-word.ts';
 import type { SshAccess } from '../../../protocol/api/vm-requests.ts';
 
 /** What {@link sshArgv} is made of. */
@@ -7,17 +8,18 @@ export interface SshCall {
   ownArgv: readonly string[];
   /** process with which the connection ends */
   ownerPid: number;
-  /** joined with blanks and read by the guest's shell, as ssh(1) does; none: a login shell */
-  command: readonly string[];
-  /** a terminal for the command, too */
+  /** line for the shell of the guest's user; without one that shell is a login shell */
+  line?: string | undefined;
+  /** the line gets a terminal, when this side has one */
   hasTerminal: boolean;
 }
 
 /**
- * The call of ssh(1) that logs in to a guest. Nothing of the user's own ssh configuration counts, for it was
- * not made for a guest that must not be trusted: it may forward their agent, or offer their keys.
+ * Returns the call of ssh(1) that logs in to a guest. ssh reads nothing of the user's own configuration,
+ * which was not written for a guest that must not be trusted: it may forward the user's agent, or offer their
+ * keys.
  */
-export function sshArgv({ access, ownArgv, ownerPid, command, hasTerminal }: SshCall): [string, ...string[]] {
+export function sshArgv({ access, ownArgv, ownerPid, line, hasTerminal }: SshCall): [string, ...string[]] {
   const { vm, user, port, identityFile, knownHostsFile, hostKeyAlias } = access;
   const proxy = [...ownArgv, '__ssh-proxy', vm.id, String(port), String(ownerPid)].map(shellWord).join(' ');
   const options: Readonly<Record<string, string>> = {
@@ -45,13 +47,8 @@ export function sshArgv({ access, ownArgv, ownerPid, command, hasTerminal }: Ssh
     ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
     ...(hasTerminal ? ['-t'] : []),
     `${user}@${vm.name}.vm`,
-    ...(command.length > 0 ? ['--', ...command] : []),
+    ...(line === undefined ? [] : ['--', line]),
   ];
-}
-
-/** A word for the user's shell, which runs the proxy. */
-function shellWord(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** A file's name in ssh_config(5), where a blank ends it and a percent sign begins a token. */

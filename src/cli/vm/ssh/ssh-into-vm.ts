@@ -1,6 +1,9 @@
 import { execInherit } from '../../../base/process/exec.ts';
+import type { BangerClient } from '../../../sdk/client.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { stillRunning } from '../../render/still-running.ts';
+import { matchingFolder } from '../start-folder.ts';
+import { commandLine, loginShellLine } from './remote-line.ts';
 import { sshArgv } from './ssh-argv.ts';
 
 /** What `vm ssh` was asked to do. */
@@ -12,23 +15,41 @@ export interface SshPlan {
 }
 
 /**
- * Logs in to a VM with ssh(1) on our own terminal, and gives its exit status: the command's, or 255 when ssh
- * itself failed.
+ * Logs in to a VM with ssh(1) on our own terminal. Returns ssh's exit status: that of the command, or 255
+ * when ssh itself failed. A login shell starts in the VM's workspace, a command in the home of the guest's
+ * user.
  */
-export async function sshIntoVm(
-  { ref, command, hasTerminal }: SshPlan,
-  context: CommandContext,
-): Promise<number> {
+export async function sshIntoVm(plan: SshPlan, context: CommandContext): Promise<number> {
   const { signal, io } = context;
   const client = await context.client();
-  const access = await client.sshAccess(ref, { signal });
+  const isShell = plan.command.length === 0;
+  const [access, line] = await Promise.all([
+    client.sshAccess(plan.ref, { signal }),
+    isShell ? shellLineOf(plan.ref, { client, context }) : commandLine(plan.command),
+  ]);
   context.progress.clear();
-  const argv = sshArgv({ access, ownArgv: io.ownArgv, ownerPid: process.pid, command, hasTerminal });
+  const argv = sshArgv({
+    access,
+    ownArgv: io.ownArgv,
+    ownerPid: process.pid,
+    line,
+    hasTerminal: isShell ? line !== undefined : plan.hasTerminal,
+  });
   const status = await execInherit(argv, { signal });
-  if (command.length === 0) {
+  if (isShell) {
     const vms = await client.listVms({ signal });
     const vm = vms.find(({ id }) => id === access.vm.id);
     if (vm) context.notice(stillRunning(vm));
   }
   return status;
+}
+
+/** The line that makes a login shell start in the workspace; `undefined` for a VM without one. */
+async function shellLineOf(
+  ref: string,
+  { client, context: { io, signal } }: { client: BangerClient; context: CommandContext },
+): Promise<string | undefined> {
+  const { workspace } = await client.showVm(ref, { signal });
+  if (!workspace) return undefined;
+  return loginShellLine([matchingFolder(workspace, io.cwd), workspace.guestPath]);
 }

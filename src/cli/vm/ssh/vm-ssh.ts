@@ -8,12 +8,18 @@ export const vmSsh = defineCommand({
   description: [
     "Logs in to a VM as root with OpenSSH, or runs a command over it. The connection goes through the agent in the guest and needs no network there. The key to log in with and the guest's host key are banger's own; nothing of your ssh configuration counts.",
     '',
-    'As with ssh, the words of a command are joined with blanks and read by the shell of the guest, and the exit status is that of the command, or 255 when ssh failed. banger vm exec is quicker, passes words on as they are, and needs no sshd in the guest.',
+    "A login shell starts in the VM's workspace, as a command of banger vm exec does. A command starts in /root, as with ssh.",
+    '',
+    'One word after -- is a line for the shell of the guest; several words reach the guest as exactly these words. The exit status is that of the command, or 255 when ssh failed. banger vm exec is quicker and needs no sshd in the guest.',
   ].join('\n'),
   examples: [
     { command: 'banger vm ssh web', does: 'A login shell.' },
     { command: 'banger vm ssh web -- uptime', does: 'One command.' },
-    { command: "banger vm ssh web -- 'cd /srv && make test'", does: 'Something for the shell of the guest.' },
+    { command: "banger vm ssh web -- 'cd /srv && make test'", does: 'A line for the shell of the guest.' },
+    {
+      command: 'banger vm ssh web -- grep -r "a phrase" /srv',
+      does: 'Words that reach the guest as they are.',
+    },
     { command: 'banger vm ssh -t web -- top', does: 'A command that needs a terminal.' },
   ],
   args: [

@@ -1,0 +1,18 @@
+import { bytesOfEscaped, hasEscapes } from '../../base/escaped-bytes.ts';
+import { type ByteString, byteString, type ExecStart } from '../../protocol/guest.ts';
+
+/** Returns the start with the very bytes that the user gave, in place of escaped text. */
+export function exactStart({ argv, env, cwd, ...rest }: ExecStart): ExecStart {
+  return {
+    ...rest,
+    argv: argv.map(exact),
+    ...(env === undefined
+      ? {}
+      : { env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, exact(value)])) }),
+    ...(cwd === undefined ? {} : { cwd: exact(cwd) }),
+  };
+}
+
+function exact(value: ByteString): ByteString {
+  return typeof value === 'string' && hasEscapes(value) ? byteString(bytesOfEscaped(value)) : value;
+}
