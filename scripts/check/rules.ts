@@ -42,6 +42,7 @@ export const UNUSED_RULES: readonly Rule[] = [
 /** How texts look. */
 export const TEXT_RULES: readonly Rule[] = [
   texts.filesAreShort,
+  texts.foldersAreSmall,
   texts.commentsAreNarrow,
   texts.namesAreKebabCase,
   texts.nothingPutOff,

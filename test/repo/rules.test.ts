@@ -12,6 +12,12 @@ interface Planted {
 
 const used = (path: string, importLine: string): Files => ({ [path]: `${importLine}\n${sound(path)}` });
 
+function manyFiles(count: number, nameOf: (index: number) => string): Files {
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, index) => [nameOf(index), 'package parts\n']),
+  );
+}
+
 const PLANTED: Planted[] = [
   {
     what: 'a folder of src/ that is no layer',
@@ -214,6 +220,19 @@ const PLANTED: Planted[] = [
     what: 'a long file',
     files: { 'src/base/text.ts': sound('src/base/text.ts') + '\n'.repeat(400) },
     finds: ['files-are-short'],
+  },
+  {
+    what: 'a folder of too many files',
+    files: manyFiles(23, (index) => `agent/parts/part-${index}.go`),
+    finds: ['folders-are-small'],
+  },
+  {
+    what: 'a folder with as many files as may be, and their tests beside them',
+    files: {
+      ...manyFiles(22, (index) => `agent/parts/part-${index}.go`),
+      ...manyFiles(22, (index) => `agent/parts/part-${index}_test.go`),
+    },
+    finds: [],
   },
   ...['// ', '/** ', '    // ', ' * '].map((start) => ({
     what: `a line of a comment that is too wide, "${start}"`,

@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { dirname } from 'node:path';
 import type { Finding, Project, Rule } from '../project.ts';
 
 /** Most lines of a file, tests too. */
@@ -13,6 +14,31 @@ export const filesAreShort: Rule = {
       .map(([path, text]) => ({ path, lines: text.split('\n').length - 1 }))
       .filter(({ lines }) => lines > MAX_LINES)
       .map(({ path, lines }) => ({ path, message: `has ${lines} lines; split it` })),
+};
+
+/** Folders that people read; others hold documents and what is generated. */
+const READ_FOLDERS = /^(src|test|scripts|agent|host|bench)\//;
+
+/** Most files of source in one folder; tests beside their source are not counted. */
+const MAX_FOLDER_FILES = 22;
+
+/** Small folders: a reader sees all of one at a glance. */
+export const foldersAreSmall: Rule = {
+  name: 'folders-are-small',
+  find(project) {
+    const counts = new Map<string, number>();
+    for (const path of project.texts.keys()) {
+      if (!READ_FOLDERS.test(path) || !/\.(ts|go|sh)$/.test(path)) continue;
+      if (/(\.test\.ts|_test\.go)$/.test(path)) continue;
+      counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+    }
+    return [...counts]
+      .filter(([, count]) => count > MAX_FOLDER_FILES)
+      .map(([path, count]) => ({
+        path,
+        message: `has ${count} files of source, of ${MAX_FOLDER_FILES} at most: group them in folders`,
+      }));
+  },
 };
 
 /** Most characters of a line of a comment; the formatter keeps code to the same. */
