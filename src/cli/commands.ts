@@ -1,12 +1,23 @@
 import { complete } from './completion/complete.ts';
 import { completion } from './completion/completion.ts';
-import { daemonLogs, daemonSocket, daemonStatus, daemonStop } from './daemon/daemon.ts';
+import { daemonLogs } from './daemon/daemon-logs.ts';
+import { daemonSocket } from './daemon/daemon-socket.ts';
+import { daemonStatus } from './daemon/daemon-status.ts';
+import { daemonStop } from './daemon/daemon-stop.ts';
 import { doctor } from './doctor/doctor.ts';
-import { imageBuild, imageDelete, imageList, imageShow } from './image/image.ts';
-import { kernelList } from './kernel/kernel.ts';
-import { operationsCancel, operationsFollow, operationsList } from './operations/operations.ts';
+import { imageBuild } from './image/image-build.ts';
+import { imageDelete } from './image/image-delete.ts';
+import { imageList } from './image/image-list.ts';
+import { imageShow } from './image/image-show.ts';
+import { kernelList } from './kernel/kernel-list.ts';
+import { operationsCancel } from './operations/operations-cancel.ts';
+import { operationsFollow } from './operations/operations-follow.ts';
+import { operationsList } from './operations/operations-list.ts';
 import type { CommandDefinition, GroupDefinition } from './program/command.ts';
-import { templateDelete, templateList, templatePrune, templateShow } from './template/template.ts';
+import { templateDelete } from './template/template-delete.ts';
+import { templateList } from './template/template-list.ts';
+import { templatePrune } from './template/template-prune.ts';
+import { templateShow } from './template/template-show.ts';
 import { version } from './version.ts';
 import { vmCp } from './vm/cp/vm-cp.ts';
 import { vmExec } from './vm/exec/vm-exec.ts';
@@ -17,23 +28,26 @@ import { vmPorts } from './vm/inspect/vm-ports.ts';
 import { vmShow } from './vm/inspect/vm-show.ts';
 import { vmStats } from './vm/inspect/vm-stats.ts';
 import { vmCreate } from './vm/lifecycle/vm-create.ts';
+import { vmDelete } from './vm/lifecycle/vm-delete.ts';
 import { vmKill } from './vm/lifecycle/vm-kill.ts';
-import { vmDelete, vmRestart, vmResume, vmStop, vmSuspend } from './vm/lifecycle/vm-lifecycle.ts';
 import { vmPrune } from './vm/lifecycle/vm-prune.ts';
 import { vmRename } from './vm/lifecycle/vm-rename.ts';
+import { vmRestart } from './vm/lifecycle/vm-restart.ts';
+import { vmResume } from './vm/lifecycle/vm-resume.ts';
 import { vmSet } from './vm/lifecycle/vm-set.ts';
 import { vmStart } from './vm/lifecycle/vm-start.ts';
+import { vmStop } from './vm/lifecycle/vm-stop.ts';
+import { vmSuspend } from './vm/lifecycle/vm-suspend.ts';
 import { vmWait } from './vm/lifecycle/vm-wait.ts';
 import { vmRun } from './vm/run/vm-run.ts';
-import {
-  vmSnapshotCreate,
-  vmSnapshotDelete,
-  vmSnapshotList,
-  vmSnapshotRestore,
-} from './vm/snapshot/vm-snapshot.ts';
+import { vmSnapshotCreate } from './vm/snapshot/vm-snapshot-create.ts';
+import { vmSnapshotDelete } from './vm/snapshot/vm-snapshot-delete.ts';
+import { vmSnapshotList } from './vm/snapshot/vm-snapshot-list.ts';
+import { vmSnapshotRestore } from './vm/snapshot/vm-snapshot-restore.ts';
 import { sshProxy } from './vm/ssh/ssh-proxy.ts';
 import { vmSsh } from './vm/ssh/vm-ssh.ts';
-import { vmWorkspaceExport, vmWorkspacePrepare } from './vm/workspace/vm-workspace.ts';
+import { vmWorkspaceExport } from './vm/workspace/vm-workspace-export.ts';
+import { vmWorkspacePrepare } from './vm/workspace/vm-workspace-prepare.ts';
 
 /** Groups of commands, in the order of help. A new group is one entry here. */
 export const GROUPS: readonly GroupDefinition[] = [

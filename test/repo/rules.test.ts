@@ -13,9 +13,7 @@ interface Planted {
 const used = (path: string, importLine: string): Files => ({ [path]: `${importLine}\n${sound(path)}` });
 
 function manyFiles(count: number, nameOf: (index: number) => string): Files {
-  return Object.fromEntries(
-    Array.from({ length: count }, (_, index) => [nameOf(index), 'package parts\n']),
-  );
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [nameOf(index), 'package parts\n']));
 }
 
 const PLANTED: Planted[] = [

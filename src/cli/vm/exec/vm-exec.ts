@@ -1,4 +1,5 @@
 import { defineCommand } from '../../program/command.ts';
+import { ONE_VM } from '../one-vm.ts';
 import { EXEC_OPTIONS } from './options.ts';
 
 /** `banger vm exec` */
@@ -21,9 +22,7 @@ export const vmExec = defineCommand({
     },
     { command: 'banger vm exec web -- tar c /srv | tar x', does: 'Copies files out.' },
   ],
-  args: [
-    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
-  ],
+  args: [ONE_VM],
   trailing: { name: 'cmd', summary: 'the command and its arguments, word for word', isRequired: true },
   options: EXEC_OPTIONS,
   runsGuestCommand: true,

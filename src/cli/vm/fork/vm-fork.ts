@@ -1,5 +1,6 @@
 import { defineCommand } from '../../program/command.ts';
 import { ENV_OPTION } from '../guest-env.ts';
+import { ONE_VM } from '../one-vm.ts';
 import { TIMINGS } from '../vm-options.ts';
 
 /** `banger vm fork` */
@@ -23,9 +24,7 @@ export const vmFork = defineCommand({
       does: 'Gives each copy a part of the work.',
     },
   ],
-  args: [
-    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
-  ],
+  args: [ONE_VM],
   trailing: { name: 'cmd', summary: 'the command and its arguments, word for word', isRequired: false },
   options: {
     name: { type: 'value', value: 'name', summary: "the copy's name; not with --count" },

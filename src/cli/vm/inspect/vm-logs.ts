@@ -1,5 +1,6 @@
 import { AppError } from '../../../base/errors.ts';
 import { defineCommand } from '../../program/command.ts';
+import { ONE_VM } from '../one-vm.ts';
 
 /** `banger vm logs` */
 export const vmLogs = defineCommand({
@@ -12,9 +13,7 @@ export const vmLogs = defineCommand({
     { command: 'banger vm logs -f web', does: 'Goes on as more comes, until Ctrl-C or the VM is deleted.' },
     { command: 'banger vm logs --vmm web', does: 'What QEMU said.' },
   ],
-  args: [
-    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
-  ],
+  args: [ONE_VM],
   options: {
     follow: { type: 'flag', short: 'f', summary: 'go on as more comes' },
     console: { type: 'flag', summary: "the guest's console (the default)" },

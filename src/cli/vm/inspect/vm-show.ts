@@ -1,4 +1,5 @@
 import { defineCommand } from '../../program/command.ts';
+import { ONE_VM } from '../one-vm.ts';
 
 /** `banger vm show` */
 export const vmShow = defineCommand({
@@ -12,9 +13,7 @@ export const vmShow = defineCommand({
     { command: 'banger vm show web --format .state', does: 'Its state alone, such as running or stopped.' },
     { command: 'banger vm show web | jq -r .shape.memoryMib', does: 'Its memory in MiB.' },
   ],
-  args: [
-    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
-  ],
+  args: [ONE_VM],
   options: {
     format: {
       type: 'value',

@@ -1,4 +1,5 @@
 import { defineCommand } from '../../program/command.ts';
+import { ONE_VM } from '../one-vm.ts';
 
 /** `banger vm stats` */
 export const vmStats = defineCommand({
@@ -14,9 +15,7 @@ export const vmStats = defineCommand({
     { command: 'banger vm stats --watch web', does: 'The same every 2 seconds.' },
     { command: 'banger vm stats --json web | jq .now.guest.memory', does: 'As JSON.' },
   ],
-  args: [
-    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
-  ],
+  args: [ONE_VM],
   options: {
     watch: { type: 'flag', summary: 'go on, a line every 2 seconds' },
     json: { type: 'flag', summary: 'print it as JSON' },

@@ -1,5 +1,6 @@
 import { checkVmName } from '../../../protocol/vm-name.ts';
 import { defineCommand } from '../../program/command.ts';
+import { ONE_VM } from '../one-vm.ts';
 
 /** `banger vm rename` */
 export const vmRename = defineCommand({
@@ -11,7 +12,7 @@ export const vmRename = defineCommand({
     { command: 'banger vm rename calm-otter web', does: 'The VM calm-otter is called web from now on.' },
   ],
   args: [
-    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
+    ONE_VM,
     { name: 'name', summary: "its new name: 1 to 63 of a-z, 0-9 and '-'", isRequired: true, kind: 'other' },
   ],
   options: {

@@ -1,5 +1,6 @@
 import { AppError } from '../../../base/errors.ts';
 import { defineCommand } from '../../program/command.ts';
+import { ONE_VM } from '../one-vm.ts';
 
 /** `banger __ssh-proxy`: what banger vm ssh gives OpenSSH as its `ProxyCommand`. */
 export const sshProxy = defineCommand({
@@ -9,7 +10,7 @@ export const sshProxy = defineCommand({
     'Connects stdin and stdout to a TCP port on the loopback addresses of a running VM, through the agent in it. OpenSSH runs it for banger vm ssh.',
   examples: [{ command: 'banger __ssh-proxy web 22', does: 'What the sshd in web says first.' }],
   args: [
-    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
+    ONE_VM,
     { name: 'port', summary: 'the port', isRequired: true, kind: 'other' },
     { name: 'owner', summary: 'a process with which the connection ends', isRequired: false, kind: 'other' },
   ],

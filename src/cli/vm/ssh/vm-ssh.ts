@@ -1,5 +1,6 @@
 import { defineCommand } from '../../program/command.ts';
 import { commandOf } from '../guest-command.ts';
+import { ONE_VM } from '../one-vm.ts';
 
 /** `banger vm ssh` */
 export const vmSsh = defineCommand({
@@ -22,9 +23,7 @@ export const vmSsh = defineCommand({
     },
     { command: 'banger vm ssh -t web -- top', does: 'A command that needs a terminal.' },
   ],
-  args: [
-    { name: 'vm', summary: "the VM's name, id, or unique start of its id", isRequired: true, kind: 'vm' },
-  ],
+  args: [ONE_VM],
   trailing: { name: 'cmd', summary: 'the command and its arguments', isRequired: false },
   options: {
     tty: { type: 'flag', short: 't', summary: 'give the command a terminal; a login shell always has one' },

@@ -1,0 +1,19 @@
+import { defineCommand } from '../program/command.ts';
+
+/** `banger daemon stop` */
+export const daemonStop = defineCommand({
+  path: ['daemon', 'stop'],
+  summary: 'stop the daemon; VMs keep running',
+  description:
+    'Lets the daemon finish what it does, and waits until it has ended. VMs keep running; the next command starts a daemon that takes them over.',
+  examples: [{ command: 'banger daemon stop', does: 'After an update, so that the new version runs.' }],
+  args: [],
+  options: { json: { type: 'flag', summary: 'print what became of it as JSON' } },
+  async run({ options }, context) {
+    const { stopDaemon } = await import('./stop-daemon.ts');
+    const outcome = await stopDaemon(context);
+    if (options.json) await context.printJson({ outcome });
+    else await context.print(outcome);
+    return 0;
+  },
+});

@@ -1,0 +1,20 @@
+import { defineCommand } from '../program/command.ts';
+
+/** `banger image list` */
+export const imageList = defineCommand({
+  path: ['image', 'list'],
+  summary: 'list images',
+  description: 'Lists the images that VMs can boot.',
+  examples: [{ command: 'banger image list', does: 'The images of this machine.' }],
+  args: [],
+  options: { json: { type: 'flag', summary: 'print the images as a JSON array' } },
+  async run({ options }, context) {
+    const images = await (await context.client()).listImages({ signal: context.signal });
+    if (options.json) await context.printJson(images);
+    else {
+      const { imageTable } = await import('./render-images.ts');
+      await context.print(imageTable(images, { nowMs: Date.now(), width: context.stdout.columns }));
+    }
+    return 0;
+  },
+});

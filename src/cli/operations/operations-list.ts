@@ -1,0 +1,30 @@
+import { defineCommand } from '../program/command.ts';
+
+/** `banger operations list` */
+export const operationsList = defineCommand({
+  path: ['operations', 'list'],
+  summary: 'list what the daemon is doing',
+  description:
+    'Lists the operations under way in the daemon, whoever began them: VMs that are being made, started or stopped, images that are being built. With --all also those that ended in the last minutes.',
+  examples: [
+    { command: 'banger operations list', does: 'What is under way.' },
+    { command: 'banger operations list --all', does: 'Also what ended lately, and how.' },
+  ],
+  args: [],
+  options: {
+    all: { type: 'flag', short: 'a', summary: 'also those that ended lately' },
+    quiet: { type: 'flag', short: 'q', summary: 'print ids only' },
+    json: { type: 'flag', summary: 'print the operations as a JSON array' },
+  },
+  async run({ options }, context) {
+    const client = await context.client();
+    const operations = await client.listOperations({ isAll: options.all, signal: context.signal });
+    if (options.json) await context.printJson(operations);
+    else if (options.quiet) await context.print(operations.map(({ id }) => `${id}\n`).join(''));
+    else {
+      const { operationTable } = await import('./render-operations.ts');
+      await context.print(operationTable(operations, { nowMs: Date.now(), width: context.stdout.columns }));
+    }
+    return 0;
+  },
+});

@@ -1,0 +1,7 @@
+/** The template that a command is about. */
+export const KEY_ARGUMENT = {
+  name: 'key',
+  summary: 'its key, or a unique start of it',
+  isRequired: true,
+  kind: 'other',
+} as const;

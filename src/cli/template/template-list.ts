@@ -1,0 +1,23 @@
+import { defineCommand } from '../program/command.ts';
+
+/** `banger template list` */
+export const templateList = defineCommand({
+  path: ['template', 'list'],
+  summary: 'list warm templates',
+  description:
+    'Lists the saved guests that new VMs start from. There is one for each image and shape that was used; it is made when it is wanted.',
+  examples: [
+    { command: 'banger template list', does: 'The warm templates, the one that was used last first.' },
+  ],
+  args: [],
+  options: { json: { type: 'flag', summary: 'print the templates as a JSON array' } },
+  async run({ options }, context) {
+    const templates = await (await context.client()).listTemplates({ signal: context.signal });
+    if (options.json) await context.printJson(templates);
+    else {
+      const { templateTable } = await import('./render-templates.ts');
+      await context.print(templateTable(templates, { nowMs: Date.now(), width: context.stdout.columns }));
+    }
+    return 0;
+  },
+});

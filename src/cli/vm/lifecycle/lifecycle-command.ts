@@ -1,0 +1,44 @@
+import type { EndedVm } from '../../../protocol/vm.ts';
+import type { BangerClient } from '../../../sdk/client.ts';
+import type { Work } from '../../../sdk/work.ts';
+import { type CommandDefinition, defineCommand } from '../../program/command.ts';
+import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
+
+/** What sets one of these commands apart. */
+interface LifecycleVerb {
+  verb: string;
+  summary: string;
+  description: string;
+  examples: CommandDefinition['examples'];
+  /** what is printed behind the name */
+  outcome: (vm: EndedVm) => string;
+  work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<EndedVm>;
+  /** see `VmAction` */
+  isKilledByInterrupt?: boolean;
+  mustSync?: boolean;
+}
+
+/** A command that does the same to several VMs and prints what became of each. */
+export function lifecycleCommand({
+  verb,
+  summary,
+  description,
+  examples,
+  outcome,
+  work,
+  ...rules
+}: LifecycleVerb): CommandDefinition {
+  return defineCommand({
+    path: ['vm', verb],
+    summary,
+    description: `${description} ${SEVERAL_VMS}`,
+    examples,
+    args: [VM_REFS],
+    options: VM_ACTION_OPTIONS,
+    async run({ args, options }, context) {
+      const { forEachVm } = await import('../for-each-vm.ts');
+      const { json: isJson, quiet: isQuiet, timings: isTimed } = options;
+      return await forEachVm(args, { verb, outcome, work, ...rules, isJson, isQuiet, isTimed }, context);
+    },
+  });
+}

@@ -1,0 +1,12 @@
+import { lifecycleCommand } from './lifecycle-command.ts';
+
+/** `banger vm restart` */
+export const vmRestart = lifecycleCommand({
+  verb: 'restart',
+  summary: 'stop VMs and start them again',
+  description:
+    'Stops VMs as banger vm stop does, and boots them anew. A VM that does not run is only started.',
+  examples: [{ command: 'banger vm restart web', does: 'Boots one VM anew; its files stay.' }],
+  outcome: ({ state }) => state,
+  work: (client, ref, signal) => client.restartVm(ref, { signal }),
+});

@@ -1,0 +1,31 @@
+import { defineCommand } from '../../program/command.ts';
+import { ONE_VM } from '../one-vm.ts';
+import { PREPARE_OPTIONS } from './options.ts';
+
+/** `banger vm workspace prepare` */
+export const vmWorkspacePrepare = defineCommand({
+  path: ['vm', 'workspace', 'prepare'],
+  summary: 'copy a git working tree into a running VM',
+  description: [
+    'Copies the git working tree at <path>, by default the one that you are in, into a running VM, as banger vm run does: tracked files as they are now, and enough history for git to work.',
+    '',
+    'Files of an earlier copy are replaced; what the guest has besides stays.',
+  ].join('\n'),
+  examples: [
+    {
+      command: 'banger vm workspace prepare web',
+      does: 'Copies the working tree of the current folder to /root/repo.',
+    },
+    { command: 'banger vm workspace prepare web ./repo --branch fix', does: 'Begins a branch in the guest.' },
+    { command: 'banger vm workspace prepare web --dry-run', does: 'Which files would be copied.' },
+  ],
+  args: [
+    ONE_VM,
+    { name: 'path', summary: 'a folder in a git working tree', isRequired: false, kind: 'folder' },
+  ],
+  options: PREPARE_OPTIONS,
+  async run(invocation, context) {
+    const { prepareInVm } = await import('./prepare-in-vm.ts');
+    return await prepareInVm(invocation, context);
+  },
+});
