@@ -1,177 +1,180 @@
-import { z } from 'zod';
-import * as daemonSchemas from '../../src/protocol/api/daemon-schemas.ts';
-import * as imageSchemas from '../../src/protocol/api/image-schemas.ts';
-import * as operationSchemas from '../../src/protocol/api/operation-schemas.ts';
-import * as snapshotSchemas from '../../src/protocol/api/snapshot-schemas.ts';
-import * as templateSchemas from '../../src/protocol/api/template-schemas.ts';
-import * as usageSchemas from '../../src/protocol/api/usage-schemas.ts';
-import * as vmSchemas from '../../src/protocol/api/vm-schemas.ts';
-import * as workspaceSchemas from '../../src/protocol/api/workspace-schemas.ts';
+import {
+  allOf,
+  anyOf,
+  anything,
+  constant,
+  count,
+  integer,
+  list,
+  number,
+  object,
+  oneOf,
+  optional,
+  text,
+  truth,
+} from '../../src/base/json-schema/build.ts';
+import type { JsonSchema } from '../../src/base/json-schema/schema.ts';
+import { daemonStatus, doctorCheck } from '../../src/protocol/api/daemon.ts';
+import { image, kernel } from '../../src/protocol/api/image.ts';
+import { operation } from '../../src/protocol/api/operation.ts';
+import { snapshot } from '../../src/protocol/api/snapshot.ts';
+import { template } from '../../src/protocol/api/template.ts';
+import { forkedVms } from '../../src/protocol/api/vm-requests.ts';
+import { preparedWorkspace } from '../../src/protocol/api/workspace.ts';
+import { errorBody } from '../../src/protocol/events.ts';
+import { vmPorts, vmStats } from '../../src/protocol/usage.ts';
+import { vm } from '../../src/protocol/vm.ts';
 
 // What commands print with `--json`: `docs/cli.md` is made from it, and
 // `test/integration/cli/every-option.test.ts` holds the real output against it.
 
-const count = z.int().nonnegative();
-const exit = z.union([z.object({ code: z.int() }), z.object({ signal: z.string(), number: z.int() })]);
+const exit = anyOf(object({ code: integer() }), object({ signal: text(), number: integer() }));
+const exitStatus = integer('as that of banger itself');
 
-const span = z.object({ stage: z.string(), ms: z.number().nonnegative().describe('milliseconds') });
-const spans = z
-  .array(span)
-  .exactOptional()
-  .describe('with --timings: where the time went, in milliseconds that add up to the whole');
+const span = object({ stage: text(), ms: number('milliseconds') });
+const spans = optional(
+  list(span, 'with --timings: where the time went, in milliseconds that add up to the whole'),
+);
 
-const vmResult = z.union([
-  z.object({
-    ref: z.string().describe('as it was given'),
-    outcome: z.string(),
-    vm: vmSchemas.vm,
-    synced: z
-      .boolean()
-      .exactOptional()
-      .describe('of stop and kill: the guest wrote its data before it was ended'),
-    reason: z.string().exactOptional().describe('why it did not'),
+const ref = text('as it was given');
+const vmResult = anyOf(
+  object({
+    ref,
+    outcome: text(),
+    vm,
+    synced: optional(truth('of stop and kill: the guest wrote its data before it was ended')),
+    reason: optional(text('why it did not')),
     spans,
   }),
-  z.object({ ref: z.string().describe('as it was given'), error: operationSchemas.errorBody }),
-]);
+  object({ ref, error: errorBody }),
+);
 
-const runReport = z.object({
-  vm: vmSchemas.vm,
-  exit: exit.exactOptional().describe('how the command ended; absent with --detach'),
-  exitStatus: z.int().describe('as that of banger itself'),
-  toolingError: z.string().exactOptional().describe('why tools could not be installed'),
-  timings: z
-    .object({
-      createMs: count,
-      workspaceMs: count.exactOptional(),
-      toolingMs: count.exactOptional(),
-      commandMs: count.exactOptional(),
-      totalMs: count,
-    })
-    .describe('milliseconds of each part'),
-  isDeleted: z.boolean().describe('--rm has deleted it'),
+const runReport = object({
+  vm,
+  exit: optional({ ...exit, description: 'how the command ended; absent with --detach' }),
+  exitStatus,
+  toolingError: optional(text('why tools could not be installed')),
+  timings: object(
+    {
+      createMs: count(),
+      workspaceMs: optional(count()),
+      toolingMs: optional(count()),
+      commandMs: optional(count()),
+      totalMs: count(),
+    },
+    'milliseconds of each part',
+  ),
+  isDeleted: truth('--rm has deleted it'),
   spans,
 });
 
-const execReport = z.object({
-  vm: vmSchemas.vm,
-  exit,
-  exitStatus: z.int().describe('as that of banger itself'),
+const execReport = object({ vm, exit, exitStatus, spans });
+
+const dryRun = object({
+  mode: oneOf(['tracked only', 'tracked and untracked']),
+  repoRoot: text('top of the working tree'),
+  files: list(text(), 'what would be sent, below repoRoot'),
+  trackedCount: count(),
+  untrackedCount: count(),
   spans,
 });
 
-const dryRun = z.object({
-  mode: z.enum(['tracked only', 'tracked and untracked']),
-  repoRoot: z.string().describe('top of the working tree'),
-  files: z.array(z.string()).describe('what would be sent, below repoRoot'),
-  trackedCount: count,
-  untrackedCount: count,
-  spans,
-});
-
-const doctorReport = z.object({
-  checks: z.array(daemonSchemas.doctorCheck),
-  fixed: z.array(z.string()).exactOptional().describe('what was removed, with --fix'),
+const doctorReport = object({
+  checks: list(doctorCheck),
+  fixed: optional(list(text(), 'what was removed, with --fix')),
 });
 
 /** Values that are the same in the output of several commands, by name. */
-export const NAMED_SHAPES: Readonly<Record<string, z.ZodType>> = {
-  Vm: vmSchemas.vm,
+export const NAMED_SHAPES: Readonly<Record<string, JsonSchema>> = {
+  Vm: vm,
   VmResult: vmResult,
   RunReport: runReport,
   DryRun: dryRun,
-  PreparedWorkspace: workspaceSchemas.preparedWorkspace,
-  Image: imageSchemas.image,
-  Kernel: imageSchemas.kernel,
-  DaemonStatus: daemonSchemas.daemonStatus,
-  ForkedVms: vmSchemas.forkedVms,
-  Snapshot: snapshotSchemas.snapshot,
-  Template: templateSchemas.template,
-  Operation: operationSchemas.operation,
+  PreparedWorkspace: preparedWorkspace,
+  Image: image,
+  Kernel: kernel,
+  DaemonStatus: daemonStatus,
+  ForkedVms: forkedVms,
+  Snapshot: snapshot,
+  Template: template,
+  Operation: operation,
   Span: span,
-  Check: daemonSchemas.doctorCheck,
-  Error: operationSchemas.errorBody,
+  Check: doctorCheck,
+  Error: errorBody,
 };
 
-const deleted = z.object({ name: z.string(), outcome: z.literal('deleted') });
-const stopped = z.object({ outcome: z.enum(['stopped', 'not running']) });
-const daemonStatus = z.union([
-  z.object({ isRunning: z.literal(false) }),
-  z.intersection(z.object({ isRunning: z.literal(true) }), daemonSchemas.daemonStatus),
-]);
-const leftCreation = z.object({
-  operation: z.string().describe('its id'),
-  name: z.string().exactOptional().describe('of the VM'),
-  spans,
-});
+const deleted = object({ name: text(), outcome: constant('deleted') });
+const stopped = object({ outcome: oneOf(['stopped', 'not running']) });
+const statusOutput = anyOf(
+  object({ isRunning: constant(false) }),
+  allOf(object({ isRunning: constant(true) }), daemonStatus),
+);
+const leftCreation = object({ operation: text('its id'), name: optional(text('of the VM')), spans });
 
 /** What each command with `--json` prints, by the words after `banger`. */
-export const JSON_OUTPUT: Readonly<Record<string, z.ZodType>> = {
-  'vm run': z.union([runReport, dryRun]),
-  'vm create': z.union([z.intersection(vmSchemas.vm, z.object({ spans })), leftCreation]),
-  'vm list': z.array(vmSchemas.vm),
-  'vm ps': z.array(vmSchemas.vm),
-  ps: z.array(vmSchemas.vm),
-  'vm show': vmSchemas.vm,
+export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
+  'vm run': anyOf(runReport, dryRun),
+  'vm create': anyOf(allOf(vm, object({ spans })), leftCreation),
+  'vm list': list(vm),
+  'vm ps': list(vm),
+  ps: list(vm),
+  'vm show': vm,
   'vm exec': execReport,
-  'vm cp': z.object({
-    entries: count.describe('files, directories and links'),
-    bytes: count.describe("of the files' content"),
-    skipped: count.describe('sockets, devices and pipes that were left out'),
-    leftOut: z
-      .array(
-        z.object({
-          path: z.string().describe('below the target'),
-          why: z
-            .enum(['hook', 'settings', 'git-folder', 'bare-repository'])
-            .describe('what it is: git could run programs through it'),
-          settings: z
-            .array(z.string())
-            .exactOptional()
-            .describe('those of a configuration of which the others were copied'),
-        }),
-      )
-      .describe('what was not copied out of the VM without `--all`; the first hundred'),
-    leftOutCount: count.describe('how many of them there are'),
+  'vm cp': object({
+    entries: count('files, directories and links'),
+    bytes: count("of the files' content"),
+    skipped: count('sockets, devices and pipes that were left out'),
+    leftOut: list(
+      object({
+        path: text('below the target'),
+        why: oneOf(
+          ['hook', 'settings', 'git-folder', 'bare-repository'],
+          'what it is: git could run programs through it',
+        ),
+        settings: optional(list(text(), 'those of a configuration of which the others were copied')),
+      }),
+      'what was not copied out of the VM without `--all`; the first hundred',
+    ),
+    leftOutCount: count('how many of them there are'),
   }),
-  'vm ports': z.array(usageSchemas.vmPorts),
-  'vm stats': usageSchemas.vmStats,
-  'vm start': z.array(vmResult),
-  'vm stop': z.array(vmResult),
-  'vm suspend': z.array(vmResult),
-  'vm resume': z.array(vmResult),
-  'vm fork': z.intersection(vmSchemas.forkedVms, z.object({ spans })),
-  'vm snapshot create': snapshotSchemas.snapshot,
-  'vm snapshot list': z.array(snapshotSchemas.snapshot),
-  'vm snapshot restore': vmSchemas.vm,
-  'vm restart': z.array(vmResult),
-  'vm kill': z.array(vmResult),
-  'vm wait': z.array(vmResult),
-  'vm set': z.array(vmResult),
-  'vm delete': z.array(vmResult),
-  'vm prune': z.array(vmResult),
-  'vm rename': vmSchemas.vm,
-  'vm workspace prepare': z.union([workspaceSchemas.preparedWorkspace, dryRun]),
-  'vm workspace export': z.object({
-    guestPath: z.string().describe('the repository in the guest'),
-    output: z.string().describe('the file'),
-    bytes: count,
+  'vm ports': list(vmPorts),
+  'vm stats': vmStats,
+  'vm start': list(vmResult),
+  'vm stop': list(vmResult),
+  'vm suspend': list(vmResult),
+  'vm resume': list(vmResult),
+  'vm fork': allOf(forkedVms, object({ spans })),
+  'vm snapshot create': snapshot,
+  'vm snapshot list': list(snapshot),
+  'vm snapshot restore': vm,
+  'vm restart': list(vmResult),
+  'vm kill': list(vmResult),
+  'vm wait': list(vmResult),
+  'vm set': list(vmResult),
+  'vm delete': list(vmResult),
+  'vm prune': list(vmResult),
+  'vm rename': vm,
+  'vm workspace prepare': anyOf(preparedWorkspace, dryRun),
+  'vm workspace export': object({
+    guestPath: text('the repository in the guest'),
+    output: text('the file'),
+    bytes: count(),
   }),
-  'image build': imageSchemas.image,
-  'image list': z.array(imageSchemas.image),
-  'image show': imageSchemas.image,
+  'image build': image,
+  'image list': list(image),
+  'image show': image,
   'image delete': deleted,
-  'kernel list': z.array(imageSchemas.kernel),
-  'template list': z.array(templateSchemas.template),
-  'template show': templateSchemas.template,
+  'kernel list': list(kernel),
+  'template list': list(template),
+  'template show': template,
   'template delete': deleted,
-  'template prune': z.array(z.string()).describe('keys'),
-  'operations list': z.array(operationSchemas.operation),
-  'operations follow': z.unknown().describe('the result of the operation'),
-  'operations cancel': operationSchemas.operation,
-  'daemon status': daemonStatus,
+  'template prune': list(text(), 'keys'),
+  'operations list': list(operation),
+  'operations follow': anything('the result of the operation'),
+  'operations cancel': operation,
+  'daemon status': statusOutput,
   'daemon stop': stopped,
-  'daemon socket': z.object({ socketPath: z.string() }),
+  'daemon socket': object({ socketPath: text() }),
   doctor: doctorReport,
-  version: z.object({ version: z.string(), commit: z.string(), builtAt: z.string() }),
+  version: object({ version: text(), commit: text(), builtAt: text() }),
 };

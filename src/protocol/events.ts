@@ -1,36 +1,50 @@
-import type { VmShape } from './vm.ts';
+import { anyOf, constant, list, number, object, optional, record, text } from '../base/json-schema/build.ts';
+import type { ValueOf } from '../base/json-schema/schema.ts';
+import { vmShape } from './vm.ts';
 
 /** Content type of a streamed answer: one JSON value a line. */
 export const JSON_LINES_TYPE = 'application/jsonl';
 
-/** The first line of long work: by what id others know it. */
-export interface OperationEvent {
-  event: 'operation';
-  id: string;
-}
+const operationEvent = object({
+  event: constant('operation'),
+  id: text('by which other clients name the operation'),
+});
 
-/** One step of long work. `stage` is stable and short (`build image`); `detail` is for people. */
-export interface ProgressEvent {
-  event: 'progress';
-  stage: string;
-  detail?: string;
-  /** `ms` since the work began */
-  elapsedMs: number;
-}
+/** The first line of long work. */
+export type OperationEvent = ValueOf<typeof operationEvent>;
 
-/** Something the user must be told once, on a line of its own. */
-export interface NoticeEvent {
-  event: 'notice';
-  message: string;
-}
+const progressEvent = object({
+  event: constant('progress'),
+  stage: text('stable and short: `build image`'),
+  detail: optional(text('for people')),
+  elapsedMs: number('ms since the work began'),
+});
+
+/** One step of long work. */
+export type ProgressEvent = ValueOf<typeof progressEvent>;
+
+const noticeEvent = object({ event: constant('notice'), message: text() });
+
+/** Something that the user must hear once, on a line of its own. */
+export type NoticeEvent = ValueOf<typeof noticeEvent>;
+
+const specEvent = object({ event: constant('spec'), name: text(), image: text(), shape: vmShape });
 
 /** The shape that was resolved for a new VM, before it is made. */
-export interface SpecEvent {
-  event: 'spec';
-  name: string;
-  image: string;
-  shape: VmShape;
-}
+export type SpecEvent = ValueOf<typeof specEvent>;
+
+/** The events that may come before the last line of long work. */
+export const stepEvent = anyOf(operationEvent, progressEvent, noticeEvent, specEvent);
+
+/** Body of every failed answer. Codes are listed in `docs/errors.md`. */
+export const errorBody = object({
+  code: text(),
+  message: text(),
+  hint: optional(text()),
+  details: optional(record()),
+  causes: optional(list(text(), 'messages of the causes, outermost first')),
+});
+export type ErrorBody = ValueOf<typeof errorBody>;
 
 /** The last line of work that failed. */
 export interface ErrorEvent {
@@ -51,16 +65,6 @@ export type WorkEvent<T> =
   | SpecEvent
   | ErrorEvent
   | ResultEvent<T>;
-
-/** Body of every failed answer. Codes are listed in `docs/errors.md`. */
-export interface ErrorBody {
-  code: string;
-  message: string;
-  hint?: string;
-  details?: Readonly<Record<string, unknown>>;
-  /** messages of the causes, outermost first */
-  causes?: string[];
-}
 
 /** Where use cases tell how far they are. */
 export type Report = (event: ProgressStep | NoticeEvent | SpecEvent) => void;

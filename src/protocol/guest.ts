@@ -1,3 +1,6 @@
+import { count, extensibleOneOf, list, number, object, optional, text } from '../base/json-schema/build.ts';
+import type { ObjectOf, ValueOf } from '../base/json-schema/schema.ts';
+
 /** What host and guest agent say to each other in JSON (`docs/agent-protocol.md`); plain types. */
 
 /**
@@ -89,28 +92,34 @@ export interface GuestPort {
 }
 
 /** What a path in the guest means, through symlinks. */
-export interface GuestPath {
-  kind: 'file' | 'directory' | 'other';
-  /** of a file */
-  sizeBytes: number;
-}
+export const guestPath = object({
+  kind: extensibleOneOf(['file', 'directory', 'other']),
+  sizeBytes: count('bytes of a file'),
+});
+export type GuestPath = ValueOf<typeof guestPath>;
 
-/** What unpacking an archive in the guest came to. */
-export interface Unpacked {
-  entries: number;
-  /** of the files' content */
-  bytes: number;
-}
+/** What was unpacked of an archive in the guest. */
+export const unpacked = object({ entries: count(), bytes: count("of the files' content") });
+export type Unpacked = ValueOf<typeof unpacked>;
+
+/** The fields of a measurement of the guest. */
+export const guestStatsFields = {
+  cpu: object(
+    { count: count(), busyMs: count(), totalMs: count(), load1: number() },
+    'times since the boot, of all processors together',
+  ),
+  memory: object({ totalBytes: count(), availableBytes: count() }),
+  disks: list(object({ mount: text(), totalBytes: count(), usedBytes: count() })),
+  network: optional(
+    object(
+      { receivedBytes: count(), sentBytes: count() },
+      'since the guest has its interface; absent without one',
+    ),
+  ),
+};
 
 /** A measurement of the guest. */
-export interface GuestStats {
-  /** times since the boot, of all processors together */
-  cpu: { count: number; busyMs: number; totalMs: number; load1: number };
-  memory: { totalBytes: number; availableBytes: number };
-  disks: { mount: string; totalBytes: number; usedBytes: number }[];
-  /** since the guest has its interface; absent without one */
-  network?: { receivedBytes: number; sentBytes: number };
-}
+export type GuestStats = ObjectOf<typeof guestStatsFields>;
 
 /** What makes a guest its own; what is absent stays. Applied in this order. */
 export interface Personalisation {

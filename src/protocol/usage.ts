@@ -1,51 +1,66 @@
-import type { GuestStats } from './guest.ts';
+import {
+  count,
+  extensibleOneOf,
+  integer,
+  list,
+  number,
+  object,
+  optional,
+  text,
+} from '../base/json-schema/build.ts';
+import type { ValueOf } from '../base/json-schema/schema.ts';
+import { bytes, time, vmName } from './api/common.ts';
+import { guestStatsFields } from './guest.ts';
 
-/** A port that something in a guest listens on, whatever number of addresses it is bound to. */
-export interface VmPort {
-  proto: 'tcp' | 'udp';
-  port: number;
-  addresses: string[];
-  /** `web.vm:8080` */
-  endpoint: string;
-  pid?: number;
-  process?: string;
-  /** present when it answers as a web server does */
-  url?: string;
-}
+const vmPort = object({
+  proto: extensibleOneOf(['tcp', 'udp']),
+  port: integer(),
+  addresses: list(text()),
+  endpoint: text('`web.vm:8080`'),
+  pid: optional(integer()),
+  process: optional(text()),
+  url: optional(text('present when a web server answers there')),
+});
 
-/** Answer of `GET /v1/vms/REF/ports`. */
-export interface VmPorts {
-  vm: { id: string; name: string };
-  /** by number, then protocol */
-  ports: VmPort[];
-}
+/** A port that something in a guest listens on, at any number of addresses. */
+export type VmPort = ValueOf<typeof vmPort>;
+
+/** Answer of `GET /v1/vms/REF/ports`; sorted by number, then protocol. */
+export const vmPorts = object({ vm: vmName, ports: list(vmPort) });
+export type VmPorts = ValueOf<typeof vmPorts>;
+
+const hostUsage = object({
+  vmmMemoryBytes: bytes(
+    "bytes of the VMM's memory, its share of pages that several VMMs use included; most of it is the guest's",
+  ),
+  vmmCpuMs: count("ms of the host's processors since the VMM's start"),
+  driveBytes: bytes("bytes that the VM's own drive files take on the host's disks"),
+});
 
 /** What a VM uses on the host. */
-export interface HostUsage {
-  /** memory of the VMM, its share of pages that several VMMs use included; most of it is the guest's */
-  vmmMemoryBytes: number;
-  /** time of the host's processors since the VMM's start */
-  vmmCpuMs: number;
-  /** what the VM's own drive files take on the host's disks */
-  driveBytes: number;
-}
+export type HostUsage = ValueOf<typeof hostUsage>;
+
+const statsSample = object({
+  at: time(),
+  guest: optional(
+    object(
+      {
+        ...guestStatsFields,
+        cpuPercent: optional(number('of all processors, since the sample before; absent in the first one')),
+      },
+      'absent while the guest does not answer',
+    ),
+  ),
+  host: hostUsage,
+});
 
 /** A VM at one time. */
-export interface StatsSample {
-  /** RFC 3339, UTC */
-  at: string;
-  /** absent while the guest does not answer */
-  guest?: GuestStats & {
-    /** of all of the guest's processors, since the sample before; absent in the first one */
-    cpuPercent?: number;
-  };
-  host: HostUsage;
-}
+export type StatsSample = ValueOf<typeof statsSample>;
 
 /** Answer of `GET /v1/vms/REF/stats`. */
-export interface VmStats {
-  vm: { id: string; name: string };
-  now: StatsSample;
-  /** earlier ones since the daemon's or the VM's start, oldest first */
-  history: StatsSample[];
-}
+export const vmStats = object({
+  vm: vmName,
+  now: statsSample,
+  history: list(statsSample, "earlier ones since the daemon's or the VM's start, oldest first"),
+});
+export type VmStats = ValueOf<typeof vmStats>;

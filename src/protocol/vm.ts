@@ -1,3 +1,7 @@
+import { extensibleOneOf, integer, object, optional, text, truth } from '../base/json-schema/build.ts';
+import type { ValueOf } from '../base/json-schema/schema.ts';
+import { time } from './api/common.ts';
+
 /**
  * Where a VM is in its life. `creating` and the other `-ing` states are intents: a daemon that finds one at
  * its start finishes or undoes it. `error` is a VM whose last start failed; its drives are whole.
@@ -33,47 +37,65 @@ export type WaitCondition = (typeof WAIT_CONDITIONS)[number];
 export const ACCELERATORS = ['kvm', 'tcg'] as const;
 export type Accelerator = (typeof ACCELERATORS)[number];
 
-/** Shape of a VM; all that decides which warm template fits. */
-export interface VmShape {
-  vcpuCount: number;
-  memoryMib: number;
-  /** work disk, mounted at `/root` */
-  diskSizeBytes: number;
-  /** free space that the root offers on top of the image */
-  systemOverlaySizeBytes: number;
-}
+/** The fields of a shape; the core knows their limits. */
+export const shapeFields = {
+  vcpuCount: integer(),
+  memoryMib: integer('MiB'),
+  diskSizeBytes: integer('bytes of the work disk, which is mounted at `/root`'),
+  systemOverlaySizeBytes: integer('bytes that are free on the root file system, on top of the image'),
+};
+
+/** Shape of a VM: everything that decides which warm template fits. */
+export const vmShape = object(shapeFields);
+export type VmShape = ValueOf<typeof vmShape>;
+
+const workspace = object({
+  guestPath: text('folder in the guest'),
+  sourcePath: text('the working tree on this host'),
+  headCommit: optional(text('absent in a repository without commits')),
+  hostHeadCommit: optional(
+    text('HEAD of `sourcePath` now; only when asked for, and absent when there is none'),
+  ),
+});
 
 /** The git working tree that a VM was last given. */
-export interface VmWorkspace {
-  guestPath: string;
-  sourcePath: string;
-  /** commit id, absent in a repository without commits */
-  headCommit?: string;
-  /** HEAD of `sourcePath` now; only in an answer that was asked for it, and absent when there is none */
-  hostHeadCommit?: string;
-}
+export type VmWorkspace = ValueOf<typeof workspace>;
+
+const vmFields = {
+  id: text(),
+  name: text(),
+  state: extensibleOneOf(VM_STATES),
+  image: text(),
+  shape: vmShape,
+  nat: truth('the guest may open connections to the outside'),
+  ephemeral: truth('deleted when the client that created it goes away (`--rm`)'),
+  workspace: optional(workspace),
+  runtime: optional(
+    object(
+      { vmm: text(), accelerator: extensibleOneOf(ACCELERATORS), pid: integer(), startedAt: time() },
+      'present while a VMM runs',
+    ),
+  ),
+  lastError: optional(object({ code: text(), message: text() })),
+  createdAt: time(),
+  updatedAt: time(),
+};
 
 /** A VM as the API shows it (`banger vm show`). Fields are added, never changed. */
-export interface Vm {
-  id: string;
-  name: string;
-  state: VmState;
-  image: string;
-  shape: VmShape;
-  /** the guest may open connections to the outside */
-  nat: boolean;
-  /** deleted when the client that created it goes away (`--rm`) */
-  ephemeral: boolean;
-  workspace?: VmWorkspace;
-  /** present while a VMM runs */
-  runtime?: { vmm: string; accelerator: Accelerator; pid: number; startedAt: string };
-  lastError?: { code: string; message: string };
-  createdAt: string;
-  updatedAt: string;
-}
+export const vm = object(vmFields);
+export type Vm = ValueOf<typeof vm>;
 
 /** A VM that was stopped or killed. */
-export interface EndedVm extends Vm {
-  /** whether its guest wrote its data first, and why not; absent when it did not run */
-  ending?: { synced: boolean; reason?: string };
-}
+export const endedVm = object({
+  ...vmFields,
+  ending: optional(
+    object(
+      {
+        synced: truth('the guest wrote its data before it was ended'),
+        reason: optional(text('why it did not')),
+      },
+      'absent when the VM did not run',
+    ),
+  ),
+});
+export type EndedVm = ValueOf<typeof endedVm>;

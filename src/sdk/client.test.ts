@@ -97,6 +97,14 @@ describe('createClient()', () => {
     assert.deepEqual(labels, ['v9']);
   });
 
+  test('names the field of an answer that is not as it should be', async () => {
+    addVm('web', { lastError: { code: 'X', message: 1 } });
+    await assert.rejects(client.showVm('web', { signal }), {
+      code: 'DAEMON_PROTOCOL',
+      message: /GET \/v1\/vms\/web: lastError\.message: must be text$/,
+    });
+  });
+
   test('fails with DAEMON_PROTOCOL on answers of another shape', async () => {
     for (const answer of [{}, { vms: 'none' }, { vms: [{ id: 1 }] }, null, []]) {
       daemon.answers.set('GET /v1/vms', (_request, response) => sendJson(response, 200, answer));

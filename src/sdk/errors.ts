@@ -1,6 +1,7 @@
 import { AppError, isErrno, printable } from '../base/errors.ts';
-import type { ErrorBody } from '../protocol/events.ts';
-import { isErrorBody } from './answers/error-body.ts';
+import { isValid, problemsOf, problemText } from '../base/json-schema/check.ts';
+import type { Schema } from '../base/json-schema/schema.ts';
+import { type ErrorBody, errorBody } from '../protocol/events.ts';
 
 /** Longest message that is taken from a peer, in characters; more is not for people. */
 const MAX_MESSAGE_CHARS = 4096;
@@ -13,7 +14,7 @@ const MAX_CAUSES = 16;
  * Texts are stripped of control characters and cut, because they may hold what a guest or a tool printed.
  */
 export function errorFromBody(body: unknown, where: string): AppError {
-  if (!isErrorBody(body)) return protocolError(where, 'it is not an error body');
+  if (!isValid(errorBody, body)) return protocolError(where, 'it is not an error body');
   return new AppError(clean(body.code), clean(body.message), {
     hint: body.hint === undefined ? undefined : clean(body.hint),
     details: body.details,
@@ -27,6 +28,17 @@ export function protocolError(where: string, why: string): AppError {
     hint: 'banger daemon stop, then try again',
     details: { where },
   });
+}
+
+/**
+ * Returns `answer` as the type that `schema` describes.
+ *
+ * @throws {AppError} DAEMON_PROTOCOL naming the first field that is not as it should be.
+ */
+export function checkedAnswer<T>(schema: Schema<T>, answer: unknown, where: string): T {
+  const [problem] = problemsOf(schema, answer, { max: 1 });
+  if (problem === undefined) return answer as T;
+  throw protocolError(where, clean(problemText(problem)));
 }
 
 /** The connection ended before the answer did. */

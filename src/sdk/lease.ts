@@ -29,7 +29,7 @@ export type LeaseOptions = Abortable & { onNews?: (news: WorkNews) => void };
  */
 export async function leaseWork<T>(
   transport: Transport,
-  work: Pick<WorkRequest<T>, 'path' | 'body' | 'isResult'>,
+  work: Pick<WorkRequest<T>, 'path' | 'body' | 'result'>,
   options: LeaseOptions,
 ): Promise<Lease<T>> {
   // The connection has a signal of its own: an abort after the creation must not delete the VM before its

@@ -72,3 +72,18 @@ export function snapshotPath(ref: string, tag: string, ...rest: readonly string[
     details: { field: 'tag', value: tag },
   });
 }
+
+/** `path` with the parameters of a query that have a value; `Query` is the type of the route's query. */
+export function withQuery<Query>(
+  path: string,
+  query: { readonly [K in keyof Query]: Query[K] | undefined },
+): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
+  return given.size === 0 ? path : `${path}?${given}`;
+}
+
+/** Value of a query's parameter that is on when it is there. */
+export function flag(isOn: boolean | undefined): '1' | undefined {
+  return isOn ? '1' : undefined;
+}

@@ -2,10 +2,10 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import type { Duplex } from 'node:stream';
 import { type Abortable, onAbort, withDeadline } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
+import type { Schema } from '../base/json-schema/schema.ts';
 import { connectUnix } from '../base/unix-socket.ts';
 import { API_PREFIX, ERROR_TRAILER, VERSION_HEADER } from '../protocol/api.ts';
-import { connectionError, errorFromBody, lostError, protocolError } from './errors.ts';
-import type { GuardOf } from './guards.ts';
+import { checkedAnswer, connectionError, errorFromBody, lostError, protocolError } from './errors.ts';
 import { sendContent } from './send-content.ts';
 
 /** How the daemon is reached. */
@@ -78,14 +78,14 @@ export async function* callForBytes(
 }
 
 /**
- * Calls the API and gives its JSON answer, checked by `isAnswer`. Errors as {@link callForStream};
- * WAIT_TIMEOUT after a minute.
+ * Calls the API and returns its JSON answer, checked against the schema `answer`. Errors as
+ * {@link callForStream}; WAIT_TIMEOUT after a minute.
  */
 export async function callForJson<T>(
   transport: Transport,
-  { isAnswer, ...request }: ApiRequest & { isAnswer: GuardOf<T> },
+  { answer, ...request }: ApiRequest & { answer: Schema<T> },
 ): Promise<T> {
-  const answer = await withDeadline(
+  const given = await withDeadline(
     async (signal) => {
       const bounded = { ...request, signal };
       return await readJson(await callForStream(transport, bounded), bounded);
@@ -96,8 +96,7 @@ export async function callForJson<T>(
       what: `the daemon to answer ${nameOf(request)}`,
     },
   );
-  if (!isAnswer(answer)) throw protocolError(nameOf(request), 'it does not have the expected fields');
-  return answer;
+  return checkedAnswer(answer, given, nameOf(request));
 }
 
 /**
@@ -106,11 +105,10 @@ export async function callForJson<T>(
  */
 export async function callWithContent<T>(
   transport: Transport,
-  { isAnswer, ...request }: ApiRequest & { content: AsyncIterable<Buffer>; isAnswer: GuardOf<T> },
+  { answer, ...request }: ApiRequest & { content: AsyncIterable<Buffer>; answer: Schema<T> },
 ): Promise<T> {
-  const answer = await readJson(await callForStream(transport, request), request);
-  if (!isAnswer(answer)) throw protocolError(nameOf(request), 'it does not have the expected fields');
-  return answer;
+  const given = await readJson(await callForStream(transport, request), request);
+  return checkedAnswer(answer, given, nameOf(request));
 }
 
 /**

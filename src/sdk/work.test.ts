@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { AppError } from '../base/errors.ts';
-import { isText } from './guards.ts';
+import { text } from '../base/json-schema/build.ts';
 import { openWork, resultOf, type WorkNews, type WorkRequest } from './work.ts';
 
 const NEVER = new AbortController().signal;
 
 function requestWith(signal: AbortSignal = NEVER): WorkRequest<string> {
-  return { method: 'POST', path: '/vms', body: { name: 'a' }, signal, isResult: isText };
+  return { method: 'POST', path: '/vms', body: { name: 'a' }, signal, result: text() };
 }
 
 describe('openWork()', () => {

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../base/errors.ts';
+import { isRecord } from '../base/json-schema/check.ts';
+import type { Schema } from '../base/json-schema/schema.ts';
 import { LineSplitter } from '../base/text/line-splitter.ts';
-import type { ErrorEvent, ResultEvent, WorkEvent } from '../protocol/events.ts';
-import { isStep } from './answers/event.ts';
-import { errorFromBody, lostError, protocolError } from './errors.ts';
-import { type GuardOf, isRecord } from './guards.ts';
+import { type ErrorEvent, type ResultEvent, stepEvent, type WorkEvent } from '../protocol/events.ts';
+import { checkedAnswer, errorFromBody, lostError, protocolError } from './errors.ts';
 import { type ApiRequest, callForStream, nameOf, type Transport } from './transport.ts';
 
 /** What long work tells: steps, then its result. A failure is thrown instead. */
@@ -21,7 +21,7 @@ export type Work<T> = AsyncGenerator<WorkStep<T>, void, undefined>;
 
 /** A call whose answer is a stream of events. */
 export interface WorkRequest<T> extends ApiRequest {
-  isResult: GuardOf<T>;
+  result: Schema<T>;
 }
 
 /**
@@ -83,18 +83,13 @@ function parseEvent<T>(line: string, request: WorkRequest<T>): WorkStep<T> | und
   switch (value['event']) {
     case 'error':
       throw errorFromBody(value['error'], nameOf(request));
-    case 'result': {
-      const result = value['value'];
-      if (!request.isResult(result)) throw protocolError(nameOf(request), 'the result lacks expected fields');
-      return { event: 'result', value: result };
-    }
+    case 'result':
+      return { event: 'result', value: checkedAnswer(request.result, value['value'], nameOf(request)) };
     case 'operation':
     case 'progress':
     case 'notice':
     case 'spec':
-      if (!isStep(value))
-        throw protocolError(nameOf(request), `a ${value['event']} event lacks expected fields`);
-      return value;
+      return checkedAnswer(stepEvent, value, nameOf(request));
     default:
       return undefined;
   }

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { VmRecord } from '../../core/ports/records.ts';
-import { time, vmShape } from '../../protocol/api/common-schemas.ts';
 import { savedBy, savedGuestKind } from '../../protocol/saved-by-schema.ts';
-import { VM_STATES } from '../../protocol/vm.ts';
+import { VM_STATES, type VmShape } from '../../protocol/vm.ts';
 
 /** A schema for each field of `T`: one that is forgotten here does not compile. */
 type FieldsOf<T> = { [K in keyof Required<T>]: z.ZodType };
@@ -14,6 +13,13 @@ const drive = z.looseObject({
   isReadOnly: z.boolean(),
   sizeBytes: z.int().nonnegative(),
 });
+
+const vmShape = z.strictObject({
+  vcpuCount: z.int(),
+  memoryMib: z.int(),
+  diskSizeBytes: z.int(),
+  systemOverlaySizeBytes: z.int(),
+}) satisfies z.ZodType<VmShape>;
 
 const fields = {
   id: z.string().min(1),
@@ -31,7 +37,7 @@ const fields = {
     .looseObject({
       vmm: z.looseObject({ pid: z.int().positive(), startTicks: z.number() }),
       accelerator: z.enum(['kvm', 'tcg']),
-      startedAt: time,
+      startedAt: z.string(),
       savedGuestKind: savedGuestKind.exactOptional(),
     })
     .exactOptional(),
@@ -47,8 +53,8 @@ const fields = {
   savedBy: savedBy.exactOptional(),
   hasSecondVmm: z.literal(true).exactOptional(),
   lastError: z.looseObject({ code: z.string(), message: z.string() }).exactOptional(),
-  createdAt: time,
-  updatedAt: time,
+  createdAt: z.string(),
+  updatedAt: z.string(),
 } satisfies FieldsOf<VmRecord>;
 
 /**

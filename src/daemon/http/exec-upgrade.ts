@@ -13,6 +13,7 @@ import type { UpgradeRoute } from './upgrade-route.ts';
  */
 export const EXEC_UPGRADE_ROUTE: UpgradeRoute = {
   verb: 'exec',
+  summary: 'Run a command: after the upgrade, exec frames both ways (docs/agent-protocol.md)',
   protocol: EXEC_UPGRADE,
   async open(app, { ref, signal }) {
     const record = findRunningVm(app.world.records, ref);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { z } from 'zod';
+import { done } from '../../protocol/api/common.ts';
 import { ROUTES } from '../routes.ts';
 import { jsonRoute, matchRoute, operationKind } from './route.ts';
 
 const route = (method: 'GET' | 'DELETE', path: string) =>
-  jsonRoute({ method, path, summary: path, answer: z.object({}), run: () => ({}) });
+  jsonRoute({ method, path, summary: path, answer: done, run: () => ({}) });
 
 const routes = [
   route('GET', '/vms'),

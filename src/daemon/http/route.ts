@@ -1,25 +1,30 @@
 import type { Readable } from 'node:stream';
-import type { z } from 'zod';
 import type { Abortable } from '../../base/abort.ts';
+import type { JsonSchema, Schema } from '../../base/json-schema/schema.ts';
+import { nothing } from '../../protocol/api/common.ts';
+import { workQuery } from '../../protocol/api/operation.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { App } from '../app.ts';
 import type { RunningOperation } from '../operations.ts';
 
 /** What a handler gets. */
-export interface RouteRequest<Body> extends Abortable {
+export interface RouteRequest<Body, Query> extends Abortable {
   app: App;
   /** the `:name` parts of the path, decoded */
   params: Readonly<Record<string, string>>;
-  query: URLSearchParams;
+  query: Query;
   body: Body;
 }
 
-interface RouteBase<Body> {
+interface RouteBase<Body, Query> {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** below `/v1`, with `:name` for parts that vary */
   path: string;
   summary: string;
-  body?: z.ZodType<Body, unknown>;
+  /** of its query; without one, a query is refused */
+  query?: Schema<Query>;
+  /** of its JSON body; without one, only an empty body is taken */
+  body?: Schema<Body>;
   /** `false`: a request of it only looks at its VM; as every plain answer to GET does */
   isUse?: false;
   /** `true`: it also serves a VM that the daemon has not taken over yet; others wait for that */
@@ -27,22 +32,22 @@ interface RouteBase<Body> {
 }
 
 /** Answers with one JSON value. */
-export interface JsonRoute<Body> extends RouteBase<Body> {
+export interface JsonRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'json';
-  answer: z.ZodType;
-  run: (request: RouteRequest<Body>) => unknown;
+  answer: Schema<unknown>;
+  run: (request: RouteRequest<Body, Query>) => unknown;
 }
 
 /**
  * Long work: an operation that answers with JSON lines; the client's hang-up aborts `signal`, unless it is
  * detached.
  */
-export interface WorkRoute<Body> extends RouteBase<Body> {
+export interface WorkRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'work';
-  answer: z.ZodType;
+  answer: Schema<unknown>;
   /** `false`: it does not look at `signal`, because half of it would be worse than all of it */
   isCancellable?: false;
-  run: (request: RouteRequest<Body> & { report: Report }) => Promise<WorkResult>;
+  run: (request: RouteRequest<Body, Query> & { report: Report }) => Promise<WorkResult>;
 }
 
 /** What work ends with. */
@@ -53,70 +58,77 @@ export interface WorkResult {
 }
 
 /** Answers with text that is streamed. */
-export interface TextRoute<Body> extends RouteBase<Body> {
+export interface TextRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'text';
-  run: (request: RouteRequest<Body>) => Promise<Readable>;
+  run: (request: RouteRequest<Body, Query>) => Promise<Readable>;
 }
 
 /** Answers with the events of an operation that another request began. */
-export interface EventsRoute<Body> extends RouteBase<Body> {
+export interface EventsRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'events';
-  run: (request: RouteRequest<Body>) => RunningOperation;
+  run: (request: RouteRequest<Body, Query>) => RunningOperation;
 }
 
 /**
  * Answers with bytes that are streamed; a failure in the middle is told in the trailer (`protocol/api.ts`).
  */
-export interface BytesRoute<Body> extends RouteBase<Body> {
+export interface BytesRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'bytes';
   contentType: string;
-  run: (request: RouteRequest<Body>) => Promise<Readable>;
+  run: (request: RouteRequest<Body, Query>) => Promise<Readable>;
 }
 
 /** Takes a body that is streamed, and answers with one JSON value. */
-export interface UploadRoute<Body> extends RouteBase<Body> {
+export interface UploadRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'upload';
   contentType: string;
-  answer: z.ZodType;
-  run: (request: RouteRequest<Body> & { content: Readable }) => Promise<unknown>;
+  answer: Schema<unknown>;
+  run: (request: RouteRequest<Body, Query> & { content: Readable }) => Promise<unknown>;
 }
 
 export type Route =
-  | JsonRoute<never>
-  | WorkRoute<never>
-  | TextRoute<never>
-  | EventsRoute<never>
-  | BytesRoute<never>
-  | UploadRoute<never>;
+  | JsonRoute<never, never>
+  | WorkRoute<never, never>
+  | TextRoute<never, never>
+  | EventsRoute<never, never>
+  | BytesRoute<never, never>
+  | UploadRoute<never, never>;
 
-/** Keeps the type of a route's body between its schema and its handler. */
-export function jsonRoute<Body>(route: Omit<JsonRoute<Body>, 'kind'>): Route {
-  return { ...route, kind: 'json' } as unknown as JsonRoute<never>;
+/** Keeps the types of a route's body and query between their schemas and its handler. */
+export function jsonRoute<Body, Query>(route: Omit<JsonRoute<Body, Query>, 'kind'>): Route {
+  return { ...route, kind: 'json' } as unknown as Route;
 }
 
 /** As {@link jsonRoute}, for long work. */
-export function workRoute<Body>(route: Omit<WorkRoute<Body>, 'kind'>): Route {
-  return { ...route, kind: 'work' } as unknown as WorkRoute<never>;
+export function workRoute<Body, Query>(route: Omit<WorkRoute<Body, Query>, 'kind'>): Route {
+  return { ...route, kind: 'work' } as unknown as Route;
 }
 
 /** As {@link jsonRoute}, for text. */
-export function textRoute(route: Omit<TextRoute<never>, 'kind'>): Route {
-  return { ...route, kind: 'text' };
+export function textRoute<Query>(route: Omit<TextRoute<never, Query>, 'kind'>): Route {
+  return { ...route, kind: 'text' } as unknown as Route;
 }
 
 /** As {@link jsonRoute}, for bytes. */
-export function bytesRoute(route: Omit<BytesRoute<never>, 'kind'>): Route {
-  return { ...route, kind: 'bytes' };
+export function bytesRoute<Query>(route: Omit<BytesRoute<never, Query>, 'kind'>): Route {
+  return { ...route, kind: 'bytes' } as unknown as Route;
 }
 
 /** As {@link jsonRoute}, for a body that is streamed. */
-export function uploadRoute(route: Omit<UploadRoute<never>, 'kind'>): Route {
-  return { ...route, kind: 'upload' };
+export function uploadRoute<Query>(route: Omit<UploadRoute<never, Query>, 'kind'>): Route {
+  return { ...route, kind: 'upload' } as unknown as Route;
 }
 
 /** As {@link jsonRoute}, for the events of an operation. */
-export function eventsRoute(route: Omit<EventsRoute<never>, 'kind'>): Route {
-  return { ...route, kind: 'events' };
+export function eventsRoute<Query>(route: Omit<EventsRoute<never, Query>, 'kind'>): Route {
+  return { ...route, kind: 'events' } as unknown as Route;
+}
+
+/** The schema of a route's query: work may also be detached. */
+export function queryOf(route: Pick<Route, 'kind' | 'query'>): JsonSchema {
+  const { query = nothing } = route;
+  if (route.kind !== 'work') return query;
+  return { ...query, properties: { ...query.properties, ...workQuery.properties } };
 }
 
 /** True when a request of this route means that somebody uses the VM it names. */

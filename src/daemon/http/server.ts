@@ -5,17 +5,19 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAbort, isAppError, isErrno, printable, unreachable } from '../../base/errors.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
+import type { WorkQuery } from '../../protocol/api/operation.ts';
 import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import type { Report } from '../../protocol/events.ts';
 import type { App } from '../app.ts';
 import type { OperationStart } from '../operations.ts';
-import { readBody } from './read-body.ts';
+import { readBody, readQuery } from './read-request.ts';
 import { logFailure, sendBytes, sendError, sendJson } from './respond.ts';
 import {
   isUse,
   matchRoute,
   operationKind,
+  queryOf,
   type Route,
   type RouteRequest,
   type WorkResult,
@@ -149,7 +151,7 @@ async function serve(app: App, { request, response, routes, signal }: Exchange):
     // An upload is read by its route.
     const body = (route.kind === 'upload' ? {} : await readBody(request, route.body)) as never;
     await run(route, {
-      request: { app, params, query: new URLSearchParams(query), body, signal },
+      request: { app, params, query: readQuery(query, queryOf(route)) as never, body, signal },
       incoming: request,
       response,
     });
@@ -165,7 +167,7 @@ async function run(
     request,
     incoming,
     response,
-  }: { request: RouteRequest<never>; incoming: IncomingMessage; response: ServerResponse },
+  }: { request: RouteRequest<never, never>; incoming: IncomingMessage; response: ServerResponse },
 ): Promise<void> {
   switch (route.kind) {
     case 'json':
@@ -207,12 +209,15 @@ async function run(
   }
 }
 
-function operationOf(route: WorkRoute<never>, { app, params, query }: RouteRequest<never>): OperationStart {
+function operationOf(
+  route: WorkRoute<never, never>,
+  { app, params, query }: RouteRequest<never, never>,
+): OperationStart {
   const target = params['name'] ?? vmOf(app, params['ref'])?.name ?? params['ref'];
   return {
     kind: operationKind(route),
     ...(target === undefined ? {} : { target }),
-    isDetached: query.get('detach') === '1',
+    isDetached: (query as WorkQuery).detach === '1',
     isCancellable: route.isCancellable ?? true,
   };
 }

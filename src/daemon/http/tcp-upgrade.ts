@@ -1,14 +1,16 @@
 import type { Duplex } from 'node:stream';
 import { openGuestPort } from '../../core/vms/guest/guest-port.ts';
+import { type GuestPortQuery, guestPortQuery } from '../../protocol/api/guest-queries.ts';
 import { TCP_UPGRADE } from '../../protocol/api.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';
 
 /** A port on the guest's loopback addresses, `?port=N`: bytes both ways. */
-export const TCP_UPGRADE_ROUTE: UpgradeRoute = {
+export const TCP_UPGRADE_ROUTE: UpgradeRoute<GuestPortQuery> = {
   verb: 'tcp',
+  summary: "Connect to a port on the guest's loopback addresses: after the upgrade, bytes both ways",
+  query: guestPortQuery,
   protocol: TCP_UPGRADE,
-  open: (app, { ref, query, signal }) =>
-    openGuestPort(app.world, { ref, port: Number(query.get('port')), signal }),
+  open: (app, { ref, query, signal }) => openGuestPort(app.world, { ref, port: query.port, signal }),
   join,
 };
 

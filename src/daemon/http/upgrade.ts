@@ -2,17 +2,23 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
+import { nothing } from '../../protocol/api/common.ts';
 import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import { errorBodyOf } from '../../protocol/error-body.ts';
 import type { App } from '../app.ts';
 import { EXEC_UPGRADE_ROUTE } from './exec-upgrade.ts';
+import { readQuery } from './read-request.ts';
 import { statusOf } from './respond.ts';
 import { decodePart } from './route.ts';
 import { TCP_UPGRADE_ROUTE } from './tcp-upgrade.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';
 
-const ROUTES: readonly UpgradeRoute[] = [EXEC_UPGRADE_ROUTE, TCP_UPGRADE_ROUTE];
+/** Every route of a VM that asks for another protocol. */
+export const UPGRADE_ROUTES: readonly UpgradeRoute[] = [
+  EXEC_UPGRADE_ROUTE,
+  TCP_UPGRADE_ROUTE as UpgradeRoute,
+];
 
 /** `/v1/vms/REF/VERB` */
 const VM_VERB = new RegExp(`^${API_PREFIX}/vms/([^/]+)/([^/]+)$`);
@@ -69,13 +75,13 @@ export async function serveUpgrade(
   }
 }
 
-function routeOf(request: IncomingMessage): { route: UpgradeRoute; ref: string; query: URLSearchParams } {
+function routeOf(request: IncomingMessage): { route: UpgradeRoute; ref: string; query: never } {
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   const [, ref = '', verb] = VM_VERB.exec(path) ?? [];
-  const route = ROUTES.find((one) => one.verb === verb && one.protocol === request.headers.upgrade);
+  const route = UPGRADE_ROUTES.find((one) => one.verb === verb && one.protocol === request.headers.upgrade);
   const decoded = decodePart(ref);
   if (request.method === 'POST' && route && decoded) {
-    return { route, ref: decoded, query: new URLSearchParams(query) };
+    return { route, ref: decoded, query: readQuery(query, route.query ?? nothing) as never };
   }
   throw new AppError(
     'ROUTE_NOT_FOUND',

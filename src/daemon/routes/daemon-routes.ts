@@ -1,7 +1,6 @@
 import { memoryUsage, pid } from 'node:process';
-import { z } from 'zod';
-import type { DaemonStatus } from '../../protocol/api/daemon.ts';
-import * as schemas from '../../protocol/api/daemon-schemas.ts';
+import { done } from '../../protocol/api/common.ts';
+import * as schemas from '../../protocol/api/daemon.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import type { App } from '../app.ts';
 import { fixHost, runChecks } from '../doctor/checks.ts';
@@ -21,7 +20,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/daemon/stop',
     summary: 'Finish what runs, refuse what comes, then exit; VMs keep running',
-    answer: z.object({}),
+    answer: done,
     run: ({ app }) => {
       // After the answer, so that the client hears it.
       setImmediate(() => app.stop('a client asked for it'));
@@ -32,7 +31,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/doctor',
     summary: 'Check this host; read-only',
-    answer: z.object({ checks: z.array(schemas.doctorCheck) }),
+    answer: schemas.doctorReport,
     run: async ({ app, signal }) => ({ checks: await runChecks(app.doctor, { signal }) }),
   }),
   workRoute({
@@ -40,7 +39,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
     path: '/doctor/deep',
     summary:
       'Read all that was saved of guests and compare it with its checksums; damaged templates are set aside',
-    answer: z.object({ checks: z.array(schemas.doctorCheck) }),
+    answer: schemas.doctorReport,
     run: async ({ app, signal, report }) => ({
       value: { checks: await checkDeeply(app.doctor, { signal, report }) },
     }),
@@ -49,7 +48,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/doctor/fix',
     summary: 'Remove what is provably ours and orphaned, then check this host again',
-    answer: z.object({ checks: z.array(schemas.doctorCheck), fixed: z.array(z.string()) }),
+    answer: schemas.doctorFix,
     run: async ({ app, signal }) => {
       const fixed = await fixHost(app.doctor, { signal });
       return { fixed, checks: await runChecks(app.doctor, { signal }) };
@@ -57,7 +56,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
   }),
 ];
 
-function statusOf(app: App): DaemonStatus {
+function statusOf(app: App): schemas.DaemonStatus {
   const idleExitInMs = app.activity.idleExitInMs();
   const standbyVmId = app.world.standby?.vmId;
   const { rss, heapUsed, heapTotal, external } = memoryUsage();

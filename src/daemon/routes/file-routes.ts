@@ -1,5 +1,6 @@
 import { readFromGuest, statInGuest, writeToGuest } from '../../core/vms/guest/guest-files.ts';
-import * as schemas from '../../protocol/api/guest-schemas.ts';
+import { guestPathQuery, readFilesQuery } from '../../protocol/api/guest-queries.ts';
+import { guestPath, unpacked } from '../../protocol/guest.ts';
 import { bytesRoute, jsonRoute, type Route, uploadRoute } from '../http/route.ts';
 
 const TAR_TYPE = 'application/x-tar';
@@ -10,38 +11,28 @@ export const FILE_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/vms/:ref/stat',
     summary: 'What the absolute `path` means in the guest, through symlinks',
-    answer: schemas.guestPath,
-    run: ({ app, params, query, signal }) =>
-      statInGuest(app.world, { ...placeOf({ params, query }), signal }),
+    query: guestPathQuery,
+    answer: guestPath,
+    run: ({ app, params, query: { path }, signal }) =>
+      statInGuest(app.world, { ref: params['ref'] ?? '', path, signal }),
   }),
   bytesRoute({
     method: 'GET',
     path: '/vms/:ref/files',
-    summary:
-      'A file or directory of the guest as a tar archive; with `as` it is one entry of that name, with `sparse=1` sparse files are marked as such',
+    summary: 'A file or directory of the guest as a tar archive',
+    query: readFilesQuery,
     contentType: TAR_TYPE,
-    run: ({ app, params, query, signal }) =>
-      readFromGuest(app.world, {
-        ...placeOf({ params, query }),
-        as: query.get('as') ?? undefined,
-        marksHoles: query.get('sparse') === '1',
-        signal,
-      }),
+    run: ({ app, params, query: { path, as, sparse }, signal }) =>
+      readFromGuest(app.world, { ref: params['ref'] ?? '', path, as, marksHoles: sparse === '1', signal }),
   }),
   uploadRoute({
     method: 'PUT',
     path: '/vms/:ref/files',
     summary: 'Unpack a tar archive in the directory `path` of the guest',
+    query: guestPathQuery,
     contentType: TAR_TYPE,
-    answer: schemas.unpacked,
-    run: ({ app, params, query, content, signal }) =>
-      writeToGuest(app.world, { ...placeOf({ params, query }), tar: content, signal }),
+    answer: unpacked,
+    run: ({ app, params, query: { path }, content, signal }) =>
+      writeToGuest(app.world, { ref: params['ref'] ?? '', path, tar: content, signal }),
   }),
 ];
-
-function placeOf({ params, query }: { params: Readonly<Record<string, string>>; query: URLSearchParams }): {
-  ref: string;
-  path: string;
-} {
-  return { ref: params['ref'] ?? '', path: query.get('path') ?? '' };
-}

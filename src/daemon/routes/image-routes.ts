@@ -1,8 +1,7 @@
-import { z } from 'zod';
 import type { StoredImage } from '../../core/ports/images.ts';
 import type { Vms } from '../../core/vms/world.ts';
-import type { Image } from '../../protocol/api/image.ts';
-import * as schemas from '../../protocol/api/image-schemas.ts';
+import { done } from '../../protocol/api/common.ts';
+import * as schemas from '../../protocol/api/image.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of images and kernels. */
@@ -11,7 +10,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/images',
     summary: 'All images',
-    answer: z.object({ images: z.array(schemas.image) }),
+    answer: schemas.imageList,
     run: async ({ app }) => ({
       images: (await app.world.images.list()).map((image) => imageView(app.world, image)),
     }),
@@ -38,7 +37,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
     method: 'DELETE',
     path: '/images/:name',
     summary: 'Delete an image; VMs that were made from it keep its files',
-    answer: z.object({}),
+    answer: done,
     run: async ({ app, params, signal }) => {
       await app.world.images.delete(params['name'] ?? '', { signal });
       return {};
@@ -48,7 +47,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/kernels',
     summary: 'All kernels',
-    answer: z.object({ kernels: z.array(schemas.kernel) }),
+    answer: schemas.kernelList,
     run: async ({ app }) => ({
       kernels: (await app.world.kernels.list()).map(({ name, release, arch, diskBytes, createdAt }) => ({
         name,
@@ -61,7 +60,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
   }),
 ];
 
-function imageView(world: Pick<Vms, 'records'>, image: StoredImage): Image {
+function imageView(world: Pick<Vms, 'records'>, image: StoredImage): schemas.Image {
   const { name, id, arch, distro, kernelName, sizeBytes, diskBytes, createdAt } = image;
   const users = world.records.list().filter((record) => record.imageId === id);
   return {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { z } from 'zod';
+import { closedObject, integer, object, optional, truth } from '../../base/json-schema/build.ts';
+import { flag } from '../../protocol/api/common.ts';
 import { jsonRoute, textRoute, workRoute } from '../http/route.ts';
 import { ROUTES } from '../routes.ts';
 import { openApiDocument } from './openapi.ts';
@@ -22,15 +23,22 @@ function operationsOf(document: Record<string, unknown>): Map<string, Operation>
 }
 
 test('each kind of route is told with its parameters, body and answers', () => {
-  const answer = z.object({ ok: z.boolean() });
+  const answer = object({ ok: truth() });
   const document = openApiDocument(
     [
-      jsonRoute({ method: 'GET', path: '/x', summary: 'x', answer, run: () => ({}) }),
+      jsonRoute({
+        method: 'GET',
+        path: '/x',
+        summary: 'x',
+        query: closedObject({ all: optional(flag('also others')), size: integer() }),
+        answer,
+        run: () => ({}),
+      }),
       workRoute({
         method: 'POST',
         path: '/x/:name/go/:part',
         summary: 'go',
-        body: z.strictObject({ force: z.boolean() }),
+        body: closedObject({ force: truth() }),
         answer,
         run: async () => ({ value: {} }),
       }),
@@ -49,8 +57,19 @@ test('each kind of route is told with its parameters, body and answers', () => {
     [
       ['name', true],
       ['part', true],
+      ['detach', false],
     ],
   );
+  assert.deepEqual(operations.get('get /v1/x')?.parameters, [
+    {
+      name: 'all',
+      in: 'query',
+      required: false,
+      description: 'also others',
+      schema: { type: 'string', enum: ['1'] },
+    },
+    { name: 'size', in: 'query', required: true, schema: { type: 'integer' } },
+  ]);
   assert.equal(go?.requestBody?.content['application/json']?.schema.additionalProperties, false);
   assert.ok(go?.responses['200']?.content?.['application/jsonl']);
   assert.ok(operations.get('get /v1/x')?.responses['200']?.content?.['application/json']);
@@ -72,4 +91,16 @@ test('every operation of the API has a summary, how it fails, and each part of i
       name,
     );
   }
+});
+
+test('the document says which queries routes take', () => {
+  const operations = operationsOf(openApiDocument(ROUTES, '1'));
+  const queryOf = (name: string): string[] =>
+    (operations.get(name)?.parameters ?? []).filter((one) => one.in === 'query').map((one) => one.name);
+  assert.deepEqual(queryOf('get /v1/vms'), ['all']);
+  assert.deepEqual(queryOf('delete /v1/vms/{ref}'), ['resting', 'detach']);
+  assert.deepEqual(queryOf('get /v1/vms/{ref}/logs'), ['kind', 'follow']);
+  assert.deepEqual(queryOf('get /v1/vms/{ref}/files'), ['path', 'as', 'sparse']);
+  assert.deepEqual(queryOf('post /v1/vms/{ref}/tcp'), ['port']);
+  assert.deepEqual(queryOf('get /v1/daemon'), []);
 });

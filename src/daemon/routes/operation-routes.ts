@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import * as schemas from '../../protocol/api/operation-schemas.ts';
+import * as schemas from '../../protocol/api/operation.ts';
 import { eventsRoute, jsonRoute, type Route } from '../http/route.ts';
 
 /** The API of long work. */
@@ -7,9 +6,10 @@ export const OPERATION_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/operations',
-    summary: 'Operations under way; with `all=1` also those that ended lately',
-    answer: z.object({ operations: z.array(schemas.operation) }),
-    run: ({ app, query }) => ({ operations: app.operations.list({ isAll: query.get('all') === '1' }) }),
+    summary: 'Operations under way',
+    query: schemas.listOperationsQuery,
+    answer: schemas.operationList,
+    run: ({ app, query }) => ({ operations: app.operations.list({ isAll: query.all === '1' }) }),
   }),
   eventsRoute({
     method: 'GET',

@@ -1,12 +1,11 @@
-import { z } from 'zod';
 import type { StoredSnapshot } from '../../core/ports/snapshots.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { restoreSnapshot } from '../../core/vms/saved/restore-snapshot.ts';
 import { createSnapshot } from '../../core/vms/saved/snapshot-vm.ts';
 import { vmView } from '../../core/vms/vm-view.ts';
-import type { Snapshot } from '../../protocol/api/snapshot.ts';
-import * as snapshotSchemas from '../../protocol/api/snapshot-schemas.ts';
-import * as vmSchemas from '../../protocol/api/vm-schemas.ts';
+import { done } from '../../protocol/api/common.ts';
+import * as schemas from '../../protocol/api/snapshot.ts';
+import { vm } from '../../protocol/vm.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of VMs' snapshots. */
@@ -15,7 +14,7 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/vms/:ref/snapshots',
     summary: 'Snapshots of a VM, oldest first',
-    answer: z.object({ snapshots: z.array(snapshotSchemas.snapshot) }),
+    answer: schemas.snapshotList,
     run: async ({ app, params }) => {
       const { id } = findVm(app.world.records, params['ref'] ?? '');
       return { snapshots: (await app.world.snapshots.list(id)).map(snapshotView) };
@@ -25,8 +24,8 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/snapshots',
     summary: 'Keep a running VM as it is now, memory and drives; it runs on',
-    body: snapshotSchemas.createSnapshotRequest,
-    answer: snapshotSchemas.snapshot,
+    body: schemas.createSnapshotRequest,
+    answer: schemas.snapshot,
     run: async ({ app, params, body, signal, report }) => ({
       value: snapshotView(
         await createSnapshot(app.world, params['ref'] ?? '', { tag: body.tag, signal, report }),
@@ -38,8 +37,8 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     path: '/vms/:ref/snapshots/:tag/restore',
     summary:
       'Put a VM back to a snapshot and let it go on from there; what it is now is given up once that runs',
-    body: snapshotSchemas.restoreSnapshotRequest,
-    answer: vmSchemas.vm,
+    body: schemas.restoreSnapshotRequest,
+    answer: vm,
     run: async ({ app, params, body, signal, report }) => ({
       value: vmView(
         await restoreSnapshot(app.world, params['ref'] ?? '', {
@@ -55,7 +54,7 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     method: 'DELETE',
     path: '/vms/:ref/snapshots/:tag',
     summary: 'Delete a snapshot',
-    answer: z.object({}),
+    answer: done,
     run: async ({ app, params }) => {
       const { id } = findVm(app.world.records, params['ref'] ?? '');
       await app.world.snapshots.delete(id, params['tag'] ?? '');
@@ -64,6 +63,6 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
   }),
 ];
 
-function snapshotView({ tag, facts, diskBytes, createdAt }: StoredSnapshot): Snapshot {
+function snapshotView({ tag, facts, diskBytes, createdAt }: StoredSnapshot): schemas.Snapshot {
   return { tag, shape: facts.shape, diskBytes, createdAt };
 }

@@ -1,8 +1,7 @@
-import { z } from 'zod';
 import type { StoredTemplate } from '../../core/ports/templates.ts';
 import { findTemplate } from '../../core/vms/saved/find-template.ts';
-import type { Template } from '../../protocol/api/template.ts';
-import * as schemas from '../../protocol/api/template-schemas.ts';
+import { done } from '../../protocol/api/common.ts';
+import * as schemas from '../../protocol/api/template.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
 /** The API of warm templates. */
@@ -11,7 +10,7 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/templates',
     summary: 'All warm templates, the one that was used last first',
-    answer: z.object({ templates: z.array(schemas.template) }),
+    answer: schemas.templateList,
     run: async ({ app }) => ({ templates: (await app.world.templates.list()).map(templateView) }),
   }),
   jsonRoute({
@@ -25,7 +24,7 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
     method: 'DELETE',
     path: '/templates/:key',
     summary: 'Delete a warm template; VMs that were made from it do not need it',
-    answer: z.object({}),
+    answer: done,
     run: async ({ app, params }) => {
       const { key } = await findTemplate(app.world, params['key'] ?? '');
       await app.world.templates.delete(key);
@@ -39,7 +38,7 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
     summary:
       'Delete the warm templates that are beyond the disk budget, those that were not used for longest first',
     body: schemas.pruneTemplatesRequest,
-    answer: z.object({ keys: z.array(z.string()) }),
+    answer: schemas.prunedTemplates,
     run: async ({ app, body }) => {
       const { templates, standby, templateBudgetBytes } = app.world;
       const keys = await templates.prune({ maxBytes: body.all ? 0 : templateBudgetBytes });
@@ -49,7 +48,7 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
   }),
 ];
 
-function templateView({ key, facts, diskBytes, createdAt, lastUsedAt }: StoredTemplate): Template {
+function templateView({ key, facts, diskBytes, createdAt, lastUsedAt }: StoredTemplate): schemas.Template {
   const { imageName, kernelName, shape, vmm } = facts;
   return { key, image: imageName, kernel: kernelName, shape, vmm, diskBytes, createdAt, lastUsedAt };
 }

@@ -1,7 +1,8 @@
 import { listGuestPorts } from '../../core/vms/guest/guest-ports.ts';
 import { sshAccess } from '../../core/vms/guest/ssh-access.ts';
 import { vmStats } from '../../core/vms/guest/vm-stats.ts';
-import * as schemas from '../../protocol/api/usage-schemas.ts';
+import * as requests from '../../protocol/api/vm-requests.ts';
+import * as usage from '../../protocol/usage.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
 /** What VMs offer and use. */
@@ -10,21 +11,21 @@ export const USAGE_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/vms/:ref/ports',
     summary: 'What the guest listens on; web servers with their URL',
-    answer: schemas.vmPorts,
+    answer: usage.vmPorts,
     run: ({ app, params, signal }) => listGuestPorts(app.world, params['ref'] ?? '', { signal }),
   }),
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref/stats',
     summary: 'What the VM uses, in the guest and on the host, now and in the last minutes',
-    answer: schemas.vmStats,
+    answer: usage.vmStats,
     run: ({ app, params, signal }) => vmStats(app.world, params['ref'] ?? '', { signal }),
   }),
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref/ssh',
     summary: 'What OpenSSH needs to log in to the guest',
-    answer: schemas.sshAccess,
+    answer: requests.sshAccess,
     run: ({ app, params, signal }) => sshAccess(app.world, params['ref'] ?? '', { signal }),
   }),
 ];

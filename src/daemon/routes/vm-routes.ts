@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { createVm } from '../../core/vms/lifecycle/create-vm.ts';
 import { deleteVm } from '../../core/vms/lifecycle/delete-vm.ts';
@@ -12,7 +11,9 @@ import { waitForVm } from '../../core/vms/lifecycle/wait-for-vm.ts';
 import { forkVm } from '../../core/vms/saved/fork-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
 import { damagedView, endedView, vmView } from '../../core/vms/vm-view.ts';
-import * as schemas from '../../protocol/api/vm-schemas.ts';
+import { logsQuery } from '../../protocol/api/guest-queries.ts';
+import * as schemas from '../../protocol/api/vm-requests.ts';
+import { endedVm, vm } from '../../protocol/vm.ts';
 import type { App } from '../app.ts';
 import { jsonRoute, type Route, textRoute, workRoute } from '../http/route.ts';
 import { followLog } from '../log/follow-log.ts';
@@ -22,10 +23,11 @@ export const VM_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/vms',
-    summary: 'Running VMs; all of them with `all=1`',
-    answer: z.object({ vms: z.array(schemas.vm) }),
+    summary: 'Running VMs',
+    query: schemas.listVmsQuery,
+    answer: schemas.vmList,
     run: ({ app, query }) => {
-      const isAll = query.get('all') === '1';
+      const isAll = query.all === '1';
       const { records } = app.world;
       const shown = records.list().filter(({ state }) => isAll || state === 'running');
       return { vms: [...shown.map(vmView), ...(isAll ? records.damaged().map(damagedView) : [])] };
@@ -37,7 +39,7 @@ export const VM_ROUTES: readonly Route[] = [
     summary:
       'Make a VM and start it; hanging up before the result cancels it, and deletes an ephemeral VM at any time',
     body: schemas.createVmRequest,
-    answer: schemas.vm,
+    answer: vm,
     run: async ({ app, body, signal, report }) => {
       const record = await createVm(app.world, body, { signal, report });
       return {
@@ -50,27 +52,27 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/vms/:ref',
     isEarly: true,
-    summary: 'One VM; `host=1` also looks at what its workspace is a copy of',
-    answer: schemas.vm,
+    summary: 'One VM',
+    query: schemas.showVmQuery,
+    answer: vm,
     run: async ({ app, params, query, signal }) => {
-      const vm = vmView(findVm(app.world.records, params['ref'] ?? ''));
-      const { workspace } = vm;
-      if (!workspace || query.get('host') !== '1') return vm;
+      const view = vmView(findVm(app.world.records, params['ref'] ?? ''));
+      const { workspace } = view;
+      if (!workspace || query.host !== '1') return view;
       const hostHeadCommit = await app.world.workspaces.head(workspace.sourcePath, { signal });
-      return hostHeadCommit === undefined ? vm : { ...vm, workspace: { ...workspace, hostHeadCommit } };
+      return hostHeadCommit === undefined ? view : { ...view, workspace: { ...workspace, hostHeadCommit } };
     },
   }),
   workRoute({
     method: 'DELETE',
     path: '/vms/:ref',
     isEarly: true,
-    summary:
-      'Delete a VM and its drives, with `resting=1` only one that does not run; the result is the VM as it last was',
-    answer: schemas.vm,
+    summary: 'Delete a VM and its drives; the result is the VM as it last was',
+    query: schemas.deleteVmQuery,
+    answer: vm,
     isCancellable: false,
     run: async ({ app, params, query, report }) => {
-      const onlyResting = query.get('resting') === '1';
-      const options = { onlyResting, report };
+      const options = { onlyResting: query.resting === '1', report };
       return { value: await deleteVm(app.world, params['ref'] ?? '', options) };
     },
   }),
@@ -79,7 +81,7 @@ export const VM_ROUTES: readonly Route[] = [
     path: '/vms/:ref/start',
     summary: 'Start a VM that does not run',
     body: schemas.startVmRequest,
-    answer: schemas.vm,
+    answer: vm,
     run: async ({ app, params, body, signal, report }) => ({
       value: vmView(
         await startVm(app.world, params['ref'] ?? '', {
@@ -95,7 +97,7 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/stop',
     summary: 'Stop a VM, its data written; `ending` says whether it was',
-    answer: schemas.endedVm,
+    answer: endedVm,
     isCancellable: false,
     run: async ({ app, params, report }) => ({
       value: endedView(await stopVm(app.world, params['ref'] ?? '', { report })),
@@ -105,7 +107,7 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/suspend',
     summary: 'Suspend a running VM: its memory goes to disk, and starting it resumes it',
-    answer: schemas.vm,
+    answer: vm,
     run: async ({ app, params, signal, report }) => ({
       value: vmView(await suspendVm(app.world, params['ref'] ?? '', { signal, report })),
     }),
@@ -136,7 +138,7 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/restart',
     summary: 'Stop a VM, its data written, and start it; one that does not run is started',
-    answer: schemas.vm,
+    answer: vm,
     run: async ({ app, params, signal, report }) => ({
       value: vmView(await restartVm(app.world, params['ref'] ?? '', { signal, report })),
     }),
@@ -148,7 +150,7 @@ export const VM_ROUTES: readonly Route[] = [
     summary:
       'End a VM without asking its guest to power off; its data is written first when its agent answers',
     body: schemas.killVmRequest,
-    answer: schemas.endedVm,
+    answer: endedVm,
     isCancellable: false,
     run: async ({ app, params, body, report }) => ({
       value: endedView(await killVm(app.world, params['ref'] ?? '', { vmmSignal: body.signal, report })),
@@ -160,7 +162,7 @@ export const VM_ROUTES: readonly Route[] = [
     summary:
       'Change the shape of a VM that does not run, its work disk to a larger one only; or its NAT, at once when it runs',
     body: schemas.setVmRequest,
-    answer: schemas.vm,
+    answer: vm,
     run: async ({ app, params, body, signal }) => ({
       value: vmView(await setVm(app.world, params['ref'] ?? '', { request: body, signal })),
     }),
@@ -170,7 +172,7 @@ export const VM_ROUTES: readonly Route[] = [
     path: '/vms/:ref/rename',
     summary: 'Give a VM another name',
     body: schemas.renameVmRequest,
-    answer: schemas.vm,
+    answer: vm,
     run: async ({ app, params, body, signal, report }) => ({
       value: vmView(await renameVm(app.world, params['ref'] ?? '', { name: body.name, report, signal })),
     }),
@@ -182,7 +184,7 @@ export const VM_ROUTES: readonly Route[] = [
     summary: 'Wait until a VM runs, is ready, is stopped or is deleted',
     body: schemas.waitForVmRequest,
     isUse: false,
-    answer: schemas.vm,
+    answer: vm,
     run: async ({ app, params, body, signal, report }) => ({
       value: vmView(await waitForVm(app.world, params['ref'] ?? '', { ...body, report, signal })),
     }),
@@ -191,14 +193,14 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/vms/:ref/logs',
     isEarly: true,
-    summary:
-      "The guest's console, or the VMM's own output with `kind=vmm`; `follow=1` goes on until the VM is deleted",
+    summary: "The guest's console, or the VMM's own output",
+    query: logsQuery,
     run: async ({ app, params, query, signal }) => {
       const { id } = findVm(app.world.records, params['ref'] ?? '');
       const { consoleLogPath, vmmLogPath } = app.world.files.folders(id);
-      const path = query.get('kind') === 'vmm' ? vmmLogPath : consoleLogPath;
+      const path = query.kind === 'vmm' ? vmmLogPath : consoleLogPath;
       const isOver = (): boolean => app.world.records.get(id) === undefined;
-      return followLog(path, { isFollowed: query.get('follow') === '1', isOver, signal });
+      return followLog(path, { isFollowed: query.follow === '1', isOver, signal });
     },
   }),
 ];

@@ -1,5 +1,5 @@
 import { prepareWorkspace } from '../../core/vms/workspace/prepare-workspace.ts';
-import * as schemas from '../../protocol/api/workspace-schemas.ts';
+import * as schemas from '../../protocol/api/workspace.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of git working trees. */
@@ -17,7 +17,7 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/workspaces/pack',
     summary: 'Begin to pack a git working tree for a VM that is still to come; hanging up ends it',
-    body: schemas.packWorkspaceRequest,
+    body: schemas.workspaceChoice,
     answer: schemas.packedWorkspace,
     run: async ({ app, body, signal }) => {
       const { path, ...content } = body;

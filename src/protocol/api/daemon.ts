@@ -1,40 +1,47 @@
-export interface DaemonStatus {
-  pid: number;
-  version: string;
-  build: string;
-  socketPath: string;
-  logPath: string;
-  startedAt: string;
-  runningVmCount: number;
-  /**
-   * a VM of nobody that runs, for the next start of its shape; absent when there is none. It is not counted.
-   */
-  standbyVmId?: string;
-  activeRequestCount: number;
-  /** `ms` until it exits by itself when nothing happens, absent while a VM runs */
-  idleExitInMs?: number;
-  rssBytes: number;
-  /**
-   * the JavaScript heap's part of that, and what JavaScript objects hold outside of it; absent from a daemon
-   * of an older build
-   */
-  memory?: { heapUsedBytes: number; heapTotalBytes: number; externalBytes: number };
-}
+import { count, integer, list, object, oneOf, optional, text } from '../../base/json-schema/build.ts';
+import type { ValueOf } from '../../base/json-schema/schema.ts';
+import { bytes, time } from './common.ts';
+
+/** Answer of `GET /v1/daemon`. */
+export const daemonStatus = object({
+  pid: integer(),
+  version: text(),
+  build: text('differs when two builds do'),
+  socketPath: text(),
+  logPath: text(),
+  startedAt: time(),
+  runningVmCount: count(),
+  standbyVmId: optional(
+    text('the pool VM that waits for the next start of its shape; not counted as running'),
+  ),
+  activeRequestCount: count(),
+  idleExitInMs: optional(count('ms until the daemon exits when nothing happens; absent while a VM runs')),
+  rssBytes: bytes(),
+  memory: optional(
+    object(
+      { heapUsedBytes: bytes(), heapTotalBytes: bytes(), externalBytes: bytes() },
+      'the JavaScript heap, and what JavaScript objects hold outside of it; absent in older daemons',
+    ),
+  ),
+});
+export type DaemonStatus = ValueOf<typeof daemonStatus>;
 
 /** One line of `banger doctor`. */
-export interface DoctorCheck {
-  name: string;
-  status: 'pass' | 'warn' | 'fail';
-  message: string;
-  /** the one next step */
-  fix?: string;
-  /** the facts behind the message */
-  details?: string[];
-}
+export const doctorCheck = object({
+  name: text(),
+  status: oneOf(['pass', 'warn', 'fail']),
+  message: text(),
+  fix: optional(text('the next step')),
+  details: optional(list(text(), 'the facts behind the message')),
+});
+export type DoctorCheck = ValueOf<typeof doctorCheck>;
 
-/** What `banger doctor --fix` did, and how things are then. */
-export interface DoctorFix {
-  checks: DoctorCheck[];
-  /** names of what was removed */
-  fixed: string[];
-}
+/** Answer of `GET /v1/doctor`. */
+export const doctorReport = object({ checks: list(doctorCheck) });
+
+/** What `banger doctor --fix` removed, and the checks after that. */
+export const doctorFix = object({
+  checks: list(doctorCheck),
+  fixed: list(text(), 'names of what was removed'),
+});
+export type DoctorFix = ValueOf<typeof doctorFix>;

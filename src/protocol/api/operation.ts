@@ -1,26 +1,48 @@
-import type { ErrorBody } from '../events.ts';
+import {
+  closedObject,
+  extensibleOneOf,
+  list,
+  object,
+  optional,
+  text,
+  truth,
+} from '../../base/json-schema/build.ts';
+import type { ValueOf } from '../../base/json-schema/schema.ts';
+import { errorBody } from '../events.ts';
+import { flag, time } from './common.ts';
 
-/** How an operation stands. */
-export type OperationState = 'running' | 'done' | 'failed' | 'cancelled';
+const state = extensibleOneOf(['running', 'done', 'failed', 'cancelled']);
 
-/** Long work in the daemon: under way, or ended a short while ago. */
-export interface Operation {
-  /** `op-` and 8 hex digits */
-  id: string;
-  /** what it does: `vm.create`, `image.build` */
-  kind: string;
-  /** name of the VM or the image, when there is one yet */
-  target?: string;
-  state: OperationState;
-  /** what was told last */
-  stage?: string;
-  detail?: string;
-  /** it goes on when its client hangs up */
-  isDetached: boolean;
-  /** a stop or a delete that has begun is not undone by half */
-  isCancellable: boolean;
-  startedAt: string;
-  endedAt?: string;
-  /** why it failed */
-  error?: ErrorBody;
-}
+/** The state of an operation. */
+export type OperationState = ValueOf<typeof state>;
+
+/** Long work in the daemon that is running, or that ended a short while ago. */
+export const operation = object({
+  id: text('`op-` and 8 hex digits'),
+  kind: text('what it does: `vm.create`, `image.build`'),
+  target: optional(text('name of the VM or the image, once there is one')),
+  state,
+  stage: optional(text('of its last progress event')),
+  detail: optional(text()),
+  isDetached: truth('it continues when its client hangs up'),
+  isCancellable: truth('false for a stop or a delete: half of it would be worse than all of it'),
+  startedAt: time(),
+  endedAt: optional(time()),
+  error: optional(errorBody),
+});
+export type Operation = ValueOf<typeof operation>;
+
+/** Answer of `GET /v1/operations`. */
+export const operationList = object({ operations: list(operation) });
+
+/** Query of every request for long work. */
+export const workQuery = closedObject({
+  detach: optional(flag('continue when the client hangs up')),
+});
+export type WorkQuery = ValueOf<typeof workQuery>;
+
+/** Query of `GET /v1/operations`. */
+export const listOperationsQuery = closedObject({
+  all: optional(flag('also operations that ended lately')),
+});
+export type ListOperationsQuery = ValueOf<typeof listOperationsQuery>;

@@ -1,84 +1,123 @@
-import type { Vm, VmShape, WaitCondition } from '../vm.ts';
-import type { VmmSignal } from '../vmm-signal.ts';
+import {
+  closedObject,
+  integer,
+  list,
+  number,
+  object,
+  oneOf,
+  optional,
+  someText,
+  text,
+  truth,
+} from '../../base/json-schema/build.ts';
+import type { ValueOf } from '../../base/json-schema/schema.ts';
+import { shapeFields, vm, WAIT_CONDITIONS } from '../vm.ts';
+import { VMM_SIGNALS } from '../vmm-signal.ts';
+import { flag, vmName } from './common.ts';
 
-export interface CreateVmRequest extends Partial<VmShape> {
-  name?: string;
-  image?: string;
-  /** let the guest open connections to the outside; default false */
-  nat?: boolean;
-  /** do not start it */
-  noStart?: boolean;
-  /** boot it, even where a warm template would do */
-  cold?: boolean;
-  /**
-   * The stream stays open after the result, and the VM is deleted when the client closes it or dies: `--rm`.
-   */
-  ephemeral?: boolean;
-  /**
-   * a VM whose guest is not ready in time stays, in state `error`, for a look at its console; default false:
-   * nothing is left
-   */
-  keepFailed?: boolean;
-}
+const ephemeral = optional(
+  truth(
+    'the stream stays open after the result, and what was made is deleted when the client closes it or dies',
+  ),
+);
 
-export interface StartVmRequest {
-  /** boot it, even where a warm template would do; a suspended VM loses what was in its memory */
-  cold?: boolean;
-  /** only resume it: a VM that is neither suspended nor running is refused */
-  onlyResume?: boolean;
-}
+/** Query of `GET /v1/vms`. */
+export const listVmsQuery = closedObject({ all: optional(flag('also VMs that do not run')) });
+export type ListVmsQuery = ValueOf<typeof listVmsQuery>;
 
-/** What ends a VM that is killed. */
-export interface KillVmRequest {
-  /** what the VMM is sent first; default: what makes it end in order */
-  signal?: VmmSignal;
-}
+/** Answer of `GET /v1/vms`. */
+export const vmList = object({ vms: list(vm) });
 
-/** What is to be changed of a VM; the rest stays. */
-export interface SetVmRequest {
-  vcpuCount?: number;
-  memoryMib?: number;
-  /** only larger than it is */
-  diskSizeBytes?: number;
-  /** the guest may open connections to the outside; at once when it runs */
-  nat?: boolean;
-}
+/** Query of `GET /v1/vms/REF`. */
+export const showVmQuery = closedObject({
+  host: optional(flag('also look at the working tree that its workspace is a copy of')),
+});
+export type ShowVmQuery = ValueOf<typeof showVmQuery>;
 
-export interface RenameVmRequest {
-  name: string;
-}
+/** Body of `POST /v1/vms`. */
+export const createVmRequest = closedObject({
+  name: optional(text()),
+  image: optional(someText()),
+  vcpuCount: optional(shapeFields.vcpuCount),
+  memoryMib: optional(shapeFields.memoryMib),
+  diskSizeBytes: optional(shapeFields.diskSizeBytes),
+  systemOverlaySizeBytes: optional(shapeFields.systemOverlaySizeBytes),
+  nat: optional(truth('let the guest open connections to the outside; default: false')),
+  noStart: optional(truth('do not start it')),
+  cold: optional(truth('boot it even when a warm template fits')),
+  ephemeral,
+  keepFailed: optional(
+    truth(
+      'keep a VM whose guest is not ready in time, in state `error`, so that its console can be read; default: false',
+    ),
+  ),
+});
+export type CreateVmRequest = ValueOf<typeof createVmRequest>;
 
-export interface WaitForVmRequest {
-  until: WaitCondition;
-  /** default: no limit */
-  timeoutMs?: number;
-}
+/** Body of `POST /v1/vms/REF/start`. */
+export const startVmRequest = closedObject({
+  cold: optional(
+    truth('boot it even when a warm template fits; a suspended VM loses what was in its memory'),
+  ),
+  onlyResume: optional(truth('refuse a VM that is neither suspended nor running')),
+});
+export type StartVmRequest = ValueOf<typeof startVmRequest>;
 
-/** Copies of a running VM that are wanted. */
-export interface ForkVmRequest {
-  /** for the first of them; the others are called after the source */
-  names?: string[];
-  /** default: as many as there are names, at least 1 */
-  count?: number;
-  /** as of CreateVmRequest: they are deleted when the client goes away */
-  ephemeral?: boolean;
-}
+/** Body of `POST /v1/vms/REF/kill`. */
+export const killVmRequest = closedObject({
+  signal: optional(oneOf(VMM_SIGNALS, 'sent to the VMM first; default: the one that makes it end in order')),
+});
+export type KillVmRequest = ValueOf<typeof killVmRequest>;
 
-export interface ForkedVms {
-  vms: Vm[];
-  /** how long the source stood still, in `ms` */
-  pausedMs: number;
-}
+/** Body of `POST /v1/vms/REF/set`: what to change of a VM. */
+export const setVmRequest = closedObject({
+  vcpuCount: optional(shapeFields.vcpuCount),
+  memoryMib: optional(shapeFields.memoryMib),
+  diskSizeBytes: optional(integer('bytes; only more than it has')),
+  nat: optional(truth('the guest may open connections to the outside; takes effect at once in a running VM')),
+});
+export type SetVmRequest = ValueOf<typeof setVmRequest>;
 
-/** What OpenSSH needs to log in to a guest, over a stream to its port. */
-export interface SshAccess {
-  vm: { id: string; name: string };
-  user: string;
-  /** of the guest's loopback addresses */
-  port: number;
-  /** private key on the daemon's host */
-  identityFile: string;
-  /** has the guest's host key, under `hostKeyAlias`, and nothing else */
-  knownHostsFile: string;
-  hostKeyAlias: string;
-}
+/** Body of `POST /v1/vms/REF/rename`. */
+export const renameVmRequest = closedObject({ name: text() });
+export type RenameVmRequest = ValueOf<typeof renameVmRequest>;
+
+/** Longest wait, in `ms`: what a timer can hold. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Body of `POST /v1/vms/REF/wait`. */
+export const waitForVmRequest = closedObject({
+  until: oneOf(WAIT_CONDITIONS),
+  timeoutMs: optional(integer('ms; default: no limit', { minimum: 1, maximum: MAX_TIMEOUT_MS })),
+});
+export type WaitForVmRequest = ValueOf<typeof waitForVmRequest>;
+
+/** Query of `DELETE /v1/vms/REF`. */
+export const deleteVmQuery = closedObject({ resting: optional(flag('refuse a VM that runs')) });
+export type DeleteVmQuery = ValueOf<typeof deleteVmQuery>;
+
+/** Body of `POST /v1/vms/REF/fork`. */
+export const forkVmRequest = closedObject({
+  names: optional(list(text(), 'of the first forks; the others are named after the source')),
+  count: optional(integer('default: as many as there are names, at least 1')),
+  ephemeral,
+});
+export type ForkVmRequest = ValueOf<typeof forkVmRequest>;
+
+/** Result of `POST /v1/vms/REF/fork`. */
+export const forkedVms = object({
+  vms: list(vm),
+  pausedMs: number('ms for which the source was paused'),
+});
+export type ForkedVms = ValueOf<typeof forkedVms>;
+
+/** Answer of `GET /v1/vms/REF/ssh`: what OpenSSH needs to log in to a guest, over a stream to its port. */
+export const sshAccess = object({
+  vm: vmName,
+  user: text(),
+  port: integer("of the guest's loopback addresses"),
+  identityFile: text("private key on the daemon's host"),
+  knownHostsFile: text("has the guest's host key under `hostKeyAlias`, and nothing else"),
+  hostKeyAlias: text(),
+});
+export type SshAccess = ValueOf<typeof sshAccess>;

@@ -1,73 +1,87 @@
+import {
+  closedObject,
+  count,
+  list,
+  object,
+  oneOf,
+  optional,
+  text,
+  truth,
+} from '../../base/json-schema/build.ts';
+import type { ValueOf } from '../../base/json-schema/schema.ts';
+import { absolutePath, bytes } from './common.ts';
+
 /**
- * How much of a repository's history goes with a working tree. `shallow_overlay`: all of HEAD's, or its
- * newest commits when that is large; `full_copy`: all of HEAD's, however large. The files are the same.
+ * How much of a repository's history is sent with a working tree. `shallow_overlay`: all of HEAD's history,
+ * or only its newest commits when that is large; `full_copy`: all of HEAD's, however large. The files are the
+ * same.
  */
 export const WORKSPACE_MODES = ['shallow_overlay', 'full_copy'] as const;
 
 export type WorkspaceMode = (typeof WORKSPACE_MODES)[number];
 
-/** Which working tree is sent, and how. */
-export interface WorkspaceChoice {
-  /** absolute host path in a git working tree */
-  path: string;
-  /** also files that git neither tracks nor ignores */
-  includeUntracked?: boolean;
-  /** a branch that is made in the guest, and switched to */
-  branch?: string;
-  /** what `branch` begins at; default: HEAD */
-  from?: string;
-  /** default: `shallow_overlay` */
-  mode?: WorkspaceMode;
-}
+const choice = {
+  path: absolutePath,
+  includeUntracked: optional(truth('also files that git neither tracks nor ignores')),
+  branch: optional(text('a branch to make in the guest and to switch to')),
+  from: optional(text('what `branch` starts at; default: HEAD')),
+  mode: optional(oneOf(WORKSPACE_MODES, 'default: `shallow_overlay`')),
+};
 
-export interface InspectWorkspaceRequest extends WorkspaceChoice {
-  /** answer the names of the files too */
-  withFiles?: boolean;
-}
+/** Body of `POST /v1/workspaces/pack`: which working tree is sent, and how. */
+export const workspaceChoice = closedObject(choice);
+export type WorkspaceChoice = ValueOf<typeof workspaceChoice>;
 
-/** What `vm run PATH` would send. */
-export interface WorkspaceSummary {
-  repoRoot: string;
-  repoName: string;
-  /** absent on a branch without commits */
-  headCommit?: string;
-  /** absent when HEAD is detached */
-  branch?: string;
-  trackedCount: number;
-  untrackedCount: number;
-  /**
-   * depth of the history that is sent, when all of it would be too much; known only once packing has begun
-   */
-  historyDepth?: number;
-  /** absent when it asks for none */
-  tooling?: WorkspaceTooling;
-  /** names of the files that are sent, below `repoRoot`; only when asked for */
-  files?: string[];
-}
+/** Body of `POST /v1/workspaces/inspect`. */
+export const inspectWorkspaceRequest = closedObject({
+  ...choice,
+  withFiles: optional(truth('also answer the names of the files')),
+});
+export type InspectWorkspaceRequest = ValueOf<typeof inspectWorkspaceRequest>;
+
+/** Body of `POST /v1/vms/REF/workspace`. */
+export const prepareWorkspaceRequest = closedObject({
+  ...choice,
+  guestPath: optional(absolutePath),
+  packId: optional(
+    text('of a pack of the same choice; the working tree is packed now when that pack is gone or differs'),
+  ),
+});
+export type PrepareWorkspaceRequest = ValueOf<typeof prepareWorkspaceRequest>;
+
+const tooling = object({
+  files: list(text(), 'files at its top that mise reads by itself'),
+  pins: list(text(), 'tools that other files at its top name, as mise takes them: `go@1.22.3`'),
+});
 
 /** Tools that a working tree asks for. */
-export interface WorkspaceTooling {
-  /** files at its top that mise reads by itself */
-  files: string[];
-  /** tools that other files at its top name, as mise takes them: `go@1.22.3` */
-  pins: string[];
-}
+export type WorkspaceTooling = ValueOf<typeof tooling>;
 
-export interface PrepareWorkspaceRequest extends WorkspaceChoice {
-  /** default `/root/repo` */
-  guestPath?: string;
-  /** of the same choice, packed before; where it is gone, or of another choice, it is packed now */
-  packId?: string;
-}
+const summary = {
+  repoRoot: text('top of the working tree'),
+  repoName: text(),
+  headCommit: optional(text('absent on a branch without commits')),
+  branch: optional(text('absent when HEAD is detached')),
+  trackedCount: count(),
+  untrackedCount: count(),
+  historyDepth: optional(
+    count('depth of the history that is sent, when all of it is too much; known once packing has begun'),
+  ),
+  tooling: optional(tooling),
+  files: optional(list(text(), 'names of the files that are sent, below `repoRoot`; only when asked for')),
+};
 
-/** A working tree whose packing has begun. */
-export interface PackedWorkspace {
-  /** for `PrepareWorkspaceRequest`, once */
-  packId: string;
-  summary: WorkspaceSummary;
-}
+/** What `vm run PATH` would send. */
+export const workspaceSummary = object(summary);
+export type WorkspaceSummary = ValueOf<typeof workspaceSummary>;
 
-export interface PreparedWorkspace extends WorkspaceSummary {
-  guestPath: string;
-  bytes: number;
-}
+/** Result of `POST /v1/workspaces/pack`: a working tree whose packing has begun. */
+export const packedWorkspace = object({
+  packId: text('for one `PrepareWorkspaceRequest`'),
+  summary: workspaceSummary,
+});
+export type PackedWorkspace = ValueOf<typeof packedWorkspace>;
+
+/** Result of `POST /v1/vms/REF/workspace`. */
+export const preparedWorkspace = object({ ...summary, guestPath: text(), bytes: bytes() });
+export type PreparedWorkspace = ValueOf<typeof preparedWorkspace>;

@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
-import type { Vm } from '../../protocol/vm.ts';
-import { isVm } from '../answers/vm.ts';
-import type { GuardOf } from '../guards.ts';
+import { anything } from '../../base/json-schema/build.ts';
+import type { Schema } from '../../base/json-schema/schema.ts';
+import { done } from '../../protocol/api/common.ts';
+import { type Vm, vm } from '../../protocol/vm.ts';
 import { type Lease, type LeaseOptions, leaseWork } from '../lease.ts';
 import { type ApiRequest, callForBytes, callForJson, callForUpgrade, type Transport } from '../transport.ts';
 import { openWork, type Work } from '../work.ts';
@@ -20,17 +21,17 @@ export class Caller {
     this.transport = transport;
   }
 
-  get<T>(path: string, isAnswer: GuardOf<T>, { signal }: Abortable): Promise<T> {
-    return callForJson(this.transport, { method: 'GET', path, signal, isAnswer });
+  get<T>(path: string, answer: Schema<T>, { signal }: Abortable): Promise<T> {
+    return callForJson(this.transport, { method: 'GET', path, signal, answer });
   }
 
-  post<T>(path: string, isAnswer: GuardOf<T>, { signal, body }: CallOptions): Promise<T> {
-    return callForJson(this.transport, { method: 'POST', path, body, signal, isAnswer });
+  post<T>(path: string, answer: Schema<T>, { signal, body }: CallOptions): Promise<T> {
+    return callForJson(this.transport, { method: 'POST', path, body, signal, answer });
   }
 
   /** A call whose answer says no more than that it is done. */
   async settle(method: Method, path: string, { signal }: Abortable): Promise<void> {
-    await callForJson(this.transport, { method, path, signal, isAnswer: isAnything });
+    await callForJson(this.transport, { method, path, signal, answer: done });
   }
 
   bytes(path: string, { signal }: Abortable): AsyncGenerator<Buffer, void, undefined> {
@@ -42,26 +43,22 @@ export class Caller {
   }
 
   /** Long work. */
-  work<T>(path: string, isResult: GuardOf<T>, { signal, body }: CallOptions): Work<T> {
-    return openWork(this.transport, { method: 'POST', path, body, signal, isResult });
+  work<T>(path: string, result: Schema<T>, { signal, body }: CallOptions): Work<T> {
+    return openWork(this.transport, { method: 'POST', path, body, signal, result });
   }
 
   /** Long work that has begun, whoever began it. */
   follow(path: string, { signal }: Abortable): Work<unknown> {
-    return openWork(this.transport, { method: 'GET', path, signal, isResult: isAnything });
+    return openWork(this.transport, { method: 'GET', path, signal, result: anything() });
   }
 
   /** Long work on a VM, of which that VM is the result. */
   vmWork(path: string, { method = 'POST', signal, body }: CallOptions & { method?: Method }): Work<Vm> {
-    return openWork(this.transport, { method, path, body, signal, isResult: isVm });
+    return openWork(this.transport, { method, path, body, signal, result: vm });
   }
 
   /** Long work whose result lasts until the lease is disposed of. */
-  lease<T>(path: string, isResult: GuardOf<T>, options: LeaseOptions & CallOptions): Promise<Lease<T>> {
-    return leaseWork(this.transport, { path, body: options.body, isResult }, options);
+  lease<T>(path: string, result: Schema<T>, options: LeaseOptions & CallOptions): Promise<Lease<T>> {
+    return leaseWork(this.transport, { path, body: options.body, result }, options);
   }
-}
-
-function isAnything(value: unknown): value is unknown {
-  return value !== undefined;
 }

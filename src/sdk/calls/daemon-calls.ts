@@ -1,6 +1,12 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { DaemonStatus, DoctorCheck, DoctorFix } from '../../protocol/api/daemon.ts';
-import { isDaemonStatus, isDoctorFix, isDoctorReport } from '../answers/daemon.ts';
+import {
+  type DaemonStatus,
+  type DoctorCheck,
+  type DoctorFix,
+  daemonStatus,
+  doctorFix,
+  doctorReport,
+} from '../../protocol/api/daemon.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
 
@@ -23,10 +29,10 @@ export interface DaemonCalls {
 /** {@link DaemonCalls} over one transport. */
 export function daemonCalls(caller: Caller): DaemonCalls {
   return {
-    daemonStatus: (options) => caller.get('/daemon', isDaemonStatus, options),
+    daemonStatus: (options) => caller.get('/daemon', daemonStatus, options),
     stopDaemon: (options) => caller.settle('POST', '/daemon/stop', options),
-    doctor: async (options) => (await caller.get('/doctor', isDoctorReport, options)).checks,
-    checkSaved: (options) => caller.work('/doctor/deep', isDoctorReport, options),
-    fixHost: (options) => caller.post('/doctor/fix', isDoctorFix, options),
+    doctor: async (options) => (await caller.get('/doctor', doctorReport, options)).checks,
+    checkSaved: (options) => caller.work('/doctor/deep', doctorReport, options),
+    fixHost: (options) => caller.post('/doctor/fix', doctorFix, options),
   };
 }

@@ -1,13 +1,17 @@
 import type { Duplex } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
-import type { SshAccess } from '../../protocol/api/vm-requests.ts';
+import type {
+  GuestPathQuery,
+  GuestPortQuery,
+  LogsQuery,
+  ReadFilesQuery,
+} from '../../protocol/api/guest-queries.ts';
+import { type SshAccess, sshAccess } from '../../protocol/api/vm-requests.ts';
 import { EXEC_UPGRADE, TCP_UPGRADE } from '../../protocol/api.ts';
-import type { ExecStart, GuestPath, Unpacked } from '../../protocol/guest.ts';
-import type { VmPorts, VmStats } from '../../protocol/usage.ts';
-import { isGuestPath, isUnpacked } from '../answers/guest.ts';
-import { isSshAccess, isVmPorts, isVmStats } from '../answers/usage.ts';
+import { type ExecStart, type GuestPath, guestPath, type Unpacked, unpacked } from '../../protocol/guest.ts';
+import { type VmPorts, type VmStats, vmPorts, vmStats } from '../../protocol/usage.ts';
 import { type ExecSession, startExec } from '../exec-session.ts';
-import { vmPath } from '../paths.ts';
+import { flag, vmPath, withQuery } from '../paths.ts';
 import { callWithContent } from '../transport.ts';
 import type { Caller } from './caller.ts';
 
@@ -63,31 +67,27 @@ export function guestCalls(caller: Caller): GuestCalls {
       startExec(await execStream(ref, options), start, { ...options, ref }),
     execStream,
     openPort: async (ref, port, options) =>
-      await caller.upgrade(`${vmPath(ref, 'tcp')}?port=${port}`, TCP_UPGRADE, options),
-    sshAccess: async (ref, options) => await caller.get(vmPath(ref, 'ssh'), isSshAccess, options),
+      await caller.upgrade(withQuery<GuestPortQuery>(vmPath(ref, 'tcp'), { port }), TCP_UPGRADE, options),
+    sshAccess: async (ref, options) => await caller.get(vmPath(ref, 'ssh'), sshAccess, options),
 
     statInGuest: async (ref, path, options) =>
-      await caller.get(`${vmPath(ref, 'stat')}?${new URLSearchParams({ path })}`, isGuestPath, options),
+      await caller.get(withQuery<GuestPathQuery>(vmPath(ref, 'stat'), { path }), guestPath, options),
     readFromGuest: (ref, path, { as, marksHoles, signal }) => {
-      const query = new URLSearchParams({
-        path,
-        ...(as === undefined ? {} : { as }),
-        ...(marksHoles ? { sparse: '1' } : {}),
-      });
-      return caller.bytes(`${vmPath(ref, 'files')}?${query}`, { signal });
+      const query = { path, as, sparse: flag(marksHoles) };
+      return caller.bytes(withQuery<ReadFilesQuery>(vmPath(ref, 'files'), query), { signal });
     },
     writeToGuest: (ref, path, { tar, signal }) =>
       callWithContent(caller.transport, {
         method: 'PUT',
-        path: `${vmPath(ref, 'files')}?${new URLSearchParams({ path })}`,
+        path: withQuery<GuestPathQuery>(vmPath(ref, 'files'), { path }),
         content: tar,
         signal,
-        isAnswer: isUnpacked,
+        answer: unpacked,
       }),
 
-    vmPorts: async (ref, options) => await caller.get(vmPath(ref, 'ports'), isVmPorts, options),
-    vmStats: async (ref, options) => await caller.get(vmPath(ref, 'stats'), isVmStats, options),
+    vmPorts: async (ref, options) => await caller.get(vmPath(ref, 'ports'), vmPorts, options),
+    vmStats: async (ref, options) => await caller.get(vmPath(ref, 'stats'), vmStats, options),
     vmLogs: (ref, { kind, isFollowed, signal }) =>
-      caller.bytes(`${vmPath(ref, 'logs')}?kind=${kind}${isFollowed ? '&follow=1' : ''}`, { signal }),
+      caller.bytes(withQuery<LogsQuery>(vmPath(ref, 'logs'), { kind, follow: flag(isFollowed) }), { signal }),
   };
 }

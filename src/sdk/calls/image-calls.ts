@@ -1,6 +1,12 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { BuildImageRequest, Image, Kernel } from '../../protocol/api/image.ts';
-import { isImage, isImageList, isKernelList } from '../answers/image.ts';
+import {
+  type BuildImageRequest,
+  type Image,
+  image,
+  imageList,
+  type Kernel,
+  kernelList,
+} from '../../protocol/api/image.ts';
 import { imagePath } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
@@ -17,10 +23,10 @@ export interface ImageCalls {
 /** {@link ImageCalls} over one transport. */
 export function imageCalls(caller: Caller): ImageCalls {
   return {
-    listImages: async (options) => (await caller.get('/images', isImageList, options)).images,
-    showImage: async (name, options) => await caller.get(imagePath(name), isImage, options),
-    buildImage: (name, body, { signal }) => caller.work(imagePath(name, 'build'), isImage, { body, signal }),
+    listImages: async (options) => (await caller.get('/images', imageList, options)).images,
+    showImage: async (name, options) => await caller.get(imagePath(name), image, options),
+    buildImage: (name, body, { signal }) => caller.work(imagePath(name, 'build'), image, { body, signal }),
     deleteImage: async (name, options) => await caller.settle('DELETE', imagePath(name), options),
-    listKernels: async (options) => (await caller.get('/kernels', isKernelList, options)).kernels,
+    listKernels: async (options) => (await caller.get('/kernels', kernelList, options)).kernels,
   };
 }

@@ -1,7 +1,11 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { Operation } from '../../protocol/api/operation.ts';
-import { isOperation, isOperationList } from '../answers/operation.ts';
-import { operationPath } from '../paths.ts';
+import {
+  type ListOperationsQuery,
+  type Operation,
+  operation,
+  operationList,
+} from '../../protocol/api/operation.ts';
+import { flag, operationPath, withQuery } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
 
@@ -19,11 +23,11 @@ export interface OperationCalls {
 export function operationCalls(caller: Caller): OperationCalls {
   return {
     listOperations: async ({ isAll, signal }) => {
-      const path = isAll ? '/operations?all=1' : '/operations';
-      return (await caller.get(path, isOperationList, { signal })).operations;
+      const path = withQuery<ListOperationsQuery>('/operations', { all: flag(isAll) });
+      return (await caller.get(path, operationList, { signal })).operations;
     },
     followOperation: (id, options) => caller.follow(operationPath(id, 'events'), options),
     cancelOperation: async (id, options) =>
-      await caller.post(operationPath(id, 'cancel'), isOperation, options),
+      await caller.post(operationPath(id, 'cancel'), operation, options),
   };
 }

@@ -1,7 +1,12 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { CreateSnapshotRequest, RestoreSnapshotRequest, Snapshot } from '../../protocol/api/snapshot.ts';
+import {
+  type CreateSnapshotRequest,
+  type RestoreSnapshotRequest,
+  type Snapshot,
+  snapshot,
+  snapshotList,
+} from '../../protocol/api/snapshot.ts';
 import type { Vm } from '../../protocol/vm.ts';
-import { isSnapshot, isSnapshotList } from '../answers/snapshot.ts';
 import { snapshotPath, vmPath } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
@@ -24,9 +29,9 @@ export interface SnapshotCalls {
 export function snapshotCalls(caller: Caller): SnapshotCalls {
   return {
     listSnapshots: async (ref, options) =>
-      (await caller.get(vmPath(ref, 'snapshots'), isSnapshotList, options)).snapshots,
+      (await caller.get(vmPath(ref, 'snapshots'), snapshotList, options)).snapshots,
     createSnapshot: (ref, body, { signal }) =>
-      caller.work(vmPath(ref, 'snapshots'), isSnapshot, { body, signal }),
+      caller.work(vmPath(ref, 'snapshots'), snapshot, { body, signal }),
     restoreSnapshot: (ref, tag, { signal, ...body }) =>
       caller.vmWork(snapshotPath(ref, tag, 'restore'), { signal, body }),
     deleteSnapshot: async (ref, tag, options) =>

@@ -1,6 +1,11 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { PruneTemplatesRequest, Template } from '../../protocol/api/template.ts';
-import { isPruned, isTemplate, isTemplateList } from '../answers/template.ts';
+import {
+  type PruneTemplatesRequest,
+  prunedTemplates,
+  type Template,
+  template,
+  templateList,
+} from '../../protocol/api/template.ts';
 import { templatePath } from '../paths.ts';
 import type { Caller } from './caller.ts';
 
@@ -18,10 +23,10 @@ export interface TemplateCalls {
 /** {@link TemplateCalls} over one transport. */
 export function templateCalls(caller: Caller): TemplateCalls {
   return {
-    listTemplates: async (options) => (await caller.get('/templates', isTemplateList, options)).templates,
-    showTemplate: async (key, options) => await caller.get(templatePath(key), isTemplate, options),
+    listTemplates: async (options) => (await caller.get('/templates', templateList, options)).templates,
+    showTemplate: async (key, options) => await caller.get(templatePath(key), template, options),
     deleteTemplate: async (key, options) => await caller.settle('DELETE', templatePath(key), options),
     pruneTemplates: async (body, { signal }) =>
-      (await caller.post('/templates/prune', isPruned, { body, signal })).keys,
+      (await caller.post('/templates/prune', prunedTemplates, { body, signal })).keys,
   };
 }

@@ -1,17 +1,22 @@
 import type { Abortable } from '../../base/abort.ts';
-import type {
-  CreateVmRequest,
-  ForkedVms,
-  ForkVmRequest,
-  KillVmRequest,
-  SetVmRequest,
-  StartVmRequest,
-  WaitForVmRequest,
+import type { WorkQuery } from '../../protocol/api/operation.ts';
+import {
+  type CreateVmRequest,
+  type DeleteVmQuery,
+  type ForkedVms,
+  type ForkVmRequest,
+  forkedVms,
+  type KillVmRequest,
+  type ListVmsQuery,
+  type SetVmRequest,
+  type ShowVmQuery,
+  type StartVmRequest,
+  vmList,
+  type WaitForVmRequest,
 } from '../../protocol/api/vm-requests.ts';
-import type { EndedVm, Vm } from '../../protocol/vm.ts';
-import { isEndedVm, isForkedVms, isVm, isVmList } from '../answers/vm.ts';
+import { type EndedVm, endedVm, type Vm, vm } from '../../protocol/vm.ts';
 import type { Lease, LeaseOptions, VmLease } from '../lease.ts';
-import { vmPath } from '../paths.ts';
+import { flag, vmPath, withQuery } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
 
@@ -68,27 +73,30 @@ export interface VmCalls {
 export function vmCalls(caller: Caller): VmCalls {
   return {
     listVms: async ({ isAll, signal }) =>
-      (await caller.get(isAll ? '/vms?all=1' : '/vms', isVmList, { signal })).vms,
+      (await caller.get(withQuery<ListVmsQuery>('/vms', { all: flag(isAll) }), vmList, { signal })).vms,
     showVm: async (ref, { withHost, signal }) =>
-      await caller.get(`${vmPath(ref)}${withHost ? '?host=1' : ''}`, isVm, { signal }),
+      await caller.get(withQuery<ShowVmQuery>(vmPath(ref), { host: flag(withHost) }), vm, { signal }),
     createVm: (body, { signal, isDetached }) =>
-      caller.vmWork(isDetached ? '/vms?detach=1' : '/vms', { body, signal }),
+      caller.vmWork(withQuery<WorkQuery>('/vms', { detach: flag(isDetached) }), { body, signal }),
     leaseVm: async (body, options) => {
-      const lease = await caller.lease('/vms', isVm, { ...options, body: { ...body, ephemeral: true } });
+      const lease = await caller.lease('/vms', vm, { ...options, body: { ...body, ephemeral: true } });
       return { vm: lease.value, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
     },
     startVm: (ref, { signal, ...body }) => caller.vmWork(vmPath(ref, 'start'), { signal, body }),
-    stopVm: (ref, options) => caller.work(vmPath(ref, 'stop'), isEndedVm, options),
+    stopVm: (ref, options) => caller.work(vmPath(ref, 'stop'), endedVm, options),
     suspendVm: (ref, options) => caller.vmWork(vmPath(ref, 'suspend'), options),
-    forkVm: (ref, body, { signal }) => caller.work(vmPath(ref, 'fork'), isForkedVms, { body, signal }),
+    forkVm: (ref, body, { signal }) => caller.work(vmPath(ref, 'fork'), forkedVms, { body, signal }),
     leaseForks: (ref, body, options) =>
-      caller.lease(vmPath(ref, 'fork'), isForkedVms, { ...options, body: { ...body, ephemeral: true } }),
+      caller.lease(vmPath(ref, 'fork'), forkedVms, { ...options, body: { ...body, ephemeral: true } }),
     restartVm: (ref, options) => caller.vmWork(vmPath(ref, 'restart'), options),
-    killVm: (ref, body, { signal }) => caller.work(vmPath(ref, 'kill'), isEndedVm, { body, signal }),
+    killVm: (ref, body, { signal }) => caller.work(vmPath(ref, 'kill'), endedVm, { body, signal }),
     setVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'set'), { body, signal }),
     renameVm: (ref, name, { signal }) => caller.vmWork(vmPath(ref, 'rename'), { body: { name }, signal }),
     waitForVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'wait'), { body, signal }),
     deleteVm: (ref, { signal, onlyResting }) =>
-      caller.vmWork(onlyResting ? `${vmPath(ref)}?resting=1` : vmPath(ref), { method: 'DELETE', signal }),
+      caller.vmWork(withQuery<DeleteVmQuery>(vmPath(ref), { resting: flag(onlyResting) }), {
+        method: 'DELETE',
+        signal,
+      }),
   };
 }

@@ -1,13 +1,15 @@
 import type { Abortable } from '../../base/abort.ts';
-import type {
-  InspectWorkspaceRequest,
-  PackedWorkspace,
-  PreparedWorkspace,
-  PrepareWorkspaceRequest,
-  WorkspaceChoice,
-  WorkspaceSummary,
+import {
+  type InspectWorkspaceRequest,
+  type PackedWorkspace,
+  type PreparedWorkspace,
+  type PrepareWorkspaceRequest,
+  packedWorkspace,
+  preparedWorkspace,
+  type WorkspaceChoice,
+  type WorkspaceSummary,
+  workspaceSummary,
 } from '../../protocol/api/workspace.ts';
-import { isPackedWorkspace, isPreparedWorkspace, isWorkspaceSummary } from '../answers/workspace.ts';
 import type { Lease } from '../lease.ts';
 import { vmPath } from '../paths.ts';
 import type { Work } from '../work.ts';
@@ -34,10 +36,9 @@ export interface WorkspaceCalls {
 export function workspaceCalls(caller: Caller): WorkspaceCalls {
   return {
     inspectWorkspace: (body, { signal }) =>
-      caller.post('/workspaces/inspect', isWorkspaceSummary, { body, signal }),
-    packWorkspace: (body, { signal }) =>
-      caller.lease('/workspaces/pack', isPackedWorkspace, { body, signal }),
+      caller.post('/workspaces/inspect', workspaceSummary, { body, signal }),
+    packWorkspace: (body, { signal }) => caller.lease('/workspaces/pack', packedWorkspace, { body, signal }),
     prepareWorkspace: (ref, body, { signal }) =>
-      caller.work(vmPath(ref, 'workspace'), isPreparedWorkspace, { body, signal }),
+      caller.work(vmPath(ref, 'workspace'), preparedWorkspace, { body, signal }),
   };
 }

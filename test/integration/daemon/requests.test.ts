@@ -162,6 +162,23 @@ for (const [what, body] of [
   });
 }
 
+for (const [method, path] of [
+  ['GET', '/v1/vms?all=2'],
+  ['GET', '/v1/vms?al=1'],
+  ['DELETE', '/v1/vms/x?resting=yes'],
+  ['POST', '/v1/vms?detach=true'],
+  ['GET', '/v1/vms/x/logs?kind=other'],
+  ['GET', '/v1/vms/x/files'],
+  ['PUT', '/v1/vms/x/files?path=relative'],
+  ['GET', '/v1/daemon?x=1'],
+] as const) {
+  test(`${method} ${path} has a query that is REQUEST_INVALID: 400`, async () => {
+    const answer = await call(method, path);
+    assert.equal(answer.response.statusCode, 400);
+    assert.equal(errorOf(answer).code, 'REQUEST_INVALID');
+  });
+}
+
 test('a body that is too long is refused, and the client is told', async () => {
   const answer = await call('POST', '/v1/vms', { body: Buffer.alloc(2 ** 20 + 1, ' ') });
   assert.equal(answer.response.statusCode, 400);
