@@ -40,13 +40,13 @@ const answer =
 
 const HEALTH = { generation: 1, version: 'v', bootId: 'b', uptimeMs: 1, init: 'systemd', ready: true };
 
-test('health() gives what the agent says, without control characters', async () => {
+test('health() returns what the agent answers, without control characters', async () => {
   await withAgent(answer(JSON.stringify({ ...HEALTH, version: 'a\u001bb', more: 1 })), async (link) => {
     assert.deepEqual(await link.health({ signal }), { ...HEALTH, version: 'a b' });
   });
 });
 
-test('an answer that the protocol does not have is GUEST_PROTOCOL', async () => {
+test('an answer that the protocol does not allow is GUEST_PROTOCOL', async () => {
   for (const body of [
     '',
     '{',
@@ -72,7 +72,7 @@ test("a refusal is GUEST_FAILED with the agent's code and its words, made safe",
   });
 });
 
-test('a refusal that is none of ours, or endless, is GUEST_PROTOCOL', async () => {
+test('a refusal of an unknown shape, or an endless one, is GUEST_PROTOCOL', async () => {
   const endless: Handler = (stream) => {
     stream.respond({ ':status': 500 });
     const source = new Readable({ read: () => void source.push(Buffer.alloc(16384)) });
@@ -85,7 +85,7 @@ test('a refusal that is none of ours, or endless, is GUEST_PROTOCOL', async () =
   }
 });
 
-test('a reset request is GUEST_PROTOCOL, and the link goes on', async () => {
+test('a reset request is GUEST_PROTOCOL, and the link stays usable', async () => {
   let requests = 0;
   const handle: Handler = (stream, headers) => {
     requests += 1;
@@ -175,7 +175,7 @@ test('a request that succeeds leaves nothing on its signal', async () => {
   });
 });
 
-test('run() collects output, and tells when there is too much or no end', async () => {
+test('run() collects output, and reports too much of it or a missing end', async () => {
   const say =
     (...frames: Buffer[]): Handler =>
     (stream) => {
@@ -246,7 +246,7 @@ test('putTar() ends its stream when the agent refuses in the middle', async () =
   });
 });
 
-test('getTar() fails when the agent says so behind the content', async () => {
+test('getTar() fails when the agent reports an error after the content', async () => {
   for (const [trailer, code] of [
     ['{"code":"failed","message":"became shorter"}', 'GUEST_FAILED'],
     ['what?', 'GUEST_PROTOCOL'],
@@ -298,7 +298,7 @@ test('a request that the agent of an earlier generation lacks is refused by name
   });
 });
 
-test('a link ends although the guest takes no more of an upload, and the upload fails', async () => {
+test('a link ends even when the guest stops reading an upload, and the upload fails', async () => {
   await using agent = await listenAsHttp2Agent((stream) => {
     stream.respond();
     stream.pause();

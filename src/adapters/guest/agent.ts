@@ -33,12 +33,12 @@ import { type RunResult, runOver } from './run.ts';
 import { GuestStream } from './stream.ts';
 
 /**
- * Commands, copies and connections at once. An agent takes 512 requests; the rest are for those that must
- * never wait for these, which may last for ever.
+ * Most commands, copies and connections open at once. An agent accepts 512 requests; the remaining ones are
+ * reserved for requests that must never wait behind these, because these may stay open indefinitely.
  */
 const MAX_BULK_REQUESTS = 448;
 
-/** The generation that brought every request that does not name another. */
+/** The generation of every request that does not set `since`. */
 const FIRST_GENERATION = 1;
 
 const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
@@ -50,24 +50,24 @@ interface Request {
   path: string;
   hasBody?: boolean;
   endsWithTrailers?: boolean;
-  /** may last for as long as its user likes */
+  /** may stay open for as long as its user likes */
   isBulk?: boolean;
-  /** part of a guest's start, when it may be slow to answer */
+  /** part of a guest's start, when the agent may be slow to answer */
   isStart?: boolean;
-  /** the generation that brought it; the first by default */
+  /** the generation that introduced it; default: the first */
   since?: number;
 }
 
-/** What a {@link Http2GuestAgent} has besides its session. */
+/** What a {@link Http2GuestAgent} needs besides its session. */
 interface AgentParts {
   watch: LinkWatch;
   generation: number;
-  /** the VM's name now, for hints */
+  /** returns the VM's current name, for hints */
   vmName: () => string | undefined;
   hangUp: () => void;
 }
 
-/** {@link GuestAgent} over an HTTP/2 session with the agent, which it owns from now on. */
+/** {@link GuestAgent} over an HTTP/2 session with the agent. Takes ownership of the session. */
 export class Http2GuestAgent implements GuestAgent {
   readonly closed: Promise<void>;
   readonly generation: number;
@@ -130,7 +130,7 @@ export class Http2GuestAgent implements GuestAgent {
     const action = `unpack files at "${guestPath}" in the guest`;
     const path = `/tar?path=${encodeURIComponent(guestPath)}&owner=${options.owner ?? 'root'}`;
     const stream = await this.#open({ action, method: 'PUT', path, hasBody: true, isBulk: true }, options);
-    // Whichever side fails ends the other, and the stream then has the error.
+    // If either side fails, `pipeline` destroys the other one, and `stream` then carries the error.
     pipeline(tar, stream).catch(() => {});
     return await this.#answer(stream, action, UNPACKED);
   }
@@ -202,10 +202,10 @@ export class Http2GuestAgent implements GuestAgent {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // The library would end their answers as if they were whole.
+    // Without this, the library would end their answers as if they were complete.
     for (const stream of this.#streams) stream.giveUp();
     this.#session.destroy();
-    // The library waits until a body that is held up by its window has left, which may be never.
+    // The library waits for a body that is blocked by its flow-control window, possibly for ever.
     this.#hangUp();
     await this.closed;
   }
@@ -221,13 +221,14 @@ export class Http2GuestAgent implements GuestAgent {
   }
 
   /**
-   * @throws {AppError} GUEST_LOST when there is no link any more; GUEST_BUSY when too much runs over it;
-   * GUEST_GENERATION when its agent lacks the request; the abort reason when the signal is aborted already.
+   * @throws {AppError} GUEST_LOST when the link is gone; GUEST_BUSY when too many requests are open;
+   * GUEST_GENERATION when the agent is too old for the request; the abort reason when the signal is already
+   * aborted.
    */
   async #open(request: Request, { signal }: Abortable): Promise<GuestStream> {
     signal.throwIfAborted();
     if (this.#isGone()) {
-      // Until then, why it has gone may not be known.
+      // The reason may be known only once the session has closed.
       await abortable(this.closed, signal);
       throw whyGone(request.action, this.#failure);
     }
@@ -266,7 +267,10 @@ export class Http2GuestAgent implements GuestAgent {
   }
 }
 
-/** A line of JSON, then the contents of all files: an emulated guest takes a second for 6 MB of JSON. */
+/**
+ * One line of JSON, then the contents of all files as raw bytes: parsing 6 MB of JSON takes an emulated guest
+ * a second.
+ */
 function encodePersonalisation({ files = [], ...rest }: Personalisation): Buffer {
   const described = files.map(({ content, ...file }) => ({ ...file, sizeBytes: content?.length ?? 0 }));
   const header = { ...rest, ...(described.length === 0 ? {} : { files: described }) };
@@ -275,8 +279,8 @@ function encodePersonalisation({ files = [], ...rest }: Personalisation): Buffer
 }
 
 /**
- * A session ends with one of these codes when what came was no HTTP/2, with a socket's or none when the guest
- * went away, and with another error of ours when it is known why the guest is silent.
+ * A session ends with one of the HTTP/2 codes when the guest sent something else, with a socket's code or
+ * none when the guest went away, and with another AppError when the reason for its silence is known.
  */
 function whyGone(action: string, cause: unknown): AppError {
   if (isAppError(cause) && cause.code !== 'GUEST_LOST') return cause;

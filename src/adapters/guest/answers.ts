@@ -12,16 +12,15 @@ import type {
 import { brokenProtocol, type Refusal } from './errors.ts';
 
 /*
- * The guest's answers. The guest is not trusted: text is bounded and loses its control characters, numbers
- * are whole and bounded.
+ * The guest's answers. The guest is not trusted: text is bounded and stripped of control characters; numbers
+ * are integers and bounded.
  */
 
 const text = z.string().max(1024).transform(printable);
 const count = z.int().nonnegative();
 
 /**
- * How an answer is read: only when it is short enough is it parsed, and only what has the right shape means
- * anything.
+ * How an answer is read: it is parsed only when it is short enough, and used only when it matches the schema.
  */
 export interface Answer<T> {
   maxBytes: number;
@@ -30,7 +29,7 @@ export interface Answer<T> {
 
 const KIB = 1024;
 
-/** Ports that are told; the rest of them is left out. */
+/** Most ports that are reported; further ones are dropped. */
 const MAX_PORTS = 2048;
 
 const health: z.ZodType<GuestHealth> = z.object({
@@ -101,7 +100,7 @@ export const SYNCED: Answer<{ programCount?: number }> = {
 /** Requests that only succeed or fail. */
 export const EMPTY: Answer<object> = { maxBytes: 4 * KIB, schema: z.object({}) };
 
-/** `POST /personalise`: it names no more files than the request did, each with a path and a message. */
+/** `POST /personalise`: names no more files than the request did, each with a path and a message. */
 export function personalisedAnswer({ files = [] }: Personalisation): Answer<Personalised> {
   const unwritten = z.object({ path: z.string().max(4096).transform(printable), message: text });
   return {
@@ -118,7 +117,7 @@ export function personalisedAnswer({ files = [] }: Personalisation): Answer<Pers
 export function parseAnswer<T>(body: Buffer, { action, answer }: { action: string; answer: Answer<T> }): T {
   const parsed = answer.schema.safeParse(parseJson(body.toString()));
   if (parsed.success) return parsed.data;
-  // The whole error has a text for everything that is wrong, which a guest may make long.
+  // A ZodError as a whole has a text for every issue, and a guest could cause very many.
   const where = parsed.error.issues[0]?.path.slice(0, 4).join('.') ?? '';
   throw brokenProtocol(
     action,
@@ -132,13 +131,15 @@ const refusal: z.ZodType<Refusal> = z.object({
   step: z.string().max(64).optional(),
 });
 
-/** Reads the body of an answer that is not 200; undefined when it is not one of ours. */
+/**
+ * Reads the body of an answer whose status is not 200; `undefined` when it does not have the agent's form.
+ */
 export function parseRefusal(body: string): Refusal | undefined {
   const value = parseJson(body);
   return value === undefined ? undefined : refusal.safeParse(value).data;
 }
 
-/** The JSON value in `body`; undefined when it is none. */
+/** The JSON value in `body`; `undefined` when it is not JSON. */
 function parseJson(body: string): unknown {
   try {
     return JSON.parse(body);

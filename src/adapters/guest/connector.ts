@@ -12,35 +12,36 @@ import { meet } from './hello.ts';
 import { LinkWatch, WATCH_TIMES, type WatchTimes } from './link-watch.ts';
 import { PacedSocket } from './paced-socket.ts';
 
-/** How often a socket that is not there yet is tried again: a VMM makes it when it starts. */
+/** How often a missing socket is tried again: the VMM creates it when it starts. */
 const CONNECT_EVERY_MS = 10;
 
 /**
- * Windows and frame size as the protocol says. A stream whose reader is stuck holds no more than its own
- * window: the library widens the link's window again as soon as it has the bytes. The stream's is small
- * because a guest may fill it with frames of one byte, and each of them costs more than a hundred.
+ * Windows and frame size, as the protocol requires. A stream whose reader is stuck occupies no more than its
+ * own window, because the library refills the link's window as soon as bytes arrive. The stream's window is
+ * small because a guest may fill it with frames of one byte, each of which costs more than 100 bytes of
+ * memory.
  */
 const STREAM_WINDOW_BYTES = 256 * 1024;
 const LINK_WINDOW_BYTES = 16 * 1024 * 1024;
 const MAX_FRAME_BYTES = 1024 * 1024;
 
-/** Answers have a handful of short headers. */
+/** Answers have a few short headers. */
 const MAX_HEADER_LIST_BYTES = 16 * 1024;
 
 /**
- * Most that the library may hold for one link, in its unit (MB), before it refuses requests: more than what
- * as many stuck streams as an agent takes have in their buffers towards the guest.
+ * Most memory that the library may use for one link, in its unit (MB), before it refuses requests. It is more
+ * than what an agent's full number of stuck streams can buffer towards the guest.
  */
 const MAX_SESSION_MEMORY_MB = 256;
 
-/** What a connector may be made with, for tests. */
+/** Settings that tests override. */
 export interface ConnectorSettings {
   watchTimes?: WatchTimes;
-  /** this program's by default */
+  /** default: those of this program */
   generations?: AgentGenerations;
 }
 
-/** Makes the connector. */
+/** Creates the connector. */
 export function createGuestConnector(settings: ConnectorSettings = {}): GuestConnector {
   const { watchTimes = WATCH_TIMES, generations = AGENT_GENERATIONS } = settings;
   return { connect: (endpoint, options) => connect(endpoint, { ...options, watchTimes, generations }) };
@@ -95,7 +96,7 @@ async function openSocket(
         try {
           return await openUnixSocket(path, { signal });
         } catch (error) {
-          // Not there, nobody listens, or too many wait: all of that passes.
+          // All of these are temporary: no socket yet, nobody listening, or a full backlog.
           if (!isErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN')) throw error;
           refusal = error;
           return undefined;
@@ -119,7 +120,7 @@ async function openSocket(
 async function openUnixSocket(path: string, { signal }: Abortable): Promise<net.Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
   const socket = connectUnix(path);
-  // For the socket's whole life: whoever uses it hears of its end through 'close' too.
+  // Stays attached for the socket's whole life; its users also learn of the end through 'close'.
   socket.on('error', reject);
   socket.once('connect', () => resolve(socket));
   using _abort = onAbort(signal, () => reject(signal.reason));
@@ -132,8 +133,8 @@ async function openUnixSocket(path: string, { signal }: Abortable): Promise<net.
 }
 
 /**
- * Waits for the event before which the library fails when it is told to end the session. One that has ended
- * by then has none.
+ * Waits for the 'connect' event. The library fails when a session is ended before it; a session that has
+ * already ended never emits it.
  */
 async function connected(
   session: http2.ClientHttp2Session,

@@ -1,6 +1,6 @@
 import { AppError, printable } from '../../base/errors.ts';
 
-/** What the agent says of a request that it did not do. */
+/** The agent's description of a request that it refused. */
 export interface Refusal {
   code: string;
   message: string;
@@ -8,7 +8,7 @@ export interface Refusal {
   step?: string | undefined;
 }
 
-/** What errors say of the guest that is met. */
+/** How errors name the guest. */
 export interface Subject {
   /** path of the agent's socket */
   endpoint: string;
@@ -29,7 +29,7 @@ export function lost(action: string, cause?: unknown): AppError {
   return new AppError('GUEST_LOST', `Cannot ${action}: the link to the guest was lost`, { cause });
 }
 
-/** The guest's agent is of a generation that the host speaks, and lacks this request. */
+/** The host speaks the agent's generation, but that generation lacks this request. */
 export function tooOld(
   action: string,
   { vmName, ...details }: { generation: number; since: number; vmName: string | undefined },
@@ -42,12 +42,12 @@ export function tooOld(
   );
 }
 
-/** How a VM gets the agent of this version. */
+/** The hint that tells how a VM gets the current agent. */
 export function restartHint(vmName: string | undefined): string {
   return `restart the VM, which gives it the agent of this version${vmName ? `: banger vm restart ${vmName}` : ''}`;
 }
 
-/** So much runs over the link already that more could hold up what must not wait. */
+/** So many requests are open that another one could delay those that must not wait. */
 export function busy(action: string, openCount: number): AppError {
   return new AppError(
     'GUEST_BUSY',
@@ -56,12 +56,12 @@ export function busy(action: string, openCount: number): AppError {
   );
 }
 
-/** The guest answered what it must not. */
+/** The guest's answer violates the protocol. */
 export function brokenProtocol(action: string, what: string, cause?: unknown): AppError {
   return new AppError('GUEST_PROTOCOL', `Cannot ${action}: the guest answered ${what}`, { cause });
 }
 
-/** The agent refused; `guestCode` and `message` are its own words, and not trusted. */
+/** The agent refused. `guestCode` and `message` come from the guest and are not trusted. */
 export function refused(action: string, answer: Refusal & { status: number }): AppError {
   return new AppError('GUEST_FAILED', `Cannot ${action}: ${printable(answer.message)}`, {
     details: {

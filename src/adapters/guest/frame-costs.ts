@@ -13,31 +13,29 @@ const TYPE_AT = 3;
 const DATA = 0;
 const [HEADERS, PUSH_PROMISE, CONTINUATION] = [1, 5, 9];
 
-/**
- * A piece of a body becomes an event of its own; from this size on it is no more than its bytes are worth.
- */
+/** Each DATA frame becomes an event of its own; above this size the event costs no more than its bytes. */
 const DATA_COST = 10;
 const CHEAP_DATA_BYTES = 1024;
-/** Headers become an object. */
+/** A HEADERS frame becomes an object. */
 const HEADERS_COST = 40;
 const OTHER_COST = 2;
 
-/** What may be taken at once. */
+/** What may be taken in one go. */
 export interface Room {
   bytes: number;
   cost: number;
 }
 
-/** Follows a stream of frames, however it is cut, and adds up what they cost. */
+/** Follows a stream of frames, split anywhere, and adds up their costs. */
 export class FrameCosts {
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
-  /** payload bytes of the current frame still to come */
+  /** payload bytes of the current frame that are still to come */
   #left = 0;
 
   /**
-   * How many of the first bytes of `chunk` fit into `room`, and what they cost; the last frame may exceed the
-   * cost by its own.
+   * Returns how many of the first bytes of `chunk` fit into `room`, and their cost. The last frame may exceed
+   * the limit by its own cost.
    */
   take(chunk: Buffer, room: Room): Room {
     const end = Math.min(chunk.length, room.bytes);

@@ -19,7 +19,7 @@ async function connect(path: string, helloDeadlineMs = 5000, signal = neverAbort
   return await createGuestConnector().connect({ kind: 'unix', path }, { signal, helloDeadlineMs });
 }
 
-test('EchoFinder finds the echo behind anything, wherever the stream is cut', () => {
+test('EchoFinder finds the echo after any bytes, wherever the stream is cut', () => {
   const garbage = fc.oneof(
     fc.uint8Array().map((bytes) => Buffer.from(bytes)),
     fc
@@ -137,7 +137,7 @@ test('connect() fails at once when the guest hangs up', async () => {
   });
 });
 
-test('connect() tells the generation of an agent that speaks another', async () => {
+test('connect() reports the generation of an agent outside its range', async () => {
   await using agent = await listenAsAgent((socket) => {
     onHello(socket, (_line, nonce) => socket.write(`BANGER/17 ${nonce}\n`));
   });
@@ -149,7 +149,7 @@ test('connect() tells the generation of an agent that speaks another', async () 
   await closed(agent.sockets[0]);
 });
 
-/** Answers each hello as an agent of `generation` does; gives the generations that it was greeted with. */
+/** Answers each hello as an agent of `generation` does; appends the generation in each hello to `met`. */
 function answerAs(generation: number, met: number[]): (socket: net.Socket) => void {
   return (socket) => {
     const stop = onHello(socket, (line, nonce) => {
@@ -175,7 +175,7 @@ test('connect() speaks the generation of an agent that is older but within its r
   }
 });
 
-test('connect() refuses an agent that is out of its range, and one that names another generation each time', async () => {
+test('connect() refuses an agent outside its range, and one that names a different generation each time', async () => {
   const connector = createGuestConnector({ generations: { oldest: 3, newest: 5 } });
   const other = /it speaks generation [26], this program 3 to 5$/;
   for (const { answers, code, message } of [
@@ -207,7 +207,7 @@ test('connect() ends when its signal aborts, before or during the hello', async 
   await closed(agent.sockets.at(-1));
 });
 
-test('a link leaves no listener on the signal that it was made with', async () => {
+test('a link leaves no listener on the signal that it was opened with', async () => {
   await using agent = await listenAsHttp2Agent(() => {});
   const { signal } = new AbortController();
   await using _link = await connect(agent.path, 5000, signal);

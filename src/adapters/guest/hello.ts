@@ -7,40 +7,40 @@ import { type AgentGenerations, speaksGeneration } from '../../protocol/guest.ts
 import { restartHint, type Subject, unreachable } from './errors.ts';
 
 /**
- * Pause before the second hello, doubled for each further one up to the longest: a booting guest may have no
- * reader yet.
+ * Pause before the second hello; doubles for each further one, up to the longest. A guest that is still
+ * booting may not be reading yet.
  */
 const FIRST_RESEND_MS = 250;
 const LONGEST_RESEND_MS = 4000;
 
 /**
- * Line feeds in front of every hello but the first of a guest that was not restored. The agent may be inside
- * of a frame of HTTP/2 that an earlier host left half-sent; they are more than the rest of the longest one,
- * header and all, and not a header themselves.
+ * Line feeds in front of every hello, except the first one to a guest that was not restored. The agent may
+ * still be parsing an HTTP/2 frame that an earlier host left half-sent. There are more line feeds than the
+ * longest frame and its header have bytes, and they cannot be read as a header themselves.
  */
 const PADDING = Buffer.alloc(16 * 1024 + 9, '\n');
 
 /** Longest hello: `BANGER/` and nine digits, a space, 32 digits, a line feed. */
 const LONGEST_HELLO_BYTES = 50;
 
-/** How the agent is met. */
+/** How the agent is contacted. */
 export interface MeetOptions extends Abortable {
   deadlineMs: number;
   /** for errors */
   subject: Subject;
-  /** what the host speaks */
+  /** the generations that the host speaks */
   generations: AgentGenerations;
   /** an earlier host may have been cut off in the middle of a frame */
   isRestored?: boolean;
 }
 
 /**
- * Meets the agent on a fresh socket and returns the generation to speak: the newest of the host's, or that of
- * an older agent within the host's range. It sends hellos until the agent echoes the latest one, and discards
- * everything before that. The socket is paused afterwards, and what followed the echo is in its buffer.
+ * Exchanges hellos with the agent on a fresh socket and returns the generation to speak: the host's newest,
+ * or that of an older agent within the host's range. Sends hellos until the agent echoes the latest one, and
+ * discards everything before that echo. Afterwards the socket is paused and holds what followed the echo.
  *
  * @throws {AppError} GUEST_UNREACHABLE after `deadlineMs` or when the socket ends; GUEST_GENERATION when the
- * agent speaks a generation out of the range. The socket is the caller's to close.
+ * agent's generation is outside the range. The caller closes the socket.
  */
 export async function meet(
   socket: Socket,
@@ -69,8 +69,8 @@ export async function meet(
       offered === generations.newest &&
       speaksGeneration(generation, generations)
     ) {
-      // The agent named its own generation, and waits for a hello of that one. What it sent before it heard
-      // that hello means nothing.
+      // The agent named its own generation and expects a hello with that one. Ignore everything it sends
+      // before it has received that hello.
       offered = generation;
       clearTimeout(resend);
       say([]);
@@ -100,17 +100,19 @@ export async function meet(
   }
 }
 
-/** Finds the echo of the latest nonce in a stream that may hold anything before it. */
+/** Finds the echo of the latest nonce in a stream that may contain anything before it. */
 export class EchoFinder {
   #nonce = '';
   #tail: Buffer = Buffer.alloc(0);
 
-  /** From now on only an echo of `nonce` counts. */
+  /** From now on, only an echo of `nonce` counts. */
   expect(nonce: string): void {
     this.#nonce = nonce;
   }
 
-  /** Takes the next chunk; returns the generation in the echo and what followed it once the echo has come. */
+  /**
+   * Takes the next chunk. Once the echo has arrived, returns its generation and the bytes that followed it.
+   */
   push(chunk: Buffer): { generation: number; rest: Buffer } | undefined {
     const seen = Buffer.concat([this.#tail, chunk]);
     const ending = ` ${this.#nonce}\n`;

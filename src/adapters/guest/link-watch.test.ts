@@ -21,7 +21,7 @@ const connect = ({ path }: FakeAgent, options: Partial<ConnectOptions> = {}): Pr
     { signal, helloDeadlineMs: 5_000, ...options },
   );
 
-/** Answers the hello, and nothing after it. */
+/** Answers the hello and nothing after it. */
 function listenAsSilentAgent(): Promise<FakeAgent> {
   return listenAsAgent((socket) => {
     const stop = onHello(socket, (line) => {
@@ -32,7 +32,7 @@ function listenAsSilentAgent(): Promise<FakeAgent> {
   });
 }
 
-test('an agent that says nothing at all ends its requests and its link', async () => {
+test('an agent that stays silent loses its requests and its link', async () => {
   await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);
   const begunAt = performance.now();
@@ -67,7 +67,7 @@ test('when it is known why an agent is silent, its requests end with that', asyn
   await assert.rejects(link.health({ signal }), { code: 'HOST_NO_SPACE' });
 });
 
-test('an agent that says nothing while its guest starts is given more time', async () => {
+test('an agent that is silent while its guest starts gets more time', async () => {
   await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);
   const begunAt = performance.now();
@@ -81,7 +81,7 @@ test('an agent that says nothing while its guest starts is given more time', asy
   assert.ok(performance.now() - begunAt >= 650);
 });
 
-test('an agent that is only slow keeps its link: it is asked, and answers', async () => {
+test('an agent that is only slow keeps its link: it answers the PING', async () => {
   let pings = 0;
   const respond = (stream: http2.ServerHttp2Stream): void => {
     stream.session?.on('ping', () => {
@@ -98,7 +98,7 @@ test('an agent that is only slow keeps its link: it is asked, and answers', asyn
   assert.ok(pings >= 2, `${pings} pings`);
 });
 
-test('a link that has nothing to do is not asked, and its silence is no fault', async () => {
+test('an idle link gets no PING, and its silence is no fault', async () => {
   let pings = 0;
   await using agent = await listenAsHttp2Agent((stream) => {
     stream.session?.on('ping', () => {
@@ -114,7 +114,7 @@ test('a link that has nothing to do is not asked, and its silence is no fault', 
   await link.sync({ signal });
 });
 
-test('requests that give up one after another do not hide that nobody answers', async () => {
+test('requests that give up one after another do not hide that the agent is silent', async () => {
   await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);
   const giveUp = async (): Promise<true | undefined> =>

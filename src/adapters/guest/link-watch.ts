@@ -2,39 +2,38 @@ import type http2 from 'node:http2';
 import { AppError } from '../../base/errors.ts';
 import { formatTime } from '../../base/words.ts';
 
-/** How long a link may be silent, in `ms`. */
+/** How long a link may stay silent, in `ms`. */
 export interface WatchTimes {
   /**
-   * without any byte from the guest while a request is open; then it is asked for one (a PING of HTTP/2, RFC
-   * 9113 section 6.7)
+   * without a byte from the guest while a request is open; then the host sends a PING (HTTP/2, RFC 9113
+   * section 6.7)
    */
   quietMs: number;
-  /** without any byte after that; then the link counts as lost */
+  /** without a byte after the PING; then the link counts as lost */
   silentMs: number;
-  /** in place of `silentMs` while a request of a start is open */
+  /** replaces `silentMs` while a request that is part of a start is open */
   startingMs: number;
 }
 
 /**
- * An emulated guest on a busy host may need seconds to be given a processor at all. One that boots uses all
- * of its processors, and its agent waits its turn among them: a start has a deadline of its own, and a VMM
- * that ends is noticed at once.
+ * On a busy host, an emulated guest may wait seconds for a processor. A guest that boots uses all of its
+ * processors, and its agent has to share them; there, a long limit does no harm, because a start has its own
+ * deadline and a VMM that ends is noticed at once.
  */
 export const WATCH_TIMES: WatchTimes = { quietMs: 5_000, silentMs: 15_000, startingMs: 90_000 };
 
-/** How a link is watched. */
+/** Settings of a watch. */
 export interface LinkWatchOptions extends WatchTimes {
-  /** the error that a silent link ends with, in place of GUEST_LOST */
+  /** returns the error that a silent link ends with, instead of GUEST_LOST */
   whySilent?: (() => AppError | undefined) | undefined;
 }
 
-/** Looks in the shorter of the two times. */
+/** Checks per silence limit. */
 const LOOKS = 4;
 
 /**
- * Ends a session whose other side is gone without a word, or hangs, with GUEST_LOST: nothing else would tell,
- * for the guest's port stays open when its agent dies. A link that has nothing to do is left in peace, and
- * nothing wakes its guest.
+ * Ends a session with GUEST_LOST when the agent has died or hangs. Nothing else would notice: the guest's
+ * port stays open when its agent dies. Does not touch an idle link, so that it never wakes an idle guest.
  */
 export class LinkWatch implements Disposable {
   readonly #session: http2.ClientHttp2Session;
@@ -56,7 +55,9 @@ export class LinkWatch implements Disposable {
     session.once('close', () => this[Symbol.dispose]());
   }
 
-  /** A request begins; the watch lasts until `stream` closes. `isStart`: it is part of a guest's start. */
+  /**
+   * Called when a request begins; watches until `stream` closes. `isStart`: it is part of a guest's start.
+   */
   requested(stream: http2.ClientHttp2Stream, { isStart }: { isStart: boolean }): void {
     this.#openCount += 1;
     if (isStart) this.#startCount += 1;
@@ -68,11 +69,11 @@ export class LinkWatch implements Disposable {
     const now = performance.now();
     this.#heard = { bytes: this.#bytesRead(), at: now };
     this.#lookedAt = now;
-    // A daemon that stops does not wait for it.
+    // Must not keep a stopping daemon alive.
     this.#timer = setInterval(() => this.#look(), this.#everyMs).unref();
   }
 
-  /** Looks no more. Idempotent. */
+  /** Stops watching. Idempotent. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -84,7 +85,7 @@ export class LinkWatch implements Disposable {
     this.#lookedAt = now;
     const bytes = this.#bytesRead();
     if (bytes !== this.#heard.bytes || sinceLookMs > 2 * this.#everyMs) {
-      // When we ourselves were held up, what the guest has sent meanwhile is not read yet.
+      // If this process itself was held up, bytes from the guest may be waiting unread.
       this.#heard = { bytes, at: now };
       this.#askedAt = undefined;
     }

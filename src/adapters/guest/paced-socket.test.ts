@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { listenAsAgent } from '../../../test/support/fakes/fake-agent.ts';
 import { PacedSocket } from './paced-socket.ts';
 
-/** Joins a paced socket with what `serve` does at the other end. */
+/** Connects a paced socket to `serve` at the other end. */
 async function withSocket<T>(
   serve: (socket: net.Socket) => void,
   use: (paced: PacedSocket, socket: net.Socket) => Promise<T>,
@@ -31,7 +31,7 @@ function frame(type: number, payload: Buffer): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-test('everything that comes is handed over in order, then its end', async () => {
+test('passes on everything in order, then the end', async () => {
   const bytes = fc.uint8Array({ maxLength: 3000 }).map((each) => Buffer.from(each));
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom(0, 1, 6), bytes)), async (all) => {
@@ -46,7 +46,7 @@ test('everything that comes is handed over in order, then its end', async () => 
   );
 });
 
-test('what was written before the other end closed is handed over, also when its share is used up', async () => {
+test('passes on what the other end wrote before it closed, even when its share is used up', async () => {
   const sent = Buffer.concat(Array(1_500).fill(frame(0, Buffer.from('x'))));
   await withSocket(
     (socket) => socket.end(sent),
@@ -57,7 +57,7 @@ test('what was written before the other end closed is handed over, also when its
   );
 });
 
-test('small frames come at most as fast as their share allows, and large ones at once', async () => {
+test('limits small frames to their share, and passes on large ones at once', async () => {
   const small = frame(0, Buffer.from('x'));
   const many = Buffer.concat(Array(1_000).fill(small));
   const startedAt = performance.now();

@@ -2,28 +2,28 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { FrameCosts } from './frame-costs.ts';
 
-/** Most bytes of one guest in one turn of the event loop, whatever their frames are. */
+/** Most bytes of one guest that are handled in one turn of the event loop, whatever their frames. */
 const MAX_TURN_BYTES = 512 * 1024;
 /** Most that one guest may cost in one turn, in units of {@link FrameCosts}. */
 const MAX_TURN_COST = 2_000;
 
-/** What a guest may cost all the time, per `ms`: a tenth of a processor. */
+/** Sustained cost that a guest may cause, per `ms`: a tenth of a processor. */
 const COST_PER_MS = 100;
-/** What it may have saved up. */
+/** Most unused cost that a guest may accumulate. */
 const MAX_SAVED_COST = 10_000;
-/** Pause of a guest that has used up its share, in `ms`. */
+/** How long a guest waits once it has used up its share, in `ms`. */
 const WAIT_MS = 5;
 
 /**
- * A guest's socket for the HTTP/2 library, which handles every frame as soon as it has it. This hands over
- * what comes in portions: a guest that floods its link with small frames gets a bounded share of the
- * processor and of each turn of the event loop, and then waits. A body in frames of a KiB or more is never
- * held back. It owns the socket, and closes it with itself.
+ * A guest's socket for the HTTP/2 library, which would otherwise handle every frame on arrival. Passes
+ * incoming bytes on in portions: a guest that floods its link with small frames gets a bounded share of the
+ * processor and of each turn of the event loop, and has to wait beyond that. Frames of a KiB or more are
+ * never delayed. Owns the socket and closes it together with itself.
  */
 export class PacedSocket extends Duplex {
   readonly #socket: Socket;
   readonly #costs = new FrameCosts();
-  /** what has come and was not handed over */
+  /** received but not yet passed on */
   #pending: Buffer | undefined;
   #hasEnded = false;
   #isWanted = false;
@@ -78,7 +78,7 @@ export class PacedSocket extends Duplex {
     done(error);
   }
 
-  /** Hands over as much as may go now, and sees to it that the rest follows. */
+  /** Passes on as much as is allowed now, and schedules the rest. */
   #pump(): void {
     if (this.destroyed) return;
     if (this.#pending && this.#isWanted) this.#handOver(this.#pending);

@@ -9,7 +9,7 @@ import { brokenProtocol, refused } from './errors.ts';
 
 const ACTION = 'run a command in the guest';
 
-/** How a command ended, and all that it said. */
+/** How a command ended, and its whole output. */
 export interface RunResult {
   exit: ExecExit;
   stdout: Buffer;
@@ -17,8 +17,8 @@ export interface RunResult {
 }
 
 /**
- * Runs a command over a fresh exec stream; that and an input that is a stream are over in any case when this
- * returns.
+ * Runs a command over a fresh exec stream. When this returns, the stream is closed, and so is an `input` that
+ * is a stream.
  */
 export async function runOver(
   stream: Duplex,
@@ -28,7 +28,7 @@ export async function runOver(
   const stdin = new ExecStdin(stream);
   stream.write(encodeJsonFrame(FRAME.start, spec));
   const sending = send(stdin, options.input).then(() => stream.end());
-  // An input that fails fails the whole, and its error is what the loop below then throws.
+  // A failing input fails the whole run; the loop below then throws its error.
   sending.catch((error: Error) => stream.destroy(error));
   try {
     return await receive(stream, stdin, options.maxOutputBytes);

@@ -6,27 +6,27 @@ import { ByteCollector } from '../../base/text/byte-collector.ts';
 import { parseRefusal } from './answers.ts';
 import { brokenProtocol, lost, refused } from './errors.ts';
 
-/** Longest body of a refusal that is read. */
+/** Most bytes of a refusal that are read. */
 const MAX_REFUSAL_BYTES = 64 * 1024;
 
-/** Trailer with what went wrong after an answer had begun. */
+/** Trailer that reports a failure after the answer has begun. */
 const ERROR_TRAILER = 'banger-error';
 
-/** What a {@link GuestStream} needs to know of its request. */
+/** What a {@link GuestStream} needs to know about its request. */
 export interface GuestStreamOptions extends Abortable {
-  /** what is being done, for errors: "unpack files in the guest" */
+  /** for errors: "unpack files in the guest" */
   action: string;
   /** false when the request has no body */
   hasBody: boolean;
-  /** the answer ends with its trailers, so that a failure in the middle is seen */
+  /** the answer ends with trailers, so that a failure in the middle is noticed */
   endsWithTrailers: boolean;
-  /** why there is no link any more, given what the request failed with; undefined while there is one */
+  /** why the link is gone, given the request's own error; `undefined` while the link exists */
   whyGone: (cause: unknown) => AppError | undefined;
 }
 
 /**
- * One request to the agent: its body is the writable side, the answer's body the readable one. It fails with
- * our own errors only, ends (RST) when its signal aborts, and leaves no listener on that.
+ * One request to the agent. The writable side is its body, the readable side the answer's body. It fails only
+ * with AppErrors, resets the request (RST) when its signal aborts, and leaves no listener on the signal.
  */
 export class GuestStream extends Duplex {
   readonly #request: http2.ClientHttp2Stream;
@@ -42,8 +42,7 @@ export class GuestStream extends Duplex {
     super();
     this.#request = request;
     this.#options = options;
-    // An error that nobody listens for must not end the program: whoever reads, writes or waits sees it all
-    // the same.
+    // An error without a listener must not end the program. Whoever reads, writes or awaits still gets it.
     this.#accepted.promise.catch(() => {});
     this.on('error', () => {});
     request.on('response', (headers) => this.#begin(headers));
@@ -60,8 +59,8 @@ export class GuestStream extends Duplex {
   }
 
   /**
-   * Resolves when the agent has agreed (status 200); rejects with what it said instead, or with why it could
-   * not.
+   * Resolves when the agent has accepted the request (status 200); rejects with its refusal, or with the
+   * reason why it could not answer.
    */
   get accepted(): Promise<void> {
     return this.#accepted.promise;
@@ -70,7 +69,8 @@ export class GuestStream extends Duplex {
   /**
    * Reads the whole answer.
    *
-   * @throws {AppError} GUEST_PROTOCOL when it is longer than `maxBytes`, and what the stream fails with.
+   * @throws {AppError} GUEST_PROTOCOL when it is longer than `maxBytes`; otherwise what the stream fails
+   * with.
    */
   async collect(maxBytes: number): Promise<Buffer> {
     const body = new ByteCollector();
@@ -81,7 +81,7 @@ export class GuestStream extends Duplex {
     return body.take();
   }
 
-  /** Ends it because the host gives the link up. */
+  /** Ends the stream because the host closes the link. */
   giveUp(): void {
     this.destroy(lost(this.#options.action));
   }
@@ -118,7 +118,7 @@ export class GuestStream extends Duplex {
     });
   }
 
-  /** The request is over on both sides. */
+  /** Called when both sides of the request have closed. */
   #finish(): void {
     if (this.destroyed) return;
     if (this.#hasEnded && this.#request.rstCode === http2.constants.NGHTTP2_NO_ERROR) {
@@ -138,21 +138,21 @@ export class GuestStream extends Duplex {
       : brokenProtocol(action, 'a damaged trailer');
   }
 
-  /** Why the request ended before its time. */
+  /** Why the request ended early. */
   #failure(): AppError {
     const { action, whyGone } = this.#options;
     return whyGone(this.#cause) ?? brokenProtocol(action, 'by resetting the request', this.#cause);
   }
 
   override _read(): void {
-    // Before it has a listener, what comes would be lost.
+    // Data that arrives before the 'data' listener exists would be lost.
     if (this.#hasBegun) this.#request.resume();
   }
 
   /*
-   * A write that fails is no error of its own: what was written after the guest had ended the request is
-   * lost, as in a closed pipe, and the readable side says how the request ended. The next write waits for the
-   * event loop, so that a writer with more to write lets the end of the request through.
+   * A failed write is not an error of its own. As with a closed pipe, what is written after the guest has
+   * ended the request is lost, and the readable side says how the request ended. The callback waits for the
+   * event loop, so that a writer with much to write lets the end of the request through.
    */
 
   override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
