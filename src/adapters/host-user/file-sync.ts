@@ -7,25 +7,26 @@ import { formatSize } from '../../base/text/size.ts';
 import type { HostContent } from '../../core/ports/host-user.ts';
 import type { PersonalFile } from '../../protocol/guest.ts';
 
-/** A file or folder of the host, and where it goes. */
+/** A file or folder on the host, and its path in the guest. */
 export interface SyncedPath {
   hostPath: string;
   guestPath: string;
-  /** of a file; without it, 0o600 */
+  /** mode of a file; default: 0o600 */
   mode?: number;
 }
 
-/** Most content in all: it goes in one request, and is held in memory on both sides. */
+/** Most content in total: it is sent in one request and held in memory on both sides. */
 const MAX_SYNCED_BYTES = 16 * 1024 * 1024;
 
-/** Most files and folders in all; a folder with more is one that was not meant. */
+/** Most files and folders in total; a folder with more was probably named by mistake. */
 const MAX_SYNCED_PATHS = 10_000;
 
 const DEFAULT_MODE = 0o600;
 
 /**
- * Reads files, and folders with all in them. Folders keep their modes, and so do the files in them; symlinks
- * to files count as files. What is neither, and symlinks to folders, are left out; so is what is not there.
+ * Reads files, and folders with everything in them. Files inside folders keep their modes, and so do folders.
+ * Symlinks to files are read as files. Skips everything else, including symlinks to folders and paths that do
+ * not exist.
  *
  * @throws {AppError} FILE_SYNC_FAILED, FILE_SYNC_TOO_LARGE.
  */
@@ -104,7 +105,7 @@ class Reading implements HostContent {
   }
 }
 
-/** A symlink to nothing, or a file that has just gone. */
+/** `undefined` for a dangling symlink, or a file that has just been deleted. */
 async function statOrUndefined(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);

@@ -19,7 +19,7 @@ before(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('a secret is made once, only its owner can read it, and it is another for each purpose', async () => {
+test('a secret is created once, is readable by its owner only, and differs for each purpose', async () => {
   const secretFile = join(dir, 'secret');
   const user = userAt({ secretFile });
   const [a, again, b] = await Promise.all([user.secret('a'), user.secret('a'), user.secret('b')]);
@@ -40,7 +40,7 @@ test('a secret whose file was damaged is refused, and used again once it is rest
   assert.equal((await user.secret('a')).length, 32);
 });
 
-test('the key to log in with is made once, and only its owner can read it', async () => {
+test('the login key is created once and is readable by its owner only', async () => {
   const sshKeyFile = join(dir, 'made', 'ssh', 'id_ed25519');
   const both = [userAt({ sshKeyFile }), userAt({ sshKeyFile })];
   const [a, b] = await Promise.all(both.map((user) => user.content({ signal })));
@@ -55,7 +55,7 @@ test('the key to log in with is made once, and only its owner can read it', asyn
   assert.deepEqual([file?.mode, file?.how, file?.optional], [0o600, 'add-lines', true]);
 });
 
-test('a key of the user is used, and what is no key is refused', async () => {
+test('an existing key is used, and a file that is not a key is refused', async () => {
   const sshKeyFile = join(dir, 'own');
   await exec(['ssh-keygen', '-q', '-t', 'ecdsa', '-N', 'a passphrase', '-C', 'mine', '-f', sshKeyFile], {
     signal,
@@ -99,7 +99,7 @@ test('git in the guest knows who the user is, however the name is written', asyn
   assert.equal(textOf(await userAt({ env: noGit }).content({ signal }), '/root/.gitconfig'), '');
 });
 
-test('files and folders are read with their modes, symlinks to files as files, and what is neither is told', async () => {
+test('files and folders are read with their modes, symlinks to files as files, and everything else is reported', async () => {
   const from = join(dir, 'from');
   await mkdir(join(from, 'deep', 'empty'), { recursive: true, mode: 0o750 });
   await chmod(join(from, 'deep'), 0o700);
@@ -188,7 +188,7 @@ function userAt(options: {
   });
 }
 
-/** Content of one file; empty when there is no such file. */
+/** Content of one file; empty when the file does not exist. */
 function textOf(content: HostContent | undefined, path: string): string {
   const file = content?.files.find((each) => each.path === path);
   return Buffer.from(file?.content ?? []).toString();

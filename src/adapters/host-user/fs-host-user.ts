@@ -11,20 +11,20 @@ import { authorizedKey } from './ssh-key-file.ts';
 
 const SECRET_BYTES = 32;
 
-/** Where the user's files are. */
+/** Paths of the user's files. */
 export interface HostUserOptions {
-  /** 32 random bytes, made when missing; its folder is there */
+  /** 32 random bytes, created when missing; its folder must exist */
   secretFile: string;
-  /** private key, made when missing */
+  /** private key, created when missing */
   sshKeyFile: string;
   fileSync: readonly SyncedPath[];
-  /** for git */
+  /** git's environment */
   env: NodeJS.ProcessEnv;
 }
 
 /**
- * The user's files on the host's file system. One daemon at a time uses a secret file; a key may be several
- * daemons'.
+ * The user's files on the host's file system. Only one daemon at a time may use a secret file; several
+ * daemons may share a key.
  */
 export class FsHostUser implements HostUser {
   readonly #options: HostUserOptions;
@@ -55,7 +55,7 @@ export class FsHostUser implements HostUser {
     ]);
     const files: PersonalFile[] = [
       ...synced.files,
-      // After the synced files, which may have these names and are what the user asked for.
+      // After the synced files: they may have the same names, and the user asked for them explicitly.
       ...(identity ? [inHome('.gitconfig', { mode: 0o644, how: 'create', content: identity })] : []),
       inHome('.ssh/authorized_keys', { mode: 0o600, how: 'add-lines', content: Buffer.from(key) }),
       inHome('.hushlogin', { mode: 0o644, how: 'create', content: Buffer.alloc(0) }),
@@ -91,7 +91,7 @@ async function readSecret(path: string): Promise<Buffer> {
     'HOST_SECRET_INVALID',
     `Cannot use the secret "${path}": it is not ${SECRET_BYTES} bytes`,
     {
-      hint: `restore it, or remove it: the ssh host keys of all VMs change then`,
+      hint: `restore it, or remove it, which changes the ssh host keys of all VMs`,
       details: { path },
     },
   );

@@ -2,16 +2,16 @@ import type { Abortable } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 
-/** Where git finds what nobody set; longer values are not names. */
+/** Longest output of `git config`; real names and addresses are shorter. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
-/** `git config` ends with this when there is no such setting. */
+/** Exit status of `git config` when the setting does not exist. */
 const NONE_FOUND = 1;
 
 /**
- * The user's name and mail address from git's own configuration (not that of a repository), as the content of
- * a `.gitconfig`. Undefined when there is neither, or no git, or git cannot read its configuration: nothing
- * needs it.
+ * The user's name and mail address from git's own configuration (not from a repository), as the content of a
+ * `.gitconfig`. `undefined` when neither is set, git is missing, or git cannot read its configuration:
+ * nothing depends on it.
  */
 export async function readGitIdentity({
   signal,
@@ -30,7 +30,7 @@ export async function readGitIdentity({
         deadlineMs: PROBE_DEADLINE_MS,
       },
     );
-    // Names need not be UTF-8: latin1 carries every byte.
+    // Names need not be UTF-8; latin1 preserves every byte.
     for (const setting of stdout.toString('latin1').split('\0')) {
       const [key = '', ...value] = setting.split('\n');
       if (value.length > 0) settings.set(key, value.join('\n'));
@@ -46,7 +46,7 @@ export async function readGitIdentity({
   return lines.length === 0 ? undefined : Buffer.from(`[user]\n${lines.join('')}`, 'latin1');
 }
 
-/** A value as git-config(1) reads it, whatever is in it. */
+/** A value quoted for git-config(1), whatever it contains. */
 function quoted(value: string): string {
   const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t', '\b': '\\b' };
   const escaped = value.replace(/["\\]/g, '\\$&').replace(/[\n\t\b]/g, (found) => escapes[found] ?? found);

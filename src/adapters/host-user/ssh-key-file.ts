@@ -5,9 +5,9 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import { publicKeyOf, SSH_KEY_COMMENT, sshKeyPair } from '../../core/rules/ssh-key.ts';
 
 /**
- * The public key, as a line of an `authorized_keys`, that belongs to the private key at `path`. A pair is
- * made when there is none: mode 0600, in a folder that only the user can enter, and at once, so that two
- * daemons make one.
+ * The public key of the private key at `path`, as a line of an `authorized_keys` file. Creates the pair when
+ * it is missing: mode 0600, in a folder that only the user can enter, and atomically, so that two daemons
+ * create one pair.
  *
  * @throws {AppError} SSH_KEY_INVALID when the file is not a private key of OpenSSH.
  */
@@ -19,7 +19,7 @@ export async function authorizedKey(path: string): Promise<string> {
     'SSH_KEY_INVALID',
     `Cannot use the ssh key "${path}": it is not a private key of OpenSSH`,
     {
-      hint: `remove it: "rm '${path}'", and a new one is made`,
+      hint: `remove it (rm '${path}'), and banger creates a new one`,
       details: { path },
     },
   );
@@ -40,7 +40,7 @@ async function makeKey(path: string): Promise<string> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await writeFile(temporary, privateKey, { mode: 0o600, flag: 'wx', flush: true });
-    // Fails when somebody else was first.
+    // Fails when another process was first.
     await link(temporary, path);
     await writeFile(`${path}.pub`, publicKey, { mode: 0o644 });
     return privateKey;
