@@ -6,8 +6,8 @@ const BLOCK_BYTES = 1024 * 1024;
 const ZEROS = Buffer.alloc(BLOCK_BYTES);
 
 /**
- * SHA-256 of a file's blocks of 1 MiB that are not all zeros, each behind its number as 8 bytes, big endian:
- * most of a guest's memory is a hole of the file. Gives it as 64 hex digits.
+ * SHA-256 over those 1 MiB blocks of a file that are not all zeros, each preceded by its number as 8 bytes,
+ * big endian: most of a guest's memory file is a hole. Returns 64 hex digits.
  */
 export async function sparseDigest(path: string, { signal }: Abortable): Promise<string> {
   const hash = createHash('sha256');

@@ -15,7 +15,7 @@ import { join } from 'node:path';
  *       .staging/            what is being made or removed (base/files/staging.ts), and what was set aside
  */
 
-/** Names of the parts of a template. */
+/** Paths of a template's parts. */
 export interface TemplateFiles {
   dir: string;
   manifest: string;
@@ -23,7 +23,7 @@ export interface TemplateFiles {
   state: string;
 }
 
-/** Where the template in `dir` has its parts. */
+/** The paths of the parts of the template in `dir`. */
 export function templateFiles(dir: string): TemplateFiles {
   return {
     dir,
@@ -33,12 +33,12 @@ export function templateFiles(dir: string): TemplateFiles {
   };
 }
 
-/** Where things are made that are not templates yet. */
+/** Folder of unfinished templates. */
 export function stagingArea(templatesDir: string): string {
   return join(templatesDir, '.staging');
 }
 
-/** Held while a template is made. */
+/** Lock that is held while a template is made. */
 export function makingLock(templatesDir: string): string {
   return join(templatesDir, '.lock');
 }

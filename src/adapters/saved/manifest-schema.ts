@@ -16,7 +16,7 @@ const shape = z.object({
 
 const part = z.object({ bytes: z.int().positive(), digest: z.string().regex(SHA256) });
 
-/** A drive beside a saved guest, in its folder. */
+/** A drive stored beside a saved guest, in its folder. */
 const savedDrive = z.object({
   serial: z.enum(['overlay', 'work']),
   file: z.string().regex(/^[a-z0-9]+\.(qcow2|raw)$/),
@@ -25,7 +25,7 @@ const savedDrive = z.object({
   fileBytes: z.int().nonnegative(),
 });
 
-/** A drive as manifests have it. */
+/** A drive as manifests describe it. */
 export type SavedDrive = z.infer<typeof savedDrive>;
 
 const templateManifest = z.object({
@@ -43,7 +43,7 @@ const templateManifest = z.object({
   drives: z.array(savedDrive),
 });
 
-/** `manifest.json` of a template; the file that makes a folder a template. */
+/** `manifest.json` of a template; its presence makes a folder a template. */
 export type TemplateManifest = z.infer<typeof templateManifest>;
 
 const snapshotSavedBy: z.ZodType<SavedBy> = savedBy;
@@ -62,15 +62,15 @@ const snapshotManifest = z.object({
   drives: z.array(savedDrive),
 });
 
-/** `manifest.json` of a snapshot; the file that makes a folder a snapshot. */
+/** `manifest.json` of a snapshot; its presence makes a folder a snapshot. */
 export type SnapshotManifest = z.infer<typeof snapshotManifest>;
 
-/** Parses a manifest's text, whatever it is; `undefined` when it is not one that this version wrote. */
+/** Parses any text; returns `undefined` when it is not a manifest of this version. */
 export function parseTemplateManifest(text: string): TemplateManifest | undefined {
   return parsed(text, templateManifest);
 }
 
-/** As {@link parseTemplateManifest}, for a snapshot's. */
+/** Like {@link parseTemplateManifest}, for a snapshot. */
 export function parseSnapshotManifest(text: string): SnapshotManifest | undefined {
   return parsed(text, snapshotManifest);
 }

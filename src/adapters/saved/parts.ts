@@ -12,8 +12,8 @@ import type { SavedDrive } from './manifest-schema.ts';
 const STAT_BLOCK_BYTES = 512;
 
 /**
- * What the files of a saved guest take on disk, in `bytes`; `undefined` when one has another size than its
- * manifest says.
+ * Disk space that the files of a saved guest take, in `bytes`; `undefined` when the size of one differs from
+ * its manifest.
  *
  * @throws errno `ENOENT`, `ENOTDIR` when one is missing.
  */
@@ -43,7 +43,7 @@ export async function describePart(
   return { bytes: (await stat(path)).size, digest: await sparseDigest(path, options) };
 }
 
-/** The writable ones of drives, as a manifest has them. */
+/** The writable drives, as a manifest describes them. */
 export async function describeDrives(drives: readonly DriveSpec[]): Promise<SavedDrive[]> {
   const described: SavedDrive[] = [];
   for (const { serial, pathOnHost, format, sizeBytes, isReadOnly } of drives) {
@@ -54,7 +54,7 @@ export async function describeDrives(drives: readonly DriveSpec[]): Promise<Save
   return described;
 }
 
-/** The drives of a manifest whose folder is `dir`. */
+/** The drives of a manifest in folder `dir`. */
 export function drivesIn(dir: string, drives: readonly SavedDrive[]): DriveSpec[] {
   return drives.map(({ serial, file, format, sizeBytes }) => ({
     serial,
@@ -66,8 +66,8 @@ export function drivesIn(dir: string, drives: readonly SavedDrive[]): DriveSpec[
 }
 
 /**
- * Makes the files of a saved guest durable, before a name says that they are whole. An abort ends the wait,
- * whatever the disk does.
+ * Syncs the files of a saved guest to the disk, before their final name declares them complete. An abort ends
+ * the wait even when the disk does not respond.
  */
 export async function syncParts(
   { memoryPath, statePath }: SavedGuest,

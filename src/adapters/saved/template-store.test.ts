@@ -36,7 +36,7 @@ describe('the template store', () => {
   });
   after(async () => await rm(await root, { recursive: true }));
 
-  test('what was made is found, whole, by later processes too', async () => {
+  test('finds a finished template, also in a later process', async () => {
     assert.equal(await use(KEYS[0]), undefined);
     await make(KEYS[0]);
     for (const one of [store, new FsTemplateStore({ templatesDir, log })]) {
@@ -61,7 +61,7 @@ describe('the template store', () => {
     assert.deepEqual([warnings, await readdir(join(templatesDir, '.staging'))], [[], []]);
   });
 
-  test('callers of one key share the work; work that fails leaves nothing', async () => {
+  test('callers with the same key share the work; failed work leaves nothing', async () => {
     let runs = 0;
     const work = async (place: TemplatePlace): Promise<DriveSpec[]> => {
       runs += 1;
@@ -99,7 +99,7 @@ describe('the template store', () => {
     ['a flipped byte in the device state', (dir) => flip(join(dir, 'state')), true],
   ];
   for (const [what, spoil, isWarned] of damages) {
-    test(`${what} makes it a miss, and it is made again`, async () => {
+    test(`${what} is a miss, and the template is made again`, async () => {
       await make(KEYS[0]);
       await spoil(join(templatesDir, KEYS[0]));
       assert.equal(await use(KEYS[0]), undefined);
@@ -116,7 +116,7 @@ describe('the template store', () => {
     assert.match((await store.verify(KEYS[0], { signal })) ?? '', /memory/);
   });
 
-  test('the budget removes what was not used for longest, and nothing that is in use', async () => {
+  test('the budget removes the least recently used template, and none that is in use', async () => {
     for (const [at, key] of KEYS.entries()) {
       await make(key);
       await utimes(join(templatesDir, key, 'manifest.json'), 1000 + at, 1000 + at);
@@ -147,7 +147,7 @@ describe('the template store', () => {
   }
 });
 
-test('a digest of a sparse file is of what is in it and where', async () => {
+test('the digest of a sparse file covers its data and where the data is', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'digest-'));
   const digestOf = async (parts: [number, string][], size: number): Promise<string> => {
     const path = join(dir, `f${Math.random()}`);

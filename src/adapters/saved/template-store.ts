@@ -26,7 +26,7 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
 
 type Work = (place: TemplatePlace, options: Abortable) => Promise<readonly DriveSpec[]>;
 
-/** Templates as folders; `layout.ts` shows the files. */
+/** Templates as folders; `layout.ts` shows their files. */
 export class FsTemplateStore implements TemplateStore {
   readonly #dir: string;
   readonly #log: Logger;
@@ -143,7 +143,7 @@ export class FsTemplateStore implements TemplateStore {
     if (await this.#read(key)) return;
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const area = stagingArea(this.#dir);
-    // Another daemon of this user may be making one: one at a time is enough work for a host.
+    // Another daemon of this user may be making one; a host should make only one at a time.
     using _held = await lock(makingLock(this.#dir), { signal });
     if (await this.#read(key)) return;
     await sweepStaging(area, staging);
@@ -165,8 +165,7 @@ export class FsTemplateStore implements TemplateStore {
   }
 
   /**
-   * Reads what is there; `undefined` when it is not a template, or a file has another size than it was made
-   * with.
+   * Reads a template; `undefined` when it is missing or incomplete, or when the size of a file has changed.
    */
   async #read(key: string): Promise<{ template: StoredTemplate; manifest: TemplateManifest } | undefined> {
     if (!KEY.test(key)) return undefined;
@@ -193,7 +192,7 @@ export class FsTemplateStore implements TemplateStore {
     return digest === state.digest ? undefined : 'the device state is not what was saved';
   }
 
-  /** Takes it out of sight at once; its files go when nobody holds them open any more. */
+  /** Removes the template from view at once; its files are deleted once no process holds them open. */
   async #remove(key: string): Promise<void> {
     await using folder = await openStaging(stagingArea(this.#dir), staging);
     try {
@@ -237,8 +236,8 @@ export class FsTemplateStore implements TemplateStore {
 }
 
 /**
- * A guest that has just booted has touched this much of its memory at most, give or take; its drives are
- * thin. In `bytes`.
+ * Upper estimate of the space for a new template, in `bytes`: a guest that has just booted has touched about
+ * this much of its memory, and its drives are thin.
  */
 function roomFor({ shape }: TemplateFacts): number {
   return (Math.min(shape.memoryMib, 512) + 32) * 2 ** 20;

@@ -19,15 +19,15 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
  * Snapshots in the folders of their VMs:
  *
  *     <vmsDir>/<id>/snapshots/
- *       <tag>/         put there by a rename; manifest.json, memory, state, drives, as a template has
- *                      them (layout.ts)
- *       .staging/      what is being made or removed (base/files/staging.ts)
+ *       <tag>/         appears by a rename; manifest.json, memory, state and drives, as in a template
+ *                      (layout.ts)
+ *       .staging/      being made or removed (base/staging.ts)
  */
 export class FsVmSnapshots implements VmSnapshots {
   readonly #vmsDir: string;
   readonly #nameOf: (vmId: string) => string | undefined;
 
-  /** `nameOf` returns a VM's present name, which hints say. */
+  /** `nameOf` returns a VM's current name, for hints. */
   constructor({ vmsDir, nameOf }: { vmsDir: string; nameOf: (vmId: string) => string | undefined }) {
     this.#vmsDir = vmsDir;
     this.#nameOf = nameOf;
@@ -61,9 +61,9 @@ export class FsVmSnapshots implements VmSnapshots {
     const make = async (): Promise<void> => {
       await using folder = await openStaging(area, staging);
       const made = templateFiles(join(folder.dir, tag));
-      // Here, for the disk is not full any more when the folder has been removed.
+      // Inside, because deleting the folder frees the very space whose lack is to be reported.
       await reportNoSpace(() => fill(made), target);
-      // What is there is no whole snapshot.
+      // An existing folder here is not a complete snapshot.
       await discardTree(dir);
       await rename(made.dir, dir);
       for (const folder of [this.#dir(vmId), target.dir]) await syncFolder(folder);
