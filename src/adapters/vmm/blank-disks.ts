@@ -11,30 +11,30 @@ import { copyDriveFile } from './copy-drive-file.ts';
 import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 
-/** `overlay`: nothing but zeros. `work`: an empty ext4 whose root belongs to the guest's root. */
+/** `overlay`: all zeros. `work`: an empty ext4 whose top folder belongs to root in the guest. */
 export type BlankKind = 'overlay' | 'work';
 
-/** A blank disk that is wanted. */
+/** A request for a blank disk. */
 export interface BlankRequest {
   kind: BlankKind;
   /** size as the guest sees it */
   sizeBytes: number;
-  /** file to make; must not exist */
+  /** file to create; must not exist */
   target: string;
 }
 
-/** Part of the names in the cache; counted up when what is in the files changes. */
+/** Part of the names in the cache; increase it when the content of the files changes. */
 const RECIPE = 1;
 
 const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
 
 /**
- * Blank drives as thin qcow2 files. Each kind and size is made once and then copied, which takes a few
+ * Blank drives as thin qcow2 files. Each kind and size is created once and then copied, which takes a few
  * milliseconds. In the cache:
  *
  *     <dir>/
- *       work-1-8589934592.qcow2     kind, recipe, size in bytes; put there by a rename
- *       .staging/                   what is being made (base/files/staging.ts)
+ *       work-1-8589934592.qcow2     kind, recipe, size in bytes; appears by a rename
+ *       .staging/                   being made (base/staging.ts)
  *       .lock                       held while something is made
  */
 export class BlankDisks {
@@ -47,10 +47,10 @@ export class BlankDisks {
   }
 
   /**
-   * Makes the file `target`, mode 0600. Nothing of it is left after a failure.
+   * Creates the file `target`, mode 0600. Leaves nothing of it after a failure.
    *
    * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING; errno `EEXIST` when `target` exists, which is then
-   * untouched.
+   * left untouched.
    */
   async copyTo({ kind, sizeBytes, target }: BlankRequest, options: Abortable): Promise<void> {
     const source = await reportNoSpace(() => this.#ensure(kind, sizeBytes, options), {
@@ -64,7 +64,7 @@ export class BlankDisks {
     });
   }
 
-  /** Removes what a process that died left half-made. Idempotent. */
+  /** Removes what a killed process left unfinished. Idempotent. */
   async sweep(): Promise<void> {
     await sweepStaging(join(this.#dir, '.staging'), staging);
   }
@@ -106,7 +106,7 @@ export class BlankDisks {
     const run = { signal, env: toolEnv(this.#env) };
     await writeFile(raw, '', { flag: 'wx', mode: 0o600 });
     await truncate(raw, sizeBytes);
-    // Inode tables count as zeroed, for the file is sparse: left to the guest's kernel they would be written
+    // The file is sparse, so inode tables are already zero. Left to the guest's kernel, they would be written
     // out after the first mount.
     const extended = 'root_owner=0:0,lazy_itable_init=0,lazy_journal_init=1';
     await exec([mkfs, '-q', '-F', '-L', 'work', '-m', '0', '-E', extended, raw], run);

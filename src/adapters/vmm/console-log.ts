@@ -2,10 +2,10 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, wri
 import { isErrno } from '../../base/errors.ts';
 
 /**
- * Cuts a log that has grown beyond `maxBytes` to its newest half, in place, for the writer keeps the file
- * open (it must append, as the VMM does). Starts at a whole line, after one that says how much was cut. Gives
- * the bytes that were cut; 0 when the log is small enough or not there. What the writer adds in the
- * microseconds between the last read and the cut is lost.
+ * Cuts a log that has grown beyond `maxBytes` to its newest half. Cuts in place, because the writer keeps the
+ * file open (it must append, as VMMs do). The rest starts with a line that says how much was cut, followed by
+ * a whole line. Returns the number of bytes cut; 0 when the log is small enough or missing. Loses what the
+ * writer appends in the microseconds between the last read and the cut.
  */
 export function capLog(path: string, { maxBytes }: { maxBytes: number }): number {
   const fd = openIfThere(path);
@@ -25,7 +25,7 @@ export function capLog(path: string, { maxBytes }: { maxBytes: number }): number
 
 function openIfThere(path: string): number | undefined {
   try {
-    // Appending too, so that what the writer adds after the cut stays whole.
+    // O_APPEND here too, so that what the writer adds after the cut stays intact.
     return openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
@@ -33,7 +33,7 @@ function openIfThere(path: string): number | undefined {
   }
 }
 
-/** Everything from `position` on, with what is added meanwhile. */
+/** Everything from `position` on, including what is appended meanwhile. */
 function readFrom(fd: number, position: number): Buffer {
   const chunks: Buffer[] = [];
   for (let at = position; ; ) {

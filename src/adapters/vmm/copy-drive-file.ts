@@ -3,16 +3,16 @@ import { copyFile, open, rm, stat } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { isErrno } from '../../base/errors.ts';
 
-/** `bytes` of a file that the kernel copies in one call, which nothing can interrupt. */
+/** Largest file, in `bytes`, that the kernel copies in one call, which nothing can interrupt. */
 const ONE_CALL_BYTES = 32 * 2 ** 20;
 
-/** `bytes` that are copied between two looks at the signal. */
+/** `bytes` copied between two checks of the signal. */
 const CHUNK_BYTES = 4 * 2 ** 20;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /**
- * Copies a drive's file to the new file `target`, sharing the blocks where the file system can. A long copy
- * ends soon after an abort. Nothing is left after a failure or an abort.
+ * Copies a drive's file to the new file `target`; shares the blocks where the file system can. A long copy
+ * ends soon after an abort. Leaves nothing after a failure or an abort.
  *
  * @throws errno `EEXIST`
  */
@@ -30,13 +30,13 @@ export async function copyDriveFile(source: string, target: string, { signal }: 
   }
 }
 
-/** False when the file system cannot share blocks between these two files. */
+/** Returns false when the file system cannot share blocks between these two files. */
 async function clone(source: string, target: string): Promise<boolean> {
   try {
     await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     return true;
   } catch (error) {
-    // ioctl_ficlone(2): each of these means that it is not possible here.
+    // ioctl_ficlone(2): each of these means that sharing is not possible here.
     if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOTTY', 'ENOSYS', 'EPERM')) return false;
     throw error;
   }

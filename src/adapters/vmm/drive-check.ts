@@ -4,14 +4,14 @@ import { plural } from '../../base/words.ts';
 import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 
-/** Sector of a virtio block device; a raw file must be made of whole ones. */
+/** Sector size of a virtio block device; a raw file must consist of whole sectors. */
 const SECTOR_BYTES = 512;
 
 /**
- * Checks before a start that every drive is there, is as large as it was made, and may be read or written as
- * meant.
+ * Checks before a start that every drive exists, has the size it was created with, and is readable or
+ * writable as intended.
  *
- * @throws {AppError} VMM_DRIVE_INVALID naming the first bad one.
+ * @throws {AppError} VMM_DRIVE_INVALID naming the first bad drive.
  */
 export async function checkDrives(drives: readonly DriveSpec[]): Promise<void> {
   const problems = await Promise.all(drives.map(driveProblem));
@@ -24,7 +24,7 @@ export async function checkDrives(drives: readonly DriveSpec[]): Promise<void> {
       {
         hint: drive.isReadOnly
           ? 'build the image again: banger image build'
-          : 'the VM cannot be started any more; delete it',
+          : 'this VM can no longer be started; delete it',
         details: { serial: drive.serial, path: drive.pathOnHost },
       },
     );
@@ -40,7 +40,7 @@ async function driveProblem({
   const problem =
     format === 'raw' ? await rawProblem(pathOnHost, sizeBytes) : await qcow2Problem(pathOnHost, sizeBytes);
   if (problem !== undefined) return problem;
-  return isReadOnly || (await isWritable(pathOnHost)) ? undefined : 'it may not be written';
+  return isReadOnly || (await isWritable(pathOnHost)) ? undefined : 'it is not writable';
 }
 
 async function rawProblem(path: string, sizeBytes: number): Promise<string | undefined> {
@@ -49,7 +49,7 @@ async function rawProblem(path: string, sizeBytes: number): Promise<string | und
   if (size !== sizeBytes) return `it has ${plural(size, 'byte')} instead of ${sizeBytes}`;
   return size % SECTOR_BYTES === 0 && size > 0
     ? undefined
-    : `it is not made of whole sectors (${plural(size, 'byte')})`;
+    : `it does not consist of whole sectors (${plural(size, 'byte')})`;
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -8,12 +8,12 @@ import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 
-/** Page of the guest; a drive ends at one, so that its file system can use all of it. */
+/** Page size of the guest; a drive ends at a page boundary, so that its file system can use all of it. */
 const PAGE_BYTES = 4096;
 
 /**
- * Makes a writable qcow2 drive that no VMM has open larger, and gives it as it is then. Idempotent. Not
- * cancellable: it takes milliseconds, and half of it would be a drive of a size that nobody knows.
+ * Enlarges a writable qcow2 drive that no VMM has open, and returns its new description. Idempotent. Not
+ * cancellable: it takes milliseconds, and stopping halfway would leave a drive of unknown size.
  *
  * @throws {AppError} as `VmDriver.growDrive`.
  */
@@ -23,14 +23,14 @@ export async function growQcow2(
 ): Promise<DriveSpec> {
   const grown = { ...drive, sizeBytes };
   requireGrowth(drive, sizeBytes);
-  // As it is when an earlier attempt was cut off behind the resize.
+  // The drive already has the new size when an earlier attempt was cut off after the resize.
   if ((await qcow2Problem(drive.pathOnHost, sizeBytes)) === undefined) return grown;
   const problem = await qcow2Problem(drive.pathOnHost, drive.sizeBytes);
   if (problem !== undefined) throw cannotGrow(drive, problem);
   const qemuImg = await requireTool('qemu-img', env);
   const argv = [qemuImg, 'resize', '-q', '-f', 'qcow2', drive.pathOnHost, String(sizeBytes)] as const;
   await reportNoSpace(() => exec(argv, { signal: neverAborts(), env: toolEnv(env) }), {
-    what: `the drive "${drive.serial}" larger`,
+    what: `the larger drive "${drive.serial}"`,
     dir: dirname(drive.pathOnHost),
   });
   return grown;
@@ -50,7 +50,7 @@ function requireGrowth(drive: DriveSpec, sizeBytes: number): void {
 function cannotGrow({ serial, pathOnHost }: DriveSpec, problem: string): AppError {
   return new AppError(
     'VMM_DRIVE_INVALID',
-    `Cannot make the drive "${serial}" at "${pathOnHost}" larger: ${problem}`,
+    `Cannot grow the drive "${serial}" at "${pathOnHost}": ${problem}`,
     { details: { serial, path: pathOnHost } },
   );
 }

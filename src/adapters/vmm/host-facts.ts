@@ -5,32 +5,32 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import type { GuestArch } from '../../core/ports/images.ts';
 
 /**
- * What decides about accelerators and clocks, asked of this host; injected so that every decision can be
+ * Facts about this host that decide on accelerators and clocks. Injected, so that every decision can be
  * tested as a table.
  */
 export interface HostFacts {
-  /** architecture of the host, and so of its guests */
+  /** architecture of the host, and therefore of its guests */
   readonly arch: GuestArch;
   /** text of proc(5) /proc/cpuinfo */
   cpuInfo(): Promise<string>;
   /** id of this boot of the host */
   bootId(): Promise<string>;
   /**
-   * why /dev/kvm cannot be opened (`ENOENT`, `EACCES`, ...), `undefined` when it can; that it opens does not
+   * why /dev/kvm cannot be opened (`ENOENT`, `EACCES`, ...), `undefined` when it can; opening it does not
    * prove that it works
    */
   kvmOpenError(): Promise<string | undefined>;
   /**
-   * processes that want to run, for each processor, as a mean of the last minute; 1 when all processors are
-   * just busy
+   * runnable processes per processor, averaged over the last minute; 1 means that all processors are just
+   * busy
    */
   load(): number;
 }
 
 /**
- * The facts of the machine that we run on.
+ * The facts of this machine.
  *
- * @throws {AppError} VMM_HOST_UNSUPPORTED on a processor for which there are no guests.
+ * @throws {AppError} VMM_HOST_UNSUPPORTED on a processor that has no guests.
  */
 export function linuxHostFacts(): HostFacts {
   return {
@@ -61,7 +61,7 @@ async function kvmOpenError(): Promise<string | undefined> {
   }
 }
 
-/** True when /proc/cpuinfo shows one of `flags` for the first processor. */
+/** Returns true when /proc/cpuinfo shows one of `flags` for the first processor. */
 export function hasCpuFlag(cpuInfo: string, ...flags: string[]): boolean {
   const offered = new Set(/^flags\s*:(.*)$/m.exec(cpuInfo)?.[1]?.trim().split(/\s+/));
   return flags.some((flag) => offered.has(flag));

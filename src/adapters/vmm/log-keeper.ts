@@ -4,26 +4,27 @@ import type { VmmProcess } from '../../core/ports/vmm/running-vm.ts';
 import { findByArgument, isGoneWithin, readVmmProcess } from './vmm-process.ts';
 
 /**
- * It ends with the VMM, as soon as it has written the rest. Only a disk that does not answer takes longer.
+ * A log keeper ends with its VMM, as soon as it has written the rest. Only an unresponsive disk takes longer.
  */
 const WRITE_OUT_MS = 1_000;
 
 /**
- * The processes that write the logs of the VMM that runs as `pid`: its children. None where the kernel does
- * not list them (CONFIG_PROC_CHILDREN), or for a VMM that writes its logs itself.
+ * The processes that write the logs of the VMM with the pid `pid`: its children. Empty when the kernel does
+ * not list children (CONFIG_PROC_CHILDREN), or when the VMM writes its logs itself.
  */
 export async function logKeepersOf(pid: number): Promise<VmmProcess[]> {
   const found = await Promise.all((await childrenOf(pid)).map(readVmmProcess));
   return found.filter((keeper) => keeper !== undefined);
 }
 
-/** Waits until what a VMM that is gone has printed is in its logs. */
+/** Waits until everything that an ended VMM has printed is in its logs. */
 export async function logsAreWritten(keepers: readonly VmmProcess[]): Promise<void> {
   await Promise.all(keepers.map((keeper) => isGoneWithin(keeper, WRITE_OUT_MS)));
 }
 
 /**
- * The same for a VMM that has ended so early that nobody looked for its children; `path` is one of its logs.
+ * Like {@link logsAreWritten}, for a VMM that ended before anybody listed its children. `path` is one of its
+ * logs.
  */
 export async function logIsWritten(path: string): Promise<void> {
   await logsAreWritten(await findByArgument('--keep', path));

@@ -2,16 +2,16 @@ import { AppError } from '../../base/errors.ts';
 import { findProgram, type Variables } from '../../base/process/programs.ts';
 import type { DriverProbe } from '../../core/ports/vmm/driver.ts';
 
-/** Package managers that we can name packages for. */
+/** Package managers whose package names are known here. */
 type PackageManager = keyof NonNullable<DriverProbe['packages']>;
 
-/** Which packages bring a program, one name or several with blanks. */
+/** The packages that contain a program: one name, or several separated by spaces. */
 const PACKAGES: Readonly<Record<string, Readonly<Record<PackageManager, string>>>> = {
   'qemu-system-x86_64': {
     apt: 'qemu-system-x86',
     dnf: 'qemu-system-x86-core',
     pacman: 'qemu-system-x86',
-    // openSUSE has the firmware of the microvm machine in a package of its own.
+    // openSUSE has a separate package for the firmware of the microvm machine.
     zypper: 'qemu-x86 qemu-microvm',
   },
   'qemu-system-aarch64': {
@@ -24,21 +24,21 @@ const PACKAGES: Readonly<Record<string, Readonly<Record<PackageManager, string>>
   'mkfs.ext4': { apt: 'e2fsprogs', dnf: 'e2fsprogs', pacman: 'e2fsprogs', zypper: 'e2fsprogs' },
 };
 
-/** Packages that bring all of `programs`, by package manager. */
+/** The packages that contain all of `programs`, by package manager. */
 export function packagesOf(programs: readonly string[]): Readonly<Record<PackageManager, string>> {
   const of = (manager: PackageManager): string =>
     [...new Set(programs.map((program) => PACKAGES[program]?.[manager] ?? program))].join(' ');
   return { apt: of('apt'), dnf: of('dnf'), pacman: of('pacman'), zypper: of('zypper') };
 }
 
-/** Next step of a user who lacks `programs`. */
+/** The next step for a user who lacks `programs`. */
 export function installHint(programs: readonly string[]): string {
   const { apt, dnf, pacman, zypper } = packagesOf(programs);
   return `install it: apt install ${apt} (Debian, Ubuntu), dnf install ${dnf} (Fedora), pacman -S ${pacman} (Arch), zypper install ${zypper} (openSUSE)`;
 }
 
 /**
- * The path of a program that drives need.
+ * The path of a program that is needed to make drives.
  *
  * @throws {AppError} VMM_TOOL_MISSING naming the package.
  */

@@ -1,26 +1,26 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { isErrno } from '../../base/errors.ts';
 
-/** What the header of a qcow2 file says, as far as we use it (QEMU's `docs/interop/qcow2.txt`, "Header"). */
+/** The fields of a qcow2 header that we use (QEMU's `docs/interop/qcow2.txt`, "Header"). */
 export interface Qcow2Header {
-  /** size that the guest sees */
+  /** size as the guest sees it */
   virtualBytes: number;
   clusterBytes: number;
-  /** where the table of level 1 is, and how many entries it has */
+  /** offset of the level 1 table, and its number of entries */
   l1Offset: number;
   l1Entries: number;
 }
 
-/** The header without its optional parts. */
+/** Length of the header without its optional parts. */
 const QCOW2_HEADER_BYTES = 72;
 
 const MAGIC = 0x514649fb;
-/** QEMU itself takes no larger table of level 1 (`QCOW_MAX_L1_SIZE`). */
+/** QEMU itself accepts no larger level 1 table (`QCOW_MAX_L1_SIZE`). */
 const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
-/** Bits of a table's entry that are an offset in the file. */
+/** The bits of a table entry that are an offset in the file. */
 const OFFSET_MASK = 0x00ff_ffff_ffff_fe00n;
 
-/** Parses the first bytes of a file; `undefined` when they are no header that QEMU would take. */
+/** Parses the first bytes of a file; `undefined` when they are not a header that QEMU accepts. */
 export function parseQcow2Header(bytes: Buffer): Qcow2Header | undefined {
   if (bytes.length < QCOW2_HEADER_BYTES || bytes.readUInt32BE(0) !== MAGIC) return undefined;
   const version = bytes.readUInt32BE(4);
@@ -42,9 +42,9 @@ export function parseQcow2Header(bytes: Buffer): Qcow2Header | undefined {
 }
 
 /**
- * What is wrong with the qcow2 file at `path`, for people; `undefined` when it has the size `virtualBytes`
- * for the guest and is not cut short before the last table that its clusters are found by. QEMU would read a
- * missing table as zeros: a drive that lost its data without a word.
+ * What is wrong with the qcow2 file at `path`, for people. `undefined` when the guest sees the size
+ * `virtualBytes` and the file contains all tables that its clusters are found by. QEMU would read a missing
+ * table as zeros: the drive would have lost its data silently.
  */
 export async function qcow2Problem(path: string, virtualBytes: number): Promise<string | undefined> {
   let file: FileHandle;
@@ -52,7 +52,7 @@ export async function qcow2Problem(path: string, virtualBytes: number): Promise<
     file = await open(path, 'r');
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'EACCES'))
-      return error.code === 'ENOENT' ? 'it is missing' : 'it may not be read';
+      return error.code === 'ENOENT' ? 'it is missing' : 'it is not readable';
     throw error;
   }
   try {
@@ -68,10 +68,7 @@ export async function qcow2Problem(path: string, virtualBytes: number): Promise<
   }
 }
 
-/**
- * Where in the file the last of the tables of both levels ends; beyond all files when the table of level 1
- * itself is cut.
- */
+/** The offset at which the last level 2 table ends; infinite when the level 1 table itself is cut short. */
 async function tablesEnd(
   file: FileHandle,
   { l1Offset, l1Entries, clusterBytes }: Qcow2Header,
@@ -86,7 +83,7 @@ async function tablesEnd(
   return end;
 }
 
-/** Up to `length` bytes from `position`; fewer at the file's end. */
+/** Up to `length` bytes from `position`; fewer at the end of the file. */
 async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await file.read(bytes, 0, length, position);

@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import { printable } from '../../base/errors.ts';
 import { reportNoSpace } from '../../base/files/no-space.ts';
 
-/** A VMM's log, open for what one start adds to it. */
+/** A VMM's log, opened for one start. */
 export interface VmmLog extends AsyncDisposable {
-  /** open for appending; the VMM gets it as its stdout and stderr */
+  /** open for appending; becomes the VMM's stdout and stderr */
   readonly fd: number;
   /** The last lines since it was opened, joined for a message; empty when there are none. */
   tail(): Promise<string>;
@@ -14,7 +14,11 @@ export interface VmmLog extends AsyncDisposable {
 const TAIL_BYTES = 4096;
 const TAIL_LINES = 3;
 
-/** Opens the log `path`, mode 0600, and makes it when it is missing. @throws {AppError} HOST_NO_SPACE */
+/**
+ * Opens the log `path`, mode 0600; creates it when it is missing.
+ *
+ * @throws {AppError} HOST_NO_SPACE
+ */
 export async function openVmmLog(path: string): Promise<VmmLog> {
   const file = await reportNoSpace(() => open(path, 'a+', 0o600), {
     what: "the VMM's log",

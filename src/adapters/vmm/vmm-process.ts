@@ -3,13 +3,13 @@ import { neverAborts, sleep } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import type { VmmActivity, VmmProcess, VmmUsage } from '../../core/ports/vmm/running-vm.ts';
 
-/** How long a process may take to go after SIGKILL: the kernel gives back its memory first. */
+/** How long a process may take to end after SIGKILL: the kernel frees its memory first. */
 const KILL_DEADLINE_MS = 10_000;
 const POLL_MS = 3;
 
 /**
- * Identity of the process `pid`; `undefined` when there is none, or only its exit status is left (a zombie
- * runs nothing).
+ * The identity of the process `pid`. `undefined` when it does not exist, or when it is a zombie, which runs
+ * nothing.
  */
 export async function readVmmProcess(pid: number): Promise<VmmProcess | undefined> {
   const text = await readProc(pid, 'stat');
@@ -17,12 +17,12 @@ export async function readVmmProcess(pid: number): Promise<VmmProcess | undefine
 }
 
 /**
- * The same from the text of proc(5) `/proc/PID/stat`. A process that is killed is a zombie as soon as its
- * first thread has ended; until the last one has, it holds its memory and its files, locks on drives
- * included, and counts as running.
+ * Parses proc(5) `/proc/PID/stat`. A killed process becomes a zombie as soon as its first thread has ended.
+ * Until its last thread has ended it still holds memory and files, locks on drives included, so it counts as
+ * running.
  */
 export function parseVmmProcess(pid: number, stat: string): VmmProcess | undefined {
-  // The second field is the program's name, which may hold blanks and parentheses.
+  // The second field is the program's name, which may contain spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state] = fields;
   // num_threads is field 20 and starttime field 22; the first of these is field 3.
@@ -39,7 +39,7 @@ export async function isAlive(vmm: VmmProcess): Promise<boolean> {
 /** proc(5) counts in units of 1/100 s for every program (USER_HZ). */
 const MS_PER_TICK = 10;
 
-/** What exactly this process uses; nothing when it has gone. */
+/** What exactly this process uses; `undefined` when it has ended. */
 export async function usageOf(vmm: VmmProcess): Promise<VmmUsage> {
   const [cpuMs, rollup] = await Promise.all([cpuMsOf(vmm), readProc(vmm.pid, 'smaps_rollup')]);
   if (cpuMs === undefined) return { memoryBytes: 0, cpuMs: 0 };
@@ -47,11 +47,11 @@ export async function usageOf(vmm: VmmProcess): Promise<VmmUsage> {
   return { memoryBytes: pssKib * 1024, cpuMs };
 }
 
-/** What exactly this process has done; nothing when it has gone. */
+/** What exactly this process has done; `undefined` when it has ended. */
 export async function activityOf(vmm: VmmProcess): Promise<VmmActivity> {
   const [io, cpuMs] = await Promise.all([readProc(vmm.pid, 'io'), cpuMsOf(vmm)]);
-  // proc(5): bytes given to write(2) and its like, and bytes of pages that will be on a disk. Some file
-  // systems, and some ways to write, count in one only.
+  // proc(5): bytes passed to write(2) and the like, and bytes of pages that will be written to a disk. Some
+  // file systems, and some ways of writing, count in only one of them.
   const [wchar = 0, writeBytes = 0] = [/^wchar: ([0-9]+)$/m, /^write_bytes: ([0-9]+)$/m].map((line) =>
     Number(line.exec(io ?? '')?.[1] ?? 0),
   );
@@ -60,7 +60,7 @@ export async function activityOf(vmm: VmmProcess): Promise<VmmActivity> {
     : { cpuMs, writtenBytes: Math.max(wchar, writeBytes) };
 }
 
-/** Time of the host's processors that this process has used, in `ms`; `undefined` when it has gone. */
+/** CPU time that this process has used, in `ms`; `undefined` when it has ended. */
 export async function cpuMsOf(vmm: VmmProcess): Promise<number | undefined> {
   const stat = await readProc(vmm.pid, 'stat');
   if (stat === undefined || !(await isAlive(vmm))) return undefined;
@@ -76,14 +76,14 @@ export interface FoundVmm {
 }
 
 /**
- * Processes of this user whose command line has `flag` followed by `value`, both exactly. This is how a VMM
- * is found of which no record was written.
+ * Processes of this user whose command line has `flag` followed by `value`, both matched exactly. Finds VMMs
+ * for which no record was written.
  */
 export async function findByArgument(flag: string, value: string): Promise<VmmProcess[]> {
   return (await findVmms((argv) => valuesOf(argv, flag).includes(value))).map(({ vmm }) => vmm);
 }
 
-/** Processes of this user with a command line that `isMeant` returns true for. */
+/** Processes of this user for whose command line `isMeant` returns true. */
 export async function findVmms(isMeant: (argv: readonly string[]) => boolean): Promise<FoundVmm[]> {
   const meant = (await ownProcesses()).filter(({ argv }) => isMeant(argv));
   const found = meant.map(async ({ pid, argv }) => {
@@ -93,7 +93,7 @@ export async function findVmms(isMeant: (argv: readonly string[]) => boolean): P
   return (await Promise.all(found)).flat();
 }
 
-/** What follows `flag` on a command line, each time. */
+/** Every value that follows `flag` on a command line. */
 export function valuesOf(argv: readonly string[], flag: string): string[] {
   return argv.flatMap((word, at) => (word === flag ? (argv[at + 1] ?? []) : []));
 }
@@ -117,14 +117,14 @@ async function ownProcesses(): Promise<{ pid: number; argv: string[] }[]> {
 }
 
 /**
- * Ends the process: SIGTERM, on which a VMM writes out what it holds of its drives, then SIGKILL after
- * `graceMs`. Settles when it is gone. Idempotent.
+ * Ends the process: SIGTERM, on which a VMM writes its cached drive data, then SIGKILL after `graceMs`.
+ * Settles when the process is gone. Idempotent.
  *
- * @throws {AppError} VMM_KILL_FAILED when it does not go away.
+ * @throws {AppError} VMM_KILL_FAILED when it does not end.
  */
 export async function endProcess(vmm: VmmProcess, { graceMs }: { graceMs: number }): Promise<void> {
   if (graceMs > 0 && (await sendSignal(vmm, 'SIGTERM'))) {
-    // One that was stopped would see it only when it is let go on.
+    // A stopped process would not see SIGTERM until it continues.
     await sendSignal(vmm, 'SIGCONT');
     if (await isGoneWithin(vmm, graceMs)) return;
   }
@@ -135,7 +135,7 @@ export async function endProcess(vmm: VmmProcess, { graceMs }: { graceMs: number
   });
 }
 
-/** Sends exactly this process a signal. False when it is gone. */
+/** Sends a signal to exactly this process. Returns false when it is gone. */
 export async function sendSignal(vmm: VmmProcess, signal: NodeJS.Signals): Promise<boolean> {
   if (!(await isAlive(vmm))) return false;
   try {
@@ -147,7 +147,7 @@ export async function sendSignal(vmm: VmmProcess, signal: NodeJS.Signals): Promi
   }
 }
 
-/** True when exactly this process is gone at the latest after `deadlineMs`. */
+/** Returns true when exactly this process is gone after `deadlineMs` at the latest. */
 export async function isGoneWithin(vmm: VmmProcess, deadlineMs: number): Promise<boolean> {
   const endsAt = performance.now() + deadlineMs;
   for (;;) {

@@ -3,8 +3,8 @@ import { invariant } from '../../../base/errors.ts';
 import type { QmpClient } from './qmp/qmp-client.ts';
 
 /**
- * What QEMU tells of the agent's port (`ChardevInfo` of its QMP schema): which file or socket the host's end
- * is, and whether the guest has its end open.
+ * QEMU's description of the agent's port (`ChardevInfo` of its QMP schema): which file or socket the host's
+ * end is, and whether the guest has opened its end.
  */
 export async function agentChardev(
   qmp: QmpClient,

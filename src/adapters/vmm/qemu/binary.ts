@@ -5,19 +5,19 @@ import { exec, PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
 import { findProgram, toolEnv, type Variables } from '../../../base/process/programs.ts';
 import { installHint, packagesOf } from '../packages.ts';
 
-/** A QEMU that was found. */
+/** A QEMU found on this host. */
 export interface QemuBinary {
   path: string;
   /** `7.2.22` */
   version: string;
-  /** names of the machines that it can be */
+  /** names of the machines that it offers */
   machines: ReadonlySet<string>;
 }
 
-/** Oldest version whose command line we speak, and that is tested. */
+/** Oldest version whose command line we use; it is tested. */
 const OLDEST_MAJOR = 7;
 
-/** Finds QEMU and asks it once what it is; asks again when the file has changed. */
+/** Finds QEMU and queries each binary once; queries it again when the file has changed. */
 export class QemuBinaries {
   readonly #env: Variables;
   readonly #known = new Map<string, { mtimeMs: number; binary: QemuBinary }>();
@@ -29,7 +29,7 @@ export class QemuBinaries {
   /**
    * The QEMU named `program` on this host.
    *
-   * @throws {AppError} VMM_NOT_FOUND naming the package when there is none, VMM_UNSUPPORTED when it cannot
+   * @throws {AppError} VMM_NOT_FOUND naming the package when there is none; VMM_UNSUPPORTED when it cannot
    * run our VMs.
    */
   async require(program: string, { machine, signal }: Abortable & { machine: string }): Promise<QemuBinary> {
@@ -45,12 +45,12 @@ export class QemuBinaries {
   }
 }
 
-/** The version in what `--version` prints, `undefined` when it is not QEMU that speaks. */
+/** The version in the output of `--version`; `undefined` when that is not QEMU's. */
 export function parseVersion(text: string): string | undefined {
   return /^QEMU emulator version ([0-9]+\.[0-9]+(?:\.[0-9]+)*)/m.exec(text)?.[1];
 }
 
-/** The names in what `-machine help` prints. */
+/** The machine names in the output of `-machine help`. */
 export function parseMachines(text: string): Set<string> {
   return new Set(
     text

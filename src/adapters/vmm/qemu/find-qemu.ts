@@ -5,18 +5,18 @@ import { findVmms, valuesOf } from '../vmm-process.ts';
 import { escaped, guestName } from './launch/argv.ts';
 import { type RuntimeFiles, runtimeFiles } from './runtime-files.ts';
 
-/** A QEMU that runs, and where its files are. */
+/** A running QEMU, and the paths of its files. */
 export interface FoundQemu {
   vmm: VmmProcess;
   files: RuntimeFiles;
 }
 
-/** What a VM's QEMU is found by. */
+/** What identifies a VM's QEMU. */
 export type QemuPlace = Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>;
 
 /**
  * The QEMU processes of one VM: those with its pid file, and those with its name that use its folder. The
- * second finds one whose runtime folder is elsewhere, as those of earlier versions are, and those started
+ * second rule finds processes whose runtime folder is elsewhere: those of earlier versions, and those started
  * while the state folder could hold no sockets.
  */
 export async function findQemus({ vmId, runtimeDir, consoleLogPath }: QemuPlace): Promise<FoundQemu[]> {
@@ -33,8 +33,8 @@ export async function findQemus({ vmId, runtimeDir, consoleLogPath }: QemuPlace)
 }
 
 /**
- * Ids of the VMs that a QEMU of this user runs, whose pid file is in a folder of `vmRuntimeDir`, or whose
- * folder is one of `vmsDir`. Each once.
+ * Ids of the VMs that a QEMU of this user runs: its pid file is in a folder of `vmRuntimeDir`, or the VM's
+ * folder is one of `vmsDir`. Without duplicates.
  */
 export async function findQemuVmIds({
   vmRuntimeDir,
@@ -60,7 +60,7 @@ function vmIdOf(argv: readonly string[]): string | undefined {
   return name?.startsWith(prefix) ? name.slice(prefix.length).split(',')[0] : undefined;
 }
 
-/** True when an argument names something in `folder`: a drive or a log. */
+/** True when an argument is a path in `folder`: a drive or a log. */
 function usesFolder(argv: readonly string[], folder: string): boolean {
   const names = [`${folder}/`, escaped(`${folder}/`), JSON.stringify(`${folder}/`).slice(1, -1)];
   return argv.some((word) => names.some((name) => word.includes(name)));

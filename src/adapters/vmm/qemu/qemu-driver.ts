@@ -33,31 +33,34 @@ import { runtimeFiles } from './runtime-files.ts';
 import type { ReceiveOptions } from './save/receive-guest.ts';
 import { savedGuestKind } from './saved-guest-kind.ts';
 
-/** What the driver stands on. */
+/** What the driver needs. */
 export interface QemuDriverOptions {
-  /** folder for this driver alone: blank disks, findings about KVM; may be removed at any time */
+  /** folder of this driver alone: blank disks, findings about KVM; may be deleted at any time */
   cacheDir: string;
   facts: HostFacts;
-  /** the caller's environment, of which QEMU and its tools get what {@link toolEnv} keeps */
+  /** the caller's environment; QEMU and its tools get the part that {@link toolEnv} keeps */
   env: Variables;
-  /** what VMs run on, untested; absent: KVM where a test boot has shown that it works, else emulation */
+  /**
+   * the accelerator of all VMs, untested; absent: KVM where a test boot has shown that it works, else
+   * emulation
+   */
   accelerator?: Accelerator;
-  /** the program `banger-receive`, which writes down guests that are saved */
+  /** the program `banger-receive`, which writes guests to disk when they are saved */
   receiver: ReceiveOptions['receiver'];
   /**
-   * the program `banger-host`, which puts the second wall around each QEMU; a QEMU starts without that wall
-   * when it is missing
+   * the program `banger-host`, which puts the second wall around each QEMU; when it is missing, QEMU starts
+   * without that wall
    */
   hostTools: string;
   log: Logger;
-  /** `ms` in which a guest that cannot be asked writes out by itself; default: 36 s */
+  /** how long a guest that cannot be reached gets to write its data by itself, in `ms`; default: 36 s */
   writeBackMs?: number;
 }
 
 const SWITCHED_OFF_HINT =
   'unset BANGER_ACCELERATOR, or remove `accelerator` from the config file, to use KVM where it works';
 
-/** QEMU's microvm machine (on arm64: virt), with KVM or emulated. */
+/** QEMU's microvm machine (on arm64: virt), with KVM or software emulation. */
 export class QemuDriver implements VmDriver {
   readonly name = 'qemu';
   readonly #options: QemuDriverOptions;
@@ -161,7 +164,7 @@ export class QemuDriver implements VmDriver {
       await endProcess(vmm, { graceMs: WRITE_OUT_GRACE_MS });
       await removeRuntimeFiles(files);
     }
-    // Those of VMMs that have ended before, too.
+    // Includes the folders of VMMs that have already ended.
     for (const dir of await foldersOf(place.runtimeDir)) {
       if (!used.has(dir)) await removeRuntimeFiles(runtimeFiles(dir));
     }
@@ -190,10 +193,10 @@ export class QemuDriver implements VmDriver {
     return new QemuVm(launched, { log, vmId, receiver, hostTools, env: toolEnv(env), blanks: this.#blanks });
   }
 
-  /** Nothing can ask this guest to write out what it holds: its kernel does so by itself in this time. */
+  /** Nothing can ask this guest to write its data. Its kernel does so by itself within this time. */
   async #letWriteBack(vmId: string, vmm: VmmProcess, givenUp: AbortSignal): Promise<void> {
     const { log, writeBackMs = WRITE_BACK_MS } = this.#options;
-    log.warn('the sockets of a VM are gone: it is ended once its guest has written out what it holds', {
+    log.warn('the sockets of a VM are gone: its VMM will be ended once its guest has had time to write its data', {
       vmId,
     });
     const endsAt = performance.now() + writeBackMs;
@@ -214,7 +217,7 @@ export class QemuDriver implements VmDriver {
     const [cpuInfo, openError] = await Promise.all([facts.cpuInfo(), facts.kvmOpenError()]);
     const reason = reasonAgainstKvm({ arch: facts.arch, cpuInfo, openError });
     if (reason !== undefined) return { accelerator: 'tcg', reason };
-    if (!boot) return { reason: 'KVM has not been tried: there is no kernel yet' };
+    if (!boot) return { reason: 'KVM has not been tested: there is no kernel yet' };
     const host = await this.#host(binary);
     const test: KvmTest['test'] = async (dir) => {
       const deadlineMs = kvmDeadlineMs({ cpuInfo, load: facts.load() });
@@ -256,7 +259,7 @@ export class QemuDriver implements VmDriver {
     const { facts, hostTools, log } = this.#options;
     const tscKhz = hostTscKhz(await facts.cpuInfo());
     const hasWall = await isExecutable(hostTools);
-    if (!hasWall) log.warn('VMMs start without their second wall', { missing: hostTools });
+    if (!hasWall) log.warn('VMMs start without the second wall', { missing: hostTools });
     return {
       binary: path,
       arch: facts.arch,
@@ -268,7 +271,7 @@ export class QemuDriver implements VmDriver {
   }
 }
 
-/** A VM's runtime folder, and those in it, which are of VMMs that took the place of another. */
+/** A VM's runtime folder and its subfolders; the subfolders belong to VMMs that replaced another one. */
 async function foldersOf(runtimeDir: string): Promise<string[]> {
   try {
     const entries = await readdir(runtimeDir, { withFileTypes: true });
@@ -281,14 +284,16 @@ async function foldersOf(runtimeDir: string): Promise<string[]> {
 }
 
 /**
- * Linux writes pages that have been dirty for 30 s, and looks every 5 s (vm.dirty_expire_centisecs,
+ * Linux writes pages that have been dirty for 30 s, and checks every 5 s (vm.dirty_expire_centisecs,
  * vm.dirty_writeback_centisecs).
  */
 const WRITE_BACK_MS = 36_000;
 
 /**
- * The open file of the device state. @throws {AppError} VMM_RESTORE_FAILED when a file is missing, or the
- * memory is not of the VM's size.
+ * Opens the device state.
+ *
+ * @throws {AppError} VMM_RESTORE_FAILED when a file is missing, or the memory file does not have the VM's
+ * memory size.
  */
 async function openSaved(
   { vmId, vmName = vmId, memoryMib }: VmSpec,
@@ -300,8 +305,8 @@ async function openSaved(
       cause,
     });
   try {
-    // QEMU would make a file that is missing, and lengthen one that is short.
-    if ((await stat(memoryPath)).size !== memoryMib * 2 ** 20) throw failed(memoryPath, 'has another size');
+    // QEMU would create a missing file, and extend one that is too short.
+    if ((await stat(memoryPath)).size !== memoryMib * 2 ** 20) throw failed(memoryPath, 'has the wrong size');
     return await open(statePath, 'r');
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error;

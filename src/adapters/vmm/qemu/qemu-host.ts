@@ -1,19 +1,19 @@
 import type { GuestArch } from '../../../core/ports/images.ts';
 
-/** What a QEMU command line takes from the host. */
+/** What a QEMU command line depends on besides the VM. */
 export interface QemuHost {
   /** path of `qemu-system-*` */
   binary: string;
   arch: GuestArch;
-  /** the machine that it is; {@link machineOf} */
+  /** machine type; {@link machineOf} */
   machine: string;
-  /** frequency of the host's TSC, when known; it is the guest's too under emulation */
+  /** frequency of the host's TSC, when known; an emulated guest has the same */
   tscKhz?: number;
   /** QEMU runs as root; default `false` */
   isRoot?: boolean;
   /**
-   * path of `banger-host`, which puts the second wall around QEMU; without it QEMU runs behind its own
-   * seccomp filter alone
+   * path of `banger-host`, which puts the second wall around QEMU; without it QEMU has only its own seccomp
+   * filter
    */
   hostTools?: string;
 }
@@ -24,14 +24,14 @@ export function qemuProgram(arch: GuestArch): string {
 }
 
 /**
- * The version of arm64's machine that is used where it is offered: that of the oldest QEMU in wide use, which
+ * The version of arm64's machine that is used where available: that of the oldest QEMU in wide use, which
  * newer ones keep for many years.
  */
 const PREFERRED_VIRT = 'virt-7.2';
 
 /**
- * The machine that guests of `arch` get from a QEMU that offers `machines`. One with a version is the same in
- * every QEMU that has it, so that a saved guest outlives an upgrade; microvm has none.
+ * The machine for guests of `arch`, chosen from the `machines` that a QEMU offers. A versioned machine is the
+ * same in every QEMU that has it, so a saved guest outlives an upgrade of QEMU; microvm has no versions.
  */
 export function machineOf(arch: GuestArch, machines: ReadonlySet<string>): string {
   if (arch === 'amd64') return 'microvm';

@@ -17,25 +17,25 @@ import { StallWatch } from './qmp/stall-watch.ts';
 import { type RuntimeFiles, runtimeDirOf } from './runtime-files.ts';
 import { captureGuest, type SaveOptions, saveGuest } from './save/save.ts';
 
-/** How long QEMU may take to write out what it holds of its drives. */
+/** How long QEMU may take to write its cached drive data and metadata. */
 export const WRITE_OUT_GRACE_MS = 10_000;
 
 /**
- * How often the process is looked for once its control connection is gone; more and more seldom, should it
- * live on.
+ * Interval at which the process is checked once its control connection is gone; grows, in case it lives on.
  */
 const WATCH_MS = { first: 5, most: 500 };
 
-/** Whose QEMU it is, and where to tell what becomes of it. */
+/** Which VM the QEMU runs, and where to report what becomes of it. */
 export interface QemuVmOptions extends Omit<SaveOptions, 'signal'> {
   vmId: string;
   log: Logger;
-  /** that copies of drives are made of */
+  /** source of the copies of drives */
   blanks: BlankDisks;
 }
 
 /**
- * A VM in a QEMU that we started or took over; both are the same, for it never depends on being our child.
+ * A VM in a QEMU that this daemon started or adopted. There is no difference, because QEMU never depends on
+ * being our child.
  */
 export class QemuVm implements RunningVm {
   readonly vmm: VmmProcess;
@@ -77,9 +77,9 @@ export class QemuVm implements RunningVm {
   }
 
   /**
-   * SIGTERM makes QEMU stop the guest, write out its drives' tables and end. SIGKILL alone would be quicker,
-   * but a qcow2 file's newest tables are in QEMU's memory only: writes that the guest saw completed, and had
-   * not flushed, would be lost with them.
+   * On SIGTERM, QEMU stops the guest, writes the tables of its drives and ends. SIGKILL alone would be
+   * faster, but the newest tables of a qcow2 file are only in QEMU's memory. Writes that the guest saw
+   * completed, but had not flushed, would be lost with them.
    */
   async kill(): Promise<void> {
     this.#ending ??= this.#endProcess();
@@ -154,7 +154,7 @@ export class QemuVm implements RunningVm {
     for (const tell of this.#resumeListeners) tell();
   }
 
-  /** One that was adopted may have its sockets elsewhere than a VM that is started now. */
+  /** An adopted QEMU may have its sockets elsewhere than a VM that is started now. */
   #placed(spec: VmSpec): VmSpec {
     return { ...spec, runtimeDir: runtimeDirOf(this.#files) };
   }
@@ -166,7 +166,7 @@ export class QemuVm implements RunningVm {
     await removeRuntimeFiles(this.#files);
   }
 
-  /** QEMU closes its control connection when it ends; the rest is a moment. */
+  /** QEMU closes its control connection shortly before it ends. */
   async #watch(gone: () => void): Promise<void> {
     await this.#qmp.closed;
     for (let waitMs = WATCH_MS.first; !this.#isDetached; waitMs = Math.min(waitMs * 1.5, WATCH_MS.most)) {

@@ -2,14 +2,14 @@ import { basename, dirname, join } from 'node:path';
 import { fitsSocketPath } from '../../../base/unix-socket.ts';
 
 /**
- * What QEMU keeps in a VM's runtime folder:
+ * QEMU's files in a VM's runtime folder:
  *
  *     <runtimeDir>/
  *       qmp.sock      control
  *       agent.sock    the guest's port banger.agent.0
- *       qemu.pid      locked by QEMU while it runs; its path on QEMU's command line is what a stray is
- *                     found by
- *       save.sock     what QEMU writes of a guest that is saved or copied, to us
+ *       qemu.pid      locked by QEMU while it runs; a stray process is found by this path on its
+ *                     command line
+ *       save.sock     QEMU connects here to send a guest that is being saved or copied
  */
 export interface RuntimeFiles {
   qmpSocket: string;
@@ -18,7 +18,7 @@ export interface RuntimeFiles {
   pidFile: string;
 }
 
-/** Names of the files in `runtimeDir`. */
+/** Paths of the files in `runtimeDir`. */
 export function runtimeFiles(runtimeDir: string): RuntimeFiles {
   return {
     qmpSocket: join(runtimeDir, 'qmp.sock'),
@@ -28,15 +28,15 @@ export function runtimeFiles(runtimeDir: string): RuntimeFiles {
   };
 }
 
-/** The folder that the files are in. */
+/** The folder of the files. */
 export function runtimeDirOf({ pidFile }: Pick<RuntimeFiles, 'pidFile'>): string {
   return dirname(pidFile);
 }
 
 /**
- * A socket's path for a program whose working folder is the VM's runtime folder, as QEMU's is: by way of that
- * folder where the whole path is too long for a socket. One that fits stays whole, for QEMU of earlier
- * versions has another working folder.
+ * The path of a socket for a program whose working folder is the VM's runtime folder, as QEMU's is. Relative
+ * to that folder when the whole path is too long for a socket. A path that fits stays absolute, because QEMU
+ * processes of earlier versions have another working folder.
  */
 export function pathForQemu(socket: string): string {
   return fitsSocketPath(socket) ? socket : join('/proc/self/cwd', basename(socket));

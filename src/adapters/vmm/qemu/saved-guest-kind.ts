@@ -6,7 +6,7 @@ import type { QemuBinary } from './binary.ts';
 import { qemuArgv } from './launch/argv.ts';
 import type { QemuHost } from './qemu-host.ts';
 
-/** What decides what guests are saved as. */
+/** What the format of saved guests depends on. */
 export interface SavingQemu {
   binary: QemuBinary;
   host: QemuHost;
@@ -16,15 +16,15 @@ export interface SavingQemu {
 }
 
 /**
- * The options of QEMU that a guest sees; all others are the host's affair, and may differ between saving and
- * restoring.
+ * The QEMU options whose effect a guest sees. All others concern only the host, and may differ between saving
+ * and restoring.
  */
 const SEEN_BY_GUESTS = ['-machine', '-cpu', '-global', '-device', '-smp'];
 
 /**
- * What the QEMU of this host saves guests as. The key is of all that decides what a boot makes; the command
- * line of an example stands for all that we ask of QEMU. The parts are what a saved guest needs to be
- * restored, and no more than that.
+ * The kind of saved guests that this host's QEMU writes. Its key covers everything that decides what a boot
+ * produces; the command line of an example VM stands for all options that we pass to QEMU. Its parts are what
+ * restoring a saved guest requires, and no more.
  */
 export function savedGuestKind({ binary, host, accelerator, cpuInfo }: SavingQemu): SavedGuestKind {
   const argv = qemuArgv(exampleSpec(accelerator), host);
@@ -43,17 +43,17 @@ export function savedGuestKind({ binary, host, accelerator, cpuInfo }: SavingQem
 }
 
 /**
- * The state of a machine without versions belongs to a series of QEMU's, 7.2 or 8.0: its stable releases keep
- * it. A machine with a version is the same in every QEMU that has it.
+ * The device state of an unversioned machine belongs to a QEMU series, such as 7.2 or 8.0: stable releases
+ * keep it. A versioned machine is the same in every QEMU that has it.
  */
 function vmmToken(version: string, machine: string): string {
   return /-[0-9.]+$/.test(machine) ? 'QEMU' : version.split('.').slice(0, 2).join('.');
 }
 
 /**
- * A guest on KVM has the host's processor, with all that it offers. An emulated one only has the frequency of
- * its clock, which goes with the model: what the host's kernel says of the rest changes from one version to
- * the next.
+ * On KVM, a guest sees the host's processor with all its features. An emulated guest depends only on the
+ * frequency of the host's clock, which is identified by the processor model: the kernel's description of the
+ * rest changes between versions.
  */
 function processorPart(cpuInfo: string, accelerator: Accelerator): { name: string; token: string } {
   const of = (field: string): string =>
@@ -69,7 +69,7 @@ function digest(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
-/** Any VM; only what is the same for all of them counts. */
+/** Any VM will do; only what is the same for all VMs counts. */
 function exampleSpec(accelerator: Accelerator): VmSpec {
   const drive = (serial: DriveSpec['serial'], isReadOnly: boolean): DriveSpec => ({
     serial,

@@ -10,43 +10,43 @@ import type { QemuBinary } from '../binary.ts';
 import type { KvmFinding } from './kvm.ts';
 import type { ProbeResult } from './probe-boot.ts';
 
-/** What a finding about KVM holds for. */
+/** The conditions under which a finding about KVM is valid. */
 export interface KvmContext {
   bootId: string;
   binary: QemuBinary;
   boot: BootSource;
 }
 
-/** A test boot and what it needs to know of the host. */
+/** A test boot, and the facts about the host that its result is judged by. */
 export interface KvmTest extends Abortable {
-  /** Boots; it has a folder of its own. */
+  /** runs the test boot in a folder of its own */
   test: (dir: string) => Promise<ProbeResult>;
-  /** processes that want to run, for each processor of the host */
+  /** runnable processes per processor of the host */
   load: () => number;
-  /** time since the epoch in `ms` */
+  /** time since the epoch, in `ms` */
   nowMs: () => number;
 }
 
 /**
- * Wait before a failed test is repeated; it doubles with each failure, so that a KVM that hangs costs little
- * in the end.
+ * Wait before a failed test is repeated. Doubles with each failure, so that a KVM that hangs costs little in
+ * the long run.
  */
 const FIRST_RETRY_MS = 10 * 60_000;
 const MAX_RETRY_MS = 4 * 3_600_000;
 /**
- * Above this load, a QEMU that ended proves nothing: it may have lacked memory, or another hypervisor had the
- * processor.
+ * Above this load, a QEMU that ended proves nothing: it may have lacked memory, or another hypervisor may
+ * have held the processor.
  */
 const BUSY_LOAD = 1.5;
 
 /**
- * What test boots on KVM have shown. KVM that works is remembered for as long as host boot, QEMU and kernel
- * are the same. A boot that was late, or that failed on a busy host, is repeated after a while: the host may
- * only have been slow. In the cache:
+ * The results of test boots on KVM. A success is remembered until the host boots again or QEMU or the kernel
+ * changes. A test boot that was late, or failed on a busy host, is repeated after a while, because the host
+ * may only have been slow. In the cache:
  *
  *     <dir>/
  *       <boot id>-<key>.finding     JSON; those of other boots are removed
- *       test-boot/                  a test boot that is under way
+ *       test-boot/                  a test boot in progress
  *       .lock                       held meanwhile
  */
 export class KvmFindings {
@@ -57,8 +57,8 @@ export class KvmFindings {
   }
 
   /**
-   * The finding for `context`; runs `test` when there is none that still holds. Callers at once, in other
-   * processes too, share one test.
+   * Returns the finding for `context`; runs `test` when there is no valid one. Concurrent callers share one
+   * test, even across processes.
    */
   async get(context: KvmContext, { test, load, nowMs, signal }: KvmTest): Promise<KvmFinding> {
     const path = join(this.#dir, `${context.bootId}-${await keyOf(context)}${SUFFIX}`);
@@ -102,7 +102,7 @@ async function readFinding(path: string): Promise<(KvmFinding & { attempts: numb
   }
 }
 
-/** What is no finding, such as one of an earlier version, is tested again. */
+/** An unreadable finding, such as one of an earlier version, leads to a new test. */
 function parseFinding(text: string): (KvmFinding & { attempts: number }) | undefined {
   try {
     const { outcome, deadlineMs, retryAtMs, attempts } = JSON.parse(text) as Record<string, unknown>;

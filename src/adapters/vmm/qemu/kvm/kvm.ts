@@ -2,14 +2,14 @@ import { formatTime } from '../../../../base/words.ts';
 import { type HostFacts, hasCpuFlag } from '../../host-facts.ts';
 import type { ProbeResult } from './probe-boot.ts';
 
-/** `ms` for a test boot on an idle host of its own; KVM that works takes a tenth of it. */
+/** `ms` for a test boot on an idle physical host; a working KVM needs a tenth of it. */
 const DEADLINE_MS = 5_000;
 /** `ms` on a host that is itself a VM: its KVM is slower, and much slower when it is emulated. */
 const NESTED_DEADLINE_MS = 15_000;
-/** Most that load may lengthen a test boot's time by. */
+/** Largest factor by which load extends the deadline of a test boot. */
 const MAX_LOAD_FACTOR = 4;
 
-/** `ms` that our kernel may take to our initramfs on KVM, on this host as it is now. */
+/** `ms` that our kernel may take to reach our initramfs on KVM, on this host under its current load. */
 export function kvmDeadlineMs({ cpuInfo, load }: { cpuInfo: string; load: number }): number {
   const idleMs = hasCpuFlag(cpuInfo, 'hypervisor') ? NESTED_DEADLINE_MS : DEADLINE_MS;
   return Math.round(idleMs * Math.min(Math.max(load, 1), MAX_LOAD_FACTOR));
@@ -17,7 +17,7 @@ export function kvmDeadlineMs({ cpuInfo, load }: { cpuInfo: string; load: number
 
 /**
  * Why KVM need not be tried here, in words for the user; `undefined` when only a test boot can tell. A device
- * that opens proves nothing: inside some virtual machines it is there and cannot run a kernel.
+ * that opens proves nothing: in some virtual machines it exists but cannot run a kernel.
  */
 export function reasonAgainstKvm(facts: {
   arch: HostFacts['arch'];
@@ -40,16 +40,16 @@ export function reasonAgainstKvm(facts: {
   }
 }
 
-/** What a test boot on KVM has shown. */
+/** The result of a test boot on KVM. */
 export interface KvmFinding extends ProbeResult {
   /**
-   * time since the epoch in `ms` from which KVM is tested again; absent: not before the host, QEMU or the
-   * kernel is another
+   * time since the epoch in `ms` after which KVM is tested again; absent: not until the host boots again or
+   * QEMU or the kernel changes
    */
   retryAtMs?: number;
 }
 
-/** Why KVM is not used although it looked usable, and what the user can do; `undefined` when it works. */
+/** Why KVM is not used although it looked usable, and what the user can do; `undefined` when KVM works. */
 export function againstKvm(
   { outcome, deadlineMs, retryAtMs }: KvmFinding,
   { nowMs }: { nowMs: number },

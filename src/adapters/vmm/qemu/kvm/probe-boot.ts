@@ -13,48 +13,47 @@ import { launchArgv } from '../launch/confine.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { runtimeFiles } from '../runtime-files.ts';
 
-/** What is booted, and for how long at most. */
+/** A test boot and its time limit. */
 export interface ProbeBoot {
   boot: BootSource;
   accelerator: Accelerator;
   host: QemuHost;
   env: NodeJS.ProcessEnv;
-  /** folder for the probe alone; its content is removed. Two probes at once need two folders */
+  /** folder of this probe alone; its content is deleted. Concurrent probes need separate folders */
   dir: string;
-  /** `ms` on a host that starts a VMM in no time; one that is slower has more */
+  /** `ms` on a host that starts a VMM immediately; a slower host gets more */
   deadlineMs: number;
 }
 
 /** What our initramfs prints when it runs with `banger.mode=probe` (`docs/agent-protocol.md`). */
 const MARKER = 'BANGER-PROBE-OK';
 /**
- * A boot on KVM takes this many times as long as the start of its VMM, with room to spare: 0.5 s and 0.1 s at
- * ease.
+ * How many times longer than the start of its VMM a boot on KVM may take, with a margin: on an idle host they
+ * take 0.5 s and 0.1 s.
  */
 const BOOT_PER_VMM_START = 20;
-/** Most that a test boot may take, in `ms`. */
+/** Upper bound for a test boot, in `ms`. */
 const MAX_DEADLINE_MS = 120_000;
 
 /** Enough for a kernel and our initramfs. */
 const PROBE_MEMORY_MIB = 256;
 
 /**
- * How a test boot went: it came to our initramfs, its VMM ended before that, or neither had happened at the
+ * The result: the boot reached our initramfs, its VMM ended before that, or neither had happened at the
  * deadline.
  */
 export type ProbeOutcome = 'reached' | 'ended' | 'late';
 
-/** What a test boot has shown. */
+/** The result of a test boot. */
 export interface ProbeResult {
   outcome: ProbeOutcome;
-  /** `ms` that it had in the end */
+  /** the time limit that applied in the end, in `ms` */
   deadlineMs: number;
 }
 
 /**
- * Boots the kernel with the accelerator, by the very command line that a VM would have but for its drives,
- * and says how far it came. Leaves no process and no file; what an earlier probe left, because its process
- * was killed, is removed first.
+ * Boots the kernel with the accelerator, with the command line of a VM but without drives, and reports how
+ * far it came. Leaves no process and no file; first removes what a killed earlier probe left.
  */
 export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promise<ProbeResult> {
   const { dir, host, env, deadlineMs } = probe;
@@ -84,7 +83,7 @@ export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promis
   const outcome = await poll<ProbeOutcome>(
     async () => {
       if (existsSync(files.pidFile)) limit.vmmIsUp();
-      // In this order: what it printed before it ended counts.
+      // In this order, because output before the exit still counts.
       const isOver = hasExited;
       if ((await textOf(spec.consoleLogPath)).includes(MARKER)) return 'reached';
       if (isOver) return 'ended';
@@ -96,8 +95,9 @@ export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promis
 }
 
 /**
- * How long a test boot may take. A host that is slow just now, because others use it or because it is itself
- * emulated, is slow to start the VMM too, which depends on no accelerator: the guest then has in proportion.
+ * The time limit of a test boot. A host that is slow at the moment, because it is shared or itself emulated,
+ * is also slow to start the VMM, which depends on no accelerator. The guest then gets proportionally more
+ * time.
  */
 class BootLimit {
   readonly #begunAt = performance.now();
@@ -109,7 +109,7 @@ class BootLimit {
     this.ms = deadlineMs;
   }
 
-  /** The VMM has come up; the first call counts. */
+  /** Called when the VMM has come up; only the first call counts. */
   vmmIsUp(): void {
     if (this.#isUp) return;
     this.#isUp = true;

@@ -7,40 +7,41 @@ import { GUEST_MAC, HUB, natOptions } from './qemu-network.ts';
 /** Name of the guest's port on which its agent listens (`docs/agent-protocol.md`). */
 const AGENT_PORT_NAME = 'banger.agent.0';
 
-/** No new privileges, no other programs, no system call that is out of use. */
+/** Forbids gaining privileges, starting programs and obsolete system calls. */
 const SECCOMP = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
 
-/** Name of the guest's memory, also in what is saved of it. */
+/** Name of the guest's memory, also in saved guests. */
 export const MEMORY_ID = 'memory';
 
 /**
- * Translated code that is kept, in `MiB`; QEMU's own default is an eighth of the host's memory, for each VM.
- * A VM takes what it has translated: an idle one 20, one that has compiled something all of it. What does not
- * fit is thrown away with all the rest and translated anew: compiling takes 1.2 times the processor's time
- * with 32, 3 to 4 times with 16, and 0.9 times with 128.
+ * Size of the cache of translated code, in `MiB`. QEMU's own default is an eighth of the host's memory, for
+ * each VM. A VM uses as much as it has translated: 20 MiB when idle, all of it after compiling something.
+ * When the cache is full, QEMU discards all of it and translates again. Compiling takes 1.2 times the
+ * processor time with 32 MiB, 3 to 4 times with 16, and 0.9 times with 128.
  */
 const TRANSLATION_CACHE_MIB = 64;
 
 /**
- * How a VMM comes to its guest:
+ * How a VMM gets its guest:
  *
  * - `boot`: the kernel starts
- * - `restore`: the guest of `memoryPath` goes on; its device state comes over file descriptor 0, and nothing
- *   is written to the file
+ * - `restore`: the guest in `memoryPath` resumes. Its device state comes over file descriptor 0, and nothing
+ *   is
+ * written to the memory file
  */
 export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string };
 
 /**
- * What QEMU finds open as its descriptors from 3 on, in place of opening it: first the sockets of
+ * Files that QEMU finds open from descriptor 3 on, instead of opening them itself: first the sockets of
  * {@link givenSockets}, then its console.
  */
 export interface GivenFiles {
   sockets?: boolean;
-  /** only with the sockets */
+  /** only together with the sockets */
   console?: boolean;
 }
 
-/** Paths of the sockets that a QEMU is given. */
+/** Paths of the sockets that QEMU finds open. */
 export function givenSockets({ runtimeDir }: Pick<VmSpec, 'runtimeDir'>): [string, string] {
   const { qmpSocket, agentSocket } = runtimeFiles(runtimeDir);
   return [pathForQemu(qmpSocket), pathForQemu(agentSocket)];
@@ -57,8 +58,8 @@ function socketChardev(id: 'qmp' | 'agent', runtimeDir: string, { sockets }: Giv
 
 /**
  * The command line that runs `spec` in the working folder `spec.runtimeDir`. A pure function; paths must be
- * absolute. Devices hang on virtio-mmio, which needs no PCI bus and no firmware to find them. They are the
- * same in all modes, for a guest goes on only with the devices that it had.
+ * absolute. Devices use virtio-mmio, which needs no PCI bus and no firmware. They are the same in all modes,
+ * because a guest can only resume with the devices that it had.
  */
 export function qemuArgv(
   spec: VmSpec,
@@ -83,9 +84,9 @@ export function qemuArgv(
 }
 
 /**
- * Whether a guest that reboots is reset instead of ending its QEMU, until `BootWatch` says otherwise: the
- * kernel of an emulated PC may find that it is of no use (docs/guest-boot.md, "The timer of an emulated
- * processor").
+ * Whether a rebooting guest is reset instead of ending its QEMU, until `BootWatch` decides otherwise: the
+ * kernel of an emulated PC may notice during boot that its timer does not work (docs/guest-boot.md, "The
+ * timer of an emulated processor").
  */
 export function mayRestart(
   { accelerator }: Pick<VmSpec, 'accelerator'>,
@@ -95,7 +96,7 @@ export function mayRestart(
   return mode.kind === 'boot' && accelerator === 'tcg' && arch === 'amd64';
 }
 
-/** The name by which QEMU itself tells whose VM it runs. */
+/** The name by which QEMU reports which VM it runs. */
 export function guestName(vmId: string): string {
   return `banger-${vmId}`;
 }
@@ -128,16 +129,16 @@ function machineArgs(
     ...acceleration,
     ...['-smp', `cpus=${vcpuCount},sockets=1,cores=${vcpuCount},threads=1`],
     ...['-m', `size=${memoryMib}M`],
-    // A guest that reboots or panics ends its VMM, or does so once it has booted (`boot-watch.ts`).
+    // A guest that reboots or panics ends its VMM: from the start, or once it has booted (`boot-watch.ts`).
     ...(mayRestart({ accelerator }, host, mode) ? [] : ['-no-reboot']),
-    // virtio 1.0, not its draft.
+    // virtio 1.0 instead of the legacy draft.
     ...['-global', 'virtio-mmio.force-legacy=false'],
   ];
 }
 
 /**
- * The guest's memory. Its id is part of what is saved, so it is the same everywhere. That of a saved guest is
- * read page by page as the guest touches it, and what the guest writes is the VMM's own.
+ * The guest's memory. Its id is saved with a guest, so it is always the same. A restored guest's pages are
+ * read as the guest touches them; what it writes stays private to its VMM.
  */
 function memoryArgs({ memoryMib }: VmSpec, mode: StartMode): string[] {
   const size = `id=${MEMORY_ID},size=${memoryMib}M,dump=off`;
@@ -146,8 +147,8 @@ function memoryArgs({ memoryMib }: VmSpec, mode: StartMode): string[] {
 }
 
 /**
- * All that QEMU can emulate, but for what only makes emulation slower: a fifth level of page tables, real
- * pointer signatures, and the promise (`erms`) that copying byte by byte is fast, which makes kernels and C
+ * Everything that QEMU can emulate, except what only slows emulation down: five-level paging, real pointer
+ * authentication, and `erms`, which promises that copying byte by byte is fast and makes kernels and C
  * libraries do that.
  */
 function emulatedCpu(arch: QemuHost['arch']): string {
@@ -155,8 +156,8 @@ function emulatedCpu(arch: QemuHost['arch']): string {
 }
 
 /**
- * The kernel file that is booted: on amd64 the ELF file when there is one, for QEMU starts it at its PVH
- * entry, which saves what unpacking costs under emulation.
+ * The kernel file that is booted. On amd64 it is the ELF file, when there is one: QEMU starts it at its PVH
+ * entry, which avoids decompression, slow under emulation.
  */
 export function kernelFile({ kernelPath, vmlinuxPath }: BootSource, arch: QemuHost['arch']): string {
   return arch === 'amd64' ? (vmlinuxPath ?? kernelPath) : kernelPath;
@@ -187,8 +188,8 @@ function agentArgs({ runtimeDir }: VmSpec, given: GivenFiles): string[] {
 }
 
 /**
- * The same device for every VM, so that any may be restored from any; what it is connected to is in
- * `qemu-network.ts`.
+ * The same device for every VM, so that any VM can be restored from any template; `qemu-network.ts` decides
+ * what it is connected to.
  */
 function networkArgs({ hasNat }: VmSpec): string[] {
   return [
@@ -206,7 +207,7 @@ function driveArgs(drive: DriveSpec): string[] {
 }
 
 function fileArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string[] {
-  // Several VMs may read one file: QEMU locks it for sharing as long as all who open it only read.
+  // Several VMs may read one file: QEMU shares its lock as long as all of them only read.
   const file = {
     'node-name': `${serial}-file`,
     driver: 'file',
@@ -225,7 +226,7 @@ function fileArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string
   return [...['-blockdev', JSON.stringify(file)], ...['-blockdev', JSON.stringify(node)]];
 }
 
-/** A value inside one of QEMU's `key=value,...` options. */
+/** Escapes a value for one of QEMU's `key=value,...` options. */
 export function escaped(value: string): string {
   return value.replaceAll(',', ',,');
 }

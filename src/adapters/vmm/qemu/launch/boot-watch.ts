@@ -7,19 +7,19 @@ import { agentChardev } from '../agent-chardev.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 
 /**
- * How often a guest may restart while it boots. Under a heavy load one boot in five does, so ten in a row are
- * one in ten millions.
+ * How often a guest may restart while it boots. Under heavy load every fifth boot does, so ten restarts in a
+ * row happen once in ten million boots.
  */
 export const MOST_RESTARTS = 10;
 
 /**
- * Processor time, in `ms`, after which a guest that has not read from a drive never will; the first is read
+ * Processor time, in `ms`, after which a guest that has not read from a drive never will; a healthy one reads
  * after 1,000.
  */
 const STUCK_CPU_MS = 15_000;
 const LOOK_EVERY_MS = 500;
 
-/** What {@link BootWatch} watches. */
+/** The boot that {@link BootWatch} watches. */
 export interface WatchedBoot {
   vmId: string;
   vmm: VmmProcess;
@@ -29,15 +29,15 @@ export interface WatchedBoot {
 }
 
 /**
- * Watches over the boot of a guest that may restart (`mayRestart` of `argv.ts`). One that stands still before
- * it has read from a drive is restarted. As soon as its agent opens its port, which is before any program of
- * the image runs that could reboot, or when it has restarted too often, its QEMU is made to end at the next
- * restart. It ends by itself then, or with its QEMU.
+ * Watches the boot of a guest that may restart (`mayRestart` of `argv.ts`). Restarts a guest that hangs
+ * before it has read from a drive. As soon as the agent opens its port, or after too many restarts, it makes
+ * QEMU end at the next reboot instead: the port opens before any program of the image runs that could reboot.
+ * The watch then ends; it also ends with its QEMU.
  */
 export class BootWatch {
   readonly #boot: WatchedBoot;
   #restarts = 0;
-  /** what the VMM had used of the host's processors when this attempt began, in `ms` */
+  /** processor time that the VMM had used when this attempt began, in `ms` */
   #cpuMsBefore = 0;
   #hasBooted = false;
 
@@ -52,7 +52,7 @@ export class BootWatch {
 
   async #watch(): Promise<void> {
     const { qmp, vmm, stuckCpuMs = STUCK_CPU_MS } = this.#boot;
-    // It may have been quicker than we.
+    // The agent may have opened its port before this watch began.
     const agent = await agentChardev(qmp, OPTIONS);
     if (agent['frontend-open'] === true) return await this.#booted();
     while (!this.#hasBooted) {
@@ -70,7 +70,7 @@ export class BootWatch {
     const { log, vmId, vmm } = this.#boot;
     this.#cpuMsBefore = (await cpuMsOf(vmm)) ?? 0;
     this.#restarts += 1;
-    log.info('a guest starts over', { vmId, restarts: this.#restarts });
+    log.info('a guest restarts during its boot', { vmId, restarts: this.#restarts });
     if (this.#restarts === MOST_RESTARTS) await this.#endAtRestart();
   }
 
@@ -88,10 +88,10 @@ export class BootWatch {
     try {
       await work();
     } catch (error) {
-      // A QEMU that is gone has ended, and one that was let go of is somebody else's.
+      // QEMU has ended, or this daemon has let go of it and another one watches it.
       if (isAppError(error, 'VMM_LOST')) return;
       const { log, vmId } = this.#boot;
-      log.warn('the boot of a guest is not watched any more', { vmId, error });
+      log.warn('the boot of a guest can no longer be watched', { vmId, error });
     }
   }
 }

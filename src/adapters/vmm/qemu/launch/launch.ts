@@ -20,7 +20,7 @@ import { readState } from '../save/migration.ts';
 import { kernelFile, type StartMode } from './argv.ts';
 import { launchArgv } from './confine.ts';
 
-/** A QEMU that runs, with its control connection. */
+/** A running QEMU with its control connection. */
 export interface LaunchedQemu {
   vmm: VmmProcess;
   qmp: QmpClient;
@@ -37,14 +37,14 @@ const RESTORE_DEADLINE_MS = 20_000;
 export interface LaunchOptions extends RestoreOptions {
   host: QemuHost;
   env: NodeJS.ProcessEnv;
-  /** `boot` unless said otherwise */
+  /** default: `boot` */
   mode?: StartMode;
-  /** open file that becomes its file descriptor 0 */
+  /** open file that becomes QEMU's file descriptor 0 */
   inputFd?: number;
 }
 
 /**
- * Starts QEMU for `spec` and waits until its control socket answers and its guest runs. Nothing is left after
+ * Starts QEMU for `spec` and waits until its control socket answers and its guest runs. Leaves nothing after
  * a failure or an abort: no process, no socket, no pid file.
  *
  * @throws {AppError} VMM_START_FAILED (in mode `restore`: VMM_RESTORE_FAILED), VMM_DRIVE_INVALID,
@@ -73,7 +73,7 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
     ...(inputFd === undefined ? {} : { inputFd }),
   });
   const vmm = await readVmmProcess(child.pid);
-  // A child that has ended already has nothing to be killed; its exit is reported below.
+  // A child that has already ended need not be killed; its exit is reported below.
   if (vmm) undo.defer(`kill process ${vmm.pid}`, () => endProcess(vmm, { graceMs: 0 }));
   let hasExited = false;
   void child.exited.then(() => {
@@ -102,7 +102,7 @@ interface StartUnderWay {
   hasExited: () => boolean;
 }
 
-/** Removes the sockets and the pid file of a QEMU that is gone. Idempotent. */
+/** Deletes the sockets and the pid file of a QEMU that is gone. Idempotent. */
 export async function removeRuntimeFiles({
   qmpSocket,
   agentSocket,
@@ -112,7 +112,7 @@ export async function removeRuntimeFiles({
   for (const path of [qmpSocket, agentSocket, saveSocket, pidFile]) await rm(path, { force: true });
 }
 
-/** QEMU's run state of a guest that was stopped by a write that failed. */
+/** QEMU's run state of a guest that a failed write has paused. */
 export const STALLED = 'io-error';
 
 /** QEMU's run state (`RunState` of its QMP schema): `running`, `paused`, `internal-error`, ... */
@@ -124,11 +124,11 @@ export async function runState(qmp: QmpClient, options: Abortable): Promise<stri
 async function connectWhenReady(start: StartUnderWay, { signal }: Abortable): Promise<QmpClient> {
   const wait = { deadlineMs: QMP_DEADLINE_MS, what: 'the control socket of QEMU' };
   const attempt = async (inner: AbortSignal): Promise<QmpClient | undefined> => {
-    if (start.hasExited()) throw await startFailed(start, 'QEMU ended at once');
+    if (start.hasExited()) throw await startFailed(start, 'QEMU exited immediately');
     try {
       return await connectQmp(start.files.qmpSocket, { signal: inner });
     } catch (error) {
-      // Not there yet, or gone again: then the next round sees the exit.
+      // The socket is missing, or was just removed: in that case the next attempt sees the exit.
       if (isErrno(error, 'ENOENT', 'ECONNREFUSED') || isAppError(error, 'VMM_LOST')) return undefined;
       throw error;
     }
@@ -144,7 +144,7 @@ async function connectWhenReady(start: StartUnderWay, { signal }: Abortable): Pr
   }
 }
 
-/** Waits for the state that the mode ends in. */
+/** Waits for the run state in which `mode` ends. */
 async function requireState(
   start: StartUnderWay,
   qmp: QmpClient,
@@ -156,14 +156,14 @@ async function requireState(
     const state = await runState(qmp, { signal });
     if (state === 'running') return true;
     if (!hasRun && state === 'inmigrate') return undefined;
-    // It takes on the state that the guest was saved in: standing still, for that or for want of space.
+    // QEMU takes on the state in which the guest was saved: paused, by a command or for lack of space.
     if (!hasRun && (state === 'paused' || state === STALLED)) {
       beforeRun?.();
       await qmp.execute('cont', {}, { signal });
       hasRun = true;
       return undefined;
     }
-    // There is no space still: it has been restored, and `StallWatch` sees to it.
+    // There is still no space. The guest has been restored; `StallWatch` retries.
     if (hasRun && state === STALLED) return true;
     throw await startFailed(start, `QEMU is in the state "${state}"`);
   };
@@ -175,13 +175,13 @@ async function requireState(
       signal,
     });
   } catch (error) {
-    if (isAppError(error, 'VMM_LOST')) throw await startFailed(start, 'QEMU ended at once');
+    if (isAppError(error, 'VMM_LOST')) throw await startFailed(start, 'QEMU exited immediately');
     if (isAppError(error, 'WAIT_TIMEOUT')) throw await startFailed(start, error.message);
     throw error;
   }
 }
 
-/** A socket file that nobody listens on would be taken for the new one. */
+/** A stale socket file would be mistaken for the new one. */
 async function removeStaleSockets(
   { vmId, vmName = vmId }: VmSpec,
   { qmpSocket, agentSocket }: RuntimeFiles,
@@ -202,7 +202,7 @@ async function isServed(qmpSocket: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ECONNREFUSED') || isAppError(error, 'VMM_LOST')) return false;
-    // It listens, but serves somebody else.
+    // It listens, but serves another client.
     if (isAppError(error, 'WAIT_TIMEOUT') || isErrno(error, 'EAGAIN')) return true;
     throw error;
   }
@@ -217,7 +217,7 @@ async function requireBootSource(
       await access(path);
     } catch (error) {
       if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error;
-      const state = error.code === 'EACCES' ? 'may not be read' : 'is missing';
+      const state = error.code === 'EACCES' ? 'is not readable' : 'is missing';
       throw new AppError('VMM_START_FAILED', `Cannot start vm "${vmName}": "${path}" ${state}`, {
         hint: 'build the image again: banger image build',
         details: { vmId, path },

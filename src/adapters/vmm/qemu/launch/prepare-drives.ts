@@ -8,18 +8,19 @@ import type { DriveRequest, DriveSpec } from '../../../../core/ports/vmm/spec.ts
 import type { BlankDisks, BlankKind } from '../../blank-disks.ts';
 import { copyDriveFile } from '../../copy-drive-file.ts';
 
-/** Smallest drive that an ext4 with a journal fits on, in `bytes`. */
+/** Smallest drive that holds an ext4 with a journal, in `bytes`. */
 const MIN_DRIVE_BYTES = 16 * 1024 * 1024;
 /**
- * Page of the guest; a drive ends at one, so that its file system and device-mapper tables can use all of it.
+ * Page size of the guest; a drive ends at a page boundary, so that its file system and device-mapper tables
+ * can use all of it.
  */
 const PAGE_BYTES = 4096;
 
 /**
- * Makes `overlay.qcow2` and `work.qcow2` in the VM's folder and describes all four drives. Files that are
- * there already are refused, never overwritten. Nothing is left after a failure.
+ * Creates `overlay.qcow2` and `work.qcow2` in the VM's folder and describes all four drives. Refuses to
+ * overwrite existing files. Leaves nothing after a failure.
  *
- * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a size that cannot be.
+ * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING; VMM_DRIVE_INVALID for an impossible size.
  */
 export async function prepareDrives(
   request: DriveRequest,

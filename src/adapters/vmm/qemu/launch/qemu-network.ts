@@ -4,17 +4,17 @@ import { NAT_NETWORK } from '../../../../core/rules/nat-network.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 
 /*
- * The guest's interface hangs on a hub inside QEMU. With NAT, QEMU's user network hangs there too; without,
- * nothing does, and what the guest sends goes nowhere. Which of the two it is can change while the VM runs,
- * and is no part of a snapshot.
+ * The guest's interface is connected to a hub inside QEMU. With NAT, QEMU's user network is connected to that
+ * hub too; without NAT, the guest's packets go nowhere. NAT can be switched while the VM runs, and is not
+ * part of a snapshot.
  *
  *     virtio-net  --  hub 0  --  user network (-netdev user), with NAT only
  *                       |
  *                      sink: takes packets and drops them
  *
- * Without a sink the hub would hold a packet that nobody takes, and the guest's interface would stand still
- * for ever, also when NAT comes later. QEMU warns of both, the hub without a way out and the sink, in its log
- * at each start.
+ * Without the sink, the hub would hold on to a packet that nobody takes, and the guest's interface would hang
+ * for ever, even if NAT came later. At each start, QEMU warns in its log about the sink and about the hub
+ * without an outside connection.
  */
 
 /** The hub, and the ids of its ports. */
@@ -22,10 +22,12 @@ export const HUB = { number: 0, nic: 'nic', sink: 'sink', nat: 'nat-port' } as c
 
 const USER_NETWORK = 'nat';
 
-/** Each guest is alone on its wire, so all have the same; a restored one keeps what its template had. */
+/**
+ * Each guest is alone on its network, so all have the same address; a restored guest keeps its template's.
+ */
 export const GUEST_MAC = '52:54:00:12:34:56';
 
-/** Options of `-netdev` that connect the hub to the outside. */
+/** The `-netdev` options that connect the hub to the outside. */
 export function natOptions(): string[] {
   return natBackends().map(({ type, ...options }) =>
     [
@@ -38,7 +40,7 @@ export function natOptions(): string[] {
   );
 }
 
-/** What connects the hub to the outside, in the order in which it is made: arguments of `netdev_add`. */
+/** What connects the hub to the outside, in order of creation: arguments of `netdev_add`. */
 function natBackends(): ({ type: string } & Readonly<Record<string, string | number | boolean>>)[] {
   const { ipv4, ipv6 } = NAT_NETWORK;
   return [
@@ -61,13 +63,12 @@ function natBackends(): ({ type: string } & Readonly<Record<string, string | num
 }
 
 /**
- * Connects the guest's interface to the outside, or cuts it off. Idempotent, but connections that are open
- * end.
+ * Connects the guest's interface to the outside, or disconnects it. Idempotent, but ends open connections.
  *
- * @throws {AppError} as {@link QmpClient.execute}; the guest is cut off then, if QEMU still listens.
+ * @throws {AppError} as {@link QmpClient.execute}; the guest is then disconnected, if QEMU still answers.
  */
 export async function connectNat(qmp: QmpClient, hasNat: boolean, { signal }: Abortable): Promise<void> {
-  // From nothing, whatever an earlier call that failed has left.
+  // Starts from a clean state, whatever an earlier failed call has left.
   await disconnectNat(qmp, { signal });
   if (!hasNat) return;
   for (const backend of natBackends()) await qmp.execute('netdev_add', backend, { signal });

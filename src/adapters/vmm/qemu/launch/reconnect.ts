@@ -9,34 +9,34 @@ import { guestName } from './argv.ts';
 import { runState } from './launch.ts';
 
 /**
- * `ms` after which a QEMU counts as one that does not answer: it answers within a few, on a busy host within
- * some hundred.
+ * `ms` after which a QEMU counts as not answering. It answers within a few ms, on a busy host within some
+ * hundred.
  */
 const SILENT_MS = 2_000;
 
-/** `ms` between two attempts when its socket takes no further connection. */
+/** `ms` between two attempts when its socket accepts no further connection. */
 const AGAIN_MS = 200;
 
 /**
- * States in which a guest can go on, also one that was being saved or copied, or that a full disk has stopped
- * (`RunState` of QEMU's QMP schema).
+ * States from which a guest can resume, including one that was being saved or copied, or that a full disk has
+ * paused (`RunState` of QEMU's QMP schema).
  */
 const ALIVE_STATES = ['running', 'paused', 'finish-migrate', 'postmigrate', 'io-error'];
 
-/** Whose QEMU it is. */
+/** Which VM the QEMU runs. */
 export interface ReconnectOptions extends Abortable {
   vmId: string;
   /** its control socket */
   path: string;
-  /** called once when it does not answer, and is waited for */
+  /** called once when it does not answer and this starts waiting for it */
   onSilent: () => void;
   log: Logger;
 }
 
 /**
- * The control connection of a VM that an earlier daemon started, its guest left running alone; `undefined`
- * when nobody answers for this VM. A QEMU that hangs is waited for as long as its process lives: it may only
- * have been stopped.
+ * Opens the control connection of a VM that an earlier daemon started, and brings its guest back to running
+ * alone. Returns `undefined` when no QEMU answers for this VM. Waits for a QEMU that hangs as long as its
+ * process lives, because it may only have been stopped.
  *
  * @throws {AppError} VMM_REFUSED; the abort reason.
  */
@@ -75,13 +75,13 @@ async function attempt({ vmId, path, signal }: ReconnectOptions): Promise<QmpCli
     return undefined;
   } catch (error) {
     qmp?.[Symbol.dispose]();
-    // Its backlog is full of connections that it has not taken.
+    // Its backlog is full of connections that it has not accepted.
     if (isErrno(error, 'EAGAIN') || isAppError(error, 'WAIT_TIMEOUT')) return 'hangs';
     throw error;
   }
 }
 
-/** True when this QEMU runs the VM `vmId`, and its guest is not beyond help. */
+/** True when this QEMU runs the VM `vmId`, and its guest can still be used. */
 async function isMeant(qmp: QmpClient, { vmId, signal }: Abortable & { vmId: string }): Promise<boolean> {
   const answer = await qmp.execute('query-name', {}, { signal });
   const name = typeof answer === 'object' && answer && 'name' in answer ? answer.name : undefined;

@@ -6,11 +6,11 @@ import type { QmpClient } from './qmp-client.ts';
 const DEADLINE_MS = 10_000;
 
 /**
- * Lets the agent's port of a guest that was just restored see a host that comes and goes. A guest may have
- * been copied while QEMU waited for a slow host to read what it says. That is part of the port's state, and
- * QEMU tries again only when a host has hung up (`virtio_serial_close` in its hw/char/virtio-serial-bus.c):
- * without that, nobody would ever hear anything of the copy. The guest must run: the port of one that stands
- * still sees nobody.
+ * Opens and closes the agent's port once, so that a guest that was just restored notices that its old host
+ * connection is gone. The guest may have been copied while QEMU waited for a slow host to read its output.
+ * That wait is part of the port's state, and QEMU retries only after the host has hung up
+ * (`virtio_serial_close` in its hw/char/virtio-serial-bus.c). Otherwise nobody would ever receive anything
+ * from the copy. The guest must be running: the port of a paused guest does not see a connection.
  */
 export async function hangUp(
   qmp: QmpClient,
@@ -32,8 +32,8 @@ export async function hangUp(
 }
 
 /**
- * The same for a guest that has stood still while it ran: a host that hung up meanwhile is one that it still
- * waits for. One that is there is left alone.
+ * The same for a guest that was paused and resumed: it still waits for a host that hung up meanwhile. Does
+ * nothing when the host is still connected.
  */
 export async function hangUpForLost(
   qmp: QmpClient,
@@ -42,10 +42,7 @@ export async function hangUpForLost(
   if (!(await isAgentConnected(qmp, options))) await hangUp(qmp, options);
 }
 
-/**
- * QEMU calls the other end of a socket that nobody is connected to `disconnected:<path>` (`ChardevInfo` of
- * its QMP schema).
- */
+/** QEMU reports an unconnected socket as `disconnected:<path>` (`ChardevInfo` of its QMP schema). */
 async function isAgentConnected(qmp: QmpClient, options: Abortable): Promise<boolean> {
   const { filename } = await agentChardev(qmp, options);
   return !String(filename).startsWith('disconnected:');

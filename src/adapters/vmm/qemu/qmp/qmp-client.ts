@@ -14,12 +14,12 @@ export interface QmpOptions extends Abortable {
 
 /** QEMU's longest answer, its schema, is a quarter of this. */
 const MAX_LINE_BYTES = 1024 * 1024;
-/** QEMU answers within a millisecond; only a host in great need takes longer. */
+/** QEMU answers within a millisecond; only an overloaded host takes longer. */
 const ANSWER_DEADLINE_MS = 10_000;
 
 type Waiter = (answer: QmpMessage | AppError) => void;
 
-/** A control connection to QEMU. Several calls may be under way; each gets its own answer. */
+/** A control connection to QEMU. Several calls may be in progress; each gets its own answer. */
 export class QmpClient implements Disposable {
   /** settles when the connection is gone, never rejects */
   readonly closed: Promise<void>;
@@ -30,7 +30,7 @@ export class QmpClient implements Disposable {
   #greeted: Waiter | undefined;
   #failure: AppError | undefined;
 
-  /** Takes over `stream`; {@link openQmp} makes a client that is ready. */
+  /** Takes over `stream`; {@link openQmp} creates a client that is ready. */
   constructor(stream: Duplex, onEvent?: (event: QmpEvent) => void) {
     this.#stream = stream;
     this.#listeners = onEvent ? [onEvent] : [];
@@ -46,7 +46,7 @@ export class QmpClient implements Disposable {
     });
   }
 
-  /** Hands what QEMU tells unasked to `onEvent` too, from now on. */
+  /** Also passes QEMU's events to `onEvent`, from now on. */
   listen(onEvent: (event: QmpEvent) => void): void {
     this.#listeners.push(onEvent);
   }
@@ -59,8 +59,7 @@ export class QmpClient implements Disposable {
   }
 
   /**
-   * Runs one command and gives what it returns. After an abort the command may still run; its answer is
-   * dropped.
+   * Runs one command and returns its result. After an abort the command may still run; its answer is ignored.
    *
    * @throws {AppError} VMM_REFUSED (QEMU's class in `details.class`), VMM_LOST, VMM_PROTOCOL, WAIT_TIMEOUT
    * after 10 s without an answer.
@@ -89,8 +88,8 @@ export class QmpClient implements Disposable {
   }
 
   /**
-   * Our descriptor of the connection, for a program that sends a request with a descriptor in it, which Node
-   * cannot; `undefined` when the connection is not one of the operating system's.
+   * The connection's file descriptor, for a program that sends a request together with a descriptor, which
+   * Node cannot do. `undefined` when the connection is not a socket of the operating system.
    */
   get fd(): number | undefined {
     const { _handle: handle } = this.#stream as { _handle?: { fd?: number } };
@@ -98,8 +97,8 @@ export class QmpClient implements Disposable {
   }
 
   /**
-   * Waits for the answer to a request that `send`, given its number, has another program send over our
-   * connection, in one piece.
+   * Waits for the answer to a request that `send` has another program send over this connection, in one
+   * piece. `send` receives the request's number.
    *
    * @throws {AppError} as {@link execute}, and what `send` throws.
    */
@@ -113,10 +112,10 @@ export class QmpClient implements Disposable {
       },
       { ...options, deadlineMs: ANSWER_DEADLINE_MS, what: 'the VMM to take a connection' },
     );
-    if (kind === 'error') throw new AppError('VMM_REFUSED', 'Cannot give the VMM a connection: it refuses');
+    if (kind === 'error') throw new AppError('VMM_REFUSED', 'Cannot pass a connection to the VMM: it refuses');
   }
 
-  /** Closes the connection; calls under way fail with VMM_LOST. Idempotent. */
+  /** Closes the connection; calls in progress fail with VMM_LOST. Idempotent. */
   [Symbol.dispose](): void {
     this.#stream.destroy();
     this.#fail(lost());
@@ -126,7 +125,8 @@ export class QmpClient implements Disposable {
     signal.throwIfAborted();
     if (this.#failure) throw this.#failure;
     const { promise, resolve, reject } = Promise.withResolvers<QmpMessage>();
-    // The waiter stays in its place after an abort: it drops the late answer, which is no protocol fault.
+    // The waiter stays registered after an abort, so that the late answer is ignored instead of being a
+    // protocol error.
     using _listener = onAbort(signal, () => reject(signal.reason));
     start((answer) => (answer instanceof AppError ? reject(answer) : resolve(answer)));
     return await promise;
@@ -152,14 +152,14 @@ export class QmpClient implements Disposable {
         for (const tell of this.#listeners) tell(message);
         return;
       case 'greeting':
-        if (!this.#greeted) throw protocolError('it greets twice');
+        if (!this.#greeted) throw protocolError('it sent a second greeting');
         this.#greeted(message);
         this.#greeted = undefined;
         return;
       case 'return':
       case 'error': {
         const waiter = this.#waiters.get(message.id);
-        if (!waiter) throw protocolError(`it answers request ${message.id}, which is not open`);
+        if (!waiter) throw protocolError(`it answered request ${message.id}, which is not open`);
         this.#waiters.delete(message.id);
         waiter(message);
       }
@@ -176,8 +176,9 @@ export class QmpClient implements Disposable {
 }
 
 /**
- * Makes the connection on `stream` ready for commands. Closes it after a failure. @throws {AppError} as
- * {@link QmpClient.execute}
+ * Makes the connection on `stream` ready for commands. Closes it after a failure.
+ *
+ * @throws {AppError} as {@link QmpClient.execute}
  */
 export async function openQmp(stream: Duplex, { signal, onEvent }: QmpOptions): Promise<QmpClient> {
   const client = new QmpClient(stream, onEvent);
@@ -192,8 +193,8 @@ export async function openQmp(stream: Duplex, { signal, onEvent }: QmpOptions): 
 }
 
 /**
- * Connects to QEMU's control socket. QEMU serves one connection at a time: a second one waits for its
- * greeting until the first is closed.
+ * Connects to QEMU's control socket. QEMU serves one connection at a time: a second one gets its greeting
+ * only after the first is closed.
  *
  * @throws {AppError} as {@link QmpClient.execute}; errno `ENOENT` or `ECONNREFUSED` when nobody listens.
  */
@@ -216,8 +217,9 @@ function lost(cause?: unknown): AppError {
 }
 
 /**
- * Waits for a command that QEMU may refuse, for it has come too late. @throws {AppError} what the command
- * throws, but for VMM_REFUSED.
+ * Waits for a command that QEMU may refuse because it comes too late.
+ *
+ * @throws {AppError} what the command throws, except VMM_REFUSED.
  */
 export async function unlessRefused(command: Promise<unknown>): Promise<void> {
   try {

@@ -1,12 +1,12 @@
 import { AppError, printable } from '../../../../base/errors.ts';
 
-/** Something that QEMU tells unasked. */
+/** An event that QEMU sends without being asked. */
 export interface QmpEvent {
   event: string;
   data: Readonly<Record<string, unknown>>;
 }
 
-/** One line of QEMU's side of QMP ("QEMU Machine Protocol Specification", 2.2 and 2.4). */
+/** One line from QEMU in QMP ("QEMU Machine Protocol Specification", 2.2 and 2.4). */
 export type QmpMessage =
   | { kind: 'greeting' }
   | ({ kind: 'event' } & QmpEvent)
@@ -16,7 +16,7 @@ export type QmpMessage =
 /**
  * Parses one line from QEMU.
  *
- * @throws {AppError} VMM_PROTOCOL when it is none of the above, or does not answer a request by its number.
+ * @throws {AppError} VMM_PROTOCOL when it is none of these, or does not say which request it answers.
  */
 export function parseQmpMessage(line: string): QmpMessage {
   const message = asObject(parseJson(line));
@@ -40,7 +40,7 @@ export function parseQmpMessage(line: string): QmpMessage {
   throw protocolError(`it sent "${printable(line.slice(0, 80))}"`);
 }
 
-/** QEMU does not speak QMP as it should. */
+/** QEMU violates QMP. */
 export function protocolError(problem: string, cause?: unknown): AppError {
   return new AppError('VMM_PROTOCOL', `Cannot understand the VMM on its control socket: ${problem}`, {
     cause,

@@ -5,30 +5,31 @@ import { runState, STALLED } from '../launch/launch.ts';
 import type { QmpClient } from './qmp-client.ts';
 
 /**
- * How often a guest that stands still is let go on, in `ms`: with the disk still full it stops again at once,
- * and nothing is lost.
+ * How often a stalled guest is resumed, in `ms`. While the disk is still full, it stalls again at once, and
+ * nothing is lost.
  */
 const RETRY_EVERY_MS = 1_000;
 
-/** How soon after that the guest counts as one that runs, in `ms`: QEMU writes what waits at once. */
+/** How soon after that the guest counts as running, in `ms`: QEMU repeats pending writes at once. */
 const SETTLE_MS = 250;
 
-/** Whose guest is watched. */
+/** The guest that is watched. */
 export interface StallWatchOptions {
   log: Logger;
   vmId: string;
-  /** called when the guest goes on, before it counts as one that does */
+  /** called when the guest resumes, before it counts as running */
   goesOn: () => Promise<void>;
-  /** called once it counts as one that goes on */
+  /** called once it counts as running */
   wentOn?: () => void;
   /** default: a second */
   retryEveryMs?: number;
 }
 
 /**
- * Notices when the host has no space for what the guest writes. QEMU stops the guest then (`werror=enospc`,
- * its default), and tries the write again when the guest goes on. An error instead would end the guest: its
- * root is a snapshot of the image, which one failed write makes useless. Here it is tried every second.
+ * Notices when the host has no space for what the guest writes. QEMU then pauses the guest (`werror=enospc`,
+ * its default) and repeats the write when the guest resumes. This class resumes it every second. Reporting an
+ * error to the guest instead would end it: its root is a device-mapper snapshot of the image, and a single
+ * failed write makes that unusable.
  */
 export class StallWatch {
   readonly #qmp: QmpClient;
@@ -54,18 +55,18 @@ export class StallWatch {
     qmp.listen(({ event, data }) => {
       if (event === 'BLOCK_IO_ERROR' && data['action'] === 'stop') this.#stall();
     });
-    // One that was taken over may stand still already.
+    // An adopted guest may already be stalled.
     void this.#attempt(async () => {
       if ((await runState(qmp, { signal: neverAborts() })) === STALLED) this.#stall();
     });
   }
 
-  /** The guest stands still, until there is space. */
+  /** The guest is paused until there is space. */
   get isStalled(): boolean {
     return this.#isStalled;
   }
 
-  /** Runs `work`, which stops the guest for reasons of its own: meanwhile it is not let go on from here. */
+  /** Runs `work`, which pauses the guest for reasons of its own. Meanwhile this class does not resume it. */
   async hold<T>(work: () => Promise<T>): Promise<T> {
     this.#holdCount += 1;
     try {
@@ -79,7 +80,7 @@ export class StallWatch {
     this.#stallCount += 1;
     if (this.#isStalled) return;
     this.#isStalled = true;
-    this.#log.warn('a guest stands still: there is no space for what it writes', { vmId: this.#vmId });
+    this.#log.warn('a guest is paused: there is no space for what it writes', { vmId: this.#vmId });
     void this.#attempt(() => this.#retry());
   }
 
@@ -93,8 +94,8 @@ export class StallWatch {
       if (this.#holdCount > 0) continue;
       const stallCount = this.#stallCount;
       const state = await runState(this.#qmp, options);
-      // Looked at once more: from here to the command nothing can come in between. It may have stopped again
-      // after it said that it runs.
+      // Checks again, because nothing can intervene between here and the command. The guest may have stalled
+      // again after it reported that it runs.
       if (this.#holdCount > 0 || this.#stallCount !== stallCount) continue;
       if (state !== STALLED) break;
       if (isSettling) continue;
@@ -103,17 +104,17 @@ export class StallWatch {
     }
     await this.#attempt(this.#goesOn);
     this.#isStalled = false;
-    this.#log.info('a guest goes on: there is space again', { vmId: this.#vmId });
+    this.#log.info('a guest has resumed: there is space again', { vmId: this.#vmId });
     this.#wentOn();
   }
 
-  /** What cannot be asked of a QEMU that has gone, or was let go of, is of no interest any more. */
+  /** A failure no longer matters when QEMU has ended or was let go of. */
   async #attempt(work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (isAppError(error, 'VMM_LOST')) return;
-      this.#log.warn('a guest that stands still could not be watched', { vmId: this.#vmId, error });
+      this.#log.warn('a paused guest could not be watched', { vmId: this.#vmId, error });
     }
   }
 }

@@ -1,10 +1,13 @@
-/** Thrown when bytes are asked for that have not come yet. */
+/** Thrown when a read needs bytes that have not arrived yet. */
 export class NeedsMore extends Error {}
 
-/** One for all: where it is thrown does not matter. */
-const NEEDS_MORE = new NeedsMore('more bytes are needed');
+/** A single instance, because its stack trace does not matter. */
+const NEEDS_MORE = new NeedsMore('needs more bytes');
 
-/** Reads big-endian records from bytes that may end in the middle of one: then it knows where that began. */
+/**
+ * Reads big-endian records from bytes that may end in the middle of a record, and remembers where that record
+ * began.
+ */
 export class ByteCursor {
   readonly #bytes: Buffer;
   #at = 0;
@@ -14,27 +17,27 @@ export class ByteCursor {
     this.#bytes = bytes;
   }
 
-  /** A record begins here. */
+  /** Marks the beginning of a record. */
   mark(): void {
     this.#mark = this.#at;
   }
 
-  /** Where the record begins. */
+  /** Position at which the current record begins. */
   get marked(): number {
     return this.#mark;
   }
 
-  /** What has been read of the record. */
+  /** The bytes of the current record that have been read. */
   taken(): Buffer {
     return this.#bytes.subarray(this.#mark, this.#at);
   }
 
-  /** What has not been read yet. */
+  /** The bytes that have not been read yet. */
   remaining(): Buffer {
     return this.#bytes.subarray(this.#at);
   }
 
-  /** @throws {NeedsMore} as all that follow */
+  /** @throws {NeedsMore} like all methods that follow */
   bytes(count: number): Buffer {
     const begin = this.#at;
     if (begin + count > this.#bytes.length) throw NEEDS_MORE;
@@ -56,7 +59,7 @@ export class ByteCursor {
     return this.#bytes.readUInt32BE(at) * 2 ** 32 + this.#bytes.readUInt32BE(at + 4);
   }
 
-  /** A byte that counts the bytes after it. */
+  /** A length byte and the bytes that it counts. */
   name(): string {
     return this.bytes(this.u8()).toString('latin1');
   }

@@ -9,14 +9,14 @@ import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
 
 /** Copies of a running guest's drives that follow every write until they are cut off. */
 export interface DriveMirror extends AsyncDisposable {
-  /** Makes the copies final as of now: the guest must stand still. */
+  /** Makes the copies final as of now. The guest must be paused. */
   cut(options: Abortable): Promise<void>;
   /**
-   * Closes the copies that were cut off; the guest may run. They are whole files then, though not on disk for
-   * sure, unless that is full.
+   * Closes the copies after {@link cut}; the guest may run. The files are then complete, though not
+   * necessarily on disk, unless the disk is full.
    */
   close(): Promise<void>;
-  /** Once they are closed: disposing does nothing from now on. */
+  /** Keeps the closed copies: disposing does nothing from now on. */
   keep(): void;
 }
 
@@ -25,12 +25,12 @@ const POLL_MS = 1;
 const COPY_DEADLINE_MS = 30 * 60_000;
 const CUT_DEADLINE_MS = 10_000;
 
-/** Names of what is ours in QEMU. */
+/** Prefix of our names inside QEMU. */
 const PREFIX = 'copy-';
 
 /**
- * Starts to copy drives and returns when the copies are up to date. Disposing ends that and removes the
- * copies, unless they are kept.
+ * Starts copying drives and returns when the copies are up to date. Disposing ends the copying and deletes
+ * the copies, unless {@link DriveMirror.keep} was called.
  *
  * @throws {AppError} HOST_NO_SPACE, VMM_SAVE_FAILED, VMM_REFUSED.
  */
@@ -45,7 +45,7 @@ export async function openMirror(
     const sizeBytes = source?.sizeBytes ?? 0;
     await blanks.copyTo({ kind: 'overlay', sizeBytes, target: pathOnHost }, { signal });
     undo.defer(`remove "${pathOnHost}"`, () => rm(pathOnHost, { force: true }));
-    // Before the command: one that is aborted may still run.
+    // Before the command, because an aborted command may still run.
     undo.defer('close the copy', () => removeNode(qmp, serial));
     await qmp.execute('blockdev-add', targetNode(serial, pathOnHost), { signal });
     undo.defer('end the copying', () => endJob(qmp, serial));
@@ -71,7 +71,7 @@ export async function openMirror(
   };
 }
 
-/** Ends what a mirror left in a QEMU whose daemon has died; its files are the caller's. Idempotent. */
+/** Ends the mirror of a QEMU whose daemon has died; the caller deletes its files. Idempotent. */
 export async function endStrayMirror(qmp: QmpClient): Promise<void> {
   for (const { id } of await ourJobs(qmp, { signal: neverAborts() }))
     await endJob(qmp, id.slice(PREFIX.length));
@@ -84,7 +84,7 @@ function jobId(serial: string): string {
   return `${PREFIX}${serial}`;
 }
 
-/** The copy need not be on disk when the guest runs on: who keeps it syncs it. */
+/** The copy need not be on disk when the guest resumes: the caller that keeps it also syncs it. */
 function targetNode(serial: DriveSpec['serial'], path: string): Record<string, unknown> {
   return {
     driver: 'qcow2',
@@ -102,7 +102,7 @@ function mirrorJob(serial: DriveSpec['serial']): Record<string, unknown> {
     device: serial,
     target: jobId(serial),
     sync: 'full',
-    // The job stays and says what is wrong, instead of going away without a word.
+    // The job stays and reports what is wrong, instead of vanishing silently.
     'on-source-error': 'stop',
     'on-target-error': 'stop',
   };
@@ -113,7 +113,7 @@ async function endJob(qmp: QmpClient, serial: string): Promise<void> {
   const isThere = async (): Promise<boolean> =>
     (await ourJobs(qmp, options)).some(({ id }) => id === jobId(serial));
   if (!(await isThere())) return;
-  // One that was just ending anyway cannot be told to.
+  // QEMU refuses to cancel a job that is just ending.
   await unlessRefused(qmp.execute('block-job-cancel', { device: jobId(serial), force: true }, options));
   const look = async (): Promise<true | undefined> => ((await isThere()) ? undefined : true);
   await poll(look, { ...options, everyMs: POLL_MS, deadlineMs: CUT_DEADLINE_MS, what: 'a copy to end' });
@@ -125,7 +125,7 @@ async function removeNode(qmp: QmpClient, serial: string): Promise<void> {
   await qmp.execute('blockdev-del', { 'node-name': node }, { signal: neverAborts() });
 }
 
-/** Names of the copies that are open; the files below them go with them. */
+/** Names of the open copies; closing them also closes the files below them. */
 async function ourNodes(qmp: QmpClient): Promise<string[]> {
   const nodes = await qmp.execute('query-named-block-nodes', { flat: true }, { signal: neverAborts() });
   return (Array.isArray(nodes) ? nodes : [])
@@ -151,7 +151,7 @@ function copyFailed(ioStatus: string): AppError {
   const isFull = ioStatus === 'nospace';
   return new AppError(
     isFull ? 'HOST_NO_SPACE' : 'VMM_SAVE_FAILED',
-    `Cannot copy the drives: ${isFull ? 'no space is left' : 'reading or writing failed'}`,
+    `Cannot copy the drives: ${isFull ? 'no space left' : 'a read or write failed'}`,
     { hint: isFull ? 'free some space' : 'see the host kernel log' },
   );
 }

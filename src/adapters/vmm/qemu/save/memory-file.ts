@@ -1,19 +1,19 @@
 import { writeSync } from 'node:fs';
 import type { PageSink } from './migration-stream.ts';
 
-/** Pages that follow one another are written together, so many `bytes` at most. */
+/** Consecutive pages are written together, at most this many `bytes`. */
 const RUN_BYTES = 2 ** 20;
 const PAGE_BYTES = 4096;
 
 /**
- * Writes a guest's memory into an empty file of its size, and leaves holes where it is zero. Waits for every
- * write: it is for a process that does nothing else.
+ * Writes a guest's memory into an empty file of the same size, leaving holes where it is zero. Writes
+ * synchronously: it is for a process that does nothing else.
  */
 export class MemoryFile implements PageSink {
   readonly #fd: number;
   readonly #run = Buffer.allocUnsafe(RUN_BYTES);
   readonly #zeros = Buffer.alloc(2 ** 16);
-  /** by page: whether there has ever been something else than zeros */
+  /** by page: whether it has ever held anything but zeros */
   readonly #isWritten: Uint8Array;
   #position = 0;
   #length = 0;
@@ -38,7 +38,7 @@ export class MemoryFile implements PageSink {
     if (this.#isWritten[offset / PAGE_BYTES]) this.page(offset, this.#zeros.subarray(0, size));
   }
 
-  /** Writes what has been held back. @throws errno of the file */
+  /** Writes the pages held back so far. @throws errno of the file */
   flush(): void {
     writeAll(this.#fd, this.#run.subarray(0, this.#length), this.#position);
     this.#length = 0;

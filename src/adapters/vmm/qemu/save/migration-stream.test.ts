@@ -87,7 +87,7 @@ test('bytes that are no migration stream are refused, or change nothing but memo
 });
 
 const REFUSED: readonly [string, Buffer, RegExp][] = [
-  ['another format', Buffer.from('QEVX\0\0\0\u0003'), /does not begin as one/],
+  ['another format', Buffer.from('QEVX\0\0\0\u0003'), /does not begin as a migration stream/],
   ['memory of another size', Buffer.concat([head(SIZE * 2), END]), /no memory "memory" of 65536 bytes/],
   [
     'a page beyond the memory',
@@ -98,7 +98,7 @@ const REFUSED: readonly [string, Buffer, RegExp][] = [
   [
     'a page of ones',
     Buffer.concat([head(SIZE), section(3, []), Buffer.concat([u64(0x02), name('memory'), Buffer.from([1])])]),
-    /filled with something/,
+    /filled with a byte other than zero/,
   ],
   [
     'a device too early',
@@ -116,9 +116,9 @@ const REFUSED: readonly [string, Buffer, RegExp][] = [
     /a subsection/,
   ],
   [
-    'a section without its end',
+    'a section without an end',
     Buffer.concat([head(SIZE), section(3, []), u64(0x10), u64(0)]),
-    /without its end/,
+    /without an end/,
   ],
 ];
 

@@ -2,46 +2,45 @@ import { AppError } from '../../../../base/errors.ts';
 import { ByteCursor, NeedsMore } from './byte-cursor.ts';
 
 /*
- * The form is that of QEMU's docs/devel/migration (main.rst, "Stream structure") and
- * migration/{savevm,ram}.c: what old and new QEMUs send each other, so it stays as it is. All numbers are
- * big-endian. Read here is what comes when no capability asks for anything else: no compression, no postcopy,
- * one connection.
+ * The format is QEMU's (docs/devel/migration/main.rst, "Stream structure", and migration/{savevm,ram}.c). Old
+ * and new QEMUs exchange it, so it is stable. All numbers are big-endian. This reads what QEMU sends when no
+ * capability is switched on: no compression, no postcopy, one connection.
  */
 const MAGIC = 0x5145_564d;
 const VERSION = 3;
 const SECTION = { start: 1, part: 2, end: 3, subsection: 5, configuration: 7, footer: 0x7e } as const;
 
-/** What a record of the section `ram` is, in the low bits of its address. */
+/** The kind of a record of the section `ram`, in the low bits of its address. */
 const FLAG = { zero: 0x02, sizes: 0x04, page: 0x08, end: 0x10, continued: 0x20 } as const;
 const LEAST_PAGE_BITS = 12;
-/** Devices and processors of a guest are some 100 KB. */
+/** The devices and processors of a guest take about 100 KB. */
 const MOST_STATE_BYTES = 64 * 2 ** 20;
 
 /** Where the pages of the guest's memory go. A page may come more than once; the last one counts. */
 export interface PageSink {
-  /** `page` is good until the call returns. */
+  /** `page` is valid until the call returns. */
   page(offset: number, page: Buffer): void;
   zeros(offset: number, size: number): void;
 }
 
-/** The guest's memory in the stream. */
+/** Identifies the guest's memory in the stream. */
 export interface GuestMemory {
-  /** of the memory's object on QEMU's command line */
+  /** id of the memory object on QEMU's command line */
   id: string;
   sizeBytes: number;
 }
 
 /**
- * Takes a guest's memory out of the stream that a QEMU migrates it with, and leaves the rest in a form that a
- * QEMU reads which has the memory already: the same stream without these pages. Pages of other memory
- * (firmware, ACPI tables) stay in it.
+ * Extracts a guest's memory from the stream with which QEMU migrates it. What remains is the same stream
+ * without these pages: a QEMU that already has the memory can read it. Pages of other memory (firmware, ACPI
+ * tables) stay in the stream.
  *
- * @throws {AppError} VMM_SAVE_FAILED for what is no such stream; then nothing more is to be pushed.
+ * @throws {AppError} VMM_SAVE_FAILED when the bytes are not such a stream; push nothing more after that.
  */
 export class MigrationStream {
   readonly #memory: GuestMemory;
   readonly #sink: PageSink;
-  /** what is left of the stream, in order */
+  /** what remains of the stream, in order */
   readonly #state: Buffer[] = [];
   #stateBytes = 0;
   /** pages of other memory, as records, by block and address */
@@ -49,7 +48,7 @@ export class MigrationStream {
   #next: (cursor: ByteCursor) => void = (cursor) => this.#header(cursor);
   #pageBytes = 2 ** LEAST_PAGE_BITS;
   #ramSection: number | undefined;
-  /** that records belong to which do not name theirs */
+  /** the block of records that do not name theirs */
   #block = '';
   #isMemory = false;
   #isInDevices = false;
@@ -60,8 +59,9 @@ export class MigrationStream {
   }
 
   /**
-   * Takes the stream's next bytes, which may end anywhere, and gives how many of them are of use now: the
-   * others are a record's beginning, and are to come again with what follows them.
+   * Takes the next bytes of the stream, which may end anywhere. Returns how many of them were consumed: the
+   * rest is the beginning of a record, and the caller has to pass it again together with the bytes that
+   * follow.
    */
   push(bytes: Buffer): number {
     if (this.#isInDevices) {
@@ -82,20 +82,20 @@ export class MigrationStream {
     return bytes.length;
   }
 
-  /** The stream without the memory, at its end. */
+  /** The stream without the memory; call it at the end. */
   finish(): Buffer {
-    if (!this.#isInDevices) throw unreadable('it ends before the devices');
+    if (!this.#isInDevices) throw unreadable('it ends before the device state');
     return Buffer.concat(this.#state);
   }
 
   #leave(bytes: Uint8Array): void {
     this.#stateBytes += bytes.length;
-    if (this.#stateBytes > MOST_STATE_BYTES) throw unreadable('a state of devices that does not end');
+    if (this.#stateBytes > MOST_STATE_BYTES) throw unreadable('an endless device state');
     this.#state.push(Buffer.from(bytes));
   }
 
   #header(cursor: ByteCursor): void {
-    if (cursor.u32() !== MAGIC || cursor.u32() !== VERSION) throw unreadable('it does not begin as one');
+    if (cursor.u32() !== MAGIC || cursor.u32() !== VERSION) throw unreadable('it does not begin as a migration stream');
     this.#leave(cursor.taken());
     this.#next = (next) => this.#section(next);
   }
@@ -124,7 +124,7 @@ export class MigrationStream {
       }
       case SECTION.part:
       case SECTION.end:
-        if (cursor.u32() !== this.#ramSection) throw unreadable('a section that has not begun');
+        if (cursor.u32() !== this.#ramSection) throw unreadable('part of a section that has not begun');
         if (type === SECTION.end) this.#leave(cursor.taken());
         this.#next = (next) => this.#record(next, type);
         return;
@@ -160,7 +160,7 @@ export class MigrationStream {
       this.#block = cursor.name();
       this.#isMemory = this.#block === this.#memory.id;
     }
-    if (kind === FLAG.zero && cursor.u8() !== 0) throw unreadable('a page filled with something');
+    if (kind === FLAG.zero && cursor.u8() !== 0) throw unreadable('a page filled with a byte other than zero');
     const page = kind === FLAG.page ? cursor.bytes(this.#pageBytes) : undefined;
     if (!this.#isMemory) this.#keep(offset, page);
     else if (offset + this.#pageBytes > this.#memory.sizeBytes) throw unreadable(`a page at ${offset}`);
@@ -170,12 +170,12 @@ export class MigrationStream {
 
   #keep(offset: number, page: Buffer | undefined): void {
     this.#kept.set(`${this.#block}@${offset}`, recordOf(this.#block, { offset, page }));
-    if (this.#kept.size * this.#pageBytes > MOST_STATE_BYTES) throw unreadable('too much other memory');
+    if (this.#kept.size * this.#pageBytes > MOST_STATE_BYTES) throw unreadable('too much memory of other blocks');
   }
 
   #endOfRecords(cursor: ByteCursor, type: number): void {
     if (cursor.u8() !== SECTION.footer || cursor.u32() !== this.#ramSection) {
-      throw unreadable('a section without its end');
+      throw unreadable('a section without an end');
     }
     this.#next = (next) => this.#section(next);
     if (type === SECTION.part) return;
@@ -184,7 +184,7 @@ export class MigrationStream {
     this.#isInDevices = type === SECTION.end;
   }
 
-  /** The names and sizes of all blocks of memory, `totalBytes` together. */
+  /** The names and sizes of all memory blocks, `totalBytes` in total. */
   #sizes(cursor: ByteCursor, totalBytes: number): void {
     let isThere = false;
     for (let left = totalBytes; left > 0; ) {
@@ -209,6 +209,6 @@ function recordOf(block: string, { offset, page }: { offset: number; page: Buffe
 function unreadable(what: string): AppError {
   return new AppError(
     'VMM_SAVE_FAILED',
-    `Cannot save the guest: this is no migration stream of QEMU's that can be read: ${what}`,
+    `Cannot save the guest: QEMU sent a migration stream that cannot be read: ${what}`,
   );
 }

@@ -6,24 +6,24 @@ import { isExecutable } from '../../../../base/process/programs.ts';
 import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
 import { pathForQemu } from '../runtime-files.ts';
 
-/** Name of the connection in QEMU, until a migration takes it. */
+/** QEMU's name for the connection until a migration takes it. */
 const NAME = 'banger-save';
 
 /** How a QEMU is connected. */
 export interface TargetOptions extends Abortable {
-  /** the program `banger-host`; where it is missing, QEMU makes its connection itself */
+  /** the program `banger-host`; when it is missing, QEMU makes the connection itself */
   hostTools: string;
   env: NodeJS.ProcessEnv;
 }
 
-/** Where a guest is migrated to; disposing takes back what no migration has used. */
+/** The destination of a migration; disposing withdraws it when no migration has used it. */
 export interface MigrationTarget extends AsyncDisposable {
   readonly uri: string;
 }
 
 /**
- * Connects QEMU with the socket at `socketPath`. A QEMU behind the second wall may make no Unix sockets, with
- * which it could reach other programs of this user, so it is given the connection.
+ * Connects QEMU to the socket at `socketPath`. Behind the second wall, QEMU may not create Unix sockets,
+ * because it could reach other programs of this user with them. So it is handed a connected one.
  *
  * @throws {AppError} VMM_SAVE_FAILED, VMM_REFUSED, VMM_LOST.
  */
@@ -38,7 +38,7 @@ export async function openMigrationTarget(
   }
   const send = async (id: number): Promise<void> => {
     try {
-      // The first of `files` is its descriptor 3.
+      // The first of `files` becomes its descriptor 3.
       const place = { cwd: dirname(socketPath), env, files: [fd] };
       await exec([hostTools, 'connect', pathForQemu(socketPath), NAME, String(id)], { ...place, signal });
     } catch (error) {
@@ -55,7 +55,7 @@ export async function openMigrationTarget(
           qmp.execute('closefd', { fdname: NAME }, { signal: AbortSignal.timeout(CLOSE_DEADLINE_MS) }),
         );
       } catch (error) {
-        // With its QEMU the connection has gone too.
+        // When QEMU has ended, so has the connection.
         if (!isAppError(error, 'VMM_LOST')) throw error;
       }
     },

@@ -58,7 +58,7 @@ test('a guest that comes in part leaves nothing, and it is known why', async () 
     const socket = await connected(receiver);
     socket.end(streamOf(MIB, {}).subarray(0, 60));
     await assert.rejects(receiver.finish({ signal }), { code: 'VMM_SAVE_FAILED' });
-    assert.match(String(await receiver.fault({ signal })), /it ends before the devices/);
+    assert.match(String(await receiver.fault({ signal })), /it ends before the device state/);
   }
   assert.deepEqual(await readdir(dir), []);
 });

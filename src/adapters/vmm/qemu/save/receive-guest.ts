@@ -9,22 +9,24 @@ import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { runtimeFiles } from '../runtime-files.ts';
 import { type ReceiverProcess, runReceiver } from './receiver-process.ts';
 
-/** Takes in one guest that its QEMU migrates. */
+/** Receives one guest that its QEMU migrates. */
 export interface GuestReceiver extends AsyncDisposable {
-  /** socket that it is to be migrated to */
+  /** the socket to migrate it to */
   readonly socketPath: string;
   /**
-   * Why a migration that has failed did: QEMU may know no more than that nobody reads on. Gives `undefined`
-   * when it was not for what is here.
+   * Returns why a failed migration failed, when the cause is on this side; `undefined` otherwise. QEMU may
+   * only know that nobody reads any more.
    */
   fault(options: Abortable): Promise<unknown>;
-  /** Waits until all of it has come and is written. @throws {AppError} VMM_SAVE_FAILED; errno of a file. */
+  /**
+   * Waits until everything has arrived and is written. @throws {AppError} VMM_SAVE_FAILED; errno of a file.
+   */
   finish(options: Abortable): Promise<void>;
-  /** Disposing leaves the files from now on. */
+  /** Keeps the files: disposing leaves them from now on. */
   keep(): void;
 }
 
-/** What receiving stands on. */
+/** What receiving needs. */
 export interface ReceiveOptions extends Abortable {
   /** the program `banger-receive` */
   receiver: ReceiverProcess['argv'];
@@ -32,11 +34,11 @@ export interface ReceiveOptions extends Abortable {
 }
 
 /**
- * Makes the files `to`, and waits for the guest of `spec` on a socket: QEMU's seccomp filter forbids it to
- * start a program that would write a file. Its memory goes into a sparse file, the rest beside it. Disposing
- * removes the files, unless they are kept.
+ * Creates the files `to` and waits for the guest of `spec` on a socket, because QEMU's seccomp filter does
+ * not let it start a program that would write a file. The memory goes into a sparse file, the device state
+ * into the other one. Disposing deletes the files, unless {@link GuestReceiver.keep} was called.
  *
- * @throws errno of the files, `EEXIST` when there is one.
+ * @throws errno of the files, `EEXIST` when one exists.
  */
 export async function receiveGuest(
   { spec, to }: { spec: VmSpec; to: SavedGuest },
@@ -81,7 +83,7 @@ export async function receiveGuest(
   const owned = undo.move();
   return {
     socketPath: saveSocket,
-    // QEMU has closed the connection: what reads it ends.
+    // QEMU has closed the connection, so its reader is ending.
     fault: async (options) => {
       const outcome = arrival.promise.catch((error: unknown) => error);
       return hasBegun ? await abortable(outcome, options.signal) : undefined;

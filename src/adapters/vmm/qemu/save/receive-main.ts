@@ -4,16 +4,15 @@ import { MemoryFile, writeAll } from './memory-file.ts';
 import { type GuestMemory, MigrationStream } from './migration-stream.ts';
 import { RECEIVER } from './receiver-terms.ts';
 
-// The program `banger-receive`: takes in a guest that a QEMU migrates to its stdin, and writes memory and
-// state to files that are open already. Its arguments are QEMU's name of that memory and its size in bytes.
-// It ends with status 0, or with another of `RECEIVER.status` and the reason on stderr.
+// The program `banger-receive`: receives a guest that a QEMU migrates to its stdin, and writes its memory and
+// device state to files that are already open. Its arguments are QEMU's name of the memory and the memory's
+// size in bytes. It exits with status 0, or with another of `RECEIVER.status` and the reason on stderr.
 //
-// It is a process of its own because it may wait for each read and write, and use one buffer for all of them:
-// that takes a fifth of the time that streams of the daemon take, which has others to serve meanwhile.
-// Nothing may be imported here that opens `process.stdin` (as node:child_process does in a module): that
-// makes it non-blocking.
+// It is a separate process so that it can block on each read and write and reuse one buffer. That takes a
+// fifth of the time of streams in the daemon, which has other work meanwhile. Import nothing here that opens
+// `process.stdin` (node:child_process does so in a module): that makes it non-blocking.
 
-/** More than a socket holds, and longer than any record. */
+/** More than a socket buffers, and longer than any record. */
 const BUFFER_BYTES = 2 ** 20;
 
 function receive({ id, sizeBytes }: GuestMemory): void {

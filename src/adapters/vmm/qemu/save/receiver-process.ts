@@ -6,20 +6,19 @@ import { exec, LONG_WORK_DEADLINE_MS } from '../../../../base/process/exec.ts';
 import { MEMORY_ID } from '../launch/argv.ts';
 import { RECEIVER } from './receiver-terms.ts';
 
-/** Where a guest is received, and by what program. */
+/** Where a guest is received, and by which program. */
 export interface ReceiverProcess {
-  /** the program and what it needs before its own arguments */
+  /** the program and the arguments that precede its own */
   argv: readonly [string, ...string[]];
   env: NodeJS.ProcessEnv;
   /** empty files; they stay open */
   files: { memory: FileHandle; state: FileHandle };
-  /** of the guest's memory */
+  /** size of the guest's memory */
   sizeBytes: number;
 }
 
 /**
- * Has the guest that comes over `connection` written to the files. The connection is closed then, also after
- * a failure.
+ * Writes the guest that arrives over `connection` to the files. Closes the connection, also after a failure.
  *
  * @throws {AppError} VMM_SAVE_FAILED; errno `ENOSPC`.
  */

@@ -13,17 +13,20 @@ import { cancelMigration, setStyle, waitForMigration } from './migration.ts';
 import { openMigrationTarget, type TargetOptions } from './migration-target.ts';
 import { type GuestReceiver, type ReceiveOptions, receiveGuest } from './receive-guest.ts';
 
-/** What saving stands on. */
+/** What saving a guest needs. */
 export type SaveOptions = ReceiveOptions & TargetOptions;
 
-/** Memory goes through a socket of this machine: as fast as it can, or hardly at all. In `bytes` a second. */
+/**
+ * Bandwidth limits in `bytes` per second. Memory goes through a socket of this machine: either as fast as
+ * possible, or almost not at all.
+ */
 const BANDWIDTH = { most: 8e9, least: 1e6 };
 const BEGIN_DEADLINE_MS = 20_000;
 const COPY_DEADLINE_MS = 10 * 60_000;
 
 /**
- * Stops the guest and writes it to `to`; the QEMU that ran it stands still afterwards and is to be ended.
- * After a failure or an abort the guest runs on and the files are gone.
+ * Pauses the guest and writes it to `to`. Afterwards its QEMU stays paused, and the caller has to end it.
+ * After a failure or an abort, the guest resumes and the files are deleted.
  *
  * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
  */
@@ -34,8 +37,8 @@ export async function saveGuest(
 ): Promise<void> {
   const { signal } = options;
   await using undo = new ResourceStack();
-  // Its connections end with this QEMU. What it is connected to is no part of what is saved, so it may go on
-  // with NAT or without.
+  // Its network connections end with this QEMU. What the network interface is connected to is not saved, so
+  // the guest may be restored with or without NAT.
   if (spec.hasNat) undo.defer('connect the guest again', () => reconnect(qmp));
   await connectNat(qmp, false, { signal });
   const target = { what: 'the saved guest', dir: dirname(to.memoryPath) };
@@ -55,8 +58,8 @@ export async function saveGuest(
 }
 
 /**
- * Copies the guest and its writable drives as of one moment; it runs on. After a failure or an abort it runs
- * on, and no file is left.
+ * Copies the guest and its writable drives as of one moment; the guest keeps running. After a failure or an
+ * abort it also keeps running, and no file is left.
  *
  * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
  */
@@ -75,7 +78,7 @@ export async function captureGuest(
   const { uri } = connection;
   const pauses = await reportNoSpace(() => copyGuest(qmp, { receiver, mirror, uri, signal }), target);
   await mirror.close();
-  // QEMU wrote the copies' last tables when it closed them, and does not say how that went.
+  // QEMU wrote the last tables of the copies when it closed them, and does not report whether that worked.
   await requireNotFull(target);
   receiver.keep();
   mirror.keep();
@@ -83,7 +86,7 @@ export async function captureGuest(
   return { pausedMs: Math.max(...pauses) };
 }
 
-/** Gives how long the guest stood still each time, in `ms`. */
+/** Returns how long the guest was paused each time, in `ms`. */
 async function copyGuest(
   qmp: QmpClient,
   {
@@ -105,7 +108,7 @@ async function copyGuest(
   return pauses;
 }
 
-/** Waits for that, and knows better than QEMU why it does not come. */
+/** Waits for the end of the migration. When it fails, the receiver may know the cause better than QEMU. */
 async function migrated(
   qmp: QmpClient,
   wanted: 'completed' | 'pre-switchover',
@@ -119,18 +122,19 @@ async function migrated(
 }
 
 /**
- * Begins to copy the memory of a guest that runs, and gives the `ms` that it stood still for that.
+ * Starts copying the memory of a running guest; returns how long the guest was paused for that, in `ms`.
  *
- * An emulated guest's writes are noted page by page, but QEMU before 9.0 forgets to look again at a page
- * whose note it has read, while a processor that has just written there goes on writing ("physmem: Fix
- * migration dirty bitmap coherency with TCG memory access"): the copy would lack those writes, and its guest
- * would crash sooner or later. So the notes are read twice only, and each time the guest stands still: at the
- * beginning, for which it is stopped here, and at the switch, which a downtime limit of 0 puts behind a
- * single pass over all of memory. What the guest writes meanwhile is copied at the switch.
+ * QEMU marks the pages that an emulated guest writes. Before version 9.0 it loses writes: after it has read
+ * the mark of a page, it does not look at that page again, while a processor that has just written there may
+ * still be writing ("physmem: Fix migration dirty bitmap coherency with TCG memory access"). The copy would
+ * lack these writes, and its guest would crash sooner or later. So the marks are read only twice, each time
+ * with the guest paused: at the beginning, where this function pauses it, and at the switch. A downtime limit
+ * of 0 places the switch after a single pass over all of memory; what the guest writes during the pass is
+ * copied at the switch.
  */
 async function beginCopy(qmp: QmpClient, { uri, signal }: Abortable & { uri: string }): Promise<number> {
   await setStyle(qmp, { pausesAtSwitch: true }, { signal });
-  // So little that the pass cannot be over before the guest runs again.
+  // So little that the pass cannot end before the guest runs again.
   await limit(qmp, BANDWIDTH.least, { signal });
   const pausedAt = performance.now();
   await qmp.execute('stop', {}, { signal });
@@ -143,8 +147,8 @@ async function beginCopy(qmp: QmpClient, { uri, signal }: Abortable & { uri: str
 }
 
 /**
- * Brings the guest of a QEMU whose daemon has died back to where it runs alone, whatever saving or copying it
- * was in the middle of; files are the caller's. Idempotent. A QEMU that ends meanwhile is no failure.
+ * Adopts a QEMU whose daemon has died: ends whatever saving or copying was in progress, until the guest runs
+ * alone. The caller deletes the files. Idempotent. Does not fail when QEMU ends meanwhile.
  *
  * @throws {AppError} VMM_REFUSED, WAIT_TIMEOUT.
  */
@@ -164,7 +168,7 @@ async function reconnect(qmp: QmpClient): Promise<void> {
   await unlessLost(() => connectNat(qmp, true, { signal: neverAborts() }));
 }
 
-/** A QEMU that is gone has nothing to go on with; whoever watches it says so. */
+/** Nothing is left to resume in a QEMU that has ended; its watcher reports that. */
 async function unlessLost(work: () => Promise<void>): Promise<void> {
   try {
     await work();
