@@ -95,7 +95,7 @@ test('the record of another VM is damaged, and a damaged one can be deleted', ()
   write(JSON.stringify({ ...WEB, id: 'another' }));
   using records = new SqliteVmRecords(path);
   assert.deepEqual(records.damaged(), [
-    { id: WEB.id, name: WEB.name, problem: 'it is the record of another VM' },
+    { id: WEB.id, name: WEB.name, problem: 'it belongs to another VM' },
   ]);
   records.delete(WEB.id);
   assert.deepEqual([records.damaged(), records.list()], [[], [records.get(OTHER.id)]]);

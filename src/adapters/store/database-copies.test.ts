@@ -66,7 +66,7 @@ test('records of a newer schema are refused with the version that wrote them and
   assert.throws(() => new SqliteVmRecords(path), {
     code: 'STORE_TOO_NEW',
     message: /banger 7\.1\.0 wrote them/,
-    hint: `use banger 7.1.0 again, or put the older records "${path}.v2.bak" in their place: they lack VMs made since`,
+    hint: `use banger 7.1.0 again, or replace them with the older records "${path}.v2.bak", which lack VMs made since`,
     details: { path, found: 99, known: 3, writer: '7.1.0', copy: `${path}.v2.bak` },
   });
   using db = new DatabaseSync(path);

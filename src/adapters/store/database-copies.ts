@@ -3,22 +3,22 @@ import { basename, dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 
 /*
- * Beside the records, as they were before each change of their schema:
+ * Beside the records, copies from before each schema change:
  *
- *     records.sqlite.v<N>.bak     schema N, mode 0600; put there by a rename
+ *     records.sqlite.v<N>.bak     schema N, mode 0600; appears by a rename
  */
 
-/** So many copies stay, of the newest schemas. */
+/** Number of copies to keep, those of the newest schemas. */
 const KEPT_COPIES = 3;
 
-/** A copy of the database as it was before a migration. */
+/** A copy of the database from before a migration. */
 export interface DatabaseCopy {
   path: string;
-  /** `user_version` of it */
+  /** its `user_version` */
   schema: number;
 }
 
-/** The copies of the database at `path` that are there, newest schema first. */
+/** The existing copies of the database at `path`, newest schema first. */
 export function copiesOf(path: string): DatabaseCopy[] {
   const start = `${basename(path)}.v`;
   const copies: DatabaseCopy[] = [];
@@ -30,8 +30,8 @@ export function copiesOf(path: string): DatabaseCopy[] {
 }
 
 /**
- * Copies the database at `path`, whose schema is `schema`, and removes the oldest of too many copies. The
- * copy is on the disk when this returns; a crash leaves the copy that was there before.
+ * Copies the database at `path`, whose schema is `schema`, and deletes the oldest copies beyond {@link
+ * KEPT_COPIES}. The copy is on disk when this returns; a crash leaves the previous copy.
  */
 export function copyDatabase(db: DatabaseSync, { path, schema }: DatabaseCopy): void {
   const target = `${path}.v${schema}.bak`;

@@ -9,7 +9,7 @@ import { reportNoSpace, requireSpace } from '../../base/files/no-space.ts';
 import { ensurePrivateDir } from '../../base/files/private-dir.ts';
 import type { CapturePlace, LogKind, VmFiles, VmFolders } from '../../core/ports/vm-files.ts';
 
-/** Most of a log's end that is looked at for its last lines. */
+/** How much of a log's end is searched for its last lines. */
 const TAIL_BYTES = 64 * 1024;
 
 /** Where the per-VM folders are. */
@@ -18,16 +18,14 @@ export interface VmFilesOptions {
   vmRuntimeDir: string;
 }
 
-/** Folder of the suspended guest, and start of the names of copies, in a VM's folder. */
+/** Folder of a suspended guest, and prefix of the names of copies, in a VM's folder. */
 const SUSPENDED = 'suspended';
 const CAPTURE_PREFIX = 'capture-';
-/** Start of the names of folders of drives that took the place of the first ones. */
+/** Prefix of folders whose drives replaced the original ones. */
 const DRIVES_PREFIX = 'drives-';
-/** Files of drives, by the formats that there are (`DriveSpec`). */
+/** Files of drives, in the existing formats (`DriveSpec`). */
 const DRIVE_NAME = /\.(qcow2|raw)$/;
-/**
- * Start of the names of folders in a VM's runtime folder that are for a VMM which takes the place of another.
- */
+/** Prefix of subfolders of a VM's runtime folder that belong to a VMM which replaces another. */
 const SECOND_PREFIX = 'r-';
 const KNOWN_HOSTS = 'known_hosts';
 
@@ -181,7 +179,7 @@ export class FsVmFiles implements VmFiles {
 
   async allocatedBytes(path: string): Promise<number> {
     try {
-      // In units of 512 bytes, whatever the file system's blocks are (stat(2)).
+      // In units of 512 bytes, whatever the file system's block size (stat(2)).
       return (await stat(path)).blocks * 512;
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return 0;
@@ -220,7 +218,7 @@ export class FsVmFiles implements VmFiles {
   }
 }
 
-/** A drive, or a folder of drives. */
+/** Discards a drive, or a folder of drives. */
 async function discard(path: string): Promise<void> {
   if (DRIVE_NAME.test(path)) await rm(path, { force: true });
   else await discardTree(path);

@@ -5,18 +5,18 @@ import { isErrno } from '../../base/errors.ts';
 import { kindOfType } from '../../base/files/file-system.ts';
 
 /**
- * SQLite's result codes SQLITE_IOERR, SQLITE_CANTOPEN and SQLITE_PROTOCOL: how it fails where memory cannot
- * be shared through files.
+ * SQLite's result codes SQLITE_IOERR, SQLITE_CANTOPEN and SQLITE_PROTOCOL, with which it fails where memory
+ * cannot be shared through files.
  */
 const NO_SHARED_MEMORY = [10, 14, 15];
 
-/** SQLITE_IOERR_SHMSIZE: it can be, but the disk is full. */
+/** SQLITE_IOERR_SHMSIZE: memory can be shared, but the disk is full. */
 const FULL = 4874;
 
 /**
- * Opens the database at `path` with `open`, so that what is written is durable: in a write-ahead log, which
- * is quick, where processes can share memory through its file system, else in a rollback journal. A database
- * with a log from another file system is changed over. `attempt` runs each step.
+ * Opens the database at `path` with `open` so that writes are durable. Uses a write-ahead log, which is
+ * faster, where the file system lets processes share memory, and a rollback journal elsewhere. Converts a
+ * database with a log from another file system. `attempt` runs each step.
  */
 export function openJournaled(
   path: string,
@@ -28,7 +28,7 @@ export function openJournaled(
     db.close();
   }
   const db = open();
-  // One that is alone from the begin needs no memory to share, so that it can read a log that is there.
+  // In exclusive mode from the start, SQLite needs no shared memory, so it can read an existing log.
   const step = 'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL';
   orClose(db, () => attempt(() => db.exec(step)));
   orClose(db, () =>
@@ -46,7 +46,7 @@ function orClose<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
-/** Tries the log, with a transaction that changes nothing. */
+/** Tries the log with a transaction that changes nothing. */
 function logs(db: DatabaseSync): boolean {
   try {
     const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];

@@ -3,11 +3,11 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import { copiesOf, copyDatabase } from './database-copies.ts';
 
 /**
- * All changes of the schema, in order; the database's `user_version` is how many it has had. Append, never
- * edit one that was released. Each runs in a transaction of its own.
+ * All changes of the schema, in order; the database's `user_version` is the number of those applied. Append
+ * only: never edit a released one. Each runs in its own transaction.
  */
 const MIGRATIONS: readonly string[] = [
-  // 1: VMs. `record` is the JSON of VmRecord; the columns beside it are what the database itself must know.
+  // 1: VMs. `record` is the JSON of VmRecord; the other columns are those that the database itself needs.
   `CREATE TABLE vms (
      id TEXT PRIMARY KEY,
      name TEXT NOT NULL UNIQUE,
@@ -15,18 +15,18 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT`,
   // 2: VMs have a network or not.
   `UPDATE vms SET record = json_set(record, '$.nat', json('false')) WHERE json_extract(record, '$.nat') IS NULL`,
-  // 3: Which banger wrote the database: `version`, of the last that had this schema. Every later schema keeps
-  // this table as it is, for it is what a version that is too old for the rest reads.
+  // 3: Which banger wrote the database: `version` is the last one that used this schema. Every later schema
+  // keeps this table unchanged, because it is what a version reads that is too old for the rest.
   `CREATE TABLE banger (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`,
 ];
 
 /**
- * Brings the schema up to date; nothing to do is fine. A database that has records is copied first. A
- * migration that fails leaves the database as the one before it left it. `version` is noted as the banger
- * that wrote it.
+ * Brings the schema up to date; does nothing when it is. Copies a database that has records first. A failed
+ * migration leaves the database as the previous one left it. Stores `version` as the banger that wrote the
+ * database.
  *
- * @throws {AppError} STORE_TOO_NEW when a newer version of banger wrote it, which is named when the database
- * tells.
+ * @throws {AppError} STORE_TOO_NEW when a newer version of banger wrote it; names that version when the
+ * database says so.
  */
 export function migrate(db: DatabaseSync, path: string, { version }: { version: string }): void {
   const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
@@ -44,7 +44,7 @@ function inTransaction(db: DatabaseSync, sql: string): void {
   try {
     db.exec(`BEGIN IMMEDIATE; ${sql}; COMMIT`);
   } catch (error) {
-    // A database that is full has done so itself.
+    // A full database has already rolled back.
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
@@ -56,8 +56,7 @@ function writerOf(db: DatabaseSync): string | undefined {
     const row = db.prepare("SELECT value FROM banger WHERE key = 'version'").get();
     return row && String(row['value']);
   } catch (error) {
-    // SQLITE_ERROR, no such table: a schema from before there was one, or one that does not keep to what is
-    // said above.
+    // SQLITE_ERROR, no such table: a schema older than that table, or one that breaks the rule above.
     if (!isErrno(error, 'ERR_SQLITE_ERROR') || !('errcode' in error) || error.errcode !== 1) throw error;
     return undefined;
   }
@@ -68,11 +67,11 @@ function tooNew(path: string, { found, writer }: { found: number; writer: string
   const newer = writer === undefined ? 'a newer version of banger' : `banger ${writer}`;
   const copy = copiesOf(path).find(({ schema }) => schema <= known);
   const orCopy = copy
-    ? `, or put the older records "${copy.path}" in their place: they lack VMs made since`
+    ? `, or replace them with the older records "${copy.path}", which lack VMs made since`
     : '';
   return new AppError(
     'STORE_TOO_NEW',
-    `Cannot open the records "${path}": ${newer} wrote them, with schema ${found}, and this one knows ${known}`,
+    `Cannot open the records "${path}": ${newer} wrote them, with schema ${found}, but this version supports ${known}`,
     {
       hint: `use ${writer === undefined ? 'the newer version' : newer} again${orCopy}`,
       details: {

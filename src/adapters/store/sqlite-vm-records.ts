@@ -22,24 +22,24 @@ const DAMAGED = [11, 26];
  */
 const UNUSABLE = [3, 8, 10, 14, 15, 22];
 
-/** Room for some hundred changes of records, in `bytes`. */
+/** Enough for several hundred changes of records, in `bytes`. */
 const RESERVE_BYTES = 2 ** 20;
 
 /**
- * VM records in one SQLite file (`journal-mode.ts`; synchronous FULL: what a call returned from survives a
- * power cut). Beside it is a file that holds nothing but space, `<path>.reserve`: on a disk that is full it
- * is given up, so that what fails for that can still be put right on record. New VMs need it.
+ * VM records in one SQLite file (`journal-mode.ts`; synchronous FULL: when a call has returned, its change
+ * survives a power cut). The file `<path>.reserve` beside it only occupies space. On a full disk it is given
+ * up, so that the records can still be corrected after failures. New VMs need it.
  */
 export class SqliteVmRecords implements VmRecords, Disposable {
   readonly #db: DatabaseSync;
   readonly #reservePath: string;
-  /** texts of records that were found whole, by the VM's id */
+  /** texts of records that were found valid, by VM id */
   readonly #whole = new Map<string, string>();
 
   /**
-   * Opens `path`, making it if it is missing, and brings it up to date; before that it is copied
-   * (`database-copies.ts`). `version` is that of the banger that opens it, which is kept for one that is too
-   * old to.
+   * Opens `path`, creates it when it is missing, and updates its schema, after copying it
+   * (`database-copies.ts`). `version` is the calling banger's; it is stored for versions that are too old to
+   * read the database.
    *
    * @throws {AppError} STORE_DAMAGED when it is not a database; STORE_TOO_NEW; HOST_NO_SPACE when it cannot
    * be copied.
@@ -95,7 +95,7 @@ export class SqliteVmRecords implements VmRecords, Disposable {
         this.#db.exec('COMMIT');
         return stamped;
       } catch (error) {
-        // A database that is full has done so itself.
+        // A full database has already rolled back.
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
         throw error;
       }
@@ -131,8 +131,8 @@ export class SqliteVmRecords implements VmRecords, Disposable {
   }
 
   /**
-   * What is wrong with a row. Checking takes longer than parsing, and rows are read far more often than they
-   * change.
+   * What is wrong with a row. Results are cached, because checking takes longer than parsing, and rows are
+   * read far more often than they change.
    */
   #damageOf(row: Record<string, unknown>): DamagedRecord | undefined {
     const [id, name, text] = [String(row['id']), String(row['name']), String(row['record'])];
@@ -154,7 +154,7 @@ export class SqliteVmRecords implements VmRecords, Disposable {
     return stamped;
   }
 
-  /** Writes, if need be into the space of the reserve. */
+  /** Writes, using the space of the reserve if necessary. */
   #write<T>(write: () => T): T {
     try {
       return write();
@@ -169,11 +169,11 @@ export class SqliteVmRecords implements VmRecords, Disposable {
     }
   }
 
-  /** True when there is a reserve, also when it had to be made. */
+  /** Returns whether there is a reserve; tries to create a missing one. */
   #hasReserve(): boolean {
     if (statSync(this.#reservePath, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return true;
     try {
-      // File systems that compress would keep nothing for zeros.
+      // Random bytes, because file systems that compress would store nothing for zeros.
       writeFileSync(this.#reservePath, randomBytes(RESERVE_BYTES), { mode: 0o600 });
       return true;
     } catch (error) {
@@ -200,16 +200,16 @@ function refuseTakenName<T>(name: string, write: () => T): T {
   }
 }
 
-/** What a database that cannot be opened means to the user. */
+/** Turns the failure to open a database into an error for the user. */
 function openFailure(error: unknown, path: string): unknown {
   if (hasCode(error, DAMAGED)) return damaged(path, error);
   if (!isErrno(error, 'ERR_SQLITE_ERROR', 'ENOENT', 'ENOTDIR') || isFullDatabase(error)) return error;
   if (isErrno(error, 'ERR_SQLITE_ERROR') && !hasFamily(error, UNUSABLE)) return error;
   return new AppError(
     'STORE_UNUSABLE',
-    `Cannot use the records "${path}": the folder "${dirname(path)}" cannot be read, written or locked as a database needs it`,
+    `Cannot use the records "${path}": the folder "${dirname(path)}" cannot be read, written or locked as a database requires`,
     {
-      hint: 'banger doctor says what the folder is on; look at its permissions and its disk',
+      hint: 'check its permissions and its disk; banger doctor says which file system it is on',
       details: { path },
       cause: error,
     },
@@ -221,9 +221,9 @@ function damaged(path: string, cause: unknown): AppError {
   const backup = copies.length > 0 ? `a backup in its place (${copies.join(', ')})` : 'a backup in its place';
   return new AppError(
     'STORE_DAMAGED',
-    `Cannot open the records "${path}": it is not a whole SQLite database`,
+    `Cannot open the records "${path}": it is not a valid SQLite database`,
     {
-      hint: `put ${backup}, or move it away: VMs made so far are then not known any more`,
+      hint: `put ${backup}, or move it away, which makes banger forget all existing VMs`,
       details: { path, copies },
       cause,
     },
@@ -231,14 +231,14 @@ function damaged(path: string, cause: unknown): AppError {
 }
 
 /**
- * What is wrong with a record; the columns beside it are what the database itself goes by, so they must say
- * the same.
+ * What is wrong with a record. The database itself relies on the other columns, so they must match the
+ * record.
  */
 function problemOf({ id, name, text }: { id: string; name: string; text: string }): string | undefined {
   const parsed = parseVmRecord(text);
   if ('problem' in parsed) return parsed.problem;
   const { record } = parsed;
-  return record.id === id && record.name === name ? undefined : 'it is the record of another VM';
+  return record.id === id && record.name === name ? undefined : 'it belongs to another VM';
 }
 
 function hasCode(error: unknown, codes: readonly number[]): boolean {

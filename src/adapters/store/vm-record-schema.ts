@@ -3,7 +3,7 @@ import type { VmRecord } from '../../core/ports/records.ts';
 import { savedBy, savedGuestKind } from '../../protocol/saved-by-schema.ts';
 import { VM_STATES, type VmShape } from '../../protocol/vm.ts';
 
-/** A schema for each field of `T`: one that is forgotten here does not compile. */
+/** A schema for each field of `T`: a missing one does not compile. */
 type FieldsOf<T> = { [K in keyof Required<T>]: z.ZodType };
 
 const drive = z.looseObject({
@@ -57,24 +57,21 @@ const fields = {
   updatedAt: z.string(),
 } satisfies FieldsOf<VmRecord>;
 
-/**
- * What it does not know it keeps: a later version of banger with the same schema of the database may have put
- * it there.
- */
+/** Keeps unknown fields: a later version of banger with the same database schema may have added them. */
 const vmRecord: z.ZodType<VmRecord> = z.looseObject(fields);
 
-/** Parses a record's text, whatever it is: the record, or what is wrong with it, for people. */
+/** Parses any text; returns the record, or what is wrong with it, for people. */
 export function parseVmRecord(text: string): { record: VmRecord } | { problem: string } {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError) return { problem: 'it is not JSON' };
+    if (error instanceof SyntaxError) return { problem: 'it is not valid JSON' };
     throw error;
   }
   const { data, error } = vmRecord.safeParse(value);
   if (data) return { record: data };
   const [issue] = error.issues;
   const field = issue?.path.join('.') ?? '';
-  return { problem: field === '' ? 'it is not a record' : `its field "${field}" is missing or wrong` };
+  return { problem: field === '' ? 'it is not a VM record' : `its field "${field}" is missing or wrong` };
 }
