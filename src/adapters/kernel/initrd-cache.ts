@@ -6,19 +6,19 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import { buildInitramfs } from './initramfs/build-initramfs.ts';
 import { initrdName, isInitrdName, kernelLayout } from './layout.ts';
 
-/** An initramfs of the store. */
+/** An initramfs in the store. */
 export interface Initrd {
   path: string;
   sha256: string;
 }
 
-/** How long an initramfs with another agent is kept: another version of the program may share the store. */
+/** How long to keep an initramfs with another agent: another version of banger may share the store. */
 const KEEP_OTHERS_MS = 7 * 24 * 3600 * 1000;
 
 /**
- * Makes the initramfs of kernels, once for each agent. What it made is remembered until the agent's file
- * changes; the first request of a process always compares the bytes, so that a new version of the builder is
- * noticed too.
+ * Builds the initramfs of each kernel, once per agent. Remembers the result until the agent's file changes.
+ * The first request in a process always compares the content, so that a new version of the builder is noticed
+ * too.
  */
 export class InitrdCache {
   readonly #agentPath: string;
@@ -28,7 +28,7 @@ export class InitrdCache {
     this.#agentPath = agentPath;
   }
 
-  /** @throws {AppError} AGENT_NOT_FOUND, and as {@link buildInitramfs}. */
+  /** @throws {AppError} AGENT_NOT_FOUND, and what {@link buildInitramfs} throws. */
   async get(kernelDir: string, { release, signal }: Abortable & { release: string }): Promise<Initrd> {
     const agent = await identity(this.#agentPath);
     const known = this.#made.get(kernelDir);

@@ -21,21 +21,21 @@ import { KERNEL_FILES, kernelLayout, kernelLock, kernelStaging } from './layout.
 import { KERNEL_NAME, kernelDamaged, parseKernelManifest } from './manifest-schema.ts';
 import { stageKernel } from './stage-kernel.ts';
 
-/** What the kernel store stands on. */
+/** What the kernel store needs. */
 export interface KernelStoreOptions {
   kernelsDir: string;
-  /** the static guest agent for each architecture; the file need not exist */
+  /** path of the static guest agent for an architecture; the file need not exist */
   agentPath: (arch: GuestArch) => string;
   /** this process's user id */
   uid: number;
-  /** the caller's environment, of which tools get what {@link toolEnv} keeps */
+  /** the caller's environment; tools get the part that {@link toolEnv} keeps */
   env: Variables;
   log: Logger;
 }
 
 const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
 
-/** Kernels as folders; `layout.ts` shows the files. */
+/** Kernels as folders; `layout.ts` shows their files. */
 export class FsKernelStore implements KernelStore, KernelPublisher {
   readonly #options: KernelStoreOptions;
   readonly #initrds = new Map<GuestArch, InitrdCache>();
@@ -51,7 +51,7 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
         entries.push(await this.#read(name));
       } catch (error) {
         if (!isAppError(error, 'KERNEL_DAMAGED', 'KERNEL_NOT_FOUND')) throw error;
-        this.#options.log.warn('a kernel is left out', { kernel: name, error });
+        this.#options.log.warn('a kernel is skipped', { kernel: name, error });
       }
     }
     return entries;
@@ -136,12 +136,12 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
 
   async #manifestText(name: string): Promise<string> {
     try {
-      // The name may be a user's word; a path in it would leave the store.
+      // The name may come from the user; a path in it would leave the store.
       if (KERNEL_NAME.test(name)) return await readFile(kernelLayout(this.#dirOf(name)).manifest, 'utf8');
     } catch (error) {
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
     }
-    throw new AppError('KERNEL_NOT_FOUND', `Cannot find kernel "${name}": the store has none of that name`, {
+    throw new AppError('KERNEL_NOT_FOUND', `Cannot find kernel "${name}": it is not in the store`, {
       hint: 'kernels come with images; build the image again: banger image build NAME --force',
       details: { kernel: name },
     });

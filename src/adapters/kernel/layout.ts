@@ -1,19 +1,19 @@
 import { join } from 'node:path';
 
 /**
- * A kernel in the store. All but the initramfs is written once:
+ * A kernel in the store. Everything except the initramfs is written once:
  *
  *     <kernelsDir>/
  *       <name>/
  *         manifest.json
- *         vmlinuz             what the distribution ships
- *         vmlinux             the ELF file inside, where it could be unpacked
- *         config              options it was built with
+ *         vmlinuz             as the distribution ships it
+ *         vmlinux             the ELF file inside, when it could be extracted
+ *         config              its build options
  *         modules.ext4        all of /lib/modules/<release>
  *         boot-modules/       modules.dep, modules.builtin and the modules of the initramfs
  *         initrd-<hash>.img   initramfs with the agent of that hash; made when needed
- *       .staging/             kernels that are being made (base/files/staging.ts)
- *       .lock                 held while kernels come and go
+ *       .staging/             kernels being made (base/staging.ts)
+ *       .lock                 held while kernels are added or removed
  */
 export interface KernelLayout {
   dir: string;
@@ -25,7 +25,7 @@ export interface KernelLayout {
   bootModules: string;
 }
 
-/** Names of the files of the kernel in `dir`. */
+/** Paths of the files of the kernel in `dir`. */
 export function kernelLayout(dir: string): KernelLayout {
   return {
     dir,
@@ -47,22 +47,22 @@ export const KERNEL_FILES = {
   modules: 'modules.ext4',
 } as const;
 
-/** Name of the initramfs with the agent of the hash `agentSha256`. */
+/** Name of the initramfs with the agent whose hash is `agentSha256`. */
 export function initrdName(agentSha256: string): string {
   return `initrd-${agentSha256.slice(0, 16)}.img`;
 }
 
-/** True for what {@link initrdName} makes. */
+/** True for names that {@link initrdName} returns. */
 export function isInitrdName(name: string): boolean {
   return /^initrd-[0-9a-f]{16}\.img$/.test(name);
 }
 
-/** Folder of kernels that are being made. */
+/** Folder of kernels being made. */
 export function kernelStaging(kernelsDir: string): string {
   return join(kernelsDir, '.staging');
 }
 
-/** Lock that is held while kernels come and go. */
+/** Lock that is held while kernels are added or removed. */
 export function kernelLock(kernelsDir: string): string {
   return join(kernelsDir, '.lock');
 }

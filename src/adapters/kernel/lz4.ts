@@ -3,15 +3,15 @@ import { AppError } from '../../base/errors.ts';
 /** First bytes of a legacy LZ4 frame (LZ4 frame format description, "Legacy frame"). */
 export const LZ4_LEGACY_MAGIC = 0x184c2102;
 
-/** What one block of a legacy frame unpacks to at most. */
+/** Largest decompressed size of a block in a legacy frame. */
 const BLOCK_BYTES = 8 * 2 ** 20;
-/** Shortest match that a sequence can mean (LZ4 block format description). */
+/** Shortest match of a sequence (LZ4 block format description). */
 const MIN_MATCH = 4;
 
 /**
- * Unpacks a legacy LZ4 frame as Linux kernels are packed: blocks of `[size][data]` with sizes in 4 bytes,
- * little-endian. Lets other work run between blocks. A rest of fewer than 5 bytes after the last block is
- * ignored: kernels append their size.
+ * Decompresses a legacy LZ4 frame, the format of Linux kernels: blocks of `[size][data]`, with sizes in 4
+ * bytes, little-endian. Yields to other work between blocks. Ignores up to 4 bytes after the last block,
+ * because kernels append their size.
  *
  * @throws {AppError} KERNEL_FORMAT_DAMAGED.
  */
@@ -21,7 +21,7 @@ export async function unpackLz4Legacy(packed: Buffer): Promise<Buffer> {
   for (let at = 4; packed.length - at > 4; ) {
     const size = packed.readUInt32LE(at);
     const data = packed.subarray(at + 4, at + 4 + size);
-    if (size === 0 || data.length !== size) throw damaged('a block is cut short');
+    if (size === 0 || data.length !== size) throw damaged('a block is truncated');
     blocks.push(unpackBlock(data));
     at += 4 + size;
     await new Promise(setImmediate);
@@ -36,16 +36,16 @@ function unpackBlock(data: Buffer): Buffer {
   while (from < data.length) {
     const token = data[from++] as number;
     const literals = readLength(token >> 4);
-    if (from + literals > data.length || to + literals > out.length) throw damaged('literals run out');
-    // Most runs are a few bytes long, where the loop is faster than the call.
+    if (from + literals > data.length || to + literals > out.length) throw damaged('literals are truncated');
+    // Most runs are a few bytes long; for those the loop is faster than the call.
     if (literals > 32) {
       data.copy(out, to, from, from + literals);
       from += literals;
       to += literals;
     } else for (let left = literals; left > 0; left -= 1) out[to++] = data[from++] as number;
-    // The last sequence is literals only.
+    // The last sequence has literals only.
     if (from === data.length) break;
-    if (from + 2 > data.length) throw damaged('a match is cut short');
+    if (from + 2 > data.length) throw damaged('a match is truncated');
     const distance = data.readUInt16LE(from);
     from += 2;
     const length = readLength(token & 15) + MIN_MATCH;
@@ -58,7 +58,7 @@ function unpackBlock(data: Buffer): Buffer {
   function readLength(nibble: number): number {
     let length = nibble;
     for (let byte = nibble === 15 ? 255 : 0; byte === 255; length += byte) {
-      if (from >= data.length) throw damaged('a length is cut short');
+      if (from >= data.length) throw damaged('a length is truncated');
       byte = data[from++] as number;
     }
     return length;
@@ -66,8 +66,8 @@ function unpackBlock(data: Buffer): Buffer {
 }
 
 /**
- * Copies `length` bytes from `distance` before `to`; a match longer than its distance repeats itself, so
- * bytes go one by one.
+ * Copies `length` bytes from `distance` before `to`, byte by byte, because a match longer than its distance
+ * repeats itself.
  */
 function copyMatch(
   out: Buffer,

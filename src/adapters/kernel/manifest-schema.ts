@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../base/errors.ts';
 
-/** A name that can be a folder of the store: no path, no hidden folder. */
+/** A valid folder name in the store: no path, no hidden folder. */
 export const KERNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 const bytes = z.number().int().nonnegative();
@@ -16,13 +16,13 @@ const kernelManifest = z.object({
   files: z.record(z.string().regex(KERNEL_NAME), bytes),
 });
 
-/** `manifest.json` of a kernel; the file that makes a folder a kernel. */
+/** `manifest.json` of a kernel; its presence makes a folder a kernel. */
 export type KernelManifest = z.infer<typeof kernelManifest>;
 
 /**
  * Parses the text of a kernel's `manifest.json`.
  *
- * @throws {AppError} KERNEL_DAMAGED whatever the text is.
+ * @throws {AppError} KERNEL_DAMAGED for any text that is not a valid manifest.
  */
 export function parseKernelManifest(text: string, name: string): KernelManifest {
   let value: unknown;
@@ -35,16 +35,16 @@ export function parseKernelManifest(text: string, name: string): KernelManifest 
   const parsed = kernelManifest.safeParse(value);
   if (!parsed.success) {
     const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'manifest');
-    throw kernelDamaged(name, `its manifest is not understood (${[...new Set(fields)].join(', ')})`);
+    throw kernelDamaged(name, `its manifest is invalid (${[...new Set(fields)].join(', ')})`);
   }
-  if (parsed.data.name !== name) throw kernelDamaged(name, `its manifest is of "${parsed.data.name}"`);
+  if (parsed.data.name !== name) throw kernelDamaged(name, `its manifest belongs to "${parsed.data.name}"`);
   return parsed.data;
 }
 
-/** The error for a kernel whose files are not as they were made. */
+/** The error for a kernel whose files have changed since it was made. */
 export function kernelDamaged(name: string, problem: string, cause?: unknown): AppError {
   return new AppError('KERNEL_DAMAGED', `Cannot use kernel "${name}": ${problem}`, {
-    hint: 'build the image that it belongs to again: banger image build NAME --force',
+    hint: 'rebuild the image that it belongs to: banger image build NAME --force',
     details: { kernel: name },
     cause,
   });

@@ -20,7 +20,7 @@ export interface StageOptions extends Abortable {
 }
 
 /**
- * Makes all files of a kernel of the store in the empty folder `dir`, the manifest last.
+ * Creates all files of a stored kernel in the empty folder `dir`, the manifest last.
  *
  * @throws {AppError} KERNEL_MODULES_MISSING when VMs cannot boot with it.
  */
@@ -44,14 +44,14 @@ export async function stageKernel(kernel: UnpackedKernel, dir: string, options: 
     createdAt: new Date().toISOString(),
     files: await recordSizes(dir, files),
   };
-  // Sizes are all that is looked at later: a power cut may leave files of the right size with nothing in
-  // them.
+  // Later checks only compare sizes, and a power cut may leave empty files of the right size.
   await syncTree(dir);
   await writeFileAtomic(layout.manifest, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
 }
 
 /**
- * Copies the modules that an initramfs needs, at their paths, and depmod's lists, which tell what each needs.
+ * Copies the modules of the initramfs, with their paths, and depmod's lists, which contain their
+ * dependencies.
  */
 async function copyBootModules({ modulesTree, release }: UnpackedKernel, to: string): Promise<void> {
   const picked = await bootModules({ modulesDir: modulesTree, release });
@@ -62,7 +62,7 @@ async function copyBootModules({ modulesTree, release }: UnpackedKernel, to: str
   }
 }
 
-/** A kernel that cannot be unpacked is no fault: only some VMMs want the ELF file. */
+/** A kernel that cannot be extracted is no failure: only some VMMs need the ELF file. */
 async function unpackVmlinux(from: string, to: string, log: Logger): Promise<boolean> {
   try {
     const vmlinux = await extractVmlinux(await readFile(from));
@@ -70,7 +70,7 @@ async function unpackVmlinux(from: string, to: string, log: Logger): Promise<boo
     return vmlinux !== undefined;
   } catch (error) {
     if (!isAppError(error, 'KERNEL_FORMAT_DAMAGED') && !isZlibError(error)) throw error;
-    log.warn('the ELF kernel could not be unpacked', { path: from, error });
+    log.warn('the ELF kernel could not be extracted', { path: from, error });
     return false;
   }
 }

@@ -9,16 +9,16 @@ const ELF_MAGIC = 0x464c457f;
 /** `payload_offset` and `payload_length` exist from boot protocol 2.08. */
 const PAYLOAD_VERSION = 0x0208;
 const SECTOR_BYTES = 512;
-/** Kernels append the unpacked size to every payload but a gzip one, which has it already. */
+/** Kernels append the uncompressed size to every payload except gzip, which already includes it. */
 const SIZE_SUFFIX_BYTES = 4;
 const MAX_VMLINUX_BYTES = 2 ** 30;
 
 /**
- * The ELF kernel inside of an x86 bzImage; `undefined` when the file is not a bzImage, or is packed in a way
- * that is not known here (gzip, LZ4 and zstd are).
+ * The ELF kernel inside an x86 bzImage. `undefined` when the file is not a bzImage, or is compressed in an
+ * unsupported way (gzip, LZ4 and zstd are supported).
  *
- * @throws {AppError} KERNEL_FORMAT_DAMAGED; an error of zlib when the payload is not what its first bytes
- * say.
+ * @throws {AppError} KERNEL_FORMAT_DAMAGED; an error of zlib when the payload does not match its magic
+ * number.
  */
 export async function extractVmlinux(image: Buffer): Promise<Buffer | undefined> {
   const payload = bzImagePayload(image);

@@ -10,12 +10,12 @@ import {
 } from './modules-dep.ts';
 
 /**
- * What a boot needs, in the order in which it is needed; the agent loads what it has no device for not at
- * all. A new device of the VM is one line here.
+ * The modules of a boot, in load order. The agent skips modules without a matching device. A new device of
+ * the VM is one line here.
  *
  * - `required`: without it a VM cannot start
- * - `bus`: one of them at least
- * - `optional`: taken when the kernel has it as a module
+ * - `bus`: at least one of them
+ * - `optional`: included when the kernel has it as a module
  */
 const BOOT_MODULES = [
   { name: 'virtio_mmio', need: 'bus' },
@@ -23,7 +23,7 @@ const BOOT_MODULES = [
   { name: 'virtio_blk', need: 'required' },
   { name: 'dm_mod', need: 'required' },
   { name: 'dm_snapshot', need: 'required' },
-  // ext4 asks for this one by the name of what it computes, which modules.dep does not show.
+  // ext4 requests this one by the algorithm's name, which modules.dep does not list.
   { name: 'crc32c_generic', need: 'optional' },
   { name: 'ext4', need: 'required' },
   { name: 'virtio_console', need: 'required' },
@@ -33,11 +33,11 @@ const BOOT_MODULES = [
 ] as const;
 
 /**
- * The modules of a kernel that its initramfs needs, in load order. Those that are part of the kernel itself
- * are left out. `modulesDir` is the folder with `modules.dep`.
+ * The modules that a kernel's initramfs needs, in load order, without those built into the kernel.
+ * `modulesDir` is the folder that contains `modules.dep`.
  *
  * @throws {AppError} KERNEL_MODULES_MISSING when the kernel has no modules.dep or lacks a module that every
- * VM needs; KERNEL_MODULES_DAMAGED when its lists are not understood.
+ * VM needs; KERNEL_MODULES_DAMAGED when its lists cannot be parsed.
  */
 export async function bootModules({
   modulesDir,
@@ -77,7 +77,7 @@ async function readList(path: string, release: string): Promise<string> {
       'KERNEL_MODULES_MISSING',
       `Cannot find the modules of kernel "${release}": "${path}" does not exist`,
       {
-        hint: `run depmod for ${release}, or get the kernel again`,
+        hint: `run depmod for ${release}, or install the kernel again`,
         details: { release, path },
         cause: error,
       },

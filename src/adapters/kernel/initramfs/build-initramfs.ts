@@ -8,30 +8,30 @@ import { bootModules } from './boot-modules.ts';
 import { type CpioEntry, writeCpio } from './cpio.ts';
 import { readModuleFile } from './module-file.ts';
 
-/** What an initramfs is made of. */
+/** The parts of an initramfs. */
 export interface InitramfsSource {
-  /** the static guest agent of the guest's architecture */
+  /** the static guest agent for the guest's architecture */
   agentPath: string;
-  /** folder with `modules.dep`, as `/lib/modules/<release>` */
+  /** folder that contains `modules.dep`, such as `/lib/modules/<release>` */
   modulesDir: string;
   release: string;
 }
 
-/** A first file system on disk. */
+/** An initramfs on disk. */
 export interface Initramfs {
   path: string;
-  /** hash of its bytes, which are the same for the same source: its identity */
+  /** hash of the content, which is the same for the same source; serves as its identity */
   sha256: string;
   sizeBytes: number;
-  /** false when the file was there already with these bytes */
+  /** false when the file already existed with this content */
   isNew: boolean;
 }
 
 /**
- * Makes the first file system of a kernel: the agent as `/init`, and under `/modules` the modules of a boot
- * with their load order in `/modules/order`. It is not compressed: under emulation the kernel unpacks slower
- * than the VMM reads. The file is replaced by a rename, and only when its bytes change, so that a running VM
- * and a second caller are not disturbed. Nothing is left after a failure or an abort.
+ * Builds a kernel's initramfs: the agent as `/init`, the boot modules under `/modules`, and their load order
+ * in `/modules/order`. It is not compressed, because an emulated kernel decompresses more slowly than the VMM
+ * reads. Replaces the file by a rename, and only when the content changes, so that running VMs and concurrent
+ * callers are not affected. Leaves nothing after a failure or an abort.
  *
  * @throws {AppError} KERNEL_MODULES_MISSING, KERNEL_MODULES_DAMAGED, KERNEL_MODULES_COMPRESSED.
  */
@@ -60,8 +60,8 @@ async function initramfsEntries({ agentPath, modulesDir, release }: InitramfsSou
   const order = modules.map(({ name }) => `${name}.ko\n`).join('');
   return [
     { type: 'file', path: 'init', mode: 0o755, content: await readFile(agentPath) },
-    // The kernel opens it for /init's standard streams; kernels with a built-in initramfs of their own lack
-    // it.
+    // The kernel opens it for /init's standard streams. Kernels with a built-in initramfs of their own do not
+    // have it.
     { type: 'directory', path: 'dev', mode: 0o755 },
     { type: 'character device', path: 'dev/console', mode: 0o600, major: 5, minor: 1 },
     { type: 'directory', path: 'modules', mode: 0o755 },

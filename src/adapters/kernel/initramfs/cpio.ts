@@ -14,15 +14,15 @@ const ARCHIVE_ALIGN_BYTES = 512;
 
 const TYPE_BITS = { file: 0o100000, directory: 0o040000, 'character device': 0o020000 } as const;
 
-/** One name of an archive; all belong to root and date from 1970. */
+/** An entry of an archive; all entries belong to root and date from 1970. */
 export type CpioEntry =
   | { type: 'file'; path: string; mode: number; content: Uint8Array }
   | { type: 'directory'; path: string; mode: number }
   | { type: 'character device'; path: string; mode: number; major: number; minor: number };
 
 /**
- * Writes an archive. The same entries, in whatever order, give the same bytes. Paths are relative, and every
- * folder that a path needs must be an entry of its own: the kernel makes none.
+ * Writes an archive. The same entries, in any order, produce the same bytes. Paths are relative. Every folder
+ * in a path must be an entry too, because the kernel does not create missing folders.
  */
 export function writeCpio(entries: readonly CpioEntry[]): Buffer {
   const sorted = entries.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));

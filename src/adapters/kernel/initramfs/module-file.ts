@@ -3,14 +3,14 @@ import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
 import { AppError } from '../../../base/errors.ts';
 
-/** Far more than the largest module of any distribution; ends an archive that unpacks without end. */
+/** Far more than the largest module of any distribution; stops a decompression bomb. */
 const MAX_MODULE_BYTES = 64 * 2 ** 20;
 
 /**
- * The plain ELF file of a kernel module, which may be packed as `.ko.gz` or `.ko.zst`.
+ * Reads a kernel module as a plain ELF file; it may be compressed as `.ko.gz` or `.ko.zst`.
  *
- * @throws {AppError} KERNEL_MODULES_COMPRESSED for `.ko.xz`, which Node cannot unpack; KERNEL_MODULES_DAMAGED
- * when the file is no whole kernel module.
+ * @throws {AppError} KERNEL_MODULES_COMPRESSED for `.ko.xz`, which Node cannot decompress;
+ * KERNEL_MODULES_DAMAGED when the file is not a complete kernel module.
  */
 export async function readModuleFile(path: string): Promise<Buffer> {
   if (path.endsWith('.xz')) {
@@ -25,8 +25,8 @@ export async function readModuleFile(path: string): Promise<Buffer> {
   }
   const content = await unpack(path);
   if (!isWholeElf(content)) {
-    throw new AppError('KERNEL_MODULES_DAMAGED', `Cannot use "${path}": it is not a whole kernel module`, {
-      hint: 'get the kernel again',
+    throw new AppError('KERNEL_MODULES_DAMAGED', `Cannot use "${path}": it is not a complete kernel module`, {
+      hint: 'install the kernel again',
       details: { path },
     });
   }
@@ -42,7 +42,7 @@ async function unpack(path: string): Promise<Buffer> {
     return packed;
   } catch (error) {
     throw new AppError('KERNEL_MODULES_DAMAGED', `Cannot unpack "${path}"`, {
-      hint: 'get the kernel again',
+      hint: 'install the kernel again',
       details: { path },
       cause: error,
     });
@@ -50,8 +50,8 @@ async function unpack(path: string): Promise<Buffer> {
 }
 
 /**
- * True when the table of sections, which ends every module's ELF part, is inside. Node 24 stops after the
- * first zstd frame without an error, so an unpacked file may be a part.
+ * True when the content includes the section header table, which ends a module's ELF part. Node 24 stops
+ * after the first zstd frame without an error, so a decompressed file may be incomplete.
  */
 function isWholeElf(content: Buffer): boolean {
   if (content.length < 64 || content.readUInt32BE(0) !== 0x7f454c46) return false;

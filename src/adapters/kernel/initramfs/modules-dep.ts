@@ -1,18 +1,18 @@
 import { AppError } from '../../../base/errors.ts';
 
-/** A loadable module as depmod(8) lists it. */
+/** A loadable module, as listed by depmod(8). */
 export interface ListedModule {
-  /** kernel's name: no folder, no suffix, `-` written as `_` */
+  /** the kernel's name for it: no folder, no suffix, `-` written as `_` */
   name: string;
   /** relative to the folder of `modules.dep` */
   path: string;
-  /** names of all modules it needs, directly or not */
+  /** names of all modules it depends on, directly or indirectly */
   needs: readonly string[];
 }
 
 const FILE_SUFFIX = /\.ko(\.(gz|xz|zst))?$/;
 
-/** The kernel's name of the module in a file: `kernel/drivers/md/dm-mod.ko.xz` is `dm_mod`. */
+/** The kernel's name for the module in a file: `kernel/drivers/md/dm-mod.ko.xz` is `dm_mod`. */
 export function moduleName(path: string): string {
   return path
     .slice(path.lastIndexOf('/') + 1)
@@ -21,9 +21,9 @@ export function moduleName(path: string): string {
 }
 
 /**
- * Parses modules.dep(5): one line for each module, `path: needed-path needed-path`.
+ * Parses modules.dep(5): one line per module, `path: needed-path needed-path`.
  *
- * @throws {AppError} KERNEL_MODULES_DAMAGED at a line of another form, or a path that leaves the folder.
+ * @throws {AppError} KERNEL_MODULES_DAMAGED at a malformed line, or a path that leaves the folder.
  */
 export function parseModulesDep(text: string): Map<string, ListedModule> {
   const modules = new Map<string, ListedModule>();
@@ -36,24 +36,23 @@ export function parseModulesDep(text: string): Map<string, ListedModule> {
       .split(' ')
       .filter(Boolean);
     if (!(isModulePath(path) && needed.every(isModulePath)))
-      throw damaged(`line ${index + 1} of modules.dep is not understood`);
+      throw damaged(`line ${index + 1} of modules.dep is malformed`);
     modules.set(moduleName(path), { name: moduleName(path), path, needs: needed.map(moduleName) });
   }
   return modules;
 }
 
-/** Parses `modules.builtin`, the paths of the modules that are part of the kernel itself, to their names. */
+/** Parses `modules.builtin`, the paths of the modules built into the kernel, and returns their names. */
 export function parseModulesBuiltin(text: string): Set<string> {
   const lines = text.split('\n').map((line) => line.trim());
   return new Set(lines.filter(Boolean).map(moduleName));
 }
 
 /**
- * The modules that give `wanted` and all they need, each after what it needs and otherwise in the order of
- * `wanted`. Names that are not listed are left out.
+ * The modules in `wanted` and all their dependencies, each after its dependencies and otherwise in the order
+ * of `wanted`. Skips names that are not listed.
  *
- * @throws {AppError} KERNEL_MODULES_DAMAGED when modules need each other in a circle or need one that is not
- * listed.
+ * @throws {AppError} KERNEL_MODULES_DAMAGED when dependencies are circular or not listed.
  */
 export function loadOrder(
   listed: ReadonlyMap<string, ListedModule>,
@@ -62,7 +61,7 @@ export function loadOrder(
   const done = new Map<string, ListedModule>();
   const visit = (module: ListedModule, dependents: readonly string[]): void => {
     if (done.has(module.name)) return;
-    if (dependents.includes(module.name)) throw damaged(`modules need each other: ${dependents.join(', ')}`);
+    if (dependents.includes(module.name)) throw damaged(`circular dependency: ${dependents.join(', ')}`);
     for (const name of module.needs) {
       const needed = listed.get(name);
       if (!needed) throw damaged(`module "${module.name}" needs "${name}", which is not listed`);
@@ -84,6 +83,6 @@ function isModulePath(path: string): boolean {
 
 function damaged(why: string): AppError {
   return new AppError('KERNEL_MODULES_DAMAGED', `Cannot use the kernel's modules: ${why}`, {
-    hint: 'run depmod on the modules folder, or get the kernel again',
+    hint: 'run depmod on the modules folder, or install the kernel again',
   });
 }
