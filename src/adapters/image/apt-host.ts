@@ -5,21 +5,21 @@ import { exec, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 import type { DebianRecipe } from './recipe.ts';
 import { DEBIAN_KEYRING } from './recipe-scripts.ts';
 
-/** Debian's mirrors, as this host uses them. */
+/** Debian's mirrors, as configured on this host. */
 export interface DebianMirrors {
   archive: string;
   security: string;
 }
 
-/** What a build takes over from this host's apt. */
+/** What a build adopts from this host's apt configuration. */
 export interface AptHost {
-  /** absent when the host is not Debian or uses mirrors that a VM could not */
+  /** absent when the host is not Debian or uses mirrors that a VM could not reach */
   mirrors?: DebianMirrors;
   /** apt.conf(5) text for the build alone: proxies, timeouts */
   options: string;
 }
 
-/** Settings about the way to a mirror; others, such as hooks and cache folders, are the host's own affair. */
+/** Settings for reaching a mirror. Others, such as hooks and cache folders, concern only the host. */
 const NETWORK_OPTION =
   /^Acquire::(https?|ftp)(::|\s)|^Acquire::(Check-Valid-Until|Check-Date|ForceIPv[46]|Retries)\s/i;
 
@@ -27,7 +27,7 @@ const NETWORK_OPTION =
 const DEFAULT_OPTIONS =
   'Acquire::Retries "3";\nAcquire::http::Timeout "30";\nAcquire::https::Timeout "30";\n';
 
-/** Asks this host's apt and os-release(5); a host without apt gives defaults. */
+/** Queries this host's apt and os-release(5); returns defaults on a host without apt. */
 export async function readAptHost(options: Abortable & { env: NodeJS.ProcessEnv }): Promise<AptHost> {
   const dump = await output(['apt-config', 'dump'], options);
   const network = dump.split('\n').filter((line) => NETWORK_OPTION.test(line));
@@ -55,9 +55,9 @@ export function debianCodename(osRelease: string): string | undefined {
 }
 
 /**
- * Picks Debian's mirrors out of lines `uri release`. They must be good for the image too, which keeps them:
- * reached over the network, without a password. One without the other is not taken, for a mix could miss
- * security updates.
+ * Picks Debian's mirrors from lines of `uri release`. The image keeps them, so they must also work there:
+ * reachable over the network and without a password. Takes both or neither, because a mix could miss security
+ * updates.
  */
 export function parseMirrors(targets: string, codename: string): DebianMirrors | undefined {
   const lines = targets.split('\n').map((line) => line.trim().split(' '));
@@ -76,7 +76,7 @@ function isShareable(uri: string): boolean {
   return !/^(localhost|127\..*|\[::1\])$/.test(url.hostname);
 }
 
-/** Lines of sources.list(5) for the recipe; none when mmdebstrap's own are to be used. */
+/** Lines of sources.list(5) for the recipe; empty to use mmdebstrap's own. */
 export function sourcesLines(recipe: DebianRecipe, mirrors: DebianMirrors | undefined): string[] {
   if (!mirrors) return [];
   const { suite } = recipe;

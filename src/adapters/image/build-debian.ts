@@ -25,13 +25,13 @@ import {
 
 /** Where and how a tree is built. */
 export interface BuildOptions extends Abortable {
-  /** empty folder for everything that the build makes */
+  /** empty folder for everything that the build creates */
   dir: string;
   arch: GuestArch;
   uid: number;
   /** the caller's environment */
   env: Variables;
-  /** the program `banger-host`, which keeps the scripts of packages to the build's folder */
+  /** the program `banger-host`, which confines the scripts of packages to the build's folder */
   hostTools: string;
   log: Logger;
   report: Report;
@@ -45,14 +45,14 @@ export interface BuiltTree {
 }
 
 /**
- * Makes the tree of a Debian image and unpacks its kernel. A failure or an abort leaves files in `dir` for
- * the caller to remove, and no process.
+ * Creates the tree of a Debian image and unpacks its kernel. After a failure or an abort, the caller removes
+ * the files in `dir`; no process is left.
  *
  * @throws {AppError} EXEC_FAILED of the tool that failed, IMAGE_CHECKSUM_MISMATCH.
  */
 export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): Promise<BuiltTree> {
   const { dir, arch, uid, env, hostTools, log, report, signal } = options;
-  // HOME as it is inside: what packages' scripts write there must not be named after this user.
+  // HOME as inside the image: what the scripts of packages write there must not contain this user's name.
   const toolsEnv = {
     ...toolEnv(env),
     HOME: '/root',
@@ -98,8 +98,8 @@ export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): 
 }
 
 /**
- * In a namespace of our own "root" mode works for everybody, in a home that nobody else may enter too, which
- * mmdebstrap's own mode cannot.
+ * Inside our own namespace, "root" mode works for every user, even in a home folder that nobody else may
+ * enter; mmdebstrap's own "unshare" mode does not.
  */
 function mmdebstrap(
   recipe: DebianRecipe,
@@ -111,8 +111,8 @@ function mmdebstrap(
     `--components=${recipe.components.join(',')}`,
     `--include=${recipe.packages.join(',')}`,
     `--aptopt=${join(dir, BUILD.aptOptions)}`,
-    // No fsync for each file: a build that the power cut ends is thrown away, and one that ends well is
-    // synced as a whole.
+    // No fsync per file: a build that a power cut ends is discarded, and a successful one is synced as a
+    // whole.
     '--dpkgopt=force-unsafe-io',
     `--extract-hook=sh "$BUILD/${BUILD.downloadScript}" "$1"`,
     `--essential-hook="$BUILD/${BUILD.bin}/confined" sh "$BUILD/${BUILD.essentialScript}" "$1"`,
@@ -142,11 +142,13 @@ async function writeInputs(
   }
 }
 
-/** Finds the unpacked kernel; its store name has the package's version, for one release gets several. */
+/**
+ * Finds the unpacked kernel. Its store name includes the package's version, because one release gets several.
+ */
 async function findKernel(dir: string, arch: GuestArch): Promise<UnpackedKernel> {
   const [release, ...others] = await readdir(join(dir, 'lib', 'modules'));
   if (release === undefined || others.length > 0) {
-    throw new AppError('IMAGE_BUILD_FAILED', 'Cannot use the kernel package: it does not have one kernel');
+    throw new AppError('IMAGE_BUILD_FAILED', 'Cannot use the kernel package: it does not contain exactly one kernel');
   }
   const version = (await readFile(join(dir, 'version'), 'utf8')).trim();
   return {

@@ -18,7 +18,7 @@ import type { ImageManifest } from './manifest-schema.ts';
 import { freeBytes, noSpace } from './preflight.ts';
 import type { DebianRecipe } from './recipe.ts';
 
-/** What a build stands on. */
+/** What a build needs. */
 export interface ImageBuildHost {
   imagesDir: string;
   kernels: KernelPublisher;
@@ -30,16 +30,17 @@ export interface ImageBuildHost {
   log: Logger;
 }
 
-/** Free space of an image; a VM adds what it was asked for on top. */
+/** Free space in an image; a VM's requested overlay size comes on top. */
 const FREE_BYTES = 64 * 2 ** 20;
-/** Enough for bursts; each block of it that is used is copied into the VM's overlay. */
+/** Enough for bursts. Every journal block that is used is copied into the VM's overlay. */
 const JOURNAL_MIB = 32;
-/** Below this a failed build is taken to have failed for want of space. */
+/** With less free space than this, a failed build is assumed to have run out of space. */
 const FULL_BYTES = 64 * 2 ** 20;
 
 /**
- * Builds a recipe and publishes it under its name; gives the id. Everything is made in a staging folder of
- * the store, so a failure or an abort leaves nothing, and what a killed process left is found by its lock.
+ * Builds a recipe, publishes the image under its name and returns the id. Everything is made in a staging
+ * folder of the store. A failure or an abort leaves nothing; a staging folder of a killed process is
+ * recognised by its lock.
  *
  * @throws {AppError} HOST_NO_SPACE, IMAGE_BUILD_FAILED, IMAGE_CHECKSUM_MISMATCH, KERNEL_MODULES_MISSING.
  */
@@ -66,7 +67,7 @@ export async function buildImage(
     const { dir, id } = await packImage(recipe, built, { host, stagingDir: folder.dir, signal });
     report({ event: 'progress', stage: 'publish' });
     using _held = await lock(storeLayout(imagesDir).lock, { signal });
-    // The kernel first: an image without its kernel could be found and not booted.
+    // The kernel first, so that no image is visible that cannot boot.
     await host.kernels.publish(built.kernel, { signal });
     await publish(imagesDir, { dir, id, name: recipe.name, stagingDir: folder.dir });
     return id;
@@ -76,7 +77,7 @@ export async function buildImage(
   }
 }
 
-/** Makes the image's folder in the staging folder. */
+/** Creates the image's folder inside the staging folder. */
 async function packImage(
   recipe: DebianRecipe,
   { treeDir, kernel }: BuiltTree,
@@ -102,7 +103,7 @@ async function packImage(
   return { dir, id };
 }
 
-/** Moves the image in and gives it its name; the caller holds the store's lock. */
+/** Moves the image into the store and gives it its name; the caller holds the store's lock. */
 async function publish(
   imagesDir: string,
   { dir, id, name, stagingDir }: { dir: string; id: string; name: string; stagingDir: string },
@@ -117,10 +118,7 @@ async function publish(
   await syncFolder(imagesDir);
 }
 
-/**
- * Says what a failure of a tool means for the user. A full disk shows in many ways, so the disk itself is
- * asked.
- */
+/** Explains a tool's failure to the user. A full disk has many symptoms, so this checks the disk itself. */
 async function explained(error: unknown, name: string, imagesDir: string): Promise<unknown> {
   const dir = dirname(imagesDir);
   const free = await freeBytes(dir);
@@ -128,7 +126,7 @@ async function explained(error: unknown, name: string, imagesDir: string): Promi
     return noSpace(name, { dir, free, cause: error });
   if (!isAppError(error, 'EXEC_FAILED', 'EXEC_NOT_FOUND')) return error;
   return new AppError('IMAGE_BUILD_FAILED', `Cannot build image "${name}"`, {
-    hint: 'see that this host reaches its Debian mirror and its npm registry, then try again; the log has the details',
+    hint: 'check that this host can reach its Debian mirror and its npm registry, then try again; the log has details',
     details: { image: name },
     cause: error,
   });

@@ -4,9 +4,9 @@ import type { ProgressStep } from '../../protocol/events.ts';
 const EVENT_SHARE = 0.05;
 
 /**
- * Reads what mmdebstrap, apt and dpkg print and tells how far they are: stages `resolve`, `download` and
- * `install`. An apt run announces its packages ("12 newly installed"), gets them ("Get:3 ..."), unpacks each
- * and sets each up.
+ * Derives progress from the output of mmdebstrap, apt and dpkg, in the stages `resolve`, `download` and
+ * `install`. An apt run announces its packages ("12 newly installed"), downloads them ("Get:3 ..."), and
+ * unpacks and configures each.
  */
 export class BuildProgress {
   readonly #report: (step: ProgressStep) => void;
@@ -20,7 +20,7 @@ export class BuildProgress {
     this.#report = report;
   }
 
-  /** Takes one line without its newline; lines that mean nothing here are skipped. */
+  /** Takes one line without its newline; ignores lines without meaning here. */
   push(line: string): void {
     if (line.startsWith('I: running apt-get update')) this.#tell('resolve', 'package lists');
     else if (line.startsWith('I: running --customize-hook')) this.#tell('install', 'kernel and services');
@@ -46,7 +46,7 @@ export class BuildProgress {
   }
 
   #countInstalled(): void {
-    // The packages of Debian's core are unpacked twice, the second time to be set up.
+    // Debian's core packages are unpacked twice, the second time for their configuration.
     this.#count('install', (Math.min(this.#unpacked, this.#total) + this.#configured) / 2);
   }
 

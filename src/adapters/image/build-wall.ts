@@ -6,11 +6,11 @@ import { shellWord } from '../../base/text/shell-word.ts';
 import { BUILD } from './recipe-scripts.ts';
 
 /*
- * The scripts of packages are programs of others, and the namespaces that a build runs in are no wall: root
- * in a user namespace leaves a chroot, and is this user outside. So each of them runs behind the wall of
- * `banger-host confine`, without a network, and none outlives the step that started it. What runs outside of
- * the wall is mmdebstrap itself, and apt and npm while they download, which is before the first script of a
- * package.
+ * The scripts of packages are other people's programs, and the namespaces of a build are no barrier: root in
+ * a user namespace can leave a chroot, and outside it has the rights of this user. So each script runs behind
+ * the wall of `banger-host confine`, without a network, and none outlives the step that started it. Only
+ * mmdebstrap itself runs outside the wall, and apt and npm while they download, which is before the first
+ * script of a package.
  *
  *     <build>/bin/
  *       confined    runs a program behind the wall
@@ -19,10 +19,13 @@ import { BUILD } from './recipe-scripts.ts';
  *                   starts dpkg, and does what files of the image tell it
  */
 
-/** What a program of the host needs to run. */
+/** What the host's programs need to run. */
 const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/nix/store', '/gnu/store'] as const;
 
-/** What apt, dpkg and the C library read of the host's configuration; nothing that only root may read. */
+/**
+ * The parts of the host's configuration that apt, dpkg and the C library read; nothing that only root may
+ * read.
+ */
 const CONFIGURATION = [
   ...['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '/etc/alternatives', '/etc/localtime'],
   ...['/etc/passwd', '/etc/group', '/etc/nsswitch.conf', '/etc/debian_version', '/etc/os-release'],
@@ -45,7 +48,7 @@ const DEVICES = [
 /** Folders of a build, besides the image's tree, that its steps write to. */
 const OWN_FOLDERS = [BUILD.kernel, BUILD.programs, BUILD.temp] as const;
 
-/** What the wall of a build is made of. */
+/** What a build's wall is made of. */
 export interface BuildWallOptions {
   /** the build's folder */
   dir: string;
@@ -56,17 +59,17 @@ export interface BuildWallOptions {
 }
 
 /**
- * Writes the programs that stand before the host's, and makes the folders that they may write to. Without
- * `banger-host` they keep programs off the network only; returns whether it is there.
+ * Writes the wrapper programs that take precedence over the host's, and creates the folders that they may
+ * write to. Returns whether `banger-host` exists: without it, the wrappers only cut programs off the network.
  *
- * @throws {AppError} EXEC_NOT_FOUND when a program is missing that they run.
+ * @throws {AppError} EXEC_NOT_FOUND when a program that they run is missing.
  */
 export async function writeBuildWall({ dir, hostTools, env }: BuildWallOptions): Promise<boolean> {
   const hasWall = await isExecutable(hostTools);
   const programs = {
     confined: confinedScript(dir, hasWall ? hostTools : undefined),
-    // The folder of temporary files is not in the tree.
-    chroot: `unset TMPDIR\nexec "$BUILD/bin/confined" ${shellWord(await require('chroot', env))} "$@"`,
+    // The temporary folder is not in the tree.
+    chroot: `unset TMPDIR\nexec "$BUILD/bin/confined" ${quoted(await require('chroot', env))} "$@"`,
     'apt-get': [
       `apt=${shellWord(await require('apt-get', env))}`,
       `if [ -e "$BUILD/${BUILD.offline}" ]; then exec "$BUILD/bin/confined" "$apt" "$@"; fi`,
@@ -91,9 +94,9 @@ function confinedScript(dir: string, hostTools: string | undefined): string {
     ...own.flatMap((path) => ['--tree', path]),
     ...DEVICES.flatMap((path) => ['--device', path]),
     ...['--chroot', join(dir, BUILD.tree)],
-    // dpkg tells how far it is over one of them.
+    // dpkg reports progress over one of them.
     ...['--descriptors', 'all'],
-    // useradd asks the kernel whether it is audited.
+    // useradd asks the kernel whether auditing is on.
     ...['--socket', 'netlink'],
   ];
   const wall =

@@ -46,12 +46,12 @@ export async function readImage(dir: string, label: string): Promise<StoredImage
   };
 }
 
-/** What a name means in the store. */
+/** The image that a name in the store refers to. */
 export type NamedImage = { name: string; id: string };
 
-/** The id that `name` means; `undefined` when it has no link, or one that is not ours. */
+/** The id that `name` refers to; `undefined` when it has no link, or a link of an unknown form. */
 export async function resolveName(imagesDir: string, name: string): Promise<string | undefined> {
-  // The name may be a user's word; a path in it would leave the store.
+  // The name may come from the user; a path in it would leave the store.
   if (!IMAGE_NAME.test(name)) return undefined;
   try {
     return idOfLink(await readlink(join(imagesDir, name)));
@@ -61,7 +61,7 @@ export async function resolveName(imagesDir: string, name: string): Promise<stri
   }
 }
 
-/** All names of the store, in order. */
+/** All names in the store, sorted. */
 export async function listNames(imagesDir: string): Promise<NamedImage[]> {
   const named: NamedImage[] = [];
   for (const name of (await readdirIfThere(imagesDir)).sort()) {
@@ -71,7 +71,7 @@ export async function listNames(imagesDir: string): Promise<NamedImage[]> {
   return named;
 }
 
-/** Names in a folder; none when it is not there. */
+/** Names in a folder; empty when the folder does not exist. */
 export async function readdirIfThere(dir: string): Promise<string[]> {
   try {
     return await readdir(dir);
@@ -81,7 +81,7 @@ export async function readdirIfThere(dir: string): Promise<string[]> {
   }
 }
 
-/** Removes links in `holdersDir` to folders that are gone; true when one is left. */
+/** Removes links in `holdersDir` whose folders no longer exist; returns true when a valid one remains. */
 export async function hasLiveHolder(holdersDir: string): Promise<boolean> {
   let isHeld = false;
   for (const name of await readdirIfThere(holdersDir)) {
@@ -93,7 +93,7 @@ export async function hasLiveHolder(holdersDir: string): Promise<boolean> {
 }
 
 /**
- * Removes a tree whose files may belong to ids that only root of a namespace has. Idempotent; not to be
+ * Deletes a tree whose files may belong to ids that only root of a namespace has. Idempotent; must not be
  * cancelled.
  */
 export async function removeTree(dir: string, { uid, env }: { uid: number; env: Variables }): Promise<void> {
@@ -106,7 +106,7 @@ export async function removeTree(dir: string, { uid, env }: { uid: number; env: 
   }
 }
 
-/** `sha256:...` of a file's bytes, which are on disk when it returns. */
+/** `sha256:...` of a file's content, which is on disk when this returns. */
 export async function hashDurably(path: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash, { signal });

@@ -23,7 +23,7 @@ import { IMAGE_ID, imageDamaged } from './manifest-schema.ts';
 import { checkHost } from './preflight.ts';
 import type { DebianRecipe } from './recipe.ts';
 
-/** What the image store stands on. */
+/** What the image store needs. */
 export interface ImageStoreOptions extends ImageBuildHost {
   /** images that can be built: `RECIPES` */
   recipes: readonly DebianRecipe[];
@@ -31,7 +31,7 @@ export interface ImageStoreOptions extends ImageBuildHost {
 
 type BuildRequest = Abortable & { force: boolean; report: Report };
 
-/** Images as folders; `layout.ts` shows the files. */
+/** Images as folders; `layout.ts` shows their files. */
 export class FsImageStore implements ImageStore {
   readonly #options: ImageStoreOptions;
   readonly #builds = new SharedWork<StoredImage>();
@@ -54,7 +54,7 @@ export class FsImageStore implements ImageStore {
         if (image) images.push({ ...image, name });
       } catch (error) {
         if (!isAppError(error, 'IMAGE_DAMAGED')) throw error;
-        this.#options.log.warn('an image is left out', { image: name, error });
+        this.#options.log.warn('an image is skipped', { image: name, error });
       }
     }
     return images;
@@ -72,7 +72,7 @@ export class FsImageStore implements ImageStore {
     const image = IMAGE_ID.test(id) ? await readImage(this.#blobDir(id), id) : undefined;
     if (!image) {
       throw new AppError('IMAGE_NOT_FOUND', `Cannot find the image "${id}": it was removed from the store`, {
-        hint: 'a VM that was made from it cannot start any more; make a new one',
+        hint: 'a VM made from it can no longer start; create a new VM',
         details: { id },
       });
     }
@@ -83,7 +83,7 @@ export class FsImageStore implements ImageStore {
     using _held = await this.#lock(signal);
     await this.getById(id);
     const { holders } = imageLayout(this.#blobDir(id));
-    // A relative link would be looked up in the store and count as a folder that is gone.
+    // A relative link would be resolved inside the store and look like a deleted folder.
     const target = resolve(holderDir);
     const name = createHash('sha256').update(target).digest('hex').slice(0, 16);
     try {
@@ -143,7 +143,7 @@ export class FsImageStore implements ImageStore {
     await mkdir(imagesDir, { recursive: true, mode: 0o755 });
     using _held = await lock(storeLayout(imagesDir).buildLock(recipe.name), {
       signal,
-      onWait: () => report({ event: 'progress', stage: 'wait', detail: 'another process builds it' }),
+      onWait: () => report({ event: 'progress', stage: 'wait', detail: 'another process is building it' }),
     });
     const now = await this.#getIfWhole(recipe.name);
     // Another process has done the work while this one waited.
@@ -176,7 +176,9 @@ export class FsImageStore implements ImageStore {
     }
   }
 
-  /** Removes kernels that no image has. An image that cannot be read may have any, so then all stay. */
+  /**
+   * Removes kernels that no image uses. If an image cannot be read, it could use any of them, so all stay.
+   */
   async #releaseKernels(signal: AbortSignal): Promise<void> {
     const { imagesDir, kernels, log } = this.#options;
     const used = new Set<string>();
@@ -216,8 +218,8 @@ export class FsImageStore implements ImageStore {
     const known = this.recipes();
     const hint = known.includes(name)
       ? `build it: banger image build ${name}`
-      : `see what there is: banger image list; what can be built: ${known.join(', ')}`;
-    return new AppError('IMAGE_NOT_FOUND', `Cannot find image "${name}": the store has none of that name`, {
+      : `list existing images: banger image list; images that can be built: ${known.join(', ')}`;
+    return new AppError('IMAGE_NOT_FOUND', `Cannot find image "${name}": it is not in the store`, {
       hint,
       details: { image: name, recipes: known },
     });
@@ -225,7 +227,7 @@ export class FsImageStore implements ImageStore {
 
   #unknown(name: string): AppError {
     const known = this.recipes();
-    return new AppError('IMAGE_UNKNOWN', `Cannot build image "${name}": there is no recipe of that name`, {
+    return new AppError('IMAGE_UNKNOWN', `Cannot build image "${name}": there is no recipe with that name`, {
       hint: `build one of: ${known.join(', ')}`,
       details: { image: name, recipes: known },
     });

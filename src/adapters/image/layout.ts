@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 
 /**
- * The store of images. A name is a link to an image; images are folders named by their id and are never
- * written again, so a VM whose image was rebuilt keeps the root file system that its overlay belongs to.
+ * The image store. A name is a link to an image. Images are folders named by their id that never change, so a
+ * VM whose image is rebuilt keeps the root file system that its overlay belongs to.
  *
  *     <imagesDir>/
  *       <name> -> .blobs/<hex>
  *       .blobs/<hex>/
  *         manifest.json
  *         rootfs.ext4
- *         holders/<hash> -> folder of a VM; holds the image while that folder exists
- *       .staging/             images that are being made (base/files/staging.ts)
- *       .lock                 held while images come and go
+ *         holders/<hash> -> folder of a VM; keeps the image while that folder exists
+ *       .staging/             images being made (base/staging.ts)
+ *       .lock                 held while images are added or removed
  *       .build-<name>.lock    held while the image of that name is built
  */
 export interface ImageLayout {
@@ -21,7 +21,7 @@ export interface ImageLayout {
   holders: string;
 }
 
-/** Names of the files of the image in `dir`. */
+/** Paths of the files of the image in `dir`. */
 export function imageLayout(dir: string): ImageLayout {
   return {
     dir,
@@ -32,10 +32,10 @@ export function imageLayout(dir: string): ImageLayout {
 }
 
 const MANIFEST_FILE = 'manifest.json';
-/** The file of an image that its manifest records. */
+/** The file of an image whose size its manifest records. */
 export const ROOTFS_FILE = 'rootfs.ext4';
 
-/** Names in the store besides those of images. */
+/** Paths in the store besides those of images. */
 export function storeLayout(imagesDir: string) {
   return {
     staging: join(imagesDir, '.staging'),
@@ -45,12 +45,12 @@ export function storeLayout(imagesDir: string) {
   };
 }
 
-/** Target of the link of an image, relative to the store. */
+/** Target of an image's link, relative to the store. */
 export function blobLink(id: string): string {
   return join('.blobs', hexOf(id));
 }
 
-/** The id behind a link's target; `undefined` when it is not one of ours. */
+/** The id in a link's target; `undefined` when the target has another form. */
 export function idOfLink(target: string): string | undefined {
   const match = /^\.blobs\/([0-9a-f]{64})$/.exec(target);
   return match ? `sha256:${match[1]}` : undefined;

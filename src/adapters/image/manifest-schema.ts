@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../base/errors.ts';
 
-/** A name that can be a link of the store: no path, no hidden file. */
+/** A valid link name in the store: no path, no hidden file. */
 export const IMAGE_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 /** Identity of an image: the hash of its root file system. */
 export const IMAGE_ID = /^sha256:[0-9a-f]{64}$/;
@@ -10,7 +10,7 @@ const storeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/);
 
 const imageManifest = z.object({
   format: z.literal(1),
-  /** of the recipe; the name that means this image now is a link beside */
+  /** name of the recipe; the link beside it is the name that currently refers to this image */
   name: z.string().regex(IMAGE_NAME),
   id: z.string().regex(IMAGE_ID),
   arch: z.enum(['amd64', 'arm64']),
@@ -21,13 +21,13 @@ const imageManifest = z.object({
   files: z.record(storeName, z.number().int().nonnegative()),
 });
 
-/** `manifest.json` of an image; the file that makes a folder an image. */
+/** `manifest.json` of an image; its presence makes a folder an image. */
 export type ImageManifest = z.infer<typeof imageManifest>;
 
 /**
  * Parses the text of an image's `manifest.json`; `label` names the image in errors.
  *
- * @throws {AppError} IMAGE_DAMAGED whatever the text is.
+ * @throws {AppError} IMAGE_DAMAGED for any text that is not a valid manifest.
  */
 export function parseImageManifest(text: string, label: string): ImageManifest {
   let value: unknown;
@@ -40,13 +40,13 @@ export function parseImageManifest(text: string, label: string): ImageManifest {
   const parsed = imageManifest.safeParse(value);
   if (parsed.success) return parsed.data;
   const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'manifest');
-  throw imageDamaged(label, `its manifest is not understood (${[...new Set(fields)].join(', ')})`);
+  throw imageDamaged(label, `its manifest is invalid (${[...new Set(fields)].join(', ')})`);
 }
 
-/** The error for an image whose files are not as they were made. */
+/** The error for an image whose files have changed since it was made. */
 export function imageDamaged(name: string, problem: string, cause?: unknown): AppError {
   return new AppError('IMAGE_DAMAGED', `Cannot use image "${name}": ${problem}`, {
-    hint: `build it again: banger image build ${name} --force`,
+    hint: `rebuild it: banger image build ${name} --force`,
     details: { image: name },
     cause,
   });

@@ -6,7 +6,7 @@ import { exec, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 import { findProgram, type Variables } from '../../base/process/programs.ts';
 import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/process/root-namespace.ts';
 
-/** For whom namespaces are tried. */
+/** The user for whom namespaces are tried. */
 export interface NamespaceHost {
   uid: number;
   /** environment of system tools */
@@ -14,10 +14,10 @@ export interface NamespaceHost {
 }
 
 /**
- * Tries to run a program as root of new namespaces, which is the first thing that an image build does, and
- * looks for the reason only when that fails. Returns the error that keeps this user from building images,
- * with the one command that repairs it as its hint; `undefined` when there is none. Takes at most half a
- * minute, changes nothing.
+ * Runs a program as root of new namespaces, which is the first thing an image build does, and looks for the
+ * reason only when that fails. Returns the error that keeps this user from building images, with the one
+ * command that repairs it as its hint; `undefined` when there is none. Takes at most half a minute and
+ * changes nothing.
  *
  * The error: {AppError} IMAGE_NEEDS_SUBIDS, IMAGE_NEEDS_NAMESPACES.
  *
@@ -41,7 +41,7 @@ export async function findNamespaceProblem(
   }
 }
 
-/** What of subordinate ids, or of the programs that map them, an ordinary user lacks. */
+/** What an ordinary user lacks: subordinate ids, or the programs that map them. */
 async function subIdsProblem({ uid, env }: NamespaceHost): Promise<AppError | undefined> {
   if (uid === 0) return undefined;
   for (const program of ['newuidmap', 'newgidmap']) {
@@ -66,7 +66,7 @@ async function subIdsProblem({ uid, env }: NamespaceHost): Promise<AppError | un
   );
 }
 
-/** A user that the system has no name for goes by its number. */
+/** The user's name, or the number when the system has no name for it. */
 function userName(uid: number): string {
   try {
     return userInfo().username;
@@ -83,7 +83,7 @@ export function hasSubIds(text: string, { user, uid }: { user: string; uid: numb
   });
 }
 
-/** The first id that no range of files like subuid(5) takes, at least 100,000, where distributions begin. */
+/** The first id after all ranges in files like subuid(5), at least 100,000, where distributions begin. */
 export function firstFreeSubId(texts: readonly string[]): number {
   const ends = texts
     .flatMap((text) => text.split('\n'))
@@ -93,7 +93,7 @@ export function firstFreeSubId(texts: readonly string[]): number {
   return Math.max(100_000, ...ends);
 }
 
-/** Switches that forbid user namespaces, with the value that does. */
+/** Kernel settings that can forbid user namespaces, with the value that does. */
 const FORBIDDING_SYSCTLS = [
   { name: 'kernel.unprivileged_userns_clone', forbids: '0', fix: '1' },
   { name: 'kernel.apparmor_restrict_unprivileged_userns', forbids: '1', fix: '0' },
@@ -102,7 +102,7 @@ const FORBIDDING_SYSCTLS = [
 
 async function namespacesRefused(uid: number, cause: AppError): Promise<AppError> {
   const refused = await refusals();
-  return new AppError('IMAGE_NEEDS_NAMESPACES', 'namespaces cannot be made here', {
+  return new AppError('IMAGE_NEEDS_NAMESPACES', 'namespaces cannot be created here', {
     hint: namespaceHint(uid, refused),
     details: { sysctls: refused.map(({ name, forbids }) => `${name}=${forbids}`) },
     cause,
@@ -110,13 +110,13 @@ async function namespacesRefused(uid: number, cause: AppError): Promise<AppError
 }
 
 function namespaceHint(uid: number, refused: Awaited<ReturnType<typeof refusals>>): string {
-  if (uid === 0) return 'run it where root may mount: a container needs CAP_SYS_ADMIN';
+  if (uid === 0) return 'run it where root may mount file systems: a container needs CAP_SYS_ADMIN';
   if (refused.length > 0)
     return `sudo sysctl -w ${refused.map(({ name, fix }) => `${name}=${fix}`).join(' ')}`;
-  return 'get util-linux 2.38 or later, and see that user namespaces are allowed here: unshare --user --map-auto true';
+  return 'install util-linux 2.38 or later, and check that user namespaces are allowed here: unshare --user --map-auto true';
 }
 
-/** The switches that forbid user namespaces here. */
+/** The settings that forbid user namespaces on this host. */
 async function refusals(): Promise<(typeof FORBIDDING_SYSCTLS)[number][]> {
   const values = await Promise.all(
     FORBIDDING_SYSCTLS.map(({ name }) => readIfThere(`/proc/sys/${name.replaceAll('.', '/')}`)),

@@ -10,19 +10,19 @@ import type { NpmProgram } from './recipe.ts';
 
 /** Where and how {@link fetchNpmProgram} works. */
 export interface FetchOptions extends Abortable {
-  /** folder for the tarball and the program; made when missing */
+  /** folder for the tarball and the program; created when missing */
   dir: string;
-  /** the user's own environment: npm has its registry, proxy and certificates from there */
+  /** the user's own environment, from which npm takes its registry, proxy and certificates */
   env: NodeJS.ProcessEnv;
 }
 
 /**
- * Gets a program out of an npm package by npm, which knows the user's registry and compares the tarball with
- * the registry's hash; then compares it with the recipe's. No script of the package runs. The program is left
- * in `dir` under its final name.
+ * Downloads an npm package and extracts a program from it. npm knows the user's registry and compares the
+ * tarball with the registry's hash; then this function compares it with the recipe's. Runs no script of the
+ * package. Leaves the program in `dir` under its final name.
  *
- * @throws {AppError} IMAGE_CHECKSUM_MISMATCH when the tarball is not the one that the recipe means,
- * EXEC_FAILED when npm fails.
+ * @throws {AppError} IMAGE_CHECKSUM_MISMATCH when the tarball differs from the recipe's, EXEC_FAILED when npm
+ * fails.
  */
 export async function fetchNpmProgram(
   program: NpmProgram,
@@ -54,18 +54,18 @@ export async function fetchNpmProgram(
   return join(dir, basename(program.pathInTarball));
 }
 
-/** Reads what `npm pack --json` printed: the file it wrote, and the registry's hash of it. */
+/** Parses the output of `npm pack --json`: the file it wrote, and the registry's hash of it. */
 export function parsePacked(text: string, spec: string): { filename: string; integrity: string } {
   const value = parseJson(text);
   const first: unknown = Array.isArray(value) ? value[0] : undefined;
   if (typeof first === 'object' && first !== null && 'filename' in first && 'integrity' in first) {
     const { filename, integrity } = first;
-    // npm gives "@scope/name-1.tgz" before version 9; the file on disk has no folder.
+    // Before version 9, npm prints "@scope/name-1.tgz"; the file on disk has no folder.
     if (typeof filename === 'string' && typeof integrity === 'string') {
       return { filename: filename.replace(/^@/, '').replaceAll('/', '-'), integrity };
     }
   }
-  throw new AppError('IMAGE_BUILD_FAILED', `Cannot get "${spec}": the answer of npm is not understood`, {
+  throw new AppError('IMAGE_BUILD_FAILED', `Cannot get "${spec}": npm's output has an unknown form`, {
     hint: 'use npm 9 or later',
   });
 }
@@ -88,7 +88,7 @@ async function sha512Of(path: string, signal: AbortSignal): Promise<string> {
 function mismatch(spec: string, details: { wanted: string; actual: string }): AppError {
   return new AppError(
     'IMAGE_CHECKSUM_MISMATCH',
-    `Cannot use the npm package "${spec}": its hash is not the one that the recipe has`,
+    `Cannot use the npm package "${spec}": its hash differs from the recipe's`,
     {
       hint: 'check which registry npm uses: npm config get registry',
       details: { package: spec, ...details },

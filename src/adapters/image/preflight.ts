@@ -6,10 +6,10 @@ import { formatSize } from '../../base/text/size.ts';
 import { findNamespaceProblem } from './namespaces.ts';
 import { DEBIAN_KEYRING } from './recipe-scripts.ts';
 
-/** What a build needs at its height: the tree, its packages, the image, the kernel. */
+/** Peak disk usage of a build: the tree, its packages, the image, the kernel. */
 const BUILD_BYTES = 3 * 2 ** 30;
 
-/** What {@link checkHost} looks at. */
+/** What {@link checkHost} examines. */
 export interface HostCheckOptions extends Abortable {
   imageName: string;
   /** where everything is made */
@@ -20,7 +20,7 @@ export interface HostCheckOptions extends Abortable {
 
 type PackageManager = 'apt' | 'dnf' | 'pacman' | 'zypper';
 
-/** Programs a build runs, and the packages they are in. */
+/** Programs that a build runs, and the packages that contain them. */
 const TOOLS: readonly { program: string; packages: Readonly<Record<PackageManager, string>> }[] = [
   tool('mmdebstrap', 'mmdebstrap'),
   tool('mkfs.ext4', 'e2fsprogs'),
@@ -46,7 +46,7 @@ const KEYRING_PACKAGES: Readonly<Record<PackageManager, string>> = {
 };
 
 /**
- * Checks that a build can work here, before anything is made; changes nothing.
+ * Checks that a build can work here before anything is made; changes nothing.
  *
  * @throws {AppError} IMAGE_TOOL_MISSING naming everything that is missing; HOST_NO_SPACE; IMAGE_NEEDS_SUBIDS,
  * IMAGE_NEEDS_NAMESPACES with the fix.
@@ -63,13 +63,13 @@ async function checkSpace(dir: string, imageName: string): Promise<void> {
   if (free < BUILD_BYTES) throw noSpace(imageName, { dir, free });
 }
 
-/** What an ordinary user may still write to the file system of `dir`, in bytes. */
+/** Bytes that an ordinary user may still write to the file system of `dir`. */
 export async function freeBytes(dir: string): Promise<number> {
   const { bavail, bsize } = await statfs(dir);
   return bavail * bsize;
 }
 
-/** The error for a build that the disk has no room for. */
+/** The error for a build that does not fit on the disk. */
 export function noSpace(
   imageName: string,
   { dir, free, cause }: { dir: string; free: number; cause?: unknown },
@@ -94,7 +94,7 @@ async function checkTools({ imageName, uid, env }: HostCheckOptions): Promise<vo
   if (missing.length === 0) return;
   const names = missing.map(({ program }) => `"${program}"`).join(', ');
   const packages = packageLists(missing);
-  throw new AppError('IMAGE_TOOL_MISSING', `Cannot build image "${imageName}": this host has no ${names}`, {
+  throw new AppError('IMAGE_TOOL_MISSING', `Cannot build image "${imageName}": these programs are missing: ${names}`, {
     hint: `install the packages; on Debian and Ubuntu: sudo apt install ${packages.apt}`,
     details: { programs: missing.map(({ program }) => program), packages },
   });

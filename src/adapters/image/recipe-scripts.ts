@@ -2,8 +2,8 @@ import type { GuestArch } from '../../core/ports/images.ts';
 import type { DebianRecipe, OffUnit } from './recipe.ts';
 
 /**
- * The shell scripts of a build. The build's folder is `$BUILD`; the image's tree is `$1`. Words of a recipe
- * are put in as they are: they are ours, and patterns must stay patterns.
+ * The shell scripts of a build. `$BUILD` is the build's folder; `$1` is the image's tree. Words of a recipe
+ * are inserted verbatim: they are our own, and patterns must stay patterns.
  */
 
 /** Names in a build's folder, as the scripts use them. */
@@ -12,10 +12,10 @@ export const BUILD = {
   files: 'files',
   kernel: 'kernel',
   programs: 'programs',
-  /** programs that stand before the host's (build-wall.ts) */
+  /** programs that take precedence over the host's (build-wall.ts) */
   bin: 'bin',
   temp: 'tmp',
-  /** file that is there as soon as everything is downloaded */
+  /** file that exists once everything is downloaded */
   offline: 'offline',
   downloadScript: 'download.sh',
   aptOptions: 'apt.conf',
@@ -26,13 +26,13 @@ export const BUILD = {
 } as const;
 
 /**
- * With the core of the system unpacked and no script of a package run yet: downloads all other packages, and
- * the kernel's. From then on nothing reaches the network.
+ * Runs when the core of the system is unpacked and no script of a package has run: downloads all other
+ * packages and the kernel's. Afterwards nothing can reach the network.
  */
 export function downloadScript(recipe: DebianRecipe, arch: GuestArch): string {
   return script([
     'export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"',
-    // Progress is read there.
+    // Progress is read from stderr.
     'exec >&2',
     `apt-get --yes --download-only install ${recipe.packages.join(' ')}`,
     `package=$(apt-cache depends ${recipe.kernelPackage(arch)} | sed -n 's/^ *Depends: //p' | grep -m1 '^linux-image-')`,
@@ -42,14 +42,14 @@ export function downloadScript(recipe: DebianRecipe, arch: GuestArch): string {
 }
 
 /**
- * Before the bulk of the packages: dpkg leaves out what the recipe excludes. The option stays, for packages
- * that are installed later.
+ * Runs before most packages are unpacked: makes dpkg skip what the recipe excludes. The option stays, for
+ * packages that are installed later.
  */
 export function essentialScript(): string {
   return script([`cp "$BUILD/${BUILD.dpkgOptions}" "$1/etc/dpkg/dpkg.cfg.d/banger"`]);
 }
 
-/** What dpkg is told to leave out. */
+/** Which files dpkg skips. */
 export function dpkgOptions({ excludedPaths, includedPaths }: DebianRecipe): string {
   return [
     '# The image has no manuals. Remove this file and reinstall a package to get its own.',
@@ -60,9 +60,9 @@ export function dpkgOptions({ excludedPaths, includedPaths }: DebianRecipe): str
 }
 
 /**
- * After all packages, with /proc and /dev mounted in the tree: unpacks the kernel beside the tree, and sets
- * up services. The kernel package is not installed: it would bring a boot loader's tools, and its modules are
- * a drive of their own.
+ * Runs after all packages, with /proc and /dev mounted in the tree: unpacks the kernel beside the tree and
+ * sets up services. Does not install the kernel package, which would bring a boot loader's tools; its modules
+ * get a drive of their own.
  */
 export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
   const unitsTo = (how: OffUnit['how']) =>
@@ -71,12 +71,12 @@ export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
   const masked = unitsTo('mask');
   const systemctl = 'chroot "$1" systemctl --quiet';
   return script([
-    // The host's own is not behind the wall.
+    // The host's own temporary folder is outside the wall.
     `export TMPDIR="$BUILD/${BUILD.temp}"`,
     `dpkg-deb --field "$BUILD/${BUILD.kernel}"/*.deb Version > "$BUILD/${BUILD.kernel}/version"`,
     'mkdir "$1/tmp/kernel"',
     `dpkg-deb --extract "$BUILD/${BUILD.kernel}"/*.deb "$1/tmp/kernel"`,
-    // depmod of the image, so that the host needs none.
+    // The image's depmod, so that the host needs none.
     'chroot "$1" depmod --basedir /tmp/kernel "$(ls "$1/tmp/kernel/lib/modules")"',
     `mv "$1/tmp/kernel/boot" "$1/tmp/kernel/lib" "$BUILD/${BUILD.kernel}/"`,
     `rm "$BUILD/${BUILD.kernel}"/*.deb`,
@@ -91,31 +91,31 @@ export function customizeScript(recipe: DebianRecipe, arch: GuestArch): string {
     ...(disabled.length > 0 ? [`${systemctl} disable ${disabled.join(' ')}`] : []),
     ...(masked.length > 0 ? [`${systemctl} mask ${masked.join(' ')}`] : []),
     ...(recipe.enabledUnits.length > 0 ? [`${systemctl} enable ${recipe.enabledUnits.join(' ')}`] : []),
-    // A link to nothing in a folder of /etc hides the one in the package's folder (systemd.unit(5)).
+    // A dangling link in a folder of /etc masks the link in the package's folder (systemd.unit(5)).
     ...unitsTo('unwant').map((unit) => `ln -sf /dev/null "$1${WANTS}/${unit}"`),
     'mkdir -p "$1/etc/systemd/system-generators"',
     ...recipe.offGenerators.map((name) => `ln -sf /dev/null "$1/etc/systemd/system-generators/${name}"`),
-    // mmdebstrap empties folders of the tree at its end, outside of the wall.
+    // At its end, mmdebstrap empties folders of the tree, outside the wall.
     `for folder in ${EMPTIED_FOLDERS.join(' ')}; do`,
-    '  if [ -L "$1/$folder" ]; then echo "a package has put a link in the place of /$folder" >&2; exit 1; fi',
+    '  if [ -L "$1/$folder" ]; then echo "a package has replaced /$folder with a link" >&2; exit 1; fi',
     'done',
   ]);
 }
 
 /**
- * At the very end, with nothing mounted: the recipe's files, and nothing that is secret, of the host, or of
- * use only while building.
+ * Runs last, with nothing mounted: writes the recipe's files and removes secrets, traces of the host, and
+ * what is only needed while building.
  */
 export function finishScript(recipe: DebianRecipe): string {
   return script([
     `cp -R "$BUILD/${BUILD.files}/." "$1/"`,
     'cd "$1"',
     `rm -rf -- ${recipe.removed.join(' ')}`,
-    // Empty and there: read-only images can be given one, and no boot counts as the first one
+    // Exists but is empty: read-only images can be given one, and no boot counts as the first one
     // (machine-id(5)).
     ': > etc/machine-id',
     'ln -s /etc/machine-id var/lib/dbus/machine-id',
-    // The build's keyring is named by the host's path; the image has its own at the same place.
+    // The sources name the build's keyring by its path on the host; the image has its own at the same path.
     `sed -i -E 's|^deb (\\[[^]]*\\] )?|deb [signed-by=${DEBIAN_KEYRING}] |' etc/apt/sources.list`,
     'mkdir -p lib/modules usr/share/man/man1 usr/share/man/man5 usr/share/man/man7 usr/share/man/man8',
     // systemd compares their times with that of /usr, and would rebuild its caches (ConditionNeedsUpdate=).
@@ -123,7 +123,7 @@ export function finishScript(recipe: DebianRecipe): string {
   ]);
 }
 
-/** Folders in whose place a link would lead mmdebstrap out of the tree. */
+/** Folders that mmdebstrap empties: a link in the place of one would lead it out of the tree. */
 const EMPTIED_FOLDERS = [
   ...[
     'dev',
@@ -153,7 +153,7 @@ const EMPTIED_FOLDERS = [
 
 const WANTS = '/etc/systemd/system/multi-user.target.wants';
 
-/** Where the package debian-archive-keyring puts Debian's keys, on the host and in the image. */
+/** Path of Debian's keys in the package debian-archive-keyring, on the host and in the image. */
 export const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 function script(lines: readonly string[]): string {

@@ -1,6 +1,6 @@
 import type { GuestArch } from '../../core/ports/images.ts';
 
-/** A file that a recipe puts into the image, over what packages brought. */
+/** A file that a recipe adds to the image, replacing any from a package. */
 export interface RecipeFile {
   /** absolute path in the image */
   path: string;
@@ -9,7 +9,12 @@ export interface RecipeFile {
   mode?: number;
 }
 
-/** A systemd unit that a recipe switches off. */
+/**
+ * A systemd unit that a recipe switches off. 15
+ * - `disable`: not started by itself; other units may start it
+ * - `mask`: never started
+ * - `unwant`: like `disable`, for a unit that its package adds to multi-user.target permanently
+ */
 export interface OffUnit {
   unit: string;
   /**
@@ -21,12 +26,13 @@ export interface OffUnit {
   why: string;
 }
 
-/** A program that comes in an npm package, one package for each architecture. */
+/** A program from an npm package; each architecture has its own package. */
 export interface NpmProgram {
   /** `name@version` */
   package: string;
   /**
-   * hash of that version's tarball, as the registry told it when the recipe was written (`dist.integrity`)
+   * hash of that version's tarball, as the registry reported it when the recipe was written
+   * (`dist.integrity`)
    */
   integrity: string;
   /** path of the program in the tarball */
@@ -35,7 +41,7 @@ export interface NpmProgram {
   installPath: string;
 }
 
-/** How a Debian image is made. Data only: `build-debian.ts` does it. */
+/** How a Debian image is made. Data only; `build-debian.ts` does the work. */
 export interface DebianRecipe {
   name: string;
   distro: 'debian';
@@ -48,11 +54,11 @@ export interface DebianRecipe {
   files: readonly RecipeFile[];
   enabledUnits: readonly string[];
   offUnits: readonly OffUnit[];
-  /** generators of systemd that find nothing to do here; each would be one more process at each boot */
+  /** systemd generators with nothing to do here; each would be one more process at every boot */
   offGenerators: readonly string[];
-  /** path patterns of dpkg(1) that packages are unpacked without, now and later */
+  /** dpkg(1) path patterns that packages are unpacked without, now and later */
   excludedPaths: readonly string[];
-  /** exceptions from these */
+  /** exceptions from `excludedPaths` */
   includedPaths: readonly string[];
   /** files to remove at the end, as shell patterns relative to the root */
   removed: readonly string[];

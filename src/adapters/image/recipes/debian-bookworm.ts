@@ -1,7 +1,7 @@
 import type { GuestArch } from '../../../core/ports/images.ts';
 import type { DebianRecipe, NpmProgram, OffUnit, RecipeFile } from '../recipe.ts';
 
-/** What a developer's machine has, without recommended packages. */
+/** The packages of a developer's machine, without recommended ones. */
 const PACKAGES = [
   // The system. No libpam-systemd: a login would start a service manager of the user, which takes a second
   // under emulation.
@@ -131,7 +131,7 @@ const FILES: readonly RecipeFile[] = [
   },
 ];
 
-/** Pinned, and checked against the registry's hash. */
+/** Pinned, and verified against the registry's hash. */
 function npmPrograms(arch: GuestArch): NpmProgram[] {
   const place = { pathInTarball: 'package/bin/mise', installPath: '/usr/local/bin/mise' };
   switch (arch) {
@@ -156,7 +156,7 @@ function npmPrograms(arch: GuestArch): NpmProgram[] {
   }
 }
 
-/** Debian 12 with what a developer's machine has; the default image. */
+/** Debian 12 with the packages of a developer's machine; the default image. */
 export const debianBookworm: DebianRecipe = {
   name: 'debian-bookworm',
   distro: 'debian',
@@ -178,7 +178,7 @@ export const debianBookworm: DebianRecipe = {
   ],
   includedPaths: ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'],
   removed: [
-    // Empty lists; systemd skips what has none.
+    // Empty lists; systemd skips empty ones.
     ...['etc/modules', 'etc/modules-load.d/modules.conf'],
     'dev/*',
     ...['etc/apt/apt.conf.d/99mmdebstrap', 'etc/dpkg/dpkg.cfg.d/99mmdebstrap'],
