@@ -14,43 +14,43 @@ import {
 export interface GitCall extends Abortable {
   input?: Readable | Buffer | string;
   okCodes?: readonly number[];
-  /** most `ms` that git may run; default 3 hours, for the repository decides */
+  /** most `ms` that git may run; default: 3 hours, because it depends on the repository's size */
   deadlineMs?: number;
 }
 
-/** The git program, aimed at one repository. */
+/** The git program, bound to one repository. */
 export interface Git {
-  /** @throws {AppError} WORKSPACE_GIT_MISSING, WORKSPACE_GIT_FAILED with git's own words as the cause */
+  /** @throws {AppError} WORKSPACE_GIT_MISSING; WORKSPACE_GIT_FAILED with git's own message as the cause */
   run(args: readonly string[], call: GitCall): Promise<ExecResult>;
-  /** As {@link run}, with its stdout to be read. */
+  /** Like {@link run}, but streams stdout. */
   stream(args: readonly string[], call: GitCall): ExecStream;
 }
 
-/** Where git runs and with what. */
+/** Where and with which settings git runs. */
 export interface GitTarget {
-  /** absolute path of the folder it runs in, named in errors */
+  /** absolute path of the folder that git runs in; named in errors */
   folder: string;
   /** the whole environment, made by {@link hostGitEnvironment} */
   env: NodeJS.ProcessEnv;
-  /** `key=value` settings that win over every configuration file */
+  /** `key=value` settings that override every configuration file */
   config: readonly string[];
 }
 
-/** What the listing of an index may take; 100 bytes a file. */
+/** Limit for the listing of an index, at 100 bytes per file. */
 const MAX_OUTPUT_BYTES = 1024 * 1024 * 1024;
 
 const INSTALL_GIT =
   'install git: "apt install git", "dnf install git", "pacman -S git" or "zypper install git"';
 
 /**
- * The settings that every command of ours gets, because the configuration of the repository it reads may be
- * somebody else's: no hook and no file system monitor is started, whatever that configuration says.
+ * Settings of every git command that we run. The configuration of the repository may be somebody else's;
+ * these settings keep it from starting a hook or a file system monitor.
  */
 export const NO_PROGRAMS = ['core.fsmonitor=false', 'core.hooksPath=/dev/null'] as const;
 
 /**
- * The environment of a git command that reads the user's repository: theirs, less everything that would aim
- * git (or tar) at something else, and without any way to write, ask, translate or fetch.
+ * The environment of a git command that reads the user's repository: the user's own, without everything that
+ * would point git (or tar) at something else, and without any way to write, prompt, translate or fetch.
  */
 export function hostGitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(
@@ -63,14 +63,14 @@ export function hostGitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     GIT_TERMINAL_PROMPT: '0',
     GIT_PAGER: 'cat',
     GIT_NO_REPLACE_OBJECTS: '1',
-    // A partial clone would fetch what it lacks; git before 2.45 knows only the second, which refuses every
-    // transport.
+    // A partial clone would fetch missing objects. Git before 2.45 only knows the second setting, which
+    // refuses every transport.
     GIT_NO_LAZY_FETCH: '1',
     GIT_ALLOW_PROTOCOL: 'none',
   };
 }
 
-/** Aims git at `target`. */
+/** Binds git to `target`. */
 export function gitAt(target: GitTarget): Git {
   const argv = (args: readonly string[]): [string, ...string[]] => [
     'git',
@@ -105,11 +105,11 @@ export function gitAt(target: GitTarget): Git {
   };
 }
 
-/** WORKSPACE_GIT_MISSING for a git that is older than what we use. */
+/** WORKSPACE_GIT_MISSING for a git that is too old. */
 export function gitTooOld(found: string, needed: string): AppError {
   return new AppError(
     'WORKSPACE_GIT_MISSING',
-    `Cannot use git "${found}": it is older than git ${needed}, the oldest that works`,
+    `Cannot use git "${found}": git ${needed} or later is needed`,
     { hint: INSTALL_GIT },
   );
 }

@@ -7,24 +7,24 @@ import { bytePath } from './byte-path.ts';
 import { elsewhereError, type GitFolders } from './own-git-folder.ts';
 import { readSmallFile } from './small-file.ts';
 
-/** What a git folder is read for. Hooks, for example, are not here, and may be links. */
+/** The parts of a git folder that are read. Hooks, for example, are not, and may be links. */
 const READ = /^(HEAD|config|config\.worktree|packed-refs|shallow|refs|objects|info|logs|reftable)$/;
 
-/** Those of them whose content git itself reads to any depth. */
+/** Those whose content git itself reads to any depth. */
 const READ_WHOLE = ['refs', 'objects', 'reftable'];
 
-/** Folders that are listed at a time. */
+/** Number of folders that are listed at the same time. */
 const LISTED_AT_ONCE = 16;
 
 const SLASH = Buffer.from('/');
 
 /**
- * Refuses a git folder that reads refs or objects from outside of itself: through links, or through
- * `objects/info/alternates`. An archive from others could name the store of any repository of the user. It
- * need not know one object's name there: an unfinished operation may name objects by their first seven
- * digits, and a file of guesses hits some in a large store, with all the history behind them. A clone that
- * shares objects cannot be told from such an archive, for the store that it names does not name it.
- * (`http-alternates` are read by git only when it fetches, which it never does here.)
+ * Refuses a git folder that reads refs or objects from elsewhere, through links or `objects/info/alternates`.
+ * An archive from others could name the object store of any repository of the user. It need not know a single
+ * object name: an unfinished operation may abbreviate object names to seven digits, so a file of guesses
+ * matches some objects in a large store, and with them all their history. A clone that shares objects looks
+ * the same as such an archive, because the store that it names does not name it in turn. (Git reads
+ * `http-alternates` only when it fetches, which it never does here.)
  *
  * @throws {AppError} WORKSPACE_GIT_ELSEWHERE
  */
@@ -40,8 +40,8 @@ export async function refuseLinksOut(repository: GitFolders, { signal }: Abortab
       root,
       what: `link "${relative(root, path.toString())}"`,
       target: target.path,
-      why: 'refs and objects are read from the repository itself only',
-      hint: 'make a copy that has everything in it (git clone)',
+      why: 'refs and objects must be in the repository itself',
+      hint: 'make a self-contained copy with git clone',
     });
   };
   const waiting: Buffer[] = [];
@@ -73,7 +73,7 @@ export async function refuseLinksOut(repository: GitFolders, { signal }: Abortab
 /** Lines that name another store; `#` begins a comment (gitrepository-layout(5)). */
 async function refuseAlternates({ root, commonDir }: GitFolders): Promise<void> {
   const path = join(commonDir, 'objects/info/alternates');
-  // It may be a link by now only to a file of the git folder.
+  // At this point it can only be a link to a file inside the git folder.
   const content = await readSmallFile(path, { followLink: true });
   const target = content
     ?.toString('utf8')
@@ -84,8 +84,8 @@ async function refuseAlternates({ root, commonDir }: GitFolders): Promise<void> 
     root,
     what: `file "${relative(root, path)}"`,
     target,
-    why: 'objects are read from the repository itself only: an archive from others could name any store of yours',
-    hint: `only if it is your own clone, give it copies of those objects: git -C "${root}" repack -a -d -q && rm "${path}"`,
+    why: 'objects must be in the repository itself: an archive from others could name any object store of yours',
+    hint: `only if it is your own clone, copy those objects into it: git -C "${root}" repack -a -d -q && rm "${path}"`,
   });
 }
 
@@ -93,13 +93,13 @@ async function list(folder: Buffer): Promise<Dirent<Buffer>[]> {
   try {
     return await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
   } catch (error) {
-    // A link in the place of a folder was looked at as an entry of the folder above.
+    // A link in place of a folder has already been checked as an entry of its parent.
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
 }
 
-/** Where a link leads, and whether that is a file; `undefined` when nothing is there, or it is gone. */
+/** Where a link leads, and whether that is a file; `undefined` when the link or its target does not exist. */
 async function targetOf(path: Buffer): Promise<{ path: string; isFile: boolean } | undefined> {
   try {
     const target = await realpath(path);

@@ -2,11 +2,11 @@ import type { Abortable } from '../../base/abort.ts';
 import type { Git } from './git-command.ts';
 import type { Head } from './staged-repository.ts';
 
-/** One ref of the host's repository. Names are latin1, one character a byte. */
+/** One ref of the host's repository. Names are latin1, one character per byte. */
 export interface Ref {
   name: string;
   object: string;
-  /** the ref that a symbolic one points to */
+  /** the ref that a symbolic ref points to */
   target?: string;
   /** the tracking ref that a local branch is compared with */
   upstream?: string;
@@ -20,7 +20,8 @@ export interface MergedRef {
 }
 
 /**
- * Carried wherever they point: `git log` replaces and annotates with them, `git bisect` goes on with them.
+ * Always carried, whatever they point to: `git log` replaces and annotates with them, and `git bisect` needs
+ * them to continue.
  */
 const ALWAYS_CARRIED = /^refs\/(replace\/|bisect\/|notes\/commits$)/;
 
@@ -33,7 +34,7 @@ const LISTED = [
   'refs/bisect',
 ];
 
-/** Every ref that could be carried, in the order of their names. */
+/** Every ref that could be carried, sorted by name. */
 export async function listRefs(git: Git, { signal }: Abortable): Promise<Ref[]> {
   const format = '--format=%(objectname) %(refname) %(symref) %(upstream)';
   const { stdout } = await git.run(['for-each-ref', format, ...LISTED], { signal });
@@ -43,7 +44,7 @@ export async function listRefs(git: Git, { signal }: Abortable): Promise<Ref[]> 
   });
 }
 
-/** The branches, remote branches and tags whose commit can be reached from `commit`. */
+/** The branches, remote branches and tags whose commit is reachable from `commit`. */
 export async function listMergedRefs(git: Git, commit: string, { signal }: Abortable): Promise<MergedRef[]> {
   const format = '--format=%(refname) %(objectname) %(*objectname)';
   const args = ['for-each-ref', `--merged=${commit}`, format, 'refs/heads', 'refs/remotes', 'refs/tags'];
@@ -55,9 +56,9 @@ export async function listMergedRefs(git: Git, commit: string, { signal }: Abort
 }
 
 /**
- * The refs, besides those in HEAD's history, that people compare their branch with: its upstream, the default
- * branch of each remote, the local branch of that name, and `main` and `master`; and those that
- * {@link ALWAYS_CARRIED} names. Symbolic refs are left out. Pure.
+ * The refs outside HEAD's history that people compare their branch with: its upstream, the default branch of
+ * each remote, the local branch with that name, `main` and `master`; and those that {@link ALWAYS_CARRIED}
+ * names. Excludes symbolic refs. Pure.
  */
 export function chooseBaseRefs(refs: readonly Ref[], head: Head): Ref[] {
   const names = new Set(['refs/heads/main', 'refs/heads/master']);
@@ -72,9 +73,9 @@ export function chooseBaseRefs(refs: readonly Ref[], head: Head): Ref[] {
 }
 
 /**
- * The guest's refs as files under `.git`: `packed-refs`, and one small file for each default branch of a
- * remote whose target is carried. The format is that of `git pack-refs`; without the word `peeled`, git looks
- * through tags itself. Pure.
+ * The guest's refs as files under `.git`: `packed-refs`, and one small file for the default branch of each
+ * remote whose target is carried. The format is that of `git pack-refs`; without the word `peeled`, git
+ * resolves tags itself. Pure.
  */
 export function formatRefs(refs: readonly Ref[], carried: ReadonlySet<string>): Map<string, string> {
   const files = new Map<string, string>();

@@ -8,19 +8,19 @@ import { type Git, gitAt, gitTooOld, hostGitEnvironment, NO_PROGRAMS } from './g
 import { type GitFolders, requireOwnGitFolder } from './own-git-folder.ts';
 import { TaskGroup } from './task-group.ts';
 
-/** A git working tree of the host. */
+/** A git working tree on the host. */
 export interface HostRepository extends GitFolders {
   name: string;
   objectFormat: string;
-  /** git with the user's configuration, aimed at the top of the working tree */
+  /** git with the user's configuration, run at the top of the working tree */
   git: Git;
 }
 
-/** `rev-parse --path-format` and `rev-list --disk-usage` came with it, in March 2021. */
+/** It introduced `rev-parse --path-format` and `rev-list --disk-usage`, in March 2021. */
 const OLDEST_GIT = '2.31';
 
 /**
- * Finds the repository whose working tree `path` is in.
+ * Finds the repository whose working tree contains `path`.
  *
  * @throws {AppError} WORKSPACE_NOT_FOUND, WORKSPACE_NOT_GIT, WORKSPACE_BARE, WORKSPACE_GIT_MISSING,
  * WORKSPACE_GIT_FAILED, WORKSPACE_GIT_ELSEWHERE
@@ -58,7 +58,7 @@ export async function locateRepository(
   return { root, name: basename(root), gitDir, commonDir, objectFormat, git: located };
 }
 
-/** The commit of HEAD at `path`; `undefined` when there is none, or nothing that git can read. */
+/** The commit of HEAD at `path`; `undefined` when there is none, or git cannot read it. */
 export async function readHeadCommit(
   path: string,
   { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
@@ -85,7 +85,7 @@ async function requireFolder(path: string): Promise<void> {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EACCES', 'ERR_INVALID_ARG_VALUE')) {
       throw error;
     }
-    const state = isErrno(error, 'EACCES') ? 'its parent may not be read' : 'it does not exist';
+    const state = isErrno(error, 'EACCES') ? 'its parent folder is not readable' : 'it does not exist';
     throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": ${state}`, { cause: error });
   }
   if (!info.isDirectory()) {
@@ -96,7 +96,8 @@ async function requireFolder(path: string): Promise<void> {
 }
 
 /**
- * The answers in the order asked; the working tree's top is last because git stops there when there is none.
+ * The answers in the order of the questions. The working tree's top comes last, because git stops there when
+ * there is none.
  */
 async function revParse(git: Git, path: string, { signal }: Abortable): Promise<string[]> {
   const questions = [
@@ -113,7 +114,8 @@ async function revParse(git: Git, path: string, { signal }: Abortable): Promise<
 }
 
 /**
- * Tells by facts, not by git's words, why it refused: what it said before it stopped, and what is on disk.
+ * Finds out why git refused, from facts instead of git's message: its output before it stopped, and what is
+ * on disk.
  */
 async function explainRefusal(
   error: AppError,
@@ -153,7 +155,7 @@ async function findGitEntry(path: string): Promise<string | undefined> {
 }
 
 /**
- * True when git takes the repository for somebody else's ("dubious ownership"; `safe.directory` in
+ * True when git considers the repository somebody else's ("dubious ownership"; `safe.directory` in
  * git-config(1)).
  */
 async function isForeign(entry: string): Promise<boolean> {

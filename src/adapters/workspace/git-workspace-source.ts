@@ -18,8 +18,8 @@ import {
  * Sends git working trees with the host's `git` (2.31 or newer) and GNU `tar`.
  *
  * The repository may come from others, so nothing that it configures is run: no hook, file system monitor,
- * filter, diff program or fetch. Without its filter (Git LFS is one) a filtered file is compared as it is on
- * disk: one that was touched without a change, or in the same second as the index, counts as modified in the
+ * filter, diff program or fetch. A filtered file (Git LFS, for example) is therefore compared as it is on
+ * disk: if it was touched without a change, or in the same second as the index, it counts as modified in the
  * guest until it is added again.
  */
 export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): WorkspaceSource {
@@ -35,7 +35,7 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       await work.tasks.start((task) => requireTar(root, { ...task, env: options.env }));
       const { count: trackedCount, names } = await tracked;
       const { count: untrackedCount, names: alsoSent } = await untracked;
-      // Last: it may write the index that the others read.
+      // Last, because it may write the index that the others read.
       await work.tasks.start((task) => checkNewBranch(work, { ...content, ...task }));
       const found = await tooling;
       return {

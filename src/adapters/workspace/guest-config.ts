@@ -1,25 +1,25 @@
 import { type ConfigEntry, configValue, type Setting, splitConfigKey } from '../../base/git/config-text.ts';
 import { harmlessSettings } from '../../base/git/harmless-settings.ts';
 
-/** What the guest's `.git` is, besides its settings. */
+/** Facts about the guest's `.git` that its settings depend on. */
 export interface GuestRepositoryFacts {
   objectFormat: string;
-  /** the remote that can give what a partial clone lacks */
+  /** the remote that can supply what a partial clone lacks */
   promisorRemote?: string;
-  /** path of the attributes file of the host's user, as seen from the top of the working tree */
+  /** path of the attributes file of the host's user, relative to the top of the working tree */
   attributesFile?: string;
 }
 
 /**
- * How the guest's git tells whether a file is as the index says: by size and modification time, for inode,
- * owner and change time are the guest's own.
+ * How the guest's git decides whether a file matches the index: by size and modification time, because inode,
+ * owner and change time differ in the guest.
  */
 export const GUEST_STAT_RULES = [
   { key: 'core.checkstat', value: 'minimal' },
   { key: 'core.trustctime', value: 'false' },
 ] as const;
 
-/** The settings of the guest's repository from the host's effective ones. Pure; all text is latin1. */
+/** The settings of the guest's repository, from the host's effective ones. Pure; all text is latin1. */
 export function guestConfig(host: readonly ConfigEntry[], facts: GuestRepositoryFacts): Setting[] {
   const isPlain = facts.objectFormat === 'sha1' && facts.promisorRemote === undefined;
   return bySection([
@@ -33,12 +33,12 @@ export function guestConfig(host: readonly ConfigEntry[], facts: GuestRepository
   ]);
 }
 
-/** Brings each section's entries together and keeps their order. */
+/** Groups the entries by section and keeps their order. */
 function bySection(entries: Setting[]): Setting[] {
   return [...Map.groupBy(entries, ({ key }) => key.slice(0, key.lastIndexOf('.'))).values()].flat();
 }
 
-/** The remote that a partial clone was made from, if this is one. */
+/** The remote that this partial clone was made from; `undefined` for other repositories. */
 export function promisorRemote(host: readonly ConfigEntry[]): string | undefined {
   const named = configValue(host, 'extensions.partialclone');
   if (named !== undefined) return named;

@@ -10,35 +10,33 @@ import { cutHistory } from './shallow-history.ts';
 import type { StagedRepository } from './staged-repository.ts';
 import { allEnded } from './task-group.ts';
 
-/** Depth of a history that was cut because all of it would be too much. */
+/** Depth at which a history is cut when all of it would be too much. */
 export const CUT_DEPTH = 50;
 
-/**
- * Counting the objects of a history takes longer than sending it would be worth; then it counts as too large.
- */
+/** Counting a history's objects for longer than this is not worth it; it then counts as too large. */
 const MEASURE_DEADLINE_MS = 10_000;
 
 /**
- * A store this many times the limit is not counted: it is rare that HEAD's history is so small a part, and
- * counting takes minutes there.
+ * A store this many times the limit is not counted: HEAD's history is rarely such a small part of it, and
+ * counting takes minutes.
  */
 const SURELY_TOO_LARGE = 4;
 
 /** Which part of the host's history a guest gets. */
 export interface HistoryPlan {
   refs: readonly Ref[];
-  /** names of those the guest gets */
+  /** names of the refs that the guest gets */
   carried: ReadonlySet<string>;
-  /** object names to pack with all they reach */
+  /** object names to pack with everything they reach */
   tips: readonly string[];
   /** commits that lose their parents; empty when nothing is cut */
   cutAt: readonly string[];
 }
 
 /**
- * Decides it: all of HEAD's history with every branch and tag in it, and that of the branches it is compared
- * with; the newest {@link CUT_DEPTH} commits of each when all would take more than `maxHistoryBytes`.
- * `mentioned` are objects that an unfinished operation needs.
+ * Plans the history: all of HEAD's history with every branch and tag in it, and that of the branches it is
+ * compared with; if that exceeds `maxHistoryBytes`, the newest {@link CUT_DEPTH} commits of each. `mentioned`
+ * are objects that an unfinished operation needs.
  */
 export async function planHistory(
   repository: HostRepository,
@@ -59,7 +57,7 @@ export async function planHistory(
     signal,
   });
   const tips = [commit, ...found.keys()];
-  // Also the names that an unfinished rebase will move.
+  // Also the refs that an unfinished rebase will move.
   const carriedBase = refs.filter((ref) => !ref.target && found.has(ref.object)).map((ref) => ref.name);
   const isWhole = !(await isTooLarge(staged, { tips, storedBytes, maxHistoryBytes, signal }));
   const commits = [commit, ...[...found].filter(([, type]) => type === 'commit').map(([name]) => name)];
@@ -71,9 +69,9 @@ export async function planHistory(
 }
 
 /**
- * Packs the objects of `plan`, and those that the staged index names, into one pack with its index under the
- * staged repository. Deltas are taken over from the host's packs and none are searched; what is loose is
- * compressed lightly: the time goes to the user who waits.
+ * Packs the objects of `plan`, and those in the staged index, into one pack with its index under the staged
+ * repository. Reuses the deltas in the host's packs and searches for no new ones; compresses loose objects
+ * lightly, because the user is waiting.
  *
  * @throws {AppError} WORKSPACE_GIT_FAILED, for example when an object is missing
  */
@@ -92,13 +90,13 @@ export async function packHistory(
   await staged.git.run(args, { signal, input: plan.tips.map((tip) => `${tip}\n`).join('') });
   if (!staged.isPartial) return;
   for (const name of await readdir(folder)) {
-    // Objects that this pack refers to and that are nowhere are then promised by the remote, not lost
+    // Missing objects that this pack refers to then count as promised by the remote, not as lost
     // (partial-clone in git's documentation).
     if (name.endsWith('.pack')) await writeFile(join(folder, name.replace(/pack$/, 'promisor')), '');
   }
 }
 
-/** Writes refs, and the commits at which history ends, into the staged repository. */
+/** Writes the refs, and the commits at which history ends, into the staged repository. */
 export async function stageHistory(staged: StagedRepository, plan: HistoryPlan): Promise<void> {
   for (const [name, content] of formatRefs(plan.refs, plan.carried)) {
     const path = bytePath(staged.gitDir, name);
@@ -110,7 +108,7 @@ export async function stageHistory(staged: StagedRepository, plan: HistoryPlan):
   }
 }
 
-/** Types by full name of those of `names` that are objects of the repository. */
+/** The types of those of `names` that are objects of the repository, by full name. */
 async function resolveObjects(
   git: Git,
   names: readonly string[],
@@ -144,16 +142,16 @@ async function isTooLarge(
   return bytes === undefined || bytes > maxHistoryBytes;
 }
 
-/** What the object store takes; unknown when part of it is elsewhere. */
+/** Size of the object store; `undefined` when part of it is elsewhere. */
 async function countStoredBytes(git: Git, { signal }: Abortable): Promise<number | undefined> {
   const report = (await git.run(['count-objects', '-v'], { signal })).stdout.toString('utf8');
   if (/^alternate: /m.test(report)) return undefined;
-  // git gives KiB.
+  // git prints KiB.
   const sizes = [...report.matchAll(/^(?:size|size-pack): (\d+)$/gm)].map((match) => Number(match[1]));
   return sizes.reduce((sum, size) => sum + size, 0) * 1024;
 }
 
-/** What `tips` and all they reach take on disk; `undefined` when counting takes too long. */
+/** Size on disk of `tips` and everything they reach; `undefined` when counting takes too long. */
 async function measureHistory(
   staged: StagedRepository,
   { tips, signal }: Abortable & { tips: readonly string[] },

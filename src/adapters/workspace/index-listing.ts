@@ -1,6 +1,8 @@
 import { AppError, invariant } from '../../base/errors.ts';
 
-/** What an index holds. Paths are latin1, one character a byte: names on disk have no encoding. */
+/**
+ * The content of an index. Paths are latin1, one character per byte, because names on disk have no encoding.
+ */
 export interface IndexListing {
   /** every tracked path once, in index order */
   paths: string[];
@@ -16,7 +18,7 @@ export const INDEX_LISTING_ARGS = ['ls-files', '-v', '--stage', '-z'] as const;
 const GITLINK_MODE = '160000';
 
 /**
- * Parses what `git ls-files -v --stage -z` prints, one record an entry:
+ * Parses the output of `git ls-files -v --stage -z`, one record per entry:
  *
  *     tag SP mode SP object SP stage TAB path NUL
  *
@@ -33,7 +35,7 @@ export function parseIndexListing(output: Buffer): IndexListing {
     const tab = record.indexOf('\t');
     invariant(tab > 0, 'a record of git ls-files has no path');
     const path = record.slice(tab + 1);
-    // The stages of a conflict follow each other.
+    // The stages of a conflict are adjacent.
     if (path === last) continue;
     last = path;
     requireInside(path);
@@ -44,7 +46,10 @@ export function parseIndexListing(output: Buffer): IndexListing {
   return listing;
 }
 
-/** A path that git takes: no empty, `.`, `..` or `.git` part. An index that came from others may have any. */
+/**
+ * Accepts a path that git accepts: no empty, `.`, `..` or `.git` part. An index from others may contain any
+ * path.
+ */
 function requireInside(path: string): void {
   if (!/(?:^|\/)(?:\.{0,2}|\.git)(?:\/|$)/i.test(path)) return;
   throw new AppError(

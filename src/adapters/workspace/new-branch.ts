@@ -6,7 +6,7 @@ import type { WorkspaceContent } from '../../core/ports/workspace.ts';
 import { refreshIndex } from './staged-repository.ts';
 import type { WorkspaceWork } from './workspace-work.ts';
 
-/** What git keeps while an operation waits for the user, during which it switches to no other branch. */
+/** Files that git keeps while an operation waits for the user; meanwhile git refuses to switch branches. */
 const UNFINISHED = [
   'MERGE_HEAD',
   'CHERRY_PICK_HEAD',
@@ -17,8 +17,8 @@ const UNFINISHED = [
 ];
 
 /**
- * Checks that a guest with this working tree could make the branch that was asked for and switch to it, edits
- * carried over as git-switch(1) does. Gives the commit that it begins at when that is not HEAD.
+ * Checks that a guest with this working tree could create the requested branch and switch to it, carrying
+ * edits over as git-switch(1) does. Returns the commit at which the branch begins, when that is not HEAD.
  *
  * @throws {AppError} WORKSPACE_BRANCH_INVALID, WORKSPACE_REF_NOT_FOUND, WORKSPACE_BRANCH_REFUSED
  */
@@ -42,14 +42,14 @@ export async function checkNewBranch(
   );
   if (code === 0) return commit;
   throw refused(work, branch, {
-    why: `changes that are not committed stand against what "${printable(from ?? '')}" has`,
-    hint: 'git commit or git stash them, or leave --from out',
+    why: `uncommitted changes conflict with "${printable(from ?? '')}"`,
+    hint: 'commit or stash them (git stash), or leave out --from',
     cause: new AppError('EXEC_FAILED', printable(stderr)),
   });
 }
 
 async function requireName(work: WorkspaceWork, branch: string, { signal }: Abortable): Promise<void> {
-  // git-check-ref-format(1); as git-branch(1), no "-" in front and no "HEAD".
+  // git-check-ref-format(1); as in git-branch(1), no leading "-" and no "HEAD".
   const { code } =
     branch.startsWith('-') || branch === 'HEAD' || branch.includes('\0')
       ? { code: 1 }
@@ -60,12 +60,12 @@ async function requireName(work: WorkspaceWork, branch: string, { signal }: Abor
   if (code === 0) return;
   throw new AppError(
     'WORKSPACE_BRANCH_INVALID',
-    `Cannot make a branch "${printable(branch)}": git allows no such name`,
+    `Cannot make a branch "${printable(branch)}": git does not allow that name`,
     { hint: 'for example --branch fix-login', details: { field: 'branch', value: branch } },
   );
 }
 
-/** A branch of that name, below it or above it in the tree of names is in its way. */
+/** Refuses a branch when one exists with that name, or with a name that is a folder above or below it. */
 async function requireFree(work: WorkspaceWork, branch: string, { signal }: Abortable): Promise<void> {
   const parts = branch.split('/');
   const above = parts.slice(1).map((_, at) => `refs/heads/${parts.slice(0, at + 1).join('/')}`);
@@ -82,7 +82,7 @@ async function requireFree(work: WorkspaceWork, branch: string, { signal }: Abor
   if (inTheWay === undefined && !isUnborn) return;
   const existing = (inTheWay ?? wanted).replace(/^refs\/heads\//, '');
   throw refused(work, branch, {
-    why: `there is a branch "${printable(existing)}" already`,
+    why: `the branch "${printable(existing)}" already exists`,
     hint: 'pick another name for --branch',
   });
 }
@@ -96,7 +96,7 @@ async function requireNothingUnfinished(work: WorkspaceWork, branch: string): Pr
       throw error;
     }
     throw refused(work, branch, {
-      why: 'a merge, rebase, cherry-pick, revert or bisect is not finished there',
+      why: 'a merge, rebase, cherry-pick, revert or bisect is unfinished there',
       hint: 'git status says how to finish or abort it',
     });
   }

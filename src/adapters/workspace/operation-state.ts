@@ -4,7 +4,10 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import { plural } from '../../base/words.ts';
 import { readLastBytes, readSmallFile } from './small-file.ts';
 
-/** What git keeps of an operation that waits for the user: a merge, cherry-pick, revert, rebase or bisect. */
+/**
+ * Files that git keeps for an operation that waits for the user: a merge, cherry-pick, revert, rebase or
+ * bisect.
+ */
 const FILES = [
   ...['MERGE_HEAD', 'MERGE_MODE', 'MERGE_MSG', 'SQUASH_MSG', 'AUTO_MERGE', 'MERGE_AUTOSTASH'],
   ...['CHERRY_PICK_HEAD', 'REVERT_HEAD', 'REBASE_HEAD'],
@@ -12,24 +15,24 @@ const FILES = [
   ...['BISECT_ANCESTORS_OK', 'BISECT_FIRST_PARENT'],
 ];
 /**
- * Most that an unfinished operation may take: a rebase of a thousand large commits stays far below. The
- * repository may come from others, and all of it is read into memory and copied.
+ * Limits for an unfinished operation; a rebase of a thousand large commits stays far below. The repository
+ * may come from others, and all of these files are read into memory and copied.
  */
 const MAX_FILES = 20_000;
 const MAX_STATE_BYTES = 64 * 1024 * 1024;
 
-/** Most names of objects that are looked up. */
+/** Most object names that are looked up. */
 const MAX_MENTIONED = 100_000;
 
 const FOLDERS = ['rebase-merge', 'rebase-apply', 'sequencer'];
 
-/** The ones of them that name commits or trees, which are then needed to go on. */
+/** Those that name commits or trees, which git then needs to continue. */
 const NAME_OBJECTS =
   /(^|\/)([A-Z_]+_HEAD|AUTO_MERGE|MERGE_AUTOSTASH|onto|orig-head|autostash|stopped-sha|squash-onto|head|todo|done|git-rebase-todo|original-commit)$/;
 
 /**
- * Copies the state of an unfinished operation, and where a detached HEAD comes from, from one git folder to
- * another. Gives the object names in it, full or abbreviated, some of which may not be objects.
+ * Copies the state of an unfinished operation, and the origin of a detached HEAD, from one git folder to
+ * another. Returns the object names in it, full or abbreviated; some may not be objects.
  *
  * @throws {AppError} WORKSPACE_FILE_TOO_LARGE
  */
@@ -73,8 +76,8 @@ function tooMuch(gitDir: string, what: string): AppError {
 }
 
 /**
- * Copies the newest line of HEAD's log that says what was checked out: `git status` reads from it where a
- * detached HEAD comes from. Its older commit, which may be gone, is replaced by the newer one. Gives that.
+ * Copies the newest line of HEAD's log that records a checkout; `git status` takes the origin of a detached
+ * HEAD from it. Replaces its old commit, which may no longer exist, by the new one, and returns that.
  */
 async function copyLastSwitch(fromGitDir: string, toGitDir: string): Promise<string[]> {
   const log = await readLastBytes(join(fromGitDir, 'logs/HEAD'), { bytes: 256 * 1024 });
@@ -93,8 +96,8 @@ async function copyLastSwitch(fromGitDir: string, toGitDir: string): Promise<str
 const SWITCH = /^[0-9a-f]{40,64} ([0-9a-f]{40,64}) ([^\t]*\tcheckout: moving from .*)$/;
 
 /**
- * The names in a folder; none when it is missing or a link, which in a repository that came from others could
- * lead anywhere.
+ * The names in a folder; empty when it is missing or a link, which could lead anywhere in a repository from
+ * others.
  */
 async function listFolder(path: string): Promise<string[]> {
   try {

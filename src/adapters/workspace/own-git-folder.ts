@@ -15,19 +15,19 @@ export interface GitFolders {
   commonDir: string;
 }
 
-/** One way in which a repository uses what is outside of it. */
+/** One way in which a repository uses files outside of it. */
 export interface Elsewhere {
   root: string;
-  /** what the repository has that leads outside, as a path or setting */
+  /** what in the repository leads outside, as a path or setting */
   what: string;
-  /** where that leads */
+  /** where it leads */
   target?: string;
   /** why it is not accepted */
   why: string;
   hint: string;
 }
 
-/** The refusal of a repository that uses the files of another place. */
+/** The refusal of a repository that uses files of another place. */
 export function elsewhereError({ root, what, target, why, hint }: Elsewhere): AppError {
   const leads = target === undefined ? '' : ` leads to "${printable(target)}", and`;
   return new AppError(
@@ -38,11 +38,11 @@ export function elsewhereError({ root, what, target, why, hint }: Elsewhere): Ap
 }
 
 /**
- * Refuses a repository whose git folder is not its own. The repository may be an archive that came from
- * others: with a `.git` file or link, a `commondir` file or `core.worktree` it could name any other
- * repository of the user, whose history the guest would get. A git folder outside of the working tree is
- * accepted only when that folder names the working tree: nobody but its owner can write that. A linked
- * working tree has it in `gitdir`, a submodule in `core.worktree`.
+ * Refuses a repository whose git folder is not its own. The repository may be an archive from others: with a
+ * `.git` file or link, a `commondir` file or `core.worktree` it could name any other repository of the user,
+ * and the guest would get that repository's history. A git folder outside of the working tree is accepted
+ * only when that folder names the working tree in turn, because only its owner can write that. A linked
+ * working tree is named in `gitdir`, a submodule in `core.worktree`.
  *
  * @throws {AppError} WORKSPACE_GIT_ELSEWHERE
  */
@@ -59,7 +59,7 @@ export async function requireOwnGitFolder(
     throw elsewhereError({
       root,
       what: '.git',
-      why: `is not the git folder in use: "${gitDir}" says with core.worktree that its files are here`,
+      why: `is not the git folder in use: core.worktree in "${gitDir}" claims these files`,
       hint: `git --git-dir "${gitDir}" config --unset core.worktree`,
     });
   }
@@ -79,7 +79,7 @@ export async function requireOwnGitFolder(
       root,
       what: isOwn ? '.git/commondir' : 'commondir',
       target: commonDir,
-      why: 'only a linked working tree shares the git folder of another repository',
+      why: 'only a linked working tree may share the git folder of another repository',
       hint: 'git worktree add makes one; a clone (git clone) needs no other repository',
     });
   }
@@ -88,7 +88,7 @@ export async function requireOwnGitFolder(
     root,
     what: '.git file',
     target: gitDir,
-    why: 'that git folder belongs to the working tree at another place',
+    why: 'that git folder belongs to a working tree in another place',
     hint: `only if you moved this working tree yourself: git -C "${root}" worktree repair`,
   });
 }
@@ -105,8 +105,8 @@ async function kindOfEntry(root: string): Promise<'folder' | 'file' | 'link' | '
 }
 
 /**
- * False when git found the folder otherwise than through the working tree's own `.git`: it was named as the
- * files of a repository elsewhere.
+ * False when git found the folder by other means than the working tree's own `.git`: a repository elsewhere
+ * named these files as its own.
  */
 async function isNamedByEntry(
   { root, gitDir, git }: GitFolders & { git: Git },
@@ -124,11 +124,11 @@ async function isNamedByEntry(
 async function isNamedByGitdirFile({ root, gitDir }: { root: string; gitDir: string }): Promise<boolean> {
   const content = await readSmallFile(join(gitDir, 'gitdir'), { followLink: false });
   const named = resolve(gitDir, content?.toString('utf8').trimEnd() ?? '');
-  // The `.git` itself is not resolved: a link there could lead to the very file that is named.
+  // Does not resolve the `.git` itself: a link there could lead to the very file that is named.
   return basename(named) === '.git' && (await realpathIfThere(dirname(named))) === root;
 }
 
-/** Whether `core.worktree` of a git folder that is not shared names `root`. */
+/** Whether `core.worktree` of an unshared git folder names `root`. */
 async function isNamedByWorktreeSetting(
   { root, gitDir, git }: { root: string; gitDir: string; git: Git },
   { signal }: Abortable,

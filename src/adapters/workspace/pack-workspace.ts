@@ -25,9 +25,9 @@ import {
 const DEFAULT_MAX_HISTORY_BYTES = 512 * 1024 * 1024;
 
 /**
- * Starts the archive of the working tree that `path` is in: tracked files first, then `.git`, so that files
- * are on their way while the objects are still being packed. Returns when nothing about the repository speaks
- * against it; the rest goes on, and is told by the stream. Nothing is left after a failure.
+ * Starts the archive of the working tree that contains `path`: tracked files first, then `.git`, so that
+ * files are on their way while the objects are still being packed. Returns once nothing about the repository
+ * rules it out; later failures come through the stream. Leaves nothing after a failure.
  */
 export async function packWorkspace(
   path: string,
@@ -70,7 +70,7 @@ export async function packWorkspace(
   };
 }
 
-/** What the archive is made of, while it is still being found out. */
+/** The parts of the archive, still being determined. */
 interface ArchiveParts {
   listing: IndexListing;
   untracked: Buffer;
@@ -89,8 +89,8 @@ function startArchive(
   });
   const gitFiles = tasks.start(async (task) => {
     await packHistory(staged, { ...task, plan: await history });
-    // It rewrites the staged index: its lock is in the folder while it does, and gone when the archive would
-    // read it.
+    // It rewrites the staged index: meanwhile its lock file is in the folder, and would be gone when the
+    // archive reads it.
     await listed;
     return await listStaged(staged);
   });
@@ -111,7 +111,7 @@ function startArchive(
   return { tar: Readable.from(contentOf(archive), { objectMode: false }), done };
 }
 
-/** What an archive holds, once it was started. */
+/** The content of an archive that is being started. */
 async function* contentOf(archive: Promise<TarStream>): AsyncGenerator<Buffer> {
   yield* (await archive).tar;
 }
@@ -131,8 +131,8 @@ async function prepareHistory(
 }
 
 /**
- * The tracked files to send, each name ended by NUL, and the number of tracked ones, of which some may be
- * deleted.
+ * The tracked files to send, each name ended by NUL, and the number of all tracked files, some of which may
+ * be deleted.
  */
 export async function listTracked(
   work: WorkspaceWork,
@@ -142,7 +142,7 @@ export async function listTracked(
   return { count: listing.paths.length, names: await presentFiles(work, { listing, signal }) };
 }
 
-/** Those of the index that are there, each name ended by NUL. */
+/** The files of the index that exist, each name ended by NUL. */
 async function presentFiles(
   { repository: { root }, staged }: WorkspaceWork,
   { listing, signal }: Abortable & { listing: IndexListing },
@@ -151,7 +151,7 @@ async function presentFiles(
   return await listPresentFiles(staged, { root, listing, signal });
 }
 
-/** The untracked files to send, none unless they were asked for, and how many there are. */
+/** The untracked files to send (none unless requested), and how many there are. */
 export async function untrackedNames(
   work: WorkspaceWork,
   { includeUntracked, signal }: Abortable & WorkspaceContent,

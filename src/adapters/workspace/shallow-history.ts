@@ -1,13 +1,13 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { Git } from './git-command.ts';
 
-/** More commits than this are not looked at; one that has older parents is then cut off there. */
+/** Most commits that are examined; the history is cut at the last one. */
 const MAX_COMMITS = 20_000;
 
 /** A history cut at some depth. */
 export interface CutHistory {
   commits: ReadonlySet<string>;
-  /** those of them that lose their parents; what git's `shallow` file lists */
+  /** those of them that lose their parents; git's `shallow` file lists them */
   boundary: readonly string[];
 }
 

@@ -3,10 +3,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { plural } from '../../base/words.ts';
 
-/** Pattern files, messages and lists of commits are kilobytes; anything near this is not one. */
+/** Pattern files, messages and lists of commits are kilobytes; anything near this limit is something else. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** Who wrote the name of a file. */
+/** Who chose the path of a file. */
 export interface SmallFileOptions {
   /**
    * true for files of the user's own configuration, which may be links; a link inside a repository could name
@@ -16,7 +16,7 @@ export interface SmallFileOptions {
 }
 
 /**
- * The content of a regular file, or `undefined` when there is none that we may read. Never waits for a fifo.
+ * The content of a regular file, or `undefined` when there is none that we may read. Never blocks on a fifo.
  *
  * @throws {AppError} WORKSPACE_FILE_TOO_LARGE above 16 MiB
  */
@@ -31,19 +31,18 @@ export async function readSmallFile(
   return await file.readFile();
 }
 
-/** The refusal of a file of git's own that has `size` bytes where `limit` are more than it should need. */
+/** The refusal of one of git's own files whose `size` exceeds `limit`, in bytes. */
 export function fileTooLarge(
   path: string | Buffer,
   { size, limit }: { size: number; limit: number },
 ): AppError {
   return new AppError('WORKSPACE_FILE_TOO_LARGE', `Cannot send "${path}": it has ${plural(size, 'byte')}`, {
-    hint: `the largest that git reads sensibly is ${plural(limit, 'byte')}; look at what is in it`,
+    hint: `the limit is ${plural(limit, 'byte')}; look at what is in it`,
   });
 }
 
 /**
- * The last `bytes` of a regular file that no link leads to, or `undefined` when there is none that we may
- * read.
+ * The last `bytes` of a regular file that is not a link, or `undefined` when there is none that we may read.
  */
 export async function readLastBytes(path: string, { bytes }: { bytes: number }): Promise<Buffer | undefined> {
   await using file = await openRegularFile(path, { followLink: false });
@@ -57,7 +56,9 @@ export async function readLastBytes(path: string, { bytes }: { bytes: number }):
   return buffer.subarray(0, bytesRead);
 }
 
-/** Opens a regular file to read; `undefined` when there is none that we may read. Never waits for a fifo. */
+/**
+ * Opens a regular file for reading; `undefined` when there is none that we may read. Never blocks on a fifo.
+ */
 export async function openRegularFile(
   path: string | Buffer,
   { followLink }: SmallFileOptions,

@@ -19,7 +19,7 @@ import { fileTooLarge, openRegularFile, readSmallFile } from './small-file.ts';
 import { allEnded } from './task-group.ts';
 import { isInRepository, isOfUser, readUserPatterns, type UserPatterns } from './user-patterns.ts';
 
-/** What HEAD says. */
+/** Where HEAD points. */
 export interface Head {
   /** absent on a branch without commits */
   commit?: string;
@@ -29,28 +29,28 @@ export interface Head {
 
 /**
  * The guest's `.git` while it is made, in a temporary folder. On the host it is a repository of its own over
- * the user's working tree: git commands that read the index or file contents run in it, so they see our
- * settings only and write nothing of the user's.
+ * the user's working tree: git commands that read the index or file contents run in it, so they see only our
+ * settings and write nothing of the user's.
  */
 export interface StagedRepository {
   gitDir: string;
   head: Head;
-  /** true when objects may lack because the repository is a partial clone */
+  /** true when objects may be missing because the repository is a partial clone */
   isPartial: boolean;
   git: Git;
 }
 
-/** Two million files, and more than git itself can work with well. */
+/** Enough for two million files, more than git itself handles well. */
 const MAX_INDEX_BYTES = 256 * 1024 * 1024;
 
 /** Name inside `.git` for the attributes that the host's user has outside of the repository. */
 const USER_ATTRIBUTES = 'info/user-attributes';
 
 /**
- * Lays the guest's `.git` under the empty `folder`, except for refs and objects. Nothing of the user's
- * repository is touched. The caller removes `folder`, also after a failure.
+ * Creates the guest's `.git` in the empty `folder`, except for refs and objects. Changes nothing in the
+ * user's repository. The caller removes `folder`, also after a failure.
  *
- * @throws {AppError} WORKSPACE_GIT_FAILED, WORKSPACE_GIT_ELSEWHERE, WORKSPACE_FILE_TOO_LARGE
+ * @throws {AppError} WORKSPACE_GIT_ELSEWHERE, WORKSPACE_GIT_FAILED, WORKSPACE_FILE_TOO_LARGE
  */
 export async function stageRepository(
   repository: HostRepository,
@@ -91,13 +91,12 @@ export async function stageRepository(
 }
 
 /**
- * Writes the staged index again: without the parts that only this host can use (shared index, monitor's
- * token, list of untracked files), and refreshed, so that the guest need not read files that were only
- * touched.
+ * Rewrites the staged index: drops what only this host can use (shared index, monitor's token, list of
+ * untracked files) and refreshes it, so that the guest need not read files that were only touched.
  */
 export async function refreshIndex(staged: StagedRepository, { signal }: Abortable): Promise<void> {
   if (!(await readdir(staged.gitDir)).includes('index')) return;
-  // Status 1 says that some entries differ from their files.
+  // Status 1 means that some entries differ from their files.
   await staged.git.run(['update-index', '-q', '--unmerged', '--refresh', '--force-write-index'], {
     signal,
     okCodes: [0, 1],
@@ -105,9 +104,9 @@ export async function refreshIndex(staged: StagedRepository, { signal }: Abortab
 }
 
 /**
- * What the guest gets of the staged `.git`: names in its folder, each ended by NUL, folders standing for all
- * that is in them. HEAD is last, because git takes a folder without it for no repository: a copy that was
- * interrupted is not mistaken for one with everything deleted.
+ * The entries of the staged `.git` that the guest gets: names in its folder, each ended by NUL; a folder
+ * stands for everything in it. HEAD is last, because git does not recognise a folder without it as a
+ * repository: an interrupted copy is not mistaken for a repository with all files deleted.
  */
 export async function listStaged(staged: StagedRepository): Promise<string> {
   const names = (await readdir(staged.gitDir)).filter((name) => name !== 'HEAD' && !isSharedIndex(name));
@@ -115,9 +114,9 @@ export async function listStaged(staged: StagedRepository): Promise<string> {
 }
 
 /**
- * The effective settings, less those that the repository's own configuration includes from outside of the
- * repository: one that came from others could name another repository's, whose remotes and branches the guest
- * would get.
+ * The effective settings, without those that the repository's own configuration includes from outside of the
+ * repository. A repository from others could include another repository's settings, and the guest would get
+ * its remotes and branches.
  */
 async function readConfig(repository: HostRepository, { signal }: Abortable): Promise<ConfigEntry[]> {
   const { stdout } = await repository.git.run(CONFIG_LIST_ARGS, { signal });
@@ -126,7 +125,7 @@ async function readConfig(repository: HostRepository, { signal }: Abortable): Pr
   return entries.filter(({ scope, origin }) => isOfUser(scope) || own.has(origin));
 }
 
-/** Newer versions of git let `extensions.refStorage` name a folder for refs as an address. */
+/** Newer versions of git accept a URI of a folder for refs in `extensions.refStorage`. */
 function requireOwnRefs(root: string, config: readonly ConfigEntry[]): void {
   const storage = configValue(config, 'extensions.refstorage') ?? 'files';
   if (/^[a-z]*$/i.test(storage)) return;
@@ -134,12 +133,12 @@ function requireOwnRefs(root: string, config: readonly ConfigEntry[]): void {
     root,
     what: 'extensions.refStorage',
     target: storage,
-    why: 'refs are read from the repository itself only',
-    hint: 'make a copy that has everything in it (git clone)',
+    why: 'refs must be in the repository itself',
+    hint: 'make a self-contained copy with git clone',
   });
 }
 
-/** The origins among those of `entries` that are files of the repository itself. */
+/** The origins of `entries` that are files of the repository itself. */
 async function ownOrigins(
   repository: HostRepository,
   entries: readonly ConfigEntry[],
@@ -169,8 +168,8 @@ async function readHead(repository: HostRepository, { signal }: Abortable): Prom
 }
 
 /**
- * The index keeps its time, cut to the second: git reads again what is as new as the index ("racy git" in
- * git's documentation).
+ * The copied index keeps its time, truncated to the second: git reads files again that are as new as the
+ * index ("racy git" in git's documentation).
  */
 async function copyIndex(repository: HostRepository, gitDir: string): Promise<void> {
   const names = await readdir(repository.gitDir);
@@ -179,7 +178,7 @@ async function copyIndex(repository: HostRepository, gitDir: string): Promise<vo
     if (!file) {
       throw new AppError(
         'WORKSPACE_GIT_FAILED',
-        `Cannot read the index of "${repository.root}": it is no file of ours`,
+        `Cannot read the index of "${repository.root}": it is not a regular file of this user`,
         {
           details: { path: join(repository.gitDir, name) },
         },
@@ -197,7 +196,7 @@ async function copyIndex(repository: HostRepository, gitDir: string): Promise<vo
   }
 }
 
-/** What a split index is based on (git-update-index(1)). */
+/** The base of a split index (git-update-index(1)). */
 function isSharedIndex(name: string): boolean {
   return /^sharedindex\.[0-9a-f]+$/.test(name);
 }
@@ -237,14 +236,14 @@ function stagedEnvironment(
     GIT_ALTERNATE_OBJECT_DIRECTORIES: quotePath(join(repository.commonDir, 'objects')),
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_ATTR_NOSYSTEM: '1',
-    // No user configuration: git before 2.32 does not know the first and looks in the other two.
+    // No user configuration: git before 2.32 does not know the first variable and looks in the other two.
     GIT_CONFIG_GLOBAL: '/dev/null',
     HOME: folder,
     XDG_CONFIG_HOME: folder,
   };
 }
 
-/** What commands on this host need otherwise than the guest. */
+/** Settings of commands on this host that the guest does not get. */
 function hostOnlySettings(config: readonly ConfigEntry[], gitDir: string): string[] {
   return [
     `core.checkstat=${configValue(config, 'core.checkstat') ?? 'default'}`,
@@ -252,12 +251,15 @@ function hostOnlySettings(config: readonly ConfigEntry[], gitDir: string): strin
     `core.attributesfile=${join(gitDir, USER_ATTRIBUTES)}`,
     'core.splitindex=false',
     'core.untrackedcache=false',
-    // The copy is temporary: nothing is lost when the host loses power.
+    // The copy is temporary, so a power cut loses nothing.
     'core.fsync=none',
   ];
 }
 
-/** C style, as git reads each path of GIT_ALTERNATE_OBJECT_DIRECTORIES that begins with a quote (git(1)). */
+/**
+ * C style quoting, because git reads each path of GIT_ALTERNATE_OBJECT_DIRECTORIES that way when it begins
+ * with a quote (git(1)).
+ */
 function quotePath(path: string): string {
   return `"${path.replace(/["\\]/g, (character) => `\\${character}`).replaceAll('\n', '\\n')}"`;
 }

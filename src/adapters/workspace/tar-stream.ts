@@ -5,24 +5,22 @@ import type { Logger } from '../../base/log.ts';
 import { exec, execStream, LONG_WORK_DEADLINE_MS, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 import { hostGitEnvironment } from './git-command.ts';
 
-/**
- * What goes into the archive of a workspace: two folders, each with a list of names inside of it that are
- * ended by NUL.
- */
+/** The content of a workspace's archive: two folders, each with a list of names inside it, ended by NUL. */
 export interface TarContent {
   root: string;
   /** file with the names under `root` */
   rootList: string;
   stage: string;
   /**
-   * names under `stage`, folders with all that is in them; read after everything under `root`, and waited for
+   * names under `stage`; a folder stands for everything in it; read, and waited for, after everything under
+   * `root`
    */
   stageList: Readable;
 }
 
-/** A running archive. */
+/** An archive being written. */
 export interface TarStream {
-  /** ends only when the archive is whole, else it is destroyed with the error */
+  /** ends only when the archive is complete; otherwise it is destroyed with the error */
   tar: Readable;
   done: Promise<void>;
 }
@@ -30,8 +28,7 @@ export interface TarStream {
 const WARNINGS_KEPT_BYTES = 4096;
 
 /**
- * @throws {AppError} WORKSPACE_TAR_MISSING when there is no tar, or one that is not GNU tar 1.29 (of 2016) or
- * newer
+ * @throws {AppError} WORKSPACE_TAR_MISSING when there is no tar, or it is not GNU tar 1.29 (2016) or newer
  */
 export async function requireTar(
   root: string,
@@ -44,7 +41,7 @@ export async function requireTar(
     output = (await exec(['tar', '--version'], call)).stdout.toString('latin1');
   } catch (error) {
     if (!isAppError(error, 'EXEC_NOT_FOUND', 'EXEC_FAILED')) throw error;
-    throw tarMissing(root, { state: 'tar is missing', cause: error });
+    throw tarMissing(root, { state: 'tar is not installed', cause: error });
   }
   const version = /^tar \(GNU tar\) (\d+)\.(\d+)/.exec(output);
   const isNewEnough = version && (Number(version[1]) > 1 || Number(version[2]) >= 29);
@@ -52,12 +49,12 @@ export async function requireTar(
 }
 
 /**
- * Starts GNU tar. Owners are root, modes and modification times (to the `ns`) are kept, links are never
- * followed, and files that share an inode are stored apart. A file that changes while it is read is stored as
- * it was read, and logged.
+ * Starts GNU tar. Stores root as the owner, keeps modes and modification times (to the `ns`), never follows
+ * links, and stores files that share an inode separately. A file that changes while it is read is stored as
+ * read, and logged.
  *
- * Errors, of `done` and of the stream: {AppError} WORKSPACE_TAR_MISSING, WORKSPACE_TAR_FAILED when a file
- * cannot be read or is gone.
+ * Errors, of `done` and of the stream: {AppError} WORKSPACE_TAR_MISSING; WORKSPACE_TAR_FAILED when a file
+ * cannot be read or has been deleted.
  */
 export function startTar(
   content: TarContent,
@@ -71,14 +68,14 @@ export function startTar(
     env: hostGitEnvironment(env),
     input: content.stageList,
     deadlineMs: LONG_WORK_DEADLINE_MS,
-    // Status 1: "some files differ", that is, a file changed as it was read.
+    // Status 1: "some files differ", that is, a file changed while it was read.
     okCodes: [0, 1],
     onStderr: (chunk) => {
       warnings = (warnings + chunk.toString('utf8')).slice(-WARNINGS_KEPT_BYTES);
     },
   });
   const output = keepOutput(running.stdout);
-  // A process has ended for Node when its output has been read, which nobody does after an abort.
+  // For Node, a process has ended only when its output has been read, which nobody does after an abort.
   const listener = onAbort(signal, () => output.destroy(signal.reason));
   const done = running.done
     .then(
@@ -105,8 +102,8 @@ function tarArgv({ root, rootList, stage }: TarContent): [string, ...string[]] {
 }
 
 /**
- * The output of a process for a reader who may come late: Node throws away what nobody has begun to read when
- * the process exits. Destroying it closes the process's own output.
+ * The output of a process for a reader that may start late: when a process exits, Node discards output that
+ * nobody has begun to read. Destroying it closes the process's own output.
  */
 function keepOutput(stdout: Readable): Readable {
   const kept = new PassThrough();
@@ -116,7 +113,7 @@ function keepOutput(stdout: Readable): Readable {
   return stdout.pipe(kept);
 }
 
-/** Ends after `done`, so that a reader never takes a part for the whole. */
+/** Ends after `done`, so that a reader never mistakes a part for the whole. */
 async function* throughTo(output: Readable, done: Promise<void>): AsyncGenerator<Buffer> {
   yield* output;
   await done;
@@ -124,11 +121,11 @@ async function* throughTo(output: Readable, done: Promise<void>): AsyncGenerator
 
 function tarError(error: unknown, root: string): unknown {
   if (isAppError(error, 'EXEC_NOT_FOUND')) {
-    return tarMissing(root, { state: 'tar is missing', cause: error });
+    return tarMissing(root, { state: 'tar is not installed', cause: error });
   }
   if (!isAppError(error, 'EXEC_FAILED')) return error;
-  return new AppError('WORKSPACE_TAR_FAILED', `Cannot send "${root}": tar could not read all of it`, {
-    hint: 'when files were being changed, try again',
+  return new AppError('WORKSPACE_TAR_FAILED', `Cannot send "${root}": tar could not read all files`, {
+    hint: 'if files were changing at the time, try again',
     cause: error,
   });
 }

@@ -2,9 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 
 /**
- * Work that runs at the same time and ends together: the first failure aborts the rest with its own error,
- * and disposing aborts what still runs and waits until all of it has ended, so that what the work used can be
- * removed.
+ * Tasks that run concurrently and end together. The first failure aborts the others with the same error.
+ * Disposing aborts running tasks and waits until all have ended, so that what they used can be removed.
  */
 export class TaskGroup implements AsyncDisposable {
   readonly #stop = new AbortController();
@@ -12,17 +11,17 @@ export class TaskGroup implements AsyncDisposable {
   readonly #listener: Disposable;
 
   constructor({ signal }: Abortable) {
-    // Every running child listens to it.
+    // Every running child process listens to it.
     setMaxListeners(0, this.#stop.signal);
     this.#listener = onAbort(signal, () => this.#stop.abort(signal.reason));
   }
 
-  /** Aborts when the outer signal does, when a task has failed, or when the group was disposed of. */
+  /** Aborts when the outer signal does, when a task has failed, or when the group is disposed of. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Starts `work`; a failure that nobody awaits is not lost, it is the reason the other tasks fail with. */
+  /** Starts `work`. A failure that nobody awaits is not lost: the other tasks fail with it. */
   start<T>(work: (options: Abortable) => Promise<T>): Promise<T> {
     const running = work({ signal: this.signal }).catch((error: unknown) => {
       this.#stop.abort(error);
@@ -46,7 +45,7 @@ export class TaskGroup implements AsyncDisposable {
 }
 
 /**
- * As `Promise.all`, but settles only when every one of `promises` has, so that none still works on what its
+ * Like `Promise.all`, but settles only once every one of `promises` has, so that none still uses what the
  * caller is about to remove.
  */
 export async function allEnded<T extends readonly unknown[]>(

@@ -3,7 +3,7 @@ import type { WorkspaceTooling } from '../../protocol/api/workspace.ts';
 import { readSmallFile } from './small-file.ts';
 
 /**
- * Files that mise reads by itself, and how each names a tool: at the start of a line (mise.jdx.dev,
+ * Files that mise reads by itself, and the pattern of a tool in each, at the start of a line (mise.jdx.dev,
  * "Configuration").
  */
 const MISE_FILES = [
@@ -36,13 +36,13 @@ const PINS: readonly { tool: string; aliases: readonly string[]; file: string; v
   },
 ];
 
-/** Most of a version that is believed to be one. */
+/** What is accepted as a version. */
 const VERSION = /^[A-Za-z0-9][\w.-]{0,63}$/;
 
 /**
- * The tools that the files at the top of a working tree ask for; `undefined` when they ask for none. Reads
- * only, and follows no link: the repository may come from others. Pins are of letters, digits, `.`, `_` and
- * `-`.
+ * The tools that the files at the top of a working tree ask for; `undefined` when they ask for none. Only
+ * reads, and follows no link, because the repository may come from others. Pins consist of letters, digits,
+ * `.`, `_` and `-`.
  */
 export async function findTooling(root: string): Promise<WorkspaceTooling | undefined> {
   const read = async (name: string): Promise<string | undefined> =>

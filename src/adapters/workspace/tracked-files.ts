@@ -10,12 +10,12 @@ import { allEnded } from './task-group.ts';
 
 const RAW_DIFF = ['diff-files', '--raw', '-z', '--no-renames'];
 
-/** Lookups at a time; Node has four threads for them. */
+/** Concurrent lookups; Node has four threads for them. */
 const LOOKUPS_AT_ONCE = 64;
 
 /**
- * The tracked paths that are on disk as something a tar can carry, each ended by NUL. The index must have
- * been refreshed: only what git then reports as different, or does not look at, is looked at one by one.
+ * The tracked paths that exist on disk as something that tar can store, each ended by NUL. The index must be
+ * refreshed: only the files that git then reports as different, or does not check, are looked up one by one.
  */
 export async function listPresentFiles(
   staged: StagedRepository,
@@ -34,8 +34,8 @@ export async function listPresentFiles(
 }
 
 /**
- * Those of `paths`, which git does not track, that a tar can carry, each ended by NUL. Repositories inside
- * this one stay behind.
+ * Those of the untracked `paths` that tar can store, each ended by NUL. Excludes repositories inside this
+ * one.
  */
 export async function listPresentUntracked(
   paths: readonly string[],
@@ -47,7 +47,7 @@ export async function listPresentUntracked(
   return Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1');
 }
 
-/** A file that differs from its index entry, and what the entry holds. */
+/** A file that differs from its index entry, and the entry's content. */
 interface ChangedFile {
   path: string;
   mode: string;
@@ -55,9 +55,9 @@ interface ChangedFile {
 }
 
 /**
- * Makes the guest read the changed files that have the size and time of their entry: this host knows them by
- * what does not travel (change time, inode). Their entries' sizes and times are forgotten in the staged
- * index.
+ * Makes the guest's git read changed files whose size and time match their index entry. The host detects
+ * these changes by attributes that are not sent (change time, inode). Clears size and time of their entries
+ * in the staged index.
  */
 async function forgetLookalikes(
   staged: StagedRepository,
@@ -98,8 +98,8 @@ export function parseRawDiff(output: Buffer): { deleted: string[]; changed: Chan
 }
 
 /**
- * Those of `paths` that are not there as a file, link or fifo, or whose parent is a link: what is behind a
- * link is not the tracked file, and a folder in a file's place holds only untracked ones.
+ * Those of `paths` that are not a file, link or fifo, or whose parent is a link: what is behind a link is not
+ * the tracked file, and a folder in a file's place contains only untracked ones.
  */
 async function findAbsent(
   root: string,
@@ -143,7 +143,7 @@ async function lookUp(root: string, path: string): Promise<Stats | undefined> {
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) return undefined;
     if (!isErrno(error, 'EACCES')) throw error;
-    throw new AppError('WORKSPACE_FILE_UNREADABLE', `Cannot send "${bytes}": its folder may not be read`, {
+    throw new AppError('WORKSPACE_FILE_UNREADABLE', `Cannot send "${bytes}": its folder is not readable`, {
       cause: error,
     });
   }

@@ -8,22 +8,20 @@ import type { GitFolders } from './own-git-folder.ts';
 import { readSmallFile } from './small-file.ts';
 import { allEnded } from './task-group.ts';
 
-/** Ignore rules and attributes that git applies to a working tree and that are not files of it. */
+/** Ignore rules and attributes that apply to a working tree without being files in it. */
 export interface UserPatterns {
-  /** lines for `info/exclude`; where two rules match, the last one counts */
+  /** lines for `info/exclude`; where two rules match, the last one wins */
   exclude: Buffer;
-  /** lines for a file at the rank of `core.attributesFile`, below every `.gitattributes` */
+  /** lines for a file with the rank of `core.attributesFile`, below every `.gitattributes` */
   attributes: Buffer;
   /** lines for `info/attributes`, above every `.gitattributes` */
   repositoryAttributes: Buffer;
 }
 
-/** Where Debian's, Fedora's and Arch's git look for the attributes of the whole machine. */
+/** Where the git packages of Debian, Fedora and Arch look for machine-wide attributes. */
 const SYSTEM_ATTRIBUTES = '/etc/gitattributes';
 
-/**
- * Reads the rules of the user and of the repository, the weaker ones first (gitignore(5), gitattributes(5)).
- */
+/** Reads the rules of the user and of the repository, weaker ones first (gitignore(5), gitattributes(5)). */
 export async function readUserPatterns(
   repository: HostRepository,
   options: Abortable & { config: readonly ConfigEntry[]; userGitDir: string },
@@ -51,8 +49,8 @@ async function readConfigured(
   const { config, userGitDir, standard, signal } = options;
   const entry = config.findLast((candidate) => candidate.key === key);
   if (!entry) return await readSmallFile(join(userGitDir, standard), { followLink: true });
-  // git itself expands `~/`, `~user/` and `%(prefix)/`. It is given the value: what it would find may be one
-  // that was left out.
+  // git itself expands `~/`, `~user/` and `%(prefix)/`. It gets the value as an argument: reading the setting
+  // itself, it might find one that was left out.
   const value = Buffer.from(entry.value ?? '', 'latin1').toString('utf8');
   const args = ['-c', `${key}=${value}`, 'config', '-z', '--type=path', '--get', key];
   const { stdout } = await repository.git.run(args, { signal, okCodes: [0, 1] });
@@ -61,14 +59,14 @@ async function readConfigured(
   return await readSmallFile(path, { followLink: true });
 }
 
-/** Whether settings of that scope are the user's own, and not the repository's. */
+/** Whether settings of that scope belong to the user, not to the repository. */
 export function isOfUser(scope: string): boolean {
   return scope === 'system' || scope === 'global';
 }
 
 /**
- * A repository's own configuration may name its own files only: one that came from others could name the
- * user's keys, and the guest would read them.
+ * A repository's own configuration may only name its own files: one from others could name the user's keys,
+ * and the guest could read them.
  */
 export async function isInRepository(path: string, repository: GitFolders): Promise<boolean> {
   const { root, gitDir, commonDir } = repository;

@@ -11,11 +11,9 @@ import { INDEX_LISTING_ARGS, type IndexListing, parseIndexListing } from './inde
 import { type StagedRepository, stageRepository } from './staged-repository.ts';
 import { TaskGroup } from './task-group.ts';
 
-/** What the source of workspaces needs. */
+/** What the workspace source needs. */
 export interface GitWorkspaceSourceOptions {
-  /**
-   * area of temporary folders, as `base/files/staging.ts` makes and sweeps them; several daemons may share it
-   */
+  /** folder for temporary folders, which `base/staging.ts` makes and sweeps; several daemons may share it */
   tempDir: string;
   /** the user's environment: `PATH` for git and tar, `HOME` for git's configuration */
   env: NodeJS.ProcessEnv;
@@ -24,22 +22,22 @@ export interface GitWorkspaceSourceOptions {
    */
   userGitDir: string;
   log: Logger;
-  /** largest history, as git stores it, that is sent whole, in `bytes`; default 512 MiB */
+  /** largest history, as git stores it, that is sent whole, in `bytes`; default: 512 MiB */
   maxHistoryBytes?: number;
 }
 
-/** A repository that is being read. Disposing ends what runs and removes the temporary folder. */
+/** A repository that is being read. Disposing ends running commands and removes the temporary folder. */
 export interface WorkspaceWork extends AsyncDisposable {
   repository: HostRepository;
   staged: StagedRepository;
   tasks: TaskGroup;
-  /** private temporary folder, which holds the staged `.git` */
+  /** private temporary folder, which contains the staged `.git` */
   folder: string;
 }
 
 /**
- * Finds the repository of `path` and stages its `.git`. Nothing is left after a failure; what a killed
- * process left is removed.
+ * Finds the repository of `path` and stages its `.git`. Leaves nothing after a failure; removes what a killed
+ * process has left.
  *
  * @throws {AppError} WORKSPACE_GIT_ELSEWHERE, and those of `locateRepository` and `stageRepository`
  */
@@ -60,7 +58,8 @@ export async function openWork(
     await staging[Symbol.asyncDispose]();
   });
   undo.defer('end the running commands', () => tasks[Symbol.asyncDispose]());
-  // The check first: what is staged is read from what it may refuse, and goes nowhere before both have ended.
+  // The check's error takes precedence: staging reads files that the check may refuse, and sends nothing
+  // before both have ended.
   const [checked, staged] = await Promise.allSettled([
     refuseLinksOut(repository, { signal: tasks.signal }),
     stageRepository(repository, { signal: tasks.signal, folder, env, userGitDir }),
@@ -77,7 +76,7 @@ export async function openWork(
   };
 }
 
-/** What the repository is; the counts and the depth are for the caller to add. */
+/** A description of the repository; the caller adds the counts and the depth. */
 export function describeRepository({
   repository,
   staged,
@@ -105,15 +104,15 @@ export async function listIndex(
 const UNTRACKED = ['ls-files', '--others', '--exclude-standard', '-z'];
 
 /**
- * Files that git neither tracks nor ignores, in latin1; a repository inside this one is one name, with a
- * slash at its end.
+ * Files that git neither tracks nor ignores, in latin1. A repository inside this one is a single name that
+ * ends with a slash.
  */
 export async function listUntracked({ staged }: WorkspaceWork, { signal }: Abortable): Promise<string[]> {
   const { stdout } = await staged.git.run(UNTRACKED, { signal });
   return stdout.toString('latin1').split('\0').slice(0, -1);
 }
 
-/** How many {@link listUntracked} would give. */
+/** How many names {@link listUntracked} would return. */
 export async function countUntracked({ staged }: WorkspaceWork, { signal }: Abortable): Promise<number> {
   const { stdout, done } = staged.git.stream(UNTRACKED, { signal });
   let count = 0;
@@ -137,7 +136,7 @@ function submodulesError(root: string, paths: string[]): AppError {
   );
 }
 
-/** Bytes held as latin1, shown as the UTF-8 that they most often are. */
+/** Bytes held as latin1, decoded as UTF-8, which they usually are. */
 export function textOf(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
