@@ -114,13 +114,13 @@ for (const [what, content, code, said] of [
   ['that would be an option', { branch: '--force' }, 'WORKSPACE_BRANCH_INVALID', /--force/],
   ['called HEAD', { branch: 'HEAD' }, 'WORKSPACE_BRANCH_INVALID', /HEAD/],
   ['without a name', { branch: '' }, 'WORKSPACE_BRANCH_INVALID', /""/],
-  ['that there is', { branch: 'old' }, 'WORKSPACE_BRANCH_REFUSED', /a branch "old" already/],
-  ['below one that there is', { branch: 'old/er' }, 'WORKSPACE_BRANCH_REFUSED', /a branch "old" already/],
+  ['that there is', { branch: 'old' }, 'WORKSPACE_BRANCH_REFUSED', /the branch "old" already exists/],
+  ['below one that there is', { branch: 'old/er' }, 'WORKSPACE_BRANCH_REFUSED', /the branch "old" already exists/],
   [
     'above one that there is',
     { branch: 'group' },
     'WORKSPACE_BRANCH_REFUSED',
-    /a branch "group\/one" already/,
+    /the branch "group\/one" already exists/,
   ],
   ['at nothing', { branch: 'fix', from: 'nowhere' }, 'WORKSPACE_REF_NOT_FOUND', /"nowhere"/],
   ['at a file', { branch: 'fix', from: 'HEAD:both' }, 'WORKSPACE_REF_NOT_FOUND', /HEAD:both/],
@@ -135,12 +135,12 @@ for (const [what, content, code, said] of [
   });
 }
 
-test('a branch is refused when uncommitted edits stand against where it begins', async () => {
+test('a branch is refused when uncommitted edits conflict with where it begins', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   put(root, 'both', 'edited\n');
   const wanted = { branch: 'fix', from: 'old', signal };
-  const refusal = { code: 'WORKSPACE_BRANCH_REFUSED', message: /not committed stand against what "old" has/ };
+  const refusal = { code: 'WORKSPACE_BRANCH_REFUSED', message: /uncommitted changes conflict with "old"/ };
   await assert.rejects(scratch.source.inspect(root, wanted), refusal);
   await assert.rejects(scratch.source.pack(root, wanted), refusal);
   assert.equal(readFileSync(join(root, 'both'), 'utf8'), 'edited\n');
@@ -168,7 +168,7 @@ test('a branch is refused in the middle of a merge', async () => {
   writeFileSync(join(root, '.git/MERGE_HEAD'), `${head(scratch, root, 'old')}\n`);
   await assert.rejects(scratch.source.inspect(root, { branch: 'fix', signal }), {
     code: 'WORKSPACE_BRANCH_REFUSED',
-    message: /merge.* is not finished/,
+    message: /merge.* is unfinished/,
   });
 });
 

@@ -263,7 +263,7 @@ test('a linked working tree that was moved is refused until git has repaired it'
   scratch.git(root, 'worktree', 'add', '-q', join(scratch.dir, 'linked'));
   const moved = join(scratch.dir, 'moved');
   renameSync(join(scratch.dir, 'linked'), moved);
-  await assertRefused(scratch, moved, /belongs to the working tree at another place/);
+  await assertRefused(scratch, moved, /belongs to a working tree in another place/);
   scratch.git(moved, 'worktree', 'repair');
   await sendTo(scratch, moved);
 });
