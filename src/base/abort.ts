@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from './errors.ts';
-import { formatTime } from './words.ts';
+import { formatTime } from './text/words.ts';
 
 /** Last options argument of everything that can wait. */
 export interface Abortable {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { type Abortable, sleep } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
 import { ensurePrivateDir } from '../base/files/private-dir.ts';
-import { formatTime } from '../base/words.ts';
+import { formatTime } from '../base/text/words.ts';
 import type { DaemonPlaces } from './find-daemon.ts';
 import { isListening } from './is-listening.ts';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import { formatTime } from '../../base/words.ts';
+import { formatTime } from '../../base/text/words.ts';
 import { type AgentGenerations, speaksGeneration } from '../../protocol/guest.ts';
 import { restartHint, type Subject, unreachable } from './errors.ts';
 

@@ -1,6 +1,6 @@
 import type http2 from 'node:http2';
 import { AppError } from '../../base/errors.ts';
-import { formatTime } from '../../base/words.ts';
+import { formatTime } from '../../base/text/words.ts';
 
 /** How long a link may stay silent, in `ms`. */
 export interface WatchTimes {

@@ -148,7 +148,10 @@ async function writeInputs(
 async function findKernel(dir: string, arch: GuestArch): Promise<UnpackedKernel> {
   const [release, ...others] = await readdir(join(dir, 'lib', 'modules'));
   if (release === undefined || others.length > 0) {
-    throw new AppError('IMAGE_BUILD_FAILED', 'Cannot use the kernel package: it does not contain exactly one kernel');
+    throw new AppError(
+      'IMAGE_BUILD_FAILED',
+      'Cannot use the kernel package: it does not contain exactly one kernel',
+    );
   }
   const version = (await readFile(join(dir, 'version'), 'utf8')).trim();
   return {

@@ -69,7 +69,7 @@ export async function writeBuildWall({ dir, hostTools, env }: BuildWallOptions):
   const programs = {
     confined: confinedScript(dir, hasWall ? hostTools : undefined),
     // The temporary folder is not in the tree.
-    chroot: `unset TMPDIR\nexec "$BUILD/bin/confined" ${quoted(await require('chroot', env))} "$@"`,
+    chroot: `unset TMPDIR\nexec "$BUILD/bin/confined" ${shellWord(await require('chroot', env))} "$@"`,
     'apt-get': [
       `apt=${shellWord(await require('apt-get', env))}`,
       `if [ -e "$BUILD/${BUILD.offline}" ]; then exec "$BUILD/bin/confined" "$apt" "$@"; fi`,

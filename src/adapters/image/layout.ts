@@ -10,7 +10,7 @@ import { join } from 'node:path';
  *         manifest.json
  *         rootfs.ext4
  *         holders/<hash> -> folder of a VM; keeps the image while that folder exists
- *       .staging/             images being made (base/staging.ts)
+ *       .staging/             images being made (base/files/staging.ts)
  *       .lock                 held while images are added or removed
  *       .build-<name>.lock    held while the image of that name is built
  */

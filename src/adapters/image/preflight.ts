@@ -94,10 +94,14 @@ async function checkTools({ imageName, uid, env }: HostCheckOptions): Promise<vo
   if (missing.length === 0) return;
   const names = missing.map(({ program }) => `"${program}"`).join(', ');
   const packages = packageLists(missing);
-  throw new AppError('IMAGE_TOOL_MISSING', `Cannot build image "${imageName}": these programs are missing: ${names}`, {
-    hint: `install the packages; on Debian and Ubuntu: sudo apt install ${packages.apt}`,
-    details: { programs: missing.map(({ program }) => program), packages },
-  });
+  throw new AppError(
+    'IMAGE_TOOL_MISSING',
+    `Cannot build image "${imageName}": these programs are missing: ${names}`,
+    {
+      hint: `install the packages; on Debian and Ubuntu: sudo apt install ${packages.apt}`,
+      details: { programs: missing.map(({ program }) => program), packages },
+    },
+  );
 }
 
 function packageLists(

@@ -12,7 +12,7 @@ import { join } from 'node:path';
  *         modules.ext4        all of /lib/modules/<release>
  *         boot-modules/       modules.dep, modules.builtin and the modules of the initramfs
  *         initrd-<hash>.img   initramfs with the agent of that hash; made when needed
- *       .staging/             kernels being made (base/staging.ts)
+ *       .staging/             kernels being made (base/files/staging.ts)
  *       .lock                 held while kernels are added or removed
  */
 export interface KernelLayout {

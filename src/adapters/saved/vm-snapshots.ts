@@ -21,7 +21,7 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
  *     <vmsDir>/<id>/snapshots/
  *       <tag>/         appears by a rename; manifest.json, memory, state and drives, as in a template
  *                      (layout.ts)
- *       .staging/      being made or removed (base/staging.ts)
+ *       .staging/      being made or removed (base/files/staging.ts)
  */
 export class FsVmSnapshots implements VmSnapshots {
   readonly #vmsDir: string;

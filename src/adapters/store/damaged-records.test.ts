@@ -94,9 +94,7 @@ test('what a later version has put into a record is kept when it is changed', ()
 test('the record of another VM is damaged, and a damaged one can be deleted', () => {
   write(JSON.stringify({ ...WEB, id: 'another' }));
   using records = new SqliteVmRecords(path);
-  assert.deepEqual(records.damaged(), [
-    { id: WEB.id, name: WEB.name, problem: 'it belongs to another VM' },
-  ]);
+  assert.deepEqual(records.damaged(), [{ id: WEB.id, name: WEB.name, problem: 'it belongs to another VM' }]);
   records.delete(WEB.id);
   assert.deepEqual([records.damaged(), records.list()], [[], [records.get(OTHER.id)]]);
 });

@@ -34,7 +34,7 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
  *
  *     <dir>/
  *       work-1-8589934592.qcow2     kind, recipe, size in bytes; appears by a rename
- *       .staging/                   being made (base/staging.ts)
+ *       .staging/                   being made (base/files/staging.ts)
  *       .lock                       held while something is made
  */
 export class BlankDisks {

@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { plural } from '../../base/words.ts';
+import { plural } from '../../base/text/words.ts';
 import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 

@@ -1,7 +1,7 @@
 import { lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { plural } from '../../base/words.ts';
+import { plural } from '../../base/text/words.ts';
 import { readLastBytes, readSmallFile } from './small-file.ts';
 
 /**

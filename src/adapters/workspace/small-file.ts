@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { plural } from '../../base/words.ts';
+import { plural } from '../../base/text/words.ts';
 
 /** Pattern files, messages and lists of commits are kilobytes; anything near this limit is something else. */
 const MAX_BYTES = 16 * 1024 * 1024;

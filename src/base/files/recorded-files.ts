@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../errors.ts';
-import { plural } from '../words.ts';
+import { plural } from '../text/words.ts';
 
 /** File names of a folder, and the bytes that each had when it was made. */
 export type RecordedSizes = Readonly<Record<string, number>>;

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { type Abortable, onAbort } from '../abort.ts';
 import { AppError, isErrno } from '../errors.ts';
-import { formatTime } from '../words.ts';
+import { formatTime } from '../text/words.ts';
 
 /** What {@link childEnd} uses of one of Node's child processes. */
 export interface Child extends EventEmitter {

@@ -1,5 +1,5 @@
 import { formatSize } from '../../base/text/size.ts';
-import { plural } from '../../base/words.ts';
+import { plural } from '../../base/text/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 
 /** Characters of an id in a table; `banger vm show` prints all of it. */

@@ -1,6 +1,6 @@
 import { AppError } from '../../base/errors.ts';
 import { formatSize } from '../../base/text/size.ts';
-import { plural } from '../../base/words.ts';
+import { plural } from '../../base/text/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 

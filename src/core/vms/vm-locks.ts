@@ -1,7 +1,7 @@
 import { type Abortable, anySignal } from '../../base/abort.ts';
 import { KeyedMutex } from '../../base/async.ts';
 import { AppError } from '../../base/errors.ts';
-import { formatTime } from '../../base/words.ts';
+import { formatTime } from '../../base/text/words.ts';
 import type { Report } from '../../protocol/events.ts';
 
 /** What is done to a VM under its lock, and how the one who waits for it reads that. */

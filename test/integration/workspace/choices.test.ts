@@ -115,7 +115,12 @@ for (const [what, content, code, said] of [
   ['called HEAD', { branch: 'HEAD' }, 'WORKSPACE_BRANCH_INVALID', /HEAD/],
   ['without a name', { branch: '' }, 'WORKSPACE_BRANCH_INVALID', /""/],
   ['that there is', { branch: 'old' }, 'WORKSPACE_BRANCH_REFUSED', /the branch "old" already exists/],
-  ['below one that there is', { branch: 'old/er' }, 'WORKSPACE_BRANCH_REFUSED', /the branch "old" already exists/],
+  [
+    'below one that there is',
+    { branch: 'old/er' },
+    'WORKSPACE_BRANCH_REFUSED',
+    /the branch "old" already exists/,
+  ],
   [
     'above one that there is',
     { branch: 'group' },

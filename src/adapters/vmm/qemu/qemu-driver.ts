@@ -196,9 +196,12 @@ export class QemuDriver implements VmDriver {
   /** Nothing can ask this guest to write its data. Its kernel does so by itself within this time. */
   async #letWriteBack(vmId: string, vmm: VmmProcess, givenUp: AbortSignal): Promise<void> {
     const { log, writeBackMs = WRITE_BACK_MS } = this.#options;
-    log.warn('the sockets of a VM are gone: its VMM will be ended once its guest has had time to write its data', {
-      vmId,
-    });
+    log.warn(
+      'the sockets of a VM are gone: its VMM will be ended once its guest has had time to write its data',
+      {
+        vmId,
+      },
+    );
     const endsAt = performance.now() + writeBackMs;
     while (performance.now() < endsAt && !givenUp.aborted && (await isAlive(vmm))) {
       await sleep(500, { signal: neverAborts() });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../../base/abort.ts';
 import { isErrno } from '../../../base/errors.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import type { DoctorCheck } from '../../../protocol/api/daemon.ts';
 import type { Vm } from '../../../protocol/vm.ts';
 import type { BangerClient } from '../../../sdk/client.ts';

@@ -1,6 +1,6 @@
 import { AppError } from '../../../base/errors.ts';
 import { formatSize } from '../../../base/text/size.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 
 /** What a copy out of a guest may take on this host. */
 export interface CopyLimits {

@@ -1,6 +1,6 @@
 import { AppError } from '../../../base/errors.ts';
 import { formatSize, parseSize } from '../../../base/text/size.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import { defineCommand } from '../../program/command.ts';
 import { parseCount } from '../vm-options.ts';
 import { DEFAULT_LIMITS } from './copy-limits.ts';

@@ -1,5 +1,5 @@
 import { printable } from '../../../base/errors.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { type Span, spansOf } from '../../context/spans.ts';

@@ -1,5 +1,5 @@
 import { AppError } from '../../../base/errors.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import { WORKSPACE_MODES, type WorkspaceMode } from '../../../protocol/api/workspace.ts';
 import type { CommandContext } from '../../context/context.ts';
 import type { Invocation } from '../../program/command.ts';

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AppError, isErrno } from '../../../base/errors.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import type { WorkspaceChoice, WorkspaceSummary } from '../../../protocol/api/workspace.ts';
 import type { CommandContext } from '../../context/context.ts';
 import type { OptionDefinitions, OptionValues } from '../../program/command.ts';

@@ -1,6 +1,6 @@
 import { type Abortable, anySignal, sleep } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
-import { formatTime } from '../../../base/words.ts';
+import { formatTime } from '../../../base/text/words.ts';
 import type { RunningVm, VmmActivity } from '../../ports/vmm/running-vm.ts';
 
 /** How long a guest is waited for that is not ready yet, in `ms`. */

@@ -2,7 +2,7 @@ import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { abortable } from '../../../base/async.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { Slots } from '../../../base/slots.ts';
-import { formatTime } from '../../../base/words.ts';
+import { formatTime } from '../../../base/text/words.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';

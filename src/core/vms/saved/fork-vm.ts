@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import type { ForkVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Report } from '../../../protocol/events.ts';
 import { MAX_FORK_COUNT } from '../../../protocol/vm-limits.ts';

@@ -2,7 +2,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import { formatSize } from '../../../base/text/size.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../protocol/api/workspace.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';

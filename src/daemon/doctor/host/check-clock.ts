@@ -1,4 +1,4 @@
-import { formatTime } from '../../../base/words.ts';
+import { formatTime } from '../../../base/text/words.ts';
 import type { Check, Finding } from '../check.ts';
 
 /** `ms` by which two clocks may differ without a finding. */

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { listStaleStaging, sweepStaging } from '../../../base/files/staging.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import { findLeftovers, removeLeftovers } from '../../../core/vms/recovery/leftovers.ts';
 import type { Check, DoctorHost } from '../check.ts';
 

@@ -1,4 +1,4 @@
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import type { Check } from '../check.ts';
 
 /** Records can be read. */

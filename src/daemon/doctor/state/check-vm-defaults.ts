@@ -1,5 +1,5 @@
 import { formatSize } from '../../../base/text/size.ts';
-import { plural } from '../../../base/words.ts';
+import { plural } from '../../../base/text/words.ts';
 import type { Check } from '../check.ts';
 
 /** The sizes that a VM gets when nobody says otherwise, and where they come from. */

@@ -1,4 +1,4 @@
-import { formatTime } from '../../../../base/words.ts';
+import { formatTime } from '../../../../base/text/words.ts';
 import { type HostFacts, hasCpuFlag } from '../../host-facts.ts';
 import type { ProbeResult } from './probe-boot.ts';
 

@@ -4,7 +4,7 @@ import { AppError, invariant, isAppError, isErrno } from '../../../../base/error
 import { reportNoSpace } from '../../../../base/files/no-space.ts';
 import { spawnDetached } from '../../../../base/process/exec.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import { formatTime } from '../../../../base/words.ts';
+import { formatTime } from '../../../../base/text/words.ts';
 import type { VmmProcess } from '../../../../core/ports/vmm/running-vm.ts';
 import type { RestoreOptions } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';

@@ -112,7 +112,8 @@ export class QmpClient implements Disposable {
       },
       { ...options, deadlineMs: ANSWER_DEADLINE_MS, what: 'the VMM to take a connection' },
     );
-    if (kind === 'error') throw new AppError('VMM_REFUSED', 'Cannot pass a connection to the VMM: it refuses');
+    if (kind === 'error')
+      throw new AppError('VMM_REFUSED', 'Cannot pass a connection to the VMM: it refuses');
   }
 
   /** Closes the connection; calls in progress fail with VMM_LOST. Idempotent. */

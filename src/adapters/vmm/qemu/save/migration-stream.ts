@@ -95,7 +95,8 @@ export class MigrationStream {
   }
 
   #header(cursor: ByteCursor): void {
-    if (cursor.u32() !== MAGIC || cursor.u32() !== VERSION) throw unreadable('it does not begin as a migration stream');
+    if (cursor.u32() !== MAGIC || cursor.u32() !== VERSION)
+      throw unreadable('it does not begin as a migration stream');
     this.#leave(cursor.taken());
     this.#next = (next) => this.#section(next);
   }
@@ -160,7 +161,8 @@ export class MigrationStream {
       this.#block = cursor.name();
       this.#isMemory = this.#block === this.#memory.id;
     }
-    if (kind === FLAG.zero && cursor.u8() !== 0) throw unreadable('a page filled with a byte other than zero');
+    if (kind === FLAG.zero && cursor.u8() !== 0)
+      throw unreadable('a page filled with a byte other than zero');
     const page = kind === FLAG.page ? cursor.bytes(this.#pageBytes) : undefined;
     if (!this.#isMemory) this.#keep(offset, page);
     else if (offset + this.#pageBytes > this.#memory.sizeBytes) throw unreadable(`a page at ${offset}`);
@@ -170,7 +172,8 @@ export class MigrationStream {
 
   #keep(offset: number, page: Buffer | undefined): void {
     this.#kept.set(`${this.#block}@${offset}`, recordOf(this.#block, { offset, page }));
-    if (this.#kept.size * this.#pageBytes > MOST_STATE_BYTES) throw unreadable('too much memory of other blocks');
+    if (this.#kept.size * this.#pageBytes > MOST_STATE_BYTES)
+      throw unreadable('too much memory of other blocks');
   }
 
   #endOfRecords(cursor: ByteCursor, type: number): void {
