@@ -13,7 +13,7 @@ import { TaskGroup } from './task-group.ts';
 
 /** What the workspace source needs. */
 export interface GitWorkspaceSourceOptions {
-  /** folder for temporary folders, which `base/files/staging.ts` makes and sweeps; several daemons may share it */
+  /** parent of temporary folders, which `base/files/staging.ts` makes and sweeps; daemons may share it */
   tempDir: string;
   /** the user's environment: `PATH` for git and tar, `HOME` for git's configuration */
   env: NodeJS.ProcessEnv;
