@@ -1,3 +1,4 @@
+import type { Abortable } from '../base/abort.ts';
 import { anyOf, constant, list, number, object, optional, record, text } from '../base/json-schema/build.ts';
 import type { ValueOf } from '../base/json-schema/schema.ts';
 import { vmShape } from './vm.ts';
@@ -66,8 +67,13 @@ export type WorkEvent<T> =
   | ErrorEvent
   | ResultEvent<T>;
 
-/** Where use cases tell how far they are. */
+/** Takes what work has to say to the user while it lasts. */
 export type Report = (event: ProgressStep | NoticeEvent | SpecEvent) => void;
+
+/** What long work is given: how to cancel it, and where it reports. */
+export interface Task extends Abortable {
+  report: Report;
+}
 
 /** A progress event before it gets its time. */
 export type ProgressStep = Omit<ProgressEvent, 'elapsedMs'>;

@@ -1,6 +1,5 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { exec, LONG_WORK_DEADLINE_MS } from '../../base/process/exec.ts';
@@ -8,7 +7,7 @@ import { systemPath, toolEnv, type Variables } from '../../base/process/programs
 import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../base/process/root-namespace.ts';
 import { LineSplitter } from '../../base/text/line-splitter.ts';
 import type { GuestArch, UnpackedKernel } from '../../core/ports/images.ts';
-import type { Report } from '../../protocol/events.ts';
+import type { Task } from '../../protocol/events.ts';
 import { readAptHost, sourcesLines } from './apt-host.ts';
 import { BuildProgress } from './build-progress.ts';
 import { writeBuildWall } from './build-wall.ts';
@@ -24,7 +23,7 @@ import {
 } from './recipe-scripts.ts';
 
 /** Where and how a tree is built. */
-export interface BuildOptions extends Abortable {
+export interface BuildOptions extends Task {
   /** empty folder for everything that the build creates */
   dir: string;
   arch: GuestArch;
@@ -34,7 +33,6 @@ export interface BuildOptions extends Abortable {
   /** the program `banger-host`, which confines the scripts of packages to the build's folder */
   hostTools: string;
   log: Logger;
-  report: Report;
 }
 
 /** What a build leaves in its folder. */

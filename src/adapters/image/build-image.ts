@@ -10,7 +10,7 @@ import { openStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
 import { toolEnv, type Variables } from '../../base/process/programs.ts';
 import type { GuestArch, KernelPublisher } from '../../core/ports/images.ts';
-import type { Report } from '../../protocol/events.ts';
+import type { Task } from '../../protocol/events.ts';
 import { type BuiltTree, buildDebian } from './build-debian.ts';
 import { hashDurably, removeTree } from './image-files.ts';
 import { blobLink, hexOf, imageLayout, ROOTFS_FILE, storeLayout } from './layout.ts';
@@ -47,7 +47,7 @@ const FULL_BYTES = 64 * 2 ** 20;
 export async function buildImage(
   recipe: DebianRecipe,
   host: ImageBuildHost,
-  { report, signal }: Abortable & { report: Report },
+  { report, signal }: Task,
 ): Promise<string> {
   const { imagesDir, arch, uid, env, hostTools, log } = host;
   const staging = { removeTree: (dir: string) => removeTree(dir, { uid, env }) };

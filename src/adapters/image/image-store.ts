@@ -8,7 +8,7 @@ import { type FileLock, lock } from '../../base/files/file-lock.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import { toolEnv } from '../../base/process/programs.ts';
 import type { ImageStore, StoredImage } from '../../core/ports/images.ts';
-import type { Report } from '../../protocol/events.ts';
+import type { Report, Task } from '../../protocol/events.ts';
 import { buildImage, type ImageBuildHost } from './build-image.ts';
 import {
   hasLiveHolder,
@@ -29,7 +29,7 @@ export interface ImageStoreOptions extends ImageBuildHost {
   recipes: readonly DebianRecipe[];
 }
 
-type BuildRequest = Abortable & { force: boolean; report: Report };
+type BuildRequest = Task & { force: boolean };
 
 /** Images as folders; `layout.ts` shows their files. */
 export class FsImageStore implements ImageStore {

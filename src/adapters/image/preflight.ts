@@ -3,6 +3,7 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { findProgram } from '../../base/process/programs.ts';
 import { formatSize } from '../../base/text/size.ts';
+import { packagesOf } from '../../core/rules/host-packages.ts';
 import { findNamespaceProblem } from './namespaces.ts';
 import { DEBIAN_KEYRING } from './recipe-scripts.ts';
 
@@ -18,32 +19,11 @@ export interface HostCheckOptions extends Abortable {
   env: NodeJS.ProcessEnv;
 }
 
-type PackageManager = 'apt' | 'dnf' | 'pacman' | 'zypper';
+/** Programs that a build runs. */
+const TOOLS = ['mmdebstrap', 'mkfs.ext4', 'unshare', 'setpriv', 'tar', 'npm'];
 
-/** Programs that a build runs, and the packages that contain them. */
-const TOOLS: readonly { program: string; packages: Readonly<Record<PackageManager, string>> }[] = [
-  tool('mmdebstrap', 'mmdebstrap'),
-  tool('mkfs.ext4', 'e2fsprogs'),
-  tool('unshare', 'util-linux'),
-  tool('setpriv', 'util-linux'),
-  tool('tar', 'tar'),
-  tool('npm', 'npm'),
-];
-
-/** Programs that only an ordinary user needs. */
-const USER_TOOLS: typeof TOOLS = [
-  {
-    program: 'newuidmap',
-    packages: { apt: 'uidmap', dnf: 'shadow-utils', pacman: 'shadow', zypper: 'shadow' },
-  },
-];
-
-const KEYRING_PACKAGES: Readonly<Record<PackageManager, string>> = {
-  apt: 'debian-archive-keyring',
-  dnf: 'debian-keyring',
-  pacman: 'debian-archive-keyring',
-  zypper: 'debian-archive-keyring',
-};
+/** Programs that a build runs only for an ordinary user. */
+const USER_TOOLS = ['newuidmap'];
 
 /**
  * Checks that a build can work here before anything is made; changes nothing.
@@ -88,28 +68,20 @@ export function noSpace(
 
 async function checkTools({ imageName, uid, env }: HostCheckOptions): Promise<void> {
   const wanted = uid === 0 ? TOOLS : [...TOOLS, ...USER_TOOLS];
-  const missing: { program: string; packages: Readonly<Record<PackageManager, string>> }[] = [];
-  for (const one of wanted) if (!(await findProgram(one.program, env))) missing.push(one);
-  if (!(await exists(DEBIAN_KEYRING))) missing.push({ program: DEBIAN_KEYRING, packages: KEYRING_PACKAGES });
+  const missing: string[] = [];
+  for (const program of wanted) if (!(await findProgram(program, env))) missing.push(program);
+  if (!(await exists(DEBIAN_KEYRING))) missing.push(DEBIAN_KEYRING);
   if (missing.length === 0) return;
-  const names = missing.map(({ program }) => `"${program}"`).join(', ');
-  const packages = packageLists(missing);
+  const names = missing.map((name) => `"${name}"`).join(', ');
+  const packages = packagesOf(missing);
   throw new AppError(
     'IMAGE_TOOL_MISSING',
     `Cannot build image "${imageName}": these programs are missing: ${names}`,
     {
       hint: `install the packages; on Debian and Ubuntu: sudo apt install ${packages.apt}`,
-      details: { programs: missing.map(({ program }) => program), packages },
+      details: { programs: missing, packages },
     },
   );
-}
-
-function packageLists(
-  missing: readonly { packages: Readonly<Record<PackageManager, string>> }[],
-): Record<PackageManager, string> {
-  const list = (manager: PackageManager) =>
-    [...new Set(missing.map(({ packages }) => packages[manager]))].join(' ');
-  return { apt: list('apt'), dnf: list('dnf'), pacman: list('pacman'), zypper: list('zypper') };
 }
 
 async function checkNamespaces({ imageName, uid, env, signal }: HostCheckOptions): Promise<void> {
@@ -117,10 +89,6 @@ async function checkNamespaces({ imageName, uid, env, signal }: HostCheckOptions
   if (!problem) return;
   const { code, message, hint, details, cause } = problem;
   throw new AppError(code, `Cannot build image "${imageName}": ${message}`, { hint, details, cause });
-}
-
-function tool(program: string, name: string) {
-  return { program, packages: { apt: name, dnf: name, pacman: name, zypper: name } };
 }
 
 async function exists(path: string): Promise<boolean> {

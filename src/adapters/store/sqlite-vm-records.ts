@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { AppError, invariant, isErrno } from '../../base/errors.ts';
 import { isFullDatabase, noSpace, type SpaceRequest } from '../../base/files/no-space.ts';
 import type { DamagedRecord, VmRecord, VmRecords } from '../../core/ports/records.ts';
+import { vmNameTaken } from '../../core/rules/vm-name-taken.ts';
 import { copiesOf } from './database-copies.ts';
 import { openJournaled } from './journal-mode.ts';
 import { migrate } from './migrations.ts';
@@ -193,10 +194,7 @@ function refuseTakenName<T>(name: string, write: () => T): T {
     return write();
   } catch (error) {
     if (!hasCode(error, [CONSTRAINT_UNIQUE])) throw error;
-    throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${name}": another one has that name`, {
-      hint: `pick another name, or: banger vm delete ${name}`,
-      details: { field: 'name', value: name },
-    });
+    throw vmNameTaken(name);
   }
 }
 

@@ -8,8 +8,8 @@ import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import { exec } from '../../base/process/exec.ts';
 import { toolEnv, type Variables } from '../../base/process/programs.ts';
 import { copyDriveFile } from './copy-drive-file.ts';
-import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
+import { requireTool } from './require-tool.ts';
 
 /** `overlay`: all zeros. `work`: an empty ext4 whose top folder belongs to root in the guest. */
 export type BlankKind = 'overlay' | 'work';

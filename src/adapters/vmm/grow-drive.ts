@@ -5,8 +5,8 @@ import { reportNoSpace } from '../../base/files/no-space.ts';
 import { exec } from '../../base/process/exec.ts';
 import { toolEnv, type Variables } from '../../base/process/programs.ts';
 import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
-import { requireTool } from './packages.ts';
 import { qcow2Problem } from './qcow2-header.ts';
+import { requireTool } from './require-tool.ts';
 
 /** Page size of the guest; a drive ends at a page boundary, so that its file system can use all of it. */
 const PAGE_BYTES = 4096;

@@ -9,6 +9,7 @@ import {
   execStream,
   LONG_WORK_DEADLINE_MS,
 } from '../../base/process/exec.ts';
+import { installHint } from '../../core/rules/host-packages.ts';
 
 /** How one git command is run. */
 export interface GitCall extends Abortable {
@@ -39,8 +40,7 @@ export interface GitTarget {
 /** Limit for the listing of an index, at 100 bytes per file. */
 const MAX_OUTPUT_BYTES = 1024 * 1024 * 1024;
 
-const INSTALL_GIT =
-  'install git: "apt install git", "dnf install git", "pacman -S git" or "zypper install git"';
+const INSTALL_GIT = installHint(['git'], 'git');
 
 /**
  * Settings of every git command that we run. The configuration of the repository may be somebody else's;

@@ -3,6 +3,7 @@ import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError, isAppError, printable } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { exec, execStream, LONG_WORK_DEADLINE_MS, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
+import { installHint } from '../../core/rules/host-packages.ts';
 import { hostGitEnvironment } from './git-command.ts';
 
 /** The content of a workspace's archive: two folders, each with a list of names inside it, ended by NUL. */
@@ -132,7 +133,7 @@ function tarError(error: unknown, root: string): unknown {
 
 function tarMissing(root: string, { state, cause }: { state: string; cause?: unknown }): AppError {
   return new AppError('WORKSPACE_TAR_MISSING', `Cannot send "${root}": ${state}`, {
-    hint: 'install GNU tar: "apt install tar", "dnf install tar", "pacman -S tar" or "zypper install tar"',
+    hint: installHint(['tar'], 'GNU tar'),
     cause,
   });
 }

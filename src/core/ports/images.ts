@@ -1,5 +1,5 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { Report } from '../../protocol/events.ts';
+import type { Task } from '../../protocol/events.ts';
 
 /** Architectures that guests can have, by their Debian names. */
 export type GuestArch = 'amd64' | 'arm64';
@@ -82,7 +82,7 @@ export interface ImageStore {
    * packages, IMAGE_NEEDS_SUBIDS and IMAGE_NEEDS_NAMESPACES with the fix, before anything is made;
    * HOST_NO_SPACE before and during; IMAGE_BUILD_FAILED.
    */
-  build(name: string, options: Abortable & { force: boolean; report: Report }): Promise<StoredImage>;
+  build(name: string, options: Task & { force: boolean }): Promise<StoredImage>;
   /** Takes the name away, and the files too unless a VM holds them. @throws {AppError} IMAGE_NOT_FOUND */
   delete(name: string, options: Abortable): Promise<void>;
   /** Removes images that have neither a name nor a holder, and then kernels that no image has. Idempotent. */

@@ -1,18 +1,14 @@
-import type { Abortable } from '../../base/abort.ts';
 import type { VerifiedGuests } from '../../core/vms/recovery/verify-saved.ts';
 import { verifySnapshots, verifyTemplates } from '../../core/vms/recovery/verify-saved.ts';
 import type { DoctorCheck } from '../../protocol/api/daemon.ts';
-import type { Report } from '../../protocol/events.ts';
+import type { Task } from '../../protocol/events.ts';
 import type { DoctorHost } from './check.ts';
 
 /**
  * Reads all that was saved of guests; what is damaged fails a check. A template that is damaged is set aside,
  * nothing else is changed.
  */
-export async function checkDeeply(
-  { world }: DoctorHost,
-  options: Abortable & { report: Report },
-): Promise<DoctorCheck[]> {
+export async function checkDeeply({ world }: DoctorHost, options: Task): Promise<DoctorCheck[]> {
   const templates = checkOf('templates', await verifyTemplates(world, options), {
     fix: 'check the disk; the next VM of that image and shape makes a new one',
   });

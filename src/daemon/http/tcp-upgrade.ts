@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { openGuestPort } from '../../core/vms/guest/guest-port.ts';
+import { openGuestPort } from '../../core/vms/guest/open-guest-port.ts';
 import { type GuestPortQuery, guestPortQuery } from '../../protocol/api/guest-queries.ts';
 import { TCP_UPGRADE } from '../../protocol/api.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';

@@ -1,4 +1,4 @@
-import { listGuestPorts } from '../../core/vms/guest/guest-ports.ts';
+import { listGuestPorts } from '../../core/vms/guest/list-guest-ports.ts';
 import { sshAccess } from '../../core/vms/guest/ssh-access.ts';
 import { vmStats } from '../../core/vms/guest/vm-stats.ts';
 import * as requests from '../../protocol/api/vm-requests.ts';

@@ -3,7 +3,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
 import { findProgram, toolEnv, type Variables } from '../../../base/process/programs.ts';
-import { installHint, packagesOf } from '../packages.ts';
+import { installHint, packagesOf } from '../../../core/rules/host-packages.ts';
 
 /** A QEMU found on this host. */
 export interface QemuBinary {

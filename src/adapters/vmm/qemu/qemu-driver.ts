@@ -10,11 +10,11 @@ import type { DriverProbe, KillStrayOptions, VmDriver } from '../../../core/port
 import type { RunningVm, VmmProcess } from '../../../core/ports/vmm/running-vm.ts';
 import type { RestoreOptions, SavedGuest } from '../../../core/ports/vmm/saving.ts';
 import type { BootSource, DriveRequest, DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
+import { packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
 import { BlankDisks } from '../blank-disks.ts';
 import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
-import { packagesOf } from '../packages.ts';
 import { endProcess, isAlive, isSame } from '../vmm-process.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { findQemus, findQemuVmIds, type QemuPlace } from './find-qemu.ts';

@@ -1,5 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
+import type { Packages } from '../../rules/host-packages.ts';
 import type { SavedGuestParts } from '../saved-by.ts';
 import type { RunningVm, VmmProcess } from './running-vm.ts';
 import type { RestoreOptions, SavedGuest } from './saving.ts';
@@ -26,7 +27,7 @@ export interface DriverProbe {
   /** the one next step for that reason, where it differs from that of the check that shows it */
   hint?: string;
   /** packages that would fix it, by package manager */
-  packages?: Readonly<Record<'apt' | 'dnf' | 'pacman' | 'zypper', string>>;
+  packages?: Packages;
 }
 
 /**

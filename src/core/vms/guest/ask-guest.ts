@@ -3,12 +3,7 @@ import { AppError, isAppError } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { LiveVms } from '../live-vms.ts';
-
-/**
- * `ms` for the agent to answer something that takes it a moment; an emulated guest on a busy host needs
- * seconds.
- */
-const AGENT_DEADLINE_MS = 10_000;
+import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 
 /** `ms` without an answer after which the VMM is looked at, and for it to answer. */
 const LOOK_AFTER_MS = 2_000;
@@ -36,11 +31,18 @@ export async function askGuest<T>(
   const look = setTimeout(() => void lookAtVmm(), LOOK_AFTER_MS);
   const ask = async (inner: AbortSignal): Promise<T> => {
     using either = anySignal(inner, hung.signal);
-    const agent = await world.live.agent(id, { signal: either.signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+    const agent = await world.live.agent(id, {
+      signal: either.signal,
+      helloDeadlineMs: AGENT_DEADLINES_MS.answer,
+    });
     return await work(agent, { signal: either.signal });
   };
   try {
-    return await withDeadline(ask, { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' });
+    return await withDeadline(ask, {
+      signal,
+      deadlineMs: AGENT_DEADLINES_MS.answer,
+      what: 'the guest agent',
+    });
   } catch (error) {
     if (hung.signal.aborted) throw hung.signal.reason;
     if (!isAppError(error, 'WAIT_TIMEOUT', 'GUEST_UNREACHABLE', 'GUEST_LOST')) throw error;

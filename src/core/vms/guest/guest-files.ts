@@ -4,8 +4,8 @@ import { AppError, isAppError } from '../../../base/errors.ts';
 import type { GuestPath, Unpacked } from '../../../protocol/guest.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import { findRunningVm } from '../find-vm.ts';
-import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
 import type { Vms } from '../world.ts';
+import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 
 /** A path in the guest of a VM. */
 export interface GuestFile extends Abortable {
@@ -69,7 +69,7 @@ async function agentFor(
     });
   }
   const { id } = findRunningVm(world.records, ref);
-  return await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  return await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
 }
 
 /** A path that is not there is told as such. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { PersonalFile, Personalisation } from '../../../protocol/guest.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { HostContent } from '../../ports/host-user.ts';
@@ -40,7 +40,7 @@ export function readHostContent(world: Pick<VmHost, 'hostUser'>, options: Aborta
 export async function personalise(
   world: Pick<Vms, 'log'> & Pick<VmHost, 'hostUser'>,
   record: VmRecord,
-  { agent, content, report, signal }: Abortable & { agent: GuestAgent; content: HostContent; report: Report },
+  { agent, content, report, signal }: Task & { agent: GuestAgent; content: HostContent },
 ): Promise<void> {
   const files = [...sshKeyFiles(await sshHostKey(world.hostUser, record.id)), ...content.files];
   for (const message of content.notices) report({ event: 'notice', message });

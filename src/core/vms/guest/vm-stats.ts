@@ -5,10 +5,8 @@ import type { HostUsage, StatsSample, VmStats } from '../../../protocol/usage.ts
 import type { VmRecord } from '../../ports/records.ts';
 import { findRunningVm } from '../find-vm.ts';
 import type { VmHost, Vms } from '../world.ts';
+import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 import type { StatsHistory } from './stats-history.ts';
-
-/** `ms` for a guest to measure itself; one that takes longer is told without. */
-const GUEST_DEADLINE_MS = 5_000;
 
 /** What measuring a VM works on. */
 type StatsWorld = Pick<Vms, 'live'> & Pick<VmHost, 'files'> & { stats: StatsHistory };
@@ -91,12 +89,15 @@ async function guestStats(
   { signal }: Abortable,
 ): Promise<GuestStats | undefined> {
   const ask = async (inner: AbortSignal): Promise<GuestStats> => {
-    const agent = await world.live.agent(vmId, { signal: inner, helloDeadlineMs: GUEST_DEADLINE_MS });
+    const agent = await world.live.agent(vmId, {
+      signal: inner,
+      helloDeadlineMs: AGENT_DEADLINES_MS.optional,
+    });
     return await agent.stats({ signal: inner });
   };
   try {
     const what = 'the guest to measure itself';
-    return await withDeadline(ask, { signal, deadlineMs: GUEST_DEADLINE_MS, what });
+    return await withDeadline(ask, { signal, deadlineMs: AGENT_DEADLINES_MS.optional, what });
   } catch (error) {
     signal.throwIfAborted();
     if (!isAppError(error)) throw error;

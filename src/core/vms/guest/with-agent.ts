@@ -1,9 +1,7 @@
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { LiveVms } from '../live-vms.ts';
-
-/** `ms` for the agent to answer, and to do what it is asked. */
-const AGENT_DEADLINE_MS = 10_000;
+import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 
 /**
  * Asks the agent of a running VM for something that must not take long.
@@ -17,9 +15,12 @@ export async function withAgent<T>(
 ): Promise<T> {
   return await withDeadline(
     async (inner) => {
-      const agent = await world.live.agent(vmId, { signal: inner, helloDeadlineMs: AGENT_DEADLINE_MS });
+      const agent = await world.live.agent(vmId, {
+        signal: inner,
+        helloDeadlineMs: AGENT_DEADLINES_MS.answer,
+      });
       return await work(agent, { signal: inner });
     },
-    { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent' },
+    { signal, deadlineMs: AGENT_DEADLINES_MS.answer, what: 'the guest agent' },
   );
 }

@@ -1,11 +1,10 @@
-import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { withDeadline } from '../../../base/abort.ts';
 import { abortable } from '../../../base/async.ts';
 import { AppError, isAppError, printable } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Report, Task } from '../../../protocol/events.ts';
 import type { ConnectOptions, GuestAgent } from '../../ports/guest.ts';
 import type { HostContent } from '../../ports/host-user.ts';
-import type { StoredKernel } from '../../ports/images.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
@@ -25,24 +24,6 @@ const RESTORE_DEADLINE_MS = 30_000;
 /** Lines of the console that a failed boot shows. */
 const TAIL_LINES = 8;
 
-/**
- * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start
- * anything, and of the security modules with a policy there is one that nobody needs (the VM is the
- * boundary), so only those stay that programs ask for themselves; and the one network interface is `eth0`,
- * under every VMM and whatever the image has for udev.
- */
-const COMMON_BOOT_ARGS = ['lsm=landlock,lockdown,yama,bpf', 'net.ifnames=0'];
-
-/** What a kernel of the store boots with. */
-export function bootSourceOf(kernel: StoredKernel, systemOverlaySizeBytes: number): BootSource {
-  return {
-    kernelPath: kernel.kernelPath,
-    ...(kernel.vmlinuxPath ? { vmlinuxPath: kernel.vmlinuxPath } : {}),
-    initrdPath: kernel.initrdPath,
-    bootArgs: [...COMMON_BOOT_ARGS, `banger.overlay_free=${systemOverlaySizeBytes}`],
-  };
-}
-
 /** Says once, in one line, that there is no KVM and what that costs. */
 export function noteAccelerator(probe: DriverProbe, report: Report): void {
   if (probe.accelerator !== 'tcg') return;
@@ -58,8 +39,7 @@ export type BootWorld = Vms &
   Pick<GuestWaits, 'bootDeadlineMs'>;
 
 /** How a VM is brought up. */
-export interface BootOptions extends Abortable {
-  report: Report;
+export interface BootOptions extends Task {
   boot: BootSource;
   probe: DriverProbe;
   /** a saved guest that goes on with the record's drives, in place of a boot */
@@ -125,8 +105,7 @@ export function runtimeOf(
 }
 
 /** What {@link makeReady} needs to know of a VM that runs. */
-export interface ReadyOptions extends Abortable {
-  report: Report;
+export interface ReadyOptions extends Task {
   running: RunningVm;
   content: HostContent;
   /** it was saved before, and its services are up */

@@ -3,15 +3,15 @@ import { type Abortable, anySignal, neverAborts } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { endStandby } from '../saved/make-standby.ts';
 import type { StandbyVm } from '../saved/standby-vm.ts';
 import { templateKeyOf } from '../saved/warm-template.ts';
 import type { BootStores, UnrecordedVms, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
 import { noteAccelerator } from './boot-vm.ts';
-import type { PlanWorld } from './plan-vm.ts';
-import { planVm } from './plan-vm.ts';
+import type { PlanWorld } from './make-plan.ts';
+import { planVm } from './make-plan.ts';
 import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
 import type { VmPlan } from './vm-plan.ts';
@@ -26,7 +26,7 @@ import type { VmPlan } from './vm-plan.ts';
 export async function createVm(
   world: StartWorld & PlanWorld & VmDefaults,
   request: CreateVmRequest,
-  options: Abortable & { report: Report },
+  options: Task,
 ): Promise<VmRecord> {
   const plan = await planVm(world, request, options);
   if (!request.noStart) noteAccelerator(plan.probe, options.report);
@@ -74,7 +74,7 @@ interface Making {
 async function makeVm(
   world: StartWorld & Pick<BootStores, 'images'>,
   { record, plan, request, standby }: Making,
-  { signal, report }: Abortable & { report: Report },
+  { signal, report }: Task,
 ): Promise<VmRecord> {
   using _unlisted = standby?.unlisted;
   await using undo = new ResourceStack();

@@ -1,13 +1,11 @@
-import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { withDeadline } from '../../../base/abort.ts';
 import { messageOf } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import { checkVmName } from '../../../protocol/vm-name.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
+import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
-
-/** `ms` for a running guest to take its new name. */
-const GUEST_DEADLINE_MS = 5_000;
 
 /**
  * Gives a VM another name. A running guest gets it as its host name at once, or at its next start when it
@@ -18,7 +16,7 @@ const GUEST_DEADLINE_MS = 5_000;
 export async function renameVm(
   world: Vms,
   ref: string,
-  { name, report, signal }: Abortable & { name: string; report: Report },
+  { name, report, signal }: Task & { name: string },
 ): Promise<VmRecord> {
   checkVmName(name);
   const { id } = findVm(world.records, ref);
@@ -38,12 +36,15 @@ export async function renameVm(
 async function nameGuest(
   world: Pick<Vms, 'live' | 'log'>,
   { id, name }: VmRecord,
-  { report, signal }: Abortable & { report: Report },
+  { report, signal }: Task,
 ): Promise<void> {
-  const options = { signal, deadlineMs: GUEST_DEADLINE_MS, what: 'the guest to take its name' };
+  const options = { signal, deadlineMs: AGENT_DEADLINES_MS.optional, what: 'the guest to take its name' };
   try {
     await withDeadline(async (inner) => {
-      const agent = await world.live.agent(id, { signal: inner, helloDeadlineMs: GUEST_DEADLINE_MS });
+      const agent = await world.live.agent(id, {
+        signal: inner,
+        helloDeadlineMs: AGENT_DEADLINES_MS.optional,
+      });
       await agent.personalise({ hostname: name }, { signal: inner });
     }, options);
   } catch (error) {

@@ -1,9 +1,8 @@
-import type { Abortable } from '../../../base/abort.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
 import type { GuestWaits } from '../world.ts';
-import type { PlanWorld } from './plan-vm.ts';
+import type { PlanWorld } from './make-plan.ts';
 import type { StartWorld } from './start-new.ts';
 import { startVm } from './start-vm.ts';
 import { stopVm } from './stop-vm.ts';
@@ -17,7 +16,7 @@ import { stopVm } from './stop-vm.ts';
 export async function restartVm(
   world: StartWorld & PlanWorld & Pick<GuestWaits, 'syncLimits'>,
   ref: string,
-  options: Abortable & { report: Report },
+  options: Task,
 ): Promise<VmRecord> {
   // By id from here on: whoever renames it meanwhile does not make us start another.
   const { id } = findVm(world.records, ref);

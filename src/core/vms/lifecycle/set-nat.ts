@@ -4,7 +4,7 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { findVm } from '../find-vm.ts';
-import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
+import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 
 /**
@@ -66,9 +66,9 @@ async function cutOff(
 async function tellGuest(world: Pick<Vms, 'live'>, { id, nat }: VmRecord): Promise<void> {
   await withDeadline(
     async (signal) => {
-      const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+      const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
       await agent.personalise({ network: guestNetwork(nat) }, { signal });
     },
-    { signal: neverAborts(), deadlineMs: AGENT_DEADLINE_MS, what: 'the guest to set up its network' },
+    { signal: neverAborts(), deadlineMs: AGENT_DEADLINES_MS.stream, what: 'the guest to set up its network' },
   );
 }

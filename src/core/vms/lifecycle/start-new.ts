@@ -1,7 +1,6 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { claimStandby } from '../saved/claim-standby.ts';
@@ -10,20 +9,19 @@ import { templateKeyOf, warmTemplate } from '../saved/warm-template.ts';
 import type { UnrecordedVms, WarmStarts } from '../world.ts';
 import type { BootWorld } from './boot-vm.ts';
 import { bootVm } from './boot-vm.ts';
-import { driveRequestOf } from './plan-vm.ts';
+import { driveRequestOf } from './make-plan.ts';
 import type { VmPlan } from './vm-plan.ts';
 
 /** What a first start works on. */
 export type StartWorld = BootWorld & WarmStarts & UnrecordedVms;
 
 /** How a VM starts for the first time. */
-export interface StartNewOptions extends Abortable {
+export interface StartNewOptions extends Task {
   plan: VmPlan;
   /** boot it, even where a template would do */
   isCold: boolean;
   /** a VM that runs, with the record's id and folders, to be made this one */
   standby?: StandbyVm | undefined;
-  report: Report;
 }
 
 /**

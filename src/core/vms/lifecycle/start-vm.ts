@@ -1,24 +1,22 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAbort } from '../../../base/errors.ts';
 import { errorBodyOf } from '../../../protocol/error-body.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
 import { resumeVm } from '../saved/suspend-vm.ts';
 import { bootVm, noteAccelerator } from './boot-vm.ts';
-import type { PlanWorld } from './plan-vm.ts';
-import { planStart } from './plan-vm.ts';
+import type { PlanWorld } from './make-plan.ts';
+import { planStart } from './make-plan.ts';
 import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
 
 /** How a VM is started. */
-export interface StartOptions extends Abortable {
+export interface StartOptions extends Task {
   /** boot it, also where it could go on from what was saved */
   isCold: boolean;
   /** refuse a VM that would have to boot */
   onlyResume?: boolean | undefined;
-  report: Report;
 }
 
 /**

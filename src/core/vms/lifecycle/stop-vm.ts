@@ -1,5 +1,5 @@
 import { neverAborts } from '../../../base/abort.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Report, Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { findVm } from '../find-vm.ts';
@@ -60,12 +60,7 @@ export async function stopVm(
 export async function stopGuest(
   world: Pick<Vms, 'records' | 'live' | 'log'> & Pick<GuestWaits, 'syncLimits'>,
   record: VmRecord,
-  {
-    running,
-    report,
-    signal,
-    isLeftBy,
-  }: { running: RunningVm; report: Report; signal: AbortSignal; isLeftBy?: AbortSignal },
+  { running, report, signal, isLeftBy }: Task & { running: RunningVm; isLeftBy?: AbortSignal },
 ): Promise<EndedVm> {
   const stopping = world.records.update({ ...record, state: 'stopping' });
   const options = { running, limits: world.syncLimits.stop, report, signal };

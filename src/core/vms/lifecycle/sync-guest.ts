@@ -1,14 +1,12 @@
 import { type Abortable, anySignal, poll, sleep, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, messageOf } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
+import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 import { type SyncLimits, whileWorking } from './while-working.ts';
-
-/** `ms` for one attempt to have the agent answer; then it is asked again. */
-const HELLO_DEADLINE_MS = 2_000;
 
 /** `ms` after which an agent that was lost is sought again: the guest starts one that died anew. */
 const AGAIN_MS = 50;
@@ -21,10 +19,9 @@ export type GuestSync =
   | { isSynced: false; reason: string; hasAnswered: boolean; hasEnded: boolean };
 
 /** How {@link syncGuest} waits; its abort gives the data up. */
-export interface SyncOptions extends Abortable {
+export interface SyncOptions extends Task {
   running: RunningVm;
   limits: SyncLimits;
-  report: Report;
 }
 
 /**
@@ -103,10 +100,10 @@ async function answeringAgent(
 ): Promise<GuestAgent> {
   const attempt = async (): Promise<GuestAgent | undefined> => {
     try {
-      const agent = await world.live.agent(vmId, { signal, helloDeadlineMs: HELLO_DEADLINE_MS });
+      const agent = await world.live.agent(vmId, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.attempt });
       await withDeadline((inner) => agent.health({ signal: inner }), {
         signal,
-        deadlineMs: HELLO_DEADLINE_MS,
+        deadlineMs: AGENT_DEADLINES_MS.attempt,
         what: 'the guest agent to answer',
       });
       return agent;

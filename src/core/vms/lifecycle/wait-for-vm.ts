@@ -1,16 +1,14 @@
 import { type Abortable, poll, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import { RESTING_STATES, type WaitCondition } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
+import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 
 /** How often the record is looked at. */
 const EVERY_MS = 100;
-
-/** `ms` for the agent of a running guest to answer; then it is asked again. */
-const AGENT_DEADLINE_MS = 5_000;
 
 /** How long {@link waitForVm} waits when nobody says: longer than anything lasts. */
 const FOR_EVER_MS = 2 ** 31 - 1;
@@ -25,7 +23,7 @@ const FOR_EVER_MS = 2 ** 31 - 1;
 export async function waitForVm(
   world: Pick<Vms, 'records' | 'live'>,
   ref: string,
-  options: Abortable & { until: WaitCondition; timeoutMs?: number | undefined; report: Report },
+  options: Task & { until: WaitCondition; timeoutMs?: number | undefined },
 ): Promise<VmRecord> {
   const { until, timeoutMs = FOR_EVER_MS, report, signal } = options;
   let last = findVm(world.records, ref);
@@ -75,10 +73,13 @@ async function isSo(
 }
 
 async function answers(world: Pick<Vms, 'live'>, vmId: string, { signal }: Abortable): Promise<boolean> {
-  const options = { signal, deadlineMs: AGENT_DEADLINE_MS, what: 'the guest agent to answer' };
+  const options = { signal, deadlineMs: AGENT_DEADLINES_MS.optional, what: 'the guest agent to answer' };
   try {
     return await withDeadline(async (inner) => {
-      const agent = await world.live.agent(vmId, { signal: inner, helloDeadlineMs: AGENT_DEADLINE_MS });
+      const agent = await world.live.agent(vmId, {
+        signal: inner,
+        helloDeadlineMs: AGENT_DEADLINES_MS.optional,
+      });
       return (await agent.health({ signal: inner })).ready;
     }, options);
   } catch (error) {

@@ -3,7 +3,7 @@ import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
-import type { PlanWorld } from '../lifecycle/plan-vm.ts';
+import type { PlanWorld } from '../lifecycle/make-plan.ts';
 import { settleWorkDisk } from '../lifecycle/set-vm.ts';
 import { stopGuest } from '../lifecycle/stop-vm.ts';
 import { vmmDied } from '../lifecycle/vmm-died.ts';

@@ -1,6 +1,5 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { isAppError, messageOf } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { Saving, UnrecordedVms, Vms, WarmStarts } from '../world.ts';
 
 /** What was found of one kind of saved guests. */
@@ -17,7 +16,7 @@ export interface VerifiedGuests {
  */
 export async function verifyTemplates(
   world: Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'standby'>,
-  { report, signal }: Abortable & { report: Report },
+  { report, signal }: Task,
 ): Promise<VerifiedGuests> {
   const { templates } = world;
   // What is not even of the right size is not listed, and of no use to anybody.
@@ -50,7 +49,7 @@ export async function verifyTemplates(
  */
 export async function verifySnapshots(
   world: Pick<Vms, 'records'> & Pick<Saving, 'snapshots'>,
-  { report, signal }: Abortable & { report: Report },
+  { report, signal }: Task,
 ): Promise<VerifiedGuests> {
   const found: VerifiedGuests = { count: 0, damaged: [] };
   for (const { id, name } of world.records.list()) {

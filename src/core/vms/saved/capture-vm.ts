@@ -1,17 +1,14 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { CapturePlace } from '../../ports/vm-files.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
+import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import { requireRoom } from '../require-room.ts';
 import type { VmHost, Vms } from '../world.ts';
 import { unkeep } from './keep-commands.ts';
-
-/** `ms` for the VM's agent to answer. */
-const AGENT_DEADLINE_MS = 10_000;
 
 /**
  * Copies a running VM into `place`, memory, devices and drives as of one moment; gives the drives' copies.
@@ -23,12 +20,7 @@ const AGENT_DEADLINE_MS = 10_000;
 export async function captureVm(
   world: Pick<Vms, 'live' | 'log'> & Pick<VmHost, 'files'>,
   source: VmRecord,
-  {
-    place,
-    plan,
-    signal,
-    report,
-  }: Abortable & { place: Pick<CapturePlace, 'dir' | 'saved'>; plan: VmPlan; report: Report },
+  { place, plan, signal, report }: Task & { place: Pick<CapturePlace, 'dir' | 'saved'>; plan: VmPlan },
 ): Promise<{ drives: readonly DriveSpec[]; pausedMs: number }> {
   const running = world.live.get(source.id);
   if (!running) {
@@ -42,7 +34,7 @@ export async function captureVm(
     .filter(({ isReadOnly }) => !isReadOnly)
     .map((drive) => ({ ...drive, pathOnHost: `${place.dir}/${drive.serial}.${drive.format}` }));
   const spec = vmSpecOf(world, source, { boot: plan.boot, accelerator: source.runtime?.accelerator });
-  const agent = await world.live.agent(source.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  const agent = await world.live.agent(source.id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.answer });
   // The forks lose the link that their commands run over; the source does not.
   await agent.keep(true, { signal });
   try {

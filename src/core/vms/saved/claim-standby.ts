@@ -1,6 +1,5 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { readHostContent } from '../guest/personalise.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
@@ -19,7 +18,7 @@ import type { StandbyVm } from './standby-vm.ts';
 export async function claimStandby(
   world: BootWorld,
   record: VmRecord,
-  { standby, plan, report, signal }: Abortable & { standby: StandbyVm; plan: VmPlan; report: Report },
+  { standby, plan, report, signal }: Task & { standby: StandbyVm; plan: VmPlan },
 ): Promise<VmRecord> {
   const { running, agent, drives } = standby;
   report({ event: 'progress', stage: 'claim', detail: 'a VM on standby' });

@@ -1,22 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import { plural } from '../../../base/text/words.ts';
 import type { ForkVmRequest } from '../../../protocol/api/vm-requests.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import { MAX_FORK_COUNT } from '../../../protocol/vm-limits.ts';
 import { checkVmName, MAX_VM_NAME_LENGTH } from '../../../protocol/vm-name.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { CapturePlace } from '../../ports/vm-files.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { generateVmName } from '../../rules/name-generator.ts';
+import { vmNameTaken } from '../../rules/vm-name-taken.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
-import type { PlanWorld } from '../lifecycle/plan-vm.ts';
-import { driveRequestOf, planStart } from '../lifecycle/plan-vm.ts';
+import type { PlanWorld } from '../lifecycle/make-plan.ts';
+import { driveRequestOf, planStart } from '../lifecycle/make-plan.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import type { BootStores, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
@@ -45,7 +45,7 @@ interface Capture {
 export async function forkVm(
   world: BootWorld & PlanWorld,
   ref: string,
-  { request, signal, report }: Abortable & { request: ForkVmRequest; report: Report },
+  { request, signal, report }: Task & { request: ForkVmRequest },
 ): Promise<Forks> {
   const { id } = findVm(world.records, ref);
   const names = forkNames(world, findRunningVm(world.records, id), request);
@@ -91,7 +91,7 @@ async function makeFork(
     plan,
     signal,
     report,
-  }: Abortable & { name: string; capture: Capture; plan: VmPlan; report: Report },
+  }: Task & { name: string; capture: Capture; plan: VmPlan },
 ): Promise<VmRecord> {
   const now = new Date().toISOString();
   const { runtime: _, drives: __, lastError: ___, ...inherited } = source;
@@ -143,12 +143,7 @@ function forkNames(
   const taken = new Set(world.records.list().map((record) => record.name));
   for (const name of names) {
     checkVmName(name);
-    if (taken.has(name)) {
-      throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${name}": another one has that name`, {
-        hint: `pick another --name, or: banger vm delete ${name}`,
-        details: { field: 'name', value: name },
-      });
-    }
+    if (taken.has(name)) throw vmNameTaken(name);
     taken.add(name);
   }
   const all = [...names];

@@ -5,7 +5,7 @@ import type { GuestAgent } from '../../ports/guest.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { connectAgent } from '../guest/connect-agent.ts';
 import { nobody } from '../guest/personalise.ts';
-import { driveRequestOf } from '../lifecycle/plan-vm.ts';
+import { driveRequestOf } from '../lifecycle/make-plan.ts';
 import { specOfNobody } from '../lifecycle/vm-spec.ts';
 import { whileRunning } from '../while-running.ts';
 import type { BootStores, UnrecordedVms, VmHost } from '../world.ts';

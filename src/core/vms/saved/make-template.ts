@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { type Abortable, sleep, withDeadline } from '../../../base/abort.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Report, Task } from '../../../protocol/events.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { TemplatePlace } from '../../ports/templates.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { nobody } from '../guest/personalise.ts';
-import { driveRequestOf } from '../lifecycle/plan-vm.ts';
+import { driveRequestOf } from '../lifecycle/make-plan.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { specOfNobody } from '../lifecycle/vm-spec.ts';
 import { whileRunning } from '../while-running.ts';
@@ -62,7 +62,7 @@ export async function makeTemplate(
 async function makeQuiet(
   world: Pick<GuestWaits, 'bootDeadlineMs'> & Pick<WarmStarts, 'quiet'> & Pick<UnrecordedVms, 'connector'>,
   running: RunningVm,
-  { signal, report }: Abortable & { report: Report },
+  { signal, report }: Task,
 ): Promise<void> {
   const deadlineMs = world.bootDeadlineMs;
   const booting = { signal, deadlineMs, what: 'the guest to boot' };

@@ -1,9 +1,8 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { abortable } from '../../../base/async.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import { formatSize } from '../../../base/text/size.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { StoredSnapshot } from '../../ports/snapshots.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
@@ -11,8 +10,8 @@ import { requireFit } from '../../rules/saved-by.ts';
 import { findVm } from '../find-vm.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { noteAccelerator, runtimeOf } from '../lifecycle/boot-vm.ts';
-import type { PlanWorld } from '../lifecycle/plan-vm.ts';
-import { driveRequestOf, planStart } from '../lifecycle/plan-vm.ts';
+import type { PlanWorld } from '../lifecycle/make-plan.ts';
+import { driveRequestOf, planStart } from '../lifecycle/make-plan.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { watchExit } from '../lifecycle/watch-exit.ts';
 import { requireRoomToStart } from '../require-room.ts';
@@ -24,11 +23,10 @@ import { type SecondVm, startSecond, withoutSecond } from './second-vmm.ts';
 const SECOND_MEMORY_BYTES = 512 * 2 ** 20;
 
 /** How a VM is put back to a snapshot. */
-export interface RestoreSnapshotOptions extends Abortable {
+export interface RestoreSnapshotOptions extends Task {
   tag: string;
   /** boot it with the snapshot's drives, without its memory */
   isCold?: boolean | undefined;
-  report: Report;
 }
 
 /**

@@ -1,6 +1,5 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
@@ -34,12 +33,7 @@ export async function startSecond(
     Pick<GuestWaits, 'bootDeadlineMs'> &
     Pick<UnrecordedVms, 'connector'>,
   record: VmRecord,
-  {
-    plan: { boot, probe },
-    from,
-    signal,
-    report,
-  }: Abortable & { plan: VmPlan; from: SavedGuest | undefined; report: Report },
+  { plan: { boot, probe }, from, signal, report }: Task & { plan: VmPlan; from: SavedGuest | undefined },
 ): Promise<SecondVm> {
   await using undo = new ResourceStack();
   const reading = readHostContent(world, { signal });

@@ -1,14 +1,13 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { AppError, messageOf } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import { SNAPSHOT_TAG } from '../../../protocol/vm-limits.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { SavedBy } from '../../ports/saved-by.ts';
 import type { StoredSnapshot } from '../../ports/snapshots.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
 import { withAgent } from '../guest/with-agent.ts';
-import type { PlanWorld } from '../lifecycle/plan-vm.ts';
-import { planStart } from '../lifecycle/plan-vm.ts';
+import type { PlanWorld } from '../lifecycle/make-plan.ts';
+import { planStart } from '../lifecycle/make-plan.ts';
 import type { Saving, VmHost, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
 import { savedByOf } from './saved-by-of.ts';
@@ -22,7 +21,7 @@ import { savedByOf } from './saved-by-of.ts';
 export async function createSnapshot(
   world: PlanWorld & Vms & Pick<VmHost, 'files'> & Pick<Saving, 'snapshots' | 'release'>,
   ref: string,
-  { tag = timeTag(new Date()), signal, report }: Abortable & { tag?: string | undefined; report: Report },
+  { tag = timeTag(new Date()), signal, report }: Task & { tag?: string | undefined },
 ): Promise<StoredSnapshot> {
   const { id } = findVm(world.records, ref);
   if (!SNAPSHOT_TAG.test(tag)) throw tagInvalid(tag);
@@ -53,7 +52,7 @@ export async function createSnapshot(
 async function syncFirst(
   world: Pick<Vms, 'live'>,
   { id, name }: VmRecord,
-  { signal, report }: Abortable & { report: Report },
+  { signal, report }: Task,
 ): Promise<SavedBy['agent']> {
   report({ event: 'progress', stage: 'sync' });
   try {

@@ -1,6 +1,5 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { messageOf } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { SavedBy } from '../../ports/saved-by.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
@@ -9,8 +8,8 @@ import { findRunningVm, findVm } from '../find-vm.ts';
 import { withAgent } from '../guest/with-agent.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';
-import type { PlanWorld } from '../lifecycle/plan-vm.ts';
-import { planStart } from '../lifecycle/plan-vm.ts';
+import type { PlanWorld } from '../lifecycle/make-plan.ts';
+import { planStart } from '../lifecycle/make-plan.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import { requireRoom, requireRoomToStart } from '../require-room.ts';
@@ -32,7 +31,7 @@ import { beginSync } from './sync-suspended.ts';
 export async function suspendVm(
   world: PlanWorld & Vms & Pick<VmHost, 'files'> & Pick<Saving, 'background' | 'release'>,
   ref: string,
-  { signal, report, isWanted = () => true }: Abortable & { report: Report; isWanted?: () => boolean },
+  { signal, report, isWanted = () => true }: Task & { isWanted?: () => boolean },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   return await world.locks.run(
@@ -79,7 +78,7 @@ export async function suspendVm(
 async function saveGuest(
   world: Pick<Vms, 'live'> & Pick<VmHost, 'files'> & Pick<Saving, 'release'>,
   record: VmRecord,
-  { running, plan, signal, report }: Abortable & { running: RunningVm; plan: VmPlan; report: Report },
+  { running, plan, signal, report }: Task & { running: RunningVm; plan: VmPlan },
 ): Promise<SavedBy> {
   const agent = await prepareGuest(world, record, { signal, report });
   await world.live.disconnect(record.id);
@@ -99,7 +98,7 @@ async function saveGuest(
 export async function resumeVm(
   world: BootWorld,
   record: VmRecord,
-  { plan, report, signal }: Abortable & { plan: VmPlan; report: Report },
+  { plan, report, signal }: Task & { plan: VmPlan },
 ): Promise<VmRecord> {
   const { boot, probe } = plan;
   const { name } = record;
@@ -147,7 +146,7 @@ export async function resumeVm(
 async function prepareGuest(
   world: Pick<Vms, 'live'>,
   record: VmRecord,
-  { signal, report }: Abortable & { report: Report },
+  { signal, report }: Task,
 ): Promise<SavedBy['agent']> {
   try {
     return await withAgent(world, record.id, {

@@ -1,6 +1,5 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { isAbort, messageOf } from '../../../base/errors.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { templateKey } from '../../rules/template-key.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
@@ -31,7 +30,7 @@ export function templateKeyOf(
 export async function warmTemplate(
   world: TemplateWorld & Pick<Vms, 'log'> & Pick<WarmStarts, 'templates' | 'templateBudgetBytes'>,
   { plan, key }: { plan: VmPlan; key: string },
-  options: Abortable & { report: Report },
+  options: Task,
 ): Promise<(StoredTemplate & Disposable) | undefined> {
   const { report, signal } = options;
   const use = (): Promise<(StoredTemplate & Disposable) | undefined> =>

@@ -1,27 +1,23 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/text/words.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../protocol/api/workspace.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
 import { findRunningVm } from '../find-vm.ts';
+import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 
 /** Where a working tree goes when nobody says otherwise. */
 const DEFAULT_GUEST_PATH = '/root/repo';
 
-/** `ms` for the agent of a running guest to answer. */
-export const AGENT_DEADLINE_MS = 15_000;
-
 /** What is copied, and how it is told. */
-export interface PrepareWorkspaceOptions extends Abortable {
+export interface PrepareWorkspaceOptions extends Task {
   request: PrepareWorkspaceRequest;
   /** what `request` asks for, when its packing has begun already; it is disposed of in any case */
   packedBefore?: (PackedWorkspace & AsyncDisposable) | undefined;
-  report: Report;
 }
 
 /**
@@ -53,7 +49,7 @@ export async function prepareWorkspace(
     });
   }
   report({ event: 'progress', stage: 'workspace', detail: 'preparing guest workspace' });
-  const agent = await world.live.agent(record.id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  const agent = await world.live.agent(record.id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
   const { path, guestPath: _, packId: __, ...content } = request;
   const packed = packing ?? own(await world.workspaces.pack(path, { ...content, signal }));
   const { bytes } = await agent.putTar(guestPath, packed.tar, { signal });

@@ -1,8 +1,8 @@
 import { isAppError } from '../../../base/errors.ts';
 import type { BootSource } from '../../../core/ports/vmm/spec.ts';
-import { bootSourceOf } from '../../../core/vms/lifecycle/boot-vm.ts';
+import { installCommands } from '../../../core/rules/host-packages.ts';
+import { bootSourceOf } from '../../../core/vms/lifecycle/boot-source.ts';
 import type { Check, DoctorHost } from '../check.ts';
-import { installFix } from '../tools/packages.ts';
 
 /** The VMM is installed and new enough. */
 export const checkVmm: Check = {
@@ -13,7 +13,7 @@ export const checkVmm: Check = {
     return {
       status: 'fail',
       message: reason ?? 'no VMM was found',
-      ...(packages ? { fix: installFix(packages) } : {}),
+      ...(packages ? { fix: installCommands(packages) } : {}),
     };
   },
 };

@@ -1,5 +1,5 @@
+import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
-import { installFix } from './packages.ts';
 import { isAtLeast, programVersion } from './program-version.ts';
 
 /** `mkfs.ext4 -d` came with it, in 2016. */
@@ -14,11 +14,10 @@ export const checkE2fsprogs: Check = {
       { env, signal },
     );
     if (version !== undefined && isAtLeast(version, OLDEST)) return { status: 'pass', message: version };
-    const e2fsprogs = 'e2fsprogs';
     return {
       status: 'fail',
       message: `${version ?? 'not installed'}; ${OLDEST} or newer makes the disks of VMs`,
-      fix: installFix({ apt: e2fsprogs, dnf: e2fsprogs, pacman: e2fsprogs, zypper: e2fsprogs }),
+      fix: installCommands(packagesOf(['mkfs.ext4'])),
     };
   },
 };

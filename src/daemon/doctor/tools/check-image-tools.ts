@@ -1,6 +1,6 @@
 import { findProgram } from '../../../base/process/programs.ts';
+import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
-import { installFix } from './packages.ts';
 
 /** What builds images; VMs of images that are there run without. */
 const TOOLS = ['mmdebstrap', 'mkfs.ext4', 'npm'] as const;
@@ -18,12 +18,7 @@ export const checkImageTools: Check = {
     return {
       status: 'warn',
       message: `${missing.join(', ')}: not installed, so images cannot be built`,
-      fix: installFix({
-        apt: 'mmdebstrap e2fsprogs uidmap npm',
-        dnf: 'mmdebstrap e2fsprogs shadow-utils npm',
-        pacman: 'mmdebstrap e2fsprogs shadow npm',
-        zypper: 'mmdebstrap e2fsprogs shadow npm',
-      }),
+      fix: installCommands(packagesOf(missing)),
     };
   },
 };

@@ -1,5 +1,5 @@
+import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
-import { installFix } from './packages.ts';
 import { programVersion } from './program-version.ts';
 
 /** ssh, scp and rsync reach VMs with it; banger itself does not need it. */
@@ -14,12 +14,7 @@ export const checkOpenssh: Check = {
     return {
       status: 'warn',
       message: 'not installed; banger works without, ssh and scp to VMs do not',
-      fix: installFix({
-        apt: 'openssh-client',
-        dnf: 'openssh-clients',
-        pacman: 'openssh',
-        zypper: 'openssh-clients',
-      }),
+      fix: installCommands(packagesOf(['ssh'])),
     };
   },
 };

@@ -1,5 +1,5 @@
+import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
-import { installFix } from './packages.ts';
 import { isAtLeast, programVersion } from './program-version.ts';
 
 /** What sends working trees, and the oldest that does (`adapters/workspace`). */
@@ -29,12 +29,11 @@ export const checkWorkspaceTools: Check = {
     if (bad.length === 0) {
       return { status: 'pass', message: found.map(({ name, version }) => `${name} ${version}`).join(', ') };
     }
-    const names = bad.map(({ name }) => name).join(' ');
     const wanted = bad.map(({ name, least }) => `${name} ${least} or newer`).join(' and ');
     return {
       status: 'fail',
       message: `${wanted} not found, so working trees cannot be sent`,
-      fix: installFix({ apt: names, dnf: names, pacman: names, zypper: names }),
+      fix: installCommands(packagesOf(bad.map(({ name }) => name))),
     };
   },
 };

@@ -1,7 +1,7 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
-import type { Report } from '../../../protocol/events.ts';
+import type { Task } from '../../../protocol/events.ts';
 import { checkVmName } from '../../../protocol/vm-name.ts';
 import { overlaySize } from '../../overlay-size.ts';
 import type { StoredImage } from '../../ports/images.ts';
@@ -9,9 +9,10 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource, DriveRequest } from '../../ports/vmm/spec.ts';
 import { generateVmName } from '../../rules/name-generator.ts';
+import { vmNameTaken } from '../../rules/vm-name-taken.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import type { BootStores, VmDefaults, VmHost, Vms } from '../world.ts';
-import { bootSourceOf } from './boot-vm.ts';
+import { bootSourceOf } from './boot-source.ts';
 import type { VmPlan } from './vm-plan.ts';
 
 /** Least space that a new VM needs: its drives' metadata, logs, and room to boot. */
@@ -30,7 +31,7 @@ export type PlanWorld = BootStores & Pick<VmHost, 'driver'>;
 export async function planVm(
   world: PlanWorld & Pick<Vms, 'records'> & Pick<VmHost, 'files'> & VmDefaults,
   request: CreateVmRequest,
-  { signal, report }: Abortable & { report: Report },
+  { signal, report }: Task,
 ): Promise<VmPlan> {
   const name = planName(world, request.name);
   const shape = resolveShape(request, world);
@@ -100,16 +101,13 @@ function planName(world: Pick<Vms, 'records'>, wanted: string | undefined): stri
   if (wanted === undefined) return generateVmName((name) => taken.has(name));
   checkVmName(wanted);
   if (!taken.has(wanted)) return wanted;
-  throw new AppError('VM_NAME_TAKEN', `Cannot name a VM "${wanted}": another one has that name`, {
-    hint: `pick another --name, or: banger vm delete ${wanted}`,
-    details: { field: 'name', value: wanted },
-  });
+  throw vmNameTaken(wanted);
 }
 
 async function findImage(
   world: Pick<BootStores, 'images'>,
   name: string,
-  options: Abortable & { report: Report },
+  options: Task,
 ): Promise<StoredImage> {
   try {
     return await world.images.get(name);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergedPorts } from './guest-ports.ts';
+import { mergedPorts } from './list-guest-ports.ts';
 
 test('mergedPorts() tells each port once, with its addresses and its first owner', () => {
   const ports = mergedPorts(

@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { findRunningVm } from '../find-vm.ts';
-import { AGENT_DEADLINE_MS } from '../workspace/prepare-workspace.ts';
 import type { Vms } from '../world.ts';
+import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 
 /**
  * Connects to a TCP port on the loopback addresses of a running guest; needs no network in it. The end of
@@ -22,7 +22,7 @@ export async function openGuestPort(
     });
   }
   const { id, name } = findRunningVm(world.records, ref);
-  const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINE_MS });
+  const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
   try {
     return await agent.tcp(port, { signal });
   } catch (error) {
