@@ -39,14 +39,24 @@ export const PRELUDE = [
   'for attempt in 1 2 3 4; do banger vm list >/dev/null && break; done',
 ].join('\n');
 
-/** In this order: each VM is made by an earlier one. */
+/** Brings up the VM that several checks work with, and puts a note into its memory and a file on its disk; also after the host was lost. */
+const FIRST = [
+  `banger vm show first >/dev/null 2>&1 || banger vm create --name first ${SMALL}`,
+  'banger vm show first --json | grep -q \'"state": *"running"\' || banger vm start first',
+  'banger vm exec first -- sh -c "echo in-memory > /dev/shm/note; echo kept > /root/file; sync"',
+].join('\n');
+
+/** Every other check needs it. */
+export const LOAD_KVM: HostCheck = {
+  name: 'the emulated processor has KVM once its module is loaded',
+  script: 'modprobe kvm_amd nested=0; test -c /dev/kvm; grep -m1 -o -w svm /proc/cpuinfo',
+  shows: /^svm$/m,
+  deadlineMs: 5 * MINUTE_MS,
+};
+
+/** Each can be repeated in a host that was started again with the same drives. */
 export const HOST_CHECKS: readonly HostCheck[] = [
-  {
-    name: 'the emulated processor has KVM once its module is loaded',
-    script: 'modprobe kvm_amd nested=0; test -c /dev/kvm; grep -m1 -o -w svm /proc/cpuinfo',
-    shows: /^svm$/m,
-    deadlineMs: 5 * MINUTE_MS,
-  },
+  LOAD_KVM,
   {
     name: "doctor's probe finds that KVM works",
     script:
@@ -57,7 +67,7 @@ export const HOST_CHECKS: readonly HostCheck[] = [
   {
     name: 'a cold VM of two processors runs a command on KVM',
     script: [
-      'git init -q /root/repo; cd /root/repo; echo hello > file; git add file',
+      'rm -rf /root/repo; git init -q /root/repo; cd /root/repo; echo hello > file; git add file',
       'git -c user.name=n -c user.email=m@x commit -qm one; cd -',
       'banger vm run --rm --cold --vcpu 2 --memory 384 /root/repo -- sh -c "pwd; cat file; nproc; dmesg | grep -i -m1 hypervisor"',
     ].join('\n'),
@@ -67,10 +77,12 @@ export const HOST_CHECKS: readonly HostCheck[] = [
   {
     name: 'a warm template is made and starts VMs',
     script: [
-      `banger vm create --name first ${SMALL} --json`,
-      'banger vm exec first -- sh -c "echo kept > /root/file; sync"',
+      FIRST,
+      'banger vm show first --json',
+      'banger vm delete -f second 2>/dev/null || true',
       `banger vm create --name second ${SMALL} -v 2>&1`,
       'banger vm exec second -- sh -c "test ! -e /root/file; echo fresh"',
+      'banger vm delete second',
     ].join('\n'),
     // From the template, or from the VM on standby that was made of it.
     shows: /"accelerator": ?"kvm".*\] (restore|claim).*fresh/s,
@@ -78,16 +90,14 @@ export const HOST_CHECKS: readonly HostCheck[] = [
   },
   {
     name: 'a running VM is forked',
-    script: [
-      'banger vm exec first -- sh -c "echo in-memory > /dev/shm/note"',
-      'banger vm fork first -n 2 -- cat /dev/shm/note',
-    ].join('\n'),
+    script: [FIRST, 'banger vm fork first -n 2 -- cat /dev/shm/note'].join('\n'),
     shows: /(in-memory[\s\S]*){2}/,
     deadlineMs: 6 * MINUTE_MS,
   },
   {
     name: 'a VM is suspended and resumed with its memory',
     script: [
+      FIRST,
       'banger vm exec first -- sh -c "sleep 100000 >/dev/null 2>&1 & echo \\$! > /dev/shm/pid"',
       'banger vm suspend first; banger vm show first --json | grep -q suspended',
       'banger vm resume first; banger vm exec first -- sh -c "cat /dev/shm/note; kill -0 \\$(cat /dev/shm/pid) && echo lives"',
@@ -98,6 +108,8 @@ export const HOST_CHECKS: readonly HostCheck[] = [
   {
     name: 'a snapshot brings memory and drives back',
     script: [
+      FIRST,
+      'banger vm snapshot delete first one 2>/dev/null || true',
       'banger vm snapshot create first one',
       'banger vm exec first -- sh -c "echo changed > /dev/shm/note; echo changed > /root/file"',
       'banger vm snapshot restore first one',

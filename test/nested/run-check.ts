@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { Abortable } from '../../src/base/abort.ts';
+import { isAppError } from '../../src/base/errors.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { type HostCheck, PRELUDE } from './host-checks.ts';
 
@@ -11,6 +12,8 @@ export interface CheckResult {
   /** all that it printed, and why it failed */
   log: string;
   seconds: number;
+  /** the host itself was lost */
+  isHostLost: boolean;
 }
 
 const MAX_OUTPUT_BYTES = 16 * 2 ** 20;
@@ -22,20 +25,20 @@ export async function runCheck(
   { signal }: Abortable,
 ): Promise<CheckResult> {
   const begun = performance.now();
-  const { problem, log } = await outcomeOf(agent, check, { signal });
+  const { problem, log, isHostLost = false } = await outcomeOf(agent, check, { signal });
   signal.throwIfAborted();
   const seconds = (performance.now() - begun) / 1000;
   const text = `${log}${problem === undefined ? '' : `\nFAIL: ${problem}\n`}`;
   const counted = check.isSuite ? countsIn(log) : undefined;
   const own = { passed: problem === undefined ? 1 : 0, failed: problem === undefined ? 0 : 1, skipped: 0 };
-  return { ...(counted ?? own), log: text, seconds };
+  return { ...(counted ?? own), log: text, seconds, isHostLost };
 }
 
 async function outcomeOf(
   agent: GuestAgent,
   { script, shows, deadlineMs }: HostCheck,
   { signal }: Abortable,
-): Promise<{ problem?: string; log: string }> {
+): Promise<{ problem?: string; log: string; isHostLost?: boolean }> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]);
   const argv = ['sh', '-c', `exec 2>&1\n${PRELUDE}\n${script}`];
   try {
@@ -45,7 +48,7 @@ async function outcomeOf(
       return { problem: `it ended with ${JSON.stringify(exit)}`, log };
     return shows && !shows.test(log) ? { problem: `it does not show ${shows}`, log } : { log };
   } catch (error) {
-    return { problem: inspect(error), log: '' };
+    return { problem: inspect(error), log: '', isHostLost: isAppError(error, 'GUEST_LOST') };
   }
 }
 
