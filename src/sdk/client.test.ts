@@ -11,6 +11,7 @@ import {
   startFakeDaemon,
 } from '../../test/support/fakes/fake-daemon.ts';
 import { until } from '../../test/support/until.ts';
+import type { Abortable } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
 import { type BangerClient, createClient } from './client.ts';
 import { resultOf } from './work.ts';
@@ -320,4 +321,30 @@ describe('createClient()', () => {
     assert.equal((await client.doctor({ signal }))[0]?.status, 'pass');
     await client.stopDaemon({ signal });
   });
+
+  for (const [route, ask] of [
+    ['GET /v1/doctor', (options: Abortable) => client.doctor(options)],
+    ['POST /v1/doctor/fix', (options: Abortable) => client.fixHost(options)],
+  ] as const) {
+    test(`waits minutes for ${route}, which may boot a kernel on a slow host, but not for ever`, async (context) => {
+      context.mock.timers.enable({ apis: ['setTimeout'] });
+      for (const isAnswered of [true, false]) {
+        const asked = Promise.withResolvers<() => void>();
+        daemon.answers.set(route, (_request, response) =>
+          asked.resolve(() => sendJson(response, 200, { checks: [], fixed: [] })),
+        );
+        const answer = ask({ signal });
+        answer.catch(() => {});
+        const reply = await asked.promise;
+        context.mock.timers.tick(2 * 60_000);
+        if (isAnswered) {
+          reply();
+          await answer;
+        } else {
+          context.mock.timers.tick(3 * 60_000);
+          await assert.rejects(answer, { code: 'WAIT_TIMEOUT' });
+        }
+      }
+    });
+  }
 });

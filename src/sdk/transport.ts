@@ -26,15 +26,14 @@ export interface ApiRequest extends Abortable {
   content?: AsyncIterable<Buffer>;
   /** asks for this protocol instead of an answer */
   upgrade?: string;
+  /** `ms` that an answer which is not a stream may take; default: a minute */
+  answerDeadlineMs?: number | undefined;
 }
 
 /** Longest JSON answer that is read, in `bytes`: thousands of records fit. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-/**
- * `ms` that an answer which is not a stream may take; the slowest, `doctor`, boots a kernel to see whether
- * KVM works.
- */
+/** Default of {@link ApiRequest.answerDeadlineMs}. */
 const ANSWER_DEADLINE_MS = 60_000;
 
 /**
@@ -79,11 +78,11 @@ export async function* callForBytes(
 
 /**
  * Calls the API and returns its JSON answer, checked against the schema `answer`. Errors as
- * {@link callForStream}; WAIT_TIMEOUT after a minute.
+ * {@link callForStream}; WAIT_TIMEOUT after `answerDeadlineMs`.
  */
 export async function callForJson<T>(
   transport: Transport,
-  { answer, ...request }: ApiRequest & { answer: Schema<T> },
+  { answer, answerDeadlineMs = ANSWER_DEADLINE_MS, ...request }: ApiRequest & { answer: Schema<T> },
 ): Promise<T> {
   const given = await withDeadline(
     async (signal) => {
@@ -92,7 +91,7 @@ export async function callForJson<T>(
     },
     {
       signal: request.signal,
-      deadlineMs: ANSWER_DEADLINE_MS,
+      deadlineMs: answerDeadlineMs,
       what: `the daemon to answer ${nameOf(request)}`,
     },
   );

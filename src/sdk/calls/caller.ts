@@ -13,6 +13,9 @@ type Method = ApiRequest['method'];
 /** The body of a call, and what ends it. */
 export type CallOptions = Abortable & { body?: unknown };
 
+/** How a call whose answer is one JSON value waits for it. */
+type AnswerOptions = Abortable & Pick<ApiRequest, 'answerDeadlineMs'>;
+
 /** Calls over one transport, as the areas of the API need them. Errors as of `transport.ts` and `work.ts`. */
 export class Caller {
   readonly transport: Transport;
@@ -21,12 +24,13 @@ export class Caller {
     this.transport = transport;
   }
 
-  get<T>(path: string, answer: Schema<T>, { signal }: Abortable): Promise<T> {
-    return callForJson(this.transport, { method: 'GET', path, signal, answer });
+  get<T>(path: string, answer: Schema<T>, { signal, answerDeadlineMs }: AnswerOptions): Promise<T> {
+    return callForJson(this.transport, { method: 'GET', path, signal, answerDeadlineMs, answer });
   }
 
-  post<T>(path: string, answer: Schema<T>, { signal, body }: CallOptions): Promise<T> {
-    return callForJson(this.transport, { method: 'POST', path, body, signal, answer });
+  post<T>(path: string, answer: Schema<T>, options: CallOptions & AnswerOptions): Promise<T> {
+    const { signal, body, answerDeadlineMs } = options;
+    return callForJson(this.transport, { method: 'POST', path, body, signal, answerDeadlineMs, answer });
   }
 
   /** A call whose answer says no more than that it is done. */

@@ -26,13 +26,20 @@ export interface DaemonCalls {
   fixHost(options: Abortable): Promise<DoctorFix>;
 }
 
+/**
+ * The checks may boot a kernel to see whether KVM works. On a slow host that boot alone may take two minutes
+ * before the daemon gives it up.
+ */
+const CHECKS_DEADLINE_MS = 5 * 60_000;
+
 /** {@link DaemonCalls} over one transport. */
 export function daemonCalls(caller: Caller): DaemonCalls {
+  const withTime = ({ signal }: Abortable) => ({ signal, answerDeadlineMs: CHECKS_DEADLINE_MS });
   return {
     daemonStatus: (options) => caller.get('/daemon', daemonStatus, options),
     stopDaemon: (options) => caller.settle('POST', '/daemon/stop', options),
-    doctor: async (options) => (await caller.get('/doctor', doctorReport, options)).checks,
+    doctor: async (options) => (await caller.get('/doctor', doctorReport, withTime(options))).checks,
     checkSaved: (options) => caller.work('/doctor/deep', doctorReport, options),
-    fixHost: (options) => caller.post('/doctor/fix', doctorFix, options),
+    fixHost: (options) => caller.post('/doctor/fix', doctorFix, withTime(options)),
   };
 }
