@@ -3,7 +3,7 @@ import { run } from 'node:test';
 import { NODE_FLAGS } from '../../src/config/node-flags.ts';
 import type { Counts } from './counts.ts';
 import { endOverdue } from './overdue.ts';
-import { TestReport } from './test-report.ts';
+import { type EndedTest, TestReport } from './test-report.ts';
 
 /** How a set of test files is run. */
 export interface NodeTestOptions {
@@ -21,6 +21,12 @@ export interface NodeTestOptions {
   write: (text: string) => void;
   /** called at once when a test has failed, before its file's cleanup if there is any luck */
   onFailure: () => void;
+  /** called as each test ends */
+  onTest?: (test: EndedTest) => void;
+  /** runs only tests that match, by their suite's name, a space and their own; default: all */
+  only?: RegExp | undefined;
+  /** full names, as in {@link EndedTest}, of tests that are not run, and not counted either */
+  leaveOut?: readonly string[];
 }
 
 const PRELOADED = ['fail-on-warning.ts', 'property-seed.ts'];
@@ -32,7 +38,7 @@ const PRELOADED = ['fail-on-warning.ts', 'property-seed.ts'];
 export async function runNodeTests(files: readonly string[], options: NodeTestOptions): Promise<Counts> {
   const report = new TestReport(options);
   const paths = files.map((file) => join(options.root, file));
-  const { concurrency, fileTimeoutMs: limitMs, scratch, ...rest } = options;
+  const { concurrency, fileTimeoutMs: limitMs, scratch, only, leaveOut = [], ...rest } = options;
   using _overdue = endOverdue({
     ...rest,
     files: paths,
@@ -44,6 +50,10 @@ export async function runNodeTests(files: readonly string[], options: NodeTestOp
     files: paths,
     concurrency,
     timeout: options.timeoutMs,
+    ...(only ? { testNamePatterns: only } : {}),
+    ...(leaveOut.length > 0
+      ? { testSkipPatterns: leaveOut.map((name) => new RegExp(`^${literally(name)}$`)) }
+      : {}),
     execArgv: [...NODE_FLAGS, ...PRELOADED.flatMap((name) => ['--import', join(import.meta.dirname, name)])],
   });
   events.on('test:complete', ({ details }) => {
@@ -58,4 +68,9 @@ export async function runNodeTests(files: readonly string[], options: NodeTestOp
   events.resume();
   await new Promise((resolve, reject) => events.once('end', resolve).once('error', reject));
   return report.finish();
+}
+
+/** A pattern that matches `text` itself. */
+export function literally(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }

@@ -6,10 +6,19 @@ import type { Counts, Skip } from './counts.ts';
 /** Most of a file's output that is kept for the report, in characters. */
 const MAX_OUTPUT = 200_000;
 
+/** How one test ended. */
+export interface EndedTest {
+  /** the names of its suites and its own, with a space between two */
+  name: string;
+  outcome: 'passed' | 'failed' | 'skipped';
+  durationMs: number;
+}
+
 /** Turns the events of a node:test run into lines for people, and counts. */
 export class TestReport {
   readonly #root: string;
   readonly #write: (text: string) => void;
+  readonly #onTest: (test: EndedTest) => void;
   /** names of the tests that enclose the current one, by file */
   readonly #trails = new Map<string, string[]>();
   readonly #output = new Map<string, string>();
@@ -18,9 +27,14 @@ export class TestReport {
   #passed = 0;
   #failed = 0;
 
-  constructor(options: { root: string; write: (text: string) => void }) {
+  constructor(options: {
+    root: string;
+    write: (text: string) => void;
+    onTest?: (test: EndedTest) => void;
+  }) {
     this.#root = options.root;
     this.#write = options.write;
+    this.#onTest = options.onTest ?? (() => {});
   }
 
   started({ file = '', name, nesting }: EventData.TestStart): void {
@@ -34,7 +48,10 @@ export class TestReport {
     if (isSkipped(event)) this.#skipped(event);
     // A file that registers no test is itself reported as one.
     else if (name === file) this.#empty(file);
-    else if (details.type !== 'suite') this.#passed += 1;
+    else if (details.type !== 'suite') {
+      this.#passed += 1;
+      this.#tell(event, 'passed');
+    }
   }
 
   failed(event: EventData.TestFail): void {
@@ -53,6 +70,7 @@ export class TestReport {
       return;
     }
     this.#failed += 1;
+    this.#tell(event, 'failed');
     const isWholeFile = name === file;
     const trail = this.#trailOf(event);
     const where = `${this.#short(file)}${isWholeFile ? '' : `:${line ?? 0}`}`;
@@ -88,6 +106,7 @@ export class TestReport {
   #skipped(event: EventData.TestPass | EventData.TestFail): void {
     const { file = '', skip, todo } = event;
     const reason = skip ?? todo;
+    this.#tell(event, 'skipped');
     const why = typeof reason === 'string' && reason ? reason : 'no reason is given';
     const skips = this.#skips.get(file) ?? [];
     this.#skips.set(file, skips);
@@ -96,14 +115,23 @@ export class TestReport {
     );
   }
 
+  #tell(event: EventData.TestPass | EventData.TestFail, outcome: EndedTest['outcome']): void {
+    const name = this.#namesOf(event).join(' ');
+    this.#onTest({ name, outcome, durationMs: event.details.duration_ms });
+  }
+
   #empty(file: string): void {
     this.#failed += 1;
     this.#failedFiles.add(file);
     this.#write(`FAIL ${this.#short(file)}: no test is in it\n`);
   }
 
-  #trailOf({ file = '', nesting, name }: EventData.TestPass | EventData.TestFail): string {
-    return [...(this.#trails.get(file) ?? []).slice(0, nesting), name].join(' > ');
+  #trailOf(event: EventData.TestPass | EventData.TestFail): string {
+    return this.#namesOf(event).join(' > ');
+  }
+
+  #namesOf({ file = '', nesting, name }: EventData.TestPass | EventData.TestFail): string[] {
+    return [...(this.#trails.get(file) ?? []).slice(0, nesting), name];
   }
 
   #short(file: string): string {

@@ -1,4 +1,5 @@
 import { neverAborts, poll } from '../../src/base/abort.ts';
+import { patient } from './patience.ts';
 
 /** How {@link until} waits; all is optional. */
 export interface UntilOptions {
@@ -22,5 +23,5 @@ export async function until(
   { what = `that ${isSo.toString()}`, everyMs = 5 }: UntilOptions = {},
 ): Promise<void> {
   const attempt = async (): Promise<true | undefined> => (await isSo()) || undefined;
-  await poll(attempt, { everyMs, deadlineMs: DEADLINE_MS, what, signal: neverAborts() });
+  await poll(attempt, { everyMs, deadlineMs: patient(DEADLINE_MS), what, signal: neverAborts() });
 }

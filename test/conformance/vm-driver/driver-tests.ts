@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
 import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
+import { patient } from '../../support/patience.ts';
 import { makeDriver } from './drivers.ts';
 import { type Ability, type DriverFixture, readOnlyFiles, type VmPlace } from './fixture.ts';
 import { askGuest } from './test-guest.ts';
@@ -100,5 +101,5 @@ export function withBoot(spec: VmSpec, changes: Partial<VmSpec['bootSource']>): 
 
 /** The time that any single call has. */
 export function limit(): { signal: AbortSignal } {
-  return { signal: AbortSignal.timeout(60_000) };
+  return { signal: AbortSignal.timeout(patient(60_000)) };
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { poll } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/process/exec.ts';
 import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
+import { patient } from '../../support/patience.ts';
 import { fill } from '../../support/steps/fill.ts';
 import { ask, type DriverBench, type DriverTests, limit, MIB, prepare } from './driver-tests.ts';
 import { newPlace, type VmPlace } from './fixture.ts';
@@ -86,7 +87,12 @@ async function standStill(vm: RunningVm, dir: string): Promise<void> {
 
 async function until(vm: RunningVm, { isStalled }: Pick<RunningVm, 'isStalled'>): Promise<void> {
   const look = (): true | undefined => vm.isStalled === isStalled || undefined;
-  await poll(look, { ...limit(), everyMs: 10, deadlineMs: 55_000, what: `isStalled to be ${isStalled}` });
+  await poll(look, {
+    ...limit(),
+    everyMs: 10,
+    deadlineMs: patient(55_000),
+    what: `isStalled to be ${isStalled}`,
+  });
 }
 
 function disposable(dispose: () => Promise<unknown>): AsyncDisposable {

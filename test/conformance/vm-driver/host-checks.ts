@@ -1,5 +1,6 @@
 import { isAppError } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/process/exec.ts';
+import { patient } from '../../support/patience.ts';
 
 /**
  * Why an ordinary user cannot run the programs of this checkout, if so: somebody's home is usually closed to
@@ -9,7 +10,7 @@ export async function noEntry(uid: number): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const look = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'test', '-r'] as const;
   const { code } = await exec([...look, import.meta.filename], {
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(patient(60_000)),
     okCodes: [0, 1],
   });
   return code === 0 ? undefined : 'this checkout is in a folder that other users may not enter';
@@ -18,7 +19,7 @@ export async function noEntry(uid: number): Promise<string | undefined> {
 /** Why namespaces of these kinds cannot be made here, if so. */
 export async function noNamespaces(kinds = '-Urm'): Promise<string | undefined> {
   try {
-    await exec(['unshare', kinds, 'true'], { signal: AbortSignal.timeout(60_000) });
+    await exec(['unshare', kinds, 'true'], { signal: AbortSignal.timeout(patient(60_000)) });
     return undefined;
   } catch (error) {
     if (!isAppError(error, 'EXEC_FAILED', 'EXEC_NOT_FOUND')) throw error;

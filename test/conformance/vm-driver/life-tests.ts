@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { patient } from '../../support/patience.ts';
 import { until } from '../../support/until.ts';
 import { ask, type DriverTests, limit } from './driver-tests.ts';
 import { makeDriver } from './drivers.ts';
@@ -151,11 +152,10 @@ export function addLifeTests(tests: DriverTests): void {
     async ({ fixture, driver }) => {
       const { spec } = await newPlace(fixture);
       const vm = await driver.start(spec, limit());
-      const within = { withinMs: 2_000, ...limit() };
-      assert.equal(await vm.responds(within), true);
+      assert.equal(await vm.responds({ withinMs: patient(30_000), ...limit() }), true);
       process.kill(vm.vmm.pid, 'SIGSTOP');
       // The kernel stops it a moment later.
-      await until(async () => !(await vm.responds({ ...within, withinMs: 200 })));
+      await until(async () => !(await vm.responds({ ...limit(), withinMs: 200 })));
       vm.detach();
       let isSilent = false;
       const onSilent = (): void => {
@@ -169,7 +169,7 @@ export function addLifeTests(tests: DriverTests): void {
       assert.ok(adopted);
       assert.equal(await ask(adopted, 'ping on', fixture), 'on');
       process.kill(vm.vmm.pid, 'SIGSTOP');
-      await until(async () => !(await adopted.responds({ ...within, withinMs: 200 })));
+      await until(async () => !(await adopted.responds({ ...limit(), withinMs: 200 })));
       adopted.detach();
       const stop = new AbortController();
       const again = driver.adopt(spec, { signal: stop.signal });

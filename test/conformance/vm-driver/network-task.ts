@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../src/core/ports/vmm/spec.ts';
+import { patient } from '../../support/patience.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 
@@ -164,5 +165,5 @@ function ask(vm: RunningVm, request: string): Promise<string> {
 }
 
 function limit(): { signal: AbortSignal } {
-  return { signal: AbortSignal.timeout(60_000) };
+  return { signal: AbortSignal.timeout(patient(60_000)) };
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
+import { patient } from '../../support/patience.ts';
 import { type DriverFixture, processesWith } from './fixture.ts';
 import { describeSaving } from './saving.ts';
 import { describeVmDriver } from './suite.ts';
@@ -9,7 +10,7 @@ describeVmDriver('qemu', makeFixture);
 describeSaving('qemu', makeFixture);
 
 async function makeFixture(dir: string): Promise<DriverFixture | string> {
-  const signal = AbortSignal.timeout(120_000);
+  const signal = AbortSignal.timeout(patient(120_000));
   const { arch } = linuxHostFacts();
   const guestPath = await buildTestGuest(dir, { signal });
   const boot = await testBootSource(dir, { guestPath, arch, signal });
@@ -20,7 +21,7 @@ async function makeFixture(dir: string): Promise<DriverFixture | string> {
     boot,
     // KVM only where whoever runs the suite knows that it works, as the suite in a nested host does.
     accelerator: process.env['BANGER_TEST_ACCELERATOR'] === 'kvm' ? 'kvm' : 'tcg',
-    bootDeadlineMs: 60_000,
+    bootDeadlineMs: patient(60_000),
     lacks: {},
     processes: () => processesWith('-pidfile', dir),
   };

@@ -1,4 +1,5 @@
 import { exec } from '../../../src/base/process/exec.ts';
+import { patient } from '../../support/patience.ts';
 import type * as tasks from './tasks.ts';
 
 type Tasks = typeof tasks;
@@ -18,7 +19,7 @@ export async function runTask<Name extends keyof Tasks>(
     process.stdout.write(JSON.stringify(result));`;
   const node = [process.execPath, '--input-type=module', '-e', script, '--', JSON.stringify(input)];
   const [program, ...args] = [...prefix, ...node];
-  const signal = AbortSignal.timeout(90_000);
+  const signal = AbortSignal.timeout(patient(90_000));
   const { stdout } = await exec([program as string, ...args], { signal, okCodes });
   return stdout.length === 0 ? undefined : JSON.parse(stdout.toString());
 }

@@ -10,6 +10,7 @@ import { isAppError, isErrno } from '../../../src/base/errors.ts';
 import type { VmmProcess } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { CaptureRequest } from '../../../src/core/ports/vmm/saving.ts';
 import type { DriveRequest, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
+import { patient } from '../../support/patience.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 
@@ -140,5 +141,5 @@ function fill(dir: string): void {
 }
 
 function limit(): { signal: AbortSignal } {
-  return { signal: AbortSignal.timeout(60_000) };
+  return { signal: AbortSignal.timeout(patient(60_000)) };
 }
