@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { familyOf, hostProcesses } from '../../scripts/test/processes.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
+import { soon } from '../support/soon.ts';
 import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
@@ -10,14 +11,6 @@ import { type Lab, openLab, SMALL } from './support/lab.ts';
  * itself waits 30 s for a daemon.
  */
 const SOON_MS = 25_000;
-
-async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
-  const begun = performance.now();
-  const result = await work;
-  const ms = performance.now() - begun;
-  assert.ok(ms < deadlineMs, `${ms} ms`);
-  return result;
-}
 
 const vmsOf = async (lab: Lab): Promise<Vm[]> =>
   JSON.parse(await lab.text(['vm', 'list', '--all', '--json'])) as Vm[];
@@ -29,17 +22,17 @@ test('a daemon that finds three VMMs hanging answers, and takes each over when i
   const pids = (await vmsOf(lab)).map(({ runtime }) => runtime?.pid ?? 0);
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   process.kill(await lab.daemonPid(), 'SIGKILL');
-  const found = await within(SOON_MS, vmsOf(lab));
+  const found = await soon(SOON_MS, vmsOf(lab));
   assert.deepEqual(
     found.map(({ name, state, runtime }) => [name, state, runtime?.pid]),
     names.map((name, at) => [name, 'running', pids[at]]),
   );
-  const ports = await within(SOON_MS, lab.run(['vm', 'ports', 'one']));
+  const ports = await soon(SOON_MS, lab.run(['vm', 'ports', 'one']));
   assert.match(ports.stderr, /Cannot reach vm "one": its VMM does not answer/);
   for (const [at, pid] of pids.entries()) if (at !== 1) process.kill(pid, 'SIGCONT');
-  assert.equal(await within(SOON_MS, lab.text(['vm', 'exec', 'one', '--', 'echo', 'alive'])), 'alive\n');
-  await within(SOON_MS, lab.text(['vm', 'delete', 'two']));
-  assert.equal(await within(SOON_MS, lab.text(['vm', 'exec', 'three', '--', 'echo', 'alive'])), 'alive\n');
+  assert.equal(await soon(SOON_MS, lab.text(['vm', 'exec', 'one', '--', 'echo', 'alive'])), 'alive\n');
+  await soon(SOON_MS, lab.text(['vm', 'delete', 'two']));
+  assert.equal(await soon(SOON_MS, lab.text(['vm', 'exec', 'three', '--', 'echo', 'alive'])), 'alive\n');
 });
 
 for (const [what, args, status] of [
@@ -53,8 +46,8 @@ for (const [what, args, status] of [
       const copying = lab.start([...args]);
       // What writes the copy down: the VMM waits for it, and so does the command.
       const receiver = await stopReceiver(lab);
-      await within(SOON_MS, lab.text(['vm', verb, 'box']));
-      const copied = await within(SOON_MS, copying.done);
+      await soon(SOON_MS, lab.text(['vm', verb, 'box']));
+      const copied = await soon(SOON_MS, copying.done);
       assert.equal(copied.code, status);
       assert.match(copied.stderr, /The operation was cancelled: vm "box" is (killed|deleted)/);
       assert.ok(!hostProcesses().some(({ pid }) => pid === receiver));

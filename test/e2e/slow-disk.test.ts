@@ -24,7 +24,6 @@ test('vm stop waits for a guest that writes to a slow disk: every byte is there 
   await lab.text(['vm', 'create', '--name', 'box', '--memory', '768', '--disk-size', '1G']);
   const inBox = (script: string): Promise<string> =>
     lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', script]);
-  const begun = performance.now();
   await inBox(`${HOLD} && head -c ${DIRTY_BYTES} /dev/urandom > /root/large`);
   const before = await inBox('sha256sum /root/large');
   await slowDown(lab, 'box');
@@ -36,7 +35,6 @@ test('vm stop waits for a guest that writes to a slow disk: every byte is there 
   assert.ok(seconds > 15, `it took ${seconds} s: nothing was slow, so nothing is shown`);
   await lab.text(['vm', 'start', 'box']);
   assert.equal(await inBox('sha256sum /root/large'), before);
-  assert.ok(performance.now() - begun < 240_000);
 });
 
 /** Limits the VM's disks. Its VMM serves one control connection at a time, so the daemon leaves meanwhile. */

@@ -42,6 +42,8 @@ export interface HostGuests {
   powerOffCount?: number;
   /** while set, a sync ends only when it settles */
   syncGate?: Promise<void> | undefined;
+  /** syncs that have come to the gate */
+  gatedSyncCount?: number;
   /** who is said to have ended VMMs in order */
   endedBy?: RunningVm['end'];
   /** what VMMs are said to have done; absent: the truth */
@@ -95,7 +97,10 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
             options,
           ),
         async sync({ signal }: Abortable) {
-          if (guests.syncGate) await abortable(guests.syncGate, signal);
+          if (guests.syncGate) {
+            guests.gatedSyncCount = (guests.gatedSyncCount ?? 0) + 1;
+            await abortable(guests.syncGate, signal);
+          }
           if (guests.syncError) throw guests.syncError;
           guests.syncCount += 1;
           return guests.isIdle ? { programCount: 0 } : {};

@@ -7,6 +7,7 @@ import { neverAborts } from '../../../src/base/abort.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
+import { soon } from '../../support/soon.ts';
 import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
@@ -130,12 +131,10 @@ test('a suspend whose VMM dies ends at once, and the VM is stopped', async () =>
   const { id: vmId } = await resultOf(client.createVm({ name: 'dying' }, { signal }));
   const pid = (await client.showVm(vmId, { signal })).runtime?.pid ?? 0;
   kill(pid, 'SIGSTOP');
-  const begun = performance.now();
   const suspending = assert.rejects(resultOf(client.suspendVm(vmId, { signal })), { code: 'VMM_LOST' });
   await until(async () => (await client.showVm(vmId, { signal })).state === 'suspending');
   kill(pid, 'SIGKILL');
-  await suspending;
-  assert.ok(performance.now() - begun < 30_000);
+  await soon(30_000, suspending);
   await resultOf(client.waitForVm(vmId, { until: 'stopped' }, { signal }));
   await resultOf(client.deleteVm(vmId, { signal }));
 });

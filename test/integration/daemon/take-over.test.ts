@@ -5,6 +5,8 @@ import { neverAborts, sleep } from '../../../src/base/abort.ts';
 import type { AppError } from '../../../src/base/errors.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
+import { soon } from '../../support/soon.ts';
+import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
 
@@ -24,27 +26,19 @@ async function hungVms(lab: DaemonLab, names: readonly string[]): Promise<Map<st
   return pids;
 }
 
-async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
-  const begun = performance.now();
-  const result = await work;
-  const ms = performance.now() - begun;
-  assert.ok(ms < deadlineMs, `${ms} ms`);
-  return result;
-}
-
 test('a daemon answers although VMMs hang: they are listed, others are used, and each can be ended', async () => {
   await using lab = await openDaemonLab();
   const pids = await hungVms(lab, ['one', 'two', 'three']);
-  await within(SOON_MS, lab.start({ takeOverPatienceMs: 200 }));
+  await soon(SOON_MS, lab.start({ takeOverPatienceMs: 200 }));
   const { client } = lab;
-  const listed = await within(SOON_MS, client.listVms({ signal }));
+  const listed = await soon(SOON_MS, client.listVms({ signal }));
   assert.deepEqual(
     listed.map(({ name, state }) => `${name} ${state}`),
     ['one running', 'two running', 'three running'],
   );
-  assert.equal((await within(SOON_MS, client.showVm('one', { signal }))).state, 'running');
-  assert.equal((await within(SOON_MS, client.daemonStatus({ signal }))).runningVmCount, 0);
-  await within(SOON_MS, resultOf(client.createVm({ name: 'new' }, { signal })));
+  assert.equal((await soon(SOON_MS, client.showVm('one', { signal }))).state, 'running');
+  assert.equal((await soon(SOON_MS, client.daemonStatus({ signal }))).runningVmCount, 0);
+  await soon(SOON_MS, resultOf(client.createVm({ name: 'new' }, { signal })));
 
   const named = (error: AppError): boolean => {
     assert.equal(error.code, 'VM_BUSY');
@@ -55,8 +49,8 @@ test('a daemon answers although VMMs hang: they are listed, others are used, and
     assert.equal(error.hint, 'find out what holds its VMM, or end it: banger vm kill one');
     return true;
   };
-  await within(SOON_MS, assert.rejects(client.vmPorts('one', { signal }), named));
-  await within(SOON_MS, assert.rejects(client.vmStats('one', { signal }), named));
+  await soon(SOON_MS, assert.rejects(client.vmPorts('one', { signal }), named));
+  await soon(SOON_MS, assert.rejects(client.vmStats('one', { signal }), named));
 
   // It was only stopped for a while.
   const running = client.exec('one', shell('echo alive'), { signal });
@@ -65,9 +59,9 @@ test('a daemon answers although VMMs hang: they are listed, others are used, and
   using session = await running;
   assert.equal((await session.collect()).stdout.toString(), 'alive\n');
 
-  const killed = await within(SOON_MS, resultOf(client.killVm('two', {}, { signal })));
+  const killed = await soon(SOON_MS, resultOf(client.killVm('two', {}, { signal })));
   assert.equal(killed.state, 'stopped');
-  await within(SOON_MS, resultOf(client.deleteVm('three', { signal })));
+  await soon(SOON_MS, resultOf(client.deleteVm('three', { signal })));
   const { records, processes } = await lab.leftovers();
   assert.deepEqual([records, processes], [['one', 'two', 'new'], 2]);
 });
@@ -80,7 +74,7 @@ test('long work on a VM that is being taken over says what it waits for', async 
   const stopping = resultOf(lab.client.stopVm('web', { signal }), (news) => {
     if (news.event === 'progress') told.push(news.detail ?? news.stage);
   });
-  while (told.length === 0) await sleep(10, { signal });
+  await until(() => told.length > 0);
   kill(pids.get('web') ?? 0, 'SIGCONT');
   assert.deepEqual((await stopping).ending, { synced: true });
   assert.equal(told[0], '"web" is being taken over by this daemon');
@@ -91,7 +85,7 @@ test('a daemon that stops while a VMM hangs leaves at once, and the next one tak
   const pids = await hungVms(lab, ['web']);
   const daemon = await lab.start({ takeOverPatienceMs: 200 });
   daemon.abort();
-  await within(SOON_MS, daemon.ended);
+  await soon(SOON_MS, daemon.ended);
   kill(pids.get('web') ?? 0, 'SIGCONT');
   await lab.start();
   const vm = await lab.client.showVm('web', { signal });

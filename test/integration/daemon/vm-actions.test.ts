@@ -7,6 +7,7 @@ import { AppError } from '../../../src/base/errors.ts';
 import type { Vm } from '../../../src/protocol/vm.ts';
 import { resultOf, type Work } from '../../../src/sdk/work.ts';
 import { type DaemonLab, labRecord, openDaemonLab, shell } from '../../support/daemon-lab.ts';
+import { soon } from '../../support/soon.ts';
 
 const signal = neverAborts();
 const MIB = 2 ** 20;
@@ -89,9 +90,7 @@ describe('stop', () => {
   test('of a guest whose agent is dead ends soon, and says that its data may be lost', async () => {
     await make('dead');
     lab.guests.isSilent = true;
-    const begun = performance.now();
-    const { vm, notices } = await noticed(lab.client.stopVm('dead', { signal }));
-    assert.ok(performance.now() - begun < 30_000);
+    const { vm, notices } = await soon(30_000, noticed(lab.client.stopVm('dead', { signal })));
     assert.deepEqual(
       [vm.state, notices],
       [
@@ -165,15 +164,14 @@ describe('kill', () => {
   test('ends a stop that hangs', async () => {
     await make('hangs');
     lab.guests.syncGate = new Promise(() => {});
-    const begun = performance.now();
     const stopping = resultOf(lab.client.stopVm('hangs', { signal }));
     await until('the stop', async () => (await lab.client.showVm('hangs', { signal })).state === 'stopping');
-    const { vm } = await noticed(lab.client.killVm('hangs', {}, { signal }));
+    // Before the sync is given up.
+    const { vm } = await soon(5_000, noticed(lab.client.killVm('hangs', {}, { signal })));
     assert.equal(vm.state, 'stopped');
     const { state, ending } = await stopping;
     assert.equal(state, 'stopped');
     assert.deepEqual(ending, { synced: false, reason: 'the stop was interrupted' });
-    assert.ok(performance.now() - begun < 5_000, 'before the sync is given up');
   });
 });
 
