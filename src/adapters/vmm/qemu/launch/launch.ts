@@ -1,17 +1,16 @@
 import { access, rm } from 'node:fs/promises';
-import { type Abortable, neverAborts, poll, withDeadline } from '../../../../base/abort.ts';
+import { type Abortable, neverAborts, sleep, withDeadline } from '../../../../base/abort.ts';
 import { AppError, invariant, isAppError, isErrno } from '../../../../base/errors.ts';
 import { reportNoSpace } from '../../../../base/files/no-space.ts';
 import { spawnDetached } from '../../../../base/process/exec.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import { formatTime } from '../../../../base/text/words.ts';
 import type { VmmProcess } from '../../../../core/ports/vmm/running-vm.ts';
 import type { RestoreOptions } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { checkDrives } from '../../drive-check.ts';
 import { logIsWritten } from '../../log-keeper.ts';
 import { openVmmLog, type VmmLog } from '../../vmm-log.ts';
-import { endProcess, readVmmProcess } from '../../vmm-process.ts';
+import { cpuMsOf, endProcess, readVmmProcess } from '../../vmm-process.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { hangUp } from '../qmp/hang-up.ts';
 import { connectQmp, type QmpClient } from '../qmp/qmp-client.ts';
@@ -19,6 +18,7 @@ import { type RuntimeFiles, runtimeFiles } from '../runtime-files.ts';
 import { readState } from '../save/migration.ts';
 import { kernelFile, type StartMode } from './argv.ts';
 import { launchArgv } from './confine.ts';
+import { whileItWorks } from './while-it-works.ts';
 
 /** A running QEMU with its control connection. */
 export interface LaunchedQemu {
@@ -27,11 +27,7 @@ export interface LaunchedQemu {
   files: RuntimeFiles;
 }
 
-/** QEMU answers after 30 ms; a host that starts many VMs at once needs longer. */
-const QMP_DEADLINE_MS = 20_000;
 const QMP_POLL_MS = 2;
-/** Reading the device state takes 20 ms. */
-const RESTORE_DEADLINE_MS = 20_000;
 
 /** How a QEMU is started; `onVmm` and `beforeRun` are called in mode `restore` only. */
 export interface LaunchOptions extends RestoreOptions {
@@ -79,7 +75,8 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
   void child.exited.then(() => {
     hasExited = true;
   });
-  const start: StartUnderWay = { spec, mode, log, files, hasExited: () => hasExited };
+  const cpuMs = async (): Promise<number | undefined> => vmm && (await cpuMsOf(vmm));
+  const start: StartUnderWay = { spec, mode, log, files, hasExited: () => hasExited, cpuMs };
   const qmp = await connectWhenReady(start, { signal });
   undo.defer('close the control connection', () => qmp[Symbol.dispose]());
   if (mode.kind === 'restore') {
@@ -100,6 +97,7 @@ interface StartUnderWay {
   log: VmmLog;
   files: RuntimeFiles;
   hasExited: () => boolean;
+  cpuMs: () => Promise<number | undefined>;
 }
 
 /** Deletes the sockets and the pid file of a QEMU that is gone. Idempotent. */
@@ -122,7 +120,6 @@ export async function runState(qmp: QmpClient, options: Abortable): Promise<stri
 }
 
 async function connectWhenReady(start: StartUnderWay, { signal }: Abortable): Promise<QmpClient> {
-  const wait = { deadlineMs: QMP_DEADLINE_MS, what: 'the control socket of QEMU' };
   const attempt = async (inner: AbortSignal): Promise<QmpClient | undefined> => {
     if (start.hasExited()) throw await startFailed(start, 'QEMU exited immediately');
     try {
@@ -133,14 +130,12 @@ async function connectWhenReady(start: StartUnderWay, { signal }: Abortable): Pr
       throw error;
     }
   };
+  const options = { cpuMs: start.cpuMs, what: 'the control socket of QEMU', signal };
   try {
-    return await withDeadline(
-      (inner) => poll(() => attempt(inner), { ...wait, everyMs: QMP_POLL_MS, signal: inner }),
-      { ...wait, signal },
-    );
+    return await whileItWorks((inner) => untilDefined(() => attempt(inner), { signal: inner }), options);
   } catch (error) {
     if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
-    throw await startFailed(start, `QEMU did not answer within ${formatTime(QMP_DEADLINE_MS)}`);
+    throw await startFailed(start, error.message);
   }
 }
 
@@ -152,14 +147,14 @@ async function requireState(
 ): Promise<void> {
   const { mode } = start;
   let hasRun = mode.kind === 'boot';
-  const look = async (): Promise<true | undefined> => {
-    const state = await runState(qmp, { signal });
+  const look = async (inner: AbortSignal): Promise<true | undefined> => {
+    const state = await runState(qmp, { signal: inner });
     if (state === 'running') return true;
     if (!hasRun && state === 'inmigrate') return undefined;
     // QEMU takes on the state in which the guest was saved: paused, by a command or for lack of space.
     if (!hasRun && (state === 'paused' || state === STALLED)) {
       beforeRun?.();
-      await qmp.execute('cont', {}, { signal });
+      await qmp.execute('cont', {}, { signal: inner });
       hasRun = true;
       return undefined;
     }
@@ -168,9 +163,8 @@ async function requireState(
     throw await startFailed(start, `QEMU is in the state "${state}"`);
   };
   try {
-    await poll(look, {
-      everyMs: QMP_POLL_MS,
-      deadlineMs: RESTORE_DEADLINE_MS,
+    await whileItWorks((inner) => untilDefined(() => look(inner), { signal: inner }), {
+      cpuMs: start.cpuMs,
       what: 'QEMU to read the saved guest',
       signal,
     });
@@ -178,6 +172,14 @@ async function requireState(
     if (isAppError(error, 'VMM_LOST')) throw await startFailed(start, 'QEMU exited immediately');
     if (isAppError(error, 'WAIT_TIMEOUT')) throw await startFailed(start, error.message);
     throw error;
+  }
+}
+
+async function untilDefined<T>(attempt: () => Promise<T | undefined>, { signal }: Abortable): Promise<T> {
+  for (;;) {
+    const value = await attempt();
+    if (value !== undefined) return value;
+    await sleep(QMP_POLL_MS, { signal });
   }
 }
 
