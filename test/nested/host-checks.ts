@@ -29,6 +29,8 @@ const SETTINGS = {
   BANGER_TEST_GUEST: ON_HOST.testGuest,
   BANGER_TEST_ACCELERATOR: 'kvm',
   BANGER_TEST_PATIENCE: '15',
+  // Programs that are run from their sources have their types taken away once, not each time.
+  NODE_COMPILE_CACHE: '/root/compiled',
   // The probe has a check of its own; a probe that fails must not turn the others into checks of emulation in
   // emulation.
   BANGER_ACCELERATOR: 'kvm',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { soon } from '../../../test/support/soon.ts';
 import { CONFIG_LIST_ARGS, parseConfigList, type Setting } from './config-text.ts';
 import { parseConfig } from './parse-config.ts';
 import { safeSettings } from './repository-settings.ts';
@@ -163,18 +164,19 @@ test('no configuration whatever keeps a setting that is not on the list', () => 
   }
 });
 
-test('a long configuration is read in proportion to its length', () => {
+test('a long configuration is read in proportion to its length', async () => {
   const lines = 60_000;
   const url = `[remote "x"]\n${'url=a\n'.repeat(lines)}`;
-  const started = performance.now();
-  assert.equal(safeSettings(url)?.text.split('\n').length, lines + 2);
-  for (const text of [
-    '['.repeat(500_000),
-    `[a "${'\\x'.repeat(250_000)}`,
-    `[a]\nb=${' '.repeat(500_000)}x`,
-    '"'.repeat(500_000),
-  ]) {
-    safeSettings(text);
-  }
-  assert.ok(performance.now() - started < 5_000);
+  const read = (): void => {
+    assert.equal(safeSettings(url)?.text.split('\n').length, lines + 2);
+    for (const text of [
+      '['.repeat(500_000),
+      `[a "${'\\x'.repeat(250_000)}`,
+      `[a]\nb=${' '.repeat(500_000)}x`,
+      '"'.repeat(500_000),
+    ]) {
+      safeSettings(text);
+    }
+  };
+  await soon(5_000, Promise.resolve().then(read));
 });

@@ -13,6 +13,7 @@ import { type CliResult, FakeSignals, runCli, stdinOf } from '../../support/cli/
 import { BAD_VALUES, GOOD_LINES, type GoodLine, LEAST_WORDS } from '../../support/cli/cli-lines.ts';
 import { knownFields } from '../../support/cli/known-fields.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+import { until } from '../../support/until.ts';
 
 /** A row of the table in docs/cli.md. */
 interface Row {
@@ -142,7 +143,10 @@ describe('the table of every command and option', () => {
     const argv = [...command.split(' '), ...fill(line.words)];
     const signals = new FakeSignals();
     const running = banger(argv, signals);
-    if (line.isFollowed) setTimeout(() => signals.send('SIGINT'), 200);
+    if (line.isFollowed) {
+      await until(() => signals.listenerCount('SIGINT') > 0);
+      setTimeout(() => signals.send('SIGINT'), 200);
+    }
     const result = await running;
     const { status, stdout, stderr } = result;
     // An agent that is not root runs nothing as root, which is then our failure, not the command line's.

@@ -3,20 +3,18 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { after, before, test } from 'node:test';
-import { neverAborts, poll, sleep } from '../../../src/base/abort.ts';
+import { neverAborts } from '../../../src/base/abort.ts';
 import type { VmState } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
+import { IdleClock } from '../../support/idle-clock.ts';
+import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
 const MINUTE_MS = 60_000;
 
-/** How often the daemon looks, and long enough for it to have looked. */
-const LOOK_MS = 20;
-const LOOKED_MS = 300;
-
 let lab: DaemonLab;
-let nowMs = 0;
+const clock = new IdleClock();
 
 before(async () => {
   lab = await openDaemonLab();
@@ -24,7 +22,7 @@ before(async () => {
   await mkdir(dirname(configFile), { recursive: true });
   // Without measurements nothing is known of a guest's traffic.
   await writeFile(configFile, 'auto_suspend_after = "1h"\nstats_poll_interval = "0"\n');
-  await lab.start({ canSave: true, idleClock: { now: () => nowMs, everyMs: LOOK_MS } });
+  await lab.start({ canSave: true, idleClock: clock });
 });
 
 after(async () => {
@@ -33,27 +31,22 @@ after(async () => {
 
 const stateOf = async (name: string): Promise<VmState> => (await lab.client.showVm(name, { signal })).state;
 
-const suspended = (name: string): Promise<unknown> =>
-  poll(async () => (await stateOf(name)) === 'suspended' || undefined, {
-    everyMs: 20,
-    deadlineMs: 55_000,
-    what: `"${name}" to be suspended`,
-    signal,
-  });
+const suspended = (name: string): Promise<void> =>
+  until(async () => (await stateOf(name)) === 'suspended', { what: `"${name}" to be suspended` });
 
 test('a VM that nobody uses for so long is suspended, and goes on when it is resumed', async () => {
   await resultOf(lab.client.createVm({ name: 'idle' }, { signal }));
-  await sleep(LOOKED_MS, { signal });
-  nowMs += 59 * MINUTE_MS;
-  await sleep(LOOKED_MS, { signal });
+  await clock.hasLooked();
+  clock.advance(59 * MINUTE_MS);
+  await clock.hasLooked();
   assert.equal(await stateOf('idle'), 'running');
-  nowMs += 2 * MINUTE_MS;
+  clock.advance(2 * MINUTE_MS);
   await suspended('idle');
 
   await resultOf(lab.client.startVm('idle', { signal, onlyResume: true }));
-  await sleep(LOOKED_MS, { signal });
+  await clock.hasLooked();
   assert.equal(await stateOf('idle'), 'running', 'resuming it is use');
-  nowMs += 61 * MINUTE_MS;
+  clock.advance(61 * MINUTE_MS);
   await suspended('idle');
   await resultOf(lab.client.deleteVm('idle', { signal }));
 });
@@ -67,21 +60,23 @@ test('a session, a stream to a port, a client that holds it, and a network that 
   await using lease = await lab.client.leaseVm({ name: 'leased' }, { signal });
   const session = await lab.client.exec('session', shell('sleep 300'), { signal });
   const stream = await lab.client.openPort('port', port, { signal });
-  await sleep(LOOKED_MS, { signal });
+  await clock.hasLooked();
   for (let hour = 0; hour < 3; hour += 1) {
-    nowMs += 61 * MINUTE_MS;
-    await sleep(LOOKED_MS, { signal });
+    clock.advance(61 * MINUTE_MS);
+    await clock.hasLooked();
   }
   for (const name of ['session', 'port', 'network', lease.vm.name]) {
     assert.equal(await stateOf(name), 'running', name);
   }
   session[Symbol.dispose]();
   stream.destroy();
-  await sleep(LOOKED_MS, { signal });
+  await clock.hasLooked();
   assert.equal(await stateOf('session'), 'running', 'the time counts from the end of the session');
-  nowMs += 61 * MINUTE_MS;
-  await suspended('session');
-  await suspended('port');
+  // When the daemon hears of the end is its own affair.
+  await until(async () => {
+    clock.advance(61 * MINUTE_MS);
+    return (await stateOf('session')) === 'suspended' && (await stateOf('port')) === 'suspended';
+  });
   assert.equal(await stateOf('network'), 'running');
   assert.deepEqual(
     lab.logged.filter(({ level }) => level === 'error' || level === 'warn'),

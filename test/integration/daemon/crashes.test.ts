@@ -269,8 +269,11 @@ test('an idle connection does not keep a daemon that stops', async () => {
 test('a daemon without requests and VMs ends by itself; one with a VM stays', async () => {
   await using lab = await openDaemonLab();
   assert.equal(await (await lab.start({ idleExitMs: 50 })).ended, true);
-  const daemon = await lab.start({ idleExitMs: 400 });
-  await resultOf(lab.client.createVm({ name: 'keeps' }, { signal }));
+  {
+    await using _earlier = await lab.start();
+    await resultOf(lab.client.createVm({ name: 'keeps' }, { signal }));
+  }
+  const daemon = await lab.start({ idleExitMs: 50 });
   const first = await Promise.race([
     daemon.ended,
     new Promise((resolve) => setTimeout(resolve, 1_000, 'stays')),

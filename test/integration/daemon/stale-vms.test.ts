@@ -2,22 +2,25 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { after, before, test } from 'node:test';
-import { neverAborts, poll, sleep } from '../../../src/base/abort.ts';
+import { neverAborts } from '../../../src/base/abort.ts';
 import type { VmState } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab, shell } from '../../support/daemon-lab.ts';
+import { IdleClock } from '../../support/idle-clock.ts';
+import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
-const AFTER_MS = 2_500;
+const HOUR_MS = 3_600_000;
 
+const clock = new IdleClock();
 let lab: DaemonLab;
 
 before(async () => {
   lab = await openDaemonLab();
   const { configFile } = lab.settings.paths;
   await mkdir(dirname(configFile), { recursive: true });
-  await writeFile(configFile, `auto_stop_stale_after = "${AFTER_MS}ms"\n`);
-  await lab.start();
+  await writeFile(configFile, 'auto_stop_stale_after = "1h"\n');
+  await lab.start({ idleClock: clock });
 });
 
 after(async () => {
@@ -32,21 +35,23 @@ test('a VM that nobody uses is stopped in order; one in use, or that a client ho
   await using lease = await lab.client.leaseVm({ name: 'leased' }, { signal });
   const synced = lab.guests.syncCount;
   const session = await lab.client.exec('used', shell('sleep 300'), { signal });
-  // Looking at it is no use of it.
-  await poll(async () => (await stateOf('stale')) === 'stopped' || undefined, {
-    everyMs: 20,
-    deadlineMs: 55_000,
-    what: 'the VM to be stopped',
-    signal,
-  });
+  await clock.hasLooked();
+  clock.advance(HOUR_MS - 1);
+  await clock.hasLooked();
+  assert.equal(await stateOf('stale'), 'running');
+  clock.advance(HOUR_MS);
+  // To look at its state is no use of it.
+  await until(async () => (await stateOf('stale')) === 'stopped');
   assert.ok(lab.guests.syncCount > synced);
-  await sleep(AFTER_MS, { signal });
+  clock.advance(HOUR_MS);
+  await clock.hasLooked();
   assert.deepEqual([await stateOf('used'), await stateOf(lease.vm.id)], ['running', 'running']);
   session[Symbol.dispose]();
-  const stopped = await resultOf(
-    lab.client.waitForVm('used', { until: 'stopped', timeoutMs: 10_000 }, { signal }),
-  );
-  assert.equal(stopped.state, 'stopped');
+  // When the daemon hears of the end is its own affair.
+  await until(async () => {
+    clock.advance(HOUR_MS);
+    return (await stateOf('used')) === 'stopped';
+  });
   assert.deepEqual(
     lab.logged.filter(({ level }) => level === 'error' || level === 'warn'),
     [],

@@ -7,6 +7,7 @@ import { AppError } from '../../../src/base/errors.ts';
 import type { ForkVmRequest } from '../../../src/protocol/api/vm-requests.ts';
 import { resultOf, type WorkNews } from '../../../src/sdk/work.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
+import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
 
@@ -157,10 +158,7 @@ test('ephemeral forks go with their lease', async () => {
     assert.equal(lease.value.vms.length, 2);
     assert.equal((await lab.leftovers()).processes, before.processes + 2);
   }
-  const endsAt = performance.now() + 10_000;
-  while ((await lab.leftovers()).folders.length > before.folders.length && performance.now() < endsAt) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await until(async () => (await lab.leftovers()).folders.length <= before.folders.length);
   assert.deepEqual(await lab.leftovers(), before);
 });
 
