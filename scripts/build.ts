@@ -8,14 +8,14 @@ import { writeFileAtomic } from '../src/base/files/atomic-file.ts';
 import { exec } from '../src/base/process/exec.ts';
 import type { BuildInfo } from '../src/protocol/build-info.ts';
 
-/** One CommonJS file a program: a bundle starts in a third of the time of its modules. */
+/** One CommonJS file for each program: a bundle starts three times as fast as separate modules. */
 const PROGRAMS = {
   banger: 'src/cli/main.ts',
   bangerd: 'src/daemon/main.ts',
   'banger-receive': 'src/adapters/vmm/qemu/save/receive-main.ts',
 } as const;
 
-/** Files besides `src/` that decide what the bundles contain. */
+/** Files outside of `src/` that affect the bundles. */
 const OTHER_INPUTS = ['package.json', 'package-lock.json', 'scripts/build.ts'];
 
 const ROOT = join(import.meta.dirname, '..');
@@ -23,8 +23,8 @@ const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, 'inputs');
 
 /**
- * Commander loads node:child_process, and with it node:net, for commands that are programs of their own,
- * which we have none of: a tenth of the time that `banger --version` takes.
+ * Commander loads node:child_process, and with it node:net, for subcommands that are separate programs. We
+ * have none, and loading them is a tenth of the time that `banger --version` takes.
  */
 const withoutChildProcess: Plugin = {
   name: 'without-child-process',
@@ -39,12 +39,12 @@ const withoutChildProcess: Plugin = {
 try {
   await build();
 } catch (error) {
-  // Faults of the sources are on stderr already, from esbuild itself.
+  // esbuild has already printed the errors of the sources.
   if (!(error instanceof Error && 'errors' in error)) throw error;
   process.exitCode = 1;
 }
 
-/** Bundles the programs to `dist/`, unless they are already there from the same sources. */
+/** Bundles the programs into `dist/`, unless it already holds bundles of the same sources. */
 async function build(): Promise<void> {
   const commit = (await git('log', '-1', '--format=%H', '--', 'src', ...OTHER_INPUTS)) || 'unknown';
   const inputs = `${await hashOfInputs()} ${commit}\n`;
@@ -93,7 +93,7 @@ async function isComplete(): Promise<boolean> {
   return Object.keys(PROGRAMS).every((program) => names.includes(`${program}.cjs`));
 }
 
-/** Output of a git command on the checkout, empty when it fails: the sources need not be in a repository. */
+/** Output of a git command on the checkout; empty when it fails, because sources may come without git. */
 async function git(...args: string[]): Promise<string> {
   try {
     const { stdout } = await exec(['git', '-C', ROOT, ...args], { signal: neverAborts() });

@@ -7,14 +7,14 @@ import { cliReference } from './docs/cli-reference.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Documents that are made from the source, and what makes each. */
+/** The documents that are generated from the source, and the function that generates each. */
 const GENERATED: readonly { path: string; text: () => string }[] = [
   { path: 'docs/cli.md', text: () => cliReference({ groups: GROUPS, commands: COMMANDS }) },
 ];
 
 process.exitCode = await main(process.argv.slice(2));
 
-/** Writes the generated documents; with `--check` writes nothing, and names those that are stale. */
+/** Writes the generated documents. With `--check` it writes nothing and lists the stale ones. */
 async function main(args: readonly string[]): Promise<number> {
   const isCheck = args.includes('--check');
   let stale = 0;

@@ -10,7 +10,7 @@ import { fileNeedsImage, runFile, STAGES, type StageContext } from './test/stage
 
 const ROOT = realpathSync(join(import.meta.dirname, '..'));
 
-/** A stage, or one file run like its stage. */
+/** A stage, or one file that runs with the settings of its stage. */
 interface Job {
   name: string;
   needsImage: boolean;
@@ -54,7 +54,7 @@ function jobOf(arg: string): Job | undefined {
 async function runAll(jobs: readonly Job[]): Promise<number> {
   // Tests make their folders here: short, because sockets are in them, and one place to look for evidence.
   const scratch = await mkdtemp(join(tmpdir(), 'bt-'));
-  // Tests that play another user need a way through; names in it cannot be listed.
+  // Tests that act as another user must be able to pass through the folder, but not to list it.
   await chmod(scratch, 0o711);
   process.env['TMPDIR'] = scratch;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -81,9 +81,9 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 
-/** Ends all that the tests have started, wherever it has gone, and this process. */
+/** Kills everything that the tests started, detached processes too, and exits. */
 function leave(scratch: string, status: number): never {
-  // A process that starts another while this looks leaves one that only the next round finds.
+  // A process may start another one during a scan; only the next round finds it.
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     const processes = hostProcesses();
     const [, ...family] = familyOf(process.pid, processes);

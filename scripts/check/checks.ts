@@ -4,10 +4,10 @@ import { BOUNDARY_RULES, TEXT_RULES, UNUSED_RULES } from './rules.ts';
 import { runRules } from './run-rules.ts';
 import { outputOf, problemsOf } from './tool.ts';
 
-/** One thing that `npm run check` looks at. */
+/** One check of `npm run check`. */
 export interface Check {
   name: string;
-  /** Gives a line for each finding, none when all is well. */
+  /** Returns a line for each finding; none when the check passes. */
   run(project: Project): Promise<string[]> | string[];
 }
 
@@ -34,7 +34,7 @@ export const CHECKS: readonly Check[] = [
 ];
 
 /**
- * Biome's own package needs platforms that some registries lack, so the platform's package is used directly.
+ * Biome's main package depends on packages that some registries lack, so we use the platform's package.
  */
 function biome(root: string): string {
   return join(root, `node_modules/@biomejs/cli-linux-${process.arch}/biome`);

@@ -3,9 +3,9 @@ import { type Token, tokenize } from './tokens.ts';
 /** One import or re-export. */
 export interface Import {
   specifier: string;
-  /** names taken from the module as it exports them; `*` means all of them */
+  /** imported names, as the other module exports them; `*` means all of them */
   names: string[];
-  /** gone after type stripping */
+  /** removed by type stripping */
   isTypeOnly: boolean;
   isDynamic: boolean;
   isReExport: boolean;
@@ -21,7 +21,7 @@ export interface Export {
   line: number;
 }
 
-/** What a module takes and gives. */
+/** The imports and exports of a module. */
 export interface ModuleFacts {
   tokens: Token[];
   imports: Import[];
@@ -138,7 +138,7 @@ function declaration(tokens: Token[], from: number): Pick<Export, 'name' | 'kind
 interface Clause {
   specifier: string;
   names: string[];
-  /** the same under the names that this module gives them */
+  /** the same, under their local names */
   localNames: string[];
   isTypeOnly: boolean;
 }

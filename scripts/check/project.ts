@@ -11,16 +11,16 @@ export interface SourceFile extends ModuleFacts {
   isTest: boolean;
 }
 
-/** All that the checks look at; read once. */
+/** Everything that the checks inspect; read once. */
 export interface Project {
   root: string;
-  /** every text file that git would keep, by path */
+  /** every text file that git does not ignore, by path */
   texts: ReadonlyMap<string, string>;
-  /** the TypeScript among them */
+  /** the TypeScript files among them */
   sources: ReadonlyMap<string, SourceFile>;
 }
 
-/** Something that breaks a rule. */
+/** A violation of a rule. */
 export interface Finding {
   path: string;
   line?: number;
@@ -33,7 +33,7 @@ export interface Rule {
   find(project: Project): Finding[];
 }
 
-/** Folders that hold nothing of ours. */
+/** Folders whose content we did not write. */
 const SKIPPED_FOLDERS = new Set(['node_modules', '.git', 'dist', '.cache', 'bin']);
 const BINARY_EXTENSIONS = new Set(['.png', '.gz', '.zst', '.ext4', '.qcow2', '.ico']);
 
@@ -51,12 +51,12 @@ export async function readProject(root: string): Promise<Project> {
   return { root, texts, sources };
 }
 
-/** True for tests and for what only tests use. */
+/** Returns whether the file is a test, or support code for tests. */
 function isTestPath(path: string): boolean {
   return path.endsWith('.test.ts') || path.startsWith('test/');
 }
 
-/** The project file that `taken` means, or `undefined` for a package or a file that does not exist. */
+/** The project file that `taken` imports; `undefined` for a package or a missing file. */
 export function resolveImport(
   project: Project,
   from: SourceFile,
@@ -79,7 +79,7 @@ async function listFiles(root: string, folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
     const path = posix.join(folder, entry.name);
-    // The launchers in bin/ of the root are ours; agent/bin and host/bin are built.
+    // The launchers in the root's bin/ are source files; agent/bin and host/bin hold built programs.
     const isSkipped = SKIPPED_FOLDERS.has(entry.name) && path !== 'bin';
     if (entry.isDirectory() && !isSkipped) found.push(...(await listFiles(root, path)));
     if (entry.isFile() && !BINARY_EXTENSIONS.has(extname(entry.name))) found.push(path);

@@ -7,7 +7,7 @@ import * as texts from './rules/texts.ts';
 import * as unused from './rules/unused.ts';
 
 /**
- * Who may import whom and reach what. Add a rule here, and a planted violation of it in
+ * Which module may import which, and what each may use. Add a rule here, and a planted violation of it to
  * `test/repo/rules.test.ts`.
  */
 export const BOUNDARY_RULES: readonly Rule[] = [

@@ -2,7 +2,7 @@ import type { Counts } from '../test/counts.ts';
 import { CHECKS } from './checks.ts';
 import { readProject } from './project.ts';
 
-/** Runs all checks at once, or those that are named, and writes each one's findings in the list's order. */
+/** Runs all checks, or those in `names`, in parallel. Writes their findings in the order of the list. */
 export async function runChecks(
   root: string,
   { names, write }: { names: readonly string[]; write: (text: string) => void },

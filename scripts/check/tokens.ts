@@ -1,13 +1,12 @@
 /**
- * One token of a TypeScript file. Comments are dropped, except that they set `afterDoc` on the token behind
- * them.
+ * One token of a TypeScript file. Comments are dropped; a doc comment sets `afterDoc` on the next token.
  */
 export interface Token {
   kind: 'word' | 'string' | 'template' | 'regex' | 'number' | 'punct';
   /** as written, without the quotes of a string */
   text: string;
   line: number;
-  /** a doc comment stands right before it */
+  /** a doc comment is right before it */
   afterDoc: boolean;
 }
 
@@ -20,9 +19,9 @@ const WORD = /[\p{ID_Start}$_#@][\p{ID_Continue}$\u200c\u200d]*/uy;
 const NUMBER = /\.?[0-9](?:[eE][+-]|[\w.])*/y;
 
 /**
- * Cuts TypeScript source into tokens. It knows just enough of the language (strings, template literals with
- * their expressions, regular expressions, comments) that nothing inside a string or a comment is ever taken
- * for code. TypeScript 7 has no JavaScript API to ask, and no parser is among the dependencies.
+ * Splits TypeScript source into tokens. It understands strings, template literals with their expressions,
+ * regular expressions and comments, so that it never mistakes text in a string or a comment for code. We have
+ * our own because TypeScript 7 has no JavaScript API and no dependency of ours is a parser.
  */
 export function tokenize(source: string): Token[] {
   return new Tokenizer(source).run();

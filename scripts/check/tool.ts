@@ -4,12 +4,12 @@ import { exec } from '../../src/base/process/exec.ts';
 
 type Argv = readonly [string, ...string[]];
 
-/** What a tool printed, by line; its failure, when it printed nothing. */
+/** The lines that a tool printed, or its error when it printed nothing. */
 export async function outputOf(argv: Argv, { cwd }: { cwd: string }): Promise<string[]> {
   return (await run(argv, cwd)).lines;
 }
 
-/** What a tool printed when it failed, by line; nothing when it succeeded. */
+/** The lines that a tool printed when it failed; none when it succeeded. */
 export async function problemsOf(argv: Argv, { cwd }: { cwd: string }): Promise<string[]> {
   const { code, lines } = await run(argv, cwd);
   if (code === 0) return [];

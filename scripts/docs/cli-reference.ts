@@ -36,7 +36,7 @@ A reader of stdout that goes away (\`| head\`) ends a command without a message:
 \`vm exec\`.
 `;
 
-/** The text of \`docs/cli.md\`: every command with what it takes. */
+/** The text of `docs/cli.md`: every command with its arguments and options. */
 export function cliReference({ groups, commands }: Catalog): string {
   const shown = commands.filter(({ isHidden }) => !isHidden);
   const overview = shown.map(

@@ -25,8 +25,8 @@ import { errorBody } from '../../src/protocol/events.ts';
 import { vmPorts, vmStats } from '../../src/protocol/usage.ts';
 import { vm } from '../../src/protocol/vm.ts';
 
-// What commands print with `--json`: `docs/cli.md` is made from it, and
-// `test/integration/cli/every-option.test.ts` holds the real output against it.
+// What commands print with `--json`. `docs/cli.md` is generated from it, and
+// `test/integration/cli/every-option.test.ts` compares it with the real output.
 
 const exit = anyOf(object({ code: integer() }), object({ signal: text(), number: integer() }));
 const exitStatus = integer('as that of banger itself');

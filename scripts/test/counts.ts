@@ -1,7 +1,7 @@
-/** Something that was not tested: `where > which test: why`. */
+/** A test that was skipped: `where > which test: why`. */
 export type Skip = string;
 
-/** How the tests of a stage went. */
+/** The results of a stage. */
 export interface Counts {
   passed: number;
   failed: number;
@@ -9,20 +9,20 @@ export interface Counts {
   skips: readonly Skip[];
 }
 
-/** The counts of nothing. */
+/** The counts before any test has run. */
 export const NO_COUNTS: Counts = { passed: 0, failed: 0, skips: [] };
 
-/** Both together. */
+/** The sum of both. */
 export function addCounts(a: Counts, b: Counts): Counts {
   return { passed: a.passed + b.passed, failed: a.failed + b.failed, skips: [...a.skips, ...b.skips] };
 }
 
-/** `3 passed, 0 failed`, and the skipped when there are any. */
+/** `3 passed, 0 failed`, and the number of skipped tests when there are any. */
 export function countsLine({ passed, failed, skips }: Counts): string {
   return `${passed} passed, ${failed} failed${skips.length > 0 ? `, ${skips.length} skipped` : ''}`;
 }
 
-/** All skips, each with its reason; empty when there are none. */
+/** A list of all skipped tests with their reasons; empty when there are none. */
 export function skipsText({ skips }: Counts): string {
   return skips.length === 0 ? '' : `\nskipped:\n${skips.map((skip) => `   ${skip}\n`).join('')}`;
 }

@@ -9,8 +9,8 @@ import { exec, execInherit } from '../../src/base/process/exec.ts';
 const DEFAULT_IMAGE = 'debian-bookworm';
 
 /**
- * Builds the default image into the user's store when it is not there. The daemon that does it has a state of
- * its own and ends with it, so the user's is not touched.
+ * Builds the default image into the user's store when it is missing. A temporary daemon with its own state
+ * folder does that, so the user's daemon and VMs are not touched.
  */
 export async function ensureDefaultImage(root: string): Promise<void> {
   const signal = neverAborts();

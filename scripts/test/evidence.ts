@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { isErrno } from '../../src/base/errors.ts';
 
-/** Keeps the logs of tests that fail: of daemons, VMMs and guests' consoles. */
+/** Keeps the logs of tests that fail: those of daemons and VMMs, and the consoles of guests. */
 export class Evidence {
   readonly folder: string;
   readonly #scratch: string;
@@ -21,8 +21,8 @@ export class Evidence {
   }
 
   /**
-   * Copies every log that is under the tests' scratch folder now. Called as soon as a test has failed, and
-   * not waiting for anything, so that the test's own cleanup has no time to remove them.
+   * Copies every log that is under the tests' scratch folder now. It is called as soon as a test fails and
+   * works synchronously, so that the cleanup of the test cannot remove the logs first.
    */
   collect(): void {
     for (const path of this.logs()) {

@@ -13,7 +13,7 @@ interface GoEvent {
   Elapsed?: number;
 }
 
-/** Runs the Go tests of the module in `cwd`; writes a line a package, and all that a failing test printed. */
+/** Runs the Go tests of the module in `cwd`. Writes a line per package, and the output of failing tests. */
 export async function runGoTests(cwd: string, { write }: { write: (text: string) => void }): Promise<Counts> {
   const report = new GoReport(write);
   const lines = new LineSplitter();
@@ -75,14 +75,14 @@ class GoReport {
     if (action !== 'pass' && action !== 'fail') return;
     this.#write(`${action === 'pass' ? 'ok  ' : 'FAIL'} ${name} (${seconds.toFixed(1)} s)\n`);
     if (action === 'fail' && !this.#failedTests.has(name)) {
-      // It did not compile, or died outside any test.
+      // The package did not compile, or died outside of a test.
       this.counts.failed += 1;
       this.#write(this.#output.get(`${name} `) ?? '');
     }
   }
 }
 
-/** What a test said when it skipped itself: lines such as `    some_test.go:12: no namespaces here`. */
+/** The reason of a skipped test, from lines such as `    some_test.go:12: no namespaces here`. */
 function skipReason(output: string): string {
   const said = output.split('\n').map((line) => /^\s+\S+_test\.go:\d+: (.*)$/.exec(line)?.[1]);
   return said.filter(Boolean).join(' ') || 'no reason is given';

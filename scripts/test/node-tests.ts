@@ -19,21 +19,21 @@ export interface NodeTestOptions {
   /** paths of the logs that tests have written so far */
   logs: () => readonly string[];
   write: (text: string) => void;
-  /** called at once when a test has failed, before its file's cleanup if there is any luck */
+  /** called at once when a test fails; usually before the cleanup of its file */
   onFailure: () => void;
   /** called as each test ends */
   onTest?: (test: EndedTest) => void;
   /** runs only tests that match, by their suite's name, a space and their own; default: all */
   only?: RegExp | undefined;
-  /** full names, as in {@link EndedTest}, of tests that are not run, and not counted either */
+  /** full names, as in {@link EndedTest}, of tests that are neither run nor counted */
   leaveOut?: readonly string[];
 }
 
 const PRELOADED = ['fail-on-warning.ts', 'property-seed.ts'];
 
 /**
- * Runs node:test files and writes a line for each file, and all that a failing one printed. A process warning
- * fails its file. A file that cannot be loaded, or exits early, counts as one failed test.
+ * Runs node:test files. Writes one line for each file, and everything that a failing file printed. A process
+ * warning fails its file. A file that cannot be loaded or that exits early counts as one failed test.
  */
 export async function runNodeTests(files: readonly string[], options: NodeTestOptions): Promise<Counts> {
   const report = new TestReport(options);

@@ -7,20 +7,21 @@ export interface WatchOptions {
   files: readonly string[];
   /** most `ms` that one file may take */
   limitMs: number;
-  /** folder that what is started for tests names, wherever it has gone; when only one file runs at a time */
+  /** processes whose command line or environment names this folder are killed too; needs `concurrency` 1 */
   scratch?: string | undefined;
-  /** paths of logs that may tell why */
+  /** paths of logs that may show why it hangs */
   logs: () => readonly string[];
   write: (text: string) => void;
 }
 
-/** Seldom: limits are minutes, and looking takes time from the tests. */
+/** Rarely: limits are minutes, and each scan takes processor time from the tests. */
 const LOOK_EVERY_MS = 5_000;
 const LOG_LINES = 15;
 
 /**
- * Ends a test file that hangs: node:test's own time limit fails its tests, and then waits for ever for what
- * they have left running. Says what hung, and the file counts as failed. Disposing ends the watch.
+ * Kills a test file that hangs, reports what hung, and lets the file count as failed. The time limit of
+ * node:test is not enough: it fails the tests, and then waits forever for processes that they left running.
+ * Disposing stops the watch.
  */
 export function endOverdue({ files, limitMs, scratch, logs, write }: WatchOptions): Disposable {
   const seenAt = new Map<number, number>();

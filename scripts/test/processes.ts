@@ -13,8 +13,7 @@ export interface HostProcess {
 }
 
 /**
- * All processes that can be looked at; those that are gone, or have ended and were not waited for, are left
- * out.
+ * All processes that this user may inspect, without those that have ended, zombies included.
  */
 export function hostProcesses(): HostProcess[] {
   return readdirSync('/proc')
@@ -30,7 +29,7 @@ export function hostProcesses(): HostProcess[] {
     });
 }
 
-/** `pid` and all that it has started, as far as that can be told from who is whose parent. */
+/** `pid` and its descendants, as far as parent ids show them. */
 export function familyOf(pid: number, processes: readonly HostProcess[]): HostProcess[] {
   const family = processes.filter((one) => one.pid === pid);
   for (const parent of family) family.push(...processes.filter(({ ppid }) => ppid === parent.pid));
@@ -38,8 +37,8 @@ export function familyOf(pid: number, processes: readonly HostProcess[]): HostPr
 }
 
 /**
- * Those that name the path `folder` in their command line or their environment: what was started there and
- * has left its parent.
+ * The processes whose command line or environment names the path `folder`. This finds what was started there
+ * and has detached from its parent.
  */
 export function processesOf(folder: string, processes: readonly HostProcess[]): HostProcess[] {
   const names = (text: string): boolean => text.includes(`${folder}/`) || text.includes(`${folder}\0`);
@@ -49,15 +48,15 @@ export function processesOf(folder: string, processes: readonly HostProcess[]): 
 }
 
 /**
- * One line: what it is, and what it does: also in which function of the kernel it waits, where the kernel
- * tells.
+ * One line that says what the process is and what it does, including the kernel function in which it waits
+ * where the kernel reveals that.
  */
 export function describeProcess({ pid, ppid, state, cpuTicks, argv }: HostProcess): string {
   const seconds = (cpuTicks / 100).toFixed(1);
   return `${pid} of ${ppid}, ${state} ${procFile(pid, 'wchan')}, ${seconds} s: ${argv.join(' ').slice(0, 200)}`;
 }
 
-/** Kills exactly these; those that are gone by now are fine. */
+/** Kills exactly these processes. It is no error when one has ended already. */
 export function killAll(processes: readonly HostProcess[]): void {
   for (const { pid } of processes) {
     try {

@@ -1,6 +1,6 @@
-// Loaded into every test process: properties try the same cases in every run, so that a run can be repeated
-// and a change is to blame for what it breaks. BANGER_TEST_SEED is another number, or "random" to look for
-// new cases.
+// Loaded into every test process. Property tests try the same cases in every run, so that a failure can be
+// reproduced and is caused by the change at hand. BANGER_TEST_SEED sets another seed; "random" looks for new
+// cases.
 import fc from 'fast-check';
 
 const asked = process.env['BANGER_TEST_SEED'] ?? '1';

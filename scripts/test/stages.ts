@@ -5,7 +5,7 @@ import { addCounts, type Counts } from './counts.ts';
 import { runGoTests } from './go-tests.ts';
 import { runNodeTests } from './node-tests.ts';
 
-/** What a stage is given. */
+/** The arguments of a stage. */
 export interface StageContext {
   root: string;
   write: (text: string) => void;
@@ -21,7 +21,7 @@ export interface StageContext {
 export interface Stage {
   name: string;
   what: string;
-  /** boots VMs of the default image, which is built before it when missing */
+  /** the stage boots VMs of the default image, which is built first when it is missing */
   needsImage: boolean;
   run(context: StageContext): Promise<Counts>;
 }
@@ -32,13 +32,13 @@ interface TestFolder {
   concurrency: number;
   /** for one test */
   timeoutMs: number;
-  /** for one file: several times what the longest takes on a host that does five things at once */
+  /** for one file: several times what the longest one takes on a busy host */
   fileTimeoutMs: number;
 }
 
 const MINUTE_MS = 60_000;
 
-/** VMs are heavy under emulation: the stages that boot them run a file at a time. */
+/** VMs are slow under emulation, so the stages that boot them run one file at a time. */
 const FOLDERS = {
   unit: { pattern: 'src/**/*.test.ts', concurrency: 2, timeoutMs: MINUTE_MS, fileTimeoutMs: 10 * MINUTE_MS },
   repo: {
@@ -67,7 +67,7 @@ const FOLDERS = {
   },
 } as const satisfies Record<string, TestFolder>;
 
-/** All stages, in the order in which they run: what is quick and likely to fail comes first. */
+/** All stages in the order in which they run. Quick stages that are likely to fail come first. */
 export const STAGES: readonly Stage[] = [
   {
     name: 'check',
@@ -91,13 +91,13 @@ export const STAGES: readonly Stage[] = [
   folderStage('e2e', 'the command line against real VMs', true),
 ];
 
-/** Runs the one test file `path` as its folder's stage would. */
+/** Runs one test file with the settings of its folder's stage. */
 export async function runFile(path: string, context: StageContext): Promise<Counts> {
   const folder = folderOf(path);
   return await runNodeTests([path], { ...context, ...FOLDERS[folder] });
 }
 
-/** True when tests of `path` boot VMs of the default image. */
+/** Returns whether tests of `path` boot VMs of the default image. */
 export function fileNeedsImage(path: string): boolean {
   return STAGES.some((stage) => stage.name === folderOf(path) && stage.needsImage);
 }

@@ -3,7 +3,7 @@ import type { EventData } from 'node:test';
 import { inspect, stripVTControlCharacters } from 'node:util';
 import type { Counts, Skip } from './counts.ts';
 
-/** Most of a file's output that is kept for the report, in characters. */
+/** How much of a file's output the report keeps, in characters. */
 const MAX_OUTPUT = 200_000;
 
 /** How one test ended. */
@@ -42,11 +42,11 @@ export class TestReport {
     this.#trails.set(file, [...trail.slice(0, nesting), name]);
   }
 
-  /** Also a skipped suite passes: without its tests, which are never heard of. */
+  /** node:test reports a skipped suite as passed, and does not report its tests at all. */
   passed(event: EventData.TestPass): void {
     const { file = '', name, details } = event;
     if (isSkipped(event)) this.#skipped(event);
-    // A file that registers no test is itself reported as one.
+    // node:test reports a file without tests as one test with the name of the file.
     else if (name === file) this.#empty(file);
     else if (details.type !== 'suite') {
       this.#passed += 1;
@@ -94,7 +94,7 @@ export class TestReport {
     );
   }
 
-  /** Writes what the failed files printed, and gives the counts of the whole run. */
+  /** Writes what the failed files printed, and returns the counts of the whole run. */
   finish(): Counts {
     for (const file of this.#failedFiles) {
       const output = stripVTControlCharacters(this.#output.get(file) ?? '').trimEnd();

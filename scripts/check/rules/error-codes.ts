@@ -3,12 +3,11 @@ import type { Finding, Project, Rule, SourceFile } from '../project.ts';
 const LIST = 'docs/errors.md';
 const CODE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/;
 
-/** Where the list names a code: at the start of a table's row. */
+/** The list names a code at the start of a table row. */
 const LISTED = /^\| `([A-Z0-9_]+)` \|/;
 
 /**
- * The codes of the errors that users see are a contract: `docs/errors.md` lists each one, and none that is
- * gone.
+ * Error codes are a contract with users: `docs/errors.md` lists every code that exists, and no other.
  */
 export const errorCodesAreListed: Rule = {
   name: 'error-codes-are-listed',
@@ -32,8 +31,8 @@ function listedCodes(text: string): Map<string, number> {
 }
 
 /**
- * Codes and where each is first: what `new AppError` is given directly, and every other text of the same
- * areas (`VM_...`) or of listed ones, which a table or a comparison holds.
+ * All codes with the place of their first use: the arguments of `new AppError`, and other strings in tables
+ * and comparisons that look like a code of a known area (`VM_...`).
  */
 function usedCodes(project: Project, listed: Iterable<string>): Map<string, { path: string; line: number }> {
   const sources = [...project.sources.values()].filter(

@@ -39,7 +39,7 @@ export const adaptersApart: Rule = {
     }),
 };
 
-/** Only the daemon's composition root knows which adapters there are. */
+/** Only the daemon's composition root imports adapters. */
 export const onlyComposeImportsAdapters: Rule = {
   name: 'only-compose-imports-adapters',
   find: (project) =>
@@ -50,7 +50,7 @@ export const onlyComposeImportsAdapters: Rule = {
     }),
 };
 
-/** What is shipped imports nothing from outside `src/`. */
+/** Shipped code imports nothing from outside of `src/`. */
 export const productStandsAlone: Rule = {
   name: 'product-stands-alone',
   find(project) {
@@ -68,7 +68,7 @@ export const productStandsAlone: Rule = {
   },
 };
 
-/** Every file of `src/` is in a layer that the table above knows. */
+/** Every file of `src/` is in a layer of the table above. */
 export const knownLayers: Rule = {
   name: 'known-layers',
   find(project) {

@@ -15,7 +15,7 @@ export const importsResolve: Rule = {
     ),
 };
 
-/** No default exports: a thing has one name everywhere. */
+/** No default exports: everything has one name everywhere. */
 export const noDefaultExports: Rule = {
   name: 'no-default-exports',
   find: (project) =>
@@ -28,7 +28,7 @@ export const noDefaultExports: Rule = {
     ),
 };
 
-/** No barrels: no file that only passes others on, and no `export *`. */
+/** No barrels: no file that only re-exports, and no `export *`. */
 export const noBarrels: Rule = {
   name: 'no-barrels',
   find(project) {
@@ -45,7 +45,7 @@ export const noBarrels: Rule = {
   },
 };
 
-/** `import()` takes a plain string, so that these checks and the bundler see it. */
+/** `import()` takes a plain string, so that these checks and the bundler can resolve it. */
 export const noComputedImports: Rule = {
   name: 'no-computed-imports',
   find: (project) =>
@@ -60,7 +60,7 @@ export const noComputedImports: Rule = {
       ),
 };
 
-/** Nothing imports itself over others; type-only imports count. */
+/** No import cycles; type-only imports count. */
 export const noCycles: Rule = {
   name: 'no-cycles',
   find(project) {
@@ -88,8 +88,8 @@ export const noCycles: Rule = {
 };
 
 /**
- * Where zod may be imported: schema files and tests, and never on the way to the command line, whose start it
- * would slow.
+ * Only schema files and tests import zod, and nothing that the command line loads imports those: zod would
+ * slow down its start.
  */
 export const zodStaysInSchemas: Rule = {
   name: 'zod-stays-in-schemas',

@@ -1,7 +1,7 @@
 import type { Finding, Project, Rule, SourceFile } from '../project.ts';
 import type { Token } from '../tokens.ts';
 
-/** Built-in modules that the core may use: they compute, and reach nothing outside the process. */
+/** Built-in modules that the core may use, because they reach nothing outside of the process. */
 const CORE_MAY_USE = new Set([
   'node:buffer',
   'node:crypto',
@@ -14,7 +14,7 @@ const CORE_MAY_USE = new Set([
   'node:util',
 ]);
 
-/** The core reaches no file, socket, process or database: those are behind ports. */
+/** The core uses no file, socket, process or database directly: those are behind ports. */
 export const coreIsPure: Rule = {
   name: 'core-is-pure',
   find: (project) =>
@@ -79,7 +79,7 @@ export const onlySettingsReadsEnvironment: Rule = {
       }),
 };
 
-/** Only `src/config/` finds the folders that ours are in. */
+/** Only `src/config/` knows the folders below which ours are. */
 export const onlyConfigNamesFolders: Rule = {
   name: 'only-config-names-folders',
   find: (project) =>
@@ -98,7 +98,7 @@ export const onlyConfigNamesFolders: Rule = {
 const PRODUCT_WORD =
   /^(banger|bangerd|vms?|vmm|qemu|firecracker|guests?|sandbox|workspaces?|kernels?|snapshots?)$/i;
 
-/** `src/base/` could serve any program: none of our words in its code. */
+/** `src/base/` could serve any program: its code contains no word of the product. */
 export const baseHasNoProductWords: Rule = {
   name: 'base-has-no-product-words',
   find: (project) =>
@@ -126,7 +126,7 @@ export const noBareErrors: Rule = {
     ),
 };
 
-/** Every exported function, class and constant says its contract. */
+/** Every exported function, class and constant has a doc comment. */
 export const exportsAreDocumented: Rule = {
   name: 'exports-are-documented',
   find(project) {
@@ -145,7 +145,7 @@ function product(project: Project, folder: string): SourceFile[] {
   return [...project.sources.values()].filter((file) => file.path.startsWith(folder) && !file.isTest);
 }
 
-/** Lines at which the tokens `texts` follow one another. */
+/** Line numbers at which the tokens `texts` occur in sequence. */
 function sequence(tokens: readonly Token[], texts: readonly string[]): number[] {
   return tokens
     .filter((_, at) =>

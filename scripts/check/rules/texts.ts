@@ -2,10 +2,10 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import type { Finding, Project, Rule } from '../project.ts';
 
-/** Most lines of a file, tests too. */
+/** Maximum number of lines of a file, tests included. */
 const MAX_LINES = 400;
 
-/** Small files. */
+/** Files are small. */
 export const filesAreShort: Rule = {
   name: 'files-are-short',
   find: (project) =>
@@ -16,13 +16,13 @@ export const filesAreShort: Rule = {
       .map(({ path, lines }) => ({ path, message: `has ${lines} lines; split it` })),
 };
 
-/** Folders that people read; others hold documents and what is generated. */
+/** Folders that people read. The others hold documents and generated files. */
 const READ_FOLDERS = /^(src|test|scripts|agent|host|bench)\//;
 
-/** Most files of source in one folder; tests beside their source are not counted. */
+/** Maximum number of source files in one folder; tests next to their source do not count. */
 const MAX_FOLDER_FILES = 22;
 
-/** Small folders: a reader sees all of one at a glance. */
+/** Folders are small, so that a reader sees all of one at a glance. */
 export const foldersAreSmall: Rule = {
   name: 'folders-are-small',
   find(project) {
@@ -41,13 +41,13 @@ export const foldersAreSmall: Rule = {
   },
 };
 
-/** Most characters of a line of a comment; the formatter keeps code to the same. */
+/** Maximum length of a comment line; the formatter uses the same for code. */
 const MAX_COMMENT_WIDTH = 110;
 
-/** A line that is all comment, in the languages where the formatter leaves it as it is. */
+/** A line that is only a comment, in the languages whose formatter does not wrap comments. */
 const COMMENT_LINE = /^\s*(\/\/|\/\*|\* |#)/;
 
-/** Lines of comments wrap where code does. */
+/** Comments wrap at the same width as code. */
 export const commentsAreNarrow: Rule = {
   name: 'comments-are-narrow',
   find: (project) =>
@@ -59,7 +59,7 @@ export const commentsAreNarrow: Rule = {
     }),
 };
 
-/** Folders and files are in kebab-case; Go has its own custom, and some names are given. */
+/** Names of folders and files are in kebab-case, but for those of Go and those that tools require. */
 export const namesAreKebabCase: Rule = {
   name: 'names-are-kebab-case',
   find: (project) =>
@@ -68,7 +68,7 @@ export const namesAreKebabCase: Rule = {
       .map((path) => ({ path, message: 'use kebab-case' })),
 };
 
-/** Work that was put off is written where work is planned, not in the source. */
+/** The source has no notes about postponed work; they belong into the tracker. */
 export const nothingPutOff: Rule = {
   name: 'nothing-put-off',
   find: (project) =>
@@ -78,22 +78,22 @@ export const nothingPutOff: Rule = {
 };
 
 /**
- * Names under these are no hosts that anything here would talk to: documentation, standards, reserved by RFC
- * 2606, module names.
+ * Nothing here would connect to a host under these names: they are documentation, standards, names that RFC
+ * 2606 reserves, and names of modules.
  */
 const HARMLESS_HOST =
   /^(.*\.)?(example|example\.(com|org|net)|localhost|invalid|test|vm)$|^(keepachangelog|semver|no-color|banger|golang)\.(com|org|dev)$/;
 
-/** Behind `//` any name is a host; elsewhere only the endings that no property or file has. */
+/** After `//` any name is a host; elsewhere only names with endings that no property or file has. */
 const HOST_PATTERNS = [
   /\/\/((?:[a-z0-9-]+\.)+[a-z]{2,})/g,
   /(?<![\w./-])((?:[a-z0-9-]+\.)+(?:com|org))(?![\w-])/g,
 ];
 
-/** A line of a Go import block: the name of a module begins with that of a host. */
+/** A line of a Go import block: module names begin with the name of a host. */
 const GO_IMPORT = /^\t([a-z]+ )?"[a-z0-9.-]+(\/[A-Za-z0-9._-]+)+"$/;
 
-/** Hosts are the user's configuration: none is written into the project, registries least of all. */
+/** The project names no hosts, and registries least of all: those are the user's configuration. */
 export const noForeignHosts: Rule = {
   name: 'no-foreign-hosts',
   find: (project) =>
@@ -108,7 +108,7 @@ export const noForeignHosts: Rule = {
     }),
 };
 
-/** No path of the machine at hand. */
+/** The project names no path of the machine that it is written on. */
 export const noLocalPaths: Rule = {
   name: 'no-local-paths',
   find(project) {

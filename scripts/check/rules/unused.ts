@@ -1,7 +1,7 @@
 import type { Finding, Project, Rule, SourceFile } from '../project.ts';
 import { packageOf, resolveImport } from '../project.ts';
 
-/** Programs, public modules, and what Node is told to load: used from outside. */
+/** Files that are used from outside: programs, public modules, and modules that Node preloads. */
 const ENTRIES = [
   'src/cli/main.ts',
   'src/daemon/main.ts',
@@ -17,10 +17,10 @@ const ENTRIES = [
   'scripts/test/property-seed.ts',
 ];
 
-/** Modules whose every export is for others to use. */
+/** Public modules: users may import every export. */
 const PUBLIC_MODULES = new Set(['src/sdk/client.ts']);
 
-/** Packages that are run, not imported, and what runs them. */
+/** Packages that are executed rather than imported, and what executes them. */
 const RUN_PACKAGES: Readonly<Record<string, string>> = {
   '@biomejs/cli-linux-arm64': 'scripts/check.ts',
   '@biomejs/cli-linux-x64': 'scripts/check.ts',
@@ -30,7 +30,7 @@ const RUN_PACKAGES: Readonly<Record<string, string>> = {
   typescript: 'scripts/check.ts',
 };
 
-/** Every file is a program, a test, or reached from one; a file of `src/` that only tests reach is dead. */
+/** Every file is a program or a test, or one imports it. A file of `src/` that only tests import is dead. */
 export const noUnusedFiles: Rule = {
   name: 'no-unused-files',
   find(project) {
