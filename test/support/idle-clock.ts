@@ -1,6 +1,6 @@
 import { until } from './until.ts';
 
-/** The daemon calls `now()` for each VM at each look, and for each use. So many calls hold a whole look. */
+/** The daemon calls `now()` at each look, for each VM that nobody uses. So many calls hold a whole look. */
 const CALLS_OF_A_LOOK = 25;
 
 /** The clock by which a daemon tells how long VMs have not been used; a test sets it. */
@@ -18,7 +18,7 @@ export class IdleClock {
     this.#nowMs += ms;
   }
 
-  /** Waits until the daemon has looked at its VMs, of which at least one runs. */
+  /** Waits until the daemon has looked at its VMs. At least one must run that nobody uses. */
   async hasLooked(): Promise<void> {
     const enough = this.#calls + CALLS_OF_A_LOOK;
     await until(() => this.#calls >= enough, { what: 'the daemon to look at its VMs' });
