@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 import { openBench, openSmallWorkshop, sh, type Workshop } from './support/bench.ts';
 import type { TestVm } from './support/boot-vm.ts';
 
-const DEADLINE_MS = 5 * 60_000;
+const DEADLINE_MS = 9 * 60_000;
 
 suite('the agent as process 1 of an image without an init', { timeout: DEADLINE_MS }, () => {
   const signal = AbortSignal.timeout(DEADLINE_MS);

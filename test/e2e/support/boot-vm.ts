@@ -21,7 +21,7 @@ import { nullLog } from '../../support/null-log.ts';
 import { GUEST_ARCH } from './kernel.ts';
 
 /** Enough for a boot, or for the end of one, on a busy host with emulation. */
-const BOOT_DEADLINE_MS = 120_000;
+const BOOT_DEADLINE_MS = 240_000;
 
 /** A VM lives for as long as its tests do; they have deadlines of their own. */
 const VM_DEADLINE_MS = 4 * 3_600_000;
