@@ -33,7 +33,7 @@ import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fake
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
 import { BUILT_HOST_TOOLS } from './host-tools.ts';
 
-/** Everything of a daemon under one temporary folder; its guests are agents on this host. */
+/** A daemon whose files are all below one temporary folder. Its guests are agents that run on this host. */
 export interface DaemonLab extends AsyncDisposable {
   dir: string;
   env: Record<string, string>;
@@ -47,7 +47,7 @@ export interface DaemonLab extends AsyncDisposable {
   start(options?: StartOptions): Promise<LabDaemon>;
   /** Reads or writes records while no daemon runs. */
   withRecords<T>(use: (records: SqliteVmRecords) => T): T;
-  /** What is left of VMs: names of records, folders and processes. */
+  /** What is left of VMs: names of records and folders, and the number of processes. */
   leftovers(): Promise<{ records: string[]; folders: string[]; processes: number }>;
 }
 
@@ -57,16 +57,16 @@ export interface StartOptions {
   idleClock?: ServeOptions['idleClock'];
   hostClock?: ServeOptions['hostClock'];
   hasImage?: boolean;
-  /** its guests can be saved: VMs are made of templates */
+  /** its guests can be saved, so VMs start from templates */
   canSave?: boolean;
-  /** of its VMM; guests that another one saved do not fit */
+  /** version of its VMM, which cannot restore guests that another version saved */
   vmmVersion?: string;
-  /** a VM waits for the next start, made at once after one */
+  /** it keeps a pool VM, and makes a new one right after each start */
   hasStandby?: boolean;
   /** `ms`; default: a minute */
   bootDeadlineMs?: number;
   syncLimits?: VmWorld['syncLimits'];
-  /** `ms`; default: a minute, so that all is taken over when it listens */
+  /** `ms`; default: a minute, so that it has adopted all VMs before it listens */
   takeOverPatienceMs?: number;
   stopDeadlineMs?: number;
   background?: LatestTasks;
@@ -80,10 +80,10 @@ export interface LabDaemon extends AsyncDisposable {
   abort(): void;
 }
 
-/** The version that daemons of labs say they have. */
+/** The version that the daemons of labs report. */
 export const LAB_BUILD = { version: '1.2.3', commit: 'c0ffee', builtAt: '2026-01-01' } as const;
 
-/** A guest that hangs is given up sooner than a user's. */
+/** Guests that hang are given up sooner than in the product. */
 const LAB_SYNC_LIMITS: VmWorld['syncLimits'] = {
   stop: {
     silent: { idleMs: 2_000, spinMs: 4_000, totalMs: 60_000 },
@@ -150,7 +150,7 @@ export async function openDaemonLab(): Promise<DaemonLab> {
   return lab;
 }
 
-/** Serves the lab at `dir` until the process ends: the daemon of a child process that a test kills. */
+/** Runs the daemon of the lab at `dir` until it ends: for a child process that a test kills. */
 export async function serveLab(
   dir: string,
   {
@@ -164,7 +164,7 @@ export async function serveLab(
   await daemon.ended;
 }
 
-/** A command for a guest on this host: run as whoever runs the tests. */
+/** A command for a guest on this host, to be run as the user who runs the tests. */
 export function shell(script: string): ExecStart {
   return { argv: ['sh', '-c', script], user: String(process.geteuid?.()), cwd: '/' };
 }
@@ -240,7 +240,7 @@ async function startDaemon(
       snapshots: new FsVmSnapshots({ ...settings.paths, nameOf }),
       freeMemoryBytes: () => guests.freeMemoryBytes ?? 2 ** 40,
       isWarm: true,
-      // This host is as busy as it is.
+      // The real load of this host would make the results depend on it.
       quiet: { share: 2, everyMs: 1, deadlineMs: 10_000 },
       syncLimits,
       bootDeadlineMs,

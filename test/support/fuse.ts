@@ -8,7 +8,7 @@ import { exec } from '../../src/base/process/exec.ts';
 
 const signal = neverAborts();
 
-/** Why no file system of FUSE can be mounted here; `false` when one can. */
+/** Why FUSE file systems cannot be mounted here; `false` when they can. */
 export function whyNoFuse(): string | false {
   if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse here';
   if (!mayOpenFuse()) return 'this user may not open /dev/fuse';
@@ -28,8 +28,7 @@ function mayOpenFuse(): boolean {
 }
 
 /**
- * A folder on FUSE: what is in `under` by way of a program. Disposing unmounts it, whatever is still open
- * there.
+ * A FUSE mount that shows the folder `under`. Disposing unmounts it, even while files are open in it.
  */
 export interface FuseFolder extends AsyncDisposable {
   path: string;

@@ -6,57 +6,57 @@ import type { GuestAgent, GuestConnector } from '../../src/core/ports/guest.ts';
 import type { RunningVm, VmmActivity } from '../../src/core/ports/vmm/running-vm.ts';
 import type { Personalisation } from '../../src/protocol/guest.ts';
 
-/** What guests were told, and how they behave. */
+/** What guests were asked to do, and how they behave. */
 export interface HostGuests {
   personalised: Personalisation[];
   syncCount: number;
-  /** what their networks were set to while they ran */
+  /** the network settings that were changed while they ran */
   natCalls: boolean[];
-  /** what the next of those fails with */
+  /** the error of the next such change */
   natError?: AppError | undefined;
-  /** changes what guests are personalised with */
+  /** replaces the personalisation before the guest gets it */
   tamper?: ((personalisation: Personalisation) => Personalisation) | undefined;
-  /** what guests say that their clock is, in `ms`; absent: the truth */
+  /** the clock that guests report, in `ms`; absent: the real one */
   answeredClock?: ((personalisation: Personalisation) => number) | undefined;
-  /** what is to be called when a guest runs again after a pause */
+  /** callbacks for when a guest runs again after a pause */
   resumes?: Set<() => void>;
-  /** while set, guests become ready only when it settles */
+  /** while set, guests are not ready before it settles */
   readyGate?: Promise<void> | undefined;
-  /** what agents say that their generation is; absent: the truth */
+  /** the protocol generation that agents report; absent: the real one */
   agentGeneration?: number | undefined;
-  /** the host does not speak that: no link comes to be */
+  /** the host does not speak that generation, so no link can be opened */
   isForeign?: boolean;
-  /** the host's memory that is free; absent: more than enough */
+  /** free memory of the host; absent: more than enough */
   freeMemoryBytes?: number | undefined;
-  /** while set, guests are made their own only when it settles */
+  /** while set, personalising a guest waits until it settles */
   personaliseGate?: Promise<void> | undefined;
-  /** what the VMM says of a saved guest that it is to bring back */
+  /** the error with which the VMM refuses to restore a saved guest */
   restoreError?: AppError | undefined;
-  /** what a sync fails with */
+  /** the error of each sync */
   syncError?: AppError | undefined;
-  /** agents answer nothing any more: their guests stand still */
+  /** agents no longer answer, as if their guests hung */
   isSilent?: boolean;
-  /** guests say that no program of anybody's runs in them */
+  /** guests report that no user program runs in them */
   isIdle?: boolean;
-  /** guests that were asked to power off */
+  /** how many guests were asked to power off */
   powerOffCount?: number;
-  /** while set, a sync ends only when it settles */
+  /** while set, a sync waits until it settles */
   syncGate?: Promise<void> | undefined;
-  /** syncs that have come to the gate */
+  /** how many syncs have reached the gate */
   gatedSyncCount?: number;
-  /** who is said to have ended VMMs in order */
+  /** the reported reason for which VMMs ended in an orderly way */
   endedBy?: RunningVm['end'];
-  /** what VMMs are said to have done; absent: the truth */
+  /** the activity that VMMs report; absent: the real one */
   activity?: (() => VmmActivity) | undefined;
-  /** while set, copying or saving a guest that runs begins only when it settles */
+  /** while set, copying or saving a running guest waits until it settles */
   copyGate?: Promise<void> | undefined;
-  /** what the next personalisation fails with */
+  /** the error of the next personalisation */
   personaliseError?: AppError | undefined;
 }
 
 /**
- * Connects to real agents that run on this host, and keeps from them what would change the host: file
- * systems, power. That is noted instead. What they are personalised with goes to a folder of theirs.
+ * Connects to real agents that run on this host. Requests that would change the host itself (file systems,
+ * power) are recorded and not passed on. The files of a personalisation go to a folder of the agent.
  */
 export function createHostGuestConnector(guests: HostGuests): GuestConnector {
   const connector = createGuestConnector();
@@ -89,8 +89,8 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
           if (guests.readyGate) await abortable(guests.readyGate, signal);
           return await agent.ready({ signal });
         },
-        // An agent that is not root runs nothing as root, who is the default. A login shell reads nothing of
-        // the user who runs the tests.
+        // The default user is root, as whom only an agent with root's rights can run commands. The home does
+        // not exist, so that login shells do not read the files of the user who runs the tests.
         run: ({ env, ...spec }, options) =>
           agent.run(
             { user: String(process.geteuid?.()), ...spec, env: { HOME: '/nonexistent', ...env } },

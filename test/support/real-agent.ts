@@ -9,17 +9,17 @@ import { exec } from '../../src/base/process/exec.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { AGENT_GENERATIONS, type AgentGenerations } from '../../src/protocol/guest.ts';
 
-/** The guest agent as a process of this host, on a Unix socket in the place of the virtio port. */
+/** The guest agent as a process of this host, with a Unix socket instead of the virtio port. */
 export interface RealAgent extends AsyncDisposable {
   socketPath: string;
   process: ChildProcess;
-  /** Meets the agent, as a host that speaks `generations`. */
+  /** Connects to the agent as a host that speaks `generations`. */
   connect(generations?: AgentGenerations): Promise<GuestAgent>;
 }
 
 /**
- * Builds the agent and returns the program's path in `dir`. Compiled as `scripts/build-go.sh` does, whose
- * cache makes that quick.
+ * Builds the agent into `dir` and returns its path. It uses the flags of `scripts/build-go.sh`, so that Go's
+ * build cache makes it quick.
  */
 async function buildAgent(dir: string): Promise<string> {
   const program = join(dir, 'banger-agent');
@@ -35,7 +35,7 @@ async function buildAgent(dir: string): Promise<string> {
 export async function startAgent(program: string): Promise<RealAgent> {
   const dir = await mkdtemp(join(tmpdir(), 'agent-'));
   const socketPath = join(dir, 's');
-  // What personalises a guest stays in a folder.
+  // The files of a personalisation go to a folder instead of the host's root.
   const root = join(dir, 'root');
   await mkdir(root);
   const child = spawn(program, ['serve', '-socket', socketPath, '-root', root], { stdio: 'ignore' });
@@ -58,14 +58,14 @@ export async function startAgent(program: string): Promise<RealAgent> {
 
 /** An agent of a test file, and a link to it. */
 export interface AgentLab extends AsyncDisposable {
-  /** an empty folder, removed in the end */
+  /** an empty folder, removed on dispose */
   readonly dir: string;
   readonly link: GuestAgent;
-  /** Starts one more; the caller disposes of it. */
+  /** Starts another agent, which the caller disposes. */
   startAnother(): Promise<RealAgent>;
 }
 
-/** Builds the agent, starts it and meets it. */
+/** Builds the agent, starts it and connects to it. */
 export async function openAgentLab(): Promise<AgentLab> {
   const dir = await mkdtemp(join(tmpdir(), 'link-'));
   const program = await buildAgent(dir);

@@ -30,7 +30,8 @@ test('the first VM of a shape makes a template, the next ones start from it', as
   );
   assert.deepEqual(await create('two'), ['drives', 'start', 'restore', 'agent', 'personalise']);
   assert.equal((await lab.client.showTemplate(template.key.slice(0, 6), { signal })).key, template.key);
-  assert.deepEqual(await lab.guests.personalised.slice(-2).map(({ hostname }) => hostname), ['one', 'two']);
+  const named = lab.guests.personalised.flatMap(({ hostname }) => hostname ?? []);
+  assert.deepEqual(named.slice(-2), ['one', 'two']);
 });
 
 test('another shape is another template', async () => {

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-/** The command line as it is shipped: one CommonJS file. */
+/** The command line as users get it: one CommonJS file. */
 export interface BundledCli extends Disposable {
   readonly path: string;
 }
 
 /**
- * Bundles the command line of this checkout as the build does, to a folder of its own. It starts in a tenth
- * of the time of its modules.
+ * Bundles the command line of this checkout, as the build does, into a separate folder. The bundle starts ten
+ * times as fast as the modules.
  */
 export async function bundleCli(): Promise<BundledCli> {
   const folder = mkdtempSync(join(tmpdir(), 'bundle-'));

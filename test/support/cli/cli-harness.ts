@@ -9,14 +9,14 @@ import { resolvePaths } from '../../../src/config/settings.ts';
 import type { Vm } from '../../../src/protocol/vm.ts';
 import { type FakeDaemon, fakeVm, startFakeDaemon } from '../fakes/fake-daemon.ts';
 
-/** What a run of the command line in this process left. */
+/** The result of a run of the command line in this process. */
 export interface CliResult {
   status: number;
   stdout: string;
   stderr: string;
 }
 
-/** How one run is set up; all is optional. */
+/** Settings of one run; all are optional. */
 export interface RunOptions {
   stdin?: InputStream;
   stdout?: OutputStream;
@@ -27,21 +27,21 @@ export interface RunOptions {
 }
 
 /**
- * A home of its own, with a fake daemon at its socket if wanted, and the command line run in this process.
+ * A temporary home, optionally with a fake daemon at its socket, and the command line run in this process.
  */
 export interface CliLab extends AsyncDisposable {
   readonly home: string;
   readonly env: Record<string, string>;
   readonly socketPath: string;
   readonly daemon: FakeDaemon;
-  /** Gives the daemon a VM; what is not in `fields` is as of one that runs. */
+  /** Adds a VM to the daemon; fields that are not in `fields` have the values of a running VM. */
   addVm(name: string, fields?: Partial<Vm>): Vm;
-  /** What the daemon was asked, `METHOD /path` each, with `ID` for the id of a VM that it made. */
+  /** The daemon's requests as `METHOD /path`, with `ID` in place of ids of VMs that it made. */
   requestLines(): string[];
   run(argv: readonly string[], options?: RunOptions): Promise<CliResult>;
 }
 
-/** Signals that a test sends. */
+/** The process's signals, sent by the test. */
 export class FakeSignals extends EventEmitter {
   /** Delivers a signal as the process would. */
   send(signal: ListenedSignal): void {
@@ -49,7 +49,7 @@ export class FakeSignals extends EventEmitter {
   }
 }
 
-/** An output that keeps what is written, like a pipe or like a terminal. */
+/** An output that collects what is written to it; it can act as a pipe or as a terminal. */
 export class FakeOutput extends Writable implements OutputStream {
   readonly isTTY: boolean;
   readonly columns: number;
@@ -80,7 +80,7 @@ export function stdinOf(text = ''): InputStream {
   return stdin;
 }
 
-/** A stdin that is a terminal; remembers whether it is raw. */
+/** A stdin that is a terminal and remembers whether it is raw. */
 export class FakeTerminalInput extends PassThrough implements InputStream {
   readonly isTTY = true;
   isRaw = false;
@@ -93,7 +93,7 @@ export class FakeTerminalInput extends PassThrough implements InputStream {
   }
 }
 
-/** Makes a home under the folder for temporary files, and a fake daemon unless told otherwise. */
+/** Makes a temporary home and, unless the options say otherwise, a fake daemon. */
 export async function openCliLab({ hasDaemon = true } = {}): Promise<CliLab> {
   const home = mkdtempSync(join(tmpdir(), 'cli-'));
   const { daemonSocket: socketPath } = resolvePaths({ HOME: home });
@@ -121,13 +121,13 @@ export async function openCliLab({ hasDaemon = true } = {}): Promise<CliLab> {
     run: (argv, options = {}) => runCli(argv, { ...options, env: { ...env, ...options.env } }),
     async [Symbol.asyncDispose]() {
       if (hasDaemon) await daemon[Symbol.asyncDispose]();
-      // A command that was interrupted may be writing there still.
+      // An interrupted command may still be writing to it.
       rmSync(home, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }
 
-/** Runs the command line in this process, with a home and a daemon that `options.env` names. */
+/** Runs the command line in this process, with the home and the daemon that `options.env` names. */
 export async function runCli(argv: readonly string[], options: RunOptions): Promise<CliResult> {
   const stdout = options.stdout ?? new FakeOutput();
   const stderr = options.stderr ?? new FakeOutput();

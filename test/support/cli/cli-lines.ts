@@ -1,19 +1,19 @@
-/** One command line that must work: words behind the command, separated by blanks. */
+/** One command line that must work: the words after the command, separated by blanks. */
 export interface GoodLine {
   words: string;
   /** default: 0 */
   status?: number;
-  /** goes on for ever, until Ctrl-C */
+  /** runs until Ctrl-C */
   isFollowed?: true;
-  /** runs a command in the guest as root: only an agent that is root can */
+  /** runs a command in the guest as root, which needs an agent that runs as root */
   needsRoot?: true;
 }
 
 /**
- * Command lines that must work, by command. Between them they use every option of each command. In their
- * order they make, use and delete what they need. In the words, `REPO` is a working tree of the host,
- * `COMMIT` its HEAD, `GUEST` and `GUEST2` are folders of the guest, `DIR` is a folder of the host, and
- * `OPERATION` an operation that has ended.
+ * Command lines that must work, by command. Together they use every option of every command, and run in this
+ * order they create, use and delete what they need. Placeholders: `REPO` is a working tree on the host,
+ * `COMMIT` its HEAD, `GUEST` and `GUEST2` are folders in the guest, `DIR` is a folder on the host, and
+ * `OPERATION` is an operation that has ended.
  */
 export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm run': [
@@ -47,7 +47,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '-t --timings made1 -- true', needsRoot: true },
     { words: '--json --timings made1 -- true', needsRoot: true },
   ],
-  // The guest of a VM that runs has this host's ports, perhaps with a sshd.
+  // The guests are processes of this host, so a running VM has this host's ports, perhaps an sshd's too.
   'vm ssh': [{ words: '-t made2 -- true', status: 1 }],
   'vm logs': [
     { words: 'made1' },
@@ -173,8 +173,8 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
 };
 
 /**
- * A value of each option that takes one, which every command refuses that has the option; with the words that
- * it needs besides.
+ * For each option with a value: a value that every command with this option must reject, and the other words
+ * that the command line needs.
  */
 export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: string }>> = {
   '--name': { value: 'MyBox' },
@@ -202,7 +202,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--max-entries': { value: '0' },
 };
 
-/** The words that a command needs to be right, besides the option that is tried. */
+/** The words that make a command line valid without the option under test. */
 export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm run': '--dry-run REPO',
   'vm show': 'web',

@@ -1,7 +1,7 @@
 import { spawn as spawnPty } from '@lydell/node-pty';
 import headless from '@xterm/headless';
 
-/** A terminal with a program in it: what it shows, and what a user does. */
+/** A terminal in which a program runs: what it shows, and what a user can do. */
 export interface Terminal extends Disposable {
   readonly pid: number;
   /** the terminal's device */
@@ -10,7 +10,7 @@ export interface Terminal extends Disposable {
   readonly output: () => string;
   /** the screen's lines, without trailing blanks */
   screen(): string[];
-  /** a full-screen program has the screen */
+  /** a full-screen program uses the screen */
   isAlternate(): boolean;
   cursor(): { column: number; row: number };
   type(text: string): void;
@@ -18,14 +18,14 @@ export interface Terminal extends Disposable {
   /** Waits until the output holds `text`. */
   shows(text: string | RegExp): Promise<void>;
   readonly ended: Promise<{ exitCode: number; signal: number | undefined }>;
-  /** Takes the terminal away, as closing its window does. */
+  /** Hangs up the terminal, as closing its window does. */
   hangUp(): void;
 }
 
-/** `ms`: names what hangs, measures nothing. */
+/** `ms` after which a wait fails and says what hangs; nothing is measured by it. */
 const SHOWS_DEADLINE_MS = 120_000;
 
-/** Starts a program in a terminal of its own. */
+/** Starts a program in a new terminal. */
 export function openTerminal(
   argv: readonly [string, ...string[]],
   { env, cols = 80, rows = 24 }: { env: Record<string, string>; cols?: number; rows?: number },

@@ -4,14 +4,14 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A socket on which a program of the test stands in for a guest's agent. */
+/** A socket on which the test plays a guest's agent. */
 export interface FakeAgent extends AsyncDisposable {
   path: string;
   /** every connection so far */
   sockets: net.Socket[];
 }
 
-/** Listens on a fresh socket; `serve` gets each connection, before anything was read from it. */
+/** Listens on a new socket and calls `serve` with each connection, before anything is read from it. */
 export async function listenAsAgent(serve: (socket: net.Socket) => void): Promise<FakeAgent> {
   const dir = await mkdtemp(join(tmpdir(), 'agent-'));
   const path = join(dir, 's');

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** `setpriv ... unshare ... -- COMMAND` without the namespaces, which not every machine allows. */
+/** `setpriv ... unshare ... -- COMMAND` without namespaces, which not every machine allows. */
 const PLAIN_SETPRIV = `#!/bin/sh
 while [ "$1" != unshare ]; do shift; done
 while [ "$1" != -- ]; do shift; done
@@ -12,8 +12,8 @@ exec "$@"
 `;
 
 /**
- * Makes a small tree and a kernel, as mmdebstrap and the recipe's hooks would; the files `fail` and `wait`
- * beside it change what it does.
+ * Makes a small tree and a kernel, as mmdebstrap and the recipe's hooks would. The files `fail` and `wait`
+ * beside it make it fail or wait.
  */
 const MMDEBSTRAP = `#!/bin/sh
 set -eu
@@ -53,13 +53,13 @@ cat "$fakes/npm-answer" 2>/dev/null ||
 `;
 
 /**
- * Stand-ins for what image builds run, first on the PATH of {@link env}; the rest of the tools are the real
- * ones.
+ * Stand-ins for the programs that image builds run. They come first on the PATH of {@link env}; all other
+ * programs are the real ones.
  */
 export interface FakeBuildTools {
   dir: string;
   env: Record<string, string>;
-  /** hash of the package that npm brings, as a recipe has it */
+  /** hash of the package that npm delivers, in the form that recipes use */
   integrity: string;
   /** how often mmdebstrap was started */
   runs: () => Promise<number>;

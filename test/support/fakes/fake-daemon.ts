@@ -12,18 +12,18 @@ import { type ErrorBody, JSON_LINES_TYPE } from '../../../src/protocol/events.ts
 import type { Vm } from '../../../src/protocol/vm.ts';
 import { type GuestRecord, serveGuest } from './fake-guest.ts';
 
-/** A request that the daemon got. */
+/** A request that the daemon received. */
 export interface SeenRequest {
   method: string;
   path: string;
   body: unknown;
 }
 
-/** One answer of a script: takes the place of what the fake would do itself. */
+/** A scripted answer, sent instead of the fake's own. */
 export type Answer = (request: SeenRequest, response: ServerResponse) => void | Promise<void>;
 
 /**
- * A daemon without VMs: the API's wire format over a real socket, with records in memory and commands run on
+ * A daemon without VMs. It speaks the API over a real socket, keeps records in memory and runs commands on
  * this host.
  */
 export interface FakeDaemon extends AsyncDisposable {
@@ -41,9 +41,9 @@ export interface FakeDaemon extends AsyncDisposable {
   readonly answers: Map<string, Answer>;
   /** `ms` that making a VM takes */
   createMs: number;
-  /** creations that were hung up on */
+  /** how many creations ended because the client hung up */
   cancelledCount: number;
-  /** Breaks every connection, as a daemon that is killed does; it listens no more. */
+  /** Breaks every connection and stops listening, as a daemon that is killed does. */
   die(): Promise<void>;
 }
 
@@ -82,7 +82,7 @@ export async function startFakeDaemon(socketPath: string): Promise<FakeDaemon> {
   return daemon;
 }
 
-/** A VM's record as the daemon gives it. */
+/** A VM as the daemon's API returns it. */
 export function fakeVm(fields: Partial<Vm> & { name: string }): Vm {
   return {
     id: `id${Buffer.from(fields.name).toString('hex').padEnd(30, '0').slice(0, 30)}`,
@@ -98,7 +98,7 @@ export function fakeVm(fields: Partial<Vm> & { name: string }): Vm {
   };
 }
 
-/** Of every working tree. */
+/** The commit of every working tree. */
 export const PACK_ID = 'pack-1';
 
 /** Sends one JSON answer. */

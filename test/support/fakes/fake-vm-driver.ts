@@ -25,32 +25,32 @@ import type { RunningVm, VmmActivity, VmmProcess } from '../../../src/core/ports
 import type { RestoreOptions, SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
 import type { DriveRequest, DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 
-/** How guests are played. */
+/** How the fake plays guests. */
 export interface FakeVmDriverOptions {
   /**
-   * The program that plays a guest: serves the agent protocol on the Unix socket, whose path must follow
-   * "--socket". It is found by that after a crash, as a real VMM is. See {@link agentGuest}.
+   * The program that plays a guest. It serves the agent protocol on the Unix socket whose path follows
+   * "--socket"; after a crash the driver finds it by that, as it finds a real VMM. See {@link agentGuest}.
    */
   guestArgv: (socketPath: string) => [string, ...string[]];
-  /** called in the place of changing a guest's network, which is the host's */
+  /** called instead of changing a guest's network, which is the host's */
   onSetNat?: (hasNat: boolean) => void;
-  /** what is to be called when a guest runs again after a pause: the test plays the pause */
+  /** callbacks for when a guest runs again after a pause, which the test plays */
   resumes?: Set<() => void>;
-  /** guests can be saved, copied and restored: files stand for them, and a restored guest is a new process */
+  /** guests can be saved, copied and restored: a save writes files, and a restore starts a new process */
   canSave?: boolean;
-  /** who is said to have ended a VMM in order */
+  /** the reported reason for which VMMs ended in an orderly way */
   howItEnded?: () => RunningVm['end'];
-  /** what a VMM is said to have done; `undefined`: the truth */
+  /** the activity that VMMs report; `undefined`: the real one */
   playActivity?: () => VmmActivity | undefined;
-  /** guests that were saved with another one do not fit; default: `fake 1` */
+  /** version; guests that another version saved cannot be restored; default: `fake 1` */
   vmmVersion?: string;
-  /** what bringing back a saved guest fails with, once; absent: it works */
+  /** the error of the next restore; absent: it succeeds */
   restoreError?: () => AppError | undefined;
-  /** called before a running guest is copied or saved: as long as that lasts */
+  /** called before a running guest is copied or saved, which waits for it */
   beforeCopy?: (options: Abortable) => Promise<void>;
 }
 
-/** What is played of VMMs. */
+/** What the fake plays of VMMs. */
 type Play = Required<Omit<FakeVmDriverOptions, 'guestArgv' | 'canSave' | 'vmmVersion' | 'restoreError'>>;
 
 const TRUTH: Omit<Play, 'resumes'> = {
@@ -70,15 +70,16 @@ export function agentGuest(agentPath: string): FakeVmDriverOptions {
   };
 }
 
-/** Where a fake guest keeps the files that it is personalised with. */
+/** The folder for the files of a fake guest's personalisation. */
 export function guestRootOf(runtimeDir: string): string {
   return join(runtimeDir, 'guest-root');
 }
 
 /**
- * A driver without VMs: each "VMM" is a process of this host that outlives us and serves the guest's socket.
- * It keeps nothing in memory, so that a driver of another process can adopt. Drives are sparse raw files that
- * no guest sees. Passes the suite of `test/conformance/vm-driver` as far as that goes.
+ * A driver without VMs. Each "VMM" is a process of this host that outlives this one and serves the guest's
+ * socket. The driver keeps no state in memory, so that a driver in another process can adopt its VMMs. Drives
+ * are sparse raw files that no guest sees. It passes those tests of `test/conformance/vm-driver` that need no
+ * real guest.
  */
 export function createFakeVmDriver({
   guestArgv,
@@ -151,7 +152,7 @@ function socketOf(runtimeDir: string): string {
   return join(runtimeDir, 'agent.sock');
 }
 
-/** What a VMM that has ended leaves; a VM's own guest keeps its files, for tests that look at them. */
+/** Removes what a VMM left. The files of a VM's own guest stay, for tests that read them. */
 async function removeFilesOf(socketPath: string): Promise<void> {
   await rm(socketPath, { force: true });
   const runtimeDir = dirname(socketPath);
@@ -160,8 +161,8 @@ async function removeFilesOf(socketPath: string): Promise<void> {
 }
 
 /**
- * The guests of a VM, each with its socket: one that took the place of another has it in a folder of the
- * VM's.
+ * The guests of a VM with their sockets. A guest that replaced another has its socket in a subfolder of the
+ * VM's folder.
  */
 async function findGuests(runtimeDir: string): Promise<{ vmm: VmmProcess; path: string }[]> {
   const socketsIn = (argv: readonly string[]): string[] =>
@@ -170,7 +171,7 @@ async function findGuests(runtimeDir: string): Promise<{ vmm: VmmProcess; path: 
   return found.flatMap(({ vmm, argv }) => socketsIn(argv).map((path) => ({ vmm, path })));
 }
 
-/** It has got SIGSTOP (proc(5): state T). */
+/** Returns whether the process is stopped by a signal (proc(5): state T). */
 async function isStopped({ pid }: VmmProcess): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
@@ -343,7 +344,7 @@ function runningVm(vmm: VmmProcess, { runtimeDir, play }: { runtimeDir: string; 
     save: async ({ spec, to }, { signal }) => {
       await play.beforeCopy({ signal });
       await writeSaved(spec, to);
-      // A VMM that was killed meanwhile saves nothing; it is some milliseconds before that is seen.
+      // A VMM that was killed meanwhile saves nothing; its end shows only after some milliseconds.
       await sleep(20, { signal });
       if (await listens(runtimeDir)) return;
       await Promise.all([rm(to.memoryPath, { force: true }), rm(to.statePath, { force: true })]);

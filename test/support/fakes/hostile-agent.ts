@@ -2,12 +2,13 @@ import type net from 'node:net';
 import { listenAsAgent, onHello } from './fake-agent.ts';
 
 /*
- * A guest that says an honest hello and then tries to occupy its host, as a program of its own, so that its
- * work is not the host's. It speaks HTTP/2 in bytes, for a library sends nothing of this.
+ * A guest that says an honest hello and then tries to keep its host busy. It is a separate process, so that
+ * its own work does not count as the host's. It writes raw HTTP/2 bytes, because no library sends such
+ * frames.
  *
  *     node hostile-agent.ts ATTACK
  *
- * The first line of its output is the path of its socket. It ends with its input.
+ * The first line of its output is the path of its socket. It ends when its stdin does.
  */
 
 const TYPE = {
@@ -38,9 +39,9 @@ function frame(type: number, flags: number, streamId: number, payload: Uint8Arra
   return Buffer.concat([head, payload]);
 }
 
-/** What an attack may use of the link. */
+/** What an attack can do with the link. */
 interface Victim {
-  /** Sends `bytes` as often as the host reads them, for ever. */
+  /** Sends `bytes` again and again, as fast as the host reads them. */
   flood(bytes: Buffer): void;
   send(bytes: Buffer): void;
   /**
@@ -49,7 +50,7 @@ interface Victim {
   answer(streamId: number, body: Buffer, options?: { size?: number; isEndless?: boolean }): void;
 }
 
-/** What is done once the host's first request is there. */
+/** The attacks; each begins when the host's first request arrives. */
 type Attack = (victim: Victim, streamId: number) => void;
 
 const port = (n: number): string =>
@@ -103,7 +104,7 @@ function serve(socket: net.Socket, attack: Attack): void {
   });
 }
 
-/** Follows the host's frames as far as its requests and windows. */
+/** Parses the host's frames, but only requests and window updates. */
 class Link implements Victim {
   readonly #socket: net.Socket;
   readonly #attack: Attack;
@@ -199,5 +200,5 @@ if (import.meta.main) {
   });
 }
 
-/** Names of what `hostile-agent.ts` can do. */
+/** Names of the attacks of `hostile-agent.ts`. */
 export const HOSTILE_ATTACKS: readonly string[] = Object.keys(ATTACKS).filter((name) => name !== 'honest');

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { LineSplitter } from '../../../src/base/text/line-splitter.ts';
 
-/** What a request to QEMU says. */
+/** A request to QEMU. */
 export interface QmpRequest {
   execute: string;
   arguments: Record<string, unknown>;
@@ -25,12 +25,12 @@ export function playQemu(stream: Duplex, onRequest: (request: QmpRequest) => voi
   });
 }
 
-/** Gives `value` to whoever made the request. */
+/** Answers the request with `value`. */
 export function answer(stream: Duplex, { id }: Pick<QmpRequest, 'id'>, value: unknown): void {
   stream.write(`${JSON.stringify({ return: value, id })}\r\n`);
 }
 
-/** Refuses the request, for what it names is not there or cannot do that. */
+/** Rejects the request with an error, as QEMU does for a missing or unsuitable device. */
 export function refuse(stream: Duplex, { id }: Pick<QmpRequest, 'id'>): void {
   stream.write(`${JSON.stringify({ error: { class: 'GenericError', desc: 'refused' }, id })}\r\n`);
 }

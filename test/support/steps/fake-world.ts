@@ -4,20 +4,20 @@ import { shell } from '../daemon-lab.ts';
 import type { ScenarioWorld } from './scenarios.ts';
 import type { StepLab } from './step-lab.ts';
 
-/** Scenarios with guests of this host. */
+/** Scenarios with guests that run on this host. */
 export function fakeWorld(lab: StepLab): ScenarioWorld {
   const signal = neverAborts();
   return {
     lab,
     shape: {},
-    // Such a guest keeps nothing of its own: that it answers is all there is.
+    // A fake guest has no state of its own; the only thing to check is that it answers.
     mark: async () => {},
     async checkMarks() {
       using session = await lab.client.exec('src', shell('echo alive'), { signal });
       assert.equal((await session.collect()).stdout.toString(), 'alive\n');
     },
     settleMs: 3_000,
-    // Its files are on this host's disk.
+    // A fake guest's files are on this host's disk.
     fullCodes: ['HOST_NO_SPACE', 'GUEST_PERSONALISE_FAILED'],
   };
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { isErrno } from '../../../src/base/errors.ts';
 
 /**
- * Takes all of the space that is left in the file system of `dir` with a file `filler`, whatever others take
- * or give back meanwhile.
+ * Fills the file system of `dir` with a file `filler` until no space is left, even when other programs free
+ * or use space meanwhile.
  */
 export function fill(dir: string): void {
   const path = join(dir, 'filler');

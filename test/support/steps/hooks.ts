@@ -6,20 +6,20 @@ import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import { StatementSync } from 'node:sqlite';
 
-/** Any function, for what is replaced in Node's own modules. */
+/** Any function: the type of the functions of Node's modules that are replaced. */
 type AnyFunction = (...args: unknown[]) => unknown;
 
-/** Functions of node:fs/promises that change something; a step each time one has returned. */
+/** Functions of node:fs/promises that change something. Each return of one is a step. */
 const CHANGES = [
   ...['mkdir', 'mkdtemp', 'writeFile', 'rename', 'rm', 'copyFile'],
   ...['truncate', 'symlink', 'link', 'chmod', 'utimes'],
 ];
 
 /**
- * Calls `onStep` after every step that this process takes in the world outside: a change of a file system, a
- * write to a database, a program that is started or signalled, a command to a VMM, a request to a guest.
- * Reading is no step; looking at a VMM again and again is one. So that all that a daemon does can be
- * interrupted between any two steps, without a word about that in the daemon.
+ * Calls `onStep` after every effect of this process on the outside: a change of a file system, a write to a
+ * database, a program that it starts or signals, a command to a VMM, a request to a guest. Reads do not
+ * count, and repeated queries of a VMM count once. With this a test can interrupt the daemon between any two
+ * steps, and the daemon needs no code for it.
  */
 export async function hookSteps(onStep: (what: string) => void): Promise<void> {
   const files = fsPromises as unknown as Record<string, AnyFunction>;
@@ -63,7 +63,7 @@ export async function hookSteps(onStep: (what: string) => void): Promise<void> {
   syncBuiltinESMExports();
 }
 
-/** Commands to a VMM are one line of JSON each; one that only looks counts once until another follows. */
+/** Each command to a VMM is one line of JSON. Repeated queries count once, until another command follows. */
 function hookCommands(onStep: (what: string) => void): void {
   let last = '';
   replace(

@@ -7,37 +7,36 @@ import { resultOf } from '../../../src/sdk/work.ts';
 import type { Scenario, ScenarioWorld } from './scenarios.ts';
 import type { StepAction } from './step-daemon.ts';
 
-/** What interrupting an operation at its steps came to. */
+/** The results of interrupting an operation at its steps. */
 export interface Interrupted {
   /** the steps at which it was interrupted */
   hits: string[];
-  /** what was wrong afterwards, with the step; empty when all is well */
+  /** what was wrong afterwards, with the step; empty when nothing was */
   problems: string[];
   /** codes of the errors that the client got */
   codes: string[];
 }
 
 /**
- * `ms` in which everything ends when a VMM hangs: an operation, and removing what it has left. All deadlines
- * of a start together.
+ * `ms` in which an operation and its cleanup end when a VMM hangs: the sum of all deadlines of a start.
  */
 const HANG_LIMIT_MS = { operation: 480_000, removal: 60_000 };
 
 const ENDING = 'it to end';
 
-/** How {@link interruptEach} goes about it. */
+/** Options of {@link interruptEach}. */
 export interface InterruptOptions {
   action: (world: ScenarioWorld) => StepAction;
-  /** every how many steps it interrupts; 1: at each */
+  /** interrupts at every Nth step; 1: at each */
   stride?: number;
   /** the first step */
   from?: number;
 }
 
 /**
- * Runs the operation again and again, and interrupts it at a later step each time, until it ends before that
- * step. After each, with a new daemon where the old one was killed: nothing must be left that no record
- * accounts for, and what `scenario` says must be so.
+ * Runs the operation again and again and interrupts it one step later each time, until it ends before that
+ * step. After each run, with a new daemon when the old one was killed, nothing may be left that no record
+ * accounts for, and the checks of `scenario` must pass.
  */
 export async function interruptEach(
   world: ScenarioWorld,
@@ -90,7 +89,7 @@ export async function interruptEach(
   }
 }
 
-/** Waits until a killed process has ended: what is looked at before says nothing. */
+/** Waits until a killed process has ended; what is seen before that proves nothing. */
 async function gone(pid: number): Promise<void> {
   const look = async (): Promise<true | undefined> => {
     const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
@@ -100,7 +99,7 @@ async function gone(pid: number): Promise<void> {
   await poll(look, options);
 }
 
-/** Deletes every VM, as a user would whose VMs hang. */
+/** Deletes every VM, as a user does whose VMs hang. */
 async function removeAll({ lab }: ScenarioWorld): Promise<void> {
   const options = { signal: neverAborts() };
   for (const { id } of lab.records()) {
@@ -113,13 +112,13 @@ async function within<T>(deadlineMs: number, work: () => Promise<T>): Promise<T>
   return await withDeadline((signal) => abortable(work(), signal), options);
 }
 
-/** With a full disk the error says so; whatever happens, it is not called a bug. */
+/** The error must not claim a bug, and on a full disk it must say that the disk is full. */
 function isUnclear(failure: Error, { kind }: StepAction, { fullCodes }: ScenarioWorld): boolean {
   if (!(failure instanceof AppError) || failure.code === BUG_CODE) return true;
   return kind === 'full' && !fullCodes.includes(failure.code);
 }
 
-/** What is left once nothing more goes away. */
+/** The leftovers, as soon as they no longer become fewer. */
 async function settledResidue({ lab, settleMs }: ScenarioWorld): Promise<string[]> {
   let left: string[] = [];
   const look = async (): Promise<true | undefined> => {

@@ -10,7 +10,7 @@ import { openStepLab, type StepLab, type StepLabOptions } from './step-lab.ts';
 
 const signal = neverAborts();
 
-/** A lab with the user's images, and templates of its own. */
+/** A lab that uses the user's images and its own templates. */
 export async function openQemuStepLab({
   hasStandby = false,
   ...options
@@ -21,8 +21,8 @@ export async function openQemuStepLab({
       XDG_STATE_HOME: join(dir, 's'),
       XDG_RUNTIME_DIR: join(dir, 'r'),
       XDG_CONFIG_HOME: join(dir, 'c'),
-      // Not on the file system that is filled: it is a tmpfs, which takes room for a hole of a template's
-      // memory when a VM reads it.
+      // Not on the file system that is filled. That is a tmpfs, which allocates a page when a VM reads a hole
+      // of a template's memory file.
       XDG_CACHE_HOME: join(dirname(dir), 'h'),
     };
     const { configFile } = resolvePaths(environment);
@@ -33,7 +33,7 @@ export async function openQemuStepLab({
   return await openStepLab({ ...options, kind: 'qemu', ownsCache: true, env });
 }
 
-/** Scenarios with real VMs: what is marked is a file on the disk and one in memory. */
+/** Scenarios with real VMs. A mark is one file on the disk and one in memory. */
 export function qemuWorld(lab: StepLab): ScenarioWorld {
   const sh = async (script: string): Promise<string> => {
     using session = await lab.client.exec('src', shell(script), { signal });
@@ -54,7 +54,7 @@ export function qemuWorld(lab: StepLab): ScenarioWorld {
   };
 }
 
-/** A guest that stood still for want of space goes on a moment after there is some. */
+/** A guest that was paused for lack of space resumes a moment after there is some. */
 async function onceThereIsSpace<T>(work: () => Promise<T>): Promise<T> {
   const attempt = async (): Promise<{ value: T } | undefined> => {
     try {

@@ -5,18 +5,18 @@ import { isErrno } from '../../../src/base/errors.ts';
 import type { Paths } from '../../../src/config/paths.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';
 
-/** Names of what there is of a template and of a snapshot besides its drives. */
+/** Names of the files of a template and of a snapshot, without its drives. */
 const SAVED = ['manifest.json', 'memory', 'state'];
 
-/** In a VM's folder, whatever it does; a fake guest keeps its files in its runtime folder. */
+/** Files that every VM's folder has. A fake guest keeps its files in the runtime folder instead. */
 const LOGS = ['console.log', 'vmm.log'];
 const OF_A_FAKE = ['guest-root'];
 const OF_A_VMM = ['agent.sock', 'qmp.sock', 'qemu.pid'];
 
 /**
- * What is on the host that none of `records` accounts for, and what a record names that is not there: files,
- * folders, processes. Empty when all is well. `ownsCache`: no other daemon works in the cache. `standbyVmId`
- * is a VM that has no record on purpose.
+ * The files, folders and processes on the host for which no record accounts, and those that a record names
+ * and that are missing. Empty when there are none. With `ownsCache`, no other daemon uses the cache.
+ * `standbyVmId` is the pool VM, which has no record on purpose.
  */
 export async function residue(
   paths: Paths,
@@ -43,8 +43,8 @@ export async function residue(
 }
 
 /**
- * `place` is the folder of the VM's VMM in the runtime folder: below the VM's own when it took the place of
- * another.
+ * `place` is the folder of the VMM in the runtime folder: the VM's own, or one below that for a VMM that
+ * replaced another.
  */
 async function wrongOfVm(
   { vmsDir, vmRuntimeDir }: Paths,
@@ -75,7 +75,7 @@ async function wrongOfVm(
       OF_A_VMM.includes(basename(path)) &&
       dirname(join(record.id, path)) === place;
     const isOfAFake = path.split('/').some((name) => OF_A_FAKE.includes(name));
-    // Empty since its VMM has ended; the next start removes it.
+    // Its VMM has ended and left it empty; the next start removes it.
     const isEmptySecond = /^r-[^/]+\/$/.test(path);
     if (!isOfTheVmm && !isOfAFake && !isEmptySecond) wrong.push(`${path} in the runtime folder`);
   }
@@ -100,7 +100,7 @@ async function wrongInCache({ templatesDir, vmmCacheDir, workspaceTempDir }: Pat
   return [...wrong, ...(await filesIn(workspaceTempDir)).map((path) => `${path} of a workspace`)];
 }
 
-/** All files below `dir`, and folders that are empty, with a slash at the end. */
+/** All files below `dir`, and its empty folders with a slash at the end. */
 async function filesIn(dir: string, under = ''): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await entriesIn(join(dir, under))) {
@@ -127,7 +127,7 @@ async function entriesIn(dir: string) {
   }
 }
 
-/** The VMMs whose pid file or socket is below `vmRuntimeDir`, with the folder that they are for. */
+/** The VMMs whose pid file or socket is below `vmRuntimeDir`, with the folder of each. */
 export async function vmmsBelow(vmRuntimeDir: string): Promise<{ pid: number; folder: string }[]> {
   const found: { pid: number; folder: string }[] = [];
   for (const pid of await namesIn('/proc')) {

@@ -7,35 +7,35 @@ import { resultOf } from '../../../src/sdk/work.ts';
 import type { StepAction } from './step-daemon.ts';
 import type { StepLab } from './step-lab.ts';
 
-/** What an operation is interrupted in. */
+/** An operation to interrupt, with its preparation and its checks. */
 export interface Scenario {
   name: string;
-  /** the lab keeps a VM on standby */
+  /** the lab keeps a pool VM */
   hasStandby?: boolean;
-  /** Brings the lab to where the operation can begin, whatever came before. */
+  /** Prepares the lab for the operation, whatever happened before. */
   prepare(world: ScenarioWorld): Promise<void>;
   run(world: ScenarioWorld): Promise<unknown>;
-  /** Checks what an interruption has left: what is whole, and what is not there. */
+  /** Checks that what an interruption left is whole, and that the rest is gone. */
   check(world: ScenarioWorld, by: StepAction['kind']): Promise<void>;
-  /** for the action `vmm`: the folders of VMMs that are killed, by what they are for */
+  /** for the action `vmm`: the folders whose VMMs are killed, by their purpose */
   victims(world: ScenarioWorld): Readonly<Record<string, string>>;
 }
 
-/** What scenarios work on. */
+/** What scenarios need of a lab. */
 export interface ScenarioWorld {
   lab: StepLab;
   /** shape of the VMs */
   shape: Omit<CreateVmRequest, 'ephemeral'>;
-  /** Puts something into the memory and on the disk of the VM `src`, which has just been made. */
+  /** Leaves a mark in the memory and on the disk of the VM `src`, which has just been made. */
   mark(): Promise<void>;
   /**
-   * Fails unless `src` has what was put there, and was not booted since: its memory too. With `isBooted` it
-   * was.
+   * Fails unless `src` still has its mark on the disk and in memory. With `isBooted` it has booted since, so
+   * only the disk has the mark.
    */
   checkMarks(options: { isBooted: boolean }): Promise<void>;
-  /** `ms` for what is to be cleaned up to be gone, and for a VM on standby that is being made to be there */
+  /** `ms` for cleanup to finish, and for a pool VM that is being made to be ready */
   settleMs: number;
-  /** codes of errors that are clear enough for a disk that is full */
+  /** error codes that tell a user clearly that the disk is full */
   fullCodes: readonly string[];
 }
 
@@ -44,7 +44,7 @@ const SOURCE = 'src';
 const NEW = 'new';
 const TAG = 'tag';
 const BASE = 'base';
-/** What a VM on standby takes to be made, and on a busy host. */
+/** `ms` to make a pool VM on a busy host. */
 const STANDBY_MS = 1_500;
 const STANDBY_DEADLINE_MS = 15_000;
 
@@ -128,7 +128,7 @@ export const SCENARIOS: readonly Scenario[] = [
     async check(world, by) {
       const forks = world.lab.records().filter(({ name }) => name.startsWith('src-'));
       const states = forks.map(({ state }) => state).join();
-      // A fork whose VMM is killed once it runs is a VM that has stopped.
+      // A fork whose VMM is killed after its start is a stopped VM.
       const whole = by === 'vmm' ? /^((running|stopped),?){2}$/ : /^running,running$/;
       assert.ok(states === '' || whole.test(states), `the forks: ${states}`);
       if (by === 'vmm' && sourceOf(world).state === 'stopped') return await checkStopped(world);
@@ -202,7 +202,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Waits until a VM is on standby; false when none came to be. */
+/** Waits until there is a pool VM; returns false when none appears. */
 async function standbyWithin({ lab }: ScenarioWorld, deadlineMs: number): Promise<boolean> {
   const look = async (): Promise<string | undefined> =>
     (await lab.client.daemonStatus({ signal })).standbyVmId;
@@ -234,13 +234,13 @@ async function checkNew(world: ScenarioWorld, by: StepAction['kind']): Promise<v
   if (sourceIfThere(world)) await checkUntouched(world);
 }
 
-/** The VM that others are made of: it runs as it did. */
+/** Checks that the source VM still runs as before. */
 async function checkUntouched(world: ScenarioWorld): Promise<void> {
   assert.equal(sourceOf(world).state, 'running');
   await world.checkMarks({ isBooted: false });
 }
 
-/** The test killed its VMM: its disk is as after a power cut, and it boots. */
+/** Checks a VM whose VMM the test killed: its disk is as after a power cut, and it boots. */
 async function checkStopped(world: ScenarioWorld): Promise<void> {
   await resultOf(world.lab.client.startVm(SOURCE, { signal }));
   await world.checkMarks({ isBooted: true });
@@ -257,7 +257,7 @@ async function requireSource(world: ScenarioWorld): Promise<void> {
   await world.mark();
 }
 
-/** The snapshot that the VM is put back to. */
+/** The snapshot to which the VM is restored. */
 async function requireBase({ lab }: ScenarioWorld): Promise<void> {
   const snapshots = await lab.client.listSnapshots(SOURCE, { signal });
   if (snapshots.some(({ tag }) => tag === BASE)) return;

@@ -11,32 +11,32 @@ import { SOURCE_RECEIVER } from '../receiver.ts';
 import { fill } from './fill.ts';
 import { hookSteps } from './hooks.ts';
 
-/** What happens at a step. */
+/** The action at a step. */
 export type StepAction =
-  /** the daemon is killed */
+  /** kills the daemon */
   | { kind: 'daemon' }
-  /** the VMMs of this lab, and of nobody else, are killed whose pid file or socket has a path that matches */
+  /** kills those VMMs of this lab whose pid file or socket has a path that matches */
   | { kind: 'vmm'; pattern: string }
-  /** these VMMs hang from then on: they get SIGSTOP */
+  /** stops these VMMs with SIGSTOP, so that they hang */
   | { kind: 'hang'; pattern: string }
-  /** the file system of `dir` is filled to its last byte */
+  /** fills the file system of `dir` to its last byte */
   | { kind: 'full'; dir: string };
 
-/** Told to the daemon: at the `at`th step from now on, do this. */
+/** A request to the daemon: do this at the `at`th step from now on. */
 export interface StepOrder {
   at: number;
   action: StepAction;
 }
 
-/** Told by the daemon when it is asked: how many steps it has taken, and the one at which it acted. */
+/** The daemon's answer: how many steps it has taken, and the one at which it acted. */
 export interface StepReport {
   count: number;
   hit?: string;
-  /** the processes that it killed then, which may take a moment to go */
+  /** the processes that it killed then, which may take a moment to end */
   killed?: readonly number[];
 }
 
-/** What the daemon of a test is started with, as JSON in its first argument. */
+/** The settings of a test's daemon, as JSON in its first argument. */
 export interface StepDaemonOptions {
   /** `fake`: the lab of test/integration at `dir`; `qemu`: the real daemon, in the process's environment */
   kind: 'fake' | 'qemu';
@@ -45,7 +45,7 @@ export interface StepDaemonOptions {
   agentDir: string;
   /** folder of the host tools */
   hostToolsDir: string;
-  /** for a `fake`: a VM is kept on standby */
+  /** for a `fake`: it keeps a pool VM */
   hasStandby: boolean;
 }
 
@@ -69,7 +69,7 @@ process.on('disconnect', () => kill(process.pid, 'SIGKILL'));
 await hookSteps((what) => {
   if (!order || report.hit !== undefined) return;
   const { action, at } = order;
-  // A step counts only while there is something to be killed.
+  // A step counts only while there is a process to kill.
   const victims = 'pattern' in action ? vmmsNaming(new RegExp(action.pattern)) : [];
   if ('pattern' in action && victims.length === 0) return;
   report.count += 1;
@@ -128,7 +128,7 @@ function vmmsNaming(pattern: RegExp): number[] {
     if (!/^[0-9]+$/.test(pid)) return false;
     try {
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      // Never a VMM of anybody else: VMs of the user, and of tests beside this one, run on this machine too.
+      // Only this lab's VMMs: VMs of the user and of other tests run on this machine too.
       const isOurs = (path: string): boolean => path.startsWith(`${options.dir}/`) && pattern.test(path);
       return words.some((word, at) => /^(-pidfile|--socket)$/.test(word) && isOurs(words[at + 1] ?? ''));
     } catch (error) {

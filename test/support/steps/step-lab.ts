@@ -16,26 +16,26 @@ import { labEnv } from '../daemon-lab.ts';
 import { residue, vmmsBelow } from './residue.ts';
 import type { StepAction, StepDaemonOptions, StepReport } from './step-daemon.ts';
 
-/** A daemon that can be told to meet its end, or another's, at any step that it takes. */
+/** A daemon that can be told to kill itself, or others, at any of its steps. */
 export interface StepLab extends AsyncDisposable {
   readonly paths: Paths;
   readonly client: BangerClient;
-  /** all of the lab is below it; a file system of its own when it has a size */
+  /** the folder of the whole lab; a separate file system when the lab has a size */
   readonly mountedDir: string;
-  /** what the daemon and its steps said on stderr since it was started last */
+  /** what the daemon and its steps have written to stderr since its last start */
   said(): string;
-  /** Starts the daemon, unless it runs; returns when it listens. */
+  /** Starts the daemon unless it runs. Returns when it listens. */
   start(): Promise<void>;
-  /** At the `at`th step from now on (counted from 1) `action` happens. */
+  /** Arms `action` for the `at`th step from now on, counted from 1. */
   arm(at: number, action: StepAction): Promise<void>;
-  /** What came of {@link arm}: the daemon itself may be gone. No action happens any more. */
+  /** Disarms, and returns what {@link arm} led to. The daemon itself may be gone. */
   report(): Promise<StepReport & { isDead: boolean }>;
   /** Kills the daemon. */
   kill(): Promise<void>;
   records(): VmRecord[];
   /** see `residue.ts` */
   residue(): Promise<string[]>;
-  /** Frees what the action `full` took. */
+  /** Frees the space that the action `full` took. */
   freeSpace(): Promise<void>;
 }
 
@@ -46,14 +46,14 @@ export interface StepLabOptions {
   kind: StepDaemonOptions['kind'];
   /** for `qemu`; the folders of a `fake` are below the lab's */
   env?: (dir: string) => Environment;
-  /** `bytes` of a file system of its own for the lab, so that it can be filled; needs root */
+  /** size in `bytes` of a separate file system for the lab, so that it can be filled; needs root */
   sizeBytes?: number;
   ownsCache: boolean;
-  /** for a `fake`: a VM is kept on standby */
+  /** for a `fake`: it keeps a pool VM */
   hasStandby?: boolean | undefined;
 }
 
-/** Makes a lab, in which nothing runs yet. Disposing kills the daemon and its VMMs and removes everything. */
+/** Makes a lab without starting anything. Disposing kills the daemon and its VMMs and removes everything. */
 export async function openStepLab({
   kind,
   env,
@@ -88,8 +88,7 @@ export async function openStepLab({
     await gone;
   };
   /**
-   * Gives nothing when the daemon has ended, which may be known here a moment later than to whoever talked to
-   * it.
+   * Returns nothing when the daemon has ended. Its clients may notice that a moment earlier.
    */
   const ask = async (message: object | string): Promise<StepReport | undefined> => {
     if (!child || isDead()) return undefined;
