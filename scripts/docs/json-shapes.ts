@@ -84,7 +84,7 @@ const doctorReport = object({
   fixed: optional(list(text(), 'what was removed, with --fix')),
 });
 
-/** Values that are the same in the output of several commands, by name. */
+/** Values that several commands print, by name. */
 export const NAMED_SHAPES: Readonly<Record<string, JsonSchema>> = {
   Vm: vm,
   VmResult: vmResult,

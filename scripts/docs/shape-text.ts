@@ -10,7 +10,7 @@ export interface Field {
   meaning: string;
 }
 
-/** A value as markdown: links to values that have a name, the rest written out. */
+/** A value as markdown. A value that has a name becomes a link; all others are written out. */
 export function shapeText(schema: JsonSchema): string {
   const name = Object.entries(NAMED_SHAPES).find(([, named]) => named === schema)?.[0];
   if (name !== undefined) return `[${name}](#${name.toLowerCase()})`;
@@ -31,7 +31,7 @@ export function shapeText(schema: JsonSchema): string {
   return type === 'integer' ? 'number' : type;
 }
 
-/** The fields of an object, or of each of several; none for other values. */
+/** The fields of an object or of each object in a union; none for other values. */
 export function fieldsOf(schema: JsonSchema): Field[][] {
   if (schema.anyOf) return schema.anyOf.flatMap(fieldsOf);
   if (!schema.properties) return [];

@@ -5,7 +5,7 @@ import type { Abortable } from '../../src/base/abort.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
 import { overlaySize } from '../../src/core/overlay-size.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
-import type { DriveSpec } from '../../src/core/ports/vmm.ts';
+import type { DriveSpec } from '../../src/core/ports/vmm/spec.ts';
 import { bootVm, type TestVm } from '../e2e/support/boot-vm.ts';
 import { findKernel } from '../e2e/support/kernel.ts';
 import { makeSparse } from '../e2e/support/small-image.ts';
