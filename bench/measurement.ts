@@ -7,6 +7,8 @@ export type Goal = { ratio: number } | { median: number };
 
 /** What a measurement found: one line of the table. */
 export interface Row {
+  /** stable, and of no other row: `bench/expectations.json` and the JSON document name it so */
+  name: string;
   what: string;
   unit: 'ms' | 'MiB';
   /** the first value, before anything was warm; absent where that means nothing */
@@ -25,9 +27,16 @@ export interface Row {
 
 /** What could not be measured here. */
 export interface UnmeasuredRow {
+  name: string;
   what: string;
   /** why, and what to do about it */
   notMeasured: string;
+}
+
+/** What one measurement found. */
+export interface Measured {
+  measurement: string;
+  rows: readonly (Row | UnmeasuredRow)[];
 }
 
 /** How much is measured. */

@@ -5,6 +5,7 @@ import { coldStart } from './measure/cold-start.ts';
 import { execRoundTrip } from './measure/exec-round-trip.ts';
 import { idleMemory } from './measure/idle-memory.ts';
 import { lifecycle } from './measure/lifecycle.ts';
+import { list } from './measure/list.ts';
 import { sourcePause } from './measure/source-pause.ts';
 import { suspendFork } from './measure/suspend-fork.ts';
 import { warmStart } from './measure/warm-start.ts';
@@ -20,6 +21,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   suspendFork,
   sourcePause,
   lifecycle,
+  list,
   execRoundTrip,
   workspaceTransfer,
   idleMemory,

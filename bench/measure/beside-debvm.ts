@@ -15,7 +15,13 @@ export const besideDebvm: Measurement = {
   name: 'beside-debvm',
   async run(lab, { isQuick, signal }) {
     if (!(await hasDebvm({ signal }))) {
-      return [{ what: WHAT, notMeasured: 'debvm is not installed (`apt install debvm`)' }];
+      return [
+        {
+          name: 'warm-start-beside-debvm',
+          what: WHAT,
+          notMeasured: 'debvm is not installed (`apt install debvm`)',
+        },
+      ];
     }
     const image = await debvmImage(join(lab.root, '.cache', 'bench'), { signal });
     const hasKvm = await withVm(lab, { signal }, async ({ runtime }) => runtime?.accelerator === 'kvm');
@@ -33,6 +39,7 @@ export const besideDebvm: Measurement = {
     await lab.setStandby(false, { signal });
     return [
       {
+        name: 'warm-start-beside-debvm',
         what: WHAT,
         unit: 'ms',
         median: median(ours),

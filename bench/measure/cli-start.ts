@@ -14,6 +14,7 @@ export const cliStart: Measurement = {
     }));
     return [
       {
+        name: 'version',
         what: '`banger version`',
         unit: 'ms',
         ...firstAndRest(pairs.map(({ ours }) => ours)),

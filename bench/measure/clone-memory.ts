@@ -42,6 +42,7 @@ async function rowOf(vms: readonly Vm[]): Promise<Row> {
   const mean = (pick: (one: UniqueMemory) => number): number =>
     all.reduce((sum, one) => sum + pick(one), 0) / all.length;
   return {
+    name: `memory-of-${vms.length}-clones`,
     what: `each of ${vms.length} idle VMs of one template of ${MEMORY_MIB} MiB, unique (private dirty)`,
     unit: 'MiB',
     median: mean(({ allMib }) => allMib),

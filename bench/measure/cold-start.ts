@@ -37,6 +37,7 @@ export const coldStart: Measurement = {
     const guestInit = median(starts.map(({ output }) => guestInitMs(output)));
     return [
       {
+        name: 'cold-start',
         what: 'cold start to first output',
         unit: 'ms',
         ...firstAndRest(starts.map(({ ms }) => ms)),

@@ -28,6 +28,7 @@ export const execRoundTrip: Measurement = {
       const spans = await repeat(SPAN_RUNS, () => spansOf(spanArgv, { env: lab.env, signal }));
       return [
         {
+          name: 'exec',
           what: '`banger vm exec VM -- true`, the whole process',
           unit: 'ms',
           ...firstAndRest(viaCli),
@@ -38,6 +39,7 @@ export const execRoundTrip: Measurement = {
           spans: medianSpans(spans),
         },
         {
+          name: 'exec-through-api',
           what: 'exec of `true` through the API',
           unit: 'ms',
           ...firstAndRest(viaApi),

@@ -32,6 +32,7 @@ export const idleMemory: Measurement = {
       return [
         {
           ...common,
+          name: 'daemon-private-memory',
           what: 'daemon, idle, private',
           median: daemon.privateMib,
           floor: node.privateMib,
@@ -39,6 +40,7 @@ export const idleMemory: Measurement = {
         },
         {
           ...common,
+          name: 'daemon-proportional-memory',
           what: 'daemon, idle, proportional (PSS)',
           median: daemon.pssMib,
           floor: node.pssMib,
@@ -46,6 +48,7 @@ export const idleMemory: Measurement = {
         },
         {
           ...common,
+          name: 'vm-private-memory',
           what: `VM of ${shape.memoryMib} MiB, idle, private`,
           median: vm.privateMib,
           floor: bare.privateMib,
@@ -53,6 +56,7 @@ export const idleMemory: Measurement = {
         },
         {
           ...common,
+          name: 'vm-proportional-memory',
           what: `VM of ${shape.memoryMib} MiB, idle, proportional (PSS)`,
           median: vm.pssMib,
           floor: bare.pssMib,

@@ -68,7 +68,8 @@ export const sourcePause: Measurement = {
         pauses.push(pausedMs);
         for (const { id } of vms) await resultOf(lab.client.deleteVm(id, { signal }));
       });
-      const row = (what: string, pick: (gaps: Gaps) => number): Row => ({
+      const row = (name: string, what: string, pick: (gaps: Gaps) => number): Row => ({
+        name,
         what,
         unit: 'ms',
         median: median(forked.map(pick)),
@@ -79,12 +80,13 @@ export const sourcePause: Measurement = {
       });
       return [
         row(
+          'fork-gap-in-guest',
           'a VM is forked: largest gap between ticks of a loop in it, by its own clock',
           ({ insideMs }) => insideMs,
         ),
-        row('the same, by when the ticks come to the host', ({ hereMs }) => hereMs),
+        row('fork-gap-on-host', 'the same, by when the ticks come to the host', ({ hereMs }) => hereMs),
         {
-          ...row('the same, as the VMM counts it', ({ insideMs }) => insideMs),
+          ...row('fork-pause', 'the same, as the VMM counts it', ({ insideMs }) => insideMs),
           median: median(pauses),
         },
       ];

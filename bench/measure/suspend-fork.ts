@@ -37,11 +37,11 @@ export const suspendFork: Measurement = {
       const { suspends, resumes, ...spans } = await measureSuspend(lab, vm, effort);
       const floors = await measureFloors(lab, vm, effort);
       const row = (
-        what: string,
+        name: string,
         values: number[],
-        more: Omit<Row, 'what' | 'unit' | 'median' | 'runs'>,
+        more: Omit<Row, 'name' | 'unit' | 'median' | 'runs'>,
       ): Row => ({
-        what,
+        name,
         unit: 'ms',
         median: median(values),
         runs: values.length,
@@ -52,30 +52,35 @@ export const suspendFork: Measurement = {
         floorIs: `${MIGRATION_FLOOR} + ${RESTORE_FLOOR}`,
       };
       return [
-        row(`fork of a VM of ${MEMORY_MIB} MiB, 200 MB in use, to the first fork's output`, forks.first, {
+        row('fork', forks.first, {
+          what: `fork of a VM of ${MEMORY_MIB} MiB, 200 MB in use, to the first fork's output`,
           ...firstFork,
           goals: [{ median: 2000 }, { ratio: 1.5 }],
           spans: forks.spans.ofOne,
         }),
-        row('each further fork of the same moment, ready', forks.further, {
+        row('further-fork', forks.further, {
+          what: 'each further fork of the same moment, ready',
           floor: floors.restore,
           floorIs: RESTORE_FLOOR,
           goals: [{ median: 600 }, { ratio: 1.5 }],
           spans: forks.spans.ofFurther,
         }),
-        row(`${FORKS} forks, all of them answering, then deleted`, forks.many, {
+        row('many-forks', forks.many, {
+          what: `${FORKS} forks, all of them answering, then deleted`,
           floor: floors.migration + floors.many,
           floorIs: `${MIGRATION_FLOOR} + ${FORKS} bare QEMUs at once that go on with it`,
           goals: [{ median: 8000 }, { ratio: 1.5 }],
           spans: forks.spans.ofMany,
         }),
-        row('suspend of that VM', suspends, {
+        row('suspend', suspends, {
+          what: 'suspend of that VM',
           floor: floors.migration,
           floorIs: MIGRATION_FLOOR,
           goals: [{ median: 1500 }, { ratio: 1.5 }],
           spans: spans.suspend,
         }),
-        row('resume, and a first command', resumes, {
+        row('resume', resumes, {
+          what: 'resume, and a first command',
           floor: floors.restore,
           floorIs: RESTORE_FLOOR,
           goals: [{ median: 800 }, { ratio: 1.5 }],

@@ -44,9 +44,11 @@ export const warmStart: Measurement = {
       const options = { ...effort, runs, hasStandby };
       const alone = await measure(lab, [], options);
       const withTree = await measure(lab, [tree], options);
+      const name = hasStandby ? 'warm-start' : 'warm-start-without-pool';
       const how = hasStandby ? 'a VM on standby' : 'none on standby, as right after another start';
       rows.push(
         {
+          name,
           what: `\`banger vm run --rm -- true\`, warm, ${how}, the whole process`,
           unit: 'ms',
           ...firstAndRest(alone.times),
@@ -57,6 +59,7 @@ export const warmStart: Measurement = {
           spans: alone.spans,
         },
         {
+          name: `${name}-with-tree`,
           what: `the same with a working tree of ${FILES.toLocaleString('en')} files, ${EDITS} edited`,
           unit: 'ms',
           ...firstAndRest(withTree.times),

@@ -31,6 +31,7 @@ export const workspaceTransfer: Measurement = {
       );
       return [
         {
+          name: 'workspace',
           what: `working tree of ${count.toLocaleString('en')} files to the guest`,
           unit: 'ms',
           ...firstAndRest(ours),

@@ -1,4 +1,4 @@
-import type { Goal, Row, UnmeasuredRow } from './measurement.ts';
+import type { Goal, Row, UnmeasuredRow } from '../measurement.ts';
 
 /** The figures as a Markdown table, and below it one of where the time goes, for those rows that know. */
 export function markdownTable(rows: readonly (Row | UnmeasuredRow)[]): string {
