@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from './errors.ts';
 import { formatTime } from './text/words.ts';
 
-/** Last options argument of everything that can wait. */
+/** Last options argument of every function that can wait. */
 export interface Abortable {
   signal: AbortSignal;
 }
@@ -74,7 +74,7 @@ export async function withDeadline<T>(
 }
 
 /**
- * Runs `onAbort` once when `signal` aborts (at once when it already has); disposing takes the listener away.
+ * Calls `listener` once when `signal` aborts, at once when it already has. Disposing removes the listener.
  */
 export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
   if (signal.aborted) {
@@ -86,8 +86,8 @@ export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
 }
 
 /**
- * A signal that aborts with the first of `signals`, for the same reason. Disposing takes the listeners away;
- * it does not abort then.
+ * A signal that aborts with the first of `signals`, for the same reason. Disposing removes the listeners and
+ * does not abort.
  */
 export function anySignal(...signals: readonly AbortSignal[]): Abortable & Disposable {
   const inner = new AbortController();
@@ -100,7 +100,10 @@ export function anySignal(...signals: readonly AbortSignal[]): Abortable & Dispo
   };
 }
 
-/** A signal that never aborts, for cleanup, which must not be cancelled by what it cleans up after. */
+/**
+ * A signal that never aborts, for cleanup, which must not be cancelled together with the work that it cleans
+ * up.
+ */
 export function neverAborts(): AbortSignal {
   return new AbortController().signal;
 }

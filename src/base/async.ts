@@ -2,14 +2,14 @@ import type { Abortable } from './abort.ts';
 import { onAbort } from './abort.ts';
 
 /**
- * Runs the tasks of each key one after another, in the order they came; different keys do not wait for each
+ * Runs the tasks of each key one after another, in order of arrival; different keys do not wait for each
  * other.
  */
 export class KeyedMutex {
   readonly #tails = new Map<string, Promise<void>>();
 
   /**
-   * Runs `task` when every earlier task of `key` has ended. A task whose signal aborts while it waits never
+   * Runs `task` once every earlier task of `key` has ended. A task whose signal aborts while it waits never
    * starts.
    */
   async run<T>(key: string, task: () => Promise<T>, { signal }: Abortable): Promise<T> {
@@ -17,7 +17,7 @@ export class KeyedMutex {
     const { promise: turn, resolve: end } = Promise.withResolvers<void>();
     const tail = before.then(() => turn);
     this.#tails.set(key, tail);
-    // Only when the earlier tasks have ended too: a task that gave up its place must not let the next one in
+    // Only once the earlier tasks have ended too: a task that left the queue must not let the next one run
     // beside them.
     void tail.then(() => {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
@@ -32,8 +32,8 @@ export class KeyedMutex {
 }
 
 /**
- * Waits for `promise`, or rejects with the abort reason as soon as `signal` aborts; the promise itself goes
- * on.
+ * Waits for `promise`, or rejects with the abort reason as soon as `signal` aborts. Does not affect the
+ * promise.
  */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
@@ -43,8 +43,8 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
 }
 
 /**
- * Lets concurrent callers of the same key share one run. The run's signal aborts only when every caller has
- * gone, so one that hangs up does not take the work from the others.
+ * Lets concurrent callers with the same key share one run. The run's signal aborts only when every caller has
+ * left, so one that hangs up does not cancel the work of the others.
  */
 export class SharedWork<T> {
   readonly #running = new Map<string, { result: Promise<T>; waiting: number; stop: AbortController }>();
@@ -54,7 +54,7 @@ export class SharedWork<T> {
     signal.throwIfAborted();
     let entry = this.#running.get(key);
     while (entry?.stop.signal.aborted) {
-      // Everybody has left this run: it is being undone, and its failure is not ours.
+      // Every caller of this run has left and it is being undone; its failure does not concern this caller.
       await abortable(entry.result.then(nothing, nothing), signal);
       entry = this.#running.get(key);
     }

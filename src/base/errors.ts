@@ -10,8 +10,8 @@ export interface AppErrorOptions {
 }
 
 /**
- * A failure the user can act on, or one that is part of our contract. Everything else is a bug: use
- * {@link invariant}. `code` is stable (`AREA_REASON`) and listed in `docs/errors.md`.
+ * A failure that the user can act on, or that is part of our contract. Everything else is a bug: use {@link
+ * invariant}. `code` is stable (`AREA_REASON`) and listed in `docs/errors.md`.
  */
 export class AppError extends Error {
   readonly code: string;
@@ -27,7 +27,7 @@ export class AppError extends Error {
   }
 }
 
-/** A bug of ours: printed with "this is a bug" and the log's path, never handled by code. */
+/** A bug in banger: printed with "this is a bug" and the log's path, never handled by code. */
 export class BugError extends Error {
   override readonly name = 'BugError';
 }
@@ -58,17 +58,16 @@ export function isAbort(error: unknown): boolean {
 }
 
 /**
- * The message of anything thrown, on one line and without control characters, so that it can go to a terminal
- * or a log whatever its source was.
+ * The message of anything thrown, on one line and without control characters, so that it is safe for a
+ * terminal or a log whatever its source.
  */
 export function messageOf(error: unknown): string {
   return printable(error instanceof Error ? error.message : String(error));
 }
 
 /**
- * `text` that cannot forge what a terminal shows: a space in the place of control characters (terminal
- * escapes included) and line separators, U+FFFD in the place of bidirectional controls and other characters
- * that show nothing.
+ * `text` that cannot forge what a terminal shows. Replaces control characters (including terminal escapes)
+ * and line separators with a space, and bidirectional controls and other invisible characters with U+FFFD.
  */
 export function printable(text: string): string {
   return text.replace(CONTROLS, ' ').replace(INVISIBLE, '\ufffd').trim();

@@ -1,12 +1,15 @@
-/** Work in the background, by key. Of several for one key only the one that began last counts. */
+/** Background work by key. When several tasks have the same key, only the latest one counts. */
 export class LatestTasks {
   readonly #latest = new Map<string, Promise<void>>();
 
-  /** Begins `work`, which must not reject, and asks whether it still counts before it changes anything. */
+  /**
+   * Starts `work`, which must not reject, and which has to check that it still counts before it changes
+   * anything.
+   */
   begin(key: string, work: (isLatest: () => boolean) => Promise<void>): void {
     const isLatest = (): boolean => this.#latest.get(key) === task;
     const run = async (): Promise<void> => {
-      // Not before it is known by its key.
+      // Only once it is registered under its key.
       await undefined;
       await work(isLatest);
       if (isLatest()) this.#latest.delete(key);
@@ -15,7 +18,7 @@ export class LatestTasks {
     this.#latest.set(key, task);
   }
 
-  /** Waits until none that counts is under way, those that begin meanwhile included. */
+  /** Waits until no task that counts is running, including those that start meanwhile. */
   async settled(): Promise<void> {
     while (this.#latest.size > 0) await Promise.all(this.#latest.values());
   }

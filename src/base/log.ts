@@ -1,16 +1,16 @@
 import { jsonText } from './text/unprintable.ts';
 
 /**
- * Severity, least first. error: a request did not happen; warn: abnormal, nothing lost; info: rare and
+ * Severity, lowest first. error: a request did not happen; warn: abnormal, nothing lost; info: rare and
  * important; debug: for us.
  */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Facts of one log line; errors are unwrapped to message, code, stack and causes. */
+/** Facts of one log line; errors are expanded to message, code, stack and causes. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Where the parts of a program write what happened; injected, never global. */
+/** Where the parts of a program report what happened; injected, never global. */
 export interface Logger {
   debug(msg: string, fields?: LogFields): void;
   info(msg: string, fields?: LogFields): void;
@@ -49,7 +49,7 @@ function flatten(fields: LogFields | undefined): LogFields {
 }
 
 function errorFacts(error: Error): LogFields {
-  // An error that cleanup raised on top of another hides the first one in `suppressed`.
+  // When cleanup fails after another error, the first error is hidden in `suppressed`.
   const inner = error instanceof SuppressedError ? [error.error, error.suppressed] : [error.cause];
   const causes = inner.filter((e): e is Error => e instanceof Error).map(errorFacts);
   return {

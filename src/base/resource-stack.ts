@@ -1,7 +1,7 @@
 /**
- * Undo steps of half-finished work: each resource defers its own undo right after it was acquired. Disposing
- * runs all of them, last in first out, collects failures, and forgets them; `move()` hands them to the new
- * owner on success.
+ * Undo steps of unfinished work: after each acquisition, the caller immediately defers its undo. Disposing
+ * runs all of them, last in first out, collects failures, and forgets them; on success, `move()` hands them
+ * to the new owner.
  *
  *     await using undo = new ResourceStack();
  *     const dir = await makeDir();
@@ -16,7 +16,7 @@ export class ResourceStack implements AsyncDisposable {
     this.#steps.push({ what, undo });
   }
 
-  /** Takes all steps into a new stack; this one has nothing left to do. */
+  /** Moves all steps into a new stack; this one is then empty. */
   move(): ResourceStack {
     const next = new ResourceStack();
     next.#steps = this.#steps;

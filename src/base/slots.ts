@@ -1,7 +1,7 @@
 import type { Abortable } from './abort.ts';
 import { abortable } from './async.ts';
 
-/** Lets at most so many things happen at once; the others wait for their turn, in order. */
+/** Limits how many things happen at the same time; the others wait for their turn, in order. */
 export class Slots {
   #freeCount: number;
   readonly #waiting: (() => void)[] = [];
@@ -10,7 +10,7 @@ export class Slots {
     this.#freeCount = count;
   }
 
-  /** Waits for a free slot and takes it; disposing gives it back, twice is fine. */
+  /** Waits for a free slot and takes it; disposing frees it, and may be repeated. */
   async take({ signal }: Abortable): Promise<Disposable> {
     signal.throwIfAborted();
     if (this.#freeCount > 0) this.#freeCount -= 1;
@@ -21,7 +21,7 @@ export class Slots {
         await abortable(turn, signal);
       } catch (error) {
         const at = this.#waiting.indexOf(resolve);
-        // It may have been its turn in the same moment.
+        // The slot may have been granted at the same moment.
         if (at >= 0) this.#waiting.splice(at, 1);
         else this.#give();
         throw error;

@@ -5,14 +5,14 @@ import { basename, dirname } from 'node:path';
 /** Longest path of a Unix socket, in `bytes`: sun_path holds 108 with the final NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 
-/** True when the kernel takes `path` itself for a socket's address. */
+/** True when `path` is short enough to be a socket's address. */
 export function fitsSocketPath(path: string): boolean {
   return Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES;
 }
 
 /**
- * Connects to the Unix socket `path`, however long the path is. Failures arrive as the socket's `error`
- * event, also that the folder is missing.
+ * Connects to the Unix socket `path`, however long the path. Failures arrive as the socket's `error` event,
+ * including a missing folder.
  */
 export function connectUnix(path: string): Socket {
   if (fitsSocketPath(path)) return connect({ path });
@@ -31,11 +31,11 @@ export function connectUnix(path: string): Socket {
 }
 
 /**
- * Makes `server` listen on the Unix socket `path`, however long the path is. Dispose of the result after the
- * server has closed. A server that closes deletes the name of its socket: it does so in the folder that it
- * was bound in, even when another folder has that path by then.
+ * Makes `server` listen on the Unix socket `path`, however long the path. Dispose of the result after the
+ * server has closed. A closing server deletes its socket's name. It does so in the folder where the socket
+ * was bound, even if another folder has that path by then.
  *
- * @throws errno of bind(2), such as EADDRINUSE when there is a file of that name.
+ * @throws errno of bind(2), such as EADDRINUSE when a file with that name exists.
  */
 export async function listenUnix(server: Server, path: string): Promise<Disposable> {
   const folder = openFolder(path);
@@ -63,7 +63,7 @@ function openFolder(path: string): number {
   return openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
 }
 
-/** The same file by a short path, while `folder` is open. */
+/** A short path to the same file, valid while `folder` is open. */
 function pathBelow(folder: number, path: string): string {
   return `/proc/self/fd/${folder}/${basename(path)}`;
 }

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { isErrno } from '../errors.ts';
 
 /**
- * Writes a whole file so that a reader, or a crash at any moment, sees the old content or the new, never a
- * part: temporary file beside it, fsync, rename, fsync of the folder. Nothing is left after a failure.
+ * Writes a whole file so that a reader, or a crash at any moment, sees either the old content or the new:
+ * temporary file beside it, fsync, rename, fsync of the folder. Leaves nothing after a failure.
  */
 export async function writeFileAtomic(
   path: string,
@@ -29,7 +29,7 @@ export async function writeFileAtomic(
   await syncFolder(dirname(path));
 }
 
-/** Makes the content of a file durable, whoever wrote it. */
+/** Makes the content of a file durable, no matter who wrote it. */
 export async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
@@ -44,14 +44,14 @@ export async function syncFolder(folder: string): Promise<void> {
   try {
     await syncFile(folder);
   } catch (error) {
-    // Some file systems of FUSE have nothing to sync of a folder, and say so.
+    // Some FUSE file systems cannot sync a folder, and report that.
     if (!isErrno(error, 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) throw error;
   }
 }
 
 /**
- * Makes all files and folders below `folder` durable, and itself: before a rename gives it the name by which
- * it counts as whole.
+ * Makes `folder` and everything below it durable. Call it before the rename that gives the folder its final
+ * name.
  */
 export async function syncTree(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {

@@ -3,18 +3,18 @@ import type { Abortable } from '../abort.ts';
 import { exec, LONG_WORK_DEADLINE_MS } from '../process/exec.ts';
 import { inRootNamespace, NAMESPACE_GRACE_MS } from '../process/root-namespace.ts';
 
-/** A tree of files to be put in a file system image. */
+/** A tree of files for a file system image. */
 export interface Ext4Request {
   /**
-   * folder whose content becomes the root of the file system; owners are read inside the namespace of
-   * {@link inRootNamespace}
+   * folder whose content becomes the root of the file system; owners are those seen inside {@link
+   * inRootNamespace}
    */
   treeDir: string;
-  /** file to make; must not exist */
+  /** file to create; must not exist */
   imagePath: string;
   /** volume label, at most 16 bytes */
   label: string;
-  /** free space that the file system has at least */
+  /** least free space in the file system */
   freeBytes: number;
   /** 0 for a file system that is only read */
   journalMib: number;
@@ -33,16 +33,16 @@ const BLOCK_BYTES = 4096;
 const MIB = 2 ** 20;
 /** mke2fs's own default: one inode of 256 bytes for each */
 const BYTES_PER_INODE = 16 * 1024;
-/** Longest target that fits in the inode itself (ext4's `i_block`, with its NUL). */
+/** Longest symlink target that fits in the inode itself (ext4's `i_block`, with its NUL). */
 const INLINE_SYMLINK_BYTES = 60;
-/** Bitmaps, group descriptors, the blocks kept for later growth, extent trees. */
+/** Bitmaps, group descriptors, the blocks reserved for later growth, extent trees. */
 const METADATA_SHARE = 0.03;
 const METADATA_MIB = 24;
 
 /**
  * Packs a tree into a sparse ext4 image that is little larger than its content. Inode tables count as zeroed,
- * so that a kernel which mounts it has nothing left to initialise. Overwrites nothing; a failure leaves a
- * partial file for the caller to remove.
+ * so a kernel that mounts it has nothing to initialise. Overwrites nothing; after a failure, the caller
+ * removes a partial file.
  *
  * @throws {AppError} EXEC_NOT_FOUND, EXEC_FAILED.
  */
@@ -61,8 +61,8 @@ export async function packExt4(request: Ext4Request, { signal }: Abortable): Pro
         ...(['mkfs.ext4', '-q', '-F', '-b', String(BLOCK_BYTES), '-I', '256', '-m', '0'] as const),
         ...['-i', String(BYTES_PER_INODE), '-L', request.label],
         ...(request.journalMib > 0 ? ['-J', `size=${request.journalMib}`] : ['-O', '^has_journal']),
-        // Zeroing the tables now costs nothing, for the file is sparse; left to the kernel it would be
-        // written into each overlay.
+        // Zeroing the tables costs nothing now, because the file is sparse. The guest's kernel would write
+        // the zeros into each overlay.
         ...['-E', 'lazy_itable_init=0,lazy_journal_init=1', '-d', treeDir, imagePath],
       ],
       { uid },
@@ -83,7 +83,9 @@ export function parseTree(text: string): TreeEntry[] {
     });
 }
 
-/** Bytes of an image, a multiple of 1 MiB, that certainly holds `entries` and leaves `freeBytes`. */
+/**
+ * Size of an image in bytes, a multiple of 1 MiB, that is certain to hold `entries` and leave `freeBytes`.
+ */
 export function imageSize(
   entries: readonly TreeEntry[],
   { freeBytes, journalMib }: Pick<Ext4Request, 'freeBytes' | 'journalMib'>,

@@ -3,26 +3,26 @@ import { type Abortable, sleep } from '../abort.ts';
 import { isErrno } from '../errors.ts';
 import { identityOf } from './file-identity.ts';
 
-/** An exclusive lock on a file name, held until it is disposed of or the process dies, however it dies. */
+/** An exclusive lock on a file name, held until it is disposed of or the process dies in any way. */
 export interface FileLock extends Disposable {
   readonly path: string;
   /**
-   * False when `path` does not lead to the locked file any more: then another process may have locked another
-   * file of that name.
+   * False when `path` no longer leads to the locked file: another process may then have locked another file
+   * with that name.
    */
   isInPlace(): boolean;
 }
 
 /**
- * Takes the lock `path`; returns `undefined` when another process or another part of this one holds it. The
+ * Takes the lock `path`; returns `undefined` when another process, or another part of this one, holds it. The
  * lock is SQLite's own (POSIX fcntl locks on an empty database file), which the kernel drops when the process
- * ends; the file itself stays and means nothing.
+ * ends. The file itself stays and has no meaning.
  */
 export function tryLock(path: string): FileLock | undefined {
   const db = new DatabaseSync(path);
   try {
-    // Nothing is ever written, so there is no need for a journal on the disk: no second file, and no space
-    // where there may be none.
+    // Nothing is ever written, so no journal is needed on the disk: no second file, and no space, which may
+    // be lacking.
     db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
@@ -39,7 +39,7 @@ export function tryLock(path: string): FileLock | undefined {
   };
 }
 
-/** Waits for the lock `path`; `onWait` is called once when somebody else holds it. */
+/** Waits for the lock `path`; calls `onWait` once when another process holds it. */
 export async function lock(path: string, options: Abortable & { onWait?: () => void }): Promise<FileLock> {
   for (let tries = 0; ; tries += 1) {
     const held = tryLock(path);

@@ -6,8 +6,7 @@ import { syncFolder } from './atomic-file.ts';
 import { tryLock } from './file-lock.ts';
 
 /**
- * File systems by the number that statfs(2) has for them: those that lack something, or whose files other
- * machines may change.
+ * File systems that lack something, or whose files other machines may change, by their number in statfs(2).
  */
 const SPECIAL: Readonly<Record<number, { name: string; isRemote: boolean }>> = {
   1702057286: { name: 'FUSE', isRemote: false },
@@ -26,11 +25,13 @@ const SPECIAL: Readonly<Record<number, { name: string; isRemote: boolean }>> = {
   1397118030: { name: 'NTFS', isRemote: false },
 };
 
-/** What a folder is on. */
+/** The file system of a folder. */
 export interface FileSystemKind {
-  /** `FUSE`, `NFS`, ...; `local` for every file system of this machine that has all that a program expects */
+  /**
+   * `FUSE`, `NFS`, ...; `local` for every file system of this machine that has everything a program expects
+   */
   name: string;
-  /** other machines may use the same files, so memory of this machine cannot be shared through them */
+  /** other machines may use the same files, so processes cannot share memory through them */
   isRemote: boolean;
 }
 
@@ -39,23 +40,23 @@ export async function fileSystemOf(dir: string): Promise<FileSystemKind> {
   return kindOfType((await statfs(dir)).type);
 }
 
-/** What the `type` of statfs(2) stands for. */
+/** The file system that a `type` of statfs(2) stands for. */
 export function kindOfType(type: number): FileSystemKind {
-  // Some architectures have the number signed.
+  // Some architectures have a signed number here.
   return SPECIAL[type >>> 0] ?? { name: 'local', isRemote: false };
 }
 
-/** What was tried in a folder. */
+/** Results of the tests in a folder. */
 export interface FileSystemFacts extends FileSystemKind {
-  /** what does not work of what records and VMs cannot do without, for people */
+  /** what does not work and is required by records and VMs, for people */
   missing: string[];
-  /** holes in files take space: memory and drives take their whole size */
+  /** false: holes in files take space, so memory and drives take their whole size */
   isSparse: boolean;
 }
 
 /**
- * Tries in `dir`, which exists, what VMs and their records need of a file system: permissions, replacing a
- * file that is open, reading one that was deleted while it was open, locks. Takes a few milliseconds, and
+ * Tests in the existing folder `dir` what VMs and their records need from a file system: permissions,
+ * replacing an open file, reading a deleted file that is still open, locks. Takes a few milliseconds and
  * leaves nothing there.
  *
  * @throws errno of a folder that cannot be written to.
@@ -76,7 +77,7 @@ export async function probeFileSystem(dir: string): Promise<FileSystemFacts> {
   }
 }
 
-/** By what does not work where one fails. */
+/** Each test, by what does not work when it fails. */
 const NEEDED: Readonly<Record<string, (place: string) => Promise<boolean>>> = {
   'keep permissions': keepsModes,
   'replace a file that is open': replacesOpen,
@@ -125,8 +126,8 @@ async function isSparse(place: string): Promise<boolean> {
 }
 
 /**
- * Whatever errno a file system has for what it cannot do. A full one, or a folder that may not be written to,
- * is another matter.
+ * False for any errno with which a file system reports a missing feature. Rethrows when it is full or the
+ * folder is not writable.
  */
 async function works(attempt: () => Promise<boolean>): Promise<boolean> {
   try {

@@ -3,12 +3,12 @@ import { AppError, isAbort, isErrno } from '../errors.ts';
 import { formatSize } from '../text/size.ts';
 
 /**
- * With less than this left, other programs that failed did so for want of space: they say so in words only,
- * or are killed by it.
+ * With less free space than this, a program's failure counts as a lack of space: programs report that only in
+ * words, or are killed by it.
  */
 const NEARLY_FULL_BYTES = 1024 * 1024;
 
-/** Where space was wanted, and what for. */
+/** Where space was needed, and for what. */
 export interface SpaceRequest {
   /** "the drive ..." */
   what: string;
@@ -17,8 +17,8 @@ export interface SpaceRequest {
 }
 
 /**
- * Runs `work`, which writes in `dir`, and turns its failures for want of space into HOST_NO_SPACE. To be
- * called where what `work` has written so far is still there: it is looked how full the file system is.
+ * Runs `work`, which writes in `dir`, and turns its failures for lack of space into HOST_NO_SPACE. Call it
+ * while everything that `work` has written still exists, because it checks how full the file system is.
  *
  * @throws {AppError} HOST_NO_SPACE with `path`, `freeBytes` and `neededBytes` in its details; what `work`
  * throws.
@@ -35,7 +35,7 @@ export async function reportNoSpace<T>(work: () => Promise<T>, request: SpaceReq
 }
 
 /**
- * Refuses work that needs `neededBytes` in `dir` where there are fewer.
+ * Refuses work that needs `neededBytes` in `dir` when there are fewer.
  *
  * @throws {AppError} HOST_NO_SPACE, with the same details.
  */
@@ -45,8 +45,8 @@ export async function requireSpace(request: SpaceRequest & { neededBytes: number
 }
 
 /**
- * Refuses what a program has written in `dir` without telling whether all of it found room, as a VMM that
- * closes a drive does: on a file system that is full it may not have.
+ * Refuses the files that a program has written in `dir` without reporting write errors (a VMM that closes a
+ * drive, for example) when the file system is full: they may be incomplete.
  *
  * @throws {AppError} HOST_NO_SPACE, with the same details.
  */
@@ -56,18 +56,18 @@ export async function requireNotFull(request: SpaceRequest): Promise<void> {
 
 /**
  * SQLite's result codes SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the log, which every
- * process that opens a database makes.
+ * process that opens a database creates.
  */
 const FULL_DATABASE = [13, 4874];
 
-/** True when a database could not be opened or written for want of space. */
+/** True when a database could not be opened or written for lack of space. */
 export function isFullDatabase(error: unknown): boolean {
   return (
     isErrno(error, 'ERR_SQLITE_ERROR') && 'errcode' in error && FULL_DATABASE.includes(Number(error.errcode))
   );
 }
 
-/** The error of a file system with no room for something. */
+/** The error of a file system that has no room for something. */
 export function noSpace(
   { what, dir, neededBytes }: SpaceRequest,
   { freeBytes, cause }: { freeBytes?: number; cause?: unknown },
@@ -86,7 +86,7 @@ export function noSpace(
 }
 
 /**
- * Without a size that is wanted, a disk with room for it has run out of something else: inodes, or a quota.
+ * When no size is known, a disk that still has free space has run out of something else: inodes, or a quota.
  */
 function freeText({
   freeBytes,
@@ -95,9 +95,9 @@ function freeText({
   freeBytes: number | undefined;
   neededBytes: number | undefined;
 }): string {
-  if (freeBytes === undefined) return 'no space is left';
+  if (freeBytes === undefined) return 'no space left';
   if (neededBytes === undefined && freeBytes >= NEARLY_FULL_BYTES)
-    return 'no file may be added or grow there any more';
+    return 'no file can be added or grow there';
   return `${formatSize(freeBytes)} are free`;
 }
 

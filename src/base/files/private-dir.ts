@@ -13,27 +13,26 @@ import {
 import { basename, dirname } from 'node:path';
 import { AppError, isErrno } from '../errors.ts';
 
-/** Mode bits (stat(2)). Where names are sticky, only the owner of a name may remove or rename it. */
+/** Mode bits (stat(2)). In a sticky folder, only the owner of a name may remove or rename it. */
 const OTHERS_ENTER = 0o077;
 const OTHERS_WRITE = 0o022;
 const ALL_WRITE = 0o002;
 const STICKY = 0o1000;
 
 /**
- * open(2): the place in the tree and nothing else, so that no permission to read is needed. Node has no name
- * for it.
+ * open(2): only a location in the tree, so that no read permission is needed. Node has no constant for it.
  */
 const O_PATH = 0o10000000;
 const FOLDER_ITSELF = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /**
- * Makes `path` and its missing parents, mode 0700, and makes sure that `path` is a real folder that belongs
- * to this user and that nobody else may enter. Every folder is made below the descriptor of its parent and
- * looked at by its own descriptor, so another user who makes or exchanges folders at the same moment never
- * gets one of theirs accepted. Idempotent.
+ * Creates `path` and its missing parents, mode 0700, and ensures that `path` is a real folder that belongs to
+ * this user and that nobody else may enter. Creates every folder relative to its parent's descriptor and
+ * checks it through its own descriptor, so another user who creates or exchanges folders at the same moment
+ * never gets one accepted. Idempotent.
  *
  * @throws {AppError} DIR_NOT_PRIVATE when `path` is a link, belongs to another user or is open to others, or
- * when another user owns a folder on the way to it that is in a folder where everybody may make names.
+ * when another user owns a folder on the way to it that is in a world-writable folder.
  */
 export async function ensurePrivateDir(path: string): Promise<void> {
   const isNew = !lstatSync(path, { throwIfNoEntry: false });
@@ -59,10 +58,10 @@ export async function ensurePrivateDir(path: string): Promise<void> {
 }
 
 /**
- * The same for a folder that others may read, and that may be a link of this user's to another place: it
- * belongs to this user, and nobody else may write to it.
+ * Like {@link ensurePrivateDir}, for a folder that others may read, and that may be a link of this user to
+ * another place: it must belong to this user, and nobody else may write to it.
  *
- * @throws {AppError} DIR_NOT_PRIVATE as {@link ensurePrivateDir}.
+ * @throws {AppError} DIR_NOT_PRIVATE like {@link ensurePrivateDir}.
  */
 export async function ensureOwnDir(path: string): Promise<void> {
   const folder = statSync(path, { throwIfNoEntry: false }) ? openParent(path) : openMadeOrRefuse(path);
@@ -78,12 +77,11 @@ export async function ensureOwnDir(path: string): Promise<void> {
 }
 
 /**
- * Makes sure that no other user can put a folder of theirs in the place of `path`, where our sockets are:
- * this user owns it, if it exists, and its parent belongs to this user or to the system. In a folder that
- * everybody may write to, such as `/tmp`, another user can make a folder of our name before we do. Makes
- * nothing.
+ * Ensures that no other user can replace `path`, where our sockets are, with a folder of theirs: this user
+ * owns it, if it exists, and its parent belongs to this user or to the system. In a world-writable folder
+ * such as `/tmp`, another user can create a folder with our name first. Creates nothing.
  *
- * @throws {AppError} DIR_NOT_PRIVATE naming the folder of another user.
+ * @throws {AppError} DIR_NOT_PRIVATE naming the other user's folder.
  */
 export function requireOwnPlace(path: string): void {
   const parent = dirname(path);
@@ -105,12 +103,12 @@ function openMadeOrRefuse(path: string): number {
   try {
     return openMade(path);
   } catch (error) {
-    // What was there a moment ago is not: another program changes these names at this moment.
+    // It existed a moment ago, so another program is changing these names right now.
     throw isErrno(error, 'ENOENT') ? exchanged(path) : error;
   }
 }
 
-/** The open folder `path`, made with its parents when it is missing. The caller closes it. */
+/** Opens the folder `path`; creates it and its parents when missing. The caller closes it. */
 function openMade(path: string): number {
   if (lstatSync(path, { throwIfNoEntry: false })) {
     requireOwnWay(path);
@@ -135,7 +133,7 @@ function openMade(path: string): number {
   }
 }
 
-/** A folder that exists, by whatever links of this user or the system. */
+/** An existing folder, through any links of this user or the system. */
 function openParent(path: string): number {
   requireOwnWay(path);
   const real = realpathSync(path);
@@ -152,9 +150,7 @@ function openFolder(path: string, name: string): number {
   }
 }
 
-/**
- * Refuses a path that leads through what another user has made in a folder where everybody may make names.
- */
+/** Refuses a path through something that another user has created in a world-writable folder. */
 function requireOwnWay(path: string): void {
   const parent = dirname(path);
   if (parent === path) return;
@@ -181,10 +177,10 @@ function notPrivate(path: string, problem: string, hint = `remove it, or: chmod 
 }
 
 function exchanged(path: string): AppError {
-  return notPrivate(path, 'it was exchanged while it was made', 'try again');
+  return notPrivate(path, 'it was replaced while it was being created', 'try again');
 }
 
-/** The error with the name that the user knows in place of one by descriptor. */
+/** The error with the path that the user knows, instead of one through a descriptor. */
 function withPath(error: unknown, path: string): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   return Object.assign(new Error(`${error.code}: "${path}"`, { cause: error }), {

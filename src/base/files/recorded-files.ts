@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { isErrno } from '../errors.ts';
 import { plural } from '../text/words.ts';
 
-/** File names of a folder, and the bytes that each had when it was made. */
+/** Names of files in a folder, and the size of each in bytes when it was created. */
 export type RecordedSizes = Readonly<Record<string, number>>;
 
-/** What became of recorded files. */
+/** The state of recorded files. */
 export interface RecordedFiles {
-  /** what is wrong with the first bad one, for people; absent when all are as recorded */
+  /** what is wrong with the first bad file, for people; absent when all match */
   problem?: string;
-  /** what they take on disk; sparse files take less than their size */
+  /** their size on disk; sparse files take less than their length */
   diskBytes: number;
 }
 
@@ -29,7 +29,7 @@ export async function checkRecordedFiles(dir: string, sizes: RecordedSizes): Pro
   return { diskBytes };
 }
 
-/** Sizes of the files `names` of `dir`, to be recorded. */
+/** Sizes of the files `names` in `dir`, for the record. */
 export async function recordSizes(dir: string, names: readonly string[]): Promise<RecordedSizes> {
   const sizes = names.map(async (name) => [name, (await stat(join(dir, name))).size] as const);
   return Object.fromEntries(await Promise.all(sizes));

@@ -6,30 +6,30 @@ import { isErrno } from '../errors.ts';
 import { removeUnlessOpen } from './discard.ts';
 import { tryLock } from './file-lock.ts';
 
-/** A folder for half-made things; disposing removes it with what is still in it. */
+/** A folder for unfinished things; disposing removes it and what is still in it. */
 export interface StagingFolder extends AsyncDisposable {
   readonly dir: string;
 }
 
-/** How a folder of an area is removed; it may hold files that only root of a namespace can remove. */
+/** How a folder in the area is removed; it may contain files that only root of a namespace can remove. */
 export interface StagingOptions {
   removeTree: (dir: string) => Promise<void>;
 }
 
 const LOCK_SUFFIX = '.lock';
 
-/** A second altogether. */
+/** A second in total. */
 const MOST_WAIT_MS = 500;
 
 /**
- * Makes a new folder in `area` (which is made when missing). Its owner holds the lock `<folder>.lock` beside
- * it for as long as it lives, so that {@link sweepStaging} can tell the leftovers of a dead process from work
- * that is under way.
+ * Creates a new folder in `area` (created when missing). Its owner holds the lock `<folder>.lock` beside it
+ * for its whole life, so that {@link sweepStaging} can distinguish leftovers of a dead process from work in
+ * progress.
  */
 export async function openStaging(area: string, { removeTree }: StagingOptions): Promise<StagingFolder> {
   await mkdir(area, { recursive: true, mode: 0o700 });
   const dir = join(area, randomBytes(8).toString('hex'));
-  // Before the folder, so that a sweep never meets a live folder without its lock.
+  // Before the folder, so that a sweep never finds a live folder without its lock.
   const held = tryLock(`${dir}${LOCK_SUFFIX}`);
   try {
     await mkdir(dir, { mode: 0o700 });
@@ -45,7 +45,7 @@ export async function openStaging(area: string, { removeTree }: StagingOptions):
     },
   };
 
-  /** A program that was ended may have left others, which write there for a moment more. */
+  /** An ended program may have left others, which keep writing there for a moment. */
   async function removeSettled(): Promise<void> {
     for (let waitMs = 10; ; waitMs *= 2) {
       try {
@@ -53,7 +53,7 @@ export async function openStaging(area: string, { removeTree }: StagingOptions):
         return;
       } catch (error) {
         if (!isErrno(error, 'ENOTEMPTY', 'EBUSY')) throw error;
-        // What stays is open still (`discard.ts`): a sweep removes it later.
+        // What remains is still open (`discard.ts`); a later sweep removes it.
         if (waitMs > MOST_WAIT_MS) return;
         await sleep(waitMs, { signal: neverAborts() });
       }
@@ -66,7 +66,7 @@ export async function openStaging(area: string, { removeTree }: StagingOptions):
   }
 }
 
-/** Removes what processes that died left in `area`; leaves what a living one works on. Idempotent. */
+/** Removes what dead processes left in `area`, and leaves what a living one works on. Idempotent. */
 export async function sweepStaging(area: string, { removeTree }: StagingOptions): Promise<void> {
   for (const name of await folderNames(area)) {
     const lockPath = join(area, `${name}${LOCK_SUFFIX}`);
@@ -76,7 +76,7 @@ export async function sweepStaging(area: string, { removeTree }: StagingOptions)
   }
 }
 
-/** Paths in `area` that processes which died left; changes nothing that counts. */
+/** Paths in `area` that dead processes left; changes nothing relevant. */
 export async function listStaleStaging(area: string): Promise<string[]> {
   const stale: string[] = [];
   for (const name of await folderNames(area)) {

@@ -1,27 +1,27 @@
 import { invariant } from '../errors.ts';
 
 /**
- * One setting of git's configuration. All text is latin1, one character a byte, because git promises no
+ * One setting of git's configuration. All text is latin1, one character per byte, because git guarantees no
  * encoding.
  */
 export interface ConfigEntry {
   /** where git found it: `system`, `global`, `local`, `worktree` or `command` */
   scope: string;
   /**
-   * where exactly: `file:` and a path, which may be relative to the working tree, or for example
-   * `command line:`
+   * the exact origin: `file:` and a path, which may be relative to the working tree, or for example `command
+   * line:`
    */
   origin: string;
-  /** `section.variable` or `section.subsection.variable`; git lower-cases all but the subsection */
+  /** `section.variable` or `section.subsection.variable`; git lower-cases everything except the subsection */
   key: string;
-  /** absent for a variable without `=`, which is true */
+  /** absent for a variable without `=`, which means true */
   value?: string;
 }
 
-/** A setting, wherever it was found. */
+/** A setting without its origin. */
 export type Setting = Omit<ConfigEntry, 'scope' | 'origin'>;
 
-/** A key's parts; the subsection may hold dots. */
+/** A key's parts; the subsection may contain dots. */
 export interface ConfigKey {
   section: string;
   subsection?: string;
@@ -53,7 +53,7 @@ export function parseConfigList(output: Buffer): ConfigEntry[] {
   return entries;
 }
 
-/** Takes a key apart at its first and last dot. */
+/** Splits a key at its first and last dot. */
 export function splitConfigKey(key: string): ConfigKey {
   const first = key.indexOf('.');
   const last = key.lastIndexOf('.');
@@ -65,15 +65,15 @@ export function splitConfigKey(key: string): ConfigKey {
   };
 }
 
-/** The last value of `key`, which is the one that counts; `true` for a variable without `=`. */
+/** The last value of `key`, which is the effective one; `true` for a variable without `=`. */
 export function configValue(entries: readonly ConfigEntry[], key: string): string | undefined {
   const last = entries.findLast((entry) => entry.key === key);
   return last && (last.value ?? 'true');
 }
 
 /**
- * Writes a configuration file that `git config --list` reads back as `entries`, in their order (syntax:
- * git-config(1)). Values are quoted unless plain, so that spaces, `#` and `;` are theirs.
+ * Formats a configuration file that `git config --list` reads back as `entries`, in their order (syntax:
+ * git-config(1)). Quotes all values that are not plain, so that spaces, `#` and `;` belong to the value.
  */
 export function formatConfig(entries: readonly Setting[]): string {
   let text = '';

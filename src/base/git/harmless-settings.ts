@@ -2,10 +2,10 @@ import { type Setting, splitConfigKey } from './config-text.ts';
 import { withoutCredentials } from './remote-url.ts';
 
 /**
- * The settings of a repository that are of use elsewhere and do no harm, by section: what decides about the
- * content of the index and the working tree, about what status, diff and log print, about who commits, and
- * where branches and remotes are. A list of what may go, not of what may not: credentials, aliases, hooks,
- * filters, signing keys and programs are not in it.
+ * The settings of a repository that are useful on another machine and harmless, by section: those that
+ * determine the content of the index and the working tree, the output of status, diff and log, who commits,
+ * and where branches and remotes are. It is a list of what may be carried, not of what may not: it has no
+ * credentials, aliases, hooks, filters, signing keys or programs.
  */
 const CARRIED: Readonly<Record<string, readonly string[]>> = {
   core: [
@@ -61,16 +61,16 @@ const CARRIED: Readonly<Record<string, readonly string[]>> = {
 const CARRIED_OF_EACH: Readonly<Record<string, readonly string[]>> = {
   branch: ['remote', 'merge', 'rebase', 'pushremote', 'description'],
   remote: ['url', 'pushurl', 'fetch', 'tagopt', 'prune'],
-  // The driver's own programs, `command` and `textconv`, stay behind.
+  // The driver's own programs, `command` and `textconv`, are excluded.
   diff: ['binary', 'funcname', 'xfuncname', 'wordregex'],
 };
 
-/** Those whose values add up instead of replacing each other. */
+/** Those whose values accumulate instead of replacing each other. */
 const MULTI_VALUED = /^(remote\..*\.(url|pushurl|fetch)|branch\..*\.merge)$/s;
 
 /**
- * Those of `settings` that may go from one machine to another, the last value of each that has only one, and
- * addresses without what logs in. Whoever wrote them, a git that reads the result starts no program because
+ * Those of `settings` that may be carried to another machine: the last value of each single-valued one, and
+ * URLs without credentials. No matter who wrote them, a git that reads the result starts no program because
  * of it. Pure.
  */
 export function harmlessSettings(settings: readonly Setting[]): Setting[] {
@@ -85,7 +85,7 @@ export function harmlessSettings(settings: readonly Setting[]): Setting[] {
   return [...kept.values()].flat();
 }
 
-/** Whether a setting of that name is one of them. */
+/** Whether a setting with that name may be carried. */
 export function isHarmless(key: string): boolean {
   const { section, subsection, variable } = splitConfigKey(key);
   const list = subsection === undefined ? CARRIED : CARRIED_OF_EACH;

@@ -11,9 +11,9 @@ const COMMENT = /[#;][^\n]*/y;
 const ESCAPED: Readonly<Record<string, string>> = { n: '\n', t: '\t', b: '\b', '"': '"', '\\': '\\' };
 
 /**
- * Reads a configuration file of git (syntax: git-config(1)); text is latin1, one character a byte. Includes
- * are settings like others. Gives `undefined` for what git would not read. Takes time in proportion to the
- * length, whatever is in it.
+ * Parses a git configuration file (syntax: git-config(1)); text is latin1, one character per byte. Treats
+ * includes like any other setting. Returns `undefined` for text that git would not read. Takes linear time
+ * for any input.
  */
 export function parseConfig(text: string): Setting[] | undefined {
   const source = text.replace(/^\xef\xbb\xbf/, '').replaceAll('\r\n', '\n');
@@ -57,12 +57,12 @@ export function parseConfig(text: string): Setting[] | undefined {
 }
 
 /**
- * A value to the end of its line, which a backslash at the end carries on to the next; blanks at its end and
- * comments are not of it.
+ * A value up to the end of its line, which a backslash at the end continues on the next one. Trailing blanks
+ * and comments are not part of it.
  */
 function readValue(source: string, start: number): { value: string; end: number } | undefined {
   const pieces: string[] = [];
-  // What was read since the last character that is surely of the value.
+  // What was read since the last character that certainly belongs to the value.
   let blanks = '';
   let isQuoted = false;
   let at = start;
@@ -91,7 +91,7 @@ function readValue(source: string, start: number): { value: string; end: number 
       const end = source.indexOf('\n', at);
       return { value: pieces.join(''), end: end < 0 ? source.length : end };
     } else if (character === ' ' || character === '\t') {
-      // Those at the start are not of it, on whichever line that is.
+      // Leading blanks are not part of it, on whichever line they are.
       if (hasText) blanks += character;
     } else add(character);
   }

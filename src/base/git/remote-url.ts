@@ -1,7 +1,7 @@
 /**
- * The address of a remote without what would log in as the user: `user:password@` of http, https, ftp and
- * every unknown scheme goes, of ssh only the password goes, because the user's name is part of the address
- * there. Paths and `git@host:path` have none.
+ * The URL of a remote without credentials. Removes `user:password@` for http, https, ftp and every unknown
+ * scheme. For ssh it removes only the password, because the user's name is part of the address. Paths and
+ * `git@host:path` have none.
  */
 export function withoutCredentials(url: string): string {
   // `transport::address` (gitremote-helpers(7)) names a helper before the real address.

@@ -3,8 +3,8 @@ import { harmlessSettings, isHarmless } from './harmless-settings.ts';
 import { parseConfig } from './parse-config.ts';
 
 /**
- * What a repository's git must know to read it at all, and the values that are known to start nothing and
- * lead nowhere.
+ * What git must know to read a repository at all, with the values that are known to start nothing and lead
+ * nowhere.
  */
 const STRUCTURE: Readonly<Record<string, RegExp>> = {
   'core.repositoryformatversion': /^[01]$/,
@@ -15,22 +15,22 @@ const STRUCTURE: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * How one machine's git tells whether files were changed, and where that machine's user has attributes: of no
- * use elsewhere.
+ * How one machine's git detects changed files, and where that machine's user has attributes: useless
+ * elsewhere.
  */
 const OF_ONE_MACHINE = new Set(['core.checkstat', 'core.trustctime', 'core.attributesfile']);
 
-/** A repository's settings without those that start programs, lead elsewhere, or are not known. */
+/** A repository's settings without those that start programs, lead elsewhere, or are unknown. */
 export interface SafeSettings {
   /** the configuration file, latin1 */
   text: string;
-  /** the names of what is not in it, each once */
+  /** names of the settings that were dropped, without duplicates */
   dropped: string[];
 }
 
 /**
- * The settings of a repository that somebody else wrote, as a configuration that a git of ours may read.
- * Pure; text is latin1. Gives `undefined` for what is no configuration.
+ * The settings of a repository that somebody else wrote, as a configuration that is safe for our git. Pure;
+ * text is latin1. Returns `undefined` when the text is not a git configuration.
  */
 export function safeSettings(text: string): SafeSettings | undefined {
   const settings = parseConfig(text);

@@ -6,7 +6,7 @@ import { type Abortable, onAbort } from '../abort.ts';
 import { AppError, isErrno } from '../errors.ts';
 import { formatTime } from '../text/words.ts';
 
-/** What {@link childEnd} uses of one of Node's child processes. */
+/** The parts of a Node child process that {@link childEnd} uses. */
 export interface Child extends EventEmitter {
   readonly pid?: number | undefined;
   readonly stdout: Readable | null;
@@ -17,34 +17,34 @@ export interface Child extends EventEmitter {
   unref(): void;
 }
 
-/** How {@link childEnd} waits, and what it ends the child for. */
+/** How {@link childEnd} waits, and when it ends the child. */
 export interface EndOptions extends Abortable {
   /** `argv[0]`, for errors */
   program: string;
-  /** aborts when the child's input failed */
+  /** aborts when the child's input has failed */
   inputFailed: AbortSignal;
-  /** `ms` the child may run; none for a program that the user sees and can interrupt */
+  /** most `ms` that the child may run; absent for a program that the user sees and can interrupt */
   deadlineMs?: number;
-  /** `ms` between SIGTERM and SIGKILL; default 2,000 */
+  /** `ms` between SIGTERM and SIGKILL; default: 2,000 */
   graceMs?: number;
-  /** the child leads a process group of its own, and the whole group ends with it */
+  /** the child leads its own process group, and the whole group ends with it */
   isGroup: boolean;
 }
 
-/** How often the output of a child that has exited is looked at. */
+/** How often the output of an exited child is checked. */
 const DRAIN_MS = 1_000;
-/** After this the kernel cannot end the child: it waits for a file system that does not answer. */
+/** After this, the kernel cannot end the child: it is waiting for a file system that does not answer. */
 const UNKILLABLE_MS = 5_000;
 
 /**
- * Waits until a child has exited and its output has been read, and returns its status, 128+n for a signal.
+ * Waits until a child has exited and its output has been read, and returns its status (128+n for a signal).
  *
- * The child's process group is killed as soon as the child itself exits, so a process that it left behind
- * neither runs on nor keeps the output open. Output that a process outside the group keeps open is dropped
- * once nothing has come for a second.
+ * Kills the child's process group as soon as the child itself exits, so that no process it left behind keeps
+ * running or keeps the output open. Drops output that a process outside the group keeps open, once nothing
+ * has arrived for a second.
  *
- * When the signal aborts, the input fails or the deadline passes, the group gets SIGTERM, then SIGKILL, and
- * the promise rejects with the first of these reasons after the child has exited, or 5 s after SIGKILL when
+ * When the signal aborts, the input fails or the deadline passes, the group gets SIGTERM, then SIGKILL. The
+ * promise then rejects with the first of these reasons after the child has exited, or 5 s after SIGKILL when
  * the kernel cannot end it.
  *
  * @throws {AppError} EXEC_NOT_FOUND, EXEC_FAILED when the deadline has passed.
@@ -106,7 +106,7 @@ export async function childEnd(child: Child, options: EndOptions): Promise<numbe
   }
 }
 
-/** EXEC_NOT_FOUND for a program that cannot be started because it is not there; other errors as they are. */
+/** EXEC_NOT_FOUND when the program is missing; returns other errors unchanged. */
 export function startFailed(program: string, error: Error): Error {
   if (!isErrno(error, 'ENOENT', 'EACCES')) return error;
   return new AppError('EXEC_NOT_FOUND', `Cannot run "${program}": it is not installed or not executable`, {
@@ -136,8 +136,8 @@ function kill(child: Child, { signal, isGroup }: { signal: NodeJS.Signals; isGro
     if (isGroup) process.kill(-pid, signal);
     else child.kill(signal);
   } catch (error) {
-    // Nobody is left in the group, or only programs that run as somebody else and end by themselves, as
-    // newuidmap does.
+    // The group is empty, or has only programs that run as another user and end by themselves, such as
+    // newuidmap.
     if (!isErrno(error, 'ESRCH', 'EPERM')) throw error;
   }
 }
@@ -146,7 +146,7 @@ function bytesRead(outputs: readonly Readable[]): number {
   return outputs.reduce((sum, output) => sum + (output as Socket).bytesRead, 0);
 }
 
-/** False while a slow reader holds output back: that is no sign of a process that keeps it open. */
+/** False while a slow reader holds output back, which does not mean that a process keeps the output open. */
 function isAllTaken(outputs: readonly Readable[]): boolean {
   return outputs.every((output) => output.readableFlowing !== false && output.readableLength === 0);
 }

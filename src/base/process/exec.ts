@@ -6,10 +6,10 @@ import { type Abortable, neverAborts } from '../abort.ts';
 import { AppError, isErrno, printable } from '../errors.ts';
 import { childEnd, type EndOptions, startFailed } from './child-end.ts';
 
-/** `deadlineMs` for asking a program what it is or can do. */
+/** `deadlineMs` for querying a program for its version or features. */
 export const PROBE_DEADLINE_MS = 30_000;
 /**
- * `deadlineMs` for work whose length depends on what the user has: a repository, an image, a guest's memory.
+ * `deadlineMs` for work whose duration depends on the user's data: a repository, an image, a guest's memory.
  */
 export const LONG_WORK_DEADLINE_MS = 3 * 60 * 60_000;
 
@@ -20,23 +20,23 @@ export interface ExecOptions extends Abortable {
   env?: NodeJS.ProcessEnv;
   /** bytes for its stdin; default: empty */
   input?: Readable | Buffer | string;
-  /** a connection that is its stdin, in place of `input`; ours is closed */
+  /** a connection that becomes its stdin, instead of `input`; closed on our side */
   stdin?: Socket;
-  /** open files of ours that are its file descriptors 3, 4, ... */
+  /** our open files that become its file descriptors 3, 4, ... */
   files?: readonly number[];
-  /** exit codes that are not an error; default `[0]` */
+  /** exit codes that are not an error; default: `[0]` */
   okCodes?: readonly number[];
-  /** most of stdout that is kept, in `bytes`; more is an error; default 64 MiB */
+  /** most of stdout that is kept, in `bytes`; more is an error; default: 64 MiB */
   maxOutputBytes?: number;
   /** called with each chunk of stderr, for progress */
   onStderr?: (chunk: Buffer) => void;
-  /** `ms` between SIGTERM and SIGKILL when the signal aborts; default 2,000 */
+  /** `ms` between SIGTERM and SIGKILL when the signal aborts; default: 2,000 */
   graceMs?: number;
-  /** most `ms` that the program may run; default 10 minutes */
+  /** most `ms` that the program may run; default: 10 minutes */
   deadlineMs?: number;
 }
 
-/** What a finished child left. */
+/** The result of a finished child. */
 export interface ExecResult {
   code: number;
   stdout: Buffer;
@@ -49,11 +49,11 @@ const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const DEFAULT_DEADLINE_MS = 10 * 60_000;
 
 /**
- * Runs a program to its end, in a session of its own; its descendants end with it. When `signal` aborts, an
+ * Runs a program to its end, in its own session; its descendants end with it. When `signal` aborts, an
  * `input` stream fails or the deadline passes, all of them get SIGTERM, then SIGKILL, and the promise rejects
  * with that reason ({@link childEnd}).
  *
- * @throws {AppError} EXEC_NOT_FOUND when the program is missing, EXEC_FAILED with the tail of stderr when it
+ * @throws {AppError} EXEC_NOT_FOUND when the program is missing; EXEC_FAILED with the tail of stderr when it
  * fails or runs too long.
  */
 export async function exec(argv: readonly [string, ...string[]], options: ExecOptions): Promise<ExecResult> {
@@ -99,13 +99,13 @@ export async function exec(argv: readonly [string, ...string[]], options: ExecOp
 /** A child whose stdout is read while it runs. */
 export interface ExecStream {
   stdout: Readable;
-  /** settles when the process has ended; rejects as {@link exec} does */
+  /** settles when the process has ended; rejects like {@link exec} */
   done: Promise<void>;
 }
 
 /**
- * Runs a program whose output is streamed. The caller reads `stdout` to its end, whenever it wants, and
- * awaits `done`. Errors as {@link exec}.
+ * Runs a program and streams its output. The caller reads `stdout` to its end, at any time, and awaits
+ * `done`. Fails like {@link exec}.
  */
 export function execStream(argv: readonly [string, ...string[]], options: ExecOptions): ExecStream {
   options.signal.throwIfAborted();
@@ -118,7 +118,7 @@ export function execStream(argv: readonly [string, ...string[]], options: ExecOp
   });
   const stderr = collectTail(child, options.onStderr);
   const inputFailed = feed(child, { program, input: options.input });
-  // Node throws away what nobody has begun to read when a child ends.
+  // When a child ends, Node discards output that nobody has begun to read.
   const stdout = new PassThrough();
   stdout.on('error', () => {});
   pipeline(child.stdout as Readable, stdout).catch(() => {});
@@ -129,16 +129,16 @@ export function execStream(argv: readonly [string, ...string[]], options: ExecOp
   return { stdout, done };
 }
 
-/** A process that outlives us. */
+/** A process that outlives this one. */
 export interface DetachedProcess {
   pid: number;
-  /** settles with how it ended, when it does so while we still run */
+  /** settles with its result, if it ends while this process still runs */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
 /**
- * Starts a program in a session of its own with no pipe to us, so that it goes on when we are killed. Its
- * stdout and stderr are appended to the open file `outputFd`, which the caller closes.
+ * Starts a program in its own session without any pipe to this process, so that it continues when this
+ * process is killed. Appends its stdout and stderr to the open file `outputFd`, which the caller closes.
  *
  * @throws {AppError} EXEC_NOT_FOUND when the program is missing.
  */
@@ -165,7 +165,7 @@ export async function spawnDetached(
 }
 
 /**
- * Runs a program on this process's own terminal (stdin, stdout, stderr inherited) and gives its exit code,
+ * Runs a program on this process's own terminal (inherits stdin, stdout, stderr) and returns its exit code,
  * 128+n for a signal.
  *
  * @throws {AppError} EXEC_NOT_FOUND when the program is missing.
@@ -182,9 +182,9 @@ function ending(options: ExecOptions, own: { program: string; inputFailed: Abort
 }
 
 /**
- * Runs a program on this process's own terminal and returns when it has ended, killed after `timeoutMs` at
- * the latest. Blocks the event loop: only for a program that takes a few ms and must not change the terminal
- * later. A program that fails or is missing is ignored.
+ * Runs a program on this process's own terminal and returns when it has ended; kills it after `timeoutMs`.
+ * Blocks the event loop: only for a program that takes a few ms and must not change the terminal later.
+ * Ignores a program that fails or is missing.
  */
 export function execInheritSync(
   argv: readonly [string, ...string[]],
@@ -195,8 +195,8 @@ export function execInheritSync(
 }
 
 /**
- * Feeds the child; the signal aborts when the input fails, for the child must not take what it got for the
- * whole.
+ * Writes the child's input. The signal aborts when the input fails, because the child must not mistake what
+ * it received for the whole.
  */
 function feed(
   child: ChildProcess,
@@ -205,7 +205,7 @@ function feed(
   const failed = new AbortController();
   const { stdin } = child;
   if (input === undefined || !stdin) return failed.signal;
-  // A child that ends without reading all of its input is not an error of ours.
+  // A child that ends without reading all of its input is no error.
   stdin.on('error', () => {});
   if (typeof input === 'string' || Buffer.isBuffer(input)) {
     stdin.end(input);

@@ -1,11 +1,11 @@
 import { AppError } from '../errors.ts';
 
-/** Something is wrong with an archive; it is not used any further. */
+/** The error for an invalid archive, which is not used any further. */
 export function tarDamaged(what: string): AppError {
   return new AppError('TAR_DAMAGED', `Cannot read the archive: ${what}`);
 }
 
-/** Takes a stream of bytes apart into pieces of wanted sizes. */
+/** Splits a stream of bytes into pieces of requested sizes. */
 export class BlockReader {
   readonly #source: AsyncIterator<Buffer>;
   #chunk: Buffer = Buffer.alloc(0);
@@ -26,19 +26,19 @@ export class BlockReader {
     return piece;
   }
 
-  /** Exactly `length` bytes. @throws {AppError} TAR_DAMAGED when the stream ends before */
+  /** Exactly `length` bytes. @throws {AppError} TAR_DAMAGED when the stream ends earlier */
   async exactly(length: number): Promise<Buffer> {
     const pieces: Buffer[] = [];
     for (let left = length; left > 0; ) {
       const piece = await this.some(left);
-      if (!piece) throw tarDamaged('it ends in the middle');
+      if (!piece) throw tarDamaged('it is truncated');
       pieces.push(piece);
       left -= piece.length;
     }
     return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
   }
 
-  /** Reads over the rest of the stream, so that whoever writes it can end. */
+  /** Reads and discards the rest of the stream, so that its writer can finish. */
   async drain(): Promise<void> {
     while (await this.some(Number.MAX_SAFE_INTEGER)) {
       // nothing is kept

@@ -13,28 +13,29 @@
 /** Size of a block. */
 export const BLOCK_BYTES = 512;
 
-/** What an entry is; others are not written, and refused when read. */
+/** The kind of an entry; others are not written, and are refused when read. */
 export type TarKind = 'file' | 'directory' | 'symlink' | 'hard-link' | 'fifo';
 
 /** One entry. Names are bytes. */
 export interface TarEntry {
   kind: TarKind;
   name: Buffer;
-  /** of a symlink or hard link; empty for others */
+  /** target of a symlink or hard link; empty for others */
   linkName: Buffer;
   /** permission bits */
   mode: number;
   sizeBytes: number;
   mtimeMs: number;
   /**
-   * true for a file that takes less room than it is long; its content is in the archive whole, zeros included
+   * true for a file that occupies less space than its length; the archive contains its whole content, zeros
+   * included
    */
   isSparse?: boolean;
 }
 
 /**
- * Key of the record that marks a sparse file. A map of its holes, as other formats have one, would let a few
- * bytes of an archive stand for more than any disk holds.
+ * Key of the record that marks a sparse file. A map of its holes, as in other formats, would let a few bytes
+ * of an archive stand for more than any disk holds.
  */
 export const SPARSE_KEY = 'FILE.sparse';
 
@@ -47,7 +48,7 @@ export const TYPE_OF_KIND: Readonly<Record<TarKind, string>> = {
   fifo: '6',
 };
 
-/** Where the fields of a header are: offset and length. */
+/** Offset and length of the fields of a header. */
 export const FIELD = {
   name: [0, 100],
   mode: [100, 8],
@@ -62,12 +63,12 @@ export const FIELD = {
   prefix: [345, 155],
 } as const;
 
-/** Bytes that fill a content up to whole blocks. */
+/** Bytes that pad a content to whole blocks. */
 export function paddingOf(sizeBytes: number): number {
   return (BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
 }
 
-/** The sum of a header's bytes, its own field counted as spaces. */
+/** The sum of a header's bytes, with its own field counted as spaces. */
 export function checksumOf(header: Buffer): number {
   const [at, length] = FIELD.checksum;
   let sum = 32 * length;

@@ -1,7 +1,7 @@
 import { tarDamaged } from './block-reader.ts';
 import { SPARSE_KEY } from './header.ts';
 
-/** What the extended header of an entry overrides. */
+/** The fields of an entry that its extended header overrides. */
 export interface PaxRecords {
   path?: Buffer;
   linkpath?: Buffer;
@@ -15,10 +15,10 @@ const EQUALS = 0x3d;
 const LINE_FEED = 0x0a;
 
 /**
- * Reads the records `LENGTH KEY=VALUE\n` of an extended header. Keys that change nothing for us are left out.
+ * Parses the records `LENGTH KEY=VALUE\n` of an extended header. Ignores keys that have no effect here.
  *
- * @throws {AppError} TAR_DAMAGED when they are not whole, or have the map of a sparse file: a few bytes of
- * such an archive can stand for more than any disk holds.
+ * @throws {AppError} TAR_DAMAGED when they are incomplete, or contain the map of a sparse file: a few bytes
+ * of such an archive can stand for more than any disk holds.
  */
 export function parsePax(text: Buffer): PaxRecords {
   const records: PaxRecords = {};
@@ -33,7 +33,7 @@ export function parsePax(text: Buffer): PaxRecords {
       equals > space &&
       equals < end &&
       text[end - 1] === LINE_FEED;
-    if (!isWhole) throw tarDamaged('an extended header is not whole');
+    if (!isWhole) throw tarDamaged('an extended header is incomplete');
     addRecord(records, text.toString('latin1', space + 1, equals), text.subarray(equals + 1, end - 1));
     at = end;
   }
@@ -53,7 +53,7 @@ function addRecord(records: PaxRecords, key: string, value: Buffer): void {
       if (!Number.isSafeInteger(records.size)) throw tarDamaged('a file has an impossible size');
       return;
     case 'mtime':
-      // Microseconds: all that a double can tell of a time.
+      // Microseconds: the precision of a double for a time.
       records.mtimeMs = Math.round(numberOf(value, /^-?[0-9]{1,12}(\.[0-9]{1,12})?$/) * 1e6) / 1e3;
       return;
     case SPARSE_KEY:
@@ -66,6 +66,6 @@ function addRecord(records: PaxRecords, key: string, value: Buffer): void {
 
 function numberOf(value: Buffer, pattern: RegExp): number {
   const text = value.toString('latin1');
-  if (!pattern.test(text)) throw tarDamaged('a number in an extended header is none');
+  if (!pattern.test(text)) throw tarDamaged('a number in an extended header is invalid');
   return Number(text);
 }

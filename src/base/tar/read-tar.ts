@@ -10,27 +10,27 @@ import {
 } from './header.ts';
 import { type PaxRecords, parsePax } from './pax.ts';
 
-/** Longest extension of a header that is read; a name has at most 4096 bytes on Linux. */
+/** Longest header extension that is read; a name has at most 4096 bytes on Linux. */
 const MAX_EXTENSION_BYTES = 64 * 1024;
 
 const KIND_OF_TYPE: ReadonlyMap<string, TarKind> = new Map([
   ...(Object.entries(TYPE_OF_KIND) as [TarKind, string][]).map(([kind, type]) => [type, kind] as const),
-  // Before POSIX a file had a NUL here.
+  // Before POSIX, a file had a NUL here.
   ['\0', 'file'],
 ]);
 
-/** An entry, and its content, which must be read before the next entry is asked for, or is skipped. */
+/** An entry and its content. Read the content before requesting the next entry, or it is skipped. */
 export interface TarItem {
   entry: TarEntry;
   content: AsyncGenerator<Buffer, void, undefined>;
 }
 
 /**
- * Reads a tar archive that nobody vouches for: ustar, PAX and GNU long names; files, folders, links and
- * fifos. Names are as they are in the archive: whoever makes files of them checks them.
+ * Reads an untrusted tar archive: ustar, PAX and GNU long names; files, folders, links and fifos. Names are
+ * as in the archive; a caller that creates files must check them.
  *
- * @throws {AppError} TAR_DAMAGED while iterating: for anything else, devices, maps of holes, and an archive
- * without its end mark.
+ * @throws {AppError} TAR_DAMAGED while iterating: for anything else, including devices, maps of holes, and an
+ * archive without its end mark.
  */
 export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<TarItem, void, undefined> {
   const blocks = new BlockReader(source[Symbol.asyncIterator]());
@@ -39,7 +39,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
     const header = await blocks.exactly(BLOCK_BYTES);
     if (header.every((byte) => byte === 0)) {
       const second = await blocks.exactly(BLOCK_BYTES);
-      if (!second.every((byte) => byte === 0)) throw tarDamaged('its end mark is cut');
+      if (!second.every((byte) => byte === 0)) throw tarDamaged('its end mark is truncated');
       await blocks.drain();
       return;
     }
@@ -64,7 +64,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
 
 function checkSum(header: Buffer): void {
   if (numberAt(header, FIELD.checksum) !== checksumOf(header))
-    throw tarDamaged('the sum of a header is wrong');
+    throw tarDamaged('the checksum of a header is wrong');
 }
 
 function extensionOf(type: string, text: Buffer): PaxRecords {
@@ -90,7 +90,7 @@ function entryOf(
   const name = extension.path ?? plainName(header);
   if (name.length === 0 || name.includes(0)) throw tarDamaged('an entry has no name');
   const isFolder = kind === 'file' && name.at(-1) === SLASH;
-  if ((kind !== 'file' || isFolder) && sizeBytes > 0) throw tarDamaged('what is no file has content');
+  if ((kind !== 'file' || isFolder) && sizeBytes > 0) throw tarDamaged('an entry that is not a file has content');
   return {
     kind: isFolder ? 'directory' : kind,
     name,
@@ -109,12 +109,12 @@ async function* contentOf(blocks: BlockReader, sizeBytes: number): AsyncGenerato
   try {
     while (left > 0) {
       const piece = await blocks.some(left);
-      if (!piece) throw tarDamaged('it ends in the middle of a file');
+      if (!piece) throw tarDamaged('it is truncated in the middle of a file');
       left -= piece.length;
       yield piece;
     }
   } finally {
-    // Reached when the caller leaves early, too.
+    // Also reached when the caller stops early.
     while (left > 0) {
       const piece = await blocks.some(left);
       if (!piece) break;
@@ -127,7 +127,7 @@ async function* contentOf(blocks: BlockReader, sizeBytes: number): AsyncGenerato
 function plainName(header: Buffer): Buffer {
   const name = untilNul(fieldOf(header, FIELD.name));
   const [at] = FIELD.magic;
-  // GNU's old format has other fields in the prefix's place.
+  // GNU's old format has other fields in place of the prefix.
   const hasPrefix = header.toString('latin1', at, at + 6) === 'ustar\0';
   const prefix = hasPrefix ? untilNul(fieldOf(header, FIELD.prefix)) : Buffer.alloc(0);
   return prefix.length === 0 ? name : Buffer.concat([prefix, Buffer.from('/'), name]);
@@ -142,7 +142,7 @@ function untilNul(field: Buffer): Buffer {
   return Buffer.from(end < 0 ? field : field.subarray(0, end));
 }
 
-/** Octal digits, or with the first bit set a big-endian number (GNU). */
+/** Octal digits, or a big-endian number when the first bit is set (GNU). */
 function numberAt(header: Buffer, field: readonly [number, number]): number {
   const bytes = fieldOf(header, field);
   const first = bytes[0] ?? 0;
@@ -154,6 +154,6 @@ function numberAt(header: Buffer, field: readonly [number, number]): number {
     .toString('latin1')
     .replace(/[\0 ].*$/s, '')
     .trim();
-  if (!/^[0-7]*$/.test(text)) throw tarDamaged('a number in a header is none');
+  if (!/^[0-7]*$/.test(text)) throw tarDamaged('a number in a header is invalid');
   return text === '' ? 0 : Number.parseInt(text, 8);
 }

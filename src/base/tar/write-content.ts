@@ -1,12 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Abortable } from '../abort.ts';
 
-/** Size and alignment of a hole: a page, which is also a block of most file systems. */
+/** Size and alignment of a hole: a page, which is also the block size of most file systems. */
 const HOLE_BYTES = 4096;
 
 /**
- * Writes a content into the empty file of a {@link FileHandle}. With `isSparse`, blocks of zeros take no
- * room. `onBytes` is called before so many bytes are written, and may throw to end the work. Gives the size.
+ * Writes a content into the empty file of a {@link FileHandle}. With `isSparse`, blocks of zeros become
+ * holes. Calls `onBytes` with a count before writing that many bytes; it may throw to stop. Returns the size.
  */
 export async function writeContent(
   file: FileHandle,
@@ -29,8 +29,8 @@ export async function writeContent(
 }
 
 /**
- * The parts of `chunk`, which is at `offset` of its file, that are no whole blocks of zeros: where each
- * begins and ends. Blocks that a chunk has a part of count by that part.
+ * The parts of `chunk`, at `offset` in its file, that are not whole blocks of zeros, with the start and end
+ * of each. A block that is only partly in the chunk is judged by that part.
  */
 function* dataIn(chunk: Buffer, offset: number): Generator<readonly [start: number, end: number]> {
   let start = -1;

@@ -18,8 +18,8 @@ const NOTHING = Buffer.alloc(0);
 export const TAR_END = Buffer.alloc(2 * BLOCK_BYTES);
 
 /**
- * The header of an entry, with one before it where its fields are too small; the content goes behind it, then
- * {@link tarPadding}. Owned by root.
+ * The header of an entry, preceded by an extended one when its fields are too small. The content follows it,
+ * then {@link tarPadding}. Owned by root.
  */
 export function tarHeader(entry: TarEntry): Buffer {
   const records: [string, Buffer][] = [];
@@ -46,7 +46,7 @@ export function tarHeader(entry: TarEntry): Buffer {
   return Buffer.concat([plainHeader('x', pax), text, tarPadding(text.length), own]);
 }
 
-/** What goes behind a content of that size. */
+/** The padding after a content of that size. */
 export function tarPadding(sizeBytes: number): Buffer {
   return Buffer.alloc(paddingOf(sizeBytes));
 }

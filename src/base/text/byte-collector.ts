@@ -1,8 +1,7 @@
 const FIRST_BYTES = 1024;
 
 /**
- * Joins chunks of an input that is not trusted in one buffer, whose memory depends on their bytes and not on
- * their number.
+ * Joins chunks of untrusted input in one buffer, whose memory depends on the number of bytes, not of chunks.
  */
 export class ByteCollector {
   #buffer: Buffer = Buffer.alloc(0);
@@ -25,7 +24,7 @@ export class ByteCollector {
     this.#length = needed;
   }
 
-  /** Returns all bytes and starts over with none. */
+  /** Returns all bytes and starts over. */
   take(): Buffer {
     const bytes = this.#buffer.subarray(0, this.#length);
     this.#buffer = Buffer.alloc(0);

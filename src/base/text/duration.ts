@@ -2,12 +2,12 @@ import { AppError } from '../errors.ts';
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** Longest duration, in `ms`: what a timer can hold, nearly 25 days. */
+/** Longest duration, in `ms`: the limit of a timer, nearly 25 days. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /**
- * Parses `90s`, `1h30m`, `1.5h`, `250ms`, `2d`, or a bare number of seconds, to `ms`. Each unit at most once,
- * the largest first; `0` is zero.
+ * Parses `90s`, `1h30m`, `1.5h`, `250ms`, `2d`, or a bare number of seconds, to `ms`. Each unit may occur
+ * once, the largest first; `0` is zero.
  *
  * @throws {AppError} DURATION_INVALID naming `field` and the allowed form.
  */

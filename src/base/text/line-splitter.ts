@@ -2,12 +2,12 @@ import { AppError } from '../errors.ts';
 import { ByteCollector } from './byte-collector.ts';
 
 /**
- * Longest line that {@link LineSplitter} takes, in `bytes`; a peer that sends more is not speaking our
+ * Longest line that {@link LineSplitter} accepts, in `bytes`; a peer that sends more does not speak our
  * protocol.
  */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
-/** Cuts a byte stream into lines; keeps of an unfinished one at most the longest that is allowed. */
+/** Splits a byte stream into lines; buffers at most the longest allowed line. */
 export class LineSplitter {
   readonly #rest = new ByteCollector();
   readonly #maxLineBytes: number;

@@ -3,8 +3,8 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /**
- * A span of time as people say it: `0.05 s`, `4.5 s`, `15 s`, `3 min`, `2 h`. Rounded to two digits at least,
- * never to more than is worth reading; minutes begin at two of them, hours likewise.
+ * A time span as people say it: `0.05 s`, `4.5 s`, `15 s`, `3 min`, `2 h`. Below 10 s it has two significant
+ * digits, otherwise it is a whole number. Minutes are used from 2 min on, hours from 2 h on.
  */
 export function formatTime(ms: number): string {
   const seconds = Math.abs(ms) / SECOND_MS;
@@ -15,8 +15,8 @@ export function formatTime(ms: number): string {
 }
 
 /**
- * A count and what is counted: `1 entry`, `2 entries`, `0 files`. `many` is the plural where it is not `one`
- * with an "s".
+ * A count and its noun: `1 entry`, `2 entries`, `0 files`. Give `many` when the plural is not `one` with an
+ * "s".
  */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;

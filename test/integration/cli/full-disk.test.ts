@@ -52,7 +52,7 @@ describe('the built program with its folders on a full disk', { skip }, () => {
         const said = words.includes('--json') ? ran.stdout : ran.stderr;
         assert.match(
           said,
-          what === 'bytes' ? /: 0B? are free/ : /: no file may be added or grow there/,
+          what === 'bytes' ? /: 0B? are free/ : /: no file can be added or grow there/,
           line,
         );
         assert.match(said, /Cannot make the daemon's files in .*\/full/, line);
