@@ -18,7 +18,7 @@ export class ApiSocket implements AsyncDisposable {
   }
 
   /**
-   * Makes the server listen. A socket that a killed daemon left is replaced: the caller is the one daemon of
+   * Makes the server listen. Replaces a socket that a killed daemon left: the caller is the only daemon for
    * this path.
    */
   static async open(server: Server, path: string): Promise<ApiSocket> {
@@ -27,12 +27,12 @@ export class ApiSocket implements AsyncDisposable {
     return socket;
   }
 
-  /** True when the path leads to this socket. */
+  /** True when the path still leads to this socket. */
   get isInPlace(): boolean {
     return this.#identity !== undefined && identityOf(this.path) === this.#identity;
   }
 
-  /** Listens again when the socket's name or folder is gone, or was replaced. Connections are not cut. */
+  /** Listens again when the socket's name or folder was deleted or replaced. Keeps open connections. */
   async restore(): Promise<boolean> {
     if (this.isInPlace || !this.#server.listening) return false;
     this.#server.close();
@@ -43,7 +43,8 @@ export class ApiSocket implements AsyncDisposable {
   }
 
   /**
-   * Deletes the socket's name, if it is still this socket's. Call it when the server has closed. Idempotent.
+   * Deletes the socket's name if it still belongs to this socket. Call it after the server has closed.
+   * Idempotent.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.isInPlace) await rm(this.path, { force: true });

@@ -18,19 +18,19 @@ export interface App {
   operations: Operations;
   packs: Packs;
   use: VmUse;
-  /** the taking over of what an earlier daemon left, which may be under way */
+  /** the adoption of VMs from an earlier daemon, which may still be in progress */
   takeOver: TakeOver;
-  /** Begins to drain; the daemon exits when it is done. Idempotent. */
+  /** Starts draining; the daemon exits when that is done. Idempotent. */
   stop: (reason: string) => void;
   /** Facts about this process. */
   activity: Activity;
 }
 
-/** What keeps the daemon from going idle. */
+/** What keeps the daemon from being idle. */
 export interface Activity {
   readonly startedAt: Date;
-  /** requests and sessions that run now */
+  /** number of running requests and sessions */
   activeCount: number;
-  /** `ms` until it exits by itself; undefined while something runs */
+  /** `ms` until the idle daemon exits; undefined while something runs */
   idleExitInMs(): number | undefined;
 }

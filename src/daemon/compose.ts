@@ -32,8 +32,8 @@ import type { DoctorHost } from './doctor/check.ts';
 const BOOT_DEADLINE_MS = 180_000;
 
 /**
- * A stop waits for as long as the VMM writes, and ends only a guest that hangs: one whose agent is dead, or
- * whose disk does nothing for half a minute. A kill waits for the agent of a guest that is well.
+ * A stop waits as long as the VMM writes, and kills only a guest that hangs: its agent is dead, or its disk
+ * has done nothing for half a minute. A kill waits only for the agent of a healthy guest.
  */
 const SYNC_LIMITS: VmWorld['syncLimits'] = {
   stop: {
@@ -48,12 +48,12 @@ const SYNC_LIMITS: VmWorld['syncLimits'] = {
   },
 };
 
-/** Busy for less than 3 % of its processors' time. */
+/** A guest that uses less than 3 % of its processors' time is quiet. */
 const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
 
 /**
- * It must leave as much memory as it may ever use itself; libuv takes `MemAvailable` of proc(5) /proc/meminfo
- * for free memory, also elsewhere here.
+ * Must leave as much memory as it may ever use itself. Here and elsewhere, free memory is libuv's:
+ * `MemAvailable` of proc(5) /proc/meminfo.
  */
 const STANDBY: StandbyOptions = {
   delayMs: 1_000,
@@ -61,16 +61,16 @@ const STANDBY: StandbyOptions = {
   hasRoom: (memoryMib) => freemem() > 2 * memoryMib * 2 ** 20,
 };
 
-/** What the daemon is made of. */
+/** The parts of the daemon. */
 export interface Composition extends Disposable {
   world: VmWorld;
-  /** cuts a log that has grown beyond its size; gives the bytes that were cut */
+  /** cuts a log that exceeds its size limit; returns the number of bytes cut */
   capLog: typeof capLog;
-  /** the guest agent for guests of this host */
+  /** path of the guest agent for guests of this host */
   agentPath: string;
-  /** finds what keeps this user from building images in namespaces, with its repair as the hint */
+  /** finds what keeps this user from building images in namespaces; the repair is the hint */
   namespaceProblem: DoctorHost['namespaceProblem'];
-  /** the program `banger-host` */
+  /** path of the program `banger-host` */
   hostTools: string;
 }
 
@@ -87,11 +87,11 @@ export interface ComposeOptions {
   /** folder of the host tools, `banger-host-<arch>` */
   hostToolsDir: string;
   log: Logger;
-  /** in place of QEMU */
+  /** replaces QEMU */
   driver?: VmDriver;
 }
 
-/** Constructs every adapter, and nothing else does. */
+/** Constructs all adapters; no other function constructs any. */
 export function compose({
   settings,
   env,

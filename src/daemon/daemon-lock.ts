@@ -6,10 +6,10 @@ import { type FileLock, tryLock } from '../base/files/file-lock.ts';
 import type { DaemonPlace } from '../config/daemon-places.ts';
 import type { Paths } from '../config/paths.ts';
 
-/** SQLite's result code SQLITE_CANTOPEN: its folder is gone. */
+/** SQLite's result code SQLITE_CANTOPEN: the folder is gone. */
 const CANNOT_OPEN = 14;
 
-/** What makes this process the one daemon of a state folder. */
+/** What makes this process the only daemon of a state folder. */
 export class DaemonLock implements Disposable {
   #held: FileLock;
   readonly #paths: Paths;
@@ -27,15 +27,15 @@ export class DaemonLock implements Disposable {
   }
 
   /**
-   * Writes down who the daemon is and where it listens; what cannot be written on a full disk is found
-   * without it.
+   * Writes down which process is the daemon and where it listens. On a full disk it writes nothing; the
+   * daemon is found without that.
    */
   announce(socketPath: string): void {
     this.#records ??= identityOf(this.#paths.recordsFile);
     DaemonLock.announceOther(this.#paths, { pid: process.pid, socketPath });
   }
 
-  /** The same for the daemon of another process. */
+  /** The same for another process's daemon. */
   static announceOther({ daemonPlaceFile }: Paths, place: DaemonPlace): void {
     try {
       writeFileSync(daemonPlaceFile, `${JSON.stringify(place)}\n`, { mode: 0o600 });
@@ -44,15 +44,15 @@ export class DaemonLock implements Disposable {
     }
   }
 
-  /** Deletes what {@link DaemonLock.announce} wrote, if this is still the one daemon. */
+  /** Deletes what {@link DaemonLock.announce} wrote, if this is still the daemon. */
   async withdraw(): Promise<void> {
     if (this.#held.isInPlace()) await rm(this.#paths.daemonPlaceFile, { force: true });
   }
 
   /**
-   * True while this is the one daemon of the state folder. A lock file that was deleted is made and locked
-   * again. False when the records are gone or replaced, or another daemon has locked a new lock file: from
-   * then on the state folder belongs to another.
+   * Returns whether this is still the daemon of the state folder. Creates and locks a deleted lock file
+   * again. False when the records are gone or replaced, or another daemon has locked a new lock file: the
+   * state folder then belongs to another daemon for good.
    */
   keep(): boolean {
     const isOfUs = identityOf(this.#paths.recordsFile) === this.#records;
@@ -65,7 +65,7 @@ export class DaemonLock implements Disposable {
     return true;
   }
 
-  /** Lets the next daemon in. Idempotent. */
+  /** Releases the lock. Idempotent. */
   [Symbol.dispose](): void {
     this.#held[Symbol.dispose]();
   }

@@ -8,17 +8,17 @@ import { readDaemonPlace } from '../config/daemon-places.ts';
 import { type Paths, socketsIn } from '../config/paths.ts';
 import { DaemonLock } from './daemon-lock.ts';
 
-/** `ms` after which a daemon of an earlier version listens, whatever it found when it started. */
+/** `ms` within which a daemon of an earlier version listens, whatever it found when it started. */
 const START_MS = 60_000;
 
-/** `ms` that one gets to finish what it does: less than a command waits for its daemon. */
+/** `ms` that an earlier daemon gets to finish its work: less than a command waits for its daemon. */
 const END_MS = 25_000;
 
 /**
- * Meets the daemon that holds the lock of this state folder. A daemon of this version looks after itself. One
- * of an earlier version, whose socket depends on the session that started it, is made known when it listens,
- * so that commands find it. When its socket is gone nobody can reach it: it is asked to end by a signal,
- * which leaves its VMs running. Returns the lock then.
+ * Deals with the daemon that holds the lock of this state folder. Leaves a daemon of this version alone. The
+ * socket of an earlier version depends on the session that started it: when that daemon listens, this
+ * announces it, so that commands find it. When its socket is gone, nobody can reach it: a signal asks it to
+ * end, which leaves its VMs running. Returns the lock in that case.
  */
 export async function meetHolder(
   paths: Paths,
@@ -32,7 +32,7 @@ export async function meetHolder(
     return undefined;
   }
   if (holder.ageMs < startMs) return undefined;
-  log.warn('the daemon cannot be reached, for its socket is gone: it is asked to end', {
+  log.warn('the earlier daemon is unreachable because its socket is gone: asking it to end', {
     pid: holder.pid,
     socketPath,
   });

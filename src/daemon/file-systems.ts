@@ -2,17 +2,17 @@ import { AppError } from '../base/errors.ts';
 import { type FileSystemFacts, probeFileSystem } from '../base/files/file-system.ts';
 import { MOVED_BY, type Paths } from '../config/paths.ts';
 
-/** Our folders, by what each needs of its file system. */
+/** Our folders, by what each needs from its file system. */
 const FOLDERS = ['stateDir', 'dataDir', 'cacheDir'] as const;
 
-/** One of our folders and what it is on. */
+/** One of our folders, and its file system. */
 export interface FolderFacts extends FileSystemFacts {
   dir: string;
   /** the variable that moves it */
   movedBy: string;
 }
 
-/** Tries our folders, which exist. */
+/** Tests our folders, which must exist. */
 export async function probeFolders(paths: Paths): Promise<FolderFacts[]> {
   return await Promise.all(
     FOLDERS.map(async (name) => ({
@@ -24,7 +24,7 @@ export async function probeFolders(paths: Paths): Promise<FolderFacts[]> {
 }
 
 /**
- * Refuses folders on a file system that records and VMs cannot be kept on, before anything is put there.
+ * Refuses folders on a file system that cannot hold records and VMs, before anything is put there.
  *
  * @throws {AppError} FILE_SYSTEM_UNSUPPORTED naming each folder, what its file system lacks, and the variable
  * that moves it.

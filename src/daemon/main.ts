@@ -12,20 +12,17 @@ import { type ComposeOptions, compose } from './compose.ts';
 import { LogFile } from './log/log-file.ts';
 import { serve } from './serve.ts';
 
-// The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It ends with
-// status 0 when another daemon is there already, and with 1 and a line on stderr when it cannot start; one
-// that has served is killed by its own hand.
+// The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It exits with
+// status 0 when another daemon already runs, and with 1 and a line on stderr when it cannot start. A daemon
+// that has served ends by killing itself.
 
 /**
- * `ms` after which the code that Node has compiled is kept for the next daemon: when the first commands have
- * run. Not at the end, when whoever has stopped the daemon may be removing its folders.
+ * `ms` after which Node's compile cache is written for the next daemon: once the first commands have run. Not
+ * at the end, when the user who stopped the daemon may be deleting its folders.
  */
 const KEEP_CODE_AFTER_MS = 5_000;
 
-/**
- * Ends the process at once: all is closed, and Node's own way to its end may never come there
- * (config/node-flags.ts).
- */
+/** Ends the process at once: everything is closed, and Node's own exit may hang (config/node-flags.ts). */
 function endNow(): never {
   process.kill(process.pid, 'SIGKILL');
   return process.exit(1);
@@ -60,7 +57,7 @@ async function main(): Promise<boolean> {
   });
 }
 
-/** The other programs of this checkout: beside the bundle and its folder, or in the source tree. */
+/** The other programs of this installation: beside the bundle and its folder, or in the source tree. */
 function companions(): Pick<ComposeOptions, 'agentDir' | 'hostToolsDir' | 'receiver'> {
   const program = realpathSync(process.argv[1] ?? '');
   const [root, receiver] = program.endsWith('.ts')

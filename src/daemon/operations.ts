@@ -6,11 +6,11 @@ import type { Operation } from '../protocol/api/operation.ts';
 import { errorBodyOf } from '../protocol/error-body.ts';
 import type { Report, WorkEvent } from '../protocol/events.ts';
 
-/** Most operations that have ended and can still be asked for, and for how long, in `ms`. */
+/** Most ended operations that can still be queried, and for how long, in `ms`. */
 const MAX_ENDED = 100;
 const ENDED_FOR_MS = 10 * 60_000;
 
-/** Most events that are kept of one operation; of more, the oldest steps are forgotten. */
+/** Most events that are kept of one operation; beyond that, the oldest steps are dropped. */
 const MAX_EVENTS = 1_000;
 
 /** An event as it is sent. */
@@ -25,8 +25,8 @@ export interface OperationStart {
 }
 
 /**
- * One piece of long work: what it told, and how it ended. Its client and others may follow it, each from its
- * first event on.
+ * One piece of long work, with its events and its end. Its client and others may follow it, each from its
+ * first event.
  */
 export class RunningOperation {
   readonly signal: AbortSignal;
@@ -57,7 +57,7 @@ export class RunningOperation {
     return { ...this.#view };
   }
 
-  /** Tells a step to whoever follows. */
+  /** Reports a step to all followers. */
   readonly report: Report = (event) => {
     if (event.event === 'spec') this.#view.target = event.name;
     if (event.event === 'progress') {
@@ -68,12 +68,15 @@ export class RunningOperation {
     } else this.#tell(event);
   };
 
-  /** Ends it well. */
+  /** Ends it successfully. */
   succeed(value: unknown): void {
     this.#finish('done', { event: 'result', value });
   }
 
-  /** Ends it with an error; it counts as cancelled when it was told to end, here or by what ended its VM. */
+  /**
+   * Ends it with an error. It counts as cancelled when it was aborted, here or by the operation that ended
+   * its VM.
+   */
   fail(error: unknown): void {
     const body = errorBodyOf(error);
     this.#view.error = body;
@@ -81,12 +84,14 @@ export class RunningOperation {
     this.#finish(isCancelled ? 'cancelled' : 'failed', { event: 'error', error: body });
   }
 
-  /** Tells its work to end and undo what it began. Nothing when it is not cancellable, or has ended. */
+  /**
+   * Asks its work to stop and to undo what it began. Does nothing when it is not cancellable, or has ended.
+   */
   abort(reason: AppError): void {
     if (this.#view.isCancellable) this.#stop.abort(reason);
   }
 
-  /** Calls `listener` with what was told so far, then with what comes, until disposed of. */
+  /** Calls `listener` with the events so far, then with new ones, until disposed of. */
   follow(listener: (event: SentEvent) => void): Disposable {
     for (const event of this.#events) listener(event);
     this.#listeners.add(listener);
@@ -102,13 +107,13 @@ export class RunningOperation {
 
   #tell(event: SentEvent): void {
     this.#events.push(event);
-    // The first one is its id.
+    // The first event is the operation's id.
     if (this.#events.length > MAX_EVENTS) this.#events.splice(1, 1);
     for (const listener of this.#listeners) listener(event);
   }
 }
 
-/** The long work of one daemon: under way, and ended a short while ago. */
+/** The long work of one daemon: in progress, or recently ended. */
 export class Operations {
   readonly #all = new Map<string, RunningOperation>();
 
@@ -120,7 +125,7 @@ export class Operations {
     return operation;
   }
 
-  /** Oldest first: those under way, or with `isAll` also those that ended lately. */
+  /** Operations in progress, oldest first; with `isAll` also recently ended ones. */
   list({ isAll }: { isAll: boolean }): Operation[] {
     this.#forgetOld();
     return [...this.#all.values()]
@@ -163,7 +168,7 @@ export class Operations {
     return operation.view;
   }
 
-  /** Tells everything that runs to end; does not wait. */
+  /** Aborts everything that runs; does not wait. */
   abortAll(reason: AppError): void {
     for (const operation of this.#all.values()) operation.abort(reason);
   }

@@ -5,11 +5,11 @@ import type { PrepareWorkspaceRequest, WorkspaceChoice } from '../protocol/api/w
 
 type Packed = PackedWorkspace & AsyncDisposable;
 
-/** Working trees that are being packed for VMs to come. */
+/** Working trees that are being packed for VMs that do not exist yet. */
 export class Packs {
   readonly #packs = new Map<string, { packed: Packed; choice: WorkspaceChoice }>();
 
-  /** Keeps what `choice` asked for until somebody takes or removes it; the result is its id. */
+  /** Keeps `packed`, made for `choice`, until it is taken or removed; returns its id. */
   add(packed: Packed, choice: WorkspaceChoice): string {
     const id = randomBytes(8).toString('hex');
     this.#packs.set(id, { packed, choice });
@@ -17,7 +17,8 @@ export class Packs {
   }
 
   /**
-   * What a request names, for the caller to dispose of; `undefined` when there is none, or of another choice.
+   * The pack that a request names; the caller disposes of it. `undefined` when there is none, or it was made
+   * for another choice.
    */
   take({ packId, guestPath: _, ...wanted }: PrepareWorkspaceRequest): Packed | undefined {
     const found = packId === undefined ? undefined : this.#packs.get(packId);

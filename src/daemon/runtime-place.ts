@@ -9,9 +9,9 @@ import { spareRuntimeDirs } from '../config/daemon-places.ts';
 import { MOVED_BY, type Paths, socketsIn } from '../config/paths.ts';
 
 /**
- * Makes the folder of the sockets and returns `paths` with it: in the state folder, or elsewhere when that
- * cannot hold sockets, because its file system has none or is full. The caller is the one daemon of this
- * state folder.
+ * Creates the folder of the sockets and returns `paths` with it: in the state folder, or elsewhere when that
+ * cannot hold sockets, because its file system does not support them or is full. The caller is the only
+ * daemon of this state folder.
  *
  * @throws {AppError} SOCKETS_UNSUPPORTED when no folder can hold sockets.
  */
@@ -21,7 +21,7 @@ export async function settleRuntimePlace(paths: Paths, { log }: { log: Logger })
   if (failure === undefined) return paths;
   for (const dir of spares) {
     const reason = await tryPlace(dir);
-    log.warn('sockets cannot be in the state folder', { dir, error: failure, ...(reason ? { reason } : {}) });
+    log.warn('the state folder cannot hold sockets', { dir, error: failure, ...(reason ? { reason } : {}) });
     if (reason === undefined) return { ...paths, ...socketsIn(dir) };
   }
   throw new AppError(
@@ -35,7 +35,7 @@ export async function settleRuntimePlace(paths: Paths, { log }: { log: Logger })
   );
 }
 
-/** Makes `dir`, and a socket in it that is connected to; returns why that did not work, if it did not. */
+/** Creates `dir`, and connects to a socket in it; returns why that failed, if it did. */
 async function tryPlace(dir: string): Promise<Error | undefined> {
   try {
     await ensurePrivateDir(dir);
@@ -50,7 +50,7 @@ async function tryPlace(dir: string): Promise<Error | undefined> {
   }
 }
 
-/** What a file system or a folder says that cannot hold sockets. */
+/** The errors of a file system or a folder that cannot hold sockets. */
 const PLACE = [
   'EACCES',
   'ECONNREFUSED',

@@ -29,22 +29,25 @@ import { watchIdleVms } from './watch/idle-vms.ts';
 import { watchPlaces } from './watch/place-watch.ts';
 import { VmUse } from './watch/vm-use.ts';
 
-/** `ms` that requests get to end when the daemon is asked to stop; then they are cut. */
+/** `ms` that running requests get to end when the daemon is asked to stop; then they are aborted. */
 const DRAIN_MS = 5_000;
 
 /**
- * `ms` in which all should have ended when the daemon is asked to stop: less than a command waits for the
- * next one, which cannot start before. What has not ended, the next one finishes or undoes.
+ * `ms` within which everything should end when the daemon is asked to stop: less than a command waits for the
+ * next daemon, which cannot start before. That daemon finishes or undoes what has not ended.
  */
 const STOP_DEADLINE_MS = 12_000;
 
-/** `ms` in which VMs are taken over before a daemon listens; those whose VMM hangs are taken over later. */
+/**
+ * `ms` that a starting daemon spends on adopting VMs before it listens; VMs whose VMM hangs are adopted
+ * later.
+ */
 const TAKE_OVER_PATIENCE_MS = 2_000;
 
-/** `ms` without a request or a running VM after which the daemon ends. */
+/** `ms` without a request or a running VM after which the daemon exits. */
 const IDLE_EXIT_MS = 10 * 60_000;
 
-/** Most of a VM's log, in `bytes`, and how often that is looked at, in `ms`. */
+/** Size limit of a VM's log, in `bytes`, and how often it is checked, in `ms`. */
 const VM_LOG_BYTES = 4 * 2 ** 20;
 const VM_LOG_EVERY_MS = 2_000;
 
@@ -55,29 +58,29 @@ export interface ServeOptions extends Abortable {
   log: Logger;
   env: DoctorHost['env'];
   uid: number;
-  /** made once the lock is held */
+  /** called once the lock is held */
   compose: (paths: Paths) => Composition;
   /** default: 10 minutes */
   idleExitMs?: number;
   /**
-   * `ms` of a clock that never goes back, for VMs that nobody uses, and how often it is looked at; default:
+   * `ms` of a monotonic clock, to measure how long VMs are unused, and how often they are checked; default:
    * the process's
    */
   idleClock?: { now: () => number; everyMs: number };
   /** default: this host's */
   hostClock?: HostClock;
-  /** `ms` from being asked to stop to giving up what does not end; default: 12 s */
+  /** `ms` after a request to stop until the daemon gives up on what does not end; default: 12 s */
   stopDeadlineMs?: number;
-  /** `ms` in which VMs are taken over before it listens; default: 2 s */
+  /** `ms` that it spends on adopting VMs before it listens; default: 2 s */
   takeOverPatienceMs?: number;
   /** called when it listens */
   onListening?: () => void;
 }
 
 /**
- * Is the daemon until `signal` aborts, a client stops it, or it was idle for long enough; then drains. VMs go
- * on. Only one daemon can be for a state folder: when another is, returns `false` at once, having touched
- * nothing.
+ * Is the daemon until `signal` aborts, a client stops it, or it has been idle for long enough; then drains.
+ * VMs keep running. A state folder can have only one daemon: if there is another, returns `false` at once and
+ * touches nothing.
  *
  * @throws {AppError} DIR_NOT_PRIVATE, STORE_DAMAGED, STORE_TOO_NEW.
  */
@@ -176,7 +179,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       await takeOver.done;
       await sampling;
       await idle[Symbol.asyncDispose]();
-      // Both write records, which are gone then.
+      // Both write records, which are gone in that case.
       if (!isLost) await world.standby?.[Symbol.asyncDispose]();
       if (!isLost) await world.background.settled();
       await watchingPlaces[Symbol.asyncDispose]();
@@ -186,8 +189,8 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       for (const vmId of world.live.ids()) await world.live.remove(vmId);
     };
     const deadlineMs = options.stopDeadlineMs ?? STOP_DEADLINE_MS;
-    // What hangs is left as if the daemon had been killed, which the next one puts right: a daemon that never
-    // goes would keep that one from starting.
+    // Leaves what hangs as if the daemon had been killed; the next daemon repairs it. A daemon that never
+    // ends would keep the next one from starting.
     if (!(await endsWithin(deadlineMs, finish))) {
       log.warn('the daemon leaves to the next one what has not ended', { deadlineMs });
     }
@@ -195,9 +198,9 @@ export async function serve(options: ServeOptions): Promise<boolean> {
   return true;
 }
 
-/** Waits until `work` has ended, but not for longer; gives whether it has. */
+/** Waits for `work`, at most `deadlineMs`; returns whether it has ended. */
 async function endsWithin(deadlineMs: number, work: () => Promise<void>): Promise<boolean> {
-  const options = { signal: neverAborts(), deadlineMs, what: 'all to end' };
+  const options = { signal: neverAborts(), deadlineMs, what: 'everything to end' };
   try {
     await withDeadline((signal) => abortable(work(), signal), options);
     return true;
@@ -207,7 +210,7 @@ async function endsWithin(deadlineMs: number, work: () => Promise<void>): Promis
   }
 }
 
-/** Measures the VMs that run every now and then, until `signal` aborts. Never rejects. */
+/** Measures running VMs at intervals until `signal` aborts. Never rejects. */
 async function sampleForEver(
   world: VmWorld,
   { everyMs, signal }: Abortable & { everyMs: number | undefined },
@@ -218,11 +221,11 @@ async function sampleForEver(
       await sampleAll(world, { signal });
     }
   } catch (error) {
-    if (!signal.aborted) world.log.error('VMs are measured no more: this is a bug', { error });
+    if (!signal.aborted) world.log.error('VMs are no longer measured: this is a bug', { error });
   }
 }
 
-/** Keeps the logs of VMs that run from filling the disk. */
+/** Keeps the logs of running VMs from filling the disk. */
 function capLogs({ world, capLog }: Composition, log: Logger): void {
   for (const vmId of world.live.ids()) {
     const { consoleLogPath, vmmLogPath } = world.files.folders(vmId);
@@ -237,8 +240,8 @@ function capLogs({ world, capLog }: Composition, log: Logger): void {
 }
 
 /**
- * Ends the VMs whose drives were deleted with the state folder. One that was only moved runs on, for a daemon
- * that finds it again.
+ * Ends VMs whose drives were deleted with the state folder. A VM whose folder was only moved keeps running,
+ * for a daemon that finds it again.
  */
 async function endRemoved({ live, files }: VmWorld): Promise<void> {
   for (const vmId of live.ids()) if (!existsSync(files.folders(vmId).dir)) await live.get(vmId)?.kill();
@@ -248,15 +251,13 @@ function stopping(): AppError {
   return new AppError('DAEMON_STOPPING', 'The daemon stops');
 }
 
-/**
- * A full disk has its own error, where something is to be written; what is there must be usable all the same.
- */
+/** Ignores a full disk: writing reports that by itself, and existing VMs must stay usable. */
 async function requireUsableFolders(paths: Paths, { log }: { log: Logger }): Promise<void> {
   try {
     requireUsable(await probeFolders(paths));
   } catch (error) {
     if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
-    log.warn('the file systems cannot be tried: a disk is full', { error });
+    log.warn('the file systems cannot be tested: a disk is full', { error });
   }
 }
 

@@ -6,33 +6,35 @@ import type { VmWorld } from '../../core/vms/world.ts';
 import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import type { BuildInfo } from '../../protocol/build-info.ts';
 
-/** What the checks look at. */
+/** What the checks examine. */
 export interface DoctorHost {
   world: VmWorld;
   settings: Settings;
   env: Variables;
   uid: number;
   build: BuildInfo;
-  /** the guest agent for guests of this host */
+  /** path of the guest agent for guests of this host */
   agentPath: string;
   /**
-   * Finds what keeps this user from building images in namespaces, with its repair as the hint.
+   * Finds what keeps this user from building images in namespaces; the repair is the hint.
    *
    * @throws {AppError} EXEC_NOT_FOUND when util-linux is missing.
    */
   namespaceProblem: (options: Abortable) => Promise<AppError | undefined>;
-  /** the program `banger-host` */
+  /** path of the program `banger-host` */
   hostTools: string;
 }
 
-/** One check: its name, and how it finds the rest. */
+/** One check: its name and its function. */
 export interface Check {
   name: string;
   /** Changes nothing. */
   run: (host: DoctorHost, options: Abortable) => Promise<Finding>;
-  /** Removes what is provably ours and of no use to anybody, and gives the name of each thing. Idempotent. */
+  /**
+   * Removes what is provably ours and no longer of use; returns the name of each thing removed. Idempotent.
+   */
   fix?: (host: DoctorHost, options: Abortable) => Promise<string[]>;
 }
 
-/** What a check found. */
+/** The result of a check. */
 export type Finding = Omit<DoctorCheck, 'name'>;

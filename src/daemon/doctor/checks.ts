@@ -24,7 +24,7 @@ import { checkNat } from './tools/check-nat.ts';
 import { checkOpenssh } from './tools/check-openssh.ts';
 import { checkWorkspaceTools } from './tools/check-workspace-tools.ts';
 
-/** Every check, in the order shown; add one by a file and a line here. */
+/** Every check, in the order shown; to add one, add a file and a line here. */
 const CHECKS: readonly Check[] = [
   checkVmm,
   checkAccelerator,
@@ -50,7 +50,7 @@ const CHECKS: readonly Check[] = [
   checkVmDefaults,
 ];
 
-/** Runs all checks; one that breaks is a failed check. */
+/** Runs all checks; a check that throws counts as failed. */
 export async function runChecks(host: DoctorHost, options: Abortable): Promise<DoctorCheck[]> {
   return await Promise.all(
     CHECKS.map(async ({ name, run }) => {
@@ -64,10 +64,7 @@ export async function runChecks(host: DoctorHost, options: Abortable): Promise<D
   );
 }
 
-/**
- * Runs what the checks can put right by themselves, one after another; gives the name of each thing that was
- * removed.
- */
+/** Runs the automatic repairs one after another; returns the name of each thing that was removed. */
 export async function fixHost(host: DoctorHost, options: Abortable): Promise<string[]> {
   const fixed: string[] = [];
   for (const { fix } of CHECKS) if (fix) fixed.push(...(await fix(host, options)));

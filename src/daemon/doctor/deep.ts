@@ -5,8 +5,8 @@ import type { Task } from '../../protocol/events.ts';
 import type { DoctorHost } from './check.ts';
 
 /**
- * Reads all that was saved of guests; what is damaged fails a check. A template that is damaged is set aside,
- * nothing else is changed.
+ * Reads everything that was saved of guests; a damaged file fails its check. Sets a damaged template aside
+ * and changes nothing else.
  */
 export async function checkDeeply({ world }: DoctorHost, options: Task): Promise<DoctorCheck[]> {
   const templates = checkOf('templates', await verifyTemplates(world, options), {

@@ -8,8 +8,8 @@ import type { ExecFailureCode } from '../../protocol/guest.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';
 
 /**
- * A command in the guest. The frames pass as they are; when the client goes, the guest's stream is reset,
- * which ends the command's process group.
+ * A command in the guest. Passes the frames through unchanged. When the client disconnects, the guest's
+ * stream is reset, which ends the command's process group.
  */
 export const EXEC_UPGRADE_ROUTE: UpgradeRoute = {
   verb: 'exec',
@@ -26,7 +26,7 @@ export const EXEC_UPGRADE_ROUTE: UpgradeRoute = {
   join,
 };
 
-/** The code of the last frame, when the guest has ended without one. */
+/** The code for the last frame, when the guest's stream has ended without one. */
 function endCodeOf(error: unknown): ExecFailureCode | undefined {
   if (isAppError(error, 'GUEST_LOST')) return 'lost';
   return isAppError(error, 'HOST_NO_SPACE') ? 'no_space' : undefined;
@@ -35,7 +35,7 @@ function endCodeOf(error: unknown): ExecFailureCode | undefined {
 function join(socket: Duplex, stream: Duplex): void {
   const frames = new FrameDecoder();
   stream.on('error', (error) => {
-    // Between two frames there is room for a last one that says why.
+    // Between two frames, a last one can still say why.
     const code = endCodeOf(error);
     if (!frames.isAtBoundary || code === undefined) socket.destroy();
     else socket.end(encodeJsonFrame(FRAME.error, { code, message: messageOf(error) }));

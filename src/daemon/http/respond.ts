@@ -14,12 +14,12 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
   response.end(body);
 }
 
-/** `ms` in which a client that is still sending is to find the answer. */
+/** `ms` that a client which is still sending gets to notice the answer. */
 const LINGER_MS = 5_000;
 
 /**
- * Sends an error as the answer; one that comes too late for that breaks the connection, unless the answer has
- * ended already.
+ * Sends an error as the answer. If the answer has already begun, breaks the connection, unless the answer has
+ * ended.
  */
 export function sendError(response: ServerResponse, error: unknown): void {
   if (response.writableEnded) return;
@@ -32,8 +32,8 @@ export function sendError(response: ServerResponse, error: unknown): void {
 }
 
 /**
- * Keeps the connection of a client that is still sending until it hangs up, which it does when it has read
- * the answer: it would meet a closed connection before, and not look for an answer.
+ * Keeps the connection of a client that is still sending until it hangs up, which it does after reading the
+ * answer. If the connection were closed, the client would fail to write and never look for an answer.
  */
 function stayOpen(response: ServerResponse): void {
   const { req: request } = response;
@@ -44,10 +44,10 @@ function stayOpen(response: ServerResponse): void {
 }
 
 /**
- * Streams bytes as the answer. When they fail in the middle, the answer ends with the error in its trailer,
- * so that nobody takes a part for the whole.
+ * Streams bytes as the answer. If they fail in the middle, the answer ends with the error in its trailer, so
+ * that nobody mistakes a part for the whole.
  *
- * @throws what the bytes failed with, after the client was told.
+ * @throws what the bytes failed with, after the client has been told.
  */
 export async function sendBytes(
   response: ServerResponse,
@@ -67,7 +67,7 @@ export async function sendBytes(
   response.end();
 }
 
-/** What is missing is none of what the request names, but something that this host needs to serve it. */
+/** What is missing is not what the request names, but something that this host needs to serve it. */
 const HOST_LACKS: ReadonlySet<string> = new Set([
   'AGENT_NOT_FOUND',
   'EXEC_NOT_FOUND',
@@ -91,7 +91,7 @@ export function statusOf(error: unknown): number {
   return 500;
 }
 
-/** Logs a request that failed, once: bugs as errors, what users can act on as rare facts. */
+/** Logs a failed request once: bugs as errors, failures that users can act on as info. */
 export function logFailure(log: Logger, request: string, error: unknown): void {
   if (realErrorOf(error) instanceof AppError) log.info('a request failed', { request, error });
   else log.error('a request failed: this is a bug', { request, error });

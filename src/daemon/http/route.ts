@@ -18,16 +18,16 @@ export interface RouteRequest<Body, Query> extends Abortable {
 
 interface RouteBase<Body, Query> {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** below `/v1`, with `:name` for parts that vary */
+  /** below `/v1`, with `:name` for variable parts */
   path: string;
   summary: string;
   /** of its query; without one, a query is refused */
   query?: Schema<Query>;
   /** of its JSON body; without one, only an empty body is taken */
   body?: Schema<Body>;
-  /** `false`: a request of it only looks at its VM; as every plain answer to GET does */
+  /** `false`: a request only looks at its VM, as every plain answer to GET does */
   isUse?: false;
-  /** `true`: it also serves a VM that the daemon has not taken over yet; others wait for that */
+  /** `true`: also serves a VM that the daemon has not adopted yet; other routes wait for that */
   isEarly?: true;
 }
 
@@ -39,25 +39,25 @@ export interface JsonRoute<Body, Query> extends RouteBase<Body, Query> {
 }
 
 /**
- * Long work: an operation that answers with JSON lines; the client's hang-up aborts `signal`, unless it is
- * detached.
+ * Long work: an operation that answers with JSON lines. The client's disconnect aborts `signal`, unless the
+ * operation is detached.
  */
 export interface WorkRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'work';
   answer: Schema<unknown>;
-  /** `false`: it does not look at `signal`, because half of it would be worse than all of it */
+  /** `false`: ignores `signal`, because stopping halfway would do harm */
   isCancellable?: false;
   run: (request: RouteRequest<Body, Query> & { report: Report }) => Promise<WorkResult>;
 }
 
-/** What work ends with. */
+/** The result of work. */
 export interface WorkResult {
   value: unknown;
-  /** keeps the stream open after the result; called once the client has gone */
+  /** keeps the stream open after the result; called once the client has disconnected */
   onClientGone?: (() => Promise<void>) | undefined;
 }
 
-/** Answers with text that is streamed. */
+/** Answers with streamed text. */
 export interface TextRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'text';
   run: (request: RouteRequest<Body, Query>) => Promise<Readable>;
@@ -69,16 +69,14 @@ export interface EventsRoute<Body, Query> extends RouteBase<Body, Query> {
   run: (request: RouteRequest<Body, Query>) => RunningOperation;
 }
 
-/**
- * Answers with bytes that are streamed; a failure in the middle is told in the trailer (`protocol/api.ts`).
- */
+/** Answers with streamed bytes; the trailer reports a failure in the middle (`protocol/api.ts`). */
 export interface BytesRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'bytes';
   contentType: string;
   run: (request: RouteRequest<Body, Query>) => Promise<Readable>;
 }
 
-/** Takes a body that is streamed, and answers with one JSON value. */
+/** Takes a streamed body and answers with one JSON value. */
 export interface UploadRoute<Body, Query> extends RouteBase<Body, Query> {
   kind: 'upload';
   contentType: string;
@@ -99,27 +97,27 @@ export function jsonRoute<Body, Query>(route: Omit<JsonRoute<Body, Query>, 'kind
   return { ...route, kind: 'json' } as unknown as Route;
 }
 
-/** As {@link jsonRoute}, for long work. */
+/** Like {@link jsonRoute}, for long work. */
 export function workRoute<Body, Query>(route: Omit<WorkRoute<Body, Query>, 'kind'>): Route {
   return { ...route, kind: 'work' } as unknown as Route;
 }
 
-/** As {@link jsonRoute}, for text. */
+/** Like {@link jsonRoute}, for text. */
 export function textRoute<Query>(route: Omit<TextRoute<never, Query>, 'kind'>): Route {
   return { ...route, kind: 'text' } as unknown as Route;
 }
 
-/** As {@link jsonRoute}, for bytes. */
+/** Like {@link jsonRoute}, for bytes. */
 export function bytesRoute<Query>(route: Omit<BytesRoute<never, Query>, 'kind'>): Route {
   return { ...route, kind: 'bytes' } as unknown as Route;
 }
 
-/** As {@link jsonRoute}, for a body that is streamed. */
+/** Like {@link jsonRoute}, for a streamed body. */
 export function uploadRoute<Query>(route: Omit<UploadRoute<never, Query>, 'kind'>): Route {
   return { ...route, kind: 'upload' } as unknown as Route;
 }
 
-/** As {@link jsonRoute}, for the events of an operation. */
+/** Like {@link jsonRoute}, for the events of an operation. */
 export function eventsRoute<Query>(route: Omit<EventsRoute<never, Query>, 'kind'>): Route {
   return { ...route, kind: 'events' } as unknown as Route;
 }
@@ -131,14 +129,14 @@ export function queryOf(route: Pick<Route, 'kind' | 'query'>): JsonSchema {
   return { ...query, properties: { ...query.properties, ...workQuery.properties } };
 }
 
-/** True when a request of this route means that somebody uses the VM it names. */
+/** True when a request of this route counts as using the VM it names. */
 export function isUse(route: Route): boolean {
   return route.isUse ?? !(route.kind === 'json' && route.method === 'GET');
 }
 
 /**
- * What kind of operation a route's work is, from its path: `POST /vms/:ref/start` is `vm.start`, `POST /vms`
- * is `vm.create`, `DELETE /vms/:ref` is `vm.delete`.
+ * The kind of a route's operation, from its path: `POST /vms/:ref/start` is `vm.start`, `POST /vms` is
+ * `vm.create`, `DELETE /vms/:ref` is `vm.delete`.
  */
 export function operationKind({ method, path }: Pick<Route, 'method' | 'path'>): string {
   const [noun = '', ...verbs] = path.split('/').filter((part) => part !== '' && !part.startsWith(':'));
@@ -146,9 +144,7 @@ export function operationKind({ method, path }: Pick<Route, 'method' | 'path'>):
   return [noun.replace(/s$/, ''), ...(verbs.length > 0 ? verbs : [implied])].join('.');
 }
 
-/**
- * The route of a request and the parts of its path that vary.
- */
+/** The route of a request, and the variable parts of its path. */
 export function matchRoute(
   routes: readonly Route[],
   method: string | undefined,
@@ -173,7 +169,7 @@ export function matchRoute(
   return undefined;
 }
 
-/** A part of a path without its percent-encoding; `undefined` when that is not valid. */
+/** A part of a path without its percent-encoding; `undefined` when that is invalid. */
 export function decodePart(part: string): string | undefined {
   try {
     return decodeURIComponent(part);

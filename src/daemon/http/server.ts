@@ -26,7 +26,7 @@ import {
 import { serveUpgrade } from './upgrade.ts';
 import { streamEvents, streamWork } from './work-stream.ts';
 
-/** Sessions that run, and how they are ended. */
+/** Running requests and sessions, and how to end them. */
 export interface ApiServer {
   http: Server;
   /** Aborts everything that runs; settles when it has ended. */
@@ -35,16 +35,18 @@ export interface ApiServer {
   idle(): Promise<void>;
 }
 
-/** `ms` that a request waits for a VM that is being taken over, and one that only looks at it. */
+/**
+ * `ms` that a request waits for a VM that is being adopted, and that a request which only looks at it waits.
+ */
 const USE_WAIT_MS = 20_000;
 const LOOK_WAIT_MS = 2_000;
 
-/** What an upgrade names. */
+/** The VM that an upgrade names. */
 const VM_PATH = new RegExp(`^${API_PREFIX}/vms/([^/?]+)/`);
 
 /**
- * Makes the HTTP server of the API; the caller makes it listen. `onActivity` is called whenever a request
- * begins or ends.
+ * Creates the API's HTTP server; the caller makes it listen. Calls `onActivity` whenever a request begins or
+ * ends.
  */
 export function createApiServer(app: App, routes: readonly Route[], onActivity: () => void): ApiServer {
   const running = new Map<Promise<void>, AbortController>();
@@ -71,11 +73,11 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
     onActivity();
   };
 
-  // An upload takes as long as it takes; only its head has a limit.
+  // An upload may take any time; only its head has a limit.
   const http = createServer({ keepAliveTimeout: 5_000, requestTimeout: 0, headersTimeout: 60_000 });
   http.on('request', (request: IncomingMessage, response: ServerResponse) => {
     response.setHeader(VERSION_HEADER, buildLabel(app.build));
-    // A client that goes away shows in 'close'.
+    // A client that disconnects shows in 'close'.
     response.on('error', () => {});
     track(`${request.method} ${request.url}`, response, (signal) =>
       serve(app, { request, response, routes, signal }),
@@ -99,7 +101,7 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
     http,
     async abortAll(reason) {
       for (const controller of running.values()) controller.abort(reason);
-      // Those whose client has gone, too.
+      // Including those whose client has disconnected.
       app.operations.abortAll(reason);
       await Promise.allSettled(running.keys());
     },
@@ -109,7 +111,7 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
   };
 }
 
-/** True for an error that only says that nobody waits for the answer any more. */
+/** True for an error that only means that nobody waits for the answer any more. */
 function isCutShort(error: unknown, signal: AbortSignal): boolean {
   if (!signal.aborted) return false;
   return (
@@ -127,7 +129,7 @@ interface Exchange {
 }
 
 async function serve(app: App, { request, response, routes, signal }: Exchange): Promise<void> {
-  // A held stream ends with its client; when we end it, the client is told by the same means.
+  // A held stream ends with its client; when the daemon ends it, closing the connection tells the client.
   signal.addEventListener('abort', () => response.destroy(), { once: true });
   const [pathname = '', query = ''] = (request.url ?? '').split('?', 2);
   const path = pathname.startsWith(`${API_PREFIX}/`) ? pathname.slice(API_PREFIX.length) : '';
@@ -195,7 +197,7 @@ async function run(
         signal: request.signal,
       });
     case 'upload': {
-      // What is left of a body that was refused is read over, so that its sender comes to read the answer.
+      // Reads the rest of a refused body, so that its sender gets to read the answer.
       const content = Readable.from(incoming.iterator({ destroyOnReturn: false }), { objectMode: false });
       try {
         return sendJson(response, 200, await route.run({ ...request, content }));
@@ -227,9 +229,7 @@ function useOf(app: App, ref: string | undefined): Disposable | undefined {
   return vm && app.use.begin(vm.id);
 }
 
-/**
- * Waits until the VM that a request names is taken over from an earlier daemon. @throws {AppError} VM_BUSY
- */
+/** Waits until the VM that a request names is adopted from an earlier daemon. @throws {AppError} VM_BUSY */
 async function takenOver(
   app: App,
   ref: string | undefined,
@@ -239,7 +239,7 @@ async function takenOver(
   if (vm) await app.takeOver.wait(vm, { deadlineMs, ...options });
 }
 
-/** The VM that a request names, if it is one: its work will tell when it is not. */
+/** The VM that a request names; `undefined` when there is none, which its work will report. */
 function vmOf(app: App, ref: string | undefined): VmRecord | undefined {
   if (ref === undefined) return undefined;
   try {

@@ -14,7 +14,7 @@ export const TCP_UPGRADE_ROUTE: UpgradeRoute<GuestPortQuery> = {
   join,
 };
 
-/** The client's end of input is the port's; the port's end of output is the end of all. */
+/** The client's end of input becomes the port's; the port's end of output ends the connection. */
 function join(socket: Duplex, stream: Duplex): void {
   stream.once('close', () => {
     if (!stream.readableEnded) socket.destroy();

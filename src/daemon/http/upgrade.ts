@@ -24,11 +24,10 @@ export const UPGRADE_ROUTES: readonly UpgradeRoute[] = [
 const VM_VERB = new RegExp(`^${API_PREFIX}/vms/([^/]+)/([^/]+)$`);
 
 /**
- * Serves a request for another protocol than HTTP: joins the client's connection with a stream of the guest,
- * which ends when the client goes, however it goes; and when the guest's stream ends, so does the connection.
- * Settles when both have ended.
+ * Serves a request to switch from HTTP to another protocol: connects the client with a stream of the guest.
+ * When either side ends, however it does, so does the other. Settles when both have ended.
  *
- * @throws what kept it from starting, after the client was told.
+ * @throws what kept it from starting, after the client has been told.
  */
 export async function serveUpgrade(
   app: App,
@@ -46,7 +45,7 @@ export async function serveUpgrade(
     ready: () => Promise<void>;
   },
 ): Promise<void> {
-  // What goes wrong with the connection shows as its end.
+  // Errors of the connection show as its end.
   socket.on('error', () => {});
   try {
     const { route, ref, query } = routeOf(request);

@@ -8,12 +8,12 @@ import { sendJson, statusOf } from './respond.ts';
 import type { WorkResult } from './route.ts';
 
 /**
- * Runs an operation's work and streams what it tells as JSON lines. The answer's head is sent with the first
- * event, so that work that is refused before it told anything answers with a plain error and its status. When
- * `signal` aborts, the work is cancelled, unless the operation is detached: then it goes on for nobody.
- * Returns when the work has ended, for held work when the client has gone and its cleanup is done.
+ * Runs an operation's work and streams its events as JSON lines. Sends the answer's head with the first
+ * event, so that work which is refused before any event gets a plain error with its status. When `signal`
+ * aborts, cancels the work, unless the operation is detached: it then continues without a client. Returns
+ * when the work has ended; for held work, when the client has disconnected and its cleanup is done.
  *
- * @throws what the work threw, after it was told to the client.
+ * @throws what the work threw, after the client has been told.
  */
 export async function streamWork(
   response: ServerResponse,
@@ -27,7 +27,8 @@ export async function streamWork(
   const waiting: SentEvent[] = [];
   using _follower = operation.follow((event) => {
     waiting.push(event);
-    // The id alone is no news: until there is some, the answer can still be a plain error.
+    // The id alone does not count as an event: until another one comes, the answer can still be a plain
+    // error.
     if (event.event === 'operation' || (event.event === 'error' && !response.headersSent)) return;
     for (const one of waiting.splice(0)) sendEvent(response, one);
   });
@@ -48,8 +49,8 @@ export async function streamWork(
 }
 
 /**
- * Streams the events of an operation that somebody else began, from its first to its last; hanging up does
- * nothing to it.
+ * Streams the events of an operation that another client began, from its first to its last; disconnecting
+ * does not affect it.
  */
 export async function streamEvents(response: ServerResponse, operation: RunningOperation): Promise<void> {
   using _follower = operation.follow((event) => sendEvent(response, event));

@@ -7,9 +7,9 @@ const POLL_MS = 200;
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * The content of a log file as a stream, and with `isFollowed` what is added later, until `signal` aborts or
- * `isOver` says that nothing will be. A file that is not there yet reads as empty; one that was cut meanwhile
- * is read from its start again.
+ * The content of a log file as a stream. With `isFollowed` it continues with what is appended, until `signal`
+ * aborts or `isOver` says that nothing more will come. A missing file reads as empty; a file that was cut is
+ * read from its start again.
  */
 export function followLog(path: string, options: FollowOptions): Readable {
   return Readable.from(chunksOf(path, options), { objectMode: false });

@@ -1,12 +1,12 @@
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { isErrno } from '../../base/errors.ts';
 
-/** Size at which a log file makes room, in `bytes`; with the one before it, twice that is on disk. */
+/** Size at which a log file is rotated, in `bytes`; with the previous file, twice that is on disk. */
 const MAX_BYTES = 5 * 2 ** 20;
 
 /**
- * A log file that is appended to and, when it has grown beyond its size, renamed to `<path>.1` in place of
- * the one before.
+ * A log file that is appended to. When it exceeds its size it is renamed to `<path>.1`, replacing the
+ * previous one.
  */
 export class LogFile implements Disposable {
   readonly #path: string;
@@ -22,8 +22,8 @@ export class LogFile implements Disposable {
   }
 
   /**
-   * Appends one line, its newline included. On disk as far as the kernel has it when this returns; left out
-   * when the disk is full.
+   * Appends one line, including its newline. When this returns, the kernel has it; dropped when the disk is
+   * full.
    */
   write(line: string): void {
     const bytes = Buffer.from(line);
@@ -32,7 +32,7 @@ export class LogFile implements Disposable {
       writeSync(this.#fd, bytes);
       this.#bytes += bytes.length;
     } catch (error) {
-      // What is done must not fail because it cannot be told.
+      // Work must not fail because it cannot be logged.
       if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
     }
   }

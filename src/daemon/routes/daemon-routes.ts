@@ -22,7 +22,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
     summary: 'Finish what runs, refuse what comes, then exit; VMs keep running',
     answer: done,
     run: ({ app }) => {
-      // After the answer, so that the client hears it.
+      // After the answer, so that the client receives it.
       setImmediate(() => app.stop('a client asked for it'));
       return {};
     },
@@ -69,7 +69,7 @@ function statusOf(app: App): schemas.DaemonStatus {
     startedAt: app.activity.startedAt.toISOString(),
     runningVmCount: app.world.live.ids().length,
     ...(standbyVmId === undefined ? {} : { standbyVmId }),
-    // Without this request itself.
+    // Not counting this request.
     activeRequestCount: app.activity.activeCount - 1,
     ...(idleExitInMs === undefined ? {} : { idleExitInMs }),
     rssBytes: rss,

@@ -206,7 +206,7 @@ export const VM_ROUTES: readonly Route[] = [
 ];
 
 async function deleteIfThere(app: App, vmId: string): Promise<void> {
-  // Its client has gone: nobody would try again.
+  // The client has disconnected, so nobody would try again.
   const options = { waitMs: Number.POSITIVE_INFINITY };
   if (app.world.records.get(vmId)) await deleteVm(app.world, vmId, options);
 }

@@ -1,14 +1,14 @@
 import type { Activity } from '../app.ts';
 
-/** When the daemon ends by itself. */
+/** When an idle daemon exits. */
 export interface IdleOptions {
   idleExitMs: number;
-  /** something besides requests that keeps it: VMs that run */
+  /** something besides requests keeps the daemon alive: running VMs */
   isNeeded: () => boolean;
   onIdle: () => void;
 }
 
-/** Counts what runs, and calls `onIdle` once when nothing has for `idleExitMs`. */
+/** Counts running work, and calls `onIdle` once when there has been none for `idleExitMs`. */
 export class ActivityWatch implements Activity, Disposable {
   readonly startedAt = new Date();
   activeCount = 0;
@@ -22,7 +22,7 @@ export class ActivityWatch implements Activity, Disposable {
     this.#timer.unref();
   }
 
-  /** Something has begun or ended. */
+  /** Called when something has begun or ended. */
   touch(): void {
     this.#lastUseAt = performance.now();
   }
@@ -32,7 +32,7 @@ export class ActivityWatch implements Activity, Disposable {
     return Math.max(0, Math.round(this.#lastUseAt + this.#options.idleExitMs - performance.now()));
   }
 
-  /** Stops looking. */
+  /** Stops watching. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }

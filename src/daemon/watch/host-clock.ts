@@ -2,10 +2,10 @@
 export interface HostClock {
   /** `ms` since 1970, which somebody may set */
   wallMs: () => number;
-  /** `ms` of a clock that nobody sets and that does not advance while the host sleeps (`CLOCK_MONOTONIC`) */
+  /** `ms` of a clock that nobody can set and that stops while the host sleeps (`CLOCK_MONOTONIC`) */
   monotonicMs: () => number;
   everyMs: number;
-  /** how often clocks of guests that have drifted are corrected */
+  /** how often drifting guest clocks are corrected */
   driftEveryMs: number;
 }
 
@@ -17,12 +17,12 @@ export const HOST_CLOCK: HostClock = {
   driftEveryMs: 30 * 60_000,
 };
 
-/** Differences below this are left to add up, in `ms`. */
+/** Smaller differences, in `ms`, accumulate until they reach this. */
 const LEAST_STEP_MS = 250;
 
 /**
- * Calls `onStep` when the host's time has moved otherwise than its processors' time: somebody set the clock,
- * or the host slept. Guests, whose time follows the processors', are off by `stepMs` then. Keeps no process
+ * Calls `onStep` when the host's time and its processors' time have advanced differently: somebody set the
+ * clock, or the host slept. Guests follow the processors' time, so they are off by `stepMs`. Keeps no process
  * alive.
  */
 export function watchHostClock(

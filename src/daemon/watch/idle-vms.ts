@@ -7,34 +7,34 @@ import type { Report } from '../../protocol/events.ts';
 import { TrafficWatch } from './traffic-watch.ts';
 import type { VmUse } from './vm-use.ts';
 
-/** How often VMs are looked at, in `ms`: a quarter of the time they get, within these bounds. */
+/** How often VMs are checked, in `ms`: a quarter of their time limit, within these bounds. */
 const MOST_SELDOM_MS = 60_000;
 const MOST_OFTEN_MS = 50;
 
-/** What becomes of a VM that nobody uses. */
+/** What happens to an unused VM. */
 type Ending = 'stopped' | 'suspended';
 
-/** What {@link watchIdleVms} works on. */
+/** What {@link watchIdleVms} needs. */
 export interface IdleVmsOptions {
   world: VmWorld;
   use: VmUse;
   log: Logger;
-  /** `ms` that a VM may be unused before it is stopped; absent: for ever */
+  /** `ms` for which a VM may be unused before it is stopped; absent: for ever */
   stopAfterMs?: number | undefined;
-  /** `ms` that it may be unused, and without traffic, before it is suspended; absent: for ever */
+  /** `ms` for which it may be unused and without traffic before it is suspended; absent: for ever */
   suspendAfterMs?: number | undefined;
-  /** guests are measured every now and then: else nothing is known of their traffic */
+  /** guests are measured regularly; otherwise their traffic is unknown */
   isMeasured: boolean;
-  /** `ms` of a clock that never goes back, as that of `use`, and how often it is looked at */
+  /** `ms` of a monotonic clock, the same as that of `use`, and how often it is checked */
   now: () => number;
   everyMs?: number | undefined;
 }
 
 /**
- * Stops or suspends VMs that nobody has used for long enough, in order, their data written. Not those that go
- * with a client (`--rm`). What their guests do by themselves does not count as use; but one that may use the
- * network, and does, is not suspended. Until disposed of, which waits for what is under way: a VM that is
- * being suspended goes on then, one that is being stopped is stopped. Twice is fine.
+ * Stops or suspends VMs that have been unused for long enough, with their data written. Leaves out VMs that
+ * are tied to a client (`--rm`). What a guest does by itself does not count as use, but a guest with network
+ * traffic is not suspended. Runs until disposed of, which waits for work in progress: a VM that is being
+ * suspended then resumes, one that is being stopped is stopped. Disposing twice is fine.
  */
 export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
   const { world, use, log, stopAfterMs, suspendAfterMs, isMeasured, now } = options;
@@ -57,18 +57,18 @@ export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
   };
   const end = async (record: VmRecord, what: Ending): Promise<void> => {
     const { id: vmId, name } = record;
-    log.info(`a VM that nobody uses is ${what}`, { vmId, vm: name, idleMs: Math.round(use.idleMs(vmId)) });
+    log.info(`an unused VM is ${what}`, { vmId, vm: name, idleMs: Math.round(use.idleMs(vmId)) });
     const report: Report = (event) => {
-      if (event.event === 'notice') log.warn('a VM that nobody uses', { vmId, notice: event.message });
+      if (event.event === 'notice') log.warn('an unused VM', { vmId, notice: event.message });
     };
     try {
-      // Asked again when it has the VM's lock: somebody may have used it a moment ago.
+      // Asked again under the VM's lock, because somebody may have used the VM a moment ago.
       const isWanted = (): boolean => isUnused[what](record);
       if (what === 'stopped') await stopVm(world, vmId, { report, isWanted });
       else await suspendVm(world, vmId, { report, isWanted, signal: over.signal });
     } catch (error) {
-      if (!over.signal.aborted) log.error(`a VM that nobody uses could not be ${what}`, { vmId, error });
-      // Not at once again.
+      if (!over.signal.aborted) log.error(`an unused VM could not be ${what}`, { vmId, error });
+      // Do not retry immediately.
       use.begin(vmId)[Symbol.dispose]();
     } finally {
       ending.delete(vmId);
@@ -81,7 +81,7 @@ export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
     for (const vmId of live) {
       const record = world.records.get(vmId);
       if (record?.state !== 'running' || record.ephemeral || ending.has(vmId)) continue;
-      // What somebody else is doing to it is use.
+      // An operation by somebody else counts as use.
       if (world.locks.holder(vmId)) continue;
       if (isUnused.stopped(record)) ending.set(vmId, end(record, 'stopped'));
       else if (isUnused.suspended(record)) ending.set(vmId, end(record, 'suspended'));

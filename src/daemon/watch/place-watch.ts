@@ -2,25 +2,25 @@ import type { Logger } from '../../base/log.ts';
 import type { ApiSocket } from '../api-socket.ts';
 import type { DaemonLock } from '../daemon-lock.ts';
 
-/** What {@link watchPlaces} looks at. */
+/** What {@link watchPlaces} watches. */
 export interface PlaceWatchOptions {
   lock: DaemonLock;
   socket: ApiSocket;
-  /** writes down again who the daemon is */
+  /** writes down again which process is the daemon */
   announce: () => void;
-  /** called once when the state folder has been taken away */
+  /** called once when the state folder has been removed or replaced */
   onLost: () => void;
   log: Logger;
   /** default: a second */
   everyMs?: number;
 }
 
-/** Four calls of lstat(2) each time. */
+/** Costs four calls of lstat(2) each time. */
 const EVERY_MS = 1_000;
 
 /**
- * Keeps the daemon reachable: whatever deletes or replaces its socket, it listens there again within a
- * second. Disposing stops it, and waits for what it is doing.
+ * Keeps the daemon reachable: when its socket is deleted or replaced, the daemon listens there again within a
+ * second. Disposing stops the watch and waits for work in progress.
  */
 export function watchPlaces({
   lock,
@@ -40,10 +40,10 @@ export function watchPlaces({
         return onLost();
       }
       if (!(await socket.restore())) return;
-      log.warn('the socket was gone and is made again');
+      log.warn('the socket was deleted and has been created again');
       announce();
     } catch (error) {
-      log.error('the socket cannot be made again', { error });
+      log.error('the socket cannot be created again', { error });
     }
   };
   const timer = setInterval(() => {

@@ -1,16 +1,16 @@
 import { formatTime } from '../../../base/text/words.ts';
 import type { Check, Finding } from '../check.ts';
 
-/** `ms` by which two clocks may differ without a finding. */
+/** Difference between two clocks, in `ms`, that is ignored. */
 const SLACK_MS = 10_000;
 
-/** Guests get their time from this host when they start: certificates are not valid in the wrong year. */
+/** Guests get their time from this host when they start, and certificates are invalid in the wrong year. */
 export const checkClock: Check = {
   name: 'clock',
   async run({ world, build }) {
     return clockFinding({
       nowMs: Date.now(),
-      // What it would be had nobody set it since this process began.
+      // The time if nobody had set the clock since this process began.
       expectedMs: performance.timeOrigin + performance.now(),
       builtMs: Date.parse(build.builtAt),
       changedMs: Math.max(0, ...world.records.list().map(({ updatedAt }) => Date.parse(updatedAt))),
@@ -18,7 +18,7 @@ export const checkClock: Check = {
   },
 };
 
-/** Times in `ms` since 1970; `NaN` where not known. */
+/** Times in `ms` since 1970; `NaN` where unknown. */
 export interface ClockFacts {
   nowMs: number;
   expectedMs: number;
@@ -28,7 +28,7 @@ export interface ClockFacts {
   changedMs: number;
 }
 
-/** What these times say of the clock. Pure. */
+/** What these times say about the clock. Pure. */
 export function clockFinding({ nowMs, expectedMs, builtMs, changedMs }: ClockFacts): Finding {
   const now = new Date(nowMs).toISOString();
   const fix = 'set the clock, for example: timedatectl set-ntp true';
@@ -45,7 +45,7 @@ export function clockFinding({ nowMs, expectedMs, builtMs, changedMs }: ClockFac
     return {
       status: 'warn',
       message: `${now}; it was set, or the host slept, by ${formatTime(setMs)} since the daemon started`,
-      fix: 'restart the VMs that ran then, should their clocks be wrong',
+      fix: 'restart the VMs that were running then if their clocks are wrong',
     };
   }
   return { status: 'pass', message: now };

@@ -3,10 +3,10 @@ import { isErrno } from '../../../base/errors.ts';
 import type { VmRecord } from '../../../core/ports/records.ts';
 import type { Check } from '../check.ts';
 
-/** Below this even a small VM does not last. */
+/** With less than this, even a small VM soon fails. */
 const LEAST_BYTES = 2 ** 30;
 
-/** There is room for VMs, and a new one, that fill their disks. */
+/** There is room for the existing VMs and a new one to fill their disks. */
 export const checkDiskSpace: Check = {
   name: 'disk space',
   async run({ settings, world }) {
@@ -34,8 +34,8 @@ export const checkDiskSpace: Check = {
 };
 
 /**
- * What the drives of a VM may still take on this host, in `bytes`: their configured sizes less what they take
- * now.
+ * How much the drives of a VM may still grow on this host, in `bytes`: their configured sizes minus what they
+ * occupy.
  */
 async function growthOf({ name, drives = [] }: VmRecord): Promise<{ name: string; leftBytes: number }> {
   const left = await Promise.all(
@@ -48,7 +48,7 @@ async function growthOf({ name, drives = [] }: VmRecord): Promise<{ name: string
 
 async function takenBytes(path: string): Promise<number> {
   try {
-    // stat(2): blocks of 512 bytes, whatever the file system's own are.
+    // stat(2): blocks of 512 bytes, whatever the file system's own block size.
     return (await stat(path)).blocks * 512;
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return 0;
@@ -56,7 +56,7 @@ async function takenBytes(path: string): Promise<number> {
   }
 }
 
-/** For people: in MiB or GiB, one digit behind the point. */
+/** For people: in MiB or GiB, with one decimal. */
 function rounded(bytes: number): string {
   const mib = bytes / 2 ** 20;
   return mib < 1024 ? `${Math.round(mib)}M` : `${(mib / 1024).toFixed(1)}G`;

@@ -2,13 +2,13 @@ import { messageOf } from '../../../base/errors.ts';
 import { type FolderFacts, probeFolders, requireUsable } from '../../file-systems.ts';
 import type { Check, Finding } from '../check.ts';
 
-/** Our folders are on file systems that hold what we put there. */
+/** Our folders are on file systems that support what we store there. */
 export const checkFileSystems: Check = {
   name: 'file systems',
   run: async ({ settings }) => judgeFolders(await probeFolders(settings.paths)),
 };
 
-/** What is said of folders that were tried. */
+/** The finding for tested folders. */
 export function judgeFolders(folders: readonly FolderFacts[]): Finding {
   const details = folders.map(({ dir, name }) => `${dir}: ${name}`);
   try {
@@ -39,7 +39,7 @@ export function judgeFolders(folders: readonly FolderFacts[]): Finding {
       : []),
   ]);
   const [first] = notes;
-  if (!first) return { status: 'pass', message: 'they hold what VMs need', details };
+  if (!first) return { status: 'pass', message: 'they support what VMs need', details };
   return {
     status: 'warn',
     message: notes.map(({ text }) => text).join('; '),

@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { formatSize } from '../../../base/text/size.ts';
 import type { Check } from '../check.ts';
 
-/** The daemon keeps a few files open for each VM and each client: enough for a hundred VMs. */
+/** The daemon keeps a few files open per VM and client: enough for a hundred VMs. */
 const LEAST_OPEN_FILES = 1024;
 
-/** Each VM is a process of a dozen threads. */
+/** Each VM is a process with a dozen threads. */
 const LEAST_PROCESSES = 1024;
 
-/** Limits of the daemon, and so of the VMs that it starts. */
+/** Limits of the daemon, and therefore of the VMs that it starts. */
 export const checkLimits: Check = {
   name: 'limits',
   async run({ world }) {
@@ -35,7 +35,7 @@ export const checkLimits: Check = {
   },
 };
 
-/** Soft limits by name, of proc(5) /proc/PID/limits; those that are unlimited are left out. */
+/** Soft limits by name, from proc(5) /proc/PID/limits; without unlimited ones. */
 export function parseLimits(text: string): Map<string, number> {
   const limits = new Map<string, number>();
   for (const line of text.split('\n')) {

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { isErrno } from '../../../base/errors.ts';
 import type { Check, Finding } from '../check.ts';
 
-/** Where systemd-logind keeps what this looks at; other folders in tests. */
+/** Where systemd-logind stores what this check reads; other folders in tests. */
 export interface LogindPlaces {
-  /** one file for each user with a session */
+  /** one file per user with a session */
   users: string;
-  /** one file for each user whose service manager outlives the sessions */
+  /** one file per user whose service manager outlives the sessions */
   linger: string;
-  /** folders of `logind.conf` and `logind.conf.d`, the first that says something wins (logind.conf(5)) */
+  /** folders of `logind.conf` and `logind.conf.d`; the first with a setting wins (logind.conf(5)) */
   config: readonly string[];
   /** proc(5) `/proc/PID/cgroup` of the daemon */
   cgroup: string;
@@ -23,13 +23,13 @@ const PLACES: LogindPlaces = {
   cgroup: '/proc/self/cgroup',
 };
 
-/** VMs and their daemon outlive the login session of their user. */
+/** VMs and their daemon outlive their user's login session. */
 export const checkLoginSession: Check = {
   name: 'login session',
   run: async ({ uid }) => await inspectLogin({ uid, name: nameOf(uid) }),
 };
 
-/** Says what ends the user's programs when the user logs out. */
+/** Finds what ends the user's processes at logout. */
 export async function inspectLogin(
   { uid, name: user }: { uid: number; name: string },
   places: LogindPlaces = PLACES,
@@ -47,7 +47,7 @@ export async function inspectLogin(
       fix: `loginctl enable-linger ${user}`,
     };
   }
-  // root is in KillExcludeUsers= by default.
+  // By default, root is in KillExcludeUsers=.
   if (uid === 0 || !(await killsProcesses(places.config))) {
     return {
       status: 'pass',
@@ -63,8 +63,8 @@ export async function inspectLogin(
 }
 
 /**
- * The value of `KillUserProcesses`: as configured, else as the shipped file says in a comment, else systemd's
- * own, which is yes.
+ * The value of `KillUserProcesses`: the configured one, else the default in a comment of the shipped file,
+ * else systemd's own default, which is yes.
  */
 async function killsProcesses(folders: readonly string[]): Promise<boolean> {
   const main: string[] = [];
@@ -78,7 +78,7 @@ async function killsProcesses(folders: readonly string[]): Promise<boolean> {
       if (part) parts.set(name, part);
     }
   }
-  // Parts win over the main file, and among them the last by name.
+  // Drop-in files override the main file; among them, the last by name wins.
   const byName = [...parts.entries()].sort(([a], [b]) => (a < b ? 1 : -1)).map(([, text]) => text);
   for (const text of [...byName, main[0] ?? '']) {
     const value = lastOf(text, /^\s*KillUserProcesses\s*=\s*(\S+)/gm);
@@ -95,12 +95,12 @@ function lastOf(text: string, pattern: RegExp): string | undefined {
   return [...text.matchAll(pattern)].at(-1)?.[1];
 }
 
-/** As systemd.syntax(7) has booleans. */
+/** A boolean as in systemd.syntax(7). */
 function isTrue(value: string): boolean {
   return ['1', 'yes', 'y', 'true', 't', 'on'].includes(value.toLowerCase());
 }
 
-/** As logind names the file; by number where the system has no name. */
+/** The user's name in logind's file names; the number when the system has no name for it. */
 function nameOf(uid: number): string {
   try {
     return userInfo().username;
@@ -114,7 +114,7 @@ async function read(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    // What we may not read is there.
+    // A file that we may not read exists all the same.
     if (isErrno(error, 'EACCES', 'EPERM')) return '';
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;

@@ -1,7 +1,10 @@
 import { isAppError } from '../../../base/errors.ts';
 import type { Check } from '../check.ts';
 
-/** This user may make the namespaces that image builds run in, with subordinate ids; tried for real. */
+/**
+ * This user may create the namespaces that image builds run in, with subordinate ids; tested by creating
+ * them.
+ */
 export const checkNamespaces: Check = {
   name: 'namespaces',
   async run({ uid, namespaceProblem }, { signal }) {

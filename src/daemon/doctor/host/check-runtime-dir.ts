@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { ensurePrivateDir } from '../../../base/files/private-dir.ts';
 import type { Check } from '../check.ts';
 
-/** The folder of our sockets, and the daemon's socket in it, are ours alone. */
+/** Only this user can use the folder of our sockets, and the daemon's socket in it. */
 export const checkRuntimeDir: Check = {
   name: 'daemon socket',
   async run({ settings: { paths }, uid }) {

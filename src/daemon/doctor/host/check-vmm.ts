@@ -4,7 +4,7 @@ import { installCommands } from '../../../core/rules/host-packages.ts';
 import { bootSourceOf } from '../../../core/vms/lifecycle/boot-source.ts';
 import type { Check, DoctorHost } from '../check.ts';
 
-/** The VMM is installed and new enough. */
+/** The VMM is installed and recent enough. */
 export const checkVmm: Check = {
   name: 'vmm',
   async run({ world }, options) {
@@ -18,7 +18,7 @@ export const checkVmm: Check = {
   },
 };
 
-/** Guest code runs on the CPU itself; emulation works, and is slow. */
+/** Guest code runs on the CPU itself; emulation works but is slow. */
 export const checkAccelerator: Check = {
   name: 'accelerator',
   async run(host, options) {
@@ -26,12 +26,12 @@ export const checkAccelerator: Check = {
     const { accelerator, reason, hint } = await host.world.driver.probe(boot, options);
     if (accelerator === 'kvm') return { status: 'pass', message: 'VMs run on KVM' };
     if (!accelerator) {
-      return { status: 'warn', message: 'not known before an image is there', fix: 'banger image build' };
+      return { status: 'warn', message: 'unknown until an image is built', fix: 'banger image build' };
     }
     return {
       status: 'warn',
       message: `${reason ?? 'KVM is not usable here'}; VMs are emulated, about 10 times slower`,
-      fix: hint ?? 'use a host with KVM, or switch virtualization on in its firmware',
+      fix: hint ?? 'use a host with KVM, or enable virtualization in its firmware',
     };
   },
 };

@@ -3,20 +3,20 @@ import { exec } from '../../../base/process/exec.ts';
 import { toolEnv } from '../../../base/process/programs.ts';
 import type { Check, Finding } from '../check.ts';
 
-/** What `banger-host walls` prints. */
+/** The output of `banger-host walls`. */
 interface Walls {
   landlockAbi: number;
   seccomp: boolean;
 }
 
-/** What a Landlock lacks that is older than the version in front. */
+/** What each Landlock version added: an older one leaves the gap described. */
 const SINCE: readonly (readonly [number, string])[] = [
   [3, 'a VMM can cut short the files that it may only read'],
   [5, 'a VMM can control devices that it may only read and write'],
   [6, 'a VMM can send signals to other programs of this user'],
 ];
 
-/** What stands between a guest that has broken out of its VMM's emulation and this user's files. */
+/** What protects this user's files from a guest that has taken over its VMM. */
 export const checkWalls: Check = {
   name: 'walls',
   async run({ hostTools, env }, { signal }) {

@@ -2,7 +2,7 @@ import { isAppError, messageOf } from '../../../base/errors.ts';
 import { formatSize } from '../../../base/text/size.ts';
 import type { Check } from '../check.ts';
 
-/** The default image and its kernel are there and whole. */
+/** The default image and its kernel exist and are complete. */
 export const checkDefaultImage: Check = {
   name: 'default image',
   async run({ world }, options) {

@@ -3,7 +3,7 @@ import { arch } from 'node:process';
 import { isErrno } from '../../../base/errors.ts';
 import type { Check } from '../check.ts';
 
-/** The guest's end of everything is there, for guests of this host's kind. */
+/** The agent program for guests of this host's architecture exists. */
 export const checkGuestAgent: Check = {
   name: 'guest agent',
   async run({ agentPath }) {
@@ -15,7 +15,7 @@ export const checkGuestAgent: Check = {
         return { status: 'pass', message: `for ${arch} hosts: ${agentPath}` };
       return {
         status: 'fail',
-        message: `${agentPath} is no program`,
+        message: `${agentPath} is not a program`,
         fix: 'install banger again, or: npm run setup',
       };
     } catch (error) {

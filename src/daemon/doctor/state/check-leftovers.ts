@@ -4,7 +4,7 @@ import { plural } from '../../../base/text/words.ts';
 import { findLeftovers, removeLeftovers } from '../../../core/vms/recovery/leftovers.ts';
 import type { Check, DoctorHost } from '../check.ts';
 
-/** Nothing is left of VMs that are gone, or of work that was killed. */
+/** Nothing remains of deleted VMs or killed work. */
 export const checkLeftovers: Check = {
   name: 'leftovers',
   async run(host) {

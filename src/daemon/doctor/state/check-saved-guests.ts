@@ -1,7 +1,7 @@
 import { findUnfitGuests } from '../../../core/vms/recovery/unfit-saved.ts';
 import type { Check } from '../check.ts';
 
-/** Suspended VMs and snapshots fit the VMM, the processor and the version of banger that are here now. */
+/** Suspended VMs and snapshots fit the installed VMM and banger, and this processor. */
 export const checkSavedGuests: Check = {
   name: 'saved-guests',
   async run({ world }, options) {
@@ -11,9 +11,9 @@ export const checkSavedGuests: Check = {
     }
     return {
       status: 'warn',
-      message: `${unfit.length} of ${count} cannot be restored here any more`,
+      message: `${unfit.length} of ${count} can no longer be restored here`,
       details: unfit.map(({ name, problem }) => `${name}: ${problem}`),
-      fix: 'install what they were saved with again, or use their disks alone: banger vm start --cold, banger vm snapshot restore --cold',
+      fix: 'reinstall what they were saved with, or use only their disks: banger vm start --cold, banger vm snapshot restore --cold',
     };
   },
 };

@@ -2,7 +2,7 @@ import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/text/words.ts';
 import type { Check } from '../check.ts';
 
-/** The sizes that a VM gets when nobody says otherwise, and where they come from. */
+/** The default sizes of a VM, and where they come from. */
 export const checkVmDefaults: Check = {
   name: 'vm defaults',
   async run({ settings }) {

@@ -1,9 +1,9 @@
 import type { Check } from '../check.ts';
 
-/** `ms` for a VMM to answer; one that is well needs a millisecond. */
+/** `ms` for a VMM to answer; a healthy one needs a millisecond. */
 const VMM_DEADLINE_MS = 2_000;
 
-/** Every VM that runs is held by this daemon, and its VMM answers. */
+/** This daemon holds every running VM, and its VMM answers. */
 export const checkVms: Check = {
   name: 'vms',
   async run({ world }, { signal }) {

@@ -2,7 +2,7 @@ import { installCommands, packagesOf } from '../../../core/rules/host-packages.t
 import type { Check } from '../check.ts';
 import { isAtLeast, programVersion } from './program-version.ts';
 
-/** `mkfs.ext4 -d` came with it, in 2016. */
+/** It introduced `mkfs.ext4 -d`, in 2016. */
 const OLDEST = '1.43';
 
 /** Work disks can be formatted. */

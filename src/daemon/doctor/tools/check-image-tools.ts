@@ -2,9 +2,9 @@ import { findProgram } from '../../../base/process/programs.ts';
 import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
 
-/** What builds images; VMs of images that are there run without. */
+/** Needed to build images; VMs of existing images run without them. */
 const TOOLS = ['mmdebstrap', 'mkfs.ext4', 'npm'] as const;
-/** What an ordinary user needs besides. */
+/** What an ordinary user needs in addition. */
 const USER_TOOLS = ['newuidmap', 'unshare'] as const;
 
 /** Images can be built. */

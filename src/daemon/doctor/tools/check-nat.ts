@@ -14,7 +14,7 @@ export const checkNat: Check = {
         fix: 'install a QEMU that has it',
       };
     } catch (error) {
-      // What is wrong with the VMM is told by its own check.
+      // The VMM's own check reports what is wrong with it.
       if (!isAppError(error)) throw error;
       return { status: 'warn', message: `not known: ${messageOf(error)}` };
     }

@@ -2,7 +2,7 @@ import { installCommands, packagesOf } from '../../../core/rules/host-packages.t
 import type { Check } from '../check.ts';
 import { programVersion } from './program-version.ts';
 
-/** ssh, scp and rsync reach VMs with it; banger itself does not need it. */
+/** ssh, scp and rsync to VMs need it; banger itself does not. */
 export const checkOpenssh: Check = {
   name: 'openssh',
   async run({ env }, { signal }) {
@@ -13,7 +13,7 @@ export const checkOpenssh: Check = {
     if (version !== undefined) return { status: 'pass', message: version };
     return {
       status: 'warn',
-      message: 'not installed; banger works without, ssh and scp to VMs do not',
+      message: 'not installed; banger works without it, but ssh and scp to VMs do not',
       fix: installCommands(packagesOf(['ssh'])),
     };
   },

@@ -2,7 +2,7 @@ import { installCommands, packagesOf } from '../../../core/rules/host-packages.t
 import type { Check } from '../check.ts';
 import { isAtLeast, programVersion } from './program-version.ts';
 
-/** What sends working trees, and the oldest that does (`adapters/workspace`). */
+/** The programs that send working trees, and the oldest versions that work (`adapters/workspace`). */
 const TOOLS = [
   {
     name: 'git',

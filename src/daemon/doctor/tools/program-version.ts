@@ -3,16 +3,15 @@ import { isAppError } from '../../../base/errors.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
 import { toolEnv, type Variables } from '../../../base/process/programs.ts';
 
-/** A program, and where its version is in what it says of itself. */
+/** A program, and where its output contains the version. */
 export interface VersionedProgram {
   argv: readonly [string, ...string[]];
-  /** its first group is the version */
+  /** the first group is the version */
   pattern: RegExp;
 }
 
 /**
- * The version that a program of this host says it is; `undefined` when it is not there, or says something
- * else.
+ * The version that a program of this host reports; `undefined` when it is missing or reports something else.
  */
 export async function programVersion(
   { argv, pattern }: VersionedProgram,
