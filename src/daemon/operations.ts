@@ -157,7 +157,7 @@ export class Operations {
     if (!isCancellable) {
       throw new AppError(
         'OPERATION_NOT_CANCELLABLE',
-        `Cannot cancel ${kind} "${id}": half of it would be worse`,
+        `Cannot cancel ${kind} "${id}": stopping it halfway would do harm`,
         {
           hint: `wait for it: banger operations follow ${id}`,
         },
