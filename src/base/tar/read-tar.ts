@@ -90,7 +90,8 @@ function entryOf(
   const name = extension.path ?? plainName(header);
   if (name.length === 0 || name.includes(0)) throw tarDamaged('an entry has no name');
   const isFolder = kind === 'file' && name.at(-1) === SLASH;
-  if ((kind !== 'file' || isFolder) && sizeBytes > 0) throw tarDamaged('an entry that is not a file has content');
+  if ((kind !== 'file' || isFolder) && sizeBytes > 0)
+    throw tarDamaged('an entry that is not a file has content');
   return {
     kind: isFolder ? 'directory' : kind,
     name,
