@@ -15,16 +15,16 @@ import { join } from 'node:path';
  *       .staging/            what is being made or removed (base/files/staging.ts), and what was set aside
  */
 
-/** Paths of a template's parts. */
-export interface TemplateFiles {
+/** Paths of a saved guest's parts, of a template or a snapshot. */
+export interface SavedFiles {
   dir: string;
   manifest: string;
   memory: string;
   state: string;
 }
 
-/** The paths of the parts of the template in `dir`. */
-export function templateFiles(dir: string): TemplateFiles {
+/** The paths of the parts of the saved guest in `dir`. */
+export function savedFiles(dir: string): SavedFiles {
   return {
     dir,
     manifest: join(dir, 'manifest.json'),

@@ -5,7 +5,7 @@ import { abortable } from '../../base/async.ts';
 import type { SavedGuest } from '../../core/ports/vmm/saving.ts';
 import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { sparseDigest } from './digest.ts';
-import type { TemplateFiles } from './layout.ts';
+import type { SavedFiles } from './layout.ts';
 import type { SavedDrive } from './manifest-schema.ts';
 
 /** Unit of `blocks` in stat(2). */
@@ -18,7 +18,7 @@ const STAT_BLOCK_BYTES = 512;
  * @throws errno `ENOENT`, `ENOTDIR` when one is missing.
  */
 export async function diskBytesOf(
-  files: TemplateFiles,
+  files: SavedFiles,
   {
     memoryBytes,
     stateBytes,

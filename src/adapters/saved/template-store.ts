@@ -1,9 +1,9 @@
-import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { syncFolder, writeFileAtomic } from '../../base/files/atomic-file.ts';
+import { syncFolder } from '../../base/files/atomic-file.ts';
 import { lock } from '../../base/files/file-lock.ts';
 import { reportNoSpace, requireSpace, type SpaceRequest } from '../../base/files/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
@@ -16,13 +16,12 @@ import type {
 } from '../../core/ports/templates.ts';
 import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { sparseDigest } from './digest.ts';
-import { makingLock, stagingArea, type TemplateFiles, templateFiles } from './layout.ts';
+import { makingLock, type SavedFiles, savedFiles, stagingArea } from './layout.ts';
 import { parseTemplateManifest, type TemplateManifest } from './manifest-schema.ts';
-import { describeDrives, describePart, diskBytesOf, drivesIn, syncParts } from './parts.ts';
+import { describePart } from './parts.ts';
+import { isStateWhole, readSavedFolder, savedStaging, writeSavedFolder } from './saved-folder.ts';
 
 const KEY = /^[0-9a-f]{64}$/;
-
-const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
 
 type Work = (place: TemplatePlace, options: Abortable) => Promise<readonly DriveSpec[]>;
 
@@ -123,7 +122,7 @@ export class FsTemplateStore implements TemplateStore {
   }
 
   async sweep(): Promise<void> {
-    await sweepStaging(stagingArea(this.#dir), staging);
+    await sweepStaging(stagingArea(this.#dir), savedStaging);
   }
 
   async verify(key: string, { signal }: Abortable): Promise<string | undefined> {
@@ -146,18 +145,24 @@ export class FsTemplateStore implements TemplateStore {
     // Another daemon of this user may be making one; a host should make only one at a time.
     using _held = await lock(makingLock(this.#dir), { signal });
     if (await this.#read(key)) return;
-    await sweepStaging(area, staging);
+    await sweepStaging(area, savedStaging);
     await requireSpace({ ...this.#target, neededBytes: roomFor(facts) });
-    await using folder = await openStaging(area, staging);
-    const made = templateFiles(join(folder.dir, key));
-    await mkdir(made.dir, { mode: 0o700 });
-    const saved = { memoryPath: made.memory, statePath: made.state };
-    const fill = async (): Promise<void> => {
-      const drives = await work({ dir: made.dir, saved }, { signal });
-      await syncParts(saved, drives, { signal });
-      const manifest = await describe(made, { key, facts, drives, signal });
-      await writeFileAtomic(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`);
-    };
+    await using folder = await openStaging(area, savedStaging);
+    const made = savedFiles(join(folder.dir, key));
+    const fill = (): Promise<void> =>
+      writeSavedFolder(made, {
+        work: (place) => work(place, { signal }),
+        describe: async (drives): Promise<TemplateManifest> => ({
+          format: 1,
+          key,
+          facts,
+          createdAt: new Date().toISOString(),
+          memory: await describePart(made.memory, { signal }),
+          state: await describePart(made.state, { signal }),
+          drives,
+        }),
+        signal,
+      });
     await reportNoSpace(fill, this.#target);
     await this.#remove(key);
     await rename(made.dir, this.#files(key).dir);
@@ -169,32 +174,27 @@ export class FsTemplateStore implements TemplateStore {
    */
   async #read(key: string): Promise<{ template: StoredTemplate; manifest: TemplateManifest } | undefined> {
     if (!KEY.test(key)) return undefined;
-    const files = this.#files(key);
-    try {
-      const manifest = parseTemplateManifest(await readFile(files.manifest, 'utf8'));
-      if (manifest?.key !== key) return undefined;
-      const diskBytes = await diskBytesOf(files, {
-        memoryBytes: manifest.memory.bytes,
-        stateBytes: manifest.state.bytes,
-        drives: manifest.drives,
-      });
-      if (diskBytes === undefined) return undefined;
-      const lastUsedAt = (await stat(files.manifest)).mtime.toISOString();
-      return { manifest, template: templateOf(manifest, files, { lastUsedAt, diskBytes }) };
-    } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-      throw error;
-    }
+    const parse = (text: string): TemplateManifest | undefined => {
+      const manifest = parseTemplateManifest(text);
+      return manifest?.key === key ? manifest : undefined;
+    };
+    const memoryBytesOf = ({ memory }: TemplateManifest): number => memory.bytes;
+    const found = await readSavedFolder(this.#files(key), { parse, memoryBytesOf });
+    if (!found) return undefined;
+    const { manifest, parts } = found;
+    const { facts, createdAt } = manifest;
+    const { touchedAt, ...rest } = parts;
+    return { manifest, template: { key, facts, createdAt, lastUsedAt: touchedAt.toISOString(), ...rest } };
   }
 
-  async #stateProblem({ key, state }: TemplateManifest): Promise<string | undefined> {
-    const digest = await sparseDigest(this.#files(key).state, { signal: AbortSignal.timeout(60_000) });
-    return digest === state.digest ? undefined : 'the device state is not what was saved';
+  async #stateProblem(manifest: TemplateManifest): Promise<string | undefined> {
+    const isWhole = await isStateWhole(this.#files(manifest.key), manifest);
+    return isWhole ? undefined : 'the device state is not what was saved';
   }
 
   /** Removes the template from view at once; its files are deleted once no process holds them open. */
   async #remove(key: string): Promise<void> {
-    await using folder = await openStaging(stagingArea(this.#dir), staging);
+    await using folder = await openStaging(stagingArea(this.#dir), savedStaging);
     try {
       await rename(this.#files(key).dir, join(folder.dir, key));
       this.#log.info('a warm template is removed', { key });
@@ -221,8 +221,8 @@ export class FsTemplateStore implements TemplateStore {
     return { what: 'a warm template', dir: this.#dir };
   }
 
-  #files(key: string): TemplateFiles {
-    return templateFiles(join(this.#dir, key));
+  #files(key: string): SavedFiles {
+    return savedFiles(join(this.#dir, key));
   }
 
   async #keys(): Promise<string[]> {
@@ -241,40 +241,4 @@ export class FsTemplateStore implements TemplateStore {
  */
 function roomFor({ shape }: TemplateFacts): number {
   return (Math.min(shape.memoryMib, 512) + 32) * 2 ** 20;
-}
-
-async function describe(
-  files: TemplateFiles,
-  {
-    key,
-    facts,
-    drives,
-    signal,
-  }: Abortable & { key: string; facts: TemplateFacts; drives: readonly DriveSpec[] },
-): Promise<TemplateManifest> {
-  return {
-    format: 1,
-    key,
-    facts,
-    createdAt: new Date().toISOString(),
-    memory: await describePart(files.memory, { signal }),
-    state: await describePart(files.state, { signal }),
-    drives: await describeDrives(drives),
-  };
-}
-
-function templateOf(
-  { key, facts, createdAt, drives }: TemplateManifest,
-  files: TemplateFiles,
-  { lastUsedAt, diskBytes }: { lastUsedAt: string; diskBytes: number },
-): StoredTemplate {
-  return {
-    key,
-    facts,
-    saved: { memoryPath: files.memory, statePath: files.state },
-    drives: drivesIn(files.dir, drives),
-    createdAt,
-    lastUsedAt,
-    diskBytes,
-  };
 }

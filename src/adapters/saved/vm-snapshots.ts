@@ -1,19 +1,17 @@
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { syncFolder, writeFileAtomic } from '../../base/files/atomic-file.ts';
+import { syncFolder } from '../../base/files/atomic-file.ts';
 import { discardTree, sweepDiscarded } from '../../base/files/discard.ts';
 import { reportNoSpace } from '../../base/files/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { StoredSnapshot, VmSnapshots } from '../../core/ports/snapshots.ts';
 import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
-import { sparseDigest } from './digest.ts';
-import { type TemplateFiles, templateFiles } from './layout.ts';
+import { type SavedFiles, savedFiles } from './layout.ts';
 import { parseSnapshotManifest, type SnapshotManifest } from './manifest-schema.ts';
-import { describeDrives, describePart, diskBytesOf, drivesIn, syncParts } from './parts.ts';
-
-const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
+import { describePart } from './parts.ts';
+import { isStateWhole, readSavedFolder, savedStaging, writeSavedFolder } from './saved-folder.ts';
 
 /**
  * Snapshots in the folders of their VMs:
@@ -41,26 +39,24 @@ export class FsVmSnapshots implements VmSnapshots {
     const { dir } = this.#files(vmId, tag);
     if (await this.#read(vmId, tag)) throw exists({ tag, vm: this.#vm(vmId) });
     const area = this.#stagingArea(vmId);
-    await sweepStaging(area, staging);
-    const fill = async (made: TemplateFiles): Promise<void> => {
-      await mkdir(made.dir, { mode: 0o700 });
-      const saved = { memoryPath: made.memory, statePath: made.state };
-      const drives = await work({ dir: made.dir, saved });
-      await syncParts(saved, drives, { signal });
-      const manifest: SnapshotManifest = {
-        format: 1,
-        tag,
-        facts,
-        createdAt: new Date().toISOString(),
-        memoryBytes: (await stat(made.memory)).size,
-        state: await describePart(made.state, { signal }),
-        drives: await describeDrives(drives),
-      };
-      await writeFileAtomic(made.manifest, `${JSON.stringify(manifest, null, 2)}\n`);
-    };
+    await sweepStaging(area, savedStaging);
+    const fill = (made: SavedFiles): Promise<void> =>
+      writeSavedFolder(made, {
+        work,
+        describe: async (drives): Promise<SnapshotManifest> => ({
+          format: 1,
+          tag,
+          facts,
+          createdAt: new Date().toISOString(),
+          memoryBytes: (await stat(made.memory)).size,
+          state: await describePart(made.state, { signal }),
+          drives,
+        }),
+        signal,
+      });
     const make = async (): Promise<void> => {
-      await using folder = await openStaging(area, staging);
-      const made = templateFiles(join(folder.dir, tag));
+      await using folder = await openStaging(area, savedStaging);
+      const made = savedFiles(join(folder.dir, tag));
       // Inside, because deleting the folder frees the very space whose lack is to be reported.
       await reportNoSpace(() => fill(made), target);
       // An existing folder here is not a complete snapshot.
@@ -89,8 +85,7 @@ export class FsVmSnapshots implements VmSnapshots {
     const found = await this.#read(vmId, tag);
     if (!found) throw notFound({ tag, vm: this.#vm(vmId) });
     const { snapshot, manifest } = found;
-    const signal = AbortSignal.timeout(60_000);
-    if ((await sparseDigest(snapshot.saved.statePath, { signal })) === manifest.state.digest) return snapshot;
+    if (await isStateWhole(this.#files(vmId, tag), manifest)) return snapshot;
     throw new AppError(
       'SNAPSHOT_DAMAGED',
       `Cannot use the snapshot "${tag}": its device state is not what was saved`,
@@ -102,13 +97,13 @@ export class FsVmSnapshots implements VmSnapshots {
   }
 
   async sweep(vmId: string): Promise<void> {
-    await sweepStaging(this.#stagingArea(vmId), staging);
+    await sweepStaging(this.#stagingArea(vmId), savedStaging);
     await sweepDiscarded(this.#dir(vmId));
   }
 
   async delete(vmId: string, tag: string): Promise<void> {
     if (!(await this.#read(vmId, tag))) throw notFound({ tag, vm: this.#vm(vmId) });
-    await using folder = await openStaging(this.#stagingArea(vmId), staging);
+    await using folder = await openStaging(this.#stagingArea(vmId), savedStaging);
     await rename(this.#files(vmId, tag).dir, join(folder.dir, tag));
   }
 
@@ -117,29 +112,17 @@ export class FsVmSnapshots implements VmSnapshots {
     tag: string,
   ): Promise<{ snapshot: StoredSnapshot; manifest: SnapshotManifest } | undefined> {
     if (!SNAPSHOT_TAG.test(tag)) return undefined;
-    const files = this.#files(vmId, tag);
-    try {
-      const manifest = parseSnapshotManifest(await readFile(files.manifest, 'utf8'));
-      if (manifest?.tag !== tag) return undefined;
-      const diskBytes = await diskBytesOf(files, {
-        memoryBytes: manifest.memoryBytes,
-        stateBytes: manifest.state.bytes,
-        drives: manifest.drives,
-      });
-      if (diskBytes === undefined) return undefined;
-      const snapshot: StoredSnapshot = {
-        tag,
-        facts: manifest.facts,
-        saved: { memoryPath: files.memory, statePath: files.state },
-        drives: drivesIn(files.dir, manifest.drives),
-        createdAt: manifest.createdAt,
-        diskBytes,
-      };
-      return { manifest, snapshot };
-    } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-      throw error;
-    }
+    const parse = (text: string): SnapshotManifest | undefined => {
+      const manifest = parseSnapshotManifest(text);
+      return manifest?.tag === tag ? manifest : undefined;
+    };
+    const memoryBytesOf = ({ memoryBytes }: SnapshotManifest): number => memoryBytes;
+    const found = await readSavedFolder(this.#files(vmId, tag), { parse, memoryBytesOf });
+    if (!found) return undefined;
+    const { manifest, parts } = found;
+    const { facts, createdAt } = manifest;
+    const { touchedAt: _, ...rest } = parts;
+    return { manifest, snapshot: { tag, facts, createdAt, ...rest } };
   }
 
   #dir(vmId: string): string {
@@ -155,8 +138,8 @@ export class FsVmSnapshots implements VmSnapshots {
     return join(this.#dir(vmId), '.staging');
   }
 
-  #files(vmId: string, tag: string): TemplateFiles {
-    return templateFiles(join(this.#dir(vmId), tag));
+  #files(vmId: string, tag: string): SavedFiles {
+    return savedFiles(join(this.#dir(vmId), tag));
   }
 }
 
