@@ -16,7 +16,7 @@ const MIB = 2 ** 20;
 const MINUTE_MS = 60_000;
 const HOST_MEMORY_MIB = 3 * 1024;
 const HOST_FREE_BYTES = 512 * MIB;
-const BOOT_DEADLINE_MS = 10 * MINUTE_MS;
+const BOOT_DEADLINE_MS = 30 * MINUTE_MS;
 /**
  * The host emulates a processor that runs VMs: beside other work its agent may wait minutes for its turn.
  * Each check has a deadline of its own.

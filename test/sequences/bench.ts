@@ -19,10 +19,10 @@ export interface Bench {
 const FREE_BYTES = 256 * 2 ** 20;
 const IMAGE = 'debian-bookworm';
 
-/** `ms` for a command in a guest, which takes a fraction of a second on a host at ease. */
+/** `ms` for a command in a guest, which takes a fraction of a second on an idle host. */
 const COMMAND_DEADLINE_MS = 120_000;
 
-/** Opens a bench in a lab, which stays the caller's. */
+/** Opens a bench in a lab, which the caller still owns. */
 export async function openBench(lab: Lab): Promise<Bench> {
   const rootfsPath = join(lab.paths.imagesDir, IMAGE, 'rootfs.ext4');
   return {
@@ -42,8 +42,8 @@ export async function listVms({ client }: Bench): Promise<Vm[]> {
 }
 
 /**
- * Runs a command in a VM, with `input` as its stdin, and gives its stdout; fails unless it ends with status
- * 0.
+ * Runs a command in a VM, with `input` as its stdin, and returns its stdout. Fails unless it exits with
+ * status 0.
  */
 export async function inGuest(
   { client }: Bench,

@@ -11,10 +11,10 @@ import { clearBench, runSequence } from './run-sequence.ts';
 
 /** Which sequences are run. */
 export interface SequencesRequest extends Abortable {
-  /** decides all of them, together with how many workers there are */
+  /** determines all sequences, together with the number of workers */
   seed: number;
   count: number;
-  /** sequences at a time, each with a daemon of its own */
+  /** how many sequences run at a time, each with its own daemon */
   workerCount: number;
   /** the one sequence of `seed` that a failure has named */
   path?: string;
@@ -30,7 +30,7 @@ export interface SequenceFailure {
   message: string;
 }
 
-/** What came of them. */
+/** The results of the sequences. */
 export interface SequencesReport {
   runCount: number;
   failures: SequenceFailure[];

@@ -14,7 +14,7 @@ export interface Draw {
   interruption: number;
 }
 
-/** So that the host can hold them. */
+/** Limits, so that the host has room for all VMs. */
 const MAX_VMS = 3;
 const TAGS = ['one', 'two'];
 const SIZES = [0, 17, 4_096, 5_000, 200_000];
@@ -117,7 +117,7 @@ function actionOf(kind: Kind, vm: VmModel, { draw, at: place }: { draw: Draw; at
  */
 const CUT_WITHIN_MS = [300, 1_500, 5_000];
 
-/** One long step of four is cut off. */
+/** One of four long steps is cut off. */
 function interruptionOf({ interruption: drawn }: Draw, vm: VmModel): Interruption | undefined {
   if (drawn % 4 !== 0) return undefined;
   const rest = Math.floor(drawn / 4);

@@ -12,7 +12,7 @@ import { KEPT_FOLDERS } from './guest-model.ts';
 export interface DiskReader {
   /**
    * Checks both file systems of a VM that does not run, as they are once their journals are replayed, and
-   * gives the files that are modelled. Nothing of the VM is changed. Fails when `e2fsck -fn` finds anything.
+   * returns the files that are modelled. Changes nothing of the VM. Fails when `e2fsck -fn` finds anything.
    */
   read(vmDir: string): Promise<Map<string, Buffer>>;
 }
@@ -77,8 +77,8 @@ async function makeRoot(
 }
 
 /**
- * As the kernel does: first the journal, then everything must be right. Gives the files of the folder `path`,
- * named as those of `folder`.
+ * As the kernel does: replays the journal, after which everything must be right. Returns the files of the
+ * folder `path` under the names of those of `folder`.
  */
 async function checkedFiles(
   device: string,

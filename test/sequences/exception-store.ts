@@ -17,7 +17,7 @@ const PAIR_BYTES = 16;
 
 /**
  * Writes every chunk that the store `storePath` holds to its place in `targetPath`, a copy of the origin;
- * gives how many there are.
+ * returns how many there are.
  */
 export async function mergeExceptions(storePath: string, targetPath: string): Promise<number> {
   await using store = await open(storePath, 'r');

@@ -19,7 +19,7 @@ export type Content = Buffer | undefined;
  */
 export type Versions = readonly Content[];
 
-/** What must be in a guest. Never changed, so that copies of VMs may share it. */
+/** The expected content of a guest. Immutable, so that copies of VMs may share it. */
 export interface GuestModel {
   /** by absolute path */
   files: ReadonlyMap<string, Versions>;
@@ -65,7 +65,7 @@ export function afterAnswer(guest: GuestModel): GuestModel {
   return { ...withFile(guest, { path: SERVED_FILE, content, isSynced: false }), answered };
 }
 
-/** After everything was written out. */
+/** After a sync of everything. */
 export function synced(guest: GuestModel): GuestModel {
   const files = [...guest.files].map(([path, versions]) => [path, versions.slice(-1)] as const);
   return { ...guest, files: new Map(files) };
@@ -76,13 +76,13 @@ export function afterPowerCut({ files }: GuestModel): GuestModel {
   return { files: new Map([...files].filter(([path]) => !isInMemory(path))) };
 }
 
-/** After what is on the disks of a VM that does not run was looked at: that it is, and nothing else. */
+/** After the disks of a stopped VM were read: exactly what was found. */
 export function settled(guest: GuestModel, found: ReadonlyMap<string, Buffer>): GuestModel {
   const paths = [...guest.files.keys()];
   return { ...guest, files: new Map(paths.map((path) => [path, [found.get(path)]])) };
 }
 
-/** What is wrong in a guest that runs, or nothing. */
+/** What is wrong in a running guest; empty when nothing is. */
 export function problemsWhileRunning(guest: GuestModel, found: ReadonlyMap<string, Buffer>): string[] {
   const paths = new Set([...guest.files.keys(), ...found.keys()]);
   return [...paths].flatMap((path) => {

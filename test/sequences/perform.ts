@@ -70,10 +70,10 @@ async function runCommand(bench: Bench, step: Step): Promise<void> {
   await settle(bench, { killed: whom === 'vmm' ? vmm : undefined });
 }
 
-/** A VM that was ended although it could not write what it held: nothing here is a reason for that. */
+/** A VM was ended before it had written its data, for which there is no reason here. */
 const UNSYNCED = /without a sync|suspended as it is/;
 
-/** What the program says when it meets something that cannot be. */
+/** What the program prints when it finds a bug. */
 const BUG = /this is a bug/i;
 
 function argsOf(step: Step): string[] {
@@ -99,7 +99,7 @@ async function makeFolders(bench: Bench, vm: string): Promise<void> {
 }
 
 /**
- * The command is over; what it began may be still under way in the daemon, which may not know yet of a VMM
+ * The command has ended. The daemon may still be working on what it began, and may not yet have noticed a VMM
  * that was `killed`.
  */
 async function settle(bench: Bench, { killed }: { killed: number | undefined }): Promise<void> {
@@ -122,7 +122,7 @@ async function killVmm(bench: Bench, name: string): Promise<void> {
   await poll(look, { everyMs: 20, deadlineMs: SETTLE_DEADLINE_MS, what: 'the VM to be stopped', signal });
 }
 
-/** Kills it and waits until it is gone: until then its socket takes connections, which break off. */
+/** Kills the daemon and waits until it is gone; until then its socket accepts connections that break. */
 async function killDaemon(pid: number): Promise<void> {
   killIfThere(pid);
   const look = async (): Promise<true | undefined> => ((await readVmmProcess(pid)) ? undefined : true);

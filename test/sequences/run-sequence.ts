@@ -6,7 +6,7 @@ import { perform } from './perform.ts';
 import { describeStep, type Step } from './step.ts';
 import { outcomesOf, type WorldModel } from './world-model.ts';
 
-/** A sequence that went wrong: its steps as far as they went, and what was wrong then. */
+/** A sequence that failed: the steps that were taken, and what was wrong then. */
 class SequenceFailed extends Error {
   constructor(steps: readonly string[], cause: unknown) {
     super(
@@ -55,7 +55,7 @@ export async function runSequence(
   }
 }
 
-/** Removes the VMs that a sequence that failed has left. */
+/** Deletes the VMs that a failed sequence left. */
 export async function clearBench(bench: Bench): Promise<void> {
   await wakeDaemon(bench);
   for (const { name } of await listVms(bench)) await bench.lab.run(['vm', 'delete', name]);

@@ -1,7 +1,7 @@
 import { afterPowerCut, contentOf, type GuestModel, synced, withFile } from './guest-model.ts';
 import { makeContent, type Step } from './step.ts';
 
-/** A VM as it must be. */
+/** The expected state of a VM. */
 export interface VmModel {
   name: string;
   state: 'running' | 'suspended' | 'stopped' | 'error';
@@ -9,12 +9,12 @@ export interface VmModel {
   snapshots: ReadonlyMap<string, GuestModel>;
 }
 
-/** All VMs as they must be, by name. Never changed. */
+/** The expected states of all VMs, by name. Immutable. */
 export type WorldModel = ReadonlyMap<string, VmModel>;
 
 /**
- * How the world may be after a step; exactly one way when nothing is killed meanwhile. The states of all VMs
- * and their contents tell which it is.
+ * The possible worlds after a step; exactly one when nothing was killed meanwhile. The states of all VMs and
+ * their contents show which one it is.
  */
 export function outcomesOf(world: WorldModel, step: Step): WorldModel[] {
   const done = after(world, step);
@@ -52,7 +52,7 @@ function halfwayOf(vm: VmModel, step: Step): VmModel[] {
   }
 }
 
-/** The world after a step that nothing disturbs. */
+/** The world after a step that is not interrupted. */
 function after(world: WorldModel, step: Step): WorldModel {
   const vm = world.get(step.vm);
   if (step.do === 'kill-daemon') return world;

@@ -4,8 +4,7 @@ import { isErrno } from '../../src/base/errors.ts';
 import type { Lab } from '../e2e/support/lab.ts';
 
 /**
- * Everything that a daemon and its VMs may leave on the host, each thing by a name that two counts have in
- * common.
+ * Everything that a daemon and its VMs may leave on the host. Names are such that two counts can be compared.
  */
 export interface HostCounts {
   /** open file descriptors of the daemon: `socket`, `pipe`, `anon_inode:[eventpoll]`, or the file's path */
@@ -23,8 +22,8 @@ export interface HostCounts {
 }
 
 /**
- * Counts all but the VM on standby, which is waited for: there is one whenever nothing has been started for a
- * moment. Changes nothing but for the connection of the command that asks for records.
+ * Counts everything but the pool VM. Waits for that one first: it exists whenever nothing has been started
+ * for a moment. Changes nothing but for the connection of the command that asks for records.
  */
 export async function countHost(lab: Lab): Promise<HostCounts> {
   const standbyVmId = await lab.standby();
@@ -53,7 +52,7 @@ export async function countHost(lab: Lab): Promise<HostCounts> {
 }
 
 /**
- * What is in `after` and was not in `before`, kind by kind; of equal names only as many as there are more.
+ * What is in `after` but not in `before`, by kind; of equal names only the surplus.
  */
 export function whatIsNew(before: HostCounts, after: HostCounts): string[] {
   return (Object.keys(after) as (keyof HostCounts)[]).flatMap((kind) => {
@@ -142,7 +141,7 @@ async function portsOf(pids: readonly number[]): Promise<string[]> {
   return tables.flat();
 }
 
-/** A process or a file may go while it is looked at. */
+/** A process or a file may disappear while it is read. */
 async function ifThere<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;

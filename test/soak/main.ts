@@ -26,7 +26,7 @@ const USAGE = `usage: npm run soak -- [--cycles 200] [--minutes 30] [--clients 8
 Exit status 1 when a command failed, when something is left that was not there before, or when the daemon has grown.
 `;
 
-/** Most that the daemon's memory may grow between its warm-up and the end, in `MiB`. */
+/** How much the daemon's memory may grow between its warm-up and the end, in `MiB`. */
 const MOST_GROWTH_MIB = 20;
 
 /** `ms` for what ends in the background, and between two looks at the memory. */
@@ -62,7 +62,7 @@ async function main(): Promise<number> {
     values.seed,
   ].map(Number) as [number, number, number, number, number];
   await ensureDefaultImage(ROOT);
-  // Folders of its own for all that a daemon writes, so that all of it can be counted.
+  // Separate folders for everything that the daemon writes, so that all of it can be counted.
   const scratch = await mkdtemp(join(tmpdir(), 'bs-'));
   const temp = join(scratch, 't');
   await mkdir(temp);
@@ -109,7 +109,7 @@ async function main(): Promise<number> {
   await settled('after the first VM');
   await runEachStep(soak);
   await runClients(soak, { count: clients, durationMs: WARM_UP_MS });
-  // Not before that: what is made once and kept, such as blank disks, is no leak.
+  // Not earlier: what is made once and kept, such as blank disks, is no leak.
   const before = await settled('after the warm-up');
   const warm = await memory.look();
   await runCycles(soak, cycles);

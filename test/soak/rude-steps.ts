@@ -4,12 +4,12 @@ import { SMALL_SHAPE } from '../support/small-shape.ts';
 import { must, type Soak } from './soak.ts';
 import type { Step } from './steps.ts';
 
-/** `ms` in which the daemon must have dealt with a client that went away. */
+/** `ms` in which the daemon must have cleaned up after a client that is gone. */
 const SETTLE_MS = 120_000;
 
 /**
- * Clients that do not wait for the end: killed, interrupted, or hung up in the middle. What they leave must
- * be whole or nothing.
+ * Clients that do not wait for the end: they are killed or interrupted, or hang up. They must leave either
+ * something complete or nothing.
  */
 export const RUDE_STEPS: readonly Step[] = [
   rude('killed exec', 3, ({ vm }) => ['vm', 'exec', vm, '--', 'sleep', '1000']),
@@ -69,7 +69,7 @@ function rude(name: string, weight: number, argsOf: (names: { vm: string }) => s
   };
 }
 
-/** A client that makes a VM and is ended in the middle; a VM that was made all the same is deleted. */
+/** A client that makes a VM and is ended in the middle. Deletes the VM if it was made nevertheless. */
 function rudeMaker(name: string, weight: number, argsOf: (name: string, source: string) => string[]): Step {
   return {
     name,
@@ -119,7 +119,7 @@ async function untilSettled(
   }
 }
 
-/** Sends the head of a request and goes. */
+/** Sends the head of a request and hangs up. */
 async function hangUp({ lab, random }: Soak, head: string): Promise<void> {
   const socket = connect(lab.paths.daemonSocket);
   socket.on('error', () => {});

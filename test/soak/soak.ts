@@ -1,7 +1,7 @@
 import type { Lab, Ran, RunOptions } from '../e2e/support/lab.ts';
 import type { VmPool } from './vm-pool.ts';
 
-/** A command that did not do what it must. */
+/** A command that did not do what it must do. */
 export interface Failure {
   atMs: number;
   step: string;
@@ -23,14 +23,14 @@ export interface Soak {
   counts: Map<string, number>;
   failures: Failure[];
   begunAt: number;
-  /** a name that no VM had yet */
+  /** a name that no VM has had yet */
   newName: () => string;
 }
 
 /** `ms` that a command may take, on a machine that emulates all of these VMs. */
 const COMMAND_DEADLINE_MS = 240_000;
 
-/** A command failed: the step is over. */
+/** A command failed, which ends the step. */
 export class StepFailed extends Error {}
 
 /**

@@ -5,16 +5,16 @@ import { SMALL_SHAPE } from '../support/small-shape.ts';
 import { must, type Soak } from './soak.ts';
 import type { PoolState, PoolVm } from './vm-pool.ts';
 
-/** Something that a client does, out of one or more commands that must all succeed. */
+/** A task of a client: one or more commands that must all succeed. */
 export interface Step {
   name: string;
-  /** how often it is chosen, beside the others */
+  /** how often it is chosen, relative to the others */
   weight: number;
-  /** does it; `false` when there was no VM or no room for it now */
+  /** runs it; returns `false` when there was no VM or no room for one */
   run(soak: Soak): Promise<boolean>;
 }
 
-/** What clients do that run to their end. */
+/** The steps of clients that run to the end. */
 export const STEPS: readonly Step[] = [
   ...[
     ['vm', 'list', '--all'],
@@ -165,7 +165,7 @@ function asking(args: readonly string[]): Step {
   };
 }
 
-/** Makes a VM for the pool, perhaps of one that runs, and gives its name. */
+/** Makes a VM for the pool, perhaps as a fork of a running one, and returns its name. */
 function alone(
   name: string,
   weight: number,
@@ -194,7 +194,7 @@ function alone(
   };
 }
 
-/** Makes a VM that goes again. */
+/** Makes a VM and deletes it. */
 function passing(name: string, weight: number, work: (soak: Soak) => Promise<void>): Step {
   return {
     name,
@@ -208,7 +208,7 @@ function passing(name: string, weight: number, work: (soak: Soak) => Promise<voi
   };
 }
 
-/** Uses a VM that others may use meanwhile. */
+/** Uses a VM that other clients may use too. */
 function sharing(name: string, weight: number, work: (soak: Soak, vm: PoolVm) => Promise<void>): Step {
   return {
     name,
@@ -222,7 +222,7 @@ function sharing(name: string, weight: number, work: (soak: Soak, vm: PoolVm) =>
   };
 }
 
-/** Changes a VM that nobody else uses meanwhile. */
+/** Changes a VM to which it has exclusive access. */
 function changing(
   name: string,
   weight: number,

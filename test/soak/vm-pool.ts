@@ -1,4 +1,4 @@
-/** What a VM of the pool is when nobody changes it. */
+/** The states of a VM in the pool while no client changes it. */
 export type PoolState = 'running' | 'stopped' | 'suspended';
 
 /** A VM that the clients work with. */
@@ -16,8 +16,8 @@ interface Slot {
 }
 
 /**
- * Who works with which VM, so that every command of a client must succeed: any number may use a VM at once,
- * and one alone may change it. Never waits: what is not free is `undefined`.
+ * Assigns VMs to clients so that every command must succeed: any number of clients may use a VM at once, and
+ * only one may change it. Never waits; returns `undefined` when nothing is free.
  */
 export class VmPool {
   readonly #slots = new Map<string, Slot>();
@@ -31,7 +31,7 @@ export class VmPool {
     this.#random = random;
   }
 
-  /** All of them. */
+  /** All VMs. */
   all(): PoolVm[] {
     return [...this.#slots.values()].map(({ vm }) => vm);
   }

@@ -13,29 +13,29 @@ import { askGuest } from './test-guest.ts';
 
 export const MIB = 2 ** 20;
 
-/** What a test of a driver works with. */
+/** What the test of a driver needs. */
 export interface DriverBench {
   fixture: DriverFixture;
   driver: VmDriver;
 }
 
-/** How a test is added to the suite of a driver. */
+/** Adds tests to the suite of a driver. */
 export interface DriverTests {
-  /** A test; no VMM may be left after it. */
+  /** Adds a test. It fails when it leaves a VMM behind. */
   check(what: string, body: (bench: DriverBench) => Promise<void>, options?: CheckOptions): void;
 }
 
-/** What a test needs; without it, it is skipped and says why. */
+/** What a test needs. Without that it is skipped with the reason. */
 export interface CheckOptions {
   /** of the driver */
   needs?: readonly Ability[];
-  /** gives the reason why this host cannot run it */
+  /** returns the reason why this host cannot run it */
   whyNot?: () => Promise<string | undefined>;
 }
 
 /**
- * Makes a suite against one driver. `makeFixture` is given a scratch folder; when it gives a text, the whole
- * suite is skipped for that reason.
+ * Makes a suite for one driver. `makeFixture` gets a scratch folder. When it returns a text, the whole suite
+ * is skipped for that reason.
  */
 export function describeDriver(
   title: string,
@@ -58,7 +58,7 @@ export function describeDriver(
 
     after(async () => {
       for (const pid of (await bench?.fixture.processes()) ?? []) process.kill(pid, 'SIGKILL');
-      // The logs of what failed stay, as evidence.
+      // The logs of failed tests stay as evidence.
       if (failures === 0) await rm(dir, { recursive: true, force: true });
     });
 
@@ -89,17 +89,17 @@ export async function prepare(
   return await driver.prepareDrives(request, limit());
 }
 
-/** What the guest answers. */
+/** Asks the guest and returns its answer. */
 export function ask(vm: RunningVm, request: string, { bootDeadlineMs }: DriverFixture): Promise<string> {
   return askGuest(vm.guestEndpoint.path, request, { signal: AbortSignal.timeout(bootDeadlineMs) });
 }
 
-/** The same spec with another boot. */
+/** The same spec with changes of the boot source. */
 export function withBoot(spec: VmSpec, changes: Partial<VmSpec['bootSource']>): VmSpec {
   return { ...spec, bootSource: { ...spec.bootSource, ...changes } };
 }
 
-/** The time that any single call has. */
+/** The time limit of a single call. */
 export function limit(): { signal: AbortSignal } {
   return { signal: AbortSignal.timeout(patient(60_000)) };
 }

@@ -6,7 +6,7 @@ import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';
 
-/** What a driver of the suite is made from; plain data, for another process makes the same driver from it. */
+/** The options of a driver. Plain data, so that another process can make the same driver. */
 export interface DriverOptions {
   /** a key of {@link DRIVERS} */
   name: string;
@@ -15,7 +15,7 @@ export interface DriverOptions {
   guestPath: string;
 }
 
-/** Every driver that the suite knows; a new one is a line here and a test file. */
+/** Every driver that the suite tests. A new one is a line here and a test file. */
 const DRIVERS: Readonly<Record<string, (options: DriverOptions) => VmDriver>> = {
   qemu: ({ cacheDir }) =>
     new QemuDriver({

@@ -3,30 +3,30 @@ import { join } from 'node:path';
 import type { BootSource, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 import type { DriverOptions } from './drivers.ts';
 
-/** What a driver may lack; what it lacks is skipped with its reason. */
+/** Abilities that a driver may lack. The tests of those that it lacks are skipped with the reason. */
 export type Ability =
   /** drives reach a guest */
   | 'drives'
-  /** a kernel is booted, so it must be there */
+  /** it boots a kernel, which must therefore exist */
   | 'kernel'
-  /** drives are made of real blocks, so they can be too many for the host */
+  /** drives take real space, so the host can have too little */
   | 'blocks'
   /** the guest can panic */
   | 'panic'
   /** the guest has a network interface of its own */
   | 'network';
 
-/** All that the suite needs of a driver. */
+/** Everything that the suite needs of a driver. */
 export interface DriverFixture {
   driver: DriverOptions;
-  /** folder for everything that the suite makes */
+  /** folder for all files of the suite */
   dir: string;
   boot: BootSource;
   accelerator: VmSpec['accelerator'];
-  /** `ms` in which a guest answers, on a busy host */
+  /** `ms` in which a guest answers, even on a busy host */
   bootDeadlineMs: number;
   lacks: Partial<Readonly<Record<Ability, string>>>;
-  /** pids of VMMs, of whatever VM, whose files are under `dir` */
+  /** pids of all VMMs whose files are under `dir` */
   processes(): Promise<number[]>;
 }
 
@@ -50,7 +50,7 @@ export interface VmPlace {
   vmDir: string;
 }
 
-/** The spec of a new VM without drives, its folders made. */
+/** The spec of a new VM without drives. Makes its folders. */
 export async function newPlace({
   dir,
   boot,

@@ -13,8 +13,8 @@ import { newPlace, type VmPlace } from './fixture.ts';
 import { filesIn } from './saved-files.ts';
 
 /**
- * A guest whose drives are on a full disk stands still, and goes on when there is some space, whatever
- * happens to it meanwhile.
+ * A guest whose drives are on a full disk is paused, and resumes when there is space again, whatever happens
+ * to it meanwhile.
  */
 export function addFullDiskTests(tests: DriverTests): void {
   check(
@@ -73,7 +73,7 @@ export function addFullDiskTests(tests: DriverTests): void {
   }
 }
 
-/** Fills the disk, and has the guest write until it stands still; then hangs up. */
+/** Fills the disk and lets the guest write until it is paused, then hangs up. */
 async function standStill(vm: RunningVm, dir: string): Promise<void> {
   fill(dir);
   const socket = connect(vm.guestEndpoint.path);

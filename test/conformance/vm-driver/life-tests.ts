@@ -10,7 +10,7 @@ import { newPlace } from './fixture.ts';
 import { runTask } from './run-task.ts';
 import { tellGuest } from './test-guest.ts';
 
-/** A VM starts, is taken over, and ends, in every way there is. */
+/** Tests of every way in which a VM starts, is adopted, and ends. */
 export function addLifeTests(tests: DriverTests): void {
   tests.check('a guest answers, and its console is in the log', async ({ fixture, driver }) => {
     const { spec } = await newPlace(fixture);

@@ -14,7 +14,7 @@ type Reached = Record<'tcp' | 'udp' | 'tcp6' | 'icmp' | 'dns', string>;
 const NOTHING: Reached = { tcp: 'none', udp: 'none', tcp6: 'none', icmp: 'none', dns: 'none' };
 const ALL: Reached = { tcp: 'hello', udp: 'hello', tcp6: 'hello', icmp: 'echo', dns: '[192.0.2.7]' };
 
-/** What {@link tryNetwork} gives when all is well. */
+/** What {@link tryNetwork} returns when the network works as it should. */
 export const EXPECTED_NETWORK: readonly [string, Reached][] = [
   ['started without', NOTHING],
   ['set', ALL],
@@ -115,7 +115,7 @@ async function reachAll(
   const reached: Reached = { ...addresses };
   for (const [protocol, address] of Object.entries(addresses)) {
     const verb = protocol === 'tcp6' ? 'tcp' : protocol;
-    // Once: a guest that waits for what does not come would find the same request again and again.
+    // Sent once: repeated requests would queue up while the guest waits for an answer that never comes.
     const options = { ...limit(), isUp: true };
     const request = `reach ${verb} ${address} ${seconds}`;
     const answer = await askGuest(vm.guestEndpoint.path, request, options).catch(() => 'none');

@@ -19,7 +19,7 @@ async function makeFixture(dir: string): Promise<DriverFixture | string> {
     driver: { name: 'qemu', cacheDir: join(dir, 'cache'), guestPath },
     dir,
     boot,
-    // KVM only where whoever runs the suite knows that it works, as the suite in a nested host does.
+    // KVM only on request, for hosts on which it is known to work, such as the nested one.
     accelerator: process.env['BANGER_TEST_ACCELERATOR'] === 'kvm' ? 'kvm' : 'tcg',
     bootDeadlineMs: patient(60_000),
     lacks: {},

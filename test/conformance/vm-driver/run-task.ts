@@ -5,7 +5,7 @@ import type * as tasks from './tasks.ts';
 type Tasks = typeof tasks;
 
 /**
- * Runs a function of tasks.ts in a process of its own and gives its result, which must be plain data;
+ * Runs a function of tasks.ts in a separate process and returns its result, which must be plain data;
  * `undefined` when it was killed before it had one.
  */
 export async function runTask<Name extends keyof Tasks>(

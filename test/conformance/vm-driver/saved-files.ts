@@ -34,14 +34,14 @@ export function drivesOf({ drives }: VmSpec, request: CaptureRequest): DriveSpec
   });
 }
 
-/** What tells the content of a file. */
+/** A hash of a file's content. */
 export async function digestOf(path: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(path))
     .digest('hex');
 }
 
-/** Cuts a file short. */
+/** Truncates a file. */
 export async function cut(path: string, bytes: number): Promise<void> {
   await using file = await open(path, 'r+');
   await file.truncate(bytes);

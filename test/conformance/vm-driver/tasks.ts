@@ -14,8 +14,8 @@ import { patient } from '../../support/patience.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 
-// What tests do in a process of its own (run-task.ts): it is killed, has another user, or sees other mounts.
-// A task gives what its process prints.
+// What tests do in a separate process (run-task.ts) that is killed, has another user, or sees other mounts.
+// The process prints what the task returns.
 
 export { tryNetwork } from './network-task.ts';
 
@@ -25,7 +25,7 @@ export interface StartTask {
   spec: VmSpec;
 }
 
-/** Starts a VM; the process is killed at once after it has printed which. */
+/** Starts a VM. The process is killed as soon as it has printed which. */
 export async function startAndDie({ driver, spec }: StartTask): Promise<VmmProcess> {
   const { vmm } = await makeDriver(driver).start(spec, limit());
   // After the result is out.
@@ -33,7 +33,7 @@ export async function startAndDie({ driver, spec }: StartTask): Promise<VmmProce
   return vmm;
 }
 
-/** Starts a VM and lets go of it; the process ends by itself if nothing holds it. */
+/** Starts a VM and detaches from it. The process ends by itself if nothing keeps it alive. */
 export async function startAndDetach({ driver, spec }: StartTask): Promise<VmmProcess> {
   const vm = await makeDriver(driver).start(spec, limit());
   vm.detach();
@@ -41,7 +41,7 @@ export async function startAndDetach({ driver, spec }: StartTask): Promise<VmmPr
   return vm.vmm;
 }
 
-/** Takes a VM over and copies it; the process is killed in the middle of that. */
+/** Adopts a VM and copies it. The process is killed in the middle of that. */
 export async function captureAndDie({
   driver,
   request,
@@ -58,7 +58,7 @@ export async function captureAndDie({
   await new Promise(() => {});
 }
 
-/** What a boot with drives came to. */
+/** The result of a boot with drives. */
 export interface BootFacts {
   drives: string;
   clock: string;
@@ -90,13 +90,13 @@ function sessionOf(pid: number): number {
   return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3]);
 }
 
-/** Begins a test boot; the process is killed in the middle of it. */
+/** Begins a test boot. The process is killed in the middle of it. */
 export async function probeAndDie(probe: ProbeBoot): Promise<ProbeResult> {
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
   return await probeBoot(probe, limit());
 }
 
-/** What became of drives for which there was no space. */
+/** The outcome of preparing drives without enough space. */
 export interface NoSpaceOutcome {
   code: string;
   message?: string;
@@ -105,7 +105,7 @@ export interface NoSpaceOutcome {
   left: string[];
 }
 
-/** Prepares drives where the file system `fullDir` is full; needs a mount namespace of its own. */
+/** Prepares drives while the file system `fullDir` is full; needs its own mount namespace. */
 export async function prepareWithoutSpace({
   driver,
   request,

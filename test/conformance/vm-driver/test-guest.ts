@@ -19,12 +19,12 @@ const GUEST_SOURCE = join(import.meta.dirname, 'guest');
 const RESEND_MS = 200;
 /** More than fits into sockets, and what a guest needs to fill them. */
 const DEAF_REQUESTS = 3_000;
-/** `ms` without a byte taken, after which a guest is stuck rather than slow. */
+/** `ms` without reading a byte, after which a guest counts as stuck rather than slow. */
 const STUCK_MS = 1_500;
 
 /**
- * Builds the program of `guest/` into `dir` and gives its path. `BANGER_TEST_GUEST` names one that was built
- * where Go is.
+ * Builds the program of `guest/` into `dir` and returns its path. `BANGER_TEST_GUEST` names one that was
+ * built on a host with Go.
  */
 export async function buildTestGuest(dir: string, { signal }: Abortable): Promise<string> {
   const built = process.env['BANGER_TEST_GUEST'];
@@ -99,7 +99,8 @@ export async function askGuest(
 }
 
 /**
- * Asks the test guest a lot and reads no answer, until disposed of. Returns when the guest cannot say more.
+ * Sends many requests to the test guest and reads no answer until disposed. Returns when the guest can write
+ * no more.
  */
 export async function talkDeaf(socketPath: string): Promise<Disposable> {
   const socket = connect(socketPath);
@@ -108,7 +109,7 @@ export async function talkDeaf(socketPath: string): Promise<Disposable> {
   await once(socket, 'connect');
   const request = `deaf ping ${'x'.repeat(1000)}\n`;
   for (let sent = 0; sent < DEAF_REQUESTS; sent += 1) socket.write(request);
-  // It reads no more once its own answers have nowhere to go.
+  // The guest stops reading as soon as it cannot write its answers.
   for (let left = -1; left !== socket.writableLength; ) {
     left = socket.writableLength;
     await setTimeout(STUCK_MS);
@@ -116,7 +117,7 @@ export async function talkDeaf(socketPath: string): Promise<Disposable> {
   return { [Symbol.dispose]: () => void socket.destroy() };
 }
 
-/** Sends a request whose answer never comes, because the guest ends by it. */
+/** Sends a request that ends the guest, so that no answer comes. */
 export async function tellGuest(socketPath: string, request: string): Promise<void> {
   const socket = connect(socketPath);
   await once(socket, 'connect');

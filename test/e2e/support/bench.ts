@@ -30,7 +30,7 @@ export interface Bench {
   kernel: StoredKernel;
   /** path of a file of this bench: `overlay.img`, `work.ext4`, or any other */
   path(name: string): string;
-  /** Makes or resizes the overlay drive and gives all four drives. */
+  /** Makes or resizes the overlay drive and returns all four drives. */
   drives(options: { freeBytes: number }): Promise<DriveSpec[]>;
   boot(options: { freeBytes: number }): Promise<TestVm>;
   bootWith(drives: readonly DriveSpec[], bootArgs: readonly string[]): Promise<TestVm>;
@@ -101,7 +101,7 @@ export async function openBench(
 }
 
 /**
- * Runs a script in the guest and gives its output without the last line feed; fails unless it ends with
+ * Runs a script in the guest and returns its output without the last line feed. Fails unless it exits with
  * status 0.
  */
 export async function sh(agent: GuestAgent, script: string, { signal }: Abortable): Promise<string> {

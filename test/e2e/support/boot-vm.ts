@@ -27,8 +27,8 @@ const BOOT_DEADLINE_MS = 240_000;
 const VM_DEADLINE_MS = 4 * 3_600_000;
 
 /**
- * Less than the product's, so that tests need not wait for it long; a boot comes to its drives after 1,000 at
- * ease.
+ * Less than the product's, so that tests need not wait long. On an idle host a boot reads its drives after
+ * 1,000.
  */
 const STUCK_CPU_MS = 5_000;
 
@@ -52,7 +52,7 @@ export interface TestVm extends AsyncDisposable {
   readonly consoleLogPath: string;
   /** Waits for the agent; the caller disposes the link. */
   connect(): Promise<GuestAgent>;
-  /** Waits until the VM ends by itself, and gives the lines of its console. */
+  /** Waits until the VM ends by itself, and returns the lines of its console. */
   ended(): Promise<string[]>;
   /** Ends the VM as a power cut does. Idempotent. */
   kill(): Promise<void>;

@@ -12,12 +12,12 @@ import { hungCommand } from './hung-command.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** `ms` for what must be gone to be gone, on a machine that is busy emulating. */
+/** `ms` for leftovers to disappear on a machine that is busy emulating. */
 const GONE_DEADLINE_MS = 60_000;
 
 /**
- * `ms` that a command may take: the longest of the tests' needs a minute. One that hangs fails its test with
- * what is known of it, not the whole run.
+ * `ms` that a command may take; the longest one of the tests needs a minute. A command that hangs fails its
+ * test, with what is known about it, and not the whole run.
  */
 const COMMAND_DEADLINE_MS = 4 * 60_000;
 
@@ -36,11 +36,11 @@ export interface Ran {
   stderr: string;
 }
 
-/** A `banger` that runs. */
+/** A running `banger`. */
 export interface RunningCommand {
   pid: number;
   kill(signal: NodeJS.Signals): void;
-  /** what it wrote to stderr so far */
+  /** what it has written to stderr so far */
   stderr(): string;
   stdout(): Buffer;
   done: Promise<Ran>;
@@ -53,14 +53,13 @@ export interface Lab extends AsyncDisposable {
   readonly scratch: string;
   start(args: readonly string[], options?: RunOptions): RunningCommand;
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
-  /** runs and expects status 0; gives stdout as text */
+  /** runs a command, expects status 0 and returns stdout as text */
   text(args: readonly string[], options?: RunOptions): Promise<string>;
   daemonPid(): Promise<number>;
-  /** waits until a VM is on standby, and gives its id */
+  /** waits until there is a pool VM, and returns its id */
   standby(): Promise<string>;
   /**
-   * names everything that is left of VMs: records, folders, processes; empty when nothing is but a VM on
-   * standby
+   * names of everything that is left of VMs: records, folders, processes; empty when only the pool VM is left
    */
   leftovers(): Promise<string[]>;
   /** waits until {@link leftovers} is empty */
@@ -79,10 +78,10 @@ export interface RunOptions {
 export interface LabOptions {
   /** added to the environment */
   env?: Environment;
-  /** in front of every command, such as what changes the user */
+  /** words before every command, such as those that change the user */
   prefix?: readonly string[];
   scratch?: string;
-  /** keeps a VM on standby, as a user's daemon does; else starts are the same whatever came before */
+  /** keeps a pool VM, as a user's daemon does; without it, no start depends on earlier ones */
   hasStandby?: boolean;
 }
 

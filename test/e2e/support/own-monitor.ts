@@ -6,7 +6,7 @@ import { neverAborts, poll } from '../../../src/base/abort.ts';
 /** Marks commands that are not the daemon's; QEMU repeats it in the answer. */
 const OWN_ID = 'own';
 
-/** Somebody else than the daemon who controls the same QEMU. */
+/** A second controller of a QEMU that a daemon controls. */
 export interface OwnMonitor extends AsyncDisposable {
   /** Runs a command while a daemon is connected. */
   run: (command: 'stop' | 'cont') => Promise<void>;

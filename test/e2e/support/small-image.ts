@@ -15,7 +15,7 @@ const APPLETS =
   );
 
 /**
- * A statically linked busybox of this host, if there is one: any other would find no libraries in the image.
+ * A statically linked busybox of this host, if there is one; the image has no libraries for a dynamic one.
  */
 export async function findStaticBusybox(): Promise<string | undefined> {
   const path = await findProgram('busybox', processEnvironment());
@@ -45,7 +45,7 @@ export async function makeSmallImage(
   await writeFile(join(tree, 'etc/hostname'), '# the name\nsmall\n');
   await makeHome(join(tree, 'root'));
   await makeExt4(path, { sizeBytes: SMALL_IMAGE_BYTES, treeDir: tree, signal });
-  // As an ordinary user there is no other way to give a file to somebody else.
+  // An ordinary user has no other way to change the owner of a file.
   await debugfs(
     path,
     ['sif /root uid 0', 'sif /root gid 0', 'sif /root/tool uid 1234', 'sif /root/tool gid 4321'],

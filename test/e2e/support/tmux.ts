@@ -15,11 +15,11 @@ const PROMPT = 'host$ ';
 export interface TmuxTerminal extends Disposable {
   /** the lines on the screen now, wrapped ones as one, without trailing blanks */
   screen(): string[];
-  /** Waits until a line of the screen matches, and gives the screen. */
+  /** Waits until a line of the screen matches, and returns the screen. */
   shows(line: RegExp): Promise<string[]>;
   /** Waits until the shell of this host is at its prompt again, with nothing behind it. */
   prompts(): Promise<void>;
-  /** Types text as it is. */
+  /** Types the text literally. */
   type(text: string): void;
   /** Types a line. */
   enter(line: string): void;
@@ -27,13 +27,13 @@ export interface TmuxTerminal extends Disposable {
   press(key: string): void;
   paste(text: string): void;
   resize(cols: number, rows: number): void;
-  /** a full-screen program has the screen */
+  /** a full-screen program uses the screen */
   isAlternate(): boolean;
   /** what the shell on this host says its terminal is set to (`stty -g`) */
   modes(): Promise<string>;
   /** process of the shell */
   readonly pid: number;
-  /** Takes the terminal away, as closing its window does. */
+  /** Hangs up the terminal, as closing its window does. */
   close(): void;
 }
 
@@ -41,7 +41,7 @@ let opened = 0;
 
 /** Opens a terminal of 80 by 24; its server and socket are under `dir`. */
 export function openTmux(dir: string, env: Environment): TmuxTerminal {
-  // A name of its own: a server that was told to end may still answer for a moment.
+  // A new name each time, because a server that is ending may still answer for a moment.
   opened += 1;
   const server = ['-L', `test-${opened}`];
   const own = { ...env, TMUX_TMPDIR: dir, TERM: 'xterm', HISTFILE: '/dev/null' };
