@@ -17,7 +17,7 @@ test('sleep() ends with the reason as soon as the signal aborts, and leaves no l
   await assert.rejects(sleep(1, controller), gone);
 });
 
-test('poll() gives the first value that is there', async () => {
+test('poll() returns the first value that is not undefined', async () => {
   let tries = 0;
   const attempt = (): string | undefined => {
     tries += 1;
@@ -57,7 +57,7 @@ test('poll() tries at least once, says what it waited for, and ends with an abor
 const untilAborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('of the work'))));
 
-test('withDeadline() gives what the work gives, and its error when nothing was aborted', async () => {
+test('withDeadline() returns the result of the work, or throws its error when nothing was aborted', async () => {
   const controller = new AbortController();
   const options = { signal: controller.signal, deadlineMs: 60_000, what };
   assert.equal(await withDeadline(async () => 1, options), 1);

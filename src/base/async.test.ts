@@ -27,7 +27,7 @@ test('KeyedMutex runs the tasks of a key one by one, in order; other keys do not
   assert.deepEqual(seen, ['other', 'first', 'second']);
 });
 
-test('KeyedMutex goes on after a task that failed, and gives its error to its caller only', async () => {
+test('KeyedMutex continues after a failed task, and passes its error to its caller only', async () => {
   const mutex = new KeyedMutex();
   const failing = mutex.run('a', () => Promise.reject(gone), { signal });
   const next = mutex.run('a', async () => 'done', { signal });
@@ -35,7 +35,7 @@ test('KeyedMutex goes on after a task that failed, and gives its error to its ca
   assert.equal(await next, 'done');
 });
 
-test('KeyedMutex: a task that gives up waiting never runs, and lets nobody in beside the one that runs', async () => {
+test('KeyedMutex: a task that gives up waiting never runs, and lets no other task run beside the current one', async () => {
   const mutex = new KeyedMutex();
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
   const seen: string[] = [];
@@ -72,7 +72,7 @@ test('abortable() rejects at once with the reason, and leaves no listener in any
   assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
 });
 
-/** Work that goes on until it is stopped, and whose undo ends when it is told to. */
+/** Work that runs until it is stopped; the test decides when its undo ends. */
 function stoppable() {
   const undo = Promise.withResolvers<void>();
   let starts = 0;
@@ -131,7 +131,7 @@ test('SharedWork: the last caller that leaves stops the work and waits for its u
   await assert.rejects(leaver, gone);
 });
 
-test('SharedWork: who comes during the undo waits for it and starts anew', async () => {
+test('SharedWork: a caller that arrives during the undo waits for it and starts a new run', async () => {
   const shared = new SharedWork<number>();
   const { work, endUndo, starts } = stoppable();
   const controller = new AbortController();

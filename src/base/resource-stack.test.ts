@@ -11,7 +11,7 @@ test('disposing runs the steps last in first out, once', async () => {
   assert.deepEqual(seen, [3, 2, 1]);
 });
 
-test('a step that fails does not keep the others, and each failure is told', async () => {
+test('a failing step does not prevent the others, and each failure is reported', async () => {
   const seen: string[] = [];
   const stack = new ResourceStack();
   const why = new Error('why');

@@ -26,7 +26,7 @@ test('no more have a slot than there are, and the others get theirs in order', a
   assert.deepEqual(seen, [3, 4]);
 });
 
-test('one that gives up waiting takes nothing', async () => {
+test('a waiter that gives up takes no slot', async () => {
   const slots = new Slots(1);
   const first = await slots.take({ signal });
   const controller = new AbortController();

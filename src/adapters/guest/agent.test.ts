@@ -201,7 +201,7 @@ test('run() collects output, and reports too much of it or a missing end', async
   });
 });
 
-test('run() fails with the error of its input, and gives the input up when the command ends first', async () => {
+test('run() fails with the error of its input, and destroys the input when the command ends first', async () => {
   const reason = new Error('unreadable');
   await withAgent(
     (stream) => stream.resume(),

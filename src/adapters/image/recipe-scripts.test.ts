@@ -57,7 +57,7 @@ test('no unit is switched both on and off, and each says why', () => {
   }
 });
 
-test('dpkg is told what to leave out and what to keep of it', () => {
+test('dpkg gets the excluded paths and their exceptions', () => {
   const lines = dpkgOptions(debianBookworm).trim().split('\n').slice(1);
   assert.ok(lines.includes('path-exclude=/usr/share/man/*'));
   // The last match counts (dpkg(1)), so what is kept must follow.

@@ -49,7 +49,7 @@ test('the ELF kernel is found in a bzImage packed with gzip, zstd or LZ4', async
   assert.deepEqual(await extractVmlinux(bzImage(withSize(lz4Frame()))), ELF);
 });
 
-test('a file that is no bzImage, or is packed in another way, gives nothing', async () => {
+test('extractVmlinux() returns undefined for a file that is not a bzImage or has an unknown compression', async () => {
   assert.equal(await extractVmlinux(Buffer.alloc(0)), undefined);
   assert.equal(await extractVmlinux(Buffer.alloc(4096)), undefined);
   assert.equal(await extractVmlinux(bzImage(deflateRawSync(ELF))), undefined);

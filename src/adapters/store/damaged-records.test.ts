@@ -43,7 +43,7 @@ before(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('any JSON in the place of a record is told with the name of its VM, hides no other, and stays as it is', () => {
+test('any JSON in place of a record is reported with the name of its VM, hides no other record, and stays unchanged', () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 3 }), (text) => {
       write(text);

@@ -42,14 +42,14 @@ test('a runtime folder that others may enter, or that is a link, is refused', as
   assert.ok(existsSync(dir));
 });
 
-test('too little space is told with what is there and what is needed', async () => {
+test('the error for too little space says what is free and what is needed', async () => {
   await files.create('space');
   await files.requireSpace(1);
   await assert.rejects(files.requireSpace(2 ** 60), { code: 'HOST_NO_SPACE', message: /are needed/ });
   await files.remove('space');
 });
 
-test('logTail() gives the last lines that are not empty, of a long log too', async () => {
+test('logTail() returns the last lines that are not empty, even of a long log', async () => {
   const { consoleLogPath, vmmLogPath } = await files.create('log');
   assert.deepEqual(await files.logTail('log', 'console', 3), []);
   await appendFile(consoleLogPath, `${'x'.repeat(100)}\r\n`.repeat(2_000));

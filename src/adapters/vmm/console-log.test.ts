@@ -55,7 +55,7 @@ test('a log beyond its limit keeps whole newest lines, at most half the limit', 
   assert.equal(rest.at(-2), 'line 009999');
 });
 
-test('a writer that appends goes on in the same file', () => {
+test('a writer that appends continues in the same file', () => {
   fill(10_000);
   const writer = openSync(path, 'a');
   capLog(path, { maxBytes: 1000 });

@@ -42,7 +42,7 @@ function prepare({
   return prepareDrives(request, { blanks, signal });
 }
 
-test('prepareDrives() gives four drives, two of them new and thin', async () => {
+test('prepareDrives() returns four drives, two of them new and thin', async () => {
   const drives = await prepare();
   assert.deepEqual(drives, [
     {

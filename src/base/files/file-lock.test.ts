@@ -52,7 +52,7 @@ test('the lock of a process that was killed is free', async () => {
   assert.equal(waits, 1);
 });
 
-test('lock() stops waiting when it is told to', async () => {
+test('lock() stops waiting when its signal aborts', async () => {
   using _held = tryLock(join(dir, 'wait'));
   const controller = new AbortController();
   const gone = new Error('gone');

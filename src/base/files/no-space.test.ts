@@ -6,7 +6,7 @@ import { reportNoSpace, requireNotFull, requireSpace } from './no-space.ts';
 
 const request = { what: 'the thing', dir: tmpdir() };
 
-test('a full file system, quota or database is told with the folder and what is free there', async () => {
+test('the error for a full file system, quota or database names the folder and its free space', async () => {
   const full = Object.assign(new Error('database or disk is full'), {
     code: 'ERR_SQLITE_ERROR',
     errcode: 13,

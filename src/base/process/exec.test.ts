@@ -13,7 +13,7 @@ const signal = neverAborts();
 const gone = new Error('gone');
 const sh = (script: string): [string, ...string[]] => ['sh', '-c', script];
 
-test('exec() gives output, input is fed, and stderr is kept apart', async () => {
+test('exec() returns the output, feeds the input, and keeps stderr apart', async () => {
   const options = { signal, input: 'hello', env: { PATH: process.env['PATH'], MARK: 'mine' }, cwd: '/' };
   const { code, stdout, stderr } = await exec(sh('cat; echo $MARK $PWD; echo err >&2'), options);
   assert.deepEqual([code, stdout.toString(), stderr], [0, 'hellomine /\n', 'err\n']);

@@ -12,7 +12,7 @@ Max open files            1024                 1048576              files
 Max nice priority         0                    0
 `;
 
-test('parseLimits() gives soft limits by name, and leaves out what is unlimited', () => {
+test('parseLimits() returns soft limits by name, without unlimited ones', () => {
   assert.deepEqual(
     [...parseLimits(LIMITS)],
     [

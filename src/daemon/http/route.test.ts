@@ -20,7 +20,7 @@ const found = (method: string | undefined, path: string) => {
   return match && [match.route.method, match.route.path, match.params];
 };
 
-test('a route is found by its method and path, and gives the parts that vary, decoded', () => {
+test('a route is found by its method and path, and returns the variable parts, decoded', () => {
   assert.deepEqual(found('GET', '/vms'), ['GET', '/vms', {}]);
   assert.deepEqual(found('DELETE', '/vms/web'), ['DELETE', '/vms/:ref', { ref: 'web' }]);
   assert.deepEqual(found('GET', '/vms/a%2Fb%20c'), ['GET', '/vms/:ref', { ref: 'a/b c' }]);

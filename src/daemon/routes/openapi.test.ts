@@ -22,7 +22,7 @@ function operationsOf(document: Record<string, unknown>): Map<string, Operation>
   );
 }
 
-test('each kind of route is told with its parameters, body and answers', () => {
+test('each kind of route is described with its parameters, body and answers', () => {
   const answer = object({ ok: truth() });
   const document = openApiDocument(
     [

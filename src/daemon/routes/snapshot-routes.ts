@@ -36,7 +36,7 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/snapshots/:tag/restore',
     summary:
-      'Put a VM back to a snapshot and let it go on from there; what it is now is given up once that runs',
+      'Put a VM back to a snapshot and let it resume from there; its current state is discarded once that runs',
     body: schemas.restoreSnapshotRequest,
     answer: vm,
     run: async ({ app, params, body, signal, report }) => ({

@@ -43,7 +43,7 @@ test('requests and VMs keep it, and what ends starts the time again', async () =
   clearInterval(keepAlive);
 });
 
-test('the time that is left is told, and a touch gives all of it back', () => {
+test('reports the remaining time, and starts it again at each touch', () => {
   const { made } = watch(60_000);
   using _watch = made;
   made.touch();

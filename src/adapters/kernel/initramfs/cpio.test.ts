@@ -31,7 +31,7 @@ test('writeCpio() writes what cpio lists and unpacks', async () => {
   assert.equal(unpacked.stdout.toString(), '#!\n12345');
 });
 
-test('writeCpio() gives the same bytes in whatever order the entries come', () => {
+test('writeCpio() writes the same bytes for any order of the entries', () => {
   assert.deepEqual(writeCpio(EXAMPLE), writeCpio(EXAMPLE.toReversed()));
 });
 

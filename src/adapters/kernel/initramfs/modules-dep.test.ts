@@ -87,7 +87,7 @@ test('parseModulesDep() takes any text or throws an AppError', () => {
   );
 });
 
-test('parseModulesBuiltin() gives the names', () => {
+test('parseModulesBuiltin() returns the names', () => {
   assert.deepEqual(
     parseModulesBuiltin('kernel/fs/ext4/ext4.ko\nkernel/lib/crc-t10dif.ko\n'),
     new Set(['ext4', 'crc_t10dif']),

@@ -38,7 +38,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(dir, { recursive: true }));
 
-/** Installs a QEMU that says what it is told to, and counts how often it is asked. */
+/** Installs a fake QEMU with the given output, which counts how often it is queried. */
 async function install(version: string, machines: string): Promise<void> {
   await writeFile(
     path,
@@ -62,7 +62,7 @@ test('a QEMU is asked once, and again when its file has changed', async () => {
   assert.equal((await found.require(PROGRAM, options)).version, '8.0.0');
 });
 
-test('a host without QEMU is told the packages', async () => {
+test('the error on a host without QEMU names the packages', async () => {
   await assert.rejects(binaries().require('qemu-system-none', options), (error) => {
     assert.ok(isAppError(error, 'VMM_NOT_FOUND'));
     assert.equal(error.message, 'Cannot find QEMU: "qemu-system-none" is not installed');

@@ -32,7 +32,7 @@ const TABLE: readonly [string, SavingQemu, SavingQemu, string[]][] = [
   ['another stable release', BASE, qemu({ version: '7.2.23' }), []],
   ['another QEMU', BASE, qemu({ version: '8.2.0' }), ['vmm']],
   ['a QEMU that was moved', BASE, qemu({ host: { binary: '/opt/qemu' } }), []],
-  ['a clock that was measured anew', BASE, qemu({ host: { tscKhz: 2_200_004 } }), []],
+  ['a clock that was measured again', BASE, qemu({ host: { tscKhz: 2_200_004 } }), []],
   ['a kernel that names more features', BASE, qemu({ cpuInfo: CPU.replace('sse', 'sse bhi') }), []],
   ['another processor', BASE, qemu({ cpuInfo: CPU.replace('A ', 'B ') }), ['processor']],
   ['another machine', BASE, qemu({ host: { machine: 'virt-7.2' } }), ['vmm', 'machine']],

@@ -24,7 +24,7 @@ async function openPair(
   return { client, qemu: theirs };
 }
 
-test('a command gives what QEMU returns', async () => {
+test('execute() returns the result of QEMU', async () => {
   const { client } = await openPair((request, qemu) => answer(qemu, request, { you: request }));
   using _client = client;
   assert.deepEqual(await client.execute('query-status', { a: 1 }, { signal: NEVER }), {
@@ -186,7 +186,7 @@ test('connectQmp() fails with the errno where nobody listens', async () => {
   await assert.rejects(connectQmp(join(dir, 'none'), { signal: NEVER }), { code: 'ENOENT' });
 });
 
-test('connectQmp() gives up a peer that never greets when it is told to', async () => {
+test('connectQmp() gives up on a silent peer when its signal aborts', async () => {
   server.removeAllListeners('connection');
   server.on('connection', (socket) => sockets.push(socket));
   const signal = AbortSignal.timeout(30);

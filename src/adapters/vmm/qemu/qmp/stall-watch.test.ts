@@ -10,7 +10,7 @@ import { StallWatch } from './stall-watch.ts';
 const signal = neverAborts();
 const STOPPED = '{"event": "BLOCK_IO_ERROR", "data": {"action": "stop"}}\n';
 
-test('a guest that is said to run, and stops again before that is heard, is let go on again', async () => {
+test('a guest that reports that it runs, and stalls again before that is processed, is resumed again', async () => {
   const [ours, theirs] = duplexPair();
   // What it says of itself, one time after the other; then it runs.
   const states = ['running', 'io-error', 'running+stop', 'io-error', 'running'];
