@@ -8,7 +8,7 @@ export interface BuildInfo {
   builtAt: string;
 }
 
-/** Put in place of this name by the bundler; absent when the sources run as they are. */
+/** The bundler replaces this name; it is absent when the sources run unbundled. */
 declare const __BANGER_BUILD__: BuildInfo | undefined;
 
 /** The build that this program is part of. */
@@ -17,12 +17,12 @@ export function buildInfo(): BuildInfo {
   return { version: 'dev', commit: 'unknown', builtAt: 'unknown' };
 }
 
-/** The version by which people know a build: a release's own, else `dev` and what it was made of. */
+/** The version for people: that of a release, otherwise `dev` and the commit. */
 export function releaseOf({ version, commit }: BuildInfo): string {
   return version === 'dev' && commit !== 'unknown' ? `dev+${commit.slice(0, 12)}` : version;
 }
 
-/** One token that differs when two builds differ; the value of the version header. */
+/** A token that differs between any two builds; the value of the version header. */
 export function buildLabel(build: BuildInfo): string {
   return `${build.version}+${build.commit.slice(0, 12)}.${build.builtAt.replace(/[^0-9A-Za-z]/g, '')}`;
 }

@@ -1,15 +1,15 @@
 import { AppError, messageOf } from '../base/errors.ts';
 import type { ErrorBody } from './events.ts';
 
-/** Code of an error that is a bug of ours, on whichever side of the socket it happened. */
+/** Code of an error that is a bug in banger, on either side of the socket. */
 export const BUG_CODE = 'INTERNAL_BUG';
 
-/** Most causes that are told; deeper ones are in the log. */
+/** Most causes in an error body; the log has deeper ones. */
 const MAX_CAUSES = 16;
 
 /**
- * What is told of an error across a process boundary, or with `--json`. Everything that is not an
- * {@link AppError} is a bug.
+ * Returns the form of an error that crosses a process boundary, and that `--json` prints. An error that is not
+ * an {@link AppError} is a bug.
  */
 export function errorBodyOf(error: unknown): ErrorBody {
   const real = realErrorOf(error);
@@ -24,14 +24,14 @@ export function errorBodyOf(error: unknown): ErrorBody {
 }
 
 /**
- * The error that made work fail. When a cleanup failed too, JavaScript throws a `SuppressedError` about the
- * cleanup, whose own text says nothing; what came first is in its `suppressed`.
+ * Returns the error that made work fail. When a cleanup failed too, JavaScript throws a `SuppressedError` whose
+ * own text says nothing; the first error is in its `suppressed`.
  */
 export function realErrorOf(error: unknown): unknown {
   return error instanceof SuppressedError ? realErrorOf(error.suppressed) : error;
 }
 
-/** Messages of an error's causes, outermost first, then of the cleanups that failed after it. */
+/** Returns the messages of an error's causes, outermost first, then those of cleanups that failed after it. */
 export function causesOf(error: unknown): string[] {
   const causes: string[] = [];
   const real = realErrorOf(error);

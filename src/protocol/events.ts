@@ -53,7 +53,7 @@ export interface ErrorEvent {
   error: ErrorBody;
 }
 
-/** The last line of work that succeeded; a `hold` request's stream stays open after it. */
+/** The last line of work that succeeded. For ephemeral VMs and packs, the stream stays open after it. */
 export interface ResultEvent<T> {
   event: 'result';
   value: T;
@@ -75,5 +75,5 @@ export interface Task extends Abortable {
   report: Report;
 }
 
-/** A progress event before it gets its time. */
+/** A progress event without its time. */
 export type ProgressStep = Omit<ProgressEvent, 'elapsedMs'>;

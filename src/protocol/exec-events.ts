@@ -3,28 +3,28 @@ import { FRAME, type Frame, FrameDecoder } from './exec-frames.ts';
 import type { ExecExit, ExecFailureCode } from './guest.ts';
 
 /**
- * What the host hears from a command, in this order: `started`, output and acknowledgements, then `exit` or
- * `error`.
+ * What a command sends to the host, in this order: `started`, then output and acknowledgements, then `exit`
+ * or `error`.
  */
 export type ExecEvent =
   | { kind: 'started'; pid: number }
   | { kind: 'stdout' | 'stderr'; chunk: Buffer }
-  /** so many bytes of input were taken by the command since the last one */
+  /** how many bytes of input the command has taken since the last acknowledgement */
   | { kind: 'stdin-ack'; bytes: number }
   | { kind: 'exit'; exit: ExecExit }
   /** the command could not be started, or its guest was lost */
   | { kind: 'error'; code: ExecFailureCode; message: string };
 
 /**
- * Decodes the host's side of an exec stream. The guest is not trusted: what does not fit the protocol is an
- * error.
+ * Decodes what the guest sends in an exec stream. The guest is not trusted: bytes that break the protocol are
+ * an error.
  */
 export class ExecEventDecoder {
   readonly #frames = new FrameDecoder();
   #isOver = false;
 
   /**
-   * Takes the next chunk and returns what it tells. Output is a view of `chunk`.
+   * Takes the next chunk and returns its events. Output is a view of `chunk`.
    *
    * @throws {AppError} GUEST_PROTOCOL or EXEC_FRAME_TOO_LONG when the guest breaks the protocol.
    */
@@ -37,7 +37,7 @@ export class ExecEventDecoder {
     });
   }
 
-  /** True when the last frame has come, so that the stream may end. */
+  /** True after the last frame: the stream may end now. */
   get isOver(): boolean {
     return this.#isOver;
   }

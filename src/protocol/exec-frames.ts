@@ -32,12 +32,11 @@ export const FRAME_HEADER_BYTES = 5;
 export const MAX_FRAME_PAYLOAD_BYTES = 1024 * 1024;
 
 /**
- * A frame, or a piece of one that carries data: `stdin`, `stdout` and `stderr` come as they arrive, all
- * others whole.
+ * A whole frame, or a piece of a `stdin`, `stdout` or `stderr` frame: those are passed on as they arrive.
  */
 export interface Frame {
   type: number;
-  /** a view of the decoder's input where possible: copy what outlives it */
+  /** a view of the decoder's input where possible: copy it to keep it */
   payload: Buffer;
 }
 
@@ -50,7 +49,7 @@ export function frameHeader(type: number, length: number): Buffer {
   return header;
 }
 
-/** A whole frame in one buffer; for data of some size use {@link frameHeader}, which copies nothing. */
+/** A whole frame in one buffer. For large data use {@link frameHeader}, which copies nothing. */
 export function encodeFrame(type: number, payload: Uint8Array | string = ''): Buffer {
   const body = typeof payload === 'string' ? Buffer.from(payload) : payload;
   return Buffer.concat([frameHeader(type, body.length), body]);
@@ -59,27 +58,27 @@ export function encodeFrame(type: number, payload: Uint8Array | string = ''): Bu
 /**
  * A frame whose payload is `value` as JSON.
  *
- * @throws {AppError} EXEC_FRAME_TOO_LONG, which for a `start` frame means a command line and environment
- * beyond 1 MiB.
+ * @throws {AppError} EXEC_FRAME_TOO_LONG; for a `start` frame, the command line and environment together are
+ * longer than 1 MiB.
  */
 export function encodeJsonFrame(type: number, value: unknown): Buffer {
   return encodeFrame(type, JSON.stringify(value));
 }
 
-/** Splits a byte stream into frames, wherever the chunks are cut. Copies only what a cut runs through. */
+/** Splits a byte stream into frames. Chunks may end anywhere; only a frame in two chunks is copied. */
 export class FrameDecoder {
   #header: Buffer = Buffer.alloc(0);
   #type = 0;
-  /** payload bytes still to come; undefined between frames */
+  /** payload bytes that are still missing; undefined between frames */
   #left: number | undefined;
-  /** what has come of a frame that is told whole */
+  /** the part received so far of a frame that is returned whole */
   readonly #begun = new ByteCollector();
 
   /**
-   * Takes the next chunk and returns what it completes.
+   * Takes the next chunk and returns the frames that it completes.
    *
-   * @throws {AppError} EXEC_FRAME_TOO_LONG for a payload beyond the limit; the decoder is of no more use
-   * then.
+   * @throws {AppError} EXEC_FRAME_TOO_LONG for a payload beyond the limit; the decoder cannot be used after
+   * that.
    */
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];

@@ -2,16 +2,17 @@ import type { Writable } from 'node:stream';
 import { FRAME, frameHeader } from './exec-frames.ts';
 
 /**
- * Input that may be under way: the guest queues that much, so that signals sent behind it are seen at once.
+ * Most input that may be sent and not yet acknowledged. The guest queues that much, so that it sees a signal
+ * sent after the input at once.
  */
 export const STDIN_WINDOW_BYTES = 1024 * 1024;
 
-/** Longest piece in one frame: small enough that output of other streams gets in between. */
+/** Longest piece in one frame: short, so that other streams can send between two pieces. */
 const STDIN_FRAME_BYTES = 64 * 1024;
 
 /**
- * Sends a command's input as frames and never has more than {@link STDIN_WINDOW_BYTES} under way. Resize and
- * signal frames are written to the same stream past it, at any time.
+ * Sends a command's input as frames, with at most {@link STDIN_WINDOW_BYTES} unacknowledged. Resize and signal
+ * frames do not wait for it: they can be written to the same stream at any time.
  */
 export class ExecStdin {
   readonly #stream: Writable;
@@ -24,8 +25,7 @@ export class ExecStdin {
   }
 
   /**
-   * Sends `chunk`; resolves when the last of it was handed to the stream, or at once when {@link close} was
-   * called.
+   * Sends `chunk`. Resolves when the stream has taken all of it, or at once after {@link close}.
    */
   async write(chunk: Buffer): Promise<void> {
     for (let rest = chunk; rest.length > 0 && !this.#isClosed; ) {
@@ -49,13 +49,13 @@ export class ExecStdin {
     this.close();
   }
 
-  /** To be called with each `stdin-ack`. */
+  /** Makes room for more input; call it with each `stdin-ack`. */
   acknowledge(bytes: number): void {
     this.#room = Math.min(this.#room + bytes, STDIN_WINDOW_BYTES);
     this.#wakeAll();
   }
 
-  /** Lets writes that wait return without having sent the rest: nobody reads it any more. Idempotent. */
+  /** Makes waiting writes return without sending the rest, which nothing would read. Idempotent. */
   close(): void {
     this.#isClosed = true;
     this.#wakeAll();

@@ -1,53 +1,52 @@
 import { count, extensibleOneOf, list, number, object, optional, text } from '../base/json-schema/build.ts';
 import type { ObjectOf, ValueOf } from '../base/json-schema/schema.ts';
 
-/** What host and guest agent say to each other in JSON (`docs/agent-protocol.md`); plain types. */
+/** The JSON that host and guest agent exchange (`docs/agent-protocol.md`). */
 
 /**
- * The one version number of everything that is said over the agent's stream: the generation of the agent that
- * new VMs get.
+ * The version of the protocol on the agent's stream: the generation of the agent in new VMs.
  */
 export const AGENT_GENERATION = 1;
 
 /**
- * Oldest generation of agents that this program still speaks. A VM keeps its agent while it runs, is
- * suspended, forked or captured, so an upgrade of this program meets the agents of earlier versions.
+ * Oldest generation that this program still supports. A VM keeps its agent while it runs and when it is
+ * suspended, forked or captured, so after an upgrade this program meets agents of earlier versions.
  */
 export const OLDEST_AGENT_GENERATION = 1;
 
-/** Generations of agents that a host speaks, both ends included. */
+/** Generations of agents that a host supports, both ends included. */
 export interface AgentGenerations {
   oldest: number;
   newest: number;
 }
 
-/** What this program speaks. */
+/** The generations that this program supports. */
 export const AGENT_GENERATIONS: AgentGenerations = {
   oldest: OLDEST_AGENT_GENERATION,
   newest: AGENT_GENERATION,
 };
 
 /**
- * Whether a host that speaks `generations`, by default this program, can talk to an agent of `generation`.
+ * Returns whether a host that supports `generations`, by default this program, can talk to an agent.
  */
 export function speaksGeneration(generation: number, generations = AGENT_GENERATIONS): boolean {
   return generation >= generations.oldest && generation <= generations.newest;
 }
 
-/** Text, or in its place bytes that are not UTF-8, in base64. See {@link byteString}. */
+/** Text, or bytes that are not UTF-8 in base64. See {@link byteString}. */
 export type ByteString = string | { b64: string };
 
 /** Answer of `GET /health` and `GET /ready`. */
 export interface GuestHealth {
   generation: number;
-  /** agent's own, for people */
+  /** version of the agent, for people */
   version: string;
-  /** of the kernel; a VM and its clones have the same */
+  /** of the kernel; the same in a VM and its clones */
   bootId: string;
   uptimeMs: number;
   /** what process 1 is */
   init: 'systemd' | 'agent';
-  /** user commands may run */
+  /** whether user commands may run */
   ready: boolean;
 }
 
@@ -57,11 +56,11 @@ export interface TerminalSize {
   cols: number;
 }
 
-/** What to run: payload of the `start` frame. */
+/** The command to run: payload of the `start` frame. */
 export interface ExecStart {
   /** the command and its arguments; a command without a slash is looked up in `PATH` */
   argv: readonly ByteString[];
-  /** added to the environment that the user has in the guest, and wins */
+  /** overrides and extends the user's environment in the guest */
   env?: Readonly<Record<string, ByteString>>;
   /** absolute; the user's home by default */
   cwd?: ByteString;
@@ -75,8 +74,8 @@ export interface ExecStart {
 export type ExecExit = { code: number } | { signal: string; number: number };
 
 /**
- * Codes of the `error` frame. The last two come from the daemon, in the middle of a command: `lost` when the
- * guest is gone, `no_space` when it waits for disk space on the host and so answers no more.
+ * Codes of the `error` frame. The daemon sends the last two in the middle of a command: `lost` when the guest
+ * is gone, `no_space` when the guest does not answer because it waits for disk space on the host.
  */
 export type ExecFailureCode = 'not_found' | 'not_executable' | 'bad_request' | 'failed' | 'lost' | 'no_space';
 
@@ -121,11 +120,11 @@ export const guestStatsFields = {
 /** A measurement of the guest. */
 export type GuestStats = ObjectOf<typeof guestStatsFields>;
 
-/** What makes a guest its own; what is absent stays. Applied in this order. */
+/** What is set in a guest when it is personalised, in this order. Absent fields are left unchanged. */
 export interface Personalisation {
-  /** the host's time when the request is sent */
+  /** the host's clock when the request is sent */
   wallClockMs?: number;
-  /** counted as random, and the kernel's generator is started anew from it; 512 bytes at most are used */
+  /** reseeds the kernel's random generator; at most 512 bytes are used */
   entropyBase64?: string;
   hostname?: string;
   /** 32 lower-case hex digits */
@@ -136,41 +135,41 @@ export interface Personalisation {
 
 /** Answer of `POST /personalise`. */
 export interface Personalised {
-  /** the guest's time when it answers */
+  /** the guest's clock when it answers */
   wallClockMs: number;
   /** optional files that could not be written */
   unwritten: readonly { path: string; message: string }[];
 }
 
 /**
- * How the guest's one network interface is set up; without addresses it is down, and names are not looked up.
+ * Settings of the guest's only network interface. Without addresses it is down, and names do not resolve.
  */
 export interface GuestNetwork {
-  /** with the length of their network: `10.0.2.15/24` */
+  /** with their prefix length: `10.0.2.15/24` */
   addresses: readonly string[];
-  /** default gateways, one for each family */
+  /** default gateways, one per address family */
   gateways: readonly string[];
   nameservers: readonly string[];
 }
 
-/** A file that is to be in the guest, owned by root. */
+/** A file to write into the guest, owned by root. */
 export interface PersonalFile {
-  /** absolute and clean; parents are made */
+  /** absolute, without `.` or `..`; missing parents are created */
   path: string;
-  /** permission bits, as a number (`0o600`), of what is made */
+  /** permission bits of what is created, as a number (`0o600`) */
   mode: number;
-  /** absent for a folder; goes behind the JSON of the request, not into it */
+  /** absent for a folder; sent after the JSON of the request, not in it */
   content?: Uint8Array;
   /**
-   * `replace` (default): takes the place of what is there; `create`: only where nothing is; `add-lines`:
-   * those lines that the file there lacks; `folder`: a folder, where nothing is
+   * `replace` (default): replaces an existing file; `create`: writes it only when there is none; `add-lines`:
+   * appends the lines that an existing file lacks; `folder`: creates a folder when nothing is there
    */
   how?: 'replace' | 'create' | 'add-lines' | 'folder';
-  /** the guest is used without it when it cannot be written, as on a full disk, and says so */
+  /** a failure to write it, as on a full disk, is reported and does not fail the request */
   optional?: boolean;
 }
 
-/** `bytes` as JSON can carry them: text when they are UTF-8. */
+/** Encodes `bytes` for JSON: as text when they are UTF-8, otherwise in base64. */
 export function byteString(bytes: Uint8Array): ByteString {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

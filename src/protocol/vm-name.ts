@@ -4,7 +4,7 @@ import { AppError } from '../base/errors.ts';
 export const MAX_VM_NAME_LENGTH = 63;
 
 /**
- * Checks a VM name: 1 to 63 of `a-z 0-9 -`, no `-` at either end, taken as it is, never normalised.
+ * Checks a VM name: 1 to 63 characters of `a-z 0-9 -`, without `-` at either end. It is never normalised.
  *
  * @throws {AppError} VM_NAME_INVALID saying which rule is broken.
  */

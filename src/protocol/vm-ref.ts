@@ -3,7 +3,7 @@ import { AppError } from '../base/errors.ts';
 /** Most VMs that the hint of an ambiguous reference names. */
 const MAX_NAMED = 10;
 
-/** What a reference is resolved by. */
+/** What a reference can name. */
 interface Referable {
   id: string;
   name: string;
@@ -27,8 +27,8 @@ export function checkVmRef(ref: string): void {
 }
 
 /**
- * The one of `all` that `ref` means: by its id, its name, or a prefix of its id that no other has; in this
- * order, so that an id means the same VM whatever others are called.
+ * Returns the VM whose id, name or unique id prefix is `ref`. An id is tried first, so that no other VM's name
+ * can change what it means.
  *
  * @throws {AppError} VM_NOT_FOUND; VM_REF_AMBIGUOUS listing the candidates.
  */

@@ -3,8 +3,8 @@ import type { ValueOf } from '../base/json-schema/schema.ts';
 import { time } from './api/common.ts';
 
 /**
- * Where a VM is in its life. `creating` and the other `-ing` states are intents: a daemon that finds one at
- * its start finishes or undoes it. `error` is a VM whose last start failed; its drives are whole.
+ * The states of a VM. `creating` and the other `-ing` states are intents: when a daemon starts and finds a VM
+ * in one, it finishes or undoes that step. `error`: the last start failed; the drives are intact.
  */
 export const VM_STATES = [
   'creating',
@@ -22,12 +22,13 @@ export const VM_STATES = [
 export type VmState = (typeof VM_STATES)[number];
 
 /**
- * States of a VM that has no VMM and nothing under way: its shape can be changed, and `vm prune` deletes it.
+ * States in which no VMM runs and no operation is in progress: the shape can be changed, and `vm prune`
+ * deletes the VM.
  */
 export const RESTING_STATES: readonly VmState[] = ['created', 'stopped', 'error'];
 
 /**
- * What can be waited for. `ready`: running, and its agent answers now; `stopped`: any of
+ * What a client can wait for. `ready`: the VM runs and its agent answers; `stopped`: any of
  * {@link RESTING_STATES}.
  */
 export const WAIT_CONDITIONS = ['running', 'ready', 'stopped', 'deleted'] as const;

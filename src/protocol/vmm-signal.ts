@@ -1,8 +1,8 @@
 import { AppError } from '../base/errors.ts';
 
 /**
- * Signals that a VMM may be sent: those that end a process. None that stops it (STOP, TSTP), goes on with it
- * (CONT), or has a number only: a VMM that stands still looks like one that hangs.
+ * Signals that may be sent to a VMM: those that end a process. STOP, TSTP and CONT are not among them, because
+ * a stopped VMM looks like one that hangs; nor are signals that have only a number.
  */
 export const VMM_SIGNALS = [
   'SIGTERM',
@@ -17,9 +17,9 @@ export const VMM_SIGNALS = [
 export type VmmSignal = (typeof VMM_SIGNALS)[number];
 
 /**
- * The signal of this name: with or without `SIG`, in any case.
+ * Returns the signal with this name, in upper or lower case, with or without `SIG`.
  *
- * @throws {AppError} VM_SIGNAL_INVALID listing those that may be sent.
+ * @throws {AppError} VM_SIGNAL_INVALID listing the allowed ones.
  */
 export function parseVmmSignal(text: string): VmmSignal {
   const name = text.toUpperCase();
@@ -27,7 +27,7 @@ export function parseVmmSignal(text: string): VmmSignal {
   if (found) return found;
   throw new AppError(
     'VM_SIGNAL_INVALID',
-    `Cannot use ${JSON.stringify(text.slice(0, 40))} for --signal: a VM is not ended by it`,
+    `Cannot use ${JSON.stringify(text.slice(0, 40))} for --signal: it does not end a VM`,
     {
       hint: `use one of ${VMM_SIGNALS.map((signal) => signal.slice(3)).join(', ')}`,
       details: { field: 'signal', value: text },
