@@ -8,8 +8,8 @@ export const BUG_CODE = 'INTERNAL_BUG';
 const MAX_CAUSES = 16;
 
 /**
- * Returns the form of an error that crosses a process boundary, and that `--json` prints. An error that is not
- * an {@link AppError} is a bug.
+ * Returns the form of an error that crosses a process boundary, and that `--json` prints. An error that is
+ * not an {@link AppError} is a bug.
  */
 export function errorBodyOf(error: unknown): ErrorBody {
   const real = realErrorOf(error);
@@ -24,14 +24,16 @@ export function errorBodyOf(error: unknown): ErrorBody {
 }
 
 /**
- * Returns the error that made work fail. When a cleanup failed too, JavaScript throws a `SuppressedError` whose
- * own text says nothing; the first error is in its `suppressed`.
+ * Returns the error that made work fail. When a cleanup failed too, JavaScript throws a `SuppressedError`
+ * whose own text says nothing; the first error is in its `suppressed`.
  */
 export function realErrorOf(error: unknown): unknown {
   return error instanceof SuppressedError ? realErrorOf(error.suppressed) : error;
 }
 
-/** Returns the messages of an error's causes, outermost first, then those of cleanups that failed after it. */
+/**
+ * Returns the messages of an error's causes, outermost first, then those of cleanups that failed after it.
+ */
 export function causesOf(error: unknown): string[] {
   const causes: string[] = [];
   const real = realErrorOf(error);

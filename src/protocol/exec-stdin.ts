@@ -11,8 +11,8 @@ export const STDIN_WINDOW_BYTES = 1024 * 1024;
 const STDIN_FRAME_BYTES = 64 * 1024;
 
 /**
- * Sends a command's input as frames, with at most {@link STDIN_WINDOW_BYTES} unacknowledged. Resize and signal
- * frames do not wait for it: they can be written to the same stream at any time.
+ * Sends a command's input as frames, with at most {@link STDIN_WINDOW_BYTES} unacknowledged. Resize and
+ * signal frames do not wait for it: they can be written to the same stream at any time.
  */
 export class ExecStdin {
   readonly #stream: Writable;

@@ -27,8 +27,8 @@ export function checkVmRef(ref: string): void {
 }
 
 /**
- * Returns the VM whose id, name or unique id prefix is `ref`. An id is tried first, so that no other VM's name
- * can change what it means.
+ * Returns the VM whose id, name or unique id prefix is `ref`. An id is tried first, so that no other VM's
+ * name can change what it means.
  *
  * @throws {AppError} VM_NOT_FOUND; VM_REF_AMBIGUOUS listing the candidates.
  */

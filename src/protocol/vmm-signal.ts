@@ -1,8 +1,8 @@
 import { AppError } from '../base/errors.ts';
 
 /**
- * Signals that may be sent to a VMM: those that end a process. STOP, TSTP and CONT are not among them, because
- * a stopped VMM looks like one that hangs; nor are signals that have only a number.
+ * Signals that may be sent to a VMM: those that end a process. STOP, TSTP and CONT are not among them,
+ * because a stopped VMM looks like one that hangs; nor are signals that have only a number.
  */
 export const VMM_SIGNALS = [
   'SIGTERM',

@@ -14,9 +14,8 @@ export type ClientOptions = Transport;
 
 /**
  * The daemon's API, typed. `ref` is a VM's id, a unique prefix of it, or its name. Every call may fail with
- * the daemon's own error, and with DAEMON_UNREACHABLE (nothing listens), DAEMON_LOST (it went away
- * meanwhile), DAEMON_PROTOCOL (it answers what it must not). An aborted call rejects with the signal's
- * reason.
+ * the daemon's own error, and with DAEMON_UNREACHABLE (nothing listens), DAEMON_LOST (the connection ended
+ * early) or DAEMON_PROTOCOL (the answer is invalid). An aborted call rejects with the signal's reason.
  */
 export interface BangerClient
   extends DaemonCalls,
@@ -29,8 +28,7 @@ export interface BangerClient
     OperationCalls {}
 
 /**
- * Makes a client. Nothing is connected until a call is made; each call has a connection of its own, so there
- * is nothing to close.
+ * Creates a client. It connects once per call, so there is nothing to close.
  *
  *     const client = createClient({ socketPath });
  *     await using lease = await client.leaseVm({ vcpuCount: 2 }, { signal });

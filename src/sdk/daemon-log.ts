@@ -1,20 +1,20 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { printable } from '../base/errors.ts';
 
-/** Most of a log that is looked at for its last lines, in `bytes`. */
+/** Most bytes that are read from the end of a log to find its last lines. */
 const TAIL_BYTES = 16 * 1024;
 
-/** What Node adds to an error that nobody caught, and that says nothing. */
+/** Lines that Node adds to an uncaught error and that do not help. */
 const NODE_TRACE = /^ +at |^Node\.js v|^ *\^/;
 
-/** A log file opened for a child's output, and what was already in it. */
+/** A log file that was opened for a child's output. */
 export interface OpenLog extends Disposable {
   fd: number;
-  /** lines written since it was opened, the last `count` of them, printable */
+  /** the last `count` lines written since it was opened, printable */
   newLines(count: number): string[];
 }
 
-/** Opens `path` to append to it, made with mode 0600 when missing. */
+/** Opens `path` for appending; creates it with mode 0600 when it is missing. */
 export function openLog(path: string): OpenLog {
   const fd = openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o600);
   const startBytes = fstatSync(fd).size;
@@ -23,7 +23,7 @@ export function openLog(path: string): OpenLog {
     fd,
     newLines(count) {
       const size = fstatSync(fd).size;
-      // A rotated log is shorter than before: then all of it is new.
+      // A log that is shorter than before was rotated, so all of it is new.
       const from = Math.max(size < startBytes ? 0 : startBytes, size - TAIL_BYTES);
       const buffer = Buffer.alloc(size - from);
       const read = readSync(fd, buffer, 0, buffer.length, from);
@@ -40,7 +40,7 @@ export function openLog(path: string): OpenLog {
   };
 }
 
-/** The message of a structured log line, with its error's; anything else as it is. */
+/** Returns the message of a structured log line and of its error; returns any other line unchanged. */
 function messageOfLine(line: string): string {
   if (!line.startsWith('{')) return line;
   try {

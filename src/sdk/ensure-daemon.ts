@@ -7,46 +7,46 @@ import { formatTime } from '../base/text/words.ts';
 import type { DaemonPlaces } from './find-daemon.ts';
 import { isListening } from './is-listening.ts';
 
-/** How the daemon is found, and started when it does not run. */
+/** How to find the daemon, and how to start it when it does not run. */
 export interface EnsureDaemonOptions extends Abortable, DaemonPlaces {
   /** program and arguments of the daemon */
   daemonArgv: readonly [string, ...string[]];
-  /** where its output is appended to; the folder is made, private to the user, and belongs to one daemon */
+  /** file for its output; its folder is created, private to the user, and belongs to one daemon */
   logPath: string;
   /** its whole environment */
   env: Readonly<Record<string, string | undefined>>;
-  /** called once when it has to be started */
+  /** called once before the daemon is started */
   onStart?: () => void;
   /** `ms` to wait for its socket; default 30,000 */
   deadlineMs?: number;
 }
 
-/** Long enough for a daemon that drains to go, and for one that has many VMs to adopt on a busy host. */
+/** Long enough for an old daemon to drain, or for a new one to adopt many VMs on a busy host. */
 const START_DEADLINE_MS = 30_000;
 const FIRST_POLL_MS = 10;
 const LAST_POLL_MS = 100;
 
 /**
- * `ms` after which a start is tried again when the one before ended well: it met a daemon that was just
- * leaving.
+ * `ms` before a start is retried when the daemon exited without an error: another daemon was still running
+ * and has exited since.
  */
 const RETRY_MS = 300;
 
-/** Log lines that an error carries. */
+/** How many log lines an error quotes. */
 const TAIL_LINES = 5;
 
 /**
- * Finds the daemon's socket, and starts the daemon when none listens. Several callers at once are fine: the
- * daemon itself makes sure that there is one. The daemon goes on when this process ends.
+ * Finds the daemon's socket, and starts the daemon when nothing listens there. Several callers at once are
+ * fine: the daemon itself ensures that only one runs. It keeps running when this process ends.
  *
  * @throws {AppError} DAEMON_START_FAILED with the end of its log when it died or did not answer in time (it
  * may then still be starting); HOST_NO_SPACE when the folder of its log is on a full disk; DAEMON_UNREACHABLE
- * when the socket may not be used; DIR_NOT_PRIVATE when it may be somebody else's.
+ * when this user may not use the socket; DIR_NOT_PRIVATE when another user could have made it.
  */
 export async function ensureDaemon(options: EnsureDaemonOptions): Promise<string> {
   const { socketPath, signal } = options;
   if (await isListening({ socketPath, signal })) return socketPath;
-  // Seldom needed, so that the command that finds its daemon does not load it.
+  // Loaded only when a daemon must be started: commands that find one start faster without it.
   const { findDaemon } = await import('./find-daemon.ts');
   const elsewhere = await findDaemon(options, { signal });
   if (elsewhere !== undefined) return elsewhere;
@@ -56,7 +56,7 @@ export async function ensureDaemon(options: EnsureDaemonOptions): Promise<string
   return await reportNoSpace(() => startDaemon(options), { what: "the daemon's files", dir });
 }
 
-/** `dir`, or the folder above it that is there: a full disk may have no room for `dir` itself. */
+/** Returns `dir` or its nearest existing parent: a full disk may have had no room to create `dir`. */
 function nearestFolder(dir: string): string {
   return existsSync(dir) ? dir : nearestFolder(dirname(dir));
 }

@@ -3,15 +3,15 @@ import { isValid, problemsOf, problemText } from '../base/json-schema/check.ts';
 import type { Schema } from '../base/json-schema/schema.ts';
 import { type ErrorBody, errorBody } from '../protocol/events.ts';
 
-/** Longest message that is taken from a peer, in characters; more is not for people. */
+/** Longest message that is accepted from a peer, in characters; the rest is cut. */
 const MAX_MESSAGE_CHARS = 4096;
 
-/** Most causes that are taken from a peer. */
+/** Most causes that are accepted from a peer. */
 const MAX_CAUSES = 16;
 
 /**
- * The error that a failed answer stands for. Never throws: what is not an error body becomes DAEMON_PROTOCOL.
- * Texts are stripped of control characters and cut, because they may hold what a guest or a tool printed.
+ * Returns the error that a failed answer describes; DAEMON_PROTOCOL when the answer is not an error body.
+ * Never throws. Control characters are removed and long texts cut, because a guest may have printed them.
  */
 export function errorFromBody(body: unknown, where: string): AppError {
   if (!isValid(errorBody, body)) return protocolError(where, 'it is not an error body');
@@ -22,7 +22,7 @@ export function errorFromBody(body: unknown, where: string): AppError {
   });
 }
 
-/** The peer does not speak our API. */
+/** Returns the error for an answer that breaks the API's rules. */
 export function protocolError(where: string, why: string): AppError {
   return new AppError('DAEMON_PROTOCOL', `Cannot understand the daemon's answer to ${where}: ${why}`, {
     hint: 'banger daemon stop, then try again',
@@ -33,7 +33,7 @@ export function protocolError(where: string, why: string): AppError {
 /**
  * Returns `answer` as the type that `schema` describes.
  *
- * @throws {AppError} DAEMON_PROTOCOL naming the first field that is not as it should be.
+ * @throws {AppError} DAEMON_PROTOCOL naming the first field that is wrong.
  */
 export function checkedAnswer<T>(schema: Schema<T>, answer: unknown, where: string): T {
   const [problem] = problemsOf(schema, answer, { max: 1 });
@@ -41,7 +41,7 @@ export function checkedAnswer<T>(schema: Schema<T>, answer: unknown, where: stri
   throw protocolError(where, clean(problemText(problem)));
 }
 
-/** The connection ended before the answer did. */
+/** Returns the error for a connection that ended before the answer did. */
 export function lostError(where: string, cause?: unknown): AppError {
   return new AppError('DAEMON_LOST', `Lost the daemon during ${where}: the connection ended early`, {
     hint: 'banger daemon logs',
@@ -50,7 +50,7 @@ export function lostError(where: string, cause?: unknown): AppError {
   });
 }
 
-/** What a failure of the socket means to the user. */
+/** Returns the error that tells the user what a failure of the socket means. */
 export function connectionError(
   error: unknown,
   { where, socketPath }: { where: string; socketPath: string },
@@ -76,7 +76,7 @@ export function connectionError(
   if (isErrno(error, 'ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE')) {
     return lostError(where, error);
   }
-  // llhttp's own codes: what came back is not HTTP.
+  // Codes of Node's HTTP parser: the answer is not HTTP.
   if (error instanceof Error && 'code' in error && String(error.code).startsWith('HPE_')) {
     return protocolError(where, 'it is not HTTP');
   }

@@ -7,52 +7,52 @@ import { ExecStdin } from '../protocol/exec-stdin.ts';
 import type { ExecExit, ExecFailureCode, ExecStart, TerminalSize } from '../protocol/guest.ts';
 import { lostError } from './errors.ts';
 
-/** What a command in the guest gives; `exit` is the last. A pty has only `stdout`. */
+/** Output and end of a command in the guest; `exit` comes last. A pty has only `stdout`. */
 export type ExecOutput = { kind: 'stdout' | 'stderr'; chunk: Buffer } | { kind: 'exit'; exit: ExecExit };
 
-/** All that a command gave. */
+/** The whole output of a command, and how it ended. */
 export interface CollectedOutput {
   exit: ExecExit;
   stdout: Buffer;
   stderr: Buffer;
 }
 
-/** Most of a command's output that is collected, in `bytes`. */
+/** Default limit of {@link ExecSession.collect}, in `bytes`. */
 const MAX_COLLECTED_BYTES = 64 * 1024 * 1024;
 
 /**
- * A command that runs in the guest. Disposing before its exit hangs up: the agent then kills its process
- * group. Disposing twice is fine.
+ * A command that runs in the guest. Disposing of the session before the command exits makes the agent kill
+ * its process group. Disposing twice is fine.
  */
 export interface ExecSession extends Disposable {
   /**
-   * What the command gives, up to its exit; to be read once. Bytes that are not read stop the command's
-   * writing.
+   * Returns the command's output, up to its exit; call it once. While the output is not read, the command is
+   * blocked when it writes.
    *
-   * @throws {AppError} COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE or COMMAND_NOT_STARTED when there was
-   * nothing to run; DAEMON_LOST when the stream ended before the command did; GUEST_LOST when the guest went
-   * away, or its agent does not answer any more; GUEST_PROTOCOL when the guest sends what it must not. The
-   * abort reason after an abort.
+   * @throws {AppError} COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE or COMMAND_NOT_STARTED when the command
+   * could not be started; DAEMON_LOST when the stream ended before the command did; GUEST_LOST when the guest
+   * is gone or its agent stopped answering; GUEST_PROTOCOL when the guest breaks the protocol. The abort
+   * reason after an abort.
    */
   output(): AsyncGenerator<ExecOutput, void, undefined>;
   /**
-   * Ends the input and reads all output, instead of {@link output}. Fails as that does, and with
+   * Ends the input and returns all output; use it instead of {@link output}. Throws the same errors, and
    * COMMAND_OUTPUT_TOO_LONG beyond `maxBytes` (default 64 MiB).
    */
   collect(options?: { maxBytes?: number }): Promise<CollectedOutput>;
-  /** Sends input; settles when there is room for more. What comes after the command's end is dropped. */
+  /** Sends input; settles when there is room for more. Input after the command's end is dropped. */
   write(bytes: Uint8Array): Promise<void>;
   /** Ends the input; the command reads an end of file. */
   end(): void;
-  /** Tells a pty its new size. */
+  /** Sets the size of a pty. */
   resize(size: TerminalSize): void;
   /** Sends a signal to the command's process group. */
   sendSignal(signal: NodeJS.Signals): void;
 }
 
 /**
- * Starts a command on a stream of exec frames, which the session then owns. It ends with the signal. `ref` is
- * how the caller names the VM, for hints.
+ * Starts a command on a stream of exec frames, which the session then owns. An abort ends it. `ref` is the
+ * caller's name for the VM, for hints.
  */
 export function startExec(
   stream: Duplex,
@@ -149,7 +149,7 @@ async function* outputOf(
   throw lostError('a command in the guest');
 }
 
-/** As the daemon says it to a command that comes later. */
+/** The same hint that the daemon gives to later commands. */
 const FREE_SPACE_HINT = 'free some disk space where the VMs are stored; the guest then resumes by itself';
 
 const START_CODES: Readonly<Record<ExecFailureCode, string>> = {

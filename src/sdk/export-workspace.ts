@@ -2,13 +2,13 @@ import type { Abortable } from '../base/abort.ts';
 import { AppError, printable } from '../base/errors.ts';
 import type { BangerClient } from './client.ts';
 
-/** What is exported; without, that which the VM's workspace is. */
+/** Which repository to export; default: the VM's workspace. */
 export interface ExportOptions extends Abortable {
   /** a folder of the repository in the guest, absolute */
   guestPath: string;
   /**
-   * what the patch begins at, a commit's name; default: the guest's HEAD, so that its commits are not in the
-   * patch
+   * commit at which the patch starts; default: the guest's HEAD, so that commits made in the guest are not in
+   * the patch
    */
   baseCommit?: string | undefined;
 }
@@ -19,9 +19,9 @@ const NO_REPOSITORY = 92;
 const NO_BASE = 93;
 
 /**
- * Prints a patch from the commit $2 (HEAD when empty) to the files as they are, untracked ones included,
- * ignored ones not. It works on a copy of the index and puts new objects elsewhere, so that the repository
- * stays as it is. Plumbing commands, which no configuration changes.
+ * Prints a patch from the commit $2 (HEAD when empty) to the current files, with untracked files and without
+ * ignored ones. It uses a copy of the index and a separate object folder, so it does not change the
+ * repository. It uses only plumbing commands, because no configuration changes what they do.
  */
 const SCRIPT = `
 cd "$1" 2>/dev/null || exit ${NO_FOLDER}
@@ -39,15 +39,15 @@ git diff-index --cached --binary --full-index --no-renames -p "$base" >"$temp/pa
 cat "$temp/patch"
 `;
 
-/** Longest text of stderr that an error shows. */
+/** Most of stderr that an error quotes. */
 const MAX_STDERR_CHARS = 2000;
 
 /**
- * The changes in a VM's repository as a patch for git-apply(1), in pieces; empty when there are none. The
- * guest's index, refs and objects stay as they are.
+ * Returns the changes in a VM's repository as a patch for git-apply(1), in pieces; no piece when there are no
+ * changes. Does not change the guest's index, refs and objects.
  *
- * @throws {AppError} while iterating: WORKSPACE_EXPORT_FAILED, before any piece unless the guest is lost; and
- * as `BangerClient.exec`.
+ * @throws {AppError} while iterating: WORKSPACE_EXPORT_FAILED, before the first piece unless the guest is
+ * lost; and the errors of `BangerClient.exec`.
  */
 export async function* exportWorkspace(
   client: BangerClient,

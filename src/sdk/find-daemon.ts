@@ -5,22 +5,22 @@ import { isListening } from './is-listening.ts';
 
 /** Where the daemon of one state folder may listen. */
 export interface DaemonPlaces {
-  /** where it listens nearly always */
+  /** the usual socket */
   socketPath: string;
-  /** where else it may; asked for only when nothing listens there */
+  /** other possible sockets; called only when nothing listens on the usual one */
   otherSockets?: () => Promise<readonly string[]>;
-  /** its log: what is found elsewhere is this daemon when it has the same */
+  /** the daemon's log; a daemon on another socket is the right one when it has the same log */
   logPath: string;
 }
 
-/** `ms` for a daemon elsewhere to say who it is. */
+/** `ms` for a daemon on another socket to answer which one it is. */
 const ANSWER_DEADLINE_MS = 5_000;
 
 /**
- * The path of the socket that the daemon listens on; `undefined` when there is none. Several daemons of one
- * user, each with a state folder of its own, are told apart.
+ * Returns the path of the socket on which the daemon of this state folder listens; `undefined` when there is
+ * none. A user may have several daemons, each with its own state folder.
  *
- * @throws {AppError} as {@link isListening} for `socketPath`; what is wrong elsewhere is passed over.
+ * @throws {AppError} as {@link isListening} for `socketPath`; errors of other sockets are ignored.
  */
 export async function findDaemon(places: DaemonPlaces, { signal }: Abortable): Promise<string | undefined> {
   if (await isListening({ socketPath: places.socketPath, signal })) return places.socketPath;

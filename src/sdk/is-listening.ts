@@ -6,10 +6,10 @@ import { connectUnix } from '../base/unix-socket.ts';
 import { connectionError } from './errors.ts';
 
 /**
- * True when something listens on the daemon's socket.
+ * Returns whether something listens on the daemon's socket.
  *
- * @throws {AppError} DAEMON_UNREACHABLE when the socket is there and may not be used; DIR_NOT_PRIVATE when it
- * may be somebody else's.
+ * @throws {AppError} DAEMON_UNREACHABLE when the socket exists and this user may not use it; DIR_NOT_PRIVATE
+ * when another user could have made it.
  */
 export async function isListening({
   socketPath,
@@ -22,9 +22,9 @@ export async function isListening({
   using _listener = onAbort(signal, () => reject(signal.reason));
   socket.once('connect', () => resolve(true));
   socket.once('error', (error) => {
-    // Reset: it closed its socket while we waited to be accepted.
+    // Reset: the daemon closed its socket before it accepted this connection.
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET')) resolve(false);
-    // A full backlog: it listens, and is busy.
+    // The backlog is full: the daemon listens and is busy.
     else if (isErrno(error, 'EAGAIN')) resolve(true);
     else reject(connectionError(error, { where: 'connecting', socketPath }));
   });

@@ -6,12 +6,12 @@ import { callForStream, type Transport } from './transport.ts';
 import { readWork, resultOf, type WorkNews, type WorkRequest } from './work.ts';
 
 /**
- * VMs that are deleted when the lease is disposed of, or when this process dies, however it dies: the daemon
- * sees the connection close. Disposing returns when the connection is closed, which is before the VMs are
- * gone; who needs them gone deletes them first. Twice is fine.
+ * VMs that the daemon deletes when the lease is disposed of or this process dies: it sees the connection
+ * close. Disposing returns when the connection is closed, before the VMs are deleted; a caller that must wait
+ * for that deletes them first. Disposing twice is fine.
  */
 export interface Lease<T> extends AsyncDisposable {
-  /** what was made */
+  /** what the daemon created */
   readonly value: T;
 }
 
@@ -20,12 +20,12 @@ export interface VmLease extends AsyncDisposable {
   readonly vm: Vm;
 }
 
-/** How long a lease may take to come about, and who hears of it meanwhile. */
+/** Cancels the creation of a lease, and follows it. */
 export type LeaseOptions = Abortable & { onNews?: (news: WorkNews) => void };
 
 /**
- * Does work whose request says that what it makes is ephemeral. The lease does not end with `options.signal`
- * any more once it is returned.
+ * Requests work that creates something ephemeral. `options.signal` cancels the request; once the lease is
+ * returned, it no longer has an effect.
  */
 export async function leaseWork<T>(
   transport: Transport,
@@ -43,7 +43,7 @@ export async function leaseWork<T>(
     const response = await callForStream(transport, request);
     try {
       const value = await resultOf(readWork(response, request), options.onNews);
-      // What comes after the result is of no interest, but unread bytes would hide the connection's end.
+      // Nothing useful follows the result, but unread bytes would hide the end of the connection.
       response.resume();
       return { value, [Symbol.asyncDispose]: () => hangUp(response) };
     } catch (error) {

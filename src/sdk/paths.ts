@@ -3,9 +3,10 @@ import { SNAPSHOT_TAG } from '../protocol/vm-limits.ts';
 import { checkVmRef } from '../protocol/vm-ref.ts';
 
 /**
- * Path of one VM below `/vms`, escaped.
+ * Returns the path of one VM below `/vms`, escaped.
  *
- * @throws {AppError} VM_REF_INVALID when `ref` can be neither a name nor an id: it would mean another route.
+ * @throws {AppError} VM_REF_INVALID when `ref` can be neither a name nor an id, and so could name another
+ * route.
  */
 export function vmPath(ref: string, ...rest: readonly string[]): string {
   checkVmRef(ref);
@@ -13,9 +14,9 @@ export function vmPath(ref: string, ...rest: readonly string[]): string {
 }
 
 /**
- * Path of one image below `/images`, escaped.
+ * Returns the path of one image below `/images`, escaped.
  *
- * @throws {AppError} IMAGE_NAME_INVALID when `name` is empty or would mean another route.
+ * @throws {AppError} IMAGE_NAME_INVALID when `name` is empty or could name another route.
  */
 export function imagePath(name: string, ...rest: readonly string[]): string {
   if (name === '' || name === '.' || name === '..') {
@@ -28,9 +29,9 @@ export function imagePath(name: string, ...rest: readonly string[]): string {
 }
 
 /**
- * Path of one operation below `/operations`.
+ * Returns the path of one operation below `/operations`.
  *
- * @throws {AppError} OPERATION_NOT_FOUND when `id` cannot be one.
+ * @throws {AppError} OPERATION_NOT_FOUND when `id` is not the id of an operation.
  */
 export function operationPath(id: string, verb: string): string {
   if (!/^op-[0-9a-f]{1,32}$/.test(id)) {
@@ -47,10 +48,10 @@ export function operationPath(id: string, verb: string): string {
 }
 
 /**
- * Path of one template below `/templates`.
+ * Returns the path of one template below `/templates`.
  *
- * @throws {AppError} TEMPLATE_NOT_FOUND when `key` can be no key nor the start of one: it would mean another
- * route.
+ * @throws {AppError} TEMPLATE_NOT_FOUND when `key` is neither a key nor a prefix of one, and so could name
+ * another route.
  */
 export function templatePath(key: string): string {
   if (/^[0-9a-f]{1,64}$/.test(key)) return `/templates/${key}`;
@@ -61,9 +62,9 @@ export function templatePath(key: string): string {
 }
 
 /**
- * Path of one snapshot of a VM.
+ * Returns the path of one snapshot of a VM.
  *
- * @throws {AppError} SNAPSHOT_NOT_FOUND when `tag` can be none; as {@link vmPath}.
+ * @throws {AppError} SNAPSHOT_NOT_FOUND when `tag` is not a tag; as {@link vmPath}.
  */
 export function snapshotPath(ref: string, tag: string, ...rest: readonly string[]): string {
   if (SNAPSHOT_TAG.test(tag)) return vmPath(ref, 'snapshots', tag, ...rest);
@@ -73,7 +74,7 @@ export function snapshotPath(ref: string, tag: string, ...rest: readonly string[
   });
 }
 
-/** `path` with the parameters of a query that have a value; `Query` is the type of the route's query. */
+/** Appends the parameters that have a value to `path`; `Query` is the type of the route's query. */
 export function withQuery<Query>(
   path: string,
   query: { readonly [K in keyof Query]: Query[K] | undefined },
@@ -83,7 +84,7 @@ export function withQuery<Query>(
   return given.size === 0 ? path : `${path}?${given}`;
 }
 
-/** Value of a query's parameter that is on when it is there. */
+/** Returns the value of a query parameter that is on when it is present. */
 export function flag(isOn: boolean | undefined): '1' | undefined {
   return isOn ? '1' : undefined;
 }

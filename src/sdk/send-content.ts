@@ -2,14 +2,15 @@ import type { ClientRequest } from 'node:http';
 
 /** A body that is being sent. */
 export interface Sending {
-  /** the failure of the content itself, once it has failed */
+  /** the error of the content, after it has failed */
   failure(): unknown;
-  /** Sends no more; the content's iterator is told. */
+  /** Stops sending, and ends the content's iterator. */
   stop(): void;
 }
 
 /**
- * Sends `content` as the body of `call`, no faster than it is taken. A content that fails destroys the call.
+ * Sends `content` as the body of `call`, as fast as the peer reads it. When the content fails, the call is
+ * destroyed.
  */
 export function sendContent(call: ClientRequest, content: AsyncIterable<Buffer>): Sending {
   let failure: unknown;

@@ -8,7 +8,7 @@ import { API_PREFIX, ERROR_TRAILER, VERSION_HEADER } from '../protocol/api.ts';
 import { checkedAnswer, connectionError, errorFromBody, lostError, protocolError } from './errors.ts';
 import { sendContent } from './send-content.ts';
 
-/** How the daemon is reached. */
+/** How to reach the daemon. */
 export interface Transport {
   socketPath: string;
   /** called with the daemon's version label, once per answer that carries one */
@@ -22,7 +22,7 @@ export interface ApiRequest extends Abortable {
   path: string;
   /** sent as JSON */
   body?: unknown;
-  /** sent as it comes, in the place of `body`; no more of it once an answer has come */
+  /** streamed instead of `body`; sending stops when the answer comes */
   content?: AsyncIterable<Buffer>;
   /** asks for this protocol instead of an answer */
   upgrade?: string;
@@ -37,8 +37,8 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const ANSWER_DEADLINE_MS = 60_000;
 
 /**
- * Calls the API and gives the answer's body as a stream; the caller reads it to its end or destroys it. An
- * abort destroys it.
+ * Calls the API and returns the answer's body as a stream, which the caller must read to its end or destroy.
+ * An abort destroys it.
  *
  * @throws {AppError} the daemon's own error; DAEMON_UNREACHABLE, DAEMON_LOST, DAEMON_PROTOCOL.
  */
@@ -55,8 +55,8 @@ export async function callForStream(transport: Transport, request: ApiRequest): 
 }
 
 /**
- * Calls the API and gives the bytes of its answer as they come. Errors as {@link callForStream}, while
- * iterating; also when the answer broke off, or the daemon tells at its end that it is not whole.
+ * Calls the API and yields the bytes of its answer as they arrive. Throws the errors of {@link callForStream}
+ * while iterating; also when the connection ends early, or the trailer says that the answer is incomplete.
  */
 export async function* callForBytes(
   transport: Transport,
@@ -99,8 +99,8 @@ export async function callForJson<T>(
 }
 
 /**
- * Sends a body as it comes and gives the JSON answer, however long that takes. Errors as {@link callForJson},
- * and what the content fails with.
+ * Streams a body and returns the JSON answer, without a deadline. Throws the errors of {@link callForJson},
+ * and those of the content.
  */
 export async function callWithContent<T>(
   transport: Transport,
@@ -111,7 +111,8 @@ export async function callWithContent<T>(
 }
 
 /**
- * Calls the API and switches to another protocol: gives the raw connection. Errors as {@link callForStream}.
+ * Calls the API and switches to another protocol. Returns the raw connection. Errors as {@link
+ * callForStream}.
  */
 export async function callForUpgrade(
   transport: Transport,
@@ -165,7 +166,7 @@ async function exchange(transport: Transport, request: ApiRequest): Promise<Exch
     sending?.stop();
     const label = found.response.headers[VERSION_HEADER];
     if (typeof label === 'string') transport.onDaemonVersion?.(label);
-    // The stream goes on after this call; it ends with the signal too, and takes the listener with it.
+    // The stream outlives this call: an abort ends it too, and its end removes the listener.
     const stream = found.socket ?? found.response;
     stream.once('close', () => listener[Symbol.dispose]());
     inUse = stream;
@@ -194,7 +195,7 @@ async function answerOf(call: ClientRequest): Promise<Exchange> {
   call.on('response', (response) => resolve({ response }));
   call.on('upgrade', (response, socket, head) => {
     if (head.length > 0) socket.unshift(head);
-    // Whoever reads or writes sees the failure there; without a listener it would end the process.
+    // Reads and writes report the error; without a listener, Node would end the process.
     socket.on('error', () => {});
     resolve({ response, socket });
   });

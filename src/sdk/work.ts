@@ -7,15 +7,15 @@ import { type ErrorEvent, type ResultEvent, stepEvent, type WorkEvent } from '..
 import { checkedAnswer, errorFromBody, lostError, protocolError } from './errors.ts';
 import { type ApiRequest, callForStream, nameOf, type Transport } from './transport.ts';
 
-/** What long work tells: steps, then its result. A failure is thrown instead. */
+/** An event of long work: steps, then the result. A failure is thrown. */
 export type WorkStep<T> = Exclude<WorkEvent<T>, ErrorEvent>;
 
 /** A step that is not the result. */
 export type WorkNews = Exclude<WorkEvent<never>, ErrorEvent | ResultEvent<never>>;
 
 /**
- * Long work in the daemon. Iterating starts it, once; leaving the loop early, or aborting, hangs up, which
- * cancels it.
+ * Long work in the daemon. Iterating starts it; iterate once. Leaving the loop early or aborting hangs up,
+ * and so cancels the work.
  */
 export type Work<T> = AsyncGenerator<WorkStep<T>, void, undefined>;
 
@@ -25,10 +25,10 @@ export interface WorkRequest<T> extends ApiRequest {
 }
 
 /**
- * Starts long work when it is iterated.
+ * Returns long work, which starts when it is iterated.
  *
- * @throws {AppError} while iterating: the error the work ended with; DAEMON_UNREACHABLE, DAEMON_LOST (no last
- * line came), DAEMON_PROTOCOL.
+ * @throws {AppError} while iterating: the error with which the work failed; DAEMON_UNREACHABLE, DAEMON_LOST
+ * (no last line came), DAEMON_PROTOCOL.
  */
 export async function* openWork<T>(transport: Transport, request: WorkRequest<T>): Work<T> {
   const response = await callForStream(transport, request);
@@ -39,7 +39,7 @@ export async function* openWork<T>(transport: Transport, request: WorkRequest<T>
   }
 }
 
-/** Follows work to its end: hands the news to `onNews`, returns the result. */
+/** Follows work to its end: passes each step to `onNews` and returns the result. */
 export async function resultOf<T>(work: Work<T>, onNews: (news: WorkNews) => void = () => {}): Promise<T> {
   for await (const step of work) {
     if (step.event === 'result') return step.value;
@@ -71,8 +71,8 @@ export async function* readWork<T>(response: IncomingMessage, request: WorkReque
 }
 
 /**
- * One line of a stream; `undefined` for an event of a kind that this version does not know, and for an empty
- * line.
+ * Parses one line of a stream. Returns `undefined` for an empty line, and for an event that this version does
+ * not know.
  */
 function parseEvent<T>(line: string, request: WorkRequest<T>): WorkStep<T> | undefined {
   if (line.trim() === '') return undefined;

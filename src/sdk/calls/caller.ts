@@ -10,13 +10,13 @@ import { openWork, type Work } from '../work.ts';
 
 type Method = ApiRequest['method'];
 
-/** The body of a call, and what ends it. */
+/** The body of a call, and the signal that cancels it. */
 export type CallOptions = Abortable & { body?: unknown };
 
 /** How a call whose answer is one JSON value waits for it. */
 type AnswerOptions = Abortable & Pick<ApiRequest, 'answerDeadlineMs'>;
 
-/** Calls over one transport, as the areas of the API need them. Errors as of `transport.ts` and `work.ts`. */
+/** Calls over one transport. They throw the errors of `transport.ts` and `work.ts`. */
 export class Caller {
   readonly transport: Transport;
 
@@ -33,7 +33,7 @@ export class Caller {
     return callForJson(this.transport, { method: 'POST', path, body, signal, answerDeadlineMs, answer });
   }
 
-  /** A call whose answer says no more than that it is done. */
+  /** A call whose answer says only that it was done. */
   async settle(method: Method, path: string, { signal }: Abortable): Promise<void> {
     await callForJson(this.transport, { method, path, signal, answer: done });
   }
@@ -51,12 +51,12 @@ export class Caller {
     return openWork(this.transport, { method: 'POST', path, body, signal, result });
   }
 
-  /** Long work that has begun, whoever began it. */
+  /** Long work that some client has started. */
   follow(path: string, { signal }: Abortable): Work<unknown> {
     return openWork(this.transport, { method: 'GET', path, signal, result: anything() });
   }
 
-  /** Long work on a VM, of which that VM is the result. */
+  /** Long work on a VM; its result is that VM. */
   vmWork(path: string, { method = 'POST', signal, body }: CallOptions & { method?: Method }): Work<Vm> {
     return openWork(this.transport, { method, path, body, signal, result: vm });
   }

@@ -13,7 +13,7 @@ import type { Caller } from './caller.ts';
 /** The daemon itself, and the host that it runs on. */
 export interface DaemonCalls {
   daemonStatus(options: Abortable): Promise<DaemonStatus>;
-  /** Asks the daemon to drain and exit; returns before it has. VMs keep running. */
+  /** Asks the daemon to drain and exit; returns before it does. VMs keep running. */
   stopDaemon(options: Abortable): Promise<void>;
   /** Checks the host; read-only. */
   doctor(options: Abortable): Promise<DoctorCheck[]>;
@@ -22,7 +22,7 @@ export interface DaemonCalls {
    * aside.
    */
   checkSaved(options: Abortable): Work<{ checks: DoctorCheck[] }>;
-  /** Removes what is orphaned and provably of banger, and checks the host then. */
+  /** Removes orphans that provably belong to banger, then checks the host. */
   fixHost(options: Abortable): Promise<DoctorFix>;
 }
 

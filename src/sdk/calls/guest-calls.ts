@@ -15,43 +15,43 @@ import { flag, vmPath, withQuery } from '../paths.ts';
 import { callWithContent } from '../transport.ts';
 import type { Caller } from './caller.ts';
 
-/** What goes on in a VM: commands, files, ports, what it uses and says. */
+/** Commands, files, ports, usage and logs of a VM. */
 export interface GuestCalls {
-  /** Starts a command in the guest. It is killed when the session is disposed of before it ended. */
+  /** Starts a command in the guest. Disposing of the session kills it if it still runs. */
   exec(ref: string, start: ExecStart, options: Abortable): Promise<ExecSession>;
   /** The raw stream of exec frames (`docs/agent-protocol.md`); the caller writes the `start` frame. */
   execStream(ref: string, options: Abortable): Promise<Duplex>;
   /**
-   * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input; the
-   * port's end of output ends it.
+   * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input; it
+   * ends when the port's output ends.
    */
   openPort(ref: string, port: number, options: Abortable): Promise<Duplex>;
   /** What OpenSSH needs to log in to the guest, through {@link openPort}. */
   sshAccess(ref: string, options: Abortable): Promise<SshAccess>;
 
-  /** What an absolute path means in the guest, through symlinks. */
+  /** What is at an absolute path in the guest; follows symlinks. */
   statInGuest(ref: string, guestPath: string, options: Abortable): Promise<GuestPath>;
   /**
    * A file or directory of the guest as a tar archive; with `as` it is one entry of that name. With
-   * `marksHoles`, sparse files have a mark that `base/tar` reads and other programs warn of.
+   * `marksHoles`, sparse files are marked in a way that `base/tar` reads and other programs warn about.
    */
   readFromGuest(
     ref: string,
     guestPath: string,
     options: Abortable & { as?: string; marksHoles?: boolean },
   ): AsyncGenerator<Buffer, void, undefined>;
-  /** Unpacks a tar archive in a directory of the guest. What was unpacked before a failure stays. */
+  /** Unpacks a tar archive in a directory of the guest. After a failure, the files unpacked so far stay. */
   writeToGuest(
     ref: string,
     guestPath: string,
     options: Abortable & { tar: AsyncIterable<Buffer> },
   ): Promise<Unpacked>;
 
-  /** What the guest listens on; web servers with their URL. */
+  /** The ports that programs in the guest listen on; for web servers, also the URL. */
   vmPorts(ref: string, options: Abortable): Promise<VmPorts>;
   /** What the VM uses, in the guest and on the host, now and in the last minutes. */
   vmStats(ref: string, options: Abortable): Promise<VmStats>;
-  /** The guest's console or the VMM's own output; `isFollowed` goes on until the signal aborts. */
+  /** The guest's console or the VMM's own output; with `isFollowed` it continues until an abort. */
   vmLogs(
     ref: string,
     options: Abortable & { kind: 'console' | 'vmm'; isFollowed?: boolean },

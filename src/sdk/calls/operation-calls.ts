@@ -9,13 +9,13 @@ import { flag, operationPath, withQuery } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
 
-/** Long work, of any client. */
+/** Long work that any client has started. */
 export interface OperationCalls {
-  /** Those under way; with `isAll` also what ended lately. */
+  /** Running operations; with `isAll` also those that ended lately. */
   listOperations(options: Abortable & { isAll?: boolean }): Promise<Operation[]>;
-  /** The events of an operation from its first on, whoever began it; hanging up does nothing to it. */
+  /** All events of an operation, of any client. Hanging up does not cancel it. */
   followOperation(id: string, options: Abortable): Work<unknown>;
-  /** Cancels an operation, and waits until what it began is undone. */
+  /** Cancels an operation, and waits until its effects are undone. */
   cancelOperation(id: string, options: Abortable): Promise<Operation>;
 }
 

@@ -11,15 +11,15 @@ import { snapshotPath, vmPath } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
 
-/** Moments of a VM that are kept. */
+/** Snapshots of VMs. */
 export interface SnapshotCalls {
   /** Snapshots of a VM, oldest first. */
   listSnapshots(ref: string, options: Abortable): Promise<Snapshot[]>;
-  /** Keeps a running VM as it is now, memory and drives. Cancelled: nothing is left. */
+  /** Saves memory and drives of a running VM. Cancelled: nothing is left. */
   createSnapshot(ref: string, request: CreateSnapshotRequest, options: Abortable): Work<Snapshot>;
   /**
-   * Puts a VM back to a snapshot; with `cold` only its disks, which it boots with. Cancelled or failed: the
-   * VM is as it was.
+   * Restores a VM from a snapshot; with `cold` only its drives, and boots. Cancelled or failed: the VM is
+   * unchanged.
    */
   restoreSnapshot(ref: string, tag: string, options: Abortable & RestoreSnapshotRequest): Work<Vm>;
   deleteSnapshot(ref: string, tag: string, options: Abortable): Promise<void>;

@@ -11,12 +11,12 @@ import type { Caller } from './caller.ts';
 
 /** Warm templates. */
 export interface TemplateCalls {
-  /** The one that was used last first. */
+  /** All templates, the most recently used first. */
   listTemplates(options: Abortable): Promise<Template[]>;
   /** `key` may be a unique prefix. */
   showTemplate(key: string, options: Abortable): Promise<Template>;
   deleteTemplate(key: string, options: Abortable): Promise<void>;
-  /** Deletes what is beyond the disk budget, or `all`; gives the keys that are gone. */
+  /** Deletes templates beyond the disk budget, or `all`; returns the keys of the deleted ones. */
   pruneTemplates(request: PruneTemplatesRequest, options: Abortable): Promise<string[]>;
 }
 

@@ -20,34 +20,35 @@ import { flag, vmPath, withQuery } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
 
-/** VMs from the making to the end. */
+/** The life cycle of VMs. */
 export interface VmCalls {
   /** Running VMs, or all with `isAll`. */
   listVms(options: Abortable & { isAll?: boolean }): Promise<Vm[]>;
-  /** One VM; `withHost` also looks at what its workspace is a copy of. */
+  /** One VM; `withHost` also looks at the working tree that its workspace is a copy of. */
   showVm(ref: string, options: Abortable & { withHost?: boolean }): Promise<Vm>;
   /**
-   * Makes a VM and starts it. Cancelled: nothing is left. With `isDetached` hanging up does not cancel it.
+   * Creates and starts a VM. Cancelled: nothing is left. With `isDetached`, hanging up does not cancel it.
    */
   createVm(
     request: Omit<CreateVmRequest, 'ephemeral'>,
     options: Abortable & { isDetached?: boolean },
   ): Work<Vm>;
   /**
-   * Makes a VM that lives until the lease is disposed of, or this process dies. Cancelled: nothing is left.
+   * Creates a VM that is deleted when the lease is disposed of or this process dies. Cancelled: nothing is
+   * left.
    */
   leaseVm(request: Omit<CreateVmRequest, 'ephemeral'>, options: LeaseOptions): Promise<VmLease>;
   startVm(ref: string, options: StartVmRequest & Abortable): Work<Vm>;
   /**
-   * Stops the VM when its guest has written its data; hanging up does not cancel that, {@link VmCalls.killVm}
-   * does.
+   * Stops the VM after its guest has written its data. Hanging up does not cancel that;
+   * {@link VmCalls.killVm} does.
    */
   stopVm(ref: string, options: Abortable): Work<EndedVm>;
-  /** Memory and devices go to disk; starting it resumes it. */
+  /** Saves memory and devices to disk and ends the VMM; a start resumes the VM. */
   suspendVm(ref: string, options: Abortable): Work<Vm>;
-  /** Copies a running VM, memory and all. Cancelled: nothing is left. */
+  /** Copies a running VM with its memory. Cancelled: nothing is left. */
   forkVm(ref: string, request: Omit<ForkVmRequest, 'ephemeral'>, options: Abortable): Work<ForkedVms>;
-  /** Copies that live until the lease is disposed of, or this process dies. */
+  /** Forks that are deleted when the lease is disposed of or this process dies. */
   leaseForks(
     ref: string,
     request: Omit<ForkVmRequest, 'ephemeral'>,
@@ -55,15 +56,15 @@ export interface VmCalls {
   ): Promise<Lease<ForkedVms>>;
   /** Stops the VM, and starts it: a new boot. */
   restartVm(ref: string, options: Abortable): Work<Vm>;
-  /** Ends the VM without asking its guest to power off; a sync comes first when the guest answers. */
+  /** Ends the VM without a power-off of its guest; the guest syncs first when it answers. */
   killVm(ref: string, request: KillVmRequest, options: Abortable): Work<EndedVm>;
-  /** Changes the shape of a VM that does not run, or its NAT, also of one that runs. */
+  /** Changes the shape of a VM that does not run, or the NAT of any VM. */
   setVm(ref: string, request: SetVmRequest, options: Abortable): Work<Vm>;
   renameVm(ref: string, name: string, options: Abortable): Work<Vm>;
-  /** Waits until the VM is as wanted; when it was to be deleted, the result is the VM as it last was. */
+  /** Waits for a condition; after a deletion, the result is the VM's last state. */
   waitForVm(ref: string, request: WaitForVmRequest, options: Abortable): Work<Vm>;
   /**
-   * Stops the VM and removes its drives; the result is the VM as it last was. With `onlyResting` one that
+   * Stops the VM and removes its drives; the result is the VM's last state. With `onlyResting`, a VM that
    * runs is refused.
    */
   deleteVm(ref: string, options: Abortable & { onlyResting?: boolean }): Work<Vm>;

@@ -20,7 +20,7 @@ export interface WorkspaceCalls {
   /** What `prepareWorkspace` would send; touches no VM. */
   inspectWorkspace(request: InspectWorkspaceRequest, options: Abortable): Promise<WorkspaceSummary>;
   /**
-   * Begins to pack a working tree, before there is a VM for it; it lasts until the lease is disposed of, or
+   * Starts to pack a working tree before its VM exists. The pack is deleted when the lease is disposed of or
    * this process dies.
    */
   packWorkspace(request: WorkspaceChoice, options: Abortable): Promise<Lease<PackedWorkspace>>;
