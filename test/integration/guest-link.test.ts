@@ -263,7 +263,7 @@ test('kept commands go on with their open files when the link is lost, and the n
     session.stream.on('error', () => {});
     pids.push(Number(/pid (\d+)/.exec(await session.until('out'))?.[1]));
   }
-  await first.keep(true, { signal });
+  await first.detachCommands(true, { signal });
   await first[Symbol.asyncDispose]();
   await goesOn();
 
@@ -282,8 +282,8 @@ test('a link whose commands were kept for a capture ends them again when that is
   const host = await other.connect();
   const session = new Session(await host.exec({ signal }), sh('echo pid $$; sleep 1000'));
   const pid = Number(/pid (\d+)/.exec(await session.until('\n'))?.[1]);
-  await host.keep(true, { signal });
-  await host.keep(false, { signal });
+  await host.detachCommands(true, { signal });
+  await host.detachCommands(false, { signal });
   await host[Symbol.asyncDispose]();
   await gone(pid);
 });

@@ -164,7 +164,7 @@ export class Http2GuestAgent implements GuestAgent {
     return await this.#answer(stream, action, personalisedAnswer(personalisation));
   }
 
-  async keep(isOn: boolean, options: Abortable): Promise<void> {
+  async detachCommands(isOn: boolean, options: Abortable): Promise<void> {
     const action = 'tell the guest what a lost link means';
     const stream = await this.#open({ action, method: 'POST', path: '/keep', hasBody: true }, options);
     stream.end(JSON.stringify({ keep: isOn }));

@@ -16,18 +16,15 @@ import type {
 /** Where a guest's agent is reached from the host. */
 export type GuestEndpoint = { kind: 'unix'; path: string };
 
-/** How an agent is met. */
+/** How the host connects to an agent. */
 export interface ConnectOptions extends Abortable {
   helloDeadlineMs: number;
   /**
-   * The guest was restored from a capture, in which a link may have been open: the first hello is already
-   * such that an agent in the middle of something hears it
+   * the guest was restored from a capture, in which a link may have been open: the first hello is one that an
+   * agent in the middle of a request recognises
    */
   isRestored?: boolean;
-  /**
-   * Asked when the agent does not answer any more: the error that the link ends with then, in place of
-   * GUEST_LOST.
-   */
+  /** Called when the agent stops answering: returns the error to end the link with instead of GUEST_LOST. */
   whySilent?: () => AppError | undefined;
   /** The VM's name now, for hints; absent for a VM that users cannot name. */
   vmName?: () => string | undefined;
@@ -36,7 +33,7 @@ export interface ConnectOptions extends Abortable {
 /** Opens links to guest agents. */
 export interface GuestConnector {
   /**
-   * Meets the agent (hello) and returns the link.
+   * Exchanges hellos with the agent and returns the link.
    *
    * @throws {AppError} GUEST_UNREACHABLE when nothing answers within `helloDeadlineMs`; GUEST_GENERATION when
    * the agent's protocol generation is out of the range that the host speaks. Nothing is left open after a
@@ -47,15 +44,15 @@ export interface GuestConnector {
 
 /**
  * A live link to one guest's agent (`docs/agent-protocol.md`). Calls fail with GUEST_LOST when the link ends,
- * GUEST_PROTOCOL when the guest answers what it must not, GUEST_BUSY when hundreds of commands, copies and
- * connections are open, GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses. Disposing
- * closes the link and, unless {@link GuestAgent.keep} is on, ends every command that runs over it; twice is
- * fine.
+ * GUEST_PROTOCOL when the guest's answer breaks the protocol, GUEST_BUSY when hundreds of commands, copies
+ * and connections are open, and GUEST_FAILED (agent's code in `details.guestCode`) when the agent refuses.
+ * Disposing closes the link and, unless {@link GuestAgent.detachCommands} is on, ends every command that runs
+ * over it. Idempotent.
  */
 export interface GuestAgent extends AsyncDisposable {
   /** settles when the link is gone, never rejects */
   readonly closed: Promise<void>;
-  /** protocol generation that is spoken over this link: the agent's own */
+  /** protocol generation of this link: the agent's own */
   readonly generation: number;
   health(options: Abortable): Promise<GuestHealth>;
   /** Waits until user commands may run. */
@@ -67,7 +64,7 @@ export interface GuestAgent extends AsyncDisposable {
     spec: ExecStart,
     options: Abortable & { input?: Readable | Buffer; maxOutputBytes?: number },
   ): Promise<{ exit: ExecExit; stdout: Buffer; stderr: Buffer }>;
-  /** Unpacks a tar stream under `guestPath`; what was unpacked before a failure stays. */
+  /** Unpacks a tar stream under `guestPath`; files unpacked before a failure stay. */
   putTar(
     guestPath: string,
     tar: Readable,
@@ -79,25 +76,25 @@ export interface GuestAgent extends AsyncDisposable {
    * it. The stream fails when the archive is not whole.
    */
   getTar(guestPath: string, options: Abortable & { as?: string; marksHoles?: boolean }): Promise<Readable>;
-  /** What a path means, through symlinks; fails with `not_found` when it means nothing. */
+  /** What is at a path, following symlinks; fails with `not_found` when nothing is there. */
   stat(guestPath: string, options: Abortable): Promise<GuestPath>;
   /**
-   * Applies what is given, in the protocol's order; stops at the first step that fails and names it in
+   * Applies the given settings in the protocol's order; stops at the first step that fails and names it in
    * `details.step`.
    */
   personalise(personalisation: Personalisation, options: Abortable): Promise<Personalised>;
   /**
-   * While it is on, the loss of this link does not end its commands: they go on like what a command leaves
-   * running, without input, and what they say is thrown away. A terminal stays open. It is off for each new
-   * link, and does not change what happens when a single command is given up.
+   * While this is on, commands outlive this link: when the link is lost they keep running without input, like
+   * the background processes of a command, and the agent discards their output. A terminal stays open. Each
+   * new link starts with it off. Cancelling a single command still ends that command.
    */
-  keep(isOn: boolean, options: Abortable): Promise<void>;
+  detachCommands(isOn: boolean, options: Abortable): Promise<void>;
   ports(options: Abortable): Promise<GuestPort[]>;
   tcp(port: number, options: Abortable): Promise<Duplex>;
   stats(options: Abortable): Promise<GuestStats>;
   /**
-   * Writes to the drives what the guest holds; gives how many programs of its users ran then, when it can
-   * tell.
+   * Writes the guest's unwritten data to its drives. Returns how many programs of its users were running,
+   * when the agent can tell.
    */
   sync(options: Abortable): Promise<{ programCount?: number }>;
   powerOff(options: Abortable): Promise<void>;

@@ -5,29 +5,30 @@ import type { PersonalFile } from '../../protocol/guest.ts';
 export interface HostContent {
   /** later ones win */
   files: readonly PersonalFile[];
-  /** what the user must be told: files that were left out, and why */
+  /** for the user: which files were left out, and why */
   notices: readonly string[];
 }
 
 /** The user on the host whose VMs these are. */
 export interface HostUser {
   /**
-   * 32 secret bytes for `purpose`: the same for ever, others for another purpose, and not to be guessed from
-   * those.
+   * 32 secret bytes for `purpose`: always the same for one purpose, different for another, and not derivable
+   * from those of another.
    *
    * @throws {AppError} HOST_SECRET_INVALID when the file behind it is damaged.
    */
   secret(purpose: string): Promise<Buffer>;
   /**
-   * Reads what belongs into every guest as it is now: the configured files, who the user is for git, the key
-   * to log in with. All of it is optional for the guest.
+   * Reads the present content for every guest: the configured files, the user's git identity, the key to log
+   * in with. The guest works without any of it.
    *
    * @throws {AppError} FILE_SYNC_FAILED when a configured file cannot be read, FILE_SYNC_TOO_LARGE,
    * SSH_KEY_INVALID.
    */
   content(options: Abortable): Promise<HostContent>;
   /**
-   * The file with the private key whose public half {@link content} lets in; made when it is missing.
+   * The file with the private key whose public half {@link content} authorises; creates the key when it is
+   * missing.
    *
    * @throws {AppError} SSH_KEY_INVALID.
    */

@@ -7,7 +7,7 @@ export type GuestArch = 'amd64' | 'arm64';
 /** An image of the store; its files are never written again. */
 export interface StoredImage {
   name: string;
-  /** `sha256:...` of its root file system; a rebuild of the same name has another one */
+  /** `sha256:...` of its root file system; each rebuild of a name has a new one */
   id: string;
   arch: GuestArch;
   distro: string;
@@ -24,9 +24,9 @@ export interface KernelEntry {
   name: string;
   release: string;
   arch: GuestArch;
-  /** what the distribution ships: on amd64 a bzImage, on arm64 an Image */
+  /** as the distribution ships it: on amd64 a bzImage, on arm64 an Image */
   kernelPath: string;
-  /** the same kernel as an ELF file, for VMMs that load nothing else; absent when it could not be unpacked */
+  /** the same kernel as an ELF file, for VMMs that load only that; absent when it could not be unpacked */
   vmlinuxPath?: string;
   /** ext4 image with the content of `/lib/modules/<release>` */
   modulesPath: string;
@@ -38,18 +38,18 @@ export interface KernelEntry {
 export interface StoredKernel extends KernelEntry {
   /** our initramfs with this kernel's boot modules and the current agent */
   initrdPath: string;
-  /** of the initramfs's bytes */
+  /** of the initrd's bytes */
   initrdSha256: string;
 }
 
 /**
- * Images of the data directory, published by one rename; several daemons may share them. A name means one
- * image at a time; an image that lost its name to a rebuild, or was deleted, stays whole for as long as a VM
- * holds it.
+ * Images of the data directory, each published by one rename; several daemons may share them. A name belongs
+ * to one image at a time. An image that lost its name to a rebuild, or was deleted, stays whole as long as a
+ * VM holds it.
  */
 export interface ImageStore {
   /**
-   * Every image that has a name, by name; damaged ones are left out and logged. Removes what interrupted
+   * Every image that has a name, sorted by name; logs and leaves out damaged ones. Removes what interrupted
    * builds left.
    */
   list(): Promise<StoredImage[]>;
@@ -61,14 +61,14 @@ export interface ImageStore {
    */
   get(name: string): Promise<StoredImage>;
   /**
-   * Finds the image that a VM was made from, whatever its name means by now.
+   * Finds the image that a VM was made from, even when its name belongs to another image by now.
    *
    * @throws {AppError} as {@link get}.
    */
   getById(id: string): Promise<StoredImage>;
   /**
-   * Keeps the image for as long as the folder `holderDir` exists: a VM's own folder, so that no crash can
-   * leave a hold behind. Idempotent.
+   * Keeps the image as long as the folder `holderDir` exists: a VM's own folder, so that no crash can leave a
+   * hold behind. Idempotent.
    *
    * @throws {AppError} IMAGE_NOT_FOUND when it was removed meanwhile.
    */
@@ -83,7 +83,7 @@ export interface ImageStore {
    * HOST_NO_SPACE before and during; IMAGE_BUILD_FAILED.
    */
   build(name: string, options: Task & { force: boolean }): Promise<StoredImage>;
-  /** Takes the name away, and the files too unless a VM holds them. @throws {AppError} IMAGE_NOT_FOUND */
+  /** Removes the name, and the files too unless a VM holds them. @throws {AppError} IMAGE_NOT_FOUND */
   delete(name: string, options: Abortable): Promise<void>;
   /** Removes images that have neither a name nor a holder, and then kernels that no image has. Idempotent. */
   prune(options: Abortable): Promise<void>;
@@ -95,8 +95,8 @@ export interface ImageStore {
 export interface KernelStore {
   list(): Promise<KernelEntry[]>;
   /**
-   * Finds a kernel, checks that its files have the recorded sizes, and makes its initramfs when that is
-   * missing or older than the agent.
+   * Finds a kernel, checks that its files have the recorded sizes, and builds its initrd when that is missing
+   * or older than the agent.
    *
    * @throws {AppError} KERNEL_NOT_FOUND, KERNEL_DAMAGED, AGENT_NOT_FOUND.
    */
@@ -114,7 +114,7 @@ export interface UnpackedKernel {
   modulesTree: string;
 }
 
-/** The side of the kernel store that image builds use. */
+/** The part of the kernel store that image builds use. */
 export interface KernelPublisher {
   /**
    * Makes a kernel of the store, whole or not at all. One of that name that is there and whole is kept, so

@@ -4,8 +4,8 @@ import type { VmmProcess } from './vmm/running-vm.ts';
 import type { DriveSpec } from './vmm/spec.ts';
 
 /**
- * What outlives the daemon about one VM: intent, and the name of every host resource, written before the
- * resource is made. What is true is asked of the kernel and the VMM.
+ * What the daemon keeps on disk about one VM: intent, and the name of every host resource, written before the
+ * resource is made. For what is really running, the daemon asks the kernel and the VMM.
  */
 export interface VmRecord {
   id: string;
@@ -21,28 +21,28 @@ export interface VmRecord {
   driverName: string;
   /** absent until the drives are made */
   drives?: readonly DriveSpec[];
-  /** the VMM that was started last; it may be gone */
+  /** the VMM that was started last; it may have exited */
   runtime?: {
     vmm: VmmProcess;
     accelerator: Accelerator;
     startedAt: string;
     /**
-     * what this VMM can save guests as; absent when its driver cannot, or an older version of banger started
-     * it
+     * the kind of saved guest that this VMM writes; absent when its driver cannot save, or an older version
+     * of banger started it
      */
     savedGuestKind?: SavedGuestKind;
   };
   workspace?: VmWorkspace;
   /**
-   * what it was suspended with is not on the disk for sure yet; the run of the host (`VmFiles.hostBoot`) in
-   * which it was written
+   * present while the suspended guest may not be on the disk yet: the host boot (`VmFiles.hostBoot`) in which
+   * it was written
    */
   unsyncedIn?: string;
   /** what saved the guest of a suspended VM */
   savedBy?: SavedBy;
   /**
-   * a second VMM of this VM may run besides that of `runtime`: one that is to take its place, or one whose
-   * place was taken
+   * a second VMM of this VM may run beside that of `runtime`: one that will replace it, or one that was
+   * replaced
    */
   hasSecondVmm?: true;
   lastError?: { code: string; message: string };
@@ -50,7 +50,7 @@ export interface VmRecord {
   updatedAt: string;
 }
 
-/** A record that cannot be read: of its VM only this is known. */
+/** A record that cannot be read; only this is known of its VM. */
 export interface DamagedRecord {
   id: string;
   name: string;
@@ -60,14 +60,11 @@ export interface DamagedRecord {
 
 /** The durable store of records. Each call is one transaction, on disk when it returns. */
 export interface VmRecords {
-  /** Those that can be read; the others are in {@link VmRecords.damaged}. */
+  /** All readable records; the others are in {@link VmRecords.damaged}. */
   list(): VmRecord[];
   /** `undefined` also when the record is damaged. */
   get(id: string): VmRecord | undefined;
-  /**
-   * Those that cannot be read. They stay as they are until they are deleted, and their VMs keep all that they
-   * have.
-   */
+  /** The records that cannot be read. They and all files of their VMs stay until the user deletes them. */
   damaged(): DamagedRecord[];
   /**
    * @throws {AppError} VM_NAME_TAKEN when a VM of that name exists; HOST_NO_SPACE before the last space is
@@ -81,7 +78,7 @@ export interface VmRecords {
    * there is no such record.
    */
   update(record: VmRecord): VmRecord;
-  /** All of them or, after a failure, none; as {@link VmRecords.update}. */
+  /** Updates all of them or, after a failure, none; as {@link VmRecords.update}. */
   updateAll(records: readonly VmRecord[]): VmRecord[];
   /** Idempotent. */
   delete(id: string): void;

@@ -2,7 +2,7 @@
 export interface SavedGuestPart {
   /** for people: `QEMU 7.2.22` */
   name: string;
-  /** a guest that was saved with one token can be restored where the same one is */
+  /** a saved guest can be restored only where the token is the same */
   token: string;
 }
 
@@ -14,16 +14,16 @@ export interface SavedGuestParts {
   machine: SavedGuestPart;
 }
 
-/** What a VMM process can save guests as: of the driver's probe when it was started. */
+/** The kind of saved guest that a VMM process writes, from the driver's probe when the VMM was started. */
 export interface SavedGuestKind {
   /** `DriverProbe.savedGuestKey` */
   key: string;
   parts: SavedGuestParts;
 }
 
-/** What saved a guest, and so decides where it can be restored. Noted when it is saved. */
+/** What saved a guest, which decides where it can be restored. Recorded when the guest is saved. */
 export interface SavedBy {
-  /** absent when the VMM was started by a version of banger that did not note it */
+  /** absent when a version of banger that did not record it started the VMM */
   kind?: SavedGuestKind;
   /** the agent in the guest; absent when it did not answer */
   agent?: { generation: number; version: string };

@@ -5,7 +5,7 @@ import type { CapturePlace } from './vm-files.ts';
 import type { SavedGuest } from './vmm/saving.ts';
 import type { DriveSpec } from './vmm/spec.ts';
 
-/** What the VM was when its snapshot was made; what goes on from it must be the same. */
+/** What the VM was when its snapshot was made; a VM restored from it must be the same. */
 export interface SnapshotFacts {
   shape: VmShape;
   hasNat: boolean;
@@ -13,7 +13,7 @@ export interface SnapshotFacts {
   savedBy?: SavedBy;
 }
 
-/** A VM as it was at one moment: memory, devices, drives. Never changed once made. */
+/** A VM at one moment: memory, devices, drives. Never changed once made. */
 export interface StoredSnapshot {
   tag: string;
   facts: SnapshotFacts;
@@ -25,10 +25,10 @@ export interface StoredSnapshot {
   diskBytes: number;
 }
 
-/** The snapshots of VMs; they are kept beside a VM's drives, and go with it. */
+/** The snapshots of VMs. They are kept beside the VM's drives and deleted with the VM. */
 export interface VmSnapshots {
   /**
-   * Makes a snapshot with `work`, which leaves the saved guest and the drives in the place and gives the
+   * Makes a snapshot with `work`, which writes the saved guest and the drives to the place and returns the
    * drives' specs. Nothing is left after a failure.
    *
    * @throws {AppError} SNAPSHOT_EXISTS, HOST_NO_SPACE; what `work` throws.
@@ -42,11 +42,13 @@ export interface VmSnapshots {
     },
     options: Abortable,
   ): Promise<StoredSnapshot>;
-  /** Those that are whole as far as sizes tell, oldest first. */
+  /** The snapshots whose files have the right sizes, oldest first. */
   list(vmId: string): Promise<StoredSnapshot[]>;
-  /** One, its device state checked. @throws {AppError} SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED */
+  /**
+   * Finds a snapshot and verifies its device state. @throws {AppError} SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED
+   */
   get(vmId: string, tag: string): Promise<StoredSnapshot>;
-  /** Removes what a daemon that died left half-made. Idempotent. */
+  /** Removes what a crashed daemon left half-made. Idempotent. */
   sweep(vmId: string): Promise<void>;
   /** @throws {AppError} SNAPSHOT_NOT_FOUND */
   delete(vmId: string, tag: string): Promise<void>;

@@ -3,7 +3,7 @@ import type { VmShape } from '../../protocol/vm.ts';
 import type { SavedGuest } from './vmm/saving.ts';
 import type { DriveSpec } from './vmm/spec.ts';
 
-/** What a template was made from, for people; its key stands for all of it. */
+/** What a template was made from, for people; its key covers all of it. */
 export interface TemplateFacts {
   imageName: string;
   kernelName: string;
@@ -12,9 +12,7 @@ export interface TemplateFacts {
   vmm: string;
 }
 
-/**
- * A guest that has booted and gone quiet, on disk, with the drives that it had then. Never changed once made.
- */
+/** A booted, idle guest on disk, with the drives that it had at that moment. Never changed once made. */
 export interface StoredTemplate {
   /** 64 hex digits */
   key: string;
@@ -28,7 +26,7 @@ export interface StoredTemplate {
   diskBytes: number;
 }
 
-/** Where a template is being made: nothing of it is seen before it is whole. */
+/** Where a template is being made; nothing finds it before it is whole. */
 export interface TemplatePlace {
   /** empty folder for the drives */
   dir: string;
@@ -36,22 +34,23 @@ export interface TemplatePlace {
 }
 
 /**
- * The warm templates of this user. They are a cache: any of them may be gone at any time, and is made again
- * when it is wanted.
+ * The warm templates of this user. They are a cache: any of them may be removed at any time, and the next
+ * start that needs it makes it again.
  */
 export interface TemplateStore {
   /**
-   * The template of `key` when it is there and whole: sizes of all files, checksum of the device state. One
-   * that is damaged is set aside, with a warning through `onDamage`. It stays until the result is disposed
-   * of, whatever else happens.
+   * Returns the template of `key` when it exists and is whole: sizes of all files, checksum of the device
+   * state. Sets a damaged one aside and reports it through `onDamage`. The template cannot be removed until
+   * the caller disposes of the result.
    */
   use(
     key: string,
     options: { onDamage: (message: string) => void },
   ): Promise<(StoredTemplate & Disposable) | undefined>;
   /**
-   * Makes the template of `key` with `work`, which leaves the saved guest and the drives in the place and
-   * gives the drives' specs. Callers of one key share the work. Nothing is left after a failure or an abort.
+   * Makes the template of `key` with `work`, which writes the saved guest and the drives to the place and
+   * returns the drives' specs. Callers of one key share the work. Nothing is left after a failure or an
+   * abort.
    *
    * @throws {AppError} HOST_NO_SPACE; what `work` throws.
    */
@@ -63,19 +62,19 @@ export interface TemplateStore {
     },
     options: Abortable,
   ): Promise<void>;
-  /** Keeps a template from being used again: it could not be restored. Idempotent. */
+  /** Prevents a template that could not be restored from being used again. Idempotent. */
   setAside(key: string): Promise<void>;
-  /** All that are whole as far as sizes tell; newest use first. */
+  /** The templates whose files have the right sizes; last used first. */
   list(): Promise<StoredTemplate[]>;
   /** Removes one. @throws {AppError} TEMPLATE_NOT_FOUND, TEMPLATE_IN_USE */
   delete(key: string): Promise<void>;
   /**
-   * Removes what was set aside or left half-made, then the templates that were not used for longest until the
-   * rest takes `maxBytes` at most; none in use. Gives the keys that are gone.
+   * Removes templates that were set aside or left half-made, then the least recently used ones until the rest
+   * takes `maxBytes` at most; never one in use. Returns the removed keys.
    */
   prune(options: { maxBytes: number }): Promise<string[]>;
-  /** Removes what a daemon that died left half-made. Idempotent. */
+  /** Removes what a crashed daemon left half-made. Idempotent. */
   sweep(): Promise<void>;
-  /** Reads all of a template and compares it with its checksums; gives what is wrong with it. */
+  /** Reads all of a template and compares it with its checksums. Returns what is wrong, if anything. */
   verify(key: string, options: Abortable): Promise<string | undefined>;
 }

@@ -5,7 +5,7 @@ import type { SavedGuest } from './vmm/saving.ts';
 export interface VmFolders {
   /** drives and logs; outlives the VMM */
   dir: string;
-  /** sockets; gone after a host reboot */
+  /** sockets; a host reboot removes it */
   runtimeDir: string;
   consoleLogPath: string;
   vmmLogPath: string;
@@ -14,8 +14,8 @@ export interface VmFolders {
 }
 
 /**
- * A folder for a copy of a running guest; disposing removes it. A VM that is restored from it does not need
- * it any more.
+ * A folder for a copy of a running guest; disposing removes it. A VM does not need it once it was restored
+ * from it.
  */
 export interface CapturePlace extends AsyncDisposable {
   dir: string;
@@ -27,64 +27,66 @@ export type LogKind = 'console' | 'vmm';
 
 /** Makes and removes the per-VM folders. */
 export interface VmFiles {
-  /** Names only, makes nothing. */
+  /** Returns the paths; creates nothing. */
   folders(vmId: string): VmFolders;
-  /** Makes the folders with mode 0700. Idempotent. @throws {AppError} HOST_NO_SPACE */
+  /** Creates the folders with mode 0700. Idempotent. @throws {AppError} HOST_NO_SPACE */
   create(vmId: string): Promise<VmFolders>;
-  /** Makes the runtime folder of a VM that does not run, or empties it of second ones. Idempotent. */
+  /** Creates the runtime folder of a stopped VM and removes folders for second VMMs from it. Idempotent. */
   createRuntime(vmId: string): Promise<void>;
   /**
-   * Makes an empty folder in the VM's runtime folder, for a second VMM of it while the first runs, and
-   * returns its path. @throws {AppError} HOST_NO_SPACE
+   * Creates an empty folder in the VM's runtime folder, for a second VMM while the first runs, and returns
+   * its path. @throws {AppError} HOST_NO_SPACE
    */
   createSecondRuntime(vmId: string): Promise<string>;
   /**
-   * Removes the folders of {@link createSecondRuntime} that are empty, as one is when its VMM has ended.
+   * Removes those folders of {@link createSecondRuntime} that are empty because their VMM has exited.
    * Idempotent.
    */
   sweepRuntimes(vmId: string): Promise<void>;
   /**
-   * Makes an empty folder for {@link VmFolders.suspended}; what was in it is gone. @throws {AppError}
+   * Creates an empty folder for {@link VmFolders.suspended}, removing what was in it. @throws {AppError}
    * HOST_NO_SPACE
    */
   createSuspended(vmId: string): Promise<void>;
   /**
-   * Makes the suspended guest durable: it outlives the host's power from then on. @throws {AppError}
-   * HOST_NO_SPACE
+   * Makes the suspended guest durable: from then on it survives a power failure of the host. @throws
+   * {AppError} HOST_NO_SPACE
    */
   syncSuspended(vmId: string): Promise<void>;
-  /** Names this run of the host: another one comes after its power was off. */
+  /** An id of this boot of the host; each boot has a new one. */
   hostBoot(): Promise<string>;
   /** Removes the suspended guest, if there is one. Idempotent. */
   removeSuspended(vmId: string): Promise<void>;
-  /** Makes a folder for a copy of the VM's guest, beside its drives. @throws {AppError} HOST_NO_SPACE */
+  /** Creates a folder for a copy of the VM's guest, beside its drives. @throws {AppError} HOST_NO_SPACE */
   openCapture(vmId: string): Promise<CapturePlace>;
-  /** Makes an empty folder for other drives than those that the VM has. @throws {AppError} HOST_NO_SPACE */
+  /**
+   * Creates an empty folder for drives that will replace those of the VM. @throws {AppError} HOST_NO_SPACE
+   */
   createDriveDir(vmId: string): Promise<string>;
   /**
-   * Makes drives durable, and their names: they outlive the host's power from then on. @throws {AppError}
-   * HOST_NO_SPACE
+   * Makes drives and their names durable: from then on they survive a power failure of the host. @throws
+   * {AppError} HOST_NO_SPACE
    */
   syncDrives(vmId: string, drivePaths: readonly string[], options: Abortable): Promise<void>;
   /**
-   * Removes the VM's drives that are none of `drivePaths`, and the folders of {@link createDriveDir} that
-   * have none of these. When there are any, those that stay are made durable first, unless the caller has
-   * done so (`areDurable`). Idempotent.
+   * Removes the VM's drives that are not in `drivePaths`, and folders of {@link createDriveDir} without any
+   * of these. When it has something to remove, it makes the drives that stay durable first, unless the caller
+   * has done so (`areDurable`). Idempotent.
    */
   sweepDrives(vmId: string, drivePaths: readonly string[], options?: { areDurable?: boolean }): Promise<void>;
-  /** Removes copies that a daemon that died left. Idempotent; none may be under way. */
+  /** Removes copies that a crashed daemon left. Idempotent; call it only while no copy is being made. */
   sweepCaptures(vmId: string): Promise<void>;
   /**
-   * Writes the file that OpenSSH knows the VM's host key from, in the VM's folder, and gives its path.
-   * @throws {AppError} HOST_NO_SPACE
+   * Writes a known_hosts file with the VM's host key to the VM's folder and returns its path. @throws
+   * {AppError} HOST_NO_SPACE
    */
   writeKnownHosts(vmId: string, content: string): Promise<string>;
   /**
-   * Removes both folders and all in them. Idempotent. What a file system keeps because a program has it open
-   * goes with {@link VmFiles.sweep}.
+   * Removes both folders and all in them. Idempotent. {@link VmFiles.sweep} deletes what a file system keeps
+   * because a program has it open.
    */
   remove(vmId: string): Promise<void>;
-  /** Removes what {@link VmFiles.remove} had to leave, unless it is still in use. Idempotent. */
+  /** Deletes what {@link VmFiles.remove} had to leave, unless it is still in use. Idempotent. */
   sweep(): Promise<void>;
   /** Ids that have a folder, with or without a record. */
   list(): Promise<string[]>;
@@ -93,11 +95,11 @@ export interface VmFiles {
    * by default "a VM"
    */
   requireSpace(neededBytes: number, what?: string): Promise<void>;
-  /** What a file takes on the disk, holes not counted; 0 when it is not there. */
+  /** What a file takes on the disk, without its holes; 0 when it does not exist. */
   allocatedBytes(path: string): Promise<number>;
   /**
-   * The last lines of a log that are not empty; none when there is no log, or nothing was written to it since
-   * `sinceMs` (of 1970).
+   * The last non-empty lines of a log; none when there is no log, or it was not written since `sinceMs` (Unix
+   * time).
    */
   logTail(
     vmId: string,

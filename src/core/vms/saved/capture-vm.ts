@@ -8,7 +8,7 @@ import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import { requireRoom } from '../require-room.ts';
 import type { VmHost, Vms } from '../world.ts';
-import { unkeep } from './keep-commands.ts';
+import { attachCommands } from './attach-commands.ts';
 
 /**
  * Copies a running VM into `place`, memory, devices and drives as of one moment; gives the drives' copies.
@@ -36,11 +36,11 @@ export async function captureVm(
   const spec = vmSpecOf(world, source, { boot: plan.boot, accelerator: source.runtime?.accelerator });
   const agent = await world.live.agent(source.id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.answer });
   // The forks lose the link that their commands run over; the source does not.
-  await agent.keep(true, { signal });
+  await agent.detachCommands(true, { signal });
   try {
     const { pausedMs } = await running.capture({ spec, to: place.saved, drives }, { signal });
     return { drives, pausedMs };
   } finally {
-    await unkeep(world, source.id);
+    await attachCommands(world, source.id);
   }
 }

@@ -15,7 +15,7 @@ import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import { requireRoom, requireRoomToStart } from '../require-room.ts';
 import { whileRunning } from '../while-running.ts';
 import type { Saving, VmHost, Vms } from '../world.ts';
-import { unkeep } from './keep-commands.ts';
+import { attachCommands } from './attach-commands.ts';
 import { savedByOf } from './saved-by-of.ts';
 import { beginSync } from './sync-suspended.ts';
 
@@ -57,7 +57,7 @@ export async function suspendVm(
         );
       } catch (error) {
         // A link that is still there is for commands as before.
-        await unkeep(world, id);
+        await attachCommands(world, id);
         // First what may fill the disk, which a record needs a little of too.
         await world.files.removeSuspended(id);
         world.records.update(record);
@@ -154,7 +154,7 @@ async function prepareGuest(
       work: async (agent, options) => {
         report({ event: 'progress', stage: 'sync' });
         const [{ generation, version }] = await Promise.all([agent.health(options), agent.sync(options)]);
-        await agent.keep(true, options);
+        await agent.detachCommands(true, options);
         return { generation, version };
       },
     });
