@@ -21,7 +21,7 @@ export interface ConfigFile {
   file_sync?: readonly FileSyncTable[];
 }
 
-/** Reads one value, or says what it must be. */
+/** Reads one value, or returns what it must be. */
 type Reader = (value: unknown, field: string) => unknown;
 
 const KEYS: Readonly<Record<string, Reader>> = {
@@ -42,7 +42,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * Parses `config.toml` (TOML 1.0). Every bad field is reported in one error.
+ * Parses `config.toml` (TOML 1.0). One error reports every bad field.
  *
  * @throws {AppError} CONFIG_INVALID with the line of a syntax error, or one cause per bad field.
  */
@@ -82,7 +82,7 @@ interface ReadTarget {
 function readTable(table: Record<string, unknown>, { prefix, into, problems }: ReadTarget): void {
   for (const [key, value] of Object.entries(table)) {
     const field = prefix + key;
-    // A quoted key may hold a dot, and is then not a key of a table.
+    // A quoted key may contain a dot; it is not a key of a table then.
     const reader = !key.includes('.') && Object.hasOwn(KEYS, field) ? KEYS[field] : undefined;
     const isTable = Object.keys(KEYS).some((k) => k.startsWith(`${field}.`));
     if (reader) {
@@ -102,7 +102,7 @@ function readTable(table: Record<string, unknown>, { prefix, into, problems }: R
   }
 }
 
-/** Dates are objects too, and no tables. */
+/** Dates are objects too, but not tables. */
 function isPlainTable(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
@@ -136,7 +136,7 @@ function size(value: unknown, field: string): number {
   return parseSize(value, field);
 }
 
-/** A bare number would leave open what it counts. */
+/** A number without a unit is refused, because it does not say what it counts. */
 function duration(value: unknown, field: string): number {
   if (typeof value !== 'string' || (/^[0-9.]+$/.test(value.trim()) && Number(value) !== 0)) {
     throw wrong(field, 'a time such as "90m" or "2h"');
@@ -144,7 +144,7 @@ function duration(value: unknown, field: string): number {
   return parseDuration(value, field);
 }
 
-/** Shorter ones would keep an emulated guest busy with being measured. */
+/** With a shorter interval, an emulated guest would be busy answering measurements. */
 const LEAST_POLL_MS = 1_000;
 
 function pollInterval(value: unknown, field: string): number {

@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { isErrno } from '../base/errors.ts';
 import { type Paths, socketsIn } from './paths.ts';
 
-/** What the daemon that holds the lock writes down: who it is, and where it listens. */
+/** What the daemon that holds the lock writes to a file: its pid, and the socket it listens on. */
 export interface DaemonPlace {
   pid: number;
   socketPath: string;
 }
 
-/** Longest file that is read, in `bytes`. */
+/** Longest such file that is read, in `bytes`. */
 const MAX_PLACE_CHARS = 8192;
 
 /**
- * Folders for the sockets of a state folder that cannot hold any, the best first. Each belongs to one state
+ * Folders for sockets when the state folder cannot hold any, the best first. Each belongs to one state
  * folder.
  */
 export function spareRuntimeDirs({ runtimeHomes, stateDir }: Paths): string[] {
@@ -22,19 +22,19 @@ export function spareRuntimeDirs({ runtimeHomes, stateDir }: Paths): string[] {
   return runtimeHomes.map((home) => join(home, 'banger', owner));
 }
 
-/** Where a daemon may listen when nothing does at `paths.daemonSocket`, the most likely first. */
+/** Sockets of a daemon when nothing listens at `paths.daemonSocket`, the most likely first. */
 export function otherDaemonSockets(paths: Paths): string[] {
   const written = readDaemonPlace(paths.daemonPlaceFile);
   return [
     ...(written === undefined || written.socketPath === paths.daemonSocket ? [] : [written.socketPath]),
-    // It could write nothing down when the disk was full.
+    // A daemon that started on a full disk could not write the file.
     ...spareRuntimeDirs(paths).map((dir) => socketsIn(dir).daemonSocket),
-    // Earlier versions.
+    // Where earlier versions listened.
     ...paths.runtimeHomes.map((home) => socketsIn(join(home, 'banger')).daemonSocket),
   ];
 }
 
-/** What is written down of the daemon, if there is something that can be understood. */
+/** Reads what the daemon has written; returns `undefined` when the file is missing or not valid. */
 export function readDaemonPlace(path: string): DaemonPlace | undefined {
   try {
     const text = readFileSync(path, 'utf8').slice(0, MAX_PLACE_CHARS);

@@ -1,16 +1,16 @@
 import type { Environment } from './settings.ts';
 
 /**
- * For the daemon's Node. By itself V8 lets the heap's young generation grow to 48 MiB as soon as several
- * clients are busy at once, and never gives that back; what lives in the daemon's whole heap is a third of
- * that. A daemon waits for guests most of its time, so collecting more often costs nothing that shows.
+ * Flags for the daemon's Node. By default, V8 lets the heap's young generation grow to 48 MiB as soon as
+ * several clients are busy at once, and never shrinks it; all live objects of the daemon take a third of
+ * that. The daemon mostly waits for guests, so more frequent collections cost nothing noticeable.
  */
 export const DAEMON_NODE_FLAGS = ['--max-semi-space-size=2'] as const;
 
 /**
- * For the daemon's C library (mallopt(3); another than glibc ignores it). What guests say comes in pieces of
- * some 16 KiB, which live for a moment and lie between things that live for long: by itself glibc keeps what
- * was once needed for a busy moment, 30 MiB and more. Like this such pieces are given back one by one.
+ * Settings for the daemon's C library (mallopt(3); only glibc reads them). Data from guests arrives in
+ * buffers of about 16 KiB, which live briefly and lie between long-lived ones. By default, glibc keeps the
+ * memory of a busy moment, 30 MiB and more. With these settings it returns each such buffer to the kernel.
  */
 const MALLOC: Environment = {
   MALLOC_ARENA_MAX: '2',
@@ -18,12 +18,12 @@ const MALLOC: Environment = {
   MALLOC_TRIM_THRESHOLD_: '65536',
 };
 
-/** The environment that the daemon is started with; what the user has set stays. */
+/** The environment for the daemon. Settings of the user are kept. */
 export function daemonEnvironment(env: Environment): Environment {
   return { ...MALLOC, ...env };
 }
 
-/** The same as it was: for the programs that the daemon starts. */
+/** The original environment, for programs that the daemon starts. */
 export function withoutDaemonSettings(env: Environment): Environment {
   return Object.fromEntries(
     Object.entries(env).filter(([name, value]) => value === undefined || MALLOC[name] !== value),

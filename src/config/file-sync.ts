@@ -2,8 +2,8 @@ import { isAbsolute, join, posix } from 'node:path';
 import { AppError, printable } from '../base/errors.ts';
 
 /**
- * One entry `[[file_sync]]` of the config file: a file or folder of the host that every guest gets, at each
- * start.
+ * One entry `[[file_sync]]` of the config file: a file or folder of the host that is copied into every guest
+ * at each start.
  */
 export interface FileSyncEntry {
   /** absolute */
@@ -14,7 +14,7 @@ export interface FileSyncEntry {
   mode?: number;
 }
 
-/** An entry as it is written. */
+/** An entry as the user wrote it. */
 export interface FileSyncTable {
   host: string;
   guest: string;
@@ -38,7 +38,7 @@ export function readFileSyncTables(value: unknown, field: string): FileSyncTable
   return value as FileSyncTable[];
 }
 
-/** What the entries mean for a user whose home on the host is `home`. */
+/** Resolves the entries for a user whose home folder on the host is `home`. */
 export function resolveFileSync(tables: readonly FileSyncTable[], home: string): FileSyncEntry[] {
   return tables.map(({ host, guest, mode }) => ({
     hostPath: host.startsWith('~/') ? join(home, host.slice(2)) : join(host),

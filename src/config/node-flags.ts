@@ -1,7 +1,7 @@
 /**
- * For every Node of ours that ends by itself. V8 compiles what is hot in the background, and what it compiles
- * may need a garbage collection, which is for the main thread to do. When that ends the process meanwhile, it
- * waits for the background first, and both wait for ever (nodejs/node#54918). So nothing is compiled there.
- * `bin/banger` has the same flags.
+ * Flags for every Node program of banger that exits. V8 compiles hot code in the background, and that may
+ * need a garbage collection, which only the main thread can do. When the main thread exits at that moment, it
+ * first waits for the background, and both wait forever (nodejs/node#54918). These flags turn background
+ * compilation off. `bin/banger` has the same flags.
  */
 export const NODE_FLAGS = ['--no-concurrent-recompilation', '--no-concurrent-sparkplug'] as const;

@@ -1,44 +1,43 @@
 import { join } from 'node:path';
 
-/** Where things are on this host; every name on disk is made here and nowhere else. */
+/** Paths on this host. No other file names anything on disk. */
 export interface Paths {
   configFile: string;
-  /** images, kernels and the user's key; may be shared by several daemons of one user */
+  /** images, kernels and the user's key; several daemons of one user may share it */
   dataDir: string;
   imagesDir: string;
   kernelsDir: string;
-  /** key with which the user logs in to guests; its public half has `.pub` behind the name */
+  /** private key with which the user logs in to guests; the public key has the suffix `.pub` */
   sshKeyFile: string;
   /** records, VMs, logs */
   stateDir: string;
   recordsFile: string;
   daemonLockFile: string;
   daemonLogFile: string;
-  /** what the ssh host keys of the VMs are derived from */
+  /** secret from which the ssh host keys of the VMs are derived */
   secretFile: string;
   vmsDir: string;
   /** things that may be removed at any time */
   cacheDir: string;
-  /** blank disks, findings about accelerators */
+  /** empty disks, and results of probes for accelerators */
   vmmCacheDir: string;
   /** warm templates */
   templatesDir: string;
-  /** half-made copies of repositories, on their way to a guest */
+  /** temporary copies of repositories that are being sent to a guest */
   workspaceTempDir: string;
   /** pid and socket of the daemon that holds the lock */
   daemonPlaceFile: string;
   /**
-   * sockets and pid files; in the state folder, so that they last as long as what they are for, whatever
-   * sessions come and go
+   * sockets and pid files; in the state folder, so that they do not disappear when a login session ends
    */
   runtimeDir: string;
   daemonSocket: string;
   vmRuntimeDir: string;
-  /** folders for sockets where the state folder cannot hold any, and where earlier versions had theirs */
+  /** folders for sockets when the state folder cannot hold any; earlier versions used them always */
   runtimeHomes: readonly string[];
 }
 
-/** The variables that move folders of ours elsewhere. */
+/** The environment variables that move banger's folders. */
 export const MOVED_BY = {
   dataDir: 'XDG_DATA_HOME',
   stateDir: 'XDG_STATE_HOME',
@@ -51,11 +50,11 @@ export interface BaseDirs {
   dataHome: string;
   stateHome: string;
   cacheHome: string;
-  /** for sockets, private to the user; the one that lasts longest comes first */
+  /** for sockets, private to the user; the longest-lived comes first */
   runtimeHomes: readonly string[];
 }
 
-/** Names everything under `dirs`; touches nothing. */
+/** Returns every path under `dirs`; does not touch the disk. */
 export function pathsUnder(dirs: BaseDirs): Paths {
   const dataDir = join(dirs.dataHome, 'banger');
   const stateDir = join(dirs.stateHome, 'banger');
@@ -82,12 +81,12 @@ export function pathsUnder(dirs: BaseDirs): Paths {
   };
 }
 
-/** The names of sockets in `runtimeDir`. */
+/** The paths of the sockets in `runtimeDir`. */
 export function socketsIn(runtimeDir: string): Pick<Paths, 'runtimeDir' | 'daemonSocket' | 'vmRuntimeDir'> {
   return { runtimeDir, daemonSocket: join(runtimeDir, 'bangerd.sock'), vmRuntimeDir: join(runtimeDir, 'vm') };
 }
 
-/** The file below the home of a guest's user that has what installing the tools of a repository said. */
+/** Log of the installation of a repository's tools, below the home of the guest's user. */
 export function guestToolingLog(repoName: string): string {
   return join('.cache', 'banger', `vm-run-tooling-${repoName.replace(/[^A-Za-z0-9._-]/g, '-')}.log`);
 }

@@ -9,27 +9,27 @@ import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
 import { type Paths, pathsUnder } from './paths.ts';
 import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
 
-/** Everything that the user, the environment and the host decide, read once at a program's start. */
+/** All settings, from the user, the environment and the host; read once when a program starts. */
 export interface Settings {
   paths: Paths;
   vmDefaults: VmDefaults;
   defaultImage: string;
-  /** new VMs are made of warm templates */
+  /** new VMs start from warm templates */
   isWarm: boolean;
-  /** a VM of the shape that was started last waits for the next start */
+  /** the daemon keeps one pool VM of the most recently started shape */
   hasStandby: boolean;
-  /** what warm templates together may take on disk, in `bytes` */
+  /** most that all warm templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
-  /** what every guest gets at each start; a later entry wins */
+  /** files that are copied into every guest at each start; a later entry wins */
   fileSync: readonly FileSyncEntry[];
   logLevel: LogLevel;
-  /** what VMs run on, untested; absent: KVM where a test has shown that it works */
+  /** accelerator to use without a test; absent: KVM when a test has shown that it works */
   accelerator?: Accelerator;
   /** `ms` without use after which a VM that runs is stopped; absent: never */
   autoStopStaleAfterMs?: number;
   /** `ms` without use or traffic after which a VM that runs is suspended; absent: never */
   autoSuspendAfterMs?: number;
-  /** `ms` between two measurements of the VMs that run; absent: they are measured only when somebody asks */
+  /** `ms` between two measurements of running VMs; absent: only a request measures them */
   statsPollMs?: number;
   host: HostSize;
 }
@@ -37,7 +37,7 @@ export interface Settings {
 /** A process's environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** This process's environment; the one place that reads it. */
+/** This process's environment. No other code reads it. */
 export function processEnvironment(): Environment {
   return process.env;
 }
@@ -53,7 +53,7 @@ export function isColorOff(env: Environment): boolean {
 }
 
 /**
- * Resolves where things are, from the XDG variables or their defaults; reads no file.
+ * Resolves paths from the XDG variables or their defaults. Reads no file.
  *
  * @throws {AppError} CONFIG_PATH_INVALID when a variable is not an absolute path, or no home folder is known.
  */
@@ -71,12 +71,12 @@ export function resolvePaths(env: Environment): Paths {
   });
 }
 
-/** Where git keeps the user's files when nothing else is configured (git-config(1), FILES). */
+/** The folder of the user's git files when git is not configured otherwise (git-config(1), FILES). */
 export function gitConfigDir(env: Environment): string {
   return join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(homeDir(env), '.config'), 'git');
 }
 
-/** A user that the system has no name for has no home folder either. */
+/** A user whom the system does not know has no home folder. */
 function homeDir(env: Environment): string {
   if (env['HOME']) return env['HOME'];
   try {
@@ -90,14 +90,14 @@ function homeDir(env: Environment): string {
   }
 }
 
-/** Some dozens of shapes; a template of 2 GiB of memory takes 0.2 to 0.5 GiB on disk. */
+/** Enough for dozens of shapes: a template with 2 GiB of memory takes 0.2 to 0.5 GiB on disk. */
 const TEMPLATE_BUDGET_BYTES = 10 * 2 ** 30;
 
-/** An emulated guest notices each time. */
+/** Not more often, because each measurement takes time in an emulated guest. */
 const STATS_POLL_MS = 10_000;
 
 /**
- * Reads the config file (all of it optional) and the host.
+ * Reads the config file, in which everything is optional, and the size of the host.
  *
  * @throws {AppError} CONFIG_INVALID naming each bad field; CONFIG_PATH_INVALID.
  */
@@ -121,7 +121,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
   };
 }
 
-/** CPUs and memory of the machine we run on. */
+/** CPUs and memory of this host. */
 function thisHost(): HostSize {
   return { cpuCount: cpus().length, memoryMib: Math.floor(totalmem() / 2 ** 20) };
 }

@@ -1,10 +1,10 @@
 import { parseSize } from '../base/text/size.ts';
 import type { VmShape } from '../protocol/vm.ts';
 
-/** Where a default came from: the user's file, the size of this host, or our own floor. */
+/** The source of a default: the config file, the size of this host, or banger's own minimum. */
 export type Provenance = 'config' | 'auto' | 'builtin';
 
-/** A default and where it came from. */
+/** A default and its source. */
 export interface VmDefault {
   value: number;
   from: Provenance;
@@ -26,8 +26,9 @@ const CEILING_MEMORY_MIB = 8192;
 const DISK_BYTES = parseSize('8G', 'disk size');
 
 /**
- * Defaults of a VM's shape: the config file, else a quarter of the CPUs (at most 4) and an eighth of the
- * memory (at most 8 GiB), else 2 vCPUs and 2,048 MiB where the host has that much; disks are 8 GiB.
+ * Returns the defaults of a VM's shape. The config file comes first. Otherwise a VM gets a quarter of the
+ * CPUs (at most 4) and an eighth of the memory (at most 8 GiB), but at least 2 vCPUs (at most all CPUs) and
+ * 2,048 MiB (at most half of the memory). Disks are 8 GiB.
  */
 export function vmDefaults(configured: Partial<VmShape>, host: HostSize): VmDefaults {
   const pick = (field: keyof VmShape, other: VmDefault): VmDefault => {
