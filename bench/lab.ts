@@ -9,25 +9,25 @@ import { resolvePaths } from '../src/config/settings.ts';
 import { type BangerClient, createClient } from '../src/sdk/client.ts';
 import { resultOf } from '../src/sdk/work.ts';
 
-/** A daemon of our own to measure with: its own records and sockets, the user's images. */
+/** A separate daemon to measure with: it has its own records and sockets, and uses the user's images. */
 export interface Lab extends AsyncDisposable {
   root: string;
-  /** removed in the end */
+  /** folder for temporary files; removed at the end */
   scratch: string;
   env: NodeJS.ProcessEnv;
   banger: string;
   node: string;
   client: BangerClient;
-  /** Whether the daemon keeps a VM on standby; at first it does not. Another daemon runs afterwards. */
+  /** Sets whether the daemon keeps a pool VM (at first it does not), and restarts the daemon. */
   setStandby(hasStandby: boolean, options: Abortable): Promise<void>;
-  /** Waits until one is. */
+  /** Waits until there is a pool VM. */
   standby(options: Abortable): Promise<void>;
 }
 
-/** `ms` that the daemon may take to end after it was told to. */
+/** `ms` for the daemon to exit after a request to stop. */
 const STOP_DEADLINE_MS = 20_000;
 
-/** `ms` that a VM on standby may take to be there. */
+/** `ms` for a pool VM to appear. */
 const STANDBY_DEADLINE_MS = 60_000;
 
 /** Starts a daemon in a scratch folder. Disposing deletes its VMs, ends it, and removes the folder. */
@@ -88,7 +88,7 @@ async function endDaemon(client: BangerClient): Promise<void> {
 
 async function isGone(pid: number): Promise<true | undefined> {
   try {
-    // A dead child of ours would still be listed, but without a command line.
+    // A dead child process is still listed, but without a command line.
     return (await readFile(`/proc/${pid}/cmdline`)).length === 0 ? true : undefined;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH')) return true;

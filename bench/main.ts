@@ -26,7 +26,7 @@ const USAGE = `usage: npm run bench -- [--quick] [--write] [--json] [--check] [M
 measurements: ${MEASUREMENTS.map(({ name }) => name).join(', ')}
 `;
 
-/** Where the table goes in docs/performance.md. */
+/** The marks in docs/performance.md between which the table is written. */
 const BEGIN_MARK = '<!-- begin of the measured table -->\n';
 const END_MARK = '<!-- end of the measured table -->';
 
@@ -37,7 +37,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   process.exitCode = await main(interrupt.signal);
 } catch (error) {
-  // What went wrong first is inside, when cleaning up went wrong too.
+  // When cleanup failed too, the first error is inside the suppressed one.
   const all = error instanceof SuppressedError ? [error.suppressed, error.error] : [error];
   for (const one of all) process.stderr.write(`error: ${messageOf(one)}\n`);
   process.exitCode = 1;
@@ -87,7 +87,7 @@ async function main(signal: AbortSignal): Promise<number> {
   return problems.length > 0 ? 1 : 0;
 }
 
-/** The machine, for a table to publish: a VM says how it is run. */
+/** Describes the machine for a published table. It starts a VM, which knows its accelerator. */
 async function machineOf(lab: Lab, { signal }: Abortable): Promise<string> {
   return await withVm(lab, { signal }, ({ runtime }) =>
     describeMachine({ vmm: runtime?.vmm ?? '', accelerator: runtime?.accelerator ?? '', signal }),

@@ -7,7 +7,7 @@ import { exec } from '../src/base/process/exec.ts';
 const FILES_PER_FOLDER = 100;
 const LINES = 40;
 
-/** Makes a git repository of `count` committed files at `path`; what was there is gone. */
+/** Creates a git repository with `count` committed files at `path`, which it empties first. */
 export async function makeRepository(path: string, count: number, { signal }: Abortable): Promise<void> {
   await rm(path, { recursive: true, force: true });
   for (let index = 0; index < count; index += 1) {
@@ -25,7 +25,7 @@ export async function makeRepository(path: string, count: number, { signal }: Ab
   await git('commit', '--quiet', '--message', 'a tree');
 }
 
-/** Changes `count` files of such a repository and commits nothing. */
+/** Changes `count` files of such a repository without a commit. */
 export async function editFiles(path: string, count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) {
     const file = join(path, `folder-${Math.floor(index / FILES_PER_FOLDER)}`, `file-${index}.txt`);

@@ -7,25 +7,25 @@ export type Goal = { ratio: number } | { median: number };
 
 /** What a measurement found: one line of the table. */
 export interface Row {
-  /** stable, and of no other row: `bench/expectations.json` and the JSON document name it so */
+  /** stable and unique: `bench/expectations.json` and the JSON document use it */
   name: string;
   what: string;
   unit: 'ms' | 'MiB';
-  /** the first value, before anything was warm; absent where that means nothing */
+  /** the first value, with cold caches; absent when that has no meaning */
   first?: number | undefined;
-  /** median of the others */
+  /** median of the other values */
   median: number;
-  /** the least that could be: the same without us */
+  /** the least possible value: the same work without banger */
   floor: number;
   /** what the floor is */
   floorIs: string;
   runs: number;
   goals?: readonly Goal[];
-  /** where the time goes, from runs of their own */
+  /** where the time goes, from separate runs */
   spans?: readonly Span[];
 }
 
-/** What could not be measured here. */
+/** A row that could not be measured here. */
 export interface UnmeasuredRow {
   name: string;
   what: string;
@@ -45,7 +45,7 @@ export interface Effort extends Abortable {
   isQuick: boolean;
 }
 
-/** One thing that is measured, beside its floor, in the same run. */
+/** Measures one thing, and its floor in the same run. */
 export interface Measurement {
   name: string;
   run(lab: Lab, effort: Effort): Promise<(Row | UnmeasuredRow)[]>;

@@ -3,16 +3,16 @@ import { invariant } from '../src/base/errors.ts';
 
 /** Memory of a process, in `MiB`. */
 export interface ProcessMemory {
-  /** its own pages, which would be free without it */
+  /** its private pages, which would be free without it */
   privateMib: number;
-  /** the same, and its share of pages that several processes use */
+  /** the private pages and its share of pages that several processes use */
   pssMib: number;
 }
 
-/** What of a process nobody else has, in `MiB`: pages that it has written. */
+/** Memory that only this process has, in `MiB`: the pages that it has written. */
 export interface UniqueMemory {
   allMib: number;
-  /** of the file at a path, which it maps privately */
+  /** of those, the pages of a file that it maps privately */
   ofFileMib: number;
 }
 

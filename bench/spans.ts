@@ -3,18 +3,18 @@ import { exec } from '../src/base/process/exec.ts';
 import { median } from './stats.ts';
 import type { TimedOptions } from './timing.ts';
 
-/** One part of what a command did, as `--timings` tells it. */
+/** One stage of a command, as `--timings` reports it. */
 export interface Span {
   stage: string;
   ms: number;
 }
 
-/** Runs of a command that are made to see where its time goes. */
+/** Number of runs that find out where a command's time goes. */
 export const SPAN_RUNS = 3;
 
 /**
- * Runs a command line that has `--json --timings` and gives its spans; of one on several VMs those of the
- * first.
+ * Runs a command line that has `--json --timings` and returns its spans; for a command on several VMs, those
+ * of the first VM.
  */
 export async function spansOf(argv: readonly [string, ...string[]], options: TimedOptions): Promise<Span[]> {
   const { stdout } = await exec(argv, options);
@@ -25,8 +25,8 @@ export async function spansOf(argv: readonly [string, ...string[]], options: Tim
 }
 
 /**
- * The median of each stage over several runs, in the order in which the stages first came; a run without a
- * stage counts as 0 there.
+ * Returns the median of each stage over several runs, in the order of first appearance. A run without a stage
+ * counts as 0.
  */
 export function medianSpans(runs: readonly (readonly Span[])[]): Span[] {
   const stages = new Set(runs.flatMap((spans) => spans.map(({ stage }) => stage)));

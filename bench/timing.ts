@@ -8,26 +8,26 @@ export interface TimedOptions extends Abortable {
   env: NodeJS.ProcessEnv;
 }
 
-/** Runs `work` `count` times, one after another, and gives what each gave. */
+/** Runs `work` `count` times, one after another, and returns all results. */
 export async function repeat<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   for (let index = 0; index < count; index += 1) results.push(await work(index));
   return results;
 }
 
-/** `ms` that `work` takes. */
+/** Returns the `ms` that `work` takes. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();
   await work();
   return performance.now() - begun;
 }
 
-/** `ms` from the start of a program to its end. */
+/** Returns the `ms` from the start of a program to its end. */
 export async function timeOf(argv: Argv, options: TimedOptions): Promise<number> {
   return await timed(() => exec(argv, options));
 }
 
-/** `ms` from the start of a program to the first byte of its output, and all of the output after its end. */
+/** Returns the `ms` from the start of a program to its first byte of output, and the whole output. */
 export async function timeToFirstOutput(
   argv: Argv,
   options: TimedOptions,

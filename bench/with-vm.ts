@@ -3,7 +3,7 @@ import type { Vm } from '../src/protocol/vm.ts';
 import { resultOf } from '../src/sdk/work.ts';
 import type { Lab } from './lab.ts';
 
-/** Starts a VM of the default shape, gives it to `use`, and deletes it in the end. */
+/** Starts a VM of the default shape, calls `use` with it, and then deletes it. */
 export async function withVm<T>(
   { client }: Lab,
   options: Abortable,

@@ -8,17 +8,17 @@ import type { Vm } from '../../src/protocol/vm.ts';
 import { endChild } from '../end-child.ts';
 import type { Lab } from '../lab.ts';
 
-/** A VMM with no product in the way: how to start it. */
+/** How to start a VMM without banger. */
 export interface BareQemu {
   argv: readonly [string, ...string[]];
-  /** where its console goes */
+  /** file for its console */
   consolePath: string;
 }
 
-/** `ms` after which a bare VM that says nothing is given up. */
+/** `ms` for a bare VM to print its line. */
 const START_DEADLINE_MS = 60_000;
 
-/** Said by the init of `floor/init` as soon as it runs. */
+/** The line that the init in `floor/init` prints as soon as it runs. */
 const MARK = 'BARE-INIT-UP';
 
 /**
@@ -28,7 +28,7 @@ const MARK = 'BARE-INIT-UP';
 const KEPT_OPTIONS = new Set(['-M', '-machine', '-accel', '-cpu', '-smp', '-m', '-kernel', '-append']);
 
 /**
- * Makes a bare VM like `vm`, which runs: the same program, machine, accelerator, CPUs, memory, kernel and
+ * Describes a bare VM like the running `vm`: the same program, machine, accelerator, CPUs, memory, kernel and
  * kernel command line, and an initramfs with nothing but a static program that prints a line.
  */
 export async function bareQemuLike(vm: Vm, { scratch, root }: Lab, { signal }: Abortable): Promise<BareQemu> {
@@ -50,14 +50,14 @@ export async function bareQemuLike(vm: Vm, { scratch, root }: Lab, { signal }: A
   return { argv: bareArgv(full, initrdPath), consolePath: join(scratch, 'bare-console') };
 }
 
-/** `ms` from the start of a bare VMM to the line of its init. */
+/** Returns the `ms` from the start of a bare VMM to the line of its init. */
 export async function bareStartMs(bare: BareQemu, options: Abortable): Promise<number> {
   const begun = performance.now();
   return await whileBareRuns(bare, options, async () => performance.now() - begun);
 }
 
 /**
- * Starts a bare VM, waits for its init, and gives the VMM's process id to `use`; the VM is killed in the end.
+ * Starts a bare VM, waits for its init, calls `use` with the VMM's process id, and then kills the VM.
  */
 export async function whileBareRuns<T>(
   { argv, consolePath }: BareQemu,
@@ -86,7 +86,7 @@ function bareArgv(full: readonly string[], initrdPath: string): [string, ...stri
   return [program, ...kept, ...own, '-initrd', initrdPath];
 }
 
-/** The machine without the memory object that it names, which is left out too. */
+/** The machine option without its memory object, which a bare VM does not have. */
 function withoutBackend(option: string, value: string): string {
   return /^-(M|machine)$/.test(option) ? value.replace(/,memory-backend=[^,]*/, '') : value;
 }

@@ -6,19 +6,19 @@ import type { Abortable } from '../../src/base/abort.ts';
 import { invariant, isAppError, isErrno } from '../../src/base/errors.ts';
 import { exec, spawnDetached } from '../../src/base/process/exec.ts';
 
-/** An image of debvm's, made once and kept, and the key that it lets in. */
+/** A cached image of debvm, and the ssh key that it accepts. */
 export interface DebvmImage {
   path: string;
   keyPath: string;
 }
 
 /**
- * What debvm is started with where KVM cannot be used; by itself it believes that `/dev/kvm` is enough. The
- * processor is QEMU's own default.
+ * Options for debvm when KVM cannot be used: by itself it uses KVM whenever `/dev/kvm` exists. The processor
+ * is QEMU's default.
  */
 const WITHOUT_KVM = ['-machine', 'accel=tcg', '-cpu', 'qemu64'];
 
-/** `s` that its own tool waits for ssh at most. */
+/** Most `s` that debvm's own tool waits for ssh. */
 const START_DEADLINE_S = 300;
 const END_DEADLINE_MS = 10_000;
 
@@ -52,7 +52,7 @@ export async function debvmImage(cacheDir: string, { signal }: Abortable): Promi
 }
 
 /**
- * `ms` from the start of `debvm-run` to the end of a first `ssh true`. What the guest writes is thrown away.
+ * `ms` from the start of `debvm-run` to the end of a first `ssh true`. The guest's writes are discarded.
  */
 export async function debvmStartMs(
   { path, keyPath }: DebvmImage,
@@ -80,7 +80,7 @@ export async function debvmStartMs(
     await exec(['ssh', '-i', keyPath, ...trust, '-p', port, 'root@127.0.0.1', 'true'], { signal });
     return performance.now() - begun;
   } finally {
-    // The script and its QEMU: it removes its temporary files when it is told to end.
+    // Ends the script and its QEMU with SIGTERM, so that the script removes its temporary files.
     process.kill(-child.pid, 'SIGTERM');
     const killing = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), END_DEADLINE_MS);
     await child.exited;

@@ -16,8 +16,8 @@ const FRAME = { start: 0, stdinEnd: 2, exit: 19 };
 const FRAME_HEADER_BYTES = 5;
 
 /**
- * Meets the guest's agent on a fresh connection and runs `true`: the agent's protocol with no retry, no check
- * and nothing that is kept. It is over when the exit status has come; the connection is closed then.
+ * Connects to the guest's agent and runs `true`, with the least of the agent's protocol: no retries, no
+ * checks, no state. Closes the connection when the exit status has arrived.
  */
 export async function runTrue(socket: Socket, { signal }: Abortable): Promise<void> {
   const nonce = randomBytes(16).toString('hex');
@@ -49,7 +49,7 @@ function frame(type: number, payload: string): Buffer {
   return Buffer.concat([header, Buffer.from(payload)]);
 }
 
-/** What the last frame says of the command's end. */
+/** How the command ended, from the last frame. */
 function exitOf(bytes: Buffer): string | undefined {
   for (let at = 0; at < bytes.length; ) {
     const end = at + FRAME_HEADER_BYTES + bytes.readUInt32BE(at + 1);

@@ -12,7 +12,7 @@ for i in $(seq ${FORKS}); do /bin/true; done
 echo $(( ($(date +%s%N) - begun) / ${FORKS} ))
 `;
 
-/** `ms` that fork and exec of a program that does nothing take in the guest itself. */
+/** Returns the `ms` that fork and exec of an empty program take inside the guest. */
 export async function guestForkMs({ client }: Lab, { id }: Vm, { signal }: Abortable): Promise<number> {
   const once = async (): Promise<number> => {
     using session = await client.exec(id, { argv: ['sh', '-c', SCRIPT] }, { signal });

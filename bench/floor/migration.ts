@@ -9,8 +9,8 @@ import { type SavedGuest, whileRestored } from './saved-guest.ts';
 const DEADLINE_MS = 60_000;
 
 /**
- * `ms` that QEMU's own migration of a guest takes, memory and all, through a socket into a file: what writing
- * a guest down costs with nothing around it. The guest stands still meanwhile, so each page goes once.
+ * Returns the `ms` that QEMU's own migration of a guest with its memory takes, through a socket into a file:
+ * the cost of saving a guest without banger. The guest is paused, so QEMU sends each page once.
  */
 export async function migrationFloorMs(
   guest: SavedGuest,

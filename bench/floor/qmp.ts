@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { type Abortable, poll } from '../../src/base/abort.ts';
 import { AppError, isErrno } from '../../src/base/errors.ts';
 
-/** The least of a control connection: one command after another, each with its answer. */
+/** A minimal control connection: one command at a time, each with its answer. */
 export interface Qmp extends Disposable {
   execute(command: string, args?: object): Promise<unknown>;
 }
@@ -36,7 +36,7 @@ export async function openQmp(path: string, { signal }: Abortable): Promise<Qmp>
   return { execute, [Symbol.dispose]: () => socket.destroy() };
 }
 
-/** Connects to a Unix socket as soon as somebody listens there. */
+/** Connects to a Unix socket as soon as something listens there. */
 export async function connectWhenThere(path: string, { signal }: Abortable): Promise<Socket> {
   const attempt = async (): Promise<Socket | undefined> => {
     const socket = connect(path);

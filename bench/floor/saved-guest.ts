@@ -8,22 +8,21 @@ import { endChild } from '../end-child.ts';
 import { runTrue } from './guest-command.ts';
 import { connectWhenThere, openQmp, type Qmp } from './qmp.ts';
 
-/** A guest that was saved, and the command line of the VMM that can go on with it. */
+/** A saved guest, and the command line of a VMM that can restore it. */
 export interface SavedGuest {
   argv: readonly string[];
   memoryPath: string;
   statePath: string;
   /**
-   * copies of the drives that it writes to, to be copied again for each that goes on; by the names of the
-   * originals
+   * copies of its writable drives, by the names of the originals; copied again for each restored guest
    */
   drivesDir: string;
 }
 
-/** A QEMU that goes on with a saved guest, with no product in the way. */
+/** A QEMU that restores a saved guest without banger. */
 export interface BareRestored {
   qmp: Qmp;
-  /** a folder of its own, for sockets */
+  /** folder for its sockets */
   dir: string;
 }
 
@@ -44,8 +43,8 @@ export async function templateOf(vm: Vm, { dir }: { dir: string }): Promise<Save
 }
 
 /**
- * A VM that is suspended, and stays so while it is used: its memory and state are in `folder`, and `argv` is
- * the command line that it had.
+ * Describes a suspended VM, which must stay suspended meanwhile. Its memory and state are in `folder`; `argv`
+ * is the command line of its last VMM.
  */
 export async function suspendedGuest(
   argv: readonly string[],
@@ -84,7 +83,7 @@ export async function restoreFloorMs(
   return Math.max(...(await Promise.all(took)));
 }
 
-/** Lets a saved guest go on, runs `true` in it, and hands its QEMU to `use`; it is killed in the end. */
+/** Restores a saved guest, runs `true` in it, calls `use` with its QEMU, and then kills it. */
 export async function whileRestored<T>(
   guest: SavedGuest,
   options: Abortable & { dir: string },

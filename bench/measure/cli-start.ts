@@ -7,7 +7,7 @@ export const cliStart: Measurement = {
   name: 'cli-start',
   async run({ banger, node, env }, { isQuick, signal }) {
     const runs = isQuick ? 10 : 40;
-    // Turn by turn, so that a busy moment of the machine hits both.
+    // In turns, so that a busy moment of the machine affects both.
     const pairs = await repeat(runs, async () => ({
       ours: await timeOf([banger, 'version'], { env, signal }),
       floor: await timeOf([node, '-e', '0'], { env, signal }),

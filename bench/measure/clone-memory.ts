@@ -15,7 +15,7 @@ const COUNTS = [1, 4, 10];
 const SETTLE_MS = 15_000;
 const QUICK_SETTLE_MS = 3_000;
 
-/** What each further VM of one template costs while nothing happens in it: pages that nobody else has. */
+/** Memory of each further idle VM of one template: the pages that only it has. */
 export const cloneMemory: Measurement = {
   name: 'clone-memory',
   async run(lab, { isQuick, signal }) {

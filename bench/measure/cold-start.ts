@@ -5,7 +5,7 @@ import { firstAndRest, median } from '../stats.ts';
 import { repeat, timeToFirstOutput } from '../timing.ts';
 import { withVm } from '../with-vm.ts';
 
-/** Prints at once; then, when the clock has stopped, how long the guest's own init took. */
+/** Prints a line for the clock, and then how long the guest's own init took. */
 const GUEST_SCRIPT = `
 echo started
 systemctl show --value --property UserspaceTimestampMonotonic

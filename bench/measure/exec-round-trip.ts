@@ -18,7 +18,7 @@ export const execRoundTrip: Measurement = {
       const viaApi = await repeat(runs, () => timed(run));
       const argv = [lab.banger, 'vm', 'exec', vm.name, '--', 'true'] as const;
       const node: number[] = [];
-      // In turns, for the machine is not as fast at every moment.
+      // In turns, because the speed of the machine varies.
       const viaCli = await repeat(runs, async () => {
         node.push(await timeOf([lab.node, '-e', '0'], { env: lab.env, signal }));
         return await timeOf(argv, { env: lab.env, signal });

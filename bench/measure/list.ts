@@ -47,7 +47,7 @@ async function listTimes(
   await upTo(MANY);
   const many = await repeat(runs, list);
   await downTo(FEW);
-  // Half of them before and half after, for the machine is not as fast at every moment.
+  // Half of them before and half after, because the speed of the machine varies.
   const after = await repeat(Math.ceil(runs / 2), list);
   await downTo(0);
   return { few: [...before, ...after], many };

@@ -9,10 +9,10 @@ import { median } from '../stats.ts';
 import { repeat } from '../timing.ts';
 
 const MEMORY_MIB = 512;
-/** What the guest holds in memory besides itself, so that about 200 MB are in use. */
+/** Fills memory of the guest, so that about 200 MB are in use. */
 const BALLAST = 'head -c 100000000 /dev/urandom > /dev/shm/ballast';
 
-/** Says its monotonic clock every 2 ms, in nanoseconds. */
+/** Prints its monotonic clock every 2 ms, in nanoseconds. */
 const TICKER = `
 import os, time
 while True:
@@ -40,8 +40,7 @@ interface Gaps {
 }
 
 /**
- * How long a VM that is forked stands still, as a program in it sees it, and as its output shows it to the
- * host.
+ * How long a fork pauses its source, seen by a program in the guest and by the output that the host receives.
  */
 export const sourcePause: Measurement = {
   name: 'source-pause',
@@ -106,8 +105,8 @@ async function collect(ticker: Awaited<ReturnType<Lab['client']['exec']>>, ticks
 }
 
 /**
- * Begins to fork; `copied` settles when the source has been copied and runs on, for the start of the copy is
- * not the source's.
+ * Starts a fork. `copied` settles when the source has been copied and has resumed: the start of the copy does
+ * not affect the source.
  */
 function beginFork(
   { client }: Lab,
@@ -121,7 +120,7 @@ function beginFork(
   return { copied: Promise.race([promise, forking]), forking };
 }
 
-/** The largest gaps between ticks that reach into the time of `work`. */
+/** Returns the largest gaps between ticks that overlap the time of `work`. */
 async function gapsDuring(ticks: Tick[], work: Promise<unknown>): Promise<Gaps> {
   const beganMs = performance.now();
   await work;

@@ -19,12 +19,12 @@ import { median } from '../stats.ts';
 import { repeat, timed, timeOf, timeToFirstOutput } from '../timing.ts';
 
 const MEMORY_MIB = 512;
-/** What the guest holds in memory besides itself, so that about 200 MB are in use. */
+/** Fills memory of the guest, so that about 200 MB are in use. */
 const BALLAST = 'head -c 100000000 /dev/urandom > /dev/shm/ballast';
 const FORKS = 10;
 const MIGRATION_FLOOR = "QEMU's own migration of that guest through a socket into a file";
 
-/** A VM that runs: copied, written to disk, and brought back. Whole processes of the command line. */
+/** Fork, suspend and resume of a running VM, as whole processes of the command line. */
 export const suspendFork: Measurement = {
   name: 'suspend-fork',
   async run(lab, effort) {
@@ -140,7 +140,7 @@ async function measureSuspend(lab: Lab, { name }: Vm, { isQuick, signal }: Effor
   return { suspends, resumes, suspend: medianSpans(spans.suspend), resume: medianSpans(spans.resume) };
 }
 
-/** Suspends the VM, which must run, and leaves it so. */
+/** Suspends the running VM and leaves it suspended. */
 async function measureFloors(lab: Lab, { id }: Vm, { isQuick, signal }: Effort) {
   const argv = await commandLineOf(await lab.client.showVm(id, { signal }));
   await resultOf(lab.client.suspendVm(id, { signal }));

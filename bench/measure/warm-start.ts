@@ -19,8 +19,8 @@ interface Runs {
 }
 
 /**
- * A new VM that runs a command and is deleted, from Enter to the end: the daemon runs, and the template is
- * there after the first.
+ * From Enter to the end of a command in a new VM, which is then deleted. The daemon runs; the first start
+ * makes the template.
  */
 export const warmStart: Measurement = {
   name: 'warm-start',
@@ -86,7 +86,7 @@ async function measure(
   const ready = async (): Promise<void> => {
     if (hasStandby) await lab.standby({ signal });
   };
-  // The first one finds no VM on standby.
+  // The first start finds no pool VM.
   const first = await timeOf([...run, ...paths, '--', 'true'], options);
   const times = await repeat(runs, async () => {
     await ready();
