@@ -2,14 +2,13 @@ import type { StoredKernel } from '../../ports/images.ts';
 import type { BootSource } from '../../ports/vmm/spec.ts';
 
 /**
- * For every kernel: where AppArmor is on and its parser is not installed, container engines refuse to start
- * anything, and of the security modules with a policy there is one that nobody needs (the VM is the
- * boundary), so only those stay that programs ask for themselves; and the one network interface is `eth0`,
- * under every VMM and whatever the image has for udev.
+ * For every kernel. Only security modules that programs use by themselves are on: with AppArmor on and its
+ * parser not installed, container engines refuse to start anything, and the VM is the boundary anyway. The
+ * network interface is named `eth0` under every VMM and every image's udev.
  */
 const COMMON_BOOT_ARGS = ['lsm=landlock,lockdown,yama,bpf', 'net.ifnames=0'];
 
-/** What a kernel of the store boots with. */
+/** The boot source of a kernel of the store. */
 export function bootSourceOf(kernel: StoredKernel, systemOverlaySizeBytes: number): BootSource {
   return {
     kernelPath: kernel.kernelPath,

@@ -18,13 +18,13 @@ import type { GuestWaits, VmHost, Vms } from '../world.ts';
 import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
 
-/** `ms` for a saved guest, which needs 0.2 s on a host at ease. */
+/** `ms` to restore a saved guest; an idle host needs 0.2 s. */
 const RESTORE_DEADLINE_MS = 30_000;
 
 /** Lines of the console that a failed boot shows. */
 const TAIL_LINES = 8;
 
-/** Says once, in one line, that there is no KVM and what that costs. */
+/** Reports in one line that KVM is not used and what that costs. */
 export function noteAccelerator(probe: DriverProbe, report: Report): void {
   if (probe.accelerator !== 'tcg') return;
   report({
@@ -42,16 +42,16 @@ export type BootWorld = Vms &
 export interface BootOptions extends Task {
   boot: BootSource;
   probe: DriverProbe;
-  /** a saved guest that goes on with the record's drives, in place of a boot */
+  /** a saved guest to restore with the record's drives, instead of a boot */
   from?: SavedGuest;
-  /** called when the saved guest is about to run: its drives change from then on */
+  /** called just before the saved guest runs: from then on its drives change */
   beforeRun?: () => void;
 }
 
 /**
- * Brings up a VM whose drives are made, to the point at which user commands may run: VMM, agent,
- * personalisation, the guest's own init. The record is `running` then; the caller holds the VM's lock. After
- * a failure or an abort no VMM runs, and the record is as it was but for its `runtime`.
+ * Brings up a VM whose drives exist until user commands may run: VMM, agent, personalisation, the guest's own
+ * init. The record is then `running`. The caller holds the VM's lock. After a failure or an abort no VMM
+ * runs, and nothing in the record has changed but its `runtime`.
  *
  * @throws {AppError} what the driver and the guest link throw, HOST_NO_SPACE among it; GUEST_BOOT_FAILED with
  * the end of the console; GUEST_PERSONALISE_FAILED.
@@ -86,7 +86,7 @@ export async function bootVm(world: BootWorld, record: VmRecord, options: BootOp
   return ready;
 }
 
-/** Notes which process runs the VM; `probe` is what it was started with. */
+/** Records which process runs the VM; `probe` is what it was started with. */
 export function noteRuntime(
   world: Pick<Vms, 'records'>,
   record: VmRecord,
@@ -108,13 +108,13 @@ export function runtimeOf(
 export interface ReadyOptions extends Task {
   running: RunningVm;
   content: HostContent;
-  /** it was saved before, and its services are up */
+  /** the guest was restored, so its services are up */
   isRestored: boolean;
 }
 
 /**
- * Waits until the guest of a VM whose VMM runs has been made its own and may be used; the record is `running`
- * then, and follows the VMM.
+ * Waits until the guest of a VM whose VMM runs is personalised and may be used. The record is then `running`,
+ * and becomes `stopped` when the VMM exits.
  *
  * @throws {AppError} as {@link bootVm}.
  */
@@ -138,7 +138,7 @@ export interface ReachOptions extends ReadyOptions {
 }
 
 /**
- * Waits until a guest whose VMM runs has been made the record's own and may be used; changes no record.
+ * Waits until a guest whose VMM runs is personalised for the record and may be used; changes no record.
  * Returns its agent.
  *
  * @throws {AppError} as {@link bootVm}.
@@ -163,7 +163,7 @@ export async function reachReady(
           const agent = await meet({ signal: inner, helloDeadlineMs: deadlineMs, isRestored });
           report({ event: 'progress', stage: 'personalise' });
           await personalise(world, record, { agent, content, report, signal: inner });
-          // One that was saved had come to this point before.
+          // A restored guest was already ready when it was saved.
           if (isRestored) return agent;
           report({ event: 'progress', stage: 'init', detail: "waiting for the guest's services" });
           await agent.ready({ signal: inner });
@@ -177,7 +177,7 @@ export async function reachReady(
     signal.throwIfAborted();
     if (running.isStalled) throw waitsForSpace({ vmId: record.id, name: record.name });
     if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
-    // One that stands still is let go on now and then, and may be running in this very moment.
+    // A guest paused for lack of disk space is resumed now and then, so it may look as if it ran.
     await requireRoomToStart(world);
     const consoleTail = await world.files.logTail(record.id, 'console', TAIL_LINES);
     throw new AppError('GUEST_BOOT_FAILED', `Cannot boot "${record.name}": the guest did not become ready`, {

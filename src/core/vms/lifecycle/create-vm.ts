@@ -18,8 +18,8 @@ import type { VmPlan } from './vm-plan.ts';
 
 /**
  * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or
- * process of it is left. Except with `keepFailed`: a VM whose guest was not ready in time stays, in state
- * `error`, and is not ephemeral any more.
+ * process of it is left. The exception is `keepFailed`: a VM whose guest was not ready in time stays, in
+ * state `error`, and is no longer ephemeral.
  *
  * @throws {AppError} what {@link planVm} and {@link startNew} throw.
  */
@@ -50,12 +50,11 @@ export async function createVm(
     using either = anySignal(options.signal, held.signal);
     return await makeVm(world, { record, plan, request, standby }, { ...options, signal: either.signal });
   };
-  // The lock of a new VM is free. With a signal that has aborted already the VM on standby would not be
-  // ended.
+  // The lock of a new VM is free. With an already aborted signal, nothing would end the pool VM.
   return await world.locks.run(record.id, make, { action: 'create', signal: neverAborts() });
 }
 
-/** A VM that waits to become this one. */
+/** A pool VM that can become this one. */
 function takeStandby(
   world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'> & Pick<UnrecordedVms, 'standby'>,
   { plan, request }: { plan: VmPlan; request: CreateVmRequest },
@@ -97,12 +96,12 @@ async function makeVm(
   }
 }
 
-/** The guest had all the time there is, and was not ready. */
+/** Whether the guest was not ready within its deadline. */
 function isLate(error: unknown): error is AppError {
   return isAppError(error, 'GUEST_BOOT_FAILED') && isAppError(error.cause, 'WAIT_TIMEOUT');
 }
 
-/** Notes in the record that the VM has failed, and gives the error that says where to look. */
+/** Records that the VM has failed, and returns the error that says where to look. */
 function keptForALook(world: Pick<Vms, 'records'>, record: VmRecord, error: AppError): AppError {
   const { code, message, details, cause } = error;
   world.records.update({ ...record, state: 'error', ephemeral: false, lastError: { code, message } });

@@ -11,19 +11,16 @@ import { interruptWork } from './interrupt-work.ts';
 /** How a VM is deleted. */
 export interface DeleteOptions {
   onlyResting?: boolean;
-  /**
-   * `ms` to wait for what else is being done to it; default: as for every command. `Infinity` when nobody
-   * would try again
-   */
+  /** `ms` to wait for the VM's lock; default: as for every command. `Infinity` when nobody would try again */
   waitMs?: number;
   report?: Report;
 }
 
 /**
- * Removes a VM: its VMM, its files, its record. Not cancellable once begun; one that is interrupted by a
- * crash is finished at the daemon's next start. What is being done to the VM is cancelled first ({@link
- * interruptWork}); one that was only being made is gone with that. With `onlyResting` nothing is cancelled,
- * and a VM that runs, or is about to, is refused and untouched.
+ * Deletes a VM: its VMM, its files, its record. Not cancellable once begun; after a crash the next daemon
+ * finishes it. Other operations on the VM are cancelled first ({@link interruptWork}); cancelling its
+ * creation already deletes it. With `onlyResting` nothing is cancelled, and a VM that runs or is starting is
+ * refused and left untouched.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VM_IN_USE, VMM_KILL_FAILED; VM_RECORD_DAMAGED with `onlyResting`.
  */
@@ -55,7 +52,7 @@ export async function deleteVm(
   return vmView(removed);
 }
 
-/** Nobody knows whether it rests. */
+/** With a damaged record it is unknown whether the VM runs. */
 async function deleteDamaged(
   world: Pick<Vms, 'records' | 'live' | 'locks'> & Pick<VmHost, 'driver' | 'files'>,
   damaged: DamagedRecord,
@@ -73,8 +70,8 @@ async function deleteDamaged(
 }
 
 /**
- * Removes everything of a VM, whether it is known or not. Idempotent. The caller holds the VM's lock, or
- * nobody else can know the VM.
+ * Removes everything of a VM, with or without a record. Idempotent. The caller holds the VM's lock, or is the
+ * only one that knows the VM.
  */
 export async function purgeVm(
   world: Pick<Vms, 'records' | 'live'> & Pick<VmHost, 'driver' | 'files'>,

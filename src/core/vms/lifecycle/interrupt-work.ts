@@ -3,9 +3,9 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { Vms } from '../world.ts';
 
 /**
- * Cancels whatever else is being done to a VM that is to be killed or deleted: a start, a fork, a snapshot, a
- * stop that waits for its guest. Each undoes what it began; who then takes the VM's lock waits for that. A
- * creation is cancelled only by a delete, for nothing is left of it. Returns whether there was anything.
+ * Cancels the other operations on a VM before a kill or a delete: a start, a fork, a snapshot, a stop that
+ * waits for its guest. Each undoes what it began; the VM's lock is free after that. Only a delete cancels a
+ * creation, because nothing of the VM is left then. Returns whether there was an operation to cancel.
  */
 export function interruptWork(
   world: Pick<Vms, 'locks'>,

@@ -11,15 +11,15 @@ import { interruptWork } from './interrupt-work.ts';
 import { type EndedVm, endGuest } from './stop-vm.ts';
 import { syncGuest } from './sync-guest.ts';
 
-/** `ms` for the VMM to end by the user's signal; then it is ended as always. */
+/** `ms` for the VMM to exit after the user's signal; then it is killed. */
 const SIGNAL_GRACE_MS = 1_000;
 
 /**
- * Ends a VM without asking its guest to power off, after a sync when its agent answers. `vmmSignal` is what
- * the VMM is sent first; it is gone afterwards whatever it makes of that. What is being done to the VM is
- * cancelled first ({@link interruptWork}). A suspended one gives up what it had in memory; any other that
- * does not run is left as it is. Not cancellable once begun; a second kill, or a delete, ends the sync of the
- * first.
+ * Ends a VM without asking its guest to power off, but syncs the guest first when its agent answers.
+ * `vmmSignal` is sent to the VMM first; the VMM is killed whatever it does on that signal. Other operations
+ * on the VM are cancelled first ({@link interruptWork}). A suspended VM loses its memory and becomes stopped;
+ * any other VM that does not run is left alone. Not cancellable once begun; a second kill, or a delete, ends
+ * the sync of the first.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VMM_KILL_FAILED.
  */

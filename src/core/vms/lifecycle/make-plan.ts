@@ -22,8 +22,8 @@ const NEW_VM_BYTES = 256 * 2 ** 20;
 export type PlanWorld = BootStores & Pick<VmHost, 'driver'>;
 
 /**
- * Checks a request as far as it can be checked, cheapest first, and resolves what it leaves open. Makes
- * nothing but the image, when it is missing and can be built.
+ * Checks a request, cheapest checks first, and fills in what it leaves open. Makes nothing but the image,
+ * when it is missing and can be built.
  *
  * @throws {AppError} VM_NAME_INVALID, VM_NAME_TAKEN, VM_SHAPE_INVALID, VMM_NOT_FOUND, IMAGE_*, KERNEL_*,
  * HOST_NO_SPACE
@@ -48,7 +48,7 @@ export async function planVm(
 }
 
 /**
- * The same for a VM that exists.
+ * As {@link planVm}, for a VM that exists.
  *
  * @throws {AppError} VMM_NOT_FOUND, IMAGE_NOT_FOUND, IMAGE_DAMAGED, KERNEL_*
  */

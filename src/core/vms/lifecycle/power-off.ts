@@ -6,19 +6,19 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { Vms } from '../world.ts';
 import { type SyncOptions, syncGuest } from './sync-guest.ts';
 
-/** `ms` for the guest to power off once everything is written; then its VMM is killed. */
+/** `ms` for the guest to power off once it has written everything; then its VMM is killed. */
 const POWER_OFF_GRACE_MS = 1_200;
 
 /**
- * `ms` for the agent of a guest that powers off to answer, and without a write after which that guest counts
- * as hung.
+ * `ms` for the agent of a guest that powers off to answer, and also the time without a write after which that
+ * guest counts as hung.
  */
 const LAST_WORDS_MS = 400;
 
 /**
- * Tells a guest that has written everything to power off, and gives it a moment for that. One that takes
- * longer writes once more, what its programs saved when they were told to end, and is waited for as long as
- * it writes. Never throws. Returns what is unwritten for all that, if anything.
+ * Asks a synced guest to power off and waits a moment. A guest that takes longer syncs once more, because its
+ * programs may have saved data when they ended, and is waited for as long as it writes. Never throws. Returns
+ * why data is still unwritten, if any is.
  */
 export async function powerOff(
   world: Pick<Vms, 'live' | 'log'>,
@@ -38,7 +38,7 @@ export async function powerOff(
     return {};
   } catch (error) {
     world.log.info('a guest is killed before it is off', { vmId: record.id, error });
-    // All that was there when the stop began is written, and this guest will not power off.
+    // Everything from before the stop is written, and this guest will not power off.
     if (!isAppError(error, 'WAIT_TIMEOUT')) return {};
   }
   return await lastSync(world, record, options);
@@ -53,7 +53,7 @@ async function lastSync(
   const silent = { idleMs: LAST_WORDS_MS, spinMs: LAST_WORDS_MS, totalMs: limits.silent.totalMs };
   const everyMs = Math.min(limits.everyMs, LAST_WORDS_MS / 2);
   const sync = await syncGuest(world, record, { ...options, limits: { ...limits, silent, everyMs } });
-  // Its agent ends before the rest of it, as it should; then it has not written for a moment.
+  // The agent ends before the rest of the guest, as it should; the guest may pause its writes then.
   if (sync.isSynced || sync.hasEnded || !sync.hasAnswered) return {};
   return { reason: sync.reason };
 }

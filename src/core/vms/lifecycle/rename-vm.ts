@@ -8,8 +8,8 @@ import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 
 /**
- * Gives a VM another name. A running guest gets it as its host name at once, or at its next start when it
- * does not answer, which is told. Its own name is no change.
+ * Renames a VM. A running guest gets the name as its host name at once or, when it does not answer, at its
+ * next start; a notice says so. Renaming a VM to its present name changes nothing.
  *
  * @throws {AppError} VM_NAME_INVALID, VM_NOT_FOUND, VM_NAME_TAKEN; nothing is changed then.
  */

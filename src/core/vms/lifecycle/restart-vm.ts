@@ -8,8 +8,8 @@ import { startVm } from './start-vm.ts';
 import { stopVm } from './stop-vm.ts';
 
 /**
- * Stops a VM and starts it: a new boot. One that does not run is only started. An abort during the stop takes
- * effect after it; the VM is stopped then.
+ * Stops a VM and boots it again. One that does not run is only started. An abort during the stop takes effect
+ * after it; the VM is then stopped.
  *
  * @throws {AppError} as {@link stopVm} and {@link startVm}.
  */
@@ -18,7 +18,7 @@ export async function restartVm(
   ref: string,
   options: Task,
 ): Promise<VmRecord> {
-  // By id from here on: whoever renames it meanwhile does not make us start another.
+  // By id from here on, so that a rename meanwhile cannot make this start another VM.
   const { id } = findVm(world.records, ref);
   await stopVm(world, id, options);
   options.signal.throwIfAborted();

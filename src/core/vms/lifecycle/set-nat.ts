@@ -8,9 +8,9 @@ import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 
 /**
- * Lets a VM's guest open connections to the outside, or stops that: at once when it runs, else from its next
- * start on. Once begun it is not cancelled. Whenever the daemon dies in the middle, the guest is cut off or
- * the record says that it is not.
+ * Lets a VM's guest open connections to the outside, or cuts it off: at once when it runs, else from its next
+ * start on. Not cancellable once begun. If the daemon crashes in the middle, the guest is never connected
+ * while the record says that it is cut off.
  *
  * @throws {AppError} VM_NOT_FOUND; VMM_LOST, VMM_REFUSED: the guest is cut off and the record says so;
  * GUEST_* when the guest could not be told of its new network: the VM has it then, and the next start or
@@ -57,7 +57,7 @@ async function cutOff(
   try {
     await tellGuest(world, alone);
   } catch (error) {
-    // It has no network, and finds that out by waiting in vain.
+    // The guest has no network, and its connections just time out.
     world.log.warn('a guest was not told that it is cut off', { vmId: record.id, error: messageOf(error) });
   }
   return alone;

@@ -9,12 +9,12 @@ import { findVm } from '../find-vm.ts';
 import type { VmDefaults, VmHost, Vms } from '../world.ts';
 import { setNat } from './set-nat.ts';
 
-/** Parts of a shape that can be changed, by the names that users know. */
+/** The parts of a shape that can be changed, by their user-visible names. */
 const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-size' } as const;
 
 /**
- * Changes the shape of a VM that does not run, which the next start uses, and whether its guest may open
- * connections to the outside, at once when it runs. What is given and the same already is no change. After a
+ * Changes the shape of a stopped VM, which its next start uses, and whether its guest may open connections to
+ * the outside, which takes effect at once when it runs. Values that are already set change nothing. After a
  * failure to change the shape nothing is changed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE,
@@ -45,7 +45,7 @@ async function setShape(
       requireResting(record, changed);
       const shape = resolveShape(request, { defaults: record.shape, host: world.host });
       requireNoShrinking(record, shape.diskSizeBytes);
-      // The new size is on record before the file has it: whoever starts after a crash makes it so.
+      // The new size is on record before the file has it, so that the next daemon can finish after a crash.
       const meant = world.records.update({ ...record, shape });
       try {
         return await settleWorkDisk(world, meant);
@@ -59,7 +59,7 @@ async function setShape(
 }
 
 /**
- * Makes the work disk as large as the record says. Idempotent; the caller holds the VM's lock, and it does
+ * Grows the work disk to the size in the record. Idempotent. The caller holds the VM's lock, and the VM does
  * not run.
  *
  * @throws {AppError} as `VmDriver.growDrive`.

@@ -18,15 +18,15 @@ export type StartWorld = BootWorld & WarmStarts & UnrecordedVms;
 /** How a VM starts for the first time. */
 export interface StartNewOptions extends Task {
   plan: VmPlan;
-  /** boot it, even where a template would do */
+  /** boot even where a template exists */
   isCold: boolean;
-  /** a VM that runs, with the record's id and folders, to be made this one */
+  /** a pool VM with the record's id and folders, to claim */
   standby?: StandbyVm | undefined;
 }
 
 /**
- * Makes the drives of a VM that has none yet and brings it up: from a warm template where one can be had,
- * else by a boot. The caller holds the VM's lock. After a failure or an abort it has no drives and no VMM.
+ * Makes the drives of a new VM and brings it up: from a warm template when possible, else by a boot. The
+ * caller holds the VM's lock. After a failure or an abort the VM has no drives and no VMM.
  *
  * @throws {AppError} as {@link bootVm}; HOST_NO_SPACE.
  */
@@ -44,7 +44,7 @@ export async function startNew(
   return started;
 }
 
-/** Takes over the VM on standby; `undefined` when that has failed in a way that another start may not. */
+/** Claims the pool VM; returns `undefined` when that failed but another way to start may succeed. */
 async function claim(
   world: BootWorld,
   record: VmRecord,

@@ -13,16 +13,16 @@ import { startNew } from './start-new.ts';
 
 /** How a VM is started. */
 export interface StartOptions extends Task {
-  /** boot it, also where it could go on from what was saved */
+  /** boot even where a saved guest could be resumed */
   isCold: boolean;
-  /** refuse a VM that would have to boot */
+  /** refuse a VM that is not suspended */
   onlyResume?: boolean | undefined;
 }
 
 /**
- * Starts a VM that does not run; one that runs is left as it is. A suspended one is resumed, with `isCold`
- * booted, which loses what it had in memory. After a failure the VM is in state `error` with `lastError`,
- * after an abort in the state that it had; no VMM runs, and its drives are whole.
+ * Starts a VM; a running one is left alone. A suspended one is resumed or, with `isCold`, booted, which loses
+ * its memory. After a failure the VM is in state `error` with `lastError`, after an abort in its earlier
+ * state; no VMM runs, and its drives are whole.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_SUSPENDED, IMAGE_DAMAGED, KERNEL_*, and as {@link bootVm}.
  */

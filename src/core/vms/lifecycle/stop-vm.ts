@@ -11,24 +11,24 @@ import { syncGuest, unsyncedNotice } from './sync-guest.ts';
 /** A VM that was stopped or killed. */
 export interface EndedVm {
   record: VmRecord;
-  /** whether its guest wrote its data first, and why not; absent when it did not run */
+  /** whether the guest wrote its data first, and if not, why; absent when the VM did not run */
   ending?: { synced: boolean; reason?: string };
 }
 
 /** How a VM is stopped. */
 export interface StopOptions {
   report: Report;
-  /** asked when it has its turn; a VM that need not be stopped any more is left as it is */
+  /** called once the lock is held; when it returns false the VM is left alone */
   isWanted?: () => boolean;
 }
 
 /**
- * Stops a VM: the guest writes out what it holds and powers off, so that its programs are told to end, and is
- * killed when it does not in time. One in which no program of anybody's runs is ended as soon as it has
- * written: seconds of its init's work would save nothing. A VM that does not run is left as it is; a
- * suspended one gives up what it had in memory. A guest that is well is stopped within 2 s, one that writes
- * to a slow disk is waited for as long as it writes, and one that hangs is killed in the end. A kill or a
- * delete of the VM ends the waiting, and the guest; nothing else does, for a VM half stopped serves nobody.
+ * Stops a VM: the guest syncs and powers off, which tells its programs to end; a guest that does not power
+ * off in time is killed. A guest without user programs is killed right after its sync, because waiting for
+ * its init would save nothing. A VM that does not run is left alone; a suspended one loses its memory and
+ * becomes stopped. A healthy guest stops within 2 s, one that writes to a slow disk is waited for as long as
+ * it writes, and one that hangs is killed in the end. Only a kill or a delete of the VM ends the wait, and
+ * the guest with it, because a half-stopped VM is useless.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VMM_KILL_FAILED.
  */
@@ -44,7 +44,7 @@ export async function stopVm(
       const record = findVm(world.records, id);
       const running = world.live.get(id);
       if (!isWanted()) return { record };
-      // What its guest held was written before it was suspended.
+      // The guest was synced before it was suspended.
       if (record.state === 'suspended') return { record: await dropSuspended(world, record) };
       if (record.state !== 'running' || !running) return { record };
       return await stopGuest(world, record, { running, report, signal });
@@ -54,8 +54,8 @@ export async function stopVm(
 }
 
 /**
- * Stops a VM that runs; the caller holds its lock. An abort of `signal` ends the waiting, and the guest as it
- * is. An abort of `isLeftBy` leaves the VM `stopping`, for the next daemon.
+ * Stops a running VM; the caller holds its lock. An abort of `signal` ends the wait and kills the guest. An
+ * abort of `isLeftBy` leaves the VM `stopping`, for the next daemon.
  */
 export async function stopGuest(
   world: Pick<Vms, 'records' | 'live' | 'log'> & Pick<GuestWaits, 'syncLimits'>,
@@ -74,7 +74,7 @@ export async function stopGuest(
   return await endGuest(world, stopping, { running, report, unsynced });
 }
 
-/** Ends the VMM of a VM that is `stopping`, and says so when its guest has not written its data. */
+/** Ends the VMM of a VM that is `stopping`; reports a notice when its guest has not written its data. */
 export async function endGuest(
   world: Pick<Vms, 'records' | 'live'>,
   stopping: VmRecord,

@@ -8,26 +8,26 @@ import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 import { type SyncLimits, whileWorking } from './while-working.ts';
 
-/** `ms` after which an agent that was lost is sought again: the guest starts one that died anew. */
+/** `ms` between attempts to reach a lost agent: the guest restarts one that died. */
 const AGAIN_MS = 50;
 
-/** What became of {@link syncGuest}. */
+/** The result of {@link syncGuest}. */
 export type GuestSync =
-  /** `isIdle`: nothing runs in the guest that would notice its end */
+  /** `isIdle`: no user program runs in the guest */
   | { isSynced: true; isIdle: boolean; agent: GuestAgent }
-  /** `hasEnded`: its VMM is gone */
+  /** `hasEnded`: its VMM has exited */
   | { isSynced: false; reason: string; hasAnswered: boolean; hasEnded: boolean };
 
-/** How {@link syncGuest} waits; its abort gives the data up. */
+/** How {@link syncGuest} waits; an abort gives up unwritten data. */
 export interface SyncOptions extends Task {
   running: RunningVm;
   limits: SyncLimits;
 }
 
 /**
- * Has the guest write to its drives what it holds in memory, before it is ended. Waits for as long as its VMM
- * works, and tells how much that has written. Never throws: a guest that hangs, a VMM that ends and an abort
- * of `signal` are told as the reason.
+ * Makes the guest write its unwritten data to its drives before it is ended. Waits as long as its VMM works,
+ * and reports how much the VMM has written. Never throws: the result's reason names a guest that hangs, a VMM
+ * that exits or an abort of `signal`.
  */
 export async function syncGuest(
   world: Pick<Vms, 'live' | 'log'>,
@@ -64,7 +64,7 @@ export async function syncGuest(
   }
 }
 
-/** The warning for a VM that is ended although its guest did not sync. */
+/** The warning for a VM that is killed although its guest did not sync. */
 export function unsyncedNotice(name: string, reason: string): string {
   return `vm "${name}" is killed without a sync: ${reason}; what it had not written to its disks is lost`;
 }
@@ -80,7 +80,7 @@ function reasonOf(
   return messageOf(error);
 }
 
-/** A link may be lost while the guest has no time for it: then it is made again. */
+/** A busy guest may lose its link; the work then retries over a new one. */
 async function untilNotLost<T>(work: () => Promise<T>, { signal }: Abortable): Promise<T> {
   for (;;) {
     try {
@@ -92,7 +92,7 @@ async function untilNotLost<T>(work: () => Promise<T>, { signal }: Abortable): P
   }
 }
 
-/** A link may be there, and who was at its other end not any more. */
+/** Waits for an agent that answers: a link may be open although the agent is gone. */
 async function answeringAgent(
   world: Pick<Vms, 'live'>,
   vmId: string,

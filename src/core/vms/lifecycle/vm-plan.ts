@@ -4,7 +4,7 @@ import type { StoredImage, StoredKernel } from '../../ports/images.ts';
 import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource } from '../../ports/vmm/spec.ts';
 
-/** All that is decided about a VM before anything of it exists. */
+/** Everything that is decided about a VM before any part of it exists. */
 export interface VmPlan {
   name: string;
   shape: VmShape;

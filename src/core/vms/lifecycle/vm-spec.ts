@@ -4,7 +4,7 @@ import type { BootSource, DriveSpec, VmSpec } from '../../ports/vmm/spec.ts';
 import type { VmHost } from '../world.ts';
 import type { VmPlan } from './vm-plan.ts';
 
-/** What the driver is told to run for a record whose drives are made. */
+/** The driver's spec for a record whose drives exist. */
 export function vmSpecOf(
   world: Pick<VmHost, 'files'>,
   { id, name, shape, drives = [], nat }: VmRecord,
@@ -13,7 +13,7 @@ export function vmSpecOf(
   return { ...specOf(world, id, { shape, boot, accelerator, drives, hasNat: nat }), vmName: name };
 }
 
-/** The same for a VM of nobody, which has no record and no network. */
+/** The driver's spec for a VM without a record, which has no network. */
 export function specOfNobody(
   world: Pick<VmHost, 'files'>,
   vmId: string,

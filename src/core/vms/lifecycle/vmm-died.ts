@@ -2,20 +2,20 @@ import { printable } from '../../../base/errors.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { VmHost } from '../world.ts';
 
-/** Last lines that are told of each log, and `characters` of them. */
+/** How many of the last lines of each log are shown, and how many `characters`. */
 const TAIL_LINES = 3;
 const TAIL_CHARACTERS = 300;
 
 /**
- * Why a VM does not run any more that nobody stopped: what happened, and how the logs of its VMM and its
- * console end. What they say is the guest's, and bounded.
+ * The error for a VM that ended although nobody stopped it: what happened, and the ends of its VMM's log and
+ * its console. Their content comes from the guest and is bounded.
  */
 export async function vmmDied(
   world: Pick<VmHost, 'files'>,
   { id, runtime }: VmRecord,
   what: string,
 ): Promise<NonNullable<VmRecord['lastError']>> {
-  // Older lines are of earlier starts.
+  // Older lines belong to earlier starts.
   const sinceMs = Date.parse(runtime?.startedAt ?? '') || undefined;
   const endOf = async (kind: 'vmm' | 'console'): Promise<string> => {
     const lines = await world.files.logTail(id, kind, TAIL_LINES, { sinceMs });

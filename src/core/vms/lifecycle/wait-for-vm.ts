@@ -7,14 +7,14 @@ import { findVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 
-/** How often the record is looked at. */
+/** How often the record is read. */
 const EVERY_MS = 100;
 
-/** How long {@link waitForVm} waits when nobody says: longer than anything lasts. */
+/** How long {@link waitForVm} waits by default: in effect for ever. */
 const FOR_EVER_MS = 2 ** 31 - 1;
 
 /**
- * Waits until a VM is what `until` says, and gives its record, or what it last was when it was to be deleted.
+ * Waits until a VM is what `until` says and returns its record; for `deleted`, the last record that it had.
  * Takes no lock and changes nothing.
  *
  * @throws {AppError} VM_NOT_FOUND, also when it is deleted while something else is waited for; WAIT_TIMEOUT

@@ -5,9 +5,9 @@ import type { VmHost, Vms } from '../world.ts';
 import { vmmDied } from './vmm-died.ts';
 
 /**
- * Follows a VMM that runs: when it ends while its VM is `running` (the guest powered itself off, or somebody
- * killed the VMM), the record becomes `stopped`, with `lastError` when it was not the guest that ended it.
- * Operations that end it themselves forget it first.
+ * Watches a running VMM: when it exits while its VM is `running` (the guest powered off, or something killed
+ * the VMM), the record becomes `stopped`, with `lastError` unless the guest powered off. Operations that end
+ * a VMM themselves remove it from `live` first.
  */
 export function watchExit(
   world: Vms & Pick<VmHost, 'driver' | 'files'>,
@@ -30,7 +30,7 @@ export function watchExit(
           stopped.lastError = await vmmDied(world, record, `its VMM, process ${running.vmm.pid}, ${how}`);
         }
         world.records.update(stopped);
-        // One that was killed leaves its sockets, and a helper of it when it was being saved.
+        // A killed VMM leaves its sockets and, when it was being saved, a helper process.
         await world.driver.killStray({ vmId, ...world.files.folders(vmId) });
       },
       { action: 'settle', waitMs: Number.POSITIVE_INFINITY, isInterruptible: false, signal: neverAborts() },

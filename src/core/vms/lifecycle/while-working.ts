@@ -3,51 +3,48 @@ import { AppError } from '../../../base/errors.ts';
 import { formatTime } from '../../../base/text/words.ts';
 import type { RunningVm, VmmActivity } from '../../ports/vmm/running-vm.ts';
 
-/** How long a guest is waited for that is not ready yet, in `ms`. */
+/** How long to wait for a guest, in `ms`, depending on what its VMM does. */
 export interface WorkLimits {
   /** its VMM neither computes nor writes */
   idleMs: number;
   /** its VMM computes, and writes nothing */
   spinMs: number;
-  /** whatever its VMM does */
+  /** in total, whatever its VMM does */
   totalMs: number;
 }
 
-/** How long a guest that is to be ended is waited for. */
+/** How long to wait for a guest before it is ended. */
 export interface SyncLimits {
-  /** its agent has not answered yet: it is dead, or has no time */
+  /** its agent has not answered yet: it is dead or busy */
   silent: WorkLimits;
-  /** its agent has answered, and the guest writes out what it holds */
+  /** its agent has answered, and the guest syncs */
   syncing: WorkLimits;
-  /** `ms` between two looks at its VMM */
+  /** `ms` between two checks of its VMM */
   everyMs: number;
 }
 
 /** How {@link whileWorking} waits. */
 export interface WorkWatch extends Abortable {
-  /** asked at every look: they may change while the work gets on */
+  /** called at every check: the limits may change during the work */
   limits: () => WorkLimits;
-  /** called at every look with the `bytes` that the VMM has written since the wait began */
+  /** called at every check with the `bytes` that the VMM has written since the wait began */
   onLook: (writtenBytes: number) => void;
-  /** `ms` between two looks */
+  /** `ms` between two checks */
   everyMs: number;
-  /** what is waited for, for the error */
+  /** what the wait is for, in the error */
   what: string;
 }
 
-/**
- * Share of a processor's time from which on a VMM counts as computing: an emulated guest that idles takes a
- * few percent.
- */
+/** Least share of a processor's time that counts as computing; an idle emulated guest takes a few percent. */
 const COMPUTING_SHARE = 0.1;
 
-/** `bytes` a second from which on it counts as writing: its log and its own signals are less. */
+/** Least `bytes` a second that count as writing; the VMM's log and its own signals are less. */
 const WRITING_BYTES = 64 * 1024;
 
 /**
- * Runs `work`, which waits for a guest, for as long as the guest's VMM works: a guest that writes to a slow
- * disk is waited for, one that hangs is not. `work` gets a signal that aborts at a limit, or when `signal`
- * does. Nothing is looked at until `everyMs` have passed.
+ * Runs `work`, which waits for a guest, as long as the guest's VMM works: this waits for a guest that writes
+ * to a slow disk, but not for one that hangs. `work` gets a signal that aborts at a limit, or when `signal`
+ * does. The first check comes after `everyMs`.
  *
  * @throws {AppError} GUEST_HANGS at a limit; the abort reason; what `work` throws.
  */
@@ -101,7 +98,7 @@ export async function whileWorking<T>(
   }
 }
 
-/** False when the wait is over. */
+/** Sleeps; returns false when the wait is over. */
 async function goesOn(ms: number, signal: AbortSignal): Promise<boolean> {
   try {
     await sleep(ms, { signal });
