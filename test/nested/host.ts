@@ -2,6 +2,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
 import type { Abortable } from '../../src/base/abort.ts';
+import { ResourceStack } from '../../src/base/resource-stack.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
 import { overlaySize } from '../../src/core/overlay-size.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
@@ -82,9 +83,13 @@ export async function prepareHost(
   const request = { dir: scratch, kernel, drives, bootArgs, memoryMib: HOST_MEMORY_MIB };
   return async (options) => {
     const times = { bootDeadlineMs: BOOT_DEADLINE_MS, watchTimes: WATCH_TIMES };
+    await using undo = new ResourceStack();
     const vm = await bootVm({ ...request, ...times }, options);
+    undo.defer('kill the host', () => vm.kill());
     const agent = await vm.connect();
+    undo.defer('close the link to the host', async () => await agent[Symbol.asyncDispose]());
     await agent.ready(options);
+    undo.move();
     return new Host(vm, agent);
   };
 }
