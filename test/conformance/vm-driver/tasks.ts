@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type ProbeBoot,
   type ProbeResult,
   probeBoot,
 } from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
+import { runtimeFiles } from '../../../src/adapters/vmm/qemu/runtime-files.ts';
 import { isAppError, isErrno } from '../../../src/base/errors.ts';
 import type { VmmProcess } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { CaptureRequest } from '../../../src/core/ports/vmm/saving.ts';
@@ -90,9 +91,12 @@ function sessionOf(pid: number): number {
   return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3]);
 }
 
-/** Begins a test boot. The process is killed in the middle of it. */
+/** Begins a test boot. The process is killed in the middle of it, as soon as the VMM has started. */
 export async function probeAndDie(probe: ProbeBoot): Promise<ProbeResult> {
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
+  const { pidFile } = runtimeFiles(probe.dir);
+  setInterval(() => {
+    if (existsSync(pidFile)) process.kill(process.pid, 'SIGKILL');
+  }, 5).unref();
   return await probeBoot(probe, limit());
 }
 
