@@ -11,9 +11,9 @@ import type { VmHost, Vms } from '../world.ts';
 import { attachCommands } from './attach-commands.ts';
 
 /**
- * Copies a running VM into `place`, memory, devices and drives as of one moment; gives the drives' copies.
- * The VM stands still for `pausedMs` and runs on. The caller holds its lock. Nothing is left in the place
- * after a failure.
+ * Copies a running VM into `place`: memory, devices and drives, all as of one moment. Returns the copied
+ * drives. The VM is paused for `pausedMs` and then runs again. The caller holds its lock. Nothing is left in
+ * the place after a failure.
  *
  * @throws {AppError} VM_NOT_RUNNING, VMM_SAVE_FAILED, HOST_NO_SPACE; GUEST_* when its agent does not answer.
  */
@@ -35,7 +35,7 @@ export async function captureVm(
     .map((drive) => ({ ...drive, pathOnHost: `${place.dir}/${drive.serial}.${drive.format}` }));
   const spec = vmSpecOf(world, source, { boot: plan.boot, accelerator: source.runtime?.accelerator });
   const agent = await world.live.agent(source.id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.answer });
-  // The forks lose the link that their commands run over; the source does not.
+  // Forks lose the link that their commands run over, so commands must outlive it; the source keeps its link.
   await agent.detachCommands(true, { signal });
   try {
     const { pausedMs } = await running.capture({ spec, to: place.saved, drives }, { signal });

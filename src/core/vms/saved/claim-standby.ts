@@ -9,9 +9,9 @@ import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import type { StandbyVm } from './standby-vm.ts';
 
 /**
- * Makes a VM that was on standby that of a new record, which has its id and its folders: the guest becomes
- * its own, as one that was just restored. The caller holds the VM's lock. After a failure or an abort its VMM
- * is gone, its drives too, and the record is as it was.
+ * Claims a pool VM for a new record that has its id and folders: personalises the guest as after any restore.
+ * The caller holds the VM's lock. After a failure or an abort its VMM and drives are gone, and the record is
+ * unchanged.
  *
  * @throws {AppError} as `bootVm`; VMM_LOST, VMM_REFUSED.
  */

@@ -1,12 +1,12 @@
 import type { VmRecord } from '../../ports/records.ts';
 import type { VmHost, Vms } from '../world.ts';
 
-/** A record without what it says of a guest that was suspended. */
+/** A record without its fields about a suspended guest. */
 export function withoutSaved({ unsyncedIn: _, savedBy: __, ...record }: VmRecord): VmRecord {
   return record;
 }
 
-/** Gives up what a suspended VM had in its memory: it is a stopped one then. */
+/** Deletes the saved memory of a suspended VM, which is then stopped. */
 export async function dropSuspended(
   world: Pick<Vms, 'records'> & Pick<VmHost, 'files'>,
   record: VmRecord,

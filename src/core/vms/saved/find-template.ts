@@ -3,7 +3,7 @@ import type { StoredTemplate } from '../../ports/templates.ts';
 import type { WarmStarts } from '../world.ts';
 
 /**
- * The template that `ref` means: its key, or a prefix that no other has.
+ * The template that `ref` means: its key, or a unique prefix of it.
  *
  * @throws {AppError} TEMPLATE_NOT_FOUND; TEMPLATE_AMBIGUOUS listing the candidates.
  */

@@ -7,15 +7,13 @@ import type { PlanWorld } from '../lifecycle/make-plan.ts';
 import { planStart } from '../lifecycle/make-plan.ts';
 import { type AdoptOptions, adoptVmm } from '../recovery/adopt-vmm.ts';
 
-/**
- * `ms` for a guest that has run already to be made its own; the daemon is not there for anybody meanwhile.
- */
+/** `ms` to personalise a guest that already runs; the VM cannot be used meanwhile. */
 const DEADLINE_MS = 10_000;
 
 /**
- * Takes over a resumed guest that has begun to run when the daemon died: what was saved is of no use any
- * more, so it is this guest or none. False when the VM was not being resumed, its VMM is gone, or its guest
- * does not answer: then its VMM is to be ended.
+ * Takes over a guest whose resume the daemon's crash interrupted after the guest had run: its saved files no
+ * longer match its drives, so only this running guest has the memory. Returns false when the VM was not being
+ * resumed, its VMM has exited, or its guest does not answer: the caller then ends its VMM.
  */
 export async function finishResume(
   world: BootWorld & PlanWorld,

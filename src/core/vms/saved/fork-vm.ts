@@ -21,22 +21,22 @@ import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import type { BootStores, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
 
-/** What forking came to. */
+/** The result of a fork. */
 export interface Forks {
   records: VmRecord[];
-  /** how long the source stood still, in `ms` */
+  /** how long the source was paused, in `ms` */
   pausedMs: number;
 }
 
-/** The moment that all forks of one request begin at. */
+/** The copy that all forks of one request start from. */
 interface Capture {
   place: CapturePlace;
   drives: readonly DriveSpec[];
 }
 
 /**
- * Makes copies of a running VM: memory, processes and drives, as of one moment. Each is made to be itself
- * before any command runs in it. The source stands still for a moment and runs on. All or nothing: after a
+ * Makes copies of a running VM: memory, processes and drives, as of one moment. Each is personalised before
+ * any command runs in it. The source is paused for a moment and then runs again. All or nothing: after a
  * failure or an abort there is no fork, and the source is unharmed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VM_NAME_INVALID, VM_NAME_TAKEN, VM_COUNT_INVALID,
@@ -73,8 +73,8 @@ export async function forkVm(
 }
 
 /**
- * The forks are all there, and stay. Until then they are ephemeral: should the daemon die, the next one
- * removes those that it had made.
+ * Makes the forks permanent once all of them exist. Until then they are ephemeral, so that the next daemon
+ * removes them after a crash.
  */
 function keep(world: Pick<Vms, 'records'>, records: readonly VmRecord[]): VmRecord[] {
   return world.records.updateAll(

@@ -12,16 +12,16 @@ import type { BootStores, UnrecordedVms, VmHost } from '../world.ts';
 import type { StandbyRequest, StandbyVm } from './standby-vm.ts';
 import { warmUp } from './warm-up.ts';
 
-/** `ms` for all of it: it is for later, and a host that is so busy has better things to do. */
+/** `ms` in total: a host that needs longer is too busy to prepare for a later start. */
 const DEADLINE_MS = 30_000;
 
-/** What making a VM on standby works on. */
+/** What making a pool VM works on. */
 export type StandbyWorld = Pick<VmHost, 'driver' | 'files'> &
   Pick<BootStores, 'images'> &
   Pick<UnrecordedVms, 'connector' | 'unlisted'>;
 
 /**
- * Makes one. After a failure or an abort nothing of it is left.
+ * Makes a pool VM. After a failure or an abort nothing of it is left.
  *
  * @throws {AppError} as restoring a VM; WAIT_TIMEOUT.
  */
@@ -58,15 +58,17 @@ export async function makeStandby(
 }
 
 /**
- * An emulator translates code when it runs first, and a guest reads it in: both have been done when the user
- * comes.
+ * Runs what a first command needs, so that the user's first command finds its files in memory and its code
+ * translated by the emulator.
  */
 async function getReady(agent: GuestAgent, options: Abortable): Promise<void> {
   await agent.personalise(nobody(), options);
   await warmUp(agent, options);
 }
 
-/** Ends one that nobody wants: nothing of it is left. Idempotent. @throws {AppError} VMM_KILL_FAILED */
+/**
+ * Ends a pool VM that is not claimed; nothing of it is left. Idempotent. @throws {AppError} VMM_KILL_FAILED
+ */
 export async function endStandby(
   world: Pick<VmHost, 'files'>,
   { vmId, running, agent, unlisted }: StandbyVm,

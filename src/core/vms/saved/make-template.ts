@@ -14,10 +14,10 @@ import { whileRunning } from '../while-running.ts';
 import type { GuestWaits, UnrecordedVms, VmHost, WarmStarts } from '../world.ts';
 import { warmUp } from './warm-up.ts';
 
-/** `ms` that a guest which is up may take to do once what the first commands of a VM need. */
+/** `ms` for a booted guest to run once what a VM's first commands need. */
 const WARM_UP_DEADLINE_MS = 60_000;
 
-/** The agent sees that its host is gone, and waits for the next, before it is saved. */
+/** Time for the agent to notice that the link is closed and to wait for the next host before it is saved. */
 const FAREWELL_MS = 150;
 
 /** What making a template works on. */
@@ -27,9 +27,9 @@ export type TemplateWorld = Pick<VmHost, 'driver' | 'files'> &
   Pick<UnrecordedVms, 'connector' | 'unlisted'>;
 
 /**
- * Boots a VM of nobody from blank drives, waits until it has gone quiet, and saves it in `place`; gives its
- * drives, which are there too. It is given no identity: that is for the VMs that are made of it. After a
- * failure or an abort no VMM runs; files in the place are the caller's to remove.
+ * Boots a VM without a record from blank drives, waits until it is idle, and saves it in `place`; returns its
+ * drives, which are there too. It gets no identity of its own: each VM made from it gets one. After a failure
+ * or an abort no VMM runs; the caller removes the files in the place.
  *
  * @throws {AppError} as booting a VM; WAIT_TIMEOUT when the guest does not come up; VMM_SAVE_FAILED.
  */
@@ -58,7 +58,7 @@ export async function makeTemplate(
   return drives;
 }
 
-/** Waits until the guest has booted, and has nothing more to do. */
+/** Waits until the guest has booted and is idle. */
 async function makeQuiet(
   world: Pick<GuestWaits, 'bootDeadlineMs'> & Pick<WarmStarts, 'quiet'> & Pick<UnrecordedVms, 'connector'>,
   running: RunningVm,
@@ -95,7 +95,7 @@ async function reachServices(
   return agent;
 }
 
-/** Waits until the guest is quiet, but not for ever: one that never is is saved as it is. */
+/** Waits until the guest is idle or the deadline passes; a guest that is never idle is saved anyway. */
 async function settle(
   agent: GuestAgent,
   { signal, ...quiet }: Abortable & WarmStarts['quiet'],

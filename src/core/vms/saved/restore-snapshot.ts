@@ -19,21 +19,21 @@ import type { Saving, UnrecordedVms, VmHost, Vms } from '../world.ts';
 import { withoutSaved } from './drop-suspended.ts';
 import { type SecondVm, startSecond, withoutSecond } from './second-vmm.ts';
 
-/** Most that a guest touches of its memory until it takes the place of the other, in `bytes`. */
+/** Most memory that a restored guest touches until it replaces the other, in `bytes`. */
 const SECOND_MEMORY_BYTES = 512 * 2 ** 20;
 
-/** How a VM is put back to a snapshot. */
+/** How a VM is restored from a snapshot. */
 export interface RestoreSnapshotOptions extends Task {
   tag: string;
-  /** boot it with the snapshot's drives, without its memory */
+  /** boot with the snapshot's drives, without its memory */
   isCold?: boolean | undefined;
 }
 
 /**
- * Puts a VM back to a snapshot of it, memory and drives. The guest of the snapshot comes up beside what the
- * VM is now, and takes its place once it may be used; only then what the VM was is given up, without a word
- * to its guest. After any failure or an abort before that all is as it was: the VM runs on, or is suspended
- * or stopped as before.
+ * Restores a VM from one of its snapshots, memory and drives. The snapshot's guest comes up beside the
+ * present one and replaces it once it may be used; only then the present guest is ended, without a shutdown.
+ * After a failure or an abort before that nothing has changed: the VM keeps running, or is suspended or
+ * stopped as before.
  *
  * @throws {AppError} VM_NOT_FOUND, SNAPSHOT_NOT_FOUND, SNAPSHOT_DAMAGED, SAVED_GUEST_DIFFERS, HOST_NO_SPACE,
  * HOST_NO_MEMORY, VMM_RESTORE_FAILED; as `bootVm`.
@@ -58,7 +58,7 @@ export async function restoreSnapshot(
       else requireSnapshotFits(before, snapshot, plan);
       requireMemoryForTwo(world, before, snapshot);
       await using undo = new ResourceStack();
-      // On record before there can be a second VMM: a daemon that finds it ends that one.
+      // On record before a second VMM can exist, so that the next daemon ends it after a crash.
       const marked = world.records.update({ ...before, hasSecondVmm: true });
       undo.defer('take the second VMM off the record', () => {
         world.records.update(withoutSecond(findVm(world.records, id)));
@@ -82,7 +82,7 @@ export async function restoreSnapshot(
   );
 }
 
-/** The VM with what it was when the snapshot was made. */
+/** The record with the snapshot's shape and network. */
 function putBack(record: VmRecord, { facts: { shape, hasNat } }: StoredSnapshot): VmRecord {
   return { ...record, shape, nat: hasNat };
 }
@@ -92,10 +92,7 @@ function requireSnapshotFits({ name }: VmRecord, { tag, facts }: StoredSnapshot,
   requireFit(facts.savedBy, { probe }, { what: `restore the snapshot "${tag}" of vm "${name}"`, hint });
 }
 
-/**
- * Two guests of the VM are in memory for a moment; what the second maps from its file counts only when it is
- * touched.
- */
+/** Two guests of the VM are in memory for a moment; of the second, only the pages that it touches count. */
 function requireMemoryForTwo(
   world: Pick<Vms, 'live'> & Pick<Saving, 'freeMemoryBytes'>,
   { id, name }: VmRecord,
@@ -114,8 +111,8 @@ function requireMemoryForTwo(
 }
 
 /**
- * Begins to bring new drives to the disk, which takes as long as a disk takes: the guest comes up meanwhile.
- * Disposing gives up, and waits for nothing: files that are still on their way may be removed.
+ * Starts to sync new drives while the guest comes up, because a slow disk takes long. Disposing cancels
+ * without waiting; the files may be removed at once.
  */
 function beginSync(
   world: Pick<VmHost, 'files'>,
@@ -129,8 +126,8 @@ function beginSync(
 }
 
 /**
- * Makes the second VMM that of the VM, in one change of its record, and gives up what it was before. What
- * cannot be removed of that is left to the next daemon: the VM is what it was to be.
+ * Makes the second VMM the VM's own with one change of the record, and ends the earlier one. The restore is
+ * then complete: what cannot be removed of the earlier one is left to the next daemon.
  */
 async function takePlace(
   world: Vms & Pick<VmHost, 'driver' | 'files'>,
@@ -167,7 +164,7 @@ async function takePlace(
   }
 }
 
-/** Removes the drives that a VM has besides those of its record. */
+/** Removes the VM's drives that are not in its record. */
 async function keepDrives(world: Pick<VmHost, 'files'>, { id, drives = [] }: VmRecord): Promise<void> {
   await world.files.sweepDrives(id, pathsOf(drives));
 }

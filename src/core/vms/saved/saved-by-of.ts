@@ -2,7 +2,7 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { SavedBy } from '../../ports/saved-by.ts';
 import type { Saving } from '../world.ts';
 
-/** What saves the guest of a VM that runs now; its VMM may be older than the one that new VMs get. */
+/** What would save the guest of a running VM; its VMM may be older than the one that new VMs get. */
 export function savedByOf(
   world: Pick<Saving, 'release'>,
   { runtime }: VmRecord,

@@ -12,8 +12,7 @@ import { vmSpecOf } from '../lifecycle/vm-spec.ts';
 import type { GuestWaits, UnrecordedVms, VmHost, Vms } from '../world.ts';
 
 /**
- * A second VMM of a VM: its guest may be used, and nobody knows it yet. Disposing ends it; nothing of it is
- * left then.
+ * A second VMM of a VM, whose guest is ready but not in use yet. Disposing ends it; nothing of it is left.
  */
 export interface SecondVm extends AsyncDisposable {
   running: RunningVm;
@@ -21,9 +20,9 @@ export interface SecondVm extends AsyncDisposable {
 }
 
 /**
- * Brings up a second guest of a VM, with the drives and the shape of `record`, beside the one that runs, if
- * any does: restored from `from`, or booted. Changes no record: the caller has `hasSecondVmm` on it. After a
- * failure or an abort nothing of it is left.
+ * Brings up a second guest of a VM with the drives and the shape of `record`, beside the one that runs, if
+ * any: restored from `from`, or booted. Changes no record; the caller has set `hasSecondVmm`. After a failure
+ * or an abort nothing of it is left.
  *
  * @throws {AppError} as `bootVm`.
  */
@@ -62,14 +61,14 @@ export async function startSecond(
   return { running, agent, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }
 
-/** A record that says nothing of a second VMM. */
+/** A record without `hasSecondVmm`. */
 export function withoutSecond({ hasSecondVmm: _, ...record }: VmRecord): VmRecord {
   return record;
 }
 
 /**
- * Ends whatever VMM of a VM runs besides that on record, which a daemon has left that died while one was to
- * take the place of the other. Idempotent; the caller holds the VM's lock, or nobody else can know the VM.
+ * Ends every VMM of a VM but the one on record: a daemon that crashed while one replaced the other may have
+ * left two. Idempotent. The caller holds the VM's lock, or is the only one that knows the VM.
  *
  * @throws {AppError} VMM_KILL_FAILED.
  */

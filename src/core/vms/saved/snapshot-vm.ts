@@ -13,7 +13,7 @@ import { captureVm } from './capture-vm.ts';
 import { savedByOf } from './saved-by-of.ts';
 
 /**
- * Keeps a running VM as it is now, memory and drives; it runs on.
+ * Takes a snapshot of a running VM, memory and drives; the VM keeps running.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, SNAPSHOT_TAG_INVALID, SNAPSHOT_EXISTS, VMM_SAVE_FAILED,
  * HOST_NO_SPACE.
@@ -46,8 +46,8 @@ export async function createSnapshot(
 }
 
 /**
- * Has the guest write out what it holds, so that the snapshot's drives are of use without its memory. A guest
- * that does not in time is told of, and copied as it is. Returns which agent it has, when it says.
+ * Syncs the guest, so that the snapshot's drives are usable without its memory. A guest that does not sync in
+ * time is copied anyway, with a notice. Returns the guest's agent, when it answers.
  */
 async function syncFirst(
   world: Pick<Vms, 'live'>,

@@ -3,9 +3,7 @@ import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 
-/**
- * A VM of nobody that was restored from a template and has done once what the first command of a user does.
- */
+/** A pool VM: restored from a template, warmed up for a first command, not yet claimed by a start. */
 export interface StandbyVm {
   readonly vmId: string;
   /** of its template */
@@ -13,11 +11,11 @@ export interface StandbyVm {
   readonly drives: readonly DriveSpec[];
   readonly running: RunningVm;
   readonly agent: GuestAgent;
-  /** to be disposed of when it has got a record, or is gone */
+  /** the claimer disposes of it once the VM has a record or is gone */
   readonly unlisted: Disposable;
 }
 
-/** The VM that will be wanted next. */
+/** The kind of VM that the next start probably needs. */
 export interface StandbyRequest {
   plan: VmPlan;
   /** of its template */
@@ -25,25 +23,26 @@ export interface StandbyRequest {
 }
 
 /**
- * At most one VM of nobody that runs, of the shape that was started last: a start takes it over, and has only
- * to make it its own. It is made when nothing has been started for a moment, given up for any start, and
- * ended when nobody has started a VM for a while. Nothing here fails a start.
+ * Keeps at most one running pool VM, of the shape that was started last. The next start of that shape claims
+ * it and only has to personalise it. The pool VM is made when nothing has been started for a moment; any
+ * start cancels its making; it is ended when nothing has been started for a while. A failure here never fails
+ * a start.
  */
 export interface StandbyKeeper extends AsyncDisposable {
-  /** the VM that waits */
+  /** the pool VM that is ready */
   readonly vmId: string | undefined;
   /**
-   * The VM that waits, when it is made of this template: it is the caller's then. A VM that is being made is
-   * given up.
+   * Hands over the pool VM when it was made from this template; the caller then owns it. Cancels one that is
+   * being made.
    */
   take(key: string): StandbyVm | undefined;
-  /** A VM was started: the next one will be like that. Returns at once. */
+  /** Prepares for another start like the last one. Returns at once. */
   want(request: StandbyRequest): void;
   /**
-   * Ends the VM that waits or is being made; with `keys` only when it is made of one of these templates.
-   * Never rejects.
+   * Ends the pool VM that is ready or being made; with `keys` only one made from these templates. Never
+   * rejects.
    */
   drop(keys?: readonly string[]): Promise<void>;
-  /** Ends what there is, and makes nothing more. */
+  /** Ends the pool VM and makes no more. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -3,11 +3,11 @@ import type { Vms, WarmStarts } from '../world.ts';
 import { endStandby, makeStandby, type StandbyWorld } from './make-standby.ts';
 import type { StandbyKeeper, StandbyRequest, StandbyVm } from './standby-vm.ts';
 
-/** When there is a VM on standby. */
+/** When there is a pool VM. */
 export interface StandbyOptions {
-  /** `ms` after the last start of a VM at which it is made: what the user does with that comes first */
+  /** `ms` to wait after the last start before making it, because the user's own VM comes first */
   delayMs: number;
-  /** `ms` after the last start at which it is ended */
+  /** `ms` to keep it after the last start */
   keepMs: number;
   /** whether this host has the memory for it */
   hasRoom: (memoryMib: number) => boolean;
@@ -15,14 +15,14 @@ export interface StandbyOptions {
 
 type KeeperWorld = StandbyWorld & Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'>;
 
-/** Keeps it, in this process. */
+/** Keeps the pool VM in this process. */
 export class Standby implements StandbyKeeper {
   readonly #world: KeeperWorld;
   readonly #options: StandbyOptions;
   #ready: StandbyVm | undefined;
   /** one at a time; never rejects */
   #making: { stop: AbortController; ended: Promise<void> } | undefined;
-  /** the last one counts */
+  /** the latest request */
   #wanted: StandbyRequest | undefined;
   #makeTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
@@ -99,7 +99,7 @@ export class Standby implements StandbyKeeper {
     }
   }
 
-  /** It waits from now on, for as long as it lives. */
+  /** Keeps it ready until its VMM or its link ends. */
   #keep(vm: StandbyVm): void {
     this.#ready = vm;
     void Promise.race([vm.running.exited, vm.agent.closed]).then(async () => {

@@ -20,11 +20,11 @@ import { savedByOf } from './saved-by-of.ts';
 import { beginSync } from './sync-suspended.ts';
 
 /**
- * Suspends a running VM: memory and devices go to disk, and no process of it is left. Its commands go on when
- * it is resumed; a client that is attached to one loses it. One that is suspended is left as it is, and so is
- * one that is not to be suspended any more when it has its turn (`isWanted`). After a failure or an abort it
- * runs. What is saved outlives every process at once, and the host's power when it is on the disk, which goes
- * on in the background (`sync-suspended.ts`).
+ * Suspends a running VM: memory and devices are saved to disk, and no process of it is left. Its commands
+ * continue when it is resumed; clients attached to them are disconnected. A suspended VM is left alone, and
+ * so is one for which `isWanted` returns false once its lock is held. After a failure or an abort the VM
+ * runs. The saved files survive a crash of any process at once, and a power failure of the host after a sync
+ * in the background (`sync-suspended.ts`).
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
  */
@@ -56,14 +56,14 @@ export async function suspendVm(
           },
         );
       } catch (error) {
-        // A link that is still there is for commands as before.
+        // If the link still exists, its commands end with it again.
         await attachCommands(world, id);
-        // First what may fill the disk, which a record needs a little of too.
+        // Removed first, because the record needs a little disk space too.
         await world.files.removeSuspended(id);
         world.records.update(record);
         throw error;
       }
-      // On record before the VMM ends: a daemon that finds both ends it.
+      // On record before the VMM ends, so that the next daemon ends it after a crash.
       const unsyncedIn = await world.files.hostBoot();
       const suspended = world.records.update({ ...suspending, state: 'suspended', unsyncedIn, savedBy });
       await world.live.remove(id);
@@ -89,9 +89,9 @@ async function saveGuest(
 }
 
 /**
- * Resumes a suspended VM where it was; the caller holds its lock. What was saved is good for one resume, for
- * its drives change from then on: after a failure before that it is suspended as before, after a later one it
- * has the drives of a VM whose power was cut. A guest that does not fit this host is refused first.
+ * Resumes a suspended VM; the caller holds its lock. The saved guest can be resumed once, because its drives
+ * change as soon as it runs: after a failure before that the VM is still suspended; after a later one it is
+ * stopped, with drives as after a power cut. A guest that does not fit this host is refused first.
  *
  * @throws {AppError} SAVED_GUEST_DIFFERS, VMM_RESTORE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
@@ -139,9 +139,8 @@ export async function resumeVm(
 }
 
 /**
- * What the guest holds is on its drives before, should it never be resumed; its commands outlive the link
- * that they run over. A guest that does not answer is suspended all the same. Returns which agent it has,
- * when it says.
+ * Syncs the guest, in case it is never resumed, and makes its commands outlive their link. A guest that does
+ * not answer is suspended anyway. Returns the guest's agent, when it answers.
  */
 async function prepareGuest(
   world: Pick<Vms, 'live'>,

@@ -4,15 +4,14 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { Saving, VmHost, Vms } from '../world.ts';
 import { dropSuspended } from './drop-suspended.ts';
 
-/** What bringing a suspended guest to the disk works on. */
+/** What syncing a suspended guest works on. */
 type SyncWorld = Pick<Vms, 'records' | 'locks' | 'log'> & Pick<VmHost, 'files'> & Pick<Saving, 'background'>;
 
 /**
- * Brings what a VM was suspended with to the disk, in the background. Its files are whole when the VM is
- * `suspended`, and outlive any process; until they are synced, which takes as long as the disk takes, they do
- * not outlive the host's power. `VmRecord.unsyncedIn` says so meanwhile, to the daemon that finds them after
- * that. What cannot be synced is given up: the VM is `stopped` then, with `lastError`. The caller holds the
- * VM's lock.
+ * Syncs the files of a suspended guest in the background. They are whole when the VM is `suspended`, and
+ * survive a crash of any process; until the sync ends they do not survive a power failure of the host.
+ * `VmRecord.unsyncedIn` tells the next daemon so. When the sync fails, the files are deleted and the VM is
+ * `stopped`, with `lastError`. The caller holds the VM's lock.
  */
 export function beginSync(world: SyncWorld, { id: vmId }: Pick<VmRecord, 'id'>): void {
   world.background.begin(vmId, async (isLatest) => {
@@ -21,20 +20,21 @@ export function beginSync(world: SyncWorld, { id: vmId }: Pick<VmRecord, 'id'>):
       vmId,
       async () => {
         const record = world.records.get(vmId);
-        // It was resumed, stopped or deleted meanwhile, maybe suspended once more.
+        // The VM may have been resumed, stopped, deleted or suspended again meanwhile.
         if (record?.state === 'suspended' && isLatest()) await settle(world, record, { failure });
       },
       { action: 'settle', waitMs: Number.POSITIVE_INFINITY, isInterruptible: false, signal: neverAborts() },
     );
     const error = await failureOf(() => settling);
-    // It is still on record as unsynced: the next daemon does this again.
+    // The record still says that it is unsynced, so the next daemon syncs it again.
     if (error !== undefined) world.log.error('a suspended guest could not be settled', { vmId, error });
   });
 }
 
 /**
- * After a start of the daemon: gives up what a VM was suspended with in another run of the host and never
- * synced, for it may lack anything. What is of this run is synced now. The caller holds the VM's lock.
+ * For a daemon that starts: deletes a suspended guest that was written in an earlier boot of the host and
+ * never synced, because any part of it may be missing. Syncs one that was written in this boot. The caller
+ * holds the VM's lock.
  */
 export async function resumeSync(world: SyncWorld, record: VmRecord): Promise<void> {
   if (record.unsyncedIn === undefined) return;

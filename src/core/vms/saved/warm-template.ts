@@ -8,8 +8,8 @@ import type { TemplateWorld } from './make-template.ts';
 import { makeTemplate } from './make-template.ts';
 
 /**
- * Name of the template that a plan's VM can be made of; `undefined` when the driver cannot save guests, or
- * nobody wants templates.
+ * Key of the template that a plan's VM can start from; `undefined` when the driver cannot save guests, or
+ * templates are turned off.
  */
 export function templateKeyOf(
   world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'>,
@@ -21,9 +21,9 @@ export function templateKeyOf(
 }
 
 /**
- * The template for a plan, made first when there is none; callers of one shape share that. It stays until the
- * result is disposed of. `undefined` when there can be none, or making it failed: then the user is told, and
- * a cold boot is what is left.
+ * Returns the template for a plan, and makes it first when there is none; callers with the same key share
+ * that work. The template cannot be removed until the caller disposes of the result. Returns `undefined` when
+ * making it failed: a notice tells the user that the VM boots cold.
  *
  * @throws the abort reason.
  */

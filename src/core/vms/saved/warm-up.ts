@@ -2,7 +2,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 
-/** What the first commands of a VM need. */
+/** Commands that load what a VM's first commands need. */
 const WARM_UPS: readonly (readonly [string, ...string[]])[] = [
   ['/bin/true'],
   ['/bin/sh', '-c', 'true'],
@@ -11,15 +11,15 @@ const WARM_UPS: readonly (readonly [string, ...string[]])[] = [
 ];
 
 /**
- * Runs what the first commands of a VM need: the files are in the guest's memory then, and its code in that
- * of an emulator. Changes nothing in the guest.
+ * Runs what a VM's first commands need, so that their files are in the guest's memory and their code is
+ * translated by an emulator. Changes nothing in the guest.
  */
 export async function warmUp(agent: GuestAgent, options: Abortable): Promise<void> {
   for (const argv of WARM_UPS) {
     try {
       await agent.run({ argv: [...argv] }, options);
     } catch (error) {
-      // An image need not have it.
+      // The image may not have this program.
       if (!isAppError(error, 'GUEST_FAILED')) throw error;
     }
   }
