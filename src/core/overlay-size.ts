@@ -35,9 +35,9 @@ export interface OverlaySize {
 }
 
 /**
- * The size of the overlay drive for an image of `imageBytes` whose root shall offer `freeBytes` more. The
- * guest computes the same from the size of its root drive and `banger.overlay_free`;
- * `test/fixtures/overlay-size.json` holds both sides to it.
+ * The size of the overlay drive for an image of `imageBytes` whose root has `freeBytes` more. The guest
+ * computes the same from the size of its root drive and `banger.overlay_free`; both sides are tested against
+ * `test/fixtures/overlay-size.json`.
  *
  * @throws {AppError} IMAGE_SIZE_UNSUPPORTED when the image is not a whole number of 4 KiB blocks up to 16
  * TiB; SIZE_INVALID when the free space is not a whole number of bytes up to 16 TiB.

@@ -8,12 +8,12 @@ const NOUNS =
     ' ',
   );
 
-/** How often two words are drawn before a number is added. */
+/** How many pairs of words to try before adding a number. */
 const PLAIN_TRIES = 8;
 
 /**
- * A name such as `calm-otter` that `isTaken` does not know; when most are taken, one with a number
- * (`calm-otter-417`). `random` gives numbers in [0, 1).
+ * A name such as `calm-otter` that is not taken; when most are taken, one with a number (`calm-otter-417`).
+ * `random` returns numbers in [0, 1).
  */
 export function generateVmName(
   isTaken: (name: string) => boolean,

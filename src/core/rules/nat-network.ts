@@ -1,8 +1,8 @@
 import type { GuestNetwork } from '../../protocol/guest.ts';
 
 /**
- * The network of a guest with NAT, the same for every VM and every driver: each guest is alone in its own.
- * The numbers are those of QEMU's user network (`-netdev user`). The host's own loopback answers at the
+ * The network of a guest with NAT, the same for every VM and every driver, because each guest has one of its
+ * own. The numbers are those of QEMU's user network (`-netdev user`). The host's own loopback answers at the
  * gateway.
  */
 export const NAT_NETWORK = {
@@ -10,7 +10,7 @@ export const NAT_NETWORK = {
   ipv6: { prefix: 'fec0::', prefixBits: 64, guest: 'fec0::15', gateway: 'fec0::2', nameserver: 'fec0::3' },
 } as const;
 
-/** What the guest is told of its network. */
+/** The network settings sent to the guest. */
 export function guestNetwork(hasNat: boolean): GuestNetwork {
   if (!hasNat) return { addresses: [], gateways: [], nameservers: [] };
   const { ipv4, ipv6 } = NAT_NETWORK;

@@ -3,14 +3,14 @@ import { AGENT_GENERATIONS, type AgentGenerations, speaksGeneration } from '../.
 import type { SavedBy, SavedGuestParts } from '../ports/saved-by.ts';
 import type { DriverProbe } from '../ports/vmm/driver.ts';
 
-/** What guests are restored with here. */
+/** What restores guests on this host. */
 export interface RestoringHost {
   probe: Pick<DriverProbe, 'savedGuestKey' | 'savedGuestParts'>;
-  /** what this program speaks, unless said otherwise */
+  /** default: the generations that this program speaks */
   generations?: AgentGenerations;
 }
 
-/** The part of a host because of which a saved guest cannot be restored on it. */
+/** The part of a host that prevents a saved guest from being restored on it. */
 export interface Difference {
   part: keyof SavedGuestParts | 'agent';
   /** what it was saved with, for people */
@@ -21,7 +21,7 @@ export interface Difference {
   banger?: string;
 }
 
-/** Every agent was of this generation until banger noted it with what it saves. */
+/** The generation of every agent before banger recorded it with saved guests. */
 const UNNOTED_AGENT = { generation: 1 };
 
 const PARTS = ['vmm', 'accelerator', 'processor', 'machine'] as const;
@@ -35,9 +35,9 @@ const LABELS: Readonly<Record<Difference['part'], string>> = {
 };
 
 /**
- * The first thing here that a saved guest does not fit; `undefined` when it fits as far as is known. What was
- * not noted about it, as by older versions of banger, is taken to fit: the VMM itself refuses what it cannot
- * read, before the guest runs.
+ * The first part of this host that a saved guest does not fit; `undefined` when no difference is known. Parts
+ * that older versions of banger did not record are assumed to fit: the VMM refuses what it cannot read,
+ * before the guest runs.
  */
 export function differenceOf(
   savedBy: SavedBy | undefined,
@@ -65,8 +65,8 @@ export function differenceText({ part, saved, here }: Difference): string {
 }
 
 /**
- * Makes sure that a saved guest fits, before anything is given up for it. `what` is what cannot be done
- * otherwise: `resume vm "web"`; `hint` is what can be done instead.
+ * Checks that a saved guest fits before anything is given up for it. `what` names the work in the error:
+ * `resume vm "web"`; `hint` is the alternative.
  *
  * @throws {AppError} SAVED_GUEST_DIFFERS naming the part.
  */

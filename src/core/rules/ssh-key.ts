@@ -8,16 +8,13 @@ export interface SshKeyPair {
   publicKey: string;
 }
 
-/**
- * Of every key that is made here. Not the VM's name in a guest's: a file of the same length is overwritten in
- * its place.
- */
+/** The comment of every key. Never the VM's name: a guest overwrites a file of the same length in place. */
 export const SSH_KEY_COMMENT = 'banger';
 
 const KEY_TYPE = 'ssh-ed25519';
 const SEED_BYTES = 32;
 
-/** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, section 7). */
+/** The bytes before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, section 7). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 const MAGIC = Buffer.from('openssh-key-v1\0');
@@ -29,9 +26,9 @@ const BLOCK_BYTES = 8;
 const LINE_LENGTH = 70;
 
 /**
- * The Ed25519 key pair that `seed` (32 bytes) is the secret of. Pure: the same files for the same arguments,
- * so that nothing changes in a guest that has them already. The private key's format is openssh-key-v1,
- * without a passphrase (PROTOCOL.key of OpenSSH).
+ * The Ed25519 key pair with the secret `seed` (32 bytes). Pure: the same arguments make the same files, so
+ * that nothing changes in a guest that already has them. The private key's format is openssh-key-v1, without
+ * a passphrase (PROTOCOL.key of OpenSSH).
  */
 export function sshKeyPair(seed: Uint8Array, comment: string): SshKeyPair {
   const pkcs8 = Buffer.concat([PKCS8_PREFIX, seed.subarray(0, SEED_BYTES)]);
@@ -39,8 +36,7 @@ export function sshKeyPair(seed: Uint8Array, comment: string): SshKeyPair {
   const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
   const point = Buffer.from(x, 'base64url');
   const publicBlob = Buffer.concat([text(KEY_TYPE), text(point)]);
-  // Two times the same number: who decrypts sees by it that the passphrase was right. Ours is the same for
-  // the same key.
+  // The same number twice, by which decryption checks the passphrase. Here it is constant for one key.
   const check = createHash('sha256').update(pkcs8).digest().subarray(0, 4);
   const secret = pad(
     Buffer.concat([
@@ -68,8 +64,8 @@ export function sshKeyPair(seed: Uint8Array, comment: string): SshKeyPair {
 }
 
 /**
- * The public key, `TYPE BASE64`, in the content of a private key's file (openssh-key-v1, with a passphrase
- * too); undefined when it is no such file.
+ * The public key, `TYPE BASE64`, from the content of a private key's file (openssh-key-v1, also with a
+ * passphrase); undefined when it is not such a file.
  */
 export function publicKeyOf(privateKey: string): string | undefined {
   const base64 =

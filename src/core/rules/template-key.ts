@@ -3,21 +3,21 @@ import type { VmShape } from '../../protocol/vm.ts';
 import type { StoredImage, StoredKernel } from '../ports/images.ts';
 import type { BootSource } from '../ports/vmm/spec.ts';
 
-/** Counted up when what is done to a guest before it is saved changes. */
+/** Increased whenever the preparation of a guest before it is saved changes. */
 const TEMPLATE_FORMAT = 2;
 
-/** All that decides whether a saved guest is the one that a boot would make. */
+/** Everything that decides what a boot makes. */
 export interface TemplateInputs {
   image: Pick<StoredImage, 'id'>;
   kernel: Pick<StoredKernel, 'name' | 'initrdSha256'>;
   boot: Pick<BootSource, 'bootArgs'>;
   shape: VmShape;
   driverName: string;
-  /** of the driver's probe */
+  /** from the driver's probe */
   savedGuestKey: string;
 }
 
-/** Name of the template that fits, as 64 hex digits; anything that differs gives another. */
+/** Key of the matching template, as 64 hex digits; any difference results in another key. */
 export function templateKey({
   image,
   kernel,

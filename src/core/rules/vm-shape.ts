@@ -4,7 +4,7 @@ import { plural } from '../../base/text/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 
-// What one VM may have, besides what the host sets: below, the guest does not boot or is of no use.
+// The limits that the host does not set: below them the guest does not boot or is useless.
 const MAX_VCPU_COUNT = 64;
 const MIN_DISK_BYTES = 64 * 2 ** 20;
 const MAX_DISK_BYTES = 4 * 2 ** 40;

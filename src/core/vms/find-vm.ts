@@ -25,7 +25,7 @@ export function findAnyVm(records: KnownVms, ref: string): VmRecord | DamagedRec
   return resolveVmRef<VmRecord | DamagedRecord>([...records.list(), ...records.damaged()], ref);
 }
 
-/** The error of a VM whose record cannot be read. */
+/** The error for a VM whose record cannot be read. */
 export function recordDamaged({ id, name, problem }: DamagedRecord): AppError {
   return new AppError('VM_RECORD_DAMAGED', `Cannot use vm "${name}": its record is damaged: ${problem}`, {
     hint: `its disks are still there; put a backup of the records in their place, or give it up: banger vm delete ${name}`,

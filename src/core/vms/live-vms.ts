@@ -10,8 +10,8 @@ interface LiveVm {
 }
 
 /**
- * The VMs whose VMM this daemon holds, and its one link to the agent of each. A link that was lost is made
- * again by the next who needs it.
+ * The VMs whose VMM this daemon controls, with one link to the agent of each. The next caller that needs a
+ * lost link opens a new one.
  */
 export class LiveVms {
   readonly #vms = new Map<string, LiveVm>();
@@ -26,30 +26,30 @@ export class LiveVms {
     this.#nameOf = nameOf;
   }
 
-  /** Ids of all. */
+  /** Ids of all these VMs. */
   ids(): string[] {
     return [...this.#vms.keys()];
   }
 
-  /** The VMM of a VM, when we hold one. */
+  /** The VMM of a VM, when this daemon controls it. */
   get(vmId: string): RunningVm | undefined {
     return this.#vms.get(vmId)?.running;
   }
 
   /**
-   * Calls `listener` from now on when a VM runs again after a pause, or may have been paused while no daemon
-   * held it.
+   * From now on calls `listener` when a VM runs again after a pause, or may have been paused while no daemon
+   * ran.
    */
   listenForResume(listener: (vmId: string) => void): void {
     this.#onResume = listener;
   }
 
-  /** Says that a VM may have been paused while no daemon held its VMM. */
+  /** Reports that a VM may have been paused while no daemon ran. */
   mayHavePaused(vmId: string): void {
     this.#onResume(vmId);
   }
 
-  /** Takes over a VMM that runs, and with it the link to its agent, when there is one. */
+  /** Adds a running VMM, and the link to its agent when there is one. */
   add(vmId: string, running: RunningVm, link?: GuestAgent): void {
     invariant(!this.#vms.has(vmId), `the VM ${vmId} runs already`);
     const vm: LiveVm = { running };
@@ -59,9 +59,8 @@ export class LiveVms {
   }
 
   /**
-   * Puts a VMM and its agent's link in the place of those of the VM, if there are any: whoever asks from then
-   * on gets the new ones. The old link is closed, which ends its commands. Returns the old VMM, which is let
-   * go of and still runs.
+   * Replaces the VM's VMM and agent link, if there are any; later callers get the new ones. Closes the old
+   * link, which ends its commands. Returns the old VMM, detached and still running.
    */
   async replace(vmId: string, running: RunningVm, link: GuestAgent): Promise<RunningVm | undefined> {
     const old = this.#vms.get(vmId);
@@ -73,7 +72,7 @@ export class LiveVms {
   }
 
   /**
-   * The link to the VM's agent; made when there is none. Callers share it and do not dispose of it.
+   * The link to the VM's agent; opened when there is none. Callers share it and must not dispose of it.
    *
    * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; VMM_LOST when it ends meanwhile;
    * HOST_NO_SPACE when the guest stands still for that; GUEST_UNREACHABLE, GUEST_GENERATION.
@@ -94,13 +93,13 @@ export class LiveVms {
     );
   }
 
-  /** Closes the link to the VM's agent, if there is one. The VMM stays ours. Idempotent. */
+  /** Closes the link to the VM's agent, if there is one, and keeps the VMM. Idempotent. */
   async disconnect(vmId: string): Promise<void> {
     await this.#vms.get(vmId)?.link?.[Symbol.asyncDispose]();
   }
 
   /**
-   * Forgets the VM: closes its link, which ends its commands, and lets go of its VMM, which goes on.
+   * Forgets the VM: closes its link, which ends its commands, and detaches from its VMM, which keeps running.
    * Idempotent.
    */
   async remove(vmId: string): Promise<void> {
@@ -117,7 +116,7 @@ export class LiveVms {
   }
 }
 
-/** The VM has this link until it is lost. */
+/** Keeps the link with the VM until it is lost. */
 function keep(vm: LiveVm, link: GuestAgent): void {
   vm.link = link;
   void link.closed.then(() => {

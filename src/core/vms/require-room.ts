@@ -3,20 +3,19 @@ import type { RunningVm } from '../ports/vmm/running-vm.ts';
 import type { VmHost } from './world.ts';
 
 /**
- * Memory that a guest may have of the template that it was made of, without a page of it being its VMM's own,
- * in `bytes`.
+ * Most memory that a guest shares with its template, which its VMM's own usage does not count, in `bytes`.
  */
 const OF_A_TEMPLATE_BYTES = 256 * 2 ** 20;
 
-/** For device state, manifests, and what the drives' copies are behind with. */
+/** For device state, manifests, and what is written to drives while they are copied. */
 const MARGIN_BYTES = 32 * 2 ** 20;
 
-/** Logs, sockets, and what a guest writes at once, in `bytes`. */
+/** Logs, sockets, and a guest's first writes, in `bytes`. */
 const START_BYTES = 16 * 2 ** 20;
 
 /**
- * Makes sure that there is room for a guest to run at all: before what was saved of it is given up, and when
- * it did not become ready.
+ * Checks that the disk has room for a guest to run at all: before its saved memory is given up, and when it
+ * did not become ready.
  *
  * @throws {AppError} HOST_NO_SPACE
  */
@@ -25,9 +24,8 @@ export async function requireRoomToStart(world: Pick<VmHost, 'files'>): Promise<
 }
 
 /**
- * Makes sure that there is room to save or to copy a running guest, before anything is begun: a disk that is
- * filled to its last byte stops the VMs that write to it. Drives are counted in full, also where the file
- * system will share their blocks.
+ * Checks that the disk has room to save or copy a running guest before anything begins: a full disk stops
+ * every VM that writes to it. Counts drives in full, even where the file system will share their blocks.
  *
  * @throws {AppError} HOST_NO_SPACE
  */

@@ -1,11 +1,11 @@
 /**
- * Ids of VMs of nobody that are ours: they have folders and a VMM, and no record. What a daemon that died
- * leaves of them the next one removes.
+ * Ids of VMs that the daemon makes for itself: pool VMs, and VMs that become templates. They have folders and
+ * a VMM but no record, so the next daemon removes what a crash leaves of them.
  */
 export class UnlistedVms {
   readonly #ids = new Set<string>();
 
-  /** Until disposed of, the VM is one of them. */
+  /** Adds the VM until the result is disposed of. */
   add(vmId: string): Disposable {
     this.#ids.add(vmId);
     return { [Symbol.dispose]: () => void this.#ids.delete(vmId) };

@@ -4,7 +4,7 @@ import { AppError } from '../../base/errors.ts';
 import { formatTime } from '../../base/text/words.ts';
 import type { Report } from '../../protocol/events.ts';
 
-/** What is done to a VM under its lock, and how the one who waits for it reads that. */
+/** Operations on a VM under its lock, and how each is described to a user who waits for it. */
 const ACTIONS = {
   create: 'being created',
   start: 'being started',
@@ -21,7 +21,7 @@ const ACTIONS = {
   adopt: 'being taken over by this daemon',
 } as const;
 
-/** What is done to a VM under its lock. */
+/** An operation on a VM under its lock. */
 export type LockAction = keyof typeof ACTIONS;
 
 /** How a VM's lock is taken. */
@@ -29,13 +29,13 @@ export interface LockOptions extends Abortable {
   action: LockAction;
   /** `ms` to wait for the lock; default a minute, `Infinity` for work that no user waits for */
   waitMs?: number;
-  /** whether {@link VmLocks.interrupt} ends this task, and its waiting; default true */
+  /** whether {@link VmLocks.interrupt} ends this task or its wait; default true */
   isInterruptible?: boolean;
-  /** is told who has the lock, once this has waited for a moment */
+  /** receives who holds the lock, once the wait has lasted a moment */
   report?: Report | undefined;
 }
 
-/** Who has a VM's lock. */
+/** The holder of a VM's lock. */
 export interface LockHolder {
   action: LockAction;
   /** `being forked` */
@@ -51,15 +51,15 @@ interface Entry {
   begunAt?: number;
 }
 
-/** `ms` to wait for a lock: longer than a VM on a busy host takes to start or to write out what it holds. */
+/** `ms` to wait for a lock: longer than a VM on a busy host takes to start or to sync. */
 const WAIT_MS = 60_000;
 
-/** `ms` of waiting that nobody needs to be told of. */
+/** `ms` to wait before reporting who holds the lock. */
 const QUIET_WAIT_MS = 300;
 
 /**
- * One lifecycle operation at a time for each VM, in the order they came; whoever waits for too long learns
- * who has the lock.
+ * Runs one lifecycle operation at a time for each VM, in the order of their requests. A wait that times out
+ * fails with the holder's name.
  */
 export class VmLocks {
   readonly #mutex = new KeyedMutex();
@@ -71,8 +71,8 @@ export class VmLocks {
   }
 
   /**
-   * Runs `task` when every earlier task of the VM has ended. The signal that it gets aborts when `signal`
-   * does, and when somebody interrupts it: it undoes what it began then, as after any abort. A task whose
+   * Runs `task` when every earlier task of the VM has ended. Its signal aborts when `signal` does and when
+   * {@link VmLocks.interrupt} is called; the task then undoes what it began, as after any abort. A task whose
    * signal aborts while it waits never starts.
    *
    * @throws {AppError} VM_BUSY, with the holder's name, when the lock is not free within `waitMs`; what
@@ -101,7 +101,7 @@ export class VmLocks {
     }
   }
 
-  /** Who has the VM's lock now. */
+  /** The present holder of the VM's lock. */
   holder(vmId: string): LockHolder | undefined {
     for (const { action, begunAt } of this.#entries.get(vmId) ?? []) {
       if (begunAt === undefined) continue;
@@ -111,9 +111,9 @@ export class VmLocks {
   }
 
   /**
-   * Tells everything that has the VM's lock, or waits for it, to end, but for what must not be interrupted
-   * and for `except`; does not wait. The lock is free when they have undone what they began. Returns whether
-   * there was anything to interrupt.
+   * Aborts the task that holds the VM's lock and those that wait for it, except uninterruptible ones and
+   * `except`; does not wait. The lock is free once they have undone what they began. Returns whether there
+   * was a task to interrupt.
    */
   interrupt(
     vmId: string,
@@ -126,7 +126,7 @@ export class VmLocks {
     return meant.length > 0;
   }
 
-  /** The signal of a wait, which ends at its deadline; tells who is waited for. */
+  /** The signal of a wait, which aborts at its deadline; reports the lock's holder. */
   #waiting(
     vmId: string,
     signal: AbortSignal,

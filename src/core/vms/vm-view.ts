@@ -32,8 +32,7 @@ export function vmView(record: VmRecord): Vm {
 }
 
 /**
- * A VM whose record cannot be read, as the API shows it: what is not known of it is empty, and `lastError`
- * says why.
+ * A VM whose record cannot be read, as the API shows it: unknown fields are empty, and `lastError` says why.
  */
 export function damagedView(damaged: DamagedRecord): Vm {
   const { code, message } = recordDamaged(damaged);

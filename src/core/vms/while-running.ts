@@ -3,8 +3,8 @@ import { AppError } from '../../base/errors.ts';
 import type { RunningVm } from '../ports/vmm/running-vm.ts';
 
 /**
- * Runs `work`, which needs the guest, and gives up as soon as its VMM has ended: nothing will answer any
- * more. `work` gets a signal that aborts then, or when `signal` does. `what` is what cannot be done then:
+ * Runs `work`, which needs the guest, and fails as soon as its VMM exits, because nothing will answer after
+ * that. `work` gets a signal that aborts then, or when `signal` does. `what` names the work in the error:
  * `suspend vm "web"`.
  *
  * @throws {AppError} VMM_LOST when the VMM ended; the abort reason; what `work` throws.

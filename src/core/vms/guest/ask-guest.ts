@@ -5,11 +5,11 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { LiveVms } from '../live-vms.ts';
 import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 
-/** `ms` without an answer after which the VMM is looked at, and for it to answer. */
+/** `ms` without an answer after which the VMM is checked, and `ms` for the VMM to answer. */
 const LOOK_AFTER_MS = 2_000;
 const VMM_DEADLINE_MS = 2_000;
 
-/** What a guest is asked. */
+/** A request to a guest's agent. */
 export interface Question<T> extends Abortable {
   /** what cannot be done without the answer: `list the ports of vm "web"` */
   what: string;
@@ -17,8 +17,8 @@ export interface Question<T> extends Abortable {
 }
 
 /**
- * Asks the agent of a running VM for something that takes a moment, and names the VM when nobody answers. A
- * VMM that hangs is found after a few seconds; nobody waits for a guest in it.
+ * Sends the agent of a running VM a short request, and names the VM when the agent does not answer. When the
+ * VMM itself hangs, this fails after a few seconds instead of waiting for the guest.
  *
  * @throws {AppError} VMM_HANGS; GUEST_UNREACHABLE after 10 s; as `LiveVms.agent`; what `work` throws.
  */
@@ -62,7 +62,7 @@ export async function askGuest<T>(
   }
 }
 
-/** The error of a VM whose VMM does not answer. */
+/** The error for a VM whose VMM does not answer. */
 function vmmHangs({ what, name, pid }: { what: string; name: string; pid: number }): AppError {
   return new AppError('VMM_HANGS', `Cannot ${what}: its VMM, process ${pid}, does not answer`, {
     hint: `find out what holds it, or end it: banger vm kill ${name}`,

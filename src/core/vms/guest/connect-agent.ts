@@ -3,7 +3,7 @@ import type { ConnectOptions, GuestAgent, GuestConnector } from '../../ports/gue
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { whileRunning } from '../while-running.ts';
 
-/** Which VM's agent is connected to, and how. */
+/** Which VM's agent to connect to, and how. */
 export interface ConnectAgentOptions extends Omit<ConnectOptions, 'whySilent'> {
   /** for errors that name no VM */
   vmId: string;

@@ -14,7 +14,7 @@ export interface GuestFile extends Abortable {
 }
 
 /**
- * What a path in a running guest means, through symlinks.
+ * What is at a path in a running guest, following symlinks.
  *
  * @throws {AppError} GUEST_PATH_NOT_FOUND; VM_NOT_FOUND, VM_NOT_RUNNING, REQUEST_INVALID for a path that is
  * not absolute, GUEST_*.
@@ -28,8 +28,8 @@ export async function statInGuest(
 }
 
 /**
- * A file or directory of a running guest as a tar archive, with `as` as one entry of that name, with
- * `marksHoles` with marks on sparse files. Errors as {@link statInGuest}.
+ * A file or directory of a running guest as a tar archive. With `as`, it is one entry of that name; with
+ * `marksHoles`, sparse files are marked. Errors as {@link statInGuest}.
  */
 export async function readFromGuest(
   world: Pick<Vms, 'records' | 'live'>,
@@ -48,8 +48,8 @@ export async function readFromGuest(
 }
 
 /**
- * Unpacks a tar archive in a directory of a running guest, made when it is missing; owners become root. What
- * was unpacked before a failure stays. Errors as {@link statInGuest}.
+ * Unpacks a tar archive into a directory of a running guest, which is created when missing; all files belong
+ * to root. Files unpacked before a failure stay. Errors as {@link statInGuest}.
  */
 export async function writeToGuest(
   world: Pick<Vms, 'records' | 'live'>,
@@ -72,7 +72,7 @@ async function agentFor(
   return await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
 }
 
-/** A path that is not there is told as such. */
+/** Turns the agent's error for a missing path into GUEST_PATH_NOT_FOUND. */
 async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -7,15 +7,15 @@ import type { Vms } from '../world.ts';
 import { askGuest } from './ask-guest.ts';
 import { speaksWeb, type WebScheme } from './web-probe.ts';
 
-/** `ms` that all of a guest's ports together get to say whether they speak HTTP. */
+/** `ms` to find out which of a guest's ports speak HTTP, for all of them together. */
 const PROBE_DEADLINE_MS = 4_000;
 
-/** Ports that are asked; a guest may listen on thousands. */
+/** Most ports to probe; a guest may listen on thousands. */
 const MAX_PROBED = 32;
 
 /**
- * What a running guest listens on. Which of it is a web server is found out by asking, as well as that goes
- * in a few seconds.
+ * Lists the ports that a running guest listens on, and probes for a few seconds which of them are web
+ * servers.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_HANGS, GUEST_*.
  */
@@ -47,8 +47,8 @@ export async function listGuestPorts(
 }
 
 /**
- * One entry for each protocol and number; what is bound to several addresses by different processes is told
- * as the first one's.
+ * One entry for each protocol and number; when different processes listen on several addresses, the entry
+ * names the first.
  */
 export function mergedPorts(ports: readonly GuestPort[], vmName: string): VmPort[] {
   const merged = new Map<string, Omit<VmPort, 'addresses'> & { addresses: Set<string> }>();

@@ -12,15 +12,12 @@ import type { VmHost, Vms } from '../world.ts';
 import { settleClock } from './guest-clock.ts';
 import { sshHostKey } from './ssh-host-key.ts';
 
-/**
- * Bytes of the host's random numbers that a guest's generator starts from: as much as its kernel's pool
- * holds.
- */
+/** Random bytes from the host that seed a guest's generator: as many as its kernel's entropy pool holds. */
 const ENTROPY_BYTES = 64;
 
 /**
- * Begins to read what the user wants in every guest, while the VM starts; {@link personalise} takes it. A
- * failure is thrown when it is awaited, or never.
+ * Starts to read the content for every guest while the VM starts; {@link personalise} needs it. A failure is
+ * thrown when the result is awaited, or never.
  */
 export function readHostContent(world: Pick<VmHost, 'hostUser'>, options: Abortable): Promise<HostContent> {
   const content = world.hostUser.content(options);
@@ -29,10 +26,10 @@ export function readHostContent(world: Pick<VmHost, 'hostUser'>, options: Aborta
 }
 
 /**
- * Makes the guest this VM's own, before any user byte runs: a guest that was restored has the clock, the
- * random numbers and the names of the one that it was captured from. The user's own files go with that; one
- * that the guest cannot take (its disk is full, the user put something else there) is told and left out.
- * Fail-closed but for those: a guest of which a step failed must not be used.
+ * Personalises the guest before any user code runs: a restored guest has the clock, the random state and the
+ * names of the guest that it was captured from. Also writes the user's own files; one that cannot be written
+ * (full disk, something else in its place) is left out with a notice. Any other failed step means that the
+ * guest must not be used.
  *
  * @throws {AppError} GUEST_PERSONALISE_FAILED naming the step; GUEST_LOST, GUEST_PROTOCOL,
  * HOST_SECRET_INVALID.
@@ -77,9 +74,9 @@ export async function personalise(
 }
 
 /**
- * The identity of a guest that others are made of: everything is in its place and no longer than a VM's own,
- * which then only takes its place. An emulated guest that was just restored runs all code for the first time,
- * and making a file takes it much longer than that.
+ * The placeholder identity of a guest that others are made from: every file exists and is no longer than a
+ * VM's own, so that personalising only overwrites. Creating files would take a just restored emulated guest
+ * much longer.
  */
 export function nobody(): Personalisation {
   const home: readonly PersonalFile[] = [
@@ -88,7 +85,7 @@ export function nobody(): Personalisation {
   ];
   return {
     wallClockMs: Date.now(),
-    // The shortest of names.
+    // The shortest possible name.
     hostname: 'b',
     machineId: machineIdOf(randomBytes(16).toString('hex')),
     network: guestNetwork(false),
@@ -96,12 +93,12 @@ export function nobody(): Personalisation {
   };
 }
 
-/** The same for every start of a VM, another for every VM (machine-id(5): 128 bits, as 32 hex digits). */
+/** Constant for one VM, different for each VM (machine-id(5): 128 bits, as 32 hex digits). */
 function machineIdOf(vmId: string): string {
   return createHash('sha256').update(`banger machine-id ${vmId}`).digest('hex').slice(0, 32);
 }
 
-/** Where sshd(8) looks for it. Made on the host, because making one takes an emulated guest a second. */
+/** Where sshd(8) reads its host key. The host generates it, because that takes an emulated guest a second. */
 const SSH_HOST_KEY_PATH = '/etc/ssh/ssh_host_ed25519_key';
 
 function sshKeyFiles({ privateKey, publicKey }: SshKeyPair): PersonalFile[] {

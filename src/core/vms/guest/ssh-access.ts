@@ -20,9 +20,8 @@ export interface SshWorld {
 }
 
 /**
- * What OpenSSH needs to log in to a running guest as root: the user's key, and a file with the host key that
- * this VM was given and no other. The file is the VM's, and goes with it. Nothing is sent to the guest's
- * sshd.
+ * What OpenSSH needs to log in to a running guest as root: the user's key, and a known_hosts file with this
+ * VM's host key only. The file is deleted with the VM. Sends nothing to the guest's sshd.
  *
  * @throws {AppError} GUEST_NO_SSH when nothing listens on port 22 of the guest; VM_NOT_FOUND, VM_NOT_RUNNING,
  * SSH_KEY_INVALID, HOST_SECRET_INVALID, VMM_HANGS, GUEST_*.

@@ -2,8 +2,7 @@ import type { HostUser } from '../../ports/host-user.ts';
 import { SSH_KEY_COMMENT, type SshKeyPair, sshKeyPair } from '../../rules/ssh-key.ts';
 
 /**
- * The key by which a guest shows that it is this VM's: the same for every start of a VM, another for every
- * VM.
+ * The ssh host key of a VM's guest: constant for one VM, different for each VM.
  *
  * @throws {AppError} HOST_SECRET_INVALID.
  */

@@ -1,9 +1,9 @@
 import type { StatsSample } from '../../../protocol/usage.ts';
 
-/** Samples that are kept of each VM: ten minutes of those that the daemon takes itself. */
+/** Samples kept for each VM: ten minutes of those that the daemon takes by itself. */
 const MAX_SAMPLES = 60;
 
-/** What was measured of VMs that run. In memory only: it begins anew with the daemon. */
+/** Measurements of running VMs. In memory only: lost when the daemon ends. */
 export class StatsHistory {
   readonly #samples = new Map<string, StatsSample[]>();
 
@@ -12,7 +12,7 @@ export class StatsHistory {
     return [...(this.#samples.get(vmId) ?? [])];
   }
 
-  /** Adds one; the oldest goes when there are too many. */
+  /** Adds a sample; drops the oldest when there are too many. */
   add(vmId: string, sample: StatsSample): void {
     this.#samples.set(vmId, [...(this.#samples.get(vmId) ?? []), sample].slice(-MAX_SAMPLES));
   }

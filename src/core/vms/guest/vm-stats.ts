@@ -12,8 +12,8 @@ import type { StatsHistory } from './stats-history.ts';
 type StatsWorld = Pick<Vms, 'live'> & Pick<VmHost, 'files'> & { stats: StatsHistory };
 
 /**
- * Measures a running VM and its guest, and gives what was measured before. A guest that does not answer is
- * left out, not waited for long.
+ * Measures a running VM and its guest, and returns earlier measurements too. Leaves out a guest that does not
+ * answer soon.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING.
  */
@@ -29,8 +29,8 @@ export async function vmStats(
 }
 
 /**
- * Measures every VM that runs, for their histories. Never throws but the abort reason; one that cannot be
- * measured is left out.
+ * Measures every running VM for its history. Throws only the abort reason; leaves out a VM that cannot be
+ * measured.
  */
 export async function sampleAll(
   world: StatsWorld & Pick<Vms, 'records' | 'log'>,
@@ -106,8 +106,8 @@ async function guestStats(
 }
 
 /**
- * How busy the processors were between two measurements; `undefined` when the guest started anew, or no time
- * has passed.
+ * How busy the processors were between two measurements; `undefined` when the guest rebooted between them, or
+ * no time has passed.
  */
 function cpuPercentOf(before: GuestStats | undefined, after: GuestStats): number | undefined {
   if (!before) return undefined;

@@ -2,10 +2,10 @@ import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 
-/** How a web server is spoken to. */
+/** The protocol of a web server. */
 export type WebScheme = 'http' | 'https';
 
-/** `ms` that a server gets for the first bytes of its answer; an emulated one on a busy host needs them. */
+/** `ms` for the first bytes of a server's answer; an emulated guest on a busy host is slow. */
 const ANSWER_DEADLINE_MS = 2_500;
 
 /**
@@ -27,9 +27,9 @@ const CLIENT_HELLO = Buffer.from(
 const HTTP_REQUEST = Buffer.from('HEAD / HTTP/1.0\r\n\r\n');
 
 /**
- * Asks a port of the guest whether it is a web server, in TLS and without at once: a server may wait for ever
- * for the rest of what it does not understand. `undefined` for one that is none, says nothing in time, or is
- * gone.
+ * Finds out whether a port of the guest is a web server. Tries plain HTTP and TLS at the same time, because a
+ * server may wait for ever for the rest of a message that it does not understand. Returns `undefined` when
+ * the port is not a web server, does not answer in time, or is closed.
  */
 export async function speaksWeb(
   agent: GuestAgent,
@@ -40,11 +40,11 @@ export async function speaksWeb(
   const options = { signal: AbortSignal.any([signal, stop.signal]) };
   const inTls = firstAnswer(agent, port, { ...options, question: CLIENT_HELLO });
   const plain = firstAnswer(agent, port, { ...options, question: HTTP_REQUEST });
-  // Waited for below, in turn.
+  // Awaited below.
   inTls.catch(() => {});
   try {
     const first = await plain;
-    // A server that expects TLS may say in plain words that it does.
+    // A server that expects TLS may answer plain HTTP with an error.
     if (isHttp(first) && !isBadRequest(first)) return 'http';
     if (isTls(await inTls)) return 'https';
     return isHttp(first) ? 'http' : undefined;
@@ -67,9 +67,7 @@ function isHttp(answer: Buffer | undefined): boolean {
   return answer?.toString('latin1', 0, 5) === 'HTTP/';
 }
 
-/**
- * The first bytes that come back; none when the port closes, `undefined` when it could not be asked in time.
- */
+/** The first bytes of the answer; empty when the port closes, `undefined` when none came in time. */
 async function firstAnswer(
   agent: GuestAgent,
   port: number,
@@ -89,7 +87,7 @@ async function firstAnswer(
     const what = `port ${port} to answer`;
     return await withDeadline(ask, { signal, deadlineMs: ANSWER_DEADLINE_MS, what });
   } catch (error) {
-    // Whatever else it was: this port is not known as a web server.
+    // After any other failure the port does not count as a web server.
     signal.throwIfAborted();
     if (!isAppError(error)) throw error;
     return undefined;

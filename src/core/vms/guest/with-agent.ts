@@ -4,7 +4,7 @@ import type { LiveVms } from '../live-vms.ts';
 import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 
 /**
- * Asks the agent of a running VM for something that must not take long.
+ * Sends the agent of a running VM a request that must not take long.
  *
  * @throws {AppError} WAIT_TIMEOUT after 10 s; as `LiveVms.agent`; what `work` throws.
  */

@@ -3,17 +3,17 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { VmHost, Vms } from '../world.ts';
 
-/** How a VMM is adopted that may not answer. */
+/** How to adopt a VMM that may not answer. */
 export interface AdoptOptions extends Abortable {
-  /** aborts when the VM is to be ended: then the VMM is waited for no longer */
+  /** aborts when the VM is killed or deleted, which ends the wait for its VMM */
   interrupted: AbortSignal;
-  /** called once when it has not answered for a while, and is waited for */
+  /** called once when the VMM has not answered for a while */
   onWait: () => void;
 }
 
 /**
- * The VMM of a VM that an earlier daemon started; one that does not answer is waited for as long as it lives.
- * `undefined` when there is none, or the VM is to be ended.
+ * Adopts the VMM that an earlier daemon started; waits for one that does not answer as long as it lives.
+ * Returns `undefined` when there is none, or the VM is killed or deleted meanwhile.
  */
 export async function adoptVmm(
   world: Pick<Vms, 'log'> & Pick<VmHost, 'driver' | 'files'>,

@@ -8,7 +8,7 @@ type LeftoverWorld = Pick<Vms, 'records' | 'live'> &
   Pick<VmHost, 'driver' | 'files'> &
   Pick<UnrecordedVms, 'unlisted'>;
 
-/** Something of a VM that nobody owns any more. */
+/** A folder or process of a VM that no longer exists. */
 export interface Leftover {
   vmId: string;
   kind: 'folder' | 'process';
@@ -19,10 +19,10 @@ export interface Leftover {
 /** The folders whose VMMs are ours. */
 type RunningIn = Parameters<VmDriver['listRunning']>[0];
 
-/** What ids look like (`create-vm.ts`): anything else in our folders is not provably ours. */
+/** What ids look like (`create-vm.ts`); anything else in these folders may belong to others. */
 const VM_ID = /^[0-9a-f]{12}$/;
 
-/** Folders without a record, and VMMs whose VM is not known or does not run. Changes nothing. */
+/** Finds folders without a record, and VMMs whose VM is unknown or stopped. Changes nothing. */
 export async function findLeftovers(world: LeftoverWorld, runningIn: RunningIn): Promise<Leftover[]> {
   const [folders, running] = await Promise.all([world.files.list(), world.driver.listRunning(runningIn)]);
   return [
@@ -36,8 +36,8 @@ export async function findLeftovers(world: LeftoverWorld, runningIn: RunningIn):
 }
 
 /**
- * Ends those VMMs and removes those folders, and gives what it removed. Each is looked at again under its
- * VM's lock, so that nothing of a VM that is being made or started is touched. Idempotent.
+ * Ends those VMMs, removes those folders, and returns what it removed. Checks each again under its VM's lock,
+ * so that it touches nothing of a VM that is being made or started. Idempotent.
  *
  * @throws {AppError} VMM_KILL_FAILED.
  */
@@ -62,7 +62,7 @@ export async function removeLeftovers(
   return removed;
 }
 
-/** A VM has a record, one that cannot be read among them, or is a pool VM of this daemon. */
+/** Whether a VM has a record, readable or damaged, or was made by this daemon for itself. */
 export function isOwned(
   world: Pick<Vms, 'records'> & Pick<UnrecordedVms, 'unlisted'>,
   vmId: string,
@@ -70,7 +70,9 @@ export function isOwned(
   return world.records.get(vmId) !== undefined || world.unlisted.has(vmId) || isDamaged(world, vmId);
 }
 
-/** A VM's VMM may run while it is held, and while an operation starts or stops it. */
+/**
+ * Whether a VMM has no reason to run: the daemon does not hold it, and no operation starts or stops its VM.
+ */
 function isStray(
   world: Pick<Vms, 'records' | 'live'> & Pick<UnrecordedVms, 'unlisted'>,
   vmId: string,
@@ -82,7 +84,7 @@ function isStray(
   );
 }
 
-/** Nobody knows what a VM whose record cannot be read has or does: all of it is left to it. */
+/** With a damaged record it is unknown what the VM has, so all of it stays. */
 function isDamaged(world: Pick<Vms, 'records'>, vmId: string): boolean {
   return world.records.damaged().some(({ id }) => id === vmId);
 }

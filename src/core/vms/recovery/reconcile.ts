@@ -22,24 +22,23 @@ export type ReconcileWorld = BootWorld &
 
 /** How a VM is taken over. */
 export interface ReconcileOptions extends Abortable {
-  /** aborts when somebody kills or deletes the VM: its VMM is waited for no longer, and ended */
+  /** aborts when the VM is killed or deleted; its VMM is then ended without a wait */
   interrupted: AbortSignal;
-  /** called before something is waited for that may take long */
+  /** called before a wait that may take long */
   onWait: () => void;
 }
 
 /**
- * Takes over one VM as an earlier daemon left it: adopts it when it runs, finishes or undoes what was half
- * done. A VMM that does not answer is waited for as long as its process lives. Idempotent; the caller holds
- * the VM's lock.
+ * Takes over one VM from an earlier daemon: adopts it when it runs, finishes or undoes what was half done.
+ * Waits for a VMM that does not answer as long as its process lives. Idempotent. The caller holds the VM's
+ * lock.
  */
 export async function reconcileVm(
   world: ReconcileWorld,
   record: VmRecord,
   options: ReconcileOptions,
 ): Promise<void> {
-  // The client of an ephemeral VM held a connection to the daemon that is gone, and its command ended with
-  // that.
+  // The client of an ephemeral VM was connected to the daemon that ended, and its command ended with that.
   if (record.state === 'creating' || record.state === 'deleting' || record.ephemeral) {
     world.log.info('a VM that nobody owns is removed', {
       vmId: record.id,
@@ -55,9 +54,9 @@ export async function reconcileVm(
     record.id,
     (record.drives ?? []).map(({ pathOnHost }) => pathOnHost),
   );
-  // Of a resume it may be all that is left: what was saved is of no use any more.
+  // After an interrupted resume the running guest may be all there is: its saved files are outdated.
   if (record.state === 'starting' && (await finishResume(world, record, options))) return;
-  // In any other state it was taken up or given up, or is not whole for sure.
+  // In any other state the saved guest was resumed or given up, or may not be whole.
   const isSaved = record.state === 'suspended' || record.state === 'resuming';
   if (!isSaved) await world.files.removeSuspended(record.id);
   const endVmm = async (): Promise<void> => {
@@ -76,13 +75,13 @@ export async function reconcileVm(
       world.records.update({ ...record, state: 'stopped', ...(await lostBetween(world, record, options)) });
       return;
     case 'stopping':
-      // Its guest may still hold what is not written.
+      // Its guest may have unwritten data.
       if (await adopt(world, record, options)) return await finishStop(world, record, options);
       break;
     case 'suspending':
-      // The guest itself goes on.
+      // The guest keeps running.
       if (await adopt(world, record, options)) {
-        // It was cut off for the time of being saved.
+        // Its network was cut off while it was being saved.
         if (record.nat) await world.live.get(record.id)?.setNat(true, { signal: options.signal });
         world.records.update({ ...record, state: 'running' });
         return;
@@ -92,7 +91,7 @@ export async function reconcileVm(
       await endVmm();
       return await resumeSync(world, record);
     case 'resuming':
-      // It has not run yet.
+      // The guest has not run yet.
       await endVmm();
       return await resumeSync(world, world.records.update({ ...record, state: 'suspended' }));
     case 'starting':
@@ -105,7 +104,7 @@ export async function reconcileVm(
   world.records.update({ ...record, state: 'stopped' });
 }
 
-/** A VMM that does not answer is waited for, unless somebody ends the VM. */
+/** Adopts the VMM on record; waits for one that does not answer until the VM is killed or deleted. */
 async function adopt(
   world: Vms & Pick<VmHost, 'driver' | 'files'>,
   record: VmRecord,
@@ -127,7 +126,7 @@ async function adopt(
   return true;
 }
 
-/** Ends a VM that an earlier daemon was stopping, its data written. */
+/** Finishes the stop that an earlier daemon began: syncs the guest and ends it. */
 async function finishStop(
   world: Pick<Vms, 'records' | 'live' | 'log'> & Pick<GuestWaits, 'syncLimits'>,
   record: VmRecord,
@@ -144,7 +143,9 @@ async function finishStop(
   await stopGuest(world, record, { running, report, signal: either.signal, isLeftBy: signal });
 }
 
-/** The VMM of a VM that ran has ended while no daemon did; not when somebody ends the VM now. */
+/**
+ * Explains that the VMM of a running VM exited while no daemon ran; not when the VM is killed or deleted now.
+ */
 async function lostBetween(
   world: Pick<VmHost, 'files'>,
   record: VmRecord,

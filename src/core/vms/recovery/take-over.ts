@@ -11,17 +11,17 @@ import { isOwned } from './leftovers.ts';
 import type { ReconcileWorld } from './reconcile.ts';
 import { reconcileVm } from './reconcile.ts';
 
-/** VMs that are looked at at once: each reads folders and the list of processes. */
+/** How many VMs are reconciled at once: each reads folders and the list of processes. */
 const AT_ONCE = 8;
 
 /** What a starting daemon works on. */
 type TakeOverWorld = ReconcileWorld & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'unlisted'>;
 
 /**
- * Makes records and reality agree when a daemon starts: adopts VMs that run, finishes or undoes what an
- * earlier daemon left half done, removes what has no record. VMs are looked at beside one another, each under
- * its lock, so that whoever wants one of them waits for that one only. Touches only folders under our own and
- * processes proven to be meant. What cannot be put right is logged and left for the next start.
+ * Makes records and reality agree when a daemon starts: adopts running VMs, finishes or undoes what an
+ * earlier daemon left half done, removes what has no record. Handles several VMs at once, each under its
+ * lock, so that a request waits only for its own VM. Touches only the daemon's own folders and processes that
+ * provably belong to its VMs. Logs what it cannot put right and leaves it to the next start.
  */
 export class TakeOver {
   /** settles when everything is done, never rejects */
@@ -39,15 +39,15 @@ export class TakeOver {
   }
 
   /**
-   * Begins. When it returns, the lock of every VM that there is is taken, or asked for: nobody gets hold of
-   * one before it is taken over. An abort of `signal` leaves the rest as it is, for the next daemon.
+   * Begins. When it returns, it holds or waits first for the lock of every VM, so that no operation gets a VM
+   * before it is taken over. An abort of `signal` leaves the rest to the next daemon.
    */
   static async begin(world: TakeOverWorld, options: Abortable): Promise<TakeOver> {
     const folders = await world.files.list();
     return new TakeOver(world, folders, options);
   }
 
-  /** Something is left to do. */
+  /** Whether something is left to do. */
   get isUnderWay(): boolean {
     return this.#isUnderWay;
   }
@@ -82,7 +82,7 @@ export class TakeOver {
     const { records, files, templates, driver, log } = this.#world;
     const all = records.list();
     const damaged = records.damaged();
-    // All that such a VM has stays, a VMM that runs among it.
+    // Everything of such a VM stays, a running VMM included.
     for (const { id, name, problem } of damaged) {
       log.error('the record of a VM is damaged', { vmId: id, vm: name, problem });
     }
@@ -99,7 +99,8 @@ export class TakeOver {
     try {
       if (!signal.aborted) {
         await files.sweep();
-        // Not before: a pool VM of an earlier daemon that was to become a template writes there.
+        // Only now: a VM that an earlier daemon wanted to save as a template may have written there until
+        // here.
         await templates.sweep();
         await driver.sweep();
       }
@@ -109,7 +110,7 @@ export class TakeOver {
     await Promise.all(begun.map(({ done }) => done));
   }
 
-  /** `quick` settles when it is done, or when it waits for something outside; neither rejects. */
+  /** `quick` settles when the work is done or begins a wait that may take long; neither rejects. */
   #begin(
     vmId: string,
     { signal }: Abortable,

@@ -7,16 +7,16 @@ import type { PlanWorld } from '../lifecycle/make-plan.ts';
 import { planStart } from '../lifecycle/make-plan.ts';
 import type { Saving, Vms } from '../world.ts';
 
-/** What was found of the guests that users have saved. */
+/** The result of {@link findUnfitGuests}. */
 export interface SavedGuests {
   /** suspended VMs and snapshots */
   count: number;
-  /** those that cannot be restored here any more: `web (suspended)`, and why */
+  /** those that can no longer be restored here: `web (suspended)`, and why */
   unfit: { name: string; problem: string }[];
 }
 
 /**
- * Looks which suspended VMs and snapshots cannot be restored on this host any more; reads no memory and
+ * Finds the suspended VMs and snapshots that can no longer be restored on this host; reads no memory and
  * changes nothing.
  */
 export async function findUnfitGuests(
@@ -52,7 +52,7 @@ async function savedGuestsOf(
   return [...(state === 'suspended' ? [{ name: `${name} (suspended)`, savedBy }] : []), ...snapshots];
 }
 
-/** What guests of this VM are restored with here, or why none can be. */
+/** The driver's probe for this VM's guests, or why none can be restored. */
 async function probeFor(world: PlanWorld, record: VmRecord, options: Abortable) {
   try {
     return (await planStart(world, record, options)).probe;

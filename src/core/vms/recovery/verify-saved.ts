@@ -2,24 +2,24 @@ import { isAppError, messageOf } from '../../../base/errors.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { Saving, UnrecordedVms, Vms, WarmStarts } from '../world.ts';
 
-/** What was found of one kind of saved guests. */
+/** The result of verifying one kind of saved guests. */
 export interface VerifiedGuests {
   /** how many were read */
   count: number;
-  /** each that is not what was saved, and what is wrong with it */
+  /** those that differ from what was saved, and how */
   damaged: { name: string; problem: string }[];
 }
 
 /**
- * Reads every warm template and compares it with its checksums; one that is damaged is told of and set aside,
- * so that the next VM of its kind has a new one made. Reads a gigabyte in a few seconds.
+ * Reads every warm template and compares it with its checksums. Reports a damaged one and sets it aside, so
+ * that the next VM of its kind makes a new one. Reads a gigabyte in a few seconds.
  */
 export async function verifyTemplates(
   world: Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'standby'>,
   { report, signal }: Task,
 ): Promise<VerifiedGuests> {
   const { templates } = world;
-  // What is not even of the right size is not listed, and of no use to anybody.
+  // Templates with files of the wrong size are not listed and cannot be used.
   const unusable = await templates.prune({ maxBytes: Number.POSITIVE_INFINITY });
   const damaged = unusable.map((key) => ({
     name: shortKey(key),

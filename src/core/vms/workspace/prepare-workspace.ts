@@ -10,19 +10,19 @@ import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 
-/** Where a working tree goes when nobody says otherwise. */
+/** Where a working tree is copied by default. */
 const DEFAULT_GUEST_PATH = '/root/repo';
 
-/** What is copied, and how it is told. */
+/** What is copied, and where the work reports. */
 export interface PrepareWorkspaceOptions extends Task {
   request: PrepareWorkspaceRequest;
-  /** what `request` asks for, when its packing has begun already; it is disposed of in any case */
+  /** the working tree of `request`, when its packing has already begun; disposed of in any case */
   packedBefore?: (PackedWorkspace & AsyncDisposable) | undefined;
 }
 
 /**
- * Copies a git working tree into a running guest, there makes the branch that was asked for, and notes it in
- * the record. What was unpacked before a failure stays in the guest.
+ * Copies a git working tree into a running guest, creates the requested branch there, and records the
+ * workspace. Files unpacked before a failure stay in the guest.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_*; REQUEST_INVALID for a guest path
  * that is not absolute and clean.

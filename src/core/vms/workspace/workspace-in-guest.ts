@@ -3,11 +3,11 @@ import { AppError, isAppError, messageOf, printable } from '../../../base/errors
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { Vms } from '../world.ts';
 
-/** `ms` for mise to note that it may read a folder; it needs no network. */
+/** `ms` for mise to mark a folder as trusted; it needs no network. */
 const TRUST_DEADLINE_MS = 30_000;
 
 /**
- * Makes a branch with the guest's git, and switches to it; edits are carried over.
+ * Creates a branch with the guest's git and switches to it; uncommitted edits are kept.
  *
  * @throws {AppError} WORKSPACE_BRANCH_REFUSED with git's own words as the cause, GUEST_*.
  */
@@ -31,8 +31,8 @@ export async function switchBranch(
 }
 
 /**
- * mise asks before it reads a folder that it does not know, and nobody would answer. Best effort: the folder
- * is there either way.
+ * Marks the workspace as trusted for mise, which otherwise asks before it reads a new folder. Best effort:
+ * the workspace is usable either way.
  */
 export async function trustTooling(
   world: Pick<Vms, 'log'>,
