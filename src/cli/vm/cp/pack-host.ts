@@ -33,11 +33,7 @@ export async function* packHost(
   else {
     // About the directory itself, which counts where it is made anew.
     yield tarHeader(
-      entryOf(
-        'directory',
-        Buffer.from('../../vm-cp'),
-        await reading(path, () => stat(path, { bigint: true })),
-      ),
+      entryOf('directory', Buffer.from('.'), await reading(path, () => stat(path, { bigint: true }))),
     );
     yield* packContent(path, { ...packer, prefix: NOTHING });
   }
