@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../src/base/errors.ts';
 import { writeFileAtomic } from '../src/base/files/atomic-file.ts';
-import { COMMANDS, GROUPS } from '../src/cli/commands.ts';
+import { CATALOG } from '../src/cli/commands.ts';
 import { cliReference } from './docs/cli-reference.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
 /** The documents that are generated from the source, and the function that generates each. */
 const GENERATED: readonly { path: string; text: () => string }[] = [
-  { path: 'docs/cli.md', text: () => cliReference({ groups: GROUPS, commands: COMMANDS }) },
+  { path: 'docs/cli.md', text: () => cliReference(CATALOG) },
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -6,6 +6,7 @@ import {
   optionTerm,
   usageOf,
 } from '../../src/cli/program/command.ts';
+import { shortFormsOf } from '../../src/cli/program/short-forms.ts';
 import { JSON_OUTPUT, NAMED_SHAPES } from './json-shapes.ts';
 import { fieldsOf, shapeText } from './shape-text.ts';
 
@@ -20,6 +21,8 @@ const INTRODUCTION = `# Command line
 - **Progress** is one line that is written over on a terminal, a line for each step with \`-v\` or when \`BANGER_NO_PROGRESS\` is set, and
   nothing but the \`spec:\` and \`ready\` lines in a pipe. \`NO_COLOR\` turns colour off.
 - **References.** A VM is meant by its name, its id, or a unique start of its id.
+- **Short forms.** \`banger run\` is \`banger vm run\`, and so with \`exec\`, \`ssh\`, \`ls\`, \`ps\`, \`logs\`, \`cp\`, \`start\`, \`stop\` and \`rm\`; in every
+  group, \`ls\` is \`list\` and \`rm\` is \`delete\`. Messages name the long form.
 - **Sizes** are whole numbers with \`K\`, \`M\`, \`G\` or \`T\` (binary), for example \`8G\`; a bare number is MiB.
 
 | exit status | meaning |
@@ -37,7 +40,8 @@ A reader of stdout that goes away (\`| head\`) ends a command without a message:
 `;
 
 /** The text of `docs/cli.md`: every command with its arguments and options. */
-export function cliReference({ groups, commands }: Catalog): string {
+export function cliReference(catalog: Catalog): string {
+  const { groups, commands } = catalog;
   const shown = commands.filter(({ isHidden }) => !isHidden);
   const overview = shown.map(
     (command) => `| [\`${nameOf(command)}\`](#${anchorOf(command)}) | ${cell(command.summary)} |`,
@@ -50,17 +54,21 @@ export function cliReference({ groups, commands }: Catalog): string {
       const members = shown.filter((command) => groupOf(command) === group.name);
       return [
         `## banger ${group.name}\n\n${group.description}\n`,
-        ...members.map((command) => section(command, 3)),
+        ...members.map((command) => section(command, { level: 3, catalog })),
       ].join('\n');
     }),
-    ...alone.map((command) => section(command, 2)),
+    ...alone.map((command) => section(command, { level: 2, catalog })),
     everyOption(shown),
     jsonValues(),
   ];
   return parts.join('\n');
 }
 
-function section(command: CommandDefinition, level: number): string {
+function section(
+  command: CommandDefinition,
+  { level, catalog }: { level: number; catalog: Catalog },
+): string {
+  const short = shortFormsOf(command, catalog);
   const { args, trailing, options, description, examples } = command;
   const argRows = args.map(({ name, summary }) => `| \`${name}\` | ${cell(summary)} |`);
   if (trailing) argRows.push(`| \`${trailing.name}...\` | ${cell(trailing.summary)} |`);
@@ -70,6 +78,7 @@ function section(command: CommandDefinition, level: number): string {
   );
   return [
     `${'#'.repeat(level)} ${nameOf(command)}\n\n\`\`\`\n${usageOf(command)}\n\`\`\`\n`,
+    short.length > 0 ? `Short: ${short.map((form) => `\`${form}\``).join(', ')}\n` : '',
     `${asText(description)}\n`,
     argRows.length > 0 ? `| argument | meaning |\n|---|---|\n${argRows.join('\n')}\n` : '',
     optionRows.length > 0 ? `| option | meaning | default |\n|---|---|---|\n${optionRows.join('\n')}\n` : '',

@@ -116,8 +116,6 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm run': anyOf(runReport, dryRun),
   'vm create': anyOf(allOf(vm, object({ spans })), leftCreation),
   'vm list': list(vm),
-  'vm ps': list(vm),
-  ps: list(vm),
   'vm show': vm,
   'vm exec': execReport,
   'vm cp': object({

@@ -1,6 +1,6 @@
 import { isAppError } from '../base/errors.ts';
 import { isColorOff, isProgressPlain, type Settings } from '../config/settings.ts';
-import { COMMANDS, GROUPS } from './commands.ts';
+import { CATALOG } from './commands.ts';
 import { type CommandContext, createContext } from './context/context.ts';
 import { exitStatusOf } from './context/exit-status.ts';
 import { type Interrupts, listenToInterrupts } from './context/interrupts.ts';
@@ -68,7 +68,7 @@ async function parse(
   const isHelp = words.includes('--help') || words.includes('-h') || words[0] === 'help';
   const settings = isHelp ? await settingsIfValid(context) : undefined;
   return parseLine(argv, {
-    catalog: { groups: GROUPS, commands: COMMANDS },
+    catalog: CATALOG,
     help: { settings, width: Math.min(context.stdout.columns ?? DEFAULT_HELP_WIDTH, DEFAULT_HELP_WIDTH) },
     versionLine: versionLine(context.io.build),
   });

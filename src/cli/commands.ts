@@ -13,7 +13,7 @@ import { kernelList } from './kernel/kernel-list.ts';
 import { operationsCancel } from './operations/operations-cancel.ts';
 import { operationsFollow } from './operations/operations-follow.ts';
 import { operationsList } from './operations/operations-list.ts';
-import type { CommandDefinition, GroupDefinition } from './program/command.ts';
+import type { Catalog, CommandDefinition, GroupDefinition, ShortForm } from './program/command.ts';
 import { templateDelete } from './template/template-delete.ts';
 import { templateList } from './template/template-list.ts';
 import { templatePrune } from './template/template-prune.ts';
@@ -22,7 +22,7 @@ import { version } from './version.ts';
 import { vmCp } from './vm/cp/vm-cp.ts';
 import { vmExec } from './vm/exec/vm-exec.ts';
 import { vmFork } from './vm/fork/vm-fork.ts';
-import { ps, vmList, vmPs } from './vm/inspect/vm-list.ts';
+import { vmList } from './vm/inspect/vm-list.ts';
 import { vmLogs } from './vm/inspect/vm-logs.ts';
 import { vmPorts } from './vm/inspect/vm-ports.ts';
 import { vmShow } from './vm/inspect/vm-show.ts';
@@ -50,7 +50,7 @@ import { vmWorkspaceExport } from './vm/workspace/vm-workspace-export.ts';
 import { vmWorkspacePrepare } from './vm/workspace/vm-workspace-prepare.ts';
 
 /** Groups of commands, in the order of help. A new group is one entry here. */
-export const GROUPS: readonly GroupDefinition[] = [
+const GROUPS: readonly GroupDefinition[] = [
   {
     name: 'vm',
     summary: 'make, use and delete VMs',
@@ -100,7 +100,6 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmRun,
   vmCreate,
   vmList,
-  vmPs,
   vmShow,
   vmExec,
   vmSsh,
@@ -126,7 +125,6 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmPrune,
   vmWorkspacePrepare,
   vmWorkspaceExport,
-  ps,
   imageBuild,
   imageList,
   imageShow,
@@ -149,3 +147,32 @@ export const COMMANDS: readonly CommandDefinition[] = [
   complete,
   sshProxy,
 ];
+
+/** Commands of `banger vm` that go without `vm`, as those of container tools do. */
+const VM_WORDS: Readonly<Record<string, CommandDefinition>> = {
+  run: vmRun,
+  exec: vmExec,
+  ssh: vmSsh,
+  ls: vmList,
+  ps: vmList,
+  logs: vmLogs,
+  cp: vmCp,
+  start: vmStart,
+  stop: vmStop,
+  rm: vmDelete,
+};
+
+/** Words that many type for the last one of a command, in every group. */
+const SHORT_VERBS: Readonly<Record<string, string>> = { list: 'ls', delete: 'rm' };
+
+const SHORT_FORMS: readonly ShortForm[] = [
+  ...Object.entries(VM_WORDS).map(([word, { path }]): ShortForm => ({ words: [word], path })),
+  { words: ['vm', 'ps'], path: vmList.path },
+  ...COMMANDS.flatMap(({ path: [first, ...rest], path }): ShortForm[] => {
+    const short = SHORT_VERBS[path.at(-1) ?? ''];
+    return short ? [{ words: [first, ...rest.slice(0, -1), short], path }] : [];
+  }),
+];
+
+/** All that can be typed after `banger`. */
+export const CATALOG: Catalog = { groups: GROUPS, commands: COMMANDS, shortForms: SHORT_FORMS };

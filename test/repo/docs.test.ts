@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { type Project, readProject } from '../../scripts/check/project.ts';
-import { COMMANDS } from '../../src/cli/commands.ts';
+import { CATALOG, COMMANDS } from '../../src/cli/commands.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -57,7 +57,10 @@ describe('the documents', () => {
 
   test('name npm scripts and commands that exist', () => {
     const manifest: { scripts: Record<string, string> } = JSON.parse(text('package.json'));
-    const commands = COMMANDS.map(({ path }) => path.join(' '));
+    const commands = [
+      ...COMMANDS.map(({ path }) => path.join(' ')),
+      ...CATALOG.shortForms.map(({ words }) => words.join(' ')),
+    ];
     const groups = new Set(commands.map((command) => command.split(' ')[0]));
     const unknown: string[] = [];
     for (const [path, content] of documents()) {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { COMMANDS, GROUPS } from '../commands.ts';
+import { CATALOG } from '../commands.ts';
 import { type Completions, completionsOf } from './complete-words.ts';
 
 const NAMES = { vm: ['web', 'worker', 'db'], image: ['debian-bookworm'] };
 
 function complete(...words: string[]): Promise<Completions> {
   return completionsOf(words, {
-    catalog: { groups: GROUPS, commands: COMMANDS },
+    catalog: CATALOG,
     namesOf: async (kind) => NAMES[kind],
   });
 }
@@ -24,6 +24,15 @@ describe('completionsOf()', () => {
     assert.ok((await candidates('')).includes('doctor'));
     assert.ok(!(await candidates('')).some((word) => word.startsWith('-') || word.startsWith('__')));
     assert.deepEqual(await candidates('--v'), ['--version']);
+  });
+
+  test('completes short forms, and what comes behind them', async () => {
+    assert.deepEqual(await candidates('ru'), ['run']);
+    assert.deepEqual(await candidates('st'), ['start', 'stop']);
+    assert.deepEqual(await candidates('rm', 'web', ''), ['worker', 'db']);
+    assert.deepEqual(await candidates('run', '--v'), ['--vcpu', '--verbose']);
+    assert.deepEqual(await candidates('vm', 'rm', 'd'), ['db']);
+    assert.deepEqual(await candidates('exec', 'web', '--', 'l'), []);
   });
 
   test('completes groups within groups', async () => {

@@ -1,5 +1,6 @@
 import type { Catalog, CommandDefinition, ValueKind } from '../program/command.ts';
 import { flagOf, groupOf, subgroupsOf } from '../program/command.ts';
+import { shortWords, writeOut } from '../program/short-forms.ts';
 
 /** What could be typed next. */
 export interface Completions {
@@ -30,9 +31,9 @@ const NOTHING: Completions = { directive: ':none', candidates: [] };
  * typed.
  */
 export async function completionsOf(words: readonly string[], parts: CompletionParts): Promise<Completions> {
-  const before = words.slice(0, -1);
-  const current = words.at(-1) ?? '';
   const { catalog } = parts;
+  const before = writeOut(words.slice(0, -1), catalog);
+  const current = words.at(-1) ?? '';
   const group = groupOfWords(before, catalog);
   const depth = group === '' ? 0 : group.split(' ').length;
   if (before.length === depth) {
@@ -120,10 +121,12 @@ function readWords(
   return { positionals };
 }
 
-function topLevel({ groups, commands }: Catalog): Candidate[] {
+function topLevel(catalog: Catalog): Candidate[] {
+  const { groups, commands } = catalog;
   const alone = commands.filter(({ path, isHidden }) => path.length === 1 && !isHidden);
   return [
     ...subgroupsOf(groups, '').map(({ name, summary }) => ({ word: name, meaning: summary })),
+    ...shortWords(catalog).map(({ word, command }) => ({ word, meaning: command.summary })),
     ...alone.map(({ path, summary }) => ({ word: path[0], meaning: summary })),
     { word: '--help', meaning: 'show help' },
     { word: '--version', meaning: 'print the version' },

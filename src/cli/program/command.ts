@@ -77,6 +77,15 @@ export interface Invocation<O extends OptionDefinitions = OptionDefinitions> {
 export interface Catalog {
   groups: readonly GroupDefinition[];
   commands: readonly CommandDefinition[];
+  shortForms: readonly ShortForm[];
+}
+
+/** Another way to type a command. */
+export interface ShortForm {
+  /** words after `banger` */
+  words: readonly [string, ...string[]];
+  /** path of the command that they stand for */
+  path: CommandDefinition['path'];
 }
 
 /** One way to use a command, and what it does. */

@@ -9,6 +9,7 @@ import {
   subgroupsOf,
   usageOf,
 } from './command.ts';
+import { shortFormsOf, shortWords } from './short-forms.ts';
 
 /** What help is made from besides the definition. */
 export interface HelpOptions {
@@ -27,7 +28,11 @@ const EXAMPLE_INDENT = 6;
 const HELP_ROW: readonly [string, string] = ['-h, --help', 'show this help'];
 
 /** Help of one command. */
-export function commandHelp(definition: CommandDefinition, options: HelpOptions): string {
+export function commandHelp(
+  definition: CommandDefinition,
+  options: HelpOptions & Pick<Catalog, 'shortForms'>,
+): string {
+  const short = shortFormsOf(definition, options);
   const args = definition.args.map(({ name, summary }): [string, string] => [name, summary]);
   if (definition.trailing) args.push([`${definition.trailing.name}...`, definition.trailing.summary]);
   const flags = Object.entries(definition.options).map(([name, option]): [string, string] => [
@@ -37,7 +42,7 @@ export function commandHelp(definition: CommandDefinition, options: HelpOptions)
       : option.summary,
   ]);
   return sections([
-    `Usage: ${usageOf(definition)}`,
+    `Usage: ${usageOf(definition)}${short.length > 0 ? `\nShort: ${short.join(', ')}` : ''}`,
     wrap(definition.description, options.width, 0),
     list('Arguments', args, options.width),
     list('Options', [...flags, HELP_ROW], options.width),
@@ -76,7 +81,8 @@ const ROOT_SHAPES: readonly [string, string][] = [
 ];
 
 /** Help of `banger` itself. */
-export function rootHelp({ groups, commands }: Catalog, { width }: HelpOptions): string {
+export function rootHelp(catalog: Catalog, { width }: HelpOptions): string {
+  const { groups, commands } = catalog;
   const rows = new Map<string, string>();
   for (const { path, summary, isHidden } of commands) {
     const [first] = path;
@@ -93,8 +99,15 @@ export function rootHelp({ groups, commands }: Catalog, { width }: HelpOptions):
     list('Common', ROOT_SHAPES, width),
     list('Commands', [...rows], width),
     list('Options', [['--version', 'print the version on one line'], HELP_ROW], width),
+    wrap(shortFormsLine(catalog), width, 0),
     'First time on a machine: banger doctor, then banger image build, then banger vm run.\nHelp of one: banger <command> --help',
   ]);
+}
+
+/** Which commands of `banger vm` go without `vm`. */
+function shortFormsLine(catalog: Catalog): string {
+  const words = shortWords(catalog).map(({ word }) => word);
+  return `These go without vm: ${words.join(', ')}. In every group, ls is list and rm is delete.`;
 }
 
 function examples(definition: CommandDefinition, width: number): string {

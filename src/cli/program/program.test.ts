@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { AppError } from '../../base/errors.ts';
-import { COMMANDS, GROUPS } from '../commands.ts';
+import { CATALOG, COMMANDS } from '../commands.ts';
 import type { Invocation } from './command.ts';
 import { type ParsedLine, parseLine } from './program.ts';
 
 const PARTS = {
-  catalog: { groups: GROUPS, commands: COMMANDS },
+  catalog: CATALOG,
   help: { width: 80 },
   versionLine: 'banger v1.2.3 (commit c, built t)',
 };
@@ -97,6 +97,82 @@ describe('parseLine()', () => {
       'B=2',
     ]);
     assert.deepEqual(invocation('vm', 'exec', 'web', '--', 'env').options['env'], []);
+  });
+
+  test('takes the short forms: verbs of vm without vm, and ls and rm in every group', () => {
+    for (const [typed, meant] of [
+      [
+        ['run', './repo', '--rm', '--', 'rm', '-rf'],
+        ['vm', 'run', './repo', '--rm', '--', 'rm', '-rf'],
+      ],
+      [
+        ['exec', '-e', 'A=1', 'web', '--', 'ls'],
+        ['vm', 'exec', '-e', 'A=1', 'web', '--', 'ls'],
+      ],
+      [
+        ['ssh', 'web'],
+        ['vm', 'ssh', 'web'],
+      ],
+      [
+        ['ls', '-a'],
+        ['vm', 'list', '--all'],
+      ],
+      [
+        ['ps', '-q'],
+        ['vm', 'list', '--quiet'],
+      ],
+      [
+        ['logs', '-f', 'web'],
+        ['vm', 'logs', '--follow', 'web'],
+      ],
+      [
+        ['cp', 'a', 'web:/b'],
+        ['vm', 'cp', 'a', 'web:/b'],
+      ],
+      [
+        ['start', 'web'],
+        ['vm', 'start', 'web'],
+      ],
+      [
+        ['stop', 'web', 'db'],
+        ['vm', 'stop', 'web', 'db'],
+      ],
+      [
+        ['rm', 'web'],
+        ['vm', 'delete', 'web'],
+      ],
+      [
+        ['vm', 'rm', 'web'],
+        ['vm', 'delete', 'web'],
+      ],
+      [
+        ['vm', 'ps'],
+        ['vm', 'list'],
+      ],
+      [
+        ['image', 'ls'],
+        ['image', 'list'],
+      ],
+      [
+        ['vm', 'snapshot', 'rm', 'web', 'one'],
+        ['vm', 'snapshot', 'delete', 'web', 'one'],
+      ],
+    ] as const) {
+      assert.deepEqual(invocation(...typed), invocation(...meant), typed.join(' '));
+    }
+  });
+
+  test('has help for short forms, and names commands that work when they are typed wrongly', () => {
+    assert.equal(text('run', '--help'), text('vm', 'run', '--help'));
+    assert.equal(text('help', 'rm'), text('vm', 'delete', '--help'));
+    assert.match(text('help', 'rm'), /^Usage: .*\nShort: banger rm, banger vm rm\n/);
+    assert.match(text(), /run, exec, ssh, ls, ps, logs, cp, start, stop, rm/);
+    assert.equal(problem('rn').hint, 'did you mean one of rm, run?');
+    assert.equal(problem('rm').hint, 'banger vm delete --help');
+    assert.equal(
+      problem('exec', 'web', 'ls').hint,
+      'a command goes after --, as in: banger vm exec web -- ls',
+    );
   });
 
   test('suggests the nearest command and option', () => {
@@ -215,10 +291,19 @@ describe('the commands', () => {
     for (const { path } of COMMANDS) {
       if (path.length > 1)
         assert.ok(
-          GROUPS.some(({ name }) => name === path[0]),
+          CATALOG.groups.some(({ name }) => name === path[0]),
           path.join(' '),
         );
     }
+  });
+
+  test('have short forms that are no command, and mean one', () => {
+    const names = new Set(COMMANDS.map(({ path }) => path.join(' ')));
+    const shorts = CATALOG.shortForms.map(({ words }) => words.join(' '));
+    assert.equal(new Set(shorts).size, shorts.length);
+    for (const short of shorts) assert.ok(!names.has(short), short);
+    for (const { path } of CATALOG.shortForms) assert.ok(names.has(path.join(' ')), path.join(' '));
+    for (const { name } of CATALOG.groups) assert.ok(!shorts.includes(name), name);
   });
 
   test('have one letter for one option', () => {

@@ -12,6 +12,7 @@ import {
 } from './command.ts';
 import { commandHelp, groupHelp, type HelpOptions, rootHelp } from './help.ts';
 import { invocationOf } from './invocation.ts';
+import { shortWords, writeOut } from './short-forms.ts';
 
 /** What a command line means: a command to run, or a text to print. */
 export type ParsedLine =
@@ -34,7 +35,7 @@ export interface ProgramParts {
  */
 export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedLine {
   const { line: typed, trailing } = splitTrailing(argv);
-  const line = helpFirst(typed);
+  const line = writeOut(helpFirst(typed), parts.catalog);
   const words = knownWords(line, parts.catalog).join(' ');
   let found: ParsedLine | undefined;
   let text = '';
@@ -72,6 +73,8 @@ export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedL
       };
     });
   }
+  // Only for the names that an unknown word may be near to: what is typed is written out already.
+  for (const { word } of shortWords(parts.catalog)) root.command(word);
   try {
     root.parse(line, { from: 'user' });
   } catch (error) {
@@ -111,7 +114,7 @@ function addGroup(parent: Command, group: GroupDefinition, parts: ProgramParts):
 function addCommand(parent: Command, definition: CommandDefinition, parts: ProgramParts): Command {
   const name = definition.path.at(-1) ?? '';
   const command = prepare(parent.command(name, { hidden: definition.isHidden ?? false }), () =>
-    commandHelp(definition, parts.help),
+    commandHelp(definition, { ...parts.help, ...parts.catalog }),
   );
   for (const { name: argument, isRequired, isVariadic } of definition.args) {
     const shown = isVariadic ? `${argument}...` : argument;

@@ -252,6 +252,7 @@ test('vm list --latest shows the newest, whether it runs or not, and vm ps is as
   assert.equal((await lab.run(['vm', 'list', '--latest', '-q'])).stdout, `${newest.id}\n`);
   assert.deepEqual(JSON.parse((await lab.run(['ps', '--latest', '--json'])).stdout), [newest]);
   assert.equal((await lab.run(['vm', 'ps'])).stdout, (await lab.run(['ps'])).stdout);
+  assert.equal((await lab.run(['ls', '-a'])).stdout, (await lab.run(['vm', 'list', '--all'])).stdout);
   lab.daemon.vms.clear();
   assert.equal((await lab.run(['vm', 'list', '--latest', '-q'])).stdout, '');
 });

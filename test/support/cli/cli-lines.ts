@@ -38,8 +38,6 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--name made6 --no-start --json --timings' },
   ],
   'vm list': [{ words: '--all' }, { words: '--latest --json' }, { words: '-q' }],
-  'vm ps': [{ words: '--latest' }, { words: '-q' }, { words: '--json' }],
-  ps: [{ words: '--latest' }, { words: '-q' }, { words: '--json' }],
   'vm show': [{ words: 'made1' }, { words: 'made1 --json' }, { words: '--format text made1' }],
   'vm exec': [
     { words: '-e A=1 -w / -u 0 -T made1 -- true', needsRoot: true },

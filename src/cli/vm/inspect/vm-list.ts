@@ -1,17 +1,5 @@
 import type { Vm } from '../../../protocol/vm.ts';
-import type { CommandContext } from '../../context/context.ts';
-import {
-  type CommandDefinition,
-  defineCommand,
-  type Invocation,
-  type OptionDefinitions,
-} from '../../program/command.ts';
-
-const LIST_OPTIONS = {
-  latest: { type: 'flag', summary: 'only the one that was made last, whether it runs or not' },
-  quiet: { type: 'flag', short: 'q', summary: 'print ids only' },
-  json: { type: 'flag', summary: 'print the records as a JSON array' },
-} as const satisfies OptionDefinitions;
+import { defineCommand } from '../../program/command.ts';
 
 /** `banger vm list` */
 export const vmList = defineCommand({
@@ -25,43 +13,25 @@ export const vmList = defineCommand({
     { command: 'banger vm delete $(banger vm list --all -q)', does: 'Deletes every VM.' },
   ],
   args: [],
-  options: { all: { type: 'flag', short: 'a', summary: 'also those that do not run' }, ...LIST_OPTIONS },
-  run: (invocation, context) => list(invocation, { isAll: invocation.options.all, context }),
+  options: {
+    all: { type: 'flag', short: 'a', summary: 'also those that do not run' },
+    latest: { type: 'flag', summary: 'only the one that was made last, whether it runs or not' },
+    quiet: { type: 'flag', short: 'q', summary: 'print ids only' },
+    json: { type: 'flag', summary: 'print the records as a JSON array' },
+  },
+  async run({ options }, context) {
+    const client = await context.client();
+    const found = await client.listVms({ isAll: options.all || options.latest, signal: context.signal });
+    const vms = options.latest ? newest(found) : found;
+    if (options.json) await context.printJson(vms);
+    else if (options.quiet) await context.print(vms.map(({ id }) => `${id}\n`).join(''));
+    else {
+      const { vmTable } = await import('../../render/vm.ts');
+      await context.print(vmTable(vms, { nowMs: Date.now(), width: context.stdout.columns }));
+    }
+    return 0;
+  },
 });
-
-/** `banger ps` */
-export const ps = runningCommand(['ps']);
-
-/** `banger vm ps` */
-export const vmPs = runningCommand(['vm', 'ps']);
-
-function runningCommand(path: CommandDefinition['path']): CommandDefinition {
-  return defineCommand({
-    path,
-    summary: 'list running VMs',
-    description: 'Lists the running VMs, as: banger vm list.',
-    examples: [{ command: `banger ${path.join(' ')}`, does: 'The running VMs.' }],
-    args: [],
-    options: LIST_OPTIONS,
-    run: (invocation, context) => list(invocation, { isAll: false, context }),
-  });
-}
-
-async function list(
-  { options }: Pick<Invocation<typeof LIST_OPTIONS>, 'options'>,
-  { isAll, context }: { isAll: boolean; context: CommandContext },
-): Promise<number> {
-  const client = await context.client();
-  const found = await client.listVms({ isAll: isAll || options.latest, signal: context.signal });
-  const vms = options.latest ? newest(found) : found;
-  if (options.json) await context.printJson(vms);
-  else if (options.quiet) await context.print(vms.map(({ id }) => `${id}\n`).join(''));
-  else {
-    const { vmTable } = await import('../../render/vm.ts');
-    await context.print(vmTable(vms, { nowMs: Date.now(), width: context.stdout.columns }));
-  }
-  return 0;
-}
 
 /**
  * The one that was made last; of several at the same moment, the last of the list, which is in the order in
