@@ -25,14 +25,18 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
   const errorStyle = createStyle({ isColored: isColored(io.stderr) });
   const style = createStyle({ isColored: isColored(io.stdout) });
   const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const isVerbose = words.includes('-v') || words.includes('--verbose');
   const mode = progressMode({
     isTerminal: stderr.isTerminal,
-    isVerbose: words.includes('-v') || words.includes('--verbose'),
+    isVerbose,
     isPlain: isProgressPlain(io.env),
   });
   using progress = createProgress(stderr, { mode, style: errorStyle });
   const spans = new SpanRecorder();
-  const context = createContext({ io, interrupts, stdout, stderr, style, errorStyle, progress, spans });
+  const context = createContext({
+    ...{ io, interrupts, stdout, stderr, style, errorStyle, progress, spans },
+    isVerbose,
+  });
   let runsGuestCommand = false;
   let status: number;
   try {

@@ -21,6 +21,8 @@ export interface Paths {
   cacheDir: string;
   /** empty disks, and results of probes for accelerators */
   vmmCacheDir: string;
+  /** notices about this host that the user has seen since it booted */
+  hostNoticesFile: string;
   /** warm templates */
   templatesDir: string;
   /** temporary copies of repositories that are being sent to a guest */
@@ -73,6 +75,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     vmsDir: join(stateDir, 'vms'),
     cacheDir,
     vmmCacheDir: join(cacheDir, 'vmm'),
+    hostNoticesFile: join(cacheDir, 'host-notices'),
     templatesDir: join(cacheDir, 'templates'),
     workspaceTempDir: join(cacheDir, 'workspaces'),
     daemonPlaceFile: join(stateDir, 'bangerd.json'),

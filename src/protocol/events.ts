@@ -1,5 +1,15 @@
 import type { Abortable } from '../base/abort.ts';
-import { anyOf, constant, list, number, object, optional, record, text } from '../base/json-schema/build.ts';
+import {
+  anyOf,
+  constant,
+  list,
+  number,
+  object,
+  optional,
+  record,
+  text,
+  truth,
+} from '../base/json-schema/build.ts';
 import type { ValueOf } from '../base/json-schema/schema.ts';
 import { vmShape } from './vm.ts';
 
@@ -24,7 +34,15 @@ const progressEvent = object({
 /** One step of long work. */
 export type ProgressEvent = ValueOf<typeof progressEvent>;
 
-const noticeEvent = object({ event: constant('notice'), message: text() });
+const noticeEvent = object({
+  event: constant('notice'),
+  message: text(),
+  isOncePerBoot: optional(
+    truth(
+      'it is about this host and stays true: a client may leave out the same message until the host boots again',
+    ),
+  ),
+});
 
 /** Something that the user must hear once, on a line of its own. */
 export type NoticeEvent = ValueOf<typeof noticeEvent>;

@@ -11,6 +11,7 @@ import type { Work, WorkNews } from '../../sdk/work.ts';
 import { specLine } from '../render/format.ts';
 import type { Progress } from '../render/progress.ts';
 import type { Style } from '../render/style.ts';
+import { isFirstSinceBoot } from './host-notices.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { CliIo } from './io.ts';
 import type { Sink } from './output.ts';
@@ -63,11 +64,13 @@ export interface ContextParts {
   errorStyle: Style;
   progress: Progress;
   spans: SpanRecorder;
+  /** with `-v` */
+  isVerbose: boolean;
 }
 
 /** Makes the context of one command. Nothing is read or connected before it is asked for. */
 export function createContext(parts: ContextParts): CommandContext {
-  const { io, stdout, progress, errorStyle } = parts;
+  const { io, stdout, progress, errorStyle, isVerbose } = parts;
   const { signal } = parts.interrupts;
   let settings: Settings | undefined;
   let hasWarnedOfVersion = false;
@@ -82,6 +85,8 @@ export function createContext(parts: ContextParts): CommandContext {
     );
   };
   const paths = (): Paths => resolvePaths(io.env);
+  const isNewSinceBoot = (message: string): boolean =>
+    isFirstSinceBoot(message, { file: paths().hostNoticesFile });
 
   const daemonSocket = async (): Promise<string | undefined> => {
     const { findDaemon } = await import('../../sdk/find-daemon.ts');
@@ -96,6 +101,7 @@ export function createContext(parts: ContextParts): CommandContext {
       case 'operation':
         return undefined;
       case 'notice':
+        if (news.isOncePerBoot && !isVerbose && !isNewSinceBoot(news.message)) return undefined;
         return notice(news.message);
       case 'spec':
         return progress.line(specLine(news.shape));

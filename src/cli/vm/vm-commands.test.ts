@@ -123,6 +123,23 @@ describe('several VMs', () => {
   });
 });
 
+test('a notice about this host is shown once until it boots again, and each time with -v', async () => {
+  const web = lab.addVm('web');
+  const message = 'KVM is not usable here: using emulation';
+  lab.daemon.answers.set('POST /v1/vms/web/start', (_request, response) =>
+    sendEvents(response, [
+      { event: 'notice', message, isOncePerBoot: true },
+      { event: 'notice', message: 'something else' },
+      { event: 'result', value: { ...web, state: 'running' } },
+    ]),
+  );
+  const stderr = async (...flags: string[]) => (await lab.run(['vm', 'start', ...flags, 'web'])).stderr;
+  assert.equal(await stderr(), `${message}\nsomething else\n`);
+  assert.equal(await stderr(), 'something else\n');
+  assert.equal(await stderr('-q'), 'something else\n');
+  assert.equal(await stderr('-v'), `${message}\nsomething else\n`);
+});
+
 test('vm kill sends the signal that is meant, and refuses others before anything is done', async () => {
   lab.addVm('web');
   assert.equal((await lab.run(['vm', 'kill', 'web'])).stdout, 'web: stopped\n');
