@@ -20,7 +20,7 @@ describe('bad input', () => {
 
   const cases: readonly [what: string, args: readonly string[], message: RegExp][] = [
     ['no vcpu', ['--vcpu', '0'], /vcpu/],
-    ['more vcpus than the host has', ['--vcpu', '63'], /vcpu 63/],
+    ['more vcpus than a VM may have', ['--vcpu', '65'], /vcpu 65/],
     ['1 MiB of memory', ['--memory', '1'], /memory/],
     ['more memory than the host has', ['--memory', '99999999'], /memory/],
     ['a negative disk', ['--disk-size', '-1G'], /disk-size/],

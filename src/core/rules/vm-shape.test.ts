@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { VmShape } from '../../protocol/vm.ts';
-import { resolveShape } from './vm-shape.ts';
+import { resolveShape, sharedCpusNotice } from './vm-shape.ts';
 
 const GIB = 2 ** 30;
 const defaults: VmShape = {
@@ -23,6 +23,8 @@ test('what is not given comes from the defaults', () => {
 for (const given of [
   { vcpuCount: 1 },
   { vcpuCount: 8 },
+  { vcpuCount: 9 },
+  { vcpuCount: 64 },
   { memoryMib: 128 },
   { memoryMib: 16_384 },
   { diskSizeBytes: 2 ** 26 },
@@ -34,11 +36,11 @@ for (const given of [
 }
 
 for (const [given, message, hint] of [
-  [{ vcpuCount: 0 }, /vcpu 0: out of range/, /vcpu may be 1 to 8/],
-  [{ vcpuCount: -1 }, /vcpu -1/, /1 to 8/],
-  [{ vcpuCount: 9 }, /vcpu 9: more than allowed: this host has 8 CPUs/, /1 to 8/],
-  [{ vcpuCount: 1.5 }, /vcpu 1.5: not a whole number/, /1 to 8/],
-  [{ vcpuCount: Number.NaN }, /vcpu NaN/, /1 to 8/],
+  [{ vcpuCount: 0 }, /vcpu 0: out of range/, /vcpu may be 1 to 64/],
+  [{ vcpuCount: -1 }, /vcpu -1/, /1 to 64/],
+  [{ vcpuCount: 65 }, /vcpu 65: more than allowed: a VM has at most 64 virtual CPUs/, /1 to 64/],
+  [{ vcpuCount: 1.5 }, /vcpu 1.5: not a whole number/, /1 to 64/],
+  [{ vcpuCount: Number.NaN }, /vcpu NaN/, /1 to 64/],
   [{ memoryMib: 1 }, /memory 1 MiB: out of range/, /128 MiB to 16384 MiB/],
   [{ memoryMib: 127 }, /memory 127 MiB/, /128 MiB/],
   [{ memoryMib: 16_385 }, /memory 16385 MiB: more than allowed: this host has 16384 MiB/, /16384 MiB/],
@@ -58,4 +60,16 @@ test('every bad field is named in one error', () => {
   const bad = { vcpuCount: 0, memoryMib: 0, diskSizeBytes: 0, systemOverlaySizeBytes: 0 };
   const fields = ['vcpu', 'memory', 'disk-size', 'system-overlay-size'];
   assert.throws(() => resolveShape(bad, world), { details: { fields } });
+});
+
+test('a VM with more virtual CPUs than the host has processors shares them, and it is said', () => {
+  assert.equal(sharedCpusNotice({ vcpuCount: 8 }, { cpuCount: 8 }), undefined);
+  assert.equal(
+    sharedCpusNotice({ vcpuCount: 4 }, { cpuCount: 2 }),
+    '4 virtual CPUs share the 2 processors of this host',
+  );
+  assert.equal(
+    sharedCpusNotice({ vcpuCount: 2 }, { cpuCount: 1 }),
+    '2 virtual CPUs share the 1 processor of this host',
+  );
 });

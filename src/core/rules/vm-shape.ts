@@ -4,15 +4,17 @@ import { plural } from '../../base/text/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 
+/** Most virtual CPUs of a VM. It may have more than the host has processors, which they then share. */
+export const MAX_VCPU_COUNT = 64;
+
 // The limits that the host does not set: below them the guest does not boot or is useless.
-const MAX_VCPU_COUNT = 64;
 const MIN_DISK_BYTES = 64 * 2 ** 20;
 const MAX_DISK_BYTES = 4 * 2 ** 40;
 
 /** Disks are whole blocks of their file system. */
 const DISK_STEP_BYTES = 4096;
 
-/** The limits that this host sets. */
+/** What this host has: its memory limits that of a VM. */
 export interface HostLimits {
   cpuCount: number;
   memoryMib: number;
@@ -36,9 +38,9 @@ export function resolveShape(
   const problems = [
     range('vcpu', shape.vcpuCount, {
       min: 1,
-      max: Math.min(MAX_VCPU_COUNT, host.cpuCount),
+      max: MAX_VCPU_COUNT,
       show: String,
-      why: `this host has ${plural(host.cpuCount, 'CPU')}`,
+      why: `a VM has at most ${MAX_VCPU_COUNT} virtual CPUs`,
     }),
     range('memory', shape.memoryMib, {
       min: MIN_MEMORY_MIB,
@@ -56,6 +58,15 @@ export function resolveShape(
     });
   }
   return shape;
+}
+
+/** Says that a VM has more virtual CPUs than the host has processors; nothing when it does not. */
+export function sharedCpusNotice(
+  { vcpuCount }: Pick<VmShape, 'vcpuCount'>,
+  { cpuCount }: Pick<HostLimits, 'cpuCount'>,
+): string | undefined {
+  if (vcpuCount <= cpuCount) return undefined;
+  return `${vcpuCount} virtual CPUs share the ${plural(cpuCount, 'processor')} of this host`;
 }
 
 interface Range {

@@ -163,8 +163,8 @@ export const VM_ROUTES: readonly Route[] = [
       'Change the shape of a VM that does not run, its work disk to a larger one only; or its NAT, at once when it runs',
     body: schemas.setVmRequest,
     answer: vm,
-    run: async ({ app, params, body, signal }) => ({
-      value: vmView(await setVm(app.world, params['ref'] ?? '', { request: body, signal })),
+    run: async ({ app, params, body, signal, report }) => ({
+      value: vmView(await setVm(app.world, params['ref'] ?? '', { request: body, report, signal })),
     }),
   }),
   workRoute({

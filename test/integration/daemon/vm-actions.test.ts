@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
 import type { Vm } from '../../../src/protocol/vm.ts';
-import { resultOf, type Work } from '../../../src/sdk/work.ts';
+import { resultOf, type Work, type WorkNews } from '../../../src/sdk/work.ts';
 import { type DaemonLab, labRecord, openDaemonLab, shell } from '../../support/daemon-lab.ts';
 import { soon } from '../../support/soon.ts';
 
@@ -184,6 +184,22 @@ describe('set', () => {
     assert.equal((await stat(join(lab.settings.paths.vmsDir, id, 'work.raw'))).size, 128 * MIB);
     const started = await resultOf(lab.client.startVm('web', { signal }));
     assert.deepEqual([started.state, started.shape], ['running', shape]);
+  });
+
+  test('takes more virtual CPUs than the host has, and says in one line that they share', async () => {
+    const told: string[] = [];
+    const listen = (news: WorkNews): void => {
+      if (news.event === 'notice' && /virtual CPUs/.test(news.message)) told.push(news.message);
+    };
+    const request = { name: 'web', vcpuCount: 5, noStart: true };
+    const made = await resultOf(lab.client.createVm(request, { signal }), listen);
+    assert.equal(made.shape.vcpuCount, 5);
+    assert.deepEqual(told, ['5 virtual CPUs share the 4 processors of this host']);
+    const set = await resultOf(lab.client.setVm('web', { vcpuCount: 64 }, { signal }), listen);
+    assert.equal(set.shape.vcpuCount, 64);
+    await resultOf(lab.client.setVm('web', { vcpuCount: 64, diskSizeBytes: 128 * MIB }, { signal }), listen);
+    await resultOf(lab.client.setVm('web', { vcpuCount: 4 }, { signal }), listen);
+    assert.deepEqual(told.slice(1), ['64 virtual CPUs share the 4 processors of this host']);
   });
 
   test('changes a VM that never ran, whose first start uses it', async () => {

@@ -11,7 +11,7 @@ import { templateKeyOf } from '../saved/warm-template.ts';
 import type { BootStores, UnrecordedVms, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
 import { noteAccelerator } from './boot-vm.ts';
 import type { PlanWorld } from './make-plan.ts';
-import { planVm } from './make-plan.ts';
+import { noteSharedCpus, planVm } from './make-plan.ts';
 import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
 import type { VmPlan } from './vm-plan.ts';
@@ -29,6 +29,7 @@ export async function createVm(
   options: Task,
 ): Promise<VmRecord> {
   const plan = await planVm(world, request, options);
+  noteSharedCpus(plan.shape, world, options.report);
   if (!request.noStart) noteAccelerator(plan.probe, options.report);
   const standby = takeStandby(world, { plan, request });
   const now = new Date().toISOString();

@@ -1,7 +1,8 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
-import type { Task } from '../../../protocol/events.ts';
+import type { Report, Task } from '../../../protocol/events.ts';
+import type { VmShape } from '../../../protocol/vm.ts';
 import { checkVmName } from '../../../protocol/vm-name.ts';
 import { overlaySize } from '../../overlay-size.ts';
 import type { StoredImage } from '../../ports/images.ts';
@@ -10,7 +11,7 @@ import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource, DriveRequest } from '../../ports/vmm/spec.ts';
 import { generateVmName } from '../../rules/name-generator.ts';
 import { vmNameTaken } from '../../rules/vm-name-taken.ts';
-import { resolveShape } from '../../rules/vm-shape.ts';
+import { resolveShape, sharedCpusNotice } from '../../rules/vm-shape.ts';
 import type { BootStores, VmDefaults, VmHost, Vms } from '../world.ts';
 import { bootSourceOf } from './boot-source.ts';
 import type { VmPlan } from './vm-plan.ts';
@@ -60,6 +61,12 @@ export async function planStart(world: PlanWorld, record: VmRecord, { signal }: 
   const probe = await requireDriver(world, boot, { signal });
   const overlay = overlaySize({ imageBytes: image.sizeBytes, freeBytes: shape.systemOverlaySizeBytes });
   return { name, shape, image, kernel, overlay, boot, probe };
+}
+
+/** Says in one line that a VM shares the host's processors, when it has more virtual CPUs than those. */
+export function noteSharedCpus(shape: VmShape, { host }: Pick<VmDefaults, 'host'>, report: Report): void {
+  const message = sharedCpusNotice(shape, host);
+  if (message !== undefined) report({ event: 'notice', message });
 }
 
 /** The drives that a plan's VM needs, in `dir`: blank, or copies of `copyOf`. */

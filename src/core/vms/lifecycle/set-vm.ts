@@ -1,12 +1,13 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { formatSize } from '../../../base/text/size.ts';
 import type { SetVmRequest } from '../../../protocol/api/vm-requests.ts';
+import type { Task } from '../../../protocol/events.ts';
 import { RESTING_STATES } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { findVm } from '../find-vm.ts';
 import type { VmDefaults, VmHost, Vms } from '../world.ts';
+import { noteSharedCpus } from './make-plan.ts';
 import { setNat } from './set-nat.ts';
 
 /** The parts of a shape that can be changed, by their user-visible names. */
@@ -23,10 +24,10 @@ const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-
 export async function setVm(
   world: Vms & Pick<VmHost, 'driver'> & Pick<VmDefaults, 'host'>,
   ref: string,
-  { request, signal }: Abortable & { request: SetVmRequest },
+  { request, report, signal }: Task & { request: SetVmRequest },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
-  const shaped = await setShape(world, id, { request, signal });
+  const shaped = await setShape(world, id, { request, report, signal });
   const { nat } = request;
   return nat === undefined ? shaped : await setNat(world, id, { hasNat: nat, signal });
 }
@@ -34,7 +35,7 @@ export async function setVm(
 async function setShape(
   world: Pick<Vms, 'records' | 'locks' | 'log'> & Pick<VmHost, 'driver'> & Pick<VmDefaults, 'host'>,
   id: string,
-  { request, signal }: Abortable & { request: SetVmRequest },
+  { request, report, signal }: Task & { request: SetVmRequest },
 ): Promise<VmRecord> {
   return await world.locks.run(
     id,
@@ -45,6 +46,7 @@ async function setShape(
       requireResting(record, changed);
       const shape = resolveShape(request, { defaults: record.shape, host: world.host });
       requireNoShrinking(record, shape.diskSizeBytes);
+      if (shape.vcpuCount !== record.shape.vcpuCount) noteSharedCpus(shape, world, report);
       // The new size is on record before the file has it, so that the next daemon can finish after a crash.
       const meant = world.records.update({ ...record, shape });
       try {

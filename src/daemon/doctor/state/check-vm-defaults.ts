@@ -1,5 +1,5 @@
 import { formatSize } from '../../../base/text/size.ts';
-import { plural } from '../../../base/text/words.ts';
+import { MAX_VCPU_COUNT, sharedCpusNotice } from '../../../core/rules/vm-shape.ts';
 import type { Check } from '../check.ts';
 
 /** The default sizes of a VM, and where they come from. */
@@ -13,13 +13,14 @@ export const checkVmDefaults: Check = {
       `disk ${formatSize(diskSizeBytes.value)} (${diskSizeBytes.from})`,
       `system overlay ${formatSize(systemOverlaySizeBytes.value)} (${systemOverlaySizeBytes.from})`,
     ];
-    const tooMuch = memoryMib.value > settings.host.memoryMib || vcpuCount.value > settings.host.cpuCount;
+    const tooMuch = memoryMib.value > settings.host.memoryMib || vcpuCount.value > MAX_VCPU_COUNT;
+    const shared = sharedCpusNotice({ vcpuCount: vcpuCount.value }, settings.host);
     return {
       status: tooMuch ? 'fail' : 'pass',
-      message: parts.join(', '),
+      message: [...parts, ...(shared === undefined ? [] : [shared])].join(', '),
       ...(tooMuch
         ? {
-            fix: `this host has ${plural(settings.host.cpuCount, 'CPU')} and ${settings.host.memoryMib} MiB: edit ${settings.paths.configFile}`,
+            fix: `a VM may have ${MAX_VCPU_COUNT} virtual CPUs and the ${settings.host.memoryMib} MiB of this host: edit ${settings.paths.configFile}`,
           }
         : {}),
     };
