@@ -1,15 +1,34 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { WAIT_CONDITIONS } from '../../protocol/vm.ts';
 import { CATALOG } from '../commands.ts';
-import { type Completions, completionsOf } from './complete-words.ts';
+import { completionsOf } from './complete-words.ts';
+import type { Completions, LiveNames } from './completions.ts';
 
-const NAMES = { vm: ['web', 'worker', 'db'], image: ['debian-bookworm'] };
+const NAMES = {
+  vm: ['web', 'worker', 'db'],
+  image: ['debian-bookworm'],
+  operation: ['op-1', 'op-2'],
+  template: ['cafe', 'beef'],
+};
+
+/** A folder of the guest of `web`; no other guest answers. */
+const GUEST_FILES: Readonly<Record<string, readonly string[]>> = {
+  '/': ['etc/', 'root/'],
+  '/root/': ['repo/', 'notes', '.profile'],
+};
+
+const LIVE: LiveNames = {
+  names: async (kind) => NAMES[kind].map((word) => ({ word })),
+  tags: async (ref) => (ref === 'web' ? [{ word: 'before' }, { word: 'after' }] : []),
+  guestFiles: async (ref, folder) => (ref === 'web' ? [...(GUEST_FILES[folder] ?? [])] : []),
+};
 
 function complete(...words: string[]): Promise<Completions> {
   return completionsOf(words, {
     catalog: CATALOG,
-    namesOf: async (kind) => NAMES[kind],
+    live: LIVE,
   });
 }
 
@@ -72,6 +91,39 @@ describe('completionsOf()', () => {
     });
   });
 
+  test('completes tags of the VM that is named, operations and templates', async () => {
+    assert.deepEqual(await candidates('vm', 'snapshot', 'restore', 'web', ''), ['before', 'after']);
+    assert.deepEqual(await candidates('vm', 'snapshot', 'rm', 'web', 'b'), ['before']);
+    assert.deepEqual(await candidates('vm', 'snapshot', 'delete', 'db', ''), []);
+    assert.deepEqual(await candidates('operations', 'cancel', 'op-'), ['op-1', 'op-2']);
+    assert.deepEqual(await candidates('template', 'show', 'c'), ['cafe']);
+  });
+
+  test('completes values that are one of a few', async () => {
+    assert.deepEqual(await candidates('vm', 'kill', '--signal', 'U'), ['USR1', 'USR2']);
+    assert.deepEqual((await candidates('vm', 'wait', '--until', '')).toSorted(), WAIT_CONDITIONS.toSorted());
+    assert.deepEqual(await candidates('vm', 'wait', '--until=r'), ['--until=running', '--until=ready']);
+    assert.deepEqual(await candidates('vm', 'show', '--format', ''), ['json', 'text']);
+    assert.deepEqual(await candidates('vm', 'workspace', 'prepare', '--mode', 'f'), ['full_copy']);
+    assert.deepEqual(await candidates('vm', 'run', '--image=d'), ['--image=debian-bookworm']);
+    assert.deepEqual(await candidates('vm', 'run', '--rm=d'), []);
+  });
+
+  test('completes both sides of a copy: VMs and host files, then files of the guest', async () => {
+    const cp = (...words: string[]): Promise<Completions> => complete('vm', 'cp', ...words);
+    assert.deepEqual(await cp('w'), { directive: ':files', candidates: ['web:', 'worker:'] });
+    assert.deepEqual(await cp('./file', ''), { directive: ':none', candidates: ['web:', 'worker:', 'db:'] });
+    assert.deepEqual(await cp('web:'), { directive: ':none', candidates: ['web:/'] });
+    assert.deepEqual(await cp('web:/'), { directive: ':none', candidates: ['web:/etc/', 'web:/root/'] });
+    assert.deepEqual((await cp('web:/root/')).candidates, ['web:/root/repo/', 'web:/root/notes']);
+    assert.deepEqual((await cp('web:/root/.')).candidates, ['web:/root/.profile']);
+    assert.deepEqual((await cp('-', 'web:/root/n')).candidates, ['web:/root/notes']);
+    assert.deepEqual((await cp('db:/')).candidates, []);
+    assert.deepEqual((await cp('web:relative')).candidates, []);
+    assert.deepEqual(await cp('web:/root/notes', ''), { directive: ':files', candidates: [] });
+    assert.deepEqual(await complete('cp', 'web:/r'), { directive: ':none', candidates: ['web:/root/'] });
+  });
+
   test('completes shells', async () => {
     assert.deepEqual(await candidates('completion', ''), ['bash', 'fish', 'zsh']);
   });
@@ -79,11 +131,11 @@ describe('completionsOf()', () => {
   test('has an answer to whatever is typed', async () => {
     const word = fc.oneof(
       fc.string({ maxLength: 6 }),
-      fc.constantFrom('vm', 'run', 'exec', '--', '-e', '--name', '', 'toString'),
+      fc.constantFrom('vm', 'run', 'exec', 'cp', 'web:/', '--until=', '--', '-e', '--name', '', 'toString'),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (words) => {
-        assert.match((await complete(...words)).directive, /^:(none|folders)$/);
+        assert.match((await complete(...words)).directive, /^:(none|folders|files)$/);
       }),
     );
   });

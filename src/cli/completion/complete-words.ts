@@ -1,30 +1,14 @@
-import type { Catalog, CommandDefinition, ValueKind } from '../program/command.ts';
+import type { Catalog, CommandDefinition, OptionDefinition, ValueKind } from '../program/command.ts';
 import { flagOf, groupOf, subgroupsOf } from '../program/command.ts';
 import { shortWords, writeOut } from '../program/short-forms.ts';
-
-/** What could be typed next. */
-export interface Completions {
-  /** what the shell should offer besides: nothing, or the folders of the file system */
-  directive: ':none' | ':folders';
-  /** `word` or `word<tab>meaning` */
-  candidates: string[];
-}
+import { completeValue } from './complete-value.ts';
+import { type Candidate, type Completions, type LiveNames, matching, NOTHING } from './completions.ts';
 
 /** What completion knows. */
 export interface CompletionParts {
   catalog: Catalog;
-  /** names that exist now, of what can be named */
-  namesOf: (kind: 'vm' | 'image') => Promise<string[]>;
+  live: LiveNames;
 }
-
-interface Candidate {
-  word: string;
-  meaning?: string;
-}
-
-const SHELLS = ['bash', 'fish', 'zsh'];
-
-const NOTHING: Completions = { directive: ':none', candidates: [] };
 
 /**
  * Completes the last of `words`, which are those after `banger`; it may be empty. Never fails over what is
@@ -57,40 +41,21 @@ async function completeIn(
 ): Promise<Completions> {
   // Behind `--` are the guest's words.
   if (before.includes('--')) return NOTHING;
+  const { live } = parts;
   const { positionals, openOption } = readWords(definition, before);
-  if (openOption) return await completeValue(openOption, { current, parts, taken: [] });
+  if (openOption) return await completeValue(openOption, { current, before: positionals, live });
+  const [, flag, value] = /^(--[a-z-]+=)(.*)$/s.exec(current) ?? [];
+  if (flag !== undefined && value !== undefined) {
+    const option = optionNamed(definition, flag.slice(0, -1));
+    if (!option || option.type === 'flag') return NOTHING;
+    const found = await completeValue(kindOf(option), { current: value, before: positionals, live });
+    return { directive: ':none', candidates: found.candidates.map((word) => `${flag}${word}`) };
+  }
   if (current.startsWith('-')) return matching(flagsOf(definition), current);
   const argument =
     definition.args[positionals.length] ?? definition.args.find(({ isVariadic }) => isVariadic);
   if (!argument) return NOTHING;
-  return await completeValue(argument.kind, { current, parts, taken: positionals });
-}
-
-async function completeValue(
-  kind: ValueKind,
-  { current, parts, taken }: { current: string; parts: CompletionParts; taken: readonly string[] },
-): Promise<Completions> {
-  switch (kind) {
-    case 'vm':
-    case 'image': {
-      const names = await parts.namesOf(kind);
-      return matching(
-        names.filter((name) => !taken.includes(name)).map((word) => ({ word })),
-        current,
-      );
-    }
-    case 'shell':
-      return matching(
-        SHELLS.map((word) => ({ word })),
-        current,
-      );
-    case 'folder':
-      return { directive: ':folders', candidates: [] };
-    case 'other':
-      return NOTHING;
-    default:
-      return kind satisfies never;
-  }
+  return await completeValue(argument.kind, { current, before: positionals, live });
 }
 
 /**
@@ -100,25 +65,34 @@ async function completeValue(
 function readWords(
   definition: CommandDefinition,
   words: readonly string[],
-): { positionals: string[]; openOption?: ValueKind } {
+): { positionals: string[]; openOption?: ValueKind | readonly string[] } {
   const positionals: string[] = [];
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? '';
-    if (!word.startsWith('-')) {
+    // A single - stands for stdin or stdout.
+    if (!word.startsWith('-') || word === '-') {
       positionals.push(word);
       continue;
     }
-    const found = Object.entries(definition.options).find(
-      ([name, { short }]) => word === flagOf(name) || (short !== undefined && word === `-${short}`),
-    );
-    const option = found?.[1];
+    const option = optionNamed(definition, word);
     if (!option || option.type === 'flag') continue;
     if (at === words.length - 1) {
-      return { positionals, openOption: (option.type === 'value' && option.kind) || 'other' };
+      return { positionals, openOption: kindOf(option) };
     }
     at += 1;
   }
   return { positionals };
+}
+
+function optionNamed({ options }: CommandDefinition, flag: string): OptionDefinition | undefined {
+  const found = Object.entries(options).find(
+    ([name, { short }]) => flag === flagOf(name) || (short !== undefined && flag === `-${short}`),
+  );
+  return found?.[1];
+}
+
+function kindOf(option: OptionDefinition): ValueKind | readonly string[] {
+  return (option.type === 'value' && option.kind) || 'other';
 }
 
 function topLevel(catalog: Catalog): Candidate[] {
@@ -159,14 +133,4 @@ function flagsOf({ options }: CommandDefinition): Candidate[] {
     ...Object.entries(options).map(([name, { summary }]) => ({ word: flagOf(name), meaning: summary })),
     { word: '--help', meaning: 'show help' },
   ];
-}
-
-function matching(candidates: readonly Candidate[], current: string): Completions {
-  const fitting = candidates.filter(
-    ({ word }) => word.startsWith(current) && (current !== '' || !word.startsWith('-')),
-  );
-  return {
-    directive: ':none',
-    candidates: fitting.map(({ word, meaning }) => (meaning ? `${word}\t${meaning}` : word)),
-  };
 }

@@ -15,7 +15,7 @@ export const completion = defineCommand({
     },
     { command: 'banger completion fish | source', does: 'In fish; put the line into config.fish.' },
   ],
-  args: [{ name: 'shell', summary: 'bash, zsh or fish', isRequired: true, kind: 'shell' }],
+  args: [{ name: 'shell', summary: 'bash, zsh or fish', isRequired: true, kind: ['bash', 'fish', 'zsh'] }],
   options: {},
   async run({ args: [shell = ''] }, context) {
     const { COMPLETION_SCRIPTS } = await import('./scripts.ts');

@@ -1,23 +1,47 @@
-import { withDeadline } from '../../base/abort.ts';
+import { type Abortable, withDeadline } from '../../base/abort.ts';
 import { isAppError, printable } from '../../base/errors.ts';
+import type { BangerClient } from '../../sdk/client.ts';
 import type { CommandContext } from '../context/context.ts';
+import type { Candidate, LiveNames } from './completions.ts';
 
 /** `ms` that a user who pressed Tab waits for the daemon. */
 const DEADLINE_MS = 1_000;
 
+/** Most `bytes` of a guest's folder that are read. */
+const MAX_LISTING_BYTES = 256 * 1024;
+
+/** Most names of a guest's folder that are offered. */
+const MAX_GUEST_FILES = 1_000;
+
+/** Digits of a template's key that are offered; `template list` shows as many. */
+const KEY_DIGITS = 12;
+
+/** A question to the daemon, and its answer. */
+type Ask<T> = (client: BangerClient, options: Abortable) => Promise<T[]>;
+
 /**
- * Names of the VMs or images there are now. None when the daemon does not run or does not answer: completing
- * starts nothing and says nothing.
+ * Asks the daemon for what there is now. The answer is empty when the daemon does not run, refuses, or takes
+ * more than a second: completing starts nothing and says nothing.
  */
-export async function liveNames(kind: 'vm' | 'image', context: CommandContext): Promise<string[]> {
+export function liveNames(context: CommandContext): LiveNames {
+  return {
+    names: (kind) => answer((client, options) => namesOf(kind, client, options), context),
+    tags: (ref) =>
+      answer(async (client, options) => {
+        const snapshots = await client.listSnapshots(ref, options);
+        return snapshots.map(({ tag }) => ({ word: printable(tag) }));
+      }, context),
+    guestFiles: (ref, folder) =>
+      answer((client, options) => guestFiles(client, { ref, folder, ...options }), context),
+  };
+}
+
+async function answer<T>(ask: Ask<T>, context: CommandContext): Promise<T[]> {
   try {
     return await withDeadline(
       async (signal) => {
         const client = await context.clientIfRunning();
-        if (!client) return [];
-        const found =
-          kind === 'vm' ? await client.listVms({ isAll: true, signal }) : await client.listImages({ signal });
-        return found.map(({ name }) => printable(name));
+        return client ? await ask(client, { signal }) : [];
       },
       { signal: context.signal, deadlineMs: DEADLINE_MS, what: 'names' },
     );
@@ -25,4 +49,49 @@ export async function liveNames(kind: 'vm' | 'image', context: CommandContext): 
     if (isAppError(error)) return [];
     throw error;
   }
+}
+
+async function namesOf(
+  kind: 'vm' | 'image' | 'operation' | 'template',
+  client: BangerClient,
+  { signal }: Abortable,
+): Promise<Candidate[]> {
+  switch (kind) {
+    case 'vm': {
+      const vms = await client.listVms({ isAll: true, signal });
+      return vms.map(({ name }) => ({ word: printable(name) }));
+    }
+    case 'image': {
+      const images = await client.listImages({ signal });
+      return images.map(({ name }) => ({ word: printable(name) }));
+    }
+    case 'operation': {
+      const operations = await client.listOperations({ signal });
+      return operations.map((each) => ({ word: printable(each.id), meaning: printable(each.kind) }));
+    }
+    case 'template': {
+      const templates = await client.listTemplates({ signal });
+      return templates.map(({ key, image }) => ({
+        word: printable(key.slice(0, KEY_DIGITS)),
+        meaning: printable(image),
+      }));
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** What a guest says is in a folder; names that are not plain text are left out. */
+async function guestFiles(
+  client: BangerClient,
+  { ref, folder, signal }: Abortable & { ref: string; folder: string },
+): Promise<string[]> {
+  const argv = ['ls', '-1ApL', '--', folder];
+  using session = await client.exec(ref, { argv, cwd: '/' }, { signal });
+  const { stdout } = await session.collect({ maxBytes: MAX_LISTING_BYTES });
+  return stdout
+    .toString()
+    .split('\n')
+    .filter((name) => /^[^/\uFFFD]+\/?$/.test(name) && printable(name) === name)
+    .slice(0, MAX_GUEST_FILES);
 }

@@ -3,5 +3,5 @@ export const OPERATION_ID = {
   name: 'operation',
   summary: 'its id, as banger operations list shows it',
   isRequired: true,
-  kind: 'other',
+  kind: 'operation',
 } as const;

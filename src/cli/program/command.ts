@@ -1,8 +1,20 @@
 import type { Settings } from '../../config/settings.ts';
 import type { CommandContext } from '../context/context.ts';
 
-/** What a value on the command line is, for completion. */
-export type ValueKind = 'vm' | 'image' | 'folder' | 'shell' | 'other';
+/**
+ * What a value on the command line is, for completion. `tag`: of a snapshot of the VM before it; `copy`: a
+ * place of `vm cp`.
+ */
+export type ValueKind =
+  | 'vm'
+  | 'image'
+  | 'operation'
+  | 'template'
+  | 'tag'
+  | 'folder'
+  | 'file'
+  | 'copy'
+  | 'other';
 
 /** A positional argument. */
 export interface ArgumentDefinition {
@@ -10,7 +22,8 @@ export interface ArgumentDefinition {
   summary: string;
   isRequired: boolean;
   isVariadic?: boolean;
-  kind: ValueKind;
+  /** what it is, or all that it may be */
+  kind: ValueKind | readonly string[];
 }
 
 /** What follows `--`: a command for the guest, taken word for word. */
@@ -41,7 +54,8 @@ export interface ValueOption extends OptionBase {
   keepsBytes?: boolean;
   /** what the value is, as help shows it */
   value: string;
-  kind?: ValueKind;
+  /** what it is, or all that it may be; absent: `other` */
+  kind?: ValueKind | readonly string[];
   /** the default as help shows it; without settings, how it is found */
   defaultText?: (settings: Settings | undefined) => string;
 }

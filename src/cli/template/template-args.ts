@@ -3,5 +3,5 @@ export const KEY_ARGUMENT = {
   name: 'key',
   summary: 'its key, or a unique start of it',
   isRequired: true,
-  kind: 'other',
+  kind: 'template',
 } as const;

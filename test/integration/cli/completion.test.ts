@@ -14,18 +14,23 @@ const run = promisify(execFile);
 const SHELLS: Readonly<Record<string, (line: string) => string[]>> = {
   bash: (line) => [
     '-c',
-    `source <(banger completion bash); COMP_WORDS=(${line.replace(/ $/, " ''")}); COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); _banger 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`,
+    `source <(banger completion bash); COMP_LINE='${line}'; COMP_WORDS=(${bashWords(line)}); COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); _banger 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`,
   ],
   // Without a terminal there is no completion widget: what the function would describe is printed instead.
   zsh: (line) => [
     '-fc',
-    `autoload -U compinit; compinit -D; source <(banger completion zsh); _describe() { print -l -- "\${(@)\${(@P)2}%%:*}" }; _files() { print -l -- \${words[-1]}*(/) }; words=(${line.replace(/ $/, " ''")}); CURRENT=\${#words}; _banger; true`,
+    `autoload -U compinit; compinit -D; source <(banger completion zsh); _describe() { local each; for each in "\${(@P)2}"; do each=\${each//\\\\:/@}; each=\${each%%:*}; print -r -- \${each//@/:}; done }; _files() { if [[ $1 == -/ ]]; then print -l -- \${words[-1]}*(N/); else print -l -- \${words[-1]}*(N); fi }; words=(${line.replace(/ $/, " ''")}); CURRENT=\${#words}; _banger; true`,
   ],
   fish: (line) => [
     '-c',
     `banger completion fish | source; complete -C '${line}' | string split -f1 \\t; true`,
   ],
 };
+
+/** The words of a line as bash splits them for completion: at blanks, and at `:` and `=`. */
+function bashWords(line: string): string {
+  return line.replace(/[:=]+/g, " '$&' ").replace(/ $/, line.endsWith(' ') ? " ''" : '');
+}
 
 for (const [shell, argvFor] of Object.entries(SHELLS)) {
   const path = ['/usr/bin', '/bin'].map((folder) => join(folder, shell)).find((file) => existsSync(file));
@@ -69,6 +74,24 @@ for (const [shell, argvFor] of Object.entries(SHELLS)) {
         (await candidates('banger vm run fol')).map((word) => word.replace(/\/$/, '')),
         ['folder'],
       );
+    });
+
+    test('offers files of both sides to vm cp, tags, signals and states', async () => {
+      const folder = join(lab.home, 'guest');
+      mkdirSync(join(folder, 'docs'), { recursive: true });
+      writeFileSync(join(folder, 'data'), '');
+      const lastOf = (words: string[]): string[] =>
+        words.map((word) => word.replace(/^web:/, '').replace(/\/$/, ''));
+      // bash completes only what is behind its last break of words.
+      const place = (word: string): string => (shell === 'bash' ? word.replace(/^web:/, '') : word);
+      assert.deepEqual(await candidates(`banger vm cp web:${folder}/d`), [
+        place(`web:${folder}/data`),
+        place(`web:${folder}/docs/`),
+      ]);
+      assert.deepEqual(lastOf(await candidates('banger vm cp fol')), ['folder']);
+      assert.deepEqual(await candidates('banger cp ./x we'), ['web:']);
+      assert.deepEqual(await candidates('banger vm kill --signal U'), ['USR1', 'USR2']);
+      assert.deepEqual(await candidates('banger vm wait --until r'), ['ready', 'running']);
     });
 
     test('offers nothing, and starts nothing, when no daemon runs', async () => {

@@ -32,8 +32,8 @@ export const vmCp = defineCommand({
     { command: 'banger vm cp web:/etc - | tar t', does: 'And out of it.' },
   ],
   args: [
-    { name: 'source', summary: 'a path of this host, VM:/PATH, or -', isRequired: true, kind: 'other' },
-    { name: 'target', summary: 'the same, on the other side', isRequired: true, kind: 'other' },
+    { name: 'source', summary: 'a path of this host, VM:/PATH, or -', isRequired: true, kind: 'copy' },
+    { name: 'target', summary: 'the same, on the other side', isRequired: true, kind: 'copy' },
   ],
   options: {
     all: { type: 'flag', summary: 'out of a VM: also what git could run on this host' },

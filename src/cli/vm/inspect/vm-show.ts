@@ -18,6 +18,7 @@ export const vmShow = defineCommand({
     format: {
       type: 'value',
       value: 'format',
+      kind: ['json', 'text'],
       summary: 'json, text, or the path of a field such as .runtime.pid',
       defaultText: () => 'json',
     },

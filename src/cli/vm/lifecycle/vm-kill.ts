@@ -1,4 +1,4 @@
-import { parseVmmSignal } from '../../../protocol/vmm-signal.ts';
+import { parseVmmSignal, VMM_SIGNALS } from '../../../protocol/vmm-signal.ts';
 import { defineCommand } from '../../program/command.ts';
 import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
 
@@ -19,6 +19,7 @@ export const vmKill = defineCommand({
     signal: {
       type: 'value',
       value: 'name',
+      kind: VMM_SIGNALS.map((name) => name.slice(3)),
       summary: 'what its VMM is sent first: TERM, KILL, INT, HUP, QUIT, USR1, USR2, ABRT',
       defaultText: () => 'what makes it end in order',
     },

@@ -21,6 +21,7 @@ export const vmWait = defineCommand({
     until: {
       type: 'value',
       value: 'state',
+      kind: ['stopped', 'running', 'ready', 'deleted'],
       summary: 'what to wait for: stopped, running, ready or deleted',
       defaultText: () => 'stopped',
     },

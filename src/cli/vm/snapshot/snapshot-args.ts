@@ -3,7 +3,7 @@ export const TAG_ARGUMENT = {
   name: 'tag',
   summary: "the snapshot's tag",
   isRequired: true,
-  kind: 'other',
+  kind: 'tag',
 } as const;
 
 /** `-v` of a command that takes a while. */

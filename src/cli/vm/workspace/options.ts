@@ -7,6 +7,7 @@ export const PREPARE_OPTIONS = {
   mode: {
     type: 'value',
     value: 'mode',
+    kind: ['shallow_overlay', 'full_copy'],
     summary: 'shallow_overlay: newest commits only when all are more than 512 MiB; full_copy: all of them',
     defaultText: () => 'shallow_overlay',
   },
@@ -23,7 +24,13 @@ export const PREPARE_OPTIONS = {
 
 /** Options of `vm workspace export`. */
 export const EXPORT_OPTIONS = {
-  output: { type: 'value', short: 'o', value: 'file', summary: 'write to this file, not to stdout' },
+  output: {
+    type: 'value',
+    short: 'o',
+    value: 'file',
+    kind: 'file',
+    summary: 'write to this file, not to stdout',
+  },
   baseCommit: {
     type: 'value',
     value: 'sha',

@@ -1,0 +1,47 @@
+import type { ValueKind } from '../program/command.ts';
+import { type Candidate, type Completions, type LiveNames, matching, NOTHING } from './completions.ts';
+import { completeCopyPlace } from './copy-place.ts';
+
+/** What a value is completed with. */
+export interface ValuePlace {
+  current: string;
+  /** words of the command that are no options and come before it */
+  before: readonly string[];
+  live: LiveNames;
+}
+
+/** Completes a value: with what there is now, what it may be, or by the shell. */
+export async function completeValue(
+  kind: ValueKind | readonly string[],
+  { current, before, live }: ValuePlace,
+): Promise<Completions> {
+  if (typeof kind !== 'string') return matching(plain(kind), current);
+  switch (kind) {
+    case 'vm':
+    case 'image':
+    case 'operation':
+    case 'template': {
+      const names = await live.names(kind);
+      return matching(
+        names.filter(({ word }) => !before.includes(word)),
+        current,
+      );
+    }
+    case 'tag':
+      return matching(await live.tags(before[0] ?? ''), current);
+    case 'folder':
+      return { directive: ':folders', candidates: [] };
+    case 'file':
+      return { directive: ':files', candidates: [] };
+    case 'copy':
+      return await completeCopyPlace({ current, before, live });
+    case 'other':
+      return NOTHING;
+    default:
+      return kind satisfies never;
+  }
+}
+
+function plain(words: readonly string[]): Candidate[] {
+  return words.map((word) => ({ word }));
+}
