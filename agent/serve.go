@@ -20,6 +20,7 @@ import (
 	"banger.dev/agent/internal/ready"
 	"banger.dev/agent/internal/server"
 	"banger.dev/agent/internal/server/identity"
+	"banger.dev/agent/internal/server/trim"
 )
 
 const (
@@ -32,6 +33,8 @@ const (
 	// endDeadline is more than the server takes to end the commands that run; an init that powers off waits for
 	// every process.
 	endDeadline = 5 * time.Second
+	// trimEvery is how often a VM gives back the space of deleted files that runs without being saved.
+	trimEvery = 24 * time.Hour
 )
 
 // serve answers hosts until SIGTERM or SIGINT.
@@ -80,6 +83,8 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 	}
 	options.OpenStream = server.OpenVirtioPort(portName)
 	options.Identity = identity.Guest()
+	options.Trimmer = trim.New()
+	go options.Trimmer.Every(ctx, trimEvery, options.Log)
 	// A VM that is out of memory can still be reached. Commands do not inherit it (internal/server/process).
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {
 		options.Log.Printf("not spared when memory runs out: %v", err)

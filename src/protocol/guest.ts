@@ -117,6 +117,22 @@ export const guestStatsFields = {
   ),
 };
 
+/** How a guest gives back the space of what was deleted in it: part of `POST /sync`. */
+export interface TrimRequest {
+  /** the guest begins nothing more after so many `ms` */
+  withinMs: number;
+  /** bytes that its drives take on the host: a drive that has little to give back is left alone */
+  hostBytes: { overlay: number; work: number };
+}
+
+/** Answer of `POST /sync`. */
+export interface Synced {
+  /** programs that users of the guest have running; absent when it cannot tell */
+  programCount?: number;
+  /** bytes that were discarded; absent when none were */
+  trimmedBytes?: number;
+}
+
 /** A measurement of the guest. */
 export type GuestStats = ObjectOf<typeof guestStatsFields>;
 

@@ -7,6 +7,7 @@
 package boot
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -111,8 +112,22 @@ func (s *sequence) makeRootDevice() error {
 		return fmt.Errorf("overlay drive has %d sectors and needs %d", overlay.sectors, plan.overlaySectors())
 	}
 	s.rootSectors = plan.rootSectors()
-	s.rootDevice, err = createDmDevice("root", plan.table(root.dev, overlay.dev))
-	return err
+	image, err := createDmDevice("image", plan.imageTable(root.dev, overlay.dev, true))
+	if errors.Is(err, unix.EINVAL) {
+		image, err = createDmDevice("image", plan.imageTable(root.dev, overlay.dev, false))
+	}
+	if err != nil {
+		return err
+	}
+	device, err := createDmDevice("root", plan.rootTable(image.dev, overlay.dev))
+	if err != nil {
+		return err
+	}
+	s.rootDevice = device.path
+	if err := allowLargeDiscards(device); err != nil {
+		s.report(fmt.Sprintf("deleted files keep their space on the host: %v", err))
+	}
+	return nil
 }
 
 func (s *sequence) mountRoot() error {

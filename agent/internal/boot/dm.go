@@ -76,17 +76,19 @@ func encodeTable(targets []target) ([]byte, error) {
 	return table, nil
 }
 
-// createDmDevice makes and starts the device-mapper device `name` and gives its path, /dev/mapper/<name>.
-// Nothing is left after a failure.
-func createDmDevice(name string, targets []target) (path string, err error) {
+// dmDevice is a device-mapper device: path is /dev/mapper/<name>, dev "major:minor".
+type dmDevice struct{ path, dev string }
+
+// createDmDevice makes and starts the device-mapper device `name`. Nothing is left after a failure.
+func createDmDevice(name string, targets []target) (made dmDevice, err error) {
 	control, err := os.OpenFile("/dev/mapper/control", os.O_RDWR, 0)
 	if err != nil {
-		return "", err
+		return made, err
 	}
 	defer control.Close()
 	create := newDmRequest(name, 0)
 	if err := create.call(control, unix.DM_DEV_CREATE); err != nil {
-		return "", fmt.Errorf("create: %w", err)
+		return made, fmt.Errorf("create: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -95,20 +97,32 @@ func createDmDevice(name string, targets []target) (path string, err error) {
 	}()
 	load := newDmRequest(name, 0)
 	if err := load.setTable(targets); err != nil {
-		return "", err
+		return made, err
 	}
 	if err := load.call(control, unix.DM_TABLE_LOAD); err != nil {
-		return "", fmt.Errorf("load table: %w", err)
+		return made, fmt.Errorf("load table: %w", err)
 	}
 	// A suspend without DM_SUSPEND_FLAG resumes: the loaded table becomes the live one.
 	if err := newDmRequest(name, 0).call(control, unix.DM_DEV_SUSPEND); err != nil {
-		return "", fmt.Errorf("resume: %w", err)
+		return made, fmt.Errorf("resume: %w", err)
 	}
 	if err := checkSnapshot(control, name); err != nil {
-		return "", err
+		return made, err
 	}
-	path = filepath.Join("/dev/mapper", name)
-	return path, linkDmNode(path, create.Dev)
+	made.path = filepath.Join("/dev/mapper", name)
+	made.dev = fmt.Sprintf("%d:%d", unix.Major(create.Dev), unix.Minor(create.Dev))
+	return made, linkDmNode(made.path, create.Dev)
+}
+
+// allowLargeDiscards lets a device take discards as large as the drives below do. The kernel starts with the
+// smallest limit of all that is below.
+func allowLargeDiscards(device dmDevice) error {
+	queue := "/sys/dev/block/" + device.dev + "/queue/"
+	largest, err := os.ReadFile(queue + "discard_max_hw_bytes")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(queue+"discard_max_bytes", largest, 0)
 }
 
 // checkSnapshot reads the status of the first target. A store that once ran full, or that holds something

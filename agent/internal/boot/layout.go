@@ -2,7 +2,7 @@ package boot
 
 import "fmt"
 
-// The root file system is one device-mapper device of two targets:
+// The root file system is one device-mapper device of two parts:
 //
 //	device   0                  S                       S + tail
 //	         +------------------+-----------------------+
@@ -22,6 +22,12 @@ import "fmt"
 // ENOSPC. The store has twice the metadata and 4 MiB more: S + ceil(S/128) + 8192 sectors, rounded up to 1
 // MiB. The host makes the overlay drive with the same formula (src/core/overlay-size.ts);
 // test/fixtures/overlay-size.json holds both to it.
+//
+// The snapshot is a device of its own below the root, because of discards. A snapshot takes them in pieces of
+// one chunk only: in one device with the tail, the tail would get them in such pieces too, a quarter of a
+// million for a GiB. And it must never see a larger piece, which it would let through to the store, where the
+// blocks behind that chunk belong to others. As it is, the root takes discards of any size, and the kernel
+// cuts them up where they enter the snapshot.
 const (
 	sectorBytes       = 512
 	chunkSectors      = 8
@@ -68,9 +74,19 @@ type target struct {
 	kind, params  string
 }
 
-// table is the device-mapper table over the drives with these "major:minor" numbers.
-func (l layout) table(root, overlay string) []target {
-	targets := []target{{0, l.image, "snapshot", fmt.Sprintf("%s %s P %d", root, overlay, chunkSectors)}}
+// imageTable is the table of the snapshot over the drives with these "major:minor" numbers. Without discards
+// it is one that every kernel knows; with them it needs Linux 5.3.
+func (l layout) imageTable(root, overlay string, hasDiscards bool) []target {
+	params := fmt.Sprintf("%s %s P %d", root, overlay, chunkSectors)
+	if hasDiscards {
+		params += " 1 discard_zeroes_cow"
+	}
+	return []target{{0, l.image, "snapshot", params}}
+}
+
+// rootTable is the table of the root over the snapshot and the rest of the overlay drive.
+func (l layout) rootTable(image, overlay string) []target {
+	targets := []target{{0, l.image, "linear", image + " 0"}}
 	if l.tail > 0 {
 		targets = append(targets, target{l.image, l.tail, "linear", fmt.Sprintf("%s %d", overlay, l.store)})
 	}

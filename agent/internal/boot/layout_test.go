@@ -96,12 +96,17 @@ func TestTableOfImageAndTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []target{
-		{0, 16777216, "snapshot", "254:0 254:16 P 8"},
-		{16777216, 4194304, "linear", "254:16 16916480"},
-	}
-	if got := l.table("254:0", "254:16"); !slices.Equal(got, want) {
+	want := []target{{0, 16777216, "linear", "253:0 0"}, {16777216, 4194304, "linear", "254:16 16916480"}}
+	if got := l.rootTable("253:0", "254:16"); !slices.Equal(got, want) {
 		t.Fatalf("got %+v, want %+v", got, want)
+	}
+	for hasDiscards, params := range map[bool]string{
+		false: "254:0 254:16 P 8", true: "254:0 254:16 P 8 1 discard_zeroes_cow",
+	} {
+		want := []target{{0, 16777216, "snapshot", params}}
+		if got := l.imageTable("254:0", "254:16", hasDiscards); !slices.Equal(got, want) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
 	}
 }
 
@@ -110,8 +115,8 @@ func TestTableWithoutFreeSpaceHasOnlyTheSnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []target{{0, 8, "snapshot", "254:0 254:16 P 8"}}
-	if got := l.table("254:0", "254:16"); !slices.Equal(got, want) {
+	want := []target{{0, 8, "linear", "253:0 0"}}
+	if got := l.rootTable("253:0", "254:16"); !slices.Equal(got, want) {
 		t.Fatalf("got %+v, want %+v", got, want)
 	}
 }

@@ -19,7 +19,6 @@ import (
 
 	"banger.dev/agent/internal/server/identity"
 	"banger.dev/agent/internal/server/procstat"
-	"banger.dev/agent/internal/server/programs"
 	"banger.dev/agent/internal/server/tarx"
 )
 
@@ -171,23 +170,6 @@ func (s *service) listPorts(*http.Request) (any, error) {
 
 func (s *service) stats(*http.Request) (any, error) {
 	return procstat.Measure([]string{"/", "/root"})
-}
-
-// synced is the answer to a sync. A guest in which nothing of anybody's runs may be turned off as it stands.
-type synced struct {
-	ProgramCount *int `json:"programCount,omitempty"`
-}
-
-// sync looks for programs first: what none of them writes any more, the sync has.
-func (s *service) sync(*http.Request) (any, error) {
-	var answer synced
-	if count, err := programs.Count("/proc", os.Getpid()); err == nil {
-		answer.ProgramCount = &count
-	} else {
-		s.Log.Printf("count programs: %v", err)
-	}
-	unix.Sync()
-	return answer, nil
 }
 
 func (s *service) powerOff(*http.Request) (any, error) {

@@ -15,6 +15,7 @@ import (
 
 	"banger.dev/agent/internal/server/hello"
 	"banger.dev/agent/internal/server/identity"
+	"banger.dev/agent/internal/server/trim"
 )
 
 const (
@@ -43,6 +44,8 @@ type Options struct {
 	PowerOff func() error
 	// Identity is the machine that a host may make its own. The zero value refuses.
 	Identity identity.System
+	// Trimmer has the guest's file systems give back what they do not use. Nil never does.
+	Trimmer *trim.Trimmer
 	// Version is the agent's own, for people.
 	Version string
 	// Log may be nil.

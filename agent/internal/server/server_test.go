@@ -279,6 +279,19 @@ func TestSyncTellsWhetherProgramsRun(t *testing.T) {
 	}
 }
 
+func TestSyncRefusesATrimThatIsNoNumberAndTrimsNothingOutsideOfAVM(t *testing.T) {
+	h := meet(t, serve(t, Options{}), "")
+	for _, query := range []string{"trim=x", "trim=-1", "trim=1&overlay=1.5", "trim=1&work="} {
+		if status, body := h.ask(t, "POST", "/sync?"+query, nil); status != 400 {
+			t.Errorf("%s: got %d %s", query, status, body)
+		}
+	}
+	status, body := h.ask(t, "POST", "/sync?trim=1000&overlay=5&work=5", nil)
+	if status != 200 || strings.Contains(string(body), "trimmedBytes") {
+		t.Errorf("got %d %s", status, body)
+	}
+}
+
 func TestStatTellsWhatAPathMeansThroughSymlinks(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	dir := t.TempDir()

@@ -281,6 +281,20 @@ test('paths are sent as they are', async () => {
   ]);
 });
 
+test('sync() asks for a trim in a way that earlier agents ignore', async () => {
+  const paths: unknown[] = [];
+  const handle: Handler = (stream, headers) => {
+    paths.push(headers[':path']);
+    answer('{"programCount":0,"trimmedBytes":5}')(stream, headers);
+  };
+  await withAgent(handle, async (link) => {
+    const trim = { withinMs: 1000, hostBytes: { overlay: 7, work: 9 } };
+    assert.deepEqual(await link.sync({ signal, trim }), { programCount: 0, trimmedBytes: 5 });
+    await link.sync({ signal });
+  });
+  assert.deepEqual(paths, ['/sync?trim=1000&overlay=7&work=9', '/sync']);
+});
+
 test('a request that the agent of an earlier generation lacks is refused by name, and says what helps', async () => {
   await using agent = await listenAsHttp2Agent(() => assert.fail('nothing may be asked'), 0);
   const connector = createGuestConnector({ generations: { oldest: 0, newest: 1 } });

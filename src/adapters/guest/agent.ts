@@ -13,6 +13,8 @@ import type {
   GuestStats,
   Personalisation,
   Personalised,
+  Synced,
+  TrimRequest,
   Unpacked,
 } from '../../protocol/guest.ts';
 import {
@@ -191,8 +193,11 @@ export class Http2GuestAgent implements GuestAgent {
     return this.#ask(request, STATS, options);
   }
 
-  async sync(options: Abortable): Promise<{ programCount?: number }> {
-    const request: Request = { action: "write the guest's disks", method: 'POST', path: '/sync' };
+  async sync({ trim, ...options }: Abortable & { trim?: TrimRequest | undefined }): Promise<Synced> {
+    const path = trim
+      ? `/sync?trim=${trim.withinMs}&overlay=${trim.hostBytes.overlay}&work=${trim.hostBytes.work}`
+      : '/sync';
+    const request: Request = { action: "write the guest's disks", method: 'POST', path };
     return await this.#ask(request, SYNCED, options);
   }
 

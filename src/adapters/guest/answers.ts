@@ -7,6 +7,7 @@ import type {
   GuestStats,
   Personalisation,
   Personalised,
+  Synced,
   Unpacked,
 } from '../../protocol/guest.ts';
 import { brokenProtocol, type Refusal } from './errors.ts';
@@ -92,9 +93,9 @@ export const UNPACKED: Answer<Unpacked> = {
 };
 
 /** `POST /sync`. */
-export const SYNCED: Answer<{ programCount?: number }> = {
+export const SYNCED: Answer<Synced> = {
   maxBytes: 4 * KIB,
-  schema: z.object({ programCount: count.exactOptional() }),
+  schema: z.object({ programCount: count.exactOptional(), trimmedBytes: count.exactOptional() }),
 };
 
 /** Requests that only succeed or fail. */

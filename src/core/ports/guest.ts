@@ -10,6 +10,8 @@ import type {
   GuestStats,
   Personalisation,
   Personalised,
+  Synced,
+  TrimRequest,
   Unpacked,
 } from '../../protocol/guest.ts';
 
@@ -93,9 +95,10 @@ export interface GuestAgent extends AsyncDisposable {
   tcp(port: number, options: Abortable): Promise<Duplex>;
   stats(options: Abortable): Promise<GuestStats>;
   /**
-   * Writes the guest's unwritten data to its drives. Returns how many programs of its users were running,
-   * when the agent can tell.
+   * Writes the guest's unwritten data to its drives. With `trim`, the guest then discards the blocks that its
+   * file systems do not use; agents of earlier versions ignore that. Returns how many programs of its users
+   * were running, when the agent can tell.
    */
-  sync(options: Abortable): Promise<{ programCount?: number }>;
+  sync(options: Abortable & { trim?: TrimRequest | undefined }): Promise<Synced>;
   powerOff(options: Abortable): Promise<void>;
 }

@@ -136,9 +136,12 @@ export class QemuVm implements RunningVm {
     await this.#stalls.hold(() => saveGuest(this.#qmp, own, { ...this.#tools, signal }));
   }
 
-  async capture(request: CaptureRequest, { signal }: Abortable): Promise<{ pausedMs: number }> {
+  async capture(
+    request: CaptureRequest,
+    { signal, onCopied }: Parameters<RunningVm['capture']>[1],
+  ): Promise<{ pausedMs: number }> {
     const own = { ...request, spec: this.#placed(request.spec) };
-    return await this.#stalls.hold(() => captureGuest(this.#qmp, own, { ...this.#tools, signal }));
+    return await this.#stalls.hold(() => captureGuest(this.#qmp, own, { ...this.#tools, signal, onCopied }));
   }
 
   onResume(listener: () => void): void {

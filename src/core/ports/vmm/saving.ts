@@ -18,6 +18,13 @@ export interface CaptureRequest {
   drives: readonly { serial: DriveSpec['serial']; pathOnHost: string }[];
 }
 
+/** How far the copying of drives has come. */
+export interface CopiedBytes {
+  doneBytes: number;
+  /** grows while the guest writes */
+  totalBytes: number;
+}
+
 /** How a running guest is saved. */
 export interface GuestSaver {
   /**
@@ -31,11 +38,14 @@ export interface GuestSaver {
   save(request: { spec: VmSpec; to: SavedGuest }, options: Abortable): Promise<void>;
   /**
    * Writes a copy of the guest and of its writable drives, all as of the same moment. The guest is paused for
-   * `pausedMs` in total and then runs again. After a failure or an abort it runs too, and no file is left.
+   * `pausedMs` in total and then runs again. `onCopied` hears now and then of drives that take long. After a failure or an abort it runs too, and no file is left.
    *
    * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
    */
-  capture(request: CaptureRequest, options: Abortable): Promise<{ pausedMs: number }>;
+  capture(
+    request: CaptureRequest,
+    options: Abortable & { onCopied?: ((copied: CopiedBytes) => void) | undefined },
+  ): Promise<{ pausedMs: number }>;
 }
 
 /** How a saved guest is brought back. */

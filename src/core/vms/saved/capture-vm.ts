@@ -1,7 +1,9 @@
 import { AppError } from '../../../base/errors.ts';
+import { formatSize } from '../../../base/text/size.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { CapturePlace } from '../../ports/vm-files.ts';
+import type { CopiedBytes } from '../../ports/vmm/saving.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
@@ -38,7 +40,11 @@ export async function captureVm(
   // Forks lose the link that their commands run over, so commands must outlive it; the source keeps its link.
   await agent.detachCommands(true, { signal });
   try {
-    const { pausedMs } = await running.capture({ spec, to: place.saved, drives }, { signal });
+    const onCopied = ({ doneBytes, totalBytes }: CopiedBytes): void => {
+      const detail = `${source.name}, ${formatSize(doneBytes)} of ${formatSize(totalBytes)}`;
+      report({ event: 'progress', stage: 'capture', detail });
+    };
+    const { pausedMs } = await running.capture({ spec, to: place.saved, drives }, { signal, onCopied });
     return { drives, pausedMs };
   } finally {
     await attachCommands(world, source.id);

@@ -20,6 +20,7 @@ import { driveRequestOf, planStart } from '../lifecycle/make-plan.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 import type { BootStores, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
+import { giveBackSpace } from './give-back.ts';
 
 /** The result of a fork. */
 export interface Forks {
@@ -55,6 +56,7 @@ export async function forkVm(
       const options = { signal: held, report };
       const source = findRunningVm(world.records, id);
       const plan = await planStart(world, source, options);
+      await giveBackSpace(world, source, options);
       await using place = await world.files.openCapture(id);
       const { drives, pausedMs } = await captureVm(world, source, { place, plan, ...options });
       await using undo = new ResourceStack();

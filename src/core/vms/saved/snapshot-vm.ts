@@ -10,6 +10,7 @@ import type { PlanWorld } from '../lifecycle/make-plan.ts';
 import { planStart } from '../lifecycle/make-plan.ts';
 import type { Saving, VmHost, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
+import { trimRequestOf } from './give-back.ts';
 import { savedByOf } from './saved-by-of.ts';
 
 /**
@@ -50,16 +51,21 @@ export async function createSnapshot(
  * time is copied anyway, with a notice. Returns the guest's agent, when it answers.
  */
 async function syncFirst(
-  world: Pick<Vms, 'live'>,
-  { id, name }: VmRecord,
+  world: Pick<Vms, 'live'> & Pick<VmHost, 'files'>,
+  record: VmRecord,
   { signal, report }: Task,
 ): Promise<SavedBy['agent']> {
+  const { id, name } = record;
   report({ event: 'progress', stage: 'sync' });
+  const trim = await trimRequestOf(world, record);
   try {
     return await withAgent(world, id, {
       signal,
       work: async (agent, options) => {
-        const [{ generation, version }] = await Promise.all([agent.health(options), agent.sync(options)]);
+        const [{ generation, version }] = await Promise.all([
+          agent.health(options),
+          agent.sync({ ...options, trim }),
+        ]);
         return { generation, version };
       },
     });

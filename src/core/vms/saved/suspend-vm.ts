@@ -16,6 +16,7 @@ import { requireRoom, requireRoomToStart } from '../require-room.ts';
 import { whileRunning } from '../while-running.ts';
 import type { Saving, VmHost, Vms } from '../world.ts';
 import { attachCommands } from './attach-commands.ts';
+import { trimRequestOf } from './give-back.ts';
 import { savedByOf } from './saved-by-of.ts';
 import { beginSync } from './sync-suspended.ts';
 
@@ -143,16 +144,20 @@ export async function resumeVm(
  * not answer is suspended anyway. Returns the guest's agent, when it answers.
  */
 async function prepareGuest(
-  world: Pick<Vms, 'live'>,
+  world: Pick<Vms, 'live'> & Pick<VmHost, 'files'>,
   record: VmRecord,
   { signal, report }: Task,
 ): Promise<SavedBy['agent']> {
+  const trim = await trimRequestOf(world, record);
   try {
     return await withAgent(world, record.id, {
       signal,
       work: async (agent, options) => {
         report({ event: 'progress', stage: 'sync' });
-        const [{ generation, version }] = await Promise.all([agent.health(options), agent.sync(options)]);
+        const [{ generation, version }] = await Promise.all([
+          agent.health(options),
+          agent.sync({ ...options, trim }),
+        ]);
         await agent.detachCommands(true, options);
         return { generation, version };
       },

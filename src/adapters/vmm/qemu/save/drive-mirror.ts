@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { type Abortable, neverAborts, poll } from '../../../../base/abort.ts';
 import { AppError } from '../../../../base/errors.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { CaptureRequest } from '../../../../core/ports/vmm/saving.ts';
+import type { CaptureRequest, CopiedBytes } from '../../../../core/ports/vmm/saving.ts';
 import type { DriveSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks } from '../../blank-disks.ts';
 import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
@@ -20,7 +20,16 @@ export interface DriveMirror extends AsyncDisposable {
   keep(): void;
 }
 
+/** How drives are copied. */
+export interface MirrorOptions extends Abortable {
+  blanks: BlankDisks;
+  /** called now and then while the copies are made, never for ones that are made at once */
+  onCopied?: ((copied: CopiedBytes) => void) | undefined;
+}
+
 const POLL_MS = 1;
+/** `ms` between two calls of `onCopied`. */
+const TELL_EVERY_MS = 250;
 /** A drive of many gigabytes takes a while to copy; the guest runs meanwhile. */
 const COPY_DEADLINE_MS = 30 * 60_000;
 const CUT_DEADLINE_MS = 10_000;
@@ -37,7 +46,7 @@ const PREFIX = 'copy-';
 export async function openMirror(
   qmp: QmpClient,
   { spec, drives }: CaptureRequest,
-  { blanks, signal }: Abortable & { blanks: BlankDisks },
+  { blanks, onCopied, signal }: MirrorOptions,
 ): Promise<DriveMirror> {
   await using undo = new ResourceStack();
   for (const { serial, pathOnHost } of drives) {
@@ -51,10 +60,15 @@ export async function openMirror(
     undo.defer('end the copying', () => endJob(qmp, serial));
     await qmp.execute('blockdev-mirror', mirrorJob(serial), { signal });
   }
-  await waitForJobs(qmp, (jobs) => jobs.length === drives.length && jobs.every(({ isReady }) => isReady), {
-    deadlineMs: COPY_DEADLINE_MS,
-    signal,
-  });
+  let toldAt = performance.now();
+  const areReady = (jobs: readonly CopyJob[]): boolean => {
+    if (performance.now() - toldAt >= TELL_EVERY_MS) {
+      toldAt = performance.now();
+      onCopied?.({ doneBytes: sumOf(jobs, 'doneBytes'), totalBytes: sumOf(jobs, 'totalBytes') });
+    }
+    return jobs.length === drives.length && jobs.every(({ isReady }) => isReady);
+  };
+  await waitForJobs(qmp, areReady, { deadlineMs: COPY_DEADLINE_MS, signal });
   const owned = undo.move();
   return {
     cut: async (options) => {
@@ -159,8 +173,15 @@ function copyFailed(ioStatus: string): AppError {
 interface CopyJob {
   id: string;
   isReady: boolean;
+  doneBytes: number;
+  /** QEMU's estimate: what has no data counts too, until QEMU comes to it */
+  totalBytes: number;
   /** `ok`, `failed` or `nospace` (QEMU's `BlockDeviceIoStatus`) */
   ioStatus: string;
+}
+
+function sumOf(jobs: readonly CopyJob[], what: 'doneBytes' | 'totalBytes'): number {
+  return jobs.reduce((sum, job) => sum + job[what], 0);
 }
 
 async function ourJobs(qmp: QmpClient, options: Abortable): Promise<CopyJob[]> {
@@ -171,6 +192,8 @@ async function ourJobs(qmp: QmpClient, options: Abortable): Promise<CopyJob[]> {
     .map((job) => ({
       id: String(job['device']),
       isReady: job['ready'] === true,
+      doneBytes: Number(job['offset']) || 0,
+      totalBytes: Number(job['len']) || 0,
       ioStatus: String(job['io-status']),
     }));
 }

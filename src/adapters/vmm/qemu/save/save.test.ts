@@ -9,7 +9,7 @@ import { answer, playQemu, type QmpRequest, refuse } from '../../../../../test/s
 import { streamOf } from '../../../../../test/support/migration-stream.ts';
 import { SOURCE_RECEIVER } from '../../../../../test/support/receiver.ts';
 import { neverAborts } from '../../../../base/abort.ts';
-import type { CaptureRequest } from '../../../../core/ports/vmm/saving.ts';
+import type { CaptureRequest, CopiedBytes } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks } from '../../blank-disks.ts';
 import { openQmp, type QmpClient } from '../qmp/qmp-client.ts';
@@ -54,6 +54,20 @@ test('a guest whose daemon died at any moment of a copy is taken over, and runs 
     const moment = `${at}: ${command}`;
     await runIn(qemu, takeOver);
     assert.deepEqual([[...qemu.nodes], [...qemu.jobs], qemu.runs], [[], [], true], moment);
+  }
+});
+
+test('a copy of drives that takes long tells how many bytes are done, and one that does not tells nothing', async () => {
+  for (const tookMs of [0, 900]) {
+    const qemu = new PlayedQemu();
+    qemu.copiesUntil = performance.now() + tookMs;
+    const told: CopiedBytes[] = [];
+    await runIn(qemu, (qmp) => capture(qmp, neverAborts(), (copied) => told.push(copied)));
+    // Of two drives, each of which has copied 3 bytes of 10.
+    for (const copied of told) assert.deepEqual(copied, { doneBytes: 6, totalBytes: 20 });
+    assert.equal(told.length > 0, tookMs > 0);
+    await rm(dir, { recursive: true });
+    await mkdir(dir);
   }
 });
 
@@ -116,9 +130,13 @@ async function runIn(qemu: PlayedQemu, work: (qmp: QmpClient) => Promise<unknown
 
 const tools = { receiver: SOURCE_RECEIVER, hostTools: '/none', env: process.env };
 
-function capture(qmp: QmpClient, signal: AbortSignal): Promise<unknown> {
+function capture(
+  qmp: QmpClient,
+  signal: AbortSignal,
+  onCopied?: (copied: CopiedBytes) => void,
+): Promise<unknown> {
   const blanks: Pick<BlankDisks, 'copyTo'> = { copyTo: ({ target }) => writeFile(target, '') };
-  return captureGuest(qmp, request, { ...tools, blanks: blanks as BlankDisks, signal });
+  return captureGuest(qmp, request, { ...tools, blanks: blanks as BlankDisks, onCopied, signal });
 }
 
 async function save(qmp: QmpClient, signal: AbortSignal): Promise<unknown> {
@@ -134,6 +152,8 @@ class PlayedQemu {
   readonly nodes = new Set<string>();
   readonly jobs = new Map<string, 'copies' | 'ends'>();
   runs = true;
+  /** until then copies are not up to date */
+  copiesUntil = 0;
   hangUp = (): void => {};
   #pauses = false;
   #timesSeen = 0;
@@ -177,7 +197,8 @@ class PlayedQemu {
   #listJobs(): unknown[] {
     const ids = [...this.jobs.keys()];
     for (const id of ids) if (this.jobs.get(id) === 'ends') this.jobs.delete(id);
-    return ids.map((device) => ({ device, ready: true, 'io-status': 'ok' }));
+    const ready = performance.now() >= this.copiesUntil;
+    return ids.map((device) => ({ device, ready, offset: 3, len: 10, 'io-status': 'ok' }));
   }
 
   #migrate(uri: string): void {

@@ -5,10 +5,9 @@ import { reportNoSpace, requireNotFull } from '../../../../base/files/no-space.t
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { CaptureRequest, SavedGuest } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
-import type { BlankDisks } from '../../blank-disks.ts';
 import { connectNat } from '../launch/qemu-network.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
-import { type DriveMirror, endStrayMirror, openMirror } from './drive-mirror.ts';
+import { type DriveMirror, endStrayMirror, type MirrorOptions, openMirror } from './drive-mirror.ts';
 import { cancelMigration, setStyle, waitForMigration } from './migration.ts';
 import { openMigrationTarget, type TargetOptions } from './migration-target.ts';
 import { type GuestReceiver, type ReceiveOptions, receiveGuest } from './receive-guest.ts';
@@ -66,12 +65,15 @@ export async function saveGuest(
 export async function captureGuest(
   qmp: QmpClient,
   request: CaptureRequest,
-  { blanks, ...options }: SaveOptions & { blanks: BlankDisks },
+  { blanks, onCopied, ...options }: SaveOptions & Pick<MirrorOptions, 'blanks' | 'onCopied'>,
 ): Promise<{ pausedMs: number }> {
   const { signal } = options;
   const target = { what: 'the copy of the guest', dir: dirname(request.to.memoryPath) };
   await using receiver = await reportNoSpace(() => receiveGuest(request, options), target);
-  await using mirror = await reportNoSpace(() => openMirror(qmp, request, { blanks, signal }), target);
+  await using mirror = await reportNoSpace(
+    () => openMirror(qmp, request, { blanks, onCopied, signal }),
+    target,
+  );
   await using connection = await openMigrationTarget(qmp, receiver.socketPath, { ...options, signal });
   await using undo = new ResourceStack();
   undo.defer('let the guest run', () => goOn(qmp));

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"banger.dev/agent/internal/server/programs"
+	"banger.dev/agent/internal/server/trim"
+)
+
+// maxTrimMs bounds what a host may ask for: nobody waits that long.
+const maxTrimMs = 60_000
+
+// synced is the answer to a sync. A guest in which nothing of anybody's runs may be turned off as it stands.
+type synced struct {
+	ProgramCount *int   `json:"programCount,omitempty"`
+	TrimmedBytes uint64 `json:"trimmedBytes,omitempty"`
+}
+
+// sync looks for programs first: what none of them writes any more, the sync has. Trimming comes after it,
+// because a file system keeps the blocks of deleted files until it has written that they are deleted.
+func (s *service) sync(r *http.Request) (any, error) {
+	wanted, err := trimOf(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	var answer synced
+	if count, err := programs.Count("/proc", os.Getpid()); err == nil {
+		answer.ProgramCount = &count
+	} else {
+		s.Log.Printf("count programs: %v", err)
+	}
+	unix.Sync()
+	if wanted != nil && s.Trimmer != nil {
+		drives := trim.GuestDrives(wanted.overlayBytes, wanted.workBytes)
+		if answer.TrimmedBytes, err = s.Trimmer.Trim(drives, wanted.within); err != nil {
+			s.Log.Printf("trim: %v", err)
+		}
+	}
+	return answer, nil
+}
+
+// trimRequest is what a sync may be asked for besides: for how long to trim, and what the drives take on the
+// host.
+type trimRequest struct {
+	within                  time.Duration
+	overlayBytes, workBytes *uint64
+}
+
+func trimOf(query url.Values) (*trimRequest, error) {
+	number := func(name string) (*uint64, error) {
+		if !query.Has(name) {
+			return nil, nil
+		}
+		value, err := strconv.ParseUint(query.Get(name), 10, 53)
+		if err != nil {
+			return nil, badRequest("%s=%q is no number", name, query.Get(name))
+		}
+		return &value, nil
+	}
+	ms, err1 := number("trim")
+	overlay, err2 := number("overlay")
+	work, err3 := number("work")
+	if err := errors.Join(err1, err2, err3); err != nil || ms == nil {
+		return nil, err
+	}
+	return &trimRequest{time.Duration(min(*ms, maxTrimMs)) * time.Millisecond, overlay, work}, nil
+}

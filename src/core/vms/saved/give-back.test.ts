@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { VmRecord } from '../../ports/records.ts';
+import type { VmHost } from '../world.ts';
+import { trimRequestOf } from './give-back.ts';
+
+const MIB = 2 ** 20;
+
+async function requestFor(allocated: Record<string, number>): Promise<unknown> {
+  const files = { allocatedBytes: async (path: string) => allocated[path] ?? assert.fail(path) };
+  const drives = ['overlay', 'work'].map((serial) => ({ serial, pathOnHost: serial }));
+  const image = { serial: 'root', pathOnHost: 'image', isReadOnly: true };
+  return await trimRequestOf(
+    { files } as unknown as Pick<VmHost, 'files'>,
+    { drives: [image, ...drives] } as unknown as VmRecord,
+  );
+}
+
+test('a guest whose drives take little is not asked to give space back', async () => {
+  assert.equal(await requestFor({ overlay: 63 * MIB, work: 3 * MIB }), undefined);
+  assert.equal(await trimRequestOf({} as VmHost, {} as VmRecord), undefined);
+});
+
+test('a guest is told what each of its drives takes, for it alone knows how much of that it uses', async () => {
+  assert.deepEqual(await requestFor({ overlay: 3 * MIB, work: 64 * MIB }), {
+    withinMs: 1_000,
+    hostBytes: { overlay: 3 * MIB, work: 64 * MIB },
+  });
+  assert.deepEqual(await requestFor({ overlay: 900 * MIB, work: MIB }), {
+    withinMs: 1_000,
+    hostBytes: { overlay: 900 * MIB, work: MIB },
+  });
+});

@@ -1,0 +1,58 @@
+import { withDeadline } from '../../../base/abort.ts';
+import type { Task } from '../../../protocol/events.ts';
+import type { TrimRequest } from '../../../protocol/guest.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { VmHost, Vms } from '../world.ts';
+
+/**
+ * A guest whose drives take less than this on the host, in `bytes`, is not asked to give anything back: the
+ * request would cost more than the space.
+ */
+const WORTH_BYTES = 64 * 2 ** 20;
+
+/** `ms` for a trim that somebody waits for. What is left then is given back the next time. */
+const TRIM_MS = 1_000;
+
+/** `ms` for a guest that is about to be copied to write its data and to trim, and for its agent to answer. */
+const BEFORE_COPY_MS = 3_000;
+
+/**
+ * What to ask a guest for that is about to be saved, so that deleted files neither stay on the host nor are
+ * copied. Undefined when its drives take little.
+ */
+export async function trimRequestOf(
+  world: Pick<VmHost, 'files'>,
+  { drives = [] }: VmRecord,
+): Promise<TrimRequest | undefined> {
+  const bytesOf = async (serial: 'overlay' | 'work'): Promise<number> => {
+    const drive = drives.find((each) => each.serial === serial);
+    return drive ? await world.files.allocatedBytes(drive.pathOnHost) : 0;
+  };
+  const [overlay, work] = await Promise.all([bytesOf('overlay'), bytesOf('work')]);
+  if (overlay < WORTH_BYTES && work < WORTH_BYTES) return undefined;
+  return { withinMs: TRIM_MS, hostBytes: { overlay, work } };
+}
+
+/**
+ * Has a running guest give back the space of deleted files before its drives are copied. It is only about
+ * space: a guest that does not answer in time is copied with what its drives have.
+ */
+export async function giveBackSpace(
+  world: Pick<Vms, 'live' | 'log'> & Pick<VmHost, 'files'>,
+  record: VmRecord,
+  { signal, report }: Task,
+): Promise<void> {
+  const trim = await trimRequestOf(world, record);
+  if (!trim) return;
+  report({ event: 'progress', stage: 'trim' });
+  try {
+    const work = async (inner: AbortSignal): Promise<void> => {
+      const agent = await world.live.agent(record.id, { signal: inner, helloDeadlineMs: BEFORE_COPY_MS });
+      await agent.sync({ signal: inner, trim });
+    };
+    await withDeadline(work, { signal, deadlineMs: BEFORE_COPY_MS, what: 'the guest to give back space' });
+  } catch (error) {
+    signal.throwIfAborted();
+    world.log.info('a guest gave back no space before it was copied', { vmId: record.id, error });
+  }
+}

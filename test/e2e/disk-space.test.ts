@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Vm } from '../../src/protocol/vm.ts';
+import { type Lab, openLab, SMALL } from './support/lab.ts';
+
+const MIB = 2 ** 20;
+
+/** What is written on each drive, and deleted again. */
+const WRITTEN_MIB = 250;
+
+/** Most that a drive takes on the host of which everything was deleted. */
+const MOST_LEFT_BYTES = 96 * MIB;
+
+let lab: Lab;
+
+before(async () => {
+  lab = await openLab();
+  await lab.text(['vm', 'create', '--name', 'box', ...SMALL]);
+});
+
+after(() => lab[Symbol.asyncDispose]());
+
+test('what was deleted in a guest is copied into no fork, and takes no space of a suspended VM', async () => {
+  for (const folder of ['/root', '/var/tmp']) {
+    // No zeros: those take no space in the first place.
+    const write = `yes banger | head -c ${WRITTEN_MIB * MIB} > ${folder}/big && sync ${folder}/big`;
+    await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', write]);
+  }
+  for (const drive of ['work', 'overlay']) {
+    assert.ok((await takenBytes('box', drive)) >= WRITTEN_MIB * MIB, `${drive} was written to`);
+  }
+  await lab.text([
+    'vm',
+    'exec',
+    'box',
+    '--',
+    'sh',
+    '-c',
+    'echo kept > /root/kept; echo kept > /var/tmp/kept',
+  ]);
+  await lab.text(['vm', 'exec', 'box', '--', 'rm', '/root/big', '/var/tmp/big']);
+
+  await lab.text(['vm', 'fork', 'box', '--name', 'copy']);
+  await expectLittle('copy');
+  await lab.text(['vm', 'suspend', 'box']);
+  await expectLittle('box');
+
+  await lab.text(['vm', 'start', 'box']);
+  for (const name of ['box', 'copy']) {
+    assert.equal(
+      await lab.text(['vm', 'exec', name, '--', 'cat', '/root/kept', '/var/tmp/kept']),
+      'kept\nkept\n',
+    );
+    // The image's own files are all there: nothing was discarded that is used.
+    await lab.text(['vm', 'exec', name, '--', 'sh', '-c', 'cd / && dpkg --verify libc6 coreutils bash git']);
+  }
+});
+
+test('a guest discards what it does not use, whatever is in its root or work disk', async () => {
+  // As a user would by hand, over the image's part of the root too.
+  await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', 'cp -a /usr/share /var/tmp/s && rm -r /var/tmp/s']);
+  await lab.text(['vm', 'exec', 'box', '--', 'fstrim', '/', '/root']);
+  assert.equal(await lab.text(['vm', 'exec', 'box', '--', 'dpkg', '--verify']), '');
+  assert.doesNotMatch(await lab.text(['vm', 'exec', 'box', '--', 'dmesg']), /EXT4-fs error|I\/O error/);
+});
+
+async function expectLittle(name: string): Promise<void> {
+  for (const drive of ['work', 'overlay']) {
+    const taken = await takenBytes(name, drive);
+    assert.ok(taken <= MOST_LEFT_BYTES, `${drive} of ${name} takes ${Math.round(taken / MIB)} MiB`);
+  }
+}
+
+async function takenBytes(name: string, drive: string): Promise<number> {
+  const { id } = JSON.parse(await lab.text(['vm', 'show', name])) as Vm;
+  return statSync(join(lab.paths.vmsDir, id, `${drive}.qcow2`)).blocks * 512;
+}
