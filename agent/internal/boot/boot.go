@@ -44,6 +44,9 @@ func (s *sequence) boot() error {
 	if err := s.step("kernel command line", s.readOptions); err != nil {
 		return err
 	}
+	if err := showErrors("/proc/sys/kernel/printk"); err != nil {
+		s.report(fmt.Sprintf("errors of the kernel are in its log only: %v", err))
+	}
 	if s.options.Mode == cmdline.ModeProbe {
 		s.say(ProbeLine)
 		power.Off()

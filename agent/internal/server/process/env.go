@@ -35,14 +35,22 @@ func environment(account Account, etcEnvironment []byte, own map[string]string, 
 // miseShims is where mise keeps programs that stand for the tools it has installed, below a home.
 const miseShims = "/.local/share/mise/shims"
 
-// withShims puts the tools of the account's mise first in PATH, as they are in its login shells: a command
-// finds the same programs as a user who types it. Without mise's folder nothing changes.
-func withShims(path string, account Account) string {
-	folder := account.Home + miseShims
-	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+// localBin is where pip, pipx and installers of single programs put what they install for one user.
+const localBin = "/.local/bin"
+
+// withOwnPrograms puts the account's own programs first in PATH, as they are in its login shells, so that a
+// command finds the same programs as a user who types it. The tools of mise come before all others, when
+// there are any. An account without a home has no programs of its own.
+func withOwnPrograms(path string, account Account) string {
+	if account.Home == "" || account.Home == "/" {
 		return path
 	}
-	return folder + ":" + path
+	path = account.Home + localBin + ":" + path
+	shims := account.Home + miseShims
+	if info, err := os.Stat(shims); err != nil || !info.IsDir() {
+		return path
+	}
+	return shims + ":" + path
 }
 
 // parseAssignment reads a line of /etc/environment as pam_env(8) does: an optional "export", NAME=value, one

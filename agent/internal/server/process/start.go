@@ -88,7 +88,7 @@ func Start(spec Spec) (*Process, error) {
 		env["TERM"] = knownTerm(term, env)
 	}
 	if _, isGiven := spec.Env["PATH"]; !isGiven {
-		env["PATH"] = withShims(env["PATH"], account)
+		env["PATH"] = withOwnPrograms(env["PATH"], account)
 	}
 	cwd, problem := workingDirectory(spec.Cwd, account)
 	if problem != nil {

@@ -79,16 +79,22 @@ func TestEnvironmentPutsLaterSourcesOverEarlierOnes(t *testing.T) {
 	}
 }
 
-func TestToolsOfMiseAreFirstInPathWhereThereAreAny(t *testing.T) {
+func TestAnAccountsOwnProgramsAreFirstInPathAndThoseOfMiseBeforeThem(t *testing.T) {
+	for _, home := range []string{"", "/"} {
+		if got := withOwnPrograms("/bin", Account{Home: home}); got != "/bin" {
+			t.Fatalf("home %q: got %q", home, got)
+		}
+	}
 	account := Account{Home: t.TempDir()}
-	if got := withShims("/bin", account); got != "/bin" {
+	own := account.Home + "/.local/bin:/bin"
+	if got := withOwnPrograms("/bin", account); got != own {
 		t.Fatalf("without mise: got %q", got)
 	}
 	folder := account.Home + "/.local/share/mise/shims"
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := withShims("/bin", account), folder+":/bin"; got != want {
+	if got, want := withOwnPrograms("/bin", account), folder+":"+own; got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 }

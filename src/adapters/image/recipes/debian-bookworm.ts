@@ -23,7 +23,8 @@ const PACKAGES = [
     'openssh-server',
     'sudo',
     'less',
-    'vim-tiny',
+    'vim',
+    'nano',
     'tmux',
     'bash-completion',
   ],
@@ -88,6 +89,12 @@ const OFF_GENERATORS = [
   'systemd-veritysetup-generator',
 ] as const;
 
+/** Folders with programs of the user's own, below the home, first in PATH everywhere. */
+const OWN_PROGRAMS = ['.local/share/mise/shims', '.local/bin'] as const;
+
+/** The PATH of Debian's root. */
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 const FILES: readonly RecipeFile[] = [
   { path: '/etc/hostname', content: 'debian\n' },
   {
@@ -111,6 +118,8 @@ const FILES: readonly RecipeFile[] = [
       'AuthorizedKeysFile /root/.ssh/authorized_keys',
       'PrintMotd no',
       'PrintLastLog no',
+      // A command over ssh gets no login shell. Only root can log in.
+      `SetEnv PATH=${OWN_PROGRAMS.map((folder) => `/root/${folder}:`).join('')}${SYSTEM_PATH}`,
       '',
     ].join('\n'),
   },
@@ -126,8 +135,8 @@ const FILES: readonly RecipeFile[] = [
   },
   { path: '/etc/docker/daemon.json', content: '{ "storage-driver": "overlay2" }\n' },
   {
-    path: '/etc/profile.d/mise.sh',
-    content: 'PATH="$HOME/.local/share/mise/shims:$PATH"\n',
+    path: '/etc/profile.d/own-programs.sh',
+    content: `PATH="${OWN_PROGRAMS.map((folder) => `$HOME/${folder}:`).join('')}$PATH"\n`,
   },
 ];
 

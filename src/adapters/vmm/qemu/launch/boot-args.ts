@@ -26,7 +26,9 @@ export function kernelCommandLine(
     // The self-tests of the kernel's ciphers look for broken hardware; under emulation they take a fifth of
     // the boot.
     'cryptomgr.notests',
-    ...(host.arch === 'amd64' ? ['reboot=t', '8250.nr_uarts=1'] : []),
+    // `loglevel`: this machine has no PCI bus, which the kernel of a PC calls a fatal error, also with
+    // `pci=off`. The agent shows errors on the console again when it starts (`agent/internal/boot/printk.go`).
+    ...(host.arch === 'amd64' ? ['loglevel=3', 'reboot=t', '8250.nr_uarts=1'] : []),
     ...(accelerator === 'tcg' ? emulationArgs(bootSource.timerHz, host) : []),
     ...bootSource.bootArgs,
   ].join(' ');
