@@ -28,6 +28,8 @@ export interface GuestFacts {
   /** of all places where programs look for it */
   machineIds: readonly string[];
   sshHostKeys: readonly string[];
+  /** of the kernel; empty when it does not say */
+  bootId: string;
   clock: ClockReading;
 }
 
@@ -46,16 +48,17 @@ export interface Guest {
 
 /** Asks one guest for everything; one command for each question. */
 export async function askGuest(guest: Guest, { signal }: Abortable): Promise<GuestFacts> {
-  const [draws, machineIds, sshHostKeys] = await Promise.all([
+  const [draws, machineIds, sshHostKeys, [bootId = '']] = await Promise.all([
     drawFrom(guest, { signal }),
     // D-Bus has its own file where it is no symlink, and where it is at all.
     linesOf(guest, ['sh', '-c', 'cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null; true'], {
       signal,
     }),
     linesOf(guest, ['sh', '-c', "cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub"], { signal }),
+    linesOf(guest, ['cat', '/proc/sys/kernel/random/boot_id'], { signal }),
   ]);
   const clock = await readClock(guest, { signal });
-  return { name: guest.name, draws, machineIds, sshHostKeys, clock };
+  return { name: guest.name, draws, machineIds, sshHostKeys, bootId, clock };
 }
 
 /**

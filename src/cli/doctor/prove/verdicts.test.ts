@@ -10,7 +10,7 @@ test('guests that share nothing and have the right time pass everything', () => 
   const verdicts = verdictsOf([facts('a'), facts('b'), facts('c')]);
   assert.deepEqual(
     verdicts.map(({ name, status }) => `${name} ${status}`),
-    [...NAMES, 'machine ids', 'ssh host keys', 'clocks'].map((name) => `${name} pass`),
+    [...NAMES, 'machine ids', 'ssh host keys', 'boot ids', 'clocks'].map((name) => `${name} pass`),
   );
 });
 
@@ -57,6 +57,18 @@ for (const [name, field] of [
   });
 }
 
+test('boot ids may be shared, and it says so; one that is missing is a warning', () => {
+  const verdict = (...ids: string[]): string => {
+    const found = verdictsOf(ids.map((bootId) => ({ ...facts('a'), bootId }))).find(
+      ({ name }) => name === 'boot ids',
+    );
+    return `${found?.status}: ${found?.message}`;
+  };
+  assert.match(verdict('x', 'x', 'x'), /^pass: shared, as expected: .*machine ids/);
+  assert.equal(verdict('x', 'y'), 'pass: 2 guests, all different');
+  assert.equal(verdict('x', ''), 'warn: a guest told none');
+});
+
 for (const [offsetMs, uncertaintyMs, status] of [
   [0, 5, 'pass'],
   [-94, 5, 'pass'],
@@ -82,6 +94,7 @@ function facts(name: string): GuestFacts {
     draws: new Map(SOURCES.map((source) => [source, Array.from({ length: DRAW_COUNT }, () => randomUUID())])),
     machineIds: [randomUUID()],
     sshHostKeys: [`ssh-ed25519 ${randomUUID()}`],
+    bootId: randomUUID(),
     clock: { offsetMs: 1, uncertaintyMs: 20 },
   };
 }

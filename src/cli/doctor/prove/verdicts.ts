@@ -10,6 +10,7 @@ export function verdictsOf(guests: readonly GuestFacts[]): DoctorCheck[] {
     ...SOURCES.map((source) => drawsDiffer(guests, source)),
     differ('machine ids', guests, ({ machineIds }) => machineIds),
     differ('ssh host keys', guests, ({ sshHostKeys }) => sshHostKeys),
+    bootIds(guests),
     clocksAgree(guests),
   ];
 }
@@ -50,6 +51,24 @@ function differ(
   return shared === undefined
     ? { name, status: 'pass', message: `${guests.length} guests, all different` }
     : { name, status: 'fail', message: `more than one guest has "${shared}"` };
+}
+
+/**
+ * The one id that clones of a template share. A file could be mounted over it, but journald keeps the id that
+ * it started with: `journalctl -b` and `systemctl status` would then find no entry.
+ */
+function bootIds(guests: readonly GuestFacts[]): DoctorCheck {
+  const name = 'boot ids';
+  const known = guests.map(({ bootId }) => bootId).filter((id) => id !== '');
+  if (known.length < guests.length) return { name, status: 'warn', message: 'a guest told none' };
+  return {
+    name,
+    status: 'pass',
+    message:
+      new Set(known).size === known.length
+        ? `${known.length} guests, all different`
+        : "shared, as expected: the kernel's own is that of the template; machine ids tell VMs apart",
+  };
 }
 
 /** A reading is off for certain, right for certain, or took too long to tell. */
