@@ -45,7 +45,7 @@ func run(args []string) error {
 		if os.Getpid() != 1 {
 			return fmt.Errorf("init must be process 1")
 		}
-		// Nobody has to wait for services here.
+		// Here commands need not wait for services.
 		if err := ready.Mark(ready.Path); err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ const (
 	// endDeadline is more than the server takes to end the commands that run; an init that powers off waits for
 	// every process.
 	endDeadline = 5 * time.Second
-	// trimEvery is how often a VM gives back the space of deleted files that runs without being saved.
+	// trimEvery is how often a VM that runs on without being saved gives back the space of deleted files.
 	trimEvery = 24 * time.Hour
 )
 

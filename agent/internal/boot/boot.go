@@ -21,7 +21,7 @@ import (
 // ProbeLine is what the probe mode prints.
 const ProbeLine = "BANGER-PROBE-OK"
 
-// deadline ends a boot that stands still; a slow one takes seconds.
+// deadline ends a boot that hangs; a slow one takes seconds.
 const deadline = 3 * time.Minute
 
 // Run boots. args are what the kernel passes on to the image's init. It does not return.

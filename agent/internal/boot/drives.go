@@ -32,7 +32,7 @@ type drive struct {
 	sectors uint64
 }
 
-// waitForDrives gives the drives by serial as soon as all the required ones are there.
+// waitForDrives returns the drives by serial as soon as all the required ones have appeared.
 func waitForDrives(sysfs string, required []string, deadline time.Duration) (map[string]drive, error) {
 	for endsAt := time.Now().Add(deadline); ; time.Sleep(drivesPollEvery) {
 		found := findDrives(sysfs)
@@ -80,7 +80,7 @@ func describe(found map[string]drive) string {
 	return strings.Join(names, ", ")
 }
 
-// readTrimmed gives the content of a sysfs file, empty when it cannot be read.
+// readTrimmed returns the content of a sysfs file, or "" when it cannot be read.
 func readTrimmed(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -48,7 +48,8 @@ func parseExt4Super(super []byte) (ext4Size, error) {
 	return size, nil
 }
 
-// growTo gives the number of blocks that fill a device of `sectors`, 0 when the file system fills it already.
+// growTo returns the number of blocks that fill a device of `sectors`, 0 when the file system fills it
+// already.
 func (s ext4Size) growTo(sectors uint64) (uint64, error) {
 	fits := sectors / (s.blockBytes / sectorBytes)
 	switch {

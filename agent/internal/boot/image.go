@@ -84,9 +84,9 @@ func mountModules(modules drive) error {
 // systemdPaths are where systemd is, with a merged /usr and without.
 var systemdPaths = []string{"/usr/lib/systemd/systemd", "/lib/systemd/systemd"}
 
-// findSystemd gives the program to start when the image's init is systemd, and "" when the image has none. An
-// init of another kind (busybox, OpenRC, sysvinit) is not started: in container images it is a left-over with
-// no services to start.
+// findSystemd returns the program to start when the image's init is systemd, and "" when the image has none.
+// An init of another kind (busybox, OpenRC, sysvinit) is not started: in container images it is a left-over
+// with no services to start.
 func findSystemd(root string) (string, error) {
 	for _, path := range systemdPaths {
 		if isProgram(filepath.Join(root, path)) {

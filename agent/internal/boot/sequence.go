@@ -44,7 +44,7 @@ func (s *sequence) step(stage string, run func() error) error {
 	return nil
 }
 
-// beside runs work on another processor; what it gives waits for the end of it.
+// beside runs work in the background; the function that it returns waits for the end of it.
 func beside(work func() error) (wait func() error) {
 	done := make(chan error, 1)
 	go func() {
@@ -85,12 +85,12 @@ func (s *sequence) startOver(cause error) {
 	power.Restart()
 }
 
-// report tells about something that does not end the boot.
+// report prints a problem that does not end the boot.
 func (s *sequence) report(text string) {
 	s.say("banger-agent: " + text)
 }
 
-// mark tells, with banger.debug, when a stage ended, on the clock of the kernel's own messages.
+// mark prints, with banger.debug, when a stage ended, on the clock of the kernel's own messages.
 func (s *sequence) mark(text string) {
 	if !s.options.Debug {
 		return

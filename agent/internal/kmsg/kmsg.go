@@ -19,7 +19,7 @@ type writer struct {
 	tag   string
 }
 
-// Open gives a writer whose every line becomes one record of level info, marked with tag.
+// Open returns a writer whose every line becomes one record of level info, marked with tag.
 func Open(tag string) (io.Writer, error) {
 	file, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
 	if err != nil {

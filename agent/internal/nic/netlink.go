@@ -64,7 +64,7 @@ func addressMessage(index int, prefix netip.Prefix) unix.IfAddrmsg {
 		Index:     uint32(index),
 	}
 	if prefix.Addr().Is6() {
-		// Nobody else is there: looking for a duplicate would keep the address from being used for a second.
+		// The network has no other machine: looking for a duplicate address would only delay its use by a second.
 		message.Flags = unix.IFA_F_NODAD
 	}
 	return message

@@ -18,7 +18,7 @@ import (
 // for the first time, has its name already. One request at a time may use it.
 type Interface struct{ name string }
 
-// Set gives the interface these addresses and default gateways, and no others; without addresses it is down.
+// Set makes these the only addresses and default gateways of the interface; without addresses it is down.
 // A guest without an interface has no network already, and cannot be given one. IPv6 is left out where the
 // kernel has none.
 func (i *Interface) Set(addresses []netip.Prefix, gateways []netip.Addr) (err error) {
@@ -58,7 +58,7 @@ func isUp(name string) (bool, error) {
 	return request.Uint16()&unix.IFF_UP != 0, nil
 }
 
-// find gives the name of the virtio interface, or "" when there is none.
+// find returns the name of the virtio interface, or "" when there is none.
 func find(sysfs string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(sysfs, "bus/virtio/drivers/virtio_net/virtio*/net/*"))
 	if err != nil || len(found) == 0 {

@@ -22,9 +22,9 @@ func unmountAll() {
 	_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }
 
-// diskMounts gives the mount points, other than the root, of file systems on block devices, latest first. The
-// table has the form of proc_pid_mountinfo(5): "id parent major:minor root point options ... - kind source
-// superoptions".
+// diskMounts returns the mount points, other than the root, of file systems on block devices, latest first.
+// The table has the form of proc_pid_mountinfo(5): "id parent major:minor root point options ... - kind
+// source superoptions".
 func diskMounts(table string) []string {
 	var points []string
 	for line := range strings.Lines(table) {

@@ -22,7 +22,7 @@ func Off() {
 	end(command)
 }
 
-// Restart starts the machine anew, without writing anything: nothing is mounted yet. Only process 1 may call
+// Restart resets the machine without writing anything: nothing is mounted yet. Only process 1 may call
 // it, before it has mounted a drive. It does not return.
 func Restart() {
 	drainConsole()

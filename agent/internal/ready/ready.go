@@ -29,8 +29,8 @@ func Mark(path string) error {
 	return file.Close()
 }
 
-// Watch gives a channel that is closed when the mark is there. It sleeps in inotify(7) until then. The folder
-// of path must exist. When ctx ends, the watch ends and the channel stays open.
+// Watch returns a channel that is closed when the mark is there. It sleeps in inotify(7) until then. The
+// folder of path must exist. When ctx ends, the watch ends and the channel stays open.
 func Watch(ctx context.Context, path string) (<-chan struct{}, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {

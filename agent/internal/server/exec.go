@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// killAfter is how long what runs for a host that is gone has to end by itself.
+	// killAfter is how long the commands of a lost host may take to end by themselves before SIGKILL.
 	killAfter = 2 * time.Second
-	// lingerAfterExit is how long after the last byte output is awaited that something the command left behind
-	// keeps open.
+	// lingerAfterExit is how long the agent waits for more output after a command has ended, when a background
+	// child still holds the output open. It counts from the last byte.
 	lingerAfterExit = 200 * time.Millisecond
 	outputBytes     = 64 << 10
-	// frameReadBytes holds a few headers; input goes past this buffer.
+	// frameReadBytes holds a few headers; input bypasses this buffer.
 	frameReadBytes = 4 << 10
 )
 
-// exec runs one command: POST /exec. Everything after the status is said in frames, also that the command
-// could not be started.
+// exec runs one command: POST /exec. The HTTP status is always 200; frames report everything else, a command
+// that could not be started included.
 func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	s.commands.Add(1)
 	uncount := sync.OnceFunc(s.commands.Done)
@@ -61,7 +61,7 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	status, err := c.run()
 	c.finished.Store(true)
 	if !stop() {
-		// The host is gone: what is left of the session goes too, before this counts as done, or is kept.
+		// The host is gone: end the rest of the session, or detach it, before this command counts as done.
 		c.leave()
 		return
 	}
@@ -79,25 +79,25 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// command is a process with what flows between it and the host.
+// command is a process and the streams between it and the host.
 type command struct {
 	*process.Process
 	conn  *conn
 	out   *frameWriter
 	input *input
-	// uncount takes the command from those that the server waits for when it ends. Idempotent.
+	// uncount removes the command from those that the server waits for when it shuts down. Idempotent.
 	uncount func()
-	// exited: the command itself has ended; finished: its output too, so that nothing may be ended on the host's
-	// behalf.
+	// exited: the command itself has ended. finished: its output has ended too, and nothing is left to end on
+	// the host's behalf.
 	exited, finished atomic.Bool
-	// kept: the command has outlived its host, and nobody hears it.
+	// kept: the command has outlived its host, and its output is discarded.
 	kept       atomic.Bool
 	violation  atomic.Pointer[error]
 	leaving    sync.Once
 	abandoning sync.Once
 }
 
-// bodyReader remembers that the request's body broke off, which is no fault of the frames in it.
+// bodyReader records that the request's body was cut off, which is not an error in its frames.
 type bodyReader struct {
 	io.Reader
 	broken atomic.Bool
@@ -111,7 +111,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// run passes output on until the command has ended and its output too.
+// run forwards output until the command and its output have ended.
 func (c *command) run() (process.Status, error) {
 	var pumps sync.WaitGroup
 	pumps.Go(func() { c.pump(execframe.Stdout, c.Stdout) })
@@ -130,7 +130,7 @@ func (c *command) run() (process.Status, error) {
 	return status, err
 }
 
-// extendReads gives the reads under way lingerAfterExit to find something or to end.
+// extendReads sets a deadline of lingerAfterExit for the reads in progress.
 func (c *command) extendReads() {
 	for _, file := range []*os.File{c.Stdout, c.Stderr} {
 		if file != nil {
@@ -141,8 +141,8 @@ func (c *command) extendReads() {
 
 var outputBuffers = sync.Pool{New: func() any { return new([execframe.HeaderBytes + outputBytes]byte) }}
 
-// pump passes one output on. A host that takes nothing holds it up, and with it the command: nothing is
-// dropped, but what a command says that has outlived its host.
+// pump forwards one output to the host. A host that does not read blocks it, and so the command: output is
+// dropped only when the command has outlived its host.
 func (c *command) pump(kind byte, from *os.File) {
 	buffer := outputBuffers.Get().(*[execframe.HeaderBytes + outputBytes]byte)
 	defer outputBuffers.Put(buffer)
@@ -166,8 +166,7 @@ func (c *command) pump(kind byte, from *os.File) {
 	}
 }
 
-// follow does what the host's frames say until there are no more. A host that breaks the protocol loses its
-// command.
+// follow obeys the host's frames until there are no more. A host that breaks the protocol loses its command.
 func (c *command) follow(frames *execframe.Reader, body *bodyReader) {
 	for {
 		kind, _, err := frames.Next()
@@ -218,8 +217,8 @@ func (c *command) obey(kind byte, frames *execframe.Reader) error {
 	return fmt.Errorf("unexpected frame of type %d", kind)
 }
 
-// leave does what is to be done when the host is not there for the command any more: the command ends, or
-// goes on by itself. It returns when that is done, on every call.
+// leave handles the loss of the host: it ends the command, or detaches it so that it keeps running. Every
+// call returns only when that is done.
 func (c *command) leave() {
 	c.leaving.Do(func() {
 		if !c.conn.outlived() {
@@ -232,13 +231,13 @@ func (c *command) leave() {
 	})
 }
 
-// abandon ends the command, its session and its streams because nobody is there for it any more. It returns
-// when all have gone, on every call.
+// abandon ends the command, its session and its streams, because no host is connected to them any more. Every
+// call returns only when all have ended.
 func (c *command) abandon() {
 	c.abandoning.Do(func() {
 		c.input.close()
 		c.End(killAfter)
-		// Output that something outside of the session keeps open.
+		// A process outside of the session may hold the output open.
 		c.Stdout.SetReadDeadline(longAgo)
 		if c.Stderr != nil {
 			c.Stderr.SetReadDeadline(longAgo)

@@ -107,7 +107,7 @@ func decodePayload(frames *execframe.Reader, into any) error {
 	return nil
 }
 
-// flushLater is how long a frame that nobody waits for may wait for another to go with it: each flush is a
+// flushLater is how long a frame that is not urgent waits for a next one to travel with: each flush is a
 // write to the port, which under emulation costs as much as starting a thread.
 const flushLater = 50 * time.Millisecond
 
@@ -144,7 +144,7 @@ func (f *frameWriter) put(frame []byte) error {
 	return err
 }
 
-// first sends the frame before all others, with the first of them or a moment later.
+// first sends a frame before all others: together with the next one, or alone after flushLater.
 func (f *frameWriter) first(kind byte, value any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -153,7 +153,8 @@ func (f *frameWriter) first(kind byte, value any) {
 	}
 }
 
-// last sends the frame after all others, with the end of the answer. That the host is gone is seen elsewhere.
+// last sends a frame after all others, with the end of the answer. It ignores the loss of the host, which is
+// detected elsewhere.
 func (f *frameWriter) last(kind byte, value any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

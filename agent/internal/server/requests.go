@@ -106,7 +106,7 @@ func (s *service) stat(r *http.Request) (any, error) {
 	return pathStat{"other", 0}, nil
 }
 
-// tarError gives a failure of tarx its status.
+// tarError maps a failure of tarx to its HTTP status.
 func tarError(err error) error {
 	var policy *tarx.PolicyError
 	var conflict *tarx.ConflictError

@@ -14,17 +14,17 @@ import (
 	"banger.dev/agent/internal/server/trim"
 )
 
-// maxTrimMs bounds what a host may ask for: nobody waits that long.
+// maxTrimMs bounds what a host may ask for.
 const maxTrimMs = 60_000
 
-// synced is the answer to a sync. A guest in which nothing of anybody's runs may be turned off as it stands.
+// synced is the answer to a sync. A guest in which no user's program runs may be turned off at once.
 type synced struct {
 	ProgramCount *int   `json:"programCount,omitempty"`
 	TrimmedBytes uint64 `json:"trimmedBytes,omitempty"`
 }
 
-// sync looks for programs first: what none of them writes any more, the sync has. Trimming comes after it,
-// because a file system keeps the blocks of deleted files until it has written that they are deleted.
+// sync counts programs before it syncs: when none runs, the sync has written everything. It trims afterwards,
+// because a file system frees the blocks of deleted files only when it has written the deletion.
 func (s *service) sync(r *http.Request) (any, error) {
 	wanted, err := trimOf(r.URL.Query())
 	if err != nil {

@@ -15,7 +15,7 @@ type width struct {
 	whole int
 }
 
-// narrow makes the agent use one processor from now on; the result gives back what it had.
+// narrow makes the agent use one processor from now on; the result restores the earlier number.
 func (w *width) narrow() (restore func()) {
 	w.whole = runtime.GOMAXPROCS(1)
 	return func() { runtime.GOMAXPROCS(w.whole) }

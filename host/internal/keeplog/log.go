@@ -37,7 +37,7 @@ func (l *log) open() error {
 	return nil
 }
 
-// write appends chunk. What cannot be written, for want of space say, is lost: whoever writes it must never
+// write appends chunk. What cannot be written, for want of space say, is lost: its writer must never
 // wait for that.
 func (l *log) write(chunk []byte) {
 	count, _ := l.file.Write(chunk)

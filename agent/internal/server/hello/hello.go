@@ -36,8 +36,8 @@ func Line(nonce string) []byte {
 }
 
 // Meet answers every hello that r brings until the HTTP/2 preface follows one, and takes the preface too.
-// Everything else is discarded. A hello of another generation is answered with ours, and the meeting goes on.
-// It returns the error of r or w that ended the stream.
+// Everything else is discarded. A hello of another generation is answered with ours, and the meeting
+// continues. It returns the error of r or w that ended the stream.
 func Meet(r *bufio.Reader, w io.Writer) error {
 	tail := make([]byte, 0, 2*lineLimit)
 	met := false

@@ -22,7 +22,7 @@ type Account struct {
 	Groups []uint32
 }
 
-// Accounts reads users from the files of a root file system ("/" in a guest). They are read anew each time,
+// Accounts reads users from the files of a root file system ("/" in a guest). It reads them each time,
 // because commands add users; cgo and its name services are not needed.
 type Accounts struct{ Root string }
 

@@ -55,7 +55,7 @@ func serviceProgram(root, name string, socket map[string][]string) string {
 	return ""
 }
 
-// readUnit gives the settings of a unit file by name; nothing when it is not there.
+// readUnit returns the settings of a unit file by name, or nothing when the file is missing.
 func readUnit(file string) map[string][]string {
 	text, err := os.ReadFile(file)
 	if err != nil {

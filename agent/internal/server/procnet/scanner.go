@@ -22,7 +22,7 @@ type Port struct {
 	Process string `json:"process,omitempty"`
 }
 
-// owner is where a socket was seen: descriptor fd of process pid. pid 0 means that nobody has it.
+// owner is where a socket was seen: descriptor fd of process pid. pid 0 means that no process has it.
 type owner struct {
 	pid  int
 	fd   string

@@ -28,7 +28,7 @@ var idleServices = map[string]bool{
 	"ssh.service":        true,
 }
 
-// Count gives the number of programs that are neither the kernel's, nor the system's own, nor `self` or
+// Count returns the number of programs that are neither the kernel's, nor the system's own, nor `self` or
 // process 1: what people, their commands and their services run. proc is where proc(5) is mounted.
 func Count(proc string, self int) (int, error) {
 	entries, err := os.ReadDir(proc)
@@ -86,7 +86,7 @@ func parseStat(stat []byte) (state byte, parent int, flags uint64, err error) {
 	return fields[0][0], parent, flags, errors.Join(err1, err2)
 }
 
-// unitOf gives the systemd unit of a process, from the line of cgroups(7) version 2,
+// unitOf returns the systemd unit of a process, from the line of cgroups(7) version 2,
 // "0::/system.slice/ssh.service"; empty when there is none. A service may divide its group further
 // ("systemd-udevd.service/udev").
 func unitOf(groups string) string {
@@ -108,7 +108,7 @@ func unitOf(groups string) string {
 func isOfSystem(unit string, parent int) bool {
 	return unit == "init.scope" ||
 		strings.HasPrefix(unit, "systemd-") && strings.HasSuffix(unit, ".service") ||
-		// A login that nobody has begun; a session has a scope of its own.
+		// A login prompt that waits for a user; a session has a scope of its own.
 		strings.HasPrefix(unit, "getty@") || strings.HasPrefix(unit, "serial-getty@") ||
 		parent == 1 && idleServices[unit]
 }

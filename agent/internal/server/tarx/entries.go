@@ -88,7 +88,7 @@ func (u *unpacker) rewrite(f *smallFile) error {
 	return errors.Join(err, beside.close())
 }
 
-// attributes gives a new file its owner, mode and time.
+// attributes sets the owner, mode and time of a new file.
 func (u *unpacker) attributes(fd int, at place, header *tar.Header, mode uint32) error {
 	if u.keepOwners || at.in.setgid {
 		if err := u.own(header, fd); err != nil {
@@ -203,7 +203,7 @@ func (u *unpacker) fifo(at place, header *tar.Header, mode uint32) error {
 	return errors.Join(unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode), unix.Close(fd))
 }
 
-// dress gives owner and time to what has no descriptor.
+// dress sets owner and time of an entry that has no descriptor.
 func (u *unpacker) dress(at place, header *tar.Header, err error) error {
 	if err == nil && (u.keepOwners || at.in.setgid) {
 		err = u.ownAt(header, at)

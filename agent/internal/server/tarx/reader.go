@@ -33,7 +33,7 @@ type reader struct {
 
 func newReader(stream *bufio.Reader) *reader { return &reader{stream: stream} }
 
-// Next gives the next header, which is good until the next call, or io.EOF at the end of the archive.
+// Next returns the next header, which is valid until the next call, or io.EOF at the end of the archive.
 func (r *reader) Next() (*tar.Header, error) {
 	if r.other == nil {
 		if err := r.skip(); err != nil {

@@ -27,7 +27,7 @@ type directory struct {
 	setgid bool
 }
 
-// handle is an open directory, which is closed when nobody uses it any more.
+// handle is an open directory. The last user closes it.
 type handle struct {
 	fd    int
 	users atomic.Int32

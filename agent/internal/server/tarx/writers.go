@@ -102,7 +102,7 @@ func (w *writers) takes(header *tar.Header) bool {
 	return w != nil && header.Size <= smallBytes
 }
 
-// add reads a file's content and gives the file to the writers. Its name was settled.
+// add reads a file's content and hands the file to the writers. The caller has settled its name.
 func (w *writers) add(f smallFile, content io.Reader) error {
 	size := int(f.header.Size)
 	if f.at.in.handle != w.folder {

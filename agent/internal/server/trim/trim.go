@@ -21,7 +21,7 @@ const (
 	minExtentBytes = 64 << 10
 	// WorthBytes is how much a drive must take on the host beyond what its file system uses to be trimmed.
 	WorthBytes = 64 << 20
-	// periodicBudget bounds a trim that nobody waits for.
+	// periodicBudget bounds a trim in the background.
 	periodicBudget = time.Minute
 )
 
@@ -56,9 +56,9 @@ type window struct {
 	start, length, minExtent uint64
 }
 
-// Trim discards what the file systems of the drives do not use, for about as long as within: the call that is
-// under way then is finished, and the next Trim goes on there. It skips drives that have little to give back,
-// and those that cannot discard. It returns how many bytes were discarded.
+// Trim discards what the file systems of the drives do not use, for about as long as within: it finishes the
+// window that it has begun, and the next Trim continues there. It skips drives that have little to give back,
+// and those that cannot discard. It returns how many bytes it has discarded.
 func (t *Trimmer) Trim(drives []Drive, within time.Duration) (uint64, error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
