@@ -38,7 +38,8 @@ export interface GuestSaver {
   save(request: { spec: VmSpec; to: SavedGuest }, options: Abortable): Promise<void>;
   /**
    * Writes a copy of the guest and of its writable drives, all as of the same moment. The guest is paused for
-   * `pausedMs` in total and then runs again. `onCopied` hears now and then of drives that take long. After a failure or an abort it runs too, and no file is left.
+   * `pausedMs` in total and then runs again. `onCopied` is called now and then while drives that take long
+   * are copied. After a failure or an abort the guest runs too, and no file is left.
    *
    * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
    */

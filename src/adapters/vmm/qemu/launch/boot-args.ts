@@ -26,8 +26,8 @@ export function kernelCommandLine(
     // The self-tests of the kernel's ciphers look for broken hardware; under emulation they take a fifth of
     // the boot.
     'cryptomgr.notests',
-    // `loglevel`: this machine has no PCI bus, which the kernel of a PC calls a fatal error, also with
-    // `pci=off`. The agent shows errors on the console again when it starts (`agent/internal/boot/printk.go`).
+    // `loglevel`: this machine has no PCI bus, which the kernel of a PC reports as a fatal error, even with
+    // `pci=off`. When the agent starts, it shows errors on the console again (`agent/internal/boot/printk.go`).
     ...(host.arch === 'amd64' ? ['loglevel=3', 'reboot=t', '8250.nr_uarts=1'] : []),
     ...(accelerator === 'tcg' ? emulationArgs(bootSource.timerHz, host) : []),
     ...bootSource.bootArgs,
