@@ -27,7 +27,7 @@ export function kernelCommandLine(
     // the boot.
     'cryptomgr.notests',
     // `loglevel`: this machine has no PCI bus, which the kernel of a PC reports as a fatal error, even with
-    // `pci=off`. When the agent starts, it shows errors on the console again (`agent/internal/boot/printk.go`).
+    // `pci=off`. When the agent starts, it shows errors there again (`agent/internal/boot/printk.go`).
     ...(host.arch === 'amd64' ? ['loglevel=3', 'reboot=t', '8250.nr_uarts=1'] : []),
     ...(accelerator === 'tcg' ? emulationArgs(bootSource.timerHz, host) : []),
     ...bootSource.bootArgs,
