@@ -2,6 +2,7 @@ import { withDeadline } from '../../../base/abort.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { TrimRequest } from '../../../protocol/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
 
 /**
@@ -11,10 +12,7 @@ import type { VmHost, Vms } from '../world.ts';
 const WORTH_BYTES = 64 * 2 ** 20;
 
 /** `ms` for a trim that somebody waits for. What is left then is given back the next time. */
-const TRIM_MS = 1_000;
-
-/** `ms` for a guest that is about to be copied to write its data and to trim, and for its agent to answer. */
-const BEFORE_COPY_MS = 3_000;
+const TRIM_MS = 2_000;
 
 /**
  * What to ask a guest for that is about to be saved, so that deleted files neither stay on the host nor are
@@ -45,12 +43,13 @@ export async function giveBackSpace(
   const trim = await trimRequestOf(world, record);
   if (!trim) return;
   report({ event: 'progress', stage: 'trim' });
+  const deadlineMs = AGENT_DEADLINES_MS.answer;
   try {
     const work = async (inner: AbortSignal): Promise<void> => {
-      const agent = await world.live.agent(record.id, { signal: inner, helloDeadlineMs: BEFORE_COPY_MS });
+      const agent = await world.live.agent(record.id, { signal: inner, helloDeadlineMs: deadlineMs });
       await agent.sync({ signal: inner, trim });
     };
-    await withDeadline(work, { signal, deadlineMs: BEFORE_COPY_MS, what: 'the guest to give back space' });
+    await withDeadline(work, { signal, deadlineMs, what: 'the guest to give back space' });
   } catch (error) {
     signal.throwIfAborted();
     world.log.info('a guest gave back no space before it was copied', { vmId: record.id, error });
