@@ -89,8 +89,10 @@ const OFF_GENERATORS = [
   'systemd-veritysetup-generator',
 ] as const;
 
-/** Folders with programs of the user's own, below the home, first in PATH everywhere. */
-const OWN_PROGRAMS = ['.local/share/mise/shims', '.local/bin'] as const;
+/** PATH begins everywhere with folders of the user's own programs, which are below `home`. */
+function ownProgramsOf(home: string): string {
+  return `${home}/.local/share/mise/shims:${home}/.local/bin`;
+}
 
 /** The PATH of Debian's root. */
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -119,7 +121,7 @@ const FILES: readonly RecipeFile[] = [
       'PrintMotd no',
       'PrintLastLog no',
       // A command over ssh gets no login shell. Only root can log in.
-      `SetEnv PATH=${OWN_PROGRAMS.map((folder) => `/root/${folder}:`).join('')}${SYSTEM_PATH}`,
+      `SetEnv PATH=${ownProgramsOf('/root')}:${SYSTEM_PATH}`,
       '',
     ].join('\n'),
   },
@@ -136,7 +138,7 @@ const FILES: readonly RecipeFile[] = [
   { path: '/etc/docker/daemon.json', content: '{ "storage-driver": "overlay2" }\n' },
   {
     path: '/etc/profile.d/own-programs.sh',
-    content: `PATH="${OWN_PROGRAMS.map((folder) => `$HOME/${folder}:`).join('')}$PATH"\n`,
+    content: `PATH="${ownProgramsOf('$HOME')}:$PATH"\n`,
   },
 ];
 
