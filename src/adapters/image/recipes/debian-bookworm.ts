@@ -89,11 +89,6 @@ const OFF_GENERATORS = [
   'systemd-veritysetup-generator',
 ] as const;
 
-/** PATH begins everywhere with folders of the user's own programs, which are below `home`. */
-function ownProgramsOf(home: string): string {
-  return `${home}/.local/share/mise/shims:${home}/.local/bin`;
-}
-
 /** The PATH of Debian's root. */
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -121,7 +116,7 @@ const FILES: readonly RecipeFile[] = [
       'PrintMotd no',
       'PrintLastLog no',
       // A command over ssh gets no login shell. Only root can log in.
-      `SetEnv PATH=${ownProgramsOf('/root')}:${SYSTEM_PATH}`,
+      `SetEnv PATH=/root/.local/share/mise/shims:/root/.local/bin:${SYSTEM_PATH}`,
       '',
     ].join('\n'),
   },
@@ -138,7 +133,7 @@ const FILES: readonly RecipeFile[] = [
   { path: '/etc/docker/daemon.json', content: '{ "storage-driver": "overlay2" }\n' },
   {
     path: '/etc/profile.d/own-programs.sh',
-    content: `PATH="${ownProgramsOf('$HOME')}:$PATH"\n`,
+    content: 'PATH="$HOME/.local/share/mise/shims:$HOME/.local/bin:$PATH"\n',
   },
 ];
 
