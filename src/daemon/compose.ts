@@ -22,8 +22,8 @@ import type { GuestArch } from '../core/ports/images.ts';
 import type { VmDriver } from '../core/ports/vmm/driver.ts';
 import { StatsHistory } from '../core/vms/guest/stats-history.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
-import { Standby, type StandbyOptions } from '../core/vms/saved/standby.ts';
-import { UnlistedVms } from '../core/vms/unlisted-vms.ts';
+import { Pool, type PoolOptions } from '../core/vms/pool/pool.ts';
+import { UnrecordedIds } from '../core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../core/vms/vm-locks.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import { type BuildInfo, releaseOf } from '../protocol/build-info.ts';
@@ -55,7 +55,7 @@ const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
  * Must leave as much memory as it may ever use itself. Here and elsewhere, free memory is libuv's:
  * `MemAvailable` of proc(5) /proc/meminfo.
  */
-const STANDBY: StandbyOptions = {
+const POOL: PoolOptions = {
   delayMs: 1_000,
   keepMs: 10 * 60_000,
   hasRoom: (memoryMib) => freemem() > 2 * memoryMib * 2 ** 20,
@@ -143,7 +143,7 @@ export function compose({
       log,
     }),
     live: new LiveVms(connector, { nameOf }),
-    unlisted: new UnlistedVms(),
+    unrecorded: new UnrecordedIds(),
     background: new LatestTasks(),
     connector,
     templates: new FsTemplateStore({ templatesDir: paths.templatesDir, log }),
@@ -173,7 +173,7 @@ export function compose({
     defaultImage: settings.defaultImage,
     host: settings.host,
   };
-  if (settings.hasStandby) world.standby = new Standby(world, STANDBY);
+  if (settings.hasStandby) world.pool = new Pool(world, POOL);
   return {
     world,
     capLog,

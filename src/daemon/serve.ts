@@ -180,7 +180,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       await sampling;
       await idle[Symbol.asyncDispose]();
       // Both write records, which are gone in that case.
-      if (!isLost) await world.standby?.[Symbol.asyncDispose]();
+      if (!isLost) await world.pool?.[Symbol.asyncDispose]();
       if (!isLost) await world.background.settled();
       await watchingPlaces[Symbol.asyncDispose]();
       await socket[Symbol.asyncDispose]();

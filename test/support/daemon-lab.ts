@@ -20,8 +20,8 @@ import type { VmRecord } from '../../src/core/ports/records.ts';
 import type { VmDriver } from '../../src/core/ports/vmm/driver.ts';
 import { StatsHistory } from '../../src/core/vms/guest/stats-history.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
-import { Standby } from '../../src/core/vms/saved/standby.ts';
-import { UnlistedVms } from '../../src/core/vms/unlisted-vms.ts';
+import { Pool } from '../../src/core/vms/pool/pool.ts';
+import { UnrecordedIds } from '../../src/core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../../src/core/vms/vm-locks.ts';
 import type { VmWorld } from '../../src/core/vms/world.ts';
 import type { Composition } from '../../src/daemon/compose.ts';
@@ -233,7 +233,7 @@ async function startDaemon(
       files: new FsVmFiles(settings.paths),
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
       live: new LiveVms(connector, { nameOf }),
-      unlisted: new UnlistedVms(),
+      unrecorded: new UnrecordedIds(),
       background,
       connector,
       templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
@@ -260,7 +260,7 @@ async function startDaemon(
       host: HOST,
     };
     if (hasStandby) {
-      world.standby = new Standby(world, {
+      world.pool = new Pool(world, {
         delayMs: 0,
         keepMs: 60_000,
         hasRoom: () => true,

@@ -14,8 +14,8 @@ import type { HostLimits } from '../rules/vm-shape.ts';
 import type { StatsHistory } from './guest/stats-history.ts';
 import type { SyncLimits } from './lifecycle/while-working.ts';
 import type { LiveVms } from './live-vms.ts';
-import type { StandbyKeeper } from './saved/standby-vm.ts';
-import type { UnlistedVms } from './unlisted-vms.ts';
+import type { PoolKeeper } from './pool/pool-vm.ts';
+import type { UnrecordedIds } from './unrecorded-ids.ts';
 import type { VmLocks } from './vm-locks.ts';
 
 /** The VMs that exist, and who may change one now. */
@@ -86,9 +86,9 @@ export interface WarmStarts {
 export interface UnrecordedVms {
   /** links to guests without a record; those of a user's VM come from `live` */
   connector: GuestConnector;
-  unlisted: UnlistedVms;
+  unrecorded: UnrecordedIds;
   /** a VM that waits for the next start of its shape; absent: the daemon makes none */
-  standby?: StandbyKeeper;
+  pool?: PoolKeeper;
 }
 
 /**

@@ -58,7 +58,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
 
 function statusOf(app: App): schemas.DaemonStatus {
   const idleExitInMs = app.activity.idleExitInMs();
-  const standbyVmId = app.world.standby?.vmId;
+  const standbyVmId = app.world.pool?.vmId;
   const { rss, heapUsed, heapTotal, external } = memoryUsage();
   return {
     pid,

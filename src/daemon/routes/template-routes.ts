@@ -28,7 +28,7 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
     run: async ({ app, params }) => {
       const { key } = await findTemplate(app.world, params['key'] ?? '');
       await app.world.templates.delete(key);
-      await app.world.standby?.drop([key]);
+      await app.world.pool?.drop([key]);
       return {};
     },
   }),
@@ -40,9 +40,9 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
     body: schemas.pruneTemplatesRequest,
     answer: schemas.prunedTemplates,
     run: async ({ app, body }) => {
-      const { templates, standby, templateBudgetBytes } = app.world;
+      const { templates, pool, templateBudgetBytes } = app.world;
       const keys = await templates.prune({ maxBytes: body.all ? 0 : templateBudgetBytes });
-      await standby?.drop(keys);
+      await pool?.drop(keys);
       return { keys };
     },
   }),

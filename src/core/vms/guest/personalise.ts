@@ -78,7 +78,7 @@ export async function personalise(
  * VM's own, so that personalising only overwrites. Creating files would take a just restored emulated guest
  * much longer.
  */
-export function nobody(): Personalisation {
+export function placeholderIdentity(): Personalisation {
   const home: readonly PersonalFile[] = [
     { path: '/root/.ssh', mode: 0o700, how: 'folder', optional: true },
     { path: '/root/.ssh/authorized_keys', mode: 0o600, how: 'create', optional: true },

@@ -5,8 +5,8 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import { endStandby } from '../saved/make-standby.ts';
-import type { StandbyVm } from '../saved/standby-vm.ts';
+import { endPoolVm } from '../pool/make-pool-vm.ts';
+import type { PoolVm } from '../pool/pool-vm.ts';
 import { templateKeyOf } from '../saved/warm-template.ts';
 import type { BootStores, UnrecordedVms, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
 import { noteAccelerator } from './boot-vm.ts';
@@ -31,10 +31,10 @@ export async function createVm(
   const plan = await planVm(world, request, options);
   noteSharedCpus(plan.shape, world, options.report);
   if (!request.noStart) noteAccelerator(plan.probe, options.report);
-  const standby = takeStandby(world, { plan, request });
+  const poolVm = takePoolVm(world, { plan, request });
   const now = new Date().toISOString();
   const record: VmRecord = {
-    id: standby?.vmId ?? randomBytes(6).toString('hex'),
+    id: poolVm?.vmId ?? randomBytes(6).toString('hex'),
     name: plan.name,
     state: 'creating',
     imageName: plan.image.name,
@@ -49,36 +49,36 @@ export async function createVm(
   };
   const make = async (held: Abortable): Promise<VmRecord> => {
     using either = anySignal(options.signal, held.signal);
-    return await makeVm(world, { record, plan, request, standby }, { ...options, signal: either.signal });
+    return await makeVm(world, { record, plan, request, poolVm }, { ...options, signal: either.signal });
   };
   // The lock of a new VM is free. With an already aborted signal, nothing would end the pool VM.
   return await world.locks.run(record.id, make, { action: 'create', signal: neverAborts() });
 }
 
 /** A pool VM that can become this one. */
-function takeStandby(
-  world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'> & Pick<UnrecordedVms, 'standby'>,
+function takePoolVm(
+  world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'> & Pick<UnrecordedVms, 'pool'>,
   { plan, request }: { plan: VmPlan; request: CreateVmRequest },
-): StandbyVm | undefined {
+): PoolVm | undefined {
   const key = request.noStart || request.cold ? undefined : templateKeyOf(world, plan);
-  return key === undefined ? undefined : world.standby?.take(key);
+  return key === undefined ? undefined : world.pool?.take(key);
 }
 
 interface Making {
   record: VmRecord;
   plan: VmPlan;
   request: CreateVmRequest;
-  standby: StandbyVm | undefined;
+  poolVm: PoolVm | undefined;
 }
 
 async function makeVm(
   world: StartWorld & Pick<BootStores, 'images'>,
-  { record, plan, request, standby }: Making,
+  { record, plan, request, poolVm }: Making,
   { signal, report }: Task,
 ): Promise<VmRecord> {
-  using _unlisted = standby?.unlisted;
+  using _unrecorded = poolVm?.unrecorded;
   await using undo = new ResourceStack();
-  if (standby) undo.defer('end the VM on standby', () => endStandby(world, standby));
+  if (poolVm) undo.defer('end the pool VM', () => endPoolVm(world, poolVm));
   world.records.insert(record);
   undo.defer('delete the record', () => world.records.delete(record.id));
   undo.defer('remove the folders', () => world.files.remove(record.id));
@@ -87,7 +87,7 @@ async function makeVm(
   try {
     const made = request.noStart
       ? world.records.update({ ...record, state: 'created' })
-      : await startNew(world, record, { plan, isCold: request.cold ?? false, standby, signal, report });
+      : await startNew(world, record, { plan, isCold: request.cold ?? false, poolVm, signal, report });
     undo.move();
     return made;
   } catch (error) {

@@ -3,8 +3,8 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
-import { claimStandby } from '../saved/claim-standby.ts';
-import type { StandbyVm } from '../saved/standby-vm.ts';
+import { claimPoolVm } from '../pool/claim-pool-vm.ts';
+import type { PoolVm } from '../pool/pool-vm.ts';
 import { templateKeyOf, warmTemplate } from '../saved/warm-template.ts';
 import type { UnrecordedVms, WarmStarts } from '../world.ts';
 import type { BootWorld } from './boot-vm.ts';
@@ -21,7 +21,7 @@ export interface StartNewOptions extends Task {
   /** boot even where a template exists */
   isCold: boolean;
   /** a pool VM with the record's id and folders, to claim */
-  standby?: StandbyVm | undefined;
+  poolVm?: PoolVm | undefined;
 }
 
 /**
@@ -35,12 +35,12 @@ export async function startNew(
   record: VmRecord,
   options: StartNewOptions,
 ): Promise<VmRecord> {
-  const { plan, isCold, standby } = options;
+  const { plan, isCold, poolVm } = options;
   const key = isCold ? undefined : templateKeyOf(world, plan);
   if (key === undefined) return await startWith(world, record, options);
-  const claimed = standby && (await claim(world, record, { ...options, standby }));
+  const claimed = poolVm && (await claim(world, record, { ...options, poolVm }));
   const started = claimed ?? (await startWarm(world, record, { ...options, key }));
-  world.standby?.want({ plan, key });
+  world.pool?.want({ plan, key });
   return started;
 }
 
@@ -48,14 +48,14 @@ export async function startNew(
 async function claim(
   world: BootWorld,
   record: VmRecord,
-  options: StartNewOptions & { standby: StandbyVm },
+  options: StartNewOptions & { poolVm: PoolVm },
 ): Promise<VmRecord | undefined> {
   try {
-    return await claimStandby(world, record, options);
+    return await claimPoolVm(world, record, options);
   } catch (error) {
     options.signal.throwIfAborted();
     if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
-    world.log.warn('a VM on standby could not be used', { vmId: record.id, error });
+    world.log.warn('a pool VM could not be used', { vmId: record.id, error });
     return undefined;
   }
 }
@@ -74,7 +74,7 @@ async function startWarm(
       if (!isAppError(error, 'VMM_RESTORE_FAILED')) throw error;
       world.log.warn('a warm template could not be restored', { key, error });
       await world.templates.setAside(key);
-      await world.standby?.drop([key]);
+      await world.pool?.drop([key]);
       const message = `a warm template could not be restored and is set aside, this VM boots cold: ${error.message}`;
       report({ event: 'notice', message });
     }

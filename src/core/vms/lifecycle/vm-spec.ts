@@ -14,7 +14,7 @@ export function vmSpecOf(
 }
 
 /** The driver's spec for a VM without a record, which has no network. */
-export function specOfNobody(
+export function specWithoutRecord(
   world: Pick<VmHost, 'files'>,
   vmId: string,
   { plan: { shape, boot, probe }, drives }: { plan: VmPlan; drives: readonly DriveSpec[] },

@@ -6,7 +6,7 @@ import type { UnrecordedVms, VmHost, Vms } from '../world.ts';
 /** What finding leftovers works on. */
 type LeftoverWorld = Pick<Vms, 'records' | 'live'> &
   Pick<VmHost, 'driver' | 'files'> &
-  Pick<UnrecordedVms, 'unlisted'>;
+  Pick<UnrecordedVms, 'unrecorded'>;
 
 /** A folder or process of a VM that no longer exists. */
 export interface Leftover {
@@ -64,23 +64,23 @@ export async function removeLeftovers(
 
 /** Whether a VM has a record, readable or damaged, or was made by this daemon for itself. */
 export function isOwned(
-  world: Pick<Vms, 'records'> & Pick<UnrecordedVms, 'unlisted'>,
+  world: Pick<Vms, 'records'> & Pick<UnrecordedVms, 'unrecorded'>,
   vmId: string,
 ): boolean {
-  return world.records.get(vmId) !== undefined || world.unlisted.has(vmId) || isDamaged(world, vmId);
+  return world.records.get(vmId) !== undefined || world.unrecorded.has(vmId) || isDamaged(world, vmId);
 }
 
 /**
  * Whether a VMM has no reason to run: the daemon does not hold it, and no operation starts or stops its VM.
  */
 function isStray(
-  world: Pick<Vms, 'records' | 'live'> & Pick<UnrecordedVms, 'unlisted'>,
+  world: Pick<Vms, 'records' | 'live'> & Pick<UnrecordedVms, 'unrecorded'>,
   vmId: string,
 ): boolean {
   const state = world.records.get(vmId)?.state;
   const mayRun = state !== undefined && !['created', 'stopped', 'error'].includes(state);
   return (
-    !mayRun && world.live.get(vmId) === undefined && !world.unlisted.has(vmId) && !isDamaged(world, vmId)
+    !mayRun && world.live.get(vmId) === undefined && !world.unrecorded.has(vmId) && !isDamaged(world, vmId)
   );
 }
 

@@ -15,7 +15,7 @@ import { reconcileVm } from './reconcile.ts';
 const AT_ONCE = 8;
 
 /** What a starting daemon works on. */
-type TakeOverWorld = ReconcileWorld & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'unlisted'>;
+type TakeOverWorld = ReconcileWorld & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'unrecorded'>;
 
 /**
  * Makes records and reality agree when a daemon starts: adopts running VMs, finishes or undoes what an

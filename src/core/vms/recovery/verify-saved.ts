@@ -15,7 +15,7 @@ export interface VerifiedGuests {
  * that the next VM of its kind makes a new one. Reads a gigabyte in a few seconds.
  */
 export async function verifyTemplates(
-  world: Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'standby'>,
+  world: Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'pool'>,
   { report, signal }: Task,
 ): Promise<VerifiedGuests> {
   const { templates } = world;
@@ -32,7 +32,7 @@ export async function verifyTemplates(
     const problem = await templates.verify(key, { signal });
     if (problem === undefined) continue;
     await templates.setAside(key);
-    await world.standby?.drop([key]);
+    await world.pool?.drop([key]);
     damaged.push({ name: shortKey(key), problem });
   }
   for (const { name, problem } of damaged) {

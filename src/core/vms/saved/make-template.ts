@@ -6,10 +6,10 @@ import type { GuestAgent } from '../../ports/guest.ts';
 import type { TemplatePlace } from '../../ports/templates.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
-import { nobody } from '../guest/personalise.ts';
+import { placeholderIdentity } from '../guest/personalise.ts';
 import { driveRequestOf } from '../lifecycle/make-plan.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
-import { specOfNobody } from '../lifecycle/vm-spec.ts';
+import { specWithoutRecord } from '../lifecycle/vm-spec.ts';
 import { whileRunning } from '../while-running.ts';
 import type { GuestWaits, UnrecordedVms, VmHost, WarmStarts } from '../world.ts';
 import { warmUp } from './warm-up.ts';
@@ -24,7 +24,7 @@ const FAREWELL_MS = 150;
 export type TemplateWorld = Pick<VmHost, 'driver' | 'files'> &
   Pick<GuestWaits, 'bootDeadlineMs'> &
   Pick<WarmStarts, 'quiet'> &
-  Pick<UnrecordedVms, 'connector' | 'unlisted'>;
+  Pick<UnrecordedVms, 'connector' | 'unrecorded'>;
 
 /**
  * Boots a VM without a record from blank drives, waits until it is idle, and saves it in `place`; returns its
@@ -39,12 +39,12 @@ export async function makeTemplate(
   { signal }: Abortable,
 ): Promise<readonly DriveSpec[]> {
   const vmId = randomBytes(6).toString('hex');
-  using _unlisted = world.unlisted.add(vmId);
+  using _unrecorded = world.unrecorded.add(vmId);
   await using undo = new ResourceStack();
   undo.defer('remove the folders', () => world.files.remove(vmId));
   await world.files.create(vmId);
   const drives = await world.driver.prepareDrives(driveRequestOf(plan, { dir: place.dir }), { signal });
-  const spec = specOfNobody(world, vmId, { plan, drives });
+  const spec = specWithoutRecord(world, vmId, { plan, drives });
   report({ event: 'progress', stage: 'template', detail: 'booting' });
   const running = await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
@@ -89,7 +89,7 @@ async function reachServices(
     helloDeadlineMs: world.bootDeadlineMs,
   });
   undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
-  await agent.personalise(nobody(), { signal });
+  await agent.personalise(placeholderIdentity(), { signal });
   await agent.ready({ signal });
   undo.move();
   return agent;

@@ -4,7 +4,7 @@ import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 
 /** A pool VM: restored from a template, warmed up for a first command, not yet claimed by a start. */
-export interface StandbyVm {
+export interface PoolVm {
   readonly vmId: string;
   /** of its template */
   readonly key: string;
@@ -12,11 +12,11 @@ export interface StandbyVm {
   readonly running: RunningVm;
   readonly agent: GuestAgent;
   /** the claimer disposes of it once the VM has a record or is gone */
-  readonly unlisted: Disposable;
+  readonly unrecorded: Disposable;
 }
 
 /** The kind of VM that the next start probably needs. */
-export interface StandbyRequest {
+export interface PoolRequest {
   plan: VmPlan;
   /** of its template */
   key: string;
@@ -28,16 +28,16 @@ export interface StandbyRequest {
  * start cancels its making; it is ended when nothing has been started for a while. A failure here never fails
  * a start.
  */
-export interface StandbyKeeper extends AsyncDisposable {
+export interface PoolKeeper extends AsyncDisposable {
   /** the pool VM that is ready */
   readonly vmId: string | undefined;
   /**
    * Hands over the pool VM when it was made from this template; the caller then owns it. Cancels one that is
    * being made.
    */
-  take(key: string): StandbyVm | undefined;
+  take(key: string): PoolVm | undefined;
   /** Prepares for another start like the last one. Returns at once. */
-  want(request: StandbyRequest): void;
+  want(request: PoolRequest): void;
   /**
    * Ends the pool VM that is ready or being made; with `keys` only one made from these templates. Never
    * rejects.

@@ -6,7 +6,7 @@ import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
 import type { VmPlan } from '../lifecycle/vm-plan.ts';
 
-import type { StandbyVm } from './standby-vm.ts';
+import type { PoolVm } from './pool-vm.ts';
 
 /**
  * Claims a pool VM for a new record that has its id and folders: personalises the guest as after any restore.
@@ -15,13 +15,13 @@ import type { StandbyVm } from './standby-vm.ts';
  *
  * @throws {AppError} as `bootVm`; VMM_LOST, VMM_REFUSED.
  */
-export async function claimStandby(
+export async function claimPoolVm(
   world: BootWorld,
   record: VmRecord,
-  { standby, plan, report, signal }: Task & { standby: StandbyVm; plan: VmPlan },
+  { poolVm, plan, report, signal }: Task & { poolVm: PoolVm; plan: VmPlan },
 ): Promise<VmRecord> {
-  const { running, agent, drives } = standby;
-  report({ event: 'progress', stage: 'claim', detail: 'a VM on standby' });
+  const { running, agent, drives } = poolVm;
+  report({ event: 'progress', stage: 'claim', detail: 'a pool VM' });
   const reading = readHostContent(world, { signal });
   await using undo = new ResourceStack();
   undo.defer('remove the drives', async () => {

@@ -1,10 +1,10 @@
 import { isAbort } from '../../../base/errors.ts';
 import type { Vms, WarmStarts } from '../world.ts';
-import { endStandby, makeStandby, type StandbyWorld } from './make-standby.ts';
-import type { StandbyKeeper, StandbyRequest, StandbyVm } from './standby-vm.ts';
+import { endPoolVm, makePoolVm, type PoolVmWorld } from './make-pool-vm.ts';
+import type { PoolKeeper, PoolRequest, PoolVm } from './pool-vm.ts';
 
 /** When there is a pool VM. */
-export interface StandbyOptions {
+export interface PoolOptions {
   /** `ms` to wait after the last start before making it, because the user's own VM comes first */
   delayMs: number;
   /** `ms` to keep it after the last start */
@@ -13,22 +13,22 @@ export interface StandbyOptions {
   hasRoom: (memoryMib: number) => boolean;
 }
 
-type KeeperWorld = StandbyWorld & Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'>;
+type KeeperWorld = PoolVmWorld & Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'>;
 
 /** Keeps the pool VM in this process. */
-export class Standby implements StandbyKeeper {
+export class Pool implements PoolKeeper {
   readonly #world: KeeperWorld;
-  readonly #options: StandbyOptions;
-  #ready: StandbyVm | undefined;
+  readonly #options: PoolOptions;
+  #ready: PoolVm | undefined;
   /** one at a time; never rejects */
   #making: { stop: AbortController; ended: Promise<void> } | undefined;
   /** the latest request */
-  #wanted: StandbyRequest | undefined;
+  #wanted: PoolRequest | undefined;
   #makeTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  constructor(world: KeeperWorld, options: StandbyOptions) {
+  constructor(world: KeeperWorld, options: PoolOptions) {
     this.#world = world;
     this.#options = options;
   }
@@ -37,7 +37,7 @@ export class Standby implements StandbyKeeper {
     return this.#ready?.vmId;
   }
 
-  take(key: string): StandbyVm | undefined {
+  take(key: string): PoolVm | undefined {
     clearTimeout(this.#makeTimer);
     this.#making?.stop.abort();
     const vm = this.#ready;
@@ -46,7 +46,7 @@ export class Standby implements StandbyKeeper {
     return vm;
   }
 
-  want(request: StandbyRequest): void {
+  want(request: PoolRequest): void {
     if (this.#isOver) return;
     this.#wanted = request;
     clearTimeout(this.#makeTimer);
@@ -71,7 +71,7 @@ export class Standby implements StandbyKeeper {
     await this.drop();
   }
 
-  async #make(request: StandbyRequest): Promise<void> {
+  async #make(request: PoolRequest): Promise<void> {
     while (this.#making) await this.#making.ended;
     if (this.#isOver || this.#wanted !== request || this.#ready?.key === request.key) return;
     const stop = new AbortController();
@@ -81,7 +81,7 @@ export class Standby implements StandbyKeeper {
     this.#making = undefined;
   }
 
-  async #replace({ plan, key }: StandbyRequest, signal: AbortSignal): Promise<void> {
+  async #replace({ plan, key }: PoolRequest, signal: AbortSignal): Promise<void> {
     const { log, templates } = this.#world;
     const old = this.#ready;
     this.#ready = undefined;
@@ -91,16 +91,16 @@ export class Standby implements StandbyKeeper {
       using template = await templates.use(key, { onDamage: (message) => log.warn(message) });
       if (!template) return;
       const begun = performance.now();
-      const vm = await makeStandby(this.#world, { plan, key, template }, { signal });
-      log.debug('a VM is on standby', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
+      const vm = await makePoolVm(this.#world, { plan, key, template }, { signal });
+      log.debug('a VM is on poolVm', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
       this.#keep(vm);
     } catch (error) {
-      if (!isAbort(error)) log.warn('a VM on standby could not be made', { key, error });
+      if (!isAbort(error)) log.warn('a pool VM could not be made', { key, error });
     }
   }
 
   /** Keeps it ready until its VMM or its link ends. */
-  #keep(vm: StandbyVm): void {
+  #keep(vm: PoolVm): void {
     this.#ready = vm;
     void Promise.race([vm.running.exited, vm.agent.closed]).then(async () => {
       if (this.#ready !== vm) return;
@@ -109,11 +109,11 @@ export class Standby implements StandbyKeeper {
     });
   }
 
-  async #end(vm: StandbyVm): Promise<void> {
+  async #end(vm: PoolVm): Promise<void> {
     try {
-      await endStandby(this.#world, vm);
+      await endPoolVm(this.#world, vm);
     } catch (error) {
-      this.#world.log.error('a VM on standby could not be ended', { vmId: vm.vmId, error });
+      this.#world.log.error('a pool VM could not be ended', { vmId: vm.vmId, error });
     }
   }
 }

@@ -4,38 +4,38 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { connectAgent } from '../guest/connect-agent.ts';
-import { nobody } from '../guest/personalise.ts';
+import { placeholderIdentity } from '../guest/personalise.ts';
 import { driveRequestOf } from '../lifecycle/make-plan.ts';
-import { specOfNobody } from '../lifecycle/vm-spec.ts';
+import { specWithoutRecord } from '../lifecycle/vm-spec.ts';
+import { warmUp } from '../saved/warm-up.ts';
 import { whileRunning } from '../while-running.ts';
 import type { BootStores, UnrecordedVms, VmHost } from '../world.ts';
-import type { StandbyRequest, StandbyVm } from './standby-vm.ts';
-import { warmUp } from './warm-up.ts';
+import type { PoolRequest, PoolVm } from './pool-vm.ts';
 
 /** `ms` in total: a host that needs longer is too busy to prepare for a later start. */
 const DEADLINE_MS = 30_000;
 
 /** What making a pool VM works on. */
-export type StandbyWorld = Pick<VmHost, 'driver' | 'files'> &
+export type PoolVmWorld = Pick<VmHost, 'driver' | 'files'> &
   Pick<BootStores, 'images'> &
-  Pick<UnrecordedVms, 'connector' | 'unlisted'>;
+  Pick<UnrecordedVms, 'connector' | 'unrecorded'>;
 
 /**
  * Makes a pool VM. After a failure or an abort nothing of it is left.
  *
  * @throws {AppError} as restoring a VM; WAIT_TIMEOUT.
  */
-export async function makeStandby(
-  world: StandbyWorld,
-  { plan, key, template }: StandbyRequest & { template: StoredTemplate },
+export async function makePoolVm(
+  world: PoolVmWorld,
+  { plan, key, template }: PoolRequest & { template: StoredTemplate },
   options: Abortable,
-): Promise<StandbyVm> {
+): Promise<PoolVm> {
   const vmId = randomBytes(6).toString('hex');
   return await withDeadline(
     async (signal) => {
       await using undo = new ResourceStack();
-      const unlisted = world.unlisted.add(vmId);
-      undo.defer('forget it', () => unlisted[Symbol.dispose]());
+      const unrecorded = world.unrecorded.add(vmId);
+      undo.defer('forget it', () => unrecorded[Symbol.dispose]());
       undo.defer('remove the folders', () => world.files.remove(vmId));
       const { dir } = await world.files.create(vmId);
       await world.images.hold(plan.image.id, dir, { signal });
@@ -43,7 +43,7 @@ export async function makeStandby(
         driveRequestOf(plan, { dir, copyOf: template.drives }),
         { signal },
       );
-      const spec = specOfNobody(world, vmId, { plan, drives });
+      const spec = specWithoutRecord(world, vmId, { plan, drives });
       const running = await world.driver.restore(spec, template.saved, { signal });
       undo.defer('kill the VMM', () => running.kill());
       const meeting = { vmId, signal, helloDeadlineMs: DEADLINE_MS, isRestored: true };
@@ -51,9 +51,9 @@ export async function makeStandby(
       undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
       await whileRunning(running, (inner) => getReady(agent, inner), { signal, what: 'warm the guest up' });
       undo.move();
-      return { vmId, key, drives, running, agent, unlisted };
+      return { vmId, key, drives, running, agent, unrecorded };
     },
-    { ...options, deadlineMs: DEADLINE_MS, what: 'a VM on standby' },
+    { ...options, deadlineMs: DEADLINE_MS, what: 'a pool VM' },
   );
 }
 
@@ -62,19 +62,19 @@ export async function makeStandby(
  * translated by the emulator.
  */
 async function getReady(agent: GuestAgent, options: Abortable): Promise<void> {
-  await agent.personalise(nobody(), options);
+  await agent.personalise(placeholderIdentity(), options);
   await warmUp(agent, options);
 }
 
 /**
  * Ends a pool VM that is not claimed; nothing of it is left. Idempotent. @throws {AppError} VMM_KILL_FAILED
  */
-export async function endStandby(
+export async function endPoolVm(
   world: Pick<VmHost, 'files'>,
-  { vmId, running, agent, unlisted }: StandbyVm,
+  { vmId, running, agent, unrecorded }: PoolVm,
 ): Promise<void> {
   await agent[Symbol.asyncDispose]();
   await running.kill();
   await world.files.remove(vmId);
-  unlisted[Symbol.dispose]();
+  unrecorded[Symbol.dispose]();
 }
