@@ -60,7 +60,7 @@ describe('doctor --prove', () => {
     assert.deepEqual(checksOf(stdout).get('template files'), {
       name: 'template files',
       status: 'pass',
-      message: '1 files, all as they were before',
+      message: '1 file, none of them changed',
     });
   });
 

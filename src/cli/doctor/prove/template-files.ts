@@ -53,6 +53,6 @@ export function filesVerdict(before: Digests | undefined, after: Digests | undef
   const names = [...new Set([...before.keys(), ...after.keys()])];
   const changed = names.filter((name) => before.get(name) !== after.get(name));
   return changed.length === 0
-    ? { name: CHECK, status: 'pass', message: `${plural(names.length, 'file')}, all as they were before` }
+    ? { name: CHECK, status: 'pass', message: `${plural(names.length, 'file')}, none of them changed` }
     : { name: CHECK, status: 'fail', message: `changed: ${changed.join(', ')}` };
 }
