@@ -221,14 +221,14 @@ const PLANTED: Planted[] = [
   },
   {
     what: 'a folder of too many files',
-    files: manyFiles(23, (index) => `agent/parts/part-${index}.go`),
+    files: manyFiles(21, (index) => `agent/parts/part-${index}.go`),
     finds: ['folders-are-small'],
   },
   {
     what: 'a folder with as many files as may be, and their tests beside them',
     files: {
-      ...manyFiles(22, (index) => `agent/parts/part-${index}.go`),
-      ...manyFiles(22, (index) => `agent/parts/part-${index}_test.go`),
+      ...manyFiles(20, (index) => `agent/parts/part-${index}.go`),
+      ...manyFiles(20, (index) => `agent/parts/part-${index}_test.go`),
     },
     finds: [],
   },

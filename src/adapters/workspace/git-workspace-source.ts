@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { WorkspaceSource } from '../../core/ports/workspace.ts';
-import { readHeadCommit } from './git-repository.ts';
+import { readHeadCommit } from './git/git-repository.ts';
 import { checkNewBranch } from './new-branch.ts';
 import { listTracked, packWorkspace, untrackedNames } from './pack-workspace.ts';
 import { requireTar } from './tar-stream.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno, printable } from '../../base/errors.ts';
 import type { WorkspaceContent } from '../../core/ports/workspace.ts';
-import { refreshIndex } from './staged-repository.ts';
+import { refreshIndex } from './git/staged-repository.ts';
 import type { WorkspaceWork } from './workspace-work.ts';
 
 /** Files that git keeps while an operation waits for the user; meanwhile git refuses to switch branches. */

@@ -4,14 +4,14 @@ import { PassThrough, Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { PackedWorkspace, WorkspaceContent } from '../../core/ports/workspace.ts';
-import { CUT_DEPTH, packHistory, planHistory, stageHistory } from './history.ts';
-import type { IndexListing } from './index-listing.ts';
+import { CUT_DEPTH, packHistory, planHistory, stageHistory } from './git/history.ts';
+import type { IndexListing } from './git/index-listing.ts';
+import { copyOperationState } from './git/operation-state.ts';
+import { listStaged, refreshIndex } from './git/staged-repository.ts';
+import { listPresentFiles, listPresentUntracked } from './git/tracked-files.ts';
 import { checkNewBranch } from './new-branch.ts';
-import { copyOperationState } from './operation-state.ts';
-import { listStaged, refreshIndex } from './staged-repository.ts';
 import { requireTar, startTar, type TarStream } from './tar-stream.ts';
 import { findTooling } from './tooling.ts';
-import { listPresentFiles, listPresentUntracked } from './tracked-files.ts';
 import {
   countUntracked,
   describeRepository,

@@ -4,7 +4,7 @@ import { AppError, isAppError, printable } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { exec, execStream, LONG_WORK_DEADLINE_MS, PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
 import { installHint } from '../../core/rules/host-packages.ts';
-import { hostGitEnvironment } from './git-command.ts';
+import { hostGitEnvironment } from './git/git-command.ts';
 
 /** The content of a workspace's archive: two folders, each with a list of names inside it, ended by NUL. */
 export interface TarContent {

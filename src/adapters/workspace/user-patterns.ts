@@ -3,8 +3,8 @@ import { join, resolve, sep } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { isErrno } from '../../base/errors.ts';
 import type { ConfigEntry } from '../../base/git/config-text.ts';
-import type { HostRepository } from './git-repository.ts';
-import type { GitFolders } from './own-git-folder.ts';
+import type { HostRepository } from './git/git-repository.ts';
+import type { GitFolders } from './git/own-git-folder.ts';
 import { readSmallFile } from './small-file.ts';
 import { allEnded } from './task-group.ts';
 

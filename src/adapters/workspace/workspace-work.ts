@@ -5,10 +5,10 @@ import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { WorkspaceSummary } from '../../protocol/api/workspace.ts';
-import { refuseLinksOut } from './git-folder-links.ts';
-import { type HostRepository, locateRepository } from './git-repository.ts';
-import { INDEX_LISTING_ARGS, type IndexListing, parseIndexListing } from './index-listing.ts';
-import { type StagedRepository, stageRepository } from './staged-repository.ts';
+import { refuseLinksOut } from './git/git-folder-links.ts';
+import { type HostRepository, locateRepository } from './git/git-repository.ts';
+import { INDEX_LISTING_ARGS, type IndexListing, parseIndexListing } from './git/index-listing.ts';
+import { type StagedRepository, stageRepository } from './git/staged-repository.ts';
 import { TaskGroup } from './task-group.ts';
 
 /** What the workspace source needs. */

@@ -12,10 +12,10 @@ import type { SavedGuest } from '../../ports/vmm/saving.ts';
 import type { BootSource } from '../../ports/vmm/spec.ts';
 import { waitsForSpace } from '../guest/connect-agent.ts';
 import { personalise, readHostContent } from '../guest/personalise.ts';
+import { vmSpecOf } from '../plan/vm-spec.ts';
 import { requireRoomToStart } from '../require-room.ts';
 import { withoutSaved } from '../saved/drop-suspended.ts';
 import type { GuestWaits, VmHost, Vms } from '../world.ts';
-import { vmSpecOf } from './vm-spec.ts';
 import { watchExit } from './watch-exit.ts';
 
 /** `ms` to restore a saved guest; an idle host needs 0.2 s. */

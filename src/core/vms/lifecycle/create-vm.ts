@@ -5,16 +5,16 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import type { PlanWorld } from '../plan/make-plan.ts';
+import { noteSharedCpus, planVm } from '../plan/make-plan.ts';
+import type { VmPlan } from '../plan/vm-plan.ts';
 import { endPoolVm } from '../pool/make-pool-vm.ts';
 import type { PoolVm } from '../pool/pool-vm.ts';
 import { templateKeyOf } from '../saved/warm-template.ts';
 import type { BootStores, UnrecordedVms, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
 import { noteAccelerator } from './boot-vm.ts';
-import type { PlanWorld } from './make-plan.ts';
-import { noteSharedCpus, planVm } from './make-plan.ts';
 import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
-import type { VmPlan } from './vm-plan.ts';
 
 /**
  * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or

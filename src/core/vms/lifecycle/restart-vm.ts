@@ -1,8 +1,8 @@
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
+import type { PlanWorld } from '../plan/make-plan.ts';
 import type { GuestWaits } from '../world.ts';
-import type { PlanWorld } from './make-plan.ts';
 import type { StartWorld } from './start-new.ts';
 import { startVm } from './start-vm.ts';
 import { stopVm } from './stop-vm.ts';

@@ -6,8 +6,8 @@ import { RESTING_STATES } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { findVm } from '../find-vm.ts';
+import { noteSharedCpus } from '../plan/make-plan.ts';
 import type { VmDefaults, VmHost, Vms } from '../world.ts';
-import { noteSharedCpus } from './make-plan.ts';
 import { setNat } from './set-nat.ts';
 
 /** The parts of a shape that can be changed, by their user-visible names. */

@@ -3,14 +3,14 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
+import { driveRequestOf } from '../plan/make-plan.ts';
+import type { VmPlan } from '../plan/vm-plan.ts';
 import { claimPoolVm } from '../pool/claim-pool-vm.ts';
 import type { PoolVm } from '../pool/pool-vm.ts';
 import { templateKeyOf, warmTemplate } from '../saved/warm-template.ts';
 import type { UnrecordedVms, WarmStarts } from '../world.ts';
 import type { BootWorld } from './boot-vm.ts';
 import { bootVm } from './boot-vm.ts';
-import { driveRequestOf } from './make-plan.ts';
-import type { VmPlan } from './vm-plan.ts';
 
 /** What a first start works on. */
 export type StartWorld = BootWorld & WarmStarts & UnrecordedVms;

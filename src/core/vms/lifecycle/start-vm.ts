@@ -3,11 +3,11 @@ import { errorBodyOf } from '../../../protocol/error-body.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
+import type { PlanWorld } from '../plan/make-plan.ts';
+import { planStart } from '../plan/make-plan.ts';
 import { dropSuspended } from '../saved/drop-suspended.ts';
 import { resumeVm } from '../saved/suspend-vm.ts';
 import { bootVm, noteAccelerator } from './boot-vm.ts';
-import type { PlanWorld } from './make-plan.ts';
-import { planStart } from './make-plan.ts';
 import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
 

@@ -4,7 +4,7 @@ import type { VmRecord } from '../../ports/records.ts';
 import { readHostContent } from '../guest/personalise.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
-import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import type { VmPlan } from '../plan/vm-plan.ts';
 
 import type { PoolVm } from './pool-vm.ts';
 

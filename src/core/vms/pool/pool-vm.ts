@@ -1,7 +1,7 @@
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
-import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import type { VmPlan } from '../plan/vm-plan.ts';
 
 /** A pool VM: restored from a template, warmed up for a first command, not yet claimed by a start. */
 export interface PoolVm {

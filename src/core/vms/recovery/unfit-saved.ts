@@ -3,8 +3,8 @@ import { isAppError, messageOf } from '../../../base/errors.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { SavedBy } from '../../ports/saved-by.ts';
 import { differenceOf, differenceText } from '../../rules/saved-by.ts';
-import type { PlanWorld } from '../lifecycle/make-plan.ts';
-import { planStart } from '../lifecycle/make-plan.ts';
+import type { PlanWorld } from '../plan/make-plan.ts';
+import { planStart } from '../plan/make-plan.ts';
 import type { Saving, Vms } from '../world.ts';
 
 /** The result of {@link findUnfitGuests}. */

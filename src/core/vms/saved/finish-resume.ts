@@ -3,8 +3,8 @@ import type { VmRecord } from '../../ports/records.ts';
 import { readHostContent } from '../guest/personalise.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
-import type { PlanWorld } from '../lifecycle/make-plan.ts';
-import { planStart } from '../lifecycle/make-plan.ts';
+import type { PlanWorld } from '../plan/make-plan.ts';
+import { planStart } from '../plan/make-plan.ts';
 import { type AdoptOptions, adoptVmm } from '../recovery/adopt-vmm.ts';
 
 /** `ms` to personalise a guest that already runs; the VM cannot be used meanwhile. */

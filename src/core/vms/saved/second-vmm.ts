@@ -7,8 +7,8 @@ import type { SavedGuest } from '../../ports/vmm/saving.ts';
 import { connectAgent } from '../guest/connect-agent.ts';
 import { readHostContent } from '../guest/personalise.ts';
 import { type ReachOptions, reachReady } from '../lifecycle/boot-vm.ts';
-import type { VmPlan } from '../lifecycle/vm-plan.ts';
-import { vmSpecOf } from '../lifecycle/vm-spec.ts';
+import type { VmPlan } from '../plan/vm-plan.ts';
+import { vmSpecOf } from '../plan/vm-spec.ts';
 import type { GuestWaits, UnrecordedVms, VmHost, Vms } from '../world.ts';
 
 /**

@@ -2,7 +2,7 @@ import { isAbort, messageOf } from '../../../base/errors.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { templateKey } from '../../rules/template-key.ts';
-import type { VmPlan } from '../lifecycle/vm-plan.ts';
+import type { VmPlan } from '../plan/vm-plan.ts';
 import type { VmHost, Vms, WarmStarts } from '../world.ts';
 import type { TemplateWorld } from './make-template.ts';
 import { makeTemplate } from './make-template.ts';

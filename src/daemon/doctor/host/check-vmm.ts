@@ -1,7 +1,7 @@
 import { isAppError } from '../../../base/errors.ts';
 import type { BootSource } from '../../../core/ports/vmm/spec.ts';
 import { installCommands } from '../../../core/rules/host-packages.ts';
-import { bootSourceOf } from '../../../core/vms/lifecycle/boot-source.ts';
+import { bootSourceOf } from '../../../core/vms/plan/boot-source.ts';
 import type { Check, DoctorHost } from '../check.ts';
 
 /** The VMM is installed and recent enough. */

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import type { Abortable } from '../../base/abort.ts';
-import { AppError, isAppError } from '../../base/errors.ts';
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
 import {
   type ExecOptions,
   type ExecResult,
@@ -8,8 +8,8 @@ import {
   exec,
   execStream,
   LONG_WORK_DEADLINE_MS,
-} from '../../base/process/exec.ts';
-import { installHint } from '../../core/rules/host-packages.ts';
+} from '../../../base/process/exec.ts';
+import { installHint } from '../../../core/rules/host-packages.ts';
 
 /** How one git command is run. */
 export interface GitCall extends Abortable {

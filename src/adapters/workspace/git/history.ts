@@ -1,14 +1,14 @@
 import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, withDeadline } from '../../base/abort.ts';
-import { isAppError } from '../../base/errors.ts';
-import { bytePath } from './byte-path.ts';
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
+import { bytePath } from '../byte-path.ts';
+import { allEnded } from '../task-group.ts';
 import type { Git } from './git-command.ts';
 import { chooseBaseRefs, formatRefs, listMergedRefs, listRefs, type Ref } from './git-refs.ts';
 import type { HostRepository } from './git-repository.ts';
 import { cutHistory } from './shallow-history.ts';
 import type { StagedRepository } from './staged-repository.ts';
-import { allEnded } from './task-group.ts';
 
 /** Depth at which a history is cut when all of it would be too much. */
 export const CUT_DEPTH = 50;

@@ -1,8 +1,8 @@
 import { lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, isErrno } from '../../base/errors.ts';
-import { plural } from '../../base/text/words.ts';
-import { readLastBytes, readSmallFile } from './small-file.ts';
+import { AppError, isErrno } from '../../../base/errors.ts';
+import { plural } from '../../../base/text/words.ts';
+import { readLastBytes, readSmallFile } from '../small-file.ts';
 
 /**
  * Files that git keeps for an operation that waits for the user: a merge, cherry-pick, revert, rebase or

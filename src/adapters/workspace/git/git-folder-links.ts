@@ -1,11 +1,11 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import type { Abortable } from '../../base/abort.ts';
-import { isErrno } from '../../base/errors.ts';
-import { bytePath } from './byte-path.ts';
+import type { Abortable } from '../../../base/abort.ts';
+import { isErrno } from '../../../base/errors.ts';
+import { bytePath } from '../byte-path.ts';
+import { readSmallFile } from '../small-file.ts';
 import { elsewhereError, type GitFolders } from './own-git-folder.ts';
-import { readSmallFile } from './small-file.ts';
 
 /** The parts of a git folder that are read. Hooks, for example, are not, and may be links. */
 const READ = /^(HEAD|config|config\.worktree|packed-refs|shallow|refs|objects|info|logs|reftable)$/;

@@ -1,12 +1,12 @@
 import type { Stats } from 'node:fs';
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import type { Abortable } from '../../base/abort.ts';
-import { AppError, isAppError, isErrno } from '../../base/errors.ts';
-import { PROBE_DEADLINE_MS } from '../../base/process/exec.ts';
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, isAppError, isErrno } from '../../../base/errors.ts';
+import { PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
+import { TaskGroup } from '../task-group.ts';
 import { type Git, gitAt, gitTooOld, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import { type GitFolders, requireOwnGitFolder } from './own-git-folder.ts';
-import { TaskGroup } from './task-group.ts';
 
 /** A git working tree on the host. */
 export interface HostRepository extends GitFolders {

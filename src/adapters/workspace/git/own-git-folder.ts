@@ -1,9 +1,9 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Abortable } from '../../base/abort.ts';
-import { AppError, isErrno, printable } from '../../base/errors.ts';
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, isErrno, printable } from '../../../base/errors.ts';
+import { readSmallFile } from '../small-file.ts';
 import type { Git } from './git-command.ts';
-import { readSmallFile } from './small-file.ts';
 
 /** Where the parts of a repository are. */
 export interface GitFolders {

@@ -1,4 +1,4 @@
-import { AppError, invariant } from '../../base/errors.ts';
+import { AppError, invariant } from '../../../base/errors.ts';
 
 /**
  * The content of an index. Paths are latin1, one character per byte, because names on disk have no encoding.

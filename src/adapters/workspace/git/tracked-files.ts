@@ -1,12 +1,12 @@
 import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
-import type { Abortable } from '../../base/abort.ts';
-import { AppError, isErrno } from '../../base/errors.ts';
-import { bytePath } from './byte-path.ts';
-import { GUEST_STAT_RULES } from './guest-config.ts';
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, isErrno } from '../../../base/errors.ts';
+import { bytePath } from '../byte-path.ts';
+import { GUEST_STAT_RULES } from '../guest-config.ts';
+import { allEnded } from '../task-group.ts';
 import type { IndexListing } from './index-listing.ts';
 import type { StagedRepository } from './staged-repository.ts';
-import { allEnded } from './task-group.ts';
 
 const RAW_DIFF = ['diff-files', '--raw', '-z', '--no-renames'];
 

@@ -2,22 +2,22 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Abortable } from '../../base/abort.ts';
-import { AppError } from '../../base/errors.ts';
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError } from '../../../base/errors.ts';
 import {
   CONFIG_LIST_ARGS,
   type ConfigEntry,
   configValue,
   formatConfig,
   parseConfigList,
-} from '../../base/git/config-text.ts';
+} from '../../../base/git/config-text.ts';
+import { guestConfig, promisorRemote } from '../guest-config.ts';
+import { fileTooLarge, openRegularFile, readSmallFile } from '../small-file.ts';
+import { allEnded } from '../task-group.ts';
+import { isInRepository, isOfUser, readUserPatterns, type UserPatterns } from '../user-patterns.ts';
 import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import type { HostRepository } from './git-repository.ts';
-import { guestConfig, promisorRemote } from './guest-config.ts';
 import { elsewhereError } from './own-git-folder.ts';
-import { fileTooLarge, openRegularFile, readSmallFile } from './small-file.ts';
-import { allEnded } from './task-group.ts';
-import { isInRepository, isOfUser, readUserPatterns, type UserPatterns } from './user-patterns.ts';
 
 /** Where HEAD points. */
 export interface Head {

@@ -1,4 +1,4 @@
-import type { Abortable } from '../../base/abort.ts';
+import type { Abortable } from '../../../base/abort.ts';
 import type { Git } from './git-command.ts';
 import type { Head } from './staged-repository.ts';
 

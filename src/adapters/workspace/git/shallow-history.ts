@@ -1,4 +1,4 @@
-import type { Abortable } from '../../base/abort.ts';
+import type { Abortable } from '../../../base/abort.ts';
 import type { Git } from './git-command.ts';
 
 /** Most commits that are examined; the history is cut at the last one. */
