@@ -21,10 +21,10 @@ const ATTACK_MS = 1_000;
 /** Links to the same attacker at once. */
 const LINKS = 3;
 /**
- * Each attack is measured that often and the best counts: compilers and collectors need their time once, an
- * attack has its effect always.
+ * An attack fails its test only when it holds up the host in each of so many rounds. Compilers, collectors and
+ * a busy machine cost time in some rounds, and an attack that works does in all.
  */
-const ROUNDS = 2;
+const MAX_ROUNDS = 6;
 
 /** A guest in a process of its own, so that its work is not the host's. */
 interface Guest extends AsyncDisposable {
@@ -95,7 +95,17 @@ after(async () => {
 });
 
 /** What an attack of a second costs the host, and how often another guest was heard meanwhile. */
-async function suffer(attacker: Guest): Promise<{ turnMs: number; growthBytes: number; answers: number }> {
+interface Round {
+  turnMs: number;
+  growthBytes: number;
+  answers: number;
+}
+
+function isHarmless({ turnMs, growthBytes, answers }: Round): boolean {
+  return turnMs < MAX_TURN_MS && growthBytes < MAX_GROWTH_BYTES && answers > 3;
+}
+
+async function suffer(attacker: Guest): Promise<Round> {
   const links = await Promise.all(Array.from({ length: LINKS }, () => attacker.connect()));
   await good.health({ signal });
   const startBytes = process.memoryUsage.rss();
@@ -115,14 +125,9 @@ async function suffer(attacker: Guest): Promise<{ turnMs: number; growthBytes: n
 for (const attack of HOSTILE_ATTACKS) {
   test(`a guest that sends ${attack} holds up no other`, { timeout: 60_000 }, async (t) => {
     await using attacker = await startGuest(attack);
-    const rounds = [];
-    for (let round = 0; round < ROUNDS; round += 1) rounds.push(await suffer(attacker));
+    const rounds: Round[] = [];
+    while (rounds.length < MAX_ROUNDS && !rounds.some(isHarmless)) rounds.push(await suffer(attacker));
     t.diagnostic(JSON.stringify(rounds));
-    assert.ok(Math.min(...rounds.map(({ turnMs }) => turnMs)) < MAX_TURN_MS, JSON.stringify(rounds));
-    assert.ok(
-      Math.min(...rounds.map(({ growthBytes }) => growthBytes)) < MAX_GROWTH_BYTES,
-      JSON.stringify(rounds),
-    );
-    assert.ok(Math.max(...rounds.map(({ answers }) => answers)) > 3, JSON.stringify(rounds));
+    assert.ok(rounds.some(isHarmless), JSON.stringify(rounds));
   });
 }
