@@ -74,7 +74,7 @@ test('versions of the programs that are used are told', async () => {
 test('a VM on record is counted, and what its disks may still take', async () => {
   await resultOf(lab.client.createVm({ name: 'kept', noStart: true }, { signal }));
   const records = await checkOf('records');
-  assert.match(records.message, /^1 VMs, 0 of them running/);
+  assert.match(records.message, /^1 VM, 0 of them running/);
   assert.match(records.details?.[0] ?? '', /^kept [0-9a-f]{12} created$/);
   assert.match((await checkOf('disk space')).details?.[0] ?? '', /^kept may grow by [0-9.]+[MG]$/);
   await resultOf(lab.client.deleteVm('kept', { signal }));

@@ -44,7 +44,7 @@ test('a daemon answers although VMMs hang: they are listed, others are used, and
     assert.equal(error.code, 'VM_BUSY');
     assert.match(
       error.message,
-      /^Cannot reach vm "one": its VMM does not answer the daemon that started \d+ s ago$/,
+      /^Cannot reach vm "one": its VMM does not answer the daemon that started [\d.]+ s ago$/,
     );
     assert.equal(error.hint, 'find out what holds its VMM, or end it: banger vm kill one');
     return true;
