@@ -21,8 +21,8 @@ const ATTACK_MS = 1_000;
 /** Links to the same attacker at once. */
 const LINKS = 3;
 /**
- * An attack fails its test only when it holds up the host in each of so many rounds. Compilers, collectors and
- * a busy machine cost time in some rounds, and an attack that works does in all.
+ * An attack fails its test only when it holds up the host in each of so many rounds. Compilers, collectors
+ * and a busy machine cost time in some rounds; an attack that works costs it in all.
  */
 const MAX_ROUNDS = 6;
 
