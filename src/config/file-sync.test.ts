@@ -35,12 +35,19 @@ for (const [fields, problem] of [
   [{ ...good, host: '~/a\u0000b' }, /host/],
   [{ ...good, host: 1 }, /host/],
   [{ guest: '~/a' }, /host/],
-  [{ ...good, guest: '/etc/passwd' }, /"file_sync\[0\].guest" must be a path below ~\/ or \/root\//],
+  [
+    { ...good, guest: 'etc/passwd' },
+    /"file_sync\[0\].guest" must be a path below ~\/ or an absolute one, without "\.\.", and not below \/dev/,
+  ],
+  [{ ...good, guest: '/' }, /guest/],
+  [{ ...good, guest: '//.' }, /guest/],
+  [{ ...good, guest: '/proc/sys/kernel/hostname' }, /guest/],
+  [{ ...good, guest: '//sys//x' }, /guest/],
+  [{ ...good, guest: '/dev' }, /guest/],
   [{ ...good, guest: '/root' }, /guest/],
   [{ ...good, guest: '/root/' }, /guest/],
   [{ ...good, guest: '~/' }, /guest/],
   [{ ...good, guest: '~/.' }, /guest/],
-  [{ ...good, guest: '/rootless/x' }, /guest/],
   [{ ...good, guest: '/root/../etc/x' }, /guest/],
   [{ host: '~/a' }, /guest/],
   [{ ...good, mode: '0999' }, /"file_sync\[0\].mode" must be permission bits as a text, such as "0600"/],
@@ -50,6 +57,18 @@ for (const [fields, problem] of [
 ] as const) {
   test(`${JSON.stringify(fields)} is refused`, () => {
     assert.throws(() => parseConfig(entry(fields), PATH), { code: 'CONFIG_INVALID', message: problem });
+  });
+}
+
+for (const [guest, guestPath] of [
+  ['/etc/pip.conf', '/etc/pip.conf'],
+  ['//etc//apt/auth.conf.d/', '/etc/apt/auth.conf.d'],
+  ['/rootless/x', '/rootless/x'],
+  ['/development', '/development'],
+] as const) {
+  test(`a file may have any absolute path in the guest, such as ${guest}`, () => {
+    const { file_sync = [] } = parseConfig(entry({ ...good, guest }), PATH);
+    assert.equal(resolveFileSync(file_sync, '/home/me')[0]?.guestPath, guestPath);
   });
 }
 

@@ -8,7 +8,7 @@ import { AppError, printable } from '../base/errors.ts';
 export interface FileSyncEntry {
   /** absolute */
   hostPath: string;
-  /** absolute and clean, below `/root` */
+  /** absolute and clean */
   guestPath: string;
   /** permission bits of a file; without them `0o600`. Folders keep those of the host */
   mode?: number;
@@ -25,6 +25,9 @@ const ENTRY_KEYS: readonly string[] = ['host', 'guest', 'mode'] satisfies (keyof
 
 /** The user's home in the guest. */
 const GUEST_HOME = '/root';
+
+/** Folders of the guest whose files are the kernel's, not on a disk. */
+const KERNEL_FOLDERS = ['/dev', '/proc', '/sys'] as const;
 
 /**
  * Checks the value of the key `file_sync`.
@@ -60,9 +63,8 @@ function problemsOf(entry: unknown, name: string): string[] {
       isRight: (path) => path.startsWith('~/') || isAbsolute(path),
     }),
     ...problemOfPath(guest, `${name}.guest`, {
-      rule: `a path below ~/ or ${GUEST_HOME}/, without ".."`,
-      isRight: (path) =>
-        /^(~|\/root)\//.test(path) && guestPathOf(path) !== GUEST_HOME && !path.endsWith('/..'),
+      rule: `a path below ~/ or an absolute one, without "..", and not below ${KERNEL_FOLDERS.join(', ')}`,
+      isRight: isFreeGuestPath,
     }),
     ...(mode === undefined || (typeof mode === 'string' && /^0?[0-7]{3}$/.test(mode))
       ? []
@@ -78,6 +80,14 @@ function problemOfPath(
   const isPath =
     typeof path === 'string' && path !== '' && path === printable(path) && !path.split('/').includes('..');
   return isPath && isRight(path) ? [] : [`"${field}" must be ${rule}`];
+}
+
+/** Whether a file or folder of the user may be at this path of the guest: `/` and the home have to stay. */
+function isFreeGuestPath(path: string): boolean {
+  if (!path.startsWith('~/') && !isAbsolute(path)) return false;
+  const full = guestPathOf(path);
+  if (full === '' || full === GUEST_HOME) return false;
+  return !KERNEL_FOLDERS.some((folder) => full === folder || full.startsWith(`${folder}/`));
 }
 
 function guestPathOf(path: string): string {
