@@ -50,7 +50,7 @@ const BAD_REQUESTS: readonly [string, CreateVmRequest, string][] = [
   ['an upper-case name', { name: 'MyBox' }, 'VM_NAME_INVALID'],
   ['an empty name', { name: '' }, 'VM_NAME_INVALID'],
   ['no vCPU', { vcpuCount: 0 }, 'VM_SHAPE_INVALID'],
-  ['more vCPUs than the host', { vcpuCount: 5 }, 'VM_SHAPE_INVALID'],
+  ['more vCPUs than a VM may have', { vcpuCount: 65 }, 'VM_SHAPE_INVALID'],
   ['1 MiB of memory', { memoryMib: 1 }, 'VM_SHAPE_INVALID'],
   ['more memory than the host', { memoryMib: 8193 }, 'VM_SHAPE_INVALID'],
   ['a disk of 1 byte', { diskSizeBytes: 1 }, 'VM_SHAPE_INVALID'],
