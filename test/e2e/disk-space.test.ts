@@ -13,6 +13,9 @@ const WRITTEN_MIB = 250;
 /** Most that a drive takes on the host of which everything was deleted. */
 const MOST_LEFT_BYTES = 96 * MIB;
 
+/** How often a guest is asked at most. */
+const MOST_ROUNDS = 5;
+
 let lab: Lab;
 
 before(async () => {
@@ -43,10 +46,11 @@ test('what was deleted in a guest is copied into no fork, and takes no space of 
   // Written out, so that what is measured does not depend on how fast this host writes.
   await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', 'rm /root/big /var/tmp/big; sync']);
 
-  await lab.text(['vm', 'fork', 'box', '--name', 'copy']);
-  await expectLittle('copy');
-  await lab.text(['vm', 'suspend', 'box']);
-  await expectLittle('box');
+  await giveBack('copy', {
+    give: ['vm', 'fork', 'box', '--name', 'copy'],
+    undo: ['vm', 'delete', 'copy'],
+  });
+  await giveBack('box', { give: ['vm', 'suspend', 'box'], undo: ['vm', 'start', 'box'] });
 
   await lab.text(['vm', 'start', 'box']);
   for (const name of ['box', 'copy']) {
@@ -67,10 +71,20 @@ test('a guest discards what it does not use, whatever is in its root or work dis
   assert.doesNotMatch(await lab.text(['vm', 'exec', 'box', '--', 'dmesg']), /EXT4-fs error|I\/O error/);
 });
 
-async function expectLittle(name: string): Promise<void> {
-  for (const drive of ['work', 'overlay']) {
-    const taken = await takenBytes(name, drive);
-    assert.ok(taken <= MOST_LEFT_BYTES, `${drive} of ${name} takes ${Math.round(taken / MIB)} MiB`);
+/**
+ * Runs `give` until both drives of `name` take little. A guest has two seconds for each, and on a busy host
+ * may need a few of them for all that was deleted.
+ */
+async function giveBack(
+  name: string,
+  { give, undo }: { give: readonly string[]; undo: readonly string[] },
+): Promise<void> {
+  for (let round = 1; ; round += 1) {
+    await lab.text([...give]);
+    const taken = { work: await takenBytes(name, 'work'), overlay: await takenBytes(name, 'overlay') };
+    if (Math.max(taken.work, taken.overlay) <= MOST_LEFT_BYTES) return;
+    assert.ok(round < MOST_ROUNDS, `the drives of ${name} still take ${JSON.stringify(taken)} bytes`);
+    await lab.text([...undo]);
   }
 }
 
