@@ -130,8 +130,9 @@ async function whilePreparedRuns<T>(
   }
 }
 
-/** The same command line with files and sockets of its own in `dir`. */
-function ownArgv({ argv, memoryPath }: SavedGuest, dir: string): [string, ...string[]] {
+/** The same command line with own files and sockets in `dir`, and without descriptors of its starter. */
+function ownArgv({ argv: all, memoryPath }: SavedGuest, dir: string): [string, ...string[]] {
+  const argv = all.filter((word, at) => word !== '-add-fd' && all[at - 1] !== '-add-fd');
   const own = argv.map((word, at) => {
     switch (argv[at - 1]) {
       case '-pidfile':
@@ -140,9 +141,9 @@ function ownArgv({ argv, memoryPath }: SavedGuest, dir: string): [string, ...str
         return 'guest=floor';
       case '-chardev':
         return word
-          .replace(/^(socket,id=qmp,path=)[^,]+/, `$1${join(dir, 'q')}`)
-          .replace(/^(socket,id=agent,path=)[^,]+/, `$1${join(dir, 'a')}`)
-          .replace(/^(file,id=console,path=)[^,]+/, `$1${join(dir, 'console')}`);
+          .replace(/^(socket,id=qmp,)(path|fd)=[^,]+/, `$1path=${join(dir, 'q')}`)
+          .replace(/^(socket,id=agent,)(path|fd)=[^,]+/, `$1path=${join(dir, 'a')}`)
+          .replace(/^(file,id=console,)path=[^,]+/, `$1path=${join(dir, 'console')}`);
       case '-object':
         return word.replace(/mem-path=[^,]+/, `mem-path=${memoryPath}`);
       case '-blockdev':
