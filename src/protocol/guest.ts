@@ -79,6 +79,10 @@ export type ExecExit = { code: number } | { signal: string; number: number };
  */
 export type ExecFailureCode = 'not_found' | 'not_executable' | 'bad_request' | 'failed' | 'lost' | 'no_space';
 
+/** The hint of every error about a guest that is paused until the host has disk space. */
+export const WAITS_FOR_SPACE_HINT =
+  'free some disk space where the VMs are stored; the guest then resumes by itself';
+
 /** A port that something in the guest listens on. */
 export interface GuestPort {
   proto: 'tcp' | 'udp';

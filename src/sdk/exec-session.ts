@@ -4,7 +4,13 @@ import { AppError } from '../base/errors.ts';
 import { ExecEventDecoder } from '../protocol/exec-events.ts';
 import { encodeJsonFrame, FRAME } from '../protocol/exec-frames.ts';
 import { ExecStdin } from '../protocol/exec-stdin.ts';
-import type { ExecExit, ExecFailureCode, ExecStart, TerminalSize } from '../protocol/guest.ts';
+import {
+  type ExecExit,
+  type ExecFailureCode,
+  type ExecStart,
+  type TerminalSize,
+  WAITS_FOR_SPACE_HINT,
+} from '../protocol/guest.ts';
 import { lostError } from './errors.ts';
 
 /** Output and end of a command in the guest; `exit` comes last. A pty has only `stdout`. */
@@ -149,9 +155,6 @@ async function* outputOf(
   throw lostError('a command in the guest');
 }
 
-/** The same hint that the daemon gives to later commands. */
-const FREE_SPACE_HINT = 'free some disk space where the VMs are stored; the guest then resumes by itself';
-
 const START_CODES: Readonly<Record<ExecFailureCode, string>> = {
   not_found: 'COMMAND_NOT_FOUND',
   not_executable: 'COMMAND_NOT_EXECUTABLE',
@@ -169,7 +172,7 @@ function notStarted(
     return new AppError('GUEST_LOST', message, { hint: `banger vm logs ${ref}`, details: { program } });
   }
   if (code === 'no_space') {
-    return new AppError('HOST_NO_SPACE', message, { hint: FREE_SPACE_HINT, details: { program } });
+    return new AppError('HOST_NO_SPACE', message, { hint: WAITS_FOR_SPACE_HINT, details: { program } });
   }
   return new AppError(START_CODES[code], `Cannot run "${program}" in the guest: ${message}`, {
     hint: code === 'not_found' ? 'install it in the guest, or give its full path' : undefined,

@@ -1,7 +1,5 @@
+import { splitGuestPlace } from '../vm/cp/place.ts';
 import { type Completions, type LiveNames, matching } from './completions.ts';
-
-/** `NAME:PATH`, as `vm cp` takes it. */
-const GUEST_PLACE = /^([a-z0-9-]{1,63}):(.*)$/s;
 
 /**
  * Completes one of the two places of a copy: behind `NAME:` the guest's files, else the host's files and the
@@ -16,10 +14,10 @@ export async function completeCopyPlace({
   before: readonly string[];
   live: LiveNames;
 }): Promise<Completions> {
-  const [, ref, path] = GUEST_PLACE.exec(current) ?? [];
-  if (ref !== undefined && path !== undefined) return await completeGuestPath({ ref, path, live });
+  const guest = splitGuestPlace(current);
+  if (guest) return await completeGuestPath({ ...guest, live });
   const other = before[0];
-  if (other !== undefined && GUEST_PLACE.test(other)) return { directive: ':files', candidates: [] };
+  if (other !== undefined && splitGuestPlace(other)) return { directive: ':files', candidates: [] };
   const vms = await live.names('vm');
   const { candidates } = matching(
     vms.map(({ word }) => ({ word: `${word}:` })),

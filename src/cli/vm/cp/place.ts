@@ -30,14 +30,20 @@ export function copyPlaces([source, target]: readonly [string, string]): CopyPla
   });
 }
 
+/** The VM and the path of `NAME:PATH`; `undefined` for a path of this host. The path may be any text. */
+export function splitGuestPlace(text: string): { ref: string; path: string } | undefined {
+  const [, ref, path] = /^([a-z0-9-]{1,63}):(.*)$/s.exec(text) ?? [];
+  return ref === undefined || path === undefined ? undefined : { ref, path };
+}
+
 function placeOf(text: string): Place {
   if (text === '-') return { kind: 'stream' };
-  const [, ref, path] = /^([a-z0-9-]{1,63}):(.*)$/s.exec(text) ?? [];
-  if (ref === undefined || path === undefined) {
+  const guest = splitGuestPlace(text);
+  if (!guest) {
     if (text !== '' && !text.includes('\0')) return { kind: 'host', path: text };
     throw new AppError('USAGE_ARGUMENTS', 'Cannot copy "": it is no path', { hint: EXAMPLES });
   }
-  if (path.startsWith('/') && !path.includes('\0')) return { kind: 'guest', ref, path };
+  if (guest.path.startsWith('/') && !guest.path.includes('\0')) return { kind: 'guest', ...guest };
   throw new AppError('USAGE_ARGUMENTS', `Cannot copy "${text}": the path in the VM is not absolute`, {
     hint: `${EXAMPLES}; a file of this host with a colon in its name is written ./${text}`,
     details: { value: text },

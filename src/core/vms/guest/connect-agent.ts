@@ -1,4 +1,5 @@
 import { AppError } from '../../../base/errors.ts';
+import { WAITS_FOR_SPACE_HINT } from '../../../protocol/guest.ts';
 import type { ConnectOptions, GuestAgent, GuestConnector } from '../../ports/guest.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { whileRunning } from '../while-running.ts';
@@ -35,9 +36,6 @@ export function waitsForSpace({ vmId, name = vmId }: { vmId: string; name?: stri
   return new AppError(
     'HOST_NO_SPACE',
     `Cannot reach the guest of vm "${name}": it is paused, because this host has no disk space for what it writes`,
-    {
-      hint: 'free some disk space where the VMs are stored; the guest then resumes by itself',
-      details: { vmId },
-    },
+    { hint: WAITS_FOR_SPACE_HINT, details: { vmId } },
   );
 }
