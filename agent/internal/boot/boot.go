@@ -2,8 +2,8 @@
 // and hands over to the image's init. docs/agent-protocol.md has the drives and the kernel command line.
 //
 // It either hands over, or prints one line "banger-agent: boot failed at <stage>: <cause>" and powers the VM
-// off, so that the host sees an exit and not a VM that stands still. A kernel that has measured its timer
-// wrong is started over.
+// off, so that the host sees an exit and not a VM that hangs. A kernel that has measured the frequency of its
+// timer wrong is started again.
 package boot
 
 import (

@@ -42,7 +42,7 @@ export class GuestStream extends Duplex {
     super();
     this.#request = request;
     this.#options = options;
-    // An error without a listener must not end the program. Whoever reads, writes or awaits still gets it.
+    // An error without a listener must not end the program. Readers, writers and awaiters still get it.
     this.#accepted.promise.catch(() => {});
     this.on('error', () => {});
     request.on('response', (headers) => this.#begin(headers));

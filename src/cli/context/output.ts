@@ -2,7 +2,7 @@ import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import type { OutputStream } from './io.ts';
 
-/** Whoever read our output has gone (`| head`): there is nobody to go on for, and nothing went wrong. */
+/** The reader of our output has exited (`| head`), so the command ends early. That is no failure. */
 export class OutputClosedError extends AppError {
   constructor() {
     super('OUTPUT_CLOSED', 'Nobody reads the output any more');

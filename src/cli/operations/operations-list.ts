@@ -5,7 +5,7 @@ export const operationsList = defineCommand({
   path: ['operations', 'list'],
   summary: 'list what the daemon is doing',
   description:
-    'Lists the operations under way in the daemon, whoever began them: VMs that are being made, started or stopped, images that are being built. With --all also those that ended in the last minutes.',
+    'Lists the operations in progress in the daemon, from all clients: VMs that are being created, started or stopped, and images that are being built. With --all, also lists those that ended in the last minutes.',
   examples: [
     { command: 'banger operations list', does: 'What is under way.' },
     { command: 'banger operations list --all', does: 'Also what ended lately, and how.' },

@@ -75,7 +75,7 @@ export class LiveVms {
    * The link to the VM's agent; opened when there is none. Callers share it and must not dispose of it.
    *
    * @throws {AppError} VM_NOT_RUNNING when we hold no VMM of it; VMM_LOST when it ends meanwhile;
-   * HOST_NO_SPACE when the guest stands still for that; GUEST_UNREACHABLE, GUEST_GENERATION.
+   * HOST_NO_SPACE when the guest is paused until there is disk space; GUEST_UNREACHABLE, GUEST_GENERATION.
    */
   async agent(vmId: string, options: ConnectOptions): Promise<GuestAgent> {
     const vm = this.#vms.get(vmId);

@@ -127,7 +127,7 @@ func overwrite(fd int, content []byte, mode uint32) bool {
 	if hasMode && isSame {
 		return true
 	}
-	// Whoever has a file open that was not private goes on with that.
+	// A program that has opened a file before it became private keeps the old file.
 	isClosed := !hasMode && mode&0o077 == 0
 	if isClosed || !isSame && (info.Size > blockBytes || len(content) > blockBytes) {
 		return false

@@ -18,8 +18,8 @@ import (
 const kernelThread = 0x00200000
 
 // idleServices are of the system, and keep nothing in memory while nobody uses them: a process of theirs that
-// process 1 started is a listener. Whoever uses one has a process below it, or a unit of its own (a session,
-// a container).
+// process 1 started is a listener. A program that uses one has a process below it, or a unit of its own (a
+// session, a container).
 var idleServices = map[string]bool{
 	"containerd.service": true,
 	"cron.service":       true,

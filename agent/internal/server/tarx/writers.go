@@ -22,8 +22,8 @@ const (
 	pendingNames = 4096
 )
 
-// writers write small files on all processors while the archive is read on. It is as if all was done in the
-// archive's order: whoever is about to look at or change a name asks settle first.
+// writers write small files on all processors while the rest of the archive is read. The result is the same
+// as in the archive's order, because code that looks at a name, or changes it, calls settle first.
 type writers struct {
 	current *batch
 	// full are the batches of each writer. A folder has one writer: two that make files in it would wait for

@@ -154,7 +154,7 @@ export class HostUnpacker {
     const named = this.#pathOf(target);
     if (target.length === 0 || named.equals(path)) throw refused('a hard link names itself');
     const from = guard?.whereIs(keyOf(target)) ?? named;
-    // Of a file only: a link to a symlink would be followed by whoever opens it.
+    // Files only: a program that opens a hard link to a symlink would follow the symlink.
     if (!(await lstat(from)).isFile()) throw refused('a hard link is not to a file');
     await this.#replace(path, (free) => link(from, free));
   }

@@ -31,11 +31,11 @@ export interface HostUnpackOptions extends Abortable {
 /**
  * Unpacks an archive that a guest made into the directory `dir`, which must exist. Nothing outside of it is
  * touched: names that are absolute or go up are refused, and so is everything behind a parent that is no
- * directory of its own, such as a symlink, wherever that points and whoever made it. Symlinks are made as the
- * guest has them, and are followed by nothing here. An entry replaces the file or link in its place once it
- * is whole. Modes lose setuid, setgid and what the umask takes; owners are the user. Unless it `takesAll`,
- * what git could run on this host is left out ({@link GitGuard}). What was unpacked before a failure stays,
- * each file whole.
+ * directory of its own, such as a symlink, whatever it points to and wherever it came from. Symlinks are made
+ * as the guest has them, and are followed by nothing here. An entry replaces the file or link in its place
+ * once it is whole. Modes lose setuid, setgid and what the umask takes; owners are the user. Unless it
+ * `takesAll`, what git could run on this host is left out ({@link GitGuard}). What was unpacked before a
+ * failure stays, each file whole.
  *
  * @throws {AppError} COPY_REFUSED, COPY_TOO_LARGE, COPY_FAILED, TAR_DAMAGED.
  */

@@ -8,7 +8,7 @@ export const vmFork = defineCommand({
   path: ['vm', 'fork'],
   summary: 'copy a running VM, memory and all',
   description: [
-    'Makes copies of a running VM as of one moment: memory, processes and disks. The VM itself stands still for a moment and runs on. Each copy has a name, an address and keys of its own before anything else runs in it.',
+    'Copies a running VM as of one moment: memory, processes and disks. The VM itself is paused briefly, then continues. Each copy has a name, an address and keys of its own before anything else runs in it.',
     '',
     "With a command, it is run in each copy, in the VM's workspace when there is one. Its variable BANGER_FORK_INDEX is 0 in the first copy, 1 in the second, and so on. Its output has the copy's name in front of each line. The exit status is that of the first copy, in order, whose command failed.",
   ].join('\n'),

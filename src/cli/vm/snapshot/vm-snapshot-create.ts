@@ -7,7 +7,7 @@ export const vmSnapshotCreate = defineCommand({
   path: ['vm', 'snapshot', 'create'],
   summary: 'keep a running VM as it is now',
   description:
-    'Keeps memory, processes and disks of a running VM as of one moment. The VM stands still for a moment and runs on. A snapshot goes with its VM.',
+    'Saves memory, processes and disks of a running VM as of one moment. The VM is paused briefly, then continues. A snapshot is deleted with its VM.',
   examples: [
     { command: 'banger vm snapshot create web before', does: 'A snapshot with the tag before.' },
     { command: 'banger vm snapshot create web', does: 'One whose tag is the time.' },

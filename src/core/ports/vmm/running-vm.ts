@@ -44,7 +44,7 @@ export interface RunningVm extends GuestSaver {
    * runs again by itself when there is space
    */
   readonly isStalled: boolean;
-  /** the VMM has paused the guest, whoever asked for it, and has reported so */
+  /** the VMM has paused the guest, for this daemon or for another client, and has reported it */
   readonly isPaused: boolean;
   /**
    * Lets the guest's network interface reach the outside through the VMM (`core/rules/nat-network.ts`), or
@@ -73,7 +73,7 @@ export interface RunningVm extends GuestSaver {
    */
   signal(name: VmmSignal): Promise<void>;
   /**
-   * Calls `listener` each time the guest runs again after its VMM had paused it, whoever asked for the pause,
+   * Calls `listener` each time the guest runs again after its VMM had paused it, no matter who asked for it,
    * until {@link detach}. A guest that waited for disk space counts as resumed once it is no longer
    * {@link isStalled}.
    */
