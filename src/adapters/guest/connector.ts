@@ -80,7 +80,7 @@ async function connect(
     return agent;
   } catch (error) {
     socket.destroy();
-    throw error;
+    throw isAppError(error, 'GUEST_UNREACHABLE') ? (whySilent?.() ?? error) : error;
   }
 }
 

@@ -67,6 +67,15 @@ test('when it is known why an agent is silent, its requests end with that', asyn
   await assert.rejects(link.health({ signal }), { code: 'HOST_NO_SPACE' });
 });
 
+test('when it is known why an agent does not answer the hello, connecting fails with that', async () => {
+  await using agent = await listenAsAgent((socket) => socket.resume());
+  const known = new AppError('HOST_NO_SPACE', 'Cannot reach the guest: it waits for disk space');
+  await assert.rejects(connect(agent, { helloDeadlineMs: 50, whySilent: () => known }), known);
+  await assert.rejects(connect(agent, { helloDeadlineMs: 50, whySilent: () => undefined }), {
+    code: 'GUEST_UNREACHABLE',
+  });
+});
+
 test('an agent that is silent while its guest starts gets more time', async () => {
   await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);

@@ -26,7 +26,10 @@ export interface ConnectOptions extends Abortable {
    * agent in the middle of a request recognises
    */
   isRestored?: boolean;
-  /** Called when the agent stops answering: returns the error to end the link with instead of GUEST_LOST. */
+  /**
+   * Called when the agent does not answer the hello, or stops answering: returns the error to fail with
+   * instead of GUEST_UNREACHABLE, or to end the link with instead of GUEST_LOST.
+   */
   whySilent?: () => AppError | undefined;
   /** The VM's name now, for hints; absent for a VM that users cannot name. */
   vmName?: () => string | undefined;

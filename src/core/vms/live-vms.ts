@@ -84,13 +84,20 @@ export class LiveVms {
       const name = vmName() ?? vmId;
       throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of vm "${name}": it is not running`);
     }
-    if (vm.running.isStalled) throw waitsForSpace({ vmId, name: vmName() });
+    const cause = this.whySilent(vmId);
+    if (cause) throw cause;
     if (vm.link) return vm.link;
     return await this.#connecting.run(
       vmId,
       (signal) => this.#connect(vm, { ...options, vmId, vmName, signal }),
       options,
     );
+  }
+
+  /** The error for a guest that cannot answer because it is paused until there is disk space. */
+  whySilent(vmId: string): AppError | undefined {
+    if (!this.#vms.get(vmId)?.running.isStalled) return undefined;
+    return waitsForSpace({ vmId, name: this.#nameOf(vmId) });
   }
 
   /** Closes the link to the VM's agent, if there is one, and keeps the VMM. Idempotent. */

@@ -11,11 +11,11 @@ export interface ConnectAgentOptions extends Omit<ConnectOptions, 'whySilent'> {
 }
 
 /**
- * Opens a link to the agent of a VM whose VMM runs. When the guest falls silent because the host has no disk
- * space for what it writes, the link ends with HOST_NO_SPACE in place of GUEST_LOST.
+ * Opens a link to the agent of a VM whose VMM runs. When the guest is silent because the host has no disk
+ * space for what it writes, the failure is HOST_NO_SPACE in place of GUEST_UNREACHABLE or, later, GUEST_LOST.
  *
- * @throws {AppError} VMM_LOST when the VMM ends meanwhile; GUEST_UNREACHABLE, GUEST_GENERATION. Nothing is
- * left open after a failure.
+ * @throws {AppError} VMM_LOST when the VMM ends meanwhile; HOST_NO_SPACE, GUEST_UNREACHABLE,
+ * GUEST_GENERATION. Nothing is left open after a failure.
  */
 export async function connectAgent(
   connector: GuestConnector,
