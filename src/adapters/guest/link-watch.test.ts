@@ -67,6 +67,22 @@ test('when it is known why an agent is silent, its requests end with that', asyn
   await assert.rejects(link.health({ signal }), { code: 'HOST_NO_SPACE' });
 });
 
+test('an agent whose guest is paused loses its requests even if it answers a PING now and then', async () => {
+  let pings = 0;
+  await using agent = await listenAsHttp2Agent((stream) => {
+    stream.session?.on('ping', () => {
+      pings += 1;
+    });
+  });
+  const known = new AppError('HOST_NO_SPACE', 'Cannot reach the guest: it waits for disk space');
+  let isPaused = false;
+  await using link = await connect(agent, { whySilent: () => (isPaused ? known : undefined) });
+  const request = link.stats({ signal });
+  await poll(async () => pings >= 2 || undefined, { everyMs: 10, deadlineMs: 5_000, what: 'PINGs', signal });
+  isPaused = true;
+  await assert.rejects(request, { code: 'HOST_NO_SPACE', message: known.message });
+});
+
 test('when it is known why an agent does not answer the hello, connecting fails with that', async () => {
   await using agent = await listenAsAgent((socket) => socket.resume());
   const known = new AppError('HOST_NO_SPACE', 'Cannot reach the guest: it waits for disk space');

@@ -24,7 +24,10 @@ export const WATCH_TIMES: WatchTimes = { quietMs: 5_000, silentMs: 15_000, start
 
 /** Settings of a watch. */
 export interface LinkWatchOptions extends WatchTimes {
-  /** returns the error that a silent link ends with, instead of GUEST_LOST */
+  /**
+   * returns the error that a silent link ends with, instead of GUEST_LOST; a link for which it returns one
+   * throughout the silence limit ends even if a byte comes now and then
+   */
   whySilent?: (() => AppError | undefined) | undefined;
 }
 
@@ -45,6 +48,7 @@ export class LinkWatch implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #heard = { bytes: -1, at: 0 };
   #askedAt: number | undefined;
+  #pausedAt: number | undefined;
   #lookedAt = 0;
 
   constructor(session: http2.ClientHttp2Session, bytesRead: () => number, times: LinkWatchOptions) {
@@ -69,6 +73,7 @@ export class LinkWatch implements Disposable {
     const now = performance.now();
     this.#heard = { bytes: this.#bytesRead(), at: now };
     this.#lookedAt = now;
+    this.#pausedAt = undefined;
     // Must not keep a stopping daemon alive.
     this.#timer = setInterval(() => this.#look(), this.#everyMs).unref();
   }
@@ -89,13 +94,19 @@ export class LinkWatch implements Disposable {
       this.#heard = { bytes, at: now };
       this.#askedAt = undefined;
     }
-    if (this.#askedAt !== undefined) {
-      const { quietMs, silentMs, startingMs } = this.#times;
-      const limitMs = this.#startCount > 0 ? startingMs : silentMs;
-      if (now - this.#askedAt < limitMs) return;
-      this.#session.destroy(this.#times.whySilent?.() ?? silent(quietMs + limitMs));
-    } else if (this.#openCount === 0) this[Symbol.dispose]();
-    else if (now - this.#heard.at >= this.#times.quietMs) {
+    if (this.#openCount === 0 && this.#askedAt === undefined) {
+      this[Symbol.dispose]();
+      return;
+    }
+    const { quietMs, silentMs, startingMs, whySilent } = this.#times;
+    const limitMs = this.#startCount > 0 ? startingMs : silentMs;
+    const cause = whySilent?.();
+    this.#pausedAt = cause && (this.#pausedAt ?? now);
+    const isSilent = this.#askedAt !== undefined && now - this.#askedAt >= limitMs;
+    // A paused guest is let run for moments, to see whether it can go on, and may answer in one of them.
+    const isPaused = this.#pausedAt !== undefined && now - this.#pausedAt >= quietMs + limitMs;
+    if (isSilent || isPaused) this.#session.destroy(cause ?? silent(quietMs + limitMs));
+    else if (this.#askedAt === undefined && now - this.#heard.at >= quietMs) {
       this.#askedAt = now;
       this.#session.ping(() => {});
     }

@@ -126,7 +126,8 @@ export class QemuDriver implements VmDriver {
   async restore(spec: VmSpec, saved: SavedGuest, options: RestoreOptions): Promise<RunningVm> {
     await using state = await openSaved(spec, saved);
     const mode = { kind: 'restore', memoryPath: saved.memoryPath } as const;
-    return await this.#launch(spec, { ...options, mode, inputFd: state.fd });
+    const vm = await this.#launch(spec, { ...options, mode, inputFd: state.fd });
+    return await vm.known();
   }
 
   async adopt(
@@ -141,7 +142,7 @@ export class QemuDriver implements VmDriver {
     const qmp = await reconnectQemu(vmm, options);
     if (!qmp) return undefined;
     await rm(files.saveSocket, { force: true });
-    return this.#vm({ vmm, qmp, files }, place.vmId);
+    return await this.#vm({ vmm, qmp, files }, place.vmId).known();
   }
 
   async listRunning(folders: { vmRuntimeDir: string; vmsDir: string }): Promise<string[]> {
@@ -177,7 +178,7 @@ export class QemuDriver implements VmDriver {
   async #launch(
     spec: VmSpec,
     { signal, ...how }: Abortable & Pick<LaunchOptions, 'mode' | 'inputFd' | 'onVmm' | 'beforeRun'>,
-  ): Promise<RunningVm> {
+  ): Promise<QemuVm> {
     const begun = performance.now();
     const host = await this.#host(await this.#binary({ signal }));
     const launched = await launchQemu(spec, { host, env: toolEnv(this.#options.env), ...how, signal });

@@ -77,6 +77,16 @@ export class QemuVm implements RunningVm {
   }
 
   /**
+   * Returns once {@link isStalled} is right for a guest that was not started but adopted or restored. Nobody
+   * may connect to its agent before: the port of a paused guest does not see a connection, and the guest may
+   * still wait for the earlier host.
+   */
+  async known(): Promise<this> {
+    await this.#stalls.known;
+    return this;
+  }
+
+  /**
    * On SIGTERM, QEMU stops the guest, writes the tables of its drives and ends. SIGKILL alone would be
    * faster, but the newest tables of a qcow2 file are only in QEMU's memory. Writes that the guest saw
    * completed, but had not flushed, would be lost with them.

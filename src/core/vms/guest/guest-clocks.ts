@@ -7,19 +7,30 @@ import { withAgent } from './with-agent.ts';
 /** Most that a clock drifts between two corrections, in `ms`, with much room. */
 const MOST_DRIFT_MS = 5_000;
 
+/** Pause before a check that failed is repeated, in `ms`; doubles each time, up to the longest. */
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 30_000;
+
+/** A check that is under way. */
+interface Check {
+  /** the clock must be checked once more: it was asked for meanwhile */
+  isWantedAgain: boolean;
+  /** ends the pause before it is repeated */
+  repeatNow: () => void;
+}
+
 /**
  * Keeps the clocks of running guests right. A guest's clock does not advance while its VMM pauses it or the
  * host sleeps, and does not follow when somebody sets the host's clock; the guest itself can notice neither.
  * The daemon notices both, and sets the clock through the agent.
  *
- * Each check runs in the background, one at a time for each VM, and never throws: a guest that cannot be
- * reached is logged.
+ * Each check runs in the background, one at a time for each VM, and never throws. A failure is logged, and
+ * the check is repeated until the guest answers, is paused again, or ends.
  */
 export class GuestClocks {
   readonly #world: Pick<Vms, 'records' | 'live' | 'log'>;
   readonly #now: () => number;
-  /** VMs whose clock is being checked; true when it must be checked once more */
-  readonly #checking = new Map<string, boolean>();
+  readonly #checking = new Map<string, Check>();
 
   constructor(world: Pick<Vms, 'records' | 'live' | 'log'>, { now }: { now: () => number }) {
     this.#world = world;
@@ -28,9 +39,15 @@ export class GuestClocks {
 
   /** Checks the clock of one VM, which may have been paused. */
   check(vmId: string): void {
-    const isBusy = this.#checking.has(vmId);
-    this.#checking.set(vmId, isBusy);
-    if (!isBusy) void this.#run(vmId);
+    const under = this.#checking.get(vmId);
+    if (under) {
+      under.isWantedAgain = true;
+      under.repeatNow();
+      return;
+    }
+    const check: Check = { isWantedAgain: false, repeatNow: () => {} };
+    this.#checking.set(vmId, check);
+    void this.#run(vmId, check);
   }
 
   /** Checks the clocks of all running VMs: the host's has been set, or the host has slept. */
@@ -51,35 +68,45 @@ export class GuestClocks {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  async #run(vmId: string): Promise<void> {
-    let isAsked = true;
-    while (isAsked) {
-      await this.#attempt(vmId, {});
-      isAsked = this.#checking.get(vmId) === true;
-      this.#checking.set(vmId, false);
+  async #run(vmId: string, check: Check): Promise<void> {
+    let retryMs = FIRST_RETRY_MS;
+    for (;;) {
+      check.isWantedAgain = false;
+      const isDone = await this.#attempt(vmId, {});
+      if (check.isWantedAgain) continue;
+      if (isDone) break;
+      await new Promise<void>((resolve) => {
+        check.repeatNow = resolve;
+        // Must not keep a stopping daemon alive.
+        setTimeout(resolve, retryMs).unref();
+      });
+      retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
     }
     this.#checking.delete(vmId);
   }
 
-  async #attempt(vmId: string, bounds: { mostMs?: number }): Promise<void> {
+  /** Returns false when the check failed and must be repeated. */
+  async #attempt(vmId: string, bounds: { mostMs?: number }): Promise<boolean> {
     const { live, records, log } = this.#world;
     // It is checked when it runs again. A request that a paused guest does not answer would cost it its link,
     // and with that its commands.
-    if (live.get(vmId)?.isPaused) return;
+    if (live.get(vmId)?.isPaused) return true;
     try {
       const record = records.get(vmId);
       // Every other state ends with a personalisation, which sets the clock, or without a guest.
-      if (record?.state !== 'running') return;
+      if (record?.state !== 'running') return true;
       const vm = { id: vmId, name: record.name };
       const stepMs = await withAgent(this.#world, vmId, {
         signal: neverAborts(),
         work: (agent, { signal }) => checkClock({ agent, vm, log, now: this.#now, signal, ...bounds }),
       });
       if (stepMs !== 0) log.info("a guest's clock was set", { vmId, vm: record.name, stepMs });
+      return true;
     } catch (error) {
       // It has ended meanwhile, or is not ours any more.
-      if (isAppError(error, 'VM_NOT_RUNNING', 'VMM_LOST')) return;
+      if (isAppError(error, 'VM_NOT_RUNNING', 'VMM_LOST')) return true;
       log.warn("a guest's clock could not be checked", { vmId, error });
+      return false;
     }
   }
 }

@@ -38,6 +38,17 @@ test('a guest that reports that it runs, and stalls again before that is process
   assert.equal(asked.at(-1), 'goes on');
 });
 
+test('a guest that was stalled before is known to be, before anybody may connect to its agent', async () => {
+  const [ours, theirs] = duplexPair();
+  playQemu(theirs, (request) => {
+    answer(theirs, request, request.execute === 'query-status' ? { status: 'io-error' } : {});
+  });
+  using qmp = await openQmp(ours, { signal });
+  const watch = new StallWatch(qmp, { log: nullLog, vmId: 'x', goesOn: async () => {} });
+  await watch.known;
+  assert.equal(watch.isStalled, true);
+});
+
 async function until(isSo: () => boolean): Promise<void> {
   await poll(() => isSo() || undefined, { everyMs: 1, deadlineMs: 55_000, what: 'it', signal });
 }

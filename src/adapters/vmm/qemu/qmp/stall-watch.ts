@@ -38,6 +38,8 @@ export class StallWatch {
   readonly #goesOn: () => Promise<void>;
   readonly #wentOn: () => void;
   readonly #retryEveryMs: number;
+  /** settles when it is known whether the guest was stalled already; never rejects */
+  readonly known: Promise<void>;
   #isStalled = false;
   #stallCount = 0;
   #holdCount = 0;
@@ -55,8 +57,8 @@ export class StallWatch {
     qmp.listen(({ event, data }) => {
       if (event === 'BLOCK_IO_ERROR' && data['action'] === 'stop') this.#stall();
     });
-    // An adopted guest may already be stalled.
-    void this.#attempt(async () => {
+    // A guest that was adopted or restored may already be stalled.
+    this.known = this.#attempt(async () => {
       if ((await runState(qmp, { signal: neverAborts() })) === STALLED) this.#stall();
     });
   }
