@@ -1,11 +1,11 @@
 // Command banger-agent is the first program of the guest and then the guest's agent.
 //
-//	/init                       as process 1 of the initramfs: make the root, hand over to the image
+//	/init                       as process 1 of the initramfs: makes the root, then hands over to the image
 //	banger-agent init           as process 1 of an image without systemd
-//	banger-agent serve          talk to the host over the virtio port
-//	banger-agent serve -socket  talk to a host over a Unix socket, outside of a VM; -root is where
-//	                            it is personalised
-//	banger-agent ready          tell the serving agent that user commands may run
+//	banger-agent serve          talks to the host over the virtio port
+//	banger-agent serve -socket  talks to a host over a Unix socket, outside a VM; with -root, personalises
+//	                            that folder
+//	banger-agent ready          tells the serving agent that user commands may run
 //	banger-agent version
 package main
 
@@ -24,8 +24,8 @@ var version = "dev"
 const usage = "usage: banger-agent serve [-init systemd|agent] [-socket PATH [-root DIR]] | ready | version"
 
 func main() {
-	// The kernel starts the initramfs' program by this name, and adds what it found on its command line for the
-	// image's init.
+	// The kernel starts the initramfs' program by this name, and passes it the parameters on its command line
+	// that are meant for the image's init.
 	if os.Getpid() == 1 && os.Args[0] == "/init" {
 		boot.Run(os.Args[1:])
 	}
@@ -45,7 +45,7 @@ func run(args []string) error {
 		if os.Getpid() != 1 {
 			return fmt.Errorf("init must be process 1")
 		}
-		// Here commands need not wait for services.
+		// Process 1 is the agent here, so there are no services that user commands would have to wait for.
 		if err := ready.Mark(ready.Path); err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestRunRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestRunRefusesUnknownArguments(t *testing.T) {
 	for _, args := range [][]string{
 		nil, {"sevre"}, {"serve", "more"}, {"serve", "-init", "upstart"}, {"serve", "-port", "1"},
 	} {
@@ -26,7 +26,7 @@ func TestRunIsNoInitBesideAnother(t *testing.T) {
 	}
 }
 
-func TestServeOnASocketRefusesAPathThatCannotBe(t *testing.T) {
+func TestServeOnASocketFailsWhenItsFolderIsMissing(t *testing.T) {
 	if err := run([]string{"serve", "-socket", filepath.Join(t.TempDir(), "no", "socket")}); err == nil {
 		t.Fatal("want an error")
 	}

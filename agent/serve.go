@@ -26,14 +26,16 @@ import (
 const (
 	// portName is the virtio port of the agent (docs/agent-protocol.md).
 	portName = "banger.agent.0"
-	// crashFile keeps what the runtime prints when the agent dies of a bug; the next agent logs it.
+	// crashFile holds what the Go runtime prints when the agent crashes; the next agent logs it.
 	crashFile = "/run/banger/crash"
-	// answerTime is for the answer to "power off" to leave the agent, which an init may end at once.
+	// answerTime leaves time to send the answer to a power-off request, because the init may end the agent at
+	// once.
 	answerTime = 100 * time.Millisecond
-	// endDeadline is more than the server takes to end the commands that run; an init that powers off waits for
-	// every process.
+	// endDeadline bounds the agent's own exit after SIGTERM, because an init that powers off waits for every
+	// process. It is longer than the server takes to end the commands that run.
 	endDeadline = 5 * time.Second
-	// trimEvery is how often a VM that runs on without being saved gives back the space of deleted files.
+	// trimEvery is how often a running VM returns the space of deleted files to the host. A VM that is saved
+	// does so before each save, too.
 	trimEvery = 24 * time.Hour
 )
 
@@ -63,8 +65,8 @@ func serve(args []string) error {
 	return server.Run(ctx, options)
 }
 
-// outsideVm serves the tests of the host's side: commands may run at once, and this machine is not turned
-// off. What would personalise it stays in the folder root, and is refused when that is not given.
+// outsideVm sets up an agent for the tests of the host's side: commands may run at once, and the agent never
+// turns this machine off. A personalisation writes only below root, and is refused when root is empty.
 func outsideVm(options *server.Options, socket, root string) (err error) {
 	if root != "" {
 		options.Identity = identity.Pretend(root)
@@ -85,18 +87,19 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 	options.Identity = identity.Guest()
 	options.Trimmer = trim.New()
 	go options.Trimmer.Every(ctx, trimEvery, options.Log)
-	// A VM that is out of memory can still be reached. Commands do not inherit it (internal/server/process).
+	// The kernel then kills other processes first, so the host can still reach a VM that is out of memory.
+	// Commands do not inherit this (internal/server/process).
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {
-		options.Log.Printf("not spared when memory runs out: %v", err)
+		options.Log.Printf("cannot protect the agent from the out-of-memory killer: %v", err)
 	}
 	if err := keepCrashes(crashFile, options.Log); err != nil {
-		options.Log.Printf("crashes are not kept: %v", err)
+		options.Log.Printf("cannot keep a record of crashes: %v", err)
 	}
 	options.Ready, err = ready.Watch(ctx, ready.Path)
 	return err
 }
 
-// logWriter is the kernel's log, and with banger.debug the console too.
+// logWriter writes to the kernel's log, and with banger.debug to the console too.
 func logWriter() io.Writer {
 	var writers []io.Writer
 	if log, err := kmsg.Open("banger-agent"); err == nil {
@@ -110,8 +113,8 @@ func logWriter() io.Writer {
 	return io.MultiWriter(writers...)
 }
 
-// keepCrashes logs what the agent before this one died of, which is in the file path, and keeps the same of
-// this one.
+// keepCrashes logs the crash of the previous agent, if the file at path holds one, and has the Go runtime
+// write a crash of this agent to the same file.
 func keepCrashes(path string, to *log.Logger) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

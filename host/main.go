@@ -1,11 +1,11 @@
-// Command banger-host does on the host what banger leaves to a static program, as the user and without
+// Command banger-host does work on the host that needs a static program. It runs as the user, without
 // privileges.
 //
-//	banger-host confine OPTION... -- PROGRAM ARGUMENT...   put a wall around a program and become it
-//	banger-host connect SOCKET NAME REQUEST                give a confined QEMU a connection
-//	banger-host keep-logs --max BYTES --keep PATH...       write the logs of a confined program (confine
+//	banger-host confine OPTION... -- PROGRAM ARGUMENT...   puts a wall around a program and becomes it
+//	banger-host connect SOCKET NAME REQUEST                gives a connection to a confined QEMU
+//	banger-host keep-logs --max BYTES --keep PATH...       writes the logs of a confined program (confine
 //	                                                       starts it)
-//	banger-host walls                                      say which walls this kernel offers, as JSON
+//	banger-host walls                                      prints which walls this kernel offers, as JSON
 //	banger-host version
 package main
 

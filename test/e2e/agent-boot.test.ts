@@ -42,7 +42,7 @@ const FAILURES: readonly {
     },
   },
   {
-    name: 'a parameter that is not known',
+    name: 'an unknown parameter',
     line: /^banger-agent: boot failed at kernel command line: banger\.overlay is not a known parameter$/,
     bootArgs: ['banger.overlay=1'],
   },
@@ -57,18 +57,18 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
   });
   after(() => rm(workshop.dir, { recursive: true }));
 
-  test('makes the root and the work disk, once, and keeps what is done to them', async (t) => {
+  test('creates the root and the work disk once, and keeps later changes to them', async (t) => {
     const bench = await openBench(t, workshop, { signal });
     if (!bench) return;
     await t.test('first boot: an empty work disk gets the home of the image', () => firstBoot(bench));
-    await t.test('second boot: larger drives are filled, and files stay as they were', () =>
+    await t.test('second boot: file systems grow to larger drives, and files stay unchanged', () =>
       secondBoot(bench),
     );
-    await t.test('a boot after a power cut has what was synced', () => bootAfterPowerCut(bench));
-    await t.test('a root that would have to shrink is refused', () => refusesToShrink(bench));
+    await t.test('after a power cut, synced files are there', () => bootAfterPowerCut(bench));
+    await t.test('a root larger than its drives is refused', () => refusesToShrink(bench));
   });
 
-  test('leaves a work disk alone that came with files', async (t) => {
+  test('keeps a work disk that came with files', async (t) => {
     const bench = await openBench(t, workshop, { signal });
     if (!bench) return;
     const treeDir = bench.path('tree');
@@ -80,7 +80,7 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
     assert.equal(await sh(agent, 'ls -A /root', { signal }), 'lost+found\nrepo');
   });
 
-  test('says "no space" when the root is full, and has lost nothing after a power cut', async (t) => {
+  test('reports "no space" when the root is full, and has lost nothing after a power cut', async (t) => {
     const bench = await openBench(t, workshop, { signal });
     if (!bench) return;
     const fill = 'cd / && while cat /bin/busybox >>big; do :; done 2>&1; sync; sha256sum big';
@@ -110,25 +110,25 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
 
   const TIMERS: readonly [string, readonly string[], RegExp][] = [
     [
-      'has given its timer up',
+      'considers its timer unusable',
       ['nolapic_timer', 'nr_cpus=1'],
       /^banger-agent: starting over: the kernel has no timer$/,
     ],
     [
       'has measured its timer wrong',
       ['banger.timer_hz=30000000'],
-      /^banger-agent: starting over: the kernel has measured its timer as \d+\.\d MHz, and it has 30\.0$/,
+      /^banger-agent: starting over: the kernel has measured its timer as \d+\.\d MHz, but it runs at 30\.0$/,
     ],
   ];
   for (const [what, bootArgs, line] of TIMERS) {
-    test(`restarts a kernel that ${what}, but not for ever`, async (t) => {
+    test(`restarts a kernel that ${what}, but not forever`, async (t) => {
       if (process.arch !== 'x64') return t.skip('its timer has a frequency that need not be measured');
       const bench = await openBench(t, workshop, { signal });
       if (!bench) return;
       await using vm = await bench.bootWith([], bootArgs);
       const printed = (await vm.ended()).filter((text) => text.includes('banger-agent'));
-      // On a busy host a kernel now and then hangs before it comes to the agent, and is restarted without a
-      // line.
+      // On a busy host a kernel sometimes hangs before it starts the agent, and is restarted without a line
+      // on the console.
       assert.ok(printed.length > MOST_RESTARTS / 2, `${printed.length} lines`);
       assert.ok(printed.length <= MOST_RESTARTS + 1, `${printed.length} lines`);
       for (const text of printed) assert.match(text, line);
@@ -144,7 +144,7 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
     await vm.ended();
   });
 
-  test('restarts a kernel that stands still before it comes to the agent, but not for ever', async (t) => {
+  test('restarts a kernel that hangs before it starts the agent, but not forever', async (t) => {
     if (process.arch !== 'x64') return t.skip('its timer has a frequency that need not be measured');
     const bench = await openBench(t, workshop, { signal });
     if (!bench) return;
@@ -154,7 +154,7 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
   });
 
   for (const { name, line, bootArgs = [], spoil } of FAILURES) {
-    test(`says in one line why it failed and powers off: ${name}`, async (t) => {
+    test(`prints in one line why it failed and powers off: ${name}`, async (t) => {
       const bench = await openBench(t, workshop, { signal });
       if (!bench) return;
       const drives = await bench.drives({ freeBytes: 0 });
@@ -233,7 +233,7 @@ suite('the first program of the guest', { timeout: DEADLINE_MS }, () => {
     );
   }
 
-  /** A file system's own tables take a share of its device. */
+  /** The tables of a file system take a part of its device. */
   async function hasGrownTo(agent: GuestAgent, mount: string, deviceBytes: number): Promise<void> {
     const kib = Number((await sh(agent, `df -k ${mount} | sed 1d`, { signal })).split(/ +/)[1]);
     assert.ok(

@@ -1,9 +1,10 @@
 // Package boot is the first program of the guest, /init of the initramfs: it makes the root out of the drives
-// and hands over to the image's init. docs/agent-protocol.md has the drives and the kernel command line.
+// and hands over to the image's init. docs/agent-protocol.md describes the drives and the kernel command
+// line.
 //
 // It either hands over, or prints one line "banger-agent: boot failed at <stage>: <cause>" and powers the VM
-// off, so that the host sees an exit and not a VM that hangs. A kernel that has measured the frequency of its
-// timer wrong is started again.
+// off, so that the host sees an exit instead of a VM that hangs. When the kernel has measured the frequency
+// of its timer wrong, it restarts the machine.
 package boot
 
 import (
@@ -21,10 +22,10 @@ import (
 // ProbeLine is what the probe mode prints.
 const ProbeLine = "BANGER-PROBE-OK"
 
-// deadline ends a boot that hangs; a slow one takes seconds.
+// deadline ends a boot that hangs; even a slow boot takes only seconds.
 const deadline = 3 * time.Minute
 
-// Run boots. args are what the kernel passes on to the image's init. It does not return.
+// Run boots the guest. args are the kernel's parameters for the image's init. It does not return.
 func Run(args []string) {
 	s := &sequence{console: os.Stdout, args: args}
 	defer func() {
@@ -45,7 +46,7 @@ func (s *sequence) boot() error {
 		return err
 	}
 	if err := showErrors("/proc/sys/kernel/printk"); err != nil {
-		s.report(fmt.Sprintf("errors of the kernel are in its log only: %v", err))
+		s.report(fmt.Sprintf("cannot show the kernel's errors on the console: %v", err))
 	}
 	if s.options.Mode == cmdline.ModeProbe {
 		s.say(ProbeLine)
@@ -81,7 +82,7 @@ func (s *sequence) readOptions() (err error) {
 	return err
 }
 
-// checkTimer does it where the host knows better than the kernel.
+// checkTimer checks the timer when the host has said how fast it is.
 func (s *sequence) checkTimer() error {
 	if s.options.TimerHz == 0 {
 		return nil
@@ -89,7 +90,7 @@ func (s *sequence) checkTimer() error {
 	return checkTimer(s.options.TimerHz)
 }
 
-// loadRootModules loads what the root needs, and begins with the rest.
+// loadRootModules loads the modules that the root needs, and starts loading the others in the background.
 func (s *sequence) loadRootModules() error {
 	lists, err := readModuleLists()
 	if err != nil {
@@ -128,7 +129,7 @@ func (s *sequence) makeRootDevice() error {
 	}
 	s.rootDevice = device.path
 	if err := allowLargeDiscards(device); err != nil {
-		s.report(fmt.Sprintf("deleted files keep their space on the host: %v", err))
+		s.report(fmt.Sprintf("cannot return the space of deleted files to the host: %v", err))
 	}
 	return nil
 }
@@ -153,8 +154,8 @@ func (s *sequence) mountModules() error {
 	return mountModules(modules)
 }
 
-// handOver becomes the image's systemd, or process 1 of an image that has none. Either is a program outside
-// of the initramfs, whose last memory is free then.
+// handOver executes the image's systemd, or the agent as process 1 when the image has none. Neither program
+// is in the initramfs, so the kernel can then free the last of its memory.
 func (s *sequence) handOver() error {
 	systemd, err := findSystemd("/")
 	if err != nil {

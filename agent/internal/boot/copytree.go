@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// treeCopy copies a folder's content as it is: owners, modes, times, symbolic and hard links, attributes,
-// device nodes.
+// treeCopy copies a folder's content with owners, modes, times, symbolic and hard links, extended attributes
+// and device nodes.
 type treeCopy struct {
-	// firstName has the copy's name of each file with several names.
+	// firstName maps each file with several hard links to the first copy of it.
 	firstName map[inode]string
 }
 
@@ -68,7 +68,7 @@ func (c treeCopy) copyEntry(src, dst string) error {
 	return copyProperties(src, dst, &stat)
 }
 
-// makeEntry makes what is not a folder; false when it was left out.
+// makeEntry copies anything but a folder. It returns false when it left the entry out.
 func makeEntry(src, dst string, stat *unix.Stat_t) (bool, error) {
 	switch stat.Mode & unix.S_IFMT {
 	case unix.S_IFREG:

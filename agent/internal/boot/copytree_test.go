@@ -23,7 +23,7 @@ func lstat(t *testing.T, path string) unix.Stat_t {
 	return stat
 }
 
-func TestCopyTreeKeepsWhatAFileIs(t *testing.T) {
+func TestCopyTreeKeepsKindsOwnersModesAndTimes(t *testing.T) {
 	src, dst := t.TempDir(), t.TempDir()
 	old := time.Unix(1_000_000_000, 123_456_789)
 	must(t, os.Mkdir(filepath.Join(src, "dir"), 0o700))

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dmBufferBytes is more than any table of ours with its header and strings.
+// dmBufferBytes has room for the longest of our tables with its header and strings.
 const dmBufferBytes = 4096
 
 // dmRequest is the argument of a device-mapper ioctl (include/uapi/linux/dm-ioctl.h):
@@ -57,8 +57,8 @@ func (r *dmRequest) setTable(targets []target) error {
 	return nil
 }
 
-// encodeTable lays the targets out as the kernel reads them; `Next` counts from the start of a target to the
-// next one.
+// encodeTable lays the targets out as the kernel reads them; `Next` is the distance from the start of a
+// target to the start of the next one.
 func encodeTable(targets []target) ([]byte, error) {
 	var table []byte
 	for _, t := range targets {
@@ -79,7 +79,7 @@ func encodeTable(targets []target) ([]byte, error) {
 // dmDevice is a device-mapper device: path is /dev/mapper/<name>, dev "major:minor".
 type dmDevice struct{ path, dev string }
 
-// createDmDevice makes and starts the device-mapper device `name`. Nothing is left after a failure.
+// createDmDevice creates and activates the device-mapper device `name`. A failure leaves nothing behind.
 func createDmDevice(name string, targets []target) (made dmDevice, err error) {
 	control, err := os.OpenFile("/dev/mapper/control", os.O_RDWR, 0)
 	if err != nil {
@@ -114,8 +114,8 @@ func createDmDevice(name string, targets []target) (made dmDevice, err error) {
 	return made, linkDmNode(made.path, create.Dev)
 }
 
-// allowLargeDiscards lets a device take discards as large as the drives below do. The kernel starts with the
-// smallest limit of all that is below.
+// allowLargeDiscards lets a device take discards as large as the drives below it do. By default the kernel
+// uses the smallest limit of all devices below.
 func allowLargeDiscards(device dmDevice) error {
 	queue := "/sys/dev/block/" + device.dev + "/queue/"
 	largest, err := os.ReadFile(queue + "discard_max_hw_bytes")
@@ -125,8 +125,8 @@ func allowLargeDiscards(device dmDevice) error {
 	return os.WriteFile(queue+"discard_max_bytes", largest, 0)
 }
 
-// checkSnapshot reads the status of the first target. A store that once ran full, or that holds something
-// else, is marked by the kernel, which would then answer every read with an I/O error.
+// checkSnapshot reads the status of the first target. The kernel marks a store that once ran full, or that
+// holds something else, and then answers every read with an I/O error.
 func checkSnapshot(control *os.File, name string) error {
 	status := newDmRequest(name, 0)
 	if err := status.call(control, unix.DM_TABLE_STATUS); err != nil {
@@ -139,8 +139,8 @@ func checkSnapshot(control *os.File, name string) error {
 	return nil
 }
 
-// linkDmNode makes the name that mount tables show. devtmpfs has made /dev/dm-<minor> when the table was
-// loaded.
+// linkDmNode creates the name that mount tables show. devtmpfs created only /dev/dm-<minor> when the table
+// was loaded.
 func linkDmNode(path string, dev uint64) error {
 	node := fmt.Sprintf("../dm-%d", unix.Minor(dev))
 	if err := os.Symlink(node, path); err != nil && !errors.Is(err, os.ErrExist) {

@@ -23,9 +23,9 @@ const (
 	drivesPollEvery = 5 * time.Millisecond
 )
 
-// drive is a block device that the host gave a serial.
+// drive is a block device to which the host gave a serial.
 type drive struct {
-	// path is its node in /dev.
+	// path of its node in /dev.
 	path string
 	// dev is "major:minor".
 	dev     string

@@ -35,7 +35,7 @@ func TestWaitForDrivesFindsThemBySerialWhateverTheirOrder(t *testing.T) {
 	}
 }
 
-func TestWaitForDrivesNamesWhatIsMissingAndWhatIsThere(t *testing.T) {
+func TestWaitForDrivesNamesMissingAndPresentDrives(t *testing.T) {
 	sysfs := t.TempDir()
 	addDisk(t, sysfs, "vda", map[string]string{"serial": "root", "size": "8"})
 	_, err := waitForDrives(sysfs, []string{serialRoot, serialOverlay, serialWork}, 0)
@@ -44,7 +44,7 @@ func TestWaitForDrivesNamesWhatIsMissingAndWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestWaitForDrivesSeesADriveThatComesLate(t *testing.T) {
+func TestWaitForDrivesFindsADriveThatAppearsLate(t *testing.T) {
 	sysfs := t.TempDir()
 	timer := time.AfterFunc(30*time.Millisecond, func() {
 		addDisk(t, sysfs, "vda", map[string]string{"size": "8", "dev": "254:0"})

@@ -27,7 +27,7 @@ const (
 	ext4OptionNoZeroing = "noinit_itable"
 )
 
-// ext4Size is how large a file system says it is.
+// ext4Size is the size of a file system according to its superblock.
 type ext4Size struct {
 	blockBytes uint64
 	blocks     uint64
@@ -39,7 +39,7 @@ func parseExt4Super(super []byte) (ext4Size, error) {
 	}
 	logSize := binary.LittleEndian.Uint32(super[superLogBlockSize:])
 	if logSize > maxLogBlockSize {
-		return ext4Size{}, fmt.Errorf("ext4 block size 2^%d KiB is not known", logSize)
+		return ext4Size{}, fmt.Errorf("ext4 block size 2^%d KiB is not supported", logSize)
 	}
 	size := ext4Size{blockBytes: 1024 << logSize, blocks: uint64(binary.LittleEndian.Uint32(super[superBlocksLow:]))}
 	if binary.LittleEndian.Uint32(super[superIncompatible:])&ext4Incompatible64 != 0 {
@@ -48,8 +48,8 @@ func parseExt4Super(super []byte) (ext4Size, error) {
 	return size, nil
 }
 
-// growTo returns the number of blocks that fill a device of `sectors`, 0 when the file system fills it
-// already.
+// growTo returns the number of blocks that fill a device of `sectors`, or 0 when the file system already
+// fills it.
 func (s ext4Size) growTo(sectors uint64) (uint64, error) {
 	fits := sectors / (s.blockBytes / sectorBytes)
 	switch {
@@ -66,7 +66,8 @@ func (s ext4Size) growTo(sectors uint64) (uint64, error) {
 // mountExt4 mounts a writable file system and grows it to the end of its device.
 //
 // The kernel would write zeros over the unused inode tables in the background (lazy_itable_init of mke2fs),
-// hundreds of megabytes that end up in the overlay of every VM; it does not need them, so it is told not to.
+// which would add hundreds of megabytes to the overlay of every VM. It does not need those zeros, so a mount
+// option turns that off.
 func mountExt4(device, at string, sectors uint64) error {
 	size, err := readExt4Size(device)
 	if err != nil {

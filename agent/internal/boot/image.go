@@ -17,8 +17,8 @@ const (
 	workMount = agentDir + "/work"
 )
 
-// installAgent copies the running program out of the initramfs, in one write from memory: under emulation
-// that takes half the time of a copy through a buffer.
+// installAgent copies the running program out of the initramfs. It maps the program and writes it in one
+// call: under emulation that takes half the time of a copy through a buffer.
 func installAgent(to string) error {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -36,7 +36,8 @@ func installAgent(to string) error {
 	return os.WriteFile(to, program, 0o755)
 }
 
-// mountWork mounts the work disk at the home folder of root, grown to its device and filled when it is new.
+// mountWork mounts the work disk at the home folder of root. It grows the file system to the size of its
+// device, and fills a new one.
 func mountWork(work drive) error {
 	if err := os.Mkdir(workMount, 0o700); err != nil {
 		return err
@@ -44,7 +45,7 @@ func mountWork(work drive) error {
 	if err := os.MkdirAll(homeDir, 0o700); err != nil {
 		return err
 	}
-	// Some images have it elsewhere, with a link to it.
+	// In some images the home folder is elsewhere, and /root links to it.
 	home, err := filepath.EvalSymlinks(homeDir)
 	if err != nil {
 		return err
@@ -61,8 +62,8 @@ func mountWork(work drive) error {
 	return os.Remove(workMount)
 }
 
-// mountModules mounts the kernel's modules where modprobe(8) looks for them, unless the image has its own for
-// this kernel.
+// mountModules mounts the kernel's modules where modprobe(8) looks for them, unless the image has its own
+// modules for this kernel.
 func mountModules(modules drive) error {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
@@ -84,9 +85,8 @@ func mountModules(modules drive) error {
 // systemdPaths are where systemd is, with a merged /usr and without.
 var systemdPaths = []string{"/usr/lib/systemd/systemd", "/lib/systemd/systemd"}
 
-// findSystemd returns the program to start when the image's init is systemd, and "" when the image has none.
-// An init of another kind (busybox, OpenRC, sysvinit) is not started: in container images it is a left-over
-// with no services to start.
+// findSystemd returns the path of the image's systemd, or "" when it has none. No other init (busybox,
+// OpenRC, sysvinit) is started: in container images it is a left-over that has no services to start.
 func findSystemd(root string) (string, error) {
 	for _, path := range systemdPaths {
 		if isProgram(filepath.Join(root, path)) {

@@ -13,21 +13,21 @@ import "fmt"
 //
 // The store is the kernel's persistent exception store (drivers/md/dm-snap-persistent.c) with chunks of 8
 // sectors: a header chunk, then areas of one chunk of metadata (256 entries of 16 bytes) and the 256 chunks
-// it maps. When an area is full the kernel at once clears the metadata chunk of the next one. An image of N
-// chunks that is written to the last chunk so needs
+// it maps. As soon as an area is full, the kernel clears the metadata chunk of the next one. So an image of N
+// chunks, once all of it has been written to, needs
 //
 //	1 + N + floor(N/256) + 1 chunks
 //
-// and a store with fewer is marked invalid when it runs out: every read of the root is then an I/O error, not
-// ENOSPC. The store has twice the metadata and 4 MiB more: S + ceil(S/128) + 8192 sectors, rounded up to 1
-// MiB. The host makes the overlay drive with the same formula (src/core/overlay-size.ts);
-// test/fixtures/overlay-size.json holds both to it.
+// When a smaller store runs out, the kernel marks it invalid: every read of the root is then an I/O error,
+// not ENOSPC. So the store has twice the metadata and 4 MiB more: S + ceil(S/128) + 8192 sectors, rounded up
+// to 1 MiB. The host creates the overlay drive with the same formula (src/core/overlay-size.ts);
+// test/fixtures/overlay-size.json has examples that test both sides.
 //
-// The snapshot is a device of its own below the root, because of discards. A snapshot takes them in pieces of
-// one chunk only: in one device with the tail, the tail would get them in such pieces too, a quarter of a
-// million for a GiB. And it must never see a larger piece, which it would let through to the store, where the
-// blocks behind that chunk belong to others. As it is, the root takes discards of any size, and the kernel
-// cuts them up where they enter the snapshot.
+// Discards are the reason why the snapshot is a device of its own below the root. A snapshot takes discards
+// only in pieces of one chunk. In one device with the tail, the tail would get such pieces too, a quarter of
+// a million for a GiB. And a snapshot must never get a larger piece: it would pass it on to the store, where
+// the following blocks belong to other chunks. With two devices, the root takes discards of any size, and the
+// kernel splits only those for the snapshot.
 const (
 	sectorBytes       = 512
 	chunkSectors      = 8
@@ -38,7 +38,7 @@ const (
 	maxBytes = 1 << 44
 )
 
-// layout divides the overlay drive, all in sectors of 512 bytes.
+// layout divides the overlay drive; all sizes are in sectors of 512 bytes.
 type layout struct {
 	image uint64
 	store uint64
@@ -62,7 +62,7 @@ func planLayout(imageSectors, freeBytes uint64) (layout, error) {
 	}, nil
 }
 
-// overlaySectors is the size that the overlay drive must have at least.
+// overlaySectors is the minimum size of the overlay drive.
 func (l layout) overlaySectors() uint64 { return l.store + l.tail }
 
 // rootSectors is the size of the device-mapper device.
@@ -74,8 +74,8 @@ type target struct {
 	kind, params  string
 }
 
-// imageTable is the table of the snapshot over the drives with these "major:minor" numbers. Without discards
-// it is one that every kernel knows; with them it needs Linux 5.3.
+// imageTable returns the table of the snapshot over the drives with these "major:minor" numbers. With
+// discards it needs Linux 5.3; every kernel knows it without them.
 func (l layout) imageTable(root, overlay string, hasDiscards bool) []target {
 	params := fmt.Sprintf("%s %s P %d", root, overlay, chunkSectors)
 	if hasDiscards {
@@ -84,7 +84,7 @@ func (l layout) imageTable(root, overlay string, hasDiscards bool) []target {
 	return []target{{0, l.image, "snapshot", params}}
 }
 
-// rootTable is the table of the root over the snapshot and the rest of the overlay drive.
+// rootTable returns the table of the root over the snapshot and the rest of the overlay drive.
 func (l layout) rootTable(image, overlay string) []target {
 	targets := []target{{0, l.image, "linear", image + " 0"}}
 	if l.tail > 0 {

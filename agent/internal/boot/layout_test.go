@@ -49,7 +49,8 @@ func TestPlanLayoutAgreesWithTheHost(t *testing.T) {
 	}
 }
 
-// fillStore allocates as drivers/md/dm-snap-persistent.c does and gives the number of chunks it touched.
+// fillStore allocates as drivers/md/dm-snap-persistent.c does and returns the number of chunks that it
+// touched.
 func fillStore(chunks uint64) uint64 {
 	const perArea = chunkSectors * sectorBytes / 16
 	nextFree, committed, area, touched := uint64(2), uint64(0), uint64(0), uint64(2)

@@ -13,14 +13,15 @@ import (
 
 const (
 	modulesDir = "/modules"
-	// orderFile lists the module files of the initramfs, one name a line, each after all it needs.
+	// orderFile lists the module files of the initramfs, one name per line, each after the modules that it
+	// needs.
 	orderFile = modulesDir + "/order"
 )
 
-// onlyFor names the modules that are of use for one kind of virtio device only, by the device's number
-// (virtio specification 1.2, section 5). They are not loaded without one: the kernel checks each module's
-// signature, which costs milliseconds under emulation. The root needs none of them, nor does any other
-// module, so they are loaded while the root is made.
+// onlyFor lists the modules that serve only one kind of virtio device, with the number of that kind (virtio
+// specification 1.2, section 5). Without such a device they are not loaded, because the kernel checks each
+// module's signature, which costs milliseconds under emulation. Neither the root nor any other module needs
+// them, so they are loaded while the root is made.
 var onlyFor = map[string]int{
 	"failover": 1, "net_failover": 1, "virtio_net": 1,
 	"virtio_console": 3,
@@ -28,11 +29,11 @@ var onlyFor = map[string]int{
 	"vsock":          19, "vmw_vsock_virtio_transport_common": 19, "vmw_vsock_virtio_transport": 19,
 }
 
-// pciPrefix starts the names of the modules that only a machine with PCI devices needs.
+// pciPrefix begins the names of the modules that only a machine with PCI devices needs.
 const pciPrefix = "virtio_pci"
 
-// parseOrder reads the order file. A name with a slash or without ".ko" is refused: it did not come from our
-// builder.
+// parseOrder parses the order file. It rejects a name with a slash or without ".ko": our builder writes no
+// such names.
 func parseOrder(text string) ([]string, error) {
 	var files []string
 	for line := range strings.Lines(text) {
@@ -48,12 +49,12 @@ func parseOrder(text string) ([]string, error) {
 	return files, nil
 }
 
-// moduleName is the kernel's name of the module in a file: "-" and "_" are one.
+// moduleName returns the kernel's name of the module in a file. The kernel does not distinguish "-" from "_".
 func moduleName(file string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(file, ".ko"), "-", "_")
 }
 
-// moduleLists are the modules of the initramfs in load order: those that the root needs, and those of other
+// moduleLists holds the modules of the initramfs in load order: those that the root needs, and those of other
 // devices.
 type moduleLists struct {
 	root, devices []string
@@ -83,8 +84,8 @@ func splitOrder(files []string) moduleLists {
 	return lists
 }
 
-// loadModules loads modules in order. One that fails is reported and skipped: what it was for is missed
-// later, with a better message, or never.
+// loadModules loads modules in order. It reports and skips one that fails: if the boot needs it, a later
+// stage fails with a better message.
 func loadModules(files []string, report func(string)) error {
 	devices := machine{sysfs: "/sys"}
 	for _, file := range files {
@@ -110,13 +111,13 @@ func loadModule(path string) error {
 	return nil
 }
 
-// machine tells what is plugged in.
+// machine lists the devices of this VM.
 type machine struct {
 	sysfs string
 }
 
-// needs tells whether a module can be of use. The virtio devices are known as soon as the bus's module
-// (virtio_mmio, virtio_pci), which comes before all that onlyFor names, is loaded.
+// needs reports whether this VM has a device for the module. The virtio devices are known once the bus's
+// module (virtio_mmio, virtio_pci) is loaded, and the order file lists that before every module in onlyFor.
 func (m machine) needs(module string) bool {
 	if strings.HasPrefix(module, pciPrefix) {
 		devices, _ := filepath.Glob(filepath.Join(m.sysfs, "bus/pci/devices/*"))

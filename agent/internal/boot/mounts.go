@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountPoint is a kernel file system and where it goes.
+// mountPoint is a kernel file system and its place.
 type mountPoint struct {
 	kind  string
 	at    string
@@ -18,8 +18,8 @@ type mountPoint struct {
 
 const apiFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 
-// kernelMounts are what the agent itself and every init need. Flags and options are systemd's own
-// (src/shared/mount-setup.c), which leaves alone what is mounted already.
+// kernelMounts are the file systems that the agent itself and every init need. Flags and options are those of
+// systemd (src/shared/mount-setup.c), which does not mount them again.
 var kernelMounts = []mountPoint{
 	{"proc", "/proc", apiFlags, ""},
 	{"sysfs", "/sys", apiFlags, ""},
@@ -37,7 +37,8 @@ func mountAll(points []mountPoint) error {
 	return nil
 }
 
-// mountOne makes the mount point when it is missing and mounts; what is mounted there already is left alone.
+// mountOne mounts a file system, and creates its mount point when that is missing. It does nothing when the
+// file system is already mounted.
 func mountOne(point mountPoint) error {
 	if err := os.MkdirAll(point.at, 0o755); err != nil {
 		return err

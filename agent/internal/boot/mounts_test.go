@@ -16,7 +16,7 @@ func TestFailureLineIsOneLine(t *testing.T) {
 	}
 }
 
-func TestBesideGivesTheErrorOrThePanic(t *testing.T) {
+func TestBesideReturnsTheErrorOrThePanic(t *testing.T) {
 	if err := beside(func() error { return nil })(); err != nil {
 		t.Fatal(err)
 	}

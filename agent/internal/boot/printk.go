@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// quietLevel is the console's level of a kernel that was started with "quiet": errors and worse are shown.
+// quietLevel is the console log level that the parameter "quiet" sets: the console shows errors and worse.
 const quietLevel = 4
 
-// showErrors brings the kernel's errors onto the console. Until then the host has them hidden, because a
-// kernel that finds no PCI bus calls that a fatal error, and a microVM has none. A level that shows more
+// showErrors makes the console show the kernel's errors. Until then the host's kernel command line hides
+// them, because a microVM has no PCI bus and the kernel calls that a fatal error. A level that shows more
 // stays.
 func showErrors(printk string) error {
 	text, err := os.ReadFile(printk)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestErrorsOfTheKernelAreShownAgainAndALevelThatShowsMoreStays(t *testing.T) {
+func TestShowErrorsRaisesTheConsoleLevelButNeverLowersIt(t *testing.T) {
 	for before, want := range map[string]string{
 		"3\t4\t1\t7\n": "4",
 		"1\t4\t1\t7\n": "4",

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seedMark is an attribute of the work disk's top folder. It is no file, so a user who deletes everything
-// does not get the image's files back at the next boot; names in "trusted." are root's, and archives leave
-// them out.
+// seedMark is an extended attribute of the work disk's top folder. A file would not do: a user who deletes
+// everything would get the image's files back at the next boot. Only root can see names in "trusted.", and
+// archives leave them out.
 const seedMark = "trusted.banger.seed"
 
 const (
@@ -20,20 +20,20 @@ const (
 	seedDone    = "done"
 )
 
-// lostAndFound is made by mke2fs in every file system, and again by e2fsck when it needs one.
+// lostAndFound is a folder that mke2fs creates in every file system, and e2fsck when it needs one.
 const lostAndFound = "lost+found"
 
-// seedAction is what a work disk needs.
+// seedAction is what to do with a work disk.
 type seedAction int
 
 const (
-	// seedNothing: it is the user's.
+	// seedNothing: it is already in use.
 	seedNothing seedAction = iota
-	// seedAdopt: it came with files, which are the user's from now on.
+	// seedAdopt: it came with files; keep them and add nothing.
 	seedAdopt
-	// seedCopy: it is freshly formatted.
+	// seedCopy: it is freshly formatted; copy the image's files.
 	seedCopy
-	// seedAgain: a copy was cut short, before any user could write.
+	// seedAgain: a copy was interrupted before any user could write; start it over.
 	seedAgain
 )
 
@@ -51,8 +51,8 @@ func chooseSeedAction(mark string, entries []string) seedAction {
 	}
 }
 
-// seedWorkDisk fills a freshly formatted work disk, mounted at `work`, with the image's own `home`: once in
-// its life. A power cut in the middle is repaired by the next boot.
+// seedWorkDisk copies the image's own `home` to a freshly formatted work disk, which is mounted at `work`. It
+// does so only once for each disk. After a power cut in the middle, the next boot starts over.
 func seedWorkDisk(work, home string) error {
 	mark, err := getMark(work)
 	if err != nil {
@@ -79,7 +79,7 @@ func seedWorkDisk(work, home string) error {
 		if err := copyTree(home, work); err != nil {
 			return fmt.Errorf("copy %s: %w", home, err)
 		}
-		// The mark must not be on the disk before the files are: ext4 writes delayed data later than attributes.
+		// The files must be on the disk before the mark is: ext4 may write an attribute before delayed data.
 		if err := syncFileSystem(work); err != nil {
 			return err
 		}

@@ -30,8 +30,8 @@ func TestChooseSeedAction(t *testing.T) {
 	}
 }
 
-// seedFolders gives an empty work folder and an image home with one file. Attributes in "trusted." need
-// CAP_SYS_ADMIN and a file system that has them.
+// seedFolders returns an empty work folder and an image home with one file. Attributes in "trusted." need
+// CAP_SYS_ADMIN and a file system that supports them.
 func seedFolders(t *testing.T) (work, home string) {
 	t.Helper()
 	work, home = t.TempDir(), t.TempDir()
@@ -50,7 +50,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func TestSeedWorkDiskSeedsOnceEvenWhenAllIsDeleted(t *testing.T) {
+func TestSeedWorkDiskSeedsOnlyOnceEvenIfAllIsDeleted(t *testing.T) {
 	work, home := seedFolders(t)
 	if err := os.Mkdir(filepath.Join(work, lostAndFound), 0o700); err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestSeedWorkDiskSeedsOnceEvenWhenAllIsDeleted(t *testing.T) {
 	}
 }
 
-func TestSeedWorkDiskLeavesADiskThatCameWithFiles(t *testing.T) {
+func TestSeedWorkDiskKeepsADiskThatCameWithFiles(t *testing.T) {
 	work, home := seedFolders(t)
 	if err := os.WriteFile(filepath.Join(work, "mine"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestSeedWorkDiskLeavesADiskThatCameWithFiles(t *testing.T) {
 	}
 }
 
-func TestSeedWorkDiskRepeatsACopyThatWasCutShort(t *testing.T) {
+func TestSeedWorkDiskRepeatsAnInterruptedCopy(t *testing.T) {
 	work, home := seedFolders(t)
 	if err := setMark(work, seedStarted); err != nil {
 		t.Fatal(err)

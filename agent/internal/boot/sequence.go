@@ -14,16 +14,16 @@ import (
 	"banger.dev/agent/internal/power"
 )
 
-// sequence is a boot under way.
+// sequence is a boot in progress.
 type sequence struct {
 	console *os.File
 	args    []string
 	options cmdline.Options
 	drives  map[string]drive
-	// rootDevice is the path of the device-mapper device, rootSectors its size.
+	// rootDevice is the path of the root's device-mapper device, rootSectors its size.
 	rootDevice  string
 	rootSectors uint64
-	// deviceModules and agentInstalled wait for what runs beside the sequence.
+	// deviceModules and agentInstalled wait for work in the background.
 	deviceModules  func() error
 	agentInstalled func() error
 
@@ -32,7 +32,7 @@ type sequence struct {
 	failed sync.Once
 }
 
-// step runs one stage of the boot and marks its end.
+// step runs one stage of the boot and records its end.
 func (s *sequence) step(stage string, run func() error) error {
 	s.mutex.Lock()
 	s.stage = stage
@@ -44,7 +44,7 @@ func (s *sequence) step(stage string, run func() error) error {
 	return nil
 }
 
-// beside runs work in the background; the function that it returns waits for the end of it.
+// beside runs work in the background. The function that it returns waits for the work and returns its error.
 func beside(work func() error) (wait func() error) {
 	done := make(chan error, 1)
 	go func() {
@@ -72,14 +72,14 @@ func (s *sequence) fail(cause error) {
 
 func failureLine(stage string, cause error) string {
 	if cause == nil {
-		cause = errors.New("it ended without a hand-over")
+		cause = errors.New("the boot ended without a hand-over")
 	}
 	text := strings.Join(strings.Fields(cause.Error()), " ")
 	return fmt.Sprintf("banger-agent: boot failed at %s: %s", stage, text)
 }
 
-// startOver prints why the kernel is of no use, and restarts the machine: another one may have better luck.
-// It does not return.
+// startOver prints what is wrong with the running kernel and restarts the machine, because the next boot may
+// measure the timer right. It does not return.
 func (s *sequence) startOver(cause error) {
 	s.say("banger-agent: starting over: " + cause.Error())
 	power.Restart()
@@ -90,7 +90,7 @@ func (s *sequence) report(text string) {
 	s.say("banger-agent: " + text)
 }
 
-// mark prints, with banger.debug, when a stage ended, on the clock of the kernel's own messages.
+// mark prints, with banger.debug, when a stage ended, by the clock of the kernel's own messages.
 func (s *sequence) mark(text string) {
 	if !s.options.Debug {
 		return

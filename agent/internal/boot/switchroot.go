@@ -11,8 +11,8 @@ import (
 // newRoot is where the image is mounted until it becomes the root.
 const newRoot = "/newroot"
 
-// switchRoot makes the file system at newRoot the root, gives the initramfs' memory back, and mounts the
-// kernel's file systems and /run in the new root. The running program stays readable through /proc/self/exe.
+// switchRoot makes the file system at newRoot the root, frees the initramfs' memory, and mounts the kernel's
+// file systems and /run in the new root. The running program stays readable through /proc/self/exe.
 func switchRoot() error {
 	for i := len(kernelMounts) - 1; i >= 0; i-- {
 		if err := unix.Unmount(kernelMounts[i].at, unix.MNT_DETACH); err != nil {
@@ -40,8 +40,8 @@ func switchRoot() error {
 	return os.Mkdir(agentDir, 0o755)
 }
 
-// emptyInitramfs removes every file of the first file system. It refuses to touch any other kind than the two
-// the kernel unpacks an initramfs into.
+// emptyInitramfs removes every file of the first file system. It touches only the two kinds of file system
+// into which the kernel unpacks an initramfs.
 func emptyInitramfs() error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs("/", &fs); err != nil {
@@ -58,8 +58,8 @@ func emptyInitramfs() error {
 	return nil
 }
 
-// removeContent removes what is on the device `dev` under dir; mount points stay. A file that cannot be
-// removed costs memory and nothing else.
+// removeContent removes all files below dir that are on the device `dev`; mount points stay. It ignores a
+// file that cannot be removed, which only costs memory.
 func removeContent(dir string, dev uint64) {
 	names, err := readNames(dir)
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"path/filepath"
 )
 
-// unitDir is systemd's place for units that live until the next boot: the image is not touched.
+// unitDir is where systemd looks for units that last until the next boot, so the image stays unchanged.
 const unitDir = "/run/systemd/system"
 
-// agentUnit starts before everything that does not order itself before it, and has no
-// Conflicts=shutdown.target: the agent answers until systemd ends the last processes. The commands that a
-// host runs are in its control group and end with it.
+// agentUnit has no dependencies, so that systemd starts it as early as possible. It has no
+// Conflicts=shutdown.target, so that the agent answers until systemd ends the last processes. The commands
+// that a host runs are in its control group and end with it.
 const agentUnit = `[Unit]
 Description=Agent of the host
 DefaultDependencies=no
@@ -31,8 +31,8 @@ StandardOutput=null
 StandardError=null
 `
 
-// readyUnit runs when a user's command finds what it expects: basic.target has the sockets (D-Bus, Docker),
-// temporary files, local file systems.
+// readyUnit runs at basic.target, when a user's command finds what it expects: sockets (D-Bus, Docker),
+// temporary files and local file systems.
 const readyUnit = `[Unit]
 Description=Commands of the host may run
 DefaultDependencies=no

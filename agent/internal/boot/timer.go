@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// timerTolerance is how far the kernel's idea of its timer may be off, as a share.
+// timerTolerance is how far the measured frequency may be off, as a fraction.
 const timerTolerance = 0.1
 
-// errNoTimer: nothing will ever wake what sleeps.
+// errNoTimer means that nothing will ever wake a sleeping process.
 var errNoTimer = errors.New("the kernel has no timer")
 
-// checkTimer compares what the kernel has measured of its first processor's timer with the frequency that it
-// has, in Hz. A kernel measures it by its processor's clock in the first tenth of a second, and on a host
-// that lets an emulated processor wait meanwhile it may come to anything: sleeps would take many times as
-// long, or, when it comes to next to nothing, the kernel gives the timer up and nothing that sleeps ever
-// wakes. A kernel that does not tell is taken as it is.
+// checkTimer compares the frequency that the kernel has measured for its first processor's timer with the
+// real one, hz. The kernel measures it against its processor's clock in the first tenth of a second of the
+// boot. A busy host may let an emulated processor wait at that time, and the result may then be anything:
+// sleeps take many times as long, or the kernel considers the timer unusable and no sleep ever ends. A kernel
+// that does not show its measurement passes the check.
 func checkTimer(hz uint64) error {
 	list, err := os.Open("/proc/timer_list")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,7 +37,7 @@ func checkTimer(hz uint64) error {
 		return err
 	}
 	if math.Abs(measured/float64(hz)-1) > timerTolerance {
-		return fmt.Errorf("the kernel has measured its timer as %.1f MHz, and it has %.1f", measured/1e6, float64(hz)/1e6)
+		return fmt.Errorf("the kernel has measured its timer as %.1f MHz, but it runs at %.1f", measured/1e6, float64(hz)/1e6)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What Linux 6.1 tells of a virtual machine with two processors, cut to the parts that are read.
+// The table of Linux 6.1 in a virtual machine with two processors, cut to the parts that are parsed.
 const timerList = `Timer List Version: v0.9
 HRTIMER_MAX_CLOCK_BASES: 8
 now at 5284311622 nsecs

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Mode is what the initramfs does.
+// Mode is what the initramfs is to do.
 type Mode string
 
 const (
 	// ModeBoot starts the image.
 	ModeBoot Mode = "boot"
-	// ModeProbe proves that this machine runs our kernel, and powers off.
+	// ModeProbe shows that this machine can run our kernel, and powers off.
 	ModeProbe Mode = "probe"
 )
 
@@ -23,7 +23,7 @@ type Options struct {
 	Mode Mode
 	// OverlayFreeBytes is the free space that the root offers on top of the image.
 	OverlayFreeBytes uint64
-	// TimerHz is the frequency of the processors' timers, where the host knows it.
+	// TimerHz is the frequency of the processors' timers, or 0 when the host does not know it.
 	TimerHz uint64
 	Debug   bool
 }
@@ -37,10 +37,10 @@ func Read() (Options, error) {
 	return Parse(string(text))
 }
 
-// Parse reads a kernel command line. Parameters of others are ignored, of two with the same name the later
-// one counts, and what follows a lone "--" belongs to the image's init, as
-// Documentation/admin-guide/kernel-parameters.rst says. A parameter of ours that is not understood is an
-// error: a typing mistake must not boot something else.
+// Parse parses a kernel command line. It ignores parameters without our prefix; the later of two with the
+// same name counts; and what follows a lone "--" is for the image's init
+// (Documentation/admin-guide/kernel-parameters.rst). An unknown parameter with our prefix is an error, so
+// that a typing mistake does not boot something else.
 func Parse(line string) (Options, error) {
 	options := Options{Mode: ModeBoot}
 	for _, word := range split(line) {
@@ -87,8 +87,7 @@ func (o *Options) set(name, value string, hasValue bool) error {
 	return nil
 }
 
-// split cuts at white space outside of double quotes, and removes the quotes, as the kernel's next_arg()
-// does.
+// split splits at white space outside double quotes, and removes the quotes, as the kernel's next_arg() does.
 func split(line string) []string {
 	var words []string
 	var word strings.Builder

@@ -39,7 +39,7 @@ func TestParseTable(t *testing.T) {
 	}
 }
 
-func TestParseRefusesWhatItDoesNotUnderstand(t *testing.T) {
+func TestParseRefusesUnknownParametersAndValues(t *testing.T) {
 	for _, line := range []string{
 		"banger.timer_hz", "banger.timer_hz=1GHz", "banger.mode=", "banger.mode=rescue", "banger.overlay_free", "banger.overlay_free=-1",
 		"banger.overlay_free=2G", "banger.overlay_free=99999999999999999999", "banger.debug=yes", "banger.moed=probe",

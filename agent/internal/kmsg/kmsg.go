@@ -1,5 +1,5 @@
-// Package kmsg writes log lines into the kernel's log: dmesg and the journal have them, and the console stays
-// as quiet as the kernel command line says.
+// Package kmsg writes log lines to the kernel's log. dmesg and the journal show them, and the console stays
+// as quiet as the kernel command line asks for.
 package kmsg
 
 import (
@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// maxRecord keeps a record within the kernel's own limit (LOG_LINE_MAX in kernel/printk/printk.c is 1024 less
-// a prefix).
+// maxRecord keeps a record within the kernel's own limit (LOG_LINE_MAX in kernel/printk/printk.c is 1024
+// minus a prefix).
 const maxRecord = 900
 
 type writer struct {
@@ -19,7 +19,7 @@ type writer struct {
 	tag   string
 }
 
-// Open returns a writer whose every line becomes one record of level info, marked with tag.
+// Open returns a writer. Each line that is written becomes one record of level info with the prefix tag.
 func Open(tag string) (io.Writer, error) {
 	file, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
 	if err != nil {
@@ -32,7 +32,7 @@ func newWriter(out io.Writer, tag string) *writer {
 	return &writer{out: out, tag: tag}
 }
 
-// Write never fails: a log that is lost (the kernel limits the rate) must not end what it tells about.
+// Write never fails: a lost log line (the kernel limits the rate) must not stop the work that it reports.
 func (w *writer) Write(text []byte) (int, error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestWriteMakesOneRecordOfEachLine(t *testing.T) {
+func TestWriteMakesOneRecordPerLine(t *testing.T) {
 	var out bytes.Buffer
 	n, err := newWriter(&out, "agent").Write([]byte("one\n\ntwo"))
 	if n != 8 || err != nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn speaks rtnetlink(7), one request at a time.
+// conn is an rtnetlink(7) connection for one request at a time.
 type conn struct {
 	fd       int
 	sequence uint32
@@ -25,7 +25,7 @@ func dial() (*conn, error) {
 
 func (c *conn) close() { _ = unix.Close(c.fd) }
 
-// setUp brings an interface up or down. Down takes its routes and IPv6 addresses away.
+// setUp brings an interface up or down. Bringing it down removes its routes and IPv6 addresses.
 func (c *conn) setUp(index int, up bool) error {
 	message := unix.IfInfomsg{Family: unix.AF_UNSPEC, Index: int32(index), Change: unix.IFF_UP}
 	if up {
@@ -42,7 +42,7 @@ func (c *conn) deleteAddress(index int, prefix netip.Prefix) error {
 	return c.ask(unix.RTM_DELADDR, 0, addressMessage(index, prefix), addressAttributes(prefix)...)
 }
 
-// setDefaultRoute makes gateway the way to everywhere, in the place of a default route of the same metric.
+// setDefaultRoute makes gateway the default route, and replaces a default route of the same metric.
 func (c *conn) setDefaultRoute(index int, gateway netip.Addr) error {
 	message := unix.RtMsg{
 		Family:   family(gateway),
@@ -64,7 +64,8 @@ func addressMessage(index int, prefix netip.Prefix) unix.IfAddrmsg {
 		Index:     uint32(index),
 	}
 	if prefix.Addr().Is6() {
-		// The network has no other machine: looking for a duplicate address would only delay its use by a second.
+		// There is no other machine on the network: duplicate address detection would only delay the address
+		// by a second.
 		message.Flags = unix.IFA_F_NODAD
 	}
 	return message

@@ -1,5 +1,5 @@
-// Package nic sets up the guest's one network interface, as the host says. The agent does it, and not the
-// image, because it is also to be right in images without systemd, and in guests that were restored from a
+// Package nic sets up the guest's only network interface as the host requests. The agent does this instead of
+// the image, so that it also works in images without systemd and in guests that were restored from a
 // snapshot.
 package nic
 
@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Interface is the guest's one interface. It is looked for once: a restored guest, which has to run all code
-// for the first time, has its name already. One request at a time may use it.
+// Interface is the guest's only network interface. It looks up the interface's name only once, so that a
+// restored guest, in which all code runs slowly the first time, already has it. Not safe for concurrent use.
 type Interface struct{ name string }
 
-// Set makes these the only addresses and default gateways of the interface; without addresses it is down.
-// A guest without an interface has no network already, and cannot be given one. IPv6 is left out where the
-// kernel has none.
+// Set makes these the only addresses and default gateways of the interface; without addresses it brings the
+// interface down. A guest that has no interface needs no change to have no network, and cannot get one. IPv6
+// is left out where the kernel has none.
 func (i *Interface) Set(addresses []netip.Prefix, gateways []netip.Addr) (err error) {
 	if i.name == "" {
 		if i.name, err = find("/sys"); err != nil {
@@ -41,7 +41,7 @@ func (i *Interface) Set(addresses []netip.Prefix, gateways []netip.Addr) (err er
 	return setInterface(i.name, addresses, gateways)
 }
 
-// isUp asks by the shortest way: most guests have no network, at every start.
+// isUp asks in the cheapest way, because it runs at every start and most guests have no network.
 func isUp(name string) (bool, error) {
 	request, err := unix.NewIfreq(name)
 	if err != nil {
@@ -58,7 +58,7 @@ func isUp(name string) (bool, error) {
 	return request.Uint16()&unix.IFF_UP != 0, nil
 }
 
-// find returns the name of the virtio interface, or "" when there is none.
+// find returns the name of the virtio interface, or "" when the guest has none.
 func find(sysfs string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(sysfs, "bus/virtio/drivers/virtio_net/virtio*/net/*"))
 	if err != nil || len(found) == 0 {
@@ -96,7 +96,7 @@ func setInterface(name string, addresses []netip.Prefix, gateways []netip.Addr) 
 	return nil
 }
 
-// removeOthers takes away what the interface had before: a restored guest has the addresses of its template.
+// removeOthers removes all other addresses of the interface: a restored guest has those of its template.
 func (c *conn) removeOthers(device *net.Interface, wanted []netip.Prefix) error {
 	present, err := device.Addrs()
 	if err != nil {
@@ -114,8 +114,8 @@ func (c *conn) removeOthers(device *net.Interface, wanted []netip.Prefix) error 
 	return nil
 }
 
-// isWithoutIPv6 tells what a kernel without IPv6, or with it turned off, answers. A gateway is unreachable
-// where its address was left out.
+// isWithoutIPv6 reports whether an error only means that the kernel has no IPv6, or has it turned off. A
+// gateway is then unreachable, because the guest has no address in its network.
 func isWithoutIPv6(address netip.Addr, err error) bool {
 	return address.Is6() && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EACCES) ||
 		errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.ENODEV))

@@ -12,11 +12,10 @@ import (
 	"testing"
 )
 
-// inNamespace is set in the process that has a network of its own.
+// inNamespace is set in the process that runs in its own network namespace.
 const inNamespace = "NIC_TEST_IN_NAMESPACE"
 
-// isolated runs the test again in a new network namespace, of which it is root, and tells whether this is
-// that run.
+// isolated runs the test again as root in a new network namespace. It returns true in that second run.
 func isolated(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(inNamespace) != "" {
@@ -72,7 +71,7 @@ func routes(t *testing.T, file string) string {
 	return string(text)
 }
 
-// The one interface of a new namespace is "lo", and what the kernel does with it is what it does with any.
+// The only interface of a new namespace is "lo". The kernel treats it like any other interface.
 func TestAnInterfaceGetsItsAddressesAndGatewaysAndLosesOthers(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -86,7 +85,7 @@ func TestAnInterfaceGetsItsAddressesAndGatewaysAndLosesOthers(t *testing.T) {
 	if got, isUp := addressesOf(t, "lo"); !isUp || !slices.Equal(got, []string{"10.0.2.15/24", "fec0::15/64"}) && !slices.Equal(got, []string{"10.0.2.15/24"}) {
 		t.Fatalf("got %v, up %v", got, isUp)
 	}
-	// proc(5): destination 0, gateway 10.0.2.2 with its bytes turned around.
+	// proc(5): destination 0, gateway 10.0.2.2 with its bytes reversed.
 	if table := routes(t, "route"); !strings.Contains(table, "\t00000000\t0202000A\t") {
 		t.Errorf("no default route in\n%s", table)
 	}
@@ -104,7 +103,7 @@ func TestAnInterfaceGetsItsAddressesAndGatewaysAndLosesOthers(t *testing.T) {
 	}
 }
 
-func TestAnInterfaceThatIsDownIsLeftAlone(t *testing.T) {
+func TestAnInterfaceThatIsDownStaysDown(t *testing.T) {
 	if !isolated(t) {
 		return
 	}

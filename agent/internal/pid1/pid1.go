@@ -1,8 +1,8 @@
-// Package pid1 is process 1 of an image that has no systemd: it prepares what a container's programs expect,
-// keeps the agent running, reaps what is left behind, and ends the VM.
+// Package pid1 is process 1 of an image without systemd: it prepares what programs in a container expect,
+// keeps the agent running, reaps orphaned processes, and ends the VM.
 //
-// The agent itself is a child process. Only so can process 1 wait for every process, as it must, without
-// taking the exit status of the agent's commands from the agent.
+// The agent itself is a child process. Process 1 has to wait for every process; if the agent were process 1,
+// that would take the exit status of its commands away from it.
 package pid1
 
 import (
@@ -17,22 +17,22 @@ import (
 	"banger.dev/agent/internal/power"
 )
 
-// SIGRTMIN+4 as systemd and the C library count.
+// SIGRTMIN+4, as systemd and the C library count.
 const sigPowerOff = unix.Signal(38)
 
-// offSignals are the ways to say "power off" to process 1: systemd's, busybox' (halt, poweroff, reboot), a
-// container engine's, and Ctrl-Alt-Del. A VM that restarts is one that ends, too: the host decides whether it
+// offSignals are the signals that ask process 1 to power off: those of systemd, of busybox (halt, poweroff,
+// reboot), of container engines, and Ctrl-Alt-Del. A restart ends the VM, too: the host decides whether it
 // starts again.
 var offSignals = []os.Signal{sigPowerOff, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTERM, unix.SIGPWR, unix.SIGINT}
 
 const (
-	// restartPause keeps an agent that cannot start from using a whole processor.
+	// restartPause keeps an agent that fails at every start from using a whole processor.
 	restartPause = 100 * time.Millisecond
-	// endGrace is how long processes have between SIGTERM and SIGKILL.
+	// endGrace is the time between SIGTERM and SIGKILL.
 	endGrace = 2 * time.Second
 )
 
-// PowerOff asks process 1 to power the VM off, whichever init it is.
+// PowerOff asks process 1 to power the VM off, whatever init that is.
 func PowerOff() error {
 	if err := unix.Kill(1, sigPowerOff); err != nil {
 		return fmt.Errorf("signal process 1: %w", err)
@@ -40,7 +40,7 @@ func PowerOff() error {
 	return nil
 }
 
-// Run is process 1. agent is the command of the agent, as its path and arguments. It does not return.
+// Run does the work of process 1. agent is the path and the arguments of the agent. It does not return.
 func Run(agent []string, console io.Writer) {
 	off := make(chan os.Signal, 1)
 	signal.Notify(off, offSignals...)
@@ -70,7 +70,7 @@ func Run(agent []string, console io.Writer) {
 	}
 }
 
-// keeper knows the one child that must run.
+// keeper remembers the agent's process, the one child that must keep running.
 type keeper struct {
 	agent   []string
 	start   func(argv []string) (pid int, err error)
@@ -83,8 +83,8 @@ func (k *keeper) startAgent() (err error) {
 	return err
 }
 
-// reap waits for every process that has ended; true when the agent was among them. Its commands, which nobody
-// could reach any more, end with it, as under systemd.
+// reap reaps every process that has ended, and returns true when the agent was one of them. The agent's
+// commands then end too, as under systemd, because no host could reach them any more.
 func (k *keeper) reap(wait func() (pid int)) bool {
 	agentEnded := false
 	for {
@@ -114,7 +114,7 @@ func startProcess(argv []string) (int, error) {
 	return pid, process.Release()
 }
 
-// waitAny reaps one process that has ended; 0 or less when there is none.
+// waitAny reaps one process that has ended and returns its number, or 0 or less when there is none.
 func waitAny() int {
 	for {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
@@ -124,12 +124,13 @@ func waitAny() int {
 	}
 }
 
-// killAll signals every process but this one.
+// killAll signals every process except this one.
 func killAll(signal unix.Signal) {
 	_ = unix.Kill(-1, signal)
 }
 
-// endProcesses returns when all other processes are gone, or when even SIGKILL did not end them in time.
+// endProcesses ends all other processes. It returns when they are gone, or when even SIGKILL did not end them
+// in time.
 func endProcesses(exits <-chan os.Signal) {
 	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
 		killAll(signal)
@@ -139,8 +140,8 @@ func endProcesses(exits <-chan os.Signal) {
 	}
 }
 
-// waitForAll reaps until there is nobody left: every process descends from this one. False when that takes
-// longer than `grace`.
+// waitForAll reaps until no other process is left; all of them descend from this one. It returns false when
+// that takes longer than `grace`.
 func waitForAll(exits <-chan os.Signal, grace time.Duration) bool {
 	timeout := time.After(grace)
 	for {

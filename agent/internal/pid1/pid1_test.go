@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestDiskMountsGivesTheLatestFirstWithoutTheRoot(t *testing.T) {
+func TestDiskMountsReturnsTheLatestFirstWithoutTheRoot(t *testing.T) {
 	table := `21 1 253:0 / / rw,relatime - ext4 /dev/mapper/root rw
 22 21 0:5 / /dev rw,nosuid - devtmpfs devtmpfs rw,size=4k
 23 21 254:32 / /root rw,relatime shared:1 master:2 - ext4 /dev/vdc rw
@@ -47,7 +47,7 @@ func TestParseHostname(t *testing.T) {
 	}
 }
 
-// ended gives the pids one after another, then 0, as wait4 with WNOHANG does.
+// ended returns the pids one after another, then 0, as wait4 with WNOHANG does.
 func ended(pids ...int) func() int {
 	return func() int {
 		if len(pids) == 0 {
@@ -59,7 +59,7 @@ func ended(pids ...int) func() int {
 	}
 }
 
-func TestReapTellsTheAgentFromOthersAndKillsWhatItLeft(t *testing.T) {
+func TestReapRecognisesTheAgentAndKillsItsCommands(t *testing.T) {
 	var killed []unix.Signal
 	k := keeper{
 		agent:   []string{"agent"},

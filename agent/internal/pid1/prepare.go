@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountPoint is a file system and where it goes.
+// mountPoint is a file system and its place.
 type mountPoint struct {
 	kind, at string
 	flags    uintptr
 	data     string
 }
 
-// containerMounts are what the OCI runtime specification gives every container (config-linux.md, "Default
-// Filesystems"), beside /proc, /sys, /dev and /run, which are there already.
+// containerMounts are the file systems that the OCI runtime specification promises every container
+// (config-linux.md, "Default Filesystems"), except /proc, /sys, /dev and /run, which are mounted already.
 var containerMounts = []mountPoint{
 	{"devpts", "/dev/pts", unix.MS_NOSUID | unix.MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666"},
 	{"tmpfs", "/dev/shm", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
@@ -33,8 +33,8 @@ var deviceLinks = map[string]string{
 	"/dev/stderr": "/proc/self/fd/2",
 }
 
-// prepare makes what programs expect that were written for containers. What cannot be made is told and does
-// not stop the rest: an image that needs it will say so itself.
+// prepare sets up what programs written for containers expect. It reports a failure and continues with the
+// rest: a program that needs the missing part will complain itself.
 func prepare() []error {
 	var failed []error
 	note := func(err error) {
@@ -67,7 +67,7 @@ func mount(point mountPoint) error {
 	return nil
 }
 
-// makeTmp makes /tmp, on the root as in a container, for images that lack it.
+// makeTmp creates /tmp for images that lack it; as in a container, it is on the root.
 func makeTmp() error {
 	if err := os.Mkdir("/tmp", 0o777); err != nil {
 		if errors.Is(err, os.ErrExist) {
@@ -110,7 +110,7 @@ func setHostname() error {
 	return unix.Sethostname([]byte(name))
 }
 
-// parseHostname reads hostname(5): the first line that is not empty or a comment.
+// parseHostname parses hostname(5): the name is the first line that is neither empty nor a comment.
 func parseHostname(text string) string {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unmountAll leaves clean file systems behind: what can be unmounted is, and the root becomes read-only,
-// which writes all that is unwritten.
+// unmountAll leaves clean file systems behind: it unmounts all that it can, and makes the root read-only,
+// which writes everything to the disk.
 func unmountAll() {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err == nil {
@@ -22,9 +22,9 @@ func unmountAll() {
 	_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }
 
-// diskMounts returns the mount points, other than the root, of file systems on block devices, latest first.
-// The table has the form of proc_pid_mountinfo(5): "id parent major:minor root point options ... - kind
-// source superoptions".
+// diskMounts returns the mount points of file systems on block devices, except the root, latest first. The
+// table has the form of proc_pid_mountinfo(5): "id parent major:minor root point options ... - kind source
+// superoptions".
 func diskMounts(table string) []string {
 	var points []string
 	for line := range strings.Lines(table) {
@@ -40,7 +40,7 @@ func diskMounts(table string) []string {
 	return points
 }
 
-// unescape turns "\040" and its like, which the kernel writes for white space and backslashes, back.
+// unescape decodes "\040" and the like, which the kernel writes for white space and backslashes.
 func unescape(text string) string {
 	var out strings.Builder
 	for i := 0; i < len(text); i++ {

@@ -9,21 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Off writes what is unwritten and turns the VM off. Only process 1, or root in the VM, may call it. It does
-// not return.
+// Off syncs the disks and turns the VM off. Only process 1, or root in the VM, may call it. It does not
+// return.
 func Off() {
 	unix.Sync()
 	drainConsole()
 	command := unix.LINUX_REBOOT_CMD_POWER_OFF
 	if !hasPowerSwitch() {
-		// The kernel would halt for ever (kernel/reboot.c); every VMM of ours ends at a restart as well.
+		// The kernel would halt for ever (kernel/reboot.c). A restart ends the VM as well, with every VMM
+		// that we use.
 		command = unix.LINUX_REBOOT_CMD_RESTART
 	}
 	end(command)
 }
 
-// Restart resets the machine without writing anything: nothing is mounted yet. Only process 1 may call
-// it, before it has mounted a drive. It does not return.
+// Restart resets the machine without a sync. Only process 1 may call it, before it has mounted a drive. It
+// does not return.
 func Restart() {
 	drainConsole()
 	end(unix.LINUX_REBOOT_CMD_RESTART)
@@ -36,8 +37,8 @@ func end(command int) {
 	}
 }
 
-// hasPowerSwitch tells whether the kernel can turn this machine off: by PSCI on arm64, and on a PC by ACPI
-// only.
+// hasPowerSwitch reports whether the kernel can turn this machine off: with PSCI on arm64, and only with ACPI
+// on a PC.
 func hasPowerSwitch() bool {
 	if runtime.GOARCH != "amd64" {
 		return true
@@ -46,8 +47,7 @@ func hasPowerSwitch() bool {
 	return err == nil
 }
 
-// drainConsole waits until the serial port has sent the last line, which would otherwise be lost with the
-// machine.
+// drainConsole waits until the serial port has sent the last line, which would otherwise be lost.
 func drainConsole() {
 	console, err := os.OpenFile("/dev/console", os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {

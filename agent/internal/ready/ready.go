@@ -1,6 +1,6 @@
-// Package ready carries one fact, that the guest's init has reached the point at which user commands may run,
-// from `banger-agent ready` to the running agent. A file carries it: it outlives a restart of either side,
-// and a restored snapshot has it too.
+// Package ready lets `banger-agent ready` tell the running agent that the guest's init has reached the point
+// at which user commands may run. It uses a file, which outlives a restart of either process and is part of a
+// snapshot.
 package ready
 
 import (
@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Path is where the mark is in a VM. /run is empty after every boot.
+// Path is the path of the mark in a VM. /run is empty after every boot.
 const Path = "/run/banger/ready"
 
-// Mark makes the mark. Idempotent.
+// Mark creates the mark. Idempotent.
 func Mark(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -29,8 +29,8 @@ func Mark(path string) error {
 	return file.Close()
 }
 
-// Watch returns a channel that is closed when the mark is there. It sleeps in inotify(7) until then. The
-// folder of path must exist. When ctx ends, the watch ends and the channel stays open.
+// Watch returns a channel that is closed once the mark exists. It waits with inotify(7). The folder of path
+// must exist. When ctx ends, the watch ends and the channel stays open.
 func Watch(ctx context.Context, path string) (<-chan struct{}, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -48,7 +48,7 @@ func Watch(ctx context.Context, path string) (<-chan struct{}, error) {
 		defer stop()
 		buffer := make([]byte, 4096)
 		for {
-			// Looked at after the watch is set and before each sleep, so that no mark can be missed.
+			// Checked after the watch is set and before each wait, so that no mark is missed.
 			if _, err := os.Stat(path); err == nil {
 				close(marked)
 				return

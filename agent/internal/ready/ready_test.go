@@ -17,7 +17,7 @@ func isClosed(c <-chan struct{}, wait time.Duration) bool {
 	}
 }
 
-func TestWatchSeesAMarkThatIsThereAlready(t *testing.T) {
+func TestWatchSeesAnExistingMark(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ready")
 	if err := Mark(path); err != nil {
 		t.Fatal(err)

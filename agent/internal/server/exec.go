@@ -23,12 +23,12 @@ const (
 	// child still holds the output open. It counts from the last byte.
 	lingerAfterExit = 200 * time.Millisecond
 	outputBytes     = 64 << 10
-	// frameReadBytes holds a few headers; input bypasses this buffer.
+	// frameReadBytes has room for a few headers; input bypasses this buffer.
 	frameReadBytes = 4 << 10
 )
 
-// exec runs one command: POST /exec. The HTTP status is always 200; frames report everything else, a command
-// that could not be started included.
+// exec runs one command: POST /exec. The HTTP status is always 200; frames report everything else, including
+// a command that could not be started.
 func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	s.commands.Add(1)
 	uncount := sync.OnceFunc(s.commands.Done)
@@ -61,7 +61,8 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	status, err := c.run()
 	c.finished.Store(true)
 	if !stop() {
-		// The host is gone: end the rest of the session, or detach it, before this command counts as done.
+		// The host is gone: the rest of the session must be ended or detached before this command counts as
+		// done.
 		c.leave()
 		return
 	}
@@ -85,10 +86,11 @@ type command struct {
 	conn  *conn
 	out   *frameWriter
 	input *input
-	// uncount removes the command from those that the server waits for when it shuts down. Idempotent.
+	// uncount removes the command from the count of those for which the server waits when it shuts down.
+	// Idempotent.
 	uncount func()
-	// exited: the command itself has ended. finished: its output has ended too, and nothing is left to end on
-	// the host's behalf.
+	// exited: the command itself has ended. finished: its output has ended, too, and nothing of it is left
+	// for the agent to end.
 	exited, finished atomic.Bool
 	// kept: the command has outlived its host, and its output is discarded.
 	kept       atomic.Bool
@@ -166,7 +168,7 @@ func (c *command) pump(kind byte, from *os.File) {
 	}
 }
 
-// follow obeys the host's frames until there are no more. A host that breaks the protocol loses its command.
+// follow handles the host's frames until their end. When the host breaks the protocol, its command is ended.
 func (c *command) follow(frames *execframe.Reader, body *bodyReader) {
 	for {
 		kind, _, err := frames.Next()
@@ -232,12 +234,12 @@ func (c *command) leave() {
 }
 
 // abandon ends the command, its session and its streams, because no host is connected to them any more. Every
-// call returns only when all have ended.
+// call returns only when all of them have ended.
 func (c *command) abandon() {
 	c.abandoning.Do(func() {
 		c.input.close()
 		c.End(killAfter)
-		// A process outside of the session may hold the output open.
+		// A process outside the session may hold the output open.
 		c.Stdout.SetReadDeadline(longAgo)
 		if c.Stderr != nil {
 			c.Stderr.SetReadDeadline(longAgo)

@@ -13,7 +13,7 @@ import (
 	"banger.dev/agent/internal/server/execframe"
 )
 
-func TestExecKeepsStdoutAndStderrApartAndTellsTheExitCode(t *testing.T) {
+func TestExecKeepsStdoutAndStderrApartAndReportsTheExitCode(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	r := h.exec(t, shell("echo out; echo err >&2; exit 42"))
 	r.started()
@@ -22,7 +22,7 @@ func TestExecKeepsStdoutAndStderrApartAndTellsTheExitCode(t *testing.T) {
 	}
 }
 
-func TestExecTellsTheSignal(t *testing.T) {
+func TestExecReportsTheSignal(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	r := h.exec(t, shell("kill -SEGV $$"))
 	r.started()
@@ -31,7 +31,7 @@ func TestExecTellsTheSignal(t *testing.T) {
 	}
 }
 
-func TestExecPassesBytesThatAreNotText(t *testing.T) {
+func TestExecPassesBytesThatAreNotUTF8(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	b64 := map[string]string{"b64": base64.StdEncoding.EncodeToString([]byte("\xff\xfe"))}
 	start := shell(`printf '%s' "$1$V"`)
@@ -44,7 +44,7 @@ func TestExecPassesBytesThatAreNotText(t *testing.T) {
 	}
 }
 
-func TestExecTellsWhyNothingWasStarted(t *testing.T) {
+func TestExecReportsWhyACommandCouldNotStart(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	for code, start := range map[string]map[string]any{
 		"not_found":      {"argv": []string{"no-such-command"}},
@@ -80,7 +80,7 @@ func TestExecRefusesFramesInTheWrongPlace(t *testing.T) {
 			t.Errorf("%s: got %+v", name, got)
 		}
 		if isAlive(pid) {
-			t.Errorf("%s: the command lives on", name)
+			t.Errorf("%s: the command still runs", name)
 		}
 	}
 }
@@ -117,12 +117,12 @@ func TestTheEndOfTheRequestEndsStdinOnly(t *testing.T) {
 	}
 }
 
-func TestACommandThatReadsNothingDoesNotHoldUpSignals(t *testing.T) {
+func TestACommandThatDoesNotReadStillGetsSignals(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	r := h.exec(t, shell("trap 'exit 9' INT; echo ready; while :; do sleep 0.02; done"))
 	r.started()
 	r.next()
-	// As much as a host that minds the window sends.
+	// As much as a host may send that keeps to the window.
 	r.frame(execframe.Stdin, make([]byte, inputWindowBytes))
 	r.frame(execframe.Signal, map[string]string{"signal": "SIGINT"})
 	if got := r.rest(); got.end != `{"code":9}` {
@@ -130,7 +130,7 @@ func TestACommandThatReadsNothingDoesNotHoldUpSignals(t *testing.T) {
 	}
 }
 
-func TestStdinThatTheCommandClosedIsThrownAway(t *testing.T) {
+func TestStdinIsDiscardedOnceTheCommandHasClosedIt(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	r := h.exec(t, shell("exec <&-; sleep 0.3; echo end"))
 	r.started()
@@ -144,7 +144,7 @@ func TestStdinThatTheCommandClosedIsThrownAway(t *testing.T) {
 	}
 }
 
-func TestOutputOfABackgroundChildIsNotAwaitedForEver(t *testing.T) {
+func TestOutputOfABackgroundChildDoesNotKeepTheRequestOpen(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	begun := time.Now()
 	r := h.exec(t, shell("(sleep 0.1; echo late; sleep 1000) & echo $!"))
@@ -157,7 +157,7 @@ func TestOutputOfABackgroundChildIsNotAwaitedForEver(t *testing.T) {
 	if took := time.Since(begun); took < lingerAfterExit || took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
-	// What a command left behind goes on, as with any shell.
+	// A background process of a command keeps running, as with any shell.
 	pid, _ := strconv.Atoi(lines[0])
 	if !isAlive(pid) {
 		t.Error("the background child was ended")
@@ -167,7 +167,7 @@ func TestOutputOfABackgroundChildIsNotAwaitedForEver(t *testing.T) {
 	}
 }
 
-func TestAHostThatReadsNothingHoldsUpTheCommandAndLosesNothing(t *testing.T) {
+func TestAHostThatDoesNotReadBlocksTheCommandAndLosesNothing(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	progress := t.TempDir() + "/progress"
 	const lines = 3_000_000 // 20.9 MB, beyond all windows
@@ -236,7 +236,7 @@ func TestATerminalEchoesResizesAndEnds(t *testing.T) {
 	r.frame(execframe.Stdin, []byte("typed\n"))
 	r.frame(execframe.StdinEnd, nil)
 	got := r.rest()
-	// Once as the terminal's echo, once from cat.
+	// One is the terminal's echo, the other is from cat.
 	if !strings.HasPrefix(seen, "24 80\r\n") || strings.Count(got.stdout, "typed\r\n") != 2 ||
 		!strings.Contains(got.stdout, "30 90\r\nresized\r\n") || got.end != `{"code":3}` {
 		t.Fatalf("got %q and %+v", seen, got)

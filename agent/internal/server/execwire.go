@@ -107,12 +107,12 @@ func decodePayload(frames *execframe.Reader, into any) error {
 	return nil
 }
 
-// flushLater is how long a frame that is not urgent waits for a next one to travel with: each flush is a
-// write to the port, which under emulation costs as much as starting a thread.
+// flushLater is how long a frame that is not urgent waits, so that it can be sent together with the next one:
+// each flush is a write to the port, which under emulation costs as much as starting a thread.
 const flushLater = 50 * time.Millisecond
 
-// frameWriter writes whole frames to the host, from several goroutines. Its handler closes it before it
-// returns.
+// frameWriter writes whole frames to the host. Several goroutines may use it; the request's handler closes it
+// before it returns.
 type frameWriter struct {
 	mu     sync.Mutex
 	w      http.ResponseWriter
@@ -135,7 +135,8 @@ func (f *frameWriter) write(frame []byte) error {
 	return f.flush()
 }
 
-// put is called with mu held. Nothing may touch an answer whose handler has returned.
+// put is called with mu held. It writes nothing once the writer is closed: no code may use an answer whose
+// handler has returned.
 func (f *frameWriter) put(frame []byte) error {
 	if f.closed {
 		return net.ErrClosed

@@ -45,20 +45,20 @@ func serve(t *testing.T, o Options) string {
 				t.Error(err)
 			}
 		case <-time.After(10 * time.Second):
-			t.Error("Run does not end")
+			t.Error("Run does not return")
 		}
 		os.RemoveAll(dir)
 	})
 	return path
 }
 
-// host is a client of the agent over one connection.
+// host is a client of the agent with one connection.
 type host struct {
 	*http.Client
 	conn net.Conn
 }
 
-// meet connects and says hello after sending leftovers.
+// meet connects, sends leftovers, and then says hello.
 func meet(t *testing.T, path, leftovers string) *host {
 	t.Helper()
 	conn, err := net.Dial("unix", path)
@@ -115,7 +115,7 @@ func (h *host) ask(t *testing.T, method, path string, body io.Reader) (int, []by
 	return answer.StatusCode, content
 }
 
-// run is an exec under way.
+// run is an exec in progress.
 type run struct {
 	t      *testing.T
 	send   *io.PipeWriter
@@ -157,8 +157,8 @@ func (r *run) frame(kind byte, value any) {
 	_, _ = r.send.Write(execframe.Append(nil, kind, payload))
 }
 
-// reset gives the request up. Go's client sees a cancelled context only once it is not reading the request's
-// body.
+// reset cancels the request. Go's client notices a cancelled context only when it is not reading the
+// request's body.
 func (r *run) reset() {
 	r.cancel()
 	r.send.CloseWithError(context.Canceled)
@@ -187,7 +187,7 @@ func (r *run) started() int {
 	return value.PID
 }
 
-// result is all that a command said, and its last frame.
+// result is all the output of a command, and its last frame.
 type result struct {
 	stdout, stderr string
 	acked          int
@@ -195,7 +195,7 @@ type result struct {
 	end            string
 }
 
-// rest reads to the last frame, behind which nothing may come.
+// rest reads up to the last frame, which nothing may follow.
 func (r *run) rest() result {
 	r.t.Helper()
 	var got result
@@ -226,7 +226,7 @@ func shell(script string) map[string]any {
 	return map[string]any{"argv": []any{"sh", "-c", script}}
 }
 
-// isAlive tells whether a process is there and not a zombie.
+// isAlive reports whether a process exists and is not a zombie.
 func isAlive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !bytes.Contains(stat, []byte(") Z ")) && !bytes.Contains(stat, []byte(") X "))

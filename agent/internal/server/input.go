@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// inputWindowBytes is how much input the host may have sent that the command has not read. That much is
-	// queued here, so that signals and resizes behind it are seen at once.
+	// inputWindowBytes is how much input the host may send ahead of the command. The agent queues that much,
+	// so that it sees a signal or a resize behind it at once.
 	inputWindowBytes = 1 << 20
-	// ackEvery is how much read input is worth a frame that says so.
+	// ackEvery is how much input the command reads between two acknowledgements.
 	ackEvery   = inputWindowBytes / 4
 	chunkBytes = 64 << 10
-	// endOfTransmission is what a person types to end a terminal's input (termios(3), VEOF).
+	// endOfTransmission is the character that ends a terminal's input (Ctrl-D; termios(3), VEOF).
 	endOfTransmission = 4
 )
 
@@ -29,8 +29,8 @@ type input struct {
 	changed sync.Cond
 	chunks  [][]byte
 	queued  int
-	// ended: nothing will be added. broken: the command reads no more, what comes is thrown away. left: nobody
-	// is there who could have ended it.
+	// ended: no more input will come. broken: the command has closed its input, and more input is discarded.
+	// left: it ended because the host was lost.
 	started, ended, broken, left bool
 }
 
@@ -40,8 +40,8 @@ func newInput(to *os.File, terminal bool, out *frameWriter) *input {
 	return q
 }
 
-// take queues the payload of the current frame. It waits while the queue is full, which a host that minds the
-// acknowledgements never sees.
+// take queues the payload of the current frame. It blocks while the queue is full, which never happens to a
+// host that waits for acknowledgements.
 func (q *input) take(frames *execframe.Reader) error {
 	for frames.Left() > 0 {
 		chunk := make([]byte, min(chunkBytes, frames.Left()))
@@ -70,7 +70,7 @@ func (q *input) add(chunk []byte) {
 	q.wake()
 }
 
-// end closes the command's input behind what is queued.
+// end closes the command's input after what is queued.
 func (q *input) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -78,8 +78,8 @@ func (q *input) end() {
 	q.wake()
 }
 
-// leave ends the input because nobody is there to give any. A terminal is left as it is: nobody has typed its
-// end.
+// leave ends the input because the host is lost. A terminal stays open, because its user has not typed
+// Ctrl-D.
 func (q *input) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -88,7 +88,8 @@ func (q *input) leave() {
 	q.wake()
 }
 
-// wake is called with mu held. Most commands get no input, and no goroutine for it.
+// wake is called with mu held. It starts the goroutine that delivers input; most commands get no input and
+// need none.
 func (q *input) wake() {
 	if !q.started {
 		q.started = true
@@ -108,7 +109,8 @@ func (q *input) close() {
 	q.changed.Broadcast()
 }
 
-// deliver writes what is queued until the end, and tells the host from time to time how far it is.
+// deliver writes queued input to the command until the end, and acknowledges it to the host from time to
+// time.
 func (q *input) deliver() {
 	unacknowledged := 0
 	for {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// counting writes a line to the file and to its output about every 10 ms, with both held open.
+// counting writes a line to the file and to its output about every 10 ms. It keeps both open.
 func counting(file string) string {
 	return fmt.Sprintf(`exec 3>>%s; i=0; while :; do i=$((i + 1)); echo $i >&3; echo "out $i"; sleep 0.01; done`, file)
 }
@@ -23,11 +23,11 @@ func lines(t *testing.T, file string) int {
 	return strings.Count(string(content), "\n")
 }
 
-// goesOn waits until 20 more lines are in the file.
-func goesOn(t *testing.T, file string) {
+// keepsRunning waits until the file has 20 more lines.
+func keepsRunning(t *testing.T, file string) {
 	t.Helper()
 	before := lines(t, file)
-	eventually(t, "the command goes on", func() bool { return lines(t, file) > before+20 })
+	eventually(t, "the command keeps running", func() bool { return lines(t, file) > before+20 })
 }
 
 func (h *host) keep(t *testing.T, isOn bool) {
@@ -38,7 +38,7 @@ func (h *host) keep(t *testing.T, isOn bool) {
 	}
 }
 
-// endLater ends what a test leaves running.
+// endLater ends, after the test, a process that the test leaves running.
 func endLater(t *testing.T, pid int) {
 	t.Cleanup(func() {
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
@@ -52,15 +52,15 @@ func TestKeptCommandsOutliveTheLossOfTheirHost(t *testing.T) {
 	counter := first.exec(t, shell(counting(file)))
 	pid := counter.started()
 	endLater(t, pid)
-	// Far more output than all windows hold, which nobody reads.
+	// Far more output than all windows hold, and nothing reads it.
 	flood := first.exec(t, shell("yes | head -c 60000000; echo $? >> "+eof))
 	flood.started()
 	reader := first.exec(t, shell("cat; echo end >> "+eof))
 	reader.started()
 	first.keep(t, true)
 	first.conn.Close()
-	goesOn(t, file)
-	eventually(t, "its input is at the end, and its output thrown away", func() bool { return lines(t, eof) == 2 })
+	keepsRunning(t, file)
+	eventually(t, "its input has ended, and its output is discarded", func() bool { return lines(t, eof) == 2 })
 
 	// The next host's commands are not kept, and the kept one is not the next host's.
 	second := meet(t, path, "")
@@ -68,16 +68,16 @@ func TestKeptCommandsOutliveTheLossOfTheirHost(t *testing.T) {
 	ended := next.started()
 	second.conn.Close()
 	eventually(t, "a command that is not kept is ended", func() bool { return !isAlive(ended) })
-	goesOn(t, file)
+	keepsRunning(t, file)
 	if !isAlive(pid) {
 		t.Error("the kept command was ended with the next host")
 	}
 }
 
-func TestAKeptTerminalStaysOpenAndNobodyHangsUp(t *testing.T) {
+func TestAKeptTerminalStaysOpenWithoutAHangUp(t *testing.T) {
 	path, file := serve(t, Options{}), t.TempDir()+"/count"
 	h := meet(t, path, "")
-	// Whatever would end a terminal session is noted: a signal, or the end of input.
+	// The command records everything that would end a terminal session: a signal, or the end of its input.
 	start := shell(fmt.Sprintf(`trap 'echo hup >> %[1]s.end' HUP; trap 'echo term >> %[1]s.end' TERM
 		(while read -r line; do :; done; echo eof >> %[1]s.end) < /dev/tty & %[2]s`, file, counting(file)))
 	start["pty"] = map[string]any{"rows": 24, "cols": 80}
@@ -86,7 +86,7 @@ func TestAKeptTerminalStaysOpenAndNobodyHangsUp(t *testing.T) {
 	r.next()
 	h.keep(t, true)
 	h.conn.Close()
-	goesOn(t, file)
+	keepsRunning(t, file)
 	if content, err := os.ReadFile(file + ".end"); !os.IsNotExist(err) {
 		t.Errorf("got %q, %v", content, err)
 	}
@@ -103,7 +103,7 @@ func TestCommandsAreKeptOnlyWhileTheHostSaysSo(t *testing.T) {
 	eventually(t, "the command is ended", func() bool { return !isAlive(pid) })
 }
 
-func TestARequestThatIsGivenUpEndsItsCommandWhileOthersAreKept(t *testing.T) {
+func TestAResetRequestEndsItsCommandEvenOnAConnectionThatKeepsCommands(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	r := h.exec(t, shell("sleep 1000"))
 	pid := r.started()
@@ -112,7 +112,7 @@ func TestARequestThatIsGivenUpEndsItsCommandWhileOthersAreKept(t *testing.T) {
 	eventually(t, "the command is ended", func() bool { return !isAlive(pid) })
 }
 
-func TestKeepWantsToBeToldWhat(t *testing.T) {
+func TestKeepRejectsARequestWithoutAValue(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	for _, body := range []string{"", "{}", `{"keep":1}`} {
 		if status, answer := h.ask(t, "POST", "/keep", strings.NewReader(body)); status != 400 || !strings.Contains(string(answer), "bad_request") {
@@ -121,7 +121,7 @@ func TestKeepWantsToBeToldWhat(t *testing.T) {
 	}
 }
 
-func TestTheServerEndsWithoutItsKeptCommands(t *testing.T) {
+func TestTheServerEndsWithoutWaitingForKeptCommands(t *testing.T) {
 	file := t.TempDir() + "/count"
 	var begun time.Time
 	all := t
@@ -132,11 +132,11 @@ func TestTheServerEndsWithoutItsKeptCommands(t *testing.T) {
 		endLater(all, r.started())
 		h.keep(t, true)
 		h.conn.Close()
-		goesOn(t, file)
+		keepsRunning(t, file)
 		begun = time.Now()
 	})
 	if took := time.Since(begun); took > endGrace/2 {
 		t.Errorf("took %v", took)
 	}
-	goesOn(t, file)
+	keepsRunning(t, file)
 }

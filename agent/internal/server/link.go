@@ -13,28 +13,28 @@ import (
 )
 
 const (
-	// maxReadFrameBytes is the largest HTTP/2 frame the host may send: HTTP/2's own default, which is also all
-	// that Node sends. It is small so that a hello in the place of a frame header ("BAN" as a length) cannot
-	// pass for one.
+	// maxReadFrameBytes is the largest HTTP/2 frame that the host may send. It is HTTP/2's own default, and
+	// Node sends no larger ones. It is small enough that a hello cannot be mistaken for a frame header, whose
+	// length would be "BAN".
 	maxReadFrameBytes = 16 << 10
 	frameHeaderBytes  = 9
-	// readBufferBytes is what the port's driver gives at most for one system call. Longer reads go past the
+	// readBufferBytes is the most that the port's driver returns for one system call. Longer reads bypass the
 	// buffer.
 	readBufferBytes = 4 << 10
 )
 
-// longAgo as a deadline interrupts what is under way.
+// longAgo as a deadline interrupts reads and writes in progress.
 var longAgo = time.Unix(1, 0)
 
 // Stream is one byte stream to a host.
 type Stream interface {
 	io.ReadWriteCloser
-	// SetDeadline interrupts reads and writes that are under way, as of net.Conn.
+	// SetDeadline works as that of net.Conn, and also interrupts reads and writes in progress.
 	SetDeadline(t time.Time) error
 }
 
-// link is a stream with what was read ahead of it. Hosts come and go on one link: what a new host sent while
-// the connection of the old one was still being served stays in the buffer for the next meeting.
+// link is a stream with a read buffer. It serves one host after another: what a new host sends while the old
+// host's connection is still being served stays in the buffer until the next greeting.
 type link struct {
 	stream Stream
 	buffer *bufio.Reader
@@ -44,16 +44,17 @@ func newLink(stream Stream) *link {
 	return &link{stream: stream, buffer: bufio.NewReaderSize(stream, readBufferBytes)}
 }
 
-// conn is one HTTP/2 connection over a link. It walks from frame to frame and ends, without taking a byte,
-// where something stands that cannot be a frame: that is another host's hello.
+// conn is one HTTP/2 connection over a link. It follows the frames. Where something cannot be the start of a
+// frame, it is the hello of another host: the connection ends there, and leaves the hello unread.
 type conn struct {
 	link *link
-	// preface is what HTTP/2 has yet to see of the preface that the meeting took.
+	// preface is the part of the preface that the HTTP/2 server has not read yet; the greeting consumed it
+	// from the stream.
 	preface string
-	// left is how much of the current frame was not read yet.
+	// left is how many bytes of the current frame are unread.
 	left int
 
-	// keeps: what was started over this connection goes on when it is lost (POST /keep).
+	// keeps: commands that were started over this connection keep running when it is lost (POST /keep).
 	keeps atomic.Bool
 
 	reading, writing sync.Mutex
@@ -61,12 +62,13 @@ type conn struct {
 	done             chan struct{}
 }
 
-// lossSettle is how long after the end of a stream its whole connection may end: much longer than it takes.
+// lossSettle is how long to wait, after a stream has ended, for the end of the whole connection. That takes
+// much less.
 const lossSettle = time.Second
 
 type connKey struct{}
 
-// withConn lets handlers find the connection that their request came over.
+// withConn stores the connection in the context of its requests, for connOf.
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
@@ -75,8 +77,8 @@ func connOf(r *http.Request) *conn {
 	return r.Context().Value(connKey{}).(*conn)
 }
 
-// outlived tells, when a stream has ended, whether its command goes on: the connection keeps its commands and
-// was lost. A host that gives up a single request stays connected.
+// outlived returns, when a stream has ended, whether its command keeps running: it does if the connection was
+// lost and keeps its commands. When the host only gave up that one request, the connection is still there.
 func (c *conn) outlived() bool {
 	if !c.keeps.Load() {
 		return false
@@ -129,8 +131,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.link.stream.Write(p)
 }
 
-// Close ends this connection and leaves the stream open: reads and writes under way are interrupted, and have
-// ended when Close returns. Closing twice is fine.
+// Close ends this connection and leaves the stream open. It interrupts reads and writes in progress, and
+// returns when they have ended. Idempotent.
 func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
@@ -153,13 +155,13 @@ func (linkAddr) String() string  { return "host" }
 func (c *conn) LocalAddr() net.Addr  { return linkAddr{} }
 func (c *conn) RemoteAddr() net.Addr { return linkAddr{} }
 
-// The HTTP server's deadlines are all unset; the stream's own belongs to Close.
+// The HTTP server sets no deadlines; only Close sets one on the stream.
 
 func (c *conn) SetDeadline(time.Time) error      { return nil }
 func (c *conn) SetReadDeadline(time.Time) error  { return nil }
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-// handOver is a listener to which connections are given one by one.
+// handOver is a net.Listener that returns the connections that it is given, one at a time.
 type handOver struct {
 	conns chan net.Conn
 	once  sync.Once

@@ -17,17 +17,18 @@ import (
 
 const (
 	virtioPorts = "/sys/class/virtio-ports"
-	// The port appears when its driver has been loaded, which may be a moment after the agent's start.
+	// The port appears once its driver is loaded, which may be a moment after the agent's start.
 	portPollFirst = 2 * time.Millisecond
 	portPollMax   = 200 * time.Millisecond
 )
 
 // OpenVirtioPort returns an opener (Options.OpenStream) for the virtio-serial port called name. Each stream
-// it opens lasts for as long as one host is connected.
+// lasts as long as one host is connected.
 //
-// The device is opened once and kept: closing it would throw away what the next host has sent already. While
-// no host is there, reading the port gives an end of file at once, and poll says POLLHUP; the opener waits
-// for the wake-up that the driver sends when that changes, so an idle guest uses no time for it.
+// The device is opened once and kept open: closing it would lose what the next host has sent already. While
+// no host is connected, a read of the port returns an end of file at once, and poll returns POLLHUP. The
+// opener waits for the wake-up that the driver sends when that changes, so an idle guest uses no processor
+// time for it.
 func OpenVirtioPort(name string) func(context.Context) (Stream, error) {
 	p := &virtioPort{name: name}
 	return p.open
@@ -66,7 +67,7 @@ func (p *virtioPort) waitForHost() error {
 	if err != nil {
 		return err
 	}
-	// Go's poller reports edges: the callback is asked once for each wake-up of the driver.
+	// Go's poller is edge-triggered: it calls this function once for each wake-up of the driver.
 	return raw.Read(func(fd uintptr) bool {
 		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		for {
@@ -98,7 +99,7 @@ func (s *virtioStream) SetDeadline(t time.Time) error {
 	return s.file.SetDeadline(t)
 }
 
-// Close interrupts what is under way and keeps the port open for the next stream.
+// Close interrupts reads and writes in progress and keeps the port open for the next stream.
 func (s *virtioStream) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +107,7 @@ func (s *virtioStream) Close() error {
 	return s.file.SetDeadline(longAgo)
 }
 
-// findPort waits until the port called name is there, and returns its device.
+// findPort waits for the port called name, and returns the path of its device.
 func findPort(ctx context.Context, name string) (string, error) {
 	wait := portPollFirst
 	for {
@@ -129,8 +130,7 @@ func findPort(ctx context.Context, name string) (string, error) {
 }
 
 // ListenUnix listens on the Unix socket path and returns an opener (Options.OpenStream) that accepts one host
-// after another. It stands in for the port where there is no VM. The socket is removed when the opener's
-// context ends.
+// after another. It replaces the port outside a VM. The socket is removed when the opener's context ends.
 func ListenUnix(path string) (func(context.Context) (Stream, error), error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {

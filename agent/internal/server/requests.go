@@ -24,11 +24,11 @@ import (
 
 const maxKeepBytes = 4 << 10
 
-// answerGrace is the time an answer gets to leave before the power goes: nothing in HTTP/2 tells the sender
-// when it has.
+// answerGrace leaves time to send an answer before the power goes off: HTTP/2 does not tell the sender when
+// the answer has been sent.
 const answerGrace = 100 * time.Millisecond
 
-// errorTrailer carries what went wrong after an answer had begun.
+// errorTrailer carries an error that happened after the answer had begun.
 const errorTrailer = "Banger-Error"
 
 func tarPath(r *http.Request) (string, error) {
@@ -61,7 +61,7 @@ func (s *service) getTar(w http.ResponseWriter, r *http.Request) {
 	}
 	as := r.URL.Query().Get("as")
 	if as == "." || as == ".." || strings.ContainsAny(as, "/\x00") {
-		sendError(w, badRequest("%q is no name of a file", as))
+		sendError(w, badRequest("%q is not a file name", as))
 		return
 	}
 	source, err := tarx.Open(name)
@@ -79,7 +79,7 @@ func (s *service) getTar(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pathStat is what a path means, through symlinks.
+// pathStat describes what is at a path, through symlinks.
 type pathStat struct {
 	Kind      string `json:"kind"`
 	SizeBytes int64  `json:"sizeBytes"`
@@ -123,8 +123,8 @@ func tarError(err error) error {
 	return err
 }
 
-// personalised tells the host what the guest's clock says now, by which it sees how long its own time took to
-// get here.
+// personalised tells the host the guest's clock, from which the host computes how long its own time took to
+// arrive.
 type personalised struct {
 	WallClockMs int64                `json:"wallClockMs"`
 	Unwritten   []identity.Unwritten `json:"unwritten,omitempty"`
@@ -148,7 +148,7 @@ func (s *service) personalise(r *http.Request) (any, error) {
 	return personalised{time.Now().UnixMilli(), unwritten}, nil
 }
 
-// keep decides what the loss of the connection means for commands that were started over it.
+// keep decides whether commands that were started over the connection keep running when it is lost.
 func (s *service) keep(r *http.Request) (any, error) {
 	var wanted struct {
 		Keep *bool `json:"keep"`
@@ -185,8 +185,9 @@ func (s *service) powerOff(*http.Request) (any, error) {
 	return empty{}, nil
 }
 
-// tcp joins the request's bodies with a port of the guest. The end of the request's body ends the port's
-// input; when the port ends its output, all is over, because HTTP cannot end an answer and go on reading.
+// tcp connects the bodies of the request and the answer with a port of the guest. The end of the request's
+// body ends the port's input. When the port ends its output, the request ends, because an HTTP server cannot
+// end an answer and continue to read.
 func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 	port := r.URL.Query().Get("port")
 	conn, err := dialPort(r.Context(), port)
@@ -227,7 +228,7 @@ func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 // dialPort tries the loopback addresses of both families.
 func dialPort(ctx context.Context, port string) (*net.TCPConn, error) {
 	if number, err := net.LookupPort("tcp", port); err != nil || number == 0 || strings.Trim(port, "0123456789") != "" {
-		return nil, badRequest("%q is no port", port)
+		return nil, badRequest("%q is not a port", port)
 	}
 	var dialer net.Dialer
 	for _, host := range []string{"127.0.0.1", "::1"} {

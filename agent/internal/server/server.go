@@ -1,7 +1,8 @@
-// Package server is the agent's conversation with the host: docs/agent-protocol.md is the contract.
+// Package server is the agent's side of the connection with the host; docs/agent-protocol.md is the contract.
 //
-// One host at a time speaks HTTP/2 over one byte stream. When it goes away, everything that runs for it ends,
-// unless it said that it captures the guest (POST /keep), and the agent waits for the next one.
+// One host at a time speaks HTTP/2 over one byte stream. When the host is gone, the agent ends everything
+// that runs for it, unless the host said before that it captures the guest (POST /keep). Then the agent waits
+// for the next host.
 package server
 
 import (
@@ -19,16 +20,16 @@ import (
 )
 
 const (
-	// streamWindowBytes is how much of one request's body may wait here for its reader.
+	// streamWindowBytes is how many bytes of one request's body may wait in the agent for their reader.
 	streamWindowBytes = 512 << 10
 	maxStreams        = 512
 	// linkWindowBytes has room for a full window of every stream at once, so that streams whose readers are
-	// stuck never hold up another. What waits in memory is bounded by the windows of the streams.
+	// stuck never block another. The windows of the streams bound the data in memory.
 	linkWindowBytes = (maxStreams + 1) * streamWindowBytes
-	// reopenEvery is the pause after a stream could not be opened.
+	// reopenEvery is the pause after a failure to open the stream.
 	reopenEvery = 100 * time.Millisecond
-	// endGrace is how long Run waits, when it is told to end, for the commands that it ended: the time until
-	// they are killed, and a little to see them gone.
+	// endGrace is how long Run waits at its end for the commands that it ends: the time until they are
+	// killed, and a little more to see them gone.
 	endGrace = killAfter + time.Second
 )
 
@@ -36,28 +37,30 @@ const (
 type Options struct {
 	// OpenStream waits for the next host and returns the stream to it. See OpenVirtioPort and ListenUnix.
 	OpenStream func(context.Context) (Stream, error)
-	// Init names what process 1 is: "systemd" or "agent".
+	// Init is the kind of process 1: "systemd" or "agent".
 	Init string
-	// Ready is closed when user commands may run. Nil means that they always may.
+	// Ready is closed when user commands may run. If it is nil, they always may.
 	Ready <-chan struct{}
-	// PowerOff turns the guest off; it is called once file systems are synced and the host has its answer.
+	// PowerOff turns the guest off. It is called after the file systems are synced and the host has its
+	// answer.
 	PowerOff func() error
-	// Identity is the machine that a host may make its own. The zero value refuses.
+	// Identity is the machine that a host may personalise. The zero value refuses to.
 	Identity identity.System
-	// Trimmer has the guest's file systems give back what they do not use. Nil never does.
+	// Trimmer makes the guest's file systems discard unused blocks. If it is nil, they never do.
 	Trimmer *trim.Trimmer
-	// Version is the agent's own, for people.
+	// Version is the agent's version, for people to read.
 	Version string
 	// Log may be nil.
 	Log *log.Logger
 }
 
-// Run serves one host after another until ctx ends; then it ends what still runs for a host and returns nil.
+// Run serves one host after another until ctx ends. Then it ends the commands that still run for a host and
+// returns nil.
 func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = log.New(io.Discard, "", 0)
 	}
-	// An init inherits 0 from the kernel, which commands and unpacked files must not.
+	// An init inherits 0 from the kernel; commands and unpacked files must not.
 	syscall.Umask(0o022)
 
 	s := newService(o)
@@ -90,14 +93,14 @@ func Run(ctx context.Context, o Options) error {
 			continue
 		}
 		err = serveStream(ctx, stream, conns)
-		o.Log.Printf("host gone: %v", err)
+		o.Log.Printf("lost the host: %v", err)
 	}
 	web.Close()
 	s.waitForCommands(endGrace)
 	return nil
 }
 
-// serveStream meets host after host on one stream until the stream ends, and returns why it did.
+// serveStream serves one host after another on one stream until the stream ends, and returns why it ended.
 func serveStream(ctx context.Context, stream Stream, conns *handOver) error {
 	defer stream.Close()
 	stop := context.AfterFunc(ctx, func() { stream.Close() })

@@ -19,7 +19,7 @@ import (
 	"banger.dev/agent/internal/server/identity"
 )
 
-func TestHealthTellsWhatTheAgentIs(t *testing.T) {
+func TestHealthDescribesTheAgent(t *testing.T) {
 	ready := make(chan struct{})
 	h := meet(t, serve(t, Options{Ready: ready}), "")
 	var got health
@@ -37,7 +37,7 @@ func TestHealthTellsWhatTheAgentIs(t *testing.T) {
 	}()
 	select {
 	case body := <-answered:
-		t.Fatalf("answered %s before it was ready", body)
+		t.Fatalf("answered %s before the guest was ready", body)
 	case <-time.After(100 * time.Millisecond):
 	}
 	close(ready)
@@ -46,7 +46,7 @@ func TestHealthTellsWhatTheAgentIs(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotThereIsNotFound(t *testing.T) {
+func TestUnknownRequestsAndPathsAreRefused(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	for _, test := range []struct {
 		method, path, code string
@@ -77,7 +77,7 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	}
 }
 
-func TestPersonaliseTellsTheClockAndTheStepThatFails(t *testing.T) {
+func TestPersonaliseReportsTheClockAndTheStepThatFails(t *testing.T) {
 	root := t.TempDir()
 	h := meet(t, serve(t, Options{Identity: identity.Pretend(root)}), "")
 	status, body := h.ask(t, "POST", "/personalise", strings.NewReader(`{"wallClockMs":1700000000000,"hostname":"web"}`))
@@ -98,7 +98,7 @@ func TestPersonaliseTellsTheClockAndTheStepThatFails(t *testing.T) {
 	}
 }
 
-func TestAnAgentWithoutAMachineOfItsOwnChangesNothing(t *testing.T) {
+func TestAnAgentOutsideAVMChangesNothing(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	status, body := h.ask(t, "POST", "/personalise", strings.NewReader(`{"hostname":"web"}`))
 	if status != 500 || !strings.Contains(string(body), "cannot personalise its machine") {
@@ -112,9 +112,9 @@ func TestOneLineHasNoControlCharacters(t *testing.T) {
 	}
 }
 
-// A host that went away in the middle of a frame, on a stream that stayed open: what a restored snapshot
-// looks like.
-func TestANewHostIsHeardInTheMiddleOfAnOldConnection(t *testing.T) {
+// The old host is gone in the middle of a frame while the stream stays open, as in a guest that was restored
+// from a snapshot.
+func TestANewHostIsServedInTheMiddleOfAnOldConnection(t *testing.T) {
 	padding := strings.Repeat("\n", maxReadFrameBytes+frameHeaderBytes)
 	for name, test := range map[string]struct{ old, leftovers string }{
 		"between frames":      {"", ""},
@@ -153,7 +153,7 @@ func TestCommandsEndWhenANewHostAppearsOnTheSameStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	// The old host speaks through a relay, which can be taken away while the stream stays open.
+	// The old host speaks through a relay, which can be removed while the stream stays open.
 	near, far := net.Pipe()
 	copied := make(chan error, 2)
 	go func() { copied <- second(io.Copy(conn, far)) }()
@@ -210,7 +210,7 @@ func TestTarGoesInAndComesOut(t *testing.T) {
 	}
 }
 
-func TestAnArchiveThatIsRefusedSaysWhy(t *testing.T) {
+func TestARefusedArchiveSaysWhy(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
@@ -219,12 +219,12 @@ func TestAnArchiveThatIsRefusedSaysWhy(t *testing.T) {
 	}
 	archive.Write(make([]byte, 1<<20))
 	status, body := h.ask(t, "PUT", "/tar?path="+url.QueryEscape(t.TempDir()), &archive)
-	if status != 400 || string(body) != `{"code":"bad_request","message":"\"../x\" goes up"}` {
+	if status != 400 || string(body) != `{"code":"bad_request","message":"\"../x\" contains \"..\""}` {
 		t.Fatalf("got %d %s", status, body)
 	}
 }
 
-func TestTCPJoinsAPortAndTellsThatNobodyListens(t *testing.T) {
+func TestTCPConnectsToAPortAndFailsWhenNothingListens(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func TestTCPJoinsAPortAndTellsThatNobodyListens(t *testing.T) {
 			if err != nil {
 				return
 			}
-			// The answer comes after the end of the question.
+			// The port answers only after the end of its input.
 			question, _ := io.ReadAll(conn)
 			fmt.Fprintf(conn, "%d bytes", len(question))
 			conn.Close()
@@ -270,7 +270,7 @@ func TestPortsAndStatsAnswer(t *testing.T) {
 	}
 }
 
-func TestSyncTellsWhetherProgramsRun(t *testing.T) {
+func TestSyncCountsRunningPrograms(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	status, body := h.ask(t, "POST", "/sync", nil)
 	var got synced
@@ -279,7 +279,7 @@ func TestSyncTellsWhetherProgramsRun(t *testing.T) {
 	}
 }
 
-func TestSyncRefusesATrimThatIsNoNumberAndTrimsNothingOutsideOfAVM(t *testing.T) {
+func TestSyncRefusesAMalformedTrimAndTrimsNothingOutsideAVM(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	for _, query := range []string{"trim=x", "trim=-1", "trim=1&overlay=1.5", "trim=1&work="} {
 		if status, body := h.ask(t, "POST", "/sync?"+query, nil); status != 400 {
@@ -292,7 +292,7 @@ func TestSyncRefusesATrimThatIsNoNumberAndTrimsNothingOutsideOfAVM(t *testing.T)
 	}
 }
 
-func TestStatTellsWhatAPathMeansThroughSymlinks(t *testing.T) {
+func TestStatFollowsSymlinks(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
 	dir := t.TempDir()
 	if err := errors.Join(os.WriteFile(dir+"/file", []byte("12345"), 0o644), os.Symlink("file", dir+"/link")); err != nil {
@@ -330,10 +330,10 @@ func TestRunEndsItsCommandsBeforeItReturns(t *testing.T) {
 		r := h.exec(t, shell("trap '' TERM HUP; echo; while :; do sleep 0.05; done"))
 		pid = r.started()
 		if kind, _ := r.next(); kind != execframe.Stdout {
-			t.Fatal("the command said nothing")
+			t.Fatal("the command printed nothing")
 		}
 	})
 	if isAlive(pid) {
-		t.Fatal("the command lives on")
+		t.Fatal("the command still runs")
 	}
 }

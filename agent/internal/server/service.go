@@ -24,17 +24,16 @@ type service struct {
 	bootID string
 	ports  procnet.Scanner
 	width  width
-	// personalising is held by the one request that does.
+	// personalising allows one personalisation at a time.
 	personalising sync.Mutex
-	// commands counts the execs that have not ended with all that belongs to them, without those that outlived
-	// their host.
+	// commands counts the execs that have not ended completely, except those that outlived their host.
 	commands sync.WaitGroup
 }
 
 func newService(o Options) *service {
 	bootID, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		o.Log.Printf("no boot id: %v", err)
+		o.Log.Printf("cannot read the boot id: %v", err)
 	}
 	return &service{Options: o, bootID: strings.TrimSpace(string(bootID))}
 }
@@ -52,7 +51,7 @@ func (s *service) waitForCommands(atMost time.Duration) {
 	}
 }
 
-// routes is every request there is. A handler that returns a value or an error has it sent as JSON.
+// routes handles all requests. The value or the error that a handler returns is sent as JSON.
 func (s *service) routes() http.Handler {
 	handlers := map[string]http.HandlerFunc{
 		"GET /health":       s.answer(s.health),
@@ -102,7 +101,7 @@ func sendJSON(w http.ResponseWriter, status int, value any) {
 	_, _ = w.Write(body)
 }
 
-// requestError is a failure with its HTTP status; every other error is a 500.
+// requestError is an error with its HTTP status; every other error has the status 500.
 type requestError struct {
 	status  int
 	message string
@@ -114,11 +113,11 @@ func badRequest(format string, args ...any) error {
 	return &requestError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// failure is the body of every answer that is not 2xx, and of error frames.
+// failure is the body of an error frame, and of every answer with a status other than 2xx.
 type failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
-	// Step of a personalisation that failed.
+	// Step is the step at which a personalisation failed.
 	Step string `json:"step,omitempty"`
 }
 

@@ -14,17 +14,17 @@ import (
 	"banger.dev/agent/internal/server/trim"
 )
 
-// maxTrimMs bounds what a host may ask for.
+// maxTrimMs bounds the time for which a host may ask.
 const maxTrimMs = 60_000
 
-// synced is the answer to a sync. A guest in which no user's program runs may be turned off at once.
+// synced is the answer to a sync. When ProgramCount is 0, the host may turn the guest off at once.
 type synced struct {
 	ProgramCount *int   `json:"programCount,omitempty"`
 	TrimmedBytes uint64 `json:"trimmedBytes,omitempty"`
 }
 
-// sync counts programs before it syncs: when none runs, the sync has written everything. It trims afterwards,
-// because a file system frees the blocks of deleted files only when it has written the deletion.
+// sync counts programs before it syncs: if none runs, the sync has written everything. It trims after the
+// sync, because a file system frees the blocks of deleted files only once it has written the deletion.
 func (s *service) sync(r *http.Request) (any, error) {
 	wanted, err := trimOf(r.URL.Query())
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *service) sync(r *http.Request) (any, error) {
 	return answer, nil
 }
 
-// trimRequest is what a sync may be asked for besides: for how long to trim, and what the drives take on the
+// trimRequest is the optional part of a sync: for how long to trim, and how many bytes the drives take on the
 // host.
 type trimRequest struct {
 	within                  time.Duration
@@ -60,7 +60,7 @@ func trimOf(query url.Values) (*trimRequest, error) {
 		}
 		value, err := strconv.ParseUint(query.Get(name), 10, 53)
 		if err != nil {
-			return nil, badRequest("%s=%q is no number", name, query.Get(name))
+			return nil, badRequest("%s=%q is not a number", name, query.Get(name))
 		}
 		return &value, nil
 	}

@@ -6,22 +6,22 @@ import (
 )
 
 // width is how many processors the agent uses at once. One is best for everything that waits for the host or
-// for a command: with more, each message wakes a second thread on another processor to look for work that is
-// not there. Measured under emulation, a request then takes a third longer, a command an eighth. Unpacking is
-// the exception, for files are written while the stream is read on.
+// for a command: with more, each message wakes a second thread on another processor, which finds no work.
+// Measured under emulation, that makes a request a third longer and a command an eighth. Unpacking is the
+// exception: files are written while the rest of the stream is read.
 type width struct {
 	mu    sync.Mutex
 	wide  int
 	whole int
 }
 
-// narrow makes the agent use one processor from now on; the result restores the earlier number.
+// narrow makes the agent use one processor. The function that it returns restores the earlier number.
 func (w *width) narrow() (restore func()) {
 	w.whole = runtime.GOMAXPROCS(1)
 	return func() { runtime.GOMAXPROCS(w.whole) }
 }
 
-// widen lets the agent use all its processors until the result is called.
+// widen lets the agent use all its processors until the returned function is called.
 func (w *width) widen() (narrow func()) {
 	w.change(1)
 	return func() { w.change(-1) }

@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// Folders of a root that are the kernel's, not the system's own.
+// Folders of a root that belong to the kernel, not to the system.
 var kernelFolders = []string{"dev", "proc", "sys"}
 
-// Devices that a program may use without reaching anything.
+// Devices that give a program access to nothing else.
 var devices = []string{"full", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "zero"}
 
-// ownFolders are the folders of the system in root, without those of the kernel and without what a link leads
-// to.
+// ownFolders returns the folders in root that belong to the system. It leaves out those of the kernel, and
+// links.
 func ownFolders(root string) []string {
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		// Nothing is there to be written to.
+		// There is no folder that could be written to.
 		return nil
 	}
 	var folders []string

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The test program is what is confined, too: started with these variables it confines itself, or tries what a
+// The test program is also the confined program: with these variables it confines itself, or tries what a
 // wall forbids.
 const (
 	confineArgs = "TEST_CONFINE_ARGS"
@@ -24,7 +24,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	// In the place of the process that writes the logs it says which descriptors that has.
+	// Started instead of the log keeper, it writes which descriptors the keeper has.
 	if len(os.Args) > 5 && os.Args[1] == "keep-logs" {
 		if err := os.WriteFile(os.Args[5], []byte(descriptors()), 0o600); err != nil {
 			fmt.Println(err)
@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// try does one thing and says how that went.
+// try performs one task and returns its outcome.
 func try(task []string) string {
 	var err error
 	switch task[0] {
@@ -121,7 +121,7 @@ func try(task []string) string {
 	return err.Error()
 }
 
-// descriptors says which are open, but for what the Go runtime itself has.
+// descriptors lists the open descriptors, except those of the Go runtime.
 func descriptors() string {
 	var open []string
 	for number := range 32 {
@@ -149,7 +149,7 @@ func self(t *testing.T) string {
 	return path
 }
 
-// start confines this program with options, and has it do task.
+// start confines this program with options, and makes it perform task.
 func start(t *testing.T, options []string, task string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	// The test program may be linked dynamically.
@@ -178,7 +178,7 @@ func run(t *testing.T, options []string, task string) string {
 
 type place struct{ own, image, home, socket string }
 
-// newPlace makes a folder of the confined program's own, a file that it may read, and what it may not touch.
+// newPlace creates a folder of the confined program, a file that it may read, and files that it may not use.
 func newPlace(t *testing.T) place {
 	t.Helper()
 	dir := t.TempDir()
@@ -206,7 +206,7 @@ func newPlace(t *testing.T) place {
 	return p
 }
 
-func TestAConfinedProgramReachesWhatItMayAndNothingElse(t *testing.T) {
+func TestAConfinedProgramReachesOnlyWhatItMay(t *testing.T) {
 	requireWalls(t, 6)
 	p := newPlace(t)
 	options := []string{"--read", p.image, "--write", p.own, "--socket", "inet"}
@@ -242,7 +242,7 @@ func TestAConfinedProgramReachesWhatItMayAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestWithoutAWallTheSameTasksAreDone(t *testing.T) {
+func TestTheSameTasksSucceedWithoutAWall(t *testing.T) {
 	p := newPlace(t)
 	for _, task := range []string{"read " + p.home + "/key", "exec /bin/true", "connect " + p.socket, "write " + p.home + "/new"} {
 		if outcome := try(strings.Split(task, " ")); outcome != "done" {
@@ -251,7 +251,7 @@ func TestWithoutAWallTheSameTasksAreDone(t *testing.T) {
 	}
 }
 
-func TestATreeIsWhollyItsOwn(t *testing.T) {
+func TestAProgramMayDoEverythingInItsTree(t *testing.T) {
 	requireWalls(t, 2)
 	p := newPlace(t)
 	options := []string{"--tree", p.own}
@@ -273,7 +273,7 @@ func TestATreeIsWhollyItsOwn(t *testing.T) {
 	}
 }
 
-func TestARootOfAnotherSystemIsWrittenToButForItsKernelsFiles(t *testing.T) {
+func TestARootOfAnotherSystemIsWritableExceptForItsKernelFiles(t *testing.T) {
 	requireWalls(t, 3)
 	p := newPlace(t)
 	for _, folder := range []string{"etc", "proc", "sys"} {
@@ -302,7 +302,7 @@ func TestARootOfAnotherSystemIsWrittenToButForItsKernelsFiles(t *testing.T) {
 	}
 }
 
-func TestTheProgramIsTheSameProcessAndHasOnlyTheDescriptorsThatAreMeant(t *testing.T) {
+func TestTheProgramIsTheSameProcessAndHasOnlyItsOwnDescriptors(t *testing.T) {
 	p := newPlace(t)
 	spare, err := os.Open(p.image)
 	if err != nil {
@@ -345,7 +345,7 @@ func TestAProgramListensOnTheSocketsThatItIsGiven(t *testing.T) {
 	connection.Close()
 }
 
-func TestWhatCannotBeMeantIsRefused(t *testing.T) {
+func TestInvalidArgumentsAreRefused(t *testing.T) {
 	for _, args := range [][]string{
 		{},
 		{"--"},
@@ -359,12 +359,12 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"--console", "/x", "--log", "/y", "--max-log", "-1", "--", "/bin/true"},
 	} {
 		if plan, err := Parse(args); err == nil {
-			t.Errorf("%q is taken for %+v", args, plan)
+			t.Errorf("%q was parsed as %+v", args, plan)
 		}
 	}
 }
 
-func TestAMissingProgramIsSaid(t *testing.T) {
+func TestAMissingProgramIsReported(t *testing.T) {
 	command, output := start(t, nil, "identity")
 	encoded, _ := json.Marshal([]string{"--", "/no/such/program"})
 	command.Env = append(os.Environ(), confineArgs+"="+string(encoded))

@@ -8,17 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// first descriptor behind stdin, stdout and stderr
+// first descriptor after stdin, stdout and stderr
 const firstOwn = 3
 
-// makeSockets makes the sockets that the program listens on, so that it needs no right to make sockets
-// itself.
+// makeSockets creates the sockets on which the program listens, so that it needs no right to create sockets.
 func (p *Plan) makeSockets() ([]int, error) {
 	var sockets []int
 	for _, path := range p.Listen {
 		socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
-			return nil, fmt.Errorf("confine: cannot make a socket: %w", err)
+			return nil, fmt.Errorf("confine: cannot create a socket: %w", err)
 		}
 		if err := unix.Bind(socket, &unix.SockaddrUnix{Name: path}); err != nil {
 			return nil, fmt.Errorf("confine: cannot bind %q: %w", path, err)
@@ -31,15 +30,15 @@ func (p *Plan) makeSockets() ([]int, error) {
 	return sockets, nil
 }
 
-// keepDescriptors gives the sockets the descriptors 3, 4, ... and the console's pipe the next, puts the other
-// pipe in the place of stdout and stderr, and lets exec close everything behind. The Go runtime's own
-// descriptors may be overwritten: nothing may wait on it any more.
+// keepDescriptors moves the sockets to the descriptors 3, 4, ... and the console's pipe to the next one,
+// replaces stdout and stderr by the other pipe, and marks all further descriptors close-on-exec. It may
+// overwrite descriptors of the Go runtime, so nothing may wait on the runtime's poller afterwards.
 func keepDescriptors(given []int, logs *logPipes) error {
 	if logs != nil {
 		given = append(given, logs.console)
 	}
 	end := firstOwn + len(given)
-	// Out of the way of one another first.
+	// First to free numbers, so that no move overwrites another descriptor in the list.
 	for at, descriptor := range given {
 		moved, err := unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, end)
 		if err != nil {
@@ -63,7 +62,8 @@ func keepDescriptors(given []int, logs *logPipes) error {
 	return closeOnExecFrom(end)
 }
 
-// closeOnExecFrom marks every descriptor from first on. Linux has a call for it since 5.11.
+// closeOnExecFrom marks every descriptor from first on as close-on-exec. Linux has a call for that since
+// 5.11.
 func closeOnExecFrom(first int) error {
 	if unix.CloseRange(uint(first), ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return nil

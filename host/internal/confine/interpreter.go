@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// longest path of an interpreter (PATH_MAX)
+// maximum length of an interpreter's path (PATH_MAX)
 const maxInterpreter = 4096
 
-// programFiles are the program and, of one that is linked dynamically, the loader that the kernel starts for
+// programFiles returns the program and, if it is dynamically linked, the loader that the kernel starts for
 // it.
 func (p *Plan) programFiles() []string {
 	files := []string{p.Argv[0]}
 	program, err := elf.Open(p.Argv[0])
 	if err != nil {
-		// What is wrong with it is for exec to say.
+		// exec will report what is wrong with the program.
 		return files
 	}
 	defer program.Close()

@@ -7,32 +7,33 @@ import (
 	"github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
 
-// Rights to what is below a path, by what they are for.
+// Rights to everything below a path, by purpose.
 const (
 	readRights landlock.AccessFSSet = syscall.AccessFSReadFile | syscall.AccessFSReadDir
 	execRights landlock.AccessFSSet = readRights | syscall.AccessFSExecute
-	// No folders, no links, no devices: nothing that another program could be led astray by.
+	// No folders, links or devices, with which the program could mislead another one.
 	writeRights landlock.AccessFSSet = readRights | syscall.AccessFSWriteFile | syscall.AccessFSTruncate |
 		syscall.AccessFSMakeReg | syscall.AccessFSRemoveFile
 	treeRights landlock.AccessFSSet = writeRights | syscall.AccessFSExecute | syscall.AccessFSRemoveDir |
 		syscall.AccessFSMakeChar | syscall.AccessFSMakeDir | syscall.AccessFSMakeSock | syscall.AccessFSMakeFifo |
 		syscall.AccessFSMakeBlock | syscall.AccessFSMakeSym | syscall.AccessFSRefer
 	deviceRights landlock.AccessFSSet = syscall.AccessFSReadFile | syscall.AccessFSWriteFile | syscall.AccessFSIoctlDev
-	// those that a rule for a file, not a folder, may name
+	// the rights that a rule for a file may contain
 	fileRights landlock.AccessFSSet = syscall.AccessFSExecute | syscall.AccessFSReadFile | syscall.AccessFSWriteFile |
 		syscall.AccessFSTruncate | syscall.AccessFSIoctlDev
 )
 
-// handled is what the rules speak of: files, and signals to and abstract sockets of programs outside. Of it,
-// an older kernel takes what it knows. In one step, for a step without file rules would forbid every move
-// from folder to folder. TCP is left alone.
+// handled returns what the rules restrict: files, signals to programs outside, and their abstract sockets. An
+// older kernel restricts what it knows of these. All are restricted in one step, because a step without file
+// rules would forbid every move of a file between folders. TCP is not restricted.
 func handled() landlock.Config {
 	config := landlock.V9
 	config.HandledAccessNet = 0
 	return config.BestEffort()
 }
 
-// restrictFiles applies the file rules to this process. What the kernel lacks is left out, up to all of it.
+// restrictFiles applies the file rules to this process. It leaves out the rules that the kernel does not
+// support, which may be all.
 func (p *Plan) restrictFiles() error {
 	var rules []landlock.Rule
 	add := func(rights landlock.AccessFSSet, paths []string) {
@@ -51,7 +52,8 @@ func (p *Plan) restrictFiles() error {
 	add(execRights, p.Exec)
 	add(execRights, p.programFiles())
 	for _, root := range p.Chroot {
-		// A rule holds for all that is below, mounts too, so what may be written is named one by one.
+		// A rule applies to everything below its path, mounts included, so the folders that the program may
+		// write to are listed one by one.
 		add(treeRights&^(syscall.AccessFSWriteFile|syscall.AccessFSTruncate), []string{root})
 		add(treeRights, ownFolders(root))
 		add(deviceRights, harmlessDevices(root))
@@ -60,8 +62,8 @@ func (p *Plan) restrictFiles() error {
 	return handled().Restrict(rules...)
 }
 
-// rightsFor leaves out what only folders can have when path is something else; the kernel would refuse such a
-// rule.
+// rightsFor removes the rights that only folders can have if path is something else, because the kernel would
+// refuse such a rule.
 func rightsFor(path string, rights landlock.AccessFSSet) landlock.AccessFSSet {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {

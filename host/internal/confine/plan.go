@@ -1,6 +1,6 @@
-// Package confine puts a wall around a program: what it may reach of the file system (Landlock), which system
-// calls that Landlock does not see it may make (seccomp), no new privileges, and no descriptor but those that
-// it is meant to have.
+// Package confine puts a wall around a program: it may use only some files (Landlock), may not make some of
+// the system calls that Landlock does not control (seccomp), gets no new privileges, and no descriptors
+// except those that it is meant to have.
 package confine
 
 import (
@@ -9,38 +9,39 @@ import (
 	"strconv"
 )
 
-// Plan is what a confined program may do, and the program.
+// Plan describes a program and what it may do.
 type Plan struct {
-	// files and folders with all that is in them, to read
+	// files, and folders with their content, that it may read
 	Read []string
-	// folders, to read, and to make, write, and remove regular files and sockets in
+	// folders in which it may read, and create, write and remove regular files and sockets
 	Write []string
-	// folders, to do anything in that their owner may do: make folders, links and devices, run programs
+	// folders in which it may do all that the user may: also create folders, links and devices, and run
+	// programs
 	Tree []string
-	// folders that are the root of another system, to do anything in but write to its kernel's files (proc, sys,
-	// dev)
+	// root folders of other systems, in which it may do everything except write to the kernel's files (proc,
+	// sys, dev)
 	Chroot []string
-	// files that the program opens as if to write, and only maps for itself
+	// files that the program opens for writing, but only maps privately
 	Map []string
-	// files and folders, to read and to run
+	// files and folders that it may read and run
 	Exec []string
-	// devices, to read, write, and control
+	// devices that it may read, write and control
 	Device []string
-	// sockets that are made for the program to listen on: its descriptors 3, 4, ...
+	// sockets that are created for the program to listen on: its descriptors 3, 4, ...
 	Listen []string
-	// families of sockets that it may make itself
+	// families of sockets that it may create itself
 	Sockets []string
-	// files that a process of our own writes the program's console and its stdout and stderr to, and most bytes
-	// of each; the console is the program's descriptor behind those of Listen
+	// files to which the log keeper writes the console of the program's guest, and the program's stdout and
+	// stderr; MaxLog is the most bytes of each. The console is the program's descriptor after those of Listen
 	Console, Log string
 	MaxLog       int64
-	// whether the program keeps all descriptors that are open
+	// whether the program keeps all open descriptors
 	KeepsDescriptors bool
 	// the program's absolute path and its arguments
 	Argv []string
 }
 
-// Parse reads the command line of "confine".
+// Parse parses the command line of "confine".
 func Parse(args []string) (*Plan, error) {
 	plan := &Plan{}
 	paths := map[string]*[]string{
@@ -74,29 +75,29 @@ func Parse(args []string) (*Plan, error) {
 		return nil, fmt.Errorf("confine: --console, --log and --max-log go together")
 	}
 	if len(args) < 2 {
-		return nil, fmt.Errorf("confine: no program is named after --")
+		return nil, fmt.Errorf("confine: there is no program after --")
 	}
 	plan.Argv = args[1:]
 	if !filepath.IsAbs(plan.Argv[0]) {
 		return nil, fmt.Errorf("confine: the program %q is not an absolute path", plan.Argv[0])
 	}
 	if plan.KeepsDescriptors && (plan.Console != "" || len(plan.Listen) > 0) {
-		return nil, fmt.Errorf("confine: --descriptors all leaves no place for others")
+		return nil, fmt.Errorf("confine: --descriptors all cannot be combined with --listen or logs")
 	}
 	return plan, nil
 }
 
-// set takes an option that is no list of paths.
+// set sets an option that is not a list of paths.
 func (p *Plan) set(option, value string) error {
 	switch option {
 	case "--socket":
 		if _, ok := families[value]; !ok {
-			return fmt.Errorf("confine: unknown family of sockets %q", value)
+			return fmt.Errorf("confine: unknown socket family %q", value)
 		}
 		p.Sockets = append(p.Sockets, value)
 	case "--descriptors":
 		if value != "all" {
-			return fmt.Errorf("confine: unknown choice of descriptors %q", value)
+			return fmt.Errorf("confine: unknown value %q for --descriptors", value)
 		}
 		p.KeepsDescriptors = true
 	case "--console":
@@ -106,7 +107,7 @@ func (p *Plan) set(option, value string) error {
 	case "--max-log":
 		size, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || size <= 0 {
-			return fmt.Errorf("confine: %q is no size of a log", value)
+			return fmt.Errorf("confine: %q is not a valid size for a log", value)
 		}
 		p.MaxLog = size
 	default:

@@ -8,10 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run becomes the program: same process, same session, same descriptors 0 to 2. It returns only when that
-// fails; then nothing has run, and a socket file that was made is left for the caller to remove.
+// Run replaces this process by the program, in the same session and with the same descriptors 0 to 2. It
+// returns only when that fails: then nothing has run, and the caller has to remove any socket file that was
+// created.
 func (p *Plan) Run() error {
-	// A seccomp filter belongs to one thread, and the thread that executes is the one that stays.
+	// A seccomp filter applies to one thread. exec keeps only the calling thread, so that must be the one
+	// with the filter.
 	runtime.LockOSThread()
 	unix.Umask(0o077)
 	sockets, err := p.makeSockets()
@@ -19,8 +21,8 @@ func (p *Plan) Run() error {
 		return err
 	}
 	if !p.KeepsDescriptors {
-		// The process that writes the logs must not keep open what the caller has open, such as a pipe that
-		// somebody reads.
+		// The log keeper must not inherit the caller's descriptors, such as a pipe whose reader waits for its
+		// end.
 		if err := closeOnExecFrom(firstOwn); err != nil {
 			return err
 		}
@@ -30,7 +32,7 @@ func (p *Plan) Run() error {
 		return err
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("confine: cannot give up new privileges: %w", err)
+		return fmt.Errorf("confine: cannot forbid new privileges: %w", err)
 	}
 	if err := p.restrictFiles(); err != nil {
 		return fmt.Errorf("confine: Landlock refuses the rules: %w", err)

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// families of sockets that a confined program may be allowed to make, by name
+// families of sockets that a plan may allow, by name
 var families = map[string][]uint32{
 	"inet":    {unix.AF_INET, unix.AF_INET6},
 	"netlink": {unix.AF_NETLINK},
 	"unix":    {unix.AF_UNIX},
 }
 
-// Calls that reach beyond the process and that no rule of Landlock sees. io_uring makes sockets too, past
-// this filter; the others are of use to an attacker only.
+// Calls that reach beyond the process and that Landlock does not control. io_uring can also create sockets
+// without passing this filter; the others are useful only to an attacker.
 var deniedCalls = []uint32{
 	unix.SYS_IO_URING_SETUP,
 	unix.SYS_BPF,
@@ -36,14 +36,14 @@ const (
 	offsetThirdArg  = 32
 )
 
-// socketTypeMask takes the flags off the type of a socket.
+// socketTypeMask removes the flags from the type of a socket.
 const socketTypeMask = 0xf
 
-// x32Bit marks the calls of amd64's other interface, which would need a filter of their own.
+// x32Bit marks calls of amd64's x32 interface, which would need a filter of their own.
 const x32Bit = 0x40000000
 
-// restrictCalls installs the filter for this thread: sockets of the allowed families only, and none of
-// deniedCalls. A program for another architecture is killed at its first call.
+// restrictCalls installs the filter for this thread: it allows only sockets of the allowed families, and none
+// of deniedCalls. A program for another architecture is killed at its first call.
 func (p *Plan) restrictCalls(logs *logPipes) error {
 	var allowed []uint32
 	for _, name := range p.Sockets {
@@ -76,12 +76,12 @@ func buildFilter(allowed []uint32, holdsMap bool) []unix.SockFilter {
 	answer := func(value uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: value}
 	}
-	// The next instruction when equal, else the one behind it.
+	// Continues with the next instruction if equal, and else with the one after it.
 	ifEqual := func(value uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: value, Jf: 1}
 	}
 	denied := answer(unix.SECCOMP_RET_ERRNO | uint32(unix.EACCES))
-	// ENOSYS: a program that can do without takes it for an old kernel.
+	// ENOSYS, because a program with a fallback then takes the kernel for an old one.
 	unknown := answer(unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS))
 	permitted := answer(unix.SECCOMP_RET_ALLOW)
 	kill := answer(unix.SECCOMP_RET_KILL_PROCESS)
@@ -98,7 +98,7 @@ func buildFilter(allowed []uint32, holdsMap bool) []unix.SockFilter {
 	for _, call := range deniedCalls {
 		filter = append(filter, ifEqual(call), unknown)
 	}
-	// Each block jumps over itself when another call is made, and ends the filter otherwise.
+	// Each block handles one call and ends the filter; it is skipped for all other calls.
 	block := func(call uint32, body ...unix.SockFilter) {
 		filter = append(filter, unix.SockFilter{
 			Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: uint8(len(body)),
@@ -111,14 +111,14 @@ func buildFilter(allowed []uint32, holdsMap bool) []unix.SockFilter {
 	}
 	block(unix.SYS_SOCKET, append(sockets, denied)...)
 	if !slices.Contains(allowed, unix.AF_UNIX) {
-		// One of a pair of datagram sockets can be connected to any other socket by its path.
+		// A datagram socket from a pair could be connected to any other socket by path.
 		block(unix.SYS_SOCKETPAIR,
 			load(offsetSecondArg),
 			unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: socketTypeMask},
 			ifEqual(unix.SOCK_DGRAM), denied, permitted)
 	}
 	if holdsMap {
-		// How QEMU opens the memory of a guest, and nothing else: without O_CLOEXEC.
+		// QEMU opens only the memory of a guest in this way: without O_CLOEXEC.
 		block(unix.SYS_OPENAT, load(offsetThirdArg), ifEqual(unix.O_RDWR), answer(unix.SECCOMP_RET_USER_NOTIF), permitted)
 	}
 	return append(filter, permitted)

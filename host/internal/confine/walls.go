@@ -5,11 +5,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Walls are what this kernel offers.
+// Walls lists the mechanisms that this kernel offers.
 type Walls struct {
-	// version of Landlock's interface; 0 when the kernel has none, or it is switched off
+	// version of Landlock's interface; 0 when the kernel has no Landlock, or it is switched off
 	LandlockABI int `json:"landlockAbi"`
-	// seccomp with filters
+	// whether the kernel has seccomp with filters
 	Seccomp bool `json:"seccomp"`
 }
 
@@ -22,7 +22,7 @@ func Offered() Walls {
 	return Walls{LandlockABI: abi, Seccomp: hasSeccompFilters()}
 }
 
-// seccomp(2): a filter at no address is refused for its address, where filters are known at all.
+// A kernel that knows filters rejects this one with EFAULT, because it has no address (seccomp(2)).
 func hasSeccompFilters() bool {
 	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, 0, 0, 0) == unix.EFAULT
 }

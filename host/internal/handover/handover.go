@@ -1,4 +1,4 @@
-// Package handover gives a QEMU that may not make Unix sockets itself a connection to one.
+// Package handover gives a connection to a Unix socket to a QEMU that may not create Unix sockets.
 package handover
 
 import (
@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ControlFd is the descriptor of the connection to QEMU's control socket. The caller reads its answers and
-// writes nothing to it meanwhile.
+// ControlFd is the descriptor of the connection to QEMU's control socket. Meanwhile the caller must read
+// QEMU's answers from it and must not write to it.
 const ControlFd = 3
 
-// sendDeadline is how long QEMU may take to make room for one line.
+// sendDeadline bounds the time until QEMU makes room for one line.
 const sendDeadline = 5 * time.Second
 
 type request struct {
@@ -24,15 +24,15 @@ type request struct {
 	ID        int               `json:"id"`
 }
 
-// Run connects to the socket that is args[0] and sends the connection to QEMU as the answer-bearing request
-// args[2], in which QEMU learns its name, args[1] (QMP's getfd).
+// Run connects to the socket args[0] and sends the connection to QEMU with QMP's getfd, under the name
+// args[1]. args[2] is the id of that request, which QEMU's answer repeats.
 func Run(args []string) error {
 	if len(args) != 3 {
-		return errors.New("connect: a socket, a name and the number of the request are needed")
+		return errors.New("connect: the arguments must be SOCKET NAME REQUEST")
 	}
 	id, err := strconv.Atoi(args[2])
 	if err != nil {
-		return fmt.Errorf("connect: %q is no number of a request", args[2])
+		return fmt.Errorf("connect: %q is not the number of a request", args[2])
 	}
 	line, err := json.Marshal(request{Execute: "getfd", Arguments: map[string]string{"fdname": args[1]}, ID: id})
 	if err != nil {
@@ -40,7 +40,7 @@ func Run(args []string) error {
 	}
 	connection, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("connect: cannot make a socket: %w", err)
+		return fmt.Errorf("connect: cannot create a socket: %w", err)
 	}
 	defer unix.Close(connection)
 	if err := unix.Connect(connection, &unix.SockaddrUnix{Name: args[0]}); err != nil {
@@ -49,7 +49,8 @@ func Run(args []string) error {
 	return send(ControlFd, append(line, '\n'), connection)
 }
 
-// send writes line whole, with descriptor. The control connection does not block, for it is its owner's too.
+// send writes the whole line together with descriptor. The control connection is non-blocking, because its
+// owner uses it, too.
 func send(control int, line []byte, descriptor int) error {
 	rights := unix.UnixRights(descriptor)
 	for len(line) > 0 {
@@ -63,7 +64,7 @@ func send(control int, line []byte, descriptor int) error {
 		case err != nil:
 			return fmt.Errorf("connect: cannot write to QEMU: %w", err)
 		default:
-			// The descriptor has gone with the first bytes.
+			// The descriptor was sent with the first bytes.
 			line, rights = line[sent:], nil
 		}
 	}
@@ -77,7 +78,7 @@ func waitForRoom(control int) error {
 		return fmt.Errorf("connect: cannot wait for QEMU: %w", err)
 	}
 	if err == nil && count == 0 {
-		return errors.New("connect: QEMU reads nothing")
+		return errors.New("connect: QEMU does not read its control socket")
 	}
 	return nil
 }

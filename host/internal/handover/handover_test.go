@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestTheConnectionComesWithTheRequest(t *testing.T) {
+func TestTheConnectionIsSentWithTheRequest(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestTheConnectionComesWithTheRequest(t *testing.T) {
 func TestAnUnreadableRequestOrAMissingSocketIsRefused(t *testing.T) {
 	for _, args := range [][]string{{}, {"/s", "save"}, {"/s", "save", "x"}, {"/no/such/socket", "save", "1"}} {
 		if err := Run(args); err == nil {
-			t.Errorf("%q is taken", args)
+			t.Errorf("%q was accepted", args)
 		}
 	}
 }

@@ -1,5 +1,4 @@
-// Package keeplog writes the logs of a VMM, each no longer than it may be, also while nothing else of banger
-// runs.
+// Package keeplog writes the logs of a VMM and bounds the size of each, also while the daemon does not run.
 package keeplog
 
 import (
@@ -13,22 +12,22 @@ import (
 
 const noFollow = unix.O_NOFOLLOW
 
-// FirstFd is the descriptor of the pipe for the first log; those for the others follow.
+// FirstFd is the descriptor of the first log's pipe; those of the other logs follow.
 const FirstFd = 3
 
-// chunkBytes is as much as a pipe holds.
+// chunkBytes is the capacity of a pipe.
 const chunkBytes = 64 * 1024
 
-// Run reads pipes into files until all pipes have ended: "--max BYTES --keep PATH ...". With "--memory PATH"
-// at the end it also gives the program the saved memory at PATH, to read; the connection for that is the
-// descriptor behind the pipes.
+// Run copies pipes to files until all pipes have ended: "--max BYTES --keep PATH ...". With "--memory PATH"
+// at the end, it also gives the program a read-only descriptor of the saved memory at PATH; the connection
+// for that is the descriptor after the pipes.
 func Run(args []string) error {
 	if len(args) < 2 || args[0] != "--max" {
-		return errors.New("keep-logs: --max BYTES comes first")
+		return errors.New("keep-logs: --max BYTES must come first")
 	}
 	max, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil || max < chunkBytes {
-		return fmt.Errorf("keep-logs: %q is no size of at least %d bytes", args[1], chunkBytes)
+		return fmt.Errorf("keep-logs: %q is not a size of at least %d bytes", args[1], chunkBytes)
 	}
 	var logs []*log
 	var saved *memory
@@ -40,7 +39,7 @@ func Run(args []string) error {
 			break
 		}
 		if len(rest) < 2 || rest[0] != "--keep" {
-			return fmt.Errorf("keep-logs: %q is no --keep PATH", rest[0])
+			return fmt.Errorf("keep-logs: expected --keep PATH, not %q", rest[0])
 		}
 		log, err := openLog(rest[1], max)
 		if err != nil {
@@ -51,14 +50,14 @@ func Run(args []string) error {
 	return keep(logs, FirstFd, saved)
 }
 
-// keep copies until no pipe has a writer any more.
+// keep copies until no pipe has a writer left.
 func keep(logs []*log, firstFd int, saved *memory) error {
 	waiting := make([]unix.PollFd, len(logs)+1)
 	for at := range logs {
 		waiting[at] = unix.PollFd{Fd: int32(firstFd + at), Events: unix.POLLIN}
 	}
 	pipes, held := waiting[:len(logs)], &waiting[len(logs)]
-	// poll(2) passes over a descriptor below 0.
+	// poll(2) ignores a negative descriptor.
 	*held = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	if saved != nil {
 		held.Fd = int32(saved.control)

@@ -14,12 +14,12 @@ import (
 
 const max = 256 * 1024
 
-// kept runs a keeper over pipes that write fills, and gives what the logs hold then.
+// kept runs a keeper over pipes that write fills.
 func kept(t *testing.T, paths []string, write func(pipes []*os.File)) {
 	t.Helper()
 	var logs []*log
 	var ends []*os.File
-	// Numbers that follow one another, as the keeper of a VMM has them.
+	// Consecutive numbers, as the keeper of a VMM has them.
 	const first = 100
 	for at, path := range paths {
 		log, err := openLog(path, max)
@@ -59,7 +59,7 @@ func content(t *testing.T, path string) []byte {
 	return bytes
 }
 
-func TestWhatIsWrittenIsAppendedAsItIs(t *testing.T) {
+func TestOutputIsAppendedUnchanged(t *testing.T) {
 	dir := t.TempDir()
 	paths := []string{filepath.Join(dir, "console"), filepath.Join(dir, "vmm")}
 	if err := os.WriteFile(paths[0], []byte("before\n"), 0o600); err != nil {
@@ -78,7 +78,7 @@ func TestWhatIsWrittenIsAppendedAsItIs(t *testing.T) {
 	}
 }
 
-func TestAFloodKeepsTheNewestWholeLinesAndTheFileBounded(t *testing.T) {
+func TestAFloodKeepsTheNewestWholeLinesInABoundedFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "console")
 	const lines = 200_000
@@ -112,7 +112,7 @@ func TestAFloodKeepsTheNewestWholeLinesAndTheFileBounded(t *testing.T) {
 	}
 }
 
-func TestAFloodWithoutAnyLineIsBoundedToo(t *testing.T) {
+func TestAFloodWithoutLineEndsIsBoundedToo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "console")
 	kept(t, []string{path}, func(pipes []*os.File) {
 		for range 64 {
@@ -150,10 +150,10 @@ func TestALinkIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeMeantIsRefused(t *testing.T) {
+func TestInvalidArgumentsAreRefused(t *testing.T) {
 	for _, args := range [][]string{{}, {"--max"}, {"--max", "x"}, {"--max", "1"}, {"--max", "100000", "--keep"}, {"--max", "100000", "/x", "/y"}} {
 		if err := Run(args); err == nil {
-			t.Errorf("%q is taken", args)
+			t.Errorf("%q was accepted", args)
 		}
 	}
 }

@@ -5,13 +5,13 @@ import (
 	"os"
 )
 
-// log is a file that keeps the newest of what is written to it.
+// log is a file of bounded size that keeps the newest output.
 type log struct {
 	path string
 	max  int64
 	file *os.File
 	size int64
-	// for copying
+	// buffer for copies
 	chunk []byte
 }
 
@@ -28,7 +28,7 @@ func (l *log) open() error {
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		file.Close()
-		return fmt.Errorf("%q is no file that could be appended to", l.path)
+		return fmt.Errorf("%q is not a regular file", l.path)
 	}
 	if l.file != nil {
 		l.file.Close()
@@ -37,8 +37,8 @@ func (l *log) open() error {
 	return nil
 }
 
-// write appends chunk. What cannot be written, for want of space say, is lost: its writer must never
-// wait for that.
+// write appends chunk. If that fails, for example on a full disk, the output is lost, because its writer must
+// never wait.
 func (l *log) write(chunk []byte) {
 	count, _ := l.file.Write(chunk)
 	l.size += int64(count)
@@ -47,15 +47,14 @@ func (l *log) write(chunk []byte) {
 	}
 }
 
-// cut replaces the file by its newest half, behind a line that says how much is missing. A reader has the one
-// or the other.
+// cut atomically replaces the file by its newest half, after a line that says how much is missing.
 func (l *log) cut() {
 	info, err := l.file.Stat()
 	if err != nil {
 		return
 	}
 	if l.size = info.Size(); l.size <= l.max {
-		// Somebody else has cut it.
+		// Another process has truncated it already.
 		return
 	}
 	part := l.path + ".part"
@@ -65,7 +64,7 @@ func (l *log) cut() {
 			return
 		}
 	}
-	// There is no space for two files.
+	// There is not enough space for two files.
 	if l.file.Truncate(0) == nil {
 		l.size = 0
 	}
@@ -96,10 +95,11 @@ func (l *log) copyNewest(part string, size int64) error {
 	return nil
 }
 
-// longestLine, and the size of a chunk that is copied, is what is looked at for the end of a line.
+// longestLine is how far to search for the end of a line. It is also the size of the buffer for copies.
 const longestLine = 16 * 1024
 
-// restOfLine is how many bytes from position on belong to a line that began before; 0 when no end is near.
+// restOfLine returns how many bytes from position on belong to a line that began earlier, or 0 when no end is
+// near.
 func (l *log) restOfLine(position int64) int64 {
 	count, _ := l.file.ReadAt(l.chunk, position)
 	for at, value := range l.chunk[:count] {

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is the file of a saved guest's memory, for a program that opens it as if to write and maps it for
-// itself. Before 8.2 QEMU can do no other. Its call is held until it is answered here with a descriptor that
-// only reads; other calls that are held go on as they are.
+// memory is the file with a saved guest's memory. QEMU before 8.2 can only open it for writing, although it
+// maps it privately. The kernel holds that call until this process answers it with a read-only descriptor; it
+// lets other held calls continue unchanged.
 type memory struct {
 	path string
 	file int
-	// connection over which the descriptor comes that the held call is told on
+	// connection over which the listener arrives
 	control int
-	// that descriptor; below 0 before it has come
+	// descriptor on which the kernel reports held calls; negative before it has arrived
 	listener int
 }
 
@@ -64,8 +64,8 @@ func openMemory(path string, control int) (*memory, error) {
 	return &memory{path: path, file: file, control: control, listener: -1}, nil
 }
 
-// serve does what the descriptor that is ready is there for; it returns the one to wait for, below 0 when
-// there is none any more.
+// serve handles what is ready: the arrival of the listener, or a held call. It returns the descriptor to wait
+// for next, which is negative when there is none left.
 func (m *memory) serve() (next int, err error) {
 	if m.listener < 0 {
 		m.listener, err = receiveDescriptor(m.control)
@@ -77,10 +77,10 @@ func (m *memory) serve() (next int, err error) {
 	case nil:
 		return m.listener, m.answer(&held)
 	case unix.EINTR, unix.ENOENT:
-		// Who was held has been interrupted.
+		// The held call has been interrupted.
 		return m.listener, nil
 	default:
-		return -1, fmt.Errorf("cannot learn which call is held: %w", err)
+		return -1, fmt.Errorf("cannot receive a held call: %w", err)
 	}
 }
 
@@ -101,8 +101,8 @@ func (m *memory) answer(held *notification) error {
 	return err
 }
 
-// isMeant says whether the call names our file. The name may change behind our back: then the kernel opens
-// what it names, as far as the wall allows that.
+// isMeant reports whether the call names the memory's file. The program may change the name after this check,
+// but then the kernel opens only what the wall allows.
 func (m *memory) isMeant(held *notification) bool {
 	wanted := append([]byte(m.path), 0)
 	found := make([]byte, len(wanted))
@@ -113,12 +113,12 @@ func (m *memory) isMeant(held *notification) bool {
 	return err == nil && bytes.Equal(found[:count], wanted)
 }
 
-// give adds our descriptor to the program that is held, and returns its number there.
+// give adds the memory's descriptor to the program whose call is held, and returns its number there.
 func (m *memory) give(id uint64) (int, error) {
 	request := addition{id: id, source: uint32(m.file), newFlags: unix.O_CLOEXEC}
 	number, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(m.listener), addDescriptor, uintptr(unsafe.Pointer(&request)))
 	if errno != 0 {
-		return 0, fmt.Errorf("cannot give the memory: %w", errno)
+		return 0, fmt.Errorf("cannot give the program the saved memory: %w", errno)
 	}
 	return int(number), nil
 }
@@ -130,7 +130,7 @@ func control(descriptor int, request uintptr, argument unsafe.Pointer) error {
 	return nil
 }
 
-// receiveDescriptor takes the one descriptor that comes over a connection.
+// receiveDescriptor receives one descriptor over a connection.
 func receiveDescriptor(connection int) (int, error) {
 	room := make([]byte, unix.CmsgSpace(4))
 	_, count, _, _, err := unix.Recvmsg(connection, make([]byte, 1), room, unix.MSG_CMSG_CLOEXEC)
@@ -139,11 +139,11 @@ func receiveDescriptor(connection int) (int, error) {
 	}
 	messages, err := unix.ParseSocketControlMessage(room[:count])
 	if err != nil || len(messages) != 1 {
-		return -1, errors.New("no descriptor has come")
+		return -1, errors.New("the message has no descriptor")
 	}
 	descriptors, err := unix.ParseUnixRights(&messages[0])
 	if err != nil || len(descriptors) != 1 {
-		return -1, errors.New("no descriptor has come")
+		return -1, errors.New("the message has no descriptor")
 	}
 	return descriptors[0], nil
 }

@@ -16,7 +16,7 @@ import (
 const (
 	// HeaderBytes is the size of a frame's type and length.
 	HeaderBytes = 5
-	// MaxPayloadBytes is the longest payload; a longer one ends the stream.
+	// MaxPayloadBytes is the maximum length of a payload; a longer one ends the stream.
 	MaxPayloadBytes = 1 << 20
 )
 
@@ -36,7 +36,7 @@ const (
 	StdinAck = 21
 )
 
-// ErrTooLong is a frame beyond MaxPayloadBytes.
+// ErrTooLong is the error for a frame with more than MaxPayloadBytes.
 var ErrTooLong = errors.New("frame is longer than 1 MiB")
 
 // PutHeader writes a frame's header into the first HeaderBytes of b.
@@ -52,8 +52,8 @@ func Append(b []byte, kind byte, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// Reader reads frames. The payload of the current frame is read through Read, so that a long one is never
-// held whole.
+// Reader reads frames. Read returns the payload of the current frame piece by piece, so that a long one is
+// never in memory whole.
 type Reader struct {
 	r      io.Reader
 	header [HeaderBytes]byte
@@ -84,7 +84,7 @@ func (f *Reader) Next() (kind byte, length int, err error) {
 	return f.header[0], f.left, nil
 }
 
-// Left is how much of the current frame's payload is unread.
+// Left returns how many bytes of the current frame's payload are unread.
 func (f *Reader) Left() int { return f.left }
 
 // Read reads from the payload of the current frame, and returns io.EOF at its end.

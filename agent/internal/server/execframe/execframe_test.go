@@ -8,7 +8,7 @@ import (
 	"testing/iotest"
 )
 
-func TestReaderGivesBackWhatAppendWrote(t *testing.T) {
+func TestReaderReadsWhatAppendWrote(t *testing.T) {
 	payloads := [][]byte{nil, []byte("x"), bytes.Repeat([]byte{7}, MaxPayloadBytes)}
 	var stream []byte
 	for i, payload := range payloads {
@@ -36,7 +36,7 @@ func TestReaderGivesBackWhatAppendWrote(t *testing.T) {
 	}
 }
 
-func TestNextSkipsAPayloadThatNobodyRead(t *testing.T) {
+func TestNextSkipsAnUnreadPayload(t *testing.T) {
 	frames := NewReader(bytes.NewReader(Append(Append(nil, Stdin, []byte("unread")), StdinEnd, nil)))
 	for _, want := range []byte{Stdin, StdinEnd} {
 		if kind, _, err := frames.Next(); err != nil || kind != want {
@@ -67,7 +67,7 @@ func TestAStreamThatEndsInsideAFrameIsAnError(t *testing.T) {
 	}
 }
 
-func FuzzReaderReadsWhatItCanAndNoMore(f *testing.F) {
+func FuzzReaderReadsTheFramesAndNothingBeyondThem(f *testing.F) {
 	f.Add(Append(Append(nil, Start, []byte("{}")), StdinEnd, nil))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{1, 0, 0, 0})

@@ -1,11 +1,11 @@
-// Package hello is the meeting that comes before HTTP/2 on the agent's byte stream.
+// Package hello is the greeting that precedes HTTP/2 on the agent's byte stream.
 //
 //	host  -> guest   BANGER/<generation> <nonce>\n      nonce: 32 lower-case hex digits
 //	guest -> host    BANGER/<generation> <nonce>\n      the same line, echoed
-//	host  -> guest   PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n    the meeting is over
+//	host  -> guest   PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n    the greeting is over
 //
-// The stream may hold anything before a hello: leftovers of an earlier host, or hellos that nobody was there
-// to read.
+// The stream may hold anything before a hello: leftovers of an earlier host, or hellos that arrived when no
+// agent was reading.
 package hello
 
 import (
@@ -17,7 +17,7 @@ import (
 	"strconv"
 )
 
-// Generation is the version of everything that is said over the stream.
+// Generation is the version of the protocol (docs/agent-protocol.md).
 const Generation = 1
 
 // Preface is what every HTTP/2 client sends first (RFC 9113, section 3.4).
@@ -26,7 +26,7 @@ const Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 const (
 	magic       = "BANGER/"
 	nonceDigits = 32
-	// lineLimit is how much of a line is kept while its end is looked for; a hello is at most 50 bytes.
+	// lineLimit is how many bytes of an unfinished line are kept; a hello has at most 50.
 	lineLimit = 128
 )
 
@@ -35,9 +35,9 @@ func Line(nonce string) []byte {
 	return fmt.Appendf(nil, "%s%d %s\n", magic, Generation, nonce)
 }
 
-// Meet answers every hello that r brings until the HTTP/2 preface follows one, and takes the preface too.
-// Everything else is discarded. A hello of another generation is answered with ours, and the meeting
-// continues. It returns the error of r or w that ended the stream.
+// Meet answers every hello from r until the HTTP/2 preface follows one, consumes the preface too, and returns
+// nil. It discards everything else. It answers a hello of another generation with its own generation, and
+// continues. When the stream ends earlier, it returns the error of r or w.
 func Meet(r *bufio.Reader, w io.Writer) error {
 	tail := make([]byte, 0, 2*lineLimit)
 	met := false
@@ -77,7 +77,7 @@ func keepTail(b []byte) []byte {
 	return b[:copy(b, b[len(b)-lineLimit:])]
 }
 
-// parse finds a hello at the end of a line, whatever stands before it.
+// parse finds a hello at the end of a line; anything may precede it.
 func parse(line []byte) (generation int, nonce string, ok bool) {
 	start := bytes.LastIndex(line, []byte(magic))
 	if start < 0 {
@@ -101,8 +101,8 @@ func parse(line []byte) (generation int, nonce string, ok bool) {
 	return generation, string(rest), err == nil
 }
 
-// prefaceFollows takes the preface when it is next. It decides at the first byte that differs, so that the
-// next hello is not held up by the wait for a whole preface.
+// prefaceFollows consumes the preface if that comes next. It returns false at the first byte that differs, so
+// that it does not wait for a whole preface when another hello follows.
 func prefaceFollows(r *bufio.Reader) (bool, error) {
 	for n := 1; n <= len(Preface); n++ {
 		next, err := r.Peek(n)

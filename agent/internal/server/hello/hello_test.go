@@ -48,7 +48,7 @@ func TestMeetAnswersHellosUntilThePreface(t *testing.T) {
 	}
 }
 
-func TestMeetIgnoresWhatIsNoHello(t *testing.T) {
+func TestMeetIgnoresAnythingButAHello(t *testing.T) {
 	for _, line := range []string{
 		"BANGER/1 " + nonceA[:31],
 		"BANGER/1 " + nonceA + "0",
@@ -66,7 +66,7 @@ func TestMeetIgnoresWhatIsNoHello(t *testing.T) {
 	}
 }
 
-func TestMeetNeedsTheOwnGenerationBeforeThePreface(t *testing.T) {
+func TestMeetRequiresItsOwnGenerationBeforeThePreface(t *testing.T) {
 	answer, _, err := meet(t, "BANGER/7 "+nonceA+"\n"+Preface)
 	if answer != string(Line(nonceA)) || !errors.Is(err, io.EOF) {
 		t.Fatalf("got answer %q, error %v", answer, err)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// besideSuffix is the name of a file that is not whole yet. One request at a time writes, so a file of that
-// name is what a power cut left.
+// besideSuffix ends the name of a file that is not complete yet. Only one request at a time writes, so a file
+// with such a name was left by a power cut.
 const besideSuffix = ".banger-new"
 
 var writers = map[string]func(path string, content []byte, mode uint32) error{
@@ -55,8 +55,8 @@ func makeFolder(path string, _ []byte, mode uint32) error {
 	return unix.Chmod(path, mode)
 }
 
-// addLines adds at the end of a file, through a symlink too, and leaves its owner and mode. A file that is
-// not there is made.
+// addLines appends those lines of content that the file at path lacks. It follows a symlink, keeps the file's
+// owner and mode, and creates a missing file.
 func addLines(path string, content []byte, mode uint32) error {
 	before, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,13 +88,13 @@ func addLines(path string, content []byte, mode uint32) error {
 	return writeAndClose(fd, path, missing)
 }
 
-// writeFile makes the file at path have this content and these permission bits, and this process's user as
-// its owner. One that has them is not touched; another is replaced, a symlink too, and parents that are
-// missing are made.
+// writeFile gives the file at path this content, these permission bits, and this process's user as its owner.
+// It does not write a file that has them already. It replaces a symlink or another kind of file, and creates
+// missing parents.
 //
-// A rename over a file makes ext4 write its data out at once, which takes an emulated guest that was just
-// restored 30 ms. So a small file keeps its place: its one block takes the new content. What a power cut
-// leaves of a new file is seen, and written again, at the next start.
+// A rename over a file makes ext4 write the data to the disk at once, which takes 30 ms in an emulated guest
+// that was just restored. So a small file, which is a single block, is overwritten in place. If a power cut
+// damages a file, the next start sees that and writes it again.
 func writeFile(path string, content []byte, mode uint32) error {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -112,11 +112,11 @@ func writeFile(path string, content []byte, mode uint32) error {
 	return replaceFile(path, content, mode)
 }
 
-// blockBytes is the smallest block of ext4 that anybody uses.
+// blockBytes is the smallest block size of ext4 in practice.
 const blockBytes = 4096
 
-// overwrite tells whether the open file has the content, owner and permission bits now. It changes nothing
-// that it cannot change at once.
+// overwrite returns whether the open file now has the content, owner and permission bits. It writes only what
+// a single write can change.
 func overwrite(fd int, content []byte, mode uint32) bool {
 	var info unix.Stat_t
 	if unix.Fstat(fd, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFREG || int(info.Uid) != os.Geteuid() || info.Nlink != 1 {
@@ -127,7 +127,8 @@ func overwrite(fd int, content []byte, mode uint32) bool {
 	if hasMode && isSame {
 		return true
 	}
-	// A program that has opened a file before it became private keeps the old file.
+	// A file that becomes private is replaced instead, so that a program that opened it earlier cannot read
+	// the new content.
 	isClosed := !hasMode && mode&0o077 == 0
 	if isClosed || !isSame && (info.Size > blockBytes || len(content) > blockBytes) {
 		return false
@@ -159,8 +160,8 @@ func hasContent(fd int, content []byte) bool {
 	return true
 }
 
-// readSmall reads a file as os.ReadFile does, with fewer steps: package os asks the poller about each file
-// that it opens.
+// readSmall reads a file as os.ReadFile does, with fewer system calls: package os registers each file that it
+// opens with the poller.
 func readSmall(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -191,7 +192,7 @@ func createWithParents(path string, content []byte, mode uint32) error {
 	if !errors.Is(err, unix.ENOENT) {
 		return err
 	}
-	// A private file's folders are private too.
+	// New parents of a private file are private, too.
 	parentMode := fs.FileMode(0o755)
 	if mode&0o077 == 0 {
 		parentMode = 0o700
@@ -202,8 +203,8 @@ func createWithParents(path string, content []byte, mode uint32) error {
 	return create(path, content, mode)
 }
 
-// replaceFile writes beside and renames. A file that something is mounted on cannot be renamed over and is
-// written in place.
+// replaceFile writes a new file beside the old one and renames it. A mount point cannot be replaced, so it is
+// overwritten in place.
 func replaceFile(path string, content []byte, mode uint32) error {
 	beside := path + besideSuffix
 	if err := os.RemoveAll(beside); err != nil {
@@ -223,8 +224,8 @@ func replaceFile(path string, content []byte, mode uint32) error {
 	return fmt.Errorf("replace %s: %w", path, err)
 }
 
-// create makes a file that must not be there. With bare system calls: package os would first ask the poller
-// to watch the file, for nothing.
+// create creates a file, which must not exist yet. It uses bare system calls, because package os would
+// register the file with the poller for nothing.
 func create(path string, content []byte, mode uint32) (err error) {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, mode)
 	if err != nil {
@@ -232,7 +233,7 @@ func create(path string, content []byte, mode uint32) (err error) {
 	}
 	err = writeAndClose(fd, path, content)
 	if err == nil {
-		// The umask may have taken some.
+		// The umask may have removed some bits.
 		err = unix.Chmod(path, mode)
 	}
 	if err != nil {

@@ -36,7 +36,7 @@ func TestWriteFileReplacesASymlinkAndLeavesNothingElse(t *testing.T) {
 	}
 }
 
-func TestWriteFileLeavesAFileAloneThatIsAsItIsToBe(t *testing.T) {
+func TestWriteFileDoesNotWriteAFileThatIsUpToDate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	for _, content := range []string{"", "short", strings.Repeat("content ", 5000)} {
 		if err := writeFile(path, []byte(content), 0o640); err != nil {
@@ -52,7 +52,7 @@ func TestWriteFileLeavesAFileAloneThatIsAsItIsToBe(t *testing.T) {
 	}
 }
 
-func TestWriteFileChangesSmallFilesInTheirPlaceAndReplacesOthers(t *testing.T) {
+func TestWriteFileOverwritesSmallFilesInPlaceAndReplacesOthers(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
 	long := strings.Repeat("x", blockBytes+1)
@@ -77,7 +77,7 @@ func TestWriteFileChangesSmallFilesInTheirPlaceAndReplacesOthers(t *testing.T) {
 			t.Errorf("%.10s: got %.10s, mode %o, same place %v", next.content, got, after.Mode, after.Ino == before.Ino)
 		}
 	}
-	// Another name of the file keeps what it has.
+	// Another hard link of the file keeps the old content.
 	if err := os.Link(path, filepath.Join(dir, "other")); err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +128,9 @@ func TestWriteFileRemovesWhatAPowerCutLeft(t *testing.T) {
 	}
 }
 
-func TestFilesComeIntoTheirPlaceAsTheyAreToldTo(t *testing.T) {
+func TestFilesAreReplacedCreatedOrExtendedAsRequested(t *testing.T) {
 	root := t.TempDir()
-	// What the user has in the guest.
+	// The user's files in the guest.
 	before := map[string]string{
 		"/root/.gitconfig":           "[user]\nname = mine\n",
 		"/root/.ssh/authorized_keys": "ssh-rsa AAA me\n  ssh-ed25519 BBB old  ",
@@ -163,7 +163,7 @@ func TestFilesComeIntoTheirPlaceAsTheyAreToldTo(t *testing.T) {
 		"/root/.ssh/authorized_keys": 0o640, "/root/new/authorized_keys": 0o600, "/root/synced": 0o600,
 		"/root/dir": fs.ModeDir | 0o755, "/root/other/secret": fs.ModeDir | 0o700, "/root/other": fs.ModeDir | 0o755,
 	}
-	// The second time nothing is left to do.
+	// The second time, nothing is left to do.
 	for range 2 {
 		unwritten, err := Pretend(root).Apply(p, time.Now())
 		if err != nil || unwritten != nil {
@@ -182,7 +182,7 @@ func TestFilesComeIntoTheirPlaceAsTheyAreToldTo(t *testing.T) {
 	}
 }
 
-func TestAnOptionalFileThatCannotBeWrittenFailsNothing(t *testing.T) {
+func TestAnOptionalFileThatCannotBeWrittenFailsNoStep(t *testing.T) {
 	root := t.TempDir()
 	if err := errors.Join(os.Mkdir(root+"/root", 0o755), os.WriteFile(root+"/root/.ssh", nil, 0o644), os.Mkdir(root+"/root/synced", 0o755)); err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package identity makes a guest its own: a restored snapshot has the clock, the random numbers and the names
-// of the guest that it was taken from.
+// Package identity gives a guest an identity of its own: a restored snapshot starts with the clock, the
+// random numbers and the names of the guest from which it was taken.
 package identity
 
 import (
@@ -16,7 +16,7 @@ import (
 	"banger.dev/agent/internal/nic"
 )
 
-// Personalisation is what to change; what is not given stays.
+// Personalisation is what to change; a field that is not set changes nothing.
 type Personalisation struct {
 	WallClockMs *int64   `json:"wallClockMs"`
 	Entropy     []byte   `json:"entropyBase64"`
@@ -26,28 +26,28 @@ type Personalisation struct {
 	Files       []File   `json:"files"`
 }
 
-// File is something at Path that is to be there, owned by root.
+// File is a file or folder that is to exist at Path, owned by root.
 type File struct {
 	Path string `json:"path"`
 	Mode uint32 `json:"mode"`
-	// SizeBytes is how much of what follows the JSON is this file's content.
+	// SizeBytes is the length of this file's content, which follows the JSON.
 	SizeBytes int    `json:"sizeBytes"`
 	Content   []byte `json:"-"`
 	// How is Replace when empty.
 	How string `json:"how"`
-	// Optional: the guest is used without it when it cannot be written.
+	// Optional: a failure to write it fails no step.
 	Optional bool `json:"optional"`
 }
 
-// How a File is put into its place.
+// How a File is written.
 const (
-	// Replace takes the place of what is there.
+	// Replace replaces what is there.
 	Replace = "replace"
-	// Create does nothing when something is there.
+	// Create does nothing when the path exists.
 	Create = "create"
-	// AddLines adds those lines of the content that the file there lacks.
+	// AddLines appends those lines of the content that the existing file lacks.
 	AddLines = "add-lines"
-	// Folder makes a folder when nothing is there.
+	// Folder creates a folder when the path does not exist.
 	Folder = "folder"
 )
 
@@ -57,16 +57,17 @@ type Unwritten struct {
 	Message string `json:"message"`
 }
 
-// System is the guest. Root is "" in a guest; what only root may do, and only to a machine of its own, is in
-// the functions.
+// System is the machine to change. Root is "" in a guest. The functions do what needs root, and must only
+// happen to a machine of its own.
 type System struct {
 	Root        string
 	SetClock    func(time.Time) error
 	AddEntropy  func([]byte) error
 	SetHostname func(string) error
-	// SetNetwork gives the network interface these addresses and default gateways; without addresses it is down.
+	// SetNetwork gives the network interface these addresses and default gateways; without addresses it
+	// brings the interface down.
 	SetNetwork func([]netip.Prefix, []netip.Addr) error
-	// Unmount takes away what is mounted on a file. The error of a file that is no mount is not one.
+	// Unmount unmounts what is mounted on a file. It returns nil when nothing is mounted there.
 	Unmount func(path string) error
 }
 
@@ -80,7 +81,7 @@ func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// Guest is the system that the agent runs in.
+// Guest returns the System of the guest in which the agent runs.
 func Guest() System {
 	return System{
 		SetClock:    setClock,
@@ -92,15 +93,15 @@ func Guest() System {
 }
 
 const (
-	// maxHeaderBytes holds the names of ten thousand files.
+	// maxHeaderBytes has room for the names of ten thousand files.
 	maxHeaderBytes = 4 << 20
-	// maxContentBytes is held in memory.
+	// maxContentBytes bounds the contents, because they are in memory.
 	maxContentBytes = 16 << 20
 )
 
-// Read reads a request: one line of JSON, then the contents of its files, one behind the other. Contents are
-// not in the JSON because an emulated guest takes a second for 6 MB of it. It finds all that is wrong before
-// anything is changed.
+// Read reads a request: one line of JSON, then the contents of its files without separators. Contents are not
+// in the JSON because an emulated guest takes a second to parse 6 MB of it. Read rejects every invalid value,
+// so that an invalid request changes nothing.
 func Read(from io.Reader) (Personalisation, error) {
 	var p Personalisation
 	r := bufio.NewReaderSize(from, 16<<10)
@@ -121,7 +122,7 @@ func Read(from io.Reader) (Personalisation, error) {
 		}
 	}
 	if _, err := r.ReadByte(); err != io.EOF {
-		return p, errors.New("something follows the contents")
+		return p, errors.New("there is data after the contents")
 	}
 	return p, nil
 }
@@ -148,10 +149,10 @@ func (p Personalisation) check() error {
 		return fmt.Errorf("wallClockMs %d is before 1970", *p.WallClockMs)
 	}
 	if p.Hostname != nil && !isHostname(*p.Hostname) {
-		return fmt.Errorf("%q is no hostname", *p.Hostname)
+		return fmt.Errorf("%q is not a hostname", *p.Hostname)
 	}
 	if p.MachineID != nil && !isMachineID(*p.MachineID) {
-		return fmt.Errorf("%q is no machine-id", *p.MachineID)
+		return fmt.Errorf("%q is not a machine id", *p.MachineID)
 	}
 	if p.Network != nil {
 		if err := p.Network.check(); err != nil {
@@ -161,25 +162,25 @@ func (p Personalisation) check() error {
 	contentBytes := 0
 	for _, file := range p.Files {
 		if file.SizeBytes < 0 || file.SizeBytes > maxContentBytes-contentBytes {
-			return fmt.Errorf("%d bytes of %q are more than may come", file.SizeBytes, file.Path)
+			return fmt.Errorf("content of %q has an invalid length: %d bytes", file.Path, file.SizeBytes)
 		}
 		contentBytes += file.SizeBytes
 		if !path.IsAbs(file.Path) || path.Clean(file.Path) != file.Path || file.Path == "/" || strings.ContainsRune(file.Path, 0) {
 			return fmt.Errorf("file path %q is not absolute and clean", file.Path)
 		}
 		if file.Mode > 0o7777 {
-			return fmt.Errorf("mode %o of %q has more than permission bits", file.Mode, file.Path)
+			return fmt.Errorf("mode %o of %q has bits other than permissions", file.Mode, file.Path)
 		}
 		if _, known := writers[file.How]; !known {
-			return fmt.Errorf("%q is no way to write %q", file.How, file.Path)
+			return fmt.Errorf("unknown value %q for how to write %q", file.How, file.Path)
 		}
 	}
 	return nil
 }
 
-// Apply does the steps in order and stops at the first that fails, with a *StepError; what was done before it
-// stays. WallClockMs is the time at which the request came, at receivedAt by this machine's monotonic clock.
-// Optional files that could not be written fail no step.
+// Apply runs the steps in order. When one fails, it returns a *StepError and leaves the steps before it done.
+// WallClockMs is the time at which the request arrived, which was receivedAt by this machine's monotonic
+// clock. Apply returns the optional files that it could not write; they fail no step.
 func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwritten, err error) {
 	steps := []struct {
 		name  string
@@ -206,7 +207,7 @@ func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwr
 	return unwritten, nil
 }
 
-// isHostname follows RFC 1123, and Linux's limit of 64.
+// isHostname follows RFC 1123 and Linux's limit of 64 bytes.
 func isHostname(name string) bool {
 	if name == "" || len(name) > 64 {
 		return false

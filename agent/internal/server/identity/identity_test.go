@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// recorder is a System whose kernel only remembers what was asked of it.
+// recorder returns a System that only records the requests to its kernel.
 func recorder(t *testing.T) (System, *[]string) {
 	t.Helper()
 	root := t.TempDir()
@@ -58,11 +58,11 @@ func read(t *testing.T, path string) string {
 
 const id = "0123456789abcdef0123456789abcdef"
 
-func TestApplyDoesAllStepsInOrder(t *testing.T) {
+func TestApplyRunsAllStepsInOrder(t *testing.T) {
 	system, calls := recorder(t)
 	p := decode(t, strings.ReplaceAll(`{"wallClockMs":1700000000123,"entropyBase64":"c2VlZA==","hostname":"web","machineId":"`+id+`",
 		"files":[{"path":"/root/.ssh/authorized_keys","mode":384,"sizeBytes":4}]}`, "\n\t\t", "")+"\nkey\n")
-	// The request came three seconds ago.
+	// The request arrived three seconds ago.
 	if _, err := system.Apply(p, time.Now().Add(-3*time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestApplyStopsAtTheStepThatFailsAndNamesIt(t *testing.T) {
 			root := t.TempDir()
 			old := strings.Repeat("a", 32)
 			if strings.HasSuffix(step.sabotaged, "/") {
-				// A journal that cannot be renamed: nothing may be put into its place.
+				// A journal that cannot be renamed, because nothing can replace it.
 				sabotageJournal(t, root, old)
 			} else if err := os.MkdirAll(root+step.sabotaged, 0o755); err != nil {
 				t.Fatal(err)
@@ -151,7 +151,7 @@ func sabotageJournal(t *testing.T, root, old string) {
 	}
 }
 
-func TestReadFindsWhatCannotBe(t *testing.T) {
+func TestReadRejectsInvalidRequests(t *testing.T) {
 	for _, body := range []string{
 		``, `{`, `[]`, strings.Repeat(" ", maxHeaderBytes+20<<10),
 		`{"wallClockMs":-1}`,
@@ -168,7 +168,7 @@ func TestReadFindsWhatCannotBe(t *testing.T) {
 		`{}` + "\n{}",
 	} {
 		if _, err := Read(strings.NewReader(body)); err == nil {
-			t.Errorf("%.80s was taken", body)
+			t.Errorf("%.80s was accepted", body)
 		}
 	}
 }
@@ -195,7 +195,7 @@ func TestHostsKeepsAllLinesButOurs(t *testing.T) {
 	}
 }
 
-func TestMachineIDGoesToTheCopiesThatAreThere(t *testing.T) {
+func TestMachineIDUpdatesTheCopiesThatExist(t *testing.T) {
 	system, _ := recorder(t)
 	dbus := system.Root + "/var/lib/dbus"
 	if err := errors.Join(os.MkdirAll(dbus, 0o755), os.Mkdir(system.Root+"/run", 0o755)); err != nil {
@@ -215,7 +215,7 @@ func TestMachineIDGoesToTheCopiesThatAreThere(t *testing.T) {
 	}
 }
 
-func TestAMountedMachineIDIsReplacedUnderneath(t *testing.T) {
+func TestAMachineIDUnderAMountIsReplaced(t *testing.T) {
 	system, _ := recorder(t)
 	system.Unmount = unmount
 	file, above := system.Root+"/etc/machine-id", system.Root+"/above"
@@ -226,7 +226,7 @@ func TestAMountedMachineIDIsReplacedUnderneath(t *testing.T) {
 		t.Skipf("cannot mount here: %v", err)
 	}
 	defer unix.Unmount(file, unix.MNT_DETACH)
-	// Without the unmount: a file that something is mounted on.
+	// Without the unmount, the file is a mount point.
 	if err := writeFile(file, []byte("in place"), 0o444); err != nil || read(t, above) != "in place" {
 		t.Fatalf("got %q, error %v", read(t, above), err)
 	}
@@ -252,7 +252,8 @@ func TestTheJournalIsFoundUnderEachIDThatTheGuestHad(t *testing.T) {
 	if err := os.WriteFile(journal+ids[0]+"/system.journal", []byte("log"), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	// More than symlinks may follow one another (path_resolution(7)); the last is one that it had before.
+	// More than the longest chain of symlinks (path_resolution(7)). The last id is one that the guest had
+	// before.
 	for i := range 50 {
 		ids = append(ids, fmt.Sprintf("%032x", i+1))
 	}
@@ -266,7 +267,7 @@ func TestTheJournalIsFoundUnderEachIDThatTheGuestHad(t *testing.T) {
 			}
 		}
 	}
-	// A journal that is there already stays, and so does the running one.
+	// An existing journal stays, and so does the running one.
 	other := strings.Repeat("c", 32)
 	if err := errors.Join(os.Mkdir(journal+other, 0o755), system.machineID(other)); err != nil {
 		t.Fatal(err)
@@ -275,6 +276,6 @@ func TestTheJournalIsFoundUnderEachIDThatTheGuestHad(t *testing.T) {
 		t.Errorf("got %v, %v", info, err)
 	}
 	if err := os.WriteFile(journal+ids[0]+"/next.journal", nil, 0o640); err != nil {
-		t.Errorf("journald cannot go on: %v", err)
+		t.Errorf("journald cannot continue to write: %v", err)
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nameJournals lets journalctl find the running journal, which journald keeps in a folder named by the
-// machine's id: by the one that it had when journald started. The new id becomes a symlink to that folder.
+// nameJournals lets journalctl find the running journal after a change of the machine id. journald keeps the
+// journal in a folder that is named after the machine id at its start, so the new id becomes a symlink to
+// that folder.
 func (s System) nameJournals(old, id string) error {
 	for _, journal := range []string{"/run/log/journal/", "/var/log/journal/"} {
 		if err := nameJournal(s.Root+journal, old, id); err != nil {
@@ -35,7 +36,7 @@ func nameJournal(dir, old, id string) error {
 	if folder == id {
 		return nil
 	}
-	// A journal of this machine from another time stays where it is.
+	// An older journal of this machine stays where it is.
 	if err := unix.Symlink(folder, dir+id); err != nil && !errors.Is(err, unix.EEXIST) {
 		return &os.LinkError{Op: "symlink", Old: folder, New: dir + id, Err: err}
 	}

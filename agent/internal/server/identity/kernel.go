@@ -18,7 +18,7 @@ func setHostname(name string) error {
 	return unix.Sethostname([]byte(name))
 }
 
-// unmount leaves the file itself: the mount on top may be in use.
+// unmount detaches the mount from the file, because it may be in use.
 func unmount(path string) error {
 	err := unix.Unmount(path, unix.MNT_DETACH)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
@@ -27,7 +27,7 @@ func unmount(path string) error {
 	return err
 }
 
-// maxEntropyBytes is more than the kernel's pool ever uses of one call.
+// maxEntropyBytes is more than the kernel's pool uses of one call.
 const maxEntropyBytes = 512
 
 // randPoolInfo is struct rand_pool_info of linux/random.h.
@@ -37,9 +37,9 @@ type randPoolInfo struct {
 	buffer      [maxEntropyBytes]byte
 }
 
-// addEntropy mixes bytes in, counts them as random, and makes the kernel's generator start from them now:
-// without that a restored guest draws the same numbers as its siblings until the next reseeding, minutes
-// later.
+// addEntropy adds bytes to the kernel's entropy pool, credits them, and reseeds the kernel's generator at
+// once. Otherwise a restored guest would draw the same random numbers as its siblings until the next
+// reseeding, minutes later.
 func addEntropy(entropy []byte) error {
 	fd, err := unix.Open("/dev/urandom", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -22,8 +22,8 @@ func (s System) hostname(name string) error {
 	return writeFile(s.Root+"/etc/hosts", hostsWith(hosts, name), 0o644)
 }
 
-// hostsWith gives 127.0.1.1, which Debian uses for the machine's own name, to name alone, and leaves all
-// other lines. A file without localhost gets that too.
+// hostsWith returns hosts(5) with name as the only name of 127.0.1.1, the address that Debian uses for the
+// machine's own name. All other lines stay, and localhost is added when it is missing.
 func hostsWith(hosts []byte, name string) []byte {
 	short, _, qualified := strings.Cut(name, ".")
 	own := "127.0.1.1\t" + name
@@ -54,9 +54,9 @@ func hostsWith(hosts []byte, name string) []byte {
 	return []byte(head + kept.String())
 }
 
-// machineID writes the machine's id where machine-id(5) and D-Bus look for it. On an image whose file is
-// empty, systemd mounts a passing id from /run over it; that mount goes, so that the file itself can be
-// replaced.
+// machineID writes the machine id where machine-id(5) and D-Bus look for it. When the image's file is empty,
+// systemd mounts a transient id from /run over it; machineID unmounts that, so that it can replace the file
+// itself.
 func (s System) machineID(id string) error {
 	content := []byte(id + "\n")
 	before, err := readSmall(s.Root + "/etc/machine-id")
@@ -69,7 +69,7 @@ func (s System) machineID(id string) error {
 	if err := writeFile(s.Root+"/etc/machine-id", content, 0o444); err != nil {
 		return err
 	}
-	// Copies that an image may have; usually the second is a symlink to the first.
+	// An image may have these copies; usually the second is a symlink to the first.
 	for _, copied := range []string{"/run/machine-id", "/var/lib/dbus/machine-id"} {
 		var info unix.Stat_t
 		if unix.Lstat(s.Root+copied, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFREG {

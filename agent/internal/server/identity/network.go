@@ -9,30 +9,31 @@ import (
 	"strings"
 )
 
-// Network is what the guest's network interface is to be. Without addresses there is no network.
+// Network is the wanted configuration of the guest's network interface. Without addresses there is no
+// network.
 type Network struct {
-	// Addresses have the length of their network: "10.0.2.15/24".
+	// Addresses have the prefix length of their network: "10.0.2.15/24".
 	Addresses   []netip.Prefix `json:"addresses"`
 	Gateways    []netip.Addr   `json:"gateways"`
 	Nameservers []netip.Addr   `json:"nameservers"`
 }
 
-// resolvMark begins a resolv.conf that is ours to change.
+// resolvMark begins a resolv.conf that the agent has written and may change.
 const resolvMark = "# Written by banger"
 
 func (n Network) check() error {
 	for _, prefix := range n.Addresses {
 		if !prefix.IsValid() || prefix.Addr().IsUnspecified() {
-			return fmt.Errorf("network address %q has no address or no length", prefix)
+			return fmt.Errorf("network address %q lacks an address or a prefix length", prefix)
 		}
 	}
 	for _, addr := range slices.Concat(n.Gateways, n.Nameservers) {
 		if !addr.IsValid() || addr.IsUnspecified() || addr.Zone() != "" {
-			return fmt.Errorf("network has the address %q", addr)
+			return fmt.Errorf("%q is not an address of a gateway or nameserver", addr)
 		}
 	}
 	if len(n.Addresses) == 0 && len(n.Gateways)+len(n.Nameservers) > 0 {
-		return errors.New("network has gateways or nameservers and no address")
+		return errors.New("network has gateways or nameservers but no address")
 	}
 	return nil
 }
@@ -45,7 +46,8 @@ func (s System) network(n Network) error {
 	if len(n.Nameservers) > 0 {
 		return writeFile(path, []byte(resolvConf(n.Nameservers)), 0o644)
 	}
-	// Names are refused at once where no server is known. A file of the user's own stays.
+	// Without a nameserver, programs fail at once to resolve a name instead of waiting. The user's own file
+	// stays.
 	before, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !strings.HasPrefix(string(before), resolvMark) {
 		return nil
@@ -56,7 +58,7 @@ func (s System) network(n Network) error {
 	return writeFile(path, []byte(resolvConf(nil)), 0o644)
 }
 
-// resolvConf is a resolv.conf(5) with these servers.
+// resolvConf returns a resolv.conf(5) with these servers.
 func resolvConf(nameservers []netip.Addr) string {
 	if len(nameservers) == 0 {
 		return resolvMark + ": this VM has no network.\n"

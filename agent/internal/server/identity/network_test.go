@@ -34,7 +34,7 @@ func TestTheNetworkIsSetAndItsNameserversAreWritten(t *testing.T) {
 	}
 }
 
-func TestWithoutANetworkAResolvConfOfTheUsersOwnStays(t *testing.T) {
+func TestWithoutANetworkTheUsersOwnResolvConfStays(t *testing.T) {
 	system, _ := recorder(t)
 	off := decode(t, `{"network":{"addresses":[]}}`)
 	if _, err := system.Apply(off, time.Now()); err != nil {
@@ -61,13 +61,13 @@ func TestAnInterfaceThatCannotBeSetFailsTheNetworkStep(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatIsNoneIsRefused(t *testing.T) {
+func TestAnInvalidAddressIsRefused(t *testing.T) {
 	for _, body := range []string{
 		`{"network":{"addresses":["10.0.2.15"]}}`, `{"network":{"addresses":["10.0.2.15/33"]}}`, `{"network":{"addresses":["x/24"]}}`,
 		`{"network":{"addresses":["10.0.2.15/24"],"gateways":["10.0.2.2/24"]}}`,
 	} {
 		if json.Unmarshal([]byte(body), new(Personalisation)) == nil {
-			t.Errorf("%s was taken", body)
+			t.Errorf("%s was accepted", body)
 		}
 	}
 }

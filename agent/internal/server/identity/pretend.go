@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Pretend is a System for an agent outside of a VM, where the machine is not its own: files are under root,
-// and what the kernel would be told is written to files in the folder kernel there.
+// Pretend returns a System for an agent outside a VM, which must not change its machine: files are below
+// root, and requests to the kernel are written to files in the folder kernel there.
 func Pretend(root string) System {
 	note := func(name, value string) error {
 		return writeFile(root+"/kernel/"+name, []byte(value), 0o600)

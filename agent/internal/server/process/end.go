@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// endPollFirst and endPollMax bound how often End looks whether all have gone.
+	// endPollFirst and endPollMax bound the time between two checks of End.
 	endPollFirst = 5 * time.Millisecond
 	endPollMax   = 50 * time.Millisecond
-	// killRounds bounds the hunt for a session that forks as fast as it is killed.
+	// killRounds bounds the attempts to kill a session that forks as fast as it is killed.
 	killRounds = 100
 )
 
-// End ends every process of the command's session: SIGHUP and SIGTERM (and SIGCONT, so that stopped ones see
-// them), and SIGKILL for those that are still there after killAfter. It returns when none is left. Someone
-// must Wait for the command meanwhile.
+// End ends every process of the command's session: it sends SIGHUP and SIGTERM (and SIGCONT, so that stopped
+// processes act on them), and SIGKILL to those that are left after killAfter. It returns when none is left.
+// Another goroutine must be in Wait meanwhile.
 func (p *Process) End(killAfter time.Duration) {
 	for _, signal := range []unix.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGCONT} {
 		p.signalSession(signal)
@@ -42,7 +42,8 @@ func (p *Process) End(killAfter time.Duration) {
 
 // signalSession signals all living processes of the session and returns how many there were.
 func (p *Process) signalSession(signal unix.Signal) int {
-	// The group at once, which a process that forks meanwhile cannot escape; then the session's other groups.
+	// First the whole group in one call, so that a process that forks at that moment cannot escape; then the
+	// session's other groups.
 	grouped, _ := p.signalGroup(signal)
 	members := p.session()
 	for _, pid := range members {
@@ -54,8 +55,8 @@ func (p *Process) signalSession(signal unix.Signal) int {
 	return len(members)
 }
 
-// session lists the living processes of the command's session. It is empty when the number of the session,
-// whose leader is gone, was given to someone else.
+// session returns the living processes of the command's session. It returns none when the session has ended
+// and its number now belongs to another session.
 func (p *Process) session() []int {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -88,7 +89,8 @@ func (p *Process) session() []int {
 	return members
 }
 
-// readStat parses proc_pid_stat(5): pid (name) state ppid pgrp session. The name may hold anything, also ")".
+// readStat parses proc_pid_stat(5): pid (name) state ppid pgrp session. The name may contain any character,
+// ")" included.
 func readStat(pid int) (state byte, session int, ok bool) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

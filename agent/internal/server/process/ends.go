@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ttyGroup is the group of terminals ("tty") on every distribution.
+// ttyGroup is the number of the group "tty" on every distribution.
 const ttyGroup = 5
 
-// ends are both sides of a command's standard streams. Ours do not block, so that Go's poller serves them;
-// the command's are plain.
+// ends holds both sides of a command's standard streams. The agent's sides are non-blocking, for Go's poller;
+// the command's are not.
 type ends struct {
 	child                 [3]uintptr
 	stdin, stdout, stderr *os.File
@@ -41,7 +41,7 @@ func openEnds(terminal *Terminal, account Account) (*ends, error) {
 	return e, nil
 }
 
-// openTerminal makes a pseudo-terminal that belongs to the account, as a login does.
+// openTerminal opens a pseudo-terminal that belongs to the account, as after a login.
 func openTerminal(terminal Terminal, account Account) (*ends, error) {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -51,7 +51,7 @@ func openTerminal(terminal Terminal, account Account) (*ends, error) {
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot unlock a terminal: %w", err), master.Close())
 	}
-	// Not by a name under /dev/pts, which may be another mount in this process.
+	// Not by a name under /dev/pts, because another file system may be mounted there in this process.
 	peer, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if errno != 0 {
 		return nil, errors.Join(fmt.Errorf("cannot open a terminal's other side: %w", errno), master.Close())
@@ -73,7 +73,7 @@ func setSize(fd int, rows, cols uint16) error {
 	return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
 }
 
-// closeChild closes the command's sides, which the command has copies of once it was started.
+// closeChild closes the command's sides. The command has its own copies once it has started.
 func (e *ends) closeChild() {
 	closed := uintptr(0)
 	for _, fd := range e.child {
@@ -87,7 +87,7 @@ func (e *ends) closeChild() {
 func (e *ends) closeOurs() {
 	for _, file := range []*os.File{e.stdin, e.stdout, e.stderr} {
 		if file != nil {
-			// A terminal is here twice; the second close does nothing.
+			// A terminal is in the list twice; closing it again does nothing.
 			file.Close()
 		}
 	}

@@ -9,8 +9,8 @@ import (
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment is what a command gets: the account's variables, then /etc/environment, then the caller's own,
-// later ones winning. The result is sorted, so that it does not differ from run to run.
+// environment returns the environment of a command: the account's variables, then those of /etc/environment,
+// then the caller's own; later ones win.
 func environment(account Account, etcEnvironment []byte, own map[string]string, term string) map[string]string {
 	env := map[string]string{
 		"HOME":    account.Home,
@@ -32,15 +32,15 @@ func environment(account Account, etcEnvironment []byte, own map[string]string, 
 	return env
 }
 
-// miseShims is where mise keeps programs that stand for the tools it has installed, below a home.
+// miseShims is where mise keeps the shims of the tools that it has installed, below a home.
 const miseShims = "/.local/share/mise/shims"
 
-// localBin is where pip, pipx and installers of single programs put what they install for one user.
+// localBin is where pip, pipx and installers of single programs install for one user, below a home.
 const localBin = "/.local/bin"
 
-// withOwnPrograms puts the account's own programs first in PATH, as they are in its login shells, so that a
-// command finds the same programs as a user who types it. The tools of mise come before all others, when
-// there are any. An account without a home has no programs of its own.
+// withOwnPrograms puts the account's own programs first in PATH, as in its login shells, so that a command
+// finds the same programs as a user who types it. The tools of mise come first, if there are any. An account
+// without a home has no programs of its own.
 func withOwnPrograms(path string, account Account) string {
 	if account.Home == "" || account.Home == "/" {
 		return path
@@ -53,7 +53,7 @@ func withOwnPrograms(path string, account Account) string {
 	return shims + ":" + path
 }
 
-// parseAssignment reads a line of /etc/environment as pam_env(8) does: an optional "export", NAME=value, one
+// parseAssignment parses a line of /etc/environment as pam_env(8) does: an optional "export", NAME=value, one
 // pair of quotes around the value, comments from "#".
 func parseAssignment(line string) (name, value string, ok bool) {
 	line = strings.TrimSpace(line)

@@ -17,13 +17,13 @@ type Status struct {
 	Signal syscall.Signal
 }
 
-// Wait waits for the end of the command itself, not of what it left running. It must be called exactly once.
-// The wait is in Go's poller and holds no thread: with one CPU a thread in wait4 would keep output from being
-// read for milliseconds.
+// Wait waits for the end of the command itself, not of the processes that it left running. It must be called
+// exactly once. It waits in Go's poller and blocks no thread: with one CPU, a thread in wait4 would delay the
+// reading of output by milliseconds.
 func (p *Process) Wait() (Status, error) {
 	raw, err := p.pollable()
 	if err != nil {
-		// No pidfd: before Linux 5.3.
+		// Linux before 5.3 has no pidfd.
 		for {
 			err := unix.Waitid(unix.P_PID, p.PID, nil, unix.WEXITED|unix.WNOWAIT, nil)
 			if !errors.Is(err, unix.EINTR) {
@@ -70,7 +70,7 @@ func (p *Process) pollable() (pidfdFile, error) {
 
 var errRunning = errors.New("still running")
 
-// reap takes the kernel's record of the command when it has ended.
+// reap returns the status of the command if it has ended, and frees its number.
 func (p *Process) reap() (Status, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +101,8 @@ func (p *Process) Signal(signal syscall.Signal) error {
 	return err
 }
 
-// signalGroup tells whether the group could be signalled: its number is ours only until the leader is reaped.
+// signalGroup signals the process group and returns true, unless the leader has been reaped: then the number
+// may belong to another group.
 func (p *Process) signalGroup(signal syscall.Signal) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +116,7 @@ func (p *Process) signalGroup(signal syscall.Signal) (bool, error) {
 	return true, err
 }
 
-// Resize tells the terminal its new size; the programs on it get SIGWINCH.
+// Resize sets the size of the terminal; the programs on it get SIGWINCH.
 func (p *Process) Resize(rows, cols uint16) error {
 	raw, err := p.Stdin.SyscallConn()
 	if err != nil {
@@ -141,7 +142,7 @@ func ParseSignal(name string) (syscall.Signal, error) {
 	return signal, nil
 }
 
-// SignalName is the opposite of ParseSignal, with a number for signals that have no name.
+// SignalName is the inverse of ParseSignal. It returns a number for a signal that has no name.
 func SignalName(signal syscall.Signal) string {
 	if name := unix.SignalName(signal); name != "" {
 		return name

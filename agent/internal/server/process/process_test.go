@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// me is the user that the tests run as, whom a command can always be started as.
+// me returns the user who runs the tests: any agent may start a command as its own user.
 func me() string { return strconv.Itoa(os.Getuid()) }
 
 func start(t *testing.T, spec Spec) *Process {
@@ -49,7 +49,7 @@ func output(t *testing.T, spec Spec) string {
 	return string(content)
 }
 
-func TestStartGivesArgumentsAndEnvironmentAsBytes(t *testing.T) {
+func TestStartPassesArgumentsAndEnvironmentAsBytes(t *testing.T) {
 	got := output(t, Spec{
 		Argv: []string{"sh", "-c", `printf '%s|%s|%s' "$1" "$V" "$PWD"`, "sh", "\xff \n"},
 		Env:  map[string]string{"V": "a=b\xfe"},
@@ -60,7 +60,7 @@ func TestStartGivesArgumentsAndEnvironmentAsBytes(t *testing.T) {
 	}
 }
 
-func TestStartTakesALongCommandLine(t *testing.T) {
+func TestStartAcceptsALongCommandLine(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	got := output(t, Spec{Argv: []string{"sh", "-c", `echo $#`, "sh", long, long, long, long}})
 	if got != "4\n" {
@@ -68,7 +68,7 @@ func TestStartTakesALongCommandLine(t *testing.T) {
 	}
 }
 
-func TestWaitTellsCodeAndSignal(t *testing.T) {
+func TestWaitReturnsCodeAndSignal(t *testing.T) {
 	for script, want := range map[string]Status{
 		"exit 7":        {Code: 7},
 		"kill -KILL $$": {Signal: syscall.SIGKILL},
@@ -160,7 +160,7 @@ func TestStartLeavesNoDescriptorsBehindAndPassesNoneOn(t *testing.T) {
 	if after := count(); after > before {
 		t.Errorf("%d descriptors became %d", before, after)
 	}
-	// Three streams, the listed directory, and what this program itself was started with.
+	// Three streams, the directory that is listed, and the descriptors that this program was started with.
 	want := 4
 	for fd := 3; fd < 1024; fd++ {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
@@ -172,7 +172,7 @@ func TestStartLeavesNoDescriptorsBehindAndPassesNoneOn(t *testing.T) {
 	}
 }
 
-func TestATerminalHasASizeAndIsControlling(t *testing.T) {
+func TestATerminalHasASizeAndIsTheControllingTerminal(t *testing.T) {
 	p := start(t, Spec{
 		Argv:     []string{"sh", "-c", `stty size; tty; echo "$TERM"; read x < /dev/tty; stty size`},
 		Terminal: &Terminal{Rows: 7, Cols: 33, Term: "screen"},
@@ -254,7 +254,7 @@ func TestEndEndsTheWholeSession(t *testing.T) {
 	}
 }
 
-func TestSignalAfterTheEndGoesNowhere(t *testing.T) {
+func TestSignalAfterTheEndDoesNothing(t *testing.T) {
 	p := start(t, Spec{Argv: []string{"true"}})
 	if _, err := p.Wait(); err != nil {
 		t.Fatal(err)

@@ -13,23 +13,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Spec says what to run. Strings are bytes: they need not be UTF-8.
+// Spec describes the command to run. Strings are bytes: they need not be UTF-8.
 type Spec struct {
 	Argv []string
-	// Env is added to the environment that the account has by itself, and wins.
+	// Env is added to the account's own environment, and wins.
 	Env map[string]string
-	// Cwd is the user's home when empty, or "/" when there is no such home.
+	// Cwd may be empty, for the user's home, or "/" when that does not exist.
 	Cwd string
-	// User is a name or a number, root when empty.
+	// User is a name or a number; empty means root.
 	User string
-	// Terminal is nil for three pipes.
+	// Terminal is nil for a command with three pipes.
 	Terminal *Terminal
 }
 
 // Terminal asks for a pseudo-terminal.
 type Terminal struct {
 	Rows, Cols uint16
-	// Term is the terminal of the caller. TERM is a similar one where the guest does not know it.
+	// Term is the terminal of the caller. If the guest does not know it, TERM is a similar one.
 	Term string
 }
 
@@ -41,7 +41,7 @@ const (
 	Failed        = "failed"
 )
 
-// StartError says why a command could not be started.
+// StartError is the reason why a command could not be started.
 type StartError struct{ Code, Message string }
 
 func (e *StartError) Error() string { return e.Message }
@@ -50,23 +50,22 @@ func refuse(code, format string, args ...any) *StartError {
 	return &StartError{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Process is a command that was started: the leader of its session and process group.
+// Process is a started command: the leader of its session and process group.
 type Process struct {
 	PID int
-	// Stdin is where the command reads from. With a terminal, Stdin and Stdout are the same file.
+	// Stdin is the input of the command. With a terminal, Stdin and Stdout are the same file.
 	Stdin  *os.File
 	Stdout *os.File
 	// Stderr is nil with a terminal.
 	Stderr *os.File
 
 	pidfd int
-	// mu guards reaped: the number may belong to someone else as soon as the kernel's record of the leader is
-	// gone.
+	// mu guards reaped: once the leader is reaped, its number may belong to another process.
 	mu     sync.Mutex
 	reaped bool
 }
 
-// Start starts a command. It fails with a *StartError, and leaves nothing behind then.
+// Start starts a command. When that fails, it returns a *StartError and leaves nothing behind.
 func Start(spec Spec) (*Process, error) {
 	if problem := check(spec); problem != nil {
 		return nil, problem
@@ -122,7 +121,7 @@ func Start(spec Spec) (*Process, error) {
 		ends.closeOurs()
 		return nil, explain(err, file, cwd)
 	}
-	// The agent is spared when memory runs out (serve.go); what it starts must not be.
+	// The agent is protected from the out-of-memory killer (serve.go); its commands must not be.
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0)
 	return &Process{PID: pid, Stdin: ends.stdin, Stdout: ends.stdout, Stderr: ends.stderr, pidfd: pidfd}, nil
 }
@@ -167,8 +166,8 @@ func workingDirectory(cwd string, account Account) (string, *StartError) {
 	return cwd, nil
 }
 
-// lookUp finds a command as execvp(3) does. A name with a slash is left to the kernel, which resolves it from
-// cwd.
+// lookUp finds a command as execvp(3) does. It returns a name with a slash unchanged; the kernel resolves
+// that from cwd.
 func lookUp(name, path, cwd string) (string, *StartError) {
 	if strings.Contains(name, "/") {
 		return name, nil
@@ -194,8 +193,7 @@ func lookUp(name, path, cwd string) (string, *StartError) {
 	return "", refuse(NotFound, "%s: command not found", name)
 }
 
-// explain turns the error number of a failed start into what was wrong. The kernel does not say which step
-// failed.
+// explain finds the reason for a failed start. The kernel's error number does not say which step failed.
 func explain(err error, file, cwd string) *StartError {
 	path := file
 	if !strings.HasPrefix(path, "/") {

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// terminfoFolders are where ncurses of the usual distributions looks, after the user's own.
+// terminfoFolders are the system's folders in which ncurses looks on the usual distributions.
 var terminfoFolders = []string{
 	"/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo", "/usr/lib/terminfo", "/usr/local/share/terminfo",
 }
 
-// knownTerm returns the value of TERM for a command with the environment env: the caller's own terminal
-// where the guest describes it, otherwise the nearest one that the guest does describe. So full-screen
-// programs work in terminals that are newer than the guest's ncurses. A guest without any description, such
-// as a small container image, gets the caller's value, because no program there could read a description.
+// knownTerm returns the value of TERM for a command with the environment env: the caller's own terminal if
+// the guest has a description of it, otherwise the nearest one that it does have. So full-screen programs
+// work in terminals that are newer than the guest's ncurses. In a guest without any descriptions, such as a
+// small container image, it returns the caller's value, because no program there reads descriptions.
 func knownTerm(wanted string, env map[string]string) string {
 	folders := terminfoPath(env)
 	if isDescribed(wanted, folders) {
@@ -30,8 +30,8 @@ func knownTerm(wanted string, env map[string]string) string {
 	return wanted
 }
 
-// standIns lists terminals that understand what `wanted` does, or less of the same, best first. Terminals of
-// today follow xterm; multiplexers lack some of its keys and modes.
+// standIns returns terminals whose descriptions also fit `wanted`, best first. Today's terminals follow
+// xterm; multiplexers lack some of its keys and modes.
 func standIns(wanted string) []string {
 	family := wanted[:max(strings.IndexAny(wanted+"-", "-."), 0)]
 	switch {
@@ -49,13 +49,13 @@ func standIns(wanted string) []string {
 	return []string{"xterm-256color", "xterm", "vt220", "vt100"}
 }
 
-// isOldTerminal reports whether a name is that of a DEC terminal, such as vt100, which has no colours.
+// isOldTerminal reports whether a name is that of a DEC terminal without colours, such as vt100.
 func isOldTerminal(family string) bool {
 	digits, found := strings.CutPrefix(family, "vt")
 	return found && digits != "" && digits[0] >= '0' && digits[0] <= '9'
 }
 
-// terminfoPath is the search path of terminfo(5) for a command with the environment env.
+// terminfoPath returns the search path of terminfo(5) for a command with the environment env.
 func terminfoPath(env map[string]string) []string {
 	var own []string
 	if folder := env["TERMINFO"]; folder != "" {
@@ -70,8 +70,8 @@ func terminfoPath(env map[string]string) []string {
 	return append(own, terminfoFolders...)
 }
 
-// isDescribed looks for a terminal's file, in a folder that is named by the first letter, or by its number on
-// file systems that ignore case.
+// isDescribed reports whether one of the folders has a terminal's file. It is in a subfolder named after the
+// terminal's first letter, or after the number of that letter on file systems that ignore case.
 func isDescribed(term string, folders []string) bool {
 	if term == "" || term[0] == '.' || strings.ContainsAny(term, "/\x00") {
 		return false

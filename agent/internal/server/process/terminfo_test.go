@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// terminfo makes a folder that describes the terminals, given as paths below it, and makes it the only one.
+// terminfo creates a folder with these terminal files, given as paths below it, and makes it the only folder
+// of the system.
 func terminfo(t *testing.T, files ...string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -25,7 +26,7 @@ func terminfo(t *testing.T, files ...string) {
 	t.Cleanup(func() { terminfoFolders = before })
 }
 
-func TestATerminalThatTheGuestDoesNotDescribeIsReplacedByTheNearestThatItDoes(t *testing.T) {
+func TestAnUnknownTerminalIsReplacedByTheNearestKnownOne(t *testing.T) {
 	debian := []string{
 		"d/dumb", "l/linux", "r/rxvt", "s/screen", "s/screen-256color", "t/tmux", "v/vt100", "v/vt220",
 		"x/xterm", "x/xterm-256color",
@@ -55,7 +56,7 @@ func TestATerminalThatTheGuestDoesNotDescribeIsReplacedByTheNearestThatItDoes(t 
 		{"tmux-256color", "screen", []string{"s/screen"}},
 		{"tmux-256color", "xterm-256color", []string{"x/xterm-256color"}},
 		{"xterm-kitty", "xterm-kitty", append([]string{"x/xterm-kitty"}, debian...)},
-		// Named by the letter's number.
+		// In the subfolder with the letter's number.
 		{"xterm-kitty", "xterm-kitty", []string{"78/xterm-kitty", "78/xterm-256color"}},
 		{"foot", "xterm-256color", []string{"78/xterm-256color"}},
 		// Nothing to choose from.
@@ -99,7 +100,7 @@ func TestACommandOnATerminalGetsATermThatTheGuestHas(t *testing.T) {
 		{Spec{Terminal: pty("tmux-256color")}, "screen-256color"},
 		{Spec{Terminal: pty("screen-256color")}, "screen-256color"},
 		{Spec{Terminal: pty("")}, "xterm-256color"},
-		// What the caller sets by name is not second-guessed.
+		// A TERM that the caller sets explicitly is not changed.
 		{Spec{Terminal: pty("xterm"), Env: map[string]string{"TERM": "wyse50"}}, "wyse50"},
 		{Spec{Env: map[string]string{"TERM": "foot"}}, "foot"},
 		{Spec{}, ""},

@@ -22,12 +22,12 @@ type Account struct {
 	Groups []uint32
 }
 
-// Accounts reads users from the files of a root file system ("/" in a guest). It reads them each time,
-// because commands add users; cgo and its name services are not needed.
+// Accounts reads users from the files of a root file system ("/" in a guest). It reads them every time,
+// because commands may add users. It needs neither cgo nor name services.
 type Accounts struct{ Root string }
 
-// Lookup finds a user by name, or by number. A number that nobody has is an account without a name, whose
-// home is "/", as long as it was not meant as a name.
+// Lookup finds a user by name or by number. For a number without a user, it returns an account without a name
+// whose home is "/".
 func (a Accounts) Lookup(who string) (Account, error) {
 	passwd, err := readOptional(a.Root + "/etc/passwd")
 	if err != nil {
@@ -114,7 +114,7 @@ func lines(content []byte) iter.Seq[string] {
 	}
 }
 
-// readOptional reads a file; one that is missing is empty.
+// readOptional reads a file, and returns nothing for one that is missing.
 func readOptional(path string) ([]byte, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

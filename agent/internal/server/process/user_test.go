@@ -58,7 +58,7 @@ func TestLookupReadsPasswdAndGroup(t *testing.T) {
 	}
 }
 
-func TestRootIsThereWithoutFiles(t *testing.T) {
+func TestRootExistsWithoutFiles(t *testing.T) {
 	got, err := root(t, "", "").Lookup("root")
 	want := Account{"root", 0, 0, "/root", "/bin/sh", []uint32{0}}
 	if err != nil || !reflect.DeepEqual(got, want) {

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// unitDirs are where systemd finds units, the one that wins first (systemd.unit(5)).
+// unitDirs are the folders in which systemd finds units, in the order of precedence (systemd.unit(5)).
 var unitDirs = []string{"etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"}
 
-// activated maps the ports that systemd listens on for others to the programs that it will start: "tcp 22" to
-// "sshd". root is "/".
+// activated maps each port on which systemd listens on behalf of a service to the program that it will start:
+// "tcp 22" to "sshd". root is "/".
 func activated(root string) map[string]string {
 	programs := make(map[string]string)
 	for _, dir := range unitDirs {
@@ -46,7 +46,7 @@ func serviceProgram(root, name string, socket map[string][]string) string {
 			if len(commands) == 0 {
 				continue
 			}
-			// Before the path there may be characters that say how it is run (systemd.service(5)).
+			// Special prefixes may precede the path (systemd.service(5)).
 			if words := strings.Fields(strings.TrimLeft(commands[0], "@-:+!|")); len(words) > 0 {
 				return path.Base(words[0])
 			}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestPortsOfSystemdBelongToWhatItStarts(t *testing.T) {
+func TestPortsOfSystemdBelongToTheProgramsThatItStarts(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
 		"lib/systemd/system/ssh.socket":       "[Socket]\nListenStream=22\nAccept=yes\n",

@@ -58,7 +58,7 @@ func TestListenKnowsTheProcessAndSeesThePortGo(t *testing.T) {
 		}
 		return ports[at], true
 	}
-	// The second time from memory.
+	// The second time, the Scanner remembers the process.
 	for range 2 {
 		port, found := find()
 		if !found || port.PID != os.Getpid() || port.Process == "" || port.Address != "127.0.0.1" {

@@ -12,12 +12,12 @@ import (
 	"sync"
 )
 
-// Port is a port that something listens on.
+// Port is a port on which something listens.
 type Port struct {
 	Proto   string `json:"proto"`
 	Address string `json:"address"`
 	Port    uint16 `json:"port"`
-	// PID is 0 when no process holds the socket, or none that may be looked at.
+	// PID is 0 when no process holds the socket, or none that the agent may inspect.
 	PID     int    `json:"pid,omitempty"`
 	Process string `json:"process,omitempty"`
 }
@@ -29,17 +29,17 @@ type owner struct {
 	name string
 }
 
-// Scanner lists listening ports again and again. It remembers which process has which socket, because finding
-// that out means to look at every descriptor of every process; what it remembers is checked each time. The
-// zero Scanner is ready.
+// Scanner lists listening ports. It remembers which process has which socket, because to find that out it has
+// to look at every descriptor of every process; it verifies what it remembers each time. The zero Scanner is
+// ready to use.
 type Scanner struct {
 	mu     sync.Mutex
 	owners map[uint64]owner
 }
 
-// Listen returns what listens now, by port, protocol and address. A socket that several processes share is
-// told as that of the one with the lowest number, which is the one that made it; one on which systemd waits
-// for others bears the name of the program that it will start.
+// Listen returns the ports on which something listens now, in the order of port, protocol and address. A
+// socket that several processes share is listed with the lowest process number, which is usually its creator.
+// A socket on which systemd waits on behalf of a service is listed with the program that it will start.
 func (s *Scanner) Listen() ([]Port, error) {
 	sockets, err := listening()
 	if err != nil {
@@ -77,7 +77,7 @@ func listening() ([]Socket, error) {
 	for _, file := range []string{"tcp", "tcp6", "udp", "udp6"} {
 		table, err := os.ReadFile("/proc/net/" + file)
 		if errors.Is(err, fs.ErrNotExist) {
-			// A kernel without IPv6.
+			// The kernel has no IPv6.
 			continue
 		}
 		if err != nil {
@@ -88,8 +88,8 @@ func listening() ([]Socket, error) {
 	return sockets, nil
 }
 
-// refresh brings s.owners in line with sockets, and looks through the processes only when a socket is new or
-// has moved.
+// refresh updates s.owners for these sockets. It searches the processes only when a socket is new or has
+// moved.
 func (s *Scanner) refresh(sockets []Socket) {
 	owners := make(map[uint64]owner, len(sockets))
 	unknown := make(map[uint64]bool)
@@ -139,7 +139,7 @@ func descriptors(pid int) []string {
 	return names("/proc/" + strconv.Itoa(pid) + "/fd")
 }
 
-// names lists a directory, nothing when it has gone or may not be read.
+// names lists a directory. It returns nothing when the directory is gone or may not be read.
 func names(path string) []string {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -150,7 +150,7 @@ func names(path string) []string {
 	return list
 }
 
-// socketOf is the inode of the socket that a descriptor is, or 0, which no socket has.
+// socketOf returns the inode of a descriptor's socket, or 0, which no socket has.
 func socketOf(pid int, fd string) uint64 {
 	target, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/fd/" + fd)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package procnet finds the ports that something in the guest listens on, and who it is.
+// Package procnet finds the ports on which something in the guest listens, and the processes that do.
 package procnet
 
 import (
@@ -16,15 +16,15 @@ type Socket struct {
 	Inode uint64
 }
 
-// States of include/net/tcp_states.h, as the tables print them. An unconnected UDP socket is in the state
+// States from include/net/tcp_states.h, as the tables print them. An unconnected UDP socket is in the state
 // "close".
 const (
 	tcpListen = "0A"
 	udpClose  = "07"
 )
 
-// Parse reads a table of proc_net(5): tcp, tcp6, udp or udp6, given the protocol "tcp" or "udp", and returns
-// the sockets that listen. Lines that do not look like the table's are skipped.
+// Parse parses a table of proc_net(5) (tcp, tcp6, udp or udp6) and returns the sockets that listen. proto is
+// "tcp" or "udp". It skips malformed lines.
 func Parse(table []byte, proto string) []Socket {
 	state := tcpListen
 	if proto == "udp" {
@@ -53,7 +53,7 @@ func Parse(table []byte, proto string) []Socket {
 	return sockets
 }
 
-// parseAddr reads "0100007F:1F90": the address as 32-bit words in the machine's byte order, the port as a
+// parseAddr parses "0100007F:1F90": the address as 32-bit words in the machine's byte order, the port as a
 // number.
 func parseAddr(field []byte) (netip.AddrPort, bool) {
 	address, port, found := bytes.Cut(field, []byte(":"))

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stats is a measurement. Times are since the boot, of all processors together.
+// Stats is a measurement. Times count from the boot and are the sum over all processors.
 type Stats struct {
 	CPU    CPU    `json:"cpu"`
 	Memory Memory `json:"memory"`
@@ -35,14 +35,14 @@ type Memory struct {
 	AvailableBytes uint64 `json:"availableBytes"`
 }
 
-// Disk is a mounted file system. Used does not count what is reserved for root.
+// Disk is a mounted file system. UsedBytes does not include the space that is reserved for root.
 type Disk struct {
 	Mount      string `json:"mount"`
 	TotalBytes uint64 `json:"totalBytes"`
 	UsedBytes  uint64 `json:"usedBytes"`
 }
 
-// Network is what went through the interfaces that have a device behind them, since they are there.
+// Network is the traffic of the interfaces with a device behind them, since they were created.
 type Network struct {
 	ReceivedBytes uint64 `json:"receivedBytes"`
 	SentBytes     uint64 `json:"sentBytes"`
@@ -51,7 +51,8 @@ type Network struct {
 // msPerTick: the kernel counts time in /proc in units of 1/100 s for every program (USER_HZ).
 const msPerTick = 10
 
-// Measure reads everything; mounts are the disks to look at. One that is not a mount of its own is left out.
+// Measure measures everything; mounts are the disks to measure. It leaves out a path that is not a mount
+// point.
 func Measure(mounts []string) (Stats, error) {
 	stat, err1 := os.ReadFile("/proc/stat")
 	load, err2 := os.ReadFile("/proc/loadavg")
@@ -69,8 +70,8 @@ func Measure(mounts []string) (Stats, error) {
 	return Stats{CPU: cpu, Memory: memory, Disks: disks, Network: network}, errors.Join(err1, err2)
 }
 
-// measureNetwork sums up the interfaces in a folder such as /sys/class/net. Only those with a device count:
-// what goes through a bridge or a tunnel and leaves the guest goes through one of them, too.
+// measureNetwork sums up the interfaces in a folder such as /sys/class/net. It counts only those with a
+// device: traffic that leaves the guest through a bridge or a tunnel passes through one of them, too.
 func measureNetwork(sysfs string) (*Network, error) {
 	devices, err := filepath.Glob(filepath.Join(sysfs, "*/device"))
 	if err != nil || len(devices) == 0 {
@@ -102,8 +103,9 @@ func readCounter(path string) (uint64, error) {
 	return value, nil
 }
 
-// parseCPU reads the first line of proc_stat(5): cpu user nice system idle iowait irq softirq steal guest
-// guest_nice, where guest times are in user and nice already, and counts the lines of single processors.
+// parseCPU parses the first line of proc_stat(5), "cpu user nice system idle iowait irq softirq steal guest
+// guest_nice", where user and nice already include the guest times, and counts the lines of single
+// processors.
 func parseCPU(stat, load []byte) (CPU, error) {
 	var cpu CPU
 	for line := range bytes.Lines(stat) {

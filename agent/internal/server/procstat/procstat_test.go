@@ -16,15 +16,15 @@ func TestParseCPUCountsBusyTicksAndProcessors(t *testing.T) {
 	}
 }
 
-func TestParsersRefuseNumbersThatAreNone(t *testing.T) {
+func TestParsersRefuseMalformedNumbers(t *testing.T) {
 	if _, err := parseCPU([]byte("cpu a b c d\n"), []byte("0.1 ")); err == nil {
-		t.Error("bad /proc/stat was taken")
+		t.Error("bad /proc/stat was accepted")
 	}
 	if _, err := parseCPU(nil, []byte("busy")); err == nil {
-		t.Error("bad /proc/loadavg was taken")
+		t.Error("bad /proc/loadavg was accepted")
 	}
 	if _, err := parseMemory([]byte("MemTotal: lots kB\n")); err == nil {
-		t.Error("bad /proc/meminfo was taken")
+		t.Error("bad /proc/meminfo was accepted")
 	}
 }
 
@@ -59,11 +59,11 @@ func TestMeasureNetworkSumsUpInterfacesThatHaveADevice(t *testing.T) {
 	}
 	counter("eth1/statistics/tx_bytes", "many")
 	if _, err := measureNetwork(sysfs); err == nil {
-		t.Error("a counter that is no number was taken")
+		t.Error("a malformed counter was accepted")
 	}
 }
 
-func TestMeasureTellsADiskOnceAndLeavesOutWhatIsNotThere(t *testing.T) {
+func TestMeasureListsADiskOnceAndLeavesOutMissingPaths(t *testing.T) {
 	stats, err := Measure([]string{"/", "/", t.TempDir() + "/missing"})
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,5 @@
-// Package programs tells whether anything runs in the guest that would notice its end.
+// Package programs counts the programs in the guest that would lose something if the guest ended without
+// notice.
 package programs
 
 import (
@@ -17,9 +18,9 @@ import (
 // kernelThread is PF_KTHREAD of the flags in proc_pid_stat(5) (include/linux/sched.h).
 const kernelThread = 0x00200000
 
-// idleServices are of the system, and keep nothing in memory while nobody uses them: a process of theirs that
-// process 1 started is a listener. A program that uses one has a process below it, or a unit of its own (a
-// session, a container).
+// idleServices are services of the system that hold no data in memory while no program uses them: a process
+// of theirs that process 1 started only listens. When a program uses one, there is a child process, or a unit
+// of its own (a session, a container).
 var idleServices = map[string]bool{
 	"containerd.service": true,
 	"cron.service":       true,
@@ -28,8 +29,8 @@ var idleServices = map[string]bool{
 	"ssh.service":        true,
 }
 
-// Count returns the number of programs that are neither the kernel's, nor the system's own, nor `self` or
-// process 1: what people, their commands and their services run. proc is where proc(5) is mounted.
+// Count returns how many programs of users, of their commands and of their services run. It does not count
+// threads of the kernel, the system's own programs, `self` and process 1. proc is where proc(5) is mounted.
 func Count(proc string, self int) (int, error) {
 	entries, err := os.ReadDir(proc)
 	if err != nil {
@@ -42,7 +43,7 @@ func Count(proc string, self int) (int, error) {
 			continue
 		}
 		isOne, err := isProgram(filepath.Join(proc, entry.Name()))
-		// It ended while its files were read.
+		// The process ended while its files were read.
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 			continue
 		}
@@ -75,7 +76,8 @@ func isProgram(dir string) (bool, error) {
 	return !isOfSystem(unitOf(string(groups)), parent), nil
 }
 
-// parseStat reads fields 3, 4 and 9. Field 2 is the program's name, which may hold blanks and parentheses.
+// parseStat returns fields 3, 4 and 9. Field 2 is the program's name, which may contain spaces and
+// parentheses.
 func parseStat(stat []byte) (state byte, parent int, flags uint64, err error) {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 7 {
@@ -86,8 +88,8 @@ func parseStat(stat []byte) (state byte, parent int, flags uint64, err error) {
 	return fields[0][0], parent, flags, errors.Join(err1, err2)
 }
 
-// unitOf returns the systemd unit of a process, from the line of cgroups(7) version 2,
-// "0::/system.slice/ssh.service"; empty when there is none. A service may divide its group further
+// unitOf returns the systemd unit of a process from its line of cgroups(7) version 2,
+// "0::/system.slice/ssh.service", or "" when it has none. A service may divide its group further
 // ("systemd-udevd.service/udev").
 func unitOf(groups string) string {
 	for line := range strings.Lines(groups) {
@@ -108,7 +110,7 @@ func unitOf(groups string) string {
 func isOfSystem(unit string, parent int) bool {
 	return unit == "init.scope" ||
 		strings.HasPrefix(unit, "systemd-") && strings.HasSuffix(unit, ".service") ||
-		// A login prompt that waits for a user; a session has a scope of its own.
+		// A login prompt that waits for a user. After the login, the session has a scope of its own.
 		strings.HasPrefix(unit, "getty@") || strings.HasPrefix(unit, "serial-getty@") ||
 		parent == 1 && idleServices[unit]
 }

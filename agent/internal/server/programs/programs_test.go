@@ -40,7 +40,7 @@ func writeProc(t *testing.T, processes ...process) string {
 	return proc
 }
 
-func TestSystemOfItsOwnCountsAsNothing(t *testing.T) {
+func TestProgramsOfTheSystemDoNotCount(t *testing.T) {
 	proc := writeProc(t,
 		process{pid: 1, name: "systemd", group: "0::/init.scope\n"},
 		process{pid: 2, name: "kthreadd", flags: kernelThread | 0x40, group: "0::/\n"},
@@ -58,7 +58,7 @@ func TestSystemOfItsOwnCountsAsNothing(t *testing.T) {
 	}
 }
 
-func TestProgramsOfPeopleCount(t *testing.T) {
+func TestProgramsOfUsersCount(t *testing.T) {
 	for name, p := range map[string]process{
 		"command of the host":         {parent: 99, name: "make (all) x", group: "0::/banger-agent.service\n"},
 		"left by a command":           {parent: 1, name: "server", group: "0::/banger-agent.service\n"},
@@ -80,7 +80,7 @@ func TestProgramsOfPeopleCount(t *testing.T) {
 	}
 }
 
-func TestThisProcessIsOne(t *testing.T) {
+func TestThisProcessCountsAsAProgram(t *testing.T) {
 	if isOne, err := isProgram("/proc/self"); err != nil || !isOne {
 		t.Fatal(isOne, err)
 	}

@@ -29,18 +29,18 @@ func (u *unpacker) ownAt(header *tar.Header, at place) error {
 	return unix.Fchownat(at.in.fd, at.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// setModified sets the times of base in the directory fd, not through a symlink, or of fd itself when base is
-// empty.
+// setModified sets the times of base in the directory fd, without following a symlink, or of fd itself when
+// base is empty.
 func setModified(fd int, base string, modified time.Time) error {
 	stamp, err := unix.TimeToTimespec(modified)
 	if err != nil {
-		return refuse("%v is no time for a file", modified)
+		return refuse("%v is not a valid file time", modified)
 	}
 	times := [2]unix.Timespec{stamp, stamp}
 	if base != "" {
 		return unix.UtimesNanoAt(fd, base, times[:], unix.AT_SYMLINK_NOFOLLOW)
 	}
-	// utimensat(2) with no path, which the library does not offer.
+	// utimensat(2) without a path, for which package unix has no function.
 	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0)
 	if errno != 0 {
 		return fmt.Errorf("utimensat: %w", errno)
@@ -48,7 +48,7 @@ func setModified(fd int, base string, modified time.Time) error {
 	return nil
 }
 
-// umask reads the mask of this process without changing it; unknown, it is all ones.
+// umask reads the mask of this process without changing it. When it cannot, it returns all ones.
 func umask() uint32 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

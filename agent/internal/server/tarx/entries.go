@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// itself is the entry "./". It says something about the directory only when that was made for this archive.
+// itself handles the entry "./". Its attributes apply only when the directory was created for this archive.
 func (u *unpacker) itself(header *tar.Header, mode uint32) error {
 	if header.Typeflag != tar.TypeDir {
 		return refuse("%q is not a directory", header.Name)
@@ -22,7 +22,8 @@ func (u *unpacker) itself(header *tar.Header, mode uint32) error {
 	return nil
 }
 
-// file writes a file. Until it is whole, what is in its place stays, and a failure leaves nothing of it.
+// file writes a file. An existing file stays in place until the new one is complete; a failure leaves nothing
+// of the new one.
 func (u *unpacker) file(at place, header *tar.Header, mode uint32, content io.Reader) error {
 	if header.Size <= smallBytes {
 		if u.small == nil {
@@ -51,10 +52,10 @@ func (u *unpacker) file(at place, header *tar.Header, mode uint32, content io.Re
 	return errors.Join(err, f.close())
 }
 
-// write writes a file whose content is at hand; it may run beside others. It fails with EISDIR when a
+// write writes a file whose content is in memory. Safe for concurrent use. It fails with EISDIR when a
 // directory is in its place.
 func (u *unpacker) write(f *smallFile) error {
-	// Most places are free, and then nothing is in the way that would have to stay whole.
+	// In most cases there is no existing file that would have to stay until the new one is complete.
 	fd, err := unix.Openat(f.at.in.fd, f.at.base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, f.mode&0o777)
 	if errors.Is(err, unix.EEXIST) {
 		return u.rewrite(f)
@@ -72,7 +73,7 @@ func (u *unpacker) write(f *smallFile) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
-// rewrite writes a file beside the place that it then takes.
+// rewrite writes a new file beside an existing one, and then puts it in its place.
 func (u *unpacker) rewrite(f *smallFile) error {
 	beside, err := createBeside(f.at, f.mode)
 	if err != nil {
@@ -95,7 +96,8 @@ func (u *unpacker) attributes(fd int, at place, header *tar.Header, mode uint32)
 			return err
 		}
 	}
-	// Made with this mode already, unless the mask took some away, or a chown.
+	// The file was created with this mode, except for special bits and those in the umask. A chown clears the
+	// special bits.
 	if mode&^0o777 != 0 || mode&u.umask != 0 {
 		if err := unix.Fchmod(fd, mode); err != nil {
 			return err
@@ -128,18 +130,18 @@ func (u *unpacker) fill(fd int, header *tar.Header, content io.Reader) error {
 			}
 			return nil
 		case errors.Is(err, io.ErrUnexpectedEOF) && n == 0:
-			return refuse("the archive ends inside of %q", header.Name)
+			return refuse("the archive ends in the middle of %q", header.Name)
 		case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 			return err
 		}
 	}
 }
 
-// readWhole reads the content of a file into a buffer of its size.
+// readWhole reads the whole content of a file into a buffer of its size.
 func readWhole(header *tar.Header, content io.Reader, into []byte) error {
 	_, err := io.ReadFull(content, into)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return refuse("the archive ends inside of %q", header.Name)
+		return refuse("the archive ends in the middle of %q", header.Name)
 	}
 	return err
 }
@@ -164,7 +166,7 @@ func (u *unpacker) directory(at place, header *tar.Header, mode uint32) error {
 		}
 		err = nil
 		if info.Mode&unix.S_IFMT != unix.S_IFDIR {
-			// No directory can take the place of another kind of file in one step.
+			// A directory cannot replace another kind of file in one step.
 			if err := unix.Unlinkat(at.in.fd, at.base, 0); err != nil && !errors.Is(err, unix.ENOENT) {
 				return err
 			}
@@ -199,11 +201,12 @@ func (u *unpacker) fifo(at place, header *tar.Header, mode uint32) error {
 	if err != nil {
 		return err
 	}
-	// Through the descriptor's own link: chmod by name would follow a symlink that took the place meanwhile.
+	// Through the descriptor's link in /proc: chmod by name would follow a symlink that has taken the place
+	// meanwhile.
 	return errors.Join(unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode), unix.Close(fd))
 }
 
-// dress sets owner and time of an entry that has no descriptor.
+// dress sets the owner and the time of an entry that has no descriptor.
 func (u *unpacker) dress(at place, header *tar.Header, err error) error {
 	if err == nil && (u.keepOwners || at.in.setgid) {
 		err = u.ownAt(header, at)

@@ -9,21 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sparseKey is the key of a PAX record with the value "1" that marks a file with holes. Its content is in the
-// archive whole, zeros included: an archive cannot stand for more than it has, as one with a map of holes
-// could. Where such a file is unpacked, blocks of zeros take no room.
+// sparseKey is the key of a PAX record with the value "1" that marks a file with holes. The archive still
+// contains the whole content, zeros included. So an archive cannot expand to more than its own size, as one
+// with a map of holes could. When such a file is unpacked, blocks of zeros take no space.
 const sparseKey = "FILE.sparse"
 
 var sparseRecords = map[string]string{sparseKey: "1"}
 
-// holeBytes is the shortest run of zeros, and the alignment, of a hole.
+// holeBytes is the minimum length and the alignment of a hole.
 const holeBytes = 4096
 
 var zeros [readBytes]byte
 
 func hasHoles(header *tar.Header) bool { return header.PAXRecords[sparseKey] == "1" }
 
-// writeData writes content at offset, a multiple of holeBytes, in a new file, and leaves out its blocks of
+// writeData writes content to a new file at offset, a multiple of holeBytes, and leaves out its blocks of
 // zeros.
 func writeData(fd int, content []byte, offset int64) error {
 	for at := 0; at < len(content); {
@@ -45,7 +45,7 @@ func writeData(fd int, content []byte, offset int64) error {
 
 func isZero(block []byte) bool { return bytes.Equal(block, zeros[:len(block)]) }
 
-// packHoles packs what left bytes from the start of a sparse file hold, without reading its holes.
+// packHoles packs the first left bytes of a sparse file, without reading its holes.
 func (p *packer) packHoles(fd int, name string, left int64) error {
 	for offset := int64(0); offset < left; {
 		data, err := unix.Seek(fd, offset, unix.SEEK_DATA)

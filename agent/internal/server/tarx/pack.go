@@ -22,8 +22,8 @@ type Source struct {
 	name string
 }
 
-// Open opens what the absolute path names, through a symlink too. It waits for nothing: a fifo or device is
-// refused.
+// Open opens the file or directory at an absolute path; it follows a symlink. It never blocks: it refuses a
+// fifo or a device.
 func Open(name string) (*Source, error) {
 	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -44,19 +44,19 @@ func Open(name string) (*Source, error) {
 // Close closes the source.
 func (s *Source) Close() error { return s.file.Close() }
 
-// How says how something is packed.
+// How says how to pack a source.
 type How struct {
-	// As is the name of the one entry at the top, or "".
+	// As is the name of the only top-level entry, or "".
 	As string
-	// MarksHoles tells sparse files in a record that programs other than ours do not know.
+	// MarksHoles marks sparse files with a record that only our programs know.
 	MarksHoles bool
 }
 
-// Pack writes a file as one entry named by its base name, a directory as its content with names relative to
-// it, in the order of the names. With a name in how, both are one entry of that name, which the directory's
-// content is behind. Sockets and devices are left out. A file that shrinks while it is read fails the
-// archive; of one that grows, the part that was there at first is taken. Names that were linked together come
-// out as hard links.
+// Pack writes a file as one entry with its base name, and a directory as its content with names relative to
+// it, in the order of the names. With how.As, the file or directory is one entry of that name, and the
+// directory's content follows below it. Sockets and devices are left out. A file that shrinks while it is
+// read fails the archive; of one that grows, only the original length is packed. Several names of one file
+// become hard links.
 func (s *Source) Pack(w io.Writer, how How) error {
 	as := how.As
 	buffered := bufio.NewWriterSize(w, readBytes)
@@ -81,14 +81,14 @@ type inode struct{ device, number uint64 }
 
 type packer struct {
 	archive *tar.Writer
-	// linked is where an inode of several names was written first.
+	// linked maps an inode with several names to the first one written.
 	linked map[inode]string
 	buffer []byte
-	// marksHoles: sparse files get a record that tells so.
+	// marksHoles: sparse files get a record that says so.
 	marksHoles bool
 }
 
-// content packs what is in the directory fd; prefix ends in a slash unless it is empty.
+// content packs the content of the directory fd; prefix ends in a slash unless it is empty.
 func (p *packer) content(fd int, prefix string) error {
 	names, err := list(fd)
 	if err != nil {
@@ -140,8 +140,7 @@ func (p *packer) entry(dir int, base, name string) error {
 	return nil
 }
 
-// open opens an entry, and packs what was opened: it may be another file by now than the one that was looked
-// at.
+// open opens an entry, and packs the file that it has opened: that may no longer be the one that was listed.
 func (p *packer) open(dir int, base, name string, flags int, pack func(int, string, unix.Stat_t) error) error {
 	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|flags, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -185,7 +184,7 @@ func (p *packer) file(fd int, name string, info unix.Stat_t) error {
 	return p.data(fd, name, info.Size)
 }
 
-// data packs so many bytes from where the descriptor stands.
+// data packs left bytes from the descriptor's current offset.
 func (p *packer) data(fd int, name string, left int64) error {
 	for left > 0 {
 		n, err := unix.Read(fd, p.buffer[:min(left, int64(len(p.buffer)))])
@@ -208,7 +207,7 @@ func (p *packer) data(fd int, name string, left int64) error {
 
 func shorter(name string) error { return fmt.Errorf("%q became shorter while it was read", name) }
 
-// isSparse tells a file that takes less room than it is long.
+// isSparse reports whether a file takes less space than its length.
 func isSparse(info unix.Stat_t) bool { return info.Blocks*512 < info.Size }
 
 func (p *packer) write(kind byte, name, target string, info unix.Stat_t) error {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestPackAndUnpackGiveTheSameTree(t *testing.T) {
+func TestPackAndUnpackReproduceTheTree(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	archive := pack(t, dir("d/"), file("d/x\xff\n", "one"), file("big", strings.Repeat("y", 700_000)), link(tar.TypeSymlink, "s", "\xfe"),
 		link(tar.TypeLink, "z", "d/x\xff\n"), link(tar.TypeFifo, "p", ""), file("e", ""))
@@ -104,7 +104,7 @@ func TestPackUnderAnotherName(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesWhatIsNoFile(t *testing.T) {
+func TestOpenRefusesAnythingButFilesAndDirectories(t *testing.T) {
 	path := t.TempDir() + "/fifo"
 	if err := unix.Mkfifo(path, 0o644); err != nil {
 		t.Fatal(err)

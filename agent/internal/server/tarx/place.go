@@ -12,25 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// place is where an entry goes: base in the open directory in.
+// place is the place of an entry: base in the open directory in.
 type place struct {
 	in   directory
 	name string
 	base string
 }
 
-// newFile is a file that is being written and takes its place when it is whole. What is in the place stays
-// until then.
+// newFile is a file that takes its place once it is complete. An existing file stays in the place until then.
 type newFile struct {
 	fd int
 	at place
-	// temporary is its name beside the place, or "" while it has no name at all.
+	// temporary is its name beside the place, or "" while it has no name.
 	temporary string
 }
 
-// createUnnamed makes a file without a name: should this process end, the kernel frees it. Where the file
-// system has no such files, it is named like one of createBeside, and an agent that is killed leaves it
-// behind.
+// createUnnamed creates a file without a name, which the kernel frees if this process ends. On a file system
+// without such files, it calls createBeside instead, and an agent that is killed leaves that file behind.
 func createUnnamed(at place, mode uint32) (*newFile, error) {
 	fd, err := unix.Openat(at.in.fd, ".", unix.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, mode&0o777)
 	if err == nil {
@@ -42,7 +40,7 @@ func createUnnamed(at place, mode uint32) (*newFile, error) {
 	return createBeside(at, mode)
 }
 
-// createBeside makes a file with a name of its own in the directory of the place.
+// createBeside creates a file with a temporary name in the directory of the place.
 func createBeside(at place, mode uint32) (*newFile, error) {
 	fd := -1
 	name, err := beside(func(name string) (err error) {
@@ -55,7 +53,7 @@ func createBeside(at place, mode uint32) (*newFile, error) {
 	return &newFile{fd: fd, at: at, temporary: name}, nil
 }
 
-// beside calls create with names that are free, most likely at once.
+// beside calls create with random names until one is free, and returns that name.
 func beside(create func(name string) error) (string, error) {
 	for {
 		name := fmt.Sprintf(".banger-%016x", rand.Uint64())
@@ -65,7 +63,7 @@ func beside(create func(name string) error) (string, error) {
 	}
 }
 
-// settle puts the file in its place. It fails with EISDIR when a directory is there.
+// settle moves the file to its place. It fails with EISDIR when a directory is there.
 func (f *newFile) settle() error {
 	if f.temporary == "" {
 		self := "/proc/self/fd/" + strconv.Itoa(f.fd)
@@ -91,8 +89,8 @@ func (f *newFile) settle() error {
 	return err
 }
 
-// copyInto writes the whole file over the one in its place, which is a mount point and cannot be replaced.
-// That one keeps its owner and mode.
+// copyInto overwrites the file in its place, which is a mount point and cannot be replaced, with the content
+// of the new one. It keeps its owner and mode.
 func (f *newFile) copyInto() error {
 	fd, err := unix.Openat(f.at.in.fd, f.at.base, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -127,7 +125,7 @@ func (fd contentOf) ReadAt(p []byte, offset int64) (int, error) {
 	return max(n, 0), err
 }
 
-// close ends the work on the file, and removes it unless it is in its place.
+// close closes the file, and removes it unless it is in its place.
 func (f *newFile) close() error {
 	var err error
 	if f.temporary != "" {
@@ -136,8 +134,8 @@ func (f *newFile) close() error {
 	return errors.Join(err, unix.Close(f.fd))
 }
 
-// make calls create with the name of the place, or when something is there, with one beside it that then
-// takes the place.
+// make calls create with the name of the place. If something is there, it calls create with a temporary name
+// instead, and renames that to the place.
 func (u *unpacker) make(at place, create func(base string) error) error {
 	err := create(at.base)
 	if !errors.Is(err, unix.EEXIST) {
@@ -148,14 +146,14 @@ func (u *unpacker) make(at place, create func(base string) error) error {
 		return err
 	}
 	err = u.overDirectory(at, func() error { return unix.Renameat(at.in.fd, temporary, at.in.fd, at.base) })
-	// Renaming one name of a file to another of its names does nothing, and succeeds.
+	// A rename of one hard link of a file to another succeeds and does nothing.
 	if removed := unix.Unlinkat(at.in.fd, temporary, 0); err == nil && !errors.Is(removed, unix.ENOENT) {
 		err = removed
 	}
 	return err
 }
 
-// overDirectory calls put, and once more after removing the empty directory that is in the place.
+// overDirectory calls put. If an empty directory is in the place, it removes that and calls put again.
 func (u *unpacker) overDirectory(at place, put func() error) error {
 	err := put()
 	if !errors.Is(err, unix.EISDIR) {
@@ -163,7 +161,7 @@ func (u *unpacker) overDirectory(at place, put func() error) error {
 	}
 	u.from.forget(at.name)
 	delete(u.later, at.name)
-	// Files in it may not be written yet, and then it is not empty.
+	// The directory may only look empty, because files in it are not written yet.
 	if u.drain(); u.failed != nil {
 		return errEarlier
 	}

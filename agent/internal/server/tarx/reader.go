@@ -13,20 +13,19 @@ import (
 
 const blockBytes = 512
 
-// maxPaxBytes is the largest PAX header that is read here; it must fit into the buffer of the stream together
-// with two blocks.
+// maxPaxBytes is the largest PAX header that reader parses itself. It must fit into the stream's buffer
+// together with two blocks.
 const maxPaxBytes = 16 << 10
 
-// reader reads an archive. Headers of the plain kind, as GNU tar and git write them for all but unusual
-// files, it reads itself: package archive/tar makes thirty objects for each, which is half of the work of
-// unpacking small files. At the first header of any other kind it leaves the rest of the stream to that
-// package.
+// reader reads an archive. It parses plain headers itself, which GNU tar and git write for all but unusual
+// files: package archive/tar allocates thirty objects for each, which is half of the work of unpacking small
+// files. From the first header of another kind on, that package reads the rest of the stream.
 type reader struct {
 	stream *bufio.Reader
 	header tar.Header
-	// left and padding are what follows of the current entry.
+	// left and padding are the unread bytes of the current entry.
 	left, padding int64
-	// other reads from here on.
+	// other reads the rest of the stream, once it is set.
 	other *tar.Reader
 	watch *endWatch
 }
@@ -54,7 +53,7 @@ func (r *reader) Next() (*tar.Header, error) {
 	return header, err
 }
 
-// Read reads what the current entry holds.
+// Read reads the content of the current entry.
 func (r *reader) Read(p []byte) (int, error) {
 	if r.other != nil {
 		return r.other.Read(p)
@@ -70,8 +69,8 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// skip leaves what was not read of the current entry. Without the padding behind it an archive has no end,
-// which is told then.
+// skip discards the unread rest of the current entry. If the stream ends in the padding after it, the next
+// read reports that the archive has no end mark.
 func (r *reader) skip() error {
 	for r.left > 0 {
 		n, err := r.stream.Discard(int(min(r.left, 1<<20)))
@@ -91,8 +90,8 @@ func (r *reader) skip() error {
 	return err
 }
 
-// plain reads the header that is next in the stream, and takes nothing out of it. It tells how many bytes
-// that header has, and false when it is of another kind than those read here.
+// plain parses the next header of the stream without consuming it, and returns its length in bytes. It
+// returns false for a header of a kind that reader does not parse itself.
 func (r *reader) plain() (size int, ok bool) {
 	block, err := r.stream.Peek(blockBytes)
 	if err != nil || !isUstar(block) {
@@ -123,8 +122,8 @@ func (r *reader) plain() (size int, ok bool) {
 
 func padding(length int64) int64 { return -length & (blockBytes - 1) }
 
-// isUstar tells a block that is a header as POSIX has it, and undamaged. The last bytes are those by which
-// star(1) marks its own.
+// isUstar reports whether a block is an undamaged POSIX header. star(1) marks its own headers in the last
+// bytes.
 func isUstar(block []byte) bool {
 	if string(block[257:265]) != "ustar\x0000" || binary.LittleEndian.Uint32(block[508:512]) != 0 {
 		return false
@@ -149,7 +148,7 @@ func isUstar(block []byte) bool {
 	return sums&0xffff+sums>>16&0xffff+sums>>32&0xffff+sums>>48 == uint64(want)
 }
 
-// octal reads a number of octal digits, behind which are spaces and zero bytes only.
+// octal parses octal digits, which only spaces and zero bytes may follow.
 func octal(field []byte) (value int64, ok bool) {
 	for at, digit := range field {
 		if digit == 0 || digit == ' ' {
@@ -170,7 +169,7 @@ func text(field []byte) string {
 	return string(field)
 }
 
-// numbers are those of a block.
+// numbers are the numeric fields of a header block.
 type numbers struct{ mode, uid, gid, size, modified, major, minor int64 }
 
 func (n *numbers) read(block []byte) bool {
@@ -189,7 +188,7 @@ func (n *numbers) read(block []byte) bool {
 	return true
 }
 
-// ustar fills in the header from a block.
+// ustar sets the header from a block.
 func (r *reader) ustar(block []byte) bool {
 	h := &r.header
 	var n numbers
@@ -215,8 +214,8 @@ func (r *reader) ustar(block []byte) bool {
 	return true
 }
 
-// pax puts the records of a PAX header, `LENGTH KEY=VALUE\n` each, in the places of what the header said; see
-// pax(1).
+// pax applies the records of a PAX header, `LENGTH KEY=VALUE\n` each, which override fields of the header;
+// see pax(1).
 func (r *reader) pax(records []byte) bool {
 	for len(records) > 0 {
 		length, rest, found := bytes.Cut(records, []byte(" "))
@@ -251,7 +250,7 @@ func (r *reader) pax(records []byte) bool {
 	return true
 }
 
-// paxTime reads seconds since 1970, with up to nine decimals.
+// paxTime parses seconds since 1970, with up to nine decimals.
 func paxTime(value []byte) (modified time.Time, ok bool) {
 	whole, fraction, found := bytes.Cut(value, []byte("."))
 	if found && len(fraction) == 0 || len(fraction) > 9 || len(whole) > 11 {

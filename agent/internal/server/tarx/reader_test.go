@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// What package tar makes of an archive is right; the reader must make the same of it, whatever is in there.
+// Package tar is the reference: the reader must return the same for every archive.
 func FuzzReader(f *testing.F) {
 	for _, format := range []tar.Format{tar.FormatUSTAR, tar.FormatPAX, tar.FormatGNU} {
 		var archive bytes.Buffer
@@ -81,7 +81,7 @@ func TestReaderReadsWhatGnuTarWritesItself(t *testing.T) {
 	}
 }
 
-// listing tells all that a reader gives.
+// listing describes everything that a reader returns.
 func listing(r interface {
 	Next() (*tar.Header, error)
 	io.Reader
@@ -90,7 +90,7 @@ func listing(r interface {
 	for {
 		h, err := r.Next()
 		if err != nil {
-			// One that ends without its mark is refused here, in so many words.
+			// Only our reader refuses an archive without its end mark.
 			policy := new(PolicyError)
 			if errors.As(err, &policy) {
 				err = io.EOF
@@ -102,7 +102,7 @@ func listing(r interface {
 	}
 }
 
-// someArchive makes an archive of a few names that get in each other's way.
+// someArchive makes an archive of a few names that conflict with each other.
 func someArchive(t *testing.T, random *rand.Rand) []byte {
 	t.Helper()
 	names := []string{"a", "b", "a/a", "a/b", "b/a", "a/a/a"}
@@ -140,7 +140,7 @@ func someArchive(t *testing.T, random *rand.Rand) []byte {
 	return archive.Bytes()
 }
 
-// mangle changes some bytes of headers, cuts the archive, or leaves it.
+// mangle changes some bytes of headers, cuts the archive, or does nothing.
 func mangle(random *rand.Rand, archive []byte) []byte {
 	switch random.Intn(3) {
 	case 0:
@@ -166,7 +166,7 @@ func mendSum(block []byte) {
 	copy(block[148:156], fmt.Sprintf("%06o\x00 ", sum))
 }
 
-func TestUnpackWithAllProcessorsIsAsWithOne(t *testing.T) {
+func TestUnpackWithAllProcessorsEqualsUnpackWithOne(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	random := rand.New(rand.NewSource(2))
 	for range 150 {
@@ -193,7 +193,7 @@ func TestUnpackWithAllProcessorsIsAsWithOne(t *testing.T) {
 	}
 }
 
-// times lists when the files of a tree were changed.
+// times lists the modification times of a tree's files.
 func times(t *testing.T, root string) string {
 	t.Helper()
 	var out strings.Builder

@@ -82,7 +82,7 @@ func TestUnpackRefusesFilesWithHoles(t *testing.T) {
 	}
 }
 
-func TestUnpackTellsConflicts(t *testing.T) {
+func TestUnpackReportsConflicts(t *testing.T) {
 	root := t.TempDir()
 	if err := errors.Join(os.Mkdir(root+"/full", 0o755), os.WriteFile(root+"/full/x", nil, 0o644)); err != nil {
 		t.Fatal(err)
@@ -96,10 +96,10 @@ func TestUnpackTellsConflicts(t *testing.T) {
 	}
 }
 
-func TestUnpackTellsDamage(t *testing.T) {
+func TestUnpackReportsDamage(t *testing.T) {
 	whole := pack(t, file("a", strings.Repeat("x", 5000)), file("b", "y"))
 	broken := bytes.Clone(whole)
-	broken[2*512+10] ^= 0xff // in the header behind the PAX records and theirs
+	broken[2*512+10] ^= 0xff // in the header that follows the PAX records
 	for name, archive := range map[string][]byte{
 		"cut in content": whole[:3000], "cut in a header": whole[:700], "cut between entries": whole[:len(whole)-1024], "no end": nil, "no archive": bytes.Repeat([]byte("text"), 500), "bad checksum": broken,
 	} {

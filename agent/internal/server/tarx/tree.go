@@ -9,21 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree opens directories below one directory, keeping those on the way to the last one open: archives are
-// written directory by directory.
+// tree opens directories below one directory. It keeps the directories on the way to the last one open,
+// because archives list files directory by directory.
 type tree struct {
 	root directory
-	// way is from the root's child to the directory named last.
+	// way holds the open directories, from a child of the root to the directory named last.
 	way  []directory
 	last string
-	// settle is called with each name that is about to be opened.
+	// settle is called with each name before it is opened.
 	settle func(name string) error
 }
 
 type directory struct {
 	name string
 	*handle
-	// setgid: what is made here gets the directory's group.
+	// setgid: new entries get the directory's group.
 	setgid bool
 }
 
@@ -56,8 +56,8 @@ func (t *tree) close() {
 	t.root.release()
 }
 
-// dir returns the directory with a clean name. With missing, directories that are not there are made, else
-// ENOENT is returned.
+// dir returns the directory with a clean name. If it does not exist, it is created when missing is set, else
+// dir returns ENOENT.
 func (t *tree) dir(name string, missing bool) (directory, error) {
 	if name != t.last {
 		if err := t.walk(name, missing); err != nil {
@@ -109,7 +109,7 @@ func (t *tree) enter(part string, missing bool) (directory, error) {
 		fd, err = unix.Openat(above.fd, part, flags, 0)
 	}
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
-		return directory{}, refuse("%q is not a directory: nothing is written through it", part)
+		return directory{}, refuse("cannot unpack below %q: it is a symlink or not a directory", part)
 	}
 	if err != nil {
 		return directory{}, err
@@ -117,7 +117,7 @@ func (t *tree) enter(part string, missing bool) (directory, error) {
 	return inspect(part, fd)
 }
 
-// inspect takes over fd.
+// inspect owns fd from now on, also when it fails.
 func inspect(name string, fd int) (directory, error) {
 	var info unix.Stat_t
 	if err := unix.Fstat(fd, &info); err != nil {
@@ -129,19 +129,19 @@ func inspect(name string, fd int) (directory, error) {
 	return directory{name: name, handle: opened, setgid: info.Mode&unix.S_ISGID != 0}, nil
 }
 
-// cut closes what is deeper than depth.
+// cut closes the directories deeper than depth.
 func (t *tree) cut(depth int) {
 	for _, deeper := range t.way[depth:] {
 		deeper.release()
 	}
 	if depth < len(t.way) {
-		// Until the walk has ended, no name fits.
+		// Until the walk has succeeded, no name matches.
 		t.last = ""
 	}
 	t.way = t.way[:depth]
 }
 
-// forget closes the directory of this name when it is on the way, because its name is about to be given to
+// forget closes the directory with this name if it is open, because the name is about to be given to
 // something else.
 func (t *tree) forget(name string) {
 	depth := 0

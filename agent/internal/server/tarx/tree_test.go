@@ -57,7 +57,7 @@ func pack(t testing.TB, entries ...entry) []byte {
 	return archive.Bytes()
 }
 
-// tell lists a tree: type and mode, name, then what is in it.
+// tell lists a tree: type and mode, name, and content of each file.
 func tell(t testing.TB, root string) string {
 	t.Helper()
 	var out strings.Builder
@@ -96,7 +96,7 @@ func tell(t testing.TB, root string) string {
 
 func second[T any](_ T, err error) error { return err }
 
-// unlock lets a user who is not root remove a tree.
+// unlock makes a tree removable for a user who is not root.
 func unlock(root string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readBytes is how much of the stream is taken at a time.
+// readBytes is how much of the stream is read at a time.
 const readBytes = 256 << 10
 
 // Result is what was unpacked.
@@ -24,11 +24,11 @@ type Result struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-// Unpack unpacks a tar stream under the directory into, which is made when it is missing, and reads the
-// stream to its end. Entries replace what is there, but for directories that are not empty. Owners are the
-// archive's numbers with keepOwners, else the caller's own. It fails with a *PolicyError, a *ConflictError,
-// or what the file system said; what was unpacked by then stays, and of the entry that failed there is
-// nothing: each file is in its place whole, or what was there before is.
+// Unpack unpacks a tar stream below the directory into, which it creates if necessary, and reads the stream
+// to its end. Entries replace existing files, but not directories that are not empty. With keepOwners, files
+// get the archive's numeric owners, else the caller's. It fails with a *PolicyError, a *ConflictError, or an
+// error of the file system. After a failure, the entries before stay, and the entry that failed leaves
+// nothing: a file is either in its place complete, or its predecessor is.
 func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
 	_, err := os.Lstat(into)
 	made := errors.Is(err, unix.ENOENT)
@@ -43,7 +43,8 @@ func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
 		return Result{}, err
 	}
 	defer u.to.close()
-	// Hard links look up their other name without leaving the directory that is being filled.
+	// Hard links look up their other name in a tree of their own, so that the directory that is being filled
+	// stays open.
 	if u.from, err = openTree(into, u.settle); err != nil {
 		return Result{}, err
 	}
@@ -58,15 +59,15 @@ func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
 	if err != nil {
 		return u.result, err
 	}
-	// What follows the archive's end is padding; leaving it would look like a broken transfer to the sender.
+	// Only padding follows the archive's end. It must be read, or the sender would see a broken transfer.
 	if _, err := io.Copy(io.Discard, buffered); err != nil {
 		return u.result, err
 	}
 	return u.result, u.finishDirectories()
 }
 
-// endWatch notices that a reader ran into its end, which package tar does not tell from the archive's own
-// end.
+// endWatch records that a reader has reached its end: package tar does not distinguish that from the
+// archive's own end mark.
 type endWatch struct {
 	r     io.Reader
 	ended bool
@@ -84,14 +85,14 @@ type unpacker struct {
 	keepOwners bool
 	umask      uint32
 	buffer     []byte
-	// small holds the content of a small file that is not for the writers.
+	// small is the buffer for a small file that the writers do not take.
 	small  []byte
 	result Result
-	// later holds what directories get when nothing is written into them any more.
+	// later holds the attributes that directories get once nothing more is written into them.
 	later map[string]attributes
-	// writers is nil when everything is done in order.
+	// writers is nil when files are written in order.
 	writers *writers
-	// failed is what became of a file of the writers, or nil.
+	// failed is the error of a file of the writers, or nil.
 	failed error
 }
 
@@ -100,10 +101,10 @@ type attributes struct {
 	modified time.Time
 }
 
-// errEarlier ends the work because of a file that came before.
+// errEarlier stops the unpacking because an earlier file failed in a writer.
 var errEarlier = errors.New("an earlier file failed")
 
-// settle is called before a name is looked at or changed.
+// settle must be called before a name is looked up or changed: it waits for a pending file of that name.
 func (u *unpacker) settle(name string) error {
 	if u.writers.isPending(name) {
 		u.drain()
@@ -114,7 +115,7 @@ func (u *unpacker) settle(name string) error {
 	return nil
 }
 
-// drain returns when everything up to here is done, or u.failed tells what did not succeed.
+// drain waits until the writers have written all files so far. It sets u.failed if one of them failed.
 func (u *unpacker) drain() {
 	if u.writers == nil || u.failed != nil {
 		return
@@ -207,7 +208,8 @@ func (u *unpacker) entry(name string, header *tar.Header, content io.Reader) err
 	return refuse("%q has the unknown type %q", header.Name, header.Typeflag)
 }
 
-// finishDirectories sets modes and times, children before parents: a parent may become closed to us.
+// finishDirectories sets modes and times, children before parents, because the mode of a parent may lock the
+// agent out.
 func (u *unpacker) finishDirectories() error {
 	for _, name := range slices.Backward(slices.Sorted(maps.Keys(u.later))) {
 		want := u.later[name]

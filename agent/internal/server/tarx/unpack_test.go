@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestUnpackMakesEverythingThatIsAllowed(t *testing.T) {
+func TestUnpackCreatesAllKindsOfEntriesThatAreAllowed(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "made/on/the/way")
 	long := strings.Repeat("d/", 120) + strings.Repeat("n", 200)
 	entries := []entry{
@@ -60,7 +60,7 @@ func TestUnpackMakesEverythingThatIsAllowed(t *testing.T) {
 	if err := errors.Join(unix.Stat(root+"/hard", &one), unix.Stat(root+"/closed/in", &two)); err != nil || one.Ino != two.Ino {
 		t.Errorf("hard and closed/in are two files, %v", err)
 	}
-	// Else a user who is not root could not remove it.
+	// Otherwise a user who is not root could not remove it.
 	_ = os.Chmod(root+"/closed", 0o755)
 }
 
@@ -87,7 +87,7 @@ func TestUnpackReadsEveryDialect(t *testing.T) {
 	}
 }
 
-func TestUnpackReplacesWhatIsThere(t *testing.T) {
+func TestUnpackReplacesExistingFiles(t *testing.T) {
 	root := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "outside")
 	for name, content := range map[string]string{outside: "safe", root + "/file": "old", root + "/linked": "old"} {
@@ -133,7 +133,7 @@ func TestUnpackReadsTheStreamToItsEnd(t *testing.T) {
 	}
 }
 
-func TestUnpackLeavesADirectoryThatWasThereAsItIs(t *testing.T) {
+func TestUnpackLeavesAnExistingDirectoryUnchanged(t *testing.T) {
 	root := t.TempDir()
 	if err := os.Chmod(root, 0o711); err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestUnpackLeavesADirectoryThatWasThereAsItIs(t *testing.T) {
 	}
 }
 
-func TestUnpackGivesOwners(t *testing.T) {
+func TestUnpackSetsOwners(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can give files away")
 	}

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sizes are those of a file for the writers, and of one that is not.
+// sizes has the size of a file that the writers take, and of one that they do not.
 var sizes = map[string]int{"small": 20_000, "large": 900_000}
 
-func TestAnInterruptedFileLeavesWhatWasThereAndNothingElse(t *testing.T) {
+func TestAnInterruptedFileLeavesTheOldFileAndNothingElse(t *testing.T) {
 	cause := errors.New("the line dropped")
 	for name, size := range sizes {
 		for _, processors := range []int{1, 4} {
@@ -42,8 +42,8 @@ func TestAnInterruptedFileLeavesWhatWasThereAndNothingElse(t *testing.T) {
 	}
 }
 
-// A process that is killed while it unpacks leaves what was there, whole, and nothing beside it.
-func TestAKilledUnpackLeavesWhatWasThereAndNothingElse(t *testing.T) {
+// A process that is killed while it unpacks leaves the old files complete, and nothing beside them.
+func TestAKilledUnpackLeavesTheOldFilesAndNothingElse(t *testing.T) {
 	root := os.Getenv("TARX_TEST_ROOT")
 	if root != "" {
 		_, err := Unpack(os.Stdin, root, false)
@@ -64,7 +64,8 @@ func TestAKilledUnpackLeavesWhatWasThereAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		archive := pack(t, file(target, strings.Repeat("x", 8<<20)))
-		// When this has been taken, megabytes of it have been written: the reader holds less than one.
+		// Once the process has read this, megabytes of it are written, because its buffer holds less than
+		// one.
 		if _, err := stdin.Write(archive[:4<<20]); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +79,7 @@ func TestAKilledUnpackLeavesWhatWasThereAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestWhoLooksSeesTheOldFileOrTheNewOne(t *testing.T) {
+func TestAReaderSeesTheOldFileOrTheNewOne(t *testing.T) {
 	for name, size := range sizes {
 		root := t.TempDir()
 		contents := map[string]bool{strings.Repeat("a", size): true, strings.Repeat("b", size): true}
@@ -118,7 +119,7 @@ func TestWhoLooksSeesTheOldFileOrTheNewOne(t *testing.T) {
 	}
 }
 
-func TestLinksAndFifosTakeThePlaceOfWhatIsThereInOneStep(t *testing.T) {
+func TestLinksAndFifosReplaceAtomically(t *testing.T) {
 	root := t.TempDir()
 	first := pack(t, file("a", "x"), link(tar.TypeLink, "b", "a"), link(tar.TypeSymlink, "s", "1"), link(tar.TypeFifo, "p", ""), dir("empty/"))
 	second := pack(t, link(tar.TypeLink, "b", "a"), link(tar.TypeSymlink, "s", "2"), link(tar.TypeFifo, "p", ""), link(tar.TypeSymlink, "empty", "3"))
@@ -131,7 +132,7 @@ func TestLinksAndFifosTakeThePlaceOfWhatIsThereInOneStep(t *testing.T) {
 	if got := tell(t, root); got != want {
 		t.Errorf("got\n%s", got)
 	}
-	// What cannot be made leaves what is there.
+	// An entry that cannot be created leaves the existing file.
 	if _, err := Unpack(bytes.NewReader(pack(t, link(tar.TypeLink, "s", "nowhere"))), root, false); err == nil {
 		t.Error("a hard link to nothing was made")
 	}
@@ -140,9 +141,9 @@ func TestLinksAndFifosTakeThePlaceOfWhatIsThereInOneStep(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsAMountPointIsWrittenInItsPlace(t *testing.T) {
-	// This thread is not used again, and so no other sees its mounts. With one processor there is no writer in
-	// another.
+func TestAMountPointIsOverwrittenInPlace(t *testing.T) {
+	// The thread is not reused, so its mounts are visible to no other test. With one processor, no writer
+	// runs in another thread.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
@@ -187,7 +188,7 @@ func TestSparseFilesStaySparse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Zeros that take room must go on to do so: a swap file may have no holes.
+	// Zeros that take space must continue to do so: a swap file may have no holes.
 	err = errors.Join(made.Close(), os.Truncate(from+"/sparse", size), os.WriteFile(from+"/zeros", make([]byte, 1<<20), 0o600),
 		os.WriteFile(from+"/hole", nil, 0o600), os.Truncate(from+"/hole", 5<<20))
 	if err != nil {
@@ -222,7 +223,7 @@ func TestSparseFilesStaySparse(t *testing.T) {
 
 func roomOf(t *testing.T, path string) int64 {
 	t.Helper()
-	// Some file systems say so only when the data has been written.
+	// Some file systems report the size only once the data is written.
 	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +251,7 @@ func FuzzWriteData(f *testing.F) {
 		}
 		got, err := io.ReadAll(file)
 		if err != nil || !bytes.Equal(got[holeBytes:], content) {
-			t.Fatalf("%d bytes of %d are as they should be, %v", len(got), len(content), err)
+			t.Fatalf("%d bytes of %d are correct, %v", len(got), len(content), err)
 		}
 	})
 }

@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// smallBytes is the longest file that is written beside others.
+	// smallBytes is the maximum length of a file for the writers.
 	smallBytes = 32 << 10
-	// A batch is handed over when it has so many bytes or files.
+	// A batch goes to its writer when it has this many bytes or files.
 	batchBytes = 128 << 10
 	batchFiles = 32
-	// pendingNames is how many names are remembered at most.
+	// pendingNames bounds the number of names that are remembered.
 	pendingNames = 4096
 )
 
 // writers write small files on all processors while the rest of the archive is read. The result is the same
-// as in the archive's order, because code that looks at a name, or changes it, calls settle first.
+// as in the archive's order, because code calls settle before it looks up or changes a name.
 type writers struct {
 	current *batch
-	// full are the batches of each writer. A folder has one writer: two that make files in it would wait for
-	// each other.
+	// full holds the batches of each writer. The files of a folder go to one writer, because two would wait
+	// for each other's lock on the folder.
 	full []chan *batch
-	// turn is the writer of folder.
+	// turn is the number of the writer for folder.
 	turn    int
 	folder  *handle
 	free    chan *batch
@@ -39,10 +39,10 @@ type writers struct {
 
 	hasFailed atomic.Bool
 	mu        sync.Mutex
-	// failed is the first in the archive of those that failed, and why.
+	// failed is the file that failed, the first one in the archive if there are several, and err its error.
 	failed *smallFile
 	err    error
-	// blocked have a directory in their place.
+	// blocked are the files that found a directory in their place.
 	blocked []smallFile
 }
 
@@ -51,17 +51,18 @@ type batch struct {
 	content []byte
 }
 
-// smallFile is a file that is held in memory.
+// smallFile is a file whose content is in memory.
 type smallFile struct {
 	at      place
 	header  tar.Header
 	mode    uint32
 	content []byte
-	// entry is how many were before it in the archive.
+	// entry is the number of entries before it in the archive.
 	entry int
 }
 
-// newWriters starts the writers, which close ends. With one processor there are none, and the result is nil.
+// newWriters starts the writers; close ends them. With one processor there are no writers, and it returns
+// nil.
 func newWriters(write func(*smallFile) error) *writers {
 	count := runtime.GOMAXPROCS(0)
 	if count == 1 {
@@ -97,7 +98,7 @@ func (w *writers) close() {
 	}
 }
 
-// takes tells whether a file is one for the writers.
+// takes reports whether a file is for the writers.
 func (w *writers) takes(header *tar.Header) bool {
 	return w != nil && header.Size <= smallBytes
 }
@@ -139,7 +140,7 @@ func (w *writers) flush() {
 	}
 }
 
-// isPending tells whether drain must be called before this name is looked at or changed.
+// isPending reports whether drain must be called before this name is looked up or changed.
 func (w *writers) isPending(name string) bool {
 	if w == nil {
 		return false
@@ -151,8 +152,8 @@ func (w *writers) isPending(name string) bool {
 	return found
 }
 
-// drain waits until everything is written, hands over those that had a directory in their place, in order,
-// whose directories are for the caller to release, and returns the file that failed, if one did.
+// drain waits until everything is written. It returns, in order, the files that found a directory in their
+// place, whose open directories the caller must release, and the file that failed, if there is one.
 func (w *writers) drain() (blocked []smallFile, failed *smallFile, err error) {
 	w.flush()
 	w.running.Wait()
@@ -184,7 +185,7 @@ func (w *writers) note(f *smallFile, err error) {
 	defer w.mu.Unlock()
 	kept := *f
 	if errors.Is(err, unix.EISDIR) {
-		// The batch is used again.
+		// The batch, which holds the content, will be reused.
 		kept.content = append([]byte(nil), f.content...)
 		kept.at.in.users.Add(1)
 		w.blocked = append(w.blocked, kept)

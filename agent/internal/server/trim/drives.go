@@ -7,18 +7,19 @@ import (
 	"strings"
 )
 
-// GuestDrives returns the drives of a guest: the root, of which only what is behind the image is trimmed, and
-// the work disk. hostBytes is what their drives take on the host, where that is known.
+// GuestDrives returns the drives of a guest: the root, of which only the part after the image is trimmed, and
+// the work disk. overlayBytes and workBytes are what their drives take on the host, nil if that is unknown.
 func GuestDrives(overlayBytes, workBytes *uint64) []Drive {
 	imageBytes := sizeOfDrive("/sys", "root")
 	return []Drive{
-		// What the image covers is a snapshot with chunks of 4 KiB, each of which would be discarded by itself.
+		// The image's part of the root is a snapshot with chunks of 4 KiB, each of which would be a discard
+		// of its own.
 		{Mount: "/", From: imageBytes, HostBytes: overlayBytes, SharedBytes: imageBytes},
 		{Mount: "/root", HostBytes: workBytes},
 	}
 }
 
-// sizeOfDrive is the size of the block device with this serial, 0 when there is none.
+// sizeOfDrive returns the size of the block device with this serial, or 0 when there is none.
 func sizeOfDrive(sysfs, serial string) uint64 {
 	folders, _ := filepath.Glob(filepath.Join(sysfs, "block/*"))
 	for _, folder := range folders {

@@ -1,5 +1,5 @@
-// Package trim has the guest's file systems discard the blocks that they do not use, so that the drives give
-// that space back to the host.
+// Package trim makes the guest's file systems discard the blocks that they do not use, which returns that
+// space to the host.
 package trim
 
 import (
@@ -14,14 +14,15 @@ import (
 )
 
 const (
-	// windowBytes is trimmed in one call, which nothing can interrupt. It is a multiple of ext4's block groups,
-	// because ext4 skips a group later only when it has trimmed all of it at once.
+	// windowBytes is trimmed in one call, which cannot be interrupted. It is a multiple of ext4's block
+	// groups, because ext4 later skips a group only if one call has trimmed all of it.
 	windowBytes = 1 << 30
-	// minExtentBytes is the cluster of the host's drive files: less than that cannot be given back.
+	// minExtentBytes is the cluster size of the host's drive files: less than that cannot be returned to the
+	// host.
 	minExtentBytes = 64 << 10
-	// WorthBytes is how much a drive must take on the host beyond what its file system uses to be trimmed.
+	// WorthBytes is how much more than its file system uses a drive must take on the host to be trimmed.
 	WorthBytes = 64 << 20
-	// periodicBudget bounds a trim in the background.
+	// periodicBudget bounds the time of a trim in the background.
 	periodicBudget = time.Minute
 )
 
@@ -29,15 +30,15 @@ const (
 type Drive struct {
 	// Mount is where the file system is.
 	Mount string
-	// From is the offset in the file system at which trimming begins.
+	// From is the offset in the file system at which the trim begins.
 	From uint64
-	// HostBytes is what the drive takes on the host; nil trims it whatever it takes.
+	// HostBytes is what the drive takes on the host. If it is nil, the drive is always trimmed.
 	HostBytes *uint64
-	// SharedBytes is how much of what the file system uses is not on that drive.
+	// SharedBytes is how many of the file system's used bytes are on another drive.
 	SharedBytes uint64
 }
 
-// Trimmer remembers how far it came with each drive when its time was over.
+// Trimmer trims drives. It remembers for each drive where it stopped when its time was over.
 type Trimmer struct {
 	mutex sync.Mutex
 	next  map[string]uint64
@@ -51,14 +52,15 @@ func New() *Trimmer {
 	return &Trimmer{next: map[string]uint64{}, ioctl: fitrim, statfs: unix.Statfs}
 }
 
-// window is struct fstrim_range of linux/fs.h. The kernel writes to length how much it has discarded.
+// window is struct fstrim_range of linux/fs.h. The kernel sets length to the number of bytes that it has
+// discarded.
 type window struct {
 	start, length, minExtent uint64
 }
 
-// Trim discards what the file systems of the drives do not use, for about as long as within: it finishes the
-// window that it has begun, and the next Trim continues there. It skips drives that have little to give back,
-// and those that cannot discard. It returns how many bytes it has discarded.
+// Trim discards the unused blocks of the drives' file systems and returns how many bytes that were. It begins
+// no new window once the time within is over; the next Trim continues there. It skips drives that have little
+// to return, and drives that do not support discards.
 func (t *Trimmer) Trim(drives []Drive, within time.Duration) (uint64, error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -75,7 +77,7 @@ func (t *Trimmer) Trim(drives []Drive, within time.Duration) (uint64, error) {
 	return total, errors.Join(failures...)
 }
 
-// Every trims all drives of this guest every period until ctx ends, for the VMs that are never saved.
+// Every trims all drives of this guest once per period until ctx ends. It is for VMs that are never saved.
 func (t *Trimmer) Every(ctx context.Context, period time.Duration, log *log.Logger) {
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
@@ -102,7 +104,7 @@ func (t *Trimmer) trimDrive(drive Drive, endsAt time.Time) (uint64, error) {
 	var total uint64
 	first := max(drive.From, t.next[drive.Mount])
 	for start := first; time.Now().Before(endsAt); {
-		// The first window ends where all others begin and end.
+		// The first window is shorter, so that all others begin at a multiple of windowBytes.
 		w := window{start, windowBytes - start%windowBytes, minExtentBytes}
 		err := t.ioctl(drive.Mount, &w)
 		if errors.Is(err, unix.EINVAL) && start > drive.From {
@@ -120,7 +122,7 @@ func (t *Trimmer) trimDrive(drive Drive, endsAt time.Time) (uint64, error) {
 	return total, nil
 }
 
-// isWorthIt compares what a drive takes on the host with what its file system has on it.
+// isWorthIt compares what a drive takes on the host with what its file system uses of it.
 func isWorthIt(drive Drive, usedBytes uint64) bool {
 	if drive.HostBytes == nil {
 		return true

@@ -11,7 +11,7 @@ import (
 
 const gib = 1 << 30
 
-// disk is a file system of sizeBytes of which usedBytes are used; it records the windows that are trimmed.
+// disk is a file system with sizeBytes, of which usedBytes are used. It records the windows that are trimmed.
 type disk struct {
 	sizeBytes, usedBytes uint64
 	windows              []window
@@ -57,7 +57,7 @@ func TestTrimCoversTheWholeFileSystemFromItsBeginningInWindowsOfWholeGroups(t *t
 	}
 }
 
-func TestADriveThatHasLittleToGiveBackIsLeftAlone(t *testing.T) {
+func TestADriveWithLittleUnusedSpaceIsNotTrimmed(t *testing.T) {
 	for _, test := range []struct {
 		name            string
 		host            *uint64
@@ -70,7 +70,7 @@ func TestADriveThatHasLittleToGiveBackIsLeftAlone(t *testing.T) {
 		{"it uses mostly what is on another drive", ptr(500 << 20), 900 << 20, 850 << 20, true},
 		{"it uses less than is on the other drive", ptr(100 << 20), 800 << 20, 850 << 20, true},
 		{"its drive holds what it uses beyond the other", ptr(100 << 20), 950 << 20, 850 << 20, false},
-		{"nobody knows what it takes", nil, 0, 0, true},
+		{"it is unknown what it takes", nil, 0, 0, true},
 	} {
 		d := &disk{sizeBytes: gib, usedBytes: test.used}
 		if _, err := trimmer(d).Trim([]Drive{{"/", 0, test.host, test.shared}}, time.Minute); err != nil {
@@ -82,7 +82,7 @@ func TestADriveThatHasLittleToGiveBackIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestTrimStopsWhenItsTimeIsOverAndGoesOnThereTheNextTime(t *testing.T) {
+func TestTrimStopsWhenItsTimeIsOverAndContinuesThereTheNextTime(t *testing.T) {
 	d := &disk{sizeBytes: 3 * gib, slow: 20 * time.Millisecond}
 	tr := trimmer(d)
 	for range 3 {
@@ -97,7 +97,7 @@ func TestTrimStopsWhenItsTimeIsOverAndGoesOnThereTheNextTime(t *testing.T) {
 	if !slices.Equal(starts, []uint64{0, gib, 2 * gib}) {
 		t.Fatalf("got %v", starts)
 	}
-	// It has come to the end, and begins again.
+	// The trim has reached the end and begins again.
 	d.slow = 0
 	for range 2 {
 		if _, err := tr.Trim([]Drive{{Mount: "/"}}, time.Minute); err != nil {
@@ -109,7 +109,7 @@ func TestTrimStopsWhenItsTimeIsOverAndGoesOnThereTheNextTime(t *testing.T) {
 	}
 }
 
-func TestADriveThatCannotDiscardIsNoFailureAndOthersAre(t *testing.T) {
+func TestADriveWithoutDiscardsIsNotAFailureButOtherErrorsAre(t *testing.T) {
 	for _, test := range []struct {
 		fails error
 		want  error
