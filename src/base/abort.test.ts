@@ -7,7 +7,7 @@ const gone = new Error('gone');
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 const what = 'the thing';
 
-test('sleep() ends with the reason as soon as the signal aborts, and leaves no listener', async () => {
+test('sleep() throws the reason as soon as the signal aborts, and leaves no listener', async () => {
   const controller = new AbortController();
   await sleep(1, controller);
   assert.equal(listeners(controller.signal), 0);
@@ -32,7 +32,7 @@ test('poll() returns the first value that is not undefined', async () => {
   assert.deepEqual([value, tries], ['there', 3]);
 });
 
-test('poll() tries at least once, says what it waited for, and ends with an abort', async () => {
+test('poll() tries at least once, says what it waited for, and stops after an abort', async () => {
   let tries = 0;
   const attempt = (): undefined => {
     tries += 1;
@@ -55,7 +55,9 @@ test('poll() tries at least once, says what it waited for, and ends with an abor
 });
 
 const untilAborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('of the work'))));
+  new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(new Error('the error of the work'))),
+  );
 
 test('withDeadline() returns the result of the work, or throws its error when nothing was aborted', async () => {
   const controller = new AbortController();
@@ -68,7 +70,7 @@ test('withDeadline() returns the result of the work, or throws its error when no
   assert.equal(listeners(controller.signal), 0);
 });
 
-test('withDeadline() ends with the first reason, whatever the work then throws', async () => {
+test('withDeadline() throws the first reason, whatever the work throws afterwards', async () => {
   const controller = new AbortController();
   const { signal } = controller;
   await assert.rejects(withDeadline(untilAborted, { signal, deadlineMs: 1, what }), { code: 'WAIT_TIMEOUT' });
@@ -82,7 +84,7 @@ test('withDeadline() ends with the first reason, whatever the work then throws',
   );
 });
 
-test('onAbort() calls once, at once for a signal that has aborted, and never after it was disposed of', () => {
+test('onAbort() calls back once, immediately for an aborted signal, and never after its disposal', () => {
   let calls = 0;
   const count = (): void => {
     calls += 1;

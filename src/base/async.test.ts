@@ -8,7 +8,7 @@ import { abortable, KeyedMutex, SharedWork } from './async.ts';
 const signal = neverAborts();
 const gone = new Error('gone');
 
-test('KeyedMutex runs the tasks of a key one by one, in order; other keys do not wait', async () => {
+test('KeyedMutex runs the tasks of a key one after another, in order; other keys do not wait', async () => {
   const mutex = new KeyedMutex();
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
   const seen: string[] = [];
@@ -27,7 +27,7 @@ test('KeyedMutex runs the tasks of a key one by one, in order; other keys do not
   assert.deepEqual(seen, ['other', 'first', 'second']);
 });
 
-test('KeyedMutex continues after a failed task, and passes its error to its caller only', async () => {
+test('KeyedMutex continues after a failed task, and passes the error only to its caller', async () => {
   const mutex = new KeyedMutex();
   const failing = mutex.run('a', () => Promise.reject(gone), { signal });
   const next = mutex.run('a', async () => 'done', { signal });
@@ -35,7 +35,7 @@ test('KeyedMutex continues after a failed task, and passes its error to its call
   assert.equal(await next, 'done');
 });
 
-test('KeyedMutex: a task that gives up waiting never runs, and lets no other task run beside the current one', async () => {
+test('KeyedMutex: a task that stops waiting never runs, and does not let another task run beside the current one', async () => {
   const mutex = new KeyedMutex();
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
   const seen: string[] = [];
@@ -60,7 +60,7 @@ test('KeyedMutex: a task that gives up waiting never runs, and lets no other tas
   assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
 });
 
-test('abortable() rejects at once with the reason, and leaves no listener in any case', async () => {
+test('abortable() rejects at once with the reason, and never leaves a listener', async () => {
   const controller = new AbortController();
   assert.equal(await abortable(Promise.resolve(1), controller.signal), 1);
   await assert.rejects(abortable(Promise.reject(gone), controller.signal), gone);
@@ -89,7 +89,7 @@ function stoppable() {
   };
 }
 
-test('SharedWork runs once for callers at the same time, and again for a later one', async () => {
+test('SharedWork runs once for concurrent callers, and again for a later one', async () => {
   const shared = new SharedWork<number>();
   let runs = 0;
   const work = async (): Promise<number> => {
@@ -101,7 +101,7 @@ test('SharedWork runs once for callers at the same time, and again for a later o
   assert.equal(await shared.run('k', work, { signal }), 2);
 });
 
-test('SharedWork: one caller that leaves does not take the work from the others', async () => {
+test('SharedWork: a caller that leaves does not stop the work of the others', async () => {
   const shared = new SharedWork<string>();
   const { promise, resolve } = Promise.withResolvers<string>();
   const controller = new AbortController();

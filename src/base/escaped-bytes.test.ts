@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { bytesOfEscaped, escapedText, hasEscapes } from './escaped-bytes.ts';
 
-test('escapedText is plain text for UTF-8', () => {
+test('escapedText returns UTF-8 unchanged', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       const wellFormed = text.toWellFormed();
@@ -25,7 +25,7 @@ test('escapedText loses no byte', () => {
     }),
     {
       examples: [
-        // Half of a character, a surrogate and a number that UTF-8 does not have.
+        // Half of a character, a surrogate, and a code point beyond Unicode.
         [[Buffer.from([0xf0, 0x9f])]],
         [[Buffer.from([0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80])]],
         [[Buffer.from([0xf5, 0x80, 0x80, 0x80, 0xc0, 0x80])]],
@@ -35,7 +35,7 @@ test('escapedText loses no byte', () => {
   );
 });
 
-test('hasEscapes finds each byte that is not UTF-8', () => {
+test('hasEscapes finds every byte that is not UTF-8', () => {
   assert.equal(hasEscapes(escapedText(Buffer.from([0x41, 0xe4]))), true);
   assert.equal(hasEscapes('a\ufffdb 🦊'), false);
 });

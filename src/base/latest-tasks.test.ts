@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LatestTasks } from './latest-tasks.ts';
 
-test('of several for one key only the latest counts, and all that count are waited for', async () => {
+test('only the latest task of a key counts, and all tasks that count are awaited', async () => {
   const tasks = new LatestTasks();
   const gates = new Map<string, () => void>();
   const done: [string, boolean][] = [];

@@ -18,7 +18,7 @@ test('each line is one JSON value with its time, level, fields and message', () 
   assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000);
 });
 
-test('what is below the level is dropped, in children too', () => {
+test('messages below the level are dropped, also in child loggers', () => {
   const { log, parsed } = collect('warn');
   for (const logger of [log, log.child({})]) {
     logger.debug('d');
@@ -32,7 +32,7 @@ test('what is below the level is dropped, in children too', () => {
   );
 });
 
-test('errors are unwrapped with their code and causes, and what a failed cleanup hides', () => {
+test('errors are logged with their code and causes, including the error that a failed cleanup hides', () => {
   const { log, parsed } = collect('debug');
   const cause = new AppError('INNER', 'inner');
   log.error('x', { error: new AppError('OUTER', 'outer', { cause }) });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ResourceStack } from './resource-stack.ts';
 
-test('disposing runs the steps last in first out, once', async () => {
+test('disposing runs the steps once, last in first out', async () => {
   const seen: number[] = [];
   const stack = new ResourceStack();
   for (const step of [1, 2, 3]) stack.defer(`step ${step}`, () => void seen.push(step));
@@ -32,7 +32,7 @@ test('a failing step does not prevent the others, and each failure is reported',
   assert.deepEqual(seen, ['first']);
 });
 
-test('move() leaves nothing to do behind, and everything to the new owner', async () => {
+test('move() passes all steps to the new owner', async () => {
   const seen: string[] = [];
   const stack = new ResourceStack();
   stack.defer('step', () => void seen.push('ran'));

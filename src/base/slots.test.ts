@@ -6,7 +6,7 @@ import { Slots } from './slots.ts';
 
 const signal = neverAborts();
 
-test('no more have a slot than there are, and the others get theirs in order', async () => {
+test('only as many callers as there are slots get one at a time; the others wait in order', async () => {
   const slots = new Slots(2);
   const [first, second] = [await slots.take({ signal }), await slots.take({ signal })];
   const seen: number[] = [];
@@ -26,7 +26,7 @@ test('no more have a slot than there are, and the others get theirs in order', a
   assert.deepEqual(seen, [3, 4]);
 });
 
-test('a waiter that gives up takes no slot', async () => {
+test('a caller that stops waiting takes no slot', async () => {
   const slots = new Slots(1);
   const first = await slots.take({ signal });
   const controller = new AbortController();

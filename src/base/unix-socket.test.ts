@@ -27,7 +27,7 @@ function folderOf(length: number): string {
 }
 
 for (const length of [1, 200]) {
-  test(`a socket in a folder with a name of ${length} bytes is listened on and connected to`, async () => {
+  test(`a server can listen on a socket in a folder with a name of ${length} bytes, and a client can connect`, async () => {
     const path = join(folderOf(length), 's');
     assert.equal(fitsSocketPath(path), length === 1);
     using _folder = await listenUnix(server, path);
@@ -36,7 +36,7 @@ for (const length of [1, 200]) {
     assert.equal(existsSync(path), false);
   });
 
-  test(`what is missing or taken is an error with a name of ${length} bytes`, async () => {
+  test(`a missing or taken socket is an error with a name of ${length} bytes`, async () => {
     const folder = folderOf(length);
     await assert.rejects(text(connectUnix(join(folder, 'none'))), { code: 'ENOENT' });
     await assert.rejects(text(connectUnix(join(folder, 'no', 'folder'))), { code: 'ENOENT' });
@@ -47,7 +47,7 @@ for (const length of [1, 200]) {
   });
 }
 
-test('a server that closes leaves alone what has taken the place of its folder', async () => {
+test('a server that closes does not touch a folder that has replaced its own', async () => {
   const path = join(folderOf(1), 's');
   using _folder = await listenUnix(server, path);
   renameSync(join(dir, 'x'), join(dir, 'old'));

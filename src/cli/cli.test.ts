@@ -42,7 +42,7 @@ describe('banger', () => {
     assert.match(stdout, /^ {2}"state": "running",$/m);
   });
 
-  test('what is not found is exit 1, with the hint, or as JSON', async () => {
+  test('a VM that is not found exits with 1, with the hint, or as JSON', async () => {
     assert.deepEqual(await lab.run(['vm', 'show', 'nope']), {
       status: 1,
       stdout: '',
@@ -52,7 +52,7 @@ describe('banger', () => {
     assert.equal((await lab.run(['vm', 'show', 'No/Name'])).status, 2);
   });
 
-  test('vm create prints the spec, when it is ready, and a summary', async () => {
+  test('vm create prints the spec, that the VM is ready, and a summary', async () => {
     const { status, stdout, stderr } = await lab.run(['vm', 'create', '--name', 'web']);
     assert.equal(status, 0);
     assert.match(stdout, /^name +web\nid +\S+\nstate +running\n/);
@@ -62,12 +62,12 @@ describe('banger', () => {
     assert.match(created.stderr, /\[vm create\] created in /);
   });
 
-  test('steps are shown with -v, and nothing of them in a pipe', async () => {
+  test('steps are shown with -v, and not in a pipe', async () => {
     const { stderr } = await lab.run(['vm', 'create', '-v']);
     assert.match(stderr, /^spec: .*\n\[vm create\] boot: waiting for the guest\n\[vm create\] ready in /);
   });
 
-  test('steps are one line that is written over on a terminal, or lines with BANGER_NO_PROGRESS', async () => {
+  test('steps overwrite one line on a terminal, and are separate lines with BANGER_NO_PROGRESS', async () => {
     const terminal = new FakeOutput({ isTTY: true });
     await lab.run(['vm', 'create'], { stderr: terminal });
     const erase = '\r\u001b[K';
@@ -81,7 +81,7 @@ describe('banger', () => {
     );
   });
 
-  test('vm start, stop and delete do several at once, each once, in the order they were named', async () => {
+  test('vm start, stop and delete handle several VMs concurrently, each once, and report them in the order they were named', async () => {
     const web = lab.addVm('web');
     lab.addVm('db');
     const { status, stdout } = await lab.run(['vm', 'stop', 'db', 'web', web.id, 'db']);
@@ -90,7 +90,7 @@ describe('banger', () => {
     assert.equal((await lab.run(['vm', 'start', 'web'])).stdout, 'web: running\n');
   });
 
-  test('vm delete deletes the good ones when others fail, and then exits with 1', async () => {
+  test('vm delete continues when one VM fails, and then exits with 1', async () => {
     lab.addVm('web');
     const { status, stdout, stderr } = await lab.run(['vm', 'delete', 'nope', 'web']);
     assert.deepEqual([status, stdout], [1, 'web: deleted\n']);
@@ -98,7 +98,7 @@ describe('banger', () => {
     assert.equal(lab.daemon.vms.size, 0);
   });
 
-  test('vm exec --json tells how it ended on stdout and passes all output to stderr', async () => {
+  test('vm exec --json prints how the command ended to stdout, and all its output to stderr', async () => {
     const vm = lab.addVm('web');
     const argv = ['vm', 'exec', '--json', '--timings', 'web', '--', 'sh', '-c', 'echo out; exit 3'];
     const { status, stdout, stderr } = await lab.run(argv);
@@ -114,7 +114,7 @@ describe('banger', () => {
     assert.match(refused.stdout, /--json with --tty/);
   });
 
-  test('vm exec runs in the workspace of the VM, or where it is told', async () => {
+  test('vm exec runs in the workspace of the VM, or in --workdir', async () => {
     lab.addVm('web', { workspace: { guestPath: '/root/repo', sourcePath: '/r' } });
     await lab.run(['vm', 'exec', 'web', '--', 'true']);
     await lab.run(['vm', 'exec', '-w', '/srv', '-e', 'A=1', '-e', 'HOME', 'web', '--', 'true']);
@@ -131,7 +131,7 @@ describe('banger', () => {
     assert.deepEqual([status, stderr], [125, 'banger: vm "old" is not running (state: stopped)\n']);
   });
 
-  test('vm logs prints the log that is asked for, and follows it until Ctrl-C', async () => {
+  test('vm logs prints the requested log, and follows it until Ctrl-C', async () => {
     lab.addVm('web');
     lab.daemon.answers.set('GET /v1/vms/web/logs', ({ path }, response) => {
       response.write(`${path.split('?')[1]}\n\u001b[2J`);
@@ -177,7 +177,7 @@ describe('banger', () => {
     assert.match((await lab.run(['kernel', 'list'])).stdout, /\ndebian-6\.1 +6\.1\.0 +amd64 +1M +now\n$/);
   });
 
-  test('image build builds the default image, or the one that is named', async () => {
+  test('image build builds the default or the named image', async () => {
     const seen: string[] = [];
     for (const name of ['debian-bookworm', 'other']) {
       lab.daemon.answers.set(`POST /v1/images/${name}/build`, (request, response) => {
@@ -225,7 +225,7 @@ describe('banger', () => {
     }
   });
 
-  test('doctor --fix removes what is stale, and says what that was', async () => {
+  test('doctor --fix removes stale files, and says which', async () => {
     lab.daemon.answers.set('POST /v1/doctor/fix', (_request, response) =>
       sendJson(response, 200, { checks: [], fixed: ['/var/old'] }),
     );
@@ -243,7 +243,7 @@ describe('banger', () => {
     assert.match(stdout, /^warn {2}banger version .* the daemon is build v9\+abc\.0\n.*banger daemon stop\n/);
   });
 
-  test('a daemon of another build is told of, once a command', async () => {
+  test('every command warns once of a daemon of another build', async () => {
     lab.addVm('web');
     lab.daemon.versionLabel = 'v9+abc';
     const { status, stderr } = await lab.run(['vm', 'exec', 'web', '--', 'true']);
@@ -254,7 +254,7 @@ describe('banger', () => {
     );
   });
 
-  test('an answer that makes no sense is an error, not a crash', async () => {
+  test('a malformed answer is an error, not a crash', async () => {
     for (const body of ['', 'hello', '[]', '{"vms":[1]}', '{"vms":{}}']) {
       lab.daemon.answers.set('GET /v1/vms', (_request, response) => void response.end(body));
       const { status, stderr } = await lab.run(['vm', 'list']);
@@ -266,7 +266,7 @@ describe('banger', () => {
     }
   });
 
-  test('a reader who has gone ends a command without a message', async () => {
+  test('a command whose reader is gone ends without a message', async () => {
     lab.addVm('web');
     const closed = (): Writable =>
       new Writable({
@@ -281,7 +281,7 @@ describe('banger', () => {
     await until(() => lab.daemon.guests[0]?.isHungUp === true);
   });
 
-  test('output waits for a slow reader, and all of it arrives', async () => {
+  test('output waits for a slow reader, and arrives complete', async () => {
     lab.addVm('web');
     let bytes = 0;
     let mostBuffered = 0;

@@ -7,7 +7,7 @@ import { parseConfig } from './config-file.ts';
 
 const PATH = '/c/config.toml';
 
-test('an empty file configures nothing; all keys are read, sizes as bytes', () => {
+test('an empty file is valid; all keys are read, and sizes become bytes', () => {
   assert.deepEqual(parseConfig('', PATH), {});
   const source = `
     log_level = "debug"
@@ -81,7 +81,7 @@ function parsesOrRefuses(source: string): void {
   }
 }
 
-test('any text is a configuration or CONFIG_INVALID', () => {
+test('any text is either a configuration or CONFIG_INVALID', () => {
   const bits = fc.constantFrom(
     'vm_defaults',
     '[',
@@ -112,7 +112,7 @@ test('any text is a configuration or CONFIG_INVALID', () => {
   parsesOrRefuses(`a = ${'['.repeat(100_000)}`);
 });
 
-test('any TOML is a configuration or CONFIG_INVALID', () => {
+test('any TOML is either a configuration or CONFIG_INVALID', () => {
   const key = fc.constantFrom(
     'log_level',
     'vm_defaults',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { daemonEnvironment, withoutDaemonSettings } from './daemon-process.ts';
 
-test('what the daemon starts has the environment that the user has', () => {
+test('programs of the daemon have the environment of the user', () => {
   const env = { PATH: '/bin', MALLOC_ARENA_MAX: '7', HOME: undefined };
   const given = daemonEnvironment(env);
   assert.equal(given['MALLOC_ARENA_MAX'], '7');

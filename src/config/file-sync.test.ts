@@ -11,7 +11,7 @@ function entry(fields: Record<string, unknown>): string {
   return `[[file_sync]]\n${lines.join('\n')}\n`;
 }
 
-test('entries are read, and mean absolute paths', () => {
+test('entries are read as absolute paths', () => {
   const source =
     entry({ host: '~/.config/gh', guest: '~/.config//gh/' }) +
     entry({ host: '/etc/some.conf', guest: '/root/./some.conf', mode: '0640' }) +
@@ -72,7 +72,7 @@ for (const [guest, guestPath] of [
   });
 }
 
-test('every bad entry is named, and what is no list of tables is refused', () => {
+test('every bad entry is named, and anything but a list of tables is refused', () => {
   const source = entry(good) + entry({ ...good, host: 'x', mode: 'y' });
   assert.throws(() => parseConfig(source, PATH), { message: /file_sync\[1\].host.*file_sync\[1\].mode/ });
   for (const wrong of ['file_sync = 1', 'file_sync = [1]', '[file_sync]\nhost = "~/a"']) {
@@ -80,7 +80,7 @@ test('every bad entry is named, and what is no list of tables is refused', () =>
   }
 });
 
-test('whatever is taken stays below the home in the guest', () => {
+test('an accepted path made of these parts stays below the home of the guest', () => {
   const part = fc.constantFrom('..', '.', '', 'a', '~', 'root', '~/', '/', '/root');
   fc.assert(
     fc.property(

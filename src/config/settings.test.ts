@@ -7,7 +7,7 @@ import { loadSettings, resolvePaths } from './settings.ts';
 
 const HOST = { cpuCount: 8, memoryMib: 16_384 };
 
-test('without XDG variables everything is under the home folder', () => {
+test('without XDG variables everything is below the home folder', () => {
   const paths = resolvePaths({ HOME: '/home/me' });
   assert.equal(paths.configFile, '/home/me/.config/banger/config.toml');
   assert.equal(paths.imagesDir, '/home/me/.local/share/banger/images');
@@ -16,7 +16,7 @@ test('without XDG variables everything is under the home folder', () => {
   assert.equal(paths.daemonSocket, '/home/me/.local/state/banger/run/bangerd.sock');
 });
 
-test('XDG variables decide, and empty ones do not', () => {
+test('XDG variables win, and empty ones are ignored', () => {
   const paths = resolvePaths({
     HOME: '/h',
     XDG_CONFIG_HOME: '/c',
@@ -32,14 +32,14 @@ test('XDG variables decide, and empty ones do not', () => {
   );
 });
 
-test('a variable that is no absolute path is refused by its name', () => {
+test('a variable with a relative path is refused with its name', () => {
   for (const name of ['XDG_CONFIG_HOME', 'XDG_STATE_HOME', 'XDG_RUNTIME_DIR']) {
     const refused = { code: 'CONFIG_PATH_INVALID', message: new RegExp(name) };
     assert.throws(() => resolvePaths({ HOME: '/h', [name]: 'relative' }), refused);
   }
 });
 
-test('one user has one place for sockets in every session, and others for a state folder that holds none', () => {
+test('a user has the same socket folder in every session, and other places if the state folder cannot hold sockets', () => {
   const env = { HOME: '/h' };
   const [with_, without] = [resolvePaths({ ...env, XDG_RUNTIME_DIR: '/r' }), resolvePaths(env)];
   assert.equal(with_.daemonSocket, without.daemonSocket);
@@ -48,7 +48,7 @@ test('one user has one place for sockets in every session, and others for a stat
   assert.deepEqual(without.runtimeHomes, [`/tmp/banger-runtime-${uid}`, `/run/user/${uid}`]);
 });
 
-test('settings come from the file, and the log level from its variable first', () => {
+test('settings come from the file; the variable for the log level wins', () => {
   const home = mkdtempSync(join(tmpdir(), 'settings-'));
   const env = { HOME: home };
   assert.deepEqual(
@@ -74,7 +74,7 @@ test('settings come from the file, and the log level from its variable first', (
   rmSync(home, { recursive: true });
 });
 
-test('VMs are stopped for want of use only when the config file says after how long', () => {
+test('unused VMs are stopped only when the config file sets a time', () => {
   const home = mkdtempSync(join(tmpdir(), 'settings-'));
   const dir = join(home, '.config', 'banger');
   mkdirSync(dir, { recursive: true });

@@ -9,7 +9,7 @@ for (const [cpuCount, memoryMib, vcpu, memory] of [
   [12, 32_768, [3, 'auto'], [4096, 'auto']],
   [64, 262_144, [4, 'auto'], [8192, 'auto']],
 ] as const) {
-  test(`a host of ${cpuCount} CPUs and ${memoryMib} MiB gives a VM ${vcpu[0]} and ${memory[0]} MiB`, () => {
+  test(`on a host with ${cpuCount} CPUs and ${memoryMib} MiB a VM gets ${vcpu[0]} and ${memory[0]} MiB`, () => {
     const found = vmDefaults({}, { cpuCount, memoryMib });
     assert.deepEqual(found.vcpuCount, { value: vcpu[0], from: vcpu[1] });
     assert.deepEqual(found.memoryMib, { value: memory[0], from: memory[1] });
@@ -17,7 +17,7 @@ for (const [cpuCount, memoryMib, vcpu, memory] of [
   });
 }
 
-test('what is configured wins, whatever the host is', () => {
+test('configured values win on every host', () => {
   const found = vmDefaults({ vcpuCount: 7, systemOverlaySizeBytes: 1 }, { cpuCount: 2, memoryMib: 4096 });
   assert.deepEqual(found.vcpuCount, { value: 7, from: 'config' });
   assert.deepEqual(found.systemOverlaySizeBytes, { value: 1, from: 'config' });

@@ -33,7 +33,7 @@ test('overlaySize() always leaves room for every block of the image', () => {
   );
 });
 
-test('overlaySize() refuses sizes that are no sizes', () => {
+test('overlaySize() refuses invalid sizes', () => {
   for (const imageBytes of [0, -4096, 4095, 4096.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 45]) {
     assert.throws(
       () => overlaySize({ imageBytes, freeBytes: 0 }),

@@ -9,7 +9,7 @@ function decode(...frames: Buffer[]): ExecEvent[] {
   return new ExecEventDecoder().push(Buffer.concat(frames));
 }
 
-test('ExecEventDecoder tells all that the guest says of a command', () => {
+test('ExecEventDecoder returns every event of a command', () => {
   const events = decode(
     encodeJsonFrame(FRAME.started, { pid: 7 }),
     encodeFrame(FRAME.stdout, 'out'),
@@ -26,7 +26,7 @@ test('ExecEventDecoder tells all that the guest says of a command', () => {
   ]);
 });
 
-test('ExecEventDecoder tells a signal, and why nothing was started', () => {
+test('ExecEventDecoder returns a signal, and why a command could not start', () => {
   assert.deepEqual(decode(encodeJsonFrame(FRAME.exit, { signal: 'SIGKILL', number: 9 })), [
     { kind: 'exit', exit: { signal: 'SIGKILL', number: 9 } },
   ]);
@@ -35,7 +35,7 @@ test('ExecEventDecoder tells a signal, and why nothing was started', () => {
   ]);
 });
 
-test('isOver is true behind the last frame only', () => {
+test('isOver is true only after the last frame', () => {
   const decoder = new ExecEventDecoder();
   decoder.push(encodeJsonFrame(FRAME.started, { pid: 1 }));
   assert.equal(decoder.isOver, false);
@@ -44,7 +44,7 @@ test('isOver is true behind the last frame only', () => {
   assert.throws(() => decoder.push(encodeFrame(FRAME.stdout, 'more')), { code: 'GUEST_PROTOCOL' });
 });
 
-test('what does not fit the protocol is GUEST_PROTOCOL', () => {
+test('frames that violate the protocol are GUEST_PROTOCOL', () => {
   for (const frame of [
     encodeFrame(FRAME.start, '{}'),
     encodeFrame(99),
@@ -63,7 +63,7 @@ test('what does not fit the protocol is GUEST_PROTOCOL', () => {
   }
 });
 
-test('any bytes are events or one of our errors', () => {
+test('any bytes are either events or one of our errors', () => {
   const type = fc.constantFrom(...Object.values(FRAME));
   const payload = fc.oneof(
     fc.json().map((text) => Buffer.from(text)),

@@ -15,13 +15,13 @@ import {
 
 const DATA: readonly number[] = [FRAME.stdin, FRAME.stdout, FRAME.stderr];
 
-/** Cuts `stream` at `cuts`, which may repeat and be in any order. */
+/** Splits `stream` at `cuts`, which may repeat and be in any order. */
 function chunksOf(stream: Buffer, cuts: readonly number[]): Buffer[] {
   const at = [0, ...cuts.map((cut) => cut % (stream.length + 1)).sort((a, b) => a - b), stream.length];
   return at.slice(1).map((end, index) => stream.subarray(at[index], end));
 }
 
-/** Joins the pieces of data frames that follow each other, as the stream of bytes that they are. */
+/** Joins consecutive data frames of one type. */
 function joined(frames: readonly Frame[]): { type: number; payload: string }[] {
   const all: { type: number; payload: string }[] = [];
   for (const { type, payload } of frames) {
@@ -32,7 +32,7 @@ function joined(frames: readonly Frame[]): { type: number; payload: string }[] {
   return all;
 }
 
-test('FrameDecoder gives back what was encoded, wherever the stream is cut', () => {
+test('FrameDecoder returns the encoded frames, however the stream is split', () => {
   const frame = fc.record({
     type: fc.constantFrom(...Object.values(FRAME)),
     payload: fc.uint8Array({ maxLength: 60 }),
@@ -49,7 +49,7 @@ test('FrameDecoder gives back what was encoded, wherever the stream is cut', () 
   );
 });
 
-test('FrameDecoder fails on a long frame or takes any bytes, and never gives more than it was given', () => {
+test('FrameDecoder accepts any bytes except too long frames, and never returns more than its input', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 40 })), (chunks) => {
       const decoder = new FrameDecoder();
@@ -68,14 +68,14 @@ test('FrameDecoder fails on a long frame or takes any bytes, and never gives mor
   );
 });
 
-test('output is not copied, and comes before its frame is whole', () => {
+test('output is not copied, and is returned before its frame is complete', () => {
   const chunk = encodeFrame(FRAME.stdout, 'hello').subarray(0, FRAME_HEADER_BYTES + 3);
   const [frame] = new FrameDecoder().push(chunk);
   assert.equal(frame?.payload.toString(), 'hel');
   assert.equal(frame?.payload.buffer, chunk.buffer);
 });
 
-test('a control frame comes whole, however long', () => {
+test('a control frame is returned complete, whatever its length', () => {
   const decoder = new FrameDecoder();
   const stream = encodeFrame(FRAME.start, Buffer.alloc(MAX_FRAME_PAYLOAD_BYTES, 'x'));
   const frames = chunksOf(stream, [1, 4, 5, 6, 70_000]).flatMap((chunk) => decoder.push(chunk));
@@ -83,7 +83,7 @@ test('a control frame comes whole, however long', () => {
   assert.equal(frames[0]?.payload.length, MAX_FRAME_PAYLOAD_BYTES);
 });
 
-test('isAtBoundary is false inside of a header and of a payload', () => {
+test('isAtBoundary is false inside a header and a payload', () => {
   const stream = encodeFrame(FRAME.stdout, 'abc');
   for (let cut = 1; cut < stream.length; cut += 1) {
     const decoder = new FrameDecoder();

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { FRAME, FrameDecoder } from './exec-frames.ts';
 import { ExecStdin, STDIN_WINDOW_BYTES } from './exec-stdin.ts';
 
-/** What was written to `stream` so far: the input, and whether its end was told. */
+/** What was written to `stream` so far: the input, and whether its end was sent. */
 function sent(stream: PassThrough): { input: Buffer; isEnded: boolean } {
   const frames = new FrameDecoder().push(stream.read() ?? Buffer.alloc(0));
   return {
@@ -28,7 +28,7 @@ test('ExecStdin sends input and its end as frames', async () => {
   assert.equal(isEnded, true);
 });
 
-test('ExecStdin has no more than its window under way, and goes on as it is acknowledged', async () => {
+test('ExecStdin sends at most its window, and continues with each acknowledgement', async () => {
   const stream = newStream();
   const stdin = new ExecStdin(stream);
   const whole = Buffer.alloc(STDIN_WINDOW_BYTES + 300_000);
@@ -46,7 +46,7 @@ test('ExecStdin has no more than its window under way, and goes on as it is ackn
   assert.deepEqual(Buffer.concat([first, sent(stream).input]), whole);
 });
 
-test('acknowledgements beyond what was sent do not widen the window', async () => {
+test('acknowledgements of more than was sent do not widen the window', async () => {
   const stream = newStream();
   const stdin = new ExecStdin(stream);
   stdin.acknowledge(0xffffffff);
@@ -57,7 +57,7 @@ test('acknowledgements beyond what was sent do not widen the window', async () =
   await writing;
 });
 
-test('close lets a write that waits return, and later ones send nothing', async () => {
+test('after close, a waiting write returns, and later writes send nothing', async () => {
   const stream = newStream();
   const stdin = new ExecStdin(stream);
   const writing = stdin.write(Buffer.alloc(STDIN_WINDOW_BYTES + 1));

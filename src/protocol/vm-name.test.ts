@@ -25,7 +25,7 @@ for (const name of ['a', '0', 'my-box', 'a--b', 'a'.repeat(63), '123456789012'])
   test(`"${name.slice(0, 20)}" is a name`, () => checkVmName(name));
 }
 
-test('exactly the DNS labels in lower case are names; refusals have no control characters', () => {
+test('names are exactly the DNS labels in lower case; errors have no control characters', () => {
   const close = fc.string({ unit: fc.constantFrom('a', '9', '-', 'A', '.', '\n'), maxLength: 70 });
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), close), (name) => {

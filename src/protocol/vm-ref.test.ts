@@ -10,7 +10,7 @@ const VMS = [
   { id: 'cc44', name: 'bb' },
 ];
 
-test('a VM is meant by its id, its name, or the start of its id that no other has', () => {
+test('a VM is found by its id, its name, or a unique start of its id', () => {
   for (const [ref, id] of [
     ['web', 'aa11'],
     ['aa22', 'aa22'],
@@ -26,7 +26,7 @@ test('an id wins over a name, and a name over the start of an id', () => {
   assert.equal(resolveVmRef(VMS, 'bb').id, 'cc44');
 });
 
-test('a start of several ids lists whom it may mean', () => {
+test('the error for an ambiguous start of an id lists the candidates', () => {
   assert.throws(() => resolveVmRef(VMS, 'aa'), {
     code: 'VM_REF_AMBIGUOUS',
     message: 'Cannot tell which vm "aa" is: 2 VMs have ids that start with it',
@@ -40,7 +40,7 @@ test('a start of several ids lists whom it may mean', () => {
   });
 });
 
-test('of very many candidates the hint names the first, and the details all', () => {
+test('with very many candidates the hint names the first ones, and the details all', () => {
   const many = Array.from({ length: 30 }, (_, at) => ({ id: `f${at + 10}`, name: `vm-${at}` }));
   assert.throws(
     () => resolveVmRef(many, 'f'),
@@ -53,13 +53,13 @@ test('of very many candidates the hint names the first, and the details all', ()
   );
 });
 
-test('nobody is meant by what nobody has, nor by an empty text', () => {
+test('an unknown or empty reference finds no VM', () => {
   for (const ref of ['x', '', 'aa111']) {
     assert.throws(() => resolveVmRef(VMS, ref), { code: 'VM_NOT_FOUND' });
   }
 });
 
-test('what can be neither a name nor an id is refused', () => {
+test('a reference that can be neither a name nor an id is refused', () => {
   for (const ref of ['web', 'a', '0-9', 'a'.repeat(63)]) checkVmRef(ref);
   for (const ref of ['', 'A', 'a b', '../x', 'a/b', 'a%', 'a'.repeat(64), 'é', 'a\n']) {
     assert.throws(() => checkVmRef(ref), { code: 'VM_REF_INVALID', details: { field: 'ref', value: ref } });

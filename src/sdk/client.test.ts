@@ -52,7 +52,7 @@ describe('createClient()', () => {
     );
   });
 
-  test('keeps fields of an answer that it does not know, and states of a newer daemon', async () => {
+  test('keeps unknown fields of an answer, and states of a newer daemon', async () => {
     addVm('web', { state: 'hibernating', color: 'blue' });
     const vm = await client.showVm('web', { signal });
     assert.equal((vm as unknown as { color: string }).color, 'blue');
@@ -67,14 +67,14 @@ describe('createClient()', () => {
     assert.equal(daemon.vms.size, 0);
   });
 
-  test("tells the daemon's error with its code and hint", async () => {
+  test("throws the daemon's error with its code and hint", async () => {
     await assert.rejects(client.showVm('nope', { signal }), {
       code: 'VM_NOT_FOUND',
       hint: 'banger vm list --all',
     });
   });
 
-  test('refuses references that would mean another route, without asking the daemon', async () => {
+  test('refuses references that would lead to another route, without asking the daemon', async () => {
     for (const ref of ['', '.', '..', '../images', 'a/b', 'a b', 'A', 'a?x', 'x'.repeat(64)]) {
       await assert.rejects(async () => client.showVm(ref, { signal }), { code: 'VM_REF_INVALID' }, ref);
       assert.throws(() => client.deleteVm(ref, { signal }), { code: 'VM_REF_INVALID' }, ref);
@@ -88,7 +88,7 @@ describe('createClient()', () => {
     assert.equal(daemon.requests[0]?.path, '/v1/images/a%2Fb%3Ac');
   });
 
-  test('gives the version label of each answer', async () => {
+  test('returns the version label of each answer', async () => {
     const labels: string[] = [];
     daemon.versionLabel = 'v9';
     await createClient({
@@ -98,7 +98,7 @@ describe('createClient()', () => {
     assert.deepEqual(labels, ['v9']);
   });
 
-  test('names the field of an answer that is not as it should be', async () => {
+  test('names the invalid field of an answer', async () => {
     addVm('web', { lastError: { code: 'X', message: 1 } });
     await assert.rejects(client.showVm('web', { signal }), {
       code: 'DAEMON_PROTOCOL',
@@ -113,7 +113,7 @@ describe('createClient()', () => {
     }
   });
 
-  test('reads no answer without end', async () => {
+  test('does not read an endless answer', async () => {
     daemon.answers.set('GET /v1/vms', (_request, response) => {
       const chunk = 'x'.repeat(1024 * 1024);
       const more = (): void => {
@@ -137,7 +137,7 @@ describe('createClient()', () => {
   });
 
   describe('leaseVm()', () => {
-    test('keeps the VM until it is disposed of, and closing twice is fine', async () => {
+    test('keeps the VM until its disposal, and closing twice is fine', async () => {
       const lease = await client.leaseVm({ name: 'tmp' }, { signal });
       assert.equal(lease.vm.ephemeral, true);
       assert.equal(daemon.vms.size, 1);
@@ -146,7 +146,7 @@ describe('createClient()', () => {
       await until(() => daemon.vms.size === 0);
     });
 
-    test('ends with the signal while the VM is made, and not after', async () => {
+    test('is cancelled by the signal only while the VM is being created', async () => {
       const controller = new AbortController();
       const lease = await client.leaseVm({ name: 'tmp' }, { signal: controller.signal });
       controller.abort();
@@ -179,7 +179,7 @@ describe('createClient()', () => {
   describe('exec()', () => {
     beforeEach(() => void addVm('web'));
 
-    test('collects output apart, and the exit code', async () => {
+    test('collects stdout and stderr separately, and the exit code', async () => {
       using session = await client.exec(
         'web',
         { argv: ['sh', '-c', 'echo out; echo err >&2; exit 7'] },
@@ -189,7 +189,7 @@ describe('createClient()', () => {
       assert.deepEqual([exit, stdout.toString(), stderr.toString()], [{ code: 7 }, 'out\n', 'err\n']);
     });
 
-    test('passes input of any size through, and its end', async () => {
+    test('passes input of any size and its end on', async () => {
       using session = await client.exec('web', { argv: ['sha256sum'] }, { signal });
       const block = Buffer.alloc(1024 * 1024, 'banger');
       const send = async (): Promise<void> => {
@@ -206,14 +206,14 @@ describe('createClient()', () => {
       assert.equal(text.split(' ')[0], hash.digest('hex'));
     });
 
-    test('tells what could not be started', async () => {
+    test('reports a command that could not be started', async () => {
       using session = await client.exec('web', { argv: ['no-such-program'] }, { signal });
       await assert.rejects(session.collect(), { code: 'COMMAND_NOT_FOUND' });
       using second = await client.exec('web', { argv: ['/etc/passwd'] }, { signal });
       await assert.rejects(second.collect(), { code: 'COMMAND_NOT_EXECUTABLE' });
     });
 
-    test("fails with the daemon's error when it does not switch protocols", async () => {
+    test("throws the daemon's error when that does not switch protocols", async () => {
       addVm('old', { state: 'stopped' });
       await assert.rejects(client.exec('old', { argv: ['true'] }, { signal }), { code: 'VM_NOT_RUNNING' });
       daemon.answers.set('POST /v1/vms/web/exec', () => {});
@@ -235,7 +235,7 @@ describe('createClient()', () => {
       await assert.rejects(ended, { code: 'DAEMON_LOST' });
     });
 
-    test('ends with the signal, and drops what is sent afterwards', async () => {
+    test('ends with the signal, and drops later input', async () => {
       const controller = new AbortController();
       using session = await client.exec('web', { argv: ['cat'] }, { signal: controller.signal });
       const output = Array.fromAsync(session.output());

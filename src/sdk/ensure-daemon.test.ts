@@ -9,8 +9,8 @@ import { AppError } from '../base/errors.ts';
 import { type EnsureDaemonOptions, ensureDaemon } from './ensure-daemon.ts';
 
 /**
- * A daemon that listens, writes its pid, and ends after a while whatever happens; it exits 0 when another
- * listens already.
+ * A daemon that listens, writes its pid, and always ends after a while. It exits with 0 if another one
+ * already listens.
  */
 const LISTENER = `
   const net = require('node:net');
@@ -46,7 +46,7 @@ describe('ensureDaemon()', () => {
 
   const pids = (): number[] =>
     existsSync(pidPath) ? readFileSync(pidPath, 'utf8').trim().split('\n').map(Number) : [];
-  /** It writes its pid a moment after it listens. */
+  /** It writes its pid a moment after it begins to listen. */
   const hasStarted = async (): Promise<void> => {
     await until(() => pids().length > 0);
   };
@@ -60,14 +60,14 @@ describe('ensureDaemon()', () => {
       ...options,
     });
 
-  test('starts nothing when a daemon listens', async () => {
+  test('starts nothing if a daemon listens', async () => {
     const server = createServer((socket) => socket.end());
     await new Promise<void>((resolve) => server.listen(socketPath, resolve));
     await ensure({ daemonArgv: ['/nonexistent'], onStart: () => assert.fail('started') });
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test('starts one that outlives us, in a private folder, and waits until it listens', async () => {
+  test('starts one that outlives the caller, in a private folder, and waits until it listens', async () => {
     let starts = 0;
     await ensure({ onStart: () => (starts += 1) });
     assert.equal(starts, 1);
@@ -76,7 +76,7 @@ describe('ensureDaemon()', () => {
     assert.equal(statSync(logPath).mode & 0o777, 0o600);
   });
 
-  test('lets two callers at once have one daemon', async () => {
+  test('starts one daemon for two concurrent callers', async () => {
     await Promise.all([ensure(), ensure()]);
     await hasStarted();
     assert.equal(pids().length, 1);
@@ -92,7 +92,7 @@ describe('ensureDaemon()', () => {
     assert.deepEqual(error.details?.['logTail'], ['old', 'no records: disk full [2J']);
   });
 
-  test('does not show what was in the log before', async () => {
+  test('does not show older lines of the log', async () => {
     await ensure({ daemonArgv: [process.execPath, '-e', "console.error('first'); process.exit(4)"] }).catch(
       () => {},
     );
@@ -111,7 +111,7 @@ describe('ensureDaemon()', () => {
     await assert.rejects(silent, { code: 'DAEMON_START_FAILED', message: /did not listen within 0.3 s/ });
   });
 
-  test('starts again when the first one ended well without listening: it met one that was leaving', async () => {
+  test('starts another one if the first exits with 0 without listening, because it met a daemon that was about to end', async () => {
     const flag = join(folder, 'flag');
     const script = `
       const { existsSync, writeFileSync } = require('node:fs');
@@ -122,7 +122,7 @@ describe('ensureDaemon()', () => {
     await hasStarted();
   });
 
-  test('says that the program is missing', async () => {
+  test('reports a missing program', async () => {
     await assert.rejects(ensure({ daemonArgv: ['/nonexistent/bangerd'] }), { code: 'EXEC_NOT_FOUND' });
   });
 
@@ -137,13 +137,13 @@ describe('ensureDaemon()', () => {
     await assert.rejects(ensure({ signal: AbortSignal.abort(new Error('no')) }), { message: 'no' });
   });
 
-  test('refuses a log folder that others may enter', async () => {
+  test('refuses a log folder that other users may enter', async () => {
     await ensure({ daemonArgv: [process.execPath, '-e', 'process.exit(4)'] }).catch(() => {});
     chmodSync(join(folder, 'state'), 0o755);
     await assert.rejects(ensure(), { code: 'DIR_NOT_PRIVATE' });
   });
 
-  test('takes a socket file that nobody listens on for no daemon', async () => {
+  test('does not mistake a dead socket file for a daemon', async () => {
     writeFileSync(socketPath, '');
     const script = `require('node:fs').rmSync(process.argv[1]);${LISTENER}`;
     await ensure({ daemonArgv: [process.execPath, '-e', script, socketPath, pidPath] });

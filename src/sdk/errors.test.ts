@@ -5,12 +5,12 @@ import { AppError } from '../base/errors.ts';
 import { connectionError, errorFromBody } from './errors.ts';
 
 describe('errorFromBody()', () => {
-  test('takes everything that an error body has', () => {
+  test('keeps all fields of an error body', () => {
     const error = errorFromBody({ code: 'A_B', message: 'm', hint: 'h', details: { n: 1 } }, 'GET /v1/x');
     assert.deepEqual([error.code, error.message, error.hint, error.details], ['A_B', 'm', 'h', { n: 1 }]);
   });
 
-  test('strips control characters, so that nothing reaches a terminal by way of an error', () => {
+  test('removes control characters, so that no error can control a terminal', () => {
     const error = errorFromBody({ code: 'A', message: 'a\u001b]0;title\u0007b\nc', hint: '\u001b[2J' }, 'x');
     assert.equal(error.message, 'a ]0;title b c');
     assert.equal(error.hint, '[2J');
@@ -25,7 +25,7 @@ describe('errorFromBody()', () => {
     assert.equal(depth, 16);
   });
 
-  test('makes an AppError of one printable line of anything', () => {
+  test('makes an AppError with one printable line of any body', () => {
     fc.assert(
       fc.property(fc.anything(), (body) => {
         const error = errorFromBody(body, 'GET /v1/x');
@@ -41,7 +41,7 @@ describe('connectionError()', () => {
   const where = { where: 'GET /v1/x', socketPath: '/s' };
   const errno = (code: string): Error => Object.assign(new Error(code), { code });
 
-  test('tells by code what a failure of the socket means', () => {
+  test('maps errors of the socket to codes', () => {
     const cases: Record<string, string> = {
       ENOENT: 'DAEMON_UNREACHABLE',
       ECONNREFUSED: 'DAEMON_UNREACHABLE',
@@ -57,7 +57,7 @@ describe('connectionError()', () => {
     }
   });
 
-  test('leaves what it does not know as it is', () => {
+  test('returns unknown errors unchanged', () => {
     const unknown = errno('EWHATEVER');
     assert.equal(connectionError(unknown, where), unknown);
   });

@@ -42,7 +42,7 @@ describe('openWork()', () => {
     values.map((value) => `${JSON.stringify(value)}\n`).join('');
   const work = (signal?: AbortSignal) => openWork({ socketPath }, requestWith(signal));
 
-  test('tells the steps in order and then the result', async () => {
+  test('yields the steps in order and then the result', async () => {
     await using _server = await serve((response) =>
       response.end(
         lines(
@@ -60,7 +60,7 @@ describe('openWork()', () => {
     );
   });
 
-  test('skips events of kinds that it does not know, and empty lines', async () => {
+  test('skips unknown events and empty lines', async () => {
     await using _server = await serve((response) =>
       response.end(
         `${lines({ event: 'confetti', amount: 3 })}\n\r\n${lines({ event: 'result', value: 'x' })}`,
@@ -94,7 +94,7 @@ describe('openWork()', () => {
     assert.equal(((error.cause as Error).cause as Error).message, 'y');
   });
 
-  test('throws the error of an answer that is no stream', async () => {
+  test('throws the error of an answer that is not a stream', async () => {
     await using _server = await serve((response) => {
       response.writeHead(409);
       response.end(JSON.stringify({ code: 'VM_NAME_TAKEN', message: 'taken' }));
@@ -116,7 +116,7 @@ describe('openWork()', () => {
     }
   });
 
-  test('fails with DAEMON_PROTOCOL on what is no event, or lacks fields', async () => {
+  test('fails with DAEMON_PROTOCOL on a malformed event', async () => {
     for (const text of [
       'hello\n',
       '[]\n',
@@ -136,7 +136,7 @@ describe('openWork()', () => {
     await assert.rejects(resultOf(work()), { code: 'DAEMON_UNREACHABLE' });
   });
 
-  test('does not start when the signal has aborted already', async () => {
+  test('does not start if the signal has already aborted', async () => {
     await assert.rejects(resultOf(work(AbortSignal.abort(new Error('no')))), { message: 'no' });
   });
 
@@ -165,7 +165,7 @@ describe('openWork()', () => {
     await closed;
   });
 
-  test('never fails with anything but an AppError, whatever bytes come back', async () => {
+  test('fails only with an AppError, whatever bytes it receives', async () => {
     let answer: Uint8Array = new Uint8Array();
     const sockets = new Set<Socket>();
     const server = createRawServer((socket) => {

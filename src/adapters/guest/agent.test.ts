@@ -61,7 +61,7 @@ test('an answer that the protocol does not allow is GUEST_PROTOCOL', async () =>
   }
 });
 
-test("a refusal is GUEST_FAILED with the agent's code and its words, made safe", async () => {
+test("a refusal is GUEST_FAILED with the agent's code and its sanitised message", async () => {
   const refusal = answer(JSON.stringify({ code: 'conflict', message: 'in\nthe way' }), 409);
   await withAgent(refusal, async (link) => {
     await assert.rejects(link.sync({ signal }), {
@@ -110,7 +110,7 @@ test('bytes that are not HTTP/2 are GUEST_PROTOCOL', async () => {
   await link.closed;
 });
 
-test('a lost link ends every call with GUEST_LOST, and later ones too', async () => {
+test('a lost link ends every call with GUEST_LOST, also later ones', async () => {
   await using agent = await listenAsHttp2Agent((stream, headers) => {
     if (headers[':path'] === '/exec') {
       stream.respond({ ':status': 200 });
@@ -144,7 +144,7 @@ test('disposing twice is fine and ends what runs', async () => {
   await link[Symbol.asyncDispose]();
 });
 
-test('an aborted signal ends its request with a reset, and nothing is left on it', async () => {
+test('an aborted signal resets its request, and no listener is left on it', async () => {
   const resets: number[] = [];
   const handle: Handler = (stream) => {
     stream.resume();
@@ -167,7 +167,7 @@ test('an aborted signal ends its request with a reset, and nothing is left on it
   });
 });
 
-test('a request that succeeds leaves nothing on its signal', async () => {
+test('a request that succeeds leaves no listener on its signal', async () => {
   await withAgent(answer(JSON.stringify(HEALTH)), async (link) => {
     const controller = new AbortController();
     await link.health({ signal: controller.signal });
@@ -262,7 +262,7 @@ test('getTar() fails when the agent reports an error after the content', async (
   }
 });
 
-test('paths are sent as they are', async () => {
+test('paths are sent unchanged', async () => {
   const paths: unknown[] = [];
   const handle: Handler = (stream, headers) => {
     paths.push(headers[':path']);
@@ -281,7 +281,7 @@ test('paths are sent as they are', async () => {
   ]);
 });
 
-test('sync() asks for a trim in a way that earlier agents ignore', async () => {
+test('sync() requests a trim in a way that older agents ignore', async () => {
   const paths: unknown[] = [];
   const handle: Handler = (stream, headers) => {
     paths.push(headers[':path']);
@@ -295,8 +295,8 @@ test('sync() asks for a trim in a way that earlier agents ignore', async () => {
   assert.deepEqual(paths, ['/sync?trim=1000&overlay=7&work=9', '/sync']);
 });
 
-test('a request that the agent of an earlier generation lacks is refused by name, and says what helps', async () => {
-  await using agent = await listenAsHttp2Agent(() => assert.fail('nothing may be asked'), 0);
+test('a request that an older agent lacks is refused with its name and a hint', async () => {
+  await using agent = await listenAsHttp2Agent(() => assert.fail('no request may be sent'), 0);
   const connector = createGuestConnector({ generations: { oldest: 0, newest: 1 } });
   const endpoint = { kind: 'unix', path: agent.path } as const;
   let name = 'web';
@@ -319,7 +319,7 @@ test('a link ends even when the guest stops reading an upload, and the upload fa
   });
   const link = await connect(agent);
   const stream = await link.tcp(80, { signal });
-  // A writer that always has more.
+  // A source that never ends.
   const more = (): void => {
     while (stream.write(Buffer.alloc(65_536)));
   };
@@ -331,7 +331,7 @@ test('a link ends even when the guest stops reading an upload, and the upload fa
   assert.equal((await failed)[0].code, 'GUEST_LOST');
 });
 
-test('commands and connections beyond a number are GUEST_BUSY, and other requests go through', async () => {
+test('commands and connections beyond the limit are GUEST_BUSY, and other requests still work', async () => {
   const handle: Handler = (stream, headers) => {
     if (headers[':path'] === '/health') answer(JSON.stringify(HEALTH))(stream, headers);
     else stream.respond();

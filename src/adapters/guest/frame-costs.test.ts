@@ -14,7 +14,7 @@ const frames = fc.array(fc.tuple(fc.constantFrom(0, 1, 4, 6, 9, 99), fc.integer(
   minLength: 1,
 });
 
-test('frames cost the same however the stream is cut, and nothing of it is skipped', () => {
+test('frames cost the same however the stream is split, and no byte is skipped', () => {
   fc.assert(
     fc.property(
       frames,
@@ -50,7 +50,7 @@ test('a body in large frames costs nothing, small frames and headers do', () => 
   assert.equal(costOf(6, 8), 2);
 });
 
-test('nothing is taken where there is no room', () => {
+test('nothing is accepted when there is no room', () => {
   const costs = new FrameCosts();
   assert.deepEqual(costs.take(frame(0, 1), { bytes: 0, cost: 1 }), { bytes: 0, cost: 0 });
   assert.deepEqual(costs.take(frame(0, 1), { bytes: 10, cost: 0 }), { bytes: 0, cost: 0 });

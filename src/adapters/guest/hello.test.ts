@@ -19,7 +19,7 @@ async function connect(path: string, helloDeadlineMs = 5000, signal = neverAbort
   return await createGuestConnector().connect({ kind: 'unix', path }, { signal, helloDeadlineMs });
 }
 
-test('EchoFinder finds the echo after any bytes, wherever the stream is cut', () => {
+test('EchoFinder finds the echo after any bytes, however the stream is split', () => {
   const garbage = fc.oneof(
     fc.uint8Array().map((bytes) => Buffer.from(bytes)),
     fc
@@ -49,7 +49,7 @@ test('EchoFinder finds the echo after any bytes, wherever the stream is cut', ()
   );
 });
 
-test('EchoFinder takes no echo but that of the latest nonce', () => {
+test('EchoFinder accepts only the echo of the latest nonce', () => {
   const finder = new EchoFinder();
   finder.expect(NONCE);
   finder.expect('f'.repeat(32));
@@ -60,7 +60,7 @@ test('EchoFinder takes no echo but that of the latest nonce', () => {
   );
 });
 
-test('connect() says hello again, with another nonce, and discards the echo of the first', async () => {
+test('connect() sends a second hello with another nonce, and discards the echo of the first', async () => {
   const nonces: string[] = [];
   await using agent = await listenAsAgent((socket) => {
     onHello(socket, (_line, nonce) => {
@@ -72,7 +72,7 @@ test('connect() says hello again, with another nonce, and discards the echo of t
   assert.equal(new Set(nonces).size, 2);
 });
 
-test('the first hello to a restored guest is heard in the middle of a frame, any other first one is short', async () => {
+test('the first hello to a restored guest is found even in the middle of a frame, any other first hello is short', async () => {
   for (const [isRestored, leastBytes] of [
     [true, 16 * 1024 + 9],
     [false, 0],
@@ -94,7 +94,7 @@ test('the first hello to a restored guest is heard in the middle of a frame, any
   }
 });
 
-test('connect() waits for a socket that is not there yet', async () => {
+test('connect() waits for a socket that does not exist yet', async () => {
   const path = join(tmpdir(), `late-${process.pid}`);
   await assert.rejects(connect(path, 50), {
     code: 'GUEST_UNREACHABLE',
@@ -108,7 +108,7 @@ test('connect() fails when nothing answers, and leaves no connection', async () 
   await closed(agent.sockets[0]);
 });
 
-test('the hint of a guest that is not reached names its VM, and is absent where users cannot name one', async () => {
+test('the hint for an unreachable guest names its VM, and is absent when users cannot name it', async () => {
   const options = { signal: neverAborts(), helloDeadlineMs: 50 };
   const endpoint = { kind: 'unix', path: join(tmpdir(), 'banger-none') } as const;
   const { connect } = createGuestConnector();
@@ -195,7 +195,7 @@ test('connect() refuses an agent outside its range, and one that names a differe
   }
 });
 
-test('connect() ends when its signal aborts, before or during the hello', async () => {
+test('connect() stops when its signal aborts, before or during the hello', async () => {
   await using agent = await listenAsAgent((socket) => socket.resume());
   const reason = new Error('enough');
   await assert.rejects(connect(agent.path, 5000, AbortSignal.abort(reason)), reason);

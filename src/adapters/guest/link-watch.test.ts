@@ -55,7 +55,7 @@ test('an agent that stays silent loses its requests and its link', async () => {
   await assert.rejects(link.health({ signal }), { code: 'GUEST_LOST' });
 });
 
-test('when it is known why an agent is silent, its requests end with that', async () => {
+test('when the reason for the silence of an agent is known, its requests fail with it', async () => {
   await using agent = await listenAsSilentAgent();
   let isKnown = false;
   const known = new AppError('HOST_NO_SPACE', 'Cannot reach the guest: it waits for disk space');
@@ -83,7 +83,7 @@ test('an agent whose guest is paused loses its requests even if it answers a PIN
   await assert.rejects(request, { code: 'HOST_NO_SPACE', message: known.message });
 });
 
-test('when it is known why an agent does not answer the hello, connecting fails with that', async () => {
+test('when the reason why an agent does not answer the hello is known, connect() fails with it', async () => {
   await using agent = await listenAsAgent((socket) => socket.resume());
   const known = new AppError('HOST_NO_SPACE', 'Cannot reach the guest: it waits for disk space');
   await assert.rejects(connect(agent, { helloDeadlineMs: 50, whySilent: () => known }), known);
@@ -92,7 +92,7 @@ test('when it is known why an agent does not answer the hello, connecting fails 
   });
 });
 
-test('an agent that is silent while its guest starts gets more time', async () => {
+test('a silent agent gets more time while its guest starts', async () => {
   await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);
   const begunAt = performance.now();
@@ -106,7 +106,7 @@ test('an agent that is silent while its guest starts gets more time', async () =
   assert.ok(performance.now() - begunAt >= 650);
 });
 
-test('an agent that is only slow keeps its link: it answers the PING', async () => {
+test('a slow agent keeps its link, because it answers the PING', async () => {
   let pings = 0;
   const respond = (stream: http2.ServerHttp2Stream): void => {
     stream.session?.on('ping', () => {
@@ -123,7 +123,7 @@ test('an agent that is only slow keeps its link: it answers the PING', async () 
   assert.ok(pings >= 2, `${pings} pings`);
 });
 
-test('an idle link gets no PING, and its silence is no fault', async () => {
+test('an idle link gets no PING, and may be silent', async () => {
   let pings = 0;
   await using agent = await listenAsHttp2Agent((stream) => {
     stream.session?.on('ping', () => {
@@ -139,7 +139,7 @@ test('an idle link gets no PING, and its silence is no fault', async () => {
   await link.sync({ signal });
 });
 
-test('requests that give up one after another do not hide that the agent is silent', async () => {
+test('requests that are cancelled one after another do not hide that the agent is silent', async () => {
   await using agent = await listenAsSilentAgent();
   await using link = await connect(agent);
   const giveUp = async (): Promise<true | undefined> =>

@@ -31,7 +31,7 @@ function frame(type: number, payload: Buffer): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-test('passes on everything in order, then the end', async () => {
+test('passes everything on in order, then the end', async () => {
   const bytes = fc.uint8Array({ maxLength: 3000 }).map((each) => Buffer.from(each));
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom(0, 1, 6), bytes)), async (all) => {
@@ -46,7 +46,7 @@ test('passes on everything in order, then the end', async () => {
   );
 });
 
-test('passes on what the other end wrote before it closed, even when its share is used up', async () => {
+test('passes on what the other end wrote before it closed, even after its share is used up', async () => {
   const sent = Buffer.concat(Array(1_500).fill(frame(0, Buffer.from('x'))));
   await withSocket(
     (socket) => socket.end(sent),
@@ -87,7 +87,7 @@ test('limits small frames to their share, and passes on large ones at once', asy
   );
 });
 
-test('what is written arrives, and its end closes the other end', async () => {
+test('written bytes arrive, and ending it closes the other end', async () => {
   const { promise: received, resolve } = Promise.withResolvers<Buffer>();
   const sent = Array.from({ length: 200 }, (_, n) => Buffer.alloc(1000, n));
   await withSocket(
@@ -100,7 +100,7 @@ test('what is written arrives, and its end closes the other end', async () => {
   );
 });
 
-test('destroying it closes the socket, and an error of the socket is its own', async () => {
+test('destroying it closes the socket, and it emits the errors of the socket', async () => {
   await withSocket(
     () => {},
     async (paced, socket) => {

@@ -19,7 +19,7 @@ before(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('a secret is created once, is readable by its owner only, and differs for each purpose', async () => {
+test('a secret is created once, is readable only by its owner, and differs for each purpose', async () => {
   const secretFile = join(dir, 'secret');
   const user = userAt({ secretFile });
   const [a, again, b] = await Promise.all([user.secret('a'), user.secret('a'), user.secret('b')]);
@@ -40,7 +40,7 @@ test('a secret whose file was damaged is refused, and used again once it is rest
   assert.equal((await user.secret('a')).length, 32);
 });
 
-test('the login key is created once and is readable by its owner only', async () => {
+test('the login key is created once and is readable only by its owner', async () => {
   const sshKeyFile = join(dir, 'made', 'ssh', 'id_ed25519');
   const both = [userAt({ sshKeyFile }), userAt({ sshKeyFile })];
   const [a, b] = await Promise.all(both.map((user) => user.content({ signal })));
@@ -74,7 +74,7 @@ test('an existing key is used, and a file that is not a key is refused', async (
   }
 });
 
-test('git in the guest knows who the user is, however the name is written', async () => {
+test('git in the guest has the name and the mail address of the user, however they are written', async () => {
   const home = join(dir, 'home');
   await mkdir(home, { recursive: true });
   const env = { PATH: process.env['PATH'], HOME: home, GIT_CONFIG_NOSYSTEM: '1' };
@@ -158,7 +158,7 @@ test('more than 16 MiB are refused before they are read', async () => {
   });
 });
 
-test('a file that exists and cannot be read is an error that names it', async () => {
+test('an existing file that cannot be read is an error that names it', async () => {
   const path = join(dir, 'loop-link');
   await symlink('loop-link', path);
   await assert.rejects(userAt({ fileSync: [{ hostPath: path, guestPath: '/root/x' }] }).content({ signal }), {

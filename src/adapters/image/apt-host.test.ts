@@ -6,7 +6,7 @@ import { debianBookworm } from './recipes/debian-bookworm.ts';
 const targets = (archive: string, security: string) =>
   `${archive} trixie\n${archive} trixie-updates\n${security} trixie-security\nhttps://other.example/x stable\n`;
 
-test('the mirrors of a Debian host are taken, whatever its own release is', () => {
+test('the mirrors of a Debian host are used, whatever its own release is', () => {
   const mirrors = parseMirrors(targets('http://a.example/debian/', 'http://a.example/security/'), 'trixie');
   assert.deepEqual(mirrors, { archive: 'http://a.example/debian', security: 'http://a.example/security' });
   const lines = sourcesLines(debianBookworm, mirrors);
@@ -20,7 +20,7 @@ test('the mirrors of a Debian host are taken, whatever its own release is', () =
   );
 });
 
-test('mirrors with a password, on this host, or not of the network are left to mmdebstrap', () => {
+test('mirrors that have a password, are on this host, or are not network addresses are not used', () => {
   for (const uri of [
     'http://user:word@a.example/debian/',
     'http://localhost:3142/debian/',

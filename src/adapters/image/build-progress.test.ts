@@ -9,7 +9,7 @@ function stepsOf(lines: readonly string[]): string[] {
   return steps;
 }
 
-test('an apt run is counted from its announcement on', () => {
+test('the packages of an apt run are counted once apt has announced their number', () => {
   assert.deepEqual(
     stepsOf([
       'I: running apt-get update...',
@@ -34,7 +34,7 @@ test('an apt run is counted from its announcement on', () => {
   );
 });
 
-test('many packages make few events, and never more than all', () => {
+test('many packages cause few events, and the count never exceeds the total', () => {
   const lines = Array.from({ length: 700 }, (_, i) => [
     `Unpacking p${i} (1) ...`,
     `Setting up p${i} (1) ...`,
@@ -44,6 +44,6 @@ test('many packages make few events, and never more than all', () => {
   assert.equal(steps.at(-1), 'install 500 of 500 packages');
 });
 
-test('lines that mean nothing are skipped', () => {
+test('unknown lines are skipped', () => {
   assert.deepEqual(stepsOf(['', 'Setting up x (1) ...', 'Get:9', 'whatever']), []);
 });

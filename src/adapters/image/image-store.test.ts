@@ -91,21 +91,21 @@ test('an image has the files of its recipe and none of the secrets of its build'
   assert.match(await inImage(rootfsPath, 'cat /etc/apt/sources.list'), /^deb \[signed-by=\/usr\/share/);
 });
 
-test('an image that is there is not built again', async () => {
+test('an existing image is not built again', async () => {
   const store = newStore();
   const first = await store.build('small', quiet());
   assert.deepEqual(await store.build('small', quiet()), first);
   assert.equal(await tools.runs(), 1);
 });
 
-test('two callers at once share one build, in one store and in two', async () => {
+test('two concurrent callers share one build, in one store and in two', async () => {
   const [one, other] = [newStore(), newStore()];
   const built = await Promise.all([one, one, other].map((store) => store.build('small', quiet())));
   assert.equal(new Set(built.map(({ id }) => id)).size, 1);
   assert.equal(await tools.runs(), 1);
 });
 
-test('a forced build that waited for another process takes what that one built', async () => {
+test('a forced build that waited for another process uses the image that the other process built', async () => {
   const [one, other] = [newStore(), newStore()];
   const forced = { ...quiet(), force: true };
   const built = await Promise.all([one.build('small', forced), other.build('small', forced)]);
@@ -113,7 +113,7 @@ test('a forced build that waited for another process takes what that one built',
   assert.equal(await tools.runs(), 1);
 });
 
-test('a rebuild leaves the old image to the VM that holds it, and prune() takes it when the VM is gone', async () => {
+test('after a rebuild, the old image stays for the VM that holds it, and prune() deletes it once the VM is gone', async () => {
   const store = newStore();
   const vmDir = join(dir, 'vm');
   await mkdir(vmDir);
@@ -133,7 +133,7 @@ test('a rebuild leaves the old image to the VM that holds it, and prune() takes 
   assert.deepEqual([...(retained.at(-1) ?? [])], [rebuilt.kernelName]);
 });
 
-test('delete() takes the name and the files, and later calls find nothing', async () => {
+test('delete() removes the name and the files, and later calls find nothing', async () => {
   const store = newStore();
   const { id } = await store.build('small', quiet());
   await store.delete('small', { signal: signal() });
@@ -144,7 +144,7 @@ test('delete() takes the name and the files, and later calls find nothing', asyn
   assert.deepEqual(await staged(), []);
 });
 
-test('a build that fails leaves nothing, says which command failed, and can be tried again', async () => {
+test('a failed build leaves nothing, names the command that failed, and can be repeated', async () => {
   const store = newStore();
   await writeFile(join(tools.dir, 'fail'), '');
   await assert.rejects(store.build('small', quiet()), (error) => {
@@ -158,7 +158,7 @@ test('a build that fails leaves nothing, says which command failed, and can be t
   await store.build('small', quiet());
 });
 
-test('a build that is interrupted leaves nothing and ends with the reason', async () => {
+test('an interrupted build leaves nothing and throws the reason', async () => {
   const store = newStore();
   await writeFile(join(tools.dir, 'wait'), '');
   const stop = new AbortController();
@@ -171,17 +171,17 @@ test('a build that is interrupted leaves nothing and ends with the reason', asyn
   assert.deepEqual(published, []);
 });
 
-test('a signal that has aborted starts no build', async () => {
+test('no build starts with an aborted signal', async () => {
   await assert.rejects(newStore().build('small', { ...quiet(), signal: AbortSignal.abort() }));
   assert.equal(await tools.runs(), 0);
 });
 
-test('a package whose hash is not the one of the recipe is refused', async () => {
+test('a package with a hash other than that of the recipe is refused', async () => {
   await writeFile(join(tools.dir, 'npm-answer'), '[{"filename":"tool-1.0.0.tgz","integrity":"sha512-AAAA"}]');
   await assert.rejects(newStore().build('small', quiet()), has('IMAGE_CHECKSUM_MISMATCH'));
 });
 
-test('an image file that was cut short is damaged, is left out of list(), and is repaired by a build', async () => {
+test('a truncated image file is damaged, is left out of list(), and is repaired by a build', async () => {
   const store = newStore();
   const { id, rootfsPath } = await store.build('small', quiet());
   await truncate(rootfsPath, 4096);
@@ -197,14 +197,14 @@ test('an image file that was cut short is damaged, is left out of list(), and is
   assert.deepEqual(await store.get('small'), repaired);
 });
 
-test('what a killed build left is removed by list()', async () => {
+test('list() removes what a killed build has left', async () => {
   const store = newStore();
   await mkdir(join(imagesDir(), '.staging', '0123456789abcdef', 'tree'), { recursive: true });
   assert.deepEqual(await store.list(), []);
   assert.deepEqual(await staged(), []);
 });
 
-test('names that are no image are refused with what there is', async () => {
+test('names without an image are refused with the names that exist', async () => {
   const store = newStore();
   await assert.rejects(store.build('other', quiet()), (error) => {
     assert.ok(isAppError(error, 'IMAGE_UNKNOWN'));

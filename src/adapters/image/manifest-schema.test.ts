@@ -23,16 +23,16 @@ function parseOrDamaged(text: string): void {
   }
 }
 
-test('a manifest is read as it was written', () => {
+test('a manifest is read back unchanged', () => {
   assert.deepEqual(parseImageManifest(JSON.stringify(manifest), 'debian-bookworm'), manifest);
 });
 
-test('any text is a manifest or a damaged image', () => {
+test('any text is either a manifest or IMAGE_DAMAGED', () => {
   fc.assert(fc.property(fc.string(), parseOrDamaged));
   fc.assert(fc.property(fc.json(), parseOrDamaged));
 });
 
-test('a manifest with any one field changed to any value is a manifest or a damaged image', () => {
+test('a manifest with any one field changed to any value is either a manifest or IMAGE_DAMAGED', () => {
   const field = fc.constantFrom(...(Object.keys(manifest) as (keyof ImageManifest)[]));
   fc.assert(
     fc.property(field, fc.jsonValue(), (name, value) =>
@@ -41,7 +41,7 @@ test('a manifest with any one field changed to any value is a manifest or a dama
   );
 });
 
-test('a file outside of the image is refused, as is a format of the future', () => {
+test('a file outside the image, or a newer format, is refused', () => {
   const damaged = (error: unknown) => isAppError(error, 'IMAGE_DAMAGED');
   for (const change of [
     { files: { '../../etc/passwd': 1 } },

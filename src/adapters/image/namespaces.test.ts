@@ -4,7 +4,7 @@ import { firstFreeSubId, hasSubIds } from './namespaces.ts';
 
 const user = { user: 'ann', uid: 1000 };
 
-test('a range is granted by name or by number, and must be large enough', () => {
+test('a range is found by the name or the number of the user, and must be large enough', () => {
   assert.ok(hasSubIds('root:100000:65536\nann:165536:65536\n', user));
   assert.ok(hasSubIds('1000:100000:65536\n', user));
   assert.ok(!hasSubIds('ann:100000:1000\n', user));
@@ -12,7 +12,7 @@ test('a range is granted by name or by number, and must be large enough', () => 
   assert.ok(!hasSubIds('', user));
 });
 
-test('the range to be granted overlaps no other', () => {
+test('the suggested range overlaps no other', () => {
   assert.equal(firstFreeSubId(['', '']), 100_000);
   assert.equal(firstFreeSubId(['ann:100000:65536\n', 'bob:165536:65536\nbad line\n']), 231_072);
 });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { isAppError } from '../../base/errors.ts';
 import { checkHost } from './preflight.ts';
 
-test('every missing tool is named with its packages before anything is made', async () => {
+test('every missing tool is named with its packages before anything is created', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'preflight-'));
   const host = {
     imageName: 'small',

@@ -12,14 +12,14 @@ const scripts = RECIPES.flatMap((recipe) => [
   finishScript(recipe),
 ]);
 
-test('every script is understood by a POSIX shell and stops at the first error', async () => {
+test('a POSIX shell accepts every script, and every script stops at the first error', async () => {
   for (const text of scripts) {
     await exec(['dash', '-n'], { input: text, signal: AbortSignal.timeout(20_000) });
     assert.match(text, /^#!\/bin\/sh\nset -eu\n/);
   }
 });
 
-test('nothing is removed outside of the image', () => {
+test('nothing outside the image is removed', () => {
   for (const { removed } of RECIPES) {
     for (const pattern of removed) {
       assert.ok(
@@ -30,7 +30,7 @@ test('nothing is removed outside of the image', () => {
   }
 });
 
-test('the default image leaves secrets and what its build needed behind', () => {
+test('the default image contains no secrets and nothing that only its build needed', () => {
   const gone = debianBookworm.removed.join(' ');
   for (const part of ['etc/ssh/ssh_host_', 'root/.ssh', 'random-seed', '99mmdebstrap', 'dev/*'])
     assert.ok(gone.includes(part), part);
@@ -45,7 +45,7 @@ test('Docker and sshd are started by their sockets, not at boot', () => {
   }
 });
 
-test('no unit is switched both on and off, and each says why', () => {
+test('no unit is both enabled and disabled, and each has a reason', () => {
   for (const { enabledUnits, offUnits } of RECIPES) {
     const off = offUnits.map(({ unit }) => unit);
     assert.equal(new Set(off).size, off.length);
@@ -60,7 +60,7 @@ test('no unit is switched both on and off, and each says why', () => {
 test('dpkg gets the excluded paths and their exceptions', () => {
   const lines = dpkgOptions(debianBookworm).trim().split('\n').slice(1);
   assert.ok(lines.includes('path-exclude=/usr/share/man/*'));
-  // The last match counts (dpkg(1)), so what is kept must follow.
+  // The last match counts (dpkg(1)), so exceptions must follow.
   assert.ok(
     lines.indexOf('path-include=/usr/share/doc/*/copyright') > lines.indexOf('path-exclude=/usr/share/doc/*'),
   );

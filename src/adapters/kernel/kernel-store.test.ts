@@ -54,7 +54,7 @@ function newStore(): FsKernelStore {
   });
 }
 
-test('a published kernel has all that a boot needs', async () => {
+test('a published kernel has everything that a boot needs', async () => {
   const store = newStore();
   await store.publish(kernel, abortable());
   const found = await store.get(kernel.name, abortable());
@@ -67,7 +67,7 @@ test('a published kernel has all that a boot needs', async () => {
   assert.deepEqual(await readdir(join(kernelsDir(), '.staging')), []);
 });
 
-test('the initramfs is made again when the agent changes or the file is gone, and only then', async () => {
+test('the initramfs is rebuilt only when the agent has changed or the file is gone', async () => {
   const store = newStore();
   await store.publish(kernel, abortable());
   const first = await store.get(kernel.name, abortable());
@@ -83,7 +83,7 @@ test('the initramfs is made again when the agent changes or the file is gone, an
   await stat(second.initrdPath);
 });
 
-test('publishing a kernel that is there keeps it; a damaged one is replaced', async () => {
+test('publishing an existing kernel keeps it; a damaged one is replaced', async () => {
   const store = newStore();
   await store.publish(kernel, abortable());
   const { createdAt, modulesPath } = await store.get(kernel.name, abortable());
@@ -114,7 +114,7 @@ test('retainOnly() removes the others', async () => {
   );
 });
 
-test('what is not there is said: the kernel, or the agent', async () => {
+test('a missing kernel and a missing agent are reported', async () => {
   const store = newStore();
   for (const name of ['none', '../modules', '.staging', '']) {
     await assert.rejects(store.get(name, abortable()), has('KERNEL_NOT_FOUND'));

@@ -15,11 +15,11 @@ const manifest: KernelManifest = {
 
 const isDamaged = (error: unknown) => isAppError(error, 'KERNEL_DAMAGED');
 
-test('a manifest is read as it was written', () => {
+test('a manifest is read back unchanged', () => {
   assert.deepEqual(parseKernelManifest(JSON.stringify(manifest), manifest.name), manifest);
 });
 
-test('any text is a manifest or a damaged kernel', () => {
+test('any text is either a manifest or KERNEL_DAMAGED', () => {
   const check = (text: string): void => {
     try {
       parseKernelManifest(text, manifest.name);

@@ -8,7 +8,7 @@ import { extractVmlinux } from './vmlinux.ts';
 
 const ELF = Buffer.concat([Buffer.from('\x7fELF', 'latin1'), Buffer.from('kernel '.repeat(1000))]);
 
-/** A bzImage with nothing but what its header says of the payload. */
+/** A bzImage with only the fields of the header that describe the payload. */
 function bzImage(payload: Buffer): Buffer {
   const setup = Buffer.alloc(2 * 512 + 64);
   setup[0x1f1] = 1;
@@ -25,7 +25,7 @@ function withSize(payload: Buffer): Buffer {
   return Buffer.concat([payload, size]);
 }
 
-/** A legacy frame by hand: 11 literals, then a match of distance 7 that repeats itself, then 5 literals. */
+/** A handmade legacy frame: 11 literals, then a match of distance 7 that overlaps itself, then 5 literals. */
 function lz4Frame(): Buffer {
   const matched = ELF.length - 11 - 5;
   const extra = matched - 4 - 15;
@@ -56,7 +56,7 @@ test('extractVmlinux() returns undefined for a file that is not a bzImage or has
   assert.equal(await extractVmlinux(bzImage(gzipSync(Buffer.from('not a kernel')))), undefined);
 });
 
-test('any bytes in a frame unpack or are damaged', async () => {
+test('any bytes in a frame either unpack or are reported as damaged', async () => {
   const magic = Buffer.from([2, 0x21, 0x4c, 0x18]);
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
@@ -72,7 +72,7 @@ test('any bytes in a frame unpack or are damaged', async () => {
   );
 });
 
-test('a frame that is cut short is damaged', async () => {
+test('a truncated frame is damaged', async () => {
   const frame = lz4Frame();
   for (const length of [3, 7, 12, 20, frame.length - 1]) {
     await assert.rejects(unpackLz4Legacy(frame.subarray(0, length)), (error) =>

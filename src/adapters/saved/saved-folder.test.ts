@@ -49,7 +49,7 @@ async function filled(dir: string): Promise<ReturnType<typeof savedFiles>> {
   return files;
 }
 
-test('a folder that was written is read as it was', async () => {
+test('a folder is read back as it was written', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'saved-folder-'));
   const files = await filled(dir);
   const when = new Date('2026-01-02T03:04:05Z');
@@ -71,10 +71,10 @@ test('a folder that was written is read as it was', async () => {
 for (const [what, spoil] of [
   ['a file that is too short', (files) => truncate(files.memory, 3)],
   ['a missing file', (files) => rm(files.state)],
-  ['a manifest that is none', (files) => writeFile(files.manifest, '{}')],
+  ['a malformed manifest', (files) => writeFile(files.manifest, '{}')],
   ['no folder', (files) => rm(files.dir, { recursive: true })],
 ] as [string, (files: ReturnType<typeof savedFiles>) => Promise<void>][]) {
-  test(`${what}: the folder is no saved guest`, async () => {
+  test(`${what}: the folder is not a saved guest`, async () => {
     const dir = await mkdtemp(join(tmpdir(), 'saved-folder-'));
     const files = await filled(dir);
     await spoil(files);

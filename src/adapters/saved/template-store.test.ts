@@ -93,13 +93,13 @@ describe('the template store', () => {
   });
 
   const damages: [string, (dir: string) => Promise<void>, boolean][] = [
-    ['a memory file that was cut short', (dir) => truncate(join(dir, 'memory'), 4096), false],
-    ['a drive that is gone', (dir) => rm(join(dir, 'work.qcow2')), false],
-    ['a manifest of nonsense', (dir) => writeFile(join(dir, 'manifest.json'), '{"format":1}'), false],
+    ['a truncated memory file', (dir) => truncate(join(dir, 'memory'), 4096), false],
+    ['a missing drive', (dir) => rm(join(dir, 'work.qcow2')), false],
+    ['a malformed manifest', (dir) => writeFile(join(dir, 'manifest.json'), '{"format":1}'), false],
     ['a flipped byte in the device state', (dir) => flip(join(dir, 'state')), true],
   ];
   for (const [what, spoil, isWarned] of damages) {
-    test(`${what} is a miss, and the template is made again`, async () => {
+    test(`${what} is a miss, and the template is created again`, async () => {
       await make(KEYS[0]);
       await spoil(join(templatesDir, KEYS[0]));
       assert.equal(await use(KEYS[0]), undefined);
@@ -110,13 +110,13 @@ describe('the template store', () => {
     });
   }
 
-  test('a flipped byte in the memory is found by verify()', async () => {
+  test('verify() finds a flipped byte in the memory', async () => {
     await make(KEYS[0]);
     await flip(join(templatesDir, KEYS[0], 'memory'));
     assert.match((await store.verify(KEYS[0], { signal })) ?? '', /memory/);
   });
 
-  test('the budget removes the least recently used template, and none that is in use', async () => {
+  test('beyond the budget, the least recently used template is removed, but none that is in use', async () => {
     for (const [at, key] of KEYS.entries()) {
       await make(key);
       await utimes(join(templatesDir, key, 'manifest.json'), 1000 + at, 1000 + at);
@@ -170,7 +170,7 @@ test('the digest of a sparse file covers its data and where the data is', async 
   await rm(dir, { recursive: true });
 });
 
-test('parseTemplateManifest() takes any text and never throws', () => {
+test('parseTemplateManifest() accepts any text and never throws', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
       parseTemplateManifest(text);

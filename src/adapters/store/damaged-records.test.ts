@@ -69,7 +69,7 @@ test('a record with any one field missing or of another type is damaged, and the
   for (const field of Object.keys(WEB)) {
     for (const value of [undefined, null, 7, 'text', [7], { a: 7 }]) {
       if (value === undefined && isOptional.includes(field)) continue;
-      // A text is as good as another where any will do.
+      // A field that accepts any text also accepts another text.
       if (typeof value === 'string' && typeof Reflect.get(WEB, field) === 'string') continue;
       write(JSON.stringify({ ...WEB, [field]: value }));
       using records = new SqliteVmRecords(path);
@@ -79,7 +79,7 @@ test('a record with any one field missing or of another type is damaged, and the
   restore();
 });
 
-test('what a later version has put into a record is kept when it is changed', () => {
+test('fields that a newer version has added to a record are kept when the record changes', () => {
   write(JSON.stringify({ ...WEB, later: { x: 1 } }));
   {
     using records = new SqliteVmRecords(path);
@@ -91,7 +91,7 @@ test('what a later version has put into a record is kept when it is changed', ()
   restore();
 });
 
-test('the record of another VM is damaged, and a damaged one can be deleted', () => {
+test('a record with the id of another VM is damaged, and a damaged record can be deleted', () => {
   write(JSON.stringify({ ...WEB, id: 'another' }));
   using records = new SqliteVmRecords(path);
   assert.deepEqual(records.damaged(), [{ id: WEB.id, name: WEB.name, problem: 'it belongs to another VM' }]);

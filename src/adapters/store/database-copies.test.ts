@@ -25,7 +25,7 @@ beforeEach(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('records are copied before their schema changes, for this user alone, and not again', async () => {
+test('records are copied once before their schema changes, readable only by this user', async () => {
   makeOld({ names: ['web', 'db'] });
   new SqliteVmRecords(path)[Symbol.dispose]();
   const copy = `${path}.v2.bak`;
@@ -42,12 +42,12 @@ test('records are copied before their schema changes, for this user alone, and n
   assert.equal((await stat(copy)).mtimeMs, mtimeMs);
 });
 
-test('a new database, and one that is up to date, are not copied', async () => {
+test('a new or up-to-date database is not copied', async () => {
   for (const _ of [1, 2]) new SqliteVmRecords(path)[Symbol.dispose]();
   assert.deepEqual(copiesOf(path), []);
 });
 
-test('the copies of the three newest schemas stay', async () => {
+test('the copies of the three newest schemas are kept', async () => {
   makeOld({ names: ['web'] });
   for (const schema of [0, 1, 11, 5]) await writeFile(`${path}.v${schema}.bak`, '');
   await writeFile(`${path}.vX.bak`, '');
@@ -59,7 +59,7 @@ test('the copies of the three newest schemas stay', async () => {
   assert.ok((await readdir(join(dir, String(count)))).includes('records.sqlite.vX.bak'));
 });
 
-test('records of a newer schema are refused with the version that wrote them and the newest copy that is old enough, and are untouched', () => {
+test('records of a newer schema are refused and unchanged; the error names the version that wrote them and the newest usable copy', () => {
   makeOld({ names: ['web'] });
   new SqliteVmRecords(path, { version: '7.1.0' })[Symbol.dispose]();
   setSchema(99);
@@ -73,7 +73,7 @@ test('records of a newer schema are refused with the version that wrote them and
   assert.equal(db.prepare('PRAGMA user_version').get()?.['user_version'], 99);
 });
 
-test('a newer database that does not say who wrote it is refused all the same', () => {
+test('a newer database that does not name the version that wrote it is also refused', () => {
   {
     using db = new DatabaseSync(path);
     db.exec('PRAGMA user_version = 99');
@@ -85,13 +85,13 @@ test('a newer database that does not say who wrote it is refused all the same', 
   });
 });
 
-test('the version on record is that of the last that opened it', () => {
+test('the recorded version is that of the last banger that opened the database', () => {
   for (const version of ['1.0.0', '1.0.1']) new SqliteVmRecords(path, { version })[Symbol.dispose]();
   setSchema(99);
   assert.throws(() => new SqliteVmRecords(path), { message: /banger 1\.0\.1/ });
 });
 
-test('records that cannot be copied are not changed', {
+test('records are not changed when they cannot be copied', {
   skip: process.getuid?.() === 0 ? false : 'only root can mount a file system to fill',
 }, async () => {
   const small = join(dir, String(count));

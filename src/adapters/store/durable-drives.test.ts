@@ -19,7 +19,7 @@ before(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('drives are on the disk, with their names, before those that they replace are removed', async () => {
+test('drives and their names are synced before the drives that they replace are removed', async () => {
   const { dir: own } = await files.create('vm');
   for (const name of ['overlay.qcow2', 'work.qcow2']) await writeFile(join(own, name), 'old');
   const folder = await files.createDriveDir('vm');
@@ -27,7 +27,7 @@ test('drives are on the disk, with their names, before those that they replace a
   for (const path of kept) await writeFile(path, 'new');
   steps.length = 0;
   await files.sweepDrives('vm', ['/image/rootfs.ext4', ...kept]);
-  // Two drives, their folder, and the VM's.
+  // Two drives, their folder, and the folder of the VM.
   assert.deepEqual(
     steps.map((step) => step.split(' ')[0]),
     ['sync', 'sync', 'sync', 'sync', 'rm', 'rm'],
@@ -35,7 +35,7 @@ test('drives are on the disk, with their names, before those that they replace a
   assert.equal((await readdir(own)).filter((name) => name.endsWith('.qcow2')).length, 0);
 });
 
-test('nothing is written to the disk when there is nothing to remove', async () => {
+test('nothing is synced when there is nothing to remove', async () => {
   const { dir: own } = await files.create('same');
   await writeFile(join(own, 'work.qcow2'), '');
   steps.length = 0;
@@ -43,7 +43,7 @@ test('nothing is written to the disk when there is nothing to remove', async () 
   assert.deepEqual(steps, []);
 });
 
-test('bringing drives to the disk can be given up between two of them', async () => {
+test('the sync of drives can be cancelled between two drives', async () => {
   const { dir: own } = await files.create('stop');
   await mkdir(join(own, 'drives-x'));
   const paths = ['a.raw', 'b.raw'].map((name) => join(own, 'drives-x', name));

@@ -16,7 +16,7 @@ before(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('the folders of a VM are private, are listed once, and go with all that is in them', async () => {
+test('the folders of a VM are private, are listed once, and are deleted with their content', async () => {
   assert.deepEqual(await files.list(), []);
   const folders = await files.create('a');
   assert.deepEqual(folders, files.folders('a'));
@@ -31,7 +31,7 @@ test('the folders of a VM are private, are listed once, and go with all that is 
   await files.remove('b');
 });
 
-test('a runtime folder that others may enter, or that is a link, is refused', async () => {
+test('a runtime folder that is a link, or that other users may enter, is refused', async () => {
   const { runtimeDir } = await files.create('open');
   await chmod(runtimeDir, 0o755);
   await assert.rejects(files.createRuntime('open'), { code: 'DIR_NOT_PRIVATE' });
@@ -42,7 +42,7 @@ test('a runtime folder that others may enter, or that is a link, is refused', as
   assert.ok(existsSync(dir));
 });
 
-test('the error for too little space says what is free and what is needed', async () => {
+test('the error for insufficient space names the free and the needed space', async () => {
   await files.create('space');
   await files.requireSpace(1);
   await assert.rejects(files.requireSpace(2 ** 60), { code: 'HOST_NO_SPACE', message: /are needed/ });

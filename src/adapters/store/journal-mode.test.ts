@@ -28,13 +28,13 @@ function modeOf(path: string): unknown {
   }
 }
 
-test('records are kept with a log on a file system where memory can be shared', () => {
+test('records use a write-ahead log on a file system with shared memory', () => {
   const path = join(dir, 'records.sqlite');
   new SqliteVmRecords(path)[Symbol.dispose]();
   assert.equal(modeOf(path), 'wal');
 });
 
-test('records are kept without a log where files cannot share memory, also those that had one', {
+test('records use no write-ahead log where files cannot share memory, also those that had one', {
   skip,
 }, async () => {
   const [under, path] = [join(dir, 'u'), join(dir, 'm')];
@@ -43,7 +43,7 @@ test('records are kept without a log where files cannot share memory, also those
     await using mount = await mountFuse({ under, path });
     using records = new SqliteVmRecords(join(mount.path, 'records.sqlite'));
     records.insert(record);
-    // It is not closed before its folder is taken away: the log stays.
+    // It is still open, so its log exists.
     assert.ok(existsSync(join(under, 'records.sqlite-wal')));
     cpSync(under, join(dir, 'copy'), { recursive: true });
   }
@@ -62,7 +62,7 @@ test('records are kept without a log where files cannot share memory, also those
     using other = new SqliteVmRecords(database);
     assert.equal(other.get(record.id)?.name, 'renamed');
   }
-  // A rollback journal is not part of the file: a connection that asks for nothing has the usual kind.
+  // The rollback journal mode is not stored in the file, so a new connection has the default mode.
   assert.equal(modeOf(database), 'delete');
 });
 

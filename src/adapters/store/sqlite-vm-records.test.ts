@@ -43,7 +43,7 @@ function record(id: string, fields: Partial<VmRecord> = {}): VmRecord {
   };
 }
 
-test('records come back as they were, in the order in which they were made, after a new start too', () => {
+test('records are read back unchanged, in the order of their creation, also after a restart', () => {
   const both = [record('b', { lastError: { code: 'X', message: 'ü "\n' } }), record('a')];
   {
     using records = new SqliteVmRecords(path);
@@ -56,7 +56,7 @@ test('records come back as they were, in the order in which they were made, afte
   assert.deepEqual(records.get('a'), both[1]);
 });
 
-test('a name belongs to one VM, and is free again when that is deleted', () => {
+test('a name belongs to one VM, and is free again once that VM is deleted', () => {
   using records = new SqliteVmRecords(path);
   records.insert(record('a', { name: 'web' }));
   assert.throws(() => records.insert(record('b', { name: 'web' })), {
@@ -72,7 +72,7 @@ test('a name belongs to one VM, and is free again when that is deleted', () => {
   records.insert(record('b', { name: 'web' }));
 });
 
-test('an update replaces the whole record and stamps it; what does not exist is a bug', () => {
+test('an update replaces the whole record and sets its time; an update of a missing record is a bug', () => {
   using records = new SqliteVmRecords(path);
   records.insert(record('a', { lastError: { code: 'X', message: 'x' } }));
   const updated = records.update(record('a', { state: 'running' }));
@@ -97,13 +97,13 @@ test('records of the first version have no network', () => {
   assert.deepEqual(records.list(), [record('a'), record('b', { nat: true })]);
 });
 
-test('a file that is no database is STORE_DAMAGED, and untouched', async () => {
+test('a file that is not a database is STORE_DAMAGED, and stays unchanged', async () => {
   await writeFile(path, 'not a database at all, '.repeat(50));
   assert.throws(() => new SqliteVmRecords(path), { code: 'STORE_DAMAGED' });
   assert.match(await readFile(path, 'utf8'), /^not a database/);
 });
 
-test('a database that was cut short, or overwritten in its middle, is STORE_DAMAGED', async () => {
+test('a database that was truncated, or overwritten in the middle, is STORE_DAMAGED', async () => {
   {
     using records = new SqliteVmRecords(path);
     for (let n = 0; n < 50; n += 1)
@@ -121,7 +121,7 @@ test('a database that was cut short, or overwritten in its middle, is STORE_DAMA
   assert.equal(records.list().length, 50);
 });
 
-test('a place where no file can be made is an error of the file system, not a damaged store', () => {
+test('a folder where no file can be created is an error of the file system, not a damaged store', () => {
   assert.throws(
     () => new SqliteVmRecords(join(dir, 'no', 'such', 'folder')),
     (error) => !(error instanceof Error && 'code' in error && error.code === 'STORE_DAMAGED'),
@@ -134,7 +134,7 @@ test('closing twice is fine', () => {
   records[Symbol.dispose]();
 });
 
-test('on a disk that is full VMs are not made any more, but what there is can be changed and deleted', {
+test('on a full disk no VM can be created, but existing ones can be changed and deleted', {
   skip: process.getuid?.() === 0 ? false : 'only root can mount a file system to fill',
 }, async () => {
   const small = join(dir, 'small');
@@ -163,7 +163,7 @@ test('on a disk that is full VMs are not made any more, but what there is can be
   }
 });
 
-test('several records are changed together or not at all', () => {
+test('several records change together or not at all', () => {
   using records = new SqliteVmRecords(path);
   for (const id of ['a', 'b']) records.insert(record(id));
   records.updateAll([record('a', { state: 'running' }), record('b', { state: 'running' })]);

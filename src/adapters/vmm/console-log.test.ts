@@ -31,14 +31,14 @@ function fill(lines: number): void {
   );
 }
 
-test('a log within its limit stays as it is', () => {
+test('a log within its limit stays unchanged', () => {
   fill(100);
   const before = readFileSync(path);
   assert.equal(capLog(path, { maxBytes: before.length }), 0);
   assert.deepEqual(readFileSync(path), before);
 });
 
-test('a log that is not there is nothing to cut', () => {
+test('a missing log is not an error', () => {
   assert.equal(capLog(path, { maxBytes: 1 }), 0);
 });
 
@@ -66,7 +66,7 @@ test('a writer that appends continues in the same file', () => {
   assert.ok(text.length < 700);
 });
 
-test('a log of one endless line is cut all the same', () => {
+test('a log of one endless line is cut, too', () => {
   writeFileSync(path, 'x'.repeat(100_000));
   capLog(path, { maxBytes: 1000 });
   assert.ok(statSync(path).size < 600);

@@ -22,7 +22,7 @@ after(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-test('a copy has the bytes and the size of its source, and holes where that has zeros', async () => {
+test('a copy has the bytes and the size of its source, and holes in place of zeros', async () => {
   for (const sizeBytes of [3 * MIB + 5, 41 * MIB + 5]) {
     const [source, target] = [join(dir, `source-${sizeBytes}`), join(dir, `target-${sizeBytes}`)];
     await sparseFile(source, sizeBytes);
@@ -33,13 +33,13 @@ test('a copy has the bytes and the size of its source, and holes where that has 
   }
 });
 
-test('a long copy ends soon after an abort, and leaves nothing', async () => {
+test('a long copy stops soon after an abort, and leaves nothing', async () => {
   const [source, target] = [join(dir, 'long'), join(dir, 'half')];
   await truncate(await made(source), 64 * 2 ** 30);
   const controller = new AbortController();
   const copying = copyDriveFile(source, target, { signal: controller.signal });
   copying.catch(() => {});
-  // On a file system that shares blocks it is over at once.
+  // On a file system that shares blocks, the copy ends at once.
   const isQuick = await Promise.race([copying.then(() => true), later(100, false)]);
   if (isQuick) return;
   controller.abort(new Error('enough'));
@@ -47,7 +47,7 @@ test('a long copy ends soon after an abort, and leaves nothing', async () => {
   assert.equal(existsSync(target), false);
 });
 
-test('a file that is there is not touched, whether its source is there or not', async () => {
+test('an existing target is not changed, whether or not the source exists', async () => {
   const target = join(dir, 'kept');
   await writeFile(target, 'kept');
   const source = await made(join(dir, 'small'));

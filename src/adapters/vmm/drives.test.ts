@@ -82,7 +82,7 @@ test('prepareDrives() returns four drives, two of them new and thin', async () =
   }
 });
 
-test('the work drive is a clean ext4 that belongs to root and leaves its tables to nobody', async () => {
+test('the work drive is a clean ext4 that belongs to root, and no inode table is left to initialise', async () => {
   await prepare();
   const raw = join(dir, 'work.raw');
   run('qemu-img', 'convert', '-O', 'raw', join(dir, 'vm/work.qcow2'), raw);
@@ -94,7 +94,7 @@ test('the work drive is a clean ext4 that belongs to root and leaves its tables 
   assert.ok(groups.length > 0 && groups.every((line) => line.includes('ITABLE_ZEROED')));
 });
 
-test('the second drives of a size are copies of what was made once', async () => {
+test('later drives of the same size are copies of the first', async () => {
   await prepare();
   const made = await readdir(join(dir, 'cache'));
   assert.deepEqual(made.filter((name) => name.endsWith('.qcow2')).sort(), [
@@ -108,7 +108,7 @@ test('the second drives of a size are copies of what was made once', async () =>
   assert.equal((await stat(join(dir, 'cache', `work-1-${64 * MIB}.qcow2`))).ino, begun.ino);
 });
 
-test('several callers at once get whole drives', async () => {
+test('concurrent callers get complete drives', async () => {
   const targets = Array.from({ length: 6 }, (_, i) => join(dir, `w${i}`));
   const others = new BlankDisks({ dir: join(dir, 'cache'), env: process.env });
   await Promise.all(
@@ -121,7 +121,7 @@ test('several callers at once get whole drives', async () => {
   assert.deepEqual(await readdir(join(dir, 'cache/.staging')), []);
 });
 
-test('a cached disk that was cut short is made again', async () => {
+test('a truncated cached disk is created again', async () => {
   const target = join(dir, 'w');
   await blanks.copyTo({ kind: 'work', sizeBytes: 32 * MIB, target }, { signal: NEVER });
   await truncate(join(dir, 'cache', `work-1-${32 * MIB}.qcow2`), 70_000);
@@ -130,7 +130,7 @@ test('a cached disk that was cut short is made again', async () => {
   run('qemu-img', 'check', target);
 });
 
-test('a drive that exists is refused and untouched, and nothing else is left', async () => {
+test('an existing drive is refused and unchanged, and nothing else is left', async () => {
   await writeFile(join(dir, 'vm/work.qcow2'), 'precious');
   await assert.rejects(prepare(), { code: 'EEXIST' });
   assert.equal(await readFile(join(dir, 'vm/work.qcow2'), 'utf8'), 'precious');
@@ -144,7 +144,7 @@ for (const bytes of [0, -4096, 4096, 16 * MIB + 512, 1.5 * 2 ** 60, Number.NaN])
   });
 }
 
-test('a preparation that is aborted at any moment leaves no file in the VM folder', async () => {
+test('a preparation that is aborted at any moment leaves no file in the folder of the VM', async () => {
   let aborted = 0;
   for (let waitMs = 0; waitMs < 60; waitMs += 4) {
     const diskSizeBytes = (16 + waitMs) * MIB;
@@ -164,9 +164,9 @@ test('a preparation that is aborted at any moment leaves no file in the VM folde
   assert.deepEqual(await readdir(join(dir, 'cache/.staging')), []);
 });
 
-test('a tool that is missing is named, and nothing is left', async () => {
+test('a missing tool is named, and nothing is left', async () => {
   const poor = new BlankDisks({ dir: join(dir, 'cache'), env: { PATH: join(dir, 'empty') } });
-  // The system folders are searched too, so only what is in no sbin is missing.
+  // The system folders are searched, too, so only a program that is in no sbin folder is missing.
   await assert.rejects(
     poor.copyTo({ kind: 'overlay', sizeBytes: 20 * MIB, target: join(dir, 'o') }, { signal: NEVER }),
     {
@@ -179,11 +179,11 @@ test('a tool that is missing is named, and nothing is left', async () => {
 
 const CUTS: readonly [string, (drives: readonly DriveSpec[]) => Promise<void>, RegExp][] = [
   [
-    'a root that was cut',
+    'a truncated root',
     () => truncate(join(dir, 'rootfs.ext4'), 512),
     /"root".* it has 512 bytes instead of 1024$/,
   ],
-  ['a root that is gone', () => rm(join(dir, 'rootfs.ext4')), /"root".* it is missing$/],
+  ['a missing root', () => rm(join(dir, 'rootfs.ext4')), /"root".* it is missing$/],
   [
     'a work drive without a header',
     () => truncate(join(dir, 'vm/work.qcow2'), 40),
@@ -194,7 +194,7 @@ const CUTS: readonly [string, (drives: readonly DriveSpec[]) => Promise<void>, R
     () => truncate(join(dir, 'vm/work.qcow2'), 300_000),
     /"work".* it is cut short$/,
   ],
-  ['an overlay that is gone', () => rm(join(dir, 'vm/overlay.qcow2')), /"overlay".* it is missing$/],
+  ['a missing overlay', () => rm(join(dir, 'vm/overlay.qcow2')), /"overlay".* it is missing$/],
 ];
 
 for (const [what, cut, message] of CUTS) {
@@ -210,7 +210,7 @@ test('checkDrives() refuses a qcow2 file of another size', async () => {
   await assert.rejects(checkDrives(drives.slice(1, 2)), { message: /bytes for the guest instead of/ });
 });
 
-test('parseQcow2Header() takes any bytes without a crash', () => {
+test('parseQcow2Header() accepts any bytes without a crash', () => {
   const magic = Buffer.from('514649fb00000003', 'hex');
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 0, maxLength: 120 }), fc.boolean(), (bytes, hasMagic) => {
@@ -236,7 +236,7 @@ async function workDrive(): Promise<DriveSpec> {
   return work;
 }
 
-test('growQcow2() makes a drive larger, keeps what is on it, and may be called again', async () => {
+test('growQcow2() makes a drive larger, keeps its content, and may be called again', async () => {
   const work = await workDrive();
   const before = run('qemu-img', 'convert', '-O', 'raw', work.pathOnHost, join(dir, 'before.raw'));
   assert.equal(before, '');
@@ -247,18 +247,18 @@ test('growQcow2() makes a drive larger, keeps what is on it, and may be called a
   run('qemu-img', 'convert', '-O', 'raw', work.pathOnHost, join(dir, 'after.raw'));
   run('cmp', '-n', String(64 * MIB), join(dir, 'before.raw'), join(dir, 'after.raw'));
   run('qemu-img', 'check', '-q', work.pathOnHost);
-  // The record was not written when it was cut off: it still has the old size.
+  // The operation was interrupted before the record was written, so that still has the old size.
   assert.deepEqual(await growQcow2(work, { sizeBytes: 4096 * MIB, env: process.env }), grown);
 });
 
 for (const [what, change, sizeBytes] of [
   ['a smaller size', {}, 32 * MIB],
-  ['a size that is no whole number of pages', {}, 64 * MIB + 512],
-  ['a size that is no number', {}, Number.NaN],
-  ['a drive that is read-only', { isReadOnly: true }, 128 * MIB],
-  ['a drive that is raw', { format: 'raw' }, 128 * MIB],
-  ['a drive that is gone', { pathOnHost: '/nowhere/work.qcow2' }, 128 * MIB],
-  ['a drive of another size than the record says', { sizeBytes: 32 * MIB }, 128 * MIB],
+  ['a size that is not a multiple of a page', {}, 64 * MIB + 512],
+  ['a size that is not a number', {}, Number.NaN],
+  ['a read-only drive', { isReadOnly: true }, 128 * MIB],
+  ['a raw drive', { format: 'raw' }, 128 * MIB],
+  ['a missing drive', { pathOnHost: '/nowhere/work.qcow2' }, 128 * MIB],
+  ['a drive with another size than in the record', { sizeBytes: 32 * MIB }, 128 * MIB],
 ] as const) {
   test(`growQcow2() refuses ${what}, and changes nothing`, async () => {
     const work = await workDrive();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { requireTool } from './require-tool.ts';
 
-test('a tool is found outside of an ordinary PATH too', async () => {
+test('a tool is also found outside an ordinary PATH', async () => {
   assert.match(await requireTool('mkfs.ext4', { PATH: '/usr/bin' }), /\/mkfs\.ext4$/);
 });
 

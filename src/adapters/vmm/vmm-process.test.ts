@@ -28,7 +28,7 @@ function startNode(script: string, ...args: string[]): ChildProcess & { pid: num
 }
 
 const FOREVER = 'console.log("up"); setInterval(() => {}, 1000)';
-test('what a process has done is counted, and a process that has gone has done nothing', async () => {
+test('the work of a process is counted, and a process that is gone has done none', async () => {
   const child = startNode(`require("fs").writeFileSync("/dev/null", Buffer.alloc(3e6)); ${FOREVER}`);
   await once(child.stdout ?? child, 'data');
   const vmm = await readVmmProcess(child.pid);
@@ -39,7 +39,7 @@ test('what a process has done is counted, and a process that has gone has done n
   assert.deepEqual(await activityOf(vmm), { cpuMs: 0, writtenBytes: 0 });
 });
 
-test('a process that was stopped ends in order when it is asked to', async () => {
+test('a process that is stopped by a signal still ends cleanly when it is asked to', async () => {
   const child = startNode(FOREVER);
   await once(child.stdout ?? child, 'data');
   const vmm = await readVmmProcess(child.pid);
@@ -52,14 +52,14 @@ test('a process that was stopped ends in order when it is asked to', async () =>
 
 const DEAF = `process.on("SIGTERM", () => {}); ${FOREVER}`;
 
-test('a process is itself by pid and start time only', async () => {
+test('a process is identified by pid and start time', async () => {
   const vmm = await readVmmProcess(process.pid);
   assert.ok(vmm);
   assert.equal(await isAlive(vmm), true);
   assert.equal(await isAlive({ ...vmm, startTicks: vmm.startTicks - 1 }), false);
 });
 
-test("no process has a pid beyond the kernel's greatest", async () => {
+test("no process has a pid beyond the kernel's maximum", async () => {
   assert.equal(await readVmmProcess(2 ** 22 + 1), undefined);
 });
 
@@ -79,7 +79,7 @@ test('a zombie is not alive', async () => {
   });
 });
 
-test('a zombie of which a thread still ends is alive: its files are open', () => {
+test('a zombie with a thread that has not ended yet is alive, because its files are open', () => {
   const stat = (state: string, threads: number): string =>
     `20411 (qemu (a) b) ${state} 1 20409 20409 0 -1 4227084 2961 0 9 0 5 0 4 1 20 0 ${threads} 0 2538243 0 0`;
   assert.deepEqual(parseVmmProcess(20411, stat('Z', 2)), { pid: 20411, startTicks: 2538243 });
@@ -88,7 +88,7 @@ test('a zombie of which a thread still ends is alive: its files are open', () =>
   assert.equal(parseVmmProcess(20411, ''), undefined);
 });
 
-test('a stray is found by its argument, exactly', async () => {
+test('a stray is found by its exact argument', async () => {
   const path = `/x/${process.pid} a\nb/qemu.pid`;
   const child = startNode(FOREVER, '-pidfile', path);
   await once(child.stdout as NodeJS.ReadableStream, 'data');
@@ -97,7 +97,7 @@ test('a stray is found by its argument, exactly', async () => {
   assert.deepEqual(await findByArgument('-other', path), []);
 });
 
-test('endProcess() lets a process that listens end by itself', async () => {
+test('endProcess() lets a process end by itself if it handles SIGTERM', async () => {
   const child = startNode(`process.on("SIGTERM", () => process.exit(7)); ${FOREVER}`);
   await once(child.stdout as NodeJS.ReadableStream, 'data');
   const exit = once(child, 'exit');
@@ -108,7 +108,7 @@ test('endProcess() lets a process that listens end by itself', async () => {
   await endProcess(vmm, { graceMs: 5000 });
 });
 
-test('endProcess() kills a process that does not listen, after the grace', async () => {
+test('endProcess() kills a process that ignores SIGTERM, after the grace period', async () => {
   const child = startNode(DEAF);
   await once(child.stdout as NodeJS.ReadableStream, 'data');
   const exit = once(child, 'exit');
@@ -118,7 +118,7 @@ test('endProcess() kills a process that does not listen, after the grace', async
   assert.deepEqual(await exit, [null, 'SIGKILL']);
 });
 
-test('endProcess() spares a later process of the same pid', async () => {
+test('endProcess() does not end a later process with the same pid', async () => {
   const child = startNode(FOREVER);
   await once(child.stdout as NodeJS.ReadableStream, 'data');
   await endProcess({ pid: child.pid, startTicks: 1 }, { graceMs: 0 });

@@ -9,7 +9,7 @@ const local = (key: string, value?: string) => ({
   ...(value === undefined ? {} : { value }),
 });
 
-test('guestConfig() keeps the last of what replaces and all of what adds up', () => {
+test('guestConfig() keeps the last value of a single-valued setting and all values of a multi-valued one', () => {
   const config = guestConfig(
     [
       { scope: 'global', origin: 'file:/home/u/.gitconfig', key: 'user.name', value: 'global' },
@@ -27,7 +27,7 @@ test('guestConfig() keeps the last of what replaces and all of what adds up', ()
   assert.deepEqual(of('core.repositoryformatversion'), ['0']);
 });
 
-test('guestConfig() carries nothing that it does not know', () => {
+test('guestConfig() drops every setting that it does not know', () => {
   const unknown = [
     ...[
       'core.fsmonitor',
@@ -52,7 +52,7 @@ test('guestConfig() carries nothing that it does not know', () => {
   );
 });
 
-test('guestConfig() declares what the objects need', () => {
+test('guestConfig() declares the extensions that the objects need', () => {
   const config = guestConfig([local('remote.up.partialclonefilter', 'blob:none')], {
     objectFormat: 'sha256',
     promisorRemote: 'up',
@@ -67,7 +67,7 @@ test('guestConfig() declares what the objects need', () => {
   assert.equal(values['core.attributesfile'], '.git/x');
 });
 
-test('promisorRemote() finds it by either setting', () => {
+test('promisorRemote() finds the remote by either setting', () => {
   assert.equal(promisorRemote([local('extensions.partialclone', 'a.b')]), 'a.b');
   assert.equal(promisorRemote([local('remote.a.b.promisor', 'true')]), 'a.b');
   assert.equal(promisorRemote([local('remote.a.promisor', 'false')]), undefined);

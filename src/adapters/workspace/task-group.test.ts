@@ -18,7 +18,7 @@ test('the first failure stops the other tasks, which fail with it', async () => 
   await assert.rejects(failing, failure);
 });
 
-test('disposing aborts what runs, waits for its cleanup, and leaves no listener', async () => {
+test('disposing aborts running tasks, waits for their cleanup, and leaves no listener', async () => {
   const { signal } = new AbortController();
   const group = new TaskGroup({ signal });
   let hasCleanedUp = false;
@@ -45,7 +45,7 @@ test('the outer signal aborts the tasks with its reason', async () => {
   await assert.rejects(running, /why/);
 });
 
-test('allEnded() fails only when the slowest has ended', async () => {
+test('allEnded() fails only once the slowest task has ended', async () => {
   let hasEnded = false;
   const slow = delay(20).then(() => {
     hasEnded = true;

@@ -14,7 +14,7 @@ before(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('the new content takes the place of the old, private unless told otherwise, and nothing else is left', async () => {
+test('the new content replaces the old, is private by default, and nothing else is left', async () => {
   const path = join(dir, 'file');
   await writeFile(path, 'old and longer');
   await chmod(path, 0o644);
@@ -27,7 +27,7 @@ test('the new content takes the place of the old, private unless told otherwise,
   assert.deepEqual(await readdir(dir), ['file']);
 });
 
-test('a write that fails leaves the old and no temporary file', async () => {
+test('a write that fails leaves the old content and no temporary file', async () => {
   const path = join(dir, 'folder');
   await mkdir(join(path, 'full'), { recursive: true });
   await assert.rejects(writeFileAtomic(path, 'x'));
@@ -38,7 +38,7 @@ test('a write that fails leaves the old and no temporary file', async () => {
   );
 });
 
-test('syncTree() brings every file and folder to the disk, and leaves links alone', async () => {
+test('syncTree() syncs every file and folder, and ignores links', async () => {
   const tree = join(dir, 'tree');
   await mkdir(join(tree, 'a', 'b'), { recursive: true });
   for (const name of ['one', 'a/two', 'a/b/three']) await writeFile(join(tree, name), name);

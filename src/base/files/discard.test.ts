@@ -26,14 +26,14 @@ async function made(parent: string): Promise<string> {
   return path;
 }
 
-test('a tree is removed, once or twice', async () => {
+test('a tree is removed; a second call does nothing', async () => {
   const path = await made(dir);
   await discardTree(path);
   await discardTree(path);
   assert.deepEqual(await readdir(dir), []);
 });
 
-test('on FUSE a tree with an open file is given up at once, and removed when it is closed', {
+test('on FUSE a tree with an open file is renamed at once, and removed when the file is closed', {
   skip,
 }, async () => {
   await using mount = await mountFuse({ under: join(dir, 'u'), path: join(dir, 'm') });
@@ -44,13 +44,13 @@ test('on FUSE a tree with an open file is given up at once, and removed when it 
   assert.equal(existsSync(path), false);
   assert.equal((await readdir(mount.path)).length, 1);
   await sweepDiscarded(mount.path);
-  assert.equal((await readdir(mount.path)).length, 1, 'it is open still');
+  assert.equal((await readdir(mount.path)).length, 1, 'it is still open');
   await file.close();
   await sweepDiscarded(mount.path);
   assert.deepEqual(await readdir(mount.path), []);
 });
 
-test('on FUSE a half-made thing with an open file is left to a later sweep, and fails nothing', {
+test('on FUSE an unfinished folder with an open file is left for a later sweep, without a failure', {
   skip,
 }, async () => {
   await using mount = await mountFuse({ under: join(dir, 'u'), path: join(dir, 'm') });

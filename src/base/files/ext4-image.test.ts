@@ -9,25 +9,25 @@ import { imageSize, packExt4, parseTree } from './ext4-image.ts';
 
 const MIB = 2 ** 20;
 
-test('imageSize() counts a file of many names once', () => {
+test('imageSize() counts a file with several hard links once', () => {
   const file = { type: 'f', sizeBytes: 100 * MIB, inode: '7' };
   const options = { freeBytes: 0, journalMib: 0 };
   assert.equal(imageSize([file, file], options), imageSize([file], options));
 });
 
-test('imageSize() grows when there are more files than inodes of the default density', () => {
+test('imageSize() grows when there are more files than inodes at the default density', () => {
   const entries = Array.from({ length: 100_000 }, (_, i) => ({ type: 'f', sizeBytes: 1, inode: String(i) }));
   assert.ok(imageSize(entries, { freeBytes: 0, journalMib: 0 }) >= 100_000 * 16 * 1024);
 });
 
-test('parseTree() reads what find prints', () => {
+test('parseTree() parses the output of find', () => {
   assert.deepEqual(parseTree('f 12 34\nd 4096 1\n'), [
     { type: 'f', sizeBytes: 12, inode: '34' },
     { type: 'd', sizeBytes: 4096, inode: '1' },
   ]);
 });
 
-test('packExt4() makes a clean, sparse file system with the files and the free space', async () => {
+test('packExt4() creates a clean, sparse file system with the files and the free space', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'ext4-'));
   const treeDir = join(dir, 'tree');
   const imagePath = join(dir, 'image');
@@ -36,8 +36,8 @@ test('packExt4() makes a clean, sparse file system with the files and the free s
   await symlink('file', join(treeDir, 'folder', 'link'));
   const env = toolEnv({});
   const signal = AbortSignal.timeout(60_000);
-  // As uid 0 no subordinate ids are needed, but only root may make namespaces; the options are the same for
-  // everybody.
+  // As uid 0 no subordinate ids are needed, but only root may create namespaces; the options are the same for
+  // all users.
   const uid = process.getuid?.() ?? 0;
   const request = { treeDir, imagePath, label: 'test', freeBytes: 30 * MIB, journalMib: 4, uid, env };
   const { sizeBytes } = await packExt4(request, { signal });

@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('one holder at a time; disposing lets the next one in, twice is fine', () => {
+test('there is one holder at a time; disposing lets the next one in, and may happen twice', () => {
   const path = join(dir, 'one');
   const held = tryLock(path);
   assert.equal(held?.path, path);
@@ -28,7 +28,7 @@ test('one holder at a time; disposing lets the next one in, twice is fine', () =
   assert.ok(next);
 });
 
-test('a lock that cannot be made is an error, not a busy one', () => {
+test('a lock that cannot be created is an error, not a busy lock', () => {
   assert.throws(() => tryLock(join(dir, 'no', 'such', 'folder')));
 });
 
@@ -63,7 +63,7 @@ test('lock() stops waiting when its signal aborts', async () => {
   await assert.rejects(waiting, gone);
 });
 
-test('a lock is one file, also while it is held', () => {
+test('a lock consists of one file, also while it is held', () => {
   const path = join(dir, 'alone');
   {
     using _held = tryLock(path);

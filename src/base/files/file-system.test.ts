@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-test('a file system of this machine has all that VMs need, and nothing is left of trying it', async () => {
+test('a file system of this machine has everything that VMs need, and the test leaves nothing', async () => {
   assert.deepEqual(await probeFileSystem(dir), {
     name: 'local',
     isRemote: false,
@@ -26,7 +26,9 @@ test('a file system of this machine has all that VMs need, and nothing is left o
   assert.deepEqual(await readdir(dir), []);
 });
 
-test('FUSE is named, and one that hands everything on has all that VMs need', { skip }, async () => {
+test('FUSE is named, and a FUSE file system that passes everything on has everything that VMs need', {
+  skip,
+}, async () => {
   await using mount = await mountFuse({ under: join(dir, 'u'), path: join(dir, 'm') });
   assert.deepEqual(await probeFileSystem(mount.path), {
     name: 'FUSE',
@@ -37,7 +39,7 @@ test('FUSE is named, and one that hands everything on has all that VMs need', { 
   assert.deepEqual(await readdir(mount.path), []);
 });
 
-test('one that keeps no permissions, or lets nothing be renamed, is found out', { skip }, async () => {
+test('a file system without permissions, or without renames, is detected', { skip }, async () => {
   for (const [option, missing] of [
     ['--perms=0755', ['keep permissions']],
     ['--rename-deny', ['replace a file that is open', 'keep a file that is deleted while it is open']],
@@ -47,7 +49,7 @@ test('one that keeps no permissions, or lets nothing be renamed, is found out', 
   }
 });
 
-test('remote file systems are known by their numbers, signed or not', () => {
+test('remote file systems are recognised by their magic numbers, signed or not', () => {
   for (const type of [0x6969, 0xff534d42, 0xff534d42 | 0, 0x01021997]) {
     assert.equal(kindOfType(type).isRemote, true, String(type));
   }

@@ -27,7 +27,7 @@ test('the error for a full file system, quota or database names the folder and i
   }
 });
 
-test('other failures stay what they are, and so does success', async () => {
+test('other failures and successes are passed on unchanged', async () => {
   const error = new AppError('EXEC_FAILED', 'It failed');
   const work = async (): Promise<never> => {
     throw error;
@@ -36,7 +36,7 @@ test('other failures stay what they are, and so does success', async () => {
   assert.equal(await reportNoSpace(async () => 7, request), 7);
 });
 
-test('what needs more than there is is refused before it begins', async () => {
+test('work that needs more space than there is fails before it begins', async () => {
   await requireSpace({ ...request, neededBytes: 1 });
   await requireNotFull(request);
   await assert.rejects(requireSpace({ ...request, neededBytes: 2 ** 60 }), { code: 'HOST_NO_SPACE' });

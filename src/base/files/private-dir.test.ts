@@ -36,14 +36,14 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-test('a private folder is made with its parents, once or twice', async () => {
+test('a private folder is created with its parents; a second call does nothing', async () => {
   const path = join(dir, 'a', 'b');
   await ensurePrivateDir(path);
   await ensurePrivateDir(path);
   assert.equal(statSync(path).mode & 0o777, 0o700);
 });
 
-test('a folder that others may enter, or that is a link, is refused', async () => {
+test('a folder that is a link, or that other users may enter, is refused', async () => {
   const [open, link] = [join(dir, 'open'), join(dir, 'link')];
   mkdirSync(open);
   chmodSync(open, 0o755);
@@ -51,7 +51,7 @@ test('a folder that others may enter, or that is a link, is refused', async () =
   for (const path of [open, link]) await assert.rejects(ensurePrivateDir(path), NOT_PRIVATE);
 });
 
-test('a place for sockets is ours in a folder of ours, also when there is nothing yet', () => {
+test('a socket folder inside our own folder is accepted, also when it does not exist yet', () => {
   const path = join(dir, 'banger');
   requireOwnPlace(path);
   requireOwnPlace(join(path, 'deeper'));
@@ -60,7 +60,7 @@ test('a place for sockets is ours in a folder of ours, also when there is nothin
   requireOwnPlace(path);
 });
 
-test('a place for sockets is ours in a folder of everybody only where names cannot be taken away', () => {
+test('a socket folder inside a shared folder is accepted only if that folder is sticky', () => {
   const path = join(dir, 'banger');
   mkdirSync(path, { mode: 0o700 });
   chmodSync(dir, 0o1777);
@@ -72,7 +72,7 @@ test('a place for sockets is ours in a folder of everybody only where names cann
   assert.throws(() => requireOwnPlace(path), NOT_PRIVATE);
 });
 
-test('a place for sockets that somebody else has made, or could exchange, is refused', needsRoot, () => {
+test('a socket folder that another user has created, or could exchange, is refused', needsRoot, () => {
   const path = join(dir, 'banger');
   mkdirSync(path, { mode: 0o700 });
   chownSync(path, SOMEBODY_ELSE, SOMEBODY_ELSE);
@@ -82,23 +82,19 @@ test('a place for sockets that somebody else has made, or could exchange, is ref
   assert.throws(() => requireOwnPlace(path), /belongs to user 65534, not to you/);
 });
 
-test(
-  'a folder on the way that somebody else has made where everybody may is refused',
-  needsRoot,
-  async () => {
-    chmodSync(dir, 0o1777);
-    const theirs = join(dir, 'theirs');
-    mkdirSync(theirs, { mode: 0o777 });
-    chownSync(theirs, SOMEBODY_ELSE, SOMEBODY_ELSE);
-    await assert.rejects(ensurePrivateDir(join(theirs, 'banger')), NOT_PRIVATE);
-    const link = join(dir, 'link');
-    symlinkSync('/var', link);
-    lchownSync(link, SOMEBODY_ELSE, SOMEBODY_ELSE);
-    await assert.rejects(ensurePrivateDir(join(link, 'banger-test')), NOT_PRIVATE);
-  },
-);
+test('a parent folder that another user has created in a shared folder is refused', needsRoot, async () => {
+  chmodSync(dir, 0o1777);
+  const theirs = join(dir, 'theirs');
+  mkdirSync(theirs, { mode: 0o777 });
+  chownSync(theirs, SOMEBODY_ELSE, SOMEBODY_ELSE);
+  await assert.rejects(ensurePrivateDir(join(theirs, 'banger')), NOT_PRIVATE);
+  const link = join(dir, 'link');
+  symlinkSync('/var', link);
+  lchownSync(link, SOMEBODY_ELSE, SOMEBODY_ELSE);
+  await assert.rejects(ensurePrivateDir(join(link, 'banger-test')), NOT_PRIVATE);
+});
 
-test('a way of our own links and folders is taken', async () => {
+test('a path of our own links and folders is accepted', async () => {
   mkdirSync(join(dir, 'real'));
   symlinkSync(join(dir, 'real'), join(dir, 'link'));
   const path = join(dir, 'link', 'a', 'b');
@@ -107,7 +103,7 @@ test('a way of our own links and folders is taken', async () => {
   assert.equal(statSync(join(dir, 'real', 'a', 'b')).mode & 0o777, 0o700);
 });
 
-test('a folder of our own may be a link and be read by others, but not written to', async () => {
+test('our own folder may be a link and readable by others, but not writable', async () => {
   const [real, link] = [join(dir, 'real'), join(dir, 'link')];
   mkdirSync(real, { mode: 0o755 });
   symlinkSync(real, link);
@@ -117,7 +113,7 @@ test('a folder of our own may be a link and be read by others, but not written t
   await assert.rejects(ensureOwnDir(link), NOT_PRIVATE);
 });
 
-test('a file system that keeps no permissions is named as the reason, each time', {
+test('a file system without permissions is named as the reason, each time', {
   skip: whyNoFuse(),
 }, async () => {
   await using mount = await mountFuse({ under: join(dir, 'u'), path: join(dir, 'm') }, ['--perms=0755']);
@@ -131,8 +127,8 @@ test('a file system that keeps no permissions is named as the reason, each time'
 });
 
 /**
- * Another user who makes and exchanges folders of our names in a folder like `/tmp`, as fast as it can, until
- * it is killed: a folder, a link to one of its own, and nothing, by turns.
+ * Another user who creates and exchanges folders with our names in a folder like `/tmp`, as fast as possible,
+ * until the process is killed: in turn a folder, a link to its own folder, and nothing.
  */
 const RACER = `
   const fs = require('node:fs');
@@ -153,7 +149,7 @@ const RACER = `
   }
 `;
 
-test('another user who races for the name never gets in', { ...needsRoot, timeout: 120_000 }, async () => {
+test('another user who races for the name never succeeds', { ...needsRoot, timeout: 120_000 }, async () => {
   chmodSync(dir, 0o1777);
   const [place, theirs] = [join(dir, 'place'), join(dir, 'theirs')];
   mkdirSync(theirs);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkRecordedFiles, recordSizes } from './recorded-files.ts';
 
-test('files are as recorded until one is cut short, replaced by a folder, or gone', async () => {
+test('files match their record until one is truncated, replaced by a folder, or deleted', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'recorded-'));
   await writeFile(join(dir, 'a'), 'x'.repeat(5000));
   await writeFile(join(dir, 'b'), 'y');

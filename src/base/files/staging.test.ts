@@ -22,7 +22,7 @@ test('disposing removes the folder, its content and its lock', async () => {
   assert.deepEqual(await readdir(area), []);
 });
 
-test('a folder that somebody writes into for a moment more is removed all the same', async () => {
+test('a folder is removed even if another process still writes into it for a moment', async () => {
   const area = await newArea();
   let writes = 0;
   const removeTree = async (dir: string): Promise<void> => {
@@ -36,14 +36,14 @@ test('a folder that somebody writes into for a moment more is removed all the sa
   assert.equal(writes, 3);
 });
 
-test('a sweep leaves a folder whose owner lives', async () => {
+test('a sweep keeps a folder whose owner is alive', async () => {
   const area = await newArea();
   await using staging = await openStaging(area, options);
   await sweepStaging(area, options);
   assert.deepEqual(await readdir(staging.dir), []);
 });
 
-test('a sweep removes what a killed process left', async () => {
+test('a sweep removes the folder of a killed process', async () => {
   const area = await newArea();
   const script = `
     import { writeFileSync } from 'node:fs';
@@ -58,13 +58,13 @@ test('a sweep removes what a killed process left', async () => {
   assert.deepEqual(await readdir(area), []);
 });
 
-test('a sweep removes a folder that has lost its lock file', async () => {
+test('a sweep removes a folder without a lock file', async () => {
   const area = await newArea();
   await mkdir(join(area, 'orphan'), { recursive: true });
   await sweepStaging(area, options);
   assert.deepEqual(await readdir(area), []);
 });
 
-test('a sweep of an area that was never made does nothing', async () => {
+test('a sweep of a missing area does nothing', async () => {
   await sweepStaging(await newArea(), options);
 });

@@ -13,7 +13,7 @@ import {
   splitConfigKey,
 } from './config-text.ts';
 
-test('splitConfigKey() takes the subsection whole, with its dots', () => {
+test('splitConfigKey() keeps the dots of a subsection', () => {
   assert.deepEqual(splitConfigKey('core.bare'), { section: 'core', variable: 'bare' });
   assert.deepEqual(splitConfigKey('branch.feature/1.2.merge'), {
     section: 'branch',
@@ -22,7 +22,7 @@ test('splitConfigKey() takes the subsection whole, with its dots', () => {
   });
 });
 
-test('parseConfigList() tells a variable without a value from one with an empty value', () => {
+test('parseConfigList() distinguishes a variable without a value from one with an empty value', () => {
   const entries = parseConfigList(
     Buffer.from('global\0file:g\0a.b\0local\0file:l\0a.c\n\0local\0file:l\0a.b\ntwo\nlines\0'),
   );
@@ -36,7 +36,7 @@ test('parseConfigList() tells a variable without a value from one with an empty 
   assert.equal(configValue(entries, 'a.x'), undefined);
 });
 
-test('git reads back what formatConfig() wrote, byte for byte', () => {
+test('git reads back the values of formatConfig() byte for byte', () => {
   const folder = mkdtempSync(join(tmpdir(), 'git-config-'));
   const file = join(folder, 'config');
   const byte = fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code));

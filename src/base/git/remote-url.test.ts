@@ -26,7 +26,7 @@ for (const [url, expected] of CASES) {
   });
 }
 
-test('withoutCredentials() leaves no password of an address, and is done after once', () => {
+test('withoutCredentials() removes every password of an address, and is idempotent', () => {
   const part = fc.stringMatching(/^[A-Za-z0-9%._~!$&'()*+,;=:@-]{1,12}$/);
   fc.assert(
     fc.property(fc.constantFrom('https', 'http', 'ssh', 'x-y'), part, part, (scheme, user, rest) => {

@@ -10,7 +10,7 @@ import { CONFIG_LIST_ARGS, parseConfigList, type Setting } from './config-text.t
 import { parseConfig } from './parse-config.ts';
 import { safeSettings } from './repository-settings.ts';
 
-/** What git itself reads in a file; `undefined` when it refuses it. */
+/** The settings that git itself reads from a file; `undefined` when it refuses the file. */
 function readByGit(file: string, text: string): Setting[] | undefined {
   writeFileSync(file, text, 'latin1');
   const ran = spawnSync('git', [...CONFIG_LIST_ARGS, '--file', file, '--no-includes'], { cwd: tmpdir() });
@@ -19,14 +19,14 @@ function readByGit(file: string, text: string): Setting[] | undefined {
     : undefined;
 }
 
-/** Older versions of git make a space of a tab inside of a value. */
+/** Older versions of git turn a tab inside a value into a space. */
 function spaced(settings: Setting[] | undefined): Setting[] | undefined {
   return settings?.map(({ key, value }) =>
     value === undefined ? { key } : { key, value: value.replaceAll('\t', ' ') },
   );
 }
 
-test('parseConfig() reads what git reads, and refuses what git refuses', () => {
+test('parseConfig() accepts and refuses the same files as git', () => {
   const folder = mkdtempSync(join(tmpdir(), 'git-config-'));
   const piece = fc.constantFrom(
     ...[
@@ -69,7 +69,7 @@ test('parseConfig() reads what git reads, and refuses what git refuses', () => {
     fc.assert(
       fc.property(fc.oneof(structured, inSection, inSection), (text) => {
         const byGit = readByGit(join(folder, 'config'), text);
-        // git takes a variable without a section, which nothing has; here it is no configuration.
+        // git accepts a variable without a section, but nothing writes one; we refuse it.
         const isOrphaned = byGit?.some(({ key }) => !key.includes('.'));
         assert.deepEqual(spaced(parseConfig(text)), isOrphaned ? undefined : spaced(byGit));
       }),
@@ -80,7 +80,7 @@ test('parseConfig() reads what git reads, and refuses what git refuses', () => {
   }
 });
 
-test('safeSettings() keeps what is harmless, as git then reads it, and names the rest once', () => {
+test('safeSettings() keeps harmless settings in a form that git reads back, and names each of the others once', () => {
   const folder = mkdtempSync(join(tmpdir(), 'git-config-'));
   const text = [
     '[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tfilemode = true\n\tfsmonitor = touch /tmp/x\n',
@@ -124,7 +124,7 @@ test('safeSettings() keeps what is harmless, as git then reads it, and names the
   );
 });
 
-test('no configuration whatever keeps a setting that is not on the list', () => {
+test('no configuration keeps a setting that is not on the list', () => {
   const folder = mkdtempSync(join(tmpdir(), 'git-config-'));
   const word = fc.constantFrom('core', 'fsmonitor', 'name', 'user', 'include', 'path', 'hookspath', 'a\nb');
   const chunk = fc.oneof(
@@ -164,7 +164,7 @@ test('no configuration whatever keeps a setting that is not on the list', () => 
   }
 });
 
-test('a long configuration is read in proportion to its length', async () => {
+test('a configuration is parsed in time proportional to its length', async () => {
   const lines = 60_000;
   const url = `[remote "x"]\n${'url=a\n'.repeat(lines)}`;
   const read = (): void => {

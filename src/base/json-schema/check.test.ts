@@ -18,7 +18,7 @@ const thing = object({
 
 const told = (schema: JsonSchema, value: unknown): string[] => problemsOf(schema, value).map(problemText);
 
-test('the type of a schema is that of its values', () => {
+test('the TypeScript type of a schema is that of its values', () => {
   const value: ValueOf<typeof thing> = { name: 'n', kind: 'a', points: [{ x: 1 }] };
   // @ts-expect-error -- `kind` has no such text
   const wrong: ValueOf<typeof thing> = { name: 'n', kind: 'c' };
@@ -31,7 +31,7 @@ test('the type of a schema is that of its values', () => {
 });
 
 for (const [what, schema, value, problems] of [
-  ['a field more in an open object', thing, { name: 'n', kind: 'a', more: 1 }, []],
+  ['an unknown field in an open object', thing, { name: 'n', kind: 'a', more: 1 }, []],
   ['a missing field', thing, { name: 'n' }, ['kind: is missing']],
   ['a field that only the prototype has', object({ toString: text() }), {}, ['toString: is missing']],
   ['an empty text', thing, { name: '', kind: 'a' }, ['name: must not be empty']],
@@ -60,16 +60,16 @@ for (const [what, schema, value, problems] of [
   ],
   ['null', point, null, ['must be an object']],
   ['a list', point, [], ['must be an object']],
-  ['half a number', point, { x: 0.5 }, ['x: must be a whole number']],
+  ['a fraction', point, { x: 0.5 }, ['x: must be a whole number']],
   ['a number that is not exact', integer(), 2 ** 53, ['must be a whole number']],
   ['a number that JSON reads as infinite', build.number(), JSON.parse('1e999'), ['must be a number']],
-  ['a word of a newer version', build.extensibleOneOf(['a']), 'new', []],
-  ['a number for such a word', build.extensibleOneOf(['a']), 1, ['must be text']],
+  ['a value of a newer version', build.extensibleOneOf(['a']), 'new', []],
+  ['a number for such a value', build.extensibleOneOf(['a']), 1, ['must be text']],
   ['another constant', build.constant('a'), 'b', ['must be "a"']],
   ['another pattern', build.textLike('^/', 'an absolute path'), 'a', ['must be an absolute path']],
-  ['none of several', build.anyOf(text(), truth()), 1, ['has none of the possible forms']],
+  ['none of several alternatives', build.anyOf(text(), truth()), 1, ['has none of the possible forms']],
   [
-    'the fields of both',
+    'the fields of both alternatives',
     build.allOf(object({ a: text() }), object({ b: text() })),
     { a: '' },
     ['b: is missing'],
@@ -80,14 +80,14 @@ for (const [what, schema, value, problems] of [
   });
 }
 
-test('no more problems are looked for than asked', () => {
+test('the check stops after the requested number of problems', () => {
   const value = Array.from({ length: 1000 }, () => ({ x: 'x', z: 1 }));
   assert.equal(problemsOf(list(point), value).length, 20);
   assert.equal(problemsOf(list(point), value, { max: 3 }).length, 3);
   assert.equal(problemsOf(point, Object.fromEntries(value.map((_, index) => [index, 1]))).length, 20);
 });
 
-// zod reads fields of a prototype too, so that names such as `toString` would differ.
+// zod also reads fields of the prototype, so names such as `toString` would differ.
 const NAMES = fc.constantFrom('a', 'b', 'c');
 
 const schemas: fc.Arbitrary<JsonSchema> = fc.letrec<{ schema: JsonSchema }>((tie) => ({
@@ -129,7 +129,7 @@ const values: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value;
 
-test('a value is valid exactly when zod, given the same JSON Schema, takes it', () => {
+test('a value is valid exactly when zod accepts it for the same JSON Schema', () => {
   fc.assert(
     fc.property(schemas, values, (schema, value) => {
       const parsed = z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(value);
@@ -139,7 +139,7 @@ test('a value is valid exactly when zod, given the same JSON Schema, takes it', 
   );
 });
 
-test('any JSON value is valid or has a problem, of bounded length', () => {
+test('any JSON value is valid or has a problem with a bounded text', () => {
   fc.assert(
     fc.property(fc.json(), (json) => {
       for (const problem of told(point, JSON.parse(json))) assert.ok(problem.length < 600);

@@ -19,24 +19,24 @@ test('exec() returns the output, feeds the input, and keeps stderr apart', async
   assert.deepEqual([code, stdout.toString(), stderr], [0, 'hellomine /\n', 'err\n']);
 });
 
-test('arguments reach the program as they are', async () => {
+test('arguments reach the program unchanged', async () => {
   const words = ['a b', '$HOME', '"', "'", '', '*', '\n'];
   const { stdout } = await exec(['printf', '%s|', ...words], { signal });
   assert.equal(stdout.toString(), words.map((word) => `${word}|`).join(''));
 });
 
-test('a program that is missing is EXEC_NOT_FOUND', async () => {
+test('a missing program is EXEC_NOT_FOUND', async () => {
   await assert.rejects(exec(['no-such-program-here'], { signal }), { code: 'EXEC_NOT_FOUND' });
   await assert.rejects(exec(['/etc/passwd'], { signal }), { code: 'EXEC_NOT_FOUND' });
 });
 
-test('a status that is not allowed is EXEC_FAILED with the end of stderr, without control characters', async () => {
+test('an unexpected exit status is EXEC_FAILED with the end of stderr, without control characters', async () => {
   const failing = exec(sh('printf "bad\\033[2J thing" >&2; exit 4'), { signal });
   await assert.rejects(failing, { code: 'EXEC_FAILED', message: /status 4: bad \[2J thing/ });
   assert.equal((await exec(sh('exit 4'), { signal, okCodes: [0, 4] })).code, 4);
 });
 
-test('a program that dies of a signal has the status 128 and its number', async () => {
+test('a program that is killed by a signal has the status 128 plus its number', async () => {
   for (const [name, code] of [
     ['TERM', 143],
     ['SEGV', 139],
@@ -53,11 +53,11 @@ test('output beyond the limit ends the program', async () => {
   });
 });
 
-test('input that the program does not read is no error', async () => {
+test('input that the program does not read is not an error', async () => {
   assert.equal((await exec(['true'], { signal, input: Buffer.alloc(2 ** 20) })).code, 0);
 });
 
-test('input that fails ends the program, which must not take a part for the whole, and fails the call', async () => {
+test('input that fails ends the program, so that it does not process incomplete input, and fails the call', async () => {
   const broken = new Error('broken');
   const failing = (): Readable =>
     Readable.from(
@@ -82,7 +82,7 @@ test('input that fails ends the program, which must not take a part for the whol
   rmSync(join(marker, '..'), { recursive: true });
 });
 
-test('input that the program does not want any more is destroyed, and its later failure is no error', async () => {
+test('input that the program no longer reads is destroyed, and its later failure is not an error', async () => {
   const input = new PassThrough();
   input.write('x');
   assert.equal((await exec(['true'], { signal, input })).code, 0);
@@ -111,7 +111,7 @@ test('an abort ends the program, by SIGKILL when it ignores SIGTERM, and rejects
   await assert.rejects(exec(['true'], controller), gone);
 });
 
-test('an abort ends the descendants too, and does not wait for those that hold the output open', async () => {
+test('an abort also ends the descendants, and does not wait for those that hold the output open', async () => {
   const controller = new AbortController();
   let pid = 0;
   const running = exec(sh('(trap "" TERM; while :; do sleep 0.05; done) & echo $! >&2; exec sleep 60'), {
@@ -126,7 +126,7 @@ test('an abort ends the descendants too, and does not wait for those that hold t
   await processGone(pid);
 });
 
-test('a program that leaves a process behind ends at once, with its output, and the process ends with it', async () => {
+test('a program that leaves a process behind returns at once with its output, and that process is ended', async () => {
   const { stdout } = await exec(sh('echo before; sleep 600 & echo $!'), { signal });
   const [before, pid] = stdout.toString().split('\n');
   assert.equal(before, 'before');
@@ -137,7 +137,7 @@ test('a program that leaves a process behind ends at once, with its output, and 
   await processGone(streamedPid);
 });
 
-test('a program whose descendant is out of reach and holds the output open ends, with what it said', async () => {
+test('a program returns its output even if an unreachable descendant holds the output open', async () => {
   const { stdout } = await exec(sh('setsid sh -c "echo \\$\\$; exec sleep 600" & sleep 0.3; exit 0'), {
     signal,
   });
@@ -173,7 +173,7 @@ async function processGone(pid: number): Promise<void> {
   assert.ok(pid > 0);
   const isGone = (): true | undefined => {
     try {
-      // One that nobody has reaped yet has ended too.
+      // A zombie has ended, too.
       return readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ') || undefined;
     } catch {
       return true;
@@ -182,13 +182,13 @@ async function processGone(pid: number): Promise<void> {
   await poll(isGone, { everyMs: 5, deadlineMs: 55_000, what: `the end of process ${pid}`, signal });
 }
 
-test('execStream() streams, and tells a failure at the end', async () => {
+test('execStream() streams, and reports a failure at the end', async () => {
   const { stdout, done } = execStream(sh('echo out; exit 2'), { signal });
   assert.equal(await text(stdout), 'out\n');
   await assert.rejects(done, { code: 'EXEC_FAILED' });
 });
 
-test('execStream() keeps what a program said that ended before anybody read', async () => {
+test('execStream() keeps the output of a program that ended before it was read', async () => {
   const { stdout, done } = execStream(sh('echo early'), { signal });
   await done;
   assert.equal(await text(stdout), 'early\n');
@@ -198,7 +198,7 @@ test('execStream() keeps what a program said that ended before anybody read', as
   await long.done;
 });
 
-test('spawnDetached() starts a session of its own whose output goes to the file', async () => {
+test('spawnDetached() starts the program in its own session and sends its output to the file', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'exec-'));
   const path = join(dir, 'log');
   const { pid, exited } = await spawnDetached(sh('ps -o sid= -p $$; exit 3'), {

@@ -14,7 +14,7 @@ test('an ordinary user becomes root with the subordinate ids mapped', () => {
   assert.ok(['--user', '--map-auto', '--map-root-user'].every((flag) => argv.includes(flag)));
 });
 
-test('the command dies with its parent and takes its children along', () => {
+test('the command and its children die with its parent', () => {
   const argv = inRootNamespace(['true'], { uid: 0 });
   assert.deepEqual(argv.slice(0, 3), ['setpriv', '--pdeathsig', 'KILL']);
   assert.ok(argv.includes('--kill-child=SIGKILL'));

@@ -39,7 +39,7 @@ async function* fromAny(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Async
   yield* chunks;
 }
 
-/** A cut at every so many bytes. */
+/** A split at every so many bytes. */
 function* cut(bytes: Buffer, length: number): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
 }
@@ -72,7 +72,7 @@ const item: fc.Arbitrary<Item> = fc.oneof(
   })),
 );
 
-test('whatever is written is read again, wherever the stream is cut', async () => {
+test('everything that is written is read back, however the stream is split', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(item, { maxLength: 6 }),
@@ -94,7 +94,7 @@ test('what the caller does not read is skipped', async () => {
   assert.deepEqual(names, ['a', 'b', 'c']);
 });
 
-test('GNU tar reads what is written, and what it writes in each format is read', async () => {
+test('GNU tar reads our archives, and its archives in every format are read', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'tar-'));
   const long = `${'d'.repeat(90)}-${'e'.repeat(90)}`;
   const items = [
@@ -142,7 +142,7 @@ test('GNU tar reads what is written, and what it writes in each format is read',
   await rm(dir, { recursive: true });
 });
 
-test('an archive that was changed anywhere is read or refused, and nothing else happens', async () => {
+test('an archive with any change is either read or refused', async () => {
   const whole = archiveOf([
     fileOf('a'.repeat(120), Buffer.alloc(700, 'x')),
     {
@@ -163,7 +163,7 @@ test('an archive that was changed anywhere is read or refused, and nothing else 
       async (changes, isMended) => {
         const damaged = Buffer.from(whole);
         for (const { at, to } of changes) damaged[at] = to;
-        // With the right sum, so that what is behind it is looked at.
+        // With the right checksum, so that the fields after it are checked.
         if (isMended)
           for (let at = 0; at + 512 <= damaged.length; at += 512) mendSum(damaged.subarray(at, at + 512));
         await itemsOf([damaged]).catch((error: unknown) =>
@@ -175,7 +175,7 @@ test('an archive that was changed anywhere is read or refused, and nothing else 
   );
 });
 
-test('an archive that was cut is refused, wherever', async () => {
+test('an archive that is truncated anywhere is refused', async () => {
   const whole = archiveOf([fileOf('a', Buffer.alloc(700, 'x')), fileOf('b'.repeat(150), Buffer.from('y'))]);
   for (let length = 0; length < whole.length; length += 64) {
     await assert.rejects(itemsOf([whole.subarray(0, length)]), { code: 'TAR_DAMAGED' }, String(length));
@@ -187,9 +187,9 @@ for (const [what, header] of [
   ['an unknown type', withField(tarHeader(fileOf('a', Buffer.alloc(0)).entry), 'type', 'S')],
   ['a link with content', withField(tarHeader(fileOf('a', Buffer.alloc(9)).entry), 'type', '1')],
   ['no name', withField(tarHeader(fileOf('a', Buffer.alloc(0)).entry), 'name', '\0')],
-  ['a size that is no number', withField(tarHeader(fileOf('a', Buffer.alloc(0)).entry), 'size', 'zzz')],
+  ['a size that is not a number', withField(tarHeader(fileOf('a', Buffer.alloc(0)).entry), 'size', 'zzz')],
   [
-    'a size beyond all numbers',
+    'a size beyond exact numbers',
     withField(
       tarHeader(fileOf('a', Buffer.alloc(0)).entry),
       'size',
@@ -204,8 +204,8 @@ for (const [what, header] of [
 
 for (const [what, records] of [
   ['a sparse file', '22 GNU.sparse.major=1\n'],
-  ['an extended header that lies about its length', '99 path=a\n'],
-  ['an extended header of nothing', '0 \n'],
+  ['an extended header with a wrong length', '99 path=a\n'],
+  ['an empty extended header', '0 \n'],
   ['a size with a sign', '10 size=-1\n'],
 ] as const) {
   test(`an archive with ${what} is refused`, async () => {
@@ -237,8 +237,8 @@ function fileOf(text: string, content: Buffer): Item {
 }
 
 /**
- * A header, the last block of what was written for an entry, with another value in a field and the sum that
- * fits.
+ * A header, which is the last block written for an entry, with another value in one field and a matching
+ * checksum.
  */
 function withField(written: Buffer, field: keyof typeof FIELD, value: string): Buffer {
   const header = Buffer.from(written.subarray(-512));

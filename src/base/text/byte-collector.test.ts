@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ByteCollector } from './byte-collector.ts';
 
-test('ByteCollector returns what was added, in order, and then starts over', () => {
+test('ByteCollector returns the added bytes in order, and then starts empty', () => {
   const chunks = fc.array(fc.uint8Array({ maxLength: 5000 }));
   fc.assert(
     fc.property(chunks, chunks, (first, second) => {
@@ -19,7 +19,7 @@ test('ByteCollector returns what was added, in order, and then starts over', () 
   );
 });
 
-test('ByteCollector keeps none of the chunks, so that a million of one byte cost a megabyte', () => {
+test('ByteCollector copies the chunks, so that a million chunks of one byte take a megabyte', () => {
   const collector = new ByteCollector();
   const chunk = Buffer.from('x');
   const before = process.memoryUsage();

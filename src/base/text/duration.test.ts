@@ -40,7 +40,7 @@ for (const text of [
   'Infinity',
   '٣s',
 ]) {
-  test(`${JSON.stringify(text)} is no duration`, () => {
+  test(`${JSON.stringify(text)} is not a duration`, () => {
     assert.throws(() => parseDuration(text, '--timeout'), {
       code: 'DURATION_INVALID',
       message: `Cannot use "${text}" for --timeout: it is not a duration`,
@@ -49,7 +49,7 @@ for (const text of [
   });
 }
 
-test('every text is either a duration that a timer can hold, or refused', () => {
+test('every text is either refused or a duration that a timer can hold', () => {
   const pieces = fc.array(fc.constantFrom('1', '30', '.', 'h', 'm', 's', 'ms', 'd', ' ', '-', 'e'));
   fc.assert(
     fc.property(

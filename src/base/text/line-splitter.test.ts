@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { LineSplitter } from './line-splitter.ts';
 
-test('lines come whole wherever the stream is cut', () => {
+test('lines are complete, however the stream is split', () => {
   const line = fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\n', ''));
   fc.assert(
     fc.property(fc.array(line), fc.array(fc.nat(500)), (lines, cuts) => {
@@ -21,13 +21,13 @@ test('lines come whole wherever the stream is cut', () => {
   );
 });
 
-test('an unfinished line is kept back', () => {
+test('an unfinished line is held back', () => {
   const splitter = new LineSplitter();
   assert.deepEqual(splitter.push(Buffer.from('a\nb')), ['a']);
   assert.deepEqual(splitter.push(Buffer.from('\n\n')), ['b', '']);
 });
 
-test('a line may be as long as is allowed, and not a byte more', () => {
+test('a line may have exactly the maximum length', () => {
   const splitter = new LineSplitter(4);
   assert.deepEqual(splitter.push(Buffer.from('abcd\nabcd\n')), ['abcd', 'abcd']);
   assert.deepEqual(splitter.push(Buffer.from('abcd')), []);

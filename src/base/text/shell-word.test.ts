@@ -35,6 +35,6 @@ test('a shell reads exactly the words that were quoted', async () => {
   );
 });
 
-test('a plain word stays as it is', () => {
+test('a plain word is not quoted', () => {
   assert.equal(shellWord('/usr/bin/make'), '/usr/bin/make');
 });

@@ -33,13 +33,13 @@ for (const text of [
   '0x10',
   '１G',
 ]) {
-  test(`"${text}" ${text === '8Gib ' ? 'is a size in any case' : 'is no size'}`, () => {
+  test(`"${text}" ${text === '8Gib ' ? 'is a size in any case' : 'is not a size'}`, () => {
     if (text === '8Gib ') assert.equal(parseSize(text, 'x'), 8 * 2 ** 30);
     else assert.throws(() => parseSize(text, 'x'), { code: 'SIZE_INVALID', message: /for x/ });
   });
 }
 
-test('any text is a whole number of bytes above 0, or SIZE_INVALID', () => {
+test('any text is either a positive whole number of bytes or SIZE_INVALID', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9]{1,13}[KMGTkmgt]?i?B?$/)), (text) => {
       try {
@@ -52,7 +52,7 @@ test('any text is a whole number of bytes above 0, or SIZE_INVALID', () => {
   );
 });
 
-test('formatSize() of whole units is read back as the same size', () => {
+test('the text of formatSize() for whole units is parsed as the same size', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1023 }), fc.constantFrom(10, 20, 30, 40), (count, power) => {
       const bytes = count * 2 ** power;

@@ -5,7 +5,7 @@ import { messageOf, printable } from '../errors.ts';
 import { createLogger } from '../log.ts';
 import { jsonText } from './unprintable.ts';
 
-/** What forges a line of a terminal, with its name. */
+/** Texts that could forge a line of a terminal, with their names. */
 const FORGERS: readonly (readonly [string, string])[] = [
   ['an escape', '\u001b[2J'],
   ['a C1 sequence', '\u009b2J'],
@@ -31,7 +31,7 @@ const FORGERS: readonly (readonly [string, string])[] = [
   ['a lone surrogate', '\ud800'],
 ];
 
-/** Text with as many unprintable characters as others. */
+/** Text with many unprintable characters. */
 const hostile = fc
   .array(
     fc.oneof(
@@ -43,7 +43,7 @@ const hostile = fc
   )
   .map((parts) => parts.join(''));
 
-/** Whether a code point takes part in forging a line; written without the expressions under test. */
+/** Whether a code point can help to forge a line; written without the expressions under test. */
 function isForging(point: number): boolean {
   const between = (from: number, to: number): boolean => point >= from && point <= to;
   return (
@@ -63,7 +63,7 @@ const pointsOf = (text: string): number[] => Array.from(text, (character) => cha
 
 describe('printable()', () => {
   for (const [what, text] of FORGERS) {
-    test(`takes the effect of ${what}`, () => {
+    test(`neutralises ${what}`, () => {
       const shown = printable(`a${text}b`);
       assert.deepEqual(pointsOf(shown).filter(isForging), []);
       assert.notEqual(shown, 'ab', 'it shows that something was there');
@@ -71,7 +71,7 @@ describe('printable()', () => {
     });
   }
 
-  test('leaves nothing of any text that could forge a line, and does nothing twice', () => {
+  test('removes everything that could forge a line, and is idempotent', () => {
     fc.assert(
       fc.property(hostile, (text) => {
         const shown = printable(text);
@@ -90,7 +90,7 @@ describe('printable()', () => {
 });
 
 describe('jsonText()', () => {
-  test('means the same as the value, and is harmless', () => {
+  test('represents the value in harmless text', () => {
     fc.assert(
       fc.property(fc.dictionary(hostile, fc.oneof(hostile, fc.array(hostile), fc.double())), (value) => {
         const text = jsonText(value);
@@ -103,7 +103,7 @@ describe('jsonText()', () => {
     );
   });
 
-  test('is what a log line is made of', () => {
+  test('is used for log lines', () => {
     fc.assert(
       fc.property(hostile, (text) => {
         const lines: string[] = [];

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatTime, plural } from './words.ts';
 
-test('formatTime() rounds a span of time for people', () => {
+test('formatTime() rounds a duration for people', () => {
   const cases: [number, string][] = [
     [0, '0 s'],
     [50, '0.05 s'],
@@ -23,7 +23,7 @@ test('formatTime() rounds a span of time for people', () => {
   for (const [ms, text] of cases) assert.equal(formatTime(ms), text, String(ms));
 });
 
-test('formatTime() prints at most three characters of a number for any span that a deadline has', () => {
+test('formatTime() prints numbers of at most three characters for every duration that a deadline has', () => {
   fc.assert(
     fc.property(fc.double({ min: 1, max: 86_400_000, noNaN: true }), (ms) => {
       assert.match(formatTime(ms), /^(?:[0-9]{1,3}|[0-9]\.[0-9]|0\.[0-9]{1,4}) (?:s|min|h)$/);
@@ -31,7 +31,7 @@ test('formatTime() prints at most three characters of a number for any span that
   );
 });
 
-test('plural() names one thing in the singular and every other count in the plural', () => {
+test('plural() uses the singular for one thing and the plural for every other count', () => {
   assert.equal(plural(1, 'file'), '1 file');
   assert.equal(plural(0, 'file'), '0 files');
   assert.equal(plural(1, 'entry', 'entries'), '1 entry');

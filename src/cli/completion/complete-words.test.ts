@@ -37,7 +37,7 @@ async function candidates(...words: string[]): Promise<string[]> {
 }
 
 describe('completionsOf()', () => {
-  test('completes groups and commands, and hides what is hidden', async () => {
+  test('completes groups and commands, but not hidden ones', async () => {
     assert.deepEqual(await candidates('v'), ['vm', 'version']);
     assert.deepEqual(await candidates('vm', 'st'), ['stats', 'start', 'stop']);
     assert.ok((await candidates('')).includes('doctor'));
@@ -45,7 +45,7 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('--v'), ['--version']);
   });
 
-  test('completes short forms, and what comes behind them', async () => {
+  test('completes short forms, and what follows them', async () => {
     assert.deepEqual(await candidates('ru'), ['run']);
     assert.deepEqual(await candidates('st'), ['start', 'stop']);
     assert.deepEqual(await candidates('rm', 'web', ''), ['worker', 'db']);
@@ -61,7 +61,7 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('workspace', ''), []);
   });
 
-  test('tells what each is for', async () => {
+  test('describes each word', async () => {
     assert.deepEqual((await complete('vm', 'list')).candidates, ['list\tlist VMs']);
   });
 
@@ -71,18 +71,18 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('vm', 'create', '--no'), ['--no-start']);
   });
 
-  test('completes names of VMs and images that there are', async () => {
+  test('completes names of existing VMs and images', async () => {
     assert.deepEqual(await candidates('vm', 'show', ''), ['web', 'worker', 'db']);
     assert.deepEqual(await candidates('vm', 'exec', '-e', 'A=1', 'w'), ['web', 'worker']);
     assert.deepEqual(await candidates('vm', 'run', '--image', 'd'), ['debian-bookworm']);
   });
 
-  test('completes each name once, and as many as the command takes', async () => {
+  test('completes each name once, and as many names as the command takes', async () => {
     assert.deepEqual(await candidates('vm', 'delete', '-v', 'web', ''), ['worker', 'db']);
     assert.deepEqual(await candidates('vm', 'show', 'web', ''), []);
   });
 
-  test('leaves folders to the shell, and the words of the guest alone', async () => {
+  test('leaves folders to the shell, and does not complete words of a guest command', async () => {
     assert.equal((await complete('vm', 'run', './r')).directive, ':folders');
     assert.deepEqual(await complete('vm', 'run', '.', '--', 'ma'), { directive: ':none', candidates: [] });
     assert.deepEqual(await complete('vm', 'exec', 'web', '--', '--h'), {
@@ -91,7 +91,7 @@ describe('completionsOf()', () => {
     });
   });
 
-  test('completes tags of the VM that is named, operations and templates', async () => {
+  test('completes tags of the named VM, operations and templates', async () => {
     assert.deepEqual(await candidates('vm', 'snapshot', 'restore', 'web', ''), ['before', 'after']);
     assert.deepEqual(await candidates('vm', 'snapshot', 'rm', 'web', 'b'), ['before']);
     assert.deepEqual(await candidates('vm', 'snapshot', 'delete', 'db', ''), []);
@@ -99,7 +99,7 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('template', 'show', 'c'), ['cafe']);
   });
 
-  test('completes values that are one of a few', async () => {
+  test('completes options with a fixed set of values', async () => {
     assert.deepEqual(await candidates('vm', 'kill', '--signal', 'U'), ['USR1', 'USR2']);
     assert.deepEqual((await candidates('vm', 'wait', '--until', '')).toSorted(), WAIT_CONDITIONS.toSorted());
     assert.deepEqual(await candidates('vm', 'wait', '--until=r'), ['--until=running', '--until=ready']);
@@ -128,7 +128,7 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('completion', ''), ['bash', 'fish', 'zsh']);
   });
 
-  test('has an answer to whatever is typed', async () => {
+  test('never fails, whatever is typed', async () => {
     const word = fc.oneof(
       fc.string({ maxLength: 6 }),
       fc.constantFrom('vm', 'run', 'exec', 'cp', 'web:/', '--until=', '--', '-e', '--name', '', 'toString'),

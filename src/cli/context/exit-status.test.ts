@@ -12,8 +12,7 @@ const CODES = [
 ].map(([, code = '']) => code);
 
 /**
- * Codes that can come in the middle of the work, by how they begin; none of them may be taken for wrong
- * usage.
+ * Prefixes of codes that can occur in the middle of the work; none of them may count as wrong usage.
  */
 const MIDWAY =
   /^(?:DAEMON|EXEC|GUEST|HOST_NO_SPACE|INTERNAL|OUTPUT_FAILED|STORE|TEMPLATE|TOOLING|WAIT)|_(?:FAILED|LOST|PROTOCOL|TIMEOUT|UNREACHABLE)$/;
@@ -23,7 +22,7 @@ const GUEST_START = new Map([
   ['COMMAND_NOT_EXECUTABLE', 126],
 ]);
 
-test('every code exits with 2 when it refuses a request, else with 125 where a guest command runs, and with 1 elsewhere', () => {
+test('codes that refuse a request exit with 2; all others with 125 in commands that run a guest command, and with 1 elsewhere', () => {
   assert.ok(CODES.length > 80, `${CODES.length} codes`);
   for (const code of CODES) {
     if (code === 'OUTPUT_CLOSED') continue;
@@ -32,12 +31,12 @@ test('every code exits with 2 when it refuses a request, else with 125 where a g
     const inRun = exitStatusOf(error, { runsGuestCommand: true });
     assert.ok(elsewhere === 1 || elsewhere === 2, code);
     assert.equal(inRun, elsewhere === 2 ? 2 : (GUEST_START.get(code) ?? 125), code);
-    if (MIDWAY.test(code)) assert.equal(elsewhere, 1, `${code} can come midway`);
+    if (MIDWAY.test(code)) assert.equal(elsewhere, 1, `${code} can occur in the middle`);
     if (code.startsWith('USAGE_')) assert.equal(elsewhere, 2, code);
   }
 });
 
-test('what has no code of ours exits with 125 where a guest command runs: a full disk, a bug, a failure in cleanup', () => {
+test('errors without a code (a full disk, a bug, a failed cleanup) exit with 125 in commands that run a guest command', () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
   const errors = [
     full,

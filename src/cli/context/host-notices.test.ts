@@ -32,7 +32,7 @@ describe('isFirstSinceBoot()', () => {
     assert.ok(readFileSync(places.file, 'utf8').split('\n').length <= 16);
   });
 
-  test('is true each time where nothing can be remembered', () => {
+  test('is true each time if its file cannot be written', () => {
     const file = join(places.bootIdFile, 'no-folder', 'file');
     assert.equal(isFirstSinceBoot('no KVM', { ...places, file }), true);
     assert.equal(isFirstSinceBoot('no KVM', { ...places, file }), true);

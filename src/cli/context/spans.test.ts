@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { spansTable } from '../render/spans.ts';
 import { SpanRecorder, spansOf } from './spans.ts';
 
-test('parts are in the order of their beginning, added up, and together the whole', () => {
+test('parts are in the order of their start, and their durations add up to the whole', () => {
   let now = 0;
   const recorder = new SpanRecorder(() => now);
   const steps: [string, number][] = [
@@ -45,7 +45,7 @@ test('parts are in the order of their beginning, added up, and together the whol
   );
 });
 
-test('a branch has the past of its recorder, and neither hears of what the other does later', () => {
+test('a branch starts with the spans of its recorder, and later spans of one do not appear in the other', () => {
   let now = 10;
   const recorder = new SpanRecorder(() => now);
   recorder.begin('daemon');
@@ -66,7 +66,7 @@ test('a branch has the past of its recorder, and neither hears of what the other
   ]);
 });
 
-test('JSON has spans to a tenth, and only when they are asked for', () => {
+test('JSON has spans rounded to a tenth of a millisecond, and only on request', () => {
   const recorder = new SpanRecorder(() => 1.26);
   assert.deepEqual(spansOf(recorder, { isTimed: true }), { spans: [{ stage: 'cli', ms: 1.3 }] });
   assert.deepEqual(spansOf(recorder, { isTimed: false }), {});

@@ -25,7 +25,7 @@ describe('daemon', () => {
     rssBytes: 50 * 2 ** 20,
   };
 
-  test('status tells how it is', async () => {
+  test('status describes it', async () => {
     lab.daemon.answers.set('GET /v1/daemon', (_request, response) =>
       sendJson(response, 200, { ...status, idleExitInMs: 61_000 }),
     );
@@ -39,7 +39,7 @@ describe('daemon', () => {
     assert.deepEqual([json['isRunning'], json['pid']], [true, 42]);
   });
 
-  test('status, stop, socket and logs start none', async () => {
+  test('status, stop, socket and logs do not start a daemon', async () => {
     await lab.daemon.die();
     assert.match(
       (await lab.run(['daemon', 'status'])).stdout,
@@ -53,7 +53,7 @@ describe('daemon', () => {
     assert.deepEqual(await lab.run(['daemon', 'logs']), { status: 0, stdout: '', stderr: '' });
   });
 
-  test('stop waits until it has gone', async () => {
+  test('stop waits until it is gone', async () => {
     lab.daemon.answers.set('POST /v1/daemon/stop', (_request, response) => {
       sendJson(response, 200, {});
       setTimeout(() => void lab.daemon.die(), 60);
@@ -63,7 +63,7 @@ describe('daemon', () => {
     assert.ok(performance.now() - begunAt >= 55);
   });
 
-  test('that cannot be started is told with the reason, and by doctor as a finding', async () => {
+  test('that cannot start is reported with the reason, also by doctor', async () => {
     await lab.daemon.die();
     rmSync(lab.socketPath, { force: true });
     const { status: exit, stderr } = await lab.run(['vm', 'list']);

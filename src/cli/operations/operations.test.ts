@@ -54,7 +54,7 @@ describe('operations', () => {
     assert.equal((await lab.run(['operations', 'cancel', '../vms'])).status, 1);
   });
 
-  test('go on when vm create leaves them, and are told by their id', async () => {
+  test('continue when vm create detaches from them, and are printed by their id', async () => {
     const { status, stdout, stderr } = await lab.run(['vm', 'create', '-d', '--name', 'web']);
     assert.deepEqual([status, stdout], [0, 'op-0000cafe\n']);
     assert.match(stderr, /^spec: .*\nto see how far it is: banger operations follow op-0000cafe\n$/);

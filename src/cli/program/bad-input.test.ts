@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type CliLab, openCliLab } from '../../../test/support/cli/cli-harness.ts';
 
-/** Command lines that are refused before anything exists, with what the message must name. */
+/** Command lines that are refused before anything is created, with what the message must contain. */
 const REFUSED: readonly (readonly [line: string[], ...named: RegExp[]])[] = [
   [['vm', 'run', '--vcpu', '0'], /"0" for --vcpu/, /at least 1/],
   [['vm', 'run', '--vcpu', '-1'], /"-1" for --vcpu/, /at least 1/],
@@ -93,8 +93,7 @@ const REFUSED: readonly (readonly [line: string[], ...named: RegExp[]])[] = [
 describe('bad input', () => {
   let lab: CliLab;
   before(async () => {
-    // No daemon listens, and starting one would fail with a message of its own: what is refused here starts
-    // none.
+    // No daemon listens, and starting one would fail with another message: a refused line starts none.
     lab = await openCliLab({ hasDaemon: false });
     mkdirSync(join(lab.home, 'folder'));
     writeFileSync(join(lab.home, 'file'), '');
@@ -130,7 +129,7 @@ describe('bad input', () => {
     assert.match(stderr, /^banger: Cannot use this command line: it has 4 problems\n( {2}- .*\n){4}$/);
   });
 
-  test('is told as JSON where JSON was asked for', async () => {
+  test('is reported as JSON with --json', async () => {
     const { status, stdout, stderr } = await lab.run(['vm', 'create', '--vcpu', '0', '--json']);
     assert.equal(status, 2);
     assert.equal(stderr, '');
@@ -138,13 +137,13 @@ describe('bad input', () => {
     assert.deepEqual([error.code, error.details], ['VM_SHAPE_INVALID', { field: 'vcpu', value: '0' }]);
   });
 
-  test('is --json for a shell, whose stdout is for its user', async () => {
+  test('includes --json for a shell, because its stdout belongs to the user', async () => {
     const { status, stdout } = await lab.run(['vm', 'run', '--json']);
     assert.equal(status, 2);
     assert.match(stdout, /"message": "Cannot use --json with a shell/);
   });
 
-  test('in the config file is refused by what needs it, and takes no help away', async () => {
+  test('in the config file is refused by commands that need the file, and help still works', async () => {
     mkdirSync(join(lab.home, '.config', 'banger'), { recursive: true });
     writeFileSync(join(lab.home, '.config', 'banger', 'config.toml'), 'vm_defaults = 3\n');
     const refused = await lab.run(['vm', 'run', '--', 'true']);
@@ -155,7 +154,7 @@ describe('bad input', () => {
     assert.match(help.stdout, /default: vcpu of the config file/);
   });
 
-  test('of XDG variables is refused', async () => {
+  test('in XDG variables is refused', async () => {
     const { status, stderr } = await lab.run(['daemon', 'socket'], { env: { XDG_RUNTIME_DIR: 'relative' } });
     assert.equal(status, 2);
     assert.match(stderr, /XDG_RUNTIME_DIR/);

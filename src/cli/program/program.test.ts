@@ -35,11 +35,11 @@ function problem(...argv: string[]): { code: string; message: string; hint: stri
     assert.ok(error instanceof AppError, String(error));
     return { code: error.code, message: error.message, hint: error.hint };
   }
-  return assert.fail(`${argv.join(' ')} was taken`);
+  return assert.fail(`${argv.join(' ')} was accepted`);
 }
 
 describe('parseLine()', () => {
-  test('gives options by name, with what is absent', () => {
+  test('returns options by name, and the defaults of absent ones', () => {
     const { path, args, trailing, options } = invocation(
       'vm',
       'run',
@@ -60,7 +60,7 @@ describe('parseLine()', () => {
     assert.equal(options['name'], undefined);
   });
 
-  test('takes what follows -- word for word, also another --', () => {
+  test('passes everything after -- on unchanged, also another --', () => {
     assert.deepEqual(invocation('vm', 'run', '--', 'a', '--rm', '--', '-x', '').trailing, [
       'a',
       '--rm',
@@ -72,13 +72,13 @@ describe('parseLine()', () => {
     assert.equal(invocation('vm', 'run').trailing, undefined);
   });
 
-  test('takes a value that looks like an option for the value that it is', () => {
+  test('accepts a value that looks like an option', () => {
     assert.equal(invocation('vm', 'create', '--name', '-box').options['name'], '-box');
     assert.equal(invocation('vm', 'create', '--disk-size', '-1G').options['diskSize'], '-1G');
     assert.equal(invocation('vm', 'create', '--name=--rm').options['name'], '--rm');
   });
 
-  test('understands options that begin with no', () => {
+  test('accepts options that begin with no', () => {
     assert.equal(invocation('vm', 'create').options['noStart'], false);
     assert.equal(invocation('vm', 'create', '--no-start').options['noStart'], true);
     const tty = (...flags: string[]) => {
@@ -162,7 +162,7 @@ describe('parseLine()', () => {
     }
   });
 
-  test('has help for short forms, and names commands that work when they are typed wrongly', () => {
+  test('has help for short forms, and suggests working commands for typing errors', () => {
     assert.equal(text('run', '--help'), text('vm', 'run', '--help'));
     assert.equal(text('help', 'rm'), text('vm', 'delete', '--help'));
     assert.match(text('help', 'rm'), /^Usage: .*\nShort: banger rm, banger vm rm\n/);
@@ -190,13 +190,13 @@ describe('parseLine()', () => {
     }
   });
 
-  test('points to help where nothing is near', () => {
+  test('points to help when there is nothing to suggest', () => {
     assert.equal(problem('vm', 'xyzzy').hint, 'banger vm --help');
     assert.equal(problem('xyzzy').hint, 'banger --help');
     assert.equal(problem('vm', 'list', '--xyzzy').hint, 'banger vm list --help');
   });
 
-  test('refuses missing and superfluous words, and says where they go', () => {
+  test('refuses missing and extra words, and shows the usage', () => {
     assert.equal(problem('vm', 'show').code, 'USAGE_ARGUMENTS');
     assert.equal(problem('vm', 'run', '--name').code, 'USAGE_OPTION_VALUE');
     assert.equal(
@@ -228,7 +228,7 @@ describe('parseLine()', () => {
     assert.equal(text('--version'), 'banger v1.2.3 (commit c, built t)\n');
   });
 
-  test('ends in a command, a text or a usage error, whatever is typed', () => {
+  test('returns a command, a text or a usage error, whatever is typed', () => {
     const word = fc.oneof(
       fc.string({ maxLength: 8 }),
       fc.constantFrom(
@@ -285,7 +285,7 @@ describe('the commands', () => {
     });
   }
 
-  test('have names that are told apart', () => {
+  test('have distinct names', () => {
     const names = COMMANDS.map(({ path }) => path.join(' '));
     assert.equal(new Set(names).size, names.length);
     for (const { path } of COMMANDS) {
@@ -297,7 +297,7 @@ describe('the commands', () => {
     }
   });
 
-  test('have short forms that are no command, and mean one', () => {
+  test('have short forms that are not commands themselves, and each means one command', () => {
     const names = new Set(COMMANDS.map(({ path }) => path.join(' ')));
     const shorts = CATALOG.shortForms.map(({ words }) => words.join(' '));
     assert.equal(new Set(shorts).size, shorts.length);
@@ -306,7 +306,7 @@ describe('the commands', () => {
     for (const { name } of CATALOG.groups) assert.ok(!shorts.includes(name), name);
   });
 
-  test('have one letter for one option', () => {
+  test('use each letter for only one option', () => {
     for (const { path, options } of COMMANDS) {
       const letters = Object.values(options).flatMap(({ short }) => short ?? []);
       assert.equal(new Set(letters).size, letters.length, path.join(' '));
@@ -314,7 +314,7 @@ describe('the commands', () => {
   });
 });
 
-/** The calls of banger in a shell line: those in substitutions, and those in its pipeline. */
+/** The calls of banger in a shell line, in substitutions and in its pipeline. */
 function bangerLines(command: string): string[][] {
   const inner: string[] = [];
   const outer = command.replaceAll(/"?[$<]\(([^()]*)\)"?/g, (_all, line: string) => {

@@ -28,7 +28,7 @@ describe('renderTable()', () => {
     );
   });
 
-  test('cuts lines to the width, and takes control characters out', () => {
+  test('cuts lines to the width, and removes control characters', () => {
     assert.equal(renderTable([['abcdef\u001b[2J', 'xyz']], 8), 'abcdef …\n');
     const wide = [
       ['NAME', 'PATH'],
@@ -55,7 +55,7 @@ describe('fitColumns()', () => {
   const headingAt = (width: number | undefined): string =>
     fitColumns(rows, { width, leaveOut: ['NOTE', 'STATE', 'NOWHERE'] })[0]?.join() ?? '';
 
-  test('leaves out as many columns as must be, in the order given, and none without a width', () => {
+  test('leaves out as few columns as possible, in the given order, and none without a width', () => {
     assert.equal(headingAt(undefined), 'ID,NAME,STATE,NOTE');
     assert.equal(headingAt(25), 'ID,NAME,STATE,NOTE');
     assert.equal(headingAt(24), 'ID,NAME,STATE');
@@ -65,7 +65,7 @@ describe('fitColumns()', () => {
 });
 
 describe('formats', () => {
-  test('of the spec line, of times and of ages', () => {
+  test('of the spec line, times and ages', () => {
     const shape = { vcpuCount: 4, memoryMib: 8192, diskSizeBytes: 8 * 2 ** 30, systemOverlaySizeBytes: 1 };
     assert.equal(specLine(shape), 'spec: 4 vcpu | 8192 MiB | 8G disk');
     assert.deepEqual([0, 1_249, 59_949, 60_000, 125_000].map(formatElapsed), [
@@ -104,14 +104,14 @@ describe('createProgress()', () => {
   };
   const erase = '\r\u001b[K';
 
-  test('inline writes one line over, keeps it below lines that stay, and clears it', () => {
+  test('inline overwrites one line, keeps it below permanent lines, and clears it', () => {
     assert.equal(
       show('inline'),
       `${erase}[vm create] boot: starting${erase}warning: slow\n${erase}[vm create] boot: starting${erase}[vm create] boot: waiting${erase}`,
     );
   });
 
-  test('inline never fills the line, which would make the terminal wrap', () => {
+  test('inline never fills the line, because the terminal would wrap it', () => {
     for (const line of show('inline', 20).split(/[\r\n]/)) {
       assert.ok(line.replace('\u001b[K', '').length < 20, line);
     }
@@ -121,11 +121,11 @@ describe('createProgress()', () => {
     assert.equal(show('lines'), '[vm create] boot: starting\nwarning: slow\n[vm create] boot: waiting\n');
   });
 
-  test('quiet prints only lines that stay', () => {
+  test('quiet prints only permanent lines', () => {
     assert.equal(show('quiet'), 'warning: slow\n');
   });
 
-  test('counts the seconds of a step that takes long', (t) => {
+  test('counts the seconds of a long step', (t) => {
     t.mock.timers.enable({ apis: ['setInterval'] });
     const now = t.mock.method(performance, 'now', () => 0);
     const output = new FakeOutput({ isTTY: true });
@@ -139,7 +139,7 @@ describe('createProgress()', () => {
     assert.ok(output.text.endsWith(erase));
   });
 
-  test('takes control characters out of what a tool or a guest said', () => {
+  test('removes control characters from the text of a tool or a guest', () => {
     const output = new FakeOutput({ isTTY: true });
     using progress = createProgress(createSink(output), { mode: 'lines', style: plain });
     progress.step('image build', 'a\u001b]0;x\u0007\nb');
@@ -172,7 +172,7 @@ describe('renderError()', () => {
     );
   });
 
-  test('calls what is none of ours a bug, and names the log; the stack only for debugging', () => {
+  test('reports an unexpected error as a bug, and names the log; prints the stack only for debugging', () => {
     for (const bug of [new BugError('oh'), new TypeError('oh'), 'oh', new AppError('INTERNAL_BUG', 'oh')]) {
       assert.equal(renderError(bug, options), 'banger: this is a bug: oh\n  log: /log\n');
     }
@@ -180,7 +180,7 @@ describe('renderError()', () => {
     assert.equal(renderError('oh', { ...options, logPath: undefined }), 'banger: this is a bug: oh\n');
   });
 
-  test('tells the first error when a cleanup failed after it', () => {
+  test('prints the first error even if a cleanup failed after it', () => {
     const error = new SuppressedError(
       new Error('socket busy'),
       new AppError('A_B', 'Cannot do "x"', { hint: 'h' }),
@@ -209,7 +209,7 @@ describe('renderError()', () => {
     );
   });
 
-  test('colours only where colour is on', () => {
+  test('uses colours only when they are on', () => {
     const text = renderError(new AppError('A', 'm'), { ...options, style: colored });
     assert.equal(text, '\u001b[31mbanger:\u001b[39m m\n');
   });
@@ -222,14 +222,14 @@ describe('doctorReport()', () => {
     { name: 'kvm', status: 'warn', message: 'none' },
   ];
 
-  test('says what was found, how to fix it, and the sum', () => {
+  test('prints findings, how to fix them, and a summary', () => {
     assert.equal(
       doctorReport({ checks, fixed: [] }, { style: plain, width: undefined, isVerbose: false }),
       'pass  qemu        7.2\nfail  mmdebstrap  missing\n                  fix: apt install mmdebstrap\nwarn  kvm         none\n1 passed, 1 warned, 1 failed\n',
     );
   });
 
-  test('says what was removed, and with verbose the facts', () => {
+  test('prints what was removed, and the facts when verbose', () => {
     const report = doctorReport(
       { checks, fixed: ['a/b'] },
       { style: plain, width: undefined, isVerbose: true },
@@ -237,7 +237,7 @@ describe('doctorReport()', () => {
     assert.match(report, /^removed a\/b\npass {2}qemu {8}7\.2\n {18}path \/usr\/bin\/qemu\n/);
   });
 
-  test('breaks long lines of a terminal between words, under their column', () => {
+  test('breaks long lines on a terminal between words, aligned to their column', () => {
     const long = [{ name: 'x', status: 'warn', message: 'one two three four five six seven' }] as const;
     assert.equal(
       doctorReport({ checks: [...long], fixed: [] }, { style: plain, width: 30, isVerbose: false }),
@@ -252,7 +252,7 @@ describe('harmless()', () => {
     assert.equal(harmless(text), text);
   });
 
-  test('takes out everything that could do more to a terminal', () => {
+  test('removes everything else that could affect a terminal', () => {
     assert.equal(
       harmless('a\u001b[2Jb\u001b[?1049hc\u001b]0;title\u0007d\u001b[6ne\u0008f\u009bg\u001bc'),
       'abc0;titledefg',

@@ -8,7 +8,7 @@ const isOpen = (...chunks: string[]): boolean => {
   return line.isOpen;
 };
 
-test('output that ends inside a line is told from output that ends a line, or is none', () => {
+test('output that ends in the middle of a line is distinguished from complete lines and from no output', () => {
   for (const chunks of [['ok'], ['a\n', 'b'], ['a', '\u001b[31m'], ['a\u001b[', '0m'], ['x'.repeat(1_000)]]) {
     assert.equal(isOpen(...chunks), true, JSON.stringify(chunks));
   }

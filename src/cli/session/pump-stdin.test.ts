@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { InputStream } from '../context/io.ts';
 import { pumpStdin } from './pump-stdin.ts';
 
-/** Takes its time for each piece, and keeps them; the end only when nothing is under way. */
+/** Handles each piece slowly, and stores it; fails if the end arrives while a piece is being handled. */
 function slowTarget() {
   const taken: string[] = [];
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -22,14 +22,14 @@ function slowTarget() {
       underWay -= 1;
     },
     end(): void {
-      assert.equal(underWay, 0, 'the end came before the last piece was taken');
+      assert.equal(underWay, 0, 'the end came before the last piece was consumed');
       end();
     },
   };
 }
 
 describe('pumpStdin()', () => {
-  test('passes everything on in order, one piece at a time, and the end after the last of it', async () => {
+  test('passes everything on in order, one piece at a time, and then the end', async () => {
     const pieces = Array.from({ length: 40 }, (_, i) => `piece ${i};`);
     const target = slowTarget();
     using _pump = pumpStdin(Readable.from(pieces) as InputStream, { target });
@@ -38,7 +38,7 @@ describe('pumpStdin()', () => {
     assert.equal(target.most(), 1);
   });
 
-  test('takes a stdin that fails for one that has ended', async () => {
+  test('treats a stdin that fails as one that has ended', async () => {
     const target = slowTarget();
     const stdin = new PassThrough();
     using _pump = pumpStdin(stdin, { target });
@@ -46,7 +46,7 @@ describe('pumpStdin()', () => {
     await target.ended;
   });
 
-  test('reads nothing more once it is disposed of, and leaves no listener', () => {
+  test('stops reading after its disposal, and leaves no listener', () => {
     const target = slowTarget();
     const stdin = new PassThrough();
     const pump = pumpStdin(stdin, { target });
@@ -58,7 +58,7 @@ describe('pumpStdin()', () => {
     assert.deepEqual(target.taken, []);
   });
 
-  test('does not mind a target that has gone', async () => {
+  test('ignores a target that is gone', async () => {
     const stdin = new PassThrough();
     using _pump = pumpStdin(stdin, {
       target: { write: () => Promise.reject(new Error('gone')), end: () => {} },

@@ -17,12 +17,12 @@ describe('wantsTerminal()', () => {
     }
   });
 
-  test('gives a shell one although stderr goes to a file', () => {
+  test('gives a shell one even if stderr is a file', () => {
     assert.equal(wantsTerminal({ ...facts, isShell: true, isStderrTerminal: false }), true);
     assert.equal(wantsTerminal({ ...facts, isShell: true, isStdinTerminal: false }), false);
   });
 
-  test('does what the user asks for', () => {
+  test('follows the options of the user', () => {
     assert.equal(wantsTerminal({ ...facts, isForced: false }), false);
     assert.equal(wantsTerminal({ ...facts, isStdinTerminal: false, isForced: true }), true);
   });
@@ -42,7 +42,7 @@ describe('TerminalModes', () => {
     );
   });
 
-  test('undoes nothing that the program has undone, nor what is no mode of ours', () => {
+  test('undoes neither what the program has undone itself nor modes that it does not know', () => {
     assert.equal(seen('\u001b[?1049h text \u001b[?1049l\u001b[?25l\u001b[?25h'), '');
     assert.equal(seen('plain \u001b[31mred\u001b[0m \u001b[?7h'), '');
   });
@@ -54,7 +54,7 @@ describe('TerminalModes', () => {
     assert.equal(modes.undo(), '');
   });
 
-  test('sees the same however the output is cut into chunks', () => {
+  test('works however the output is split into chunks', () => {
     const part = fc.constantFrom(
       '\u001b',
       '[',
@@ -104,7 +104,7 @@ describe('forwardSignals()', () => {
     dispose();
   });
 
-  test('ends us when the same comes twice within 2 s, and not when it comes later', (t) => {
+  test('ends the client when the same signal comes twice within 2 s, but not when it comes later', (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const now = t.mock.method(performance, 'now', () => 0);
     const { source, interrupts, sent, dispose } = setUp(false);
@@ -119,7 +119,7 @@ describe('forwardSignals()', () => {
     dispose();
   });
 
-  test('with a terminal passes SIGINT on, and ends us for all others', () => {
+  test('with a terminal passes SIGINT on, and ends the client for all others', () => {
     for (const [signal, status] of [
       ['SIGTERM', 143],
       ['SIGHUP', 129],
@@ -136,7 +136,7 @@ describe('forwardSignals()', () => {
     }
   });
 
-  test('stops with its disposal: then signals end us again', () => {
+  test('stops with its disposal: then signals end the client again', () => {
     const { source, interrupts, sent, forwarding, dispose } = setUp(false);
     forwarding[Symbol.dispose]();
     source.send('SIGINT');

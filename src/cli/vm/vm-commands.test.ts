@@ -17,7 +17,7 @@ const bodies = (path: RegExp): unknown[] =>
     .map(({ body }) => body);
 
 describe('several VMs', () => {
-  test('are looked up in one list, whatever they are named by, and done once each', async () => {
+  test('are looked up in one list, by name or id, and each is handled once', async () => {
     const web = lab.addVm('web', { id: 'aa1' });
     lab.addVm('db', { id: 'bb2' });
     const { status, stdout } = await lab.run(['vm', 'restart', 'db', 'web', web.id, 'aa', 'db']);
@@ -29,7 +29,7 @@ describe('several VMs', () => {
     ]);
   });
 
-  test('run at once, and are told in the order they were named', async () => {
+  test('are handled concurrently, and reported in the order they were named', async () => {
     const [web, db] = [lab.addVm('web'), lab.addVm('db')];
     const order: string[] = [];
     let answerWeb: (() => void) | undefined;
@@ -50,7 +50,7 @@ describe('several VMs', () => {
     assert.equal(stdout, 'web: stopped\ndb: stopped\n');
   });
 
-  test('that fail do not keep the others from it: exit 1, whatever the failures are', async () => {
+  test('are all tried even if some fail: exit 1, whatever the failures are', async () => {
     lab.addVm('web', { id: 'aa1' });
     lab.addVm('db', { id: 'aa2' });
     const { status, stdout, stderr } = await lab.run(['vm', 'stop', 'No/Name', 'aa', 'nobody', 'db']);
@@ -61,7 +61,7 @@ describe('several VMs', () => {
     );
   });
 
-  test('are told as one JSON array, failures in their place', async () => {
+  test('are printed as one JSON array, with failures in their place', async () => {
     const web = lab.addVm('web');
     const { status, stdout, stderr } = await lab.run(['vm', 'stop', '--json', 'nobody', 'web']);
     assert.deepEqual([status, stderr], [1, '']);
@@ -79,7 +79,7 @@ describe('several VMs', () => {
     ]);
   });
 
-  test('have spans of their own in the JSON with --timings, and then no table on stderr', async () => {
+  test('have their own spans in the JSON with --timings, and then no table on stderr', async () => {
     for (const vm of [lab.addVm('web'), lab.addVm('db')]) {
       lab.daemon.answers.set(`POST /v1/vms/${vm.id}/stop`, (_request, response) =>
         sendEvents(response, [
@@ -100,14 +100,14 @@ describe('several VMs', () => {
     );
   });
 
-  test('that are one have the exit status of its failure, and an array all the same', async () => {
+  test('if there is only one, exit with the status of its failure, and print an array, too', async () => {
     assert.equal((await lab.run(['vm', 'stop', 'nobody'])).status, 1);
     const { status, stdout } = await lab.run(['vm', 'stop', '--json', 'No/Name']);
     assert.equal(status, 2);
     assert.equal((JSON.parse(stdout) as { ref: string }[])[0]?.ref, 'No/Name');
   });
 
-  test('are done in silence with -q, except for what must be known', async () => {
+  test('are handled without output with -q, except for warnings', async () => {
     const web = lab.addVm('web');
     lab.daemon.answers.set(`POST /v1/vms/web/stop`, (_request, response) =>
       sendEvents(response, [
@@ -140,7 +140,7 @@ test('a notice about this host is shown once until it boots again, and each time
   assert.equal(await stderr('-v'), `${message}\nsomething else\n`);
 });
 
-test('vm kill sends the signal that is meant, and refuses others before anything is done', async () => {
+test('vm kill sends the named signal, and refuses an unknown one before it does anything', async () => {
   lab.addVm('web');
   assert.equal((await lab.run(['vm', 'kill', 'web'])).stdout, 'web: stopped\n');
   for (const text of ['kill', 'SIGKILL']) await lab.run(['vm', 'kill', '--signal', text, 'web']);
@@ -154,7 +154,7 @@ test('vm kill sends the signal that is meant, and refuses others before anything
   assert.equal(bodies(/kill$/).length, 3);
 });
 
-test('vm set sends what is given and prints the shape; nothing given is refused', async () => {
+test('vm set sends the given fields and prints the shape; without any it is refused', async () => {
   lab.addVm('web', { state: 'stopped' });
   const { status, stdout } = await lab.run([
     'vm',
@@ -181,7 +181,7 @@ test('vm set sends what is given and prints the shape; nothing given is refused'
   );
 });
 
-test('vm set switches NAT on and off, and the last word counts', async () => {
+test('vm set switches NAT on and off, and the last option wins', async () => {
   lab.addVm('web');
   assert.match((await lab.run(['vm', 'set', '--nat', 'web'])).stdout, / disk \| nat\n$/);
   assert.match((await lab.run(['vm', 'set', '--no-nat', 'web'])).stdout, / disk\n$/);
@@ -189,7 +189,7 @@ test('vm set switches NAT on and off, and the last word counts', async () => {
   assert.deepEqual(bodies(/set$/), [{ nat: true }, { nat: false }, { vcpuCount: 2, nat: false }]);
 });
 
-test('vm rename prints the new name, and refuses one that cannot be', async () => {
+test('vm rename prints the new name, and refuses an invalid one', async () => {
   lab.addVm('web');
   assert.equal((await lab.run(['vm', 'rename', 'web', 'shop'])).stdout, 'web: renamed to shop\n');
   assert.deepEqual(bodies(/rename$/), [{ name: 'shop' }]);
@@ -200,7 +200,7 @@ test('vm rename prints the new name, and refuses one that cannot be', async () =
   assert.equal((await lab.run(['vm', 'rename', 'web'])).status, 2);
 });
 
-test('vm wait sends what is waited for and how long', async () => {
+test('vm wait sends the condition and the timeout', async () => {
   lab.addVm('web');
   assert.equal((await lab.run(['vm', 'wait', 'web'])).stdout, 'web: stopped\n');
   assert.equal(
@@ -262,7 +262,7 @@ describe('vm show', () => {
   }
 });
 
-test('vm list --latest shows the newest, whether it runs or not, and vm ps is as ps', async () => {
+test('vm list --latest shows the newest VM, whether it runs or not, and vm ps equals ps', async () => {
   lab.addVm('old', { createdAt: '2026-01-01T00:00:00.000Z' });
   const newest = lab.addVm('new', { state: 'stopped', createdAt: '2026-01-03T00:00:00.000Z' });
   lab.addVm('mid', { createdAt: '2026-01-02T00:00:00.000Z' });
@@ -274,7 +274,7 @@ test('vm list --latest shows the newest, whether it runs or not, and vm ps is as
   assert.equal((await lab.run(['vm', 'list', '--latest', '-q'])).stdout, '');
 });
 
-test('vm create -q prints the id alone', async () => {
+test('vm create -q prints only the id', async () => {
   const { stdout, stderr } = await lab.run(['vm', 'create', '-q', '--name', 'web']);
   assert.deepEqual([stdout, stderr], [`${fakeVm({ name: 'web' }).id}\n`, '']);
   const detached = await lab.run(['vm', 'create', '-dq', '--name', 'web']);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { installCommands, installHint, packagesOf } from './host-packages.ts';
 
-test('packages of several programs are joined, each once', () => {
+test('the packages of several programs are listed, each once', () => {
   assert.deepEqual(packagesOf(['qemu-system-x86_64', 'qemu-img', 'mkfs.ext4', 'mkfs.ext4']), {
     apt: 'qemu-system-x86 qemu-utils e2fsprogs',
     dnf: 'qemu-system-x86-core qemu-img e2fsprogs',
@@ -11,7 +11,7 @@ test('packages of several programs are joined, each once', () => {
   });
 });
 
-test('a program that is in no table is in a package of its own name', () => {
+test('an unknown program is expected in a package of the same name', () => {
   assert.deepEqual(packagesOf(['git', 'newuidmap']), {
     apt: 'git uidmap',
     dnf: 'git shadow-utils',
@@ -28,7 +28,7 @@ test('the hint is a command for each package manager, and names what is installe
   assert.match(installHint(['tar'], 'GNU tar'), /^install GNU tar: apt install tar \(Debian, Ubuntu\), /);
 });
 
-test('install commands stand side by side', () => {
+test('install commands are on one line', () => {
   assert.equal(
     installCommands(packagesOf(['ssh'])),
     'apt install openssh-client  |  dnf install openssh-clients  |  pacman -S openssh  |  zypper install openssh-clients',

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { checkVmName } from '../../protocol/vm-name.ts';
 import { generateVmName } from './name-generator.ts';
 
-test('names are valid whatever the random numbers are', () => {
+test('names are valid for all random numbers', () => {
   fc.assert(
     fc.property(
       fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 1 }),
@@ -21,7 +21,7 @@ test('names are valid whatever the random numbers are', () => {
   );
 });
 
-test('names are never taken, and get a number when the plain ones are', () => {
+test('a name is never taken already, and gets a number when the plain names are', () => {
   const taken = new Set<string>();
   for (let count = 0; count < 3_000; count += 1) {
     const name = generateVmName((one) => taken.has(one));

@@ -21,13 +21,13 @@ function host(parts: Partial<SavedGuestParts> = {}) {
   return { probe, generations: GENERATIONS };
 }
 
-test('a guest that differs in nothing that counts fits, under another key too', () => {
+test('a guest without relevant differences fits, also with another key', () => {
   assert.equal(differenceOf(SAVED, host()), undefined);
   const renamed = { name: 'QEMU 7.2.23', token: '7.2' };
   assert.equal(differenceOf(SAVED, host({ vmm: renamed })), undefined);
 });
 
-test('each part that differs is named, with what it was and what is here', () => {
+test('each difference is named, with the saved and the present value', () => {
   for (const part of ['vmm', 'accelerator', 'processor', 'machine'] as const) {
     const here = { name: 'something else', token: 'else' };
     assert.deepEqual(differenceOf(SAVED, host({ [part]: here })), {
@@ -39,7 +39,7 @@ test('each part that differs is named, with what it was and what is here', () =>
   }
 });
 
-test('an agent fits when its generation is one of those that this program speaks', () => {
+test('an agent fits if this program speaks its generation', () => {
   for (const [generation, fits] of [
     [1, false],
     [2, true],
@@ -53,7 +53,7 @@ test('an agent fits when its generation is one of those that this program speaks
   }
 });
 
-test('what was not noted is taken to fit, but an agent from before it was noted is of the first generation', () => {
+test('a missing value is assumed to fit, but a missing generation of the agent means the first', () => {
   const { kind: _, agent: __, ...unknown } = SAVED;
   assert.equal(differenceOf(unknown, host({ vmm: { name: 'x', token: 'x' } })), undefined);
   assert.equal(differenceOf(SAVED, { probe: {}, generations: GENERATIONS }), undefined);
@@ -61,7 +61,7 @@ test('what was not noted is taken to fit, but an agent from before it was noted 
   assert.equal(differenceOf(undefined, { probe: {}, generations: GENERATIONS })?.part, 'agent');
 });
 
-test('the refusal says what differs, and what to do', () => {
+test('the error says what differs, and what to do', () => {
   const here = { name: 'QEMU 8.2.0', token: '8.2' };
   assert.throws(() => requireFit(SAVED, host({ vmm: here }), { what: 'resume vm "web"', hint: 'boot it' }), {
     code: 'SAVED_GUEST_DIFFERS',

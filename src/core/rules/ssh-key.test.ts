@@ -10,9 +10,9 @@ import { sshKeyPair } from './ssh-key.ts';
 
 const signal = neverAborts();
 
-test('sshKeyPair() writes what ssh-keygen reads, with the public key that belongs to it', async () => {
+test('ssh-keygen reads the key of sshKeyPair(), and computes the same public key', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'key-'));
-  // Comments of several lengths: the padding differs.
+  // Comments of several lengths, because the padding differs.
   for (const comment of ['root@web', 'a', '', 'banger of somebody at some host']) {
     const pair = sshKeyPair(randomBytes(32), comment);
     const path = join(dir, 'key');
@@ -24,7 +24,7 @@ test('sshKeyPair() writes what ssh-keygen reads, with the public key that belong
   await rm(dir, { recursive: true });
 });
 
-test('sshKeyPair() makes the key of RFC 8032, section 7.1, test 1', () => {
+test('sshKeyPair() returns the key of RFC 8032, section 7.1, test 1', () => {
   const seed = Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex');
   const point = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a';
   const [type, blob, comment] = sshKeyPair(seed, 'me@here').publicKey.trim().split(' ');
@@ -35,7 +35,7 @@ test('sshKeyPair() makes the key of RFC 8032, section 7.1, test 1', () => {
   );
 });
 
-test('sshKeyPair() is the same for the same seed, and another for another', () => {
+test('sshKeyPair() returns the same key for the same seed, and another for another', () => {
   const seed = randomBytes(32);
   assert.deepEqual(sshKeyPair(seed, 'c'), sshKeyPair(Buffer.from(seed), 'c'));
   assert.notEqual(sshKeyPair(seed, 'c').publicKey, sshKeyPair(randomBytes(32), 'c').publicKey);

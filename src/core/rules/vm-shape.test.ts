@@ -12,7 +12,7 @@ const defaults: VmShape = {
 };
 const world = { defaults, host: { cpuCount: 8, memoryMib: 16_384 } };
 
-test('what is not given comes from the defaults', () => {
+test('missing fields come from the defaults', () => {
   assert.deepEqual(resolveShape({}, world), defaults);
   assert.deepEqual(resolveShape({ vcpuCount: 8, memoryMib: undefined }, world), {
     ...defaults,
@@ -62,7 +62,7 @@ test('every bad field is named in one error', () => {
   assert.throws(() => resolveShape(bad, world), { details: { fields } });
 });
 
-test('a VM with more virtual CPUs than the host has processors shares them, and it is said', () => {
+test('a VM with more virtual CPUs than the host has processors shares them, with a notice', () => {
   assert.equal(sharedCpusNotice({ vcpuCount: 8 }, { cpuCount: 8 }), undefined);
   assert.equal(
     sharedCpusNotice({ vcpuCount: 4 }, { cpuCount: 2 }),

@@ -18,9 +18,9 @@ function runningVm(isStalled: boolean): RunningVm {
   } as unknown as RunningVm;
 }
 
-test('errors of a guest that cannot be reached name its VM, and its id only where it has no name', async () => {
+test('errors of an unreachable guest name its VM, by its id only if it has no name', async () => {
   const names = new Map<string, string>();
-  const connector: GuestConnector = { connect: () => assert.fail('nothing may be met') };
+  const connector: GuestConnector = { connect: () => assert.fail('no guest may be connected') };
   const live = new LiveVms(connector, { nameOf: (vmId) => names.get(vmId) });
   await assert.rejects(live.agent(ID, meeting), { message: /of vm "0123456789ab": it is not running$/ });
   names.set(ID, 'web');
@@ -34,7 +34,7 @@ test('errors of a guest that cannot be reached name its VM, and its id only wher
   await assert.rejects(live.agent(ID, meeting), { message: /of vm "renamed": it is paused/ });
 });
 
-test('the link of a VM learns its present name, also after it was renamed', async () => {
+test('errors of a link use the current name of the VM, also after a rename', async () => {
   let name = 'web';
   let given: ConnectOptions | undefined;
   const connector: GuestConnector = {

@@ -14,7 +14,7 @@ function openLocks(): VmLocks {
   return new VmLocks({ nameOf: (vmId) => (vmId === 'a' ? 'web' : undefined) });
 }
 
-/** A task that lasts until its signal aborts; counts as begun when `begun` has settled. */
+/** A task that runs until its signal aborts; it has begun once `begun` has settled. */
 function untilAborted(): { begun: Promise<void>; task: (held: { signal: AbortSignal }) => Promise<never> } {
   const { promise: begun, resolve } = Promise.withResolvers<void>();
   return {
@@ -26,7 +26,7 @@ function untilAborted(): { begun: Promise<void>; task: (held: { signal: AbortSig
   };
 }
 
-test('a VM is worked on by one task at a time, and other VMs do not wait for it', async () => {
+test('one task at a time works on a VM, and other VMs do not wait for it', async () => {
   const locks = openLocks();
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
   const seen: string[] = [];
@@ -40,7 +40,7 @@ test('a VM is worked on by one task at a time, and other VMs do not wait for it'
   assert.equal(locks.holder('a'), undefined);
 });
 
-test('whoever waits for too long learns what is being done to the VM, and for how long already', async () => {
+test('a task that waits too long fails with what is being done to the VM, and since when', async () => {
   const locks = openLocks();
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
   const first = locks.run('a', () => gate, { action: 'fork', signal });
@@ -60,7 +60,7 @@ test('whoever waits for too long learns what is being done to the VM, and for ho
   await locks.run('a', async () => {}, { action: 'stop', signal });
 });
 
-test('a task that waits tells what it waits for, and one that need not wait tells nothing', async () => {
+test('a task reports what it waits for, and reports nothing if it need not wait', async () => {
   const locks = openLocks();
   const told: string[] = [];
   const report = (event: { event: string; detail?: string }): void => void told.push(event.detail ?? '');
@@ -74,7 +74,7 @@ test('a task that waits tells what it waits for, and one that need not wait tell
   assert.deepEqual(told, ['it is being copied to a snapshot']);
 });
 
-test('interrupt() ends who has the lock and who waits for it, and nobody who comes later', async () => {
+test('interrupt() ends the holder of the lock and those who wait for it, but no later task', async () => {
   const locks = openLocks();
   const { begun, task } = untilAborted();
   const running = locks.run('a', task, { action: 'fork', signal });
@@ -88,7 +88,7 @@ test('interrupt() ends who has the lock and who waits for it, and nobody who com
   assert.equal(locks.interrupt('a', { reason }), false);
 });
 
-test('interrupt() leaves what must not be interrupted, and what is excepted', async () => {
+test('interrupt() spares uninterruptible tasks and exceptions', async () => {
   const locks = openLocks();
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
   const work = async (held: { signal: AbortSignal }): Promise<boolean> => {
@@ -104,7 +104,7 @@ test('interrupt() leaves what must not be interrupted, and what is excepted', as
   assert.deepEqual(await Promise.all([deleting, creating]), [false, false]);
 });
 
-test("the caller's abort ends the task too, and leaves no listener behind", async () => {
+test("the caller's abort also ends the task, and leaves no listener", async () => {
   const locks = openLocks();
   const controller = new AbortController();
   const { begun, task } = untilAborted();

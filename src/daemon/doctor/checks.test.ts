@@ -38,7 +38,7 @@ test('isAtLeast() compares versions number by number', () => {
   }
 });
 
-test('clockFinding() fails a clock that is behind what it must be, and warns of one that was set', () => {
+test('clockFinding() fails a clock that is behind a known date, and warns of one that was set', () => {
   const at = Date.parse('2026-06-01T00:00:00Z');
   const good: ClockFacts = { nowMs: at, expectedMs: at, builtMs: Number.NaN, changedMs: 0 };
   const statusOf = (facts: Partial<ClockFacts>): string => clockFinding({ ...good, ...facts }).status;

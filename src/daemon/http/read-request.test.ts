@@ -26,13 +26,13 @@ test('an empty body counts as an empty object', async () => {
   }
 });
 
-test('a body that fits its schema is its value', async () => {
+test('a body that matches its schema is returned', async () => {
   const value = { name: 'web', vcpuCount: 2, ephemeral: true };
   assert.deepEqual(await body(JSON.stringify(value), vmSchemas.createVmRequest), value);
 });
 
 for (const text of ['{', 'null', '[]', '1', '"x"', '{"a":1}', '{"__proto__":{"name":"x"}}', '\ufeff{}x']) {
-  test(`${text} is REQUEST_INVALID where nothing is wanted`, async () => {
+  test(`${text} is REQUEST_INVALID where no body is expected`, async () => {
     await assert.rejects(body(text), { code: 'REQUEST_INVALID' });
   });
 }
@@ -47,12 +47,12 @@ test('every bad field is named, without control characters', async () => {
   });
 });
 
-test('a body may have 1 MiB, and not a byte more', async () => {
+test('a body may have exactly 1 MiB', async () => {
   assert.deepEqual(await body(' '.repeat(2 ** 20)), {});
   await assert.rejects(body(' '.repeat(2 ** 20 + 1)), { code: 'REQUEST_TOO_LONG' });
 });
 
-test('any bytes are a value or REQUEST_INVALID', async () => {
+test('any bytes are either a value or REQUEST_INVALID', async () => {
   const all = [
     vmSchemas.createVmRequest,
     workspaceSchemas.prepareWorkspaceRequest,
@@ -84,7 +84,7 @@ for (const [given, value] of [
   ['port=22&as=a%2Fb', { port: 22, as: 'a/b' }],
   ['as=22', { as: '22' }],
 ] as const) {
-  test(`the query "${given}" is read`, () => assert.deepEqual(readQuery(given, query), value));
+  test(`the query "${given}" is accepted`, () => assert.deepEqual(readQuery(given, query), value));
 }
 
 for (const [given, why] of [
@@ -103,7 +103,7 @@ for (const [given, why] of [
   });
 }
 
-test('any query is a value or REQUEST_INVALID', () => {
+test('any query is either a value or REQUEST_INVALID', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.webQueryParameters()), (given) => {
       try {
@@ -116,7 +116,7 @@ test('any query is a value or REQUEST_INVALID', () => {
   );
 });
 
-test('a body with a bad value in each of its items is refused by the first problems only', async () => {
+test('the error for a body with many bad values names only the first ones', async () => {
   const names = Array.from({ length: 200_000 }, () => 1);
   await assert.rejects(body(JSON.stringify({ names }), vmSchemas.forkVmRequest), (error) => {
     assert.ok(isAppError(error, 'REQUEST_INVALID'));

@@ -20,7 +20,7 @@ const found = (method: string | undefined, path: string) => {
   return match && [match.route.method, match.route.path, match.params];
 };
 
-test('a route is found by its method and path, and returns the variable parts, decoded', () => {
+test('a route is found by its method and path, with its decoded parameters', () => {
   assert.deepEqual(found('GET', '/vms'), ['GET', '/vms', {}]);
   assert.deepEqual(found('DELETE', '/vms/web'), ['DELETE', '/vms/:ref', { ref: 'web' }]);
   assert.deepEqual(found('GET', '/vms/a%2Fb%20c'), ['GET', '/vms/:ref', { ref: 'a/b c' }]);
@@ -42,10 +42,10 @@ for (const [method, path] of [
   ['GET', '/vms/%ff'],
   ['GET', '/a/1/c/2'],
 ] as const) {
-  test(`${method} "${path}" is no route`, () => assert.equal(found(method, path), undefined));
+  test(`${method} "${path}" is not a route`, () => assert.equal(found(method, path), undefined));
 }
 
-test('any method and path is a route or none, never a failure', () => {
+test('the lookup never fails, whatever the method and path', () => {
   fc.assert(
     fc.property(
       fc.string(),
@@ -55,7 +55,7 @@ test('any method and path is a route or none, never a failure', () => {
   );
 });
 
-test('no two routes of the API can mean the same request', () => {
+test('no request matches two routes of the API', () => {
   const shapes = ROUTES.map(({ method, path }) => `${method} ${path.replace(/:[a-z]+/g, ':')}`);
   assert.equal(new Set(shapes).size, shapes.length);
 });
@@ -71,7 +71,7 @@ for (const [method, path, kind] of [
   });
 }
 
-test('every piece of work of the API has a kind of its own', () => {
+test('every operation of the API has its own kind', () => {
   const kinds = ROUTES.filter(({ kind }) => kind === 'work').map(operationKind);
   assert.ok(kinds.length > 5);
   assert.equal(new Set(kinds).size, kinds.length);

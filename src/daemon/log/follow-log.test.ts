@@ -17,14 +17,14 @@ after(() => rm(dir, { recursive: true }));
 
 const once = { isFollowed: false, signal: neverAborts() };
 
-test('a log that is not there reads as empty, one that is there is read whole', async () => {
+test('a missing log is empty, and an existing one is read completely', async () => {
   assert.equal(await text(followLog(join(dir, 'none'), once)), '');
   const content = Buffer.alloc(200_000, 'abc\n');
   await writeFile(join(dir, 'long'), content);
   assert.ok((await buffer(followLog(join(dir, 'long'), once))).equals(content));
 });
 
-test('a log is followed from before it is there, over a cut, until the signal aborts', async () => {
+test('a log is followed from before its creation, across a cut, until the signal aborts', async () => {
   const path = join(dir, 'followed');
   const controller = new AbortController();
   const steps = new Map([

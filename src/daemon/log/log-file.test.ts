@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { LogFile } from './log-file.ts';
 
-test('lines are appended, and the file before is kept once when one is full', () => {
+test('lines are appended, and one previous file is kept when the file is full', () => {
   const dir = mkdtempSync(join(tmpdir(), 'log-file-'));
   const path = join(dir, 'log');
   writeFileSync(path, 'old\n');

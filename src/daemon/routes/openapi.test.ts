@@ -77,9 +77,9 @@ test('each kind of route is described with its parameters, body and answers', ()
   assert.ok(operations.get('post /v1/vms/{ref}/exec')?.responses['101']);
 });
 
-test('every operation of the API has a summary, how it fails, and each part of its path as a parameter', () => {
+test('every operation of the API has a summary, its errors, and each part of its path as a parameter', () => {
   const operations = operationsOf(openApiDocument(ROUTES, '1'));
-  // And the two that ask for another protocol.
+  // And the two that upgrade to another protocol.
   assert.equal(operations.size, ROUTES.length + 2);
   for (const [name, operation] of operations) {
     assert.ok(operation.summary && operation.responses['default'], name);
@@ -93,7 +93,7 @@ test('every operation of the API has a summary, how it fails, and each part of i
   }
 });
 
-test('the document says which queries routes take', () => {
+test('the document lists the query parameters of the routes', () => {
   const operations = operationsOf(openApiDocument(ROUTES, '1'));
   const queryOf = (name: string): string[] =>
     (operations.get(name)?.parameters ?? []).filter((one) => one.in === 'query').map((one) => one.name);

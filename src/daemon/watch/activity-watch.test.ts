@@ -17,7 +17,7 @@ function watch(idleExitMs: number) {
   return { made, state, idle };
 }
 
-test('it goes idle once when nothing has run for long enough', async () => {
+test('it becomes idle once, when nothing has run for long enough', async () => {
   const { made, state, idle } = watch(20);
   using _watch = made;
   const keepAlive = setInterval(() => {}, 1_000);
@@ -27,7 +27,7 @@ test('it goes idle once when nothing has run for long enough', async () => {
   assert.equal(state.idleCount, 1);
 });
 
-test('requests and VMs keep it, and what ends starts the time again', async () => {
+test('requests and VMs keep it busy, and their end restarts the time', async () => {
   const { made, state, idle } = watch(40);
   using _watch = made;
   const keepAlive = setInterval(() => {}, 1_000);
@@ -43,7 +43,7 @@ test('requests and VMs keep it, and what ends starts the time again', async () =
   clearInterval(keepAlive);
 });
 
-test('reports the remaining time, and starts it again at each touch', () => {
+test('it reports the remaining time, and each touch restarts it', () => {
   const { made } = watch(60_000);
   using _watch = made;
   made.touch();

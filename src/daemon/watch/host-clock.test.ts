@@ -5,7 +5,7 @@ import { watchHostClock } from './host-clock.ts';
 
 const signal = neverAborts();
 
-test('watchHostClock() tells steps of the clock in both directions, sleep, and small steps that add up, and nothing else', async () => {
+test('watchHostClock() reports steps of the clock in both directions, sleep, and small steps that add up, and nothing else', async () => {
   let [wallMs, monotonicMs] = [1_000_000, 0];
   const steps: number[] = [];
   const advance = (ms: number, slept = 0): void => {

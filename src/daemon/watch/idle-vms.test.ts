@@ -10,7 +10,7 @@ import { VmUse } from './vm-use.ts';
 const ID = '0123456789ab';
 
 for (const limit of ['stopAfterMs', 'suspendAfterMs'] as const) {
-  test(`${limit}: a VM that somebody uses before its turn comes is left as it is`, async () => {
+  test(`${limit}: a VM that is used again before its turn keeps running`, async () => {
     let nowMs = 0;
     const now = (): number => nowMs;
     const use = new VmUse(now);
@@ -29,7 +29,7 @@ for (const limit of ['stopAfterMs', 'suspendAfterMs'] as const) {
       locks: {
         holder: () => undefined,
         run: async (_: string, task: (held: object) => Promise<unknown>) => {
-          // In the moment in which the lock is waited for.
+          // While the watch waits for the lock.
           use.begin(ID)[Symbol.dispose]();
           const result = await task({ signal: neverAborts() });
           turns += 1;

@@ -5,7 +5,7 @@ import { TrafficWatch } from './traffic-watch.ts';
 describe('TrafficWatch', () => {
   const network = (bytes: number) => ({ receivedBytes: bytes, sentBytes: 0 });
 
-  test('counts from the last traffic that is more than noise', () => {
+  test('the time counts from the last traffic above the noise', () => {
     let now = 0;
     const watch = new TrafficWatch(() => now);
     assert.equal(watch.quietMs('a', network(5_000)), 0);
@@ -16,12 +16,12 @@ describe('TrafficWatch', () => {
     now = 250;
     assert.equal(watch.quietMs('a', network(9_000)), 50);
     now = 300;
-    assert.equal(watch.quietMs('a', network(10)), 0, 'it was started anew');
+    assert.equal(watch.quietMs('a', network(10)), 0, 'it was started again');
     now = 400;
     assert.equal(watch.quietMs('a', network(10)), 100);
   });
 
-  test('a guest that does not say is busy, and VMs that are gone are forgotten', () => {
+  test('a guest without statistics counts as busy, and VMs that are gone are forgotten', () => {
     let now = 0;
     const watch = new TrafficWatch(() => now);
     assert.equal(watch.quietMs('a', undefined), 0);

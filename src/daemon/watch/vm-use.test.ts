@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VmUse } from './vm-use.ts';
 
-test('a VM is idle since its last use ended, and never while it is used', () => {
+test('a VM is idle since the end of its last use, and never during a use', () => {
   let now = 1_000;
   const use = new VmUse(() => now);
   assert.equal(use.idleMs('a'), 0);
@@ -20,7 +20,7 @@ test('a VM is idle since its last use ended, and never while it is used', () => 
   assert.deepEqual([use.idleMs('a'), use.idleMs('b')], [70, 0]);
 });
 
-test('a VM that is forgotten counts as just used, and one in use is not forgotten', () => {
+test('a forgotten VM counts as just used, and a VM in use is not forgotten', () => {
   let now = 0;
   const use = new VmUse(() => now);
   use.idleMs('gone');

@@ -67,7 +67,7 @@ test('buildInitramfs() packs the agent and the boot modules in load order', asyn
   );
 });
 
-test('buildInitramfs() leaves an unchanged file alone and replaces a changed one', async () => {
+test('buildInitramfs() keeps an unchanged file and replaces a changed one', async () => {
   await makeModules(dir, DEBIAN_LIKE);
   const first = await build();
   const { ino } = await stat(first.path);
@@ -90,14 +90,14 @@ test('buildInitramfs() names every module that a VM needs and the kernel lacks',
   });
 });
 
-test('buildInitramfs() says when there is no modules.dep, or no agent', async () => {
+test('buildInitramfs() fails without modules.dep, and without an agent', async () => {
   await assert.rejects(build(), (error) => isAppError(error, 'KERNEL_MODULES_MISSING'));
   await makeModules(dir, DEBIAN_LIKE);
   await rm(join(dir, 'agent'));
   await assert.rejects(build(), { code: 'ENOENT' });
 });
 
-test('buildInitramfs() leaves nothing when it is aborted', async () => {
+test('buildInitramfs() leaves nothing after an abort', async () => {
   await makeModules(dir, DEBIAN_LIKE);
   const before = await readdir(dir);
   const source = { agentPath: join(dir, 'agent'), modulesDir: dir, release: '6.1.0-test' };

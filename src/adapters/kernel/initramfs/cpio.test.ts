@@ -63,7 +63,7 @@ test('writeCpio() keeps every name, mode and byte', () => {
   );
 });
 
-test('writeCpio() refuses names the kernel would unpack elsewhere or not at all', () => {
+test('writeCpio() refuses names that the kernel would unpack elsewhere or not at all', () => {
   for (const path of [
     '/init',
     '../init',

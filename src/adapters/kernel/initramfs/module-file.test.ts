@@ -38,10 +38,10 @@ test('readModuleFile() refuses xz and says what to do', async () => {
   );
 });
 
-test('readModuleFile() refuses what is no whole module', async () => {
+test('readModuleFile() refuses an incomplete or damaged module', async () => {
   const elf = fakeElf('one');
   const half = elf.length / 2;
-  // Of two zstd frames Node 24 unpacks the first and says nothing.
+  // Of two zstd frames, Node 24 unpacks only the first, without an error.
   const frames = Buffer.concat([
     zstdCompressSync(elf.subarray(0, half)),
     zstdCompressSync(elf.subarray(half)),

@@ -11,7 +11,7 @@ kernel/drivers/char/hw_random/virtio-rng.ko.zst: kernel/drivers/virtio/virtio.ko
 kernel/drivers/md/dm-mod.ko.xz:
 `;
 
-test('parseModulesDep() reads names, paths and what each needs', () => {
+test('parseModulesDep() reads names, paths and dependencies', () => {
   const modules = parseModulesDep(DEP);
   assert.deepEqual([...modules.keys()], ['virtio_ring', 'virtio', 'virtio_rng', 'dm_mod']);
   assert.deepEqual(modules.get('virtio_rng'), {
@@ -21,7 +21,7 @@ test('parseModulesDep() reads names, paths and what each needs', () => {
   });
 });
 
-test('parseModulesDep() refuses other lines and paths out of the folder', () => {
+test('parseModulesDep() refuses malformed lines, and paths that leave the folder', () => {
   for (const text of ['no colon', '/lib/a.ko:', '../a.ko:', 'a.ko: ../b.ko', 'a.txt:', ': a.ko', 'a.ko: b']) {
     assert.throws(
       () => parseModulesDep(text),
@@ -31,7 +31,7 @@ test('parseModulesDep() refuses other lines and paths out of the folder', () => 
   }
 });
 
-test('loadOrder() puts each module after what it needs and takes "-" for "_"', () => {
+test('loadOrder() puts each module after its dependencies, and treats "-" as "_"', () => {
   const order = loadOrder(parseModulesDep(DEP), ['dm_mod', 'virtio-rng', 'not-listed', 'virtio_ring']);
   assert.deepEqual(
     order.map((module) => module.name),
@@ -39,7 +39,7 @@ test('loadOrder() puts each module after what it needs and takes "-" for "_"', (
   );
 });
 
-test('loadOrder() refuses a circle and a module that is not there', () => {
+test('loadOrder() refuses a cycle and a missing module', () => {
   for (const text of ['a.ko: b.ko\nb.ko: a.ko\n', 'a.ko: a.ko\n', 'a.ko: gone.ko\n']) {
     assert.throws(
       () => loadOrder(parseModulesDep(text), ['a']),
@@ -48,8 +48,8 @@ test('loadOrder() refuses a circle and a module that is not there', () => {
   }
 });
 
-test('loadOrder() keeps every need before its dependent, for any modules', () => {
-  // Module i may need any module before it, so that there is no circle.
+test('loadOrder() puts every dependency before its dependent, for any modules', () => {
+  // Module i may depend on any module before it, so there is no cycle.
   const needs = fc.array(fc.uniqueArray(fc.nat(30), { maxLength: 5 }), { minLength: 1, maxLength: 30 });
   fc.assert(
     fc.property(needs, fc.array(fc.nat(40)), (lists, wanted) => {
@@ -72,7 +72,7 @@ test('loadOrder() keeps every need before its dependent, for any modules', () =>
   );
 });
 
-test('parseModulesDep() takes any text or throws an AppError', () => {
+test('parseModulesDep() parses any text or throws an AppError', () => {
   const line = fc.oneof(fc.string(), fc.stringMatching(/^[a-c./: ko-]{0,20}$/));
   fc.assert(
     fc.property(fc.array(line), (lines) => {
@@ -94,7 +94,7 @@ test('parseModulesBuiltin() returns the names', () => {
   );
 });
 
-test('moduleName() drops folders and suffixes', () => {
+test('moduleName() removes folders and suffixes', () => {
   assert.equal(moduleName('kernel/x/dm-mod.ko.zst'), 'dm_mod');
   assert.equal(moduleName('virtio-rng'), 'virtio_rng');
 });

@@ -51,7 +51,7 @@ function binaries(): QemuBinaries {
   return new QemuBinaries({ PATH: `${dir}:/usr/bin:/bin` });
 }
 
-test('a QEMU is asked once, and again when its file has changed', async () => {
+test('a QEMU is queried once, and again when its file has changed', async () => {
   await install('7.2.1', 'microvm');
   const found = binaries();
   assert.equal((await found.require(PROGRAM, options)).version, '7.2.1');
@@ -70,7 +70,7 @@ test('the error on a host without QEMU names the packages', async () => {
   });
 });
 
-test('a QEMU that is too old is refused with what is needed', async () => {
+test('a QEMU that is too old is refused with the version that is needed', async () => {
   await install('6.2.0', 'microvm');
   await assert.rejects(binaries().require(PROGRAM, options), {
     code: 'VMM_UNSUPPORTED',
@@ -78,7 +78,7 @@ test('a QEMU that is too old is refused with what is needed', async () => {
   });
 });
 
-test('a QEMU without our machine is refused', async () => {
+test('a QEMU without the machine type that we use is refused', async () => {
   await install('9.0.0', 'q35');
   await assert.rejects(binaries().require(PROGRAM, options), {
     code: 'VMM_UNSUPPORTED',

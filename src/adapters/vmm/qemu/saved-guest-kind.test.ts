@@ -19,7 +19,7 @@ function qemu(
   return { ...BASE, binary: { ...BASE.binary, version }, ...others, host: { ...BASE.host, ...host } };
 }
 
-/** Which parts keep a guest that was saved by the first from the second. */
+/** The parts because of which a guest that the first has saved does not fit the second. */
 function differing(one: SavingQemu, other: SavingQemu): string[] {
   const [a, b] = [savedGuestKind(one).parts, savedGuestKind(other).parts];
   return Object.entries(a).flatMap(([part, { token }]) =>
@@ -31,9 +31,9 @@ const TABLE: readonly [string, SavingQemu, SavingQemu, string[]][] = [
   ['the same', BASE, BASE, []],
   ['another stable release', BASE, qemu({ version: '7.2.23' }), []],
   ['another QEMU', BASE, qemu({ version: '8.2.0' }), ['vmm']],
-  ['a QEMU that was moved', BASE, qemu({ host: { binary: '/opt/qemu' } }), []],
-  ['a clock that was measured again', BASE, qemu({ host: { tscKhz: 2_200_004 } }), []],
-  ['a kernel that names more features', BASE, qemu({ cpuInfo: CPU.replace('sse', 'sse bhi') }), []],
+  ['a QEMU at another path', BASE, qemu({ host: { binary: '/opt/qemu' } }), []],
+  ['a clock with another measured frequency', BASE, qemu({ host: { tscKhz: 2_200_004 } }), []],
+  ['a kernel that lists more features', BASE, qemu({ cpuInfo: CPU.replace('sse', 'sse bhi') }), []],
   ['another processor', BASE, qemu({ cpuInfo: CPU.replace('A ', 'B ') }), ['processor']],
   ['another machine', BASE, qemu({ host: { machine: 'virt-7.2' } }), ['vmm', 'machine']],
   [
@@ -43,7 +43,7 @@ const TABLE: readonly [string, SavingQemu, SavingQemu, string[]][] = [
     ['processor'],
   ],
   [
-    'another QEMU with the same version of a machine',
+    'another QEMU with the same machine version',
     qemu({ host: { arch: 'arm64', machine: 'virt-7.2' } }),
     qemu({ version: '8.2.0', host: { arch: 'arm64', machine: 'virt-7.2' } }),
     [],
@@ -55,18 +55,18 @@ for (const [what, one, other, parts] of TABLE) {
     assert.deepEqual(differing(one, other), parts));
 }
 
-test('emulation and KVM differ, and each part has a name for people', () => {
+test('emulation and KVM differ, and each part has a readable name', () => {
   assert.ok(differing(BASE, qemu({ accelerator: 'kvm' })).includes('accelerator'));
   const { vmm, machine, processor } = savedGuestKind(BASE).parts;
   assert.deepEqual([vmm.name, processor.name], ['QEMU 7.2.22', '"A Processor @ 2.20GHz"']);
   assert.match(machine.name, /^"microvm" \(options [0-9a-f]{8}\)$/);
 });
 
-test('the key also differs where a restored guest would fit', () => {
+test('the key may differ even if a restored guest would fit', () => {
   assert.notEqual(savedGuestKind(BASE).key, savedGuestKind(qemu({ version: '7.2.23' })).key);
 });
 
-test('arm64 gets a machine with a version where there is one', () => {
+test('arm64 gets a versioned machine type if there is one', () => {
   const offered = (...names: string[]): string => machineOf('arm64', new Set(['raspi3b', ...names]));
   assert.equal(offered('virt', 'virt-7.2', 'virt-8.2'), 'virt-7.2');
   assert.equal(offered('virt', 'virt-9.2', 'virt-10.0'), 'virt-10.0');

@@ -19,7 +19,7 @@ const REFS = [
   ref('refs/stash'),
 ];
 
-test('chooseBaseRefs() takes the upstream, the default branch here and there, and what git reads by itself', () => {
+test('chooseBaseRefs() takes the upstream, the local and the remote default branch, and refs that git itself reads', () => {
   const chosen = chooseBaseRefs(REFS, { ref: 'refs/heads/feature', commit: 'x' });
   assert.deepEqual(
     chosen.map(({ name }) => name),
@@ -34,12 +34,12 @@ test('chooseBaseRefs() takes the upstream, the default branch here and there, an
   );
 });
 
-test('chooseBaseRefs() takes main and master when no remote says which is the default', () => {
+test('chooseBaseRefs() takes main and master when no remote names its default branch', () => {
   const refs = [ref('refs/heads/main'), ref('refs/heads/master'), ref('refs/heads/x')];
   assert.equal(chooseBaseRefs(refs, { commit: 'x' }).length, 2);
 });
 
-test('formatRefs() writes plain refs packed and a remote’s HEAD by itself, if its target is there', () => {
+test('formatRefs() packs plain refs, and writes the HEAD of a remote to its own file, if its target exists', () => {
   const carried = new Set(['refs/heads/feature', 'refs/remotes/origin/trunk/new']);
   assert.deepEqual(
     [...formatRefs(REFS, carried)],

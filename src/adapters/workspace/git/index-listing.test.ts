@@ -10,7 +10,7 @@ function listing(...records: string[]): Buffer {
   return Buffer.from(records.map((record) => `${record}\0`).join(''), 'latin1');
 }
 
-test('parseIndexListing() lists each path once and what git does not check', () => {
+test('parseIndexListing() lists each path once, and the paths that git does not check', () => {
   const parsed = parseIndexListing(
     listing(
       `H 100644 ${ID} 0\ta\tb\nc`,
@@ -30,7 +30,7 @@ test('parseIndexListing() lists each path once and what git does not check', () 
   assert.deepEqual(parseIndexListing(Buffer.alloc(0)).paths, []);
 });
 
-test('parseIndexListing() refuses every path with a part that leaves the tree, and no other', () => {
+test('parseIndexListing() refuses exactly the paths with a part that leaves the tree', () => {
   const part = fc.constantFrom(
     '',
     '.',

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { cutGraph } from './shallow-history.ts';
 
-test('cutGraph() keeps `depth` commits of a line', () => {
+test('cutGraph() keeps `depth` commits of a linear history', () => {
   const parents = new Map([
     ['d', ['c']],
     ['c', ['b']],
@@ -16,7 +16,7 @@ test('cutGraph() keeps `depth` commits of a line', () => {
   assert.deepEqual(cutGraph(parents, { tips: ['d'], depth: 4 }).boundary, []);
 });
 
-test('cutGraph() cuts a merge that has a parent beyond what is known', () => {
+test('cutGraph() cuts a merge with an unknown parent', () => {
   const parents = new Map([
     ['merge', ['known', 'unknown']],
     ['known', []],
@@ -24,7 +24,7 @@ test('cutGraph() cuts a merge that has a parent beyond what is known', () => {
   assert.deepEqual(cutGraph(parents, { tips: ['merge'], depth: 9 }).boundary, ['merge']);
 });
 
-test('cutGraph() leaves no commit whose parents are missing, unless it is cut there', () => {
+test('cutGraph() leaves no commit with missing parents, except where it cuts', () => {
   const graph = fc.array(fc.array(fc.nat(30), { maxLength: 3 }), { minLength: 1, maxLength: 30 });
   fc.assert(
     fc.property(graph, fc.integer({ min: 1, max: 10 }), (lists, depth) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseRawDiff } from './tracked-files.ts';
 
-test('parseRawDiff() tells deleted paths from changed ones, whatever is in their names', () => {
+test('parseRawDiff() distinguishes deleted from changed paths, whatever their names contain', () => {
   const id = '0'.repeat(40);
   const diff = [
     `:100644 000000 ${id} ${id} D\0:gone D\n\0`,

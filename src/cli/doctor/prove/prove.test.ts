@@ -24,7 +24,7 @@ describe('doctor --prove', () => {
     return new Map(checks.map((check) => [check.name, check]));
   };
 
-  test('finds what guests that are one machine have in common, and leaves none of them', async () => {
+  test('finds what indistinguishable guests have in common, and deletes them all', async () => {
     // All commands of the fake guests run on this host: one machine, with one machine id, one clock and one
     // set of files.
     const { status, stdout } = await lab.run(['doctor', '--prove', '--json']);
@@ -41,7 +41,7 @@ describe('doctor --prove', () => {
     assert.equal(lab.daemon.vms.size, 0);
   });
 
-  test('reads the template that the VMs are made of, before and after', async () => {
+  test('checks the template of the VMs before and after', async () => {
     const { shape, image } = fakeVm({ name: 'any' });
     const [used, other] = ['a'.repeat(64), 'b'.repeat(64)];
     const facts = { kernel: 'k', vmm: 'v', diskBytes: 1, createdAt: 'c', lastUsedAt: 'l' };
@@ -64,7 +64,7 @@ describe('doctor --prove', () => {
     });
   });
 
-  test('says why the clones cannot be made, and leaves none', async () => {
+  test('says why the clones cannot be created, and leaves none', async () => {
     lab.daemon.answers.set('POST /v1/vms', (_request, response) => {
       const error = { code: 'HOST_NO_SPACE', message: 'Cannot make a VM: full', hint: 'free some' };
       sendEvents(response, [{ event: 'error', error }]);
@@ -80,7 +80,7 @@ describe('doctor --prove', () => {
     assert.equal(lab.daemon.vms.size, 0);
   });
 
-  test('is cancelled by Ctrl-C, and leaves none', async () => {
+  test('is cancelled by Ctrl-C, and leaves no clone', async () => {
     const signals = new FakeSignals();
     lab.daemon.createMs = 60_000;
     const running = lab.run(['doctor', '--prove'], { signals });

@@ -19,7 +19,7 @@ before(async () => {
 
 after(() => rm(dir, { recursive: true }));
 
-test('a template that nobody writes to passes; a byte more, another file, or one less fails and is named', async () => {
+test('an unchanged template passes; a changed, new or missing file fails and is named', async () => {
   const first = await digestsOf(dir, options);
   assert.equal(filesVerdict(first, await digestsOf(dir, options)).status, 'pass');
   await appendFile(join(dir, 'state'), '!');
@@ -33,7 +33,7 @@ test('a template that nobody writes to passes; a byte more, another file, or one
   assert.equal(filesVerdict(first, await digestsOf(dir, options)).message, 'changed: memory, state, more');
 });
 
-test('VMs that were booted, and a template that is gone, prove nothing', async () => {
+test('booted VMs and a missing template prove nothing', async () => {
   const found = await digestsOf(dir, options);
   assert.equal(await digestsOf(join(dir, 'nothing'), options), undefined);
   assert.equal(filesVerdict(undefined, undefined).status, 'warn');

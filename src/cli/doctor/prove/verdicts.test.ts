@@ -6,7 +6,7 @@ import { verdictsOf } from './verdicts.ts';
 
 const NAMES = SOURCES.map((source) => `random: ${source}`);
 
-test('guests that share nothing and have the right time pass everything', () => {
+test('guests that share nothing and have the right time pass all checks', () => {
   const verdicts = verdictsOf([facts('a'), facts('b'), facts('c')]);
   assert.deepEqual(
     verdicts.map(({ name, status }) => `${name} ${status}`),
@@ -15,7 +15,7 @@ test('guests that share nothing and have the right time pass everything', () => 
 });
 
 for (const source of SOURCES) {
-  test(`one draw of ${source} that two guests have in common, or one guest has twice, fails`, () => {
+  test(`a value of ${source} that appears in two guests, or twice in one, fails`, () => {
     for (const isWithinOne of [true, false]) {
       const [a, b] = [facts('a'), facts('b')];
       const [first = '', ...rest] = a.draws.get(source) ?? [];
@@ -28,7 +28,7 @@ for (const source of SOURCES) {
     }
   });
 
-  test(`too few draws of ${source} fail, and an image without it is a warning`, () => {
+  test(`too few values of ${source} fail, and an image without it is a warning`, () => {
     const without = (guest: GuestFacts, count: number): GuestFacts => ({
       ...guest,
       draws: new Map(guest.draws).set(source, guest.draws.get(source)?.slice(0, count) ?? []),
@@ -44,7 +44,7 @@ for (const [name, field] of [
   ['machine ids', 'machineIds'],
   ['ssh host keys', 'sshHostKeys'],
 ] as const) {
-  test(`${name} that are shared, or missing, fail`, () => {
+  test(`${name} fail when they are shared or missing`, () => {
     const [a, b] = [facts('a'), facts('b')];
     const [shared = ''] = a[field];
     const verdict = verdictsOf([a, { ...b, [field]: [...b[field], shared] }]).find(
@@ -57,7 +57,7 @@ for (const [name, field] of [
   });
 }
 
-test('boot ids may be shared, and it says so; one that is missing is a warning', () => {
+test('boot ids may be shared, with a notice; a missing one is a warning', () => {
   const verdict = (...ids: string[]): string => {
     const found = verdictsOf(ids.map((bootId) => ({ ...facts('a'), bootId }))).find(
       ({ name }) => name === 'boot ids',

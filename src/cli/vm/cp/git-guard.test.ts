@@ -83,8 +83,8 @@ const unpack = (
 const told = ({ leftOut }: HostUnpacked) => leftOut.map(({ path, why }) => `${path}: ${why}`).sort();
 
 /**
- * What a shell's prompt asks git for, in every folder of a tree, and what else a user may do without a
- * thought.
+ * The git commands of a shell's prompt, in every folder of a tree, and other commands that a user runs
+ * without suspicion.
  */
 function useGit(dir: string): void {
   rmSync(marker, { force: true });
@@ -103,8 +103,8 @@ function useGit(dir: string): void {
 }
 
 /**
- * A repository that runs a program in each way that a guest could think of, with a submodule, a linked
- * working tree and a bare one in it.
+ * A repository that runs a program in every way that a guest could use, with a submodule, a linked working
+ * tree and a bare repository in it.
  */
 function evilTree(): string {
   const root = join(folder(), 'repo');
@@ -145,7 +145,7 @@ function evilTree(): string {
   return root;
 }
 
-test('git runs nothing in a copy of a repository that would run programs; with --all it does', async () => {
+test('git runs no program in a copy of a malicious repository; with --all it does', async () => {
   const root = evilTree();
   const copies = await Promise.all(
     [false, true].map(async (takesAll) => {
@@ -159,7 +159,7 @@ test('git runs nothing in a copy of a repository that would run programs; with -
   useGit(safe.dir);
   assert.equal(existsSync(marker), false, existsSync(marker) ? readFileSync(marker, 'utf8') : '');
   useGit(all.dir);
-  assert.equal(existsSync(marker), true, 'the traps are set: git itself falls into them');
+  assert.equal(existsSync(marker), true, 'the traps work: git itself runs them');
   assert.equal(all.unpacked.leftOutCount, 0);
 
   assert.match(git(safe.dir, 'log', '--format=%s').text, /one/);
@@ -190,7 +190,7 @@ test('git runs nothing in a copy of a repository that would run programs; with -
   );
 });
 
-test('what is called like a part of a repository, and is none, is copied as it is', async () => {
+test('files that are only named like parts of a repository are copied unchanged', async () => {
   const given = [
     ...[
       'config',
@@ -216,7 +216,7 @@ test('what is called like a part of a repository, and is none, is copied as it i
   for (const { name, content } of given) assert.equal(readFileSync(join(dir, name), 'utf8'), content, name);
 });
 
-test('a repository of this host keeps its own settings and hooks, also a bare one', async () => {
+test('a repository on this host keeps its own settings and hooks, also a bare one', async () => {
   for (const at of ['.git', '.']) {
     const dir = folder();
     git(dir, 'init', '-q', ...(at === '.' ? ['--bare'] : []));
@@ -245,7 +245,7 @@ test('a repository of this host keeps its own settings and hooks, also a bare on
   }
 });
 
-test('a folder of this host does not become a repository, and one in a git folder gets no hooks', async () => {
+test('a folder on this host does not become a repository, and a folder inside a git folder gets no hooks', async () => {
   const dir = folder();
   mkdirSync(join(dir, 'mine/hooks'), { recursive: true });
   writeFileSync(join(dir, 'mine/hooks/post-checkout'), 'mine\n');
@@ -270,7 +270,7 @@ test('a folder of this host does not become a repository, and one in a git folde
 const HEAD = 'ref: refs/heads/main\n';
 const EVIL = `[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tfsmonitor = ${program}\n\thooksPath = hooks\n`;
 
-test('no archive whatever makes a repository that runs a program', async () => {
+test('no archive can create a repository that runs a program', async () => {
   const base = fc.constantFrom('.git', '.GIT', 'bare', 'a/.git', '.git/modules/m', 'r', '.');
   const part: fc.Arbitrary<Given> = fc.oneof(
     fc.constant({ name: 'HEAD', content: HEAD }),

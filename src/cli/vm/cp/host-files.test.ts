@@ -41,7 +41,7 @@ async function scratch(): Promise<string> {
 
 after(async () => {
   for (const dir of made) {
-    // Archives may have made folders that their owner may not enter.
+    // Archives may contain folders that their owner may not enter.
     await exec(['chmod', '-R', 'u+rwX', dir], { signal });
     await rm(dir, { recursive: true, force: true });
   }
@@ -85,7 +85,7 @@ const OPTIONS = { isNew: false, limits: DEFAULT_LIMITS, takesAll: false, signal 
 const unpack = (dir: string, ...given: readonly Given[]) =>
   unpackHost(archiveOf(...given), { ...OPTIONS, dir, umask: 0o022 });
 
-test('a tree is the same after packing and unpacking, with names of any bytes', async () => {
+test('a tree with names of any bytes is the same after packing and unpacking', async () => {
   const [from, to] = [await scratch(), await scratch()];
   await mkdir(join(from, 'd', 'e'), { recursive: true });
   await writeFile(join(from, 'd', 'e', 'deep'), 'x'.repeat(7000));
@@ -105,7 +105,7 @@ test('a tree is the same after packing and unpacking, with names of any bytes', 
   for (const dir of [from, to]) await chmod(join(dir, 'd', 'e'), 0o755);
 });
 
-test('modes lose setuid, setgid and what the umask takes; folders that must not be written get their mode last', async () => {
+test('modes lose setuid, setgid and the bits of the umask; read-only folders get their mode last', async () => {
   const dir = await scratch();
   await unpack(
     dir,
@@ -144,9 +144,9 @@ test('files and links are replaced, directories stay', async () => {
 });
 
 const HOSTILE: readonly [string, readonly Given[]][] = [
-  ['a name that goes up', [{ name: '../outside', content: 'bad' }]],
-  ['a name that goes up in its middle', [{ name: 'a/../../outside', content: 'bad' }]],
-  ['a name that is absolute', [{ name: '/outside', content: 'bad' }]],
+  ['a name that begins with ..', [{ name: '../outside', content: 'bad' }]],
+  ['a name with .. in the middle', [{ name: 'a/../../outside', content: 'bad' }]],
+  ['an absolute name', [{ name: '/outside', content: 'bad' }]],
   [
     'a file behind a symlink of its own',
     [
@@ -163,7 +163,7 @@ const HOSTILE: readonly [string, readonly Given[]][] = [
   ],
   ['a file behind a symlink of the user', [{ name: 'mine/outside', content: 'bad' }]],
   ['a symlink behind a symlink', [{ name: 'mine/s', kind: 'symlink', linkName: 'x' }]],
-  ['a hard link to what is outside', [{ name: 'h', kind: 'hard-link', linkName: '../outside' }]],
+  ['a hard link to a file outside', [{ name: 'h', kind: 'hard-link', linkName: '../outside' }]],
   ['a hard link through a symlink', [{ name: 'h', kind: 'hard-link', linkName: 'mine/outside' }]],
   [
     'a hard link to a symlink',
@@ -180,10 +180,10 @@ const HOSTILE: readonly [string, readonly Given[]][] = [
       { name: 'h', kind: 'hard-link', linkName: './h' },
     ],
   ],
-  ['a top that is no directory', [{ name: '.', kind: 'symlink', linkName: '..' }]],
+  ['a top that is not a directory', [{ name: '.', kind: 'symlink', linkName: '..' }]],
 ];
 for (const [what, given] of HOSTILE) {
-  test(`${what} is refused, and nothing outside is touched`, async () => {
+  test(`${what} is refused, and nothing outside is changed`, async () => {
     const dir = await scratch();
     await writeFile(join(dir, 'outside'), 'safe');
     const into = join(dir, 'in');
@@ -195,7 +195,7 @@ for (const [what, given] of HOSTILE) {
   });
 }
 
-test('no archive whatever writes outside of its directory', async () => {
+test('no archive can write outside its directory', async () => {
   const dir = await scratch();
   await writeFile(join(dir, 'outside'), 'safe');
   await mkdir(join(dir, 'beside'));
@@ -236,7 +236,7 @@ test('no archive whatever writes outside of its directory', async () => {
   );
 });
 
-test('the parts of a safe name are plain names', () => {
+test('the parts of an accepted name are plain names', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
       const name = Buffer.from(bytes.map((byte) => [0x2e, 0x2f, 0x61, 0x00][byte % 4] ?? byte));
@@ -250,7 +250,7 @@ test('the parts of a safe name are plain names', () => {
   );
 });
 
-test('an archive that is cut leaves each file whole, or as it was, and nothing beside it', async () => {
+test('a truncated archive leaves every file either complete or unchanged, and nothing beside it', async () => {
   const dir = await scratch();
   await writeFile(join(dir, 'old'), 'old and whole');
   await symlink('somewhere', join(dir, 'link'));
@@ -276,7 +276,7 @@ test('an archive that is cut leaves each file whole, or as it was, and nothing b
   assert.equal(await readlink(join(dir, 'link')), 'elsewhere');
 });
 
-test('sparse files stay sparse on the way out of a directory and into one, and nothing else becomes sparse', async () => {
+test('sparse files stay sparse when they are packed and unpacked, and no other file becomes sparse', async () => {
   const [from, to] = [await scratch(), await scratch()];
   const size = 8 * 2 ** 20 + 777;
   await writeFile(join(from, 'sparse'), 'begin');
@@ -304,7 +304,7 @@ test('sparse files stay sparse on the way out of a directory and into one, and n
   assert.ok((await lstat(join(to, 'one'))).blocks * 512 <= 128 * 1024);
 });
 
-test('a content with any zeros in it, in chunks of any size, is what is written', async () => {
+test('content with zeros anywhere, in chunks of any size, is written correctly', async () => {
   const dir = await scratch();
   const piece = fc.record({ byte: fc.constantFrom(0, 0, 1), length: fc.integer({ min: 0, max: 9000 }) });
   await fc.assert(
@@ -325,7 +325,7 @@ test('a content with any zeros in it, in chunks of any size, is what is written'
   );
 });
 
-test('more than what is allowed ends the copy, with the option that allows it', async () => {
+test('a copy beyond a limit fails, and the error names the option that raises it', async () => {
   const limits = { maxBytes: 10, maxEntries: 4 };
   const many = Array.from({ length: 5 }, (_, at) => ({ name: `f${at}` }));
   for (const [given, field] of [
@@ -338,7 +338,7 @@ test('more than what is allowed ends the copy, with the option that allows it', 
       '--max-size',
     ],
     [many, '--max-entries'],
-    // Folders that are made on the way count too.
+    // Missing parents that are created count, too.
     [[{ name: 'a/b/c/d/e' }], '--max-entries'],
   ] as const) {
     const dir = await scratch();
@@ -357,7 +357,7 @@ test('more than what is allowed ends the copy, with the option that allows it', 
   assert.deepEqual(await readdir(dir), []);
 });
 
-test('a single file is whole or as it was, and goes through a link of the user', async () => {
+test('a single file is complete or unchanged, and a link of the user is followed', async () => {
   const dir = await scratch();
   const path = join(dir, 'file');
   const receive = (tar: AsyncIterable<Buffer>, to = path) =>

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { isAppError } from '../../../base/errors.ts';
 import { copyPlaces } from './place.ts';
 
-test('one of the two is in a VM, and - is a stream', () => {
+test('one of the two places is in a VM, and - is a stream', () => {
   assert.deepEqual(copyPlaces(['./a', 'web:/b c']), {
     from: { kind: 'host', path: './a' },
     to: { kind: 'guest', ref: 'web', path: '/b c' },
@@ -30,7 +30,7 @@ for (const [source, target, why] of [
   });
 }
 
-test('whatever is typed, it is understood as one of each or refused', () => {
+test('any two words are either a source and a target or refused', () => {
   const word = fc.oneof(
     fc.string(),
     fc.constantFrom('-', 'web:/a', './x', 'a:b'),

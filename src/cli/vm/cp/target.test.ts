@@ -33,7 +33,7 @@ for (const [source, target, expected] of [
   ['directory /s/a', '/f', 'it is a file'],
   ['directory /s/a', '/f/x', '"/f" is no directory'],
 ] as const) {
-  test(`a copy of ${source} to ${target} is ${typeof expected === 'string' ? 'refused' : 'understood'}`, async () => {
+  test(`a copy of ${source} to ${target} is ${typeof expected === 'string' ? 'refused' : 'accepted'}`, async () => {
     const [kind, path] = source.split(' ') as ['file' | 'directory', string];
     const found = copyTarget({ kind, path }, target, kindOf);
     if (typeof expected !== 'string') assert.deepEqual(await found, expected);
@@ -41,7 +41,7 @@ for (const [source, target, expected] of [
   });
 }
 
-test('a copy never goes anywhere but to the target or below it', async () => {
+test('a copy only writes to the target or below it', async () => {
   const part = fc
     .oneof(fc.string(), fc.constantFrom('.', '..', 'a', 'd', ''))
     .map((text) => text.replaceAll('\0', ''));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { prefixLines } from './prefix-lines.ts';
 
-test('each line has the name in front, however the output comes in pieces, and all its bytes', async () => {
+test('each line begins with the name and is otherwise unchanged, however the output is split', async () => {
   const chunks = fc.array(
     fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes.map((b) => (b < 60 ? 10 : b)))),
   );
@@ -17,7 +17,7 @@ test('each line has the name in front, however the output comes in pieces, and a
       const lines = whole.split('\n');
       if (lines.at(-1) === '') lines.pop();
       assert.equal(Buffer.concat(puts).toString('latin1'), lines.map((line) => `web | ${line}\n`).join(''));
-      for (const put of puts) assert.equal(put.at(-1), 10, 'only whole lines are written');
+      for (const put of puts) assert.equal(put.at(-1), 10, 'only complete lines are written');
     }),
   );
 });

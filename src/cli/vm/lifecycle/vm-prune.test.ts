@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => lab[Symbol.asyncDispose]());
 
 describe('vm prune', () => {
-  /** A terminal at which a user types this. */
+  /** A terminal on which a user types this. */
   const atTerminal = async (typed: string, argv: readonly string[] = []) => {
     const stdin = new FakeTerminalInput();
     stdin.write(typed);
@@ -33,7 +33,7 @@ describe('vm prune', () => {
   };
   const names = (): string[] => [...lab.daemon.vms.values()].map(({ name }) => name).sort();
 
-  test('shows what it would delete, asks, and deletes what does not run', async () => {
+  test('shows what it would delete, asks, and deletes VMs that do not run', async () => {
     addAll();
     const { status, stdout, stderr } = await atTerminal('y\n');
     assert.deepEqual(
@@ -58,7 +58,7 @@ describe('vm prune', () => {
     });
   }
 
-  test('deletes nothing when the terminal ends, or Ctrl-C comes instead of an answer', async () => {
+  test('deletes nothing when the terminal ends, or the answer is Ctrl-C', async () => {
     addAll();
     const stdin = new FakeTerminalInput();
     stdin.end();
@@ -85,7 +85,7 @@ describe('vm prune', () => {
     assert.equal((await lab.run(['vm', 'prune', '-f', '--json'])).stdout, '[]\n');
   });
 
-  test('refuses without a terminal, whatever stdin says', async () => {
+  test('refuses without a terminal, whatever stdin contains', async () => {
     addAll();
     const { stdinOf } = await import('../../../../test/support/cli/cli-harness.ts');
     const { status, stdout, stderr } = await lab.run(['vm', 'prune'], { stdin: stdinOf('y\n') });

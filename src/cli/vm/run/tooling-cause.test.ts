@@ -9,7 +9,7 @@ function causeOf(...lines: string[]): string {
   return cause.text();
 }
 
-test("mise's errors are the cause, not what it says after each of them, and not the tools that worked", () => {
+test("mise's errors are the cause, not the hints after them, and not the tools that worked", () => {
   assert.equal(
     causeOf(
       '+ mise install --yes',
@@ -24,7 +24,7 @@ test("mise's errors are the cause, not what it says after each of them, and not 
   );
 });
 
-test('without an error of mise, the last line is the cause', () => {
+test('if mise prints no error, the last line is the cause', () => {
   assert.equal(
     causeOf('+ mise trust', 'mise is not installed in this image', ''),
     'mise is not installed in this image',
@@ -32,7 +32,7 @@ test('without an error of mise, the last line is the cause', () => {
   assert.equal(causeOf('+ mise trust'), '');
 });
 
-test('whatever a guest writes, the cause is short and has no control characters', () => {
+test('the cause is short and has no control characters, whatever a guest writes', () => {
   fc.assert(
     fc.property(
       fc.array(

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, openCliLab } from '../../../../test/support/cli/cli-harness.ts';
 import { PACK_ID, sendEvents, sendJson } from '../../../../test/support/fakes/fake-daemon.ts';
 
-describe('working tree of banger vm run', () => {
+describe('the working tree of banger vm run', () => {
   let lab: CliLab;
   let repo: string;
 
@@ -16,7 +16,7 @@ describe('working tree of banger vm run', () => {
   });
   afterEach(() => lab[Symbol.asyncDispose]());
 
-  test('looks at the workspace before it makes a VM, and starts the command in it', async () => {
+  test('inspects the workspace before it creates a VM, and starts the command in it', async () => {
     const result = await lab.run(['vm', 'run', '--rm', './repo', '--', 'true'], { cwd: lab.home });
     assert.equal(result.status, 0);
     assert.deepEqual(lab.requestLines(), [
@@ -31,7 +31,7 @@ describe('working tree of banger vm run', () => {
     assert.match(result.stderr, /^2 untracked files stay on the host; .*\nspec: /);
   });
 
-  test('passes on what of the working tree is sent, and on which branch', async () => {
+  test('passes on which files of the working tree to send, and the branch', async () => {
     const words = ['--include-untracked', '--branch', 'fix', '--from', 'v1'];
     const result = await lab.run(['vm', 'run', '--rm', ...words, repo, '--', 'true']);
     assert.equal(result.status, 0);
@@ -43,7 +43,7 @@ describe('working tree of banger vm run', () => {
     assert.doesNotMatch(result.stderr, /untracked/);
   });
 
-  test('with -d leaves a VM that is ready, and says how to get into it', async () => {
+  test('with -d leaves a ready VM, and says how to enter it', async () => {
     const result = await lab.run(['vm', 'run', '-d', '--name', 'web', repo]);
     assert.equal(result.status, 0);
     assert.equal(result.stdout, 'vm web running; reconnect with: banger vm ssh web\n');
@@ -56,14 +56,14 @@ describe('working tree of banger vm run', () => {
     assert.equal(lab.daemon.vms.size, 1);
   });
 
-  test('with -d and --json prints one value without a command in it', async () => {
+  test('with -d and --json prints one value without a command', async () => {
     const { stdout } = await lab.run(['vm', 'run', '-d', '--json', repo]);
     const report = JSON.parse(stdout) as { timings: object };
     assert.deepEqual(Object.keys(report), ['vm', 'exitStatus', 'timings', 'isDeleted']);
     assert.deepEqual(Object.keys(report.timings), ['createMs', 'workspaceMs', 'totalMs']);
   });
 
-  test('with --dry-run prints the files and the mode, and makes nothing', async () => {
+  test('with --dry-run prints the files and the mode, and creates nothing', async () => {
     lab.daemon.answers.set('POST /v1/workspaces/inspect', ({ body }, response) =>
       sendJson(response, 200, {
         repoRoot: repo,
@@ -93,7 +93,7 @@ describe('working tree of banger vm run', () => {
     assert.deepEqual(lab.daemon.requests[0]?.body, { path: repo, withFiles: true });
   });
 
-  test('makes no VM for a path that is no working tree', async () => {
+  test('creates no VM for a path that is not a working tree', async () => {
     lab.daemon.answers.set('POST /v1/workspaces/pack', (_request, response) =>
       sendJson(response, 422, {
         code: 'WORKSPACE_NOT_GIT',
@@ -107,7 +107,7 @@ describe('working tree of banger vm run', () => {
     assert.deepEqual(lab.requestLines(), ['POST /v1/workspaces/pack']);
   });
 
-  test('keeps the VM, and says so, when the workspace cannot be prepared', async () => {
+  test('keeps the VM, with a notice, when the workspace cannot be prepared', async () => {
     await lab.run(['vm', 'create', '--name', 'web']);
     const id = [...lab.daemon.vms.keys()][0];
     lab.daemon.vms.clear();

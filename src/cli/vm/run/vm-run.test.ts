@@ -14,7 +14,7 @@ import {
 import { sendEvents, sendJson } from '../../../../test/support/fakes/fake-daemon.ts';
 import { until } from '../../../../test/support/until.ts';
 
-/** A command that is there to be interrupted, and says when it is. */
+/** A command that waits for a signal, and prints which one it gets. */
 const TRAP = "trap 'echo got INT; exit 3' INT; echo up; while :; do sleep 0.01; done";
 
 describe('banger vm run', () => {
@@ -30,7 +30,7 @@ describe('banger vm run', () => {
 
   const isGone = (): boolean => lab.daemon.vms.size === 0;
 
-  test('passes output apart, and exits with the status of the command', async () => {
+  test('passes stdout and stderr on separately, and exits with the status of the command', async () => {
     const result = await lab.run(['vm', 'run', '--rm', '--', 'sh', '-c', 'echo out; echo err >&2; exit 42']);
     assert.equal(result.status, 42);
     assert.equal(result.stdout, 'out\n');
@@ -51,7 +51,7 @@ describe('banger vm run', () => {
     }
   });
 
-  test('exits with 127 and 126 for what cannot be started', async () => {
+  test('exits with 127 or 126 for a command that cannot be started', async () => {
     const missing = await lab.run(['vm', 'run', '--rm', '--', 'no-such-program']);
     assert.equal(missing.status, 127);
     assert.match(missing.stderr, /banger: Cannot run "no-such-program" in the guest: no such command\n/);
@@ -68,7 +68,7 @@ describe('banger vm run', () => {
     assert.equal(result.stdout, `${hash.digest('hex')}  -\n`);
   });
 
-  test('with --rm makes an ephemeral VM and waits until it is deleted', async () => {
+  test('with --rm creates an ephemeral VM and waits until it is deleted', async () => {
     await lab.run(['vm', 'run', '--rm', '--name', 'tmp', '--', 'true']);
     assert.deepEqual(lab.requestLines(), ['POST /v1/vms', 'POST /v1/vms/ID/exec', 'DELETE /v1/vms/ID']);
     assert.deepEqual(lab.daemon.requests[0]?.body, {
@@ -86,7 +86,7 @@ describe('banger vm run', () => {
     assert.doesNotMatch(result.stderr, /still running/);
   });
 
-  test('sends the whole shape, as given or as the settings have it', async () => {
+  test('sends the whole shape, from the options or the settings', async () => {
     await lab.run([
       'vm',
       'run',
@@ -139,7 +139,7 @@ describe('banger vm run', () => {
     assert.equal(failed.stderr, 'banger: oh\n  cause: why\n  cause: deeper\n');
   });
 
-  test('says that it is a bug, and where the log is, when the daemon tells of one', async () => {
+  test('reports a bug of the daemon, with the place of its log', async () => {
     lab.daemon.answers.set('POST /v1/vms', (_request, response) =>
       sendJson(response, 500, { code: 'INTERNAL_BUG', message: 'x is not a function' }),
     );
@@ -148,7 +148,7 @@ describe('banger vm run', () => {
     assert.match(stderr, /^banger: this is a bug: x is not a function\n {2}log: .*\/bangerd\.log\n$/);
   });
 
-  test('with --json prints one value, and gives the output of the command to stderr', async () => {
+  test('with --json prints one value, and the output of the command to stderr', async () => {
     const result = await lab.run([
       'vm',
       'run',
@@ -186,13 +186,13 @@ describe('banger vm run', () => {
     );
   });
 
-  test('runs a login shell in what comes from stdin when there is no command and no terminal', async () => {
+  test('without a command and a terminal runs a login shell that reads stdin', async () => {
     const result = await lab.run(['vm', 'run', '--rm'], { stdin: stdinOf('echo hello from $0\nexit 6\n') });
     assert.deepEqual([result.status, result.stdout], [6, 'hello from /bin/sh\n']);
     assert.deepEqual(lab.daemon.guests[0]?.start.pty, undefined);
   });
 
-  test('reminds that the VM of a shell still runs', async () => {
+  test('prints a reminder that the VM of a shell still runs', async () => {
     const result = await lab.run(['vm', 'run'], { stdin: stdinOf('') });
     assert.match(
       result.stderr,
@@ -205,7 +205,7 @@ describe('banger vm run', () => {
       await until(() => stream.text.includes(text));
     };
 
-    test('Ctrl-C while the VM is made cancels: exit 130, and nothing is left', async () => {
+    test('Ctrl-C cancels the creation of the VM: exit 130, and nothing is left', async () => {
       for (const flags of [[], ['--rm']]) {
         lab.daemon.createMs = 10_000;
         const signals = new FakeSignals();
@@ -243,7 +243,7 @@ describe('banger vm run', () => {
       assert.equal((await running).status, 143);
     });
 
-    test('the same one twice within 2 s ends us, hangs up, and still deletes the VM', async () => {
+    test('the same signal twice within 2 s ends the client, hangs up, and still deletes the VM', async () => {
       const signals = new FakeSignals();
       const stdout = new FakeOutput();
       const running = lab.run(['vm', 'run', '--rm', '--', 'sh', '-c', "trap '' INT; echo up; sleep 60"], {
@@ -258,7 +258,7 @@ describe('banger vm run', () => {
       await until(() => lab.daemon.guests[0]?.isHungUp === true);
     });
 
-    test('SIGHUP is passed on, and ends us 2 s later when the command goes on', async () => {
+    test('SIGHUP is passed on, and ends the client 2 s later if the command continues', async () => {
       const signals = new FakeSignals();
       const stdout = new FakeOutput();
       const running = lab.run(['vm', 'run', '--rm', '--', 'sh', '-c', "trap '' HUP; echo up; sleep 60"], {
@@ -273,7 +273,7 @@ describe('banger vm run', () => {
       assert.ok(isGone());
     });
 
-    test('one during the cleanup ends even that', async () => {
+    test('a signal during the cleanup ends even that', async () => {
       await lab.run(['vm', 'create', '--name', 'tmp']);
       const id = [...lab.daemon.vms.keys()][0];
       const { promise: isDeleting, resolve } = Promise.withResolvers<void>();
@@ -293,7 +293,7 @@ describe('banger vm run', () => {
     });
   });
 
-  test('tells that the daemon was lost during the command, with 125', async () => {
+  test('exits with 125 when the daemon is lost during the command', async () => {
     const stdout = new FakeOutput();
     const running = lab.run(['vm', 'run', '--', 'sh', '-c', 'echo up; sleep 60'], { stdout });
     await until(() => stdout.text.includes('up'));

@@ -7,7 +7,7 @@ import { neverAborts } from '../../../base/abort.ts';
 import { exec } from '../../../base/process/exec.ts';
 import { commandLine, loginShellLine } from './remote-line.ts';
 
-test('several words are the same words for the guest, one word is a line for its shell', async () => {
+test('several words reach the guest as the same words, one word is a line for its shell', async () => {
   const run = async (command: string[]): Promise<string> => {
     const line = commandLine(command) ?? '';
     return (await exec(['sh', '-c', line], { signal: neverAborts() })).stdout.toString();
@@ -27,7 +27,7 @@ describe('loginShellLine', () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  /** Where the shell starts, and what it says. */
+  /** The folder in which the shell starts, and its output. */
   async function startOf(...folders: [string, ...string[]]): Promise<string[]> {
     const env = { HOME: dir, SHELL: '/bin/sh', PATH: process.env['PATH'] ?? '' };
     const line = `${loginShellLine(folders)} 2>&1`;
@@ -35,12 +35,12 @@ describe('loginShellLine', () => {
     return ran.stdout.toString().trimEnd().split('\n');
   }
 
-  test('starts in the first folder that is there', async () => {
+  test('starts in the first folder that exists', async () => {
     const repo = join(dir, "it's a repo");
     assert.deepEqual(await startOf(join(repo, 'sub'), repo), [join(repo, 'sub')]);
   });
 
-  test('says when it starts elsewhere, in the end in the home', async () => {
+  test('says so when it starts elsewhere, at last in the home folder', async () => {
     const repo = join(dir, "it's a repo");
     const gone = join(repo, 'gone');
     assert.deepEqual(await startOf(gone, repo), [`the VM has no folder ${gone}; starting in ${repo}`, repo]);

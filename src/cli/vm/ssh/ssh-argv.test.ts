@@ -20,7 +20,7 @@ function optionsOf(argv: readonly string[]): Map<string, string> {
 }
 
 describe('sshArgv', () => {
-  test('knows one host key, offers one key, and reads no configuration', () => {
+  test('accepts one host key, offers one key, and reads no configuration', () => {
     const argv = sshArgv({
       access: ACCESS,
       ownArgv: ['node', 'banger'],
@@ -36,7 +36,7 @@ describe('sshArgv', () => {
     assert.deepEqual([options.get('IdentitiesOnly'), options.get('IdentityAgent')], ['yes', 'none']);
   });
 
-  test('passes a line on behind the host, whatever it begins with', () => {
+  test('passes the line on after the host, whatever it begins with', () => {
     const argv = sshArgv({
       access: ACCESS,
       ownArgv: ['node'],
@@ -47,14 +47,14 @@ describe('sshArgv', () => {
     assert.deepEqual(argv.slice(-4), ['-t', 'root@web.vm', '--', '-v x']);
   });
 
-  test('names our own program so that a shell gets it as it is', async () => {
+  test('quotes our own program for a shell', async () => {
     const word = fc
       .string({ unit: fc.constantFrom('a', ' ', "'", '"', '$', '`', '\\', '%', ';', '\n', '*') })
       .filter((text) => text !== '');
     await fc.assert(
       fc.asyncProperty(fc.array(word, { minLength: 1, maxLength: 4 }), async (ownArgv) => {
         const options = optionsOf(sshArgv({ access: ACCESS, ownArgv, ownerPid: 7, hasTerminal: false }));
-        // As ssh(1) does: its tokens first, then the shell.
+        // As ssh(1) does it: its own tokens first, then the shell.
         const line = (options.get('ProxyCommand') ?? '').replaceAll('%%', '%');
         const { stdout } = await exec(['sh', '-c', `printf '%s\\0' ${line}`], { signal: neverAborts() });
         assert.deepEqual(stdout.toString().split('\0').slice(0, -1), [
@@ -69,14 +69,14 @@ describe('sshArgv', () => {
     );
   });
 
-  test('is what ssh(1) understands, also with files of odd names', async () => {
+  test('works with ssh(1), also for files with unusual names', async () => {
     const access = {
       ...ACCESS,
       knownHostsFile: '/tmp/a b%h"c/known_hosts',
       identityFile: '/tmp/a b%h"c/key',
     };
     const argv = sshArgv({ access, ownArgv: ['node', "it's"], ownerPid: 7, hasTerminal: false });
-    // -G prints what it would do, and does nothing.
+    // -G prints the settings, and does nothing.
     const { stdout } = await exec(['ssh', '-G', ...argv.slice(1)], { signal: neverAborts() });
     const lines = stdout.toString().split('\n');
     assert.ok(lines.includes('stricthostkeychecking true'), stdout.toString());

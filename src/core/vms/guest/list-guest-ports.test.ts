@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mergedPorts } from './list-guest-ports.ts';
 
-test('mergedPorts() tells each port once, with its addresses and its first owner', () => {
+test('mergedPorts() lists each port once, with its addresses and its first owner', () => {
   const ports = mergedPorts(
     [
       { proto: 'udp', address: '0.0.0.0', port: 53 },
@@ -27,7 +27,7 @@ test('mergedPorts() tells each port once, with its addresses and its first owner
   ]);
 });
 
-test('mergedPorts() takes time that grows with the number of addresses of a port, not with its square', () => {
+test('mergedPorts() takes time proportional to the number of addresses of a port', () => {
   const many = Array.from({ length: 87_000 }, (_, n) => ({
     proto: 'tcp' as const,
     address: `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`,
@@ -37,6 +37,6 @@ test('mergedPorts() takes time that grows with the number of addresses of a port
   assert.equal(mergedPorts(many, 'web')[0]?.addresses.length, 87_000);
   const used = process.threadCpuUsage();
   const usedMs = (used.user + used.system - before.user - before.system) / 1000;
-  // The square takes 24 s.
+  // An algorithm with quadratic time takes 24 s.
   assert.ok(usedMs < 2_000, `${usedMs} ms`);
 });

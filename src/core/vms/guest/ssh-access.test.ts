@@ -9,7 +9,7 @@ import { type SshWorld, sshAccess } from './ssh-access.ts';
 
 const SEED = Buffer.alloc(32, 7);
 
-/** One VM that runs, `web`, whose guest listens on these ports. */
+/** One running VM, `web`, whose guest listens on these ports. */
 function worldWith(ports: GuestPort[]): { world: SshWorld; written: string[] } {
   const written: string[] = [];
   const record = { id: '0123456789ab', name: 'web', state: 'running' } as VmRecord;
@@ -36,7 +36,7 @@ describe('sshAccess', () => {
   const signal = neverAborts();
   const sshd: GuestPort = { proto: 'tcp', address: '::', port: 22 };
 
-  test('writes down the host key that the VM was given', async () => {
+  test('writes the host key of the VM to a file', async () => {
     const { world, written } = worldWith([sshd]);
     assert.deepEqual(await sshAccess(world, 'web', { signal }), {
       vm: { id: '0123456789ab', name: 'web' },

@@ -16,12 +16,12 @@ async function requestFor(allocated: Record<string, number>): Promise<unknown> {
   );
 }
 
-test('a guest whose drives take little is not asked to give space back', async () => {
+test('a guest whose drives take little space is not asked to trim', async () => {
   assert.equal(await requestFor({ overlay: 63 * MIB, work: 3 * MIB }), undefined);
   assert.equal(await trimRequestOf({} as VmHost, {} as VmRecord), undefined);
 });
 
-test('a guest is told what each of its drives takes, for it alone knows how much of that it uses', async () => {
+test('a guest gets the size of each of its drives on the host, because only it knows how much of that it uses', async () => {
   assert.deepEqual(await requestFor({ overlay: 3 * MIB, work: 64 * MIB }), {
     withinMs: 2_000,
     hostBytes: { overlay: 3 * MIB, work: 64 * MIB },

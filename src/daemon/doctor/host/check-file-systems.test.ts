@@ -18,7 +18,7 @@ test('local folders pass', () => {
   requireUsable([LOCAL, CACHE]);
 });
 
-test('each folder that cannot be used is named, with what it lacks and the variable that moves it', () => {
+test('each unusable folder is named, with what it lacks and the variable that moves it', () => {
   const folders = [
     { ...LOCAL, name: 'NFS', isRemote: true, missing: ['lock files'] },
     { ...CACHE, name: 'FAT', missing: ['keep permissions', 'lock files'] },
@@ -37,7 +37,7 @@ test('each folder that cannot be used is named, with what it lacks and the varia
   );
 });
 
-test('what works, but worse, is a warning', () => {
+test('a file system with disadvantages is a warning', () => {
   const remote = judgeFolders([{ ...LOCAL, name: 'NFS', isRemote: true }, CACHE]);
   assert.deepEqual(
     [remote.status, remote.fix],

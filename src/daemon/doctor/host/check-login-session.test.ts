@@ -19,7 +19,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true });
 });
 
-/** Writes files of a host with systemd, and looks. */
+/** Writes files as on a host with systemd, and runs the check. */
 async function inspect(files: Record<string, string>, user = ME) {
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(dir, name)), { recursive: true });
@@ -30,7 +30,7 @@ async function inspect(files: Record<string, string>, user = ME) {
   return await inspectLogin(user, { users: users ?? '', linger: linger ?? '', cgroup: cgroup ?? '', config });
 }
 
-test('a host without login sessions of systemd ends nothing', async () => {
+test('without login sessions of systemd there is no finding', async () => {
   assert.equal((await inspect({ 'usr/logind.conf': 'KillUserProcesses=yes' })).status, 'pass');
 });
 
@@ -63,14 +63,14 @@ for (const [status, config] of [
     { 'etc/logind.conf.d/1.conf': 'KillUserProcesses=no', 'usr/logind.conf.d/2.conf': 'KillUserProcesses=1' },
   ],
 ] as const) {
-  test(`KillUserProcesses is found as logind reads it: ${JSON.stringify(config)}`, async () => {
+  test(`KillUserProcesses is read as logind reads it: ${JSON.stringify(config)}`, async () => {
     const found = await inspect({ 'users/1000': '', cgroup: IN_SESSION, ...config });
     assert.equal(found.status, status, found.message);
     if (status === 'warn') assert.match(found.fix ?? '', /KillUserProcesses=no/);
   });
 }
 
-test('root is left alone', async () => {
+test('there is no finding for root', async () => {
   const files = { 'users/0': '', cgroup: IN_SESSION, 'etc/logind.conf': 'KillUserProcesses=yes' };
   assert.equal((await inspect(files, { uid: 0, name: 'root' })).status, 'pass');
 });

@@ -39,7 +39,7 @@ async function ask(
     .outcome;
 }
 
-test('KVM that works, or that ends its VMM on an idle host, is tested once', async () => {
+test('a finding that KVM works, or that its VMM ends on an idle host, is kept', async () => {
   for (const outcome of ['reached', 'ended'] as const) {
     const bootId = `boot-${outcome}`;
     assert.equal(await ask(outcome, { bootId }), outcome);
@@ -49,7 +49,7 @@ test('KVM that works, or that ends its VMM on an idle host, is tested once', asy
   assert.equal(tests, 2);
 });
 
-test('a test that was late, or failed on a busy host, is repeated: after 10 minutes, then after twice as long', async () => {
+test('a test that timed out, or failed on a busy host, is repeated after 10 minutes, then after twice as long', async () => {
   for (const [outcome, hostLoad] of [
     ['late', 0.2],
     ['ended', 3],
@@ -69,12 +69,12 @@ test('a test that was late, or failed on a busy host, is repeated: after 10 minu
   }
 });
 
-test('callers at once share one test', async () => {
+test('concurrent callers share one test', async () => {
   assert.deepEqual(await Promise.all([ask(), ask(), ask()]), Array(3).fill('reached'));
   assert.equal(tests, 1);
 });
 
-test('another host boot, QEMU or kernel is tested again, and findings of other boots go', async () => {
+test('KVM is tested again after a host boot, or with another QEMU or kernel, and findings of other boots are deleted', async () => {
   await ask();
   await ask('reached', { binary: { ...context.binary, version: '8.0.0' } });
   assert.equal(tests, 2);
@@ -87,7 +87,7 @@ test('another host boot, QEMU or kernel is tested again, and findings of other b
   assert.equal(left.length, 1);
 });
 
-test('a finding that cannot be read, such as one of an earlier version, is replaced', async () => {
+test('a finding that cannot be read, such as one of an older version, is replaced', async () => {
   await ask();
   const cache = join(dir, 'cache');
   const [name] = (await readdir(cache)).filter((each) => each.endsWith('.finding'));

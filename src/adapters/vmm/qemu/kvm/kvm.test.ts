@@ -37,7 +37,7 @@ for (const [what, facts, reason] of REASONS) {
     assert.equal(reasonAgainstKvm(facts), reason));
 }
 
-test('a test boot has more time on a host that is busy, or is itself a VM', () => {
+test('a test boot has more time on a busy host, and on a host that is itself a VM', () => {
   const [bare, vm] = ['flags\t: vmx sse', 'flags\t: svm hypervisor sse'];
   const deadlines = [bare, vm].map((cpuInfo) =>
     [0.1, 1, 2.5, 40].map((load) => kvmDeadlineMs({ cpuInfo, load })),
@@ -48,7 +48,7 @@ test('a test boot has more time on a host that is busy, or is itself a VM', () =
   ]);
 });
 
-test('a test boot that was late has another hint than hardware that lacks KVM', () => {
+test('the hint after a test boot that timed out differs from that for hardware without KVM', () => {
   const nowMs = 1_000;
   assert.equal(againstKvm({ outcome: 'reached', deadlineMs: 5_000 }, { nowMs }), undefined);
   const late = againstKvm({ outcome: 'late', deadlineMs: 15_000, retryAtMs: nowMs + 590_000 }, { nowMs });

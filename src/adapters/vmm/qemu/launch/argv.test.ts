@@ -33,7 +33,7 @@ const SPEC: VmSpec = {
   vmmLogPath: '/v/vmm.log',
 };
 
-test('a command line of an emulated amd64 VM, whole', () => {
+test('the whole command line of an emulated amd64 VM', () => {
   assert.deepEqual(qemuArgv(SPEC, HOST), [
     '/usr/bin/qemu-system-x86_64',
     ...['-name', 'guest=banger-0123456789ab,debug-threads=on'],
@@ -110,13 +110,13 @@ const TABLE: readonly [string, Partial<VmSpec>, Partial<QemuHost>, Record<string
 ];
 
 for (const [what, spec, host, expected] of TABLE) {
-  test(`${what} is asked for as it should`, () => {
+  test(`${what} is requested correctly`, () => {
     const argv = qemuArgv({ ...SPEC, ...spec }, { ...HOST, ...host });
     for (const [option, value] of Object.entries(expected)) assert.equal(optionOf(argv, option), value);
   });
 }
 
-test('a guest that reboots ends its QEMU, but for an emulated PC that boots', () => {
+test('QEMU ends when its guest reboots, except for an emulated PC during its boot', () => {
   const arm: QemuHost = { binary: '/usr/bin/qemu-system-aarch64', arch: 'arm64', machine: 'virt-7.2' };
   const saved = { kind: 'restore', memoryPath: '/s/memory' } as const;
   assert.ok(!qemuArgv(SPEC, HOST).includes('-no-reboot'));
@@ -125,7 +125,7 @@ test('a guest that reboots ends its QEMU, but for an emulated PC that boots', ()
   assert.ok(qemuArgv(SPEC, arm).includes('-no-reboot'));
 });
 
-test('whatever characters paths have, each stays one value of one option', () => {
+test('a path with any characters stays one value of one option', () => {
   const path = fc.string({ unit: 'grapheme' }).map((name) => `/x/${name.replaceAll('\0', '')}`);
   fc.assert(
     fc.property(path, path, (runtimeDir, file) => {
@@ -149,7 +149,7 @@ test('whatever characters paths have, each stays one value of one option', () =>
   );
 });
 
-/** Reads an option as QEMU does: `,` separates, `,,` is a comma. */
+/** Parses an option as QEMU does: `,` separates, `,,` is a comma. */
 function splitOption(text: string): Record<string, string> {
   const parts = text.replaceAll(',,', '\0').split(',');
   return Object.fromEntries(

@@ -9,8 +9,8 @@ const CPU = (flags: string, bogomips: string): string =>
 
 const FREQUENCIES: readonly [string, string, number | undefined][] = [
   ['a steady TSC', CPU('fpu constant_tsc', '5192.24'), 2_596_120],
-  ['a TSC that follows the load', CPU('fpu tsc', '5192.24'), undefined],
-  ['a figure that no processor has', CPU('fpu constant_tsc', '12.00'), undefined],
+  ['a TSC whose frequency changes', CPU('fpu tsc', '5192.24'), undefined],
+  ['an impossible frequency', CPU('fpu constant_tsc', '12.00'), undefined],
   ['no figure', CPU('fpu constant_tsc', 'unknown'), undefined],
   ['an arm64 host', 'processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\n', undefined],
   ['nothing', '', undefined],

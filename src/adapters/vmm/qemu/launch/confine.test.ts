@@ -33,7 +33,7 @@ function valuesOf(argv: readonly string[], option: string): string[] {
   return own.flatMap((word, at) => (word === option ? [own[at + 1] ?? ''] : []));
 }
 
-test('a VMM writes to the folders of its VM alone, and reads its image and kernel', () => {
+test('a VMM may write only to the folders of its VM, and may read its image and kernel', () => {
   const argv = launchArgv(SPEC, HOST);
   assert.deepEqual(argv.slice(0, 2), ['/b/banger-host', 'confine']);
   assert.deepEqual(valuesOf(argv, '--write'), ['/run/x', '/v', '/v/drives-1']);
@@ -45,14 +45,14 @@ test('a VMM writes to the folders of its VM alone, and reads its image and kerne
   assert.deepEqual(valuesOf(argv, '--exec'), []);
 });
 
-test('with NAT it reads what name servers the host has, also later; as root not the rest of /etc', () => {
+test('with NAT it may read which name servers the host has, also later, but as root not the rest of /etc', () => {
   const spec = { ...SPEC, hasNat: true };
   assert.ok(valuesOf(launchArgv(spec, HOST), '--read').includes('/etc'));
   const asRoot = valuesOf(launchArgv(spec, { ...HOST, isRoot: true }), '--read');
   assert.ok(asRoot.includes('/etc/resolv.conf') && !asRoot.includes('/etc'));
 });
 
-test('it is given its sockets, and may make Internet sockets only', () => {
+test('it gets its sockets, and may create only Internet sockets', () => {
   const argv = launchArgv(SPEC, HOST);
   assert.deepEqual(valuesOf(argv, '--listen'), ['/run/x/qmp.sock', '/run/x/agent.sock']);
   assert.deepEqual(valuesOf(argv, '--socket'), ['inet']);
@@ -62,7 +62,7 @@ test('it is given its sockets, and may make Internet sockets only', () => {
   assert.ok(own.includes('socket,id=agent,fd=4,server=on,wait=off'));
 });
 
-test('/dev/kvm is for a guest that uses it, and the memory of a saved guest for one that is restored', () => {
+test('only a guest with KVM gets /dev/kvm, and only a restored guest gets the memory of a saved guest', () => {
   assert.ok(!valuesOf(launchArgv(SPEC, HOST), '--device').includes('/dev/kvm'));
   const restored = launchArgv({ ...SPEC, accelerator: 'kvm' }, HOST, {
     kind: 'restore',
@@ -72,7 +72,7 @@ test('/dev/kvm is for a guest that uses it, and the memory of a saved guest for 
   assert.deepEqual(valuesOf(restored, '--map'), ['/t/memory']);
 });
 
-test('its logs are written for it, up to a bound, unless it is over in a moment', () => {
+test('the log keeper writes bounded logs for it, unless it runs only for a moment', () => {
   const argv = launchArgv(SPEC, HOST);
   assert.deepEqual(valuesOf(argv, '--console'), ['/v/console.log']);
   assert.deepEqual(valuesOf(argv, '--log'), ['/v/vmm.log']);
@@ -84,12 +84,12 @@ test('its logs are written for it, up to a bound, unless it is over in a moment'
   assert.ok(brief.join(' ').includes('-chardev file,id=console,path=/v/console.log,append=on'));
 });
 
-test('a stray is found by the same words before and after it has become QEMU', () => {
+test('a stray is found by the same arguments before and after it has become QEMU', () => {
   const argv = launchArgv(SPEC, HOST);
   assert.equal(argv[argv.indexOf('-pidfile') + 1], '/run/x/qemu.pid');
 });
 
-test('without the program, QEMU starts as it is', () => {
+test('without banger-host, QEMU starts unconfined', () => {
   const { hostTools: _missing, ...bare } = HOST;
   assert.deepEqual(launchArgv(SPEC, bare), qemuArgv(SPEC, bare));
 });

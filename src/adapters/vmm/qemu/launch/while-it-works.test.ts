@@ -22,7 +22,7 @@ test('whileItWorks() waits for a program that uses the processor, however long t
   assert.equal(result, 'done');
 });
 
-test('whileItWorks() gives up a program that uses no processor, or is gone, and one that never ends', async () => {
+test('whileItWorks() gives up on a program that uses no processor time, is gone, or never ends', async () => {
   const signal = neverAborts();
   for (const used of [7, undefined]) {
     await assert.rejects(whileItWorks(forEver, { cpuMs: async () => used, what, limits: LIMITS, signal }), {
@@ -38,7 +38,7 @@ test('whileItWorks() gives up a program that uses no processor, or is gone, and 
   });
 });
 
-test('whileItWorks() ends with the reason of an abort, and with what the work or the look fails with', async () => {
+test('whileItWorks() throws the reason of an abort, and the errors of the work and of the measurement', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   const options = { cpuMs: async () => 1, what, limits: LIMITS };

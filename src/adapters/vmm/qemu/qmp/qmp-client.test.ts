@@ -32,7 +32,7 @@ test('execute() returns the result of QEMU', async () => {
   });
 });
 
-test("a refusal carries the command and QEMU's class", async () => {
+test("a refusal has the command and QEMU's error class", async () => {
   const { client } = await openPair((request, qemu) => {
     qemu.write(
       `${JSON.stringify({ id: request.id, error: { class: 'GenericError', desc: 'no such node' } })}\n`,
@@ -47,7 +47,7 @@ test("a refusal carries the command and QEMU's class", async () => {
   });
 });
 
-test('answers find their calls in whatever order and pieces they come, with events between', async () => {
+test('answers reach their calls in whatever order and pieces they arrive, with events in between', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(fc.nat(), fc.jsonValue()), { minLength: 1, maxLength: 12 }),
@@ -95,7 +95,7 @@ test('answers find their calls in whatever order and pieces they come, with even
   );
 });
 
-test('whatever a broken peer sends, a call ends with an error that says so', async () => {
+test('a call fails with a protocol error, whatever a broken peer sends', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 8 }), async (chunks) => {
       const { client, qemu } = await openPair(() => {});
@@ -110,7 +110,7 @@ test('whatever a broken peer sends, a call ends with an error that says so', asy
   );
 });
 
-test('an answer to a request that is not open is a protocol fault', async () => {
+test('an answer to a request that is not open is a protocol error', async () => {
   const { client } = await openPair((_request, qemu) => answer(qemu, { id: 99 }, {}));
   await assert.rejects(client.execute('x', {}, { signal: NEVER }), { code: 'VMM_PROTOCOL' });
   await client.closed;
@@ -124,7 +124,7 @@ test('a line of more than a MiB is refused', async () => {
   await client.closed;
 });
 
-test('the end of the connection fails every call that is under way, and later ones', async () => {
+test('the end of the connection fails all calls in progress, and later ones', async () => {
   const { client, qemu } = await openPair((request) => {
     if (request.id === 3) qemu.destroy();
   });
@@ -134,7 +134,7 @@ test('the end of the connection fails every call that is under way, and later on
   await client.closed;
 });
 
-test('an aborted call leaves the connection and the signal as they were', async () => {
+test('an aborted call does not affect the connection, and leaves no listener on the signal', async () => {
   const open: QmpRequest[] = [];
   const { client, qemu } = await openPair((request) => open.push(request));
   using _client = client;
@@ -182,11 +182,11 @@ test('connectQmp() speaks over a Unix socket', async () => {
   assert.equal(await client.execute('x', {}, { signal: NEVER }), 'hello');
 });
 
-test('connectQmp() fails with the errno where nobody listens', async () => {
+test('connectQmp() fails with the errno when nothing listens', async () => {
   await assert.rejects(connectQmp(join(dir, 'none'), { signal: NEVER }), { code: 'ENOENT' });
 });
 
-test('connectQmp() gives up on a silent peer when its signal aborts', async () => {
+test('connectQmp() stops waiting for a silent peer when its signal aborts', async () => {
   server.removeAllListeners('connection');
   server.on('connection', (socket) => sockets.push(socket));
   const signal = AbortSignal.timeout(30);

@@ -46,7 +46,7 @@ for (const line of [
   });
 }
 
-test('any line is a message or a protocol fault, and nothing else', () => {
+test('any line is either a message or a protocol error', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (line) => {
       try {

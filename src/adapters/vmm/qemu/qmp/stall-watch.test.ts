@@ -12,7 +12,7 @@ const STOPPED = '{"event": "BLOCK_IO_ERROR", "data": {"action": "stop"}}\n';
 
 test('a guest that reports that it runs, and stalls again before that is processed, is resumed again', async () => {
   const [ours, theirs] = duplexPair();
-  // What it says of itself, one time after the other; then it runs.
+  // The states that QEMU reports, one after another; afterwards the guest runs.
   const states = ['running', 'io-error', 'running+stop', 'io-error', 'running'];
   const asked: string[] = [];
   playQemu(theirs, (request) => {

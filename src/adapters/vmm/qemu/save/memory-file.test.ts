@@ -9,7 +9,7 @@ import { MemoryFile } from './memory-file.ts';
 const PAGE = 4096;
 const MIB = 2 ** 20;
 
-test('the last of several pages counts', () => {
+test('the last version of a page counts', () => {
   const page = fc.record({ index: fc.nat({ max: 7 }), fill: fc.nat({ max: 2 }) });
   fc.assert(
     fc.property(fc.array(page, { maxLength: 60 }), (all) => {
@@ -21,7 +21,7 @@ test('the last of several pages counts', () => {
         expected.fill(fill, index * PAGE, (index + 1) * PAGE);
         if (fill === 0) pages.zeros(index * PAGE, PAGE);
         else pages.page(index * PAGE, buffer.fill(fill));
-        // It is used again by whoever reads the stream.
+        // The reader of the stream reuses the buffer.
         buffer.fill(0xee);
       }
       pages.flush();
@@ -30,7 +30,7 @@ test('the last of several pages counts', () => {
   );
 });
 
-test('what is zero takes no room', () => {
+test('zeros take no space', () => {
   using lab = openLab(16 * MIB);
   const pages = new MemoryFile(lab.fd, 16 * MIB);
   const fillOf = (offset: number): number => (offset % (2 * MIB) < MIB ? 0 : 1 + ((offset / PAGE) % 250));
@@ -46,7 +46,7 @@ test('what is zero takes no room', () => {
   assert.ok(statSync(lab.path).blocks * 512 <= 8 * MIB + 64 * PAGE);
 });
 
-test('a file that cannot be written says so', () => {
+test('an error while the file is written is reported', () => {
   using lab = openLab(PAGE);
   const pages = new MemoryFile(openSync(lab.path, 'r'), PAGE);
   pages.page(0, Buffer.alloc(PAGE, 1));

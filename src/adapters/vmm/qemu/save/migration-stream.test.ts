@@ -28,10 +28,10 @@ const pages = fc.array(
   }),
   { maxLength: 20 },
 );
-/** What comes while the guest runs, and what comes at the end. */
+/** The part that arrives while the guest runs, and the part at the end. */
 const sections = fc.tuple(fc.array(pages, { maxLength: 3 }), pages);
 
-test('memory goes where it belongs, and what is left are the devices and all other memory', () => {
+test('guest memory is split off, and the devices and all other memory remain', () => {
   fc.assert(
     fc.property(sections, fc.array(fc.integer({ min: 1, max: 9000 })), ([parts, last], cuts) => {
       const { memory, state } = taken(streamOf(SIZE, { parts, last }), cuts);
@@ -41,7 +41,7 @@ test('memory goes where it belongs, and what is left are the devices and all oth
         expected.fill(fill, index * PAGE, (index + 1) * PAGE);
       }
       assert.ok(memory.equals(expected));
-      // Read once more, it is a stream with no page of the memory.
+      // The rest is itself a stream, without a page of the memory.
       const again = taken(state, []);
       assert.equal(again.count, 0);
       assert.ok(again.state.equals(state));
@@ -53,7 +53,7 @@ test('memory goes where it belongs, and what is left are the devices and all oth
   );
 });
 
-test('what is cut short anywhere is no guest', () => {
+test('a stream that is truncated anywhere is refused', () => {
   const whole = streamOf(SIZE, {
     parts: [[{ block: 'memory', index: 1, fill: 7 }]],
     last: [{ block: 'firmware', index: 0, fill: 1 }],
@@ -66,7 +66,7 @@ test('what is cut short anywhere is no guest', () => {
   }
 });
 
-test('bytes that are no migration stream are refused, or change nothing but memory', () => {
+test('arbitrary bytes are refused, or change only memory', () => {
   const whole = streamOf(SIZE, {
     parts: [[{ block: 'memory', index: 1, fill: 7 }]],
     last: [{ block: 'memory', index: 2, fill: 1 }],
@@ -101,7 +101,7 @@ const REFUSED: readonly [string, Buffer, RegExp][] = [
     /filled with a byte other than zero/,
   ],
   [
-    'a device too early',
+    'a device before the memory',
     Buffer.concat([start(), Buffer.from([4])]),
     /a section of type 4 before the devices/,
   ],
@@ -128,7 +128,7 @@ for (const [what, bytes, message] of REFUSED) {
   });
 }
 
-test('pages are of the size that the stream says', () => {
+test('pages have the size that the stream declares', () => {
   const bits = Buffer.concat([Buffer.from([5]), name('configuration/target-page-bits'), u32(1), u32(14)]);
   const { memory, state } = taken(
     Buffer.concat([
@@ -149,7 +149,7 @@ test('pages are of the size that the stream says', () => {
   assert.ok(state.includes(bits));
 });
 
-/** Reads a stream that comes in pieces of `cuts` bytes, again and again. */
+/** Parses a stream that arrives in pieces; their lengths are `cuts`, repeatedly. */
 function taken(bytes: Buffer, cuts: readonly number[]): { memory: Buffer; state: Buffer; count: number } {
   const memory = Buffer.alloc(SIZE);
   const sink = sinkOf(memory);
@@ -159,7 +159,7 @@ function taken(bytes: Buffer, cuts: readonly number[]): { memory: Buffer; state:
     const length = cuts[round % cuts.length] ?? bytes.length;
     const buffer = Buffer.concat([rest, bytes.subarray(at, at + length)]);
     rest = Buffer.from(buffer.subarray(stream.push(buffer)));
-    // It is used again.
+    // The buffer is reused.
     buffer.fill(0xee);
     at += length;
   }

@@ -27,7 +27,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-test('a guest that comes is in two files, which stay', async () => {
+test('a received guest is in two files, which stay', async () => {
   {
     await using receiver = await receive();
     const socket = await connected(receiver);
@@ -42,7 +42,7 @@ test('a guest that comes is in two files, which stay', async () => {
   assert.deepEqual((await readdir(dir)).sort(), ['memory', 'state']);
 });
 
-test('a guest that has come and is not kept leaves nothing', async () => {
+test('a received guest that is not kept leaves nothing', async () => {
   {
     await using receiver = await receive();
     const socket = await connected(receiver);
@@ -52,7 +52,7 @@ test('a guest that has come and is not kept leaves nothing', async () => {
   assert.deepEqual(await readdir(dir), []);
 });
 
-test('a guest that comes in part leaves nothing, and it is known why', async () => {
+test('a guest that is received only in part leaves nothing, and the error says why', async () => {
   {
     await using receiver = await receive();
     const socket = await connected(receiver);
@@ -63,7 +63,7 @@ test('a guest that comes in part leaves nothing, and it is known why', async () 
   assert.deepEqual(await readdir(dir), []);
 });
 
-test('a guest that stops coming, or never comes, is given up', async () => {
+test('a guest that stops arriving, or never arrives, times out', async () => {
   for (const bytes of [undefined, 0, 60]) {
     const receiver = await receive();
     const socket = bytes === undefined ? undefined : await connected(receiver);
@@ -79,7 +79,7 @@ test('a guest that stops coming, or never comes, is given up', async () => {
   }
 });
 
-test('a receiver that cannot be run, or is killed, says so and leaves nothing', async () => {
+test('a receiver that cannot start, or is killed, is reported and leaves nothing', async () => {
   for (const [argv, message] of [
     [['/nowhere/banger-receive'], /nowhere/],
     [['sh', '-c', 'kill -KILL $$'], /status 137/],
@@ -94,7 +94,7 @@ test('a receiver that cannot be run, or is killed, says so and leaves nothing', 
   }
 });
 
-test('files that are there already are not touched', async () => {
+test('existing files are not changed', async () => {
   await using _first = await receive();
   await assert.rejects(receive(), { code: 'EEXIST' });
   assert.deepEqual((await readdir(dir)).sort(), ['memory', 'save.sock', 'state']);

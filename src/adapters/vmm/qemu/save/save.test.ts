@@ -31,17 +31,17 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-test('a copy that is aborted while QEMU runs any of its commands leaves no file, job or node, and the guest runs', async () => {
-  // When its files are being closed it is done, and not aborted any more.
+test('a copy that is aborted during any command of QEMU leaves no file, job or node, and the guest keeps running', async () => {
+  // Once its files are being closed, the copy is complete and is no longer aborted.
   const isOver = (command: string): boolean => command === 'query-named-block-nodes';
   await abortEverywhere(['memory', 'overlay', 'state', 'work'], { isOver, save: capture });
 });
 
-test('the same with a guest that is saved', async () => {
+test('the same applies to a save', async () => {
   await abortEverywhere(['memory', 'state'], { isOver: () => false, save });
 });
 
-test('a guest whose daemon died at any moment of a copy is taken over, and runs on without what was left', async () => {
+test('a guest whose daemon died at any moment of a copy is taken over, keeps running, and nothing of the copy is left', async () => {
   const whole = new PlayedQemu();
   await runIn(whole, (qmp) => capture(qmp, neverAborts()));
   for (const [at, command] of whole.asked.entries()) {
@@ -57,7 +57,7 @@ test('a guest whose daemon died at any moment of a copy is taken over, and runs 
   }
 });
 
-test('a copy of drives that takes long tells how many bytes are done, and one that does not tells nothing', async () => {
+test('a long copy of drives reports how many bytes are done, and a short one reports nothing', async () => {
   for (const tookMs of [0, 900]) {
     const qemu = new PlayedQemu();
     qemu.copiesUntil = performance.now() + tookMs;
@@ -71,7 +71,7 @@ test('a copy of drives that takes long tells how many bytes are done, and one th
   }
 });
 
-test('one that ends while it is taken over is no failure', async () => {
+test('a copy job that ends during the take-over is not a failure', async () => {
   const whole = new PlayedQemu();
   whole.jobs.set('copy-work', 'copies');
   whole.nodes.add('copy-work');
@@ -91,7 +91,9 @@ interface SaveTest {
   isOver: (command: string) => boolean;
 }
 
-/** Makes `files` once, and is then aborted at one command after the other. */
+/**
+ * Runs `save` once, which must create `files`, and then once for each command, with an abort at that command.
+ */
 async function abortEverywhere(files: readonly string[], { save, isOver }: SaveTest): Promise<void> {
   const whole = new PlayedQemu();
   await runIn(whole, (qmp) => save(qmp, neverAborts()));
@@ -101,7 +103,7 @@ async function abortEverywhere(files: readonly string[], { save, isOver }: SaveT
     if (isOver(command)) break;
     const stop = new AbortController();
     const qemu = new PlayedQemu(() => {
-      // QEMU has the command already: it runs whatever becomes of its caller.
+      // QEMU already has the command, and runs it whatever happens to the caller.
       if (qemu.asked.length === at + 1) stop.abort(new Error('enough'));
     });
     const moment = `${at}: ${command}`;
@@ -144,8 +146,8 @@ async function save(qmp: QmpClient, signal: AbortSignal): Promise<unknown> {
 }
 
 /**
- * QEMU, as far as it has block nodes, jobs and a migration: it does what it is told in order, and calls
- * `onCommand` before.
+ * The parts of QEMU that handle block nodes, jobs and a migration. Executes commands in order, and calls
+ * `onCommand` before each.
  */
 class PlayedQemu {
   readonly asked: string[] = [];
@@ -165,7 +167,7 @@ class PlayedQemu {
     this.#onCommand = onCommand;
   }
 
-  /** Gives what it answers; `undefined` when there is nothing of that name. */
+  /** Returns its answer; `undefined` when nothing has that name. */
   run({ execute, arguments: args }: QmpRequest): unknown {
     this.asked.push(execute);
     this.#onCommand();
@@ -186,7 +188,7 @@ class PlayedQemu {
     return {};
   }
 
-  /** One that is told to end is done the next moment: it is listed once more, and cannot be told anything. */
+  /** A job that is told to end does so a moment later: it is listed once more, but accepts no command. */
   #endJob(id: string, isForced: boolean): unknown {
     if (this.jobs.get(id) !== 'copies') return undefined;
     if (isForced) this.jobs.delete(id);
@@ -210,7 +212,7 @@ class PlayedQemu {
     const status = this.#migration;
     if (status !== 'active') return { status };
     this.#timesSeen += 1;
-    // So that it can be seen, and be told something, before it goes on.
+    // So that the test can see it, and send it a command, before it continues.
     if (this.#timesSeen < 3) return { status };
     if (this.#pauses) this.#migration = 'pre-switchover';
     else this.#complete();
@@ -230,8 +232,8 @@ class PlayedQemu {
   }
 
   /**
-   * As the race in QEMU before 10.0 goes at its worst: one that was just about to pause does so, and waits to
-   * be told to continue.
+   * The worst case of a race in QEMU before 10.0: a job that was about to pause does so, and waits for a
+   * command to continue.
    */
   #cancel(): void {
     this.#socket?.destroy();
