@@ -44,8 +44,7 @@ async function main(): Promise<number> {
   }
   const kinds = KINDS.filter((kind) => values.kind === undefined || kind === values.kind);
   const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.scenario));
-  if (kinds.length === 0 || scenarios.length === 0)
-    throw new Error(`there is no such scenario or kind\n${USAGE}`);
+  if (kinds.length === 0 || scenarios.length === 0) throw new Error(`unknown scenario or kind\n${USAGE}`);
   const steps = { stride: Number(values.stride), from: Number(values.from) };
   await ensureDefaultImage(ROOT);
   let problemCount = 0;
@@ -92,7 +91,7 @@ async function interrupt(
   return all;
 }
 
-/** Whose VMMs are killed, one after another. */
+/** The VMs whose VMMs are killed, one after another. */
 async function victimsOf(scenario: Scenario, kind: Kind, lab: StepLab): Promise<string[]> {
   if (kind !== 'vmm' && kind !== 'hang') return [''];
   const world = qemuWorld(lab);

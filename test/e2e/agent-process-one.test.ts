@@ -19,19 +19,19 @@ suite('the agent as process 1 of an image without an init', { timeout: DEADLINE_
   });
   after(() => rm(workshop.dir, { recursive: true }));
 
-  test('stands in for an init', async (t) => {
+  test('replaces an init', async (t) => {
     const bench = await openBench(t, workshop, { signal });
     if (!bench) return;
     await using vm = await bench.boot({ freeBytes: 0 });
     {
       await using agent = await vm.connect();
-      await t.test('is ready at once and says what it is', () => isReady(agent));
-      await t.test('mounts and links what containers have', () => hasWhatContainersHave(agent));
+      await t.test('is ready at once and describes itself', () => isReady(agent));
+      await t.test('creates the mounts and links that containers have', () => hasWhatContainersHave(agent));
       await t.test('reaps orphans', () => reapsOrphans(agent));
-      await t.test('takes no exit status from commands', () => keepsExitStatus(agent));
+      await t.test('leaves the exit statuses of commands to the agent', () => keepsExitStatus(agent));
     }
     await t.test('starts the agent again when it dies, and ends its commands', () => restartsAgent(vm));
-    await t.test('powers off when a program of the image asks for it', () => powersOff(vm));
+    await t.test('powers off at the request of a program in the image', () => powersOff(vm));
   });
 
   async function isReady(agent: GuestAgent): Promise<void> {
@@ -92,8 +92,8 @@ suite('the agent as process 1 of an image without an init', { timeout: DEADLINE_
   }
 
   /**
-   * What a command prints, over a link of its own; one that is lost is made again, as the daemon does for the
-   * next command.
+   * Returns what a command prints, over its own link. Opens a new link when one is lost, as the daemon does
+   * for the next command.
    */
   async function reached(vm: TestVm, script: string): Promise<string> {
     for (let attempt = 1; ; attempt += 1) {

@@ -20,13 +20,13 @@ suite('the agent under systemd', { timeout: DEADLINE_MS }, () => {
   });
   after(() => rm(workshop.dir, { recursive: true }));
 
-  test('lives with the image, without a trace in it', async (t) => {
+  test('runs without changing the image', async (t) => {
     const bench = await openBench(t, workshop, { signal });
     if (!bench) return;
     await using vm = await bench.boot({ freeBytes: 64 * MIB });
-    await t.test('says when commands may run', () => becomesReady(vm));
+    await t.test('reports when commands may run', () => becomesReady(vm));
     await t.test('changes no file of the image', () => leavesImageAlone(vm));
-    await t.test('goes on when systemd executes itself again', () => outlivesReexec(vm));
+    await t.test('keeps running when systemd executes itself again', () => outlivesReexec(vm));
     await t.test('is started again when it dies, ready at once, without its commands', () => restarts(vm));
     await t.test('powers off and leaves clean file systems', () => powersOff(vm, bench));
   });

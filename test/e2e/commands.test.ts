@@ -43,12 +43,12 @@ describe('commands in a VM', () => {
     );
   });
 
-  test('a command that dies of a signal gives 128 and its number', async () => {
+  test('the status of a command that is killed by a signal is 128 plus its number', async () => {
     const ran = await lab.run(['vm', 'exec', 'box', '--', 'sh', '-c', 'kill -TERM $$']);
     assert.equal(ran.code, 128 + 15);
   });
 
-  test('stdin arrives whole', async () => {
+  test('stdin arrives complete', async () => {
     const lines = Buffer.from(Array.from({ length: 2_000_000 }, (_, index) => `${index + 1}\n`).join(''));
     const ran = await lab.run(['vm', 'exec', 'box', '--', 'sha256sum'], {
       input: Readable.from(chunksOf(lines)),
@@ -60,41 +60,41 @@ describe('commands in a VM', () => {
     );
   });
 
-  test('200 MB of output arrive whole', async () => {
+  test('200 MB of output arrive complete', async () => {
     const command = lab.start(['vm', 'exec', 'box', '--', 'sh', '-c', 'head -c 200000000 /dev/zero']);
     const ran = await command.done;
     assert.equal(ran.code, 0, ran.stderr);
     assert.equal(ran.stdout.length, 200_000_000);
   });
 
-  test('stdout and stderr stay apart', async () => {
+  test('stdout and stderr stay separate', async () => {
     const ran = await lab.run(['vm', 'exec', 'box', '--', 'sh', '-c', 'echo one; echo two >&2; echo three']);
     assert.equal(ran.stdout.toString(), 'one\nthree\n');
     assert.equal(ran.stderr, 'two\n');
   });
 
-  test('a program that is not there gives 127', async () => {
+  test('the status of a missing program is 127', async () => {
     const ran = await lab.run(['vm', 'exec', 'box', '--', 'no-such-program']);
     assert.equal(ran.code, 127);
   });
 
-  test('the guest has a name of its own, a machine id, and the time of the host', async () => {
+  test('the guest has its own name, a machine id, and the time of the host', async () => {
     const [name, id, seconds] = (
       await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', 'hostname; cat /etc/machine-id; date +%s'])
     ).split('\n');
     assert.equal(name, 'box');
     assert.match(id ?? '', /^[0-9a-f]{32}$/);
-    assert.ok(Math.abs(Number(seconds) - Date.now() / 1000) < 5, `guest says ${seconds}`);
+    assert.ok(Math.abs(Number(seconds) - Date.now() / 1000) < 5, `the clock of the guest says ${seconds}`);
   });
 
-  test('without --nat the network interface is down and names are not known', async () => {
+  test('without --nat the network interface is down and names do not resolve', async () => {
     const script =
       'ip -o link show eth0; ip route; ip -6 route show default; getent hosts somewhere.test; echo $?';
     const seen = await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', script]);
     assert.match(seen, /^\d+: eth0: <BROADCAST,MULTICAST> [^\n]*\n2\n$/);
   });
 
-  test('vm cp takes a directory into the guest and out of it again, as it was', async () => {
+  test('vm cp copies a directory into the guest and out again without changes', async () => {
     const tree = join(lab.scratch, 'tree');
     await mkdir(join(tree, 'sub'), { recursive: true });
     await writeFile(join(tree, 'sub', 'tool'), randomBytes(3_000_000), { mode: 0o755 });
@@ -112,7 +112,7 @@ describe('commands in a VM', () => {
     assert.equal(names.stdout.toString(), 'tree/\ntree/link\ntree/sub/\ntree/sub/tool\n');
   });
 
-  test('vm_ports: sshd is found on port 22, and a web server has a link', async () => {
+  test('vm_ports: sshd is listed on port 22, and a web server with a link', async () => {
     const serve = 'cd /srv; setsid python3 -m http.server 8080 >/dev/null 2>&1 &';
     await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', serve]);
     let table = '';
@@ -125,7 +125,7 @@ describe('commands in a VM', () => {
     assert.match(table, /^box\.vm:22 +tcp +sshd\b/m);
   });
 
-  test('vm stats tells of the guest and of the host', async () => {
+  test('vm stats reports the guest and the host', async () => {
     const { now } = JSON.parse(await lab.text(['vm', 'stats', '--json', 'box'])) as VmStats;
     assert.ok(now.guest && now.guest.memory.totalBytes > 400 * 2 ** 20, JSON.stringify(now));
     assert.deepEqual(
@@ -135,7 +135,7 @@ describe('commands in a VM', () => {
     assert.ok(now.host.vmmMemoryBytes > 2 ** 26 && now.host.driveBytes > 0, JSON.stringify(now.host));
   });
 
-  test('commands whose agent dies in the guest are given up, and the next one runs', async () => {
+  test('commands fail when the agent in the guest dies, and the next one runs', async () => {
     const waiting = lab.start(['vm', 'exec', 'box', '--', 'sh', '-c', 'echo up; sleep 1000']);
     const isUp = (): true | undefined => waiting.stdout().length > 0 || undefined;
     await poll(isUp, { everyMs: 50, deadlineMs: 60_000, what: 'the command', signal });
@@ -155,7 +155,7 @@ describe('commands in a VM', () => {
     assert.equal(await lab.text(['vm', 'exec', 'box', '--', 'echo', 'back']), 'back\n');
   });
 
-  test('files and the drives survive stop and start', async () => {
+  test('files and drives survive stop and start', async () => {
     await lab.text([
       'vm',
       'exec',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openLab, SMALL } from './support/lab.ts';
 
-test('four VMs at once each run their command, from the first command of a daemon on', async () => {
+test('four concurrent VMs each run their command, also as the first commands of a daemon', async () => {
   await using lab = await openLab();
   const runs = await Promise.all(
     [1, 2, 3, 4].map((number) => lab.run(['vm', 'run', '--rm', ...SMALL, '--', 'echo', `vm ${number}`])),

@@ -23,7 +23,7 @@ describe('copies into a VM', () => {
   const inGuest = (script: string): Promise<string> =>
     lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', script]);
 
-  /** Begins to send a file, and waits until the agent writes it. */
+  /** Starts to send a file, and waits until the agent writes it. */
   async function halfSent(name: string): Promise<RunningCommand> {
     const input = new PassThrough();
     const names = { name: Buffer.from(name), linkName: Buffer.alloc(0) };
@@ -47,7 +47,7 @@ describe('copies into a VM', () => {
       },
     ],
   ] as const) {
-    test(`${what} leaves the old file whole, and nothing beside it`, async () => {
+    test(`${what} leaves the old file complete, and nothing beside it`, async () => {
       for (const name of ['old', 'new']) {
         const copying = await halfSent(name);
         await end(copying);
@@ -60,7 +60,7 @@ describe('copies into a VM', () => {
     });
   }
 
-  test('a file that is a mount point is written over; a link is replaced; another name of a file keeps the old content', async () => {
+  test('a mount point is overwritten; a link is replaced; another hard link of a file keeps the old content', async () => {
     const name = join(lab.scratch, 'given');
     await writeFile(name, 'given\n', { mode: 0o640 });
     await inGuest(
@@ -73,7 +73,7 @@ describe('copies into a VM', () => {
     );
   });
 
-  test('a sparse file is one in the guest, and one when it is back', async () => {
+  test('a sparse file stays sparse in the guest, and on the way back', async () => {
     await mkdir(join(lab.scratch, 'holes'));
     const name = join(lab.scratch, 'holes', 'disk');
     await writeFile(name, 'begin');

@@ -40,15 +40,16 @@ test('a VM outlives a killed daemon: the next command adopts it, with the same b
   assert.equal(left, 'none\n');
 });
 
-/** What `vm run -v --cold` says on stderr as it comes to each step of a start, in this order. */
+/** What `vm run -v --cold` prints to stderr at each step of a start, in this order. */
 const STEPS = ['] drives', '] start', '] boot', '] personalise', '] init', '] running command'] as const;
 
 /**
- * `ms` after a step within which it is killed; the same in every run, see `scripts/test/property-seed.ts`.
+ * The kill comes within so many `ms` after a step; the delays are the same in every run, see
+ * `scripts/test/property-seed.ts`.
  */
 const [DELAYS_MS = []] = fc.sample(fc.array(fc.nat(400), { minLength: 12, maxLength: 12 }), 1);
 
-/** Starts a VM step by step; returns when it has come to `step`, and `delayMs` later. */
+/** Starts a VM, and returns `delayMs` after it has reached `step`. */
 async function startedUntil(lab: Lab, step: string, delayMs: number): Promise<RunningCommand> {
   const command = lab.start(['vm', 'run', '-v', '--cold', '--rm', ...SMALL, '--', 'sleep', '600']);
   let isOver = false;
@@ -62,19 +63,19 @@ async function startedUntil(lab: Lab, step: string, delayMs: number): Promise<Ru
 }
 
 for (const [at, step] of STEPS.entries()) {
-  test(`a vm run --rm that is killed at "${step.slice(2)}" leaves nothing`, async () => {
+  test(`vm run --rm leaves nothing when it is killed at "${step.slice(2)}"`, async () => {
     await using lab = await openLab();
     for (const delayMs of [0, DELAYS_MS[at] ?? 0]) {
       const command = await startedUntil(lab, step, delayMs);
       command.kill('SIGKILL');
-      // It would have run for ten minutes: the kill has hit it, no later than that.
+      // The command would have run for ten minutes, so the kill has ended it.
       assert.equal((await command.done).signal, 'SIGKILL');
       await lab.nothingLeft();
     }
   });
 }
 
-test('Ctrl-C while a VM is made leaves nothing and gives 130', async () => {
+test('Ctrl-C during the creation of a VM leaves nothing and exits with 130', async () => {
   await using lab = await openLab();
   const command = lab.start(['vm', 'run', ...SMALL, '--', 'true']);
   await poll(() => (command.stderr().includes('spec:') ? true : undefined), {
@@ -90,12 +91,12 @@ test('Ctrl-C while a VM is made leaves nothing and gives 130', async () => {
 });
 
 for (const [at, step] of STEPS.entries()) {
-  test(`a daemon that is killed at "${step.slice(2)}" leaves nothing after the next command`, async () => {
+  test(`when the daemon is killed at "${step.slice(2)}", nothing is left after the next command`, async () => {
     await using lab = await openLab();
     await lab.text(['vm', 'list']);
     const daemon = await lab.daemonPid();
     const command = await startedUntil(lab, step, DELAYS_MS[STEPS.length + at] ?? 0);
-    assert.equal(await lab.daemonPid(), daemon, 'the daemon that makes the VM is the one that is killed');
+    assert.equal(await lab.daemonPid(), daemon, 'the killed daemon is the one that creates the VM');
     kill(daemon, 'SIGKILL');
     const ran = await command.done;
     assert.notEqual(ran.code, 0, ran.stderr);

@@ -10,10 +10,10 @@ const MIB = 2 ** 20;
 /** What is written on each drive, and deleted again. */
 const WRITTEN_MIB = 250;
 
-/** Most that a drive takes on the host of which everything was deleted. */
+/** The most space that a drive takes on the host after everything on it was deleted. */
 const MOST_LEFT_BYTES = 96 * MIB;
 
-/** How often a guest is asked at most. */
+/** How often a guest is asked to trim at most. */
 const MOST_ROUNDS = 5;
 
 let lab: Lab;
@@ -25,7 +25,7 @@ before(async () => {
 
 after(() => lab[Symbol.asyncDispose]());
 
-test('what was deleted in a guest is copied into no fork, and takes no space of a suspended VM', async () => {
+test('deleted files of a guest are not copied into forks, and take no space in a suspended VM', async () => {
   for (const folder of ['/root', '/var/tmp']) {
     // No zeros: those take no space in the first place.
     const write = `yes banger | head -c ${WRITTEN_MIB * MIB} > ${folder}/big && sync ${folder}/big`;
@@ -43,7 +43,7 @@ test('what was deleted in a guest is copied into no fork, and takes no space of 
     '-c',
     'echo kept > /root/kept; echo kept > /var/tmp/kept',
   ]);
-  // Written out, so that what is measured does not depend on how fast this host writes.
+  // Synced, so that the measurement does not depend on how fast this host writes.
   await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', 'rm /root/big /var/tmp/big; sync']);
 
   await giveBack('copy', {
@@ -58,13 +58,13 @@ test('what was deleted in a guest is copied into no fork, and takes no space of 
       await lab.text(['vm', 'exec', name, '--', 'cat', '/root/kept', '/var/tmp/kept']),
       'kept\nkept\n',
     );
-    // The image's own files are all there: nothing was discarded that is used.
+    // All files of the image are there, so nothing in use was discarded.
     await lab.text(['vm', 'exec', name, '--', 'sh', '-c', 'cd / && dpkg --verify libc6 coreutils bash git']);
   }
 });
 
-test('a guest discards what it does not use, whatever is in its root or work disk', async () => {
-  // As a user would by hand, over the image's part of the root too.
+test('a guest discards all unused blocks, whatever is in its root and work disk', async () => {
+  // As a user would do it by hand, also over the image's part of the root.
   await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', 'cp -a /etc /var/tmp/s && rm -r /var/tmp/s']);
   await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', 'fstrim / && fstrim /root']);
   await lab.text(['vm', 'exec', 'box', '--', 'dpkg', '--verify', 'libc6', 'coreutils', 'bash', 'git']);
@@ -72,8 +72,8 @@ test('a guest discards what it does not use, whatever is in its root or work dis
 });
 
 /**
- * Runs `give` until both drives of `name` take little. A guest has two seconds for each, and on a busy host
- * may need a few of them for all that was deleted.
+ * Repeats `give` until both drives of `name` take little. A guest has two seconds each time, and may need
+ * several on a busy host.
  */
 async function giveBack(
   name: string,

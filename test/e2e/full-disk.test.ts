@@ -9,7 +9,7 @@ import { openStepLab } from '../support/steps/step-lab.ts';
 
 const signal = neverAborts();
 
-test('a guest that writes to a disk of the host that is full stands still, also for the next daemon, and loses nothing', {
+test('a guest that writes while the disk of the host is full is paused, also under the next daemon, and loses nothing', {
   skip: process.getuid?.() === 0 ? false : 'only root can mount a file system to fill',
 }, async () => {
   await using lab = await openStepLab({
@@ -30,7 +30,7 @@ test('a guest that writes to a disk of the host that is full stands still, also 
   const until = async (what: string, look: () => Promise<true | undefined>): Promise<void> => {
     await poll(look, { everyMs: 200, deadlineMs: 60_000, what, signal });
   };
-  const standsStill = async (): Promise<true | undefined> => {
+  const isPaused = async (): Promise<true | undefined> => {
     try {
       await inGuest('true');
       return undefined;
@@ -47,25 +47,25 @@ test('a guest that writes to a disk of the host that is full stands still, also 
     code: 'HOST_NO_SPACE',
     message: /guest of vm "box": it is paused, because this host has no disk space/,
   });
-  // It goes on for as long as it takes, whoever is there to see it.
+  // The write continues in the background, also while no daemon runs.
   const write = 'seq 1 3000000 > /root/numbers && sync && md5sum < /root/numbers > /root/sum';
   await inGuest(`(${write}) > /dev/null 2>&1 < /dev/null &`);
-  await until('the guest to stand still', async () => {
-    // What the daemon gives up in the background, such as the VM of a template that was just made, frees
-    // space.
+  await until('the guest to be paused', async () => {
+    // The daemon may free space in the background, for example that of the VM from which a template was just
+    // made.
     fill(lab.mountedDir);
-    return await standsStill();
+    return await isPaused();
   });
-  // A command that ran already is given up when the guest has been silent for as long as that takes.
+  // A running command fails once the guest has been silent for long enough.
   await earlier;
   await lab.kill();
   await lab.start();
-  await until('the guest to stand still for the next daemon', standsStill);
+  await until('the guest to be paused for the next daemon', isPaused);
   assert.equal(lab.records()[0]?.state, 'running');
 
   await lab.freeSpace();
-  await until('the guest to go on', async () => ((await standsStill()) ? undefined : true));
-  // It has stood still for much longer than that.
+  await until('the guest to resume', async () => ((await isPaused()) ? undefined : true));
+  // The guest has been paused for much longer than that.
   await until('the right time in the guest', async () => {
     const before = Date.now();
     const guestMs = Number(await inGuest('date +%s%3N'));

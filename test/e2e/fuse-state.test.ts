@@ -9,9 +9,9 @@ import { openLab, SMALL } from './support/lab.ts';
 
 const skip = whyNoFuse();
 
-// NFS cannot be mounted by a test: bindfs renames files that are deleted while they are open as it does.
+// A test cannot mount NFS. Like NFS, bindfs renames files that are deleted while they are open.
 for (const options of [[], ['-o', 'direct_io']]) {
-  test(`the whole life of VMs can be on a state folder on FUSE ${options.join(' ')}`, { skip }, async () => {
+  test(`VMs work with a state folder on FUSE ${options.join(' ')}`, { skip }, async () => {
     const dir = await mkdtemp(join(tmpdir(), 'bf-'));
     await using _dir = { [Symbol.asyncDispose]: () => rm(dir, { recursive: true }) };
     await using mount = await mountFuse({ under: join(dir, 'u'), path: join(dir, 'm') }, options);
@@ -33,7 +33,7 @@ for (const options of [[], ['-o', 'direct_io']]) {
       assert.equal(await read('a'), 'one\n');
       process.kill(await lab.daemonPid(), 'SIGKILL');
       assert.equal(await read('a'), 'one\n');
-      // A guest that was forked maps a file of the VM that it was forked from.
+      // A forked guest maps a file of its source VM.
       await lab.text(['vm', 'delete', 'a']);
       assert.equal(await read('b'), 'one\n');
       assert.doesNotMatch(await lab.text(['vm', 'list', '--all']), /deleting/);

@@ -10,10 +10,10 @@ import { ownMonitor } from './support/own-monitor.ts';
 
 const signal = neverAborts();
 
-/** `ms` that guests are paused: much longer than anything else here takes. */
+/** How many `ms` guests are paused: much longer than anything else here takes. */
 const PAUSE_MS = 15_000;
 
-test("a guest's clock is right a second after somebody's pause, whether a daemon saw it or not, and after a suspend", async () => {
+test("a guest's clock is right a second after a pause, whether a daemon noticed it or not, and after a suspend", async () => {
   await using lab = await openLab();
   await lab.text(['vm', 'create', '--name', 'box', ...SMALL]);
   assertRight(await clockOf(lab));

@@ -7,15 +7,15 @@ import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 /**
- * `ms` for a command that must not wait for a VMM that hangs, on a host that is busy emulating; the CLI
- * itself waits 30 s for a daemon.
+ * `ms` for a command that must not wait for a VMM that hangs, on a busy host with emulation; the CLI itself
+ * waits 30 s for a daemon.
  */
 const SOON_MS = 25_000;
 
 const vmsOf = async (lab: Lab): Promise<Vm[]> =>
   JSON.parse(await lab.text(['vm', 'list', '--all', '--json'])) as Vm[];
 
-test('a daemon that finds three VMMs hanging answers, and takes each over when it goes on', async () => {
+test('a daemon that finds three hanging VMMs answers, and adopts each when it continues', async () => {
   await using lab = await openLab();
   const names = ['one', 'two', 'three'];
   for (const name of names) await lab.text(['vm', 'create', '--name', name, ...SMALL]);
@@ -39,12 +39,12 @@ for (const [what, args, status] of [
   ['a fork', ['vm', 'fork', 'box'], 125],
   ['a snapshot', ['vm', 'snapshot', 'create', 'box'], 1],
 ] as const) {
-  test(`vm kill and vm delete end ${what} that gets nowhere, and leave nothing of it`, async () => {
+  test(`vm kill and vm delete end ${what} that hangs, and leave nothing of it`, async () => {
     await using lab = await openLab();
     for (const verb of ['kill', 'delete']) {
       await lab.text(['vm', 'create', '--name', 'box', ...SMALL]);
       const copying = lab.start([...args]);
-      // What writes the copy down: the VMM waits for it, and so does the command.
+      // The process that writes the copy: the VMM waits for it, and so does the command.
       const receiver = await stopReceiver(lab);
       await soon(SOON_MS, lab.text(['vm', verb, 'box']));
       const copied = await soon(SOON_MS, copying.done);

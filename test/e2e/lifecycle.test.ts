@@ -5,8 +5,7 @@ import type { Vm } from '../../src/protocol/vm.ts';
 import { soon } from '../support/soon.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
-// Scenarios of a VM's life under the names that the field knows them by. All but the last share one VM, in
-// this order.
+// Scenarios of a VM's life under their usual names. All but the last share one VM, in this order.
 
 describe("a VM's life", { concurrency: false }, () => {
   let lab: Lab;
@@ -101,7 +100,7 @@ describe("a VM's life", { concurrency: false }, () => {
     assert.deepEqual(await names(), ['box']);
   });
 
-  test('a creation that is left to the daemon is followed, and one that is cancelled leaves nothing', async () => {
+  test('a detached creation can be followed, and a cancelled one leaves nothing', async () => {
     const operation = (
       await lab.text(['vm', 'create', '-dq', '--no-start', '--name', 'left', ...SMALL])
     ).trim();
@@ -116,14 +115,14 @@ describe("a VM's life", { concurrency: false }, () => {
     assert.deepEqual(await names(), ['box']);
   });
 
-  test('a guest that stands still is killed, and that its data may be lost is said', async () => {
+  test('a guest that hangs is killed, with a warning that its data may be lost', async () => {
     const { runtime } = await show('box');
     assert.ok(runtime);
     process.kill(runtime.pid, 'SIGSTOP');
     const ports = await lab.run(['vm', 'ports', 'box']);
     assert.equal(ports.code, 1);
     assert.match(ports.stderr, new RegExp(`vm "box": its VMM, process ${runtime.pid}, does not answer`));
-    // The daemon continues a stopped VMM, so that it ends as soon as it is told to.
+    // The daemon sends SIGCONT to a stopped VMM, so that it ends as soon as it is told to.
     const stopped = await soon(13_000, lab.run(['vm', 'stop', 'box']));
     assert.deepEqual([stopped.code, stopped.stdout.toString()], [1, 'box: killed\n'], stopped.stderr);
     assert.match(

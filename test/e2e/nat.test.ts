@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
-// What guests reach here is this machine's own loopback: nothing leaves it.
+// Guests reach only this machine's own loopback here, so nothing leaves it.
 describe('nat', () => {
   const server = createServer((_request, response) => response.end('from the host'));
   let lab: Lab;
@@ -42,7 +42,7 @@ describe('nat', () => {
     assert.match(await lab.text(['vm', 'show', 'wired']), /"nat": true/);
   });
 
-  test('nat: taken away while the guest runs, nothing is reached any more, whatever root in the guest tries', async () => {
+  test('nat: switched off while the guest runs, nothing can be reached any more, whatever root in the guest tries', async () => {
     await setNat(false);
     assert.match(await inGuest(fetchHost()), /^nothing, curl said 7/);
     assert.equal(await inGuest('getent hosts somewhere.test; echo $?'), '2\n');
@@ -60,7 +60,7 @@ describe('nat', () => {
     assert.equal(await inGuest(force.join('\n')), 'tcp 28\ntcp6 28\nicmp 1\ndns 124\n');
   });
 
-  test('nat: given again it works at once, and after a restart', async () => {
+  test('nat: switched on again, it works at once, and after a restart', async () => {
     await setNat(true);
     assert.equal(await inGuest(fetchHost()), 'from the host');
     await lab.text(['vm', 'stop', 'wired']);

@@ -10,16 +10,16 @@ import { exec } from '../../src/base/process/exec.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
-/** Debian's `nobody`, and a user that nobody knows: no home, no groups, no way to become root. */
+/** Debian's `nobody`, and an unknown user id: no home, no groups, no way to become root. */
 const NOBODY = 65534;
 const STRANGER = 65533;
 
 const signal = neverAborts();
 
-/** As which user the other tests run; this file plays more of them. */
+/** The other tests run as the user who starts them; this file switches to others. */
 const skip = await whySkipped();
 
-/** Labs of two users of one machine, `nobody` and whoever runs the tests: root. */
+/** Labs of two users of one machine: `nobody`, and root, who runs the tests. */
 let theirs: Lab;
 let ours: Lab;
 let scratch: string;
@@ -52,7 +52,7 @@ test('an ordinary user runs a VM', { skip }, async () => {
   await theirs.nothingLeft();
 });
 
-test('two users do not see each other, and what one cleans up harms nothing of the other', {
+test('two users do not see each other, and a cleanup of one does not affect the other', {
   skip,
 }, async () => {
   await theirs.text(['vm', 'create', '--name', 'theirs', ...SMALL]);
@@ -76,7 +76,7 @@ test('two users do not see each other, and what one cleans up harms nothing of t
     await lab.run(['doctor', '--fix']);
     await lab.text(['vm', 'prune', '-f']);
   }
-  // Not root's: those are the user's own, of whom the tests borrow them.
+  // Not those of root, because the tests only borrow them.
   await theirs.text(['template', 'prune', '--all']);
   assert.deepEqual(await templatesOf(theirs), []);
   assert.deepEqual(await Promise.all([bootId(theirs, 'theirs'), bootId(ours, 'ours')]), boots);
@@ -85,7 +85,7 @@ test('two users do not see each other, and what one cleans up harms nothing of t
   assert.deepEqual(await Promise.all([bootId(theirs, 'theirs'), bootId(ours, 'ours')]), boots);
 });
 
-test("another user reaches neither sockets nor disks, nor whoever's templates", { skip }, async () => {
+test('another user can use neither our sockets and disks nor our templates', { skip }, async () => {
   const { paths } = theirs;
   for (const dir of [
     paths.runtimeDir,
@@ -102,14 +102,14 @@ test("another user reaches neither sockets nor disks, nor whoever's templates", 
   const ran = await asStranger.run(['vm', 'list']);
   assert.notEqual(ran.code, 0);
   assert.ok(existsSync(paths.daemonSocket));
-  // Root may open any socket, and is told whose it is before anything is said there.
+  // Root may open any socket, but is refused because of its owner before it sends anything.
   const asRoot = await openLab({ scratch });
   const refused = await asRoot.run(['vm', 'list']);
   assert.match(refused.stderr, new RegExp(`belongs to user ${NOBODY}, not to you`));
 });
 
-test('a folder that somebody else has put in the place of ours is never used', { skip }, async () => {
-  // Where sockets go when the state folder can hold none; in /tmp anybody can be first.
+test('a folder that another user has created in place of ours is never used', { skip }, async () => {
+  // The place for sockets when the state folder cannot hold them; in /tmp any user can be first.
   const place = `/tmp/banger-runtime-${STRANGER}`;
   await rm(place, { recursive: true, force: true });
   const home = await mkdtemp(join(tmpdir(), 'bv-'));
@@ -157,7 +157,7 @@ async function bootId(lab: Lab, name: string): Promise<string> {
   return await lab.text(['vm', 'exec', name, '--', 'cat', '/proc/sys/kernel/random/boot_id']);
 }
 
-/** Copies the store of whoever runs the tests to `data`. */
+/** Copies the store of the user who runs the tests to `data`. */
 async function copyImages(data: string): Promise<void> {
   const { dataDir, imagesDir } = resolvePaths(processEnvironment());
   await mkdir(data, { recursive: true });
@@ -167,7 +167,7 @@ async function copyImages(data: string): Promise<void> {
     mode: constants.COPYFILE_FICLONE,
     filter: (path) => !path.endsWith('rootfs.ext4'),
   });
-  // cp(1) keeps the holes of the root file system, which Node's copy would fill.
+  // cp(1) keeps the holes of the root file system; Node's copy would fill them.
   for (const path of await readdir(imagesDir, { recursive: true })) {
     if (!path.endsWith('rootfs.ext4')) continue;
     await exec(['cp', '--sparse=always', join(imagesDir, path), join(data, 'images', path)], { signal });

@@ -5,7 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import type { DoctorCheck } from '../../src/protocol/api/daemon.ts';
 import { type Lab, openLab } from './support/lab.ts';
 
-/** The shape of the other tests' VMs, whose template may be there already. */
+/** The shape of the other tests' VMs, whose template may already exist. */
 const SMALL_BY_DEFAULT = '[vm_defaults]\nmemory_mib = 512\ndisk_size = "1G"\nsystem_overlay_size = "1G"\n';
 
 suite('doctor --prove', { timeout: 6 * 60_000 }, () => {
@@ -17,7 +17,7 @@ suite('doctor --prove', { timeout: 6 * 60_000 }, () => {
   });
   after(() => lab[Symbol.asyncDispose]());
 
-  test('shows that three clones of one template share nothing, and leaves neither them nor a trace in the template', async () => {
+  test('shows that three clones of one template share nothing, deletes them, and leaves the template unchanged', async () => {
     const { code, stdout, stderr } = await lab.run(['doctor', '--prove', '--json']);
     const { checks } = JSON.parse(stdout.toString()) as { checks: DoctorCheck[] };
     const told = stdout.toString() + stderr;
@@ -29,7 +29,7 @@ suite('doctor --prove', { timeout: 6 * 60_000 }, () => {
     ]) {
       assert.equal(statuses.get(name), 'pass', `${name}: ${told}`);
     }
-    // A busy host cannot always tell.
+    // On a busy host the result may be unknown.
     assert.notEqual(statuses.get('clocks') ?? 'fail', 'fail', told);
     await lab.nothingLeft();
   });

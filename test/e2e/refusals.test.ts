@@ -24,7 +24,7 @@ describe('bad input', () => {
     ['1 MiB of memory', ['--memory', '1'], /memory/],
     ['more memory than the host has', ['--memory', '99999999'], /memory/],
     ['a negative disk', ['--disk-size', '-1G'], /disk-size/],
-    ['a disk of no size', ['--disk-size', 'banana'], /disk-size/],
+    ['an invalid disk size', ['--disk-size', 'banana'], /disk-size/],
     ['a negative overlay', ['--system-overlay-size', '-1G'], /system-overlay-size/],
     ['an upper-case name', ['--name', 'MyBox'], /invalid character 'M'/],
     ['a name with a space', ['--name', 'my box'], /invalid character ' '/],
@@ -35,7 +35,7 @@ describe('bad input', () => {
     ['an unknown image', ['--image', 'no-such-image'], /no-such-image/],
   ];
   for (const [what, args, message] of cases) {
-    test(`${what} is refused with status 2, one message, and no trace`, async () => {
+    test(`${what} is refused with status 2 and one message, and leaves nothing`, async () => {
       const ran = await lab.run(['vm', 'run', '--rm', ...args, '--', 'true']);
       assert.equal(ran.code, 2, ran.stderr);
       assert.match(ran.stderr, message);
@@ -52,8 +52,9 @@ describe('bad input', () => {
     await onlyTaken(lab);
   });
 
-  test('a missing QEMU is refused and the package named', async () => {
-    // The launcher and the tools of images are there; QEMU, in the same folder of this host, is not.
+  test('a missing QEMU is refused with the name of its package', async () => {
+    // The launcher and the tools for images are there, but not QEMU, which is in the same folder of this
+    // host.
     const tools = join(lab.scratch, 'tools');
     await mkdir(tools);
     for (const tool of ['sh', 'readlink', 'dirname', 'git', 'tar', 'npm']) {
@@ -70,7 +71,7 @@ describe('bad input', () => {
   });
 });
 
-test('an image whose file was cut short is refused, and the way out is told', async () => {
+test('a truncated image file is refused with a hint', async () => {
   await using lab = await openLab();
   const data = join(lab.scratch, 'data');
   const copy = join(data, 'banger');
@@ -94,7 +95,7 @@ test('an image whose file was cut short is refused, and the way out is told', as
   assert.deepEqual(await cut.leftovers(), []);
 });
 
-test('a full disk is refused before anything is made', {
+test('a full disk is refused before anything is created', {
   skip: isRoot ? false : 'mounting a small file system takes root',
 }, async () => {
   const signal = neverAborts();

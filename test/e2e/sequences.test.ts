@@ -5,8 +5,8 @@ import { checkSequences } from '../sequences/check-sequences.ts';
 
 const COUNT = 10;
 
-test('after any sequence of steps and kills every VM contains what it must, and nothing is left on the host', async (t) => {
-  // Fixed for a run that must not surprise anybody (scripts/test/property-seed.ts).
+test('after any sequence of steps and kills every VM has the expected content, and nothing is left on the host', async (t) => {
+  // Fixed for runs that must be reproducible (scripts/test/property-seed.ts).
   const seed = fc.readConfigureGlobal().seed ?? Date.now() % 2 ** 31;
   const notes: string[] = [];
   const note = (text: string): void => void notes.push(text);

@@ -15,7 +15,7 @@ const BANGER = join(import.meta.dirname, '../../bin/banger');
 const GONE = { everyMs: 20, deadlineMs: 60_000, what: 'the daemon to be gone', signal: neverAborts() };
 
 let lab: Lab;
-/** folder of sockets where the state folder can hold none */
+/** folder for sockets when the state folder cannot hold them */
 let spare: string;
 
 before(async () => {
@@ -30,7 +30,7 @@ after(async () => {
   await rm(spare, { recursive: true, force: true });
 });
 
-/** What the end of a session, and the begin of the next, leave of the session's folder. */
+/** What is left of the session's folder after the end of the session and the start of the next. */
 async function newSession(): Promise<void> {
   const dir = lab.env['XDG_RUNTIME_DIR'] ?? '';
   await rm(dir, { recursive: true, force: true });
@@ -52,7 +52,7 @@ async function killDaemon(): Promise<void> {
   await poll(() => (existsSync(`/proc/${pid}`) ? undefined : true), GONE);
 }
 
-test('a session that ends takes neither the daemon nor a VM away', async () => {
+test('the end of a session ends neither the daemon nor a VM', async () => {
   const [boot, pid] = [await bootId(), await lab.daemonPid()];
   await newSession();
   assert.match(await soon(10_000, lab.text(['vm', 'list'])), /stays +running/);
@@ -60,7 +60,7 @@ test('a session that ends takes neither the daemon nor a VM away', async () => {
   assert.equal(await bootId(), boot);
 });
 
-test('every session of a user finds the one daemon', async () => {
+test('every session of a user finds the same daemon', async () => {
   const pid = await lab.daemonPid();
   for (const runtimeDir of [undefined, join(lab.scratch, 'another'), lab.scratch]) {
     const status = JSON.parse(await inSession(runtimeDir, 'daemon', 'status', '--json')) as { pid: number };
@@ -79,7 +79,7 @@ test('a daemon that is killed while the session ends is followed by one that ado
   );
 });
 
-test('a daemon whose socket is deleted is found again, and status says how it is', async () => {
+test('a daemon whose socket was deleted is found again, and status describes it', async () => {
   const pid = await lab.daemonPid();
   await rm(lab.paths.daemonSocket);
   assert.match(await lab.text(['vm', 'list']), /stays +running/);
@@ -87,7 +87,7 @@ test('a daemon whose socket is deleted is found again, and status says how it is
   assert.match(status, new RegExp(`^state +running\npid +${pid}\n`));
 });
 
-test('VMs are saved and go on, and their sockets are reached, in a state folder with a long path', async () => {
+test('VMs can be saved, resumed and reached in a state folder with a long path', async () => {
   const long = await openLab({ env: { XDG_STATE_HOME: join(lab.scratch, 'x'.repeat(180), 's') } });
   try {
     assert.equal(await long.text(['vm', 'run', '--rm', ...SMALL, '--', 'echo', 'hi']), 'hi\n');
@@ -101,8 +101,8 @@ test('VMs are saved and go on, and their sockets are reached, in a state folder 
   }
 });
 
-test('a VM whose sockets are elsewhere is adopted from there, saved, and deleted', async () => {
-  // As of an earlier version, and of a state folder that could hold no sockets.
+test('a VM with its sockets in another place is adopted, saved and deleted', async () => {
+  // As in an older version, and when the state folder cannot hold sockets.
   await lab.text(['vm', 'suspend', 'stays']);
   await lab.text(['daemon', 'stop']);
   const { runtimeDir } = lab.paths;
@@ -120,7 +120,7 @@ test('a VM whose sockets are elsewhere is adopted from there, saved, and deleted
   assert.equal(await bootId(), boot);
 });
 
-test('a VM whose sockets are gone is ended when its guest has written, and starts again with it', async () => {
+test('a VM without its sockets is ended after its guest has written its data, and starts again with the data', async () => {
   await lab.text(['vm', 'exec', 'stays', '--', 'sh', '-c', 'echo kept > /root/not-synced']);
   await killDaemon();
   await rm(lab.paths.vmRuntimeDir, { recursive: true });
@@ -138,7 +138,7 @@ test('a VM whose sockets are gone is ended when its guest has written, and start
   assert.equal(await lab.text(['vm', 'exec', 'stays', '--', 'cat', '/root/not-synced']), 'kept\n');
 });
 
-test('a state folder that is deleted takes its daemon and its VMs along, and a new one begins', async () => {
+test('when the state folder is deleted, its daemon and VMs end, and a new daemon starts', async () => {
   const doomed = await openLab();
   try {
     await doomed.text(['vm', 'create', '--name', 'doomed', ...SMALL]);

@@ -13,14 +13,14 @@ describe('a VM with more virtual CPUs than the host has processors', () => {
   });
   after(() => lab[Symbol.asyncDispose]());
 
-  test('boots, has all of them online, and says that it shares', async () => {
+  test('boots with all of them online, and prints that it shares them', async () => {
     const made = await lab.run(['vm', 'create', '--name', 'wide', ...SMALL, '--vcpu', String(vcpus)]);
     assert.equal(made.code, 0, made.stderr);
     assert.match(made.stderr, new RegExp(`^${vcpus} virtual CPUs share the ${processors} processors? `, 'm'));
     assert.equal(await lab.text(['vm', 'exec', 'wide', '--', 'nproc']), `${vcpus}\n`);
   });
 
-  test('is set to fewer and to more, and starts with them', async () => {
+  test('can be changed to fewer and to more, and starts with them', async () => {
     await lab.text(['vm', 'stop', 'wide']);
     const fewer = await lab.run(['vm', 'set', '--vcpu', '1', 'wide']);
     assert.equal(fewer.code, 0, fewer.stderr);

@@ -9,17 +9,17 @@ import { type Lab, openLab } from './support/lab.ts';
 const signal = neverAborts();
 const MB = 1e6;
 
-/** What the guest holds in memory, and how fast its disk takes it: half a minute. */
+/** How much the guest holds in memory, and how fast its disk writes it: half a minute. */
 const DIRTY_BYTES = 128 * MB;
 const BYTES_A_SECOND = 4 * MB;
 
-/** Writes nothing out before it is told to. */
+/** The guest's kernel writes nothing to the disk before it is told to. */
 const HOLD = [
   'sysctl -qw vm.dirty_ratio=90 vm.dirty_background_ratio=90',
   'sysctl -qw vm.dirty_writeback_centisecs=0 vm.dirty_expire_centisecs=360000',
 ].join(' && ');
 
-test('vm stop waits for a guest that writes to a slow disk: every byte is there at the next start', async () => {
+test('vm stop waits for a guest that writes to a slow disk, and every byte is there at the next start', async () => {
   await using lab = await openLab();
   await lab.text(['vm', 'create', '--name', 'box', '--memory', '768', '--disk-size', '1G']);
   const inBox = (script: string): Promise<string> =>
@@ -32,12 +32,14 @@ test('vm stop waits for a guest that writes to a slow disk: every byte is there 
   const seconds = (performance.now() - stopping) / 1000;
   const [told] = JSON.parse(stopped.stdout.toString());
   assert.deepEqual([stopped.code, told?.outcome, told?.synced], [0, 'stopped', true], stopped.stderr);
-  assert.ok(seconds > 15, `it took ${seconds} s: nothing was slow, so nothing is shown`);
+  assert.ok(seconds > 15, `it took ${seconds} s: the disk was not slow, so the test shows nothing`);
   await lab.text(['vm', 'start', 'box']);
   assert.equal(await inBox('sha256sum /root/large'), before);
 });
 
-/** Limits the VM's disks. Its VMM serves one control connection at a time, so the daemon leaves meanwhile. */
+/**
+ * Limits the VM's disks. Its VMM serves one control connection at a time, so the daemon is stopped meanwhile.
+ */
 async function slowDown(lab: Lab, name: string): Promise<void> {
   const { id } = JSON.parse(await lab.text(['vm', 'show', name]));
   await lab.text(['daemon', 'stop']);

@@ -5,19 +5,19 @@ import { after, before, suite, test } from 'node:test';
 import type { DoctorCheck } from '../../src/protocol/api/daemon.ts';
 import { type Lab, openLab } from './support/lab.ts';
 
-/** The shape of the other tests' VMs, whose template may be there already. */
+/** The shape of the other tests' VMs, whose template may already exist. */
 const SMALL_BY_DEFAULT = '[vm_defaults]\nmemory_mib = 512\ndisk_size = "1G"\nsystem_overlay_size = "1G"\n';
 
 /**
- * What a guest is known by, a line each; then the seconds of its clock, and what a user could see of its
- * making.
+ * The identities of a guest, one per line; then the seconds of its clock, and what a user could see of its
+ * creation.
  */
 const IDENTITY = `
 cat /etc/machine-id /proc/sys/kernel/random/uuid /etc/ssh/ssh_host_ed25519_key.pub
 date +%s
 ls -A /var/tmp /root`;
 
-suite('a VM on standby', { timeout: 6 * 60_000 }, () => {
+suite('a pool VM', { timeout: 6 * 60_000 }, () => {
   let lab: Lab;
   before(async () => {
     lab = await openLab({ hasStandby: true });
@@ -32,7 +32,7 @@ suite('a VM on standby', { timeout: 6 * 60_000 }, () => {
   const idOf = async (name: string): Promise<string> =>
     (JSON.parse(await lab.text(['vm', 'show', name])) as { id: string }).id;
 
-  test('becomes the next VM, and has nothing in common with others but what was in the image', async () => {
+  test('becomes the next VM, and shares nothing with others except the content of the image', async () => {
     const waiting = await lab.standby();
     await lab.text(['vm', 'create', '--name', 'second', '--nat']);
     assert.equal(await idOf('second'), waiting);
@@ -46,7 +46,7 @@ suite('a VM on standby', { timeout: 6 * 60_000 }, () => {
     assert.equal(await lab.text(['vm', 'exec', 'second', '--', 'hostname']), 'second\n');
   });
 
-  test('can be suspended, forked and put back as any other', async () => {
+  test('can be suspended, forked and restored to a snapshot like any other', async () => {
     const waiting = await lab.standby();
     await lab.text(['vm', 'create', '--name', 'third']);
     assert.equal(await idOf('third'), waiting);
@@ -58,7 +58,7 @@ suite('a VM on standby', { timeout: 6 * 60_000 }, () => {
     await lab.text(['vm', 'delete', 'third']);
   });
 
-  test('is proven to be another than its likes', async () => {
+  test('is proven to differ from VMs of the same template', async () => {
     await lab.standby();
     const { code, stdout, stderr } = await lab.run(['doctor', '--prove', '--json']);
     const { checks } = JSON.parse(stdout.toString()) as { checks: DoctorCheck[] };
@@ -66,7 +66,7 @@ suite('a VM on standby', { timeout: 6 * 60_000 }, () => {
     assert.ok(checks.some(({ name, status }) => name === 'ssh host keys' && status === 'pass'));
   });
 
-  test('goes with its daemon, and with the next one when that was killed', async () => {
+  test('ends with its daemon, or with the next daemon if that was killed', async () => {
     await lab.text(['vm', 'delete', 'first', 'second']);
     const waiting = await lab.standby();
     process.kill(await lab.daemonPid(), 'SIGKILL');

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { makeScratch, put, type Scratch } from '../helpers/scratch-repository.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
-describe('where commands start, and what reaches them', { concurrency: false }, () => {
+describe('the folder and the arguments of commands', { concurrency: false }, () => {
   let lab: Lab;
   let scratch: Scratch;
   let repo: string;
@@ -27,7 +27,7 @@ describe('where commands start, and what reaches them', { concurrency: false }, 
     scratch[Symbol.dispose]();
   });
 
-  test('vm ssh passes several words on as they are, and one word to the shell', async () => {
+  test('vm ssh passes several words on unchanged, and one word to the shell', async () => {
     const ssh = (...words: string[]): Promise<string> => lab.text(['vm', 'ssh', 'web', '--', ...words]);
     assert.equal(await ssh('sh', '-c', 'cd /root/repo && git rev-parse HEAD'), head);
     assert.equal(await ssh('printf', '[%s]', 'a b', '$HOME', "it's"), "[a b][$HOME][it's]");

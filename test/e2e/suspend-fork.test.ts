@@ -14,7 +14,7 @@ let lab: Lab;
 before(async () => {
   lab = await openLab();
   await lab.text(['vm', 'create', '--name', 'src', ...SMALL]);
-  // In memory, on disk, and a process that counts; its shell ends, it goes on.
+  // A file in memory, one on the disk, and a process that counts; its shell ends, but it continues.
   await inVm('src', [
     'echo in-memory > /dev/shm/m',
     'echo on-disk > /root/f',
@@ -24,7 +24,7 @@ before(async () => {
 
 after(() => lab[Symbol.asyncDispose]());
 
-test('forks have memory, files and processes of the source, and an identity of their own', async () => {
+test('forks have the memory, files and processes of the source, and their own identity', async () => {
   const facts =
     'cat /dev/shm/m /root/f /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; hostname; cat /proc/sys/kernel/random/uuid';
   const source = (await inVm('src', [facts])).split('\n');
@@ -48,7 +48,7 @@ test('forks have memory, files and processes of the source, and an identity of t
     )
       .trim()
       .split('\n');
-    assert.ok(Number(second) > Number(first), `the process of ${name} goes on`);
+    assert.ok(Number(second) > Number(first), `the process of ${name} continues`);
     assert.ok(Math.abs(Number(times[0]) - Date.now() / 1000) < 30, `the clock of ${name}`);
   }
   await inVm('src-1', ['echo mine > /root/f; echo mine > /dev/shm/m; sync']);
@@ -57,12 +57,12 @@ test('forks have memory, files and processes of the source, and an identity of t
   assert.equal(
     await inVm('src', ['cat /proc/sys/kernel/random/boot_id']),
     bootId,
-    'the source was not booted anew',
+    'the source was not rebooted',
   );
   await lab.text(['vm', 'delete', 'src-1', 'src-2']);
 });
 
-test('a suspended VM has no process, and goes on with what it had', async () => {
+test('a suspended VM has no process, and resumes with its memory', async () => {
   const before = Number(await inVm('src', ['wc -l < /dev/shm/ticks']));
   await lab.text(['vm', 'suspend', 'src']);
   assert.deepEqual(await lab.leftovers().then((left) => left.filter((one) => one.startsWith('process'))), []);
@@ -74,7 +74,7 @@ test('a suspended VM has no process, and goes on with what it had', async () => 
   assert.ok(Math.abs(Number(await inVm('src', ['date +%s'])) - Date.now() / 1000) < 30);
 });
 
-test('a snapshot puts memory, files and processes back to one moment', async () => {
+test('a snapshot restores memory, files and processes of one moment', async () => {
   await lab.text(['vm', 'snapshot', 'create', 'src', 'then']);
   await inVm('src', ['echo changed > /root/f; echo changed > /dev/shm/m; rm -rf /etc/hostname; sync']);
   await lab.text(['vm', 'snapshot', 'restore', 'src', 'then']);
@@ -82,17 +82,17 @@ test('a snapshot puts memory, files and processes back to one moment', async () 
   const [first, second] = (
     await inVm('src', ['wc -l < /dev/shm/ticks; sleep 1; wc -l < /dev/shm/ticks'])
   ).split('\n');
-  assert.ok(Number(second) > Number(first), 'its process goes on');
+  assert.ok(Number(second) > Number(first), 'its process continues');
 });
 
-test('a VM that its snapshot cannot be restored for runs on, as it is', async () => {
+test('a VM keeps running unchanged when its snapshot cannot be restored', async () => {
   await inVm('src', ['echo now > /dev/shm/m; echo now > /root/f']);
   const { runtime, id } = await shown();
   const dir = join(lab.paths.vmsDir, id, 'snapshots', 'then');
   const [manifest, state] = [join(dir, 'manifest.json'), join(dir, 'state')];
   const [whole, saved] = [await readFile(manifest, 'utf8'), await readFile(state)];
   const changed = JSON.parse(whole) as { facts: { savedBy: SavedBy }; state: { digest: string } };
-  // A state that QEMU itself does not take, and whose digest says nothing of that.
+  // A state that QEMU itself refuses, and whose digest is right.
   await writeFile(state, Buffer.concat([Buffer.from('what?'), saved.subarray(5)]));
   changed.state.digest = await sparseDigest(state, { signal: neverAborts() });
   await writeFile(manifest, JSON.stringify(changed));
@@ -118,7 +118,7 @@ test('a VM that its snapshot cannot be restored for runs on, as it is', async ()
   assert.equal(await inVm('src', ['cat /root/f /dev/shm/m']), 'on-disk\nin-memory\n');
 });
 
-test('a VM that was put back to a snapshot can be saved, copied and put back again', async () => {
+test('a VM that was restored to a snapshot can be saved, copied and restored again', async () => {
   await lab.text(['vm', 'suspend', 'src']);
   await lab.text(['vm', 'resume', 'src']);
   await lab.text(['vm', 'snapshot', 'restore', 'src', 'then']);
@@ -130,7 +130,7 @@ test('a VM that was put back to a snapshot can be saved, copied and put back aga
   await lab.text(['vm', 'snapshot', 'delete', 'src', 'then']);
 });
 
-test('a suspended VM that was saved elsewhere keeps its memory until it is started cold', async () => {
+test('a suspended VM of another host keeps its memory until it is started cold', async () => {
   await lab.text(['vm', 'suspend', 'src']);
   await lab.text(['daemon', 'stop']);
   const saved = changeSavedBy({ name: 'QEMU 0.1', token: '0.1' });
@@ -142,7 +142,7 @@ test('a suspended VM that was saved elsewhere keeps its memory until it is start
   assert.equal(await inVm('src', ['cat /root/f /dev/shm/m']), 'on-disk\nin-memory\n');
 });
 
-test('a command in each fork, with its name in front of each line; the first failure is the exit status', async () => {
+test('a command runs in each fork, with the name of the fork in front of each line; the exit status is the first failure', async () => {
   const ran = await lab.run([
     'vm',
     'fork',
@@ -169,7 +169,7 @@ test('a command in each fork, with its name in front of each line; the first fai
   );
 });
 
-test('the file system of a VM that was forked, suspended and resumed is whole when it boots again', async () => {
+test('the file system of a VM that was forked, suspended and resumed is intact at the next boot', async () => {
   await lab.text(['vm', 'restart', 'src']);
   assert.equal(await inVm('src', ['cat /root/f; test -e /dev/shm/m || echo booted']), 'on-disk\nbooted\n');
   const errors = await inVm('src', ['dmesg | grep -i "EXT4-fs.*error\\|recovery.*fail" || true']);
@@ -180,7 +180,7 @@ async function shown(): Promise<Vm> {
   return JSON.parse(await lab.text(['vm', 'show', 'src', '--json'])) as Vm;
 }
 
-/** As if another VMM had suspended it; no daemon runs. Gives what was there. */
+/** Changes the record as if another VMM had suspended the VM; no daemon runs. Returns the former value. */
 function changeSavedBy(vmm: SavedGuestPart): SavedGuestPart {
   using records = new SqliteVmRecords(lab.paths.recordsFile);
   const record = records.list().find(({ name }) => name === 'src');

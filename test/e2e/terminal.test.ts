@@ -12,7 +12,7 @@ const BANGER = fileURLToPath(new URL('../../bin/banger', import.meta.url));
 /** Prompt of the guest's shell. */
 const GUEST = /^guest#$/;
 
-describe('a terminal with a shell of a VM in it', () => {
+describe('a terminal with a shell of a VM', () => {
   let lab: Lab;
   let terminal: TmuxTerminal;
   let modes: string;
@@ -54,13 +54,13 @@ describe('a terminal with a shell of a VM in it', () => {
   test('follows its size', async () => {
     await enterGuest();
     terminal.resize(101, 37);
-    // The guest hears of it a moment later.
+    // The guest gets the new size a moment later.
     terminal.enter('clear; until [ "$(stty size)" = "37 101" ]; do :; done; stty size | tr " " x');
     await terminal.shows(/^37x101$/);
     await leaveGuest();
   });
 
-  test('shows full-screen programs, which follow its size too, and gives the screen back', async () => {
+  test('shows full-screen programs, which also follow its size, and restores the screen', async () => {
     await enterGuest();
     terminal.enter('clear; echo "before less"; seq 1 1000 | sed "s/^/line /" >/tmp/lines; less /tmp/lines');
     await terminal.shows(/^line 23$/);
@@ -95,18 +95,18 @@ describe('a terminal with a shell of a VM in it', () => {
     await poll(async () => (await guestRuns('sleep 2000')) || undefined, waiting('sleep to run'));
     terminal.press('C-z');
     await terminal.shows(/Stopped\s+sleep 2000$/);
-    // A job that is only told to end may still count when the shell is left.
+    // A job that was told to end may still count as running when the shell is left.
     terminal.enter('kill -KILL %1; wait; clear');
     await leaveGuest();
   });
 
-  test('can be left by stopping the client, and taken again', async () => {
+  test('can be left by stopping the client, and entered again', async () => {
     await enterGuest();
     process.kill(clientPid(), 'SIGTSTP');
     await terminal.shows(/Stopped/);
     assert.equal(await terminal.modes(), modes);
     terminal.enter('clear; fg');
-    // What the shell had shown is gone from the screen; what is typed now is the guest's.
+    // The output of the shell is gone from the screen; input now goes to the guest.
     terminal.enter('clear; echo still-$((40 + 2))-here');
     await terminal.shows(/^still-42-here$/);
     terminal.enter('clear; sleep 3000');
@@ -116,13 +116,13 @@ describe('a terminal with a shell of a VM in it', () => {
     await leaveGuest();
   });
 
-  test('of a kind that the guest does not know is one that it knows, and full-screen programs work', async () => {
+  test('of an unknown kind is replaced by a known one, and full-screen programs work', async () => {
     terminal.enter(`clear; TERM=xterm-ghostty ${BANGER} vm exec box -- sh -c 'tput cols; echo "<$TERM>"'`);
     await terminal.shows(/^<xterm-256color>$/);
     await terminal.shows(/^80$/);
   });
 
-  test('takes a paste of 1 MB whole', async () => {
+  test('accepts a paste of 1 MB completely', async () => {
     await enterGuest();
     const text = 'banger! '.repeat(125_000);
     terminal.enter('clear; stty raw -echo; echo ready; head -c 1000000 | sha256sum; stty sane');
@@ -133,7 +133,7 @@ describe('a terminal with a shell of a VM in it', () => {
     await leaveGuest();
   });
 
-  test('may be closed in the middle: client and command end, and the VM goes on', async () => {
+  test('may be closed at any time: client and command end, and the VM keeps running', async () => {
     await enterGuest();
     terminal.enter("clear; trap '' HUP; sleep 4000");
     await poll(async () => (await guestRuns('sleep 4000')) || undefined, waiting('sleep to run'));

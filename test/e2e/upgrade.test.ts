@@ -24,7 +24,7 @@ async function earlierCheckout(dir: string, agent: string): Promise<string> {
   return join(dir, 'bin/banger');
 }
 
-suite('a VM that was made before an upgrade', () => {
+suite('a VM that was created before an upgrade', () => {
   let dir: string;
   let lab: Lab;
   let whyNone: string | undefined;
@@ -52,7 +52,7 @@ suite('a VM that was made before an upgrade', () => {
     const digest = createHash('sha256')
       .update(await readFile(old.program))
       .digest('hex');
-    assert.ok(running.includes(digest), 'the VM runs the earlier agent');
+    assert.ok(running.includes(digest), 'the VM runs the older agent');
   });
 
   after(async () => {
@@ -68,18 +68,18 @@ suite('a VM that was made before an upgrade', () => {
     assert.ok(ran.stdout.equals(input));
   });
 
-  test('takes and gives files', async (t) => {
+  test('supports copies in both directions', async (t) => {
     if (whyNone !== undefined) return t.skip(whyNone);
     const file = join(dir, 'file');
     await writeFile(file, Buffer.alloc(1_000_000, 'file '));
-    // With a hole at its end: an earlier agent does not know how that is marked.
+    // With a hole at its end, because an older agent does not know the mark of sparse files.
     await truncate(file, 8_000_000);
     await lab.text(['vm', 'cp', file, 'old:/root/copied']);
     await lab.text(['vm', 'cp', 'old:/root/copied', join(dir, 'back')]);
     assert.ok((await readFile(join(dir, 'back'))).equals(await readFile(file)));
   });
 
-  test('tells its ports and its load', async (t) => {
+  test('reports its ports and its load', async (t) => {
     if (whyNone !== undefined) return t.skip(whyNone);
     const [{ ports }] = JSON.parse(await lab.text(['vm', 'ports', 'old', '--json']));
     assert.ok(ports.some(({ port }: { port: number }) => port === 22));
@@ -87,7 +87,7 @@ suite('a VM that was made before an upgrade', () => {
     assert.ok(now.guest.memory.totalBytes > 0);
   });
 
-  test('is suspended and resumed with what it had in memory, forked, and stopped with its data', async (t) => {
+  test('can be suspended and resumed with its memory, forked, and stopped with its data', async (t) => {
     if (whyNone !== undefined) return t.skip(whyNone);
     await lab.text(['vm', 'exec', 'old', '--', 'sh', '-c', 'echo kept > /dev/shm/m; echo written > /root/f']);
     await lab.text(['vm', 'suspend', 'old']);
@@ -97,7 +97,7 @@ suite('a VM that was made before an upgrade', () => {
       assert.equal(await lab.text(['vm', 'exec', name, '--', 'cat', '/dev/shm/m']), 'kept\n');
     }
     await lab.text(['vm', 'stop', 'old']);
-    // From its next start it has the agent of this version.
+    // After its next start it has the agent of this version.
     await lab.text(['vm', 'start', 'old']);
     assert.equal(await lab.text(['vm', 'exec', 'old', '--', 'cat', '/root/f']), 'written\n');
   });

@@ -6,7 +6,7 @@ import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/process/exec.ts';
 import { openLab, SMALL } from './support/lab.ts';
 
-test('a repository is the same to git in the VM, whatever its names and edits are', async () => {
+test('git shows the same repository in the VM, whatever its names and edits are', async () => {
   await using lab = await openLab();
   const repo = join(lab.scratch, 'repo');
   await mkdir(repo);
@@ -52,7 +52,7 @@ test('a repository is the same to git in the VM, whatever its names and edits ar
   assert.deepEqual(await lab.leftovers(), []);
 });
 
-test('untracked files stay behind and are counted; what cannot be sent is refused before a VM exists', async () => {
+test('untracked files are not sent but counted; a repository that cannot be sent is refused before a VM exists', async () => {
   await using lab = await openLab();
   const signal = neverAborts();
   const bare = join(lab.scratch, 'bare.git');
@@ -70,7 +70,7 @@ test('untracked files stay behind and are counted; what cannot be sent is refuse
   assert.deepEqual(await lab.leftovers(), []);
 });
 
-test('a detached VM has the branch, the edits and the untracked files; what changes there comes back as a patch', async () => {
+test('a detached VM has the branch, the edits and the untracked files; changes there are exported as a patch', async () => {
   await using lab = await openLab();
   const repo = join(lab.scratch, 'repo');
   await mkdir(repo);

@@ -11,8 +11,8 @@ import type { WorkspaceContent, WorkspaceSource } from '../../src/core/ports/wor
 import type { WorkspaceSummary } from '../../src/protocol/api/workspace.ts';
 
 /**
- * A folder with a home, git repositories and a source of workspaces, that nothing of this machine's user
- * reaches.
+ * A folder with a home, git repositories and a source of workspaces, isolated from the settings of the user
+ * of this machine.
  */
 export interface Scratch extends Disposable {
   dir: string;
@@ -22,7 +22,7 @@ export interface Scratch extends Disposable {
   source: WorkspaceSource;
   /** log lines that the source wrote */
   logged: string[];
-  /** Runs git in `cwd` and gives its stdout; fails the test when git fails. */
+  /** Runs git in `cwd` and returns its stdout; fails the test when git fails. */
   git(cwd: string, ...args: string[]): Buffer;
   /** Makes a repository with an identity and no commits. */
   init(name: string, ...args: string[]): string;
@@ -39,7 +39,7 @@ export function makeScratch(options: { maxHistoryBytes?: number } = {}): Scratch
     HOME: home,
     GIT_CONFIG_NOSYSTEM: '1',
     LC_ALL: 'C',
-    // git's own switch for its tests: on a busy disk, waiting for it is most of the time.
+    // git's own setting for its tests: on a busy disk, most of the time would be spent in fsync.
     GIT_TEST_FSYNC: '0',
   };
   const logged: string[] = [];
@@ -70,7 +70,7 @@ export function makeScratch(options: { maxHistoryBytes?: number } = {}): Scratch
   };
 }
 
-/** Writes a file of a repository, and the folders it is in; a name that is not text is given as its bytes. */
+/** Writes a file of a repository and its parent folders; a name that is not UTF-8 is given as bytes. */
 export function put(root: string, name: string | Buffer, content: string | Buffer = 'content\n'): void {
   const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name)]);
   mkdirSync(path.subarray(0, path.lastIndexOf('/')), { recursive: true });
@@ -78,7 +78,8 @@ export function put(root: string, name: string | Buffer, content: string | Buffe
 }
 
 /**
- * Packs `path` and unpacks it with GNU tar; gives the folder and the summary. Nothing of the packing is left.
+ * Packs `path` and unpacks it with GNU tar; returns the folder and the summary. Nothing of the packing is
+ * left.
  */
 export async function sendTo(
   scratch: Scratch,
@@ -92,9 +93,9 @@ export async function sendTo(
     stdio: ['pipe', 'inherit', 'inherit'],
   });
   const ended = once(tar, 'close');
-  // It would wait for the rest of an archive that failed, and this process for it.
+  // GNU tar would wait for the rest of a failed archive, and this process would wait for GNU tar.
   using _ = { [Symbol.dispose]: () => tar.stdin.destroy() };
-  // GNU tar is done at the end-of-archive mark, which comes before the end of the stream.
+  // GNU tar stops at the end-of-archive mark, which precedes the end of the stream.
   tar.stdin.on('error', () => {});
   for await (const chunk of packed.tar) {
     if (tar.stdin.writable && !tar.stdin.write(chunk)) {
@@ -111,8 +112,8 @@ export async function sendTo(
 }
 
 /**
- * Not `ls-files --deleted`: it takes an untracked folder at a tracked file's name for the file (it asks no
- * more than whether the name is there), and untracked files stay behind. `diff --raw` has what is deleted.
+ * Not `ls-files --deleted`: it only checks whether the name exists, so it mistakes an untracked folder with a
+ * tracked file's name for that file, and untracked files are not sent. `diff --raw` lists what is deleted.
  */
 const SAME_OUTPUT: readonly (readonly string[])[] = [
   ['status', '--porcelain=v1', '-z', '--untracked-files=no'],
@@ -130,7 +131,7 @@ const SAME_HISTORY: readonly (readonly string[])[] = [
   ['diff', 'HEAD', '--binary'],
 ];
 
-/** Fails unless git says the same in both working trees. */
+/** Fails unless git reports the same in both working trees. */
 export function assertSameToGit(
   scratch: Scratch,
   host: string,
@@ -145,7 +146,7 @@ export function assertSameToGit(
   }
 }
 
-/** Names of everything under `root` but `.git`, as bytes in latin1, sorted. */
+/** Names of everything below `root` except `.git`, as bytes in latin1, sorted. */
 export function filesUnder(root: string): string[] {
   const ran = spawnSync('find', ['.', '-path', './.git', '-prune', '-o', '!', '-type', 'd', '-print0'], {
     cwd: root,

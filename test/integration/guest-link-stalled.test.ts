@@ -58,7 +58,7 @@ const STALLS: Record<string, (link: GuestAgent) => Promise<Readable | Duplex>> =
     link.getTar(join(lab.dir, 'big'), { signal }),
 };
 
-/** Writes `chunks` to `stream` again and again for as long as it takes them. */
+/** Writes `chunks` to `stream` again and again, as long as it accepts them. */
 function pour(chunks: readonly Buffer[], stream: Duplex): void {
   const more = (): void => {
     while (chunks.map((chunk) => stream.write(chunk)).every(Boolean));
@@ -67,7 +67,7 @@ function pour(chunks: readonly Buffer[], stream: Duplex): void {
   more();
 }
 
-/** Waits until the guest takes and sends no more. */
+/** Waits until the guest neither accepts nor sends more. */
 async function untilStuck(streams: readonly (Readable | Duplex)[]): Promise<void> {
   const state = (): string =>
     streams
@@ -81,7 +81,7 @@ async function untilStuck(streams: readonly (Readable | Duplex)[]): Promise<void
 
 for (const [what, stall] of Object.entries(STALLS)) {
   for (const count of [4, 8, 64]) {
-    test(`${count} streams stuck at ${what} hold up no other request`, { timeout: 60_000 }, async () => {
+    test(`${count} streams stuck at ${what} do not block other requests`, { timeout: 60_000 }, async () => {
       await using agent = await lab.startAnother();
       await using link = await agent.connect();
       const streams = await Promise.all(Array.from({ length: count }, () => stall(link)));

@@ -17,7 +17,7 @@ import { type AgentLab, openAgentLab } from '../support/real-agent.ts';
 import { until } from '../support/until.ts';
 
 const signal = neverAborts();
-// The tests need not be root: commands run as whoever runs them.
+// The tests need not be root: commands run as the user of the tests.
 const user = String(process.geteuid?.());
 
 let lab: AgentLab;
@@ -36,7 +36,7 @@ const sh = (script: string, ...args: ExecStart['argv']): ExecStart => ({
   user,
 });
 
-/** A command under way, with its events one by one. */
+/** A command in progress, with its events one by one. */
 class Session {
   readonly stream: Duplex;
   readonly #events: AsyncGenerator<ExecEvent, void>;
@@ -51,7 +51,7 @@ class Session {
     this.stream.write(encodeJsonFrame(type, value));
   }
 
-  /** Reads on until output holds `text`; returns the output. */
+  /** Reads until the output contains `text`; returns the output. */
   async until(text: string): Promise<string> {
     let seen = '';
     while (!seen.includes(text)) {
@@ -84,7 +84,7 @@ async function open(start: ExecStart): Promise<Session> {
   return new Session(await link.exec({ signal }), start);
 }
 
-test('health() and ready() tell the agent of this generation', async () => {
+test('health() and ready() describe the agent of this generation', async () => {
   const health = await link.health({ signal });
   assert.equal(health.generation, AGENT_GENERATION);
   assert.equal(link.generation, AGENT_GENERATION);
@@ -92,17 +92,17 @@ test('health() and ready() tell the agent of this generation', async () => {
   assert.equal((await link.ready({ signal })).ready, true);
 });
 
-test('run() keeps stdout and stderr apart and gives the exit code', async () => {
+test('run() keeps stdout and stderr separate and returns the exit code', async () => {
   const got = await link.run(sh('echo out; echo err >&2; exit 42'), { signal });
   assert.deepEqual(got, { exit: { code: 42 }, stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') });
 });
 
-test('run() tells a signal', async () => {
+test('run() returns a signal', async () => {
   const { exit } = await link.run(sh('kill -TERM $$'), { signal });
   assert.deepEqual(exit, { signal: 'SIGTERM', number: 15 });
 });
 
-test('run() tells why a command could not be started', async () => {
+test('run() reports why a command could not be started', async () => {
   for (const [guestCode, start] of [
     ['not_found', { argv: ['no-such-command'], user }],
     ['not_executable', { argv: ['/etc/passwd'], user }],
@@ -129,7 +129,7 @@ test('arguments, environment and folder may be any bytes', async () => {
   assert.deepEqual(stdout, Buffer.concat([bytes, Buffer.from('|'), bytes, Buffer.from([0x7c, 0x66, 0xff])]));
 });
 
-test('a command line of 900 kB goes through', async () => {
+test('a command line of 900 kB works', async () => {
   const { stdout } = await link.run(
     sh('echo "$#"; echo "$*" | wc -c', ...Array(9).fill('x'.repeat(100_000))),
     {
@@ -139,7 +139,7 @@ test('a command line of 900 kB goes through', async () => {
   assert.equal(stdout.toString(), '9\n900009\n');
 });
 
-test('50 MB of input arrive whole', async () => {
+test('50 MB of input arrive complete', async () => {
   const chunk = Buffer.alloc(100_000, 'payload ');
   const hash = createHash('sha256');
   for (let i = 0; i < 500; i += 1) hash.update(chunk);
@@ -148,7 +148,7 @@ test('50 MB of input arrive whole', async () => {
   assert.equal(stdout.toString().slice(0, 64), hash.digest('hex'));
 });
 
-test('200 MB of output arrive whole, without this process holding them', async () => {
+test('200 MB of output arrive complete, without being held in memory', async () => {
   const { stream } = await open({ argv: ['seq', '-f', '%099.0f', '1', '2000000'], user });
   const hash = createHash('sha256');
   let bytes = 0;
@@ -160,7 +160,7 @@ test('200 MB of output arrive whole, without this process holding them', async (
     hash.update(event.chunk);
     bytes += event.chunk.length;
     chunks += 1;
-    // A reader that is slower than the guest: output must wait there.
+    // A reader that is slower than the guest, so output must wait in the guest.
     if (chunks % 200 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     mostBytes = Math.max(mostBytes, held() - floor);
   }
@@ -170,12 +170,12 @@ test('200 MB of output arrive whole, without this process holding them', async (
   assert.ok(mostBytes < 64 * 1024 * 1024, `${mostBytes} bytes were held`);
 });
 
-/** Buffers and strings outside of the heap that this process holds, garbage included. */
+/** Buffers and strings of this process outside the heap, garbage included. */
 function held(): number {
   return process.memoryUsage().arrayBuffers;
 }
 
-test('a reader that does not read stops the command, which then loses nothing', async () => {
+test('a reader that does not read blocks the command, which loses nothing', async () => {
   const session = await open(sh('seq 1 3000000; echo $? > "$1"', join(dir, 'done')));
   await new Promise((resolve) => setTimeout(resolve, 500));
   await assert.rejects(stat(join(dir, 'done')), { code: 'ENOENT' });
@@ -185,7 +185,7 @@ test('a reader that does not read stops the command, which then loses nothing', 
   assert.deepEqual(last, { kind: 'exit', exit: { code: 0 } });
 });
 
-test('input that the command does not read is given up at its end', async () => {
+test('input that the command does not read is dropped at its end', async () => {
   const input = new Readable({ read: () => void input.push(Buffer.alloc(65_536)) });
   const { exit } = await link.run(sh('sleep 0.2; exit 5'), { signal, input });
   assert.deepEqual(exit, { code: 5 });
@@ -202,7 +202,7 @@ test('a signal reaches a command whose input is full', async () => {
   assert.deepEqual((await session.end()).last, { kind: 'exit', exit: { code: 9 } });
 });
 
-test('a terminal has a size, takes input, is resized, and turns Ctrl-C into a signal', async () => {
+test('a terminal has a size, accepts input, can be resized, and turns Ctrl-C into a signal', async () => {
   const start = sh(
     'trap "stty size" WINCH; trap "echo interrupted; exit 7" INT; stty size; while :; do sleep 0.02; done',
   );
@@ -217,7 +217,7 @@ test('a terminal has a size, takes input, is resized, and turns Ctrl-C into a si
   assert.deepEqual(last, { kind: 'exit', exit: { code: 7 } });
 });
 
-test('an aborted exec ends the command and what it started', async () => {
+test('an aborted exec ends the command and its children', async () => {
   const controller = new AbortController();
   const stream = await link.exec({ signal: controller.signal });
   const session = new Session(stream, sh('sleep 1000 & echo pid $!; wait'));
@@ -226,7 +226,7 @@ test('an aborted exec ends the command and what it started', async () => {
   await gone(pid);
 });
 
-test('a host that vanishes takes its commands with it, and the next one is met among leftovers', async () => {
+test('the commands of a lost host end, and the next host connects despite leftover bytes', async () => {
   await using other = await lab.startAnother();
   const first = await other.connect();
   const session = new Session(
@@ -236,14 +236,14 @@ test('a host that vanishes takes its commands with it, and the next one is met a
   const pid = Number(/pid (\d+)/.exec(await session.until('\n'))?.[1]);
   await first[Symbol.asyncDispose]();
   await gone(pid);
-  // Somebody says hello, and goes away in the middle of a frame.
+  // A host says hello, and is gone in the middle of a frame.
   const rude = net.connect(other.socketPath);
   rude.end(`garbage\0BANGER/1 ${'a'.repeat(32)}\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\x10\0\0half a frame`);
   await using second = await other.connect();
   assert.equal((await second.health({ signal })).generation, AGENT_GENERATION);
 });
 
-test('kept commands go on with their open files when the link is lost, and the next host has commands of its own', async () => {
+test('kept commands keep running with their open files when the link is lost, and the next host has its own commands', async () => {
   await using other = await lab.startAnother();
   const [count, ended] = [join(dir, 'count'), join(dir, 'ended')];
   const lines = async (): Promise<number> => (await readFile(count, 'utf8')).split('\n').length;
@@ -277,7 +277,7 @@ test('kept commands go on with their open files when the link is lost, and the n
   for (const pid of pids) process.kill(pid, 'SIGKILL');
 });
 
-test('a link whose commands were kept for a capture ends them again when that is over', async () => {
+test('a link that kept its commands for a capture ends them again when the capture is over', async () => {
   await using other = await lab.startAnother();
   const host = await other.connect();
   const session = new Session(await host.exec({ signal }), sh('echo pid $$; sleep 1000'));
@@ -299,7 +299,7 @@ test('a link that is lost ends with GUEST_LOST', async () => {
   await other[Symbol.asyncDispose]();
 });
 
-test('tcp() joins a port of the guest, and tells when nothing listens', async () => {
+test('tcp() connects to a port of the guest, and fails when nothing listens', async () => {
   const server = net.createServer({ allowHalfOpen: true }, async (socket) => {
     const question = await buffer(socket);
     socket.end(`${question.length} bytes`);
@@ -318,7 +318,7 @@ test('tcp() joins a port of the guest, and tells when nothing listens', async ()
   await assert.rejects(link.tcp(port, { signal }), { details: { guestCode: 'not_found', status: 404 } });
 });
 
-test('stats() measures, and sync() returns', async () => {
+test('stats() returns measurements, and sync() returns', async () => {
   const stats = await link.stats({ signal });
   assert.ok(stats.cpu.count > 0 && stats.cpu.busyMs <= stats.cpu.totalMs);
   assert.ok(stats.memory.availableBytes <= stats.memory.totalBytes);
@@ -326,7 +326,7 @@ test('stats() measures, and sync() returns', async () => {
   await link.sync({ signal });
 });
 
-test('50 commands at once do not mix', async () => {
+test('50 concurrent commands do not mix', async () => {
   const numbers = Array.from({ length: 50 }, (_, index) => index);
   const runs = await Promise.all(
     numbers.map((n) => link.run(sh(`echo ${n}; cat; exit ${n}`), { signal, input: Buffer.from(`in ${n}`) })),
@@ -347,7 +347,7 @@ async function gone(pid: number): Promise<void> {
   );
 }
 
-test('an agent that hangs ends its requests, and is met again when it goes on', async () => {
+test('requests to an agent that hangs fail, and it can be reached again when it continues', async () => {
   await using hanging = await lab.startAnother();
   const endpoint = { kind: 'unix', path: hanging.socketPath } as const;
   const connector = createGuestConnector({ watchTimes: { quietMs: 200, silentMs: 400, startingMs: 400 } });

@@ -32,7 +32,7 @@ before(async () => {
 
 after(() => lab[Symbol.asyncDispose]());
 
-test('a tree with strange names goes in and comes out as it was', async () => {
+test('a tree with unusual names is copied in and out without changes', async () => {
   const [from, into] = [join(dir, 'from'), join(dir, 'new', 'into')];
   const strange = Buffer.from([0x61, 0xff, 0x0a, 0x20]);
   await mkdir(join(from, 'empty'), { recursive: true });
@@ -58,7 +58,7 @@ test('a tree with strange names goes in and comes out as it was', async () => {
   await exec(['diff', '-r', '--no-dereference', from, back], { signal });
 });
 
-test('an archive that would leave its folder is refused', async () => {
+test('an archive with paths outside its folder is refused', async () => {
   await symlink('/', join(dir, 'escape'));
   const { stdout } = execStream(['tar', '-C', dir, '-cf', '-', 'escape'], { signal });
   const archive = await buffer(stdout);
@@ -69,7 +69,7 @@ test('an archive that would leave its folder is refused', async () => {
       details: { guestCode: 'bad_request', status: 400 },
     },
   );
-  // The symlink itself may be made; nothing goes through it.
+  // The symlink itself may be created, but nothing is written through it.
   assert.deepEqual(await link.putTar(join(dir, 'new', 'y'), Readable.from([archive]), { signal }), {
     entries: 1,
     bytes: 0,
@@ -84,7 +84,7 @@ test('an archive that would leave its folder is refused', async () => {
   });
 });
 
-test('getTar() of what is not there is refused', async () => {
+test('getTar() of a missing path is refused', async () => {
   await assert.rejects(link.getTar(join(dir, 'missing'), { signal }), {
     code: 'GUEST_FAILED',
     details: { guestCode: 'not_found', status: 404 },

@@ -12,7 +12,7 @@ import { HOSTILE_ATTACKS } from '../support/fakes/hostile-agent.ts';
 
 const signal = neverAborts();
 
-/** Processor time that the host may use in one turn of its event loop, while it hears no other guest. */
+/** Processor time that the host may use in one turn of its event loop, in which it serves no other guest. */
 const MAX_TURN_MS = 50;
 /** Memory that a hostile guest may cost. */
 const MAX_GROWTH_BYTES = 96 * 1024 * 1024;
@@ -21,12 +21,12 @@ const ATTACK_MS = 1_000;
 /** Links to the same attacker at once. */
 const LINKS = 3;
 /**
- * An attack fails its test only when it holds up the host in each of so many rounds. Compilers, collectors
- * and a busy machine cost time in some rounds; an attack that works costs it in all.
+ * A test fails only when its attack delays the host in each of so many rounds. The compiler, the garbage
+ * collector and a busy machine cost time in some rounds; a successful attack costs it in all.
  */
 const MAX_ROUNDS = 6;
 
-/** A guest in a process of its own, so that its work is not the host's. */
+/** A guest in a separate process, so that its work does not count as the host's. */
 interface Guest extends AsyncDisposable {
   connect(): Promise<GuestAgent>;
 }
@@ -69,7 +69,7 @@ function watchTurns(): { longestMs(): number } & Disposable {
   return { longestMs: () => longest, [Symbol.dispose]: () => clearImmediate(next) };
 }
 
-/** Asks a hostile guest for everything that is asked of guests again and again. */
+/** Sends a hostile guest all requests that the daemon repeats. */
 async function ask(link: GuestAgent): Promise<void> {
   const stop = AbortSignal.timeout(ATTACK_MS);
   const options = { signal: stop };
@@ -94,7 +94,7 @@ after(async () => {
   await honest[Symbol.asyncDispose]();
 });
 
-/** What an attack of a second costs the host, and how often another guest was heard meanwhile. */
+/** What an attack of a second costs the host, and how often another guest was served meanwhile. */
 interface Round {
   turnMs: number;
   growthBytes: number;
@@ -123,7 +123,7 @@ async function suffer(attacker: Guest): Promise<Round> {
 }
 
 for (const attack of HOSTILE_ATTACKS) {
-  test(`a guest that sends ${attack} holds up no other`, { timeout: 60_000 }, async (t) => {
+  test(`a guest that sends ${attack} does not delay others`, { timeout: 60_000 }, async (t) => {
     await using attacker = await startGuest(attack);
     const rounds: Round[] = [];
     while (rounds.length < MAX_ROUNDS && !rounds.some(isHarmless)) rounds.push(await suffer(attacker));

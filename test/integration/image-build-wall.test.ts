@@ -12,7 +12,7 @@ import { toolEnv } from '../../src/base/process/programs.ts';
 import { inRootNamespace, NAMESPACE_GRACE_MS } from '../../src/base/process/root-namespace.ts';
 import { BUILT_HOST_TOOLS } from '../support/host-tools.ts';
 
-/** What the script of a package may try, as root of its namespaces; each line says how that went. */
+/** What a package's script might try, as root of its namespaces; each line prints the outcome. */
 const SCRIPT = `
 try() { what=$1; shift; if "$@" 2>/dev/null; then echo "$what: done"; else echo "$what: denied"; fi; }
 write() { echo x > "$1"; }
@@ -54,7 +54,7 @@ after(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** What the script could do in a build whose wall is made of `hostTools`, or without any. */
+/** What the script could do in a build with the wall of `hostTools`, or without a wall. */
 async function outcomes(name: string, hostTools: string | undefined): Promise<Record<string, string>> {
   const build = join(dir, name);
   await mkdir(join(build, 'tree', 'etc'), { recursive: true });
@@ -88,7 +88,7 @@ function all(names: readonly string[], outcome: string): Record<string, string> 
 }
 
 check(
-  'the script of a package reads nothing of the user, writes to its image only, and has no network',
+  'the script of a package can read no file of the user, write only to its image, and has no network',
   true,
   async () => {
     const denied = all([...FORBIDDEN, 'open a connection'], 'denied');
@@ -102,7 +102,7 @@ check('without banger-host it still has no network', false, async () => {
   assert.deepEqual(await outcomes('bare', join(dir, 'none')), expected);
 });
 
-check('namespaces alone keep it from nothing', false, async () => {
+check('namespaces alone do not stop it', false, async () => {
   const done = all([...FORBIDDEN, 'open a connection'], 'done');
   assert.deepEqual(await outcomes('open', undefined), { ...OWN, ...done });
 });

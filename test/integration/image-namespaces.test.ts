@@ -7,9 +7,9 @@ import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/process/exec.ts';
 
 /**
- * What an image build finds where user namespaces are forbidden, or there are no subordinate ids. Each probe
- * runs inside a user namespace in which that is so: the kernel counts `user.max_user_namespaces` for each of
- * them, and files in `/etc` are mounted over.
+ * How an image build fails where user namespaces are forbidden, or subordinate ids are missing. Each probe
+ * runs inside a user namespace in which that is the case: the kernel has a separate
+ * `user.max_user_namespaces` for each, and other files are mounted over those in `/etc`.
  */
 
 const signal = neverAborts();
@@ -75,7 +75,7 @@ interface Found {
   left: string[];
 }
 
-/** What {@link PROBE} found; `undefined` where this user can make no user namespace to run it in. */
+/** What {@link PROBE} found; `undefined` when this user cannot create a user namespace to run it in. */
 async function probe(host: { subIds: string; isForbidden: boolean }): Promise<Found | undefined> {
   const argv = [
     'unshare',

@@ -28,7 +28,7 @@ for (const [host, newest] of [
   ['this host', undefined],
   ['a host that is two generations ahead', OLDEST_AGENT_GENERATION + 2],
 ] as const) {
-  test(`${host} runs commands, copies, and looks at ports with the agent of an earlier version`, async (t) => {
+  test(`${host} runs commands, copies files and lists ports with the agent of an older version`, async (t) => {
     if ('whyNone' in old) return t.skip(old.whyNone);
     await using agent = await startAgent(old.program);
     const generations = newest === undefined ? undefined : { oldest: OLDEST_AGENT_GENERATION, newest };

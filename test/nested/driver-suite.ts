@@ -5,8 +5,8 @@ import { countsLine, skipsText } from '../../scripts/test/counts.ts';
 import { literally, runNodeTests } from '../../scripts/test/node-tests.ts';
 import { formatTestLine } from './test-lines.ts';
 
-// Runs in the host: the driver suite as `npm test` runs it, with the time that an emulated host needs.
-// usage: driver-suite.ts [--test TEXT] [NAME...]; tests of these names are left out, for they have passed.
+// Runs in the nested host: the driver suite as `npm test` runs it, with the time that an emulated host needs.
+// usage: driver-suite.ts [--test TEXT] [NAME...]; skips tests with these names, which have passed already.
 
 const MINUTE_MS = 60_000;
 

@@ -6,15 +6,15 @@ const SUITE_DEADLINE_MS = 180 * 60_000;
 /** Something that must work on a host with KVM. */
 export interface HostCheck {
   name: string;
-  /** lines of sh; the check passes when they end with status 0 */
+  /** lines of sh; the check passes when they exit with status 0 */
   script: string;
-  /** what stdout must show besides */
+  /** what stdout must also contain */
   shows?: RegExp;
-  /** its script takes the arguments of `driver-suite.ts`, and prints a line for each test as that does */
+  /** its script takes the arguments of `driver-suite.ts`, and like that prints a line for each test */
   isSuite?: boolean;
   /** every other check needs it */
   isNeeded?: boolean;
-  /** far more than it takes; it ends what hangs, also on a busy machine */
+  /** far more than the check takes, also on a busy machine; ends a check that hangs */
   deadlineMs: number;
 }
 
@@ -29,10 +29,9 @@ const SETTINGS = {
   BANGER_TEST_GUEST: ON_HOST.testGuest,
   BANGER_TEST_ACCELERATOR: 'kvm',
   BANGER_TEST_PATIENCE: '15',
-  // Programs that are run from their sources have their types taken away once, not each time.
+  // Caches compiled code, so that types are stripped from the sources only once.
   NODE_COMPILE_CACHE: '/root/compiled',
-  // The probe has a check of its own; a probe that fails must not turn the others into checks of emulation in
-  // emulation.
+  // The probe has its own check. If it fails, the other checks must not use emulation inside emulation.
   BANGER_ACCELERATOR: 'kvm',
 } as const;
 
@@ -44,12 +43,12 @@ export const PRELUDE = [
   `cd ${ON_HOST.checkout}`,
 ].join('\n');
 
-/** The daemon's first start compiles everything, which may take longer than a command waits for it. */
+/** The first start of the daemon compiles everything, which may take longer than a command waits. */
 const DAEMON = 'for attempt in 1 2 3 4 5 6 7 8; do banger vm list >/dev/null && break; done';
 
 /**
- * Brings up the VM that several checks work with, and puts a note into its memory and a file on its disk;
- * also after the host was lost.
+ * Starts the VM that several checks use, and puts a note into its memory and a file on its disk. Also works
+ * after the host was lost.
  */
 const FIRST = [
   DAEMON,
@@ -58,7 +57,7 @@ const FIRST = [
   'banger vm exec first -- sh -c "echo in-memory > /dev/shm/note; echo kept > /root/file; sync"',
 ].join('\n');
 
-/** Repeated in each host that is started again. */
+/** Repeated each time the host is started again. */
 export const LOAD_KVM: HostCheck = {
   name: 'the emulated processor has KVM once its module is loaded',
   script: 'modprobe kvm_amd nested=0; test -c /dev/kvm; grep -m1 -o -w svm /proc/cpuinfo',
@@ -67,7 +66,7 @@ export const LOAD_KVM: HostCheck = {
   deadlineMs: DEADLINE_MS,
 };
 
-/** Each can be repeated in a host that was started again with the same drives. */
+/** Each can be repeated in a host that is started again with the same drives. */
 export const HOST_CHECKS: readonly HostCheck[] = [
   LOAD_KVM,
   {
@@ -81,7 +80,7 @@ export const HOST_CHECKS: readonly HostCheck[] = [
     deadlineMs: DEADLINE_MS,
   },
   {
-    name: 'a cold VM of two processors runs a command on KVM',
+    name: 'a cold VM with two processors runs a command on KVM',
     script: [
       DAEMON,
       'rm -rf /root/repo; git init -q /root/repo; cd /root/repo; echo hello > file; git add file',
@@ -92,7 +91,7 @@ export const HOST_CHECKS: readonly HostCheck[] = [
     deadlineMs: DEADLINE_MS,
   },
   {
-    name: 'a warm template is made and starts VMs',
+    name: 'a warm template is created and starts VMs',
     script: [
       FIRST,
       'banger vm show first --json',
@@ -101,7 +100,7 @@ export const HOST_CHECKS: readonly HostCheck[] = [
       'banger vm exec second -- sh -c "test ! -e /root/file; echo fresh"',
       'banger vm delete second',
     ].join('\n'),
-    // From the template, or from the VM on standby that was made of it.
+    // From the template, or from the pool VM that was started from it.
     shows: /"accelerator": ?"kvm".*\] (restore|claim).*fresh/s,
     deadlineMs: DEADLINE_MS,
   },
@@ -123,7 +122,7 @@ export const HOST_CHECKS: readonly HostCheck[] = [
     deadlineMs: DEADLINE_MS,
   },
   {
-    name: 'a snapshot brings memory and drives back',
+    name: 'a snapshot restores memory and drives',
     script: [
       FIRST,
       'banger vm snapshot delete first one 2>/dev/null || true',
@@ -136,7 +135,7 @@ export const HOST_CHECKS: readonly HostCheck[] = [
     deadlineMs: DEADLINE_MS,
   },
   {
-    name: 'doctor --prove finds no two alike',
+    name: 'doctor --prove finds no shared values',
     script: `${DAEMON}\nbanger vm list -q | xargs -r -n1 banger vm delete; banger doctor --prove`,
     deadlineMs: DEADLINE_MS,
   },

@@ -13,19 +13,19 @@ import { makeExt4 } from '../e2e/support/small-image.ts';
 
 /** The parts of a checkout that its programs and its driver suite need; what is built must be built. */
 const CHECKOUT = ['bin', 'dist', 'src', 'test', 'scripts', 'agent/bin', 'host/bin', 'package.json'] as const;
-/** Tools for developers, which take most of the room. */
+/** Tools for developers, which take most of the space. */
 const LEFT_OUT = ['@biomejs', '@typescript', 'typescript', '@esbuild', 'esbuild'];
 const IMAGE = 'debian-bookworm';
-/** Room for the drives, saved guests and templates of a dozen small VMs. */
+/** Space for the drives, saved guests and templates of a dozen small VMs. */
 const FREE_BYTES = 6 * 2 ** 30;
 const CONTENT_BYTES = 2 * 2 ** 30;
 
-/** Where the drive's content is when the host has mounted it at /root. */
+/** The place of the drive's content once the host has mounted it at /root. */
 export const ON_HOST = { checkout: '/root/banger', testGuest: '/root/testguest' } as const;
 
 /**
  * Makes the work disk of the host: this checkout, the default image and its kernel, and the driver suite's
- * test guest. Made outside, for unpacking a gigabyte takes minutes under emulation.
+ * test guest. It is made outside the host, because unpacking a gigabyte takes minutes under emulation.
  */
 export async function makeHostDrive(
   path: string,

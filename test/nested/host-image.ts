@@ -32,7 +32,7 @@ const PACKAGES = [
   ],
 ] as const;
 
-/** Units of packages that are not here. */
+/** Units of packages that this image lacks. */
 const ABSENT_UNITS = [
   'docker.service',
   'containerd.service',
@@ -42,8 +42,8 @@ const ABSENT_UNITS = [
 ];
 
 /**
- * The root file system of the host that is emulated: our image's recipe, with what the product needs of a
- * host in place of what a developer needs.
+ * The root file system of the emulated host: the recipe of our image, with what the product needs on a host
+ * instead of what a developer needs.
  */
 const HOST_RECIPE: DebianRecipe = {
   ...debianBookworm,
@@ -62,8 +62,8 @@ export interface HostImage {
 }
 
 /**
- * The image of its recipe in `cacheDir`, built when it is not there or was built from another recipe; a build
- * takes a minute.
+ * Returns the image of this recipe in `cacheDir`. Builds it if it is missing or was built from another
+ * recipe, which takes a minute.
  */
 export async function hostImage(cacheDir: string, { signal }: Abortable): Promise<HostImage> {
   await mkdir(cacheDir, { recursive: true });

@@ -19,15 +19,15 @@ const HOST_MEMORY_MIB = 3 * 1024;
 const HOST_FREE_BYTES = 512 * MIB;
 const BOOT_DEADLINE_MS = 30 * MINUTE_MS;
 /**
- * The host emulates a processor that runs VMs: beside other work its agent may wait minutes for its turn.
- * Each check has a deadline of its own.
+ * The host emulates a processor that runs VMs, so on a busy machine its agent may wait for minutes. Each
+ * check has its own deadline.
  */
 const WATCH_TIMES = { quietMs: MINUTE_MS, silentMs: 15 * MINUTE_MS, startingMs: 15 * MINUTE_MS };
 
-/** Starts the host with its drives as they are. */
+/** Starts the host with its drives in their present state. */
 export type StartHost = (options: Abortable) => Promise<Host>;
 
-/** A host that runs, and the link to its agent. Disposing ends it as a power cut does. */
+/** A running host, and the link to its agent. Disposing ends it as a power cut does. */
 export class Host implements AsyncDisposable {
   readonly agent: GuestAgent;
   readonly #vm: TestVm;
@@ -45,7 +45,7 @@ export class Host implements AsyncDisposable {
     await cp(this.#vm.consoleLogPath, to);
   }
 
-  /** Copies the host's console, and what its daemon, its VMs and failed tests wrote, to `dir`. */
+  /** Copies the host's console, and the logs of its daemon, its VMs and failed tests, to `dir`. */
   async copyLogs(dir: string, { signal }: Abortable): Promise<void> {
     await this.copyConsole(join(dir, 'host-console.log'));
     const script =
@@ -60,7 +60,10 @@ export class Host implements AsyncDisposable {
   }
 }
 
-/** Makes the host's drives in `scratch`; returns what starts it with them, as often as needed. */
+/**
+ * Makes the host's drives in `scratch`. Returns a function that starts the host with them, repeatedly if
+ * needed.
+ */
 export async function prepareHost(
   scratch: string,
   { root, signal }: Abortable & { root: string },

@@ -6,8 +6,8 @@ import { messageOf } from '../../src/base/errors.ts';
 import { prepareHost } from './host.ts';
 import { ChecksRun } from './run-checks.ts';
 
-// Proves on KVM what `npm test` proves under emulation: the host is a VM of ours, whose emulated processor
-// has AMD's virtualization.
+// Runs on KVM what `npm test` runs under emulation. The host is one of our VMs, whose emulated processor has
+// AMD's virtualization.
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const LOGS = join(ROOT, '.cache', 'nested-logs');

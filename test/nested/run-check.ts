@@ -28,7 +28,7 @@ export interface CheckResult {
   isHostLost: boolean;
 }
 
-/** Runs a check in the host; never throws but for the abort reason. */
+/** Runs a check in the host. Throws only the abort reason. */
 export async function runCheck(
   agent: GuestAgent,
   { script, shows, deadlineMs }: HostCheck,

@@ -7,22 +7,22 @@ import { HOST_CHECKS, type HostCheck, LOAD_KVM } from './host-checks.ts';
 import { type CheckResult, runCheck } from './run-check.ts';
 import { formatTestLine } from './test-lines.ts';
 
-/** What is run, and where it is written down. */
+/** Which checks to run, and where to write the results. */
 export interface ChecksRequest {
   startHost: StartHost;
-  /** only checks whose name holds this, and those that every other needs; '' means all */
+  /** only checks whose name contains this, and those that all others need; '' means all */
   only: string;
-  /** only tests whose name holds this, of a check that is a suite */
+  /** only tests whose name contains this, for a check that is a suite */
   onlyTest: string | undefined;
   logsDir: string;
   say: (text: string) => void;
 }
 
 /**
- * QEMU's emulation of AMD's virtualization lets the host's kernel die now and then, with the segment base of
- * a guest in an interrupt. That is no fault of what is tested: the host is started again, and the check
- * repeated, a suite from the test that was cut short. To the product this is a power cut, which it must
- * survive anyway.
+ * With QEMU's emulation of AMD's virtualization, the host's kernel sometimes panics in an interrupt, with the
+ * segment base of a guest. That is not a fault of the product: the host is started again and the check
+ * repeated, a suite from the interrupted test on. For the product this is a power cut, which it must survive
+ * anyway.
  */
 const MAX_PANICS = 8;
 
@@ -79,7 +79,7 @@ export class ChecksRun {
   }
 
   async #attempt(check: HostCheck, ended: readonly EndedTest[], { signal }: Abortable): Promise<CheckResult> {
-    if (!this.#host) throw new Error('no host runs');
+    if (!this.#host) throw new Error('the host does not run');
     const { onlyTest, logsDir, say } = this.#request;
     const log = join(logsDir, `${check.name.replace(/[^a-z0-9]+/gi, '-')}.log`);
     const filter = onlyTest === undefined ? [] : ['--test', onlyTest];

@@ -5,8 +5,8 @@ import { encodeFrame, encodeJsonFrame, FRAME } from '../../src/protocol/exec-fra
 import type { ExecExit } from '../../src/protocol/guest.ts';
 
 /**
- * Runs a command without input and passes its stdout on as it comes, so that what it said is known also when
- * the host is lost.
+ * Runs a command without input and passes its stdout on immediately, so that its output is known even if the
+ * host is lost.
  */
 export async function streamCommand(
   agent: GuestAgent,

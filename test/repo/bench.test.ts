@@ -12,7 +12,7 @@ import { medianSpans } from '../../bench/spans.ts';
 
 const ROW: Row = { name: 'row', what: 'w', unit: 'ms', median: 30, floor: 20, floorIs: 'f', runs: 3 };
 
-test('a row tells of each goal whether it is met, the bound included', () => {
+test('a row says of each goal whether it is met, including the bound', () => {
   const text = markdownTable([{ ...ROW, goals: [{ median: 30 }, { ratio: 1.4 }, { ratio: 1.5 }] }]);
   assert.match(
     text,
@@ -20,12 +20,12 @@ test('a row tells of each goal whether it is met, the bound included', () => {
   );
 });
 
-test('what could not be measured has a row that says why', () => {
+test('a failed measurement has a row that says why', () => {
   const text = markdownTable([ROW, { name: 'other', what: 'other', notMeasured: 'it is not installed' }]);
   assert.match(text, /\| other \|( {2}\|)+ not measured: it is not installed \|\n$/);
 });
 
-test('where the time goes is told below, with a word where a goal is missed', () => {
+test('the stages follow the table, with an explanation where a goal is missed', () => {
   const spans = [
     { stage: 'cli', ms: 10.4 },
     { stage: 'sync', ms: 20 },
@@ -41,7 +41,7 @@ test('where the time goes is told below, with a word where a goal is missed', ()
   );
 });
 
-test('stages are medians over runs, in the order of their first coming; a run without one counts as 0', () => {
+test('stages are medians over runs, in the order of their first appearance; a run without a stage counts as 0', () => {
   const runs = [
     [
       { stage: 'cli', ms: 1 },
@@ -61,7 +61,7 @@ test('stages are medians over runs, in the order of their first coming; a run wi
   ]);
 });
 
-test('each measurement has a name of its own, and the page of figures has the marks that its table goes between', async () => {
+test('each measurement has a unique name, and the page of figures has marks around its table', async () => {
   const names = MEASUREMENTS.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   const page = await readFile(join(import.meta.dirname, '../../docs/performance.md'), 'utf8');
@@ -105,22 +105,22 @@ for (const [what, expectations, problems] of [
   ],
   ['a row without a ceiling', [FORK, DEBVM], ['many-forks: bench/expectations.json has no ceiling for it']],
   [
-    'an expected row that was not there',
+    'an expected row that is missing',
     [FORK, MANY, DEBVM, { ...FORK, row: 'suspend' }],
     ['suspend: "suspend-fork" did not measure it'],
   ],
   [
-    'an expected row of a measurement that was not asked for',
+    'an expected row of a measurement that was not requested',
     [FORK, MANY, DEBVM, { ...FORK, measurement: 'other' }],
     [],
   ],
   [
-    'a ratio to a row that is not there',
+    'a ratio to a missing row',
     [FORK, { ...MANY, of: 'none' }, DEBVM],
     ['many-forks: its ratio to "none" is not known'],
   ],
   [
-    'a row that could not be measured, and must be',
+    'a required row that could not be measured',
     [FORK, MANY, { measurement: 'beside-debvm', row: 'debvm', ceiling: 0.02 }],
     ['debvm: not measured: it is not installed'],
   ],
@@ -156,8 +156,8 @@ test('the JSON document has each row with its ratio and its ceiling', () => {
 });
 
 for (const [what, text] of [
-  ['a field that it does not know', '{"rows":[{"measurement":"a","row":"b","ceiling":1,"celing":2}]}'],
-  ['a ceiling that is no number', '{"rows":[{"measurement":"a","row":"b","ceiling":"1"}]}'],
+  ['an unknown field', '{"rows":[{"measurement":"a","row":"b","ceiling":1,"celing":2}]}'],
+  ['a ceiling that is not a number', '{"rows":[{"measurement":"a","row":"b","ceiling":"1"}]}'],
   [
     'a row twice',
     '{"rows":[{"measurement":"a","row":"b","ceiling":1},{"measurement":"c","row":"b","ceiling":1}]}',
@@ -168,7 +168,7 @@ for (const [what, text] of [
   });
 }
 
-test('the published figures, and every measurement, have ceilings, which the published figures keep to', async () => {
+test('every measurement has a ceiling, and the published figures are within their ceilings', async () => {
   const expectations = parseExpectations(await readFile(EXPECTATIONS, 'utf8'));
   const known = new Set(MEASUREMENTS.map(({ name }) => name));
   assert.deepEqual(new Set(expectations.map(({ measurement }) => measurement)), known);

@@ -16,7 +16,7 @@ import { after, before, describe, test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** What the bundler itself needs, and small programs in place of ours. */
+/** The files that the bundler needs, and small programs instead of ours. */
 const COPIED = [
   'package.json',
   'package-lock.json',
@@ -60,7 +60,7 @@ describe('scripts/build.ts', () => {
 
   const inode = (): number => statSync(join(dir, 'dist', 'banger.cjs')).ino;
 
-  test('bundles programs that know their build, once', () => {
+  test('bundles programs once, with the version of their build', () => {
     assert.equal(run('scripts/build.ts'), '==> bundling\n');
     const { builtAt, ...info } = JSON.parse(run('dist/banger.cjs'));
     assert.deepEqual(info, { version: 'dev', commit: 'unknown' });
@@ -84,7 +84,7 @@ describe('scripts/build.ts', () => {
     assert.equal(run('scripts/build.ts'), '==> bundling\n');
   });
 
-  test('leaves the old bundles when the sources do not compile', () => {
+  test('keeps the old bundles when the sources do not compile', () => {
     const before = inode();
     writeFileSync(join(dir, 'src/cli/main.ts'), "import './missing.ts';\n");
     const { status, stderr } = spawnSync(process.execPath, [join(dir, 'scripts/build.ts')], {

@@ -17,7 +17,7 @@ describe('the documents', () => {
   const documents = (): [string, string][] => [...project.texts].filter(([path]) => path.endsWith('.md'));
   const text = (path: string): string => project.texts.get(path) ?? assert.fail(`there is no ${path}`);
 
-  test('are all there', () => {
+  test('all exist', () => {
     for (const name of ['README', 'ARCHITECTURE', 'CONTRIBUTING', 'SECURITY', 'CHANGELOG'])
       text(`${name}.md`);
     for (const name of ['cli', 'configuration', 'errors', 'lifecycle', 'performance', 'troubleshooting']) {
@@ -92,7 +92,7 @@ describe('the documents', () => {
     }
   });
 
-  test('begin with a changelog of what is not released', () => {
+  test('have a changelog that begins with unreleased changes', () => {
     const headings = [...text('CHANGELOG.md').matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
     assert.equal(headings[0], '[Unreleased]');
     for (const heading of headings.slice(1))
@@ -102,7 +102,7 @@ describe('the documents', () => {
   });
 });
 
-/** The names that a heading is linked by. */
+/** The anchors of a document's headings. */
 function anchorsOf(markdown: string): string[] {
   return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading

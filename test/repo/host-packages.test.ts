@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 
 const SCRIPTS = join(import.meta.dirname, '..', '..', 'scripts');
 
-/** What the scripts call and what is not under test. */
+/** Programs that the scripts call and that are not under test. */
 const REAL_TOOLS = [
   'bash',
   'cat',
@@ -28,7 +28,7 @@ const REAL_TOOLS = [
 const PRESENT = ['qemu-system-x86_64', 'qemu-system-aarch64', 'mmdebstrap', 'mkfs.ext4', 'newuidmap'];
 const ALSO_PRESENT = ['unshare', 'flock', 'ssh-keygen', 'tar'];
 
-/** An apt-get that says what it was asked for and installs it into the fake host. */
+/** An apt-get that prints its arguments and installs the packages into the fake host. */
 const APT_GET =
   'echo "apt-get $*"\ncase $* in *install*) for t in git qemu-img; do printf "#!/bin/sh\\n" >"$FAKE/$t"; chmod +x "$FAKE/$t"; done ;; esac';
 
@@ -64,7 +64,7 @@ describe('ensure_host_packages', () => {
     return readFileSync(join(fake, 'log'), 'utf8');
   }
 
-  test('installs what is missing as root, and nothing the second time', () => {
+  test('installs missing packages as root, and nothing the second time', () => {
     const first = ensure();
     assert.equal(first.status, 0, first.text);
     assert.equal(first.text, '==> installing with apt: git qemu-utils\n');
@@ -76,7 +76,7 @@ describe('ensure_host_packages', () => {
     assert.deepEqual(ensure(), { status: 0, text: '' });
   });
 
-  test('uses sudo as an ordinary user, after saying what for', async () => {
+  test('uses sudo as an ordinary user, after it has said why', async () => {
     await put('id', 'case $1 in -u) echo 1000 ;; -un) echo ann ;; esac');
     await put('sudo', '[ "$1" = -n ] && shift; echo "sudo: $1"; exec "$@"');
     const { status, text } = ensure();
@@ -109,14 +109,14 @@ describe('ensure_host_packages', () => {
     assert.match(text, /error: Cannot go on: apt succeeded, but git qemu-utils still lacks its programs/);
   });
 
-  test('names the packages of dnf where that is what the host has', async () => {
+  test('names the packages of dnf on a host with dnf', async () => {
     await rm(join(fake, 'apt-get'));
     await put('dnf', APT_GET.replace('apt-get', 'dnf'));
     assert.equal(ensure().text, '==> installing with dnf: git qemu-img\n');
     assert.equal(packageManagerOutput(), 'dnf install -y git qemu-img\n');
   });
 
-  test('says what to install where it knows no package manager', async () => {
+  test('says what to install on a host without a known package manager', async () => {
     await rm(join(fake, 'apt-get'));
     const { status, text } = ensure();
     assert.equal(status, 1);

@@ -33,7 +33,7 @@ describe('bin/banger', () => {
     return { status, text: stdout + stderr };
   }
 
-  test('says what to do in a checkout that is not set up', () => {
+  test('says what to do in a checkout before the setup', () => {
     const { status, text } = run(join(checkout, 'bin/banger'));
     assert.equal(status, 1);
     assert.match(text, /error: Cannot run banger from .*: it is not set up\n {2}hint: npm run setup/);
@@ -54,7 +54,7 @@ describe('bin/banger', () => {
     assert.deepEqual(run('./relative', { cwd: join(dir, 'links') }), expected);
   });
 
-  test("runs Node with the flags without which it may never end, and so do the tests' own scripts", async () => {
+  test("runs Node with the flags that prevent it from hanging, and so do the tests' own scripts", async () => {
     await writeFile(join(checkout, 'dist/banger.cjs'), '');
     const node = '#!/bin/sh\nprintf "%s " "$@"\n';
     await writeFile(join(checkout, 'node_modules/.bin/node'), node, { mode: 0o755 });
@@ -65,14 +65,14 @@ describe('bin/banger', () => {
     assert.ok(lib.includes(`\nnode_flags=(${NODE_FLAGS.join(' ')})\n`));
     for (const name of (await readdir(scripts)).filter((file) => file.endsWith('.sh'))) {
       const script = await readFile(join(scripts, name), 'utf8');
-      // With a program of ours behind it.
+      // With our own program behind it.
       for (const [line] of script.matchAll(/"\$node" .*\.ts.*/g)) {
         assert.ok(line.startsWith('"$node" "${node_flags[@]}" '), `${name}: ${line}`);
       }
     }
   });
 
-  test('has Node keep compiled code in the cache of whoever calls it, and nowhere when they have none', async () => {
+  test('makes Node keep compiled code in the cache of the caller, and nowhere without a home', async () => {
     await writeFile(join(checkout, 'dist/banger.cjs'), '');
     const node = '#!/bin/sh\necho "${NODE_COMPILE_CACHE-none}"\n';
     await writeFile(join(checkout, 'node_modules/.bin/node'), node, { mode: 0o755 });

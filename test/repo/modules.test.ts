@@ -21,7 +21,7 @@ describe('tokenize()', () => {
     );
   });
 
-  test('takes quotes and slashes in strings, templates and regular expressions for text', () => {
+  test('treats quotes and slashes in strings, templates and regular expressions as text', () => {
     assert.deepEqual(texts(`'a"\\'//' + "b'" + /["'\`/]\\// .test(x)`), [
       `a"\\'//`,
       '+',
@@ -36,7 +36,7 @@ describe('tokenize()', () => {
     ]);
   });
 
-  test('tells a division from a regular expression', () => {
+  test('distinguishes a division from a regular expression', () => {
     assert.deepEqual(texts('(a) / b / c'), ['(', 'a', ')', '/', 'b', '/', 'c']);
     assert.deepEqual(texts('return /b/g'), ['return', '/b/', 'g']);
   });
@@ -57,7 +57,7 @@ describe('tokenize()', () => {
     ]);
   });
 
-  test('marks what follows a doc comment, not another comment', () => {
+  test('marks the token after a doc comment, but not after another comment', () => {
     const marked = tokenize('/** a */ export x; /* b */ export y').filter((token) => token.afterDoc);
     assert.deepEqual(marked.length, 1);
   });
@@ -98,14 +98,14 @@ describe('readModule()', () => {
     ]);
   });
 
-  test('takes text, comments, import.meta and properties for no import', () => {
+  test('does not treat text, comments, import.meta and properties as imports', () => {
     const source =
       "// import 'a'\nconst b = \"import 'b'\"; import.meta.url; c.import('d'); e = { import: 1, export: 2 };";
     assert.deepEqual(imports(source), []);
     assert.deepEqual(readModule(source).computedImportLines, []);
   });
 
-  test('finds an import() of something computed', () => {
+  test('finds an import() with a computed path', () => {
     assert.deepEqual(readModule('import(`./${a}`);\nimport("a" + b)').computedImportLines, [1, 2]);
   });
 
@@ -125,7 +125,7 @@ describe('readModule()', () => {
     assert.deepEqual(readModule('\nexport default 1').defaultExportLines, [2]);
   });
 
-  test('reads re-exports as imports of what they pass on', () => {
+  test('reads re-exports as imports of the names that they pass on', () => {
     assert.deepEqual(imports("export { d as e } from 'f'; export type { g } from 'h'; export * from 'i'"), [
       { specifier: 'f', names: ['d'], isTypeOnly: false },
       { specifier: 'h', names: ['g'], isTypeOnly: true },

@@ -5,10 +5,10 @@ import { readProject } from '../../scripts/check/project.ts';
 import { BOUNDARY_RULES, TEXT_RULES, UNUSED_RULES } from '../../scripts/check/rules.ts';
 import { runRules } from '../../scripts/check/run-rules.ts';
 
-/** Files by path; `null` takes one of the sound tree away. */
+/** Files by path; `null` removes one of the sound tree. */
 export type Files = Readonly<Record<string, string | null>>;
 
-/** A small project that breaks no rule: one file or two in each layer, all of it used. */
+/** A small project that breaks no rule: one or two files in each layer, all of them used. */
 const SOUND_TREE: Files = {
   'package.json': '{"dependencies": {"zod": "1.0.0"}, "devDependencies": {"typescript": "7.0.0"}}',
   'src/base/text.ts':
@@ -37,7 +37,7 @@ const SOUND_TREE: Files = {
     "import { shout } from '../base/text.ts';\nimport { list } from '../sdk/client.ts';\n\nshout(String(list()));\n",
 };
 
-/** Stands for the folder of the tree in a planted text. */
+/** Placeholder for the folder of the tree in a planted text. */
 export const ROOT_MARK = '@ROOT@';
 
 /** Findings in the sound tree with `files` planted into it, each as `path:line rule: message`. */
@@ -56,7 +56,7 @@ export async function findingsWith(files: Files): Promise<string[]> {
   }
 }
 
-/** The sound tree's file, to be planted with something added. */
+/** A file of the sound tree, to be planted with an addition. */
 export function sound(path: string): string {
   return SOUND_TREE[path] ?? '';
 }

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { BOUNDARY_RULES, TEXT_RULES, UNUSED_RULES } from '../../scripts/check/rules.ts';
 import { type Files, findingsWith, ROOT_MARK, sound } from './planted-tree.ts';
 
-/** What is planted, and the rules that must find it: all of them, and no other. */
+/** What is planted, and exactly the rules that must find it. */
 interface Planted {
   what: string;
   files: Files;
@@ -18,12 +18,12 @@ function manyFiles(count: number, nameOf: (index: number) => string): Files {
 
 const PLANTED: Planted[] = [
   {
-    what: 'a folder of src/ that is no layer',
+    what: 'a folder of src/ that is not a layer',
     files: { 'src/misc/a.ts': 'export {};\n', ...used('src/daemon/main.ts', "import '../misc/a.ts';") },
     finds: ['known-layers', 'layer-order'],
   },
   {
-    what: 'base that imports the protocol, for a type only',
+    what: 'base that imports the protocol, even for a type',
     files: used('src/base/text.ts', "import type { Vm } from '../protocol/vm.ts';"),
     finds: ['layer-order', 'base-has-no-product-words', 'base-has-no-product-words'],
   },
@@ -107,7 +107,7 @@ const PLANTED: Planted[] = [
     finds: ['no-computed-imports'],
   },
   {
-    what: 'two files that import each other, one for a type only',
+    what: 'two files that import each other, even if one imports only a type',
     files: {
       'src/base/a.ts': "import { b } from './b.ts';\n/** A. */\nexport type A = typeof b;\n",
       'src/base/b.ts': "import type { A } from './a.ts';\n/** B. */\nexport const b = (a: A): A => a;\n",
@@ -116,7 +116,7 @@ const PLANTED: Planted[] = [
     finds: ['no-cycles'],
   },
   {
-    what: 'zod in a protocol file that is no schema',
+    what: 'zod in a protocol file that is not a schema',
     files: used('src/protocol/vm.ts', "import { z } from 'zod';"),
     finds: ['zod-stays-in-schemas'],
   },
@@ -151,7 +151,7 @@ const PLANTED: Planted[] = [
     finds: ['only-config-names-folders'],
   },
   {
-    what: 'a name on disk made elsewhere than in config',
+    what: 'a file name defined elsewhere than in config',
     files: used('src/cli/main.ts', "const path = '.config/banger';"),
     finds: ['only-config-names-folders'],
   },
@@ -220,12 +220,12 @@ const PLANTED: Planted[] = [
     finds: ['files-are-short'],
   },
   {
-    what: 'a folder of too many files',
+    what: 'a folder with too many files',
     files: manyFiles(21, (index) => `agent/parts/part-${index}.go`),
     finds: ['folders-are-small'],
   },
   {
-    what: 'a folder with as many files as may be, and their tests beside them',
+    what: 'a folder with the most files allowed, and their tests beside them',
     files: {
       ...manyFiles(20, (index) => `agent/parts/part-${index}.go`),
       ...manyFiles(20, (index) => `agent/parts/part-${index}_test.go`),
@@ -233,22 +233,22 @@ const PLANTED: Planted[] = [
     finds: [],
   },
   ...['// ', '/** ', '    // ', ' * '].map((start) => ({
-    what: `a line of a comment that is too wide, "${start}"`,
+    what: `a comment line that is too wide, "${start}"`,
     files: used('src/cli/main.ts', `/*\n */\n${start}${'x'.repeat(111 - start.length)} */`),
     finds: ['comments-are-narrow'],
   })),
   {
-    what: 'a line of a comment as wide as may be',
+    what: 'a comment line of the maximum width',
     files: used('src/cli/main.ts', `// ${'x'.repeat(107)}`),
     finds: [],
   },
   {
-    what: 'a line of a comment in Go that is too wide',
+    what: 'a comment line in Go that is too wide',
     files: { 'agent/main.go': `// Command agent. ${'x'.repeat(100)}\npackage main\n` },
     finds: ['comments-are-narrow'],
   },
   {
-    what: 'a name in camel case',
+    what: 'a file name in camel case',
     files: {
       'src/base/text.ts': null,
       'src/base/someText.ts': sound('src/base/text.ts'),
@@ -257,7 +257,7 @@ const PLANTED: Planted[] = [
     finds: ['names-are-kebab-case'],
   },
   {
-    what: 'work put off',
+    what: 'postponed work',
     files: used('src/cli/main.ts', `// TO${'DO'}: later`),
     finds: ['nothing-put-off'],
   },
@@ -280,7 +280,7 @@ const PLANTED: Planted[] = [
     finds: ['no-foreign-hosts'],
   },
   {
-    what: 'an error code that the list lacks, and one that nothing throws',
+    what: 'an error code that the list lacks, and one that is never thrown',
     files: {
       'src/core/create.ts': sound('src/core/create.ts').replace(
         'return',
@@ -315,7 +315,7 @@ describe('the rules of the project', () => {
     });
   }
 
-  test('all have a planted violation', () => {
+  test('all have a violation here', () => {
     const planted = new Set(PLANTED.flatMap(({ finds }) => finds));
     const rules = [...BOUNDARY_RULES, ...UNUSED_RULES, ...TEXT_RULES].map((rule) => rule.name);
     assert.deepEqual(

@@ -24,7 +24,7 @@ const EMPTY: GuestModel = { files: new Map() };
 const PATH = '/root/kept/file';
 const [OLD, NEW, OTHER] = [1, 2, 3].map((id) => makeContent(id, 10_000)) as [Buffer, Buffer, Buffer];
 
-test('a guest that runs has each file as it was written last, and no other', () => {
+test('a running guest has the last content of each file, and no other file', () => {
   const guest = withFile(EMPTY, { path: PATH, content: NEW, isSynced: false });
   assert.deepEqual(problemsWhileRunning(guest, new Map([[PATH, NEW]])), []);
   for (const wrong of [
@@ -40,7 +40,7 @@ test('a guest that runs has each file as it was written last, and no other', () 
   }
 });
 
-test('after a power cut what was written out is there; what was not is there, or not, or in part, and never anything else', () => {
+test('after a power cut synced content is there; other content is there, missing or partial, and never anything else', () => {
   const isPossible = (guest: GuestModel, found: Buffer | undefined): boolean =>
     problemsOnDisks(afterPowerCut(guest), new Map(found ? [[PATH, found]] : [])).length === 0;
   const old = withFile(EMPTY, { path: PATH, content: OLD, isSynced: true });
@@ -57,17 +57,17 @@ test('after a power cut what was written out is there; what was not is there, or
   assert.ok(!isPossible(synced(both), OLD));
   const grown = withFile(old, { path: PATH, content: Buffer.concat([OLD, NEW]), isSynced: false });
   const tail = Buffer.alloc(9);
-  assert.ok(isPossible(grown, Buffer.concat([OLD, tail])), 'the size is there, and not what was added');
+  assert.ok(isPossible(grown, Buffer.concat([OLD, tail])), 'the size is there, but not the new content');
   assert.ok(
     !isPossible(grown, Buffer.concat([OLD.subarray(0, 9_991), tail, tail])),
-    'what was synced is lost',
+    'synced content is lost',
   );
-  assert.ok(!isPossible(grown, OLD.subarray(0, 5_000)), 'a part of what was synced is lost');
+  assert.ok(!isPossible(grown, OLD.subarray(0, 5_000)), 'a part of the synced content is lost');
   const found = settled(afterPowerCut(both), new Map([[PATH, holed]]));
   assert.ok(isPossible(found, holed) && !isPossible(found, NEW));
 });
 
-test('memory and the server process are gone after a power cut, and only then', () => {
+test('memory and the server process are lost only by a power cut', () => {
   const asked = afterAnswer(afterAnswer({ ...EMPTY, answered: 0 }));
   assert.equal(asked.answered, 2);
   assert.equal(asked.files.get(SERVED_FILE)?.at(-1)?.toString(), 'answer 1\nanswer 2\n');
@@ -76,7 +76,7 @@ test('memory and the server process are gone after a power cut, and only then', 
   assert.deepEqual([answered, [...files.keys()]], [undefined, [SERVED_FILE]]);
 });
 
-test('a step that nothing disturbs has one outcome, and sequences take every kind of step', () => {
+test('an undisturbed step has one outcome, and sequences contain every kind of step', () => {
   const taken = new Set<string>();
   const property = fc.property(DRAWS, (draws) => {
     let world: WorldModel = new Map();
@@ -112,11 +112,11 @@ test('a step that nothing disturbs has one outcome, and sequences take every kin
   );
 });
 
-test('a snapshot store is merged as the kernel would read it, and a broken one is refused', async () => {
+test('a snapshot store is merged as the kernel would read it, and a damaged one is refused', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'store-'));
   const [storePath, target] = [join(dir, 'store'), join(dir, 'target')];
   const chunk = (byte: number): Buffer => Buffer.alloc(4096, byte);
-  // The first area is full: its 256 chunks and their table, and then one more area with a single pair.
+  // The first area is full, with 256 chunks and their table; a second one has a single pair.
   const pairs = (list: readonly (readonly [number, number])[]): Buffer => {
     const table = chunk(0);
     for (const [at, [to, from]] of list.entries()) {

@@ -14,7 +14,7 @@ const NOTHING: HostCounts = {
 };
 
 describe('the soak', () => {
-  test('tells what is there that was not, and how many more of the same', () => {
+  test('reports new items, and how many more of an existing kind', () => {
     const before = { ...NOTHING, daemonFds: ['socket', 'socket', 'pipe'], files: ['s/a', 's/b'] };
     const after = { ...before, daemonFds: ['pipe', 'socket', 'socket', 'socket'], files: ['s/b', 's/c'] };
     assert.deepEqual(whatIsNew(before, after), ['daemonFds: socket', 'files: s/c']);
@@ -25,7 +25,7 @@ describe('the soak', () => {
     ]);
   });
 
-  test('finds the growth an hour in values that go up and down', () => {
+  test('finds the growth per hour in fluctuating values', () => {
     const values = Array.from({ length: 60 }, (_, minute) => ({
       atMs: minute * 60_000,
       value: 100 + minute / 6 + (minute % 2 === 0 ? 3 : -3),
@@ -34,7 +34,7 @@ describe('the soak', () => {
     assert.equal(slopePerHour([{ atMs: 5, value: 1 }]), 0);
   });
 
-  test('gives a VM to one that changes it, or to any number that use it', () => {
+  test('allows one task that changes a VM, or any number of tasks that use it', () => {
     const pool = new VmPool(2, () => 0);
     const room = pool.reserve();
     assert.ok(room);
@@ -47,7 +47,7 @@ describe('the soak', () => {
     assert.equal(pool.take('running'), undefined);
     first[Symbol.dispose]();
     first[Symbol.dispose]();
-    assert.equal(pool.take('running'), undefined, 'letting go twice is letting go once');
+    assert.equal(pool.take('running'), undefined, 'a second release does nothing');
     second[Symbol.dispose]();
     assert.equal(pool.take('stopped'), undefined);
     const taken = pool.take('running');
@@ -55,6 +55,6 @@ describe('the soak', () => {
     assert.equal(pool.share(), undefined);
     using last = pool.reserve();
     assert.ok(last);
-    assert.equal(pool.reserve(), undefined, 'a VM and what is about to be one are two');
+    assert.equal(pool.reserve(), undefined, 'a VM and one that is being created are two');
   });
 });

@@ -32,14 +32,14 @@ describe('the test runner', () => {
 
   async function run(source: string) {
     const path = await put('a.test.mjs', `import { describe, test } from 'node:test';\n${source}`);
-    // A runner inside a test would take itself for a test's child and run nothing.
+    // With this variable, a runner inside a test would consider itself a child of the test and run nothing.
     const { NODE_TEST_CONTEXT: _ours, ...inherited } = process.env;
     const env = { ...inherited, BANGER_TEST_EVIDENCE: join(dir, 'evidence') };
     const { status, stdout } = spawnSync(process.execPath, [RUNNER, path], { env, encoding: 'utf8' });
     return { status, text: stdout, last: stdout.trimEnd().split('\n').at(-1) };
   }
 
-  test('counts what passed and what was skipped, and lists each skip with its reason', async () => {
+  test('counts passed and skipped tests, and lists each skip with its reason', async () => {
     const { status, text, last } = await run(
       `test('a', () => {});
        test.skip('b', () => {});
@@ -65,7 +65,7 @@ describe('the test runner', () => {
     );
   });
 
-  test('fails a file in which no test is', async () => {
+  test('fails a file without tests', async () => {
     for (const source of ["describe('empty', () => {});", '']) {
       const { status, text, last } = await run(source);
       assert.deepEqual({ status, last }, { status: 1, last: '0 passed, 1 failed' }, text);
@@ -103,7 +103,7 @@ describe('the test runner', () => {
     assert.match(warned.text, /Warning: leak/);
   });
 
-  test('ends a file that hangs, with all that it has started, and says what that was', async () => {
+  test('ends a file that hangs, with all its processes, and lists those', async () => {
     const file = await put(
       'hangs.test.mjs',
       `import { spawn } from 'node:child_process';

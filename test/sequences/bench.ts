@@ -7,8 +7,8 @@ import { type DiskReader, openDiskReader } from './disks.ts';
 import type { GuestCommand } from './guest-commands.ts';
 
 /**
- * What sequences are run with: the built program and its daemon, a client of the same daemon for what is only
- * looked at, and a reader of disks.
+ * What sequences use: the built program and its daemon, a client of the same daemon for queries, and a reader
+ * of disks.
  */
 export interface Bench {
   lab: Lab;
@@ -22,7 +22,7 @@ const IMAGE = 'debian-bookworm';
 /** `ms` for a command in a guest, which takes a fraction of a second on an idle host. */
 const COMMAND_DEADLINE_MS = 120_000;
 
-/** Opens a bench in a lab, which the caller still owns. */
+/** Opens a bench in a lab, which the caller continues to own. */
 export async function openBench(lab: Lab): Promise<Bench> {
   const rootfsPath = join(lab.paths.imagesDir, IMAGE, 'rootfs.ext4');
   return {
@@ -32,7 +32,7 @@ export async function openBench(lab: Lab): Promise<Bench> {
   };
 }
 
-/** Starts the daemon, as any command does, when it does not run. */
+/** Starts the daemon, as any command does, if it does not run. */
 export async function wakeDaemon({ lab }: Bench): Promise<void> {
   await lab.text(['vm', 'list']);
 }

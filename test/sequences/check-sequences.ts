@@ -9,7 +9,7 @@ import { openBench } from './bench.ts';
 import { DRAWS, type Draw } from './choose-step.ts';
 import { clearBench, runSequence } from './run-sequence.ts';
 
-/** Which sequences are run. */
+/** Which sequences to run. */
 export interface SequencesRequest extends Abortable {
   /** determines all sequences, together with the number of workers */
   seed: number;
@@ -18,12 +18,12 @@ export interface SequencesRequest extends Abortable {
   workerCount: number;
   /** the one sequence of `seed` that a failure has named */
   path?: string;
-  /** look for a shorter sequence that fails too: takes many runs */
+  /** search for a shorter sequence that fails, too; takes many runs */
   isShrunk: boolean;
   note: (text: string) => void;
 }
 
-/** A sequence that failed, and how it is run again. */
+/** A sequence that failed, and how to run it again. */
 export interface SequenceFailure {
   seed: number;
   path: string;
@@ -37,8 +37,8 @@ export interface SequencesReport {
 }
 
 /**
- * Runs sequences; a worker ends with its first that fails, and keeps the logs of daemon, VMMs and guests. An
- * abort ends each behind its current step, and leaves no VM.
+ * Runs sequences. A worker stops at its first failure, and keeps the logs of daemon, VMMs and guests. After
+ * an abort, each sequence ends after its current step, and leaves no VM.
  */
 export async function checkSequences(request: SequencesRequest): Promise<SequencesReport> {
   const { workerCount, count, seed } = request;
@@ -72,7 +72,7 @@ async function checkInOneLab(request: SequencesRequest): Promise<SequencesReport
   });
   const details = await fc.check(property, {
     seed,
-    // From a path on it would go on with those that follow.
+    // With a path, fast-check would continue with the sequences after it.
     numRuns: path === undefined ? count : 1,
     endOnFailure: !isShrunk,
     ...(path === undefined ? {} : { path }),

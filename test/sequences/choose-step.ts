@@ -4,8 +4,8 @@ import { PATHS } from './step.ts';
 import type { VmModel, WorldModel } from './world-model.ts';
 
 /**
- * Random numbers that decide one step; what they mean depends on what is possible then, so any part of a
- * sequence is one too.
+ * Random numbers that decide one step. Their meaning depends on which steps are possible at that moment, so
+ * any part of a sequence is a valid sequence, too.
  */
 export interface Draw {
   action: number;
@@ -14,16 +14,16 @@ export interface Draw {
   interruption: number;
 }
 
-/** Limits, so that the host has room for all VMs. */
+/** Limits, so that all VMs fit on the host. */
 const MAX_VMS = 3;
 const TAGS = ['one', 'two'];
 const SIZES = [0, 17, 4_096, 5_000, 200_000];
 
-/** A kind of step: how often it is tried when it is possible, and for which VMs it is. */
+/** A kind of step: its weight when it is possible, and the VMs to which it applies. */
 interface Kind {
   do: Action['do'];
   weight: number;
-  /** may be cut off by a kill */
+  /** may be interrupted by a kill */
   isLong?: true;
   fits(vm: VmModel, world: WorldModel): boolean;
 }
@@ -60,7 +60,7 @@ export const DRAWS: fc.Arbitrary<Draw[]> = fc.array(
   { minLength: 5, maxLength: 8, size: 'max' },
 );
 
-/** The step that a draw stands for; `at` is its place in the sequence, and makes names that are not taken. */
+/** The step that a draw selects. `at` is its index in the sequence, which makes new names unique. */
 export function chooseStep(world: WorldModel, draw: Draw, at: number): Step {
   const fresh = `vm-${at}`;
   if (world.size === 0) return { do: 'create', vm: fresh };
@@ -112,12 +112,12 @@ function actionOf(kind: Kind, vm: VmModel, { draw, at: place }: { draw: Draw; at
 }
 
 /**
- * `ms` within which a step is cut off: near its beginning, anywhere on a host at ease, anywhere on a busy
+ * `ms` within which a step is interrupted: near its beginning, anywhere on an idle host, anywhere on a busy
  * one.
  */
 const CUT_WITHIN_MS = [300, 1_500, 5_000];
 
-/** One of four long steps is cut off. */
+/** One of four long steps is interrupted. */
 function interruptionOf({ interruption: drawn }: Draw, vm: VmModel): Interruption | undefined {
   if (drawn % 4 !== 0) return undefined;
   const rest = Math.floor(drawn / 4);

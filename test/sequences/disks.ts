@@ -8,18 +8,18 @@ import { overlaySize } from '../../src/core/overlay-size.ts';
 import { mergeExceptions } from './exception-store.ts';
 import { KEPT_FOLDERS } from './guest-model.ts';
 
-/** What the disks of VMs are looked at with. */
+/** Reads the disks of VMs. */
 export interface DiskReader {
   /**
-   * Checks both file systems of a VM that does not run, as they are once their journals are replayed, and
-   * returns the files that are modelled. Changes nothing of the VM. Fails when `e2fsck -fn` finds anything.
+   * Checks both file systems of a VM that does not run, after a replay of their journals, and returns the
+   * modelled files. Does not change the VM. Fails when `e2fsck -fn` finds a fault.
    */
   read(vmDir: string): Promise<Map<string, Buffer>>;
 }
 
 /**
- * `scratch` is a folder for copies; `rootfsPath` the image of all VMs, `freeBytes` what their roots offer on
- * top.
+ * `scratch` is a folder for copies, `rootfsPath` the image of all VMs, `freeBytes` the free space of their
+ * roots beyond the image.
  */
 export async function openDiskReader({
   scratch,
@@ -32,8 +32,8 @@ export async function openDiskReader({
 }): Promise<DiskReader> {
   await mkdir(scratch, { recursive: true });
   const metadata = join(scratch, 'image-metadata');
-  // A check reads no file's data, and those that are read were written by the VM: the rest of the image need
-  // not be copied.
+  // A check does not read the data of files, and the files that are read were written by the VM, so the rest
+  // of the image need not be copied.
   await run(['e2image', '-r', rootfsPath, metadata]);
   const { size: imageBytes } = await stat(rootfsPath);
   const sizes = overlaySize({ imageBytes, freeBytes });
@@ -56,7 +56,7 @@ export async function openDiskReader({
   };
 }
 
-/** The root device as the guest has it (docs/guest-boot.md). */
+/** The root device as in the guest (docs/guest-boot.md). */
 async function makeRoot(
   path: string,
   {
@@ -77,8 +77,8 @@ async function makeRoot(
 }
 
 /**
- * As the kernel does: replays the journal, after which everything must be right. Returns the files of the
- * folder `path` under the names of those of `folder`.
+ * Replays the journal as the kernel does; afterwards the file system must have no faults. Returns the files
+ * of the folder `path`, with their paths below `folder`.
  */
 async function checkedFiles(
   device: string,
@@ -98,7 +98,7 @@ async function checkedFiles(
   );
 }
 
-/** The one file of that name that is a drive of the VM: in its folder, or in one that a restore has made. */
+/** The only drive of the VM with that file name: in the VM's folder, or in one that a restore has created. */
 async function driveIn(vmDir: string, name: string): Promise<string> {
   const folders = (await readdir(vmDir)).filter((one) => one.startsWith('drives-'));
   const candidates = [vmDir, ...folders.map((folder) => join(vmDir, folder))];

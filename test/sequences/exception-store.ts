@@ -16,8 +16,8 @@ const SECTOR_BYTES = 512;
 const PAIR_BYTES = 16;
 
 /**
- * Writes every chunk that the store `storePath` holds to its place in `targetPath`, a copy of the origin;
- * returns how many there are.
+ * Writes every chunk in the store `storePath` to its place in `targetPath`, a copy of the origin. Returns the
+ * number of chunks.
  */
 export async function mergeExceptions(storePath: string, targetPath: string): Promise<number> {
   await using store = await open(storePath, 'r');

@@ -9,15 +9,14 @@ const ANSWER = '/dev/shm/answer';
 /** A shell command of a guest. */
 export type GuestCommand = readonly [string, ...string[]];
 
-/** Makes the folders of the files that are modelled. */
+/** Creates the folders of the modelled files. */
 export const MAKE_FOLDERS = shell(
   `mkdir -p ${Object.values(KEPT_FOLDERS).join(' ')} && sync ${KEPT_FOLDERS.work} ${KEPT_FOLDERS.root} /root /srv`,
 );
 
 /**
- * Starts the server process: for each question it counts one more, in a variable of its own, and notes that
- * in a file that it holds open. What it knows is only in its memory, so its answers tell whether that is as
- * it must be.
+ * Starts the server process. It counts questions in a variable, and writes each count to a file that it keeps
+ * open. The count is only in its memory, so its answers show whether the memory is right.
  */
 export const START_SERVER = shell(`
 set -e
@@ -35,7 +34,7 @@ mkfifo ${ASK} ${ANSWER}
 ) < /dev/null > /dev/null 2>&1 &
 `);
 
-/** Puts stdin into a file. */
+/** Writes stdin to a file. */
 export function writeCommand(
   path: string,
   { isAppended, isSynced }: { isAppended: boolean; isSynced: boolean },
@@ -49,16 +48,18 @@ export function removeCommand(path: string, { isSynced }: { isSynced: boolean })
   return shell(isSynced ? `${remove} && sync ${folderOf(path)}` : remove);
 }
 
-/** What a guest shows of itself. */
+/** The state of a guest. */
 export interface GuestFacts {
   hostName: string;
-  /** what its server process answered; `none` when it has none */
+  /** the answer of its server process; `none` when it has none */
   answer: string;
   /** by absolute path */
   files: Map<string, Buffer>;
 }
 
-/** Prints what {@link readFacts} reads. The server process is asked first, for the answer changes a file. */
+/**
+ * Prints the input of {@link readFacts}. Asks the server process first, because its answer changes a file.
+ */
 export const SHOW_FACTS = shell(`
 read -r name < /proc/sys/kernel/hostname
 answer=none

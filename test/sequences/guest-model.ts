@@ -1,4 +1,4 @@
-/** Folders of a guest whose files are modelled, by what keeps them. */
+/** Folders of a guest whose files are modelled, by where they are stored. */
 export const KEPT_FOLDERS = {
   /** on the work disk */
   work: '/root/kept',
@@ -10,12 +10,12 @@ export const KEPT_FOLDERS = {
 
 export type Place = keyof typeof KEPT_FOLDERS;
 
-/** A file's content; `undefined`: there is no such file. */
+/** A file's content; `undefined` when there is no such file. */
 export type Content = Buffer | undefined;
 
 /**
- * What a file has held since it was last written out, oldest first. The last is what it holds now; after a
- * power cut it may be any, or a mixture.
+ * The contents of a file since it was last synced, oldest first. The last is the present one. After a power
+ * cut the file may have any of them, or a mixture.
  */
 export type Versions = readonly Content[];
 
@@ -23,15 +23,15 @@ export type Versions = readonly Content[];
 export interface GuestModel {
   /** by absolute path */
   files: ReadonlyMap<string, Versions>;
-  /** questions that the server process has answered; absent when there is none */
+  /** number of questions that the server process has answered; absent when there is no server process */
   answered?: number;
 }
 
-/** File that the server process holds open and adds a line to for each answer. */
+/** File that the server process keeps open, and to which it appends a line for each answer. */
 export const SERVED_FILE = `${KEPT_FOLDERS.work}/served`;
 
 /**
- * Unit of the mixture that a power cut may leave: the guest's kernel writes whole blocks of its file systems.
+ * Unit of the mixture after a power cut: the guest's kernel writes whole blocks of its file systems.
  */
 const BLOCK_BYTES = 4096;
 
@@ -39,12 +39,12 @@ function isInMemory(path: string): boolean {
   return path.startsWith(`${KEPT_FOLDERS.memory}/`);
 }
 
-/** What a file holds while the guest runs. */
+/** The content of a file while the guest runs. */
 export function contentOf(guest: GuestModel, path: string): Content {
   return guest.files.get(path)?.at(-1);
 }
 
-/** After a file was written or removed; `isSynced`: and written out before the command ended. */
+/** After a file was written or removed; `isSynced`: and synced before the command ended. */
 export function withFile(
   guest: GuestModel,
   { path, content, isSynced }: { path: string; content: Content; isSynced: boolean },
@@ -54,7 +54,7 @@ export function withFile(
   return { ...guest, files: new Map(guest.files).set(path, versions) };
 }
 
-/** After the server process has answered once more. */
+/** After another answer of the server process. */
 export function afterAnswer(guest: GuestModel): GuestModel {
   if (guest.answered === undefined) return guest;
   const answered = guest.answered + 1;
@@ -71,18 +71,18 @@ export function synced(guest: GuestModel): GuestModel {
   return { ...guest, files: new Map(files) };
 }
 
-/** After the VM's end: what was in memory is gone, what was not written out may be there or not. */
+/** After the VM's end: the content of memory is gone, and content that was not synced may exist or not. */
 export function afterPowerCut({ files }: GuestModel): GuestModel {
   return { files: new Map([...files].filter(([path]) => !isInMemory(path))) };
 }
 
-/** After the disks of a stopped VM were read: exactly what was found. */
+/** After the disks of a stopped VM were read: exactly what they contain. */
 export function settled(guest: GuestModel, found: ReadonlyMap<string, Buffer>): GuestModel {
   const paths = [...guest.files.keys()];
   return { ...guest, files: new Map(paths.map((path) => [path, [found.get(path)]])) };
 }
 
-/** What is wrong in a running guest; empty when nothing is. */
+/** The problems in a running guest; empty when there are none. */
 export function problemsWhileRunning(guest: GuestModel, found: ReadonlyMap<string, Buffer>): string[] {
   const paths = new Set([...guest.files.keys(), ...found.keys()]);
   return [...paths].flatMap((path) => {
@@ -92,8 +92,8 @@ export function problemsWhileRunning(guest: GuestModel, found: ReadonlyMap<strin
 }
 
 /**
- * What is wrong on the disks of a VM that does not run, or nothing. What may be there or not is either, but
- * never anything else.
+ * The problems on the disks of a VM that does not run; empty when there are none. Content that may exist or
+ * not must be one of the two, and never anything else.
  */
 export function problemsOnDisks(guest: GuestModel, found: ReadonlyMap<string, Buffer>): string[] {
   const paths = new Set([...guest.files.keys(), ...found.keys()].filter((path) => !isInMemory(path)));
@@ -110,16 +110,16 @@ function isOneOf(versions: Versions, is: Content): boolean {
 }
 
 /**
- * What ext4 may leave of a file that was not written out. Its size may be that of any version, or less when
- * it was written anew; each block has what one of the versions had there, followed by zeros: a block that was
- * allocated and not written is all zeros, and the size may be written before the data that was added to a
+ * What ext4 may leave of a file that was not synced. Its size may be that of any version, or less if the file
+ * was rewritten. Each block has the content of one of the versions, followed by zeros: a block that was
+ * allocated but not written is all zeros, and the size may be written before data that was appended to a
  * block.
  */
 function isMixtureOf(versions: Versions, is: Buffer): boolean {
   const known = versions.filter((version) => version !== undefined);
   if (known.every((version) => version.length < is.length)) return false;
   const [first] = versions;
-  // What was only added to never gets shorter.
+  // A file that was only appended to never becomes shorter.
   const isGrown = first && known.every((version) => version.subarray(0, first.length).equals(first));
   if (isGrown && is.length < first.length) return false;
   for (let at = 0; at < is.length; at += BLOCK_BYTES) {

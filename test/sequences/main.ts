@@ -61,7 +61,7 @@ function describeFailure({ seed, path, message }: SequenceFailure): string {
 function whole(name: string, text: string): number {
   const number = Number(text);
   if (Number.isSafeInteger(number) && number >= 0) return number;
-  throw new Error(`--${name} "${text}" is no whole number`);
+  throw new Error(`--${name} "${text}" is not a whole number`);
 }
 
 function write(text: string): void {

@@ -15,10 +15,10 @@ import {
 import type { VmModel, WorldModel } from './world-model.ts';
 
 /**
- * Finds out which of `outcomes` is the case, looks into the VMs `names`, and gives the world with what was
- * open settled.
+ * Finds out which of `outcomes` is the case by looking into the VMs `names`, and returns that world with its
+ * open questions settled.
  *
- * @throws {Error} that says what is wrong with each of them when none is the case.
+ * @throws {Error} when none is the case; it says what is wrong with each.
  */
 export async function observe(
   bench: Bench,
@@ -28,7 +28,7 @@ export async function observe(
   const shown = await listVms(bench);
   const tags = new Map<string, string[]>();
   for (const { name } of shown.filter((vm) => names.has(vm.name))) {
-    // A VM that can have none is not asked.
+    // A VM that cannot have a server process is not asked.
     const mayHave = outcomes.some((world) => world.get(name)?.snapshots.size);
     tags.set(name, mayHave ? await tagsOf(bench, name) : []);
   }
@@ -38,16 +38,16 @@ export async function observe(
     problems.push(...found);
     return found.length === 0;
   });
-  if (candidates.length === 0) throw new Error(`no state that can be:\n${unique(problems)}`);
+  if (candidates.length === 0) throw new Error(`no possible state:\n${unique(problems)}`);
   for (const vm of shown.filter(({ name }) => names.has(name))) {
     candidates = await lookInto(bench, vm, candidates);
   }
   const [world] = candidates;
-  if (!world) throw new Error('no outcome is left');
+  if (!world) throw new Error('no possible outcome is left');
   return world;
 }
 
-/** The worlds that what the VM contains fits to, with that settled. */
+/** The worlds that match the content of the VM, with that settled. */
 async function lookInto(bench: Bench, vm: Vm, worlds: readonly WorldModel[]): Promise<WorldModel[]> {
   const look = vm.state === 'running' ? await lookIntoRunning(bench, vm) : await lookAtDisks(bench, vm);
   const problems: string[] = [...(await strayFiles(bench, vm))];
@@ -109,7 +109,7 @@ function stateProblems(
   return text === wantedText ? [] : [`the VMs are [${text}] instead of [${wantedText}]`];
 }
 
-/** Files in a VM's folder that are none of those it has while nothing is under way. */
+/** Files in a VM's folder that it should not have when no operation is in progress. */
 async function strayFiles({ lab }: Bench, { id, state }: Vm): Promise<string[]> {
   const dir = join(lab.paths.vmsDir, id);
   const names = await readdir(dir);

@@ -9,14 +9,14 @@ import { type Bench, inGuest, listVms, wakeDaemon } from './bench.ts';
 import { MAKE_FOLDERS, removeCommand, START_SERVER, writeCommand } from './guest-commands.ts';
 import { makeContent, type Step } from './step.ts';
 
-/** `ms` for the daemon to have finished, or undone, what an interrupted command began. */
+/** `ms` for the daemon to finish or undo an interrupted command. */
 const SETTLE_DEADLINE_MS = 60_000;
 
 const signal = neverAborts();
 
 /**
- * Takes one step; a command that is not interrupted must succeed. Nothing of it is under way when this
- * returns.
+ * Performs one step. A command that is not interrupted must succeed. When this returns, nothing of the step
+ * is still in progress.
  */
 export async function perform(bench: Bench, step: Step): Promise<void> {
   switch (step.do) {
@@ -70,7 +70,7 @@ async function runCommand(bench: Bench, step: Step): Promise<void> {
   await settle(bench, { killed: whom === 'vmm' ? vmm : undefined });
 }
 
-/** A VM was ended before it had written its data, for which there is no reason here. */
+/** A VM was ended before it had written its data, which must never happen here. */
 const UNSYNCED = /without a sync|suspended as it is/;
 
 /** What the program prints when it finds a bug. */
@@ -99,8 +99,8 @@ async function makeFolders(bench: Bench, vm: string): Promise<void> {
 }
 
 /**
- * The command has ended. The daemon may still be working on what it began, and may not yet have noticed a VMM
- * that was `killed`.
+ * The command has ended. The daemon may still be working on it, and may not yet have noticed a VMM that was
+ * `killed`.
  */
 async function settle(bench: Bench, { killed }: { killed: number | undefined }): Promise<void> {
   await wakeDaemon(bench);
@@ -122,7 +122,7 @@ async function killVmm(bench: Bench, name: string): Promise<void> {
   await poll(look, { everyMs: 20, deadlineMs: SETTLE_DEADLINE_MS, what: 'the VM to be stopped', signal });
 }
 
-/** Kills the daemon and waits until it is gone; until then its socket accepts connections that break. */
+/** Kills the daemon and waits until it is gone; until then its socket accepts connections, which break. */
 async function killDaemon(pid: number): Promise<void> {
   killIfThere(pid);
   const look = async (): Promise<true | undefined> => ((await readVmmProcess(pid)) ? undefined : true);

@@ -6,7 +6,7 @@ import { perform } from './perform.ts';
 import { describeStep, type Step } from './step.ts';
 import { outcomesOf, type WorldModel } from './world-model.ts';
 
-/** A sequence that failed: the steps that were taken, and what was wrong then. */
+/** A sequence that failed: the steps that were performed, and the problem after them. */
 class SequenceFailed extends Error {
   constructor(steps: readonly string[], cause: unknown) {
     super(
@@ -18,11 +18,11 @@ class SequenceFailed extends Error {
 }
 
 /**
- * Runs one sequence in a lab without VMs and leaves none. Behind each step the VMs that it concerns are
- * compared with the model. At the end all are, running and then ended, with their file systems checked; and
- * then nothing may be left on the host.
+ * Runs one sequence in a lab without VMs, and leaves none. After each step it compares the affected VMs with
+ * the model. At the end it compares all VMs, running and then stopped, and checks their file systems; then
+ * nothing may be left on the host.
  *
- * @throws {SequenceFailed}; VMs may be left then.
+ * @throws {SequenceFailed}; then VMs may be left.
  */
 export async function runSequence(
   bench: Bench,
@@ -55,13 +55,13 @@ export async function runSequence(
   }
 }
 
-/** Deletes the VMs that a failed sequence left. */
+/** Deletes the VMs that a failed sequence has left. */
 export async function clearBench(bench: Bench): Promise<void> {
   await wakeDaemon(bench);
   for (const { name } of await listVms(bench)) await bench.lab.run(['vm', 'delete', name]);
 }
 
-/** All of them when the daemon was killed: each might be harmed by that. */
+/** All of them after the daemon was killed, because that might affect each of them. */
 function concernedBy(step: Step, world: WorldModel): ReadonlySet<string> {
   const isDaemonKilled = step.do === 'kill-daemon' || step.interruption?.whom === 'daemon';
   const own = [step.vm, ...(step.do === 'fork' ? [step.to] : [])];

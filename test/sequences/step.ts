@@ -1,6 +1,6 @@
 import { KEPT_FOLDERS, type Place } from './guest-model.ts';
 
-/** What a step is to do to its VM. */
+/** What a step does to its VM. */
 export type Action =
   | {
       do:
@@ -21,7 +21,7 @@ export type Action =
   | { do: 'snapshot' | 'restore' | 'drop-snapshot'; tag: string }
   | { do: 'kill-daemon' };
 
-/** What is killed while a step is under way, and how many `ms` after its begin. */
+/** What is killed during a step, and how many `ms` after its start. */
 export interface Interruption {
   /** `client`: the command itself, by Ctrl-C */
   whom: 'daemon' | 'vmm' | 'client';
@@ -31,12 +31,12 @@ export interface Interruption {
 /** One step of a sequence. */
 export type Step = Action & { vm: string; interruption?: Interruption };
 
-/** Files that steps write; few, so that they are written again and again. */
+/** Files that steps write; only a few, so that they are rewritten often. */
 export const PATHS: readonly string[] = (['work', 'work', 'root', 'root', 'memory'] satisfies Place[]).map(
   (place, at) => `${KEPT_FOLDERS[place]}/file-${at}`,
 );
 
-/** A step in one line. */
+/** One line that describes a step. */
 export function describeStep({ interruption, vm, ...action }: Step): string {
   const { do: what, ...details } = action;
   const words = Object.entries(details).map(([name, value]) => `${name}=${value}`);
@@ -44,7 +44,7 @@ export function describeStep({ interruption, vm, ...action }: Step): string {
   return [what, ...(what === 'kill-daemon' ? [] : [vm]), ...words, ...kill].join(' ');
 }
 
-/** The bytes that are written for `contentId`: no two ids have a line in common. */
+/** The bytes for `contentId`; no two ids have a line in common. */
 export function makeContent(contentId: number, sizeBytes: number): Buffer {
   const lines: string[] = [];
   for (let length = 0, line = 0; length < sizeBytes; line += 1) {

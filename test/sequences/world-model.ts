@@ -24,7 +24,7 @@ export function outcomesOf(world: WorldModel, step: Step): WorldModel[] {
   const cut = (from: VmModel): VmModel => ({ ...from, state: 'stopped', guest: afterPowerCut(from.guest) });
   const halfway: WorldModel[] = [];
   if (vm) halfway.push(...halfwayOf(vm, step).map((one) => withVm(world, one)));
-  // The VMM that is killed is the one that ran when the step began; what is done by then is done.
+  // The killed VMM is the one that ran when the step began; what was done before stays done.
   if (vm && interruption.whom === 'vmm') {
     halfway.push(
       withVm(world, cut(vm)),
@@ -34,7 +34,7 @@ export function outcomesOf(world: WorldModel, step: Step): WorldModel[] {
   return [done, world, ...halfway];
 }
 
-/** States that a VM itself may be left in by a step that was cut off. */
+/** States in which an interrupted step may leave a VM. */
 function halfwayOf(vm: VmModel, step: Step): VmModel[] {
   const ended = (guest: GuestModel): VmModel[] =>
     (['stopped', 'error'] as const).map((state) => ({ ...vm, state, guest: afterPowerCut(guest) }));
@@ -45,7 +45,7 @@ function halfwayOf(vm: VmModel, step: Step): VmModel[] {
     case 'kill':
       return ended(vm.guest);
     case 'restore':
-      // With the drives that it had, or with those of the snapshot.
+      // With its former drives, or with those of the snapshot.
       return [...ended(vm.guest), ...ended(vm.snapshots.get(step.tag) ?? vm.guest)];
     default:
       return [];

@@ -6,7 +6,7 @@ import { STEPS, type Step } from './steps.ts';
 const ALL_STEPS: readonly Step[] = [...STEPS, ...RUDE_STEPS];
 const WEIGHTS = ALL_STEPS.reduce((sum, { weight }) => sum + weight, 0);
 
-/** After so many cycles it is said that they are done. */
+/** Reports progress after so many cycles. */
 const CYCLES_A_LINE = 50;
 
 /** Creates, uses and deletes a VM, `count` times. */
@@ -25,7 +25,7 @@ export async function runCycles(soak: Soak, count: number): Promise<void> {
   }
 }
 
-/** Does everything that clients do, one after another, with a few VMs; then deletes them. */
+/** Performs all steps of clients, one after another, with a few VMs; then deletes them. */
 export async function runEachStep(soak: Soak): Promise<void> {
   const [create] = STEPS.filter(({ name }) => name === 'create');
   for (let vm = 0; vm < 3; vm += 1) if (create) await attempt(soak, create.name, () => create.run(soak));
@@ -33,7 +33,7 @@ export async function runEachStep(soak: Soak): Promise<void> {
   await deleteAll(soak);
 }
 
-/** Lets `count` clients work side by side for `durationMs`, then deletes the VMs that they have left. */
+/** Runs `count` clients concurrently for `durationMs`, then deletes the VMs that they have left. */
 export async function runClients(
   soak: Soak,
   { count, durationMs }: { count: number; durationMs: number },
@@ -62,7 +62,7 @@ async function deleteAll(soak: Soak): Promise<void> {
 async function attempt(soak: Soak, name: string, work: () => Promise<boolean>): Promise<void> {
   try {
     if (await work()) soak.counts.set(name, (soak.counts.get(name) ?? 0) + 1);
-    // Without a turn of the event loop, clients that find nothing to do would hold up the others.
+    // Yields to the event loop, because clients without a possible step would otherwise block the others.
     else await new Promise((resolve) => setImmediate(resolve));
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error;

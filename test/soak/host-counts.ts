@@ -4,26 +4,26 @@ import { isErrno } from '../../src/base/errors.ts';
 import type { Lab } from '../e2e/support/lab.ts';
 
 /**
- * Everything that a daemon and its VMs may leave on the host. Names are such that two counts can be compared.
+ * Everything that a daemon and its VMs may leave on the host. The names allow a comparison of two counts.
  */
 export interface HostCounts {
   /** open file descriptors of the daemon: `socket`, `pipe`, `anon_inode:[eventpoll]`, or the file's path */
   daemonFds: string[];
   /** files, folders and sockets below the folders of the daemon */
   files: string[];
-  /** processes, but for the daemon, that were started by a command or by the daemon */
+  /** processes that a command or the daemon has started, except the daemon itself */
   processes: string[];
-  /** paths of Unix sockets that some process holds open */
+  /** paths of Unix sockets that a process holds open */
   unixSockets: string[];
   /** ports on which the daemon or a VMM listens, or has bound UDP */
   ports: string[];
-  /** VMs and operations that are under way */
+  /** VMs, and operations in progress */
   records: string[];
 }
 
 /**
- * Counts everything but the pool VM. Waits for that one first: it exists whenever nothing has been started
- * for a moment. Changes nothing but for the connection of the command that asks for records.
+ * Counts everything except the pool VM. Waits for the pool VM first, which exists whenever nothing was
+ * started for a moment. The only effect is the connection of the command that lists the records.
  */
 export async function countHost(lab: Lab): Promise<HostCounts> {
   const standbyVmId = await lab.standby();
@@ -52,7 +52,7 @@ export async function countHost(lab: Lab): Promise<HostCounts> {
 }
 
 /**
- * What is in `after` but not in `before`, by kind; of equal names only the surplus.
+ * The items in `after` but not in `before`, by kind; of equal names only the surplus.
  */
 export function whatIsNew(before: HostCounts, after: HostCounts): string[] {
   return (Object.keys(after) as (keyof HostCounts)[]).flatMap((kind) => {
@@ -89,7 +89,8 @@ async function filesBelow(folder: string): Promise<string[]> {
 }
 
 /**
- * Processes whose environment or command line names the folder: all that a command of the lab has started.
+ * Processes whose environment or command line contains the folder: everything that a command of the lab has
+ * started.
  */
 async function processesOf(folder: string): Promise<{ pid: number; argv: string }[]> {
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);

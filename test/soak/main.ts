@@ -29,7 +29,7 @@ Exit status 1 when a command failed, when something is left that was not there b
 /** How much the daemon's memory may grow between its warm-up and the end, in `MiB`. */
 const MOST_GROWTH_MIB = 20;
 
-/** `ms` for what ends in the background, and between two looks at the memory. */
+/** `ms` for background work to end, and between two measurements of the memory. */
 const SETTLE_MS = 15_000;
 const MEMORY_EVERY_MS = 2_000;
 const WARM_UP_MS = 90_000;
@@ -109,7 +109,7 @@ async function main(): Promise<number> {
   await settled('after the first VM');
   await runEachStep(soak);
   await runClients(soak, { count: clients, durationMs: WARM_UP_MS });
-  // Not earlier: what is made once and kept, such as blank disks, is no leak.
+  // Not earlier, because files that are created once and kept, such as blank disks, are not a leak.
   const before = await settled('after the warm-up');
   const warm = await memory.look();
   await runCycles(soak, cycles);

@@ -6,25 +6,25 @@ interface MemorySample {
   /** `ms` since the watch began */
   atMs: number;
   rssMib: number;
-  /** private pages that were written: what would be free without it */
+  /** private pages that were written, which would be free without the process */
   privateMib: number;
 }
 
-/** Looks at a process's memory every now and then. */
+/** Measures the memory of a process repeatedly. */
 export class MemoryWatch implements Disposable {
   readonly samples: MemorySample[] = [];
   readonly #pid: number;
   readonly #begunAt = performance.now();
   readonly #timer: NodeJS.Timeout;
 
-  /** Begins to look every `everyMs`. */
+  /** Starts to measure every `everyMs`. */
   constructor(pid: number, everyMs: number) {
     this.#pid = pid;
-    // One that is gone shows in everything else.
+    // A process that is gone makes other checks fail.
     this.#timer = setInterval(() => void this.look().catch(() => {}), everyMs);
   }
 
-  /** Looks once, now. */
+  /** Measures once, now. */
   async look(): Promise<MemorySample> {
     const text = await readFile(`/proc/${this.#pid}/smaps_rollup`, 'utf8');
     const mib = (field: string): number => {
@@ -41,12 +41,12 @@ export class MemoryWatch implements Disposable {
     return sample;
   }
 
-  /** The most that was seen. */
+  /** The maximum so far. */
   peakMib(): number {
     return Math.max(...this.samples.map(({ rssMib }) => rssMib));
   }
 
-  /** Growth since `sinceMs`, in `MiB` an hour. */
+  /** Growth since `sinceMs`, in `MiB` per hour. */
   slopeMibPerHour(sinceMs: number): number {
     const since = this.samples.filter(({ atMs }) => atMs >= sinceMs);
     return slopePerHour(since.map(({ atMs, rssMib }) => ({ atMs, value: rssMib })));
@@ -57,7 +57,7 @@ export class MemoryWatch implements Disposable {
   }
 }
 
-/** The slope of the line that fits the values best (least squares), an hour. */
+/** The slope of the line that fits the values best (least squares), per hour. */
 export function slopePerHour(points: readonly { atMs: number; value: number }[]): number {
   const meanMs = mean(points.map(({ atMs }) => atMs));
   const meanValue = mean(points.map(({ value }) => value));

@@ -4,7 +4,7 @@ import { SMALL_SHAPE } from '../support/small-shape.ts';
 import { must, type Soak } from './soak.ts';
 import type { Step } from './steps.ts';
 
-/** `ms` in which the daemon must have cleaned up after a client that is gone. */
+/** `ms` for the daemon to clean up after a client that is gone. */
 const SETTLE_MS = 120_000;
 
 /**
@@ -69,7 +69,7 @@ function rude(name: string, weight: number, argsOf: (names: { vm: string }) => s
   };
 }
 
-/** A client that makes a VM and is ended in the middle. Deletes the VM if it was made nevertheless. */
+/** A client that creates a VM and is ended in the middle. Deletes the VM if it was created nevertheless. */
 function rudeMaker(name: string, weight: number, argsOf: (name: string, source: string) => string[]): Step {
   return {
     name,
@@ -96,7 +96,7 @@ async function startAndEnd(soak: Soak, args: readonly string[]): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Waits until nothing is under way for that VM, and deletes it when it is there. */
+/** Waits until no operation on that VM is in progress, and deletes it if it exists. */
 async function untilSettled(
   soak: Soak,
   { step, vm, isEphemeral }: { step: string; vm: string; isEphemeral: boolean },

@@ -1,7 +1,7 @@
 import type { Lab, Ran, RunOptions } from '../e2e/support/lab.ts';
 import type { VmPool } from './vm-pool.ts';
 
-/** A command that did not do what it must do. */
+/** The failure of a command that must succeed. */
 export interface Failure {
   atMs: number;
   step: string;
@@ -23,7 +23,7 @@ export interface Soak {
   counts: Map<string, number>;
   failures: Failure[];
   begunAt: number;
-  /** a name that no VM has had yet */
+  /** returns a name that no VM has had yet */
   newName: () => string;
 }
 
@@ -36,8 +36,8 @@ export class StepFailed extends Error {}
 /**
  * Runs a command that must succeed.
  *
- * @throws {StepFailed} when it did not, or took too long, or printed what it must not; it is in
- * `soak.failures` then.
+ * @throws {StepFailed} when it failed, took too long, or printed something unexpected; the failure is then
+ * also in `soak.failures`.
  */
 export async function must(
   soak: Soak,

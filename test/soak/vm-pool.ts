@@ -25,7 +25,7 @@ export class VmPool {
   readonly #random: () => number;
   #reserved = 0;
 
-  /** Holds `most` VMs; `random` chooses. */
+  /** Holds up to `most` VMs; `random` chooses. */
   constructor(most: number, random: () => number) {
     this.#most = most;
     this.#random = random;
@@ -36,7 +36,7 @@ export class VmPool {
     return [...this.#slots.values()].map(({ vm }) => vm);
   }
 
-  /** Room for one more VM, until disposed of. */
+  /** Reserves room for one more VM, until disposed of. */
   reserve(): Disposable | undefined {
     if (this.#slots.size + this.#reserved >= this.#most) return undefined;
     this.#reserved += 1;
@@ -45,17 +45,17 @@ export class VmPool {
     });
   }
 
-  /** A VM has been made, in room that was reserved. */
+  /** Adds a VM that was created in reserved room. */
   add(vm: PoolVm): void {
     this.#slots.set(vm.name, { vm, readers: 0, isTaken: false });
   }
 
-  /** A VM is gone. */
+  /** Removes a VM. */
   remove(vm: PoolVm): void {
     for (const [name, slot] of this.#slots) if (slot.vm === vm) this.#slots.delete(name);
   }
 
-  /** A VM that runs, to be used together with others. */
+  /** A running VM, for shared use. */
   share(): (Disposable & { vm: PoolVm }) | undefined {
     const slot = this.#choose((slot) => !slot.isTaken && slot.vm.state === 'running');
     if (!slot) return undefined;
@@ -68,7 +68,7 @@ export class VmPool {
     };
   }
 
-  /** A VM to be changed alone. */
+  /** A VM for exclusive use. */
   take(state: PoolState): (Disposable & { vm: PoolVm }) | undefined {
     const slot = this.#choose((slot) => !slot.isTaken && slot.readers === 0 && slot.vm.state === state);
     if (!slot) return undefined;

@@ -83,7 +83,7 @@ export interface LabDaemon extends AsyncDisposable {
 /** The version that the daemons of labs report. */
 export const LAB_BUILD = { version: '1.2.3', commit: 'c0ffee', builtAt: '2026-01-01' } as const;
 
-/** Guests that hang are given up sooner than in the product. */
+/** A guest that hangs is killed sooner than in the product. */
 const LAB_SYNC_LIMITS: VmWorld['syncLimits'] = {
   stop: {
     silent: { idleMs: 2_000, spinMs: 4_000, totalMs: 60_000 },
@@ -324,7 +324,7 @@ function labDriver(options: Omit<FakeVmDriverOptions, 'guestArgv'>): VmDriver {
 
 function labAgent(): string {
   const agent = join(import.meta.dirname, `../../agent/bin/banger-agent-${linuxHostFacts().arch}`);
-  assert.ok(existsSync(agent), `${agent} is missing: npm run setup makes it`);
+  assert.ok(existsSync(agent), `${agent} is missing: npm run setup builds it`);
   return agent;
 }
 

@@ -8,7 +8,7 @@ import { exec } from '../../src/base/process/exec.ts';
 
 const signal = neverAborts();
 
-/** Why FUSE file systems cannot be mounted here; `false` when they can. */
+/** The reason why FUSE file systems cannot be mounted here; `false` when they can. */
 export function whyNoFuse(): string | false {
   if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse here';
   if (!mayOpenFuse()) return 'this user may not open /dev/fuse';

@@ -115,7 +115,7 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
           const own = Reflect.get(harmless, key);
           if (own) return own;
           const value = Reflect.get(target, key, target);
-          // Not `bind`: this V8 takes no bound function for the dispose method of `await using`.
+          // Not `bind`: this V8 does not accept a bound function as the dispose method of `await using`.
           return typeof value === 'function' ? (...args: unknown[]) => value.apply(target, args) : value;
         },
       });

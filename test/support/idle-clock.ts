@@ -1,9 +1,9 @@
 import { until } from './until.ts';
 
-/** The daemon calls `now()` at each look, for each VM that nobody uses. So many calls hold a whole look. */
+/** The daemon calls `now()` for each unused VM in each check. So many calls contain a whole check. */
 const CALLS_OF_A_LOOK = 25;
 
-/** The clock by which a daemon tells how long VMs have not been used; a test sets it. */
+/** The clock with which a daemon measures how long VMs have been unused; a test sets it. */
 export class IdleClock {
   readonly everyMs = 20;
   #nowMs = 0;
@@ -18,7 +18,7 @@ export class IdleClock {
     this.#nowMs += ms;
   }
 
-  /** Waits until the daemon has looked at its VMs. At least one must run that nobody uses. */
+  /** Waits until the daemon has checked its VMs. At least one unused VM must run. */
   async hasLooked(): Promise<void> {
     const enough = this.#calls + CALLS_OF_A_LOOK;
     await until(() => this.#calls >= enough, { what: 'the daemon to look at its VMs' });

@@ -1,4 +1,4 @@
-/** A guest's pages have so many bytes. */
+/** Size of a guest's pages, in bytes. */
 export const PAGE = 4096;
 const FIRMWARE_BYTES = 16 * PAGE;
 
@@ -9,13 +9,13 @@ export interface Page {
   fill: number;
 }
 
-/** What follows the memory. */
+/** The part after the memory. */
 export const DEVICES = Buffer.from('\u0004all that devices say of themselves\u0000', 'latin1');
 
 /** The end of a section of memory. */
 export const END = Buffer.concat([u64(0x10), Buffer.from([0x7e]), u32(2)]);
 
-/** A whole stream: what comes while the guest runs, and what comes at the end. */
+/** A whole stream: the part while the guest runs, and the part at the end. */
 export function streamOf(
   sizeBytes: number,
   { parts = [], last = [] }: { parts?: readonly Page[][]; last?: readonly Page[] },
@@ -29,7 +29,7 @@ export function streamOf(
   ]);
 }
 
-/** All before the first page. */
+/** Everything before the first page. */
 export function head(sizeBytes: number): Buffer {
   return Buffer.concat([start(), sizes(sizeBytes), END]);
 }
@@ -52,7 +52,7 @@ export function sizes(sizeBytes: number): Buffer {
   ]);
 }
 
-/** As QEMU: a block is named when it is another than before. */
+/** Like QEMU, names a block only when it differs from the one before. */
 export function section(type: number, all: readonly Page[]): Buffer {
   const records = all.map((page, at) => record(page, all[at - 1]?.block === page.block));
   return Buffer.concat([Buffer.from([type]), u32(2), ...records]);

@@ -1,5 +1,5 @@
 /**
- * `ms` that something may take before a test counts it as hanging; nothing is measured by it.
+ * `ms` after which a test considers that something hangs; it does not measure anything.
  * `BANGER_TEST_PATIENCE` multiplies it, for hosts that are many times slower than a developer's.
  */
 export function patient(ms: number): number {

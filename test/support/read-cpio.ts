@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** A name of an archive, as it was read. */
+/** An entry of an archive. */
 export interface ReadEntry {
   path: string;
   mode: number;
@@ -10,7 +10,7 @@ export interface ReadEntry {
   content: Buffer;
 }
 
-/** Reads a "newc" archive; written from the format's description and not from the writer. */
+/** Reads a "newc" archive; written from the description of the format, independently of the writer. */
 export function readCpio(archive: Buffer): ReadEntry[] {
   const entries: ReadEntry[] = [];
   for (let at = 0; ; ) {

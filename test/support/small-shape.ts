@@ -1,6 +1,6 @@
 /**
- * Options of `vm create` for many VMs: small, so that they are made in little time, and all of one shape, so
- * that they share one warm template.
+ * Options of `vm create` for many VMs: small, so that their creation is quick, and all of one shape, so that
+ * they share one warm template.
  */
 export const SMALL_SHAPE = [
   ...(['--vcpu', '1', '--memory', '256'] as const),

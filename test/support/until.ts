@@ -5,12 +5,13 @@ import { patient } from './patience.ts';
 export interface UntilOptions {
   /** what is waited for, for the error; default: the source of the condition */
   what?: string;
-  /** `ms` between two looks; default 5 */
+  /** `ms` between two checks; default 5 */
   everyMs?: number;
 }
 
 /**
- * `ms`. Far more than a busy host needs, and less than a test has: it names what hangs, it measures nothing.
+ * `ms`. Far more than a busy host needs, and less than the time limit of a test, so that the error names what
+ * hangs.
  */
 const DEADLINE_MS = 55_000;
 

@@ -15,8 +15,8 @@ export interface ApiBench extends AsyncDisposable {
 const signal = neverAborts();
 
 /**
- * What the command line relies on when it is tested against a daemon that is not the real one. The client
- * checks the shape of every answer, so this also shows that both daemons answer in the same shapes.
+ * What the tests of the command line rely on when they use the fake daemon. The client checks the shape of
+ * every answer, so this also shows that both daemons answer in the same shapes.
  */
 export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): void {
   describe(`the API of the ${name} daemon`, () => {
@@ -36,7 +36,7 @@ export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): 
       return { exit, stdout: stdout.toString(), stderr: stderr.toString() };
     };
 
-    test('a VM is made with its spec and its steps told, and is found by id and name', async () => {
+    test('a VM is created with a report of its spec and steps, and is found by id and name', async () => {
       const events: string[] = [];
       const made = await resultOf(client.createVm({ name: 'box', vcpuCount: 1 }, { signal }), ({ event }) => {
         events.push(event);
@@ -50,7 +50,7 @@ export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): 
       );
     });
 
-    test('a name that no VM has is not found, in every call', async () => {
+    test('an unknown name is not found, in every call', async () => {
       const calls = [
         client.showVm('nobody', { signal }),
         client.exec('nobody', shell('true'), { signal }),
@@ -65,7 +65,7 @@ export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): 
       }
     });
 
-    test('a command has its output, its input and its status', async () => {
+    test('a command has output, input and a status', async () => {
       assert.deepEqual(await run('echo out; echo err >&2; exit 7'), {
         exit: { code: 7 },
         stdout: 'out\n',
@@ -77,7 +77,7 @@ export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): 
       assert.deepEqual([exit, stdout.length], [{ code: 0 }, 200_000]);
     });
 
-    test('a command that is not there cannot be started', async () => {
+    test('a missing command cannot be started', async () => {
       using session = await client.exec('box', { ...shell(''), argv: ['no-such-program'] }, { signal });
       await assert.rejects(session.collect(), { code: 'COMMAND_NOT_FOUND' });
     });
@@ -89,7 +89,7 @@ export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): 
       handled.sendSignal('SIGTERM');
       const seen: string[] = [];
       for await (const event of output) {
-        // Some shells say on stderr that the signal has ended their `sleep` too.
+        // Some shells also print to stderr that the signal has ended their `sleep`.
         if (event.kind === 'stdout') seen.push(String(event.chunk));
         else if (event.kind === 'exit') seen.push('exit');
       }
@@ -99,7 +99,7 @@ export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): 
       assert.deepEqual((await ended.collect()).exit, { signal: 'SIGKILL', number: 9 });
     });
 
-    test('a terminal has the size that it is given, also when that changes', async () => {
+    test('a terminal has the requested size, also after a change', async () => {
       const script = 'stty size; read line; stty size';
       const start = { ...shell(script), pty: { rows: 31, cols: 93, term: 'xterm' } };
       using session = await client.exec('box', start, { signal });
@@ -116,7 +116,7 @@ export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): 
       assert.ok(isOver && text.includes('41 101'), text);
     });
 
-    test('a session that is disposed of ends its command', async () => {
+    test('disposing a session ends its command', async () => {
       const session = await exec('echo $$; exec sleep 600');
       const first = (await session.output().next()).value;
       const pid = first?.kind === 'stdout' ? Number(String(first.chunk)) : Number.NaN;
@@ -140,7 +140,7 @@ export function describeDaemonApi(name: string, open: () => Promise<ApiBench>): 
       assert.deepEqual(await client.listVms({ signal, isAll: true }), []);
     });
 
-    test('a daemon says how it is', async () => {
+    test('a daemon describes itself', async () => {
       const status = await client.daemonStatus({ signal });
       assert.ok(status.pid > 0 && status.rssBytes > 0);
       assert.equal(status.runningVmCount, 0);

@@ -2,7 +2,7 @@ import { createClient } from '../../../src/sdk/client.ts';
 import { openCliLab } from '../../support/cli/cli-harness.ts';
 import { describeDaemonApi } from './api-suite.ts';
 
-// With it the fake guest is tested: what commands run in.
+// This also tests the fake guest, in which the commands run.
 describeDaemonApi('fake', async () => {
   const lab = await openCliLab();
   const client = createClient({ socketPath: lab.socketPath });

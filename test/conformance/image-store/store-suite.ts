@@ -27,7 +27,7 @@ export function describeImageStore(kind: string, open: (dir: string) => Promise<
     const build = ({ store, name }: StoreBench) =>
       store.build(name, { force: false, report() {}, ...limit() });
 
-    test('has no image before one is built, and says how to build it', async () => {
+    test('has no image at first, and says how to build one', async () => {
       const { store, name } = bench;
       assert.deepEqual(await store.list(), []);
       assert.deepEqual(store.recipes(), [name]);
@@ -37,7 +37,7 @@ export function describeImageStore(kind: string, open: (dir: string) => Promise<
       await assert.rejects(store.delete(name, limit()), { code: 'IMAGE_NOT_FOUND' });
     });
 
-    test('builds what it has a recipe for, reports steps, and then finds it', async () => {
+    test('builds an image that has a recipe, reports the steps, and then finds it', async () => {
       const { store, name } = bench;
       const steps: string[] = [];
       const built = await store.build(name, {
@@ -51,10 +51,10 @@ export function describeImageStore(kind: string, open: (dir: string) => Promise<
       assert.deepEqual(await store.list(), [built]);
       assert.equal((await stat(built.rootfsPath)).size, built.sizeBytes);
       assert.match(built.id, /^sha256:[0-9a-f]{64}$/);
-      assert.deepEqual(await build(bench), built, 'one that is built is not built again');
+      assert.deepEqual(await build(bench), built, 'an existing image is not built again');
     });
 
-    test('builds nothing else, and nothing for a caller that has given up', async () => {
+    test('builds nothing without a recipe or with an aborted signal', async () => {
       const { store, name } = bench;
       const options = { force: false, report() {}, ...limit() };
       await assert.rejects(store.build('no-such-recipe', options), { code: 'IMAGE_UNKNOWN' });
@@ -63,7 +63,7 @@ export function describeImageStore(kind: string, open: (dir: string) => Promise<
       assert.deepEqual(await store.list(), []);
     });
 
-    test('holds an image as often as it is asked to, and none that is not there', async () => {
+    test('an image can be held several times, and a missing one cannot', async () => {
       const { store } = bench;
       const { id } = await build(bench);
       const vmDir = join(dir, 'vm');
@@ -74,7 +74,7 @@ export function describeImageStore(kind: string, open: (dir: string) => Promise<
       await assert.rejects(store.hold(other, vmDir, limit()), { code: 'IMAGE_NOT_FOUND' });
     });
 
-    test('takes the name of a deleted image away, and keeps the image for its holder', async () => {
+    test('removes the name of a deleted image, and keeps the image for its holder', async () => {
       const { store, name } = bench;
       const { id, rootfsPath } = await build(bench);
       const vmDir = join(dir, 'vm');

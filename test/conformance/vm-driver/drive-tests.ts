@@ -9,22 +9,19 @@ import { noNamespaces } from './host-checks.ts';
 import { runTask } from './run-task.ts';
 import { tellGuest } from './test-guest.ts';
 
-/** Drives are what they are meant to be, and reach the guest. */
+/** Drives have the right content, size and kind, and reach the guest. */
 export function addDriveTests(tests: DriverTests): void {
-  tests.check(
-    'drives of a size that cannot be are refused and leave nothing',
-    async ({ fixture, driver }) => {
-      const place = await newPlace(fixture);
-      for (const diskSizeBytes of [0, -4096, 1, 16 * MIB + 1]) {
-        const begun = prepare({ fixture, driver }, place, { diskSizeBytes });
-        await assert.rejects(begun, { code: 'VMM_DRIVE_INVALID' });
-      }
-      assert.deepEqual(await readdir(place.vmDir), ['r']);
-    },
-  );
+  tests.check('drives of an invalid size are refused and leave nothing', async ({ fixture, driver }) => {
+    const place = await newPlace(fixture);
+    for (const diskSizeBytes of [0, -4096, 1, 16 * MIB + 1]) {
+      const begun = prepare({ fixture, driver }, place, { diskSizeBytes });
+      await assert.rejects(begun, { code: 'VMM_DRIVE_INVALID' });
+    }
+    assert.deepEqual(await readdir(place.vmDir), ['r']);
+  });
 
   tests.check(
-    'a guest has its drives, in size and kind, and writes to none that is read-only',
+    'a guest has drives of the right size and kind, and cannot write to read-only ones',
     async ({ fixture, driver }) => {
       const place = await newPlace(fixture);
       const drives = await prepare({ fixture, driver }, place);
@@ -45,7 +42,7 @@ export function addDriveTests(tests: DriverTests): void {
     { needs: ['drives'] },
   );
 
-  tests.check('a drive grows between two starts, as often as it is told', async ({ fixture, driver }) => {
+  tests.check('a drive grows between two starts, several times', async ({ fixture, driver }) => {
     const place = await newPlace(fixture);
     const drives = await prepare({ fixture, driver }, place);
     const work = drives.find(({ serial }) => serial === 'work') as DriveSpec;
@@ -64,7 +61,7 @@ export function addDriveTests(tests: DriverTests): void {
   });
 
   tests.check(
-    'what the guest saw written is there after kill(), flushed or not',
+    'everything that a guest has written is there after kill(), flushed or not',
     async ({ fixture, driver }) => {
       const place = await newPlace(fixture);
       const spec = { ...place.spec, drives: await prepare({ fixture, driver }, place) };
@@ -81,7 +78,7 @@ export function addDriveTests(tests: DriverTests): void {
   );
 
   tests.check(
-    'several VMs share one root, and their ends are noticed: power off, panic',
+    'several VMs share one root, and the driver notices when they power off or panic',
     async ({ fixture, driver }) => {
       const places = [await newPlace(fixture), await newPlace(fixture)];
       const vms = await Promise.all(
@@ -102,7 +99,7 @@ export function addDriveTests(tests: DriverTests): void {
 
   for (const where of ['VM folder', 'cache'] as const) {
     tests.check(
-      `drives for which there is no space in the ${where} are refused with the figures, and leave nothing`,
+      `drives without space in the ${where} are refused with the sizes, and leave nothing`,
       async ({ fixture }) => {
         const { vmDir } = await newPlace(fixture);
         const fullDir = join(vmDir, 'full');

@@ -38,8 +38,8 @@ export function addFailingStartTests(tests: DriverTests): void {
       async (_bench, { spec }) => withBoot(spec, { initrdPath: '/none' }),
       'VMM_START_FAILED',
     ],
-    ['a drive that was cut short', cutDrive, 'VMM_DRIVE_INVALID'],
-    ['a drive that is gone', goneDrive, 'VMM_DRIVE_INVALID'],
+    ['a truncated drive', cutDrive, 'VMM_DRIVE_INVALID'],
+    ['a missing drive', goneDrive, 'VMM_DRIVE_INVALID'],
   ];
 
   for (const [what, breakIt, code] of BROKEN) {
@@ -51,7 +51,7 @@ export function addFailingStartTests(tests: DriverTests): void {
   }
 
   tests.check(
-    'a file that is no kernel fails the start or ends the VM, with the cause in a log',
+    'a file that is not a kernel fails the start or ends the VM, with the cause in a log',
     async ({ fixture, driver }) => {
       const { spec, vmDir } = await newPlace(fixture);
       const kernelPath = join(vmDir, 'kernel');

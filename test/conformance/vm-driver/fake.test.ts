@@ -33,7 +33,7 @@ describeVmDriver('fake', async (dir) => {
   };
 });
 
-test('the fake with the real agent as its guest is reached as a VM is', async (context) => {
+test('the fake driver with the real agent as its guest is reached like a VM', async (context) => {
   const agentPath = join(import.meta.dirname, `../../../agent/bin/banger-agent-${linuxHostFacts().arch}`);
   if (!existsSync(agentPath)) return context.skip('the agent is not built: npm run setup');
   const dir = await mkdtemp(join(tmpdir(), 'vf-'));

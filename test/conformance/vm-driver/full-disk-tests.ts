@@ -18,7 +18,7 @@ import { filesIn } from './saved-files.ts';
  */
 export function addFullDiskTests(tests: DriverTests): void {
   check(
-    'a guest that stands still for want of space is saved, and goes on when there is some',
+    'a guest that is paused for lack of disk space can be saved, and resumes when there is space',
     async ({ fixture, driver }, { spec, vmDir }, small) => {
       const vm = await driver.start(spec, limit());
       await ask(vm, 'ping up', fixture);
@@ -36,7 +36,7 @@ export function addFullDiskTests(tests: DriverTests): void {
   );
 
   check(
-    'a guest whose host has gone while it stood still hears the next one',
+    'a guest that lost its host while it was paused accepts the next one',
     async ({ fixture, driver }, { spec }, small) => {
       const vm = await driver.start(spec, limit());
       await ask(vm, 'ping up', fixture);

@@ -3,8 +3,8 @@ import { exec } from '../../../src/base/process/exec.ts';
 import { patient } from '../../support/patience.ts';
 
 /**
- * Why an ordinary user cannot run the programs of this checkout, if so: somebody's home is usually closed to
- * others.
+ * The reason why an ordinary user cannot run the programs of this checkout, if there is one: a home is
+ * usually closed to other users.
  */
 export async function noEntry(uid: number): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -16,7 +16,7 @@ export async function noEntry(uid: number): Promise<string | undefined> {
   return code === 0 ? undefined : 'this checkout is in a folder that other users may not enter';
 }
 
-/** Why namespaces of these kinds cannot be made here, if so. */
+/** The reason why namespaces of these kinds cannot be created here, if there is one. */
 export async function noNamespaces(kinds = '-Urm'): Promise<string | undefined> {
   try {
     await exec(['unshare', kinds, 'true'], { signal: AbortSignal.timeout(patient(60_000)) });

@@ -42,7 +42,7 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     return newPlace({ dir, boot, accelerator: 'tcg' });
   }
 
-  /** Starts the program in QEMU's place, through the same code; it ends at once. */
+  /** Starts the program instead of QEMU, through the same code; it ends at once. */
   async function start(
     spec: VmSpec,
     hostTools: string | undefined,
@@ -81,7 +81,7 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     return JSON.parse(await readFile(spec.vmmLogPath, 'utf8')) as Record<string, string>;
   }
 
-  test('reads no file of the user, changes no image, runs no program, calls no socket, and keeps to its folder', async (context) => {
+  test('can read no file of the user, change no image, run no program, use no socket, and write only to its folder', async (context) => {
     const { stdout } = await exec([BUILT_HOST_TOOLS, 'walls'], { signal });
     const { landlockAbi } = JSON.parse(stdout.toString()) as { landlockAbi: number };
     if (landlockAbi === 0) return context.skip('this kernel has no Landlock');
@@ -89,7 +89,7 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     assert.deepEqual(await outcomes(BUILT_HOST_TOOLS), { ...PERMITTED, ...forbidden });
   });
 
-  test('maps the memory of the saved guest that it was made of, and cannot write to it', async (context) => {
+  test('maps the memory of the saved guest from which it was restored, and cannot write to it', async (context) => {
     const { stdout } = await exec([BUILT_HOST_TOOLS, 'walls'], { signal });
     const { landlockAbi } = JSON.parse(stdout.toString()) as { landlockAbi: number };
     if (landlockAbi === 0) return context.skip('this kernel has no Landlock');
@@ -111,7 +111,7 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     assert.ok((await readFile(memoryPath)).equals(content));
   });
 
-  test('fills no disk with its logs, and its last words are in them', async () => {
+  test('cannot fill the disk with its logs, which keep its last output', async () => {
     const { spec } = await newSpec();
     const bootSource = { ...spec.bootSource, bootArgs: ['hostile.flood=yes'] };
     await start({ ...spec, bootSource }, BUILT_HOST_TOOLS);
@@ -126,7 +126,7 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     }
   });
 
-  test('does all of that where the second wall is missing, so the wall is what keeps it', async () => {
+  test('can do all of that without the second wall, so it is the wall that prevents it', async () => {
     const done = Object.fromEntries(FORBIDDEN.map((what) => [what, 'done']));
     assert.deepEqual(await outcomes(undefined), { ...PERMITTED, ...done });
   });

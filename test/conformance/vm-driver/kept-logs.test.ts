@@ -16,10 +16,10 @@ import { newPlace, processesWith } from './fixture.ts';
 import { askGuest, buildTestGuest, testBootSource } from './test-guest.ts';
 
 const MIB = 2 ** 20;
-/** Most that the process may take for each VM; its code is shared by all of them. */
+/** The most memory that the log keeper may take for each VM; all of them share its code. */
 const MOST_MEMORY_KIB = 1536;
 
-describe('logs of a QEMU that no daemon watches', { concurrency: false }, () => {
+describe('logs of a QEMU without a daemon', { concurrency: false }, () => {
   const signal = AbortSignal.timeout(180_000);
   let dir: string;
   let driver: VmDriver;
@@ -48,37 +48,34 @@ describe('logs of a QEMU that no daemon watches', { concurrency: false }, () => 
   const ask = (vm: RunningVm, request: string): Promise<string> =>
     askGuest(vm.guestEndpoint.path, request, { signal });
 
-  check(
-    'a guest that prints without end leaves the newest of it, and little memory is used',
-    async (spec) => {
-      // As if it had printed for long.
-      await writeFile(spec.consoleLogPath, Buffer.alloc(4 * MIB - 64 * 1024, 'old line\n'));
-      const vm = await driver.start(spec, { signal });
-      await ask(vm, 'ping up');
-      const [keeper] = await logKeepersOf(vm.vmm.pid);
-      invariant(keeper, 'a process writes the logs');
-      const words = 'y'.repeat(2000);
-      for (let round = 0; round < 50; round += 1) await ask(vm, `print ${round} ${words}`);
-      await ask(vm, 'print the very last');
-      await until(async () => (await readFile(spec.consoleLogPath, 'latin1')).includes('the very last'));
-      const { size } = await stat(spec.consoleLogPath);
-      assert.ok(size < 3 * MIB && size > 2 * MIB, `${size} bytes`);
-      assert.match(await readFile(spec.consoleLogPath, 'latin1'), /^\[\d+ older bytes cut\]\nold line\n/);
-      const memory = await readFile(`/proc/${keeper.pid}/smaps_rollup`, 'utf8');
-      const ownKib = Number(/^Private_Dirty: +(\d+) kB$/m.exec(memory)?.[1]);
-      assert.ok(ownKib < MOST_MEMORY_KIB, `${ownKib} KiB of memory`);
-      await vm.kill();
-      assert.equal(await isAlive(keeper), false);
-    },
-  );
-
-  check('a VMM and its guest go on when the process that writes the logs is gone', async (spec) => {
+  check('of an endless console output only the newest is kept, and little memory is used', async (spec) => {
+    // As if the guest had printed for a long time.
+    await writeFile(spec.consoleLogPath, Buffer.alloc(4 * MIB - 64 * 1024, 'old line\n'));
     const vm = await driver.start(spec, { signal });
     await ask(vm, 'ping up');
     const [keeper] = await logKeepersOf(vm.vmm.pid);
-    invariant(keeper, 'a process writes the logs');
+    invariant(keeper, 'there is a log keeper');
+    const words = 'y'.repeat(2000);
+    for (let round = 0; round < 50; round += 1) await ask(vm, `print ${round} ${words}`);
+    await ask(vm, 'print the very last');
+    await until(async () => (await readFile(spec.consoleLogPath, 'latin1')).includes('the very last'));
+    const { size } = await stat(spec.consoleLogPath);
+    assert.ok(size < 3 * MIB && size > 2 * MIB, `${size} bytes`);
+    assert.match(await readFile(spec.consoleLogPath, 'latin1'), /^\[\d+ older bytes cut\]\nold line\n/);
+    const memory = await readFile(`/proc/${keeper.pid}/smaps_rollup`, 'utf8');
+    const ownKib = Number(/^Private_Dirty: +(\d+) kB$/m.exec(memory)?.[1]);
+    assert.ok(ownKib < MOST_MEMORY_KIB, `${ownKib} KiB of memory`);
+    await vm.kill();
+    assert.equal(await isAlive(keeper), false);
+  });
+
+  check('a VMM and its guest keep running when the log keeper is gone', async (spec) => {
+    const vm = await driver.start(spec, { signal });
+    await ask(vm, 'ping up');
+    const [keeper] = await logKeepersOf(vm.vmm.pid);
+    invariant(keeper, 'there is a log keeper');
     process.kill(keeper.pid, 'SIGKILL');
-    // More than a pipe holds.
+    // More than the capacity of a pipe.
     for (let round = 0; round < 40; round += 1) await ask(vm, `print ${'y'.repeat(2000)}`);
     assert.equal(await ask(vm, 'ping still'), 'still');
     await vm.kill();

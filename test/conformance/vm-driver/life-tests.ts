@@ -23,7 +23,7 @@ export function addLifeTests(tests: DriverTests): void {
   });
 
   tests.check(
-    'kill() is idempotent, takes the sockets away, and settles exited',
+    'kill() is idempotent, removes the sockets, and settles exited',
     async ({ fixture, driver }) => {
       const { spec } = await newPlace(fixture);
       const vm = await driver.start(spec, limit());
@@ -36,7 +36,7 @@ export function addLifeTests(tests: DriverTests): void {
   );
 
   tests.check(
-    'a VM can be started again in the same place, and its console log goes on',
+    'a VM can be started again in the same place, and its console log continues',
     async ({ fixture, driver }) => {
       const { spec } = await newPlace(fixture);
       await writeFile(spec.consoleLogPath, 'from before\n');
@@ -51,7 +51,7 @@ export function addLifeTests(tests: DriverTests): void {
   );
 
   tests.check(
-    'a start next to a VMM that runs is refused and does it no harm',
+    'a start beside a running VMM of the VM is refused and does not disturb it',
     async ({ fixture, driver }) => {
       const { spec } = await newPlace(fixture);
       const vm = await driver.start(spec, limit());
@@ -69,21 +69,24 @@ export function addLifeTests(tests: DriverTests): void {
     },
   );
 
-  tests.check('a VM outlives the process that started it, and another takes it over', async ({ fixture }) => {
-    const { spec } = await newPlace(fixture);
-    const vmm = await runTask('startAndDie', { driver: fixture.driver, spec }, { okCodes: [137] });
-    const later = makeDriver(fixture.driver);
-    const vm = await later.adopt(spec, limit());
-    assert.ok(vmm);
-    assert.deepEqual(vm?.vmm, vmm);
-    assert.ok(vm);
-    assert.equal(await ask(vm, 'ping over', fixture), 'over');
-    await vm.kill();
-    await vm.exited;
-  });
+  tests.check(
+    'a VM outlives the process that started it, and another process adopts it',
+    async ({ fixture }) => {
+      const { spec } = await newPlace(fixture);
+      const vmm = await runTask('startAndDie', { driver: fixture.driver, spec }, { okCodes: [137] });
+      const later = makeDriver(fixture.driver);
+      const vm = await later.adopt(spec, limit());
+      assert.ok(vmm);
+      assert.deepEqual(vm?.vmm, vmm);
+      assert.ok(vm);
+      assert.equal(await ask(vm, 'ping over', fixture), 'over');
+      await vm.kill();
+      await vm.exited;
+    },
+  );
 
   tests.check(
-    'a process that has let go of its VM ends by itself, and killStray() finds the VM',
+    'a process that has detached from its VM ends by itself, and killStray() finds the VM',
     async ({ fixture }) => {
       const { spec } = await newPlace(fixture);
       await runTask('startAndDetach', { driver: fixture.driver, spec });
@@ -97,7 +100,7 @@ export function addLifeTests(tests: DriverTests): void {
   );
 
   tests.check(
-    'a VM may have two VMMs for a while; killStray() spares the one that it is told to, with its sockets',
+    'a VM may have two VMMs for a while; killStray() spares the given one and its sockets',
     async ({ fixture, driver }) => {
       const { spec } = await newPlace(fixture);
       for (const spared of ['first', 'second'] as const) {
@@ -122,7 +125,7 @@ export function addLifeTests(tests: DriverTests): void {
     },
   );
 
-  tests.check('killStray() spares the VM next door', async ({ fixture, driver }) => {
+  tests.check('killStray() spares other VMs', async ({ fixture, driver }) => {
     const [one, two] = [await newPlace(fixture), await newPlace(fixture)];
     const vm = await driver.start(one.spec, limit());
     await driver.killStray(two.spec);
@@ -131,7 +134,7 @@ export function addLifeTests(tests: DriverTests): void {
   });
 
   tests.check(
-    'a VMM that was killed from outside is noticed, not adopted, and can be started again',
+    'a killed VMM is noticed, is not adopted, and can be started again',
     async ({ fixture, driver }) => {
       const { spec } = await newPlace(fixture);
       const vm = await driver.start(spec, limit());
@@ -149,7 +152,7 @@ export function addLifeTests(tests: DriverTests): void {
   );
 
   tests.check(
-    'a VMM that hangs does not respond, is adopted when it goes on, and is ended at once while it hangs',
+    'a VMM that hangs does not respond, is adopted when it continues, and can be ended at once',
     async ({ fixture, driver }) => {
       const { spec } = await newPlace(fixture);
       const vm = await driver.start(spec, limit());
@@ -183,7 +186,7 @@ export function addLifeTests(tests: DriverTests): void {
     },
   );
 
-  tests.check('activity() counts what a VMM computes and writes', async ({ fixture, driver }) => {
+  tests.check('activity() counts the processor time and the writes of a VMM', async ({ fixture, driver }) => {
     const { spec } = await newPlace(fixture);
     const vm = await driver.start(spec, limit());
     const before = await vm.activity();
@@ -199,7 +202,7 @@ export function addLifeTests(tests: DriverTests): void {
     assert.equal(await driver.adopt(spec, limit()), undefined);
   });
 
-  tests.check('a guest that ends itself is noticed', async ({ fixture, driver }) => {
+  tests.check('the end of a guest is noticed', async ({ fixture, driver }) => {
     const { spec } = await newPlace(fixture);
     const vm = await driver.start(spec, limit());
     await ask(vm, 'ping up', fixture);

@@ -8,7 +8,7 @@ import { patient } from '../../support/patience.ts';
 import { type DriverOptions, makeDriver } from './drivers.ts';
 import { askGuest } from './test-guest.ts';
 
-/** What came back from the host, by protocol; `none` when nothing did. */
+/** The host's answer, by protocol; `none` when there was no answer. */
 type Reached = Record<'tcp' | 'udp' | 'tcp6' | 'icmp' | 'dns', string>;
 
 const NOTHING: Reached = { tcp: 'none', udp: 'none', tcp6: 'none', icmp: 'none', dns: 'none' };
@@ -19,19 +19,18 @@ export const EXPECTED_NETWORK: readonly [string, Reached][] = [
   ['started without', NOTHING],
   ['set', ALL],
   ['set again', ALL],
-  ['adopted and taken away', NOTHING],
-  ['taken away again', NOTHING],
+  ['adopted and disconnected', NOTHING],
+  ['disconnected again', NOTHING],
   ['started with', ALL],
   ['copied', ALL],
-  ['saved with, goes on without', NOTHING],
+  ['saved with, continues without', NOTHING],
   ['and is connected again', ALL],
-  ['saved without, goes on with', ALL],
+  ['saved without, continues with', ALL],
   ['the copy', ALL],
 ];
 
 /**
- * How long an answer is waited for: where none may come, and where one must, also when a packet was lost on a
- * busy host.
+ * How long to wait for an answer: when none may come, and when one must, even if a busy host loses a packet.
  */
 const CUT_OFF_SECONDS = 1;
 const CONNECTED_SECONDS = 15;
@@ -42,8 +41,8 @@ interface NetworkTask {
 }
 
 /**
- * Tries the network of a guest in every state. Runs where nothing but its own loopback can be reached, and
- * where the host's nameserver is 127.0.0.1, so nothing leaves this machine whatever happens.
+ * Tries the network of a guest in every state. It must run in a network namespace with only a loopback, and
+ * with 127.0.0.1 as the host's nameserver, so that nothing ever leaves this machine.
  */
 export async function tryNetwork({ driver, spec }: NetworkTask): Promise<[string, Reached][]> {
   const tried: [string, Reached][] = [];
@@ -66,9 +65,9 @@ export async function tryNetwork({ driver, spec }: NetworkTask): Promise<[string
   const adopted = await makeDriver(driver).adopt(spec, limit());
   if (!adopted) throw new Error('the VM was not adopted');
   await adopted.setNat(false, limit());
-  await note('adopted and taken away', adopted);
+  await note('adopted and disconnected', adopted);
   await adopted.setNat(false, limit());
-  await note('taken away again', adopted);
+  await note('disconnected again', adopted);
   await adopted.kill();
   const second = await makeDriver(driver).start({ ...spec, hasNat: true }, limit());
   await ask(second, 'network');
@@ -92,14 +91,14 @@ async function trySaved(
   await vm.save({ spec: connected, to: place('saved') }, limit());
   await vm.kill();
   const without = await makeDriver(driver).restore(spec, place('saved'), limit());
-  await note('saved with, goes on without', without);
+  await note('saved with, continues without', without);
   await without.setNat(true, limit());
   await note('and is connected again', without);
   await without.setNat(false, limit());
   await without.save({ spec, to: place('cut off') }, limit());
   await without.kill();
   for (const [what, from] of [
-    ['saved without, goes on with', 'cut off'],
+    ['saved without, continues with', 'cut off'],
     ['the copy', 'copy'],
   ] as const) {
     const restored = await makeDriver(driver).restore(connected, place(from), limit());
@@ -115,7 +114,8 @@ async function reachAll(
   const reached: Reached = { ...addresses };
   for (const [protocol, address] of Object.entries(addresses)) {
     const verb = protocol === 'tcp6' ? 'tcp' : protocol;
-    // Sent once: repeated requests would queue up while the guest waits for an answer that never comes.
+    // Sent only once, because repeated requests would queue up while the guest waits for an answer that never
+    // comes.
     const options = { ...limit(), isUp: true };
     const request = `reach ${verb} ${address} ${seconds}`;
     const answer = await askGuest(vm.guestEndpoint.path, request, options).catch(() => 'none');
@@ -125,7 +125,8 @@ async function reachAll(
 }
 
 /**
- * Echoes, and a nameserver that knows one address, on this host's loopback; gives where the guest finds them.
+ * Starts echo servers, and a nameserver that knows one address, on this host's loopback. Returns where the
+ * guest finds them.
  */
 async function serveAll(): Promise<Reached> {
   const ports = await Promise.all(
@@ -151,7 +152,7 @@ async function serveAll(): Promise<Reached> {
   };
 }
 
-/** RFC 1035: the header with one answer, the question as it was, and 192.0.2.7 for the question's name. */
+/** RFC 1035: the header with one answer, the unchanged question, and 192.0.2.7 for its name. */
 function answerTo(query: Buffer): Buffer {
   const end = query.indexOf(0, 12) + 5;
   const header = Buffer.from([0, 0, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);

@@ -7,15 +7,15 @@ import { noNamespaces } from './host-checks.ts';
 import { EXPECTED_NETWORK } from './network-task.ts';
 import { runTask } from './run-task.ts';
 
-/** The guest reaches the outside only when it is meant to. */
+/** The guest reaches the network only when it is allowed to. */
 export function addNetworkTests(tests: DriverTests): void {
-  tests.check('says whether guests can be connected to the outside', async ({ driver }) => {
+  tests.check('reports whether guests can be connected to the network', async ({ driver }) => {
     const { isUsable, reason } = await driver.probeNat(limit());
     assert.ok(isUsable, reason);
   });
 
   tests.check(
-    'a guest reaches the outside with NAT and nothing without, also when that changes while it runs',
+    'a guest reaches the network only with NAT, also when that changes while it runs',
     async ({ fixture }) => {
       const { spec, vmDir } = await newPlace(fixture);
       const resolvConf = join(vmDir, 'resolv.conf');

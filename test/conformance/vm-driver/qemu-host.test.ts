@@ -66,21 +66,15 @@ describe('QEMU on this host', { concurrency: false }, () => {
     assert.ok(!(await readdir(dir)).includes('probe'));
   });
 
-  check(
-    'a test boot that comes to nothing is over at its deadline, and one that dies is over at once',
-    async (boot) => {
-      const slow = { ...boot, bootArgs: ['rdinit=/none', 'panic=1000'] };
-      assert.equal(
-        (await probeBoot(await probeOf({ boot: slow, deadlineMs: 300 }), limit())).outcome,
-        'late',
-      );
-      const none = { ...boot, kernelPath: '/none', vmlinuxPath: '/none' };
-      assert.equal((await probeBoot(await probeOf({ boot: none }), limit())).outcome, 'ended');
-      assert.ok(!(await readdir(dir)).includes('probe'));
-    },
-  );
+  check('a test boot that hangs ends at its deadline, and one that dies ends at once', async (boot) => {
+    const slow = { ...boot, bootArgs: ['rdinit=/none', 'panic=1000'] };
+    assert.equal((await probeBoot(await probeOf({ boot: slow, deadlineMs: 300 }), limit())).outcome, 'late');
+    const none = { ...boot, kernelPath: '/none', vmlinuxPath: '/none' };
+    assert.equal((await probeBoot(await probeOf({ boot: none }), limit())).outcome, 'ended');
+    assert.ok(!(await readdir(dir)).includes('probe'));
+  });
 
-  check('what a killed test boot left is removed by the next one', async (boot) => {
+  check('a test boot removes what a killed one has left', async (boot) => {
     const probe = await probeOf({ boot });
     await runTask('probeAndDie', probe, { okCodes: [137] });
     assert.equal((await processesWith('-pidfile', dir)).length, 1);
@@ -88,7 +82,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
   });
 
   check(
-    'a KVM that opens but cannot run our kernel is found out, and not tested again at once',
+    'a KVM that opens but cannot run our kernel is detected, and not tested again at once',
     async (boot, context) => {
       const [cpuInfo, openError] = [await facts.cpuInfo(), await facts.kvmOpenError()];
       if (openError !== undefined) return context.skip(`/dev/kvm cannot be opened here: ${openError}`);
@@ -122,8 +116,8 @@ describe('QEMU on this host', { concurrency: false }, () => {
     return new QemuDriver({ cacheDir: join(dir, 'cache'), ...usual, ...options });
   }
 
-  check('what the user chose is not tested', async (boot) => {
-    const never: HostFacts = { ...facts, kvmOpenError: () => assert.fail('it was looked at') };
+  check('a KVM that the user has chosen is not tested', async (boot) => {
+    const never: HostFacts = { ...facts, kvmOpenError: () => assert.fail('it was tested') };
     for (const accelerator of ['kvm', 'tcg'] as const) {
       const probe = await driverWith({ facts: never, accelerator }).probe(boot, limit());
       assert.equal(probe.accelerator, accelerator);
@@ -131,7 +125,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
     }
   });
 
-  check('probe() says what there is, and needs no kernel to say it', async (boot) => {
+  check('probe() reports what there is, and needs no kernel for that', async (boot) => {
     const driver = driverWith({});
     const probe = await driver.probe(boot, limit());
     assert.equal(probe.isUsable, true);
@@ -148,7 +142,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
   });
 
   check(
-    'an ordinary user runs VMs, under the seccomp filter, in a session of their own',
+    'an ordinary user runs VMs under the seccomp filter, each in its own session',
     async (boot, context) => {
       const why = await noEntry(ORDINARY_UID);
       if (why !== undefined) return context.skip(why);
@@ -183,13 +177,13 @@ describe('QEMU on this host', { concurrency: false }, () => {
         new RegExp(`^Uid:\\t${isRoot ? ORDINARY_UID : process.getuid?.()}\\t`, 'm'),
       );
       assert.equal(outcome.isSessionLeader, true);
-      // The kernel goes over from the one to the other a moment after its start.
+      // The kernel switches from one to the other a moment after its start.
       if (hostTscKhz(await facts.cpuInfo()) !== undefined) assert.match(outcome.clock, /^tsc(-early)?$/);
     },
   );
 });
 
-/** Kernel and initramfs where anybody can read them; the store is this user's own. */
+/** Kernel and initramfs in a place that every user can read; only this user can read the store. */
 async function copied(boot: BootSource, dir: string): Promise<BootSource> {
   const copy = async (path: string, name: string): Promise<string> => {
     const target = join(dir, name);
@@ -210,7 +204,7 @@ async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
   return [await work(), performance.now() - begun];
 }
 
-/** More than a test boot takes at most, on a host that is slow to start it. */
+/** More than the longest test boot takes, even on a host that is slow to start it. */
 function limit(): { signal: AbortSignal } {
   return { signal: AbortSignal.timeout(240_000) };
 }

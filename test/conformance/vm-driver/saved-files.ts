@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import type { CaptureRequest, SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
 import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 
-/** Where a guest is saved, in `dir`. */
+/** The files of a saved guest in `dir`. */
 export function filesIn(dir: string, name: string): SavedGuest {
   return { memoryPath: join(dir, `${name}.memory`), statePath: join(dir, `${name}.state`) };
 }
 
-/** A copy of the VM that is wanted beside it. */
+/** The files for a copy of the VM. */
 export function captureRequest(
   { spec, vmDir }: { spec: VmSpec; vmDir: string },
   name: string,

@@ -27,7 +27,7 @@ export function describeSaving(
         await body(made);
       });
 
-    check('a saved guest goes on where it was, with its drives, more than once', async () => {
+    check('a saved guest continues where it was, with its drives, more than once', async () => {
       const place = await newVm();
       const vm = await started(place.spec);
       await ask(vm, 'remember what-it-knew');
@@ -58,26 +58,29 @@ export function describeSaving(
       );
     });
 
-    check('a guest that was restored is saved like any other, what it has not touched too', async () => {
-      const place = await newVm();
-      let spec = place.spec;
-      let vm = await started(spec);
-      await ask(vm, 'remember from-the-first');
-      for (const round of [1, 2, 3]) {
-        const saved = filesIn(place.vmDir, `saved${round}`);
-        await vm.save({ spec, to: saved }, limit());
+    check(
+      'a restored guest can be saved like any other, including memory that it has not touched',
+      async () => {
+        const place = await newVm();
+        let spec = place.spec;
+        let vm = await started(spec);
+        await ask(vm, 'remember from-the-first');
+        for (const round of [1, 2, 3]) {
+          const saved = filesIn(place.vmDir, `saved${round}`);
+          await vm.save({ spec, to: saved }, limit());
+          await vm.kill();
+          const { size, blocks } = await stat(saved.memoryPath);
+          assert.equal(size, spec.memoryMib * MIB);
+          assert.ok(blocks * 512 < size, 'zeros take no space');
+          spec = await copyOf(spec);
+          vm = await bench.driver.restore(spec, saved, limit());
+          assert.equal(await ask(vm, 'recall'), 'from-the-first', `round ${round}`);
+        }
         await vm.kill();
-        const { size, blocks } = await stat(saved.memoryPath);
-        assert.equal(size, spec.memoryMib * MIB);
-        assert.ok(blocks * 512 < size, 'what is zero takes no room');
-        spec = await copyOf(spec);
-        vm = await bench.driver.restore(spec, saved, limit());
-        assert.equal(await ask(vm, 'recall'), 'from-the-first', `round ${round}`);
-      }
-      await vm.kill();
-    });
+      },
+    );
 
-    check('a copy has memory and drives of one moment, and the guest runs on', async () => {
+    check('a copy has the memory and the drives of one moment, and the guest keeps running', async () => {
       const place = await newVm();
       const vm = await started(place.spec);
       await ask(vm, 'churn');
@@ -107,11 +110,11 @@ export function describeSaving(
       await vm.kill();
     });
 
-    check('a guest that nobody listened to when it was copied is heard in the copy', async () => {
+    check('a guest that was copied without a host connection accepts a host in the copy', async () => {
       const place = await newVm();
       const vm = await started(place.spec);
       await ask(vm, 'remember what-it-knew');
-      // Its answers fill all that is between it and a host that does not read.
+      // The guest's answers fill all buffers between it and a host that does not read.
       using deaf = await talkDeaf(vm.guestEndpoint.path);
       const request = captureRequest(place, 'copy');
       await vm.capture(request, limit());
@@ -124,52 +127,55 @@ export function describeSaving(
       await vm.kill();
     });
 
-    check('a save or a copy that fails or is aborted leaves nothing, and the guest runs on', async () => {
-      const place = await newVm();
-      const vm = await started(place.spec);
-      await ask(vm, 'remember still');
-      const { spec } = place;
-      const nowhere = {
-        memoryPath: join(place.vmDir, 'no', 'memory'),
-        statePath: join(place.vmDir, 'no', 'state'),
-      };
-      const taken = filesIn(place.vmDir, 'taken');
-      await writeFile(taken.statePath, 'mine');
-      const files = (await readdir(place.vmDir)).sort();
-      await assert.rejects(vm.save({ spec, to: nowhere }, limit()), { code: 'ENOENT' });
-      await assert.rejects(vm.capture({ ...captureRequest(place, 'x'), to: nowhere }, limit()), {
-        code: 'ENOENT',
-      });
-      await assert.rejects(vm.save({ spec, to: taken }, limit()), { code: 'EEXIST' });
-      // Another VMM must be started first: none of them is over by then.
-      for (const waitMs of [0, 15, 30, 45]) {
-        const to = filesIn(place.vmDir, 'aborted');
-        const signal = AbortSignal.timeout(waitMs);
-        await assert.rejects(
-          vm.save({ spec, to }, { signal }),
-          (error) => error === signal.reason,
-          `${waitMs} ms`,
-        );
-        assert.deepEqual((await readdir(place.vmDir)).sort(), files);
-      }
-      for (const waitMs of Array.from({ length: 20 }, (_, at) => 30 + at * 9)) {
-        const request = captureRequest(place, 'aborted');
-        const signal = AbortSignal.timeout(waitMs);
-        const outcome = await vm.capture(request, { signal }).then(
-          () => 'done',
-          (error: unknown) => error,
-        );
-        if (outcome === 'done') for (const path of filesOf(request)) await rm(path);
-        else assert.equal(outcome, signal.reason);
-        assert.equal(await ask(vm, 'recall'), 'still');
-        assert.deepEqual((await readdir(place.vmDir)).sort(), files);
-      }
-      assert.equal(await readFile(taken.statePath, 'utf8'), 'mine');
-      await vm.kill();
-    });
+    check(
+      'a save or a copy that fails or is aborted leaves nothing, and the guest keeps running',
+      async () => {
+        const place = await newVm();
+        const vm = await started(place.spec);
+        await ask(vm, 'remember still');
+        const { spec } = place;
+        const nowhere = {
+          memoryPath: join(place.vmDir, 'no', 'memory'),
+          statePath: join(place.vmDir, 'no', 'state'),
+        };
+        const taken = filesIn(place.vmDir, 'taken');
+        await writeFile(taken.statePath, 'mine');
+        const files = (await readdir(place.vmDir)).sort();
+        await assert.rejects(vm.save({ spec, to: nowhere }, limit()), { code: 'ENOENT' });
+        await assert.rejects(vm.capture({ ...captureRequest(place, 'x'), to: nowhere }, limit()), {
+          code: 'ENOENT',
+        });
+        await assert.rejects(vm.save({ spec, to: taken }, limit()), { code: 'EEXIST' });
+        // Another VMM must be started first, so none of them has ended by then.
+        for (const waitMs of [0, 15, 30, 45]) {
+          const to = filesIn(place.vmDir, 'aborted');
+          const signal = AbortSignal.timeout(waitMs);
+          await assert.rejects(
+            vm.save({ spec, to }, { signal }),
+            (error) => error === signal.reason,
+            `${waitMs} ms`,
+          );
+          assert.deepEqual((await readdir(place.vmDir)).sort(), files);
+        }
+        for (const waitMs of Array.from({ length: 20 }, (_, at) => 30 + at * 9)) {
+          const request = captureRequest(place, 'aborted');
+          const signal = AbortSignal.timeout(waitMs);
+          const outcome = await vm.capture(request, { signal }).then(
+            () => 'done',
+            (error: unknown) => error,
+          );
+          if (outcome === 'done') for (const path of filesOf(request)) await rm(path);
+          else assert.equal(outcome, signal.reason);
+          assert.equal(await ask(vm, 'recall'), 'still');
+          assert.deepEqual((await readdir(place.vmDir)).sort(), files);
+        }
+        assert.equal(await readFile(taken.statePath, 'utf8'), 'mine');
+        await vm.kill();
+      },
+    );
 
     check(
-      'a guest that was being copied when its process died is taken over and runs on',
+      'a guest whose daemon process died during a copy is adopted and keeps running',
       async ({ fixture }) => {
         const place = await newVm();
         for (const waitMs of [50, 120, 200]) {
@@ -199,7 +205,7 @@ export function describeSaving(
 
     addFullDiskTests(tests);
 
-    check('what is no saved guest is refused, and nothing is left', async () => {
+    check('anything but a saved guest is refused, and nothing is left', async () => {
       const place = await newVm();
       const saved = filesIn(place.vmDir, 'saved');
       const vm = await started(place.spec);

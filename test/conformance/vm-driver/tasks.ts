@@ -29,7 +29,7 @@ export interface StartTask {
 /** Starts a VM. The process is killed as soon as it has printed which. */
 export async function startAndDie({ driver, spec }: StartTask): Promise<VmmProcess> {
   const { vmm } = await makeDriver(driver).start(spec, limit());
-  // After the result is out.
+  // After the result is printed.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), 20);
   return vmm;
 }
@@ -55,7 +55,7 @@ export async function captureAndDie({
   const vm = await makeDriver(driver).adopt(request.spec, limit());
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), waitMs);
   await vm?.capture(request, limit());
-  // It was quicker than the kill.
+  // The copy was quicker than the kill.
   await new Promise(() => {});
 }
 

@@ -41,7 +41,7 @@ const say = async (...lines: string[]): Promise<string[]> => {
   return heard;
 };
 
-test('a request that is sent again is carried out once, and answered each time', async () => {
+test('a repeated request is executed once, and answered each time', async () => {
   assert.deepEqual(await say('t1 print once', 't1 print once', 't1 print once'), [
     't1 ok ',
     't1 ok ',

@@ -17,7 +17,7 @@ import { nullLog } from '../../support/null-log.ts';
 
 const GUEST_SOURCE = join(import.meta.dirname, 'guest');
 const RESEND_MS = 200;
-/** More than fits into sockets, and what a guest needs to fill them. */
+/** More than all sockets and buffers on the way hold. */
 const DEAF_REQUESTS = 3_000;
 /** `ms` without reading a byte, after which a guest counts as stuck rather than slow. */
 const STUCK_MS = 1_500;
@@ -36,7 +36,7 @@ export async function buildTestGuest(dir: string, { signal }: Abortable): Promis
 }
 
 /**
- * A kernel of this user's store with an initramfs in `dir` that holds the test guest; `undefined` when the
+ * A kernel of this user's store with an initramfs in `dir` that contains the test guest; `undefined` when the
  * store has no kernel.
  */
 export async function testBootSource(
@@ -68,11 +68,11 @@ export async function testBootSource(
 }
 
 /**
- * Asks the test guest behind `socketPath` one request of `guest/main.go` and gives its result. The request is
- * sent again until an answer comes, for a guest that boots has no reader yet; the guest carries it out once.
- * One that `isUp` is asked once.
+ * Sends the test guest behind `socketPath` one request of `guest/main.go` and returns its result. Repeats the
+ * request until an answer arrives, because a booting guest has no reader yet; the guest executes it only
+ * once. If `isUp`, sends it only once.
  *
- * @throws Error with the guest's words when it refuses; the abort reason.
+ * @throws Error with the guest's message when it refuses; the abort reason.
  */
 export async function askGuest(
   socketPath: string,

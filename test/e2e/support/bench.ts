@@ -13,7 +13,7 @@ import { bootVm, type TestVm } from './boot-vm.ts';
 import { findKernel } from './kernel.ts';
 import { findStaticBusybox, makeExt4, makeSmallImage, makeSparse, SMALL_IMAGE_BYTES } from './small-image.ts';
 
-/** Size that the work disk of a bench has at first. */
+/** Initial size of a bench's work disk. */
 export const WORK_BYTES = 64 * 2 ** 20;
 
 /** What all benches of a suite share. */
@@ -25,7 +25,7 @@ export interface Workshop {
   whyNoImage: string;
 }
 
-/** The drives of one VM, and what boots them, again and again. */
+/** The drives of one VM, which can boot from them repeatedly. */
 export interface Bench {
   kernel: StoredKernel;
   /** path of a file of this bench: `overlay.img`, `work.ext4`, or any other */
@@ -36,7 +36,7 @@ export interface Bench {
   bootWith(drives: readonly DriveSpec[], bootArgs: readonly string[]): Promise<TestVm>;
 }
 
-/** Makes the small image in `dir`, when this host can. */
+/** Makes the small image in `dir`, if this host can. */
 export async function openSmallWorkshop(dir: string, { signal }: Abortable): Promise<Workshop> {
   const [kernel, busybox] = await Promise.all([findKernel({ signal }), findStaticBusybox()]);
   const path = join(dir, 'small.ext4');
@@ -80,7 +80,7 @@ export async function openBench(
   const drives = async ({ freeBytes }: { freeBytes: number }): Promise<DriveSpec[]> => {
     const { overlayBytes } = overlaySize({ imageBytes: image.sizeBytes, freeBytes });
     await makeSparse(path('overlay.img'), overlayBytes);
-    // Not in the order in which the guest uses them: it must go by their serials.
+    // Not in the order in which the guest uses them, so that it must find them by their serials.
     return [
       drive('modules', kernel.modulesPath, { isReadOnly: true }),
       drive('work', path('work.ext4'), { isReadOnly: false }),

@@ -32,7 +32,7 @@ const VM_DEADLINE_MS = 4 * 3_600_000;
  */
 const STUCK_CPU_MS = 5_000;
 
-/** What to boot, below the product's use cases: any drives, any kernel command line. */
+/** What to boot, without the product's use cases: any drives, any kernel command line. */
 export interface BootRequest {
   /** scratch folder; console.log and the VMM's sockets go here */
   dir: string;

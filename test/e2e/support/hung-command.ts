@@ -5,7 +5,7 @@ import type { Paths } from '../../../src/config/paths.ts';
 
 const LOG_LINES = 30;
 
-/** The error of a command that did not end, with what may tell why. */
+/** The error of a command that did not end, with facts that may explain it. */
 export async function hungCommand(
   args: readonly string[],
   { paths, scratch, output }: { paths: Paths; scratch: string; output: string },

@@ -16,15 +16,15 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const GONE_DEADLINE_MS = 60_000;
 
 /**
- * `ms` that a command may take; the longest one of the tests needs a minute. A command that hangs fails its
- * test, with what is known about it, and not the whole run.
+ * `ms` that a command may take; the longest one of the tests needs a minute. A command that hangs fails only
+ * its test, with what is known about it, not the whole run.
  */
 const COMMAND_DEADLINE_MS = 4 * 60_000;
 
 const STANDBY_WAIT = {
   everyMs: 100,
   deadlineMs: GONE_DEADLINE_MS,
-  what: 'a VM on standby',
+  what: 'a pool VM',
   signal: neverAborts(),
 };
 

@@ -26,8 +26,8 @@ export async function findStaticBusybox(): Promise<string | undefined> {
 }
 
 /**
- * Makes an image without an init: busybox, a merged /usr, and a /root with all that a copy can lose. It has
- * no folder for the kernel's file systems, as images of one program do.
+ * Makes an image without an init: busybox, a merged /usr, and a /root with everything that a copy could lose.
+ * Like many images of a single program, it has no folders for the kernel's file systems.
  */
 export async function makeSmallImage(
   path: string,
@@ -65,7 +65,7 @@ async function makeHome(home: string): Promise<void> {
   await chmod(home, 0o710);
 }
 
-/** Makes an ext4 file system, of the files under `treeDir` when given, in a sparse file. */
+/** Makes an ext4 file system in a sparse file, with the files below `treeDir`, if that is given. */
 export async function makeExt4(
   path: string,
   { sizeBytes, treeDir, signal }: Abortable & { sizeBytes: number; treeDir?: string },

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import type { Environment } from '../../../src/config/settings.ts';
 
-/** `ms` for something to be on the screen, of a guest that is emulated on a busy host. */
+/** `ms` for something to appear on the screen, in an emulated guest on a busy host. */
 const SHOWN_DEADLINE_MS = 60_000;
 
 /** Prompt of the shell on this host. */
@@ -17,7 +17,7 @@ export interface TmuxTerminal extends Disposable {
   screen(): string[];
   /** Waits until a line of the screen matches, and returns the screen. */
   shows(line: RegExp): Promise<string[]>;
-  /** Waits until the shell of this host is at its prompt again, with nothing behind it. */
+  /** Waits until the shell of this host is at its prompt again, with nothing typed. */
   prompts(): Promise<void>;
   /** Types the text literally. */
   type(text: string): void;
@@ -29,7 +29,7 @@ export interface TmuxTerminal extends Disposable {
   resize(cols: number, rows: number): void;
   /** a full-screen program uses the screen */
   isAlternate(): boolean;
-  /** what the shell on this host says its terminal is set to (`stty -g`) */
+  /** the settings of the terminal according to the shell on this host (`stty -g`) */
   modes(): Promise<string>;
   /** process of the shell */
   readonly pid: number;
@@ -55,7 +55,7 @@ export function openTmux(dir: string, env: Environment): TmuxTerminal {
     assert.equal(ran.status, 0, `tmux ${args[0]}: ${ran.error ?? ran.stderr}`);
     return ran.stdout;
   };
-  // A shell that is not interactive, as the one that tmux starts ours with, drops PS1 from the environment.
+  // tmux starts our shell with a shell that is not interactive and drops PS1 from the environment.
   const rc = join(dir, 'bashrc');
   writeFileSync(rc, `PS1='${PROMPT}'\n`);
   tmux(['new-session', '-d', '-x', '80', '-y', '24', `exec bash --noprofile --rcfile '${rc}' -i`]);
@@ -107,7 +107,7 @@ export function openTmux(dir: string, env: Environment): TmuxTerminal {
     pid: Number(tmux(['display-message', '-p', '#{pane_pid}'])),
     close: () => void tmux(['kill-server']),
     [Symbol.dispose]() {
-      // The server may have gone with its last window.
+      // The server may have ended with its last window.
       spawnSync('tmux', [...server, 'kill-server'], { env: own as NodeJS.ProcessEnv });
     },
   };

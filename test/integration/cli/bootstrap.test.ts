@@ -12,7 +12,7 @@ import { PACK_ID, sendEvents } from '../../support/fakes/fake-daemon.ts';
 /** The guest's home is the folder for temporary files: see `serveGuest`. */
 const LOG = join(tmpdir(), '.cache', 'banger', 'vm-run-tooling-re-po.log');
 
-/** Notes how it is called, and fails for one tool. */
+/** Records its arguments, and fails for one tool. */
 const FAKE_MISE = `#!/bin/sh
 echo "$PWD: $*" >>"$(dirname "$0")/calls"
 echo "mise says $1"
@@ -45,7 +45,7 @@ describe('the tooling bootstrap of vm run', () => {
     lab.daemon.answers.set('POST /v1/workspaces/pack', (_request, response) =>
       sendEvents(response, [{ event: 'result', value: { packId: PACK_ID, summary: summary() } }]),
     );
-    // Whatever the id is that the VM will have: it is the same for the same name.
+    // The id of the VM is not known yet, but it is the same for the same name.
     lab.daemon.answers.set(`POST /v1/vms/${idOf('calm-otter')}/workspace`, (_request, response) =>
       sendEvents(response, [{ event: 'result', value: { ...summary(), guestPath: guest, bytes: 1 } }]),
     );
@@ -60,7 +60,7 @@ describe('the tooling bootstrap of vm run', () => {
     return `id${Buffer.from(name).toString('hex').padEnd(30, '0').slice(0, 30)}`;
   }
 
-  /** Gives the guest a mise. */
+  /** Installs a fake mise in the guest. */
   function installMise(): void {
     const bin = join(lab.home, 'bin');
     mkdirSync(bin);
@@ -80,7 +80,7 @@ describe('the tooling bootstrap of vm run', () => {
   const run = (...words: string[]): ReturnType<CliLab['run']> =>
     lab.run(['vm', 'run', ...words], { cwd: lab.home });
 
-  test('is refused without a network before anything is made, with and without a command', async () => {
+  test('is refused without a network before anything is created, with and without a command', async () => {
     for (const words of [['./repo'], ['./repo', '--', 'true'], ['-d', './repo']]) {
       const { status, stderr } = await run(...words);
       assert.equal(status, 2);
@@ -95,7 +95,7 @@ describe('the tooling bootstrap of vm run', () => {
     );
   });
 
-  test('is left out with --no-bootstrap, and where pins alone ask for it and there is no network', async () => {
+  test('is skipped with --no-bootstrap, and when only pins request it and there is no network', async () => {
     installMise();
     assert.equal((await run('--no-bootstrap', './repo', '--', 'true')).status, 0);
     assert.equal((await run('--no-bootstrap', '--nat', './repo', '--', 'true')).status, 0);
@@ -106,7 +106,7 @@ describe('the tooling bootstrap of vm run', () => {
     assert.deepEqual(calls(), []);
   });
 
-  test('is done before a command runs', async () => {
+  test('runs before the command', async () => {
     installMise();
     const { status, stdout, stderr } = await run(
       '--nat',
@@ -123,7 +123,7 @@ describe('the tooling bootstrap of vm run', () => {
     assert.doesNotMatch(stderr, /warning/);
   });
 
-  test('is done before vm run -d ends, and shown with -v', async () => {
+  test('runs before vm run -d ends, and is shown with -v', async () => {
     installMise();
     tooling = { files: [], pins: ['node@20', 'go@1.22'] };
     const { status, stderr } = await run('-d', '-v', '--nat', './repo');
@@ -135,7 +135,7 @@ describe('the tooling bootstrap of vm run', () => {
     assert.match(stderr, /^\[vm run\] installing tools: mise says use$/m);
   });
 
-  test('goes on in the background of a shell, without holding it up', async () => {
+  test('continues in the background of a shell, without delaying it', async () => {
     installMise();
     const result = await lab.run(['vm', 'run', '--nat', './repo'], { cwd: lab.home, stdin: stdinOf('') });
     assert.equal(result.status, 0);
@@ -148,7 +148,7 @@ describe('the tooling bootstrap of vm run', () => {
     assert.deepEqual(calls(), wanted());
   });
 
-  test('warns when it fails, tries the other tools, and the command runs all the same', async () => {
+  test('warns when it fails, tries the other tools, and the command still runs', async () => {
     installMise();
     tooling = { files: [], pins: ['broken@1', 'go@1.22'] };
     const { status, stdout, stderr } = await run('--nat', './repo', '--', 'echo', 'ran');
@@ -159,7 +159,7 @@ describe('the tooling bootstrap of vm run', () => {
     );
   });
 
-  test("fails vm run -d with 1 and mise's own cause, and the VM stays", async () => {
+  test("makes vm run -d fail with 1 and mise's own cause, and the VM stays", async () => {
     installMise();
     tooling = { files: ['.mise.toml'], pins: ['broken@1', 'go@1.22'] };
     const { status, stdout, stderr } = await run('-d', '--nat', './repo');

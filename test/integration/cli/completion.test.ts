@@ -10,13 +10,13 @@ import { type CliLab, openCliLab } from '../../support/cli/cli-harness.ts';
 
 const run = promisify(execFile);
 
-/** How each shell is asked what it would complete `line` to; one candidate a line. */
+/** How to ask each shell for the completions of `line`; one candidate per line. */
 const SHELLS: Readonly<Record<string, (line: string) => string[]>> = {
   bash: (line) => [
     '-c',
     `source <(banger completion bash); COMP_LINE='${line}'; COMP_WORDS=(${bashWords(line)}); COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); _banger 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`,
   ],
-  // Without a terminal there is no completion widget: what the function would describe is printed instead.
+  // Without a terminal there is no completion widget, so this prints what the function would describe.
   zsh: (line) => [
     '-fc',
     `autoload -U compinit; compinit -D; source <(banger completion zsh); _describe() { local each; for each in "\${(@P)2}"; do each=\${each//\\\\:/@}; each=\${each%%:*}; print -r -- \${each//@/:}; done }; _files() { if [[ $1 == -/ ]]; then print -l -- \${words[-1]}*(N/); else print -l -- \${words[-1]}*(N); fi }; words=(${line.replace(/ $/, " ''")}); CURRENT=\${#words}; _banger; true`,
@@ -82,7 +82,7 @@ for (const [shell, argvFor] of Object.entries(SHELLS)) {
       writeFileSync(join(folder, 'data'), '');
       const lastOf = (words: string[]): string[] =>
         words.map((word) => word.replace(/^web:/, '').replace(/\/$/, ''));
-      // bash completes only what is behind its last break of words.
+      // bash completes only the text after its last word break.
       const place = (word: string): string => (shell === 'bash' ? word.replace(/^web:/, '') : word);
       assert.deepEqual(await candidates(`banger vm cp web:${folder}/d`), [
         place(`web:${folder}/data`),

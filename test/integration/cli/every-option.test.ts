@@ -67,7 +67,7 @@ describe('the table of every command and option', () => {
     scratch[Symbol.dispose]();
   });
 
-  /** The words of a line with its places filled in. */
+  /** The words of a line with its placeholders filled in. */
   function fill(words: string): string[] {
     const places: Record<string, string> = {
       REPO: repo,
@@ -94,7 +94,7 @@ describe('the table of every command and option', () => {
     );
   });
 
-  test('has a line that works for each row, and a bad value for each that takes one (test/support/cli/cli-lines.ts)', () => {
+  test('has a valid line for each row, and a bad value for each row with a value (test/support/cli/cli-lines.ts)', () => {
     const untried = rows.filter(({ command, flag, short }) => {
       const words = (GOOD_LINES[command] ?? []).flatMap(
         (line) => line.words.split(' -- ')[0]?.split(' ') ?? [],
@@ -110,7 +110,7 @@ describe('the table of every command and option', () => {
   });
 
   for (const command of new Set(rows.map((row) => row.command))) {
-    test(`${command}: refuses bad options and values with 2, and says which`, async () => {
+    test(`${command}: refuses bad options and values with 2, and names them`, async () => {
       for (const { flag, takesValue } of rows.filter((row) => row.command === command)) {
         if (flag === undefined) continue;
         const least = fill(LEAST_WORDS[command] ?? '');
@@ -149,7 +149,8 @@ describe('the table of every command and option', () => {
     }
     const result = await running;
     const { status, stdout, stderr } = result;
-    // An agent that is not root runs nothing as root, which is then our failure, not the command line's.
+    // An agent that is not root runs nothing as root, so the command fails although its command line is
+    // valid.
     if (line.needsRoot && process.geteuid?.() !== 0) return;
     assert.equal(status, line.status ?? 0, `${argv.join(' ')}: ${stdout}${stderr}`);
     if (argv.includes('--detach') && argv.includes('-q') && command === 'vm create')
@@ -157,7 +158,7 @@ describe('the table of every command and option', () => {
     if (argv.includes('--json')) assertShape(command, result);
   }
 
-  /** Exactly what the reference says: a field that it does not have fails too. */
+  /** Exactly as documented: an undocumented field fails, too. */
   function assertShape(command: string, { status, stdout }: CliResult): void {
     const value: unknown = JSON.parse(stdout);
     const shape = status === 0 ? JSON_OUTPUT[command] : object({ error: errorBody });

@@ -30,10 +30,10 @@ describe('the built program with its folders on a full disk', { skip }, () => {
 
   for (const [what, size] of [
     ['bytes', 'size=256k'],
-    // One for the mount itself, one for the runtime folder.
+    // One inode for the mount itself, one for the runtime folder.
     ['files', 'nr_inodes=2'],
   ] as const) {
-    test(`without ${what} left, says which disk is full, and exits with 125 where a guest command would run`, async () => {
+    test(`without ${what} left, names the full disk, and exits with 125 in commands that run a guest command`, async () => {
       await exec(['mount', '-t', 'tmpfs', '-o', `${size},mode=0700`, 'banger-test', full], { signal });
       mkdirSync(join(full, 'r'), { mode: 0o700 });
       if (what === 'bytes') fill(full);

@@ -7,7 +7,7 @@ import { type CliLab, openCliLab } from '../../support/cli/cli-harness.ts';
 import { sendEvents } from '../../support/fakes/fake-daemon.ts';
 
 /** The fake daemon runs a guest's commands on this host, so folders here are the guest's. */
-describe('where a command in a guest starts, and with which variables', () => {
+describe('the folder and the variables of a guest command', () => {
   let lab: CliLab;
   let repo: string;
   let guest: string;
@@ -78,7 +78,7 @@ describe('where a command in a guest starts, and with which variables', () => {
     return { repoRoot: repo, repoName: 'repo', trackedCount: 1, untrackedCount: 0 };
   }
 
-  test('vm run refuses, before a VM exists, what it could not use', async () => {
+  test('vm run refuses unusable options before a VM exists', async () => {
     for (const [words, said] of [
       [['-w', 'web', '--', 'true'], /"web" for --workdir: it is not an absolute path/],
       [['-e', '=1', '--', 'true'], /"=1" for --env: the name is empty/],
@@ -92,7 +92,7 @@ describe('where a command in a guest starts, and with which variables', () => {
     assert.deepEqual(lab.requestLines(), []);
   });
 
-  test('vm fork tells each command which copy it is in, and passes --env on', async () => {
+  test('vm fork passes each command the number of its copy, and --env', async () => {
     lab.addVm('web', { workspace });
     const vms = ['web-1', 'web-2', 'web-3'].map((name) => lab.addVm(name, { workspace }));
     lab.daemon.answers.set('POST /v1/vms/web/fork', (_request, response) =>

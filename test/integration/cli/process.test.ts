@@ -47,7 +47,7 @@ describe('the program banger', () => {
   const exitOf = (child: ChildProcess): Promise<number | null> =>
     new Promise((resolve) => child.once('exit', resolve));
 
-  test('a crash exits with 125 where a guest command runs, and with 1 elsewhere', async () => {
+  test('a crash exits with 125 in commands that run a guest command, and with 1 elsewhere', async () => {
     const crash = join(lab.home, 'crash.cjs');
     writeFileSync(crash, 'setTimeout(() => { throw new Error("oh"); }, 1_000);');
     const crashing = `NODE_OPTIONS=--require=${crash} banger`;
@@ -57,7 +57,7 @@ describe('the program banger', () => {
     assert.equal(following.status, 1, following.stderr);
   });
 
-  test('passes 200 MB of output through, whole', async () => {
+  test('passes 200 MB of output on completely', async () => {
     const bytes = 200_000_000;
     const child = start(['vm', 'exec', 'web', '--', 'head', '-c', String(bytes), '/dev/zero']);
     const hash = createHash('sha256');
@@ -84,7 +84,7 @@ describe('the program banger', () => {
     child.kill('SIGKILL');
   });
 
-  test('gives the sum of 2,000,000 lines that the host gives', async () => {
+  test('computes the same checksum of 2,000,000 lines as the host', async () => {
     const { status, stdout } = await bash(
       'seq 1 2000000 | banger vm exec web -- sha256sum; seq 1 2000000 | sha256sum',
     );
@@ -113,12 +113,12 @@ describe('the program banger', () => {
     await until(() => lab.daemon.vms.size === 1);
   });
 
-  test('ends with the command although stdin stays open', async () => {
+  test('ends with the command even if stdin stays open', async () => {
     const child = start(['vm', 'exec', 'web', '--', 'sh', '-c', 'exit 4']);
     assert.equal(await exitOf(child), 4);
   });
 
-  test('gives the command the very bytes of its environment and folder', async () => {
+  test('passes the environment and the folder to the command byte for byte', async () => {
     const options = [
       "-e LONG=$'a\\xff' --env=SAME=$'a\\xfe' -eLAST=$'old\\xff' -e LAST=$'new\\xe9'",
       "-e PLAIN=é -e EMPTY= -e OURS -w $'/tmp/\\xe4'",
@@ -138,7 +138,7 @@ describe('the program banger', () => {
     assert.deepEqual(start?.cwd, b64('/tmp/\xe4'));
   });
 
-  test('shows bytes elsewhere on the command line as text', async () => {
+  test('shows other bytes of the command line as text', async () => {
     for (const words of ["vm show $'\\xff'", "vm exec $'\\xff' -- true", "vm exec web -u $'\\xff' -- true"]) {
       const ran = await bash(`banger ${words}`);
       assert.doesNotMatch(ran.stderr, /this is a bug/, words);
@@ -148,7 +148,7 @@ describe('the program banger', () => {
     assert.match(wrong.stderr, /Cannot use "\ufffd" for --env/);
   });
 
-  test('gives the command the very bytes that were typed', async () => {
+  test('passes the arguments to the command byte for byte', async () => {
     await bash("banger vm exec web -- printf %s $'caf\\xe9' 'é' ''");
     assert.deepEqual(lab.daemon.guests[0]?.start.argv, [
       'printf',
@@ -159,7 +159,7 @@ describe('the program banger', () => {
     ]);
   });
 
-  test('says that its output cannot be written, instead of losing it', async () => {
+  test('reports output that cannot be written', async () => {
     const { stdout, stderr } = await bash(
       'banger vm exec web -- echo hi >/dev/full; echo $?; banger version >/dev/full; echo $?',
     );
@@ -167,12 +167,12 @@ describe('the program banger', () => {
     assert.match(stderr, /^(banger: Cannot write the output\n {2}cause: ENOSPC: .*\n){2}$/);
   });
 
-  test('does not read stdin when there is none', async () => {
+  test('does not read a closed stdin', async () => {
     const { status, stdout } = await bash('banger vm exec web -- cat <&-; echo $?');
     assert.deepEqual([status, stdout], [0, '0\n']);
   });
 
-  test('passes SIGINT and SIGTERM on, and tells how the command ended', async () => {
+  test('passes SIGINT and SIGTERM on, and exits with the status of the command', async () => {
     for (const [signal, status] of [
       ['SIGINT', 130],
       ['SIGTERM', 143],
@@ -184,7 +184,7 @@ describe('the program banger', () => {
     }
   });
 
-  test('killed while it makes a VM hangs up, and so leaves none', async () => {
+  test('hangs up when it is killed while it creates a VM, and so leaves none', async () => {
     lab.daemon.createMs = 60_000;
     for (const flags of [[], ['--rm']]) {
       const before = lab.daemon.cancelledCount;
@@ -196,7 +196,7 @@ describe('the program banger', () => {
     }
   });
 
-  test('killed during vm run --rm lets go of its lease, and the VM goes', async () => {
+  test('loses its lease when it is killed during vm run --rm, and the VM is deleted', async () => {
     const child = start(['vm', 'run', '--rm', '--name', 'tmp', '--', 'sh', '-c', 'echo up; sleep 60']);
     await new Promise((resolve) => child.stdout?.once('data', resolve));
     assert.equal(lab.daemon.vms.size, 2);
@@ -204,7 +204,7 @@ describe('the program banger', () => {
     await until(() => lab.daemon.vms.size === 1 && lab.daemon.guests[0]?.isHungUp === true);
   });
 
-  test('loads nothing of the network to print its version', async () => {
+  test('loads no network code to print its version', async () => {
     const hook = "process.on('exit', () => process.stderr.write(process.moduleLoadList.join(' ')))";
     const { stderr } = await bash(
       `NODE_OPTIONS="--import=data:text/javascript,${encodeURIComponent(hook)}" banger version`,
@@ -215,7 +215,7 @@ describe('the program banger', () => {
     assert.match(stderr, /NativeModule fs /);
   });
 
-  test('says how the daemon is, where it listens, and its own version without a daemon', async () => {
+  test('prints the state and the socket of the daemon, and its own version, without a daemon', async () => {
     await lab.daemon.die();
     const { status, stderr } = await bash(
       'banger daemon status; banger daemon socket; banger version; banger completion bash',

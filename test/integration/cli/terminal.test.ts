@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts';
 /** Prints the terminal's modes after the program, and how it ended. */
 const THEN_MODES = 'echo "status=$?"; stty -a | tr ";" "\\n"; echo modes-end';
 
-/** A login shell's, as root or not. */
+/** The prompt of a login shell, as root or not. */
 const PROMPT = /[#$] $/;
 
 describe('banger in a terminal', () => {
@@ -42,7 +42,7 @@ describe('banger in a terminal', () => {
     terminal = opened;
     return opened;
   };
-  /** The modes that a terminal in a shell has: keys make lines and signals, and are shown. */
+  /** The modes of a terminal in a shell: keys make lines and signals, and are echoed. */
   const assertUsable = async (opened: Terminal): Promise<void> => {
     await opened.shows('modes-end');
     const words = opened.output().split('status=')[1]?.split(/\s+/) ?? [];
@@ -52,7 +52,7 @@ describe('banger in a terminal', () => {
     assert.equal(opened.isAlternate(), false);
   };
 
-  test('gives a shell a terminal of the same size and kind, and reminds that its VM still runs', async () => {
+  test('gives a shell a terminal of the same size and kind, and prints a reminder that its VM still runs', async () => {
     const opened = open(`banger vm run; ${THEN_MODES}`, { cols: 93, rows: 31 });
     await opened.shows(PROMPT);
     opened.type('stty size; echo $TERM; tty -s && echo is-a-tty; exit 7\r');
@@ -63,7 +63,7 @@ describe('banger in a terminal', () => {
     await assertUsable(opened);
   });
 
-  test('takes the progress line away before the command writes', async () => {
+  test('removes the progress line before the command writes', async () => {
     const opened = open(`banger vm run --rm -- echo first; ${THEN_MODES}`);
     await assertUsable(opened);
     const lines = opened.screen().map((line) => line.trimEnd());
@@ -87,7 +87,7 @@ describe('banger in a terminal', () => {
     assert.deepEqual(lab.daemon.guests[0]?.signals, []);
   });
 
-  test('tells the guest when the terminal changes its size', async () => {
+  test('passes changes of the size of the terminal on to the guest', async () => {
     const opened = open(`banger vm run --rm; ${THEN_MODES}`);
     await opened.shows(PROMPT);
     opened.resize(101, 41);
@@ -97,21 +97,21 @@ describe('banger in a terminal', () => {
     await assertUsable(opened);
   });
 
-  test('leaves the last line of the output when that has no line feed', async () => {
+  test('keeps the last line of the output when that has no line feed', async () => {
     const opened = open(`banger vm run --rm -- printf 'first\\nlast'; ${THEN_MODES}`);
     await assertUsable(opened);
     const lines = opened.screen().map((line) => line.trimEnd());
     assert.deepEqual(lines.slice(2, 5), ['first', 'last', 'status=0'], opened.output());
   });
 
-  test('changes nothing of the output: a bare line feed stays in its column', async () => {
+  test('does not change the output: a bare line feed stays in its column', async () => {
     const script = 'stty -opost; printf "ab\\ncd\\n"';
     const opened = open(`banger vm run --rm -- sh -c '${script}'; ${THEN_MODES}`);
     await assertUsable(opened);
     assert.ok(opened.screen().includes('  cd'), opened.output());
   });
 
-  test('takes a paste of 1 MB without losing any of it', async () => {
+  test('accepts a paste of 1 MB without a loss', async () => {
     const script = 'stty raw -echo; echo guest-is-raw; head -c 1000000 | sha256sum';
     const opened = open(`banger vm run --rm -- sh -c '${script}'; ${THEN_MODES}`);
     await opened.shows('guest-is-raw');
@@ -122,7 +122,7 @@ describe('banger in a terminal', () => {
     await assertUsable(opened);
   });
 
-  test('gives the terminal back when the daemon is lost under a full-screen program', async () => {
+  test('restores the terminal when the daemon is lost during a full-screen program', async () => {
     const script = 'printf "\\033[?1049h\\033[?25l\\033[?2004hfull screen"; sleep 60';
     const opened = open(`banger vm run -- sh -c '${script}'; ${THEN_MODES}`);
     await opened.shows('full screen');
@@ -138,12 +138,12 @@ describe('banger in a terminal', () => {
     ['HUP', 129],
     ['QUIT', 131],
   ] as const) {
-    test(`gives the terminal back, deletes the VM and exits with ${status} on SIG${signal}`, async () => {
+    test(`restores the terminal, deletes the VM and exits with ${status} on SIG${signal}`, async () => {
       const opened = open(
         `banger vm run --rm -- sh -c 'trap "" TERM HUP QUIT; echo pid=$PPID up; sleep 60'; ${THEN_MODES}`,
       );
       await opened.shows('up');
-      // The program is the shell's child: the only one in its process group besides it.
+      // The program is the shell's child, and the only other process in its process group.
       const child = readFileSync(`/proc/${opened.pid}/task/${opened.pid}/children`, 'utf8').trim();
       process.kill(Number(child), `SIG${signal}`);
       await assertUsable(opened);
@@ -152,9 +152,8 @@ describe('banger in a terminal', () => {
     });
   }
 
-  test('leaves the terminal usable when it is ended while it still takes it', async () => {
-    // A stty that is slow to begin, as on a busy host: what it does must not come after the terminal was
-    // given back.
+  test('leaves the terminal usable when it is ended while it sets the terminal up', async () => {
+    // A stty that starts slowly, as on a busy host: it must not act after the terminal was restored.
     const bin = join(lab.home, 'bin');
     const done = join(lab.home, 'stty-done');
     const stty = execFileSync('sh', ['-c', 'command -v stty'], { encoding: 'utf8' }).trim();
@@ -171,7 +170,7 @@ describe('banger in a terminal', () => {
     await assertUsable(opened);
   });
 
-  test('gives the terminal back when it fails over a bug of its own', async () => {
+  test('restores the terminal when it fails because of a bug', async () => {
     const planted = 'data:text/javascript,setTimeout(()=>{throw%20new%20Error(%22planted%22)},2000)';
     const opened = open(
       `NODE_OPTIONS='--import=${planted}' banger vm run -- sh -c 'printf "\\033[?1049hfull"; sleep 60'; ${THEN_MODES}`,
@@ -181,7 +180,7 @@ describe('banger in a terminal', () => {
     assert.match(opened.output(), /\?1049l.*banger: this is a bug: planted\r\nstatus=1/s);
   });
 
-  test('takes the terminal again when it is continued after a stop', async () => {
+  test('sets the terminal up again when it continues after a stop', async () => {
     const opened = open(
       `exec banger vm run --rm -- sh -c 'trap "echo got-INT" INT; echo up; while :; do sleep 0.05; done'`,
     );
@@ -204,18 +203,18 @@ describe('banger in a terminal', () => {
     await until(() => lab.daemon.vms.size === 0 && lab.daemon.guests[0]?.isHungUp === true);
   });
 
-  test('gives no terminal in a pipe, and Ctrl-C then is a signal for the command', async () => {
+  test('uses no terminal in a pipe, and Ctrl-C is then a signal for the command', async () => {
     const opened = open(
       `banger vm run --rm -- sh -c 'trap "echo got-INT; exit 9" INT; tty; echo up; sleep 60 & wait' | cat; ${THEN_MODES}`,
     );
     await opened.shows('up');
     assert.match(opened.output(), /not a tty/);
-    // Also cat gets it, as in any shell: what we show here is that the guest does.
+    // cat also gets the signal, as in any shell; the test shows that the guest gets it.
     opened.type('\u0003');
     await until(() => lab.daemon.guests[0]?.signals.includes('SIGINT') === true);
   });
 
-  test('asks for no terminal with --no-tty', async () => {
+  test('uses no terminal with --no-tty', async () => {
     const opened = open(
       `banger vm create --name web >/dev/null; banger vm exec -T web -- tty; ${THEN_MODES}`,
     );
@@ -223,7 +222,7 @@ describe('banger in a terminal', () => {
     await assertUsable(opened);
   });
 
-  test('Ctrl-C while the VM is made cancels, and leaves a clean line', async () => {
+  test('Ctrl-C during the creation of the VM cancels it, and leaves a clean line', async () => {
     lab.daemon.createMs = 30_000;
     const opened = open(`banger vm run; ${THEN_MODES}`);
     await opened.shows('waiting for the guest');

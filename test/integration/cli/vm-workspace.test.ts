@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import { type CliLab, type CliResult, openCliLab } from '../../support/cli/cli-harness.ts';
 
-/** The fake daemon runs a guest's commands on this host, so that a repository here is one of the guest. */
+/** The fake daemon runs a guest's commands on this host, so a repository here is one of the guest. */
 describe('banger vm workspace', () => {
   let lab: CliLab;
   let scratch: Scratch;
@@ -44,7 +44,7 @@ describe('banger vm workspace', () => {
     return host;
   }
 
-  test('export gives edits, deletions, new and binary files as a patch, and leaves the guest as it was', async () => {
+  test('export returns edits, deletions, new and binary files as a patch, and does not change the guest', async () => {
     put(guest, 'file', 'two\n');
     rmSync(join(guest, 'gone'));
     put(guest, 'folder/new', 'new\n');
@@ -52,7 +52,7 @@ describe('banger vm workspace', () => {
     put(guest, 'binary', Buffer.from([0, 1, 2, 255, 254]));
     put(guest, 'staged', 'staged\n');
     scratch.git(guest, 'add', 'staged');
-    // What people set must not change what a patch is.
+    // The user's settings must not change a patch.
     for (const [key, value] of [
       ...[['diff.noprefix', 'true'] as const, ['diff.mnemonicPrefix', 'true'] as const],
       ...[['color.ui', 'always'] as const, ['diff.external', 'false'] as const],
@@ -82,7 +82,7 @@ describe('banger vm workspace', () => {
     assert.deepEqual(readFileSync(join(host, 'binary')), Buffer.from([0, 1, 2, 255, 254]));
   });
 
-  test("export has the guest's commits only when it begins before them", async () => {
+  test("export contains the guest's commits only if it begins before them", async () => {
     put(guest, 'file', 'committed\n');
     scratch.git(guest, 'commit', '-q', '-a', '-m', 'in the guest');
     const none = await exported();
@@ -102,7 +102,7 @@ describe('banger vm workspace', () => {
     assert.match((await exported('--guest-path', empty)).stdout, /^new file mode 100644$/m);
   });
 
-  test('export writes a file whole or not at all', async () => {
+  test('export writes a file completely or not at all', async () => {
     put(guest, 'file', 'two\n');
     const done = await exported('--output', 'web.patch', '--json');
     const path = join(lab.home, 'web.patch');
@@ -116,7 +116,7 @@ describe('banger vm workspace', () => {
     assert.match(nowhere.stderr, /Cannot write ".*\/no\/such\/folder"\n {2}cause: ENOENT/);
   });
 
-  test('export says what is wrong', async () => {
+  test('export reports what is wrong', async () => {
     for (const [words, said] of [
       [['--guest-path', '/no/such'], /"\/no\/such" of the guest: there is no such folder/],
       [['--guest-path', '/'], /it is not in a git repository/],
@@ -131,7 +131,7 @@ describe('banger vm workspace', () => {
     assert.match(stderr, /Cannot export from "bare": it was given no working tree\n {2}hint: .*--guest-path/);
   });
 
-  test('prepare copies the folder that one is in, or the one that is given', async () => {
+  test('prepare copies the current or the given folder', async () => {
     const { status, stdout, stderr } = await lab.run(['vm', 'workspace', 'prepare', 'web'], { cwd: guest });
     assert.deepEqual([status, stdout], [0, 'web: 3 tracked files at /root/repo\n'], stderr);
     const given = await lab.run(
@@ -145,7 +145,7 @@ describe('banger vm workspace', () => {
     );
   });
 
-  test('prepare with --dry-run asks for the files, and copies nothing', async () => {
+  test('prepare with --dry-run lists the files, and copies nothing', async () => {
     const { stdout } = await lab.run(['vm', 'workspace', 'prepare', 'web', '--dry-run'], { cwd: guest });
     assert.match(stdout, /^mode: tracked only$/m);
     assert.deepEqual(
@@ -154,7 +154,7 @@ describe('banger vm workspace', () => {
     );
   });
 
-  test('exec warns of a workspace whose HEAD has moved here, and copies it anew when asked to', async () => {
+  test('exec warns when HEAD has moved on the host, and copies the workspace again on request', async () => {
     const move = (hostHeadCommit: string): void => {
       for (const vm of lab.daemon.vms.values()) {
         if (vm.workspace) vm.workspace.hostHeadCommit = hostHeadCommit;

@@ -20,7 +20,7 @@ before(async () => {
   lab = await openDaemonLab();
   const { configFile } = lab.settings.paths;
   await mkdir(dirname(configFile), { recursive: true });
-  // Without measurements nothing is known of a guest's traffic.
+  // Without measurements a guest's traffic is unknown.
   await writeFile(configFile, 'auto_suspend_after = "1h"\nstats_poll_interval = "0"\n');
   await lab.start({ canSave: true, idleClock: clock });
 });
@@ -34,7 +34,7 @@ const stateOf = async (name: string): Promise<VmState> => (await lab.client.show
 const suspended = (name: string): Promise<void> =>
   until(async () => (await stateOf(name)) === 'suspended', { what: `"${name}" to be suspended` });
 
-test('a VM that nobody uses for so long is suspended, and goes on when it is resumed', async () => {
+test('a VM that is unused for the configured time is suspended, and continues when it is resumed', async () => {
   await resultOf(lab.client.createVm({ name: 'idle' }, { signal }));
   await clock.hasLooked();
   clock.advance(59 * MINUTE_MS);
@@ -45,13 +45,13 @@ test('a VM that nobody uses for so long is suspended, and goes on when it is res
 
   await resultOf(lab.client.startVm('idle', { signal, onlyResume: true }));
   await clock.hasLooked();
-  assert.equal(await stateOf('idle'), 'running', 'resuming it is use');
+  assert.equal(await stateOf('idle'), 'running', 'a resume counts as use');
   clock.advance(61 * MINUTE_MS);
   await suspended('idle');
   await resultOf(lab.client.deleteVm('idle', { signal }));
 });
 
-test('a session, a stream to a port, a client that holds it, and a network that may be in use keep a VM running', async () => {
+test('a session, a stream to a port, a lease, and possible network traffic keep a VM running', async () => {
   const server = createServer((socket) => socket.on('error', () => {})).unref();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -72,7 +72,7 @@ test('a session, a stream to a port, a client that holds it, and a network that 
   stream.destroy();
   await clock.hasLooked();
   assert.equal(await stateOf('session'), 'running', 'the time counts from the end of the session');
-  // When the daemon hears of the end is its own affair.
+  // The daemon may notice the end a moment later.
   await until(async () => {
     clock.advance(61 * MINUTE_MS);
     return (await stateOf('session')) === 'suspended' && (await stateOf('port')) === 'suspended';

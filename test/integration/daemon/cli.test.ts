@@ -20,7 +20,7 @@ after(async () => {
 const banger = (argv: readonly string[], stdin = ''): Promise<CliResult> =>
   runCli(argv, { env: lab.env, stdin: stdinOf(stdin), cwd: lab.dir });
 
-test('a VM is made, used and deleted from the command line', async () => {
+test('a VM is created, used and deleted from the command line', async () => {
   const created = await banger(['vm', 'create', '--name', 'cli']);
   assert.equal(created.status, 0, created.stderr);
   assert.equal(created.stdout.includes('cli'), true);
@@ -48,12 +48,12 @@ test('a VM is made, used and deleted from the command line', async () => {
 });
 
 for (const [what, argv, said] of [
-  ['a name that is not allowed', ['--name', 'MyBox'], /invalid character 'M'/],
+  ['an invalid name', ['--name', 'MyBox'], /invalid character 'M'/],
   ['no vCPU', ['--vcpu', '0'], /vcpu/],
   ['too little memory', ['--memory', '1'], /memory/],
-  ['a disk that is no whole number of blocks', ['--disk-size', '100001K'], /disk-size/],
+  ['a disk that is not a whole number of blocks', ['--disk-size', '100001K'], /disk-size/],
 ] as const) {
-  test(`${what} is refused by status 2, and leaves nothing`, async () => {
+  test(`${what} is refused with status 2, and leaves nothing`, async () => {
     const { status, stdout, stderr } = await banger(['vm', 'create', ...argv]);
     assert.deepEqual([status, stdout], [2, ''], stderr);
     assert.match(stderr, said);
@@ -61,13 +61,13 @@ for (const [what, argv, said] of [
   });
 }
 
-test('a VM that does not exist is told by its name', async () => {
+test('the error for a missing VM has its name', async () => {
   const { status, stdout, stderr } = await banger(['vm', 'show', 'nobody']);
   assert.notEqual(status, 0);
   assert.match(stdout + stderr, /nobody/);
 });
 
-test('a working tree that is none is refused before a VM is made', async () => {
+test('a path that is not a working tree is refused before a VM is created', async () => {
   const { status, stderr } = await banger(['vm', 'run', join(lab.dir, 'nowhere'), '--', 'true']);
   assert.notEqual(status, 0);
   assert.match(stderr, /nowhere/);

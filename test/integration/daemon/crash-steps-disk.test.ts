@@ -7,14 +7,14 @@ import { openStepLab } from '../../support/steps/step-lab.ts';
 
 const isRoot = process.getuid?.() === 0;
 
-/** Room for a VM, two forks, a copy and a template, whose drives the copying fills up. */
+/** Room for a VM, two forks, a copy and a template, whose copied drives have no holes. */
 const DISK_BYTES = 1024 * 2 ** 20;
 
-/** Many starts of a daemon: a busy host takes its time. */
+/** The daemon starts many times, which takes long on a busy host. */
 const TIMEOUT_MS = 10 * 60_000;
 
 for (const scenario of SCENARIOS) {
-  test(`${scenario.name}: a disk that is full from any step on is told, and leaves nothing half-made`, {
+  test(`${scenario.name}: a disk that is full from any step on is reported, and leaves nothing unfinished`, {
     timeout: TIMEOUT_MS,
     skip: isRoot ? false : 'only root can mount a file system to fill',
   }, async () => {

@@ -5,11 +5,11 @@ import { interruptEach } from '../../support/steps/interrupt.ts';
 import { SCENARIOS } from '../../support/steps/scenarios.ts';
 import { openStepLab } from '../../support/steps/step-lab.ts';
 
-/** Many starts of a daemon: a busy host takes its time. */
+/** The daemon starts many times, which takes long on a busy host. */
 const TIMEOUT_MS = 10 * 60_000;
 
 for (const scenario of SCENARIOS) {
-  test(`${scenario.name}: a VMM that is killed at any step leaves nothing half-made`, {
+  test(`${scenario.name}: a VMM that is killed at any step leaves nothing unfinished`, {
     timeout: TIMEOUT_MS,
   }, async () => {
     await using lab = await openStepLab({ kind: 'fake', ownsCache: true, hasStandby: scenario.hasStandby });

@@ -44,7 +44,7 @@ const serveScript = (dir: string): string => `
   import { ${serveLab.name} } from ${JSON.stringify(import.meta.resolve('../../support/daemon-lab.ts'))};
   await ${serveLab.name}(${JSON.stringify(dir)});`;
 
-test('a leased VM is gone when its client closes the lease, and when the client is killed', async () => {
+test('a leased VM is deleted when its client closes the lease, and when the client is killed', async () => {
   await using lab = await openDaemonLab();
   await lab.start();
   const lease = await lab.client.leaseVm({ name: 'leased' }, { signal });
@@ -64,7 +64,7 @@ test('a leased VM is gone when its client closes the lease, and when the client 
   await until(() => hasNothing(lab), { what: 'the VM to go with its client' });
 });
 
-test('a leased VM that is deleted by somebody else is gone, and its lease ends in peace', async () => {
+test('when another client deletes a leased VM, the lease ends without an error', async () => {
   await using lab = await openDaemonLab();
   await lab.start();
   await using lease = await lab.client.leaseVm({}, { signal });
@@ -79,7 +79,7 @@ test('a leased VM that is deleted by somebody else is gone, and its lease ends i
 });
 
 for (const stage of ['drives', 'start', 'boot', 'init']) {
-  test(`a client that hangs up at the stage "${stage}" of a creation leaves nothing`, async () => {
+  test(`a creation leaves nothing when its client hangs up at the stage "${stage}"`, async () => {
     await using lab = await openDaemonLab();
     await lab.start();
     lab.guests.readyGate = new Promise(() => {});
@@ -93,7 +93,7 @@ for (const stage of ['drives', 'start', 'boot', 'init']) {
   });
 }
 
-test('VMs outlive a daemon that is killed, and the next one takes them over', async () => {
+test('VMs outlive a killed daemon, and the next one adopts them', async () => {
   await using lab = await openDaemonLab();
   const killed = await runChild(serveScript(lab.dir));
   const made = await resultOf(lab.client.createVm({ name: 'stays' }, { signal }));
@@ -102,7 +102,7 @@ test('VMs outlive a daemon that is killed, and the next one takes them over', as
   await assert.rejects(lab.client.listVms({ signal }), { code: 'DAEMON_UNREACHABLE' });
   await lease[Symbol.asyncDispose]();
 
-  // Its socket is still there, and stale.
+  // Its stale socket is still there.
   await using daemon = await lab.start();
   const [adopted, ...others] = await lab.client.listVms({ signal });
   assert.deepEqual(others, []);
@@ -114,7 +114,7 @@ test('VMs outlive a daemon that is killed, and the next one takes them over', as
   await daemon[Symbol.asyncDispose]();
 });
 
-/** What the next daemon makes of a record, by whether a VMM of it runs. */
+/** The state that the next daemon gives a record, with and without a running VMM. */
 const RECONCILED: Readonly<Record<VmState, { dead: VmState | 'gone'; running: VmState | 'gone' }>> = {
   creating: { dead: 'gone', running: 'gone' },
   created: { dead: 'created', running: 'created' },
@@ -141,7 +141,7 @@ const WITH_VMM: readonly VmState[] = [
   'deleting',
 ];
 
-test('a daemon that starts puts right what an earlier one left in any state', async () => {
+test('a daemon repairs at its start what an earlier one has left in any state', async () => {
   await using lab = await openDaemonLab();
   const { paths } = lab.settings;
   for (const dir of [paths.stateDir, paths.vmsDir]) await ensurePrivateDir(dir);
@@ -156,7 +156,7 @@ test('a daemon that starts puts right what an earlier one left in any state', as
       wanted.set(id, RECONCILED[state][isRunning ? 'running' : 'dead']);
     }
   }
-  // Not the process on record; one that is ephemeral; folders and a VMM without a record.
+  // A process other than the recorded one; an ephemeral VM; folders and a VMM without a record.
   await startVmm(lab, '0000000000f1');
   lab.withRecords((records) => records.insert(labRecord({ id: '0000000000f1', state: 'running' })));
   wanted.set('0000000000f1', 'stopped');
@@ -204,7 +204,7 @@ async function startVmm(lab: DaemonLab, vmId: string): Promise<RunningVm> {
   return running;
 }
 
-test('of two daemons the second leaves at once, and the first goes on', async () => {
+test('a second daemon exits at once, and the first keeps running', async () => {
   await using lab = await openDaemonLab();
   await lab.start();
   const second = await lab.start();
@@ -212,7 +212,7 @@ test('of two daemons the second leaves at once, and the first goes on', async ()
   assert.equal((await lab.client.daemonStatus({ signal })).pid, process.pid);
 });
 
-test('a daemon that is told to stop finishes what runs, and takes nothing new', async () => {
+test('a daemon that is asked to stop finishes running work, and refuses new requests', async () => {
   await using lab = await openDaemonLab();
   const daemon = await lab.start();
   const { promise: readyGate, resolve: open } = Promise.withResolvers<void>();
@@ -220,7 +220,7 @@ test('a daemon that is told to stop finishes what runs, and takes nothing new', 
   const made = resultOf(lab.client.createVm({ name: 'late' }, { signal }), (step) => {
     if (step.event !== 'progress' || step.stage !== 'init') return;
     daemon.abort();
-    // It goes on with the creation only once new requests are refused.
+    // The creation continues only once new requests are refused.
     const isRefused = (): Promise<boolean> =>
       lab.client.daemonStatus({ signal }).then(
         () => false,
@@ -235,7 +235,7 @@ test('a daemon that is told to stop finishes what runs, and takes nothing new', 
   assert.deepEqual([records, processes], [['late'], 1]);
 });
 
-test('a daemon that is told to stop goes, even when something in it hangs, and says so', async () => {
+test('a daemon that is asked to stop exits even if some work hangs, and logs that', async () => {
   await using lab = await openDaemonLab();
   const background = new LatestTasks();
   background.begin('hangs', () => new Promise(() => {}));
@@ -248,14 +248,14 @@ test('a daemon that is told to stop goes, even when something in it hangs, and s
   assert.deepEqual(await lab.client.listVms({ signal }), []);
 });
 
-test('a client may stop the daemon, and hears its answer', async () => {
+test('a client may stop the daemon, and gets its answer', async () => {
   await using lab = await openDaemonLab();
   const daemon = await lab.start();
   await lab.client.stopDaemon({ signal });
   assert.equal(await daemon.ended, true);
 });
 
-test('an idle connection does not keep a daemon that stops', async () => {
+test('an idle connection does not delay a daemon that stops', async () => {
   await using lab = await openDaemonLab();
   const daemon = await lab.start();
   const socket = connect(lab.settings.paths.daemonSocket);

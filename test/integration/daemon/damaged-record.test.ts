@@ -23,7 +23,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('a record that is damaged is named, keeps no other VM from its work, and costs its own VM nothing', async () => {
+test('a damaged record is reported, affects no other VM, and does not harm its own VM', async () => {
   const whole = spoil('{"id": "half of a rec"}');
   {
     await using _daemon = await lab.start();
@@ -60,7 +60,7 @@ test('a record that is damaged is named, keeps no other VM from its work, and co
   assert.equal((await lab.client.showVm('web', { signal })).state, 'running');
 });
 
-test('a VM whose record is damaged can be deleted', async () => {
+test('a VM with a damaged record can be deleted', async () => {
   spoil('null');
   await using _daemon = await lab.start();
   const gone = await resultOf(lab.client.deleteVm('web', { signal }));
@@ -73,7 +73,7 @@ test('a VM whose record is damaged can be deleted', async () => {
   });
 });
 
-/** Puts `text` in the place of the VM's record, and gives what was there; no daemon runs. */
+/** Replaces the VM's record by `text`, and returns the former text; no daemon runs. */
 function spoil(text: string): string {
   using db = new DatabaseSync(lab.settings.paths.recordsFile);
   const before = db.prepare('SELECT record FROM vms WHERE id = ?').get(id)?.['record'];

@@ -21,7 +21,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('with nothing saved there is nothing to find', async () => {
+test('without saved guests there are no findings', async () => {
   const { checks } = await checkSaved();
   assert.deepEqual(
     checks.map(({ name, status, message }) => [name, status, message]),
@@ -32,7 +32,7 @@ test('with nothing saved there is nothing to find', async () => {
   );
 });
 
-test('what is as it was saved passes, and is told one by one', async () => {
+test('unchanged saved guests pass, and each is listed', async () => {
   await resultOf(lab.client.createVm({ name: 'web' }, { signal }));
   await resultOf(lab.client.createVm({ name: 'db', memoryMib: 256 }, { signal }));
   await resultOf(lab.client.createSnapshot('web', { tag: 'one' }, { signal }));
@@ -50,7 +50,7 @@ test('what is as it was saved passes, and is told one by one', async () => {
   );
 });
 
-test('a flipped byte of a memory is found, its template set aside with a warning, and the next VM makes a new one', async () => {
+test('a flipped byte in the memory is found, its template is discarded with a warning, and the next VM creates a new one', async () => {
   const [newest, other] = await lab.client.listTemplates({ signal });
   assert.ok(newest && other);
   await flipByte(join(lab.settings.paths.templatesDir, newest.key, 'memory'));
@@ -68,7 +68,7 @@ test('a flipped byte of a memory is found, its template set aside with a warning
   assert.equal((await lab.client.listTemplates({ signal })).length, 2);
 });
 
-test('the command line fails with status 1, warns on stderr, and tells the same as JSON', async () => {
+test('the command line fails with status 1, warns on stderr, and prints the same as JSON', async () => {
   const [newest] = await lab.client.listTemplates({ signal });
   assert.ok(newest);
   const run = (...words: string[]) => runCli(['doctor', '--deep', ...words], { env: lab.env });
@@ -92,7 +92,7 @@ test('the command line fails with status 1, warns on stderr, and tells the same 
   assert.match((await run()).stdout, /templates +1 read, all as saved/);
 });
 
-test('a flipped byte of the state of a snapshot is found; the snapshot stays for its owner to decide', async () => {
+test('a flipped byte in the state of a snapshot is found; the snapshot is kept', async () => {
   const { id } = await lab.client.showVm('web', { signal });
   await flipByte(join(lab.settings.paths.vmsDir, id, 'snapshots', 'one', 'state'));
   const { checks } = await checkSaved();

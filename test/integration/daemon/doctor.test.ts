@@ -31,7 +31,7 @@ async function checkOf(name: string): Promise<DoctorCheck> {
   return found;
 }
 
-test('every check has a name of its own and something to say', async () => {
+test('every check has a unique name and a message', async () => {
   const checks = await lab.client.doctor({ signal });
   const names = checks.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
@@ -66,12 +66,12 @@ test('every check has a name of its own and something to say', async () => {
   for (const { name, message } of checks) assert.notEqual(message, '', name);
 });
 
-test('versions of the programs that are used are told', async () => {
+test('the versions of the programs in use are reported', async () => {
   assert.match((await checkOf('e2fsprogs')).message, /^[0-9]+\.[0-9]+/);
   assert.match((await checkOf('workspace tools')).message, /^git [0-9.]+, tar [0-9.]+$/);
 });
 
-test('a VM on record is counted, and what its disks may still take', async () => {
+test('VMs are counted, and how much more space their disks may take', async () => {
   await resultOf(lab.client.createVm({ name: 'kept', noStart: true }, { signal }));
   const records = await checkOf('records');
   assert.match(records.message, /^1 VM, 0 of them running/);
@@ -80,7 +80,7 @@ test('a VM on record is counted, and what its disks may still take', async () =>
   await resultOf(lab.client.deleteVm('kept', { signal }));
 });
 
-test('what a crash left of VMs is found, and only removed when that is asked for', async () => {
+test('the remains of a crash are found, and removed only on request', async () => {
   const { vmsDir, vmRuntimeDir } = lab.settings.paths;
   const owned = await resultOf(lab.client.createVm({ name: 'owned' }, { signal }));
   assert.equal((await checkOf('leftovers')).status, 'pass');
@@ -89,7 +89,7 @@ test('what a crash left of VMs is found, and only removed when that is asked for
   await writeFile(join(vmsDir, GONE_ID, 'work.raw'), 'x');
   await mkdir(join(vmsDir, 'somebody-elses'));
   await mkdir(join(vmRuntimeDir, GONE_ID), { recursive: true });
-  // What a VMM's command line has: found by it although nothing knows of the process.
+  // An argument as on a VMM's command line, by which doctor finds the unknown process.
   const socket = join(vmRuntimeDir, GONE_ID, 'agent.sock');
   const stray = await spawnDetached(['sh', '-c', 'sleep 60; true', 'guest', '--socket', socket], {
     outputFd: 2,
@@ -114,13 +114,13 @@ test('what a crash left of VMs is found, and only removed when that is asked for
     what: 'the stray process to be gone',
     signal,
   });
-  assert.ok(existsSync(join(vmsDir, 'somebody-elses')), 'what is not provably ours stays');
+  assert.ok(existsSync(join(vmsDir, 'somebody-elses')), 'anything that is not provably ours stays');
   assert.equal((await lab.client.showVm(owned.id, { signal })).state, 'running');
   assert.deepEqual((await lab.client.fixHost({ signal })).fixed, []);
   await resultOf(lab.client.deleteVm('owned', { signal }));
 });
 
-test('a copy of a working tree that a killed daemon left is found and removed', async () => {
+test('the copy of a working tree of a killed daemon is found and removed', async () => {
   const left = join(lab.settings.paths.workspaceTempDir, 'feedfacefeedface');
   await mkdir(left, { recursive: true });
   assert.deepEqual((await checkOf('leftovers')).details, [left]);

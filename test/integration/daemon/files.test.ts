@@ -50,7 +50,7 @@ async function copied(source: string, target: string): Promise<string> {
 
 const listOf = async (dir: string): Promise<string[]> => (await readdir(dir, { recursive: true })).sort();
 
-test('a file goes in and comes out, with its mode and time, under its own name or another', async () => {
+test('a file is copied in and out with its mode and time, under its own name or another', async () => {
   assert.match(await copied('file', `box:${guest}`), /^copied 1 entry, 2.9M$/m);
   await copied(`box:${guest}/file`, './back');
   await copied('./file', `box:${guest}/renamed`);
@@ -65,7 +65,7 @@ test('a file goes in and comes out, with its mode and time, under its own name o
   await copied('back', `box:${guest}/file`);
 });
 
-test('a directory goes in and comes out: into one that exists, as a new one, or only its content', async () => {
+test('a directory is copied in and out: into an existing one, as a new one, or only its content', async () => {
   const content = ['link', 'sub', 'sub/deep'];
   await copied('tree', `box:${guest}`);
   assert.deepEqual(await listOf(join(guest, 'tree')), content);
@@ -103,14 +103,14 @@ test('an archive on stdin is unpacked, and one is written to stdout', async () =
 });
 
 for (const [what, source, target, status, said] of [
-  ['a host path that is not there', './no', 'box:/GUEST', 1, /Cannot copy ".\/no": it does not exist/],
-  ['a guest path that is not there', 'box:/GUEST/no', '.', 1, /Cannot copy "box:.*no": it does not exist/],
-  ['a target whose parent is not there', 'file', 'box:/GUEST/no/no', 1, /is no directory/],
+  ['a missing host path', './no', 'box:/GUEST', 1, /Cannot copy ".\/no": it does not exist/],
+  ['a missing guest path', 'box:/GUEST/no', '.', 1, /Cannot copy "box:.*no": it does not exist/],
+  ['a target with a missing parent', 'file', 'box:/GUEST/no/no', 1, /is no directory/],
   ['a directory to a file', 'tree', 'box:/GUEST/file', 1, /Cannot copy a directory to .*: it is a file/],
   ['a device', 'box:/dev/null', '.', 1, /neither a file nor a directory/],
-  ['an archive to what is no directory', '-', 'box:/GUEST/file', 1, /no directory/],
+  ['an archive to a target that is not a directory', '-', 'box:/GUEST/file', 1, /no directory/],
   ['two host paths', 'a', 'b', 2, /none of them is in a VM/],
-  ['a VM that is not there', 'nobody:/x', '.', 1, /nobody/],
+  ['a missing VM', 'nobody:/x', '.', 1, /nobody/],
 ] as const) {
   test(`${what} is refused`, async () => {
     const ran = await cp(source.replace('/GUEST', guest), target.replace('/GUEST', guest));
@@ -119,7 +119,7 @@ for (const [what, source, target, status, said] of [
   });
 }
 
-test('--json tells what was copied', async () => {
+test('--json reports what was copied', async () => {
   const ran = await runCli(['vm', 'cp', '--json', 'tree', `box:${guest}/json`], { env: lab.env, cwd: here });
   assert.deepEqual(JSON.parse(ran.stdout), {
     ...{ entries: 4, bytes: 4, skipped: 0 },
@@ -127,7 +127,7 @@ test('--json tells what was copied', async () => {
   });
 });
 
-test('a file that a broken-off copy would have replaced is whole, and nothing is beside it', async () => {
+test('after an interrupted copy, the old file is complete, and nothing is beside it', async () => {
   const folder = join(guest, 'whole');
   await mkdir(folder);
   await writeFile(join(folder, 'old'), 'old and whole');
@@ -137,7 +137,7 @@ test('a file that a broken-off copy would have replaced is whole, and nothing is
       const names = { name: Buffer.from(name), linkName: Buffer.alloc(0) };
       yield tarHeader({ kind: 'file', mode: 0o644, mtimeMs: 0, sizeBytes, ...names });
       yield Buffer.alloc(sent, 'x');
-      // What was sent is with the agent by then; that it is not is no failure.
+      // By then the agent usually has what was sent; it is not a failure if it does not.
       await new Promise((resolve) => setTimeout(resolve, 300));
       stop.abort(new Error('enough'));
       await new Promise(() => {});
@@ -153,7 +153,7 @@ test('a file that a broken-off copy would have replaced is whole, and nothing is
   assert.equal(await readFile(join(folder, 'old'), 'utf8'), 'old and whole');
 });
 
-test('a sparse file stays sparse into the guest and out of it, alone and in a directory', async () => {
+test('a sparse file stays sparse in both directions, alone and in a directory', async () => {
   const size = 16 * 2 ** 20;
   await mkdir(join(here, 'holes'));
   await writeFile(join(here, 'holes', 'disk'), 'begin');
@@ -173,12 +173,12 @@ test('a sparse file stays sparse into the guest and out of it, alone and in a di
     assert.equal(whole.subarray(0, 5).toString(), 'begin');
     assert.ok(whole.subarray(5).equals(Buffer.alloc(size - 5)));
   }
-  // Other programs read the archive without a word about what they do not know.
+  // Other programs read the archive without a warning about our record.
   const { stdout } = await cp(`box:${guest}/alone`, '-');
   assert.equal(Buffer.from(stdout, 'latin1').includes('FILE.sparse'), false);
 });
 
-test('a repository comes out without what git could run, says so, and whole with --all', async () => {
+test('a repository is copied out without programs that git could run, with a notice, and completely with --all', async () => {
   const repo = join(guest, 'repo');
   await exec(['git', 'init', '-q', repo], { signal });
   await exec(['git', '-C', repo, 'config', 'core.fsmonitor', 'touch /tmp/was-run'], { signal });
@@ -208,7 +208,7 @@ test('a repository comes out without what git could run, says so, and whole with
   assert.match(leads.stderr, /git would follow.*--all/s);
 });
 
-test('a guest that sends too much is told apart, with the option that allows it', async () => {
+test('the error for a guest that sends too much names the option that allows it', async () => {
   const run = (...words: string[]) => runCli(['vm', 'cp', ...words], { env: lab.env, cwd: here });
   for (const [words, said] of [
     [['--max-size', '1K', `box:${guest}/alone`, 'too-large'], /more than 1K.*--max-size 2K/s],
@@ -227,7 +227,7 @@ test('a guest that sends too much is told apart, with the option that allows it'
   }
 });
 
-test('an upload that the guest refuses is told while it is being sent', async () => {
+test('the refusal of an upload is reported while it is being sent', async () => {
   await mkdir(join(guest, 'full', 'file', 'not empty'), { recursive: true });
   const endless = async function* (): AsyncGenerator<Buffer> {
     const { stdout } = await exec(['tar', 'c', '-C', here, 'file'], { signal });
@@ -238,7 +238,7 @@ test('an upload that the guest refuses is told while it is being sent', async ()
   await assert.rejects(sending, { code: 'GUEST_FAILED', message: /not empty/ });
 });
 
-test('a client that is still sending when it is refused finds the answer, and its connection open', async () => {
+test('a client that is refused while it still sends gets the answer, on an open connection', async () => {
   const socket = connect(lab.settings.paths.daemonSocket);
   const answers: Buffer[] = [];
   const answered = new Promise((resolve) => socket.on('data', (chunk) => resolve(answers.push(chunk))));
@@ -255,7 +255,7 @@ test('a client that is still sending when it is refused finds the answer, and it
   socket.destroy();
 });
 
-test('content that fails while it is sent fails the call, and the daemon goes on', async () => {
+test('content that fails while it is sent fails the call, and the daemon keeps running', async () => {
   const broken = new Error('broken');
   const failing = async function* (): AsyncGenerator<Buffer> {
     yield Buffer.alloc(100_000);
@@ -265,7 +265,7 @@ test('content that fails while it is sent fails the call, and the daemon goes on
   assert.equal((await lab.client.statInGuest('box', guest, { signal })).kind, 'directory');
 });
 
-test('a file that shrinks while it is read fails the download with its reason, in the middle', async () => {
+test('a file that shrinks while it is read fails the download in the middle, with the reason', async () => {
   const path = join(guest, 'shrinks');
   await writeFile(path, Buffer.alloc(64 * 2 ** 20));
   const hash = createHash('sha256');
@@ -280,7 +280,7 @@ test('a file that shrinks while it is read fails the download with its reason, i
   await assert.rejects(read(), { code: 'GUEST_FAILED', message: /became shorter/ });
 });
 
-test('a copy that is cancelled ends, and the daemon goes on', async () => {
+test('a cancelled copy ends, and the daemon keeps running', async () => {
   const stop = new AbortController();
   const stdin = stdinOf();
   const slow = async function* (): AsyncGenerator<Buffer> {

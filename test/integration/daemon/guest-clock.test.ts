@@ -4,7 +4,7 @@ import { neverAborts, poll, sleep } from '../../../src/base/abort.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
 
-/** Guests whose clock is a model: it is off from the host's by `offMs`, until it is set. */
+/** Guests with a simulated clock: it differs from the host's by `offMs` until it is set. */
 
 const signal = neverAborts();
 let lab: DaemonLab;
@@ -33,7 +33,7 @@ afterEach(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('a guest that was paused has its clock set when it runs again', async () => {
+test('the clock of a paused guest is set when it resumes', async () => {
   await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
   const before = setCount;
   offMs = -60_000;
@@ -43,7 +43,7 @@ test('a guest that was paused has its clock set when it runs again', async () =>
   await until('the step to be logged', () => clocksSet().some(({ stepMs }) => Number(stepMs) > 59_000));
 });
 
-test('a clock that is off by less than half a second is left alone', async () => {
+test('a clock that is off by less than half a second is not changed', async () => {
   await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
   const [before, asked] = [setCount, lab.guests.personalised.length];
   offMs = -300;
@@ -53,9 +53,9 @@ test('a clock that is off by less than half a second is left alone', async () =>
   assert.equal(setCount, before);
 });
 
-test('when the clock of the host is set, or the host has slept, the clocks of all guests follow', async () => {
+test('after the clock of the host was set, or the host has slept, the clocks of all guests are set', async () => {
   for (const name of ['one', 'two']) await resultOf(lab.client.createVm({ name }, { signal }));
-  // They follow the processors' time, whatever they are set to.
+  // Each guest answers with the time to which it was just set.
   lab.guests.answeredClock = ({ wallClockMs }) => wallClockMs ?? Date.now();
   for (const stepMs of [3_600_000, -1_800_000]) {
     const before = clocksSet().length;
@@ -67,7 +67,7 @@ test('when the clock of the host is set, or the host has slept, the clocks of al
   }
 });
 
-test('a guest that was paused while no daemon was there has its clock set by the next one', async () => {
+test('the clock of a guest that was paused while no daemon ran is set by the next daemon', async () => {
   await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
   await daemon[Symbol.asyncDispose]();
   offMs = -60_000;
@@ -75,7 +75,7 @@ test('a guest that was paused while no daemon was there has its clock set by the
   await until('the clock to be set', () => Math.abs(offMs) < 500);
 });
 
-test('a clock that has drifted is corrected from time to time; one that was set in the guest is not', async () => {
+test('drift of a clock is corrected from time to time; a clock that was set in the guest is not changed', async () => {
   await daemon[Symbol.asyncDispose]();
   await start({ driftEveryMs: 20 });
   await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
@@ -87,7 +87,7 @@ test('a clock that has drifted is corrected from time to time; one that was set 
   assert.equal(offMs, -86_400_000);
 });
 
-test('a guest that does not answer keeps nobody from having the right time', async () => {
+test('a guest that does not answer does not prevent that the clocks of others are set', async () => {
   for (const name of ['one', 'two']) await resultOf(lab.client.createVm({ name }, { signal }));
   let isFirst = true;
   const { answeredClock } = lab.guests;

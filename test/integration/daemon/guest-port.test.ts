@@ -44,11 +44,11 @@ const noConnection = (): Promise<true> =>
   poll(() => (connections.size === 0 ? true : undefined), {
     everyMs: 10,
     deadlineMs: 55_000,
-    what: 'the port to be left',
+    what: 'the connection to the port to be closed',
     signal,
   });
 
-test('whatever is sent to a port comes there, in whatever pieces, and what it says comes back', async () => {
+test('bytes reach a port in pieces of any size, and its answer comes back', async () => {
   const pieces = fc.array(fc.uint8Array({ maxLength: 200_000, size: 'max' }), { maxLength: 6 });
   await fc.assert(
     fc.asyncProperty(pieces, async (chunks) => {
@@ -64,12 +64,12 @@ test('whatever is sent to a port comes there, in whatever pieces, and what it sa
   await noConnection();
 });
 
-test('a client that reads nothing stops the port, and loses nothing', async () => {
+test('a client that does not read blocks the port, and loses nothing', async () => {
   const stream = await lab.client.openPort('box', port, { signal });
   const content = Buffer.alloc(24 * 2 ** 20, 'x');
   stream.write(content);
   stream.end();
-  // It gets what fits into all that is between the two, and then nothing more.
+  // The port can send what fits into the buffers between the two, and then no more.
   const gotBytes = (): number => [...connections].reduce((sum, { bytesRead }) => sum + bytesRead, 0);
   let before = 0;
   await until(
@@ -85,7 +85,7 @@ test('a client that reads nothing stops the port, and loses nothing', async () =
   await noConnection();
 });
 
-test('a client that hangs up leaves the port', async () => {
+test('the port is closed when its client hangs up', async () => {
   const stream = await lab.client.openPort('box', port, { signal });
   stream.write('hello');
   await new Promise((resolve) => stream.once('data', resolve));
@@ -109,7 +109,7 @@ test('a port that hangs up ends the stream', async () => {
   await noConnection();
 });
 
-test('ports that nobody listens on, that cannot be, and VMs that do not run are told apart', async () => {
+test('closed ports, invalid ports and VMs that do not run are different errors', async () => {
   const closed = createServer();
   await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
   const { port: free } = closed.address() as AddressInfo;
@@ -124,7 +124,7 @@ test('ports that nobody listens on, that cannot be, and VMs that do not run are 
   await assert.rejects(lab.client.openPort('nobody', port, { signal }), { code: 'VM_NOT_FOUND' });
 });
 
-test('the proxy for ssh joins stdin and stdout with a port, and ends well when ssh hangs up', async () => {
+test('the proxy for ssh connects stdin and stdout with a port, and exits with 0 when ssh hangs up', async () => {
   const [stdin, stdout, signals] = [new PassThrough(), new FakeOutput(), new FakeSignals()];
   const running = runCli(['__ssh-proxy', 'box', String(port)], {
     env: lab.env,
@@ -148,7 +148,7 @@ test('the proxy for ssh joins stdin and stdout with a port, and ends well when s
   assert.match(refused.stderr, /Cannot find a vm "nobody"/);
 });
 
-test('the proxy for ssh ends with its owner, however that ends', async () => {
+test('the proxy for ssh ends with its owner, in whatever way that ends', async () => {
   const owner = spawn('sleep', ['300'], { stdio: 'ignore' });
   const [stdin, stdout] = [new PassThrough(), new FakeOutput()];
   const running = runCli(['__ssh-proxy', 'box', String(port), String(owner.pid)], {

@@ -12,7 +12,7 @@ import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
 
-/** What a VM that runs, or is stopped, has in its folder. */
+/** The files in the folder of a VM that runs or is stopped. */
 const OWN_FILES = ['console.log', 'overlay.raw', 'work.raw'];
 
 let lab: DaemonLab;
@@ -29,7 +29,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('what was saved goes with the next daemon when one dies between taking it up, or giving it up, and removing it', async () => {
+test('saved memory is deleted by the next daemon when one dies after it was resumed or discarded and before it was deleted', async () => {
   for (const state of ['running', 'stopped'] as const) {
     if (state === 'stopped') await resultOf(lab.client.stopVm('web', { signal }));
     await meanwhile(async () => {
@@ -42,7 +42,7 @@ test('what was saved goes with the next daemon when one dies between taking it u
   await resultOf(lab.client.startVm('web', { signal }));
 });
 
-test('a guest that was being suspended when its daemon died is connected to the network again, if it was', async () => {
+test('a guest whose daemon died during a suspend gets its network connection back, if it had one', async () => {
   for (const nat of [true, false]) {
     const { id: vmId } = await resultOf(lab.client.createVm({ name: `nat-${nat}`, nat }, { signal }));
     await meanwhile(() => update(vmId, { state: 'suspending' }));
@@ -52,7 +52,7 @@ test('a guest that was being suspended when its daemon died is connected to the 
   }
 });
 
-test('drives that a restore has replaced are gone, folder and all, also when the daemon died before it had removed them', async () => {
+test('replaced drives and their folder are deleted after a restore, also if the daemon died before it had deleted them', async () => {
   const { client } = lab;
   await resultOf(client.createSnapshot('web', { tag: 'one' }, { signal }));
   await resultOf(client.restoreSnapshot('web', 'one', { signal }));
@@ -66,14 +66,14 @@ test('drives that a restore has replaced are gone, folder and all, also when the
   assert.deepEqual(await namesOf(id), own);
 });
 
-test('a restore that cannot copy the drives of its snapshot leaves nothing of them', async () => {
+test('a restore that fails to copy the drives of its snapshot leaves none', async () => {
   const { client } = lab;
   await truncate(join(dirOf(id), 'snapshots', 'one', 'work.raw'), 4096);
   await assert.rejects(resultOf(client.restoreSnapshot('web', 'one', { signal })));
   assert.equal((await namesOf(id)).filter((name) => name.startsWith('drives-')).length, 1);
 });
 
-test('a VM whose first start died between its drives and their record is started by the next', async () => {
+test('a VM whose first start was interrupted between its drives and their record can be started', async () => {
   const { client } = lab;
   const { id: vmId } = await resultOf(client.createVm({ name: 'late', noStart: true }, { signal }));
   await meanwhile(async () => {
@@ -84,7 +84,7 @@ test('a VM whose first start died between its drives and their record is started
   await resultOf(client.deleteVm(vmId, { signal }));
 });
 
-test('what was suspended is on the disk soon, also when the daemon died before', async () => {
+test('saved memory is synced soon, also if the daemon died before', async () => {
   const { client } = lab;
   const { id: vmId } = await resultOf(client.createVm({ name: 'synced' }, { signal }));
   await resultOf(client.suspendVm(vmId, { signal }));
@@ -101,18 +101,18 @@ test('what was suspended is on the disk soon, also when the daemon died before',
 
 for (const [why, spoil] of [
   [
-    'the host went down before it was on the disk',
+    'the host crashed before it was synced',
     (vmId: string) => update(vmId, { unsyncedIn: 'another run of the host' }),
   ],
   [
-    'it cannot be brought to the disk',
+    'it cannot be synced',
     async (vmId: string) => {
       update(vmId, { unsyncedIn: await hostBoot() });
       await rm(join(dirOf(vmId), 'suspended', 'memory'));
     },
   ],
 ] as const) {
-  test(`what was suspended is given up when ${why}: the VM starts as after a power cut`, async () => {
+  test(`saved memory is discarded when ${why}: the VM starts as after a power cut`, async () => {
     const { client } = lab;
     const { id: vmId } = await resultOf(client.createVm({ name: 'lost' }, { signal }));
     await resultOf(client.suspendVm(vmId, { signal }));
@@ -139,7 +139,7 @@ test('a suspend whose VMM dies ends at once, and the VM is stopped', async () =>
   await resultOf(client.deleteVm(vmId, { signal }));
 });
 
-/** Does something while no daemon runs. */
+/** Runs `work` while no daemon runs. */
 async function meanwhile(work: () => Promise<void> | void): Promise<void> {
   await daemon[Symbol.asyncDispose]();
   await work();

@@ -38,7 +38,7 @@ async function hostFile(name: string, content: string): Promise<void> {
   await writeFile(join(lab.dir, name), content);
 }
 
-/** Starts a VM and gives the notices that are not about this host, and where its guest's files are. */
+/** Starts a VM. Returns the notices that are not about this host, and the folder of its guest's files. */
 async function start(name: string): Promise<{ notices: string[]; home: string }> {
   const notices: string[] = [];
   const { id } = await resultOf(lab.client.startVm(name, { signal }), (news) => {
@@ -47,7 +47,7 @@ async function start(name: string): Promise<{ notices: string[]; home: string }>
   return { notices, home: join(guestRootOf(join(lab.settings.paths.vmRuntimeDir, id)), 'root') };
 }
 
-test('every start brings what the user configured, and leaves alone what is theirs in the guest', async () => {
+test('every start copies the configured files, and keeps the files of the user in the guest', async () => {
   const { client } = lab;
   await resultOf(client.createVm({ name: 'mine', noStart: true }, { signal }));
   const { notices, home } = await start('mine');
@@ -62,7 +62,7 @@ test('every start brings what the user configured, and leaves alone what is thei
   assert.equal(await read('.ssh/authorized_keys'), key);
   assert.equal((await stat(join(home, '.ssh'))).mode & 0o7777, 0o700);
 
-  // The next start: the host's file is newer, the rest was changed in the guest.
+  // The next start: the host's file is newer, and the others were changed in the guest.
   await resultOf(client.stopVm('mine', { signal }));
   await hostFile('.netrc', 'machine there');
   await writeFile(join(home, '.gitconfig'), 'theirs');
@@ -72,7 +72,7 @@ test('every start brings what the user configured, and leaves alone what is thei
   assert.equal(await read('.gitconfig'), 'theirs');
   assert.equal(await read('.ssh/authorized_keys'), `ssh-rsa AAAA other\n${key}`);
 
-  // Something in the way in the guest is no reason not to start, and is told.
+  // A file of the guest that is in the way does not prevent the start, but causes a notice.
   await resultOf(client.stopVm('mine', { signal }));
   await rm(join(home, '.netrc'));
   await mkdir(join(home, '.netrc'));
@@ -82,7 +82,7 @@ test('every start brings what the user configured, and leaves alone what is thei
   await resultOf(client.deleteVm('mine', { signal }));
 });
 
-test('a start whose files cannot be read fails, names the file, and leaves no process', async () => {
+test('a start fails when a configured file cannot be read, names the file, and leaves no process', async () => {
   const { client } = lab;
   await resultOf(client.createVm({ name: 'unread', noStart: true }, { signal }));
   await hostFile('.netrc', '');

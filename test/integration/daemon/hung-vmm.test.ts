@@ -9,7 +9,7 @@ import { soon } from '../../support/soon.ts';
 
 const signal = neverAborts();
 
-/** `ms`: a VMM that hangs is found after 4 s. */
+/** `ms`: the daemon finds out after 4 s that a VMM hangs. */
 const SOON_MS = 9_000;
 
 let lab: DaemonLab;
@@ -69,7 +69,7 @@ for (const argv of [
   });
 }
 
-test('a VM whose VMM hangs is stopped in the end, and its data is said to be lost', async () => {
+test('a VM whose VMM hangs is finally stopped, with a warning that its data is lost', async () => {
   const { status, stdout, stderr } = await banger('vm', 'stop', 'hangs');
   assert.deepEqual([status, stdout], [1, 'hangs: killed\n']);
   assert.match(stderr, /vm "hangs" is killed without a sync: its agent does not answer/);

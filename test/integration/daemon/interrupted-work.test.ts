@@ -32,7 +32,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-/** What copies or saves a VM. Each is under way for ever: the copy never begins. */
+/** Operations that copy or save a VM. Each runs forever, because the copy never begins. */
 const COPIES: Record<string, () => Promise<unknown>> = {
   'a fork': () => resultOf(lab.client.forkVm('web', { names: ['copy'] }, { signal })),
   'a snapshot': () => resultOf(lab.client.createSnapshot('web', { tag: 'one' }, { signal })),
@@ -40,7 +40,7 @@ const COPIES: Record<string, () => Promise<unknown>> = {
 };
 
 for (const [what, begin] of Object.entries(COPIES)) {
-  test(`kill interrupts ${what} that is under way, and nothing of it is left`, async () => {
+  test(`kill interrupts ${what} in progress, and nothing of it is left`, async () => {
     const { id, work } = await beginCopy(begin);
     const killed = await soon(SOON_MS, resultOf(lab.client.killVm('web', {}, { signal })));
     assert.equal(killed.state, 'stopped');
@@ -55,7 +55,7 @@ for (const [what, begin] of Object.entries(COPIES)) {
     assert.equal(last?.state, 'cancelled');
   });
 
-  test(`delete interrupts ${what} that is under way, and nothing at all is left`, async () => {
+  test(`delete interrupts ${what} in progress, and nothing at all is left`, async () => {
     const { work } = await beginCopy(begin);
     await soon(SOON_MS, resultOf(lab.client.deleteVm('web', { signal })));
     await assert.rejects(work, { code: 'OPERATION_CANCELLED', message: /vm "web" is deleted$/ });
@@ -76,7 +76,7 @@ test('delete ends a stop and a kill that wait for the guest to write', async () 
   }
 });
 
-/** A VM of which a copy is being made that would never end. */
+/** A VM with a copy in progress that would never end. */
 async function beginCopy(begin: () => Promise<unknown>): Promise<{ id: string; work: Promise<unknown> }> {
   const { id } = await resultOf(lab.client.createVm({ name: 'web', cold: true }, { signal }));
   let isReached = false;

@@ -24,7 +24,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('a VM is made, shown, used, stopped, started again and deleted', async () => {
+test('a VM is created, shown, used, stopped, started again and deleted', async () => {
   const { client } = lab;
   const news: WorkNews[] = [];
   const made = await resultOf(client.createVm({ name: 'web', memoryMib: 256 }, { signal }), (n) =>
@@ -71,7 +71,7 @@ test('a VM is made, shown, used, stopped, started again and deleted', async () =
   await assert.rejects(client.showVm('web', { signal }), { code: 'VM_NOT_FOUND' });
 });
 
-test('each start gives the guest its name, the time, entropy, and the machine id that is its own', async () => {
+test('each start gives the guest its name, the time, entropy, and its own machine id', async () => {
   const { client, guests } = lab;
   guests.personalised.length = 0;
   await resultOf(client.createVm({ name: 'one' }, { signal }));
@@ -88,7 +88,7 @@ test('each start gives the guest its name, the time, entropy, and the machine id
   for (const name of ['one', 'two']) await resultOf(client.deleteVm(name, { signal }));
 });
 
-test('a guest writes out what it holds before it is stopped', async () => {
+test('a guest writes its data before it is stopped', async () => {
   await resultOf(lab.client.createVm({ name: 'sync' }, { signal }));
   const before = lab.guests.syncCount;
   await resultOf(lab.client.stopVm('sync', { signal }));
@@ -96,7 +96,7 @@ test('a guest writes out what it holds before it is stopped', async () => {
   await resultOf(lab.client.deleteVm('sync', { signal }));
 });
 
-test('stopping and deleting tell their stages, so that it can be seen which of them takes long', async () => {
+test('stop and delete report their stages, so that it is visible which one takes long', async () => {
   const stagesOf = async (work: Work<Vm>): Promise<string[]> => {
     const stages: string[] = [];
     await resultOf(work, (step) => {
@@ -118,7 +118,7 @@ test('with noStart there are drives and no process; it starts later', async () =
   await resultOf(lab.client.deleteVm('cold', { signal }));
 });
 
-test('stopping what does not run, and a VMM that ends by itself, leave a VM that is stopped', async () => {
+test('a VM is stopped after a stop of a VM that does not run, and after its VMM has ended by itself', async () => {
   const vm = await resultOf(lab.client.createVm({ name: 'self' }, { signal }));
   assert.ok(vm.runtime);
   process.kill(vm.runtime.pid, 'SIGKILL');
@@ -133,7 +133,7 @@ test('stopping what does not run, and a VMM that ends by itself, leave a VM that
   await resultOf(lab.client.deleteVm('self', { signal }));
 });
 
-test('a VMM that died is told as the last error of its VM, with the end of its console; a guest that powers off is not', async () => {
+test('the death of a VMM is the last error of its VM, with the end of its console; a power-off is not', async () => {
   const { client } = lab;
   const died = async (): Promise<Vm> => {
     const { runtime, id } = await client.showVm('gone', { signal });
@@ -164,11 +164,11 @@ test('a VMM that died is told as the last error of its VM, with the end of its c
   await resultOf(client.deleteVm('gone', { signal }));
 });
 
-test('a start fails when a step of personalising does, names it, leaves no process and can be tried again', async () => {
+test('a start fails when a step of the personalisation fails, names the step, leaves no process and can be repeated', async () => {
   const { client } = lab;
   const { id } = await resultOf(client.createVm({ name: 'sick', noStart: true }, { signal }));
   const root = guestRootOf(join(lab.settings.paths.vmRuntimeDir, id));
-  // A folder in the place of each file that a step writes.
+  // A folder instead of each file that a step writes.
   for (const [step, path] of [
     ['clock', 'kernel/clock'],
     ['entropy', 'kernel/entropy'],
@@ -197,7 +197,7 @@ test('a start fails when a step of personalising does, names it, leaves no proce
   assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
 });
 
-test('a VM that cannot be personalised when it is made is gone, with all that was made for it', async () => {
+test('a new VM that cannot be personalised is deleted with everything that was created for it', async () => {
   lab.guests.tamper = (personalisation) => ({ ...personalisation, hostname: 'no host name' });
   await assert.rejects(resultOf(lab.client.createVm({ name: 'never' }, { signal })), {
     code: 'GUEST_PERSONALISE_FAILED',
@@ -207,7 +207,7 @@ test('a VM that cannot be personalised when it is made is gone, with all that wa
   assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
 });
 
-test('a guest has the ssh host key that is its own, and keeps it', async () => {
+test('a guest has its own ssh host key, and keeps it', async () => {
   const { client } = lab;
   const keyOf = async (name: string): Promise<string> => {
     const { id } = await resultOf(client.createVm({ name }, { signal }));
@@ -225,12 +225,12 @@ test('a guest has the ssh host key that is its own, and keeps it', async () => {
   for (const name of ['key-a', 'key-b']) await resultOf(client.deleteVm(name, { signal }));
 });
 
-test("a guest's clock is set again until it is right, and one that does not take the time is refused", async () => {
+test("a guest's clock is set again until it is right, and a guest that does not accept the time fails", async () => {
   const { client, guests } = lab;
   guests.personalised.length = 0;
   const late = [5000, 5000];
   guests.answeredClock = () => Date.now() - (late.shift() ?? 0);
-  // An answer so late that the guest cannot just be slow: the second one is refused.
+  // The answer is so late that the guest cannot just be slow, so the second one fails.
   await assert.rejects(resultOf(client.createVm({ name: 'late' }, { signal })), {
     code: 'GUEST_PERSONALISE_FAILED',
     details: { step: 'clock' },
@@ -245,7 +245,7 @@ test("a guest's clock is set again until it is right, and one that does not take
   await resultOf(client.deleteVm('late', { signal }));
 });
 
-test('a VM whose guest is late stays for a look when that was asked for, even with --rm, and else does not', async () => {
+test('a VM whose guest is not ready in time is kept on request, even with --rm, and otherwise deleted', async () => {
   const { client, guests } = lab;
   const late = { code: 'GUEST_BOOT_FAILED' };
   guests.personaliseError = new AppError('WAIT_TIMEOUT', 'Timed out');
@@ -268,7 +268,7 @@ test('a VM whose guest is late stays for a look when that was asked for, even wi
   await resultOf(client.deleteVm('late', { signal }));
 });
 
-test('a start that is hung up on leaves the VM as it was', async () => {
+test('a start whose client hangs up leaves the VM unchanged', async () => {
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'wait', noStart: true }, { signal }));
   guests.readyGate = new Promise(() => {});
@@ -283,7 +283,7 @@ test('a start that is hung up on leaves the VM as it was', async () => {
   await resultOf(client.deleteVm('wait', { signal }));
 });
 
-test('an image that is not there is built first, and told', async () => {
+test('a missing image is built first, with a report', async () => {
   await using other = await openDaemonLab();
   await other.start({ hasImage: false });
   const notices: string[] = [];
@@ -295,7 +295,7 @@ test('an image that is not there is built first, and told', async () => {
   assert.deepEqual((await other.client.listImages({ signal }))[0]?.usedBy, [vm.name]);
 });
 
-test("a VM's logs are streamed, and followed until the client goes", async () => {
+test("a VM's logs are streamed, and followed until the client disconnects", async () => {
   const vm = await resultOf(lab.client.createVm({ name: 'logs' }, { signal }));
   const stop = new AbortController();
   const path = join(lab.settings.paths.vmsDir, vm.id, 'console.log');

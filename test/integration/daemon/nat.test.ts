@@ -28,13 +28,13 @@ after(async () => {
 const setNat = (ref: string, nat: boolean): Promise<Vm> =>
   resultOf(lab.client.setVm(ref, { nat }, { signal }));
 
-/** What guests were told of their network since the last call. */
+/** The network settings that guests got since the last call. */
 function told(): unknown[] {
   const { personalised } = lab.guests;
   return personalised.splice(0).map(({ network }) => network);
 }
 
-test('a guest is told its network at each start, and each time that it changes', async () => {
+test('a guest gets its network settings at each start, and at each change', async () => {
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'alone' }, { signal }));
   await resultOf(client.createVm({ name: 'wired', nat: true }, { signal }));
@@ -54,7 +54,7 @@ test('a guest is told its network at each start, and each time that it changes',
   await assert.rejects(setNat('nobody', true), { code: 'VM_NOT_FOUND' });
 });
 
-test('a network that the VMM refuses is not on record', async () => {
+test('a network that the VMM refuses is not recorded', async () => {
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'refused' }, { signal }));
   told();
@@ -65,7 +65,7 @@ test('a network that the VMM refuses is not on record', async () => {
   guests.natError = undefined;
 });
 
-test('a guest that cannot be told is cut off all the same, and fails only when it was to be connected', async () => {
+test('a guest that does not answer can still be disconnected, but not connected', async () => {
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'deaf', nat: true }, { signal }));
   guests.personaliseError = new AppError('GUEST_LOST', 'It is gone');

@@ -27,7 +27,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-/** Begins to make a VM, hangs up when it waits for its guest, and gives the operation's id. */
+/** Starts to create a VM, detaches while that waits for its guest, and returns the operation's id. */
 async function leave(name: string, isDetached: boolean): Promise<string> {
   let id = '';
   for await (const step of lab.client.createVm({ name }, { isDetached, signal })) {
@@ -45,7 +45,7 @@ async function ended(id: string): Promise<Operation> {
   return await poll(find, { everyMs: 5, deadlineMs: 55_000, what: 'the operation to end', signal });
 }
 
-test('what is under way is listed with its step, and what has ended only when asked for', async () => {
+test('operations in progress are listed with their step, and ended ones only on request', async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   lab.guests.readyGate = promise;
   const id = await leave('web', true);
@@ -72,7 +72,7 @@ test('what is under way is listed with its step, and what has ended only when as
   assert.deepEqual(await lab.client.listOperations({ signal }), []);
 });
 
-test('one that was left goes on, and is followed from its first step to its result', async () => {
+test('a detached operation continues, and can be followed from its first step to its result', async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   lab.guests.readyGate = promise;
   const id = await leave('web', true);
@@ -85,18 +85,18 @@ test('one that was left goes on, and is followed from its first step to its resu
     news.map((step) => (step.event === 'progress' ? step.stage : step.event)),
     ['operation', 'spec', 'notice', 'drives', 'start', 'boot', 'personalise', 'init'],
   );
-  // Ended, it still tells.
+  // An ended operation can still be followed.
   assert.deepEqual(await resultOf(lab.client.followOperation(id, { signal })), vm);
 });
 
-test('one whose client hangs up is cancelled, and leaves nothing', async () => {
+test('an operation whose client hangs up is cancelled, and leaves nothing', async () => {
   lab.guests.readyGate = new Promise(() => {});
   const id = await leave('web', false);
   assert.equal((await ended(id)).state, 'cancelled');
   assert.deepEqual(await lab.leftovers(), NOTHING);
 });
 
-test('who follows one and hangs up does nothing to it', async () => {
+test('a follower that hangs up does not affect the operation', async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   lab.guests.readyGate = promise;
   const id = await leave('web', true);
@@ -105,7 +105,7 @@ test('who follows one and hangs up does nothing to it', async () => {
   assert.equal((await ended(id)).state, 'done');
 });
 
-test('one that is cancelled has undone what it began when the answer comes, and its client is told', async () => {
+test('a cancel returns once the operation is undone, and its client gets the error', async () => {
   lab.guests.readyGate = new Promise(() => {});
   const { promise: id, resolve: begun } = Promise.withResolvers<string>();
   const making = resultOf(lab.client.createVm({ name: 'web' }, { signal }), (news) => {
@@ -122,7 +122,7 @@ test('one that is cancelled has undone what it began when the answer comes, and 
   });
 });
 
-test('a start that is cancelled leaves the VM as it was', async () => {
+test('a cancelled start leaves the VM unchanged', async () => {
   await resultOf(lab.client.createVm({ name: 'cold', noStart: true }, { signal }));
   lab.guests.readyGate = new Promise(() => {});
   const { promise: id, resolve: begun } = Promise.withResolvers<string>();
@@ -139,7 +139,7 @@ test('a start that is cancelled leaves the VM as it was', async () => {
   assert.equal((await lab.leftovers()).processes, 0);
 });
 
-test('deleting a VM that is being made, or started, cancels that', async () => {
+test('deleting a VM cancels its creation or start', async () => {
   await resultOf(lab.client.createVm({ name: 'resting', noStart: true }, { signal }));
   lab.guests.readyGate = new Promise(() => {});
   const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -159,7 +159,7 @@ test('deleting a VM that is being made, or started, cancels that', async () => {
   assert.deepEqual(await lab.leftovers(), NOTHING);
 });
 
-test('a stop is not cancelled, neither by name nor by hanging up', async () => {
+test('a stop cannot be cancelled, neither by id nor by hanging up', async () => {
   await resultOf(lab.client.createVm({ name: 'web' }, { signal }));
   const { promise, resolve } = Promise.withResolvers<void>();
   lab.guests.syncGate = promise;
@@ -176,14 +176,14 @@ test('a stop is not cancelled, neither by name nor by hanging up', async () => {
   assert.equal(((await resultOf(lab.client.followOperation(id, { signal }))) as Vm).state, 'stopped');
 });
 
-test('what fails is listed as failed, with why', async () => {
+test('a failed operation is listed with its error', async () => {
   await assert.rejects(resultOf(lab.client.createVm({ name: 'web', vcpuCount: 99 }, { signal })));
   const operations = await lab.client.listOperations({ isAll: true, signal });
   const last = operations.at(-1);
   assert.deepEqual([last?.kind, last?.state, last?.error?.code], ['vm.create', 'failed', 'VM_SHAPE_INVALID']);
 });
 
-test('an operation that nobody knows is an error', async () => {
+test('an unknown operation is an error', async () => {
   for (const id of ['op-00000000', 'nonsense', '../vms']) {
     const code = 'OPERATION_NOT_FOUND';
     await assert.rejects(async () => await lab.client.cancelOperation(id, { signal }), { code });
@@ -191,7 +191,7 @@ test('an operation that nobody knows is an error', async () => {
   }
 });
 
-test('a daemon that stops cancels what was left to it, and leaves nothing of it', async () => {
+test('a daemon that stops cancels detached operations, and leaves nothing of them', async () => {
   await using other = await openDaemonLab();
   const daemon = await other.start();
   other.guests.readyGate = new Promise(() => {});

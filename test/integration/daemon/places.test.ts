@@ -52,7 +52,7 @@ for (const [what, take] of Object.entries({
     await rm(lab.settings.paths.daemonLockFile);
   },
 })) {
-  test(`a daemon that ${what} is taken from listens there again, and is still the only one`, async () => {
+  test(`a daemon that loses ${what} listens there again, and is still the only one`, async () => {
     await lab.start();
     const { daemonSocket, daemonPlaceFile } = lab.settings.paths;
     await take();
@@ -69,7 +69,7 @@ for (const [what, take] of Object.entries({
   });
 }
 
-test('work that is under way is not cut when the socket is made again', async () => {
+test('work in progress is not interrupted when the socket is created again', async () => {
   await lab.start();
   await resultOf(lab.client.createVm({ name: 'v' }, { signal }));
   using session = await lab.client.exec('v', shell('read word; echo got $word'), { signal });
@@ -81,7 +81,7 @@ test('work that is under way is not cut when the socket is made again', async ()
   await resultOf(lab.client.deleteVm('v', { signal }));
 });
 
-test('a daemon whose state folder is deleted ends, with the VMs whose drives went with it', async () => {
+test('a daemon whose state folder is deleted ends, with the VMs that lost their drives', async () => {
   const daemon = await lab.start();
   const { paths } = lab.settings;
   const { id } = await resultOf(lab.client.createVm({ name: 'v' }, { signal }));
@@ -94,7 +94,7 @@ test('a daemon whose state folder is deleted ends, with the VMs whose drives wen
   assert.equal(await daemon.ended, true);
   assert.equal(await answers(), process.pid);
   assert.equal(await isAlive(running.vmm), false);
-  assert.ok(existsSync(paths.daemonSocket), 'the one that ended left the socket of the next');
+  assert.ok(existsSync(paths.daemonSocket), 'the daemon that ended has not removed the socket of the next');
   await next[Symbol.asyncDispose]();
 });
 
@@ -129,7 +129,7 @@ test('sockets go elsewhere when the state folder cannot hold them, and are found
   }
 });
 
-test('a daemon elsewhere is taken for ours only when it has our state folder', async () => {
+test('a daemon in another place is used only if it has our state folder', async () => {
   const other = await openDaemonLab();
   try {
     await other.start();
@@ -146,8 +146,8 @@ test('a daemon elsewhere is taken for ours only when it has our state folder', a
 });
 
 /**
- * A daemon as in earlier versions: holds the lock, writes nothing down, listens in the folder of its session,
- * ends on SIGTERM.
+ * A daemon as in older versions: holds the lock, writes no file about itself, listens in the folder of its
+ * session, ends on SIGTERM.
  */
 const EARLIER_DAEMON = `
   const { DatabaseSync } = require('node:sqlite');
@@ -159,7 +159,7 @@ const EARLIER_DAEMON = `
   net.createServer((socket) => socket.end()).listen(socketPath, () => console.log('listening'));
 `;
 
-test('a daemon of an earlier version is made known while it listens, and asked to end when its socket is gone', async () => {
+test('a daemon of an older version is used while it listens, and asked to end when its socket is gone', async () => {
   const { paths } = lab.settings;
   const home = join(lab.dir, 'session');
   const socketPath = join(home, 'banger', 'bangerd.sock');
@@ -184,7 +184,7 @@ test('a daemon of an earlier version is made known while it listens, and asked t
   assert.deepEqual(await exited, [0, null]);
 });
 
-test('a process that only has the lock file open, and is no daemon, is left alone', async () => {
+test('another process that has the lock file open is not ended', async () => {
   const { paths } = lab.settings;
   await ensurePrivateDir(paths.stateDir);
   const server = createServer();

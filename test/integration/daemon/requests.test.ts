@@ -54,10 +54,10 @@ const BAD_REQUESTS: readonly [string, CreateVmRequest, string][] = [
   ['1 MiB of memory', { memoryMib: 1 }, 'VM_SHAPE_INVALID'],
   ['more memory than the host', { memoryMib: 8193 }, 'VM_SHAPE_INVALID'],
   ['a disk of 1 byte', { diskSizeBytes: 1 }, 'VM_SHAPE_INVALID'],
-  ['a disk that is no whole number of blocks', { diskSizeBytes: 2 ** 26 + 512 }, 'VM_SHAPE_INVALID'],
+  ['a disk that is not a whole number of blocks', { diskSizeBytes: 2 ** 26 + 512 }, 'VM_SHAPE_INVALID'],
   ['a negative overlay', { systemOverlaySizeBytes: -1 }, 'VM_SHAPE_INVALID'],
   ['half a vCPU', { vcpuCount: 0.5 }, 'REQUEST_INVALID'],
-  ['an image that is not known', { image: 'no-such' }, 'IMAGE_NOT_FOUND'],
+  ['an unknown image', { image: 'no-such' }, 'IMAGE_NOT_FOUND'],
 ];
 
 for (const [what, body, code] of BAD_REQUESTS) {
@@ -67,13 +67,13 @@ for (const [what, body, code] of BAD_REQUESTS) {
   });
 }
 
-test('every bad field of a shape is named at once', async () => {
+test('all bad fields of a shape are named in one error', async () => {
   const answer = await call('POST', '/v1/vms', { body: JSON.stringify({ vcpuCount: 0, memoryMib: 1 }) });
   assert.equal(answer.response.statusCode, 400);
   assert.deepEqual(errorOf(answer).details, { fields: ['vcpu', 'memory'] });
 });
 
-test('a name that is taken is refused, and the VM that has it is untouched', async () => {
+test('a taken name is refused, and the VM that has it is not affected', async () => {
   const made = await resultOf(lab.client.createVm({ name: 'same', noStart: true }, { signal }));
   await assert.rejects(resultOf(lab.client.createVm({ name: 'same' }, { signal })), {
     code: 'VM_NAME_TAKEN',
@@ -82,7 +82,7 @@ test('a name that is taken is refused, and the VM that has it is untouched', asy
   await resultOf(lab.client.deleteVm('same', { signal }));
 });
 
-test('of two that make a VM of the same name at once, one wins and the other leaves nothing', async () => {
+test('of two concurrent creations with the same name, one succeeds and the other leaves nothing', async () => {
   const both = await Promise.allSettled(
     [1, 2].map(() => resultOf(lab.client.createVm({ name: 'race' }, { signal }))),
   );
@@ -94,14 +94,14 @@ test('of two that make a VM of the same name at once, one wins and the other lea
   await resultOf(lab.client.deleteVm('race', { signal }));
 });
 
-test('a VM that is named like the id of another does not take its place', async () => {
+test('a VM that is named like the id of another does not hide that one', async () => {
   const first = await resultOf(lab.client.createVm({ name: 'first', noStart: true }, { signal }));
   const second = await resultOf(lab.client.createVm({ name: first.id, noStart: true }, { signal }));
   assert.equal((await resultOf(lab.client.deleteVm('first', { signal }))).id, first.id);
   assert.equal((await resultOf(lab.client.deleteVm(first.id, { signal }))).id, second.id);
 });
 
-test('every answer says which build it is', async () => {
+test('every answer has the version of the daemon', async () => {
   for (const path of ['/v1/daemon', '/nowhere']) {
     const { response } = await call('GET', path);
     assert.equal(response.headers[VERSION_HEADER], buildLabel(LAB_BUILD));
@@ -133,7 +133,7 @@ const UNKNOWN: readonly [string, string][] = [
 ];
 
 for (const [method, path] of UNKNOWN) {
-  test(`${method} ${path} is no route: 404`, async () => {
+  test(`${method} ${path} is not a route: 404`, async () => {
     const answer = await call(method, path);
     assert.equal(answer.response.statusCode, 404);
     assert.equal(errorOf(answer).code, 'ROUTE_NOT_FOUND');
@@ -151,9 +151,9 @@ for (const path of ['/v1/vms/%zz/exec', '/v1/vms/x/other', '/v1/daemon']) {
 for (const [what, body] of [
   ['no JSON', '{'],
   ['an array', '[]'],
-  ['a field that is not known', '{"nmae": "x"}'],
+  ['an unknown field', '{"nmae": "x"}'],
   ['a field of the wrong type', '{"vcpuCount": "2"}'],
-  ['bytes that are no text', Buffer.from([0xff, 0xfe, 0])],
+  ['bytes that are not text', Buffer.from([0xff, 0xfe, 0])],
 ] as const) {
   test(`a body of ${what} is REQUEST_INVALID: 400`, async () => {
     const answer = await call('POST', '/v1/vms', { body });
@@ -179,13 +179,13 @@ for (const [method, path] of [
   });
 }
 
-test('a body that is too long is refused, and the client is told', async () => {
+test('the client gets an answer when its body is too long', async () => {
   const answer = await call('POST', '/v1/vms', { body: Buffer.alloc(2 ** 20 + 1, ' ') });
   assert.equal(answer.response.statusCode, 400);
   assert.equal(errorOf(answer).code, 'REQUEST_TOO_LONG');
 });
 
-test('a client that goes in the middle of its request is no bug of ours', async () => {
+test('a client that disconnects in the middle of its request is not reported as a bug', async () => {
   const socket = connect(lab.settings.paths.daemonSocket);
   await once(socket, 'connect');
   socket.write('POST /v1/vms HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{');
@@ -212,7 +212,7 @@ test('the OpenAPI document has every route', async () => {
   assert.deepEqual(listed.sort(), [...wanted, 'POST /v1/vms/{ref}/exec', 'POST /v1/vms/{ref}/tcp'].sort());
 });
 
-test("the daemon's state and the doctor's findings have the shape that clients know", async () => {
+test("the daemon's state and the doctor's findings have the shape that clients expect", async () => {
   const status = await lab.client.daemonStatus({ signal });
   assert.equal(status.version, LAB_BUILD.version);
   assert.equal(status.socketPath, lab.settings.paths.daemonSocket);
@@ -254,7 +254,7 @@ test('a command gets its input, and is killed when the client hangs up', async (
   await resultOf(lab.client.deleteVm('exec', { signal }));
 });
 
-test('a working tree is copied into the guest and noted', async () => {
+test('a working tree is copied into the guest and recorded', async () => {
   using scratch = makeScratch();
   const repo = scratch.init('repo');
   const guestPath = join(lab.dir, 'guest', 'repo');
@@ -279,14 +279,14 @@ test('a working tree is copied into the guest and noted', async () => {
   await resultOf(lab.client.deleteVm('work', { signal }));
 });
 
-test('an answer that is not read in one piece is whole', async () => {
+test('an answer that is read in pieces is complete', async () => {
   const socketPath = lab.settings.paths.daemonSocket;
   const sent = request({ socketPath, path: '/v1/openapi.json' }).end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   assert.equal((await buffer(response)).length, Number(response.headers['content-length']));
 });
 
-test('a command whose guest goes away ends with GUEST_LOST, and not as if the daemon had', async () => {
+test('a command whose guest is lost ends with GUEST_LOST, not with DAEMON_LOST', async () => {
   const { client } = lab;
   const vm = await resultOf(client.createVm({ name: 'dying' }, { signal }));
   using session = await client.exec('dying', shell('echo up; sleep 60'), { signal });

@@ -45,14 +45,14 @@ const FAILURES: readonly [string, string, () => void][] = [
     },
   ],
   [
-    'the guest cannot be made its own',
+    'the guest cannot be personalised',
     'GUEST_PERSONALISE_FAILED',
     () => {
       lab.guests.personaliseError = new AppError('GUEST_FAILED', 'no', { details: { step: 'clock' } });
     },
   ],
   [
-    'there is no memory for two guests',
+    'there is not enough memory for two guests',
     'HOST_NO_MEMORY',
     () => {
       lab.guests.freeMemoryBytes = 2 ** 20;
@@ -61,7 +61,7 @@ const FAILURES: readonly [string, string, () => void][] = [
 ];
 
 for (const [why, code, spoil] of FAILURES) {
-  test(`a VM runs on when it cannot be put back to a snapshot: ${why}`, async () => {
+  test(`a VM keeps running when its snapshot cannot be restored: ${why}`, async () => {
     const before = await whatIsThere();
     spoil();
     await assert.rejects(restore(), { code });
@@ -72,7 +72,7 @@ for (const [why, code, spoil] of FAILURES) {
   });
 }
 
-test('a restore can be cancelled: the VM runs on, and serves commands until the other takes its place', async () => {
+test('a restore can be cancelled: the VM keeps running, and serves commands until it is replaced', async () => {
   const { guests } = lab;
   const before = await whatIsThere();
   const gate = Promise.withResolvers<void>();
@@ -87,14 +87,14 @@ test('a restore can be cancelled: the VM runs on, and serves commands until the 
   await cancelled;
   const settled = async (): Promise<true | undefined> =>
     JSON.stringify(await whatIsThere()) === JSON.stringify(before) ? true : undefined;
-  // The daemon hears of it a moment later.
+  // The daemon notices it a moment later.
   await poll(settled, { everyMs: 20, deadlineMs: 30_000, what: 'all to be as before', signal });
   guests.personaliseGate = undefined;
   gate.resolve();
   assert.equal(await echo(), 'alive\n');
 });
 
-test('a VM that is suspended or stopped stays so when it cannot be put back', async () => {
+test('a suspended or stopped VM stays so when its snapshot cannot be restored', async () => {
   const { client, guests } = lab;
   await resultOf(client.suspendVm('web', { signal }));
   for (const state of ['suspended', 'stopped'] as const) {
@@ -113,7 +113,7 @@ test('a VM that is suspended or stopped stays so when it cannot be put back', as
   await resultOf(client.startVm('web', { signal }));
 });
 
-test('the guest of the snapshot takes the place of the running one, and again, and a new daemon takes it over', async () => {
+test('the guest of a snapshot replaces the running one, also twice, and a new daemon adopts it', async () => {
   const { client } = lab;
   for (const round of [1, 2, 3]) {
     const { runtime } = await client.showVm('web', { signal });
@@ -136,7 +136,7 @@ test('the guest of the snapshot takes the place of the running one, and again, a
   assert.deepEqual((await whatIsThere()).seconds, []);
 });
 
-test("with cold the VM boots with the snapshot's disks, also where its memory does not fit", async () => {
+test("with cold the VM boots with the snapshot's disks, even if its memory does not fit", async () => {
   const { client, guests } = lab;
   await writeDrive('later');
   guests.restoreError = new AppError('VMM_RESTORE_FAILED', 'Cannot restore');
@@ -169,17 +169,17 @@ interface WhatIsThere {
   record: Omit<VmRecord, 'updatedAt' | 'unsyncedIn'>;
   /** folders of drives */
   drives: string[];
-  /** runtime folders of VMMs that took the place of another */
+  /** runtime folders of VMMs that have replaced another */
   seconds: string[];
   isSaved: boolean;
   processes: number;
 }
 
-/** All that a VM has, which a restore that fails leaves as it is. */
+/** Everything that a VM has; a failed restore leaves it unchanged. */
 async function whatIsThere(): Promise<WhatIsThere> {
   const { vmsDir, vmRuntimeDir } = lab.settings.paths;
   const found = lab.withRecords((records) => records.get(id)) ?? assert.fail('it has a record');
-  // What was suspended is brought to the disk meanwhile.
+  // The saved memory is synced meanwhile.
   const { updatedAt: _, unsyncedIn: __, ...record } = found;
   const names = await readdir(join(vmsDir, id));
   const seconds = await readdir(join(vmRuntimeDir, id));
@@ -192,7 +192,7 @@ async function whatIsThere(): Promise<WhatIsThere> {
   };
 }
 
-/** The VM's work drive as the record has it now; no guest sees it. */
+/** The VM's work drive according to the record; no guest uses it. */
 function drivePath(): string {
   const drives = lab.withRecords((records) => records.get(id)?.drives);
   return drives?.find(({ serial }) => serial === 'work')?.pathOnHost ?? '';

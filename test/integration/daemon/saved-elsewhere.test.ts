@@ -28,7 +28,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('a VM that was suspended with another VMM keeps its memory, is told what differs, and starts cold when asked', async () => {
+test('a VM that was suspended with another VMM keeps its memory; the error names the difference, and it starts cold on request', async () => {
   const { client } = lab;
   const { id } = await resultOf(client.createVm({ name: 'web' }, { signal }));
   await resultOf(client.suspendVm('web', { signal }));
@@ -58,7 +58,7 @@ test('a VM that was suspended with another VMM keeps its memory, is told what di
   await resultOf(client.deleteVm('web', { signal }));
 });
 
-test('what saves a VM is the VMM that runs it, which may be older than the one that is installed', async () => {
+test('the record of a save names the VMM that ran the guest, which may be older than the installed one', async () => {
   const { client } = lab;
   await upgrade({ vmmVersion: 'fake 1' });
   const { id } = await resultOf(client.createVm({ name: 'old' }, { signal }));
@@ -68,7 +68,7 @@ test('what saves a VM is the VMM that runs it, which may be older than the one t
   await resultOf(client.deleteVm('old', { signal }));
 });
 
-test('an agent of a generation that is not spoken any more costs no memory: the guest is refused before it runs', async () => {
+test('a guest with an unsupported generation of the agent is refused before it runs, so no memory is lost', async () => {
   const { client, guests } = lab;
   const { id } = await resultOf(client.createVm({ name: 'web' }, { signal }));
   guests.agentGeneration = 99;
@@ -84,7 +84,7 @@ test('an agent of a generation that is not spoken any more costs no memory: the 
   await resultOf(client.deleteVm('web', { signal }));
 });
 
-test('what an older version of banger has suspended is tried, and kept when the VMM refuses it', async () => {
+test('a VM that an older version has suspended is tried, and kept when the VMM refuses it', async () => {
   const { client } = lab;
   const { id } = await resultOf(client.createVm({ name: 'web' }, { signal }));
   await resultOf(client.suspendVm('web', { signal }));
@@ -96,7 +96,7 @@ test('what an older version of banger has suspended is tried, and kept when the 
   );
   const statePath = join(dirOf(id), 'suspended', 'state');
   const state = await readFile(statePath);
-  await writeFile(statePath, 'what no VMM takes');
+  await writeFile(statePath, 'content that no VMM accepts');
   await assert.rejects(resultOf(client.startVm('web', { signal })), { code: 'VMM_RESTORE_FAILED' });
   assert.deepEqual([(await client.showVm('web', { signal })).state, hasMemory(id)], ['suspended', true]);
   await writeFile(statePath, state);
@@ -104,7 +104,7 @@ test('what an older version of banger has suspended is tried, and kept when the 
   await resultOf(client.deleteVm('web', { signal }));
 });
 
-test('a snapshot of another VMM is refused with the VM running on, and doctor names it', async () => {
+test('a snapshot of another VMM is refused while the VM keeps running, and doctor names it', async () => {
   const { client } = lab;
   const { id } = await resultOf(client.createVm({ name: 'web' }, { signal }));
   await resultOf(client.createSnapshot('web', { tag: 'one' }, { signal }));
@@ -123,7 +123,7 @@ test('a snapshot of another VMM is refused with the VM running on, and doctor na
   assert.equal(after?.status, 'pass');
 });
 
-test('the guest is synced before its drives are copied to a snapshot, and one that does not answer is told of', async () => {
+test('the guest is synced before its drives are copied to a snapshot, with a warning if it does not answer', async () => {
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'web' }, { signal }));
   const before = guests.syncCount;

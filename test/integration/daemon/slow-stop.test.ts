@@ -11,18 +11,18 @@ import { until } from '../../support/until.ts';
 const signal = neverAborts();
 const MB = 1e6;
 
-/** A guest that hangs is given up after fractions of a second, one that works never in these tests. */
+/** In these tests a guest that hangs is killed after a fraction of a second, and one that works never. */
 const LIMITS = {
   silent: { idleMs: 500, spinMs: 1_000, totalMs: 20_000 },
   syncing: { idleMs: 500, spinMs: 1_000, totalMs: 20_000 },
   everyMs: 50,
 };
 
-/** Longer than each of these limits by far but the last. */
+/** Far longer than each of these limits, except the last. */
 const LONG_MS = 3_000;
 
 let lab: DaemonLab;
-/** syncs that had come to the gate when the VM was made */
+/** syncs that had reached the gate when the VM was created */
 let gatedBefore = 0;
 
 before(async () => {
@@ -44,7 +44,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-/** A VMM that gets on at this pace. */
+/** A VMM that works at this rate. */
 function plays({ writes = 0, computes = 0 }: { writes?: number; computes?: number }): void {
   const begun = performance.now();
   lab.guests.activity = () => {
@@ -64,7 +64,7 @@ async function followed(work: Work<EndedVm>): Promise<{ vm: EndedVm; notices: st
   return { vm, notices, steps };
 }
 
-/** Waits until a guest writes, and will until the gate opens. */
+/** Waits until a guest writes, which continues until the gate opens. */
 async function isSyncing(): Promise<void> {
   const before = gatedBefore;
   await until(() => (lab.guests.gatedSyncCount ?? 0) > before, { what: 'the sync to begin' });
@@ -77,7 +77,7 @@ async function make(): Promise<void> {
 }
 
 describe('stop waits', () => {
-  test('as long as the VMM writes, and says how much that is', async () => {
+  test('as long as the VMM writes, and reports how much', async () => {
     await make();
     plays({ writes: 8 * MB });
     lab.guests.syncGate = sleep(LONG_MS, { signal });
@@ -87,7 +87,7 @@ describe('stop waits', () => {
     assert.ok(written.length > 1 && (written.at(-1) ?? 0) > (written[0] ?? 0), steps.join());
   });
 
-  test('as long as the VMM writes for the agent of a guest that has no time to answer', async () => {
+  test('for the answer of an agent as long as the VMM writes', async () => {
     await make();
     plays({ writes: 8 * MB });
     lab.guests.isSilent = true;
@@ -100,10 +100,10 @@ describe('stop waits', () => {
   });
 });
 
-describe('stop kills, and says so,', () => {
+describe('stop kills, with a warning,', () => {
   const unsynced = (reason: string): EndedVm['ending'] => ({ synced: false, reason });
 
-  test('a guest whose VMM does nothing any more', async () => {
+  test('a guest whose VMM does nothing', async () => {
     await make();
     plays({});
     lab.guests.syncGate = new Promise(() => {});
@@ -115,7 +115,7 @@ describe('stop kills, and says so,', () => {
     ]);
   });
 
-  test('a guest that spins and whose agent is dead, later than one that does nothing', async () => {
+  test('a guest that computes and whose agent is dead, later than one that does nothing', async () => {
     for (const { computes, atLeastMs } of [
       { computes: 0.01, atLeastMs: LIMITS.silent.idleMs },
       { computes: 0.9, atLeastMs: LIMITS.silent.spinMs },
@@ -131,7 +131,7 @@ describe('stop kills, and says so,', () => {
     }
   });
 
-  test('a guest that is killed, or deleted, while it is waited for', async () => {
+  test('a guest whose VM is killed or deleted during the wait', async () => {
     for (const end of [
       () => resultOf(lab.client.killVm('web', {}, { signal })),
       () => resultOf(lab.client.deleteVm('web', { signal })),
@@ -154,7 +154,7 @@ describe('banger vm stop', () => {
   const banger = (argv: readonly string[], signals = new FakeSignals()) =>
     runCli(argv, { env: lab.env, stdin: stdinOf(), cwd: lab.dir, signals });
 
-  test('that killed after all exits 1 and says so, also as JSON, of each of several VMs', async () => {
+  test('that had to kill a guest exits with 1 and a warning for each VM, also as JSON', async () => {
     for (const name of ['web', 'db']) await resultOf(lab.client.createVm({ name }, { signal }));
     plays({});
     lab.guests.syncGate = new Promise(() => {});
@@ -172,12 +172,12 @@ describe('banger vm stop', () => {
     assert.deepEqual([json.status, vm.state, 'ending' in vm], [1, 'stopped', false]);
     const reason = 'its agent does not answer';
     assert.deepEqual(told, { ref: 'web', outcome: 'killed', synced: false, reason });
-    // A kill did what it was asked for.
+    // A kill does what it was asked to do, so there is no warning.
     const killed = await banger(['vm', 'kill', '--json', 'db']);
     assert.deepEqual([killed.status, JSON.parse(killed.stdout)[0].synced], [0, false]);
   });
 
-  test('that is stopped by Ctrl-C kills what it waits for, says what is lost, and exits 130', async () => {
+  test('that is interrupted by Ctrl-C kills the guest, says what is lost, and exits with 130', async () => {
     await make();
     plays({ writes: 8 * MB });
     lab.guests.syncGate = new Promise(() => {});
@@ -191,7 +191,7 @@ describe('banger vm stop', () => {
     assert.equal((await lab.client.showVm('web', { signal })).state, 'stopped');
   });
 
-  test('whose client dies is finished by the daemon, data and all', async () => {
+  test('whose client dies is finished by the daemon, without a loss of data', async () => {
     await make();
     plays({ writes: 8 * MB });
     const { promise, resolve: write } = Promise.withResolvers<void>();

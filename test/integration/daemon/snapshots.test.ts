@@ -21,7 +21,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('a VM goes back to its snapshot, drives and all, more than once', async () => {
+test('a snapshot with its drives can be restored more than once', async () => {
   const { client } = lab;
   await writeDrive('then');
   const made = await resultOf(client.createSnapshot('web', { tag: 'one' }, { signal }));
@@ -35,7 +35,7 @@ test('a VM goes back to its snapshot, drives and all, more than once', async () 
   assert.equal((await lab.leftovers()).processes, 1);
 });
 
-test('a stopped VM goes back too, with the shape that it had', async () => {
+test('a stopped VM can be restored, too, with its former shape', async () => {
   const { client } = lab;
   await resultOf(client.stopVm('web', { signal }));
   await resultOf(client.setVm('web', { memoryMib: 256 }, { signal }));
@@ -43,7 +43,7 @@ test('a stopped VM goes back too, with the shape that it had', async () => {
   assert.deepEqual([restored.state, restored.shape.memoryMib], ['running', 128]);
 });
 
-test('snapshots are listed oldest first, named by the time when nobody names them, and deleted', async () => {
+test('snapshots are listed oldest first, named by the time by default, and deleted', async () => {
   const { client } = lab;
   const { tag } = await resultOf(client.createSnapshot('web', {}, { signal }));
   assert.match(tag, /^[0-9]{8}-[0-9]{6}$/);
@@ -58,7 +58,7 @@ test('snapshots are listed oldest first, named by the time when nobody names the
   );
 });
 
-test('what cannot be is refused, and leaves everything as it was', async () => {
+test('invalid requests are refused, and change nothing', async () => {
   const { client } = lab;
   await assert.rejects(resultOf(client.createSnapshot('web', { tag: 'one' }, { signal })), {
     code: 'SNAPSHOT_EXISTS',
@@ -81,7 +81,7 @@ test('what cannot be is refused, and leaves everything as it was', async () => {
   await assert.rejects(resultOf(client.createSnapshot('off', {}, { signal })), { code: 'VM_NOT_RUNNING' });
 });
 
-test('a damaged snapshot is refused before the VM is touched', async () => {
+test('a damaged snapshot is refused before the VM is changed', async () => {
   const { client } = lab;
   await resultOf(client.createSnapshot('web', { tag: 'bad' }, { signal }));
   const dir = join(lab.settings.paths.vmsDir, id, 'snapshots', 'bad');
@@ -98,13 +98,13 @@ test('a damaged snapshot is refused before the VM is touched', async () => {
   assert.deepEqual((await client.showVm('web', { signal })).runtime, runtime);
 });
 
-test('snapshots go with their VM', async () => {
+test('snapshots are deleted with their VM', async () => {
   await resultOf(lab.client.deleteVm('web', { signal }));
   await resultOf(lab.client.deleteVm('off', { signal }));
   assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
 });
 
-/** The VM's work drive as the record has it now; no guest sees it. */
+/** The VM's work drive according to the record; no guest uses it. */
 function drivePath(): string {
   const drives = lab.withRecords((records) => records.get(id)?.drives);
   return drives?.find(({ serial }) => serial === 'work')?.pathOnHost ?? '';

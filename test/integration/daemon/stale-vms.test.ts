@@ -29,7 +29,7 @@ after(async () => {
 
 const stateOf = async (name: string): Promise<VmState> => (await lab.client.showVm(name, { signal })).state;
 
-test('a VM that nobody uses is stopped in order; one in use, or that a client holds, goes on', async () => {
+test('an unused VM is stopped cleanly; one in use, or with a lease, keeps running', async () => {
   await resultOf(lab.client.createVm({ name: 'stale' }, { signal }));
   await resultOf(lab.client.createVm({ name: 'used' }, { signal }));
   await using lease = await lab.client.leaseVm({ name: 'leased' }, { signal });
@@ -40,13 +40,13 @@ test('a VM that nobody uses is stopped in order; one in use, or that a client ho
   await clock.hasLooked();
   assert.equal(await stateOf('stale'), 'running');
   clock.advance(HOUR_MS);
-  // To look at its state is no use of it.
+  // Reading its state does not count as use.
   await until(async () => (await stateOf('stale')) === 'stopped');
   assert.ok(lab.guests.syncCount > synced);
-  // The daemon looked at these two at the same time.
+  // The daemon checked these two at the same time.
   assert.deepEqual([await stateOf('used'), await stateOf(lease.vm.id)], ['running', 'running']);
   session[Symbol.dispose]();
-  // When the daemon hears of the end is its own affair.
+  // The daemon may notice the end a moment later.
   await until(async () => {
     clock.advance(HOUR_MS);
     return (await stateOf('used')) === 'stopped';

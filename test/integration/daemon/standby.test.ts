@@ -22,7 +22,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-/** Each test begins with a VM of the usual shape on standby, and no other. */
+/** Each test begins with one pool VM, of the usual shape. */
 beforeEach(async () => {
   for (const { name } of await lab.client.listVms({ signal, isAll: true })) {
     await resultOf(lab.client.deleteVm(name, { signal }));
@@ -32,20 +32,20 @@ beforeEach(async () => {
   await resultOf(lab.client.deleteVm('first', { signal }));
 });
 
-test('the next VM of that shape takes over the one that waits, and becomes its own', async () => {
+test('the next VM of the same shape claims the pool VM, which gets its own identity', async () => {
   const waiting = await standby();
   assert.deepEqual(await create('next', { nat: true }), CLAIMED);
   const vm = await lab.client.showVm('next', { signal });
   assert.deepEqual([vm.id, vm.state, vm.nat], [waiting, 'running', true]);
   assert.equal(lab.guests.personalised.findLast(({ hostname }) => hostname !== 'b')?.hostname, 'next');
   assert.deepEqual(lab.guests.natCalls.at(-1), true);
-  // Another one waits, and is another one.
+  // There is a pool VM again, and it is another one.
   assert.notEqual(await standby(), waiting);
   await resultOf(lab.client.stopVm('next', { signal }));
   assert.equal((await resultOf(lab.client.startVm('next', { signal }))).state, 'running');
 });
 
-test('nobody sees a VM on standby, and doctor leaves it alone', async () => {
+test('a pool VM is not listed, and doctor does not report it', async () => {
   const waiting = await standby();
   assert.deepEqual(await lab.client.listVms({ signal, isAll: true }), []);
   await assert.rejects(lab.client.showVm(waiting, { signal }), { code: 'VM_NOT_FOUND' });
@@ -55,7 +55,7 @@ test('nobody sees a VM on standby, and doctor leaves it alone', async () => {
   assert.equal(await standby(), waiting);
 });
 
-test('a VM of another shape, a cold one and one that is not started do not take it', async () => {
+test('a VM of another shape, a cold one and one that is not started do not claim it', async () => {
   const waiting = await standby();
   await create('cold', { cold: true });
   await create('later', { noStart: true });
@@ -64,14 +64,14 @@ test('a VM of another shape, a cold one and one that is not started do not take 
   await poll(async () => ((await standby()) === waiting ? undefined : true), {
     everyMs: 10,
     deadlineMs: 55_000,
-    what: 'another VM on standby',
+    what: 'another pool VM',
     signal,
   });
   assert.deepEqual(await create('larger-2', { memoryMib: 256 }), CLAIMED);
   assert.deepEqual(await create('usual'), WARM);
 });
 
-test('one whose VMM has died is gone, and the next VM is made without it', async () => {
+test('a pool VM whose VMM has died is deleted, and the next VM is created without it', async () => {
   const waiting = await standby();
   const running = await lab.driver.adopt(
     { vmId: waiting, runtimeDir: join(lab.settings.paths.vmRuntimeDir, waiting), consoleLogPath: '' },
@@ -81,13 +81,13 @@ test('one whose VMM has died is gone, and the next VM is made without it', async
   await poll(async () => ((await namesOfFolders()).length === 0 ? true : undefined), {
     everyMs: 10,
     deadlineMs: 55_000,
-    what: 'its folder to go',
+    what: 'its folder to be deleted',
     signal,
   });
   assert.deepEqual(await create('without'), WARM);
 });
 
-test('one that cannot be made its own fails the start, with the step, and nothing of it is left', async () => {
+test('a pool VM that cannot be personalised fails the start, with the step, and nothing of it is left', async () => {
   const waiting = await standby();
   const sabotaged = join(guestRootOf(join(lab.settings.paths.vmRuntimeDir, waiting)), 'kernel', 'entropy');
   await rm(sabotaged, { recursive: true, force: true });
@@ -107,7 +107,7 @@ test('deleting its template ends it', async () => {
   assert.equal((await lab.client.daemonStatus({ signal })).standbyVmId, undefined);
 });
 
-test('a daemon that ends leaves none, and one that is made then is not', async () => {
+test('a daemon that ends leaves no pool VM, also none that is being created then', async () => {
   await using other = await openDaemonLab();
   const daemon = await other.start({ canSave: true, hasStandby: true });
   await resultOf(other.client.createVm({ name: 'one' }, { signal }));
@@ -116,7 +116,7 @@ test('a daemon that ends leaves none, and one that is made then is not', async (
   assert.deepEqual([records, folders.length, processes], [['one'], 1, 1]);
 });
 
-test('commands run in a VM that was taken over, and its link is one', async () => {
+test('commands run in a claimed VM, over one link', async () => {
   await create('used');
   using session = await lab.client.exec('used', shell('echo "$HOME" | wc -l'), { signal });
   session.end();
@@ -125,12 +125,12 @@ test('commands run in a VM that was taken over, and its link is one', async () =
   assert.deepEqual(status, { code: 0 });
 });
 
-/** The id of the VM that waits, once it does. */
+/** The id of the pool VM, once there is one. */
 async function standby(): Promise<string> {
   return await poll(async () => (await lab.client.daemonStatus({ signal })).standbyVmId, {
     everyMs: 10,
     deadlineMs: 55_000,
-    what: 'a VM on standby',
+    what: 'a pool VM',
     signal,
   });
 }

@@ -23,7 +23,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('a VM is suspended, has no process, and goes on when it is started or resumed', async () => {
+test('a suspended VM has no process, and continues when it is started or resumed', async () => {
   const { client } = lab;
   const made = await resultOf(client.createVm({ name: 'web' }, { signal }));
   for (const onlyResume of [false, true]) {
@@ -39,7 +39,7 @@ test('a VM is suspended, has no process, and goes on when it is started or resum
   }
 });
 
-test('only what runs is suspended, only what is suspended is resumed', async () => {
+test('only a running VM can be suspended, and only a suspended one resumed', async () => {
   await resultOf(lab.client.stopVm('web', { signal }));
   await assert.rejects(resultOf(lab.client.suspendVm('web', { signal })), { code: 'VM_NOT_RUNNING' });
   await assert.rejects(resultOf(lab.client.startVm('web', { onlyResume: true, signal })), {
@@ -48,7 +48,7 @@ test('only what runs is suspended, only what is suspended is resumed', async () 
   await assert.rejects(resultOf(lab.client.forkVm('web', {}, { signal })), { code: 'VM_NOT_RUNNING' });
 });
 
-test('a suspended VM survives the daemon, and gives up its memory when it is stopped or booted', async () => {
+test('a suspended VM outlives the daemon, and loses its memory when it is stopped or booted', async () => {
   const { client } = lab;
   await resultOf(client.startVm('web', { signal }));
   await resultOf(client.suspendVm('web', { signal }));
@@ -76,7 +76,7 @@ test('a guest that cannot be restored stays suspended', async () => {
   assert.equal((await resultOf(client.startVm('web', { signal }))).state, 'running');
 });
 
-test('a resume that fails once the guest has run is not tried again: its drives have changed', async () => {
+test('a resume that fails after the guest has run is not repeated, because its drives have changed', async () => {
   const { client } = lab;
   const { id } = await resultOf(client.suspendVm('web', { signal }));
   lab.guests.personaliseError = new AppError('GUEST_FAILED', 'clock: no');
@@ -88,7 +88,7 @@ test('a resume that fails once the guest has run is not tried again: its drives 
   await resultOf(client.startVm('web', { signal }));
 });
 
-test('forks are VMs of their own, with names of their own, and the source runs on', async () => {
+test('forks are independent VMs with their own names, and the source keeps running', async () => {
   const { client } = lab;
   const source = await client.showVm('web', { signal });
   const { vms } = await resultOf(client.forkVm('web', { names: ['try'], count: 3 }, { signal }));
@@ -102,7 +102,7 @@ test('forks are VMs of their own, with names of their own, and the source runs o
   );
   assert.equal(new Set([source.id, ...vms.map(({ id }) => id)]).size, 4);
   const identities = lab.guests.personalised
-    // Not those that only set a clock, of which there may be one at any time.
+    // Without those that only set a clock, which may come at any time.
     .filter(({ machineId }) => machineId)
     .slice(-3)
     .map(({ hostname, machineId }) => `${hostname} ${machineId}`)
@@ -124,7 +124,7 @@ test('forks are VMs of their own, with names of their own, and the source runs o
   );
 });
 
-test('forks that cannot be made are refused before anything is, and one that fails takes the others with it', async () => {
+test('impossible forks are refused before anything is created, and if one fails, all are deleted', async () => {
   const { client } = lab;
   const before = await lab.leftovers();
   const refused: [Omit<ForkVmRequest, 'ephemeral'>, string][] = [
@@ -141,7 +141,7 @@ test('forks that cannot be made are refused before anything is, and one that fai
   let count = 0;
   const { push } = lab.guests.personalised;
   lab.guests.personalised.push = (...all) => {
-    // Not those that only ask for the clock.
+    // Without those that only ask for the clock.
     if (all.some(({ machineId }) => machineId)) count += 1;
     if (count === 3) throw new AppError('GUEST_FAILED', 'machine-id: no');
     return push.apply(lab.guests.personalised, all);
@@ -153,7 +153,7 @@ test('forks that cannot be made are refused before anything is, and one that fai
   assert.deepEqual(await lab.leftovers(), before);
 });
 
-test('ephemeral forks go with their lease', async () => {
+test('ephemeral forks are deleted with their lease', async () => {
   const { client } = lab;
   const before = await lab.leftovers();
   {

@@ -10,10 +10,10 @@ import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
 
-/** `ms` for what must not wait for a VMM that hangs. */
+/** `ms` for requests that must not wait for a VMM that hangs. */
 const SOON_MS = 8_000;
 
-/** VMs of an earlier daemon whose VMMs hang now; what they are called and their processes. */
+/** VMs of an earlier daemon whose VMMs hang now: their names and processes. */
 async function hungVms(lab: DaemonLab, names: readonly string[]): Promise<Map<string, number>> {
   await using _daemon = await lab.start();
   const pids = new Map<string, number>();
@@ -26,7 +26,7 @@ async function hungVms(lab: DaemonLab, names: readonly string[]): Promise<Map<st
   return pids;
 }
 
-test('a daemon answers although VMMs hang: they are listed, others are used, and each can be ended', async () => {
+test('a daemon answers even if VMMs hang: their VMs are listed and can be ended, and others can be used', async () => {
   await using lab = await openDaemonLab();
   const pids = await hungVms(lab, ['one', 'two', 'three']);
   await soon(SOON_MS, lab.start({ takeOverPatienceMs: 200 }));
@@ -52,7 +52,7 @@ test('a daemon answers although VMMs hang: they are listed, others are used, and
   await soon(SOON_MS, assert.rejects(client.vmPorts('one', { signal }), named));
   await soon(SOON_MS, assert.rejects(client.vmStats('one', { signal }), named));
 
-  // It was only stopped for a while.
+  // The VMM was only stopped for a while.
   const running = client.exec('one', shell('echo alive'), { signal });
   await sleep(300, { signal });
   kill(pids.get('one') ?? 0, 'SIGCONT');
@@ -66,7 +66,7 @@ test('a daemon answers although VMMs hang: they are listed, others are used, and
   assert.deepEqual([records, processes], [['one', 'two', 'new'], 2]);
 });
 
-test('long work on a VM that is being taken over says what it waits for', async () => {
+test('work on a VM that is being adopted reports what it waits for', async () => {
   await using lab = await openDaemonLab();
   const pids = await hungVms(lab, ['web']);
   await lab.start({ takeOverPatienceMs: 200 });
@@ -80,7 +80,7 @@ test('long work on a VM that is being taken over says what it waits for', async 
   assert.equal(told[0], '"web" is being taken over by this daemon');
 });
 
-test('a daemon that stops while a VMM hangs leaves at once, and the next one takes the VM over', async () => {
+test('a daemon that stops while a VMM hangs exits at once, and the next one adopts the VM', async () => {
   await using lab = await openDaemonLab();
   const pids = await hungVms(lab, ['web']);
   const daemon = await lab.start({ takeOverPatienceMs: 200 });
@@ -94,7 +94,7 @@ test('a daemon that stops while a VMM hangs leaves at once, and the next one tak
   assert.equal((await session.collect()).stdout.toString(), 'alive\n');
 });
 
-test('a stop that an earlier daemon left in the middle is finished, the data written', async () => {
+test('a stop that an earlier daemon left unfinished is finished, with the data written', async () => {
   await using lab = await openDaemonLab();
   {
     await using _daemon = await lab.start();
@@ -110,7 +110,7 @@ test('a stop that an earlier daemon left in the middle is finished, the data wri
   assert.equal((await lab.leftovers()).processes, 0);
 });
 
-test('a daemon that has VMs to take over is not idle', async () => {
+test('a daemon that has VMs to adopt is not idle', async () => {
   await using lab = await openDaemonLab();
   const pids = await hungVms(lab, ['web']);
   const daemon = await lab.start({ takeOverPatienceMs: 50, idleExitMs: 300 });

@@ -21,7 +21,7 @@ before(async () => {
   lab = await openDaemonLab();
   const { configFile } = lab.settings.paths;
   await mkdir(dirname(configFile), { recursive: true });
-  // Only what a test asks for is in the history.
+  // The history contains only measurements that a test has requested.
   await writeFile(configFile, 'stats_poll_interval = "0"\n');
   await lab.start();
   await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
@@ -87,7 +87,7 @@ test('ports are listed with their program, and web servers with their link', asy
   assert.match(table.stdout, new RegExp(`^box\\.vm:${http} +tcp +\\S+ +http://box\\.vm:${http}$`, 'm'));
 });
 
-test('several VMs are asked at once; one that fails is told, and the others are listed', async () => {
+test('several VMs are asked concurrently; a failure of one is reported, and the others are listed', async () => {
   const ran = await banger('vm', 'ports', '--json', 'box', 'nobody', 'box');
   assert.equal(ran.status, 1);
   assert.match(ran.stderr, /nobody/);
@@ -98,7 +98,7 @@ test('several VMs are asked at once; one that fails is told, and the others are 
   assert.equal((await banger('vm', 'ports', 'nobody')).status, 1);
 });
 
-test('stats tell of guest and host, and of how busy the guest was since the last time', async () => {
+test('stats describe guest and host, and how busy the guest was since the last time', async () => {
   const first = await lab.client.vmStats('box', { signal });
   const { guest, host } = first.now;
   assert.ok(guest && guest.memory.totalBytes > guest.memory.availableBytes && guest.cpu.count > 0);
@@ -124,7 +124,7 @@ test('stats tell of guest and host, and of how busy the guest was since the last
   assert.deepEqual(Object.keys(json), ['vm', 'now', 'history']);
 });
 
-test('stats that are watched end with the VM; those of a VM that does not run are refused', async () => {
+test('watching stats ends with the VM, and is refused for a VM that does not run', async () => {
   await resultOf(lab.client.createVm({ name: 'short' }, { signal }));
   const watching = banger('vm', 'stats', '--watch', '--json', 'short');
   await poll(async () => (await lab.client.vmStats('short', { signal })).history.length > 1 || undefined, {
@@ -143,7 +143,7 @@ test('stats that are watched end with the VM; those of a VM that does not run ar
   assert.match(refused.stderr, /vm "short" is not running/);
 });
 
-test('a log that is followed ends when its VM is deleted, with all that was in it', async () => {
+test('following a log ends when its VM is deleted, after all of its content', async () => {
   const vm = await resultOf(lab.client.createVm({ name: 'logged' }, { signal }));
   let seen = '';
   const following = (async () => {
@@ -154,7 +154,7 @@ test('a log that is followed ends when its VM is deleted, with all that was in i
   await poll(() => seen.includes('last words') || undefined, {
     everyMs: 10,
     deadlineMs: 55_000,
-    what: 'the last words',
+    what: 'the last output',
     signal,
   });
   await resultOf(lab.client.deleteVm('logged', { signal }));

@@ -35,7 +35,7 @@ after(async () => {
 const make = (name: string, { noStart = false } = {}): Promise<Vm> =>
   resultOf(lab.client.createVm({ name, noStart }, { signal }));
 
-/** A VM that ran: it has drives. */
+/** A VM that has run, so it has drives. */
 async function makeStopped(name: string): Promise<Vm> {
   await make(name);
   return await resultOf(lab.client.stopVm(name, { signal }));
@@ -56,7 +56,7 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
 }
 
 describe('restart', () => {
-  test('boots a VM that runs anew, synced before, and starts one that does not run', async () => {
+  test('syncs and reboots a running VM, and starts one that does not run', async () => {
     const first = await make('web');
     const synced = lab.guests.syncCount;
     const again = await resultOf(lab.client.restartVm('web', { signal }));
@@ -70,12 +70,12 @@ describe('restart', () => {
 });
 
 describe('stop', () => {
-  test('of a guest that is well needs no warning', async () => {
+  test('of a healthy guest causes no warning', async () => {
     await make('well');
     assert.deepEqual((await noticed(lab.client.stopVm('well', { signal }))).notices, []);
   });
 
-  test('asks a guest in which programs run to power off, and ends one in which none do as it stands', async () => {
+  test('asks a guest with running programs to power off, and ends one without any at once', async () => {
     await make('busy');
     await make('idle');
     const asked = lab.guests.powerOffCount ?? 0;
@@ -87,7 +87,7 @@ describe('stop', () => {
     assert.deepEqual([lab.guests.powerOffCount, lab.guests.syncCount], [asked + 1, synced + 1]);
   });
 
-  test('of a guest whose agent is dead ends soon, and says that its data may be lost', async () => {
+  test('of a guest whose agent is dead ends soon, with a warning that its data may be lost', async () => {
     await make('dead');
     lab.guests.isSilent = true;
     const { vm, notices } = await soon(30_000, noticed(lab.client.stopVm('dead', { signal })));
@@ -103,7 +103,7 @@ describe('stop', () => {
     assert.equal((await lab.leftovers()).processes, 0);
   });
 
-  test('waits for a sync that takes long, for it saves data', async () => {
+  test('waits for a long sync, because it saves data', async () => {
     await make('slow');
     const { promise, resolve } = Promise.withResolvers<void>();
     lab.guests.syncGate = promise;
@@ -116,7 +116,7 @@ describe('stop', () => {
 
 describe('kill', () => {
   for (const vmmSignal of [undefined, 'SIGKILL', 'SIGUSR2'] as const) {
-    test(`${vmmSignal ?? 'without a signal'} syncs, and leaves a VM that is stopped and can be started`, async () => {
+    test(`${vmmSignal ?? 'without a signal'} syncs the guest, and the VM is stopped and can be started`, async () => {
       await make('web');
       const synced = lab.guests.syncCount;
       const request = vmmSignal ? { signal: vmmSignal } : {};
@@ -128,7 +128,7 @@ describe('kill', () => {
     });
   }
 
-  test('says so when the guest could not sync', async () => {
+  test('warns when the guest could not sync', async () => {
     await make('dead');
     lab.guests.isSilent = true;
     const { vm, notices } = await noticed(lab.client.killVm('dead', {}, { signal }));
@@ -136,18 +136,18 @@ describe('kill', () => {
     assert.match(notices.join(), /killed without a sync: its agent does not answer/);
   });
 
-  test('leaves what does not run as it is', async () => {
+  test('does not change a VM that does not run', async () => {
     await make('cold', { noStart: true });
     assert.equal((await resultOf(lab.client.killVm('cold', {}, { signal }))).state, 'created');
   });
 
-  test('makes a stopped VM of a suspended one', async () => {
+  test('turns a suspended VM into a stopped one', async () => {
     await make('asleep');
     await resultOf(lab.client.suspendVm('asleep', { signal }));
     assert.equal((await resultOf(lab.client.killVm('asleep', {}, { signal }))).state, 'stopped');
   });
 
-  test('ends a start that hangs, and the VM is as it was before', async () => {
+  test('ends a start that hangs, and the VM is unchanged', async () => {
     await make('hangs', { noStart: true });
     lab.guests.readyGate = new Promise(() => {});
     const starting = assert.rejects(resultOf(lab.client.startVm('hangs', { signal })), {
@@ -166,7 +166,7 @@ describe('kill', () => {
     lab.guests.syncGate = new Promise(() => {});
     const stopping = resultOf(lab.client.stopVm('hangs', { signal }));
     await until('the stop', async () => (await lab.client.showVm('hangs', { signal })).state === 'stopping');
-    // Before the sync is given up.
+    // Before the sync times out.
     const { vm } = await soon(5_000, noticed(lab.client.killVm('hangs', {}, { signal })));
     assert.equal(vm.state, 'stopped');
     const { state, ending } = await stopping;
@@ -186,7 +186,7 @@ describe('set', () => {
     assert.deepEqual([started.state, started.shape], ['running', shape]);
   });
 
-  test('takes more virtual CPUs than the host has, and says in one line that they share', async () => {
+  test('accepts more virtual CPUs than the host has, with one line that says they share', async () => {
     const told: string[] = [];
     const listen = (news: WorkNews): void => {
       if (news.event === 'notice' && /virtual CPUs/.test(news.message)) told.push(news.message);
@@ -209,7 +209,7 @@ describe('set', () => {
     assert.equal((await stat(join(lab.settings.paths.vmsDir, id, 'work.raw'))).size, 128 * MIB);
   });
 
-  test('changes NAT together with the shape, and nothing of both when the shape cannot be', async () => {
+  test('changes NAT together with the shape, and neither if the shape is invalid', async () => {
     await make('web');
     const both = { vcpuCount: 2, nat: true };
     await assert.rejects(resultOf(lab.client.setVm('web', both, { signal })), { code: 'VM_NOT_STOPPED' });
@@ -219,7 +219,7 @@ describe('set', () => {
     assert.deepEqual([nat, shape.vcpuCount], [true, 2]);
   });
 
-  test('refuses a VM that runs, and names what cannot be changed', async () => {
+  test('refuses a running VM, and names what cannot be changed', async () => {
     await make('web');
     await assert.rejects(
       resultOf(
@@ -235,7 +235,7 @@ describe('set', () => {
     assert.equal(same.state, 'running');
   });
 
-  test('refuses a smaller disk with the reason, and what no VM can have', async () => {
+  test('refuses a smaller disk with the reason, and invalid values', async () => {
     const before = await make('web', { noStart: true });
     for (const [request, code] of [
       [{ diskSizeBytes: 32 * MIB }, 'VM_SHAPE_INVALID'],
@@ -253,7 +253,7 @@ describe('set', () => {
     assert.deepEqual(shape, { ...before.shape, diskSizeBytes: 128 * MIB });
   });
 
-  test('leaves a VM whose disk cannot grow as it was', async () => {
+  test('leaves a VM unchanged when its disk cannot grow', async () => {
     const before = await makeStopped('web');
     const drive = join(lab.settings.paths.vmsDir, before.id, 'work.raw');
     await rename(drive, `${drive}.away`);
@@ -269,7 +269,7 @@ describe('set', () => {
   });
 });
 
-test('a daemon that died while a disk grew makes it as large as the record says when it starts', async () => {
+test('after a daemon died while a disk grew, the next one makes it as large as its record says', async () => {
   await using other = await openDaemonLab();
   const first = await other.start();
   const { id } = await resultOf(other.client.createVm({ name: 'web' }, { signal }));
@@ -299,7 +299,7 @@ describe('rename', () => {
     await make('old', { noStart: true });
   });
 
-  test('refuses a name that another has, or that none can have, and changes nothing', async () => {
+  test('refuses a taken or invalid name, and changes nothing', async () => {
     await make('one', { noStart: true });
     await make('two', { noStart: true });
     for (const [name, code] of [
@@ -314,7 +314,7 @@ describe('rename', () => {
     assert.deepEqual(names, ['one', 'two']);
   });
 
-  test('of a guest that does not answer is told, and done', async () => {
+  test('succeeds with a warning when the guest does not answer', async () => {
     await make('one');
     lab.guests.personaliseError = new AppError('GUEST_FAILED', 'no name');
     const { vm, notices } = await noticed(lab.client.renameVm('one', 'two', { signal }));
@@ -325,7 +325,7 @@ describe('rename', () => {
 });
 
 describe('wait', () => {
-  test('returns when the VM is as wanted: at once, or later', async () => {
+  test('returns when the VM meets the condition, at once or later', async () => {
     await make('web', { noStart: true });
     const wait = (condition: 'running' | 'ready' | 'stopped' | 'deleted'): Promise<Vm> =>
       resultOf(lab.client.waitForVm('web', { until: condition }, { signal }));
@@ -343,7 +343,7 @@ describe('wait', () => {
     assert.equal((await deleted).name, 'web');
   });
 
-  test('for an agent that is silent is not ready', async () => {
+  test('does not consider a VM with a silent agent ready', async () => {
     await make('web');
     lab.guests.isSilent = true;
     const request = { until: 'ready', timeoutMs: 300 } as const;
@@ -352,7 +352,7 @@ describe('wait', () => {
     });
   });
 
-  test('fails when the time is over, and when the VM goes meanwhile', async () => {
+  test('fails at the timeout, and when the VM is deleted meanwhile', async () => {
     await make('web', { noStart: true });
     await assert.rejects(
       resultOf(lab.client.waitForVm('web', { until: 'running', timeoutMs: 50 }, { signal })),
@@ -370,7 +370,7 @@ describe('wait', () => {
   });
 });
 
-test('a delete of what must not run is refused for what runs by now', async () => {
+test('a delete that requires a VM not to run is refused when it runs by now', async () => {
   await make('web');
   await assert.rejects(resultOf(lab.client.deleteVm('web', { onlyResting: true, signal })), {
     code: 'VM_IN_USE',
@@ -383,7 +383,7 @@ test('a delete of what must not run is refused for what runs by now', async () =
   assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
 });
 
-test('the start of an id that several have lists them', async () => {
+test('the error for an ambiguous start of an id lists the VMs', async () => {
   await using other = await openDaemonLab();
   const daemon = await other.start();
   await daemon[Symbol.asyncDispose]();

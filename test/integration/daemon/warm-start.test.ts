@@ -20,7 +20,7 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-test('the first VM of a shape makes a template, the next ones start from it', async () => {
+test('the first VM of a shape creates a template, and the next ones start from it', async () => {
   assert.deepEqual(await create('one'), ['template', 'drives', 'start', 'restore', 'agent', 'personalise']);
   const [template, ...others] = await lab.client.listTemplates({ signal });
   assert.ok(template && others.length === 0);
@@ -34,7 +34,7 @@ test('the first VM of a shape makes a template, the next ones start from it', as
   assert.deepEqual(named.slice(-2), ['one', 'two']);
 });
 
-test('another shape is another template', async () => {
+test('another shape has another template', async () => {
   assert.deepEqual(await create('larger', { memoryMib: 256 }), [
     'template',
     'drives',
@@ -46,26 +46,26 @@ test('another shape is another template', async () => {
   assert.equal((await lab.client.listTemplates({ signal })).length, 2);
 });
 
-test('VMs of one shape that are made at once make its template once', async () => {
+test('concurrent creations of VMs with one shape create its template once', async () => {
   const starts = await Promise.all(['x1', 'x2', 'x3'].map((name) => create(name, { vcpuCount: 2 })));
   assert.equal(starts.filter((stages) => stages.includes('template')).length, 1);
   for (const stages of starts) assert.ok(stages.includes('restore'));
 });
 
-test('a VM that is told to boot cold does, and so does one that was made and not started', async () => {
+test('a VM boots cold on request, and if it was created without a start', async () => {
   assert.deepEqual(await create('cold', { cold: true }), ['drives', 'start', 'boot', 'personalise', 'init']);
   await create('later', { noStart: true });
   const news: WorkNews[] = [];
   await resultOf(lab.client.startVm('later', { signal }), (one) => news.push(one));
   assert.deepEqual(stagesOf(news), ['drives', 'start', 'restore', 'agent', 'personalise']);
-  // It has drives of its own now, which no template has.
+  // It now has its own drives, which no template has.
   await resultOf(lab.client.stopVm('later', { signal }));
   const again: WorkNews[] = [];
   await resultOf(lab.client.startVm('later', { signal }), (one) => again.push(one));
   assert.deepEqual(stagesOf(again), ['start', 'boot', 'personalise', 'init']);
 });
 
-test('a restored guest that cannot be made its own is not used, the step is told, and the template is still good', async () => {
+test('a restored guest that cannot be personalised is not used, the step is reported, and the template stays', async () => {
   const { client } = lab;
   const { id } = await resultOf(client.createVm({ name: 'not-own', noStart: true }, { signal }));
   const sabotaged = join(guestRootOf(join(lab.settings.paths.vmRuntimeDir, id)), 'kernel', 'entropy');
@@ -82,7 +82,7 @@ test('a restored guest that cannot be made its own is not used, the step is told
   assert.deepEqual(stagesOf(news), ['drives', 'start', 'restore', 'agent', 'personalise']);
 });
 
-test('a template that cannot be restored is set aside with a notice, and the VM boots cold', async () => {
+test('a template that cannot be restored is discarded with a notice, and the VM boots cold', async () => {
   const [newest] = await lab.client.listTemplates({ signal });
   assert.ok(newest);
   await lab.client.pruneTemplates({ all: true }, { signal });
@@ -95,11 +95,11 @@ test('a template that cannot be restored is set aside with a notice, and the VM 
   await resultOf(lab.client.createVm({ name: 'unlucky' }, { signal }), (one) => news.push(one));
   const notices = news.filter((one) => one.event === 'notice').map(({ message }) => message);
   assert.match(notices.join(), /warm template/);
-  // Made anew: it is a cache.
+  // Created again, because it is a cache.
   assert.equal((await lab.client.listTemplates({ signal })).length, 1);
 });
 
-test('deleting templates hurts no VM, and nothing of their making is left', async () => {
+test('deleting templates affects no VM, and leaves nothing of their creation', async () => {
   assert.ok((await lab.client.pruneTemplates({ all: true }, { signal })).length > 0);
   assert.deepEqual(await lab.client.listTemplates({ signal }), []);
   assert.equal((await lab.client.showVm('one', { signal })).state, 'running');
@@ -110,7 +110,7 @@ test('deleting templates hurts no VM, and nothing of their making is left', asyn
   assert.deepEqual(await readdir(lab.settings.paths.templatesDir), ['.lock', '.staging']);
 });
 
-test('a guest that never comes up keeps a template from being made, and the VM boots cold', async () => {
+test('if the guest of a new template never becomes ready, there is no template, and the VM boots cold', async () => {
   await using other = await openDaemonLab();
   await other.start({ canSave: true, bootDeadlineMs: 3_000 });
   const comesUp = Promise.withResolvers<void>();

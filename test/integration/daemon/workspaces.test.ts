@@ -35,7 +35,7 @@ after(async () => {
   scratch[Symbol.dispose]();
 });
 
-test('the guest is on the branch that was asked for, with the edits of the working tree', async () => {
+test('the guest is on the requested branch, with the edits of the working tree', async () => {
   const guestPath = join(lab.dir, 'on-branch');
   const request = { path: root, guestPath, branch: 'fix/it', from: 'v1', includeUntracked: true };
   const prepared = await resultOf(lab.client.prepareWorkspace('web', request, { signal }));
@@ -51,7 +51,7 @@ test('the guest is on the branch that was asked for, with the edits of the worki
   );
 });
 
-test('a VM tells what its workspace is a copy of, and where that is now, when asked', async () => {
+test('a VM reports which commit its workspace is a copy of, and on request the present one', async () => {
   const guestPath = join(lab.dir, 'copied');
   const { headCommit } = await resultOf(
     lab.client.prepareWorkspace('web', { path: root, guestPath }, { signal }),
@@ -66,7 +66,7 @@ test('a VM tells what its workspace is a copy of, and where that is now, when as
   assert.equal(after?.hostHeadCommit, scratch.git(root, 'rev-parse', 'HEAD').toString().trim());
 });
 
-test('a branch that cannot be is refused before anything is sent', async () => {
+test('an invalid branch is refused before anything is sent', async () => {
   const guestPath = join(lab.dir, 'refused');
   const request = { path: root, guestPath, branch: 'main' };
   await assert.rejects(resultOf(lab.client.prepareWorkspace('web', request, { signal })), {
@@ -75,7 +75,7 @@ test('a branch that cannot be is refused before anything is sent', async () => {
   await assert.rejects(lab.client.inspectWorkspace(request, { signal }), { code: 'REQUEST_INVALID' });
 });
 
-test('an inspection names the files that would be sent, when asked', async () => {
+test('an inspection lists the files that would be sent, on request', async () => {
   const plain = await lab.client.inspectWorkspace({ path: root }, { signal });
   assert.equal(plain.files, undefined);
   const named = await lab.client.inspectWorkspace(
@@ -88,13 +88,15 @@ test('an inspection names the files that would be sent, when asked', async () =>
 const foldersOfPacking = (): string[] =>
   readdirSync(lab.settings.paths.workspaceTempDir).filter((name) => !name.includes('.'));
 
-/** Returns when nothing of a packing is there any more: it goes when its client is known to have gone. */
+/**
+ * Returns when nothing of a packing is left: it is deleted once the daemon notices that its client is gone.
+ */
 async function assertNothingPacked(): Promise<void> {
   for (let tries = 0; foldersOfPacking().length > 0 && tries < 500; tries += 1) await sleep(10, { signal });
   assert.deepEqual(foldersOfPacking(), []);
 }
 
-test('a working tree whose packing began before there was a VM is sent once, with what it was told then', async () => {
+test('a working tree that was packed before its VM existed is sent once, with the choices of that time', async () => {
   await using pack = await lab.client.packWorkspace({ path: root, branch: 'early' }, { signal });
   const { packId, summary } = pack.value;
   assert.equal(summary.trackedCount, 2);
@@ -110,7 +112,7 @@ test('a working tree whose packing began before there was a VM is sent once, wit
   assert.equal((await resultOf(lab.client.prepareWorkspace('web', again, { signal }))).branch, 'late');
 });
 
-test('a packing of another choice is not what a VM gets', async () => {
+test('a VM does not get a packing with other choices', async () => {
   await using pack = await lab.client.packWorkspace({ path: root }, { signal });
   const guestPath = join(lab.dir, 'other-choice');
   const request = { path: root, includeUntracked: true, guestPath, packId: pack.value.packId };
@@ -118,14 +120,14 @@ test('a packing of another choice is not what a VM gets', async () => {
   assert.ok(readdirSync(guestPath).includes('untracked'));
 });
 
-test('a packing ends with the client that asked for it, and nothing of it is left', async () => {
+test('a packing ends with its client, and nothing of it is left', async () => {
   const pack = await lab.client.packWorkspace({ path: root }, { signal });
   assert.equal(foldersOfPacking().length, 1);
   await pack[Symbol.asyncDispose]();
   await assertNothingPacked();
 });
 
-test('packing refuses what inspecting does', async () => {
+test('packing refuses the same as inspecting', async () => {
   await assert.rejects(lab.client.packWorkspace({ path: '/proc' }, { signal }), {
     code: 'WORKSPACE_NOT_GIT',
   });

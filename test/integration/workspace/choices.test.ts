@@ -38,7 +38,7 @@ function commit(scratch: Scratch, root: string): void {
 const head = (scratch: Scratch, root: string, name: string): string =>
   scratch.git(root, 'rev-parse', name).toString().trim();
 
-test('untracked files are sent when they are asked for, ignored ones and inner repositories are not', async () => {
+test('untracked files are sent on request, but not ignored ones and inner repositories', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   put(root, 'folder/untracked', 'new\n');
@@ -59,7 +59,7 @@ test('untracked files are sent when they are asked for, ignored ones and inner r
   assertNothingLeft(scratch);
 });
 
-test('the names that an inspection gives are those of the files that are sent', async () => {
+test('an inspection lists the files that are sent', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   put(root, 'untracked');
@@ -71,7 +71,7 @@ test('the names that an inspection gives are those of the files that are sent', 
   assert.equal((await scratch.source.inspect(root, { signal })).files, undefined);
 });
 
-test('a branch begins where it was asked to, and takes edits along as git switch does', async () => {
+test('a branch begins at the requested commit, and keeps edits as git switch does', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   put(root, 'same', 'edited\n');
@@ -95,7 +95,7 @@ test('a branch may begin at a commit that is not part of the history of HEAD', a
   assert.deepEqual(filesUnder(guest), ['./.gitignore', './both', './same', './side']);
 });
 
-test('a branch at HEAD needs no start, with or without commits', async () => {
+test('a branch at HEAD needs no start commit, with or without commits', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   for (const from of [undefined, 'HEAD', 'main']) {
@@ -111,18 +111,18 @@ test('a branch at HEAD needs no start, with or without commits', async () => {
 
 for (const [what, content, code, said] of [
   ['with a name that git does not allow', { branch: 'a..b' }, 'WORKSPACE_BRANCH_INVALID', /a\.\.b/],
-  ['that would be an option', { branch: '--force' }, 'WORKSPACE_BRANCH_INVALID', /--force/],
+  ['that looks like an option', { branch: '--force' }, 'WORKSPACE_BRANCH_INVALID', /--force/],
   ['called HEAD', { branch: 'HEAD' }, 'WORKSPACE_BRANCH_INVALID', /HEAD/],
   ['without a name', { branch: '' }, 'WORKSPACE_BRANCH_INVALID', /""/],
-  ['that there is', { branch: 'old' }, 'WORKSPACE_BRANCH_REFUSED', /the branch "old" already exists/],
+  ['that exists', { branch: 'old' }, 'WORKSPACE_BRANCH_REFUSED', /the branch "old" already exists/],
   [
-    'below one that there is',
+    'below an existing one',
     { branch: 'old/er' },
     'WORKSPACE_BRANCH_REFUSED',
     /the branch "old" already exists/,
   ],
   [
-    'above one that there is',
+    'above an existing one',
     { branch: 'group' },
     'WORKSPACE_BRANCH_REFUSED',
     /the branch "group\/one" already exists/,
@@ -140,7 +140,7 @@ for (const [what, content, code, said] of [
   });
 }
 
-test('a branch is refused when uncommitted edits conflict with where it begins', async () => {
+test('a branch is refused when uncommitted edits conflict with its start commit', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   put(root, 'both', 'edited\n');
@@ -151,7 +151,7 @@ test('a branch is refused when uncommitted edits conflict with where it begins',
   assert.equal(readFileSync(join(root, 'both'), 'utf8'), 'edited\n');
 });
 
-test('an untracked file stands against a branch only when it is sent', async () => {
+test('an untracked file conflicts with a branch only when it is sent', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   scratch.git(root, 'switch', '-q', '-c', 'side');
@@ -177,7 +177,7 @@ test('a branch is refused in the middle of a merge', async () => {
   });
 });
 
-test('the tools that a working tree asks for are found, those of mise once', async () => {
+test('the tools that a working tree requests are found, those of mise once', async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   const tooling = async (): Promise<unknown> => (await scratch.source.inspect(root, { signal })).tooling;
@@ -194,7 +194,7 @@ test('the tools that a working tree asks for are found, those of mise once', asy
   assert.deepEqual(await tooling(), { files: ['.mise.toml', '.tool-versions'], pins: ['go@1.23.4'] });
 });
 
-test('a pin that is no version, and a file that is no file, ask for nothing', async () => {
+test('a pin that is not a version, and a pin file that is not a regular file, are ignored', async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   put(root, '.nvmrc', 'lts/*; touch /tmp/pwned\n');

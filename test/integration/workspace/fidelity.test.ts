@@ -30,7 +30,7 @@ const STRANGE_NAMES = [
   `${'long/'.repeat(40)}${'x'.repeat(200)}`,
 ] as const;
 
-test('a repository with every kind of change and name is the same to git in the guest', async () => {
+test('git in the guest shows the same repository, with every kind of change and name', async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   for (const name of STRANGE_NAMES) put(root, name, `first\n`);
@@ -111,25 +111,25 @@ test('the first status in the guest reads no file', async () => {
   const root = scratch.init('repo');
   for (let at = 0; at < 200; at += 1) {
     put(root, `folder${at % 7}/file${at}`, `content ${at}\n`);
-    // Not as new as the index, which would make git look.
+    // Not as new as the index, because git would then read the file.
     utimesSync(join(root, `folder${at % 7}/file${at}`), 1.5e9, 1.5e9);
   }
   scratch.git(root, 'add', '-A');
   scratch.git(root, 'commit', '-q', '-m', 'x');
-  // Touched files too: the host compares them, not the guest.
+  // Touched files, too: the host compares them, not the guest.
   for (let at = 0; at < 50; at += 1) utimesSync(join(root, `folder${at % 7}/file${at}`), 1e9, 1e9);
   const { guest } = await sendTo(scratch, root);
   for (let at = 0; at < 200; at += 1) {
     const path = join(guest, `folder${at % 7}/file${at}`);
     const { atimeMs, mtimeMs } = lstatSync(path);
-    // Same size and time, other content: who says that nothing changed has not looked.
+    // Same size and time, other content: only a comparison of the content finds the change.
     put(guest, `folder${at % 7}/file${at}`, readFileSync(path, 'utf8').toUpperCase());
     utimesSync(path, atimeMs / 1000, mtimeMs / 1000);
   }
   assert.equal(scratch.git(guest, 'status', '--porcelain').toString(), '');
 });
 
-test('a file that was saved in the same second as the index is not missed', async () => {
+test('a change in the same second as the index is not missed', async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   for (let round = 0; round < 5; round += 1) {

@@ -28,7 +28,7 @@ import {
 
 const signal = neverAborts();
 
-/** A repository of the user that no archive should reach, and one that came from others. */
+/** A repository of the user that no archive may reach, and an unpacked archive from others. */
 function victimAndArchive(scratch: Scratch): { secret: string; archive: string } {
   const [secret, archive] = [scratch.init('secret'), scratch.init('archive')];
   put(secret, 'private-plan', 'top secret plan\n');
@@ -114,7 +114,7 @@ const ATTACKS: readonly [string, RegExp, (at: { secret: string; archive: string 
     },
   ],
   [
-    'a branch that is a link, deep down, under a name that is not text',
+    'a branch that is a link, several folders deep, with a name that is not UTF-8',
     /link "\.git\/refs.* leads to/,
     ({ secret, archive }) => {
       const folder = Buffer.concat([Buffer.from(`${archive}/.git/refs/heads/`), Buffer.from([0xff])]);
@@ -162,7 +162,7 @@ const ATTACKS: readonly [string, RegExp, (at: { secret: string; archive: string 
     },
   ]),
   [
-    'alternates in a store that a linked file names',
+    'alternates in a store that a link names',
     /objects\/info\/alternates" leads to/,
     ({ secret, archive }) => {
       writeFileSync(join(archive, '.git/objects/info/list'), `${secret}/.git/objects\n`);
@@ -189,17 +189,17 @@ test('an archive that names a linked working tree, or a submodule, of the user i
   for (const stranger of strangers) mkdirSync(stranger);
   writeFileSync(join(strangers[0], '.git'), readFileSync(join(linked, '.git')));
   await assertRefused(scratch, strangers[0], /\.git file leads to/);
-  // git itself says that the files of this one are elsewhere.
+  // git itself reports that the files of this one are elsewhere.
   writeFileSync(join(strangers[1], '.git'), `gitdir: ${join(archive, '.git/modules/sub')}\n`);
   await assert.rejects(scratch.source.pack(strangers[1], { signal }), { code: 'WORKSPACE_GIT_FAILED' });
-  // And through a link to the very file that the git folder names.
+  // And through a link to exactly the file that the git folder names.
   const stranger = join(scratch.dir, 'three');
   mkdirSync(stranger);
   symlinkSync(join(linked, '.git'), join(stranger, '.git'));
   await assertRefused(scratch, stranger, /leads to/);
 });
 
-test('an unfinished operation with abbreviated names reaches no other store: what alternates would do', async () => {
+test('an unfinished operation with abbreviated names reaches no other object store, as alternates would', async () => {
   using scratch = makeScratch();
   const { secret, archive } = victimAndArchive(scratch);
   const commit = scratch.git(secret, 'rev-parse', 'HEAD').toString().trim();
@@ -209,7 +209,7 @@ test('an unfinished operation with abbreviated names reaches no other store: wha
   await assertRefused(scratch, archive, /alternates/);
 });
 
-test('settings that a repository includes from outside of it stay on the host', async () => {
+test('settings that a repository includes from outside are not sent', async () => {
   using scratch = makeScratch();
   const { secret, archive } = victimAndArchive(scratch);
   scratch.git(secret, 'config', 'remote.origin.url', 'https://example.com/secret-project.git');
@@ -233,7 +233,7 @@ test('settings that a repository includes from outside of it stay on the host', 
   assert.equal(found.stdout.toString(), '');
 });
 
-test('linked working trees are sent: relative ones, of a bare repository, in a folder reached by a link', async () => {
+test('linked working trees are sent: relative ones, those of a bare repository, and in a folder reached by a link', async () => {
   using scratch = makeScratch();
   const { secret: root } = victimAndArchive(scratch);
   const linked = join(scratch.dir, 'linked');
@@ -268,7 +268,7 @@ test('a linked working tree that was moved is refused until git has repaired it'
   await sendTo(scratch, moved);
 });
 
-test('submodules are sent alone, also a linked working tree of one and one in a repository that was moved', async () => {
+test('a submodule is sent by itself, also a linked working tree of one, and one in a repository that was moved', async () => {
   using scratch = makeScratch();
   const { secret, archive } = victimAndArchive(scratch);
   scratch.git(archive, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', secret, 'sub');
@@ -287,7 +287,7 @@ test('submodules are sent alone, also a linked working tree of one and one in a 
   );
 });
 
-test('a separate git folder is refused until it names the working tree, as the hint says', async () => {
+test('a separate git folder is refused until it names its working tree, as the hint says', async () => {
   using scratch = makeScratch();
   const root = join(scratch.dir, 'tree');
   const folder = join(scratch.dir, 'elsewhere');
@@ -300,7 +300,7 @@ test('a separate git folder is refused until it names the working tree, as the h
   assert.deepEqual(readdirSync(guest).sort(), ['.git', 'file']);
 });
 
-test('links that stay in the git folder, or that nothing is read through, are no reason to refuse', async () => {
+test('links that stay in the git folder, or that git does not follow, are accepted', async () => {
   using scratch = makeScratch();
   const { archive } = victimAndArchive(scratch);
   mkdirSync(join(scratch.dir, 'my-hooks'));
@@ -316,7 +316,7 @@ test('links that stay in the git folder, or that nothing is read through, are no
   assert.deepEqual(readdirSync(guest).sort(), ['.git', 'Makefile']);
 });
 
-test('an index, or an unfinished operation, beyond all measure is refused and not read', async () => {
+test('an oversized index or unfinished operation is refused without being read', async () => {
   using scratch = makeScratch();
   const { archive } = victimAndArchive(scratch);
   const state = join(archive, '.git/rebase-merge');

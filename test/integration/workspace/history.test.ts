@@ -67,7 +67,7 @@ test('an unfinished merge with conflicts is the same, and can be finished in the
   assert.equal(text(scratch.git(guest, 'log', '-1', '--format=%s %P')).split(' ').length > 3, true);
 });
 
-test('an unfinished rebase and cherry-pick go on in the guest', async () => {
+test('an unfinished rebase and cherry-pick can be continued in the guest', async () => {
   for (const [name, start, goOn] of [
     ['rebase', ['rebase', 'origin/main'], ['rebase', '--continue']],
     ['pick', ['cherry-pick', 'origin/main~1', 'origin/main'], ['cherry-pick', '--continue']],
@@ -87,7 +87,7 @@ test('an unfinished rebase and cherry-pick go on in the guest', async () => {
   }
 });
 
-test('an unfinished bisect goes on in the guest', async () => {
+test('an unfinished bisect can be continued in the guest', async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   for (let at = 0; at < 8; at += 1) commit(scratch, root, `file${at}`);
@@ -109,7 +109,7 @@ test('notes and replaced commits show in the log of the guest', async () => {
   assert.match(text(scratch.git(guest, 'log')), /noted/);
 });
 
-test('settings of the user and the repository go along, credentials and programs do not', async () => {
+test('settings of the user and the repository are sent, but no credentials and programs', async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   commit(scratch, root, 'file');
@@ -157,7 +157,7 @@ test('settings of the user and the repository go along, credentials and programs
   );
 });
 
-test('ignore rules and attributes of the user and the repository hold in the guest', async () => {
+test('ignore rules and attributes of the user and the repository apply in the guest', async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   mkdirSync(join(scratch.home, '.config/git'), { recursive: true });

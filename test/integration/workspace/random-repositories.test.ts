@@ -20,7 +20,7 @@ import {
   sendTo,
 } from '../../helpers/scratch-repository.ts';
 
-/** One thing that a person does in a working tree; paths that make no sense at that moment are left alone. */
+/** One action of a person in a working tree; does nothing for a path that is invalid at that moment. */
 type Step =
   | { do: 'write'; path: Buffer; content: Uint8Array; isOld: boolean }
   | { do: 'remove' | 'chmod' | 'stage' | 'unstage' | 'intend' | 'assume'; path: Buffer }
@@ -29,7 +29,7 @@ type Step =
 
 const RUNS = 15;
 
-/** Few names, so that steps meet; any bytes but the two that a name cannot have. */
+/** Few names, so that steps affect the same files; any bytes but the two that a name cannot have. */
 const nameByte = fc.integer({ min: 1, max: 255 }).filter((byte) => byte !== 0x2f);
 const strangeName = fc
   .array(nameByte, { minLength: 1, maxLength: 6 })
@@ -52,7 +52,7 @@ const write = fc.record({
   content,
   isOld: fc.boolean(),
 }) as fc.Arbitrary<Step>;
-/** Some files that are committed, most often. */
+/** Some files, which are usually committed. */
 const beginning = fc.oneof(
   {
     weight: 5,
@@ -85,13 +85,13 @@ const writeOld = (name: string, text: string): Step => ({
   isOld: true,
 });
 
-/** Found: a file that has the size and time of another, which it replaced. */
+/** Found by this test: a file with the size and time of another that it has replaced. */
 const SAME_SIZE_AND_TIME: [Step[], Step[]] = [
   [writeOld('a', 'one\n'), writeOld('b c', 'two\n'), { do: 'stage-all' }, { do: 'commit' }],
   [{ do: 'move', path: Buffer.from('b c'), to: Buffer.from('a') }],
 ];
 
-/** Found: a tracked file's name is now an untracked folder's. */
+/** Found by this test: an untracked folder with the name of a tracked file. */
 const FOLDER_FOR_FILE: [Step[], Step[]] = [
   [
     { do: 'write', path: Buffer.from('a'), content: Buffer.from(''), isOld: false },
@@ -104,7 +104,7 @@ const FOLDER_FOR_FILE: [Step[], Step[]] = [
   ],
 ];
 
-test('a random repository is the same to git in the guest', async () => {
+test('git in the guest shows the same random repository', async () => {
   await fc.assert(
     fc.asyncProperty(beginning, fc.array(step, { minLength: 3, maxLength: 25 }), async (first, then) => {
       using scratch = makeScratch();
@@ -183,10 +183,10 @@ function takeOrThrow(scratch: Scratch, root: string, each: Step): void {
   }
 }
 
-/** An argument cannot hold every byte that a name can. */
+/** An argument cannot contain every byte that a name can. */
 const FROM_STDIN = ['--pathspec-from-file=-', '--pathspec-file-nul'];
 
-/** Runs git, which may refuse; true when it did not. */
+/** Runs git, which may refuse; returns true if it did not. */
 function gitTries(
   scratch: Scratch,
   cwd: string,

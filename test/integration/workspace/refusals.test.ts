@@ -36,7 +36,7 @@ function commitOne(scratch: Scratch, name: string): string {
   return root;
 }
 
-test('a path that is missing, a file, relative or not a path is refused', async () => {
+test('a missing, relative or invalid path, or one of a file, is refused', async () => {
   using scratch = makeScratch();
   const root = commitOne(scratch, 'repo');
   await assertRefused(scratch, join(scratch.dir, 'nowhere'), {
@@ -53,7 +53,7 @@ test('a path that is missing, a file, relative or not a path is refused', async 
   await assertRefused(scratch, '/nul\0byte', { code: 'WORKSPACE_NOT_FOUND' });
 });
 
-test('a folder outside any repository is refused, also under a folder that only looks like one', async () => {
+test('a folder outside any repository is refused, also below a folder that only looks like one', async () => {
   using scratch = makeScratch();
   mkdirSync(join(scratch.dir, 'plain'));
   await assertRefused(scratch, join(scratch.dir, 'plain'), { code: 'WORKSPACE_NOT_GIT', hint: /git init/ });
@@ -61,7 +61,7 @@ test('a folder outside any repository is refused, also under a folder that only 
   await assertRefused(scratch, join(scratch.dir, 'fake'), { code: 'WORKSPACE_GIT_FAILED' });
 });
 
-test('a bare repository is refused, wherever in it the path is', async () => {
+test('a bare repository is refused, wherever the path is in it', async () => {
   using scratch = makeScratch();
   const bare = join(scratch.dir, 'bare.git');
   scratch.git(scratch.dir, 'init', '-q', '--bare', bare);
@@ -69,7 +69,7 @@ test('a bare repository is refused, wherever in it the path is', async () => {
   await assertRefused(scratch, join(bare, 'objects'), { code: 'WORKSPACE_BARE' });
 });
 
-test('the inside of .git is refused', async () => {
+test('a path inside .git is refused', async () => {
   using scratch = makeScratch();
   const root = commitOne(scratch, 'repo');
   await assertRefused(scratch, join(root, '.git'), { code: 'WORKSPACE_NOT_GIT', message: /git folder/ });
@@ -92,7 +92,7 @@ test('a repository with submodules is refused and the submodules are named', asy
   assert.equal(summary.repoRoot, join(root, 'two'));
 });
 
-test('a missing git and one that is too old name the packages', async () => {
+test('the errors for a missing or too old git name the packages', async () => {
   using scratch = makeScratch();
   const root = commitOne(scratch, 'repo');
   const bin = join(scratch.dir, 'bin');
@@ -122,7 +122,7 @@ test('a missing tar and one that is not GNU tar are refused', async () => {
   assertNothingLeft(scratch);
 });
 
-test('a repository of somebody else is refused with the command that allows it', async (t) => {
+test('a repository of another user is refused with the command that allows it', async (t) => {
   if (process.geteuid?.() !== 0) return t.skip('only root can give a folder away');
   using scratch = makeScratch();
   const root = commitOne(scratch, 'repo');
@@ -134,7 +134,7 @@ test('a repository of somebody else is refused with the command that allows it',
   });
 });
 
-test('a damaged repository is refused with git’s own words', async () => {
+test('a damaged repository is refused with the message of git', async () => {
   using scratch = makeScratch();
   const root = commitOne(scratch, 'repo');
   writeFileSync(join(root, '.git/index'), 'garbage');
@@ -147,7 +147,7 @@ test('a damaged repository is refused with git’s own words', async () => {
   assertNothingLeft(scratch);
 });
 
-test('a repository that lacks objects ends the archive with git’s own words', async () => {
+test('the archive of a repository with missing objects fails with the message of git', async () => {
   using scratch = makeScratch();
   const root = commitOne(scratch, 'repo');
   const blob = scratch.git(root, 'rev-parse', 'HEAD:folder/file').toString().trim();

@@ -100,7 +100,7 @@ test('a linked working tree has its own HEAD, index and unfinished merge', async
   scratch.git(guest, 'rev-parse', 'main');
 });
 
-test('a clone that borrowed objects is sent once it has copies of them, as the refusal says', async () => {
+test('a clone that borrowed objects is sent once it has its own copies, as the error says', async () => {
   using scratch = makeScratch();
   const origin = withCommits(scratch, 'origin', 3);
   const shared = join(scratch.dir, 'shared copy');
@@ -140,7 +140,7 @@ test('a split index with an untracked cache, and one of version 4', async () => 
   assertSameToGit(scratch, root, four.guest);
 });
 
-test('an index that a file system monitor keeps is compared with the files all the same', async () => {
+test('an index with a file system monitor is still compared with the files', async () => {
   using scratch = makeScratch();
   const root = withCommits(scratch, 'repo', 2);
   const monitor = join(scratch.dir, 'monitor');
@@ -157,7 +157,7 @@ test('an index that a file system monitor keeps is compared with the files all t
   assert.equal(scratch.git(guest, 'status', '--porcelain').toString(), ' M file1\n D file2\n');
 });
 
-test('files that git was told not to look at are sent as they are', async () => {
+test('files that git is configured to ignore changes of are sent with their present content', async () => {
   using scratch = makeScratch();
   const root = withCommits(scratch, 'repo', 5);
   scratch.git(root, 'update-index', '--assume-unchanged', 'file1', 'file2');
@@ -199,7 +199,7 @@ test('a shallow clone stays one', async () => {
   scratch.git(guest, 'fsck');
 });
 
-test('a partial clone is sent without fetching, and the guest knows that it is one', async () => {
+test('a partial clone is sent without a fetch, and stays one in the guest', async () => {
   using scratch = makeScratch();
   const origin = withCommits(scratch, 'origin', 3);
   put(origin, 'file1', 'old content goes missing\n');
@@ -219,8 +219,8 @@ test('a partial clone is sent without fetching, and the guest knows that it is o
   scratch.git(guest, 'fsck');
 });
 
-test('a history above the limit is cut, whether it has to be counted or not', async () => {
-  // The store takes some 20 KB.
+test('a history beyond the limit is cut, whether it has to be counted or not', async () => {
+  // The object store takes about 20 KB.
   for (const maxHistoryBytes of [1_000, 10_000]) {
     using scratch = makeScratch({ maxHistoryBytes });
     const root = withCommits(scratch, 'repo', 70);
@@ -237,7 +237,7 @@ test('a history above the limit is cut, whether it has to be counted or not', as
   }
 });
 
-test('full_copy sends a history above the limit whole', async () => {
+test('full_copy sends a history beyond the limit completely', async () => {
   using scratch = makeScratch({ maxHistoryBytes: 1_000 });
   const root = withCommits(scratch, 'repo', 70);
   const { guest, summary } = await sendTo(scratch, root, { mode: 'full_copy' });
@@ -258,7 +258,7 @@ test('a large store whose branch has a small history is not cut', async () => {
   assert.equal(text(scratch.git(guest, 'rev-list', '--count', 'HEAD')), '60');
 });
 
-test('a packed repository with bitmaps gives what is only staged, too', async () => {
+test('staged content of a packed repository with bitmaps is sent, too', async () => {
   using scratch = makeScratch();
   const root = withCommits(scratch, 'repo', 20);
   scratch.git(root, 'repack', '-q', '-a', '-d', '--write-bitmap-index');
@@ -269,7 +269,7 @@ test('a packed repository with bitmaps gives what is only staged, too', async ()
   scratch.git(guest, 'fsck', '--strict');
 });
 
-test('a file of 300 MB goes through', async () => {
+test('a file of 300 MB is sent', async () => {
   using scratch = makeScratch();
   const root = withCommits(scratch, 'repo', 1);
   truncateSync(join(root, 'file1'), 300_000_000);

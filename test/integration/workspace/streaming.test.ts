@@ -39,14 +39,14 @@ function makeLarge(root: string): void {
   truncateSync(join(root, 'b'), 50_000_000);
 }
 
-/** A source for which the program `name` does `script` first; `$real` is the real one. */
+/** A source for which the program `name` first runs `script`; `$real` is the real program. */
 function sourceWith(scratch: Scratch, name: string, script: string) {
   const bin = join(scratch.dir, 'bin');
   mkdirSync(bin, { recursive: true });
   const real = spawnSync('sh', ['-c', `command -v ${name}`])
     .stdout.toString()
     .trim();
-  // What it says of itself is always true.
+  // `--version` always goes to the real program.
   const lines = ['#!/bin/sh', `real=${real}`, '[ "$*" != --version ] || exec "$real" --version', script];
   writeFileSync(join(bin, name), `${lines.join('\n')}\nexec "$real" "$@"\n`);
   chmodSync(join(bin, name), 0o755);
@@ -55,7 +55,7 @@ function sourceWith(scratch: Scratch, name: string, script: string) {
   return createGitWorkspaceSource({ tempDir: scratch.tempDir, env, userGitDir: scratch.home, log });
 }
 
-/** No process has the folder of this test in its arguments any more. */
+/** Fails if a process has the folder of this test in its arguments. */
 function assertNoChildren(scratch: Scratch): void {
   const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid);
   const running = pids.map(commandOf).filter((command) => command.includes(scratch.dir));
@@ -71,7 +71,7 @@ function commandOf(pid: string): string {
   }
 }
 
-test('a signal that has aborted starts nothing', async () => {
+test('nothing starts with an aborted signal', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   const reason = new Error('gone');
@@ -81,7 +81,7 @@ test('a signal that has aborted starts nothing', async () => {
   assertNothingLeft(scratch);
 });
 
-test('an abort at any moment ends all processes, removes the folder and gives its reason', async () => {
+test('an abort at any moment ends all processes, removes the folder and throws its reason', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   makeLarge(root);
@@ -101,7 +101,7 @@ test('an abort at any moment ends all processes, removes the folder and gives it
   assertNoChildren(scratch);
 });
 
-test('disposing without reading, half-way and twice leaves nothing and does not wait', async () => {
+test('disposing without reading, halfway and twice leaves nothing and does not wait', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   makeLarge(root);
@@ -124,7 +124,7 @@ test('disposing without reading, half-way and twice leaves nothing and does not 
   assertNoChildren(scratch);
 });
 
-test('a reader that comes after everything has been packed gets all of it', async () => {
+test('a reader that starts after everything is packed gets the whole archive', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   await using packed = await scratch.source.pack(root, { signal: neverAborts() });
@@ -135,7 +135,7 @@ test('a reader that comes after everything has been packed gets all of it', asyn
   assert.equal(listed.at(-2), '.git/HEAD');
 });
 
-test('objects that take long are waited for at the end, and stopped on dispose', async () => {
+test('the end of the archive waits for slow objects, and disposing stops them', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   const source = sourceWith(scratch, 'git', 'case "$*" in *pack-objects*) exec sleep 1000;; esac');
@@ -154,7 +154,7 @@ test('objects that take long are waited for at the end, and stopped on dispose',
   assert.ok(bytes < 1_000_000);
 });
 
-test('a reader that stops holds the archive back', async () => {
+test('a reader that pauses blocks the archive', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   truncateSync(join(root, 'b'), 1_000_000_000);
@@ -167,7 +167,7 @@ test('a reader that stops holds the archive back', async () => {
   packed.tar.on('error', () => {});
 });
 
-test('a file that is gone when it is read fails the archive with tar’s words', async () => {
+test('a file that is gone when it is read fails the archive with the message of tar', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   const source = sourceWith(scratch, 'tar', `rm -f '${root}/z'`);
@@ -193,7 +193,7 @@ test('a file that changes while it is read is a warning in the log', async () =>
   assert.match(scratch.logged.join(''), /"level":"warn".*b: file changed as we read it/);
 });
 
-test('what a killed daemon left is removed by the next one, which leaves living work alone', async () => {
+test('a daemon removes what a killed one has left, but nothing of running work', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   put(scratch.tempDir, 'dead/.git/objects/pack/tmp_pack_x');
@@ -204,7 +204,7 @@ test('what a killed daemon left is removed by the next one, which leaves living 
   await living.done;
 });
 
-test('a path that a commit of others may have is not taken for an option or a pattern', async () => {
+test('a path from a commit is never interpreted as an option or a pattern', async () => {
   using scratch = makeScratch();
   const root = repository(scratch);
   rmSync(join(root, 'a'));

@@ -66,7 +66,7 @@ test('packing writes nothing into the repository, whatever state its index is in
   scratch.git(root, 'config', 'core.splitIndex', 'true');
   scratch.git(root, 'config', 'core.untrackedCache', 'true');
   scratch.git(root, 'config', 'gc.auto', '1');
-  // Touched: git would want to note that nothing changed.
+  // Touched, so that git would want to refresh its index.
   utimesSync(join(root, 'two'), 1.5e9, 1.5e9);
   for (const name of readdirSync(join(root, '.git')).filter((n) => n.startsWith('sharedindex'))) {
     utimesSync(join(root, '.git', name), 1.6e9, 1.6e9);
@@ -77,7 +77,7 @@ test('packing writes nothing into the repository, whatever state its index is in
   assert.deepEqual(photograph(root), before);
 });
 
-test('nothing that the repository configures is run', async () => {
+test('no program that the repository configures is run', async () => {
   using scratch = makeScratch();
   const root = repositoryWith(scratch, 'file', 'second', 'a.filtered');
   const marker = join(scratch.dir, 'was-run');
@@ -128,10 +128,10 @@ test('nothing that the repository configures is run', async () => {
   );
   assert.equal(existsSync(join(guest, '.git/hooks')), false);
   spawnSync('git', ['status'], { cwd: root, env: scratch.env });
-  assert.equal(existsSync(marker), true, 'the traps are set: git itself falls into them');
+  assert.equal(existsSync(marker), true, 'the traps work: git itself runs them');
 });
 
-test('variables of the daemon do not aim git or tar at something else', async () => {
+test('environment variables of the daemon do not redirect git or tar', async () => {
   using scratch = makeScratch();
   const root = repositoryWith(scratch, 'file');
   const nowhere = join(scratch.dir, 'nowhere');
@@ -187,7 +187,7 @@ test('a repository cannot name files of the user as its own', async () => {
   assert.equal(found.stdout.toString(), '');
 });
 
-test('a repository whose files are said to be elsewhere is refused', async () => {
+test('a repository that names another working tree is refused', async () => {
   using scratch = makeScratch();
   const root = repositoryWith(scratch, 'file');
   for (const [worktree, code] of [
@@ -216,7 +216,7 @@ test('an index with paths that leave the working tree is refused', async () => {
   assertNothingLeft(scratch);
 });
 
-test('what has taken the place of a tracked file brings nothing else along', async () => {
+test('whatever replaces a tracked file, no other file is sent', async () => {
   using scratch = makeScratch();
   const names = [
     'parent/child',

@@ -1,7 +1,7 @@
 import { isRecord, isValid } from '../../../src/base/json-schema/check.ts';
 import type { JsonSchema } from '../../../src/base/json-schema/schema.ts';
 
-/** `value`, which fits `schema`, without the fields that the schema does not have. */
+/** Returns `value`, which matches `schema`, without unknown fields. */
 export function knownFields(schema: JsonSchema, value: unknown): unknown {
   const { anyOf, allOf, items, properties } = schema;
   if (anyOf) {

@@ -1,7 +1,7 @@
 import { spawn as spawnPty } from '@lydell/node-pty';
 import headless from '@xterm/headless';
 
-/** A terminal in which a program runs: what it shows, and what a user can do. */
+/** A terminal in which a program runs, with its output and the actions of a user. */
 export interface Terminal extends Disposable {
   readonly pid: number;
   /** the terminal's device */
@@ -15,14 +15,14 @@ export interface Terminal extends Disposable {
   cursor(): { column: number; row: number };
   type(text: string): void;
   resize(cols: number, rows: number): void;
-  /** Waits until the output holds `text`. */
+  /** Waits until the output contains `text`. */
   shows(text: string | RegExp): Promise<void>;
   readonly ended: Promise<{ exitCode: number; signal: number | undefined }>;
   /** Hangs up the terminal, as closing its window does. */
   hangUp(): void;
 }
 
-/** `ms` after which a wait fails and says what hangs; nothing is measured by it. */
+/** `ms` after which a wait fails and says what hangs; it does not measure anything. */
 const SHOWS_DEADLINE_MS = 120_000;
 
 /** Starts a program in a new terminal. */

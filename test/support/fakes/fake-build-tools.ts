@@ -37,7 +37,7 @@ echo kernel > "$kernel/boot/vmlinuz-6.1.0-1-cloud-amd64"
 echo config > "$kernel/boot/config-6.1.0-1-cloud-amd64"
 `;
 
-/** Namespaces that a program is already in need no other program than the one behind the "--". */
+/** An unshare(1) for a program that is already in its namespaces: only runs the command after "--". */
 const PLAIN_UNSHARE = `#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 shift

@@ -43,7 +43,8 @@ export function serveGuest(stream: Duplex, onStart: (record: GuestRecord) => voi
     }
   });
   stream.on('error', () => {});
-  // HTTP servers leave a connection half open: its end is all that is heard of a host that has gone.
+  // An HTTP server keeps a half-closed connection open, so the end of its input is the only sign that the
+  // host is gone.
   stream.on('end', () => stream.destroy());
   stream.on('close', () => running?.hangUp());
 }

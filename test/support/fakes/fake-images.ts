@@ -20,7 +20,7 @@ const KERNEL_NAME = 'fake-kernel';
 const ROOTFS_BYTES = 64 * 2 ** 20;
 const CREATED_AT = '2026-01-01T00:00:00.000Z';
 
-/** Makes the files in `dir`. With `isBuilt: false` the image is there only once somebody builds it. */
+/** Makes the files in `dir`. With `isBuilt: false` the image exists only after a build. */
 export async function makeFakeStores(dir: string, { isBuilt = true } = {}): Promise<FakeStores> {
   await mkdir(dir, { recursive: true });
   const image: StoredImage = {

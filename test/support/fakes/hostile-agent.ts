@@ -78,7 +78,7 @@ const ATTACKS: Record<string, Attack> = {
     flood(repeated(frame(TYPE.data, 0, id)));
   },
   pings: ({ flood }) => flood(repeated(frame(TYPE.ping, 0, 0, Buffer.alloc(8)))),
-  'answers to pings that nobody sent': ({ flood }) =>
+  'answers to pings that were never sent': ({ flood }) =>
     flood(repeated(frame(TYPE.ping, ACK, 0, Buffer.alloc(8)))),
   settings: ({ flood }) => flood(repeated(frame(TYPE.settings, 0, 0, Buffer.from([0, 3, 0, 0, 1, 0])))),
   'windows of one byte': ({ flood }, id) =>

@@ -7,8 +7,8 @@ import { exec } from '../../../src/base/process/exec.ts';
 const ROOT = join(import.meta.dirname, '../../..');
 
 /**
- * A commit whose agent is out there in VMs that run or were suspended: its generation is the oldest that the
- * host speaks.
+ * A commit whose agent may still run in existing or suspended VMs: its generation is the oldest that the host
+ * speaks.
  */
 const OLD_COMMIT = '8bb55d47ab81dc935c3263b93f010d8166a8390f';
 

@@ -89,7 +89,7 @@ export async function interruptEach(
   }
 }
 
-/** Waits until a killed process has ended; what is seen before that proves nothing. */
+/** Waits until a killed process has ended, because checks before that prove nothing. */
 async function gone(pid: number): Promise<void> {
   const look = async (): Promise<true | undefined> => {
     const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');

@@ -79,7 +79,7 @@ export const SCENARIOS: readonly Scenario[] = [
       await deleteVm(world, NEW);
       if (await standbyWithin(world, STANDBY_MS)) return;
       await create(world);
-      assert.ok(await standbyWithin(world, STANDBY_DEADLINE_MS), 'a VM is on standby');
+      assert.ok(await standbyWithin(world, STANDBY_DEADLINE_MS), 'there is a pool VM');
       await deleteVm(world, NEW);
     },
     async run(world) {
@@ -266,7 +266,7 @@ async function requireBase({ lab }: ScenarioWorld): Promise<void> {
 
 function sourceOf(world: ScenarioWorld): VmRecord {
   const source = sourceIfThere(world);
-  assert.ok(source, 'the source VM is there');
+  assert.ok(source, 'the source VM exists');
   return source;
 }
 

@@ -14,8 +14,8 @@ import (
 
 const pageSize = 4096
 
-// loadModules loads the modules of the initramfs in the order of its list. Those of devices that are not
-// there may fail.
+// loadModules loads the modules of the initramfs in the order of its list. Modules of missing devices may
+// fail.
 func loadModules(dir string) error {
 	order, err := os.ReadFile(filepath.Join(dir, "order"))
 	if err != nil {
@@ -45,7 +45,7 @@ func openPort(name string) (*os.File, error) {
 				continue
 			}
 			device := "/dev/" + filepath.Base(filepath.Dir(file))
-			// Not through os.Open, which would wait for readiness that the port does not tell.
+			// Not through os.Open, which would wait for readiness that the port never reports.
 			if fd, err := syscall.Open(device, syscall.O_RDWR, 0); err == nil {
 				return os.NewFile(uintptr(fd), device), nil
 			}
@@ -90,8 +90,8 @@ func deviceOf(serial string) (string, error) {
 	return "", fmt.Errorf("no drive %q", serial)
 }
 
-// writePage passes by the guest's page cache and never flushes: the device has completed the write, nothing
-// more is promised.
+// writePage bypasses the guest's page cache and never flushes: it returns when the device has completed the
+// write, without any further guarantee.
 func writePage(serial, offsetText, text string) error {
 	device, err := deviceOf(serial)
 	if err != nil {

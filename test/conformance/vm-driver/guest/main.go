@@ -1,11 +1,11 @@
-// Command testguest is the /init of the VMs that the driver suite boots, so that a test can ask what a guest
-// sees without a root file system. It loads the modules of its initramfs and answers one-line requests on the
-// agent's port. With "--socket PATH" it is an ordinary program that answers on a Unix socket: the guest of a
-// driver that has no VM.
+// Command testguest is the /init of the VMs that the driver suite boots. Through it a test can inspect a
+// guest without a root file system. It loads the modules of its initramfs and answers one-line requests on
+// the agent's port. With "--socket PATH" it is an ordinary program that answers on a Unix socket: the guest
+// of a driver without VMs.
 //
-// A request is "TOKEN VERB ARGUMENT...", its answer "TOKEN ok RESULT" or "TOKEN error CAUSE". The token tells
-// answers of an earlier connection from those of this one, and a request that was sent again from a new one:
-// it is carried out once.
+// A request is "TOKEN VERB ARGUMENT...", its answer "TOKEN ok RESULT" or "TOKEN error CAUSE". The token
+// distinguishes answers of an earlier connection from those of this one, and a repeated request, which is
+// executed only once, from a new one.
 //
 //	ping TEXT                     TEXT
 //	drives                        SERIAL:BYTES:ro|rw ...
@@ -15,9 +15,9 @@
 //	flood BYTES                   nothing; so many bytes go to the console
 //	clock                         the kernel's clock source
 //	network                       nothing; the interface gets its addresses
-//	reach tcp|udp|icmp|dns ADDR S what comes back from there in S seconds
-//	remember TEXT                 nothing; recall gives TEXT again
-//	churn                         nothing; memory is written all the time until settle, which tells whether a
+//	reach tcp|udp|icmp|dns ADDR S the answer from there within S seconds
+//	remember TEXT                 nothing; recall returns TEXT
+//	churn                         nothing; memory is written all the time until settle, which reports whether a
 //	                              write was lost
 //	panic, poweroff               no answer
 //
@@ -34,12 +34,12 @@ import (
 	"time"
 )
 
-// guest is where requests act.
+// guest executes requests.
 type guest struct {
 	console io.Writer
-	// powerOff ends the VM, or the program that plays it.
+	// powerOff ends the VM, or the program that plays a VM.
 	powerOff func()
-	// lastToken is of the request that was answered last, with lastReply.
+	// lastToken is the token of the last request, and lastReply the answer to it.
 	lastToken, lastReply string
 }
 
@@ -75,7 +75,7 @@ func mount(kind, target string) {
 }
 
 func powerOff() {
-	// The serial line drains.
+	// The serial port needs time to send the last line.
 	time.Sleep(50 * time.Millisecond)
 	syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
 	select {}
@@ -93,7 +93,7 @@ func serveVM(console io.Writer) error {
 	guest := &guest{console: console, powerOff: powerOff}
 	for {
 		guest.serve(port)
-		// Nobody is connected, which the port reports as the end of the file.
+		// No host is connected, which the port reports as the end of the file.
 		time.Sleep(5 * time.Millisecond)
 	}
 }

@@ -8,11 +8,11 @@ import (
 
 const churnPages = 4096
 
-// memory is what a guest knows that no drive holds.
+// memory is the state of a guest that is on no drive.
 type memory struct {
 	text string
-	// pages are written over and over in order, each with the number of the round: at any moment, those that
-	// were written in this round come first.
+	// pages are written repeatedly in order, each with the number of the round: at any moment, the pages of
+	// this round come first.
 	pages    [][]uint64
 	stopping atomic.Bool
 	done     chan struct{}
@@ -22,8 +22,8 @@ type memory struct {
 
 var theMemory memory
 
-// churn begins to write pages, as fast as it can and for ever. A host that got no answer in time asks again:
-// then it is under way.
+// churn starts to write pages, as fast as possible and until settle. It does nothing if it already runs,
+// because a host that gets no answer in time repeats its request.
 func (m *memory) churn() {
 	if m.done != nil && !m.stopping.Load() {
 		return
@@ -38,7 +38,7 @@ func (m *memory) churn() {
 		defer close(m.done)
 		for round := uint64(1); !m.stopping.Load(); round++ {
 			for i, page := range m.pages {
-				// What was lost in a copy of this guest is still of an earlier round.
+				// A page whose last write was lost in a copy of this guest is still of an earlier round.
 				if first, last := page[0], page[len(page)-1]; first != round-1 || last != round-1 {
 					lost := fmt.Errorf("page %d is of rounds %d and %d in round %d", i, first, last, round)
 					m.lost.CompareAndSwap(nil, &lost)
@@ -46,7 +46,7 @@ func (m *memory) churn() {
 				page[0], page[len(page)-1] = round, round
 			}
 			m.rounds = round
-			// Others get the processor now and then; the pages stay in its translation cache.
+			// Other programs get the processor sometimes; the pages stay in its translation cache.
 			if round%64 == 0 {
 				time.Sleep(time.Millisecond)
 			}
@@ -54,7 +54,7 @@ func (m *memory) churn() {
 	}()
 }
 
-// settle stops the writing and tells whether every write was there at every moment.
+// settle stops the writing and reports whether no write was ever lost.
 func (m *memory) settle() (string, error) {
 	m.stopping.Store(true)
 	<-m.done

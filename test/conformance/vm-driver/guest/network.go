@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// Numbers of linux/sockios.h; the kernel's own definitions of what they take are below.
+// Numbers from linux/sockios.h; the structures of their arguments are below.
 const (
 	setFlags   = 0x8914
 	setAddress = 0x8916
@@ -20,13 +20,13 @@ const (
 	addRoute   = 0x890b
 )
 
-// setUpNetwork gives the interface the addresses that guests with NAT have, whether there is NAT or not.
+// setUpNetwork gives the interface the addresses of guests with NAT, even if there is no NAT.
 func setUpNetwork() error {
 	device, err := net.InterfaceByName("eth0")
 	if err != nil {
 		return err
 	}
-	// An address that is looked for first cannot be used for a second.
+	// Duplicate address detection would delay the use of an address by a second.
 	os.WriteFile("/proc/sys/net/ipv6/conf/eth0/accept_dad", []byte("0"), 0)
 	four, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
 	if err != nil {
@@ -98,7 +98,7 @@ func socketAddress(address string) (bytes [16]byte) {
 	return bytes
 }
 
-// reach gives what comes back from an address within so many seconds, or an error.
+// reach returns the answer of an address within so many seconds, or an error.
 func reach(protocol, address, secondsText string) (string, error) {
 	seconds, err := strconv.Atoi(secondsText)
 	if err != nil {
@@ -112,7 +112,7 @@ func reach(protocol, address, secondsText string) (string, error) {
 	case "icmp":
 		// RFC 792: an echo request of number 1, whose checksum is over these 8 bytes.
 		answer, err := echo(ctx, "ip4:icmp", address, []byte{8, 0, 0xf7, 0xfd, 0, 1, 0, 1})
-		// Behind the header of IP: an echo reply has the type 0.
+		// After the IP header: an echo reply has the type 0.
 		if err == nil && (len(answer) < 28 || answer[20] != 0) {
 			return "", fmt.Errorf("got %x", answer)
 		}

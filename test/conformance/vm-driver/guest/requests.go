@@ -26,8 +26,8 @@ func (g *guest) serve(stream io.ReadWriter) {
 	}
 }
 
-// replyOnce carries a request out, or repeats the reply of the one with the same token: a host that hears
-// nothing for a while sends its request again, and the guest may only have been slow.
+// replyOnce executes a request, or repeats the reply to the last one if the token is the same: a host that
+// gets no answer for a while repeats its request, but the guest may only have been slow.
 func (g *guest) replyOnce(token, verb string, args []string) string {
 	if token == g.lastToken {
 		return g.lastReply

@@ -1,6 +1,6 @@
-// Command hostile-vmm is what QEMU would be after a guest has taken it over. The driver starts it in QEMU's
-// place, with QEMU's arguments; it tries what the second wall forbids and prints what came of it as one line
-// of JSON. What it is to try is in the kernel command line, as words "hostile.NAME=PATH".
+// Command hostile-vmm plays a QEMU that a guest has taken over. The driver starts it instead of QEMU, with
+// QEMU's arguments. It tries what the second wall forbids and prints the outcomes as one line of JSON. The
+// kernel command line says what to try, in words "hostile.NAME=PATH".
 package main
 
 import (
@@ -95,10 +95,10 @@ func dial(path string) error {
 	return connection.Close()
 }
 
-// consoleFd is where QEMU finds its guest's console.
+// consoleFd is the descriptor of the guest's console.
 const consoleFd = 5
 
-// flood prints more than any log may hold, as the guest and as QEMU itself, and ends.
+// flood prints more than any log may hold, both as the guest and as QEMU itself, and then ends.
 func flood() {
 	console := os.NewFile(consoleFd, "console")
 	line := strings.Repeat("y", 1023) + "\n"
@@ -111,7 +111,7 @@ func flood() {
 	os.Exit(1)
 }
 
-// printAll waits for room, which QEMU does not.
+// printAll waits for room in the pipe, unlike QEMU.
 func printAll(file *os.File, text string) {
 	for {
 		if _, err := syscall.Write(int(file.Fd()), []byte(text)); err != syscall.EAGAIN {
@@ -121,8 +121,8 @@ func printAll(file *os.File, text string) {
 	}
 }
 
-// mapMemory does what QEMU does with a saved guest's memory: it opens the file as if to write, and writes to
-// a private copy. Whether it could have written to the file is what comes of it.
+// mapMemory handles a saved guest's memory as QEMU does: it opens the file for writing, and writes to a
+// private copy. It fails if it could have written to the file.
 func mapMemory(path string) error {
 	file, err := syscall.Open(path, syscall.O_RDWR, 0)
 	if err != nil {
