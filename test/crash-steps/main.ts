@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
 import { messageOf } from '../../src/base/errors.ts';
+import { interruptSignal } from '../support/interrupt-signal.ts';
 import { type Interrupted, interruptEach } from '../support/steps/interrupt.ts';
 import { openQemuStepLab, qemuWorld } from '../support/steps/qemu-world.ts';
 import { SCENARIOS, type Scenario } from '../support/steps/scenarios.ts';
@@ -23,12 +24,12 @@ Interrupts every operation that makes or uses saved guests at its steps, with re
 /** Room for a VM, a copy of it and two forks. */
 const DISK_BYTES = 2 * 2 ** 30;
 
-process.exitCode = await main().catch((error: unknown) => {
+process.exitCode = await main(interruptSignal()).catch((error: unknown) => {
   process.stderr.write(`error: ${messageOf(error)}\n`);
   return 1;
 });
 
-async function main(): Promise<number> {
+async function main(signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     options: {
       scenario: { type: 'string', default: '' },
@@ -45,7 +46,7 @@ async function main(): Promise<number> {
   const kinds = KINDS.filter((kind) => values.kind === undefined || kind === values.kind);
   const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.scenario));
   if (kinds.length === 0 || scenarios.length === 0) throw new Error(`unknown scenario or kind\n${USAGE}`);
-  const steps = { stride: Number(values.stride), from: Number(values.from) };
+  const steps = { stride: Number(values.stride), from: Number(values.from), signal };
   await ensureDefaultImage(ROOT);
   let problemCount = 0;
   for (const scenario of scenarios) {
@@ -63,7 +64,7 @@ async function main(): Promise<number> {
 async function interrupt(
   scenario: Scenario,
   kind: Kind,
-  steps: { stride: number; from: number },
+  steps: { stride: number; from: number; signal: AbortSignal },
 ): Promise<Interrupted> {
   await using lab = await openQemuStepLab({
     hasStandby: scenario.hasStandby,

@@ -3,6 +3,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/base/errors.ts';
+import { interruptSignal } from '../support/interrupt-signal.ts';
 import { prepareHost } from './host.ts';
 import { ChecksRun } from './run-checks.ts';
 
@@ -32,9 +33,7 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(name)));
-  const { signal } = stop;
+  const signal = interruptSignal();
   const begun = performance.now();
   const scratch = await mkdtemp(join(tmpdir(), 'nested-'));
   try {

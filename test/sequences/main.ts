@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
 import { messageOf } from '../../src/base/errors.ts';
+import { interruptSignal } from '../support/interrupt-signal.ts';
 import { checkSequences, type SequenceFailure } from './check-sequences.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -14,12 +15,8 @@ const USAGE = `usage: npm run sequences -- [--count N] [--seed N] [--workers N] 
   --shrink   look for a shorter sequence that fails too; takes many runs
 `;
 
-const interrupt = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)));
-}
 try {
-  process.exitCode = await main(interrupt.signal);
+  process.exitCode = await main(interruptSignal());
 } catch (error) {
   process.stderr.write(`error: ${messageOf(error)}\n`);
   process.exitCode = 1;

@@ -45,7 +45,10 @@ export async function runClients(
       await attempt(soak, step.name, () => step.run(soak));
     }
   };
-  await Promise.all(Array.from({ length: count }, client));
+  // All of them have ended before anything is cleaned up.
+  for (const ended of await Promise.allSettled(Array.from({ length: count }, client))) {
+    if (ended.status === 'rejected') throw ended.reason;
+  }
   await deleteAll(soak);
 }
 

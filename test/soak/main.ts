@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { editFiles, makeRepository } from '../../bench/make-repository.ts';
 import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
-import { neverAborts, sleep } from '../../src/base/abort.ts';
+import { sleep } from '../../src/base/abort.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { openLab } from '../e2e/support/lab.ts';
+import { interruptSignal } from '../support/interrupt-signal.ts';
 import { SMALL_SHAPE } from '../support/small-shape.ts';
 import { runClients, runCycles, runEachStep } from './clients.ts';
 import { countHost, type HostCounts, whatIsNew } from './host-counts.ts';
@@ -34,12 +35,12 @@ const SETTLE_MS = 15_000;
 const MEMORY_EVERY_MS = 2_000;
 const WARM_UP_MS = 90_000;
 
-process.exitCode = await main().catch((error: unknown) => {
+process.exitCode = await main(interruptSignal()).catch((error: unknown) => {
   process.stderr.write(`error: ${messageOf(error)}\n`);
   return 1;
 });
 
-async function main(): Promise<number> {
+async function main(signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     options: {
       cycles: { type: 'string', default: '200' },
@@ -75,7 +76,7 @@ async function main(): Promise<number> {
   const files = join(lab.scratch, 'files');
   await mkdir(files);
   const repo = join(lab.scratch, 'repo');
-  await makeRepository(repo, 100, { signal: neverAborts() });
+  await makeRepository(repo, 100, { signal });
   await editFiles(repo, 1);
   let made = 0;
   const soak: Soak = {
@@ -87,6 +88,7 @@ async function main(): Promise<number> {
     counts: new Map(),
     failures: [],
     begunAt: Date.now(),
+    signal,
     newName: () => {
       made += 1;
       return `soak-${made}`;
@@ -96,7 +98,7 @@ async function main(): Promise<number> {
   await must(soak, 'first VM', ['vm', 'run', '--rm', ...SMALL_SHAPE, '--', 'true']);
   using memory = new MemoryWatch(await lab.daemonPid(), MEMORY_EVERY_MS);
   const settled = async (what: string): Promise<HostCounts> => {
-    await sleep(SETTLE_MS, { signal: neverAborts() });
+    await sleep(SETTLE_MS, { signal });
     const counts = await countHost(lab);
     const { rssMib, privateMib } = await memory.look();
     const sizes = Object.entries(counts).map(([kind, names]) => `${kind} ${names.length}`);

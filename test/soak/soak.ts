@@ -1,3 +1,4 @@
+import { onAbort } from '../../src/base/abort.ts';
 import type { Lab, Ran, RunOptions } from '../e2e/support/lab.ts';
 import type { VmPool } from './vm-pool.ts';
 
@@ -23,6 +24,8 @@ export interface Soak {
   counts: Map<string, number>;
   failures: Failure[];
   begunAt: number;
+  /** ends the soak: commands that run are interrupted, and no other is started */
+  signal: AbortSignal;
   /** returns a name that no VM has had yet */
   newName: () => string;
 }
@@ -37,7 +40,7 @@ export class StepFailed extends Error {}
  * Runs a command that must succeed.
  *
  * @throws {StepFailed} when it failed, took too long, or printed something unexpected; the failure is then
- * also in `soak.failures`.
+ * also in `soak.failures`. The abort reason of `soak.signal`.
  */
 export async function must(
   soak: Soak,
@@ -45,10 +48,14 @@ export async function must(
   args: readonly string[],
   options: RunOptions & { check?: (ran: Ran) => string | undefined } = {},
 ): Promise<Ran> {
+  const { signal } = soak;
+  signal.throwIfAborted();
   const running = soak.lab.start(args, options);
+  using _interrupt = onAbort(signal, () => running.kill('SIGINT'));
   const timer = setTimeout(() => running.kill('SIGKILL'), COMMAND_DEADLINE_MS);
   const ran = await running.done;
   clearTimeout(timer);
+  signal.throwIfAborted();
   const why = ran.code === 0 ? options.check?.(ran) : `ended with ${ran.code ?? ran.signal}`;
   if (why !== undefined) {
     const failure = {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { neverAborts, poll, withDeadline } from '../../../src/base/abort.ts';
+import { type Abortable, neverAborts, poll, withDeadline } from '../../../src/base/abort.ts';
 import { abortable } from '../../../src/base/async.ts';
 import { AppError, messageOf } from '../../../src/base/errors.ts';
 import { BUG_CODE, realErrorOf } from '../../../src/protocol/error-body.ts';
@@ -31,6 +31,8 @@ export interface InterruptOptions {
   stride?: number;
   /** the first step */
   from?: number;
+  /** ends it between two waits; default: never */
+  signal?: AbortSignal;
 }
 
 /**
@@ -41,19 +43,20 @@ export interface InterruptOptions {
 export async function interruptEach(
   world: ScenarioWorld,
   scenario: Scenario,
-  { action, stride = 1, from = 1 }: InterruptOptions,
+  { action, stride = 1, from = 1, signal = neverAborts() }: InterruptOptions,
 ): Promise<Interrupted> {
   const { lab } = world;
   const found: Interrupted = { hits: [], problems: [], codes: [] };
   for (let at = from; ; at += stride) {
+    signal.throwIfAborted();
     await lab.start();
     await scenario.prepare(world);
     const planned = action(world);
     await lab.arm(at, planned);
-    const failure = await within(HANG_LIMIT_MS.operation, () => scenario.run(world)).then(
-      () => undefined,
-      toError,
-    );
+    const failure = await within({ signal, deadlineMs: HANG_LIMIT_MS.operation }, () =>
+      scenario.run(world),
+    ).then(() => undefined, toError);
+    signal.throwIfAborted();
     const { hit, isDead, killed = [] } = await lab.report();
     for (const pid of killed) await gone(pid);
     await lab.freeSpace();
@@ -72,7 +75,8 @@ export async function interruptEach(
     }
     if (isDead) await lab.start();
     if (planned.kind === 'hang') {
-      const removal = await removeAll(world).then(() => undefined, toError);
+      const removal = await removeAll(world, { signal }).then(() => undefined, toError);
+      signal.throwIfAborted();
       if (removal) {
         found.problems.push(`${where}not removed: ${removal.message}`);
         await lab.kill();
@@ -100,16 +104,19 @@ async function gone(pid: number): Promise<void> {
 }
 
 /** Deletes every VM, as a user does whose VMs hang. */
-async function removeAll({ lab }: ScenarioWorld): Promise<void> {
-  const options = { signal: neverAborts() };
+async function removeAll({ lab }: ScenarioWorld, { signal }: Abortable): Promise<void> {
   for (const { id } of lab.records()) {
-    await within(HANG_LIMIT_MS.removal, () => resultOf(lab.client.deleteVm(id, options)));
+    await within({ signal, deadlineMs: HANG_LIMIT_MS.removal }, () =>
+      resultOf(lab.client.deleteVm(id, { signal })),
+    );
   }
 }
 
-async function within<T>(deadlineMs: number, work: () => Promise<T>): Promise<T> {
-  const options = { signal: neverAborts(), deadlineMs, what: ENDING };
-  return await withDeadline((signal) => abortable(work(), signal), options);
+async function within<T>(
+  { signal, deadlineMs }: Abortable & { deadlineMs: number },
+  work: () => Promise<T>,
+): Promise<T> {
+  return await withDeadline((inner) => abortable(work(), inner), { signal, deadlineMs, what: ENDING });
 }
 
 /** The error must not claim a bug, and on a full disk it must say that the disk is full. */
