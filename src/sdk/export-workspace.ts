@@ -1,5 +1,14 @@
 import type { Abortable } from '../base/abort.ts';
-import { AppError, printable } from '../base/errors.ts';
+import { AppError, isAppError, printable } from '../base/errors.ts';
+import {
+  EXPORTED_STATE,
+  NO_COMMIT,
+  PREPARED_STATE,
+  READ_STATE,
+  STATE_FOLDER,
+  STATE_NO_FOLDER,
+  STATE_NO_REPOSITORY,
+} from '../protocol/workspace-state.ts';
 import type { BangerClient } from './client.ts';
 
 /** Which repository to export; default: the VM's workspace. */
@@ -13,30 +22,34 @@ export interface ExportOptions extends Abortable {
   baseCommit?: string | undefined;
 }
 
-/** Exit statuses of {@link SCRIPT}. */
-const NO_FOLDER = 91;
-const NO_REPOSITORY = 92;
+/** Exit status of {@link SCRIPT} for a commit that is not there. */
 const NO_BASE = 93;
 
+/** Name in the git folder of the state that a patch shows, until its reader has all of it. */
+const PENDING_STATE = `${STATE_FOLDER}/exporting`;
+
 /**
- * Prints a patch from the commit $2 (HEAD when empty) to the current files, with untracked files and without
- * ignored ones. It uses a copy of the index and a separate object folder, so it does not change the
- * repository. It uses only plumbing commands, because no configuration changes what they do.
+ * Prints a patch from the commit $2 (HEAD when empty) to the files as they are. The state is noted, unless
+ * the patch lacks commits that were made in the guest: those are in it when it begins at a commit that was
+ * copied.
  */
-const SCRIPT = `
-cd "$1" 2>/dev/null || exit ${NO_FOLDER}
-root=$(git rev-parse --show-toplevel) && git=$(git rev-parse --absolute-git-dir) && cd "$root" || exit ${NO_REPOSITORY}
+const SCRIPT = `${READ_STATE}
 if [ -n "$2" ]; then base=$(git rev-parse -q --verify "$2^{commit}") || exit ${NO_BASE}
 else base=$(git rev-parse -q --verify 'HEAD^{commit}') || base=$(git hash-object -t tree /dev/null); fi
-objects=$(git rev-parse --git-path objects) || exit
-temp=$(mktemp -d) || exit
-trap 'rm -rf "$temp"' EXIT
-if [ -e "$git/index" ]; then cp -p "$git/index" "$temp/index" || exit; fi
-mkdir "$temp/objects" || exit
-export GIT_INDEX_FILE="$temp/index" GIT_OBJECT_DIRECTORY="$temp/objects" GIT_ALTERNATE_OBJECT_DIRECTORIES="$objects"
-git -c core.splitIndex=false add --all || exit
 git diff-index --cached --binary --full-index --no-renames -p "$base" >"$temp/patch" || exit
-cat "$temp/patch"
+cat "$temp/patch" || exit
+rm -f "$git/${PENDING_STATE}"
+read -r first _ 2>/dev/null <"$git/${PREPARED_STATE}" || exit 0
+if [ "$first" = ${NO_COMMIT} ]; then [ "\${state%% *}" = ${NO_COMMIT} ] || exit 0
+else git merge-base --is-ancestor "$base" "$first" 2>/dev/null || exit 0; fi
+printf '%s\\n' "$state" >"$git/${PENDING_STATE}"
+exit 0
+`;
+
+/** Notes that the host has the state that a patch showed. */
+const NOTE_SCRIPT = `
+cd "$1" && git=$(git rev-parse --absolute-git-dir) || exit
+if [ -e "$git/${PENDING_STATE}" ]; then mv "$git/${PENDING_STATE}" "$git/${EXPORTED_STATE}"; fi
 `;
 
 /** Most of stderr that an error quotes. */
@@ -44,7 +57,8 @@ const MAX_STDERR_CHARS = 2000;
 
 /**
  * Returns the changes in a VM's repository as a patch for git-apply(1), in pieces; no piece when there are no
- * changes. Does not change the guest's index, refs and objects.
+ * changes. Does not change the guest's index, refs and objects. Once the
+ * caller has taken all pieces, the guest notes that its state is exported (`protocol/workspace-state.ts`).
  *
  * @throws {AppError} while iterating: WORKSPACE_EXPORT_FAILED, before the first piece unless the guest is
  * lost; and the errors of `BangerClient.exec`.
@@ -68,10 +82,26 @@ export async function* exportWorkspace(
         break;
       default: {
         const status = 'code' in event.exit ? event.exit.code : undefined;
-        if (status === 0) return;
+        if (status === 0) return await noteExported(client, ref, { guestPath, signal });
         throw exportFailed(status, { guestPath, baseCommit, stderr });
       }
     }
+  }
+}
+
+/** Best effort: without the note the guest counts as changed. */
+async function noteExported(
+  client: BangerClient,
+  ref: string,
+  { guestPath, signal }: Pick<ExportOptions, 'guestPath' | 'signal'>,
+): Promise<void> {
+  const argv = ['sh', '-c', NOTE_SCRIPT, 'note', guestPath];
+  try {
+    using session = await client.exec(ref, { argv, cwd: '/' }, { signal });
+    await session.collect();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isAppError(error)) throw error;
   }
 }
 
@@ -90,9 +120,9 @@ function exportFailed(
 
 function reasonOf(status: number | undefined, baseCommit: string | undefined): [string, string | undefined] {
   switch (status) {
-    case NO_FOLDER:
+    case STATE_NO_FOLDER:
       return ['there is no such folder', 'give the right one with --guest-path'];
-    case NO_REPOSITORY:
+    case STATE_NO_REPOSITORY:
       return ['it is not in a git repository', 'give the right folder with --guest-path'];
     case NO_BASE:
       return [

@@ -8,8 +8,9 @@ import { CUT_DEPTH, packHistory, planHistory, stageHistory } from './git/history
 import type { IndexListing } from './git/index-listing.ts';
 import { copyOperationState } from './git/operation-state.ts';
 import { listStaged, refreshIndex } from './git/staged-repository.ts';
-import { listPresentFiles, listPresentUntracked } from './git/tracked-files.ts';
+import { listPresentFiles, listPresentUntracked, type TrackedFiles } from './git/tracked-files.ts';
 import { checkNewBranch } from './new-branch.ts';
+import { notePreparedState } from './prepared-state.ts';
 import { requireTar, startTar, type TarStream } from './tar-stream.ts';
 import { findTooling } from './tooling.ts';
 import {
@@ -84,14 +85,18 @@ function startArchive(
   const { repository, staged, tasks, folder } = work;
   const rootList = join(folder, 'files-to-send');
   const listed = tasks.start(async (task) => {
-    const names = await presentFiles(work, { ...task, listing });
-    await writeFile(rootList, Buffer.concat([names, untracked]));
+    const tracked = await trackedFiles(work, { ...task, listing });
+    await writeFile(rootList, Buffer.concat([tracked.present, untracked]));
+    return tracked;
+  });
+  const noted = tasks.start(async (task) => {
+    await notePreparedState(work, { ...task, ...(await listed), untracked, log: options.log });
   });
   const gitFiles = tasks.start(async (task) => {
     await packHistory(staged, { ...task, plan: await history });
-    // It rewrites the staged index: meanwhile its lock file is in the folder, and would be gone when the
-    // archive reads it.
-    await listed;
+    // Listing the files rewrites the staged index: meanwhile its lock file is in the folder, and would be
+    // gone when the archive reads it.
+    await noted;
     return await listStaged(staged);
   });
   const stageList = new PassThrough();
@@ -139,14 +144,14 @@ export async function listTracked(
   { signal }: Abortable,
 ): Promise<{ count: number; names: Buffer }> {
   const listing = await listIndex(work, { signal });
-  return { count: listing.paths.length, names: await presentFiles(work, { listing, signal }) };
+  return { count: listing.paths.length, names: (await trackedFiles(work, { listing, signal })).present };
 }
 
-/** The files of the index that exist, each name ended by NUL. */
-async function presentFiles(
+/** Refreshes the staged index and looks up its files. */
+async function trackedFiles(
   { repository: { root }, staged }: WorkspaceWork,
   { listing, signal }: Abortable & { listing: IndexListing },
-): Promise<Buffer> {
+): Promise<TrackedFiles> {
   await refreshIndex(staged, { signal });
   return await listPresentFiles(staged, { root, listing, signal });
 }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -12,6 +13,7 @@ import {
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isErrno } from '../../../src/base/errors.ts';
+import { preparedState, presentState } from '../../helpers/prepared-state.ts';
 import {
   assertNothingLeft,
   assertSameToGit,
@@ -114,6 +116,9 @@ test('git in the guest shows the same random repository', async () => {
       const { guest } = await sendTo(scratch, root);
       assertSameToGit(scratch, root, guest, { hasHistory });
       assertNothingLeft(scratch);
+      assert.equal(presentState(scratch, guest), preparedState(guest));
+      const { guest: whole } = await sendTo(scratch, root, { name: 'whole', includeUntracked: true });
+      assert.equal(presentState(scratch, whole), preparedState(whole), 'with untracked files');
     }),
     { numRuns: RUNS, examples: [FOLDER_FOR_FILE, SAME_SIZE_AND_TIME] },
   );

@@ -114,11 +114,13 @@ test('no program that the repository configures is run', async () => {
   }
   put(root, 'a.filtered', 'content of another kind\n');
   put(root, 'b.two', 'different\n');
+  put(root, 'new.filtered', 'untracked\n');
   utimesSync(join(root, 'second'), 1.5e9, 1.5e9);
   const blob = scratch.git(root, '-c', 'core.fsmonitor=false', 'rev-parse', 'HEAD:file').toString().trim();
   rmSync(join(root, '.git/objects', blob.slice(0, 2), blob.slice(2)));
   rmSync(marker, { force: true });
 
+  await sendTo(scratch, root, { name: 'whole', includeUntracked: true });
   const { guest } = await sendTo(scratch, root);
   assert.equal(existsSync(marker), false, existsSync(marker) ? readFileSync(marker, 'utf8') : '');
   const carried = readFileSync(join(guest, '.git/config'), 'utf8').split('\n');

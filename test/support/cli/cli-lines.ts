@@ -137,7 +137,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm delete': [
     { words: 'made1 made4' },
     { words: '--timings -v other3' },
-    { words: '-q run1' },
+    { words: '-f -q run1' },
     { words: '--json --timings made5 made6' },
   ],
   'vm prune': [{ words: '--force --json' }, { words: '-f -q' }],

@@ -39,6 +39,8 @@ export interface FakeDaemon extends AsyncDisposable {
   versionLabel: string;
   /** scripted answers by `METHOD /path` (without query) */
   readonly answers: Map<string, Answer>;
+  /** ids of VMs whose guests never answer a command */
+  readonly hangs: Set<string>;
   /** `ms` that making a VM takes */
   createMs: number;
   /** how many creations ended because the client hung up */
@@ -60,6 +62,7 @@ export async function startFakeDaemon(socketPath: string): Promise<FakeDaemon> {
     guests: [],
     versionLabel: 'dev+unknown.unknown',
     answers: new Map(),
+    hangs: new Set(),
     createMs: 0,
     cancelledCount: 0,
     async die() {
@@ -268,6 +271,7 @@ function upgrade(daemon: FakeDaemon, request: IncomingMessage, socket: Duplex): 
   socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${EXEC_UPGRADE}\r\n${VERSION_HEADER}: ${daemon.versionLabel}\r\n\r\n`,
   );
+  if (daemon.hangs.has(vm.id)) return;
   serveGuest(socket, (record) => daemon.guests.push(record));
 }
 

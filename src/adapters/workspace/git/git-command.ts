@@ -15,6 +15,8 @@ import { installHint } from '../../../core/rules/host-packages.ts';
 export interface GitCall extends Abortable {
   input?: Readable | Buffer | string;
   okCodes?: readonly number[];
+  /** added to the environment of the target, and wins */
+  env?: NodeJS.ProcessEnv;
   /** most `ms` that git may run; default: 3 hours, because it depends on the repository's size */
   deadlineMs?: number;
 }
@@ -83,7 +85,7 @@ export function gitAt(target: GitTarget): Git {
     deadlineMs: LONG_WORK_DEADLINE_MS,
     ...call,
     cwd: '/',
-    env: target.env,
+    env: { ...target.env, ...call.env },
     maxOutputBytes: MAX_OUTPUT_BYTES,
   });
   return {

@@ -260,6 +260,6 @@ function hostOnlySettings(config: readonly ConfigEntry[], gitDir: string): strin
  * C style quoting, because git reads each path of GIT_ALTERNATE_OBJECT_DIRECTORIES that way when it begins
  * with a quote (git(1)).
  */
-function quotePath(path: string): string {
+export function quotePath(path: string): string {
   return `"${path.replace(/["\\]/g, (character) => `\\${character}`).replaceAll('\n', '\\n')}"`;
 }

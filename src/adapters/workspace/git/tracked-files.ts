@@ -13,14 +13,24 @@ const RAW_DIFF = ['diff-files', '--raw', '-z', '--no-renames'];
 /** Concurrent lookups; Node has four threads for them. */
 const LOOKUPS_AT_ONCE = 64;
 
+/** The tracked files as they are on disk. Paths are latin1. */
+export interface TrackedFiles {
+  /** those that exist as something that tar can store, each ended by NUL */
+  present: Buffer;
+  /** those of `present` that differ from their index entry, or are in conflict; some twice */
+  changed: readonly string[];
+  /** those that do not exist, although git expects them to */
+  deleted: readonly string[];
+}
+
 /**
- * The tracked paths that exist on disk as something that tar can store, each ended by NUL. The index must be
- * refreshed: only the files that git then reports as different, or does not check, are looked up one by one.
+ * Looks up the tracked files. The index must be refreshed: only the files that git then reports as different,
+ * or does not check, are looked up one by one.
  */
 export async function listPresentFiles(
   staged: StagedRepository,
   options: Abortable & { root: string; listing: IndexListing },
-): Promise<Buffer> {
+): Promise<TrackedFiles> {
   const { root, listing, signal } = options;
   const { stdout } = await staged.git.run(RAW_DIFF, { signal });
   const { deleted, changed } = parseRawDiff(stdout);
@@ -30,7 +40,12 @@ export async function listPresentFiles(
   ]);
   for (const path of deleted) absent.add(path);
   const present = absent.size === 0 ? listing.paths : listing.paths.filter((path) => !absent.has(path));
-  return Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1');
+  const differing = changed.map(({ path }) => path);
+  return {
+    present: Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1'),
+    changed: differing.filter((path) => !absent.has(path)),
+    deleted: [...deleted, ...differing.filter((path) => absent.has(path))],
+  };
 }
 
 /**

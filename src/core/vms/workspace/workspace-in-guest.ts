@@ -1,10 +1,14 @@
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, messageOf, printable } from '../../../base/errors.ts';
+import { MARK_PREPARED, READ_STATE } from '../../../protocol/workspace-state.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { Vms } from '../world.ts';
 
 /** `ms` for mise to mark a folder as trusted; it needs no network. */
 const TRUST_DEADLINE_MS = 30_000;
+
+/** `ms` for git to hash what differs from the index; a start does not wait longer for a mere note. */
+const MARK_DEADLINE_MS = 10_000;
 
 /**
  * Creates a branch with the guest's git and switches to it; uncommitted edits are kept.
@@ -19,7 +23,11 @@ export async function switchBranch(
   const start = branchStart === undefined ? [] : [branchStart];
   const argv = ['git', '-C', guestPath, 'checkout', '-q', '--no-track', '-b', branch, ...start];
   const { exit, stderr } = await agent.run({ argv: start.length > 0 ? [...argv, '--'] : argv }, { signal });
-  if ('code' in exit && exit.code === 0) return;
+  if ('code' in exit && exit.code === 0) {
+    // The files are those of another commit now: only the guest can say what it starts from.
+    if (branchStart !== undefined) await markPrepared(agent, guestPath, { signal });
+    return;
+  }
   throw new AppError(
     'WORKSPACE_BRANCH_REFUSED',
     `Cannot make the branch "${printable(branch)}" in the guest: git failed there`,
@@ -28,6 +36,16 @@ export async function switchBranch(
       cause: new AppError('GUEST_FAILED', printable(stderr.toString('utf8')) || 'git said nothing'),
     },
   );
+}
+
+/** Best effort: without it the guest counts as changed (`protocol/workspace-state.ts`). */
+async function markPrepared(agent: GuestAgent, guestPath: string, { signal }: Abortable): Promise<void> {
+  await tryInGuest(agent, READ_STATE + MARK_PREPARED, {
+    guestPath,
+    signal,
+    deadlineMs: MARK_DEADLINE_MS,
+    what: 'git to read the state of the workspace',
+  });
 }
 
 /**
@@ -40,14 +58,28 @@ export async function trustTooling(
   { guestPath, signal }: Abortable & { guestPath: string },
 ): Promise<void> {
   const script = 'if command -v mise >/dev/null 2>&1; then cd "$1" && mise trust --quiet --all; fi';
+  const error = await tryInGuest(agent, script, {
+    guestPath,
+    signal,
+    deadlineMs: TRUST_DEADLINE_MS,
+    what: 'mise to trust the workspace',
+  });
+  if (error) world.log.debug('mise did not trust the workspace', { guestPath, error: messageOf(error) });
+}
+
+/** Runs a script of the guest's shell with the path as `$1`. Returns why it did not end. */
+async function tryInGuest(
+  agent: GuestAgent,
+  script: string,
+  options: Abortable & { guestPath: string; deadlineMs: number; what: string },
+): Promise<AppError | undefined> {
+  const argv = ['sh', '-c', script, 'sh', options.guestPath];
   try {
-    await withDeadline(
-      (inner) => agent.run({ argv: ['sh', '-c', script, 'sh', guestPath] }, { signal: inner }),
-      { signal, deadlineMs: TRUST_DEADLINE_MS, what: 'mise to trust the workspace' },
-    );
+    await withDeadline((inner) => agent.run({ argv }, { signal: inner }), options);
+    return undefined;
   } catch (error) {
-    signal.throwIfAborted();
-    if (!isAppError(error)) throw error;
-    world.log.debug('mise did not trust the workspace', { guestPath, error: messageOf(error) });
+    options.signal.throwIfAborted();
+    if (isAppError(error)) return error;
+    throw error;
   }
 }
