@@ -20,7 +20,7 @@ const INTRODUCTION = `# Command line
   JSON value: the result, or \`{"error": {"code", "message", "hint", "details", "causes"}}\`. Fields are added, never changed.
 - **Progress** is one line that is written over on a terminal, a line for each step with \`-v\` or when \`BANGER_NO_PROGRESS\` is set, and
   nothing but the \`spec:\` and \`ready\` lines in a pipe. \`NO_COLOR\` turns colour off.
-- **References.** A VM is meant by its name, its id, or a unique start of its id.
+- **References.** A VM is meant by its name, its id, or a unique prefix of its id.
 - **Short forms.** \`banger run\` is \`banger vm run\`, and so with \`exec\`, \`ssh\`, \`ls\`, \`ps\`, \`logs\`, \`cp\`, \`start\`, \`stop\` and \`rm\`; in every
   group, \`ls\` is \`list\` and \`rm\` is \`delete\`. Messages name the long form.
 - **Sizes** are whole numbers with \`K\`, \`M\`, \`G\` or \`T\` (binary), for example \`8G\`; a bare number is MiB.

@@ -43,7 +43,7 @@ const vmResult = anyOf(
     outcome: text(),
     vm,
     synced: optional(truth('of stop and kill: the guest wrote its data before it was ended')),
-    reason: optional(text('why it did not')),
+    reason: optional(text('why the guest did not write its data')),
     spans,
   }),
   object({ ref, error: errorBody }),

@@ -250,7 +250,7 @@ describe('banger', () => {
     assert.equal(status, 0);
     assert.match(
       stderr,
-      /^warning: the daemon is build v9\+abc, this command is build dev\S*; to run the same: banger daemon stop\n$/,
+      /^warning: the daemon is build v9\+abc, this command is build dev\S*; to run the same build: banger daemon stop\n$/,
     );
   });
 

@@ -14,8 +14,8 @@ import { createStyle } from './render/style.ts';
 import { versionLine } from './render/version.ts';
 
 /**
- * The command line: runs what `argv` (without program names) says and gives the exit status. Never rejects.
- * Everything it starts has ended when it returns, except the daemon; its output has been written.
+ * Runs the command line `argv` (without program names) and returns the exit status. Never rejects. When it
+ * returns, everything that it started has ended, except the daemon, and its output has been written.
  */
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
   using interrupts = listenToInterrupts(io.signals);
@@ -61,8 +61,8 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
 }
 
 /**
- * Help shows the real defaults, so the config file is read before it, and only then; a config file that is
- * wrong must not take help away.
+ * Help shows the configured defaults, so the config file is read first, but only for help. An invalid config
+ * file must not prevent help.
  */
 async function parse(
   argv: readonly string[],
@@ -87,7 +87,7 @@ async function settingsIfValid(context: CommandContext): Promise<Settings | unde
   }
 }
 
-/** A command that still cleans up at the second signal is left where it is. */
+/** At the second signal, does not wait for a command that is still cleaning up. */
 async function untilGivenUp(work: Promise<number>, { giveUp }: Interrupts): Promise<number> {
   const { promise, reject } = Promise.withResolvers<never>();
   const listener = (): void => reject(giveUp.reason);
@@ -99,16 +99,14 @@ async function untilGivenUp(work: Promise<number>, { giveUp }: Interrupts): Prom
   }
 }
 
-/** On stderr: stdout is for what the command is about. */
+/** Writes to stderr, because stdout carries only the result of the command. */
 async function tellTimings(context: CommandContext): Promise<void> {
   const { spansTable } = await import('./render/spans.ts');
   context.progress.clear();
   context.stderr.put(spansTable(context.spans.spans()));
 }
 
-/**
- * Tells the user of an error: on stderr for people, on stdout as the one JSON value that `--json` promises.
- */
+/** Reports an error to the user: as text on stderr, or with `--json` as the one JSON value on stdout. */
 async function tell(
   error: unknown,
   { context, isJson }: { context: CommandContext; isJson: boolean },

@@ -49,7 +49,7 @@ import { vmSsh } from './vm/ssh/vm-ssh.ts';
 import { vmWorkspaceExport } from './vm/workspace/vm-workspace-export.ts';
 import { vmWorkspacePrepare } from './vm/workspace/vm-workspace-prepare.ts';
 
-/** Groups of commands, in the order of help. A new group is one entry here. */
+/** Groups of commands, in the order of help. To add a group, add one entry here. */
 const GROUPS: readonly GroupDefinition[] = [
   {
     name: 'vm',
@@ -58,43 +58,48 @@ const GROUPS: readonly GroupDefinition[] = [
   },
   {
     name: 'vm snapshot',
-    summary: 'keep a VM as it is, and go back',
-    description: 'Snapshots of a VM: its memory, processes and disks as of one moment, to go back to.',
+    summary: 'save the state of a VM, and restore it',
+    description:
+      'Snapshots of a VM: its memory, processes and disks at one moment, which can be restored later.',
   },
   {
     name: 'vm workspace',
     summary: 'git working trees in VMs',
-    description: 'Working trees: copy them into VMs that run, and get the changes back.',
+    description: 'Working trees: copy them into running VMs, and get the changes back.',
   },
   {
     name: 'image',
     summary: 'what VMs boot',
     description: 'Images: root file systems that VMs boot. One image serves any number of VMs.',
   },
-  { name: 'kernel', summary: 'what images boot', description: 'Kernels: each image names the one it boots.' },
+  {
+    name: 'kernel',
+    summary: 'what images boot',
+    description: 'Kernels: each image names the kernel it boots.',
+  },
   {
     name: 'operations',
     summary: 'what the daemon is doing',
     description:
-      'Operations: long work in the daemon, such as making a VM. Who began one may leave it, and anyone of yours may follow or cancel it.',
+      'Operations: long-running work in the daemon, such as making a VM. It continues when the command that started it exits, and any of your commands can follow or cancel it.',
   },
   {
     name: 'template',
-    summary: 'what VMs start from at once',
+    summary: 'saved guests that new VMs start from',
     description:
-      'Warm templates: guests that have booted and were saved. New VMs of the same image and shape go on from there instead of booting.',
+      'Warm templates: guests that have booted and were saved. New VMs of the same image and shape resume from there instead of booting.',
   },
   {
     name: 'daemon',
-    summary: 'the program behind this one',
+    summary: 'the program that does the work',
     description:
-      'The daemon does the work and is started when it is needed. It ends by itself when nothing has happened for a while and no VM runs.',
+      'The daemon does the work. Commands start it when they need it. It exits by itself when it has been idle for a while and no VM is running.',
   },
 ];
 
 /**
- * Every command, in the order of help and of docs/cli.md. A new command is a definition in its noun's
- * folder and one line here.
+ * Every command, in the order of help and of docs/cli.md. To add a command, put its definition in its noun's
+ * folder and add one line here.
  */
 export const COMMANDS: readonly CommandDefinition[] = [
   vmRun,
@@ -148,7 +153,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   sshProxy,
 ];
 
-/** Commands of `banger vm` that go without `vm`, as those of container tools do. */
+/** Commands of `banger vm` that also work without `vm`, like those of container tools. */
 const VM_WORDS: Readonly<Record<string, CommandDefinition>> = {
   run: vmRun,
   exec: vmExec,
@@ -162,7 +167,7 @@ const VM_WORDS: Readonly<Record<string, CommandDefinition>> = {
   rm: vmDelete,
 };
 
-/** Words that many type for the last one of a command, in every group. */
+/** Alternative names, accepted in every group, for the last word of a command. */
 const SHORT_VERBS: Readonly<Record<string, string>> = { list: 'ls', delete: 'rm' };
 
 const SHORT_FORMS: readonly ShortForm[] = [
@@ -174,5 +179,5 @@ const SHORT_FORMS: readonly ShortForm[] = [
   }),
 ];
 
-/** All that can be typed after `banger`. */
+/** Everything that can be typed after `banger`. */
 export const CATALOG: Catalog = { groups: GROUPS, commands: COMMANDS, shortForms: SHORT_FORMS };

@@ -9,13 +9,12 @@ import { main } from './cli.ts';
 import type { CliIo } from './context/io.ts';
 import { exactEnvironment, exactWords } from './context/own-bytes.ts';
 
-/** `stty` takes 2 ms; a terminal that does not answer must not hold us for ever. */
+/** `stty` takes 2 ms. A terminal that does not answer must not block the command for ever. */
 const STTY_TIMEOUT_MS = 5_000;
 
 let crashStatus = 1;
 
-// The program `banger`. Streams are made when they are first used: opening stdin costs time, and few commands
-// read it.
+// The program `banger`. Streams are created on first use: opening stdin takes time, and few commands read it.
 const io: CliIo = {
   get stdin() {
     return process.stdin;
@@ -36,8 +35,8 @@ const io: CliIo = {
     return { [Symbol.dispose]: () => process.off('exit', listener) };
   },
   async loadOutputStopper() {
-    // Node's raw mode keeps OPOST and ONLCR (termios(3)): a full-screen program's bare line feed would also
-    // go to the first column.
+    // Node's raw mode leaves OPOST and ONLCR on (termios(3)). A line feed of a full-screen program would then
+    // also return the cursor to the first column.
     const { execInheritSync } = await import('../base/process/exec.ts');
     return () => execInheritSync(['stty', '-opost'], { timeoutMs: STTY_TIMEOUT_MS });
   },
@@ -50,16 +49,16 @@ const io: CliIo = {
 };
 
 process.on('uncaughtException', (error) => {
-  // Said last: what exits now may first have to give the terminal back.
+  // Printed last, because other exit handlers may first have to restore the terminal.
   process.once('exit', () => process.stderr.write(`banger: this is a bug: ${messageOf(error)}\n`));
   process.exit(crashStatus);
 });
 
-// `main` has waited for its output; what still is open (a terminal that is being read) must not keep the
-// process.
+// `main` has waited for its output. Anything that is still open, such as a terminal that is being read, must
+// not keep the process alive.
 void main(exactWords(process.argv.slice(2)), io).then((status) => process.exit(status));
 
-/** The daemon's program beside ours: in the same folder when bundled, in the source tree when not. */
+/** The daemon's program: next to ours when bundled, else in the source tree. */
 function daemonProgram(ourPath: string): string {
   const folder = dirname(ourPath);
   return ourPath.endsWith('.ts') ? join(folder, '..', 'daemon', 'main.ts') : join(folder, 'bangerd.cjs');

@@ -4,10 +4,11 @@ import { defineCommand } from './program/command.ts';
 export const version = defineCommand({
   path: ['version'],
   summary: 'print the version',
-  description: 'Prints the version of this command. That of a running daemon is in: banger daemon status.',
+  description:
+    'Prints the version of this command. For the version of a running daemon: banger daemon status.',
   examples: [
     { command: 'banger version', does: 'Version, commit and time of the build.' },
-    { command: 'banger --version', does: 'The same on one line; the second word is the version.' },
+    { command: 'banger --version', does: 'The same on one line; its second word is the version.' },
   ],
   args: [],
   options: { json: { type: 'flag', summary: 'print it as JSON' } },

@@ -19,8 +19,8 @@
  *     POST   /v1/vms/REF/set                SetVmRequest -> events, result Vm
  *     POST   /v1/vms/REF/rename             RenameVmRequest -> events, result Vm
  *     POST   /v1/vms/REF/wait               WaitForVmRequest -> events, result Vm
- *     DELETE /v1/vms/REF?resting=1          events, result Vm (as it last was); resting=1 refuses a VM
- *                                           that runs
+ *     DELETE /v1/vms/REF?resting=1          events, result Vm (its last record); resting=1 refuses
+ *                                           a running VM
  *     GET    /v1/vms/REF/logs?kind=console|vmm&follow=1   text/plain
  *     GET    /v1/vms/REF/ports              VmPorts
  *     GET    /v1/vms/REF/stats              VmStats
@@ -41,7 +41,7 @@
  *     DELETE /v1/images/NAME                {}
  *     GET    /v1/kernels                    {kernels: Kernel[]}
  *     GET    /v1/operations?all=1           {operations: Operation[]}   the running ones; with all=1
- *                                           also those that ended lately
+ *                                           also those that ended recently
  *     GET    /v1/operations/ID/events       all of its events, as the client that started it gets them
  *     POST   /v1/operations/ID/cancel       Operation, after it has ended and its effects are undone
  *     POST   /v1/vms/REF/suspend            events, result Vm

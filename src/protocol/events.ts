@@ -18,7 +18,7 @@ export const JSON_LINES_TYPE = 'application/jsonl';
 
 const operationEvent = object({
   event: constant('operation'),
-  id: text('by which other clients name the operation'),
+  id: text('the name of the operation for other clients'),
 });
 
 /** The first line of long work. */
@@ -38,9 +38,7 @@ const noticeEvent = object({
   event: constant('notice'),
   message: text(),
   isOncePerBoot: optional(
-    truth(
-      'it is about this host and stays true: a client may leave out the same message until the host boots again',
-    ),
+    truth('it is about this host and true until its next boot: a client may show it only once until then'),
   ),
 });
 

@@ -94,14 +94,14 @@ export interface GuestPort {
   process?: string;
 }
 
-/** What a path in the guest means, through symlinks. */
+/** What is at a path in the guest; follows symlinks. */
 export const guestPath = object({
   kind: extensibleOneOf(['file', 'directory', 'other']),
   sizeBytes: count('bytes of a file'),
 });
 export type GuestPath = ValueOf<typeof guestPath>;
 
-/** What was unpacked of an archive in the guest. */
+/** What was unpacked from an archive in the guest. */
 export const unpacked = object({ entries: count(), bytes: count("of the files' content") });
 export type Unpacked = ValueOf<typeof unpacked>;
 
@@ -109,7 +109,7 @@ export type Unpacked = ValueOf<typeof unpacked>;
 export const guestStatsFields = {
   cpu: object(
     { count: count(), busyMs: count(), totalMs: count(), load1: number() },
-    'times since the boot, of all processors together',
+    'times since the boot, summed over all processors',
   ),
   memory: object({ totalBytes: count(), availableBytes: count() }),
   disks: list(object({ mount: text(), totalBytes: count(), usedBytes: count() })),

@@ -31,7 +31,7 @@ export type VmPorts = ValueOf<typeof vmPorts>;
 
 const hostUsage = object({
   vmmMemoryBytes: bytes(
-    "bytes of the VMM's memory, its share of pages that several VMMs use included; most of it is the guest's",
+    "bytes of the VMM's memory, most of it the guest's, with its share of pages that several VMMs use",
   ),
   vmmCpuMs: count("ms of the host's processors since the VMM's start"),
   driveBytes: bytes("bytes that the VM's own drive files take on the host's disks"),
@@ -46,7 +46,7 @@ const statsSample = object({
     object(
       {
         ...guestStatsFields,
-        cpuPercent: optional(number('of all processors, since the sample before; absent in the first one')),
+        cpuPercent: optional(number('of all processors, since the previous sample; absent in the first one')),
       },
       'absent while the guest does not answer',
     ),
@@ -61,6 +61,6 @@ export type StatsSample = ValueOf<typeof statsSample>;
 export const vmStats = object({
   vm: vmName,
   now: statsSample,
-  history: list(statsSample, "earlier ones since the daemon's or the VM's start, oldest first"),
+  history: list(statsSample, 'earlier samples since the daemon or the VM started, oldest first'),
 });
 export type VmStats = ValueOf<typeof vmStats>;

@@ -43,7 +43,7 @@ export const shapeFields = {
   vcpuCount: integer(),
   memoryMib: integer('MiB'),
   diskSizeBytes: integer('bytes of the work disk, which is mounted at `/root`'),
-  systemOverlaySizeBytes: integer('bytes that are free on the root file system, on top of the image'),
+  systemOverlaySizeBytes: integer('bytes that are free on the root file system, beyond the image'),
 };
 
 /** Shape of a VM: everything that decides which warm template fits. */
@@ -55,11 +55,11 @@ const workspace = object({
   sourcePath: text('the working tree on this host'),
   headCommit: optional(text('absent in a repository without commits')),
   hostHeadCommit: optional(
-    text('HEAD of `sourcePath` now; only when asked for, and absent when there is none'),
+    text('current HEAD of `sourcePath`; only when requested, and absent if there is none'),
   ),
 });
 
-/** The git working tree that a VM was last given. */
+/** The git working tree that was last copied into a VM. */
 export type VmWorkspace = ValueOf<typeof workspace>;
 
 const vmFields = {
@@ -93,9 +93,9 @@ export const endedVm = object({
     object(
       {
         synced: truth('the guest wrote its data before it was ended'),
-        reason: optional(text('why it did not')),
+        reason: optional(text('why the guest did not write its data')),
       },
-      'absent when the VM did not run',
+      'absent when the VM was not running',
     ),
   ),
 });

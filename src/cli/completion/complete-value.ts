@@ -2,15 +2,15 @@ import type { ValueKind } from '../program/command.ts';
 import { type Candidate, type Completions, type LiveNames, matching, NOTHING } from './completions.ts';
 import { completeCopyPlace } from './copy-place.ts';
 
-/** What a value is completed with. */
+/** The place of a value on the command line. */
 export interface ValuePlace {
   current: string;
-  /** words of the command that are no options and come before it */
+  /** words of the command before it, without options */
   before: readonly string[];
   live: LiveNames;
 }
 
-/** Completes a value: with what there is now, what it may be, or by the shell. */
+/** Completes a value: with live names, with fixed values, or by the shell. */
 export async function completeValue(
   kind: ValueKind | readonly string[],
   { current, before, live }: ValuePlace,

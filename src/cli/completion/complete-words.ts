@@ -4,14 +4,14 @@ import { shortWords, writeOut } from '../program/short-forms.ts';
 import { completeValue } from './complete-value.ts';
 import { type Candidate, type Completions, type LiveNames, matching, NOTHING } from './completions.ts';
 
-/** What completion knows. */
+/** What completion needs. */
 export interface CompletionParts {
   catalog: Catalog;
   live: LiveNames;
 }
 
 /**
- * Completes the last of `words`, which are those after `banger`; it may be empty. Never fails over what is
+ * Completes the last of `words`, which are those after `banger`; it may be empty. Never throws, whatever is
  * typed.
  */
 export async function completionsOf(words: readonly string[], parts: CompletionParts): Promise<Completions> {
@@ -39,7 +39,7 @@ async function completeIn(
   definition: CommandDefinition,
   { before, current, parts }: Place,
 ): Promise<Completions> {
-  // Behind `--` are the guest's words.
+  // Words after `--` belong to the guest.
   if (before.includes('--')) return NOTHING;
   const { live } = parts;
   const { positionals, openOption } = readWords(definition, before);
@@ -59,8 +59,8 @@ async function completeIn(
 }
 
 /**
- * Sorts words into positionals and options; an option at the end that still needs its value is given by the
- * kind of that.
+ * Sorts words into positionals and options. If the last option still needs its value, returns the kind of
+ * that value.
  */
 function readWords(
   definition: CommandDefinition,
@@ -107,7 +107,7 @@ function topLevel(catalog: Catalog): Candidate[] {
   ];
 }
 
-/** The longest name of a group that the words begin with; empty when they begin with none. */
+/** Returns the longest group name that the words begin with, or an empty one. */
 function groupOfWords(words: readonly string[], { groups }: Catalog): string {
   let found = '';
   for (const [at] of words.entries()) {

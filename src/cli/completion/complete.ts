@@ -1,12 +1,12 @@
 import { defineCommand } from '../program/command.ts';
 
-/** `banger __complete`: what the completion scripts ask. */
+/** `banger __complete`: called by the completion scripts. */
 export const complete = defineCommand({
   path: ['__complete'],
   summary: 'print what could be typed next',
   description:
-    'Prints how the last of the words could be completed: first a line that says what else fits (":none", ":folders", ":files"), then one candidate a line, with its meaning behind a tab. The scripts of banger completion call it.',
-  examples: [{ command: "banger __complete -- vm ''", does: 'The commands about VMs.' }],
+    'Prints how the last of the words could be completed: first a line that says what the shell offers as well (":none", ":folders", ":files"), then one candidate per line, with its meaning after a tab. The scripts of banger completion call it.',
+  examples: [{ command: "banger __complete -- vm ''", does: 'Prints the commands about VMs.' }],
   args: [],
   trailing: { name: 'words', summary: 'the words after banger, the last one unfinished', isRequired: true },
   options: {},

@@ -6,7 +6,7 @@ export const completion = defineCommand({
   path: ['completion'],
   summary: 'print a completion script for a shell',
   description:
-    'Prints a script that completes commands, options, and the names of VMs and images. Names come from the daemon when it runs; completing never starts it.',
+    'Prints a script that completes commands, options, and the names of VMs and images. Names come from the daemon if it is running; completion never starts it.',
   examples: [
     { command: 'source <(banger completion bash)', does: 'In bash; put the line into ~/.bashrc.' },
     {
@@ -21,10 +21,14 @@ export const completion = defineCommand({
     const { COMPLETION_SCRIPTS } = await import('./scripts.ts');
     const script = Object.hasOwn(COMPLETION_SCRIPTS, shell) ? COMPLETION_SCRIPTS[shell] : undefined;
     if (script === undefined) {
-      throw new AppError('USAGE_ARGUMENTS', `Cannot complete in "${shell}": it is not a known shell`, {
-        hint: `use one of ${Object.keys(COMPLETION_SCRIPTS).join(', ')}`,
-        details: { field: 'shell', value: shell },
-      });
+      throw new AppError(
+        'USAGE_ARGUMENTS',
+        `Cannot print a completion script for "${shell}": it is not a known shell`,
+        {
+          hint: `use one of ${Object.keys(COMPLETION_SCRIPTS).join(', ')}`,
+          details: { field: 'shell', value: shell },
+        },
+      );
     }
     await context.print(script);
     return 0;

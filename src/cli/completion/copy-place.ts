@@ -2,8 +2,8 @@ import { splitGuestPlace } from '../vm/cp/place.ts';
 import { type Completions, type LiveNames, matching } from './completions.ts';
 
 /**
- * Completes one of the two places of a copy: behind `NAME:` the guest's files, else the host's files and the
- * names of VMs. One side is the host's and the other the guest's, so each is offered only where it may be.
+ * Completes one of the two places of a copy: after `NAME:` files of the guest, else files of the host and
+ * names of VMs. One place is on the host and the other in a guest, so each is offered only where it can be.
  */
 export async function completeCopyPlace({
   current,
@@ -23,7 +23,7 @@ export async function completeCopyPlace({
     vms.map(({ word }) => ({ word: `${word}:` })),
     current,
   );
-  // A copy from the host goes to a guest; which side the first place is on is still open.
+  // If the first place is on the host, the second is in a guest. The first itself may be either.
   return { directive: other === undefined ? ':files' : ':none', candidates };
 }
 

@@ -4,24 +4,24 @@ import type { BangerClient } from '../../sdk/client.ts';
 import type { CommandContext } from '../context/context.ts';
 import type { Candidate, LiveNames } from './completions.ts';
 
-/** `ms` that a user who pressed Tab waits for the daemon. */
+/** Time limit for the daemon after the user pressed Tab, in `ms`. */
 const DEADLINE_MS = 1_000;
 
-/** Most `bytes` of a guest's folder that are read. */
+/** Maximum number of `bytes` that are read from a folder of a guest. */
 const MAX_LISTING_BYTES = 256 * 1024;
 
-/** Most names of a guest's folder that are offered. */
+/** Maximum number of names that are offered from a folder of a guest. */
 const MAX_GUEST_FILES = 1_000;
 
-/** Digits of a template's key that are offered; `template list` shows as many. */
+/** Digits of a template's key that are offered; `template list` shows the same number. */
 const KEY_DIGITS = 12;
 
 /** A question to the daemon, and its answer. */
 type Ask<T> = (client: BangerClient, options: Abortable) => Promise<T[]>;
 
 /**
- * Asks the daemon for what there is now. The answer is empty when the daemon does not run, refuses, or takes
- * more than a second: completing starts nothing and says nothing.
+ * Asks the daemon for the names that exist now. The answer is empty when the daemon does not run, refuses, or
+ * takes longer than a second: completion starts no daemon and shows no errors.
  */
 export function liveNames(context: CommandContext): LiveNames {
   return {
@@ -81,7 +81,7 @@ async function namesOf(
   }
 }
 
-/** What a guest says is in a folder; names that are not plain text are left out. */
+/** Parses what a guest reports about a folder; leaves out names that are not plain text. */
 async function guestFiles(
   client: BangerClient,
   { ref, folder, signal }: Abortable & { ref: string; folder: string },

@@ -1,6 +1,6 @@
 /*
- * Each script passes the words up to the cursor to `banger __complete`, whose first line says what else fits
- * and whose other lines are `word<tab>meaning`.
+ * Each script passes the words up to the cursor to `banger __complete`. Its first output line says what the
+ * shell offers as well; its other lines are `word<tab>meaning`.
  */
 
 const BASH = `_banger() {

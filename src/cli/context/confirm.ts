@@ -4,14 +4,14 @@ import type { CommandContext } from './context.ts';
 /** Longest answer that is read. */
 const MAX_ANSWER_CHARS = 1_000;
 
-/** True when somebody can be asked: stdin and stderr are a terminal. */
+/** True when the user can be asked: stdin and stderr are terminals. */
 export function canAsk({ io }: CommandContext): boolean {
   return io.stdin.isTTY === true && io.stderr.isTTY === true;
 }
 
 /**
- * Asks a question on stderr and reads one line of stdin; only `y` and `yes`, in any case, are a yes. The end
- * of stdin is a no. Ctrl-C rejects with the signal's reason.
+ * Asks a question on stderr and reads one line of stdin. Returns true only for `y` and `yes`, in any case;
+ * the end of stdin counts as no. Ctrl-C rejects with the reason of the signal.
  */
 export async function confirm(
   question: string,

@@ -17,7 +17,7 @@ import type { CliIo } from './io.ts';
 import type { Sink } from './output.ts';
 import type { SpanRecorder } from './spans.ts';
 
-/** What a command works with. */
+/** What every command can use. */
 export interface CommandContext extends Abortable {
   readonly io: CliIo;
   readonly interrupts: Interrupts;
@@ -28,17 +28,20 @@ export interface CommandContext extends Abortable {
   /** colours of stderr */
   readonly errorStyle: Style;
   readonly progress: Progress;
-  /** where the time goes, for `--timings` */
+  /** measures where the time goes, for `--timings` */
   readonly spans: SpanRecorder;
-  /** Where things are; reads no file. */
+  /** Paths on this host; reads no file. */
   paths(): Paths;
   /** Reads the config file, once. */
   settings(): Settings;
-  /** A client of the daemon, which is started when it does not run. A cleanup gives a signal of its own. */
+  /**
+   * Returns a client of the daemon, and starts the daemon when it is not running. Cleanup passes its own
+   * signal.
+   */
   client(options?: Abortable): Promise<BangerClient>;
-  /** A client of the daemon, or `undefined` when none runs. */
+  /** Returns a client of the daemon, or `undefined` when the daemon is not running. */
   clientIfRunning(): Promise<BangerClient | undefined>;
-  /** The socket that the daemon listens on, or `undefined` when none runs. */
+  /** Returns the socket that the daemon listens on, or `undefined` when it is not running. */
   daemonSocket(): Promise<string | undefined>;
   /** Prints lines to stdout. */
   print(text: string): Promise<void>;
@@ -48,13 +51,13 @@ export interface CommandContext extends Abortable {
   notice(text: string): void;
   /** Prints a warning to stderr. */
   warn(text: string): void;
-  /** Shows what long work tells; `label` is the command that caused it. */
+  /** Returns a function that shows the news of long-running work; `label` is the command that started it. */
   showNews(label: string): (news: WorkNews) => void;
-  /** Follows long work to its result and shows what it tells. */
+  /** Waits for the result of long-running work, and shows its news meanwhile. */
   follow<T>(work: Work<T>, label: string): Promise<T>;
 }
 
-/** What {@link createContext} is made of. */
+/** What {@link createContext} needs. */
 export interface ContextParts {
   io: CliIo;
   interrupts: Interrupts;
@@ -68,7 +71,7 @@ export interface ContextParts {
   isVerbose: boolean;
 }
 
-/** Makes the context of one command. Nothing is read or connected before it is asked for. */
+/** Creates the context of one command. Reads files and connects only on demand. */
 export function createContext(parts: ContextParts): CommandContext {
   const { io, stdout, progress, errorStyle, isVerbose } = parts;
   const { signal } = parts.interrupts;
@@ -81,7 +84,7 @@ export function createContext(parts: ContextParts): CommandContext {
     if (hasWarnedOfVersion || label === buildLabel(io.build)) return;
     hasWarnedOfVersion = true;
     warn(
-      `the daemon is build ${label}, this command is build ${buildLabel(io.build)}; to run the same: banger daemon stop`,
+      `the daemon is build ${label}, this command is build ${buildLabel(io.build)}; to run the same build: banger daemon stop`,
     );
   };
   const paths = (): Paths => resolvePaths(io.env);

@@ -3,20 +3,22 @@ import { realErrorOf } from '../../protocol/error-body.ts';
 import { InterruptedError } from './interrupts.ts';
 import { OutputClosedError } from './output.ts';
 
-/** Wrong usage: nothing was begun. */
+/** Wrong usage, or refused: nothing was started. */
 const USAGE = 2;
 
-/** The command line failed where the status would else be the guest command's (as docker-run(1) has it). */
+/**
+ * banger itself failed, in a command whose status is otherwise that of the command in the guest (the same
+ * value as in docker-run(1)).
+ */
 const OURS = 125;
 
-/** 128 + SIGPIPE: what a program has that writes to a reader who has gone. */
+/** 128 + SIGPIPE: the status of a program that writes to a pipe whose reader has exited. */
 const PIPE = 141;
 
 /**
- * Codes of errors that refuse what was asked for before anything exists: the request is wrong, or this host
- * cannot fulfil it as it is. They exit like wrong usage. What can also happen in the middle of the work, such
- * as a disk that fills up, does not belong here: a script could not tell it from status 2 of the command in
- * the guest.
+ * Codes of errors that refuse a request before anything exists, because the request is wrong or this host
+ * cannot fulfil it. They exit with the status of wrong usage. Errors that can also happen halfway, such as a
+ * full disk, are not listed: a script could not tell them from status 2 of the command in the guest.
  */
 const REFUSALS: ReadonlySet<string> = new Set([
   'AGENT_NOT_FOUND',
@@ -60,18 +62,18 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'WORKSPACE_TAR_MISSING',
 ]);
 
-/** Exit status of a command in a guest that could not be started, as a shell tells it. */
+/** Exit status for a guest command that could not be started, with the values that a shell uses. */
 const GUEST_START: Readonly<Record<string, number>> = {
   COMMAND_NOT_FOUND: 127,
   COMMAND_NOT_EXECUTABLE: 126,
 };
 
-/** The command line was wrong or refused, and nothing was begun. */
+/** True when the command line was wrong or refused, and nothing was started. */
 function isRefusal(error: unknown): boolean {
   return isAppError(error) && (error.code.startsWith('USAGE_') || REFUSALS.has(error.code));
 }
 
-/** The exit status that an error ends the program with. */
+/** Returns the exit status for an error. */
 export function exitStatusOf(error: unknown, { runsGuestCommand }: { runsGuestCommand: boolean }): number {
   const real = realErrorOf(error);
   if (real instanceof InterruptedError) return real.exitCode;

@@ -1,16 +1,16 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Most notices that are remembered; a host has one or two. */
+/** Maximum number of notices that are remembered; a host has one or two. */
 const MAX_NOTICES = 16;
 
-/** Where the host's boot has an id of its own. */
+/** The id of the current boot of the host. */
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 
 /**
  * Returns whether a notice about this host is shown for the first time since the host booted, and remembers
- * it in `file`, which may be removed at any time. When that cannot be read or written, every time is the
- * first: a notice too many is better than none.
+ * it in `file`, which may be deleted at any time. When `file` cannot be read or written, returns true:
+ * showing a notice twice is better than never.
  */
 export function isFirstSinceBoot(
   message: string,
@@ -20,7 +20,7 @@ export function isFirstSinceBoot(
   if (bootId === '') return true;
   const [saved, ...lines] = textOf(file).split('\n');
   const shown = saved === bootId ? lines : [];
-  // As JSON a message is one line, whatever is in it.
+  // JSON keeps a message on one line, whatever it contains.
   const line = JSON.stringify(message);
   if (shown.includes(line)) return false;
   remember(file, [bootId, line, ...shown].slice(0, MAX_NOTICES));

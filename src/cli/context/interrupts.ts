@@ -4,7 +4,7 @@ import type { ListenedSignal, SignalSource } from './io.ts';
 
 /** The user, or the system, ended the command with a signal. */
 export class InterruptedError extends AppError {
-  /** 128 + the signal's number, as a shell tells it */
+  /** 128 + the signal's number, as in a shell */
   readonly exitCode: number;
 
   constructor(signal: ListenedSignal) {
@@ -15,19 +15,19 @@ export class InterruptedError extends AppError {
 
 /** How this process's signals end a command. */
 export interface Interrupts extends Disposable {
-  /** aborts at the first signal: the command ends and cleans up */
+  /** aborts at the first signal: the command then ends and cleans up */
   readonly signal: AbortSignal;
-  /** aborts at the second one: cleaning up ends too */
+  /** aborts at the second signal: cleanup then ends too */
   readonly giveUp: AbortSignal;
-  /** Ends the command as a signal would. The first reason wins. */
+  /** Ends the command like a signal. The first reason wins. */
   end(reason: Error): void;
-  /** Until disposed of, signals go to `handler` instead, which may call {@link end}. */
+  /** Until disposed of, passes signals to `handler` instead, which may call {@link end}. */
   redirect(handler: (signal: ListenedSignal) => void): Disposable;
 }
 
 const ENDING: readonly ListenedSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
-/** Listens to `source` until it is disposed of. */
+/** Listens to the signals of `source` until disposed of. */
 export function listenToInterrupts(source: SignalSource): Interrupts {
   const first = new AbortController();
   const second = new AbortController();

@@ -15,18 +15,16 @@ export interface OutputStream extends Writable {
   rows?: number;
 }
 
-/** Signals that a command listens to. */
+/** The signals that commands handle. */
 export type ListenedSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGQUIT' | 'SIGCONT';
 
-/** Where signals of this process are heard; `process` is one. */
+/** A source of process signals, such as `process`. */
 export interface SignalSource {
   on(signal: ListenedSignal, listener: (signal: ListenedSignal) => void): unknown;
   off(signal: ListenedSignal, listener: (signal: ListenedSignal) => void): unknown;
 }
 
-/**
- * Everything that the command line touches of the process it runs in, so that a test can run it in its own.
- */
+/** Everything that the command line uses of its process, so that a test can run it inside its own process. */
 export interface CliIo {
   readonly stdin: InputStream;
   readonly stdout: OutputStream;
@@ -34,15 +32,15 @@ export interface CliIo {
   readonly env: Environment;
   readonly cwd: string;
   readonly signals: SignalSource;
-  /** Calls `listener` when the process exits, however it does; it must be synchronous. */
+  /** Calls `listener` when the process exits, for whatever reason. `listener` must be synchronous. */
   onExit(listener: () => void): Disposable;
   /**
-   * Returns a function that stops the terminal on stdin from changing line feeds of the output, which raw
-   * mode leaves on. The terminal has changed when that function returns, never later: a late change would
-   * spoil a terminal that we have already given back.
+   * Returns a function that stops the terminal on stdin from changing line feeds in output, which raw mode
+   * does not do. The change is complete when that function returns: a later change could hit a terminal that
+   * is already restored.
    */
   loadOutputStopper(): Promise<() => void>;
-  /** Sets the exit status of this process for an exception that nobody catches; 1 until then. */
+  /** Sets the exit status for an uncaught exception; 1 until then. */
   setCrashStatus(status: number): void;
   /** how to start this program */
   readonly ownArgv: readonly string[];

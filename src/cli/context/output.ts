@@ -2,30 +2,30 @@ import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import type { OutputStream } from './io.ts';
 
-/** The reader of our output has exited (`| head`), so the command ends early. That is no failure. */
+/** The reader of our output has exited (`| head`), so the command ends early. This is not a failure. */
 export class OutputClosedError extends AppError {
   constructor() {
-    super('OUTPUT_CLOSED', 'Nobody reads the output any more');
+    super('OUTPUT_CLOSED', 'Cannot write the output: its reader has exited');
   }
 }
 
-/** One of our output streams: writes wait while the reader is slow, and end when it has gone. */
+/** One of our output streams. Writes wait while the reader is slow, and end when the reader has exited. */
 export interface Sink {
   readonly isTerminal: boolean;
-  /** width in characters, of a terminal */
+  /** width of the terminal in characters */
   readonly columns: number | undefined;
-  /** Writes without waiting; for short texts. Does nothing when nothing can be written any more. */
+  /** Writes without waiting; for short texts. Does nothing once writing has become impossible. */
   put(text: string): void;
   /**
-   * Writes and waits until there is room for more. @throws {AppError} OUTPUT_CLOSED when the reader has gone,
-   * OUTPUT_FAILED.
+   * Writes and waits until there is room for more. @throws {AppError} OUTPUT_CLOSED when the reader has
+   * exited, OUTPUT_FAILED.
    */
   write(bytes: Uint8Array | string, options: Abortable): Promise<void>;
-  /** Waits until everything written has reached the reader, or the reader has gone. */
+  /** Waits until everything written has reached the reader, or the reader has exited. */
   flushed(): Promise<void>;
 }
 
-/** Wraps `stream`; `onFailed` is called once when nothing can be written any more. */
+/** Wraps `stream`. Calls `onFailed` once, when writing becomes impossible. */
 export function createSink(stream: OutputStream, onFailed: (reason: AppError) => void = () => {}): Sink {
   const failed = Promise.withResolvers<void>();
   let failure: AppError | undefined;
@@ -35,7 +35,7 @@ export function createSink(stream: OutputStream, onFailed: (reason: AppError) =>
     failed.resolve();
     onFailed(failure);
   };
-  /** True when there is room for more. Files are written at once, and fail at once. */
+  /** True when there is room for more. Writes to files complete, or fail, at once. */
   const send = (bytes: Uint8Array | string): boolean => {
     try {
       return stream.write(bytes);
@@ -77,7 +77,7 @@ export function createSink(stream: OutputStream, onFailed: (reason: AppError) =>
   };
 }
 
-/** A reader who has gone, or a terminal that hung up, is not an error; a full disk is. */
+/** A reader that has exited or a terminal that hung up is not an error; a full disk is. */
 function failureOf(error: unknown): AppError {
   if (isErrno(error, 'EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED')) return new OutputClosedError();
   return new AppError('OUTPUT_FAILED', 'Cannot write the output', { cause: error });

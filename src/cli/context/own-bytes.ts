@@ -5,14 +5,17 @@ import type { Environment } from '../../config/settings.ts';
 /** What Node puts in place of bytes that are not UTF-8. */
 const REPLACED = '\u{fffd}';
 
-/** The last words of this process's command line, as Node has them, with bytes that are not UTF-8 escaped. */
+/**
+ * Returns `words`, the last words of this command line as Node decoded them, with bytes that are not UTF-8
+ * escaped.
+ */
 export function exactWords(words: readonly string[]): readonly string[] {
   if (!words.some((word) => word.includes(REPLACED))) return words;
   const exact = readEach('/proc/self/cmdline');
   return exact.slice(exact.length - words.length).map(escapedText);
 }
 
-/** The environment of this process, with bytes that are not UTF-8 escaped in the values. */
+/** Returns the environment of this process, with bytes that are not UTF-8 escaped in the values. */
 export function exactEnvironment(env: Environment): Environment {
   if (!Object.values(env).some((value) => value?.includes(REPLACED))) return env;
   const exact = readEach('/proc/self/environ').map((entry): [string, string] => {
@@ -22,7 +25,7 @@ export function exactEnvironment(env: Environment): Environment {
   return { ...env, ...Object.fromEntries(exact.filter(([name]) => env[name]?.includes(REPLACED))) };
 }
 
-/** Parts of a file of proc(5), each with a NUL behind it. */
+/** Reads a file of proc(5) whose parts each end with a NUL. */
 function readEach(path: '/proc/self/cmdline' | '/proc/self/environ'): Buffer[] {
   const bytes = readFileSync(path);
   const parts: Buffer[] = [];

@@ -3,13 +3,13 @@ import type { Abortable } from '../../base/abort.ts';
 import { INVISIBLE } from '../../base/text/unprintable.ts';
 import type { Sink } from './output.ts';
 
-/** Longest piece of a line that is waited for, in characters, so that no sequence is cut in two. */
+/** How many characters of an unfinished line are held back, so that no sequence is cut in two. */
 const MAX_PENDING_CHARS = 4096;
 
 /**
- * Copies text that others wrote, a guest's console above all. To a file it goes as it is; to a terminal
- * without the control characters that could do more than colour it: a guest must not be able to retitle,
- * scroll or query the terminal of who reads its log.
+ * Copies untrusted text, such as the console of a guest. To a file it is copied unchanged. For a terminal all
+ * control characters are replaced except those that set colours: a guest must not be able to retitle, scroll
+ * or query the terminal of a user who reads its log.
  */
 export async function passText(
   text: AsyncIterable<Buffer>,
@@ -32,7 +32,10 @@ export async function passText(
   if (pending !== '') await sink.write(harmless(pending), { signal });
 }
 
-/** `text` with colours, tabs and line ends, and no other control characters; what shows nothing is U+FFFD. */
+/**
+ * Returns `text` with its colours, tabs and line ends; U+FFFD replaces every other control or invisible
+ * character.
+ */
 export function harmless(text: string): string {
   const visible = text.replace(/[\p{Zl}\p{Zp}]/gu, ' ').replace(INVISIBLE, '\ufffd');
   return visible.replace(

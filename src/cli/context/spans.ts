@@ -1,25 +1,26 @@
-/** One part of what a command did. */
+/** One part of the run time of a command. */
 export interface Span {
-  /** `cli` before anything was asked of the daemon; else a stage of the daemon's, or what this side did */
+  /** `cli` before the first request to the daemon; then a stage of the daemon, or work on this side */
   stage: string;
-  /** time that it took, in `ms`; parts that come again are added up */
+  /** how long it took, in `ms`; a part that occurs several times is summed */
   ms: number;
 }
 
-/** Where the time of this process goes: each part lasts until the next one begins. */
+/** Records where the time of this process goes. Each part lasts until the next one begins. */
 export class SpanRecorder {
   readonly #spans = new Map<string, number>();
   readonly #now: () => number;
   #stage = 'cli';
   #begunAt = 0;
 
-  /** `now` gives the `ms` since the process began. */
+  /** `now` returns the `ms` since the process started. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
   /**
-   * A recorder with the same past, and a future of its own: for one of several things that happen at once.
+   * Returns a recorder that starts with the parts recorded so far and then records separately, for one of
+   * several concurrent tasks.
    */
   branch(): SpanRecorder {
     const branch = new SpanRecorder(this.#now);
@@ -29,7 +30,7 @@ export class SpanRecorder {
     return branch;
   }
 
-  /** From now on it is this part. */
+  /** Ends the current part and begins the part `stage`. */
   begin(stage: string): void {
     const now = this.#now();
     this.#spans.set(this.#stage, (this.#spans.get(this.#stage) ?? 0) + now - this.#begunAt);
@@ -37,7 +38,7 @@ export class SpanRecorder {
     this.#begunAt = now;
   }
 
-  /** All parts up to now, in the order in which they first came. They add up to the life of this process. */
+  /** Returns all parts up to now, in order of first occurrence. They add up to the life of this process. */
   spans(): Span[] {
     this.begin(this.#stage);
     return [...this.#spans].map(([stage, ms]) => ({ stage, ms }));
@@ -45,8 +46,8 @@ export class SpanRecorder {
 }
 
 /**
- * What a command adds to the value that `--json` prints: with `--timings` the parts up to now, to a tenth of
- * a `ms`; else nothing.
+ * Returns what a command adds to its `--json` value: with `--timings` the parts up to now, rounded to a tenth
+ * of a `ms`; else nothing.
  */
 export function spansOf(recorder: SpanRecorder, { isTimed }: { isTimed: boolean }): { spans?: Span[] } {
   if (!isTimed) return {};

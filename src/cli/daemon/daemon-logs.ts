@@ -4,14 +4,15 @@ import { defineCommand } from '../program/command.ts';
 export const daemonLogs = defineCommand({
   path: ['daemon', 'logs'],
   summary: "print the daemon's log",
-  description: 'Prints the last lines of the log, one JSON value a line. Works when the daemon does not run.',
+  description:
+    'Prints the last lines of the log, one JSON value per line. Works even when the daemon is not running.',
   examples: [
     { command: 'banger daemon logs', does: 'The last lines: where to look when something failed.' },
-    { command: 'banger daemon logs -f | jq -r .msg', does: 'Goes on as more comes, until Ctrl-C.' },
+    { command: 'banger daemon logs -f | jq -r .msg', does: 'Also prints new lines, until Ctrl-C.' },
   ],
   args: [],
   options: {
-    follow: { type: 'flag', short: 'f', summary: 'go on as more comes' },
+    follow: { type: 'flag', short: 'f', summary: 'keep printing new lines' },
     lines: { type: 'value', short: 'n', value: 'count', summary: 'how many lines', defaultText: () => '200' },
   },
   async run({ options }, context) {

@@ -5,11 +5,11 @@ export const daemonSocket = defineCommand({
   path: ['daemon', 'socket'],
   summary: "print the path of the daemon's socket",
   description:
-    "Prints where the daemon's API is: HTTP over a Unix socket. Does not start the daemon; when it does not run, prints where it will be.",
+    'Prints the path of the Unix socket on which the daemon serves its HTTP API. Does not start the daemon; if it is not running, prints the path that it will use.',
   examples: [
     {
       command: 'curl --unix-socket "$(banger daemon socket)" http://localhost/v1/vms',
-      does: 'The list of VMs, as the API gives it.',
+      does: 'The list of VMs from the API.',
     },
   ],
   args: [],

@@ -3,12 +3,12 @@ import { defineCommand } from '../program/command.ts';
 /** `banger daemon status` */
 export const daemonStatus = defineCommand({
   path: ['daemon', 'status'],
-  summary: 'print how the daemon is',
+  summary: 'print the state of the daemon',
   description:
-    'Prints whether the daemon runs, where its socket and log are, and what it does. Does not start it; a daemon that does not run is no failure: commands that need it start it.',
+    'Prints whether the daemon is running, where its socket and log are, and what it is doing. Does not start it. A daemon that is not running is not a failure: commands that need it start it.',
   examples: [
     { command: 'banger daemon status', does: 'Its state, process id, socket and log.' },
-    { command: 'banger daemon status --json | jq .isRunning', does: 'Whether it runs.' },
+    { command: 'banger daemon status --json | jq .isRunning', does: 'Whether it is running.' },
   ],
   args: [],
   options: { json: { type: 'flag', summary: 'print it as JSON' } },

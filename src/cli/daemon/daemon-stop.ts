@@ -5,10 +5,10 @@ export const daemonStop = defineCommand({
   path: ['daemon', 'stop'],
   summary: 'stop the daemon; VMs keep running',
   description:
-    'Lets the daemon finish what it does, and waits until it has ended. VMs keep running; the next command starts a daemon that takes them over.',
+    'Lets the daemon finish its current work, and waits until it has exited. VMs keep running; the next command starts a daemon that takes them over.',
   examples: [{ command: 'banger daemon stop', does: 'After an update, so that the new version runs.' }],
   args: [],
-  options: { json: { type: 'flag', summary: 'print what became of it as JSON' } },
+  options: { json: { type: 'flag', summary: 'print the outcome as JSON' } },
   async run({ options }, context) {
     const { stopDaemon } = await import('./stop-daemon.ts');
     const outcome = await stopDaemon(context);

@@ -6,10 +6,10 @@ import type { Sink } from '../context/output.ts';
 
 const DEFAULT_LINE_COUNT = 200;
 
-/** `bytes` that are read at once. */
+/** Size of one read, in `bytes`. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** `ms` between two looks whether the file has grown. */
+/** Interval between checks for new lines, in `ms`. */
 const FOLLOW_MS = 200;
 
 /** How a log is printed. */
@@ -19,7 +19,7 @@ export interface PrintLogOptions extends Abortable {
   sink: Sink;
 }
 
-/** The value of `--lines`. @throws {AppError} USAGE_OPTION_VALUE when it is no whole number */
+/** Returns the value of `--lines`. @throws {AppError} USAGE_OPTION_VALUE when it is not a whole number */
 export function lineCountOf(given: string | undefined): number {
   if (given === undefined) return DEFAULT_LINE_COUNT;
   if (/^[0-9]{1,9}$/.test(given)) return Number(given);
@@ -30,8 +30,8 @@ export function lineCountOf(given: string | undefined): number {
 }
 
 /**
- * Prints the last lines of a log file, and what is added to it when followed, across rotations. A file that
- * is missing has no lines.
+ * Prints the last lines of a log file. With `follow`, also prints new lines, across rotations. A missing file
+ * has no lines.
  */
 export async function printLog(path: string, options: PrintLogOptions): Promise<void> {
   let at = 0;
@@ -65,14 +65,14 @@ async function copyNew(
   while (from < found.size) {
     const { bytesRead } = await file.read(buffer, 0, Math.min(CHUNK_BYTES, found.size - from), from);
     if (bytesRead === 0) break;
-    // A copy: the sink may still hold it when the next chunk is read.
+    // Copies the chunk, because the sink may still hold it when the next one is read.
     await options.sink.write(Buffer.from(buffer.subarray(0, bytesRead)), options);
     from += bytesRead;
   }
   return { at: from, inode: found.ino };
 }
 
-/** Where the last `lineCount` lines begin; looks from the end, a chunk at a time. */
+/** Returns the offset of the last `lineCount` lines; searches from the end, one chunk at a time. */
 async function startOfLastLines(
   file: FileHandle,
   { size, lineCount }: { size: number; lineCount: number },
@@ -84,7 +84,7 @@ async function startOfLastLines(
     const start = Math.max(0, end - CHUNK_BYTES);
     const { bytesRead } = await file.read(buffer, 0, end - start, start);
     for (let i = bytesRead - 1; i >= 0; i -= 1) {
-      // The line feed that ends the last line begins none.
+      // The final line feed does not begin another line.
       if (buffer[i] !== 10 || start + i === size - 1) continue;
       seen += 1;
       if (seen === lineCount) return start + i + 1;

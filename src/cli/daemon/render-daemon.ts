@@ -4,7 +4,7 @@ import type { DaemonStatus } from '../../protocol/api/daemon.ts';
 import { formatAge, formatElapsed } from '../render/format.ts';
 import { renderTable } from '../render/table.ts';
 
-/** The daemon in a few lines; `undefined` when it does not run. */
+/** Returns the state of the daemon in a few lines; `undefined` means that it is not running. */
 export function daemonSummary(
   status: DaemonStatus | undefined,
   { paths, nowMs }: { paths: Paths; nowMs: number },
@@ -24,7 +24,7 @@ export function daemonSummary(
     ['log', status.logPath],
     ['started', formatAge(status.startedAt, nowMs)],
     ['running vms', String(status.runningVmCount)],
-    ...(status.standbyVmId === undefined ? [] : [['on standby', status.standbyVmId]]),
+    ...(status.standbyVmId === undefined ? [] : [['pool vm', status.standbyVmId]]),
     ['requests', String(status.activeRequestCount)],
     ['memory', formatSize(status.rssBytes)],
     ...(status.idleExitInMs === undefined ? [] : [['idle exit in', formatElapsed(status.idleExitInMs)]]),

@@ -6,23 +6,23 @@ import { defineCommand } from '../program/command.ts';
 /** `banger doctor` */
 export const doctor = defineCommand({
   path: ['doctor'],
-  summary: 'check whether this machine can run VMs',
+  summary: 'check whether this host can run VMs',
   description:
-    'Checks what VMs need on this machine and says how to fix what is missing; changes nothing, unless --fix is given: that removes files and processes of VMs that are gone, and nothing else. With --deep it also reads all warm templates, and the device state of all snapshots, and compares them with their checksums; a damaged template is set aside, and the next VM makes a new one. With --prove it also makes three VMs of the default image and shape, shows that they have no random numbers, ids, keys and files in common, the right time, and left the template as it was, and deletes them. The exit status is 1 when a check fails, 0 with warnings.',
+    'Checks what VMs need on this host and says how to fix what is missing. It changes nothing, except with --fix, which removes only files and processes of VMs that no longer exist. With --deep it also reads all warm templates and the device state of all snapshots, and compares them with their checksums; a damaged template is set aside, and the next VM makes a new one. With --prove it also makes three VMs of the default image and shape, and deletes them again: it shows that they share no random numbers, ids, keys or files, have the right time, and have not changed the template. The exit status is 1 when a check fails, and 0 when there are only warnings.',
   examples: [
     {
       command: 'banger doctor',
-      does: 'The first thing to run on a new machine, and when something does not work.',
+      does: 'The first thing to run on a new host, and when something does not work.',
     },
     { command: 'banger doctor --verbose', does: 'With the facts behind each check.' },
-    { command: 'banger doctor --fix', does: 'Removes what crashes have left.' },
+    { command: 'banger doctor --fix', does: 'Removes what crashes have left behind.' },
     {
       command: 'banger doctor --prove',
-      does: 'Shows that VMs that are started from one template are as independent as VMs that were booted.',
+      does: 'Shows that VMs started from one template are as independent as VMs that were booted.',
     },
     {
       command: 'banger doctor --deep',
-      does: 'Finds what a failing disk has done to templates and snapshots.',
+      does: 'Finds damage by a failing disk in templates and snapshots.',
     },
     { command: 'banger doctor --json', does: 'The same for programs.' },
   ],
@@ -51,7 +51,10 @@ export const doctor = defineCommand({
   },
 });
 
-/** A daemon that does not start is a finding like others: it is what one runs doctor for. */
+/**
+ * A daemon that does not start is reported like any other finding, because it may be why the user runs
+ * doctor.
+ */
 async function examine(
   context: CommandContext,
   { isFix, isDeep, isProved }: { isFix: boolean; isDeep: boolean; isProved: boolean },
@@ -59,7 +62,7 @@ async function examine(
   const { signal } = context;
   try {
     const client = await context.client();
-    context.progress.step('doctor', 'checking this machine');
+    context.progress.step('doctor', 'checking this host');
     const [{ build }, found] = await Promise.all([
       client.daemonStatus({ signal }),
       isFix
@@ -84,7 +87,7 @@ async function examine(
   }
 }
 
-/** The command and its daemon are the same build. */
+/** Checks that the command and its daemon are the same build. */
 function versionCheck({ io: { build } }: CommandContext, daemonBuild: string | undefined): DoctorCheck {
   const own = buildLabel(build);
   if (daemonBuild === undefined || daemonBuild === own) {

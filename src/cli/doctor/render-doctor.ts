@@ -3,16 +3,16 @@ import type { DoctorCheck, DoctorFix } from '../../protocol/api/daemon.ts';
 import type { Style } from '../render/style.ts';
 import { wrap } from '../render/wrap.ts';
 
-/** How {@link doctorReport} prints. */
+/** Options of {@link doctorReport}. */
 export interface DoctorRendering {
   style: Style;
-  /** of the terminal; without one lines are as long as they are */
+  /** width of the terminal; absent: lines are not wrapped */
   width: number | undefined;
-  /** with the facts behind each check */
+  /** also prints the facts behind each check */
   isVerbose: boolean;
 }
 
-/** Checks as lines, what to do below each that needs it, and a sum. */
+/** Returns one line per check, with the fix below if there is one, and a summary. */
 export function doctorReport(
   { checks, fixed }: DoctorFix,
   { style, width, isVerbose }: DoctorRendering,
@@ -20,7 +20,7 @@ export function doctorReport(
   const paint = { pass: style.green, warn: style.yellow, fail: style.red };
   const names = Math.max(0, ...checks.map(({ name }) => name.length));
   const indent = 'pass  '.length + names + 2;
-  /** A text from column `indent` on; painted line by line, so that colour codes are not counted. */
+  /** Wraps a text at column `indent`. Colours line by line, so that colour codes are not counted. */
   const column = (text: string, shown: (line: string) => string = (line) => line): string =>
     (width === undefined ? [printable(text)] : wrap(printable(text), Math.max(20, width - indent)))
       .map((line, at) => (at === 0 ? '' : ' '.repeat(indent)) + shown(line))

@@ -5,9 +5,9 @@ export const imageBuild = defineCommand({
   path: ['image', 'build'],
   summary: 'build an image and its kernel',
   description:
-    "Builds an image from its distribution's packages, with the kernel it boots. An image that exists is left as it is, unless --force is given. An interrupted build leaves nothing; two at once do the work once.",
+    "Builds an image from its distribution's packages, with the kernel it boots. Does nothing if the image exists, unless --force is given. An interrupted build leaves nothing behind; two builds of one image at the same time share the work.",
   examples: [
-    { command: 'banger image build', does: 'Builds the default image; needed once on a machine.' },
+    { command: 'banger image build', does: 'Builds the default image; needed once per host.' },
     { command: 'banger image build --force -v', does: 'Builds it again, with a line for each step.' },
   ],
   args: [
@@ -19,7 +19,7 @@ export const imageBuild = defineCommand({
     },
   ],
   options: {
-    force: { type: 'flag', summary: 'build it again although it exists' },
+    force: { type: 'flag', summary: 'build the image even if it exists' },
     verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
     json: { type: 'flag', summary: 'print the image as JSON' },
   },

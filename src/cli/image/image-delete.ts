@@ -4,11 +4,11 @@ import { defineCommand } from '../program/command.ts';
 export const imageDelete = defineCommand({
   path: ['image', 'delete'],
   summary: 'delete an image',
-  description: 'Removes an image from this machine. An image that a VM uses is refused.',
+  description: 'Deletes an image from this host. Refuses an image that a VM uses.',
   examples: [
     {
       command: 'banger image delete debian-bookworm',
-      does: 'Deletes the default image; banger image build makes it again.',
+      does: 'Deletes the default image; banger image build builds it again.',
     },
   ],
   args: [{ name: 'image', summary: "the image's name", isRequired: true, kind: 'image' }],

@@ -5,7 +5,7 @@ export const imageList = defineCommand({
   path: ['image', 'list'],
   summary: 'list images',
   description: 'Lists the images that VMs can boot.',
-  examples: [{ command: 'banger image list', does: 'The images of this machine.' }],
+  examples: [{ command: 'banger image list', does: 'The images of this host.' }],
   args: [],
   options: { json: { type: 'flag', summary: 'print the images as a JSON array' } },
   async run({ options }, context) {

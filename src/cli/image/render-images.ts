@@ -3,13 +3,13 @@ import type { Image, Kernel } from '../../protocol/api/image.ts';
 import { formatAge } from '../render/format.ts';
 import { renderTable } from '../render/table.ts';
 
-/** How a table is made. */
+/** Options of the tables. */
 interface TableOptions {
   nowMs: number;
   width: number | undefined;
 }
 
-/** Images as a table. */
+/** Returns images as a table. */
 export function imageTable(images: readonly Image[], { nowMs, width }: TableOptions): string {
   const rows = images.map((image) => [
     image.name,
@@ -23,7 +23,7 @@ export function imageTable(images: readonly Image[], { nowMs, width }: TableOpti
   return renderTable([['NAME', 'ARCH', 'KERNEL', 'SIZE', 'ON DISK', 'VMS', 'CREATED'], ...rows], width);
 }
 
-/** Kernels as a table. */
+/** Returns kernels as a table. */
 export function kernelTable(kernels: readonly Kernel[], { nowMs, width }: TableOptions): string {
   const rows = kernels.map((kernel) => [
     kernel.name,

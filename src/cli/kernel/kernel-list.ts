@@ -5,7 +5,7 @@ export const kernelList = defineCommand({
   path: ['kernel', 'list'],
   summary: 'list kernels',
   description: 'Lists the kernels that images boot. Building an image brings its kernel.',
-  examples: [{ command: 'banger kernel list', does: 'The kernels of this machine.' }],
+  examples: [{ command: 'banger kernel list', does: 'The kernels of this host.' }],
   args: [],
   options: { json: { type: 'flag', summary: 'print the kernels as a JSON array' } },
   async run({ options }, context) {

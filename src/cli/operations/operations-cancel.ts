@@ -6,11 +6,11 @@ export const operationsCancel = defineCommand({
   path: ['operations', 'cancel'],
   summary: 'cancel an operation',
   description:
-    'Cancels an operation and waits until what it began is undone: a VM that was being made is gone, one that was being started is as it was. What would be worse by half (a stop, a delete) is not cancelled.',
+    'Cancels an operation and waits until its changes are undone: a VM that was being made is deleted, and one that was being started is as before. Operations that must not stop halfway (a stop, a delete) are not cancelled.',
   examples: [{ command: 'banger operations cancel op-1f2e3d4c', does: 'Cancels one operation.' }],
   args: [OPERATION_ID],
   options: {
-    quiet: { type: 'flag', short: 'q', summary: 'print nothing when it goes well' },
+    quiet: { type: 'flag', short: 'q', summary: 'print nothing on success' },
     json: { type: 'flag', summary: 'print the operation as JSON' },
   },
   async run({ args: [id = ''], options }, context) {

@@ -6,11 +6,11 @@ export const operationsFollow = defineCommand({
   path: ['operations', 'follow'],
   summary: 'follow an operation to its end',
   description:
-    'Shows what an operation tells, from its beginning, and ends when it does: with 0 when it went well, with its error when it did not. Ctrl-C leaves it alone.',
+    'Shows the progress of an operation from its beginning, and exits when the operation ends: with 0 on success, else with its error. Ctrl-C ends only this command, not the operation.',
   examples: [
     {
       command: 'banger operations follow $(banger vm create --detach -q)',
-      does: 'Makes a VM, leaves it to the daemon, and comes back to it.',
+      does: 'Makes a VM in the background, then waits for it.',
     },
   ],
   args: [OPERATION_ID],

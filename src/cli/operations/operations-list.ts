@@ -7,12 +7,12 @@ export const operationsList = defineCommand({
   description:
     'Lists the operations in progress in the daemon, from all clients: VMs that are being created, started or stopped, and images that are being built. With --all, also lists those that ended in the last minutes.',
   examples: [
-    { command: 'banger operations list', does: 'What is under way.' },
-    { command: 'banger operations list --all', does: 'Also what ended lately, and how.' },
+    { command: 'banger operations list', does: 'The operations in progress.' },
+    { command: 'banger operations list --all', does: 'Also those that ended recently, and how.' },
   ],
   args: [],
   options: {
-    all: { type: 'flag', short: 'a', summary: 'also those that ended lately' },
+    all: { type: 'flag', short: 'a', summary: 'also those that ended recently' },
     quiet: { type: 'flag', short: 'q', summary: 'print ids only' },
     json: { type: 'flag', summary: 'print the operations as a JSON array' },
   },

@@ -57,7 +57,7 @@ describe('operations', () => {
   test('continue when vm create detaches from them, and are printed by their id', async () => {
     const { status, stdout, stderr } = await lab.run(['vm', 'create', '-d', '--name', 'web']);
     assert.deepEqual([status, stdout], [0, 'op-0000cafe\n']);
-    assert.match(stderr, /^spec: .*\nto see how far it is: banger operations follow op-0000cafe\n$/);
+    assert.match(stderr, /^spec: .*\nto see its progress: banger operations follow op-0000cafe\n$/);
     assert.ok(lab.daemon.requests.some(({ path }) => path === '/v1/vms?detach=1'));
     const json = await lab.run(['vm', 'create', '-d', '--name', 'web', '--json', '-q']);
     assert.deepEqual(JSON.parse(json.stdout), { operation: 'op-0000cafe', name: 'web' });

@@ -2,7 +2,7 @@ import type { Operation } from '../../protocol/api/operation.ts';
 import { formatAge } from '../render/format.ts';
 import { renderTable } from '../render/table.ts';
 
-/** Operations as a table, cut to `width` where one is given. */
+/** Returns operations as a table, cut to `width` if given. */
 export function operationTable(
   operations: readonly Operation[],
   { nowMs, width }: { nowMs: number; width: number | undefined },
@@ -18,7 +18,7 @@ export function operationTable(
   return renderTable([['ID', 'KIND', 'TARGET', 'STATE', 'STEP', 'STARTED'], ...rows], width);
 }
 
-/** What it is about, or why it failed. */
+/** The subject of an operation, or why it failed. */
 function stepOf({ stage, detail, error }: Operation): string {
   if (error) return error.message;
   return [stage, detail].filter((part) => part !== undefined).join(': ') || '-';

@@ -2,8 +2,8 @@ import type { Settings } from '../../config/settings.ts';
 import type { CommandContext } from '../context/context.ts';
 
 /**
- * What a value on the command line is, for completion. `tag`: of a snapshot of the VM before it; `copy`: a
- * place of `vm cp`.
+ * What a value on the command line is, for completion. `tag`: the tag of a snapshot of the VM before it;
+ * `copy`: a source or target of `vm cp`.
  */
 export type ValueKind =
   | 'vm'
@@ -26,7 +26,7 @@ export interface ArgumentDefinition {
   kind: ValueKind | readonly string[];
 }
 
-/** What follows `--`: a command for the guest, taken word for word. */
+/** What follows `--`: a command for the guest, passed on word for word. */
 export interface TrailingDefinition {
   name: string;
   summary: string;
@@ -50,20 +50,22 @@ export interface FlagOption extends OptionBase {
 /** An option with one value; the last one wins. */
 export interface ValueOption extends OptionBase {
   type: 'value';
-  /** keeps bytes that are not UTF-8, escaped (`base/escaped-bytes.ts`), where others have U+FFFD */
+  /**
+   * keeps bytes that are not UTF-8, escaped (`base/escaped-bytes.ts`); in other options U+FFFD replaces them
+   */
   keepsBytes?: boolean;
-  /** what the value is, as help shows it */
+  /** placeholder for the value in help */
   value: string;
   /** what it is, or all that it may be; absent: `other` */
   kind?: ValueKind | readonly string[];
-  /** the default as help shows it; without settings, how it is found */
+  /** the default as help shows it; without settings, the rule that determines it */
   defaultText?: (settings: Settings | undefined) => string;
 }
 
 /** An option that may be given several times. */
 export interface ListOption extends OptionBase {
   type: 'list';
-  /** as a {@link ValueOption} */
+  /** see {@link ValueOption} */
   keepsBytes?: boolean;
   value: string;
 }
@@ -71,23 +73,23 @@ export interface ListOption extends OptionBase {
 /** Options by camelCase name. */
 export type OptionDefinitions = Readonly<Record<string, OptionDefinition>>;
 
-/** The value that one option has after parsing. */
+/** The value of one option after parsing. */
 type OptionValue<T> = T extends FlagOption ? boolean : T extends ListOption ? string[] : string | undefined;
 
-/** The values that a set of options has after parsing. */
+/** The values of a set of options after parsing. */
 export type OptionValues<O extends OptionDefinitions> = { [K in keyof O]: OptionValue<O[K]> };
 
 /** What the user typed for one command. */
 export interface Invocation<O extends OptionDefinitions = OptionDefinitions> {
   args: string[];
-  /** words after `--`, with bytes that are not UTF-8 escaped in them; absent without it */
+  /** words after `--`, with bytes that are not UTF-8 escaped; absent when there is no `--` */
   trailing?: string[];
   options: OptionValues<O>;
-  /** the whole command line, for commands that are about it */
+  /** the whole command line, for commands that need it, such as completion */
   catalog: Catalog;
 }
 
-/** Every command there is. */
+/** All groups and commands. */
 export interface Catalog {
   groups: readonly GroupDefinition[];
   commands: readonly CommandDefinition[];
@@ -98,7 +100,7 @@ export interface Catalog {
 export interface ShortForm {
   /** words after `banger` */
   words: readonly [string, ...string[]];
-  /** path of the command that they stand for */
+  /** path of the command that they abbreviate */
   path: CommandDefinition['path'];
 }
 
@@ -108,7 +110,7 @@ export interface Example {
   does: string;
 }
 
-/** One command: help, parsing, completion and `docs/cli.md` come from it. */
+/** One command. Help, parsing, completion and `docs/cli.md` are generated from it. */
 export interface CommandDefinition<O extends OptionDefinitions = OptionDefinitions> {
   /** words after `banger` */
   path: readonly [string, ...string[]];
@@ -124,13 +126,13 @@ export interface CommandDefinition<O extends OptionDefinitions = OptionDefinitio
    * own
    */
   runsGuestCommand?: boolean;
-  /** Does it and gives the exit status. Heavy parts are imported inside. */
+  /** Runs the command and returns the exit status. Imports heavy parts lazily. */
   run(invocation: Invocation<O>, context: CommandContext): Promise<number>;
 }
 
 /** A group of commands, such as `vm`. */
 export interface GroupDefinition {
-  /** words after `banger`; a group within another comes after that in lists: `vm`, `vm workspace` */
+  /** words after `banger`; in lists, a group follows the group that contains it: `vm`, `vm workspace` */
   name: string;
   summary: string;
   description: string;
@@ -140,23 +142,21 @@ export interface GroupDefinition {
 export function defineCommand<const O extends OptionDefinitions>(
   definition: CommandDefinition<O>,
 ): CommandDefinition {
-  // The parser makes the values from these very definitions, so they fit.
+  // The parser derives the values from this definition, so the types match.
   return definition as unknown as CommandDefinition;
 }
 
-/** Name of the group that a command is in, empty for one that is in none. */
+/** Returns the name of the group that contains a command; empty for a command outside of all groups. */
 export function groupOf({ path }: Pick<CommandDefinition, 'path'>): string {
   return path.slice(0, -1).join(' ');
 }
 
-/**
- * The groups that are directly in the group `parent`; those of `banger` itself are in the one without a name.
- */
+/** Returns the groups directly in the group `parent`; those of `banger` itself when `parent` is empty. */
 export function subgroupsOf(groups: readonly GroupDefinition[], parent: string): GroupDefinition[] {
   return groups.filter(({ name }) => groupOf({ path: name.split(' ') as [string, ...string[]] }) === parent);
 }
 
-/** `diskSize` is `--disk-size`. */
+/** Returns the flag of an option: `--disk-size` for `diskSize`. */
 export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -11,15 +11,15 @@ import {
 } from './command.ts';
 import { shortFormsOf, shortWords } from './short-forms.ts';
 
-/** What help is made from besides the definition. */
+/** What help needs besides the definition. */
 export interface HelpOptions {
-  /** shows the real defaults; without, how they are found */
+  /** shows the configured defaults; without it, the rules that determine them */
   settings?: Settings | undefined;
   /** line length in characters */
   width: number;
 }
 
-/** Line length where the terminal's is not known. */
+/** Line length when the width of the terminal is unknown. */
 export const DEFAULT_HELP_WIDTH = 100;
 
 const INDENT = 2;
@@ -50,7 +50,7 @@ export function commandHelp(
   ]);
 }
 
-/** Help of a group: what is in it. */
+/** Help of a group, with its commands and subgroups. */
 export function groupHelp(
   group: GroupDefinition,
   { commands, groups, width }: HelpOptions & Catalog,
@@ -67,15 +67,15 @@ export function groupHelp(
     `Usage: banger ${group.name} <command>`,
     wrap(group.description, width, 0),
     list('Commands', rows, width),
-    `Help of one: banger ${group.name} <command> --help`,
+    `Help for a command: banger ${group.name} <command> --help`,
   ]);
 }
 
 const ROOT_SHAPES: readonly [string, string][] = [
   ['banger vm run', 'a fresh VM and a shell in it'],
-  ['banger vm run ./repo', 'the same with a git working tree at /root/repo'],
+  ['banger vm run ./repo', 'the same, with a git working tree at /root/repo'],
   ['banger vm run ./repo -- make test', 'runs a command there and exits with its status'],
-  ['banger vm run --rm -- uname -a', 'the same in an empty VM, which is deleted afterwards'],
+  ['banger vm run --rm -- uname -a', 'runs a command in an empty VM, and then deletes the VM'],
   ['banger vm create --name web', 'a VM that stays; then: banger vm exec web -- CMD'],
   ['banger ps', 'running VMs; all of them: banger vm list --all'],
 ];
@@ -100,14 +100,14 @@ export function rootHelp(catalog: Catalog, { width }: HelpOptions): string {
     list('Commands', [...rows], width),
     list('Options', [['--version', 'print the version on one line'], HELP_ROW], width),
     wrap(shortFormsLine(catalog), width, 0),
-    'First time on a machine: banger doctor, then banger image build, then banger vm run.\nHelp of one: banger <command> --help',
+    'First time on a host: banger doctor, then banger image build, then banger vm run.\nHelp for a command: banger <command> --help',
   ]);
 }
 
-/** Which commands of `banger vm` go without `vm`. */
+/** The sentence that lists the commands of `banger vm` that work without `vm`. */
 function shortFormsLine(catalog: Catalog): string {
   const words = shortWords(catalog).map(({ word }) => word);
-  return `These go without vm: ${words.join(', ')}. In every group, ls is list and rm is delete.`;
+  return `These work without vm: ${words.join(', ')}. In every group, ls means list and rm means delete.`;
 }
 
 function examples(definition: CommandDefinition, width: number): string {
@@ -131,7 +131,7 @@ function sections(parts: readonly string[]): string {
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
 
-/** Breaks text into lines of at most `width` characters, each indented; line breaks of the text stay. */
+/** Breaks text into lines of at most `width` characters, each indented; keeps the line breaks of the text. */
 function wrap(text: string, width: number, indent: number): string {
   const room = Math.max(20, width - indent);
   const lines = text.split('\n').flatMap((paragraph) => wrapWords(paragraph, room));

@@ -10,16 +10,17 @@ import {
 /** What the parser found for one command. */
 export interface TypedWords {
   args: string[];
-  /** option values as commander keeps them */
+  /** option values as commander returns them */
   given: Readonly<Record<string, unknown>>;
   trailing: string[] | undefined;
   catalog: Catalog;
 }
 
 /**
- * Makes what a command's `run` is given of what was typed.
+ * Builds the argument of a command's `run` from what was typed.
  *
- * @throws {AppError} USAGE_ARGUMENTS for words that the command does not take, with where they may belong.
+ * @throws {AppError} USAGE_ARGUMENTS for arguments that the command does not take; the hint says where they
+ * may belong.
  */
 export function invocationOf(
   definition: CommandDefinition,

@@ -1,6 +1,6 @@
 import { AppError, isAppError } from '../../base/errors.ts';
 
-/** Collects what is wrong with a command line, so that all of it is told at once. */
+/** Collects the problems of a command line, so that all of them are reported at once. */
 export class ProblemList {
   readonly #problems: AppError[] = [];
 
@@ -10,7 +10,8 @@ export class ProblemList {
   }
 
   /**
-   * Runs a check; an {@link AppError} that it throws is added, and `undefined` is given instead of its value.
+   * Runs a check and returns its value. Adds an {@link AppError} that it throws, and then returns
+   * `undefined`.
    */
   attempt<T>(check: () => T): T | undefined {
     try {
@@ -22,7 +23,7 @@ export class ProblemList {
     }
   }
 
-  /** @throws {AppError} the problem, or USAGE_OPTIONS with all of them when there are several. */
+  /** @throws {AppError} the problem, or USAGE_OPTIONS with the list when there are several. */
   throwAny(): void {
     const [first, ...more] = this.#problems;
     if (!first) return;

@@ -14,12 +14,12 @@ import { commandHelp, groupHelp, type HelpOptions, rootHelp } from './help.ts';
 import { invocationOf } from './invocation.ts';
 import { shortWords, writeOut } from './short-forms.ts';
 
-/** What a command line means: a command to run, or a text to print. */
+/** The result of parsing: a command to run, or a text to print. */
 export type ParsedLine =
   | { kind: 'run'; definition: CommandDefinition; invocation: Invocation }
   | { kind: 'text'; text: string };
 
-/** What the parser knows. */
+/** What the parser needs. */
 export interface ProgramParts {
   catalog: Catalog;
   help: HelpOptions & { settings?: Settings | undefined };
@@ -30,8 +30,7 @@ export interface ProgramParts {
 /**
  * Parses a command line; runs nothing.
  *
- * @throws {AppError} USAGE_* for everything that is not a command line of ours, with the nearest name as the
- * hint.
+ * @throws {AppError} USAGE_* for an invalid command line; the hint names the closest match.
  */
 export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedLine {
   const { line: typed, trailing } = splitTrailing(argv);
@@ -63,7 +62,7 @@ export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedL
       };
     });
   } else {
-    // Only for the names that an unknown word may be near to.
+    // Needed only to suggest a name for an unknown word.
     for (const definition of parts.catalog.commands) {
       const hidden = definition.isHidden ?? false;
       parentOf(definition).command(definition.path.at(-1) ?? '', { hidden });
@@ -81,7 +80,7 @@ export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedL
   return found ?? { kind: 'text', text: rootHelp(parts.catalog, parts.help) };
 }
 
-/** Words after the first `--` belong to the guest: no parser of ours looks at them. */
+/** Words after the first `--` are for the guest; the parser does not look at them. */
 function splitTrailing(argv: readonly string[]): { line: string[]; trailing?: string[] } {
   const at = argv.indexOf('--');
   return at < 0 ? { line: [...argv] } : { line: argv.slice(0, at), trailing: argv.slice(at + 1) };
@@ -156,7 +155,7 @@ function usageError(
   error: CommanderError,
   { line, catalog }: { line: readonly string[]; catalog: Catalog },
 ): AppError {
-  // Commander gives "error: <what>" and, on a second line, its suggestion in brackets.
+  // Commander writes "error: <what>" and, on a second line, its suggestion in brackets.
   const [what = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const nearest = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1];
   const words = knownWords(line, catalog);
@@ -165,7 +164,7 @@ function usageError(
   });
 }
 
-/** The words of the command or group that a line begins with, as far as there is one. */
+/** Returns the words of `line` that name a command or a group. */
 function knownWords(line: readonly string[], { groups, commands }: Catalog): string[] {
   const known = new Set([...groups.map(({ name }) => name), ...commands.map(({ path }) => path.join(' '))]);
   const words: string[] = [];

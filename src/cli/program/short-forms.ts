@@ -1,12 +1,12 @@
 import type { Catalog, CommandDefinition } from './command.ts';
 
-/** The words of `line`, with a short form at its beginning written out. */
+/** Returns the words of `line`, with a short form at the beginning expanded. */
 export function writeOut(line: readonly string[], { shortForms }: Pick<Catalog, 'shortForms'>): string[] {
   const found = shortForms.find(({ words }) => words.every((word, at) => line[at] === word));
   return found ? [...found.path, ...line.slice(found.words.length)] : [...line];
 }
 
-/** The short forms of one command, each as it is typed: `banger rm`. */
+/** Returns the short forms of one command as they are typed: `banger rm`. */
 export function shortFormsOf(
   { path }: Pick<CommandDefinition, 'path'>,
   { shortForms }: Pick<Catalog, 'shortForms'>,
@@ -17,7 +17,7 @@ export function shortFormsOf(
     .map(({ words }) => `banger ${words.join(' ')}`);
 }
 
-/** Commands that are typed with one word, such as `run`, with that word. */
+/** Returns the commands with a one-word short form, such as `run`, and that word. */
 export function shortWords({
   commands,
   shortForms,

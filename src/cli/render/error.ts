@@ -3,16 +3,16 @@ import { jsonText } from '../../base/text/unprintable.ts';
 import { BUG_CODE, causesOf, errorBodyOf, realErrorOf } from '../../protocol/error-body.ts';
 import type { Style } from './style.ts';
 
-/** What is printed besides the error. */
+/** How an error is printed. */
 export interface ErrorRendering {
   style: Style;
-  /** where the daemon logs, for bugs */
+  /** path of the daemon's log, shown for bugs */
   logPath: string | undefined;
   /** shows stack traces of bugs */
   isDebug: boolean;
 }
 
-/** The text of an error for people: what failed, why, and the one next step. */
+/** Returns the text of an error for people: what failed, why, and one next step. */
 export function renderError(error: unknown, { style, logPath, isDebug }: ErrorRendering): string {
   const real = realErrorOf(error);
   const isBug = !(real instanceof AppError) || real.code === BUG_CODE;
@@ -30,7 +30,7 @@ function printableStack(stack: string): string {
   return stack.split('\n').map(shown).join('\n');
 }
 
-/** What a command line with several problems has wrong. */
+/** The problems of a command line that has several. */
 function problemsOf(error: unknown): string[] {
   const problems = error instanceof AppError ? error.details?.['problems'] : undefined;
   if (!Array.isArray(problems)) return [];
@@ -41,7 +41,7 @@ function problemsOf(error: unknown): string[] {
   });
 }
 
-/** The same as one JSON value, for `--json`. */
+/** Returns the error as one JSON value, for `--json`. */
 export function renderErrorJson(error: unknown): string {
   return `${jsonText({ error: errorBodyOf(error) }, 2)}\n`;
 }

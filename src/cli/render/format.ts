@@ -2,7 +2,7 @@ import { formatSize } from '../../base/text/size.ts';
 import { plural } from '../../base/text/words.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 
-/** Characters of an id in a table; `banger vm show` prints all of it. */
+/** Characters of an id in a table; `banger vm show` prints the whole id. */
 const SHORT_ID_CHARS = 12;
 
 const MINUTE_MS = 60_000;
@@ -26,7 +26,10 @@ export function formatElapsed(elapsedMs: number): string {
   return `${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, '0')}s`;
 }
 
-/** How long ago a time was: `12 seconds ago`, `3 days ago`; the text itself when it is no time. */
+/**
+ * Returns how long ago a time was: `12 seconds ago`, `3 days ago`. Returns the text itself when it is not a
+ * time.
+ */
 export function formatAge(time: string, nowMs: number): string {
   const ageMs = nowMs - Date.parse(time);
   if (Number.isNaN(ageMs)) return time;

@@ -4,29 +4,30 @@ import type { Style } from './style.ts';
 import { cut } from './table.ts';
 
 /**
- * How far long work is, on stderr. `inline`: one line of a terminal that is written over; `lines`: a line a
- * step; `quiet`: steps are not shown. Lines that stay (spec, ready, notices) are shown in each.
+ * How the progress of long-running work is shown on stderr. `inline`: on one line of a terminal, which is
+ * overwritten; `lines`: one line per step; `quiet`: not at all. Permanent lines (spec, ready, notices) are
+ * shown in every mode.
  */
 export type ProgressMode = 'inline' | 'lines' | 'quiet';
 
-/** Shows steps and keeps the terminal tidy around what else is printed. */
+/** Shows steps, and keeps the terminal tidy when something else is printed. */
 export interface Progress extends Disposable {
-  /** Shows a step, unless it is the one that is shown. `label` is the command: `vm create`. */
+  /** Shows a step, unless it is already shown. `label` is the command: `vm create`. */
   step(label: string, text: string): void;
-  /** Prints a line that stays; the step goes on below it. */
+  /** Prints a permanent line; the step is shown again below it. */
   line(text: string): void;
-  /** Prints the line that ends the step. */
+  /** Ends the step and prints a permanent line. */
   done(text: string): void;
-  /** Takes the rewriting line away; call it before anything else writes to the terminal. Idempotent. */
+  /** Erases the line with the step. Call it before anything else writes to the terminal. Idempotent. */
   clear(): void;
   /**
-   * The terminal's cursor stands behind text that somebody else wrote: what is shown next begins on a line of
-   * its own.
+   * Call it when the terminal's cursor is after text that something else wrote: the next output then begins
+   * on a new line.
    */
   below(): void;
 }
 
-/** How progress is shown on this stderr. */
+/** Returns how to show progress on this stderr. */
 export function progressMode(options: {
   isTerminal: boolean;
   isVerbose: boolean;
@@ -37,13 +38,13 @@ export function progressMode(options: {
   return options.isPlain ? 'lines' : 'inline';
 }
 
-/** `ms` between two looks at the clock, for the seconds behind a step that takes long. */
+/** `ms` between updates of the seconds shown after a step that takes long. */
 const TICK_MS = 1_000;
 
 /** `\r` and Erase in Line (ECMA-48 section 8.3.41). */
 const ERASE = '\r\u001b[K';
 
-/** Makes the progress display of one command; disposing clears it and stops its clock. */
+/** Creates the progress display of one command. Disposing clears it and stops its timer. */
 export function createProgress(sink: Sink, { mode, style }: { mode: ProgressMode; style: Style }): Progress {
   let shown: { text: string; since: number } | undefined;
   let isDrawn = false;
@@ -58,7 +59,7 @@ export function createProgress(sink: Sink, { mode, style }: { mode: ProgressMode
     if (!shown) return;
     const seconds = Math.floor((performance.now() - shown.since) / 1000);
     const text = seconds > 0 ? `${shown.text} (${seconds} s)` : shown.text;
-    // One column stays free: a full line would make the terminal wrap.
+    // Leaves one column free, because a full line would make the terminal wrap.
     put(ERASE + style.dim(cut(text, (sink.columns ?? 80) - 1)));
     isDrawn = true;
   };

@@ -1,7 +1,7 @@
 import type { Span } from '../context/spans.ts';
 import { renderTable } from './table.ts';
 
-/** Where the time went, as a table with the whole as its last row. */
+/** Returns a table of where the time went; the last row is the total. */
 export function spansTable(spans: readonly Span[]): string {
   const total = spans.reduce((sum, { ms }) => sum + ms, 0);
   const rows = [...spans, { stage: 'total', ms: total }].map(({ stage, ms }) => [stage, ms.toFixed(0)]);

@@ -1,4 +1,4 @@
-/** Colours of one output stream; they change nothing where colour is off. */
+/** Colours of one output stream; without effect where colour is off. */
 export interface Style {
   red(text: string): string;
   green(text: string): string;
@@ -10,7 +10,10 @@ export interface Style {
 /** Select Graphic Rendition codes (ECMA-48 section 8.3.117). */
 const CODES = { red: [31, 39], green: [32, 39], yellow: [33, 39], dim: [2, 22], bold: [1, 22] } as const;
 
-/** Makes the style of a stream: colours only on a terminal, and only when the user does not refuse them. */
+/**
+ * Creates the style of a stream: coloured only on a terminal, and only when the user has not disabled
+ * colours.
+ */
 export function createStyle({ isColored }: { isColored: boolean }): Style {
   const wrap = (name: keyof typeof CODES) => (text: string) =>
     isColored ? `\u001b[${CODES[name][0]}m${text}\u001b[${CODES[name][1]}m` : text;

@@ -2,13 +2,13 @@ import { printable } from '../../base/errors.ts';
 
 const GAP = '  ';
 
-/** Narrowest that a column is cut to: enough of a name to know it again. */
+/** Minimum width of a column: enough to recognise a name. */
 const LEAST_COLUMN_CHARS = 8;
 
 /**
- * Aligns rows in columns with spaces; the first row is the heading. Cells are stripped of control characters.
- * With `width`, the widest cells are cut so that the table fits, and a line is never longer. No cell is
- * coloured, so a character is a column: names and ids are ASCII.
+ * Aligns rows in columns with spaces; the first row is the heading. Strips control characters from cells.
+ * With `width`, cuts the widest cells so that no line is longer. Counts each character as one column: cells
+ * have no colours, and names and ids are ASCII.
  */
 export function renderTable(rows: readonly (readonly string[])[], width?: number): string {
   const cells = rows.map((row) => row.map((cell) => printable(cell)));
@@ -25,8 +25,8 @@ export function renderTable(rows: readonly (readonly string[])[], width?: number
 }
 
 /**
- * The rows without the columns that have no room in `width`: those of `leaveOut`, named by their heading, as
- * many as must be, in this order. They are in the JSON form of the same command.
+ * Drops columns until the rest fits in `width`: those of `leaveOut`, named by their heading, in this order
+ * and no more than necessary. The JSON form of the same command has them all.
  */
 export function fitColumns(
   rows: readonly (readonly string[])[],
@@ -53,7 +53,7 @@ function totalOf(widths: readonly number[]): number {
   return widths.reduce((sum, width) => sum + width, GAP.length * Math.max(0, widths.length - 1));
 }
 
-/** The widest columns, down to the least, until all of them fit. */
+/** Narrows the widest columns, at most to the minimum, until all of them fit. */
 function shrunk(widths: readonly number[], width: number | undefined): number[] {
   const fitted = [...widths];
   if (width === undefined) return fitted;
@@ -65,7 +65,7 @@ function shrunk(widths: readonly number[], width: number | undefined): number[] 
   return fitted;
 }
 
-/** The first `width` characters of a line, with a sign when some are missing. */
+/** Returns the first `width` characters of a line, with a mark when some are missing. */
 export function cut(line: string, width: number | undefined): string {
   if (width === undefined || width < 2 || line.length <= width) return line;
   return `${line.slice(0, width - 1)}…`;

@@ -3,7 +3,7 @@ import type { Vm } from '../../protocol/vm.ts';
 import { formatAge, shortId } from './format.ts';
 import { fitColumns, renderTable } from './table.ts';
 
-/** A VM in a few lines. */
+/** Returns a summary of a VM in a few lines. */
 export function vmSummary(vm: Vm): string {
   return renderTable([
     ['name', vm.name],
@@ -18,10 +18,10 @@ export function vmSummary(vm: Vm): string {
   ]);
 }
 
-/** Columns that go first on a narrow terminal. */
+/** Columns that are dropped first on a narrow terminal. */
 const LEAVE_OUT = ['WORKSPACE', 'DISK', 'MEM', 'VCPU', 'CREATED', 'IMAGE'];
 
-/** VMs as a table, cut to `width` where one is given. */
+/** Returns VMs as a table, cut to `width` if given. */
 export function vmTable(
   vms: readonly Vm[],
   { nowMs, width }: { nowMs: number; width: number | undefined },

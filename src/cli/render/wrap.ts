@@ -1,5 +1,5 @@
 /**
- * Breaks one paragraph into lines of at most `room` characters, between words; a longer word has a line of
+ * Breaks one paragraph between words into lines of at most `room` characters; a longer word gets a line of
  * its own.
  */
 export function wrap(text: string, room: number): string[] {

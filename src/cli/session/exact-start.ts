@@ -1,7 +1,7 @@
 import { bytesOfEscaped, hasEscapes } from '../../base/escaped-bytes.ts';
 import { type ByteString, byteString, type ExecStart } from '../../protocol/guest.ts';
 
-/** Returns the start with the very bytes that the user gave, in place of escaped text. */
+/** Returns `start` with escaped text replaced by the exact bytes that the user gave. */
 export function exactStart({ argv, env, cwd, ...rest }: ExecStart): ExecStart {
   return {
     ...rest,

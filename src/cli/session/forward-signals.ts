@@ -1,13 +1,13 @@
 import { InterruptedError, type Interrupts } from '../context/interrupts.ts';
 import type { ListenedSignal } from '../context/io.ts';
 
-/** `ms` within which the same signal again is for us, not for the guest's command. */
+/** A signal repeated within this many `ms` ends banger instead of reaching the command. */
 const TWICE_MS = 2_000;
 
-/** `ms` that a command may go on after our terminal hung up: nobody is there to end it any more. */
+/** `ms` that a command may continue after our terminal hung up, when no user is left to end it. */
 const HANGUP_GRACE_MS = 2_000;
 
-/** What is done with signals while a command runs in the guest. */
+/** How signals are handled while a command runs in the guest. */
 export interface ForwardOptions {
   interrupts: Interrupts;
   /** sends a signal to the command's process group */
@@ -16,9 +16,9 @@ export interface ForwardOptions {
 }
 
 /**
- * Passes our signals on to the command until disposed of. The same one twice within 2 s ends us. With a
- * terminal Ctrl-C is a key, so what arrives as a signal comes from elsewhere: SIGTERM, SIGHUP and SIGQUIT
- * then end us, and the guest's session with us.
+ * Passes our signals on to the command until disposed of. The same signal twice within 2 s ends banger. With
+ * a terminal, Ctrl-C is a key and not a signal, so signals come from elsewhere: SIGTERM, SIGHUP and SIGQUIT
+ * then end banger, and with it the guest's session.
  */
 export function forwardSignals({ interrupts, send, hasTerminal }: ForwardOptions): Disposable {
   let last: { signal: ListenedSignal; at: number } | undefined;

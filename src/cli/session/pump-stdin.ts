@@ -8,22 +8,23 @@ export interface StdinTarget {
 }
 
 /**
- * Passes `stdin` on, no faster than `target` takes it, and its end too, until disposed of. A target that has
- * gone is no error here.
+ * Passes `stdin` and its end on to `target`, no faster than `target` accepts it, until disposed of. Ignores
+ * that `target` has closed.
  */
 export function pumpStdin(
   stdin: InputStream,
   { target, onEnd }: { target: StdinTarget; onEnd?: () => void },
 ): Disposable {
   let isStopped = false;
-  // One after another, and the end last: a stream may emit `end` although its last chunk made us pause it.
+  // Writes one chunk after the other, and the end last: a stream may emit `end` although its last chunk made
+  // us pause it.
   let sent = Promise.resolve();
   const inTurn = (step: () => Promise<void> | void): void => {
     sent = sent.then(step).then(
       () => {
         if (!isStopped) stdin.resume();
       },
-      // The session's reader tells why it has ended.
+      // The reader of the session reports why it has ended.
       () => {},
     );
   };
@@ -37,7 +38,7 @@ export function pumpStdin(
   };
   stdin.on('data', onData);
   stdin.once('end', onStdinEnd);
-  // A stdin that cannot be read (a folder, a terminal that hung up) is one that has ended.
+  // Treats a stdin that cannot be read (a folder, a terminal that hung up) as ended.
   stdin.once('error', onStdinEnd);
   return {
     [Symbol.dispose]: () => {

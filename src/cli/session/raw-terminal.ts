@@ -8,30 +8,31 @@ export interface TerminalSize {
 }
 
 /**
- * Our user's terminal while it belongs to a program in the guest: every key goes there, also Ctrl-C. It is
- * given back when disposed of and, whatever happens, when the process exits. Twice is fine.
+ * The user's terminal while a program in the guest uses it: every key goes to that program, also Ctrl-C.
+ * Disposing restores the terminal, and so does the exit of the process, whatever its reason. Disposing twice
+ * is fine.
  */
 export interface RawTerminal extends Disposable {
-  /** Looks at output on its way to the terminal, to know what an early end would leave behind. */
+  /** Inspects output on its way to the terminal, to know what an early end has to undo. */
   see(bytes: Uint8Array): void;
-  /** The guest's program has ended by itself and has left the terminal as it wants it. */
+  /** Call it when the guest's program has exited by itself: the terminal is then as that program wants it. */
   endedWell(): void;
 }
 
-/** What a pipe or a terminal without a size is taken for. */
+/** The size assumed for a pipe or a terminal without a size. */
 const DEFAULT_SIZE: TerminalSize = { rows: 24, cols: 80 };
 
 /** What {@link takeTerminal} needs besides the terminal. */
 export interface TakeOptions {
   /** from {@link CliIo.loadOutputStopper} */
   stopOutputProcessing: () => void;
-  /** called whenever the terminal's size has changed */
+  /** called when the size of the terminal has changed */
   onResize: (size: TerminalSize) => void;
 }
 
 /**
- * Takes the terminal. Before this returns, the terminal is raw; nothing changes it later except what
- * {@link RawTerminal} says.
+ * Takes the terminal: it is in raw mode when this returns, and changes later only as {@link RawTerminal}
+ * describes.
  */
 export function takeTerminal(io: CliIo, { stopOutputProcessing, onResize }: TakeOptions): RawTerminal {
   const modes = new TerminalModes();
@@ -43,7 +44,7 @@ export function takeTerminal(io: CliIo, { stopOutputProcessing, onResize }: Take
   };
   const resized = (): void => onResize(terminalSize(io));
   const continued = (): void => {
-    // A shell that stopped and continues us has set the terminal to its own liking meanwhile.
+    // A shell that suspended and continued this process has changed the settings of the terminal meanwhile.
     io.stdin.setRawMode?.(false);
     makeRaw();
     resized();
@@ -75,7 +76,7 @@ export function takeTerminal(io: CliIo, { stopOutputProcessing, onResize }: Take
   };
 }
 
-/** The terminal's size now. */
+/** Returns the current size of the terminal. */
 export function terminalSize({ stdout }: Pick<CliIo, 'stdout'>): TerminalSize {
   return { rows: stdout.rows || DEFAULT_SIZE.rows, cols: stdout.columns || DEFAULT_SIZE.cols };
 }

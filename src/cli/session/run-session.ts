@@ -11,25 +11,25 @@ import { pumpStdin } from './pump-stdin.ts';
 import { type RawTerminal, takeTerminal, terminalSize } from './raw-terminal.ts';
 import { wantsTerminal } from './wants-terminal.ts';
 
-/** Terminal type that is told where ours is not known. */
+/** Terminal type that is passed on when ours is unknown. */
 const DEFAULT_TERM = 'xterm';
 
-/** What to run, and how it is connected to us. */
+/** What to run, and how it is connected to this process. */
 export interface GuestRun {
   vmId: string;
-  /** text from the command line and the environment, bytes that are not UTF-8 escaped in it */
+  /** text from the command line and the environment, with bytes that are not UTF-8 escaped */
   start: Omit<ExecStart, 'pty'>;
-  /** a login shell, not a command of the user's */
+  /** a login shell instead of a command of the user */
   isShell: boolean;
-  /** whether it gets a terminal; decided from ours by default */
+  /** whether it gets a terminal; by default this depends on our own streams */
   hasTerminal?: boolean | undefined;
-  /** where its stdout goes instead of ours */
+  /** receives its stdout instead of our stdout */
   stdoutTo?: Sink;
 }
 
 /**
- * Runs a command in the guest with our stdin, stdout, stderr, signals and terminal, and gives how it ended.
- * When this returns or throws, the terminal is as before and nothing reads stdin any more.
+ * Runs a command in the guest with our stdin, stdout, stderr, signals and terminal, and returns how it ended.
+ * When this returns or throws, the terminal is restored and stdin is no longer read.
  */
 export async function runInGuest(
   client: BangerClient,
@@ -62,7 +62,7 @@ export async function runInGuest(
     : undefined;
   using _stdin = pumpStdin(io.stdin, {
     target: session,
-    // A terminal that ends has hung up; the signal that tells so may come later, or not at all.
+    // A terminal whose input ends has hung up; SIGHUP may follow later, or not at all.
     onEnd: () => {
       if (isOurTerminal) context.interrupts.end(new InterruptedError('SIGHUP'));
     },
@@ -101,7 +101,7 @@ async function passOutput(
   throw signal.reason;
 }
 
-/** The exit status that a shell would tell of how a command ended. */
+/** Returns the exit status that a shell would report for how a command ended. */
 export function statusOfExit(exit: ExecExit): number {
   return 'code' in exit ? exit.code : 128 + exit.number;
 }

@@ -1,27 +1,27 @@
 /**
- * DEC private modes that a full-screen program turns on and that make a terminal unusable when it is gone:
- * application cursor keys, mouse reports, focus reports, the alternate screen, bracketed paste (xterm's
- * control sequences, "DEC Private Mode Set").
+ * DEC private modes that a full-screen program turns on, and that make a terminal unusable after the program
+ * is gone: application cursor keys, mouse reports, focus reports, the alternate screen, bracketed paste
+ * (xterm's control sequences, "DEC Private Mode Set").
  */
 const TURNED_ON = new Set([1, 9, 47, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004]);
 
-/** The cursor is shown by default, so here "off" is what must be undone. */
+/** The cursor is visible by default, so here "off" is the change to undo. */
 const CURSOR = 25;
 
 const ESCAPE = 0x1b;
 
-/** Longest sequence that is waited for across chunks, in `bytes`; programs set a few modes at once. */
+/** Longest sequence that is recognised across chunks, in `bytes`; programs set only a few modes at once. */
 const MAX_PENDING_BYTES = 64;
 
 /**
- * Follows which modes a guest's program has changed, so that they can be undone when it cannot do so itself.
+ * Tracks which modes a guest's program has changed, so that they can be undone when it cannot do so itself.
  */
 export class TerminalModes {
   readonly #on = new Set<number>();
   #isCursorHidden = false;
   #pending = '';
 
-  /** Looks at output on its way to the terminal. */
+  /** Inspects output on its way to the terminal. */
   see(bytes: Uint8Array): void {
     if (this.#pending === '' && bytes.indexOf(ESCAPE) < 0) return;
     const text = this.#pending + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
@@ -35,15 +35,15 @@ export class TerminalModes {
   }
 
   /**
-   * What to send to the terminal to have it as before; empty when nothing was changed. Forgets what it
-   * undoes.
+   * Returns the sequence that restores the terminal; empty when nothing was changed. Forgets the changes that
+   * it undoes.
    */
   undo(): string {
     const off = [...this.#on].map((mode) => `\u001b[?${mode}l`);
     if (this.#isCursorHidden) off.push(`\u001b[?${CURSOR}h`);
     this.#on.clear();
     this.#isCursorHidden = false;
-    // Colours too (SGR 0), but only when a program that changes modes was there.
+    // Resets colours too (SGR 0), but only after a program that changed modes.
     return off.length > 0 ? `${off.join('')}\u001b[0m` : '';
   }
 

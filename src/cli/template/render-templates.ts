@@ -3,10 +3,10 @@ import type { Template } from '../../protocol/api/template.ts';
 import { formatAge } from '../render/format.ts';
 import { renderTable } from '../render/table.ts';
 
-/** Digits of a key that a table shows. */
+/** Digits of a key in a table. */
 const SHORT_KEY_LENGTH = 12;
 
-/** Warm templates as a table. */
+/** Returns warm templates as a table. */
 export function templateTable(
   templates: readonly Template[],
   { nowMs, width }: { nowMs: number; width: number | undefined },

@@ -6,8 +6,10 @@ export const templateDelete = defineCommand({
   path: ['template', 'delete'],
   summary: 'delete a warm template',
   description:
-    'Removes a warm template. VMs that were made from it run on; the next one of its shape makes it again.',
-  examples: [{ command: 'banger template delete 3f2a', does: 'Deletes the one whose key begins with 3f2a.' }],
+    'Deletes a warm template. VMs that were made from it keep running; the next VM of its shape makes it again.',
+  examples: [
+    { command: 'banger template delete 3f2a', does: 'Deletes the template whose key begins with 3f2a.' },
+  ],
   args: [KEY_ARGUMENT],
   options: { json: { type: 'flag', summary: 'print what was deleted as JSON' } },
   async run({ args: [key = ''], options }, context) {

@@ -5,10 +5,8 @@ export const templateList = defineCommand({
   path: ['template', 'list'],
   summary: 'list warm templates',
   description:
-    'Lists the saved guests that new VMs start from. There is one for each image and shape that was used; it is made when it is wanted.',
-  examples: [
-    { command: 'banger template list', does: 'The warm templates, the one that was used last first.' },
-  ],
+    'Lists the saved guests that new VMs start from. There is one for each image and shape that was used; it is made on first use.',
+  examples: [{ command: 'banger template list', does: 'The warm templates, the most recently used first.' }],
   args: [],
   options: { json: { type: 'flag', summary: 'print the templates as a JSON array' } },
   async run({ options }, context) {

@@ -5,15 +5,15 @@ export const templatePrune = defineCommand({
   path: ['template', 'prune'],
   summary: 'delete warm templates beyond the disk budget',
   description:
-    'Removes the warm templates that were not used for longest, until the others fit in template_disk_budget of the config file (10G). This also happens by itself.',
+    'Deletes the least recently used warm templates until the others fit in template_disk_budget of the config file (10G). The daemon also does this by itself.',
   examples: [
-    { command: 'banger template prune', does: 'Removes what is beyond the budget.' },
-    { command: 'banger template prune --all', does: 'Removes all of them.' },
+    { command: 'banger template prune', does: 'Deletes what exceeds the budget.' },
+    { command: 'banger template prune --all', does: 'Deletes all of them.' },
   ],
   args: [],
   options: {
-    all: { type: 'flag', summary: 'remove all that no VM is starting from' },
-    json: { type: 'flag', summary: 'print the keys that are gone as a JSON array' },
+    all: { type: 'flag', summary: 'delete all that no VM is starting from' },
+    json: { type: 'flag', summary: 'print the deleted keys as a JSON array' },
   },
   async run({ options }, context) {
     const client = await context.client();

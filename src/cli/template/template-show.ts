@@ -5,10 +5,10 @@ import { KEY_ARGUMENT } from './template-args.ts';
 export const templateShow = defineCommand({
   path: ['template', 'show'],
   summary: 'print a warm template as JSON',
-  description: 'Prints what a warm template was made from, and what it takes on disk.',
-  examples: [{ command: 'banger template show 3f2a', does: 'The one whose key begins with 3f2a.' }],
+  description: 'Prints what a warm template was made from, and how much disk space it takes.',
+  examples: [{ command: 'banger template show 3f2a', does: 'The template whose key begins with 3f2a.' }],
   args: [KEY_ARGUMENT],
-  options: { json: { type: 'flag', summary: 'as JSON, which is what it always prints' } },
+  options: { json: { type: 'flag', summary: 'print JSON (always the case)' } },
   async run({ args: [key = ''] }, context) {
     await context.printJson(await (await context.client()).showTemplate(key, { signal: context.signal }));
     return 0;

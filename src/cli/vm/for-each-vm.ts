@@ -10,45 +10,45 @@ import { exitStatusOf } from '../context/exit-status.ts';
 import { type Span, spansOf } from '../context/spans.ts';
 import { killOnInterrupt } from './kill-on-interrupt.ts';
 
-/** What is done to each VM, and how that is told. */
+/** An action on several VMs, and how its results are reported. */
 export interface VmAction {
   /** for steps: `stop` */
   verb: string;
-  /** what is printed of a VM that it was done to */
+  /** what is printed for a VM after the action */
   outcome: (vm: EndedVm) => string;
   work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<EndedVm>;
-  /** Ctrl-C kills the VMs that it is not done to yet, and the command ends when they are */
+  /** Ctrl-C kills the VMs whose action is still in progress, and the command ends when they have ended */
   isKilledByInterrupt?: boolean;
-  /** a VM whose guest did not write its data first counts as a failure */
+  /** counts a VM as a failure if its guest did not write its data first */
   mustSync?: boolean;
   /** print one JSON array of {@link VmResult} */
   isJson: boolean;
-  /** print nothing of what went well */
+  /** print only failures */
   isQuiet: boolean;
-  /** say of each VM in the array where its time went */
+  /** say for each VM in the array where its time went */
   isTimed?: boolean;
 }
 
-/** What became of one VM, with `--json`. */
+/** The result for one VM, with `--json`. */
 type VmResult =
   | { ref: string; outcome: string; vm: Vm; synced?: boolean; reason?: string; spans?: Span[] }
   | { ref: string; error: ErrorBody };
 
-/** One VM, and what is done to it. */
+/** One VM, and the action on it. */
 interface Task {
-  /** as it was first named */
+  /** the first reference that the user gave for it */
   ref: string;
-  /** what the daemon knows it by */
+  /** the reference that is sent to the daemon */
   target: string;
   done: Promise<{ vm: EndedVm; timed: { spans?: Span[] } }>;
 }
 
 /**
- * Does the same to several VMs at once, each once however often and by whatever it is named, and prints
- * `name: outcome` in the order they were first named. One that fails, or is not found, does not keep the
- * others from it.
+ * Runs an action on several VMs at the same time, once per VM even if it is named several times. Prints
+ * `name: outcome` in the order in which the VMs were first named. A VM that fails, or is not found, does not
+ * affect the others.
  *
- * @returns the exit status: 0, or that of the failure when there was one VM, or 1.
+ * @returns the exit status: 0 on success; after a failure, its status if there was only one VM, else 1.
  * @throws {InterruptedError} after Ctrl-C.
  */
 export async function forEachVm(
@@ -86,7 +86,10 @@ export async function forEachVm(
   return status;
 }
 
-/** Starts all of it. With several names, all are looked up in one list: two of them may mean the same VM. */
+/**
+ * Starts the action on every VM. Looks up several names in one list, because two of them may mean the same
+ * VM.
+ */
 async function begin(
   refs: readonly string[],
   { verb, work, isTimed = false }: VmAction,
@@ -115,7 +118,7 @@ async function begin(
       tasks.push({ ref, target: id, done: follow(id) });
     }
   }
-  // Each is waited for in its turn.
+  // Prevents an unhandled rejection: each task is awaited later, in order.
   for (const { done } of tasks) done.catch(() => {});
   return tasks;
 }
@@ -125,7 +128,7 @@ function idOf(all: readonly Vm[], ref: string): string {
   return resolveVmRef(all, ref).id;
 }
 
-/** What `look` gives, or the {@link AppError} that it throws. */
+/** Returns the value of `look`, or the {@link AppError} that it throws. */
 function attempt<T>(look: () => T): T | AppError {
   try {
     return look();

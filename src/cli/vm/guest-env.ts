@@ -9,7 +9,8 @@ export const ENV_OPTION = {
     short: 'e',
     value: 'NAME=VALUE',
     keepsBytes: true,
-    summary: 'an environment variable; NAME alone takes ours; may be given several times',
+    summary:
+      'an environment variable; NAME alone takes its value from this shell; may be given several times',
   },
 } as const satisfies OptionDefinitions;
 
@@ -20,13 +21,13 @@ export const WORKDIR_OPTION = {
     short: 'w',
     value: 'folder',
     keepsBytes: true,
-    summary: 'where the command starts, absolute',
+    summary: 'absolute path of the folder in which the command starts',
     kind: 'other',
   },
 } as const satisfies OptionDefinitions;
 
 /**
- * The variables that {@link ENV_OPTION} names, a later one in place of an earlier one of the same name.
+ * Returns the variables that {@link ENV_OPTION} names. If a name occurs several times, the last value wins.
  *
  * @throws {AppError} USAGE_OPTION_VALUE
  */
@@ -40,7 +41,7 @@ export function environmentOf(given: readonly string[], ownEnv: Environment): Re
     if (known === undefined) {
       throw badOption('--env', {
         value: text,
-        why: 'there is no such variable here',
+        why: 'it is not set in this shell',
         hint: `--env ${name}=VALUE`,
       });
     }
@@ -50,7 +51,7 @@ export function environmentOf(given: readonly string[], ownEnv: Environment): Re
 }
 
 /**
- * The folder that {@link WORKDIR_OPTION} names.
+ * Returns the folder that {@link WORKDIR_OPTION} names.
  *
  * @throws {AppError} USAGE_OPTION_VALUE
  */
@@ -63,7 +64,7 @@ export function workdirOf(given: string | undefined): string | undefined {
   });
 }
 
-/** The error for an option's value that cannot be used. */
+/** Returns the error for an option value that cannot be used. */
 export function badOption(
   flag: string,
   { value, why, hint }: { value: string; why: string; hint: string },

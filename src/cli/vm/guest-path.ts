@@ -1,7 +1,7 @@
 import { AppError } from '../../base/errors.ts';
 
 /**
- * A folder of the guest as it was given for `flag`: absolute, and without `..`.
+ * Returns the folder in the guest that was given for `flag`: absolute, and without `..`.
  *
  * @throws {AppError} USAGE_OPTION_VALUE
  */

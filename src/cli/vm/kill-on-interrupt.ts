@@ -4,11 +4,11 @@ import { resultOf } from '../../sdk/work.ts';
 import type { CommandContext } from '../context/context.ts';
 import { InterruptedError } from '../context/interrupts.ts';
 
-/** Something that is done to a VM. */
+/** An action on a VM that Ctrl-C may cut short. */
 interface Killable {
-  /** what the daemon knows the VM by */
+  /** the reference that is sent to the daemon */
   target: string;
-  /** settles when it is done */
+  /** settles when the action is done */
   done: Promise<unknown>;
 }
 
@@ -19,8 +19,8 @@ export interface KillOnInterrupt extends Disposable {
 }
 
 /**
- * Makes the first Ctrl-C kill each VM whose task is not done: its own command then tells how it ended. A
- * second one, or any other signal, ends this command and leaves the rest to the daemon.
+ * Makes the first Ctrl-C kill each VM whose task is not done; the task itself then reports how it ended. A
+ * second Ctrl-C, or any other signal, ends this command and leaves the rest to the daemon.
  */
 export function killOnInterrupt(
   tasks: readonly Killable[],

@@ -3,7 +3,7 @@ import type { ArgumentDefinition } from '../program/command.ts';
 /** The VM that a command is about. */
 export const ONE_VM: ArgumentDefinition = {
   name: 'vm',
-  summary: "the VM's name, id, or unique start of its id",
+  summary: 'name, id or unique id prefix of the VM',
   isRequired: true,
   kind: 'vm',
 };

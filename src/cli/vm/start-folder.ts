@@ -5,12 +5,12 @@ import type { VmWorkspace } from '../../protocol/vm.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { CommandContext } from '../context/context.ts';
 
-/** What the start folder depends on. */
+/** The part of a workspace that decides the start folder. */
 export type Workspace = Pick<VmWorkspace, 'guestPath' | 'sourcePath'>;
 
 /**
- * Returns the folder of the guest's workspace that is a copy of `cwd`. For a `cwd` outside of the repository
- * that the workspace is a copy of, that is the workspace's top folder. The copy may lack the folder.
+ * Returns the folder of the guest's workspace that is a copy of `cwd`, or its top folder when `cwd` is
+ * outside of the repository that was copied. The guest may lack the folder.
  */
 export function matchingFolder({ guestPath, sourcePath }: Workspace, cwd: string): string {
   const below = relative(sourcePath, cwd);
@@ -19,9 +19,9 @@ export function matchingFolder({ guestPath, sourcePath }: Workspace, cwd: string
 }
 
 /**
- * Returns the folder of the guest in which a command starts: {@link matchingFolder} of our own folder. When
- * the guest lacks it, prints a notice and returns the workspace's top folder. Asks the guest only for a
- * subfolder.
+ * Returns the guest's folder in which a command starts: {@link matchingFolder} for our own folder. When the
+ * guest lacks it, prints a notice and returns the workspace's top folder. Asks the guest only about
+ * subfolders.
  */
 export async function startFolder(
   vmId: string,

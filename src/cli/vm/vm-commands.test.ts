@@ -175,10 +175,7 @@ test('vm set sends the given fields and prints the shape; without any it is refu
   ]);
   const nothing = await lab.run(['vm', 'set', 'web']);
   assert.deepEqual([nothing.status, nothing.stdout], [2, '']);
-  assert.match(
-    nothing.stderr,
-    /nothing to change was given\n.*--vcpu, --memory, --disk-size, --nat or --no-nat/,
-  );
+  assert.match(nothing.stderr, /no change was requested\n.*--vcpu, --memory, --disk-size, --nat or --no-nat/);
 });
 
 test('vm set switches NAT on and off, and the last option wins', async () => {
@@ -248,8 +245,8 @@ describe('vm show', () => {
     ['yaml', /json, text, or the path of a field/],
     ['{{.State}}', /json, text, or the path of a field/],
     ['.', /json, text, or the path of a field/],
-    ['.nope', /there are \.id, \.state/],
-    ['.shape.nope', /there are \.shape\.vcpuCount/],
+    ['.nope', /the fields are \.id, \.state/],
+    ['.shape.nope', /the fields are \.shape\.vcpuCount/],
     ['.state.nope', /\.state has no fields/],
     ['.__proto__', /./],
   ] as const) {

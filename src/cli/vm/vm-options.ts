@@ -8,12 +8,12 @@ import type { OptionDefinitions, OptionValues } from '../program/command.ts';
 import type { ProblemList } from '../program/problems.ts';
 
 /**
- * Tells where the time of the command went: on stderr, which the command line itself does, or in the value
+ * Shows where the time of the command went: on stderr, printed by the command line itself, or in the value
  * that `--json` prints (`spansOf`).
  */
 export const TIMINGS = {
   type: 'flag',
-  summary: 'print on stderr where the time went, in ms; with --json it is in the value, as "spans"',
+  summary: 'print on stderr where the time went, in ms; with --json, the value has it as "spans"',
 } as const;
 
 /** Options of every command that makes a VM. */
@@ -21,14 +21,14 @@ export const VM_OPTIONS = {
   name: {
     type: 'value',
     value: 'name',
-    summary: "its name: 1 to 63 of a-z, 0-9 and '-'",
-    defaultText: () => 'a pleasant one is made up',
+    summary: "the VM's name: 1 to 63 of a-z, 0-9 and '-'",
+    defaultText: () => 'generated, such as calm-otter',
   },
   image: {
     type: 'value',
     value: 'image',
     kind: 'image',
-    summary: 'the image it boots',
+    summary: 'the image that the VM boots',
     defaultText: (settings) =>
       settings?.defaultImage ?? 'default_image_name of the config file, else debian-bookworm',
   },
@@ -59,7 +59,7 @@ export const VM_OPTIONS = {
   systemOverlaySize: {
     type: 'value',
     value: 'size',
-    summary: 'free space that the system disk has on top of the image',
+    summary: 'free space on the system disk, beyond the image',
     defaultText: (settings) =>
       sizeText(settings?.vmDefaults.systemOverlaySizeBytes.value, 'system_overlay_size'),
   },
@@ -67,13 +67,13 @@ export const VM_OPTIONS = {
     type: 'flag',
     summary: 'let the guest open connections to the outside: the network, and the host itself',
   },
-  cold: { type: 'flag', summary: 'boot it, even where a warm template would do' },
+  cold: { type: 'flag', summary: 'boot the VM, even if there is a warm template for it' },
   timings: TIMINGS,
 } as const satisfies OptionDefinitions;
 
 /**
- * What a VM is asked for with {@link VM_OPTIONS}: given values checked, the rest from the settings. What is
- * wrong is added to `problems`.
+ * Returns the request for a new VM: the values of {@link VM_OPTIONS} after checks, the rest from the
+ * settings. Adds what is wrong to `problems`.
  */
 export function createRequestOf(
   options: OptionValues<typeof VM_OPTIONS>,
@@ -119,7 +119,7 @@ function parseImage(text: string): string {
 }
 
 /**
- * A whole number of at least `least`; `flag` and `unit` are for the error.
+ * Parses a whole number of at least `least`; `flag` and `unit` are for the error.
  *
  * @throws {AppError} VM_SHAPE_INVALID
  */

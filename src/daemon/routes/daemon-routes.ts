@@ -19,7 +19,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'POST',
     path: '/daemon/stop',
-    summary: 'Finish what runs, refuse what comes, then exit; VMs keep running',
+    summary: 'Finish running requests, refuse new ones, then exit; VMs keep running',
     answer: done,
     run: ({ app }) => {
       // After the answer, so that the client receives it.
@@ -37,8 +37,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/doctor/deep',
-    summary:
-      'Read all that was saved of guests and compare it with its checksums; damaged templates are set aside',
+    summary: 'Check all saved guests against their checksums; damaged templates are set aside',
     answer: schemas.doctorReport,
     run: async ({ app, signal, report }) => ({
       value: { checks: await checkDeeply(app.doctor, { signal, report }) },
@@ -47,7 +46,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'POST',
     path: '/doctor/fix',
-    summary: 'Remove what is provably ours and orphaned, then check this host again',
+    summary: 'Remove orphaned files and processes of banger, then check this host again',
     answer: schemas.doctorFix,
     run: async ({ app, signal }) => {
       const fixed = await fixHost(app.doctor, { signal });

@@ -10,7 +10,7 @@ export const FILE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref/stat',
-    summary: 'What the absolute `path` means in the guest, through symlinks',
+    summary: 'What is at the absolute `path` in the guest; follows symlinks',
     query: guestPathQuery,
     answer: guestPath,
     run: ({ app, params, query: { path }, signal }) =>

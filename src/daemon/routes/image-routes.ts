@@ -25,7 +25,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/images/:name/build',
-    summary: 'Build an image, unless it is there; hanging up cancels it',
+    summary: 'Build an image if it does not exist; hanging up cancels it',
     body: schemas.buildImageRequest,
     answer: schemas.image,
     run: async ({ app, params, body, signal, report }) => {

@@ -48,7 +48,7 @@ function upgradeOperation({ summary, protocol, query }: UpgradeRoute): Record<st
   return {
     summary,
     parameters: [inPath('ref'), ...inQuery(query ?? nothing), header],
-    responses: { 101: { description: 'a stream of bytes, both ways' }, default: failure() },
+    responses: { 101: { description: 'a stream of bytes in both directions' }, default: failure() },
   };
 }
 
@@ -79,7 +79,7 @@ function success(route: Route): Record<string, unknown> {
       return { description: 'text', content: { 'text/plain': { schema: { type: 'string' } } } };
     case 'bytes':
       return {
-        description: 'bytes, whole unless the trailer has an error',
+        description: 'bytes; complete unless the trailer has an error',
         content: binary(route.contentType),
       };
     default:
@@ -96,7 +96,7 @@ function events(value: JsonSchema): Record<string, unknown> {
     ],
   };
   return {
-    description: 'events as JSON lines; the last one is of event "result" or "error"',
+    description: 'events as JSON lines; the last one is "result" or "error"',
     content: { [JSON_LINES_TYPE]: { schema } },
   };
 }

@@ -6,7 +6,7 @@ export const OPERATION_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/operations',
-    summary: 'Operations under way',
+    summary: 'Operations in progress',
     query: schemas.listOperationsQuery,
     answer: schemas.operationList,
     run: ({ app, query }) => ({ operations: app.operations.list({ isAll: query.all === '1' }) }),
@@ -14,13 +14,13 @@ export const OPERATION_ROUTES: readonly Route[] = [
   eventsRoute({
     method: 'GET',
     path: '/operations/:id/events',
-    summary: 'The events of an operation, from its first to its last; hanging up does nothing to it',
+    summary: 'The events of an operation, from its beginning to its end; hanging up does not cancel it',
     run: ({ app, params }) => app.operations.get(params['id'] ?? ''),
   }),
   jsonRoute({
     method: 'POST',
     path: '/operations/:id/cancel',
-    summary: 'Cancel an operation; answers once what it began is undone',
+    summary: 'Cancel an operation; answers when its effects are undone',
     answer: schemas.operation,
     run: async ({ app, params, signal }) => await app.operations.cancel(params['id'] ?? '', { signal }),
   }),

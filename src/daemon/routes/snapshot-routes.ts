@@ -23,7 +23,7 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/snapshots',
-    summary: 'Keep a running VM as it is now, memory and drives; it runs on',
+    summary: 'Save the current memory and drives of a running VM, which keeps running',
     body: schemas.createSnapshotRequest,
     answer: schemas.snapshot,
     run: async ({ app, params, body, signal, report }) => ({
@@ -36,7 +36,7 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/snapshots/:tag/restore',
     summary:
-      'Put a VM back to a snapshot and let it resume from there; its current state is discarded once that runs',
+      'Restore a VM to a snapshot and resume it from there; its current state is discarded once the restored VM runs',
     body: schemas.restoreSnapshotRequest,
     answer: vm,
     run: async ({ app, params, body, signal, report }) => ({

@@ -9,7 +9,7 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/templates',
-    summary: 'All warm templates, the one that was used last first',
+    summary: 'All warm templates, the most recently used first',
     answer: schemas.templateList,
     run: async ({ app }) => ({ templates: (await app.world.templates.list()).map(templateView) }),
   }),
@@ -35,8 +35,7 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'POST',
     path: '/templates/prune',
-    summary:
-      'Delete the warm templates that are beyond the disk budget, those that were not used for longest first',
+    summary: 'Delete the least recently used warm templates until the rest fits in the disk budget',
     body: schemas.pruneTemplatesRequest,
     answer: schemas.prunedTemplates,
     run: async ({ app, body }) => {

@@ -10,14 +10,14 @@ export const USAGE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref/ports',
-    summary: 'What the guest listens on; web servers with their URL',
+    summary: 'The ports on which programs in the guest listen; for web servers, also the URL',
     answer: usage.vmPorts,
     run: ({ app, params, signal }) => listGuestPorts(app.world, params['ref'] ?? '', { signal }),
   }),
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref/stats',
-    summary: 'What the VM uses, in the guest and on the host, now and in the last minutes',
+    summary: 'What the VM uses in the guest and on the host, now and in the last minutes',
     answer: usage.vmStats,
     run: ({ app, params, signal }) => vmStats(app.world, params['ref'] ?? '', { signal }),
   }),

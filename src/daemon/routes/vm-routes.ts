@@ -67,7 +67,7 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'DELETE',
     path: '/vms/:ref',
     isEarly: true,
-    summary: 'Delete a VM and its drives; the result is the VM as it last was',
+    summary: 'Delete a VM and its drives; the result is its last record',
     query: schemas.deleteVmQuery,
     answer: vm,
     isCancellable: false,
@@ -79,7 +79,7 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/start',
-    summary: 'Start a VM that does not run',
+    summary: 'Start a VM that is not running',
     body: schemas.startVmRequest,
     answer: vm,
     run: async ({ app, params, body, signal, report }) => ({
@@ -96,7 +96,7 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/stop',
-    summary: 'Stop a VM, its data written; `ending` says whether it was',
+    summary: 'Stop a VM after its guest has written its data; `ending` says whether it did',
     answer: endedVm,
     isCancellable: false,
     run: async ({ app, params, report }) => ({
@@ -106,7 +106,7 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/suspend',
-    summary: 'Suspend a running VM: its memory goes to disk, and starting it resumes it',
+    summary: 'Suspend a running VM: save its memory to disk; starting the VM resumes it',
     answer: vm,
     run: async ({ app, params, signal, report }) => ({
       value: vmView(await suspendVm(app.world, params['ref'] ?? '', { signal, report })),
@@ -137,7 +137,8 @@ export const VM_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/vms/:ref/restart',
-    summary: 'Stop a VM, its data written, and start it; one that does not run is started',
+    summary:
+      'Stop a VM after its guest has written its data, and start it; only start a VM that is not running',
     answer: vm,
     run: async ({ app, params, signal, report }) => ({
       value: vmView(await restartVm(app.world, params['ref'] ?? '', { signal, report })),
@@ -148,7 +149,7 @@ export const VM_ROUTES: readonly Route[] = [
     path: '/vms/:ref/kill',
     isEarly: true,
     summary:
-      'End a VM without asking its guest to power off; its data is written first when its agent answers',
+      'End a VM without asking its guest to power off; the guest first writes its data if its agent answers',
     body: schemas.killVmRequest,
     answer: endedVm,
     isCancellable: false,
@@ -160,7 +161,7 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/set',
     summary:
-      'Change the shape of a VM that does not run, its work disk to a larger one only; or its NAT, at once when it runs',
+      'Change the shape of a VM that is not running (a work disk can only grow), or the NAT of any VM, at once if it is running',
     body: schemas.setVmRequest,
     answer: vm,
     run: async ({ app, params, body, signal, report }) => ({
@@ -181,7 +182,7 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/wait',
     isEarly: true,
-    summary: 'Wait until a VM runs, is ready, is stopped or is deleted',
+    summary: 'Wait until a VM is running, ready, stopped or deleted',
     body: schemas.waitForVmRequest,
     isUse: false,
     answer: vm,

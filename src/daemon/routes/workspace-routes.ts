@@ -7,7 +7,7 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'POST',
     path: '/workspaces/inspect',
-    summary: 'What sending a git working tree would send; touches no VM',
+    summary: 'The files of a git working tree that would be sent; touches no VM',
     body: schemas.inspectWorkspaceRequest,
     answer: schemas.workspaceSummary,
     run: ({ app, body: { path, ...content }, signal }) =>
@@ -16,7 +16,7 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/workspaces/pack',
-    summary: 'Begin to pack a git working tree for a VM that is still to come; hanging up ends it',
+    summary: 'Start packing a git working tree for a VM that does not exist yet; hanging up cancels it',
     body: schemas.workspaceChoice,
     answer: schemas.packedWorkspace,
     run: async ({ app, body, signal }) => {

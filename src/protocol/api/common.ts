@@ -26,19 +26,19 @@ export function time(description = 'RFC 3339, UTC'): Schema<string> {
 /** A processor architecture, by Debian's name. */
 export const arch = extensibleOneOf(['amd64', 'arm64']);
 
-/** Which VM an answer is about. */
+/** The VM that an answer is about. */
 export const vmName = object({ id: text(), name: text() });
 
-/** A path from the root on. */
+/** An absolute path. */
 export const absolutePath = textLike('^/[^\\0]*$', 'an absolute path');
 
-/** An answer that says only that the request was done. */
+/** An answer without content: the request succeeded. */
 export const done = object({});
 
-/** A parameter of a query that is on when it is there: `?all=1`. */
+/** A query parameter that is on when it is present: `?all=1`. */
 export function flag(description: string): Schema<'1'> {
   return oneOf(['1'], description);
 }
 
-/** An object without fields: a body or a query of which nothing is wanted. */
+/** An object without fields: a body or a query without parameters. */
 export const nothing = closedObject({});

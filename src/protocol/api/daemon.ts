@@ -6,7 +6,7 @@ import { bytes, time } from './common.ts';
 export const daemonStatus = object({
   pid: integer(),
   version: text(),
-  build: text('differs when two builds do'),
+  build: text('differs between any two builds'),
   socketPath: text(),
   logPath: text(),
   startedAt: time(),
@@ -15,12 +15,12 @@ export const daemonStatus = object({
     text('the pool VM that waits for the next start of its shape; not counted as running'),
   ),
   activeRequestCount: count(),
-  idleExitInMs: optional(count('ms until the daemon exits when nothing happens; absent while a VM runs')),
+  idleExitInMs: optional(count('ms until the daemon exits if it stays idle; absent while a VM is running')),
   rssBytes: bytes(),
   memory: optional(
     object(
       { heapUsedBytes: bytes(), heapTotalBytes: bytes(), externalBytes: bytes() },
-      'the JavaScript heap, and what JavaScript objects hold outside of it; absent in older daemons',
+      'the JavaScript heap and the memory that its objects hold outside of it; absent in older daemons',
     ),
   ),
 });

@@ -4,7 +4,7 @@ import { arch, bytes, time } from './common.ts';
 
 /** Body of `POST /v1/images/NAME/build`. */
 export const buildImageRequest = closedObject({
-  force: optional(truth('build again although the image exists')),
+  force: optional(truth('build the image even if it exists')),
 });
 export type BuildImageRequest = ValueOf<typeof buildImageRequest>;
 

@@ -19,13 +19,13 @@ export type OperationState = ValueOf<typeof state>;
 /** Long work in the daemon that is running, or that ended a short while ago. */
 export const operation = object({
   id: text('`op-` and 8 hex digits'),
-  kind: text('what it does: `vm.create`, `image.build`'),
+  kind: text('the kind of work: `vm.create`, `image.build`'),
   target: optional(text('name of the VM or the image, once there is one')),
   state,
-  stage: optional(text('of its last progress event')),
+  stage: optional(text('stage of its last progress event')),
   detail: optional(text()),
   isDetached: truth('it continues when its client hangs up'),
-  isCancellable: truth('false for a stop or a delete: half of it would be worse than all of it'),
+  isCancellable: truth('false for a stop or a delete, which must not end halfway'),
   startedAt: time(),
   endedAt: optional(time()),
   error: optional(errorBody),
@@ -43,6 +43,6 @@ export type WorkQuery = ValueOf<typeof workQuery>;
 
 /** Query of `GET /v1/operations`. */
 export const listOperationsQuery = closedObject({
-  all: optional(flag('also operations that ended lately')),
+  all: optional(flag('also operations that ended recently')),
 });
 export type ListOperationsQuery = ValueOf<typeof listOperationsQuery>;

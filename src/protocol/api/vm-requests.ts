@@ -17,12 +17,12 @@ import { flag, vmName } from './common.ts';
 
 const ephemeral = optional(
   truth(
-    'the stream stays open after the result, and what was made is deleted when the client closes it or dies',
+    'the stream stays open after the result; when the client closes it or dies, what was made is deleted',
   ),
 );
 
 /** Query of `GET /v1/vms`. */
-export const listVmsQuery = closedObject({ all: optional(flag('also VMs that do not run')) });
+export const listVmsQuery = closedObject({ all: optional(flag('also VMs that are not running')) });
 export type ListVmsQuery = ValueOf<typeof listVmsQuery>;
 
 /** Answer of `GET /v1/vms`. */
@@ -30,7 +30,7 @@ export const vmList = object({ vms: list(vm) });
 
 /** Query of `GET /v1/vms/REF`. */
 export const showVmQuery = closedObject({
-  host: optional(flag('also look at the working tree that its workspace is a copy of')),
+  host: optional(flag('also inspect the working tree that was copied to its workspace')),
 });
 export type ShowVmQuery = ValueOf<typeof showVmQuery>;
 
@@ -43,12 +43,12 @@ export const createVmRequest = closedObject({
   diskSizeBytes: optional(shapeFields.diskSizeBytes),
   systemOverlaySizeBytes: optional(shapeFields.systemOverlaySizeBytes),
   nat: optional(truth('let the guest open connections to the outside; default: false')),
-  noStart: optional(truth('do not start it')),
-  cold: optional(truth('boot it even when a warm template fits')),
+  noStart: optional(truth('do not start the VM')),
+  cold: optional(truth('boot the VM even if a warm template fits')),
   ephemeral,
   keepFailed: optional(
     truth(
-      'keep a VM whose guest is not ready in time, in state `error`, so that its console can be read; default: false',
+      'if the guest is not ready in time, keep the VM in state `error`, so that its console can be read; default: false',
     ),
   ),
 });
@@ -56,24 +56,22 @@ export type CreateVmRequest = ValueOf<typeof createVmRequest>;
 
 /** Body of `POST /v1/vms/REF/start`. */
 export const startVmRequest = closedObject({
-  cold: optional(
-    truth('boot it even when a warm template fits; a suspended VM loses what was in its memory'),
-  ),
+  cold: optional(truth('boot the VM even if a warm template fits; a suspended VM loses its memory')),
   onlyResume: optional(truth('refuse a VM that is neither suspended nor running')),
 });
 export type StartVmRequest = ValueOf<typeof startVmRequest>;
 
 /** Body of `POST /v1/vms/REF/kill`. */
 export const killVmRequest = closedObject({
-  signal: optional(oneOf(VMM_SIGNALS, 'sent to the VMM first; default: the one that makes it end in order')),
+  signal: optional(oneOf(VMM_SIGNALS, 'sent to the VMM first; default: the one that makes it exit cleanly')),
 });
 export type KillVmRequest = ValueOf<typeof killVmRequest>;
 
-/** Body of `POST /v1/vms/REF/set`: what to change of a VM. */
+/** Body of `POST /v1/vms/REF/set`: what to change in a VM. */
 export const setVmRequest = closedObject({
   vcpuCount: optional(shapeFields.vcpuCount),
   memoryMib: optional(shapeFields.memoryMib),
-  diskSizeBytes: optional(integer('bytes; only more than it has')),
+  diskSizeBytes: optional(integer('bytes; not less than its current size')),
   nat: optional(truth('the guest may open connections to the outside; takes effect at once in a running VM')),
 });
 export type SetVmRequest = ValueOf<typeof setVmRequest>;
@@ -82,7 +80,7 @@ export type SetVmRequest = ValueOf<typeof setVmRequest>;
 export const renameVmRequest = closedObject({ name: text() });
 export type RenameVmRequest = ValueOf<typeof renameVmRequest>;
 
-/** Longest wait, in `ms`: what a timer can hold. */
+/** Longest wait, in `ms`: the limit of a timer. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Body of `POST /v1/vms/REF/wait`. */
@@ -93,13 +91,13 @@ export const waitForVmRequest = closedObject({
 export type WaitForVmRequest = ValueOf<typeof waitForVmRequest>;
 
 /** Query of `DELETE /v1/vms/REF`. */
-export const deleteVmQuery = closedObject({ resting: optional(flag('refuse a VM that runs')) });
+export const deleteVmQuery = closedObject({ resting: optional(flag('refuse a running VM')) });
 export type DeleteVmQuery = ValueOf<typeof deleteVmQuery>;
 
 /** Body of `POST /v1/vms/REF/fork`. */
 export const forkVmRequest = closedObject({
-  names: optional(list(text(), 'of the first forks; the others are named after the source')),
-  count: optional(integer('default: as many as there are names, at least 1')),
+  names: optional(list(text(), 'names of the first forks; the others are named after the source')),
+  count: optional(integer('default: the number of names, at least 1')),
   ephemeral,
 });
 export type ForkVmRequest = ValueOf<typeof forkVmRequest>;
@@ -115,9 +113,9 @@ export type ForkedVms = ValueOf<typeof forkedVms>;
 export const sshAccess = object({
   vm: vmName,
   user: text(),
-  port: integer("of the guest's loopback addresses"),
+  port: integer("port on the guest's loopback addresses"),
   identityFile: text("private key on the daemon's host"),
-  knownHostsFile: text("has the guest's host key under `hostKeyAlias`, and nothing else"),
+  knownHostsFile: text("contains only the guest's host key, under `hostKeyAlias`"),
   hostKeyAlias: text(),
 });
 export type SshAccess = ValueOf<typeof sshAccess>;

@@ -23,7 +23,7 @@ export type WorkspaceMode = (typeof WORKSPACE_MODES)[number];
 const choice = {
   path: absolutePath,
   includeUntracked: optional(truth('also files that git neither tracks nor ignores')),
-  branch: optional(text('a branch to make in the guest and to switch to')),
+  branch: optional(text('a branch to create in the guest and switch to')),
   from: optional(text('what `branch` starts at; default: HEAD')),
   mode: optional(oneOf(WORKSPACE_MODES, 'default: `shallow_overlay`')),
 };
@@ -35,7 +35,7 @@ export type WorkspaceChoice = ValueOf<typeof workspaceChoice>;
 /** Body of `POST /v1/workspaces/inspect`. */
 export const inspectWorkspaceRequest = closedObject({
   ...choice,
-  withFiles: optional(truth('also answer the names of the files')),
+  withFiles: optional(truth('also return the names of the files')),
 });
 export type InspectWorkspaceRequest = ValueOf<typeof inspectWorkspaceRequest>;
 
@@ -44,17 +44,22 @@ export const prepareWorkspaceRequest = closedObject({
   ...choice,
   guestPath: optional(absolutePath),
   packId: optional(
-    text('of a pack of the same choice; the working tree is packed now when that pack is gone or differs'),
+    text(
+      'id of a pack with the same choice; if that pack is gone or differs, the working tree is packed now',
+    ),
   ),
 });
 export type PrepareWorkspaceRequest = ValueOf<typeof prepareWorkspaceRequest>;
 
 const tooling = object({
-  files: list(text(), 'files at its top that mise reads by itself'),
-  pins: list(text(), 'tools that other files at its top name, as mise takes them: `go@1.22.3`'),
+  files: list(text(), 'files in its top folder that mise itself reads'),
+  pins: list(
+    text(),
+    'tools that other files in its top folder name, in the form that mise accepts: `go@1.22.3`',
+  ),
 });
 
-/** Tools that a working tree asks for. */
+/** Tools that a working tree names. */
 export type WorkspaceTooling = ValueOf<typeof tooling>;
 
 const summary = {
@@ -65,10 +70,10 @@ const summary = {
   trackedCount: count(),
   untrackedCount: count(),
   historyDepth: optional(
-    count('depth of the history that is sent, when all of it is too much; known once packing has begun'),
+    count('depth of the history that is sent, if not all of it is; known once packing has begun'),
   ),
   tooling: optional(tooling),
-  files: optional(list(text(), 'names of the files that are sent, below `repoRoot`; only when asked for')),
+  files: optional(list(text(), 'names of the files that are sent, below `repoRoot`; only when requested')),
 };
 
 /** What `vm run PATH` would send. */

@@ -128,7 +128,10 @@ describe('banger vm workspace', () => {
     }
     lab.addVm('bare');
     const { stderr } = await lab.run(['vm', 'workspace', 'export', 'bare']);
-    assert.match(stderr, /Cannot export from "bare": it was given no working tree\n {2}hint: .*--guest-path/);
+    assert.match(
+      stderr,
+      /Cannot export from "bare": no working tree was copied into it\n {2}hint: .*--guest-path/,
+    );
   });
 
   test('prepare copies the current or the given folder', async () => {

@@ -105,11 +105,11 @@ test('an archive on stdin is unpacked, and one is written to stdout', async () =
 for (const [what, source, target, status, said] of [
   ['a missing host path', './no', 'box:/GUEST', 1, /Cannot copy ".\/no": it does not exist/],
   ['a missing guest path', 'box:/GUEST/no', '.', 1, /Cannot copy "box:.*no": it does not exist/],
-  ['a target with a missing parent', 'file', 'box:/GUEST/no/no', 1, /is no directory/],
+  ['a target with a missing parent', 'file', 'box:/GUEST/no/no', 1, /is not a directory/],
   ['a directory to a file', 'tree', 'box:/GUEST/file', 1, /Cannot copy a directory to .*: it is a file/],
   ['a device', 'box:/dev/null', '.', 1, /neither a file nor a directory/],
-  ['an archive to a target that is not a directory', '-', 'box:/GUEST/file', 1, /no directory/],
-  ['two host paths', 'a', 'b', 2, /none of them is in a VM/],
+  ['an archive to a target that is not a directory', '-', 'box:/GUEST/file', 1, /not a directory/],
+  ['two host paths', 'a', 'b', 2, /neither is in a VM/],
   ['a missing VM', 'nobody:/x', '.', 1, /nobody/],
 ] as const) {
   test(`${what} is refused`, async () => {
@@ -205,7 +205,7 @@ test('a repository is copied out without programs that git could run, with a not
   await writeFile(join(guest, '.git'), 'gitdir: /tmp\n');
   const leads = await run(`box:${guest}/.git`, '.');
   assert.equal(leads.status, 1);
-  assert.match(leads.stderr, /git would follow.*--all/s);
+  assert.match(leads.stderr, /git would use the folder.*--all/s);
 });
 
 test('the error for a guest that sends too much names the option that allows it', async () => {

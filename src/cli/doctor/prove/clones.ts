@@ -7,19 +7,20 @@ import type { WorkNews } from '../../../sdk/work.ts';
 import type { CommandContext } from '../../context/context.ts';
 import type { Guest } from './guest-facts.ts';
 
-/** `ms` that removing them may take; the daemon goes on with it when this side has stopped waiting. */
+/** Time limit for deleting the VMs, in `ms`. After it, this side stops waiting and the daemon continues. */
 const REMOVE_DEADLINE_MS = 30_000;
 
-/** VMs of one image and shape. Disposing deletes them, warns when that fails, and never throws. */
+/** VMs of one image and shape. Disposing deletes them, and never throws: it warns when deleting fails. */
 export interface Clones extends AsyncDisposable {
   vms: readonly Vm[];
   guests: readonly Guest[];
 }
 
 /**
- * Makes `count` VMs with the default image and shape, at once. Failed, cancelled or killed, none is left.
+ * Makes `count` VMs with the default image and shape at the same time. After a failure, cancellation or a
+ * kill, none is left.
  *
- * @throws {AppError} what making a VM throws.
+ * @throws {AppError} the errors of making a VM.
  */
 export async function makeClones(
   count: number,
@@ -29,7 +30,7 @@ export async function makeClones(
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const leases: VmLease[] = [];
   const show = context.showNews(label);
-  // Shape and notices would be told once for each.
+  // Hides shape and notices, which would be shown once per VM.
   const onNews = (news: WorkNews): void => {
     if (news.event === 'progress') show(news);
   };
@@ -50,7 +51,7 @@ export async function makeClones(
   if (made.some(({ status }) => status === 'rejected')) {
     await dispose();
     context.signal.throwIfAborted();
-    // The first to fail stopped the others.
+    // The first failure stopped the others.
     throw stop.signal.reason;
   }
   const vms = leases.map(({ vm }) => vm);

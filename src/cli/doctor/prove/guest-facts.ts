@@ -2,7 +2,7 @@ import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, printable } from '../../../base/errors.ts';
 import type { BangerClient } from '../../../sdk/client.ts';
 
-/** How many numbers each source of each guest gives. */
+/** How many numbers each guest draws from each source. */
 export const DRAW_COUNT = 1000;
 
 const DRAW_BYTES = 16;
@@ -10,30 +10,33 @@ const DRAW_BYTES = 16;
 /** Most that a question's answer may be. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
-/** `ms` for one answer: an emulated guest on a busy host takes seconds, one that hangs has an end. */
+/**
+ * Time limit for one answer, in `ms`: an emulated guest on a busy host takes seconds, and a guest that hangs
+ * must not block the command.
+ */
 const ANSWER_DEADLINE_MS = 60_000;
 
-/** How often a guest's clock is read; the reading that took least tells most. */
+/** How often a guest's clock is read; the fastest reading is the most exact. */
 const CLOCK_READINGS = 5;
 
 /** Where a guest's random numbers come from. */
 export const SOURCES = ['/dev/urandom', 'uuidgen', "Python's secrets"] as const;
 export type Source = (typeof SOURCES)[number];
 
-/** What one guest told. */
+/** What one guest answered. */
 export interface GuestFacts {
   name: string;
-  /** by source; a guest without the program has none */
+  /** by source; empty for a source whose program the guest lacks */
   draws: ReadonlyMap<Source, readonly string[]>;
-  /** of all places where programs look for it */
+  /** from all places where programs look for it */
   machineIds: readonly string[];
   sshHostKeys: readonly string[];
-  /** of the kernel; empty when it does not say */
+  /** from the kernel; empty when it does not answer */
   bootId: string;
   clock: ClockReading;
 }
 
-/** How far a guest's clock is from the host's: `offsetMs`, give or take `uncertaintyMs`. */
+/** The difference between the clocks of a guest and the host: `offsetMs`, plus or minus `uncertaintyMs`. */
 export interface ClockReading {
   offsetMs: number;
   uncertaintyMs: number;
@@ -46,11 +49,11 @@ export interface Guest {
   name: string;
 }
 
-/** Asks one guest for everything; one command for each question. */
+/** Asks one guest for all facts, with one command per question. */
 export async function askGuest(guest: Guest, { signal }: Abortable): Promise<GuestFacts> {
   const [draws, machineIds, sshHostKeys, [bootId = '']] = await Promise.all([
     drawFrom(guest, { signal }),
-    // D-Bus has its own file where it is no symlink, and where it is at all.
+    // D-Bus has its own file, unless it is a symlink or missing.
     linesOf(guest, ['sh', '-c', 'cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null; true'], {
       signal,
     }),
@@ -62,8 +65,8 @@ export async function askGuest(guest: Guest, { signal }: Abortable): Promise<Gue
 }
 
 /**
- * Runs a program in the guest as root; gives its output, or undefined when it fails or is not there. @throws
- * {AppError} WAIT_TIMEOUT after a minute
+ * Runs a program in the guest as root. Returns its output, or `undefined` when it fails or does not exist.
+ * @throws {AppError} WAIT_TIMEOUT after a minute
  */
 export async function ask(
   { client, id, name }: Guest,
@@ -96,7 +99,7 @@ async function linesOf(guest: Guest, argv: readonly string[], options: Abortable
 const UUIDS = `command -v uuidgen > /dev/null || exec python3 -c "$1"
 i=0; while [ $i -lt ${DRAW_COUNT} ]; do uuidgen || exit; i=$((i + 1)); done`;
 
-/** What uuidgen(1) does, for images without it. */
+/** Does what uuidgen(1) does, for images without it. */
 const LIBUUID = `import ctypes
 library, uuid = ctypes.CDLL('libuuid.so.1'), (ctypes.c_ubyte * 16)()
 for _ in range(${DRAW_COUNT}):
@@ -130,7 +133,7 @@ async function readClock(guest: Guest, options: Abortable): Promise<ClockReading
     if (!/^[0-9]{13}$/.test(digits)) {
       throw new AppError(
         'GUEST_PROTOCOL',
-        `Cannot read the clock of "${guest.name}": date gives no milliseconds`,
+        `Cannot read the clock of "${guest.name}": date prints no milliseconds`,
       );
     }
     const uncertaintyMs = tookMs / 2;

@@ -14,17 +14,18 @@ import { verdictsOf } from './verdicts.ts';
 const CLONE_COUNT = 3;
 const LABEL = 'doctor';
 
-/** Folders on both drives and in memory; a guest of another image may lack one. */
+/** Folders on both drives and in memory; another image may lack some of them. */
 const FOLDERS = ['/root', '/var/tmp', '/tmp', '/dev/shm'] as const;
 
 /**
- * Shows with VMs what is promised of them: that clones of one image and shape have nothing in common that
- * must not be. The VMs are gone afterwards. What cannot be shown is a failed check, too.
+ * Proves the promise that clones of one image and shape share nothing that must be unique, with real VMs,
+ * which it deletes afterwards. Also fails a check that cannot be made.
  */
 export async function prove(client: BangerClient, context: CommandContext): Promise<DoctorCheck[]> {
   const { signal, progress } = context;
   try {
-    // The first one says what they are made of: its template is read before the others are made.
+    // Makes one VM first: it shows which template the others will use, so that the template is read before
+    // they are made.
     await using first = await makeClones(1, { client, context, label: LABEL });
     const templateDir = await findTemplate(first.vms, client, context);
     progress.step(LABEL, 'reading the template');
@@ -61,7 +62,7 @@ export async function prove(client: BangerClient, context: CommandContext): Prom
   }
 }
 
-/** Folder of the template that the VM was made of; undefined when it was booted. */
+/** Returns the folder of the template from which the VM was made; undefined when it was booted. */
 async function findTemplate(
   [vm]: readonly Vm[],
   client: BangerClient,
@@ -71,7 +72,7 @@ async function findTemplate(
   return key === undefined ? undefined : join(context.paths().templatesDir, key);
 }
 
-/** A file of one guest is there, and in no other. The files are removed again. */
+/** Checks that files of one guest exist there and in no other guest. Deletes the files afterwards. */
 async function filesStayApart(guests: readonly Guest[], { signal }: Abortable): Promise<DoctorCheck> {
   const name = 'files';
   const [writer, ...others] = guests;
@@ -87,5 +88,5 @@ async function filesStayApart(guests: readonly Guest[], { signal }: Abortable): 
   if (!own) return { name, status: 'fail', message: `a file written in "${writer.name}" is not there` };
   return found
     ? { name, status: 'fail', message: `a file written in "${writer.name}" is in "${found.name}"` }
-    : { name, status: 'pass', message: 'files written in one are in no other' };
+    : { name, status: 'pass', message: 'files written in one VM are in no other' };
 }

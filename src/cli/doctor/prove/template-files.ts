@@ -16,20 +16,20 @@ const CHUNK_BYTES = 4 * 1024 * 1024;
 /** SHA-256 of each file of a template, by its name. */
 export type Digests = ReadonlyMap<string, string>;
 
-/** The template that a VM which has just been made was made of, if any. */
+/** Returns the template from which a VM has just been made, if any. */
 export async function templateOf(
   vm: Vm,
   client: BangerClient,
   options: Abortable,
 ): Promise<string | undefined> {
   const templates = await client.listTemplates(options);
-  // The one that was used last comes first.
+  // The most recently used template comes first.
   return templates.find(
     ({ image, shape }) => image === vm.image && JSON.stringify(shape) === JSON.stringify(vm.shape),
   )?.key;
 }
 
-/** Reads all files of the template in `dir`; undefined when there is none any more. */
+/** Hashes all files of the template in `dir`; returns undefined when there is no template any more. */
 export async function digestsOf(dir: string, { signal }: Abortable): Promise<Digests | undefined> {
   try {
     const digests = new Map<string, string>();
@@ -45,7 +45,7 @@ export async function digestsOf(dir: string, { signal }: Abortable): Promise<Dig
   }
 }
 
-/** Whether the files are the same as before. */
+/** Checks that the files are unchanged. */
 export function filesVerdict(before: Digests | undefined, after: Digests | undefined): DoctorCheck {
   if (!before || !after) {
     return { name: CHECK, status: 'warn', message: 'there is no template: these VMs were booted' };

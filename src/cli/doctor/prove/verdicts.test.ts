@@ -66,7 +66,7 @@ test('boot ids may be shared, with a notice; a missing one is a warning', () => 
   };
   assert.match(verdict('x', 'x', 'x'), /^pass: shared, as expected: .*machine ids/);
   assert.equal(verdict('x', 'y'), 'pass: 2 guests, all different');
-  assert.equal(verdict('x', ''), 'warn: a guest told none');
+  assert.equal(verdict('x', ''), 'warn: a guest reported none');
 });
 
 for (const [offsetMs, uncertaintyMs, status] of [

@@ -1,10 +1,10 @@
 import type { DoctorCheck } from '../../../protocol/api/daemon.ts';
 import { type ClockReading, DRAW_COUNT, type GuestFacts, SOURCES, type Source } from './guest-facts.ts';
 
-/** How far a guest's clock may be from the host's. */
+/** Maximum difference between a guest's clock and the host's. */
 const CLOCK_TOLERANCE_MS = 100;
 
-/** What the guests' answers prove, or do not. Pure. */
+/** Returns what the guests' answers prove or disprove. Pure. */
 export function verdictsOf(guests: readonly GuestFacts[]): DoctorCheck[] {
   return [
     ...SOURCES.map((source) => drawsDiffer(guests, source)),
@@ -19,23 +19,23 @@ function drawsDiffer(guests: readonly GuestFacts[], source: Source): DoctorCheck
   const name = `random: ${source}`;
   const perGuest = guests.map(({ draws }) => draws.get(source) ?? []);
   if (perGuest.every(({ length }) => length === 0)) {
-    return { name, status: 'warn', message: `the image has no ${source}: nothing was drawn` };
+    return { name, status: 'warn', message: `the image has no ${source}: nothing was checked` };
   }
   const all = perGuest.flat();
   if (perGuest.some(({ length }) => length !== DRAW_COUNT)) {
     return {
       name,
       status: 'fail',
-      message: `${all.length} draws came instead of ${guests.length} times ${DRAW_COUNT}`,
+      message: `${all.length} numbers drawn instead of ${guests.length} times ${DRAW_COUNT}`,
     };
   }
   const collisions = all.length - new Set(all).size;
   return collisions === 0
-    ? { name, status: 'pass', message: `${guests.length} times ${DRAW_COUNT} draws, all different` }
-    : { name, status: 'fail', message: `${collisions} of ${all.length} draws came more than once` };
+    ? { name, status: 'pass', message: `${guests.length} times ${DRAW_COUNT} numbers, all different` }
+    : { name, status: 'fail', message: `${collisions} of ${all.length} numbers occurred more than once` };
 }
 
-/** Each guest has one or more, and shares none with another. */
+/** Checks that each guest has one or more values and shares none of them with another. */
 function differ(
   name: string,
   guests: readonly GuestFacts[],
@@ -44,7 +44,11 @@ function differ(
   const perGuest = guests.map((guest) => new Set(valuesOf(guest)));
   const without = guests.filter((_, index) => perGuest[index]?.size === 0);
   if (without.length > 0) {
-    return { name, status: 'fail', message: `${without.map((guest) => guest.name).join(', ')} told none` };
+    return {
+      name,
+      status: 'fail',
+      message: `${without.map((guest) => guest.name).join(', ')} reported none`,
+    };
   }
   const all = perGuest.flatMap((values) => [...values]);
   const shared = all.find((value, index) => all.indexOf(value) !== index);
@@ -54,24 +58,24 @@ function differ(
 }
 
 /**
- * The one id that clones of a template share. A file could be mounted over it, but journald keeps the id that
- * it started with: `journalctl -b` and `systemctl status` would then find no entry.
+ * The only id that clones of a template share. A file could be mounted over it, but journald keeps the id
+ * from its start: `journalctl -b` and `systemctl status` would then find no entry.
  */
 function bootIds(guests: readonly GuestFacts[]): DoctorCheck {
   const name = 'boot ids';
   const known = guests.map(({ bootId }) => bootId).filter((id) => id !== '');
-  if (known.length < guests.length) return { name, status: 'warn', message: 'a guest told none' };
+  if (known.length < guests.length) return { name, status: 'warn', message: 'a guest reported none' };
   return {
     name,
     status: 'pass',
     message:
       new Set(known).size === known.length
         ? `${known.length} guests, all different`
-        : "shared, as expected: the kernel's own is that of the template; machine ids tell VMs apart",
+        : 'shared, as expected: the kernel keeps the boot id of the template; machine ids tell VMs apart',
   };
 }
 
-/** A reading is off for certain, right for certain, or took too long to tell. */
+/** A reading is certainly off, certainly right, or took too long to decide. */
 function clocksAgree(guests: readonly GuestFacts[]): DoctorCheck {
   const name = 'clocks';
   const least = ({ offsetMs, uncertaintyMs }: ClockReading): number => Math.abs(offsetMs) - uncertaintyMs;
@@ -90,6 +94,6 @@ function clocksAgree(guests: readonly GuestFacts[]): DoctorCheck {
     : {
         name,
         status: 'warn',
-        message: `within ${worstMs} ms of the host's time: commands take too long here to tell more exactly`,
+        message: `within ${worstMs} ms of the host's time: commands take too long here for a more exact result`,
       };
 }

@@ -1,8 +1,8 @@
 import { AppError, messageOf } from '../../../base/errors.ts';
 
 /**
- * Does `work` on a file of this host. @throws {AppError} COPY_FAILED naming the file, for what the system
- * refuses
+ * Runs `work`, which writes to the file `path` of this host. @throws {AppError} COPY_FAILED naming the file,
+ * when the system refuses
  */
 export async function writing<T>(path: Buffer, work: () => Promise<T>): Promise<T> {
   try {
@@ -15,7 +15,7 @@ export async function writing<T>(path: Buffer, work: () => Promise<T>): Promise<
   }
 }
 
-/** The refusal of what a guest sent. */
+/** Returns the error for an archive that a guest sent and this host refuses. */
 export function refused(why: string): AppError {
   return new AppError('COPY_REFUSED', `Cannot unpack what the guest sent: ${why}`);
 }

@@ -2,21 +2,21 @@ import { AppError } from '../../../base/errors.ts';
 import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/text/words.ts';
 
-/** What a copy out of a guest may take on this host. */
+/** How much a copy out of a guest may write to this host. */
 export interface CopyLimits {
   maxBytes: number;
-  /** files, directories, links, and directories that are made on the way to one */
+  /** files, directories and links, including parent directories that are made on the way */
   maxEntries: number;
 }
 
-/** Larger than what most people copy by intention, smaller than most disks. */
+/** Larger than most intended copies, smaller than most disks. */
 export const DEFAULT_LIMITS: CopyLimits = { maxBytes: 16 * 2 ** 30, maxEntries: 1_000_000 };
 
 /** Counts what is copied to `place`, which the errors name. */
 export class CopyMeter {
   entries = 0;
   bytes = 0;
-  /** directories that were made without an entry of their own */
+  /** directories that were made without their own entry in the archive */
   implied = 0;
   readonly #limits: CopyLimits;
   readonly #place: string;
@@ -38,7 +38,7 @@ export class CopyMeter {
     this.#checkEntries();
   }
 
-  /** Called before so many bytes are written. @throws {AppError} COPY_TOO_LARGE */
+  /** Call it before writing that many bytes. @throws {AppError} COPY_TOO_LARGE */
   addBytes(count: number): void {
     this.bytes += count;
     const { maxBytes } = this.#limits;
@@ -61,7 +61,7 @@ export class CopyMeter {
       'COPY_TOO_LARGE',
       `Cannot copy to "${this.#place}": the guest sends more than ${limit}`,
       {
-        hint: `if that is right, allow more: ${option} ${example}; a directory keeps what was copied so far`,
+        hint: `to allow more: ${option} ${example}; what was copied into a directory so far stays`,
         details: { field: option },
       },
     );

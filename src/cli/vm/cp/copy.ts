@@ -16,19 +16,19 @@ import { unpackHost } from './unpack-host.ts';
 export interface CopyReport {
   /** files, directories and links */
   entries: number;
-  /** of the files' content */
+  /** total size of the files' content */
   bytes: number;
-  /** what no archive of ours has: sockets and devices of this host; on the way to it, fifos */
+  /** files that are never copied: sockets and devices of this host; out of a guest, also fifos */
   skipped: number;
-  /** what git could run on this host, of a copy to it; the first hundred */
+  /** what was left out of a copy to this host because git could run it; at most the first hundred */
   leftOut: readonly LeftOut[];
   leftOutCount: number;
 }
 
-/** How a copy out of a guest is done. */
+/** Options of a copy out of a guest. */
 export interface CopyChoices {
   limits: CopyLimits;
-  /** whether what git could run on this host is copied too */
+  /** whether to also copy what git could run on this host */
   takesAll: boolean;
 }
 
@@ -38,17 +38,17 @@ interface Copier {
   choices: CopyChoices;
 }
 
-/** All but what sockets and the like are. */
+/** The part of a report that is empty unless git could run something. */
 const NOTHING_LEFT = { leftOut: [], leftOutCount: 0 } as const;
 
-/** The parts of a {@link Copier} that looking at a guest needs. */
+/** The parts of a {@link Copier} that inspecting a guest needs. */
 type Looker = Pick<Copier, 'client' | 'context'>;
 
 type GuestPlace = Extract<Place, { kind: 'guest' }>;
 
 /**
- * Copies from one side to the other. What was copied before a failure stays, but a single file is whole or
- * not there. Gives nothing when the archive itself goes to stdout.
+ * Copies from one side to the other. After a failure, what was copied so far stays; each file is either
+ * complete or absent. Returns `undefined` when the archive itself goes to stdout.
  *
  * @throws {AppError} COPY_*, TAR_DAMAGED, VM_NOT_FOUND, VM_NOT_RUNNING, GUEST_*.
  */
@@ -80,7 +80,7 @@ async function fromStream(to: GuestPlace, { client, context }: Looker): Promise<
   if ((await kindInGuest(to, { client, context })) !== 'directory') {
     throw new AppError(
       'COPY_TARGET_INVALID',
-      `Cannot unpack an archive at "${to.path}": it is no directory`,
+      `Cannot unpack an archive at "${to.path}": it is not a directory`,
       {
         hint: 'name a directory that exists in the VM',
       },
@@ -153,11 +153,11 @@ async function kindOnHost(path: string): Promise<PathKind> {
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'missing';
     if (!(error instanceof Error && 'syscall' in error)) throw error;
-    throw new AppError('COPY_FAILED', `Cannot look at "${path}": ${messageOf(error)}`, { cause: error });
+    throw new AppError('COPY_FAILED', `Cannot inspect "${path}": ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** False when it was there. */
+/** Returns false when it already existed. */
 async function makeDirectory(path: string): Promise<boolean> {
   try {
     await mkdir(path);
@@ -172,7 +172,7 @@ function onHost(given: string, { io }: CommandContext): string {
   return posix.isAbsolute(given) ? given : posix.join(io.cwd, given);
 }
 
-/** Joining paths drops a last `/.`, which says that only the content is meant. */
+/** Joining paths drops a trailing `/.`, which means that only the content is copied. */
 function keepDot(joined: string, given: string): string {
   return /(^|\/)\.\/*$/.test(given) ? posix.join(joined, '/').concat('.') : joined;
 }
@@ -181,11 +181,15 @@ function isContent({ path, kind }: CopySource): boolean {
   return kind === 'directory' && /(^|\/)\.\/*$/.test(path);
 }
 
-/** A file `.git` names the folder that git then works with, which may be one of the guest's making. */
+/** A file `.git` names the folder that git then uses, and the guest may have made that folder. */
 function leadsGit(path: string): AppError {
-  return new AppError('COPY_REFUSED', `Cannot copy to "${path}": git would follow where that file leads`, {
-    hint: 'give it another name, or add --all',
-  });
+  return new AppError(
+    'COPY_REFUSED',
+    `Cannot copy to "${path}": git would use the folder that this file names`,
+    {
+      hint: 'give it another name, or add --all',
+    },
+  );
 }
 
 function noSource(shown: string, kind: 'missing' | 'other'): AppError {

@@ -6,33 +6,33 @@ import type { TarEntry } from '../../../base/tar/header.ts';
 import { type GitRule, gitRule, isGitName } from './git-rules.ts';
 import type { LeftOutList } from './left-out.ts';
 
-/** A configuration of a repository has kilobytes. */
+/** A real configuration of a repository has kilobytes. */
 export const MAX_CONFIG_BYTES = 1024 * 1024;
 
 const SLASH = Buffer.from('/');
 
 /**
- * Decides what of the git repositories that a guest has written gets to this host. A repository may name
- * programs that git starts as soon as a shell's prompt, or an editor, asks it for the status. So settings are
- * copied by the list of harmless ones, hooks and what leads git to other folders stay out, in every folder
- * named `.git` and in every other folder that git would take for a repository.
+ * Decides which parts of git repositories from a guest are copied to this host. A repository may name
+ * programs that git starts as soon as a shell prompt or an editor asks it for the status. So only harmless
+ * settings, from a list, are copied; hooks and files that lead git to other folders are left out. This
+ * applies to every folder named `.git` and to every other folder that git would take for a repository.
  *
- * The guest chooses the order of its entries. A folder of any name becomes a repository by its file `HEAD`:
- * that is held back under another name until all else is there, and gets its own only when the folder is
- * none, or was made by this copy and has been cleaned.
+ * The guest chooses the order of the entries. A folder of any name becomes a repository through its file
+ * `HEAD`. So this file is written under another name until everything else is there. It gets its own name
+ * only if the folder is not a repository, or this copy made the folder and has cleaned it.
  */
 export class GitGuard {
   readonly #leftOut: LeftOutList;
   /**
-   * names between the git folder that the target itself is in and the target, in lower case; absent outside
-   * of any
+   * path from the git folder that contains the target to the target, in lower case; absent when no git folder
+   * contains it
    */
   readonly #rootInGit: readonly string[] | undefined;
   /** folders of this host, below the target, that git takes for repositories */
   readonly #repositories = new Set<string>();
   /**
-   * places of the files `HEAD` that are held back, by their path below the target, and the names that they
-   * have meanwhile
+   * the files `HEAD` that are held back, by their path below the target: where they belong, and their
+   * temporary names
    */
   readonly #held = new Map<string, { folder: Buffer; from: Buffer; to: Buffer; isFolderNew: boolean }>();
 
@@ -45,12 +45,12 @@ export class GitGuard {
     return new GitGuard(leftOut, await namesInGit(root));
   }
 
-  /** Looks at a folder of the target that was there before. */
+  /** Notes whether a folder that the target already had is a repository. */
   async enterExisting(path: Buffer, key: string): Promise<void> {
     if (await isRepository(path)) this.#repositories.add(key);
   }
 
-  /** What becomes of an entry, whose parts are plain names. */
+  /** Returns the rule for an entry; `parts` must be plain names. */
   ruleOf(parts: readonly Buffer[], kind: TarEntry['kind']): GitRule {
     const names = parts.map((part) => part.toString('latin1'));
     if (isGitName(names.at(-1) ?? '') && kind !== 'directory') return 'leave';
@@ -59,8 +59,8 @@ export class GitGuard {
   }
 
   /**
-   * Notes an entry that is left out by {@link ruleOf}; a folder that is left out with all that is in it
-   * counts once.
+   * Notes an entry that {@link ruleOf} leaves out. A folder that is left out counts once, with everything in
+   * it.
    */
   noteLeft(parts: readonly Buffer[]): void {
     const inGit = this.#namesInGit(parts.map((part) => part.toString('latin1')));
@@ -69,13 +69,13 @@ export class GitGuard {
     }
   }
 
-  /** Whether a file must be written under another name for now. */
+  /** Returns whether a file must be written under another name for now. */
   isHeld(parts: readonly Buffer[]): boolean {
     const names = parts.map((part) => part.toString('latin1'));
     return names.at(-1)?.toLowerCase() === 'head' && this.#namesInGit(names)?.length !== 1;
   }
 
-  /** Notes that what belongs at `to` is at `from`. */
+  /** Notes that the file for `to` is at `from` for now. */
   async hold(
     key: string,
     held: { folder: Buffer; from: Buffer; to: Buffer; isFolderNew: boolean },
@@ -85,14 +85,14 @@ export class GitGuard {
     if (earlier) await unlink(earlier.from);
   }
 
-  /** Where something is for now. */
+  /** Returns the temporary path of a file that is held back. */
   whereIs(key: string): Buffer | undefined {
     return this.#held.get(key)?.from;
   }
 
   /**
-   * The harmless part of a configuration; `undefined` when nothing of it can be copied. Notes what is not in
-   * it.
+   * Returns the harmless part of a configuration, or `undefined` when nothing of it can be copied. Notes what
+   * it drops.
    */
   cleaned(content: Buffer | undefined, path: string): Buffer | undefined {
     const safe = content && safeSettings(content.toString('latin1'));
@@ -104,12 +104,12 @@ export class GitGuard {
     return Buffer.from(safe.text, 'latin1');
   }
 
-  /** Notes that a configuration stays as this host has it. */
+  /** Notes that this host keeps its own configuration. */
   keepsOwn(parts: readonly Buffer[]): void {
     this.#leftOut.add({ path: shown(parts), why: 'settings' });
   }
 
-  /** Gives what was held back its name, where that makes no repository that was not cleaned. */
+  /** Renames the files that were held back, unless that would create a repository that was not cleaned. */
   async finish(): Promise<void> {
     for (const [key, { folder, from, to, isFolderNew }] of this.#held) {
       if (await isRepository(folder, { hasHead: true })) {
@@ -125,12 +125,12 @@ export class GitGuard {
     this.#held.clear();
   }
 
-  /** Removes what was held back, after a failure. */
+  /** Deletes the files that were held back, after a failure. */
   async abandon(): Promise<void> {
     for (const { from } of this.#held.values()) await rm(from, { force: true });
   }
 
-  /** Cleans a folder all of which this copy has made, and which has no `HEAD` yet. */
+  /** Cleans a folder that was made entirely by this copy and has no `HEAD` yet. */
   async #clean(folder: Buffer, key: string): Promise<void> {
     const prefix = key === '' ? '' : `${Buffer.from(key, 'latin1').toString()}/`;
     for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
@@ -158,14 +158,15 @@ export class GitGuard {
   async #cleanConfig(path: Buffer, told: string): Promise<void> {
     const { mode } = await lstat(path);
     const text = this.cleaned(await readConfig(path), told);
-    // Never over the file itself: it may have another name, by which it is something else.
+    // Writes a new file instead of changing this one, which may have other names with another meaning (hard
+    // links).
     await unlink(path);
     if (!text) return;
     await writeFile(path, text, { flag: 'wx', mode: 0o600 });
     await chmod(path, mode & 0o777);
   }
 
-  /** The names of an entry below the innermost git folder that it is in, in lower case. */
+  /** Returns the path of an entry below its innermost git folder, in lower case. */
   #namesInGit(names: readonly string[]): string[] | undefined {
     for (let depth = names.length - 1; depth > 0; depth -= 1) {
       const isGit =
@@ -194,7 +195,9 @@ async function readConfig(path: Buffer): Promise<Buffer | undefined> {
   return size > MAX_CONFIG_BYTES ? undefined : await file.readFile();
 }
 
-/** The names below the innermost git folder that a folder of this host is, or is in. */
+/**
+ * Returns the path of a folder of this host below its innermost git folder, which may be the folder itself.
+ */
 async function namesInGit(path: Buffer): Promise<string[] | undefined> {
   const names = (await realpath(path)).split('/').slice(1);
   for (let depth = names.length; depth > 0; depth -= 1) {
@@ -205,7 +208,8 @@ async function namesInGit(path: Buffer): Promise<string[] | undefined> {
 }
 
 /**
- * Whether git takes a folder for a repository, or would if it had the file `HEAD` (gitrepository-layout(5)).
+ * Returns whether git takes a folder for a repository, or would if the file `HEAD` existed
+ * (gitrepository-layout(5)).
  */
 async function isRepository(folder: Buffer, { hasHead = false } = {}): Promise<boolean> {
   const has = async (name: string): Promise<boolean> => {

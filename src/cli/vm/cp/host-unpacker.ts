@@ -11,7 +11,7 @@ import type { CopyMeter } from './copy-limits.ts';
 import { type GitGuard, MAX_CONFIG_BYTES } from './git-guard.ts';
 import { safeParts } from './safe-parts.ts';
 
-/** What a {@link HostUnpacker} works with. */
+/** What a {@link HostUnpacker} needs. */
 export interface HostUnpackerParts extends Abortable {
   root: Buffer;
   isNew: boolean;
@@ -20,17 +20,17 @@ export interface HostUnpackerParts extends Abortable {
   meter: CopyMeter;
 }
 
-/** Makes files of the entries of an archive, one after the other. */
+/** Writes the entries of an archive to files, one after the other. */
 export class HostUnpacker {
   /** fifos */
   skipped = 0;
   readonly #parts: HostUnpackerParts;
   /**
-   * directories that are known to be ones, by their path below the root, and whether this copy made them;
-   * nothing replaces one
+   * paths below the root that are known to be directories, and whether this copy made them; they are never
+   * replaced
    */
   readonly #known = new Map<string, boolean>();
-  /** modes and times of directories, set when nothing is put into them any more */
+  /** modes and times of directories, which are set after the last file was written into them */
   readonly #later = new Map<string, { path: Buffer; mode: number; mtimeMs: number }>();
 
   constructor(parts: HostUnpackerParts) {
@@ -43,7 +43,7 @@ export class HostUnpacker {
     const parts = safeParts(entry.name);
     meter.addEntry();
     if (parts.length === 0) {
-      if (entry.kind !== 'directory') throw refused('the top of the archive is no directory');
+      if (entry.kind !== 'directory') throw refused('the top of the archive is not a directory');
       return;
     }
     const path = this.#pathOf(parts);
@@ -63,7 +63,7 @@ export class HostUnpacker {
     });
   }
 
-  /** Makes what was held back, then gives directories their modes and times, the innermost first. */
+  /** Writes what was held back, then sets modes and times of the directories, innermost first. */
   async finish(): Promise<void> {
     const { root, guard } = this.#parts;
     if (guard) await writing(root, () => guard.finish());
@@ -73,14 +73,14 @@ export class HostUnpacker {
           await chmod(path, mode);
           await utimes(path, mtimeMs / 1000, mtimeMs / 1000);
         } catch (error) {
-          // Some were left out again.
+          // Some directories have been left out meanwhile.
           if (!isErrno(error, 'ENOENT')) throw error;
         }
       });
     }
   }
 
-  /** Makes sure that every directory on the way is one, and makes those that are missing. */
+  /** Checks that every parent is a directory, and makes the missing ones. */
   async #enter(parts: readonly Buffer[]): Promise<void> {
     for (let depth = 1; depth <= parts.length; depth += 1) {
       const upTo = parts.slice(0, depth);
@@ -89,7 +89,7 @@ export class HostUnpacker {
       await writing(path, async () => {
         const found = await this.#makeDirectory(upTo, path);
         if (found === 'other')
-          throw refused(`"${path.toString()}" is in the way: it is no directory of its own`);
+          throw refused(`"${path.toString()}" is in the way: it is not a real directory`);
         if (found === 'made') this.#parts.meter.addImplied();
       });
     }
@@ -101,7 +101,7 @@ export class HostUnpacker {
       await unlink(path);
       await this.#makeDirectory(parts, path);
     }
-    // Ours to write into until the end, whatever its mode will be.
+    // Writable for us until the end, whatever its final mode.
     await chmod(path, 0o700);
     this.#later.set(keyOf(parts), { path, mode: this.#modeOf(entry), mtimeMs: entry.mtimeMs });
   }
@@ -148,14 +148,14 @@ export class HostUnpacker {
   ): Promise<void> {
     const { guard } = this.#parts;
     const target = safeParts(entry.linkName);
-    // What was left out, or copied in part, has no other name either.
+    // A hard link to something that was left out, or copied in part, is left out too.
     if (guard && target.length > 0 && guard.ruleOf(target, 'file') !== 'copy') return guard.noteLeft(parts);
     await this.#enter(target.slice(0, -1));
     const named = this.#pathOf(target);
     if (target.length === 0 || named.equals(path)) throw refused('a hard link names itself');
     const from = guard?.whereIs(keyOf(target)) ?? named;
     // Files only: a program that opens a hard link to a symlink would follow the symlink.
-    if (!(await lstat(from)).isFile()) throw refused('a hard link is not to a file');
+    if (!(await lstat(from)).isFile()) throw refused('a hard link does not lead to a file');
     await this.#replace(path, (free) => link(from, free));
   }
 
@@ -176,7 +176,7 @@ export class HostUnpacker {
     });
   }
 
-  /** Writes the harmless part of a configuration, unless this host has one in its place. */
+  /** Writes the harmless part of a configuration, unless this host already has one there. */
   async #settings(parts: readonly Buffer[], { entry, content }: TarItem): Promise<void> {
     const { guard, meter } = this.#parts;
     const path = this.#pathOf(parts);
@@ -194,8 +194,8 @@ export class HostUnpacker {
   }
 
   /**
-   * Calls `create` with the path, or when something is there, with one beside it that then takes its place. A
-   * directory there stays, and is an error.
+   * Calls `create` with the path. When something is there, calls it with a path beside it, and then replaces
+   * what is there. An existing directory stays, and is an error.
    */
   async #replace(path: Buffer, create: (free: Buffer) => Promise<void>): Promise<void> {
     if (!(await isThere(path))) return await create(path);
@@ -205,7 +205,7 @@ export class HostUnpacker {
     try {
       await rename(free, path);
     } finally {
-      // Renaming one name of a file to another of its names does nothing, and succeeds.
+      // Renaming one hard link of a file to another succeeds without doing anything.
       await rm(free, { force: true });
     }
   }
@@ -219,7 +219,7 @@ export class HostUnpacker {
   }
 }
 
-/** A free name in the folder of a path. */
+/** Returns an unused name in the folder of a path. */
 function beside(path: Buffer): Buffer {
   const name = Buffer.from(`.banger-${randomBytes(8).toString('hex')}`);
   return Buffer.concat([path.subarray(0, path.lastIndexOf('/') + 1), name]);

@@ -2,17 +2,17 @@ import { printable } from '../../../base/errors.ts';
 
 /** One thing that was not copied because it could start programs on this host. */
 export interface LeftOut {
-  /** below the target */
+  /** path below the target */
   path: string;
   why: 'hook' | 'settings' | 'git-folder' | 'bare-repository';
-  /** the names of settings, for `settings` of which others were copied */
+  /** for `settings`: the names of those that were not copied */
   settings?: string[];
 }
 
-/** Most of them that are told one by one; and most settings of each. */
+/** Maximum number of things that are listed, and of settings listed for each. */
 const MAX_TOLD = 100;
 
-/** What a copy left out. */
+/** The things that a copy left out. */
 export class LeftOutList {
   readonly told: LeftOut[] = [];
   count = 0;
@@ -24,10 +24,10 @@ export class LeftOutList {
   }
 }
 
-/** Most that are named in a sentence. */
+/** Maximum number of things that a sentence names. */
 const MAX_NAMED = 5;
 
-/** What a user is told of it. */
+/** Returns the sentence for the user. */
 export function leftOutText({
   leftOut,
   leftOutCount,

@@ -9,16 +9,16 @@ const READ_BYTES = 256 * 1024;
 const SLASH = Buffer.from('/');
 const NOTHING = Buffer.alloc(0);
 
-/** What was packed, counted while it is. */
+/** What was packed so far. */
 export interface PackCount {
-  /** sockets and devices, which no archive of ours has */
+  /** sockets and devices, which are never packed */
   skipped: number;
 }
 
 /**
- * A file, as one entry of that name, or the content of a directory, as a tar archive. Links in a directory
- * stay links. Owners are not told. A file that grows while it is read is taken as long as it was; one that
- * shrinks fails the archive.
+ * Packs a file, as one entry named `name`, or the content of a directory, as a tar archive. Links in a
+ * directory stay links. Owners are not recorded. A file that grows while it is read is packed with its
+ * original length; one that shrinks fails the archive.
  *
  * @throws {AppError} COPY_FAILED naming what cannot be read, while iterating.
  */
@@ -31,7 +31,7 @@ export async function* packHost(
   if (source.kind === 'file')
     yield* packFile(path, Buffer.from(source.name), { ...packer, isFollowed: true });
   else {
-    // About the directory itself, which counts where it is made anew.
+    // The entry of the directory itself, which counts where the directory is created.
     yield tarHeader(
       entryOf('directory', Buffer.from('.'), await reading(path, () => stat(path, { bigint: true }))),
     );
@@ -73,7 +73,7 @@ async function* packFile(
   name: Buffer,
   { signal, isFollowed = false }: Packer & { isFollowed?: boolean },
 ): AsyncGenerator<Buffer, void, undefined> {
-  // Nothing is waited for, should it be a fifo by now.
+  // Does not block if it has meanwhile become a fifo.
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | (isFollowed ? 0 : constants.O_NOFOLLOW);
   await using file = await reading(path, () => open(path, flags));
   const stats = await file.stat({ bigint: true });

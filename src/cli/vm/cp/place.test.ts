@@ -18,12 +18,12 @@ test('one of the two places is in a VM, and - is a stream', () => {
 });
 
 for (const [source, target, why] of [
-  ['a', 'b', /none of them is in a VM/],
-  ['-', '-', /none of them/],
+  ['a', 'b', /neither is in a VM/],
+  ['-', '-', /neither/],
   ['a:/x', 'b:/y', /both are in VMs/],
   ['web:x', 'y', /not absolute/],
   ['web:', 'y', /not absolute/],
-  ['', 'web:/x', /it is no path/],
+  ['', 'web:/x', /it is not a path/],
 ] as const) {
   test(`"${source}" to "${target}" is refused`, () => {
     assert.throws(() => copyPlaces([source, target]), { code: 'USAGE_ARGUMENTS', message: why });

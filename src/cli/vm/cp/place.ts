@@ -13,24 +13,27 @@ export type CopyPlaces =
 const EXAMPLES = 'for example: banger vm cp ./file web:/root/, or: banger vm cp web:/root/file .';
 
 /**
- * What the two words of `vm cp` mean: `-`, `VM:/path`, or a path of the host. A host path with a colon is
+ * Parses the two arguments of `vm cp`: `-`, `VM:/path`, or a path of the host. A host path with a colon is
  * written `./a:b`.
  *
- * @throws {AppError} USAGE_ARGUMENTS when not exactly one is in a guest, or that path is not absolute.
+ * @throws {AppError} USAGE_ARGUMENTS when not exactly one is in a guest, or its path there is not absolute.
  */
 export function copyPlaces([source, target]: readonly [string, string]): CopyPlaces {
   const from = placeOf(source);
   const to = placeOf(target);
   if (from.kind === 'guest' && to.kind !== 'guest') return { from, to };
   if (from.kind !== 'guest' && to.kind === 'guest') return { from, to };
-  const why = from.kind === 'guest' ? 'both are in VMs' : 'none of them is in a VM';
+  const why = from.kind === 'guest' ? 'both are in VMs' : 'neither is in a VM';
   throw new AppError('USAGE_ARGUMENTS', `Cannot copy "${source}" to "${target}": ${why}`, {
     hint: EXAMPLES,
     details: { source, target },
   });
 }
 
-/** The VM and the path of `NAME:PATH`; `undefined` for a path of this host. The path may be any text. */
+/**
+ * Returns the VM and the path of `NAME:PATH`, or `undefined` for a path of this host. The path may be any
+ * text.
+ */
 export function splitGuestPlace(text: string): { ref: string; path: string } | undefined {
   const [, ref, path] = /^([a-z0-9-]{1,63}):(.*)$/s.exec(text) ?? [];
   return ref === undefined || path === undefined ? undefined : { ref, path };
@@ -41,11 +44,11 @@ function placeOf(text: string): Place {
   const guest = splitGuestPlace(text);
   if (!guest) {
     if (text !== '' && !text.includes('\0')) return { kind: 'host', path: text };
-    throw new AppError('USAGE_ARGUMENTS', 'Cannot copy "": it is no path', { hint: EXAMPLES });
+    throw new AppError('USAGE_ARGUMENTS', 'Cannot copy "": it is not a path', { hint: EXAMPLES });
   }
   if (guest.path.startsWith('/') && !guest.path.includes('\0')) return { kind: 'guest', ...guest };
   throw new AppError('USAGE_ARGUMENTS', `Cannot copy "${text}": the path in the VM is not absolute`, {
-    hint: `${EXAMPLES}; a file of this host with a colon in its name is written ./${text}`,
+    hint: `${EXAMPLES}; write a file of this host with a colon in its name as ./${text}`,
     details: { value: text },
   });
 }

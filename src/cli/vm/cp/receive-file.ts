@@ -8,7 +8,7 @@ import { readTar } from '../../../base/tar/read-tar.ts';
 import { writeContent } from '../../../base/tar/write-content.ts';
 import { type CopyLimits, CopyMeter } from './copy-limits.ts';
 
-/** Where and how the file is made. */
+/** Where and how the file is written. */
 export interface ReceiveOptions extends Abortable {
   path: string;
   umask: number;
@@ -16,11 +16,11 @@ export interface ReceiveOptions extends Abortable {
 }
 
 /**
- * Makes the one file of an archive the file `path`, through a symlink when that is one, or leaves what is
- * there as it is. Its name in the archive does not count. Gives its size.
+ * Writes the one file of an archive to `path`, or through `path` if that is a symlink. On failure, what is
+ * there stays unchanged. Ignores the name in the archive. Returns the size.
  *
- * @throws {AppError} COPY_REFUSED when the archive is something else, COPY_TOO_LARGE, COPY_FAILED,
- * TAR_DAMAGED.
+ * @throws {AppError} COPY_REFUSED when the archive is anything else than one file, COPY_TOO_LARGE,
+ * COPY_FAILED, TAR_DAMAGED.
  */
 export async function receiveFile(
   tar: AsyncIterable<Buffer>,
@@ -50,7 +50,7 @@ async function receive(
   let bytes: number | undefined;
   for await (const { entry, content } of readTar(tar)) {
     if (bytes !== undefined || entry.kind !== 'file') {
-      throw new AppError('COPY_REFUSED', 'Cannot take what the guest sent: it is not one file');
+      throw new AppError('COPY_REFUSED', 'Cannot copy what the guest sent: it is not one file');
     }
     bytes = entry.sizeBytes;
     const isSparse = entry.isSparse ?? false;
@@ -59,12 +59,12 @@ async function receive(
     await file.utimes(entry.mtimeMs / 1000, entry.mtimeMs / 1000);
   }
   if (bytes === undefined) {
-    throw new AppError('COPY_REFUSED', 'Cannot take what the guest sent: it is empty');
+    throw new AppError('COPY_REFUSED', 'Cannot copy what the guest sent: it is empty');
   }
   return bytes;
 }
 
-/** Where a path leads; itself when nothing is there yet. */
+/** Returns where a path leads; the path itself when nothing is there yet. */
 async function real(path: string): Promise<string> {
   try {
     return await realpath(path);

@@ -2,7 +2,7 @@ import { refused } from './copy-errors.ts';
 
 const SLASH = 0x2f;
 
-/** The parts of an entry's name, none for the directory itself. @throws {AppError} COPY_REFUSED */
+/** Returns the parts of an entry's name; none for the directory itself. @throws {AppError} COPY_REFUSED */
 export function safeParts(name: Buffer): Buffer[] {
   const shown = JSON.stringify(name.toString());
   if (name[0] === SLASH) throw refused(`${shown} is an absolute path`);

@@ -20,8 +20,8 @@ for (const [source, target, expected] of [
   ['file /s/a', '/d/new', { kind: 'file', dir: '/d', name: 'new' }],
   ['file /s/a', '/f', { kind: 'file', dir: '/', name: 'f' }],
   ['file /s/a', '/d/new/', 'it does not exist'],
-  ['file /s/a', '/f/', 'it is no directory'],
-  ['file /s/a', '/no/new', '"/no" is no directory'],
+  ['file /s/a', '/f/', 'it is not a directory'],
+  ['file /s/a', '/no/new', '"/no" is not a directory'],
   ['file /s/a', '/dev', 'it is neither a file nor a directory'],
   ['directory /s/a', '/d', { kind: 'directory', dir: '/d/a' }],
   ['directory /s/a/', '/d', { kind: 'directory', dir: '/d/a' }],
@@ -31,7 +31,7 @@ for (const [source, target, expected] of [
   ['directory /s/a', '/d/new/', { kind: 'directory', dir: '/d/new' }],
   ['directory /s/a/.', '/d/new', { kind: 'directory', dir: '/d/new' }],
   ['directory /s/a', '/f', 'it is a file'],
-  ['directory /s/a', '/f/x', '"/f" is no directory'],
+  ['directory /s/a', '/f/x', '"/f" is not a directory'],
 ] as const) {
   test(`a copy of ${source} to ${target} is ${typeof expected === 'string' ? 'refused' : 'accepted'}`, async () => {
     const [kind, path] = source.split(' ') as ['file' | 'directory', string];

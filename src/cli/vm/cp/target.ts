@@ -19,11 +19,11 @@ export interface CopySource {
 export type CopyTarget = { kind: 'file'; dir: string; name: string } | { kind: 'directory'; dir: string };
 
 /**
- * Where a copy goes, as docker-cp(1) has it: into a directory that exists, under the source's own name; else
- * to the very path, whose parent must exist. A source directory that ends in `/.` means its content. `kindOf`
- * is asked about `target` and, when that is missing, its parent.
+ * Decides where a copy goes, by the rules of docker-cp(1): into an existing directory, under the name of the
+ * source; else to the path itself, whose parent must exist. A source directory that ends in `/.` means its
+ * content. Calls `kindOf` for `target` and, if that is missing, for its parent.
  *
- * @throws {AppError} COPY_TARGET_INVALID when what is there is in the way, or the parent is missing.
+ * @throws {AppError} COPY_TARGET_INVALID when something at the path is in the way, or its parent is missing.
  */
 export async function copyTarget(
   source: CopySource,
@@ -39,7 +39,7 @@ export async function copyTarget(
       return { kind: 'directory', dir: isContent || name === '' ? target : posix.join(target, name) };
     case 'file':
       if (source.kind === 'directory') throw invalid(source, target, 'it is a file');
-      if (target.endsWith('/')) throw invalid(source, target, 'it is no directory');
+      if (target.endsWith('/')) throw invalid(source, target, 'it is not a directory');
       return { kind: 'file', ...split(target) };
     case 'other':
       throw invalid(source, target, 'it is neither a file nor a directory');
@@ -50,7 +50,7 @@ export async function copyTarget(
   }
 }
 
-/** The last part of a path that names something; empty for the root. */
+/** Returns the last part of a path that is a name; empty for the root. */
 export function nameOf(path: string): string {
   const name = posix.basename(posix.normalize(path));
   return name === '.' || name === '..' || name === '/' ? '' : name;
@@ -66,7 +66,7 @@ async function missingTarget(
   if (place.name === '' || place.name === '.' || place.name === '..')
     throw invalid(source, target, 'it does not exist');
   const parent = await kindOf(place.dir);
-  if (parent !== 'directory') throw invalid(source, target, `"${place.dir}" is no directory`);
+  if (parent !== 'directory') throw invalid(source, target, `"${place.dir}" is not a directory`);
   if (source.kind === 'file') return { kind: 'file', ...place };
   return { kind: 'directory', dir: posix.join(place.dir, place.name) };
 }

@@ -11,31 +11,31 @@ export interface HostUnpacked {
   bytes: number;
   /** fifos, which are left out */
   skipped: number;
-  /** what git could run on this host; the first of them, if they are many */
+  /** what was left out because git could run it on this host; at most the first hundred */
   leftOut: readonly LeftOut[];
   leftOutCount: number;
 }
 
-/** Where and how an archive of a guest is unpacked. */
+/** Where and how to unpack an archive from a guest. */
 export interface HostUnpackOptions extends Abortable {
-  /** directory that exists */
+  /** an existing directory */
   dir: string;
-  /** true when it was made for this copy, and is empty */
+  /** true when it was made for this copy and is empty */
   isNew: boolean;
   umask: number;
   limits: CopyLimits;
-  /** whether what git could run on this host is copied too */
+  /** whether to also copy what git could run on this host */
   takesAll: boolean;
 }
 
 /**
- * Unpacks an archive that a guest made into the directory `dir`, which must exist. Nothing outside of it is
- * touched: names that are absolute or go up are refused, and so is everything behind a parent that is no
- * directory of its own, such as a symlink, whatever it points to and wherever it came from. Symlinks are made
- * as the guest has them, and are followed by nothing here. An entry replaces the file or link in its place
- * once it is whole. Modes lose setuid, setgid and what the umask takes; owners are the user. Unless it
- * `takesAll`, what git could run on this host is left out ({@link GitGuard}). What was unpacked before a
- * failure stays, each file whole.
+ * Unpacks an archive from a guest into the existing directory `dir`. Touches nothing outside of it: refuses
+ * names that are absolute or contain `..`, and every entry below a parent that is not a real directory, such
+ * as a symlink, wherever it points and wherever it came from. Symlinks are created as the guest has them and
+ * never followed. A new entry replaces an existing file or link only once it is complete. Modes lose setuid,
+ * setgid and what the umask removes; the owner is the user. Unless `takesAll` is set, leaves out what git
+ * could run on this host ({@link GitGuard}). After a failure, what was unpacked so far stays, each file
+ * complete.
  *
  * @throws {AppError} COPY_REFUSED, COPY_TOO_LARGE, COPY_FAILED, TAR_DAMAGED.
  */

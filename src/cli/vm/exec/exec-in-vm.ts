@@ -11,16 +11,16 @@ import type { ExecPlan } from './plan.ts';
 interface ExecReport {
   vm: Vm;
   exit: ExecExit;
-  /** as the program's own: 128 + n for signal n */
+  /** also the exit status of banger: 128 + n for signal n */
   exitStatus: number;
   /** with `--timings` */
   spans?: Span[];
 }
 
 /**
- * Runs a command in a VM that exists and returns its exit status. Without `workdir` the command starts in the
- * VM's workspace, in the folder that matches ours. When HEAD of the working tree has moved on this host since
- * it was copied, prints a warning, or copies it again first if asked to.
+ * Runs a command in an existing VM and returns its exit status. Without `workdir`, the command starts in the
+ * folder of the VM's workspace that matches ours. When HEAD of the working tree on this host has changed
+ * since it was copied, prints a warning, or copies the tree again first if asked to.
  */
 export async function execInVm(plan: ExecPlan, context: CommandContext): Promise<number> {
   const client = await context.client();
@@ -57,7 +57,7 @@ interface ExecParts {
   context: CommandContext;
 }
 
-/** Another user than root starts at home: the workspace is root's. */
+/** A user other than root starts at home, because the workspace belongs to root. */
 async function startFolderOf(
   { id, workspace }: Vm,
   { plan, client, context }: ExecParts,
@@ -74,7 +74,7 @@ async function freshen(vm: Vm, { plan, client, context }: ExecParts): Promise<vo
   const { sourcePath, guestPath, headCommit, hostHeadCommit } = workspace;
   if (!plan.isAutoPrepared) {
     context.warn(
-      `workspace stale: ${sourcePath} is at ${shortCommit(hostHeadCommit)}, the VM has ${shortCommit(headCommit)}; --auto-prepare copies it anew`,
+      `workspace stale: ${sourcePath} is at ${shortCommit(hostHeadCommit)}, the VM has ${shortCommit(headCommit)}; --auto-prepare copies it again`,
     );
     return;
   }

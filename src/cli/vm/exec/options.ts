@@ -9,26 +9,26 @@ export const EXEC_OPTIONS = {
   guestPath: {
     type: 'value',
     value: 'folder',
-    summary: 'as --workdir, for the working tree that the VM was given',
+    summary: 'like --workdir, for the working tree in the VM',
     kind: 'other',
     defaultText: () => 'where it was copied to',
   },
   autoPrepare: {
     type: 'flag',
-    summary: 'copy the working tree anew first when its HEAD has moved on this host',
+    summary: 'first copy the working tree again if its HEAD has changed on this host',
   },
   user: {
     type: 'value',
     short: 'u',
     value: 'user',
-    summary: 'name or number of the user it runs as',
+    summary: 'name or number of the user that runs the command',
     defaultText: () => 'root',
   },
-  tty: { type: 'flag', short: 't', summary: 'give the command a terminal, whatever ours is' },
-  noTty: { type: 'flag', short: 'T', summary: 'give it none' },
+  tty: { type: 'flag', short: 't', summary: 'give the command a terminal, even without one here' },
+  noTty: { type: 'flag', short: 'T', summary: 'do not give the command a terminal' },
   timings: TIMINGS,
   json: {
     type: 'flag',
-    summary: "print how it ended as JSON; all of the command's output goes to stderr, and it has no terminal",
+    summary: 'print how the command ended as JSON; its output goes to stderr, and it has no terminal',
   },
 } as const satisfies OptionDefinitions;

@@ -7,19 +7,19 @@ import { badOption, environmentOf, workdirOf } from '../guest-env.ts';
 import { guestFolder } from '../guest-path.ts';
 import type { EXEC_OPTIONS } from './options.ts';
 
-/** What `vm exec` was asked to do, checked as far as this side can. */
+/** The checked command line of `vm exec`. */
 export interface ExecPlan {
   ref: string;
   command: [string, ...string[]];
   env: Record<string, string>;
   workdir?: string;
-  /** copies the working tree anew when it is stale */
+  /** copies the working tree again when it is stale */
   isAutoPrepared: boolean;
   user?: string;
-  /** absent: as our own terminal is */
+  /** absent: decided by our own streams */
   hasTerminal?: boolean;
   isJson: boolean;
-  /** says in the JSON where the time went */
+  /** adds to the JSON where the time went */
   isTimed: boolean;
 }
 
@@ -64,7 +64,7 @@ export function execPlanOf(
 function startOf({ workdir: given, guestPath }: OptionValues<typeof EXEC_OPTIONS>): string | undefined {
   if (guestPath !== undefined) {
     if (given === undefined) return guestFolder(guestPath, '--guest-path');
-    throw new AppError('USAGE_OPTIONS', 'Cannot use --guest-path with --workdir: they say the same', {
+    throw new AppError('USAGE_OPTIONS', 'Cannot use --guest-path with --workdir: both name the folder', {
       hint: 'give one of them',
       details: { field: 'guest-path' },
     });

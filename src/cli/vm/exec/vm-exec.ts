@@ -7,11 +7,11 @@ export const vmExec = defineCommand({
   path: ['vm', 'exec'],
   summary: 'run a command in a running VM',
   description: [
-    "Runs a command in a VM and exits with its status, as banger vm run does. It starts in the VM's workspace when there is one, else in the user's home. When you are in a subfolder of the working tree that the workspace was copied from, it starts in that subfolder; one that the VM lacks is named in a notice, and the command starts at the top. Another user than root always starts at home.",
+    "Runs a command in a VM and exits with its status, as banger vm run does. The command starts in the VM's workspace, or without one, in the user's home. If you are in a subfolder of the working tree that was copied to the workspace, it starts in the same subfolder of the workspace. If the VM lacks that subfolder, a notice says so and the command starts at the top of the workspace. A user other than root always starts at home.",
     '',
-    'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and stay apart. Where stdin must not be read, as in a shell loop, give it </dev/null.',
+    'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and separately. Where stdin must not be read, as in a shell loop, add </dev/null.',
     '',
-    "The exit status is the command's own, 128+n when signal n killed it; 125 when banger failed, 126 or 127 when the command could not be started. With --json stdout has one JSON value about it, and all of the command's output goes to stderr.",
+    "The exit status is that of the command, 128+n when signal n killed it, 125 when banger failed, 126 or 127 when the command could not be started. With --json, stdout has one JSON value about how the command ended, and all of the command's output goes to stderr.",
   ].join('\n'),
   examples: [
     { command: 'banger vm exec web -- bash', does: 'A shell in a running VM.' },

@@ -14,10 +14,10 @@ import { startFolder } from '../start-folder.ts';
 import type { ForkPlan } from './plan.ts';
 import { prefixLines } from './prefix-lines.ts';
 
-/** Variable of the command that says in which copy it runs, from 0. */
+/** Variable that tells the command in which copy it runs, from 0. */
 const INDEX_VARIABLE = 'BANGER_FORK_INDEX';
 
-/** Makes the copies, runs the command in each, and gives the exit status. */
+/** Makes the copies, runs the command in each, and returns the exit status. */
 export async function forkVm(plan: ForkPlan, context: CommandContext): Promise<number> {
   const { ref, request, isEphemeral } = plan;
   const client = await context.client();
@@ -72,7 +72,7 @@ async function startFolderOf(
   return first?.workspace && (await startFolder(first.id, first.workspace, { client, context }));
 }
 
-/** Runs the command in one copy; a failure of ours is printed and counts as a failed command. */
+/** Runs the command in one copy. A failure of banger itself is printed and counts as a failed command. */
 async function runIn({ id, name }: Vm, start: ExecStart, { client, context }: ForkUse): Promise<number> {
   const { signal } = context;
   const out = prefixLines(name, (line) => context.stdout.write(line, { signal }));

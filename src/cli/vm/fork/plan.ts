@@ -7,16 +7,16 @@ import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
 import { environmentOf } from '../guest-env.ts';
 
-/** What `vm fork` is asked for. */
+/** The checked command line of `vm fork`. */
 export interface ForkPlan {
   ref: string;
   request: Omit<ForkVmRequest, 'ephemeral'>;
-  /** to be run in each copy */
+  /** the command to run in each copy */
   command?: [string, ...string[]];
   env: Record<string, string>;
   isEphemeral: boolean;
   isJson: boolean;
-  /** says in the JSON where the time went */
+  /** adds to the JSON where the time went */
   isTimed: boolean;
 }
 
@@ -48,10 +48,10 @@ export function forkPlanOf(ref: string, { trailing, options, ownEnv }: ForkInput
   if (name !== undefined && count !== undefined) {
     refuse('Cannot use --name with --count: a name is for one copy', 'leave one of them out');
   }
-  if (rm && !trailing) refuse('Cannot use --rm without a command', 'put a command behind --');
+  if (rm && !trailing) refuse('Cannot use --rm without a command', 'add a command after --');
   const env = problems.attempt(() => environmentOf(options.env, ownEnv));
   if (options.env.length > 0 && !trailing)
-    refuse('Cannot use --env without a command', 'put a command behind --');
+    refuse('Cannot use --env without a command', 'add a command after --');
   if (json && trailing) refuse('Cannot use --json with a command', 'leave one of them out');
   const parsed = count === undefined ? undefined : problems.attempt(() => parseCount(count, ref));
   problems.throwAny();
@@ -74,7 +74,7 @@ function parseCount(text: string, ref: string): number {
   if (value >= 1 && value <= MAX_FORK_COUNT) return value;
   throw new AppError(
     'VM_COUNT_INVALID',
-    `Cannot use "${text}" for --count: it is not from 1 to ${MAX_FORK_COUNT}`,
+    `Cannot use "${text}" for --count: it is not a number from 1 to ${MAX_FORK_COUNT}`,
     {
       hint: `banger vm fork ${ref} -n 3`,
       details: { field: 'count', value: text },

@@ -1,15 +1,15 @@
 const LINE_FEED = 0x0a;
 
-/** Output that is cut into lines. */
+/** Output with a prefix on each line. */
 export interface LinePrefixer {
   push(chunk: Buffer): Promise<void>;
-  /** Passes on what is left of a last line without an end. */
+  /** Passes on the last line if it has no line end. */
   end(): Promise<void>;
 }
 
 /**
- * Passes output on in whole lines, as its bytes, each with `name | ` in front; lines of several commands do
- * not mix then.
+ * Passes output on byte for byte in complete lines, each with `name | ` in front, so that lines of several
+ * commands do not mix.
  */
 export function prefixLines(name: string, put: (lines: Buffer) => Promise<void>): LinePrefixer {
   const prefix = Buffer.from(`${name} | `);

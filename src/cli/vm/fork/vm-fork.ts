@@ -10,7 +10,7 @@ export const vmFork = defineCommand({
   description: [
     'Copies a running VM as of one moment: memory, processes and disks. The VM itself is paused briefly, then continues. Each copy has a name, an address and keys of its own before anything else runs in it.',
     '',
-    "With a command, it is run in each copy, in the VM's workspace when there is one. Its variable BANGER_FORK_INDEX is 0 in the first copy, 1 in the second, and so on. Its output has the copy's name in front of each line. The exit status is that of the first copy, in order, whose command failed.",
+    "A command runs in each copy, in the VM's workspace if there is one. Its variable BANGER_FORK_INDEX is 0 in the first copy, 1 in the second, and so on. Each line of its output begins with the name of the copy. The exit status is that of the first copy, in order, whose command failed.",
   ].join('\n'),
   examples: [
     { command: 'banger vm fork web', does: 'One copy, named web-1.' },
@@ -38,7 +38,7 @@ export const vmFork = defineCommand({
     ...ENV_OPTION,
     rm: {
       type: 'flag',
-      summary: 'delete the copies when their commands have ended, or banger does; needs a command',
+      summary: 'delete the copies when their commands end, or banger does; needs a command',
     },
     timings: TIMINGS,
     verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },

@@ -4,10 +4,10 @@ import { exitStatusOf } from '../../context/exit-status.ts';
 import { renderError } from '../../render/error.ts';
 
 /**
- * Asks VMs for their ports, all at once. What went wrong with one of several is told on stderr; a VM that was
- * named twice is listed once.
+ * Asks several VMs for their ports at the same time. With several VMs, failures are reported on stderr. A VM
+ * that was named twice is listed once.
  *
- * @throws {AppError} what went wrong, when there is one VM.
+ * @throws {AppError} the failure, when there is only one VM.
  */
 export async function listPorts(
   refs: readonly string[],

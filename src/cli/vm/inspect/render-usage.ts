@@ -2,7 +2,7 @@ import { formatSize } from '../../../base/text/size.ts';
 import type { StatsSample, VmPorts, VmStats } from '../../../protocol/usage.ts';
 import { fitColumns, renderTable } from '../../render/table.ts';
 
-/** What guests listen on, a line a port. */
+/** Returns a table of the ports on which guests listen, one per line. */
 export function portsTable(all: readonly VmPorts[], { width }: { width: number | undefined }): string {
   const rows = all.flatMap(({ ports }) =>
     ports.map(({ endpoint, proto, process, url }) => [endpoint, proto, process ?? '-', url ?? '-']),
@@ -11,7 +11,7 @@ export function portsTable(all: readonly VmPorts[], { width }: { width: number |
   return renderTable(fitColumns(table, { width, leaveOut: ['LINK', 'PROCESS'] }), width);
 }
 
-/** What a VM uses, in a few lines. */
+/** Returns what a VM uses, in a few lines. */
 export function statsSummary({ vm, now }: VmStats): string {
   const { guest, host } = now;
   return renderTable([
@@ -30,7 +30,7 @@ export function statsSummary({ vm, now }: VmStats): string {
   ]);
 }
 
-/** One measurement in one line, for following a VM in a log. */
+/** Returns one measurement as one line, for following a VM in a log. */
 export function statsLine({ at, guest, host }: StatsSample): string {
   const parts = guest
     ? [

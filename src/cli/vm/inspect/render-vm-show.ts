@@ -5,7 +5,7 @@ import type { Vm } from '../../../protocol/vm.ts';
 import { formatAge } from '../../render/format.ts';
 import { renderTable } from '../../render/table.ts';
 
-/** How a VM is shown: whole, as JSON or for people, or one of its fields. */
+/** How a VM is shown: whole, as JSON or as text, or one of its fields. */
 export type ShowFormat = 'json' | 'text' | { field: readonly string[] };
 
 /**
@@ -23,10 +23,10 @@ export function parseShowFormat(text: string): ShowFormat {
 }
 
 /**
- * A VM as text, ending with a line feed. A field that the VM lacks now, as `.runtime` of one that does not
- * run, is an empty line.
+ * Returns a VM in the given format, ending with a line feed. A field that the VM lacks now, such as
+ * `.runtime` of a VM that is not running, is an empty line.
  *
- * @throws {AppError} USAGE_OPTION_VALUE for a field that no VM has, naming those there are.
+ * @throws {AppError} USAGE_OPTION_VALUE for a field that no VM has; the hint names the existing ones.
  */
 export function showVm(vm: Vm, format: ShowFormat, { nowMs }: { nowMs: number }): string {
   if (format === 'json') return `${jsonText(vm, 2)}\n`;
@@ -55,12 +55,12 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
           ['started', formatAge(runtime.startedAt, nowMs)],
         ]
       : []),
-    ...(vm.ephemeral ? [['ephemeral', 'goes with the command that made it']] : []),
+    ...(vm.ephemeral ? [['ephemeral', 'deleted when the command that made it ends']] : []),
     ['created', formatAge(vm.createdAt, nowMs)],
   ];
 }
 
-/** Fields that a VM has at times only. */
+/** Fields that a VM has only at times. */
 const SOMETIMES = ['workspace', 'runtime', 'lastError'];
 
 function fieldOf(vm: Vm, path: readonly string[]): unknown {
@@ -91,7 +91,7 @@ function noSuchField(path: readonly string[], known: readonly string[]): AppErro
     {
       hint:
         known.length > 0
-          ? `there are ${known.map((name) => `${parent}.${name}`).join(', ')}`
+          ? `the fields are ${known.map((name) => `${parent}.${name}`).join(', ')}`
           : `${parent} has no fields`,
       details: { field: 'format', value: `.${path.join('.')}` },
     },

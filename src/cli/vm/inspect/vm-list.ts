@@ -14,8 +14,8 @@ export const vmList = defineCommand({
   ],
   args: [],
   options: {
-    all: { type: 'flag', short: 'a', summary: 'also those that do not run' },
-    latest: { type: 'flag', summary: 'only the one that was made last, whether it runs or not' },
+    all: { type: 'flag', short: 'a', summary: 'also VMs that are not running' },
+    latest: { type: 'flag', summary: 'only the newest VM, running or not' },
     quiet: { type: 'flag', short: 'q', summary: 'print ids only' },
     json: { type: 'flag', summary: 'print the records as a JSON array' },
   },
@@ -34,8 +34,8 @@ export const vmList = defineCommand({
 });
 
 /**
- * The one that was made last; of several at the same moment, the last of the list, which is in the order in
- * which they were made.
+ * Returns the newest VM. The list is in order of creation, so of several from the same moment the last one
+ * wins.
  */
 function newest(vms: readonly Vm[]): Vm[] {
   const made = (vm: Vm): number => Date.parse(vm.createdAt);

@@ -7,15 +7,18 @@ export const vmLogs = defineCommand({
   path: ['vm', 'logs'],
   summary: "print a VM's console or its VMM's log",
   description:
-    "Prints what the guest's kernel and init wrote to the console since the VM was made, or what the VMM itself said. It works for stopped VMs too.",
+    "Prints what the guest's kernel and init have written to the console since the VM was made, or the output of the VMM itself. It works for stopped VMs too.",
   examples: [
     { command: 'banger vm logs web', does: 'The console of a VM: where to look when it does not start.' },
-    { command: 'banger vm logs -f web', does: 'Goes on as more comes, until Ctrl-C or the VM is deleted.' },
-    { command: 'banger vm logs --vmm web', does: 'What QEMU said.' },
+    {
+      command: 'banger vm logs -f web',
+      does: 'Also prints new output, until Ctrl-C or until the VM is deleted.',
+    },
+    { command: 'banger vm logs --vmm web', does: 'The output of QEMU.' },
   ],
   args: [ONE_VM],
   options: {
-    follow: { type: 'flag', short: 'f', summary: 'go on as more comes' },
+    follow: { type: 'flag', short: 'f', summary: 'keep printing new output' },
     console: { type: 'flag', summary: "the guest's console (the default)" },
     vmm: { type: 'flag', summary: "the VMM's own output" },
   },

@@ -5,7 +5,7 @@ export const vmPorts = defineCommand({
   path: ['vm', 'ports'],
   summary: 'list what guests listen on',
   description:
-    'Lists the ports on which something in running VMs listens, with the program, and the link of what answers as a web server does. It asks the agent in the guest, which needs no network. VMs are asked at once; when one fails, the others are listed all the same, and the exit status is 1.',
+    'Lists the ports on which programs in running VMs listen, with the name of the program, and a link if it answers like a web server. It asks the agent in the guest, which needs no network. VMs are asked at the same time. If one fails, the others are still listed, and the exit status is 1.',
   examples: [
     { command: 'banger vm ports web', does: 'The ports of one VM.' },
     {
@@ -16,13 +16,13 @@ export const vmPorts = defineCommand({
   args: [
     {
       name: 'vm',
-      summary: 'names, ids, or unique starts of ids',
+      summary: 'names, ids or unique id prefixes',
       isRequired: true,
       isVariadic: true,
       kind: 'vm',
     },
   ],
-  options: { json: { type: 'flag', summary: 'print them as a JSON array, an item a VM' } },
+  options: { json: { type: 'flag', summary: 'print a JSON array with one item per VM' } },
   async run({ args, options }, context) {
     const { listPorts } = await import('./list-ports.ts');
     const { found, status } = await listPorts(args, context);

@@ -6,7 +6,7 @@ export const vmShow = defineCommand({
   path: ['vm', 'show'],
   summary: "print a VM's record",
   description:
-    'Prints everything that is known of a VM: as JSON, as a text for people, or one field of it, by its path in the JSON. It fails when there is no such VM.',
+    'Prints everything that is known about a VM: as JSON, as text for people, or only one field, named by its path in the JSON. It fails when there is no such VM.',
   examples: [
     { command: 'banger vm show web', does: 'The record of the VM web, as JSON.' },
     { command: 'banger vm show web --format text', does: 'The same for people.' },
@@ -22,7 +22,7 @@ export const vmShow = defineCommand({
       summary: 'json, text, or the path of a field such as .runtime.pid',
       defaultText: () => 'json',
     },
-    json: { type: 'flag', summary: 'as JSON, which is the default' },
+    json: { type: 'flag', summary: 'print JSON (the default)' },
   },
   async run({ args: [ref = ''], options }, context) {
     const { parseShowFormat, showVm } = await import('./render-vm-show.ts');

@@ -6,9 +6,9 @@ export const vmStats = defineCommand({
   path: ['vm', 'stats'],
   summary: 'print what a running VM uses',
   description: [
-    'Prints how busy the guest is, what it uses of its memory and disks, and what that takes on this host: memory of the VMM, its processor time, and the disk space of the drive files. A guest that does not answer is told as such; the rest is printed all the same.',
+    'Prints how busy the guest is, how much of its memory and disks it uses, and what the VM takes on this host: memory and processor time of the VMM, and disk space of the drive files. If the guest does not answer, the output says so and has the rest.',
     '',
-    'The daemon measures running VMs every 10 seconds, or as stats_poll_interval in the config file says, and keeps the last 60 measurements, which --json has too. With --watch it goes on until Ctrl-C or until the VM does not run any more, a line every 2 seconds; with --json that is a JSON value a line, without the history.',
+    'The daemon measures running VMs every 10 seconds (stats_poll_interval in the config file) and keeps the last 60 measurements, which --json includes. With --watch, the command prints a line every 2 seconds until Ctrl-C or until the VM is no longer running; with --json, each line is a JSON value without the history.',
   ].join('\n'),
   examples: [
     { command: 'banger vm stats web', does: 'What a VM uses now.' },
@@ -17,7 +17,7 @@ export const vmStats = defineCommand({
   ],
   args: [ONE_VM],
   options: {
-    watch: { type: 'flag', summary: 'go on, a line every 2 seconds' },
+    watch: { type: 'flag', summary: 'print a line every 2 seconds' },
     json: { type: 'flag', summary: 'print it as JSON' },
   },
   async run({ args: [ref = ''], options }, context) {

@@ -9,9 +9,9 @@ import { statsLine } from './render-usage.ts';
 const WATCH_MS = 2_000;
 
 /**
- * Prints what a VM uses, a line at a time, until the signal aborts or the VM does not run any more.
+ * Prints what a VM uses, one line at a time, until the signal aborts or the VM is no longer running.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING when it did not run to begin with.
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING when it was not running at first.
  */
 export async function watchStats(
   ref: string,
@@ -23,7 +23,7 @@ export async function watchStats(
     try {
       stats = await client.vmStats(stats?.vm.id ?? ref, { signal });
     } catch (error) {
-      // It has been seen running, so this is its end.
+      // It was running before, so it has ended now.
       if (stats && isAppError(error, 'VM_NOT_RUNNING', 'VM_NOT_FOUND')) return;
       throw error;
     }

@@ -3,18 +3,18 @@ import type { Vm } from '../../../protocol/vm.ts';
 import type { Work, WorkNews } from '../../../sdk/work.ts';
 import type { CommandContext } from '../../context/context.ts';
 
-/** A VM that is being made, and by what id that is known. */
+/** A VM that the daemon is making, and the id of that operation. */
 export interface LeftCreation {
   operation: string;
-  /** name of the VM, when it has one yet */
+  /** name of the VM, if it has one yet */
   name?: string;
 }
 
 /**
- * Starts making a VM and leaves it to the daemon as soon as nothing is left that could be refused at once.
- * The daemon goes on.
+ * Starts making a VM, and returns as soon as nothing is left that could be refused at once. The daemon
+ * continues the work.
  *
- * @throws {AppError} what refuses the request.
+ * @throws {AppError} the reason for a refusal.
  */
 export async function leaveCreation(
   request: Omit<CreateVmRequest, 'ephemeral'>,
@@ -33,7 +33,7 @@ export async function leaveCreation(
   return left;
 }
 
-/** Shows what a creation tells; when it is to be quiet, only what must be known. */
+/** Returns a function that shows the news of a creation; when quiet, only notices. */
 export function newsOfCreation(context: CommandContext, isQuiet: boolean): (news: WorkNews) => void {
   const show = context.showNews('vm create');
   return (news) => {

@@ -4,13 +4,13 @@ import type { Work } from '../../../sdk/work.ts';
 import { type CommandDefinition, defineCommand } from '../../program/command.ts';
 import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
 
-/** What sets one of these commands apart. */
+/** The differences between these commands. */
 interface LifecycleVerb {
   verb: string;
   summary: string;
   description: string;
   examples: CommandDefinition['examples'];
-  /** what is printed behind the name */
+  /** what is printed after the name */
   outcome: (vm: EndedVm) => string;
   work: (client: BangerClient, ref: string, signal: AbortSignal) => Work<EndedVm>;
   /** see `VmAction` */
@@ -18,7 +18,7 @@ interface LifecycleVerb {
   mustSync?: boolean;
 }
 
-/** A command that does the same to several VMs and prints what became of each. */
+/** Defines a command that acts on several VMs and prints the outcome for each. */
 export function lifecycleCommand({
   verb,
   summary,

@@ -5,7 +5,7 @@ import { MIN_MEMORY_MIB } from '../../../protocol/vm-limits.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { parseCount } from '../vm-options.ts';
 
-/** What `vm set` was given. */
+/** Option values of `vm set`. */
 export interface SetOptions {
   vcpu: string | undefined;
   memory: string | undefined;
@@ -15,9 +15,9 @@ export interface SetOptions {
 }
 
 /**
- * What a VM is to be changed to.
+ * Returns the requested changes of a VM.
  *
- * @throws {AppError} USAGE_OPTIONS when nothing is to be changed; VM_SHAPE_INVALID, SIZE_INVALID.
+ * @throws {AppError} USAGE_OPTIONS when no change was requested; VM_SHAPE_INVALID, SIZE_INVALID.
  */
 export function setRequestOf({ vcpu, memory, diskSize, nat, noNat }: SetOptions): SetVmRequest {
   const problems = new ProblemList();
@@ -36,7 +36,7 @@ export function setRequestOf({ vcpu, memory, diskSize, nat, noNat }: SetOptions)
     ...(nat || noNat ? { nat } : {}),
   };
   if (Object.keys(request).length > 0) return request;
-  throw new AppError('USAGE_OPTIONS', 'Cannot change a VM: nothing to change was given', {
+  throw new AppError('USAGE_OPTIONS', 'Cannot change a VM: no change was requested', {
     hint: 'give --vcpu, --memory, --disk-size, --nat or --no-nat',
   });
 }

@@ -7,20 +7,23 @@ import { VM_OPTIONS } from '../vm-options.ts';
 /** `banger vm create` */
 export const vmCreate = defineCommand({
   path: ['vm', 'create'],
-  summary: 'make a VM that stays',
+  summary: 'make a VM that stays until it is deleted',
   description:
-    'Makes a VM, starts it and waits until commands can run in it. Ctrl-C cancels: nothing of it is left. It stays until it is deleted. With --detach the daemon goes on alone: banger operations list, follow and cancel have it from there.',
+    'Makes a VM, starts it and waits until commands can run in it. The VM stays until it is deleted. Ctrl-C cancels the creation and removes everything of the VM. With --detach the command does not wait: the daemon continues, and banger operations list, follow and cancel show and control its work.',
   examples: [
     { command: 'banger vm create --name web', does: 'A VM named web, running.' },
-    { command: 'banger vm create --vcpu 2 --memory 1024 --disk-size 4G', does: 'A small one.' },
-    { command: 'banger vm create --no-start --json', does: 'Only makes it; prints its record as JSON.' },
+    { command: 'banger vm create --vcpu 2 --memory 1024 --disk-size 4G', does: 'A small VM.' },
+    {
+      command: 'banger vm create --no-start --json',
+      does: 'Makes a VM without starting it, and prints its record as JSON.',
+    },
   ],
   args: [],
   options: {
     ...VM_OPTIONS,
     noStart: { type: 'flag', summary: 'make it, but do not start it' },
     detach: { type: 'flag', short: 'd', summary: 'do not wait; print the id of the operation that makes it' },
-    quiet: { type: 'flag', short: 'q', summary: 'print its id only, and nothing of what goes well' },
+    quiet: { type: 'flag', short: 'q', summary: "print only the VM's id, and failures" },
     verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
     json: { type: 'flag', summary: "print the VM's record as JSON" },
   },
@@ -66,7 +69,7 @@ async function detach(
 ): Promise<number> {
   const { leaveCreation } = await import('./leave-creation.ts');
   const left = await leaveCreation(request, { context, isQuiet: options.quiet });
-  if (!options.quiet) context.notice(`to see how far it is: banger operations follow ${left.operation}`);
+  if (!options.quiet) context.notice(`to see its progress: banger operations follow ${left.operation}`);
   if (options.json)
     await context.printJson({ ...left, ...spansOf(context.spans, { isTimed: options.timings }) });
   else await context.print(left.operation);

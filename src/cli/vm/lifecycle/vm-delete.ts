@@ -4,7 +4,7 @@ import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts
 /** `banger vm delete` */
 export const vmDelete = defineCommand({
   path: ['vm', 'delete'],
-  summary: 'delete VMs and all that is in them',
+  summary: 'delete VMs and everything in them',
   description: [
     `Stops VMs and removes their disks. This cannot be undone. ${SEVERAL_VMS}`,
     '',

@@ -5,10 +5,10 @@ import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts
 /** `banger vm kill` */
 export const vmKill = defineCommand({
   path: ['vm', 'kill'],
-  summary: 'end VMs at once',
+  summary: 'end VMs immediately',
   description: [
-    'Ends VMs without asking their guests to power off: for a guest that hangs, or when nothing in it needs an orderly end. What a guest that still answers holds in memory is written to its disks first; when that was not possible, it is said.',
-    `The VM is stopped then, and can be started again. ${SEVERAL_VMS}`,
+    'Ends VMs without asking their guests to power off: for a guest that hangs, or when nothing in it needs an orderly shutdown. A guest that still answers first writes its unsaved data to its disks; when that was not possible, the command says so.',
+    `The VM is then stopped and can be started again. ${SEVERAL_VMS}`,
   ].join(' '),
   examples: [
     { command: 'banger vm kill web', does: 'Ends one VM.' },
@@ -20,7 +20,7 @@ export const vmKill = defineCommand({
       type: 'value',
       value: 'name',
       kind: VMM_SIGNALS.map((name) => name.slice(3)),
-      summary: 'what its VMM is sent first: TERM, KILL, INT, HUP, QUIT, USR1, USR2, ABRT',
+      summary: 'signal for the VMM: TERM, KILL, INT, HUP, QUIT, USR1, USR2, ABRT',
       defaultText: () => 'what makes it end in order',
     },
     ...VM_ACTION_OPTIONS,

@@ -42,7 +42,7 @@ describe('vm prune', () => {
     );
     assert.match(
       stderr,
-      /^ID +NAME .*\n.*was-stopped.*\n.*was-created.*\n.*was-error.*\nDelete these 3 VMs and all that is in them\? \[y\/N\] $/,
+      /^ID +NAME .*\n.*was-stopped.*\n.*was-created.*\n.*was-error.*\nDelete these 3 VMs and everything in them\? \[y\/N\] $/,
     );
     assert.deepEqual(names(), ['runs', 'starts']);
     assert.ok(

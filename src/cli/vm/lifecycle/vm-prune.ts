@@ -4,9 +4,9 @@ import { defineCommand } from '../../program/command.ts';
 /** `banger vm prune` */
 export const vmPrune = defineCommand({
   path: ['vm', 'prune'],
-  summary: 'delete every VM that does not run',
+  summary: 'delete every VM that is not running',
   description:
-    'Deletes VMs that are stopped, were never started, or could not be started, with all that is in them. They are listed first, and you are asked; without a terminal --force is needed. Those that run are left alone, also when they were started after the question.',
+    'Deletes VMs that are stopped, were never started, or could not be started, with everything in them. It lists them and asks first; without a terminal, --force is required. Running VMs are not touched, even if they were started after the question.',
   examples: [
     { command: 'banger vm prune', does: 'Lists what would be deleted, and asks.' },
     { command: 'banger vm prune -f', does: 'Deletes without asking.' },
@@ -14,13 +14,13 @@ export const vmPrune = defineCommand({
   args: [],
   options: {
     force: { type: 'flag', short: 'f', summary: 'do not ask' },
-    quiet: { type: 'flag', short: 'q', summary: 'print nothing of what goes well' },
-    json: { type: 'flag', summary: 'print what became of each as a JSON array' },
+    quiet: { type: 'flag', short: 'q', summary: 'print only failures' },
+    json: { type: 'flag', summary: 'print the outcome for each VM as a JSON array' },
   },
   async run({ options }, context) {
     const { canAsk, confirm } = await import('../../context/confirm.ts');
     if (!options.force && !canAsk(context)) {
-      throw new AppError('USAGE_OPTIONS', 'Cannot ask what may be deleted: there is no terminal', {
+      throw new AppError('USAGE_OPTIONS', 'Cannot ask before deleting VMs: there is no terminal', {
         hint: 'banger vm prune --force',
         details: { field: 'force' },
       });
@@ -40,8 +40,8 @@ export const vmPrune = defineCommand({
       context.stderr.put(vmTable(resting, { nowMs: Date.now(), width: context.io.stderr.columns }));
       const what =
         resting.length === 1
-          ? 'this VM and all that is in it'
-          : `these ${resting.length} VMs and all that is in them`;
+          ? 'this VM and everything in it'
+          : `these ${resting.length} VMs and everything in them`;
       if (!(await confirm(`Delete ${what}?`, context))) {
         context.notice('nothing was deleted');
         return 1;

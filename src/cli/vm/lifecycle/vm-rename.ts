@@ -7,16 +7,16 @@ export const vmRename = defineCommand({
   path: ['vm', 'rename'],
   summary: 'give a VM another name',
   description:
-    'Renames a VM, whether it runs or not. The guest of one that runs gets the name as its host name at once; shells that are open show it when they are opened anew.',
+    'Renames a VM, running or not. A running guest gets the new host name at once; only shells opened afterwards show it.',
   examples: [
     { command: 'banger vm rename calm-otter web', does: 'The VM calm-otter is called web from now on.' },
   ],
   args: [
     ONE_VM,
-    { name: 'name', summary: "its new name: 1 to 63 of a-z, 0-9 and '-'", isRequired: true, kind: 'other' },
+    { name: 'name', summary: "the new name: 1 to 63 of a-z, 0-9 and '-'", isRequired: true, kind: 'other' },
   ],
   options: {
-    quiet: { type: 'flag', short: 'q', summary: 'print nothing when it goes well' },
+    quiet: { type: 'flag', short: 'q', summary: 'print nothing on success' },
     json: { type: 'flag', summary: "print the VM's record as JSON" },
   },
   async run({ args: [ref = '', name = ''], options }, context) {

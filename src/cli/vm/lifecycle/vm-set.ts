@@ -4,10 +4,10 @@ import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts
 /** `banger vm set` */
 export const vmSet = defineCommand({
   path: ['vm', 'set'],
-  summary: 'change the shape of stopped VMs, or the network of any',
+  summary: 'change the shape of stopped VMs, or the network of any VM',
   description: [
-    'Changes the CPUs, the memory or the work disk of VMs, which must be stopped; the next start uses the new shape. With --nat or --no-nat it lets their guests open connections to the outside, or stops that: at once when they run.',
-    `A work disk grows, and its file system with it when the VM starts; it cannot shrink. ${SEVERAL_VMS}`,
+    'Changes the CPUs, the memory or the work disk of VMs. These must be stopped; the next start uses the new shape. --nat lets guests open connections to the outside, and --no-nat prevents it; for running VMs this takes effect at once.',
+    `A work disk can grow, and its file system grows when the VM starts; it cannot shrink. ${SEVERAL_VMS}`,
   ].join(' '),
   examples: [
     {
@@ -24,7 +24,7 @@ export const vmSet = defineCommand({
     diskSize: {
       type: 'value',
       value: 'size',
-      summary: 'size of the work disk at /root, no less than it has',
+      summary: 'size of the work disk at /root, at least its current size',
     },
     nat: { type: 'flag', summary: 'let the guest open connections to the outside' },
     noNat: { type: 'flag', summary: 'cut the guest off from the outside' },

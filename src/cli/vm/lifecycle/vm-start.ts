@@ -5,12 +5,12 @@ import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts
 export const vmStart = defineCommand({
   path: ['vm', 'start'],
   summary: 'start stopped VMs, and resume suspended ones',
-  description: `Starts stopped VMs, resumes suspended ones, and waits until commands can run in them. A VM that runs is left as it is. ${SEVERAL_VMS}`,
+  description: `Starts stopped VMs, resumes suspended ones, and waits until commands can run in them. A running VM is left alone. ${SEVERAL_VMS}`,
   examples: [
     { command: 'banger vm start web db', does: 'Starts two VMs at once.' },
     {
       command: 'banger vm start --cold web',
-      does: 'Boots a suspended VM with its disks, for one whose memory does not fit this host any more.',
+      does: 'Boots a suspended VM from its disks, for example when its saved memory no longer fits this host.',
     },
   ],
   args: [VM_REFS],
@@ -18,7 +18,7 @@ export const vmStart = defineCommand({
     cold: {
       type: 'flag',
       summary:
-        'boot them, also where memory was saved: a suspended VM gives its memory up and keeps its disks',
+        'boot them even if their memory was saved: a suspended VM loses its memory and keeps its disks',
     },
     ...VM_ACTION_OPTIONS,
   },

@@ -6,15 +6,15 @@ export const vmWait = defineCommand({
   path: ['vm', 'wait'],
   summary: 'wait until VMs are stopped, running, ready or deleted',
   description: [
-    'Waits and changes nothing. running: it has started; ready: it runs, and its guest answers now; stopped: it does not run and is not about to; deleted: it is gone.',
-    `It fails when the time is over, and when a VM is deleted while something else is waited for. ${SEVERAL_VMS}`,
+    'Waits, and changes nothing. running: the VM has started; ready: the VM is running and its guest answers; stopped: the VM is not running and not starting; deleted: the VM no longer exists.',
+    `It fails on a timeout, and when a VM is deleted while waiting for another state. ${SEVERAL_VMS}`,
   ].join(' '),
   examples: [
     {
       command: 'banger vm wait web',
       does: 'Returns when the VM is stopped, for example by a poweroff in it.',
     },
-    { command: 'banger vm wait --until ready --timeout 60s web', does: 'Waits a minute at most.' },
+    { command: 'banger vm wait --until ready --timeout 60s web', does: 'Waits at most a minute.' },
   ],
   args: [VM_REFS],
   options: {
@@ -28,7 +28,7 @@ export const vmWait = defineCommand({
     timeout: {
       type: 'value',
       value: 'time',
-      summary: 'how long at most, such as 90s, 5m or 1h30m',
+      summary: 'maximum time to wait, such as 90s, 5m or 1h30m',
       defaultText: () => 'no limit',
     },
     ...VM_ACTION_OPTIONS,

@@ -4,14 +4,14 @@ import type { WaitForVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { WAIT_CONDITIONS, type WaitCondition } from '../../../protocol/vm.ts';
 import { ProblemList } from '../../program/problems.ts';
 
-/** What `vm wait` was given. */
+/** Option values of `vm wait`. */
 export interface WaitOptions {
   until: string | undefined;
   timeout: string | undefined;
 }
 
 /**
- * What is waited for.
+ * Returns the request to wait.
  *
  * @throws {AppError} USAGE_OPTION_VALUE, DURATION_INVALID.
  */
@@ -39,8 +39,8 @@ function parseCondition(text: string): WaitCondition {
 function parseTimeout(text: string): number {
   const timeoutMs = parseDuration(text, '--timeout');
   if (timeoutMs > 0) return timeoutMs;
-  throw new AppError('USAGE_OPTION_VALUE', `Cannot use "${text}" for --timeout: it is no time at all`, {
-    hint: 'give more than 0, or leave it out to wait without a limit',
+  throw new AppError('USAGE_OPTION_VALUE', `Cannot use "${text}" for --timeout: it is not more than 0`, {
+    hint: 'give a longer time, or leave --timeout out to wait without a limit',
     details: { field: 'timeout', value: text },
   });
 }

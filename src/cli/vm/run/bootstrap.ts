@@ -7,9 +7,9 @@ import type { BangerClient } from '../../../sdk/client.ts';
 import { ToolingCause } from './tooling-cause.ts';
 
 /**
- * Installs tools with the guest's mise. Words: "wait" or "go on", the log, the working tree, "managed" when
- * that has files of mise's own, then the tools that mise does not find there by itself. Everything that is
- * said is in the log; who waits hears it too, and gets the status.
+ * Installs tools with the guest's mise. Arguments: "wait" or "go on", the log, the working tree, "managed" if
+ * the tree has mise's own files, then the tools that mise does not find there by itself. The log gets all
+ * output; with "wait", the caller also gets it, and the exit status.
  */
 const SCRIPT = `
 mode=$1 log=$HOME/$2 repo=$3 managed=$4
@@ -32,17 +32,17 @@ trap '' HUP
 work "$@" >"$log" 2>&1 </dev/null &
 `;
 
-/** Which tools are installed, and where what is said of it goes. */
+/** Which tools to install, and where to log it. */
 export interface Bootstrap {
   tooling: WorkspaceTooling;
   guestPath: string;
-  /** file below the home of the guest's user */
+  /** path below the home of the guest's user */
   logName: string;
 }
 
 /**
- * What a working tree asks for; `undefined` when there is nothing to do: it asks for none, or it is not
- * wanted.
+ * Returns the tools that a working tree names, or `undefined` when there is nothing to install or installing
+ * is switched off.
  *
  * @throws {AppError} USAGE_TOOLING when tools must be downloaded and the guest will have no network.
  */
@@ -59,7 +59,10 @@ export function bootstrapNeeded(
   });
 }
 
-/** The command that installs tools; with `isAwaited` it ends when they are there, else at once. Pure. */
+/**
+ * Returns the command that installs tools. With `isAwaited` it ends when they are installed, else at once.
+ * Pure.
+ */
 function bootstrapCommand(
   { tooling, guestPath, logName }: Bootstrap,
   { isAwaited }: { isAwaited: boolean },
@@ -74,9 +77,9 @@ function bootstrapCommand(
 }
 
 /**
- * Installs tools in the guest, or starts to; `onLine` hears what is said meanwhile.
+ * Installs tools in the guest, or starts to install them; calls `onLine` for each line of output.
  *
- * @throws {AppError} TOOLING_FAILED when it did not end well, and as `BangerClient.exec`.
+ * @throws {AppError} TOOLING_FAILED when the installation failed, and the errors of `BangerClient.exec`.
  */
 export async function bootstrapTooling(
   client: BangerClient,

@@ -9,7 +9,7 @@ export const RUN_OPTIONS = {
   ...WORKSPACE_OPTIONS,
   ...ENV_OPTION,
   ...WORKDIR_OPTION,
-  dryRun: { type: 'flag', summary: 'print which files the VM would get, and make nothing; needs a path' },
+  dryRun: { type: 'flag', summary: 'only print which files the VM would get; needs a path' },
   noBootstrap: {
     type: 'flag',
     summary: 'do not install the tools that the working tree names (mise, with --nat)',
@@ -17,9 +17,9 @@ export const RUN_OPTIONS = {
   detach: {
     type: 'flag',
     short: 'd',
-    summary: 'exit once the VM is ready, and leave it running; takes no command, and not --rm',
+    summary: 'exit once the VM is ready, and leave it running; not with a command or --rm',
   },
-  rm: { type: 'flag', summary: 'delete the VM when the command or the shell ends, or banger does' },
+  rm: { type: 'flag', summary: 'delete the VM when the command, the shell or banger ends' },
   verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
   json: {
     type: 'flag',

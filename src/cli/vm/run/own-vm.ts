@@ -6,22 +6,22 @@ import type { VmLease } from '../../../sdk/lease.ts';
 import type { CommandContext } from '../../context/context.ts';
 import type { RunPlan } from './plan.ts';
 
-/** `ms` that removing the VM may take; the daemon goes on with it when this side has stopped waiting. */
+/** Time limit for deleting the VM, in `ms`. After it, this side stops waiting and the daemon continues. */
 const REMOVE_DEADLINE_MS = 10_000;
 
-/** Label of steps. */
+/** Label of progress steps. */
 const LABEL = 'vm create';
 
 /**
- * A new VM. Disposing deletes it when it was asked for with `--rm`, warns when that fails, and never throws.
+ * A new VM. Disposing deletes it if it was made with `--rm`, and never throws: it warns when deleting fails.
  */
 export interface OwnedVm extends AsyncDisposable {
   readonly vm: Vm;
-  /** it is gone */
+  /** the VM has been deleted */
   readonly isDeleted: boolean;
 }
 
-/** Makes the VM of a `vm run`. Cancelled or failed, nothing is left. */
+/** Makes the VM of a `vm run`. After a failure or cancellation, nothing of it is left. */
 export async function makeVm(
   plan: RunPlan,
   { client, context }: { client: BangerClient; context: CommandContext },
@@ -45,8 +45,8 @@ export async function makeVm(
 }
 
 /**
- * Deletes the VM and waits until it is gone. Closing the lease would delete it too, but nobody would wait for
- * it, or hear that it failed.
+ * Deletes the VM and waits until it is deleted. Closing the lease would delete it too, but then nothing would
+ * wait for it or report a failure.
  */
 async function remove(lease: VmLease, context: CommandContext): Promise<boolean> {
   const { name, id } = lease.vm;
@@ -54,7 +54,7 @@ async function remove(lease: VmLease, context: CommandContext): Promise<boolean>
   try {
     await withDeadline(
       async (signal) => {
-        // The daemon may have been replaced meanwhile: it is found, or started, anew.
+        // Gets a new client, because the daemon may have been replaced meanwhile.
         const client = await context.client({ signal });
         context.spans.begin('delete');
         await context.follow(client.deleteVm(id, { signal }), 'vm run');

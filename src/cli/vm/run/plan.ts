@@ -12,10 +12,10 @@ import type { RUN_OPTIONS } from './options.ts';
 
 const RUN_WITH_PATH = 'banger vm run --dry-run ./repo';
 
-/** What `vm run` was asked to do, checked as far as this side can. */
+/** The checked command line of `vm run`. */
 export interface RunPlan {
   request: CreateVmRequest;
-  /** the working tree that the guest gets */
+  /** the working tree to copy into the guest */
   workspace?: WorkspaceChoice;
   /** absent: a login shell, unless detached */
   command?: [string, ...string[]];
@@ -24,12 +24,12 @@ export interface RunPlan {
   workdir?: string;
   isRemoved: boolean;
   isDetached: boolean;
-  /** installs no tools */
+  /** does not install tools */
   skipsBootstrap: boolean;
-  /** says what would be sent, and makes nothing */
+  /** only says which files would be sent */
   isDryRun: boolean;
   isJson: boolean;
-  /** says in the JSON where the time went */
+  /** adds to the JSON where the time went */
   isTimed: boolean;
 }
 
@@ -70,7 +70,7 @@ export function planOf(
   };
 }
 
-/** What cannot be meant together. */
+/** Finds options that contradict one another. */
 function contradictions(
   options: OptionValues<typeof RUN_OPTIONS>,
   { hasPath, hasCommand }: { hasPath: boolean; hasCommand: boolean },
@@ -80,7 +80,7 @@ function contradictions(
   const found: AppError[] = [];
   if (options.detach && options.rm) {
     found.push(
-      refuse('rm', 'Cannot use --detach with --rm: the VM would be gone at once', 'leave one of them out'),
+      refuse('rm', 'Cannot use --detach with --rm: the VM would be deleted at once', 'leave one of them out'),
     );
   }
   if (options.detach && hasCommand) {
@@ -97,7 +97,7 @@ function contradictions(
     ['workdir', options.workdir !== undefined],
   ] as const) {
     if (!options.detach || !isGiven) continue;
-    const message = `Cannot use --${flag} with --detach: it is for a command, and none is run`;
+    const message = `Cannot use --${flag} with --detach: it applies to a command, and --detach runs none`;
     found.push(refuse(flag, message, `give it to the command: banger vm exec --${flag} ...`));
   }
   if (options.dryRun && !hasPath) {
@@ -107,7 +107,11 @@ function contradictions(
   }
   if (options.json && !hasCommand && !options.detach && !options.dryRun) {
     found.push(
-      refuse('json', 'Cannot use --json with a shell: stdout is for its user', 'give a command after --'),
+      refuse(
+        'json',
+        'Cannot use --json with a shell: stdout belongs to the shell',
+        'give a command after --',
+      ),
     );
   }
   return found;

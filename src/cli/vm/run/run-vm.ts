@@ -15,7 +15,7 @@ import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
 import type { RunPlan } from './plan.ts';
 
-/** Label of steps. */
+/** Label of progress steps. */
 const LABEL = 'vm run';
 
 /** The login shell of the user; the agent sets `SHELL` from the guest's user database. */
@@ -27,11 +27,13 @@ export interface RunReport {
   vm: Vm;
   /** absent with `--detach` */
   exit?: ExecExit;
-  /** as the program's own: 128 + n for signal n; 1 with `--detach` when tools could not be installed */
+  /**
+   * also the exit status of banger: 128 + n for signal n; 1 with `--detach` when tools could not be installed
+   */
   exitStatus: number;
   /** why tools could not be installed */
   toolingError?: string;
-  /** `ms` of each part; `totalMs` is up to the command's end */
+  /** duration of each part in `ms`; `totalMs` is up to the end of the command */
   timings: {
     createMs: number;
     workspaceMs?: number;
@@ -40,19 +42,20 @@ export interface RunReport {
     totalMs: number;
   };
   isDeleted: boolean;
-  /** with `--timings`: the whole life of this process, deleting included */
+  /** with `--timings`: all parts of the life of this process, including deleting the VM */
   spans?: Span[];
 }
 
 /**
- * Makes a VM, copies the workspace into it, runs the command, and gives its exit status. A failure before the
- * command leaves the VM, unless it was to be removed anyway, or the failure was its creation.
+ * Makes a VM, copies the workspace into it, runs the command, and returns its exit status. After a failure
+ * before the command the VM stays, except with `--rm` or when creating it failed.
  */
 export async function runVm(plan: RunPlan, context: CommandContext): Promise<number> {
   const begunAt = performance.now();
   const client = await context.client();
   const { workspace } = plan;
-  // Refuses what is no working tree, before a VM exists; the rest of the packing goes on beside its start.
+  // Refuses a path that is not a working tree before a VM exists; the rest of the packing happens while the
+  // VM starts.
   await using pack = workspace && (await client.packWorkspace(workspace, { signal: context.signal }));
   const summary = pack?.value.summary;
   const tooling =
@@ -82,7 +85,7 @@ interface RunParts {
   client: BangerClient;
   context: CommandContext;
   begunAt: number;
-  /** what is to be installed */
+  /** the tools to install */
   tooling: WorkspaceTooling | undefined;
   /** of the working tree */
   packId: string | undefined;
@@ -110,7 +113,8 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
     if (plan.isDetached) {
       return {
         vm,
-        // Nobody is there to read a warning: a script sees that the VM is not what it was asked to be.
+        // With `--detach` nobody may read the warning, so the exit status tells a script that the tools are
+        // missing.
         exitStatus: toolingError ? 1 : 0,
         ...failure,
         timings: { ...timings, totalMs: Math.round(readyAt - begunAt) },
@@ -153,9 +157,9 @@ async function prepareWorkspace(
 }
 
 /**
- * Installs the tools that a working tree names: before a command, and before we go when detached; for a shell
- * in the background. A failure is a warning and changes nothing else but the status of `--detach`: the guest
- * is of use without. Returns why it failed.
+ * Installs the tools that a working tree names: before a command starts, before `--detach` returns, or in the
+ * background of a shell. A failure is only a warning, because the guest is useful without the tools; but it
+ * changes the exit status of `--detach`. Returns the reason of a failure.
  */
 async function installTools(
   vm: Vm,

@@ -1,22 +1,22 @@
 import { stripVTControlCharacters } from 'node:util';
 import { printable } from '../../../base/errors.ts';
 
-/** How mise begins a line about what went wrong. */
+/** How mise begins a line about an error. */
 const ERROR_LINE = /^(?:mise )?(?:ERROR|Error:)\s*(.*)$/;
 
-/** What mise says after every failure: it is no cause. */
+/** What mise prints after every failure; not a cause. */
 const BOILERPLATE = /^(?:Run with --verbose\b|Version: |Please report\b)/;
 
-/** Most lines of mise's that are kept, and of each the most characters: a guest wrote them. */
+/** Limits on the number of lines that are kept, and on their length: they come from the guest. */
 const MOST_LINES = 3;
 const MOST_CHARACTERS = 300;
 
-/** Picks out of the output of an installation why it failed. */
+/** Finds the cause of a failure in the output of an installation. */
 export class ToolingCause {
   readonly #errors: string[] = [];
   #last = '';
 
-  /** Takes the next line, and returns it as it may be shown; empty when there is nothing in it. */
+  /** Takes the next line and returns it in a form that is safe to show; empty when nothing is left of it. */
   push(line: string): string {
     const text = printable(stripVTControlCharacters(line)).slice(0, MOST_CHARACTERS);
     if (text === '') return text;
@@ -27,7 +27,9 @@ export class ToolingCause {
     return text;
   }
 
-  /** The first errors that mise named, or else the last line that it wrote; empty when it wrote none. */
+  /**
+   * Returns the first errors that mise reported, else the last line that it wrote; empty when it wrote none.
+   */
   text(): string {
     return this.#errors.join('; ') || this.#last;
   }

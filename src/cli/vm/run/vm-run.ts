@@ -7,15 +7,15 @@ export const vmRun = defineCommand({
   summary: 'make a VM and run a command or a shell in it',
   description: [
     'Makes a VM, copies the git working tree at <path> into it, and runs a command there; without a command, a login shell.',
-    'Without <path> the VM has no working tree, and the command runs in /root. With it, the command starts in /root/repo, or in the folder below that matches the one that you are in.',
+    'Without <path> the VM has no working tree, and the command starts in /root. With <path> it starts in /root/repo, or in the subfolder there that matches the one you are in.',
     '',
-    'The working tree goes to /root/repo as it is now: tracked files with their uncommitted edits, untracked ones with --include-untracked, never ignored ones, and enough history for git to work. With --branch the guest makes a branch and switches to it, and takes the edits along.',
+    'The current state of the working tree is copied to /root/repo: tracked files with their uncommitted edits, untracked files with --include-untracked, never ignored files, and enough history for git to work. With --branch the guest creates a branch and switches to it; the edits are kept.',
     '',
-    'With --nat, tools that the working tree names are installed with mise: those of .mise.toml, mise.toml and .tool-versions, and versions of Go, Node, Python and Rust in files of their own. A command and --detach wait for them, a shell does not; the log is in the guest, at /root/.cache/banger. A working tree with files of mise needs --nat or --no-bootstrap.',
+    'With --nat, mise installs the tools that the working tree names in .mise.toml, mise.toml and .tool-versions, and the versions of Go, Node, Python and Rust in their own version files. A command and --detach wait for this, a shell does not. The log is in the guest, in /root/.cache/banger. A working tree with mise files needs --nat or --no-bootstrap.',
     '',
-    "The exit status is the command's own, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 1 when -d could not install tools, 130 when Ctrl-C came before it ran.",
-    'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and stay apart, and SIGINT, SIGTERM and SIGHUP are passed on to the command. Ctrl-C twice within 2 seconds ends banger itself.',
-    "With --json stdout has one JSON value about the run, and all of the command's output goes to stderr.",
+    'The exit status is that of the command, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 1 when -d could not install tools, 130 after Ctrl-C before the command ran.',
+    'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and separately, and SIGINT, SIGTERM and SIGHUP are passed on to the command. Ctrl-C twice within 2 seconds ends banger itself.',
+    "With --json, stdout has one JSON value about the run, and all of the command's output goes to stderr.",
   ].join('\n'),
   examples: [
     { command: 'banger vm run', does: 'A shell in a fresh VM, which stays when the shell ends.' },
@@ -26,7 +26,7 @@ export const vmRun = defineCommand({
     { command: 'banger vm run --rm -- uname -a', does: 'Runs one command and deletes the VM.' },
     {
       command: 'banger vm run --name web --vcpu 2 --memory 4096 ./repo',
-      does: 'A shell in a VM of a given name and shape.',
+      does: 'A shell in a VM with the given name and shape.',
     },
     {
       command: 'banger vm run -d --name web ./repo',
@@ -34,9 +34,9 @@ export const vmRun = defineCommand({
     },
     {
       command: 'banger vm run --branch fix-login --from main ./repo',
-      does: 'A shell on a new branch that begins at main.',
+      does: 'A shell on a new branch that starts at main.',
     },
-    { command: 'banger vm run --dry-run ./repo', does: 'Which files the VM would get.' },
+    { command: 'banger vm run --dry-run ./repo', does: 'Prints which files the VM would get.' },
     {
       command: 'banger vm run -e CI=1 -w /root/repo/web . -- npm test',
       does: 'With an environment variable, in a folder of the working tree.',

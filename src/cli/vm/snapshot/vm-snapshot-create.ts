@@ -5,18 +5,18 @@ import { VERBOSE } from './snapshot-args.ts';
 /** `banger vm snapshot create` */
 export const vmSnapshotCreate = defineCommand({
   path: ['vm', 'snapshot', 'create'],
-  summary: 'keep a running VM as it is now',
+  summary: 'save the current state of a running VM',
   description:
     'Saves memory, processes and disks of a running VM as of one moment. The VM is paused briefly, then continues. A snapshot is deleted with its VM.',
   examples: [
     { command: 'banger vm snapshot create web before', does: 'A snapshot with the tag before.' },
-    { command: 'banger vm snapshot create web', does: 'One whose tag is the time.' },
+    { command: 'banger vm snapshot create web', does: 'A snapshot whose tag is the current time.' },
   ],
   args: [
     ONE_VM,
     {
       name: 'tag',
-      summary: "1 to 63 of a-z, 0-9, '.', '_' and '-'; the time when absent",
+      summary: "1 to 63 of a-z, 0-9, '.', '_' and '-'; by default the current time",
       isRequired: false,
       kind: 'other',
     },

@@ -6,7 +6,7 @@ import { TAG_ARGUMENT } from './snapshot-args.ts';
 export const vmSnapshotDelete = defineCommand({
   path: ['vm', 'snapshot', 'delete'],
   summary: 'delete a snapshot of a VM',
-  description: 'Removes a snapshot. The VM, also one that was put back to it, is not touched.',
+  description: 'Deletes a snapshot. The VM is not touched, even if it was restored from that snapshot.',
   examples: [{ command: 'banger vm snapshot delete web before', does: 'Frees its disk space.' }],
   args: [ONE_VM, TAG_ARGUMENT],
   options: {},

@@ -6,7 +6,7 @@ export const vmSnapshotList = defineCommand({
   path: ['vm', 'snapshot', 'list'],
   summary: 'list the snapshots of a VM',
   description: 'Lists the snapshots of a VM, oldest first.',
-  examples: [{ command: 'banger vm snapshot list web', does: 'What web can be put back to.' }],
+  examples: [{ command: 'banger vm snapshot list web', does: 'The states to which web can be restored.' }],
   args: [ONE_VM],
   options: { json: { type: 'flag', summary: 'print the snapshots as a JSON array' } },
   async run({ args: [ref = ''], options }, context) {

@@ -5,19 +5,19 @@ import { TAG_ARGUMENT, VERBOSE } from './snapshot-args.ts';
 /** `banger vm snapshot restore` */
 export const vmSnapshotRestore = defineCommand({
   path: ['vm', 'snapshot', 'restore'],
-  summary: 'put a VM back to a snapshot',
+  summary: 'restore a VM to a snapshot',
   description:
-    'Puts memory, processes and disks of a VM back to what they were, and lets it go on from there. What it is now is given up once that runs; when it fails, the VM is as it was. The snapshot stays.',
+    'Restores memory, processes and disks of a VM to the snapshot, and resumes it from there. The current state of the VM is discarded once the restored VM runs; if restoring fails, the VM is unchanged. The snapshot stays.',
   examples: [
     { command: 'banger vm snapshot restore web before', does: 'As if nothing had happened since.' },
     {
       command: 'banger vm snapshot restore --cold web before',
-      does: 'Boots web with the disks of the snapshot, for one whose memory does not fit this host any more.',
+      does: 'Boots web from the disks of the snapshot, for example when its saved memory no longer fits this host.',
     },
   ],
   args: [ONE_VM, TAG_ARGUMENT],
   options: {
-    cold: { type: 'flag', summary: "boot it with the snapshot's disks, and leave its memory" },
+    cold: { type: 'flag', summary: 'boot from the disks of the snapshot, without its memory' },
     verbose: VERBOSE,
     json: { type: 'flag', summary: "print the VM's record as JSON" },
   },

@@ -2,13 +2,13 @@ import { pipeline } from 'node:stream/promises';
 import { isErrno } from '../../../base/errors.ts';
 import type { CommandContext } from '../../context/context.ts';
 
-/** How often an owner is looked for, in `ms`. */
+/** How often to check whether the owner is still running, in `ms`. */
 const OWNER_LOOK_MS = 500;
 
 /**
- * Joins our stdin and stdout with a port of a guest, until either side is done with it, a signal says so (ssh
- * ends its proxy with SIGHUP), or the process `ownerPid` is gone: an ssh whose `banger vm ssh` was killed
- * would go on for nobody.
+ * Connects our stdin and stdout to a port of a guest, until either side closes, a signal arrives (ssh ends
+ * its proxy with SIGHUP), or the process `ownerPid` has exited. Otherwise an ssh would keep running after its
+ * `banger vm ssh` was killed.
  */
 export async function joinPort(
   { ref, port, ownerPid }: { ref: string; port: number; ownerPid?: number },
@@ -24,12 +24,12 @@ export async function joinPort(
       : setInterval(() => {
           if (!isThere(ownerPid)) over.abort();
         }, OWNER_LOOK_MS);
-  // The end of our input is the port's; what goes wrong shows on the way back.
+  // The end of our input ends the input of the port; errors arrive on the way back.
   const sending = pipeline(io.stdin, stream, { signal: over.signal }).catch(() => {});
   try {
     await pipeline(stream, io.stdout, { signal: over.signal, end: false });
   } catch (error) {
-    // ssh has closed its end, or the guest has gone: ssh says so.
+    // ssh has closed its end, or the guest is gone. ssh reports this itself.
     const isOver = isErrno(error, 'EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE');
     if (!isOver && !over.signal.aborted) throw error;
   } finally {

@@ -1,23 +1,23 @@
 import { shellWord } from '../../../base/text/shell-word.ts';
 import type { SshAccess } from '../../../protocol/api/vm-requests.ts';
 
-/** What {@link sshArgv} is made of. */
+/** What {@link sshArgv} needs. */
 export interface SshCall {
   access: SshAccess;
   /** our own program and its first arguments */
   ownArgv: readonly string[];
-  /** process with which the connection ends */
+  /** the connection ends when this process exits */
   ownerPid: number;
-  /** line for the shell of the guest's user; without one that shell is a login shell */
+  /** line for the shell of the guest's user; absent: a login shell */
   line?: string | undefined;
-  /** the line gets a terminal, when this side has one */
+  /** gives the line a terminal, if this side has one */
   hasTerminal: boolean;
 }
 
 /**
- * Returns the call of ssh(1) that logs in to a guest. ssh reads nothing of the user's own configuration,
- * which was not written for a guest that must not be trusted: it may forward the user's agent, or offer their
- * keys.
+ * Returns the argument vector of ssh(1) for a login to a guest. ssh reads none of the user's own
+ * configuration, which was not written for an untrusted guest: it may forward the user's agent, or offer
+ * their keys.
  */
 export function sshArgv({ access, ownArgv, ownerPid, line, hasTerminal }: SshCall): [string, ...string[]] {
   const { vm, user, port, identityFile, knownHostsFile, hostKeyAlias } = access;
@@ -28,11 +28,11 @@ export function sshArgv({ access, ownArgv, ownerPid, line, hasTerminal }: SshCal
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
     PreferredAuthentications: 'publickey',
-    // The default of newer versions takes an emulated guest long, and protects against who records the
-    // traffic, which never leaves this host.
+    // The default of newer versions is slow in an emulated guest. It protects against recorded traffic, and
+    // this traffic never leaves the host.
     KexAlgorithms: '^curve25519-sha256',
     HostKeyAlias: hostKeyAlias,
-    // The one that the host has made.
+    // Accepts only the host key that banger made.
     HostKeyAlgorithms: 'ssh-ed25519',
     UserKnownHostsFile: quoted(knownHostsFile),
     GlobalKnownHostsFile: 'none',
@@ -51,7 +51,7 @@ export function sshArgv({ access, ownArgv, ownerPid, line, hasTerminal }: SshCal
   ];
 }
 
-/** A file's name in ssh_config(5), where a blank ends it and a percent sign begins a token. */
+/** Quotes a path for ssh_config(5), where a blank ends it and a percent sign begins a token. */
 function quoted(path: string): string {
   return `"${path.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%')}"`;
 }

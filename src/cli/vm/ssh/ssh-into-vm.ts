@@ -3,10 +3,10 @@ import type { BangerClient } from '../../../sdk/client.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { stillRunning } from '../../render/still-running.ts';
 import { matchingFolder } from '../start-folder.ts';
-import { commandLine, loginShellLine } from './remote-line.ts';
+import { commandLine, loginShellLine } from './guest-line.ts';
 import { sshArgv } from './ssh-argv.ts';
 
-/** What `vm ssh` was asked to do. */
+/** The checked command line of `vm ssh`. */
 export interface SshPlan {
   ref: string;
   /** empty: a login shell */
@@ -15,7 +15,7 @@ export interface SshPlan {
 }
 
 /**
- * Logs in to a VM with ssh(1) on our own terminal. Returns ssh's exit status: that of the command, or 255
+ * Logs in to a VM with ssh(1) on our terminal. Returns the exit status of ssh: that of the command, or 255
  * when ssh itself failed. A login shell starts in the VM's workspace, a command in the home of the guest's
  * user.
  */
@@ -44,7 +44,7 @@ export async function sshIntoVm(plan: SshPlan, context: CommandContext): Promise
   return status;
 }
 
-/** The line that makes a login shell start in the workspace; `undefined` for a VM without one. */
+/** Returns the line that starts a login shell in the workspace; `undefined` for a VM without one. */
 async function shellLineOf(
   ref: string,
   { client, context: { io, signal } }: { client: BangerClient; context: CommandContext },

@@ -2,17 +2,22 @@ import { AppError } from '../../../base/errors.ts';
 import { defineCommand } from '../../program/command.ts';
 import { ONE_VM } from '../one-vm.ts';
 
-/** `banger __ssh-proxy`: what banger vm ssh gives OpenSSH as its `ProxyCommand`. */
+/** `banger __ssh-proxy`: the `ProxyCommand` that banger vm ssh passes to OpenSSH. */
 export const sshProxy = defineCommand({
   path: ['__ssh-proxy'],
-  summary: 'join stdin and stdout with a port of a VM',
+  summary: 'connect stdin and stdout to a port of a VM',
   description:
     'Connects stdin and stdout to a TCP port on the loopback addresses of a running VM, through the agent in it. OpenSSH runs it for banger vm ssh.',
-  examples: [{ command: 'banger __ssh-proxy web 22', does: 'What the sshd in web says first.' }],
+  examples: [{ command: 'banger __ssh-proxy web 22', does: 'Prints the greeting of the sshd in web.' }],
   args: [
     ONE_VM,
     { name: 'port', summary: 'the port', isRequired: true, kind: 'other' },
-    { name: 'owner', summary: 'a process with which the connection ends', isRequired: false, kind: 'other' },
+    {
+      name: 'owner',
+      summary: 'id of a process; the connection ends when it exits',
+      isRequired: false,
+      kind: 'other',
+    },
   ],
   options: {},
   isHidden: true,

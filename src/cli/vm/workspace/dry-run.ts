@@ -8,7 +8,7 @@ import { type Span, spansOf } from '../../context/spans.ts';
 export interface DryRunReport {
   mode: 'tracked only' | 'tracked and untracked';
   repoRoot: string;
-  /** below `repoRoot`, sorted */
+  /** paths below `repoRoot`, sorted */
   files: string[];
   trackedCount: number;
   untrackedCount: number;
@@ -16,7 +16,7 @@ export interface DryRunReport {
   spans?: Span[];
 }
 
-/** Prints which files of a working tree a VM would get, and makes nothing. */
+/** Prints which files of a working tree a VM would get; does nothing else. */
 export async function printDryRun(
   workspace: WorkspaceChoice,
   { context, isJson, isTimed = false }: { context: CommandContext; isJson: boolean; isTimed?: boolean },

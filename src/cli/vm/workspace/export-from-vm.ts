@@ -20,9 +20,7 @@ export interface ExportReport {
   bytes: number;
 }
 
-/**
- * Prints the changes in a VM's repository as a patch, or writes them to a file, and gives the exit status.
- */
+/** Prints the changes in a VM's repository as a patch, or writes them to a file. Returns the exit status. */
 export async function exportFromVm(
   { args: [ref = ''], options }: Invocation<typeof EXPORT_OPTIONS>,
   context: CommandContext,
@@ -36,9 +34,13 @@ export async function exportFromVm(
   const vm = await client.showVm(ref, { signal });
   const guestPath = given || vm.workspace?.guestPath;
   if (guestPath === undefined) {
-    throw new AppError('WORKSPACE_UNKNOWN', `Cannot export from "${vm.name}": it was given no working tree`, {
-      hint: 'say where the repository is: --guest-path /root/repo',
-    });
+    throw new AppError(
+      'WORKSPACE_UNKNOWN',
+      `Cannot export from "${vm.name}": no working tree was copied into it`,
+      {
+        hint: 'name the repository in the guest: --guest-path /root/repo',
+      },
+    );
   }
   context.progress.step('vm workspace', `exporting ${guestPath}`);
   const patch = exportWorkspace(client, vm.id, { guestPath, baseCommit: options.baseCommit, signal });
@@ -74,13 +76,15 @@ function wrongOptions({
     found.push(
       refuse(
         'USAGE_OPTION_VALUE',
-        `Cannot use ${JSON.stringify(baseCommit)} for --base-commit: it is not the name of a commit`,
+        `Cannot use ${JSON.stringify(baseCommit)} for --base-commit: it is not a commit name`,
         'for example --base-commit "$(git rev-parse HEAD)"',
       ),
     );
   }
   if (output === '')
-    found.push(refuse('USAGE_OPTION_VALUE', 'Cannot use "" for --output: it is no file', '-o web.patch'));
+    found.push(
+      refuse('USAGE_OPTION_VALUE', 'Cannot use "" for --output: it is not a file name', '-o web.patch'),
+    );
   if (json && output === undefined) {
     found.push(
       refuse('USAGE_OPTIONS', 'Cannot use --json without --output: stdout is for the patch', '-o web.patch'),
@@ -95,7 +99,7 @@ const WRITE_FAILURES = [
   ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'],
 ];
 
-/** Writes a file that is there only when all of it is. */
+/** Writes a file that appears only when it is complete. */
 async function writeWhole(
   path: string,
   content: AsyncIterable<Buffer>,

@@ -8,7 +8,7 @@ import { guestFolder } from '../guest-path.ts';
 import type { PREPARE_OPTIONS } from './options.ts';
 import { announceUntracked, workspaceChoiceOf } from './workspace-options.ts';
 
-/** Copies a working tree into a VM that runs, or says what it would copy, and gives the exit status. */
+/** Copies a working tree into a running VM, or says what it would copy. Returns the exit status. */
 export async function prepareInVm(
   { args: [ref = '', path = '.'], options }: Invocation<typeof PREPARE_OPTIONS>,
   context: CommandContext,

@@ -7,16 +7,19 @@ export const vmWorkspaceExport = defineCommand({
   path: ['vm', 'workspace', 'export'],
   summary: 'print the changes in a VM as a patch',
   description: [
-    "Prints what has changed in the VM's repository as a patch for git apply: edits, deletions and new files that git does not ignore. The guest's index, branches and files stay as they are.",
+    "Prints the changes in the VM's repository as a patch for git apply: edits, deletions and new files that git does not ignore. The guest's index, branches and files do not change.",
     '',
-    'Without --base-commit the patch begins at the HEAD of the guest, so that commits made there are not in it; with the commit that the working tree was copied at (head commit of banger vm show) they are.',
+    "Without --base-commit the patch is based on the guest's HEAD and leaves out commits made in the guest. To include them, give the commit at which the working tree was copied (head commit in banger vm show).",
   ].join('\n'),
   examples: [
-    { command: 'banger vm workspace export web | git apply', does: 'Takes the changes over.' },
+    {
+      command: 'banger vm workspace export web | git apply',
+      does: 'Applies the changes to your working tree.',
+    },
     { command: 'banger vm workspace export web --output web.patch', does: 'Writes them to a file.' },
     {
       command: 'banger vm workspace export web --base-commit "$(git rev-parse HEAD)" | git apply',
-      does: 'With the commits that were made in the VM.',
+      does: 'Includes the commits that were made in the VM.',
     },
   ],
   args: [ONE_VM],

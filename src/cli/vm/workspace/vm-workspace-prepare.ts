@@ -7,17 +7,20 @@ export const vmWorkspacePrepare = defineCommand({
   path: ['vm', 'workspace', 'prepare'],
   summary: 'copy a git working tree into a running VM',
   description: [
-    'Copies the git working tree at <path>, by default the one that you are in, into a running VM, as banger vm run does: tracked files as they are now, and enough history for git to work.',
+    'Copies the git working tree at <path>, by default the one you are in, into a running VM, as banger vm run does: tracked files in their current state, and enough history for git to work.',
     '',
-    'Files of an earlier copy are replaced; what the guest has besides stays.',
+    'Files of an earlier copy are replaced; other files in the guest stay.',
   ].join('\n'),
   examples: [
     {
       command: 'banger vm workspace prepare web',
       does: 'Copies the working tree of the current folder to /root/repo.',
     },
-    { command: 'banger vm workspace prepare web ./repo --branch fix', does: 'Begins a branch in the guest.' },
-    { command: 'banger vm workspace prepare web --dry-run', does: 'Which files would be copied.' },
+    {
+      command: 'banger vm workspace prepare web ./repo --branch fix',
+      does: 'Also creates a branch in the guest.',
+    },
+    { command: 'banger vm workspace prepare web --dry-run', does: 'Prints which files would be copied.' },
   ],
   args: [
     ONE_VM,

@@ -17,7 +17,7 @@ export const WORKSPACE_OPTIONS = {
   from: {
     type: 'value',
     value: 'ref',
-    summary: 'what the branch begins at; needs --branch',
+    summary: 'start of the branch; needs --branch',
     defaultText: () => 'HEAD',
   },
   includeUntracked: {
@@ -27,8 +27,8 @@ export const WORKSPACE_OPTIONS = {
 } as const satisfies OptionDefinitions;
 
 /**
- * Which working tree is meant by `path` and {@link WORKSPACE_OPTIONS}; `undefined` without a path. What is
- * wrong is added to `problems`.
+ * Returns the working tree that `path` and {@link WORKSPACE_OPTIONS} mean; `undefined` without a path. Adds
+ * what is wrong to `problems`.
  */
 export function workspaceChoiceOf(
   path: string | undefined,

@@ -12,7 +12,7 @@ export const checkRecords: Check = {
         status: 'fail',
         message: `${damaged.length} of ${records.length + damaged.length} damaged, in ${settings.paths.recordsFile}`,
         details: damaged.map(({ name, id, problem }) => `${name} ${id}: ${problem}`),
-        fix: `replace that file with a backup, or give up the VM: banger vm delete ${damaged[0]?.name}`,
+        fix: `replace that file with a backup, or delete the VM: banger vm delete ${damaged[0]?.name}`,
       };
     }
     const running = records.filter(({ state }) => state === 'running').length;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { neverAborts } from '../../../base/abort.ts';
 import { exec } from '../../../base/process/exec.ts';
-import { commandLine, loginShellLine } from './remote-line.ts';
+import { commandLine, loginShellLine } from './guest-line.ts';
 
 test('several words reach the guest as the same words, one word is a line for its shell', async () => {
   const run = async (command: string[]): Promise<string> => {
