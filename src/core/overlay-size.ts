@@ -57,9 +57,13 @@ export function overlaySize({
     );
   }
   if (!isUpTo(freeBytes, MAX_BYTES)) {
-    throw new AppError('SIZE_INVALID', `Cannot offer ${freeBytes} bytes on the root: the limit is 16 TiB`, {
-      details: { freeBytes },
-    });
+    throw new AppError(
+      'SIZE_INVALID',
+      `Cannot offer ${freeBytes} free bytes on the root file system: the limit is 16 TiB`,
+      {
+        details: { freeBytes },
+      },
+    );
   }
   const image = imageBytes / SECTOR_BYTES;
   const store = roundUp(image + Math.ceil(image / 128) + STORE_SLACK_SECTORS, STORE_ALIGN_SECTORS);

@@ -49,7 +49,7 @@ describe("a VM's life", { concurrency: false }, () => {
     assert.ok(Number.parseInt(memoryKib ?? '', 10) > 530 * 1024, `there are ${memoryKib} of memory`);
     const runs = await lab.run(['vm', 'set', '--vcpu', '1', 'box']);
     assert.equal(runs.code, 1);
-    assert.match(runs.stderr, /Cannot change vcpu of "box": it must be stopped, and is running/);
+    assert.match(runs.stderr, /Cannot change vcpu of "box": it must be stopped, but is running/);
   });
 
   test('vm_restart', async () => {

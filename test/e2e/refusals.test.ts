@@ -31,7 +31,7 @@ describe('bad input', () => {
     ['a name with a dot', ['--name', 'box.vm'], /invalid character '\.'/],
     ['a name that begins with a dash', ['--name=-box'], /cannot start or end with '-'/],
     ['a name of 64 characters', ['--name', 'a'.repeat(64)], /64 characters; max is 63/],
-    ['a name in use', ['--name', 'taken'], /"taken".*another one has that name/],
+    ['a name in use', ['--name', 'taken'], /"taken".*another VM has that name/],
     ['an unknown image', ['--image', 'no-such-image'], /no-such-image/],
   ];
   for (const [what, args, message] of cases) {

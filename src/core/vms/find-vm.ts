@@ -28,7 +28,7 @@ export function findAnyVm(records: KnownVms, ref: string): VmRecord | DamagedRec
 /** The error for a VM whose record cannot be read. */
 export function recordDamaged({ id, name, problem }: DamagedRecord): AppError {
   return new AppError('VM_RECORD_DAMAGED', `Cannot use vm "${name}": its record is damaged: ${problem}`, {
-    hint: `its disks are still there; put a backup of the records in their place, or give it up: banger vm delete ${name}`,
+    hint: `its disks still exist; restore a backup of the records, or delete the VM: banger vm delete ${name}`,
     details: { id, name, problem },
   });
 }

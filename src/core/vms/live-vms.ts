@@ -51,7 +51,7 @@ export class LiveVms {
 
   /** Adds a running VMM, and the link to its agent when there is one. */
   add(vmId: string, running: RunningVm, link?: GuestAgent): void {
-    invariant(!this.#vms.has(vmId), `the VM ${vmId} runs already`);
+    invariant(!this.#vms.has(vmId), `the VM ${vmId} is already running`);
     const vm: LiveVm = { running };
     this.#vms.set(vmId, vm);
     running.onResume(() => this.#onResume(vmId));

@@ -50,7 +50,7 @@ test('a task that waits too long fails with what is being done to the VM, and si
     (error: AppError) => {
       assert.equal(error.code, 'VM_BUSY');
       assert.match(error.message, /^Cannot stop vm "web": it is being forked, for [0-9.]+ s so far$/);
-      assert.equal(error.hint, 'wait for that, or end it: banger vm kill web');
+      assert.equal(error.hint, 'wait until that has finished, or kill the VM: banger vm kill web');
       assert.equal(error.details?.['heldBy'], 'fork');
       return true;
     },

@@ -17,7 +17,7 @@ const ACTIONS = {
   restore: 'being restored from a snapshot',
   change: 'being changed',
   rename: 'being renamed',
-  settle: 'being settled',
+  settle: 'being synced to disk',
   adopt: 'being taken over by this daemon',
 } as const;
 
@@ -159,7 +159,7 @@ export class VmLocks {
       ? `it is ${holder.doing}, for ${formatTime(holder.heldForMs)} so far`
       : 'others wait for it too';
     return new AppError('VM_BUSY', `Cannot ${action} vm "${name}": ${state}`, {
-      hint: `wait for that, or end it: banger vm kill ${name}`,
+      hint: `wait until that has finished, or kill the VM: banger vm kill ${name}`,
       details: { vmId, ...(holder ? { heldBy: holder.action, heldForMs: holder.heldForMs } : {}) },
     });
   }

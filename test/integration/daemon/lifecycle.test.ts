@@ -183,7 +183,7 @@ test('a start fails when a step of the personalisation fails, names the step, le
     await assert.rejects(resultOf(client.startVm('sick', { signal })), {
       code: 'GUEST_PERSONALISE_FAILED',
       details: { step },
-      message: `Cannot make the guest of "sick" its own: the step "${step}" failed`,
+      message: `Cannot personalise the guest of "sick": the step "${step}" failed`,
     });
     const failed = await client.showVm('sick', { signal });
     assert.equal(failed.state, 'error');
@@ -253,7 +253,7 @@ test('a VM whose guest is not ready in time is kept on request, even with --rm, 
   assert.deepEqual(await lab.leftovers(), { records: [], folders: [], processes: 0 });
   await assert.rejects(client.leaseVm({ name: 'late', keepFailed: true }, { signal }), {
     ...late,
-    hint: 'the VM stays for a look: banger vm logs late; then: banger vm delete late',
+    hint: 'the VM is kept so that you can read its console: banger vm logs late; then: banger vm delete late',
   });
   guests.personaliseError = new AppError('GUEST_FAILED', 'no clock');
   await assert.rejects(resultOf(client.createVm({ name: 'sick', keepFailed: true }, { signal })), {

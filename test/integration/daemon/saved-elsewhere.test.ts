@@ -134,7 +134,7 @@ test('the guest is synced before its drives are copied to a snapshot, with a war
   const work = client.createSnapshot('web', { tag: 'two' }, { signal });
   for await (const event of work) if (event.event === 'notice') notices.push(event.message);
   guests.syncError = undefined;
-  assert.match(notices.join(), /did not write out what it holds/);
+  assert.match(notices.join(), /did not write its data to disk/);
   await resultOf(client.deleteVm('web', { signal }));
 });
 

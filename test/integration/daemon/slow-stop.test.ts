@@ -111,7 +111,7 @@ describe('stop kills, with a warning,', () => {
     const reason = 'its guest did not finish writing in time';
     assert.deepEqual([vm.state, vm.ending], ['stopped', unsynced(reason)]);
     assert.deepEqual(notices, [
-      `vm "web" is killed without a sync: ${reason}; what it had not written to its disks is lost`,
+      `vm "web" is killed without a sync: ${reason}; data that it had not written to its disks is lost`,
     ]);
   });
 

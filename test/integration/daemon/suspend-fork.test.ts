@@ -60,7 +60,7 @@ test('a suspended VM outlives the daemon, and loses its memory when it is stoppe
   const { id } = await resultOf(client.suspendVm('web', { signal }));
   const news: WorkNews[] = [];
   await resultOf(client.startVm('web', { cold: true, signal }), (one) => news.push(one));
-  assert.ok(news.some((one) => one.event === 'notice' && /memory is given up/.test(one.message)));
+  assert.ok(news.some((one) => one.event === 'notice' && /memory of vm .* is discarded/.test(one.message)));
   assert.ok(news.some((one) => one.event === 'progress' && one.stage === 'boot'));
   assert.ok(!(await readdir(vmDir(id))).includes('suspended'));
 });

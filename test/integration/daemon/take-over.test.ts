@@ -46,7 +46,7 @@ test('a daemon answers even if VMMs hang: their VMs are listed and can be ended,
       error.message,
       /^Cannot reach vm "one": its VMM does not answer the daemon that started [\d.]+ s ago$/,
     );
-    assert.equal(error.hint, 'find out what holds its VMM, or end it: banger vm kill one');
+    assert.equal(error.hint, 'find out what blocks its VMM, or kill the VM: banger vm kill one');
     return true;
   };
   await soon(SOON_MS, assert.rejects(client.vmPorts('one', { signal }), named));

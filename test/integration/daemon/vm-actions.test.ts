@@ -96,7 +96,7 @@ describe('stop', () => {
       [
         'stopped',
         [
-          'vm "dead" is killed without a sync: its agent does not answer; what it had not written to its disks is lost',
+          'vm "dead" is killed without a sync: its agent does not answer; data that it had not written to its disks is lost',
         ],
       ],
     );
@@ -227,7 +227,7 @@ describe('set', () => {
       ),
       {
         code: 'VM_NOT_STOPPED',
-        message: 'Cannot change vcpu, memory of "web": it must be stopped, and is running',
+        message: 'Cannot change vcpu, memory of "web": it must be stopped, but is running',
         hint: 'banger vm stop web',
       },
     );
@@ -247,7 +247,7 @@ describe('set', () => {
     await resultOf(lab.client.setVm('web', { diskSizeBytes: 128 * MIB }, { signal }));
     await assert.rejects(resultOf(lab.client.setVm('web', { diskSizeBytes: 64 * MIB }, { signal })), {
       code: 'VM_DISK_SHRINKS',
-      message: 'Cannot make the work disk of "web" 64M: it has 128M, and what is on it might be at its end',
+      message: 'Cannot make the work disk of "web" 64M: it has 128M, and shrinking it could destroy data',
     });
     const { shape } = await lab.client.showVm('web', { signal });
     assert.deepEqual(shape, { ...before.shape, diskSizeBytes: 128 * MIB });
@@ -374,7 +374,7 @@ test('a delete that requires a VM not to run is refused when it runs by now', as
   await make('web');
   await assert.rejects(resultOf(lab.client.deleteVm('web', { onlyResting: true, signal })), {
     code: 'VM_IN_USE',
-    message: 'Cannot prune vm "web": it is running by now',
+    message: 'Cannot prune vm "web": it is now running',
   });
   using session = await lab.client.exec('web', shell('echo still'), { signal });
   assert.equal((await session.collect()).stdout.toString(), 'still\n');

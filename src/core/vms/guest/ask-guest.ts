@@ -65,7 +65,7 @@ export async function askGuest<T>(
 /** The error for a VM whose VMM does not answer. */
 function vmmHangs({ what, name, pid }: { what: string; name: string; pid: number }): AppError {
   return new AppError('VMM_HANGS', `Cannot ${what}: its VMM, process ${pid}, does not answer`, {
-    hint: `find out what holds it, or end it: banger vm kill ${name}`,
+    hint: `find out what blocks that process, or kill the VM: banger vm kill ${name}`,
     details: { pid },
   });
 }

@@ -39,11 +39,9 @@ export async function settleClock(lagMs: number, options: ClockOptions): Promise
     const tookMs = now() - sentAtMs;
     leftMs = now() - answer.wallClockMs;
     if (Math.abs(leftMs) > tookMs + TOLERANCE_MS) {
-      throw new AppError(
-        'GUEST_FAILED',
-        `Cannot set the guest's clock: it is off by ${leftMs} ms afterwards`,
-        { details: { step: 'clock', lagMs: leftMs } },
-      );
+      throw new AppError('GUEST_FAILED', `Cannot set the guest's clock: it is still off by ${leftMs} ms`, {
+        details: { step: 'clock', lagMs: leftMs },
+      });
     }
     if (corrections === CORRECTIONS) {
       // The host is so busy that an empty request takes longer: nobody can tell the guest's time more

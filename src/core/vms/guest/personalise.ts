@@ -63,7 +63,7 @@ export async function personalise(
     const step = error.details?.['step'] ?? 'request';
     throw new AppError(
       'GUEST_PERSONALISE_FAILED',
-      `Cannot make the guest of "${record.name}" its own: the step "${step}" failed`,
+      `Cannot personalise the guest of "${record.name}": the step "${step}" failed`,
       {
         hint: `the guest's console shows more: banger vm logs ${record.name}`,
         details: { step },

@@ -107,7 +107,7 @@ function keptForALook(world: Pick<Vms, 'records'>, record: VmRecord, error: AppE
   const { code, message, details, cause } = error;
   world.records.update({ ...record, state: 'error', ephemeral: false, lastError: { code, message } });
   return new AppError(code, message, {
-    hint: `the VM stays for a look: banger vm logs ${record.name}; then: banger vm delete ${record.name}`,
+    hint: `the VM is kept so that you can read its console: banger vm logs ${record.name}; then: banger vm delete ${record.name}`,
     details,
     cause,
   });

@@ -88,7 +88,7 @@ export async function purgeVm(
 }
 
 function inUse({ name, state }: VmRecord): AppError {
-  return new AppError('VM_IN_USE', `Cannot prune vm "${name}": it is ${state} by now`, {
+  return new AppError('VM_IN_USE', `Cannot prune vm "${name}": it is now ${state}`, {
     hint: `banger vm delete ${name}`,
     details: { state },
   });

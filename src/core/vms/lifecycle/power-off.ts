@@ -37,7 +37,7 @@ export async function powerOff(
     );
     return {};
   } catch (error) {
-    world.log.info('a guest is killed before it is off', { vmId: record.id, error });
+    world.log.info('a guest is killed before it has powered off', { vmId: record.id, error });
     // Everything from before the stop is written, and this guest will not power off.
     if (!isAppError(error, 'WAIT_TIMEOUT')) return {};
   }

@@ -38,7 +38,11 @@ async function nameGuest(
   { id, name }: VmRecord,
   { report, signal }: Task,
 ): Promise<void> {
-  const options = { signal, deadlineMs: AGENT_DEADLINES_MS.optional, what: 'the guest to take its name' };
+  const options = {
+    signal,
+    deadlineMs: AGENT_DEADLINES_MS.optional,
+    what: 'the guest to change its host name',
+  };
   try {
     await withDeadline(async (inner) => {
       const agent = await world.live.agent(id, {
@@ -48,7 +52,7 @@ async function nameGuest(
       await agent.personalise({ hostname: name }, { signal: inner });
     }, options);
   } catch (error) {
-    world.log.info('a guest did not take its name', { vmId: id, error });
+    world.log.info('a guest did not change its host name', { vmId: id, error });
     report({
       event: 'notice',
       message: `the guest of "${name}" keeps its old host name until its next start: ${messageOf(error)}`,

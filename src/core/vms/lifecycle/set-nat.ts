@@ -58,7 +58,10 @@ async function cutOff(
     await tellGuest(world, alone);
   } catch (error) {
     // The guest has no network, and its connections just time out.
-    world.log.warn('a guest was not told that it is cut off', { vmId: record.id, error: messageOf(error) });
+    world.log.warn('a guest does not know that its network is off', {
+      vmId: record.id,
+      error: messageOf(error),
+    });
   }
   return alone;
 }

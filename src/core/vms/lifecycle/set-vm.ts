@@ -89,7 +89,7 @@ function requireResting({ name, state }: VmRecord, changed: readonly string[]): 
   if (RESTING_STATES.includes(state)) return;
   throw new AppError(
     'VM_NOT_STOPPED',
-    `Cannot change ${changed.join(', ')} of "${name}": it must be stopped, and is ${state}`,
+    `Cannot change ${changed.join(', ')} of "${name}": it must be stopped, but is ${state}`,
     { hint: `banger vm stop ${name}`, details: { state, fields: changed } },
   );
 }
@@ -99,7 +99,7 @@ function requireNoShrinking({ name, shape }: VmRecord, diskSizeBytes: number): v
   const [from, to] = [formatSize(shape.diskSizeBytes), formatSize(diskSizeBytes)];
   throw new AppError(
     'VM_DISK_SHRINKS',
-    `Cannot make the work disk of "${name}" ${to}: it has ${from}, and what is on it might be at its end`,
+    `Cannot make the work disk of "${name}" ${to}: it has ${from}, and shrinking it could destroy data`,
     {
       hint: `work disks only grow: give at least ${from}, or make a smaller VM and copy the files`,
       details: { field: 'disk-size', diskSizeBytes: shape.diskSizeBytes },

@@ -75,7 +75,7 @@ async function startWarm(
       world.log.warn('a warm template could not be restored', { key, error });
       await world.templates.setAside(key);
       await world.pool?.drop([key]);
-      const message = `a warm template could not be restored and is set aside, this VM boots cold: ${error.message}`;
+      const message = `a warm template could not be restored and is set aside; this VM boots cold: ${error.message}`;
       report({ event: 'notice', message });
     }
   }

@@ -45,7 +45,7 @@ export async function startVm(
         if (!isCold) return await resumeVm(world, record, { ...options, plan });
         options.report({
           event: 'notice',
-          message: `what vm "${record.name}" had in its memory is given up`,
+          message: `the saved memory of vm "${record.name}" is discarded`,
         });
         record = await dropSuspended(world, record);
       }

@@ -66,7 +66,7 @@ export async function syncGuest(
 
 /** The warning for a VM that is killed although its guest did not sync. */
 export function unsyncedNotice(name: string, reason: string): string {
-  return `vm "${name}" is killed without a sync: ${reason}; what it had not written to its disks is lost`;
+  return `vm "${name}" is killed without a sync: ${reason}; data that it had not written to its disks is lost`;
 }
 
 function reasonOf(

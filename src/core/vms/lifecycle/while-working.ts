@@ -86,9 +86,9 @@ export async function whileWorking<T>(
       const { idleMs, spinMs, totalMs } = limits();
       if (now - begunAt > totalMs) stop.abort(hangs('it has taken too long', now - begunAt));
       else if (now - Math.max(computedAt, wroteAt) > idleMs) {
-        stop.abort(hangs('its VMM does nothing', now - Math.max(computedAt, wroteAt)));
+        stop.abort(hangs('its VMM is idle', now - Math.max(computedAt, wroteAt)));
       } else if (now - wroteAt > spinMs) {
-        stop.abort(hangs('its VMM computes and writes nothing', now - wroteAt));
+        stop.abort(hangs('its VMM is busy but writes nothing', now - wroteAt));
       }
     }
   }

@@ -120,7 +120,10 @@ async function findImage(
     return await world.images.get(name);
   } catch (error) {
     if (!isAppError(error, 'IMAGE_NOT_FOUND') || !world.images.recipes().includes(name)) throw error;
-    options.report({ event: 'notice', message: `image "${name}" is not there yet: building it, once` });
+    options.report({
+      event: 'notice',
+      message: `image "${name}" does not exist yet: building it (only once)`,
+    });
     return await world.images.build(name, { ...options, force: false });
   }
 }

@@ -92,7 +92,7 @@ export class Pool implements PoolKeeper {
       if (!template) return;
       const begun = performance.now();
       const vm = await makePoolVm(this.#world, { plan, key, template }, { signal });
-      log.debug('a VM is on poolVm', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
+      log.debug('a pool VM is ready', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
       this.#keep(vm);
     } catch (error) {
       if (!isAbort(error)) log.warn('a pool VM could not be made', { key, error });

@@ -23,7 +23,7 @@ export async function adoptVmm(
   const { runtimeDir, consoleLogPath } = world.files.folders(id);
   using either = anySignal(signal, interrupted);
   const onSilent = (): void => {
-    world.log.warn('a VMM runs and does not answer: it is waited for', { vmId: id, vm: name });
+    world.log.warn('a VMM runs but does not answer: waiting for it', { vmId: id, vm: name });
     onWait();
   };
   try {

@@ -40,7 +40,7 @@ export async function reconcileVm(
 ): Promise<void> {
   // The client of an ephemeral VM was connected to the daemon that ended, and its command ended with that.
   if (record.state === 'creating' || record.state === 'deleting' || record.ephemeral) {
-    world.log.info('a VM that nobody owns is removed', {
+    world.log.info('a VM without an owner is removed', {
       vmId: record.id,
       vm: record.name,
       state: record.state,
@@ -153,6 +153,6 @@ async function lostBetween(
 ): Promise<Pick<VmRecord, 'lastError'>> {
   if (interrupted.aborted) return {};
   const what =
-    'its VMM was gone when the daemon started: its guest powered off, or it died, or this host was restarted';
+    'its VMM was no longer running when the daemon started: its guest powered off, the VMM died, or this host was restarted';
   return { lastError: await vmmDied(world, record, what) };
 }

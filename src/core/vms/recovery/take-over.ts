@@ -73,7 +73,10 @@ export class TakeOver {
       throw new AppError(
         'VM_BUSY',
         `Cannot reach vm "${name}": its VMM does not answer the daemon that started ${since} ago`,
-        { hint: `find out what holds its VMM, or end it: banger vm kill ${name}`, details: { vmId: id } },
+        {
+          hint: `find out what blocks its VMM, or kill the VM: banger vm kill ${name}`,
+          details: { vmId: id },
+        },
       );
     }
   }
@@ -105,7 +108,7 @@ export class TakeOver {
         await driver.sweep();
       }
     } catch (error) {
-      log.error('what was half made could not be removed', { error });
+      log.error('incomplete work could not be removed', { error });
     }
     await Promise.all(begun.map(({ done }) => done));
   }

@@ -26,7 +26,7 @@ export async function captureVm(
 ): Promise<{ drives: readonly DriveSpec[]; pausedMs: number }> {
   const running = world.live.get(source.id);
   if (!running) {
-    throw new AppError('VM_NOT_RUNNING', `vm "${source.name}" is not running any more`, {
+    throw new AppError('VM_NOT_RUNNING', `vm "${source.name}" is no longer running`, {
       hint: `banger vm start ${source.name}`,
     });
   }

@@ -39,7 +39,10 @@ export async function finishResume(
     );
   } catch (error) {
     signal.throwIfAborted();
-    world.log.warn('a guest that was being resumed is given up', { vmId: record.id, error });
+    world.log.warn('the saved memory of a guest that was being resumed is discarded', {
+      vmId: record.id,
+      error,
+    });
     await world.live.remove(record.id);
     return false;
   }

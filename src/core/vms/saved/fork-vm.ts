@@ -138,7 +138,7 @@ function forkNames(
   if (!Number.isSafeInteger(count) || count < 1 || count > MAX_FORK_COUNT || names.length > count) {
     throw new AppError(
       'VM_COUNT_INVALID',
-      `Cannot make ${plural(count, 'fork')}: the count is from 1 to ${MAX_FORK_COUNT}, and not less than the names given`,
+      `Cannot make ${plural(count, 'fork')}: the count must be from 1 to ${MAX_FORK_COUNT}, and not less than the number of names`,
       { hint: `banger vm fork ${source.name} -n 3`, details: { field: 'count', value: count } },
     );
   }

@@ -49,9 +49,9 @@ export async function giveBackSpace(
       const agent = await world.live.agent(record.id, { signal: inner, helloDeadlineMs: deadlineMs });
       await agent.sync({ signal: inner, trim });
     };
-    await withDeadline(work, { signal, deadlineMs, what: 'the guest to give back space' });
+    await withDeadline(work, { signal, deadlineMs, what: 'the guest to free disk space' });
   } catch (error) {
     signal.throwIfAborted();
-    world.log.info('a guest gave back no space before it was copied', { vmId: record.id, error });
+    world.log.info('a guest freed no disk space before it was copied', { vmId: record.id, error });
   }
 }

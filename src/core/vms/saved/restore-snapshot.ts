@@ -88,7 +88,7 @@ function putBack(record: VmRecord, { facts: { shape, hasNat } }: StoredSnapshot)
 }
 
 function requireSnapshotFits({ name }: VmRecord, { tag, facts }: StoredSnapshot, { probe }: VmPlan): void {
-  const hint = `its disks alone can be used: banger vm snapshot restore --cold ${name} ${tag} boots vm "${name}" with them`;
+  const hint = `its disks can still be used: banger vm snapshot restore --cold ${name} ${tag} boots vm "${name}" from them`;
   requireFit(facts.savedBy, { probe }, { what: `restore the snapshot "${tag}" of vm "${name}"`, hint });
 }
 
@@ -105,7 +105,7 @@ function requireMemoryForTwo(
   const [needed, free] = [formatSize(neededBytes), formatSize(freeBytes)];
   throw new AppError(
     'HOST_NO_MEMORY',
-    `Cannot restore the snapshot "${tag}" of vm "${name}": the VM runs on until the snapshot's guest is there, for which ${needed} of memory are needed, and ${free} are free`,
+    `Cannot restore the snapshot "${tag}" of vm "${name}": the VM keeps running until the snapshot's guest has started, which needs ${needed} of memory, and ${free} are free`,
     { hint: `stop it first: banger vm stop ${name}`, details: { neededBytes, freeBytes } },
   );
 }
@@ -159,7 +159,7 @@ async function takePlace(
     await world.files.sweepRuntimes(id);
     return world.records.update(withoutSecond(switched));
   } catch (error) {
-    world.log.error('what a VM was before it was put back is not all removed', { vmId: id, error });
+    world.log.error('files of a VM from before its restore are left', { vmId: id, error });
     return switched;
   }
 }

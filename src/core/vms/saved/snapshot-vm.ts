@@ -71,7 +71,7 @@ async function syncFirst(
     });
   } catch (error) {
     signal.throwIfAborted();
-    const message = `vm "${name}" did not write out what it holds before it was copied: ${messageOf(error)}`;
+    const message = `vm "${name}" did not write its data to disk before it was copied: ${messageOf(error)}`;
     report({ event: 'notice', message });
     return undefined;
   }

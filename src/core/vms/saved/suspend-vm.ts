@@ -108,7 +108,7 @@ export async function resumeVm(
     { probe },
     {
       what: `resume vm "${name}"`,
-      hint: `its memory is kept until you give it up: banger vm start --cold ${name} boots it with its disks`,
+      hint: `its memory is kept; to discard it and boot from its disks: banger vm start --cold ${name}`,
     },
   );
   await requireRoomToStart(world);
@@ -166,7 +166,7 @@ async function prepareGuest(
     signal.throwIfAborted();
     report({
       event: 'notice',
-      message: `vm "${record.name}" does not answer, and is suspended as it is: ${messageOf(error)}`,
+      message: `vm "${record.name}" does not answer, and is suspended without a sync: ${messageOf(error)}`,
     });
     return undefined;
   }

@@ -27,7 +27,7 @@ export function beginSync(world: SyncWorld, { id: vmId }: Pick<VmRecord, 'id'>):
     );
     const error = await failureOf(() => settling);
     // The record still says that it is unsynced, so the next daemon syncs it again.
-    if (error !== undefined) world.log.error('a suspended guest could not be settled', { vmId, error });
+    if (error !== undefined) world.log.error('a suspended guest could not be synced', { vmId, error });
   });
 }
 
@@ -39,7 +39,7 @@ export function beginSync(world: SyncWorld, { id: vmId }: Pick<VmRecord, 'id'>):
 export async function resumeSync(world: SyncWorld, record: VmRecord): Promise<void> {
   if (record.unsyncedIn === undefined) return;
   if (record.unsyncedIn === (await world.files.hostBoot())) return beginSync(world, record);
-  await giveUp(world, record, 'the host went down before it was on the disk');
+  await giveUp(world, record, 'the host went down before it was written to disk');
 }
 
 async function settle(
@@ -48,7 +48,7 @@ async function settle(
   { failure }: { failure: unknown },
 ): Promise<void> {
   if (failure !== undefined) {
-    return await giveUp(world, record, `it could not be brought to the disk: ${messageOf(failure)}`);
+    return await giveUp(world, record, `it could not be written to disk: ${messageOf(failure)}`);
   }
   const { unsyncedIn: _, ...synced } = record;
   world.records.update(synced);
@@ -59,7 +59,7 @@ async function giveUp(
   record: VmRecord,
   why: string,
 ): Promise<void> {
-  const message = `what "${record.name}" had in its memory when it was suspended is lost: ${why}`;
+  const message = `the memory of suspended vm "${record.name}" is lost: ${why}`;
   world.log.error(message, { vmId: record.id });
   const lastError = { code: 'VM_MEMORY_LOST', message };
   await dropSuspended(world, { ...record, lastError });

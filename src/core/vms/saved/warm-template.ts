@@ -37,7 +37,7 @@ export async function warmTemplate(
     world.templates.use(key, { onDamage: (message) => report({ event: 'notice', message }) });
   const found = await use();
   if (found) return found;
-  report({ event: 'notice', message: 'preparing a warm template for this shape, once' });
+  report({ event: 'notice', message: 'preparing a warm template for this shape (only once)' });
   try {
     await world.templates.make(
       key,
@@ -58,7 +58,7 @@ export async function warmTemplate(
     world.log.warn('a warm template could not be made', { key, error });
     report({
       event: 'notice',
-      message: `a warm template could not be made, this VM boots cold: ${messageOf(error)}`,
+      message: `a warm template could not be made; this VM boots cold: ${messageOf(error)}`,
     });
     return undefined;
   }

@@ -32,8 +32,8 @@ export async function switchBranch(
     'WORKSPACE_BRANCH_REFUSED',
     `Cannot make the branch "${printable(branch)}" in the guest: git failed there`,
     {
-      hint: 'leave --branch out, and make it in the guest',
-      cause: new AppError('GUEST_FAILED', printable(stderr.toString('utf8')) || 'git said nothing'),
+      hint: 'leave out --branch, and create the branch in the guest',
+      cause: new AppError('GUEST_FAILED', printable(stderr.toString('utf8')) || 'git printed no message'),
     },
   );
 }
