@@ -1,6 +1,6 @@
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeCpio } from '../../src/adapters/kernel/initramfs/cpio.ts';
+import { writeCpio } from '../../src/adapters/kernel/initrd/cpio.ts';
 import { type Abortable, poll } from '../../src/base/abort.ts';
 import { invariant } from '../../src/base/errors.ts';
 import { exec, spawnDetached } from '../../src/base/process/exec.ts';

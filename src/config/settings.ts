@@ -17,7 +17,7 @@ export interface Settings {
   /** new VMs start from warm templates */
   isWarm: boolean;
   /** the daemon keeps one pool VM of the most recently started shape */
-  hasStandby: boolean;
+  hasPool: boolean;
   /** most that all warm templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
   /** files that are copied into every guest at each start; a later entry wins */
@@ -109,7 +109,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     vmDefaults: vmDefaults(configuredShape(file), host),
     defaultImage: file.default_image_name ?? 'debian-bookworm',
     isWarm: file.warm ?? true,
-    hasStandby: file.standby ?? true,
+    hasPool: file.standby ?? true,
     templateBudgetBytes: file.template_disk_budget ?? TEMPLATE_BUDGET_BYTES,
     fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),

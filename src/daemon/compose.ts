@@ -173,7 +173,7 @@ export function compose({
     defaultImage: settings.defaultImage,
     host: settings.host,
   };
-  if (settings.hasStandby) world.pool = new Pool(world, POOL);
+  if (settings.hasPool) world.pool = new Pool(world, POOL);
   return {
     world,
     capLog,

@@ -3,7 +3,7 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { buildInitramfs } from './initramfs/build-initramfs.ts';
+import { buildInitrd } from './initrd/build-initrd.ts';
 import { initrdName, isInitrdName, kernelLayout } from './layout.ts';
 
 /** An initramfs in the store. */
@@ -28,13 +28,13 @@ export class InitrdCache {
     this.#agentPath = agentPath;
   }
 
-  /** @throws {AppError} AGENT_NOT_FOUND, and what {@link buildInitramfs} throws. */
+  /** @throws {AppError} AGENT_NOT_FOUND, and what {@link buildInitrd} throws. */
   async get(kernelDir: string, { release, signal }: Abortable & { release: string }): Promise<Initrd> {
     const agent = await identity(this.#agentPath);
     const known = this.#made.get(kernelDir);
     if (known?.agent === agent && (await sizeOf(known.initrd.path)) === known.sizeBytes) return known.initrd;
     const name = initrdName(await sha256Of(this.#agentPath));
-    const made = await buildInitramfs(
+    const made = await buildInitrd(
       { agentPath: this.#agentPath, modulesDir: kernelLayout(kernelDir).bootModules, release },
       { outPath: join(kernelDir, name), signal },
     );

@@ -7,7 +7,7 @@ import { packExt4 } from '../../base/files/ext4-image.ts';
 import { recordSizes } from '../../base/files/recorded-files.ts';
 import type { Logger } from '../../base/log.ts';
 import type { UnpackedKernel } from '../../core/ports/images.ts';
-import { bootModules } from './initramfs/boot-modules.ts';
+import { bootModules } from './initrd/boot-modules.ts';
 import { KERNEL_FILES, kernelLayout } from './layout.ts';
 import type { KernelManifest } from './manifest-schema.ts';
 import { extractVmlinux } from './vmlinux.ts';

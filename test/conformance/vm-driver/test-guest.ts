@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
-import { buildInitramfs } from '../../../src/adapters/kernel/initramfs/build-initramfs.ts';
+import { buildInitrd } from '../../../src/adapters/kernel/initrd/build-initrd.ts';
 import { FsKernelStore } from '../../../src/adapters/kernel/kernel-store.ts';
 import { kernelLayout } from '../../../src/adapters/kernel/layout.ts';
 import { type Abortable, onAbort } from '../../../src/base/abort.ts';
@@ -56,12 +56,12 @@ export async function testBootSource(
   if (!kernel) return undefined;
   const layout = kernelLayout(join(kernelsDir, kernel.name));
   const source = { agentPath: guestPath, modulesDir: layout.bootModules, release: kernel.release };
-  const initramfs = await buildInitramfs(source, { outPath: join(dir, 'initrd'), signal });
+  const initrd = await buildInitrd(source, { outPath: join(dir, 'initrd'), signal });
   const timerHz = Number(/^CONFIG_HZ=(\d+)$/m.exec(await readFile(layout.config, 'utf8'))?.[1]);
   return {
     kernelPath: kernel.kernelPath,
     ...(kernel.vmlinuxPath === undefined ? {} : { vmlinuxPath: kernel.vmlinuxPath }),
-    initrdPath: initramfs.path,
+    initrdPath: initrd.path,
     bootArgs: [],
     ...(Number.isNaN(timerHz) ? {} : { timerHz }),
   };

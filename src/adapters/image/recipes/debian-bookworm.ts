@@ -46,7 +46,7 @@ const OFF_UNITS: readonly OffUnit[] = [
   },
   { unit: 'apparmor.service', how: 'disable', why: 'Docker loads the one profile that is used' },
   { unit: 'systemd-pstore.service', how: 'disable', why: 'no firmware keeps logs of crashes' },
-  ...masked('a sandbox is updated by its owner', 'apt-daily.timer', 'apt-daily-upgrade.timer'),
+  ...masked('its user updates a VM', 'apt-daily.timer', 'apt-daily-upgrade.timer'),
   ...masked('nobody would restore it', 'dpkg-db-backup.timer'),
   ...masked('for LVM', 'e2scrub_all.timer', 'e2scrub_reap.service'),
   ...masked('drives are sparse files that live shortly', 'fstrim.timer'),

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { makeModules } from '../../../../test/support/fakes/fake-modules.ts';
 import { readCpio } from '../../../../test/support/read-cpio.ts';
 import { isAppError } from '../../../base/errors.ts';
-import { buildInitramfs } from './build-initramfs.ts';
+import { buildInitrd } from './build-initrd.ts';
 
 const DEBIAN_LIKE = {
   listed: {
@@ -39,10 +39,10 @@ afterEach(() => rm(dir, { recursive: true }));
 
 function build() {
   const source = { agentPath: join(dir, 'agent'), modulesDir: dir, release: '6.1.0-test' };
-  return buildInitramfs(source, { outPath: join(dir, 'initrd'), signal });
+  return buildInitrd(source, { outPath: join(dir, 'initrd'), signal });
 }
 
-test('buildInitramfs() packs the agent and the boot modules in load order', async () => {
+test('buildInitrd() packs the agent and the boot modules in load order', async () => {
   await makeModules(dir, DEBIAN_LIKE);
   const made = await build();
   const archive = await readFile(made.path);
@@ -67,7 +67,7 @@ test('buildInitramfs() packs the agent and the boot modules in load order', asyn
   );
 });
 
-test('buildInitramfs() keeps an unchanged file and replaces a changed one', async () => {
+test('buildInitrd() keeps an unchanged file and replaces a changed one', async () => {
   await makeModules(dir, DEBIAN_LIKE);
   const first = await build();
   const { ino } = await stat(first.path);
@@ -78,7 +78,7 @@ test('buildInitramfs() keeps an unchanged file and replaces a changed one', asyn
   assert.ok(second.isNew && second.sha256 !== first.sha256 && (await stat(first.path)).ino !== ino);
 });
 
-test('buildInitramfs() names every module that a VM needs and the kernel lacks', async () => {
+test('buildInitrd() names every module that a VM needs and the kernel lacks', async () => {
   await makeModules(dir, { listed: { 'a/virtio_blk.ko': [] }, builtin: ['a/dm-mod.ko'] });
   await assert.rejects(build(), (error) => {
     assert.ok(isAppError(error, 'KERNEL_MODULES_MISSING'));
@@ -90,20 +90,19 @@ test('buildInitramfs() names every module that a VM needs and the kernel lacks',
   });
 });
 
-test('buildInitramfs() fails without modules.dep, and without an agent', async () => {
+test('buildInitrd() fails without modules.dep, and without an agent', async () => {
   await assert.rejects(build(), (error) => isAppError(error, 'KERNEL_MODULES_MISSING'));
   await makeModules(dir, DEBIAN_LIKE);
   await rm(join(dir, 'agent'));
   await assert.rejects(build(), { code: 'ENOENT' });
 });
 
-test('buildInitramfs() leaves nothing after an abort', async () => {
+test('buildInitrd() leaves nothing after an abort', async () => {
   await makeModules(dir, DEBIAN_LIKE);
   const before = await readdir(dir);
   const source = { agentPath: join(dir, 'agent'), modulesDir: dir, release: '6.1.0-test' };
-  await assert.rejects(
-    buildInitramfs(source, { outPath: join(dir, 'initrd'), signal: AbortSignal.abort() }),
-    { name: 'AbortError' },
-  );
+  await assert.rejects(buildInitrd(source, { outPath: join(dir, 'initrd'), signal: AbortSignal.abort() }), {
+    name: 'AbortError',
+  });
   assert.deepEqual(await readdir(dir), before);
 });

@@ -9,7 +9,7 @@ import { type CpioEntry, writeCpio } from './cpio.ts';
 import { readModuleFile } from './module-file.ts';
 
 /** The parts of an initramfs. */
-export interface InitramfsSource {
+export interface InitrdSource {
   /** the static guest agent for the guest's architecture */
   agentPath: string;
   /** folder that contains `modules.dep`, such as `/lib/modules/<release>` */
@@ -18,7 +18,7 @@ export interface InitramfsSource {
 }
 
 /** An initramfs on disk. */
-export interface Initramfs {
+export interface BuiltInitrd {
   path: string;
   /** hash of the content, which is the same for the same source; serves as its identity */
   sha256: string;
@@ -35,11 +35,11 @@ export interface Initramfs {
  *
  * @throws {AppError} KERNEL_MODULES_MISSING, KERNEL_MODULES_DAMAGED, KERNEL_MODULES_COMPRESSED.
  */
-export async function buildInitramfs(
-  source: InitramfsSource,
+export async function buildInitrd(
+  source: InitrdSource,
   { outPath, signal }: Abortable & { outPath: string },
-): Promise<Initramfs> {
-  const archive = writeCpio(await initramfsEntries(source));
+): Promise<BuiltInitrd> {
+  const archive = writeCpio(await initrdEntries(source));
   signal.throwIfAborted();
   const isNew = !(await hasContent(outPath, archive));
   if (isNew) await writeFileAtomic(outPath, archive, { mode: 0o644 });
@@ -47,7 +47,7 @@ export async function buildInitramfs(
   return { path: outPath, sha256, sizeBytes: archive.length, isNew };
 }
 
-async function initramfsEntries({ agentPath, modulesDir, release }: InitramfsSource): Promise<CpioEntry[]> {
+async function initrdEntries({ agentPath, modulesDir, release }: InitrdSource): Promise<CpioEntry[]> {
   const modules = await bootModules({ modulesDir, release });
   const files = modules.map(
     async ({ name, path }): Promise<CpioEntry> => ({
