@@ -2,8 +2,8 @@
  * The state of a repository in the guest: the commit of HEAD and the tree of its files, untracked ones
  * included, ignored ones not. Files in the guest's `.git` hold the states that the host has too:
  *
- *     .git/banger/prepared   as the working tree was copied   <commit or "none"> <tree>\n
- *     .git/banger/exported   as it was last exported          the same
+ *     .git/banger/prepared   the state that was copied          <commit or "none"> <tree>\n
+ *     .git/banger/exported   the state that was last exported   the same
  *
  * They are in the guest, so that a copy of the VM has them and a restored snapshot has its own.
  */
@@ -25,11 +25,11 @@ export const STATE_NO_FOLDER = 91;
 export const STATE_NO_REPOSITORY = 92;
 
 /**
- * Lines of a POSIX shell that read the state of the repository that the folder `$1` is in. They work on a
- * copy of the index and put new objects elsewhere, so that the repository stays as it is; an EXIT trap
- * removes both. Plumbing commands, which no configuration changes, and few of them: an emulated guest takes
- * long to start each. They leave `$git` (the git folder), `$temp` (a folder), `$state`, and an environment in
- * which the index has all files.
+ * Shell lines (POSIX) that read the state of the repository that contains the folder `$1`. They work on a
+ * copy of the index and put new objects elsewhere, so that the repository does not change; an EXIT trap
+ * deletes both. They use only plumbing commands, which no configuration changes, and few of them, because an
+ * emulated guest takes long to start each. They leave `$git` (the git folder), `$temp` (a folder), `$state`,
+ * and an environment in which the index contains all files.
  */
 export const READ_STATE = `
 cd "$1" 2>/dev/null || exit ${STATE_NO_FOLDER}
@@ -48,7 +48,7 @@ tree=$(git write-tree --missing-ok) || exit
 state="$(git rev-parse -q --verify HEAD || echo ${NO_COMMIT}) $tree"
 `;
 
-/** Lines after {@link READ_STATE}: the state counts as the one that was prepared. */
+/** Lines after {@link READ_STATE} that record the state as the one that was copied. */
 export const MARK_PREPARED = `
 mkdir -p "$git/${STATE_FOLDER}" && printf '%s\\n' "$state" >"$git/${PREPARED_STATE}"
 `;

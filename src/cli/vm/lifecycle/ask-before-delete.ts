@@ -7,22 +7,22 @@ import { workspaceChanges } from '../../../sdk/workspace-changes.ts';
 import { confirm } from '../../context/confirm.ts';
 import type { CommandContext } from '../../context/context.ts';
 
-/** `ms` that the guests have to say whether they hold changes; all are asked at the same time. */
+/** Time limit for the guests to report whether they hold changes, in `ms`; all are asked at the same time. */
 const ASK_GUEST_MS = 5_000;
 
 /** Why to ask before deleting a VM; absent when nothing of its workspace would be lost. */
 type Doubt = 'changed' | 'unknown';
 
 /**
- * Asks the user whether the VMs may be deleted when one of them runs and has changes in its workspace that
- * were not exported, or does not say within 5 s whether it has. Returns false when the user says no, and true
- * without a question otherwise.
+ * Asks the user before VMs are deleted if one of them is running and has changes in its workspace that were
+ * not exported, or does not answer within 5 s. Returns false when the user says no; returns true without a
+ * question when nothing would be lost.
  */
 export async function mayDelete(refs: readonly string[], context: CommandContext): Promise<boolean> {
   const client = await context.client();
   const all = await client.listVms({ isAll: true, signal: context.signal });
   const meant = new Set(refs.flatMap((ref) => vmsOf(all, ref)));
-  context.progress.step('vm delete', 'looking for changes that were not exported');
+  context.progress.step('vm delete', 'checking for changes that were not exported');
   const looked = await Promise.all(
     [...meant].map(async (vm) => ({ name: vm.name, doubt: await doubtOf(vm, { client, context }) })),
   );
@@ -44,7 +44,7 @@ export async function mayDelete(refs: readonly string[], context: CommandContext
   return false;
 }
 
-/** None for a name that fits no VM, or several: deleting it says so. */
+/** Returns no VM for a name that fits none or several: deleting it then reports the error. */
 function vmsOf(all: readonly Vm[], ref: string): Vm[] {
   try {
     return [resolveVmRef(all, ref)];
@@ -62,7 +62,7 @@ async function doubtOf(
   try {
     const changes = await withDeadline(
       (inner) => workspaceChanges(client, id, { guestPath: workspace.guestPath, signal: inner }),
-      { signal, deadlineMs: ASK_GUEST_MS, what: 'the guest to say whether it has changes' },
+      { signal, deadlineMs: ASK_GUEST_MS, what: 'the guest to report its changes' },
     );
     if (changes === 'none') return undefined;
     return changes === 'unexported' ? 'changed' : 'unknown';

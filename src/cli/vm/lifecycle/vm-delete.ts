@@ -8,16 +8,16 @@ export const vmDelete = defineCommand({
   description: [
     `Stops VMs and removes their disks. This cannot be undone. ${SEVERAL_VMS}`,
     '',
-    'On a terminal, it asks first when the workspace of a running VM has changes that were not exported: HEAD or files (ignored ones do not count) that are neither as they were copied into the VM nor as banger vm workspace export last printed them. A patch that lacks commits made in the VM does not count as an export. It also asks when the VM does not say within 5 seconds whether it has such changes. It never asks without a terminal, with --force, or with --json.',
+    'On a terminal, it asks first when the workspace of a running VM has changes that were not exported: HEAD or files differ both from what was copied into the VM and from what banger vm workspace export last printed. Ignored files do not count, and a patch that lacks commits made in the VM is not an export. It also asks when a VM does not report its changes within 5 seconds. It never asks without a terminal, with --force, or with --json.',
   ].join('\n'),
   examples: [
     { command: 'banger vm delete web', does: 'Deletes one VM.' },
-    { command: 'banger vm delete -f web', does: 'Deletes it without asking.' },
+    { command: 'banger vm delete -f web', does: 'Deletes one VM without asking.' },
     { command: 'banger vm delete $(banger vm list --all -q)', does: 'Deletes every VM.' },
   ],
   args: [VM_REFS],
   options: {
-    force: { type: 'flag', short: 'f', summary: 'do not ask, whatever would be lost' },
+    force: { type: 'flag', short: 'f', summary: 'do not ask, even if changes would be lost' },
     ...VM_ACTION_OPTIONS,
   },
   async run({ args, options }, context) {
