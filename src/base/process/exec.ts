@@ -170,9 +170,12 @@ export async function spawnDetached(
  *
  * @throws {AppError} EXEC_NOT_FOUND when the program is missing.
  */
-export async function execInherit(argv: readonly [string, ...string[]], options: Abortable): Promise<number> {
+export async function execInherit(
+  argv: readonly [string, ...string[]],
+  { env, ...options }: Abortable & { env?: NodeJS.ProcessEnv },
+): Promise<number> {
   const [program, ...args] = argv;
-  const child = spawn(program, args, { stdio: 'inherit' });
+  const child = spawn(program, args, { stdio: 'inherit', ...(env && { env }) });
   return await childEnd(child, { ...options, program, inputFailed: neverAborts(), isGroup: false });
 }
 

@@ -71,6 +71,8 @@ export interface RunOptions {
   cwd?: string;
   /** `bin/banger` of another checkout */
   program?: string;
+  /** added to the environment of the lab */
+  env?: Environment;
   input?: NodeJS.ReadableStream | Buffer;
 }
 
@@ -113,9 +115,12 @@ export async function openLab({
     await writeFile(paths.configFile, 'standby = false\n');
   }
   const running = new Set<RunningCommand>();
-  const start = (args: readonly string[], { cwd, input, program }: RunOptions = {}): RunningCommand => {
+  const start = (
+    args: readonly string[],
+    { cwd, input, program, env: more }: RunOptions = {},
+  ): RunningCommand => {
     const [first = '', ...words] = [...prefix, program ?? join(ROOT, 'bin', 'banger'), ...args];
-    const child = spawn(first, words, { cwd: cwd ?? scratch, env: { ...env }, stdio: 'pipe' });
+    const child = spawn(first, words, { cwd: cwd ?? scratch, env: { ...env, ...more }, stdio: 'pipe' });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

@@ -4,6 +4,7 @@ import type { CommandContext } from '../../context/context.ts';
 import { stillRunning } from '../../render/still-running.ts';
 import { matchingFolder } from '../start-folder.ts';
 import { commandLine, loginShellLine } from './guest-line.ts';
+import { guestTerm } from './guest-term.ts';
 import { sshArgv } from './ssh-argv.ts';
 
 /** The checked command line of `vm ssh`. */
@@ -23,9 +24,12 @@ export async function sshIntoVm(plan: SshPlan, context: CommandContext): Promise
   const { signal, io } = context;
   const client = await context.client();
   const isShell = plan.command.length === 0;
-  const [access, line] = await Promise.all([
+  const hasTerminal = (isShell || plan.hasTerminal) && io.stdin.isTTY === true;
+  const { TERM: term } = io.env;
+  const [access, line, knownTerm] = await Promise.all([
     client.sshAccess(plan.ref, { signal }),
     isShell ? shellLineOf(plan.ref, { client, context }) : commandLine(plan.command),
+    hasTerminal && term ? guestTerm(plan.ref, { client, term, signal }) : term,
   ]);
   context.progress.clear();
   const argv = sshArgv({
@@ -35,7 +39,7 @@ export async function sshIntoVm(plan: SshPlan, context: CommandContext): Promise
     line,
     hasTerminal: isShell ? line !== undefined : plan.hasTerminal,
   });
-  const status = await execInherit(argv, { signal });
+  const status = await execInherit(argv, { signal, env: { ...io.env, TERM: knownTerm } });
   if (isShell) {
     const vms = await client.listVms({ signal });
     const vm = vms.find(({ id }) => id === access.vm.id);
