@@ -18,6 +18,7 @@ export interface ConfigFile {
   standby?: boolean;
   template_disk_budget?: number;
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
+  guest?: { host_ca?: boolean; proxy?: boolean };
   file_sync?: readonly FileSyncTable[];
 }
 
@@ -38,6 +39,8 @@ const KEYS: Readonly<Record<string, Reader>> = {
   'vm_defaults.memory_mib': wholeNumber,
   'vm_defaults.disk_size': size,
   'vm_defaults.system_overlay_size': size,
+  'guest.host_ca': flag,
+  'guest.proxy': flag,
   file_sync: readFileSyncTables,
 };
 

@@ -104,3 +104,24 @@ test('VMs are measured every 10 s, as often as the config file says, or never', 
   assert.equal(loadSettings({ HOME: home }, HOST).autoSuspendAfterMs, 1_200_000);
   rmSync(home, { recursive: true });
 });
+
+test('guests get neither certificates nor proxies of the host unless the file says so', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'settings-'));
+  try {
+    const read = (source: string): boolean[] => {
+      mkdirSync(join(dir, 'banger'), { recursive: true });
+      writeFileSync(join(dir, 'banger', 'config.toml'), source);
+      const settings = loadSettings({ HOME: dir, XDG_CONFIG_HOME: dir }, HOST);
+      return [settings.hasHostAuthorities, settings.hasProxies];
+    };
+    assert.deepEqual(read(''), [false, false]);
+    assert.deepEqual(read('[guest]\nhost_ca = true\n'), [true, false]);
+    assert.deepEqual(read('[guest]\nhost_ca = false\nproxy = true\n'), [false, true]);
+    assert.throws(() => read('[guest]\nproxy = "http://somewhere"\n'), {
+      code: 'CONFIG_INVALID',
+      message: /"guest.proxy" must be true or false/,
+    });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});

@@ -22,6 +22,10 @@ export interface Settings {
   templateBudgetBytes: number;
   /** files that are copied into every guest at each start; a later entry wins */
   fileSync: readonly FileSyncEntry[];
+  /** guests with NAT trust the certificate authorities that the administrator added to the host */
+  hasHostAuthorities: boolean;
+  /** guests with NAT get the proxies of the user's environment */
+  hasProxies: boolean;
   logLevel: LogLevel;
   /** accelerator to use without a test; absent: KVM when a test has shown that it works */
   accelerator?: Accelerator;
@@ -112,6 +116,8 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     hasPool: file.standby ?? true,
     templateBudgetBytes: file.template_disk_budget ?? TEMPLATE_BUDGET_BYTES,
     fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
+    hasHostAuthorities: file.guest?.host_ca ?? false,
+    hasProxies: file.guest?.proxy ?? false,
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
     ...acceleratorOf(env['BANGER_ACCELERATOR'], file.accelerator),
     ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),

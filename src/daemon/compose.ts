@@ -1,6 +1,7 @@
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { createGuestConnector } from '../adapters/guest/connector.ts';
+import { AUTHORITY_FOLDERS } from '../adapters/host-user/authorities/read-authorities.ts';
 import { FsHostUser } from '../adapters/host-user/fs-host-user.ts';
 import { FsImageStore } from '../adapters/image/image-store.ts';
 import { findNamespaceProblem } from '../adapters/image/namespaces.ts';
@@ -159,6 +160,10 @@ export function compose({
       sshKeyFile: paths.sshKeyFile,
       fileSync: settings.fileSync,
       env: variables,
+      outside: {
+        authorityFolders: settings.hasHostAuthorities ? AUTHORITY_FOLDERS : [],
+        hasProxies: settings.hasProxies,
+      },
     }),
     stats: new StatsHistory(),
     locks: new VmLocks({ nameOf }),

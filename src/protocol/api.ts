@@ -1,7 +1,8 @@
 /**
  * The daemon's API: HTTP/1.1 with JSON over its Unix socket. Long work is an operation: it answers 200 with
  * JSON lines (`events.ts`), of which the first has the operation's id. A client that hangs up cancels the
- * work, unless it sent `?detach=1`. `REF` is a VM's id, a unique prefix of it, or its name.
+ * work, unless it sent `?detach=1`. `REF` is a VM's id, a unique prefix of it, or its name. A request may
+ * have a header with the client's proxies (`proxy-variables.ts`).
  *
  *     GET    /v1/daemon                     DaemonStatus
  *     POST   /v1/daemon/stop                {}              drains, then exits; VMs keep running

@@ -150,8 +150,34 @@ export interface Personalisation {
   /** 32 lower-case hex digits */
   machineId?: string;
   network?: GuestNetwork;
+  /** agents that do not know it ignore it */
+  surroundings?: Surroundings;
   files?: readonly PersonalFile[];
 }
+
+/** What the network around the host asks of programs that go through it, and so of a guest with NAT. */
+export interface Surroundings {
+  /** variables of every command in the guest; values are one line without quotes, `#` and `\\` */
+  environment: Readonly<Record<string, string>>;
+  /** only root of the guest may read the variables' file */
+  isSecret: boolean;
+  /** those that the guest trusts besides its image's */
+  authorities: readonly Authority[];
+}
+
+/** A certificate authority. */
+export interface Authority {
+  /** one certificate in PEM, in lines of 64 characters */
+  pem: string;
+  /** OpenSSL's hash of its subject, 8 hex digits: the name of its file in a folder that OpenSSL searches */
+  subjectHash: string;
+}
+
+/** Where a guest has the certificates of {@link Surroundings} in one file. */
+export const GUEST_AUTHORITIES_FILE = '/usr/local/share/ca-certificates/banger/all.pem';
+
+/** Where a guest has all certificates that it trusts. */
+export const GUEST_TRUST_FILE = '/etc/ssl/certs/ca-certificates.crt';
 
 /** Answer of `POST /personalise`. */
 export interface Personalised {

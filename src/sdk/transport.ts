@@ -5,6 +5,7 @@ import { AppError } from '../base/errors.ts';
 import type { Schema } from '../base/json-schema/schema.ts';
 import { connectUnix } from '../base/unix-socket.ts';
 import { API_PREFIX, ERROR_TRAILER, VERSION_HEADER } from '../protocol/api.ts';
+import { encodeProxies, PROXY_HEADER, type ProxyVariables } from '../protocol/proxy-variables.ts';
 import { checkedAnswer, connectionError, errorFromBody, lostError, protocolError } from './errors.ts';
 import { sendContent } from './send-content.ts';
 
@@ -13,6 +14,8 @@ export interface Transport {
   socketPath: string;
   /** called with the daemon's version label, once per answer that carries one */
   onDaemonVersion?: ((label: string) => void) | undefined;
+  /** for guests that get proxies (`protocol/proxy-variables.ts`); default: those of the daemon's start */
+  proxies?: ProxyVariables | undefined;
 }
 
 /** One call of the API. */
@@ -155,7 +158,7 @@ async function exchange(transport: Transport, request: ApiRequest): Promise<Exch
     createConnection: () => connectUnix(transport.socketPath),
     method: request.method,
     path: `${API_PREFIX}${request.path}`,
-    headers: headersOf(request, body),
+    headers: headersOf(transport, request, body),
   });
   let inUse: { destroy(): unknown } = call;
   const listener = onAbort(request.signal, () => inUse.destroy());
@@ -180,9 +183,14 @@ async function exchange(transport: Transport, request: ApiRequest): Promise<Exch
   }
 }
 
-function headersOf(request: ApiRequest, body: Buffer | undefined): Record<string, string | number> {
+function headersOf(
+  { proxies }: Transport,
+  request: ApiRequest,
+  body: Buffer | undefined,
+): Record<string, string | number> {
   return {
     host: 'banger',
+    ...(proxies && request.method === 'POST' ? { [PROXY_HEADER]: encodeProxies(proxies) } : {}),
     ...(request.upgrade ? { connection: 'Upgrade', upgrade: request.upgrade } : {}),
     ...(body ? { 'content-type': 'application/json', 'content-length': body.length } : {}),
     ...(!body && request.method === 'POST' ? { 'content-length': 0 } : {}),

@@ -99,6 +99,11 @@ const LAB_SYNC_LIMITS: VmWorld['syncLimits'] = {
 
 const HOST = { cpuCount: 4, memoryMib: 8192 };
 
+/** The folder of certificates that a lab's host trusts. */
+export function labAuthorities(dir: string): string {
+  return join(dir, 'authorities');
+}
+
 /** Makes a lab. Nothing runs yet. */
 export async function openDaemonLab(): Promise<DaemonLab> {
   const dir = await mkdtemp(join(tmpdir(), 'daemon-'));
@@ -250,6 +255,11 @@ async function startDaemon(
         sshKeyFile: settings.paths.sshKeyFile,
         fileSync: settings.fileSync,
         env,
+        outside: {
+          // This host's own must not change what tests see.
+          authorityFolders: settings.hasHostAuthorities ? [{ path: labAuthorities(dir) }] : [],
+          hasProxies: settings.hasProxies,
+        },
       }),
       stats: new StatsHistory(),
       locks: new VmLocks({ nameOf: (vmId) => records.get(vmId)?.name }),

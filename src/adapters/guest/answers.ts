@@ -101,12 +101,16 @@ export const SYNCED: Answer<Synced> = {
 /** Requests that only succeed or fail. */
 export const EMPTY: Answer<object> = { maxBytes: 4 * KIB, schema: z.object({}) };
 
+/** Files that the guest's surroundings are written to: of variables, and of certificates. */
+const SURROUNDINGS_FILES = 2;
+
 /** `POST /personalise`: names no more files than the request did, each with a path and a message. */
-export function personalisedAnswer({ files = [] }: Personalisation): Answer<Personalised> {
+export function personalisedAnswer({ files = [], surroundings }: Personalisation): Answer<Personalised> {
   const unwritten = z.object({ path: z.string().max(4096).transform(printable), message: text });
+  const most = files.length + (surroundings ? SURROUNDINGS_FILES : 0);
   return {
-    maxBytes: 4 * KIB + files.length * 8 * KIB,
-    schema: z.object({ wallClockMs: count, unwritten: z.array(unwritten).max(files.length).default([]) }),
+    maxBytes: 4 * KIB + most * 8 * KIB,
+    schema: z.object({ wallClockMs: count, unwritten: z.array(unwritten).max(most).default([]) }),
   };
 }
 

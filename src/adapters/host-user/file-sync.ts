@@ -15,6 +15,9 @@ export interface SyncedPath {
   mode?: number;
 }
 
+/** What was read of them. */
+type SyncedContent = Pick<HostContent, 'files' | 'notices'>;
+
 /** Most content in total: it is sent in one request and held in memory on both sides. */
 const MAX_SYNCED_BYTES = 16 * 1024 * 1024;
 
@@ -33,13 +36,13 @@ const DEFAULT_MODE = 0o600;
 export async function readSyncedPaths(
   paths: readonly SyncedPath[],
   { signal }: Abortable,
-): Promise<HostContent> {
+): Promise<SyncedContent> {
   const reading = new Reading(signal);
   for (const entry of paths) await reading.entry(entry);
   return reading;
 }
 
-class Reading implements HostContent {
+class Reading implements SyncedContent {
   readonly files: PersonalFile[] = [];
   readonly notices: string[] = [];
   readonly #signal: AbortSignal;

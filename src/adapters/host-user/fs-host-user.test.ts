@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../../base/abort.ts';
 import { exec } from '../../base/process/exec.ts';
-import type { HostContent } from '../../core/ports/host-user.ts';
+import type { HostContent, HostUser } from '../../core/ports/host-user.ts';
 import type { SyncedPath } from './file-sync.ts';
 import { FsHostUser } from './fs-host-user.ts';
+import type { OutsideOptions } from './outside.ts';
 
 const signal = neverAborts();
 
@@ -167,6 +168,19 @@ test('an existing file that cannot be read is an error that names it', async () 
   });
 });
 
+test("guests get proxies only when asked to: those of the environment that a client names, else the daemon's", async () => {
+  const env = { PATH: process.env['PATH'], HOME: join(dir, 'nobody'), http_proxy: 'http://old:1' };
+  const proxyOf = async (user: HostUser): Promise<string | undefined> =>
+    (await user.content({ signal })).outside.environment['http_proxy'];
+  const asked = userAt({ env, outside: { authorityFolders: [], hasProxies: true } });
+  assert.equal(await proxyOf(asked), 'http://old:1');
+  const elsewhere = asked.behind({ http: 'http://new:2' });
+  assert.equal(await proxyOf(elsewhere), 'http://new:2');
+  assert.equal(await proxyOf(elsewhere.behind({})), undefined);
+  assert.deepEqual(await elsewhere.secret('a'), await asked.secret('a'));
+  assert.equal(await proxyOf(userAt({ env }).behind({ http: 'http://new:2' })), undefined);
+});
+
 test('reading stops when its signal aborts', async () => {
   const reason = new Error('enough');
   const fileSync = [{ hostPath: dir, guestPath: '/root/x' }];
@@ -178,12 +192,14 @@ function userAt(options: {
   sshKeyFile?: string;
   fileSync?: readonly SyncedPath[];
   env?: NodeJS.ProcessEnv;
+  outside?: OutsideOptions;
 }): FsHostUser {
   return new FsHostUser({
     secretFile: join(dir, 'a-secret'),
     sshKeyFile: join(dir, 'a-key'),
     fileSync: [],
     env: { PATH: process.env['PATH'], HOME: join(dir, 'nobody') },
+    outside: { authorityFolders: [], hasProxies: false },
     ...options,
   });
 }

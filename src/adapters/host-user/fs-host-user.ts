@@ -5,8 +5,10 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files/atomic-file.ts';
 import type { HostContent, HostUser } from '../../core/ports/host-user.ts';
 import type { PersonalFile } from '../../protocol/guest.ts';
+import { type ProxyVariables, proxiesOf } from '../../protocol/proxy-variables.ts';
 import { readSyncedPaths, type SyncedPath } from './file-sync.ts';
 import { readGitIdentity } from './git-identity.ts';
+import { type OutsideOptions, readOutside } from './outside.ts';
 import { authorizedKey } from './ssh-key-file.ts';
 
 const SECRET_BYTES = 32;
@@ -18,8 +20,9 @@ export interface HostUserOptions {
   /** private key, created when missing */
   sshKeyFile: string;
   fileSync: readonly SyncedPath[];
-  /** git's environment */
+  /** git's environment; its proxies count where {@link HostUser.behind} names no others */
   env: NodeJS.ProcessEnv;
+  outside: OutsideOptions;
 }
 
 /**
@@ -46,12 +49,27 @@ export class FsHostUser implements HostUser {
     }
   }
 
-  async content({ signal }: Abortable): Promise<HostContent> {
-    const { fileSync, sshKeyFile, env } = this.#options;
-    const [synced, identity, key] = await Promise.all([
+  content({ signal }: Abortable): Promise<HostContent> {
+    return this.#content(proxiesOf(this.#options.env), { signal });
+  }
+
+  behind(proxies: ProxyVariables): HostUser {
+    return {
+      // One instance reads, or creates, the secret.
+      secret: (purpose) => this.secret(purpose),
+      content: (options) => this.#content(proxies, options),
+      loginKeyFile: () => this.loginKeyFile(),
+      behind: (others) => this.behind(others),
+    };
+  }
+
+  async #content(proxies: ProxyVariables, { signal }: Abortable): Promise<HostContent> {
+    const { fileSync, sshKeyFile, env, outside: wanted } = this.#options;
+    const [synced, identity, key, outside] = await Promise.all([
       readSyncedPaths(fileSync, { signal }),
       readGitIdentity({ signal, env }),
       authorizedKey(sshKeyFile),
+      readOutside(wanted, { proxies, signal }),
     ]);
     const files: PersonalFile[] = [
       ...synced.files,
@@ -60,7 +78,7 @@ export class FsHostUser implements HostUser {
       inHome('.ssh/authorized_keys', { mode: 0o600, how: 'add-lines', content: Buffer.from(key) }),
       inHome('.hushlogin', { mode: 0o644, how: 'create', content: Buffer.alloc(0) }),
     ];
-    return { files, notices: synced.notices };
+    return { files, notices: synced.notices, outside };
   }
 
   async loginKeyFile(): Promise<string> {

@@ -5,6 +5,7 @@ import { daemonEnvironment } from '../../config/daemon-process.ts';
 import type { Paths } from '../../config/paths.ts';
 import { loadSettings, resolvePaths, type Settings } from '../../config/settings.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
+import { proxiesOf } from '../../protocol/proxy-variables.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { DaemonPlaces } from '../../sdk/find-daemon.ts';
 import type { Work, WorkNews } from '../../sdk/work.ts';
@@ -139,13 +140,13 @@ export function createContext(parts: ContextParts): CommandContext {
         signal: options.signal,
         onStart: () => progress.step('daemon', 'starting'),
       });
-      return createClient({ socketPath, onDaemonVersion });
+      return createClient({ socketPath, onDaemonVersion, proxies: proxiesOf(io.env) });
     },
     async clientIfRunning() {
       const socketPath = await daemonSocket();
       if (socketPath === undefined) return undefined;
       const { createClient } = await import('../../sdk/client.ts');
-      return createClient({ socketPath, onDaemonVersion });
+      return createClient({ socketPath, onDaemonVersion, proxies: proxiesOf(io.env) });
     },
     daemonSocket,
     async print(text) {

@@ -1,11 +1,20 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { PersonalFile } from '../../protocol/guest.ts';
+import type { PersonalFile, Surroundings } from '../../protocol/guest.ts';
+import type { ProxyVariables } from '../../protocol/proxy-variables.ts';
 
 /** What the user wants to find in every guest. */
 export interface HostContent {
   /** later ones win */
   files: readonly PersonalFile[];
   /** for the user: which files were left out, and why */
+  notices: readonly string[];
+  /** for guests with NAT only */
+  outside: OutsideContent;
+}
+
+/** What a guest needs to get through the network around the host. */
+export interface OutsideContent extends Surroundings {
+  /** for the user: what was left out, and why */
   notices: readonly string[];
 }
 
@@ -33,4 +42,6 @@ export interface HostUser {
    * @throws {AppError} SSH_KEY_INVALID.
    */
   loginKeyFile(): Promise<string>;
+  /** The same user in an environment with these proxies, instead of those that the daemon started with. */
+  behind(proxies: ProxyVariables): HostUser;
 }

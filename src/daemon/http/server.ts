@@ -9,6 +9,7 @@ import type { WorkQuery } from '../../protocol/api/operation.ts';
 import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import type { Report } from '../../protocol/events.ts';
+import { decodeProxies, MAX_HEAD_BYTES, PROXY_HEADER } from '../../protocol/proxy-variables.ts';
 import type { App } from '../app.ts';
 import type { OperationStart } from '../operations.ts';
 import { readBody, readQuery } from './read-request.ts';
@@ -74,7 +75,12 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
   };
 
   // An upload may take any time; only its head has a limit.
-  const http = createServer({ keepAliveTimeout: 5_000, requestTimeout: 0, headersTimeout: 60_000 });
+  const http = createServer({
+    keepAliveTimeout: 5_000,
+    requestTimeout: 0,
+    headersTimeout: 60_000,
+    maxHeaderSize: MAX_HEAD_BYTES,
+  });
   http.on('request', (request: IncomingMessage, response: ServerResponse) => {
     response.setHeader(VERSION_HEADER, buildLabel(app.build));
     // A client that disconnects shows in 'close'.
@@ -153,7 +159,13 @@ async function serve(app: App, { request, response, routes, signal }: Exchange):
     // An upload is read by its route.
     const body = (route.kind === 'upload' ? {} : await readBody(request, route.body)) as never;
     await run(route, {
-      request: { app, params, query: readQuery(query, queryOf(route)) as never, body, signal },
+      request: {
+        app: appFor(app, request),
+        params,
+        query: readQuery(query, queryOf(route)) as never,
+        body,
+        signal,
+      },
       incoming: request,
       response,
     });
@@ -161,6 +173,14 @@ async function serve(app: App, { request, response, routes, signal }: Exchange):
     sendError(response, error);
     throw error;
   }
+}
+
+/** The app as a client in another environment than the daemon's sees it. */
+function appFor(app: App, { headers }: IncomingMessage): App {
+  const header = headers[PROXY_HEADER];
+  if (typeof header !== 'string') return app;
+  const hostUser = app.world.hostUser.behind(decodeProxies(header));
+  return { ...app, world: { ...app.world, hostUser } };
 }
 
 async function run(

@@ -18,12 +18,13 @@ import (
 
 // Personalisation is what to change; a field that is not set changes nothing.
 type Personalisation struct {
-	WallClockMs *int64   `json:"wallClockMs"`
-	Entropy     []byte   `json:"entropyBase64"`
-	Hostname    *string  `json:"hostname"`
-	MachineID   *string  `json:"machineId"`
-	Network     *Network `json:"network"`
-	Files       []File   `json:"files"`
+	WallClockMs  *int64        `json:"wallClockMs"`
+	Entropy      []byte        `json:"entropyBase64"`
+	Hostname     *string       `json:"hostname"`
+	MachineID    *string       `json:"machineId"`
+	Network      *Network      `json:"network"`
+	Surroundings *Surroundings `json:"surroundings"`
+	Files        []File        `json:"files"`
 }
 
 // File is a file or folder that is to exist at Path, owned by root.
@@ -159,6 +160,11 @@ func (p Personalisation) check() error {
 			return err
 		}
 	}
+	if p.Surroundings != nil {
+		if err := p.Surroundings.check(); err != nil {
+			return err
+		}
+	}
 	contentBytes := 0
 	for _, file := range p.Files {
 		if file.SizeBytes < 0 || file.SizeBytes > maxContentBytes-contentBytes {
@@ -194,7 +200,15 @@ func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwr
 		{"hostname", p.Hostname != nil, func() error { return s.hostname(*p.Hostname) }},
 		{"machine-id", p.MachineID != nil, func() error { return s.machineID(*p.MachineID) }},
 		{"network", p.Network != nil, func() error { return s.network(*p.Network) }},
-		{"files", len(p.Files) > 0, func() error { unwritten, err = s.files(p.Files); return err }},
+		{"surroundings", p.Surroundings != nil, func() error {
+			unwritten = s.surroundings(*p.Surroundings)
+			return nil
+		}},
+		{"files", len(p.Files) > 0, func() error {
+			left, err := s.files(p.Files)
+			unwritten = append(unwritten, left...)
+			return err
+		}},
 	}
 	for _, step := range steps {
 		if !step.given {

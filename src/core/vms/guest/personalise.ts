@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
-import type { Task } from '../../../protocol/events.ts';
-import type { PersonalFile, Personalisation } from '../../../protocol/guest.ts';
+import type { Report, Task } from '../../../protocol/events.ts';
+import type { PersonalFile, Personalisation, Personalised, Surroundings } from '../../../protocol/guest.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
-import type { HostContent } from '../../ports/host-user.ts';
+import type { HostContent, OutsideContent } from '../../ports/host-user.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { SSH_KEY_COMMENT, type SshKeyPair, sshKeyPair } from '../../rules/ssh-key.ts';
@@ -40,7 +40,10 @@ export async function personalise(
   { agent, content, report, signal }: Task & { agent: GuestAgent; content: HostContent },
 ): Promise<void> {
   const files = [...sshKeyFiles(await sshHostKey(world.hostUser, record.id)), ...content.files];
-  for (const message of content.notices) report({ event: 'notice', message });
+  const outside = record.nat ? content.outside : undefined;
+  for (const message of [...content.notices, ...(outside?.notices ?? [])]) {
+    report({ event: 'notice', message });
+  }
   try {
     const { wallClockMs, unwritten } = await agent.personalise(
       {
@@ -49,13 +52,12 @@ export async function personalise(
         hostname: record.name,
         machineId: machineIdOf(record.id),
         network: guestNetwork(record.nat),
+        surroundings: surroundingsOf(outside),
         files,
       },
       { signal },
     );
-    for (const { path, message } of unwritten) {
-      report({ event: 'notice', message: `"${path}" was not written in the guest: ${message}` });
-    }
+    reportUnwritten(unwritten, report);
     const now = (): number => Date.now();
     await settleClock(now() - wallClockMs, { agent, vm: record, log: world.log, now, signal });
   } catch (error) {
@@ -71,6 +73,19 @@ export async function personalise(
       },
     );
   }
+}
+
+/** Reports the files that a guest has not got. */
+export function reportUnwritten(unwritten: Personalised['unwritten'], report: Report): void {
+  for (const { path, message } of unwritten) {
+    report({ event: 'notice', message: `"${path}" was not written in the guest: ${message}` });
+  }
+}
+
+/** What a guest is told of the network outside; without NAT nothing, and what it had is removed. */
+export function surroundingsOf(outside: OutsideContent | undefined): Surroundings {
+  const { environment = {}, isSecret = false, authorities = [] } = outside ?? {};
+  return { environment, isSecret, authorities };
 }
 
 /**

@@ -1,32 +1,39 @@
-import { type Abortable, neverAborts, withDeadline } from '../../../base/abort.ts';
+import { neverAborts, withDeadline } from '../../../base/abort.ts';
 import { messageOf } from '../../../base/errors.ts';
+import type { Report, Task } from '../../../protocol/events.ts';
+import type { Personalised } from '../../../protocol/guest.ts';
+import type { OutsideContent } from '../../ports/host-user.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { findVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
-import type { Vms } from '../world.ts';
+import { readHostContent, reportUnwritten, surroundingsOf } from '../guest/personalise.ts';
+import type { VmHost, Vms } from '../world.ts';
 
 /**
  * Lets a VM's guest open connections to the outside, or cuts it off: at once when it runs, else from its next
- * start on. Not cancellable once begun. If the daemon crashes in the middle, the guest is never connected
- * while the record says that it is cut off.
+ * start on. With NAT, the guest also gets what the network outside asks for, as at a start. Not cancellable
+ * once begun. If the daemon crashes in the middle, the guest is never connected while the record says that it
+ * is cut off.
  *
- * @throws {AppError} VM_NOT_FOUND; VMM_LOST, VMM_REFUSED: the guest is cut off and the record says so;
- * GUEST_* when the guest could not be told of its new network: the VM has it then, and the next start or
- * another call tells the guest.
+ * @throws {AppError} VM_NOT_FOUND; what `HostUser.content` throws, before anything changed; VMM_LOST,
+ * VMM_REFUSED: the guest is cut off and the record says so; GUEST_* when the guest could not be told of its
+ * new network: the VM has it then, and the next start or another call tells the guest.
  */
 export async function setNat(
-  world: Vms,
+  world: Vms & Pick<VmHost, 'hostUser'>,
   ref: string,
-  { hasNat, signal }: Abortable & { hasNat: boolean },
+  { hasNat, report, signal }: Task & { hasNat: boolean },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   const set = async (): Promise<VmRecord> => {
     const record = findVm(world.records, id);
     const running = record.state === 'running' ? world.live.get(id) : undefined;
     if (!running) return world.records.update({ ...record, nat: hasNat });
-    return hasNat ? await connect(world, record, running) : await cutOff(world, record, running);
+    if (!hasNat) return await cutOff(world, record, running);
+    const { outside } = await readHostContent(world, { signal });
+    return await connect(world, record, { running, outside, report });
   };
   return await world.locks.run(id, set, { action: 'change', signal });
 }
@@ -34,7 +41,7 @@ export async function setNat(
 async function connect(
   world: Pick<Vms, 'records' | 'live'>,
   record: VmRecord,
-  running: RunningVm,
+  { running, outside, report }: { running: RunningVm; outside: OutsideContent; report: Report },
 ): Promise<VmRecord> {
   const connected = world.records.update({ ...record, nat: true });
   try {
@@ -43,7 +50,8 @@ async function connect(
     world.records.update({ ...record, nat: false });
     throw error;
   }
-  await tellGuest(world, connected);
+  for (const message of outside.notices) report({ event: 'notice', message });
+  reportUnwritten(await tellGuest(world, connected, outside), report);
   return connected;
 }
 
@@ -66,11 +74,17 @@ async function cutOff(
   return alone;
 }
 
-async function tellGuest(world: Pick<Vms, 'live'>, { id, nat }: VmRecord): Promise<void> {
-  await withDeadline(
+/** Returns what could not be written in the guest. */
+async function tellGuest(
+  world: Pick<Vms, 'live'>,
+  { id, nat }: VmRecord,
+  outside?: OutsideContent,
+): Promise<Personalised['unwritten']> {
+  return await withDeadline(
     async (signal) => {
       const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
-      await agent.personalise({ network: guestNetwork(nat) }, { signal });
+      const told = { network: guestNetwork(nat), surroundings: surroundingsOf(outside) };
+      return (await agent.personalise(told, { signal })).unwritten;
     },
     { signal: neverAborts(), deadlineMs: AGENT_DEADLINES_MS.stream, what: 'the guest to set up its network' },
   );

@@ -22,14 +22,14 @@ const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-
  * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; as {@link setNat}.
  */
 export async function setVm(
-  world: Vms & Pick<VmHost, 'driver'> & Pick<VmDefaults, 'host'>,
+  world: Vms & Pick<VmHost, 'driver' | 'hostUser'> & Pick<VmDefaults, 'host'>,
   ref: string,
   { request, report, signal }: Task & { request: SetVmRequest },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   const shaped = await setShape(world, id, { request, report, signal });
   const { nat } = request;
-  return nat === undefined ? shaped : await setNat(world, id, { hasNat: nat, signal });
+  return nat === undefined ? shaped : await setNat(world, id, { hasNat: nat, report, signal });
 }
 
 async function setShape(
