@@ -15,6 +15,7 @@ import { capLog } from '../adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
 import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-driver.ts';
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
+import { KeyedMutex } from '../base/async.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
 import { toolEnv } from '../base/process/programs.ts';
@@ -143,6 +144,7 @@ export function compose({
       userGitDir: gitConfigDir(env),
       log,
     }),
+    preparing: new KeyedMutex(),
     live: new LiveVms(connector, { nameOf }),
     unrecorded: new UnrecordedIds(),
     background: new LatestTasks(),

@@ -20,7 +20,7 @@ export class Packs {
    * The pack that a request names; the caller disposes of it. `undefined` when there is none, or it was made
    * for another choice.
    */
-  take({ packId, guestPath: _, ...wanted }: PrepareWorkspaceRequest): Packed | undefined {
+  take({ packId, guestPath: _, discardGuest: __, ...wanted }: PrepareWorkspaceRequest): Packed | undefined {
     const found = packId === undefined ? undefined : this.#packs.get(packId);
     if (packId === undefined || !found || !isDeepStrictEqual({ ...wanted }, { ...found.choice }))
       return undefined;

@@ -57,6 +57,13 @@ const workspace = object({
   hostHeadCommit: optional(
     text('current HEAD of `sourcePath`; only when requested, and absent if there is none'),
   ),
+  isStale: optional(
+    truth('`sourcePath` differs now from what was copied: HEAD or files; only when asked for'),
+  ),
+  sentCommit: optional(
+    text('the tree that was copied, as `refs/banger/sent` of the guest; absent when it is not known'),
+  ),
+  includesUntracked: optional(truth('untracked files were copied too')),
 });
 
 /** The git working tree that was last copied into a VM. */

@@ -1,22 +1,30 @@
 /**
- * The state of a repository in the guest: the commit of HEAD and the tree of its files, untracked ones
- * included, ignored ones not. Files in the guest's `.git` hold the states that the host has too:
- *
- *     .git/banger/prepared   the state that was copied          <commit or "none"> <tree>\n
- *     .git/banger/exported   the state that was last exported   the same
- *
- * They are in the guest, so that a copy of the VM has them and a restored snapshot has its own.
+ * The ref in a guest's repository that names the tree which was sent last, as a commit of its own on top of
+ * the HEAD it was sent with. `git log` and branches do not show it, and it keeps `git gc` from deleting the
+ * objects. It is in the guest, so that a copy of the VM has it and a restored snapshot has its own.
  */
+export const SENT_REF = 'refs/banger/sent';
+
+/** Message, author and date of that commit: the same tree on the same HEAD has the same name everywhere. */
+export const SENT_COMMIT = {
+  message: 'The working tree as it was sent to this VM',
+  person: 'banger <banger@localhost>',
+  date: '0 +0000',
+} as const;
+
+/** Folder of `.git` in the guest for files that only banger uses. */
 export const STATE_FOLDER = 'banger';
 
-/** The file of the state that was copied. */
-export const PREPARED_STATE = `${STATE_FOLDER}/prepared`;
-
-/** The file of the state that was last exported. */
+/**
+ * File in `.git` with the state of the repository as it was last exported: the commit of HEAD and the tree of
+ * its files, untracked ones included, ignored ones not.
+ *
+ *     <commit or "none"> <tree>\n
+ */
 export const EXPORTED_STATE = `${STATE_FOLDER}/exported`;
 
 /** In a state, in place of the commit of a branch that has none. */
-export const NO_COMMIT = 'none';
+const NO_COMMIT = 'none';
 
 /** Exit status of {@link READ_STATE} for a folder that does not exist. */
 export const STATE_NO_FOLDER = 91;
@@ -43,12 +51,31 @@ trap 'rm -rf "$temp"' EXIT
 if [ -e "$git/index" ]; then cp -p "$git/index" "$temp/index" || exit; fi
 mkdir "$temp/objects" || exit
 export GIT_INDEX_FILE="$temp/index" GIT_OBJECT_DIRECTORY="$temp/objects" GIT_ALTERNATE_OBJECT_DIRECTORIES="$objects"
-git -c core.splitIndex=false add --all || exit
+git -c core.splitIndex=false -c core.safecrlf=false add --all || exit
 tree=$(git write-tree --missing-ok) || exit
 state="$(git rev-parse -q --verify HEAD || echo ${NO_COMMIT}) $tree"
 `;
 
-/** Lines after {@link READ_STATE} that record the state as the one that was copied. */
-export const MARK_PREPARED = `
-mkdir -p "$git/${STATE_FOLDER}" && printf '%s\\n' "$state" >"$git/${PREPARED_STATE}"
+/** Exit status with which the guest's shell refuses a delta that would overwrite changes of the guest. */
+export const GUEST_DIFFERS = 95;
+
+/** Lines after {@link READ_STATE} that leave in `$sent` the state as it was sent; empty when none was. */
+export const READ_SENT = `
+sent=
+if sent_tree=$(git rev-parse -q --verify '${SENT_REF}^{tree}'); then
+  sent="$(git rev-parse -q --verify '${SENT_REF}^1' || echo ${NO_COMMIT}) $sent_tree"
+fi
+`;
+
+/** Lines after {@link READ_STATE}: the present state counts as the one that was sent. */
+export const MARK_SENT = `
+cp -R "$temp/objects/." "$objects/" || exit
+unset GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+export GIT_AUTHOR_NAME=banger GIT_AUTHOR_EMAIL=banger@localhost GIT_AUTHOR_DATE='@${SENT_COMMIT.date}'
+export GIT_COMMITTER_NAME=banger GIT_COMMITTER_EMAIL=banger@localhost GIT_COMMITTER_DATE='@${SENT_COMMIT.date}'
+case $state in
+${NO_COMMIT}*) commit=$(git commit-tree -m '${SENT_COMMIT.message}' "$tree") ;;
+*) commit=$(git commit-tree -p HEAD -m '${SENT_COMMIT.message}' "$tree") ;;
+esac
+[ -n "$commit" ] && git update-ref ${SENT_REF} "$commit"
 `;

@@ -2,9 +2,8 @@ import type { Abortable } from '../base/abort.ts';
 import { AppError, isAppError, printable } from '../base/errors.ts';
 import {
   EXPORTED_STATE,
-  NO_COMMIT,
-  PREPARED_STATE,
   READ_STATE,
+  SENT_REF,
   STATE_FOLDER,
   STATE_NO_FOLDER,
   STATE_NO_REPOSITORY,
@@ -16,8 +15,8 @@ export interface ExportOptions extends Abortable {
   /** a folder of the repository in the guest, absolute */
   guestPath: string;
   /**
-   * commit at which the patch starts; default: the guest's HEAD, so that commits made in the guest are not in
-   * the patch
+   * commit at which the patch starts; default: the tree that was sent last, or the guest's HEAD in a
+   * repository that was not sent
    */
   baseCommit?: string | undefined;
 }
@@ -29,20 +28,18 @@ const NO_BASE = 93;
 const PENDING_STATE = `${STATE_FOLDER}/exporting`;
 
 /**
- * Prints a patch from the commit $2 (HEAD when empty) to the files as they are. The state is noted, unless
- * the patch lacks commits that were made in the guest: those are in it when it begins at a commit that was
- * copied.
+ * Prints a patch from the commit $2, by default the tree that was sent last, to the files as they are. In a
+ * repository that was not sent, the default is HEAD. The state is noted, unless the patch lacks commits that
+ * were made in the guest: those are in it when it begins at what was sent, or before.
  */
 const SCRIPT = `${READ_STATE}
 if [ -n "$2" ]; then base=$(git rev-parse -q --verify "$2^{commit}") || exit ${NO_BASE}
-else base=$(git rev-parse -q --verify 'HEAD^{commit}') || base=$(git hash-object -t tree /dev/null); fi
+else base=$(git rev-parse -q --verify '${SENT_REF}^{commit}') || base=$(git rev-parse -q --verify 'HEAD^{commit}') || base=$(git hash-object -t tree /dev/null); fi
 git diff-index --cached --binary --full-index --no-renames -p "$base" >"$temp/patch" || exit
 cat "$temp/patch" || exit
 rm -f "$git/${PENDING_STATE}"
-read -r first _ 2>/dev/null <"$git/${PREPARED_STATE}" || exit 0
-if [ "$first" = ${NO_COMMIT} ]; then [ "\${state%% *}" = ${NO_COMMIT} ] || exit 0
-else git merge-base --is-ancestor "$base" "$first" 2>/dev/null || exit 0; fi
-printf '%s\\n' "$state" >"$git/${PENDING_STATE}"
+git merge-base --is-ancestor "$base" ${SENT_REF} 2>/dev/null || exit 0
+mkdir -p "$git/${STATE_FOLDER}" && printf '%s\\n' "$state" >"$git/${PENDING_STATE}"
 exit 0
 `;
 
@@ -51,6 +48,14 @@ const NOTE_SCRIPT = `
 cd "$1" && git=$(git rev-parse --absolute-git-dir) || exit
 if [ -e "$git/${PENDING_STATE}" ]; then mv "$git/${PENDING_STATE}" "$git/${EXPORTED_STATE}"; fi
 `;
+
+/** The command whose output in the guest is the patch. */
+export function exportCommand(
+  guestPath: string,
+  { baseCommit }: Pick<ExportOptions, 'baseCommit'> = {},
+): [string, ...string[]] {
+  return ['sh', '-c', SCRIPT, 'export', guestPath, baseCommit ?? ''];
+}
 
 /** Most of stderr that an error quotes. */
 const MAX_STDERR_CHARS = 2000;
@@ -68,7 +73,7 @@ export async function* exportWorkspace(
   ref: string,
   { guestPath, baseCommit, signal }: ExportOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const argv = ['sh', '-c', SCRIPT, 'export', guestPath, baseCommit ?? ''];
+  const argv = exportCommand(guestPath, { baseCommit });
   using session = await client.exec(ref, { argv, cwd: '/' }, { signal });
   session.end();
   let stderr = '';

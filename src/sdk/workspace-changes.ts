@@ -1,5 +1,5 @@
 import type { Abortable } from '../base/abort.ts';
-import { EXPORTED_STATE, PREPARED_STATE, READ_STATE } from '../protocol/workspace-state.ts';
+import { EXPORTED_STATE, READ_SENT, READ_STATE } from '../protocol/workspace-state.ts';
 import type { BangerClient } from './client.ts';
 
 /** Whether a workspace has changes that the host lacks; `unknown`: git failed, or it is no repository. */
@@ -8,10 +8,10 @@ export type WorkspaceChanges = 'none' | 'unexported' | 'unknown';
 /** Exit status for a state that the host does not have. */
 const UNEXPORTED = 90;
 
-const SCRIPT = `${READ_STATE}
-for known in "$git/${PREPARED_STATE}" "$git/${EXPORTED_STATE}"; do
-  if [ -f "$known" ] && [ "$(cat "$known")" = "$state" ]; then exit 0; fi
-done
+const SCRIPT = `${READ_STATE}${READ_SENT}
+if [ "$state" = "$sent" ]; then exit 0; fi
+exported="$git/${EXPORTED_STATE}"
+if [ -f "$exported" ] && [ "$(cat "$exported")" = "$state" ]; then exit 0; fi
 exit ${UNEXPORTED}
 `;
 

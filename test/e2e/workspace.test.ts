@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
@@ -144,4 +144,53 @@ test('a detached VM has the branch, the edits and the untracked files; changes t
   ]);
   assert.equal(anew.stdout.toString(), 'Third\n', anew.stderr);
   assert.equal((await lab.run(['vm', 'exec', 'web', '--', 'true'])).stderr, '');
+});
+
+test('a VM keeps its changes: a second copy sends what has changed here, and refuses to overwrite what has changed there', async () => {
+  await using lab = await openLab();
+  const repo = join(lab.scratch, 'repo');
+  await mkdir(repo);
+  const git = async (...args: string[]): Promise<string> =>
+    (await exec(['git', '-C', repo, ...args], { signal: neverAborts() })).stdout.toString();
+  await git('init', '-q', '-b', 'main');
+  await git('config', 'user.name', 'A Developer');
+  await git('config', 'user.email', 'dev@localhost');
+  await writeFile(join(repo, 'code'), 'one\n');
+  await writeFile(join(repo, 'other'), 'one\n');
+  await git('add', '-A');
+  await git('commit', '-q', '-m', 'First');
+  await lab.text(['vm', 'run', '-d', '--name', 'web', ...SMALL, repo]);
+  const inVm = (script: string, ...words: string[]): Promise<string> =>
+    lab.text(['vm', 'exec', ...words, 'web', '--', 'sh', '-c', script]);
+
+  // New code is run, though HEAD is the same.
+  await writeFile(join(repo, 'code'), 'two\n');
+  const stale = await lab.run(['vm', 'exec', 'web', '--', 'cat', 'code']);
+  assert.deepEqual([stale.stdout.toString(), stale.code], ['one\n', 0]);
+  assert.match(stale.stderr, /workspace stale: files in .* have changed .*--auto-prepare/);
+  assert.equal(await inVm('cat code', '--auto-prepare'), 'two\n');
+  assert.equal((await lab.run(['vm', 'exec', 'web', '--', 'true'])).stderr, '');
+
+  await inVm('echo guest >code; echo guest >other; echo new >made');
+  await writeFile(join(repo, 'code'), 'three\n');
+  const asJson = await lab.run(['vm', 'workspace', 'prepare', 'web', repo, '--json']);
+  assert.match(asJson.stdout.toString(), /"paths":\s*\[\s*"code"\s*\]/);
+  const refused = await lab.run(['vm', 'workspace', 'prepare', 'web', repo]);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /1 path: "code"/);
+  assert.match(refused.stderr, /workspace export web .*--discard-guest/);
+  assert.equal(await inVm('cat code other made'), 'guest\nguest\nnew\n');
+  await lab.text(['vm', 'workspace', 'prepare', 'web', repo, '--discard-guest']);
+  assert.equal(
+    await inVm('cat code other made; git status --porcelain'),
+    'three\none\nnew\n M code\n?? made\n',
+  );
+
+  await inVm('echo four >>other; git commit -qam "In the VM"; git log --format=%s');
+  const patch = await lab.text(['vm', 'workspace', 'export', 'web']);
+  await exec(['git', '-C', repo, 'apply'], { signal: neverAborts(), input: patch });
+  assert.equal(await readFile(join(repo, 'other'), 'utf8'), 'one\nfour\n');
+  // What was exported is on the host: its commit may go.
+  assert.equal(await inVm('git log --format=%s; cat other', '--auto-prepare'), 'First\none\nfour\n');
+  await lab.text(['vm', 'delete', '-f', 'web']);
 });

@@ -89,7 +89,17 @@ export async function sendTo(
   const guest = join(scratch.dir, name);
   mkdirSync(guest);
   await using packed = await scratch.source.pack(path, { ...content, signal: neverAborts() });
-  const tar = spawn('tar', ['--extract', '--numeric-owner', '--preserve-permissions', '-C', guest], {
+  await unpack(packed.tar, guest);
+  await packed.done;
+  const { branchStart } = packed;
+  const historyDepth = await packed.historyDepth;
+  const summary = { ...packed.summary, ...(historyDepth === undefined ? {} : { historyDepth }) };
+  return { guest, summary, ...(branchStart === undefined ? {} : { branchStart }) };
+}
+
+/** Unpacks an archive into a folder with GNU tar. */
+export async function unpack(archive: AsyncIterable<Buffer>, folder: string): Promise<void> {
+  const tar = spawn('tar', ['--extract', '--numeric-owner', '--preserve-permissions', '-C', folder], {
     stdio: ['pipe', 'inherit', 'inherit'],
   });
   const ended = once(tar, 'close');
@@ -97,18 +107,13 @@ export async function sendTo(
   using _ = { [Symbol.dispose]: () => tar.stdin.destroy() };
   // GNU tar stops at the end-of-archive mark, which precedes the end of the stream.
   tar.stdin.on('error', () => {});
-  for await (const chunk of packed.tar) {
+  for await (const chunk of archive) {
     if (tar.stdin.writable && !tar.stdin.write(chunk)) {
       await Promise.race([new Promise((resolve) => tar.stdin.once('drain', resolve)), ended]);
     }
   }
   tar.stdin.end();
-  await packed.done;
   assert.deepEqual(await ended, [0, null]);
-  const { branchStart } = packed;
-  const historyDepth = await packed.historyDepth;
-  const summary = { ...packed.summary, ...(historyDepth === undefined ? {} : { historyDepth }) };
-  return { guest, summary, ...(branchStart === undefined ? {} : { branchStart }) };
 }
 
 /**

@@ -12,7 +12,7 @@ import { capLog } from '../../src/adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
 import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../src/base/abort.ts';
-import { abortable } from '../../src/base/async.ts';
+import { abortable, KeyedMutex } from '../../src/base/async.ts';
 import { LatestTasks } from '../../src/base/latest-tasks.ts';
 import { createLogger, type Logger } from '../../src/base/log.ts';
 import { gitConfigDir, loadSettings, type Settings } from '../../src/config/settings.ts';
@@ -236,6 +236,7 @@ async function startDaemon(
       images,
       kernels,
       files: new FsVmFiles(settings.paths),
+      preparing: new KeyedMutex(),
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
       live: new LiveVms(connector, { nameOf }),
       unrecorded: new UnrecordedIds(),

@@ -44,6 +44,7 @@ export class FsVmFiles implements VmFiles {
       runtimeDir: join(this.#options.vmRuntimeDir, vmId),
       consoleLogPath: join(dir, 'console.log'),
       vmmLogPath: join(dir, 'vmm.log'),
+      sentTreeDir: join(dir, 'workspace'),
       suspended: { memoryPath: join(dir, SUSPENDED, 'memory'), statePath: join(dir, SUSPENDED, 'state') },
     };
   }

@@ -47,6 +47,9 @@ const fields = {
       sourcePath: z.string(),
       headCommit: z.string().exactOptional(),
       hostHeadCommit: z.string().exactOptional(),
+      isStale: z.boolean().exactOptional(),
+      sentCommit: z.string().exactOptional(),
+      includesUntracked: z.boolean().exactOptional(),
     })
     .exactOptional(),
   unsyncedIn: z.string().exactOptional(),

@@ -1,9 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Abortable } from '../../base/abort.ts';
-import type { WorkspaceSource } from '../../core/ports/workspace.ts';
-import { readHeadCommit } from './git/git-repository.ts';
+import type { WorkspaceContent, WorkspaceSource } from '../../core/ports/workspace.ts';
+import { findCommits, readHeadCommit } from './git/git-repository.ts';
 import { checkNewBranch } from './new-branch.ts';
-import { listTracked, packWorkspace, untrackedNames } from './pack-workspace.ts';
+import { keptChoice, listTracked, packWorkspace, untrackedNames } from './pack-workspace.ts';
+import { changeSince, isSameHistory } from './sent/freshness.ts';
+import { readKept } from './sent/kept-tree.ts';
+import { packDelta } from './sent/pack-delta.ts';
 import { requireTar } from './tar-stream.ts';
+import { allEnded } from './task-group.ts';
 import { findTooling } from './tooling.ts';
 import {
   describeRepository,
@@ -47,14 +52,31 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       };
     },
     head: (path, { signal }) => readHeadCommit(path, { env: options.env, signal }),
+    hasCommits: (path, commits, { signal }) => findCommits(path, commits, { env: options.env, signal }),
+    keptCommit: async (dir) => (await readKept(dir))?.commit,
+    changeSince: async (dir, { sentCommit, signal }) => {
+      const kept = await readKept(dir);
+      return kept && kept.commit === sentCommit
+        ? await changeSince(kept, { env: options.env, signal })
+        : undefined;
+    },
+    sameAsSent: async (dir, { path, sentCommit, signal, ...content }) => {
+      const kept = await readKept(dir);
+      if (kept?.commit !== sentCommit || !kept || content.branch !== undefined) return undefined;
+      if (!isDeepStrictEqual(kept.choice, keptChoice(path, content))) return undefined;
+      const call = { env: options.env, signal };
+      const [change, isSame] = await allEnded([changeSince(kept, call), isSameHistory(kept, call)]);
+      return change.kind === 'none' && isSame ? kept.summary : undefined;
+    },
     pack: (path, { signal, ...content }) =>
-      packWorkspace(path, {
-        ...options,
-        ...content,
-        ...(content.mode === 'full_copy' ? { maxHistoryBytes: Number.POSITIVE_INFINITY } : {}),
-        signal,
-      }),
+      packWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
+    packDelta: (path, { signal, ...content }) =>
+      packDelta(path, { ...options, ...content, ...limitOf(content), signal }),
   };
+}
+
+function limitOf({ mode }: WorkspaceContent): { maxHistoryBytes?: number } {
+  return mode === 'full_copy' ? { maxHistoryBytes: Number.POSITIVE_INFINITY } : {};
 }
 
 async function countTracked(

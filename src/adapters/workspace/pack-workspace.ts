@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
@@ -10,7 +10,8 @@ import { copyOperationState } from './git/operation-state.ts';
 import { listStaged, refreshIndex } from './git/staged-repository.ts';
 import { listPresentFiles, listPresentUntracked, type TrackedFiles } from './git/tracked-files.ts';
 import { checkNewBranch } from './new-branch.ts';
-import { notePreparedState } from './prepared-state.ts';
+import { type KeptChoice, keepTree } from './sent/kept-tree.ts';
+import { objectFolders, stageSentTree } from './sent/stage-sent-tree.ts';
 import { requireTar, startTar, type TarStream } from './tar-stream.ts';
 import { findTooling } from './tooling.ts';
 import {
@@ -23,7 +24,8 @@ import {
   type WorkspaceWork,
 } from './workspace-work.ts';
 
-const DEFAULT_MAX_HISTORY_BYTES = 512 * 1024 * 1024;
+/** `bytes` of the largest history that is sent whole, unless all of it is asked for. */
+export const DEFAULT_MAX_HISTORY_BYTES = 512 * 1024 * 1024;
 
 /**
  * Starts the archive of the working tree that contains `path`: tracked files first, then `.git`, so that
@@ -50,7 +52,15 @@ export async function packWorkspace(
   ]);
 
   const history = tasks.start((task) => prepareHistory(work, { ...options, ...task, branchStart }));
-  const archive = startArchive(work, { ...options, listing, untracked: untracked.names, history });
+  const summary = {
+    ...describeRepository(work),
+    trackedCount: listing.paths.length,
+    untrackedCount: untracked.count,
+    ...(tooling ? { tooling } : {}),
+  };
+  const choice = keptChoice(path, options);
+  const parts = { listing, untracked: untracked.names, history, choice, summary };
+  const archive = startArchive(work, { ...options, ...parts });
   undo.defer('close the stream', () => {
     archive.tar.destroy();
   });
@@ -58,12 +68,7 @@ export async function packWorkspace(
   historyDepth.catch(() => {});
   const owned = undo.move();
   return {
-    summary: {
-      ...describeRepository(work),
-      trackedCount: listing.paths.length,
-      untrackedCount: untracked.count,
-      ...(tooling ? { tooling } : {}),
-    },
+    summary,
     ...(branchStart === undefined ? {} : { branchStart }),
     ...archive,
     historyDepth,
@@ -71,17 +76,24 @@ export async function packWorkspace(
   };
 }
 
+/** What decides which tree a request sends. */
+export function keptChoice(path: string, { includeUntracked, mode }: WorkspaceContent): KeptChoice {
+  return { path, isWithUntracked: includeUntracked ?? false, isWhole: mode === 'full_copy' };
+}
+
 /** The parts of the archive, still being determined. */
 interface ArchiveParts {
   listing: IndexListing;
   untracked: Buffer;
   history: ReturnType<typeof planHistory>;
+  choice: KeptChoice;
+  summary: PackedWorkspace['summary'];
 }
 
 function startArchive(
   work: WorkspaceWork,
   { listing, untracked, history, ...options }: GitWorkspaceSourceOptions & Abortable & ArchiveParts,
-): Pick<PackedWorkspace, 'tar' | 'done'> {
+): Pick<PackedWorkspace, 'tar' | 'done' | 'keep'> {
   const { repository, staged, tasks, folder } = work;
   const rootList = join(folder, 'files-to-send');
   const listed = tasks.start(async (task) => {
@@ -89,14 +101,15 @@ function startArchive(
     await writeFile(rootList, Buffer.concat([tracked.present, untracked]));
     return tracked;
   });
-  const noted = tasks.start(async (task) => {
-    await notePreparedState(work, { ...task, ...(await listed), untracked, log: options.log });
-  });
+  const sent = tasks.start(async (task) =>
+    stageSentTree(work, { ...task, ...(await listed), untracked, log: options.log }),
+  );
   const gitFiles = tasks.start(async (task) => {
-    await packHistory(staged, { ...task, plan: await history });
-    // Listing the files rewrites the staged index: meanwhile its lock file is in the folder, and would be
-    // gone when the archive reads it.
-    await noted;
+    // It comes after the listing, which rewrites the staged index: the archive must not see its lock file.
+    const tree = await sent;
+    const env = { GIT_ALTERNATE_OBJECT_DIRECTORIES: objectFolders(work, tree) };
+    const own = tree ? { commit: tree.commit, env } : undefined;
+    await packHistory(staged, { ...task, plan: await history, sent: own });
     return await listStaged(staged);
   });
   const stageList = new PassThrough();
@@ -113,7 +126,15 @@ function startArchive(
   });
   const done = Promise.all([fed, read]).then(() => {});
   done.catch(() => {});
-  return { tar: Readable.from(contentOf(archive), { objectMode: false }), done };
+  const keep: PackedWorkspace['keep'] = async (dir) => {
+    const tree = await sent;
+    const { summary, choice } = options;
+    if (tree) {
+      await keepTree(dir, { repository, staged, sent: tree, listing, plan: await history, choice, summary });
+    } else await rm(dir, { recursive: true, force: true });
+    return tree?.commit;
+  };
+  return { tar: Readable.from(contentOf(archive), { objectMode: false }), done, keep };
 }
 
 /** The content of an archive that is being started. */
@@ -121,7 +142,8 @@ async function* contentOf(archive: Promise<TarStream>): AsyncGenerator<Buffer> {
   yield* (await archive).tar;
 }
 
-async function prepareHistory(
+/** Plans the history to send, and stages its refs, and the state of an unfinished operation. */
+export async function prepareHistory(
   { repository, staged }: WorkspaceWork,
   options: Abortable & { maxHistoryBytes?: number; branchStart: string | undefined },
 ): ReturnType<typeof planHistory> {
@@ -148,7 +170,7 @@ export async function listTracked(
 }
 
 /** Refreshes the staged index and looks up its files. */
-async function trackedFiles(
+export async function trackedFiles(
   { repository: { root }, staged }: WorkspaceWork,
   { listing, signal }: Abortable & { listing: IndexListing },
 ): Promise<TrackedFiles> {

@@ -9,6 +9,8 @@ export interface VmFolders {
   runtimeDir: string;
   consoleLogPath: string;
   vmmLogPath: string;
+  /** what the host keeps about the working tree that the guest was sent last; made when there is one */
+  sentTreeDir: string;
   /** the guest while it is suspended */
   suspended: SavedGuest;
 }

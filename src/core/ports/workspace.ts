@@ -17,10 +17,62 @@ export interface PackedWorkspace {
    * WORKSPACE_GIT_FAILED
    */
   done: Promise<void>;
+  /**
+   * Keeps in `dir`, a folder of the VM, what the next delta needs, in place of what was kept there; call it
+   * when the guest has the tree. Returns the commit that the guest has as `SENT_REF`; `undefined` when git
+   * could not store the tree, and nothing is kept.
+   */
+  keep(dir: string): Promise<string | undefined>;
+}
+
+/** What the guest's repository holds, as its own git says. Text is latin1. */
+export interface GuestTree {
+  /** the branch that is checked out; absent when HEAD is detached */
+  headRef?: string;
+  /** absent on a branch without commits */
+  headCommit?: string;
+  /** the tree that it was sent last, absent when none was */
+  sentCommit?: string;
+  /** branches by name */
+  branches: ReadonlyMap<string, string>;
+}
+
+/** What a delta begins at. */
+export interface DeltaBase extends GuestTree {
+  /** what the host keeps about the tree of `sentCommit` */
+  keptIn?: string;
+  /** `git ls-tree -r -z` of the guest's tree, when nothing is kept; empty when the guest was sent none */
+  listing?: Buffer;
+  /** paths to send, or delete, in any case; of the guest, so they may be anything */
+  alsoPaths?: readonly string[];
+}
+
+/**
+ * The difference between a working tree and what a guest has, packed for `<guestPath>/.git/banger/incoming`.
+ */
+export interface PackedDelta extends Omit<PackedWorkspace, 'historyDepth'> {
+  /** the host has changed nothing that the guest does not have */
+  isEmpty: boolean;
+  /** HEAD as the guest was sent it, when that is known */
+  sentHead?: string;
+  /** the guest's branches that the host has moved, with the commits that they were sent at */
+  movedBranches: ReadonlyMap<string, string | undefined>;
+  /** Those of the paths that the guest would lose, given what `apply.sh` printed. */
+  lostPaths(printed: Buffer): string[];
 }
 
 /** Which part of a working tree is sent, and on which branch the guest starts. */
 export type WorkspaceContent = Omit<WorkspaceChoice, 'path'>;
+
+/**
+ * How a working tree differs from the tree that was sent last: HEAD has moved, files were changed, or git can
+ * no longer read it.
+ */
+export interface HostChange {
+  kind: 'none' | 'head' | 'files' | 'gone';
+  /** HEAD now */
+  headCommit?: string;
+}
 
 /** Reads git working trees; never writes to them. */
 export interface WorkspaceSource {
@@ -40,9 +92,38 @@ export interface WorkspaceSource {
    * working tree.
    */
   head(path: string, options: Abortable): Promise<string | undefined>;
+  /** Which of `commits` the repository at `path` has. */
+  hasCommits(path: string, commits: readonly string[], options: Abortable): Promise<Set<string>>;
+  /** The commit of the tree that is kept in `dir`; `undefined` when none is. */
+  keptCommit(dir: string): Promise<string | undefined>;
+  /**
+   * How the working tree differs from what was kept in `dir` when it was sent; `undefined` when nothing is
+   * kept there, or another tree than that of `sentCommit`.
+   */
+  changeSince(
+    dir: string,
+    options: Abortable & { sentCommit: string | undefined },
+  ): Promise<HostChange | undefined>;
+  /**
+   * What was sent with the tree of `sentCommit`, when sending `path` now would send the same: files, HEAD,
+   * staged changes, refs. `undefined` otherwise.
+   */
+  sameAsSent(
+    dir: string,
+    options: Abortable & WorkspaceContent & { path: string; sentCommit: string | undefined },
+  ): Promise<PackedWorkspace['summary'] | undefined>;
   /**
    * Starts packing, after the checks of {@link inspect}. Disposing ends it and removes its temporary files.
    * Errors as there.
    */
   pack(path: string, options: Abortable & WorkspaceContent): Promise<PackedWorkspace & AsyncDisposable>;
+  /**
+   * Like {@link pack}, for a guest that has been sent a tree before, or has a repository of its own. Reads
+   * the working tree while the guest is still being asked for `base`; returns `undefined` when it has
+   * nothing.
+   */
+  packDelta(
+    path: string,
+    options: Abortable & WorkspaceContent & { base: Promise<DeltaBase | undefined> },
+  ): Promise<(PackedDelta & AsyncDisposable) | undefined>;
 }

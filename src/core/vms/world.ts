@@ -1,3 +1,4 @@
+import type { KeyedMutex } from '../../base/async.ts';
 import type { LatestTasks } from '../../base/latest-tasks.ts';
 import type { Logger } from '../../base/log.ts';
 import type { VmShape } from '../../protocol/vm.ts';
@@ -105,5 +106,7 @@ export interface VmWorld
     WarmStarts,
     UnrecordedVms {
   workspaces: WorkspaceSource;
+  /** one copy of a working tree at a time for each VM, by its id */
+  preparing: KeyedMutex;
   stats: StatsHistory;
 }

@@ -11,6 +11,7 @@ import { waitForVm } from '../../core/vms/lifecycle/wait-for-vm.ts';
 import { forkVm } from '../../core/vms/saved/fork-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
 import { damagedView, endedView, vmView } from '../../core/vms/vm-view.ts';
+import { withHostSide } from '../../core/vms/workspace/host-side.ts';
 import { logsQuery } from '../../protocol/api/guest-queries.ts';
 import * as schemas from '../../protocol/api/vm-requests.ts';
 import { endedVm, vm } from '../../protocol/vm.ts';
@@ -56,11 +57,11 @@ export const VM_ROUTES: readonly Route[] = [
     query: schemas.showVmQuery,
     answer: vm,
     run: async ({ app, params, query, signal }) => {
-      const view = vmView(findVm(app.world.records, params['ref'] ?? ''));
+      const record = findVm(app.world.records, params['ref'] ?? '');
+      const view = vmView(record);
       const { workspace } = view;
       if (!workspace || query.host !== '1') return view;
-      const hostHeadCommit = await app.world.workspaces.head(workspace.sourcePath, { signal });
-      return hostHeadCommit === undefined ? view : { ...view, workspace: { ...workspace, hostHeadCommit } };
+      return { ...view, workspace: await withHostSide(app.world, record, { workspace, signal }) };
     },
   }),
   workRoute({

@@ -43,6 +43,7 @@ export type InspectWorkspaceRequest = ValueOf<typeof inspectWorkspaceRequest>;
 export const prepareWorkspaceRequest = closedObject({
   ...choice,
   guestPath: optional(absolutePath),
+  discardGuest: optional(truth('overwrite what was changed in the guest since the last copy')),
   packId: optional(
     text(
       'id of a pack with the same choice; if that pack is gone or differs, the working tree is packed now',

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { MARK_SENT, READ_STATE } from '../../../src/protocol/workspace-state.ts';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import {
   type CliLab,
@@ -39,8 +41,8 @@ describe('banger vm delete', () => {
 
   /** As a copy from the host does, of a working tree without edits. */
   function notePrepared(): void {
-    const tree = scratch.git(guest, 'rev-parse', 'HEAD^{tree}').toString().trim();
-    put(guest, '.git/banger/prepared', `${first} ${tree}\n`);
+    const argv = ['-c', READ_STATE + MARK_SENT, 'mark', guest];
+    execFileSync('sh', argv, { env: scratch.env, stdio: 'ignore' });
   }
 
   /** `vm delete` at a terminal, where the user types this. */
@@ -88,10 +90,14 @@ describe('banger vm delete', () => {
     put(guest, 'file', 'three\n');
     assert.equal(await isAsked(), true);
     scratch.git(guest, 'commit', '-q', '-am', 'second');
-    await exported();
+    const second = scratch.git(guest, 'rev-parse', 'HEAD').toString().trim();
+    await exported('--base-commit', second);
     assert.equal(await isAsked(), true, 'the patch lacks the commit');
     await exported('--base-commit', first, '-o', join(lab.home, 'all.patch'));
     assert.equal(await isAsked(), false);
+    put(guest, 'file', 'four\n');
+    await exported();
+    assert.equal(await isAsked(), false, 'without a base, commits are in the patch');
     assert.match(readFileSync(join(lab.home, 'all.patch'), 'utf8'), /^\+three$/m);
   });
 

@@ -179,5 +179,12 @@ describe('banger vm workspace', () => {
     const again = await run('--auto-prepare', '--guest-path', '/');
     assert.deepEqual([again.stdout, again.stderr], ['/\n', '']);
     assert.deepEqual(prepared(), [{ path: lab.home, guestPath: guest }]);
+    for (const vm of lab.daemon.vms.values()) {
+      Object.assign(vm.workspace ?? {}, { hostHeadCommit: first, isStale: true, includesUntracked: true });
+    }
+    const edited = await run();
+    assert.match(edited.stderr, /^warning: workspace stale: files in .* have changed .*; --auto-prepare /);
+    await run('--auto-prepare');
+    assert.deepEqual(prepared()[1], { path: lab.home, guestPath: guest, includeUntracked: true });
   });
 });

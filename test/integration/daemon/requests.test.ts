@@ -268,6 +268,7 @@ test('a working tree is copied into the guest and recorded', async () => {
     guestPath,
     sourcePath: repo,
     headCommit: head,
+    sentCommit: scratch.git(guestPath, 'rev-parse', 'refs/banger/sent').toString().trim(),
   });
   for (const bad of ['/', '/a/../b']) {
     const wrong = resultOf(lab.client.prepareWorkspace('work', { path: repo, guestPath: bad }, { signal }));

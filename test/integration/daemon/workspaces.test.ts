@@ -57,7 +57,8 @@ test('a VM reports which commit its workspace is a copy of, and on request the p
     lab.client.prepareWorkspace('web', { path: root, guestPath }, { signal }),
   );
   const plain = (await lab.client.showVm('web', { signal })).workspace;
-  assert.deepEqual(plain, { guestPath, sourcePath: root, headCommit });
+  const sentCommit = scratch.git(guestPath, 'rev-parse', 'refs/banger/sent').toString().trim();
+  assert.deepEqual(plain, { guestPath, sourcePath: root, headCommit, sentCommit });
   const before = (await lab.client.showVm('web', { withHost: true, signal })).workspace;
   assert.equal(before?.hostHeadCommit, headCommit);
   scratch.git(root, 'commit', '-q', '--allow-empty', '-m', 'third');

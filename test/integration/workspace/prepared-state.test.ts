@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { neverAborts } from '../../../src/base/abort.ts';
-import { MARK_PREPARED, READ_STATE } from '../../../src/protocol/workspace-state.ts';
+import { MARK_SENT, READ_STATE, SENT_REF } from '../../../src/protocol/workspace-state.ts';
 import { preparedState, presentState } from '../../helpers/prepared-state.ts';
 import { assertNothingLeft, makeScratch, put, sendTo } from '../../helpers/scratch-repository.ts';
 
@@ -27,12 +26,12 @@ test('the guest starts from the state that the host has noted, whatever was edit
   const trees = new Set<string>();
   for (const includeUntracked of [false, true]) {
     const { guest } = await sendTo(scratch, root, { includeUntracked });
-    assert.equal(preparedState(guest), presentState(scratch, guest));
-    trees.add(preparedState(guest));
+    assert.equal(preparedState(scratch, guest), presentState(scratch, guest));
+    trees.add(preparedState(scratch, guest));
     put(guest, 'edited', 'three\n');
-    assert.notEqual(preparedState(guest), presentState(scratch, guest));
-    execFileSync('sh', ['-c', READ_STATE + MARK_PREPARED, 'mark', guest], { env: scratch.env });
-    assert.equal(preparedState(guest), presentState(scratch, guest));
+    assert.notEqual(preparedState(scratch, guest), presentState(scratch, guest));
+    execFileSync('sh', ['-c', READ_STATE + MARK_SENT, 'mark', guest], { env: scratch.env });
+    assert.equal(preparedState(scratch, guest), presentState(scratch, guest));
     rmSync(guest, { recursive: true });
   }
   assert.equal(trees.size, 2, 'untracked files that are sent count');
@@ -45,13 +44,13 @@ test('so does a repository without commits, or without an index', async () => {
   put(root, 'file', 'x\n');
   for (const includeUntracked of [false, true]) {
     const { guest } = await sendTo(scratch, root, { includeUntracked });
-    assert.match(preparedState(guest), /^none [0-9a-f]{40,64}\n$/);
-    assert.equal(preparedState(guest), presentState(scratch, guest));
+    assert.match(preparedState(scratch, guest), /^none [0-9a-f]{40,64}\n$/);
+    assert.equal(preparedState(scratch, guest), presentState(scratch, guest));
     rmSync(guest, { recursive: true });
   }
 });
 
-test("files are hashed for it, not stored, and the user's objects stay as they were", async () => {
+test("the user's repository stays as it was, with edits that git stores for the guest", async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   put(root, 'tracked', 'one\n');
@@ -59,23 +58,17 @@ test("files are hashed for it, not stored, and the user's objects stay as they w
   scratch.git(root, 'commit', '-q', '-m', 'x');
   put(root, 'tracked', 'two\n');
   put(root, 'untracked', 'new\n');
-  const objects = (): string[] =>
-    readdirSync(join(root, '.git/objects'), { recursive: true }).map(String).sort();
-  const before = objects();
-  await using packed = await scratch.source.pack(root, { includeUntracked: true, signal: neverAborts() });
-  for await (const _ of packed.tar);
-  await packed.done;
-  const [folder = ''] = readdirSync(scratch.tempDir);
-  const stored = readdirSync(join(scratch.tempDir, folder, 'state-objects'), { recursive: true })
-    .map((name) => String(name).replace('/', ''))
-    .filter((name) => name.length === 40);
-  const blobs = ['tracked', 'untracked'].map((name) =>
-    scratch.git(root, 'hash-object', name).toString().trim(),
-  );
-  assert.equal(stored.length, 1, 'only the tree');
-  assert.deepEqual(
-    stored.filter((name) => blobs.includes(name)),
-    [],
-  );
-  assert.deepEqual(objects(), before);
+  const names = (): string[] => readdirSync(join(root, '.git'), { recursive: true }).map(String).sort();
+  const before = names();
+  const { guest } = await sendTo(scratch, root, { includeUntracked: true });
+  assert.deepEqual(names(), before);
+  const blobs = scratch.git(guest, 'ls-tree', '-r', SENT_REF).toString();
+  for (const name of ['tracked', 'untracked']) {
+    const blob = scratch.git(root, 'hash-object', name).toString().trim();
+    assert.ok(blobs.includes(`${blob}\t${name}\n`));
+    assert.equal(
+      scratch.git(guest, 'cat-file', '-p', blob).toString(),
+      name === 'tracked' ? 'two\n' : 'new\n',
+    );
+  }
 });

@@ -74,6 +74,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made1 REPO --guest-path GUEST -v --include-untracked' },
     { words: 'made1 REPO --guest-path GUEST2 --branch fix --from HEAD --json' },
     { words: 'made1 REPO --guest-path GUEST --mode full_copy' },
+    { words: 'made1 REPO --guest-path GUEST --discard-guest' },
     { words: 'made1 REPO --dry-run' },
     { words: 'made1 REPO --dry-run --json' },
   ],

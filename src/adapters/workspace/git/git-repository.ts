@@ -74,6 +74,21 @@ export async function readHeadCommit(
   }
 }
 
+/** Those of `commits`, full names, that the repository at `path` has. */
+export async function findCommits(
+  path: string,
+  commits: readonly string[],
+  { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
+): Promise<Set<string>> {
+  const git = gitAt({ folder: path, env: hostGitEnvironment(env), config: NO_PROGRAMS });
+  const { stdout } = await git.run(['cat-file', '--batch-check=%(objectname) %(objecttype)'], {
+    signal,
+    input: commits.map((commit) => `${commit}\n`).join(''),
+  });
+  const lines = splitLines(stdout).filter((line) => line.endsWith(' commit'));
+  return new Set(lines.map((line) => line.split(' ')[0] ?? ''));
+}
+
 async function requireFolder(path: string): Promise<void> {
   if (!isAbsolute(path)) {
     throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": it is not an absolute path`);

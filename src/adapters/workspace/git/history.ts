@@ -22,6 +22,12 @@ const MEASURE_DEADLINE_MS = 10_000;
  */
 const SURELY_TOO_LARGE = 4;
 
+/** Arguments that pack the objects that revisions on stdin reach, quickly rather than tightly. */
+export const PACK_ARGS = [
+  ...['-c', 'pack.writereverseindex=false', 'pack-objects', '-q', '--revs'],
+  ...['--non-empty', '--delta-base-offset', '--window=0', '--compression=1'],
+] as const;
+
 /** Which part of the host's history a guest gets. */
 export interface HistoryPlan {
   refs: readonly Ref[];
@@ -69,25 +75,30 @@ export async function planHistory(
 }
 
 /**
- * Packs the objects of `plan`, and those in the staged index, into one pack with its index under the staged
- * repository. Reuses the deltas in the host's packs and searches for no new ones; compresses loose objects
- * lightly, because the user is waiting.
+ * Packs the objects of `plan`, those in the staged index, and `sent` with what it reaches, into one pack with
+ * its index under the staged repository. Reuses the deltas in the host's packs and searches for no new ones;
+ * compresses loose objects lightly, because the user is waiting.
  *
  * @throws {AppError} WORKSPACE_GIT_FAILED, for example when an object is missing
  */
 export async function packHistory(
   staged: StagedRepository,
-  options: Abortable & { plan: HistoryPlan },
+  options: Abortable & {
+    plan: HistoryPlan;
+    /** a commit, and git's environment for finding it */
+    sent: { commit: string; env: NodeJS.ProcessEnv } | undefined;
+  },
 ): Promise<void> {
-  const { plan, signal } = options;
+  const { plan, sent, signal } = options;
   const folder = join(staged.gitDir, 'objects/pack');
   const args = [
-    ...['-c', 'pack.writereverseindex=false', 'pack-objects', '-q', '--revs', '--indexed-objects'],
-    ...['--non-empty', '--delta-base-offset', '--window=0', '--compression=1'],
+    ...[...PACK_ARGS, '--indexed-objects'],
     staged.isPartial ? '--missing=allow-any' : '--use-bitmap-index',
     join(folder, 'pack'),
   ];
-  await staged.git.run(args, { signal, input: plan.tips.map((tip) => `${tip}\n`).join('') });
+  const tips = [...plan.tips, ...(sent ? [sent.commit] : [])];
+  const input = tips.map((tip) => `${tip}\n`).join('');
+  await staged.git.run(args, { signal, input, ...(sent ? { env: sent.env } : {}) });
   if (!staged.isPartial) return;
   for (const name of await readdir(folder)) {
     // Missing objects that this pack refers to then count as promised by the remote, not as lost
@@ -109,7 +120,7 @@ export async function stageHistory(staged: StagedRepository, plan: HistoryPlan):
 }
 
 /** The types of those of `names` that are objects of the repository, by full name. */
-async function resolveObjects(
+export async function resolveObjects(
   git: Git,
   names: readonly string[],
   { signal }: Abortable,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { AppError, invariant } from '../../../base/errors.ts';
 
 /**
@@ -8,8 +9,12 @@ export interface IndexListing {
   paths: string[];
   /** those that git does not compare with the disk: assume-unchanged, skip-worktree, unmerged */
   unchecked: string[];
+  /** those of them that a merge left in conflict */
+  unmerged: string[];
   /** commits of other repositories: submodules */
   gitlinks: string[];
+  /** of the entries, their flags included */
+  digest: string;
 }
 
 /** `git ls-files` arguments whose output {@link parseIndexListing} reads. */
@@ -28,7 +33,13 @@ const GITLINK_MODE = '160000';
  * @throws {AppError} WORKSPACE_GIT_FAILED for a path that no git writes and that would leave the working tree
  */
 export function parseIndexListing(output: Buffer): IndexListing {
-  const listing: IndexListing = { paths: [], unchecked: [], gitlinks: [] };
+  const listing: IndexListing = {
+    paths: [],
+    unchecked: [],
+    unmerged: [],
+    gitlinks: [],
+    digest: createHash('sha256').update(output).digest('hex'),
+  };
   let last: string | undefined;
   for (const record of output.toString('latin1').split('\0')) {
     if (record === '') continue;
@@ -41,6 +52,7 @@ export function parseIndexListing(output: Buffer): IndexListing {
     requireInside(path);
     listing.paths.push(path);
     if (!record.startsWith('H ')) listing.unchecked.push(path);
+    if (/^m/i.test(record)) listing.unmerged.push(path);
     if (record.startsWith(GITLINK_MODE, 2)) listing.gitlinks.push(path);
   }
   return listing;
@@ -49,8 +61,10 @@ export function parseIndexListing(output: Buffer): IndexListing {
 /**
  * Accepts a path that git accepts: no empty, `.`, `..` or `.git` part. An index from others may contain any
  * path.
+ *
+ * @throws {AppError} WORKSPACE_GIT_FAILED
  */
-function requireInside(path: string): void {
+export function requireInside(path: string): void {
   if (!/(?:^|\/)(?:\.{0,2}|\.git)(?:\/|$)/i.test(path)) return;
   throw new AppError(
     'WORKSPACE_GIT_FAILED',

@@ -38,13 +38,17 @@ export interface StagedRepository {
   /** true when objects may be missing because the repository is a partial clone */
   isPartial: boolean;
   git: Git;
+  /** settings of our own git commands over the working tree, as `key=value` */
+  settings: readonly string[];
+  /** the object name that stands for no object */
+  nullObject: string;
 }
 
 /** Enough for two million files, more than git itself handles well. */
 const MAX_INDEX_BYTES = 256 * 1024 * 1024;
 
 /** Name inside `.git` for the attributes that the host's user has outside of the repository. */
-const USER_ATTRIBUTES = 'info/user-attributes';
+export const USER_ATTRIBUTES = 'info/user-attributes';
 
 /**
  * Creates the guest's `.git` in the empty `folder`, except for refs and objects. Changes nothing in the
@@ -78,6 +82,7 @@ export async function stageRepository(
   });
   await writeFile(join(gitDir, 'config'), formatConfig(guest), 'latin1');
   await writeFile(join(gitDir, 'HEAD'), `${head.ref ? `ref: ${head.ref}` : head.commit}\n`, 'latin1');
+  const settings = hostOnlySettings(config);
   return {
     gitDir,
     head,
@@ -85,8 +90,10 @@ export async function stageRepository(
     git: gitAt({
       folder: repository.root,
       env: stagedEnvironment(repository, { env, folder, gitDir }),
-      config: [...NO_PROGRAMS, ...hostOnlySettings(config, gitDir)],
+      config: [...NO_PROGRAMS, ...settings, `core.attributesfile=${join(gitDir, USER_ATTRIBUTES)}`],
     }),
+    settings,
+    nullObject: '0'.repeat(repository.objectFormat === 'sha256' ? 64 : 40),
   };
 }
 
@@ -244,11 +251,10 @@ function stagedEnvironment(
 }
 
 /** Settings of commands on this host that the guest does not get. */
-function hostOnlySettings(config: readonly ConfigEntry[], gitDir: string): string[] {
+function hostOnlySettings(config: readonly ConfigEntry[]): string[] {
   return [
     `core.checkstat=${configValue(config, 'core.checkstat') ?? 'default'}`,
     `core.trustctime=${configValue(config, 'core.trustctime') ?? 'true'}`,
-    `core.attributesfile=${join(gitDir, USER_ATTRIBUTES)}`,
     'core.splitindex=false',
     'core.untrackedcache=false',
     // The copy is temporary, so a power cut loses nothing.

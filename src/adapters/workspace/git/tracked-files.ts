@@ -21,6 +21,10 @@ export interface TrackedFiles {
   changed: readonly string[];
   /** those that do not exist, although git expects them to */
   deleted: readonly string[];
+  /** those of `present` that git was told not to compare with the disk */
+  uncheckedPresent: readonly string[];
+  /** tracked paths that are not on disk, as git was told */
+  uncheckedAbsent: readonly string[];
 }
 
 /**
@@ -41,10 +45,14 @@ export async function listPresentFiles(
   for (const path of deleted) absent.add(path);
   const present = absent.size === 0 ? listing.paths : listing.paths.filter((path) => !absent.has(path));
   const differing = changed.map(({ path }) => path);
+  const unmerged = new Set(listing.unmerged);
+  const flagged = listing.unchecked.filter((path) => !unmerged.has(path));
   return {
     present: Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1'),
     changed: differing.filter((path) => !absent.has(path)),
     deleted: [...deleted, ...differing.filter((path) => absent.has(path))],
+    uncheckedPresent: flagged.filter((path) => !absent.has(path)),
+    uncheckedAbsent: flagged.filter((path) => absent.has(path)),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ExecExit } from '../../../protocol/guest.ts';
-import type { Vm } from '../../../protocol/vm.ts';
+import type { Vm, VmWorkspace } from '../../../protocol/vm.ts';
 import type { BangerClient } from '../../../sdk/client.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { type Span, spansOf } from '../../context/spans.ts';
@@ -19,8 +19,8 @@ interface ExecReport {
 
 /**
  * Runs a command in an existing VM and returns its exit status. Without `workdir`, the command starts in the
- * folder of the VM's workspace that matches ours. When HEAD of the working tree on this host has changed
- * since it was copied, prints a warning, or copies the tree again first if asked to.
+ * folder of the VM's workspace that matches ours. When HEAD or files of the working tree have changed on
+ * this host since they were copied, prints a warning, or copies the changes first if asked to.
  */
 export async function execInVm(plan: ExecPlan, context: CommandContext): Promise<number> {
   const client = await context.client();
@@ -68,19 +68,28 @@ async function startFolderOf(
 
 async function freshen(vm: Vm, { plan, client, context }: ExecParts): Promise<void> {
   const { workspace } = vm;
-  const isStale =
-    workspace?.hostHeadCommit !== undefined && workspace.hostHeadCommit !== workspace.headCommit;
-  if (!workspace || !isStale || vm.state !== 'running') return;
-  const { sourcePath, guestPath, headCommit, hostHeadCommit } = workspace;
+  if (!workspace || !isStale(workspace) || vm.state !== 'running') return;
+  const { sourcePath, guestPath, headCommit, hostHeadCommit, includesUntracked } = workspace;
   if (!plan.isAutoPrepared) {
-    context.warn(
-      `workspace stale: ${sourcePath} is at ${shortCommit(hostHeadCommit)}, the VM has ${shortCommit(headCommit)}; --auto-prepare copies it again`,
-    );
+    const what =
+      hostHeadCommit === headCommit
+        ? `files in ${sourcePath} have changed since they were copied`
+        : `${sourcePath} is at ${shortCommit(hostHeadCommit)}, the VM has ${shortCommit(headCommit)}`;
+    context.warn(`workspace stale: ${what}; --auto-prepare copies what has changed`);
     return;
   }
-  const request = { path: sourcePath, guestPath };
+  const request = {
+    path: sourcePath,
+    guestPath,
+    ...(includesUntracked ? { includeUntracked: true } : {}),
+  };
   context.progress.step('vm exec', 'preparing guest workspace');
   await context.follow(client.prepareWorkspace(vm.id, request, { signal: context.signal }), 'vm exec');
+}
+
+/** A daemon of an earlier version only says where HEAD is. */
+function isStale({ isStale: said, headCommit, hostHeadCommit }: VmWorkspace): boolean {
+  return said ?? (hostHeadCommit !== undefined && hostHeadCommit !== headCommit);
 }
 
 function shortCommit(commit: string | undefined): string {

@@ -15,7 +15,7 @@ export const EXEC_OPTIONS = {
   },
   autoPrepare: {
     type: 'flag',
-    summary: 'first copy the working tree again if its HEAD has changed on this host',
+    summary: 'first copy what has changed in the working tree on this host',
   },
   user: {
     type: 'value',

@@ -13,7 +13,7 @@ export interface ExecPlan {
   command: [string, ...string[]];
   env: Record<string, string>;
   workdir?: string;
-  /** copies the working tree again when it is stale */
+  /** copies what has changed when the workspace is stale */
   isAutoPrepared: boolean;
   user?: string;
   /** absent: decided by our own streams */

@@ -17,6 +17,10 @@ export const PREPARE_OPTIONS = {
     summary: 'absolute path of the copy in the guest',
     defaultText: () => '/root/repo',
   },
+  discardGuest: {
+    type: 'flag',
+    summary: 'give the VM the files of this host, whatever was changed there since the last copy',
+  },
   dryRun: { type: 'flag', summary: 'only print which files would be copied' },
   verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
   json: { type: 'flag', summary: 'print what was copied as JSON' },
@@ -35,7 +39,7 @@ export const EXPORT_OPTIONS = {
     type: 'value',
     value: 'sha',
     summary: 'the commit that the patch is based on',
-    defaultText: () => "the guest's HEAD",
+    defaultText: () => 'the working tree as it was last copied',
   },
   guestPath: {
     type: 'value',

@@ -26,13 +26,14 @@ export async function prepareInVm(
     return await printDryRun(workspace, { context, isJson: options.json });
   }
   const client = await context.client();
-  const [vm, summary] = await Promise.all([
-    client.showVm(ref, { signal }),
-    client.inspectWorkspace(workspace, { signal }),
-  ]);
-  announceUntracked(summary, workspace, context);
-  const request = guestPath ? { ...workspace, guestPath } : workspace;
+  const vm = await client.showVm(ref, { signal });
+  const request = {
+    ...workspace,
+    ...(guestPath ? { guestPath } : {}),
+    ...(options.discardGuest ? { discardGuest: true } : {}),
+  };
   const prepared = await context.follow(client.prepareWorkspace(vm.id, request, { signal }), 'vm workspace');
+  announceUntracked(prepared, workspace, context);
   if (options.json) await context.printJson(prepared);
   else
     await context.print(

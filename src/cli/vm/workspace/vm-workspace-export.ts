@@ -7,9 +7,9 @@ export const vmWorkspaceExport = defineCommand({
   path: ['vm', 'workspace', 'export'],
   summary: 'print the changes in a VM as a patch',
   description: [
-    "Prints the changes in the VM's repository as a patch for git apply: edits, deletions and new files that git does not ignore. The guest's index, branches and files do not change.",
+    "Prints what the VM has changed since the working tree was last copied to it, as a patch for git apply: commits, edits, deletions and new files that git does not ignore. What was edited on this host before the copy is not in it, so the patch applies to the working tree as it is here. The guest's index, branches and files stay as they are.",
     '',
-    "Without --base-commit the patch is based on the guest's HEAD and leaves out commits made in the guest. To include them, give the commit at which the working tree was copied (head commit in banger vm show).",
+    'With --base-commit the patch is based on that commit, and includes everything that differs from it.',
   ].join('\n'),
   examples: [
     {
@@ -18,8 +18,8 @@ export const vmWorkspaceExport = defineCommand({
     },
     { command: 'banger vm workspace export web --output web.patch', does: 'Writes them to a file.' },
     {
-      command: 'banger vm workspace export web --base-commit "$(git rev-parse HEAD)" | git apply',
-      does: 'Includes the commits that were made in the VM.',
+      command: 'banger vm workspace export web --base-commit "$(git rev-parse HEAD)" -o web.patch',
+      does: 'Includes uncommitted edits that were copied to the VM.',
     },
   ],
   args: [ONE_VM],

@@ -9,7 +9,9 @@ export const vmWorkspacePrepare = defineCommand({
   description: [
     'Copies the git working tree at <path>, by default the one you are in, into a running VM, as banger vm run does: tracked files in their current state, and enough history for git to work.',
     '',
-    'Files of an earlier copy are replaced; other files in the guest stay.',
+    'If the VM already has a copy, only what has changed on this host since then is sent. Files that only the VM has changed do not change.',
+    '',
+    'It fails, and changes nothing, if it would overwrite or delete what was changed in the VM since the last copy: files that have also changed here, or commits. Export the changes first with banger vm workspace export (exported changes may be overwritten), or give --discard-guest.',
   ].join('\n'),
   examples: [
     {
@@ -19,6 +21,10 @@ export const vmWorkspacePrepare = defineCommand({
     {
       command: 'banger vm workspace prepare web ./repo --branch fix',
       does: 'Also creates a branch in the guest.',
+    },
+    {
+      command: 'banger vm workspace prepare web --discard-guest',
+      does: 'Overwrites what was changed in the VM.',
     },
     { command: 'banger vm workspace prepare web --dry-run', does: 'Prints which files would be copied.' },
   ],

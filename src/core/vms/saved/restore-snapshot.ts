@@ -82,9 +82,12 @@ export async function restoreSnapshot(
   );
 }
 
-/** The record with the snapshot's shape and network. */
+/** The record with the snapshot's shape and network. Its guest may hold an older copy of the working tree. */
 function putBack(record: VmRecord, { facts: { shape, hasNat } }: StoredSnapshot): VmRecord {
-  return { ...record, shape, nat: hasNat };
+  const changed = { ...record, shape, nat: hasNat };
+  if (!record.workspace) return changed;
+  const { sentCommit: _, ...workspace } = record.workspace;
+  return { ...changed, workspace };
 }
 
 function requireSnapshotFits({ name }: VmRecord, { tag, facts }: StoredSnapshot, { probe }: VmPlan): void {

@@ -1,13 +1,17 @@
-import { AppError } from '../../../base/errors.ts';
+import type { KeyedMutex } from '../../../base/async.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/text/words.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../protocol/api/workspace.ts';
 import type { Task } from '../../../protocol/events.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type { VmRecord } from '../../ports/records.ts';
 import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
 import { findRunningVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
-import type { Vms } from '../world.ts';
+import type { VmHost, Vms } from '../world.ts';
+import { updateWorkspace } from './update-workspace.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 
 /** Where a working tree is copied by default. */
@@ -20,16 +24,41 @@ export interface PrepareWorkspaceOptions extends Task {
   packedBefore?: (PackedWorkspace & AsyncDisposable) | undefined;
 }
 
+/** What preparing a workspace works on. */
+export type WorkspaceWorld = Pick<Vms, 'records' | 'live' | 'log'> &
+  Pick<VmHost, 'files'> & {
+    workspaces: WorkspaceSource;
+    /** one prepare at a time for each VM, by its id */
+    preparing: KeyedMutex;
+  };
+
 /**
  * Copies a git working tree into a running guest, creates the requested branch there, and records the
- * workspace. Files unpacked before a failure stay in the guest.
+ * workspace. A guest that has a copy gets only what differs from it ({@link updateWorkspace}); after a
+ * failure it has the old tree. Files unpacked before the first copy fails stay in the guest.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_*; REQUEST_INVALID for a guest path
  * that is not absolute and clean.
  */
 export async function prepareWorkspace(
-  world: Pick<Vms, 'records' | 'live' | 'log'> & { workspaces: WorkspaceSource },
+  world: WorkspaceWorld,
   ref: string,
+  options: PrepareWorkspaceOptions,
+): Promise<PreparedWorkspace> {
+  await using undo = new ResourceStack();
+  const { packedBefore } = options;
+  if (packedBefore) {
+    undo.defer('end the packing', async () => {
+      await packedBefore[Symbol.asyncDispose]();
+    });
+  }
+  const { id } = findRunningVm(world.records, ref);
+  return await world.preparing.run(id, () => prepareAlone(world, id, options), options);
+}
+
+async function prepareAlone(
+  world: WorkspaceWorld,
+  id: string,
   { request, packedBefore, report, signal }: PrepareWorkspaceOptions,
 ): Promise<PreparedWorkspace> {
   await using undo = new ResourceStack();
@@ -39,22 +68,41 @@ export async function prepareWorkspace(
     });
     return packed;
   };
-  const packing = packedBefore && own(packedBefore);
-  const record = findRunningVm(world.records, ref);
+  const record = findRunningVm(world.records, id);
   const guestPath = request.guestPath ?? DEFAULT_GUEST_PATH;
-  if (!/^\/[^\0]+$/.test(guestPath) || guestPath.split('/').includes('..')) {
-    throw new AppError('REQUEST_INVALID', `Cannot use guestPath "${guestPath}": it is not an absolute path`, {
-      hint: `for example ${DEFAULT_GUEST_PATH}`,
-      details: { field: 'guestPath' },
-    });
-  }
+  requireGuestPath(guestPath);
   report({ event: 'progress', stage: 'workspace', detail: 'preparing guest workspace' });
-  const agent = await world.live.agent(record.id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
-  const { path, guestPath: _, packId: __, ...content } = request;
-  const packed = packing ?? own(await world.workspaces.pack(path, { ...content, signal }));
-  const { bytes } = await agent.putTar(guestPath, packed.tar, { signal });
-  await packed.done;
-  const historyDepth = await packed.historyDepth;
+  const { path, guestPath: _, packId: __, discardGuest = false, ...content } = request;
+  const { sentTreeDir: keptIn } = world.files.folders(id);
+  const last = record.workspace?.guestPath === guestPath ? record.workspace : undefined;
+  if (last?.sentCommit !== undefined && !discardGuest) {
+    const { sentCommit } = last;
+    const same = await world.workspaces.sameAsSent(keptIn, { ...content, path, sentCommit, signal });
+    if (same) {
+      report({ event: 'progress', stage: 'workspace', detail: 'nothing has changed' });
+      return { ...same, guestPath, bytes: 0 };
+    }
+  }
+  const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
+  const update =
+    last || (await hasFolder(agent, guestPath, { signal }))
+      ? await updateWorkspace(world.workspaces, agent, {
+          ...{ vmName: record.name, path, guestPath, content, keptIn, signal },
+          isDiscarding: discardGuest,
+        })
+      : undefined;
+  if (update) own(update);
+  const packed =
+    update?.packed ?? packedBefore ?? own(await world.workspaces.pack(path, { ...content, signal }));
+  // The first copy takes its time in the guest; meanwhile the host notes what it sends.
+  const noted = update ? undefined : packed.keep(keptIn);
+  noted?.catch(() => {});
+  undo.defer('end the note', async () => {
+    await noted?.catch(() => {});
+  });
+  const { bytes } = update ?? (await agent.putTar(guestPath, packed.tar, { signal }));
+  if (!update) await packed.done;
+  const historyDepth = 'historyDepth' in packed ? await packed.historyDepth : undefined;
   const { summary, branchStart } = packed;
   if (request.branch !== undefined) {
     await switchBranch(agent, guestPath, { branch: request.branch, branchStart, signal });
@@ -66,13 +114,16 @@ export async function prepareWorkspace(
     stage: 'workspace',
     detail: `${plural(summary.trackedCount, 'file')}, ${formatSize(bytes)}`,
   });
+  const sentCommit = await (noted ?? packed.keep(keptIn));
   const workspace = {
     guestPath,
     sourcePath: summary.repoRoot,
     ...(summary.headCommit ? { headCommit: summary.headCommit } : {}),
+    ...(sentCommit === undefined ? {} : { sentCommit }),
+    ...(content.includeUntracked ? { includesUntracked: true } : {}),
   };
-  const current = world.records.get(record.id);
-  if (current) world.records.update({ ...current, workspace });
+  const current = world.records.get(id);
+  if (current) world.records.update({ ...current, workspace } satisfies VmRecord);
   return {
     ...summary,
     ...(historyDepth === undefined ? {} : { historyDepth }),
@@ -80,4 +131,27 @@ export async function prepareWorkspace(
     guestPath,
     bytes,
   };
+}
+
+function requireGuestPath(guestPath: string): void {
+  if (/^\/[^\0]+$/.test(guestPath) && !guestPath.split('/').includes('..')) return;
+  throw new AppError('REQUEST_INVALID', `Cannot use guestPath "${guestPath}": it is not an absolute path`, {
+    hint: `for example ${DEFAULT_GUEST_PATH}`,
+    details: { field: 'guestPath' },
+  });
+}
+
+/** Whether the guest has anything at a path; most often a new VM has not. */
+async function hasFolder(
+  agent: GuestAgent,
+  guestPath: string,
+  { signal }: { signal: AbortSignal },
+): Promise<boolean> {
+  try {
+    await agent.stat(guestPath, { signal });
+    return true;
+  } catch (error) {
+    if (isAppError(error, 'GUEST_FAILED') && error.details?.['guestCode'] === 'not_found') return false;
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError, messageOf, printable } from '../../../base/errors.ts';
-import { MARK_PREPARED, READ_STATE } from '../../../protocol/workspace-state.ts';
+import { MARK_SENT, READ_STATE } from '../../../protocol/workspace-state.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { Vms } from '../world.ts';
 
@@ -25,7 +25,7 @@ export async function switchBranch(
   const { exit, stderr } = await agent.run({ argv: start.length > 0 ? [...argv, '--'] : argv }, { signal });
   if ('code' in exit && exit.code === 0) {
     // The files are those of another commit now: only the guest can say what it starts from.
-    if (branchStart !== undefined) await markPrepared(agent, guestPath, { signal });
+    if (branchStart !== undefined) await markSent(agent, guestPath, { signal });
     return;
   }
   throw new AppError(
@@ -39,8 +39,8 @@ export async function switchBranch(
 }
 
 /** Best effort: without it the guest counts as changed (`protocol/workspace-state.ts`). */
-async function markPrepared(agent: GuestAgent, guestPath: string, { signal }: Abortable): Promise<void> {
-  await tryInGuest(agent, READ_STATE + MARK_PREPARED, {
+async function markSent(agent: GuestAgent, guestPath: string, { signal }: Abortable): Promise<void> {
+  await tryInGuest(agent, READ_STATE + MARK_SENT, {
     guestPath,
     signal,
     deadlineMs: MARK_DEADLINE_MS,

@@ -1,0 +1,84 @@
+import { stat } from 'node:fs/promises';
+import type { Abortable } from '../../../base/abort.ts';
+import { isAppError, isErrno } from '../../../base/errors.ts';
+import type { HostChange } from '../../../core/ports/workspace.ts';
+import { type Git, type GitCall, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
+import { listRefs } from '../git/git-refs.ts';
+import { INDEX_LISTING_ARGS } from '../git/index-listing.ts';
+import { allEnded } from '../task-group.ts';
+import { digestOf, gitOfKept, type KeptTree, refsDigest } from './kept-tree.ts';
+
+/**
+ * How the working tree differs from the tree that was sent last. Compares HEAD, the names of tracked files,
+ * and the files themselves; it reads the content of those whose time or size changed, and of no others. Runs
+ * nothing that the repository configures, and writes nothing.
+ *
+ * Returns `gone` when git can no longer read the working tree.
+ */
+export async function changeSince(
+  kept: KeptTree,
+  { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
+): Promise<HostChange> {
+  if (!(await isFolder(kept.root))) return { kind: 'gone' };
+  const user = gitAt({ folder: kept.root, env: hostGitEnvironment(env), config: NO_PROGRAMS });
+  const own = gitOfKept(kept, { env });
+  const okCodes = [0, 1, 128];
+  try {
+    const [head, names, isEdited, isAdded] = await allEnded([
+      user.run(['rev-parse', '-q', '--verify', 'HEAD^{commit}'], { signal, okCodes }),
+      user.run(['ls-files', '-z', '--deduplicate'], { signal }),
+      differs(own, { signal }),
+      kept.choice.isWithUntracked ? hasNew(own, { signal }) : Promise.resolve(false),
+    ]);
+    const commit = head.code === 0 ? head.stdout.toString('latin1').trim() : undefined;
+    const found = commit === undefined ? {} : { headCommit: commit };
+    if (commit !== kept.head.commit) return { kind: 'head', ...found };
+    const isSame = !isEdited && !isAdded && digestOf(names.stdout) === kept.namesDigest;
+    return { kind: isSame ? 'none' : 'files', ...found };
+  } catch (error) {
+    if (isAppError(error, 'WORKSPACE_GIT_FAILED', 'WORKSPACE_GIT_MISSING')) return { kind: 'gone' };
+    throw error;
+  }
+}
+
+/** Whether staged changes, HEAD's branch and the refs are as they were sent. */
+export async function isSameHistory(
+  kept: KeptTree,
+  { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
+): Promise<boolean> {
+  const user = gitAt({ folder: kept.root, env: hostGitEnvironment(env), config: NO_PROGRAMS });
+  const [entries, refs, ref] = await allEnded([
+    user.run(INDEX_LISTING_ARGS, { signal }),
+    listRefs(user, { signal }),
+    user.run(['symbolic-ref', '-q', 'HEAD'], { signal, okCodes: [0, 1] }),
+  ]);
+  const headRef = ref.code === 0 ? ref.stdout.toString('latin1').trimEnd() : undefined;
+  return (
+    digestOf(entries.stdout) === kept.entriesDigest &&
+    refsDigest(kept.head.commit === undefined ? [] : refs) === kept.refsDigest &&
+    headRef === kept.head.ref
+  );
+}
+
+/** Whether a file that was sent is not as it was. Files that were only touched do not count. */
+async function differs(git: Git, call: GitCall): Promise<boolean> {
+  const args = ['diff', '--quiet', '--no-ext-diff', '--no-textconv', '--ignore-submodules'];
+  // Git fails when an object is gone that it would compare with.
+  const { code } = await git.run(args, { ...call, okCodes: [0, 1, 128] });
+  return code !== 0;
+}
+
+/** Whether there are files that git ignores as little as those that were sent. */
+async function hasNew(git: Git, call: GitCall): Promise<boolean> {
+  const { stdout } = await git.run(['ls-files', '--others', '--exclude-standard', '-z'], call);
+  return stdout.length > 0;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return false;
+    throw error;
+  }
+}

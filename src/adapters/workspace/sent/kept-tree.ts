@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from '../../../base/errors.ts';
+import type { PackedWorkspace } from '../../../core/ports/workspace.ts';
+import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
+import type { Ref } from '../git/git-refs.ts';
+import type { HostRepository } from '../git/git-repository.ts';
+import type { HistoryPlan } from '../git/history.ts';
+import type { IndexListing } from '../git/index-listing.ts';
+import { type Head, quotePath, type StagedRepository, USER_ATTRIBUTES } from '../git/staged-repository.ts';
+import type { SentTree } from './stage-sent-tree.ts';
+import type { TreeEntry } from './tree-changes.ts';
+
+/**
+ * What the host keeps with a VM about the tree that it was sent last:
+ *
+ *     sent.json   {@link KeptFacts}
+ *     git/        a git folder over the user's working tree, of our own settings; its index has the tree's
+ *                 entries with the host's file times, its objects are those that the user's repository lacks
+ *
+ * It only saves work: without it, the guest says which tree it has.
+ */
+export interface KeptTree extends KeptFacts {
+  gitDir: string;
+}
+
+/** The facts about a tree that was sent. Text is latin1, one character per byte. */
+export interface KeptFacts {
+  version: 1;
+  /** the commit that the guest has as `SENT_REF`, unless it was put on a branch that begins elsewhere */
+  commit: string;
+  /** top of the working tree */
+  root: string;
+  commonDir: string;
+  head: Head;
+  /** settings of git commands in `git/` */
+  settings: readonly string[];
+  /** digest of the names of tracked files */
+  namesDigest: string;
+  /** digest of the staged index's entries, with their flags */
+  entriesDigest: string;
+  /** blob names of the small files of the guest's `.git`, by their path in it */
+  gitFiles: Readonly<Record<string, string>>;
+  /** the refs that the guest has of the host's, symbolic ones left out */
+  refs: Readonly<Record<string, string>>;
+  /** digest of every ref that could have been carried */
+  refsDigest: string;
+  /** commits at which the sent history ends */
+  cutAt: readonly string[];
+  /** the tree of the staged index; absent in the middle of a merge */
+  indexTree?: string;
+  /** the entries of files that git was told not to compare with the disk, as they are on disk */
+  unchecked: readonly (readonly [path: string, entry: TreeEntry])[];
+  /** what was asked for */
+  choice: KeptChoice;
+  summary: PackedWorkspace['summary'];
+}
+
+/** What decides which tree is sent. */
+export interface KeptChoice {
+  /** as the user gave it */
+  path: string;
+  isWithUntracked: boolean;
+  isWhole: boolean;
+}
+
+/** Everything about a sent tree that {@link keepTree} keeps. */
+export interface KeepRequest {
+  repository: HostRepository;
+  staged: StagedRepository;
+  sent: SentTree;
+  listing: IndexListing;
+  plan: HistoryPlan;
+  choice: KeptChoice;
+  summary: PackedWorkspace['summary'];
+}
+
+/** Replaces what is kept in `dir`. A process that dies meanwhile leaves the old, or nothing. */
+export async function keepTree(dir: string, request: KeepRequest): Promise<void> {
+  const { repository, staged, sent, listing, plan, choice, summary } = request;
+  const next = `${dir}.new`;
+  await rm(next, { recursive: true, force: true });
+  const gitDir = join(next, 'git');
+  await mkdir(join(gitDir, 'refs'), { recursive: true, mode: 0o700 });
+  const parts = ['HEAD', 'config', 'info'].map((name) => [join(staged.gitDir, name), join(gitDir, name)]);
+  parts.push([sent.indexPath, join(gitDir, 'index')], [sent.objectsPath, join(gitDir, 'objects')]);
+  await Promise.all(parts.map(([from = '', to = '']) => copyIfThere(from, to)));
+  const facts: KeptFacts = {
+    version: 1,
+    commit: sent.commit,
+    root: repository.root,
+    commonDir: repository.commonDir,
+    head: staged.head,
+    choice,
+    summary,
+    settings: staged.settings,
+    namesDigest: digestOf(listing.paths.map((path) => `${path}\0`).join('')),
+    entriesDigest: listing.digest,
+    gitFiles: await smallGitFiles(staged),
+    refs: carriedRefs(plan),
+    refsDigest: refsDigest(plan.refs),
+    cutAt: plan.cutAt,
+    ...(sent.indexTree === undefined ? {} : { indexTree: sent.indexTree }),
+    unchecked: [...sent.unchecked],
+  };
+  await writeFile(join(next, 'sent.json'), JSON.stringify(facts));
+  await rm(dir, { recursive: true, force: true });
+  await rename(next, dir);
+}
+
+/** What is kept in `dir`; `undefined` when there is nothing, or an other version of banger kept it. */
+export async function readKept(dir: string): Promise<KeptTree | undefined> {
+  try {
+    const facts = JSON.parse(await readFile(join(dir, 'sent.json'), 'utf8')) as KeptFacts;
+    return facts.version === 1 ? { ...facts, gitDir: join(dir, 'git') } : undefined;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Git over the user's working tree with the kept index. It changes nothing of the user's, nor the index. */
+export function gitOfKept(kept: KeptTree, { env }: { env: NodeJS.ProcessEnv }): Git {
+  return gitAt({
+    folder: kept.root,
+    env: {
+      ...hostGitEnvironment(env),
+      GIT_DIR: kept.gitDir,
+      GIT_WORK_TREE: kept.root,
+      GIT_ALTERNATE_OBJECT_DIRECTORIES: quotePath(join(kept.commonDir, 'objects')),
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_ATTR_NOSYSTEM: '1',
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      HOME: kept.gitDir,
+      XDG_CONFIG_HOME: kept.gitDir,
+    },
+    config: [...NO_PROGRAMS, ...kept.settings, `core.attributesfile=${join(kept.gitDir, USER_ATTRIBUTES)}`],
+  });
+}
+
+/** The refs of `plan` that the guest gets, by name. */
+export function carriedRefs({ refs, carried }: HistoryPlan): Record<string, string> {
+  const plain = refs.filter((ref) => !ref.target && carried.has(ref.name));
+  return Object.fromEntries(plain.map(({ name, object }) => [name, object]));
+}
+
+/** Parts of a staged `.git` that are not sent as files of their own, or that the guest's git appends to. */
+const NOT_SMALL = /^(HEAD|index|sharedindex\..*|packed-refs|refs|objects|logs)$/;
+
+/** The blob names of the small files of a staged `.git`, by their path in it. */
+export async function smallGitFiles(staged: StagedRepository): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const top of await readdir(staged.gitDir)) {
+    if (NOT_SMALL.test(top)) continue;
+    const path = join(staged.gitDir, top);
+    for (const name of await filesAt(path)) {
+      const content = await readFile(join(path, name));
+      files[name === '' ? top : `${top}/${name}`] = blobName(content, staged);
+    }
+  }
+  return files;
+}
+
+/** Names of the files at `path`, relative to it; the empty name when it is a file itself. */
+async function filesAt(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true, recursive: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1));
+  } catch (error) {
+    if (isErrno(error, 'ENOTDIR')) return [''];
+    throw error;
+  }
+}
+
+function blobName(content: Buffer, { nullObject }: StagedRepository): string {
+  const hash = createHash(nullObject.length === 64 ? 'sha256' : 'sha1');
+  return hash.update(`blob ${content.length}\0`).update(content).digest('hex');
+}
+
+/** A digest of all refs that could be carried. */
+export function refsDigest(refs: readonly Ref[]): string {
+  return digestOf(JSON.stringify(refs));
+}
+
+/** A digest of text or bytes, for comparing. */
+export function digestOf(content: string | Buffer): string {
+  const hash = createHash('sha256');
+  return (typeof content === 'string' ? hash.update(content, 'latin1') : hash.update(content)).digest('hex');
+}
+
+async function copyIfThere(from: string, to: string): Promise<void> {
+  try {
+    await cp(from, to, { recursive: true });
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}

@@ -1,0 +1,239 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, printable } from '../../../base/errors.ts';
+import { plural } from '../../../base/text/words.ts';
+import { GUEST_DIFFERS } from '../../../protocol/workspace-state.ts';
+import type { GuestAgent } from '../../ports/guest.ts';
+import type {
+  DeltaBase,
+  GuestTree,
+  PackedDelta,
+  WorkspaceContent,
+  WorkspaceSource,
+} from '../../ports/workspace.ts';
+import {
+  gitFailed,
+  isExported,
+  listGuestTree,
+  makeRepository,
+  pathsOfCommits,
+  pathsOfGuest,
+  readGuestTree,
+} from './guest-tree.ts';
+
+/** A working tree of the host, and where its copy is. */
+export interface UpdateRequest extends Abortable {
+  vmName: string;
+  /** of the host */
+  path: string;
+  guestPath: string;
+  content: WorkspaceContent;
+  /** folder of the VM in which the host keeps what was sent last */
+  keptIn: string;
+  /** overwrite what the guest has changed */
+  isDiscarding: boolean;
+}
+
+/** How a guest got a tree. */
+export interface UpdateResult {
+  packed: PackedDelta;
+  bytes: number;
+}
+
+/**
+ * Gives a guest that has files at `guestPath` the working tree of the host: only what differs from what it
+ * was sent is sent and changed. Files that only the guest has changed stay as they are.
+ *
+ * Refuses before anything changes when it would overwrite or delete something that the guest has changed, or
+ * move HEAD away from commits of its own, unless that state was exported. When the host is killed, the guest
+ * has the old tree, or finishes the change by itself.
+ *
+ * Returns `undefined` when the guest has nothing at `guestPath`.
+ *
+ * @throws {AppError} WORKSPACE_GUEST_CHANGED with `details.paths`; WORKSPACE_*, GUEST_*
+ */
+export async function updateWorkspace(
+  source: WorkspaceSource,
+  agent: GuestAgent,
+  request: UpdateRequest,
+): Promise<(UpdateResult & AsyncDisposable) | undefined> {
+  const { path, guestPath, content, signal, isDiscarding } = request;
+  const asked = readBase(source, agent, request);
+  asked.catch(() => {});
+  const packing = source.packDelta(path, { ...content, base: asked, signal });
+  const delta = await packing.finally(() => asked.catch(() => {}));
+  const base = await asked;
+  if (!delta || !base) return undefined;
+  try {
+    const own = await ownCommits(source, delta, { base, path, signal });
+    if (!isDiscarding && own.length > 0) {
+      const branches = own.map(({ name }) => name);
+      await refuseUnlessExported(agent, request, {
+        branches,
+        listPaths: () => changedBy(agent, own, { base, guestPath, signal }),
+      });
+    }
+    if (delta.isEmpty)
+      return { packed: delta, bytes: 0, [Symbol.asyncDispose]: () => delta[Symbol.asyncDispose]() };
+    const { bytes } = await agent.putTar(`${guestPath}/.git/banger/incoming`, delta.tar, { signal });
+    await delta.done;
+    const printed = await apply(agent, guestPath, { isForced: isDiscarding, signal });
+    if (printed) {
+      const lost = delta.lostPaths(printed);
+      if (lost.length > 0) {
+        await refuseUnlessExported(agent, request, { branches: [], listPaths: async () => lost });
+      }
+      await apply(agent, guestPath, { isForced: true, signal });
+    }
+    return { packed: delta, bytes, [Symbol.asyncDispose]: () => delta[Symbol.asyncDispose]() };
+  } catch (error) {
+    await delta[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function readBase(
+  source: WorkspaceSource,
+  agent: GuestAgent,
+  { guestPath, keptIn, isDiscarding, signal }: UpdateRequest,
+): Promise<DeltaBase | undefined> {
+  const folder = await readGuestTree(agent, guestPath, { signal });
+  if (folder.kind === 'empty') return undefined;
+  if (folder.kind === 'files') await makeRepository(agent, guestPath, { signal });
+  const tree: GuestTree = folder.kind === 'repository' ? folder.tree : { branches: new Map() };
+  const { sentCommit } = tree;
+  const isKept = sentCommit !== undefined && (await source.keptCommit(keptIn)) === sentCommit;
+  const listing =
+    isKept || sentCommit === undefined
+      ? undefined
+      : await listGuestTree(agent, guestPath, { commit: sentCommit, signal });
+  return {
+    ...tree,
+    ...(isKept ? { keptIn } : {}),
+    ...(listing ? { listing } : {}),
+    ...(isDiscarding ? { alsoPaths: await pathsOfGuest(agent, guestPath, { signal }) } : {}),
+  };
+}
+
+/** A branch, or HEAD, with commits that only the guest has. */
+interface OwnCommits {
+  name: string;
+  from: string | undefined;
+  to: string;
+}
+
+/** The branches that the delta would move away from commits that the host does not have. */
+async function ownCommits(
+  source: WorkspaceSource,
+  delta: PackedDelta,
+  { base, path, signal }: Abortable & { base: DeltaBase; path: string },
+): Promise<OwnCommits[]> {
+  const { headCommit } = base;
+  const found: OwnCommits[] = [];
+  if (headCommit !== undefined)
+    found.push({ name: base.headRef ?? 'HEAD', from: delta.sentHead, to: headCommit });
+  for (const [name, from] of delta.movedBranches) {
+    const to = base.branches.get(name);
+    if (to !== undefined && to !== from && name !== base.headRef) found.push({ name, from, to });
+  }
+  const candidates = found.filter(({ from, to }) => from !== to);
+  if (candidates.length === 0 || delta.isEmpty) return [];
+  const known = await source.hasCommits(
+    path,
+    candidates.map(({ to }) => to),
+    { signal },
+  );
+  return candidates.filter(({ to }) => !known.has(to));
+}
+
+async function changedBy(
+  agent: GuestAgent,
+  commits: readonly OwnCommits[],
+  { base, guestPath, signal }: Abortable & { base: DeltaBase; guestPath: string },
+): Promise<string[]> {
+  const paths = new Set<string>();
+  for (const { from, to } of commits) {
+    const begin = from ?? base.sentCommit;
+    for (const path of await pathsOfCommits(agent, guestPath, { from: begin, to, signal })) paths.add(path);
+  }
+  for (const path of await pathsOfGuest(agent, guestPath, { signal })) paths.add(path);
+  return [...paths].sort();
+}
+
+/** Applies the delta that was sent. Returns what the guest's shell printed when it refused. */
+async function apply(
+  agent: GuestAgent,
+  guestPath: string,
+  { isForced, signal }: Abortable & { isForced: boolean },
+): Promise<Buffer | undefined> {
+  const argv = applyCommand(guestPath, { isForced });
+  const { exit, stdout, stderr } = await agent.run({ argv }, { signal, maxOutputBytes: MAX_PRINTED_BYTES });
+  const status = 'code' in exit ? exit.code : undefined;
+  if (status === GUEST_DIFFERS) return stdout;
+  if (status !== 0) throw gitFailed('apply the changes', stderr);
+  return undefined;
+}
+
+/** The command that applies the delta in `.git/banger/incoming` of a guest. */
+export function applyCommand(guestPath: string, { isForced }: { isForced: boolean }): [string, ...string[]] {
+  return ['sh', '-c', START_SCRIPT, 'apply', guestPath, isForced ? 'force' : ''];
+}
+
+/** Most text about files in the way. */
+const MAX_PRINTED_BYTES = 256 * 1024 * 1024;
+
+/** In a session of its own, so that it ends its work when the host hangs up in the middle. */
+const START_SCRIPT = `
+b=$1/.git/banger
+if [ -e "$b/incoming/.git" ]; then mv "$b/incoming/.git" "$b/meta" || exit; fi
+if command -v setsid >/dev/null; then exec setsid -w sh "$b/meta/apply.sh" "$1" "$2"; fi
+exec sh "$b/meta/apply.sh" "$1" "$2"
+`;
+
+/**
+ * Refuses to overwrite what the guest has changed, unless its present state was exported: then the host has
+ * all of it. Deletes the delta that was sent. @throws {AppError} WORKSPACE_GUEST_CHANGED
+ */
+async function refuseUnlessExported(
+  agent: GuestAgent,
+  request: UpdateRequest,
+  { branches, listPaths }: { branches: readonly string[]; listPaths: () => Promise<string[]> },
+): Promise<void> {
+  const { guestPath, signal } = request;
+  if (await isExported(agent, guestPath, { signal })) return;
+  const refusal = guestChanged(request, await listPaths(), branches);
+  await agent.run({ argv: ['sh', '-c', CLEAN_SCRIPT, 'clean', guestPath] }, { signal });
+  throw refusal;
+}
+
+/** Without what {@link makeRepository} has made: a repository without commits, branches and index. */
+const CLEAN_SCRIPT = `
+cd "$1/.git" && rm -rf banger/meta banger/incoming banger/check-index
+[ -e index ] || [ -e config ] || rm -rf "$1/.git"
+`;
+
+/** Most paths that a message names; the details have all. */
+const NAMED_PATHS = 5;
+
+function guestChanged(
+  { vmName, guestPath }: UpdateRequest,
+  latin1Paths: readonly string[],
+  branches: readonly string[],
+): AppError {
+  const text = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');
+  const paths = latin1Paths.map(text);
+  const named = paths.slice(0, NAMED_PATHS).map((path) => `"${printable(path)}"`);
+  const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : '';
+  const commits =
+    branches.length > 0
+      ? `commits on ${branches.map((name) => `"${printable(text(name))}"`).join(', ')}`
+      : '';
+  const files = paths.length > 0 ? `${plural(paths.length, 'path')}: ${named.join(', ')}${more}` : '';
+  return new AppError(
+    'WORKSPACE_GUEST_CHANGED',
+    `Cannot copy over "${guestPath}" of vm "${vmName}": changes made there would be lost: ${[commits, files].filter(Boolean).join('; ')}`,
+    {
+      hint: `take them over first (banger vm workspace export ${vmName} | git apply), or overwrite them with --discard-guest`,
+      details: { guestPath, paths, branches: branches.map(text) },
+    },
+  );
+}
