@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp } from 'node:fs/promises';
+import { cp, lstat, mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -139,7 +139,8 @@ async function main(signal: AbortSignal): Promise<number> {
   say(isGood ? 'soak: passed' : 'soak: FAILED');
   if (!isGood) {
     const evidence = await mkdtemp(join(tmpdir(), 'soak-evidence-'));
-    await cp(lab.paths.stateDir, evidence, { recursive: true });
+    const isCopied = async (path: string): Promise<boolean> => !(await lstat(path)).isSocket();
+    await cp(lab.paths.stateDir, evidence, { recursive: true, filter: isCopied });
     say(`the daemon's log and records: ${evidence}`);
   }
   return isGood ? 0 : 1;

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,10 +18,6 @@ import (
 const (
 	// killAfter is how long the commands of a lost host may take to end by themselves before SIGKILL.
 	killAfter = 2 * time.Second
-	// lingerAfterExit is how long the agent waits for more output after a command has ended, when a background
-	// child still holds the output open. It counts from the last byte.
-	lingerAfterExit = 200 * time.Millisecond
-	outputBytes     = 64 << 10
 	// frameReadBytes has room for a few headers; input bypasses this buffer.
 	frameReadBytes = 4 << 10
 )
@@ -93,8 +88,10 @@ type command struct {
 	// for the agent to end.
 	exited, finished atomic.Bool
 	// kept: the command has outlived its host, and its output is discarded.
-	kept       atomic.Bool
-	violation  atomic.Pointer[error]
+	kept      atomic.Bool
+	violation atomic.Pointer[error]
+	// abandoned: the command was ended on the host's behalf; nobody wants the rest of its output.
+	abandoned  atomic.Bool
 	leaving    sync.Once
 	abandoning sync.Once
 }
@@ -130,42 +127,6 @@ func (c *command) run() (process.Status, error) {
 		c.Stderr.Close()
 	}
 	return status, err
-}
-
-// extendReads sets a deadline of lingerAfterExit for the reads in progress.
-func (c *command) extendReads() {
-	for _, file := range []*os.File{c.Stdout, c.Stderr} {
-		if file != nil {
-			file.SetReadDeadline(time.Now().Add(lingerAfterExit))
-		}
-	}
-}
-
-var outputBuffers = sync.Pool{New: func() any { return new([execframe.HeaderBytes + outputBytes]byte) }}
-
-// pump forwards one output to the host. A host that does not read blocks it, and so the command: output is
-// dropped only when the command has outlived its host.
-func (c *command) pump(kind byte, from *os.File) {
-	buffer := outputBuffers.Get().(*[execframe.HeaderBytes + outputBytes]byte)
-	defer outputBuffers.Put(buffer)
-	for {
-		if c.exited.Load() {
-			from.SetReadDeadline(time.Now().Add(lingerAfterExit))
-		}
-		n, err := from.Read(buffer[execframe.HeaderBytes:])
-		if n > 0 {
-			execframe.PutHeader(buffer[:], kind, n)
-			if !c.kept.Load() && c.out.write(buffer[:execframe.HeaderBytes+n]) != nil {
-				c.leave()
-				if !c.kept.Load() {
-					return
-				}
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
 }
 
 // follow handles the host's frames until their end. When the host breaks the protocol, its command is ended.
@@ -237,6 +198,7 @@ func (c *command) leave() {
 // call returns only when all of them have ended.
 func (c *command) abandon() {
 	c.abandoning.Do(func() {
+		c.abandoned.Store(true)
 		c.input.close()
 		c.End(killAfter)
 		// A process outside the session may hold the output open.

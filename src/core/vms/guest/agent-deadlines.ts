@@ -5,8 +5,8 @@
 export const AGENT_DEADLINES_MS = {
   /** a link for what the user streams: a command, files, a port, a workspace */
   stream: 15_000,
-  /** a short answer that the request needs */
-  answer: 10_000,
+  /** a short answer that the request needs; longer than a link waits for an agent that is silent */
+  answer: 30_000,
   /** a short answer that the request can do without */
   optional: 5_000,
   /** one attempt of several */

@@ -20,10 +20,11 @@ export interface Question<T> extends Abortable {
  * Sends the agent of a running VM a short request, and names the VM when the agent does not answer. When the
  * VMM itself hangs, this fails after a few seconds instead of waiting for the guest.
  *
- * @throws {AppError} VMM_HANGS; GUEST_UNREACHABLE after 10 s; as `LiveVms.agent`; what `work` throws.
+ * @throws {AppError} VMM_HANGS; GUEST_UNREACHABLE after 30 s; HOST_NO_SPACE when that is why the guest is
+ * silent; as `LiveVms.agent`; what `work` throws.
  */
 export async function askGuest<T>(
-  world: { live: Pick<LiveVms, 'agent' | 'get'> },
+  world: { live: Pick<LiveVms, 'agent' | 'get' | 'whySilent'> },
   { id, name }: Pick<VmRecord, 'id' | 'name'>,
   { what, work, signal }: Question<T>,
 ): Promise<T> {
@@ -46,6 +47,8 @@ export async function askGuest<T>(
   } catch (error) {
     if (hung.signal.aborted) throw hung.signal.reason;
     if (!isAppError(error, 'WAIT_TIMEOUT', 'GUEST_UNREACHABLE', 'GUEST_LOST')) throw error;
+    const known = world.live.whySilent(id);
+    if (known) throw known;
     throw new AppError('GUEST_UNREACHABLE', `Cannot ${what}: its guest agent does not answer`, {
       hint: `its console shows what the guest does: banger vm logs ${name}`,
       details: { vmId: id },

@@ -16,7 +16,7 @@ function worldWith(ports: GuestPort[]): { world: SshWorld; written: string[] } {
   const agent = { ports: () => Promise.resolve(ports) } as unknown as GuestAgent;
   const world: SshWorld = {
     records: { list: () => [record], damaged: () => [] },
-    live: { agent: () => Promise.resolve(agent), get: () => undefined },
+    live: { agent: () => Promise.resolve(agent), get: () => undefined, whySilent: () => undefined },
     hostUser: {
       secret: (purpose) =>
         Promise.resolve(purpose === 'ssh host key of 0123456789ab' ? SEED : Buffer.alloc(32)),

@@ -14,7 +14,7 @@ const SSH_PORT = 22;
 /** What giving access by ssh works on. */
 export interface SshWorld {
   records: KnownVms;
-  live: Pick<LiveVms, 'agent' | 'get'>;
+  live: Pick<LiveVms, 'agent' | 'get' | 'whySilent'>;
   hostUser: Pick<HostUser, 'secret' | 'loginKeyFile'>;
   files: Pick<VmFiles, 'writeKnownHosts'>;
 }

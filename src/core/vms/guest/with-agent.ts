@@ -7,7 +7,7 @@ import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 /**
  * Sends the agent of a running VM a request that must not take long.
  *
- * @throws {AppError} WAIT_TIMEOUT after 10 s, or HOST_NO_SPACE when that is why the guest is silent; as
+ * @throws {AppError} WAIT_TIMEOUT after 30 s, or HOST_NO_SPACE when that is why the guest is silent; as
  * `LiveVms.agent`; what `work` throws.
  */
 export async function withAgent<T>(

@@ -2,7 +2,6 @@ import { withDeadline } from '../../../base/abort.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { TrimRequest } from '../../../protocol/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
 
 /**
@@ -10,6 +9,9 @@ import type { VmHost, Vms } from '../world.ts';
  * request would cost more than the space.
  */
 const WORTH_BYTES = 64 * 2 ** 20;
+
+/** How long a guest gets for all of it, in `ms`: nothing fails without it. */
+const DEADLINE_MS = 10_000;
 
 /** `ms` for a trim that somebody waits for. What is left then is given back the next time. */
 const TRIM_MS = 2_000;
@@ -43,7 +45,7 @@ export async function giveBackSpace(
   const trim = await trimRequestOf(world, record);
   if (!trim) return;
   report({ event: 'progress', stage: 'trim' });
-  const deadlineMs = AGENT_DEADLINES_MS.answer;
+  const deadlineMs = DEADLINE_MS;
   try {
     const work = async (inner: AbortSignal): Promise<void> => {
       const agent = await world.live.agent(record.id, { signal: inner, helloDeadlineMs: deadlineMs });
