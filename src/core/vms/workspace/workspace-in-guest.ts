@@ -7,8 +7,8 @@ import type { Vms } from '../world.ts';
 /** `ms` for mise to mark a folder as trusted; it needs no network. */
 const TRUST_DEADLINE_MS = 30_000;
 
-/** `ms` for git to hash what differs from the index; a start does not wait longer for a mere note. */
-const MARK_DEADLINE_MS = 10_000;
+/** `ms` for git to hash what differs from the index: an export begins at the tree that this records. */
+const MARK_DEADLINE_MS = 5 * 60_000;
 
 /**
  * Creates a branch with the guest's git and switches to it; uncommitted edits are kept.
