@@ -82,6 +82,7 @@ test('proxies and certificates come and go with NAT, also while the guest runs',
   const { id } = await resultOf(create);
   assert.equal(inGuest(id, GUEST_TRUST_FILE), undefined);
   assert.equal(inGuest(id, '/etc/environment'), undefined);
+  assert.equal(lab.guests.personalised.at(-1)?.surroundings, undefined, 'a start is no slower for nothing');
 
   const notices = await noticesOf(behind.setVm('n', { nat: true }, { signal }));
   assert.match(notices.join(), /README": it has none that can be read/);

@@ -29,7 +29,7 @@ export function readHostContent(world: Pick<VmHost, 'hostUser'>, options: Aborta
  * Personalises the guest before any user code runs: a restored guest has the clock, the random state and the
  * names of the guest that it was captured from. Also writes the user's own files; one that cannot be written
  * (full disk, something else in its place) is left out with a notice. Any other failed step means that the
- * guest must not be used.
+ * guest must not be used. A guest that `isNew` has nothing of an earlier start.
  *
  * @throws {AppError} GUEST_PERSONALISE_FAILED naming the step; GUEST_LOST, GUEST_PROTOCOL,
  * HOST_SECRET_INVALID.
@@ -37,13 +37,24 @@ export function readHostContent(world: Pick<VmHost, 'hostUser'>, options: Aborta
 export async function personalise(
   world: Pick<Vms, 'log'> & Pick<VmHost, 'hostUser'>,
   record: VmRecord,
-  { agent, content, report, signal }: Task & { agent: GuestAgent; content: HostContent },
+  {
+    agent,
+    content,
+    isNew,
+    report,
+    signal,
+  }: Task & {
+    agent: GuestAgent;
+    content: HostContent;
+    isNew: boolean;
+  },
 ): Promise<void> {
   const files = [...sshKeyFiles(await sshHostKey(world.hostUser, record.id)), ...content.files];
   const outside = record.nat ? content.outside : undefined;
   for (const message of [...content.notices, ...(outside?.notices ?? [])]) {
     report({ event: 'notice', message });
   }
+  const surroundings = surroundingsOf(outside);
   try {
     const { wallClockMs, unwritten } = await agent.personalise(
       {
@@ -52,7 +63,7 @@ export async function personalise(
         hostname: record.name,
         machineId: machineIdOf(record.id),
         network: guestNetwork(record.nat),
-        surroundings: surroundingsOf(outside),
+        ...(isNew && isNothing(surroundings) ? {} : { surroundings }),
         files,
       },
       { signal },
@@ -89,6 +100,14 @@ export function surroundingsOf(outside: OutsideContent | undefined): Surrounding
 }
 
 /**
+ * Nothing need be removed from a new guest, and a guest that was just restored takes tens of ms for its first
+ * request of this kind.
+ */
+function isNothing({ environment, authorities }: Surroundings): boolean {
+  return Object.keys(environment).length === 0 && authorities.length === 0;
+}
+
+/**
  * The placeholder identity of a guest that others are made from: every file exists and is no longer than a
  * VM's own, so that personalising only overwrites. Creating files would take a just restored emulated guest
  * much longer.
@@ -104,6 +123,7 @@ export function placeholderIdentity(): Personalisation {
     hostname: 'b',
     machineId: machineIdOf(randomBytes(16).toString('hex')),
     network: guestNetwork(false),
+    surroundings: surroundingsOf(undefined),
     files: [...sshKeyFiles(sshKeyPair(randomBytes(32), SSH_KEY_COMMENT)), ...home],
   };
 }

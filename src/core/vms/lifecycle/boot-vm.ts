@@ -47,6 +47,8 @@ export interface BootOptions extends Task {
   from?: SavedGuest;
   /** called just before the saved guest runs: from then on its drives change */
   beforeRun?: () => void;
+  /** see {@link ReadyOptions} */
+  isNew?: boolean;
 }
 
 /**
@@ -58,7 +60,7 @@ export interface BootOptions extends Task {
  * the end of the console; GUEST_PERSONALISE_FAILED.
  */
 export async function bootVm(world: BootWorld, record: VmRecord, options: BootOptions): Promise<VmRecord> {
-  const { report, signal, boot, probe, from, beforeRun } = options;
+  const { report, signal, boot, probe, from, beforeRun, isNew = false } = options;
   const accelerator = probe.accelerator ?? 'tcg';
   const spec = vmSpecOf(world, record, { boot, accelerator });
   await world.files.createRuntime(record.id);
@@ -82,6 +84,7 @@ export async function bootVm(world: BootWorld, record: VmRecord, options: BootOp
     running,
     content,
     isRestored: from !== undefined,
+    isNew,
   });
   undo.move();
   return ready;
@@ -111,6 +114,8 @@ export interface ReadyOptions extends Task {
   content: HostContent;
   /** the guest was restored, so its services are up */
   isRestored: boolean;
+  /** no guest with these drives has been personalised for a VM before */
+  isNew?: boolean;
 }
 
 /**
@@ -147,7 +152,7 @@ export interface ReachOptions extends ReadyOptions {
 export async function reachReady(
   world: Pick<Vms, 'log'> & Pick<VmHost, 'files' | 'hostUser'> & Pick<GuestWaits, 'bootDeadlineMs'>,
   record: VmRecord,
-  { report, signal, running, content, isRestored, meet }: ReachOptions,
+  { report, signal, running, content, isRestored, isNew = false, meet }: ReachOptions,
 ): Promise<GuestAgent> {
   const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : world.bootDeadlineMs;
   const died = running.exited.then((): never => {
@@ -163,7 +168,7 @@ export async function reachReady(
         const boot = async (): Promise<GuestAgent> => {
           const agent = await meet({ signal: inner, helloDeadlineMs: deadlineMs, isRestored });
           report({ event: 'progress', stage: 'personalise' });
-          await personalise(world, record, { agent, content, report, signal: inner });
+          await personalise(world, record, { agent, content, isNew, report, signal: inner });
           // A restored guest was already ready when it was saved.
           if (isRestored) return agent;
           report({ event: 'progress', stage: 'init', detail: "waiting for the guest's services" });

@@ -107,6 +107,7 @@ async function startWith(
     report,
     boot,
     probe,
+    isNew: true,
     ...(template ? { from: template.saved } : {}),
   });
   undo.move();

@@ -34,7 +34,14 @@ export async function claimPoolVm(
   undo.defer('forget the VMM', () => world.live.remove(record.id));
   if (record.nat) await running.setNat(true, { signal });
   const content = await reading;
-  const ready = await makeReady(world, begun, { report, signal, running, content, isRestored: true });
+  const ready = await makeReady(world, begun, {
+    report,
+    signal,
+    running,
+    content,
+    isRestored: true,
+    isNew: true,
+  });
   undo.move();
   return ready;
 }
