@@ -11,8 +11,9 @@ const MIB = 2 ** 20;
 const WRITTEN_MIB = 250;
 
 /**
- * The most space that a drive takes on the host after everything on it was deleted: what the guest itself
- * uses, and the 64 MiB for which a drive is not trimmed again.
+ * The most space that a drive takes on the host after everything on it was deleted. Files in blocks that the
+ * image has free stay in the overlay for good (up to about 120 MiB), and a drive is not trimmed
+ * again for less than 64 MiB.
  */
 const MOST_LEFT_BYTES = 150 * MIB;
 
