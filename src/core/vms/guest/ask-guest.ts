@@ -1,9 +1,9 @@
-import { type Abortable, anySignal, withDeadline } from '../../../base/abort.ts';
+import { type Abortable, anySignal } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { LiveVms } from '../live-vms.ts';
-import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
+import { withAgent } from './with-agent.ts';
 
 /** `ms` without an answer after which the VMM is checked, and `ms` for the VMM to answer. */
 const LOOK_AFTER_MS = 2_000;
@@ -30,25 +30,12 @@ export async function askGuest<T>(
 ): Promise<T> {
   const hung = new AbortController();
   const look = setTimeout(() => void lookAtVmm(), LOOK_AFTER_MS);
-  const ask = async (inner: AbortSignal): Promise<T> => {
-    using either = anySignal(inner, hung.signal);
-    const agent = await world.live.agent(id, {
-      signal: either.signal,
-      helloDeadlineMs: AGENT_DEADLINES_MS.answer,
-    });
-    return await work(agent, { signal: either.signal });
-  };
+  using either = anySignal(signal, hung.signal);
   try {
-    return await withDeadline(ask, {
-      signal,
-      deadlineMs: AGENT_DEADLINES_MS.answer,
-      what: 'the guest agent',
-    });
+    return await withAgent(world, id, { signal: either.signal, work });
   } catch (error) {
     if (hung.signal.aborted) throw hung.signal.reason;
     if (!isAppError(error, 'WAIT_TIMEOUT', 'GUEST_UNREACHABLE', 'GUEST_LOST')) throw error;
-    const known = world.live.whySilent(id);
-    if (known) throw known;
     throw new AppError('GUEST_UNREACHABLE', `Cannot ${what}: its guest agent does not answer`, {
       hint: `its console shows what the guest does: banger vm logs ${name}`,
       details: { vmId: id },
