@@ -5,6 +5,7 @@ import { ensureDefaultImage } from '../scripts/test/default-image.ts';
 import type { Abortable } from '../src/base/abort.ts';
 import { messageOf } from '../src/base/errors.ts';
 import { writeFileAtomic } from '../src/base/files/atomic-file.ts';
+import { interruptSignal } from '../test/support/interrupt-signal.ts';
 import { type Lab, openLab } from './lab.ts';
 import { describeMachine } from './machine.ts';
 import type { Measured } from './measurement.ts';
@@ -30,12 +31,8 @@ measurements: ${MEASUREMENTS.map(({ name }) => name).join(', ')}
 const BEGIN_MARK = '<!-- begin of the measured table -->\n';
 const END_MARK = '<!-- end of the measured table -->';
 
-const interrupt = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)));
-}
 try {
-  process.exitCode = await main(interrupt.signal);
+  process.exitCode = await main(interruptSignal());
 } catch (error) {
   // When cleanup failed too, the first error is inside the suppressed one.
   const all = error instanceof SuppressedError ? [error.suppressed, error.error] : [error];

@@ -62,8 +62,8 @@ const MAX_STDERR_CHARS = 2000;
 
 /**
  * Returns the changes in a VM's repository as a patch for git-apply(1), in pieces; no piece when there are no
- * changes. Does not change the guest's index, refs and objects. Once the
- * caller has taken all pieces, the guest notes that its state is exported (`protocol/workspace-state.ts`).
+ * changes. Does not change the guest's index, refs and objects. Once the caller has taken all pieces, the
+ * guest notes that its state is exported (`protocol/workspace-state.ts`).
  *
  * @throws {AppError} while iterating: WORKSPACE_EXPORT_FAILED, before the first piece unless the guest is
  * lost; and the errors of `BangerClient.exec`.

@@ -81,11 +81,16 @@ func addLines(path string, content []byte, mode uint32) error {
 	if len(before) > 0 && !bytes.HasSuffix(before, []byte("\n")) {
 		missing = append([]byte("\n"), missing...)
 	}
+	return appendTo(path, missing)
+}
+
+// appendTo appends to the file at path, which must exist. It follows a symlink.
+func appendTo(path string, content []byte) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return writeAndClose(fd, path, missing)
+	return writeAndClose(fd, path, content)
 }
 
 // writeFile gives the file at path this content, these permission bits, and this process's user as its owner.

@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Surroundings is what the network around the host asks of programs that go through it.
@@ -187,11 +185,7 @@ func (s System) setBundle(all string) error {
 	if hadBlock || len(before) == 0 || !bytes.HasSuffix(before, []byte("\n")) {
 		return writeFile(path, after, 0o644)
 	}
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return writeAndClose(fd, path, block(all))
+	return appendTo(path, block(all))
 }
 
 // forgetAuthorities removes what is there of certificates that the host has no longer. The files go last:

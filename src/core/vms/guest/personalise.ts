@@ -93,7 +93,10 @@ export function reportUnwritten(unwritten: Personalised['unwritten'], report: Re
   }
 }
 
-/** What a guest is told of the network outside; without NAT nothing, and what it had is removed. */
+/**
+ * The proxies and certificates to set in a guest. Without `outside` there are none: the guest removes those
+ * that it has.
+ */
 export function surroundingsOf(outside: OutsideContent | undefined): Surroundings {
   const { environment = {}, isSecret = false, authorities = [] } = outside ?? {};
   return { environment, isSecret, authorities };
