@@ -67,6 +67,9 @@ if sent_tree=$(git rev-parse -q --verify '${SENT_REF}^{tree}'); then
 fi
 `;
 
+/** A command after {@link READ_STATE}: succeeds when the present state is the one that was last exported. */
+export const IS_EXPORTED = `[ -f "$git/${EXPORTED_STATE}" ] && [ "$(cat "$git/${EXPORTED_STATE}")" = "$state" ]`;
+
 /** Lines after {@link READ_STATE}: the present state counts as the one that was sent. */
 export const MARK_SENT = `
 cp -R "$temp/objects/." "$objects/" || exit

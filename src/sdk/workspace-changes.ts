@@ -1,5 +1,5 @@
 import type { Abortable } from '../base/abort.ts';
-import { EXPORTED_STATE, READ_SENT, READ_STATE } from '../protocol/workspace-state.ts';
+import { IS_EXPORTED, READ_SENT, READ_STATE } from '../protocol/workspace-state.ts';
 import type { BangerClient } from './client.ts';
 
 /** Whether a workspace has changes that the host lacks; `unknown`: git failed, or it is no repository. */
@@ -10,8 +10,7 @@ const UNEXPORTED = 90;
 
 const SCRIPT = `${READ_STATE}${READ_SENT}
 if [ "$state" = "$sent" ]; then exit 0; fi
-exported="$git/${EXPORTED_STATE}"
-if [ -f "$exported" ] && [ "$(cat "$exported")" = "$state" ]; then exit 0; fi
+if ${IS_EXPORTED}; then exit 0; fi
 exit ${UNEXPORTED}
 `;
 

@@ -5,13 +5,13 @@ import { findCommits, readHeadCommit } from './git/git-repository.ts';
 import { checkNewBranch } from './new-branch.ts';
 import { keptChoice, listTracked, packWorkspace, untrackedNames } from './pack-workspace.ts';
 import { changeSince, isSameHistory } from './sent/freshness.ts';
-import { readKept } from './sent/kept-tree.ts';
+import { readKept, readKeptOf } from './sent/kept-tree.ts';
 import { packDelta } from './sent/pack-delta.ts';
 import { requireTar } from './tar-stream.ts';
 import { allEnded } from './task-group.ts';
 import { findTooling } from './tooling.ts';
 import {
-  describeRepository,
+  describeWorkspace,
   type GitWorkspaceSourceOptions,
   listIndex,
   openWork,
@@ -44,10 +44,7 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       await work.tasks.start((task) => checkNewBranch(work, { ...content, ...task }));
       const found = await tooling;
       return {
-        ...describeRepository(work),
-        trackedCount,
-        untrackedCount,
-        ...(found ? { tooling: found } : {}),
+        ...describeWorkspace(work, { trackedCount, untrackedCount, tooling: found }),
         ...(withFiles ? { files: namesIn(names, alsoSent) } : {}),
       };
     },
@@ -55,14 +52,12 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
     hasCommits: (path, commits, { signal }) => findCommits(path, commits, { env: options.env, signal }),
     keptCommit: async (dir) => (await readKept(dir))?.commit,
     changeSince: async (dir, { sentCommit, signal }) => {
-      const kept = await readKept(dir);
-      return kept && kept.commit === sentCommit
-        ? await changeSince(kept, { env: options.env, signal })
-        : undefined;
+      const kept = await readKeptOf(dir, sentCommit);
+      return kept && (await changeSince(kept, { env: options.env, signal }));
     },
     sameAsSent: async (dir, { path, sentCommit, signal, ...content }) => {
-      const kept = await readKept(dir);
-      if (kept?.commit !== sentCommit || !kept || content.branch !== undefined) return undefined;
+      const kept = await readKeptOf(dir, sentCommit);
+      if (!kept || content.branch !== undefined) return undefined;
       if (!isDeepStrictEqual(kept.choice, keptChoice(path, content))) return undefined;
       const call = { env: options.env, signal };
       const [change, isSame] = await allEnded([changeSince(kept, call), isSameHistory(kept, call)]);

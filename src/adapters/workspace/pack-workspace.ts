@@ -16,7 +16,7 @@ import { requireTar, startTar, type TarStream } from './tar-stream.ts';
 import { findTooling } from './tooling.ts';
 import {
   countUntracked,
-  describeRepository,
+  describeWorkspace,
   type GitWorkspaceSourceOptions,
   listIndex,
   listUntracked,
@@ -52,12 +52,11 @@ export async function packWorkspace(
   ]);
 
   const history = tasks.start((task) => prepareHistory(work, { ...options, ...task, branchStart }));
-  const summary = {
-    ...describeRepository(work),
+  const summary = describeWorkspace(work, {
     trackedCount: listing.paths.length,
     untrackedCount: untracked.count,
-    ...(tooling ? { tooling } : {}),
-  };
+    tooling,
+  });
   const choice = keptChoice(path, options);
   const parts = { listing, untracked: untracked.names, history, choice, summary };
   const archive = startArchive(work, { ...options, ...parts });

@@ -76,17 +76,26 @@ export async function openWork(
   };
 }
 
-/** A description of the repository; the caller adds the counts and the depth. */
-export function describeRepository({
-  repository,
-  staged,
-}: WorkspaceWork): Omit<WorkspaceSummary, 'trackedCount' | 'untrackedCount'> {
+/** A description of the working tree; the caller adds the depth. */
+export function describeWorkspace(
+  { repository, staged }: WorkspaceWork,
+  {
+    trackedCount,
+    untrackedCount,
+    tooling,
+  }: Pick<WorkspaceSummary, 'trackedCount' | 'untrackedCount'> & {
+    tooling: WorkspaceSummary['tooling'] | undefined;
+  },
+): WorkspaceSummary {
   const { commit, ref } = staged.head;
   return {
     repoRoot: repository.root,
     repoName: repository.name,
     ...(commit === undefined ? {} : { headCommit: commit }),
     ...(ref === undefined ? {} : { branch: textOf(ref.replace(/^refs\/heads\//, '')) }),
+    trackedCount,
+    untrackedCount,
+    ...(tooling ? { tooling } : {}),
   };
 }
 

@@ -6,6 +6,7 @@ import { bytePath } from '../byte-path.ts';
 import { GUEST_STAT_RULES } from '../guest-config.ts';
 import { allEnded } from '../task-group.ts';
 import type { IndexListing } from './index-listing.ts';
+import { nulList } from './nul-list.ts';
 import type { StagedRepository } from './staged-repository.ts';
 
 const RAW_DIFF = ['diff-files', '--raw', '-z', '--no-renames'];
@@ -48,7 +49,7 @@ export async function listPresentFiles(
   const unmerged = new Set(listing.unmerged);
   const flagged = listing.unchecked.filter((path) => !unmerged.has(path));
   return {
-    present: Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1'),
+    present: Buffer.from(nulList(present), 'latin1'),
     changed: differing.filter((path) => !absent.has(path)),
     deleted: [...deleted, ...differing.filter((path) => absent.has(path))],
     uncheckedPresent: flagged.filter((path) => !absent.has(path)),
@@ -67,7 +68,7 @@ export async function listPresentUntracked(
   const files = paths.filter((path) => !path.endsWith('/'));
   const absent = await findAbsent(root, files, { signal });
   const present = files.filter((path) => !absent.has(path));
-  return Buffer.from(present.map((path) => `${path}\0`).join(''), 'latin1');
+  return Buffer.from(nulList(present), 'latin1');
 }
 
 /** A file that differs from its index entry, and the entry's content. */

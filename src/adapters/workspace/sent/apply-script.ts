@@ -1,4 +1,5 @@
 import { GUEST_DIFFERS } from '../../../protocol/workspace-state.ts';
+import { nulList } from '../git/nul-list.ts';
 import { foldersOf, type TreeChange } from './tree-changes.ts';
 
 /**
@@ -23,7 +24,6 @@ export function applyFiles(
   changes: readonly TreeChange[],
   gitChanges: readonly GitFileChange[],
 ): Map<string, string> {
-  const nameList = (paths: readonly string[]): string => paths.map((path) => `${path}\0`).join('');
   const deleted = changes.filter(({ after }) => !after).map(({ path }) => path);
   const made = changes.filter(({ after }) => after);
   const parents = foldersOf(changes.map(({ path }) => path)).reverse();
@@ -40,9 +40,9 @@ export function applyFiles(
         ),
       ].join(''),
     ],
-    ['deleted', nameList(deleted)],
-    ['git-deleted', nameList(gitChanges.filter(({ after }) => !after).map(({ name }) => name))],
-    ['folders', nameList(foldersOf(deleted))],
+    ['deleted', nulList(deleted)],
+    ['git-deleted', nulList(gitChanges.filter(({ after }) => !after).map(({ name }) => name))],
+    ['folders', nulList(foldersOf(deleted))],
     ['apply.sh', APPLY_SCRIPT],
   ]);
 }

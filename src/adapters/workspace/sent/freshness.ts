@@ -20,7 +20,7 @@ export async function changeSince(
   { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
 ): Promise<HostChange> {
   if (!(await isFolder(kept.root))) return { kind: 'gone' };
-  const user = gitAt({ folder: kept.root, env: hostGitEnvironment(env), config: NO_PROGRAMS });
+  const user = gitOfUser(kept, { env });
   const own = gitOfKept(kept, { env });
   const okCodes = [0, 1, 128];
   try {
@@ -46,7 +46,7 @@ export async function isSameHistory(
   kept: KeptTree,
   { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
 ): Promise<boolean> {
-  const user = gitAt({ folder: kept.root, env: hostGitEnvironment(env), config: NO_PROGRAMS });
+  const user = gitOfUser(kept, { env });
   const [entries, refs, ref] = await allEnded([
     user.run(INDEX_LISTING_ARGS, { signal }),
     listRefs(user, { signal }),
@@ -58,6 +58,11 @@ export async function isSameHistory(
     refsDigest(kept.head.commit === undefined ? [] : refs) === kept.refsDigest &&
     headRef === kept.head.ref
   );
+}
+
+/** Git over the user's working tree with the user's own repository. */
+function gitOfUser({ root }: KeptTree, { env }: { env: NodeJS.ProcessEnv }): Git {
+  return gitAt({ folder: root, env: hostGitEnvironment(env), config: NO_PROGRAMS });
 }
 
 /** Whether a file that was sent is not as it was. Files that were only touched do not count. */

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../base/errors.ts';
+import { copyIfThere } from '../../../base/files/copy-if-there.ts';
 import type { PackedWorkspace } from '../../../core/ports/workspace.ts';
 import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
 import type { Ref } from '../git/git-refs.ts';
 import type { HostRepository } from '../git/git-repository.ts';
 import type { HistoryPlan } from '../git/history.ts';
 import type { IndexListing } from '../git/index-listing.ts';
+import { looseObject } from '../git/loose-object.ts';
+import { nulList } from '../git/nul-list.ts';
 import { type Head, quotePath, type StagedRepository, USER_ATTRIBUTES } from '../git/staged-repository.ts';
 import type { SentTree } from './stage-sent-tree.ts';
 import type { TreeEntry } from './tree-changes.ts';
@@ -95,7 +98,7 @@ export async function keepTree(dir: string, request: KeepRequest): Promise<void>
     choice,
     summary,
     settings: staged.settings,
-    namesDigest: digestOf(listing.paths.map((path) => `${path}\0`).join('')),
+    namesDigest: digestOf(nulList(listing.paths)),
     entriesDigest: listing.digest,
     gitFiles: await smallGitFiles(staged),
     refs: carriedRefs(plan),
@@ -118,6 +121,12 @@ export async function readKept(dir: string): Promise<KeptTree | undefined> {
     if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** What is kept in `dir`, if it is the tree of `commit`. */
+export async function readKeptOf(dir: string, commit: string | undefined): Promise<KeptTree | undefined> {
+  const kept = await readKept(dir);
+  return kept?.commit === commit ? kept : undefined;
 }
 
 /** Git over the user's working tree with the kept index. It changes nothing of the user's, nor the index. */
@@ -156,7 +165,7 @@ export async function smallGitFiles(staged: StagedRepository): Promise<Record<st
     const path = join(staged.gitDir, top);
     for (const name of await filesAt(path)) {
       const content = await readFile(join(path, name));
-      files[name === '' ? top : `${top}/${name}`] = blobName(content, staged);
+      files[name === '' ? top : `${top}/${name}`] = looseObject('blob', content, staged).name;
     }
   }
   return files;
@@ -175,11 +184,6 @@ async function filesAt(path: string): Promise<string[]> {
   }
 }
 
-function blobName(content: Buffer, { nullObject }: StagedRepository): string {
-  const hash = createHash(nullObject.length === 64 ? 'sha256' : 'sha1');
-  return hash.update(`blob ${content.length}\0`).update(content).digest('hex');
-}
-
 /** A digest of all refs that could be carried. */
 export function refsDigest(refs: readonly Ref[]): string {
   return digestOf(JSON.stringify(refs));
@@ -189,12 +193,4 @@ export function refsDigest(refs: readonly Ref[]): string {
 export function digestOf(content: string | Buffer): string {
   const hash = createHash('sha256');
   return (typeof content === 'string' ? hash.update(content, 'latin1') : hash.update(content)).digest('hex');
-}
-
-async function copyIfThere(from: string, to: string): Promise<void> {
-  try {
-    await cp(from, to, { recursive: true });
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
-  }
 }

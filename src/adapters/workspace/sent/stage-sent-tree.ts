@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import type { Abortable } from '../../../base/abort.ts';
-import { isAppError, isErrno, messageOf } from '../../../base/errors.ts';
+import { isAppError, messageOf } from '../../../base/errors.ts';
+import { copyIfThere } from '../../../base/files/copy-if-there.ts';
 import type { Logger } from '../../../base/log.ts';
 import { SENT_COMMIT, SENT_REF } from '../../../protocol/workspace-state.ts';
 import type { GitCall } from '../git/git-command.ts';
+import { looseObject } from '../git/loose-object.ts';
+import { nulList } from '../git/nul-list.ts';
 import { quotePath, type StagedRepository } from '../git/staged-repository.ts';
 import type { TrackedFiles } from '../git/tracked-files.ts';
 import type { WorkspaceWork } from '../workspace-work.ts';
@@ -62,6 +64,7 @@ export async function stageSentTreeOrThrow(
   const indexPath = join(folder, 'sent-index');
   const objectsPath = join(folder, 'sent-objects');
   await mkdir(objectsPath);
+  // A repository in which nothing was ever added has no index.
   await copyIfThere(join(staged.gitDir, 'index'), indexPath);
   const git = async (
     args: readonly string[],
@@ -118,18 +121,11 @@ export function objectFolders({ repository }: WorkspaceWork, sent: SentTree | un
 }
 
 /** Writes a loose object, as git does, and returns its name. */
-async function writeCommit(
-  objectsPath: string,
-  text: string,
-  { nullObject }: StagedRepository,
-): Promise<string> {
-  const content = Buffer.from(`commit ${Buffer.byteLength(text)}\0${text}`);
-  const name = createHash(nullObject.length === 64 ? 'sha256' : 'sha1')
-    .update(content)
-    .digest('hex');
+async function writeCommit(objectsPath: string, text: string, staged: StagedRepository): Promise<string> {
+  const { name, encoded } = looseObject('commit', Buffer.from(text), staged);
   const folder = join(objectsPath, name.slice(0, 2));
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, name.slice(2)), deflateSync(content), { mode: 0o444 });
+  await writeFile(join(folder, name.slice(2)), deflateSync(encoded), { mode: 0o444 });
   return name;
 }
 
@@ -146,14 +142,5 @@ function commitText(tree: string, parent: string | undefined): string {
 }
 
 function namesOf(paths: readonly string[]): Buffer {
-  return Buffer.from(paths.map((path) => `${path}\0`).join(''), 'latin1');
-}
-
-/** A repository in which nothing was ever added has no index. */
-async function copyIfThere(from: string, to: string): Promise<void> {
-  try {
-    await copyFile(from, to);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
-  }
+  return Buffer.from(nulList(paths), 'latin1');
 }

@@ -74,7 +74,7 @@ export function changesBetween(
   return changes;
 }
 
-/** The folders that `change` would leave without files, deepest first: those of deleted files. */
+/** The folders that `paths` are in, deepest first. */
 export function foldersOf(paths: readonly string[]): string[] {
   const folders = new Set<string>();
   for (const path of paths) {

@@ -1,6 +1,12 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, printable } from '../../../base/errors.ts';
-import { EXPORTED_STATE, READ_STATE, SENT_REF } from '../../../protocol/workspace-state.ts';
+import {
+  IS_EXPORTED,
+  READ_STATE,
+  SENT_REF,
+  STATE_NO_FOLDER,
+  STATE_NO_REPOSITORY,
+} from '../../../protocol/workspace-state.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { GuestTree } from '../../ports/workspace.ts';
 
@@ -10,20 +16,16 @@ const MAX_LISTING_BYTES = 256 * 1024 * 1024;
 /** Most output about HEAD and the branches. */
 const MAX_STATE_BYTES = 16 * 1024 * 1024;
 
-/** Exit statuses of {@link STATE_SCRIPT}. */
-const NO_FOLDER = 91;
-const NO_REPOSITORY = 92;
-
 /**
- * Prints HEAD and the refs. First it finishes a delta that was being applied, and deletes one that was not
- * (`adapters/workspace/sent/apply-script.ts`).
+ * Prints HEAD and the refs; exit statuses as those of `READ_STATE`. First it finishes a delta that was being
+ * applied, and deletes one that was not (`adapters/workspace/sent/apply-script.ts`).
  */
 const STATE_SCRIPT = `
-cd "$1" 2>/dev/null || exit ${NO_FOLDER}
+cd "$1" 2>/dev/null || exit ${STATE_NO_FOLDER}
 b=.git/banger
 if [ -e "$b/meta/ready" ]; then sh "$b/meta/apply.sh" "$PWD" || exit; fi
 if [ -e "$b/meta" ] || [ -e "$b/incoming" ]; then rm -rf "$b/meta" "$b/incoming" || exit; fi
-if [ ! -e .git/HEAD ]; then [ -z "$(ls -A)" ] && exit ${NO_FOLDER}; exit ${NO_REPOSITORY}; fi
+if [ ! -e .git/HEAD ]; then [ -z "$(ls -A)" ] && exit ${STATE_NO_FOLDER}; exit ${STATE_NO_REPOSITORY}; fi
 cat .git/HEAD && git for-each-ref --format='%(objectname) %(refname)' refs/heads ${SENT_REF}
 `;
 
@@ -48,8 +50,8 @@ export async function readGuestTree(
   const options = { signal, maxOutputBytes: MAX_STATE_BYTES };
   const { exit, stdout, stderr } = await agent.run({ argv: stateCommand(guestPath), cwd: '/' }, options);
   const status = 'code' in exit ? exit.code : undefined;
-  if (status === NO_FOLDER) return { kind: 'empty' };
-  if (status === NO_REPOSITORY) return { kind: 'files' };
+  if (status === STATE_NO_FOLDER) return { kind: 'empty' };
+  if (status === STATE_NO_REPOSITORY) return { kind: 'files' };
   if (status !== 0) throw gitFailed('read the workspace', stderr);
   return { kind: 'repository', tree: parseState(stdout) };
 }
@@ -81,9 +83,7 @@ export async function listGuestTree(
   { commit, signal }: Abortable & { commit: string },
 ): Promise<Buffer> {
   const argv: [string, ...string[]] = ['git', '-C', guestPath, 'ls-tree', '-r', '-z', commit];
-  const { exit, stdout, stderr } = await agent.run({ argv }, { signal, maxOutputBytes: MAX_LISTING_BYTES });
-  if ('code' in exit && exit.code === 0) return stdout;
-  throw gitFailed('list the tree that was sent', stderr);
+  return await outputOf(agent, argv, { signal, what: 'list the tree that was sent' });
 }
 
 /** Makes a folder of the guest a repository without commits. @throws {AppError} GUEST_* */
@@ -93,9 +93,7 @@ export async function makeRepository(
   { signal }: Abortable,
 ): Promise<void> {
   const script = 'cd "$1" && git init -q --template= && rm -f .git/config';
-  const argv: [string, ...string[]] = ['sh', '-c', script, 'init', guestPath];
-  const { exit, stderr } = await agent.run({ argv }, { signal });
-  if (!('code' in exit) || exit.code !== 0) throw gitFailed('make a repository', stderr);
+  await outputOf(agent, ['sh', '-c', script, 'init', guestPath], { signal, what: 'make a repository' });
 }
 
 const OWN_PATHS_SCRIPT = `${READ_STATE}
@@ -113,13 +111,11 @@ export async function pathsOfGuest(
   { signal }: Abortable,
 ): Promise<string[]> {
   const argv: [string, ...string[]] = ['sh', '-c', OWN_PATHS_SCRIPT, 'paths', guestPath];
-  const { exit, stdout, stderr } = await agent.run({ argv }, { signal, maxOutputBytes: MAX_LISTING_BYTES });
-  if ('code' in exit && exit.code === 0) return namesIn(stdout);
-  throw gitFailed('compare the workspace with what was sent', stderr);
+  return namesIn(await outputOf(agent, argv, { signal, what: 'compare the workspace with what was sent' }));
 }
 
 const IS_EXPORTED_SCRIPT = `${READ_STATE}
-[ -f "$git/${EXPORTED_STATE}" ] && [ "$(cat "$git/${EXPORTED_STATE}")" = "$state" ]
+${IS_EXPORTED}
 `;
 
 /** Whether the guest's HEAD and files are as they were last exported: the host has all of them. */
@@ -146,6 +142,17 @@ export async function pathsOfCommits(
   const options = { signal, maxOutputBytes: MAX_LISTING_BYTES };
   const { exit, stdout } = await agent.run({ argv: ['git', '-C', guestPath, ...how] }, options);
   return 'code' in exit && exit.code === 0 ? namesIn(stdout) : [];
+}
+
+/** The output of a command of the guest that must succeed. @throws {AppError} GUEST_* */
+async function outputOf(
+  agent: GuestAgent,
+  argv: [string, ...string[]],
+  { what, signal }: Abortable & { what: string },
+): Promise<Buffer> {
+  const { exit, stdout, stderr } = await agent.run({ argv }, { signal, maxOutputBytes: MAX_LISTING_BYTES });
+  if ('code' in exit && exit.code === 0) return stdout;
+  throw gitFailed(what, stderr);
 }
 
 function namesIn(output: Buffer): string[] {

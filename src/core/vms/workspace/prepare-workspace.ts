@@ -91,7 +91,7 @@ async function prepareAlone(
           isDiscarding: discardGuest,
         })
       : undefined;
-  if (update) own(update);
+  if (update) own(update.packed);
   const packed =
     update?.packed ?? packedBefore ?? own(await world.workspaces.pack(path, { ...content, signal }));
   // The first copy takes its time in the guest; meanwhile the host notes what it sends.

@@ -33,9 +33,9 @@ export interface UpdateRequest extends Abortable {
   isDiscarding: boolean;
 }
 
-/** How a guest got a tree. */
+/** How a guest got a tree. The caller disposes of `packed`. */
 export interface UpdateResult {
-  packed: PackedDelta;
+  packed: PackedDelta & AsyncDisposable;
   bytes: number;
 }
 
@@ -55,7 +55,7 @@ export async function updateWorkspace(
   source: WorkspaceSource,
   agent: GuestAgent,
   request: UpdateRequest,
-): Promise<(UpdateResult & AsyncDisposable) | undefined> {
+): Promise<UpdateResult | undefined> {
   const { path, guestPath, content, signal, isDiscarding } = request;
   const asked = readBase(source, agent, request);
   asked.catch(() => {});
@@ -72,8 +72,7 @@ export async function updateWorkspace(
         listPaths: () => changedBy(agent, own, { base, guestPath, signal }),
       });
     }
-    if (delta.isEmpty)
-      return { packed: delta, bytes: 0, [Symbol.asyncDispose]: () => delta[Symbol.asyncDispose]() };
+    if (delta.isEmpty) return { packed: delta, bytes: 0 };
     const { bytes } = await agent.putTar(`${guestPath}/.git/banger/incoming`, delta.tar, { signal });
     await delta.done;
     const printed = await apply(agent, guestPath, { isForced: isDiscarding, signal });
@@ -84,7 +83,7 @@ export async function updateWorkspace(
       }
       await apply(agent, guestPath, { isForced: true, signal });
     }
-    return { packed: delta, bytes, [Symbol.asyncDispose]: () => delta[Symbol.asyncDispose]() };
+    return { packed: delta, bytes };
   } catch (error) {
     await delta[Symbol.asyncDispose]();
     throw error;

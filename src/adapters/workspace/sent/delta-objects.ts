@@ -1,0 +1,91 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../../base/abort.ts';
+import type { DeltaBase } from '../../../core/ports/workspace.ts';
+import type { Git } from '../git/git-command.ts';
+import { type HistoryPlan, PACK_ARGS, resolveObjects } from '../git/history.ts';
+import { quotePath } from '../git/staged-repository.ts';
+import type { WorkspaceWork } from '../workspace-work.ts';
+import { type KeptTree, refsDigest } from './kept-tree.ts';
+import type { SentTree } from './stage-sent-tree.ts';
+
+/** Everything that decides what a delta holds. */
+export interface DeltaParts {
+  base: DeltaBase;
+  kept: KeptTree | undefined;
+  sent: SentTree;
+  plan: HistoryPlan;
+  entriesDigest: string;
+}
+
+/** Object folders in which the trees sent before and now are found, for git in the staged repository. */
+export function objectEnv(
+  { repository, staged }: WorkspaceWork,
+  { sent, kept }: DeltaParts,
+): NodeJS.ProcessEnv {
+  const folders = [
+    ...(kept ? [join(kept.gitDir, 'objects')] : []),
+    join(staged.gitDir, 'objects'),
+    join(repository.commonDir, 'objects'),
+  ];
+  return {
+    GIT_OBJECT_DIRECTORY: sent.objectsPath,
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: folders.map(quotePath).join(':'),
+  };
+}
+
+/** Packs the objects that the guest lacks into `meta`. */
+export async function packNew(
+  work: WorkspaceWork,
+  { meta, sendsIndex, signal, ...parts }: DeltaParts & Abortable & { meta: string; sendsIndex: boolean },
+): Promise<void> {
+  const { staged } = work;
+  const { kept, sent, plan } = parts;
+  const env = objectEnv(work, parts);
+  const git: Git = {
+    ...staged.git,
+    run: (args, call) => staged.git.run(args, { ...call, env }),
+  };
+  const known = kept
+    ? [kept.commit, ...Object.values(kept.refs), ...(kept.head.commit ? [kept.head.commit] : [])]
+    : [];
+  // A history that was cut ends elsewhere now: what the guest has of it is not all that its commits reach.
+  const isSameHistory =
+    kept !== undefined &&
+    kept.refsDigest === refsDigest(plan.refs) &&
+    kept.head.commit === staged.head.commit &&
+    kept.cutAt.join() === plan.cutAt.join();
+  const isCut = plan.cutAt.length > 0 || (kept?.cutAt.length ?? 0) > 0;
+  const excluded =
+    isCut && !isSameHistory ? [] : [...(await resolveObjects(git, [...new Set(known)], { signal })).keys()];
+  const stagedBlobs = sendsIndex ? await indexOnlyBlobs(work, { signal }) : [];
+  const tips = [...(isSameHistory ? [] : plan.tips), sent.commit, ...stagedBlobs];
+  const how = staged.isPartial ? ['--missing=allow-any'] : [];
+  const { stdout } = await git.run([...PACK_ARGS, ...how, join(meta, 'pack')], {
+    signal,
+    input: [...tips, ...excluded.map((name) => `^${name}`)].map((line) => `${line}\n`).join(''),
+  });
+  const name = stdout.toString('latin1').trim();
+  if (staged.isPartial && name !== '') await writeFile(join(meta, `pack-${name}.promisor`), '');
+}
+
+/** Objects that only the staged index names. */
+async function indexOnlyBlobs({ staged }: WorkspaceWork, { signal }: Abortable): Promise<string[]> {
+  const [entries, unmerged] = await Promise.all([
+    staged.head.commit === undefined
+      ? staged.git.run(['ls-files', '--stage', '-z'], { signal })
+      : staged.git.run(['diff-index', '--cached', '--raw', '-z', '--no-renames', staged.head.commit], {
+          signal,
+        }),
+    staged.git.run(['ls-files', '--unmerged', '-z'], { signal }),
+  ]);
+  const blobs = new Set<string>();
+  for (const { stdout } of [entries, unmerged]) {
+    for (const record of stdout.toString('latin1').split('\0')) {
+      // Of a raw diff, the object after; of a listing, the only one.
+      const match = /^(?::\d{6} \d{6} [0-9a-f]+ |1\d{5} )([0-9a-f]{40,64}) /.exec(record);
+      if (match?.[1] && !/^0+$/.test(match[1])) blobs.add(match[1]);
+    }
+  }
+  return [...blobs];
+}
