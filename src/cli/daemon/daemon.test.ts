@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type CliLab, FakeOutput, FakeSignals, openCliLab } from '../../../test/support/cli/cli-harness.ts';
 import { sendJson } from '../../../test/support/fakes/fake-daemon.ts';
 import { until } from '../../../test/support/until.ts';
+import { resolvePaths } from '../../config/settings.ts';
 
 let lab: CliLab;
 beforeEach(async () => {
@@ -61,6 +62,30 @@ describe('daemon', () => {
     const begunAt = performance.now();
     assert.deepEqual(await lab.run(['daemon', 'stop']), { status: 0, stdout: 'stopped\n', stderr: '' });
     assert.ok(performance.now() - begunAt >= 55);
+  });
+
+  test('stop waits for a daemon that no longer listens and still cleans up, unless it was killed', async () => {
+    const { daemonPlaceFile } = resolvePaths(lab.env);
+    const stopped = async (pid: number, afterMs: number): Promise<boolean> => {
+      mkdirSync(dirname(daemonPlaceFile), { recursive: true });
+      writeFileSync(daemonPlaceFile, JSON.stringify({ pid, socketPath: lab.socketPath }));
+      let isClean = false;
+      lab.daemon.answers.set('POST /v1/daemon/stop', (_request, response) => {
+        sendJson(response, 200, {});
+        void lab.daemon.die();
+        setTimeout(() => {
+          isClean = true;
+          rmSync(daemonPlaceFile, { force: true });
+        }, afterMs).unref();
+      });
+      assert.deepEqual(await lab.run(['daemon', 'stop']), { status: 0, stdout: 'stopped\n', stderr: '' });
+      return isClean;
+    };
+    assert.equal(await stopped(process.pid, 300), true);
+    await lab[Symbol.asyncDispose]();
+    lab = await openCliLab();
+    // Above the largest process id (proc(5), pid_max).
+    assert.equal(await stopped(2 ** 22 + 1, 60_000), false);
   });
 
   test('that cannot start is reported with the reason, also by doctor', async () => {

@@ -1,5 +1,8 @@
 import { poll } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
+import { processExists } from '../../base/process/process-exists.ts';
+import { type DaemonPlace, readDaemonPlace } from '../../config/daemon-places.ts';
+import { resolvePaths } from '../../config/settings.ts';
 import { isListening } from '../../sdk/is-listening.ts';
 import type { CommandContext } from '../context/context.ts';
 
@@ -16,6 +19,9 @@ export async function stopDaemon(context: CommandContext): Promise<string> {
   const { signal } = context;
   const socketPath = await context.daemonSocket();
   if (socketPath === undefined) return 'not running';
+  const { daemonPlaceFile } = resolvePaths(context.io.env);
+  const place = readDaemonPlace(daemonPlaceFile);
+  const hasExited = place?.socketPath === socketPath ? exitOf(place, daemonPlaceFile) : () => true;
   const { createClient } = await import('../../sdk/client.ts');
   const client = createClient({ socketPath });
   try {
@@ -26,11 +32,21 @@ export async function stopDaemon(context: CommandContext): Promise<string> {
     throw error;
   }
   context.progress.step('daemon stop', 'waiting for it to finish its work');
-  await poll(async () => ((await isListening({ socketPath, signal })) ? undefined : true), {
+  const look = async (): Promise<true | undefined> =>
+    !(await isListening({ socketPath, signal })) && hasExited() ? true : undefined;
+  await poll(look, {
     everyMs: POLL_MS,
     deadlineMs: STOP_DEADLINE_MS,
     what: 'the daemon to end',
     signal,
   });
   return 'stopped';
+}
+
+/**
+ * A daemon stops listening when it begins to stop. It deletes what it wrote about its place when everything
+ * is done; a daemon that was killed does not.
+ */
+function exitOf({ pid }: DaemonPlace, placeFile: string): () => boolean {
+  return () => readDaemonPlace(placeFile)?.pid !== pid || !processExists(pid);
 }

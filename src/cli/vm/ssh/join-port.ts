@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { isErrno } from '../../../base/errors.ts';
+import { processExists } from '../../../base/process/process-exists.ts';
 import type { CommandContext } from '../../context/context.ts';
 
 /** How often to check whether the owner is still running, in `ms`. */
@@ -22,7 +23,7 @@ export async function joinPort(
     ownerPid === undefined
       ? undefined
       : setInterval(() => {
-          if (!isThere(ownerPid)) over.abort();
+          if (!processExists(ownerPid)) over.abort();
         }, OWNER_LOOK_MS);
   // The end of our input ends the input of the port; errors arrive on the way back.
   const sending = pipeline(io.stdin, stream, { signal: over.signal }).catch(() => {});
@@ -37,13 +38,5 @@ export async function joinPort(
     stream.destroy();
     io.stdin.destroy();
     await sending;
-  }
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return !isErrno(error, 'ESRCH');
   }
 }
