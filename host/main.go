@@ -3,6 +3,7 @@
 //
 //	banger-host confine OPTION... -- PROGRAM ARGUMENT...   puts a wall around a program and becomes it
 //	banger-host connect SOCKET NAME REQUEST                gives a connection to a confined QEMU
+//	banger-host ext4 OPTION... IMAGE < TAR                 makes a file system with the files of a tar stream
 //	banger-host keep-logs --max BYTES --keep PATH...       writes the logs of a confined program (confine
 //	                                                       starts it)
 //	banger-host walls                                      prints which walls this kernel offers, as JSON
@@ -15,6 +16,7 @@ import (
 	"os"
 
 	"banger.dev/host/internal/confine"
+	"banger.dev/host/internal/ext4"
 	"banger.dev/host/internal/handover"
 	"banger.dev/host/internal/keeplog"
 )
@@ -22,7 +24,7 @@ import (
 // version is set by the linker (scripts/build-go.sh).
 var version = "dev"
 
-const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | walls | version"
+const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | ext4 OPTION... IMAGE | walls | version"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -45,6 +47,8 @@ func run(args []string) error {
 		return plan.Run()
 	case "keep-logs":
 		return keeplog.Run(args[1:])
+	case "ext4":
+		return ext4.Run(args[1:])
 	case "connect":
 		return handover.Run(args[1:])
 	case "walls":

@@ -1,0 +1,112 @@
+package ext4
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Xattr is an extended attribute as ext4 stores it.
+type Xattr struct {
+	// Index stands for the name's prefix.
+	Index uint8
+	Name  string
+	Value []byte
+}
+
+// prefixes are those whose values are stored as programs see them. Access control lists (system.) are not.
+var prefixes = []struct {
+	index  uint8
+	prefix string
+}{{1, "user."}, {4, "trusted."}, {6, "security."}}
+
+// NewXattr returns the attribute of a full name, or an error for one that cannot be stored.
+func NewXattr(name string, value []byte) (Xattr, error) {
+	for _, p := range prefixes {
+		if rest, found := strings.CutPrefix(name, p.prefix); found && rest != "" && len(rest) < 256 {
+			return Xattr{p.index, rest, value}, nil
+		}
+	}
+	return Xattr{}, fmt.Errorf("the extended attribute %q cannot be stored", name)
+}
+
+const (
+	xattrMagic      = 0xEA020000
+	xattrEntryBytes = 16
+	xattrHeader     = 32
+	inlineBytes     = inodeBytes - inlineFrom
+)
+
+func (x *Xattr) nameBytes() int  { return xattrEntryBytes + (len(x.Name)+3)&^3 }
+func (x *Xattr) valueBytes() int { return (len(x.Value) + 3) &^ 3 }
+
+// setXattrs stores the attributes in the inode when all fit there, else in a block, which write gets.
+func (n *inode) setXattrs(seed uint32, take func(blocks uint64) ([]run, error), write func(block uint64, content []byte) error) error {
+	if len(n.Xattrs) == 0 {
+		return nil
+	}
+	sorted := slices.SortedFunc(slices.Values(n.Xattrs), func(a, b Xattr) int {
+		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(len(a.Name), len(b.Name)), strings.Compare(a.Name, b.Name))
+	})
+	size := 4
+	for at := range sorted {
+		size += sorted[at].nameBytes() + sorted[at].valueBytes()
+	}
+	if size+4 <= inlineBytes {
+		n.inline = make([]byte, inlineBytes)
+		le.PutUint32(n.inline, xattrMagic)
+		putXattrs(n.inline[4:], sorted, 0)
+		return nil
+	}
+	if size+xattrHeader > blockBytes {
+		return fmt.Errorf("%d bytes of extended attributes do not fit in a block", size)
+	}
+	place, err := take(1)
+	if err != nil {
+		return err
+	}
+	block := make([]byte, blockBytes)
+	le.PutUint32(block, xattrMagic)
+	le.PutUint32(block[4:], 1)
+	le.PutUint32(block[8:], 1)
+	le.PutUint32(block[12:], putXattrs(block[xattrHeader:], sorted, xattrHeader))
+	number := le.AppendUint64(nil, place[0].start)
+	le.PutUint32(block[16:], crc32c(crc32c(seed, number), block))
+	n.xattrBlock = place[0].start
+	n.blocks++
+	return write(place[0].start, block)
+}
+
+// putXattrs writes names from the start of b and values from its end, and returns the hash of all. Offsets of
+// values count from `before` bytes before b.
+func putXattrs(b []byte, sorted []Xattr, before int) uint32 {
+	var all uint32
+	end, entry := len(b), b
+	for at := range sorted {
+		x := &sorted[at]
+		end -= x.valueBytes()
+		copy(b[end:], x.Value)
+		hash := x.hash()
+		entry[0], entry[1] = uint8(len(x.Name)), x.Index
+		le.PutUint16(entry[2:], uint16(end+before))
+		le.PutUint32(entry[8:], uint32(len(x.Value)))
+		le.PutUint32(entry[12:], hash)
+		copy(entry[xattrEntryBytes:], x.Name)
+		entry = entry[x.nameBytes():]
+		all = all<<16 ^ all>>16 ^ hash
+	}
+	return all
+}
+
+func (x *Xattr) hash() uint32 {
+	var hash uint32
+	for _, c := range []byte(x.Name) {
+		hash = hash<<5 ^ hash>>27 ^ uint32(c)
+	}
+	padded := append(slices.Clone(x.Value), make([]byte, x.valueBytes()-len(x.Value))...)
+	for ; len(padded) > 0; padded = padded[4:] {
+		hash = hash<<16 ^ hash>>16 ^ le.Uint32(padded)
+	}
+	return hash
+}
