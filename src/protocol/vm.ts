@@ -64,6 +64,7 @@ const workspace = object({
     text('the tree that was copied, as `refs/banger/sent` of the guest; absent when it is not known'),
   ),
   includesUntracked: optional(truth('untracked files were copied too')),
+  excludesSubmodules: optional(truth('the folders of submodules were left empty')),
 });
 
 /** The git working tree that was last copied into a VM. */

@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Abortable } from '../../base/abort.ts';
+import { ResourceStack } from '../../base/resource-stack.ts';
 import type { WorkspaceContent, WorkspaceSource } from '../../core/ports/workspace.ts';
 import { findCommits, readHeadCommit } from './git/git-repository.ts';
 import { checkNewBranch } from './new-branch.ts';
-import { keptChoice, listTracked, packWorkspace, untrackedNames } from './pack-workspace.ts';
-import { changeSince, isSameHistory } from './sent/freshness.ts';
-import { readKept, readKeptOf } from './sent/kept-tree.ts';
+import { allUntracked, countOf, keptChoice, listTracked, packWorkspace, prefixed } from './pack-workspace.ts';
+import { changeOfAll, isSameHistory } from './sent/freshness.ts';
+import { keptDir, readKept, readKeptOf } from './sent/kept-tree.ts';
 import { packDelta } from './sent/pack-delta.ts';
+import { openSubmodules, prefixOf, submoduleNames } from './submodules.ts';
 import { requireTar } from './tar-stream.ts';
 import { allEnded } from './task-group.ts';
 import { findTooling } from './tooling.ts';
@@ -16,51 +17,69 @@ import {
   listIndex,
   openWork,
   textOf,
-  type WorkspaceWork,
 } from './workspace-work.ts';
 
 /**
  * Sends git working trees with the host's `git` (2.31 or newer) and GNU `tar`.
  *
  * The repository may come from others, so nothing that it configures is run: no hook, file system monitor,
- * filter, diff program or fetch. A filtered file (Git LFS, for example) is therefore compared as it is on
- * disk: if it was touched without a change, or in the same second as the index, it counts as modified in the
- * guest until it is added again.
+ * filter, diff program or fetch. Whether a file with a filter was changed is therefore taken from the size
+ * and times in the index, and from pointers of Git LFS: another one that was only touched counts as modified
+ * in the guest until the user's git has looked at it.
  */
 export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): WorkspaceSource {
   return {
     inspect: async (path, { signal, withFiles, ...content }) => {
-      await using work = await openWork(path, { ...options, signal });
-      const { root } = work.repository;
-      const tooling = work.tasks.start(() => findTooling(root));
-      const tracked = work.tasks.start((task) =>
-        withFiles ? listTracked(work, task) : countTracked(work, task),
+      await using undo = new ResourceStack();
+      const work = await openWork(path, { ...options, signal });
+      undo.defer('end the inspection', async () => {
+        await work[Symbol.asyncDispose]();
+      });
+      const { tasks, repository } = work;
+      const tooling = tasks.start(() => findTooling(repository.root));
+      const top = { folders: [], work, listing: await tasks.start((task) => listIndex(work, task)) };
+      const { noSubmodules } = content;
+      const repositories = [
+        top,
+        ...(await openSubmodules(top, { ...options, signal: tasks.signal, noSubmodules, undo })),
+      ];
+      const names = tasks.start((task) =>
+        withFiles ? listTracked(repositories, { ...task, noSubmodules }) : Promise.resolve(Buffer.alloc(0)),
       );
-      const untracked = work.tasks.start((task) => untrackedNames(work, { ...content, ...task }));
-      await work.tasks.start((task) => requireTar(root, { ...task, env: options.env }));
-      const { count: trackedCount, names } = await tracked;
-      const { count: untrackedCount, names: alsoSent } = await untracked;
+      const untracked = tasks.start((task) => allUntracked(repositories, { ...content, ...task }));
+      await tasks.start((task) => requireTar(repository.root, { ...task, env: options.env }));
+      const tracked = await names;
+      const others = await untracked;
       // Last, because it may write the index that the others read.
-      await work.tasks.start((task) => checkNewBranch(work, { ...content, ...task }));
-      const found = await tooling;
+      await tasks.start((task) => checkNewBranch(work, { ...content, ...task }));
+      const description = {
+        trackedCount: countOf(repositories),
+        untrackedCount: others.reduce((sum, { count }) => sum + count, 0),
+        tooling: await tooling,
+        submodules: submoduleNames(repositories),
+      };
+      const alsoSent = others.map((each, at) => prefixed(each.names, prefixOf(repositories[at] ?? top)));
       return {
-        ...describeWorkspace(work, { trackedCount, untrackedCount, tooling: found }),
-        ...(withFiles ? { files: namesIn(names, alsoSent) } : {}),
+        ...describeWorkspace(work, description),
+        ...(withFiles ? { files: namesIn(tracked, ...alsoSent) } : {}),
       };
     },
     head: (path, { signal }) => readHeadCommit(path, { env: options.env, signal }),
     hasCommits: (path, commits, { signal }) => findCommits(path, commits, { env: options.env, signal }),
+    keptDir: (dir, submodule) => keptDir(dir, [submodule]),
     keptCommit: async (dir) => (await readKept(dir))?.commit,
     changeSince: async (dir, { sentCommit, signal }) => {
       const kept = await readKeptOf(dir, sentCommit);
-      return kept && (await changeSince(kept, { env: options.env, signal }));
+      return kept && (await changeOfAll(dir, kept, { env: options.env, signal }));
     },
     sameAsSent: async (dir, { path, sentCommit, signal, ...content }) => {
       const kept = await readKeptOf(dir, sentCommit);
       if (!kept || content.branch !== undefined) return undefined;
       if (!isDeepStrictEqual(kept.choice, keptChoice(path, content))) return undefined;
+      // Each of them is compared when its delta is packed.
+      if (kept.submodules && kept.submodules.length > 0) return undefined;
       const call = { env: options.env, signal };
-      const [change, isSame] = await allEnded([changeSince(kept, call), isSameHistory(kept, call)]);
+      const [change, isSame] = await allEnded([changeOfAll(dir, kept, call), isSameHistory(kept, call)]);
       return change.kind === 'none' && isSame ? kept.summary : undefined;
     },
     pack: (path, { signal, ...content }) =>
@@ -72,13 +91,6 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
 
 function limitOf({ mode }: WorkspaceContent): { maxHistoryBytes?: number } {
   return mode === 'full_copy' ? { maxHistoryBytes: Number.POSITIVE_INFINITY } : {};
-}
-
-async function countTracked(
-  work: WorkspaceWork,
-  { signal }: Abortable,
-): Promise<{ count: number; names: Buffer }> {
-  return { count: (await listIndex(work, { signal })).paths.length, names: Buffer.alloc(0) };
 }
 
 function namesIn(...lists: readonly Buffer[]): string[] {

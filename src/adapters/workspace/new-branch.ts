@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno, printable } from '../../base/errors.ts';
 import type { WorkspaceContent } from '../../core/ports/workspace.ts';
-import { refreshIndex } from './git/staged-repository.ts';
-import type { WorkspaceWork } from './workspace-work.ts';
+import { refreshTracked } from './filters/refresh-tracked.ts';
+import { requireObjects } from './git/missing-objects.ts';
+import { listIndex, type WorkspaceWork } from './workspace-work.ts';
 
 /** Files that git keeps while an operation waits for the user; meanwhile git refuses to switch branches. */
 const UNFINISHED = [
@@ -20,7 +21,8 @@ const UNFINISHED = [
  * Checks that a guest with this working tree could create the requested branch and switch to it, carrying
  * edits over as git-switch(1) does. Returns the commit at which the branch begins, when that is not HEAD.
  *
- * @throws {AppError} WORKSPACE_BRANCH_INVALID, WORKSPACE_REF_NOT_FOUND, WORKSPACE_BRANCH_REFUSED
+ * @throws {AppError} WORKSPACE_BRANCH_INVALID, WORKSPACE_REF_NOT_FOUND, WORKSPACE_BRANCH_REFUSED,
+ * WORKSPACE_OBJECTS_MISSING
  */
 export async function checkNewBranch(
   work: WorkspaceWork,
@@ -34,7 +36,8 @@ export async function checkNewBranch(
   const { head } = work.staged;
   if (commit === undefined || commit === head.commit) return undefined;
   if (head.commit === undefined) return commit;
-  await refreshIndex(work.staged, { signal });
+  if (work.staged.isPartial) await requireObjects(work, { branch, head: head.commit, commit, signal });
+  await refreshTracked(work, { listing: await listIndex(work, { signal }), signal });
   const mode = includeUntracked ? ['-u', '--exclude-per-directory=.gitignore'] : [];
   const { code, stderr } = await work.staged.git.run(
     ['read-tree', '-n', '-m', ...mode, head.commit, commit],

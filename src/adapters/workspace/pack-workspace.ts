@@ -4,15 +4,19 @@ import { PassThrough, Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { PackedWorkspace, WorkspaceContent } from '../../core/ports/workspace.ts';
+import { refreshTracked } from './filters/refresh-tracked.ts';
 import { CUT_DEPTH, packHistory, planHistory, stageHistory } from './git/history.ts';
 import type { IndexListing } from './git/index-listing.ts';
+import { nulList } from './git/nul-list.ts';
 import { copyOperationState } from './git/operation-state.ts';
-import { listStaged, refreshIndex } from './git/staged-repository.ts';
+import { listStaged } from './git/staged-repository.ts';
 import { listPresentFiles, listPresentUntracked, type TrackedFiles } from './git/tracked-files.ts';
 import { checkNewBranch } from './new-branch.ts';
-import { type KeptChoice, keepTree } from './sent/kept-tree.ts';
-import { objectFolders, stageSentTree } from './sent/stage-sent-tree.ts';
+import { type KeptChoice, keepTree, keptDir } from './sent/kept-tree.ts';
+import { objectFolders, type SentTree, stageSentTree } from './sent/stage-sent-tree.ts';
+import { openSubmodules, prefixOf, type SentRepository, submoduleNames } from './submodules.ts';
 import { requireTar, startTar, type TarStream } from './tar-stream.ts';
+import { allEnded, type TaskGroup } from './task-group.ts';
 import { findTooling } from './tooling.ts';
 import {
   countUntracked,
@@ -21,6 +25,7 @@ import {
   listIndex,
   listUntracked,
   openWork,
+  textOf,
   type WorkspaceWork,
 } from './workspace-work.ts';
 
@@ -44,21 +49,24 @@ export async function packWorkspace(
   const { repository, tasks } = work;
 
   const branchStart = await tasks.start((task) => checkNewBranch(work, { ...options, ...task }));
-  const [listing, untracked, tooling] = await Promise.all([
-    tasks.start((task) => listIndex(work, task)),
-    tasks.start((task) => untrackedNames(work, { ...options, ...task })),
+  const top = { folders: [], work, listing: await tasks.start((task) => listIndex(work, task)) };
+  const { signal } = tasks;
+  const repositories = [top, ...(await openSubmodules(top, { ...options, signal, undo }))];
+  const [untracked, tooling] = await Promise.all([
+    tasks.start((task) => allUntracked(repositories, { ...options, ...task })),
     tasks.start(() => findTooling(repository.root)),
     tasks.start((task) => requireTar(repository.root, { ...task, env: options.env })),
   ]);
 
   const history = tasks.start((task) => prepareHistory(work, { ...options, ...task, branchStart }));
   const summary = describeWorkspace(work, {
-    trackedCount: listing.paths.length,
-    untrackedCount: untracked.count,
+    trackedCount: countOf(repositories),
+    untrackedCount: untracked.reduce((sum, { count }) => sum + count, 0),
     tooling,
+    submodules: submoduleNames(repositories),
   });
   const choice = keptChoice(path, options);
-  const parts = { listing, untracked: untracked.names, history, choice, summary };
+  const parts = { repositories, untracked: untracked.map(({ names }) => names), history, choice, summary };
   const archive = startArchive(work, { ...options, ...parts });
   undo.defer('close the stream', () => {
     archive.tar.destroy();
@@ -76,14 +84,25 @@ export async function packWorkspace(
 }
 
 /** What decides which tree a request sends. */
-export function keptChoice(path: string, { includeUntracked, mode }: WorkspaceContent): KeptChoice {
-  return { path, isWithUntracked: includeUntracked ?? false, isWhole: mode === 'full_copy' };
+export function keptChoice(
+  path: string,
+  { includeUntracked, mode, noSubmodules }: WorkspaceContent,
+): KeptChoice {
+  return {
+    path,
+    isWithUntracked: includeUntracked ?? false,
+    isWhole: mode === 'full_copy',
+    ...(noSubmodules ? { isWithoutSubmodules: true } : {}),
+  };
 }
 
 /** The parts of the archive, still being determined. */
 interface ArchiveParts {
-  listing: IndexListing;
-  untracked: Buffer;
+  /** the first one is that which was asked for */
+  repositories: readonly SentRepository[];
+  /** names of each one's untracked files that are sent */
+  untracked: readonly Buffer[];
+  /** of the first */
   history: ReturnType<typeof planHistory>;
   choice: KeptChoice;
   summary: PackedWorkspace['summary'];
@@ -91,31 +110,34 @@ interface ArchiveParts {
 
 function startArchive(
   work: WorkspaceWork,
-  { listing, untracked, history, ...options }: GitWorkspaceSourceOptions & Abortable & ArchiveParts,
+  { repositories, untracked, history, ...options }: GitWorkspaceSourceOptions & Abortable & ArchiveParts,
 ): Pick<PackedWorkspace, 'tar' | 'done' | 'keep'> {
-  const { repository, staged, tasks, folder } = work;
+  const { repository, tasks, folder, stage } = work;
   const rootList = join(folder, 'files-to-send');
-  const listed = tasks.start(async (task) => {
-    const tracked = await trackedFiles(work, { ...task, listing });
-    await writeFile(rootList, Buffer.concat([tracked.present, untracked]));
-    return tracked;
+  // One submodule after the other, beside the repository that they are in: each runs several programs.
+  let before: Promise<unknown> = Promise.resolve();
+  const staged = repositories.map((each, at) => {
+    const names = untracked[at] ?? Buffer.alloc(0);
+    const turn = at === 0 ? Promise.resolve() : before;
+    const plan =
+      at === 0 ? history : tasks.start((task) => historyAfter(turn, each, { ...options, ...task }));
+    const started = startRepository(each, { ...options, tasks, turn, untracked: names, history: plan });
+    if (at > 0) before = started.gitFiles.catch(() => {});
+    return started;
   });
-  const sent = tasks.start(async (task) =>
-    stageSentTree(work, { ...task, ...(await listed), untracked, log: options.log }),
-  );
-  const gitFiles = tasks.start(async (task) => {
-    // It comes after the listing, which rewrites the staged index: the archive must not see its lock file.
-    const tree = await sent;
-    const env = { GIT_ALTERNATE_OBJECT_DIRECTORIES: objectFolders(work, tree) };
-    const own = tree ? { commit: tree.commit, env } : undefined;
-    await packHistory(staged, { ...task, plan: await history, sent: own });
-    return await listStaged(staged);
+  const listed = tasks.start(async () => {
+    await writeFile(rootList, Buffer.concat(await allEnded(staged.map(({ names }) => names))));
+  });
+  const gitFiles = tasks.start(async () => {
+    const lists = await allEnded(staged.map((each) => each.gitFiles));
+    // The repository itself is last: an interrupted copy has none.
+    return [...lists.slice(1), ...lists.slice(0, 1)].join('');
   });
   const stageList = new PassThrough();
   const archive = tasks.start(async () => {
     await listed;
     return startTar(
-      { root: repository.root, rootList, stage: folder, stageList },
+      { root: repository.root, rootList, stage, stageList },
       { ...options, signal: tasks.signal },
     );
   });
@@ -126,14 +148,89 @@ function startArchive(
   const done = Promise.all([fed, read]).then(() => {});
   done.catch(() => {});
   const keep: PackedWorkspace['keep'] = async (dir) => {
-    const tree = await sent;
     const { summary, choice } = options;
-    if (tree) {
-      await keepTree(dir, { repository, staged, sent: tree, listing, plan: await history, choice, summary });
-    } else await rm(dir, { recursive: true, force: true });
-    return tree?.commit;
+    const names = new Set(submoduleNames(repositories));
+    const commits: (string | undefined)[] = [];
+    for (const {
+      repository: { folders, work: own, listing },
+      sent,
+      history: plan,
+    } of staged) {
+      const tree = await sent;
+      const keptIn = keptDir(dir, folders);
+      const submodules = listing.gitlinks
+        .map(textOf)
+        .filter((name) => names.has([...folders, name].join('/')));
+      const of = { repository: own.repository, staged: own.staged, listing, plan: await plan, submodules };
+      if (tree) await keepTree(keptIn, { ...of, sent: tree, choice, summary });
+      else await rm(keptIn, { recursive: true, force: true });
+      commits.push(tree?.commit);
+    }
+    return commits[0];
   };
   return { tar: Readable.from(contentOf(archive), { objectMode: false }), done, keep };
+}
+
+async function historyAfter(
+  turn: Promise<unknown>,
+  { work }: SentRepository,
+  options: Abortable & { maxHistoryBytes?: number },
+): ReturnType<typeof planHistory> {
+  await turn;
+  return await prepareHistory(work, { ...options, branchStart: undefined });
+}
+
+/** A repository that is being staged. */
+interface StartedRepository {
+  repository: SentRepository;
+  /** names of its files that are sent, below the top of the working tree, each ended by NUL */
+  names: Promise<Buffer>;
+  sent: Promise<SentTree | undefined>;
+  history: ReturnType<typeof planHistory>;
+  /** names of the entries of its staged `.git` */
+  gitFiles: Promise<string>;
+}
+
+function startRepository(
+  repository: SentRepository,
+  options: {
+    tasks: TaskGroup;
+    turn: Promise<unknown>;
+    untracked: Buffer;
+    history: ReturnType<typeof planHistory>;
+    noSubmodules?: boolean | undefined;
+    log: GitWorkspaceSourceOptions['log'];
+  },
+): StartedRepository {
+  const prefix = prefixOf(repository);
+  const { work, listing } = repository;
+  const { tasks, turn, untracked, history, noSubmodules, log } = options;
+  const listed = tasks.start(async (task) => {
+    await turn;
+    return await trackedFiles(work, { ...task, listing, noSubmodules });
+  });
+  const names = listed.then(({ present }) => prefixed(Buffer.concat([present, untracked]), prefix));
+  names.catch(() => {});
+  const sent = tasks.start(async (task) =>
+    stageSentTree(work, { ...task, ...(await listed), untracked, log }),
+  );
+  const gitFiles = tasks.start(async (task) => {
+    // It comes after the listing, which rewrites the staged index: the archive must not see its lock file.
+    const tree = await sent;
+    const env = { GIT_ALTERNATE_OBJECT_DIRECTORIES: objectFolders(work, tree) };
+    const own = tree ? { commit: tree.commit, env } : undefined;
+    await packHistory(work.staged, { ...task, plan: await history, sent: own });
+    return await listStaged(work.staged, prefix);
+  });
+  return { repository, names, sent, history, gitFiles };
+}
+
+/** Names in a list, each ended by NUL, in another folder. */
+export function prefixed(names: Buffer, prefix: string): Buffer {
+  if (prefix === '' || names.length === 0) return names;
+  const bytes = Buffer.from(prefix).toString('latin1');
+  const list = names.toString('latin1').split('\0').slice(0, -1);
+  return Buffer.from(nulList(list.map((name) => bytes + name)), 'latin1');
 }
 
 /** The content of an archive that is being started. */
@@ -156,25 +253,48 @@ export async function prepareHistory(
   return plan;
 }
 
-/**
- * The tracked files to send, each name ended by NUL, and the number of all tracked files, some of which may
- * be deleted.
- */
+/** The tracked files to send, each name ended by NUL. */
 export async function listTracked(
-  work: WorkspaceWork,
-  { signal }: Abortable,
-): Promise<{ count: number; names: Buffer }> {
-  const listing = await listIndex(work, { signal });
-  return { count: listing.paths.length, names: (await trackedFiles(work, { listing, signal })).present };
+  repositories: readonly SentRepository[],
+  { noSubmodules, signal }: Abortable & { noSubmodules?: boolean | undefined },
+): Promise<Buffer> {
+  const lists: Buffer[] = [];
+  for (const each of repositories) {
+    const { work, listing } = each;
+    const { present } = await trackedFiles(work, { listing, noSubmodules, signal });
+    lists.push(prefixed(present, prefixOf(each)));
+  }
+  return Buffer.concat(lists);
+}
+
+/** The number of tracked files, some of which may be deleted. */
+export function countOf(repositories: readonly SentRepository[]): number {
+  return repositories.reduce((sum, { listing }) => sum + listing.paths.length, 0);
 }
 
 /** Refreshes the staged index and looks up its files. */
 export async function trackedFiles(
-  { repository: { root }, staged }: WorkspaceWork,
-  { listing, signal }: Abortable & { listing: IndexListing },
+  work: WorkspaceWork,
+  options: Abortable & { listing: IndexListing; noSubmodules?: boolean | undefined },
 ): Promise<TrackedFiles> {
-  await refreshIndex(staged, { signal });
-  return await listPresentFiles(staged, { root, listing, signal });
+  const { listing, noSubmodules, signal } = options;
+  const filtered = await refreshTracked(work, { listing, signal });
+  const { root } = work.repository;
+  const tracked = await listPresentFiles(work.staged, { root, listing, filtered, signal });
+  if (!noSubmodules || listing.gitlinks.length === 0) return tracked;
+  // Their folders are empty in the guest, and git does not compare those.
+  const gitlinks = new Set(listing.gitlinks);
+  return { ...tracked, changed: tracked.changed.filter((path) => !gitlinks.has(path)) };
+}
+
+/** {@link untrackedNames} of each. */
+export async function allUntracked(
+  repositories: readonly SentRepository[],
+  options: Abortable & WorkspaceContent,
+): Promise<{ count: number; names: Buffer }[]> {
+  const found: { count: number; names: Buffer }[] = [];
+  for (const { work } of repositories) found.push(await untrackedNames(work, options));
+  return found;
 }
 
 /** The untracked files to send (none unless requested), and how many there are. */

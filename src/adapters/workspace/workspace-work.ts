@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, printable } from '../../base/errors.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
@@ -31,25 +32,33 @@ export interface WorkspaceWork extends AsyncDisposable {
   repository: HostRepository;
   staged: StagedRepository;
   tasks: TaskGroup;
-  /** private temporary folder, which contains the staged `.git` */
+  /** private temporary folder */
   folder: string;
+  /** folder that contains the staged `.git`, and those of submodules */
+  stage: string;
 }
 
 /**
  * Finds the repository of `path` and stages its `.git`. Leaves nothing after a failure; removes what a killed
  * process has left.
  *
- * @throws {AppError} WORKSPACE_GIT_ELSEWHERE, and those of `locateRepository` and `stageRepository`
+ * @throws {AppError} WORKSPACE_GIT_ELSEWHERE, WORKSPACE_SUBMODULES, and those of `locateRepository` and
+ * `stageRepository`
  */
 export async function openWork(
   path: string,
-  options: GitWorkspaceSourceOptions & Abortable,
+  options: GitWorkspaceSourceOptions &
+    Abortable & {
+      /** for a submodule: where its `.git` goes, and that `path` is the top of its working tree */
+      submodule?: { stage: string };
+    },
 ): Promise<WorkspaceWork> {
   const { env, userGitDir, tempDir } = options;
   await using undo = new ResourceStack();
   const tasks = new TaskGroup(options);
   undo.defer('end the running commands', () => tasks[Symbol.asyncDispose]());
   const repository = await tasks.start((task) => locateRepository(path, { ...task, env }));
+  if (options.submodule && repository.root !== path) throw notARepository(path);
   const removal = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
   await sweepStaging(tempDir, removal);
   const staging = await openStaging(tempDir, removal);
@@ -58,11 +67,13 @@ export async function openWork(
     await staging[Symbol.asyncDispose]();
   });
   undo.defer('end the running commands', () => tasks[Symbol.asyncDispose]());
+  const stage = options.submodule?.stage ?? join(folder, 'stage');
+  await mkdir(stage, { recursive: true });
   // The check's error takes precedence: staging reads files that the check may refuse, and sends nothing
   // before both have ended.
   const [checked, staged] = await Promise.allSettled([
     refuseLinksOut(repository, { signal: tasks.signal }),
-    stageRepository(repository, { signal: tasks.signal, folder, env, userGitDir }),
+    stageRepository(repository, { signal: tasks.signal, folder: stage, home: folder, env, userGitDir }),
   ]);
   if (checked.status === 'rejected') throw checked.reason;
   if (staged.status === 'rejected') throw staged.reason;
@@ -72,8 +83,17 @@ export async function openWork(
     staged: staged.value,
     tasks,
     folder,
+    stage,
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
+}
+
+function notARepository(path: string): AppError {
+  return new AppError(
+    'WORKSPACE_SUBMODULES',
+    `Cannot send the submodule "${printable(path)}": its .git is not a repository`,
+    { hint: 'git submodule update --init makes it one, and --no-submodules leaves its folder empty' },
+  );
 }
 
 /** A description of the working tree; the caller adds the depth. */
@@ -83,8 +103,10 @@ export function describeWorkspace(
     trackedCount,
     untrackedCount,
     tooling,
+    submodules,
   }: Pick<WorkspaceSummary, 'trackedCount' | 'untrackedCount'> & {
     tooling: WorkspaceSummary['tooling'] | undefined;
+    submodules: readonly string[];
   },
 ): WorkspaceSummary {
   const { commit, ref } = staged.head;
@@ -96,18 +118,14 @@ export function describeWorkspace(
     trackedCount,
     untrackedCount,
     ...(tooling ? { tooling } : {}),
+    ...(submodules.length > 0 ? { submodules: [...submodules] } : {}),
   };
 }
 
-/** @throws {AppError} WORKSPACE_SUBMODULES */
-export async function listIndex(
-  { repository, staged }: WorkspaceWork,
-  { signal }: Abortable,
-): Promise<IndexListing> {
+/** Lists the staged index. @throws {AppError} WORKSPACE_GIT_FAILED */
+export async function listIndex({ staged }: WorkspaceWork, { signal }: Abortable): Promise<IndexListing> {
   const { stdout } = await staged.git.run(INDEX_LISTING_ARGS, { signal });
-  const listing = parseIndexListing(stdout);
-  if (listing.gitlinks.length > 0) throw submodulesError(repository.root, listing.gitlinks.map(textOf));
-  return listing;
+  return parseIndexListing(stdout);
 }
 
 const UNTRACKED = ['ls-files', '--others', '--exclude-standard', '-z'];
@@ -130,19 +148,6 @@ export async function countUntracked({ staged }: WorkspaceWork, { signal }: Abor
   }
   await done;
   return count;
-}
-
-function submodulesError(root: string, paths: string[]): AppError {
-  const named = paths.slice(0, 5).map((path) => `"${printable(path)}"`);
-  const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : '';
-  return new AppError(
-    'WORKSPACE_SUBMODULES',
-    `Cannot send "${root}": it has submodules: ${named.join(', ')}${more}`,
-    {
-      hint: `send one of them alone: banger vm run "${root}/${printable(paths[0] ?? '')}"`,
-      details: { submodules: paths },
-    },
-  );
 }
 
 /** Bytes held as latin1, decoded as UTF-8, which they usually are. */

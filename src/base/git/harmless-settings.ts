@@ -42,7 +42,7 @@ const CARRIED: Readonly<Record<string, readonly string[]>> = {
       'wserrorhighlight',
       'wordregex',
     ],
-    ...['colormoved', 'colormovedws', 'dirstat', 'statgraphwidth', 'statnamewidth'],
+    ...['colormoved', 'colormovedws', 'dirstat', 'statgraphwidth', 'statnamewidth', 'ignoresubmodules'],
   ],
   log: ['date', 'decorate', 'abbrevcommit', 'follow', 'mailmap', 'showroot', 'diffmerges'],
   format: ['pretty'],
@@ -55,18 +55,21 @@ const CARRIED: Readonly<Record<string, readonly string[]>> = {
   branch: ['sort'],
   tag: ['sort'],
   remote: ['pushdefault'],
+  submodule: ['active'],
 };
 
 /** The same for `section.<name>.variable`. */
 const CARRIED_OF_EACH: Readonly<Record<string, readonly string[]>> = {
   branch: ['remote', 'merge', 'rebase', 'pushremote', 'description'],
   remote: ['url', 'pushurl', 'fetch', 'tagopt', 'prune'],
+  // `update` may be a command.
+  submodule: ['url', 'active', 'ignore', 'branch'],
   // The driver's own programs, `command` and `textconv`, are excluded.
   diff: ['binary', 'funcname', 'xfuncname', 'wordregex'],
 };
 
 /** Those whose values accumulate instead of replacing each other. */
-const MULTI_VALUED = /^(remote\..*\.(url|pushurl|fetch)|branch\..*\.merge)$/s;
+const MULTI_VALUED = /^(remote\..*\.(url|pushurl|fetch)|branch\..*\.merge|submodule\.active)$/s;
 
 /**
  * Those of `settings` that may be carried to another machine: the last value of each single-valued one, and
@@ -93,5 +96,5 @@ export function isHarmless(key: string): boolean {
 }
 
 function carriedValue(key: string, value: string): string {
-  return /^remote\..*\.(url|pushurl)$/s.test(key) ? withoutCredentials(value) : value;
+  return /^(remote\..*\.(url|pushurl)|submodule\..*\.url)$/s.test(key) ? withoutCredentials(value) : value;
 }

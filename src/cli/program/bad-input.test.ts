@@ -42,6 +42,7 @@ const REFUSED: readonly (readonly [line: string[], ...named: RegExp[]])[] = [
   [['vm', 'run', '--branch', 'x'], /--branch without a path/],
   [['vm', 'run', '--from', 'x', 'folder'], /--from requires --branch/],
   [['vm', 'run', '--include-untracked', '--', 'true'], /--include-untracked without a path/],
+  [['vm', 'run', '--no-submodules', '--', 'true'], /--no-submodules without a path/],
   [['vm', 'run', '--dry-run'], /--dry-run without a path/],
   [['vm', 'exec', 'web'], /there is no command after "--"/],
   [['vm', 'exec', 'web', '--', ''], /the program's name is empty/],

@@ -94,6 +94,8 @@ export interface WorkspaceSource {
   head(path: string, options: Abortable): Promise<string | undefined>;
   /** Which of `commits` the repository at `path` has. */
   hasCommits(path: string, commits: readonly string[], options: Abortable): Promise<Set<string>>;
+  /** The folder in which the tree of a submodule is kept, given that of the repository that it is in. */
+  keptDir(dir: string, submodule: string): string;
   /** The commit of the tree that is kept in `dir`; `undefined` when none is. */
   keptCommit(dir: string): Promise<string | undefined>;
   /**

@@ -26,6 +26,7 @@ const choice = {
   branch: optional(text('a branch to create in the guest and switch to')),
   from: optional(text('what `branch` starts at; default: HEAD')),
   mode: optional(oneOf(WORKSPACE_MODES, 'default: `shallow_overlay`')),
+  noSubmodules: optional(truth('leave the folders of submodules empty')),
 };
 
 /** Body of `POST /v1/workspaces/pack`: which working tree is sent, and how. */
@@ -74,6 +75,12 @@ const summary = {
     count('depth of the history that is sent, if not all of it is; known once packing has begun'),
   ),
   tooling: optional(tooling),
+  submodules: optional(
+    list(
+      text(),
+      'folders below `repoRoot` of the submodules that are sent, with their own; absent if none are',
+    ),
+  ),
   files: optional(list(text(), 'names of the files that are sent, below `repoRoot`; only when requested')),
 };
 

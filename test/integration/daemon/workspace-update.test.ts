@@ -18,6 +18,7 @@ import {
   type Scratch,
 } from '../../helpers/scratch-repository.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+import { prepareIn, refusedPathsIn } from '../../support/prepare-in-lab.ts';
 
 const signal = neverAborts();
 
@@ -47,24 +48,13 @@ function repository(): { root: string; guest: string } {
   return { root, guest: join(lab.dir, `guest${count}`) };
 }
 
-async function prepare(
+const prepare = (
   root: string,
   guestPath: string,
   more: Omit<PrepareWorkspaceRequest, 'path'> = {},
-): Promise<PreparedWorkspace> {
-  return await resultOf(lab.client.prepareWorkspace('web', { path: root, guestPath, ...more }, { signal }));
-}
+): Promise<PreparedWorkspace> => prepareIn(lab, root, guestPath, more);
 
-/** The paths of the refusal; fails when there is none. */
-async function refusedPaths(root: string, guest: string): Promise<string[]> {
-  try {
-    await prepare(root, guest);
-  } catch (error) {
-    assert.ok(error instanceof AppError && error.code === 'WORKSPACE_GUEST_CHANGED', String(error));
-    return error.details?.['paths'] as string[];
-  }
-  return assert.fail('nothing was refused');
-}
+const refusedPaths = (root: string, guest: string): Promise<string[]> => refusedPathsIn(lab, root, guest);
 
 const textOf = (root: string, name: string): string => readFileSync(join(root, name), 'utf8');
 

@@ -51,6 +51,18 @@ test('the guest is on the requested branch, with the edits of the working tree',
   );
 });
 
+test('a branch from another commit fails when the guest cannot record its files, and an export would have the wrong beginning', async () => {
+  const guestPath = join(lab.dir, 'not-recorded');
+  await resultOf(lab.client.prepareWorkspace('web', { path: root, guestPath }, { signal }));
+  // git refuses to add a repository without commits.
+  scratch.git(guestPath, 'init', '-q', 'nested');
+  const request = { path: root, guestPath, branch: 'other', from: 'v1' };
+  await assert.rejects(resultOf(lab.client.prepareWorkspace('web', request, { signal })), {
+    code: 'WORKSPACE_BRANCH_REFUSED',
+    message: /Cannot record the files of the branch "other"/,
+  });
+});
+
 test('a VM reports which commit its workspace is a copy of, and on request the present one', async () => {
   const guestPath = join(lab.dir, 'copied');
   const { headCommit } = await resultOf(

@@ -84,7 +84,7 @@ test('a guest that is killed while it applies a delta has the old tree or, after
     await sendDelta(scratch, root, guest);
     writeFileSync(count, `${steps}\n`);
     const env = { PATH: `${path}:${scratch.env['PATH']}` };
-    const ran = inGuest(scratch, applyCommand(guest, { isForced: false }), env);
+    const ran = inGuest(scratch, applyCommand(guest, 'apply'), env);
     isKilled = ran.status !== 0;
     // The next prepare begins with this.
     const looked = inGuest(scratch, stateCommand(guest));

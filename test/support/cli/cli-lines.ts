@@ -21,7 +21,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
       words:
         '-d -v --name run1 --image debian-bookworm --vcpu 1 --memory 128 --disk-size 64M --system-overlay-size 64M --nat --json',
     },
-    { words: '--dry-run --branch fix --from HEAD --include-untracked --no-bootstrap REPO' },
+    { words: '--dry-run --branch fix --from HEAD --include-untracked --no-submodules --no-bootstrap REPO' },
     { words: '--dry-run --cold --timings --json REPO' },
     { words: '--rm -e A=1 -w / -- true', needsRoot: true },
     { words: '--rm --json --timings -- true', needsRoot: true },
@@ -71,7 +71,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--json --timings made2 made1' },
   ],
   'vm workspace prepare': [
-    { words: 'made1 REPO --guest-path GUEST -v --include-untracked' },
+    { words: 'made1 REPO --guest-path GUEST -v --include-untracked --no-submodules' },
     { words: 'made1 REPO --guest-path GUEST2 --branch fix --from HEAD --json' },
     { words: 'made1 REPO --guest-path GUEST --mode full_copy' },
     { words: 'made1 REPO --guest-path GUEST --discard-guest' },

@@ -1,9 +1,10 @@
 import type { Stats } from 'node:fs';
 import { lstat, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
-import { AppError, isAppError, isErrno } from '../../../base/errors.ts';
+import { AppError, isAppError, isErrno, printable } from '../../../base/errors.ts';
 import { PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
+import { readSmallFile } from '../small-file.ts';
 import { TaskGroup } from '../task-group.ts';
 import { type Git, gitAt, gitTooOld, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import { type GitFolders, requireOwnGitFolder } from './own-git-folder.ts';
@@ -147,12 +148,35 @@ async function explainRefusal(
       cause: error,
     });
   }
+  await requireLeadsSomewhere(entry, { path, cause: error });
   throw new AppError('WORKSPACE_GIT_FAILED', `Cannot send "${path}": git cannot use its repository`, {
     hint: (await isForeign(entry))
       ? `git config --global --add safe.directory "${dirname(entry)}"`
       : undefined,
     cause: error.cause,
   });
+}
+
+/** Refuses a `.git` file, of a linked working tree or submodule, that leads to nothing. */
+async function requireLeadsSomewhere(
+  entry: string,
+  { path, cause }: { path: string; cause: AppError },
+): Promise<void> {
+  const content = await readSmallFile(entry, { followLink: false });
+  const [, named] = /^gitdir: (.+?)\n*$/s.exec(content?.toString('utf8') ?? '') ?? [];
+  if (named === undefined) return;
+  const target = resolve(dirname(entry), named);
+  try {
+    await stat(target);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) throw error;
+    const message = `Cannot send "${path}": its .git file leads to "${printable(target)}", which does not exist`;
+    throw new AppError('WORKSPACE_GIT_FAILED', message, {
+      hint: `if its repository was moved, run there: git worktree repair "${dirname(entry)}"`,
+      details: { path, target },
+      cause: cause.cause,
+    });
+  }
 }
 
 /** The nearest `.git` at or above `path`. */

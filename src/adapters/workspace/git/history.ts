@@ -22,11 +22,44 @@ const MEASURE_DEADLINE_MS = 10_000;
  */
 const SURELY_TOO_LARGE = 4;
 
-/** Arguments that pack the objects that revisions on stdin reach, quickly rather than tightly. */
-export const PACK_ARGS = [
-  ...['-c', 'pack.writereverseindex=false', 'pack-objects', '-q', '--revs'],
+/** Arguments that pack objects quickly rather than tightly. */
+const PACK_ARGS = [
+  ...['-c', 'pack.writereverseindex=false', 'pack-objects', '-q'],
   ...['--non-empty', '--delta-base-offset', '--window=0', '--compression=1'],
 ] as const;
+
+/**
+ * Packs the objects that `revisions` reach, with those of the index if `withIndex`, as files whose names
+ * begin with `base`. Returns the name of the pack; empty when there was nothing to pack.
+ *
+ * @throws {AppError} WORKSPACE_GIT_FAILED, for example when an object is missing that is not a partial
+ * clone's
+ */
+export async function packReachable(
+  staged: StagedRepository,
+  options: Abortable & {
+    revisions: readonly string[];
+    withIndex: boolean;
+    base: string;
+    env?: NodeJS.ProcessEnv | undefined;
+  },
+): Promise<string> {
+  const { revisions, withIndex, base, env, signal } = options;
+  const call = { signal, ...(env ? { env } : {}) };
+  const indexed = withIndex ? ['--indexed-objects'] : [];
+  const bitmap = withIndex ? ['--use-bitmap-index'] : [];
+  let input: string | Buffer = revisions.map((line) => `${line}\n`).join('');
+  let how = ['--revs', ...indexed, ...bitmap];
+  if (staged.isPartial) {
+    // git-pack-objects(1) fails when a folder is missing; git-rev-list(1) does not.
+    const args = ['rev-list', '--objects', '--no-object-names', '--missing=allow-any', ...indexed, '--stdin'];
+    input = (await staged.git.run(args, { ...call, input })).stdout;
+    how = ['--missing=allow-any'];
+  }
+  return (await staged.git.run([...PACK_ARGS, ...how, base], { ...call, input })).stdout
+    .toString('latin1')
+    .trim();
+}
 
 /** Which part of the host's history a guest gets. */
 export interface HistoryPlan {
@@ -91,14 +124,10 @@ export async function packHistory(
 ): Promise<void> {
   const { plan, sent, signal } = options;
   const folder = join(staged.gitDir, 'objects/pack');
-  const args = [
-    ...[...PACK_ARGS, '--indexed-objects'],
-    staged.isPartial ? '--missing=allow-any' : '--use-bitmap-index',
-    join(folder, 'pack'),
-  ];
-  const tips = [...plan.tips, ...(sent ? [sent.commit] : [])];
-  const input = tips.map((tip) => `${tip}\n`).join('');
-  await staged.git.run(args, { signal, input, ...(sent ? { env: sent.env } : {}) });
+  const revisions = [...plan.tips, ...(sent ? [sent.commit] : [])];
+  await packReachable(staged, {
+    ...{ revisions, withIndex: true, base: join(folder, 'pack'), env: sent?.env, signal },
+  });
   if (!staged.isPartial) return;
   for (const name of await readdir(folder)) {
     // Missing objects that this pack refers to then count as promised by the remote, not as lost

@@ -51,16 +51,22 @@ const MAX_INDEX_BYTES = 256 * 1024 * 1024;
 export const USER_ATTRIBUTES = 'info/user-attributes';
 
 /**
- * Creates the guest's `.git` in the empty `folder`, except for refs and objects. Changes nothing in the
+ * Creates the guest's `.git` in `folder`, except for refs and objects. Changes nothing in the
  * user's repository. The caller removes `folder`, also after a failure.
  *
  * @throws {AppError} WORKSPACE_GIT_ELSEWHERE, WORKSPACE_GIT_FAILED, WORKSPACE_FILE_TOO_LARGE
  */
 export async function stageRepository(
   repository: HostRepository,
-  options: Abortable & { folder: string; env: NodeJS.ProcessEnv; userGitDir: string },
+  options: Abortable & {
+    folder: string;
+    /** a folder without git's settings of a user */
+    home: string;
+    env: NodeJS.ProcessEnv;
+    userGitDir: string;
+  },
 ): Promise<StagedRepository> {
-  const { folder, env, userGitDir, signal } = options;
+  const { folder, home, env, userGitDir, signal } = options;
   const gitDir = join(folder, '.git');
   for (const name of ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags', 'info']) {
     await mkdir(join(gitDir, name), { recursive: true });
@@ -89,7 +95,7 @@ export async function stageRepository(
     isPartial: remote !== undefined,
     git: gitAt({
       folder: repository.root,
-      env: stagedEnvironment(repository, { env, folder, gitDir }),
+      env: stagedEnvironment(repository, { env, home, gitDir }),
       config: [...NO_PROGRAMS, ...settings, `core.attributesfile=${join(gitDir, USER_ATTRIBUTES)}`],
     }),
     settings,
@@ -115,9 +121,13 @@ export async function refreshIndex(staged: StagedRepository, { signal }: Abortab
  * stands for everything in it. HEAD is last, because git does not recognise a folder without it as a
  * repository: an interrupted copy is not mistaken for a repository with all files deleted.
  */
-export async function listStaged(staged: StagedRepository): Promise<string> {
+export async function listStaged(
+  staged: StagedRepository,
+  /** its folder, with a slash at the end; empty for the top */
+  prefix: string,
+): Promise<string> {
   const names = (await readdir(staged.gitDir)).filter((name) => name !== 'HEAD' && !isSharedIndex(name));
-  return [...names.sort(), 'HEAD'].map((name) => `.git/${name}\0`).join('');
+  return [...names.sort(), 'HEAD'].map((name) => `${prefix}.git/${name}\0`).join('');
 }
 
 /**
@@ -234,7 +244,7 @@ async function writePatterns(patterns: UserPatterns, gitDir: string): Promise<vo
 
 function stagedEnvironment(
   repository: HostRepository,
-  { env, folder, gitDir }: { env: NodeJS.ProcessEnv; folder: string; gitDir: string },
+  { env, home, gitDir }: { env: NodeJS.ProcessEnv; home: string; gitDir: string },
 ): NodeJS.ProcessEnv {
   return {
     ...hostGitEnvironment(env),
@@ -245,8 +255,8 @@ function stagedEnvironment(
     GIT_ATTR_NOSYSTEM: '1',
     // No user configuration: git before 2.32 does not know the first variable and looks in the other two.
     GIT_CONFIG_GLOBAL: '/dev/null',
-    HOME: folder,
-    XDG_CONFIG_HOME: folder,
+    HOME: home,
+    XDG_CONFIG_HOME: home,
   };
 }
 

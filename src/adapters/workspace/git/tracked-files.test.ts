@@ -13,9 +13,9 @@ test('parseRawDiff() distinguishes deleted from changed paths, whatever their na
   assert.deepEqual(parseRawDiff(Buffer.from(diff, 'latin1')), {
     deleted: [':gone D\n'],
     changed: [
-      { path: 'run D', mode: '100644', object: id },
-      { path: 'conflict\xff', mode: '000000', object: id },
-      { path: 'now a link', mode: '100644', object: id },
+      { path: 'run D', mode: '100644', modeNow: '100755', object: id },
+      { path: 'conflict\xff', mode: '000000', modeNow: '100644', object: id },
+      { path: 'now a link', mode: '100644', modeNow: '120000', object: id },
     ],
   });
   assert.deepEqual(parseRawDiff(Buffer.alloc(0)), { deleted: [], changed: [] });

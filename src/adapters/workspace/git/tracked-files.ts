@@ -9,7 +9,11 @@ import type { IndexListing } from './index-listing.ts';
 import { nulList } from './nul-list.ts';
 import type { StagedRepository } from './staged-repository.ts';
 
-const RAW_DIFF = ['diff-files', '--raw', '-z', '--no-renames'];
+/**
+ * Lists the files that differ from the index. Of a submodule only its HEAD counts: to see more, git would run
+ * in it, with the filters that its own settings name.
+ */
+export const RAW_DIFF = ['diff-files', '--raw', '-z', '--no-renames', '--ignore-submodules=dirty'];
 
 /** Concurrent lookups; Node has four threads for them. */
 const LOOKUPS_AT_ONCE = 64;
@@ -26,6 +30,8 @@ export interface TrackedFiles {
   uncheckedPresent: readonly string[];
   /** tracked paths that are not on disk, as git was told */
   uncheckedAbsent: readonly string[];
+  /** tracked paths with a filter, which neither we nor, in general, the guest run */
+  filtered: readonly string[];
 }
 
 /**
@@ -34,13 +40,13 @@ export interface TrackedFiles {
  */
 export async function listPresentFiles(
   staged: StagedRepository,
-  options: Abortable & { root: string; listing: IndexListing },
+  options: Abortable & { root: string; listing: IndexListing; filtered: readonly string[] },
 ): Promise<TrackedFiles> {
-  const { root, listing, signal } = options;
+  const { root, listing, filtered, signal } = options;
   const { stdout } = await staged.git.run(RAW_DIFF, { signal });
   const { deleted, changed } = parseRawDiff(stdout);
   const [absent] = await allEnded([
-    findAbsent(root, [...listing.unchecked, ...changed.map(({ path }) => path)], { signal }),
+    findAbsent(root, [...listing.unchecked, ...changed.map(({ path }) => path)], { listing, signal }),
     forgetLookalikes(staged, changed, { signal }),
   ]);
   for (const path of deleted) absent.add(path);
@@ -54,6 +60,7 @@ export async function listPresentFiles(
     deleted: [...deleted, ...differing.filter((path) => absent.has(path))],
     uncheckedPresent: flagged.filter((path) => !absent.has(path)),
     uncheckedAbsent: flagged.filter((path) => absent.has(path)),
+    filtered,
   };
 }
 
@@ -66,15 +73,17 @@ export async function listPresentUntracked(
   { root, signal }: Abortable & { root: string },
 ): Promise<Buffer> {
   const files = paths.filter((path) => !path.endsWith('/'));
-  const absent = await findAbsent(root, files, { signal });
+  const absent = await findAbsent(root, files, { listing: { gitlinks: [] }, signal });
   const present = files.filter((path) => !absent.has(path));
   return Buffer.from(nulList(present), 'latin1');
 }
 
 /** A file that differs from its index entry, and the entry's content. */
-interface ChangedFile {
+export interface ChangedFile {
   path: string;
   mode: string;
+  /** of the file, as far as git looks at it */
+  modeNow: string;
   object: string;
 }
 
@@ -113,23 +122,24 @@ export function parseRawDiff(output: Buffer): { deleted: string[]; changed: Chan
   const deleted: string[] = [];
   const changed: ChangedFile[] = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
-    const [mode = '', , object = '', , status] = (fields[at] ?? '').slice(1).split(' ');
+    const [mode = '', modeNow = '', object = '', , status] = (fields[at] ?? '').slice(1).split(' ');
     const path = fields[at + 1] ?? '';
     if (status === 'D') deleted.push(path);
-    else changed.push({ path, mode, object });
+    else changed.push({ path, mode, modeNow, object });
   }
   return { deleted, changed };
 }
 
 /**
  * Those of `paths` that are not a file, link or fifo, or whose parent is a link: what is behind a link is not
- * the tracked file, and a folder in a file's place contains only untracked ones.
+ * the tracked file, and a folder in a file's place contains only untracked ones, unless it is a submodule.
  */
 async function findAbsent(
   root: string,
   paths: readonly string[],
-  { signal }: Abortable,
+  { listing, signal }: Abortable & { listing: Pick<IndexListing, 'gitlinks'> },
 ): Promise<Set<string>> {
+  const gitlinks = new Set(listing.gitlinks);
   const folders = new Map<string, Promise<boolean>>();
   const isRealFolder = (path: string): Promise<boolean> => {
     if (path === '') return Promise.resolve(true);
@@ -144,6 +154,7 @@ async function findAbsent(
   const isPresent = async (path: string): Promise<boolean> => {
     if (!(await isRealFolder(parentOf(path)))) return false;
     const found = await lookUp(root, path);
+    if (found?.isDirectory()) return gitlinks.has(path);
     return found !== undefined && (found.isFile() || found.isSymbolicLink() || found.isFIFO());
   };
   const absent = new Set<string>();

@@ -9,24 +9,28 @@ import { foldersOf, type TreeChange } from './tree-changes.ts';
  *     old, new        entries before and after, for `git update-index -z --index-info`
  *     structure.sh    paths to look at: `f` for folders, `p` for files to be made, `g` for files of `.git`
  *     deleted, folders, git-deleted   names, each ended by NUL
+ *     filtered        names of files with a filter among `old`, each ended by NUL
  *     git/            small files of `.git`
  *     index-tree      the tree of the index that the guest was sent
  *     discard         exists when what is in the way may be deleted
  *     pack-*, refs, HEAD, index       objects, input of `git update-ref`, the new HEAD and index
  *     ready           exists from the moment at which the change begins: it is finished, never undone
  *
- * `apply.sh FOLDER` (FOLDER is the top of the working tree) checks, then applies. It exits with {@link
- * GUEST_DIFFERS} when something in the way is not as it was sent; then it has changed nothing, and prints
- * three parts that end with an empty name: the raw diffs of the working tree to `old` and to `new`, and the
- * names found by `structure.sh`. With `force` it does not check.
+ * `apply.sh FOLDER` (FOLDER is the top of the working tree) checks, then applies. It exits with
+ * {@link GUEST_DIFFERS} when something in the way is not as it was sent; then it has changed nothing, and
+ * prints parts that end with an empty name: the raw diffs of the working tree to `old` and to `new`, the
+ * names found by `structure.sh`, and of the files in `filtered` the entries of the guest's own index and a
+ * raw diff to it. With `force` it does not check, and with `check` it does nothing else.
  */
 export function applyFiles(
   changes: readonly TreeChange[],
   gitChanges: readonly GitFileChange[],
+  { filtered, submodules }: { filtered: ReadonlySet<string>; submodules: readonly string[] },
 ): Map<string, string> {
   const deleted = changes.filter(({ after }) => !after).map(({ path }) => path);
   const made = changes.filter(({ after }) => after);
-  const parents = foldersOf(changes.map(({ path }) => path)).reverse();
+  const within = [...changes.map(({ path }) => path), ...submodules.map((path) => `${path}/`)];
+  const parents = foldersOf(within).reverse();
   return new Map([
     ['old', changes.flatMap(({ path, before }) => entryLine(path, before)).join('')],
     ['new', changes.flatMap(({ path, after }) => entryLine(path, after)).join('')],
@@ -41,6 +45,10 @@ export function applyFiles(
       ].join(''),
     ],
     ['deleted', nulList(deleted)],
+    [
+      'filtered',
+      nulList(changes.filter((each) => each.before && filtered.has(each.path)).map(({ path }) => path)),
+    ],
     ['git-deleted', nulList(gitChanges.filter(({ after }) => !after).map(({ name }) => name))],
     ['folders', nulList(foldersOf(deleted))],
     ['apply.sh', APPLY_SCRIPT],
@@ -99,8 +107,14 @@ if [ "$2" != force ] && [ ! -e "$m/ready" ]; then
     : >"$m/new-diff"
     if [ -s "$m/new" ]; then differing new; fi
     cat "$m/old-diff" && printf '\\0' && cat "$m/new-diff" && printf '\\0' && cat "$m/found" && printf '\\0' || exit
+    # Without its filter, the content of a file does not say whether it was changed; the index does.
+    if [ -s "$m/filtered" ] && [ -e .git/index ]; then
+      xargs -0 git --literal-pathspecs ls-files --stage -z -- <"$m/filtered" && printf '\\0' || exit
+      xargs -0 git --literal-pathspecs diff-files --raw -z --no-renames -- <"$m/filtered" && printf '\\0' || exit
+    fi
     exit ${GUEST_DIFFERS}
   fi
+  if [ "$2" = check ]; then exit 0; fi
 fi
 trap '' HUP INT TERM PIPE
 : >"$m/ready" || exit

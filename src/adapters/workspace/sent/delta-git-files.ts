@@ -12,13 +12,19 @@ import { carriedRefs, smallGitFiles } from './kept-tree.ts';
 /** Writes what of `.git` differs to the folder `meta` of the delta. */
 export async function writeGitChanges(
   work: WorkspaceWork,
-  { meta, signal, ...parts }: DeltaParts & Abortable & { meta: string },
+  options: DeltaParts &
+    Abortable & {
+      meta: string;
+      /** a file with a filter is among those that are sent */
+      isFilteredChanged: boolean;
+    },
 ): Promise<{
   files: GitFileChange[];
   /** the host has changed nothing of it since it was sent */
   isSame: boolean;
   movedBranches: ReadonlyMap<string, string | undefined>;
 }> {
+  const { meta, signal, isFilteredChanged, ...parts } = options;
   const { base, kept, sent, plan, entriesDigest } = parts;
   const { staged } = work;
   const files = gitFileChanges(kept?.gitFiles ?? {}, await smallGitFiles(staged));
@@ -38,7 +44,8 @@ export async function writeGitChanges(
     await cp(join(staged.gitDir, 'HEAD'), join(meta, 'HEAD'));
   }
   const isIndexSame = kept?.entriesDigest === entriesDigest;
-  const sendsIndex = !isIndexSame || !isGuestAtSent || base.alsoPaths !== undefined;
+  // The guest runs no filters: only an index of this host says that such a file is unchanged.
+  const sendsIndex = !isIndexSame || !isGuestAtSent || isFilteredChanged || base.alsoPaths !== undefined;
   if (sendsIndex) {
     // There is none when nothing was ever added.
     await copyIfThere(join(staged.gitDir, 'index'), join(meta, 'index'));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import type { DeltaBase } from '../../../core/ports/workspace.ts';
 import type { Git } from '../git/git-command.ts';
-import { type HistoryPlan, PACK_ARGS, resolveObjects } from '../git/history.ts';
+import { type HistoryPlan, packReachable, resolveObjects } from '../git/history.ts';
 import { quotePath } from '../git/staged-repository.ts';
 import type { WorkspaceWork } from '../workspace-work.ts';
 import { type KeptTree, refsDigest } from './kept-tree.ts';
@@ -60,12 +60,10 @@ export async function packNew(
     isCut && !isSameHistory ? [] : [...(await resolveObjects(git, [...new Set(known)], { signal })).keys()];
   const stagedBlobs = sendsIndex ? await indexOnlyBlobs(work, { signal }) : [];
   const tips = [...(isSameHistory ? [] : plan.tips), sent.commit, ...stagedBlobs];
-  const how = staged.isPartial ? ['--missing=allow-any'] : [];
-  const { stdout } = await git.run([...PACK_ARGS, ...how, join(meta, 'pack')], {
-    signal,
-    input: [...tips, ...excluded.map((name) => `^${name}`)].map((line) => `${line}\n`).join(''),
+  const revisions = [...tips, ...excluded.map((name) => `^${name}`)];
+  const name = await packReachable(staged, {
+    ...{ revisions, withIndex: false, base: join(meta, 'pack'), env, signal },
   });
-  const name = stdout.toString('latin1').trim();
   if (staged.isPartial && name !== '') await writeFile(join(meta, `pack-${name}.promisor`), '');
 }
 
@@ -82,8 +80,8 @@ async function indexOnlyBlobs({ staged }: WorkspaceWork, { signal }: Abortable):
   const blobs = new Set<string>();
   for (const { stdout } of [entries, unmerged]) {
     for (const record of stdout.toString('latin1').split('\0')) {
-      // Of a raw diff, the object after; of a listing, the only one.
-      const match = /^(?::\d{6} \d{6} [0-9a-f]+ |1\d{5} )([0-9a-f]{40,64}) /.exec(record);
+      // Of a raw diff, the object after; of a listing, the only one. Not the commit of a submodule.
+      const match = /^(?::\d{6} 1[02]0\d{3} [0-9a-f]+ |1[02]0\d{3} )([0-9a-f]{40,64}) /.exec(record);
       if (match?.[1] && !/^0+$/.test(match[1])) blobs.add(match[1]);
     }
   }

@@ -1,12 +1,14 @@
 import { stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Abortable } from '../../../base/abort.ts';
 import { isAppError, isErrno } from '../../../base/errors.ts';
 import type { HostChange } from '../../../core/ports/workspace.ts';
 import { type Git, type GitCall, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
 import { listRefs } from '../git/git-refs.ts';
 import { INDEX_LISTING_ARGS } from '../git/index-listing.ts';
+import { initialised } from '../submodules.ts';
 import { allEnded } from '../task-group.ts';
-import { digestOf, gitOfKept, type KeptTree, refsDigest } from './kept-tree.ts';
+import { digestOf, gitOfKept, type KeptTree, keptDir, readKept, refsDigest } from './kept-tree.ts';
 
 /**
  * How the working tree differs from the tree that was sent last. Compares HEAD, the names of tracked files,
@@ -15,7 +17,7 @@ import { digestOf, gitOfKept, type KeptTree, refsDigest } from './kept-tree.ts';
  *
  * Returns `gone` when git can no longer read the working tree.
  */
-export async function changeSince(
+async function changeSince(
   kept: KeptTree,
   { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
 ): Promise<HostChange> {
@@ -39,6 +41,28 @@ export async function changeSince(
     if (isAppError(error, 'WORKSPACE_GIT_FAILED', 'WORKSPACE_GIT_MISSING')) return { kind: 'gone' };
     throw error;
   }
+}
+
+/**
+ * {@link changeSince} of a working tree whose tree is kept in `dir`, and of the submodules that were sent
+ * with it. One that got a repository since, or lost it, counts as a change of files.
+ */
+export async function changeOfAll(
+  dir: string,
+  kept: KeptTree,
+  call: Abortable & { env: NodeJS.ProcessEnv },
+): Promise<HostChange> {
+  const change = await changeSince(kept, call);
+  const { gitlinks = [], submodules = [] } = kept;
+  if (change.kind !== 'none' || gitlinks.length === 0 || kept.choice.isWithoutSubmodules) return change;
+  if (!isDeepStrictEqual(await initialised(kept, gitlinks), [...submodules]))
+    return { ...change, kind: 'files' };
+  for (const name of submodules) {
+    const own = keptDir(dir, [name]);
+    const sub = await readKept(own);
+    if (sub && (await changeOfAll(own, sub, call)).kind !== 'none') return { ...change, kind: 'files' };
+  }
+  return change;
 }
 
 /** Whether staged changes, HEAD's branch and the refs are as they were sent. */

@@ -58,6 +58,10 @@ export interface KeptFacts {
   /** what was asked for */
   choice: KeptChoice;
   summary: PackedWorkspace['summary'];
+  /** folders of submodules, latin1; absent: none */
+  gitlinks?: readonly string[];
+  /** those of them, as text, that were sent; what is kept of them is in {@link keptDir} */
+  submodules?: readonly string[];
 }
 
 /** What decides which tree is sent. */
@@ -66,6 +70,8 @@ export interface KeptChoice {
   path: string;
   isWithUntracked: boolean;
   isWhole: boolean;
+  /** absent: false */
+  isWithoutSubmodules?: boolean;
 }
 
 /** Everything about a sent tree that {@link keepTree} keeps. */
@@ -77,11 +83,21 @@ export interface KeepRequest {
   plan: HistoryPlan;
   choice: KeptChoice;
   summary: PackedWorkspace['summary'];
+  /** as `KeptFacts` has it */
+  submodules: readonly string[];
+}
+
+/**
+ * Where a submodule's tree is kept, beside that of the repository that it is in. `folders` are those of the
+ * submodule, of the one inside it, and so on.
+ */
+export function keptDir(dir: string, folders: readonly string[]): string {
+  return folders.reduce((above, name) => `${above}-${digestOf(name).slice(0, 16)}`, dir);
 }
 
 /** Replaces what is kept in `dir`. A process that dies meanwhile leaves the old, or nothing. */
 export async function keepTree(dir: string, request: KeepRequest): Promise<void> {
-  const { repository, staged, sent, listing, plan, choice, summary } = request;
+  const { repository, staged, sent, listing, plan, choice, summary, submodules } = request;
   const next = `${dir}.new`;
   await rm(next, { recursive: true, force: true });
   const gitDir = join(next, 'git');
@@ -97,6 +113,7 @@ export async function keepTree(dir: string, request: KeepRequest): Promise<void>
     head: staged.head,
     choice,
     summary,
+    ...(listing.gitlinks.length > 0 ? { gitlinks: listing.gitlinks, submodules } : {}),
     settings: staged.settings,
     namesDigest: digestOf(nulList(listing.paths)),
     entriesDigest: listing.digest,

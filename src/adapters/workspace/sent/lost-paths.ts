@@ -1,18 +1,27 @@
-import type { TreeChange } from './tree-changes.ts';
+import { nulList } from '../git/nul-list.ts';
+import { parseTree, type TreeChange } from './tree-changes.ts';
 
 /**
- * The paths that a guest would lose if `changes` were applied, from the three parts that `apply.sh` prints
- * (`apply-script.ts`): the raw diffs of its files to the entries before and after, and the names of what is
- * in the way. The text is the guest's and may be anything.
+ * The paths that a guest would lose if `changes` were applied, from the parts that `apply.sh` prints
+ * (`apply-script.ts`): the raw diffs of its files to the entries before and after, the names of what is in
+ * the way, and what its own index says of files with a filter. The text is the guest's and may be anything.
  */
 export function lostPaths(printed: Buffer, changes: readonly TreeChange[]): string[] {
-  const [beforeDiff, afterDiff, found] = splitParts(printed.toString('latin1'));
-  const fromBefore = statuses(beforeDiff);
-  const fromAfter = statuses(afterDiff);
-  const inTheWay = new Set(found.map((name) => name.replace(/^\.\//, '')));
+  const parts = splitParts(printed.toString('latin1'));
+  const fromBefore = statuses(parts.beforeDiff);
+  const fromAfter = statuses(parts.afterDiff);
+  const inTheWay = new Set(parts.found.map((name) => name.replace(/^\.\//, '')));
   const byPath = new Map(changes.map((change) => [change.path, change]));
+  const indexed = parseTree(Buffer.from(nulList(parts.entries), 'latin1'));
+  const fromIndex = statuses(parts.indexDiff);
+  const isAsSent = ({ path, before }: TreeChange): boolean => {
+    const entry = indexed.get(path);
+    return entry?.object === before?.object && entry?.mode === before?.mode && !fromIndex.has(path);
+  };
   /** Changed by the guest to something other than it would get. */
-  const isLost = ({ path, before, after }: TreeChange): boolean => {
+  const isLost = (change: TreeChange): boolean => {
+    const { path, before, after } = change;
+    if (before && indexed.has(path) && isAsSent(change)) return false;
     if (!after) return fromBefore.has(path) && fromBefore.get(path) !== 'D';
     if (before) return fromBefore.has(path) && fromAfter.has(path);
     return inTheWay.has(path) && fromAfter.has(path);
@@ -25,13 +34,16 @@ export function lostPaths(printed: Buffer, changes: readonly TreeChange[]): stri
   return [...lost].sort();
 }
 
-/** Three lists of words, each ended by an empty word. */
-function splitParts(text: string): [string[], string[], string[]] {
-  const parts: [string[], string[], string[]] = [[], [], []];
+/** Lists of words, each ended by an empty word. */
+type Parts = Record<'beforeDiff' | 'afterDiff' | 'found' | 'entries' | 'indexDiff', string[]>;
+
+function splitParts(text: string): Parts {
+  const parts: Parts = { beforeDiff: [], afterDiff: [], found: [], entries: [], indexDiff: [] };
+  const inOrder = [parts.beforeDiff, parts.afterDiff, parts.found, parts.entries, parts.indexDiff];
   let at = 0;
   for (const word of text.split('\0')) {
     if (word === '') at += 1;
-    else parts[at]?.push(word);
+    else inOrder[at]?.push(word);
   }
   return parts;
 }

@@ -13,6 +13,7 @@ import {
   trackedFiles,
   untrackedNames,
 } from '../pack-workspace.ts';
+import { initialised } from '../submodules.ts';
 import { requireTar, startTar } from '../tar-stream.ts';
 import { findTooling } from '../tooling.ts';
 import { describeWorkspace, type GitWorkspaceSourceOptions, listIndex, openWork } from '../workspace-work.ts';
@@ -51,7 +52,9 @@ export async function packDelta(
     tasks.start(() => findTooling(repository.root)),
     tasks.start((task) => requireTar(repository.root, { ...task, env: options.env })),
   ]);
-  const tracked = await tasks.start((task) => trackedFiles(work, { ...task, listing }));
+  const tracked = await tasks.start((task) =>
+    trackedFiles(work, { ...task, listing, noSubmodules: options.noSubmodules }),
+  );
   const sent = await tasks.start((task) =>
     stageSentTreeOrThrow(work, { ...task, ...tracked, untracked: untracked.names }),
   );
@@ -61,16 +64,23 @@ export async function packDelta(
   const kept = base.keptIn === undefined ? undefined : await readKeptOf(base.keptIn, base.sentCommit);
   const parts: DeltaParts = { base, kept, sent, plan, entriesDigest: listing.digest };
   const changes = await tasks.start((task) => treeChanges(work, { ...options, ...task, ...parts, tracked }));
+  const submodules = options.noSubmodules ? [] : await initialised(repository, listing.gitlinks);
   const meta = join(folder, 'delta', '.git');
   await mkdir(meta, { recursive: true });
-  const git = await tasks.start((task) => writeGitChanges(work, { ...task, ...parts, meta }));
-  for (const [name, content] of applyFiles(changes, git.files)) {
+  const filtered = new Set(tracked.filtered);
+  const absent = new Set([...tracked.deleted, ...tracked.uncheckedAbsent]);
+  const folders = listing.gitlinks.filter((name) => !absent.has(name));
+  const isFilteredChanged = changes.some((change) => filtered.has(change.path));
+  const git = await tasks.start((task) =>
+    writeGitChanges(work, { ...task, ...parts, meta, isFilteredChanged }),
+  );
+  for (const [name, content] of applyFiles(changes, git.files, { filtered, submodules: folders })) {
     await writeFile(join(meta, name), content, 'latin1');
   }
   if (base.alsoPaths) await writeFile(join(meta, 'discard'), '');
   const rootList = join(folder, 'files-to-send');
   const made = changes.filter(({ after }) => after).map(({ path: name }) => name);
-  await writeFile(rootList, nulList(made), 'latin1');
+  await writeFile(rootList, nulList([...folders, ...made]), 'latin1');
   const content = { root: repository.root, rootList, stage: join(folder, 'delta') };
   const { tar, done } = startTar(
     { ...content, stageList: Readable.from(['.git\0'], { objectMode: false }) },
@@ -83,12 +93,14 @@ export async function packDelta(
     trackedCount: listing.paths.length,
     untrackedCount: untracked.count,
     tooling,
+    submodules,
   });
   const owned = undo.move();
   return {
     summary,
     ...(branchStart === undefined ? {} : { branchStart }),
-    isEmpty: changes.length === 0 && git.isSame,
+    // The commit of a submodule is part of the tree, without a file.
+    isEmpty: changes.length === 0 && git.isSame && (folders.length === 0 || kept?.commit === sent.commit),
     ...(kept?.head.commit === undefined ? {} : { sentHead: kept.head.commit }),
     movedBranches: git.movedBranches,
     lostPaths: (printed) => lostPaths(printed, changes),
@@ -96,7 +108,7 @@ export async function packDelta(
     done,
     keep: async (dir) => {
       const choice = keptChoice(path, options);
-      await keepTree(dir, { repository, staged, sent, listing, plan, choice, summary });
+      await keepTree(dir, { repository, staged, sent, listing, plan, choice, summary, submodules });
       return sent.commit;
     },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),

@@ -32,6 +32,8 @@ export function parseTreeDiff(output: Buffer): TreeChange[] {
       .split(' ');
     const path = fields[at + 1] ?? '';
     requireInside(path);
+    // A submodule, which has a delta of its own.
+    if (!isFile(oldMode) && !isFile(newMode)) continue;
     changes.push({
       path,
       ...(isFile(oldMode) ? { before: { mode: oldMode, object: oldObject } } : {}),

@@ -69,7 +69,8 @@ async function startFolderOf(
 async function freshen(vm: Vm, { plan, client, context }: ExecParts): Promise<void> {
   const { workspace } = vm;
   if (!workspace || !isStale(workspace) || vm.state !== 'running') return;
-  const { sourcePath, guestPath, headCommit, hostHeadCommit, includesUntracked } = workspace;
+  const { sourcePath, guestPath, headCommit, hostHeadCommit, includesUntracked, excludesSubmodules } =
+    workspace;
   if (!plan.isAutoPrepared) {
     const what =
       hostHeadCommit === headCommit
@@ -82,6 +83,7 @@ async function freshen(vm: Vm, { plan, client, context }: ExecParts): Promise<vo
     path: sourcePath,
     guestPath,
     ...(includesUntracked ? { includeUntracked: true } : {}),
+    ...(excludesSubmodules ? { noSubmodules: true } : {}),
   };
   context.progress.step('vm exec', 'preparing guest workspace');
   await context.follow(client.prepareWorkspace(vm.id, request, { signal: context.signal }), 'vm exec');

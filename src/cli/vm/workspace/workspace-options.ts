@@ -24,6 +24,10 @@ export const WORKSPACE_OPTIONS = {
     type: 'flag',
     summary: 'also send files that git neither tracks nor ignores; needs a path',
   },
+  noSubmodules: {
+    type: 'flag',
+    summary: 'leave the folders of submodules empty; needs a path',
+  },
 } as const satisfies OptionDefinitions;
 
 /**
@@ -35,12 +39,13 @@ export function workspaceChoiceOf(
   options: OptionValues<typeof WORKSPACE_OPTIONS>,
   { cwd, problems }: { cwd: () => string; problems: ProblemList },
 ): WorkspaceChoice | undefined {
-  const { branch, from, includeUntracked } = options;
+  const { branch, from, includeUntracked, noSubmodules } = options;
   if (path === undefined) {
     for (const [flag, isGiven] of [
       ['--branch', branch !== undefined],
       ['--from', from !== undefined],
       ['--include-untracked', includeUntracked],
+      ['--no-submodules', noSubmodules],
     ] as const) {
       if (isGiven) problems.add(refuse(flag, `Cannot use ${flag} without a path: no working tree is sent`));
     }
@@ -55,6 +60,7 @@ export function workspaceChoiceOf(
     ...(branch === undefined ? {} : { branch }),
     ...(from === undefined ? {} : { from }),
     ...(includeUntracked ? { includeUntracked } : {}),
+    ...(noSubmodules ? { noSubmodules } : {}),
   };
 }
 

@@ -11,7 +11,7 @@ import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts'
 import { findRunningVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
-import { updateWorkspace } from './update-workspace.ts';
+import { updateWorkspace } from './update-all.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 
 /** Where a working tree is copied by default. */
@@ -91,7 +91,7 @@ async function prepareAlone(
           isDiscarding: discardGuest,
         })
       : undefined;
-  if (update) own(update.packed);
+  if (update) own(update);
   const packed =
     update?.packed ?? packedBefore ?? own(await world.workspaces.pack(path, { ...content, signal }));
   // The first copy takes its time in the guest; meanwhile the host notes what it sends.
@@ -103,9 +103,12 @@ async function prepareAlone(
   const { bytes } = update ?? (await agent.putTar(guestPath, packed.tar, { signal }));
   if (!update) await packed.done;
   const historyDepth = 'historyDepth' in packed ? await packed.historyDepth : undefined;
-  const { summary, branchStart } = packed;
+  const { branchStart } = packed;
+  const { summary } = update ?? packed;
+  const sentCommit = await (update ? update.keep() : noted);
   if (request.branch !== undefined) {
-    await switchBranch(agent, guestPath, { branch: request.branch, branchStart, signal });
+    const isTreeStored = sentCommit !== undefined;
+    await switchBranch(agent, guestPath, { branch: request.branch, branchStart, isTreeStored, signal });
   }
   if (summary.tooling && summary.tooling.files.length > 0)
     await trustTooling(world, agent, { guestPath, signal });
@@ -114,13 +117,13 @@ async function prepareAlone(
     stage: 'workspace',
     detail: `${plural(summary.trackedCount, 'file')}, ${formatSize(bytes)}`,
   });
-  const sentCommit = await (noted ?? packed.keep(keptIn));
   const workspace = {
     guestPath,
     sourcePath: summary.repoRoot,
     ...(summary.headCommit ? { headCommit: summary.headCommit } : {}),
     ...(sentCommit === undefined ? {} : { sentCommit }),
     ...(content.includeUntracked ? { includesUntracked: true } : {}),
+    ...(content.noSubmodules ? { excludesSubmodules: true } : {}),
   };
   const current = world.records.get(id);
   if (current) world.records.update({ ...current, workspace } satisfies VmRecord);

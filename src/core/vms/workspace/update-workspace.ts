@@ -33,29 +33,38 @@ export interface UpdateRequest extends Abortable {
   isDiscarding: boolean;
 }
 
-/** How a guest got a tree. The caller disposes of `packed`. */
-export interface UpdateResult {
+/** What a guest was sent of one repository. The caller disposes of `packed`. */
+export interface StagedUpdate {
+  /** of which working tree, and where its copy is */
+  request: UpdateRequest;
   packed: PackedDelta & AsyncDisposable;
   bytes: number;
+  /**
+   * Checks, without changing anything, that applying loses nothing of the guest. @throws {AppError}
+   * WORKSPACE_GUEST_CHANGED
+   */
+  check(): Promise<void>;
+  /** Checks and applies. @throws {AppError} WORKSPACE_GUEST_CHANGED */
+  apply(): Promise<void>;
 }
 
 /**
- * Gives a guest that has files at `guestPath` the working tree of the host: only what differs from what it
- * was sent is sent and changed. Files that only the guest has changed stay as they are.
+ * Sends a guest that has files at `guestPath` what differs there from the working tree of the host. Nothing
+ * is changed before `apply`. Files that only the guest has changed stay as they are.
  *
- * Refuses before anything changes when it would overwrite or delete something that the guest has changed, or
- * move HEAD away from commits of its own, unless that state was exported. When the host is killed, the guest
+ * Refuses to move HEAD away from commits that only the guest has, and `apply` to overwrite or delete
+ * something that the guest has changed, unless that state was exported. When the host is killed, the guest
  * has the old tree, or finishes the change by itself.
  *
  * Returns `undefined` when the guest has nothing at `guestPath`.
  *
  * @throws {AppError} WORKSPACE_GUEST_CHANGED with `details.paths`; WORKSPACE_*, GUEST_*
  */
-export async function updateWorkspace(
+export async function stageUpdate(
   source: WorkspaceSource,
   agent: GuestAgent,
   request: UpdateRequest,
-): Promise<UpdateResult | undefined> {
+): Promise<StagedUpdate | undefined> {
   const { path, guestPath, content, signal, isDiscarding } = request;
   const asked = readBase(source, agent, request);
   asked.catch(() => {});
@@ -72,18 +81,34 @@ export async function updateWorkspace(
         listPaths: () => changedBy(agent, own, { base, guestPath, signal }),
       });
     }
-    if (delta.isEmpty) return { packed: delta, bytes: 0 };
+    if (delta.isEmpty) {
+      return { request, packed: delta, bytes: 0, check: async () => {}, apply: async () => {} };
+    }
     const { bytes } = await agent.putTar(`${guestPath}/.git/banger/incoming`, delta.tar, { signal });
     await delta.done;
-    const printed = await apply(agent, guestPath, { isForced: isDiscarding, signal });
-    if (printed) {
+    /** Runs the script; asks for consent when something is in the way. */
+    const tryTo = async (how: ApplyMode): Promise<boolean> => {
+      const printed = await runApply(agent, guestPath, { how, signal });
+      if (!printed) return true;
       const lost = delta.lostPaths(printed);
       if (lost.length > 0) {
         await refuseUnlessExported(agent, request, { branches: [], listPaths: async () => lost });
       }
-      await apply(agent, guestPath, { isForced: true, signal });
-    }
-    return { packed: delta, bytes };
+      return false;
+    };
+    return {
+      request,
+      packed: delta,
+      bytes,
+      check: async () => {
+        if (!isDiscarding) await tryTo('check');
+      },
+      apply: async () => {
+        if (!(await tryTo(isDiscarding ? 'force' : 'apply'))) {
+          await runApply(agent, guestPath, { how: 'force', signal });
+        }
+      },
+    };
   } catch (error) {
     await delta[Symbol.asyncDispose]();
     throw error;
@@ -158,13 +183,19 @@ async function changedBy(
   return [...paths].sort();
 }
 
-/** Applies the delta that was sent. Returns what the guest's shell printed when it refused. */
-async function apply(
+/**
+ * What the guest's script does with a delta that it was sent: look whether something is in the way, apply it
+ * unless something is, or apply it.
+ */
+export type ApplyMode = 'check' | 'apply' | 'force';
+
+/** Runs the script that applies the delta. Returns what the guest's shell printed when it refused. */
+async function runApply(
   agent: GuestAgent,
   guestPath: string,
-  { isForced, signal }: Abortable & { isForced: boolean },
+  { how, signal }: Abortable & { how: ApplyMode },
 ): Promise<Buffer | undefined> {
-  const argv = applyCommand(guestPath, { isForced });
+  const argv = applyCommand(guestPath, how);
   const { exit, stdout, stderr } = await agent.run({ argv }, { signal, maxOutputBytes: MAX_PRINTED_BYTES });
   const status = 'code' in exit ? exit.code : undefined;
   if (status === GUEST_DIFFERS) return stdout;
@@ -173,8 +204,8 @@ async function apply(
 }
 
 /** The command that applies the delta in `.git/banger/incoming` of a guest. */
-export function applyCommand(guestPath: string, { isForced }: { isForced: boolean }): [string, ...string[]] {
-  return ['sh', '-c', START_SCRIPT, 'apply', guestPath, isForced ? 'force' : ''];
+export function applyCommand(guestPath: string, how: ApplyMode): [string, ...string[]] {
+  return ['sh', '-c', START_SCRIPT, 'apply', guestPath, how];
 }
 
 /** Most text about files in the way. */

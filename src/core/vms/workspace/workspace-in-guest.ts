@@ -13,19 +13,26 @@ const MARK_DEADLINE_MS = 5 * 60_000;
 /**
  * Creates a branch with the guest's git and switches to it; uncommitted edits are kept.
  *
- * @throws {AppError} WORKSPACE_BRANCH_REFUSED with git's own words as the cause, GUEST_*.
+ * @throws {AppError} WORKSPACE_BRANCH_REFUSED with git's own words as the cause, also when the files of
+ * another commit cannot be recorded as the tree that was sent; GUEST_*.
  */
 export async function switchBranch(
   agent: GuestAgent,
   guestPath: string,
-  { branch, branchStart, signal }: Abortable & { branch: string; branchStart: string | undefined },
+  options: Abortable & {
+    branch: string;
+    branchStart: string | undefined;
+    /** whether git could store the tree that was sent, and the guest has it */
+    isTreeStored: boolean;
+  },
 ): Promise<void> {
+  const { branch, branchStart, isTreeStored, signal } = options;
   const start = branchStart === undefined ? [] : [branchStart];
   const argv = ['git', '-C', guestPath, 'checkout', '-q', '--no-track', '-b', branch, ...start];
   const { exit, stderr } = await agent.run({ argv: start.length > 0 ? [...argv, '--'] : argv }, { signal });
   if ('code' in exit && exit.code === 0) {
     // The files are those of another commit now: only the guest can say what it starts from.
-    if (branchStart !== undefined) await markSent(agent, guestPath, { signal });
+    if (branchStart !== undefined && isTreeStored) await markSent(agent, guestPath, { branch, signal });
     return;
   }
   throw new AppError(
@@ -38,14 +45,30 @@ export async function switchBranch(
   );
 }
 
-/** Best effort: without it the guest counts as changed (`protocol/workspace-state.ts`). */
-async function markSent(agent: GuestAgent, guestPath: string, { signal }: Abortable): Promise<void> {
-  await tryInGuest(agent, READ_STATE + MARK_SENT, {
+/**
+ * Records the guest's present tree as the one that it was sent. Not best effort: an export would begin at
+ * another commit's files, and print them as changes of the guest.
+ */
+async function markSent(
+  agent: GuestAgent,
+  guestPath: string,
+  { branch, signal }: Abortable & { branch: string },
+): Promise<void> {
+  const error = await tryInGuest(agent, READ_STATE + MARK_SENT, {
     guestPath,
     signal,
     deadlineMs: MARK_DEADLINE_MS,
     what: 'git to read the state of the workspace',
   });
+  if (!error) return;
+  throw new AppError(
+    'WORKSPACE_BRANCH_REFUSED',
+    `Cannot record the files of the branch "${printable(branch)}" in the guest: an export would begin at those of another commit`,
+    {
+      hint: 'delete the branch in the guest and copy the working tree again, or leave out --from',
+      cause: error,
+    },
+  );
 }
 
 /**
@@ -67,16 +90,17 @@ export async function trustTooling(
   if (error) world.log.debug('mise did not trust the workspace', { guestPath, error: messageOf(error) });
 }
 
-/** Runs a script of the guest's shell with the path as `$1`. Returns why it did not end. */
+/** Runs a script of the guest's shell with the path as `$1`. Returns why it did not end, or failed. */
 async function tryInGuest(
   agent: GuestAgent,
   script: string,
   options: Abortable & { guestPath: string; deadlineMs: number; what: string },
 ): Promise<AppError | undefined> {
-  const argv = ['sh', '-c', script, 'sh', options.guestPath];
+  const argv: [string, ...string[]] = ['sh', '-c', script, 'sh', options.guestPath];
   try {
-    await withDeadline((inner) => agent.run({ argv }, { signal: inner }), options);
-    return undefined;
+    const { exit, stderr } = await withDeadline((inner) => agent.run({ argv }, { signal: inner }), options);
+    if ('code' in exit && exit.code === 0) return undefined;
+    return new AppError('GUEST_FAILED', printable(stderr.toString('utf8')) || 'it printed no message');
   } catch (error) {
     options.signal.throwIfAborted();
     if (isAppError(error)) return error;
