@@ -6,6 +6,8 @@
 //	banger-host ext4 OPTION... IMAGE < TAR                 makes a file system with the files of a tar stream
 //	banger-host keep-logs --max BYTES --keep PATH...       writes the logs of a confined program (confine
 //	                                                       starts it)
+//	banger-host peers                                      tells the daemon, on its standard input and output,
+//	                                                       which users are at the other end of connections
 //	banger-host walls                                      prints which walls this kernel offers, as JSON
 //	banger-host version
 package main
@@ -19,12 +21,13 @@ import (
 	"banger.dev/host/internal/ext4"
 	"banger.dev/host/internal/handover"
 	"banger.dev/host/internal/keeplog"
+	"banger.dev/host/internal/peers"
 )
 
 // version is set by the linker (scripts/build-go.sh).
 var version = "dev"
 
-const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | ext4 OPTION... IMAGE | walls | version"
+const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | ext4 OPTION... IMAGE | peers | walls | version"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -51,6 +54,8 @@ func run(args []string) error {
 		return ext4.Run(args[1:])
 	case "connect":
 		return handover.Run(args[1:])
+	case "peers":
+		return peers.Run(os.Stdin, os.Stdout)
 	case "walls":
 		return json.NewEncoder(os.Stdout).Encode(confine.Offered())
 	case "version":
