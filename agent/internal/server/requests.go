@@ -1,18 +1,14 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -163,11 +159,6 @@ func (s *service) keep(r *http.Request) (any, error) {
 	return empty{}, nil
 }
 
-func (s *service) listPorts(*http.Request) (any, error) {
-	ports, err := s.ports.Listen()
-	return map[string]any{"ports": ports}, err
-}
-
 func (s *service) stats(*http.Request) (any, error) {
 	return procstat.Measure([]string{"/", "/root"})
 }
@@ -183,62 +174,4 @@ func (s *service) powerOff(*http.Request) (any, error) {
 		}
 	})
 	return empty{}, nil
-}
-
-// tcp connects the bodies of the request and the answer with a port of the guest. The end of the request's
-// body ends the port's input. When the port ends its output, the request ends, because an HTTP server cannot
-// end an answer and continue to read.
-func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
-	port := r.URL.Query().Get("port")
-	conn, err := dialPort(r.Context(), port)
-	if err != nil {
-		sendError(w, err)
-		return
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(r.Context(), func() { conn.Close() })
-	defer stop()
-	w.Header()["Content-Type"] = []string{"application/octet-stream"}
-	w.WriteHeader(http.StatusOK)
-	flush := http.NewResponseController(w).Flush
-	if flush() != nil {
-		return
-	}
-	go func() {
-		if _, err := io.Copy(conn, r.Body); err != nil {
-			conn.Close()
-			return
-		}
-		_ = conn.CloseWrite()
-	}()
-	buffer := make([]byte, outputBytes)
-	for {
-		n, err := conn.Read(buffer)
-		if n > 0 {
-			if _, err := w.Write(buffer[:n]); err != nil || flush() != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// dialPort tries the loopback addresses of both families.
-func dialPort(ctx context.Context, port string) (*net.TCPConn, error) {
-	if number, err := net.LookupPort("tcp", port); err != nil || number == 0 || strings.Trim(port, "0123456789") != "" {
-		return nil, badRequest("%q is not a port", port)
-	}
-	var dialer net.Dialer
-	for _, host := range []string{"127.0.0.1", "::1"} {
-		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
-		if err == nil {
-			return conn.(*net.TCPConn), nil
-		}
-		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
-			return nil, err
-		}
-	}
-	return nil, &requestError{http.StatusNotFound, fmt.Sprintf("nothing listens on port %s", port)}
 }

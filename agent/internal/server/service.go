@@ -62,7 +62,7 @@ func (s *service) routes() http.Handler {
 		"GET /stat":         s.answer(s.stat),
 		"POST /personalise": s.answer(s.personalise),
 		"POST /keep":        s.answer(s.keep),
-		"GET /ports":        s.answer(s.listPorts),
+		"GET /ports":        s.listPorts,
 		"POST /tcp":         s.tcp,
 		"GET /stats":        s.answer(s.stats),
 		"POST /sync":        s.answer(s.sync),

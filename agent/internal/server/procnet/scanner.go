@@ -41,7 +41,7 @@ type Scanner struct {
 // socket that several processes share is listed with the lowest process number, which is usually its creator.
 // A socket on which systemd waits on behalf of a service is listed with the program that it will start.
 func (s *Scanner) Listen() ([]Port, error) {
-	sockets, err := listening()
+	sockets, err := listening("tcp", "tcp6", "udp", "udp6")
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +72,10 @@ func (s *Scanner) Listen() ([]Port, error) {
 	return slices.Compact(ports), nil
 }
 
-func listening() ([]Socket, error) {
+// listening returns the sockets in these tables of proc_net(5) that listen.
+func listening(tables ...string) ([]Socket, error) {
 	var sockets []Socket
-	for _, file := range []string{"tcp", "tcp6", "udp", "udp6"} {
+	for _, file := range tables {
 		table, err := os.ReadFile("/proc/net/" + file)
 		if errors.Is(err, fs.ErrNotExist) {
 			// The kernel has no IPv6.
