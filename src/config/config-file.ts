@@ -6,6 +6,10 @@ import { parseSize } from '../base/text/size.ts';
 import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
 import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
 
+/** Who may connect to forwarded ports: programs of the daemon's user, or all of this host. */
+const FORWARD_TO = ['user', 'all'] as const;
+export type ForwardTo = (typeof FORWARD_TO)[number];
+
 /** The config file's keys, checked; sizes in `bytes`, times in `ms`. All are optional. */
 export interface ConfigFile {
   log_level?: LogLevel;
@@ -17,6 +21,8 @@ export interface ConfigFile {
   warm?: boolean;
   standby?: boolean;
   template_disk_budget?: number;
+  auto_ports?: boolean;
+  forward_to?: ForwardTo;
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
   guest?: { host_ca?: boolean; proxy?: boolean };
   file_sync?: readonly FileSyncTable[];
@@ -35,6 +41,8 @@ const KEYS: Readonly<Record<string, Reader>> = {
   warm: flag,
   standby: flag,
   template_disk_budget: size,
+  auto_ports: flag,
+  forward_to: oneOf(FORWARD_TO),
   'vm_defaults.vcpu': wholeNumber,
   'vm_defaults.memory_mib': wholeNumber,
   'vm_defaults.disk_size': size,

@@ -4,7 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { AppError, isErrno } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { ACCELERATORS, type Accelerator, type VmShape } from '../protocol/vm.ts';
-import { type ConfigFile, parseConfig } from './config-file.ts';
+import { type ConfigFile, type ForwardTo, parseConfig } from './config-file.ts';
 import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
 import { type Paths, pathsUnder } from './paths.ts';
 import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
@@ -20,6 +20,10 @@ export interface Settings {
   hasPool: boolean;
   /** most that all warm templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
+  /** each port on which something in a guest listens is forwarded; otherwise only explicit ones */
+  hasAutoPorts: boolean;
+  /** who may connect to forwarded ports */
+  forwardTo: ForwardTo;
   /** files that are copied into every guest at each start; a later entry wins */
   fileSync: readonly FileSyncEntry[];
   /** guests with NAT trust the certificate authorities that the administrator added to the host */
@@ -115,6 +119,8 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     isWarm: file.warm ?? true,
     hasPool: file.standby ?? true,
     templateBudgetBytes: file.template_disk_budget ?? TEMPLATE_BUDGET_BYTES,
+    hasAutoPorts: file.auto_ports ?? true,
+    forwardTo: file.forward_to ?? 'user',
     fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
     hasHostAuthorities: file.guest?.host_ca ?? false,
     hasProxies: file.guest?.proxy ?? false,

@@ -1,5 +1,6 @@
 import type { Logger } from '../base/log.ts';
 import type { Paths } from '../config/paths.ts';
+import type { PortForwards } from '../core/vms/network/port-forwards.ts';
 import type { TakeOver } from '../core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
@@ -18,6 +19,8 @@ export interface App {
   operations: Operations;
   packs: Packs;
   use: VmUse;
+  /** the ports of guests on this host */
+  forwards: PortForwards;
   /** the adoption of VMs from an earlier daemon, which may still be in progress */
   takeOver: TakeOver;
   /** Starts draining; the daemon exits when that is done. Idempotent. */

@@ -7,6 +7,9 @@ import { FsImageStore } from '../adapters/image/image-store.ts';
 import { findNamespaceProblem } from '../adapters/image/namespaces.ts';
 import { RECIPES } from '../adapters/image/recipes.ts';
 import { FsKernelStore } from '../adapters/kernel/kernel-store.ts';
+import { HelperPeerUsers } from '../adapters/loopback/peer-users.ts';
+import { tcpListeners } from '../adapters/loopback/tcp-listeners.ts';
+import { UDP_CLAIMS } from '../adapters/loopback/udp-claims.ts';
 import { FsTemplateStore } from '../adapters/saved/template-store.ts';
 import { FsVmSnapshots } from '../adapters/saved/vm-snapshots.ts';
 import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
@@ -15,15 +18,18 @@ import { capLog } from '../adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
 import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-driver.ts';
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
-import { KeyedMutex } from '../base/async.ts';
+import { KeyedMutex, SharedWork } from '../base/async.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
 import { toolEnv } from '../base/process/programs.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
 import type { GuestArch } from '../core/ports/images.ts';
+import type { PeerUsers, PortListeners } from '../core/ports/loopback.ts';
 import type { VmDriver } from '../core/ports/vmm/driver.ts';
 import { StatsHistory } from '../core/vms/guest/stats-history.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
+import { GuestAddresses } from '../core/vms/network/guest-addresses.ts';
+import { ObservedRecords } from '../core/vms/network/observed-records.ts';
 import { Pool, type PoolOptions } from '../core/vms/pool/pool.ts';
 import { UnrecordedIds } from '../core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../core/vms/vm-locks.ts';
@@ -74,6 +80,10 @@ export interface Composition extends Disposable {
   namespaceProblem: DoctorHost['namespaceProblem'];
   /** path of the program `banger-host` */
   hostTools: string;
+  /** the world's records */
+  records: ObservedRecords;
+  listeners: PortListeners;
+  peers: PeerUsers;
 }
 
 /** What {@link compose} needs. */
@@ -108,7 +118,8 @@ export function compose({
   const { paths } = settings;
   const facts = linuxHostFacts();
   const variables = { ...env };
-  const records = new SqliteVmRecords(paths.recordsFile, { version: releaseOf(build) });
+  const stored = new SqliteVmRecords(paths.recordsFile, { version: releaseOf(build) });
+  const records = new ObservedRecords(stored);
   const agentPath = (arch: GuestArch): string => join(agentDir, `banger-agent-${arch}`);
   const hostTools = join(hostToolsDir, `banger-host-${facts.arch}`);
   const kernels = new FsKernelStore({
@@ -146,6 +157,9 @@ export function compose({
     }),
     preparing: new KeyedMutex(),
     live: new LiveVms(connector, { nameOf }),
+    addresses: new GuestAddresses({ records, claims: UDP_CLAIMS, uid, log }),
+    listening: new Map(),
+    waking: new SharedWork(),
     unrecorded: new UnrecordedIds(),
     background: new LatestTasks(),
     connector,
@@ -180,6 +194,7 @@ export function compose({
     defaultImage: settings.defaultImage,
     host: settings.host,
   };
+  const peers = new HelperPeerUsers({ hostTools, uid, log });
   if (settings.hasPool) world.pool = new Pool(world, POOL);
   return {
     world,
@@ -187,6 +202,13 @@ export function compose({
     agentPath: agentPath(facts.arch),
     namespaceProblem: (options) => findNamespaceProblem({ uid, env: toolEnv(variables) }, options),
     hostTools,
-    [Symbol.dispose]: () => records[Symbol.dispose](),
+    records,
+    listeners: tcpListeners(),
+    peers,
+    [Symbol.dispose]: () => {
+      world.addresses[Symbol.dispose]();
+      peers[Symbol.dispose]();
+      stored[Symbol.dispose]();
+    },
   };
 }

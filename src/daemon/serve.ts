@@ -8,6 +8,7 @@ import type { Paths } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { GuestClocks } from '../core/vms/guest/guest-clocks.ts';
 import { sampleAll } from '../core/vms/guest/vm-stats.ts';
+import { PortForwards } from '../core/vms/network/port-forwards.ts';
 import { TakeOver } from '../core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
@@ -43,6 +44,9 @@ const STOP_DEADLINE_MS = 12_000;
  * later.
  */
 const TAKE_OVER_PATIENCE_MS = 2_000;
+
+/** `ms` that a connection to a forwarded port waits for a VM that is being adopted. */
+const TAKE_OVER_WAIT_MS = 20_000;
 
 /** `ms` without a request or a running VM after which the daemon exits. */
 const IDLE_EXIT_MS = 10 * 60_000;
@@ -107,20 +111,31 @@ export async function serve(options: ServeOptions): Promise<boolean> {
   });
   using _drift = clocks.correctDrift(hostClock.driftEveryMs);
   const leaving = new AbortController();
+  await world.addresses.begin();
   const takeOver = await TakeOver.begin(world, leaving);
   await endsWithin(options.takeOverPatienceMs ?? TAKE_OVER_PATIENCE_MS, () =>
     abortable(takeOver.done, options.signal).catch(() => {}),
   );
 
+  const { now, everyMs } = options.idleClock ?? { now: () => performance.now() };
+  const use = new VmUse(now);
+  const forwards = new PortForwards({
+    world,
+    records: composition.records,
+    listeners: composition.listeners,
+    peers: composition.peers,
+    forwardTo: settings.forwardTo,
+    isAutomatic: settings.hasAutoPorts,
+    use: (vmId) => use.begin(vmId),
+    ready: (vmId, { signal }) => takenOver(world, takeOver, { vmId, signal }),
+  });
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
   using watch = new ActivityWatch({
     idleExitMs: options.idleExitMs ?? IDLE_EXIT_MS,
-    isNeeded: () => world.live.ids().length > 0 || takeOver.isUnderWay,
+    isNeeded: () => world.live.ids().length > 0 || takeOver.isUnderWay || forwards.isNeeded,
     onIdle: () => stop('it was idle'),
   });
   const { build, env, uid } = options;
-  const { now, everyMs } = options.idleClock ?? { now: () => performance.now() };
-  const use = new VmUse(now);
   await using idle = watchIdleVms({
     world,
     use,
@@ -145,10 +160,12 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       agentPath: composition.agentPath,
       namespaceProblem: composition.namespaceProblem,
       hostTools: composition.hostTools,
+      firstPort: composition.listeners.firstPort,
     },
     operations: new Operations(),
     takeOver,
     packs: new Packs(),
+    forwards,
     use,
     stop,
     activity: watch,
@@ -175,6 +192,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     stopSampling.abort();
     const finish = async (): Promise<void> => {
       leaving.abort(stopping());
+      forwards.end(stopping());
       await drain(api);
       await takeOver.done;
       await sampling;
@@ -245,6 +263,16 @@ function capLogs({ world, capLog }: Composition, log: Logger): void {
  */
 async function endRemoved({ live, files }: VmWorld): Promise<void> {
   for (const vmId of live.ids()) if (!existsSync(files.folders(vmId).dir)) await live.get(vmId)?.kill();
+}
+
+/** Waits until a VM is taken over from an earlier daemon. @throws {AppError} VM_BUSY */
+async function takenOver(
+  { records }: VmWorld,
+  takeOver: TakeOver,
+  { vmId, signal }: Abortable & { vmId: string },
+): Promise<void> {
+  const record = takeOver.isUnderWay ? records.get(vmId) : undefined;
+  if (record) await takeOver.wait(record, { deadlineMs: TAKE_OVER_WAIT_MS, signal });
 }
 
 function stopping(): AppError {

@@ -19,7 +19,12 @@ const vmPort = object({
   endpoint: text('`web.vm:8080`'),
   pid: optional(integer()),
   process: optional(text()),
-  url: optional(text('present when a web server answers there')),
+  hostAddress: optional(text("the VM's address on the daemon's host, where a TCP port listens too")),
+  hostPort: optional(
+    integer('its port there: 8000 more for a port that the daemon may not use; see `banger doctor`'),
+  ),
+  problem: optional(text('why the port does not listen there')),
+  url: optional(text('works on the host of the daemon; present when a web server answers there')),
 });
 
 /** A port that something in a guest listens on, at any number of addresses. */

@@ -77,6 +77,9 @@ const vmFields = {
   image: text(),
   shape: vmShape,
   nat: truth('the guest may open connections to the outside'),
+  guest_ip: optional(
+    text("the VM's own address on the loopback of the daemon's host; absent when its record is damaged"),
+  ),
   ephemeral: truth('deleted when the client that created it goes away (`--rm`)'),
   workspace: optional(workspace),
   runtime: optional(

@@ -4,6 +4,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FsHostUser } from '../../src/adapters/host-user/fs-host-user.ts';
+import { HelperPeerUsers } from '../../src/adapters/loopback/peer-users.ts';
+import { tcpListeners } from '../../src/adapters/loopback/tcp-listeners.ts';
+import { UDP_CLAIMS } from '../../src/adapters/loopback/udp-claims.ts';
 import { FsTemplateStore } from '../../src/adapters/saved/template-store.ts';
 import { FsVmSnapshots } from '../../src/adapters/saved/vm-snapshots.ts';
 import { FsVmFiles } from '../../src/adapters/store/fs-vm-files.ts';
@@ -12,7 +15,7 @@ import { capLog } from '../../src/adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
 import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../src/base/abort.ts';
-import { abortable, KeyedMutex } from '../../src/base/async.ts';
+import { abortable, KeyedMutex, SharedWork } from '../../src/base/async.ts';
 import { LatestTasks } from '../../src/base/latest-tasks.ts';
 import { createLogger, type Logger } from '../../src/base/log.ts';
 import { gitConfigDir, loadSettings, type Settings } from '../../src/config/settings.ts';
@@ -20,6 +23,8 @@ import type { VmRecord } from '../../src/core/ports/records.ts';
 import type { VmDriver } from '../../src/core/ports/vmm/driver.ts';
 import { StatsHistory } from '../../src/core/vms/guest/stats-history.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
+import { GuestAddresses } from '../../src/core/vms/network/guest-addresses.ts';
+import { ObservedRecords } from '../../src/core/vms/network/observed-records.ts';
 import { Pool } from '../../src/core/vms/pool/pool.ts';
 import { UnrecordedIds } from '../../src/core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../../src/core/vms/vm-locks.ts';
@@ -63,6 +68,8 @@ export interface StartOptions {
   vmmVersion?: string;
   /** it keeps a pool VM, and makes a new one right after each start */
   hasStandby?: boolean;
+  /** it forwards the ports that `HostGuests.ports` names; otherwise none */
+  hasAutoPorts?: boolean;
   /** `ms`; default: a minute */
   bootDeadlineMs?: number;
   syncLimits?: VmWorld['syncLimits'];
@@ -201,6 +208,7 @@ async function startDaemon(
     canSave = false,
     vmmVersion = 'fake 1',
     hasStandby = false,
+    hasAutoPorts = false,
     bootDeadlineMs = 60_000,
     syncLimits = LAB_SYNC_LIMITS,
     takeOverPatienceMs = 60_000,
@@ -211,10 +219,11 @@ async function startDaemon(
   }: StartOptions & { guests: HostGuests; log: Logger },
 ): Promise<LabDaemon> {
   const env = labEnv(dir);
-  const settings = loadSettings(env, HOST);
+  const settings = { ...loadSettings(env, HOST), hasAutoPorts };
   const { images, kernels } = await makeFakeStores(join(dir, 'store'), { isBuilt: hasImage });
   const compose = (): Composition => {
-    const records = new SqliteVmRecords(settings.paths.recordsFile);
+    const stored = new SqliteVmRecords(settings.paths.recordsFile);
+    const records = new ObservedRecords(stored);
     const tempDir = settings.paths.workspaceTempDir;
     const userGitDir = gitConfigDir(env);
     const connector = createHostGuestConnector(guests);
@@ -239,6 +248,9 @@ async function startDaemon(
       preparing: new KeyedMutex(),
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
       live: new LiveVms(connector, { nameOf }),
+      addresses: new GuestAddresses({ records, claims: UDP_CLAIMS, uid: process.getuid?.() ?? 0, log }),
+      listening: new Map(),
+      waking: new SharedWork(),
       unrecorded: new UnrecordedIds(),
       background,
       connector,
@@ -270,6 +282,7 @@ async function startDaemon(
       defaultImage: FAKE_IMAGE,
       host: HOST,
     };
+    const peers = new HelperPeerUsers({ hostTools: BUILT_HOST_TOOLS, uid: process.getuid?.() ?? 0, log });
     if (hasStandby) {
       world.pool = new Pool(world, {
         delayMs: 0,
@@ -283,7 +296,14 @@ async function startDaemon(
       agentPath: labAgent(),
       namespaceProblem: async () => undefined,
       hostTools: BUILT_HOST_TOOLS,
-      [Symbol.dispose]: () => records[Symbol.dispose](),
+      records,
+      listeners: tcpListeners(),
+      peers,
+      [Symbol.dispose]: () => {
+        world.addresses[Symbol.dispose]();
+        peers[Symbol.dispose]();
+        stored[Symbol.dispose]();
+      },
     };
   };
   const stop = new AbortController();

@@ -1,10 +1,13 @@
 import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
-import type { Abortable } from '../../src/base/abort.ts';
+import { type Abortable, sleep } from '../../src/base/abort.ts';
 import { abortable } from '../../src/base/async.ts';
 import { AppError } from '../../src/base/errors.ts';
 import type { GuestAgent, GuestConnector } from '../../src/core/ports/guest.ts';
 import type { RunningVm, VmmActivity } from '../../src/core/ports/vmm/running-vm.ts';
 import type { Personalisation } from '../../src/protocol/guest.ts';
+
+/** `ms` between two looks at which ports guests seem to listen on. */
+const PORTS_EVERY_MS = 20;
 
 /** What guests were asked to do, and how they behave. */
 export interface HostGuests {
@@ -50,6 +53,10 @@ export interface HostGuests {
   activity?: (() => VmmActivity) | undefined;
   /** while set, copying or saving a running guest waits until it settles */
   copyGate?: Promise<void> | undefined;
+  /** the ports on which guests seem to listen */
+  ports?: Set<number>;
+  /** agents cannot watch ports */
+  hasOldAgent?: boolean;
   /** the error of the next personalisation */
   personaliseError?: AppError | undefined;
 }
@@ -88,6 +95,16 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
         async ready({ signal }: Abortable) {
           if (guests.readyGate) await abortable(guests.readyGate, signal);
           return await agent.ready({ signal });
+        },
+        // The real one reports what listens on this host, forwarded ports included.
+        async *watchPorts({ signal }: Abortable) {
+          for (let before: string | undefined; ; await sleep(PORTS_EVERY_MS, { signal })) {
+            const ports = guests.ports ?? new Set();
+            const now = [...ports].join();
+            if (now !== before) yield new Set(ports);
+            before = now;
+            if (guests.hasOldAgent) return;
+          }
         },
         // The default user is root, as whom only an agent with root's rights can run commands. The home does
         // not exist, so that login shells do not read the files of the user who runs the tests.

@@ -31,6 +31,7 @@ import {
 } from './answers.ts';
 import { brokenProtocol, busy, lost, tooOld } from './errors.ts';
 import type { LinkWatch } from './link-watch.ts';
+import { PortStream } from './port-stream.ts';
 import { type RunResult, runOver } from './run.ts';
 import { GuestStream } from './stream.ts';
 
@@ -54,6 +55,8 @@ interface Request {
   endsWithTrailers?: boolean;
   /** may stay open for as long as its user likes */
   isBulk?: boolean;
+  /** nothing may arrive for hours, so silence does not mean that the link is lost */
+  isQuiet?: boolean;
   /** part of a guest's start, when the agent may be slow to answer */
   isStart?: boolean;
   /** the generation that introduced it; default: the first */
@@ -178,6 +181,24 @@ export class Http2GuestAgent implements GuestAgent {
     return (await this.#ask(request, PORTS, options)).ports;
   }
 
+  async *watchPorts(options: Abortable): AsyncIterable<ReadonlySet<number>> {
+    const action = 'watch the ports of the guest';
+    const request: Request = { action, method: 'GET', path: '/ports?watch=tcp', isQuiet: true };
+    const stream = await this.#open(request, options);
+    try {
+      await stream.accepted;
+      const ports = new PortStream(action);
+      for await (const chunk of stream) {
+        const open = ports.push(chunk);
+        if (open) yield open;
+      }
+      const last = ports.end();
+      if (last) yield last;
+    } finally {
+      stream.destroy();
+    }
+  }
+
   async tcp(port: number, options: Abortable): Promise<Duplex> {
     const action = `connect to port ${port} of the guest`;
     const stream = await this.#open(
@@ -248,7 +269,7 @@ export class Http2GuestAgent implements GuestAgent {
       { ':method': request.method, ':path': request.path },
       { endStream: !hasBody },
     );
-    this.#watch.requested(stream, { isStart: request.isStart === true });
+    if (!request.isQuiet) this.#watch.requested(stream, { isStart: request.isStart === true });
     if (request.isBulk) {
       this.#bulkCount += 1;
       stream.once('close', () => {

@@ -30,6 +30,7 @@ const fields = {
   kernelName: z.string(),
   shape: vmShape,
   nat: z.boolean(),
+  guestIp: z.ipv4().exactOptional(),
   ephemeral: z.boolean(),
   driverName: z.string(),
   drives: z.array(drive).readonly().exactOptional(),
@@ -53,6 +54,7 @@ const fields = {
     })
     .exactOptional(),
   unsyncedIn: z.string().exactOptional(),
+  listeningPorts: z.array(z.int()).readonly().exactOptional(),
   savedBy: savedBy.exactOptional(),
   hasSecondVmm: z.literal(true).exactOptional(),
   lastError: z.looseObject({ code: z.string(), message: z.string() }).exactOptional(),

@@ -14,6 +14,7 @@ export function vmSummary(vm: Vm): string {
     ['memory', `${vm.shape.memoryMib} MiB`],
     ['disk', formatSize(vm.shape.diskSizeBytes)],
     ['network', vm.nat ? 'nat' : 'none'],
+    ...(vm.guest_ip ? [['ip', vm.guest_ip]] : []),
     ...(vm.runtime ? [['vmm', `${vm.runtime.vmm} (${vm.runtime.accelerator})`]] : []),
   ]);
 }
@@ -30,6 +31,7 @@ export function vmTable(
     shortId(vm.id),
     vm.name,
     vm.lastError ? `${vm.state} (${vm.lastError.code})` : vm.state,
+    vm.guest_ip ?? '-',
     vm.image,
     String(vm.shape.vcpuCount),
     `${vm.shape.memoryMib} MiB`,
@@ -37,6 +39,6 @@ export function vmTable(
     vm.workspace?.guestPath ?? '-',
     formatAge(vm.createdAt, nowMs),
   ]);
-  const heading = ['ID', 'NAME', 'STATE', 'IMAGE', 'VCPU', 'MEM', 'DISK', 'WORKSPACE', 'CREATED'];
+  const heading = ['ID', 'NAME', 'STATE', 'IP', 'IMAGE', 'VCPU', 'MEM', 'DISK', 'WORKSPACE', 'CREATED'];
   return renderTable(fitColumns([heading, ...rows], { width, leaveOut: LEAVE_OUT }), width);
 }

@@ -95,6 +95,11 @@ export interface GuestAgent extends AsyncDisposable {
    */
   detachCommands(isOn: boolean, options: Abortable): Promise<void>;
   ports(options: Abortable): Promise<GuestPort[]>;
+  /**
+   * Yields the TCP ports on which something listens, at any address, now and after each change, until
+   * `signal` aborts or the link ends. With an agent that cannot watch, it yields once and ends.
+   */
+  watchPorts(options: Abortable): AsyncIterable<ReadonlySet<number>>;
   tcp(port: number, options: Abortable): Promise<Duplex>;
   stats(options: Abortable): Promise<GuestStats>;
   /**

@@ -17,6 +17,11 @@ export interface VmRecord {
   shape: VmShape;
   /** the guest may open connections to the outside */
   nat: boolean;
+  /**
+   * the VM's own address on this host's loopback, for its whole life; absent in records of earlier versions,
+   * until a daemon starts
+   */
+  guestIp?: string;
   ephemeral: boolean;
   driverName: string;
   /** absent until the drives are made */
@@ -38,6 +43,8 @@ export interface VmRecord {
    * it was written
    */
   unsyncedIn?: string;
+  /** TCP ports on which a suspended guest listened */
+  listeningPorts?: readonly number[];
   /** what saved the guest of a suspended VM */
   savedBy?: SavedBy;
   /**

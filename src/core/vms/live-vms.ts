@@ -19,6 +19,7 @@ export class LiveVms {
   readonly #connector: GuestConnector;
   readonly #nameOf: (vmId: string) => string | undefined;
   #onResume: (vmId: string) => void = () => {};
+  #onAdd: (vmId: string) => void = () => {};
 
   /** `nameOf` returns a VM's present name, which errors say; undefined for one without a record. */
   constructor(connector: GuestConnector, { nameOf }: { nameOf: (vmId: string) => string | undefined }) {
@@ -44,6 +45,16 @@ export class LiveVms {
     this.#onResume = listener;
   }
 
+  /** From now on, until disposed of, calls `listener` when a VMM was added. Replaces an earlier listener. */
+  listenForAdd(listener: (vmId: string) => void): Disposable {
+    this.#onAdd = listener;
+    return {
+      [Symbol.dispose]: () => {
+        this.#onAdd = () => {};
+      },
+    };
+  }
+
   /** Reports that a VM may have been paused while no daemon ran. */
   mayHavePaused(vmId: string): void {
     this.#onResume(vmId);
@@ -56,6 +67,7 @@ export class LiveVms {
     this.#vms.set(vmId, vm);
     running.onResume(() => this.#onResume(vmId));
     if (link) keep(vm, link);
+    this.#onAdd(vmId);
   }
 
   /**

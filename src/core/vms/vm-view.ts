@@ -13,6 +13,7 @@ export function vmView(record: VmRecord): Vm {
     image: record.imageName,
     shape: record.shape,
     nat: record.nat,
+    ...(record.guestIp === undefined ? {} : { guest_ip: record.guestIp }),
     ephemeral: record.ephemeral,
     ...(record.workspace ? { workspace: record.workspace } : {}),
     ...(runtime && record.state === 'running'

@@ -1,11 +1,11 @@
-import type { KeyedMutex } from '../../base/async.ts';
+import type { KeyedMutex, SharedWork } from '../../base/async.ts';
 import type { LatestTasks } from '../../base/latest-tasks.ts';
 import type { Logger } from '../../base/log.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import type { GuestConnector } from '../ports/guest.ts';
 import type { HostUser } from '../ports/host-user.ts';
 import type { ImageStore, KernelStore } from '../ports/images.ts';
-import type { VmRecords } from '../ports/records.ts';
+import type { VmRecord, VmRecords } from '../ports/records.ts';
 import type { VmSnapshots } from '../ports/snapshots.ts';
 import type { TemplateStore } from '../ports/templates.ts';
 import type { VmFiles } from '../ports/vm-files.ts';
@@ -15,6 +15,7 @@ import type { HostLimits } from '../rules/vm-shape.ts';
 import type { StatsHistory } from './guest/stats-history.ts';
 import type { SyncLimits } from './lifecycle/while-working.ts';
 import type { LiveVms } from './live-vms.ts';
+import type { GuestAddresses } from './network/guest-addresses.ts';
 import type { PoolKeeper } from './pool/pool-vm.ts';
 import type { UnrecordedIds } from './unrecorded-ids.ts';
 import type { VmLocks } from './vm-locks.ts';
@@ -46,6 +47,15 @@ export interface VmDefaults {
   defaults: VmShape;
   defaultImage: string;
   host: HostLimits;
+}
+
+/** How VMs are reached from this host. */
+export interface VmNetwork {
+  addresses: GuestAddresses;
+  /** TCP ports on which something in a running guest listens, by the VM's id, as far as they are watched */
+  listening: Map<string, ReadonlySet<number>>;
+  /** resumes for a connection that waits, by the VM's id */
+  waking: SharedWork<VmRecord>;
 }
 
 /** How long the daemon waits for guests. */
@@ -101,6 +111,7 @@ export interface VmWorld
     VmHost,
     BootStores,
     VmDefaults,
+    VmNetwork,
     GuestWaits,
     Saving,
     WarmStarts,

@@ -23,6 +23,8 @@ export interface DoctorHost {
   namespaceProblem: (options: Abortable) => Promise<AppError | undefined>;
   /** path of the program `banger-host` */
   hostTools: string;
+  /** the lowest port that the daemon may listen on */
+  firstPort: number;
 }
 
 /** One check: its name and its function. */

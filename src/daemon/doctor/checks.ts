@@ -8,6 +8,7 @@ import { checkFileSystems } from './host/check-file-systems.ts';
 import { checkLimits } from './host/check-limits.ts';
 import { checkLoginSession } from './host/check-login-session.ts';
 import { checkNamespaces } from './host/check-namespaces.ts';
+import { checkPorts } from './host/check-ports.ts';
 import { checkRuntimeDir } from './host/check-runtime-dir.ts';
 import { checkAccelerator, checkVmm } from './host/check-vmm.ts';
 import { checkWalls } from './host/check-walls.ts';
@@ -40,6 +41,7 @@ const CHECKS: readonly Check[] = [
   checkDiskSpace,
   checkFileSystems,
   checkLimits,
+  checkPorts,
   checkClock,
   checkRuntimeDir,
   checkLoginSession,

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { openGuestPort } from '../../core/vms/guest/open-guest-port.ts';
+import { reachGuestPort } from '../../core/vms/network/reach-guest-port.ts';
 import { type GuestPortQuery, guestPortQuery } from '../../protocol/api/guest-queries.ts';
 import { TCP_UPGRADE } from '../../protocol/api.ts';
 import type { UpgradeRoute } from './upgrade-route.ts';
@@ -10,7 +10,7 @@ export const TCP_UPGRADE_ROUTE: UpgradeRoute<GuestPortQuery> = {
   summary: "Connect to a port on the guest's loopback addresses: after the upgrade, bytes both ways",
   query: guestPortQuery,
   protocol: TCP_UPGRADE,
-  open: (app, { ref, query, signal }) => openGuestPort(app.world, { ref, port: query.port, signal }),
+  open: (app, { ref, query, signal }) => reachGuestPort(app.world, { ref, port: query.port, signal }),
   join,
 };
 

@@ -10,9 +10,11 @@ export const USAGE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref/ports',
-    summary: 'The ports on which programs in the guest listen; for web servers, also the URL',
+    summary:
+      'The ports on which programs in the guest listen, and where they are on this host; for web servers, also the URL',
     answer: usage.vmPorts,
-    run: ({ app, params, signal }) => listGuestPorts(app.world, params['ref'] ?? '', { signal }),
+    run: ({ app, params, signal }) =>
+      listGuestPorts(app.world, params['ref'] ?? '', { forwards: app.forwards, signal }),
   }),
   jsonRoute({
     method: 'GET',

@@ -1,14 +1,32 @@
 import { formatSize } from '../../../base/text/size.ts';
-import type { StatsSample, VmPorts, VmStats } from '../../../protocol/usage.ts';
+import type { StatsSample, VmPort, VmPorts, VmStats } from '../../../protocol/usage.ts';
 import { fitColumns, renderTable } from '../../render/table.ts';
 
 /** Returns a table of the ports on which guests listen, one per line. */
 export function portsTable(all: readonly VmPorts[], { width }: { width: number | undefined }): string {
   const rows = all.flatMap(({ ports }) =>
-    ports.map(({ endpoint, proto, process, url }) => [endpoint, proto, process ?? '-', url ?? '-']),
+    ports.map((port) => [
+      port.endpoint,
+      port.proto,
+      port.process ?? '-',
+      placeOf(port),
+      port.problem ?? port.url ?? '-',
+    ]),
   );
-  const table = [['ENDPOINT', 'PROTO', 'PROCESS', 'LINK'], ...rows];
+  const table = [['ENDPOINT', 'PROTO', 'PROCESS', 'ADDRESS', 'LINK'], ...rows];
   return renderTable(fitColumns(table, { width, leaveOut: ['LINK', 'PROCESS'] }), width);
+}
+
+/** Returns a sentence about ports that have another number on this host, when there are any. */
+export function movedNote(all: readonly VmPorts[]): string | undefined {
+  const moved = all.flatMap(({ ports }) => ports).filter(({ port, hostPort = port }) => hostPort !== port);
+  if (moved.length === 0) return undefined;
+  return 'this user may not use ports so low: they are 8000 higher on this host; banger doctor says how to allow them';
+}
+
+function placeOf({ hostAddress, hostPort, port, problem }: VmPort): string {
+  if (hostAddress === undefined || problem !== undefined) return '-';
+  return `${hostAddress}:${hostPort}${hostPort === port ? '' : ' (moved)'}`;
 }
 
 /** Returns what a VM uses, in a few lines. */

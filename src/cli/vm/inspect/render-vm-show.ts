@@ -15,7 +15,7 @@ export type ShowFormat = 'json' | 'text' | { field: readonly string[] };
  */
 export function parseShowFormat(text: string): ShowFormat {
   if (text === 'json' || text === 'text') return text;
-  if (/^(\.[A-Za-z]+)+$/.test(text)) return { field: text.slice(1).split('.') };
+  if (/^(\.[A-Za-z_]+)+$/.test(text)) return { field: text.slice(1).split('.') };
   throw new AppError('USAGE_OPTION_VALUE', `Cannot use "${text}" for --format: it is not a format`, {
     hint: 'use json, text, or the path of a field in the JSON, such as .state',
     details: { field: 'format', value: text },
@@ -48,6 +48,7 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
     ['disk', formatSize(shape.diskSizeBytes)],
     ['system overlay', formatSize(shape.systemOverlaySizeBytes)],
     ['network', vm.nat ? 'nat' : 'none'],
+    ...(vm.guest_ip ? [['ip', vm.guest_ip]] : []),
     ...(workspace ? [['workspace', `${workspace.guestPath} (from ${workspace.sourcePath})`]] : []),
     ...(runtime
       ? [
@@ -61,7 +62,7 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
 }
 
 /** Fields that a VM has only at times. */
-const SOMETIMES = ['workspace', 'runtime', 'lastError'];
+const SOMETIMES = ['workspace', 'runtime', 'lastError', 'guest_ip'];
 
 function fieldOf(vm: Vm, path: readonly string[]): unknown {
   let value: unknown = vm;

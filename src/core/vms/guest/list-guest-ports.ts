@@ -2,7 +2,8 @@ import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import type { GuestPort } from '../../../protocol/guest.ts';
 import type { VmPort, VmPorts } from '../../../protocol/usage.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
-import { findRunningVm } from '../find-vm.ts';
+import { findRunningVm, findVm } from '../find-vm.ts';
+import type { ForwardedPort } from '../network/vm-listeners.ts';
 import type { Vms } from '../world.ts';
 import { askGuest } from './ask-guest.ts';
 import { speaksWeb, type WebScheme } from './web-probe.ts';
@@ -13,18 +14,29 @@ const PROBE_DEADLINE_MS = 4_000;
 /** Most ports to probe; a guest may listen on thousands. */
 const MAX_PROBED = 32;
 
+/** Where ports of a VM's guest are reached on this host. */
+export interface HostPorts {
+  of(vmId: string): ForwardedPort[];
+}
+
 /**
- * Lists the ports that a running guest listens on, and probes for a few seconds which of them are web
- * servers.
+ * Lists the ports that a guest listens on, and probes for a few seconds which of them are web servers. A
+ * suspended VM is not resumed: its ports are those from before, without their programs.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_HANGS, GUEST_*.
  */
 export async function listGuestPorts(
   world: Pick<Vms, 'records' | 'live'>,
   ref: string,
-  { signal }: Abortable,
+  { forwards, signal }: Abortable & { forwards: HostPorts },
 ): Promise<VmPorts> {
-  const { id, name } = findRunningVm(world.records, ref);
+  const record = findVm(world.records, ref);
+  const { id, name } = record;
+  if (record.state === 'suspended') {
+    const ports = forwards.of(id).map((port) => onHost(savedPort(port, name), port));
+    return { vm: { id, name }, ports };
+  }
+  findRunningVm(world.records, id);
   const what = `list the ports of vm "${name}"`;
   const { agent, found } = await askGuest(
     world,
@@ -37,13 +49,33 @@ export async function listGuestPorts(
   );
   const ports = mergedPorts(found, name);
   const schemes = await probe(agent, ports, { signal });
+  const forwarded = new Map(forwards.of(id).map((port) => [port.guestPort, port]));
   return {
     vm: { id, name },
     ports: ports.map((port) => {
-      const scheme = port.proto === 'tcp' ? schemes.get(port.port) : undefined;
-      return scheme ? { ...port, url: `${scheme}://${port.endpoint}` } : port;
+      if (port.proto !== 'tcp') return port;
+      const placed = onHost(port, forwarded.get(port.port));
+      const scheme = schemes.get(port.port);
+      if (!scheme || placed.hostAddress === undefined || placed.problem !== undefined) return placed;
+      return { ...placed, url: `${scheme}://${hostNameOf(placed.hostAddress)}:${placed.hostPort}` };
     }),
   };
+}
+
+/** The host in URLs to a VM: its address, which works without any set-up of this host. */
+function hostNameOf(address: string): string {
+  return address;
+}
+
+/** A port of a suspended guest. */
+function savedPort({ guestPort }: ForwardedPort, vmName: string): VmPort {
+  return { proto: 'tcp', port: guestPort, addresses: [], endpoint: `${vmName}.vm:${guestPort}` };
+}
+
+function onHost(port: VmPort, forwarded: ForwardedPort | undefined): VmPort {
+  if (!forwarded) return port;
+  const { address, hostPort, problem } = forwarded;
+  return { ...port, hostAddress: address, hostPort, ...(problem === undefined ? {} : { problem }) };
 }
 
 /**

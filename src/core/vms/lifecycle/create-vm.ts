@@ -5,13 +5,14 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import { recordedAddress } from '../network/guest-addresses.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { noteSharedCpus, planVm } from '../plan/make-plan.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
 import { endPoolVm } from '../pool/make-pool-vm.ts';
 import type { PoolVm } from '../pool/pool-vm.ts';
 import { templateKeyOf } from '../saved/warm-template.ts';
-import type { BootStores, UnrecordedVms, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
+import type { BootStores, UnrecordedVms, VmDefaults, VmHost, VmNetwork, Vms, WarmStarts } from '../world.ts';
 import { noteAccelerator } from './boot-vm.ts';
 import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
@@ -24,13 +25,14 @@ import { startNew } from './start-new.ts';
  * @throws {AppError} what {@link planVm} and {@link startNew} throw.
  */
 export async function createVm(
-  world: StartWorld & PlanWorld & VmDefaults,
+  world: StartWorld & PlanWorld & VmDefaults & Pick<VmNetwork, 'addresses'>,
   request: CreateVmRequest,
   options: Task,
 ): Promise<VmRecord> {
   const plan = await planVm(world, request, options);
   noteSharedCpus(plan.shape, world, options.report);
   if (!request.noStart) noteAccelerator(plan.probe, options.report);
+  using address = await world.addresses.take();
   const poolVm = takePoolVm(world, { plan, request });
   const now = new Date().toISOString();
   const record: VmRecord = {
@@ -42,6 +44,7 @@ export async function createVm(
     kernelName: plan.kernel.name,
     shape: plan.shape,
     nat: request.nat ?? false,
+    ...recordedAddress(address),
     ephemeral: request.ephemeral ?? false,
     driverName: world.driver.name,
     createdAt: now,

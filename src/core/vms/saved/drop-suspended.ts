@@ -2,7 +2,12 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { VmHost, Vms } from '../world.ts';
 
 /** A record without its fields about a suspended guest. */
-export function withoutSaved({ unsyncedIn: _, savedBy: __, ...record }: VmRecord): VmRecord {
+export function withoutSaved({
+  unsyncedIn: _,
+  savedBy: __,
+  listeningPorts: ___,
+  ...record
+}: VmRecord): VmRecord {
   return record;
 }
 

@@ -15,10 +15,11 @@ import { findRunningVm, findVm } from '../find-vm.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
+import { recordedAddress } from '../network/guest-addresses.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { driveRequestOf, planStart } from '../plan/make-plan.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
-import type { BootStores, Vms } from '../world.ts';
+import type { BootStores, VmNetwork, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
 import { giveBackSpace } from './give-back.ts';
 
@@ -44,7 +45,7 @@ interface Capture {
  * VMM_SAVE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
 export async function forkVm(
-  world: BootWorld & PlanWorld,
+  world: BootWorld & PlanWorld & Pick<VmNetwork, 'addresses'>,
   ref: string,
   { request, signal, report }: Task & { request: ForkVmRequest },
 ): Promise<Forks> {
@@ -85,7 +86,7 @@ function keep(world: Pick<Vms, 'records'>, records: readonly VmRecord[]): VmReco
 }
 
 async function makeFork(
-  world: BootWorld & Pick<BootStores, 'images'>,
+  world: BootWorld & Pick<BootStores, 'images'> & Pick<VmNetwork, 'addresses'>,
   source: VmRecord,
   {
     name,
@@ -96,11 +97,13 @@ async function makeFork(
   }: Task & { name: string; capture: Capture; plan: VmPlan },
 ): Promise<VmRecord> {
   const now = new Date().toISOString();
-  const { runtime: _, drives: __, lastError: ___, ...inherited } = source;
+  const { runtime: _, drives: __, lastError: ___, guestIp: ____, ...inherited } = source;
+  using address = await world.addresses.take();
   const record: VmRecord = {
     ...inherited,
     id: randomBytes(6).toString('hex'),
     name,
+    ...recordedAddress(address),
     state: 'creating',
     ephemeral: true,
     createdAt: now,

@@ -14,7 +14,7 @@ import type { VmPlan } from '../plan/vm-plan.ts';
 import { vmSpecOf } from '../plan/vm-spec.ts';
 import { requireRoom, requireRoomToStart } from '../require-room.ts';
 import { whileRunning } from '../while-running.ts';
-import type { Saving, VmHost, Vms } from '../world.ts';
+import type { Saving, VmHost, VmNetwork, Vms } from '../world.ts';
 import { attachCommands } from './attach-commands.ts';
 import { trimRequestOf } from './give-back.ts';
 import { savedByOf } from './saved-by-of.ts';
@@ -30,7 +30,11 @@ import { beginSync } from './sync-suspended.ts';
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
  */
 export async function suspendVm(
-  world: PlanWorld & Vms & Pick<VmHost, 'files'> & Pick<Saving, 'background' | 'release'>,
+  world: PlanWorld &
+    Vms &
+    Pick<VmHost, 'files'> &
+    Pick<Saving, 'background' | 'release'> &
+    Pick<VmNetwork, 'listening'>,
   ref: string,
   { signal, report, isWanted = () => true }: Task & { isWanted?: () => boolean },
 ): Promise<VmRecord> {
@@ -66,7 +70,13 @@ export async function suspendVm(
       }
       // On record before the VMM ends, so that the next daemon ends it after a crash.
       const unsyncedIn = await world.files.hostBoot();
-      const suspended = world.records.update({ ...suspending, state: 'suspended', unsyncedIn, savedBy });
+      const suspended = world.records.update({
+        ...suspending,
+        state: 'suspended',
+        unsyncedIn,
+        savedBy,
+        listeningPorts: [...(world.listening.get(id) ?? [])],
+      });
       await world.live.remove(id);
       await running.kill();
       beginSync(world, suspended);

@@ -1,0 +1,154 @@
+import type { Abortable } from '../../../base/abort.ts';
+import type { AppError } from '../../../base/errors.ts';
+import { Slots } from '../../../base/slots.ts';
+import type { VmState } from '../../../protocol/vm.ts';
+import type { LocalConnection, PeerUsers, PortListeners } from '../../ports/loopback.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { VmNetwork, Vms } from '../world.ts';
+import type { ObservedRecords } from './observed-records.ts';
+import { type ForwardTo, serveConnection } from './serve-connection.ts';
+import { type ForwardedPort, VmListeners } from './vm-listeners.ts';
+import type { WakeWorld } from './wake-vm.ts';
+import { watchGuestPorts } from './watch-guest-ports.ts';
+
+/**
+ * Most connections of one VM that are passed on at once: fewer than its agent accepts, so that commands and
+ * copies find room. Further ones wait, up to the second number; beyond that they are refused.
+ */
+const MAX_SERVED = 320;
+const MAX_WAITING = 1_024;
+
+/** What {@link PortForwards} needs. */
+export interface PortForwardsOptions {
+  world: WakeWorld & Pick<Vms, 'live' | 'log'> & Pick<VmNetwork, 'listening'>;
+  records: ObservedRecords;
+  listeners: PortListeners;
+  peers: PeerUsers;
+  forwardTo: ForwardTo;
+  /** every listening port of a guest is forwarded; otherwise only explicit ones */
+  isAutomatic: boolean;
+  use: (vmId: string) => Disposable;
+  ready: (vmId: string, options: Abortable) => Promise<void>;
+}
+
+interface Forwarded {
+  listeners: VmListeners;
+  slots: Slots;
+  openCount: number;
+  /** ends the watch of a running guest */
+  watch?: AbortController;
+}
+
+/** States in which a VM's ports listen. A VM that boots has none yet. */
+const LISTENING: readonly VmState[] = ['running', 'suspending', 'suspended', 'resuming', 'starting'];
+
+/**
+ * Forwards the TCP ports of guests: each port on which something listens in a running guest listens on the
+ * VM's address, too. Those of a suspended VM stay, and a connection resumes it.
+ */
+export class PortForwards {
+  readonly #options: PortForwardsOptions;
+  readonly #vms = new Map<string, Forwarded>();
+  readonly #over = new AbortController();
+  readonly #hooks: Disposable[];
+
+  /** Begins. */
+  constructor(options: PortForwardsOptions) {
+    this.#options = options;
+    this.#hooks = [
+      options.records.listen((vmId) => this.#settle(vmId)),
+      options.world.live.listenForAdd((vmId) => this.#settle(vmId)),
+    ];
+    for (const { id } of options.records.list()) this.#settle(id);
+  }
+
+  /** The ports of a VM's guest, as far as they are known. */
+  of(vmId: string): ForwardedPort[] {
+    return this.#vms.get(vmId)?.listeners.list() ?? [];
+  }
+
+  /** Whether a port of any VM listens, which only works while this program runs. */
+  get isNeeded(): boolean {
+    return [...this.#vms.values()].some(({ listeners }) => listeners.guestPorts.size > 0);
+  }
+
+  /** Ends all connections and listens no more. Idempotent. */
+  end(reason: AppError): void {
+    this.#over.abort(reason);
+    for (const hook of this.#hooks) hook[Symbol.dispose]();
+    for (const vmId of [...this.#vms.keys()]) this.#drop(vmId);
+  }
+
+  /** Makes what listens fit the VM's record. */
+  #settle(vmId: string): void {
+    const { records, world, isAutomatic } = this.#options;
+    const record = records.get(vmId);
+    if (record?.guestIp === undefined || !LISTENING.includes(record.state)) {
+      this.#drop(vmId);
+      return;
+    }
+    const known = this.#vms.get(vmId);
+    if (known && known.listeners.address !== record.guestIp) this.#drop(vmId);
+    const vm = this.#vms.get(vmId) ?? this.#add(record, record.guestIp);
+    if (!isAutomatic) return;
+    if (record.state !== 'running' || !world.live.get(vmId)) {
+      vm.watch?.abort();
+      delete vm.watch;
+    } else if (!vm.watch) {
+      const watch = new AbortController();
+      vm.watch = watch;
+      const onPorts = (ports: ReadonlySet<number>): void => {
+        world.listening.set(vmId, ports);
+        vm.listeners.set(ports);
+      };
+      void watchGuestPorts(world, vmId, { onPorts, signal: watch.signal });
+    }
+  }
+
+  #add(record: VmRecord, address: string): Forwarded {
+    const { listeners, world, isAutomatic } = this.#options;
+    const { id: vmId, name } = record;
+    const vm: Forwarded = {
+      slots: new Slots(MAX_SERVED),
+      openCount: 0,
+      listeners: new VmListeners({
+        address,
+        listeners,
+        onConnection: (connection, guestPort) => void this.#serve(vm, connection, { vmId, guestPort }),
+        onFlood: () => {
+          world.log.warn('a guest opens ports faster than they can be forwarded', { vmId, vm: name });
+        },
+      }),
+    };
+    this.#vms.set(vmId, vm);
+    const isSaved = record.state === 'suspended' || record.state === 'resuming';
+    if (isSaved && isAutomatic) vm.listeners.set(new Set(record.listeningPorts ?? []));
+    return vm;
+  }
+
+  #drop(vmId: string): void {
+    const vm = this.#vms.get(vmId);
+    this.#vms.delete(vmId);
+    this.#options.world.listening.delete(vmId);
+    vm?.watch?.abort();
+    vm?.listeners[Symbol.dispose]();
+  }
+
+  async #serve(
+    vm: Forwarded,
+    connection: LocalConnection,
+    place: { vmId: string; guestPort: number },
+  ): Promise<void> {
+    const { world, peers, forwardTo, use, ready } = this.#options;
+    if (vm.openCount >= MAX_SERVED + MAX_WAITING) return connection.reset();
+    vm.openCount += 1;
+    try {
+      const options = { forwardTo, peers, use, ready, slots: vm.slots, signal: this.#over.signal };
+      await serveConnection(world, connection, { ...place, ...options });
+    } catch (error) {
+      world.log.debug('a connection to a forwarded port was not served', { ...place, error });
+    } finally {
+      vm.openCount -= 1;
+    }
+  }
+}
