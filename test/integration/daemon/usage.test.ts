@@ -7,14 +7,17 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/process/exec.ts';
+import type { VmPorts } from '../../../src/protocol/usage.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type CliResult, runCli } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+import { until } from '../../support/until.ts';
 
 // The guest is an agent on this host: its ports are those of this host.
 const signal = neverAborts();
 
 let lab: DaemonLab;
+let address: string;
 const servers: Server[] = [];
 
 before(async () => {
@@ -23,8 +26,8 @@ before(async () => {
   await mkdir(dirname(configFile), { recursive: true });
   // The history contains only measurements that a test has requested.
   await writeFile(configFile, 'stats_poll_interval = "0"\n');
-  await lab.start();
-  await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
+  await lab.start({ hasAutoPorts: true });
+  address = (await resultOf(lab.client.createVm({ name: 'box' }, { signal }))).guest_ip ?? 'none';
 });
 
 after(async () => {
@@ -68,23 +71,33 @@ test('ports are listed with their program, and web servers with their link', asy
     createServer((socket) => socket.on('error', () => {}).end('SSH-2.0-x\r\n')),
   );
   const silent = await listening(createServer((socket) => socket.on('error', () => {})));
-  const { vm, ports } = await lab.client.vmPorts('box', { signal });
+  lab.guests.ports = new Set([http, https, greeter]);
+  const list = (): Promise<VmPorts> => lab.client.vmPorts('box', { signal });
+  const isForwarded = async (): Promise<boolean> =>
+    (await list()).ports.filter(({ hostPort, problem }) => hostPort && !problem).length === 3;
+  await until(isForwarded, { everyMs: 100 });
+  const { vm, ports } = await list();
   assert.equal(vm.name, 'box');
   const urlOf = (number: number): string | undefined => {
     const found = ports.find(({ port, proto }) => proto === 'tcp' && port === number);
     assert.ok(found, `${number} is not listed`);
-    assert.deepEqual([found.endpoint, found.addresses], [`box.vm:${number}`, ['127.0.0.1']]);
+    // What listens for the guest is on this host, too.
+    const addresses = number === silent ? ['127.0.0.1'] : ['127.0.0.1', address];
+    assert.deepEqual([found.endpoint, found.addresses], [`box.vm:${number}`, addresses]);
     return found.url;
   };
-  assert.equal(urlOf(http), `http://box.vm:${http}`);
-  assert.equal(urlOf(https), `https://box.vm:${https}`);
+  assert.equal(urlOf(http), `http://${address}:${http}`, 'works without names');
+  assert.equal(urlOf(https), `https://${address}:${https}`);
   assert.equal(urlOf(greeter), undefined);
   assert.equal(urlOf(silent), undefined);
 
   const table = await banger('vm', 'ports', 'box');
   assert.equal(table.status, 0, table.stderr);
-  assert.match(table.stdout, /^ENDPOINT +PROTO +PROCESS +LINK\n/);
-  assert.match(table.stdout, new RegExp(`^box\\.vm:${http} +tcp +\\S+ +http://box\\.vm:${http}$`, 'm'));
+  assert.match(table.stdout, /^ENDPOINT +PROTO +PROCESS +ADDRESS +LINK\n/);
+  const place = `${address}:${http}`.replaceAll('.', '\\.');
+  assert.match(table.stdout, new RegExp(`^box\\.vm:${http} +tcp +\\S+ +${place} +http://${place}$`, 'm'));
+  const [row] = [...table.stdout.matchAll(new RegExp(`^box\\.vm:${silent} .*$`, 'gm'))];
+  assert.match(row?.[0] ?? '', /- +-$/, 'a port that is not forwarded has no address');
 });
 
 test('several VMs are asked concurrently; a failure of one is reported, and the others are listed', async () => {

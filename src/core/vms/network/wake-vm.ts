@@ -1,4 +1,5 @@
-import type { Abortable } from '../../../base/abort.ts';
+import { type Abortable, neverAborts } from '../../../base/abort.ts';
+import { abortable } from '../../../base/async.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { VmState } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
@@ -16,7 +17,8 @@ const WAKING: readonly VmState[] = ['suspending', 'suspended', 'resuming', 'star
 
 /**
  * Returns the record of a VM that runs; resumes it first when it is suspended, and waits for a suspend or a
- * start under way. Callers at the same time share one resume, which is cancelled when all of them abort.
+ * start under way. Callers at the same time share one resume. An abort of `signal` ends the caller's wait; a
+ * resume that has begun continues.
  *
  * @throws {AppError} VM_NOT_FOUND; VM_NOT_RUNNING for a VM that has no memory to resume from; what a resume
  * throws.
@@ -24,12 +26,14 @@ const WAKING: readonly VmState[] = ['suspending', 'suspended', 'resuming', 'star
 export async function wakeVm(world: WakeWorld, ref: string, { signal }: Abortable): Promise<VmRecord> {
   const record = findVm(world.records, ref);
   if (!WAKING.includes(record.state)) return findRunningVm(world.records, record.id);
-  const resume = async (held: AbortSignal): Promise<VmRecord> => {
-    const options = { isCold: false, onlyResume: true, report: () => {}, signal: held };
+  const resume = async (): Promise<VmRecord> => {
+    // Runs to its end even when every caller has left, because a resume that is cut off after the guest ran
+    // costs the guest's memory: no short timeout of a client may do that.
+    const options = { isCold: false, onlyResume: true, report: () => {}, signal: neverAborts() };
     return await startVm(world, record.id, options);
   };
   try {
-    return await world.waking.run(record.id, resume, { signal });
+    return await abortable(world.waking.run(record.id, resume, { signal: neverAborts() }), signal);
   } catch (error) {
     if (!isAppError(error, 'VM_NOT_SUSPENDED')) throw error;
     return findRunningVm(world.records, record.id);
