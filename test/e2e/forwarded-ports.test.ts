@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { askPort } from '../support/local-server.ts';
+import { until } from '../support/until.ts';
+import { type Lab, openLab, SMALL } from './support/lab.ts';
+
+/** Sends back what it receives, at one address of the guest, one connection at a time, until it is killed. */
+const ECHO = (address: string, port: number): string =>
+  [
+    'use IO::Socket::IP; $SIG{CHLD} = "IGNORE";',
+    `my $s = IO::Socket::IP->new(LocalHost => "${address}", LocalPort => ${port}, Listen => 128, ReuseAddr => 1) or die $@;`,
+    'while (my $c = $s->accept) { next if fork; while (sysread $c, my $b, 65536) { syswrite $c, $b } exit }',
+  ].join(' ');
+
+describe('ports of guests', () => {
+  let lab: Lab;
+  let address: string;
+  before(async () => {
+    lab = await openLab();
+    await lab.text(['vm', 'create', '--name', 'smoke-ports', ...SMALL]);
+    address = (await lab.text(['vm', 'show', 'smoke-ports', '--format', '.guest_ip'])).trim();
+  });
+  after(async () => {
+    await lab[Symbol.asyncDispose]();
+  });
+
+  const inGuest = async (...command: string[]): Promise<string> =>
+    await lab.text(['vm', 'exec', 'smoke-ports', '--', ...command]);
+  const listen = async (host: string, port: number): Promise<void> => {
+    await inGuest('sh', '-c', `perl -e '${ECHO(host, port)}' >/dev/null 2>&1 & echo`);
+  };
+  const answers = async (port: number): Promise<boolean> => (await askPort(address, port, 'hi')) === 'hi';
+  const sshPort = async (): Promise<number> => {
+    const listed = JSON.parse(await lab.text(['vm', 'ports', '--json', 'smoke-ports'])) as {
+      ports: { port: number; hostPort?: number }[];
+    }[];
+    return listed[0]?.ports.find(({ port }) => port === 22)?.hostPort ?? 0;
+  };
+
+  test('vm_ports', async () => {
+    const table = await lab.text(['vm', 'ports', 'smoke-ports']);
+    assert.match(table, /^smoke-ports\.vm:22 +tcp +sshd /m);
+    assert.match(await lab.text(['vm', 'list']), new RegExp(`smoke-ports +running +${address.replaceAll('.', '\\.')} `));
+    const greeting = await new Promise<string>((resolve, reject) => {
+      void sshPort().then((port) => {
+        const socket = connect(port, address);
+        socket.once('error', reject);
+        socket.once('data', (chunk) => {
+          resolve(chunk.toString());
+          socket.destroy();
+        });
+      }, reject);
+    });
+    assert.match(greeting, /^SSH-2\.0-/);
+  });
+
+  test('a port appears on the address of the VM soon after the guest listens, whatever the address, and goes', async () => {
+    for (const [host, port] of [
+      ['0.0.0.0', 5_001],
+      ['127.0.0.1', 5_002],
+      ['::1', 5_003],
+      ['::', 5_004],
+      ['127.0.0.9', 5_005],
+    ] as const) {
+      await listen(host, port);
+      await until(() => answers(port), { what: `port ${port} on ${host} to answer` });
+    }
+    await inGuest('pkill', 'perl');
+    for (const port of [5_001, 5_005]) {
+      await until(async () => (await askPort(address, port, 'hi')) === undefined, { what: `${port} to go` });
+    }
+  });
+
+  test('a connection to a suspended VM resumes it and is served', async () => {
+    await listen('0.0.0.0', 5_006);
+    await until(() => answers(5_006));
+    await lab.text(['vm', 'suspend', 'smoke-ports']);
+    assert.deepEqual(await Promise.all(['a', 'b'].map((text) => askPort(address, 5_006, text))), ['a', 'b']);
+    assert.equal((await lab.text(['vm', 'show', 'smoke-ports', '--format', '.state'])).trim(), 'running');
+  });
+});
