@@ -41,7 +41,10 @@ describe('ports of guests', () => {
   test('vm_ports', async () => {
     const table = await lab.text(['vm', 'ports', 'smoke-ports']);
     assert.match(table, /^smoke-ports\.vm:22 +tcp +sshd /m);
-    assert.match(await lab.text(['vm', 'list']), new RegExp(`smoke-ports +running +${address.replaceAll('.', '\\.')} `));
+    assert.match(
+      await lab.text(['vm', 'list']),
+      new RegExp(`smoke-ports +running +${address.replaceAll('.', '\\.')} `),
+    );
     const greeting = await new Promise<string>((resolve, reject) => {
       void sshPort().then((port) => {
         const socket = connect(port, address);
