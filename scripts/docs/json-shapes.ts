@@ -14,8 +14,10 @@ import {
   truth,
 } from '../../src/base/json-schema/build.ts';
 import type { JsonSchema } from '../../src/base/json-schema/schema.ts';
+import { RESOLVER_KINDS } from '../../src/cli/dns/resolvers.ts';
 import { daemonStatus, doctorCheck } from '../../src/protocol/api/daemon.ts';
 import { image, kernel } from '../../src/protocol/api/image.ts';
+import { nameServers } from '../../src/protocol/api/names.ts';
 import { operation } from '../../src/protocol/api/operation.ts';
 import { snapshot } from '../../src/protocol/api/snapshot.ts';
 import { template } from '../../src/protocol/api/template.ts';
@@ -111,6 +113,11 @@ const statusOutput = anyOf(
 );
 const leftCreation = object({ operation: text('its id'), name: optional(text('of the VM')), spans });
 
+const dropInChanges = list(
+  object({ path: text(), change: oneOf(['written', 'replaced', 'unchanged', 'removed', 'absent']) }),
+  'what was done to each file, or with --dry-run would be',
+);
+
 /** What each command with `--json` prints, by the words after `banger`. */
 export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm run': anyOf(runReport, dryRun),
@@ -173,6 +180,39 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'daemon status': statusOutput,
   'daemon stop': stopped,
   'daemon socket': object({ socketPath: text() }),
+  'dns status': allOf(
+    nameServers,
+    object({
+      resolvesNow: truth('programs of this host find `NAME.vm`'),
+      host: object({
+        nameservers: list(text(), 'of /etc/resolv.conf'),
+        resolvConf: optional(text('where /etc/resolv.conf leads')),
+        found: object(
+          Object.fromEntries(RESOLVER_KINDS.map((kind) => [kind, oneOf(['running', 'installed', 'absent'])])),
+        ),
+        asked: optional(
+          oneOf(RESOLVER_KINDS, 'the resolver that programs ask; absent: servers of the network'),
+        ),
+      }),
+      setups: list(
+        object({
+          kind: oneOf(RESOLVER_KINDS),
+          dropIns: list(object({ path: text(), content: text() }), 'the files that it needs'),
+          reload: text('the command that makes it read them'),
+        }),
+      ),
+    }),
+  ),
+  'dns install': object({
+    resolver: oneOf(RESOLVER_KINDS),
+    server: object({ address: text(), port: integer() }),
+    changes: dropInChanges,
+    reload: text('the command that makes the resolver read the files'),
+  }),
+  'dns uninstall': object({
+    changes: dropInChanges,
+    reloads: list(text(), 'the commands that make resolvers notice'),
+  }),
   doctor: doctorReport,
   version: object({ version: text(), commit: text(), builtAt: text() }),
 };

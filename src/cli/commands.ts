@@ -4,6 +4,9 @@ import { daemonLogs } from './daemon/daemon-logs.ts';
 import { daemonSocket } from './daemon/daemon-socket.ts';
 import { daemonStatus } from './daemon/daemon-status.ts';
 import { daemonStop } from './daemon/daemon-stop.ts';
+import { dnsInstall } from './dns/dns-install.ts';
+import { dnsStatus } from './dns/dns-status.ts';
+import { dnsUninstall } from './dns/dns-uninstall.ts';
 import { doctor } from './doctor/doctor.ts';
 import { imageBuild } from './image/image-build.ts';
 import { imageDelete } from './image/image-delete.ts';
@@ -95,6 +98,12 @@ const GROUPS: readonly GroupDefinition[] = [
     description:
       'The daemon does the work. Commands start it when they need it. It exits by itself when it has been idle for a while and no VM is running.',
   },
+  {
+    name: 'dns',
+    summary: 'names of VMs on this host',
+    description:
+      'Names: the daemon answers NAME.vm with the address of the VM. Programs find these names once the resolver of this host asks it.',
+  },
 ];
 
 /**
@@ -146,6 +155,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
   daemonStop,
   daemonLogs,
   daemonSocket,
+  dnsStatus,
+  dnsInstall,
+  dnsUninstall,
   doctor,
   version,
   completion,

@@ -4,6 +4,7 @@ import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseDuration } from '../base/text/duration.ts';
 import { parseSize } from '../base/text/size.ts';
 import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
+import { isLoopback } from './dns-place.ts';
 import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
 
 /** Who may connect to forwarded ports: programs of the daemon's user, or all of this host. */
@@ -23,6 +24,11 @@ export interface ConfigFile {
   template_disk_budget?: number;
   auto_ports?: boolean;
   forward_to?: ForwardTo;
+  dns?: boolean;
+  dns_address?: string;
+  dns_port?: number;
+  gateway?: boolean;
+  gateway_port?: number;
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
   guest?: { host_ca?: boolean; proxy?: boolean };
   file_sync?: readonly FileSyncTable[];
@@ -43,6 +49,11 @@ const KEYS: Readonly<Record<string, Reader>> = {
   template_disk_budget: size,
   auto_ports: flag,
   forward_to: oneOf(FORWARD_TO),
+  dns: flag,
+  dns_address: loopbackAddress,
+  dns_port: portNumber,
+  gateway: flag,
+  gateway_port: portNumber,
   'vm_defaults.vcpu': wholeNumber,
   'vm_defaults.memory_mib': wholeNumber,
   'vm_defaults.disk_size': size,
@@ -139,6 +150,19 @@ function flag(value: unknown, field: string): boolean {
 function wholeNumber(value: unknown, field: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0)
     throw wrong(field, 'a whole number above 0');
+  return value;
+}
+
+/** 0 means any free port. */
+function portNumber(value: unknown, field: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 65_535)
+    throw wrong(field, 'a port from 1 to 65535, or 0 for any free one');
+  return value;
+}
+
+function loopbackAddress(value: unknown, field: string): string {
+  if (typeof value !== 'string' || !isLoopback(value))
+    throw wrong(field, 'an IPv4 address that starts with 127');
   return value;
 }
 

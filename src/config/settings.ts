@@ -5,6 +5,7 @@ import { AppError, isErrno } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { ACCELERATORS, type Accelerator, type VmShape } from '../protocol/vm.ts';
 import { type ConfigFile, type ForwardTo, parseConfig } from './config-file.ts';
+import { type DnsPlace, defaultDnsPlace, GATEWAY_PORT } from './dns-place.ts';
 import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
 import { type Paths, pathsUnder } from './paths.ts';
 import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
@@ -37,6 +38,10 @@ export interface Settings {
   autoStopStaleAfterMs?: number;
   /** `ms` without use or traffic after which a VM that runs is suspended; absent: never */
   autoSuspendAfterMs?: number;
+  /** where the DNS server for the names of VMs listens; absent: there is none */
+  dns?: DnsPlace;
+  /** port of the web gateway on 127.0.0.1; 0: any free one; absent: there is none */
+  gatewayPort?: number;
   /** `ms` between two measurements of running VMs; absent: only a request measures them */
   statsPollMs?: number;
   host: HostSize;
@@ -128,6 +133,8 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     ...acceleratorOf(env['BANGER_ACCELERATOR'], file.accelerator),
     ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),
     ...(file.auto_suspend_after ? { autoSuspendAfterMs: file.auto_suspend_after } : {}),
+    ...dnsOf(file),
+    ...(file.gateway === false ? {} : { gatewayPort: file.gateway_port ?? GATEWAY_PORT }),
     ...(file.stats_poll_interval === 0 ? {} : { statsPollMs: file.stats_poll_interval ?? STATS_POLL_MS }),
     host,
   };
@@ -171,6 +178,12 @@ function configuredShape(file: ConfigFile): Partial<VmShape> {
       ? {}
       : { systemOverlaySizeBytes: given.system_overlay_size }),
   };
+}
+
+function dnsOf(file: ConfigFile): Pick<Settings, 'dns'> {
+  if (file.dns === false) return {};
+  const usual = defaultDnsPlace(process.getuid?.() ?? 0);
+  return { dns: { address: file.dns_address ?? usual.address, port: file.dns_port ?? usual.port } };
 }
 
 function logLevel(fromEnv: string | undefined, fromFile: LogLevel | undefined): LogLevel {

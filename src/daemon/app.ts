@@ -5,6 +5,8 @@ import type { TakeOver } from '../core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
+import type { LocalServers } from './names/local-servers.ts';
+import type { NameResolution } from './names/resolution.ts';
 import type { Operations } from './operations.ts';
 import type { Packs } from './packs.ts';
 import type { VmUse } from './watch/vm-use.ts';
@@ -21,6 +23,8 @@ export interface App {
   use: VmUse;
   /** the ports of guests on this host */
   forwards: PortForwards;
+  localServers: LocalServers;
+  resolution: NameResolution;
   /** the adoption of VMs from an earlier daemon, which may still be in progress */
   takeOver: TakeOver;
   /** Starts draining; the daemon exits when that is done. Idempotent. */

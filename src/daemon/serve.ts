@@ -20,6 +20,8 @@ import type { DoctorHost } from './doctor/check.ts';
 import { meetHolder } from './earlier-daemon.ts';
 import { probeFolders, requireUsable } from './file-systems.ts';
 import { type ApiServer, createApiServer } from './http/server.ts';
+import { openLocalServers } from './names/open-local-servers.ts';
+import { NameResolution } from './names/resolution.ts';
 import { Operations } from './operations.ts';
 import { Packs } from './packs.ts';
 import { ROUTES } from './routes.ts';
@@ -146,6 +148,13 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     now,
     everyMs,
   });
+  await using localServers = openLocalServers(settings, {
+    world,
+    use,
+    takeOver,
+    log,
+    peers: composition.peers,
+  });
   const app: App = {
     world,
     paths,
@@ -167,6 +176,8 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     packs: new Packs(),
     forwards,
     use,
+    localServers,
+    resolution: new NameResolution(localServers),
     stop,
     activity: watch,
   };
@@ -193,6 +204,8 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     const finish = async (): Promise<void> => {
       leaving.abort(stopping());
       forwards.end(stopping());
+      // Its requests may last as long as their clients like.
+      await localServers[Symbol.asyncDispose]();
       await drain(api);
       await takeOver.done;
       await sampling;

@@ -36,6 +36,7 @@
  *     POST   /v1/workspaces/inspect         InspectWorkspaceRequest -> WorkspaceSummary
  *     POST   /v1/workspaces/pack            WorkspaceChoice -> events, result PackedWorkspace, deleted
  *                                           when the client hangs up
+ *     GET    /v1/names                      NameServers   DNS server and web gateway for names of VMs
  *     GET    /v1/images                     {images: Image[]}
  *     GET    /v1/images/NAME                Image
  *     POST   /v1/images/NAME/build          BuildImageRequest -> events, result Image

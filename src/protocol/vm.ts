@@ -80,6 +80,11 @@ const vmFields = {
   guest_ip: optional(
     text("the VM's own address on the loopback of the daemon's host; absent when its record is damaged"),
   ),
+  web_url: optional(
+    text(
+      'where its first web server is on the host; only in the answer about one VM that is running or suspended, while the web gateway listens',
+    ),
+  ),
   ephemeral: truth('deleted when the client that created it goes away (`--rm`)'),
   workspace: optional(workspace),
   runtime: optional(

@@ -2,6 +2,7 @@ import { Caller } from './calls/caller.ts';
 import { type DaemonCalls, daemonCalls } from './calls/daemon-calls.ts';
 import { type GuestCalls, guestCalls } from './calls/guest-calls.ts';
 import { type ImageCalls, imageCalls } from './calls/image-calls.ts';
+import { type NameCalls, nameCalls } from './calls/name-calls.ts';
 import { type OperationCalls, operationCalls } from './calls/operation-calls.ts';
 import { type SnapshotCalls, snapshotCalls } from './calls/snapshot-calls.ts';
 import { type TemplateCalls, templateCalls } from './calls/template-calls.ts';
@@ -25,6 +26,7 @@ export interface BangerClient
     SnapshotCalls,
     TemplateCalls,
     ImageCalls,
+    NameCalls,
     OperationCalls {}
 
 /**
@@ -45,6 +47,7 @@ export function createClient(transport: ClientOptions): BangerClient {
     ...snapshotCalls(caller),
     ...templateCalls(caller),
     ...imageCalls(caller),
+    ...nameCalls(caller),
     ...operationCalls(caller),
   };
 }

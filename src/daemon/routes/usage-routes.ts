@@ -13,8 +13,14 @@ export const USAGE_ROUTES: readonly Route[] = [
     summary:
       'The ports on which programs in the guest listen, and where they are on this host; for web servers, also the URL',
     answer: usage.vmPorts,
-    run: ({ app, params, signal }) =>
-      listGuestPorts(app.world, params['ref'] ?? '', { forwards: app.forwards, signal }),
+    run: async ({ app, params, signal }) => {
+      const areNamesResolved = await app.resolution.isResolved();
+      return await listGuestPorts(app.world, params['ref'] ?? '', {
+        forwards: app.forwards,
+        areNamesResolved,
+        signal,
+      });
+    },
   }),
   jsonRoute({
     method: 'GET',

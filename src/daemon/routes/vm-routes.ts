@@ -1,3 +1,4 @@
+import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { createVm } from '../../core/vms/lifecycle/create-vm.ts';
 import { deleteVm } from '../../core/vms/lifecycle/delete-vm.ts';
@@ -14,8 +15,9 @@ import { damagedView, endedView, vmView } from '../../core/vms/vm-view.ts';
 import { withHostSide } from '../../core/vms/workspace/host-side.ts';
 import { logsQuery } from '../../protocol/api/guest-queries.ts';
 import * as schemas from '../../protocol/api/vm-requests.ts';
-import { endedVm, vm } from '../../protocol/vm.ts';
+import { endedVm, type Vm, vm } from '../../protocol/vm.ts';
 import type { App } from '../app.ts';
+import { gatewayUrl } from '../gateway/gateway-name.ts';
 import { jsonRoute, type Route, textRoute, workRoute } from '../http/route.ts';
 import { followLog } from '../log/follow-log.ts';
 
@@ -58,7 +60,7 @@ export const VM_ROUTES: readonly Route[] = [
     answer: vm,
     run: async ({ app, params, query, signal }) => {
       const record = findVm(app.world.records, params['ref'] ?? '');
-      const view = vmView(record);
+      const view = { ...vmView(record), ...(await webUrlOf(app, record)) };
       const { workspace } = view;
       if (!workspace || query.host !== '1') return view;
       return { ...view, workspace: await withHostSide(app.world, record, { workspace, signal }) };
@@ -206,6 +208,13 @@ export const VM_ROUTES: readonly Route[] = [
     },
   }),
 ];
+
+/** The address of a VM's first web server, which a request also resumes. */
+async function webUrlOf(app: App, { name, state }: VmRecord): Promise<Pick<Vm, 'web_url'>> {
+  const isServed = state === 'running' || state === 'suspended';
+  const gatewayPort = isServed ? await app.localServers.gatewayPort() : undefined;
+  return gatewayPort === undefined ? {} : { web_url: gatewayUrl(name, { gatewayPort }) };
+}
 
 async function deleteIfThere(app: App, vmId: string): Promise<void> {
   // The client has disconnected, so nobody would try again.

@@ -159,6 +159,12 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'daemon status': [{ words: '' }, { words: '--json' }],
   'daemon socket': [{ words: '' }, { words: '--json' }],
   'daemon logs': [{ words: '-n 3' }, { words: '-f', isFollowed: true, status: 130 }],
+  'dns status': [{ words: '' }, { words: '--json' }],
+  'dns install': [
+    { words: '--root DIR --for dnsmasq --server 127.53.0.1:7453 --dry-run --json' },
+    { words: '--root DIR --for dnsmasq' },
+  ],
+  'dns uninstall': [{ words: '--root DIR --dry-run' }, { words: '--root DIR --json' }],
   doctor: [
     { words: '--fix --json' },
     { words: '--deep --json' },
@@ -197,6 +203,9 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--output': { value: '' },
   '--base-commit': { value: 'HEAD~1' },
   '--lines': { value: 'all' },
+  '--for': { value: 'bind' },
+  '--server': { value: '8.8.8.8:53' },
+  '--root': { value: 'srv' },
   '--max-size': { value: 'banana' },
   '--max-entries': { value: '0' },
 };

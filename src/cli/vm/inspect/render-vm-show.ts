@@ -49,6 +49,7 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
     ['system overlay', formatSize(shape.systemOverlaySizeBytes)],
     ['network', vm.nat ? 'nat' : 'none'],
     ...(vm.guest_ip ? [['ip', vm.guest_ip]] : []),
+    ...(vm.web_url ? [['web', vm.web_url]] : []),
     ...(workspace ? [['workspace', `${workspace.guestPath} (from ${workspace.sourcePath})`]] : []),
     ...(runtime
       ? [
@@ -62,7 +63,7 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
 }
 
 /** Fields that a VM has only at times. */
-const SOMETIMES = ['workspace', 'runtime', 'lastError', 'guest_ip'];
+const SOMETIMES = ['workspace', 'runtime', 'lastError', 'guest_ip', 'web_url'];
 
 function fieldOf(vm: Vm, path: readonly string[]): unknown {
   let value: unknown = vm;

@@ -74,8 +74,10 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
     const spans = spansOf(context.spans, { isTimed: plan.isTimed });
     await context.printJson({ ...report, isDeleted: owned.isDeleted, ...spans } satisfies RunReport);
   } else if (plan.isDetached) {
-    const { name } = owned.vm;
+    const { id, name } = owned.vm;
+    const { web_url: webUrl } = await client.showVm(id, { signal: context.signal });
     await context.print(`vm ${name} running; reconnect with: banger vm ssh ${name}`);
+    if (webUrl) context.notice(`its first web server will be at ${webUrl}`);
   }
   return report.exitStatus;
 }

@@ -19,6 +19,13 @@ export interface HostPorts {
   of(vmId: string): ForwardedPort[];
 }
 
+/** How ports of guests are reached on this host. */
+export interface HostSide {
+  forwards: HostPorts;
+  /** whether programs of this host find `NAME.vm` */
+  areNamesResolved: boolean;
+}
+
 /**
  * Lists the ports that a guest listens on, and probes for a few seconds which of them are web servers. A
  * suspended VM is not resumed: its ports are those from before, without their programs.
@@ -28,7 +35,7 @@ export interface HostPorts {
 export async function listGuestPorts(
   world: Pick<Vms, 'records' | 'live'>,
   ref: string,
-  { forwards, signal }: Abortable & { forwards: HostPorts },
+  { forwards, areNamesResolved, signal }: Abortable & HostSide,
 ): Promise<VmPorts> {
   const record = findVm(world.records, ref);
   const { id, name } = record;
@@ -57,14 +64,10 @@ export async function listGuestPorts(
       const placed = onHost(port, forwarded.get(port.port));
       const scheme = schemes.get(port.port);
       if (!scheme || placed.hostAddress === undefined || placed.problem !== undefined) return placed;
-      return { ...placed, url: `${scheme}://${hostNameOf(placed.hostAddress)}:${placed.hostPort}` };
+      const host = areNamesResolved ? `${name}.vm` : placed.hostAddress;
+      return { ...placed, url: `${scheme}://${host}:${placed.hostPort}` };
     }),
   };
-}
-
-/** The host in URLs to a VM: its address, which works without any set-up of this host. */
-function hostNameOf(address: string): string {
-  return address;
 }
 
 /** A port of a suspended guest. */

@@ -1,0 +1,113 @@
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { isErrno } from '../../base/errors.ts';
+import { isLoopback } from '../../config/dns-place.ts';
+import { RESOLVER_KINDS, type ResolverKind } from './resolvers.ts';
+
+/** How this host turns names into addresses. */
+export interface HostResolver {
+  /** servers of /etc/resolv.conf, which programs ask */
+  nameservers: readonly string[];
+  /** where /etc/resolv.conf leads; absent when there is none */
+  resolvConf?: string;
+  /** what is on this host, by resolver */
+  found: Readonly<Record<ResolverKind, ResolverState>>;
+  /** the resolver that programs ask; absent: they ask servers of the network */
+  asked?: ResolverKind;
+}
+
+/** `running`: it runs on this host; `installed`: it could. */
+export type ResolverState = 'running' | 'installed' | 'absent';
+
+/** Most of a configuration file that is read, in characters; most files of a folder. */
+const MAX_CHARS = 65_536;
+const MAX_FILES = 200;
+
+/** Addresses at which systemd-resolved answers (systemd-resolved.service(8)). */
+const RESOLVED_STUBS = ['127.0.0.53', '127.0.0.54'];
+
+/** A file of each program, and one that exists while it runs. */
+const TRACES: Readonly<Record<ResolverKind, { program: readonly string[]; running: readonly string[] }>> = {
+  'systemd-resolved': {
+    program: ['usr/lib/systemd/systemd-resolved', 'lib/systemd/systemd-resolved'],
+    running: ['run/systemd/resolve/resolv.conf'],
+  },
+  networkmanager: {
+    program: ['usr/sbin/NetworkManager', 'usr/bin/NetworkManager'],
+    running: ['run/NetworkManager'],
+  },
+  dnsmasq: {
+    program: ['usr/sbin/dnsmasq', 'usr/bin/dnsmasq'],
+    running: ['run/dnsmasq/dnsmasq.pid', 'run/dnsmasq.pid'],
+  },
+  unbound: {
+    program: ['usr/sbin/unbound', 'usr/bin/unbound'],
+    running: ['run/unbound.pid', 'run/unbound/unbound.pid'],
+  },
+};
+
+/** Looks at the files below `root`; starts and asks nothing. */
+export function readHostResolver(root: string): HostResolver {
+  const path = join(root, 'etc/resolv.conf');
+  const text = read(path);
+  const nameservers = [...(text ?? '').matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm)].map(
+    ([, server = '']) => server,
+  );
+  const found = Object.fromEntries(
+    RESOLVER_KINDS.map((kind) => [kind, stateOf(kind, root)]),
+  ) as HostResolver['found'];
+  const asked = askedOf({ nameservers, found, root });
+  return {
+    nameservers,
+    ...(text === undefined ? {} : { resolvConf: realpathSync(path) }),
+    found,
+    ...(asked === undefined ? {} : { asked }),
+  };
+}
+
+function askedOf({
+  nameservers,
+  found,
+  root,
+}: Pick<HostResolver, 'nameservers' | 'found'> & { root: string }): ResolverKind | undefined {
+  const hosts = /^hosts:(.*)$/m.exec(read(join(root, 'etc/nsswitch.conf')) ?? '')?.[1] ?? '';
+  const isAskedByLibrary = found['systemd-resolved'] === 'running' && /\sresolve(\s|$)/.test(hosts);
+  // A program only asks the next server when one does not answer.
+  const [first] = nameservers;
+  if (isAskedByLibrary || (first !== undefined && RESOLVED_STUBS.includes(first))) return 'systemd-resolved';
+  if (first === undefined || !(isLoopback(first) || first === '::1')) return undefined;
+  return (['networkmanager', 'dnsmasq', 'unbound'] as const).find((kind) => found[kind] === 'running');
+}
+
+function stateOf(kind: ResolverKind, root: string): ResolverState {
+  const { program, running } = TRACES[kind];
+  // Without its DNS plugin, NetworkManager resolves nothing itself.
+  const canResolve = kind !== 'networkmanager' || hasDnsmasqPlugin(root);
+  if (canResolve && running.some((path) => existsSync(join(root, path)))) return 'running';
+  return canResolve && program.some((path) => existsSync(join(root, path))) ? 'installed' : 'absent';
+}
+
+function hasDnsmasqPlugin(root: string): boolean {
+  const folder = join(root, 'etc/NetworkManager');
+  const files = [join(folder, 'NetworkManager.conf'), ...filesIn(join(folder, 'conf.d'))];
+  return files.some((path) => /^[ \t]*dns[ \t]*=[ \t]*dnsmasq[ \t]*$/m.test(read(path) ?? ''));
+}
+
+function filesIn(folder: string): string[] {
+  try {
+    const names = readdirSync(folder).filter((name) => name.endsWith('.conf'));
+    return names.slice(0, MAX_FILES).map((name) => join(folder, name));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return [];
+    throw error;
+  }
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').slice(0, MAX_CHARS);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR', 'ELOOP')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { buffer, text } from 'node:stream/consumers';
+import { after, before, beforeEach, test } from 'node:test';
+import fc from 'fast-check';
+import { type GatewayLab, LAB_HEAD_MS, openGatewayLab } from '../../../test/support/gateway-lab.ts';
+import { until } from '../../../test/support/until.ts';
+
+let lab: GatewayLab;
+before(async () => {
+  lab = await openGatewayLab();
+});
+after(() => lab[Symbol.asyncDispose]());
+beforeEach(() => lab.reset());
+
+test('a head that is too long, has no end or is malformed ends its connection, and no other', async () => {
+  const long = await lab.raw(`GET / HTTP/1.1\r\nhost: web.localhost\r\nx: ${'y'.repeat(40_000)}`);
+  assert.match(await text(long), /^HTTP\/1.1 4\d\d /);
+  const slow = await lab.raw('GET / HTTP/1.1\r\nhost: web.localhost\r\nx: y');
+  const begun = performance.now();
+  await buffer(slow);
+  assert.ok(performance.now() - begun >= LAB_HEAD_MS - 100);
+  const smuggled = await lab.raw(
+    'POST / HTTP/1.1\r\nhost: web.localhost\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+  );
+  assert.match(await text(smuggled), /^HTTP\/1.1 400 /);
+  assert.equal(lab.asked.length, 0);
+  assert.equal((await lab.ask('/')).status, 200);
+});
+
+test('500 connections at once, half of them cut, leave nothing behind', async () => {
+  const cut = async (): Promise<void> => {
+    const socket = await lab.raw('GET /hang HTTP/1.1\r\nhost: web.localhost\r\n\r\n');
+    await until(() => socket.bytesWritten > 0);
+    socket.resetAndDestroy();
+  };
+  const whole = async (): Promise<void> => {
+    const { body } = await lab.ask('/echo', { method: 'POST', body: Buffer.alloc(100_000, 'x') });
+    assert.equal(body.length, 100_000);
+  };
+  await Promise.all(Array.from({ length: 500 }, (_, at) => (at % 2 === 0 ? cut() : whole())));
+  await lab.settled();
+});
+
+test('any bytes are answered with an error or not at all, and the gateway still serves', async () => {
+  const line = fc.constantFrom(
+    'GET / HTTP/1.1\r\n',
+    'POST /echo HTTP/1.1\r\n',
+    'host: web.localhost\r\n',
+    'host: evil.example\r\n',
+    '\r\n',
+    'connection: Upgrade\r\n',
+    'upgrade: websocket\r\n',
+    'content-length: 5\r\n',
+    'transfer-encoding: chunked\r\n',
+    'expect: 100-continue\r\n',
+    'GET http://evil.example/ HTTP/1.1\r\n',
+    'CONNECT a:1 HTTP/1.1\r\n',
+    'PRI * HTTP/2.0\r\n',
+    'hello',
+    '\0',
+    ': \r\n',
+  );
+  const bytes = fc.oneof(
+    fc.array(line, { maxLength: 12 }).map((lines) => Buffer.from(lines.join(''), 'latin1')),
+    fc.uint8Array({ maxLength: 400 }).map((some) => Buffer.from(some)),
+  );
+  await fc.assert(
+    fc.asyncProperty(bytes, async (sent) => {
+      const socket = await lab.raw(sent);
+      socket.end();
+      await buffer(socket).catch(() => {});
+      socket.destroy();
+    }),
+    { numRuns: Number(process.env['BANGER_FUZZ_RUNS'] ?? 300) },
+  );
+  assert.equal((await lab.ask('/')).status, 200);
+  await lab.settled();
+});
