@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -10,13 +10,8 @@ import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../src/pr
 import { exportCommand } from '../../../src/sdk/export-workspace.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { beginning, step, take } from '../../helpers/random-steps.ts';
-import {
-  assertSameToGit,
-  filesUnder,
-  makeScratch,
-  put,
-  type Scratch,
-} from '../../helpers/scratch-repository.ts';
+import { assertSameToGit, makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
+import { treeOf } from '../../helpers/tree-of.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 import { prepareIn, refusedPathsIn } from '../../support/prepare-in-lab.ts';
 
@@ -57,18 +52,6 @@ const prepare = (
 const refusedPaths = (root: string, guest: string): Promise<string[]> => refusedPathsIn(lab, root, guest);
 
 const textOf = (root: string, name: string): string => readFileSync(join(root, name), 'utf8');
-
-/** Path, kind, executable bit and content of every file. */
-function treeOf(root: string): Map<string, string> {
-  return new Map(
-    filesUnder(root).map((name) => {
-      const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name, 'latin1')]);
-      const info = lstatSync(path);
-      const content = info.isSymbolicLink() ? readlinkSync(path, 'latin1') : readFileSync(path, 'latin1');
-      return [name.slice(2), `${info.isSymbolicLink()} ${info.mode & 0o100} ${content}`];
-    }),
-  );
-}
 
 test('a second prepare sends what has changed, and nothing else', async () => {
   const { root, guest } = repository();
@@ -274,12 +257,24 @@ test('a VM says that its copy is stale when HEAD, files or names have changed on
     ['a deletion', () => rmSync(join(root, 'b'))],
     ['a new file', () => scratch.git(root, 'add', 'untracked')],
     ['a commit', () => scratch.git(root, 'commit', '-q', '--allow-empty', '-m', 'x')],
+    [
+      'a commit on a branch that is packed',
+      () => {
+        scratch.git(root, 'pack-refs', '--all');
+        scratch.git(root, 'commit', '-q', '--allow-empty', '-m', 'y');
+        scratch.git(root, 'pack-refs', '--all');
+      },
+    ],
+    ['a branch that was deleted', () => scratch.git(root, 'checkout', '-q', '--orphan', 'unborn')],
   ];
   for (const [what, change] of changes) {
     change();
     assert.equal(await isStale(), true, what);
     await prepare(root, guest);
     assert.equal(await isStale(), false, `${what}, copied`);
+    scratch.git(root, 'status');
+    scratch.git(root, 'pack-refs', '--all');
+    assert.equal(await isStale(), false, `${what}, and git has tidied up`);
   }
   await prepare(root, guest, { includeUntracked: true });
   put(root, 'more', 'x\n');

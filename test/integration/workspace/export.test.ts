@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { lstatSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { exportCommand } from '../../../src/sdk/export-workspace.ts';
 import { beginning, step, take } from '../../helpers/random-steps.ts';
-import { filesUnder, makeScratch, put, type Scratch, sendTo } from '../../helpers/scratch-repository.ts';
+import { makeScratch, put, type Scratch, sendTo } from '../../helpers/scratch-repository.ts';
+import { treeOf } from '../../helpers/tree-of.ts';
 
 /** What `vm workspace export` prints, from a guest's folder on this host. */
 function exportFrom(scratch: Scratch, guest: string): Buffer {
@@ -20,16 +21,6 @@ function applyTo(scratch: Scratch, host: string, patch: Buffer): void {
   if (patch.length === 0) return;
   const ran = spawnSync('git', ['apply'], { cwd: host, env: scratch.env, input: patch });
   assert.equal(ran.status, 0, `${ran.stderr}\n${patch}`);
-}
-
-/** Path, kind, executable bit and content of every file that is not ignored. */
-function treeOf(root: string): string[] {
-  return filesUnder(root).map((name) => {
-    const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name, 'latin1')]);
-    const info = lstatSync(path);
-    if (info.isSymbolicLink()) return `${name} -> ${readlinkSync(path, 'latin1')}`;
-    return `${name} ${info.mode & 0o100} ${readFileSync(path, 'base64')}`;
-  });
 }
 
 test('what the guest changed applies on the host, whatever was sent dirty; its commits are in it', () => {

@@ -18,6 +18,7 @@ import { isInRepository, isOfUser, readUserPatterns, type UserPatterns } from '.
 import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import type { HostRepository } from './git-repository.ts';
 import { elsewhereError } from './own-git-folder.ts';
+import { indexStamp } from './quick-look.ts';
 
 /** Where HEAD points. */
 export interface Head {
@@ -40,6 +41,8 @@ export interface StagedRepository {
   git: Git;
   /** settings of our own git commands over the working tree, as `key=value` */
   settings: readonly string[];
+  /** {@link indexStamp} of the user's index, from before it was copied */
+  indexStamp?: string;
   /** the object name that stands for no object */
   nullObject: string;
 }
@@ -71,6 +74,7 @@ export async function stageRepository(
   for (const name of ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags', 'info']) {
     await mkdir(join(gitDir, name), { recursive: true });
   }
+  const stamp = await indexStamp(repository);
   const [config, head] = await allEnded([
     readConfig(repository, { signal }),
     readHead(repository, { signal }),
@@ -99,6 +103,7 @@ export async function stageRepository(
       config: [...NO_PROGRAMS, ...settings, `core.attributesfile=${join(gitDir, USER_ATTRIBUTES)}`],
     }),
     settings,
+    ...(stamp === undefined ? {} : { indexStamp: stamp }),
     nullObject: '0'.repeat(repository.objectFormat === 'sha256' ? 64 : 40),
   };
 }

@@ -6,6 +6,7 @@ import type { HostChange } from '../../../core/ports/workspace.ts';
 import { type Git, type GitCall, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
 import { listRefs } from '../git/git-refs.ts';
 import { INDEX_LISTING_ARGS } from '../git/index-listing.ts';
+import { indexStamp, readHeadFile } from '../git/quick-look.ts';
 import { initialised } from '../submodules.ts';
 import { allEnded } from '../task-group.ts';
 import { digestOf, gitOfKept, type KeptTree, keptDir, readKept, refsDigest } from './kept-tree.ts';
@@ -24,18 +25,16 @@ async function changeSince(
   if (!(await isFolder(kept.root))) return { kind: 'gone' };
   const user = gitOfUser(kept, { env });
   const own = gitOfKept(kept, { env });
-  const okCodes = [0, 1, 128];
   try {
-    const [head, names, isEdited, isAdded] = await allEnded([
-      user.run(['rev-parse', '-q', '--verify', 'HEAD^{commit}'], { signal, okCodes }),
-      user.run(['ls-files', '-z', '--deduplicate'], { signal }),
+    const [commit, hasSameNames, isEdited, isAdded] = await allEnded([
+      headCommit(user, kept, { signal }),
+      isIndexUntouched(kept).then((isSame) => isSame || isSameNames(user, kept, { signal })),
       differs(own, { signal }),
       kept.choice.isWithUntracked ? hasNew(own, { signal }) : Promise.resolve(false),
     ]);
-    const commit = head.code === 0 ? head.stdout.toString('latin1').trim() : undefined;
     const found = commit === undefined ? {} : { headCommit: commit };
     if (commit !== kept.head.commit) return { kind: 'head', ...found };
-    const isSame = !isEdited && !isAdded && digestOf(names.stdout) === kept.namesDigest;
+    const isSame = !isEdited && !isAdded && hasSameNames;
     return { kind: isSame ? 'none' : 'files', ...found };
   } catch (error) {
     if (isAppError(error, 'WORKSPACE_GIT_FAILED', 'WORKSPACE_GIT_MISSING')) return { kind: 'gone' };
@@ -82,6 +81,26 @@ export async function isSameHistory(
     refsDigest(kept.head.commit === undefined ? [] : refs) === kept.refsDigest &&
     headRef === kept.head.ref
   );
+}
+
+async function headCommit(git: Git, kept: KeptTree, { signal }: Abortable): Promise<string | undefined> {
+  const { userGitDir, commonDir } = kept;
+  const read = userGitDir === undefined ? undefined : await readHeadFile({ gitDir: userGitDir, commonDir });
+  if (read !== undefined) return read;
+  const call = { signal, okCodes: [0, 1, 128] };
+  const { code, stdout } = await git.run(['rev-parse', '-q', '--verify', 'HEAD^{commit}'], call);
+  return code === 0 ? stdout.toString('latin1').trim() : undefined;
+}
+
+/** Whether git has not written the index since its tree was sent. */
+async function isIndexUntouched({ userGitDir, indexStamp: sent }: KeptTree): Promise<boolean> {
+  if (userGitDir === undefined || sent === undefined) return false;
+  return (await indexStamp({ gitDir: userGitDir })) === sent;
+}
+
+async function isSameNames(git: Git, kept: KeptTree, { signal }: Abortable): Promise<boolean> {
+  const { stdout } = await git.run(['ls-files', '-z', '--deduplicate'], { signal });
+  return digestOf(stdout) === kept.namesDigest;
 }
 
 /** Git over the user's working tree with the user's own repository. */

@@ -36,6 +36,10 @@ export interface KeptFacts {
   /** top of the working tree */
   root: string;
   commonDir: string;
+  /** with {@link KeptFacts.indexStamp}: the git folder with its index */
+  userGitDir?: string;
+  /** of the user's index; while it is the same, so are names, entries and their flags */
+  indexStamp?: string;
   head: Head;
   /** settings of git commands in `git/` */
   settings: readonly string[];
@@ -110,6 +114,8 @@ export async function keepTree(dir: string, request: KeepRequest): Promise<void>
     commit: sent.commit,
     root: repository.root,
     commonDir: repository.commonDir,
+    userGitDir: repository.gitDir,
+    ...(staged.indexStamp === undefined ? {} : { indexStamp: staged.indexStamp }),
     head: staged.head,
     choice,
     summary,

@@ -1,0 +1,44 @@
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from '../../../base/errors.ts';
+import { readSmallFile } from '../small-file.ts';
+import type { GitFolders } from './own-git-folder.ts';
+
+/** A full name of an object, and nothing else. */
+const OBJECT_LINE = /^([0-9a-f]{40}|[0-9a-f]{64})\n$/;
+
+/** Only branches: some other refs of a linked working tree are in a folder of its own. */
+const BRANCH_LINE = /^ref: (refs\/heads\/[^\0\n]+)\n$/;
+
+/**
+ * The commit of HEAD, without starting git; `undefined` when git has to be asked: the branch is packed, does
+ * not exist, or its refs are not files.
+ */
+export async function readHeadFile({
+  gitDir,
+  commonDir,
+}: Pick<GitFolders, 'gitDir' | 'commonDir'>): Promise<string | undefined> {
+  const head = await lineOf(join(gitDir, 'HEAD'));
+  const [, commit] = OBJECT_LINE.exec(head) ?? [];
+  if (commit !== undefined) return commit;
+  const [, branch] = BRANCH_LINE.exec(head) ?? [];
+  if (branch === undefined || branch.split('/').includes('..')) return undefined;
+  return OBJECT_LINE.exec(await lineOf(join(commonDir, branch)))?.[1];
+}
+
+async function lineOf(path: string): Promise<string> {
+  return (await readSmallFile(path, { followLink: false }))?.toString('utf8') ?? '';
+}
+
+/**
+ * What changes whenever git writes the index: git always writes a new file. `undefined` when there is none.
+ */
+export async function indexStamp({ gitDir }: Pick<GitFolders, 'gitDir'>): Promise<string | undefined> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await lstat(join(gitDir, 'index'), { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { neverAborts } from '../../../src/base/abort.ts';
+import { isAppError } from '../../../src/base/errors.ts';
+import { exportCommand } from '../../../src/sdk/export-workspace.ts';
+import { resultOf } from '../../../src/sdk/work.ts';
+import { beginning, step, take } from '../../helpers/random-steps.ts';
+import { makeScratch, type Scratch } from '../../helpers/scratch-repository.ts';
+import { treeOf } from '../../helpers/tree-of.ts';
+import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+import { prepareIn } from '../../support/prepare-in-lab.ts';
+
+const signal = neverAborts();
+
+let lab: DaemonLab;
+let scratch: Scratch;
+let count = 0;
+
+before(async () => {
+  lab = await openDaemonLab();
+  await lab.start();
+  scratch = makeScratch();
+  await resultOf(lab.client.createVm({ name: 'web' }, { signal }));
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+  scratch[Symbol.dispose]();
+});
+
+/** `assume` hides edits from git, and so from the patch. */
+const visible = step.filter(({ do: what }) => what !== 'assume');
+const edits = fc.array(fc.record({ isHost: fc.boolean(), step: visible }), { minLength: 2, maxLength: 10 });
+
+function exported(guest: string): Buffer {
+  const [program, ...args] = exportCommand(guest);
+  return spawnSync(program, args, { env: scratch.env, maxBuffer: 2 ** 28 }).stdout;
+}
+
+test('after random edits on both sides, with copies between, the patch gives the tree of the guest on the host', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      beginning,
+      fc.array(edits, { minLength: 1, maxLength: 3 }),
+      fc.array(visible, { maxLength: 6 }),
+      async (first, rounds, inGuest) => {
+        count += 1;
+        const root = scratch.init(`both${count}`);
+        const guest = join(lab.dir, `both${count}`);
+        for (const each of first) take(scratch, root, each);
+        await prepareIn(lab, root, guest, { includeUntracked: true });
+        scratch.git(guest, 'config', 'user.name', 'x');
+        scratch.git(guest, 'config', 'user.email', 'x@y');
+        for (const round of rounds) {
+          for (const { isHost, step: each } of round) take(scratch, isHost ? root : guest, each);
+          try {
+            await prepareIn(lab, root, guest, { includeUntracked: true });
+          } catch (error) {
+            if (!isAppError(error, 'WORKSPACE_GUEST_CHANGED')) throw error;
+            await prepareIn(lab, root, guest, { includeUntracked: true, discardGuest: true });
+          }
+        }
+        for (const each of inGuest) take(scratch, guest, each);
+        const patch = exported(guest);
+        if (patch.length > 0) {
+          const ran = spawnSync('git', ['apply'], { cwd: root, env: scratch.env, input: patch });
+          assert.equal(ran.status, 0, `${ran.stderr}\n${patch}`);
+        }
+        assert.deepEqual(treeOf(root), treeOf(guest));
+      },
+    ),
+    { numRuns: 10 },
+  );
+});
