@@ -17,6 +17,8 @@ export interface Paths {
   /** secret from which the ssh host keys of the VMs are derived */
   secretFile: string;
   vmsDir: string;
+  /** the bases of the VMs' work disks, beside their folders because VMMs cannot write here */
+  vmBasesDir: string;
   /** things that may be removed at any time */
   cacheDir: string;
   /** empty disks, and results of probes for accelerators */
@@ -73,6 +75,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     daemonLogFile: join(stateDir, 'bangerd.log'),
     secretFile: join(stateDir, 'secret'),
     vmsDir: join(stateDir, 'vms'),
+    vmBasesDir: join(stateDir, 'vm-bases'),
     cacheDir,
     vmmCacheDir: join(cacheDir, 'vmm'),
     hostNoticesFile: join(cacheDir, 'host-notices'),

@@ -93,7 +93,7 @@ export interface ServeOptions extends Abortable {
 export async function serve(options: ServeOptions): Promise<boolean> {
   const { log } = options;
   const usual = options.settings.paths;
-  for (const dir of [usual.stateDir, usual.vmsDir]) await ensurePrivateDir(dir);
+  for (const dir of [usual.stateDir, usual.vmsDir, usual.vmBasesDir]) await ensurePrivateDir(dir);
   for (const dir of [usual.dataDir, usual.cacheDir]) await ensureOwnDir(dir);
   await requireUsableFolders(usual, { log });
   using lock = DaemonLock.take(usual) ?? (await meetHolder(usual, { log, signal: options.signal }));

@@ -125,8 +125,11 @@ export const guestStatsFields = {
 export interface TrimRequest {
   /** the guest begins nothing more after so many `ms` */
   withinMs: number;
-  /** bytes that its drives take on the host: a drive that has little to give back is left alone */
-  hostBytes: { overlay: number; work: number };
+  /**
+   * bytes that its drives take on the host: a drive that has little to give back is left alone. `workBase` is
+   * what the base of the work disk takes besides.
+   */
+  hostBytes: { overlay: number; work: number; workBase?: number };
 }
 
 /** Answer of `POST /sync`. */
@@ -152,6 +155,12 @@ export interface Personalisation {
   network?: GuestNetwork;
   /** agents that do not know it ignore it */
   surroundings?: Surroundings;
+  /**
+   * `mount`: mounts the work disk at `/root`, unless it is; `prepare`: mounts it elsewhere and unmounts it
+   * again. Both grow its file system to the disk, and fill an empty one. Agents that do not know it have
+   * mounted the disk when they booted, and ignore it.
+   */
+  workDisk?: 'mount' | 'prepare';
   files?: readonly PersonalFile[];
 }
 

@@ -144,8 +144,8 @@ export async function openDaemonLab(): Promise<DaemonLab> {
       return use(records);
     },
     async leftovers() {
-      const [vms, runtimes] = await Promise.all([paths.vmsDir, paths.vmRuntimeDir].map(namesIn));
-      const ids = [...new Set([...(vms ?? []), ...(runtimes ?? [])])];
+      const parents = [paths.vmsDir, paths.vmBasesDir, paths.vmRuntimeDir];
+      const ids = [...new Set((await Promise.all(parents.map(namesIn))).flat())];
       const running = await Promise.all(ids.map((id) => adopted(driver, join(paths.vmRuntimeDir, id))));
       return {
         records: lab.withRecords((records) => records.list().map(({ name }) => name)),

@@ -15,8 +15,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"banger.dev/agent/internal/beside"
 	"banger.dev/agent/internal/cmdline"
+	"banger.dev/agent/internal/drives"
+	"banger.dev/agent/internal/ext4"
 	"banger.dev/agent/internal/power"
+	"banger.dev/agent/internal/workdisk"
 )
 
 // ProbeLine is what the probe mode prints.
@@ -24,6 +28,8 @@ const ProbeLine = "BANGER-PROBE-OK"
 
 // deadline ends a boot that hangs; even a slow boot takes only seconds.
 const deadline = 3 * time.Minute
+
+const drivesDeadline = 20 * time.Second
 
 // Run boots the guest. args are the kernel's parameters for the image's init. It does not return.
 func Run(args []string) {
@@ -97,33 +103,33 @@ func (s *sequence) loadRootModules() error {
 		return err
 	}
 	err = loadModules(lists.root, s.report)
-	s.deviceModules = beside(func() error { return loadModules(lists.devices, s.report) })
+	s.deviceModules = beside.Run(func() error { return loadModules(lists.devices, s.report) })
 	return err
 }
 
 func (s *sequence) findDrives() (err error) {
-	s.drives, err = waitForDrives("/sys", []string{serialRoot, serialOverlay, serialWork}, drivesDeadline)
+	s.drives, err = drives.Wait("/sys", []string{drives.Root, drives.Overlay, drives.Work}, drivesDeadline)
 	return err
 }
 
 func (s *sequence) makeRootDevice() error {
-	root, overlay := s.drives[serialRoot], s.drives[serialOverlay]
-	plan, err := planLayout(root.sectors, s.options.OverlayFreeBytes)
+	root, overlay := s.drives[drives.Root], s.drives[drives.Overlay]
+	plan, err := planLayout(root.Sectors, s.options.OverlayFreeBytes)
 	if err != nil {
 		return err
 	}
-	if overlay.sectors < plan.overlaySectors() {
-		return fmt.Errorf("overlay drive has %d sectors and needs %d", overlay.sectors, plan.overlaySectors())
+	if overlay.Sectors < plan.overlaySectors() {
+		return fmt.Errorf("overlay drive has %d sectors and needs %d", overlay.Sectors, plan.overlaySectors())
 	}
 	s.rootSectors = plan.rootSectors()
-	image, err := createDmDevice("image", plan.imageTable(root.dev, overlay.dev, true))
+	image, err := createDmDevice("image", plan.imageTable(root.Dev, overlay.Dev, true))
 	if errors.Is(err, unix.EINVAL) {
-		image, err = createDmDevice("image", plan.imageTable(root.dev, overlay.dev, false))
+		image, err = createDmDevice("image", plan.imageTable(root.Dev, overlay.Dev, false))
 	}
 	if err != nil {
 		return err
 	}
-	device, err := createDmDevice("root", plan.rootTable(image.dev, overlay.dev))
+	device, err := createDmDevice("root", plan.rootTable(image.dev, overlay.Dev))
 	if err != nil {
 		return err
 	}
@@ -138,16 +144,20 @@ func (s *sequence) mountRoot() error {
 	if err := os.MkdirAll(newRoot, 0o755); err != nil {
 		return err
 	}
-	return mountExt4(s.rootDevice, newRoot, s.rootSectors)
+	return ext4.Mount(s.rootDevice, newRoot, s.rootSectors)
 }
 
+// mountWork mounts the work disk, unless the host has it mounted when it personalises the guest.
 func (s *sequence) mountWork() error {
-	s.agentInstalled = beside(func() error { return installAgent(agentPath) })
-	return mountWork(s.drives[serialWork])
+	s.agentInstalled = beside.Run(func() error { return installAgent(agentPath) })
+	if s.options.WorkLater {
+		return nil
+	}
+	return workdisk.Mount(s.drives[drives.Work])
 }
 
 func (s *sequence) mountModules() error {
-	modules, isThere := s.drives[serialModules]
+	modules, isThere := s.drives[drives.Modules]
 	if !isThere {
 		return nil
 	}

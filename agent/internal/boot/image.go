@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"banger.dev/agent/internal/drives"
 )
 
 const (
-	homeDir = "/root"
 	// agentDir belongs to the agent for as long as the VM runs.
 	agentDir  = "/run/banger"
 	agentPath = agentDir + "/agent"
-	workMount = agentDir + "/work"
 )
 
 // installAgent copies the running program out of the initramfs. It maps the program and writes it in one
@@ -36,35 +36,9 @@ func installAgent(to string) error {
 	return os.WriteFile(to, program, 0o755)
 }
 
-// mountWork mounts the work disk at the home folder of root. It grows the file system to the size of its
-// device, and fills a new one.
-func mountWork(work drive) error {
-	if err := os.Mkdir(workMount, 0o700); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(homeDir, 0o700); err != nil {
-		return err
-	}
-	// In some images the home folder is elsewhere, and /root links to it.
-	home, err := filepath.EvalSymlinks(homeDir)
-	if err != nil {
-		return err
-	}
-	if err := mountExt4(work.path, workMount, work.sectors); err != nil {
-		return err
-	}
-	if err := seedWorkDisk(workMount, home); err != nil {
-		return err
-	}
-	if err := unix.Mount(workMount, home, "", unix.MS_MOVE, ""); err != nil {
-		return fmt.Errorf("move to %s: %w", home, err)
-	}
-	return os.Remove(workMount)
-}
-
 // mountModules mounts the kernel's modules where modprobe(8) looks for them, unless the image has its own
 // modules for this kernel.
-func mountModules(modules drive) error {
+func mountModules(modules drives.Drive) error {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return err
@@ -76,8 +50,8 @@ func mountModules(modules drive) error {
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount(modules.path, at, "ext4", unix.MS_RDONLY|unix.MS_NODEV|unix.MS_NOSUID, ""); err != nil {
-		return fmt.Errorf("mount %s on %s: %w", modules.path, at, err)
+	if err := unix.Mount(modules.Path, at, "ext4", unix.MS_RDONLY|unix.MS_NODEV|unix.MS_NOSUID, ""); err != nil {
+		return fmt.Errorf("mount %s on %s: %w", modules.Path, at, err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"banger.dev/agent/internal/cmdline"
+	"banger.dev/agent/internal/drives"
 	"banger.dev/agent/internal/power"
 )
 
@@ -19,7 +20,7 @@ type sequence struct {
 	console *os.File
 	args    []string
 	options cmdline.Options
-	drives  map[string]drive
+	drives  map[string]drives.Drive
 	// rootDevice is the path of the root's device-mapper device, rootSectors its size.
 	rootDevice  string
 	rootSectors uint64
@@ -42,20 +43,6 @@ func (s *sequence) step(stage string, run func() error) error {
 	}
 	s.mark(stage)
 	return nil
-}
-
-// beside runs work in the background. The function that it returns waits for the work and returns its error.
-func beside(work func() error) (wait func() error) {
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if cause := recover(); cause != nil {
-				done <- fmt.Errorf("panic: %v", cause)
-			}
-		}()
-		done <- work()
-	}()
-	return func() error { return <-done }
 }
 
 // fail prints why the boot ended, and powers the VM off. It does not return.

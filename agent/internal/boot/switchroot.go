@@ -61,12 +61,12 @@ func emptyInitramfs() error {
 // removeContent removes all files below dir that are on the device `dev`; mount points stay. It ignores a
 // file that cannot be removed, which only costs memory.
 func removeContent(dir string, dev uint64) {
-	names, err := readNames(dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
-	for _, name := range names {
-		path := filepath.Join(dir, name)
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
 		var stat unix.Stat_t
 		if unix.Lstat(path, &stat) != nil || stat.Dev != dev {
 			continue

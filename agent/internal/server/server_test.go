@@ -281,12 +281,12 @@ func TestSyncCountsRunningPrograms(t *testing.T) {
 
 func TestSyncRefusesAMalformedTrimAndTrimsNothingOutsideAVM(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
-	for _, query := range []string{"trim=x", "trim=-1", "trim=1&overlay=1.5", "trim=1&work="} {
+	for _, query := range []string{"trim=x", "trim=-1", "trim=1&overlay=1.5", "trim=1&work=", "trim=1&workBase=x"} {
 		if status, body := h.ask(t, "POST", "/sync?"+query, nil); status != 400 {
 			t.Errorf("%s: got %d %s", query, status, body)
 		}
 	}
-	status, body := h.ask(t, "POST", "/sync?trim=1000&overlay=5&work=5", nil)
+	status, body := h.ask(t, "POST", "/sync?trim=1000&overlay=5&work=5&workBase=5", nil)
 	if status != 200 || strings.Contains(string(body), "trimmedBytes") {
 		t.Errorf("got %d %s", status, body)
 	}

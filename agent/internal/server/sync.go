@@ -38,7 +38,7 @@ func (s *service) sync(r *http.Request) (any, error) {
 	}
 	unix.Sync()
 	if wanted != nil && s.Trimmer != nil {
-		drives := trim.GuestDrives(wanted.overlayBytes, wanted.workBytes)
+		drives := trim.GuestDrives(wanted.onHost)
 		if answer.TrimmedBytes, err = s.Trimmer.Trim(drives, wanted.within); err != nil {
 			s.Log.Printf("trim: %v", err)
 		}
@@ -49,8 +49,8 @@ func (s *service) sync(r *http.Request) (any, error) {
 // trimRequest is the optional part of a sync: for how long to trim, and how many bytes the drives take on the
 // host.
 type trimRequest struct {
-	within                  time.Duration
-	overlayBytes, workBytes *uint64
+	within time.Duration
+	onHost trim.OnHost
 }
 
 func trimOf(query url.Values) (*trimRequest, error) {
@@ -67,8 +67,13 @@ func trimOf(query url.Values) (*trimRequest, error) {
 	ms, err1 := number("trim")
 	overlay, err2 := number("overlay")
 	work, err3 := number("work")
-	if err := errors.Join(err1, err2, err3); err != nil || ms == nil {
+	base, err4 := number("workBase")
+	if err := errors.Join(err1, err2, err3, err4); err != nil || ms == nil {
 		return nil, err
 	}
-	return &trimRequest{time.Duration(min(*ms, maxTrimMs)) * time.Millisecond, overlay, work}, nil
+	onHost := trim.OnHost{OverlayBytes: overlay, WorkBytes: work}
+	if base != nil {
+		onHost.WorkBaseBytes = *base
+	}
+	return &trimRequest{time.Duration(min(*ms, maxTrimMs)) * time.Millisecond, onHost}, nil
 }

@@ -290,9 +290,11 @@ test('sync() requests a trim in a way that older agents ignore', async () => {
   await withAgent(handle, async (link) => {
     const trim = { withinMs: 1000, hostBytes: { overlay: 7, work: 9 } };
     assert.deepEqual(await link.sync({ signal, trim }), { programCount: 0, trimmedBytes: 5 });
+    await link.sync({ signal, trim: { withinMs: 1000, hostBytes: { overlay: 7, work: 9, workBase: 8 } } });
     await link.sync({ signal });
   });
-  assert.deepEqual(paths, ['/sync?trim=1000&overlay=7&work=9', '/sync']);
+  const query = '/sync?trim=1000&overlay=7&work=9';
+  assert.deepEqual(paths, [query, `${query}&workBase=8`, '/sync']);
 });
 
 test('a request that an older agent lacks is refused with its name and a hint', async () => {

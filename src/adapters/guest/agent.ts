@@ -215,9 +215,7 @@ export class Http2GuestAgent implements GuestAgent {
   }
 
   async sync({ trim, ...options }: Abortable & { trim?: TrimRequest | undefined }): Promise<Synced> {
-    const path = trim
-      ? `/sync?trim=${trim.withinMs}&overlay=${trim.hostBytes.overlay}&work=${trim.hostBytes.work}`
-      : '/sync';
+    const path = trim ? `/sync?${trimQuery(trim)}` : '/sync';
     const request: Request = { action: "write the guest's disks", method: 'POST', path };
     return await this.#ask(request, SYNCED, options);
   }
@@ -291,6 +289,12 @@ export class Http2GuestAgent implements GuestAgent {
   #isGone(): boolean {
     return this.#session.destroyed || this.#session.closed;
   }
+}
+
+/** Parameters that agents ignore which do not know them. */
+function trimQuery({ withinMs, hostBytes: { overlay, work, workBase } }: TrimRequest): string {
+  const base = workBase === undefined ? '' : `&workBase=${workBase}`;
+  return `trim=${withinMs}&overlay=${overlay}&work=${work}${base}`;
 }
 
 /**

@@ -13,7 +13,11 @@ const steps: string[] = [];
 
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'durable-'));
-  files = new FsVmFiles({ vmsDir: join(dir, 'vms'), vmRuntimeDir: join(dir, 'run') });
+  files = new FsVmFiles({
+    vmsDir: join(dir, 'vms'),
+    vmBasesDir: join(dir, 'bases'),
+    vmRuntimeDir: join(dir, 'run'),
+  });
   await hookSteps((what) => void steps.push(what));
 });
 

@@ -11,7 +11,11 @@ let files: FsVmFiles;
 
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'vm-files-'));
-  files = new FsVmFiles({ vmsDir: join(dir, 'vms'), vmRuntimeDir: join(dir, 'run') });
+  files = new FsVmFiles({
+    vmsDir: join(dir, 'vms'),
+    vmBasesDir: join(dir, 'bases'),
+    vmRuntimeDir: join(dir, 'run'),
+  });
 });
 
 after(() => rm(dir, { recursive: true }));
@@ -21,13 +25,16 @@ test('the folders of a VM are private, are listed once, and are deleted with the
   const folders = await files.create('a');
   assert.deepEqual(folders, files.folders('a'));
   await files.create('a');
-  for (const path of [folders.dir, folders.runtimeDir]) assert.equal((await stat(path)).mode & 0o777, 0o700);
+  for (const path of [folders.dir, folders.runtimeDir, folders.baseDir])
+    assert.equal((await stat(path)).mode & 0o777, 0o700);
   await writeFile(join(folders.dir, 'work.qcow2'), 'x');
+  await writeFile(join(folders.baseDir, 'work.ext4'), 'x');
   await files.createRuntime('b');
   assert.deepEqual((await files.list()).sort(), ['a', 'b']);
   await files.remove('a');
   await files.remove('a');
-  assert.equal(existsSync(folders.dir) || existsSync(folders.runtimeDir), false);
+  for (const path of [folders.dir, folders.runtimeDir, folders.baseDir])
+    assert.equal(existsSync(path), false);
   await files.remove('b');
 });
 

@@ -15,6 +15,7 @@ const TAIL_BYTES = 64 * 1024;
 /** Where the per-VM folders are. */
 export interface VmFilesOptions {
   vmsDir: string;
+  vmBasesDir: string;
   vmRuntimeDir: string;
 }
 
@@ -42,6 +43,7 @@ export class FsVmFiles implements VmFiles {
     return {
       dir,
       runtimeDir: join(this.#options.vmRuntimeDir, vmId),
+      baseDir: join(this.#options.vmBasesDir, vmId),
       consoleLogPath: join(dir, 'console.log'),
       vmmLogPath: join(dir, 'vmm.log'),
       sentTreeDir: join(dir, 'workspace'),
@@ -53,6 +55,7 @@ export class FsVmFiles implements VmFiles {
     const folders = this.folders(vmId);
     await makeAt(folders.dir, async (dir) => {
       await mkdir(dir, { recursive: true, mode: 0o700 });
+      await mkdir(folders.baseDir, { recursive: true, mode: 0o700 });
       await this.createRuntime(vmId);
     });
     return folders;
@@ -160,17 +163,16 @@ export class FsVmFiles implements VmFiles {
   }
 
   async remove(vmId: string): Promise<void> {
-    const { dir, runtimeDir } = this.folders(vmId);
-    await discardTree(runtimeDir);
-    await discardTree(dir);
+    const { dir, runtimeDir, baseDir } = this.folders(vmId);
+    for (const folder of [runtimeDir, dir, baseDir]) await discardTree(folder);
   }
 
   async sweep(): Promise<void> {
-    for (const dir of [this.#options.vmsDir, this.#options.vmRuntimeDir]) await sweepDiscarded(dir);
+    for (const dir of this.#parents) await sweepDiscarded(dir);
   }
 
   async list(): Promise<string[]> {
-    const found = await Promise.all([this.#options.vmsDir, this.#options.vmRuntimeDir].map(namesIn));
+    const found = await Promise.all(this.#parents.map(namesIn));
     return [...new Set(found.flat())].filter((name) => !name.startsWith(DISCARDED_PREFIX));
   }
 
@@ -210,6 +212,12 @@ export class FsVmFiles implements VmFiles {
       if (isErrno(error, 'ENOENT')) return [];
       throw error;
     }
+  }
+
+  /** The folders that have one for each VM. */
+  get #parents(): string[] {
+    const { vmsDir, vmBasesDir, vmRuntimeDir } = this.#options;
+    return [vmsDir, vmBasesDir, vmRuntimeDir];
   }
 
   async #secondRuntimes(vmId: string): Promise<string[]> {

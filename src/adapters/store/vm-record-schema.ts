@@ -6,12 +6,18 @@ import { VM_STATES, type VmShape } from '../../protocol/vm.ts';
 /** A schema for each field of `T`: a missing one does not compile. */
 type FieldsOf<T> = { [K in keyof Required<T>]: z.ZodType };
 
+const driveBase = z.looseObject({
+  pathOnHost: z.string().startsWith('/'),
+  sizeBytes: z.int().positive(),
+});
+
 const drive = z.looseObject({
   serial: z.enum(['root', 'overlay', 'work', 'modules']),
   pathOnHost: z.string().startsWith('/'),
   format: z.enum(['raw', 'qcow2']),
   isReadOnly: z.boolean(),
   sizeBytes: z.int().nonnegative(),
+  base: driveBase.exactOptional(),
 });
 
 const vmShape = z.strictObject({
@@ -34,6 +40,7 @@ const fields = {
   ephemeral: z.boolean(),
   driverName: z.string(),
   drives: z.array(drive).readonly().exactOptional(),
+  workBase: driveBase.exactOptional(),
   runtime: z
     .looseObject({
       vmm: z.looseObject({ pid: z.int().positive(), startTicks: z.number() }),

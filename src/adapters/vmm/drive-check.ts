@@ -36,7 +36,10 @@ async function driveProblem({
   format,
   isReadOnly,
   sizeBytes,
+  base,
 }: DriveSpec): Promise<string | undefined> {
+  const baseProblem = base && (await rawProblem(base.pathOnHost, base.sizeBytes));
+  if (base && baseProblem !== undefined) return `the image "${base.pathOnHost}" below it: ${baseProblem}`;
   const problem =
     format === 'raw' ? await rawProblem(pathOnHost, sizeBytes) : await qcow2Problem(pathOnHost, sizeBytes);
   if (problem !== undefined) return problem;

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
-import type { DriveRequest, DriveSpec } from '../../core/ports/vmm/spec.ts';
+import type { DriveBase, DriveRequest, DriveSpec } from '../../core/ports/vmm/spec.ts';
 import { BlankDisks } from './blank-disks.ts';
+import { addBase } from './drive-base.ts';
 import { checkDrives } from './drive-check.ts';
 import { growQcow2 } from './grow-drive.ts';
 import { parseQcow2Header } from './qcow2-header.ts';
@@ -135,6 +136,76 @@ test('an existing drive is refused and unchanged, and nothing else is left', asy
   await assert.rejects(prepare(), { code: 'EEXIST' });
   assert.equal(await readFile(join(dir, 'vm/work.qcow2'), 'utf8'), 'precious');
   assert.deepEqual(await readdir(join(dir, 'vm')), ['work.qcow2']);
+});
+
+test('a work drive over a base has nothing of its own, and says what is below it', async () => {
+  const file = await baseFile(48 * MIB);
+  await mkdir(join(dir, 'b'));
+  const workBase = await addBase({ file, dir: join(dir, 'b') }, { signal: NEVER });
+  assert.deepEqual(workBase, { pathOnHost: join(dir, 'b/work.ext4'), sizeBytes: 48 * MIB });
+  assert.equal((await stat(workBase.pathOnHost)).ino, (await stat(file)).ino);
+  assert.deepEqual(await addBase({ file, dir: join(dir, 'b') }, { signal: NEVER }), workBase);
+  assert.deepEqual(
+    await addBase({ file: workBase.pathOnHost, dir: join(dir, 'b') }, { signal: NEVER }),
+    workBase,
+  );
+  const drives = await prepare({ workBase });
+  await checkDrives(drives);
+  const work = drives[2];
+  assert.deepEqual(work?.base, workBase);
+  for (const about of [work, (await prepareAgain(workBase, drives))[2]]) {
+    const path = about?.pathOnHost ?? '';
+    const info = JSON.parse(run('qemu-img', 'info', '--output=json', path));
+    assert.equal(info['backing-filename'], workBase.pathOnHost);
+    assert.equal(info['backing-filename-format'], 'raw');
+    run('qemu-img', 'check', path);
+    run('qemu-img', 'convert', '-O', 'raw', path, join(dir, 'flat'));
+    assert.equal((await readFile(join(dir, 'flat'))).toString('latin1', 0, 11), 'the content');
+  }
+});
+
+/** Copies of the drives in another folder. */
+async function prepareAgain(
+  workBase: DriveBase,
+  copyOf: readonly DriveSpec[],
+): Promise<readonly DriveSpec[]> {
+  await mkdir(join(dir, 'copy'));
+  return await prepare({ dir: join(dir, 'copy'), workBase, copyOf });
+}
+
+async function baseFile(sizeBytes: number): Promise<string> {
+  const file = join(dir, 'base.ext4');
+  await writeFile(file, 'the content', { mode: 0o400 });
+  await chmod(file, 0o600);
+  await truncate(file, sizeBytes);
+  return file;
+}
+
+test('a base that is missing, not of whole pages, or larger than the disk is refused, and nothing is left', async () => {
+  const to = join(dir, 'b');
+  await mkdir(to);
+  for (const [file, message] of [
+    [join(dir, 'nothing'), /it is missing$/],
+    [join(dir, 'modules.ext4'), /512 bytes are not whole pages/],
+  ] as const) {
+    await assert.rejects(addBase({ file, dir: to }, { signal: NEVER }), {
+      code: 'VMM_DRIVE_INVALID',
+      message,
+    });
+    assert.deepEqual(await readdir(to), []);
+  }
+  const workBase = await addBase({ file: await baseFile(65 * MIB), dir: to }, { signal: NEVER });
+  await assert.rejects(prepare({ workBase }), { code: 'VMM_DRIVE_INVALID', message: /and the disk only/ });
+  assert.deepEqual(await readdir(join(dir, 'vm')), []);
+});
+
+test('checkDrives() refuses a drive whose base is missing or of another size', async () => {
+  const workBase = { pathOnHost: await baseFile(MIB), sizeBytes: MIB };
+  const drives = await prepare({ workBase });
+  await truncate(workBase.pathOnHost, 2 * MIB);
+  await assert.rejects(checkDrives(drives), { message: /below it: it has 2097152 bytes instead of/ });
+  await rm(workBase.pathOnHost);
+  await assert.rejects(checkDrives(drives), { message: /below it: it is missing$/ });
 });
 
 for (const bytes of [0, -4096, 4096, 16 * MIB + 512, 1.5 * 2 ** 60, Number.NaN]) {

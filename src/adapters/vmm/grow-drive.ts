@@ -5,11 +5,9 @@ import { reportNoSpace } from '../../base/files/no-space.ts';
 import { exec } from '../../base/process/exec.ts';
 import { toolEnv, type Variables } from '../../base/process/programs.ts';
 import type { DriveSpec } from '../../core/ports/vmm/spec.ts';
+import { PAGE_BYTES } from './drive-size.ts';
 import { qcow2Problem } from './qcow2-header.ts';
 import { requireTool } from './require-tool.ts';
-
-/** Page size of the guest; a drive ends at a page boundary, so that its file system can use all of it. */
-const PAGE_BYTES = 4096;
 
 /**
  * Enlarges a writable qcow2 drive that no VMM has open, and returns its new description. Idempotent. Not

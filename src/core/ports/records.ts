@@ -1,7 +1,7 @@
 import type { Accelerator, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
 import type { SavedBy, SavedGuestKind } from './saved-by.ts';
 import type { VmmProcess } from './vmm/running-vm.ts';
-import type { DriveSpec } from './vmm/spec.ts';
+import type { DriveBase, DriveSpec } from './vmm/spec.ts';
 
 /**
  * What the daemon keeps on disk about one VM: intent, and the name of every host resource, written before the
@@ -26,6 +26,8 @@ export interface VmRecord {
   driverName: string;
   /** absent until the drives are made */
   drives?: readonly DriveSpec[];
+  /** the base of the work disk, in the VM's own folder; absent: the VM began with a blank work disk */
+  workBase?: DriveBase;
   /** the VMM that was started last; it may have exited */
   runtime?: {
     vmm: VmmProcess;

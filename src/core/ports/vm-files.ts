@@ -7,6 +7,8 @@ export interface VmFolders {
   dir: string;
   /** sockets; a host reboot removes it */
   runtimeDir: string;
+  /** the base of the work disk, if it has one; the VMM can only read it */
+  baseDir: string;
   consoleLogPath: string;
   vmmLogPath: string;
   /** what the host keeps about the working tree that the guest was sent last; made when there is one */
@@ -84,7 +86,7 @@ export interface VmFiles {
    */
   writeKnownHosts(vmId: string, content: string): Promise<string>;
   /**
-   * Removes both folders and all in them. Idempotent. {@link VmFiles.sweep} deletes what a file system keeps
+   * Removes the folders and all in them. Idempotent. {@link VmFiles.sweep} deletes what a file system keeps
    * because a program has it open.
    */
   remove(vmId: string): Promise<void>;

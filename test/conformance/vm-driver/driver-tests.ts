@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
 import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
-import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
+import type { DriveRequest, DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { patient } from '../../support/patience.ts';
 import { makeDriver } from './drivers.ts';
 import { type Ability, type DriverFixture, readOnlyFiles, type VmPlace } from './fixture.ts';
@@ -82,7 +82,7 @@ export function describeDriver(
 export async function prepare(
   { fixture, driver }: DriverBench,
   { vmDir }: VmPlace,
-  changes: { diskSizeBytes?: number; copyOf?: readonly DriveSpec[] } = {},
+  changes: Partial<Pick<DriveRequest, 'diskSizeBytes' | 'copyOf' | 'workBase'>> = {},
 ): Promise<readonly DriveSpec[]> {
   const files = await readOnlyFiles(fixture);
   const request = { dir: vmDir, ...files, overlayBytes: 64 * MIB, diskSizeBytes: 32 * MIB, ...changes };

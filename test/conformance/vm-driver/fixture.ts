@@ -60,7 +60,8 @@ export async function newPlace({
   const vmId = String(number).padStart(12, '0');
   const vmDir = join(dir, `v${number}`);
   const runtimeDir = join(vmDir, 'r');
-  await mkdir(runtimeDir, { recursive: true, mode: 0o700 });
+  const baseDir = join(dir, `b${number}`);
+  for (const folder of [runtimeDir, baseDir]) await mkdir(folder, { recursive: true, mode: 0o700 });
   const spec: VmSpec = {
     vmId,
     vcpuCount: 1,
@@ -70,6 +71,7 @@ export async function newPlace({
     drives: [],
     hasNat: false,
     runtimeDir,
+    baseDir,
     consoleLogPath: join(vmDir, 'console.log'),
     vmmLogPath: join(vmDir, 'vmm.log'),
   };

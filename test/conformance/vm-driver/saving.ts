@@ -4,6 +4,7 @@ import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { VmSpec } from '../../../src/core/ports/vmm/spec.ts';
+import { addSavedBaseTests } from './base-tests.ts';
 import { ask as askVm, type DriverBench, describeDriver, limit, MIB, prepare } from './driver-tests.ts';
 import { makeDriver } from './drivers.ts';
 import { type DriverFixture, newPlace, type VmPlace } from './fixture.ts';
@@ -203,6 +204,7 @@ export function describeSaving(
       },
     );
 
+    addSavedBaseTests(tests);
     addFullDiskTests(tests);
 
     check('anything but a saved guest is refused, and nothing is left', async () => {

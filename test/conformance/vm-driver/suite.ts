@@ -1,3 +1,4 @@
+import { addBaseTests } from './base-tests.ts';
 import { addDriveTests } from './drive-tests.ts';
 import { describeDriver } from './driver-tests.ts';
 import { addFailingStartTests } from './failing-start-tests.ts';
@@ -16,6 +17,7 @@ export function describeVmDriver(
     addLifeTests(tests);
     addFailingStartTests(tests);
     addDriveTests(tests);
+    addBaseTests(tests);
     addNetworkTests(tests);
   });
 }

@@ -166,6 +166,7 @@ export async function openLab({
     const found = [
       ...records.map(({ name }) => `record ${name}`),
       ...(await namesIn(paths.vmsDir)),
+      ...(await namesIn(paths.vmBasesDir)),
       ...(await namesIn(paths.vmRuntimeDir)),
       ...processesNaming(paths.vmRuntimeDir),
     ];

@@ -1,6 +1,7 @@
 import { access, copyFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import { addBase } from '../../../src/adapters/vmm/drive-base.ts';
 import { checkDrives } from '../../../src/adapters/vmm/drive-check.ts';
 import { openVmmLog, type VmmLog } from '../../../src/adapters/vmm/vmm-log.ts';
 import {
@@ -23,7 +24,8 @@ import type { SavedGuestParts } from '../../../src/core/ports/saved-by.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
 import type { RunningVm, VmmActivity, VmmProcess } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { RestoreOptions, SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
-import type { DriveRequest, DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
+import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
+import { growDrive, prepareDrives, prepareWorkDisk } from './fake-drives.ts';
 
 /** How the fake plays guests. */
 export interface FakeVmDriverOptions {
@@ -34,6 +36,8 @@ export interface FakeVmDriverOptions {
   guestArgv: (socketPath: string) => [string, ...string[]];
   /** called instead of changing a guest's network, which is the host's */
   onSetNat?: (hasNat: boolean) => void;
+  /** called when a guest gets another work disk, which waits for it */
+  onReplaceDrive?: (drive: DriveSpec) => Promise<void>;
   /** callbacks for when a guest runs again after a pause, which the test plays */
   resumes?: Set<() => void>;
   /** guests can be saved, copied and restored: a save writes files, and a restore starts a new process */
@@ -55,6 +59,7 @@ type Play = Required<Omit<FakeVmDriverOptions, 'guestArgv' | 'canSave' | 'vmmVer
 
 const TRUTH: Omit<Play, 'resumes'> = {
   onSetNat: () => {},
+  onReplaceDrive: async () => {},
   beforeCopy: async () => {},
   playActivity: () => undefined,
   howItEnded: () => undefined,
@@ -100,6 +105,8 @@ export function createFakeVmDriver({
       ...(canSave ? { savedGuestKey: vmmVersion, savedGuestParts: fakeParts(vmmVersion) } : {}),
     }),
     prepareDrives,
+    addBase,
+    prepareWorkDisk,
     growDrive,
     removeDrives: async (drives) => {
       for (const { isReadOnly, pathOnHost } of drives) if (!isReadOnly) await rm(pathOnHost, { force: true });
@@ -175,50 +182,6 @@ async function findGuests(runtimeDir: string): Promise<{ vmm: VmmProcess; path: 
 async function isStopped({ pid }: VmmProcess): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
-}
-
-async function prepareDrives(request: DriveRequest, { signal }: Abortable): Promise<readonly DriveSpec[]> {
-  await using undo = new ResourceStack();
-  const readOnly = async (serial: 'root' | 'modules', path: string): Promise<DriveSpec> => {
-    const { size } = await stat(path);
-    return { serial, pathOnHost: path, format: 'raw', isReadOnly: true, sizeBytes: size };
-  };
-  const writable = async (serial: 'overlay' | 'work', sizeBytes: number): Promise<DriveSpec> => {
-    if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 16 * 2 ** 20 && sizeBytes % 4096 === 0)) {
-      throw new AppError('VMM_DRIVE_INVALID', `Cannot make the drive "${serial}" with ${sizeBytes} bytes`);
-    }
-    const path = join(request.dir, `${serial}.raw`);
-    await reportNoSpace(() => writeFile(path, '', { flag: 'wx', mode: 0o600 }), {
-      what: serial,
-      dir: request.dir,
-    });
-    undo.defer(`remove "${path}"`, () => rm(path, { force: true }));
-    const original = request.copyOf?.find((drive) => drive.serial === serial);
-    if (original) {
-      const copy = (): Promise<void> => copyFile(original.pathOnHost, path);
-      await reportNoSpace(copy, { what: serial, dir: request.dir });
-    }
-    await truncate(path, sizeBytes);
-    return { serial, pathOnHost: path, format: 'raw', isReadOnly: false, sizeBytes };
-  };
-  const drives = [
-    await readOnly('root', request.rootfsPath),
-    await writable('overlay', request.overlayBytes),
-    await writable('work', request.diskSizeBytes),
-    await readOnly('modules', request.modulesPath),
-  ];
-  signal.throwIfAborted();
-  undo.move();
-  return drives;
-}
-
-async function growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec> {
-  const found = await stat(drive.pathOnHost).catch(() => undefined);
-  if (drive.isReadOnly || !found || found.size > sizeBytes || sizeBytes % 4096 !== 0) {
-    throw new AppError('VMM_DRIVE_INVALID', `Cannot make the drive "${drive.serial}" ${sizeBytes} bytes`);
-  }
-  await truncate(drive.pathOnHost, sizeBytes);
-  return { ...drive, sizeBytes };
 }
 
 async function start(
@@ -334,6 +297,11 @@ function runningVm(vmm: VmmProcess, { runtimeDir, play }: { runtimeDir: string; 
     responds: async () => (await isAlive(vmm)) && !(await isStopped(vmm)),
     activity: async () => play.playActivity() ?? (await activityOf(vmm)),
     setNat: async (hasNat) => play.onSetNat(hasNat),
+    replaceDrive: async (drive) => {
+      await checkDrives([drive]);
+      await play.onReplaceDrive(drive);
+      if (!(await isAlive(vmm))) throw new AppError('VMM_LOST', 'Cannot replace a drive: the VMM has ended');
+    },
     kill: async () => {
       await endProcess(vmm, { graceMs: 0 });
       await removeFilesOf(socketOf(runtimeDir));

@@ -27,7 +27,9 @@ export async function residue(
   const vmDirs = await namesIn(paths.vmsDir);
   const runtimeDirs = await namesIn(paths.vmRuntimeDir);
   const known = [...records.map(({ id }) => id), ...(standbyVmId === undefined ? [] : [standbyVmId])];
-  for (const id of new Set([...vmDirs, ...runtimeDirs])) if (!known.includes(id)) wrong.push(`folder ${id}`);
+  const baseDirs = await namesIn(paths.vmBasesDir);
+  for (const id of new Set([...vmDirs, ...baseDirs, ...runtimeDirs]))
+    if (!known.includes(id)) wrong.push(`folder ${id}`);
   const processes = (await vmmsBelow(paths.vmRuntimeDir)).map(({ folder }) => folder);
   for (const record of records) {
     const own = processes.filter((folder) => folder.split('/')[0] === record.id);

@@ -13,7 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"banger.dev/agent/internal/beside"
 	"banger.dev/agent/internal/nic"
+	"banger.dev/agent/internal/workdisk"
 )
 
 // Personalisation is what to change; a field that is not set changes nothing.
@@ -24,7 +26,9 @@ type Personalisation struct {
 	MachineID    *string       `json:"machineId"`
 	Network      *Network      `json:"network"`
 	Surroundings *Surroundings `json:"surroundings"`
-	Files        []File        `json:"files"`
+	// WorkDisk is a mode of package workdisk.
+	WorkDisk *string `json:"workDisk"`
+	Files    []File  `json:"files"`
 }
 
 // File is a file or folder that is to exist at Path, owned by root.
@@ -68,6 +72,8 @@ type System struct {
 	// SetNetwork gives the network interface these addresses and default gateways; without addresses it
 	// brings the interface down.
 	SetNetwork func([]netip.Prefix, []netip.Addr) error
+	// SetWorkDisk prepares or mounts the work disk.
+	SetWorkDisk func(mode string) error
 	// Unmount unmounts what is mounted on a file. It returns nil when nothing is mounted there.
 	Unmount func(path string) error
 }
@@ -89,6 +95,7 @@ func Guest() System {
 		AddEntropy:  addEntropy,
 		SetHostname: setHostname,
 		SetNetwork:  new(nic.Interface).Set,
+		SetWorkDisk: workdisk.Apply,
 		Unmount:     unmount,
 	}
 }
@@ -165,6 +172,9 @@ func (p Personalisation) check() error {
 			return err
 		}
 	}
+	if p.WorkDisk != nil && *p.WorkDisk != workdisk.ModePrepare && *p.WorkDisk != workdisk.ModeMount {
+		return fmt.Errorf("unknown value %q for the work disk", *p.WorkDisk)
+	}
 	contentBytes := 0
 	for _, file := range p.Files {
 		if file.SizeBytes < 0 || file.SizeBytes > maxContentBytes-contentBytes {
@@ -188,6 +198,9 @@ func (p Personalisation) check() error {
 // WallClockMs is the time at which the request arrived, which was receivedAt by this machine's monotonic
 // clock. Apply returns the optional files that it could not write; they fail no step.
 func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwritten, err error) {
+	workDisk := func() error { return nil }
+	// Nothing of a request may run beside the next one.
+	defer func() { _ = workDisk() }()
 	steps := []struct {
 		name  string
 		given bool
@@ -195,6 +208,11 @@ func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwr
 	}{
 		{"clock", p.WallClockMs != nil, func() error {
 			return s.SetClock(time.UnixMilli(*p.WallClockMs).Add(time.Since(receivedAt)))
+		}},
+		// The disk takes a while, and only files need it.
+		{"work-disk", p.WorkDisk != nil, func() error {
+			workDisk = beside.Run(func() error { return s.SetWorkDisk(*p.WorkDisk) })
+			return nil
 		}},
 		{"entropy", len(p.Entropy) > 0, func() error { return s.AddEntropy(p.Entropy) }},
 		{"hostname", p.Hostname != nil, func() error { return s.hostname(*p.Hostname) }},
@@ -204,6 +222,7 @@ func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwr
 			unwritten = s.surroundings(*p.Surroundings)
 			return nil
 		}},
+		{"work-disk", true, func() error { return workDisk() }},
 		{"files", len(p.Files) > 0, func() error {
 			left, err := s.files(p.Files)
 			unwritten = append(unwritten, left...)

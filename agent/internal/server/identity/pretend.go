@@ -21,6 +21,7 @@ func Pretend(root string) System {
 		SetNetwork: func(addresses []netip.Prefix, gateways []netip.Addr) error {
 			return note("network", fmt.Sprint(addresses, gateways))
 		},
-		Unmount: func(string) error { return nil },
+		SetWorkDisk: func(mode string) error { return note("work-disk", mode) },
+		Unmount:     func(string) error { return nil },
 	}
 }

@@ -86,7 +86,7 @@ func (t *Trimmer) Every(ctx context.Context, period time.Duration, log *log.Logg
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if _, err := t.Trim(GuestDrives(nil, nil), periodicBudget); err != nil {
+			if _, err := t.Trim(GuestDrives(OnHost{}), periodicBudget); err != nil {
 				log.Printf("trim: %v", err)
 			}
 		}

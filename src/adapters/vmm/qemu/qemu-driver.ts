@@ -9,10 +9,18 @@ import { findProgram, isExecutable, toolEnv, type Variables } from '../../../bas
 import type { DriverProbe, KillStrayOptions, VmDriver } from '../../../core/ports/vmm/driver.ts';
 import type { RunningVm, VmmProcess } from '../../../core/ports/vmm/running-vm.ts';
 import type { RestoreOptions, SavedGuest } from '../../../core/ports/vmm/saving.ts';
-import type { BootSource, DriveRequest, DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
+import type {
+  BootSource,
+  DriveBase,
+  DriveRequest,
+  DriveSpec,
+  VmSpec,
+  WorkDiskRequest,
+} from '../../../core/ports/vmm/spec.ts';
 import { packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
 import { BlankDisks } from '../blank-disks.ts';
+import { addBase } from '../drive-base.ts';
 import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { endProcess, isAlive, isSame } from '../vmm-process.ts';
@@ -25,7 +33,7 @@ import { mayRestart } from './launch/argv.ts';
 import { hostTscKhz } from './launch/boot-args.ts';
 import { BootWatch } from './launch/boot-watch.ts';
 import { type LaunchedQemu, type LaunchOptions, launchQemu, removeRuntimeFiles } from './launch/launch.ts';
-import { prepareDrives } from './launch/prepare-drives.ts';
+import { prepareDrives, prepareWorkDisk } from './launch/prepare-drives.ts';
 import { reconnectQemu } from './launch/reconnect.ts';
 import { machineOf, type QemuHost, qemuProgram } from './qemu-host.ts';
 import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
@@ -109,6 +117,14 @@ export class QemuDriver implements VmDriver {
 
   async prepareDrives(request: DriveRequest, { signal }: Abortable): Promise<readonly DriveSpec[]> {
     return await prepareDrives(request, { blanks: this.#blanks, signal });
+  }
+
+  async addBase(request: { file: string; dir: string }, { signal }: Abortable): Promise<DriveBase> {
+    return await addBase(request, { signal });
+  }
+
+  async prepareWorkDisk(request: WorkDiskRequest, { signal }: Abortable): Promise<DriveSpec> {
+    return await prepareWorkDisk(request, { blanks: this.#blanks, signal });
   }
 
   async growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec> {

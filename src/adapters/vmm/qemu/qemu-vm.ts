@@ -4,15 +4,17 @@ import type { Logger } from '../../../base/log.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
 import type { RunningVm, VmmActivity, VmmProcess, VmmUsage } from '../../../core/ports/vmm/running-vm.ts';
 import type { CaptureRequest, SavedGuest } from '../../../core/ports/vmm/saving.ts';
-import type { VmSpec } from '../../../core/ports/vmm/spec.ts';
+import type { DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
+import { checkDrives } from '../drive-check.ts';
 import { logKeepersOf, logsAreWritten } from '../log-keeper.ts';
 import { activityOf, endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles, runState } from './launch/launch.ts';
 import { connectNat } from './launch/qemu-network.ts';
 import { hangUpForLost } from './qmp/hang-up.ts';
 import type { QmpClient } from './qmp/qmp-client.ts';
+import { replaceDrive } from './qmp/replace-drive.ts';
 import { StallWatch } from './qmp/stall-watch.ts';
 import { type RuntimeFiles, runtimeDirOf } from './runtime-files.ts';
 import { captureGuest, type SaveOptions, saveGuest } from './save/save.ts';
@@ -135,6 +137,11 @@ export class QemuVm implements RunningVm {
 
   async setNat(hasNat: boolean, { signal }: Abortable): Promise<void> {
     await connectNat(this.#qmp, hasNat, { signal });
+  }
+
+  async replaceDrive(drive: DriveSpec, { signal }: Abortable): Promise<void> {
+    await checkDrives([drive]);
+    await replaceDrive(this.#qmp, drive, { signal });
   }
 
   async signal(name: VmmSignal): Promise<void> {

@@ -4,7 +4,7 @@ import type { Packages } from '../../rules/host-packages.ts';
 import type { SavedGuestParts } from '../saved-by.ts';
 import type { RunningVm, VmmProcess } from './running-vm.ts';
 import type { RestoreOptions, SavedGuest } from './saving.ts';
-import type { BootSource, DriveRequest, DriveSpec, VmSpec } from './spec.ts';
+import type { BootSource, DriveBase, DriveRequest, DriveSpec, VmSpec, WorkDiskRequest } from './spec.ts';
 
 /** Whether and how well a driver works on this host. */
 export interface DriverProbe {
@@ -52,6 +52,22 @@ export interface VmDriver {
    * @throws {AppError} HOST_NO_SPACE, VMM_TOOL_MISSING.
    */
   prepareDrives(request: DriveRequest, options: Abortable): Promise<readonly DriveSpec[]>;
+  /**
+   * Puts `file` into `dir`, the {@link VmSpec.baseDir} of a VM, as the base of its work disk: a link or,
+   * where that is impossible, a copy. It stays whatever becomes of `file`, whose content must not change.
+   * Idempotent. Nothing is left after a failure.
+   *
+   * @throws {AppError} VMM_DRIVE_INVALID when the file is missing or does not consist of whole pages;
+   * HOST_NO_SPACE.
+   */
+  addBase(request: { file: string; dir: string }, options: Abortable): Promise<DriveBase>;
+  /**
+   * Makes a work disk of its own for a VM that has another: with `workBase`, or blank. It is for
+   * `RunningVm.replaceDrive`. Nothing is left after a failure.
+   *
+   * @throws {AppError} as {@link VmDriver.prepareDrives}.
+   */
+  prepareWorkDisk(request: WorkDiskRequest, options: Abortable): Promise<DriveSpec>;
   /** Removes the files of writable drives that no VMM uses. Idempotent. */
   removeDrives(drives: readonly DriveSpec[]): Promise<void>;
   /**

@@ -2,6 +2,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { GuestEndpoint } from '../guest.ts';
 import type { GuestSaver } from './saving.ts';
+import type { DriveSpec } from './spec.ts';
 
 /** Identifies one process: the kernel may reuse a pid alone. */
 export interface VmmProcess {
@@ -54,6 +55,15 @@ export interface RunningVm extends GuestSaver {
    * @throws {AppError} VMM_LOST, VMM_REFUSED; the guest is cut off then.
    */
   setNat(hasNat: boolean, options: Abortable): Promise<void>;
+  /**
+   * Puts another file below the drive with this serial while the guest runs: from then on the guest reads
+   * and writes `drive`, which has the size of the earlier one. The guest must not use the drive, and must
+   * forget what it has read of it. Afterwards the VMM has closed the earlier file. After a failure the guest
+   * may have either, so the caller ends the VMM.
+   *
+   * @throws {AppError} VMM_DRIVE_INVALID, VMM_REFUSED, VMM_LOST.
+   */
+  replaceDrive(drive: DriveSpec, options: Abortable): Promise<void>;
   /** What the VMM uses; zeros once it has exited. */
   usage(): Promise<VmmUsage>;
   /** Whether the VMM answers its control connection in time; false once it has exited. Changes nothing. */

@@ -8,6 +8,15 @@ export interface DriveSpec {
   isReadOnly: boolean;
   /** size as the guest sees it; checked at each start, so that a truncated file never reaches a guest */
   sizeBytes: number;
+  /** the file that has what was never written to this drive; absent: zeros */
+  base?: DriveBase;
+}
+
+/** A raw image below a writable drive. Several drives may share it; none of their VMMs can write to it. */
+export interface DriveBase {
+  pathOnHost: string;
+  /** at most the drive's; checked as that is */
+  sizeBytes: number;
 }
 
 /** Kernel, initrd, and the kernel command line without what the driver adds (console, clocks). */
@@ -39,11 +48,16 @@ export interface VmSpec {
    * folder of this VM's sockets; exists, mode 0700; a second VMM of the same VM uses a folder inside it
    */
   runtimeDir: string;
+  /** folder for the bases of this VM's drives, now and later; exists, and the VMM can only read it */
+  baseDir?: string;
   /** serial console output, appended */
   consoleLogPath: string;
   /** the VMM's own stdout and stderr, appended */
   vmmLogPath: string;
 }
+
+/** The work disk of a new VM. */
+export type WorkDiskRequest = Pick<DriveRequest, 'dir' | 'diskSizeBytes' | 'workBase'>;
 
 /** Drives of a new VM. */
 export interface DriveRequest {
@@ -56,4 +70,9 @@ export interface DriveRequest {
   diskSizeBytes: number;
   /** drives of the same sizes, in use by no VMM, to copy instead of making blank ones */
   copyOf?: readonly DriveSpec[];
+  /**
+   * the base of the work disk: a file system that is used instead of a blank one. A copied work disk must
+   * have a base with the same content.
+   */
+  workBase?: DriveBase;
 }

@@ -64,6 +64,8 @@ export async function personalise(
         machineId: machineIdOf(record.id),
         network: guestNetwork(record.nat),
         ...(isNew && isNothing(surroundings) ? {} : { surroundings }),
+        // Every later guest of this VM has it mounted.
+        ...(isNew ? { workDisk: 'mount' } : {}),
         files,
       },
       { signal },
@@ -116,10 +118,6 @@ function isNothing({ environment, authorities }: Surroundings): boolean {
  * much longer.
  */
 export function placeholderIdentity(): Personalisation {
-  const home: readonly PersonalFile[] = [
-    { path: '/root/.ssh', mode: 0o700, how: 'folder', optional: true },
-    { path: '/root/.ssh/authorized_keys', mode: 0o600, how: 'create', optional: true },
-  ];
   return {
     wallClockMs: Date.now(),
     // The shortest possible name.
@@ -127,7 +125,7 @@ export function placeholderIdentity(): Personalisation {
     machineId: machineIdOf(randomBytes(16).toString('hex')),
     network: guestNetwork(false),
     surroundings: surroundingsOf(undefined),
-    files: [...sshKeyFiles(sshKeyPair(randomBytes(32), SSH_KEY_COMMENT)), ...home],
+    files: sshKeyFiles(sshKeyPair(randomBytes(32), SSH_KEY_COMMENT)),
   };
 }
 

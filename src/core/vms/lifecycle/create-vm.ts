@@ -16,6 +16,16 @@ import type { BootStores, UnrecordedVms, VmDefaults, VmHost, VmNetwork, Vms, War
 import { noteAccelerator } from './boot-vm.ts';
 import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
+import { withBase } from './with-base.ts';
+
+/** How a VM is made, besides what the user asks for. */
+export interface CreateVmOptions extends Task {
+  /**
+   * a raw ext4 with the content of the new VM's work disk, its image's `/root` included; at most as large as
+   * the disk. The VM shares it, so its content must never change; it may be removed once the VM exists.
+   */
+  workDiskBase?: { file: string };
+}
 
 /**
  * Makes a VM and, unless `noStart`, boots it. All or nothing: after a failure or an abort no record, file or
@@ -27,7 +37,7 @@ import { startNew } from './start-new.ts';
 export async function createVm(
   world: StartWorld & PlanWorld & VmDefaults & Pick<VmNetwork, 'addresses'>,
   request: CreateVmRequest,
-  options: Task,
+  options: CreateVmOptions,
 ): Promise<VmRecord> {
   const plan = await planVm(world, request, options);
   noteSharedCpus(plan.shape, world, options.report);
@@ -76,17 +86,19 @@ interface Making {
 
 async function makeVm(
   world: StartWorld & Pick<BootStores, 'images'>,
-  { record, plan, request, poolVm }: Making,
-  { signal, report }: Task,
+  { record: inserted, plan, request, poolVm }: Making,
+  { signal, report, workDiskBase }: CreateVmOptions,
 ): Promise<VmRecord> {
   using _unrecorded = poolVm?.unrecorded;
   await using undo = new ResourceStack();
   if (poolVm) undo.defer('end the pool VM', () => endPoolVm(world, poolVm));
-  world.records.insert(record);
-  undo.defer('delete the record', () => world.records.delete(record.id));
-  undo.defer('remove the folders', () => world.files.remove(record.id));
-  const folders = await world.files.create(record.id);
+  const { id } = inserted;
+  world.records.insert(inserted);
+  undo.defer('delete the record', () => world.records.delete(id));
+  undo.defer('remove the folders', () => world.files.remove(id));
+  const folders = await world.files.create(id);
   await world.images.hold(plan.image.id, folders.dir, { signal });
+  const record = await withBase(world, inserted, { file: workDiskBase?.file, signal });
   try {
     const made = request.noStart
       ? world.records.update({ ...record, state: 'created' })

@@ -3,6 +3,7 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
+import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { driveRequestOf } from '../plan/make-plan.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
 import { claimPoolVm } from '../pool/claim-pool-vm.ts';
@@ -82,6 +83,11 @@ async function startWarm(
   return await startWith(world, record, options);
 }
 
+/** The work disk of a template is blank; a VM with a base does not need it. */
+function copiesFor({ workBase }: VmRecord, { drives }: StoredTemplate): readonly DriveSpec[] {
+  return workBase ? drives.filter(({ serial }) => serial !== 'work') : drives;
+}
+
 async function startWith(
   world: BootWorld,
   record: VmRecord,
@@ -92,7 +98,8 @@ async function startWith(
   const drives = await world.driver.prepareDrives(
     driveRequestOf(plan, {
       dir: world.files.folders(record.id).dir,
-      ...(template ? { copyOf: template.drives } : {}),
+      copyOf: template && copiesFor(record, template),
+      workBase: record.workBase,
     }),
     { signal },
   );

@@ -69,10 +69,14 @@ export function noteSharedCpus(shape: VmShape, { host }: Pick<VmDefaults, 'host'
   if (message !== undefined) report({ event: 'notice', message });
 }
 
-/** The drives that a plan's VM needs, in `dir`: blank, or copies of `copyOf`. */
+/** The drives that a plan's VM needs, in `dir`: blank or with `workBase`, or copies of `copyOf`. */
 export function driveRequestOf(
   { image, kernel, overlay, shape }: VmPlan,
-  { dir, copyOf }: Pick<DriveRequest, 'dir' | 'copyOf'>,
+  {
+    dir,
+    copyOf,
+    workBase,
+  }: Pick<DriveRequest, 'dir'> & { [K in 'copyOf' | 'workBase']?: DriveRequest[K] | undefined },
 ): DriveRequest {
   return {
     dir,
@@ -81,6 +85,7 @@ export function driveRequestOf(
     overlayBytes: overlay.overlayBytes,
     diskSizeBytes: shape.diskSizeBytes,
     ...(copyOf ? { copyOf } : {}),
+    ...(workBase ? { workBase } : {}),
   };
 }
 

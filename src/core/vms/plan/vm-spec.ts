@@ -37,7 +37,7 @@ function specOf(
     hasNat: boolean;
   },
 ): VmSpec {
-  const { runtimeDir, consoleLogPath, vmmLogPath } = world.files.folders(vmId);
+  const { runtimeDir, baseDir, consoleLogPath, vmmLogPath } = world.files.folders(vmId);
   return {
     vmId,
     vcpuCount: shape.vcpuCount,
@@ -47,6 +47,7 @@ function specOf(
     drives,
     hasNat,
     runtimeDir,
+    baseDir,
     consoleLogPath,
     vmmLogPath,
   };

@@ -15,6 +15,7 @@ import { findRunningVm, findVm } from '../find-vm.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
+import { withBase } from '../lifecycle/with-base.ts';
 import { recordedAddress } from '../network/guest-addresses.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { driveRequestOf, planStart } from '../plan/make-plan.ts';
@@ -97,7 +98,7 @@ async function makeFork(
   }: Task & { name: string; capture: Capture; plan: VmPlan },
 ): Promise<VmRecord> {
   const now = new Date().toISOString();
-  const { runtime: _, drives: __, lastError: ___, guestIp: ____, ...inherited } = source;
+  const { runtime: _, drives: __, lastError: ___, guestIp: ____, workBase, ...inherited } = source;
   using address = await world.addresses.take();
   const record: VmRecord = {
     ...inherited,
@@ -119,12 +120,13 @@ async function makeFork(
       const folders = await world.files.create(record.id);
       await world.images.hold(plan.image.id, folders.dir, { signal: held });
       report({ event: 'progress', stage: 'fork', detail: name });
+      const based = await withBase(world, record, { file: workBase?.pathOnHost, signal: held });
       const drives = await world.driver.prepareDrives(
-        driveRequestOf(plan, { dir: folders.dir, copyOf: captured }),
+        driveRequestOf(plan, { dir: folders.dir, copyOf: captured, workBase: based.workBase }),
         { signal: held },
       );
       const { boot, probe } = plan;
-      const prepared = world.records.update({ ...record, drives });
+      const prepared = world.records.update({ ...based, drives });
       const made = await bootVm(world, prepared, { boot, probe, report, signal: held, from: place.saved });
       undo.move();
       return made;

@@ -22,7 +22,7 @@ const TRIM_MS = 2_000;
  */
 export async function trimRequestOf(
   world: Pick<VmHost, 'files'>,
-  { drives = [] }: VmRecord,
+  { drives = [], workBase }: VmRecord,
 ): Promise<TrimRequest | undefined> {
   const bytesOf = async (serial: 'overlay' | 'work'): Promise<number> => {
     const drive = drives.find((each) => each.serial === serial);
@@ -30,7 +30,8 @@ export async function trimRequestOf(
   };
   const [overlay, work] = await Promise.all([bytesOf('overlay'), bytesOf('work')]);
   if (overlay < WORTH_BYTES && work < WORTH_BYTES) return undefined;
-  return { withinMs: TRIM_MS, hostBytes: { overlay, work } };
+  const base = workBase ? { workBase: await world.files.allocatedBytes(workBase.pathOnHost) } : {};
+  return { withinMs: TRIM_MS, hostBytes: { overlay, work, ...base } };
 }
 
 /**

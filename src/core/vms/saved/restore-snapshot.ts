@@ -66,7 +66,11 @@ export async function restoreSnapshot(
       undo.defer('remove the new drives', () => keepDrives(world, marked));
       report({ event: 'progress', stage: 'drives', detail: tag });
       const drives = await world.driver.prepareDrives(
-        driveRequestOf(plan, { dir: await world.files.createDriveDir(id), copyOf: snapshot.drives }),
+        driveRequestOf(plan, {
+          dir: await world.files.createDriveDir(id),
+          copyOf: snapshot.drives,
+          workBase: before.workBase,
+        }),
         options,
       );
       await requireRoomToStart(world);

@@ -60,14 +60,12 @@ test('the whole command line of an emulated amd64 VM', () => {
     ...['-chardev', 'socket,id=agent,path=/run/x/agent.sock,server=on,wait=off'],
     ...['-device', 'virtserialport,id=agent,bus=serial0.0,nr=1,chardev=agent,name=banger.agent.0'],
     ...['-device', 'virtio-rng-device'],
+    ...['-object', 'throttle-group,id=unlimited'],
     '-blockdev',
-    '{"node-name":"root-file","driver":"file","filename":"/i/rootfs.ext4","read-only":true}',
-    ...['-blockdev', '{"node-name":"root","driver":"raw","file":"root-file","read-only":true}'],
+    '{"node-name":"root","driver":"raw","file":{"node-name":"root-file","driver":"file","filename":"/i/rootfs.ext4","read-only":true},"read-only":true}',
     ...['-device', '{"driver":"virtio-blk-device","id":"drive-root","drive":"root","serial":"root"}'],
     '-blockdev',
-    '{"node-name":"work-file","driver":"file","filename":"/v/work.qcow2","read-only":false,"discard":"unmap"}',
-    '-blockdev',
-    '{"node-name":"work","driver":"qcow2","file":"work-file","read-only":false,"discard":"unmap","detect-zeroes":"unmap"}',
+    '{"node-name":"work","driver":"throttle","throttle-group":"unlimited","file":{"node-name":"work-format","driver":"qcow2","file":{"node-name":"work-file","driver":"file","filename":"/v/work.qcow2","read-only":false,"discard":"unmap"},"backing":null,"read-only":false,"discard":"unmap","detect-zeroes":"unmap"},"discard":"unmap","detect-zeroes":"unmap"}',
     ...['-device', '{"driver":"virtio-blk-device","id":"drive-work","drive":"work","serial":"work"}'],
     ...['-netdev', 'hubport,id=nic,hubid=0', '-netdev', 'hubport,id=sink,hubid=0'],
     ...['-device', 'virtio-net-device,id=net0,netdev=nic,mac=52:54:00:12:34:56'],
@@ -81,6 +79,19 @@ test('with NAT the same command line connects the interface to the outside, and 
     'user,id=nat,ipv4=on,net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3,ipv6=on,ipv6-prefix=fec0::,ipv6-prefixlen=64,ipv6-host=fec0::2,ipv6-dns=fec0::3,restrict=off',
     ...['-netdev', 'hubport,id=nat-port,hubid=0,netdev=nat'],
   ]);
+});
+
+test('the base of a drive is below it, read-only; a drive without one has nothing below it', () => {
+  const base = { pathOnHost: '/b/work.ext4', sizeBytes: 512 };
+  const drives = SPEC.drives.map((drive) => (drive.serial === 'work' ? { ...drive, base } : drive));
+  const argv = qemuArgv({ ...SPEC, drives }, HOST);
+  const nodes = argv.filter((_, at) => argv[at - 1] === '-blockdev').map((text) => JSON.parse(text));
+  assert.deepEqual(nodes[1].file.backing, {
+    'node-name': 'work-base',
+    driver: 'raw',
+    'read-only': true,
+    file: { 'node-name': 'work-base-file', driver: 'file', filename: '/b/work.ext4', 'read-only': true },
+  });
 });
 
 /** Values of an option that may be given once. */
@@ -141,10 +152,8 @@ test('a path with any characters stays one value of one option', () => {
         ],
       );
       assert.equal(chardevs[1]?.['path'], file);
-      const files = argv
-        .filter((_, at) => argv[at - 1] === '-blockdev')
-        .map((text) => JSON.parse(text).filename);
-      assert.deepEqual(files.filter(Boolean), [file, file]);
+      const nodes = argv.filter((_, at) => argv[at - 1] === '-blockdev').map((text) => JSON.parse(text));
+      assert.deepEqual([nodes[0].file.filename, nodes[1].file.file.filename], [file, file]);
     }),
   );
 });

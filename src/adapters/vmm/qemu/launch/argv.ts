@@ -1,6 +1,7 @@
 import type { BootSource, DriveSpec, VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { pathForQemu, runtimeFiles } from '../runtime-files.ts';
+import { blockNode, FILTER_ARGS } from './block-nodes.ts';
 import { kernelCommandLine } from './boot-args.ts';
 import { GUEST_MAC, HUB, natOptions } from './qemu-network.ts';
 
@@ -78,6 +79,7 @@ export function qemuArgv(
     ...consoleArgs(spec, given),
     ...agentArgs(spec, given),
     ...['-device', 'virtio-rng-device'],
+    ...FILTER_ARGS,
     ...spec.drives.flatMap(driveArgs),
     ...networkArgs(spec),
   ];
@@ -203,27 +205,7 @@ function networkArgs({ hasNat }: VmSpec): string[] {
 function driveArgs(drive: DriveSpec): string[] {
   const { serial } = drive;
   const device = { driver: 'virtio-blk-device', id: `drive-${serial}`, drive: serial, serial };
-  return [...fileArgs(drive), ...['-device', JSON.stringify(device)]];
-}
-
-function fileArgs({ serial, pathOnHost, format, isReadOnly }: DriveSpec): string[] {
-  // Several VMs may read one file: QEMU shares its lock as long as all of them only read.
-  const file = {
-    'node-name': `${serial}-file`,
-    driver: 'file',
-    filename: pathOnHost,
-    'read-only': isReadOnly,
-    ...(isReadOnly ? {} : { discard: 'unmap' }),
-  };
-  const node = {
-    'node-name': serial,
-    driver: format,
-    file: `${serial}-file`,
-    'read-only': isReadOnly,
-    // What the guest discards or fills with zeros takes no space on the host.
-    ...(isReadOnly ? {} : { discard: 'unmap', 'detect-zeroes': 'unmap' }),
-  };
-  return [...['-blockdev', JSON.stringify(file)], ...['-blockdev', JSON.stringify(node)]];
+  return ['-blockdev', JSON.stringify(blockNode(drive)), '-device', JSON.stringify(device)];
 }
 
 /** Escapes a value for one of QEMU's `key=value,...` options. */

@@ -45,6 +45,12 @@ test('a VMM may write only to the folders of its VM, and may read its image and 
   assert.deepEqual(valuesOf(argv, '--exec'), []);
 });
 
+test('a VMM may only read the base of its work disk, which it may get later', () => {
+  const argv = launchArgv({ ...SPEC, baseDir: '/bases/x' }, HOST);
+  assert.ok(valuesOf(argv, '--read').includes('/bases/x'));
+  assert.deepEqual(valuesOf(argv, '--write'), ['/run/x', '/v', '/v/drives-1']);
+});
+
 test('with NAT it may read which name servers the host has, also later, but as root not the rest of /etc', () => {
   const spec = { ...SPEC, hasNat: true };
   assert.ok(valuesOf(launchArgv(spec, HOST), '--read').includes('/etc'));

@@ -44,7 +44,7 @@ export function launchArgv(
     hostTools,
     'confine',
     ...option('--read', [...SYSTEM_FILES, ...filesBeside(binary), ...NAME_SERVER_FILES]),
-    ...option('--read', [...bootFiles, ...readOnly]),
+    ...option('--read', [...bootFiles, ...readOnly, ...(spec.baseDir === undefined ? [] : [spec.baseDir])]),
     // When a host moves to another network, it replaces the file; only a rule for the folder makes the new
     // one readable.
     ...option('--read', spec.hasNat && !isRoot ? ['/etc'] : []),

@@ -4,18 +4,14 @@ import type { Abortable } from '../../../../base/abort.ts';
 import { AppError, isErrno } from '../../../../base/errors.ts';
 import { reportNoSpace } from '../../../../base/files/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { DriveRequest, DriveSpec } from '../../../../core/ports/vmm/spec.ts';
+import type { DriveBase, DriveRequest, DriveSpec, WorkDiskRequest } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks, BlankKind } from '../../blank-disks.ts';
 import { copyDriveFile } from '../../copy-drive-file.ts';
+import { PAGE_BYTES } from '../../drive-size.ts';
+import { nameBacking } from '../../qcow2-backing.ts';
 
 /** Smallest drive that holds an ext4 with a journal, in `bytes`. */
 const MIN_DRIVE_BYTES = 16 * 1024 * 1024;
-/**
- * Page size of the guest; a drive ends at a page boundary, so that its file system and device-mapper tables
- * can use all of it.
- */
-const PAGE_BYTES = 4096;
-
 /**
  * Creates `overlay.qcow2` and `work.qcow2` in the VM's folder and describes all four drives. Refuses to
  * overwrite existing files. Leaves nothing after a failure.
@@ -31,19 +27,69 @@ export async function prepareDrives(
   const root = await readOnlyDrive('root', request.rootfsPath);
   const modules = await readOnlyDrive('modules', request.modulesPath);
   await using undo = new ResourceStack();
-  const writable = async (serial: BlankKind, sizeBytes: number): Promise<DriveSpec> => {
-    const target = join(request.dir, `${serial}.qcow2`);
-    const original = request.copyOf?.find((drive) => drive.serial === serial);
-    if (original) await copyDrive(original, target, { signal });
-    else await blanks.copyTo({ kind: serial, sizeBytes, target }, { signal });
-    undo.defer(`remove "${target}"`, () => rm(target, { force: true }));
-    return { serial, pathOnHost: target, format: 'qcow2', isReadOnly: false, sizeBytes };
-  };
-  const overlay = await writable('overlay', request.overlayBytes);
-  const work = await writable('work', request.diskSizeBytes);
+  const common = { ...request, blanks, undo, signal };
+  const overlay = await writableDrive('overlay', { ...common, sizeBytes: request.overlayBytes });
+  const work = await writableDrive('work', {
+    ...common,
+    sizeBytes: request.diskSizeBytes,
+    base: request.workBase,
+  });
   signal.throwIfAborted();
   undo.move();
   return [root, overlay, work, modules];
+}
+
+/** As `VmDriver.prepareWorkDisk`. */
+export async function prepareWorkDisk(
+  { dir, diskSizeBytes: sizeBytes, workBase: base }: WorkDiskRequest,
+  { blanks, signal }: Abortable & { blanks: BlankDisks },
+): Promise<DriveSpec> {
+  requireSize('work', sizeBytes);
+  await using undo = new ResourceStack();
+  const work = await writableDrive('work', { dir, sizeBytes, base, blanks, undo, signal });
+  signal.throwIfAborted();
+  undo.move();
+  return work;
+}
+
+async function writableDrive(
+  serial: BlankKind,
+  {
+    dir,
+    sizeBytes,
+    copyOf,
+    base,
+    blanks,
+    undo,
+    signal,
+  }: Abortable &
+    Pick<DriveRequest, 'dir' | 'copyOf'> & {
+      sizeBytes: number;
+      base?: DriveBase | undefined;
+      blanks: BlankDisks;
+      undo: ResourceStack;
+    },
+): Promise<DriveSpec> {
+  const target = join(dir, `${serial}.qcow2`);
+  const original = copyOf?.find((drive) => drive.serial === serial);
+  if (base && base.sizeBytes > sizeBytes) throw tooLarge(base, sizeBytes);
+  if (original) await copyDrive(original, target, { signal });
+  // On top of a base, zeros would hide it: the drive begins with nothing.
+  else await blanks.copyTo({ kind: base ? 'overlay' : serial, sizeBytes, target }, { signal });
+  undo.defer(`remove "${target}"`, () => rm(target, { force: true }));
+  if (base) await nameBacking(target, base.pathOnHost);
+  return {
+    ...{ serial, pathOnHost: target, format: 'qcow2', isReadOnly: false, sizeBytes },
+    ...(base ? { base } : {}),
+  };
+}
+
+function tooLarge({ pathOnHost, sizeBytes }: DriveBase, diskSizeBytes: number): AppError {
+  return new AppError(
+    'VMM_DRIVE_INVALID',
+    `Cannot use "${pathOnHost}" below a work disk: it has ${sizeBytes} bytes, and the disk only ${diskSizeBytes}`,
+    { details: { serial: 'work', path: pathOnHost } },
+  );
 }
 
 async function readOnlyDrive(serial: 'root' | 'modules', path: string): Promise<DriveSpec> {

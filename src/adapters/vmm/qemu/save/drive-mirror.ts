@@ -5,6 +5,8 @@ import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { CaptureRequest, CopiedBytes } from '../../../../core/ports/vmm/saving.ts';
 import type { DriveSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks } from '../../blank-disks.ts';
+import { nameBacking } from '../../qcow2-backing.ts';
+import { baseNodeName } from '../launch/block-nodes.ts';
 import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
 
 /** Copies of a running guest's drives that follow every write until they are cut off. */
@@ -54,9 +56,10 @@ export async function openMirror(
     const sizeBytes = source?.sizeBytes ?? 0;
     await blanks.copyTo({ kind: 'overlay', sizeBytes, target: pathOnHost }, { signal });
     undo.defer(`remove "${pathOnHost}"`, () => rm(pathOnHost, { force: true }));
+    if (source?.base) await nameBacking(pathOnHost, source.base.pathOnHost);
     // Before the command, because an aborted command may still run.
     undo.defer('close the copy', () => removeNode(qmp, serial));
-    await qmp.execute('blockdev-add', targetNode(serial, pathOnHost), { signal });
+    await qmp.execute('blockdev-add', targetNode(serial, pathOnHost, source?.base), { signal });
     undo.defer('end the copying', () => endJob(qmp, serial));
     await qmp.execute('blockdev-mirror', mirrorJob(serial), { signal });
   }
@@ -99,13 +102,18 @@ function jobId(serial: string): string {
 }
 
 /** The copy need not be on disk when the guest resumes: the caller that keeps it also syncs it. */
-function targetNode(serial: DriveSpec['serial'], path: string): Record<string, unknown> {
+function targetNode(
+  serial: DriveSpec['serial'],
+  path: string,
+  base: DriveSpec['base'],
+): Record<string, unknown> {
   return {
     driver: 'qcow2',
     'node-name': jobId(serial),
     discard: 'unmap',
     'detect-zeroes': 'unmap',
     cache: { 'no-flush': true },
+    backing: base ? baseNodeName(serial) : null,
     file: { driver: 'file', 'node-name': `${jobId(serial)}${FILE_SUFFIX}`, filename: path, discard: 'unmap' },
   };
 }
@@ -115,7 +123,8 @@ function mirrorJob(serial: DriveSpec['serial']): Record<string, unknown> {
     'job-id': jobId(serial),
     device: serial,
     target: jobId(serial),
-    sync: 'full',
+    // The copy has the same base.
+    sync: 'top',
     // The job stays and reports what is wrong, instead of vanishing silently.
     'on-source-error': 'stop',
     'on-target-error': 'stop',

@@ -1,4 +1,4 @@
-package boot
+package drives
 
 import (
 	"os"
@@ -21,37 +21,37 @@ func addDisk(t *testing.T, sysfs, name string, files map[string]string) {
 	}
 }
 
-func TestWaitForDrivesFindsThemBySerialWhateverTheirOrder(t *testing.T) {
+func TestWaitFindsThemBySerialWhateverTheirOrder(t *testing.T) {
 	sysfs := t.TempDir()
 	addDisk(t, sysfs, "loop0", map[string]string{"size": "0\n"})
 	addDisk(t, sysfs, "vda", map[string]string{"serial": "work", "size": "16\n", "dev": "254:0\n"})
 	addDisk(t, sysfs, "vdb", map[string]string{"serial": "root", "size": "800\n", "dev": "254:16\n"})
-	drives, err := waitForDrives(sysfs, []string{serialRoot, serialWork}, 0)
+	drives, err := Wait(sysfs, []string{Root, Work}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (drive{"/dev/vdb", "254:16", 800}); drives[serialRoot] != want {
-		t.Fatalf("got %+v, want %+v", drives[serialRoot], want)
+	if want := (Drive{"/dev/vdb", "254:16", 800}); drives[Root] != want {
+		t.Fatalf("got %+v, want %+v", drives[Root], want)
 	}
 }
 
-func TestWaitForDrivesNamesMissingAndPresentDrives(t *testing.T) {
+func TestWaitNamesMissingAndPresentDrives(t *testing.T) {
 	sysfs := t.TempDir()
 	addDisk(t, sysfs, "vda", map[string]string{"serial": "root", "size": "8"})
-	_, err := waitForDrives(sysfs, []string{serialRoot, serialOverlay, serialWork}, 0)
+	_, err := Wait(sysfs, []string{Root, Overlay, Work}, 0)
 	if err == nil || !strings.Contains(err.Error(), `no drive with serial overlay, work after 0s, found "root"`) {
 		t.Fatalf("got %v", err)
 	}
 }
 
-func TestWaitForDrivesFindsADriveThatAppearsLate(t *testing.T) {
+func TestWaitFindsADriveThatAppearsLate(t *testing.T) {
 	sysfs := t.TempDir()
 	timer := time.AfterFunc(30*time.Millisecond, func() {
 		addDisk(t, sysfs, "vda", map[string]string{"size": "8", "dev": "254:0"})
 		_ = os.WriteFile(filepath.Join(sysfs, "block/vda/serial"), []byte("root"), 0o644)
 	})
 	defer timer.Stop()
-	if _, err := waitForDrives(sysfs, []string{serialRoot}, 5*time.Second); err != nil {
+	if _, err := Wait(sysfs, []string{Root}, 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,4 +1,4 @@
-package boot
+package ext4
 
 import (
 	"encoding/binary"
@@ -8,12 +8,12 @@ import (
 
 func superBlock(logSize uint32, blocks uint64, is64 bool) []byte {
 	super := make([]byte, superBytes)
-	binary.LittleEndian.PutUint16(super[superMagic:], ext4Magic)
+	binary.LittleEndian.PutUint16(super[superMagic:], magic)
 	binary.LittleEndian.PutUint32(super[superLogBlockSize:], logSize)
 	binary.LittleEndian.PutUint32(super[superBlocksLow:], uint32(blocks))
 	binary.LittleEndian.PutUint32(super[superBlocksHigh:], uint32(blocks>>32))
 	if is64 {
-		binary.LittleEndian.PutUint32(super[superIncompatible:], ext4Incompatible64)
+		binary.LittleEndian.PutUint32(super[superIncompatible:], incompatible64)
 	}
 	return super
 }
@@ -21,14 +21,14 @@ func superBlock(logSize uint32, blocks uint64, is64 bool) []byte {
 func TestParseExt4SuperReadsTheSize(t *testing.T) {
 	for _, c := range []struct {
 		super []byte
-		want  ext4Size
+		want  fsSize
 	}{
-		{superBlock(0, 65536, false), ext4Size{1024, 65536}},
-		{superBlock(2, 2097152, true), ext4Size{4096, 2097152}},
-		{superBlock(2, 1<<33+5, true), ext4Size{4096, 1<<33 + 5}},
-		{superBlock(2, 1<<33+5, false), ext4Size{4096, 5}},
+		{superBlock(0, 65536, false), fsSize{1024, 65536}},
+		{superBlock(2, 2097152, true), fsSize{4096, 2097152}},
+		{superBlock(2, 1<<33+5, true), fsSize{4096, 1<<33 + 5}},
+		{superBlock(2, 1<<33+5, false), fsSize{4096, 5}},
 	} {
-		got, err := parseExt4Super(c.super)
+		got, err := parseSuper(c.super)
 		if err != nil || got != c.want {
 			t.Errorf("got %+v, %v; want %+v", got, err, c.want)
 		}
@@ -37,14 +37,14 @@ func TestParseExt4SuperReadsTheSize(t *testing.T) {
 
 func TestParseExt4SuperRefusesOtherContent(t *testing.T) {
 	for _, super := range [][]byte{nil, make([]byte, superBytes), superBlock(2, 1, false)[:100], superBlock(60, 1, false)} {
-		if got, err := parseExt4Super(super); err == nil {
+		if got, err := parseSuper(super); err == nil {
 			t.Errorf("got %+v, want an error", got)
 		}
 	}
 }
 
 func TestGrowToFillsTheDevice(t *testing.T) {
-	size := ext4Size{blockBytes: 4096, blocks: 100}
+	size := fsSize{blockBytes: 4096, blocks: 100}
 	for sectors, want := range map[uint64]uint64{800: 0, 807: 0, 808: 101, 8000: 1000} {
 		if got, err := size.growTo(sectors); err != nil || got != want {
 			t.Errorf("growTo(%d) = %d, %v; want %d", sectors, got, err, want)
@@ -53,7 +53,7 @@ func TestGrowToFillsTheDevice(t *testing.T) {
 }
 
 func TestGrowToRefusesASmallerDevice(t *testing.T) {
-	_, err := ext4Size{blockBytes: 4096, blocks: 100}.growTo(799)
+	_, err := fsSize{blockBytes: 4096, blocks: 100}.growTo(799)
 	if err == nil || !strings.Contains(err.Error(), "may grow, not shrink") {
 		t.Fatalf("got %v", err)
 	}

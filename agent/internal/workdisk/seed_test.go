@@ -1,4 +1,4 @@
-package boot
+package workdisk
 
 import (
 	"errors"
@@ -50,12 +50,12 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func TestSeedWorkDiskSeedsOnlyOnceEvenIfAllIsDeleted(t *testing.T) {
+func TestSeedSeedsOnlyOnceEvenIfAllIsDeleted(t *testing.T) {
 	work, home := seedFolders(t)
 	if err := os.Mkdir(filepath.Join(work, lostAndFound), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := seedWorkDisk(work, home); err != nil {
+	if err := seed(work, home); err != nil {
 		t.Fatal(err)
 	}
 	if !exists(filepath.Join(work, ".bashrc")) || exists(filepath.Join(work, lostAndFound)) {
@@ -64,7 +64,7 @@ func TestSeedWorkDiskSeedsOnlyOnceEvenIfAllIsDeleted(t *testing.T) {
 	if err := os.Remove(filepath.Join(work, ".bashrc")); err != nil {
 		t.Fatal(err)
 	}
-	if err := seedWorkDisk(work, home); err != nil {
+	if err := seed(work, home); err != nil {
 		t.Fatal(err)
 	}
 	if exists(filepath.Join(work, ".bashrc")) {
@@ -72,13 +72,13 @@ func TestSeedWorkDiskSeedsOnlyOnceEvenIfAllIsDeleted(t *testing.T) {
 	}
 }
 
-func TestSeedWorkDiskKeepsADiskThatCameWithFiles(t *testing.T) {
+func TestSeedKeepsADiskThatCameWithFiles(t *testing.T) {
 	work, home := seedFolders(t)
 	if err := os.WriteFile(filepath.Join(work, "mine"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := seedWorkDisk(work, home); err != nil {
+		if err := seed(work, home); err != nil {
 			t.Fatal(err)
 		}
 		if !exists(filepath.Join(work, "mine")) || exists(filepath.Join(work, ".bashrc")) {
@@ -87,7 +87,7 @@ func TestSeedWorkDiskKeepsADiskThatCameWithFiles(t *testing.T) {
 	}
 }
 
-func TestSeedWorkDiskRepeatsAnInterruptedCopy(t *testing.T) {
+func TestSeedRepeatsAnInterruptedCopy(t *testing.T) {
 	work, home := seedFolders(t)
 	if err := setMark(work, seedStarted); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestSeedWorkDiskRepeatsAnInterruptedCopy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := seedWorkDisk(work, home); err != nil {
+	if err := seed(work, home); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(work, ".bashrc"))

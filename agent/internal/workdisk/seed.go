@@ -1,4 +1,4 @@
-package boot
+package workdisk
 
 import (
 	"errors"
@@ -51,9 +51,9 @@ func chooseSeedAction(mark string, entries []string) seedAction {
 	}
 }
 
-// seedWorkDisk copies the image's own `home` to a freshly formatted work disk, which is mounted at `work`. It
-// does so only once for each disk. After a power cut in the middle, the next boot starts over.
-func seedWorkDisk(work, home string) error {
+// seed copies the image's own `home` to a freshly formatted work disk, which is mounted at `work`. It does so
+// only once for each disk. After a power cut in the middle, the next call starts over.
+func seed(work, home string) error {
 	mark, err := getMark(work)
 	if err != nil {
 		return err

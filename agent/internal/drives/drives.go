@@ -1,4 +1,5 @@
-package boot
+// Package drives finds the block devices that the host gave a serial (docs/agent-protocol.md).
+package drives
 
 import (
 	"fmt"
@@ -10,32 +11,32 @@ import (
 	"time"
 )
 
-// Serials of the drives (docs/agent-protocol.md).
+// Serials of the drives.
 const (
-	serialRoot    = "root"
-	serialOverlay = "overlay"
-	serialWork    = "work"
-	serialModules = "modules"
+	Root    = "root"
+	Overlay = "overlay"
+	Work    = "work"
+	Modules = "modules"
 )
 
-const (
-	drivesDeadline  = 20 * time.Second
-	drivesPollEvery = 5 * time.Millisecond
-)
+// SectorBytes is the unit of sizes in sysfs.
+const SectorBytes = 512
 
-// drive is a block device to which the host gave a serial.
-type drive struct {
-	// path of its node in /dev.
-	path string
-	// dev is "major:minor".
-	dev     string
-	sectors uint64
+const pollEvery = 5 * time.Millisecond
+
+// Drive is a block device to which the host gave a serial.
+type Drive struct {
+	// Path of its node in /dev.
+	Path string
+	// Dev is "major:minor".
+	Dev     string
+	Sectors uint64
 }
 
-// waitForDrives returns the drives by serial as soon as all the required ones have appeared.
-func waitForDrives(sysfs string, required []string, deadline time.Duration) (map[string]drive, error) {
-	for endsAt := time.Now().Add(deadline); ; time.Sleep(drivesPollEvery) {
-		found := findDrives(sysfs)
+// Wait returns the drives by serial as soon as all the required ones have appeared.
+func Wait(sysfs string, required []string, deadline time.Duration) (map[string]Drive, error) {
+	for endsAt := time.Now().Add(deadline); ; time.Sleep(pollEvery) {
+		found := Find(sysfs)
 		missing := slices.DeleteFunc(slices.Clone(required), func(serial string) bool {
 			_, isThere := found[serial]
 			return isThere
@@ -50,8 +51,9 @@ func waitForDrives(sysfs string, required []string, deadline time.Duration) (map
 	}
 }
 
-func findDrives(sysfs string) map[string]drive {
-	found := map[string]drive{}
+// Find returns the drives that there are, by serial.
+func Find(sysfs string) map[string]Drive {
+	found := map[string]Drive{}
 	dirs, _ := filepath.Glob(filepath.Join(sysfs, "block/*"))
 	for _, dir := range dirs {
 		serial := readTrimmed(filepath.Join(dir, "serial"))
@@ -59,16 +61,16 @@ func findDrives(sysfs string) map[string]drive {
 		if serial == "" || err != nil {
 			continue
 		}
-		found[serial] = drive{
-			path:    filepath.Join("/dev", filepath.Base(dir)),
-			dev:     readTrimmed(filepath.Join(dir, "dev")),
-			sectors: sectors,
+		found[serial] = Drive{
+			Path:    filepath.Join("/dev", filepath.Base(dir)),
+			Dev:     readTrimmed(filepath.Join(dir, "dev")),
+			Sectors: sectors,
 		}
 	}
 	return found
 }
 
-func describe(found map[string]drive) string {
+func describe(found map[string]Drive) string {
 	if len(found) == 0 {
 		return "none"
 	}

@@ -1,0 +1,126 @@
+// Package workdisk mounts the work disk of a guest at the home folder of root.
+//
+// A guest that others are restored from does not have it mounted: each of them gets a work disk of its own,
+// which may have another content than the one that this kernel saw when it booted.
+package workdisk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"banger.dev/agent/internal/drives"
+	"banger.dev/agent/internal/ext4"
+)
+
+// What a host may ask for with MountNow.
+const (
+	// ModePrepare mounts the disk somewhere else, fills a new one, and unmounts it.
+	ModePrepare = "prepare"
+	// ModeMount mounts the disk at the home folder.
+	ModeMount = "mount"
+)
+
+const (
+	homeDir = "/root"
+	// besideDir is where the disk is prepared.
+	besideDir = "/run/banger/work"
+)
+
+// Apply does what a host asks for (ModePrepare, ModeMount) with the work disk of this guest. It does nothing
+// when the disk is mounted at the home folder already.
+func Apply(mode string) error {
+	work, isThere := drives.Find("/sys")[drives.Work]
+	if !isThere {
+		return fmt.Errorf("there is no drive with serial %s", drives.Work)
+	}
+	home, err := homeFolder()
+	if err != nil {
+		return err
+	}
+	isMounted, err := isMountedAt(work, home)
+	if err != nil || isMounted {
+		return err
+	}
+	if err := forget(work.Path); err != nil {
+		return fmt.Errorf("flush buffers of %s: %w", work.Path, err)
+	}
+	if mode == ModePrepare {
+		return prepare(work, home)
+	}
+	return mountAt(work, home, home)
+}
+
+// Mount mounts the work disk at the home folder of root. It grows the file system to the size of its device,
+// and fills a new one with the content of that folder.
+func Mount(work drives.Drive) error {
+	home, err := homeFolder()
+	if err != nil {
+		return err
+	}
+	return mountAt(work, home, home)
+}
+
+// prepare leaves the disk unmounted, so that another may take its place.
+func prepare(work drives.Drive, home string) error {
+	if err := os.Mkdir(besideDir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := mountAt(work, besideDir, home); err != nil {
+		return err
+	}
+	if err := unix.Unmount(besideDir, 0); err != nil {
+		return fmt.Errorf("unmount %s: %w", besideDir, err)
+	}
+	return os.Remove(besideDir)
+}
+
+// mountAt mounts the disk at a folder and fills a new one with the content that the folder home had before.
+// After a failure it is not mounted.
+func mountAt(work drives.Drive, at, home string) error {
+	// The mount may hide this folder.
+	before, err := os.Open(home)
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	if err := ext4.Mount(work.Path, at, work.Sectors); err != nil {
+		return err
+	}
+	if err := seed(at, fmt.Sprintf("/proc/self/fd/%d/.", before.Fd())); err != nil {
+		return errors.Join(err, unix.Unmount(at, unix.MNT_DETACH))
+	}
+	return nil
+}
+
+// homeFolder returns the home folder of root, which it creates if necessary. In some images it is elsewhere,
+// and /root links to it.
+func homeFolder() (string, error) {
+	if err := os.MkdirAll(homeDir, 0o700); err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(homeDir)
+}
+
+func isMountedAt(work drives.Drive, dir string) (bool, error) {
+	var stat unix.Stat_t
+	if err := unix.Stat(dir, &stat); err != nil {
+		return false, &os.PathError{Op: "stat", Path: dir, Err: err}
+	}
+	dev := uint64(stat.Dev)
+	return fmt.Sprintf("%d:%d", unix.Major(dev), unix.Minor(dev)) == work.Dev, nil
+}
+
+// forget makes the kernel forget what it has read of a device. The device of a restored guest may have
+// another content than before.
+func forget(device string) error {
+	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.IoctlSetInt(fd, unix.BLKFLSBUF, 0)
+}

@@ -1,0 +1,20 @@
+import type { Abortable } from '../../../base/abort.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { VmHost, Vms } from '../world.ts';
+
+/**
+ * Gives a new VM, which has its folders and no drives yet, `file` as the base of its work disk; without one
+ * the work disk begins blank. Returns the record.
+ *
+ * @throws {AppError} as `VmDriver.addBase`.
+ */
+export async function withBase(
+  world: Pick<Vms, 'records'> & Pick<VmHost, 'driver' | 'files'>,
+  record: VmRecord,
+  { file, signal }: Abortable & { file: string | undefined },
+): Promise<VmRecord> {
+  if (file === undefined) return record;
+  const { baseDir } = world.files.folders(record.id);
+  const workBase = await world.driver.addBase({ file, dir: baseDir }, { signal });
+  return world.records.update({ ...record, workBase });
+}
