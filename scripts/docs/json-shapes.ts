@@ -213,6 +213,13 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
     changes: dropInChanges,
     reloads: list(text(), 'the commands that make resolvers notice'),
   }),
+  'ssh-config': object({
+    path: text("banger's own ssh configuration"),
+    include: text('the line that includes it'),
+    userConfig: text("the user's ssh configuration"),
+    isInstalled: truth("the user's ssh configuration includes it now"),
+    isChanged: truth('a file was changed'),
+  }),
   doctor: doctorReport,
   version: object({ version: text(), commit: text(), builtAt: text() }),
 };

@@ -17,6 +17,7 @@ import { operationsCancel } from './operations/operations-cancel.ts';
 import { operationsFollow } from './operations/operations-follow.ts';
 import { operationsList } from './operations/operations-list.ts';
 import type { Catalog, CommandDefinition, GroupDefinition, ShortForm } from './program/command.ts';
+import { sshConfig } from './ssh-config/ssh-config.ts';
 import { templateDelete } from './template/template-delete.ts';
 import { templateList } from './template/template-list.ts';
 import { templatePrune } from './template/template-prune.ts';
@@ -47,7 +48,7 @@ import { vmSnapshotCreate } from './vm/snapshot/vm-snapshot-create.ts';
 import { vmSnapshotDelete } from './vm/snapshot/vm-snapshot-delete.ts';
 import { vmSnapshotList } from './vm/snapshot/vm-snapshot-list.ts';
 import { vmSnapshotRestore } from './vm/snapshot/vm-snapshot-restore.ts';
-import { sshProxy } from './vm/ssh/ssh-proxy.ts';
+import { vmProxy } from './vm/ssh/vm-proxy.ts';
 import { vmSsh } from './vm/ssh/vm-ssh.ts';
 import { vmWorkspaceExport } from './vm/workspace/vm-workspace-export.ts';
 import { vmWorkspacePrepare } from './vm/workspace/vm-workspace-prepare.ts';
@@ -158,11 +159,12 @@ export const COMMANDS: readonly CommandDefinition[] = [
   dnsStatus,
   dnsInstall,
   dnsUninstall,
+  sshConfig,
   doctor,
   version,
   completion,
   complete,
-  sshProxy,
+  vmProxy,
 ];
 
 /** Commands of `banger vm` that also work without `vm`, like those of container tools. */

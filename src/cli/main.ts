@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { DAEMON_NODE_FLAGS } from '../config/daemon-process.ts';
@@ -44,6 +44,11 @@ const io: CliIo = {
     crashStatus = status;
   },
   ownArgv: [process.execPath, ...NODE_FLAGS, realpathSync(process.argv[1] ?? '')],
+  get launcherArgv() {
+    // It sets what makes us start fast, and finds Node after an update of it.
+    const launcher = join(dirname(realpathSync(process.argv[1] ?? '')), '..', 'bin', 'banger');
+    return existsSync(launcher) ? [launcher] : io.ownArgv;
+  },
   daemonArgv: [process.execPath, ...DAEMON_NODE_FLAGS, daemonProgram(realpathSync(process.argv[1] ?? ''))],
   build: buildInfo(),
 };

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 /** Paths on this host. No other file names anything on disk. */
 export interface Paths {
   configFile: string;
+  /** what `~/.ssh/config` includes, so that ssh(1) reaches VMs by their names */
+  sshConfigFile: string;
   /** images, kernels and the user's key; several daemons of one user may share it */
   dataDir: string;
   imagesDir: string;
@@ -14,6 +16,8 @@ export interface Paths {
   recordsFile: string;
   daemonLockFile: string;
   daemonLogFile: string;
+  /** the ssh host keys of all VMs */
+  knownHostsFile: string;
   /** secret from which the ssh host keys of the VMs are derived */
   secretFile: string;
   vmsDir: string;
@@ -65,6 +69,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
   const cacheDir = join(dirs.cacheHome, 'banger');
   return {
     configFile: join(dirs.configHome, 'banger', 'config.toml'),
+    sshConfigFile: join(dirs.configHome, 'banger', 'ssh_config'),
     dataDir,
     imagesDir: join(dataDir, 'images'),
     kernelsDir: join(dataDir, 'kernels'),
@@ -73,6 +78,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     recordsFile: join(stateDir, 'records.sqlite'),
     daemonLockFile: join(stateDir, 'bangerd.lock'),
     daemonLogFile: join(stateDir, 'bangerd.log'),
+    knownHostsFile: join(stateDir, 'ssh', 'known_hosts'),
     secretFile: join(stateDir, 'secret'),
     vmsDir: join(stateDir, 'vms'),
     vmBasesDir: join(stateDir, 'vm-bases'),

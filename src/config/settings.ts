@@ -89,6 +89,17 @@ export function gitConfigDir(env: Environment): string {
   return join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(homeDir(env), '.config'), 'git');
 }
 
+/** The variables of `env` that move banger's folders. */
+export function movedPlaces(env: Environment): Record<string, string> {
+  const names = ['XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'];
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+}
+
+/** The user's own configuration of ssh(1). */
+export function userSshConfig(env: Environment): string {
+  return join(homeDir(env), '.ssh', 'config');
+}
+
 /** A user whom the system does not know has no home folder. */
 function homeDir(env: Environment): string {
   if (env['HOME']) return env['HOME'];

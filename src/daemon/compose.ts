@@ -26,6 +26,7 @@ import { type Environment, gitConfigDir, type Settings } from '../config/setting
 import type { GuestArch } from '../core/ports/images.ts';
 import type { PeerUsers, PortListeners } from '../core/ports/loopback.ts';
 import type { VmDriver } from '../core/ports/vmm/driver.ts';
+import { KnownHosts } from '../core/vms/guest/known-hosts.ts';
 import { StatsHistory } from '../core/vms/guest/stats-history.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
 import { GuestAddresses } from '../core/vms/network/guest-addresses.ts';
@@ -142,13 +143,24 @@ export function compose({
   const connector = createGuestConnector();
   const { accelerator } = settings;
   const qemu = { cacheDir: paths.vmmCacheDir, ...(accelerator === undefined ? {} : { accelerator }) };
+  const files = new FsVmFiles(paths);
+  const hostUser = new FsHostUser({
+    secretFile: paths.secretFile,
+    sshKeyFile: paths.sshKeyFile,
+    fileSync: settings.fileSync,
+    env: variables,
+    outside: {
+      authorityFolders: settings.hasHostAuthorities ? AUTHORITY_FOLDERS : [],
+      hasProxies: settings.hasProxies,
+    },
+  });
   const nameOf = (vmId: string): string | undefined => records.get(vmId)?.name;
   const world: VmWorld = {
     records,
     driver: driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, log }),
     images,
     kernels,
-    files: new FsVmFiles(paths),
+    files,
     workspaces: createGitWorkspaceSource({
       tempDir: paths.workspaceTempDir,
       env: variables,
@@ -171,16 +183,8 @@ export function compose({
     quiet: GUEST_IS_QUIET,
     syncLimits: SYNC_LIMITS,
     bootDeadlineMs: BOOT_DEADLINE_MS,
-    hostUser: new FsHostUser({
-      secretFile: paths.secretFile,
-      sshKeyFile: paths.sshKeyFile,
-      fileSync: settings.fileSync,
-      env: variables,
-      outside: {
-        authorityFolders: settings.hasHostAuthorities ? AUTHORITY_FOLDERS : [],
-        hasProxies: settings.hasProxies,
-      },
-    }),
+    hostUser,
+    knownHosts: new KnownHosts({ records, hostUser, files }),
     stats: new StatsHistory(),
     locks: new VmLocks({ nameOf }),
     log,

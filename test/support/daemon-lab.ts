@@ -21,6 +21,7 @@ import { createLogger, type Logger } from '../../src/base/log.ts';
 import { gitConfigDir, loadSettings, type Settings } from '../../src/config/settings.ts';
 import type { VmRecord } from '../../src/core/ports/records.ts';
 import type { VmDriver } from '../../src/core/ports/vmm/driver.ts';
+import { KnownHosts } from '../../src/core/vms/guest/known-hosts.ts';
 import { StatsHistory } from '../../src/core/vms/guest/stats-history.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
 import { GuestAddresses } from '../../src/core/vms/network/guest-addresses.ts';
@@ -233,6 +234,18 @@ async function startDaemon(
     const userGitDir = gitConfigDir(env);
     const connector = createHostGuestConnector(guests);
     const nameOf = (vmId: string): string | undefined => records.get(vmId)?.name;
+    const files = new FsVmFiles(settings.paths);
+    const hostUser = new FsHostUser({
+      secretFile: settings.paths.secretFile,
+      sshKeyFile: settings.paths.sshKeyFile,
+      fileSync: settings.fileSync,
+      env,
+      outside: {
+        // This host's own must not change what tests see.
+        authorityFolders: settings.hasHostAuthorities ? [{ path: labAuthorities(dir) }] : [],
+        hasProxies: settings.hasProxies,
+      },
+    });
     const world: VmWorld = {
       records,
       driver: labDriver({
@@ -249,7 +262,7 @@ async function startDaemon(
       }),
       images,
       kernels,
-      files: new FsVmFiles(settings.paths),
+      files,
       preparing: new KeyedMutex(),
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
       live: new LiveVms(connector, { nameOf }),
@@ -268,17 +281,8 @@ async function startDaemon(
       syncLimits,
       bootDeadlineMs,
       templateBudgetBytes: 2 ** 40,
-      hostUser: new FsHostUser({
-        secretFile: settings.paths.secretFile,
-        sshKeyFile: settings.paths.sshKeyFile,
-        fileSync: settings.fileSync,
-        env,
-        outside: {
-          // This host's own must not change what tests see.
-          authorityFolders: settings.hasHostAuthorities ? [{ path: labAuthorities(dir) }] : [],
-          hasProxies: settings.hasProxies,
-        },
-      }),
+      hostUser,
+      knownHosts: new KnownHosts({ records, hostUser, files }),
       stats: new StatsHistory(),
       locks: new VmLocks({ nameOf: (vmId) => records.get(vmId)?.name }),
       log,

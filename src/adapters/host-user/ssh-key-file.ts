@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError, isErrno } from '../../base/errors.ts';
+import { readIfThere } from '../../base/files/atomic-file.ts';
 import { publicKeyOf, SSH_KEY_COMMENT, sshKeyPair } from '../../core/rules/ssh-key.ts';
 
 /**
@@ -23,15 +24,6 @@ export async function authorizedKey(path: string): Promise<string> {
       details: { path },
     },
   );
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }
 
 async function makeKey(path: string): Promise<string> {

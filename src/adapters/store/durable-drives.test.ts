@@ -17,6 +17,7 @@ before(async () => {
     vmsDir: join(dir, 'vms'),
     vmBasesDir: join(dir, 'bases'),
     vmRuntimeDir: join(dir, 'run'),
+    knownHostsFile: join(dir, 'ssh', 'known_hosts'),
   });
   await hookSteps((what) => void steps.push(what));
 });

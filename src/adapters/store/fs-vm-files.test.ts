@@ -15,6 +15,7 @@ before(async () => {
     vmsDir: join(dir, 'vms'),
     vmBasesDir: join(dir, 'bases'),
     vmRuntimeDir: join(dir, 'run'),
+    knownHostsFile: join(dir, 'ssh', 'known_hosts'),
   });
 });
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, open, readdir, readFile, rm, rmdir, stat } from 'node:f
 import { basename, dirname, join } from 'node:path';
 import { type Abortable, neverAborts } from '../../base/abort.ts';
 import { isErrno } from '../../base/errors.ts';
-import { syncFile, syncFolder, writeFileAtomic } from '../../base/files/atomic-file.ts';
+import { readIfThere, syncFile, syncFolder, writeFileAtomic } from '../../base/files/atomic-file.ts';
 import { DISCARDED_PREFIX, discardTree, sweepDiscarded } from '../../base/files/discard.ts';
 import { reportNoSpace, requireSpace } from '../../base/files/no-space.ts';
 import { ensurePrivateDir } from '../../base/files/private-dir.ts';
@@ -17,6 +17,8 @@ export interface VmFilesOptions {
   vmsDir: string;
   vmBasesDir: string;
   vmRuntimeDir: string;
+  /** the ssh host keys of all VMs; its folder belongs to this file */
+  knownHostsFile: string;
 }
 
 /** Folder of a suspended guest, and prefix of the names of copies, in a VM's folder. */
@@ -28,7 +30,6 @@ const DRIVES_PREFIX = 'drives-';
 const DRIVE_NAME = /\.(qcow2|raw)$/;
 /** Prefix of subfolders of a VM's runtime folder that belong to a VMM which replaces another. */
 const SECOND_PREFIX = 'r-';
-const KNOWN_HOSTS = 'known_hosts';
 
 /** Per-VM folders on the host's file system. */
 export class FsVmFiles implements VmFiles {
@@ -155,9 +156,12 @@ export class FsVmFiles implements VmFiles {
     await sweepDiscarded(dir);
   }
 
-  async writeKnownHosts(vmId: string, content: string): Promise<string> {
-    return await makeAt(join(this.folders(vmId).dir, KNOWN_HOSTS), async (path) => {
-      await writeFileAtomic(path, content, { mode: 0o600 });
+  async writeKnownHosts(content: string): Promise<string> {
+    const { knownHostsFile } = this.#options;
+    if ((await readIfThere(knownHostsFile)) === content) return knownHostsFile;
+    return await makeAt(knownHostsFile, async (path) => {
+      await ensurePrivateDir(dirname(path));
+      await writeFileAtomic(path, content);
       return path;
     });
   }

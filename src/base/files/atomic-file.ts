@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno } from '../errors.ts';
 
 /**
  * Writes a whole file so that a reader, or a crash at any moment, sees either the old content or the new:
- * temporary file beside it, fsync, rename, fsync of the folder. Leaves nothing after a failure.
+ * temporary file beside it, fsync, rename, fsync of the folder. The file has exactly this `mode`, whatever the
+ * umask. Leaves nothing after a failure.
  */
 export async function writeFileAtomic(
   path: string,
@@ -16,6 +17,7 @@ export async function writeFileAtomic(
   try {
     const file = await open(temporary, 'wx', mode);
     try {
+      await file.chmod(mode);
       await file.writeFile(content);
       await file.sync();
     } finally {
@@ -27,6 +29,16 @@ export async function writeFileAtomic(
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/** The text of a whole file; `undefined` when there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
 }
 
 /** Makes the content of a file durable, no matter who wrote it. */

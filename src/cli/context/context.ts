@@ -35,6 +35,8 @@ export interface CommandContext extends Abortable {
   paths(): Paths;
   /** Reads the config file, once. */
   settings(): Settings;
+  /** Returns the socket of the daemon, and starts the daemon when it is not running. */
+  ensureDaemon(options?: Abortable): Promise<string>;
   /**
    * Returns a client of the daemon, and starts the daemon when it is not running. Cleanup passes its own
    * signal.
@@ -97,6 +99,17 @@ export function createContext(parts: ContextParts): CommandContext {
     return await findDaemon(daemonPlaces(paths()), { signal });
   };
 
+  const ensureDaemon = async (options: Abortable = { signal }): Promise<string> => {
+    const { ensureDaemon: ensure } = await import('../../sdk/ensure-daemon.ts');
+    return await ensure({
+      ...daemonPlaces(paths()),
+      daemonArgv: io.daemonArgv,
+      env: daemonEnvironment(io.env),
+      signal: options.signal,
+      onStart: () => progress.step('daemon', 'starting'),
+    });
+  };
+
   const showNews = (label: string) => (news: WorkNews) => {
     switch (news.event) {
       case 'progress':
@@ -127,19 +140,13 @@ export function createContext(parts: ContextParts): CommandContext {
       settings ??= loadSettings(io.env);
       return settings;
     },
-    async client(options = { signal }) {
+    ensureDaemon,
+    async client(options) {
       parts.spans.begin('daemon');
-      const [{ createClient }, { ensureDaemon }] = await Promise.all([
+      const [{ createClient }, socketPath] = await Promise.all([
         import('../../sdk/client.ts'),
-        import('../../sdk/ensure-daemon.ts'),
+        ensureDaemon(options),
       ]);
-      const socketPath = await ensureDaemon({
-        ...daemonPlaces(paths()),
-        daemonArgv: io.daemonArgv,
-        env: daemonEnvironment(io.env),
-        signal: options.signal,
-        onStart: () => progress.step('daemon', 'starting'),
-      });
       return createClient({ socketPath, onDaemonVersion, proxies: proxiesOf(io.env) });
     },
     async clientIfRunning() {

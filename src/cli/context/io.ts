@@ -44,6 +44,8 @@ export interface CliIo {
   setCrashStatus(status: number): void;
   /** how to start this program */
   readonly ownArgv: readonly string[];
+  /** how to start this program from another one, at any later time */
+  readonly launcherArgv: readonly string[];
   /** how to start the daemon */
   readonly daemonArgv: readonly [string, ...string[]];
   readonly build: BuildInfo;

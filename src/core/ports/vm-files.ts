@@ -81,10 +81,10 @@ export interface VmFiles {
   /** Removes copies that a crashed daemon left. Idempotent; call it only while no copy is being made. */
   sweepCaptures(vmId: string): Promise<void>;
   /**
-   * Writes a known_hosts file with the VM's host key to the VM's folder and returns its path. @throws
+   * Writes the one file with the ssh host keys of all VMs, unless it has this content; returns its path. @throws
    * {AppError} HOST_NO_SPACE
    */
-  writeKnownHosts(vmId: string, content: string): Promise<string>;
+  writeKnownHosts(content: string): Promise<string>;
   /**
    * Removes the folders and all in them. Idempotent. {@link VmFiles.sweep} deletes what a file system keeps
    * because a program has it open.

@@ -12,6 +12,7 @@ import type { VmFiles } from '../ports/vm-files.ts';
 import type { VmDriver } from '../ports/vmm/driver.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
+import type { KnownHosts } from './guest/known-hosts.ts';
 import type { StatsHistory } from './guest/stats-history.ts';
 import type { SyncLimits } from './lifecycle/while-working.ts';
 import type { LiveVms } from './live-vms.ts';
@@ -34,6 +35,11 @@ export interface VmHost {
   driver: VmDriver;
   files: VmFiles;
   hostUser: HostUser;
+}
+
+/** How the user's ssh reaches VMs. */
+export interface SshSide {
+  knownHosts: KnownHosts;
 }
 
 /** What VMs boot from. */
@@ -109,6 +115,7 @@ export interface UnrecordedVms {
 export interface VmWorld
   extends Vms,
     VmHost,
+    SshSide,
     BootStores,
     VmDefaults,
     VmNetwork,

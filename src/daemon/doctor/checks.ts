@@ -23,6 +23,7 @@ import { checkE2fsprogs } from './tools/check-e2fsprogs.ts';
 import { checkImageTools } from './tools/check-image-tools.ts';
 import { checkNat } from './tools/check-nat.ts';
 import { checkOpenssh } from './tools/check-openssh.ts';
+import { checkSshConfig } from './tools/check-ssh-config.ts';
 import { checkWorkspaceTools } from './tools/check-workspace-tools.ts';
 
 /** Every check, in the order shown; to add one, add a file and a line here. */
@@ -38,6 +39,7 @@ const CHECKS: readonly Check[] = [
   checkImageTools,
   checkNamespaces,
   checkOpenssh,
+  checkSshConfig,
   checkDiskSpace,
   checkFileSystems,
   checkLimits,

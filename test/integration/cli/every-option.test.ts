@@ -28,7 +28,7 @@ interface Row {
 const REFERENCE = join(import.meta.dirname, '../../../docs/cli.md');
 
 /** `| `banger vm run` | `-d, --detach` | default |` */
-const ROW = /^\| `banger ([a-z ]+)` \| (?:`(?:-(\w), )?(--[a-z-]+)( <[^>]+>)?`)? +\|/;
+const ROW = /^\| `banger ([a-z -]+)` \| (?:`(?:-(\w), )?(--[a-z-]+)( <[^>]+>)?`)? +\|/;
 
 function readTable(): Row[] {
   const [, table = ''] = readFileSync(REFERENCE, 'utf8').split('## Every command and option\n');

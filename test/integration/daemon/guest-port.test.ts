@@ -126,7 +126,7 @@ test('closed ports, invalid ports and VMs that do not run are different errors',
 
 test('the proxy for ssh connects stdin and stdout with a port, and exits with 0 when ssh hangs up', async () => {
   const [stdin, stdout, signals] = [new PassThrough(), new FakeOutput(), new FakeSignals()];
-  const running = runCli(['__ssh-proxy', 'box', String(port)], {
+  const running = runCli(['vm', 'proxy', 'box', String(port)], {
     env: lab.env,
     cwd: lab.dir,
     stdin,
@@ -143,7 +143,7 @@ test('the proxy for ssh connects stdin and stdout with a port, and exits with 0 
   assert.doesNotMatch(stderr, /SIGHUP/);
   await noConnection();
 
-  const refused = await runCli(['__ssh-proxy', 'nobody', '22'], { env: lab.env, cwd: lab.dir });
+  const refused = await runCli(['vm', 'proxy', 'nobody', '22'], { env: lab.env, cwd: lab.dir });
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /Cannot find a vm "nobody"/);
 });
@@ -151,7 +151,7 @@ test('the proxy for ssh connects stdin and stdout with a port, and exits with 0 
 test('the proxy for ssh ends with its owner, in whatever way that ends', async () => {
   const owner = spawn('sleep', ['300'], { stdio: 'ignore' });
   const [stdin, stdout] = [new PassThrough(), new FakeOutput()];
-  const running = runCli(['__ssh-proxy', 'box', String(port), String(owner.pid)], {
+  const running = runCli(['vm', 'proxy', 'box', String(port), String(owner.pid)], {
     env: lab.env,
     cwd: lab.dir,
     stdin,

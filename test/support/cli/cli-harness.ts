@@ -146,6 +146,7 @@ export async function runCli(argv: readonly string[], options: RunOptions): Prom
     loadOutputStopper: async () => () => {},
     setCrashStatus: () => {},
     ownArgv: [process.execPath, 'banger.cjs'],
+    launcherArgv: [process.execPath],
     daemonArgv: [process.execPath, '-e', 'process.exit(3)'],
     build: { version: 'dev', commit: 'unknown', builtAt: 'unknown' },
   };

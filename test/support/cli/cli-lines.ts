@@ -165,6 +165,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--root DIR --for dnsmasq' },
   ],
   'dns uninstall': [{ words: '--root DIR --dry-run' }, { words: '--root DIR --json' }],
+  'ssh-config': [{ words: '--install --json' }, { words: '' }, { words: '--uninstall' }],
   doctor: [
     { words: '--fix --json' },
     { words: '--deep --json' },

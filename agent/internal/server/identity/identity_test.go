@@ -72,7 +72,7 @@ func TestApplyRunsAllStepsInOrder(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"/etc/hostname":              "web\n",
-		"/etc/hosts":                 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tweb\n",
+		"/etc/hosts":                 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tweb.vm web\n",
 		"/etc/machine-id":            id + "\n",
 		"/root/.ssh/authorized_keys": "key\n",
 	} {
@@ -185,8 +185,8 @@ func TestReadGivesEachFileItsContent(t *testing.T) {
 
 func TestHostsKeepsAllLinesButOurs(t *testing.T) {
 	for _, test := range []struct{ before, name, want string }{
-		{"127.0.0.1 localhost\n127.0.1.1 old old.lan\n10.0.0.1 db\n", "web", "127.0.0.1 localhost\n127.0.1.1\tweb\n10.0.0.1 db\n"},
-		{"127.0.1.1 a\n127.0.1.1 b\n127.0.0.1 localhost\n", "web", "127.0.1.1\tweb\n127.0.0.1 localhost\n"},
+		{"127.0.0.1 localhost\n127.0.1.1 old old.lan\n10.0.0.1 db\n", "web", "127.0.0.1 localhost\n127.0.1.1\tweb.vm web\n10.0.0.1 db\n"},
+		{"127.0.1.1 a\n127.0.1.1 b\n127.0.0.1 localhost\n", "web", "127.0.1.1\tweb.vm web\n127.0.0.1 localhost\n"},
 		{"# 127.0.1.1 comment\n127.0.0.1 localhost", "web.example.org", "# 127.0.1.1 comment\n127.0.0.1 localhost\n127.0.1.1\tweb.example.org web\n"},
 	} {
 		if got := string(hostsWith([]byte(test.before), test.name)); got != test.want {

@@ -22,14 +22,18 @@ func (s System) hostname(name string) error {
 	return writeFile(s.Root+"/etc/hosts", hostsWith(hosts, name), 0o644)
 }
 
-// hostsWith returns hosts(5) with name as the only name of 127.0.1.1, the address that Debian uses for the
-// machine's own name. All other lines stay, and localhost is added when it is missing.
+// domain is the domain of guests: the host reaches the guest web as web.vm.
+const domain = ".vm"
+
+// hostsWith returns hosts(5) with the names of this machine as the only ones of 127.0.1.1, the address that
+// Debian uses for them: first the qualified name, which hostname(1) -f prints, then the short one. All other
+// lines stay, and localhost is added when it is missing.
 func hostsWith(hosts []byte, name string) []byte {
 	short, _, qualified := strings.Cut(name, ".")
-	own := "127.0.1.1\t" + name
-	if qualified {
-		own += " " + short
+	if !qualified {
+		name += domain
 	}
+	own := "127.0.1.1\t" + name + " " + short
 	var kept strings.Builder
 	placed, hasLocalhost := false, false
 	for line := range strings.Lines(string(hosts)) {

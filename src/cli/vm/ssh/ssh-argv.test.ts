@@ -59,7 +59,8 @@ describe('sshArgv', () => {
         const { stdout } = await exec(['sh', '-c', `printf '%s\\0' ${line}`], { signal: neverAborts() });
         assert.deepEqual(stdout.toString().split('\0').slice(0, -1), [
           ...ownArgv,
-          '__ssh-proxy',
+          'vm',
+          'proxy',
           '0123456789ab',
           '22',
           '7',

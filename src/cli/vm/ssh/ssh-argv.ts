@@ -1,5 +1,7 @@
-import { shellWord } from '../../../base/text/shell-word.ts';
+import { guestOptions } from '../../../config/ssh/guest-options.ts';
+import { proxyCommand } from '../../../config/ssh/proxy-command.ts';
 import type { SshAccess } from '../../../protocol/api/vm-requests.ts';
+import { hostNameOf } from '../../../protocol/vm-domain.ts';
 
 /** What {@link sshArgv} needs. */
 export interface SshCall {
@@ -21,37 +23,20 @@ export interface SshCall {
  */
 export function sshArgv({ access, ownArgv, ownerPid, line, hasTerminal }: SshCall): [string, ...string[]] {
   const { vm, user, port, identityFile, knownHostsFile, hostKeyAlias } = access;
-  const proxy = [...ownArgv, '__ssh-proxy', vm.id, String(port), String(ownerPid)].map(shellWord).join(' ');
-  const options: Readonly<Record<string, string>> = {
-    ProxyCommand: proxy.replaceAll('%', '%%'),
-    IdentityFile: quoted(identityFile),
-    IdentitiesOnly: 'yes',
-    IdentityAgent: 'none',
-    PreferredAuthentications: 'publickey',
-    // The default of newer versions is slow in an emulated guest. It protects against recorded traffic, and
-    // this traffic never leaves the host.
-    KexAlgorithms: '^curve25519-sha256',
-    HostKeyAlias: hostKeyAlias,
-    // Accepts only the host key that banger made.
-    HostKeyAlgorithms: 'ssh-ed25519',
-    UserKnownHostsFile: quoted(knownHostsFile),
-    GlobalKnownHostsFile: 'none',
-    StrictHostKeyChecking: 'yes',
-    UpdateHostKeys: 'no',
-    CheckHostIP: 'no',
-  };
+  const proxy = [...ownArgv, 'vm', 'proxy', vm.id, String(port), String(ownerPid)];
+  const options: readonly (readonly [string, string])[] = [
+    ['ProxyCommand', proxyCommand(proxy)],
+    ...guestOptions({ identityFile, knownHostsFile }),
+    ['IdentityAgent', 'none'],
+    ['HostKeyAlias', hostKeyAlias],
+  ];
   return [
     'ssh',
     '-F',
     'none',
-    ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
+    ...options.flatMap(([name, value]) => ['-o', `${name}=${value}`]),
     ...(hasTerminal ? ['-t'] : []),
-    `${user}@${vm.name}.vm`,
+    `${user}@${hostNameOf(vm.name)}`,
     ...(line === undefined ? [] : ['--', line]),
   ];
-}
-
-/** Quotes a path for ssh_config(5), where a blank ends it and a percent sign begins a token. */
-function quoted(path: string): string {
-  return `"${path.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%')}"`;
 }

@@ -1,17 +1,19 @@
 import { AppError } from '../../../base/errors.ts';
 import { defineCommand } from '../../program/command.ts';
-import { ONE_VM } from '../one-vm.ts';
 
-/** `banger __ssh-proxy`: the `ProxyCommand` that banger vm ssh passes to OpenSSH. */
-export const sshProxy = defineCommand({
-  path: ['__ssh-proxy'],
+/** `banger vm proxy`: the `ProxyCommand` with which OpenSSH reaches a VM. */
+export const vmProxy = defineCommand({
+  path: ['vm', 'proxy'],
   summary: 'connect stdin and stdout to a port of a VM',
   description:
-    'Connects stdin and stdout to a TCP port on the loopback addresses of a running VM, through the agent in it. OpenSSH runs it for banger vm ssh.',
-  examples: [{ command: 'banger __ssh-proxy web 22', does: 'Prints the greeting of the sshd in web.' }],
+    'Connects stdin and stdout to a TCP port on the loopback addresses of a VM, through the agent in it. Starts the daemon when it is not running, and resumes a suspended VM. OpenSSH runs it for banger vm ssh and for ssh NAME.vm.',
+  examples: [
+    { command: 'banger vm proxy web.vm', does: 'Prints the greeting of the sshd in web.' },
+    { command: 'banger vm proxy web 8080', does: 'Speaks with what listens on port 8080 of web.' },
+  ],
   args: [
-    ONE_VM,
-    { name: 'port', summary: 'the port', isRequired: true, kind: 'other' },
+    { name: 'vm', summary: 'name or id of a VM, or its name with .vm', isRequired: true, kind: 'vm' },
+    { name: 'port', summary: 'the port; default: 22', isRequired: false, kind: 'other' },
     {
       name: 'owner',
       summary: 'id of a process; the connection ends when it exits',
@@ -21,9 +23,9 @@ export const sshProxy = defineCommand({
   ],
   options: {},
   isHidden: true,
-  async run({ args: [ref = '', port = '', owner] }, context) {
+  async run({ args: [host = '', port = '22', owner] }, context) {
     const wanted = {
-      ref,
+      host,
       port: numberOf(port, { field: 'port', most: 65_535 }),
       ...(owner === undefined ? {} : { ownerPid: numberOf(owner, { field: 'owner', most: MAX_PID }) }),
     };
