@@ -29,6 +29,7 @@ import { settleRuntimePlace } from './runtime-place.ts';
 import { ActivityWatch } from './watch/activity-watch.ts';
 import { HOST_CLOCK, type HostClock, watchHostClock } from './watch/host-clock.ts';
 import { watchIdleVms } from './watch/idle-vms.ts';
+import { watchKnownHosts } from './watch/known-hosts-watch.ts';
 import { watchPlaces } from './watch/place-watch.ts';
 import { VmUse } from './watch/vm-use.ts';
 
@@ -114,6 +115,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
   using _drift = clocks.correctDrift(hostClock.driftEveryMs);
   const leaving = new AbortController();
   await world.addresses.begin();
+  await using _knownHosts = await watchKnownHosts({ ...composition, knownHosts: world.knownHosts, log });
   const takeOver = await TakeOver.begin(world, leaving);
   await endsWithin(options.takeOverPatienceMs ?? TAKE_OVER_PATIENCE_MS, () =>
     abortable(takeOver.done, options.signal).catch(() => {}),

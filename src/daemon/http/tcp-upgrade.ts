@@ -10,7 +10,11 @@ export const TCP_UPGRADE_ROUTE: UpgradeRoute<GuestPortQuery> = {
   summary: "Connect to a port on the guest's loopback addresses: after the upgrade, bytes both ways",
   query: guestPortQuery,
   protocol: TCP_UPGRADE,
-  open: (app, { ref, query, signal }) => reachGuestPort(app.world, { ref, port: query.port, signal }),
+  async open({ world }, { ref, query, signal }) {
+    // ssh(1) reads the host keys as soon as the guest's sshd has greeted it.
+    await world.knownHosts.settled();
+    return await reachGuestPort(world, { ref, port: query.port, signal });
+  },
   join,
 };
 

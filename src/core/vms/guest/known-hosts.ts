@@ -49,6 +49,11 @@ export class KnownHosts {
     return await this.#next;
   }
 
+  /** Waits for the updates that have been called for; their failures are those of {@link update}. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
   async #write(): Promise<string> {
     const records = this.#world.records.list();
     const known = this.#keys;
