@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isAlive, readVmmProcess } from '../../../src/adapters/vmm/vmm-process.ts';
 import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { invariant } from '../../../src/base/errors.ts';
 import { spawnDetached } from '../../../src/base/process/exec.ts';
+import { sshStanza } from '../../../src/config/ssh/stanza.ts';
 import type { DoctorCheck } from '../../../src/protocol/api/daemon.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
@@ -50,6 +51,7 @@ test('every check has a unique name and a message', async () => {
     ],
     ...[
       'openssh',
+      'ssh NAME.vm',
       'disk space',
       'file systems',
       'limits',
@@ -69,6 +71,27 @@ test('every check has a unique name and a message', async () => {
 test('the versions of the programs in use are reported', async () => {
   assert.match((await checkOf('e2fsprogs')).message, /^[0-9]+\.[0-9]+/);
   assert.match((await checkOf('workspace tools')).message, /^git [0-9.]+, tar [0-9.]+$/);
+});
+
+test('ssh by name is optional, and a half of it that does not work is a warning', async () => {
+  const { paths } = lab.settings;
+  const userConfig = join(lab.dir, '.ssh', 'config');
+  const check = (): Promise<DoctorCheck> => checkOf('ssh NAME.vm');
+  assert.deepEqual([(await check()).status, (await check()).fix], ['pass', undefined]);
+  assert.match((await check()).message, /^not set up; to use it: banger ssh-config --install$/);
+  const files = { identityFile: '/k', knownHostsFile: '/h', places: {} };
+  await mkdir(dirname(paths.sshConfigFile), { recursive: true });
+  await writeFile(paths.sshConfigFile, sshStanza({ ...files, programArgv: ['/gone/banger'] }));
+  const gone = await check();
+  assert.deepEqual([gone.status, gone.fix], ['warn', 'banger ssh-config --install']);
+  assert.match(gone.message, /a program that does not exist: \/gone\/banger/);
+  await writeFile(paths.sshConfigFile, sshStanza({ ...files, programArgv: [process.execPath] }));
+  assert.match((await check()).message, /does not include .* for all hosts/);
+  await mkdir(dirname(userConfig));
+  await writeFile(userConfig, `Host a\nInclude ${paths.sshConfigFile}\n`);
+  assert.equal((await check()).status, 'warn');
+  await writeFile(userConfig, `Include ${paths.sshConfigFile}\nHost a\n`);
+  assert.equal((await check()).status, 'pass');
 });
 
 test('VMs are counted, and how much more space their disks may take', async () => {
