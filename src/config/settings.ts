@@ -103,14 +103,21 @@ export function userSshConfig(env: Environment): string {
 /** A user whom the system does not know has no home folder. */
 function homeDir(env: Environment): string {
   if (env['HOME']) return env['HOME'];
+  const home = homeInUserDatabase();
+  if (home !== undefined) return home;
+  throw new AppError('CONFIG_PATH_INVALID', 'Cannot tell where the home folder is: HOME is not set', {
+    hint: 'set HOME',
+    details: { field: 'HOME' },
+  });
+}
+
+/** The home folder in which ssh(1) looks, whatever HOME says; `undefined` for a user unknown to the host. */
+export function homeInUserDatabase(): string | undefined {
   try {
     return userInfo().homedir;
-  } catch (cause) {
-    throw new AppError('CONFIG_PATH_INVALID', 'Cannot tell where the home folder is: HOME is not set', {
-      hint: 'set HOME',
-      details: { field: 'HOME' },
-      cause,
-    });
+  } catch (error) {
+    if (isErrno(error, 'ERR_SYSTEM_ERROR', 'ENOENT')) return undefined;
+    throw error;
   }
 }
 

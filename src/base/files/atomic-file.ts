@@ -5,8 +5,8 @@ import { isErrno } from '../errors.ts';
 
 /**
  * Writes a whole file so that a reader, or a crash at any moment, sees either the old content or the new:
- * temporary file beside it, fsync, rename, fsync of the folder. The file has exactly this `mode`, whatever the
- * umask. Leaves nothing after a failure.
+ * temporary file beside it, fsync, rename, fsync of the folder. The file has exactly this `mode`, whatever
+ * the umask. Leaves nothing after a failure.
  */
 export async function writeFileAtomic(
   path: string,

@@ -1,10 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
-import { isErrno } from '../../base/errors.ts';
 import { readIfThere, writeFileAtomic } from '../../base/files/atomic-file.ts';
 import { reportNoSpace } from '../../base/files/no-space.ts';
-import { movedPlaces, userSshConfig } from '../../config/settings.ts';
+import { homeInUserDatabase, movedPlaces, userSshConfig } from '../../config/settings.ts';
 import { includes, withBlock, withoutBlock } from '../../config/ssh/include-block.ts';
 import { includeLine, includeLines } from '../../config/ssh/quote.ts';
 import { sshStanza } from '../../config/ssh/stanza.ts';
@@ -87,17 +85,7 @@ async function removeOwn(path: string): Promise<boolean> {
 
 /** ssh(1) takes the user's home folder from the user database, and ignores HOME. */
 function noticeOtherHome(userConfig: string, notice: CommandContext['notice']): void {
-  const home = homeInDatabase();
+  const home = homeInUserDatabase();
   if (home === undefined || dirname(dirname(userConfig)) === home) return;
   notice(`ssh ignores HOME and reads "${home}/.ssh/config"; for "${userConfig}": ssh -F "${userConfig}"`);
-}
-
-function homeInDatabase(): string | undefined {
-  try {
-    return userInfo().homedir;
-  } catch (error) {
-    // The user database does not know this user.
-    if (isErrno(error, 'ERR_SYSTEM_ERROR', 'ENOENT')) return undefined;
-    throw error;
-  }
 }

@@ -13,9 +13,7 @@ export const sshConfig = defineCommand({
     'ssh NAME.vm starts the daemon when it is not running, and resumes a suspended VM. It logs in as root with a key that only banger uses, and accepts only the host key that banger made for this VM: it never asks, and your known_hosts file is not touched. Your ssh-agent is not lent to a guest unless you pass -A.',
   ].join('\n'),
   examples: [
-    { command: 'banger ssh-config --install', does: 'Once; then ssh NAME.vm works.' },
-    { command: 'ssh web.vm', does: 'A login shell in the VM web.' },
-    { command: 'git clone web.vm:repo', does: 'A repository from the VM web.' },
+    { command: 'banger ssh-config --install', does: 'Once; then ssh web.vm and git clone web.vm:repo work.' },
     {
       command: 'banger ssh-config',
       does: 'The line to include, for a configuration that you manage yourself.',

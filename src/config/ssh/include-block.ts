@@ -23,9 +23,9 @@ export interface BlockContent {
 }
 
 /**
- * Returns `text` with our block, and every other byte of it unchanged. The block is put at the top, because an
- * Include after a Host line applies to that host only. A present block that already works stays as it is, so
- * that nothing changes the second time.
+ * Returns `text` with our block, and every other byte of it unchanged. The block is put at the top, because
+ * an Include after a Host line applies to that host only. A present block that already works stays as it is,
+ * so that nothing changes the second time.
  *
  * @throws {AppError} SSH_CONFIG_DAMAGED when a block has no end.
  */
@@ -53,8 +53,8 @@ export function withoutBlock(text: string): string | undefined {
 }
 
 /**
- * Returns whether a file with this text has one of `includeLines` where it applies to all hosts: in our block,
- * or as a line of the user's own.
+ * Returns whether a file with this text has one of `includeLines` where it applies to all hosts: in our
+ * block, or as a line of the user's own.
  */
 export function includes(text: string, includeLines: readonly string[]): boolean {
   for (const line of linesOf(text)) {

@@ -6,8 +6,8 @@ const WORD = /"(?:[^"\\]|\\.)*"|[^ "]+/g;
 
 /**
  * The value of `ProxyCommand` (ssh_config(5)) that runs a program with exactly these arguments. ssh expands
- * percent signs and passes the rest to the user's shell, but first checks the quotes by its own rules, in which
- * a backslash also counts within single quotes: both read double quotes in the same way.
+ * percent signs and passes the rest to the user's shell, but first checks the quotes by its own rules, in
+ * which a backslash also counts within single quotes: both read double quotes in the same way.
  */
 export function proxyCommand(argv: readonly string[]): string {
   return argv

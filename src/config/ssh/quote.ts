@@ -24,7 +24,8 @@ export function includeLine(path: string): string {
 }
 
 /**
- * All lines that include the file `path`, {@link includeLine} first; the other is what people write themselves.
+ * All lines that include the file `path`, {@link includeLine} first; the other is what people write
+ * themselves.
  *
  * @throws {AppError} as {@link includeLine}.
  */

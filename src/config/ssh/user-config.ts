@@ -49,8 +49,8 @@ export function readUserConfig(path: string): UserConfig {
  * Replaces the text of a file, atomically; `undefined` deletes it. A symlink stays, and its target is
  * replaced. Creates a missing file (mode 0600), and its folder (mode 0700).
  *
- * @throws {AppError} SSH_CONFIG_UNUSABLE when it is read-only, belongs to another user, or no longer has the text
- * that was read; HOST_NO_SPACE. Nothing is changed then.
+ * @throws {AppError} SSH_CONFIG_UNUSABLE when it is read-only, belongs to another user, or no longer has the
+ * text that was read; HOST_NO_SPACE. Nothing is changed then.
  */
 export async function writeUserConfig(
   { path, realPath, mode, text: before }: UserConfig,

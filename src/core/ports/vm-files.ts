@@ -81,8 +81,8 @@ export interface VmFiles {
   /** Removes copies that a crashed daemon left. Idempotent; call it only while no copy is being made. */
   sweepCaptures(vmId: string): Promise<void>;
   /**
-   * Writes the one file with the ssh host keys of all VMs, unless it has this content; returns its path. @throws
-   * {AppError} HOST_NO_SPACE
+   * Writes the one file with the ssh host keys of all VMs, unless it has this content; returns its path.
+   * @throws {AppError} HOST_NO_SPACE
    */
   writeKnownHosts(content: string): Promise<string>;
   /**

@@ -12,8 +12,8 @@ export interface KnownHostsWorld {
 }
 
 /**
- * The file with the ssh host keys of all VMs that exist, in the format of sshd(8), SSH_KNOWN_HOSTS. It follows
- * from the records and the user's secret alone, so no key is ever learned from a guest.
+ * The file with the ssh host keys of all VMs that exist, in the format of sshd(8), SSH_KNOWN_HOSTS. It
+ * follows from the records and the user's secret alone, so no key is ever learned from a guest.
  */
 export class KnownHosts {
   readonly #world: KnownHostsWorld;
