@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { exportCommand } from '../../../src/sdk/export-workspace.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
+import { workspaceChanges } from '../../../src/sdk/workspace-changes.ts';
 import { assertSameToGit, makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import { commitAll, withSubmodules } from '../../helpers/submodules.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
@@ -96,10 +97,13 @@ test('submodules are updated with their repository, and refuse before any of the
   await prepareIn(lab, root, guest);
   assertSame();
 
+  const changes = (): Promise<string> => workspaceChanges(lab.client, 'web', { guestPath: guest, signal });
+  assert.equal(await changes(), 'none');
   put(guest, 'lib/nested/deep', 'guest\n');
+  assert.equal(await changes(), 'unexported', 'of a submodule in a submodule');
   put(root, 'lib/nested/deep', 'host\n');
   put(root, 'top', 'host\n');
-  assert.deepEqual(await refusedPathsIn(lab, root, guest), ['deep']);
+  assert.deepEqual(await refusedPathsIn(lab, root, guest), ['lib/nested/deep']);
   assert.equal(readFileSync(join(guest, 'top'), 'utf8'), 'top\n', 'nothing was changed');
   await prepareIn(lab, root, guest, { discardGuest: true });
   assertSame();
@@ -111,3 +115,67 @@ test('submodules are updated with their repository, and refuse before any of the
   assertSame();
   assertSameToGit(scratch, join(root, 'unused'), join(guest, 'unused'));
 });
+
+/** Makes a repository of the kind `name` from `origin`, and returns its working tree. */
+const KINDS: Readonly<Record<string, (origin: string, name: string) => string>> = {
+  'SHA-256 objects': (_, name) => {
+    const root = scratch.init(name, '--object-format=sha256');
+    put(root, 'file', 'one\n');
+    put(root, 'folder/other', 'one\n');
+    commitAll(scratch, root, 'first');
+    return root;
+  },
+  'a partial clone without old files': (origin, name) => clone(origin, name, '--filter=blob:none'),
+  'a partial clone without old folders': (origin, name) => clone(origin, name, '--filter=tree:0'),
+  'a shallow clone': (origin, name) => clone(origin, name, '--depth=1'),
+  'a sparse checkout': (origin, name) => {
+    const root = clone(origin, name);
+    scratch.git(root, 'sparse-checkout', 'set', '--cone');
+    return root;
+  },
+  'a linked working tree of a bare repository': (origin, name) => {
+    clone(origin, `${name}.git`, '--bare');
+    scratch.git(join(scratch.dir, `${name}.git`), 'worktree', 'add', '-q', join(scratch.dir, name), 'main');
+    return join(scratch.dir, name);
+  },
+};
+
+function clone(origin: string, name: string, ...args: string[]): string {
+  scratch.git(scratch.dir, 'clone', '-q', ...args, `file://${origin}`, join(scratch.dir, name));
+  return join(scratch.dir, name);
+}
+
+for (const [at, [kind, make]] of Object.entries(KINDS).entries()) {
+  test(`${kind}: a second copy sends commits and edits, and fetches nothing`, async () => {
+    const origin = scratch.init(`origin${at}`);
+    scratch.git(origin, 'config', 'uploadpack.allowFilter', 'true');
+    for (const content of ['first', 'second', 'third']) {
+      put(origin, 'file', `${content}\n`);
+      put(origin, 'folder/other', `${content}\n`);
+      commitAll(scratch, origin, content);
+    }
+    const root = make(origin, `kind${at}`);
+    const guest = join(lab.dir, `kind${at}`);
+    await prepareIn(lab, root, guest);
+    const missing = (): string =>
+      scratch
+        .git(root, 'rev-list', '--objects', '--missing=print', 'HEAD')
+        .toString()
+        .replace(/^[^?].*\n/gm, '');
+    const before = missing();
+    put(root, 'file', 'edited\n');
+    commitAll(scratch, root, 'edited');
+    put(root, 'file', 'edited twice\n');
+    put(root, 'new', 'new\n');
+    scratch.git(root, 'add', 'new');
+    await prepareIn(lab, root, guest);
+    assert.equal(missing(), before);
+    assert.equal((await lab.client.showVm('web', { withHost: true, signal })).workspace?.isStale, false);
+    for (const args of [['status', '--porcelain=v2', '--branch'], ['diff'], ['log', '--format=%H %s']]) {
+      const ask = (where: string): string => scratch.git(where, ...args).toString();
+      assert.equal(ask(guest), ask(root), args.join(' '));
+    }
+    assert.equal(exported(guest), '');
+    scratch.git(guest, 'fsck');
+  });
+}

@@ -110,6 +110,7 @@ function submoduleRequest(
     ...request,
     path: `${repoRoot}/${folder}`,
     guestPath: `${request.guestPath}/${folder}`,
+    below: `${request.below ?? ''}${folder}/`,
     content,
     keptIn: source.keptDir(request.keptIn, folder),
   };

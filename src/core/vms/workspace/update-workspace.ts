@@ -26,6 +26,10 @@ export interface UpdateRequest extends Abortable {
   /** of the host */
   path: string;
   guestPath: string;
+  /**
+   * of a submodule: its folder below the copy of the repository that was asked for, with a slash at the end
+   */
+  below?: string;
   content: WorkspaceContent;
   /** folder of the VM in which the host keeps what was sent last */
   keptIn: string;
@@ -245,12 +249,13 @@ cd "$1/.git" && rm -rf banger/meta banger/incoming banger/check-index
 const NAMED_PATHS = 5;
 
 function guestChanged(
-  { vmName, guestPath }: UpdateRequest,
+  { vmName, guestPath, below = '' }: UpdateRequest,
   latin1Paths: readonly string[],
   branches: readonly string[],
 ): AppError {
   const text = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');
-  const paths = latin1Paths.map(text);
+  const paths = latin1Paths.map((path) => below + text(path));
+  const of = below === '' ? '' : ` --guest-path ${guestPath}`;
   const named = paths.slice(0, NAMED_PATHS).map((path) => `"${printable(path)}"`);
   const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : '';
   const commits =
@@ -262,8 +267,13 @@ function guestChanged(
     'WORKSPACE_GUEST_CHANGED',
     `Cannot copy over "${guestPath}" of vm "${vmName}": changes made there would be lost: ${[commits, files].filter(Boolean).join('; ')}`,
     {
-      hint: `take them over first (banger vm workspace export ${vmName} | git apply), or overwrite them with --discard-guest`,
-      details: { guestPath, paths, branches: branches.map(text) },
+      hint: `take them over first (banger vm workspace export ${vmName}${of} | git apply), or overwrite them with --discard-guest`,
+      // The paths are below the copy of the repository that was asked for.
+      details: {
+        guestPath: guestPath.slice(0, guestPath.length - below.length),
+        paths,
+        branches: branches.map(text),
+      },
     },
   );
 }
