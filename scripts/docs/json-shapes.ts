@@ -23,6 +23,7 @@ import { snapshot } from '../../src/protocol/api/snapshot.ts';
 import { template } from '../../src/protocol/api/template.ts';
 import { forkedVms } from '../../src/protocol/api/vm-requests.ts';
 import { preparedWorkspace } from '../../src/protocol/api/workspace.ts';
+import { workspaceBase } from '../../src/protocol/api/workspace-base.ts';
 import { errorBody } from '../../src/protocol/events.ts';
 import { vmPorts, vmStats } from '../../src/protocol/usage.ts';
 import { vm } from '../../src/protocol/vm.ts';
@@ -99,6 +100,7 @@ export const NAMED_SHAPES: Readonly<Record<string, JsonSchema>> = {
   ForkedVms: forkedVms,
   Snapshot: snapshot,
   Template: template,
+  WorkspaceBase: workspaceBase,
   Operation: operation,
   Span: span,
   Check: doctorCheck,
@@ -174,6 +176,8 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'template show': template,
   'template delete': deleted,
   'template prune': list(text(), 'keys'),
+  'workspace cache list': list(workspaceBase),
+  'workspace cache prune': list(workspaceBase),
   'operations list': list(operation),
   'operations follow': anything('the result of the operation'),
   'operations cancel': operation,

@@ -52,6 +52,8 @@ import { vmProxy } from './vm/ssh/vm-proxy.ts';
 import { vmSsh } from './vm/ssh/vm-ssh.ts';
 import { vmWorkspaceExport } from './vm/workspace/vm-workspace-export.ts';
 import { vmWorkspacePrepare } from './vm/workspace/vm-workspace-prepare.ts';
+import { workspaceCacheList } from './workspace/workspace-cache-list.ts';
+import { workspaceCachePrune } from './workspace/workspace-cache-prune.ts';
 
 /** Groups of commands, in the order of help. To add a group, add one entry here. */
 const GROUPS: readonly GroupDefinition[] = [
@@ -92,6 +94,17 @@ const GROUPS: readonly GroupDefinition[] = [
     summary: 'saved guests that new VMs start from',
     description:
       'Warm templates: guests that have booted and were saved. New VMs of the same image and shape resume from there instead of booting.',
+  },
+  {
+    name: 'workspace',
+    summary: 'what the host keeps of git working trees',
+    description: 'Working trees of the host. Those in VMs have their commands in banger vm workspace.',
+  },
+  {
+    name: 'workspace cache',
+    summary: 'base images that new VMs start from',
+    description:
+      'Base images: work disks with a repository in them. New VMs with the same repository start from there, and only what has changed since is copied.',
   },
   {
     name: 'daemon',
@@ -152,6 +165,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   templateShow,
   templateDelete,
   templatePrune,
+  workspaceCacheList,
+  workspaceCachePrune,
   daemonStatus,
   daemonStop,
   daemonLogs,

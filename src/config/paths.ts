@@ -31,6 +31,8 @@ export interface Paths {
   hostNoticesFile: string;
   /** warm templates */
   templatesDir: string;
+  /** work disks with a repository in them */
+  workspaceBasesDir: string;
   /** temporary copies of repositories that are being sent to a guest */
   workspaceTempDir: string;
   /** pid and socket of the daemon that holds the lock */
@@ -86,6 +88,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     vmmCacheDir: join(cacheDir, 'vmm'),
     hostNoticesFile: join(cacheDir, 'host-notices'),
     templatesDir: join(cacheDir, 'templates'),
+    workspaceBasesDir: join(cacheDir, 'workspace-bases'),
     workspaceTempDir: join(cacheDir, 'workspaces'),
     daemonPlaceFile: join(stateDir, 'bangerd.json'),
     runtimeHomes: dirs.runtimeHomes,

@@ -17,6 +17,7 @@ import { SqliteVmRecords } from '../adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
 import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-driver.ts';
+import { FsWorkDiskBases } from '../adapters/workspace/base/base-store.ts';
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
 import { KeyedMutex, SharedWork } from '../base/async.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
@@ -176,6 +177,7 @@ export function compose({
     background: new LatestTasks(),
     connector,
     templates: new FsTemplateStore({ templatesDir: paths.templatesDir, log }),
+    bases: new FsWorkDiskBases({ basesDir: paths.workspaceBasesDir, hostTools, log }),
     snapshots: new FsVmSnapshots({ ...paths, nameOf }),
     freeMemoryBytes: freemem,
     isWarm: settings.isWarm,

@@ -99,6 +99,10 @@ export async function sendTo(
 
 /** Unpacks an archive into a folder with GNU tar. */
 export async function unpack(archive: AsyncIterable<Buffer>, folder: string): Promise<void> {
+  if (process.env['BANGER_TEST_WAY_IN'] === 'base') {
+    const { unpackThroughImage } = await import('./read-image.ts');
+    return await unpackThroughImage(archive, folder);
+  }
   const tar = spawn('tar', ['--extract', '--numeric-owner', '--preserve-permissions', '-C', folder], {
     stdio: ['pipe', 'inherit', 'inherit'],
   });

@@ -13,6 +13,7 @@ import { FsVmFiles } from '../../src/adapters/store/fs-vm-files.ts';
 import { SqliteVmRecords } from '../../src/adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../../src/adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
+import { FsWorkDiskBases } from '../../src/adapters/workspace/base/base-store.ts';
 import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { abortable, KeyedMutex, SharedWork } from '../../src/base/async.ts';
@@ -273,6 +274,11 @@ async function startDaemon(
       background,
       connector,
       templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
+      bases: new FsWorkDiskBases({
+        basesDir: settings.paths.workspaceBasesDir,
+        hostTools: BUILT_HOST_TOOLS,
+        log,
+      }),
       snapshots: new FsVmSnapshots({ ...settings.paths, nameOf }),
       freeMemoryBytes: () => guests.freeMemoryBytes ?? 2 ** 40,
       isWarm: true,

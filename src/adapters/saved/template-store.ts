@@ -101,20 +101,23 @@ export class FsTemplateStore implements TemplateStore {
     await this.#remove(key);
   }
 
-  async prune({ maxBytes }: { maxBytes: number }): Promise<string[]> {
-    await this.sweep();
+  async prune({ maxBytes, isDryRun = false }: { maxBytes: number; isDryRun?: boolean }): Promise<string[]> {
+    if (!isDryRun) await this.sweep();
+    const remove = async (key: string): Promise<void> => {
+      if (!isDryRun) await this.#remove(key);
+    };
     const gone: string[] = [];
     const whole = await this.list();
     for (const key of await this.#keys()) {
       if (whole.some((template) => template.key === key)) continue;
-      await this.#remove(key);
+      await remove(key);
       gone.push(key);
     }
     let total = whole.reduce((sum, { diskBytes }) => sum + diskBytes, 0);
     for (const { key, diskBytes } of whole.reverse()) {
       if (total <= maxBytes) break;
       if (this.#uses.has(key)) continue;
-      await this.#remove(key);
+      await remove(key);
       total -= diskBytes;
       gone.push(key);
     }

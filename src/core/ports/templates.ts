@@ -70,9 +70,10 @@ export interface TemplateStore {
   delete(key: string): Promise<void>;
   /**
    * Removes templates that were set aside or left half-made, then the least recently used ones until the rest
-   * takes `maxBytes` at most; never one in use. Returns the removed keys.
+   * takes `maxBytes` at most; never one in use. Returns the removed keys. With `isDryRun`, it only returns
+   * which would be removed.
    */
-  prune(options: { maxBytes: number }): Promise<string[]>;
+  prune(options: { maxBytes: number; isDryRun?: boolean }): Promise<string[]>;
   /** Removes what a crashed daemon left half-made. Idempotent. */
   sweep(): Promise<void>;
   /** Reads all of a template and compares it with its checksums. Returns what is wrong, if anything. */

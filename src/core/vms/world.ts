@@ -10,6 +10,7 @@ import type { VmSnapshots } from '../ports/snapshots.ts';
 import type { TemplateStore } from '../ports/templates.ts';
 import type { VmFiles } from '../ports/vm-files.ts';
 import type { VmDriver } from '../ports/vmm/driver.ts';
+import type { WorkDiskBases } from '../ports/work-disk-bases.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
 import type { KnownHosts } from './guest/known-hosts.ts';
@@ -88,9 +89,11 @@ export interface Saving {
 /** Templates that new VMs start from. */
 export interface WarmStarts {
   templates: TemplateStore;
+  /** work disks with a repository in them */
+  bases: WorkDiskBases;
   /** new VMs start from templates unless the request says otherwise */
   isWarm: boolean;
-  /** what all templates together may take on disk, in `bytes` */
+  /** what all templates and base images together may take on disk, in `bytes` */
   templateBudgetBytes: number;
   /**
    * when a guest that was just booted counts as quiet: it used less than `share` of its processors' time,

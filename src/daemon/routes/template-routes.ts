@@ -1,5 +1,6 @@
 import type { StoredTemplate } from '../../core/ports/templates.ts';
 import { findTemplate } from '../../core/vms/saved/find-template.ts';
+import { pruneTemplates } from '../../core/vms/saved/prune-cache.ts';
 import { done } from '../../protocol/api/common.ts';
 import * as schemas from '../../protocol/api/template.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
@@ -39,9 +40,8 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
     body: schemas.pruneTemplatesRequest,
     answer: schemas.prunedTemplates,
     run: async ({ app, body }) => {
-      const { templates, pool, templateBudgetBytes } = app.world;
-      const keys = await templates.prune({ maxBytes: body.all ? 0 : templateBudgetBytes });
-      await pool?.drop(keys);
+      const keys = await pruneTemplates(app.world, body);
+      if (!body.dryRun) await app.world.pool?.drop(keys);
       return { keys };
     },
   }),

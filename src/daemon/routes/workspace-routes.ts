@@ -1,5 +1,8 @@
+import type { StoredBase } from '../../core/ports/work-disk-bases.ts';
+import { pruneBases } from '../../core/vms/saved/prune-cache.ts';
 import { prepareWorkspace } from '../../core/vms/workspace/prepare-workspace.ts';
 import * as schemas from '../../protocol/api/workspace.ts';
+import { pruneBasesRequest, type WorkspaceBase, workspaceBases } from '../../protocol/api/workspace-base.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of git working trees. */
@@ -44,4 +47,24 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
       };
     },
   }),
+  jsonRoute({
+    method: 'GET',
+    path: '/workspaces/bases',
+    summary: 'All base images of repositories, the most recently used first',
+    answer: workspaceBases,
+    run: async ({ app }) => ({ bases: (await app.world.bases.list()).map(baseView) }),
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/workspaces/bases/prune',
+    summary:
+      'Delete base images of repositories that are gone, and the least recently used ones beyond the disk budget',
+    body: pruneBasesRequest,
+    answer: workspaceBases,
+    run: async ({ app, body }) => ({ bases: (await pruneBases(app.world, body)).map(baseView) }),
+  }),
 ];
+
+function baseView({ imageName, ...base }: StoredBase): WorkspaceBase {
+  return { ...base, image: imageName };
+}

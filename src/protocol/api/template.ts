@@ -22,6 +22,7 @@ export const templateList = object({ templates: list(template) });
 /** Body of `POST /v1/templates/prune`. */
 export const pruneTemplatesRequest = closedObject({
   all: optional(truth('delete every template that is not in use, instead of those beyond the disk budget')),
+  dryRun: optional(truth('only say which would be deleted')),
 });
 export type PruneTemplatesRequest = ValueOf<typeof pruneTemplatesRequest>;
 

@@ -10,6 +10,11 @@ import {
   type WorkspaceSummary,
   workspaceSummary,
 } from '../../protocol/api/workspace.ts';
+import {
+  type PruneBasesRequest,
+  type WorkspaceBase,
+  workspaceBases,
+} from '../../protocol/api/workspace-base.ts';
 import type { Lease } from '../lease.ts';
 import { vmPath } from '../paths.ts';
 import type { Work } from '../work.ts';
@@ -30,6 +35,10 @@ export interface WorkspaceCalls {
     request: PrepareWorkspaceRequest,
     options: Abortable,
   ): Work<PreparedWorkspace>;
+  /** All base images of repositories, the most recently used first. */
+  listWorkspaceBases(options: Abortable): Promise<WorkspaceBase[]>;
+  /** Deletes base images of repositories that are gone, and those beyond the disk budget, or `all`. */
+  pruneWorkspaceBases(request: PruneBasesRequest, options: Abortable): Promise<WorkspaceBase[]>;
 }
 
 /** {@link WorkspaceCalls} over one transport. */
@@ -40,5 +49,9 @@ export function workspaceCalls(caller: Caller): WorkspaceCalls {
     packWorkspace: (body, { signal }) => caller.lease('/workspaces/pack', packedWorkspace, { body, signal }),
     prepareWorkspace: (ref, body, { signal }) =>
       caller.work(vmPath(ref, 'workspace'), preparedWorkspace, { body, signal }),
+    listWorkspaceBases: async (options) =>
+      (await caller.get('/workspaces/bases', workspaceBases, options)).bases,
+    pruneWorkspaceBases: async (body, { signal }) =>
+      (await caller.post('/workspaces/bases/prune', workspaceBases, { body, signal })).bases,
   };
 }

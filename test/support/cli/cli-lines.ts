@@ -149,7 +149,9 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'template list': [{ words: '' }, { words: '--json' }],
   'template show': [{ words: '--json deadbeef', status: 1 }],
   'template delete': [{ words: '--json deadbeef', status: 1 }],
-  'template prune': [{ words: '' }, { words: '--all --json' }],
+  'template prune': [{ words: '' }, { words: '--all --json' }, { words: '--dry-run' }],
+  'workspace cache list': [{ words: '' }, { words: '--json' }],
+  'workspace cache prune': [{ words: '' }, { words: '--all --json' }, { words: '--dry-run' }],
   'operations list': [{ words: '' }, { words: '--all' }, { words: '-q' }, { words: '--json --all' }],
   'operations follow': [{ words: '-v OPERATION' }, { words: '--json OPERATION' }],
   'operations cancel': [

@@ -15,7 +15,9 @@ import { reconcileVm } from './reconcile.ts';
 const AT_ONCE = 8;
 
 /** What a starting daemon works on. */
-type TakeOverWorld = ReconcileWorld & Pick<WarmStarts, 'templates'> & Pick<UnrecordedVms, 'unrecorded'>;
+type TakeOverWorld = ReconcileWorld &
+  Pick<WarmStarts, 'templates' | 'bases'> &
+  Pick<UnrecordedVms, 'unrecorded'>;
 
 /**
  * Makes records and reality agree when a daemon starts: adopts running VMs, finishes or undoes what an
@@ -82,7 +84,7 @@ export class TakeOver {
   }
 
   async #run(folders: readonly string[], { signal }: Abortable): Promise<void> {
-    const { records, files, templates, driver, log } = this.#world;
+    const { records, files, templates, bases, driver, log } = this.#world;
     const all = records.list();
     const damaged = records.damaged();
     // Everything of such a VM stays, a running VMM included.
@@ -105,6 +107,7 @@ export class TakeOver {
         // Only now: a VM that an earlier daemon wanted to save as a template may have written there until
         // here.
         await templates.sweep();
+        await bases.sweep();
         await driver.sweep();
       }
     } catch (error) {

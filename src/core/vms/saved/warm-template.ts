@@ -6,6 +6,7 @@ import type { VmPlan } from '../plan/vm-plan.ts';
 import type { VmHost, Vms, WarmStarts } from '../world.ts';
 import type { TemplateWorld } from './make-template.ts';
 import { makeTemplate } from './make-template.ts';
+import { type CacheWorld, pruneTemplates } from './prune-cache.ts';
 
 /**
  * Key of the template that a plan's VM can start from; `undefined` when the driver cannot save guests, or
@@ -28,7 +29,7 @@ export function templateKeyOf(
  * @throws the abort reason.
  */
 export async function warmTemplate(
-  world: TemplateWorld & Pick<Vms, 'log'> & Pick<WarmStarts, 'templates' | 'templateBudgetBytes'>,
+  world: TemplateWorld & Pick<Vms, 'log'> & CacheWorld,
   { plan, key }: { plan: VmPlan; key: string },
   options: Task,
 ): Promise<(StoredTemplate & Disposable) | undefined> {
@@ -63,16 +64,14 @@ export async function warmTemplate(
     return undefined;
   }
   const made = await use();
-  void pruneTemplates(world);
+  void pruneQuietly(world);
   return made;
 }
 
-/** Keeps the templates within their budget; failures are logged. */
-async function pruneTemplates(
-  world: Pick<Vms, 'log'> & Pick<WarmStarts, 'templates' | 'templateBudgetBytes'>,
-): Promise<void> {
+/** Keeps the templates within the disk budget; failures are logged. */
+async function pruneQuietly(world: Pick<Vms, 'log'> & CacheWorld): Promise<void> {
   try {
-    await world.templates.prune({ maxBytes: world.templateBudgetBytes });
+    await pruneTemplates(world, {});
   } catch (error) {
     world.log.warn('pruning templates failed', { error });
   }

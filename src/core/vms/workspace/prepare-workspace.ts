@@ -11,11 +11,9 @@ import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts'
 import { findRunningVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
+import { DEFAULT_GUEST_PATH } from './guest-path.ts';
 import { updateWorkspace } from './update-all.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
-
-/** Where a working tree is copied by default. */
-const DEFAULT_GUEST_PATH = '/root/repo';
 
 /** What is copied, and where the work reports. */
 export interface PrepareWorkspaceOptions extends Task {

@@ -1,0 +1,4 @@
+// The fidelity tests again, with working trees that get to the guest in the base image of a work disk.
+process.env['BANGER_TEST_WAY_IN'] = 'base';
+await import('./fidelity.test.ts');
+await import('./special-repositories.test.ts');
