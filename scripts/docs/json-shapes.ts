@@ -144,6 +144,7 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
     ),
     leftOutCount: count('how many of them there are'),
   }),
+  'vm port': vm,
   'vm ports': list(vmPorts),
   'vm stats': vmStats,
   'vm start': list(vmResult),

@@ -43,6 +43,7 @@ import { vmStart } from './vm/lifecycle/vm-start.ts';
 import { vmStop } from './vm/lifecycle/vm-stop.ts';
 import { vmSuspend } from './vm/lifecycle/vm-suspend.ts';
 import { vmWait } from './vm/lifecycle/vm-wait.ts';
+import { vmPort } from './vm/port/vm-port.ts';
 import { vmRun } from './vm/run/vm-run.ts';
 import { vmSnapshotCreate } from './vm/snapshot/vm-snapshot-create.ts';
 import { vmSnapshotDelete } from './vm/snapshot/vm-snapshot-delete.ts';
@@ -133,6 +134,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmSsh,
   vmCp,
   vmLogs,
+  vmPort,
   vmPorts,
   vmStats,
   vmStart,

@@ -31,6 +31,7 @@ import { KnownHosts } from '../core/vms/guest/known-hosts.ts';
 import { StatsHistory } from '../core/vms/guest/stats-history.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
 import { GuestAddresses } from '../core/vms/network/guest-addresses.ts';
+import { networkedVmms } from '../core/vms/network/networked-vmms.ts';
 import { ObservedRecords } from '../core/vms/network/observed-records.ts';
 import { Pool, type PoolOptions } from '../core/vms/pool/pool.ts';
 import { UnrecordedIds } from '../core/vms/unrecorded-ids.ts';
@@ -200,7 +201,7 @@ export function compose({
     defaultImage: settings.defaultImage,
     host: settings.host,
   };
-  const peers = new HelperPeerUsers({ hostTools, uid, log });
+  const peers = new HelperPeerUsers({ hostTools, uid, log, vmmPids: () => networkedVmms(world) });
   if (settings.hasPool) world.pool = new Pool(world, POOL);
   return {
     world,

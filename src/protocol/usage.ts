@@ -7,6 +7,7 @@ import {
   object,
   optional,
   text,
+  truth,
 } from '../base/json-schema/build.ts';
 import type { ValueOf } from '../base/json-schema/schema.ts';
 import { bytes, time, vmName } from './api/common.ts';
@@ -23,6 +24,7 @@ const vmPort = object({
   hostPort: optional(
     integer('its port there: 8000 more for a port that the daemon may not use; see `banger doctor`'),
   ),
+  isExplicit: optional(truth('forwarded by `vm port`, on 127.0.0.1, whether or not something listens')),
   problem: optional(text('why the port does not listen there')),
   url: optional(text('works on the host of the daemon; present when a web server answers there')),
 });

@@ -1,4 +1,4 @@
-import { extensibleOneOf, integer, object, optional, text, truth } from '../base/json-schema/build.ts';
+import { extensibleOneOf, integer, list, object, optional, text, truth } from '../base/json-schema/build.ts';
 import type { ValueOf } from '../base/json-schema/schema.ts';
 import { time } from './api/common.ts';
 
@@ -70,6 +70,10 @@ const workspace = object({
 /** The git working tree that was last copied into a VM. */
 export type VmWorkspace = ValueOf<typeof workspace>;
 
+/** A port of a guest that its user forwards to 127.0.0.1 and the VM's address. */
+export const vmForward = object({ hostPort: integer(), guestPort: integer() });
+export type VmForward = ValueOf<typeof vmForward>;
+
 const vmFields = {
   id: text(),
   name: text(),
@@ -85,6 +89,7 @@ const vmFields = {
       'where its first web server is on the host; only in the answer about one VM that is running or suspended, while the web gateway listens',
     ),
   ),
+  forwards: optional(list(vmForward, 'explicit ones, on 127.0.0.1 and `guest_ip` of the host')),
   ephemeral: truth('deleted when the client that created it goes away (`--rm`)'),
   workspace: optional(workspace),
   runtime: optional(

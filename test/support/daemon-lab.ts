@@ -297,7 +297,12 @@ async function startDaemon(
       defaultImage: FAKE_IMAGE,
       host: HOST,
     };
-    const peers = new HelperPeerUsers({ hostTools: BUILT_HOST_TOOLS, uid: process.getuid?.() ?? 0, log });
+    const peers = new HelperPeerUsers({
+      hostTools: BUILT_HOST_TOOLS,
+      uid: process.getuid?.() ?? 0,
+      log,
+      vmmPids: () => guests.vmmPids ?? [],
+    });
     if (hasStandby) {
       world.pool = new Pool(world, {
         delayMs: 0,

@@ -55,6 +55,8 @@ export interface HostGuests {
   copyGate?: Promise<void> | undefined;
   /** the ports on which guests seem to listen */
   ports?: Set<number>;
+  /** processes that guests can make connect; absent: none */
+  vmmPids?: number[];
   /** agents cannot watch ports */
   hasOldAgent?: boolean;
   /** the error of the next personalisation */

@@ -49,3 +49,12 @@ export async function askPort(host: string, port: number, text: string): Promise
   );
   return await Promise.race([answer, failed]);
 }
+
+/** A port of 127.0.0.1 on which nothing listens now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}

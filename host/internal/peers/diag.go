@@ -38,7 +38,7 @@ func choose() (lookup, error) {
 		return nil, err
 	}
 	defer done()
-	if uid, err := diag.find(local, remote); err != nil || uid != uint32(os.Getuid()) {
+	if found, err := diag.find(local, remote); err != nil || found.uid != uint32(os.Getuid()) {
 		unix.Close(diag.fd)
 		return findInTables, nil
 	}
@@ -79,10 +79,10 @@ func openDiag() (*diag, error) {
 	return &diag{fd: fd}, nil
 }
 
-func (d *diag) find(local, remote netip.AddrPort) (uint32, error) {
+func (d *diag) find(local, remote netip.AddrPort) (owner, error) {
 	d.sequence++
 	if err := unix.Sendto(d.fd, request(d.sequence, local, remote), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return 0, err
+		return owner{}, err
 	}
 	answer := make([]byte, 4096)
 	for {
@@ -91,13 +91,13 @@ func (d *diag) find(local, remote netip.AddrPort) (uint32, error) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return owner{}, err
 		}
 		// An answer to an earlier question may arrive after that question was given up.
 		if n < headerBytes || binary.NativeEndian.Uint32(answer[8:]) != d.sequence {
 			continue
 		}
-		return userOf(answer[:n], remote.Port())
+		return ownerIn(answer[:n], remote.Port())
 	}
 }
 
@@ -122,16 +122,17 @@ func request(sequence uint32, local, remote netip.AddrPort) []byte {
 	return b
 }
 
-// userOf reads the user from an answer. Where the connection is gone, the kernel answers with a listener at
+// ownerIn reads the owner from an answer. Where the connection is gone, the kernel answers with a listener at
 // that address. A socket that its program has closed has no inode, and its user is unknown; the kernel says
 // root.
-func userOf(answer []byte, remotePort uint16) (uint32, error) {
+func ownerIn(answer []byte, remotePort uint16) (owner, error) {
 	if binary.NativeEndian.Uint16(answer[4:]) != unix.SOCK_DIAG_BY_FAMILY || len(answer) < answerBytes {
-		return 0, errUnknown
+		return owner{}, errUnknown
 	}
 	isOther := answer[stateOffset] == listenState || binary.BigEndian.Uint16(answer[dportOffset:]) != remotePort
-	if isOther || binary.NativeEndian.Uint32(answer[inodeOffset:]) == 0 {
-		return 0, errUnknown
+	inode := uint64(binary.NativeEndian.Uint32(answer[inodeOffset:]))
+	if isOther || inode == 0 {
+		return owner{}, errUnknown
 	}
-	return binary.NativeEndian.Uint32(answer[uidOffset:]), nil
+	return owner{binary.NativeEndian.Uint32(answer[uidOffset:]), inode}, nil
 }

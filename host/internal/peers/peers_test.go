@@ -58,8 +58,8 @@ func TestThePeersUserIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer accepted.Close()
-			if uid, err := find(ends(accepted)); err != nil || uid != uint32(os.Getuid()) {
-				t.Errorf("%s, %s: got %d, %v", name, host, uid, err)
+			if found, err := find(ends(accepted)); err != nil || found.uid != uint32(os.Getuid()) {
+				t.Errorf("%s, %s: got %v, %v", name, host, found, err)
 			}
 		}
 	}
@@ -81,8 +81,8 @@ func TestTheUserOfAnotherProgramIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if uid, err := find(ends(accepted)); err != nil || uid != otherUser {
-			t.Errorf("%s: got %d, %v", name, uid, err)
+		if found, err := find(ends(accepted)); err != nil || found.uid != otherUser {
+			t.Errorf("%s: got %v, %v", name, found, err)
 		}
 		accepted.Close()
 		_ = client.Wait()
@@ -103,12 +103,12 @@ func TestAConnectionThatItsProgramHasClosedBelongsToNobody(t *testing.T) {
 		defer accepted.Close()
 		conn.Close()
 		for deadline := time.Now().Add(5 * time.Second); ; {
-			uid, err := find(ends(accepted))
+			found, err := find(ends(accepted))
 			if err != nil {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Errorf("%s: got %d", name, uid)
+				t.Errorf("%s: got %v", name, found)
 				break
 			}
 		}
@@ -118,8 +118,8 @@ func TestAConnectionThatItsProgramHasClosedBelongsToNobody(t *testing.T) {
 func TestAListenerAtThePeersAddressIsNotThePeer(t *testing.T) {
 	for name, find := range lookups(t) {
 		local := listen(t).Addr().(*net.TCPAddr).AddrPort()
-		if uid, err := find(local, netip.MustParseAddrPort("127.0.0.1:9")); err == nil {
-			t.Errorf("%s: got %d", name, uid)
+		if found, err := find(local, netip.MustParseAddrPort("127.0.0.1:9")); err == nil {
+			t.Errorf("%s: got %v", name, found)
 		}
 	}
 }
@@ -138,11 +138,13 @@ func TestRunAnswersEachLine(t *testing.T) {
 	defer accepted.Close()
 	local, remote := ends(accepted)
 	var answers strings.Builder
-	questions := fmt.Sprintf("%v %v\nnonsense\n[::1]:1 [::1]:2\n\n%v\n", local, remote, local)
+	questions := fmt.Sprintf("%v %v 1\nnonsense\n[::1]:1 [::1]:2\n\n%v\n%v %v x\n", local, remote, local, local, remote)
+	// This process has the connection, and does not count.
+	questions += fmt.Sprintf("%v %v 1 %d\n", local, remote, os.Getpid())
 	if err := Run(strings.NewReader(questions), &answers); err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("%d\n-\n-\n-\n-\n", os.Getuid()); answers.String() != want {
+	if want := fmt.Sprintf("%d\n-\n-\n-\n-\n-\n-\n", os.Getuid()); answers.String() != want {
 		t.Errorf("got %q, want %q", answers.String(), want)
 	}
 }

@@ -17,22 +17,22 @@ var mapped = []string{"0000000000000000FFFF0000", "00000000000000000000FFFF"}
 
 // findInTables looks a connection up in the tables of proc_net(5). A program may connect to an IPv4 address
 // with a socket of IPv6.
-func findInTables(local, remote netip.AddrPort) (uint32, error) {
+func findInTables(local, remote netip.AddrPort) (owner, error) {
 	for _, name := range []string{"tcp", "tcp6"} {
 		table, err := os.Open("/proc/net/" + name)
 		if err != nil {
 			continue
 		}
-		uid, err := findIn(table, local, remote)
+		found, err := findIn(table, local, remote)
 		table.Close()
 		if err == nil {
-			return uid, nil
+			return found, nil
 		}
 	}
-	return 0, errUnknown
+	return owner{}, errUnknown
 }
 
-func findIn(table io.Reader, local, remote netip.AddrPort) (uint32, error) {
+func findIn(table io.Reader, local, remote netip.AddrPort) (owner, error) {
 	lines := bufio.NewScanner(table)
 	from, to := field(local), field(remote)
 	for lines.Scan() {
@@ -42,13 +42,14 @@ func findIn(table io.Reader, local, remote netip.AddrPort) (uint32, error) {
 			continue
 		}
 		// A socket that its program has closed has no inode, and its user is unknown.
-		uid, err := strconv.ParseUint(string(fields[7]), 10, 32)
-		if err != nil || string(fields[9]) == "0" {
-			return 0, errUnknown
+		uid, uidErr := strconv.ParseUint(string(fields[7]), 10, 32)
+		inode, inodeErr := strconv.ParseUint(string(fields[9]), 10, 64)
+		if uidErr != nil || inodeErr != nil || inode == 0 {
+			return owner{}, errUnknown
 		}
-		return uint32(uid), nil
+		return owner{uint32(uid), inode}, nil
 	}
-	return 0, errUnknown
+	return owner{}, errUnknown
 }
 
 // field is an address as the tables print it: 32 bits in the machine's byte order, and the port.

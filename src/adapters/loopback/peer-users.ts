@@ -10,15 +10,28 @@ import type { ConnectionEnds, PeerUsers } from '../../core/ports/loopback.ts';
 /** `ms` for an answer, which usually takes less than one. */
 const ANSWER_DEADLINE_MS = 2_000;
 
+/** The answer for a connection that nobody has, or one of the excluded processes. */
+const NOBODY = '-';
+
 /** The program runs as long as this one: the limit of a timer. */
 const FOR_EVER_MS = 2 ** 31 - 1;
 
 /** More bytes than an answer has. */
 const MAX_ANSWER_BYTES = 64;
 
+/** What a {@link HelperPeerUsers} needs. */
+export interface HelperPeerUsersOptions {
+  /** the program `banger-host` */
+  hostTools: string;
+  uid: number;
+  log: Logger;
+  /** numbers of processes that guests can make connect */
+  vmmPids: () => readonly number[];
+}
+
 interface Helper {
   questions: PassThrough;
-  /** one for each question, in order; called with the answer, `-` when there is none */
+  /** one for each question, in order; called with the answer */
   waiting: ((answer: string) => void)[];
 }
 
@@ -30,38 +43,54 @@ export class HelperPeerUsers implements PeerUsers, Disposable {
   readonly #program: string;
   readonly #uid: number;
   readonly #log: Logger;
+  readonly #vmmPids: () => readonly number[];
   readonly #stop = new AbortController();
   #helper: Helper | undefined;
   #hasWarned = false;
 
-  constructor({ hostTools, uid, log }: { hostTools: string; uid: number; log: Logger }) {
+  /**
+   * Connections that the processes `vmmPids` opened are not the user's: a guest with a network of its VMM's
+   * may have.
+   */
+  constructor({ hostTools, uid, log, vmmPids }: HelperPeerUsersOptions) {
+    this.#vmmPids = vmmPids;
     this.#program = hostTools;
     this.#uid = uid;
     this.#log = log;
   }
 
-  async isOwn(connection: ConnectionEnds, { signal }: Abortable): Promise<boolean> {
-    const { localAddress, localPort, remoteAddress, remotePort } = connection;
-    const { promise: answer, resolve } = Promise.withResolvers<string>();
-    const helper = this.#running();
-    helper.waiting.push(resolve);
-    helper.questions.write(`${remoteAddress}:${remotePort} ${localAddress}:${localPort}\n`);
-    try {
-      const found = await withDeadline((inner) => abortable(answer, inner), {
-        signal,
-        deadlineMs: ANSWER_DEADLINE_MS,
-        what: 'the user of a connection',
-      });
-      return found === String(this.#uid);
-    } catch (error) {
-      if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
-      return false;
-    }
+  async isOwn(connection: ConnectionEnds, options: Abortable): Promise<boolean> {
+    return (await this.#userOf(connection, options)) === String(this.#uid);
+  }
+
+  async isAny(connection: ConnectionEnds, options: Abortable): Promise<boolean> {
+    return (await this.#userOf(connection, options)) !== NOBODY;
   }
 
   /** Ends the program. Idempotent. */
   [Symbol.dispose](): void {
     this.#stop.abort();
+  }
+
+  /** The number of the peer's user; {@link NOBODY} when that cannot be found out. */
+  async #userOf(connection: ConnectionEnds, { signal }: Abortable): Promise<string> {
+    const { localAddress, localPort, remoteAddress, remotePort } = connection;
+    const { promise: answer, resolve } = Promise.withResolvers<string>();
+    const helper = this.#running();
+    helper.waiting.push(resolve);
+    const pids = this.#vmmPids().map((pid) => ` ${pid}`);
+    const question = `${remoteAddress}:${remotePort} ${localAddress}:${localPort}${pids.join('')}\n`;
+    helper.questions.write(question);
+    try {
+      return await withDeadline((inner) => abortable(answer, inner), {
+        signal,
+        deadlineMs: ANSWER_DEADLINE_MS,
+        what: 'the user of a connection',
+      });
+    } catch (error) {
+      if (!isAppError(error, 'WAIT_TIMEOUT')) throw error;
+      return NOBODY;
+    }
   }
 
   #running(): Helper {
@@ -87,7 +116,7 @@ export class HelperPeerUsers implements PeerUsers, Disposable {
     } finally {
       this.#helper = undefined;
       helper.questions.destroy();
-      for (const answer of helper.waiting) answer('-');
+      for (const answer of helper.waiting) answer(NOBODY);
     }
   }
 

@@ -61,6 +61,10 @@ const fields = {
     })
     .exactOptional(),
   unsyncedIn: z.string().exactOptional(),
+  forwards: z
+    .array(z.looseObject({ hostPort: z.int(), guestPort: z.int() }))
+    .readonly()
+    .exactOptional(),
   listeningPorts: z.array(z.int()).readonly().exactOptional(),
   savedBy: savedBy.exactOptional(),
   hasSecondVmm: z.literal(true).exactOptional(),

@@ -42,11 +42,13 @@ export interface PortListeners {
   ): Promise<Disposable>;
 }
 
-/** Who is at the other end of connections. */
+/**
+ * Who is at the other end of connections. A VMM whose guest has a network counts as nobody, because such a
+ * guest must not reach other VMs; neither does a program that has closed its end already.
+ */
 export interface PeerUsers {
-  /**
-   * Whether a program of this process's user has the remote end of a connection. False when that cannot be
-   * found out, or the program has closed its end already.
-   */
+  /** Whether a program of this process's user has the remote end. */
   isOwn(connection: ConnectionEnds, options: Abortable): Promise<boolean>;
+  /** Whether a program of any user of this host has the remote end. */
+  isAny(connection: ConnectionEnds, options: Abortable): Promise<boolean>;
 }

@@ -1,4 +1,4 @@
-import type { Accelerator, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
+import type { Accelerator, VmForward, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
 import type { SavedBy, SavedGuestKind } from './saved-by.ts';
 import type { VmmProcess } from './vmm/running-vm.ts';
 import type { DriveBase, DriveSpec } from './vmm/spec.ts';
@@ -45,6 +45,8 @@ export interface VmRecord {
    * it was written
    */
   unsyncedIn?: string;
+  /** ports that the user forwards, whether or not something in the guest listens */
+  forwards?: readonly VmForward[];
   /** TCP ports on which a suspended guest listened */
   listeningPorts?: readonly number[];
   /** what saved the guest of a suspended VM */

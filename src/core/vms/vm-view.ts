@@ -14,6 +14,7 @@ export function vmView(record: VmRecord): Vm {
     shape: record.shape,
     nat: record.nat,
     ...(record.guestIp === undefined ? {} : { guest_ip: record.guestIp }),
+    ...(record.forwards?.length ? { forwards: [...record.forwards] } : {}),
     ephemeral: record.ephemeral,
     ...(record.workspace ? { workspace: record.workspace } : {}),
     ...(runtime && record.state === 'running'

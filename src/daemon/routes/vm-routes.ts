@@ -9,6 +9,7 @@ import { setVm } from '../../core/vms/lifecycle/set-vm.ts';
 import { startVm } from '../../core/vms/lifecycle/start-vm.ts';
 import { stopVm } from '../../core/vms/lifecycle/stop-vm.ts';
 import { waitForVm } from '../../core/vms/lifecycle/wait-for-vm.ts';
+import { setForward } from '../../core/vms/network/set-forward.ts';
 import { forkVm } from '../../core/vms/saved/fork-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
 import { damagedView, endedView, vmView } from '../../core/vms/vm-view.ts';
@@ -180,6 +181,18 @@ export const VM_ROUTES: readonly Route[] = [
     run: async ({ app, params, body, signal, report }) => ({
       value: vmView(await renameVm(app.world, params['ref'] ?? '', { name: body.name, report, signal })),
     }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/vms/:ref/forwards',
+    summary:
+      "Forward a port of this host's 127.0.0.1, and the same port of the VM's address, to a port of the guest, until it is removed",
+    body: schemas.forwardPortRequest,
+    answer: vm,
+    run: async ({ app, params, body: { remove, ...forward }, signal, report }) => {
+      const options = { forward, isRemoved: remove ?? false, signal, report };
+      return { value: vmView(await setForward(app.world, params['ref'] ?? '', options)) };
+    },
   }),
   workRoute({
     method: 'POST',

@@ -76,6 +76,16 @@ export const setVmRequest = closedObject({
 });
 export type SetVmRequest = ValueOf<typeof setVmRequest>;
 
+const portNumber = integer('from 1 to 65535', { minimum: 1, maximum: 65_535 });
+
+/** Body of `POST /v1/vms/REF/forwards`. */
+export const forwardPortRequest = closedObject({
+  hostPort: portNumber,
+  guestPort: portNumber,
+  remove: optional(truth('end the forward of `hostPort` instead; `guestPort` does not matter then')),
+});
+export type ForwardPortRequest = ValueOf<typeof forwardPortRequest>;
+
 /** Body of `POST /v1/vms/REF/rename`. */
 export const renameVmRequest = closedObject({ name: text() });
 export type RenameVmRequest = ValueOf<typeof renameVmRequest>;

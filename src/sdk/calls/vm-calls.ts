@@ -5,6 +5,7 @@ import {
   type DeleteVmQuery,
   type ForkedVms,
   type ForkVmRequest,
+  type ForwardPortRequest,
   forkedVms,
   type KillVmRequest,
   type ListVmsQuery,
@@ -60,6 +61,8 @@ export interface VmCalls {
   killVm(ref: string, request: KillVmRequest, options: Abortable): Work<EndedVm>;
   /** Changes the shape of a VM that does not run, or the NAT of any VM. */
   setVm(ref: string, request: SetVmRequest, options: Abortable): Work<Vm>;
+  /** Forwards a port of the daemon's host to a port of the guest, or ends that. */
+  forwardPort(ref: string, request: ForwardPortRequest, options: Abortable): Work<Vm>;
   renameVm(ref: string, name: string, options: Abortable): Work<Vm>;
   /** Waits for a condition; after a deletion, the result is the VM's last state. */
   waitForVm(ref: string, request: WaitForVmRequest, options: Abortable): Work<Vm>;
@@ -92,6 +95,7 @@ export function vmCalls(caller: Caller): VmCalls {
     restartVm: (ref, options) => caller.vmWork(vmPath(ref, 'restart'), options),
     killVm: (ref, body, { signal }) => caller.work(vmPath(ref, 'kill'), endedVm, { body, signal }),
     setVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'set'), { body, signal }),
+    forwardPort: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'forwards'), { body, signal }),
     renameVm: (ref, name, { signal }) => caller.vmWork(vmPath(ref, 'rename'), { body: { name }, signal }),
     waitForVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'wait'), { body, signal }),
     deleteVm: (ref, { signal, onlyResting }) =>

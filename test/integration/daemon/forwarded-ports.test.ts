@@ -8,7 +8,7 @@ import { neverAborts } from '../../../src/base/abort.ts';
 import type { VmState } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
-import { askPort, type EchoServer, startEcho } from '../../support/local-server.ts';
+import { askPort, type EchoServer, freePort, startEcho } from '../../support/local-server.ts';
 import { until } from '../../support/until.ts';
 
 // The guest is an agent on this host: a port of the guest is one of this host's 127.0.0.1.
@@ -134,6 +134,46 @@ test('programs of other users are refused', {
   };
   assert.equal(await askAs(0), 'hi\n');
   assert.equal(await askAs(OTHER_USER), '');
+});
+
+test('what a VMM connects to for its guest is refused, whoever may connect', async () => {
+  const child = spawn(
+    'bash',
+    ['-c', `sleep 0.5; exec 3<>/dev/tcp/${address}/${echo.port} && echo hi >&3 && head -c 3 <&3`],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
+  lab.guests.vmmPids = [child.pid ?? 0];
+  assert.equal(await text(child.stdout), '');
+  delete lab.guests.vmmPids;
+});
+
+test('an explicit port is on 127.0.0.1 and the address, survives a restart, and goes when it is removed', async () => {
+  const hostPort = await freePort();
+  const forward = { hostPort, guestPort: echo.port };
+  const forwarded = await resultOf(lab.client.forwardPort('web', forward, { signal }));
+  assert.deepEqual(forwarded.forwards, [forward]);
+  const bothAnswer = async (): Promise<boolean> =>
+    (await askPort('127.0.0.1', hostPort, 'a')) === 'a' && (await askPort(address, hostPort, 'b')) === 'b';
+  await until(bothAnswer);
+  const { ports } = await lab.client.vmPorts('web', { signal });
+  assert.equal(ports.find((port) => port.isExplicit)?.hostPort, hostPort);
+  await resultOf(lab.client.restartVm('web', { signal }));
+  await until(bothAnswer);
+  await daemon[Symbol.asyncDispose]();
+  daemon = await lab.start({ canSave: true, hasAutoPorts: true });
+  await until(bothAnswer);
+  await assert.rejects(
+    async () => {
+      const other = await resultOf(lab.client.createVm({ name: 'other', noStart: true }, { signal }));
+      await resultOf(lab.client.forwardPort(other.id, forward, { signal }));
+    },
+    { code: 'PORT_UNAVAILABLE' },
+  );
+  await resultOf(lab.client.deleteVm('other', { signal }));
+  await resultOf(lab.client.forwardPort('web', { ...forward, remove: true }, { signal }));
+  await until(async () => (await askPort('127.0.0.1', hostPort, 'a')) === undefined);
 });
 
 test('a port that another program has is explained where ports are listed, and not in the log', async () => {

@@ -58,6 +58,12 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made1:DIR/copied DIR/back' },
     { words: '--all --max-size 1G --max-entries 10 made1:DIR/copied DIR/back' },
   ],
+  'vm port': [
+    { words: 'made1 45678:80' },
+    { words: '-q made1 45678:81' },
+    { words: '--json made1 45678:82' },
+    { words: '--remove made1 45678' },
+  ],
   'vm ports': [{ words: 'made1' }, { words: '--json made1' }],
   'vm stats': [
     { words: 'made1' },
@@ -228,6 +234,7 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm resume': 'web',
   'vm logs': 'web',
   'vm cp': 'file web:/root',
+  'vm port': 'web 8080:80',
   'vm ports': 'web',
   'vm stats': 'web',
   'vm start': 'web',

@@ -19,14 +19,17 @@ export function portsTable(all: readonly VmPorts[], { width }: { width: number |
 
 /** Returns a sentence about ports that have another number on this host, when there are any. */
 export function movedNote(all: readonly VmPorts[]): string | undefined {
-  const moved = all.flatMap(({ ports }) => ports).filter(({ port, hostPort = port }) => hostPort !== port);
-  if (moved.length === 0) return undefined;
+  if (!all.some(({ ports }) => ports.some(isMoved))) return undefined;
   return 'this user may not use ports so low: they are 8000 higher on this host; banger doctor says how to allow them';
 }
 
-function placeOf({ hostAddress, hostPort, port, problem }: VmPort): string {
-  if (hostAddress === undefined || problem !== undefined) return '-';
-  return `${hostAddress}:${hostPort}${hostPort === port ? '' : ' (moved)'}`;
+function isMoved({ port, hostPort = port, isExplicit }: VmPort): boolean {
+  return hostPort !== port && !isExplicit;
+}
+
+function placeOf(port: VmPort): string {
+  if (port.hostAddress === undefined || port.problem !== undefined) return '-';
+  return `${port.hostAddress}:${port.hostPort}${isMoved(port) ? ' (moved)' : ''}`;
 }
 
 /** Returns what a VM uses, in a few lines. */

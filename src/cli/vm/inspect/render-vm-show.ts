@@ -50,6 +50,10 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
     ['network', vm.nat ? 'nat' : 'none'],
     ...(vm.guest_ip ? [['ip', vm.guest_ip]] : []),
     ...(vm.web_url ? [['web', vm.web_url]] : []),
+    ...(vm.forwards ?? []).map(({ hostPort, guestPort }) => [
+      'forward',
+      `127.0.0.1:${hostPort} to port ${guestPort} of the guest`,
+    ]),
     ...(workspace ? [['workspace', `${workspace.guestPath} (from ${workspace.sourcePath})`]] : []),
     ...(runtime
       ? [
@@ -63,7 +67,7 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
 }
 
 /** Fields that a VM has only at times. */
-const SOMETIMES = ['workspace', 'runtime', 'lastError', 'guest_ip', 'web_url'];
+const SOMETIMES = ['workspace', 'runtime', 'lastError', 'guest_ip', 'web_url', 'forwards'];
 
 function fieldOf(vm: Vm, path: readonly string[]): unknown {
   let value: unknown = vm;

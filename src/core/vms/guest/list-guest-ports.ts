@@ -3,7 +3,7 @@ import type { GuestPort } from '../../../protocol/guest.ts';
 import type { VmPort, VmPorts } from '../../../protocol/usage.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
-import type { ForwardedPort } from '../network/vm-listeners.ts';
+import type { ForwardedPort } from '../network/vm-forwards.ts';
 import type { Vms } from '../world.ts';
 import { askGuest } from './ask-guest.ts';
 import { speaksWeb, type WebScheme } from './web-probe.ts';
@@ -56,16 +56,21 @@ export async function listGuestPorts(
   );
   const ports = mergedPorts(found, name);
   const schemes = await probe(agent, ports, { signal });
-  const forwarded = new Map(forwards.of(id).map((port) => [port.guestPort, port]));
+  const all = forwards.of(id);
+  const automatic = new Map(all.filter((port) => !port.isExplicit).map((port) => [port.guestPort, port]));
+  const explicit = all
+    .filter((port) => port.isExplicit)
+    .map((port) => {
+      const known = ports.find((one) => one.proto === 'tcp' && one.port === port.guestPort);
+      return onHost(known ?? savedPort(port, name), port);
+    });
   return {
     vm: { id, name },
-    ports: ports.map((port) => {
-      if (port.proto !== 'tcp') return port;
-      const placed = onHost(port, forwarded.get(port.port));
+    ports: [...ports.map((port) => onHost(port, automatic.get(port.port))), ...explicit].map((port) => {
       const scheme = schemes.get(port.port);
-      if (!scheme || placed.hostAddress === undefined || placed.problem !== undefined) return placed;
-      const host = areNamesResolved ? `${name}.vm` : placed.hostAddress;
-      return { ...placed, url: `${scheme}://${host}:${placed.hostPort}` };
+      if (!scheme || port.hostAddress === undefined || port.problem !== undefined) return port;
+      const host = areNamesResolved && !port.isExplicit ? `${name}.vm` : port.hostAddress;
+      return { ...port, url: `${scheme}://${host}:${port.hostPort}` };
     }),
   };
 }
@@ -76,9 +81,10 @@ function savedPort({ guestPort }: ForwardedPort, vmName: string): VmPort {
 }
 
 function onHost(port: VmPort, forwarded: ForwardedPort | undefined): VmPort {
-  if (!forwarded) return port;
-  const { address, hostPort, problem } = forwarded;
-  return { ...port, hostAddress: address, hostPort, ...(problem === undefined ? {} : { problem }) };
+  if (!forwarded || port.proto !== 'tcp') return port;
+  const { address, hostPort, isExplicit, problem } = forwarded;
+  const place = { hostAddress: address, hostPort, ...(isExplicit ? { isExplicit } : {}) };
+  return { ...port, ...place, ...(problem === undefined ? {} : { problem }) };
 }
 
 /**

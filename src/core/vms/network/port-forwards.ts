@@ -7,7 +7,7 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { VmNetwork, Vms } from '../world.ts';
 import type { ObservedRecords } from './observed-records.ts';
 import { type ForwardTo, serveConnection } from './serve-connection.ts';
-import { type ForwardedPort, VmListeners } from './vm-listeners.ts';
+import { type ForwardedPort, VmForwards } from './vm-forwards.ts';
 import type { WakeWorld } from './wake-vm.ts';
 import { watchGuestPorts } from './watch-guest-ports.ts';
 
@@ -32,7 +32,7 @@ export interface PortForwardsOptions {
 }
 
 interface Forwarded {
-  listeners: VmListeners;
+  ports: VmForwards;
   slots: Slots;
   openCount: number;
   /** ends the watch of a running guest */
@@ -62,14 +62,14 @@ export class PortForwards {
     for (const { id } of options.records.list()) this.#settle(id);
   }
 
-  /** The ports of a VM's guest, as far as they are known. */
+  /** The forwarded ports of a VM, as far as they are known. */
   of(vmId: string): ForwardedPort[] {
-    return this.#vms.get(vmId)?.listeners.list() ?? [];
+    return this.#vms.get(vmId)?.ports.list() ?? [];
   }
 
   /** Whether a port of any VM listens, which only works while this program runs. */
   get isNeeded(): boolean {
-    return [...this.#vms.values()].some(({ listeners }) => listeners.guestPorts.size > 0);
+    return [...this.#vms.values()].some(({ ports }) => ports.size > 0);
   }
 
   /** Ends all connections and listens no more. Idempotent. */
@@ -87,9 +87,8 @@ export class PortForwards {
       this.#drop(vmId);
       return;
     }
-    const known = this.#vms.get(vmId);
-    if (known && known.listeners.address !== record.guestIp) this.#drop(vmId);
     const vm = this.#vms.get(vmId) ?? this.#add(record, record.guestIp);
+    vm.ports.setExplicit(record.forwards ?? []);
     if (!isAutomatic) return;
     if (record.state !== 'running' || !world.live.get(vmId)) {
       vm.watch?.abort();
@@ -97,9 +96,9 @@ export class PortForwards {
     } else if (!vm.watch) {
       const watch = new AbortController();
       vm.watch = watch;
-      const onPorts = (ports: ReadonlySet<number>): void => {
-        world.listening.set(vmId, ports);
-        vm.listeners.set(ports);
+      const onPorts = (guestPorts: ReadonlySet<number>): void => {
+        world.listening.set(vmId, guestPorts);
+        vm.ports.setListening(guestPorts);
       };
       void watchGuestPorts(world, vmId, { onPorts, signal: watch.signal });
     }
@@ -111,7 +110,7 @@ export class PortForwards {
     const vm: Forwarded = {
       slots: new Slots(MAX_SERVED),
       openCount: 0,
-      listeners: new VmListeners({
+      ports: new VmForwards({
         address,
         listeners,
         onConnection: (connection, guestPort) => void this.#serve(vm, connection, { vmId, guestPort }),
@@ -122,7 +121,7 @@ export class PortForwards {
     };
     this.#vms.set(vmId, vm);
     const isSaved = record.state === 'suspended' || record.state === 'resuming';
-    if (isSaved && isAutomatic) vm.listeners.set(new Set(record.listeningPorts ?? []));
+    if (isSaved && isAutomatic) vm.ports.setListening(new Set(record.listeningPorts ?? []));
     return vm;
   }
 
@@ -131,7 +130,7 @@ export class PortForwards {
     this.#vms.delete(vmId);
     this.#options.world.listening.delete(vmId);
     vm?.watch?.abort();
-    vm?.listeners[Symbol.dispose]();
+    vm?.ports[Symbol.dispose]();
   }
 
   async #serve(
@@ -140,7 +139,10 @@ export class PortForwards {
     place: { vmId: string; guestPort: number },
   ): Promise<void> {
     const { world, peers, forwardTo, use, ready } = this.#options;
-    if (vm.openCount >= MAX_SERVED + MAX_WAITING) return connection.reset();
+    if (vm.openCount >= MAX_SERVED + MAX_WAITING) {
+      connection.reset();
+      return;
+    }
     vm.openCount += 1;
     try {
       const options = { forwardTo, peers, use, ready, slots: vm.slots, signal: this.#over.signal };

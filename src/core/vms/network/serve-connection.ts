@@ -44,7 +44,8 @@ export async function serveConnection(
   });
   const options = { signal: gone.signal };
   try {
-    if (forwardTo === 'user' && !(await peers.isOwn(connection, options))) {
+    const mayConnect = forwardTo === 'user' ? peers.isOwn : peers.isAny;
+    if (!(await mayConnect.call(peers, connection, options))) {
       connection.reset();
       return;
     }

@@ -1,6 +1,5 @@
 import { messageOf } from '../../../base/errors.ts';
 import type { LocalConnection, PortListeners } from '../../ports/loopback.ts';
-import { hostPortOf, hostPorts } from '../../rules/host-port.ts';
 
 /**
  * How many listeners of one VM may be opened at once, and per second in the long run: a guest that opens and
@@ -12,15 +11,6 @@ const PER_SECOND = 64;
 /** `ms` after which a port that could not be had is tried again, and one that exceeds the limit. */
 const RETRY_MS = 5_000;
 const LATER_MS = 250;
-
-/** A port of a guest, and where it is reached on this host. */
-export interface ForwardedPort {
-  guestPort: number;
-  hostPort: number;
-  address: string;
-  /** why it cannot be reached there, for people */
-  problem?: string;
-}
 
 /** What {@link VmListeners} needs. */
 export interface VmListenersOptions {
@@ -40,14 +30,14 @@ interface Open {
   triedAt: number;
 }
 
-/** The listeners of one VM on its address. */
+/** The listeners of one VM on one address. */
 export class VmListeners implements Disposable {
   readonly address: string;
   readonly #options: VmListenersOptions;
   readonly #now: () => number;
   /** by port of the host */
   readonly #open = new Map<number, Open>();
-  #guestPorts: ReadonlySet<number> = new Set();
+  #wanted: ReadonlyMap<number, number> = new Map();
   #isWorking = false;
   #isChanged = false;
   #isOver = false;
@@ -62,28 +52,26 @@ export class VmListeners implements Disposable {
     this.#budget.at = this.#now();
   }
 
-  /** The ports on which the guest listens, as last set. */
-  get guestPorts(): ReadonlySet<number> {
-    return this.#guestPorts;
+  /** How many ports it listens on, or should. */
+  get size(): number {
+    return this.#wanted.size;
   }
 
-  /** Opens and closes listeners so that they are those for these ports; does not wait for that. */
-  set(guestPorts: ReadonlySet<number>): void {
-    this.#guestPorts = guestPorts;
+  /**
+   * Opens and closes listeners so that they are for these ports of the host and lead to the guest's ports;
+   * does not wait for that.
+   */
+  set(wanted: ReadonlyMap<number, number>): void {
+    this.#wanted = wanted;
     this.#change();
   }
 
-  /** Each port of the guest, in order. */
-  list(): ForwardedPort[] {
-    const { address } = this;
-    return [...this.#guestPorts]
-      .sort((a, b) => a - b)
-      .map((guestPort) => {
-        const hostPort = hostPortOf(guestPort, this.#options.listeners.firstPort);
-        const open = this.#open.get(hostPort);
-        if (open?.listener && open.guestPort === guestPort) return { guestPort, hostPort, address };
-        return { guestPort, hostPort, address, problem: this.#problemOf(open, { guestPort, hostPort }) };
-      });
+  /** Why a port of the host does not lead to this port of the guest, for people; absent when it does. */
+  problemOf(hostPort: number, guestPort: number): string | undefined {
+    if (this.#wanted.get(hostPort) !== guestPort) return `the VM's port ${hostPort} is something else`;
+    const open = this.#open.get(hostPort);
+    if (open?.guestPort !== guestPort) return 'not yet: the guest opens many ports';
+    return open.problem;
   }
 
   /** Closes every listener and opens none any more. Existing connections stay. Idempotent. */
@@ -92,11 +80,6 @@ export class VmListeners implements Disposable {
     clearTimeout(this.#later);
     for (const { listener } of this.#open.values()) listener?.[Symbol.dispose]();
     this.#open.clear();
-  }
-
-  #problemOf(open: Open | undefined, port: { guestPort: number; hostPort: number }): string {
-    if (open && open.guestPort !== port.guestPort) return `the guest's own port ${port.hostPort} is there`;
-    return open?.problem ?? 'not yet: the guest opens many ports';
   }
 
   #change(): void {
@@ -111,7 +94,7 @@ export class VmListeners implements Disposable {
   async #work(): Promise<void> {
     while (this.#isChanged && !this.#isOver) {
       this.#isChanged = false;
-      const wanted = hostPorts(this.#guestPorts, this.#options.listeners.firstPort);
+      const wanted = this.#wanted;
       for (const [hostPort, open] of this.#open) {
         if (wanted.get(hostPort) === open.guestPort) continue;
         open.listener?.[Symbol.dispose]();

@@ -98,7 +98,15 @@ async function makeFork(
   }: Task & { name: string; capture: Capture; plan: VmPlan },
 ): Promise<VmRecord> {
   const now = new Date().toISOString();
-  const { runtime: _, drives: __, lastError: ___, guestIp: ____, workBase, ...inherited } = source;
+  const {
+    runtime: _,
+    drives: __,
+    lastError: ___,
+    guestIp: ____,
+    forwards: _____,
+    workBase,
+    ...inherited
+  } = source;
   using address = await world.addresses.take();
   const record: VmRecord = {
     ...inherited,

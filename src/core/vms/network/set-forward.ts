@@ -1,0 +1,56 @@
+import { AppError } from '../../../base/errors.ts';
+import type { Task } from '../../../protocol/events.ts';
+import type { VmForward } from '../../../protocol/vm.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import { findVm } from '../find-vm.ts';
+import type { Vms } from '../world.ts';
+
+/** Most explicit ports of one VM. */
+const MAX_FORWARDS = 256;
+
+/**
+ * Forwards a port of this host's 127.0.0.1, and the same port of the VM's address, to a port of the guest,
+ * from now on and for every start of the VM. Replaces a forward of that port of the host. With `isRemoved`,
+ * ends the forward of that port; idempotent.
+ *
+ * @throws {AppError} VM_NOT_FOUND; VM_BUSY; PORT_UNAVAILABLE when another VM has the port, or this one too
+ * many.
+ */
+export async function setForward(
+  world: Pick<Vms, 'records' | 'locks'>,
+  ref: string,
+  { forward, isRemoved = false, report, signal }: Task & { forward: VmForward; isRemoved?: boolean },
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  return await world.locks.run(
+    id,
+    async () => {
+      const record = findVm(world.records, id);
+      const others = (record.forwards ?? []).filter(({ hostPort }) => hostPort !== forward.hostPort);
+      if (!isRemoved) requireFree(world, record, { forward, count: others.length });
+      const forwards = isRemoved ? others : [...others, forward];
+      return world.records.update({ ...record, forwards });
+    },
+    { action: 'change', report, signal },
+  );
+}
+
+function requireFree(
+  { records }: Pick<Vms, 'records'>,
+  { id, name }: VmRecord,
+  { forward: { hostPort }, count }: { forward: VmForward; count: number },
+): void {
+  const what = `Cannot forward port ${hostPort} to vm "${name}"`;
+  const details = { port: hostPort };
+  const holder = records
+    .list()
+    .find((other) => other.id !== id && other.forwards?.some((one) => one.hostPort === hostPort));
+  if (holder) {
+    throw new AppError('PORT_UNAVAILABLE', `${what}: it is forwarded to vm "${holder.name}"`, {
+      hint: `use another port, or: banger vm port --remove ${holder.name} ${hostPort}`,
+      details,
+    });
+  }
+  if (count < MAX_FORWARDS) return;
+  throw new AppError('PORT_UNAVAILABLE', `${what}: ${MAX_FORWARDS} ports are forwarded to it`, { details });
+}
