@@ -108,6 +108,7 @@ const LAB_SYNC_LIMITS: VmWorld['syncLimits'] = {
   },
 };
 
+const UID = process.getuid?.() ?? 0;
 const HOST = { cpuCount: 4, memoryMib: 8192 };
 
 /** The folder of certificates that a lab's host trusts. */
@@ -267,7 +268,7 @@ async function startDaemon(
       preparing: new KeyedMutex(),
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
       live: new LiveVms(connector, { nameOf }),
-      addresses: new GuestAddresses({ records, claims: UDP_CLAIMS, uid: process.getuid?.() ?? 0, log }),
+      addresses: new GuestAddresses({ records, claims: UDP_CLAIMS, uid: UID, log }),
       listening: new Map(),
       waking: new SharedWork(),
       unrecorded: new UnrecordedIds(),
@@ -297,12 +298,8 @@ async function startDaemon(
       defaultImage: FAKE_IMAGE,
       host: HOST,
     };
-    const peers = new HelperPeerUsers({
-      hostTools: BUILT_HOST_TOOLS,
-      uid: process.getuid?.() ?? 0,
-      log,
-      vmmPids: () => guests.vmmPids ?? [],
-    });
+    const vmmPids = (): number[] => guests.vmmPids ?? [];
+    const peers = new HelperPeerUsers({ hostTools: BUILT_HOST_TOOLS, uid: UID, log, vmmPids });
     if (hasStandby) {
       world.pool = new Pool(world, {
         delayMs: 0,
@@ -333,7 +330,7 @@ async function startDaemon(
     build: LAB_BUILD,
     log,
     env,
-    uid: process.getuid?.() ?? 0,
+    uid: UID,
     signal: stop.signal,
     compose,
     onListening,
