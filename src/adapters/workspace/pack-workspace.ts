@@ -49,21 +49,24 @@ export async function packWorkspace(
   const { repository, tasks } = work;
 
   const branchStart = await tasks.start((task) => checkNewBranch(work, { ...options, ...task }));
+  const history = tasks.start((task) => prepareHistory(work, { ...options, ...task, branchStart }));
+  const tooling = tasks.start(() => findTooling(repository.root));
+  const ownUntracked = tasks.start((task) => untrackedNames(work, { ...options, ...task }));
+  const tar = tasks.start((task) => requireTar(repository.root, { ...task, env: options.env }));
   const top = { folders: [], work, listing: await tasks.start((task) => listIndex(work, task)) };
   const { signal } = tasks;
-  const repositories = [top, ...(await openSubmodules(top, { ...options, signal, undo }))];
-  const [untracked, tooling] = await Promise.all([
-    tasks.start((task) => allUntracked(repositories, { ...options, ...task })),
-    tasks.start(() => findTooling(repository.root)),
-    tasks.start((task) => requireTar(repository.root, { ...task, env: options.env })),
-  ]);
-
-  const history = tasks.start((task) => prepareHistory(work, { ...options, ...task, branchStart }));
+  const submodules = await openSubmodules(top, { ...options, signal, undo });
+  const repositories = [top, ...submodules];
+  const untracked = [
+    await ownUntracked,
+    ...(await tasks.start((task) => allUntracked(submodules, { ...options, ...task }))),
+  ];
+  await tar;
   const summary = describeWorkspace(work, {
     trackedCount: countOf(repositories),
     untrackedCount: untracked.reduce((sum, { count }) => sum + count, 0),
-    tooling,
-    submodules: submoduleNames(repositories),
+    tooling: await tooling,
+    submodules: submoduleNames(submodules),
   });
   const choice = keptChoice(path, options);
   const parts = { repositories, untracked: untracked.map(({ names }) => names), history, choice, summary };

@@ -11,6 +11,7 @@ import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts'
 import { findRunningVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
+import { copyFirst } from './first-copy.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
 import { updateWorkspace } from './update-all.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
@@ -33,7 +34,7 @@ export type WorkspaceWorld = Pick<Vms, 'records' | 'live' | 'log'> &
 /**
  * Copies a git working tree into a running guest, creates the requested branch there, and records the
  * workspace. A guest that has a copy gets only what differs from it ({@link updateWorkspace}); after a
- * failure it has the old tree. Files unpacked before the first copy fails stay in the guest.
+ * failure it has the old tree, or nothing if it had none.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_*; REQUEST_INVALID for a guest path
  * that is not absolute and clean.
@@ -98,8 +99,7 @@ async function prepareAlone(
   undo.defer('end the note', async () => {
     await noted?.catch(() => {});
   });
-  const { bytes } = update ?? (await agent.putTar(guestPath, packed.tar, { signal }));
-  if (!update) await packed.done;
+  const bytes = update?.bytes ?? (await copyFirst(agent, guestPath, { packed, signal }));
   const historyDepth = 'historyDepth' in packed ? await packed.historyDepth : undefined;
   const { branchStart } = packed;
   const { summary } = update ?? packed;

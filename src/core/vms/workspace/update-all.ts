@@ -6,6 +6,7 @@ import type {
   WorkspaceContent,
   WorkspaceSource,
 } from '../../ports/workspace.ts';
+import { copyFirst } from './first-copy.ts';
 import { type StagedUpdate, stageUpdate, type UpdateRequest } from './update-workspace.ts';
 
 /** How a guest got a tree, and those of submodules in it. Disposing ends the packing. */
@@ -78,8 +79,7 @@ export async function updateWorkspace(
     request: { guestPath, signal },
     packed,
   } of added) {
-    bytes += (await agent.putTar(guestPath, packed.tar, { signal })).bytes;
-    await packed.done;
+    bytes += await copyFirst(agent, guestPath, { packed, signal });
   }
   const owned = undo.move();
   const submodules = names.length > 0 ? { submodules: names } : {};
