@@ -90,6 +90,9 @@ export interface LabOptions {
 /** Small VMs, so that several fit and boot soon. */
 export const SMALL = ['--memory', '512', '--disk-size', '1G', '--system-overlay-size', '1G'] as const;
 
+/** The daemons of several labs, and the user's own, run at the same time. */
+const ANY_PORTS = 'dns_port = 0\ngateway_port = 0\n';
+
 /**
  * Makes a lab; nothing runs until a command is run. Disposing deletes its VMs, ends its daemon, and removes
  * its folder.
@@ -110,10 +113,8 @@ export async function openLab({
     ...added,
   };
   const paths = resolvePaths(env);
-  if (!hasStandby) {
-    await mkdir(dirname(paths.configFile), { recursive: true });
-    await writeFile(paths.configFile, 'standby = false\n');
-  }
+  await mkdir(dirname(paths.configFile), { recursive: true });
+  await writeFile(paths.configFile, `${hasStandby ? '' : 'standby = false\n'}${ANY_PORTS}`);
   const running = new Set<RunningCommand>();
   const start = (
     args: readonly string[],
