@@ -74,6 +74,8 @@ export interface StartOptions {
   hasAutoPorts?: boolean;
   /** its DNS server and web gateway; default: it has none */
   servers?: Pick<Settings, 'dns' | 'gatewayPort'> | 'configured';
+  /** called with what it works on, for what its API does not offer */
+  onWorld?: (world: VmWorld) => void;
   /** `ms`; default: a minute */
   bootDeadlineMs?: number;
   syncLimits?: VmWorld['syncLimits'];
@@ -215,6 +217,7 @@ async function startDaemon(
     hasStandby = false,
     hasAutoPorts = false,
     servers = {},
+    onWorld = () => {},
     bootDeadlineMs = 60_000,
     syncLimits = LAB_SYNC_LIMITS,
     takeOverPatienceMs = 60_000,
@@ -301,12 +304,9 @@ async function startDaemon(
     const vmmPids = (): number[] => guests.vmmPids ?? [];
     const peers = new HelperPeerUsers({ hostTools: BUILT_HOST_TOOLS, uid: UID, log, vmmPids });
     if (hasStandby) {
-      world.pool = new Pool(world, {
-        delayMs: 0,
-        keepMs: 60_000,
-        hasRoom: () => true,
-      });
+      world.pool = new Pool(world, { delayMs: 0, keepMs: 60_000, hasRoom: () => true });
     }
+    onWorld(world);
     return {
       world,
       capLog,
