@@ -3,6 +3,7 @@ import { cliStart } from './measure/cli-start.ts';
 import { cloneMemory } from './measure/clone-memory.ts';
 import { coldStart } from './measure/cold-start.ts';
 import { execRoundTrip } from './measure/exec-round-trip.ts';
+import { forwardedPort } from './measure/forwarded-port.ts';
 import { idleMemory } from './measure/idle-memory.ts';
 import { lifecycle } from './measure/lifecycle.ts';
 import { list } from './measure/list.ts';
@@ -23,6 +24,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   lifecycle,
   list,
   execRoundTrip,
+  forwardedPort,
   workspaceTransfer,
   idleMemory,
   cloneMemory,
