@@ -33,6 +33,13 @@ export const STATE_NO_FOLDER = 91;
 export const STATE_NO_REPOSITORY = 92;
 
 /**
+ * Settings of git with which files of Git LFS are stored as they are on disk, as the host has stored those
+ * that it sent, whether the guest has git-lfs or not. A patch then has their content, which the host can
+ * apply.
+ */
+export const WITHOUT_LFS = '-c filter.lfs.clean= -c filter.lfs.process= -c filter.lfs.required=false';
+
+/**
  * Shell lines (POSIX) that read the state of the repository that contains the folder `$1`. They work on a
  * copy of the index and put new objects elsewhere, so that the repository does not change; an EXIT trap
  * deletes both. They use only plumbing commands, which no configuration changes, and few of them, because an
@@ -51,7 +58,7 @@ trap 'rm -rf "$temp"' EXIT
 if [ -e "$git/index" ]; then cp -p "$git/index" "$temp/index" || exit; fi
 mkdir "$temp/objects" || exit
 export GIT_INDEX_FILE="$temp/index" GIT_OBJECT_DIRECTORY="$temp/objects" GIT_ALTERNATE_OBJECT_DIRECTORIES="$objects"
-git -c core.splitIndex=false -c core.safecrlf=false add --all || exit
+git -c core.splitIndex=false -c core.safecrlf=false ${WITHOUT_LFS} add --all || exit
 tree=$(git write-tree --missing-ok) || exit
 state="$(git rev-parse -q --verify HEAD || echo ${NO_COMMIT}) $tree"
 `;

@@ -49,10 +49,15 @@ test('files with a filter, which the guest does not run, are updated and stay cl
   };
   await prepareIn(lab, root, guest);
   assert.equal(status(), '');
+  const isStale = async (): Promise<boolean | undefined> =>
+    (await lab.client.showVm('web', { withHost: true, signal })).workspace?.isStale;
+  assert.equal(await isStale(), false);
+  assert.equal((await prepareIn(lab, root, guest)).bytes, 0, 'nothing has changed');
   for (const name of ['x.case', 'y.case', 'z.case']) put(root, name, 'TWO\n');
   scratch.git(root, 'commit', '-q', '-am', 'second');
   await prepareIn(lab, root, guest);
   assert.deepEqual([readFileSync(join(guest, 'x.case'), 'utf8'), status()], ['TWO\n', '']);
+  assert.equal(await isStale(), false);
   put(root, 'x.case', 'THREE\n');
   await prepareIn(lab, root, guest);
   assert.equal(status(), ' M x.case\n');

@@ -21,7 +21,10 @@ function withLfs(scratch: Scratch): void {
     `mv "$f" '${store}/'"$n"; echo ran >>'${scratch.dir}/filter-ran'`,
     'printf "version https://git-lfs.github.com/spec/v1\\noid sha256:%s\\nsize %s\\n" "$n" "$s"',
   ]);
-  program(smudge, [`sed -n 's,^oid sha256:,${store}/,p' | xargs cat`]);
+  program(smudge, [
+    'f=$(mktemp); cat >"$f"',
+    `if grep -q '^oid sha256:' "$f"; then sed -n 's,^oid sha256:,${store}/,p' "$f" | xargs cat; else cat "$f"; fi`,
+  ]);
   scratch.git(scratch.dir, 'config', '--global', 'filter.lfs.clean', clean);
   scratch.git(scratch.dir, 'config', '--global', 'filter.lfs.smudge', smudge);
   scratch.git(scratch.dir, 'config', '--global', 'filter.lfs.required', 'true');
@@ -54,9 +57,10 @@ function asGuest(scratch: Scratch, guest: string, ...args: string[]): string {
   return ran.stdout.toString();
 }
 
-function exported(scratch: Scratch, guest: string): string {
+/** The patch of a guest, without the filters of the host, or with them. */
+function exported(scratch: Scratch, guest: string, { hasFilters = false } = {}): string {
   const [program, ...args] = exportCommand(guest);
-  const env = { ...scratch.env, HOME: join(scratch.dir, 'guest-home') };
+  const env = hasFilters ? scratch.env : { ...scratch.env, HOME: join(scratch.dir, 'guest-home') };
   return spawnSync(program, args, { env }).stdout.toString();
 }
 
@@ -90,6 +94,31 @@ test('edits of files with filters are seen in the guest, and others are not take
   assert.equal(exported(scratch, guest), '');
   put(guest, 'shout.case', 'IN THE GUEST\n');
   assert.match(exported(scratch, guest), /^\+IN THE GUEST$/m);
+});
+
+test('a file of Git LFS that was changed on both sides in turn is exported with its content, and the patch applies', async () => {
+  using scratch = makeScratch();
+  const root = repository(scratch);
+  rmSync(join(root, 'shout.case'));
+  put(root, 'deep/other.bin', 'other\n');
+  scratch.git(root, 'add', '-A');
+  scratch.git(root, 'commit', '-q', '-m', 'second');
+  put(root, 'deep/other.bin', 'edited on the host\n');
+  for (const hasFilters of [false, true]) {
+    const { guest } = await sendTo(scratch, root, { name: `guest${hasFilters}` });
+    assert.equal(
+      exported(scratch, guest, { hasFilters }),
+      '',
+      'what the host has edited is not of the guest',
+    );
+    const content = `edited in the guest ${hasFilters}\n`;
+    put(guest, 'deep/large.bin', content);
+    const patch = exported(scratch, guest, { hasFilters });
+    const ran = spawnSync('git', ['apply'], { cwd: root, env: scratch.env, input: patch });
+    assert.equal(ran.status, 0, `${ran.stderr}\n${patch}`);
+    assert.equal(readFileSync(join(root, 'deep/large.bin'), 'utf8'), content);
+    scratch.git(root, 'checkout', '-q', '--', 'deep/large.bin');
+  }
 });
 
 test('a file of Git LFS that was only touched is recognised by its pointer', async () => {

@@ -1,4 +1,4 @@
-import { GUEST_DIFFERS } from '../../../protocol/workspace-state.ts';
+import { GUEST_DIFFERS, WITHOUT_LFS } from '../../../protocol/workspace-state.ts';
 import { nulList } from '../git/nul-list.ts';
 import { foldersOf, type TreeChange } from './tree-changes.ts';
 
@@ -83,7 +83,7 @@ differing() {
   check update-index -q --refresh >/dev/null
   check diff-files --raw -z --no-renames >"$m/$1-diff" || exit
 }
-check() { GIT_INDEX_FILE="$PWD/$b/check-index" git -c core.safecrlf=false "$@"; }
+check() { GIT_INDEX_FILE="$PWD/$b/check-index" git -c core.safecrlf=false ${WITHOUT_LFS} "$@"; }
 if [ "$2" != force ] && [ ! -e "$m/ready" ]; then
   : >"$m/old-diff"
   if [ -s "$m/old" ]; then differing old; fi
