@@ -67,6 +67,29 @@ test('guestConfig() declares the extensions that the objects need', () => {
   assert.equal(values['core.attributesfile'], '.git/x');
 });
 
+test('guestConfig() keeps where submodules come from, without credentials and commands', () => {
+  const config = guestConfig(
+    [
+      local('submodule.a/b.c.url', 'https://me:secret@example.com/c.git'),
+      local('submodule.a/b.c.active', 'true'),
+      local('submodule.a/b.c.update', '!rm -rf /'),
+      local('submodule.active', 'one'),
+      local('submodule.active', 'two'),
+      local('submodule.recurse', 'true'),
+    ],
+    { objectFormat: 'sha1' },
+  );
+  assert.deepEqual(
+    config.filter(({ key }) => key.startsWith('submodule.')).map(({ key, value }) => `${key}=${value}`),
+    [
+      'submodule.a/b.c.url=https://example.com/c.git',
+      'submodule.a/b.c.active=true',
+      'submodule.active=one',
+      'submodule.active=two',
+    ],
+  );
+});
+
 test('promisorRemote() finds the remote by either setting', () => {
   assert.equal(promisorRemote([local('extensions.partialclone', 'a.b')]), 'a.b');
   assert.equal(promisorRemote([local('remote.a.b.promisor', 'true')]), 'a.b');

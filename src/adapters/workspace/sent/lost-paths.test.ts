@@ -39,6 +39,32 @@ for (const [what, output, lost] of [
   });
 }
 
+/** What the guest's own index says of files with a filter. */
+function withIndex(entries: string[], changed: string[]): Buffer {
+  const differs = printed(['M edited', 'M deleted'], ['M edited'], []);
+  const listed = entries.map((path) => `100644 ${entry.object} 0\t${path}\0`).join('');
+  const diff = changed.map((path) => `:100644 100644 1 0 M\0${path}\0`).join('');
+  return Buffer.concat([differs, Buffer.from(`${listed}\0${diff}\0`, 'latin1')]);
+}
+
+for (const [what, output, lost] of [
+  ['what it holds as it was sent', withIndex(['edited', 'deleted'], []), []],
+  ['what its files differ from', withIndex(['edited', 'deleted'], ['edited']), ['edited']],
+  ['nothing', withIndex([], []), ['deleted', 'edited']],
+] as const) {
+  test(`lostPaths() believes the index of a guest that runs no filter: ${what}`, () => {
+    assert.deepEqual(lostPaths(output, changes), lost);
+  });
+}
+
+test('lostPaths() does not believe an index with another object', () => {
+  const other = Buffer.from(
+    withIndex(['edited'], []).toString('latin1').replace(entry.object, '2'.repeat(40)),
+    'latin1',
+  );
+  assert.deepEqual(lostPaths(other, changes), ['deleted', 'edited']);
+});
+
 test('lostPaths() takes anything that a guest may print', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
