@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/process/exec.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
+import type { NameServers } from '../../src/protocol/api/names.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 /** Debian's `nobody`, and an unknown user id: no home, no groups, no way to become root. */
@@ -50,6 +51,16 @@ test('an ordinary user runs a VM', { skip }, async () => {
   assert.equal(ran.code, 0, ran.stderr);
   assert.equal(ran.stdout.toString(), '0\n');
   await theirs.nothingLeft();
+});
+
+test('the web gateway of an ordinary user serves that user, and not even root', { skip }, async () => {
+  const servers = JSON.parse(await theirs.text(['dns', 'status', '--json'])) as NameServers;
+  assert.deepEqual([servers.dns.state, servers.gateway.state], ['listening', 'listening']);
+  const url = `http://nope.localhost:${servers.gateway.port}/`;
+  const curl = (prefix: readonly string[]): Promise<{ stdout: Buffer }> =>
+    exec(['env', ...prefix, 'curl', '--silent', '--noproxy', '*', '--max-time', '30', url], { signal });
+  assert.match((await curl(become(NOBODY))).stdout.toString(), /^There is no VM "nope"\n/);
+  await assert.rejects(curl([]), { code: 'EXEC_FAILED' });
 });
 
 test('two users do not see each other, and a cleanup of one does not affect the other', {

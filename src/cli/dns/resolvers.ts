@@ -58,15 +58,13 @@ export function resolverSetup(
     case 'networkmanager':
       return {
         kind,
-        dropIns: [
-          file('etc/NetworkManager/dnsmasq.d/banger-vm.conf', `server=/${VM_ZONE}/${address}#${port}`),
-        ],
+        dropIns: [file('etc/NetworkManager/dnsmasq.d/banger-vm.conf', ...dnsmasqLines(server))],
         reload: 'systemctl reload NetworkManager',
       };
     case 'dnsmasq':
       return {
         kind,
-        dropIns: [file('etc/dnsmasq.d/banger-vm.conf', `server=/${VM_ZONE}/${address}#${port}`)],
+        dropIns: [file('etc/dnsmasq.d/banger-vm.conf', ...dnsmasqLines(server))],
         reload: 'systemctl restart dnsmasq',
       };
     case 'unbound':
@@ -77,6 +75,7 @@ export function resolverSetup(
             'etc/unbound/unbound.conf.d/banger-vm.conf',
             'server:',
             `    domain-insecure: "${VM_ZONE}"`,
+            `    private-domain: "${VM_ZONE}"`,
             '    do-not-query-localhost: no',
             'stub-zone:',
             `    name: "${VM_ZONE}"`,
@@ -88,4 +87,9 @@ export function resolverSetup(
     default:
       return kind satisfies never;
   }
+}
+
+/** Also where dnsmasq otherwise discards answers with loopback addresses. */
+function dnsmasqLines({ address, port }: DnsPlace): string[] {
+  return [`server=/${VM_ZONE}/${address}#${port}`, `rebind-domain-ok=/${VM_ZONE}/`];
 }

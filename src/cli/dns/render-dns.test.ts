@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { NameServers } from '../../protocol/api/names.ts';
+import type { HostResolver } from './host-resolver.ts';
+import { dnsSummary } from './render-dns.ts';
+import { RESOLVER_KINDS, resolverSetup } from './resolvers.ts';
+
+const server = { address: '127.53.3.232', port: 7_453 };
+const servers: NameServers = {
+  dns: { state: 'listening', ...server },
+  gateway: {
+    state: 'failed',
+    address: '127.0.0.1',
+    port: 7_480,
+    problem: 'port 7480 of 127.0.0.1 is in use',
+  },
+};
+const setups = RESOLVER_KINDS.map((kind) => resolverSetup(kind, { server, root: '/' }));
+const resolver: HostResolver = {
+  nameservers: ['127.0.0.53'],
+  found: { 'systemd-resolved': 'running', networkmanager: 'absent', dnsmasq: 'installed', unbound: 'absent' },
+  asked: 'systemd-resolved',
+};
+
+test('status says what is missing, with the lines for every resolver', () => {
+  const text = dnsSummary({ servers, resolver, setups, resolvesNow: false, usual: server });
+  assert.match(text, /^dns server +127\.53\.3\.232:7453$/m);
+  assert.match(text, /^web gateway +not listening: port 7480 of 127\.0\.0\.1 is in use$/m);
+  assert.match(text, /^on this host +systemd-resolved \(running\), dnsmasq \(installed\)$/m);
+  assert.match(text, /^To set up systemd-resolved: sudo banger dns install$/m);
+  for (const line of [
+    'DNS=127.53.3.232:7453',
+    'Domains=~vm',
+    'server=/vm/127.53.3.232#7453',
+    'rebind-domain-ok=/vm/',
+    '    stub-addr: 127.53.3.232@7453',
+  ]) {
+    assert.ok(text.includes(`      ${line}\n`), line);
+  }
+});
+
+test('a server of the config file is named in the command, and a host without a resolver is told what to do', () => {
+  const { asked: _, ...none } = resolver;
+  const usual = { address: '127.53.0.1', port: 7_453 };
+  const text = dnsSummary({ servers, resolver: none, setups, resolvesNow: false, usual });
+  assert.match(text, /^resolver +servers of the network$/m);
+  assert.match(text, /sudo banger dns install --for RESOLVER --server 127\.53\.3\.232:7453$/m);
+});
+
+test('nothing has to be set up when names are found, or the server is off', () => {
+  const found = dnsSummary({ servers, resolver, setups, resolvesNow: true, usual: server });
+  assert.match(found, /^NAME\.vm +found$/m);
+  assert.doesNotMatch(found, /dns install/);
+  const off: NameServers = { dns: { state: 'off' }, gateway: { state: 'off' } };
+  const text = dnsSummary({ servers: off, resolver, setups: [], resolvesNow: false, usual: server });
+  assert.match(text, /^dns server +off \(in the config file\)$/m);
+  assert.doesNotMatch(text, /dns install/);
+});
