@@ -8,6 +8,7 @@ import { findNamespaceProblem } from '../adapters/image/namespaces.ts';
 import { RECIPES } from '../adapters/image/recipes.ts';
 import { FsKernelStore } from '../adapters/kernel/kernel-store.ts';
 import { HelperPeerUsers } from '../adapters/loopback/peer-users.ts';
+import { TCP_HOST } from '../adapters/loopback/tcp-host.ts';
 import { tcpListeners } from '../adapters/loopback/tcp-listeners.ts';
 import { UDP_CLAIMS } from '../adapters/loopback/udp-claims.ts';
 import { FsTemplateStore } from '../adapters/saved/template-store.ts';
@@ -25,7 +26,7 @@ import type { Logger } from '../base/log.ts';
 import { toolEnv } from '../base/process/programs.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
 import type { GuestArch } from '../core/ports/images.ts';
-import type { PeerUsers, PortListeners } from '../core/ports/loopback.ts';
+import type { HostConnector, PeerUsers, PortListeners } from '../core/ports/loopback.ts';
 import type { VmDriver } from '../core/ports/vmm/driver.ts';
 import { KnownHosts } from '../core/vms/guest/known-hosts.ts';
 import { StatsHistory } from '../core/vms/guest/stats-history.ts';
@@ -87,6 +88,7 @@ export interface Composition extends Disposable {
   records: ObservedRecords;
   listeners: PortListeners;
   peers: PeerUsers;
+  host: HostConnector;
 }
 
 /** What {@link compose} needs. */
@@ -211,6 +213,7 @@ export function compose({
     hostTools,
     records,
     listeners: tcpListeners(),
+    host: TCP_HOST,
     peers,
     [Symbol.dispose]: () => {
       world.addresses[Symbol.dispose]();

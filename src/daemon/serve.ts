@@ -128,6 +128,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     records: composition.records,
     listeners: composition.listeners,
     peers: composition.peers,
+    host: composition.host,
     forwardTo: settings.forwardTo,
     isAutomatic: settings.hasAutoPorts,
     use: (vmId) => use.begin(vmId),

@@ -70,8 +70,12 @@ const workspace = object({
 /** The git working tree that was last copied into a VM. */
 export type VmWorkspace = ValueOf<typeof workspace>;
 
-/** A port of a guest that its user forwards to 127.0.0.1 and the VM's address. */
-export const vmForward = object({ hostPort: integer(), guestPort: integer() });
+/** A port that a user forwards: of 127.0.0.1 and the VM's address to the guest, or the other way. */
+export const vmForward = object({
+  hostPort: integer(),
+  guestPort: integer(),
+  isReverse: optional(truth("`guestPort` of the guest's 127.0.0.1 leads to `hostPort` of the host's")),
+});
 export type VmForward = ValueOf<typeof vmForward>;
 
 const vmFields = {

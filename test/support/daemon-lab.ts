@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FsHostUser } from '../../src/adapters/host-user/fs-host-user.ts';
 import { HelperPeerUsers } from '../../src/adapters/loopback/peer-users.ts';
+import { TCP_HOST } from '../../src/adapters/loopback/tcp-host.ts';
 import { tcpListeners } from '../../src/adapters/loopback/tcp-listeners.ts';
 import { UDP_CLAIMS } from '../../src/adapters/loopback/udp-claims.ts';
 import { FsTemplateStore } from '../../src/adapters/saved/template-store.ts';
@@ -315,6 +316,7 @@ async function startDaemon(
       hostTools: BUILT_HOST_TOOLS,
       records,
       listeners: tcpListeners(),
+      host: TCP_HOST,
       peers,
       [Symbol.dispose]: () => {
         world.addresses[Symbol.dispose]();

@@ -24,6 +24,8 @@ type service struct {
 	bootID string
 	ports  procnet.Scanner
 	width  width
+	// exposed are connections that wait for the host.
+	exposed exposed
 	// personalising allows one personalisation at a time.
 	personalising sync.Mutex
 	// commands counts the execs that have not ended completely, except those that outlived their host.
@@ -64,6 +66,8 @@ func (s *service) routes() http.Handler {
 		"POST /keep":        s.answer(s.keep),
 		"GET /ports":        s.listPorts,
 		"POST /tcp":         s.tcp,
+		"POST /expose":      s.expose,
+		"POST /exposed":     s.takeExposed,
 		"GET /stats":        s.answer(s.stats),
 		"POST /sync":        s.answer(s.sync),
 		"POST /poweroff":    s.answer(s.powerOff),

@@ -48,6 +48,11 @@ func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 		sendError(w, err)
 		return
 	}
+	join(w, r, conn)
+}
+
+// join passes bytes between the bodies of a request and a connection, and closes the connection.
+func join(w http.ResponseWriter, r *http.Request, conn *net.TCPConn) {
 	defer conn.Close()
 	stop := context.AfterFunc(r.Context(), func() { conn.Close() })
 	defer stop()
@@ -81,13 +86,20 @@ func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// dialPort tries the loopback addresses of both families, and then the addresses on which something listens.
-func dialPort(ctx context.Context, text string) (*net.TCPConn, error) {
+func parsePort(text string) (uint16, error) {
 	number, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || number == 0 {
-		return nil, badRequest("%q is not a port", text)
+		return 0, badRequest("%q is not a port", text)
 	}
-	port := uint16(number)
+	return uint16(number), nil
+}
+
+// dialPort tries the loopback addresses of both families, and then the addresses on which something listens.
+func dialPort(ctx context.Context, text string) (*net.TCPConn, error) {
+	port, err := parsePort(text)
+	if err != nil {
+		return nil, err
+	}
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		conn, err := dialHost(ctx, host, port)
 		if conn != nil || err != nil {

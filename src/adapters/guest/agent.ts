@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { abortable } from '../../base/async.ts';
 import { type AppError, isAppError, isErrno } from '../../base/errors.ts';
+import { LineSplitter } from '../../base/text/line-splitter.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';
 import type {
   ExecStart,
@@ -20,6 +21,7 @@ import type {
 import {
   type Answer,
   EMPTY,
+  EXPOSED,
   HEALTH,
   PATH,
   PORTS,
@@ -205,6 +207,31 @@ export class Http2GuestAgent implements GuestAgent {
       { action, method: 'POST', path: `/tcp?port=${port}`, hasBody: true, isBulk: true },
       options,
     );
+    await stream.accepted;
+    return stream;
+  }
+
+  async *expose(port: number, options: Abortable): AsyncIterable<number> {
+    const action = `listen on port ${port} of the guest`;
+    const path = `/expose?port=${port}`;
+    const stream = await this.#open({ action, method: 'POST', path, isQuiet: true }, options);
+    try {
+      await stream.accepted;
+      const lines = new LineSplitter(EXPOSED.maxBytes);
+      for await (const chunk of stream) {
+        for (const line of lines.push(chunk)) {
+          yield parseAnswer(Buffer.from(line), { action, answer: EXPOSED }).id;
+        }
+      }
+    } finally {
+      stream.destroy();
+    }
+  }
+
+  async exposed(connection: number, options: Abortable): Promise<Duplex> {
+    const action = 'take a connection of the guest';
+    const path = `/exposed?id=${connection}`;
+    const stream = await this.#open({ action, method: 'POST', path, hasBody: true, isBulk: true }, options);
     await stream.accepted;
     return stream;
   }

@@ -98,6 +98,9 @@ export const SYNCED: Answer<Synced> = {
   schema: z.object({ programCount: count.exactOptional(), trimmedBytes: count.exactOptional() }),
 };
 
+/** One line of `POST /expose`. */
+export const EXPOSED: Answer<{ id: number }> = { maxBytes: KIB, schema: z.object({ id: count }) };
+
 /** Requests that only succeed or fail. */
 export const EMPTY: Answer<object> = { maxBytes: 4 * KIB, schema: z.object({}) };
 

@@ -55,7 +55,7 @@ async function listen(
 }
 
 /** `undefined` when the connection has already broken. */
-function connectionOf(socket: Socket): LocalConnection | undefined {
+export function connectionOf(socket: Socket): LocalConnection | undefined {
   socket.on('error', () => {});
   const { localAddress, localPort, remoteAddress, remotePort } = socket;
   if (localAddress === undefined || localPort === undefined) return undefined;

@@ -62,7 +62,7 @@ const fields = {
     .exactOptional(),
   unsyncedIn: z.string().exactOptional(),
   forwards: z
-    .array(z.looseObject({ hostPort: z.int(), guestPort: z.int() }))
+    .array(z.looseObject({ hostPort: z.int(), guestPort: z.int(), isReverse: z.boolean().exactOptional() }))
     .readonly()
     .exactOptional(),
   listeningPorts: z.array(z.int()).readonly().exactOptional(),

@@ -67,6 +67,12 @@ export const VM_OPTIONS = {
     type: 'flag',
     summary: 'let the guest open connections to the outside: the network, and the host itself',
   },
+  exposeHost: {
+    type: 'list',
+    value: 'port',
+    summary:
+      "a port of this host's 127.0.0.1 that the guest reaches as its own, and nothing else of this host; may be given several times",
+  },
   cold: { type: 'flag', summary: 'boot the VM, even if there is a warm template for it' },
   timings: TIMINGS,
 } as const satisfies OptionDefinitions;
@@ -100,7 +106,19 @@ export function createRequestOf(
       given(options.systemOverlaySize, (text) => parseSize(text, '--system-overlay-size')) ??
       vmDefaults.systemOverlaySizeBytes.value,
     ...(options.nat ? { nat: true } : {}),
+    ...(options.exposeHost.length > 0
+      ? { exposeHost: options.exposeHost.flatMap((text) => problems.attempt(() => parsePort(text)) ?? []) }
+      : {}),
   };
+}
+
+function parsePort(text: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new AppError('USAGE_OPTION_VALUE', `Cannot use "${text}" for --expose-host: it is not a port`, {
+    hint: '--expose-host takes a number from 1 to 65535',
+    details: { field: 'expose-host', value: text },
+  });
 }
 
 function parseName(text: string): string {

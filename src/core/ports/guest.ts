@@ -101,6 +101,12 @@ export interface GuestAgent extends AsyncDisposable {
    */
   watchPorts(options: Abortable): AsyncIterable<ReadonlySet<number>>;
   tcp(port: number, options: Abortable): Promise<Duplex>;
+  /**
+   * Listens on a port of the guest's 127.0.0.1 until `signal` aborts or the link ends. Yields a number for
+   * each connection, which {@link GuestAgent.exposed} takes within some seconds.
+   */
+  expose(port: number, options: Abortable): AsyncIterable<number>;
+  exposed(connection: number, options: Abortable): Promise<Duplex>;
   stats(options: Abortable): Promise<GuestStats>;
   /**
    * Writes the guest's unwritten data to its drives. With `trim`, the guest then discards the blocks that its

@@ -52,3 +52,9 @@ export interface PeerUsers {
   /** Whether a program of any user of this host has the remote end. */
   isAny(connection: ConnectionEnds, options: Abortable): Promise<boolean>;
 }
+
+/** Connects to programs of this host. */
+export interface HostConnector {
+  /** Connects to a TCP port of 127.0.0.1. Rejects when nothing listens there. */
+  connect(port: number, options: Abortable): Promise<LocalConnection>;
+}

@@ -189,7 +189,8 @@ export const VM_ROUTES: readonly Route[] = [
       "Forward a port of this host's 127.0.0.1, and the same port of the VM's address, to a port of the guest, until it is removed",
     body: schemas.forwardPortRequest,
     answer: vm,
-    run: async ({ app, params, body: { remove, ...forward }, signal, report }) => {
+    run: async ({ app, params, body: { remove, reverse, ...ports }, signal, report }) => {
+      const forward = reverse ? { ...ports, isReverse: true } : ports;
       const options = { forward, isRemoved: remove ?? false, signal, report };
       return { value: vmView(await setForward(app.world, params['ref'] ?? '', options)) };
     },

@@ -43,6 +43,12 @@ export const createVmRequest = closedObject({
   diskSizeBytes: optional(shapeFields.diskSizeBytes),
   systemOverlaySizeBytes: optional(shapeFields.systemOverlaySizeBytes),
   nat: optional(truth('let the guest open connections to the outside; default: false')),
+  exposeHost: optional(
+    list(
+      integer('', { minimum: 1, maximum: 65_535 }),
+      "ports of this host's 127.0.0.1 that the guest reaches as its own",
+    ),
+  ),
   noStart: optional(truth('do not start the VM')),
   cold: optional(truth('boot the VM even if a warm template fits')),
   ephemeral,
@@ -82,7 +88,10 @@ const portNumber = integer('from 1 to 65535', { minimum: 1, maximum: 65_535 });
 export const forwardPortRequest = closedObject({
   hostPort: portNumber,
   guestPort: portNumber,
-  remove: optional(truth('end the forward of `hostPort` instead; `guestPort` does not matter then')),
+  reverse: optional(
+    truth("let the guest reach `hostPort` of this host's 127.0.0.1 as `guestPort` of its own 127.0.0.1"),
+  ),
+  remove: optional(truth('end the forward that listens on that port instead')),
 });
 export type ForwardPortRequest = ValueOf<typeof forwardPortRequest>;
 

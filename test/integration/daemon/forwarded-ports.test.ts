@@ -176,6 +176,40 @@ test('an explicit port is on 127.0.0.1 and the address, survives a restart, and 
   await until(async () => (await askPort('127.0.0.1', hostPort, 'a')) === undefined);
 });
 
+test('an exposed port of this host is reached at the guest, until it is removed', async () => {
+  // The guest's 127.0.0.1 is that of this host, too.
+  const guestPort = await freePort();
+  const forward = { hostPort: echo.port, guestPort, reverse: true };
+  await resultOf(lab.client.forwardPort('web', forward, { signal }));
+  const answer = async (): Promise<string | undefined> => {
+    const socket = connect(guestPort, '127.0.0.1');
+    socket.write('from the guest');
+    const found = await once(socket, 'data').then(String, () => undefined);
+    socket.destroy();
+    return found;
+  };
+  await until(async () => (await answer()) === 'from the guest');
+  // A stream that stays open would be one too many sometime.
+  for (let at = 0; at < 500; at += 1) assert.equal(await answer(), 'from the guest');
+  await until(() => echo.connections.size === 0);
+  await resultOf(lab.client.restartVm('web', { signal }));
+  await until(async () => (await answer()) === 'from the guest');
+  await resultOf(lab.client.forwardPort('web', { ...forward, remove: true }, { signal }));
+  await until(async () => (await answer()) === undefined);
+  assert.deepEqual((await lab.client.showVm('web', { signal })).forwards, undefined);
+});
+
+test('a port that cannot be exposed, because a program of the guest has it, is named in the log once', async () => {
+  const server = await startEcho();
+  await using made = await lab.client.leaseVm({ name: 'exposed', exposeHost: [server.port] }, { signal });
+  assert.deepEqual(made.vm.forwards, [{ hostPort: server.port, guestPort: server.port, isReverse: true }]);
+  // The guest is this host, where the port is in use already: said in the log, once.
+  await until(() => lab.logged.some(({ level, vmId }) => level === 'warn' && vmId === made.vm.id));
+  assert.equal(lab.logged.filter(({ vmId, level }) => level === 'warn' && vmId === made.vm.id).length, 1);
+  server.close();
+  lab.logged.length = 0;
+});
+
 test('a port that another program has is explained where ports are listed, and not in the log', async () => {
   lab.guests.ports = new Set();
   await isSilent();

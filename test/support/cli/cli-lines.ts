@@ -19,7 +19,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm run': [
     {
       words:
-        '-d -v --name run1 --image debian-bookworm --vcpu 1 --memory 128 --disk-size 64M --system-overlay-size 64M --nat --json',
+        '-d -v --name run1 --image debian-bookworm --vcpu 1 --memory 128 --disk-size 64M --system-overlay-size 64M --nat --expose-host 45681 --json',
     },
     { words: '--dry-run --branch fix --from HEAD --include-untracked --no-submodules --no-bootstrap REPO' },
     { words: '--dry-run --cold --timings --json REPO' },
@@ -31,7 +31,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
       words:
         '--name made1 --image debian-bookworm --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --json',
     },
-    { words: '--name made2 --no-start -v --vcpu 1 --memory 256 --disk-size 64M' },
+    { words: '--name made2 --no-start -v --vcpu 1 --memory 256 --disk-size 64M --expose-host 45682' },
     { words: '--name made3 -q --cold --no-start --timings' },
     { words: '--name made4 --no-start --detach -q' },
     { words: '--name made5 --no-start --detach --json --timings' },
@@ -63,6 +63,8 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '-q made1 45678:81' },
     { words: '--json made1 45678:82' },
     { words: '--remove made1 45678' },
+    { words: '--reverse made1 45679:45680' },
+    { words: '--reverse --remove made1 45679:45680' },
   ],
   'vm ports': [{ words: 'made1' }, { words: '--json made1' }],
   'vm stats': [
@@ -197,6 +199,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--image': { value: '' },
   '--vcpu': { value: '0' },
   '--memory': { value: '1' },
+  '--expose-host': { value: '0' },
   '--disk-size': { value: 'banana' },
   '--system-overlay-size': { value: 'banana' },
   '--branch': { value: 'a..b' },

@@ -50,9 +50,11 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
     ['network', vm.nat ? 'nat' : 'none'],
     ...(vm.guest_ip ? [['ip', vm.guest_ip]] : []),
     ...(vm.web_url ? [['web', vm.web_url]] : []),
-    ...(vm.forwards ?? []).map(({ hostPort, guestPort }) => [
+    ...(vm.forwards ?? []).map(({ hostPort, guestPort, isReverse }) => [
       'forward',
-      `127.0.0.1:${hostPort} to port ${guestPort} of the guest`,
+      isReverse
+        ? `127.0.0.1:${guestPort} of the guest to port ${hostPort} of this host`
+        : `127.0.0.1:${hostPort} to port ${guestPort} of the guest`,
     ]),
     ...(workspace ? [['workspace', `${workspace.guestPath} (from ${workspace.sourcePath})`]] : []),
     ...(runtime

@@ -1,3 +1,4 @@
+import type { VmForward } from '../../../protocol/vm.ts';
 import { defineCommand } from '../../program/command.ts';
 import { ONE_VM } from '../one-vm.ts';
 
@@ -14,6 +15,10 @@ export const vmPort = defineCommand({
     { command: 'banger vm port db 5432:5432', does: 'psql -h localhost reaches the guest of the VM db.' },
     { command: 'banger vm port web 8080:80', does: 'Port 80 of the guest, as http://localhost:8080.' },
     { command: 'banger vm port --remove web 8080', does: 'Ends that.' },
+    {
+      command: 'banger vm port --reverse web 5432:5432',
+      does: 'The guest reaches a database of this host as localhost:5432, and nothing else of this host.',
+    },
   ],
   args: [
     ONE_VM,
@@ -25,7 +30,12 @@ export const vmPort = defineCommand({
     },
   ],
   options: {
-    remove: { type: 'flag', summary: 'end the forward of that port of this host' },
+    reverse: {
+      type: 'flag',
+      summary:
+        "the other way: let the guest reach port HOST of this host's 127.0.0.1 as port GUEST of its own",
+    },
+    remove: { type: 'flag', summary: 'end the forward that listens on that port' },
     quiet: { type: 'flag', short: 'q', summary: 'print nothing on success' },
     json: { type: 'flag', summary: "print the VM's record as JSON" },
   },
@@ -33,16 +43,20 @@ export const vmPort = defineCommand({
     const { parseForward } = await import('./parse-forward.ts');
     const forward = parseForward(ports);
     const client = await context.client();
-    const request = { ...forward, ...(options.remove ? { remove: true } : {}) };
+    const isReverse = options.reverse ? { reverse: true } : {};
+    const request = { ...forward, ...isReverse, ...(options.remove ? { remove: true } : {}) };
     const vm = await context.follow(client.forwardPort(ref, request, { signal: context.signal }), 'vm port');
     if (options.json) await context.printJson(vm);
-    else if (options.remove && !options.quiet)
-      await context.print(`${vm.name}: port ${forward.hostPort} is not forwarded`);
-    else if (!options.quiet) {
-      await context.print(
-        `${vm.name}: 127.0.0.1:${forward.hostPort} leads to port ${forward.guestPort} of the guest`,
-      );
-    }
+    else if (!options.quiet) await context.print(`${vm.name}: ${outcomeOf(forward, options)}`);
     return 0;
   },
 });
+
+function outcomeOf(
+  { hostPort, guestPort }: VmForward,
+  { remove, reverse }: { remove: boolean; reverse: boolean },
+): string {
+  if (remove) return `port ${reverse ? guestPort : hostPort} is not forwarded`;
+  if (reverse) return `its 127.0.0.1:${guestPort} leads to port ${hostPort} of this host`;
+  return `127.0.0.1:${hostPort} leads to port ${guestPort} of the guest`;
+}

@@ -4,6 +4,7 @@ import { AppError, isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Task } from '../../../protocol/events.ts';
+import type { VmForward } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { recordedAddress } from '../network/guest-addresses.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
@@ -55,6 +56,7 @@ export async function createVm(
     shape: plan.shape,
     nat: request.nat ?? false,
     ...recordedAddress(address),
+    ...(request.exposeHost ? { forwards: request.exposeHost.map(exposedPort) } : {}),
     ephemeral: request.ephemeral ?? false,
     driverName: world.driver.name,
     createdAt: now,
@@ -66,6 +68,10 @@ export async function createVm(
   };
   // The lock of a new VM is free. With an already aborted signal, nothing would end the pool VM.
   return await world.locks.run(record.id, make, { action: 'create', signal: neverAborts() });
+}
+
+function exposedPort(port: number): VmForward {
+  return { hostPort: port, guestPort: port, isReverse: true };
 }
 
 /** A pool VM that can become this one. */

@@ -2,9 +2,10 @@ import type { Abortable } from '../../../base/abort.ts';
 import type { AppError } from '../../../base/errors.ts';
 import { Slots } from '../../../base/slots.ts';
 import type { VmState } from '../../../protocol/vm.ts';
-import type { LocalConnection, PeerUsers, PortListeners } from '../../ports/loopback.ts';
+import type { HostConnector, LocalConnection, PeerUsers, PortListeners } from '../../ports/loopback.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { VmNetwork, Vms } from '../world.ts';
+import { ExposedPorts } from './exposed-ports.ts';
 import type { ObservedRecords } from './observed-records.ts';
 import { type ForwardTo, serveConnection } from './serve-connection.ts';
 import { type ForwardedPort, VmForwards } from './vm-forwards.ts';
@@ -24,6 +25,7 @@ export interface PortForwardsOptions {
   records: ObservedRecords;
   listeners: PortListeners;
   peers: PeerUsers;
+  host: HostConnector;
   forwardTo: ForwardTo;
   /** every listening port of a guest is forwarded; otherwise only explicit ones */
   isAutomatic: boolean;
@@ -32,6 +34,7 @@ export interface PortForwardsOptions {
 }
 
 interface Forwarded {
+  exposed: ExposedPorts;
   ports: VmForwards;
   slots: Slots;
   openCount: number;
@@ -88,9 +91,12 @@ export class PortForwards {
       return;
     }
     const vm = this.#vms.get(vmId) ?? this.#add(record, record.guestIp);
-    vm.ports.setExplicit(record.forwards ?? []);
+    const forwards = record.forwards ?? [];
+    vm.ports.setExplicit(forwards.filter((one) => !one.isReverse));
+    const isUp = record.state === 'running' && world.live.get(vmId) !== undefined;
+    vm.exposed.set(isUp ? forwards.filter((one) => one.isReverse) : []);
     if (!isAutomatic) return;
-    if (record.state !== 'running' || !world.live.get(vmId)) {
+    if (!isUp) {
       vm.watch?.abort();
       delete vm.watch;
     } else if (!vm.watch) {
@@ -108,6 +114,7 @@ export class PortForwards {
     const { listeners, world, isAutomatic } = this.#options;
     const { id: vmId, name } = record;
     const vm: Forwarded = {
+      exposed: new ExposedPorts(world, vmId, this.#options.host),
       slots: new Slots(MAX_SERVED),
       openCount: 0,
       ports: new VmForwards({
@@ -131,6 +138,7 @@ export class PortForwards {
     this.#options.world.listening.delete(vmId);
     vm?.watch?.abort();
     vm?.ports[Symbol.dispose]();
+    vm?.exposed[Symbol.dispose]();
   }
 
   async #serve(

@@ -11,7 +11,8 @@ const MAX_FORWARDS = 256;
 /**
  * Forwards a port of this host's 127.0.0.1, and the same port of the VM's address, to a port of the guest,
  * from now on and for every start of the VM. Replaces a forward of that port of the host. With `isRemoved`,
- * ends the forward of that port; idempotent.
+ * ends the forward of that port; idempotent. A reverse forward leads from the guest's 127.0.0.1 to this
+ * host's.
  *
  * @throws {AppError} VM_NOT_FOUND; VM_BUSY; PORT_UNAVAILABLE when another VM has the port, or this one too
  * many.
@@ -26,13 +27,21 @@ export async function setForward(
     id,
     async () => {
       const record = findVm(world.records, id);
-      const others = (record.forwards ?? []).filter(({ hostPort }) => hostPort !== forward.hostPort);
-      if (!isRemoved) requireFree(world, record, { forward, count: others.length });
+      const others = (record.forwards ?? []).filter((one) => !isSamePlace(one, forward));
+      if (!isRemoved && !forward.isReverse) requireFree(world, record, { forward, count: others.length });
       const forwards = isRemoved ? others : [...others, forward];
       return world.records.update({ ...record, forwards });
     },
     { action: 'change', report, signal },
   );
+}
+
+/** Whether two forwards listen at the same place. */
+function isSamePlace(one: VmForward, other: VmForward): boolean {
+  if (one.isReverse || other.isReverse) {
+    return one.isReverse === other.isReverse && one.guestPort === other.guestPort;
+  }
+  return one.hostPort === other.hostPort;
 }
 
 function requireFree(
@@ -44,7 +53,10 @@ function requireFree(
   const details = { port: hostPort };
   const holder = records
     .list()
-    .find((other) => other.id !== id && other.forwards?.some((one) => one.hostPort === hostPort));
+    .find(
+      (other) =>
+        other.id !== id && other.forwards?.some((one) => !one.isReverse && one.hostPort === hostPort),
+    );
   if (holder) {
     throw new AppError('PORT_UNAVAILABLE', `${what}: it is forwarded to vm "${holder.name}"`, {
       hint: `use another port, or: banger vm port --remove ${holder.name} ${hostPort}`,
