@@ -28,6 +28,11 @@ export class Packs {
     return found.packed;
   }
 
+  /** A pack that has not been taken. */
+  find(id: string | undefined): { packed: PackedWorkspace; choice: WorkspaceChoice } | undefined {
+    return id === undefined ? undefined : this.#packs.get(id);
+  }
+
   /** Ends it, unless it was taken. Idempotent. */
   async remove(id: string): Promise<void> {
     const found = this.#packs.get(id);

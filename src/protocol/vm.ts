@@ -64,6 +64,7 @@ const workspace = object({
     text('the tree that was copied, as `refs/banger/sent` of the guest; absent when it is not known'),
   ),
   includesUntracked: optional(truth('untracked files were copied too')),
+  isFromBase: optional(truth('the VM began with it on its work disk, and no copy has ended since')),
   excludesSubmodules: optional(truth('the folders of submodules were left empty')),
 });
 

@@ -58,6 +58,7 @@ const fields = {
       isStale: z.boolean().exactOptional(),
       sentCommit: z.string().exactOptional(),
       includesUntracked: z.boolean().exactOptional(),
+      isFromBase: z.boolean().exactOptional(),
     })
     .exactOptional(),
   unsyncedIn: z.string().exactOptional(),

@@ -8,7 +8,7 @@ export interface BaseRequest {
   repoRoot: string;
   /** folder for the working tree, below the home of the guest's root */
   folder: string;
-  content: Pick<WorkspaceContent, 'includeUntracked' | 'mode'>;
+  content: Pick<WorkspaceContent, 'includeUntracked' | 'mode' | 'noSubmodules'>;
   /** its `/root` comes first */
   image: Pick<StoredImage, 'id' | 'name' | 'rootfsPath'>;
   /** of the file system */

@@ -13,9 +13,12 @@ import { setForward } from '../../core/vms/network/set-forward.ts';
 import { forkVm } from '../../core/vms/saved/fork-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
 import { damagedView, endedView, vmView } from '../../core/vms/vm-view.ts';
+import { baseOfNewVm, noteBase } from '../../core/vms/workspace/base-of-new-vm.ts';
 import { withHostSide } from '../../core/vms/workspace/host-side.ts';
 import { logsQuery } from '../../protocol/api/guest-queries.ts';
+import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
 import * as schemas from '../../protocol/api/vm-requests.ts';
+import type { Task } from '../../protocol/events.ts';
 import { endedVm, type Vm, vm } from '../../protocol/vm.ts';
 import type { App } from '../app.ts';
 import { gatewayUrl } from '../gateway/gateway-name.ts';
@@ -45,7 +48,7 @@ export const VM_ROUTES: readonly Route[] = [
     body: schemas.createVmRequest,
     answer: vm,
     run: async ({ app, body, signal, report }) => {
-      const record = await createVm(app.world, body, { signal, report });
+      const record = await createWithTree(app, body, { signal, report });
       return {
         value: vmView(record),
         onClientGone: record.ephemeral ? () => deleteIfThere(app, record.id) : undefined,
@@ -228,6 +231,19 @@ async function webUrlOf(app: App, { name, state }: VmRecord): Promise<Pick<Vm, '
   const isServed = state === 'running' || state === 'suspended';
   const gatewayPort = isServed ? await app.localServers.gatewayPort() : undefined;
   return gatewayPort === undefined ? {} : { web_url: gatewayUrl(name, { gatewayPort }) };
+}
+
+/** Makes a VM, if possible from a base image of the working tree that the request names. */
+async function createWithTree(app: App, body: CreateVmRequest, task: Task): Promise<VmRecord> {
+  const tree = body.noStart ? undefined : app.packs.find(body.packId);
+  if (!tree || body.packId === undefined) return await createVm(app.world, body, task);
+  using base = await baseOfNewVm(app.world, body, { ...task, tree });
+  // The base may have been made from it, or it is not needed: what has changed is packed later.
+  await app.packs.remove(body.packId);
+  const workDisk = base ? { workDiskBase: { file: base.file } } : {};
+  const record = await createVm(app.world, body, { ...task, ...workDisk });
+  if (base) await noteBase(app.world, record, { base, choice: tree.choice });
+  return record;
 }
 
 async function deleteIfThere(app: App, vmId: string): Promise<void> {

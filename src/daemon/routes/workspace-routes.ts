@@ -1,5 +1,7 @@
 import type { StoredBase } from '../../core/ports/work-disk-bases.ts';
+import { findVm } from '../../core/vms/find-vm.ts';
 import { pruneBases } from '../../core/vms/saved/prune-cache.ts';
+import { remakeIfFarBehind } from '../../core/vms/workspace/base-of-new-vm.ts';
 import { prepareWorkspace } from '../../core/vms/workspace/prepare-workspace.ts';
 import * as schemas from '../../protocol/api/workspace.ts';
 import { pruneBasesRequest, type WorkspaceBase, workspaceBases } from '../../protocol/api/workspace-base.ts';
@@ -37,14 +39,13 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
     answer: schemas.preparedWorkspace,
     run: async ({ app, params, body, signal, report }) => {
       const packedBefore = app.packs.take(body);
-      return {
-        value: await prepareWorkspace(app.world, params['ref'] ?? '', {
-          request: body,
-          packedBefore,
-          signal,
-          report,
-        }),
-      };
+      const ref = params['ref'] ?? '';
+      const before = findVm(app.world.records, ref);
+      const options = { request: body, packedBefore, signal, report };
+      const value = await prepareWorkspace(app.world, ref, options);
+      const { packId: _, guestPath: __, discardGuest: ___, ...choice } = body;
+      remakeIfFarBehind(app.world, before, { choice, bytes: value.bytes });
+      return { value };
     },
   }),
   jsonRoute({

@@ -50,6 +50,11 @@ export const createVmRequest = closedObject({
     ),
   ),
   noStart: optional(truth('do not start the VM')),
+  packId: optional(
+    text(
+      'id of a pack: the VM starts from a base image of that working tree, if it can, and has it in `/root/repo`; copying it then sends only what has changed',
+    ),
+  ),
   cold: optional(truth('boot the VM even if a warm template fits')),
   ephemeral,
   keepFailed: optional(

@@ -118,6 +118,7 @@ describe('base images of work disks', () => {
       { diskSizeBytes: 2 * GIB },
       { content: { includeUntracked: true } },
       { content: { mode: 'full_copy' } },
+      { content: { noSubmodules: true } },
       { image: { ...lab.request.image, id: 'sha256:2' } },
     ];
     for (const changes of others) {

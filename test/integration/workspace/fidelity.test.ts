@@ -91,7 +91,11 @@ test('git in the guest shows the same repository, with every kind of change and 
   assertNothingLeft(scratch);
 });
 
-test('modification times are kept to the nanosecond and everything belongs to root', async () => {
+const skip =
+  process.env['BANGER_TEST_WAY_IN'] === 'base' &&
+  'debugfs copies times in seconds out of an image; the tests of host/internal/ext4 compare all of them';
+
+test('modification times are kept to the nanosecond and everything belongs to root', { skip }, async () => {
   using scratch = makeScratch();
   const root = scratch.init('repo');
   put(root, 'file');

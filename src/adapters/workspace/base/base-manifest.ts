@@ -9,7 +9,7 @@ import { z } from 'zod';
  *       <key>/               put there by a rename; the time of its manifest is when it was used last
  *         manifest.json      {@link BaseManifest}
  *         disk.ext4          raw, sparse, of its final size
- *         sent/              what the next delta needs (sent/kept-tree.ts)
+ *         sent/              what the next delta needs (sent/kept-tree.ts); sent-<digest>/ for submodules
  *       .staging/            what is being made or removed (base/files/staging.ts)
  */
 
@@ -73,10 +73,12 @@ export function baseKey(parts: {
   folder: string;
   isWithUntracked: boolean;
   isWhole: boolean;
+  hasSubmodules: boolean;
   imageId: string;
   diskSizeBytes: number;
 }): string {
-  const { repository: of, folder, isWithUntracked, isWhole, imageId, diskSizeBytes } = parts;
-  const all = [RECIPE, of.root, of.place, folder, isWithUntracked, isWhole, imageId, diskSizeBytes];
+  const { repository: of, folder, isWithUntracked, isWhole, hasSubmodules, imageId, diskSizeBytes } = parts;
+  const choice = [isWithUntracked, isWhole, hasSubmodules];
+  const all = [RECIPE, of.root, of.place, folder, ...choice, imageId, diskSizeBytes];
   return createHash('sha256').update(JSON.stringify(all)).digest('hex');
 }

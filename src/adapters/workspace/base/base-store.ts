@@ -1,5 +1,5 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isErrno } from '../../../base/errors.ts';
 import { syncFolder, syncTree, writeFileAtomic } from '../../../base/files/atomic-file.ts';
@@ -65,7 +65,7 @@ export class FsWorkDiskBases implements WorkDiskBases {
         held[Symbol.dispose]();
         return undefined;
       }
-      const { manifest, disk, sent } = this.#files(key);
+      const { dir: folder, manifest, disk, sent } = this.#files(key);
       const now = new Date();
       await utimes(manifest, now, now);
       const { sentCommit, headCommit } = found.manifest;
@@ -76,7 +76,11 @@ export class FsWorkDiskBases implements WorkDiskBases {
         ...(headCommit === undefined ? {} : { headCommit }),
         copySent: async (dir) => {
           await rm(dir, { recursive: true, force: true });
-          await copyIfThere(sent, dir);
+          // Those of submodules are beside it (sent/kept-tree.ts).
+          const kept = (await readdir(folder)).filter((name) => name.startsWith(basename(sent)));
+          await Promise.all(
+            kept.map((name) => copyIfThere(join(folder, name), dir + name.slice(basename(sent).length))),
+          );
         },
         [Symbol.dispose]: () => held[Symbol.dispose](),
       };
@@ -267,7 +271,9 @@ function keyOf(request: BaseRequest, repository: BaseRepository): string {
   const { folder, content, image, diskSizeBytes } = request;
   const isWithUntracked = content.includeUntracked ?? false;
   const isWhole = content.mode === 'full_copy';
-  return baseKey({ repository, folder, isWithUntracked, isWhole, imageId: image.id, diskSizeBytes });
+  const hasSubmodules = !content.noSubmodules;
+  const choice = { isWithUntracked, isWhole, hasSubmodules };
+  return baseKey({ repository, folder, ...choice, imageId: image.id, diskSizeBytes });
 }
 
 /** The repository that is at `root` now. */

@@ -24,14 +24,15 @@ export interface OwnedVm extends AsyncDisposable {
 /** Makes the VM of a `vm run`. After a failure or cancellation, nothing of it is left. */
 export async function makeVm(
   plan: RunPlan,
-  { client, context }: { client: BangerClient; context: CommandContext },
+  { client, context, packId }: { client: BangerClient; context: CommandContext; packId: string | undefined },
 ): Promise<OwnedVm> {
   const { signal } = context;
+  const request = { ...plan.request, ...(packId === undefined ? {} : { packId }) };
   if (!plan.isRemoved) {
-    const vm = await context.follow(client.createVm(plan.request, { signal }), LABEL);
+    const vm = await context.follow(client.createVm(request, { signal }), LABEL);
     return { vm, isDeleted: false, [Symbol.asyncDispose]: async () => {} };
   }
-  const lease = await client.leaseVm(plan.request, { signal, onNews: context.showNews(LABEL) });
+  const lease = await client.leaseVm(request, { signal, onNews: context.showNews(LABEL) });
   let isDeleted = false;
   return {
     vm: lease.vm,

@@ -94,8 +94,8 @@ interface RunParts {
 }
 
 async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'> & { owned: OwnedVm }> {
-  const { plan, client, context, begunAt, tooling } = parts;
-  await using owned = await makeVm(plan, { client, context });
+  const { plan, client, context, begunAt, tooling, packId } = parts;
+  await using owned = await makeVm(plan, { client, context, packId });
   const { vm } = owned;
   const madeAt = performance.now();
   context.progress.done(`[vm create] ready in ${context.errorStyle.dim(formatElapsed(madeAt - begunAt))}`);

@@ -1,3 +1,4 @@
+import type { Abortable } from '../../../base/abort.ts';
 import type { KeyedMutex } from '../../../base/async.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
@@ -78,6 +79,7 @@ async function prepareAlone(
     const { sentCommit } = last;
     const same = await world.workspaces.sameAsSent(keptIn, { ...content, path, sentCommit, signal });
     if (same) {
+      if (last.isFromBase) await finishFromBase(world, id, { guestPath, tooling: same.tooling, signal });
       report({ event: 'progress', stage: 'workspace', detail: 'nothing has changed' });
       return { ...same, guestPath, bytes: 0 };
     }
@@ -132,6 +134,26 @@ async function prepareAlone(
     guestPath,
     bytes,
   };
+}
+
+/** What a first copy does in the guest, after the VM has begun with the tree on its disk. */
+async function finishFromBase(
+  world: WorkspaceWorld,
+  id: string,
+  {
+    guestPath,
+    tooling,
+    signal,
+  }: Abortable & { guestPath: string; tooling: PreparedWorkspace['tooling'] | undefined },
+): Promise<void> {
+  if (tooling && tooling.files.length > 0) {
+    const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
+    await trustTooling(world, agent, { guestPath, signal });
+  }
+  const current = world.records.get(id);
+  if (!current?.workspace) return;
+  const { isFromBase: _, ...workspace } = current.workspace;
+  world.records.update({ ...current, workspace });
 }
 
 function requireGuestPath(guestPath: string): void {

@@ -1,0 +1,128 @@
+import { isAbort, isAppError } from '../../../base/errors.ts';
+import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
+import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
+import type { Task } from '../../../protocol/events.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { BaseRequest, UsableBase } from '../../ports/work-disk-bases.ts';
+import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
+import { resolveShape } from '../../rules/vm-shape.ts';
+import { type CacheWorld, pruneBases } from '../saved/prune-cache.ts';
+import type { BootStores, Saving, VmDefaults, VmHost, Vms } from '../world.ts';
+import { DEFAULT_GUEST_PATH } from './guest-path.ts';
+
+/** What finding a base for a new VM works on. */
+export type BaseWorld = Pick<BootStores, 'images'> & VmDefaults & CacheWorld & Pick<Vms, 'log'>;
+
+/** The folder of the working tree on the work disk, which is mounted at `/root`. */
+const FOLDER = DEFAULT_GUEST_PATH.slice('/root/'.length);
+
+/** A working tree for a VM that does not exist yet. */
+export interface TreeOfNewVm {
+  choice: WorkspaceChoice;
+  /** its packing, of which nothing has been read; after this, it may have been */
+  packed: PackedWorkspace;
+}
+
+/**
+ * The base image from which a new VM with a working tree starts: the one in the cache, or one that is made
+ * now from `packed`. Returns `undefined` when there can be none: the image is still to be built, or the tree
+ * cannot be put on a disk this way. It then gets to the guest through the link.
+ *
+ * @throws {AppError} VM_SHAPE_INVALID; WORKSPACE_* when the tree cannot be read; the abort reason
+ */
+export async function baseOfNewVm(
+  world: BaseWorld,
+  request: CreateVmRequest,
+  { tree: { choice, packed }, report, signal }: Task & { tree: TreeOfNewVm },
+): Promise<UsableBase | undefined> {
+  const { diskSizeBytes } = resolveShape(request, world);
+  let image: BaseRequest['image'];
+  try {
+    image = await world.images.get(request.image ?? world.defaultImage);
+  } catch (error) {
+    if (isAppError(error, 'IMAGE_NOT_FOUND', 'IMAGE_DAMAGED')) return undefined;
+    throw error;
+  }
+  const wanted: BaseRequest = {
+    repoRoot: packed.summary.repoRoot,
+    folder: FOLDER,
+    content: choice,
+    image,
+    diskSizeBytes,
+  };
+  const found = await world.bases.use(wanted, { signal });
+  if (found) return found;
+  report({ event: 'progress', stage: 'workspace', detail: 'making a work disk' });
+  try {
+    await world.bases.make(wanted, { packed, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isAbort(error) || !isAppError(error, 'WORKSPACE_BASE_FAILED', 'HOST_NO_SPACE')) throw error;
+    world.log.warn('a base image could not be made', { repository: wanted.repoRoot, error });
+    return undefined;
+  }
+  const made = await world.bases.use(wanted, { signal });
+  void pruneQuietly(world);
+  return made;
+}
+
+/** Notes that the guest of a new VM has the tree of its base: what is sent later is only what differs. */
+export async function noteBase(
+  world: Pick<Vms, 'records'> & Pick<VmHost, 'files'>,
+  { id }: Pick<VmRecord, 'id'>,
+  { base, choice }: { base: UsableBase; choice: WorkspaceChoice },
+): Promise<void> {
+  await base.copySent(world.files.folders(id).sentTreeDir);
+  const { repoRoot, headCommit, sentCommit } = base;
+  const current = world.records.get(id);
+  if (!current) return;
+  const workspace = {
+    ...{ guestPath: DEFAULT_GUEST_PATH, sourcePath: repoRoot, sentCommit, isFromBase: true },
+    ...(headCommit === undefined ? {} : { headCommit }),
+    ...(choice.includeUntracked ? { includesUntracked: true } : {}),
+    ...(choice.noSubmodules ? { excludesSubmodules: true } : {}),
+  };
+  world.records.update({ ...current, workspace });
+}
+
+/** `bytes` of changes to send after which making the base again is worth it. */
+const LARGE_DELTA_BYTES = 8 * 2 ** 20;
+
+/**
+ * Makes the base of a VM's repository again, in the background, when the VM began with it and then needed
+ * many changes. Failures are logged.
+ */
+export function remakeIfFarBehind(
+  world: BaseWorld & Pick<Saving, 'background'> & { workspaces: WorkspaceSource },
+  { shape, imageId, workspace }: Pick<VmRecord, 'shape' | 'imageId' | 'workspace'>,
+  { choice, bytes }: { choice: WorkspaceChoice; bytes: number },
+): void {
+  if (!workspace?.isFromBase || bytes < LARGE_DELTA_BYTES) return;
+  const { path, branch: _, from: __, ...content } = choice;
+  const { sourcePath: repoRoot } = workspace;
+  const signal = AbortSignal.timeout(REMAKE_DEADLINE_MS);
+  world.background.begin(`base of ${repoRoot}`, async () => {
+    try {
+      const image = await world.images.getById(imageId);
+      await using packed = await world.workspaces.pack(path, { ...content, signal });
+      const { diskSizeBytes } = shape;
+      const wanted = { repoRoot, folder: FOLDER, content, image, diskSizeBytes };
+      await world.bases.make(wanted, { packed, signal });
+      await pruneBases(world, {});
+    } catch (error) {
+      world.log.warn('a base image could not be made again', { repository: repoRoot, error });
+    }
+  });
+}
+
+/** `ms` for making a base in the background: a large repository on a busy host. */
+const REMAKE_DEADLINE_MS = 5 * 60_000;
+
+/** Keeps the base images within the disk budget; failures are logged. */
+async function pruneQuietly(world: CacheWorld & Pick<Vms, 'log'>): Promise<void> {
+  try {
+    await pruneBases(world, {});
+  } catch (error) {
+    world.log.warn('pruning base images failed', { error });
+  }
+}
