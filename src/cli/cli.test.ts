@@ -19,7 +19,7 @@ describe('banger', () => {
     const { stdout } = await lab.run(['vm', 'list']);
     assert.match(
       stdout,
-      /^ID +NAME +STATE +IMAGE +VCPU +MEM +DISK +WORKSPACE +CREATED\n\S{12} +web +running +debian-bookworm +2 +2048 MiB +8G +\/root\/repo +\d+ days ago\n$/,
+      /^ID +NAME +STATE +IP +IMAGE +VCPU +MEM +DISK +WORKSPACE +CREATED\n\S{12} +web +running +127\.77\.1\.2 +debian-bookworm +2 +2048 MiB +8G +\/root\/repo +\d+ days ago\n$/,
     );
     assert.equal((await lab.run(['ps'])).stdout, stdout);
     assert.match((await lab.run(['vm', 'list', '--all'])).stdout, / web .*\n.* old +stopped /);

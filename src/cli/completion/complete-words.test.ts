@@ -58,7 +58,7 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('vm', 'wor'), ['workspace']);
     assert.deepEqual(await candidates('vm', 'workspace', ''), ['prepare', 'export']);
     assert.deepEqual(await candidates('vm', 'workspace', 'prepare', 'we'), ['web']);
-    assert.deepEqual(await candidates('workspace', ''), []);
+    assert.deepEqual(await candidates('workspace', ''), ['cache']);
   });
 
   test('describes each word', async () => {

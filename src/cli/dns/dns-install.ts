@@ -10,9 +10,9 @@ export const dnsInstall = defineCommand({
   description:
     "Writes the file that makes this host's resolver ask banger's DNS server for names in the zone vm, so that every program finds NAME.vm. It writes only files of its own, in the folders for such additions, and refuses to replace a file that it has not written. It needs root, restarts nothing, and prints the command that makes the resolver read the file.",
   examples: [
-    { command: 'sudo banger dns install', does: 'For the resolver that this host uses.' },
+    { command: 'banger dns install', does: 'For the resolver that this host uses; run it with sudo.' },
     { command: 'banger dns install --dry-run', does: 'Prints which files it would write.' },
-    { command: 'sudo banger dns install --for unbound', does: 'For a resolver that is not in use yet.' },
+    { command: 'banger dns install --for unbound', does: 'For a resolver that is not in use yet.' },
   ],
   args: [],
   options: {

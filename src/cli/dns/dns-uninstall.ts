@@ -8,7 +8,7 @@ export const dnsUninstall = defineCommand({
   description:
     'Removes the files that banger dns install has written, for every resolver, and nothing else. It refuses to remove a file that it has not written. It needs root, restarts nothing, and prints the commands that make resolvers notice.',
   examples: [
-    { command: 'sudo banger dns uninstall', does: 'The host resolves names as before.' },
+    { command: 'banger dns uninstall', does: 'The host resolves names as before; run it with sudo.' },
     { command: 'banger dns uninstall --dry-run', does: 'Prints which files it would remove.' },
   ],
   args: [],

@@ -94,6 +94,7 @@ export function fakeVm(fields: Partial<Vm> & { name: string }): Vm {
     shape: { vcpuCount: 2, memoryMib: 2048, diskSizeBytes: 2 ** 33, systemOverlaySizeBytes: 2 ** 33 },
     nat: false,
     guest_ip: '127.77.1.2',
+    web_url: 'http://web.localhost:7480/',
     ephemeral: false,
     runtime: { vmm: 'qemu', accelerator: 'tcg', pid: 4242, startedAt: '2026-01-01T00:00:00.000Z' },
     createdAt: '2026-01-01T00:00:00.000Z',

@@ -51,7 +51,9 @@ describe('the working tree of banger vm run', () => {
       'POST /v1/workspaces/pack',
       'POST /v1/vms',
       'POST /v1/vms/ID/workspace',
+      'GET /v1/vms/ID',
     ]);
+    assert.match(result.stderr, /its first web server will be at http:\/\/web\.localhost:7480\/\n/);
     assert.doesNotMatch(result.stderr, /still running/);
     assert.equal(lab.daemon.vms.size, 1);
   });
