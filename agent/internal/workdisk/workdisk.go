@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -30,12 +31,20 @@ const (
 	besideDir = "/run/banger/work"
 )
 
-// Apply does what a host asks for (ModePrepare, ModeMount) with the work disk of this guest. It does nothing
-// when the disk is mounted at the home folder already.
-func Apply(mode string) error {
-	work, isThere := drives.Find("/sys")[drives.Work]
-	if !isThere {
-		return fmt.Errorf("there is no drive with serial %s", drives.Work)
+// Disk is the work disk of this guest.
+type Disk struct {
+	mutex sync.Mutex
+	// drive is the disk's device once it was found. Searching takes a guest that was just restored tens of
+	// milliseconds, so it finds what the guest has found that it was restored from.
+	drive drives.Drive
+}
+
+// Apply does what a host asks for (ModePrepare, ModeMount). It does nothing when the disk is mounted at the
+// home folder already.
+func (d *Disk) Apply(mode string) error {
+	work, err := d.find()
+	if err != nil {
+		return err
 	}
 	home, err := homeFolder()
 	if err != nil {
@@ -45,13 +54,29 @@ func Apply(mode string) error {
 	if err != nil || isMounted {
 		return err
 	}
-	if err := forget(work.Path); err != nil {
+	device, err := openFresh(work.Path)
+	if err != nil {
 		return fmt.Errorf("flush buffers of %s: %w", work.Path, err)
 	}
+	// Until then the kernel keeps what is read of it.
+	defer unix.Close(device)
 	if mode == ModePrepare {
 		return prepare(work, home)
 	}
 	return mountAt(work, home, home)
+}
+
+func (d *Disk) find() (drives.Drive, error) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if d.drive.Path == "" {
+		found, isThere := drives.Find("/sys")[drives.Work]
+		if !isThere {
+			return drives.Drive{}, fmt.Errorf("there is no drive with serial %s", drives.Work)
+		}
+		d.drive = found
+	}
+	return d.drive, nil
 }
 
 // Mount mounts the work disk at the home folder of root. It grows the file system to the size of its device,
@@ -114,13 +139,16 @@ func isMountedAt(work drives.Drive, dir string) (bool, error) {
 	return fmt.Sprintf("%d:%d", unix.Major(dev), unix.Minor(dev)) == work.Dev, nil
 }
 
-// forget makes the kernel forget what it has read of a device. The device of a restored guest may have
-// another content than before.
-func forget(device string) error {
-	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+// openFresh opens a device and makes the kernel forget what it has read of it: the device of a restored guest
+// may have another content than before.
+func openFresh(device string) (fd int, err error) {
+	fd, err = unix.Open(device, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return -1, err
 	}
-	defer unix.Close(fd)
-	return unix.IoctlSetInt(fd, unix.BLKFLSBUF, 0)
+	if err := unix.IoctlSetInt(fd, unix.BLKFLSBUF, 0); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }

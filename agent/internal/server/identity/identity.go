@@ -95,7 +95,7 @@ func Guest() System {
 		AddEntropy:  addEntropy,
 		SetHostname: setHostname,
 		SetNetwork:  new(nic.Interface).Set,
-		SetWorkDisk: workdisk.Apply,
+		SetWorkDisk: new(workdisk.Disk).Apply,
 		Unmount:     unmount,
 	}
 }
