@@ -3,6 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { neverAborts } from '../../src/base/abort.ts';
+import { exec } from '../../src/base/process/exec.ts';
+import { freePort } from '../support/local-server.ts';
+import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 // Guests reach only this machine's own loopback here, so nothing leaves it.
@@ -66,5 +70,19 @@ describe('nat', () => {
     await lab.text(['vm', 'stop', 'wired']);
     await lab.text(['vm', 'start', 'wired']);
     assert.equal(await inGuest(fetchHost()), 'from the host');
+  });
+
+  test('nat: the host at 10.0.2.2 does not lead to forwarded ports of VMs', async () => {
+    await setNat(true);
+    const forwarded = await freePort();
+    await lab.text(['vm', 'port', 'wired', `${forwarded}:22`]);
+    const greeting = (host: string): string =>
+      `timeout 20 bash -c 'head -c 4 </dev/tcp/${host}/${forwarded}' || true`;
+    await until(async () => {
+      const { stdout } = await exec(['bash', '-c', greeting('127.0.0.1')], { signal: neverAborts() });
+      return stdout.toString() === 'SSH-';
+    });
+    assert.equal(await inGuest(fetchHost()), 'from the host', 'other ports of the host are reached');
+    assert.equal(await inGuest(`${greeting('10.0.2.2')} 2>/dev/null`), '');
   });
 });
