@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { constants, existsSync } from 'node:fs';
-import { chown, cp, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chown, cp, lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -9,6 +9,8 @@ import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/process/exec.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
 import type { NameServers } from '../../src/protocol/api/names.ts';
+import type { VmPort, VmPorts } from '../../src/protocol/usage.ts';
+import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 /** Debian's `nobody`, and an unknown user id: no home, no groups, no way to become root. */
@@ -94,6 +96,31 @@ test('two users do not see each other, and a cleanup of one does not affect the 
   await ours.text(['daemon', 'stop']);
   await theirs.text(['daemon', 'stop']);
   assert.deepEqual(await Promise.all([bootId(theirs, 'theirs'), bootId(ours, 'ours')]), boots);
+});
+
+test("an ordinary user's forwarded ports are for that user alone, and a low one moves up where it must", {
+  skip,
+}, async () => {
+  const listed = async (): Promise<VmPort | undefined> => {
+    const [vm] = JSON.parse(await theirs.text(['vm', 'ports', '--json', 'theirs'])) as VmPorts[];
+    return vm?.ports.find(({ port }) => port === 22);
+  };
+  await until(async () => (await listed())?.hostPort !== undefined, { everyMs: 200 });
+  const { hostAddress, hostPort = 0, problem } = (await listed()) ?? {};
+  assert.equal(problem, undefined);
+  const first = Number(await readFile('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+  assert.equal(hostPort, first > 22 ? 8022 : 22);
+  const mark = first > 22 ? / \(moved\)/ : / /;
+  assert.match(await theirs.text(['vm', 'ports', 'theirs']), mark);
+  const greet = async (prefix: readonly string[]): Promise<string> => {
+    const script = `head -c 4 </dev/tcp/${hostAddress}/${hostPort}`;
+    const okCodes = [0, 1];
+    const ran = await exec(['env', ...prefix, 'bash', '-c', script], { signal, okCodes });
+    return ran.stdout.toString();
+  };
+  assert.equal(await greet(become(NOBODY)), 'SSH-');
+  assert.equal(await greet(become(STRANGER)), '');
+  assert.equal(await greet([]), '', 'root is another user');
 });
 
 test('another user can use neither our sockets and disks nor our templates', { skip }, async () => {
