@@ -156,7 +156,8 @@ test('the programs of another user reach nothing', {
     return first;
   };
   assert.match(await run(0), /^HTTP\/1.1 200 /);
-  assert.equal(await run(65_534), 'over\n');
+  // Bash ends early when the connection is closed before it writes.
+  assert.match(await run(65_534), /^(over\n)?$/);
   await resultOf(lab.client.deleteVm('mine', { signal }));
 });
 
