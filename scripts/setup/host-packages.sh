@@ -29,6 +29,7 @@ cpio cpio cpio cpio cpio
 ip iproute2 iproute iproute2 iproute2
 ps procps procps-ng procps-ng procps
 tmux tmux tmux tmux tmux
+rsync rsync rsync rsync rsync
 busybox busybox-static busybox busybox busybox-static
 bindfs bindfs bindfs bindfs bindfs
 TABLE
