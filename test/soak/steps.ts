@@ -139,9 +139,19 @@ export const STEPS: readonly Step[] = [
     vm.name = name;
   }),
   changing('workspace', 2, { from: 'running' }, async (soak, { name }) => {
+    const written = randomBytes(6).toString('hex');
     await must(soak, 'workspace', ['vm', 'workspace', 'prepare', name, soak.repo]);
+    await must(soak, 'workspace', [
+      'vm',
+      'exec',
+      name,
+      '--',
+      'sh',
+      '-c',
+      `echo ${written} > ~/repo/${written}`,
+    ]);
     await must(soak, 'workspace', ['vm', 'workspace', 'export', name], {
-      check: ({ stdout }) => (stdout.includes('edited') ? undefined : 'exported no change'),
+      check: ({ stdout }) => (stdout.includes(`+${written}`) ? undefined : `exported no "${written}"`),
     });
   }),
   ...(['running', 'stopped', 'suspended'] as const).map((from) =>
