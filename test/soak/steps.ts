@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { poll } from '../../src/base/abort.ts';
+import { SSH_PORT } from '../../src/protocol/no-ssh.ts';
+import type { VmPorts } from '../../src/protocol/usage.ts';
 import { SMALL_SHAPE } from '../support/small-shape.ts';
 import { must, type Soak } from './soak.ts';
 import type { PoolState, PoolVm } from './vm-pool.ts';
@@ -92,6 +96,10 @@ export const STEPS: readonly Step[] = [
   sharing('ports', 2, async (soak, { name }) => {
     await must(soak, 'ports', ['vm', 'ports', name]);
   }),
+  sharing('forwarded port', 2, async (soak, { name }) => {
+    const greeting = await greetingOf(await hostEndOf(soak, name, SSH_PORT));
+    if (!greeting.startsWith('SSH-2.0')) throw new Error(`port ${SSH_PORT} of ${name} sent "${greeting}"`);
+  }),
   sharing('logs', 2, async (soak, { name }) => {
     await must(soak, 'logs', ['vm', 'logs', name]);
   }),
@@ -161,6 +169,31 @@ export const STEPS: readonly Step[] = [
     }),
   ),
 ];
+
+/** Where a port of a VM listens on this host. The guest's sshd may only just have started. */
+async function hostEndOf(soak: Soak, name: string, port: number): Promise<{ host: string; port: number }> {
+  const find = async (): Promise<{ host: string; port: number } | undefined> => {
+    const { stdout } = await must(soak, 'forwarded port', ['vm', 'ports', '--json', name]);
+    const [vm] = JSON.parse(stdout.toString()) as VmPorts[];
+    const { hostAddress, hostPort } = vm?.ports.find((one) => one.port === port) ?? {};
+    return hostAddress !== undefined && hostPort !== undefined
+      ? { host: hostAddress, port: hostPort }
+      : undefined;
+  };
+  const what = `port ${port} of ${name} on this host`;
+  return await poll(find, { everyMs: 500, deadlineMs: 60_000, what, signal: soak.signal });
+}
+
+/** The first bytes that a server sends. */
+async function greetingOf(place: { host: string; port: number }): Promise<string> {
+  const socket = connect(place);
+  try {
+    for await (const bytes of socket) return String(bytes).trim();
+    return '';
+  } finally {
+    socket.destroy();
+  }
+}
 
 /** Asks the daemon, and needs no VM. */
 function asking(args: readonly string[]): Step {

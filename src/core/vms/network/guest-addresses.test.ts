@@ -20,15 +20,28 @@ function sharedClaims(): AddressClaims & { held: Set<string> } {
 
 function daemon(claims: AddressClaims, stored: Pick<VmRecord, 'name' | 'guestIp'>[] = []) {
   const all = stored as VmRecord[];
+  const listeners = new Set<(vmId: string) => void>();
   const records = {
     list: () => [...all],
+    get: (vmId: string) => all.find(({ id }) => id === vmId),
+    listen: (listener: (vmId: string) => void) => {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
     updateAll: (changed: readonly VmRecord[]) => {
       for (const record of changed) all[all.findIndex(({ name }) => name === record.name)] = record;
       return [...changed];
     },
   };
   const addresses = new GuestAddresses({ records, claims, uid: 1000, random: () => 0, log: nullLog });
-  return { addresses, all };
+  const remove = (name: string): void => {
+    const [record] = all.splice(
+      all.findIndex((one) => one.name === name),
+      1,
+    );
+    for (const listener of listeners) listener(record?.id ?? name);
+  };
+  return { addresses, all, remove };
 }
 
 test('take() never returns an address that another daemon, a record or a VM in the making has', async () => {
@@ -83,4 +96,16 @@ test('begin() gives addresses to VMs of earlier versions, and others to VMs whos
   );
   addresses[Symbol.dispose]();
   assert.deepEqual([...claims.held], ['127.77.232.9']);
+});
+
+test('the address of a deleted VM is claimed no longer', async () => {
+  const claims = sharedClaims();
+  const { addresses, all, remove } = daemon(claims);
+  for (const name of ['web', 'db']) {
+    using taken = await addresses.take();
+    all.push({ id: name, name, guestIp: taken.guestIp } as VmRecord);
+  }
+  assert.deepEqual([...claims.held], ['127.77.232.1', '127.77.232.2']);
+  remove('web');
+  assert.deepEqual([...claims.held], ['127.77.232.2']);
 });

@@ -1,14 +1,15 @@
 import type { Logger } from '../../../base/log.ts';
 import type { AddressClaims } from '../../ports/loopback.ts';
-import type { VmRecord, VmRecords } from '../../ports/records.ts';
+import type { VmRecord } from '../../ports/records.ts';
 import { guestAddresses } from '../../rules/guest-address.ts';
+import type { ObservedRecords } from './observed-records.ts';
 
 /** Most addresses that are tried; when other programs have them all, the first is used all the same. */
 const MOST_TRIED = 64;
 
 /** What {@link GuestAddresses} needs. */
 export interface GuestAddressesOptions {
-  records: Pick<VmRecords, 'list' | 'updateAll'>;
+  records: Pick<ObservedRecords, 'get' | 'list' | 'listen' | 'updateAll'>;
   claims: AddressClaims;
   /** the user's number, which decides which addresses are tried first */
   uid: number;
@@ -38,14 +39,18 @@ export class GuestAddresses {
   readonly #claims = new Map<string, Disposable>();
   /** taken for VMs that have no record yet */
   readonly #pending = new Set<string>();
+  readonly #hook: Disposable;
 
   constructor(options: GuestAddressesOptions) {
     this.#options = options;
+    this.#hook = options.records.listen((vmId) => {
+      if (!options.records.get(vmId)) this.#releaseUnused();
+    });
   }
 
   /** Finds an address that no VM of this host has; `{}` when every address is used. */
   async take(): Promise<Partial<TakenAddress> & Disposable> {
-    const used = this.#dropUnused();
+    const used = this.#releaseUnused();
     let first: string | undefined;
     let tried = 0;
     for (const address of guestAddresses({
@@ -91,6 +96,7 @@ export class GuestAddresses {
 
   /** Gives up all claims. */
   [Symbol.dispose](): void {
+    this.#hook[Symbol.dispose]();
     for (const claim of this.#claims.values()) claim[Symbol.dispose]();
     this.#claims.clear();
   }
@@ -111,7 +117,7 @@ export class GuestAddresses {
   }
 
   /** Gives up the claims of VMs that are gone; returns the addresses of the others. */
-  #dropUnused(): ReadonlySet<string> {
+  #releaseUnused(): ReadonlySet<string> {
     const used = new Set(this.#options.records.list().flatMap(({ guestIp }) => guestIp ?? []));
     for (const [address, claim] of this.#claims) {
       if (used.has(address) || this.#pending.has(address)) continue;
