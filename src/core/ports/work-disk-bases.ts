@@ -32,6 +32,8 @@ export interface StoredBase {
 export interface UsableBase extends StoredBase, Disposable {
   /** raw ext4 of `diskSizeBytes`, sparse and clean */
   file: string;
+  /** what the host keeps about the tree in it, as with a VM */
+  sentDir: string;
   /** the commit that the repository in it has as `SENT_REF` */
   sentCommit: string;
   /** HEAD of the repository in it; absent on a branch without commits */

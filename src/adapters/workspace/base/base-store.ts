@@ -72,6 +72,7 @@ export class FsWorkDiskBases implements WorkDiskBases {
       return {
         ...found.base,
         file: disk,
+        sentDir: sent,
         sentCommit,
         ...(headCommit === undefined ? {} : { headCommit }),
         copySent: async (dir) => {

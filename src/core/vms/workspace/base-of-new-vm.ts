@@ -1,3 +1,4 @@
+import type { Abortable } from '../../../base/abort.ts';
 import { isAbort, isAppError } from '../../../base/errors.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
@@ -11,7 +12,16 @@ import type { BootStores, Saving, VmDefaults, VmHost, Vms } from '../world.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
 
 /** What finding a base for a new VM works on. */
-export type BaseWorld = Pick<BootStores, 'images'> & VmDefaults & CacheWorld & Pick<Vms, 'log'>;
+export type BaseWorld = Pick<BootStores, 'images'> &
+  VmDefaults &
+  CacheWorld &
+  Pick<Vms, 'log'> & { workspaces: WorkspaceSource };
+
+/**
+ * A base that takes at most so much of the disk is made again when anything has changed: that takes less time
+ * than the programs that apply a change in an emulated guest.
+ */
+const QUICKLY_MADE_BYTES = 128 * 2 ** 20;
 
 /** The folder of the working tree on the work disk, which is mounted at `/root`. */
 const FOLDER = DEFAULT_GUEST_PATH.slice('/root/'.length);
@@ -25,8 +35,9 @@ export interface TreeOfNewVm {
 
 /**
  * The base image from which a new VM with a working tree starts: the one in the cache, or one that is made
- * now from `packed`. Returns `undefined` when there can be none: the image is still to be built, or the tree
- * cannot be put on a disk this way. It then gets to the guest through the link.
+ * now from `packed`; a small one is made again when the tree has changed. Returns `undefined` when there can
+ * be none: the image is still to be built, or the tree cannot be put on a disk this way. It then gets to the
+ * guest through the link.
  *
  * @throws {AppError} VM_SHAPE_INVALID; WORKSPACE_* when the tree cannot be read; the abort reason
  */
@@ -51,7 +62,13 @@ export async function baseOfNewVm(
     diskSizeBytes,
   };
   const found = await world.bases.use(wanted, { signal });
-  if (found) return found;
+  if (
+    found &&
+    (found.diskBytes > QUICKLY_MADE_BYTES || (await isCurrent(world, found, { choice, signal })))
+  ) {
+    return found;
+  }
+  found?.[Symbol.dispose]();
   report({ event: 'progress', stage: 'workspace', detail: 'making a work disk' });
   try {
     await world.bases.make(wanted, { packed, signal });
@@ -64,6 +81,16 @@ export async function baseOfNewVm(
   const made = await world.bases.use(wanted, { signal });
   void pruneQuietly(world);
   return made;
+}
+
+/** Whether the base has what would be sent now, without the branch that the guest makes. */
+async function isCurrent(
+  { workspaces }: Pick<BaseWorld, 'workspaces'>,
+  { sentDir, sentCommit }: UsableBase,
+  { choice, signal }: Abortable & { choice: WorkspaceChoice },
+): Promise<boolean> {
+  const { branch: _, from: __, ...content } = choice;
+  return (await workspaces.sameAsSent(sentDir, { ...content, sentCommit, signal })) !== undefined;
 }
 
 /** Notes that the guest of a new VM has the tree of its base: what is sent later is only what differs. */
@@ -93,7 +120,7 @@ const LARGE_DELTA_BYTES = 8 * 2 ** 20;
  * many changes. Failures are logged.
  */
 export function remakeIfFarBehind(
-  world: BaseWorld & Pick<Saving, 'background'> & { workspaces: WorkspaceSource },
+  world: BaseWorld & Pick<Saving, 'background'>,
   { shape, imageId, workspace }: Pick<VmRecord, 'shape' | 'imageId' | 'workspace'>,
   { choice, bytes }: { choice: WorkspaceChoice; bytes: number },
 ): void {
