@@ -156,11 +156,10 @@ export interface Personalisation {
   /** agents that do not know it ignore it */
   surroundings?: Surroundings;
   /**
-   * `mount`: mounts the work disk at `/root`, unless it is; `prepare`: mounts it elsewhere and unmounts it
-   * again. Both grow its file system to the disk, and fill an empty one. Agents that do not know it have
-   * mounted the disk when they booted, and ignore it.
+   * `mount`: mounts the work disk at `/root`, unless it is; grows its file system to the disk, and fills an
+   * empty one. `release`: unmounts it, so that another may take its place; fails when a program uses it.
    */
-  workDisk?: 'mount' | 'prepare';
+  workDisk?: 'mount' | 'release';
   files?: readonly PersonalFile[];
 }
 

@@ -175,12 +175,14 @@ export async function serveLab(
   dir: string,
   {
     log = createLogger((line) => process.stderr.write(line), { level: 'info' }),
+    onListening = () => {},
     ...options
-  }: StartOptions & { log?: Logger } = {},
+  }: StartOptions & { log?: Logger; onListening?: () => void } = {},
 ): Promise<void> {
   const guests: HostGuests = { personalised: [], syncCount: 0, natCalls: [] };
   const daemon = await startDaemon(dir, { ...options, guests, log });
   process.stdout.write('listening\n');
+  onListening();
   await daemon.ended;
 }
 
@@ -353,14 +355,10 @@ async function startDaemon(
   };
 }
 
+type Places = { [K in 'dns' | 'gatewayPort']?: Settings[K] | undefined };
+
 /** `places` without what is absent. */
-function present({
-  dns,
-  gatewayPort,
-}: {
-  dns?: Settings['dns'] | undefined;
-  gatewayPort?: number | undefined;
-}): Pick<Settings, 'dns' | 'gatewayPort'> {
+function present({ dns, gatewayPort }: Places): Pick<Settings, 'dns' | 'gatewayPort'> {
   return { ...(dns ? { dns } : {}), ...(gatewayPort === undefined ? {} : { gatewayPort }) };
 }
 

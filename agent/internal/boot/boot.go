@@ -147,12 +147,8 @@ func (s *sequence) mountRoot() error {
 	return ext4.Mount(s.rootDevice, newRoot, s.rootSectors)
 }
 
-// mountWork mounts the work disk, unless the host has it mounted when it personalises the guest.
 func (s *sequence) mountWork() error {
 	s.agentInstalled = beside.Run(func() error { return installAgent(agentPath) })
-	if s.options.WorkLater {
-		return nil
-	}
 	return workdisk.Mount(s.drives[drives.Work])
 }
 

@@ -25,9 +25,7 @@ type Options struct {
 	OverlayFreeBytes uint64
 	// TimerHz is the frequency of the processors' timers, or 0 when the host does not know it.
 	TimerHz uint64
-	// WorkLater leaves the work disk unmounted until the host personalises the guest.
-	WorkLater bool
-	Debug     bool
+	Debug   bool
 }
 
 // Read parses the command line of the running kernel. It needs /proc.
@@ -76,11 +74,6 @@ func (o *Options) set(name, value string, hasValue bool) error {
 			return fmt.Errorf("banger.timer_hz=%q is not a frequency in Hz", value)
 		}
 		o.TimerHz = hz
-	case "banger.work":
-		if value != "later" {
-			return fmt.Errorf("banger.work=%q is not later", value)
-		}
-		o.WorkLater = true
 	case "banger.debug":
 		if hasValue && value != "0" && value != "1" {
 			return fmt.Errorf("banger.debug=%q is not 0 or 1", value)

@@ -29,7 +29,6 @@ func TestParseTable(t *testing.T) {
 		{"banger.debug=1", Options{Mode: ModeBoot, Debug: true}},
 		{"\"banger.overlay_free=8\"", Options{Mode: ModeBoot, OverlayFreeBytes: 8}},
 		{"banger.timer_hz=62500000", Options{Mode: ModeBoot, TimerHz: 62_500_000}},
-		{"banger.work=later", Options{Mode: ModeBoot, WorkLater: true}},
 		{"-- banger.mode=nonsense", Options{Mode: ModeBoot}},
 		{"other.mode=x xbanger.mode=probe", Options{Mode: ModeBoot}},
 	} {
@@ -43,7 +42,6 @@ func TestParseTable(t *testing.T) {
 func TestParseRefusesUnknownParametersAndValues(t *testing.T) {
 	for _, line := range []string{
 		"banger.timer_hz", "banger.timer_hz=1GHz", "banger.mode=", "banger.mode=rescue", "banger.overlay_free", "banger.overlay_free=-1",
-		"banger.overlay_free=2G", "banger.overlay_free=99999999999999999999", "banger.debug=yes", "banger.work", "banger.work=now", "banger.moed=probe",
 	} {
 		if got, err := Parse(line); err == nil {
 			t.Errorf("Parse(%q) = %+v, want an error", line, got)

@@ -1,7 +1,7 @@
 // Package workdisk mounts the work disk of a guest at the home folder of root.
 //
-// A guest that others are restored from does not have it mounted: each of them gets a work disk of its own,
-// which may have another content than the one that this kernel saw when it booted.
+// A restored guest may get another work disk than the one that it was saved with. It unmounts that one before
+// the host replaces it.
 package workdisk
 
 import (
@@ -17,19 +17,15 @@ import (
 	"banger.dev/agent/internal/ext4"
 )
 
-// What a host may ask for with MountNow.
+// What a host may ask for with Apply.
 const (
-	// ModePrepare mounts the disk somewhere else, fills a new one, and unmounts it.
-	ModePrepare = "prepare"
 	// ModeMount mounts the disk at the home folder.
 	ModeMount = "mount"
+	// ModeRelease unmounts it.
+	ModeRelease = "release"
 )
 
-const (
-	homeDir = "/root"
-	// besideDir is where the disk is prepared.
-	besideDir = "/run/banger/work"
-)
+const homeDir = "/root"
 
 // Disk is the work disk of this guest.
 type Disk struct {
@@ -39,8 +35,8 @@ type Disk struct {
 	drive drives.Drive
 }
 
-// Apply does what a host asks for (ModePrepare, ModeMount). It does nothing when the disk is mounted at the
-// home folder already.
+// Apply does what a host asks for (ModeMount, ModeRelease); nothing when it is done already. It does not
+// release a disk that a program uses.
 func (d *Disk) Apply(mode string) error {
 	work, err := d.find()
 	if err != nil {
@@ -51,8 +47,14 @@ func (d *Disk) Apply(mode string) error {
 		return err
 	}
 	isMounted, err := isMountedAt(work, home)
-	if err != nil || isMounted {
+	if err != nil || isMounted == (mode == ModeMount) {
 		return err
+	}
+	if mode == ModeRelease {
+		if err := unix.Unmount(home, 0); err != nil {
+			return fmt.Errorf("unmount %s: %w", home, err)
+		}
+		return nil
 	}
 	device, err := openFresh(work.Path)
 	if err != nil {
@@ -60,10 +62,7 @@ func (d *Disk) Apply(mode string) error {
 	}
 	// Until then the kernel keeps what is read of it.
 	defer unix.Close(device)
-	if mode == ModePrepare {
-		return prepare(work, home)
-	}
-	return mountAt(work, home, home)
+	return mountAt(work, home)
 }
 
 func (d *Disk) find() (drives.Drive, error) {
@@ -86,37 +85,23 @@ func Mount(work drives.Drive) error {
 	if err != nil {
 		return err
 	}
-	return mountAt(work, home, home)
+	return mountAt(work, home)
 }
 
-// prepare leaves the disk unmounted, so that another may take its place.
-func prepare(work drives.Drive, home string) error {
-	if err := os.Mkdir(besideDir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	if err := mountAt(work, besideDir, home); err != nil {
-		return err
-	}
-	if err := unix.Unmount(besideDir, 0); err != nil {
-		return fmt.Errorf("unmount %s: %w", besideDir, err)
-	}
-	return os.Remove(besideDir)
-}
-
-// mountAt mounts the disk at a folder and fills a new one with the content that the folder home had before.
+// mountAt mounts the disk at the home folder and fills a new one with the content that the folder had before.
 // After a failure it is not mounted.
-func mountAt(work drives.Drive, at, home string) error {
-	// The mount may hide this folder.
+func mountAt(work drives.Drive, home string) error {
+	// The mount hides this folder.
 	before, err := os.Open(home)
 	if err != nil {
 		return err
 	}
 	defer before.Close()
-	if err := ext4.Mount(work.Path, at, work.Sectors); err != nil {
+	if err := ext4.Mount(work.Path, home, work.Sectors); err != nil {
 		return err
 	}
-	if err := seed(at, fmt.Sprintf("/proc/self/fd/%d/.", before.Fd())); err != nil {
-		return errors.Join(err, unix.Unmount(at, unix.MNT_DETACH))
+	if err := seed(home, fmt.Sprintf("/proc/self/fd/%d/.", before.Fd())); err != nil {
+		return errors.Join(err, unix.Unmount(home, unix.MNT_DETACH))
 	}
 	return nil
 }

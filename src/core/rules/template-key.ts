@@ -4,7 +4,7 @@ import type { StoredImage, StoredKernel } from '../ports/images.ts';
 import type { BootSource } from '../ports/vmm/spec.ts';
 
 /** Increased whenever the preparation of a guest before it is saved changes. */
-const TEMPLATE_FORMAT = 3;
+const TEMPLATE_FORMAT = 4;
 
 /** Everything that decides what a boot makes. */
 export interface TemplateInputs {

@@ -79,14 +79,20 @@ export async function poolIsReady(world: VmWorld): Promise<string> {
 
 /** A daemon at `dir` that kills itself at a moment of a claim; prints the id of the VM just before. */
 export async function dieDuringClaim(dir: string, moment: Moment): Promise<void> {
+  let world: VmWorld | undefined;
   await serveLab(dir, {
     canSave: true,
     hasStandby: true,
-    onWorld: (world) => void claimAndDie(world, dir, moment),
+    onWorld: (made) => {
+      world = made;
+    },
+    // Not earlier: a daemon that starts removes the VMs that it finds half-made.
+    onListening: () => void claimAndDie(world, dir, moment),
   });
 }
 
-async function claimAndDie(world: VmWorld, dir: string, moment: Moment): Promise<void> {
+async function claimAndDie(world: VmWorld | undefined, dir: string, moment: Moment): Promise<void> {
+  invariant(world, 'a daemon that listens has a world');
   const base = await someBase(dir, 'base');
   await createOver(world, 'first', undefined);
   const vmId = await poolIsReady(world);

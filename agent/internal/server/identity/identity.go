@@ -72,7 +72,7 @@ type System struct {
 	// SetNetwork gives the network interface these addresses and default gateways; without addresses it
 	// brings the interface down.
 	SetNetwork func([]netip.Prefix, []netip.Addr) error
-	// SetWorkDisk prepares or mounts the work disk.
+	// SetWorkDisk mounts or releases the work disk.
 	SetWorkDisk func(mode string) error
 	// Unmount unmounts what is mounted on a file. It returns nil when nothing is mounted there.
 	Unmount func(path string) error
@@ -172,7 +172,7 @@ func (p Personalisation) check() error {
 			return err
 		}
 	}
-	if p.WorkDisk != nil && *p.WorkDisk != workdisk.ModePrepare && *p.WorkDisk != workdisk.ModeMount {
+	if p.WorkDisk != nil && *p.WorkDisk != workdisk.ModeMount && *p.WorkDisk != workdisk.ModeRelease {
 		return fmt.Errorf("unknown value %q for the work disk", *p.WorkDisk)
 	}
 	contentBytes := 0

@@ -36,7 +36,7 @@ func TestAWorkDiskThatCannotBeMountedFailsItsStep(t *testing.T) {
 	system, _ := recorder(t)
 	broken := errors.New("broken")
 	system.SetWorkDisk = func(string) error { return broken }
-	p := decode(t, `{"workDisk":"prepare","files":[{"path":"/root/key","mode":384}]}`)
+	p := decode(t, `{"workDisk":"release","files":[{"path":"/root/key","mode":384}]}`)
 	_, err := system.Apply(p, time.Now())
 	var step *StepError
 	if !errors.As(err, &step) || step.Step != "work-disk" || !errors.Is(err, broken) {

@@ -1,4 +1,4 @@
-import { withDeadline } from '../../../base/abort.ts';
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { abortable } from '../../../base/async.ts';
 import { AppError, isAppError, printable } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
@@ -16,6 +16,7 @@ import { vmSpecOf } from '../plan/vm-spec.ts';
 import { requireRoomToStart } from '../require-room.ts';
 import { withoutSaved } from '../saved/drop-suspended.ts';
 import type { GuestWaits, VmHost, Vms } from '../world.ts';
+import { replaceWorkDisk } from './replace-work-disk.ts';
 import { watchExit } from './watch-exit.ts';
 
 /** `ms` to restore a saved guest; an idle host needs 0.2 s. */
@@ -78,7 +79,8 @@ export async function bootVm(world: BootWorld, record: VmRecord, options: BootOp
   undo.defer('forget the VMM', () => world.live.remove(record.id));
   const content = await reading;
   report({ event: 'progress', stage: from ? 'agent' : 'boot', detail: 'waiting for the guest' });
-  const ready = await makeReady(world, begun, {
+  const based = from && isNew ? await withOwnWorkDisk(world, begun, { running, signal }) : begun;
+  const ready = await makeReady(world, based, {
     report,
     signal,
     running,
@@ -88,6 +90,22 @@ export async function bootVm(world: BootWorld, record: VmRecord, options: BootOp
   });
   undo.move();
   return ready;
+}
+
+/** Gives a guest that was restored from a template a work disk over the base of its VM, if that has one. */
+async function withOwnWorkDisk(
+  world: BootWorld,
+  record: VmRecord,
+  { running, signal }: Abortable & { running: RunningVm },
+): Promise<VmRecord> {
+  const { id, workBase, drives: from = [] } = record;
+  if (!workBase) return record;
+  const meeting = { signal, helloDeadlineMs: RESTORE_DEADLINE_MS, isRestored: true };
+  const agent = await world.live.agent(id, meeting);
+  const { diskSizeBytes } = record.shape;
+  const replacing = { running, agent, drives: from, diskSizeBytes, signal };
+  const drives = await replaceWorkDisk(world, { id, workBase }, replacing);
+  return world.records.update({ ...record, drives });
 }
 
 /** Records which process runs the VM; `probe` is what it was started with. */

@@ -3,7 +3,6 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
-import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { driveRequestOf } from '../plan/make-plan.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
 import { claimPoolVm } from '../pool/claim-pool-vm.ts';
@@ -72,6 +71,10 @@ async function startWarm(
     try {
       return await startWith(world, record, { ...options, template });
     } catch (error) {
+      if (record.workBase && isAppError(error, 'GUEST_FAILED', 'VMM_REFUSED')) {
+        world.log.warn('the work disk of a restored guest could not be replaced', { key, error });
+        return await startWith(world, record, options);
+      }
       if (!isAppError(error, 'VMM_RESTORE_FAILED')) throw error;
       world.log.warn('a warm template could not be restored', { key, error });
       await world.templates.setAside(key);
@@ -81,11 +84,6 @@ async function startWarm(
     }
   }
   return await startWith(world, record, options);
-}
-
-/** The work disk of a template is blank; a VM with a base does not need it. */
-function copiesFor({ workBase }: VmRecord, { drives }: StoredTemplate): readonly DriveSpec[] {
-  return workBase ? drives.filter(({ serial }) => serial !== 'work') : drives;
 }
 
 async function startWith(
@@ -98,14 +96,17 @@ async function startWith(
   const drives = await world.driver.prepareDrives(
     driveRequestOf(plan, {
       dir: world.files.folders(record.id).dir,
-      copyOf: template && copiesFor(record, template),
-      workBase: record.workBase,
+      copyOf: template?.drives,
+      // A guest that is restored gets its own work disk later, because it has the template's mounted.
+      workBase: template ? undefined : record.workBase,
     }),
     { signal },
   );
   undo.defer('remove the drives', async () => {
     world.records.update(record);
     await world.driver.removeDrives(drives);
+    // A work disk that was to take the place of the template's.
+    await world.files.sweepDrives(record.id, []);
   });
   const prepared = world.records.update({ ...record, drives });
   const { boot, probe } = plan;

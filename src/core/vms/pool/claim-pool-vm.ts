@@ -1,13 +1,11 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { DriveSpec } from '../../ports/vmm/spec.ts';
 import { readHostContent } from '../guest/personalise.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
+import { replaceWorkDisk } from '../lifecycle/replace-work-disk.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
-import type { VmHost } from '../world.ts';
 import type { PoolVm } from './pool-vm.ts';
 
 /**
@@ -32,7 +30,11 @@ export async function claimPoolVm(
     await world.files.sweepDrives(record.id, []);
   });
   undo.defer('kill the VMM', () => running.kill());
-  const drives = await drivesFor(world, record, { poolVm, plan, signal });
+  const { diskSizeBytes } = plan.shape;
+  const { id, workBase } = record;
+  const drives = workBase
+    ? await replaceWorkDisk(world, { id, workBase }, { ...poolVm, diskSizeBytes, signal })
+    : poolVm.drives;
   const begun = noteRuntime(world, { ...record, drives }, { running, probe: plan.probe });
   world.live.add(record.id, running, agent);
   undo.defer('forget the VMM', () => world.live.remove(record.id));
@@ -48,19 +50,4 @@ export async function claimPoolVm(
   });
   undo.move();
   return ready;
-}
-
-/** The drives of the VM: those of the pool VM, with another work disk when the VM's is to have a base. */
-async function drivesFor(
-  world: Pick<VmHost, 'driver' | 'files'>,
-  { id, workBase }: VmRecord,
-  { poolVm: { running, drives }, plan, signal }: Abortable & { poolVm: PoolVm; plan: VmPlan },
-): Promise<readonly DriveSpec[]> {
-  if (!workBase) return drives;
-  const dir = await world.files.createDriveDir(id);
-  const { diskSizeBytes } = plan.shape;
-  const work = await world.driver.prepareWorkDisk({ dir, diskSizeBytes, workBase }, { signal });
-  await running.replaceDrive(work, { signal });
-  await world.driver.removeDrives(drives.filter(({ serial }) => serial === 'work'));
-  return drives.map((drive) => (drive.serial === 'work' ? work : drive));
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
@@ -62,9 +63,22 @@ export async function makePoolVm(
  * translated by the emulator.
  */
 async function getReady(agent: GuestAgent, options: Abortable): Promise<void> {
-  // What the guest does to mount the disk that it will have is quicker the second time.
-  await agent.personalise({ ...placeholderIdentity(), workDisk: 'prepare' }, options);
+  await agent.personalise(placeholderIdentity(), options);
+  await practiseReplacing(agent, options);
   await warmUp(agent, options);
+}
+
+/**
+ * Lets the guest do once what it will do when its work disk is replaced: the second time is quicker. A guest
+ * that cannot release its disk is still of use to VMs without a base.
+ */
+async function practiseReplacing(agent: GuestAgent, options: Abortable): Promise<void> {
+  try {
+    await agent.personalise({ workDisk: 'release' }, options);
+  } catch (error) {
+    if (!isAppError(error, 'GUEST_FAILED')) throw error;
+  }
+  await agent.personalise({ workDisk: 'mount' }, options);
 }
 
 /**

@@ -20,12 +20,6 @@ const WARM_UP_DEADLINE_MS = 60_000;
 /** Time for the agent to notice that the link is closed and to wait for the next host before it is saved. */
 const FAREWELL_MS = 150;
 
-/**
- * The guest does not mount its work disk: those that are restored from it have other ones, and mount them
- * when they are personalised (`docs/agent-protocol.md`).
- */
-const WORK_DISK_LATER = 'banger.work=later';
-
 /** What making a template works on. */
 export type TemplateWorld = Pick<VmHost, 'driver' | 'files'> &
   Pick<GuestWaits, 'bootDeadlineMs'> &
@@ -50,8 +44,7 @@ export async function makeTemplate(
   undo.defer('remove the folders', () => world.files.remove(vmId));
   await world.files.create(vmId);
   const drives = await world.driver.prepareDrives(driveRequestOf(plan, { dir: place.dir }), { signal });
-  const boot = { ...plan.boot, bootArgs: [...plan.boot.bootArgs, WORK_DISK_LATER] };
-  const spec = specWithoutRecord(world, vmId, { plan: { ...plan, boot }, drives });
+  const spec = specWithoutRecord(world, vmId, { plan, drives });
   report({ event: 'progress', stage: 'template', detail: 'booting' });
   const running = await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
@@ -77,7 +70,6 @@ async function makeQuiet(
   report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
   const calmDown = async (inner: AbortSignal): Promise<void> => {
     await warmUp(agent, { signal: inner });
-    await agent.personalise({ workDisk: 'prepare' }, { signal: inner });
     await settle(agent, { ...world.quiet, signal: inner });
     await agent.sync({ signal: inner });
   };
