@@ -157,18 +157,29 @@ function ownArgv({ argv: all, memoryPath }: SavedGuest, dir: string): [string, .
   return [program, ...rest];
 }
 
+type Node = { driver?: string; filename?: string; 'read-only'?: boolean; file?: Node | string };
+
+/** The node with another file for what it writes to. */
 function ownDrive(word: string, dir: string): string {
-  const node = JSON.parse(word) as { filename: string };
-  return JSON.stringify({ ...node, filename: join(dir, basename(node.filename)) });
+  const node = JSON.parse(word) as Node;
+  const file = writtenFile(node);
+  invariant(file?.filename, 'a drive that is written to has a file');
+  file.filename = join(dir, basename(file.filename));
+  return JSON.stringify(node);
 }
 
 function writtenDrives(argv: readonly string[]): string[] {
-  return argv
-    .filter((word, at) => argv[at - 1] === '-blockdev' && isWritten(word))
-    .map((word) => (JSON.parse(word) as { filename: string }).filename);
+  return argv.flatMap((word, at) =>
+    argv[at - 1] === '-blockdev' ? (writtenFile(JSON.parse(word))?.filename ?? []) : [],
+  );
 }
 
 function isWritten(word: string): boolean {
-  const node = JSON.parse(word) as { driver: string; 'read-only'?: boolean };
-  return node.driver === 'file' && !node['read-only'];
+  return writtenFile(JSON.parse(word) as Node) !== undefined;
+}
+
+/** The node of the file below `node` that its VMM writes to. */
+function writtenFile(node: Node): Node | undefined {
+  if (node.driver === 'file') return node['read-only'] ? undefined : node;
+  return typeof node.file === 'object' ? writtenFile(node.file) : undefined;
 }

@@ -64,8 +64,8 @@ export async function personalise(
         machineId: machineIdOf(record.id),
         network: guestNetwork(record.nat),
         ...(isNew && isNothing(surroundings) ? {} : { surroundings }),
-        // Every later guest of this VM has it mounted.
-        ...(isNew ? { workDisk: 'mount' } : {}),
+        // Every other guest has it mounted already, and one that was just restored takes a while to see that.
+        ...(isNew && record.workBase ? { workDisk: 'mount' } : {}),
         files,
       },
       { signal },

@@ -70,6 +70,8 @@ async function makeQuiet(
   report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
   const calmDown = async (inner: AbortSignal): Promise<void> => {
     await warmUp(agent, { signal: inner });
+    // It is mounted; but this lets the agent find its device, which a restored guest then knows.
+    await agent.personalise({ workDisk: 'mount' }, { signal: inner });
     await settle(agent, { ...world.quiet, signal: inner });
     await agent.sync({ signal: inner });
   };
