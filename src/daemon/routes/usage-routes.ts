@@ -1,6 +1,7 @@
 import { listGuestPorts } from '../../core/vms/guest/list-guest-ports.ts';
 import { sshAccess } from '../../core/vms/guest/ssh-access.ts';
 import { vmStats } from '../../core/vms/guest/vm-stats.ts';
+import { wakeVm } from '../../core/vms/network/wake-vm.ts';
 import * as requests from '../../protocol/api/vm-requests.ts';
 import * as usage from '../../protocol/usage.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
@@ -32,8 +33,11 @@ export const USAGE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/vms/:ref/ssh',
-    summary: 'What OpenSSH needs to log in to the guest',
+    summary: 'What OpenSSH needs to log in to the guest; resumes a suspended VM',
     answer: requests.sshAccess,
-    run: ({ app, params, signal }) => sshAccess(app.world, params['ref'] ?? '', { signal }),
+    run: async ({ app, params, signal }) => {
+      const { id } = await wakeVm(app.world, params['ref'] ?? '', { signal });
+      return await sshAccess(app.world, id, { signal });
+    },
   }),
 ];

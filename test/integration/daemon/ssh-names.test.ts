@@ -51,6 +51,13 @@ test('vm proxy resumes a suspended VM', async () => {
   assert.equal((await lab.client.showVm('web', { signal })).state, 'running');
 });
 
+test('the access for vm ssh resumes a suspended VM', async () => {
+  await resultOf(lab.client.suspendVm('web', { signal }));
+  // The lab's guest has no sshd, which is found out by asking it.
+  await assert.rejects(lab.client.sshAccess('web', { signal }), { code: 'GUEST_NO_SSH' });
+  assert.equal((await lab.client.showVm('web', { signal })).state, 'running');
+});
+
 test('a stopped VM, an unknown one and one without sshd are errors with the next step', async () => {
   const refused = async (host: string, port?: number): Promise<string> => {
     const { status, stdout, stderr } = await proxy(host, port);
