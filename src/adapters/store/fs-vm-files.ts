@@ -161,7 +161,8 @@ export class FsVmFiles implements VmFiles {
     if ((await readIfThere(knownHostsFile)) === content) return knownHostsFile;
     return await makeAt(knownHostsFile, async (path) => {
       await ensurePrivateDir(dirname(path));
-      await writeFileAtomic(path, content);
+      // A daemon writes it again when it starts; waiting for the disk would delay every start of a VM.
+      await writeFileAtomic(path, content, { isDurable: false });
       return path;
     });
   }

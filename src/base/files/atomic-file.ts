@@ -7,11 +7,14 @@ import { isErrno } from '../errors.ts';
  * Writes a whole file so that a reader, or a crash at any moment, sees either the old content or the new:
  * temporary file beside it, fsync, rename, fsync of the folder. The file has exactly this `mode`, whatever
  * the umask. Leaves nothing after a failure.
+ *
+ * With `isDurable: false` it does not wait for the disk: when the program is killed, the file still has one
+ * content or the other, but after a power cut it may be empty. That is for files that can be made again.
  */
 export async function writeFileAtomic(
   path: string,
   content: string | Uint8Array,
-  { mode = 0o600 }: { mode?: number } = {},
+  { mode = 0o600, isDurable = true }: { mode?: number; isDurable?: boolean } = {},
 ): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
@@ -19,7 +22,7 @@ export async function writeFileAtomic(
     try {
       await file.chmod(mode);
       await file.writeFile(content);
-      await file.sync();
+      if (isDurable) await file.sync();
     } finally {
       await file.close();
     }
@@ -28,7 +31,7 @@ export async function writeFileAtomic(
     await rm(temporary, { force: true });
     throw error;
   }
-  await syncFolder(dirname(path));
+  if (isDurable) await syncFolder(dirname(path));
 }
 
 /** The text of a whole file; `undefined` when there is none. */
