@@ -69,6 +69,14 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('stage-all', 'commit') }) as fc.Arbitrary<Step> },
 );
 
+/**
+ * Steps whose effect git sees. `assume` hides edits from it, and so does an edit that leaves size and time as
+ * they were, within the second of the last one: git compares whole seconds.
+ */
+export const visibleStep: fc.Arbitrary<Step> = step
+  .filter(({ do: what }) => what !== 'assume')
+  .map((each) => (each.do === 'write' ? { ...each, isOld: false } : each));
+
 /** Takes one step in a working tree. */
 export function take(scratch: Scratch, root: string, each: Step): void {
   try {

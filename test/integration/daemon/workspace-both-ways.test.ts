@@ -7,7 +7,7 @@ import { neverAborts } from '../../../src/base/abort.ts';
 import { isAppError } from '../../../src/base/errors.ts';
 import { exportCommand } from '../../../src/sdk/export-workspace.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
-import { beginning, step, take } from '../../helpers/random-steps.ts';
+import { beginning, take, visibleStep } from '../../helpers/random-steps.ts';
 import { makeScratch, type Scratch } from '../../helpers/scratch-repository.ts';
 import { treeOf } from '../../helpers/tree-of.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
@@ -31,9 +31,10 @@ after(async () => {
   scratch[Symbol.dispose]();
 });
 
-/** `assume` hides edits from git, and so from the patch. */
-const visible = step.filter(({ do: what }) => what !== 'assume');
-const edits = fc.array(fc.record({ isHost: fc.boolean(), step: visible }), { minLength: 2, maxLength: 10 });
+const edits = fc.array(fc.record({ isHost: fc.boolean(), step: visibleStep }), {
+  minLength: 2,
+  maxLength: 10,
+});
 
 function exported(guest: string): Buffer {
   const [program, ...args] = exportCommand(guest);
@@ -45,7 +46,7 @@ test('after random edits on both sides, with copies between, the patch gives the
     fc.asyncProperty(
       beginning,
       fc.array(edits, { minLength: 1, maxLength: 3 }),
-      fc.array(visible, { maxLength: 6 }),
+      fc.array(visibleStep, { maxLength: 6 }),
       async (first, rounds, inGuest) => {
         count += 1;
         const root = scratch.init(`both${count}`);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { exportCommand } from '../../../src/sdk/export-workspace.ts';
-import { beginning, step, take } from '../../helpers/random-steps.ts';
+import { beginning, take, visibleStep } from '../../helpers/random-steps.ts';
 import { makeScratch, put, type Scratch, sendTo } from '../../helpers/scratch-repository.ts';
 import { treeOf } from '../../helpers/tree-of.ts';
 
@@ -70,15 +70,12 @@ test('line endings that git converts are not part of the patch', () => {
   });
 });
 
-/** `assume` hides edits from git, and so from the patch. */
-const visible = step.filter(({ do: what }) => what !== 'assume');
-
 test("the patch of random edits in the guest gives the guest's tree on the host", async () => {
   await fc.assert(
     fc.asyncProperty(
       beginning,
-      fc.array(visible, { maxLength: 12 }),
-      fc.array(visible, { minLength: 1, maxLength: 12 }),
+      fc.array(visibleStep, { maxLength: 12 }),
+      fc.array(visibleStep, { minLength: 1, maxLength: 12 }),
       async (first, dirty, inGuest) => {
         using scratch = makeScratch();
         const root = scratch.init('repo');
