@@ -35,7 +35,7 @@ const FAILURES: readonly {
   },
   {
     name: 'a work disk without a file system',
-    line: /^banger-agent: boot failed at work disk: no ext4 file system$/,
+    line: /^banger-agent: boot failed at work disk: \/dev\/vd[a-z]: no ext4 file system$/,
     spoil: async ({ path }) => {
       await rm(path('work.ext4'));
       await makeSparse(path('work.ext4'), WORK_BYTES);
