@@ -118,7 +118,7 @@ describe('commands in a VM', () => {
     let table = '';
     const isListed = async (): Promise<true | undefined> => {
       table = await lab.text(['vm', 'ports', 'box']);
-      return /^box\.vm:8080 +tcp +python3 +http:\/\/box\.vm:8080$/m.test(table) || undefined;
+      return /^box\.vm:8080 +tcp +python3 +(127\.77\.\d+\.\d+:8080) +http:\/\/\1$/m.test(table) || undefined;
     };
     const waiting = { everyMs: 500, deadlineMs: 60_000, what: 'the web server', signal };
     await poll(isListed, waiting).catch((error: unknown) => assert.fail(`${String(error)}: ${table}`));
