@@ -1,5 +1,7 @@
-/** The domain of VMs: `web.vm` is the VM `web`. */
-const DOMAIN = '.vm';
+/** The DNS zone of VMs: `web.vm` is the VM `web`. */
+export const VM_ZONE = 'vm';
+
+const DOMAIN = `.${VM_ZONE}`;
 
 /** The name under which programs on this host reach a VM. */
 export function hostNameOf(vmName: string): string {

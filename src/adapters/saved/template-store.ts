@@ -8,6 +8,7 @@ import { lock } from '../../base/files/file-lock.ts';
 import { reportNoSpace, requireSpace, type SpaceRequest } from '../../base/files/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
+import { UseCounts } from '../../base/use-counts.ts';
 import type {
   StoredTemplate,
   TemplateFacts,
@@ -30,7 +31,7 @@ export class FsTemplateStore implements TemplateStore {
   readonly #dir: string;
   readonly #log: Logger;
   readonly #making = new SharedWork<void>();
-  readonly #uses = new Map<string, number>();
+  readonly #uses = new UseCounts();
 
   constructor({ templatesDir, log }: { templatesDir: string; log: Logger }) {
     this.#dir = templatesDir;
@@ -41,7 +42,7 @@ export class FsTemplateStore implements TemplateStore {
     key: string,
     { onDamage }: { onDamage: (message: string) => void },
   ): Promise<(StoredTemplate & Disposable) | undefined> {
-    const held = this.#hold(key);
+    const held = this.#uses.hold(key);
     try {
       const found = await this.#read(key);
       if (!found) return release();
@@ -129,7 +130,7 @@ export class FsTemplateStore implements TemplateStore {
   }
 
   async verify(key: string, { signal }: Abortable): Promise<string | undefined> {
-    using _held = this.#hold(key);
+    using _held = this.#uses.hold(key);
     const found = await this.#read(key);
     if (!found) return 'it is not whole: files are missing or have another size';
     const problem = await this.#stateProblem(found.manifest);
@@ -204,20 +205,6 @@ export class FsTemplateStore implements TemplateStore {
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
     }
-  }
-
-  #hold(key: string): Disposable {
-    this.#uses.set(key, (this.#uses.get(key) ?? 0) + 1);
-    let isHeld = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (!isHeld) return;
-        isHeld = false;
-        const left = (this.#uses.get(key) ?? 1) - 1;
-        if (left > 0) this.#uses.set(key, left);
-        else this.#uses.delete(key);
-      },
-    };
   }
 
   get #target(): SpaceRequest {

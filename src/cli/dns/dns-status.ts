@@ -1,4 +1,5 @@
-import { PROBE_LABEL, VM_ZONE } from '../../protocol/api/names.ts';
+import { PROBE_LABEL } from '../../protocol/api/names.ts';
+import { hostNameOf } from '../../protocol/vm-domain.ts';
 import { defineCommand } from '../program/command.ts';
 
 /** `ms` to wait for the resolver of this host, which may wait for servers of its network. */
@@ -32,7 +33,7 @@ export const dnsStatus = defineCommand({
     const server = isListening ? { address, port } : undefined;
     const found =
       server !== undefined &&
-      (await resolvesTo(`${PROBE_LABEL}.${VM_ZONE}`, { ...server, deadlineMs: RESOLVE_MS, signal }));
+      (await resolvesTo(hostNameOf(PROBE_LABEL), { ...server, deadlineMs: RESOLVE_MS, signal }));
     const setups = server ? RESOLVER_KINDS.map((kind) => resolverSetup(kind, { server, root: '/' })) : [];
     if (options.json) {
       await context.printJson({ ...servers, resolvesNow: found, host: resolver, setups });

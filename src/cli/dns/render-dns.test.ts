@@ -39,7 +39,7 @@ test('status says what is missing, with the lines for every resolver', () => {
   }
 });
 
-test('a server of the config file is named in the command, and a host without a resolver is told what to do', () => {
+test('the command names a server of the config file; a host without a resolver gets the command for one to install', () => {
   const { asked: _, ...none } = resolver;
   const usual = { address: '127.53.0.1', port: 7_453 };
   const text = dnsSummary({ servers, resolver: none, setups, resolvesNow: false, usual });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { DnsPlace } from '../../config/dns-place.ts';
-import { VM_ZONE } from '../../protocol/api/names.ts';
+import { VM_ZONE } from '../../protocol/vm-domain.ts';
 
 /** The programs that can send the queries of one zone to another server. */
 export const RESOLVER_KINDS = ['systemd-resolved', 'networkmanager', 'dnsmasq', 'unbound'] as const;

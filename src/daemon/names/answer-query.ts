@@ -1,5 +1,6 @@
 import type { Answer, DecodedPacket, Packet, Question } from 'dns-packet';
 import { AUTHORITATIVE_ANSWER, decode, encode, TRUNCATED_RESPONSE } from 'dns-packet';
+import { VM_ZONE } from '../../protocol/vm-domain.ts';
 import { MAX_QUERY_BYTES } from './query-limits.ts';
 
 /** What the server knows of the zone `vm`. */
@@ -10,8 +11,6 @@ export interface Zone {
 
 /** Size of UDP messages that we report to clients, in `bytes` (dnsflagday.net/2020). */
 const UDP_BYTES = 1_232;
-
-const ZONE_LABEL = 'vm';
 
 /** Response codes of RFC 1035 section 4.1.1 and RFC 6891 section 9. */
 const RCODE = {
@@ -30,10 +29,10 @@ const RCODE = {
 const TTL_SECONDS = 0;
 const SOA: Answer = {
   type: 'SOA',
-  name: ZONE_LABEL,
+  name: VM_ZONE,
   ttl: TTL_SECONDS,
   data: {
-    mname: ZONE_LABEL,
+    mname: VM_ZONE,
     rname: 'nobody.invalid',
     serial: 1,
     refresh: 60,
@@ -80,7 +79,7 @@ interface Result {
 
 function answer({ name, type, class: asked }: Question, zone: Zone): Result {
   const labels = name.toLowerCase().split('.');
-  if (asked !== 'IN' || labels.at(-1) !== ZONE_LABEL) return { rcode: RCODE.refused };
+  if (asked !== 'IN' || labels.at(-1) !== VM_ZONE) return { rcode: RCODE.refused };
   const ours = { isOurs: true, authorities: [SOA] };
   if (labels.length === 1) {
     return type === 'SOA'

@@ -1,6 +1,7 @@
 import { neverAborts } from '../../base/abort.ts';
 import { resolvesTo } from '../../base/resolves-to.ts';
-import { PROBE_LABEL, VM_ZONE } from '../../protocol/api/names.ts';
+import { PROBE_LABEL } from '../../protocol/api/names.ts';
+import { hostNameOf } from '../../protocol/vm-domain.ts';
 import type { LocalServers } from './local-servers.ts';
 
 /** `ms` that an answer stays valid: nobody changes the resolver of a host often. */
@@ -42,7 +43,7 @@ export class NameResolution {
     const isResolved =
       dns.state === 'listening' &&
       dns.address !== undefined &&
-      (await resolvesTo(`${PROBE_LABEL}.${VM_ZONE}`, {
+      (await resolvesTo(hostNameOf(PROBE_LABEL), {
         address: dns.address,
         deadlineMs: RESOLVE_MS,
         signal: neverAborts(),

@@ -15,9 +15,6 @@ export type LocalServer = ValueOf<typeof localServer>;
 export const nameServers = object({ dns: localServer, gateway: localServer });
 export type NameServers = ValueOf<typeof nameServers>;
 
-/** The zone of VMs' names. */
-export const VM_ZONE = 'vm';
-
 /**
  * A name in the zone that no VM can have. It has the DNS server's own address: a program that resolves it
  * knows whether this host asks that server.

@@ -136,7 +136,7 @@ test('programs of other users are refused', {
   assert.equal(await askAs(OTHER_USER), '');
 });
 
-test('what a VMM connects to for its guest is refused, whoever may connect', async () => {
+test('connections that a VMM opens for its guest are refused, even when all users may connect', async () => {
   const child = spawn(
     'bash',
     ['-c', `sleep 0.5; exec 3<>/dev/tcp/${address}/${echo.port} && echo hi >&3 && head -c 3 <&3`],

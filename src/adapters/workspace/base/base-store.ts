@@ -8,6 +8,7 @@ import { reportNoSpace } from '../../../base/files/no-space.ts';
 import { openStaging, sweepStaging } from '../../../base/files/staging.ts';
 import { LatestTasks } from '../../../base/latest-tasks.ts';
 import type { Logger } from '../../../base/log.ts';
+import { UseCounts } from '../../../base/use-counts.ts';
 import type {
   BaseRequest,
   PruneBasesOptions,
@@ -46,7 +47,7 @@ interface FoundBase {
 /** Base images as folders; `base-manifest.ts` shows their files. */
 export class FsWorkDiskBases implements WorkDiskBases {
   readonly #options: BaseStoreOptions;
-  readonly #uses = new Map<string, number>();
+  readonly #uses = new UseCounts();
   readonly #syncing = new LatestTasks();
 
   constructor(options: BaseStoreOptions) {
@@ -57,7 +58,7 @@ export class FsWorkDiskBases implements WorkDiskBases {
     const place = await repositoryAt(request.repoRoot);
     if (!place) return undefined;
     const key = keyOf(request, place);
-    const held = this.#hold(key);
+    const held = this.#uses.hold(key);
     try {
       const found = await this.#read(key);
       signal.throwIfAborted();
@@ -238,20 +239,6 @@ export class FsWorkDiskBases implements WorkDiskBases {
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
     }
-  }
-
-  #hold(key: string): Disposable {
-    this.#uses.set(key, (this.#uses.get(key) ?? 0) + 1);
-    let isHeld = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (!isHeld) return;
-        isHeld = false;
-        const left = (this.#uses.get(key) ?? 1) - 1;
-        if (left > 0) this.#uses.set(key, left);
-        else this.#uses.delete(key);
-      },
-    };
   }
 
   #files(key: string): BaseFiles {

@@ -1,9 +1,6 @@
 import { type Abortable, anySignal } from '../../../base/abort.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
-import { speaksWeb } from './web-probe.ts';
-
-/** Most ports to probe; a guest may listen on thousands. */
-const MAX_PROBED = 32;
+import { MAX_PROBED, speaksWeb } from './web-probe.ts';
 
 /** Returns the lowest TCP port of the guest that answers plain HTTP; `undefined` when none does. */
 export async function findWebPort(agent: GuestAgent, { signal }: Abortable): Promise<number | undefined> {

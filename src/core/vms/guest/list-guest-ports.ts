@@ -1,18 +1,16 @@
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import type { GuestPort } from '../../../protocol/guest.ts';
 import type { VmPort, VmPorts } from '../../../protocol/usage.ts';
+import { hostNameOf } from '../../../protocol/vm-domain.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
 import type { ForwardedPort } from '../network/vm-forwards.ts';
 import type { Vms } from '../world.ts';
 import { askGuest } from './ask-guest.ts';
-import { speaksWeb, type WebScheme } from './web-probe.ts';
+import { MAX_PROBED, speaksWeb, type WebScheme } from './web-probe.ts';
 
 /** `ms` to find out which of a guest's ports speak HTTP, for all of them together. */
 const PROBE_DEADLINE_MS = 4_000;
-
-/** Most ports to probe; a guest may listen on thousands. */
-const MAX_PROBED = 32;
 
 /** Where ports of a VM's guest are reached on this host. */
 export interface HostPorts {
@@ -69,7 +67,7 @@ export async function listGuestPorts(
     ports: [...ports.map((port) => onHost(port, automatic.get(port.port))), ...explicit].map((port) => {
       const scheme = schemes.get(port.port);
       if (!scheme || port.hostAddress === undefined || port.problem !== undefined) return port;
-      const host = areNamesResolved && !port.isExplicit ? `${name}.vm` : port.hostAddress;
+      const host = areNamesResolved && !port.isExplicit ? hostNameOf(name) : port.hostAddress;
       return { ...port, url: `${scheme}://${host}:${port.hostPort}` };
     }),
   };
@@ -77,7 +75,7 @@ export async function listGuestPorts(
 
 /** A port of a suspended guest. */
 function savedPort({ guestPort }: ForwardedPort, vmName: string): VmPort {
-  return { proto: 'tcp', port: guestPort, addresses: [], endpoint: `${vmName}.vm:${guestPort}` };
+  return { proto: 'tcp', port: guestPort, addresses: [], endpoint: `${hostNameOf(vmName)}:${guestPort}` };
 }
 
 function onHost(port: VmPort, forwarded: ForwardedPort | undefined): VmPort {
@@ -103,7 +101,7 @@ export function mergedPorts(ports: readonly GuestPort[], vmName: string): VmPort
       proto,
       port,
       addresses: new Set([address]),
-      endpoint: `${vmName}.vm:${port}`,
+      endpoint: `${hostNameOf(vmName)}:${port}`,
       ...(pid === undefined ? {} : { pid }),
       ...(process === undefined ? {} : { process }),
     });

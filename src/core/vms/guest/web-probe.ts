@@ -5,6 +5,9 @@ import type { GuestAgent } from '../../ports/guest.ts';
 /** The protocol of a web server. */
 export type WebScheme = 'http' | 'https';
 
+/** Most ports of one guest to probe; it may listen on thousands. */
+export const MAX_PROBED = 32;
+
 /** `ms` for the first bytes of a server's answer; an emulated guest on a busy host is slow. */
 const ANSWER_DEADLINE_MS = 2_500;
 
