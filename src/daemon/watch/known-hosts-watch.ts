@@ -5,7 +5,7 @@ import type { ObservedRecords } from '../../core/vms/network/observed-records.ts
 /** What {@link watchKnownHosts} works on. */
 export interface KnownHostsOptions {
   knownHosts: Pick<KnownHosts, 'update' | 'settled'>;
-  records: Pick<ObservedRecords, 'listen'>;
+  records: Pick<ObservedRecords, 'get' | 'list' | 'listen'>;
   log: Logger;
 }
 
@@ -19,14 +19,25 @@ export async function watchKnownHosts({
   records,
   log,
 }: KnownHostsOptions): Promise<AsyncDisposable> {
+  const names = new Map(records.list().map(({ id, name }) => [id, name]));
+  let isBehind = false;
   const update = async (): Promise<void> => {
+    isBehind = false;
     try {
       await knownHosts.update();
     } catch (error) {
+      isBehind = true;
       log.warn('the ssh host keys of the VMs could not be written', { error });
     }
   };
-  const listening = records.listen(() => void update());
+  const listening = records.listen((vmId) => {
+    // Most changes are of a VM's state, and several in each start.
+    const name = records.get(vmId)?.name;
+    if (name === names.get(vmId) && !isBehind) return;
+    if (name === undefined) names.delete(vmId);
+    else names.set(vmId, name);
+    void update();
+  });
   await update();
   return {
     async [Symbol.asyncDispose]() {
