@@ -9,7 +9,7 @@ import type { Settings } from '../config/settings.ts';
 import { GuestClocks } from '../core/vms/guest/guest-clocks.ts';
 import { sampleAll } from '../core/vms/guest/vm-stats.ts';
 import { PortForwards } from '../core/vms/network/port-forwards.ts';
-import { TakeOver } from '../core/vms/recovery/take-over.ts';
+import { CONNECTION_WAIT_MS, TakeOver } from '../core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../core/vms/world.ts';
 import type { BuildInfo } from '../protocol/build-info.ts';
 import { ApiSocket } from './api-socket.ts';
@@ -47,9 +47,6 @@ const STOP_DEADLINE_MS = 12_000;
  * later.
  */
 const TAKE_OVER_PATIENCE_MS = 2_000;
-
-/** `ms` that a connection to a forwarded port waits for a VM that is being adopted. */
-const TAKE_OVER_WAIT_MS = 20_000;
 
 /** `ms` without a request or a running VM after which the daemon exits. */
 const IDLE_EXIT_MS = 10 * 60_000;
@@ -288,7 +285,7 @@ async function takenOver(
   { vmId, signal }: Abortable & { vmId: string },
 ): Promise<void> {
   const record = takeOver.isUnderWay ? records.get(vmId) : undefined;
-  if (record) await takeOver.wait(record, { deadlineMs: TAKE_OVER_WAIT_MS, signal });
+  if (record) await takeOver.wait(record, { deadlineMs: CONNECTION_WAIT_MS, signal });
 }
 
 function stopping(): AppError {

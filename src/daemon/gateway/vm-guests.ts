@@ -1,5 +1,4 @@
-import { type Abortable, neverAborts, withDeadline } from '../../base/abort.ts';
-import { abortable } from '../../base/async.ts';
+import { type Abortable, withDeadline } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { findWebPort } from '../../core/vms/guest/find-web-port.ts';
@@ -7,6 +6,7 @@ import { mergedPorts } from '../../core/vms/guest/list-guest-ports.ts';
 import { withAgent } from '../../core/vms/guest/with-agent.ts';
 import { reachGuestPort } from '../../core/vms/network/reach-guest-port.ts';
 import { wakeVm } from '../../core/vms/network/wake-vm.ts';
+import { CONNECTION_WAIT_MS } from '../../core/vms/recovery/take-over.ts';
 import type { App } from '../app.ts';
 import { gatewayUrl } from './gateway-name.ts';
 import type { GatewayGuests, GatewayVm } from './guests.ts';
@@ -18,9 +18,6 @@ const LIST_MS = 1_500;
 /** Most VMs and ports on a page. */
 const MAX_VMS = 200;
 const MAX_PORTS = 64;
-
-/** `ms` that a request waits for a VM that is being adopted from an earlier daemon. */
-const ADOPT_MS = 20_000;
 
 /**
  * `ms` after which the first web server of a VM is looked for again, because another one may have been
@@ -59,11 +56,8 @@ export function vmGuests({ world, use, takeOver }: Pick<App, 'world' | 'use' | '
           .map((record) => asListed(record, options)),
       ),
     async wake({ id, name }, { signal }) {
-      if (takeOver.isUnderWay) await takeOver.wait({ id, name }, { signal, deadlineMs: ADOPT_MS });
-      if (records.get(id)?.state === 'running') return;
-      // A guest that is resumed halfway loses its memory, so the resume does not depend on this client.
-      const resumed = wakeVm(world, id, { signal: neverAborts() });
-      await abortable(resumed, signal);
+      await takeOver.wait({ id, name }, { signal, deadlineMs: CONNECTION_WAIT_MS });
+      await wakeVm(world, id, { signal });
     },
     async webPort({ id }, { signal }) {
       const startedAt = records.get(id)?.runtime?.startedAt;

@@ -19,6 +19,9 @@ type TakeOverWorld = ReconcileWorld &
   Pick<WarmStarts, 'templates' | 'bases'> &
   Pick<UnrecordedVms, 'unrecorded'>;
 
+/** `ms` that a connection to a guest's port waits for a VM that is being taken over. */
+export const CONNECTION_WAIT_MS = 20_000;
+
 /**
  * Makes records and reality agree when a daemon starts: adopts running VMs, finishes or undoes what an
  * earlier daemon left half done, removes what has no record. Handles several VMs at once, each under its
