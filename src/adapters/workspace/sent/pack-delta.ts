@@ -6,13 +6,8 @@ import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { DeltaBase, PackedDelta, WorkspaceContent } from '../../../core/ports/workspace.ts';
 import { nulList } from '../git/nul-list.ts';
 import { checkNewBranch } from '../new-branch.ts';
-import {
-  DEFAULT_MAX_HISTORY_BYTES,
-  keptChoice,
-  prepareHistory,
-  trackedFiles,
-  untrackedNames,
-} from '../pack-workspace.ts';
+import { DEFAULT_MAX_HISTORY_BYTES, keptChoice, prepareHistory } from '../pack-workspace.ts';
+import { trackedFiles, untrackedNames } from '../sent-files.ts';
 import { initialised } from '../submodules.ts';
 import { requireTar, startTar } from '../tar-stream.ts';
 import { findTooling } from '../tooling.ts';
