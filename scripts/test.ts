@@ -2,7 +2,7 @@ import { existsSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { addCounts, type Counts, countsLine, NO_COUNTS, skipsText } from './test/counts.ts';
+import { addCounts, type Counts, countsLine, NO_COUNTS, skipsText, stageLine } from './test/counts.ts';
 import { ensureDefaultImage } from './test/default-image.ts';
 import { Evidence } from './test/evidence.ts';
 import { familyOf, hostProcesses, killAll, processesOf } from './test/processes.ts';
@@ -70,12 +70,12 @@ async function runAll(jobs: readonly Job[]): Promise<number> {
       write(`\n== ${job.name}\n`);
       const counts = await runJob(job, { evidence, scratch });
       const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-      times.push(`   ${job.name}: ${countsLine(counts)} (${seconds} s)`);
+      times.push(`   ${job.name}: ${stageLine(counts)} (${seconds} s)`);
       total = addCounts(total, counts);
     }
     if (evidence.count > 0) write(`\nlogs of the tests that failed are in ${evidence.folder}\n`);
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true, maxRetries: 10 });
   }
   write(`${skipsText(total)}\n${times.join('\n')}\n${countsLine(total)}\n`);
   return total.failed === 0 && total.passed > 0 ? 0 : 1;

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { NODE_FLAGS } from '../../src/config/node-flags.ts';
-import type { Counts } from './counts.ts';
+import { addCounts, type Counts, NO_COUNTS } from './counts.ts';
 import { endOverdue } from './overdue.ts';
-import { type EndedTest, TestReport } from './test-report.ts';
+import { ownFolderOf } from './own-folder.ts';
+import { type EndedTest, type FileResult, TestReport } from './test-report.ts';
 
 /** How a set of test files is run. */
 export interface NodeTestOptions {
@@ -14,7 +15,7 @@ export interface NodeTestOptions {
   timeoutMs: number;
   /** most `ms` that one file may take */
   fileTimeoutMs: number;
-  /** where tests make their folders */
+  /** where tests make their folders, each file in one of its own: `TMPDIR` of this process */
   scratch: string;
   /** paths of the logs that tests have written so far */
   logs: () => readonly string[];
@@ -29,22 +30,28 @@ export interface NodeTestOptions {
   leaveOut?: readonly string[];
 }
 
-const PRELOADED = ['fail-on-warning.ts', 'property-seed.ts'];
+const PRELOADED = ['own-folder-of-test.ts', 'fail-on-warning.ts', 'property-seed.ts'];
 
 /**
  * Runs node:test files. Writes one line for each file, and everything that a failing file printed. A process
  * warning fails its file. A file that cannot be loaded or that exits early counts as one failed test.
  */
 export async function runNodeTests(files: readonly string[], options: NodeTestOptions): Promise<Counts> {
+  const results = await runNodeFiles(files, options);
+  for (const { output } of results) options.write(output);
+  return results.map(({ counts }) => counts).reduce(addCounts, NO_COUNTS);
+}
+
+/** As {@link runNodeTests}, but returns what failing files printed instead of writing it. */
+export async function runNodeFiles(
+  files: readonly string[],
+  options: NodeTestOptions,
+): Promise<FileResult[]> {
   const report = new TestReport(options);
   const paths = files.map((file) => join(options.root, file));
   const { concurrency, fileTimeoutMs: limitMs, scratch, only, leaveOut = [], ...rest } = options;
-  using _overdue = endOverdue({
-    ...rest,
-    files: paths,
-    limitMs,
-    scratch: concurrency === 1 ? scratch : undefined,
-  });
+  const folderOf = (file: string): string => ownFolderOf(scratch, file);
+  using _overdue = endOverdue({ ...rest, files: paths, limitMs, folderOf });
   const events = run({
     cwd: options.root,
     files: paths,
@@ -67,7 +74,7 @@ export async function runNodeTests(files: readonly string[], options: NodeTestOp
   events.on('test:summary', (event) => report.ended(event));
   events.resume();
   await new Promise((resolve, reject) => events.once('end', resolve).once('error', reject));
-  return report.finish();
+  return report.results();
 }
 
 /** A pattern that matches `text` itself. */

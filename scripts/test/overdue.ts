@@ -7,8 +7,8 @@ export interface WatchOptions {
   files: readonly string[];
   /** most `ms` that one file may take */
   limitMs: number;
-  /** processes whose command line or environment names this folder are killed too; needs `concurrency` 1 */
-  scratch?: string | undefined;
+  /** the folder of a file; processes whose command line or environment names it are killed too */
+  folderOf: (file: string) => string;
   /** paths of logs that may show why it hangs */
   logs: () => readonly string[];
   write: (text: string) => void;
@@ -23,7 +23,7 @@ const LOG_LINES = 15;
  * node:test is not enough: it fails the tests, and then waits forever for processes that they left running.
  * Disposing stops the watch.
  */
-export function endOverdue({ files, limitMs, scratch, logs, write }: WatchOptions): Disposable {
+export function endOverdue({ files, limitMs, folderOf, logs, write }: WatchOptions): Disposable {
   const seenAt = new Map<number, number>();
   const look = (): void => {
     const now = performance.now();
@@ -35,7 +35,7 @@ export function endOverdue({ files, limitMs, scratch, logs, write }: WatchOption
       seenAt.set(pid, begunAt);
       if (now - begunAt < limitMs) continue;
       const family = familyOf(pid, processes);
-      const strays = scratch === undefined ? [] : processesOf(scratch, processes);
+      const strays = processesOf(folderOf(file), processes);
       const left = [...family, ...strays.filter((one) => !family.includes(one))];
       write(`FAIL ${file}: it did not end within ${limitMs / 1000} s, and is killed with\n`);
       for (const one of left) write(`     ${describeProcess(one)}\n`);

@@ -4,6 +4,7 @@ import { runChecks } from '../check/run-checks.ts';
 import { addCounts, type Counts } from './counts.ts';
 import { runGoTests } from './go-tests.ts';
 import { runNodeTests } from './node-tests.ts';
+import { runFolder } from './run-folder.ts';
 
 /** The arguments of a stage. */
 export interface StageContext {
@@ -34,36 +35,48 @@ interface TestFolder {
   timeoutMs: number;
   /** for one file: several times what the longest one takes on a busy host */
   fileTimeoutMs: number;
+  /** its tests look at real processes or VMs, so a file that fails runs once more */
+  isRepeated: boolean;
 }
 
 const MINUTE_MS = 60_000;
 
 /** VMs are slow under emulation, so the stages that boot them run one file at a time. */
 const FOLDERS = {
-  unit: { pattern: 'src/**/*.test.ts', concurrency: 2, timeoutMs: MINUTE_MS, fileTimeoutMs: 10 * MINUTE_MS },
+  unit: {
+    pattern: 'src/**/*.test.ts',
+    concurrency: 2,
+    timeoutMs: MINUTE_MS,
+    fileTimeoutMs: 10 * MINUTE_MS,
+    isRepeated: false,
+  },
   repo: {
     pattern: 'test/repo/**/*.test.ts',
     concurrency: 2,
     timeoutMs: 2 * MINUTE_MS,
     fileTimeoutMs: 10 * MINUTE_MS,
+    isRepeated: false,
   },
   integration: {
     pattern: 'test/integration/**/*.test.ts',
     concurrency: 2,
     timeoutMs: 3 * MINUTE_MS,
     fileTimeoutMs: 15 * MINUTE_MS,
+    isRepeated: true,
   },
   conformance: {
     pattern: 'test/conformance/**/*.test.ts',
     concurrency: 1,
     timeoutMs: 5 * MINUTE_MS,
     fileTimeoutMs: 15 * MINUTE_MS,
+    isRepeated: true,
   },
   e2e: {
     pattern: 'test/e2e/**/*.test.ts',
     concurrency: 1,
     timeoutMs: 10 * MINUTE_MS,
     fileTimeoutMs: 20 * MINUTE_MS,
+    isRepeated: true,
   },
 } as const satisfies Record<string, TestFolder>;
 
@@ -115,7 +128,8 @@ function folderStage(name: keyof typeof FOLDERS, what: string, needsImage: boole
     needsImage,
     run: async (context) => {
       const files = (await Array.fromAsync(glob(folder.pattern, { cwd: context.root }))).sort();
-      return await runNodeTests(files, { ...context, ...folder });
+      const run = folder.isRepeated ? runFolder : runNodeTests;
+      return await run(files, { ...context, ...folder });
     },
   };
 }

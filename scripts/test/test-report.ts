@@ -14,18 +14,40 @@ export interface EndedTest {
   durationMs: number;
 }
 
-/** Turns the events of a node:test run into lines for people, and counts. */
+/** How the tests of one file ended. */
+export interface FileResult {
+  /** its path below the root */
+  file: string;
+  counts: Counts;
+  /** the lines about its failures, which were written as they came; empty when nothing failed */
+  failures: string;
+  /** what it printed, indented, under a heading; empty unless it failed */
+  output: string;
+}
+
+/** What is known of a file so far. */
+interface FileState {
+  passed: number;
+  failed: number;
+  skips: Skip[];
+  /** names of the tests that enclose the current one */
+  trail: string[];
+  printed: string;
+  failures: string;
+}
+
+/**
+ * Turns the events of a node:test run into lines for people, and counts. node:test reports one file after
+ * another, and a test with the file in which it is written, which may be a helper of the file that ran. So
+ * everything up to the summary of a file belongs to that file.
+ */
 export class TestReport {
   readonly #root: string;
   readonly #write: (text: string) => void;
   readonly #onTest: (test: EndedTest) => void;
-  /** names of the tests that enclose the current one, by file */
-  readonly #trails = new Map<string, string[]>();
-  readonly #output = new Map<string, string>();
-  readonly #failedFiles = new Set<string>();
-  readonly #skips = new Map<string, Skip[]>();
-  #passed = 0;
-  #failed = 0;
+  readonly #files = new Map<string, FileState>();
+  /** the file that is reported now, of which only its tests are known yet */
+  #current = emptyState();
 
   constructor(options: {
     root: string;
@@ -37,9 +59,8 @@ export class TestReport {
     this.#onTest = options.onTest ?? (() => {});
   }
 
-  started({ file = '', name, nesting }: EventData.TestStart): void {
-    const trail = this.#trails.get(file) ?? [];
-    this.#trails.set(file, [...trail.slice(0, nesting), name]);
+  started({ name, nesting }: EventData.TestStart): void {
+    this.#current.trail = [...this.#current.trail.slice(0, nesting), name];
   }
 
   /** node:test reports a skipped suite as passed, and does not report its tests at all. */
@@ -47,9 +68,11 @@ export class TestReport {
     const { file = '', name, details } = event;
     if (isSkipped(event)) this.#skipped(event);
     // node:test reports a file without tests as one test with the name of the file.
-    else if (name === file) this.#empty(file);
-    else if (details.type !== 'suite') {
-      this.#passed += 1;
+    else if (name === file) {
+      this.#empty(file);
+      this.#assign(file);
+    } else if (details.type !== 'suite') {
+      this.#current.passed += 1;
       this.#tell(event, 'passed');
     }
   }
@@ -60,7 +83,6 @@ export class TestReport {
       this.#skipped(event);
       return;
     }
-    this.#failedFiles.add(file);
     const error: unknown = details.error.cause ?? details.error;
     if (
       details.type === 'suite' &&
@@ -69,24 +91,26 @@ export class TestReport {
     ) {
       return;
     }
-    this.#failed += 1;
     this.#tell(event, 'failed');
-    const isWholeFile = name === file;
-    const trail = this.#trailOf(event);
-    const where = `${this.#short(file)}${isWholeFile ? '' : `:${line ?? 0}`}`;
-    this.#write(`FAIL ${where}${isWholeFile ? '' : ` ${trail}`}\n${indent(describe(error))}\n`);
+    const text = indent(describe(error));
+    if (name === file) {
+      this.#fail(`FAIL ${this.#short(file)}\n${text}\n`);
+      this.#assign(file);
+    } else {
+      this.#fail(`FAIL ${this.#short(file)}:${line ?? 0} ${this.#trailOf(event)}\n${text}\n`);
+    }
   }
 
-  printed({ file, message }: { file: string; message: string }): void {
-    const before = this.#output.get(file) ?? '';
-    this.#output.set(file, (before + message).slice(-MAX_OUTPUT));
+  printed({ message }: { message: string }): void {
+    this.#current.printed = (this.#current.printed + message).slice(-MAX_OUTPUT);
   }
 
   ended({ file, counts, duration_ms: durationMs }: EventData.TestSummary): void {
     if (file === undefined) return;
-    const skipped = this.#skips.get(file)?.length ?? 0;
+    const skipped = this.#current.skips.length;
     if (counts.tests + skipped === 0) this.#empty(file);
-    const state = this.#failedFiles.has(file) ? 'FAIL' : 'ok  ';
+    const { failed } = this.#assign(file);
+    const state = failed > 0 ? 'FAIL' : 'ok  ';
     const alsoSkipped = skipped > 0 ? `, ${skipped} skipped` : '';
     const seconds = (durationMs / 1000).toFixed(1);
     this.#write(
@@ -94,13 +118,41 @@ export class TestReport {
     );
   }
 
-  /** Writes what the failed files printed, and returns the counts of the whole run. */
-  finish(): Counts {
-    for (const file of this.#failedFiles) {
-      const output = stripVTControlCharacters(this.#output.get(file) ?? '').trimEnd();
-      if (output) this.#write(`---- output of ${this.#short(file)}\n${indent(output)}\n----\n`);
-    }
-    return { passed: this.#passed, failed: this.#failed, skips: [...this.#skips.values()].flat() };
+  /**
+   * The results of all files that were reported, in that order. What belongs to no file is a result without a
+   * name.
+   */
+  results(): FileResult[] {
+    if (this.#current.passed + this.#current.failed > 0) this.#assign('');
+    return [...this.#files].map(([path, { passed, failed, skips, failures, printed }]) => {
+      const file = path && this.#short(path);
+      const text = failed > 0 ? stripVTControlCharacters(printed).trimEnd() : '';
+      const output = text && `---- output of ${file}\n${indent(text)}\n----\n`;
+      return { file, counts: { passed, failed, skips }, failures, output };
+    });
+  }
+
+  /** Adds what was reported since the file before to what is known of `file`, and returns both. */
+  #assign(file: string): FileState {
+    const known = this.#files.get(file) ?? emptyState();
+    const { passed, failed, skips, printed, failures } = this.#current;
+    this.#current = emptyState();
+    const state = {
+      passed: known.passed + passed,
+      failed: known.failed + failed,
+      skips: [...known.skips, ...skips],
+      trail: [],
+      printed: known.printed + printed,
+      failures: known.failures + failures,
+    };
+    this.#files.set(file, state);
+    return state;
+  }
+
+  #fail(text: string): void {
+    this.#current.failed += 1;
+    this.#current.failures += text;
+    this.#write(text);
   }
 
   #skipped(event: EventData.TestPass | EventData.TestFail): void {
@@ -108,9 +160,7 @@ export class TestReport {
     const reason = skip ?? todo;
     this.#tell(event, 'skipped');
     const why = typeof reason === 'string' && reason ? reason : 'no reason is given';
-    const skips = this.#skips.get(file) ?? [];
-    this.#skips.set(file, skips);
-    skips.push(
+    this.#current.skips.push(
       `${this.#short(file)} > ${this.#trailOf(event)}: ${todo === undefined ? '' : 'to do: '}${why}`,
     );
   }
@@ -121,22 +171,24 @@ export class TestReport {
   }
 
   #empty(file: string): void {
-    this.#failed += 1;
-    this.#failedFiles.add(file);
-    this.#write(`FAIL ${this.#short(file)}: no test is in it\n`);
+    this.#fail(`FAIL ${this.#short(file)}: no test is in it\n`);
   }
 
   #trailOf(event: EventData.TestPass | EventData.TestFail): string {
     return this.#namesOf(event).join(' > ');
   }
 
-  #namesOf({ file = '', nesting, name }: EventData.TestPass | EventData.TestFail): string[] {
-    return [...(this.#trails.get(file) ?? []).slice(0, nesting), name];
+  #namesOf({ nesting, name }: EventData.TestPass | EventData.TestFail): string[] {
+    return [...this.#current.trail.slice(0, nesting), name];
   }
 
   #short(file: string): string {
     return relative(this.#root, file);
   }
+}
+
+function emptyState(): FileState {
+  return { passed: 0, failed: 0, skips: [], trail: [], printed: '', failures: '' };
 }
 
 function isSkipped({ skip, todo }: EventData.TestPass | EventData.TestFail): boolean {

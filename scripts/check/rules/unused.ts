@@ -14,6 +14,7 @@ const ENTRIES = [
   'test/nested/driver-suite.ts',
   'test/sequences/main.ts',
   'scripts/test/fail-on-warning.ts',
+  'scripts/test/own-folder-of-test.ts',
   'scripts/test/property-seed.ts',
 ];
 
