@@ -6,6 +6,8 @@
 //	banger-host ext4 OPTION... IMAGE < TAR                 makes a file system with the files of a tar stream
 //	banger-host keep-logs --max BYTES --keep PATH...       writes the logs of a confined program (confine
 //	                                                       starts it)
+//	banger-host oci COMMAND OPTION...                      pulls and imports container images, and makes root
+//	                                                       file systems of them
 //	banger-host peers                                      tells the daemon, on its standard input and output,
 //	                                                       which users are at the other end of connections
 //	banger-host walls                                      prints which walls this kernel offers, as JSON
@@ -18,16 +20,17 @@ import (
 	"os"
 
 	"banger.dev/host/internal/confine"
-	"banger.dev/host/internal/ext4"
 	"banger.dev/host/internal/handover"
 	"banger.dev/host/internal/keeplog"
+	"banger.dev/host/internal/mkext4"
+	"banger.dev/host/internal/oci"
 	"banger.dev/host/internal/peers"
 )
 
 // version is set by the linker (scripts/build-go.sh).
 var version = "dev"
 
-const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | ext4 OPTION... IMAGE | peers | walls | version"
+const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | ext4 OPTION... IMAGE | oci COMMAND OPTION... | peers | walls | version"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -51,7 +54,10 @@ func run(args []string) error {
 	case "keep-logs":
 		return keeplog.Run(args[1:])
 	case "ext4":
-		return ext4.Run(args[1:])
+		return mkext4.Run(args[1:])
+	case "oci":
+		os.Exit(oci.Run(args[1:]))
+		return nil
 	case "connect":
 		return handover.Run(args[1:])
 	case "peers":

@@ -3,9 +3,24 @@ package ext4
 import (
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"strings"
 )
+
+// CopyFromFile is CopyFrom for the image in a file.
+func (w *Writer) CopyFromFile(path, folder string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	image, err := OpenImage(file)
+	if err != nil {
+		return err
+	}
+	return w.CopyFrom(image, folder)
+}
 
 // CopyFrom copies the content of a folder of an image to the top of the file system, and the attributes of
 // that folder. It keeps everything: owners, times, links, extended attributes. Sockets are left out.

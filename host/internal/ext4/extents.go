@@ -16,7 +16,7 @@ func (n *inode) setExtents(seed uint32, runs []run, take func(blocks uint64) ([]
 	}
 	if len(runs) <= extentsInInode {
 		putHeader(n.body[:], len(runs), extentsInInode, 0)
-		putLeaves(n.body[extentEntryBytes:], runs, 0)
+		putLeaves(n.body[extentEntryBytes:], runs)
 		return nil
 	}
 	leaves := (len(runs) + extentsInBlock - 1) / extentsInBlock
@@ -24,7 +24,7 @@ func (n *inode) setExtents(seed uint32, runs []run, take func(blocks uint64) ([]
 		return ErrFull
 	}
 	putHeader(n.body[:], leaves, extentsInInode, 1)
-	for at, logical := 0, uint64(0); at < leaves; at++ {
+	for at := range leaves {
 		part := runs[at*extentsInBlock : min((at+1)*extentsInBlock, len(runs))]
 		place, err := take(1)
 		if err != nil {
@@ -32,11 +32,11 @@ func (n *inode) setExtents(seed uint32, runs []run, take func(blocks uint64) ([]
 		}
 		n.blocks++
 		entry := n.body[(at+1)*extentEntryBytes:]
-		le.PutUint32(entry, uint32(logical))
+		le.PutUint32(entry, uint32(part[0].logical))
 		le.PutUint32(entry[4:], uint32(place[0].start))
 		block := make([]byte, blockBytes)
 		putHeader(block, len(part), extentsInBlock, 0)
-		logical = putLeaves(block[extentEntryBytes:], part, logical)
+		putLeaves(block[extentEntryBytes:], part)
 		tail := blockBytes - 4
 		le.PutUint32(block[tail:], crc32c(inodeSeed(seed, n.number), block[:tail]))
 		if err := write(place[0].start, block); err != nil {
@@ -53,14 +53,11 @@ func putHeader(b []byte, entries, most, depth int) {
 	le.PutUint16(b[6:], uint16(depth))
 }
 
-// putLeaves writes extents that begin at a logical block, and returns the logical block after them.
-func putLeaves(b []byte, runs []run, logical uint64) uint64 {
+func putLeaves(b []byte, runs []run) {
 	for at, r := range runs {
 		entry := b[at*extentEntryBytes:]
-		le.PutUint32(entry, uint32(logical))
+		le.PutUint32(entry, uint32(r.logical))
 		le.PutUint16(entry[4:], uint16(r.blocks))
 		le.PutUint32(entry[8:], uint32(r.start))
-		logical += r.blocks
 	}
-	return logical
 }

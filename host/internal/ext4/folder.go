@@ -5,12 +5,16 @@ import (
 	"slices"
 )
 
-// node is a name's file. Children is nil for everything but folders.
+// node is a name's file. Its folder is nil for everything but folders.
 type node struct {
-	number   uint32
-	kind     uint16
-	children map[string]*node
-	// attributes of a folder; its inode is written at the end, when its content is known.
+	number uint32
+	kind   uint16
+	*folder
+}
+
+// folder is what is kept of a folder until the end, when its inode is written.
+type folder struct {
+	children   map[string]node
 	attributes Attributes
 }
 
@@ -22,7 +26,7 @@ const (
 
 // folderBlocks returns the content of a folder: blocks of entries in the order of their names, each with a
 // checksum at its end.
-func folderBlocks(seed uint32, folder *node, parent uint32) []byte {
+func folderBlocks(seed uint32, folder node, parent uint32) []byte {
 	f := folderWriter{seed: inodeSeed(seed, folder.number)}
 	f.add(".", folder.number, typeFolder)
 	f.add("..", parent, typeFolder)
@@ -43,8 +47,10 @@ type folderWriter struct {
 
 const folderRoom = blockBytes - folderTailBytes
 
+func folderEntrySize(name string) int { return (folderEntryBytes + len(name) + 3) &^ 3 }
+
 func (f *folderWriter) add(name string, number uint32, kind uint16) {
-	size := (folderEntryBytes + len(name) + 3) &^ 3
+	size := folderEntrySize(name)
 	if len(f.out) == 0 || f.used+size > folderRoom {
 		f.finish()
 		f.out = append(f.out, make([]byte, blockBytes)...)
@@ -87,3 +93,30 @@ func entryType(kind uint16) uint8 {
 		return 7
 	}
 }
+
+// Place is a folder that is being filled.
+type Place struct{ node node }
+
+// Top returns the top folder of the file system.
+func (w *Writer) Top() Place { return Place{w.root} }
+
+// NewFolder makes a folder in a place and returns it.
+func (w *Writer) NewFolder(in Place, base string, attributes Attributes) (Place, error) {
+	made, err := w.add(in.node, base, typeFolder, attributes)
+	return Place{made}, err
+}
+
+// NewName gives a name to a new inode and returns the inode's number. The caller must write the inode later,
+// with the Put method of its kind.
+func (w *Writer) NewName(in Place, base string, kind Kind) (uint32, error) {
+	made, err := w.add(in.node, base, uint16(kind), Attributes{})
+	return made.number, err
+}
+
+// NewLink gives one more name to an inode. It does not count it: see Content.Links.
+func (w *Writer) NewLink(in Place, base string, kind Kind, number uint32) error {
+	return w.name(in.node, base, node{number: number, kind: uint16(kind)})
+}
+
+// SetTop sets the attributes of the top folder.
+func (w *Writer) SetTop(attributes Attributes) { w.root.attributes = attributes }

@@ -140,7 +140,7 @@ func (w *Writer) super(freeBlocks, freeInodes uint64) []byte {
 	le.PutUint16(b[0x15C:], extraBytes)
 	le.PutUint16(b[0x15E:], extraBytes)
 	copy(b[0x68:], w.UUID[:])
-	copy(b[0x78:], "work")
+	copy(b[0x78:0x88], w.Label)
 	copy(b[0xEC:], w.UUID[:]) // seed of hashes
 	b[0xFC] = 1               // half MD4
 	b[0xFD] = 1               // the journal's inode is copied here

@@ -38,7 +38,7 @@ func copied(t testing.TB, rootfs string) (string, error) {
 	t.Helper()
 	return makeImage(t, 16*mib, func(w *Writer) error {
 		archive := tarOf(t, map[string]file{"main.c": {kind: tar.TypeReg, content: "int main;\n", mode: 0o644, modified: made}})
-		if err := w.copyHome(rootfs, "/root"); err != nil {
+		if err := w.CopyFromFile(rootfs, "/root"); err != nil {
 			return err
 		}
 		return w.AddTar(bytes.NewReader(archive), "repo")

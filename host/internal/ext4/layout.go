@@ -13,6 +13,8 @@ const (
 	descriptorBytes  = 32
 	maxImageBytes    = 1 << 44
 	leastGroupBlocks = 50
+	// leastJournalBlocks is the smallest journal that the kernel accepts.
+	leastJournalBlocks = 1024
 )
 
 // layout is where metadata is, for a file system of a size.
@@ -25,7 +27,7 @@ type layout struct {
 }
 
 // planLayout lays out a file system of at most size bytes.
-func planLayout(size int64) (layout, error) {
+func planLayout(size, maxJournalBytes int64) (layout, error) {
 	if size%blockBytes != 0 || size < 16<<20 || size > maxImageBytes {
 		return layout{}, fmt.Errorf("%d bytes is not a multiple of %d from 16 MiB to 16 TiB", size, blockBytes)
 	}
@@ -36,6 +38,9 @@ func planLayout(size int64) (layout, error) {
 	last := l.groups - 1
 	if l.end(last)-l.start(last) < l.reserved(last)+leastGroupBlocks {
 		l = layoutOf(l.start(last))
+	}
+	if maxJournalBytes > 0 {
+		l.journalBlocks = min(l.journalBlocks, max(uint64(maxJournalBytes)/blockBytes, leastJournalBlocks))
 	}
 	return l, nil
 }

@@ -29,6 +29,10 @@ type Options struct {
 	Made time.Time
 	// MaxEntries bounds the memory: names of the whole tree are kept until the end.
 	MaxEntries int
+	// Label is the volume label, of at most 16 bytes.
+	Label string
+	// MaxJournalBytes bounds the journal below the size that mke2fs chooses; 0 for no bound.
+	MaxJournalBytes int64
 }
 
 // Writer fills an empty file with a file system. A failure leaves an image that must not be used.
@@ -39,14 +43,14 @@ type Writer struct {
 	inodes  *table
 	out     *output
 	seed    uint32
-	root    *node
+	root    node
 	journal inode
 	entries int
 }
 
 // NewWriter begins a file system in an empty file.
 func NewWriter(file *os.File, options Options) (*Writer, error) {
-	l, err := planLayout(options.Size)
+	l, err := planLayout(options.Size, options.MaxJournalBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +64,8 @@ func NewWriter(file *os.File, options Options) (*Writer, error) {
 		inodes:  newTable(l, file),
 		out:     newOutput(file),
 		seed:    crc32c(^uint32(0), options.UUID[:]),
-		root:    &node{number: inodeRoot, kind: typeFolder, children: map[string]*node{}},
+		root:    newFolder(inodeRoot, Attributes{Mode: 0o755, Modified: options.Made}),
 	}
-	w.root.attributes = Attributes{Mode: 0o755, Modified: options.Made}
 	w.inodes.folders[0] = 1
 	return w, w.writeJournal()
 }
@@ -77,7 +80,7 @@ func (w *Writer) Folder(name string, attributes Attributes) error {
 	if err != nil {
 		return err
 	}
-	if there := parent.children[base]; there != nil && there.kind == typeFolder {
+	if there := parent.children[base]; there.kind == typeFolder {
 		there.attributes = attributes
 		return nil
 	}
@@ -87,78 +90,42 @@ func (w *Writer) Folder(name string, attributes Attributes) error {
 
 // File makes a file of size bytes, which it reads.
 func (w *Writer) File(name string, attributes Attributes, size int64, content io.Reader) error {
-	parent, base, err := w.parent(name)
+	number, err := w.named(name, KindFile)
 	if err != nil {
 		return err
 	}
-	n, err := w.add(parent, base, typeFile, attributes)
-	if err != nil {
-		return err
-	}
-	n.size = uint64(size)
-	runs, err := w.blocks.take((uint64(size) + blockBytes - 1) / blockBytes)
-	if err != nil {
-		return err
-	}
-	for _, r := range runs {
-		length := min(int64(r.blocks)*blockBytes, size)
-		offset := int64(r.start) * blockBytes
-		if err := w.out.fill(offset, length, content); err != nil {
-			return err
-		}
-		if rest := length % blockBytes; rest > 0 {
-			if err := w.out.write(offset+length, zeros[:blockBytes-rest]); err != nil {
-				return err
-			}
-		}
-		size -= length
-	}
-	return w.finish(n, runs)
+	return w.PutFile(number, Content{attributes, 1}, size, content)
 }
-
-var zeros [blockBytes]byte
 
 // Symlink makes a symbolic link.
 func (w *Writer) Symlink(name string, attributes Attributes, target string) error {
-	if len(target) == 0 || len(target) >= blockBytes || strings.Contains(target, "\x00") {
-		return refuse("%q: the target of a symlink has 1 to %d bytes, none of them 0", name, blockBytes-1)
+	if err := checkTarget(name, target); err != nil {
+		return err
 	}
-	parent, base, err := w.parent(name)
+	number, err := w.named(name, KindSymlink)
 	if err != nil {
 		return err
 	}
-	attributes.Mode = 0o777
-	n, err := w.add(parent, base, typeSymlink, attributes)
-	if err != nil {
-		return err
-	}
-	n.size = uint64(len(target))
-	if len(target) < len(n.body) {
-		copy(n.body[:], target)
-		return w.put(n)
-	}
-	runs, err := w.blocks.take(1)
-	if err != nil {
-		return err
-	}
-	padded := append([]byte(target), zeros[len(target):]...)
-	if err := w.out.writeBlock(runs[0].start, padded); err != nil {
-		return err
-	}
-	return w.finish(n, runs)
+	return w.PutSymlink(number, Content{attributes, 1}, target)
 }
 
 // Fifo makes a named pipe.
 func (w *Writer) Fifo(name string, attributes Attributes) error {
+	number, err := w.named(name, KindFifo)
+	if err != nil {
+		return err
+	}
+	return w.PutFifo(number, Content{attributes, 1})
+}
+
+// named gives a new inode a path.
+func (w *Writer) named(name string, kind Kind) (uint32, error) {
 	parent, base, err := w.parent(name)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	n, err := w.add(parent, base, typeFifo, attributes)
-	if err != nil {
-		return err
-	}
-	return w.put(n)
+	made, err := w.add(parent, base, uint16(kind), Attributes{})
+	return made.number, err
 }
 
 // Link gives a file another name.
@@ -168,66 +135,61 @@ func (w *Writer) Link(name, target string) error {
 		return err
 	}
 	there := folder.children[base]
-	if there == nil || there.kind == typeFolder {
+	if there.kind == 0 || there.kind == typeFolder {
 		return refuse("%q cannot be a hard link to %q: there is no such file", name, target)
 	}
 	parent, newBase, err := w.parent(name)
 	if err != nil {
 		return err
 	}
-	if err := w.name(parent, newBase, &node{number: there.number, kind: there.kind}); err != nil {
+	if err := w.name(parent, newBase, node{number: there.number, kind: there.kind}); err != nil {
 		return err
 	}
 	return w.inodes.addLink(there.number, w.seed)
 }
 
 // parent returns the folder that a name is in. It makes missing ones, as an unpacking program does.
-func (w *Writer) parent(name string) (*node, string, error) {
+func (w *Writer) parent(name string) (node, string, error) {
 	folder := w.root
 	parts := strings.Split(name, "/")
 	for _, part := range parts[:len(parts)-1] {
 		next := folder.children[part]
-		if next == nil {
-			made := Attributes{Mode: 0o755, Modified: w.Made}
-			if _, err := w.add(folder, part, typeFolder, made); err != nil {
-				return nil, "", err
+		if next.kind == 0 {
+			var err error
+			if next, err = w.add(folder, part, typeFolder, Attributes{Mode: 0o755, Modified: w.Made}); err != nil {
+				return node{}, "", err
 			}
-			next = folder.children[part]
 		}
 		if next.kind != typeFolder {
-			return nil, "", refuse("%q is in a file", name)
+			return node{}, "", refuse("%q is in a file", name)
 		}
 		folder = next
 	}
 	return folder, parts[len(parts)-1], nil
 }
 
-// add makes an inode with a name. Its blocks are still to be set.
-func (w *Writer) add(parent *node, base string, kind uint16, attributes Attributes) (*inode, error) {
-	number, err := w.inodes.number(kind)
-	if err != nil {
-		return nil, err
-	}
-	made := &node{number: number, kind: kind}
-	if kind == typeFolder {
-		made.children = map[string]*node{}
-		made.attributes = attributes
-	}
-	if err := w.name(parent, base, made); err != nil {
-		return nil, err
-	}
-	n := &inode{Attributes: attributes, number: number, kind: kind, links: 1}
-	if kind != typeFolder {
-		err = n.setXattrs(w.seed, w.blocks.take, w.out.writeBlock)
-	}
-	return n, err
+func newFolder(number uint32, attributes Attributes) node {
+	return node{number, typeFolder, &folder{map[string]node{}, attributes}}
 }
 
-func (w *Writer) name(parent *node, base string, child *node) error {
+// add gives a new inode a name. The attributes are those of a folder.
+func (w *Writer) add(parent node, base string, kind uint16, attributes Attributes) (node, error) {
+	number, err := w.inodes.number(kind)
+	if err != nil {
+		return node{}, err
+	}
+	made := node{number: number, kind: kind}
+	if kind == typeFolder {
+		made = newFolder(number, attributes)
+	}
+	return made, w.name(parent, base, made)
+}
+
+func (w *Writer) name(parent node, base string, child node) error {
 	if base == "" || base == "." || base == ".." || len(base) > 255 || strings.Contains(base, "\x00") {
 		return refuse("%q is not a name of 1 to 255 bytes", base)
 	}
-	if parent.children[base] != nil {
+	if parent.children[base].kind != 0 {
 		return refuse("%q is there twice", base)
 	}
 	if w.entries++; w.entries > w.MaxEntries {
@@ -261,7 +223,7 @@ func (w *Writer) Close() error {
 }
 
 // writeFolder writes a folder and all folders in it.
-func (w *Writer) writeFolder(folder *node, parent uint32) error {
+func (w *Writer) writeFolder(folder node, parent uint32) error {
 	content := folderBlocks(w.seed, folder, parent)
 	n := &inode{Attributes: folder.attributes, number: folder.number, kind: typeFolder, links: 2, size: uint64(len(content))}
 	if err := n.setXattrs(w.seed, w.blocks.take, w.out.writeBlock); err != nil {
@@ -278,7 +240,7 @@ func (w *Writer) writeFolder(folder *node, parent uint32) error {
 		}
 		content = content[length:]
 	}
-	var folders []*node
+	var folders []node
 	for _, child := range folder.children {
 		if child.kind == typeFolder {
 			folders = append(folders, child)
@@ -288,11 +250,23 @@ func (w *Writer) writeFolder(folder *node, parent uint32) error {
 	if err := w.finish(n, runs); err != nil {
 		return err
 	}
-	slices.SortFunc(folders, func(a, b *node) int { return int(a.number) - int(b.number) })
+	slices.SortFunc(folders, func(a, b node) int { return int(a.number) - int(b.number) })
 	for _, child := range folders {
 		if err := w.writeFolder(child, folder.number); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Summary is what a file system has in it.
+type Summary struct {
+	Entries int `json:"entries"`
+	// UsedBytes are those of all blocks that are in use.
+	UsedBytes uint64 `json:"usedBytes"`
+}
+
+// Summary returns what the file system has in it.
+func (w *Writer) Summary() Summary {
+	return Summary{Entries: w.entries, UsedBytes: w.blocks.next * blockBytes}
 }

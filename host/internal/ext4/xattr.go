@@ -15,7 +15,7 @@ type Xattr struct {
 	Value []byte
 }
 
-// prefixes are those whose values are stored as programs see them. Access control lists (system.) are not.
+// prefixes are those whose values are stored as programs see them.
 var prefixes = []struct {
 	index  uint8
 	prefix string
@@ -23,6 +23,10 @@ var prefixes = []struct {
 
 // NewXattr returns the attribute of a full name, or an error for one that cannot be stored.
 func NewXattr(name string, value []byte) (Xattr, error) {
+	if index, isList := aclIndexes[name]; isList {
+		stored, err := storedAcl(value)
+		return Xattr{index, "", stored}, err
+	}
 	for _, p := range prefixes {
 		if rest, found := strings.CutPrefix(name, p.prefix); found && rest != "" && len(rest) < 256 {
 			return Xattr{p.index, rest, value}, nil
@@ -109,4 +113,41 @@ func (x *Xattr) hash() uint32 {
 		hash = hash<<16 ^ hash>>16 ^ le.Uint32(padded)
 	}
 	return hash
+}
+
+// Access control lists, as programs see them and as ext4 stores them:
+//
+//	programs  version 2 (32 bits) | entries of tag (16), permissions (16), id (32)
+//	ext4      version 1 (32 bits) | entries of tag (16), permissions (16), and id (32) for users and groups
+const (
+	aclOfPrograms = 2
+	aclStored     = 1
+	aclUser       = 0x02
+	aclGroup      = 0x08
+	aclEntryBytes = 8
+	accessList    = "system.posix_acl_access"
+	defaultList   = "system.posix_acl_default"
+)
+
+// aclIndexes are how ext4 names the lists: an index without a name.
+var aclIndexes = map[string]uint8{accessList: 2, defaultList: 3}
+
+// storedAcl returns a list as ext4 stores it.
+func storedAcl(value []byte) ([]byte, error) {
+	if len(value) < 4 || (len(value)-4)%aclEntryBytes != 0 || le.Uint32(value) != aclOfPrograms {
+		return nil, fmt.Errorf("an access control list of %d bytes has another format", len(value))
+	}
+	out := le.AppendUint32(nil, aclStored)
+	for entry := value[4:]; len(entry) > 0; entry = entry[aclEntryBytes:] {
+		length := 4
+		switch tag := le.Uint16(entry); tag {
+		case aclUser, aclGroup:
+			length = aclEntryBytes
+		case 0x01, 0x04, 0x10, 0x20:
+		default:
+			return nil, fmt.Errorf("an access control list has an entry of type %#x", tag)
+		}
+		out = append(out, entry[:length]...)
+	}
+	return out, nil
 }

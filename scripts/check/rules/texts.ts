@@ -91,7 +91,7 @@ const HOST_PATTERNS = [
 ];
 
 /** A line of a Go import block: module names begin with the name of a host. */
-const GO_IMPORT = /^\t([a-z]+ )?"[a-z0-9.-]+(\/[A-Za-z0-9._-]+)+"$/;
+const GO_IMPORT = /^\t([a-z][a-z0-9]* )?"[a-z0-9.-]+(\/[A-Za-z0-9._-]+)+"$/;
 
 /** The project names no hosts, and registries least of all: those are the user's configuration. */
 export const noForeignHosts: Rule = {

@@ -1,4 +1,5 @@
-package ext4
+// Package mkext4 is the command that writes a tar stream to an ext4 image.
+package mkext4
 
 import (
 	"encoding/hex"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"banger.dev/host/internal/ext4"
 )
 
 // mostEntries bounds the memory to about 400 MB.
@@ -34,7 +37,7 @@ func Run(args []string) error {
 	if err != nil || len(id) != 16 || flags.NArg() != 1 || path.IsAbs(*at) {
 		return errors.New("ext4: --size BYTES --uuid HEX [--at FOLDER] [--home IMAGE [--folder PATH]] IMAGE")
 	}
-	options := Options{Size: *size, UUID: [16]byte(id), Made: time.Unix(*made, 0), MaxEntries: mostEntries}
+	options := ext4.Options{Size: *size, UUID: [16]byte(id), Made: time.Unix(*made, 0), MaxEntries: mostEntries, Label: "work"}
 	into := flags.Arg(0)
 	file, err := os.OpenFile(into, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -53,13 +56,13 @@ func Run(args []string) error {
 
 type parts struct{ at, home, folder string }
 
-func fill(file *os.File, options Options, p parts) (*Writer, error) {
-	writer, err := NewWriter(file, options)
+func fill(file *os.File, options ext4.Options, p parts) (*ext4.Writer, error) {
+	writer, err := ext4.NewWriter(file, options)
 	if err != nil {
 		return nil, err
 	}
 	if p.home != "" {
-		if err := writer.copyHome(p.home, p.folder); err != nil {
+		if err := writer.CopyFromFile(p.home, p.folder); err != nil {
 			return nil, fmt.Errorf("copy %s of %s: %w", p.folder, p.home, err)
 		}
 	}
@@ -67,29 +70,4 @@ func fill(file *os.File, options Options, p parts) (*Writer, error) {
 		return nil, err
 	}
 	return writer, writer.Close()
-}
-
-func (w *Writer) copyHome(path, folder string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	image, err := OpenImage(file)
-	if err != nil {
-		return err
-	}
-	return w.CopyFrom(image, folder)
-}
-
-// Summary is what a file system has in it.
-type Summary struct {
-	Entries int `json:"entries"`
-	// UsedBytes are those of all blocks that are in use.
-	UsedBytes uint64 `json:"usedBytes"`
-}
-
-// Summary returns what the file system has in it.
-func (w *Writer) Summary() Summary {
-	return Summary{Entries: w.entries, UsedBytes: w.blocks.next * blockBytes}
 }
