@@ -132,3 +132,6 @@ func (s *Store) CheckSpace(bytes int64) error {
 	return fault.Final(fault.NoSpace, "Cannot store the image: it needs %d bytes, and %d are free", bytes, free).
 		WithHint("free disk space and try again")
 }
+
+// Dir returns the folder of the store.
+func (s *Store) Dir() string { return s.dir }

@@ -48,10 +48,12 @@ type Tree struct {
 	layer int32
 }
 
-// New returns a tree with nothing but its top.
+// New returns a tree with nothing but its top. Folders without an entry get the time; the top, which many
+// images have no entry for, gets none.
 func New(made time.Time) *Tree {
 	t := &Tree{made: made}
 	t.Top = t.implied()
+	t.Top.Attributes.Modified = time.Unix(0, 0)
 	return t
 }
 

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -13,10 +14,16 @@ import (
 // shortRegistry is what everybody writes for the default registry, whose real name is name.DefaultRegistry.
 const shortRegistry = "docker.io"
 
+// The forms of what package name checks only in part: a repository becomes a part of a URL.
+var (
+	repositoryForm = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+	hostForm       = regexp.MustCompile(`^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$`)
+)
+
 // ParseReference reads the name of an image. Without a registry it is of the default one.
 func ParseReference(text string) (name.Reference, error) {
 	reference, err := name.ParseReference(text)
-	if err != nil {
+	if err != nil || !repositoryForm.MatchString(reference.Context().RepositoryStr()) || !hostForm.MatchString(reference.Context().RegistryStr()) {
 		return nil, fault.Final(fault.ReferenceInvalid, "Cannot use the image name %q: it is not of the form [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST]", text)
 	}
 	return reference, nil
