@@ -11,6 +11,13 @@ export interface DropInChange {
   change: 'written' | 'replaced' | 'unchanged' | 'removed' | 'absent';
 }
 
+/** How files are changed. */
+export interface ChangeOptions {
+  isDryRun: boolean;
+  /** the line for a shell that does the same as root */
+  asRoot: string;
+}
+
 /**
  * Writes the files; changes none when one of them cannot be ours. Idempotent. Changes no other file.
  *
@@ -18,14 +25,14 @@ export interface DropInChange {
  */
 export async function writeDropIns(
   dropIns: readonly DropIn[],
-  { isDryRun }: { isDryRun: boolean },
+  { isDryRun, asRoot }: ChangeOptions,
 ): Promise<DropInChange[]> {
-  const planned = dropIns.map((dropIn) => ({ ...dropIn, now: ownContent(dropIn.path) }));
+  const planned = dropIns.map((dropIn) => ({ ...dropIn, now: ownContent(dropIn.path, asRoot) }));
   const changes: DropInChange[] = [];
   for (const { path, content, now } of planned) {
     const change = now === undefined ? 'written' : now === content ? 'unchanged' : 'replaced';
     if (change !== 'unchanged' && !isDryRun) {
-      await asRoot(path, async () => {
+      await withRights({ path, asRoot }, async () => {
         await mkdir(dirname(path), { recursive: true, mode: 0o755 });
         await writeFileAtomic(path, content, { mode: 0o644 });
       });
@@ -42,26 +49,26 @@ export async function writeDropIns(
  */
 export async function removeDropIns(
   paths: readonly string[],
-  { isDryRun }: { isDryRun: boolean },
+  { isDryRun, asRoot }: ChangeOptions,
 ): Promise<DropInChange[]> {
-  const planned = paths.map((path) => ({ path, now: ownContent(path) }));
+  const planned = paths.map((path) => ({ path, now: ownContent(path, asRoot) }));
   const changes: DropInChange[] = [];
   for (const { path, now } of planned) {
-    if (now !== undefined && !isDryRun) await asRoot(path, () => rm(path));
+    if (now !== undefined && !isDryRun) await withRights({ path, asRoot }, () => rm(path));
     changes.push({ path, change: now === undefined ? 'absent' : 'removed' });
   }
   return changes;
 }
 
 /** The content of a file that we have written; `undefined` when there is no file. */
-function ownContent(path: string): string | undefined {
+function ownContent(path: string, asRoot: string): string | undefined {
   try {
     const stat = lstatSync(path);
     const content = stat.isFile() ? readFileSync(path, 'utf8') : '';
     if (isOwnFile(content)) return content;
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
-    if (isErrno(error, 'EACCES', 'EPERM')) throw needsRoot(path, error);
+    if (isErrno(error, 'EACCES', 'EPERM')) throw needsRoot({ path, asRoot }, error);
     throw error;
   }
   throw new AppError('DNS_FILE_FOREIGN', `Cannot change "${path}": banger has not written it`, {
@@ -70,18 +77,23 @@ function ownContent(path: string): string | undefined {
   });
 }
 
-async function asRoot(path: string, work: () => Promise<void>): Promise<void> {
+interface Change {
+  path: string;
+  asRoot: string;
+}
+
+async function withRights(change: Change, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
     if (!isErrno(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
-    throw needsRoot(path, error);
+    throw needsRoot(change, error);
   }
 }
 
-function needsRoot(path: string, cause: Error): AppError {
+function needsRoot({ path, asRoot }: Change, cause: Error): AppError {
   return new AppError('DNS_NEEDS_ROOT', `Cannot change "${path}": this user may not`, {
-    hint: 'run the same command with sudo',
+    hint: asRoot,
     details: { path },
     cause,
   });

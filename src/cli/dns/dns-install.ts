@@ -34,16 +34,24 @@ export const dnsInstall = defineCommand({
   async run({ options }, context) {
     const root = parseRoot(options.root);
     const server = options.server === undefined ? usualServer(context.io.env) : parseServer(options.server);
-    const [{ readHostResolver }, { resolverSetup }, { writeDropIns }, { changeLines }] = await Promise.all([
-      import('./host-resolver.ts'),
-      import('./resolvers.ts'),
-      import('./change-drop-ins.ts'),
-      import('./render-changes.ts'),
-    ]);
+    const [{ readHostResolver }, { resolverSetup }, { writeDropIns }, { changeLines }, { sudoLine }] =
+      await Promise.all([
+        import('./host-resolver.ts'),
+        import('./resolvers.ts'),
+        import('./change-drop-ins.ts'),
+        import('./render-changes.ts'),
+        import('./sudo-line.ts'),
+      ]);
     const kind = options.for === undefined ? readHostResolver(root).asked : parseKind(options.for);
     if (kind === undefined) throw noResolver();
     const { dropIns, reload } = resolverSetup(kind, { server, root });
-    const changes = await writeDropIns(dropIns, { isDryRun: options.dryRun });
+    const given = [
+      ...(options.for === undefined ? [] : ['--for', options.for]),
+      ...(options.server === undefined ? [] : ['--server', options.server]),
+      ...(options.root === undefined ? [] : ['--root', options.root]),
+    ];
+    const asRoot = sudoLine(['dns', 'install', ...given], context.io);
+    const changes = await writeDropIns(dropIns, { isDryRun: options.dryRun, asRoot });
     if (options.json) await context.printJson({ resolver: kind, server, changes, reload });
     else await context.print(changeLines({ changes, isDryRun: options.dryRun, reloads: [reload] }));
     return 0;

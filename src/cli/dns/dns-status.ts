@@ -41,9 +41,10 @@ export const dnsStatus = defineCommand({
     }
     const { dnsSummary } = await import('./render-dns.ts');
     const { usualServer } = await import('./options.ts');
-    await context.print(
-      dnsSummary({ servers, resolver, setups, resolvesNow: found, usual: usualServer(context.io.env) }),
-    );
+    const { sudoLine } = await import('./sudo-line.ts');
+    const usual = usualServer(context.io.env);
+    const install = sudoLine(['dns', 'install'], context.io);
+    await context.print(dnsSummary({ servers, resolver, setups, resolvesNow: found, usual, install }));
     return 0;
   },
 });

@@ -15,14 +15,20 @@ export const dnsUninstall = defineCommand({
   options: CHANGE_OPTIONS,
   async run({ options }, context) {
     const root = parseRoot(options.root);
-    const [{ RESOLVER_KINDS, resolverSetup }, { hasAny, removeDropIns }, { changeLines }] = await Promise.all(
-      [import('./resolvers.ts'), import('./change-drop-ins.ts'), import('./render-changes.ts')],
-    );
+    const [{ RESOLVER_KINDS, resolverSetup }, { hasAny, removeDropIns }, { changeLines }, { sudoLine }] =
+      await Promise.all([
+        import('./resolvers.ts'),
+        import('./change-drop-ins.ts'),
+        import('./render-changes.ts'),
+        import('./sudo-line.ts'),
+      ]);
     const server = usualServer(context.io.env);
     const setups = RESOLVER_KINDS.map((kind) => resolverSetup(kind, { server, root }));
     const reloads = setups.filter(({ dropIns }) => hasAny(dropIns)).map(({ reload }) => reload);
     const paths = setups.flatMap(({ dropIns }) => dropIns.map(({ path }) => path));
-    const changes = await removeDropIns(paths, { isDryRun: options.dryRun });
+    const given = options.root === undefined ? [] : ['--root', options.root];
+    const asRoot = sudoLine(['dns', 'uninstall', ...given], context.io);
+    const changes = await removeDropIns(paths, { isDryRun: options.dryRun, asRoot });
     const made = changes.filter(({ change }) => change !== 'absent');
     if (options.json) await context.printJson({ changes: made, reloads });
     else await context.print(changeLines({ changes: made, isDryRun: options.dryRun, reloads }));

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { type CliLab, openCliLab } from '../../../test/support/cli/cli-harness.ts';
 import { readHostResolver } from './host-resolver.ts';
+import { runningPrograms } from './program-names.ts';
 
 let lab: CliLab;
 let root: string;
@@ -163,3 +164,24 @@ for (const [name, files, asked] of [
     assert.equal(readHostResolver(root).asked, asked);
   });
 }
+
+test('a resolver that has left its files and does not run any more is only installed', () => {
+  resolvedHost();
+  put('etc/nsswitch.conf', 'hosts: files resolve [!UNAVAIL=return] dns\n');
+  put('etc/resolv.conf', 'nameserver 127.0.0.1\n');
+  put('usr/lib/systemd/systemd-resolved');
+  put('run/dnsmasq.pid');
+  const stateWith = (...names: string[]): [string | undefined, string] => {
+    const { asked, found } = readHostResolver(root, { processes: new Set(names) });
+    return [asked, found['systemd-resolved']];
+  };
+  assert.deepEqual(stateWith('systemd', 'systemd-resolve'), ['systemd-resolved', 'running']);
+  assert.deepEqual(stateWith('systemd', 'dnsmasq'), ['dnsmasq', 'installed']);
+  assert.deepEqual(stateWith('systemd'), [undefined, 'installed']);
+});
+
+test('programs are known by the names of their processes, unless those of others are hidden', () => {
+  assert.equal(runningPrograms()?.has(readFileSync('/proc/self/comm', 'utf8').trimEnd()), true);
+  put('7/comm', 'mine\n');
+  assert.equal(runningPrograms(root), undefined);
+});

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../../base/errors.ts';
 import { isLoopback } from '../../config/dns-place.ts';
+import { runningPrograms } from './program-names.ts';
 import { RESOLVER_KINDS, type ResolverKind } from './resolvers.ts';
 
 /** How this host turns names into addresses. */
@@ -26,35 +27,54 @@ const MAX_FILES = 200;
 /** Addresses at which systemd-resolved answers (systemd-resolved.service(8)). */
 const RESOLVED_STUBS = ['127.0.0.53', '127.0.0.54'];
 
-/** A file of each program, and one that exists while it runs. */
-const TRACES: Readonly<Record<ResolverKind, { program: readonly string[]; running: readonly string[] }>> = {
+/** What a program leaves on a host. */
+interface Traces {
+  /** its files; one of them is there while it is installed */
+  program: readonly string[];
+  /** its files while it runs; some stay when it ends */
+  running: readonly string[];
+  /** the name of its process, of which the kernel keeps 15 bytes */
+  process: string;
+}
+
+const TRACES: Readonly<Record<ResolverKind, Traces>> = {
   'systemd-resolved': {
     program: ['usr/lib/systemd/systemd-resolved', 'lib/systemd/systemd-resolved'],
     running: ['run/systemd/resolve/resolv.conf'],
+    process: 'systemd-resolve',
   },
   networkmanager: {
     program: ['usr/sbin/NetworkManager', 'usr/bin/NetworkManager'],
     running: ['run/NetworkManager'],
+    process: 'NetworkManager',
   },
   dnsmasq: {
     program: ['usr/sbin/dnsmasq', 'usr/bin/dnsmasq'],
     running: ['run/dnsmasq/dnsmasq.pid', 'run/dnsmasq.pid'],
+    process: 'dnsmasq',
   },
   unbound: {
     program: ['usr/sbin/unbound', 'usr/bin/unbound'],
     running: ['run/unbound.pid', 'run/unbound/unbound.pid'],
+    process: 'unbound',
   },
 };
 
-/** Looks at the files below `root`; starts and asks nothing. */
-export function readHostResolver(root: string): HostResolver {
+/**
+ * Looks at the files below `root`; starts and asks nothing. `processes` are the names of those that run
+ * there, where they are known; by default those of this host, when `root` is its own.
+ */
+export function readHostResolver(
+  root: string,
+  { processes = root === '/' ? runningPrograms() : undefined }: { processes?: ReadonlySet<string> } = {},
+): HostResolver {
   const path = join(root, 'etc/resolv.conf');
   const text = read(path);
   const nameservers = [...(text ?? '').matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm)].map(
     ([, server = '']) => server,
   );
   const found = Object.fromEntries(
-    RESOLVER_KINDS.map((kind) => [kind, stateOf(kind, root)]),
+    RESOLVER_KINDS.map((kind) => [kind, stateOf(kind, { root, processes })]),
   ) as HostResolver['found'];
   const asked = askedOf({ nameservers, found, root });
   return {
@@ -79,11 +99,16 @@ function askedOf({
   return (['networkmanager', 'dnsmasq', 'unbound'] as const).find((kind) => found[kind] === 'running');
 }
 
-function stateOf(kind: ResolverKind, root: string): ResolverState {
-  const { program, running } = TRACES[kind];
+function stateOf(
+  kind: ResolverKind,
+  { root, processes }: { root: string; processes: ReadonlySet<string> | undefined },
+): ResolverState {
+  const { program, running, process } = TRACES[kind];
   // Without its DNS plugin, NetworkManager resolves nothing itself.
   const canResolve = kind !== 'networkmanager' || hasDnsmasqPlugin(root);
-  if (canResolve && running.some((path) => existsSync(join(root, path)))) return 'running';
+  // A process alone may be in a container, or serve something else, as dnsmasq does for virtual networks.
+  const hasProcess = processes?.has(process) ?? true;
+  if (canResolve && hasProcess && running.some((path) => existsSync(join(root, path)))) return 'running';
   return canResolve && program.some((path) => existsSync(join(root, path))) ? 'installed' : 'absent';
 }
 

@@ -12,10 +12,12 @@ export interface DnsFacts {
   resolvesNow: boolean;
   /** the server that `dns install` sets up without options */
   usual: DnsPlace;
+  /** the line for a shell that sets it up */
+  install: string;
 }
 
 /** Returns how names of VMs are resolved on this host, and what is missing. */
-export function dnsSummary({ servers, resolver, setups, resolvesNow, usual }: DnsFacts): string {
+export function dnsSummary({ servers, resolver, setups, resolvesNow, usual, install }: DnsFacts): string {
   const { dns } = servers;
   const present = Object.entries(resolver.found).filter(([, state]) => state !== 'absent');
   const table = renderTable([
@@ -32,8 +34,8 @@ export function dnsSummary({ servers, resolver, setups, resolvesNow, usual }: Dn
   const isUsual = dns.address === usual.address && dns.port === usual.port;
   const server = isUsual ? '' : ` --server ${dns.address}:${dns.port}`;
   const next = resolver.asked
-    ? `To set up ${resolver.asked}: sudo banger dns install${server}`
-    : `Programs ask servers of the network, which cannot be told about one zone. With a resolver on this host: sudo banger dns install --for RESOLVER${server}`;
+    ? `To set up ${resolver.asked}: ${install}${server}`
+    : `Programs ask servers of the network, which cannot be told about one zone. With a resolver on this host: ${install} --for RESOLVER${server}`;
   return [table, `\n${next}\nOr by hand:\n`, ...setups.map(setupText)].join('');
 }
 

@@ -4,8 +4,11 @@ import { PROBE_LABEL } from '../../protocol/api/names.ts';
 import { hostNameOf } from '../../protocol/vm-domain.ts';
 import type { LocalServers } from './local-servers.ts';
 
-/** `ms` that an answer stays valid: nobody changes the resolver of a host often. */
-const VALID_MS = 30_000;
+/**
+ * `ms` that an answer stays valid: less than a user needs to set up the resolver and then ask for a link with
+ * the name.
+ */
+const VALID_MS = 3_000;
 
 /** `ms` to wait for the resolver, which may wait for servers of its network; and for a caller of ours. */
 const RESOLVE_MS = 5_000;
