@@ -44,6 +44,11 @@ export const dnsInstall = defineCommand({
       ]);
     const kind = options.for === undefined ? readHostResolver(root).asked : parseKind(options.for);
     if (kind === undefined) throw noResolver();
+    if (kind === 'systemd-resolved') {
+      const { hindered, hindranceOf } = await import('./resolved-settings.ts');
+      const hindrance = hindranceOf(root);
+      if (hindrance) throw hindered(hindrance);
+    }
     const { dropIns, reload } = resolverSetup(kind, { server, root });
     const given = [
       ...(options.for === undefined ? [] : ['--for', options.for]),

@@ -28,6 +28,8 @@ export const dnsStatus = defineCommand({
         import('./resolvers.ts'),
       ]);
     const resolver = readHostResolver('/');
+    const { hindranceOf } = await import('./resolved-settings.ts');
+    const hindrance = resolver.asked === 'systemd-resolved' ? hindranceOf('/') : undefined;
     const { address, port } = servers.dns;
     const isListening = servers.dns.state === 'listening' && address !== undefined && port !== undefined;
     const server = isListening ? { address, port } : undefined;
@@ -36,7 +38,7 @@ export const dnsStatus = defineCommand({
       (await resolvesTo(hostNameOf(PROBE_LABEL), { ...server, deadlineMs: RESOLVE_MS, signal }));
     const setups = server ? RESOLVER_KINDS.map((kind) => resolverSetup(kind, { server, root: '/' })) : [];
     if (options.json) {
-      await context.printJson({ ...servers, resolvesNow: found, host: resolver, setups });
+      await context.printJson({ ...servers, resolvesNow: found, host: resolver, hindrance, setups });
       return 0;
     }
     const { dnsSummary } = await import('./render-dns.ts');
@@ -44,7 +46,9 @@ export const dnsStatus = defineCommand({
     const { sudoLine } = await import('./sudo-line.ts');
     const usual = usualServer(context.io.env);
     const install = sudoLine(['dns', 'install'], context.io);
-    await context.print(dnsSummary({ servers, resolver, setups, resolvesNow: found, usual, install }));
+    await context.print(
+      dnsSummary({ servers, resolver, setups, resolvesNow: found, usual, install, hindrance }),
+    );
     return 0;
   },
 });

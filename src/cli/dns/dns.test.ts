@@ -45,10 +45,13 @@ test('install writes the file of the resolver that the host asks, once; uninstal
     readFileSync(join(root, RESOLVED), 'utf8').split('\n').slice(1).join('\n'),
     '[Resolve]\nDNS=127.53.3.232:7453\nDomains=~vm\n',
   );
-  assert.match(
-    readFileSync(join(root, 'etc/dnssec-trust-anchors.d/banger-vm.negative'), 'utf8'),
-    /^;.*\nvm\n$/,
+  const unsigned = readFileSync(join(root, 'etc/dnssec-trust-anchors.d/banger-vm.negative'), 'utf8').split(
+    '\n',
   );
+  assert.match(unsigned[0] ?? '', /^;/);
+  // A file of such zones replaces the list that systemd-resolved brings.
+  for (const zone of ['vm', 'lan', 'home.arpa', '31.172.in-addr.arpa'])
+    assert.ok(unsigned.includes(zone), zone);
   const second = await lab.run(argv);
   assert.doesNotMatch(second.stdout, /^(written|replaced)|then run/m);
   const moved = await lab.run([...argv.slice(0, -1), '127.53.3.232:9999', '--json']);
@@ -184,4 +187,54 @@ test('programs are known by the names of their processes, unless those of others
   assert.equal(runningPrograms()?.has(readFileSync('/proc/self/comm', 'utf8').trimEnd()), true);
   put('7/comm', 'mine\n');
   assert.equal(runningPrograms(root), undefined);
+});
+
+for (const [what, files, says] of [
+  [
+    'servers for every name',
+    { 'etc/systemd/resolved.conf': '#DNS=\n[Resolve]\nDNS=192.0.2.1 192.0.2.2\n' },
+    /resolved\.conf" says "DNS=192\.0\.2\.1 192\.0\.2\.2", so it asks these servers for every name/,
+  ],
+  [
+    'servers in a drop-in of the distribution',
+    { 'usr/lib/systemd/resolved.conf.d/dns.conf': '[Resolve]\nDNS = 192.0.2.1\n' },
+    /dns\.conf" says "DNS = 192\.0\.2\.1"/,
+  ],
+  [
+    'TLS with every server',
+    { 'etc/systemd/resolved.conf.d/tls.conf': '[Resolve]\nDNSOverTLS=yes\n' },
+    /says "DNSOverTLS=yes", so it asks every server over TLS[\s\S]*opportunistic/,
+  ],
+  [
+    'a resolv.conf of its own, whose servers it would lose',
+    { 'etc/resolv.conf': 'nameserver 127.0.0.53\nnameserver 192.0.2.1\n' },
+    /resolv\.conf" says "nameserver 192\.0\.2\.1", so it would not ask these servers any more/,
+  ],
+  [
+    'fallback servers only, which it would lose',
+    { 'etc/systemd/resolved.conf': '[Resolve]\nFallbackDNS=192.0.2.1\n' },
+    /says "FallbackDNS=192\.0\.2\.1", so it would not ask these servers any more/,
+  ],
+] as const) {
+  test(`systemd-resolved with ${what} is refused before anything is written`, async () => {
+    resolvedHost();
+    for (const [path, content] of Object.entries(files)) put(path, content);
+    const { status, stderr } = await lab.run(['dns', 'install', '--root', root]);
+    assert.equal(status, 1);
+    assert.match(stderr, says);
+    assert.throws(() => readFileSync(join(root, RESOLVED)));
+  });
+}
+
+test('settings that systemd-resolved does not use, or that leave the servers of a connection, hinder nothing', async () => {
+  resolvedHost();
+  put('etc/resolv.conf', 'nameserver 127.0.0.53\nnameserver 192.0.2.1\n');
+  put('run/systemd/resolve/netif/2', 'SERVERS=192.0.2.1\n');
+  put('usr/lib/systemd/resolved.conf.d/dns.conf', '[Resolve]\nDNS=192.0.2.1\nDNSOverTLS=yes\n');
+  put('etc/systemd/resolved.conf.d/dns.conf', '[Resolve]\nDNSOverTLS=opportunistic\n');
+  put('etc/systemd/resolved.conf.d/a.conf', '[Resolve]\nDNS=192.0.2.1\nDNS=\nFallbackDNS=192.0.2.1\n');
+  for (const _again of ['written', 'unchanged']) {
+    const { status, stderr } = await lab.run(['dns', 'install', '--root', root]);
+    assert.equal(status, 0, stderr);
+  }
 });

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { isErrno } from '../../base/errors.ts';
 import { isLoopback } from '../../config/dns-place.ts';
 import { runningPrograms } from './program-names.ts';
 import { RESOLVER_KINDS, type ResolverKind } from './resolvers.ts';
+import { filesIn, readSmall } from './small-files.ts';
 
 /** How this host turns names into addresses. */
 export interface HostResolver {
@@ -20,12 +20,8 @@ export interface HostResolver {
 /** `running`: it runs on this host; `installed`: it could. */
 export type ResolverState = 'running' | 'installed' | 'absent';
 
-/** Most of a configuration file that is read, in characters; most files of a folder. */
-const MAX_CHARS = 65_536;
-const MAX_FILES = 200;
-
 /** Addresses at which systemd-resolved answers (systemd-resolved.service(8)). */
-const RESOLVED_STUBS = ['127.0.0.53', '127.0.0.54'];
+export const RESOLVED_STUBS: readonly string[] = ['127.0.0.53', '127.0.0.54'];
 
 /** What a program leaves on a host. */
 interface Traces {
@@ -69,7 +65,7 @@ export function readHostResolver(
   { processes = root === '/' ? runningPrograms() : undefined }: { processes?: ReadonlySet<string> } = {},
 ): HostResolver {
   const path = join(root, 'etc/resolv.conf');
-  const text = read(path);
+  const text = readSmall(path);
   const nameservers = [...(text ?? '').matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm)].map(
     ([, server = '']) => server,
   );
@@ -90,7 +86,7 @@ function askedOf({
   found,
   root,
 }: Pick<HostResolver, 'nameservers' | 'found'> & { root: string }): ResolverKind | undefined {
-  const hosts = /^hosts:(.*)$/m.exec(read(join(root, 'etc/nsswitch.conf')) ?? '')?.[1] ?? '';
+  const hosts = /^hosts:(.*)$/m.exec(readSmall(join(root, 'etc/nsswitch.conf')) ?? '')?.[1] ?? '';
   const isAskedByLibrary = found['systemd-resolved'] === 'running' && /\sresolve(\s|$)/.test(hosts);
   // A program only asks the next server when one does not answer.
   const [first] = nameservers;
@@ -115,24 +111,5 @@ function stateOf(
 function hasDnsmasqPlugin(root: string): boolean {
   const folder = join(root, 'etc/NetworkManager');
   const files = [join(folder, 'NetworkManager.conf'), ...filesIn(join(folder, 'conf.d'))];
-  return files.some((path) => /^[ \t]*dns[ \t]*=[ \t]*dnsmasq[ \t]*$/m.test(read(path) ?? ''));
-}
-
-function filesIn(folder: string): string[] {
-  try {
-    const names = readdirSync(folder).filter((name) => name.endsWith('.conf'));
-    return names.slice(0, MAX_FILES).map((name) => join(folder, name));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return [];
-    throw error;
-  }
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8').slice(0, MAX_CHARS);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR', 'ELOOP')) return undefined;
-    throw error;
-  }
+  return files.some((path) => /^[ \t]*dns[ \t]*=[ \t]*dnsmasq[ \t]*$/m.test(readSmall(path) ?? ''));
 }

@@ -57,3 +57,18 @@ test('nothing has to be set up when names are found, or the server is off', () =
   assert.match(text, /^dns server +off \(in the config file\)$/m);
   assert.doesNotMatch(text, /dns install/);
 });
+
+test('what keeps the resolver from asking is said in place of a command that would not help', () => {
+  const hindrance = { path: '/etc/x', line: 'DNS=192.0.2.1', reason: 'it asks others', remedy: 'remove it' };
+  const text = dnsSummary({
+    servers,
+    resolver,
+    setups,
+    resolvesNow: false,
+    usual: server,
+    install,
+    hindrance,
+  });
+  assert.match(text, /"\/etc\/x" says "DNS=192\.0\.2\.1", so it asks others\n {2}hint: remove it\n$/);
+  assert.doesNotMatch(text, /dns install/);
+});

@@ -2,6 +2,7 @@ import type { DnsPlace } from '../../config/dns-place.ts';
 import type { LocalServer, NameServers } from '../../protocol/api/names.ts';
 import { renderTable } from '../render/table.ts';
 import type { HostResolver } from './host-resolver.ts';
+import { type Hindrance, hindered } from './resolved-settings.ts';
 import type { ResolverSetup } from './resolvers.ts';
 
 /** What {@link dnsSummary} shows. */
@@ -12,12 +13,22 @@ export interface DnsFacts {
   resolvesNow: boolean;
   /** the server that `dns install` sets up without options */
   usual: DnsPlace;
+  /** what keeps the resolver from asking our server */
+  hindrance?: Hindrance | undefined;
   /** the line for a shell that sets it up */
   install: string;
 }
 
 /** Returns how names of VMs are resolved on this host, and what is missing. */
-export function dnsSummary({ servers, resolver, setups, resolvesNow, usual, install }: DnsFacts): string {
+export function dnsSummary({
+  servers,
+  resolver,
+  setups,
+  resolvesNow,
+  usual,
+  install,
+  hindrance,
+}: DnsFacts): string {
   const { dns } = servers;
   const present = Object.entries(resolver.found).filter(([, state]) => state !== 'absent');
   const table = renderTable([
@@ -33,6 +44,10 @@ export function dnsSummary({ servers, resolver, setups, resolvesNow, usual, inst
   if (resolvesNow || dns.state !== 'listening') return table;
   const isUsual = dns.address === usual.address && dns.port === usual.port;
   const server = isUsual ? '' : ` --server ${dns.address}:${dns.port}`;
+  if (hindrance) {
+    const { message, hint } = hindered(hindrance);
+    return `${table}\n${message}\n  hint: ${hint}\n`;
+  }
   const next = resolver.asked
     ? `To set up ${resolver.asked}: ${install}${server}`
     : `Programs ask servers of the network, which cannot be told about one zone. With a resolver on this host: ${install} --for RESOLVER${server}`;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DnsPlace } from '../../config/dns-place.ts';
 import { VM_ZONE } from '../../protocol/vm-domain.ts';
+import { PRIVATE_ZONES } from './private-zones.ts';
 
 /** The programs that can send the queries of one zone to another server. */
 export const RESOLVER_KINDS = ['systemd-resolved', 'networkmanager', 'dnsmasq', 'unbound'] as const;
@@ -23,6 +24,9 @@ export interface ResolverSetup {
 /** The first line of every file that we write, after the sign of a comment. */
 const MARKER = ' Written by "banger dns install"; "banger dns uninstall" removes it.';
 
+/** Our file for systemd-resolved; below the root of the host. */
+export const RESOLVED_DROP_IN = 'etc/systemd/resolved.conf.d/banger-vm.conf';
+
 /** True for the content of a file that `dns install` has written. */
 export function isOwnFile(content: string): boolean {
   return ['#', ';'].some((comment) => content.startsWith(`${comment}${MARKER}\n`));
@@ -44,14 +48,9 @@ export function resolverSetup(
       return {
         kind,
         dropIns: [
-          file(
-            'etc/systemd/resolved.conf.d/banger-vm.conf',
-            '[Resolve]',
-            `DNS=${address}:${port}`,
-            `Domains=~${VM_ZONE}`,
-          ),
+          file(RESOLVED_DROP_IN, '[Resolve]', `DNS=${address}:${port}`, `Domains=~${VM_ZONE}`),
           // The zone exists on this host only, so nothing can have signed it.
-          file('etc/dnssec-trust-anchors.d/banger-vm.negative', VM_ZONE),
+          file('etc/dnssec-trust-anchors.d/banger-vm.negative', ...PRIVATE_ZONES, VM_ZONE),
         ],
         reload: 'systemctl restart systemd-resolved',
       };

@@ -94,6 +94,14 @@ for (const [what, bytes] of [
   });
 }
 
+test('a client that begins with TLS is not kept waiting until its time is up', async () => {
+  const socket = await tcp();
+  const begun = performance.now();
+  socket.write(Buffer.from([0x16, 0x03, 0x01, 0x00, 0xc8, 0x01]));
+  await once(socket.resume(), 'close');
+  assert.ok(performance.now() - begun < 4_000);
+});
+
 test('connections beyond 32 are closed at once, and the others still work', async () => {
   const open = await Promise.all(Array.from({ length: 32 }, () => tcp()));
   const more = await tcp();

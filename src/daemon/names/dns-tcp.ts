@@ -51,7 +51,8 @@ async function answerAll(socket: Socket, zone: Zone): Promise<void> {
         if (!answer || socket.writableNeedDrain) return;
         socket.write(withLength(answer));
       }
-      if (waiting.length > LENGTH_BYTES + MAX_QUERY_BYTES) return;
+      // Nothing more is read of a message that is too long, such as the first one of TLS.
+      if (waiting.length >= LENGTH_BYTES && waiting.readUInt16BE(0) > MAX_QUERY_BYTES) return;
     }
   } catch (error) {
     // The client is gone, or its time is up.
