@@ -8,6 +8,7 @@ import { idleMemory } from './measure/idle-memory.ts';
 import { lifecycle } from './measure/lifecycle.ts';
 import { list } from './measure/list.ts';
 import { sourcePause } from './measure/source-pause.ts';
+import { startsInARow } from './measure/starts-in-a-row.ts';
 import { suspendFork } from './measure/suspend-fork.ts';
 import { warmStart } from './measure/warm-start.ts';
 import { workspaceTransfer } from './measure/workspace-transfer.ts';
@@ -18,6 +19,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   cliStart,
   coldStart,
   warmStart,
+  startsInARow,
   besideDebvm,
   suspendFork,
   sourcePause,

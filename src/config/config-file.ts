@@ -21,6 +21,7 @@ export interface ConfigFile {
   stats_poll_interval?: number;
   warm?: boolean;
   standby?: boolean;
+  standby_max?: number;
   template_disk_budget?: number;
   auto_ports?: boolean;
   forward_to?: ForwardTo;
@@ -46,6 +47,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
   stats_poll_interval: pollInterval,
   warm: flag,
   standby: flag,
+  standby_max: poolLimit,
   template_disk_budget: size,
   auto_ports: flag,
   forward_to: oneOf(FORWARD_TO),
@@ -150,6 +152,15 @@ function flag(value: unknown, field: string): boolean {
 function wholeNumber(value: unknown, field: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0)
     throw wrong(field, 'a whole number above 0');
+  return value;
+}
+
+/** Each pool VM is a whole VM: more would be a mistake. */
+const MOST_POOL_VMS = 16;
+
+function poolLimit(value: unknown, field: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MOST_POOL_VMS)
+    throw wrong(field, `a whole number from 1 to ${MOST_POOL_VMS}`);
   return value;
 }
 

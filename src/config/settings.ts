@@ -17,8 +17,10 @@ export interface Settings {
   defaultImage: string;
   /** new VMs start from warm templates */
   isWarm: boolean;
-  /** the daemon keeps one pool VM of the most recently started shape */
+  /** the daemon keeps pool VMs of the shapes that start */
   hasPool: boolean;
+  /** most pool VMs at once */
+  poolLimit: number;
   /** most that all warm templates together may take on disk, in `bytes` */
   templateBudgetBytes: number;
   /** each port on which something in a guest listens is forwarded; otherwise only explicit ones */
@@ -124,6 +126,9 @@ export function homeInUserDatabase(): string | undefined {
 /** Enough for dozens of shapes: a template with 2 GiB of memory takes 0.2 to 0.5 GiB on disk. */
 const TEMPLATE_BUDGET_BYTES = 10 * 2 ** 30;
 
+/** Enough for starts one after another; each takes about 50 MiB of memory and a folder. */
+const POOL_LIMIT = 3;
+
 /** Not more often, because each measurement takes time in an emulated guest. */
 const STATS_POLL_MS = 10_000;
 
@@ -141,6 +146,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     defaultImage: file.default_image_name ?? 'debian-bookworm',
     isWarm: file.warm ?? true,
     hasPool: file.standby ?? true,
+    poolLimit: file.standby_max ?? POOL_LIMIT,
     templateBudgetBytes: file.template_disk_budget ?? TEMPLATE_BUDGET_BYTES,
     hasAutoPorts: file.auto_ports ?? true,
     forwardTo: file.forward_to ?? 'user',

@@ -67,8 +67,10 @@ const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
  * Must leave as much memory as it may ever use itself. Here and elsewhere, free memory is libuv's:
  * `MemAvailable` of proc(5) /proc/meminfo.
  */
-const POOL: PoolOptions = {
+const POOL: Omit<PoolOptions, 'most' | 'mostAtOnce'> = {
   delayMs: 1_000,
+  withinMs: 1_500,
+  forgetMs: 30_000,
   keepMs: 10 * 60_000,
   hasRoom: (memoryMib) => freemem() > 2 * memoryMib * 2 ** 20,
 };
@@ -204,7 +206,11 @@ export function compose({
     host: settings.host,
   };
   const peers = new HelperPeerUsers({ hostTools, uid, log, vmmPids: () => networkedVmms(world) });
-  if (settings.hasPool) world.pool = new Pool(world, POOL);
+  if (settings.hasPool) {
+    // Half of the processors are left to the VMs that start.
+    const mostAtOnce = Math.max(1, Math.floor(settings.host.cpuCount / 2));
+    world.pool = new Pool(world, { ...POOL, most: settings.poolLimit, mostAtOnce });
+  }
   return {
     world,
     capLog,

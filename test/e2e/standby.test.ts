@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { DoctorCheck } from '../../src/protocol/api/daemon.ts';
+import { until } from '../support/until.ts';
 import { type Lab, openLab } from './support/lab.ts';
 
 /** The shape of the other tests' VMs, whose template may already exist. */
@@ -64,6 +65,24 @@ suite('a pool VM', { timeout: 6 * 60_000 }, () => {
     const { checks } = JSON.parse(stdout.toString()) as { checks: DoctorCheck[] };
     assert.equal(code, 0, stdout.toString() + stderr);
     assert.ok(checks.some(({ name, status }) => name === 'ssh host keys' && status === 'pass'));
+  });
+
+  test('is one of three when three VMs started at once, and the next three claim them', async () => {
+    const names = (prefix: string): string[] => [1, 2, 3].map((number) => `${prefix}-${number}`);
+    const startAtOnce = async (prefix: string): Promise<string[]> => {
+      await Promise.all(names(prefix).map((name) => lab.text(['vm', 'create', '--name', name])));
+      return await Promise.all(names(prefix).map(idOf));
+    };
+    await startAtOnce('one');
+    await lab.text(['vm', 'delete', ...names('one')]);
+    await until(async () => (await lab.poolVmIds()).length === 3, { what: 'three pool VMs' });
+    const waiting = await lab.poolVmIds();
+    assert.match(await lab.text(['daemon', 'status']), /pool vms +3 of at most 3: /);
+    assert.deepEqual((await startAtOnce('two')).toSorted(), waiting.toSorted());
+    assert.equal(await lab.text(['vm', 'exec', 'two-3', '--', 'hostname']), 'two-3\n');
+    await lab.text(['vm', 'delete', ...names('two')]);
+    // Demand ends by itself.
+    await until(async () => (await lab.poolVmIds()).length === 1, { what: 'one pool VM', everyMs: 500 });
   });
 
   test('ends with its daemon, or with the next daemon if that was killed', async () => {

@@ -101,8 +101,8 @@ describe('a work disk over a base image', { timeout: 15 * 60_000 }, () => {
   }
 
   async function pool(): Promise<string> {
-    await until(() => world.pool?.vmId !== undefined, { what: 'a pool VM', everyMs: 50 });
-    return world.pool?.vmId ?? assert.fail();
+    await until(() => world.pool?.vmIds[0] !== undefined, { what: 'a pool VM', everyMs: 50 });
+    return world.pool?.vmIds[0] ?? assert.fail();
   }
 
   test('has the content of its own base: booted, from a template, and in a pool VM', async () => {

@@ -1,7 +1,11 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { neverAborts, poll } from '../../src/base/abort.ts';
 import { isErrno } from '../../src/base/errors.ts';
 import type { Lab } from '../e2e/support/lab.ts';
+
+/** `ms` for demand to end, and for a pool VM to be made on a busy host. */
+const ALONE_DEADLINE_MS = 90_000;
 
 /**
  * Everything that a daemon and its VMs may leave on the host. The names allow a comparison of two counts.
@@ -22,12 +26,17 @@ export interface HostCounts {
 }
 
 /**
- * Counts everything except the pool VM. Waits for the pool VM first, which exists whenever nothing was
- * started for a moment. The only effect is the connection of the command that lists the records.
+ * Counts everything except the pool VM. Waits until there is one first, and no other: so it is when nothing
+ * was started for a while. The only effect is the connection of the command that lists the records.
  */
 export async function countHost(lab: Lab): Promise<HostCounts> {
-  const standbyVmId = await lab.standby();
-  const isCounted = (path: string): boolean => !path.includes(standbyVmId);
+  const one = async (): Promise<string | undefined> => {
+    const [vmId, ...others] = await lab.poolVmIds();
+    return others.length === 0 ? vmId : undefined;
+  };
+  const waiting = { everyMs: 500, deadlineMs: ALONE_DEADLINE_MS, what: 'one pool VM', signal: neverAborts() };
+  const poolVmId = await poll(one, waiting);
+  const isCounted = (path: string): boolean => !path.includes(poolVmId);
   const daemon = await lab.daemonPid();
   const vms = JSON.parse(await lab.text(['vm', 'list', '--all', '--json'])) as { name: string }[];
   const operations = JSON.parse(await lab.text(['operations', 'list', '--json'])) as {

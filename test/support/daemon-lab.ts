@@ -28,7 +28,7 @@ import { StatsHistory } from '../../src/core/vms/guest/stats-history.ts';
 import { LiveVms } from '../../src/core/vms/live-vms.ts';
 import { GuestAddresses } from '../../src/core/vms/network/guest-addresses.ts';
 import { ObservedRecords } from '../../src/core/vms/network/observed-records.ts';
-import { Pool } from '../../src/core/vms/pool/pool.ts';
+import { Pool, type PoolOptions } from '../../src/core/vms/pool/pool.ts';
 import { UnrecordedIds } from '../../src/core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../../src/core/vms/vm-locks.ts';
 import type { VmWorld } from '../../src/core/vms/world.ts';
@@ -40,6 +40,7 @@ import { FAKE_IMAGE, FAKE_IMAGE_ID, makeFakeStores } from './fakes/fake-images.t
 import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fakes/fake-vm-driver.ts';
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
 import { BUILT_HOST_TOOLS } from './host-tools.ts';
+import { LAB_POOL } from './steps/lab-pool.ts';
 
 /** A daemon whose files are all below one temporary folder. Its guests are agents that run on this host. */
 export interface DaemonLab extends AsyncDisposable {
@@ -71,6 +72,8 @@ export interface StartOptions {
   vmmVersion?: string;
   /** it keeps a pool VM, and makes a new one right after each start */
   hasStandby?: boolean;
+  /** how its pool differs from one that never has more than one VM */
+  pool?: Partial<PoolOptions>;
   /** it forwards the ports that `HostGuests.ports` names; otherwise none */
   hasAutoPorts?: boolean;
   /** its DNS server and web gateway; default: it has none */
@@ -218,6 +221,7 @@ async function startDaemon(
     canSave = false,
     vmmVersion = 'fake 1',
     hasStandby = false,
+    pool = {},
     hasAutoPorts = false,
     servers = {},
     onWorld = () => {},
@@ -306,9 +310,7 @@ async function startDaemon(
     };
     const vmmPids = (): number[] => guests.vmmPids ?? [];
     const peers = new HelperPeerUsers({ hostTools: BUILT_HOST_TOOLS, uid: UID, log, vmmPids });
-    if (hasStandby) {
-      world.pool = new Pool(world, { delayMs: 0, keepMs: 60_000, hasRoom: () => true });
-    }
+    if (hasStandby) world.pool = new Pool(world, { ...LAB_POOL, ...pool });
     onWorld(world);
     return {
       world,

@@ -24,9 +24,16 @@ export function daemonSummary(
     ['log', status.logPath],
     ['started', formatAge(status.startedAt, nowMs)],
     ['running vms', String(status.runningVmCount)],
-    ...(status.standbyVmId === undefined ? [] : [['pool vm', status.standbyVmId]]),
+    ...poolRows(status),
     ['requests', String(status.activeRequestCount)],
     ['memory', formatSize(status.rssBytes)],
     ...(status.idleExitInMs === undefined ? [] : [['idle exit in', formatElapsed(status.idleExitInMs)]]),
   ]);
+}
+
+function poolRows({ pool, standbyVmId }: DaemonStatus): string[][] {
+  if (!pool) return standbyVmId === undefined ? [] : [['pool vms', `1: ${standbyVmId}`]];
+  const { vmIds, limit } = pool;
+  const ids = vmIds.length === 0 ? '' : `: ${vmIds.join(', ')}`;
+  return [['pool vms', `${vmIds.length} of at most ${limit}${ids}`]];
 }

@@ -107,7 +107,7 @@ export interface UnrecordedVms {
   /** links to guests without a record; those of a user's VM come from `live` */
   connector: GuestConnector;
   unrecorded: UnrecordedIds;
-  /** a VM that waits for the next start of its shape; absent: the daemon makes none */
+  /** VMs that wait for the next starts of their shapes; absent: the daemon makes none */
   pool?: PoolKeeper;
 }
 

@@ -15,6 +15,7 @@ import { checkWalls } from './host/check-walls.ts';
 import { checkDefaultImage } from './state/check-default-image.ts';
 import { checkGuestAgent } from './state/check-guest-agent.ts';
 import { checkLeftovers } from './state/check-leftovers.ts';
+import { checkPool } from './state/check-pool.ts';
 import { checkRecords } from './state/check-records.ts';
 import { checkSavedGuests } from './state/check-saved-guests.ts';
 import { checkVmDefaults } from './state/check-vm-defaults.ts';
@@ -49,6 +50,7 @@ const CHECKS: readonly Check[] = [
   checkLoginSession,
   checkRecords,
   checkVms,
+  checkPool,
   checkSavedGuests,
   checkLeftovers,
   checkVmDefaults,

@@ -57,7 +57,8 @@ export const DAEMON_ROUTES: readonly Route[] = [
 
 function statusOf(app: App): schemas.DaemonStatus {
   const idleExitInMs = app.activity.idleExitInMs();
-  const standbyVmId = app.world.pool?.vmId;
+  const { pool } = app.world;
+  const standbyVmId = pool?.vmIds[0];
   const { rss, heapUsed, heapTotal, external } = memoryUsage();
   return {
     pid,
@@ -68,6 +69,7 @@ function statusOf(app: App): schemas.DaemonStatus {
     startedAt: app.activity.startedAt.toISOString(),
     runningVmCount: app.world.live.ids().length,
     ...(standbyVmId === undefined ? {} : { standbyVmId }),
+    ...(pool ? { pool: { vmIds: [...pool.vmIds], limit: pool.most } } : {}),
     // Not counting this request.
     activeRequestCount: app.activity.activeCount - 1,
     ...(idleExitInMs === undefined ? {} : { idleExitInMs }),

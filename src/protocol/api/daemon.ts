@@ -12,7 +12,13 @@ export const daemonStatus = object({
   startedAt: time(),
   runningVmCount: count(),
   standbyVmId: optional(
-    text('the pool VM that waits for the next start of its shape; not counted as running'),
+    text('the pool VM that waits longest for the next start of its shape; not counted as running'),
+  ),
+  pool: optional(
+    object(
+      { vmIds: list(text(), 'those that wait'), limit: count('most at once') },
+      'pool VMs; absent when the daemon keeps none, and in older daemons',
+    ),
   ),
   activeRequestCount: count(),
   idleExitInMs: optional(count('ms until the daemon exits if it stays idle; absent while a VM is running')),

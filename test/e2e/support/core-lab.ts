@@ -10,6 +10,7 @@ import { TakeOver } from '../../../src/core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../../../src/core/vms/world.ts';
 import { type Composition, compose } from '../../../src/daemon/compose.ts';
 import { LAB_BUILD } from '../../support/daemon-lab.ts';
+import { LAB_POOL } from '../../support/steps/lab-pool.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';
 
@@ -50,7 +51,7 @@ export async function openCoreLab({ hasPool }: { hasPool: boolean }): Promise<Co
       log: nullLog,
     });
     const { world } = composition;
-    if (hasPool) world.pool = new Pool(world, { delayMs: 0, keepMs: 600_000, hasRoom: () => true });
+    if (hasPool) world.pool = new Pool(world, LAB_POOL);
     else delete world.pool;
     return composition;
   };

@@ -56,10 +56,12 @@ export interface Lab extends AsyncDisposable {
   /** runs a command, expects status 0 and returns stdout as text */
   text(args: readonly string[], options?: RunOptions): Promise<string>;
   daemonPid(): Promise<number>;
-  /** waits until there is a pool VM, and returns its id */
+  /** waits until there is a pool VM, and returns the id of the one that the next start claims */
   standby(): Promise<string>;
+  /** the ids of the pool VMs that are ready */
+  poolVmIds(): Promise<string[]>;
   /**
-   * names of everything that is left of VMs: records, folders, processes; empty when only the pool VM is left
+   * names of everything that is left of VMs: records, folders, processes; empty when only pool VMs are left
    */
   leftovers(): Promise<string[]>;
   /** waits until {@link leftovers} is empty */
@@ -157,13 +159,14 @@ export async function openLab({
     if (ran.code !== 0) throw new Error(`banger ${args.join(' ')} ended with ${ran.code}: ${ran.stderr}`);
     return ran.stdout.toString();
   };
-  const daemonStatus = async (): Promise<{ pid: number; standbyVmId?: string }> =>
-    JSON.parse(await text(['daemon', 'status', '--json'])) as { pid: number; standbyVmId?: string };
+  const daemonStatus = async (): Promise<{ pid: number; pool?: { vmIds: string[] } }> =>
+    JSON.parse(await text(['daemon', 'status', '--json'])) as { pid: number; pool?: { vmIds: string[] } };
+  const poolVmIds = async (): Promise<string[]> => (await daemonStatus()).pool?.vmIds ?? [];
   const list = async (): Promise<{ name: string }[]> =>
     JSON.parse(await text(['vm', 'list', '--all', '--json'])) as { name: string }[];
   const leftovers = async (): Promise<string[]> => {
     const records = await list();
-    const { standbyVmId } = await daemonStatus();
+    const waiting = await poolVmIds();
     const found = [
       ...records.map(({ name }) => `record ${name}`),
       ...(await namesIn(paths.vmsDir)),
@@ -171,7 +174,7 @@ export async function openLab({
       ...(await namesIn(paths.vmRuntimeDir)),
       ...processesNaming(paths.vmRuntimeDir),
     ];
-    return found.filter((what) => standbyVmId === undefined || !what.includes(standbyVmId));
+    return found.filter((what) => !waiting.some((id) => what.includes(id)));
   };
   return {
     env,
@@ -181,7 +184,8 @@ export async function openLab({
     run,
     text,
     daemonPid: async () => (await daemonStatus()).pid,
-    standby: async () => await poll(async () => (await daemonStatus()).standbyVmId, STANDBY_WAIT),
+    standby: async () => await poll(async () => (await poolVmIds())[0], STANDBY_WAIT),
+    poolVmIds,
     leftovers,
     async nothingLeft() {
       let found: string[] = [];

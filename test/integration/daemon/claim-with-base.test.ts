@@ -50,7 +50,7 @@ describe('a VM with a base below its work disk', () => {
   afterEach(async () => {
     for (const { id, name } of world.records.list()) if (name !== 'first') await deleteVm(world, id);
     const { folders } = await lab.leftovers();
-    const wanted = [...world.records.list().map(({ id }) => id), world.pool?.vmId].filter(Boolean);
+    const wanted = [...world.records.list().map(({ id }) => id), world.pool?.vmIds[0]].filter(Boolean);
     assert.deepEqual(
       folders.filter((id) => !wanted.includes(id) && !world.unrecorded.has(id)),
       [],
@@ -59,7 +59,7 @@ describe('a VM with a base below its work disk', () => {
 
   /** Waits for a pool VM, which a VM that starts brings about. */
   async function pool(): Promise<string> {
-    if (world.pool?.vmId === undefined) {
+    if (world.pool?.vmIds[0] === undefined) {
       const { id } = await createOver(world, 'another', undefined);
       await deleteVm(world, id);
     }

@@ -39,8 +39,8 @@ export function actDuringClaim(world: VmWorld, { step, when }: Moment, act: () =
     prepareWorkDisk: around('make the disk', driver.prepareWorkDisk),
   };
   const take = pool.take.bind(pool);
-  pool.take = (key) => {
-    const vm = take(key);
+  pool.take = async (key, options) => {
+    const vm = await take(key, options);
     if (!vm) return undefined;
     const { running, agent } = vm;
     running.replaceDrive = around('replace the disk', running.replaceDrive);
@@ -71,8 +71,8 @@ export function createOver(world: VmWorld, name: string, file: string | undefine
 
 /** Waits until there is a pool VM. */
 export async function poolIsReady(world: VmWorld): Promise<string> {
-  await until(() => world.pool?.vmId !== undefined, { what: 'a pool VM' });
-  const vmId = world.pool?.vmId;
+  await until(() => world.pool?.vmIds[0] !== undefined, { what: 'a pool VM' });
+  const vmId = world.pool?.vmIds[0];
   invariant(vmId, 'there is a pool VM');
   return vmId;
 }

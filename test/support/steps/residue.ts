@@ -16,17 +16,17 @@ const OF_A_VMM = ['agent.sock', 'qmp.sock', 'qemu.pid'];
 /**
  * The files, folders and processes on the host for which no record accounts, and those that a record names
  * and that are missing. Empty when there are none. With `ownsCache`, no other daemon uses the cache.
- * `standbyVmId` is the pool VM, which has no record on purpose.
+ * `poolVmIds` are those of the pool VMs, which have no record on purpose.
  */
 export async function residue(
   paths: Paths,
   records: readonly VmRecord[],
-  { ownsCache, standbyVmId }: { ownsCache: boolean; standbyVmId?: string | undefined },
+  { ownsCache, poolVmIds }: { ownsCache: boolean; poolVmIds: readonly string[] },
 ): Promise<string[]> {
   const wrong: string[] = [];
   const vmDirs = await namesIn(paths.vmsDir);
   const runtimeDirs = await namesIn(paths.vmRuntimeDir);
-  const known = [...records.map(({ id }) => id), ...(standbyVmId === undefined ? [] : [standbyVmId])];
+  const known = [...records.map(({ id }) => id), ...poolVmIds];
   const baseDirs = await namesIn(paths.vmBasesDir);
   for (const id of new Set([...vmDirs, ...baseDirs, ...runtimeDirs]))
     if (!known.includes(id)) wrong.push(`folder ${id}`);

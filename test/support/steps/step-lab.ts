@@ -136,10 +136,8 @@ export async function openStepLab({
     },
     async residue() {
       using records = new SqliteVmRecords(paths.recordsFile);
-      const standbyVmId = isDead()
-        ? undefined
-        : (await client.daemonStatus({ signal: neverAborts() })).standbyVmId;
-      return await residue(paths, records.list(), { ownsCache, standbyVmId });
+      const pool = isDead() ? undefined : (await client.daemonStatus({ signal: neverAborts() })).pool;
+      return await residue(paths, records.list(), { ownsCache, poolVmIds: pool?.vmIds ?? [] });
     },
     freeSpace: () => rm(join(dir, 'filler'), { force: true }),
     async [Symbol.asyncDispose]() {

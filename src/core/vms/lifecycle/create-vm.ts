@@ -44,7 +44,7 @@ export async function createVm(
   noteSharedCpus(plan.shape, world, options.report);
   if (!request.noStart) noteAccelerator(plan.probe, options.report);
   using address = await world.addresses.take();
-  const poolVm = takePoolVm(world, { plan, request });
+  const poolVm = await takePoolVm(world, { plan, request }, options);
   const now = new Date().toISOString();
   const record: VmRecord = {
     id: poolVm?.vmId ?? randomBytes(6).toString('hex'),
@@ -74,13 +74,14 @@ function exposedPort(port: number): VmForward {
   return { hostPort: port, guestPort: port, isReverse: true };
 }
 
-/** A pool VM that can become this one. */
-function takePoolVm(
+/** A pool VM that can become this one. @throws the abort reason. */
+async function takePoolVm(
   world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'> & Pick<UnrecordedVms, 'pool'>,
   { plan, request }: { plan: VmPlan; request: CreateVmRequest },
-): PoolVm | undefined {
+  options: Abortable,
+): Promise<PoolVm | undefined> {
   const key = request.noStart || request.cold ? undefined : templateKeyOf(world, plan);
-  return key === undefined ? undefined : world.pool?.take(key);
+  return key === undefined ? undefined : await world.pool?.take(key, options);
 }
 
 interface Making {

@@ -40,7 +40,7 @@ export async function startNew(
   if (key === undefined) return await startWith(world, record, options);
   const claimed = poolVm && (await claim(world, record, { ...options, poolVm }));
   const started = claimed ?? (await startWarm(world, record, { ...options, key }));
-  world.pool?.want({ plan, key });
+  world.pool?.want({ plan, key, hasWorkBase: record.workBase !== undefined });
   return started;
 }
 

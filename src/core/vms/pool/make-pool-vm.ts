@@ -21,15 +21,23 @@ export type PoolVmWorld = Pick<VmHost, 'driver' | 'files'> &
   Pick<BootStores, 'images'> &
   Pick<UnrecordedVms, 'connector' | 'unrecorded'>;
 
+/** What a pool VM is made from. */
+export interface MakePoolVmRequest extends Pick<PoolRequest, 'plan' | 'key'> {
+  template: StoredTemplate;
+  /** it practises everything that a claim may need; otherwise only what each claim needs */
+  isPractised: boolean;
+}
+
 /**
- * Makes a pool VM. After a failure or an abort nothing of it is left.
+ * Makes a pool VM. When `hurry` aborts, warming up ends with its current step. After a failure or an abort
+ * nothing of it is left.
  *
  * @throws {AppError} as restoring a VM; WAIT_TIMEOUT.
  */
 export async function makePoolVm(
   world: PoolVmWorld,
-  { plan, key, template }: PoolRequest & { template: StoredTemplate },
-  options: Abortable,
+  { plan, key, template, isPractised }: MakePoolVmRequest,
+  { hurry, ...options }: Abortable & { hurry: AbortSignal },
 ): Promise<PoolVm> {
   const vmId = randomBytes(6).toString('hex');
   return await withDeadline(
@@ -50,9 +58,10 @@ export async function makePoolVm(
       const meeting = { vmId, signal, helloDeadlineMs: DEADLINE_MS, isRestored: true };
       const agent = await connectAgent(world.connector, running, meeting);
       undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
-      await whileRunning(running, (inner) => getReady(agent, inner), { signal, what: 'warm the guest up' });
+      const warm = (inner: Abortable): Promise<void> => getReady(agent, { ...inner, isPractised, hurry });
+      await whileRunning(running, warm, { signal, what: 'warm the guest up' });
       undo.move();
-      return { vmId, key, drives, running, agent, unrecorded };
+      return { vmId, key, memoryMib: plan.shape.memoryMib, drives, running, agent, unrecorded };
     },
     { ...options, deadlineMs: DEADLINE_MS, what: 'a pool VM' },
   );
@@ -60,12 +69,16 @@ export async function makePoolVm(
 
 /**
  * Runs what a first command needs, so that the user's first command finds its files in memory and its code
- * translated by the emulator.
+ * translated by the emulator. What every claim needs comes first.
  */
-async function getReady(agent: GuestAgent, options: Abortable): Promise<void> {
-  await agent.personalise(placeholderIdentity(), options);
-  await practiseReplacing(agent, options);
-  await warmUp(agent, options);
+async function getReady(
+  agent: GuestAgent,
+  { isPractised, hurry, signal }: Abortable & { isPractised: boolean; hurry: AbortSignal },
+): Promise<void> {
+  if (hurry.aborted) return;
+  await agent.personalise(placeholderIdentity(), { signal });
+  await warmUp(agent, { signal, hurry });
+  if (isPractised && !hurry.aborted) await practiseReplacing(agent, { signal });
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Abortable } from '../../../base/abort.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { DriveSpec } from '../../ports/vmm/spec.ts';
@@ -8,6 +9,7 @@ export interface PoolVm {
   readonly vmId: string;
   /** of its template */
   readonly key: string;
+  readonly memoryMib: number;
   readonly drives: readonly DriveSpec[];
   readonly running: RunningVm;
   readonly agent: GuestAgent;
@@ -20,29 +22,35 @@ export interface PoolRequest {
   plan: VmPlan;
   /** of its template */
   key: string;
+  /** its work disk is over a base image */
+  hasWorkBase: boolean;
 }
 
 /**
- * Keeps at most one running pool VM, of the shape that was started last. The next start of that shape claims
- * it and only has to personalise it. The pool VM is made when nothing has been started for a moment; any
- * start cancels its making; it is ended when nothing has been started for a while. A failure here never fails
- * a start.
+ * Keeps running pool VMs of the shapes that start. The next start of such a shape claims one and only has to
+ * personalise it. There is one, of the shape that was started last; while starts follow each other faster
+ * than the pool makes new VMs, there are more, up to a limit and while the host has the memory. They are
+ * ended when nothing has been started for a while. A failure here never fails a start.
  */
 export interface PoolKeeper extends AsyncDisposable {
-  /** the pool VM that is ready */
-  readonly vmId: string | undefined;
+  /** the pool VMs that are ready, the one that waits longest first */
+  readonly vmIds: readonly string[];
+  /** most pool VMs at once */
+  readonly most: number;
   /**
-   * Hands over the pool VM when it was made from this template; the caller then owns it. Cancels one that is
-   * being made.
+   * Hands over a pool VM that was made from this template; the caller then owns it. One that is being made is
+   * handed over as soon as its guest answers. Returns `undefined` when there is none, or its making fails.
+   *
+   * @throws the abort reason; the pool VM that was being made is gone then.
    */
-  take(key: string): PoolVm | undefined;
-  /** Prepares for another start like the last one. Returns at once. */
+  take(key: string, options: Abortable): Promise<PoolVm | undefined>;
+  /** Prepares for another start like this one, which has just succeeded. Returns at once. */
   want(request: PoolRequest): void;
   /**
-   * Ends the pool VM that is ready or being made; with `keys` only one made from these templates. Never
+   * Ends the pool VMs that are ready or being made; with `keys` only those made from these templates. Never
    * rejects.
    */
   drop(keys?: readonly string[]): Promise<void>;
-  /** Ends the pool VM and makes no more. */
+  /** Ends the pool VMs and makes no more. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,115 +1,215 @@
-import { isAbort } from '../../../base/errors.ts';
+import { type Abortable, onAbort } from '../../../base/abort.ts';
 import type { Vms, WarmStarts } from '../world.ts';
 import { endPoolVm, makePoolVm, type PoolVmWorld } from './make-pool-vm.ts';
+import { type DemandLimits, PoolDemand } from './pool-demand.ts';
 import type { PoolKeeper, PoolRequest, PoolVm } from './pool-vm.ts';
 
-/** When there is a pool VM. */
-export interface PoolOptions {
-  /** `ms` to wait after the last start before making it, because the user's own VM comes first */
+/** When there are pool VMs, and how many. */
+export interface PoolOptions extends DemandLimits {
+  /** `ms` to wait after a single start before making one, because the user's own VM comes first */
   delayMs: number;
-  /** `ms` to keep it after the last start */
-  keepMs: number;
-  /** whether this host has the memory for it */
+  /** most that are made at the same time: each keeps one processor busy */
+  mostAtOnce: number;
+  /** whether this host has the memory for pool VMs of that size together */
   hasRoom: (memoryMib: number) => boolean;
+  /** replaces this process's clock; `everyMs` is the longest time between two looks at it */
+  clock?: { now: () => number; everyMs: number };
 }
+
+/** A pool VM that is being made. */
+interface Making {
+  readonly key: string;
+  readonly memoryMib: number;
+  readonly stop: AbortController;
+  /** aborts when a start waits for it */
+  readonly hurry: AbortController;
+  /** never rejects; `undefined` when it failed or was cancelled */
+  readonly made: Promise<PoolVm | undefined>;
+}
+
+/** `ms` for a start to succeed; one that fails asks for nothing, so that the pool looks again by itself. */
+const START_MS = 10_000;
 
 type KeeperWorld = PoolVmWorld & Pick<Vms, 'log'> & Pick<WarmStarts, 'templates'>;
 
-/** Keeps the pool VM in this process. */
+/** Keeps the pool VMs in this process. */
 export class Pool implements PoolKeeper {
   readonly #world: KeeperWorld;
   readonly #options: PoolOptions;
-  #ready: PoolVm | undefined;
-  /** one at a time; never rejects */
-  #making: { stop: AbortController; ended: Promise<void> } | undefined;
-  /** the latest request */
-  #wanted: PoolRequest | undefined;
-  #makeTimer: NodeJS.Timeout | undefined;
-  #endTimer: NodeJS.Timeout | undefined;
+  readonly #demand: PoolDemand;
+  /** the latest request of each template */
+  readonly #requests = new Map<string, PoolRequest>();
+  readonly #ready = new Set<PoolVm>();
+  readonly #making = new Set<Making>();
+  /** ends of pool VMs under way; they never reject */
+  readonly #ending = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
   constructor(world: KeeperWorld, options: PoolOptions) {
     this.#world = world;
     this.#options = options;
+    this.#demand = new PoolDemand(options);
   }
 
-  get vmId(): string | undefined {
-    return this.#ready?.vmId;
+  get vmIds(): readonly string[] {
+    return [...this.#ready].map(({ vmId }) => vmId);
   }
 
-  take(key: string): PoolVm | undefined {
-    clearTimeout(this.#makeTimer);
-    this.#making?.stop.abort();
-    const vm = this.#ready;
-    if (vm?.key !== key) return undefined;
-    this.#ready = undefined;
+  get most(): number {
+    return this.#options.most;
+  }
+
+  async take(key: string, { signal }: Abortable): Promise<PoolVm | undefined> {
+    this.#demand.note(key, this.#now());
+    const ready = [...this.#ready].find((vm) => vm.key === key);
+    if (ready) this.#ready.delete(ready);
+    const making = ready ? undefined : this.#free().find((one) => one.key === key);
+    making?.hurry.abort();
+    // The next starts come before this one is over, so there is no better time to prepare for them.
+    if (this.#demand.isQuick(key, this.#now())) this.#settle();
+    else this.#settleIn(START_MS);
+    if (!making) return ready;
+    using _stop = onAbort(signal, () => making.stop.abort(signal.reason));
+    const vm = await making.made;
+    if (!vm) signal.throwIfAborted();
     return vm;
   }
 
   want(request: PoolRequest): void {
     if (this.#isOver) return;
-    this.#wanted = request;
-    clearTimeout(this.#makeTimer);
-    clearTimeout(this.#endTimer);
-    this.#makeTimer = setTimeout(() => void this.#make(request), this.#options.delayMs).unref();
-    this.#endTimer = setTimeout(() => void this.drop(), this.#options.keepMs).unref();
+    this.#requests.set(request.key, request);
+    if (this.#demand.isQuick(request.key, this.#now())) this.#settle();
+    else this.#settleIn(this.#options.delayMs);
   }
 
   async drop(keys?: readonly string[]): Promise<void> {
-    this.#making?.stop.abort();
-    await this.#making?.ended;
-    const vm = this.#ready;
-    if (!vm || (keys && !keys.includes(vm.key))) return;
-    this.#ready = undefined;
-    await this.#end(vm);
+    const isMeant = ({ key }: { key: string }): boolean => !keys || keys.includes(key);
+    for (const key of this.#requests.keys()) if (isMeant({ key })) this.#requests.delete(key);
+    const making = [...this.#making].filter(isMeant);
+    for (const { stop } of making) stop.abort();
+    await Promise.all(making.map(({ made }) => made));
+    for (const vm of [...this.#ready].filter(isMeant)) void this.#end(vm);
+    await Promise.all(this.#ending);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
-    clearTimeout(this.#makeTimer);
-    clearTimeout(this.#endTimer);
+    clearTimeout(this.#timer);
     await this.drop();
   }
 
-  async #make(request: PoolRequest): Promise<void> {
-    while (this.#making) await this.#making.ended;
-    if (this.#isOver || this.#wanted !== request || this.#ready?.key === request.key) return;
-    const stop = new AbortController();
-    const ended = this.#replace(request, stop.signal);
-    this.#making = { stop, ended };
-    await ended;
-    this.#making = undefined;
+  #now(): number {
+    return this.#options.clock?.now() ?? performance.now();
   }
 
-  async #replace({ plan, key }: PoolRequest, signal: AbortSignal): Promise<void> {
+  /** Those that are being made and that no start waits for. */
+  #free(): Making[] {
+    return [...this.#making].filter(({ hurry }) => !hurry.signal.aborted);
+  }
+
+  /** Ends the pool VMs that are not wanted, and begins to make those that are missing. */
+  #settle(): void {
+    if (this.#isOver) return;
+    const now = this.#now();
+    const wanted = this.#demand.wanted(now);
+    for (const key of this.#requests.keys()) if (!wanted.has(key)) this.#requests.delete(key);
+    for (const { key, stop } of this.#free()) if (!wanted.has(key)) stop.abort();
+    for (const key of new Set([...this.#ready].map((vm) => vm.key))) {
+      const ready = [...this.#ready].filter((vm) => vm.key === key);
+      for (const vm of ready.slice(wanted.get(key) ?? 0)) void this.#end(vm);
+    }
+    for (const [key, count] of wanted) this.#fill(key, count);
+    clearTimeout(this.#timer);
+    const changesInMs = this.#demand.changesInMs(now);
+    if (changesInMs !== undefined) this.#settleIn(Math.ceil(changesInMs));
+  }
+
+  #settleIn(ms: number): void {
+    if (this.#isOver) return;
+    clearTimeout(this.#timer);
+    const { clock } = this.#options;
+    this.#timer = setTimeout(() => this.#settle(), Math.min(ms, clock?.everyMs ?? ms)).unref();
+  }
+
+  #fill(key: string, count: number): void {
+    const request = this.#requests.get(key);
+    if (!request) return;
+    const { mostAtOnce, hasRoom } = this.#options;
+    for (;;) {
+      const all = [...this.#ready, ...this.#free()];
+      const missing = count - all.filter((one) => one.key === key).length;
+      if (missing <= 0 || this.#making.size >= mostAtOnce) return;
+      const { memoryMib } = request.plan.shape;
+      if (!hasRoom(all.reduce((sum, one) => sum + one.memoryMib, memoryMib))) {
+        this.#makeRoomFor(key);
+        return;
+      }
+      this.#begin(request);
+    }
+  }
+
+  /** Ends a pool VM of another template, whose VMs started earlier, so that this one's can be made. */
+  #makeRoomFor(key: string): void {
+    const isEarlier = (other: string): boolean => this.#demand.isEarlier(other, key);
+    const other = [...this.#ready].find((vm) => isEarlier(vm.key));
+    if (other) void this.#end(other).then(() => this.#settle());
+  }
+
+  #begin(request: PoolRequest): void {
+    const { key } = request;
+    const stop = new AbortController();
+    const hurry = new AbortController();
+    const made = this.#make(request, { signal: stop.signal, hurry: hurry.signal });
+    const making: Making = { key, memoryMib: request.plan.shape.memoryMib, stop, hurry, made };
+    this.#making.add(making);
+    void made.then((vm) => {
+      this.#making.delete(making);
+      if (vm && !hurry.signal.aborted) this.#keep(vm);
+      // One that cannot be made is not tried again until a VM of its shape has started.
+      if (!vm && !stop.signal.aborted && this.#requests.get(key) === request) this.#requests.delete(key);
+      this.#settle();
+    });
+  }
+
+  async #make(
+    { plan, key, hasWorkBase }: PoolRequest,
+    options: Abortable & { hurry: AbortSignal },
+  ): Promise<PoolVm | undefined> {
     const { log, templates } = this.#world;
-    const old = this.#ready;
-    this.#ready = undefined;
-    if (old) await this.#end(old);
     try {
-      if (!this.#options.hasRoom(plan.shape.memoryMib)) return;
       using template = await templates.use(key, { onDamage: (message) => log.warn(message) });
-      if (!template) return;
+      if (!template) return undefined;
       const begun = performance.now();
-      const vm = await makePoolVm(this.#world, { plan, key, template }, { signal });
+      // Practice costs time that starts in quick succession do not have.
+      const isPractised = hasWorkBase || !this.#demand.isQuick(key, this.#now());
+      const vm = await makePoolVm(this.#world, { plan, key, template, isPractised }, options);
       log.debug('a pool VM is ready', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
-      this.#keep(vm);
+      return vm;
     } catch (error) {
-      if (!isAbort(error)) log.warn('a pool VM could not be made', { key, error });
+      if (!options.signal.aborted) log.warn('a pool VM could not be made', { key, error });
+      return undefined;
     }
   }
 
   /** Keeps it ready until its VMM or its link ends. */
   #keep(vm: PoolVm): void {
-    this.#ready = vm;
-    void Promise.race([vm.running.exited, vm.agent.closed]).then(async () => {
-      if (this.#ready !== vm) return;
-      this.#ready = undefined;
-      await this.#end(vm);
+    this.#ready.add(vm);
+    void Promise.race([vm.running.exited, vm.agent.closed]).then(() => {
+      if (this.#ready.has(vm)) void this.#end(vm);
     });
   }
 
+  /** Ends one that is ready; never rejects. */
   async #end(vm: PoolVm): Promise<void> {
+    this.#ready.delete(vm);
+    const ended = this.#endNow(vm);
+    this.#ending.add(ended);
+    await ended;
+    this.#ending.delete(ended);
+  }
+
+  async #endNow(vm: PoolVm): Promise<void> {
     try {
       await endPoolVm(this.#world, vm);
     } catch (error) {

@@ -2,9 +2,12 @@ import type { Abortable } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 
+/** The least that every command needs. */
+const FIRST = ['/bin/true'] as const;
+
 /** Commands that load what a VM's first commands need. */
 const WARM_UPS: readonly (readonly [string, ...string[]])[] = [
-  ['/bin/true'],
+  FIRST,
   ['/bin/sh', '-c', 'true'],
   ['/bin/bash', '-lc', 'true'],
   ['/usr/bin/git', '--version'],
@@ -12,12 +15,16 @@ const WARM_UPS: readonly (readonly [string, ...string[]])[] = [
 
 /**
  * Runs what a VM's first commands need, so that their files are in the guest's memory and their code is
- * translated by an emulator. Changes nothing in the guest.
+ * translated by an emulator. Changes nothing in the guest. Runs no further command once `hurry` aborts.
  */
-export async function warmUp(agent: GuestAgent, options: Abortable): Promise<void> {
+export async function warmUp(
+  agent: GuestAgent,
+  { signal, hurry }: Abortable & { hurry?: AbortSignal },
+): Promise<void> {
   for (const argv of WARM_UPS) {
+    if (hurry?.aborted) return;
     try {
-      await agent.run({ argv: [...argv] }, options);
+      await agent.run({ argv: [...argv] }, { signal });
     } catch (error) {
       // The image may not have this program.
       if (!isAppError(error, 'GUEST_FAILED')) throw error;
