@@ -10,9 +10,9 @@ import { TakeOver } from '../../../src/core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../../../src/core/vms/world.ts';
 import { type Composition, compose } from '../../../src/daemon/compose.ts';
 import { LAB_BUILD } from '../../support/daemon-lab.ts';
-import { LAB_POOL } from '../../support/steps/lab-pool.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';
+import { LAB_POOL } from '../../support/steps/lab-pool.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const signal = neverAborts();

@@ -24,7 +24,7 @@ export type PoolVmWorld = Pick<VmHost, 'driver' | 'files'> &
 /** What a pool VM is made from. */
 export interface MakePoolVmRequest extends Pick<PoolRequest, 'plan' | 'key'> {
   template: StoredTemplate;
-  /** it practises everything that a claim may need; otherwise only what each claim needs */
+  /** it practises all that a claim and a first command may need; otherwise only what each of them needs */
   isPractised: boolean;
 }
 
@@ -77,7 +77,7 @@ async function getReady(
 ): Promise<void> {
   if (hurry.aborted) return;
   await agent.personalise(placeholderIdentity(), { signal });
-  await warmUp(agent, { signal, hurry });
+  await warmUp(agent, { signal, hurry, isLeast: !isPractised });
   if (isPractised && !hurry.aborted) await practiseReplacing(agent, { signal });
 }
 

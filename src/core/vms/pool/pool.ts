@@ -119,7 +119,7 @@ export class Pool implements PoolKeeper {
       const ready = [...this.#ready].filter((vm) => vm.key === key);
       for (const vm of ready.slice(wanted.get(key) ?? 0)) void this.#end(vm);
     }
-    for (const [key, count] of wanted) this.#fill(key, count);
+    for (const [key, count] of wanted) if (this.#fill(key, count) === 'later') break;
     clearTimeout(this.#timer);
     const changesInMs = this.#demand.changesInMs(now);
     if (changesInMs !== undefined) this.#settleIn(Math.ceil(changesInMs));
@@ -132,28 +132,33 @@ export class Pool implements PoolKeeper {
     this.#timer = setTimeout(() => this.#settle(), Math.min(ms, clock?.everyMs ?? ms)).unref();
   }
 
-  #fill(key: string, count: number): void {
+  /** Begins to make the missing VMs of a template. `later`: what is free soon is for these. */
+  #fill(key: string, count: number): 'done' | 'later' {
     const request = this.#requests.get(key);
-    if (!request) return;
+    if (!request) return 'done';
     const { mostAtOnce, hasRoom } = this.#options;
     for (;;) {
       const all = [...this.#ready, ...this.#free()];
       const missing = count - all.filter((one) => one.key === key).length;
-      if (missing <= 0 || this.#making.size >= mostAtOnce) return;
+      if (missing <= 0) return 'done';
+      if (this.#making.size >= mostAtOnce) return 'later';
       const { memoryMib } = request.plan.shape;
       if (!hasRoom(all.reduce((sum, one) => sum + one.memoryMib, memoryMib))) {
-        this.#makeRoomFor(key);
-        return;
+        return this.#makeRoomFor(key) ? 'later' : 'done';
       }
       this.#begin(request);
     }
   }
 
-  /** Ends a pool VM of another template, whose VMs started earlier, so that this one's can be made. */
-  #makeRoomFor(key: string): void {
+  /**
+   * Ends a pool VM of another template, whose VMs started earlier, so that this one's can be made. Returns
+   * whether there is one.
+   */
+  #makeRoomFor(key: string): boolean {
     const isEarlier = (other: string): boolean => this.#demand.isEarlier(other, key);
     const other = [...this.#ready].find((vm) => isEarlier(vm.key));
     if (other) void this.#end(other).then(() => this.#settle());
+    return other !== undefined;
   }
 
   #begin(request: PoolRequest): void {
@@ -181,7 +186,7 @@ export class Pool implements PoolKeeper {
       using template = await templates.use(key, { onDamage: (message) => log.warn(message) });
       if (!template) return undefined;
       const begun = performance.now();
-      // Practice costs time that starts in quick succession do not have.
+      // All practice takes an emulated guest more than twice the time, which quick starts do not have.
       const isPractised = hasWorkBase || !this.#demand.isQuick(key, this.#now());
       const vm = await makePoolVm(this.#world, { plan, key, template, isPractised }, options);
       log.debug('a pool VM is ready', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
