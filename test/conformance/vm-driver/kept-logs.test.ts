@@ -66,7 +66,7 @@ describe('logs of a QEMU without a daemon', { concurrency: false }, () => {
     const ownKib = Number(/^Private_Dirty: +(\d+) kB$/m.exec(memory)?.[1]);
     assert.ok(ownKib < MOST_MEMORY_KIB, `${ownKib} KiB of memory`);
     await vm.kill();
-    assert.equal(await isAlive(keeper), false);
+    await until(async () => !(await isAlive(keeper)), { what: 'the log keeper to end' });
   });
 
   check('a VMM and its guest keep running when the log keeper is gone', async (spec) => {

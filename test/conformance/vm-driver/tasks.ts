@@ -26,11 +26,9 @@ export interface StartTask {
   spec: VmSpec;
 }
 
-/** Starts a VM. The process is killed as soon as it has printed which. */
-export async function startAndDie({ driver, spec }: StartTask): Promise<VmmProcess> {
+/** Starts a VM, which keeps the process alive. */
+export async function start({ driver, spec }: StartTask): Promise<VmmProcess> {
   const { vmm } = await makeDriver(driver).start(spec, limit());
-  // After the result is printed.
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 20);
   return vmm;
 }
 

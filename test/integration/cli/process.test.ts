@@ -49,7 +49,10 @@ describe('the program banger', () => {
 
   test('a crash exits with 125 in commands that run a guest command, and with 1 elsewhere', async () => {
     const crash = join(lab.home, 'crash.cjs');
-    writeFileSync(crash, 'setTimeout(() => { throw new Error("oh"); }, 1_000);');
+    // Once the program handles such errors, and has begun with its command.
+    const isReady = 'process.listenerCount("uncaughtException") > 0';
+    const look = `if (${isReady}) { clearInterval(timer); setTimeout(() => { throw new Error("oh"); }, 500); }`;
+    writeFileSync(crash, `const timer = setInterval(() => { ${look} }, 20);`);
     const crashing = `NODE_OPTIONS=--require=${crash} banger`;
     const inGuest = await bash(`${crashing} vm exec web -- sleep 60`);
     assert.deepEqual([inGuest.status, inGuest.stderr], [125, 'banger: this is a bug: oh\n']);

@@ -171,11 +171,15 @@ describe('banger in a terminal', () => {
   });
 
   test('restores the terminal when it fails because of a bug', async () => {
-    const planted = 'data:text/javascript,setTimeout(()=>{throw%20new%20Error(%22planted%22)},2000)';
+    const cue = join(lab.home, 'cue');
+    const look = `if(existsSync("${cue}"))throw new Error("planted")`;
+    const source = `import{existsSync}from"node:fs";setInterval(()=>{${look}},20)`;
+    const planted = `data:text/javascript,${encodeURIComponent(source)}`;
     const opened = open(
       `NODE_OPTIONS='--import=${planted}' banger vm run -- sh -c 'printf "\\033[?1049hfull"; sleep 60'; ${THEN_MODES}`,
     );
     await opened.shows('full');
+    writeFileSync(cue, '');
     await assertUsable(opened);
     assert.match(opened.output(), /\?1049l.*banger: this is a bug: planted\r\nstatus=1/s);
   });

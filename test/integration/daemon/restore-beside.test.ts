@@ -162,7 +162,7 @@ async function echo(): Promise<string> {
 async function secondRuns(): Promise<void> {
   const look = async (): Promise<true | undefined> =>
     (await whatIsThere()).seconds.length > 0 ? true : undefined;
-  await poll(look, { everyMs: 10, deadlineMs: 10_000, what: 'a second VMM', signal });
+  await poll(look, { everyMs: 10, deadlineMs: 55_000, what: 'a second VMM', signal });
 }
 
 interface WhatIsThere {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { neverAborts, sleep } from '../../../src/base/abort.ts';
+import { neverAborts } from '../../../src/base/abort.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
+import { until } from '../../support/until.ts';
 
 const signal = neverAborts();
 
@@ -105,8 +106,7 @@ const foldersOfPacking = (): string[] =>
  * Returns when nothing of a packing is left: it is deleted once the daemon notices that its client is gone.
  */
 async function assertNothingPacked(): Promise<void> {
-  for (let tries = 0; foldersOfPacking().length > 0 && tries < 500; tries += 1) await sleep(10, { signal });
-  assert.deepEqual(foldersOfPacking(), []);
+  await until(() => foldersOfPacking().length === 0, { what: 'the packed files to be deleted' });
 }
 
 test('a working tree that was packed before its VM existed is sent once, with the choices of that time', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { shell } from '../daemon-lab.ts';
+import { patient } from '../patience.ts';
 import type { ScenarioWorld } from './scenarios.ts';
 import type { StepLab } from './step-lab.ts';
 
@@ -16,7 +17,7 @@ export function fakeWorld(lab: StepLab): ScenarioWorld {
       using session = await lab.client.exec('src', shell('echo alive'), { signal });
       assert.equal((await session.collect()).stdout.toString(), 'alive\n');
     },
-    settleMs: 3_000,
+    settleMs: patient(20_000),
     // A fake guest's files are on this host's disk.
     fullCodes: ['HOST_NO_SPACE', 'GUEST_PERSONALISE_FAILED'],
   };
