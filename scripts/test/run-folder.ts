@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import { addCounts, type Counts, NO_COUNTS } from './counts.ts';
 import { type NodeTestOptions, runNodeFiles } from './node-tests.ts';
+import { ownFolderOf } from './own-folder.ts';
+import { hostProcesses, killAll, processesOf } from './processes.ts';
 import type { FileResult } from './test-report.ts';
 
 /** When more files than this fail, it is no coincidence, and none of them runs again. */
@@ -10,8 +13,8 @@ const RETRY_VARIABLE = 'BANGER_TEST_RETRY';
 
 /**
  * Runs node:test files whose tests look at real processes or VMs. A file that fails runs once more after the
- * others, alone. When it passes then, it counts as passed and is listed as flaky, with everything about its
- * first run. When it fails again, both runs are shown.
+ * others, alone, also without the processes that its first run has left. When it passes then, it counts as
+ * passed and is listed as flaky, with everything about its first run. When it fails again, both are shown.
  */
 export async function runFolder(files: readonly string[], options: NodeTestOptions): Promise<Counts> {
   const { write } = options;
@@ -40,6 +43,8 @@ export async function runFolder(files: readonly string[], options: NodeTestOptio
 }
 
 async function runAlone(file: string, options: NodeTestOptions): Promise<Counts> {
+  const folder = ownFolderOf(options.scratch, join(options.root, file));
+  killAll(processesOf(folder, hostProcesses()));
   const results: FileResult[] = await runNodeFiles([file], { ...options, concurrency: 1 });
   for (const { output } of results) options.write(output);
   return results.map(({ counts }) => counts).reduce(addCounts, NO_COUNTS);

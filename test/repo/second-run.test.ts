@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Counts } from '../../scripts/test/counts.ts';
 import { stageLine } from '../../scripts/test/counts.ts';
+import { hostProcesses } from '../../scripts/test/processes.ts';
 
 const RUN_FOLDER = join(import.meta.dirname, '..', '..', 'scripts', 'test', 'run-folder.ts');
 
@@ -77,6 +78,23 @@ describe('a test file that fails, in a stage with real processes or VMs', () => 
     );
     assert.deepEqual([runsOf('flaky'), runsOf('good')], [2, 1]);
     assert.equal(stageLine(counts), '3 passed, 0 failed; 1 flaky file: flaky.test.mjs');
+  });
+
+  test('runs without what its first run has left running', async () => {
+    const leaves = await put(
+      'leaves',
+      `import { spawn } from 'node:child_process';
+       test('a', () => {
+         if (run > 1) return;
+         const env = { ...process.env, AT: process.env.TMPDIR + '/x' };
+         console.log('pid', spawn('sleep', ['1234.5'], { detached: true, stdio: 'ignore', env }).pid);
+         process.exit(1);
+       });`,
+    );
+    const { text, counts } = await run([leaves]);
+    assert.deepEqual(counts.flakyFiles, [leaves], text);
+    const pid = Number(/pid ([0-9]+)/.exec(text)?.[1]);
+    assert.ok(pid > 0 && !hostProcesses().some((one) => one.pid === pid), text);
   });
 
   test('counts as failed when it fails again, and does not run a third time', async () => {
