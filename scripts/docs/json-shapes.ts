@@ -16,7 +16,7 @@ import {
 import type { JsonSchema } from '../../src/base/json-schema/schema.ts';
 import { RESOLVER_KINDS } from '../../src/cli/dns/resolvers.ts';
 import { daemonStatus, doctorCheck } from '../../src/protocol/api/daemon.ts';
-import { image, kernel } from '../../src/protocol/api/image.ts';
+import { image, kernel, prunedImages } from '../../src/protocol/api/image.ts';
 import { nameServers } from '../../src/protocol/api/names.ts';
 import { operation } from '../../src/protocol/api/operation.ts';
 import { snapshot } from '../../src/protocol/api/snapshot.ts';
@@ -25,6 +25,7 @@ import { forkedVms } from '../../src/protocol/api/vm-requests.ts';
 import { preparedWorkspace } from '../../src/protocol/api/workspace.ts';
 import { workspaceBase } from '../../src/protocol/api/workspace-base.ts';
 import { errorBody } from '../../src/protocol/events.ts';
+import { imageConfig } from '../../src/protocol/image/image-config.ts';
 import { vmPorts, vmStats } from '../../src/protocol/usage.ts';
 import { vm } from '../../src/protocol/vm.ts';
 
@@ -96,6 +97,8 @@ export const NAMED_SHAPES: Readonly<Record<string, JsonSchema>> = {
   PreparedWorkspace: preparedWorkspace,
   Image: image,
   Kernel: kernel,
+  ImageConfig: imageConfig,
+  PrunedImages: prunedImages,
   DaemonStatus: daemonStatus,
   ForkedVms: forkedVms,
   Snapshot: snapshot,
@@ -169,6 +172,10 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
     bytes: count(),
   }),
   'image build': image,
+  'image pull': image,
+  'image import': image,
+  'image register': image,
+  'image prune': prunedImages,
   'image list': list(image),
   'image show': image,
   'image delete': deleted,

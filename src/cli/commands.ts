@@ -10,7 +10,11 @@ import { dnsUninstall } from './dns/dns-uninstall.ts';
 import { doctor } from './doctor/doctor.ts';
 import { imageBuild } from './image/image-build.ts';
 import { imageDelete } from './image/image-delete.ts';
+import { imageImport } from './image/image-import.ts';
 import { imageList } from './image/image-list.ts';
+import { imagePrune } from './image/image-prune.ts';
+import { imagePull } from './image/image-pull.ts';
+import { imageRegister } from './image/image-register.ts';
 import { imageShow } from './image/image-show.ts';
 import { kernelList } from './kernel/kernel-list.ts';
 import { operationsCancel } from './operations/operations-cancel.ts';
@@ -82,7 +86,8 @@ const GROUPS: readonly GroupDefinition[] = [
   {
     name: 'kernel',
     summary: 'what images boot',
-    description: 'Kernels: each image names the kernel it boots.',
+    description:
+      'Kernels: the built-in image brings one. VMs of an image that brings none boot the newest, unless --kernel-ref names another.',
   },
   {
     name: 'operations',
@@ -156,9 +161,13 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmWorkspacePrepare,
   vmWorkspaceExport,
   imageBuild,
+  imagePull,
+  imageImport,
+  imageRegister,
   imageList,
   imageShow,
   imageDelete,
+  imagePrune,
   kernelList,
   operationsList,
   operationsFollow,

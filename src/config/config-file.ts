@@ -6,6 +6,7 @@ import { parseSize } from '../base/text/size.ts';
 import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
 import { isLoopback } from './dns-place.ts';
 import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
+import { type RegistryTable, readRegistryTables } from './registries.ts';
 
 /** Who may connect to forwarded ports: programs of the daemon's user, or all of this host. */
 const FORWARD_TO = ['user', 'all'] as const;
@@ -33,6 +34,7 @@ export interface ConfigFile {
   vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
   guest?: { host_ca?: boolean; proxy?: boolean };
   file_sync?: readonly FileSyncTable[];
+  registry?: readonly RegistryTable[];
 }
 
 /** Reads one value, or returns what it must be. */
@@ -63,6 +65,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
   'guest.host_ca': flag,
   'guest.proxy': flag,
   file_sync: readFileSyncTables,
+  registry: readRegistryTables,
 };
 
 /**

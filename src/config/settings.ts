@@ -8,6 +8,7 @@ import { type ConfigFile, type ForwardTo, parseConfig } from './config-file.ts';
 import { type DnsPlace, defaultDnsPlace, GATEWAY_PORT } from './dns-place.ts';
 import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
 import { type Paths, pathsUnder } from './paths.ts';
+import type { RegistryTable } from './registries.ts';
 import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
 
 /** All settings, from the user, the environment and the host; read once when a program starts. */
@@ -33,6 +34,8 @@ export interface Settings {
   hasHostAuthorities: boolean;
   /** guests with NAT get the proxies of the user's environment */
   hasProxies: boolean;
+  /** how images are pulled */
+  registries: RegistrySettings;
   logLevel: LogLevel;
   /** accelerator to use without a test; absent: KVM when a test has shown that it works */
   accelerator?: Accelerator;
@@ -47,6 +50,16 @@ export interface Settings {
   /** `ms` between two measurements of running VMs; absent: only a request measures them */
   statsPollMs?: number;
   host: HostSize;
+}
+
+/** How registries are reached. */
+export interface RegistrySettings {
+  /** base URL to ask instead, by the registry's name */
+  mirrors: Readonly<Record<string, string>>;
+  /** registries that are asked over plain HTTP */
+  insecure: readonly string[];
+  /** where container tools may keep credentials, in order */
+  authFiles: readonly string[];
 }
 
 /** A process's environment variables. */
@@ -153,6 +166,11 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
     hasHostAuthorities: file.guest?.host_ca ?? false,
     hasProxies: file.guest?.proxy ?? false,
+    registries: {
+      mirrors: Object.fromEntries((file.registry ?? []).flatMap(mirrorOf)),
+      insecure: (file.registry ?? []).flatMap(({ host, insecure }) => (insecure ? [host] : [])),
+      authFiles: authFiles(env),
+    },
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
     ...acceleratorOf(env['BANGER_ACCELERATOR'], file.accelerator),
     ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),
@@ -179,6 +197,24 @@ function xdgDir(env: Environment, name: string): string | undefined {
     });
   }
   return value;
+}
+
+function mirrorOf({ host, mirror }: RegistryTable): [string, string][] {
+  return mirror === undefined ? [] : [[host, mirror]];
+}
+
+/** Podman's places come first (containers-auth.json(5)), then Docker's. */
+function authFiles(env: Environment): string[] {
+  const { REGISTRY_AUTH_FILE: chosen, DOCKER_CONFIG: ofDocker } = env;
+  const home = homeDir(env);
+  const inFolder = join('containers', 'auth.json');
+  const runtime = xdgDir(env, 'XDG_RUNTIME_DIR');
+  return [
+    ...(chosen ? [chosen] : []),
+    ...(runtime ? [join(runtime, inFolder)] : []),
+    join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'), inFolder),
+    join(ofDocker || join(home, '.docker'), 'config.json'),
+  ].filter(isAbsolute);
 }
 
 function readConfig(path: string): ConfigFile {

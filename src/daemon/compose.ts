@@ -3,9 +3,19 @@ import { join } from 'node:path';
 import { createGuestConnector } from '../adapters/guest/connector.ts';
 import { AUTHORITY_FOLDERS } from '../adapters/host-user/authorities/read-authorities.ts';
 import { FsHostUser } from '../adapters/host-user/fs-host-user.ts';
-import { FsImageStore } from '../adapters/image/image-store.ts';
-import { findNamespaceProblem } from '../adapters/image/namespaces.ts';
-import { RECIPES } from '../adapters/image/recipes.ts';
+import { DebianKernelSource } from '../adapters/image/debian/kernel-source.ts';
+import { findNamespaceProblem } from '../adapters/image/debian/namespaces.ts';
+import { RecipeSource } from '../adapters/image/debian/recipe-source.ts';
+import { debianBookworm } from '../adapters/image/debian/recipes/debian-bookworm.ts';
+import { RECIPES } from '../adapters/image/debian/recipes.ts';
+import { TreeRootfsBuilder } from '../adapters/image/debian/tree-rootfs.ts';
+import { FileSource } from '../adapters/image/file-source.ts';
+import { ArchiveSource } from '../adapters/image/oci/archive-source.ts';
+import { LayersRootfsBuilder } from '../adapters/image/oci/layers-rootfs.ts';
+import { RegistrySource } from '../adapters/image/oci/registry-source.ts';
+import { FsBlobStore } from '../adapters/image/store/blob-store.ts';
+import { FsImageStore } from '../adapters/image/store/image-store.ts';
+import { contentDir } from '../adapters/image/store/layout.ts';
 import { FsKernelStore } from '../adapters/kernel/kernel-store.ts';
 import { HelperPeerUsers } from '../adapters/loopback/peer-users.ts';
 import { TCP_HOST } from '../adapters/loopback/tcp-host.ts';
@@ -23,9 +33,9 @@ import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-so
 import { KeyedMutex, SharedWork } from '../base/async.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
-import { toolEnv } from '../base/process/programs.ts';
+import { toolEnv, type Variables } from '../base/process/programs.ts';
 import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
-import type { GuestArch } from '../core/ports/images.ts';
+import type { GuestArch } from '../core/ports/images/guest-arch.ts';
 import type { HostConnector, PeerUsers, PortListeners } from '../core/ports/loopback.ts';
 import type { VmDriver } from '../core/ports/vmm/driver.ts';
 import { KnownHosts } from '../core/vms/guest/known-hosts.ts';
@@ -37,7 +47,7 @@ import { ObservedRecords } from '../core/vms/network/observed-records.ts';
 import { Pool, type PoolOptions } from '../core/vms/pool/pool.ts';
 import { UnrecordedIds } from '../core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../core/vms/vm-locks.ts';
-import type { VmWorld } from '../core/vms/world.ts';
+import type { BootStores, VmWorld } from '../core/vms/world.ts';
 import { type BuildInfo, releaseOf } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
 
@@ -129,22 +139,14 @@ export function compose({
   const records = new ObservedRecords(stored);
   const agentPath = (arch: GuestArch): string => join(agentDir, `banger-agent-${arch}`);
   const hostTools = join(hostToolsDir, `banger-host-${facts.arch}`);
-  const kernels = new FsKernelStore({
-    kernelsDir: paths.kernelsDir,
-    agentPath,
-    uid,
-    env: variables,
-    log,
-  });
-  const images = new FsImageStore({
-    imagesDir: paths.imagesDir,
-    kernels,
+  const { images, kernels } = composeStores({
+    settings,
+    variables,
     arch: facts.arch,
     uid,
-    env: variables,
-    log,
+    agentPath,
     hostTools,
-    recipes: RECIPES,
+    log,
   });
   const connector = createGuestConnector();
   const { accelerator } = settings;
@@ -227,4 +229,43 @@ export function compose({
       stored[Symbol.dispose]();
     },
   };
+}
+
+interface StoreParts {
+  settings: Settings;
+  variables: Variables;
+  arch: GuestArch;
+  uid: number;
+  agentPath: (arch: GuestArch) => string;
+  hostTools: string;
+  log: Logger;
+}
+
+/** What VMs boot from. */
+function composeStores({ settings, variables: env, agentPath, ...host }: StoreParts): BootStores {
+  const { imagesDir, kernelsDir } = settings.paths;
+  const { arch, uid, hostTools, log } = host;
+  const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
+  const builder = { arch, uid, env, hostTools, log };
+  const oci = { hostTools, env: toolEnv(env), blobsDir: blobs.dir, platform: `linux/${arch}` };
+  const source = new DebianKernelSource({ ...builder, imagesDir, recipe: debianBookworm });
+  const kernels = new FsKernelStore({ kernelsDir, arch, source, agentPath, uid, env, log });
+  const images = new FsImageStore({
+    imagesDir,
+    kernels,
+    blobs,
+    sources: {
+      recipe: new RecipeSource({ ...builder, recipes: RECIPES }),
+      registry: new RegistrySource({ ...oci, env, settings: settings.registries }),
+      archive: new ArchiveSource(oci),
+      file: new FileSource(),
+    },
+    rootfs: { tree: new TreeRootfsBuilder({ uid, env }), layers: new LayersRootfsBuilder(oci) },
+    arch,
+    uid,
+    env,
+    log,
+    recipes: RECIPES.map(({ name }) => name),
+  });
+  return { images, kernels };
 }

@@ -2,6 +2,7 @@ import type { Abortable } from '../base/abort.ts';
 import {
   anyOf,
   constant,
+  count,
   list,
   number,
   object,
@@ -28,6 +29,7 @@ const progressEvent = object({
   event: constant('progress'),
   stage: text('stable and short: `build image`'),
   detail: optional(text('for people')),
+  bytes: optional(object({ done: count(), total: count() }, 'of what this stage moves')),
   elapsedMs: number('ms since the work began'),
 });
 

@@ -1,6 +1,7 @@
 import { extensibleOneOf, integer, list, object, optional, text, truth } from '../base/json-schema/build.ts';
 import type { ValueOf } from '../base/json-schema/schema.ts';
 import { time } from './api/common.ts';
+import { imageConfig } from './image/image-config.ts';
 
 /**
  * The states of a VM. `creating` and the other `-ing` states are intents: when a daemon starts and finds a VM
@@ -84,6 +85,7 @@ const vmFields = {
   name: text(),
   state: extensibleOneOf(VM_STATES),
   image: text(),
+  imageConfig: optional(imageConfig),
   shape: vmShape,
   nat: truth('the guest may open connections to the outside'),
   guest_ip: optional(

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { copyFile, link, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readImage, resolveName } from '../../src/adapters/image/image-files.ts';
-import { blobLink, hexOf, imageLayout } from '../../src/adapters/image/layout.ts';
+import { readImage, resolveName } from '../../src/adapters/image/store/image-files.ts';
+import { blobLink, hexOf, imageLayout } from '../../src/adapters/image/store/layout.ts';
 import type { Abortable } from '../../src/base/abort.ts';
 import { isErrno } from '../../src/base/errors.ts';
 import { exec } from '../../src/base/process/exec.ts';
 import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
-import type { StoredKernel } from '../../src/core/ports/images.ts';
+import type { StoredKernel } from '../../src/core/ports/images/kernels.ts';
 import { buildTestGuest } from '../conformance/vm-driver/test-guest.ts';
 import { makeExt4 } from '../e2e/support/small-image.ts';
 

@@ -7,15 +7,27 @@ import { fakeBuildTools } from '../../../test/support/fakes/fake-build-tools.ts'
 import { makeModules } from '../../../test/support/fakes/fake-modules.ts';
 import { nullLog } from '../../../test/support/null-log.ts';
 import { isAppError } from '../../base/errors.ts';
-import type { UnpackedKernel } from '../../core/ports/images.ts';
+import type { KernelSource, UnpackedKernel } from '../../core/ports/images/kernels.ts';
 import { FsKernelStore } from './kernel-store.ts';
 
 let dir: string;
 let env: Record<string, string>;
 let kernel: UnpackedKernel;
+let fetched: number;
+let fails: boolean;
+
+const source: KernelSource = {
+  async withKernel(use) {
+    if (fails) throw new Error('no mirror');
+    fetched += 1;
+    await use(kernel);
+  },
+};
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'kernel-store-'));
+  fetched = 0;
+  fails = false;
   env = (await fakeBuildTools(dir)).env;
   const modulesTree = join(dir, 'modules');
   await mkdir(modulesTree);
@@ -47,6 +59,8 @@ function newStore(): FsKernelStore {
   const agentPath = () => join(dir, 'agent');
   return new FsKernelStore({
     kernelsDir: kernelsDir(),
+    arch: 'amd64',
+    source,
     agentPath,
     uid: process.getuid?.() ?? 0,
     env,
@@ -107,11 +121,57 @@ test('retainOnly() removes the others', async () => {
   const store = newStore();
   await store.publish(kernel, abortable());
   await store.publish({ ...kernel, name: 'other' }, abortable());
-  await store.retainOnly(new Set(['other']), abortable());
+  await store.retainOnly(new Set(['other']), { ...abortable(), keepsDefault: false });
   assert.deepEqual(
     (await store.list()).map(({ name }) => name),
     ['other'],
   );
+});
+
+test('retainOnly() keeps what VMs hold, and the default kernel when an image needs it', async () => {
+  const store = newStore();
+  const names = async () => (await store.list()).map(({ name }) => name);
+  await store.publish(kernel, abortable());
+  await store.publish({ ...kernel, name: 'newest' }, abortable());
+  const vmDir = join(dir, 'vm');
+  await mkdir(vmDir);
+  await store.hold(kernel.name, vmDir, abortable());
+  await store.hold(kernel.name, vmDir, abortable());
+  await assert.rejects(store.hold('none', vmDir, abortable()), has('KERNEL_NOT_FOUND'));
+  await store.retainOnly(new Set(), { ...abortable(), keepsDefault: true });
+  assert.deepEqual(await names(), [kernel.name, 'newest']);
+  await rm(vmDir, { recursive: true });
+  await store.retainOnly(new Set(), { ...abortable(), keepsDefault: true });
+  assert.deepEqual(await names(), ['newest']);
+  await store.retainOnly(new Set(), { ...abortable(), keepsDefault: false });
+  assert.deepEqual(await names(), []);
+});
+
+test('the default kernel is the newest of this host, and is fetched once when there is none', async () => {
+  const notices: string[] = [];
+  const task = () => ({
+    ...abortable(),
+    report: (event: { event: string }) => notices.push(event.event),
+  });
+  const [one, other] = [newStore(), newStore()];
+  const all = [one, one, other].map((store) => store.getDefault(task()));
+  assert.deepEqual([...new Set((await Promise.all(all)).map(({ name }) => name))], [kernel.name]);
+  assert.equal(fetched, 1);
+  assert.ok(notices.includes('notice'));
+  await one.publish({ ...kernel, name: 'newest' }, abortable());
+  await one.publish({ ...kernel, name: 'foreign', arch: 'arm64' }, abortable());
+  assert.equal((await one.getDefault(task())).name, 'newest');
+  assert.equal(fetched, 1);
+});
+
+test('a failure to fetch the default kernel is passed on, and the next call tries again', async () => {
+  const store = newStore();
+  const task = { ...abortable(), report: () => {} };
+  fails = true;
+  await assert.rejects(store.getDefault(task), /no mirror/);
+  assert.deepEqual(await store.list(), []);
+  fails = false;
+  assert.equal((await store.getDefault(task)).name, kernel.name);
 });
 
 test('a missing kernel and a missing agent are reported', async () => {

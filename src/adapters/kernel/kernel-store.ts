@@ -1,29 +1,37 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
+import { SharedWork } from '../../base/async.ts';
 import { AppError, isAppError, isErrno } from '../../base/errors.ts';
 import { syncFolder } from '../../base/files/atomic-file.ts';
 import { lock } from '../../base/files/file-lock.ts';
+import { addHolder, hasLiveHolder } from '../../base/files/holders.ts';
 import { checkRecordedFiles } from '../../base/files/recorded-files.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
 import { toolEnv, type Variables } from '../../base/process/programs.ts';
+import type { GuestArch } from '../../core/ports/images/guest-arch.ts';
 import type {
-  GuestArch,
   KernelEntry,
   KernelPublisher,
+  KernelSource,
   KernelStore,
   StoredKernel,
   UnpackedKernel,
-} from '../../core/ports/images.ts';
+} from '../../core/ports/images/kernels.ts';
+import type { Task } from '../../protocol/events.ts';
 import { InitrdCache } from './initrd-cache.ts';
-import { KERNEL_FILES, kernelLayout, kernelLock, kernelStaging } from './layout.ts';
+import { fetchLock, KERNEL_FILES, kernelLayout, kernelLock, kernelStaging } from './layout.ts';
 import { KERNEL_NAME, kernelDamaged, parseKernelManifest } from './manifest-schema.ts';
 import { stageKernel } from './stage-kernel.ts';
 
 /** What the kernel store needs. */
 export interface KernelStoreOptions {
   kernelsDir: string;
+  /** of this host, and so of its guests */
+  arch: GuestArch;
+  /** where the default kernel comes from when there is none */
+  source: KernelSource;
   /** path of the static guest agent for an architecture; the file need not exist */
   agentPath: (arch: GuestArch) => string;
   /** this process's user id */
@@ -38,6 +46,7 @@ const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force:
 /** Kernels as folders; `layout.ts` shows their files. */
 export class FsKernelStore implements KernelStore, KernelPublisher {
   readonly #options: KernelStoreOptions;
+  readonly #fetching = new SharedWork<StoredKernel>();
   readonly #initrds = new Map<GuestArch, InitrdCache>();
 
   constructor(options: KernelStoreOptions) {
@@ -66,6 +75,20 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
     return { ...entry, initrdPath: initrd.path, initrdSha256: initrd.sha256 };
   }
 
+  async getDefault(task: Task): Promise<StoredKernel> {
+    const newest = await this.#newest();
+    if (newest) return await this.get(newest.name, task);
+    return await this.#fetching.run('', (signal) => this.#fetchDefault({ ...task, signal }), task);
+  }
+
+  async hold(name: string, holderDir: string, { signal }: Abortable): Promise<void> {
+    const { kernelsDir } = this.#options;
+    await mkdir(kernelsDir, { recursive: true });
+    using _held = await lock(kernelLock(kernelsDir), { signal });
+    await this.#read(name);
+    await addHolder(kernelLayout(this.#dirOf(name)).holders, holderDir);
+  }
+
   async publish(kernel: UnpackedKernel, { signal }: Abortable): Promise<void> {
     const { kernelsDir, uid, env, log } = this.#options;
     await mkdir(kernelsDir, { recursive: true });
@@ -81,14 +104,48 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
     await syncFolder(kernelsDir);
   }
 
-  async retainOnly(names: ReadonlySet<string>, { signal }: Abortable): Promise<void> {
+  async retainOnly(
+    names: ReadonlySet<string>,
+    { signal, keepsDefault }: Abortable & { keepsDefault: boolean },
+  ): Promise<void> {
     const { kernelsDir } = this.#options;
-    const unused = (await this.#names()).filter((name) => !names.has(name));
     await sweepStaging(kernelStaging(kernelsDir), staging);
+    const kept = new Set(names);
+    const newest = keepsDefault ? await this.#newest() : undefined;
+    if (newest) kept.add(newest.name);
+    const unused = (await this.#names()).filter((name) => !kept.has(name));
     if (unused.length === 0) return;
     using _held = await lock(kernelLock(kernelsDir), { signal });
     await using folder = await openStaging(kernelStaging(kernelsDir), staging);
-    for (const name of unused) await this.#moveAway(name, join(folder.dir, name));
+    for (const name of unused) {
+      if (await hasLiveHolder(kernelLayout(this.#dirOf(name)).holders)) continue;
+      await this.#moveAway(name, join(folder.dir, name));
+    }
+  }
+
+  /** Several processes may want one at the same time. */
+  async #fetchDefault({ report, signal }: Task): Promise<StoredKernel> {
+    const { kernelsDir, source } = this.#options;
+    await mkdir(kernelsDir, { recursive: true });
+    using _held = await lock(fetchLock(kernelsDir), {
+      signal,
+      onWait: () => report({ event: 'progress', stage: 'wait', detail: 'another process is fetching it' }),
+    });
+    const now = await this.#newest();
+    if (now) return await this.get(now.name, { signal });
+    report({ event: 'notice', message: 'there is no kernel yet: fetching one (only once)' });
+    let name = '';
+    const use = async (kernel: UnpackedKernel): Promise<void> => {
+      await this.publish(kernel, { signal });
+      name = kernel.name;
+    };
+    await source.withKernel(use, { report, signal });
+    return await this.get(name, { signal });
+  }
+
+  async #newest(): Promise<KernelEntry | undefined> {
+    const fitting = (await this.list()).filter(({ arch }) => arch === this.#options.arch);
+    return fitting.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))[0];
   }
 
   #initrdsOf(arch: GuestArch): InitrdCache {

@@ -12,8 +12,10 @@ import { join } from 'node:path';
  *         modules.ext4        all of /lib/modules/<release>
  *         boot-modules/       modules.dep, modules.builtin and the modules of the initramfs
  *         initrd-<hash>.img   initramfs with the agent of that hash; made when needed
+ *         holders/            folders of VMs that keep the kernel (base/files/holders.ts)
  *       .staging/             kernels being made (base/files/staging.ts)
  *       .lock                 held while kernels are added or removed
+ *       .fetch.lock           held while the default kernel is fetched
  */
 export interface KernelLayout {
   dir: string;
@@ -23,6 +25,7 @@ export interface KernelLayout {
   config: string;
   modules: string;
   bootModules: string;
+  holders: string;
 }
 
 /** Paths of the files of the kernel in `dir`. */
@@ -35,6 +38,7 @@ export function kernelLayout(dir: string): KernelLayout {
     config: join(dir, KERNEL_FILES.config),
     modules: join(dir, KERNEL_FILES.modules),
     bootModules: join(dir, 'boot-modules'),
+    holders: join(dir, 'holders'),
   };
 }
 
@@ -65,4 +69,9 @@ export function kernelStaging(kernelsDir: string): string {
 /** Lock that is held while kernels are added or removed. */
 export function kernelLock(kernelsDir: string): string {
   return join(kernelsDir, '.lock');
+}
+
+/** Lock that is held while the default kernel is fetched. */
+export function fetchLock(kernelsDir: string): string {
+  return join(kernelsDir, '.fetch.lock');
 }

@@ -6,7 +6,7 @@ import { syncTree, writeFileAtomic } from '../../base/files/atomic-file.ts';
 import { packExt4 } from '../../base/files/ext4-image.ts';
 import { recordSizes } from '../../base/files/recorded-files.ts';
 import type { Logger } from '../../base/log.ts';
-import type { UnpackedKernel } from '../../core/ports/images.ts';
+import type { UnpackedKernel } from '../../core/ports/images/kernels.ts';
 import { bootModules } from './initrd/boot-modules.ts';
 import { KERNEL_FILES, kernelLayout } from './layout.ts';
 import type { KernelManifest } from './manifest-schema.ts';

@@ -34,6 +34,15 @@ const fields = {
   imageName: z.string(),
   imageId: z.string(),
   kernelName: z.string(),
+  imageConfig: z
+    .looseObject({
+      env: z.array(z.string()).exactOptional(),
+      entrypoint: z.array(z.string()).exactOptional(),
+      cmd: z.array(z.string()).exactOptional(),
+      user: z.string().exactOptional(),
+      workingDir: z.string().exactOptional(),
+    })
+    .exactOptional(),
   shape: vmShape,
   nat: z.boolean(),
   guestIp: z.ipv4().exactOptional(),

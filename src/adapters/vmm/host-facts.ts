@@ -2,7 +2,7 @@ import { open, readFile } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import { arch } from 'node:process';
 import { AppError, isErrno } from '../../base/errors.ts';
-import type { GuestArch } from '../../core/ports/images.ts';
+import type { GuestArch } from '../../core/ports/images/guest-arch.ts';
 
 /**
  * Facts about this host that decide on accelerators and clocks. Injected, so that every decision can be

@@ -64,6 +64,20 @@ export function workdirOf(given: string | undefined): string | undefined {
   });
 }
 
+/**
+ * Returns the user that `--user` names.
+ *
+ * @throws {AppError} USAGE_OPTION_VALUE when it is empty.
+ */
+export function userOf(given: string | undefined): string | undefined {
+  if (given !== '') return given;
+  throw badOption('--user', {
+    value: given,
+    why: 'it is empty',
+    hint: 'give the name or number of a user of the guest',
+  });
+}
+
 /** Returns the error for an option value that cannot be used. */
 export function badOption(
   flag: string,

@@ -6,6 +6,7 @@ import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
 import type { OptionDefinitions, OptionValues } from '../program/command.ts';
 import type { ProblemList } from '../program/problems.ts';
+import { KERNEL_OPTION, kernelRefOf } from './kernel-ref.ts';
 
 /**
  * Shows where the time of the command went: on stderr, printed by the command line itself, or in the value
@@ -28,10 +29,11 @@ export const VM_OPTIONS = {
     type: 'value',
     value: 'image',
     kind: 'image',
-    summary: 'the image that the VM boots',
+    summary: 'the image that the VM boots, or a reference to one in a registry',
     defaultText: (settings) =>
       settings?.defaultImage ?? 'default_image_name of the config file, else debian-bookworm',
   },
+  ...KERNEL_OPTION,
   vcpu: {
     type: 'value',
     value: 'count',
@@ -89,10 +91,12 @@ export function createRequestOf(
   const given = <T>(value: string | undefined, parse: (text: string) => T): T | undefined =>
     value === undefined ? undefined : problems.attempt(() => parse(value));
   const name = given(options.name, parseName);
+  const kernel = given(options.kernelRef, kernelRefOf);
   return {
     ...(name === undefined ? {} : { name }),
     ...(options.cold ? { cold: true } : {}),
     image: given(options.image, parseImage) ?? settings.defaultImage,
+    ...(kernel === undefined ? {} : { kernel }),
     vcpuCount:
       given(options.vcpu, (text) => parseCount(text, { flag: '--vcpu', least: 1 })) ??
       vmDefaults.vcpuCount.value,

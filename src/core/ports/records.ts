@@ -1,4 +1,5 @@
 import type { Accelerator, VmForward, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
+import type { RunConfig } from '../rules/image-environment.ts';
 import type { SavedBy, SavedGuestKind } from './saved-by.ts';
 import type { VmmProcess } from './vmm/running-vm.ts';
 import type { DriveBase, DriveSpec } from './vmm/spec.ts';
@@ -14,6 +15,8 @@ export interface VmRecord {
   imageName: string;
   imageId: string;
   kernelName: string;
+  /** what its image says about the programs in it; absent when that says nothing */
+  imageConfig?: RunConfig;
   shape: VmShape;
   /** the guest may open connections to the outside */
   nat: boolean;

@@ -1,5 +1,5 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { StoredImage } from './images.ts';
+import type { StoredImage } from './images/stored-image.ts';
 import type { PackedWorkspace, WorkspaceContent } from './workspace.ts';
 
 /** What decides what is in a base image. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { VmShape } from '../../protocol/vm.ts';
-import type { StoredImage, StoredKernel } from '../ports/images.ts';
+import type { StoredKernel } from '../ports/images/kernels.ts';
+import type { StoredImage } from '../ports/images/stored-image.ts';
 import type { BootSource } from '../ports/vmm/spec.ts';
 
 /** Increased whenever the preparation of a guest before it is saved changes. */

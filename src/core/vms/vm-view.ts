@@ -11,6 +11,7 @@ export function vmView(record: VmRecord): Vm {
     name: record.name,
     state: record.state,
     image: record.imageName,
+    ...(record.imageConfig ? { imageConfig: record.imageConfig } : {}),
     shape: record.shape,
     nat: record.nat,
     ...(record.guestIp === undefined ? {} : { guest_ip: record.guestIp }),

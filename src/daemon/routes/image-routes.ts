@@ -1,4 +1,7 @@
-import type { StoredImage } from '../../core/ports/images.ts';
+import { addImage, pullImage } from '../../core/images/add-image.ts';
+import { deleteImage } from '../../core/images/delete-image.ts';
+import type { ImageOrigin } from '../../core/ports/images/image-source.ts';
+import type { StoredImage } from '../../core/ports/images/stored-image.ts';
 import type { Vms } from '../../core/vms/world.ts';
 import { done } from '../../protocol/api/common.ts';
 import * as schemas from '../../protocol/api/image.ts';
@@ -33,13 +36,55 @@ export const IMAGE_ROUTES: readonly Route[] = [
       return { value: imageView(app.world, await app.world.images.build(params['name'] ?? '', options)) };
     },
   }),
+  workRoute({
+    method: 'POST',
+    path: '/images/pull',
+    summary: 'Make an image of what a registry has now under a reference; hanging up cancels it',
+    body: schemas.pullImageRequest,
+    answer: schemas.image,
+    run: async ({ app: { world }, body, signal, report }) => ({
+      value: imageView(world, await pullImage(world, body, { signal, report })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/images/import',
+    summary: 'Make an image of a file or folder of this host; hanging up cancels it',
+    body: schemas.importImageRequest,
+    answer: schemas.image,
+    run: async ({ app: { world }, body: { path, format, ...choice }, signal, report }) => {
+      const origin = { kind: 'archive', format, path } as const;
+      return { value: imageView(world, await addImage(world, { ...choice, origin }, { signal, report })) };
+    },
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/images/register',
+    summary: 'Use an ext4 file of the user as an image; hanging up cancels it',
+    body: schemas.registerImageRequest,
+    answer: schemas.image,
+    run: async ({ app: { world }, body: { path, ...choice }, signal, report }) => {
+      const origin = { kind: 'file', path } as const;
+      return { value: imageView(world, await addImage(world, { ...choice, origin }, { signal, report })) };
+    },
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/images/prune',
+    summary: 'Delete what no image and no VM needs: images without a name, kernels, blobs',
+    body: schemas.pruneImagesRequest,
+    answer: schemas.prunedImages,
+    run: async ({ app, body, signal }) =>
+      await app.world.images.prune({ signal, isDryRun: body.dryRun ?? false }),
+  }),
   jsonRoute({
     method: 'DELETE',
     path: '/images/:name',
-    summary: 'Delete an image; VMs that were made from it keep its files',
+    summary: 'Delete an image that no VM uses; with `force`, VMs keep its files',
+    query: schemas.deleteImageQuery,
     answer: done,
-    run: async ({ app, params, signal }) => {
-      await app.world.images.delete(params['name'] ?? '', { signal });
+    run: async ({ app, params, query, signal }) => {
+      await deleteImage(app.world, params['name'] ?? '', { force: query.force !== undefined, signal });
       return {};
     },
   }),
@@ -61,17 +106,37 @@ export const IMAGE_ROUTES: readonly Route[] = [
 ];
 
 function imageView(world: Pick<Vms, 'records'>, image: StoredImage): schemas.Image {
-  const { name, id, arch, distro, kernelName, sizeBytes, diskBytes, createdAt } = image;
+  const { name, id, arch, distro, kernelName, config, provenance, isUnmanaged } = image;
+  const { sizeBytes, diskBytes, createdAt } = image;
+  const { origin, manifestDigest } = provenance;
   const users = world.records.list().filter((record) => record.imageId === id);
   return {
     name,
     id,
     arch,
-    distro,
-    kernel: kernelName,
+    distro: distro ?? '',
+    kernel: kernelName ?? '',
     sizeBytes,
     diskBytes,
     createdAt,
     usedBy: users.map((record) => record.name),
+    origin: { kind: origin.kind, from: fromOf(origin) },
+    managed: !isUnmanaged,
+    ...(manifestDigest === undefined ? {} : { digest: manifestDigest }),
+    ...(Object.keys(config).length > 0 ? { config } : {}),
   };
+}
+
+function fromOf(origin: ImageOrigin): string {
+  switch (origin.kind) {
+    case 'recipe':
+      return origin.recipe;
+    case 'registry':
+      return origin.reference;
+    case 'archive':
+    case 'file':
+      return origin.path;
+    default:
+      return origin satisfies never;
+  }
 }

@@ -1,6 +1,18 @@
-import { closedObject, list, object, optional, text, truth } from '../../base/json-schema/build.ts';
+import {
+  closedObject,
+  count,
+  extensibleOneOf,
+  list,
+  object,
+  oneOf,
+  optional,
+  someText,
+  text,
+  truth,
+} from '../../base/json-schema/build.ts';
 import type { ValueOf } from '../../base/json-schema/schema.ts';
-import { arch, bytes, time } from './common.ts';
+import { imageConfig } from '../image/image-config.ts';
+import { absolutePath, arch, bytes, flag, time } from './common.ts';
 
 /** Body of `POST /v1/images/NAME/build`. */
 export const buildImageRequest = closedObject({
@@ -8,17 +20,84 @@ export const buildImageRequest = closedObject({
 });
 export type BuildImageRequest = ValueOf<typeof buildImageRequest>;
 
+const newImage = {
+  kernel: optional(someText('kernel of the store that its VMs boot; default: the newest')),
+  force: optional(truth('make it even if it exists, or if its name belongs to another image')),
+};
+
+/** Body of `POST /v1/images/pull`. */
+export const pullImageRequest = closedObject({
+  reference: someText('as container tools write it: `alpine:3.20`'),
+  name: optional(someText('default: the full form of the reference')),
+  ...newImage,
+});
+export type PullImageRequest = ValueOf<typeof pullImageRequest>;
+
+/** Files and folders that an image can be imported from. */
+export const IMPORT_FORMATS = ['oci', 'oci-archive', 'docker-archive', 'rootfs', 'dir'] as const;
+export type ImportFormat = (typeof IMPORT_FORMATS)[number];
+
+/** Body of `POST /v1/images/import`. */
+export const importImageRequest = closedObject({
+  path: absolutePath,
+  format: oneOf(
+    IMPORT_FORMATS,
+    'a layout folder, an archive of one, what `docker save` writes, a tar of a root file system, a folder of one',
+  ),
+  name: someText(),
+  ...newImage,
+});
+export type ImportImageRequest = ValueOf<typeof importImageRequest>;
+
+/** Body of `POST /v1/images/register`. */
+export const registerImageRequest = closedObject({
+  path: absolutePath,
+  name: someText(),
+  ...newImage,
+});
+export type RegisterImageRequest = ValueOf<typeof registerImageRequest>;
+
+/** Body of `POST /v1/images/prune`. */
+export const pruneImagesRequest = closedObject({
+  dryRun: optional(truth('only say what would be deleted')),
+});
+export type PruneImagesRequest = ValueOf<typeof pruneImagesRequest>;
+
+/** Answer of `POST /v1/images/prune`: what was deleted, or would be. */
+export const prunedImages = object({
+  imageCount: count(),
+  blobCount: count('blobs that no image needs'),
+  freedBytes: bytes('bytes that they took on this host'),
+});
+export type PrunedImages = ValueOf<typeof prunedImages>;
+
+/** Query of `DELETE /v1/images/NAME`. */
+export const deleteImageQuery = closedObject({
+  force: optional(flag('delete an image that VMs use; they keep its files')),
+});
+
+export type DeleteImageQuery = ValueOf<typeof deleteImageQuery>;
+
 /** An image. */
 export const image = object({
-  name: text(),
+  name: text('a plain name, or a whole reference'),
   id: text('of its content: `sha256:` and the digest of what its manifest was made from'),
   arch,
-  distro: text(),
-  kernel: text(),
+  distro: text('empty when it is not known'),
+  kernel: text('the one that it brings, or that was chosen for it; empty: VMs boot the newest'),
   sizeBytes: bytes('bytes, as a guest sees it'),
   diskBytes: bytes('bytes that it takes on this host'),
   createdAt: time(),
   usedBy: list(text(), 'names of VMs'),
+  origin: optional(
+    object({
+      kind: extensibleOneOf(['recipe', 'registry', 'archive', 'file']),
+      from: text('the recipe, the reference, or the path on this host'),
+    }),
+  ),
+  managed: optional(truth('`false`: its root file system is a file of the user, which must stay')),
+  digest: optional(text('of the manifest that the registry or the archive has')),
+  config: optional(imageConfig),
 });
 export type Image = ValueOf<typeof image>;
 

@@ -37,7 +37,10 @@ export type ShowVmQuery = ValueOf<typeof showVmQuery>;
 /** Body of `POST /v1/vms`. */
 export const createVmRequest = closedObject({
   name: optional(text()),
-  image: optional(someText()),
+  image: optional(someText('a name or a reference; built or pulled if it is missing')),
+  kernel: optional(
+    someText('name of a kernel of the store; default: the one that the image brings, or the newest'),
+  ),
   vcpuCount: optional(shapeFields.vcpuCount),
   memoryMib: optional(shapeFields.memoryMib),
   diskSizeBytes: optional(shapeFields.diskSizeBytes),

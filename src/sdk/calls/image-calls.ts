@@ -1,13 +1,20 @@
 import type { Abortable } from '../../base/abort.ts';
 import {
   type BuildImageRequest,
+  type DeleteImageQuery,
   type Image,
+  type ImportImageRequest,
   image,
   imageList,
   type Kernel,
   kernelList,
+  type PrunedImages,
+  type PruneImagesRequest,
+  type PullImageRequest,
+  prunedImages,
+  type RegisterImageRequest,
 } from '../../protocol/api/image.ts';
-import { imagePath } from '../paths.ts';
+import { flag, imagePath, withQuery } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
 
@@ -16,7 +23,11 @@ export interface ImageCalls {
   listImages(options: Abortable): Promise<Image[]>;
   showImage(name: string, options: Abortable): Promise<Image>;
   buildImage(name: string, request: BuildImageRequest, options: Abortable): Work<Image>;
-  deleteImage(name: string, options: Abortable): Promise<void>;
+  pullImage(request: PullImageRequest, options: Abortable): Work<Image>;
+  importImage(request: ImportImageRequest, options: Abortable): Work<Image>;
+  registerImage(request: RegisterImageRequest, options: Abortable): Work<Image>;
+  deleteImage(name: string, options: Abortable & { isForced?: boolean }): Promise<void>;
+  pruneImages(request: PruneImagesRequest, options: Abortable): Promise<PrunedImages>;
   listKernels(options: Abortable): Promise<Kernel[]>;
 }
 
@@ -26,7 +37,15 @@ export function imageCalls(caller: Caller): ImageCalls {
     listImages: async (options) => (await caller.get('/images', imageList, options)).images,
     showImage: async (name, options) => await caller.get(imagePath(name), image, options),
     buildImage: (name, body, { signal }) => caller.work(imagePath(name, 'build'), image, { body, signal }),
-    deleteImage: async (name, options) => await caller.settle('DELETE', imagePath(name), options),
+    pullImage: (body, { signal }) => caller.work('/images/pull', image, { body, signal }),
+    importImage: (body, { signal }) => caller.work('/images/import', image, { body, signal }),
+    registerImage: (body, { signal }) => caller.work('/images/register', image, { body, signal }),
+    deleteImage: async (name, { isForced, signal }) =>
+      await caller.settle('DELETE', withQuery<DeleteImageQuery>(imagePath(name), { force: flag(isForced) }), {
+        signal,
+      }),
+    pruneImages: async (body, { signal }) =>
+      await caller.post('/images/prune', prunedImages, { body, signal }),
     listKernels: async (options) => (await caller.get('/kernels', kernelList, options)).kernels,
   };
 }

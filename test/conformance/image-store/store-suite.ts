@@ -3,13 +3,17 @@ import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import type { ImageStore } from '../../../src/core/ports/images.ts';
+import type { ImageStore, NewImage } from '../../../src/core/ports/images/image-store.ts';
+import type { Report } from '../../../src/protocol/events.ts';
 
 /** An empty store in `dir`, and the name of an image that it can build. */
 export interface StoreBench {
   store: ImageStore;
   name: string;
 }
+
+const FULL = 'docker.io/library/alpine:3.20';
+const pull = (reference = FULL): NewImage => ({ origin: { kind: 'registry', reference }, force: false });
 
 /** The suite that every image store passes. */
 export function describeImageStore(kind: string, open: (dir: string) => Promise<StoreBench>): void {
@@ -87,6 +91,41 @@ export function describeImageStore(kind: string, open: (dir: string) => Promise<
       await rm(vmDir, { recursive: true });
       await store.prune(limit());
       await assert.rejects(store.getById(id), { code: 'IMAGE_NOT_FOUND' });
+    });
+
+    test('makes an image of what a registry has, and finds it by any form of its reference', async () => {
+      const { store } = bench;
+      const stages: string[] = [];
+      const report: Report = (event) => {
+        if (event.event === 'progress' && event.bytes) stages.push(event.stage);
+      };
+      const pulled = await store.add(FULL, pull(), { report, ...limit() });
+      assert.equal(pulled.name, FULL);
+      assert.deepEqual(pulled.provenance.origin, pull().origin);
+      assert.ok(pulled.config.env?.length);
+      assert.equal(pulled.kernelName, undefined);
+      assert.ok(stages.includes('pull'));
+      assert.deepEqual(await store.get('alpine:3.20'), pulled);
+      assert.deepEqual(await store.getById(pulled.id), pulled);
+      assert.deepEqual(await store.add(FULL, pull(), { report, ...limit() }), pulled);
+      await store.delete('alpine:3.20', limit());
+      assert.deepEqual(await store.list(), []);
+    });
+
+    test('gives a pulled image a plain name and a kernel that are chosen for it', async () => {
+      const { store } = bench;
+      const task = { report() {}, ...limit() };
+      const pulled = await store.add('tools', { ...pull(), kernelName: 'chosen-1' }, task);
+      assert.equal(pulled.kernelName, 'chosen-1');
+      assert.deepEqual(await store.get('tools'), pulled);
+      const other = pull('x.example/other:1');
+      await assert.rejects(store.add('tools', other, task), { code: 'IMAGE_EXISTS' });
+      await store.add('tools', { ...other, force: true }, task);
+      assert.notEqual((await store.get('tools')).id, pulled.id);
+      await assert.rejects(store.add('../x', pull(), task), { code: 'IMAGE_NAME_INVALID' });
+      const reason = new Error('enough');
+      const aborted = { report() {}, signal: AbortSignal.abort(reason) };
+      await assert.rejects(store.add('more', pull(), aborted), reason);
     });
   });
 }

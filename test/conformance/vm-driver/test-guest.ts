@@ -11,7 +11,7 @@ import { kernelLayout } from '../../../src/adapters/kernel/layout.ts';
 import { type Abortable, onAbort } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/process/exec.ts';
 import { resolvePaths } from '../../../src/config/settings.ts';
-import type { GuestArch } from '../../../src/core/ports/images.ts';
+import type { GuestArch } from '../../../src/core/ports/images/guest-arch.ts';
 import type { BootSource } from '../../../src/core/ports/vmm/spec.ts';
 import { nullLog } from '../../support/null-log.ts';
 
@@ -47,6 +47,8 @@ export async function testBootSource(
   const agentPath = (): string => guestPath;
   const store = new FsKernelStore({
     kernelsDir,
+    arch,
+    source: { withKernel: () => Promise.reject(new Error('tests fetch no kernel')) },
     agentPath,
     uid: process.getuid?.() ?? 0,
     env: process.env,

@@ -1,13 +1,13 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { readImage, resolveName } from '../../../src/adapters/image/image-files.ts';
-import { blobLink } from '../../../src/adapters/image/layout.ts';
+import { readImage, resolveName } from '../../../src/adapters/image/store/image-files.ts';
+import { blobLink } from '../../../src/adapters/image/store/layout.ts';
 import type { Abortable } from '../../../src/base/abort.ts';
 import { processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
 import { overlaySize } from '../../../src/core/overlay-size.ts';
 import type { GuestAgent } from '../../../src/core/ports/guest.ts';
-import type { StoredKernel } from '../../../src/core/ports/images.ts';
+import type { StoredKernel } from '../../../src/core/ports/images/kernels.ts';
 import type { DriveSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { bootVm, type TestVm } from './boot-vm.ts';
 import { findKernel } from './kernel.ts';

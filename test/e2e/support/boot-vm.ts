@@ -15,7 +15,7 @@ import { abortable } from '../../../src/base/async.ts';
 import { isErrno } from '../../../src/base/errors.ts';
 import { exec } from '../../../src/base/process/exec.ts';
 import type { GuestAgent } from '../../../src/core/ports/guest.ts';
-import type { StoredKernel } from '../../../src/core/ports/images.ts';
+import type { StoredKernel } from '../../../src/core/ports/images/kernels.ts';
 import type { DriveSpec } from '../../../src/core/ports/vmm/spec.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { GUEST_ARCH } from './kernel.ts';

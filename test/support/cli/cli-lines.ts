@@ -23,13 +23,14 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     },
     { words: '--dry-run --branch fix --from HEAD --include-untracked --no-submodules --no-bootstrap REPO' },
     { words: '--dry-run --cold --timings --json REPO' },
-    { words: '--rm -e A=1 -w / -- true', needsRoot: true },
+    { words: '--rm -e A=1 -w / -u 0 -- true', needsRoot: true },
+    { words: '--rm --image alpine:3.20 --kernel-ref fake-kernel --entrypoint', needsRoot: true },
     { words: '--rm --json --timings -- true', needsRoot: true },
   ],
   'vm create': [
     {
       words:
-        '--name made1 --image debian-bookworm --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --json',
+        '--name made1 --image debian-bookworm --kernel-ref fake-kernel --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --json',
     },
     { words: '--name made2 --no-start -v --vcpu 1 --memory 256 --disk-size 64M --expose-host 45682' },
     { words: '--name made3 -q --cold --no-start --timings' },
@@ -151,6 +152,19 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   ],
   'vm prune': [{ words: '--force --json' }, { words: '-f -q' }],
   'image build': [{ words: '' }, { words: '--force -v' }, { words: '--json debian-bookworm' }],
+  'image pull': [
+    { words: '-v alpine:3.20' },
+    { words: '--name tools --kernel-ref fake-kernel --force --json localhost:5000/x:1' },
+  ],
+  'image import': [
+    { words: '--name tiny -v DIR' },
+    { words: '--name tiny --kernel-ref fake-kernel --force --json rootfs:DIR/x.tar' },
+  ],
+  'image register': [
+    { words: '--name own -v DIR/own.ext4' },
+    { words: '--name own --kernel-ref fake-kernel --force --json DIR/own.ext4' },
+  ],
+  'image prune': [{ words: '--dry-run' }, { words: '--json' }],
   'image list': [{ words: '' }, { words: '--json' }],
   'image show': [{ words: 'debian-bookworm' }, { words: '--json debian-bookworm' }],
   'kernel list': [{ words: '' }, { words: '--json' }],
@@ -184,7 +198,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   ],
   version: [{ words: '' }, { words: '--json' }],
   completion: [{ words: 'bash' }, { words: 'zsh' }, { words: 'fish' }],
-  'image delete': [{ words: '--json debian-bookworm' }],
+  'image delete': [{ words: '--json tools' }, { words: '-f debian-bookworm' }],
   'daemon stop': [{ words: '' }, { words: '--json' }],
 };
 
@@ -197,6 +211,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--count': { value: '0' },
   '--mode': { value: 'metadata' },
   '--image': { value: '' },
+  '--kernel-ref': { value: '' },
   '--vcpu': { value: '0' },
   '--memory': { value: '1' },
   '--expose-host': { value: '0' },
@@ -251,6 +266,9 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm workspace prepare': 'web --dry-run REPO',
   'vm workspace export': 'web',
   'image show': 'debian-bookworm',
+  'image pull': 'alpine:3.20',
+  'image import': 'rootfs:x.tar',
+  'image register': 'x.ext4',
   'image delete': 'debian-bookworm',
   'template show': 'deadbeef',
   'template delete': 'deadbeef',

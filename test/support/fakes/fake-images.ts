@@ -1,8 +1,13 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../../src/base/errors.ts';
-import type { ImageStore, KernelStore, StoredImage, StoredKernel } from '../../../src/core/ports/images.ts';
+import type { ImageStore } from '../../../src/core/ports/images/image-store.ts';
+import type { KernelStore, StoredKernel } from '../../../src/core/ports/images/kernels.ts';
+import type { StoredImage } from '../../../src/core/ports/images/stored-image.ts';
+
+import { checkPlainImageName, fullImageRef } from '../../../src/protocol/image/image-ref.ts';
 
 /** Stores with one image and its kernel, whose files no VMM ever reads. */
 export interface FakeStores {
@@ -16,7 +21,11 @@ export const FAKE_IMAGE = 'debian-bookworm';
 /** Its id. */
 export const FAKE_IMAGE_ID = `sha256:${'fa'.repeat(32)}`;
 
-const KERNEL_NAME = 'fake-kernel';
+/** What every image that is not built says about its programs. */
+const FAKE_PULLED_CONFIG = { env: ['FROM_IMAGE=yes'], cmd: ['true'], workingDir: '/' };
+
+/** Name of the one kernel. */
+const FAKE_KERNEL = 'fake-kernel';
 const ROOTFS_BYTES = 64 * 2 ** 20;
 const CREATED_AT = '2026-01-01T00:00:00.000Z';
 
@@ -28,14 +37,17 @@ export async function makeFakeStores(dir: string, { isBuilt = true } = {}): Prom
     id: FAKE_IMAGE_ID,
     arch: 'amd64',
     distro: 'debian',
-    kernelName: KERNEL_NAME,
+    kernelName: FAKE_KERNEL,
+    config: {},
+    provenance: { origin: { kind: 'recipe', recipe: FAKE_IMAGE }, blobs: [] },
+    isUnmanaged: false,
     rootfsPath: join(dir, 'rootfs.ext4'),
     sizeBytes: ROOTFS_BYTES,
     diskBytes: 0,
     createdAt: CREATED_AT,
   };
   const kernel: StoredKernel = {
-    name: KERNEL_NAME,
+    name: FAKE_KERNEL,
     release: '6.1.0',
     arch: 'amd64',
     kernelPath: join(dir, 'vmlinuz'),
@@ -51,52 +63,85 @@ export async function makeFakeStores(dir: string, { isBuilt = true } = {}): Prom
   return { images: imageStore(image, isBuilt), kernels: kernelStore(kernel) };
 }
 
+/** A store that can build `image`, and in which every registry has every reference. */
 function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
-  let isThere = isBuilt;
+  const named = new Map<string, StoredImage>(isBuilt ? [[image.name, image]] : []);
+  const made = new Map<string, StoredImage>([[image.id, image]]);
+  const holders = new Map<string, Set<string>>();
   const notFound = (what: string): AppError =>
     new AppError('IMAGE_NOT_FOUND', `Cannot find the image "${what}"`, {
       hint: `build it: banger image build ${image.name}`,
     });
-  const holders = new Set<string>();
-  const isHeld = (): boolean => [...holders].some((dir) => existsSync(dir));
+  const isKept = (id: string): boolean =>
+    [...named.values()].some((one) => one.id === id) ||
+    [...(holders.get(id) ?? [])].some((dir) => existsSync(dir));
   const byId = async (id: string): Promise<StoredImage> => {
-    if (id === image.id && (isThere || isHeld())) return image;
+    const found = made.get(id);
+    if (found && isKept(id)) return found;
     throw notFound(id);
   };
   const byName = async (name: string): Promise<StoredImage> => {
-    if (name === image.name && isThere) return image;
+    const found = named.get(name) ?? named.get(fullImageRef(name) ?? '');
+    if (found) return found;
     throw notFound(name);
   };
+  const publish = (name: string, one: StoredImage): StoredImage => {
+    made.set(one.id, one);
+    named.set(name, one);
+    return one;
+  };
   return {
-    list: async () => (isThere ? [image] : []),
+    list: async () => [...named.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     get: byName,
     getById: byId,
     async hold(id, holderDir) {
       await byId(id);
-      holders.add(holderDir);
+      holders.set(id, (holders.get(id) ?? new Set()).add(holderDir));
     },
     async build(name, { signal, report }) {
       if (name !== image.name) throw new AppError('IMAGE_UNKNOWN', `Cannot build "${name}": no such recipe`);
       signal.throwIfAborted();
       report({ event: 'progress', stage: 'build image' });
-      isThere = true;
-      return image;
+      return publish(name, image);
+    },
+    async add(name, { origin, kernelName, force }, { signal, report }) {
+      signal.throwIfAborted();
+      if (fullImageRef(name) !== name) checkPlainImageName(name);
+      const before = named.get(name);
+      if (before && !force && JSON.stringify(before.provenance.origin) !== JSON.stringify(origin)) {
+        throw new AppError('IMAGE_EXISTS', `Cannot make image "${name}": another image has this name`);
+      }
+      report({ event: 'progress', stage: 'pull', bytes: { done: 1, total: 1 } });
+      const { kernelName: _own, distro: _distro, ...rest } = image;
+      const key = JSON.stringify([origin, kernelName]);
+      return publish(name, {
+        ...rest,
+        name,
+        id: `sha256:${createHash('sha256').update(key).digest('hex')}`,
+        ...(kernelName === undefined ? {} : { kernelName }),
+        config: FAKE_PULLED_CONFIG,
+        provenance: { origin, blobs: [] },
+      });
     },
     async delete(name) {
-      await byName(name);
-      isThere = false;
+      named.delete((await byName(name)).name);
     },
-    prune: async () => {},
+    prune: async () => ({ imageCount: 0, blobCount: 0, freedBytes: 0 }),
     recipes: () => [image.name],
   };
 }
 
 function kernelStore(kernel: StoredKernel): KernelStore {
+  const get: KernelStore['get'] = async (name) => {
+    if (name === kernel.name) return kernel;
+    throw new AppError('KERNEL_NOT_FOUND', `Cannot find the kernel "${name}"`);
+  };
   return {
     list: async () => [kernel],
-    async get(name) {
-      if (name === kernel.name) return kernel;
-      throw new AppError('KERNEL_NOT_FOUND', `Cannot find the kernel "${name}"`);
+    get,
+    getDefault: async () => kernel,
+    async hold(name, _holderDir, options) {
+      await get(name, options);
     },
   };
 }

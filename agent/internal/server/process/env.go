@@ -9,9 +9,13 @@ import (
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// imageEnvironmentFile has the variables of the VM's image, each NAME=value and a NUL byte. The host writes
+// it when it personalises the guest; many images have none.
+const imageEnvironmentFile = "/run/banger/image-env"
+
 // environment returns the environment of a command: the account's variables, then those of /etc/environment,
-// then the caller's own; later ones win.
-func environment(account Account, etcEnvironment []byte, own map[string]string, term string) map[string]string {
+// those of the image, and the caller's own; later ones win.
+func environment(account Account, etcEnvironment, ofImage []byte, own map[string]string, term string) map[string]string {
 	env := map[string]string{
 		"HOME":    account.Home,
 		"USER":    account.Name,
@@ -22,6 +26,11 @@ func environment(account Account, etcEnvironment []byte, own map[string]string, 
 	}
 	for line := range lines(etcEnvironment) {
 		if name, value, ok := parseAssignment(line); ok {
+			env[name] = value
+		}
+	}
+	for assignment := range strings.SplitSeq(string(ofImage), "\x00") {
+		if name, value, ok := strings.Cut(assignment, "="); ok && name != "" {
 			env[name] = value
 		}
 	}

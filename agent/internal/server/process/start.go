@@ -20,7 +20,7 @@ type Spec struct {
 	Env map[string]string
 	// Cwd may be empty, for the user's home, or "/" when that does not exist.
 	Cwd string
-	// User is a name or a number; empty means root.
+	// User is a name or a number, perhaps with ":" and a group; empty means root.
 	User string
 	// Terminal is nil for a command with three pipes.
 	Terminal *Terminal
@@ -78,11 +78,15 @@ func Start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, refuse(Failed, "%v", err)
 	}
+	ofImage, err := readOptional(imageEnvironmentFile)
+	if err != nil {
+		return nil, refuse(Failed, "%v", err)
+	}
 	term := ""
 	if spec.Terminal != nil {
 		term = orDefault(spec.Terminal.Term, "xterm")
 	}
-	env := environment(account, etcEnvironment, spec.Env, term)
+	env := environment(account, etcEnvironment, ofImage, spec.Env, term)
 	if _, isGiven := spec.Env["TERM"]; spec.Terminal != nil && !isGiven {
 		env["TERM"] = knownTerm(term, env)
 	}

@@ -27,8 +27,40 @@ type Account struct {
 type Accounts struct{ Root string }
 
 // Lookup finds a user by name or by number. For a number without a user, it returns an account without a name
-// whose home is "/".
+// whose home is "/". After a ":", who also has a group, by name or by number, which is then the only one.
 func (a Accounts) Lookup(who string) (Account, error) {
+	who, group, hasGroup := strings.Cut(who, ":")
+	account, err := a.lookUpUser(who)
+	if err != nil || !hasGroup {
+		return account, err
+	}
+	account.GID, err = a.groupNumber(group)
+	account.Groups = []uint32{account.GID}
+	return account, err
+}
+
+func (a Accounts) groupNumber(which string) (uint32, error) {
+	groups, err := readOptional(a.Root + "/etc/group")
+	if err != nil {
+		return 0, err
+	}
+	for line := range lines(groups) {
+		fields := strings.Split(line, ":")
+		if len(fields) < 4 || fields[0] != which {
+			continue
+		}
+		if number, err := strconv.ParseUint(fields[2], 10, 32); err == nil {
+			return uint32(number), nil
+		}
+	}
+	number, err := strconv.ParseUint(which, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("no such group: %q", which)
+	}
+	return uint32(number), nil
+}
+
+func (a Accounts) lookUpUser(who string) (Account, error) {
 	passwd, err := readOptional(a.Root + "/etc/passwd")
 	if err != nil {
 		return Account{}, err

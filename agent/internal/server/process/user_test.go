@@ -45,13 +45,17 @@ func TestLookupReadsPasswdAndGroup(t *testing.T) {
 		"1001": {"1001", 1000, 1000, "/home/numbered", "/bin/sh", []uint32{1000}},
 		"0":    {"root", 0, 0, "/root", "/bin/bash", []uint32{0}},
 		"4242": {"4242", 4242, 4242, "/", "/bin/sh", []uint32{4242}},
+		// A group of its own choice is the only one.
+		"dev:sudo":  {"dev", 1001, 27, "/home/anna", "/bin/sh", []uint32{27}},
+		"dev:7":     {"dev", 1001, 7, "/home/anna", "/bin/sh", []uint32{7}},
+		"4242:4243": {"4242", 4242, 4243, "/", "/bin/sh", []uint32{4243}},
 	} {
 		got, err := accounts.Lookup(who)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, error %v, want %+v", who, got, err, want)
 		}
 	}
-	for _, who := range []string{"nobody-here", "broken", "huge", "-1", "99999999999"} {
+	for _, who := range []string{"nobody-here", "broken", "huge", "-1", "99999999999", "dev:no-such-group", "dev:-1", "dev:", "nobody-here:dev"} {
 		if got, err := accounts.Lookup(who); err == nil {
 			t.Errorf("%s: got %+v", who, got)
 		}
@@ -69,10 +73,10 @@ func TestRootExistsWithoutFiles(t *testing.T) {
 func TestEnvironmentPutsLaterSourcesOverEarlierOnes(t *testing.T) {
 	file := "PATH=\"/opt/bin:/bin\"\n# A=1\nexport B='two words' # more\nC=3 # comment\n\nbroken\n=x\nLANG=de_DE.UTF-8"
 	got := environment(Account{Name: "dev", Home: "/home/anna", Shell: "/bin/zsh"}, []byte(file),
-		map[string]string{"LANG": "C", "NEW": "\xff"}, "vt100")
+		[]byte("C=image=3\x00I=two\nlines\x00LANG=image\x00broken\x00=x\x00"), map[string]string{"LANG": "C", "NEW": "\xff"}, "vt100")
 	want := map[string]string{
 		"HOME": "/home/anna", "USER": "dev", "LOGNAME": "dev", "SHELL": "/bin/zsh", "PATH": "/opt/bin:/bin",
-		"LANG": "C", "B": "two words", "C": "3", "TERM": "vt100", "NEW": "\xff",
+		"LANG": "C", "B": "two words", "C": "image=3", "I": "two\nlines", "TERM": "vt100", "NEW": "\xff",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %q, want %q", got, want)

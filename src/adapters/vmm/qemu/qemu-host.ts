@@ -1,4 +1,4 @@
-import type { GuestArch } from '../../../core/ports/images.ts';
+import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
 
 /** What a QEMU command line depends on besides the VM. */
 export interface QemuHost {

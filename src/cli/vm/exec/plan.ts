@@ -3,7 +3,7 @@ import type { Environment } from '../../../config/settings.ts';
 import type { Invocation, OptionValues } from '../../program/command.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
-import { badOption, environmentOf, workdirOf } from '../guest-env.ts';
+import { environmentOf, userOf, workdirOf } from '../guest-env.ts';
 import { guestFolder } from '../guest-path.ts';
 import type { EXEC_OPTIONS } from './options.ts';
 
@@ -70,13 +70,4 @@ function startOf({ workdir: given, guestPath }: OptionValues<typeof EXEC_OPTIONS
     });
   }
   return workdirOf(given);
-}
-
-function userOf(given: string | undefined): string | undefined {
-  if (given !== '') return given;
-  throw badOption('--user', {
-    value: given,
-    why: 'it is empty',
-    hint: 'give the name or number of a user of the guest',
-  });
 }

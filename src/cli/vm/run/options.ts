@@ -9,6 +9,17 @@ export const RUN_OPTIONS = {
   ...WORKSPACE_OPTIONS,
   ...ENV_OPTION,
   ...WORKDIR_OPTION,
+  user: {
+    type: 'value',
+    short: 'u',
+    value: 'user',
+    summary: 'name or number of the user that runs the command or the shell',
+    defaultText: () => "the image's own, or root when a working tree is copied",
+  },
+  entrypoint: {
+    type: 'flag',
+    summary: "run the image's own program; a command after -- becomes its arguments",
+  },
   dryRun: { type: 'flag', summary: 'only print which files the VM would get; needs a path' },
   noBootstrap: {
     type: 'flag',

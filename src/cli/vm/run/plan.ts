@@ -5,7 +5,7 @@ import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
 import type { Invocation, OptionValues } from '../../program/command.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
-import { environmentOf, workdirOf } from '../guest-env.ts';
+import { environmentOf, userOf, workdirOf } from '../guest-env.ts';
 import { createRequestOf } from '../vm-options.ts';
 import { workspaceChoiceOf } from '../workspace/workspace-options.ts';
 import type { RUN_OPTIONS } from './options.ts';
@@ -17,8 +17,12 @@ export interface RunPlan {
   request: CreateVmRequest;
   /** the working tree to copy into the guest */
   workspace?: WorkspaceChoice;
-  /** absent: a login shell, unless detached */
+  /** absent: a login shell, unless detached or `hasEntrypoint` */
   command?: [string, ...string[]];
+  /** runs the image's own program, with `command` as its arguments */
+  hasEntrypoint: boolean;
+  /** absent: the image's own without a working tree, else root */
+  user?: string;
   env: Record<string, string>;
   /** where the command or the shell starts; absent: in the working tree */
   workdir?: string;
@@ -51,7 +55,9 @@ export function planOf(
   );
   const env = problems.attempt(() => environmentOf(options.env, ownEnv));
   const workdir = problems.attempt(() => workdirOf(options.workdir));
-  for (const problem of contradictions(options, { hasPath: args[0] !== undefined, hasCommand: !!trailing })) {
+  const user = problems.attempt(() => userOf(options.user));
+  const hasCommand = trailing !== undefined || options.entrypoint;
+  for (const problem of contradictions(options, { hasPath: args[0] !== undefined, hasCommand })) {
     problems.add(problem);
   }
   problems.throwAny();
@@ -59,6 +65,8 @@ export function planOf(
     request: { ...request, keepFailed: true },
     ...(workspace === undefined ? {} : { workspace }),
     ...(command === undefined ? {} : { command }),
+    hasEntrypoint: options.entrypoint,
+    ...(user === undefined ? {} : { user }),
     env: env ?? {},
     ...(workdir === undefined ? {} : { workdir }),
     isRemoved: options.rm,
@@ -95,6 +103,7 @@ function contradictions(
   for (const [flag, isGiven] of [
     ['env', options.env.length > 0],
     ['workdir', options.workdir !== undefined],
+    ['user', options.user !== undefined],
   ] as const) {
     if (!options.detach || !isGiven) continue;
     const message = `Cannot use --${flag} with --detach: it applies to a command, and --detach runs none`;

@@ -8,10 +8,11 @@ import type { CommandContext } from '../../context/context.ts';
 import { type Span, spansOf } from '../../context/spans.ts';
 import { formatElapsed } from '../../render/format.ts';
 import { stillRunning } from '../../render/still-running.ts';
-import { runInGuest, statusOfExit } from '../../session/run-session.ts';
+import { type GuestRun, statusOfExit } from '../../session/run-session.ts';
 import { startFolder } from '../start-folder.ts';
 import { announceUntracked } from '../workspace/workspace-options.ts';
 import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
+import { ownProgram, runShellOrOwn } from './own-program.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
 import type { RunPlan } from './plan.ts';
 
@@ -99,7 +100,8 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
   const { vm } = owned;
   const madeAt = performance.now();
   context.progress.done(`[vm create] ready in ${context.errorStyle.dim(formatElapsed(madeAt - begunAt))}`);
-  const staysUnused = !plan.isRemoved && !plan.command && !plan.isDetached;
+  const hasCommand = plan.command !== undefined || plan.hasEntrypoint;
+  const staysUnused = !plan.isRemoved && !hasCommand && !plan.isDetached;
   let isRunning = false;
   try {
     const prepared = await prepareWorkspace(vm, parts);
@@ -124,9 +126,10 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
       };
     }
     const cwd = plan.workdir ?? (prepared && (await startFolderOf(vm, prepared, { client, context })));
-    context.progress.step(LABEL, plan.command ? 'running command in guest' : 'attaching to guest');
+    context.progress.step(LABEL, hasCommand ? 'running command in guest' : 'attaching to guest');
     isRunning = true;
-    const exit = await runInGuest(client, guestRunOf(plan, { vm, cwd, context }), context);
+    const run = guestRunOf(plan, { vm, cwd, context });
+    const exit = await runShellOrOwn(client, { vm, run }, context);
     const endedAt = performance.now();
     if (staysUnused) context.notice(stillRunning(vm));
     return {
@@ -142,7 +145,7 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
       owned,
     };
   } catch (error) {
-    if (!plan.isRemoved && (!isRunning || !plan.command)) context.notice(stillRunning(vm));
+    if (!plan.isRemoved && (!isRunning || !hasCommand)) context.notice(stillRunning(vm));
     throw error;
   }
 }
@@ -168,7 +171,7 @@ async function installTools(
   { prepared, tooling }: { prepared: PreparedWorkspace; tooling: WorkspaceTooling },
   { plan, client, context }: RunParts,
 ): Promise<string | undefined> {
-  const isAwaited = plan.isDetached || plan.command !== undefined;
+  const isAwaited = plan.isDetached || plan.command !== undefined || plan.hasEntrypoint;
   const bootstrap = { tooling, guestPath: prepared.guestPath, logName: guestToolingLog(prepared.repoName) };
   const { signal, progress } = context;
   const onLine = (line: string): void => progress.step(LABEL, `installing tools: ${line}`);
@@ -198,16 +201,21 @@ async function startFolderOf(
 function guestRunOf(
   plan: RunPlan,
   { vm, cwd, context }: { vm: Vm; cwd: string | undefined; context: CommandContext },
-): Parameters<typeof runInGuest>[1] {
+): GuestRun {
+  // The working tree belongs to root.
+  const own = (plan.workspace ? undefined : vm.imageConfig) ?? {};
+  const startsIn = cwd ?? own.workingDir;
+  const user = plan.user ?? own.user;
   const start: ExecStart = {
-    argv: plan.command ?? LOGIN_SHELL,
+    argv: plan.hasEntrypoint ? ownProgram(vm, plan.command) : (plan.command ?? LOGIN_SHELL),
     ...(Object.keys(plan.env).length > 0 ? { env: plan.env } : {}),
-    ...(cwd === undefined ? {} : { cwd }),
+    ...(startsIn === undefined ? {} : { cwd: startsIn }),
+    ...(user === undefined ? {} : { user }),
   };
   return {
     vmId: vm.id,
     start,
-    isShell: !plan.command,
+    isShell: !plan.command && !plan.hasEntrypoint,
     ...(plan.isJson ? { stdoutTo: context.stderr, hasTerminal: false } : {}),
   };
 }

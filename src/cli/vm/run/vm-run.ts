@@ -11,6 +11,8 @@ export const vmRun = defineCommand({
     '',
     'The current state of the working tree is copied to /root/repo: tracked files with their uncommitted edits, untracked files with --include-untracked, never ignored files, and enough history for git to work. With --branch the guest creates a branch and switches to it; the edits are kept.',
     '',
+    'An image from a registry says how its programs run: its environment variables are set for every command, and without a working tree, the command and the shell run as its user and in its folder. If it has no shell, banger vm run without a command starts the program that it names, as --entrypoint does.',
+    '',
     'With --nat, mise installs the tools that the working tree names in .mise.toml, mise.toml and .tool-versions, and the versions of Go, Node, Python and Rust in their own version files. A command and --detach wait for this, a shell does not. The log is in the guest, in /root/.cache/banger. A working tree with mise files needs --nat or --no-bootstrap.',
     '',
     'The exit status is that of the command, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 1 when -d could not install tools, 130 after Ctrl-C before the command ran.',
@@ -40,6 +42,10 @@ export const vmRun = defineCommand({
     {
       command: 'banger vm run -e CI=1 -w /root/repo/web . -- npm test',
       does: 'With an environment variable, in a folder of the working tree.',
+    },
+    {
+      command: 'banger vm run --rm --image alpine:3.20 -- cat /etc/os-release',
+      does: 'Pulls an image from a registry, if it is not here yet, and runs a command in it.',
     },
     { command: 'seq 1 100 | banger vm run --rm -- sha256sum', does: 'Feeds a command through a pipe.' },
   ],

@@ -5,7 +5,9 @@ import type { Report, Task } from '../../../protocol/events.ts';
 import type { PersonalFile, Personalisation, Personalised, Surroundings } from '../../../protocol/guest.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { HostContent, OutsideContent } from '../../ports/host-user.ts';
+import type { StoredImage } from '../../ports/images/stored-image.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import { imageEnvironmentFiles } from '../../rules/image-environment.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { SSH_KEY_COMMENT, type SshKeyPair, sshKeyPair } from '../../rules/ssh-key.ts';
 import type { VmHost, Vms } from '../world.ts';
@@ -49,7 +51,11 @@ export async function personalise(
     isNew: boolean;
   },
 ): Promise<void> {
-  const files = [...sshKeyFiles(await sshHostKey(world.hostUser, record.id)), ...content.files];
+  const files = [
+    ...sshKeyFiles(await sshHostKey(world.hostUser, record.id)),
+    ...imageEnvironmentFiles(record.imageConfig ?? {}),
+    ...content.files,
+  ];
   const outside = record.nat ? content.outside : undefined;
   for (const message of [...content.notices, ...(outside?.notices ?? [])]) {
     report({ event: 'notice', message });
@@ -115,9 +121,9 @@ function isNothing({ environment, authorities }: Surroundings): boolean {
 /**
  * The placeholder identity of a guest that others are made from: every file exists and is no longer than a
  * VM's own, so that personalising only overwrites. Creating files would take a just restored emulated guest
- * much longer.
+ * much longer. The files for its image's variables are there too.
  */
-export function placeholderIdentity(): Personalisation {
+export function placeholderIdentity({ config }: Pick<StoredImage, 'config'>): Personalisation {
   return {
     wallClockMs: Date.now(),
     // The shortest possible name.
@@ -125,7 +131,7 @@ export function placeholderIdentity(): Personalisation {
     machineId: machineIdOf(randomBytes(16).toString('hex')),
     network: guestNetwork(false),
     surroundings: surroundingsOf(undefined),
-    files: sshKeyFiles(sshKeyPair(randomBytes(32), SSH_KEY_COMMENT)),
+    files: [...sshKeyFiles(sshKeyPair(randomBytes(32), SSH_KEY_COMMENT)), ...imageEnvironmentFiles(config)],
   };
 }
 

@@ -6,7 +6,9 @@ import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmForward } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import { runConfigOf } from '../../rules/image-environment.ts';
 import { recordedAddress } from '../network/guest-addresses.ts';
+import { holdBoot } from '../plan/hold-boot.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { noteSharedCpus, planVm } from '../plan/make-plan.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
@@ -46,6 +48,7 @@ export async function createVm(
   using address = await world.addresses.take();
   const poolVm = await takePoolVm(world, { plan, request }, options);
   const now = new Date().toISOString();
+  const imageConfig = runConfigOf(plan.image.config);
   const record: VmRecord = {
     id: poolVm?.vmId ?? randomBytes(6).toString('hex'),
     name: plan.name,
@@ -53,6 +56,7 @@ export async function createVm(
     imageName: plan.image.name,
     imageId: plan.image.id,
     kernelName: plan.kernel.name,
+    ...(imageConfig === undefined ? {} : { imageConfig }),
     shape: plan.shape,
     nat: request.nat ?? false,
     ...recordedAddress(address),
@@ -92,7 +96,7 @@ interface Making {
 }
 
 async function makeVm(
-  world: StartWorld & Pick<BootStores, 'images'>,
+  world: StartWorld & BootStores,
   { record: inserted, plan, request, poolVm }: Making,
   { signal, report, workDiskBase }: CreateVmOptions,
 ): Promise<VmRecord> {
@@ -104,7 +108,7 @@ async function makeVm(
   undo.defer('delete the record', () => world.records.delete(id));
   undo.defer('remove the folders', () => world.files.remove(id));
   const folders = await world.files.create(id);
-  await world.images.hold(plan.image.id, folders.dir, { signal });
+  await holdBoot(world, plan, { holderDir: folders.dir, signal });
   const record = await withBase(world, inserted, { file: workDiskBase?.file, signal });
   try {
     const made = request.noStart

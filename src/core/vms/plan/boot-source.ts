@@ -1,4 +1,4 @@
-import type { StoredKernel } from '../../ports/images.ts';
+import type { StoredKernel } from '../../ports/images/kernels.ts';
 import type { BootSource } from '../../ports/vmm/spec.ts';
 
 /**

@@ -1,11 +1,10 @@
 import type { Abortable } from '../../../base/abort.ts';
-import { AppError, isAppError } from '../../../base/errors.ts';
+import { AppError } from '../../../base/errors.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Report, Task } from '../../../protocol/events.ts';
 import type { VmShape } from '../../../protocol/vm.ts';
 import { checkVmName } from '../../../protocol/vm-name.ts';
 import { overlaySize } from '../../overlay-size.ts';
-import type { StoredImage } from '../../ports/images.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource, DriveRequest } from '../../ports/vmm/spec.ts';
@@ -14,6 +13,7 @@ import { vmNameTaken } from '../../rules/vm-name-taken.ts';
 import { resolveShape, sharedCpusNotice } from '../../rules/vm-shape.ts';
 import type { BootStores, VmDefaults, VmHost, Vms } from '../world.ts';
 import { bootSourceOf } from './boot-source.ts';
+import { findImage, findKernel } from './find-image.ts';
 import type { VmPlan } from './vm-plan.ts';
 
 /** Least space that a new VM needs: its drives' metadata, logs, and room to boot. */
@@ -23,11 +23,11 @@ const NEW_VM_BYTES = 256 * 2 ** 20;
 export type PlanWorld = BootStores & Pick<VmHost, 'driver'>;
 
 /**
- * Checks a request, cheapest checks first, and fills in what it leaves open. Makes nothing but the image,
- * when it is missing and can be built.
+ * Checks a request, cheapest checks first, and fills in what it leaves open. Makes nothing but the image and
+ * its kernel, when they are missing and can be built or fetched.
  *
- * @throws {AppError} VM_NAME_INVALID, VM_NAME_TAKEN, VM_SHAPE_INVALID, VMM_NOT_FOUND, IMAGE_*, KERNEL_*,
- * HOST_NO_SPACE
+ * @throws {AppError} VM_NAME_INVALID, VM_NAME_TAKEN, VM_SHAPE_INVALID, VMM_NOT_FOUND, IMAGE_*, REGISTRY_*,
+ * KERNEL_*, HOST_NO_SPACE
  */
 export async function planVm(
   world: PlanWorld & Pick<Vms, 'records'> & Pick<VmHost, 'files'> & VmDefaults,
@@ -41,7 +41,7 @@ export async function planVm(
   const imageName = request.image ?? world.defaultImage;
   report({ event: 'spec', name, image: imageName, shape });
   const image = await findImage(world, imageName, { signal, report });
-  const kernel = await world.kernels.get(image.kernelName, { signal });
+  const kernel = await findKernel(world, { image, chosen: request.kernel }, { signal, report });
   const boot = bootSourceOf(kernel, shape.systemOverlaySizeBytes);
   const probe = await requireDriver(world, boot, { signal });
   const overlay = overlaySize({ imageBytes: image.sizeBytes, freeBytes: shape.systemOverlaySizeBytes });
@@ -114,21 +114,4 @@ function planName(world: Pick<Vms, 'records'>, wanted: string | undefined): stri
   checkVmName(wanted);
   if (!taken.has(wanted)) return wanted;
   throw vmNameTaken(wanted);
-}
-
-async function findImage(
-  world: Pick<BootStores, 'images'>,
-  name: string,
-  options: Task,
-): Promise<StoredImage> {
-  try {
-    return await world.images.get(name);
-  } catch (error) {
-    if (!isAppError(error, 'IMAGE_NOT_FOUND') || !world.images.recipes().includes(name)) throw error;
-    options.report({
-      event: 'notice',
-      message: `image "${name}" does not exist yet: building it (only once)`,
-    });
-    return await world.images.build(name, { ...options, force: false });
-  }
 }

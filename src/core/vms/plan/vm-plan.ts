@@ -1,6 +1,7 @@
 import type { VmShape } from '../../../protocol/vm.ts';
 import type { OverlaySize } from '../../overlay-size.ts';
-import type { StoredImage, StoredKernel } from '../../ports/images.ts';
+import type { StoredKernel } from '../../ports/images/kernels.ts';
+import type { StoredImage } from '../../ports/images/stored-image.ts';
 import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource } from '../../ports/vmm/spec.ts';
 

@@ -6,6 +6,7 @@ import type { GuestAgent } from '../../ports/guest.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { connectAgent } from '../guest/connect-agent.ts';
 import { placeholderIdentity } from '../guest/personalise.ts';
+import { holdBoot } from '../plan/hold-boot.ts';
 import { driveRequestOf } from '../plan/make-plan.ts';
 import { specWithoutRecord } from '../plan/vm-spec.ts';
 import { warmUp } from '../saved/warm-up.ts';
@@ -18,7 +19,7 @@ const DEADLINE_MS = 30_000;
 
 /** What making a pool VM works on. */
 export type PoolVmWorld = Pick<VmHost, 'driver' | 'files'> &
-  Pick<BootStores, 'images'> &
+  BootStores &
   Pick<UnrecordedVms, 'connector' | 'unrecorded'>;
 
 /** What a pool VM is made from. */
@@ -47,7 +48,7 @@ export async function makePoolVm(
       undo.defer('forget it', () => unrecorded[Symbol.dispose]());
       undo.defer('remove the folders', () => world.files.remove(vmId));
       const { dir } = await world.files.create(vmId);
-      await world.images.hold(plan.image.id, dir, { signal });
+      await holdBoot(world, plan, { holderDir: dir, signal });
       const drives = await world.driver.prepareDrives(
         driveRequestOf(plan, { dir, copyOf: template.drives }),
         { signal },
@@ -58,7 +59,8 @@ export async function makePoolVm(
       const meeting = { vmId, signal, helloDeadlineMs: DEADLINE_MS, isRestored: true };
       const agent = await connectAgent(world.connector, running, meeting);
       undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
-      const warm = (inner: Abortable): Promise<void> => getReady(agent, { ...inner, isPractised, hurry });
+      const warm = (inner: Abortable): Promise<void> => 
+        getReady(agent, { ...inner, isPractised, hurry, image: plan.image });
       await whileRunning(running, warm, { signal, what: 'warm the guest up' });
       undo.move();
       return { vmId, key, memoryMib: plan.shape.memoryMib, drives, running, agent, unrecorded };
@@ -73,10 +75,15 @@ export async function makePoolVm(
  */
 async function getReady(
   agent: GuestAgent,
-  { isPractised, hurry, signal }: Abortable & { isPractised: boolean; hurry: AbortSignal },
+  {
+    isPractised,
+    hurry,
+    image,
+    signal,
+  }: Abortable & Pick<PoolRequest['plan'], 'image'> & { isPractised: boolean; hurry: AbortSignal },
 ): Promise<void> {
   if (hurry.aborted) return;
-  await agent.personalise(placeholderIdentity(), { signal });
+  await agent.personalise(placeholderIdentity(image), { signal });
   await warmUp(agent, { signal, hurry, isLeast: !isPractised });
   if (isPractised && !hurry.aborted) await practiseReplacing(agent, { signal });
 }

@@ -17,6 +17,7 @@ import { bootVm } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
 import { withBase } from '../lifecycle/with-base.ts';
 import { recordedAddress } from '../network/guest-addresses.ts';
+import { holdBoot } from '../plan/hold-boot.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { driveRequestOf, planStart } from '../plan/make-plan.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
@@ -87,7 +88,7 @@ function keep(world: Pick<Vms, 'records'>, records: readonly VmRecord[]): VmReco
 }
 
 async function makeFork(
-  world: BootWorld & Pick<BootStores, 'images'> & Pick<VmNetwork, 'addresses'>,
+  world: BootWorld & BootStores & Pick<VmNetwork, 'addresses'>,
   source: VmRecord,
   {
     name,
@@ -126,7 +127,7 @@ async function makeFork(
       undo.defer('delete the record', () => world.records.delete(record.id));
       undo.defer('remove the folders', () => world.files.remove(record.id));
       const folders = await world.files.create(record.id);
-      await world.images.hold(plan.image.id, folders.dir, { signal: held });
+      await holdBoot(world, plan, { holderDir: folders.dir, signal: held });
       report({ event: 'progress', stage: 'fork', detail: name });
       const based = await withBase(world, record, { file: workBase?.pathOnHost, signal: held });
       const drives = await world.driver.prepareDrives(

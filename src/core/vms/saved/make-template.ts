@@ -48,7 +48,7 @@ export async function makeTemplate(
   report({ event: 'progress', stage: 'template', detail: 'booting' });
   const running = await world.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
-  await whileRunning(running, (inner) => makeQuiet(world, running, { ...inner, report }), {
+  await whileRunning(running, (inner) => makeQuiet(world, running, { ...inner, report, image: plan.image }), {
     signal,
     what: 'make a warm template',
   });
@@ -62,11 +62,14 @@ export async function makeTemplate(
 async function makeQuiet(
   world: Pick<GuestWaits, 'bootDeadlineMs'> & Pick<WarmStarts, 'quiet'> & Pick<UnrecordedVms, 'connector'>,
   running: RunningVm,
-  { signal, report }: Task,
+  { signal, report, image }: Task & Pick<VmPlan, 'image'>,
 ): Promise<void> {
   const deadlineMs = world.bootDeadlineMs;
   const booting = { signal, deadlineMs, what: 'the guest to boot' };
-  await using agent = await withDeadline((inner) => reachServices(world, running, inner), booting);
+  await using agent = await withDeadline(
+    (inner) => reachServices(world, running, { image, signal: inner }),
+    booting,
+  );
   report({ event: 'progress', stage: 'template', detail: 'waiting for the guest to go quiet' });
   const calmDown = async (inner: AbortSignal): Promise<void> => {
     await warmUp(agent, { signal: inner });
@@ -83,7 +86,7 @@ async function makeQuiet(
 async function reachServices(
   world: Pick<GuestWaits, 'bootDeadlineMs'> & Pick<UnrecordedVms, 'connector'>,
   running: RunningVm,
-  signal: AbortSignal,
+  { image, signal }: Abortable & Pick<VmPlan, 'image'>,
 ): Promise<GuestAgent> {
   await using undo = new ResourceStack();
   const agent = await world.connector.connect(running.guestEndpoint, {
@@ -91,7 +94,7 @@ async function reachServices(
     helloDeadlineMs: world.bootDeadlineMs,
   });
   undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
-  await agent.personalise(placeholderIdentity(), { signal });
+  await agent.personalise(placeholderIdentity(image), { signal });
   await agent.ready({ signal });
   undo.move();
   return agent;

@@ -43,6 +43,7 @@ async function defaultBoot(
 ): Promise<BootSource | undefined> {
   try {
     const image = await world.images.get(world.defaultImage);
+    if (image.kernelName === undefined) return undefined;
     const kernel = await world.kernels.get(image.kernelName, options);
     return bootSourceOf(kernel, world.defaults.systemOverlaySizeBytes);
   } catch (error) {

@@ -8,10 +8,11 @@ export const checkDefaultImage: Check = {
   async run({ world }, options) {
     try {
       const image = await world.images.get(world.defaultImage);
-      const kernel = await world.kernels.get(image.kernelName, options);
+      const { kernelName } = image;
+      const kernel = kernelName === undefined ? undefined : await world.kernels.get(kernelName, options);
       return {
         status: 'pass',
-        message: `${image.name} (${formatSize(image.diskBytes)}), kernel ${kernel.release}`,
+        message: `${image.name} (${formatSize(image.diskBytes)}), ${kernel ? `kernel ${kernel.release}` : 'no kernel of its own'}`,
       };
     } catch (error) {
       if (!isAppError(error)) throw error;

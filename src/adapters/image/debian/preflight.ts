@@ -1,0 +1,79 @@
+import { access } from 'node:fs/promises';
+import type { Abortable } from '../../../base/abort.ts';
+import { AppError, isErrno } from '../../../base/errors.ts';
+import { findProgram } from '../../../base/process/programs.ts';
+import { packagesOf } from '../../../core/rules/host-packages.ts';
+import { freeBytes, noSpace } from '../space.ts';
+import { findNamespaceProblem } from './namespaces.ts';
+import { DEBIAN_KEYRING } from './recipe-scripts.ts';
+
+/** Peak disk usage of a build: the tree, its packages, the image, the kernel. */
+const BUILD_BYTES = 3 * 2 ** 30;
+
+/** What {@link checkHost} examines. */
+export interface HostCheckOptions extends Abortable {
+  imageName: string;
+  /** where everything is made */
+  dir: string;
+  uid: number;
+  env: NodeJS.ProcessEnv;
+}
+
+/** Programs that a build runs. */
+const TOOLS = ['mmdebstrap', 'mkfs.ext4', 'unshare', 'setpriv', 'tar', 'npm'];
+
+/** Programs that a build runs only for an ordinary user. */
+const USER_TOOLS = ['newuidmap'];
+
+/**
+ * Checks that a build can work here before anything is made; changes nothing.
+ *
+ * @throws {AppError} IMAGE_TOOL_MISSING naming everything that is missing; HOST_NO_SPACE; IMAGE_NEEDS_SUBIDS,
+ * IMAGE_NEEDS_NAMESPACES with the fix.
+ */
+export async function checkHost(options: HostCheckOptions): Promise<void> {
+  await checkTools(options);
+  await checkSpace(options.dir, options.imageName);
+  await checkNamespaces(options);
+}
+
+/** @throws {AppError} HOST_NO_SPACE when fewer than {@link BUILD_BYTES} are free in `dir`. */
+async function checkSpace(dir: string, imageName: string): Promise<void> {
+  const free = await freeBytes(dir);
+  if (free < BUILD_BYTES) throw noSpace(imageName, { dir, free, neededBytes: BUILD_BYTES });
+}
+
+async function checkTools({ imageName, uid, env }: HostCheckOptions): Promise<void> {
+  const wanted = uid === 0 ? TOOLS : [...TOOLS, ...USER_TOOLS];
+  const missing: string[] = [];
+  for (const program of wanted) if (!(await findProgram(program, env))) missing.push(program);
+  if (!(await exists(DEBIAN_KEYRING))) missing.push(DEBIAN_KEYRING);
+  if (missing.length === 0) return;
+  const names = missing.map((name) => `"${name}"`).join(', ');
+  const packages = packagesOf(missing);
+  throw new AppError(
+    'IMAGE_TOOL_MISSING',
+    `Cannot build image "${imageName}": these programs are missing: ${names}`,
+    {
+      hint: `install the packages; on Debian and Ubuntu: sudo apt install ${packages.apt}`,
+      details: { programs: missing, packages },
+    },
+  );
+}
+
+async function checkNamespaces({ imageName, uid, env, signal }: HostCheckOptions): Promise<void> {
+  const problem = await findNamespaceProblem({ uid, env }, { signal });
+  if (!problem) return;
+  const { code, message, hint, details, cause } = problem;
+  throw new AppError(code, `Cannot build image "${imageName}": ${message}`, { hint, details, cause });
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}

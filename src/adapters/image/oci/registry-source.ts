@@ -1,0 +1,61 @@
+import { readIfThere } from '../../../base/files/atomic-file.ts';
+import type { Variables } from '../../../base/process/programs.ts';
+import { systemPath } from '../../../base/process/programs.ts';
+import type { ImageSources, LayersContent } from '../../../core/ports/images/image-source.ts';
+import type { Task } from '../../../protocol/events.ts';
+import { contentOf } from './layers-content.ts';
+import { runOci } from './run-oci.ts';
+
+/** How registries are reached. */
+export interface RegistrySettings {
+  /** base URLs to ask instead, by the registry's name */
+  mirrors: Readonly<Record<string, string>>;
+  /** registries (`HOST:PORT`) that are asked over plain HTTP */
+  insecure: readonly string[];
+  /** where credentials may be, in order; a file need not exist */
+  authFiles: readonly string[];
+}
+
+/** What {@link RegistrySource} needs. */
+export interface RegistrySourceOptions {
+  /** the program `banger-host` */
+  hostTools: string;
+  /** folder of the blob store */
+  blobsDir: string;
+  /** `linux/amd64` */
+  platform: string;
+  settings: RegistrySettings;
+  /** the user's environment: proxies, and what helpers that keep credentials need */
+  env: Variables;
+}
+
+/** Pulls images from registries into the blob store, with the user's credentials. */
+export class RegistrySource implements RegistryOnly {
+  readonly #options: RegistrySourceOptions;
+
+  constructor(options: RegistrySourceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Downloads what the blob store lacks.
+   *
+   * @throws {AppError} REGISTRY_*, IMAGE_PLATFORM_MISSING, IMAGE_TOO_LARGE, HOST_NO_SPACE.
+   */
+  async fetch({ reference }: { reference: string }, task: Task): Promise<LayersContent> {
+    const { hostTools, blobsDir, platform, settings, env } = this.#options;
+    const auth: string[] = [];
+    for (const path of settings.authFiles)
+      if ((await readIfThere(path)) !== undefined) auth.push('--auth', path);
+    const words = [
+      ...['pull', '--store', blobsDir, '--ref', reference, '--platform', platform],
+      ...settings.insecure.flatMap((host) => ['--insecure', host]),
+      ...Object.entries(settings.mirrors).flatMap(([host, url]) => ['--mirror', `${host}=${url}`]),
+      ...auth,
+    ];
+    const program = { hostTools, env: { ...env, PATH: systemPath(env) } };
+    return contentOf(await runOci(words, program, { ...task, stage: 'pull' }));
+  }
+}
+
+type RegistryOnly = ImageSources['registry'];

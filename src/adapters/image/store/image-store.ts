@@ -1,0 +1,264 @@
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Abortable } from '../../../base/abort.ts';
+import { SharedWork } from '../../../base/async.ts';
+import { AppError, isAppError, isErrno } from '../../../base/errors.ts';
+import { type FileLock, lock } from '../../../base/files/file-lock.ts';
+import { addHolder, hasLiveHolder } from '../../../base/files/holders.ts';
+import { openStaging, sweepStaging } from '../../../base/files/staging.ts';
+import type { Logger } from '../../../base/log.ts';
+import type { BlobStore } from '../../../core/ports/images/blob-store.ts';
+import type { ImageOrigin } from '../../../core/ports/images/image-source.ts';
+import type { ImageStore, NewImage, PrunedImages } from '../../../core/ports/images/image-store.ts';
+import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
+import type { Report, Task } from '../../../protocol/events.ts';
+import { checkPlainImageName, fullImageRef } from '../../../protocol/image/image-ref.ts';
+import { listNames, readdirIfThere, readImage, removeTree, resolveName } from './image-files.ts';
+import { hexOf, imageLayout, linkNameOf, storeLayout } from './layout.ts';
+import { type ImageMaker, makeImage } from './make-image.ts';
+import { IMAGE_ID, imageDamaged } from './manifest-schema.ts';
+import { removeUnused } from './remove-unused.ts';
+
+/** What the image store needs. */
+export interface ImageStoreOptions extends ImageMaker {
+  /** names of the images that can be built */
+  recipes: readonly string[];
+  blobs: BlobStore;
+  log: Logger;
+}
+
+/** An image to make, as callers share it. */
+interface Making {
+  name: string;
+  origin: ImageOrigin;
+  kernelName?: string;
+  force: boolean;
+}
+
+/** Images as folders; `layout.ts` shows their files. */
+export class FsImageStore implements ImageStore {
+  readonly #options: ImageStoreOptions;
+  readonly #making = new SharedWork<StoredImage>();
+  readonly #listeners = new Map<string, Set<Report>>();
+
+  constructor(options: ImageStoreOptions) {
+    this.#options = options;
+  }
+
+  recipes(): readonly string[] {
+    return this.#options.recipes;
+  }
+
+  async list(): Promise<StoredImage[]> {
+    await this.#sweep();
+    const images: StoredImage[] = [];
+    for (const { name, id } of await listNames(this.#options.imagesDir)) {
+      try {
+        const image = await readImage(this.#blobDir(id), name);
+        if (image) images.push({ ...image, name });
+      } catch (error) {
+        if (!isAppError(error, 'IMAGE_DAMAGED')) throw error;
+        this.#options.log.warn('an image is skipped', { image: name, error });
+      }
+    }
+    return images;
+  }
+
+  async get(given: string): Promise<StoredImage> {
+    const found = await this.#resolve(given);
+    if (!found) throw this.#notFound(given);
+    const { name, id } = found;
+    const image = await readImage(this.#blobDir(id), name);
+    if (!image) throw imageDamaged(name, `"${this.#blobDir(id)}" is missing`);
+    return { ...image, name };
+  }
+
+  async getById(id: string): Promise<StoredImage> {
+    const image = IMAGE_ID.test(id) ? await readImage(this.#blobDir(id), id) : undefined;
+    if (!image) {
+      throw new AppError('IMAGE_NOT_FOUND', `Cannot find the image "${id}": it was removed from the store`, {
+        hint: 'a VM made from it can no longer start; create a new VM',
+        details: { id },
+      });
+    }
+    return image;
+  }
+
+  async hold(id: string, holderDir: string, { signal }: Abortable): Promise<void> {
+    using _held = await this.#lock(signal);
+    await this.getById(id);
+    await addHolder(imageLayout(this.#blobDir(id)).holders, holderDir);
+  }
+
+  async build(name: string, { force, ...task }: Task & { force: boolean }): Promise<StoredImage> {
+    if (!this.recipes().includes(name)) throw this.#unknown(name);
+    return await this.#make({ name, origin: { kind: 'recipe', recipe: name }, force }, task);
+  }
+
+  async add(name: string, request: NewImage, task: Task): Promise<StoredImage> {
+    if (linkNameOf(name) === undefined) checkPlainImageName(name);
+    return await this.#make({ name, ...request }, task);
+  }
+
+  async delete(given: string, { signal }: Abortable): Promise<void> {
+    const { imagesDir } = this.#options;
+    using _held = await this.#lock(signal);
+    const found = await this.#resolve(given);
+    if (!found) throw this.#notFound(given);
+    await rm(join(imagesDir, linkNameOf(found.name) ?? ''), { force: true });
+    const named = new Set((await listNames(imagesDir)).map((one) => one.id));
+    if (!named.has(found.id)) await this.#removeUnlessHeld(hexOf(found.id));
+    await removeUnused(this.#options, { signal, isDryRun: false });
+  }
+
+  async prune({ signal, isDryRun = false }: Abortable & { isDryRun?: boolean }): Promise<PrunedImages> {
+    const { imagesDir } = this.#options;
+    await this.#sweep();
+    using _held = await this.#lock(signal);
+    const named = new Set((await listNames(imagesDir)).map(({ id }) => hexOf(id)));
+    const gone = new Set<string>();
+    let freedBytes = 0;
+    for (const hex of await readdirIfThere(storeLayout(imagesDir).blobs)) {
+      if (named.has(hex) || (await this.#isHeld(hex))) continue;
+      gone.add(hex);
+      freedBytes += await this.#diskBytes(hex);
+      if (!isDryRun) await this.#removeUnlessHeld(hex);
+    }
+    const blobs = await removeUnused(this.#options, { signal, isDryRun, without: gone });
+    return { imageCount: gone.size, blobCount: blobs.count, freedBytes: freedBytes + blobs.bytes };
+  }
+
+  async #make(making: Making, task: Task): Promise<StoredImage> {
+    const key = JSON.stringify(making);
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners.add(task.report));
+    const report: Report = (event) => {
+      for (const listener of listeners) listener(event);
+    };
+    try {
+      return await this.#making.run(key, (signal) => this.#makeOnce(making, { report, signal }), task);
+    } finally {
+      listeners.delete(task.report);
+    }
+  }
+
+  async #makeOnce(making: Making, { report, signal }: Task): Promise<StoredImage> {
+    const { imagesDir } = this.#options;
+    const { name, origin, force } = making;
+    const before = await this.#getIfWhole(name);
+    if (before && !force) {
+      requireOrigin(before, origin);
+      if (origin.kind === 'recipe') return before;
+    }
+    await mkdir(imagesDir, { recursive: true, mode: 0o755 });
+    using _held = await lock(storeLayout(imagesDir).buildLock(name), {
+      signal,
+      onWait: () => report({ event: 'progress', stage: 'wait', detail: 'another process is making it' }),
+    });
+    const now = await this.#getIfWhole(name);
+    // Another process has done the work while this one waited.
+    if (now && now.id !== before?.id) return now;
+    await this.#sweep();
+    const current = now && !force ? { current: now } : {};
+    await makeImage({ ...making, ...current }, this.#options, { report, signal });
+    return await this.get(name);
+  }
+
+  async #getIfWhole(name: string): Promise<StoredImage | undefined> {
+    try {
+      return await this.get(name);
+    } catch (error) {
+      if (isAppError(error, 'IMAGE_NOT_FOUND', 'IMAGE_DAMAGED')) return undefined;
+      throw error;
+    }
+  }
+
+  /** The name may be a plain one, or any form of a reference; plain ones come first. */
+  async #resolve(given: string): Promise<{ name: string; id: string } | undefined> {
+    const { imagesDir } = this.#options;
+    for (const name of [given, fullImageRef(given)]) {
+      const id = name === undefined ? undefined : await resolveName(imagesDir, name);
+      if (name !== undefined && id !== undefined) return { name, id };
+    }
+    return undefined;
+  }
+
+  async #isHeld(hex: string): Promise<boolean> {
+    return await hasLiveHolder(imageLayout(this.#blobDir(hex)).holders);
+  }
+
+  async #diskBytes(hex: string): Promise<number> {
+    try {
+      return (await readImage(this.#blobDir(hex), hex))?.diskBytes ?? 0;
+    } catch (error) {
+      if (isAppError(error, 'IMAGE_DAMAGED')) return 0;
+      throw error;
+    }
+  }
+
+  /** The caller holds the lock. */
+  async #removeUnlessHeld(hex: string): Promise<void> {
+    const { imagesDir } = this.#options;
+    const { blobs, staging } = storeLayout(imagesDir);
+    if (await this.#isHeld(hex)) return;
+    await using folder = await openStaging(staging, this.#staging());
+    try {
+      await rename(join(blobs, hex), join(folder.dir, hex));
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    await sweepStaging(storeLayout(this.#options.imagesDir).staging, this.#staging());
+  }
+
+  async #lock(signal: AbortSignal): Promise<FileLock> {
+    const { imagesDir } = this.#options;
+    await mkdir(imagesDir, { recursive: true, mode: 0o755 });
+    return await lock(storeLayout(imagesDir).lock, { signal });
+  }
+
+  #staging() {
+    const { uid, env } = this.#options;
+    return { removeTree: (dir: string) => removeTree(dir, { uid, env }) };
+  }
+
+  #blobDir(idOrHex: string): string {
+    return join(storeLayout(this.#options.imagesDir).blobs, hexOf(idOrHex));
+  }
+
+  #notFound(name: string): AppError {
+    const known = this.recipes();
+    const canBePulled = fullImageRef(name) !== undefined;
+    const hint = known.includes(name)
+      ? `build it: banger image build ${name}`
+      : [
+          'list existing images: banger image list',
+          `images that can be built: ${known.join(', ')}`,
+          ...(canBePulled ? [`from a registry: banger image pull ${name}`] : []),
+        ].join('; ');
+    return new AppError('IMAGE_NOT_FOUND', `Cannot find image "${name}": it is not in the store`, {
+      hint,
+      details: { image: name, recipes: known },
+    });
+  }
+
+  #unknown(name: string): AppError {
+    const known = this.recipes();
+    return new AppError('IMAGE_UNKNOWN', `Cannot build image "${name}": there is no recipe with that name`, {
+      hint: `build one of: ${known.join(', ')}`,
+      details: { image: name, recipes: known },
+    });
+  }
+}
+
+/** @throws {AppError} IMAGE_EXISTS when the name belongs to an image of another origin. */
+function requireOrigin({ name, provenance }: StoredImage, origin: ImageOrigin): void {
+  // A reference says where its image comes from; two of them may share it.
+  if (name.includes('/') || JSON.stringify(provenance.origin) === JSON.stringify(origin)) return;
+  throw new AppError('IMAGE_EXISTS', `Cannot make image "${name}": another image has this name`, {
+    hint: `give another --name, or delete it first: banger image delete ${name}`,
+    details: { image: name },
+  });
+}

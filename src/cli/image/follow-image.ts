@@ -1,0 +1,43 @@
+import type { Image } from '../../protocol/api/image.ts';
+import type { Work } from '../../sdk/work.ts';
+import type { CommandContext } from '../context/context.ts';
+import type { OptionDefinitions } from '../program/command.ts';
+import { KERNEL_OPTION, kernelRefOf } from '../vm/kernel-ref.ts';
+
+/** Options of every command that makes an image of something. */
+export const NEW_IMAGE_OPTIONS = {
+  ...KERNEL_OPTION,
+  force: { type: 'flag', summary: 'make it even if it exists, or another image has its name' },
+  verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
+  json: { type: 'flag', summary: 'print the image as JSON' },
+} as const satisfies OptionDefinitions;
+
+/** Shows the progress of the work that makes an image, and then prints its name, or all of it as JSON. */
+export async function followImage(
+  work: Work<Image>,
+  { label, isJson, context }: { label: string; isJson: boolean; context: CommandContext },
+): Promise<number> {
+  const begunAt = performance.now();
+  const image = await context.follow(work, label);
+  const { formatElapsed } = await import('../render/format.ts');
+  const elapsed = formatElapsed(performance.now() - begunAt);
+  context.progress.done(`[${label}] ready in ${context.errorStyle.dim(elapsed)}`);
+  if (isJson) await context.printJson(image);
+  else await context.print(image.name);
+  return 0;
+}
+
+/**
+ * Returns the choices of {@link NEW_IMAGE_OPTIONS} for a request.
+ *
+ * @throws {AppError} USAGE_OPTION_VALUE.
+ */
+export function imageChoice({ kernelRef, force }: { kernelRef?: string | undefined; force: boolean }): {
+  kernel?: string;
+  force?: boolean;
+} {
+  return {
+    ...(kernelRef === undefined ? {} : { kernel: kernelRefOf(kernelRef) }),
+    ...(force ? { force: true } : {}),
+  };
+}

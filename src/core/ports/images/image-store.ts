@@ -1,0 +1,86 @@
+import type { Abortable } from '../../../base/abort.ts';
+import type { Task } from '../../../protocol/events.ts';
+import type { ImageOrigin } from './image-source.ts';
+import type { StoredImage } from './stored-image.ts';
+
+/** An image to make. */
+export interface NewImage {
+  origin: Exclude<ImageOrigin, { kind: 'recipe' }>;
+  /** kernel of the store that its VMs boot; absent: the host's default kernel */
+  kernelName?: string;
+  force: boolean;
+}
+
+/** What {@link ImageStore.prune} removes. */
+export interface PrunedImages {
+  imageCount: number;
+  blobCount: number;
+  /** `bytes` on disk of images and blobs */
+  freedBytes: number;
+}
+
+/**
+ * Images of the data directory, each published by one rename; several daemons may share them. A name belongs
+ * to one image at a time. An image that lost its name to a rebuild, or was deleted, stays whole as long as a
+ * VM holds it.
+ */
+export interface ImageStore {
+  /**
+   * Every image that has a name, sorted by name; logs and leaves out damaged ones. Removes what interrupted
+   * builds left.
+   */
+  list(): Promise<StoredImage[]>;
+  /**
+   * Finds an image and checks that its files have the recorded sizes.
+   *
+   * @throws {AppError} IMAGE_NOT_FOUND (hint: how to build it), IMAGE_DAMAGED when a file is cut short or
+   * missing.
+   */
+  get(name: string): Promise<StoredImage>;
+  /**
+   * Finds the image that a VM was made from, even when its name belongs to another image by now.
+   *
+   * @throws {AppError} as {@link get}.
+   */
+  getById(id: string): Promise<StoredImage>;
+  /**
+   * Keeps the image as long as the folder `holderDir` exists: a VM's own folder, so that no crash can leave a
+   * hold behind. Idempotent.
+   *
+   * @throws {AppError} IMAGE_NOT_FOUND when it was removed meanwhile.
+   */
+  hold(id: string, holderDir: string, options: Abortable): Promise<void>;
+  /**
+   * Builds the image `name` with its kernel, or finds it built. Callers of the same name at once, in this or
+   * another process, share one build. An interrupted build leaves nothing. With `force` it is built although
+   * it is there; VMs keep the image they were made from.
+   *
+   * @throws {AppError} IMAGE_UNKNOWN when there is no recipe of that name; IMAGE_TOOL_MISSING naming the
+   * packages, IMAGE_NEEDS_SUBIDS and IMAGE_NEEDS_NAMESPACES with the fix, before anything is made;
+   * HOST_NO_SPACE before and during; IMAGE_BUILD_FAILED.
+   */
+  build(name: string, options: Task & { force: boolean }): Promise<StoredImage>;
+  /**
+   * Makes the image `name` of what is at `origin` now. Keeps the image that has the name, if it was made of
+   * the same content, unless with `force`. Otherwise as {@link build}: callers share the work, nothing is
+   * left of an interrupted one, and VMs keep the image that they were made from.
+   *
+   * @throws {AppError} IMAGE_NAME_INVALID; IMAGE_EXISTS when the name belongs to an image of another origin;
+   * HOST_NO_SPACE, IMAGE_BUILD_FAILED, what the origin's source and its builder throw.
+   */
+  add(name: string, request: NewImage, options: Task): Promise<StoredImage>;
+  /**
+   * Removes the name, and the files and blobs too unless a VM holds them or another image needs them.
+   *
+   * @throws {AppError} IMAGE_NOT_FOUND
+   */
+  delete(name: string, options: Abortable): Promise<void>;
+  /**
+   * Removes images that have neither a name nor a holder, and then the kernels and blobs that no image needs.
+   * Idempotent. Keeps blobs while an image is being made. With `isDryRun`, it removes nothing. Returns what
+   * it removes.
+   */
+  prune(options: Abortable & { isDryRun?: boolean }): Promise<PrunedImages>;
+  /** Names that {@link build} knows. */
+  recipes(): readonly string[];
+}

@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { RecipeSource } from '../../../src/adapters/image/debian/recipe-source.ts';
+import { TreeRootfsBuilder } from '../../../src/adapters/image/debian/tree-rootfs.ts';
+import { FileSource } from '../../../src/adapters/image/file-source.ts';
+import { ArchiveSource } from '../../../src/adapters/image/oci/archive-source.ts';
+import { LayersRootfsBuilder } from '../../../src/adapters/image/oci/layers-rootfs.ts';
+import { RegistrySource } from '../../../src/adapters/image/oci/registry-source.ts';
+import { FsBlobStore } from '../../../src/adapters/image/store/blob-store.ts';
+import { FsImageStore } from '../../../src/adapters/image/store/image-store.ts';
+import { contentDir } from '../../../src/adapters/image/store/layout.ts';
+import type { KernelPublisher } from '../../../src/core/ports/images/kernels.ts';
+import type { FakeBuildTools } from '../fakes/fake-build-tools.ts';
+import type { FakeOci } from '../fakes/fake-oci.ts';
+import { BUILT_HOST_TOOLS } from '../host-tools.ts';
+import { nullLog } from '../null-log.ts';
+import { smallRecipe } from './small-recipe.ts';
+
+/** What an image store of a test is made of. */
+export interface TestStoreOptions {
+  dir: string;
+  tools: FakeBuildTools;
+  oci: FakeOci;
+  kernels?: KernelPublisher;
+}
+
+/** The product's image store in `dir`, with the recipe `small`, on stand-ins for all programs. */
+export function testImageStore({ dir, tools, oci, kernels }: TestStoreOptions): FsImageStore {
+  const imagesDir = join(dir, 'images');
+  const uid = process.getuid?.() ?? 0;
+  const recipes = [smallRecipe(tools)];
+  const builder = { arch: 'amd64', uid, env: tools.env, hostTools: BUILT_HOST_TOOLS, log: nullLog } as const;
+  const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
+  const program = { hostTools: oci.hostTools, env: {}, blobsDir: blobs.dir, platform: 'linux/amd64' };
+  const settings = { mirrors: {}, insecure: [], authFiles: [] };
+  return new FsImageStore({
+    imagesDir,
+    kernels: kernels ?? { publish: async () => {}, retainOnly: async () => {} },
+    blobs,
+    sources: {
+      recipe: new RecipeSource({ ...builder, recipes }),
+      registry: new RegistrySource({ ...program, settings }),
+      archive: new ArchiveSource(program),
+      file: new FileSource(),
+    },
+    rootfs: {
+      tree: new TreeRootfsBuilder({ uid, env: tools.env }),
+      layers: new LayersRootfsBuilder(program),
+    },
+    arch: 'amd64',
+    uid,
+    env: tools.env,
+    log: nullLog,
+    recipes: recipes.map(({ name }) => name),
+  });
+}
