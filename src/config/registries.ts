@@ -1,5 +1,4 @@
 import { AppError, printable } from '../base/errors.ts';
-import { isLoopback } from './dns-place.ts';
 
 /** An entry `[[registry]]` of the config file: how one registry of images is reached. */
 export interface RegistryTable {
@@ -7,7 +6,7 @@ export interface RegistryTable {
   host: string;
   /** base URL that is asked instead */
   mirror?: string;
-  /** asked over plain HTTP; only on this host */
+  /** asked without TLS, or without checking its certificate; those of this host always are */
   insecure?: boolean;
 }
 
@@ -39,14 +38,11 @@ function problemsOf(entry: unknown, name: string): string[] {
     ...(mirror === undefined || isMirror(mirror)
       ? []
       : [
-          `"${name}.mirror" must be an https:// URL, or an http:// URL of this host, without a user, "?" and "#"`,
+          `"${name}.mirror" must be an https:// or http:// URL without a user, "?" and "#"`,
         ]),
     ...(insecure === undefined || typeof insecure === 'boolean'
       ? []
       : [`"${name}.insecure" must be true or false`]),
-    ...(insecure === true && isHost(host) && !isLocal(host)
-      ? [`"${name}.insecure" is only for a registry on localhost or 127.x.y.z: others need https`]
-      : []),
   ];
 }
 
@@ -57,13 +53,8 @@ function isHost(value: unknown): value is string {
   );
 }
 
-function isLocal(host: string): boolean {
-  const name = host.replace(/:[0-9]+$/, '');
-  return name === 'localhost' || name === '[::1]' || isLoopback(name);
-}
-
 function isMirror(value: unknown): boolean {
   const url = typeof value === 'string' ? URL.parse(value) : null;
   if (!url || url.username || url.password || url.search || url.hash) return false;
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLocal(url.hostname));
+  return url.protocol === 'https:' || url.protocol === 'http:';
 }

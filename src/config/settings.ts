@@ -56,10 +56,8 @@ export interface Settings {
 export interface RegistrySettings {
   /** base URL to ask instead, by the registry's name */
   mirrors: Readonly<Record<string, string>>;
-  /** registries that are asked over plain HTTP */
+  /** registries that need no TLS */
   insecure: readonly string[];
-  /** where container tools may keep credentials, in order */
-  authFiles: readonly string[];
 }
 
 /** A process's environment variables. */
@@ -169,7 +167,6 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     registries: {
       mirrors: Object.fromEntries((file.registry ?? []).flatMap(mirrorOf)),
       insecure: (file.registry ?? []).flatMap(({ host, insecure }) => (insecure ? [host] : [])),
-      authFiles: authFiles(env),
     },
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
     ...acceleratorOf(env['BANGER_ACCELERATOR'], file.accelerator),
@@ -201,20 +198,6 @@ function xdgDir(env: Environment, name: string): string | undefined {
 
 function mirrorOf({ host, mirror }: RegistryTable): [string, string][] {
   return mirror === undefined ? [] : [[host, mirror]];
-}
-
-/** Podman's places come first (containers-auth.json(5)), then Docker's. */
-function authFiles(env: Environment): string[] {
-  const { REGISTRY_AUTH_FILE: chosen, DOCKER_CONFIG: ofDocker } = env;
-  const home = homeDir(env);
-  const inFolder = join('containers', 'auth.json');
-  const runtime = xdgDir(env, 'XDG_RUNTIME_DIR');
-  return [
-    ...(chosen ? [chosen] : []),
-    ...(runtime ? [join(runtime, inFolder)] : []),
-    join(xdgDir(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'), inFolder),
-    join(ofDocker || join(home, '.docker'), 'config.json'),
-  ].filter(isAbsolute);
 }
 
 function readConfig(path: string): ConfigFile {

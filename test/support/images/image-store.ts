@@ -31,7 +31,7 @@ export function testImageStore({ dir, tools, oci, kernels }: TestStoreOptions): 
   const builder = { arch: 'amd64', uid, env: tools.env, hostTools: BUILT_HOST_TOOLS, log: nullLog } as const;
   const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
   const program = { hostTools: oci.hostTools, env: {}, blobsDir: blobs.dir, platform: 'linux/amd64' };
-  const settings = { mirrors: {}, insecure: [], authFiles: [] };
+  const settings = { mirrors: {}, insecure: [] };
   return new FsImageStore({
     imagesDir,
     kernels: kernels ?? { publish: async () => {}, retainOnly: async () => {} },

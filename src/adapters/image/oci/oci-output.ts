@@ -48,8 +48,10 @@ const failure = object({
 const CODES: ReadonlySet<string> = new Set([
   'HOST_NO_SPACE',
   'IMAGE_ARCHIVE_BAD',
+  'IMAGE_DAMAGED',
   'IMAGE_PLATFORM_MISSING',
   'IMAGE_REFERENCE_INVALID',
+  'IMAGE_TOOL_FAILED',
   'IMAGE_TOO_LARGE',
   'REGISTRY_BAD_ANSWER',
   'REGISTRY_NOT_FOUND',

@@ -1,4 +1,3 @@
-import { readIfThere } from '../../../base/files/atomic-file.ts';
 import type { Variables } from '../../../base/process/programs.ts';
 import { systemPath } from '../../../base/process/programs.ts';
 import type { ImageSources, LayersContent } from '../../../core/ports/images/image-source.ts';
@@ -10,10 +9,8 @@ import { runOci } from './run-oci.ts';
 export interface RegistrySettings {
   /** base URLs to ask instead, by the registry's name */
   mirrors: Readonly<Record<string, string>>;
-  /** registries (`HOST:PORT`) that are asked over plain HTTP */
+  /** registries (`HOST` or `HOST:PORT`) that need no TLS; those of this host never do */
   insecure: readonly string[];
-  /** where credentials may be, in order; a file need not exist */
-  authFiles: readonly string[];
 }
 
 /** What {@link RegistrySource} needs. */
@@ -25,7 +22,7 @@ export interface RegistrySourceOptions {
   /** `linux/amd64` */
   platform: string;
   settings: RegistrySettings;
-  /** the user's environment: proxies, and what helpers that keep credentials need */
+  /** the user's environment: proxies, and where credentials and the helpers that keep them are */
   env: Variables;
 }
 
@@ -44,14 +41,10 @@ export class RegistrySource implements RegistryOnly {
    */
   async fetch({ reference }: { reference: string }, task: Task): Promise<LayersContent> {
     const { hostTools, blobsDir, platform, settings, env } = this.#options;
-    const auth: string[] = [];
-    for (const path of settings.authFiles)
-      if ((await readIfThere(path)) !== undefined) auth.push('--auth', path);
     const words = [
       ...['pull', '--store', blobsDir, '--ref', reference, '--platform', platform],
       ...settings.insecure.flatMap((host) => ['--insecure', host]),
       ...Object.entries(settings.mirrors).flatMap(([host, url]) => ['--mirror', `${host}=${url}`]),
-      ...auth,
     ];
     const program = { hostTools, env: { ...env, PATH: systemPath(env) } };
     return contentOf(await runOci(words, program, { ...task, stage: 'pull' }));
