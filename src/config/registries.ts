@@ -37,9 +37,7 @@ function problemsOf(entry: unknown, name: string): string[] {
       : [`"${name}.host" must be the name of a registry, such as docker.io or localhost:5000`]),
     ...(mirror === undefined || isMirror(mirror)
       ? []
-      : [
-          `"${name}.mirror" must be an https:// or http:// URL without a user, "?" and "#"`,
-        ]),
+      : [`"${name}.mirror" must be an https:// or http:// URL without a user, "?" and "#"`]),
     ...(insecure === undefined || typeof insecure === 'boolean'
       ? []
       : [`"${name}.insecure" must be true or false`]),

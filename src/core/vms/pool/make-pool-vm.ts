@@ -59,7 +59,7 @@ export async function makePoolVm(
       const meeting = { vmId, signal, helloDeadlineMs: DEADLINE_MS, isRestored: true };
       const agent = await connectAgent(world.connector, running, meeting);
       undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
-      const warm = (inner: Abortable): Promise<void> => 
+      const warm = (inner: Abortable): Promise<void> =>
         getReady(agent, { ...inner, isPractised, hurry, image: plan.image });
       await whileRunning(running, warm, { signal, what: 'warm the guest up' });
       undo.move();
