@@ -1,40 +1,19 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Plugin } from 'esbuild';
 import { neverAborts } from '../src/base/abort.ts';
 import { isAppError, isErrno } from '../src/base/errors.ts';
 import { writeFileAtomic } from '../src/base/files/atomic-file.ts';
 import { exec } from '../src/base/process/exec.ts';
 import type { BuildInfo } from '../src/protocol/build-info.ts';
-
-/** One CommonJS file for each program: a bundle starts three times as fast as separate modules. */
-const PROGRAMS = {
-  banger: 'src/cli/main.ts',
-  bangerd: 'src/daemon/main.ts',
-  'banger-receive': 'src/adapters/vmm/qemu/save/receive-main.ts',
-} as const;
+import { bundlePrograms, PROGRAMS } from './build/bundle.ts';
 
 /** Files outside of `src/` that affect the bundles. */
-const OTHER_INPUTS = ['package.json', 'package-lock.json', 'scripts/build.ts'];
+const OTHER_INPUTS = ['package.json', 'package-lock.json', 'scripts/build.ts', 'scripts/build/bundle.ts'];
 
 const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, 'inputs');
-
-/**
- * Commander loads node:child_process, and with it node:net, for subcommands that are separate programs. We
- * have none, and loading them is a tenth of the time that `banger --version` takes.
- */
-const withoutChildProcess: Plugin = {
-  name: 'without-child-process',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
-      /\/node_modules\/commander\//.test(importer) ? { path: 'nothing', namespace: 'nothing' } : undefined,
-    );
-    onLoad({ filter: /.*/, namespace: 'nothing' }, () => ({ contents: 'export default {};' }));
-  },
-};
 
 try {
   await build();
@@ -55,24 +34,9 @@ async function build(): Promise<void> {
     commit,
     builtAt: new Date().toISOString(),
   };
-  const { build: bundle } = await import('esbuild');
-  const { outputFiles } = await bundle({
-    absWorkingDir: ROOT,
-    entryPoints: { ...PROGRAMS },
-    outdir: 'dist',
-    outExtension: { '.js': '.cjs' },
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node24',
-    define: { __BANGER_BUILD__: JSON.stringify(info) },
-    plugins: [withoutChildProcess],
-    legalComments: 'eof',
-    logLevel: 'warning',
-    write: false,
-  });
+  const { files } = await bundlePrograms(ROOT, { info, outDir: 'dist' });
   await mkdir(DIST, { recursive: true });
-  for (const file of outputFiles) await writeFileAtomic(file.path, file.contents, { mode: 0o644 });
+  for (const file of files) await writeFileAtomic(file.path, file.contents, { mode: 0o644 });
   await writeFileAtomic(STAMP, inputs, { mode: 0o644 });
 }
 

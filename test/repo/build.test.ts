@@ -21,6 +21,7 @@ const COPIED = [
   'package.json',
   'package-lock.json',
   'scripts/build.ts',
+  'scripts/build',
   'src/base',
   'src/protocol/build-info.ts',
 ];

@@ -54,6 +54,19 @@ describe('bin/banger', () => {
     assert.deepEqual(run('./relative', { cwd: join(dir, 'links') }), expected);
   });
 
+  test('runs the Node of a release first, and finds the one that npm put beside the package', async () => {
+    const npm = join(dir, 'npm/node_modules');
+    for (const folder of ['.bin', 'banger/bin', 'banger/dist', 'banger/node/bin']) {
+      await mkdir(join(npm, folder), { recursive: true });
+    }
+    await copyFile(LAUNCHER, join(npm, 'banger/bin/banger'));
+    await writeFile(join(npm, 'banger/dist/banger.cjs'), '');
+    await writeFile(join(npm, '.bin/node'), '#!/bin/sh\necho beside\n', { mode: 0o755 });
+    assert.equal(run(join(npm, 'banger/bin/banger')).text, 'beside\n');
+    await writeFile(join(npm, 'banger/node/bin/node'), '#!/bin/sh\necho inside\n', { mode: 0o755 });
+    assert.equal(run(join(npm, 'banger/bin/banger')).text, 'inside\n');
+  });
+
   test("runs Node with the flags that prevent it from hanging, and so do the tests' own scripts", async () => {
     await writeFile(join(checkout, 'dist/banger.cjs'), '');
     const node = '#!/bin/sh\nprintf "%s " "$@"\n';
