@@ -206,6 +206,14 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
           oneOf(RESOLVER_KINDS, 'the resolver that programs ask; absent: servers of the network'),
         ),
       }),
+      hindrance: optional(
+        object({
+          path: text('the file that keeps systemd-resolved from asking the server'),
+          line: text('its line'),
+          reason: text('what would happen'),
+          remedy: text('what to do first'),
+        }),
+      ),
       setups: list(
         object({
           kind: oneOf(RESOLVER_KINDS),

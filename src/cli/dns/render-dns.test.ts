@@ -35,6 +35,8 @@ test('status says what is missing, with the lines for every resolver', () => {
     'server=/vm/127.53.3.232#7453',
     'rebind-domain-ok=/vm/',
     '    stub-addr: 127.53.3.232@7453',
+    'vm',
+    '... and 31 private zones: banger dns status --json',
   ]) {
     assert.ok(text.includes(`      ${line}\n`), line);
   }

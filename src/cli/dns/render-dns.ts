@@ -2,6 +2,7 @@ import type { DnsPlace } from '../../config/dns-place.ts';
 import type { LocalServer, NameServers } from '../../protocol/api/names.ts';
 import { renderTable } from '../render/table.ts';
 import type { HostResolver } from './host-resolver.ts';
+import { PRIVATE_ZONES } from './private-zones.ts';
 import { type Hindrance, hindered } from './resolved-settings.ts';
 import type { ResolverSetup } from './resolvers.ts';
 
@@ -62,7 +63,10 @@ function serverText({ state, address, port, problem }: LocalServer): string {
 function setupText({ kind, dropIns, reload }: ResolverSetup): string {
   const files = dropIns.map(({ path, content }) => {
     const lines = content.split('\n').filter((line) => line !== '' && !/^[#;]/.test(line));
-    return `  ${path}\n${lines.map((line) => `      ${line}\n`).join('')}`;
+    const own = lines.filter((line) => !PRIVATE_ZONES.includes(line));
+    const left = lines.length - own.length;
+    const more = left > 0 ? `      ... and ${left} private zones: banger dns status --json\n` : '';
+    return `  ${path}\n${own.map((line) => `      ${line}\n`).join('')}${more}`;
   });
   return `\n${kind}; then ${reload}\n${files.join('')}`;
 }

@@ -174,3 +174,10 @@ test('following a log ends when its VM is deleted, after all of its content', as
   await following;
   assert.match(seen, /last words\n$/);
 });
+
+test('vm ports says when there is no VM that has any', async () => {
+  await resultOf(lab.client.stopVm('box', { signal }));
+  const { status, stdout, stderr } = await banger('vm', 'ports');
+  assert.deepEqual([status, stdout], [0, '']);
+  assert.match(stderr, /no VM runs or is suspended: banger vm list --all/);
+});

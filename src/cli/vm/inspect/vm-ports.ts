@@ -36,7 +36,7 @@ export const vmPorts = defineCommand({
       await context.print(portsTable(found, { width: context.stdout.columns }));
       const note = movedNote(found);
       if (note) context.notice(note);
-    }
+    } else if (status === 0) context.notice('no VM runs or is suspended: banger vm list --all');
     return status;
   },
 });
