@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { buffer, text } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
-import { type GatewayLab, LAB_HEAD_MS, openGatewayLab } from '../../../test/support/gateway-lab.ts';
+import { fuzzRuns } from '../../../test/support/fuzz-runs.ts';
+import { type GatewayLab, LAB_HEAD_MS, openGatewayLab } from '../../../test/support/network/gateway-lab.ts';
 import { until } from '../../../test/support/until.ts';
 
 let lab: GatewayLab;
@@ -71,7 +72,7 @@ test('any bytes are answered with an error or not at all, and the gateway still 
       await buffer(socket).catch(() => {});
       socket.destroy();
     }),
-    { numRuns: Number(process.env['BANGER_FUZZ_RUNS'] ?? 2_000) },
+    { numRuns: fuzzRuns(2_000) },
   );
   assert.equal((await lab.ask('/')).status, 200);
   await lab.settled();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { fuzzRuns } from '../../../test/support/fuzz-runs.ts';
 import { gatewayUrl, isLocalOrigin, readGatewayHost } from './gateway-name.ts';
 
 for (const [host, target] of [
@@ -80,6 +81,6 @@ test('no text makes a foreign name local', () => {
         assert.match(host.toLowerCase(), /(^|\.)localhost\.?(:[0-9]{1,5})?$/);
       },
     ),
-    { numRuns: Number(process.env['BANGER_FUZZ_RUNS'] ?? 3_000) },
+    { numRuns: fuzzRuns(3_000) },
   );
 });

@@ -3,7 +3,12 @@ import { once } from 'node:events';
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
-import { type GatewayLab, openGatewayLab, portOf, upgradeHead } from '../../../test/support/gateway-lab.ts';
+import {
+  type GatewayLab,
+  openGatewayLab,
+  portOf,
+  upgradeHead,
+} from '../../../test/support/network/gateway-lab.ts';
 import { until } from '../../../test/support/until.ts';
 import { AppError } from '../../base/errors.ts';
 

@@ -24,9 +24,17 @@ export async function proxyRequest(
   { stream, signal }: Abortable & { stream: Duplex },
 ): Promise<unknown> {
   const proxy = proxyOver(stream, request);
+  let hasAnswered = false;
+  proxy.on('proxyRes', (answer) => {
+    hasAnswered = true;
+    makeSendable(answer);
+  });
+  const { promise: closed, reject: close } = Promise.withResolvers<never>();
+  // Node reports nothing when the guest answers with a switch of protocols that nobody has asked for.
+  stream.once('close', () => setImmediate(() => hasAnswered || close(stream.errored ?? undefined)));
   using _aborting = onAbort(signal, () => stream.destroy());
   try {
-    await proxy.web(request, response);
+    await Promise.race([proxy.web(request, response), closed]);
     return undefined;
   } catch (error) {
     return noAnswer(error);
@@ -80,6 +88,21 @@ function proxyOver(stream: Duplex, request: IncomingMessage): ProxyServer {
     headers: forwardedHeaders(request) as Record<string, string>,
     upgradeTimeout: UPGRADE_MS,
   });
+}
+
+/** What Node accepts in the status line of an answer that it reads, but not of one that it sends. */
+const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/**
+ * Changes what the guest answered so that Node can send it: Node reads some answers that it refuses to write,
+ * and then throws where nobody can catch it.
+ */
+function makeSendable(answer: IncomingMessage): void {
+  const { statusCode = 0, statusMessage = '' } = answer;
+  if (statusCode < 200) answer.statusCode = 502;
+  if (UNSENDABLE.test(statusMessage)) answer.statusMessage = '';
+  // Trailers are not passed on, and their announcement is refused in an answer with a length.
+  delete answer.headers.trailer;
 }
 
 /** Tells the guest's server under which address the client has sent the request. */

@@ -9,11 +9,11 @@ import {
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { AppError } from '../../src/base/errors.ts';
-import { startGateway } from '../../src/daemon/gateway/gateway.ts';
-import type { GatewayGuests, GatewayVm } from '../../src/daemon/gateway/guests.ts';
-import { nullLog } from './null-log.ts';
-import { until } from './until.ts';
+import { AppError } from '../../../src/base/errors.ts';
+import { startGateway } from '../../../src/daemon/gateway/gateway.ts';
+import type { GatewayGuests, GatewayVm } from '../../../src/daemon/gateway/guests.ts';
+import { nullLog } from '../null-log.ts';
+import { until } from '../until.ts';
 
 /** A gateway whose guests are servers of this host. */
 export interface GatewayLab extends AsyncDisposable {
