@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { after, before, test } from 'node:test';
 import { createGuestConnector } from '../../src/adapters/guest/connector.ts';
-import { neverAborts } from '../../src/base/abort.ts';
+import { type Abortable, neverAborts } from '../../src/base/abort.ts';
 import { isAppError } from '../../src/base/errors.ts';
 import type { GuestAgent } from '../../src/core/ports/guest.ts';
 import { HOSTILE_ATTACKS } from '../support/fakes/hostile-agent.ts';
@@ -75,10 +75,19 @@ async function ask(link: GuestAgent): Promise<void> {
   const options = { signal: stop };
   const asked: Promise<unknown>[] = [link.ports(options), link.stats(options), link.health(options)];
   asked.push(link.run({ argv: ['true'] }, options));
+  asked.push(drain(link.watchPorts(options)), drain(link.expose(80, options)), drainPort(link, options));
   for (const result of await Promise.allSettled(asked)) {
     if (result.status === 'fulfilled' || stop.aborted) continue;
     assert.ok(isAppError(result.reason), String(result.reason));
   }
+}
+
+async function drain(values: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of values);
+}
+
+async function drainPort(link: GuestAgent, options: Abortable): Promise<void> {
+  for await (const _ of await link.tcp(80, options));
 }
 
 let honest: Guest;

@@ -37,32 +37,33 @@ export class PortStream {
   }
 
   /**
-   * Reads a part of the answer. Returns the ports on which something listens then, or `undefined` when the
-   * part completes no line.
+   * Returns the lines that a part of the answer completes. A guest can send very many, so pause between them.
    *
    * @throws {AppError} GUEST_PROTOCOL
    */
-  push(chunk: Buffer): ReadonlySet<number> | undefined {
-    const lines = this.#split(chunk);
-    for (const line of lines) this.#apply(line);
-    return lines.length > 0 ? this.#ports() : undefined;
-  }
-
-  /** Reads the end of the answer; as {@link push}. */
-  end(): ReadonlySet<number> | undefined {
-    const [last = ''] = this.#split(Buffer.from('\n'));
-    if (last === '') return undefined;
-    this.#apply(last);
-    return this.#ports();
-  }
-
-  #split(chunk: Buffer): string[] {
+  split(chunk: Buffer): string[] {
     try {
       return this.#lines.push(chunk);
     } catch (error) {
       if (!isAppError(error, 'LINE_TOO_LONG')) throw error;
       throw brokenProtocol(this.#action, `more than ${MAX_LINE_BYTES} bytes`);
     }
+  }
+
+  /**
+   * Reads a line, and returns the ports on which something listens then.
+   *
+   * @throws {AppError} GUEST_PROTOCOL
+   */
+  read(line: string): ReadonlySet<number> {
+    this.#apply(line);
+    return this.#ports();
+  }
+
+  /** Reads a last line without a line feed; `undefined` when there is none. As {@link read}. */
+  end(): ReadonlySet<number> | undefined {
+    const [last = ''] = this.split(Buffer.from('\n'));
+    return last === '' ? undefined : this.read(last);
   }
 
   #apply(line: string): void {

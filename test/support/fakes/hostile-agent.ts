@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import { CHUNKS_TYPE } from '../../../src/adapters/guest/port-output.ts';
 import { listenAsAgent, onHello } from './fake-agent.ts';
 
 /*
@@ -29,6 +30,11 @@ const STATUS_200 = Buffer.from([0x88]);
 /** `:status: 103`, as a literal. */
 const STATUS_103 = Buffer.from([0x08, 0x03, 0x31, 0x30, 0x33]);
 
+/** `content-type`, number 31 of the static table, as a literal. */
+function contentType(type: string): Buffer {
+  return Buffer.concat([Buffer.from([0x0f, 31 - 15, type.length]), Buffer.from(type)]);
+}
+
 /** A frame of HTTP/2. */
 function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(9);
@@ -47,7 +53,11 @@ interface Victim {
   /**
    * Sends `body` in DATA frames of `size` as far as the host's windows allow, `isEndless` again and again.
    */
-  answer(streamId: number, body: Buffer, options?: { size?: number; isEndless?: boolean }): void;
+  answer(
+    streamId: number,
+    body: Buffer,
+    options?: { size?: number; isEndless?: boolean; type?: string },
+  ): void;
 }
 
 /** The attacks; each begins when the host's first request arrives. */
@@ -58,6 +68,11 @@ const port = (n: number): string =>
 const manyPorts = (count: number): Buffer =>
   Buffer.from(`{"ports":[${Array.from({ length: count }, (_, n) => port(n)).join()}]}`);
 const HEALTH = '{"generation":1,"version":"v","bootId":"b","uptimeMs":1,"init":"systemd","ready":true}';
+
+const change = (from: number): string => {
+  const all = Array.from({ length: 1_024 }, (_, at) => `{"address":"::","port":${from + at}}`).join();
+  return `{"opened":[${all}],"closed":[${all}]}\n`;
+};
 
 const repeated = (bytes: Buffer): Buffer => Buffer.concat(Array(2_000).fill(bytes));
 
@@ -73,6 +88,14 @@ const ATTACKS: Record<string, Attack> = {
     answer(id, Buffer.alloc(4096, ' '), { size: 1, isEndless: true }),
   'an endless answer': ({ answer }, id) =>
     answer(id, Buffer.alloc(65_536, ' '), { size: 16_384, isEndless: true }),
+  'changes of ports without end': ({ answer }, id) =>
+    answer(id, Buffer.from(change(1_000) + change(3_000)), { isEndless: true }),
+  'changes of no ports without end': ({ answer }, id) =>
+    answer(id, repeated(Buffer.from('{}\n')), { isEndless: true }),
+  'connections to exposed ports without end': ({ answer }, id) =>
+    answer(id, repeated(Buffer.from('{"id":1}\n')), { isEndless: true }),
+  'chunks of one byte without end': ({ answer }, id) =>
+    answer(id, repeated(Buffer.from([0, 0, 0, 1, 7])), { isEndless: true, type: CHUNKS_TYPE }),
   'empty frames': ({ flood, send }, id) => {
     send(frame(TYPE.headers, END_HEADERS, id, STATUS_200));
     flood(repeated(frame(TYPE.data, 0, id)));
@@ -139,8 +162,9 @@ class Link implements Victim {
     more();
   };
 
-  answer = (id: number, body: Buffer, { size = 16_384, isEndless = false } = {}): void => {
-    this.send(frame(TYPE.headers, END_HEADERS, id, STATUS_200));
+  answer = (id: number, body: Buffer, { size = 16_384, isEndless = false, type = '' } = {}): void => {
+    const head = type === '' ? STATUS_200 : Buffer.concat([STATUS_200, contentType(type)]);
+    this.send(frame(TYPE.headers, END_HEADERS, id, head));
     let at = 0;
     const more = (): void => {
       while (!this.#socket.destroyed && this.#socket.writableLength < 1e6) {

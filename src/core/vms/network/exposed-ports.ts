@@ -7,11 +7,19 @@ import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { Vms } from '../world.ts';
 import { joinConnection } from './join-connection.ts';
 
-/** Most connections of one guest to exposed ports that are passed on at once; the others wait. */
+/** Most connections of one guest to exposed ports that are served at once; the others wait in the guest. */
 const MAX_SERVED = 64;
 
 /** `ms` before a port that could not be exposed is tried again: doubled each time, within these limits. */
 const RETRY_MS = { first: 250, most: 10_000 };
+
+/** What {@link ExposedPorts} needs. */
+export interface ExposedPortsOptions {
+  vmId: string;
+  host: HostConnector;
+  /** marks the VM as in use */
+  use: (vmId: string) => Disposable;
+}
 
 /**
  * The ports of this host's 127.0.0.1 that one running guest reaches at its own 127.0.0.1. The guest names a
@@ -19,16 +27,14 @@ const RETRY_MS = { first: 250, most: 10_000 };
  */
 export class ExposedPorts implements Disposable {
   readonly #world: Pick<Vms, 'live' | 'log'>;
-  readonly #vmId: string;
-  readonly #host: HostConnector;
+  readonly #options: ExposedPortsOptions;
   readonly #slots = new Slots(MAX_SERVED);
   /** by forward, as JSON */
   readonly #running = new Map<string, AbortController>();
 
-  constructor(world: Pick<Vms, 'live' | 'log'>, vmId: string, host: HostConnector) {
+  constructor(world: Pick<Vms, 'live' | 'log'>, options: ExposedPortsOptions) {
     this.#world = world;
-    this.#vmId = vmId;
-    this.#host = host;
+    this.#options = options;
   }
 
   /** Exposes exactly these ports from now on; does not wait for that. */
@@ -55,20 +61,22 @@ export class ExposedPorts implements Disposable {
   /** Never rejects. */
   async #expose({ hostPort, guestPort }: VmForward, { signal }: Abortable): Promise<void> {
     const { live, log } = this.#world;
+    const { vmId } = this.#options;
     let retryMs = RETRY_MS.first;
     let hasWarned = false;
     while (!signal.aborted) {
       try {
         const helloDeadlineMs = AGENT_DEADLINES_MS.answer;
-        const agent = await live.agent(this.#vmId, { signal, helloDeadlineMs });
+        const agent = await live.agent(vmId, { signal, helloDeadlineMs });
         for await (const connection of agent.expose(guestPort, { signal })) {
           retryMs = RETRY_MS.first;
-          void this.#serve(agent, { connection, hostPort, signal });
+          // Reads no further meanwhile: a guest can report connections without end.
+          const slot = await this.#slots.take({ signal });
+          void this.#serve(agent, { connection, hostPort, slot, signal });
         }
       } catch (error) {
         if (signal.aborted) return;
-        if (!hasWarned)
-          log.warn('a port of this host cannot be exposed now', { vmId: this.#vmId, hostPort, error });
+        if (!hasWarned) log.warn('a port of this host cannot be exposed now', { vmId, hostPort, error });
         hasWarned = true;
       }
       await sleep(retryMs, { signal }).catch(() => {});
@@ -79,13 +87,20 @@ export class ExposedPorts implements Disposable {
   /** Never rejects: a connection that cannot be served is closed. */
   async #serve(
     agent: GuestAgent,
-    { connection, hostPort, signal }: Abortable & { connection: number; hostPort: number },
+    {
+      connection,
+      hostPort,
+      slot,
+      signal,
+    }: Abortable & { connection: number; hostPort: number; slot: Disposable },
   ): Promise<void> {
+    using _slot = slot;
+    const { vmId, host, use } = this.#options;
+    using _use = use(vmId);
     try {
-      using _slot = await this.#slots.take({ signal });
       const guest = await agent.exposed(connection, { signal });
       try {
-        await joinConnection(await this.#host.connect(hostPort, { signal }), guest);
+        await joinConnection(await host.connect(hostPort, { signal }), guest);
       } finally {
         guest.destroy();
       }

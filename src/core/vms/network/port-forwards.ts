@@ -75,6 +75,11 @@ export class PortForwards {
     return [...this.#vms.values()].some(({ ports }) => ports.size > 0);
   }
 
+  /** Whether there are VMs to which connections lead: they run, or a connection resumes them. */
+  get hasReachableVms(): boolean {
+    return this.#vms.size > 0;
+  }
+
   /** Ends all connections and listens no more. Idempotent. */
   end(reason: AppError): void {
     this.#over.abort(reason);
@@ -111,10 +116,10 @@ export class PortForwards {
   }
 
   #add(record: VmRecord, address: string): Forwarded {
-    const { listeners, world, isAutomatic } = this.#options;
+    const { listeners, world, host, use, isAutomatic } = this.#options;
     const { id: vmId, name } = record;
     const vm: Forwarded = {
-      exposed: new ExposedPorts(world, vmId, this.#options.host),
+      exposed: new ExposedPorts(world, { vmId, host, use }),
       slots: new Slots(MAX_SERVED),
       openCount: 0,
       ports: new VmForwards({
