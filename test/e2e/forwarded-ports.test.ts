@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { askPort } from '../support/local-server.ts';
+import { CLIENT, TALKER } from '../support/network/guest-servers.ts';
+import { askPort, startEcho, startTalker, talkTo } from '../support/network/local-server.ts';
 import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
@@ -73,6 +74,26 @@ describe('ports of guests', () => {
     for (const port of [5_001, 5_005]) {
       await until(async () => (await askPort(address, port, 'hi')) === undefined, { what: `${port} to go` });
     }
+  });
+
+  test('either side of a connection may end its output first, in both directions', async () => {
+    await inGuest('sh', '-c', `python3 -c '${TALKER}' 5010 /tmp/heard >/dev/null 2>&1 & echo`);
+    // More than all buffers on the way.
+    const late = 'x'.repeat(6_000_000);
+    await until(async () => (await talkTo(address, 5_010, late))?.answer === 'that is all');
+    const heard = (): Promise<string> => inGuest('sh', '-c', 'cat /tmp/heard 2>/dev/null; true');
+    await until(async () => (await heard()).includes(`${late.length}\n`), { what: 'the guest to hear all' });
+
+    await using talker = await startTalker();
+    await using echo = await startEcho();
+    await lab.text(['vm', 'port', '--reverse', 'smoke-ports', `${talker.port}:5011`]);
+    await lab.text(['vm', 'port', '--reverse', 'smoke-ports', `${echo.port}:5012`]);
+    const ask = (...words: string[]): Promise<string> =>
+      inGuest('sh', '-c', 'python3 -c "$0" "$@" 2>&1; true', CLIENT, ...words);
+    await until(async () => (await ask('5011', 'late')) === 'that is all', { what: 'the host' });
+    await until(() => talker.heard.includes('late'), { what: 'the host to hear the guest' });
+    await until(async () => (await ask('5012', 'at first', 'first')) === 'at first', { what: 'the echo' });
+    await until(() => talker.connections.size + echo.connections.size === 0);
   });
 
   test('a connection to a suspended VM resumes it and is served', async () => {

@@ -6,7 +6,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { askPort, startEcho } from '../support/local-server.ts';
+import { TALKER } from '../support/network/guest-servers.ts';
+import { askPort, startEcho, talkTo } from '../support/network/local-server.ts';
 import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 import { type Ended, type SshClient, sshClient, sshHome } from './support/ssh-client.ts';
@@ -118,6 +119,16 @@ describe('ssh, and what uses it, reaches VMs by name', { concurrency: false }, (
       assert.equal(await askPort('127.0.0.1', byPort, 'hello\n'), 'served\n');
       assert.equal(await askPort('127.0.0.1', bySocket, 'hello\n'), 'served\n');
     });
+  });
+
+  test('through -L, a server that has ended its output first still reads', async () => {
+    works(user.ssh('web.vm', `python3 -c '${TALKER}' 4666 /root/heard </dev/null >/dev/null 2>&1 &`), '');
+    works(user.ssh('web.vm', 'until grep -q :123A /proc/net/tcp; do sleep 0.2; done'), '');
+    const port = await freePort();
+    await forwarding(['-L', `${port}:127.0.0.1:4666`], async () => {
+      assert.equal((await talkTo('127.0.0.1', port, 'x'.repeat(3_000_000)))?.answer, 'that is all');
+    });
+    works(user.ssh('web.vm', 'until [ -s heard ]; do sleep 0.2; done; cat heard'), '3000000\n');
   });
 
   test('-R reaches this host, and -D is a proxy into the guest', async () => {

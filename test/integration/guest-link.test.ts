@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -316,6 +317,23 @@ test('tcp() connects to a port of the guest, and fails when nothing listens', as
   assert.equal((await buffer(stream)).toString(), '400004 bytes');
   await new Promise((resolve) => server.close(resolve));
   await assert.rejects(link.tcp(port, { signal }), { details: { guestCode: 'not_found', status: 404 } });
+});
+
+test('tcp() sends on to a port that has ended its output first', async () => {
+  const got = Promise.withResolvers<Buffer>();
+  const server = net.createServer({ allowHalfOpen: true }, async (socket) => {
+    socket.end('that is all');
+    got.resolve(await buffer(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const stream = await link.tcp((server.address() as net.AddressInfo).port, { signal });
+  assert.equal((await buffer(stream)).toString(), 'that is all');
+  const sent = Buffer.alloc(5_000_000, 'late');
+  stream.end(sent);
+  assert.ok((await got.promise).equals(sent));
+  if (!stream.closed) await once(stream, 'close');
+  assert.equal(stream.errored, null);
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test('stats() returns measurements, and sync() returns', async () => {

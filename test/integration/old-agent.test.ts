@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -56,7 +57,11 @@ for (const [host, newest] of [
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as net.AddressInfo;
     assert.ok((await link.ports({ signal })).some((each) => each.port === port));
-    assert.equal((await buffer(await link.tcp(port, { signal }))).toString(), 'hello');
+    const stream = await link.tcp(port, { signal });
+    const closed = once(stream, 'close');
+    assert.equal((await buffer(stream)).toString(), 'hello');
+    await closed;
+    assert.equal(stream.errored, null, 'it ends a connection with the output of its port');
     await new Promise((resolve) => server.close(resolve));
     assert.ok((await link.stats({ signal })).cpu.count > 0);
   });

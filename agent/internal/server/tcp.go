@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -39,9 +38,7 @@ func (s *service) listPorts(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tcp connects the bodies of the request and the answer with a port of the guest. The end of the request's
-// body ends the port's input. When the port ends its output, the request ends, because an HTTP server cannot
-// end an answer and continue to read. When the port's connection breaks, the request is reset.
+// tcp connects the bodies of the request and the answer with a port of the guest, as join does.
 func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 	conn, err := dialPort(r.Context(), r.URL.Query().Get("port"))
 	if err != nil {
@@ -49,41 +46,6 @@ func (s *service) tcp(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	join(w, r, conn)
-}
-
-// join passes bytes between the bodies of a request and a connection, and closes the connection.
-func join(w http.ResponseWriter, r *http.Request, conn *net.TCPConn) {
-	defer conn.Close()
-	stop := context.AfterFunc(r.Context(), func() { conn.Close() })
-	defer stop()
-	w.Header()["Content-Type"] = []string{"application/octet-stream"}
-	w.WriteHeader(http.StatusOK)
-	flush := http.NewResponseController(w).Flush
-	if flush() != nil {
-		return
-	}
-	go func() {
-		if _, err := io.Copy(conn, r.Body); err != nil {
-			conn.Close()
-			return
-		}
-		_ = conn.CloseWrite()
-	}()
-	buffer := make([]byte, outputBytes)
-	for {
-		n, err := conn.Read(buffer)
-		if n > 0 {
-			if _, err := w.Write(buffer[:n]); err != nil || flush() != nil {
-				return
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			panic(http.ErrAbortHandler)
-		}
-	}
 }
 
 func parsePort(text string) (uint16, error) {

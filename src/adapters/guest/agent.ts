@@ -1,7 +1,7 @@
 import type http2 from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Abortable } from '../../base/abort.ts';
+import { type Abortable, sleep } from '../../base/abort.ts';
 import { abortable } from '../../base/async.ts';
 import { type AppError, isAppError, isErrno } from '../../base/errors.ts';
 import { LineSplitter } from '../../base/text/line-splitter.ts';
@@ -43,6 +43,13 @@ import { GuestStream } from './stream.ts';
  */
 const MAX_BULK_REQUESTS = 448;
 
+/** `ms` between two changes of ports that are read; an agent sends one in 400 ms at most. */
+const CHANGE_EVERY_MS = 50;
+
+/** `ms` after each so many reports of connections to an exposed port: a guest can send them without end. */
+const EXPOSED_AT_ONCE = 64;
+const EXPOSED_EVERY_MS = 5;
+
 /** The generation of every request that does not set `since`. */
 const FIRST_GENERATION = 1;
 
@@ -57,6 +64,8 @@ interface Request {
   endsWithTrailers?: boolean;
   /** may stay open for as long as its user likes */
   isBulk?: boolean;
+  /** a connection to a port of the guest */
+  isConnection?: boolean;
   /** nothing may arrive for hours, so silence does not mean that the link is lost */
   isQuiet?: boolean;
   /** part of a guest's start, when the agent may be slow to answer */
@@ -191,8 +200,11 @@ export class Http2GuestAgent implements GuestAgent {
       await stream.accepted;
       const ports = new PortStream(action);
       for await (const chunk of stream) {
-        const open = ports.push(chunk);
-        if (open) yield open;
+        for (const line of ports.split(chunk)) {
+          yield ports.read(line);
+          // A guest that sends changes without end gets a small share of the processor.
+          await sleep(CHANGE_EVERY_MS, options);
+        }
       }
       const last = ports.end();
       if (last) yield last;
@@ -203,12 +215,7 @@ export class Http2GuestAgent implements GuestAgent {
 
   async tcp(port: number, options: Abortable): Promise<Duplex> {
     const action = `connect to port ${port} of the guest`;
-    const stream = await this.#open(
-      { action, method: 'POST', path: `/tcp?port=${port}`, hasBody: true, isBulk: true },
-      options,
-    );
-    await stream.accepted;
-    return stream;
+    return await this.#connect({ action, path: `/tcp?port=${port}` }, options);
   }
 
   async *expose(port: number, options: Abortable): AsyncIterable<number> {
@@ -218,9 +225,12 @@ export class Http2GuestAgent implements GuestAgent {
     try {
       await stream.accepted;
       const lines = new LineSplitter(EXPOSED.maxBytes);
+      let count = 0;
       for await (const chunk of stream) {
         for (const line of lines.push(chunk)) {
           yield parseAnswer(Buffer.from(line), { action, answer: EXPOSED }).id;
+          count += 1;
+          if (count % EXPOSED_AT_ONCE === 0) await sleep(EXPOSED_EVERY_MS, options);
         }
       }
     } finally {
@@ -230,10 +240,7 @@ export class Http2GuestAgent implements GuestAgent {
 
   async exposed(connection: number, options: Abortable): Promise<Duplex> {
     const action = 'take a connection of the guest';
-    const path = `/exposed?id=${connection}`;
-    const stream = await this.#open({ action, method: 'POST', path, hasBody: true, isBulk: true }, options);
-    await stream.accepted;
-    return stream;
+    return await this.#connect({ action, path: `/exposed?id=${connection}` }, options);
   }
 
   stats(options: Abortable): Promise<GuestStats> {
@@ -259,6 +266,17 @@ export class Http2GuestAgent implements GuestAgent {
     // The library waits for a body that is blocked by its flow-control window, possibly for ever.
     this.#hangUp();
     await this.closed;
+  }
+
+  /** A connection to a port. Agents that do not know `output` ignore it. */
+  async #connect(
+    { action, path }: Pick<Request, 'action' | 'path'>,
+    options: Abortable,
+  ): Promise<GuestStream> {
+    const request: Request = { action, method: 'POST', path: `${path}&output=chunks`, hasBody: true };
+    const stream = await this.#open({ ...request, isBulk: true, isConnection: true }, options);
+    await stream.accepted;
+    return stream;
   }
 
   /** A request without a body whose answer is JSON. */
@@ -306,6 +324,7 @@ export class Http2GuestAgent implements GuestAgent {
       action: request.action,
       hasBody,
       endsWithTrailers: request.endsWithTrailers === true,
+      isConnection: request.isConnection === true,
       whyGone: (cause) => (this.#isGone() ? whyGone(request.action, this.#failure ?? cause) : undefined),
     });
     this.#streams.add(guestStream);

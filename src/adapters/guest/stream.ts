@@ -1,10 +1,11 @@
 import http2 from 'node:http2';
 import { Duplex } from 'node:stream';
 import { type Abortable, onAbort } from '../../base/abort.ts';
-import type { AppError } from '../../base/errors.ts';
+import { type AppError, isAppError } from '../../base/errors.ts';
 import { ByteCollector } from '../../base/text/byte-collector.ts';
 import { parseRefusal } from './answers.ts';
 import { brokenProtocol, lost, refused } from './errors.ts';
+import { CHUNKS_TYPE, PortOutput } from './port-output.ts';
 
 /** Most bytes of a refusal that are read. */
 const MAX_REFUSAL_BYTES = 64 * 1024;
@@ -20,6 +21,11 @@ export interface GuestStreamOptions extends Abortable {
   hasBody: boolean;
   /** the answer ends with trailers, so that a failure in the middle is noticed */
   endsWithTrailers: boolean;
+  /**
+   * The request is a connection to a port, whose two directions end independently. An agent that cannot do
+   * that ends the request with the port's output, and then the stream closes.
+   */
+  isConnection: boolean;
   /** why the link is gone, given the request's own error; `undefined` while the link exists */
   whyGone: (cause: unknown) => AppError | undefined;
 }
@@ -37,6 +43,9 @@ export class GuestStream extends Duplex {
   #hasBegun = false;
   #hasEnded = false;
   #trailer: string | undefined;
+  #output: PortOutput | undefined;
+  /** called when the request has closed */
+  #finished: (() => void) | undefined;
 
   constructor(request: http2.ClientHttp2Stream, options: GuestStreamOptions) {
     super();
@@ -94,13 +103,32 @@ export class GuestStream extends Duplex {
     }
     this.#accepted.resolve();
     this.#hasBegun = true;
+    const { action, isConnection, endsWithTrailers } = this.#options;
+    const isChunked = isConnection && headers['content-type'] === CHUNKS_TYPE;
+    if (isChunked) this.#output = new PortOutput(action);
     this.#request.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) this.#request.pause();
+      if (this.#output) this.#takeChunks(chunk, this.#output);
+      else if (!this.push(chunk)) this.#request.pause();
     });
     this.#request.on('end', () => {
       this.#hasEnded = true;
-      if (!this.#options.endsWithTrailers) this.push(null);
+      if (!endsWithTrailers && !isChunked) this.push(null);
     });
+  }
+
+  #takeChunks(bytes: Buffer, output: PortOutput): void {
+    try {
+      const content = output.read(bytes);
+      if (content.length > 0 && !this.push(content)) this.#request.pause();
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      this.destroy(error);
+      return;
+    }
+    if (!output.hasEnded) return;
+    this.push(null);
+    // Nobody reads more, and the end of the request must be seen.
+    this.#request.resume();
   }
 
   #refuse(status: number): void {
@@ -121,13 +149,25 @@ export class GuestStream extends Duplex {
   /** Called when both sides of the request have closed. */
   #finish(): void {
     if (this.destroyed) return;
-    if (this.#hasEnded && this.#request.rstCode === http2.constants.NGHTTP2_NO_ERROR) {
+    const isWhole = this.#output === undefined || this.#output.hasEnded;
+    if (this.#hasEnded && isWhole && this.#request.rstCode === http2.constants.NGHTTP2_NO_ERROR) {
+      if (this.#options.isConnection) {
+        this.#closeConnection();
+        return;
+      }
       const failure = this.#trailer === undefined ? undefined : this.#trailerFailure(this.#trailer);
       if (failure) this.destroy(failure);
       else if (this.#options.endsWithTrailers) this.push(null);
       return;
     }
     this.destroy(this.#failure());
+  }
+
+  /** Closes the stream when the rest of the output has been read: the port takes no more input. */
+  #closeConnection(): void {
+    this.#finished?.();
+    if (this.readableEnded) this.destroy();
+    else this.once('end', () => this.destroy());
   }
 
   #trailerFailure(trailer: string): AppError {
@@ -170,7 +210,9 @@ export class GuestStream extends Duplex {
 
   override _final(done: (error?: Error | null) => void): void {
     if (!this.#request.writableEnded && !this.#request.destroyed) this.#request.end();
-    done();
+    // A stream that has ended both ways closes, and closing resets what has not been sent yet.
+    if (this.#output && !this.#request.closed) this.#finished = done;
+    else done();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -10,6 +10,12 @@ const USUAL_FIRST_PORT = 1024;
 /** CAP_NET_BIND_SERVICE of capabilities(7): its bit among the effective capabilities. */
 const MAY_BIND = 1n << 10n;
 
+/**
+ * A program that has ended one direction and then exits sends nothing more. Asking whether its socket still
+ * exists tells that apart from a program that still reads.
+ */
+export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 30_000 } as const;
+
 /** Listens on ports of this host. */
 export function tcpListeners(): PortListeners {
   return { firstPort: firstPort(), listen };
@@ -36,7 +42,8 @@ async function listen(
   { address, port }: { address: string; port: number },
   onConnection: (connection: LocalConnection) => void,
 ): Promise<Disposable> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
+  const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, ...KEEP_ALIVE };
+  const server = createServer(options, (socket) => {
     const connection = connectionOf(socket);
     if (connection) onConnection(connection);
     else socket.destroy();

@@ -100,12 +100,18 @@ export interface GuestAgent extends AsyncDisposable {
    * `signal` aborts or the link ends. With an agent that cannot watch, it yields once and ends.
    */
   watchPorts(options: Abortable): AsyncIterable<ReadonlySet<number>>;
+  /**
+   * Connects to a TCP port of the guest. Each direction ends by itself, and the stream closes when both have
+   * ended. It also closes after the port's output when the port can take no more input; agents of earlier
+   * versions end a connection so. A connection that breaks is an error of the stream.
+   */
   tcp(port: number, options: Abortable): Promise<Duplex>;
   /**
    * Listens on a port of the guest's 127.0.0.1 until `signal` aborts or the link ends. Yields a number for
    * each connection, which {@link GuestAgent.exposed} takes within some seconds.
    */
   expose(port: number, options: Abortable): AsyncIterable<number>;
+  /** Takes a connection of {@link GuestAgent.expose}; as {@link GuestAgent.tcp}. */
   exposed(connection: number, options: Abortable): Promise<Duplex>;
   stats(options: Abortable): Promise<GuestStats>;
   /**

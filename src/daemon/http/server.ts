@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAbort, isAppError, isErrno, printable, unreachable } from '../../base/errors.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
+import { hasEndedWhole } from '../../core/vms/network/join-connection.ts';
 import type { WorkQuery } from '../../protocol/api/operation.ts';
 import { API_PREFIX, VERSION_HEADER } from '../../protocol/api.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
@@ -58,7 +59,11 @@ export function createApiServer(app: App, routes: readonly Route[], onActivity: 
   ): void => {
     const controller = new AbortController();
     const { signal } = controller;
-    client.once('close', () => controller.abort(new AppError('CLIENT_GONE', 'The client hung up')));
+    client.once('close', () => {
+      // The guest may still be taking the last bytes of a connection that its client has ended.
+      if (client instanceof Duplex && hasEndedWhole(client)) return;
+      controller.abort(new AppError('CLIENT_GONE', 'The client hung up'));
+    });
     const task = work(signal)
       .catch((error: unknown) => {
         if (isCutShort(error, signal)) app.log.debug('a request was cut short', { request: name });

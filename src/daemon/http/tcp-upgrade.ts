@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { closeAfter } from '../../core/vms/network/join-connection.ts';
 import { reachGuestPort } from '../../core/vms/network/reach-guest-port.ts';
 import { type GuestPortQuery, guestPortQuery } from '../../protocol/api/guest-queries.ts';
 import { TCP_UPGRADE } from '../../protocol/api.ts';
@@ -18,13 +19,14 @@ export const TCP_UPGRADE_ROUTE: UpgradeRoute<GuestPortQuery> = {
   join,
 };
 
-/** The client's end of input becomes the port's; the port's end of output ends the connection. */
+/** The end of each side's output becomes that of the other's input. A side that breaks breaks the other. */
 function join(socket: Duplex, stream: Duplex): void {
   stream.once('close', () => {
-    if (!stream.readableEnded) socket.destroy();
+    const isWhole = stream.readableEnded && !stream.errored;
+    if (!isWhole || socket.writableFinished) socket.destroy();
+    else socket.once('finish', () => socket.destroy());
   });
-  socket.once('finish', () => socket.destroy());
-  socket.once('close', () => stream.destroy());
+  socket.once('close', () => closeAfter(socket, stream));
   socket.pipe(stream);
   stream.pipe(socket);
 }

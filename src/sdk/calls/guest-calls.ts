@@ -22,10 +22,11 @@ export interface GuestCalls {
   /** The raw stream of exec frames (`docs/agent-protocol.md`); the caller writes the `start` frame. */
   execStream(ref: string, options: Abortable): Promise<Duplex>;
   /**
-   * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input; it
-   * ends when the port's output ends.
+   * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input. When
+   * the port's output ends, the stream ends too; with `allowHalfOpen`, as with `net.connect`, you may write
+   * until you end it.
    */
-  openPort(ref: string, port: number, options: Abortable): Promise<Duplex>;
+  openPort(ref: string, port: number, options: Abortable & { allowHalfOpen?: boolean }): Promise<Duplex>;
   /** What OpenSSH needs to log in to the guest, through {@link openPort}. */
   sshAccess(ref: string, options: Abortable): Promise<SshAccess>;
 
@@ -66,8 +67,12 @@ export function guestCalls(caller: Caller): GuestCalls {
     exec: async (ref, start, options) =>
       startExec(await execStream(ref, options), start, { ...options, ref }),
     execStream,
-    openPort: async (ref, port, options) =>
-      await caller.upgrade(withQuery<GuestPortQuery>(vmPath(ref, 'tcp'), { port }), TCP_UPGRADE, options),
+    async openPort(ref, port, { allowHalfOpen = false, signal }) {
+      const path = withQuery<GuestPortQuery>(vmPath(ref, 'tcp'), { port });
+      const stream = await caller.upgrade(path, TCP_UPGRADE, { signal });
+      stream.allowHalfOpen = allowHalfOpen;
+      return stream;
+    },
     sshAccess: async (ref, options) => await caller.get(vmPath(ref, 'ssh'), sshAccess, options),
 
     statInGuest: async (ref, path, options) =>

@@ -8,7 +8,14 @@ import { neverAborts } from '../../../src/base/abort.ts';
 import type { VmState } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
-import { askPort, type EchoServer, freePort, startEcho } from '../../support/local-server.ts';
+import {
+  askPort,
+  type EchoServer,
+  freePort,
+  startEcho,
+  startTalker,
+  talkTo,
+} from '../../support/network/local-server.ts';
 import { until } from '../../support/until.ts';
 
 // The guest is an agent on this host: a port of the guest is one of this host's 127.0.0.1.
@@ -65,6 +72,22 @@ test('much data passes both ways through a slow reader, and the end of input rea
   }
   assert.ok(Buffer.concat(parts).equals(sent));
   await until(() => echo.connections.size === 0);
+});
+
+test('a guest that ends its output first still gets what the client sends', async () => {
+  await using talker = await startTalker();
+  lab.guests.ports?.add(talker.port);
+  await until(async () => (await talkTo(address, talker.port, ''))?.answer === 'that is all');
+  // Several megabytes: more than all buffers on the way, so that the connection stays in use.
+  const late = 'x'.repeat(5_000_000);
+  const { answer } = (await talkTo(address, talker.port, late)) ?? {};
+  assert.equal(answer, 'that is all');
+  await until(() => talker.heard.includes(late));
+  await until(() => talker.connections.size === 0);
+  const stream = await lab.client.openPort('web', talker.port, { allowHalfOpen: true, signal });
+  assert.equal(await text(stream), 'that is all');
+  stream.end('late, through the API');
+  await until(() => talker.heard.includes('late, through the API'));
 });
 
 test('a client that breaks its connection breaks that to the guest, and a port that closes breaks the client', async () => {
@@ -197,6 +220,21 @@ test('an exposed port of this host is reached at the guest, until it is removed'
   await resultOf(lab.client.forwardPort('web', { ...forward, remove: true }, { signal }));
   await until(async () => (await answer()) === undefined);
   assert.deepEqual((await lab.client.showVm('web', { signal })).forwards, undefined);
+});
+
+test('at an exposed port, either side may end its output first', async () => {
+  await using talker = await startTalker();
+  const guestPort = await freePort();
+  const forward = { hostPort: talker.port, guestPort, reverse: true };
+  await resultOf(lab.client.forwardPort('web', forward, { signal }));
+  await until(async () => (await talkTo('127.0.0.1', guestPort, 'late'))?.answer === 'that is all');
+  await until(() => talker.heard.includes('late') && talker.connections.size === 0);
+  await resultOf(lab.client.forwardPort('web', { ...forward, remove: true }, { signal }));
+  const toEcho = { ...forward, hostPort: echo.port };
+  await resultOf(lab.client.forwardPort('web', toEcho, { signal }));
+  await until(async () => (await askPort('127.0.0.1', guestPort, 'first')) === 'first');
+  await until(() => echo.connections.size === 0);
+  await resultOf(lab.client.forwardPort('web', { ...toEcho, remove: true }, { signal }));
 });
 
 test('a port that cannot be exposed, because a program of the guest has it, is named in the log once', async () => {

@@ -6,8 +6,8 @@ import type { Vms } from '../world.ts';
 import { AGENT_DEADLINES_MS } from './agent-deadlines.ts';
 
 /**
- * Connects to a TCP port on the loopback addresses of a running guest; needs no network in the guest. Ending
- * the stream ends the port's input; the end of the port's output ends the stream.
+ * Connects to a TCP port on the loopback addresses of a running guest; needs no network in the guest. The
+ * stream is that of `GuestAgent.tcp`: its two directions end independently.
  *
  * @throws {AppError} GUEST_PORT_CLOSED when nothing listens there; REQUEST_INVALID for what is no port;
  * VM_NOT_FOUND, VM_NOT_RUNNING, GUEST_*.

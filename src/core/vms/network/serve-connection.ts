@@ -2,7 +2,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { onAbort } from '../../../base/abort.ts';
 import type { Slots } from '../../../base/slots.ts';
 import type { LocalConnection, PeerUsers } from '../../ports/loopback.ts';
-import { joinConnection } from './join-connection.ts';
+import { hasEndedWhole, joinConnection } from './join-connection.ts';
 import { reachGuestPort } from './reach-guest-port.ts';
 import type { WakeWorld } from './wake-vm.ts';
 
@@ -37,7 +37,9 @@ export async function serveConnection(
 ): Promise<void> {
   const gone = new AbortController();
   const { stream: client } = connection;
-  client.once('close', () => gone.abort(new DOMException('The client is gone', 'AbortError')));
+  client.once('close', () => {
+    if (!hasEndedWhole(client)) gone.abort(new DOMException('The client is gone', 'AbortError'));
+  });
   using _abort = onAbort(signal, () => {
     gone.abort(signal.reason);
     connection.reset();
