@@ -116,7 +116,7 @@ const GROUPS: readonly GroupDefinition[] = [
     name: 'daemon',
     summary: 'the program that does the work',
     description:
-      'The daemon does the work. Commands start it when they need it. It exits by itself when it has been idle for a while and no VM is running.',
+      'The daemon does the work. Commands start it when they need it. It exits by itself when it has been idle for a while, no VM is running, and nothing listens for a connection that would resume one.',
   },
   {
     name: 'dns',

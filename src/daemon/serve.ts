@@ -132,11 +132,6 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     ready: (vmId, { signal }) => takenOver(world, takeOver, { vmId, signal }),
   });
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
-  using watch = new ActivityWatch({
-    idleExitMs: options.idleExitMs ?? IDLE_EXIT_MS,
-    isNeeded: () => world.live.ids().length > 0 || takeOver.isUnderWay || forwards.isNeeded,
-    onIdle: () => stop('it was idle'),
-  });
   const { build, env, uid } = options;
   await using idle = watchIdleVms({
     world,
@@ -154,6 +149,17 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     takeOver,
     log,
     peers: composition.peers,
+    records: composition.records,
+  });
+  using watch = new ActivityWatch({
+    idleExitMs: options.idleExitMs ?? IDLE_EXIT_MS,
+    // A suspended VM needs this program where it listens for connections that resume the VM; ssh starts it.
+    isNeeded: () =>
+      world.live.ids().length > 0 ||
+      takeOver.isUnderWay ||
+      forwards.isNeeded ||
+      (forwards.hasReachableVms && localServers.hasGateway),
+    onIdle: () => stop('it was idle'),
   });
   const app: App = {
     world,

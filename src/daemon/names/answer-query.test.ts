@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Answer, type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
 import fc from 'fast-check';
+import { fuzzRuns } from '../../../test/support/fuzz-runs.ts';
 import { answerQuery, type Zone } from './answer-query.ts';
 import { MAX_QUERY_BYTES } from './query-limits.ts';
 
 const ZONE: Zone = { addressOf: (label) => (label === 'web' ? '127.77.0.1' : undefined) };
 
 /** Cases of a property; a night run has more. */
-const NUM_RUNS = Number(process.env['BANGER_FUZZ_RUNS'] ?? 3_000);
+const NUM_RUNS = fuzzRuns(3_000);
 
 function query(name: string, type: string, more: Partial<Packet> = {}): Buffer {
   const questions = [{ name, type: type as 'A', class: 'IN' as const }];

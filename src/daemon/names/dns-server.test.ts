@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { decode, encode } from 'dns-packet';
+import fc from 'fast-check';
+import { fuzzRuns } from '../../../test/support/fuzz-runs.ts';
 import { nullLog } from '../../../test/support/null-log.ts';
 import { until } from '../../../test/support/until.ts';
 import { type DnsServer, startDnsServer } from './dns-server.ts';
@@ -100,6 +102,35 @@ test('a client that begins with TLS is not kept waiting until its time is up', a
   socket.write(Buffer.from([0x16, 0x03, 0x01, 0x00, 0xc8, 0x01]));
   await once(socket.resume(), 'close');
   assert.ok(performance.now() - begun < 4_000);
+});
+
+test('whatever arrives over TCP and UDP, the server answers the next query', async () => {
+  names.set('web', '127.77.0.1');
+  const udp = createSocket('udp4').on('error', () => {});
+  const whole = framed(query('web.vm', 1));
+  const change = fc.record({ at: fc.nat(whole.length - 1), to: fc.nat(255) });
+  const damaged = fc.array(change, { maxLength: 4 }).map((changes) => {
+    const bytes = Buffer.from(whole);
+    for (const { at, to } of changes) bytes[at] = to;
+    return bytes;
+  });
+  const any = fc.oneof(
+    fc.array(damaged, { minLength: 1, maxLength: 3 }).map((all) => Buffer.concat(all)),
+    fc.uint8Array({ minLength: 1, maxLength: 1_200 }).map((bytes) => Buffer.from(bytes)),
+  );
+  await fc.assert(
+    fc.asyncProperty(any, fc.nat(), async (bytes, cut) => {
+      udp.send(bytes.subarray(2), server.place.port, ADDRESS);
+      const socket = await tcp();
+      socket.resume();
+      socket.write(bytes.subarray(0, cut % bytes.length));
+      socket.end(bytes.subarray(cut % bytes.length));
+      await new Promise<void>((done) => (socket.closed ? done() : socket.once('close', () => done())));
+    }),
+    { numRuns: fuzzRuns(500) },
+  );
+  udp.close();
+  assert.deepEqual(await resolver().resolve4('web.vm'), ['127.77.0.1']);
 });
 
 test('connections beyond 32 are closed at once, and the others still work', async () => {

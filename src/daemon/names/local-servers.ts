@@ -52,6 +52,11 @@ export class LocalServers implements AsyncDisposable {
     return this.#status;
   }
 
+  /** Whether the gateway listens now. */
+  get hasGateway(): boolean {
+    return this.#status.gateway.state === 'listening';
+  }
+
   /** The port of the gateway; `undefined` when it does not listen. */
   async gatewayPort(): Promise<number | undefined> {
     await this.#begun;

@@ -2,6 +2,7 @@ import { neverAborts } from '../../base/abort.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { PeerUsers } from '../../core/ports/loopback.ts';
+import type { ObservedRecords } from '../../core/vms/network/observed-records.ts';
 import { PROBE_LABEL } from '../../protocol/api/names.ts';
 import type { App } from '../app.ts';
 import { vmGuests } from '../gateway/vm-guests.ts';
@@ -11,9 +12,13 @@ import { vmZone } from './vm-zone.ts';
 /** Opens the servers that the settings ask for. */
 export function openLocalServers(
   { dns, gatewayPort }: Pick<Settings, 'dns' | 'gatewayPort'>,
-  { log, peers, ...parts }: Pick<App, 'world' | 'use' | 'takeOver'> & { log: Logger; peers: PeerUsers },
+  {
+    log,
+    peers,
+    records,
+    ...parts
+  }: Pick<App, 'world' | 'use' | 'takeOver'> & { log: Logger; peers: PeerUsers; records: ObservedRecords },
 ): LocalServers {
-  const { records } = parts.world;
   return new LocalServers({
     log,
     dns: dns && {
