@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/process/exec.ts';
-import { freePort } from '../support/local-server.ts';
+import { freePort } from '../support/network/local-server.ts';
 import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 

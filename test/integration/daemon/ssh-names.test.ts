@@ -5,7 +5,7 @@ import { neverAborts } from '../../../src/base/abort.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type CliResult, runCli, stdinOf } from '../../support/cli/cli-harness.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
-import { type EchoServer, startEcho } from '../../support/local-server.ts';
+import { type EchoServer, startEcho } from '../../support/network/local-server.ts';
 import { until } from '../../support/until.ts';
 
 // The guest is an agent on this host: a port of the guest is one of this host's 127.0.0.1.
