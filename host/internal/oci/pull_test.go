@@ -9,8 +9,13 @@ import (
 	"testing"
 )
 
-// simple is an image of two layers.
+// simple is an image of two layers, one for each compression.
 func simple(t testing.TB) image {
+	t.Helper()
+	return simpleWith(t, "+zstd")
+}
+
+func simpleWith(t testing.TB, compression string) image {
 	t.Helper()
 	return imageOf(t, "amd64",
 		layerOf(t, "+gzip",
@@ -18,7 +23,7 @@ func simple(t testing.TB) image {
 			entry{name: "bin/sh", content: "#!", mode: 0o4755},
 			entry{name: "etc/passwd", content: "root\n", mode: 0o644},
 			entry{name: "lib", kind: tar.TypeSymlink, content: "usr/lib"}),
-		layerOf(t, "+zstd",
+		layerOf(t, compression,
 			entry{name: "etc/.wh.passwd"},
 			entry{name: "etc/group", content: "wheel\n", uid: 70_000},
 			entry{name: "dev/null", kind: tar.TypeChar},
