@@ -25,8 +25,10 @@ type Inode struct {
 	Blocks    uint64
 	// Layer and At say which entry has the content.
 	Layer, At int32
-	// Links and Number are for the writer of the file system: how many names the file has, and its inode there.
+	// Links, Number and More are for the writer of the file system: how many names the file has, its inode
+	// there, and a copy of the file for the names that are too many for one inode.
 	Links, Number uint32
+	More          *Inode
 }
 
 // Name is a name in the tree.

@@ -67,18 +67,31 @@ func contentOf(inode *flatten.Inode) ext4.Content {
 	return ext4.Content{Attributes: inode.Attributes, Links: inode.Links}
 }
 
-// copyContents writes the files, in one pass over each layer that has any.
+// copyContents writes the files, in one pass over each layer that has any. A copy of a file, which has more
+// names than an inode can have, takes another pass.
 func (b *builder) copyContents(ctx context.Context, files []*flatten.Inode) error {
-	slices.SortFunc(files, func(x, y *flatten.Inode) int { return cmp.Or(cmp.Compare(x.Layer, y.Layer), cmp.Compare(x.At, y.At)) })
-	budget := layers.NewBudget(b.Limits)
+	slices.SortFunc(files, func(x, y *flatten.Inode) int {
+		return cmp.Or(cmp.Compare(x.Layer, y.Layer), cmp.Compare(x.At, y.At), cmp.Compare(x.Number, y.Number))
+	})
 	for len(files) > 0 {
 		layer := files[0].Layer
 		end := slices.IndexFunc(files, func(f *flatten.Inode) bool { return f.Layer != layer })
 		if end < 0 {
 			end = len(files)
 		}
-		if err := b.copyLayer(ctx, b.Layers[layer-1], files[:end], budget); err != nil {
-			return err
+		for rest := files[:end]; len(rest) > 0; {
+			var once, again []*flatten.Inode
+			for at, file := range rest {
+				if at > 0 && file.At == rest[at-1].At {
+					again = append(again, file)
+					continue
+				}
+				once = append(once, file)
+			}
+			if err := b.copyLayer(ctx, b.Layers[layer-1], once, layers.NewBudget(b.Limits)); err != nil {
+				return err
+			}
+			rest = again
 		}
 		files = files[end:]
 	}

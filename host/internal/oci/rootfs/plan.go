@@ -57,10 +57,7 @@ func (p *plan) add(folder *flatten.Name, at string) error {
 			}
 			continue
 		}
-		if child.Links++; child.Links > 1 {
-			if child.Links > ext4.MaxLinks {
-				return fault.Final(fault.ArchiveBad, "Cannot unpack the image: %q has more than %d names", name, ext4.MaxLinks)
-			}
+		if child.Inode = withRoom(child.Inode); child.Links > 1 {
 			continue
 		}
 		if err := explained(p.addFile(child.Inode), name); err != nil {
@@ -68,6 +65,20 @@ func (p *plan) add(folder *flatten.Name, at string) error {
 		}
 	}
 	return nil
+}
+
+// withRoom counts one more name of a file. It returns another copy of the file when one cannot have more.
+func withRoom(inode *flatten.Inode) *flatten.Inode {
+	for inode.Links == ext4.MaxLinks {
+		if inode.More == nil {
+			another := *inode
+			another.Links = 0
+			inode.More = &another
+		}
+		inode = inode.More
+	}
+	inode.Links++
+	return inode
 }
 
 func (p *plan) addFile(inode *flatten.Inode) error {
