@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
 import { createVm } from '../../../src/core/vms/lifecycle/create-vm.ts';
+import { deleteVm } from '../../../src/core/vms/lifecycle/delete-vm.ts';
 import type { PoolOptions } from '../../../src/core/vms/pool/pool.ts';
 import type { VmWorld } from '../../../src/core/vms/world.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
@@ -97,6 +98,15 @@ describe('the pool', { timeout: patient(10 * 60_000) }, () => {
     await pool.ready(0);
     await until(async () => (await readdir(pool.lab.settings.paths.vmsDir)).length === 4);
     assert.equal((await pool.lab.leftovers()).processes, 4);
+  });
+
+  test('has a VM as soon as the VM that started is deleted', async () => {
+    await using pool = await openPoolLab({ delayMs: 600_000 });
+    await pool.create('first');
+    await pool.ready(0);
+    await deleteVm(pool.world, 'first');
+    const [waiting] = await pool.ready(1);
+    assert.equal(await pool.create('second'), waiting);
   });
 
   test('has one VM while starts do not follow each other quickly', async () => {

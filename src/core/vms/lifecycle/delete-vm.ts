@@ -5,7 +5,7 @@ import { RESTING_STATES, type Vm } from '../../../protocol/vm.ts';
 import type { DamagedRecord, VmRecord } from '../../ports/records.ts';
 import { findAnyVm, findVm, recordDamaged } from '../find-vm.ts';
 import { damagedView, vmView } from '../vm-view.ts';
-import type { BootStores, VmHost, Vms } from '../world.ts';
+import type { BootStores, UnrecordedVms, VmHost, Vms } from '../world.ts';
 import { interruptWork } from './interrupt-work.ts';
 
 /** How a VM is deleted. */
@@ -25,7 +25,7 @@ export interface DeleteOptions {
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VM_IN_USE, VMM_KILL_FAILED; VM_RECORD_DAMAGED with `onlyResting`.
  */
 export async function deleteVm(
-  world: Vms & Pick<VmHost, 'driver' | 'files'> & Pick<BootStores, 'images'>,
+  world: Vms & Pick<VmHost, 'driver' | 'files'> & Pick<BootStores, 'images'> & Pick<UnrecordedVms, 'pool'>,
   ref: string,
   { onlyResting = false, waitMs, report }: DeleteOptions = {},
 ): Promise<Vm> {
@@ -46,6 +46,7 @@ export async function deleteVm(
     },
     { action: 'delete', isInterruptible: false, report, signal, ...(waitMs === undefined ? {} : { waitMs }) },
   );
+  world.pool?.vmEnded();
   world.images
     .prune({ signal })
     .catch((error: unknown) => world.log.warn('pruning images failed', { error }));

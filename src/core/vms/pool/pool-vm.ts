@@ -46,6 +46,8 @@ export interface PoolKeeper extends AsyncDisposable {
   take(key: string, options: Abortable): Promise<PoolVm | undefined>;
   /** Prepares for another start like this one, which has just succeeded. Returns at once. */
   want(request: PoolRequest): void;
+  /** Prepares for the next start now, because a user's VM has ended and is no longer in the way. */
+  vmEnded(): void;
   /**
    * Ends the pool VMs that are ready or being made; with `keys` only those made from these templates. Never
    * rejects.

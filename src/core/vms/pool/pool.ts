@@ -8,7 +8,7 @@ import type { PoolKeeper, PoolRequest, PoolVm } from './pool-vm.ts';
 export interface PoolOptions extends DemandLimits {
   /** `ms` to wait after a single start before making one, because the user's own VM comes first */
   delayMs: number;
-  /** most that are made at the same time: each keeps one processor busy */
+  /** most that are made at the same time while no start waits for them: each keeps one processor busy */
   mostAtOnce: number;
   /** whether this host has the memory for pool VMs of that size together */
   hasRoom: (memoryMib: number) => boolean;
@@ -44,6 +44,8 @@ export class Pool implements PoolKeeper {
   /** ends of pool VMs under way; they never reject */
   readonly #ending = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
+  /** what is missing is made later, because the user's own VM comes first */
+  #isDelayed = false;
   #isOver = false;
 
   constructor(world: KeeperWorld, options: PoolOptions) {
@@ -67,6 +69,7 @@ export class Pool implements PoolKeeper {
     const making = ready ? undefined : this.#free().find((one) => one.key === key);
     making?.hurry.abort();
     // The next starts come before this one is over, so there is no better time to prepare for them.
+    this.#isDelayed = false;
     if (this.#demand.isQuick(key, this.#now())) this.#settle();
     else this.#settleIn(START_MS);
     if (!making) return ready;
@@ -80,7 +83,14 @@ export class Pool implements PoolKeeper {
     if (this.#isOver) return;
     this.#requests.set(request.key, request);
     if (this.#demand.isQuick(request.key, this.#now())) this.#settle();
-    else this.#settleIn(this.#options.delayMs);
+    else {
+      this.#isDelayed = true;
+      this.#settleIn(this.#options.delayMs);
+    }
+  }
+
+  vmEnded(): void {
+    if (this.#isDelayed) this.#settle();
   }
 
   async drop(keys?: readonly string[]): Promise<void> {
@@ -111,6 +121,7 @@ export class Pool implements PoolKeeper {
   /** Ends the pool VMs that are not wanted, and begins to make those that are missing. */
   #settle(): void {
     if (this.#isOver) return;
+    this.#isDelayed = false;
     const now = this.#now();
     const wanted = this.#demand.wanted(now);
     for (const key of this.#requests.keys()) if (!wanted.has(key)) this.#requests.delete(key);
@@ -141,7 +152,7 @@ export class Pool implements PoolKeeper {
       const all = [...this.#ready, ...this.#free()];
       const missing = count - all.filter((one) => one.key === key).length;
       if (missing <= 0) return 'done';
-      if (this.#making.size >= mostAtOnce) return 'later';
+      if (this.#free().length >= mostAtOnce) return 'later';
       const { memoryMib } = request.plan.shape;
       if (!hasRoom(all.reduce((sum, one) => sum + one.memoryMib, memoryMib))) {
         return this.#makeRoomFor(key) ? 'later' : 'done';
