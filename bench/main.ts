@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureDefaultImage } from '../scripts/test/default-image.ts';
 import type { Abortable } from '../src/base/abort.ts';
@@ -17,14 +17,24 @@ import { markdownTable } from './report/table.ts';
 import { withVm } from './with-vm.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const USAGE = `usage: npm run bench -- [--quick] [--write] [--json] [--check] [MEASUREMENT]...
+const named = (isOnRequest: boolean): string =>
+  MEASUREMENTS.filter((one) => (one.isOnRequest ?? false) === isOnRequest)
+    .map(({ name }) => name)
+    .join(', ');
+const USAGE = `usage: npm run bench -- [--quick] [--write] [--json] [--check] [--tree DIR] [MEASUREMENT]...
 
   --quick   few runs and a small tree: figures to look at, not to publish
   --write   put the table into docs/performance.md
   --json    print one JSON document instead of the table (npm run --silent bench -- --json)
   --check   exit with 1 when a row is beyond its ceiling in bench/expectations.json, or has none
+  --tree    a git working tree for large-tree, which measures a copy of it; without one it makes its own,
+            of 78,000 files. Linux's sources, for example, on Debian:
+              apt-get download linux-source-6.1 && dpkg-deb -x linux-source-6.1_*.deb .
+              tar -xf usr/src/linux-source-6.1.tar.xz && cd linux-source-6.1
+              git init && git add --force . && git commit --quiet --message linux
 
-measurements: ${MEASUREMENTS.map(({ name }) => name).join(', ')}
+measurements: ${named(false)}
+only when named: ${named(true)}
 `;
 
 /** The marks in docs/performance.md between which the table is written. */
@@ -51,6 +61,7 @@ async function main(signal: AbortSignal): Promise<number> {
       write: { type: 'boolean' },
       json: { type: 'boolean' },
       check: { type: 'boolean' },
+      tree: { type: 'string' },
       help: { type: 'boolean' },
     },
   });
@@ -64,13 +75,16 @@ async function main(signal: AbortSignal): Promise<number> {
     return 2;
   }
   const expectations = parseExpectations(await readFile(join(ROOT, 'bench', 'expectations.json'), 'utf8'));
-  const wanted = MEASUREMENTS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const wanted = MEASUREMENTS.filter(({ name, isOnRequest = false }) =>
+    positionals.length === 0 ? !isOnRequest : positionals.includes(name),
+  );
+  const tree = values.tree === undefined ? undefined : resolve(values.tree);
   await ensureDefaultImage(ROOT);
   await using lab = await openLab(ROOT, { signal });
   const measured: Measured[] = [];
   for (const measurement of wanted) {
     process.stderr.write(`==> ${measurement.name}\n`);
-    const rows = await measurement.run(lab, { isQuick: values.quick ?? false, signal });
+    const rows = await measurement.run(lab, { isQuick: values.quick ?? false, tree, signal });
     measured.push({ measurement: measurement.name, rows });
   }
   const rows = measured.flatMap((one) => one.rows);

@@ -16,6 +16,11 @@ export async function makeRepository(path: string, count: number, { signal }: Ab
     const line = `line of file ${index}, which says nothing of interest\n`;
     await writeFile(join(folder, `file-${index}.txt`), line.repeat(LINES));
   }
+  await commitAll(path, { signal });
+}
+
+/** Makes a folder a git repository with one commit of everything in it. */
+export async function commitAll(path: string, { signal }: Abortable): Promise<void> {
   const git = (...args: string[]): Promise<unknown> =>
     exec(['git', '-C', path, '-c', 'user.name=bench', '-c', 'user.email=bench@example.org', ...args], {
       signal,

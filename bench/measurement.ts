@@ -43,10 +43,14 @@ export interface Measured {
 export interface Effort extends Abortable {
   /** fewer runs and smaller trees: figures to look at, not to publish */
   isQuick: boolean;
+  /** a repository of the user's to measure with, for the measurements that can */
+  tree?: string | undefined;
 }
 
 /** Measures one thing, and its floor in the same run. */
 export interface Measurement {
   name: string;
+  /** it only runs when it is named */
+  isOnRequest?: boolean;
   run(lab: Lab, effort: Effort): Promise<(Row | UnmeasuredRow)[]>;
 }

@@ -5,11 +5,13 @@ import { coldStart } from './measure/cold-start.ts';
 import { execRoundTrip } from './measure/exec-round-trip.ts';
 import { forwardedPort } from './measure/forwarded-port.ts';
 import { idleMemory } from './measure/idle-memory.ts';
+import { largeTree } from './measure/large-tree.ts';
 import { lifecycle } from './measure/lifecycle.ts';
 import { list } from './measure/list.ts';
 import { sourcePause } from './measure/source-pause.ts';
 import { startsInARow } from './measure/starts-in-a-row.ts';
 import { suspendFork } from './measure/suspend-fork.ts';
+import { treeStart } from './measure/tree-start.ts';
 import { warmStart } from './measure/warm-start.ts';
 import { workspaceTransfer } from './measure/workspace-transfer.ts';
 import type { Measurement } from './measurement.ts';
@@ -20,6 +22,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   coldStart,
   warmStart,
   startsInARow,
+  treeStart,
   besideDebvm,
   suspendFork,
   sourcePause,
@@ -28,6 +31,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   execRoundTrip,
   forwardedPort,
   workspaceTransfer,
+  largeTree,
   idleMemory,
   cloneMemory,
 ];

@@ -3,9 +3,9 @@ import { ResourceStack } from '../../base/resource-stack.ts';
 import type { WorkspaceContent, WorkspaceSource } from '../../core/ports/workspace.ts';
 import { findCommits, readHeadCommit } from './git/git-repository.ts';
 import { checkNewBranch } from './new-branch.ts';
-import { keptChoice, packWorkspace } from './pack-workspace.ts';
-import { changeOfAll, isSameHistory } from './sent/freshness.ts';
-import { keptDir, readKept, readKeptOf } from './sent/kept-tree.ts';
+import { keptChoice, openWorkspace, packWorkspace } from './pack-workspace.ts';
+import { changeOfAll, describeAgain, isSameHistory } from './sent/freshness.ts';
+import { keptDir, readKeptOf } from './sent/kept-tree.ts';
 import { packDelta } from './sent/pack-delta.ts';
 import { allUntracked, countOf, listTracked, prefixed } from './sent-files.ts';
 import { openSubmodules, prefixOf, submoduleNames } from './submodules.ts';
@@ -68,7 +68,6 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
     head: (path, { signal }) => readHeadCommit(path, { env: options.env, signal }),
     hasCommits: (path, commits, { signal }) => findCommits(path, commits, { env: options.env, signal }),
     keptDir: (dir, submodule) => keptDir(dir, [submodule]),
-    keptCommit: async (dir) => (await readKept(dir))?.commit,
     changeSince: async (dir, { sentCommit, signal }) => {
       const kept = await readKeptOf(dir, sentCommit);
       return kept && (await changeOfAll(dir, kept, { env: options.env, signal }));
@@ -79,10 +78,18 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       if (!isDeepStrictEqual(kept.choice, keptChoice(path, content))) return undefined;
       // Each of them is compared when its delta is packed.
       if (kept.submodules && kept.submodules.length > 0) return undefined;
+      // Only reading those files says whether they are as they were.
+      if (kept.unchecked.length > 0) return undefined;
       const call = { env: options.env, signal };
-      const [change, isSame] = await allEnded([changeOfAll(dir, kept, call), isSameHistory(kept, call)]);
-      return change.kind === 'none' && isSame ? kept.summary : undefined;
+      const [change, isSame, summary] = await allEnded([
+        changeOfAll(dir, kept, call),
+        isSameHistory(kept, call),
+        describeAgain(kept, call),
+      ]);
+      return change.kind === 'none' && isSame ? summary : undefined;
     },
+    open: (path, { signal, ...content }) =>
+      openWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
     pack: (path, { signal, ...content }) =>
       packWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
     packDelta: (path, { signal, ...content }) =>

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
-import type { PackedWorkspace, WorkspaceContent } from '../../core/ports/workspace.ts';
-import { CUT_DEPTH, packHistory, planHistory, stageHistory } from './git/history.ts';
-import { copyOperationState } from './git/operation-state.ts';
+import type { OpenedWorkspace, PackedWorkspace, WorkspaceContent } from '../../core/ports/workspace.ts';
+import { CUT_DEPTH, packHistory, type planHistory } from './git/history.ts';
 import { listStaged } from './git/staged-repository.ts';
+import { prepareHistory, stageOperation } from './history-to-send.ts';
 import { checkNewBranch } from './new-branch.ts';
-import { type KeptChoice, keepTree, keptDir } from './sent/kept-tree.ts';
+import { factsOfIndex } from './sent/index-facts.ts';
+import type { KeptChoice } from './sent/kept-facts.ts';
+import { keepTree, keptDir } from './sent/kept-tree.ts';
 import { objectFolders, type SentTree, stageSentTree } from './sent/stage-sent-tree.ts';
 import { allUntracked, countOf, prefixed, trackedFiles, untrackedNames } from './sent-files.ts';
 import { openSubmodules, prefixOf, type SentRepository, submoduleNames } from './submodules.ts';
@@ -24,18 +26,17 @@ import {
   type WorkspaceWork,
 } from './workspace-work.ts';
 
-/** `bytes` of the largest history that is sent whole, unless all of it is asked for. */
-export const DEFAULT_MAX_HISTORY_BYTES = 512 * 1024 * 1024;
+/** What is asked for of a working tree, and how to read it. */
+type PackOptions = GitWorkspaceSourceOptions & Abortable & WorkspaceContent;
 
 /**
- * Starts the archive of the working tree that contains `path`: tracked files first, then `.git`, so that
- * files are on their way while the objects are still being packed. Returns once nothing about the repository
- * rules it out; later failures come through the stream. Leaves nothing after a failure.
+ * Opens the working tree that contains `path`: returns once nothing about the repository rules out that it is
+ * sent. Leaves nothing after a failure.
  */
-export async function packWorkspace(
+export async function openWorkspace(
   path: string,
-  options: GitWorkspaceSourceOptions & Abortable & WorkspaceContent,
-): Promise<PackedWorkspace & AsyncDisposable> {
+  options: PackOptions,
+): Promise<OpenedWorkspace & AsyncDisposable> {
   await using undo = new ResourceStack();
   const work = await openWork(path, options);
   undo.defer('end the packing', async () => {
@@ -44,10 +45,10 @@ export async function packWorkspace(
   const { repository, tasks } = work;
 
   const branchStart = await tasks.start((task) => checkNewBranch(work, { ...options, ...task }));
-  const history = tasks.start((task) => prepareHistory(work, { ...options, ...task, branchStart }));
   const tooling = tasks.start(() => findTooling(repository.root));
   const ownUntracked = tasks.start((task) => untrackedNames(work, { ...options, ...task }));
   const tar = tasks.start((task) => requireTar(repository.root, { ...task, env: options.env }));
+  const mentioned = tasks.start(() => stageOperation(work, { branchStart }));
   const top = { folders: [], work, listing: await tasks.start((task) => listIndex(work, task)) };
   const { signal } = tasks;
   const submodules = await openSubmodules(top, { ...options, signal, undo });
@@ -57,28 +58,50 @@ export async function packWorkspace(
     ...(await tasks.start((task) => allUntracked(submodules, { ...options, ...task }))),
   ];
   await tar;
+  const atLeast = await mentioned;
   const summary = describeWorkspace(work, {
     trackedCount: countOf(repositories),
     untrackedCount: untracked.reduce((sum, { count }) => sum + count, 0),
     tooling: await tooling,
     submodules: submoduleNames(submodules),
   });
-  const choice = keptChoice(path, options);
-  const parts = { repositories, untracked: untracked.map(({ names }) => names), history, choice, summary };
-  const archive = startArchive(work, { ...options, ...parts });
-  undo.defer('close the stream', () => {
-    archive.tar.destroy();
-  });
-  const historyDepth = history.then(({ cutAt }) => (cutAt.length > 0 ? CUT_DEPTH : undefined));
-  historyDepth.catch(() => {});
+  const about = { summary, ...(branchStart === undefined ? {} : { branchStart }) };
+  const names = untracked.map((each) => each.names);
   const owned = undo.move();
+  let packed: PackedWorkspace | undefined;
   return {
-    summary,
-    ...(branchStart === undefined ? {} : { branchStart }),
-    ...archive,
-    historyDepth,
+    ...about,
+    pack: () => {
+      if (packed) return packed;
+      const history = tasks.start((task) =>
+        prepareHistory(work, { ...options, ...task, mentioned: atLeast }),
+      );
+      const choice = keptChoice(path, options);
+      const parts = { repositories, untracked: names, history, choice, summary };
+      const archive = startArchive(work, { ...options, ...parts });
+      owned.defer('close the stream', () => {
+        archive.tar.destroy();
+      });
+      const historyDepth = history.then(({ cutAt }) => (cutAt.length > 0 ? CUT_DEPTH : undefined));
+      historyDepth.catch(() => {});
+      packed = { ...about, ...archive, historyDepth };
+      return packed;
+    },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
+}
+
+/**
+ * Starts the archive of the working tree that contains `path`: tracked files first, then `.git`, so that
+ * files are on their way while the objects are still being packed. Returns once nothing about the repository
+ * rules it out; later failures come through the stream. Leaves nothing after a failure.
+ */
+export async function packWorkspace(
+  path: string,
+  options: PackOptions,
+): Promise<PackedWorkspace & AsyncDisposable> {
+  const opened = await openWorkspace(path, options);
+  return { ...opened.pack(), [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
 }
 
 /** What decides which tree a request sends. */
@@ -159,7 +182,8 @@ function startArchive(
       const submodules = listing.gitlinks
         .map(textOf)
         .filter((name) => names.has([...folders, name].join('/')));
-      const of = { repository: own.repository, staged: own.staged, listing, plan: await plan, submodules };
+      const index = factsOfIndex(listing);
+      const of = { repository: own.repository, staged: own.staged, index, plan: await plan, submodules };
       if (tree) await keepTree(keptIn, { ...of, sent: tree, choice, summary });
       else await rm(keptIn, { recursive: true, force: true });
       commits.push(tree?.commit);
@@ -175,7 +199,8 @@ async function historyAfter(
   options: Abortable & { maxHistoryBytes?: number },
 ): ReturnType<typeof planHistory> {
   await turn;
-  return await prepareHistory(work, { ...options, branchStart: undefined });
+  const mentioned = await stageOperation(work, { branchStart: undefined });
+  return await prepareHistory(work, { ...options, mentioned });
 }
 
 /** A repository that is being staged. */
@@ -226,19 +251,4 @@ function startRepository(
 /** The content of an archive that is being started. */
 async function* contentOf(archive: Promise<TarStream>): AsyncGenerator<Buffer> {
   yield* (await archive).tar;
-}
-
-/** Plans the history to send, and stages its refs, and the state of an unfinished operation. */
-export async function prepareHistory(
-  { repository, staged }: WorkspaceWork,
-  options: Abortable & { maxHistoryBytes?: number; branchStart: string | undefined },
-): ReturnType<typeof planHistory> {
-  const { signal, maxHistoryBytes = DEFAULT_MAX_HISTORY_BYTES, branchStart } = options;
-  const mentioned = await copyOperationState(repository.gitDir, staged.gitDir, {
-    isDetached: staged.head.ref === undefined,
-  });
-  if (branchStart !== undefined) mentioned.push(branchStart);
-  const plan = await planHistory(repository, staged, { mentioned, maxHistoryBytes, signal });
-  await stageHistory(staged, plan);
-  return plan;
 }

@@ -6,6 +6,7 @@ import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { WorkspaceSummary } from '../../protocol/api/workspace.ts';
+import type { Git } from './git/git-command.ts';
 import { refuseLinksOut } from './git/git-folder-links.ts';
 import { type HostRepository, locateRepository } from './git/git-repository.ts';
 import { INDEX_LISTING_ARGS, type IndexListing, parseIndexListing } from './git/index-listing.ts';
@@ -140,8 +141,13 @@ export async function listUntracked({ staged }: WorkspaceWork, { signal }: Abort
 }
 
 /** How many names {@link listUntracked} would return. */
-export async function countUntracked({ staged }: WorkspaceWork, { signal }: Abortable): Promise<number> {
-  const { stdout, done } = staged.git.stream(UNTRACKED, { signal });
+export async function countUntracked({ staged }: WorkspaceWork, call: Abortable): Promise<number> {
+  return await countOthers(staged.git, call);
+}
+
+/** {@link countUntracked} of the files that are not in the index of `git`. */
+export async function countOthers(git: Git, { signal }: Abortable): Promise<number> {
+  const { stdout, done } = git.stream(UNTRACKED, { signal });
   let count = 0;
   for await (const chunk of stdout) {
     for (let at = chunk.indexOf(0); at >= 0; at = chunk.indexOf(0, at + 1)) count += 1;

@@ -28,14 +28,18 @@ export interface StoredBase {
   lastUsedAt: string;
 }
 
-/** A base image that the store does not remove until it is disposed of. */
-export interface UsableBase extends StoredBase, Disposable {
-  /** raw ext4 of `diskSizeBytes`, sparse and clean */
-  file: string;
+/** What a base is compared with: a working tree of its repository. */
+export interface BaseOfTree extends StoredBase {
   /** what the host keeps about the tree in it, as with a VM */
   sentDir: string;
   /** the commit that the repository in it has as `SENT_REF` */
   sentCommit: string;
+}
+
+/** A base image that the store does not remove until it is disposed of. */
+export interface UsableBase extends BaseOfTree, Disposable {
+  /** raw ext4 of `diskSizeBytes`, sparse and clean */
+  file: string;
   /** HEAD of the repository in it; absent on a branch without commits */
   headCommit?: string;
   /** Copies what the next delta needs to `dir`, a folder of the VM, in place of what was there. */
@@ -55,6 +59,11 @@ export interface PruneBasesOptions {
  * only saves work. Their files are readable by the user alone.
  */
 export interface WorkDiskBases {
+  /**
+   * The base that was used last of the repository whose working tree contains `path`, whatever it was made for.
+   * It may be removed at any time.
+   */
+  ofTree(path: string): Promise<BaseOfTree | undefined>;
   /** The base for a request, when it exists and is whole. */
   use(request: BaseRequest, options: Abortable): Promise<UsableBase | undefined>;
   /**

@@ -25,6 +25,12 @@ export interface PackedWorkspace {
   keep(dir: string): Promise<string | undefined>;
 }
 
+/** A working tree of the host that can be sent: nothing of it has been packed yet. */
+export interface OpenedWorkspace extends Pick<PackedWorkspace, 'summary' | 'branchStart'> {
+  /** Starts packing it. The second call returns what the first one did. */
+  pack(): PackedWorkspace;
+}
+
 /** What the guest's repository holds, as its own git says. Text is latin1. */
 export interface GuestTree {
   /** the branch that is checked out; absent when HEAD is detached */
@@ -39,10 +45,11 @@ export interface GuestTree {
 
 /** What a delta begins at. */
 export interface DeltaBase extends GuestTree {
-  /** what the host keeps about the tree of `sentCommit` */
-  keptIn?: string;
-  /** `git ls-tree -r -z` of the guest's tree, when nothing is kept; empty when the guest was sent none */
-  listing?: Buffer;
+  /**
+   * Asks for `git ls-tree -r -z` of the tree of `sentCommit`, when the host keeps nothing about it; absent when
+   * the guest was sent none.
+   */
+  listTree?: () => Promise<Buffer>;
   /** paths to send, or delete, in any case; of the guest, so they may be anything */
   alsoPaths?: readonly string[];
 }
@@ -96,8 +103,6 @@ export interface WorkspaceSource {
   hasCommits(path: string, commits: readonly string[], options: Abortable): Promise<Set<string>>;
   /** The folder in which the tree of a submodule is kept, given that of the repository that it is in. */
   keptDir(dir: string, submodule: string): string;
-  /** The commit of the tree that is kept in `dir`; `undefined` when none is. */
-  keptCommit(dir: string): Promise<string | undefined>;
   /**
    * How the working tree differs from what was kept in `dir` when it was sent; `undefined` when nothing is
    * kept there, or another tree than that of `sentCommit`.
@@ -115,9 +120,11 @@ export interface WorkspaceSource {
     options: Abortable & WorkspaceContent & { path: string; sentCommit: string | undefined },
   ): Promise<PackedWorkspace['summary'] | undefined>;
   /**
-   * Starts packing, after the checks of {@link inspect}. Disposing ends it and removes its temporary files.
-   * Errors as there.
+   * Opens a working tree for sending it, after the checks of {@link inspect}. Disposing ends what it does and
+   * removes its temporary files. Errors as there.
    */
+  open(path: string, options: Abortable & WorkspaceContent): Promise<OpenedWorkspace & AsyncDisposable>;
+  /** {@link open}, and at once {@link OpenedWorkspace.pack}. */
   pack(path: string, options: Abortable & WorkspaceContent): Promise<PackedWorkspace & AsyncDisposable>;
   /**
    * Like {@link pack}, for a guest that has been sent a tree before, or has a repository of its own. Reads
@@ -126,6 +133,11 @@ export interface WorkspaceSource {
    */
   packDelta(
     path: string,
-    options: Abortable & WorkspaceContent & { base: Promise<DeltaBase | undefined> },
+    options: Abortable &
+      WorkspaceContent & {
+        /** where the host keeps what it knows about the tree that was sent last */
+        keptIn: string;
+        base: Promise<DeltaBase | undefined>;
+      },
   ): Promise<(PackedDelta & AsyncDisposable) | undefined>;
 }

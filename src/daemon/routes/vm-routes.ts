@@ -237,12 +237,12 @@ async function webUrlOf(app: App, { name, state }: VmRecord): Promise<Pick<Vm, '
 async function createWithTree(app: App, body: CreateVmRequest, task: Task): Promise<VmRecord> {
   const tree = body.noStart ? undefined : app.packs.find(body.packId);
   if (!tree || body.packId === undefined) return await createVm(app.world, body, task);
-  using base = await baseOfNewVm(app.world, body, { ...task, tree });
-  // The base may have been made from it, or it is not needed: what has changed is packed later.
-  await app.packs.remove(body.packId);
-  const workDisk = base ? { workDiskBase: { file: base.file } } : {};
-  const record = await createVm(app.world, body, { ...task, ...workDisk });
-  if (base) await noteBase(app.world, record, { base, choice: tree.choice });
+  const found = await baseOfNewVm(app.world, body, { ...task, tree });
+  if (!found) return await createVm(app.world, body, task);
+  using base = found.base;
+  const record = await createVm(app.world, body, { ...task, workDiskBase: { file: base.file } });
+  await noteBase(app.world, record, { base, choice: tree.choice });
+  app.packs.noteBegin(body.packId, found.beganWith);
   return record;
 }
 

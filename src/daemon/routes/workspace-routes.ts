@@ -3,6 +3,7 @@ import { findVm } from '../../core/vms/find-vm.ts';
 import { pruneBases } from '../../core/vms/saved/prune-cache.ts';
 import { remakeIfFarBehind } from '../../core/vms/workspace/base-of-new-vm.ts';
 import { prepareWorkspace } from '../../core/vms/workspace/prepare-workspace.ts';
+import { openTree } from '../../core/vms/workspace/tree-of-new-vm.ts';
 import * as schemas from '../../protocol/api/workspace.ts';
 import { pruneBasesRequest, type WorkspaceBase, workspaceBases } from '../../protocol/api/workspace-base.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
@@ -21,14 +22,13 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
   workRoute({
     method: 'POST',
     path: '/workspaces/pack',
-    summary: 'Start packing a git working tree for a VM that does not exist yet; hanging up cancels it',
+    summary: 'Open a git working tree for a VM that does not exist yet; hanging up ends what it does',
     body: schemas.workspaceChoice,
     answer: schemas.packedWorkspace,
     run: async ({ app, body, signal }) => {
-      const { path, ...content } = body;
-      const packed = await app.world.workspaces.pack(path, { ...content, signal });
-      const packId = app.packs.add(packed, body);
-      return { value: { packId, summary: packed.summary }, onClientGone: () => app.packs.remove(packId) };
+      const tree = await openTree(app.world, body, { signal });
+      const packId = app.packs.add(tree);
+      return { value: { packId, summary: tree.summary }, onClientGone: () => app.packs.remove(packId) };
     },
   }),
   workRoute({
@@ -38,13 +38,13 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
     body: schemas.prepareWorkspaceRequest,
     answer: schemas.preparedWorkspace,
     run: async ({ app, params, body, signal, report }) => {
-      const packedBefore = app.packs.take(body);
+      const before = app.packs.take(body);
       const ref = params['ref'] ?? '';
-      const before = findVm(app.world.records, ref);
-      const options = { request: body, packedBefore, signal, report };
+      const record = findVm(app.world.records, ref);
+      const options = { request: body, before, signal, report };
       const value = await prepareWorkspace(app.world, ref, options);
       const { packId: _, guestPath: __, discardGuest: ___, ...choice } = body;
-      remakeIfFarBehind(app.world, before, { choice, bytes: value.bytes });
+      remakeIfFarBehind(app.world, record, { choice, bytes: value.bytes });
       return { value };
     },
   }),

@@ -101,6 +101,27 @@ describe('base images of work disks', () => {
     assert.equal((await source.changeSince(sentDir, since))?.kind, 'files');
   });
 
+  test('the base of a tree is the one that was used last, of the repository that is there now', async () => {
+    using lab = makeLab();
+    const { bases, repo, scratch } = lab;
+    assert.equal(await bases.ofTree(repo), undefined);
+    await lab.make();
+    await lab.make({ diskSizeBytes: 2 * GIB });
+    const [last, other] = await bases.list();
+    assert.ok(last && other);
+    assert.equal((await bases.ofTree(repo))?.key, last.key);
+    utimesSync(join(lab.basesDir, last.key, 'manifest.json'), 1000, 1000);
+    const found = await bases.ofTree(join(repo, 'src'));
+    assert.equal(found?.key, other.key);
+    const { sentDir, sentCommit } = found;
+    const kept = await scratch.source.sameAsSent(sentDir, { path: repo, sentCommit, signal });
+    assert.equal(kept?.repoRoot, repo);
+    assert.equal(await bases.ofTree(`${repo}-too`), undefined);
+    renameSync(repo, `${repo}.old`);
+    mkdirSync(repo);
+    assert.equal(await bases.ofTree(repo), undefined);
+  });
+
   test('only its user can read it', async () => {
     using lab = makeLab();
     await lab.make();

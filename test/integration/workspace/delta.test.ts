@@ -34,8 +34,9 @@ async function sendDelta(scratch: Scratch, root: string, guest: string): Promise
   assert.equal(state.status, 0, state.stderr);
   const tree = parseState(state.stdout);
   const listing = scratch.git(guest, 'ls-tree', '-r', '-z', tree.sentCommit ?? '');
-  const base = Promise.resolve({ ...tree, listing });
-  await using delta = await scratch.source.packDelta(root, { base, signal });
+  const base = Promise.resolve({ ...tree, listTree: () => Promise.resolve(listing) });
+  const keptIn = join(scratch.dir, 'nothing-kept');
+  await using delta = await scratch.source.packDelta(root, { keptIn, base, signal });
   assert.ok(delta);
   const incoming = join(guest, '.git/banger/incoming');
   mkdirSync(incoming, { recursive: true });

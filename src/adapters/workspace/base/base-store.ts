@@ -10,6 +10,7 @@ import { LatestTasks } from '../../../base/latest-tasks.ts';
 import type { Logger } from '../../../base/log.ts';
 import { UseCounts } from '../../../base/use-counts.ts';
 import type {
+  BaseOfTree,
   BaseRequest,
   PruneBasesOptions,
   StoredBase,
@@ -52,6 +53,15 @@ export class FsWorkDiskBases implements WorkDiskBases {
 
   constructor(options: BaseStoreOptions) {
     this.#options = options;
+  }
+
+  async ofTree(path: string): Promise<BaseOfTree | undefined> {
+    const found = (await this.#all()).find(({ base: { repoRoot } }) => isAtOrBelow(path, repoRoot));
+    if (!found) return undefined;
+    const { base, manifest } = found;
+    const now = await repositoryAt(base.repoRoot);
+    if (now?.place !== manifest.repository.place) return undefined;
+    return { ...base, sentDir: this.#files(base.key).sent, sentCommit: manifest.sentCommit };
   }
 
   async use(request: BaseRequest, { signal }: Abortable): Promise<UsableBase | undefined> {
@@ -262,6 +272,10 @@ function keyOf(request: BaseRequest, repository: BaseRepository): string {
   const hasSubmodules = !content.noSubmodules;
   const choice = { isWithUntracked, isWhole, hasSubmodules };
   return baseKey({ repository, folder, ...choice, imageId: image.id, diskSizeBytes });
+}
+
+function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
 }
 
 /** The repository that is at `root` now. */

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { indexStamp, readHeadFile } from './quick-look.ts';
+import { indexStamp, readHeadBranch, readHeadFile } from './quick-look.ts';
 
 /** A repository with one commit, and git in it. */
 function repository(): Disposable & { root: string; git: (...args: string[]) => string } {
@@ -43,6 +43,25 @@ test('readHeadFile() reads a branch and a detached HEAD, and leaves everything e
   symlinkSync(elsewhere, join(gitDir, 'refs/heads/link'));
   writeFileSync(join(gitDir, 'HEAD'), 'ref: refs/heads/link\n');
   assert.equal(await look(), undefined, 'a link');
+});
+
+test('readHeadBranch() names the branch as git does, also one without commits, and leaves other storage of refs to git', async () => {
+  using repo = repository();
+  const { root, git } = repo;
+  const gitDir = join(root, '.git');
+  const look = (): ReturnType<typeof readHeadBranch> => readHeadBranch({ gitDir });
+  assert.deepEqual(await look(), { ref: git('symbolic-ref', 'HEAD') });
+  git('checkout', '-q', '-b', 'deep/\u00e9');
+  assert.deepEqual(await look(), { ref: Buffer.from('refs/heads/deep/\u00e9').toString('latin1') });
+  git('checkout', '-q', '--orphan', 'unborn');
+  assert.deepEqual(await look(), { ref: 'refs/heads/unborn' });
+  git('checkout', '-q', '--detach', 'main');
+  assert.deepEqual(await look(), {});
+  // gitrepository-layout(5): what HEAD is when refs are in tables.
+  writeFileSync(join(gitDir, 'HEAD'), 'ref: refs/heads/.invalid\n');
+  assert.equal(await look(), undefined);
+  writeFileSync(join(gitDir, 'HEAD'), 'ref: refs/heads/../../elsewhere\n');
+  assert.equal(await look(), undefined);
 });
 
 test('indexStamp() changes whenever git writes the index', async () => {

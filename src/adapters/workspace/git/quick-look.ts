@@ -26,8 +26,22 @@ export async function readHeadFile({
   return OBJECT_LINE.exec(await lineOf(join(commonDir, branch)))?.[1];
 }
 
-async function lineOf(path: string): Promise<string> {
-  return (await readSmallFile(path, { followLink: false }))?.toString('utf8') ?? '';
+/**
+ * The branch that HEAD is on, latin1, without starting git: absent when HEAD is detached. `undefined` when git
+ * has to be asked: HEAD is something else, or its refs are not files.
+ */
+export async function readHeadBranch({
+  gitDir,
+}: Pick<GitFolders, 'gitDir'>): Promise<{ ref?: string } | undefined> {
+  const head = await lineOf(join(gitDir, 'HEAD'), 'latin1');
+  if (OBJECT_LINE.test(head)) return {};
+  const [, ref] = BRANCH_LINE.exec(head) ?? [];
+  // Where refs are not files, HEAD names a branch that no repository can have.
+  return ref === undefined || /\/\.|\.\./.test(ref) ? undefined : { ref };
+}
+
+async function lineOf(path: string, encoding: 'utf8' | 'latin1' = 'utf8'): Promise<string> {
+  return (await readSmallFile(path, { followLink: false }))?.toString(encoding) ?? '';
 }
 
 /**

@@ -134,7 +134,7 @@ export function parseRawDiff(output: Buffer): { deleted: string[]; changed: Chan
  * Those of `paths` that are not a file, link or fifo, or whose parent is a link: what is behind a link is not
  * the tracked file, and a folder in a file's place contains only untracked ones, unless it is a submodule.
  */
-async function findAbsent(
+export async function findAbsent(
   root: string,
   paths: readonly string[],
   { listing, signal }: Abortable & { listing: Pick<IndexListing, 'gitlinks'> },

@@ -13,6 +13,8 @@ import type { SentTree } from './stage-sent-tree.ts';
 export interface DeltaParts {
   base: DeltaBase;
   kept: KeptTree | undefined;
+  /** `git ls-tree -r -z` of the guest's tree, when nothing is kept; absent when the guest was sent none */
+  listing?: Buffer;
   sent: SentTree;
   plan: HistoryPlan;
   entriesDigest: string;

@@ -14,7 +14,7 @@ export async function treeChanges(
     env,
     signal,
     ...parts
-  }: DeltaParts & Abortable & { tracked: TrackedFiles; env: NodeJS.ProcessEnv },
+  }: DeltaParts & Abortable & { tracked: Pick<TrackedFiles, 'uncheckedAbsent'>; env: NodeJS.ProcessEnv },
 ): Promise<TreeChange[]> {
   const { base, kept, sent } = parts;
   const changes = new Map(
@@ -43,9 +43,8 @@ async function diffTrees(
   work: WorkspaceWork,
   { env, signal, ...parts }: DeltaParts & Abortable & { env: NodeJS.ProcessEnv },
 ): Promise<TreeChange[]> {
-  const { base, kept, sent } = parts;
-  if (!kept)
-    return changesBetween(parseTree(base.listing ?? Buffer.alloc(0)), await treeNow(work, parts, { signal }));
+  const { listing = Buffer.alloc(0), kept, sent } = parts;
+  if (!kept) return changesBetween(parseTree(listing), await treeNow(work, parts, { signal }));
   const args = ['diff-tree', '-r', '--raw', '-z', '--no-renames', kept.commit, sent.commit];
   try {
     const { stdout } = await work.staged.git.run(args, { signal, env: objectEnv(work, parts) });

@@ -6,10 +6,14 @@ import type { HostChange } from '../../../core/ports/workspace.ts';
 import { type Git, type GitCall, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
 import { listRefs } from '../git/git-refs.ts';
 import { INDEX_LISTING_ARGS } from '../git/index-listing.ts';
-import { indexStamp, readHeadFile } from '../git/quick-look.ts';
+import { indexStamp, readHeadBranch, readHeadFile } from '../git/quick-look.ts';
+import { findAbsent } from '../git/tracked-files.ts';
 import { initialised } from '../submodules.ts';
 import { allEnded } from '../task-group.ts';
-import { digestOf, gitOfKept, type KeptTree, keptDir, readKept, refsDigest } from './kept-tree.ts';
+import { findTooling } from '../tooling.ts';
+import { countOthers } from '../workspace-work.ts';
+import { digestOf } from './index-facts.ts';
+import { gitOfKept, type KeptTree, keptDir, readKept, refsDigest } from './kept-tree.ts';
 
 /**
  * How the working tree differs from the tree that was sent last. Compares HEAD, the names of tracked files,
@@ -26,15 +30,18 @@ async function changeSince(
   const user = gitOfUser(kept, { env });
   const own = gitOfKept(kept, { env });
   try {
-    const [commit, hasSameNames, isEdited, isAdded] = await allEnded([
+    const [commit, hasSameNames, isEdited, isAdded, isRestored] = await allEnded([
       headCommit(user, kept, { signal }),
       isIndexUntouched(kept).then((isSame) => isSame || isSameNames(user, kept, { signal })),
       differs(own, { signal }),
-      kept.choice.isWithUntracked ? hasNew(own, { signal }) : Promise.resolve(false),
+      kept.choice.isWithUntracked
+        ? countOthers(own, { signal }).then((count) => count > 0)
+        : Promise.resolve(false),
+      isAnyPresent(kept, { signal }),
     ]);
     const found = commit === undefined ? {} : { headCommit: commit };
     if (commit !== kept.head.commit) return { kind: 'head', ...found };
-    const isSame = !isEdited && !isAdded && hasSameNames;
+    const isSame = !isEdited && !isAdded && !isRestored && hasSameNames;
     return { kind: isSame ? 'none' : 'files', ...found };
   } catch (error) {
     if (isAppError(error, 'WORKSPACE_GIT_FAILED', 'WORKSPACE_GIT_MISSING')) return { kind: 'gone' };
@@ -64,23 +71,35 @@ export async function changeOfAll(
   return change;
 }
 
-/** Whether staged changes, HEAD's branch and the refs are as they were sent. */
+/**
+ * Whether staged changes, HEAD's branch and the refs are as they were sent; false when git can no longer read
+ * them.
+ */
 export async function isSameHistory(
   kept: KeptTree,
   { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
 ): Promise<boolean> {
   const user = gitOfUser(kept, { env });
-  const [entries, refs, ref] = await allEnded([
-    user.run(INDEX_LISTING_ARGS, { signal }),
-    listRefs(user, { signal }),
-    user.run(['symbolic-ref', '-q', 'HEAD'], { signal, okCodes: [0, 1] }),
-  ]);
-  const headRef = ref.code === 0 ? ref.stdout.toString('latin1').trimEnd() : undefined;
-  return (
-    digestOf(entries.stdout) === kept.entriesDigest &&
-    refsDigest(kept.head.commit === undefined ? [] : refs) === kept.refsDigest &&
-    headRef === kept.head.ref
-  );
+  try {
+    const [hasSameEntries, refs, ref] = await allEnded([
+      isIndexUntouched(kept).then((isSame) => isSame || isSameEntries(user, kept, { signal })),
+      listRefs(user, { signal }),
+      headRef(user, kept, { signal }),
+    ]);
+    const sent = kept.head.commit === undefined ? [] : refs;
+    return hasSameEntries && refsDigest(sent) === kept.refsDigest && ref === kept.head.ref;
+  } catch (error) {
+    if (isAppError(error, 'WORKSPACE_GIT_FAILED', 'WORKSPACE_GIT_MISSING')) return false;
+    throw error;
+  }
+}
+
+async function headRef(git: Git, kept: KeptTree, { signal }: Abortable): Promise<string | undefined> {
+  const { userGitDir } = kept;
+  const read = userGitDir === undefined ? undefined : await readHeadBranch({ gitDir: userGitDir });
+  if (read) return read.ref;
+  const { code, stdout } = await git.run(['symbolic-ref', '-q', 'HEAD'], { signal, okCodes: [0, 1] });
+  return code === 0 ? stdout.toString('latin1').trimEnd() : undefined;
 }
 
 async function headCommit(git: Git, kept: KeptTree, { signal }: Abortable): Promise<string | undefined> {
@@ -103,6 +122,11 @@ async function isSameNames(git: Git, kept: KeptTree, { signal }: Abortable): Pro
   return digestOf(stdout) === kept.namesDigest;
 }
 
+async function isSameEntries(git: Git, kept: KeptTree, { signal }: Abortable): Promise<boolean> {
+  const { stdout } = await git.run(INDEX_LISTING_ARGS, { signal });
+  return digestOf(stdout) === kept.entriesDigest;
+}
+
 /** Git over the user's working tree with the user's own repository. */
 function gitOfUser({ root }: KeptTree, { env }: { env: NodeJS.ProcessEnv }): Git {
   return gitAt({ folder: root, env: hostGitEnvironment(env), config: NO_PROGRAMS });
@@ -116,10 +140,34 @@ async function differs(git: Git, call: GitCall): Promise<boolean> {
   return code !== 0;
 }
 
-/** Whether there are files that git ignores as little as those that were sent. */
-async function hasNew(git: Git, call: GitCall): Promise<boolean> {
-  const { stdout } = await git.run(['ls-files', '--others', '--exclude-standard', '-z'], call);
-  return stdout.length > 0;
+/** Whether a tracked file is back that did not exist when the tree was sent. */
+async function isAnyPresent({ root, deleted = [] }: KeptTree, { signal }: Abortable): Promise<boolean> {
+  if (deleted.length === 0) return false;
+  const absent = await findAbsent(root, deleted, { listing: { gitlinks: [] }, signal });
+  return absent.size < deleted.length;
+}
+
+/**
+ * What was said of a tree when it was sent, with its present untracked files and tools; `undefined` when git
+ * can no longer read the working tree.
+ */
+export async function describeAgain(
+  kept: KeptTree,
+  { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
+): Promise<KeptTree['summary'] | undefined> {
+  const { tooling: _, ...summary } = kept.summary;
+  try {
+    const [count, tooling] = await allEnded([
+      kept.choice.isWithUntracked
+        ? Promise.resolve(summary.untrackedCount)
+        : countOthers(gitOfKept(kept, { env }), { signal }),
+      findTooling(kept.root),
+    ]);
+    return { ...summary, untrackedCount: count, ...(tooling ? { tooling } : {}) };
+  } catch (error) {
+    if (isAppError(error, 'WORKSPACE_GIT_FAILED', 'WORKSPACE_GIT_MISSING')) return undefined;
+    throw error;
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../base/errors.ts';
@@ -8,17 +7,16 @@ import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-com
 import type { Ref } from '../git/git-refs.ts';
 import type { HostRepository } from '../git/git-repository.ts';
 import type { HistoryPlan } from '../git/history.ts';
-import type { IndexListing } from '../git/index-listing.ts';
 import { looseObject } from '../git/loose-object.ts';
-import { nulList } from '../git/nul-list.ts';
-import { type Head, quotePath, type StagedRepository, USER_ATTRIBUTES } from '../git/staged-repository.ts';
+import { quotePath, type StagedRepository, USER_ATTRIBUTES } from '../git/staged-repository.ts';
+import { digestOf, type IndexFacts } from './index-facts.ts';
+import { type KeptChoice, type KeptFacts, parseKeptFacts } from './kept-facts.ts';
 import type { SentTree } from './stage-sent-tree.ts';
-import type { TreeEntry } from './tree-changes.ts';
 
 /**
  * What the host keeps with a VM about the tree that it was sent last:
  *
- *     sent.json   {@link KeptFacts}
+ *     sent.json   `KeptFacts`
  *     git/        a git folder over the user's working tree, of our own settings; its index has the tree's
  *                 entries with the host's file times, its objects are those that the user's repository lacks
  *
@@ -28,62 +26,12 @@ export interface KeptTree extends KeptFacts {
   gitDir: string;
 }
 
-/** The facts about a tree that was sent. Text is latin1, one character per byte. */
-export interface KeptFacts {
-  version: 1;
-  /** the commit that the guest has as `SENT_REF`, unless it was put on a branch that begins elsewhere */
-  commit: string;
-  /** top of the working tree */
-  root: string;
-  commonDir: string;
-  /** with {@link KeptFacts.indexStamp}: the git folder with its index */
-  userGitDir?: string;
-  /** of the user's index; while it is the same, so are names, entries and their flags */
-  indexStamp?: string;
-  head: Head;
-  /** settings of git commands in `git/` */
-  settings: readonly string[];
-  /** digest of the names of tracked files */
-  namesDigest: string;
-  /** digest of the staged index's entries, with their flags */
-  entriesDigest: string;
-  /** blob names of the small files of the guest's `.git`, by their path in it */
-  gitFiles: Readonly<Record<string, string>>;
-  /** the refs that the guest has of the host's, symbolic ones left out */
-  refs: Readonly<Record<string, string>>;
-  /** digest of every ref that could have been carried */
-  refsDigest: string;
-  /** commits at which the sent history ends */
-  cutAt: readonly string[];
-  /** the tree of the staged index; absent in the middle of a merge */
-  indexTree?: string;
-  /** the entries of files that git was told not to compare with the disk, as they are on disk */
-  unchecked: readonly (readonly [path: string, entry: TreeEntry])[];
-  /** what was asked for */
-  choice: KeptChoice;
-  summary: PackedWorkspace['summary'];
-  /** folders of submodules, latin1; absent: none */
-  gitlinks?: readonly string[];
-  /** those of them, as text, that were sent; what is kept of them is in {@link keptDir} */
-  submodules?: readonly string[];
-}
-
-/** What decides which tree is sent. */
-export interface KeptChoice {
-  /** as the user gave it */
-  path: string;
-  isWithUntracked: boolean;
-  isWhole: boolean;
-  /** absent: false */
-  isWithoutSubmodules?: boolean;
-}
-
 /** Everything about a sent tree that {@link keepTree} keeps. */
 export interface KeepRequest {
   repository: HostRepository;
   staged: StagedRepository;
   sent: SentTree;
-  listing: IndexListing;
+  index: IndexFacts;
   plan: HistoryPlan;
   choice: KeptChoice;
   summary: PackedWorkspace['summary'];
@@ -101,7 +49,7 @@ export function keptDir(dir: string, folders: readonly string[]): string {
 
 /** Replaces what is kept in `dir`. A process that dies meanwhile leaves the old, or nothing. */
 export async function keepTree(dir: string, request: KeepRequest): Promise<void> {
-  const { repository, staged, sent, listing, plan, choice, summary, submodules } = request;
+  const { repository, staged, sent, index, plan, choice, summary, submodules } = request;
   const next = `${dir}.new`;
   await rm(next, { recursive: true, force: true });
   const gitDir = join(next, 'git');
@@ -119,29 +67,37 @@ export async function keepTree(dir: string, request: KeepRequest): Promise<void>
     head: staged.head,
     choice,
     summary,
-    ...(listing.gitlinks.length > 0 ? { gitlinks: listing.gitlinks, submodules } : {}),
+    ...(index.gitlinks.length > 0 ? { gitlinks: index.gitlinks, submodules } : {}),
     settings: staged.settings,
-    namesDigest: digestOf(nulList(listing.paths)),
-    entriesDigest: listing.digest,
+    namesDigest: index.namesDigest,
+    entriesDigest: index.entriesDigest,
     gitFiles: await smallGitFiles(staged),
     refs: carriedRefs(plan),
     refsDigest: refsDigest(plan.refs),
     cutAt: plan.cutAt,
     ...(sent.indexTree === undefined ? {} : { indexTree: sent.indexTree }),
     unchecked: [...sent.unchecked],
+    ...(sent.deleted.length > 0 ? { deleted: sent.deleted } : {}),
+    isPlain: isPlain(request),
   };
   await writeFile(join(next, 'sent.json'), JSON.stringify(facts));
   await rm(dir, { recursive: true, force: true });
   await rename(next, dir);
 }
 
-/** What is kept in `dir`; `undefined` when there is nothing, or an other version of banger kept it. */
+/** `KeptFacts` says what this is. */
+function isPlain({ index, sent, choice }: KeepRequest): boolean {
+  const isComplete = sent.deleted.length === 0 && !choice.isWithUntracked;
+  return isComplete && index.isChecked && index.gitlinks.length === 0 && !sent.hasFiltered;
+}
+
+/** What is kept in `dir`; `undefined` when there is nothing, or another version of banger kept it. */
 export async function readKept(dir: string): Promise<KeptTree | undefined> {
   try {
-    const facts = JSON.parse(await readFile(join(dir, 'sent.json'), 'utf8')) as KeptFacts;
-    return facts.version === 1 ? { ...facts, gitDir: join(dir, 'git') } : undefined;
+    const facts = parseKeptFacts(await readFile(join(dir, 'sent.json'), 'utf8'));
+    return facts && { ...facts, gitDir: join(dir, 'git') };
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
+    if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
 }
@@ -210,10 +166,4 @@ async function filesAt(path: string): Promise<string[]> {
 /** A digest of all refs that could be carried. */
 export function refsDigest(refs: readonly Ref[]): string {
   return digestOf(JSON.stringify(refs));
-}
-
-/** A digest of text or bytes, for comparing. */
-export function digestOf(content: string | Buffer): string {
-  const hash = createHash('sha256');
-  return (typeof content === 'string' ? hash.update(content, 'latin1') : hash.update(content)).digest('hex');
 }

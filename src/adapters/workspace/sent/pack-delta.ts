@@ -5,20 +5,33 @@ import type { Abortable } from '../../../base/abort.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { DeltaBase, PackedDelta, WorkspaceContent } from '../../../core/ports/workspace.ts';
 import { nulList } from '../git/nul-list.ts';
+import { DEFAULT_MAX_HISTORY_BYTES, stageOperation } from '../history-to-send.ts';
 import { checkNewBranch } from '../new-branch.ts';
-import { DEFAULT_MAX_HISTORY_BYTES, keptChoice, prepareHistory } from '../pack-workspace.ts';
-import { trackedFiles, untrackedNames } from '../sent-files.ts';
+import { keptChoice } from '../pack-workspace.ts';
+import { untrackedNames } from '../sent-files.ts';
 import { initialised } from '../submodules.ts';
 import { requireTar, startTar } from '../tar-stream.ts';
 import { findTooling } from '../tooling.ts';
-import { describeWorkspace, type GitWorkspaceSourceOptions, listIndex, openWork } from '../workspace-work.ts';
+import {
+  describeWorkspace,
+  type GitWorkspaceSourceOptions,
+  openWork,
+  type WorkspaceWork,
+} from '../workspace-work.ts';
 import { applyFiles } from './apply-script.ts';
 import { writeGitChanges } from './delta-git-files.ts';
 import type { DeltaParts } from './delta-objects.ts';
 import { treeChanges } from './delta-tree.ts';
-import { keepTree, readKeptOf } from './kept-tree.ts';
+import type { KeptChoice } from './kept-facts.ts';
+import { type KeptTree, keepTree, readKept } from './kept-tree.ts';
 import { lostPaths } from './lost-paths.ts';
-import { stageSentTreeOrThrow } from './stage-sent-tree.ts';
+import { isAtKept, treeSinceKept } from './tree-since-kept.ts';
+import { type TreeToSend, wholeTree } from './tree-to-send.ts';
+
+/** A delta to pack. */
+type DeltaOptions = GitWorkspaceSourceOptions &
+  Abortable &
+  WorkspaceContent & { keptIn: string; base: Promise<DeltaBase | undefined> };
 
 /**
  * Packs what a guest lacks of the working tree that contains `path`: changed files, new objects, and what
@@ -27,9 +40,7 @@ import { stageSentTreeOrThrow } from './stage-sent-tree.ts';
  */
 export async function packDelta(
   path: string,
-  options: GitWorkspaceSourceOptions &
-    Abortable &
-    WorkspaceContent & { base: Promise<DeltaBase | undefined> },
+  options: DeltaOptions,
 ): Promise<(PackedDelta & AsyncDisposable) | undefined> {
   await using undo = new ResourceStack();
   const work = await openWork(path, options);
@@ -37,34 +48,30 @@ export async function packDelta(
     await work[Symbol.asyncDispose]();
   });
   const { repository, staged, tasks, folder } = work;
-  const asked = tasks.start(() => options.base);
+  const { noSubmodules } = options;
+  const choice = keptChoice(path, options);
   const branchStart = await tasks.start((task) => checkNewBranch(work, { ...options, ...task }));
-  const { maxHistoryBytes = DEFAULT_MAX_HISTORY_BYTES } = options;
-  const history = tasks.start((task) => prepareHistory(work, { ...task, maxHistoryBytes, branchStart }));
-  const [listing, untracked, tooling] = await Promise.all([
-    tasks.start((task) => listIndex(work, task)),
-    tasks.start((task) => untrackedNames(work, { ...options, ...task })),
-    tasks.start(() => findTooling(repository.root)),
-    tasks.start((task) => requireTar(repository.root, { ...task, env: options.env })),
-  ]);
-  const tracked = await tasks.start((task) =>
-    trackedFiles(work, { ...task, listing, noSubmodules: options.noSubmodules }),
-  );
-  const sent = await tasks.start((task) =>
-    stageSentTreeOrThrow(work, { ...task, ...tracked, untracked: untracked.names }),
-  );
-  const plan = await history;
-  const base = await asked;
-  if (!base) return undefined;
-  const kept = base.keptIn === undefined ? undefined : await readKeptOf(base.keptIn, base.sentCommit);
-  const parts: DeltaParts = { base, kept, sent, plan, entriesDigest: listing.digest };
+  const others = tasks.start((task) => untrackedNames(work, { ...options, ...task }));
+  const tooling = tasks.start(() => findTooling(repository.root));
+  const tarChecked = tasks.start((task) => requireTar(repository.root, { ...task, env: options.env }));
+  const read = await readBoth(work, { ...options, choice, branchStart, others });
+  if (!read) return undefined;
+  const { base, kept, tree } = read;
+  const listing = kept ? undefined : await tasks.start(async () => await base.listTree?.());
+  const untracked = await others;
+  await tarChecked;
+  const { index, tracked, sent, plan } = tree;
+  const parts: DeltaParts = {
+    ...{ base, kept, sent, plan, entriesDigest: index.entriesDigest },
+    ...(listing ? { listing } : {}),
+  };
   const changes = await tasks.start((task) => treeChanges(work, { ...options, ...task, ...parts, tracked }));
-  const submodules = options.noSubmodules ? [] : await initialised(repository, listing.gitlinks);
+  const submodules = noSubmodules ? [] : await initialised(repository, index.gitlinks);
   const meta = join(folder, 'delta', '.git');
   await mkdir(meta, { recursive: true });
   const filtered = new Set(tracked.filtered);
   const absent = new Set([...tracked.deleted, ...tracked.uncheckedAbsent]);
-  const folders = listing.gitlinks.filter((name) => !absent.has(name));
+  const folders = index.gitlinks.filter((name) => !absent.has(name));
   const isFilteredChanged = changes.some((change) => filtered.has(change.path));
   const git = await tasks.start((task) =>
     writeGitChanges(work, { ...task, ...parts, meta, isFilteredChanged }),
@@ -85,9 +92,9 @@ export async function packDelta(
     tar.destroy();
   });
   const summary = describeWorkspace(work, {
-    trackedCount: listing.paths.length,
+    trackedCount: index.count,
     untrackedCount: untracked.count,
-    tooling,
+    tooling: await tooling,
     submodules,
   });
   const owned = undo.move();
@@ -102,10 +109,39 @@ export async function packDelta(
     tar,
     done,
     keep: async (dir) => {
-      const choice = keptChoice(path, options);
-      await keepTree(dir, { repository, staged, sent, listing, plan, choice, summary, submodules });
+      await keepTree(dir, { repository, staged, sent, index, plan, choice, summary, submodules });
       return sent.commit;
     },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
+}
+
+/**
+ * Reads the working tree while the guest is asked what it has: from the tree that was sent last, if it is
+ * enough, and otherwise the whole one. Returns `undefined` when the guest has nothing.
+ */
+async function readBoth(
+  work: WorkspaceWork,
+  options: DeltaOptions & {
+    choice: KeptChoice;
+    branchStart: string | undefined;
+    others: ReturnType<typeof untrackedNames>;
+  },
+): Promise<{ base: DeltaBase; kept: KeptTree | undefined; tree: TreeToSend } | undefined> {
+  const { tasks } = work;
+  const { keptIn, choice, branchStart, others, noSubmodules } = options;
+  const { maxHistoryBytes = DEFAULT_MAX_HISTORY_BYTES } = options;
+  const asked = tasks.start(() => options.base);
+  const last = await tasks.start(() => readKept(keptIn));
+  const mentioned = await tasks.start(() => stageOperation(work, { branchStart }));
+  const untracked = others.then(({ names }) => names);
+  untracked.catch(() => {});
+  const whole = { mentioned, maxHistoryBytes, noSubmodules, untracked };
+  const since =
+    last && (await tasks.start((task) => treeSinceKept(work, { ...task, kept: last, choice, mentioned })));
+  const early = since ?? (await wholeTree(work, whole));
+  const base = await asked;
+  if (!base) return undefined;
+  const tree = since && !isAtKept(last, base) ? await wholeTree(work, whole) : early;
+  return { base, kept: last?.commit === base.sentCommit ? last : undefined, tree };
 }

@@ -15,9 +15,13 @@ import type { WorkspaceWork } from '../workspace-work.ts';
 import { parseTree, type TreeEntry } from './tree-changes.ts';
 
 /** What of the working tree the guest gets, apart from what its index says. */
-export interface Sent extends Abortable, Pick<TrackedFiles, 'changed' | 'deleted' | 'uncheckedPresent'> {
+export interface Sent
+  extends Abortable,
+    Pick<TrackedFiles, 'changed' | 'deleted' | 'uncheckedPresent' | 'filtered'> {
   /** names of untracked files, each ended by NUL */
   untracked: Buffer;
+  /** a tree from which it differs by these files; default: the staged index */
+  from?: Pick<SentTree, 'indexPath' | 'objectsPath' | 'indexTree'>;
 }
 
 /** The tree that is sent, as git stores it. */
@@ -29,8 +33,11 @@ export interface SentTree {
   objectsPath: string;
   /** the tree of the staged index; absent in the middle of a merge */
   indexTree?: string;
-  /** as `KeptFacts` has it */
+  /** as `KeptFacts` has them */
   unchecked: ReadonlyMap<string, TreeEntry>;
+  deleted: readonly string[];
+  /** whether there are files with a filter */
+  hasFiltered: boolean;
 }
 
 /**
@@ -59,13 +66,15 @@ export async function stageSentTree(
  */
 export async function stageSentTreeOrThrow(
   { repository, staged, folder }: WorkspaceWork,
-  { untracked, changed, deleted, uncheckedPresent, signal }: Sent,
+  { untracked, changed, deleted, uncheckedPresent, filtered, from, signal }: Sent,
 ): Promise<SentTree> {
   const indexPath = join(folder, 'sent-index');
   const objectsPath = join(folder, 'sent-objects');
-  await mkdir(objectsPath);
+  // Another attempt may have left some.
+  await mkdir(objectsPath, { recursive: true });
   // A repository in which nothing was ever added has no index.
-  await copyIfThere(join(staged.gitDir, 'index'), indexPath);
+  await copyIfThere(from?.indexPath ?? join(staged.gitDir, 'index'), indexPath);
+  if (from) await copyIfThere(from.objectsPath, objectsPath);
   const git = async (
     args: readonly string[],
     { index = indexPath, ...call }: Pick<GitCall, 'input' | 'okCodes'> & { index?: string } = {},
@@ -81,8 +90,8 @@ export async function stageSentTreeOrThrow(
   // Packing fails when an object is missing, unless the repository is a partial clone.
   const writeTree = (okCodes = [0]): Promise<string> => git(['write-tree', '--missing-ok'], { okCodes });
   const stored = Buffer.concat([namesOf(changed), untracked]);
-  const isClean = deleted.length === 0 && stored.length === 0;
-  const indexTree = await writeTree(isClean ? [0] : [0, 128]);
+  const isClean = !from && deleted.length === 0 && stored.length === 0;
+  const indexTree = from ? (from.indexTree ?? '') : await writeTree(isClean ? [0] : [0, 128]);
   // First, because a file may have taken the place of a deleted folder, or a folder that of a deleted file.
   if (deleted.length > 0) {
     await git(['update-index', '--force-remove', '-z', '--stdin'], { input: namesOf(deleted) });
@@ -99,7 +108,7 @@ export async function stageSentTreeOrThrow(
   await mkdir(dirname(join(staged.gitDir, SENT_REF)), { recursive: true });
   await writeFile(join(staged.gitDir, SENT_REF), `${commit}\n`);
   return {
-    ...{ commit, indexPath, objectsPath, unchecked },
+    ...{ commit, indexPath, objectsPath, unchecked, deleted, hasFiltered: filtered.length > 0 },
     ...(indexTree === '' ? {} : { indexTree }),
   };
 }

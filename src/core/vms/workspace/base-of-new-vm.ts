@@ -1,15 +1,15 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { isAbort, isAppError } from '../../../base/errors.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { BaseRequest, UsableBase } from '../../ports/work-disk-bases.ts';
-import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
+import type { WorkspaceSource } from '../../ports/workspace.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { type CacheWorld, pruneBases } from '../saved/prune-cache.ts';
 import type { BootStores, Saving, VmDefaults, VmHost, Vms } from '../world.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
+import { type BeganWith, sameAsBase, type TreeOfNewVm } from './tree-of-new-vm.ts';
 
 /** What finding a base for a new VM works on. */
 export type BaseWorld = Pick<BootStores, 'images'> &
@@ -26,26 +26,20 @@ const QUICKLY_MADE_BYTES = 128 * 2 ** 20;
 /** The folder of the working tree on the work disk, which is mounted at `/root`. */
 const FOLDER = DEFAULT_GUEST_PATH.slice('/root/'.length);
 
-/** A working tree for a VM that does not exist yet. */
-export interface TreeOfNewVm {
-  choice: WorkspaceChoice;
-  /** its packing, of which nothing has been read; after this, it may have been */
-  packed: PackedWorkspace;
-}
-
 /**
  * The base image from which a new VM with a working tree starts: the one in the cache, or one that is made
- * now from `packed`; a small one is made again when the tree has changed. Returns `undefined` when there can
+ * now from the tree; a small one is made again when the tree has changed. Returns `undefined` when there can
  * be none: the image is still to be built, or the tree cannot be put on a disk this way. It then gets to the
- * guest through the link.
+ * guest through the link. The caller disposes of `base`.
  *
  * @throws {AppError} VM_SHAPE_INVALID; WORKSPACE_* when the tree cannot be read; the abort reason
  */
 export async function baseOfNewVm(
   world: BaseWorld,
   request: CreateVmRequest,
-  { tree: { choice, packed }, report, signal }: Task & { tree: TreeOfNewVm },
-): Promise<UsableBase | undefined> {
+  { tree, report, signal }: Task & { tree: TreeOfNewVm },
+): Promise<{ base: UsableBase; beganWith: BeganWith } | undefined> {
+  const { choice, summary } = tree;
   const { diskSizeBytes } = resolveShape(request, world);
   let image: BaseRequest['image'];
   try {
@@ -55,22 +49,25 @@ export async function baseOfNewVm(
     throw error;
   }
   const wanted: BaseRequest = {
-    repoRoot: packed.summary.repoRoot,
+    repoRoot: summary.repoRoot,
     folder: FOLDER,
     content: choice,
     image,
     diskSizeBytes,
   };
   const found = await world.bases.use(wanted, { signal });
-  if (
-    found &&
-    (found.diskBytes > QUICKLY_MADE_BYTES || (await isCurrent(world, found, { choice, signal })))
-  ) {
-    return found;
+  if (found) {
+    const isLarge = found.diskBytes > QUICKLY_MADE_BYTES;
+    // What has changed since a large one was made is sent later, which compares them as well.
+    const isSame =
+      tree.isIn(found) ?? (!isLarge && (await sameAsBase(world.workspaces, found, { choice, signal })));
+    if (isSame) return { base: found, beganWith: 'same tree' };
+    if (isLarge) return { base: found, beganWith: 'older tree' };
+    found[Symbol.dispose]();
   }
-  found?.[Symbol.dispose]();
   report({ event: 'progress', stage: 'workspace', detail: 'making a work disk' });
   try {
+    const packed = await tree.pack({ signal });
     await world.bases.make(wanted, { packed, signal });
   } catch (error) {
     signal.throwIfAborted();
@@ -80,17 +77,7 @@ export async function baseOfNewVm(
   }
   const made = await world.bases.use(wanted, { signal });
   void pruneQuietly(world);
-  return made;
-}
-
-/** Whether the base has what would be sent now, without the branch that the guest makes. */
-async function isCurrent(
-  { workspaces }: Pick<BaseWorld, 'workspaces'>,
-  { sentDir, sentCommit }: UsableBase,
-  { choice, signal }: Abortable & { choice: WorkspaceChoice },
-): Promise<boolean> {
-  const { branch: _, from: __, ...content } = choice;
-  return (await workspaces.sameAsSent(sentDir, { ...content, sentCommit, signal })) !== undefined;
+  return made && { base: made, beganWith: 'same tree' };
 }
 
 /** Notes that the guest of a new VM has the tree of its base: what is sent later is only what differs. */

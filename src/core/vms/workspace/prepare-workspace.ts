@@ -6,6 +6,7 @@ import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/text/words.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../protocol/api/workspace.ts';
 import type { Task } from '../../../protocol/events.ts';
+import type { VmWorkspace } from '../../../protocol/vm.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
@@ -14,14 +15,21 @@ import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
 import { copyFirst } from './first-copy.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
+import type { BeganWith, TreeOfNewVm } from './tree-of-new-vm.ts';
 import { updateWorkspace } from './update-all.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 
 /** What is copied, and where the work reports. */
 export interface PrepareWorkspaceOptions extends Task {
   request: PrepareWorkspaceRequest;
-  /** the working tree of `request`, when its packing has already begun; disposed of in any case */
-  packedBefore?: (PackedWorkspace & AsyncDisposable) | undefined;
+  /** the working tree of `request`, opened before its VM existed; disposed of in any case */
+  before?: OpenedBefore | undefined;
+}
+
+/** A working tree that was opened before its VM existed, and what the VM then began with. */
+export interface OpenedBefore {
+  tree: TreeOfNewVm;
+  beganWith: BeganWith;
 }
 
 /** What preparing a workspace works on. */
@@ -46,10 +54,10 @@ export async function prepareWorkspace(
   options: PrepareWorkspaceOptions,
 ): Promise<PreparedWorkspace> {
   await using undo = new ResourceStack();
-  const { packedBefore } = options;
-  if (packedBefore) {
+  const { before } = options;
+  if (before) {
     undo.defer('end the packing', async () => {
-      await packedBefore[Symbol.asyncDispose]();
+      await before.tree[Symbol.asyncDispose]();
     });
   }
   const { id } = findRunningVm(world.records, ref);
@@ -59,7 +67,7 @@ export async function prepareWorkspace(
 async function prepareAlone(
   world: WorkspaceWorld,
   id: string,
-  { request, packedBefore, report, signal }: PrepareWorkspaceOptions,
+  { request, before, report, signal }: PrepareWorkspaceOptions,
 ): Promise<PreparedWorkspace> {
   await using undo = new ResourceStack();
   const own = <T extends AsyncDisposable>(packed: T): T => {
@@ -76,8 +84,7 @@ async function prepareAlone(
   const { sentTreeDir: keptIn } = world.files.folders(id);
   const last = record.workspace?.guestPath === guestPath ? record.workspace : undefined;
   if (last?.sentCommit !== undefined && !discardGuest) {
-    const { sentCommit } = last;
-    const same = await world.workspaces.sameAsSent(keptIn, { ...content, path, sentCommit, signal });
+    const same = await sameSummary(world.workspaces, { request, last, before, keptIn, signal });
     if (same) {
       if (last.isFromBase) await finishFromBase(world, id, { guestPath, tooling: same.tooling, signal });
       report({ event: 'progress', stage: 'workspace', detail: 'nothing has changed' });
@@ -94,7 +101,9 @@ async function prepareAlone(
       : undefined;
   if (update) own(update);
   const packed =
-    update?.packed ?? packedBefore ?? own(await world.workspaces.pack(path, { ...content, signal }));
+    update?.packed ??
+    (await before?.tree.pack({ signal })) ??
+    own(await world.workspaces.pack(path, { ...content, signal }));
   // The first copy takes its time in the guest; meanwhile the host notes what it sends.
   const noted = update ? undefined : packed.keep(keptIn);
   noted?.catch(() => {});
@@ -134,6 +143,29 @@ async function prepareAlone(
     guestPath,
     bytes,
   };
+}
+
+/** The summary of the working tree, if the guest was sent exactly this one last. */
+async function sameSummary(
+  workspaces: WorkspaceSource,
+  {
+    request: { guestPath: _, packId: __, discardGuest: ___, ...choice },
+    last: { sentCommit, isFromBase = false },
+    before,
+    keptIn,
+    signal,
+  }: Abortable & {
+    request: PrepareWorkspaceRequest;
+    last: VmWorkspace;
+    before: OpenedBefore | undefined;
+    keptIn: string;
+  },
+): Promise<PackedWorkspace['summary'] | undefined> {
+  if (before && isFromBase && choice.branch === undefined) {
+    if (before.beganWith === 'same tree') return before.tree.summary;
+    if (before.beganWith === 'older tree') return undefined;
+  }
+  return await workspaces.sameAsSent(keptIn, { ...choice, sentCommit, signal });
 }
 
 /** What a first copy does in the guest, after the VM has begun with the tree on its disk. */

@@ -69,10 +69,10 @@ export async function stageUpdate(
   agent: GuestAgent,
   request: UpdateRequest,
 ): Promise<StagedUpdate | undefined> {
-  const { path, guestPath, content, signal, isDiscarding } = request;
-  const asked = readBase(source, agent, request);
+  const { path, guestPath, content, keptIn, signal, isDiscarding } = request;
+  const asked = readBase(agent, request);
   asked.catch(() => {});
-  const packing = source.packDelta(path, { ...content, base: asked, signal });
+  const packing = source.packDelta(path, { ...content, keptIn, base: asked, signal });
   const delta = await packing.finally(() => asked.catch(() => {}));
   const base = await asked;
   if (!delta || !base) return undefined;
@@ -120,24 +120,18 @@ export async function stageUpdate(
 }
 
 async function readBase(
-  source: WorkspaceSource,
   agent: GuestAgent,
-  { guestPath, keptIn, isDiscarding, signal }: UpdateRequest,
+  { guestPath, isDiscarding, signal }: UpdateRequest,
 ): Promise<DeltaBase | undefined> {
   const folder = await readGuestTree(agent, guestPath, { signal });
   if (folder.kind === 'empty') return undefined;
   if (folder.kind === 'files') await makeRepository(agent, guestPath, { signal });
   const tree: GuestTree = folder.kind === 'repository' ? folder.tree : { branches: new Map() };
   const { sentCommit } = tree;
-  const isKept = sentCommit !== undefined && (await source.keptCommit(keptIn)) === sentCommit;
-  const listing =
-    isKept || sentCommit === undefined
-      ? undefined
-      : await listGuestTree(agent, guestPath, { commit: sentCommit, signal });
+  const listTree = (commit: string): Promise<Buffer> => listGuestTree(agent, guestPath, { commit, signal });
   return {
     ...tree,
-    ...(isKept ? { keptIn } : {}),
-    ...(listing ? { listing } : {}),
+    ...(sentCommit === undefined ? {} : { listTree: () => listTree(sentCommit) }),
     ...(isDiscarding ? { alsoPaths: await pathsOfGuest(agent, guestPath, { signal }) } : {}),
   };
 }
