@@ -42,7 +42,7 @@ export interface UsableBase extends BaseOfTree, Disposable {
   file: string;
   /** HEAD of the repository in it; absent on a branch without commits */
   headCommit?: string;
-  /** Copies what the next delta needs to `dir`, a folder of the VM, in place of what was there. */
+  /** Gives `dir`, a folder of the VM, what the next delta needs, in place of what was there. */
   copySent(dir: string): Promise<void>;
 }
 

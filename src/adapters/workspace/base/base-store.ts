@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isErrno } from '../../../base/errors.ts';
 import { syncFolder, syncTree, writeFileAtomic } from '../../../base/files/atomic-file.ts';
-import { copyIfThere } from '../../../base/files/copy-if-there.ts';
+import { linkTree } from '../../../base/files/link-tree.ts';
 import { reportNoSpace } from '../../../base/files/no-space.ts';
 import { openStaging, sweepStaging } from '../../../base/files/staging.ts';
 import { LatestTasks } from '../../../base/latest-tasks.ts';
@@ -91,7 +91,7 @@ export class FsWorkDiskBases implements WorkDiskBases {
           // Those of submodules are beside it (sent/kept-tree.ts).
           const kept = (await readdir(folder)).filter((name) => name.startsWith(basename(sent)));
           await Promise.all(
-            kept.map((name) => copyIfThere(join(folder, name), dir + name.slice(basename(sent).length))),
+            kept.map((name) => linkTree(join(folder, name), dir + name.slice(basename(sent).length))),
           );
         },
         [Symbol.dispose]: () => held[Symbol.dispose](),

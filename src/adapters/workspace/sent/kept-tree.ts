@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../base/errors.ts';
-import { copyIfThere } from '../../../base/files/copy-if-there.ts';
+import { linkFile, linkTree } from '../../../base/files/link-tree.ts';
 import type { PackedWorkspace } from '../../../core/ports/workspace.ts';
 import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
 import type { Ref } from '../git/git-refs.ts';
@@ -54,9 +54,12 @@ export async function keepTree(dir: string, request: KeepRequest): Promise<void>
   await rm(next, { recursive: true, force: true });
   const gitDir = join(next, 'git');
   await mkdir(join(gitDir, 'refs'), { recursive: true, mode: 0o700 });
-  const parts = ['HEAD', 'config', 'info'].map((name) => [join(staged.gitDir, name), join(gitDir, name)]);
-  parts.push([sent.indexPath, join(gitDir, 'index')], [sent.objectsPath, join(gitDir, 'objects')]);
-  await Promise.all(parts.map(([from = '', to = '']) => copyIfThere(from, to)));
+  await Promise.all([
+    ...['HEAD', 'config'].map((name) => linkFile(join(staged.gitDir, name), join(gitDir, name))),
+    linkTree(join(staged.gitDir, 'info'), join(gitDir, 'info')),
+    linkFile(sent.indexPath, join(gitDir, 'index')),
+    linkTree(sent.objectsPath, join(gitDir, 'objects')),
+  ]);
   const facts: KeptFacts = {
     version: 1,
     commit: sent.commit,

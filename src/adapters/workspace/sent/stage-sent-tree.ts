@@ -4,6 +4,7 @@ import { deflateSync } from 'node:zlib';
 import type { Abortable } from '../../../base/abort.ts';
 import { isAppError, messageOf } from '../../../base/errors.ts';
 import { copyIfThere } from '../../../base/files/copy-if-there.ts';
+import { linkTree } from '../../../base/files/link-tree.ts';
 import type { Logger } from '../../../base/log.ts';
 import { SENT_COMMIT, SENT_REF } from '../../../protocol/workspace-state.ts';
 import type { GitCall } from '../git/git-command.ts';
@@ -74,7 +75,7 @@ export async function stageSentTreeOrThrow(
   await mkdir(objectsPath, { recursive: true });
   // A repository in which nothing was ever added has no index.
   await copyIfThere(from?.indexPath ?? join(staged.gitDir, 'index'), indexPath);
-  if (from) await copyIfThere(from.objectsPath, objectsPath);
+  if (from) await linkTree(from.objectsPath, objectsPath);
   const git = async (
     args: readonly string[],
     { index = indexPath, ...call }: Pick<GitCall, 'input' | 'okCodes'> & { index?: string } = {},
