@@ -109,7 +109,9 @@ async function vmWith(lab: Lab, tree: string, { signal }: Abortable): Promise<Vm
   return vm;
 }
 
-/** A tree that may be changed and has no base image yet: a copy of the one that was asked for, or a made one. */
+/**
+ * A tree that may be changed and has no base image yet: a copy of the one that was asked for, or a made one.
+ */
 async function ownTree(
   lab: Lab,
   { tree: asked, isQuick, signal }: Effort,

@@ -13,8 +13,8 @@ const EDITS = 20;
 const FLOOR = 'the same without a working tree, a VM on standby';
 
 /**
- * What a working tree adds to a start with a VM on standby, with its base image still to be made and with one.
- * The starts take turns, because their ratio counts.
+ * What a working tree adds to a start with a VM on standby, with its base image still to be made and with
+ * one. The starts take turns, because their ratio counts.
  */
 export const treeStart: Measurement = {
   name: 'tree-start',

@@ -16,8 +16,8 @@ export class Packs {
   }
 
   /**
-   * The tree that a request names; the caller disposes of it. `undefined` when there is none, or it was opened
-   * for another choice.
+   * The tree that a request names; the caller disposes of it. `undefined` when there is none, or it was
+   * opened for another choice.
    */
   take({
     packId,

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { isErrno } from '../errors.ts';
 
 /**
- * Makes `to` a folder with everything that is in the folder `from`, which contains only files and folders; does
- * nothing when there is nothing at `from`. Both share the files, so nobody may write to them; where the file
- * system cannot share them, they are copied. What is already at `to` stays.
+ * Makes `to` a folder with everything that is in the folder `from`, which contains only files and folders;
+ * does nothing when there is nothing at `from`. Both share the files, so nobody may write to them; where the
+ * file system cannot share them, they are copied. What is already at `to` stays.
  */
 export async function linkTree(from: string, to: string): Promise<void> {
   const entries = await list(from);

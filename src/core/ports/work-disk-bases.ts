@@ -60,8 +60,8 @@ export interface PruneBasesOptions {
  */
 export interface WorkDiskBases {
   /**
-   * The base that was used last of the repository whose working tree contains `path`, whatever it was made for.
-   * It may be removed at any time.
+   * The base that was used last of the repository whose working tree contains `path`, whatever it was made
+   * for. It may be removed at any time.
    */
   ofTree(path: string): Promise<BaseOfTree | undefined>;
   /** The base for a request, when it exists and is whole. */

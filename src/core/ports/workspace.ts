@@ -46,8 +46,8 @@ export interface GuestTree {
 /** What a delta begins at. */
 export interface DeltaBase extends GuestTree {
   /**
-   * Asks for `git ls-tree -r -z` of the tree of `sentCommit`, when the host keeps nothing about it; absent when
-   * the guest was sent none.
+   * Asks for `git ls-tree -r -z` of the tree of `sentCommit`, when the host keeps nothing about it; absent
+   * when the guest was sent none.
    */
   listTree?: () => Promise<Buffer>;
   /** paths to send, or delete, in any case; of the guest, so they may be anything */

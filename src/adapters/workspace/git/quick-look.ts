@@ -27,8 +27,8 @@ export async function readHeadFile({
 }
 
 /**
- * The branch that HEAD is on, latin1, without starting git: absent when HEAD is detached. `undefined` when git
- * has to be asked: HEAD is something else, or its refs are not files.
+ * The branch that HEAD is on, latin1, without starting git: absent when HEAD is detached. `undefined` when
+ * git has to be asked: HEAD is something else, or its refs are not files.
  */
 export async function readHeadBranch({
   gitDir,

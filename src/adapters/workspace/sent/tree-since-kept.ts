@@ -18,9 +18,9 @@ import { stageSentTreeOrThrow } from './stage-sent-tree.ts';
 import type { TreeToSend } from './tree-to-send.ts';
 
 /*
- * When only files have changed since a tree was kept, its index says which ones: git compares it with the disk,
- * in one walk. Listing the user's index, refreshing a copy of it and planning the history, which take most of
- * the time for a large tree, would find what is kept.
+ * When only files have changed since a tree was kept, its index says which ones: git compares it with the
+ * disk, in one walk. Listing the user's index, refreshing a copy of it and planning the history, which take
+ * most of the time for a large tree, would find what is kept.
  */
 
 /** Objects that the kept tree may have of its own: all of them are taken over, so their number grows. */
@@ -91,7 +91,9 @@ async function readSinceKept(work: WorkspaceWork, options: SinceOptions): Promis
   return { index, tracked, sent, plan };
 }
 
-/** Whether the guest has nothing but the kept tree: then it needs no index, HEAD and history of the host's. */
+/**
+ * Whether the guest has nothing but the kept tree: then it needs no index, HEAD and history of the host's.
+ */
 export function isAtKept(kept: KeptTree, base: DeltaBase): boolean {
   return (
     base.sentCommit === kept.commit && base.headCommit === kept.head.commit && base.alsoPaths === undefined
@@ -125,7 +127,9 @@ async function isSameIndex(
   return digestOf(stdout) === kept.entriesDigest;
 }
 
-/** Whether the attributes outside of the tree are as they were kept, and there are few objects to take over. */
+/**
+ * Whether the attributes outside of the tree are as they were kept, and there are few objects to take over.
+ */
 async function isSameSurroundings({ staged }: WorkspaceWork, kept: KeptTree): Promise<boolean> {
   const files = await smallGitFiles(staged);
   const areSame = ['info/attributes', USER_ATTRIBUTES].every((name) => files[name] === kept.gitFiles[name]);
