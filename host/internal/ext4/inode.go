@@ -71,7 +71,9 @@ func (n *inode) encode(seed uint32, made time.Time) []byte {
 	le.PutUint16(b[0x78:], uint16(n.Uid>>16))
 	le.PutUint16(b[0x7A:], uint16(n.Gid>>16))
 	le.PutUint16(b[0x80:], extraBytes)
-	putTime(b, made, 0x08, 0x8C)
+	// With the time of the change, or an older one, the kernel would write down that each folder and file was
+	// read, when it is read first (relatime).
+	putTime(b, made.Add(time.Nanosecond), 0x08, 0x8C)
 	putTime(b, made, 0x0C, 0x84)
 	putTime(b, n.Modified, 0x10, 0x88)
 	putTime(b, made, 0x90, 0x94)
