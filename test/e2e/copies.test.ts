@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { neverAborts, poll } from '../../src/base/abort.ts';
 import { tarHeader } from '../../src/base/tar/write-tar.ts';
+import { until } from '../support/until.ts';
 import { type Lab, openLab, type RunningCommand, SMALL } from './support/lab.ts';
 
 const signal = neverAborts();
@@ -38,6 +39,8 @@ describe('copies into a VM', () => {
     return running;
   }
 
+  const isAlone = async (): Promise<boolean> => (await inGuest('ls -A /root/data')) === 'old\n';
+
   for (const [what, end] of [
     ['a client that is killed', async (copying: RunningCommand) => copying.kill('SIGKILL')],
     [
@@ -52,10 +55,9 @@ describe('copies into a VM', () => {
         const copying = await halfSent(name);
         await end(copying);
         assert.notEqual((await copying.done).code, 0);
+        // Before the next copy begins, whose file would be taken for this one's.
+        await until(isAlone, { what: 'the old file to be alone', everyMs: 200 });
       }
-      const isAlone = async (): Promise<true | undefined> =>
-        (await inGuest('ls -A /root/data')) === 'old\n' || undefined;
-      await poll(isAlone, { everyMs: 200, deadlineMs: 60_000, what: 'the old file to be alone', signal });
       assert.equal(await inGuest('cat /root/data/old'), 'old and whole\n');
     });
   }

@@ -40,8 +40,10 @@ describe('ports of guests', () => {
   };
 
   test('vm_ports', async () => {
-    const table = await lab.text(['vm', 'ports', 'smoke-ports']);
-    assert.match(table, /^smoke-ports\.vm:22 +tcp +sshd /m);
+    const isListed = async (): Promise<boolean> =>
+      /^smoke-ports\.vm:22 +tcp +sshd /m.test(await lab.text(['vm', 'ports', 'smoke-ports']));
+    await until(isListed, { what: 'sshd to be listed', everyMs: 200 });
+    await until(async () => (await sshPort()) > 0, { what: 'its port to be forwarded', everyMs: 200 });
     assert.match(
       await lab.text(['vm', 'list']),
       new RegExp(`smoke-ports +running +${address.replaceAll('.', '\\.')} `),

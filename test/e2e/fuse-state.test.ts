@@ -31,7 +31,7 @@ for (const options of [[], ['-o', 'direct_io']]) {
       await write('two');
       await lab.text(['vm', 'snapshot', 'restore', 'a', 's1']);
       assert.equal(await read('a'), 'one\n');
-      process.kill(await lab.daemonPid(), 'SIGKILL');
+      await lab.killDaemon();
       assert.equal(await read('a'), 'one\n');
       // A forked guest maps a file of its source VM.
       await lab.text(['vm', 'delete', 'a']);

@@ -4,7 +4,7 @@ import { familyOf, hostProcesses } from '../../scripts/test/processes.ts';
 import type { Vm } from '../../src/protocol/vm.ts';
 import { soon } from '../support/soon.ts';
 import { until } from '../support/until.ts';
-import { type Lab, openLab, SMALL } from './support/lab.ts';
+import { hasEnded, type Lab, openLab, SMALL } from './support/lab.ts';
 
 /**
  * `ms` for a command that must not wait for a VMM that hangs, on a busy host with emulation; the CLI itself
@@ -21,7 +21,7 @@ test('a daemon that finds three hanging VMMs answers, and adopts each when it co
   for (const name of names) await lab.text(['vm', 'create', '--name', name, ...SMALL]);
   const pids = (await vmsOf(lab)).map(({ runtime }) => runtime?.pid ?? 0);
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
-  process.kill(await lab.daemonPid(), 'SIGKILL');
+  await lab.killDaemon();
   const found = await soon(SOON_MS, vmsOf(lab));
   assert.deepEqual(
     found.map(({ name, state, runtime }) => [name, state, runtime?.pid]),
@@ -50,7 +50,7 @@ for (const [what, args, status] of [
       const copied = await soon(SOON_MS, copying.done);
       assert.equal(copied.code, status);
       assert.match(copied.stderr, /The operation was cancelled: vm "box" is (killed|deleted)/);
-      assert.ok(!hostProcesses().some(({ pid }) => pid === receiver));
+      await hasEnded(receiver);
       if (verb === 'delete') continue;
       assert.deepEqual(
         (await vmsOf(lab)).map(({ name, state }) => [name, state]),

@@ -57,7 +57,9 @@ describe('names of VMs', () => {
     dns = { address: status.dns.address ?? '', port: status.dns.port ?? 0 };
     await inGuest('dev', 'printf first > /root/page');
     await inGuest('dev', `cat > /root/dev.pl && (setsid perl /root/dev.pl >/dev/null 2>&1 &)`, DEV_SERVER);
-    await until(async () => (await inGuest('dev', 'ss -ltn')).includes(`:${PORT}`), { everyMs: 200 });
+    // The daemon learns of a port a moment after the guest listens on it.
+    const isServed = async (): Promise<boolean> => (await curl(url('dev'))) === expected('dev');
+    await until(isServed, { what: 'the page of the dev server', everyMs: 200 });
   });
   after(async () => {
     await lab[Symbol.asyncDispose]();
@@ -116,7 +118,7 @@ describe('names of VMs', () => {
   });
 
   test('DNS has the address of the VM, and a rename at once', async () => {
-    const resolver = new Resolver({ timeout: 5_000, tries: 2 });
+    const resolver = new Resolver({ timeout: 20_000, tries: 2 });
     resolver.setServers([`${dns.address}:${dns.port}`]);
     const address = (await lab.text(['vm', 'show', 'dev', '--format', '.guest_ip'])).trim();
     assert.deepEqual(await resolver.resolve4('dev.vm'), [address]);
@@ -136,7 +138,7 @@ describe('names of VMs', () => {
   test('a guest with NAT does not reach other guests through the gateway', async () => {
     await lab.text(['vm', 'create', '--name', 'wired', '--nat', ...SMALL]);
     const ask = (place: string): string =>
-      `curl -s --noproxy '*' --max-time 10 -H 'host: dev.localhost' http://${place}/; echo over $?`;
+      `curl -s --noproxy '*' --max-time 60 -H 'host: dev.localhost' http://${place}/; echo over $?`;
     assert.match(await inGuest('wired', ask(`10.0.2.2:${gatewayPort}`)), /^over (52|56)$/m);
     assert.equal(await curl(url('dev')), expected('dev'));
     assert.equal((await inGuest('wired', ask(`10.0.2.2:${gatewayPort}`))).includes('first'), false);

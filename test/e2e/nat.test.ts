@@ -30,7 +30,7 @@ describe('nat', () => {
   const inGuest = async (script: string): Promise<string> =>
     await lab.text(['vm', 'exec', 'wired', '--', 'sh', '-c', script]);
   const fetchHost = (): string =>
-    `curl -s --max-time 3 http://10.0.2.2:${port} || echo nothing, curl said $?`;
+    `curl -s --max-time 60 http://10.0.2.2:${port} || echo nothing, curl said $?`;
   const setNat = async (nat: boolean): Promise<void> => {
     await lab.text(['vm', 'set', nat ? '--nat' : '--no-nat', 'wired']);
     assert.match(await lab.text(['vm', 'show', 'wired']), new RegExp(`"nat": ${nat}`));
@@ -39,7 +39,7 @@ describe('nat', () => {
   test('nat: a guest with --nat reaches the host and has a nameserver', async () => {
     assert.equal(await inGuest(fetchHost()), 'from the host');
     assert.match(await inGuest('cat /etc/resolv.conf'), /^nameserver 10\.0\.2\.3$/m);
-    assert.match(await inGuest('ping -c 1 -W 3 10.0.2.3'), /1 received/);
+    assert.match(await inGuest('ping -c 1 -W 60 10.0.2.3'), /1 received/);
     const addresses = await inGuest('ip -o addr show eth0');
     assert.match(addresses, /inet 10\.0\.2\.15\/24/);
     assert.match(addresses, /inet6 fec0::15\/64/);

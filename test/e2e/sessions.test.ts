@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -8,11 +7,11 @@ import { promisify } from 'node:util';
 import { neverAborts, poll } from '../../src/base/abort.ts';
 import { spareRuntimeDirs } from '../../src/config/daemon-places.ts';
 import { socketsIn } from '../../src/config/paths.ts';
+import { removeTree } from '../helpers/remove-tree.ts';
 import { soon } from '../support/soon.ts';
-import { type Lab, openLab, SMALL } from './support/lab.ts';
+import { hasEnded, type Lab, openLab, SMALL } from './support/lab.ts';
 
 const BANGER = join(import.meta.dirname, '../../bin/banger');
-const GONE = { everyMs: 20, deadlineMs: 60_000, what: 'the daemon to be gone', signal: neverAborts() };
 
 let lab: Lab;
 /** folder for sockets when the state folder cannot hold them */
@@ -27,13 +26,13 @@ before(async () => {
 
 after(async () => {
   await lab[Symbol.asyncDispose]();
-  await rm(spare, { recursive: true, force: true });
+  await removeTree(spare);
 });
 
 /** What is left of the session's folder after the end of the session and the start of the next. */
 async function newSession(): Promise<void> {
   const dir = lab.env['XDG_RUNTIME_DIR'] ?? '';
-  await rm(dir, { recursive: true, force: true });
+  await removeTree(dir);
   await mkdir(dir, { mode: 0o700 });
 }
 
@@ -45,12 +44,6 @@ async function inSession(runtimeDir: string | undefined, ...args: string[]): Pro
 
 const bootId = (): Promise<string> =>
   lab.text(['vm', 'exec', 'stays', '--', 'cat', '/proc/sys/kernel/random/boot_id']);
-
-async function killDaemon(): Promise<void> {
-  const pid = await lab.daemonPid();
-  process.kill(pid, 'SIGKILL');
-  await poll(() => (existsSync(`/proc/${pid}`) ? undefined : true), GONE);
-}
 
 test('the end of a session ends neither the daemon nor a VM', async () => {
   const [boot, pid] = [await bootId(), await lab.daemonPid()];
@@ -71,7 +64,7 @@ test('every session of a user finds the same daemon', async () => {
 
 test('a daemon that is killed while the session ends is followed by one that adopts the VM', async () => {
   const boot = await bootId();
-  await killDaemon();
+  await lab.killDaemon();
   await newSession();
   assert.equal(
     await inSession(undefined, 'vm', 'exec', 'stays', '--', 'cat', '/proc/sys/kernel/random/boot_id'),
@@ -122,8 +115,8 @@ test('a VM with its sockets in another place is adopted, saved and deleted', asy
 
 test('a VM without its sockets is ended after its guest has written its data, and starts again with the data', async () => {
   await lab.text(['vm', 'exec', 'stays', '--', 'sh', '-c', 'echo kept > /root/not-synced']);
-  await killDaemon();
-  await rm(lab.paths.vmRuntimeDir, { recursive: true });
+  await lab.killDaemon();
+  await removeTree(lab.paths.vmRuntimeDir);
   await poll(
     async () =>
       (await lab.run(['vm', 'show', 'stays', '--json'])).stdout.includes('"stopped"') ? true : undefined,
@@ -143,9 +136,9 @@ test('when the state folder is deleted, its daemon and VMs end, and a new daemon
   try {
     await doomed.text(['vm', 'create', '--name', 'doomed', ...SMALL]);
     const pid = await doomed.daemonPid();
-    await rm(dirname(doomed.paths.stateDir), { recursive: true });
+    await removeTree(dirname(doomed.paths.stateDir));
     assert.equal(await doomed.text(['vm', 'list', '--all', '--json']), '[]\n');
-    await poll(() => (existsSync(`/proc/${pid}`) ? undefined : true), GONE);
+    await hasEnded(pid);
     assert.notEqual(await doomed.daemonPid(), pid);
     await doomed.nothingLeft();
   } finally {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { connectQmp } from '../../src/adapters/vmm/qemu/qmp/qmp-client.ts';
 import { runtimeFiles } from '../../src/adapters/vmm/qemu/runtime-files.ts';
 import { neverAborts } from '../../src/base/abort.ts';
-import { type Lab, openLab } from './support/lab.ts';
+import { type Lab, openLab, SMALL } from './support/lab.ts';
 
 const signal = neverAborts();
 const MB = 1e6;
@@ -21,7 +21,7 @@ const HOLD = [
 
 test('vm stop waits for a guest that writes to a slow disk, and every byte is there at the next start', async () => {
   await using lab = await openLab();
-  await lab.text(['vm', 'create', '--name', 'box', '--memory', '768', '--disk-size', '1G']);
+  await lab.text(['vm', 'create', '--name', 'box', ...SMALL]);
   const inBox = (script: string): Promise<string> =>
     lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', script]);
   await inBox(`${HOLD} && head -c ${DIRTY_BYTES} /dev/urandom > /root/large`);

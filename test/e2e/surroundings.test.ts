@@ -39,8 +39,8 @@ async function whySkipped(): Promise<string | undefined> {
 describe('the surroundings of the host', { skip, concurrency: false }, () => {
   const asked: string[] = [];
   const proxy = createServer(({ url, headers }, response) => {
-    // Other programs of this host may look at a port that listens.
-    if (url?.startsWith('http:')) asked.push(`${url} ${headers['proxy-authorization'] ?? ''}`);
+    // Other programs of this host may look at a port that listens, and services of the guest use the proxy.
+    if (url?.endsWith('/page')) asked.push(`${url} ${headers['proxy-authorization'] ?? ''}`);
     response.end('through the proxy');
   });
   let lab: Lab;
@@ -116,7 +116,7 @@ describe('the surroundings of the host', { skip, concurrency: false }, () => {
 
   test('a guest with NAT uses the proxy on the loopback of the host, also over ssh', async () => {
     asked.length = 0;
-    const fetch = 'curl -s --max-time 10 http://somewhere.test/page';
+    const fetch = 'curl -s --max-time 60 http://somewhere.test/page';
     assert.equal(await inGuest('wired', fetch), 'through the proxy');
     assert.equal(await lab.text(['vm', 'ssh', 'wired', '--', fetch]), 'through the proxy');
     const credentials = Buffer.from('me:s3cret').toString('base64');

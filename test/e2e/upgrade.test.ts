@@ -7,6 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { neverAborts } from '../../src/base/abort.ts';
 import { buildOldAgent } from '../support/fakes/old-agent.ts';
+import { until } from '../support/until.ts';
 import { GUEST_ARCH } from './support/kernel.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
@@ -81,8 +82,11 @@ suite('a VM that was created before an upgrade', () => {
 
   test('reports its ports and its load', async (t) => {
     if (whyNone !== undefined) return t.skip(whyNone);
-    const [{ ports }] = JSON.parse(await lab.text(['vm', 'ports', 'old', '--json']));
-    assert.ok(ports.some(({ port }: { port: number }) => port === 22));
+    const hasSsh = async (): Promise<boolean> => {
+      const [{ ports }] = JSON.parse(await lab.text(['vm', 'ports', 'old', '--json']));
+      return ports.some(({ port }: { port: number }) => port === 22);
+    };
+    await until(hasSsh, { what: 'sshd to be listed', everyMs: 200 });
     const { now } = JSON.parse(await lab.text(['vm', 'stats', 'old', '--json']));
     assert.ok(now.guest.memory.totalBytes > 0);
   });

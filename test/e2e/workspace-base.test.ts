@@ -86,7 +86,7 @@ test('VMs begin with the working tree on their disk, made by the first of them, 
   assert.equal((await lab.run(['workspace', 'cache', 'prune', '--all'])).code, 0);
   assert.deepEqual(await bases(), []);
   await run('edited after\n');
-  assert.deepEqual(await lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 test('a VM that began with a base takes further copies, and exports what its guest has changed', async () => {

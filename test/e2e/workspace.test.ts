@@ -49,7 +49,7 @@ test('git shows the same repository in the VM, whatever its names and edits are'
     ran.stdout.toString('latin1'),
     outside.toString('latin1').replace('directory\n', 'directory\n'),
   );
-  assert.deepEqual(await lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 test('untracked files are not sent but counted; a repository that cannot be sent is refused before a VM exists', async () => {

@@ -167,7 +167,7 @@ export async function openDaemonLab(): Promise<DaemonLab> {
       for (const vmId of await namesIn(paths.vmRuntimeDir)) {
         await driver.killStray({ vmId, ...new FsVmFiles(paths).folders(vmId) });
       }
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, { recursive: true, force: true, maxRetries: 10 });
     },
   };
   return lab;

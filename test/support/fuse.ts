@@ -46,7 +46,7 @@ export async function mountFuse(
   await exec(['bindfs', ...options, under, path], { signal });
   const isMounted = async (): Promise<true | undefined> =>
     (await fileSystemOf(path)).name === 'FUSE' ? true : undefined;
-  await poll(isMounted, { everyMs: 5, deadlineMs: 10_000, what: 'the mount', signal });
+  await poll(isMounted, { everyMs: 5, deadlineMs: 60_000, what: 'the mount', signal });
   const unmount: [string, ...string[]] =
     process.getuid?.() === 0 ? ['umount', '--lazy', path] : ['fusermount', '-uz', path];
   return { path, [Symbol.asyncDispose]: async () => void (await exec(unmount, { signal })) };

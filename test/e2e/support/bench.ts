@@ -9,7 +9,7 @@ import { overlaySize } from '../../../src/core/overlay-size.ts';
 import type { GuestAgent } from '../../../src/core/ports/guest.ts';
 import type { StoredKernel } from '../../../src/core/ports/images/kernels.ts';
 import type { DriveSpec } from '../../../src/core/ports/vmm/spec.ts';
-import { bootVm, type TestVm } from './boot-vm.ts';
+import { type BootRequest, bootVm, type TestVm } from './boot-vm.ts';
 import { findKernel } from './kernel.ts';
 import { findStaticBusybox, makeExt4, makeSmallImage, makeSparse, SMALL_IMAGE_BYTES } from './small-image.ts';
 
@@ -33,7 +33,11 @@ export interface Bench {
   /** Makes or resizes the overlay drive and returns all four drives. */
   drives(options: { freeBytes: number }): Promise<DriveSpec[]>;
   boot(options: { freeBytes: number }): Promise<TestVm>;
-  bootWith(drives: readonly DriveSpec[], bootArgs: readonly string[]): Promise<TestVm>;
+  bootWith(
+    drives: readonly DriveSpec[],
+    bootArgs: readonly string[],
+    options?: Pick<BootRequest, 'mostRestarts'>,
+  ): Promise<TestVm>;
 }
 
 /** Makes the small image in `dir`, if this host can. */
@@ -88,8 +92,8 @@ export async function openBench(
       drive('root', image.path, { isReadOnly: true }),
     ];
   };
-  const bootWith: Bench['bootWith'] = (specs, bootArgs) =>
-    bootVm({ dir: own, kernel, drives: specs, bootArgs: ['rw', ...bootArgs] }, { signal });
+  const bootWith: Bench['bootWith'] = (specs, bootArgs, options = {}) =>
+    bootVm({ dir: own, kernel, drives: specs, bootArgs: ['rw', ...bootArgs], ...options }, { signal });
   return {
     kernel,
     path,

@@ -43,6 +43,8 @@ export interface BootRequest {
   memoryMib?: number;
   /** `ms` until the agent answers; default: enough for a small image on a busy host */
   bootDeadlineMs?: number;
+  /** how often it may restart while it boots; default: as often as in the product */
+  mostRestarts?: number;
   /** how long its agent may be silent; default: the product's */
   watchTimes?: WatchTimes;
 }
@@ -77,7 +79,12 @@ export async function bootVm(request: BootRequest, { signal }: Abortable): Promi
     signal,
   });
   const [vmm] = await findByArgument('-pidfile', runtimeFiles(runtimeDir).pidFile);
-  if (vmm) new BootWatch({ qmp, vmm, log: nullLog, vmId: 'agent-boot-test', stuckCpuMs: STUCK_CPU_MS });
+  if (vmm) {
+    new BootWatch({
+      ...{ qmp, vmm, log: nullLog, vmId: 'agent-boot-test', stuckCpuMs: STUCK_CPU_MS },
+      ...(request.mostRestarts === undefined ? {} : { mostRestarts: request.mostRestarts }),
+    });
+  }
   const kill = async (): Promise<void> => {
     stop.abort();
     await qemu.catch(() => {});

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { neverAborts } from '../../../src/base/abort.ts';
@@ -9,6 +9,7 @@ import { Pool } from '../../../src/core/vms/pool/pool.ts';
 import { TakeOver } from '../../../src/core/vms/recovery/take-over.ts';
 import type { VmWorld } from '../../../src/core/vms/world.ts';
 import { type Composition, compose } from '../../../src/daemon/compose.ts';
+import { removeTree } from '../../helpers/remove-tree.ts';
 import { LAB_BUILD } from '../../support/daemon-lab.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';
@@ -73,7 +74,7 @@ export async function openCoreLab({ hasPool }: { hasPool: boolean }): Promise<Co
       await world.pool?.[Symbol.asyncDispose]();
       for (const { id } of world.records.list()) await deleteVm(world, id);
       composition[Symbol.dispose]();
-      await rm(scratch, { recursive: true, force: true });
+      await removeTree(scratch);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +8,13 @@ import { neverAborts, poll } from '../../../src/base/abort.ts';
 import { isErrno } from '../../../src/base/errors.ts';
 import type { Paths } from '../../../src/config/paths.ts';
 import { type Environment, processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
+import { removeTree } from '../../helpers/remove-tree.ts';
 import { hungCommand } from './hung-command.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** `ms` for leftovers to disappear on a machine that is busy emulating. */
-const GONE_DEADLINE_MS = 60_000;
+const GONE_DEADLINE_MS = 120_000;
 
 /**
  * `ms` that a command may take; the longest one of the tests needs a minute. A command that hangs fails only
@@ -56,6 +57,8 @@ export interface Lab extends AsyncDisposable {
   /** runs a command, expects status 0 and returns stdout as text */
   text(args: readonly string[], options?: RunOptions): Promise<string>;
   daemonPid(): Promise<number>;
+  /** Kills the daemon, and returns once it has ended: nothing connects to it any more. */
+  killDaemon(): Promise<void>;
   /** waits until there is a pool VM, and returns the id of the one that the next start claims */
   standby(): Promise<string>;
   /** the ids of the pool VMs that are ready */
@@ -184,6 +187,11 @@ export async function openLab({
     run,
     text,
     daemonPid: async () => (await daemonStatus()).pid,
+    async killDaemon() {
+      const { pid } = await daemonStatus();
+      process.kill(pid, 'SIGKILL');
+      await hasEnded(pid);
+    },
     standby: async () => await poll(async () => (await poolVmIds())[0], STANDBY_WAIT),
     poolVmIds,
     leftovers,
@@ -208,9 +216,20 @@ export async function openLab({
       const vms = await list();
       for (const { name } of vms) await run(['vm', 'delete', name]);
       await run(['daemon', 'stop']);
-      await rm(scratch, { recursive: true, force: true });
+      await removeTree(scratch);
     },
   };
+}
+
+/** Waits until a process has ended. One that nobody has waited for yet, a zombie, has. */
+export async function hasEnded(pid: number): Promise<void> {
+  const waiting = {
+    everyMs: 20,
+    deadlineMs: GONE_DEADLINE_MS,
+    what: `process ${pid} to end`,
+    signal: neverAborts(),
+  };
+  await poll(() => (hostProcesses().some((one) => one.pid === pid) ? undefined : true), waiting);
 }
 
 async function namesIn(folder: string): Promise<string[]> {

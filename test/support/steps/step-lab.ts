@@ -12,6 +12,7 @@ import type { Paths } from '../../../src/config/paths.ts';
 import { type Environment, resolvePaths } from '../../../src/config/settings.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';
 import { type BangerClient, createClient } from '../../../src/sdk/client.ts';
+import { removeTree } from '../../helpers/remove-tree.ts';
 import { labEnv } from '../daemon-lab.ts';
 import { residue, vmmsBelow } from './residue.ts';
 import type { StepAction, StepDaemonOptions, StepReport } from './step-daemon.ts';
@@ -144,7 +145,7 @@ export async function openStepLab({
       await kill();
       for (const { pid } of await vmmsBelow(paths.vmRuntimeDir)) process.kill(pid, 'SIGKILL');
       if (sizeBytes !== undefined) await exec(['umount', '-l', dir], { signal: neverAborts() });
-      await rm(scratch, { recursive: true, force: true });
+      await removeTree(scratch);
     },
   };
 }
