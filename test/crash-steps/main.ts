@@ -2,19 +2,22 @@ import { parseArgs } from 'node:util';
 import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { interruptSignal } from '../support/interrupt-signal.ts';
+import { fakeWorld } from '../support/steps/fake-world.ts';
 import { type Interrupted, interruptEach } from '../support/steps/interrupt.ts';
 import { openQemuStepLab, qemuWorld } from '../support/steps/qemu-world.ts';
-import { SCENARIOS, type Scenario } from '../support/steps/scenarios.ts';
-import type { StepLab } from '../support/steps/step-lab.ts';
+import { SCENARIOS, type Scenario, type ScenarioWorld } from '../support/steps/scenarios.ts';
+import { openStepLab, type StepLab, type StepLabOptions } from '../support/steps/step-lab.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const KINDS = ['daemon', 'vmm', 'disk', 'hang'] as const;
 type Kind = (typeof KINDS)[number];
 
-const USAGE = `usage: npm run crash-steps -- [--scenario TEXT] [--kind daemon|vmm|disk|hang] [--stride 5] [--from 1]
+const USAGE = `usage: npm run crash-steps -- [--host-guests] [--scenario TEXT] [--kind daemon|vmm|disk|hang] [--stride 5] [--from 1]
 
 Interrupts every operation that makes or uses saved guests at its steps, with real VMs: the daemon is killed, or a VMM, or the disk is full, or a VMM hangs.
 
+  --host-guests
+              with guests of this host instead of VMs, as npm test does at some of the steps; none hangs
   --scenario  only those whose name has this in it
   --kind      only this interruption; disk needs root, for a file system to fill
   --stride    every how many steps; 1: at each
@@ -24,6 +27,21 @@ Interrupts every operation that makes or uses saved guests at its steps, with re
 /** Room for a VM, a copy of it and two forks. */
 const DISK_BYTES = 2 * 2 ** 30;
 
+/** What is interrupted, and how a guest is made for it. */
+interface Guests {
+  kinds: readonly Kind[];
+  openLab(options: Pick<StepLabOptions, 'hasStandby' | 'sizeBytes'>): Promise<StepLab>;
+  worldOf(lab: StepLab): ScenarioWorld;
+}
+
+const VMS: Guests = { kinds: KINDS, openLab: openQemuStepLab, worldOf: qemuWorld };
+
+const HOST_GUESTS: Guests = {
+  kinds: KINDS.filter((kind) => kind !== 'hang'),
+  openLab: (options) => openStepLab({ kind: 'fake', ownsCache: true, ...options }),
+  worldOf: fakeWorld,
+};
+
 process.exitCode = await main(interruptSignal()).catch((error: unknown) => {
   process.stderr.write(`error: ${messageOf(error)}\n`);
   return 1;
@@ -32,6 +50,7 @@ process.exitCode = await main(interruptSignal()).catch((error: unknown) => {
 async function main(signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     options: {
+      'host-guests': { type: 'boolean', default: false },
       scenario: { type: 'string', default: '' },
       kind: { type: 'string' },
       stride: { type: 'string', default: '5' },
@@ -43,15 +62,16 @@ async function main(signal: AbortSignal): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const kinds = KINDS.filter((kind) => values.kind === undefined || kind === values.kind);
+  const guests = values['host-guests'] ? HOST_GUESTS : VMS;
+  const kinds = guests.kinds.filter((kind) => values.kind === undefined || kind === values.kind);
   const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.scenario));
   if (kinds.length === 0 || scenarios.length === 0) throw new Error(`unknown scenario or kind\n${USAGE}`);
   const steps = { stride: Number(values.stride), from: Number(values.from), signal };
-  await ensureDefaultImage(ROOT);
+  if (guests === VMS) await ensureDefaultImage(ROOT);
   let problemCount = 0;
   for (const scenario of scenarios) {
     for (const kind of kinds) {
-      const { hits, problems } = await interrupt(scenario, kind, steps);
+      const { hits, problems } = await interrupt(scenario, kind, { guests, ...steps });
       process.stdout.write(`${scenario.name}, ${kind}: ${hits.length} steps, ${problems.length} problems\n`);
       for (const problem of problems) process.stdout.write(`  ${problem}\n`);
       problemCount += problems.length;
@@ -64,17 +84,18 @@ async function main(signal: AbortSignal): Promise<number> {
 async function interrupt(
   scenario: Scenario,
   kind: Kind,
-  steps: { stride: number; from: number; signal: AbortSignal },
+  { guests, ...steps }: { guests: Guests; stride: number; from: number; signal: AbortSignal },
 ): Promise<Interrupted> {
-  await using lab = await openQemuStepLab({
+  await using lab = await guests.openLab({
     hasStandby: scenario.hasStandby,
     ...(kind === 'disk' ? { sizeBytes: DISK_BYTES } : {}),
   });
   const all: Interrupted = { hits: [], problems: [], codes: [] };
-  for (const whose of await victimsOf(scenario, kind, lab)) {
-    const found = await interruptEach(qemuWorld(lab), scenario, {
+  const world = guests.worldOf(lab);
+  for (const whose of await victimsOf(scenario, kind, world)) {
+    const found = await interruptEach(world, scenario, {
       ...steps,
-      action: (world) => {
+      action: () => {
         switch (kind) {
           case 'daemon':
             return { kind };
@@ -93,10 +114,9 @@ async function interrupt(
 }
 
 /** The VMs whose VMMs are killed, one after another. */
-async function victimsOf(scenario: Scenario, kind: Kind, lab: StepLab): Promise<string[]> {
+async function victimsOf(scenario: Scenario, kind: Kind, world: ScenarioWorld): Promise<string[]> {
   if (kind !== 'vmm' && kind !== 'hang') return [''];
-  const world = qemuWorld(lab);
-  await lab.start();
+  await world.lab.start();
   await scenario.prepare(world);
   return Object.keys(scenario.victims(world));
 }

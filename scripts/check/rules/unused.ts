@@ -11,6 +11,7 @@ const ENTRIES = [
   'test/crash-steps/main.ts',
   'test/soak/main.ts',
   'test/nested/main.ts',
+  'test/nested/both-suites.ts',
   'test/nested/driver-suite.ts',
   'test/sequences/main.ts',
   'scripts/test/fail-on-warning.ts',

@@ -26,7 +26,7 @@ for (const scenario of SCENARIOS) {
     });
     const { hits, problems } = await interruptEach(fakeWorld(lab), scenario, {
       action: () => ({ kind: 'full', dir: lab.mountedDir }),
-      stride: 3,
+      stride: 5,
     });
     assert.deepEqual(problems, []);
     assert.ok(hits.length >= 2, String(hits));

@@ -19,7 +19,7 @@ for (const scenario of SCENARIOS) {
     for (const whose of Object.keys(scenario.victims(world))) {
       const { hits, problems } = await interruptEach(world, scenario, {
         action: () => ({ kind: 'vmm', pattern: scenario.victims(world)[whose] ?? '' }),
-        stride: 3,
+        stride: 5,
       });
       assert.deepEqual(problems, []);
       assert.ok(hits.length >= 1, String(hits));

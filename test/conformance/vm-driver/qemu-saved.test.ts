@@ -1,0 +1,4 @@
+import { makeQemuFixture } from './qemu-fixture.ts';
+import { describeSaving } from './saving.ts';
+
+describeSaving('qemu', makeQemuFixture);
