@@ -3,7 +3,6 @@ import { type Abortable, onAbort } from '../base/abort.ts';
 import { isErrno } from '../base/errors.ts';
 import { requireOwnPlace } from '../base/files/private-dir.ts';
 import { connectUnix } from '../base/unix-socket.ts';
-import { connectionError } from './errors.ts';
 
 /**
  * Returns whether something listens on the daemon's socket.
@@ -26,10 +25,15 @@ export async function isListening({
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET')) resolve(false);
     // The backlog is full: the daemon listens and is busy.
     else if (isErrno(error, 'EAGAIN')) resolve(true);
-    else reject(connectionError(error, { where: 'connecting', socketPath }));
+    else reject(error);
   });
   try {
     return await promise;
+  } catch (error) {
+    signal.throwIfAborted();
+    // Loaded only then, because every command begins here.
+    const { connectionError } = await import('./errors.ts');
+    throw connectionError(error, { where: 'connecting', socketPath });
   } finally {
     socket.destroy();
   }

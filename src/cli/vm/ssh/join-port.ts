@@ -7,7 +7,7 @@ import { TCP_UPGRADE } from '../../../protocol/api.ts';
 import { noSsh, SSH_PORT } from '../../../protocol/no-ssh.ts';
 import { vmOfHostName } from '../../../protocol/vm-domain.ts';
 import { vmPath, withQuery } from '../../../sdk/paths.ts';
-import { callForUpgrade } from '../../../sdk/transport.ts';
+import { plainUpgrade } from '../../../sdk/plain-upgrade.ts';
 import type { CommandContext } from '../../context/context.ts';
 
 /** How often to check whether the owner is still running, in `ms`. */
@@ -56,7 +56,7 @@ export async function joinPort({ host, port, ownerPid }: PortToJoin, context: Co
 }
 
 /**
- * Uses the transport itself, because loading the whole client would take longer than everything else here.
+ * Does not load the client of the API, which would take longer than everything else here.
  * Does not warn when the daemon is of another build: nobody expects that from ssh or git.
  */
 async function openPort(
@@ -67,6 +67,9 @@ async function openPort(
   const path = withQuery<GuestPortQuery>(vmPath(name, 'tcp'), { port });
   const socketPath = await ensureDaemon();
   try {
+    const stream = await plainUpgrade({ socketPath, path, upgrade: TCP_UPGRADE, signal });
+    if (stream) return stream;
+    const { callForUpgrade } = await import('../../../sdk/transport.ts');
     return await callForUpgrade({ socketPath }, { method: 'POST', path, upgrade: TCP_UPGRADE, signal });
   } catch (error) {
     throw port === SSH_PORT && isAppError(error, 'GUEST_PORT_CLOSED') ? noSsh(name) : error;
