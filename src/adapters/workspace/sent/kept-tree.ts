@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../base/errors.ts';
+import { copyIfThere } from '../../../base/files/copy-if-there.ts';
 import { linkFile, linkTree } from '../../../base/files/link-tree.ts';
 import type { PackedWorkspace } from '../../../core/ports/workspace.ts';
 import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
@@ -55,8 +56,8 @@ export async function keepTree(dir: string, request: KeepRequest): Promise<void>
   const gitDir = join(next, 'git');
   await mkdir(join(gitDir, 'refs'), { recursive: true, mode: 0o700 });
   await Promise.all([
-    ...['HEAD', 'config'].map((name) => linkFile(join(staged.gitDir, name), join(gitDir, name))),
-    linkTree(join(staged.gitDir, 'info'), join(gitDir, 'info')),
+    // Copies, because tar may be reading these: a new link would look to it like a change.
+    ...['HEAD', 'config', 'info'].map((name) => copyIfThere(join(staged.gitDir, name), join(gitDir, name))),
     linkFile(sent.indexPath, join(gitDir, 'index')),
     linkTree(sent.objectsPath, join(gitDir, 'objects')),
   ]);
