@@ -57,6 +57,7 @@ describe('names of VMs', () => {
     dns = { address: status.dns.address ?? '', port: status.dns.port ?? 0 };
     await inGuest('dev', 'printf first > /root/page');
     await inGuest('dev', `cat > /root/dev.pl && (setsid perl /root/dev.pl >/dev/null 2>&1 &)`, DEV_SERVER);
+    await until(async () => (await inGuest('dev', 'ss -ltn')).includes(`:${PORT}`), { everyMs: 200 });
     // The daemon learns of a port a moment after the guest listens on it.
     const isServed = async (): Promise<boolean> => (await curl(url('dev'))) === expected('dev');
     await until(isServed, { what: 'the page of the dev server', everyMs: 200 });

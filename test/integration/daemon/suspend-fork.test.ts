@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
 import type { ForkVmRequest } from '../../../src/protocol/api/vm-requests.ts';
@@ -161,8 +162,8 @@ test('ephemeral forks are deleted with their lease', async () => {
     assert.equal(lease.value.vms.length, 2);
     assert.equal((await lab.leftovers()).processes, before.processes + 2);
   }
-  await until(async () => (await lab.leftovers()).folders.length <= before.folders.length);
-  assert.deepEqual(await lab.leftovers(), before);
+  const isAsBefore = async (): Promise<boolean> => isDeepStrictEqual(await lab.leftovers(), before);
+  await until(isAsBefore, { what: 'nothing to be left of the forks' });
 });
 
 function vmDir(id: string): string {
