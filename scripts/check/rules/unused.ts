@@ -11,6 +11,8 @@ const ENTRIES = [
   'test/crash-steps/main.ts',
   'test/soak/main.ts',
   'test/nested/main.ts',
+  'test/resolvers/main.ts',
+  'test/resolvers/check.ts',
   'test/nested/both-suites.ts',
   'test/nested/driver-suite.ts',
   'test/sequences/main.ts',
