@@ -61,8 +61,17 @@ func (d *Disk) Apply(mode string) error {
 		return fmt.Errorf("flush buffers of %s: %w", work.Path, err)
 	}
 	// Until then the kernel keeps what is read of it.
-	defer unix.Close(device)
-	return mountAt(work, home)
+	opened := os.NewFile(uintptr(device), work.Path)
+	if err := mountAt(work, home); err != nil {
+		opened.Close()
+		return err
+	}
+	// Nothing waits for it, and nothing is lost when it fails.
+	go func() {
+		defer opened.Close()
+		_ = ext4.PrefetchFolders(opened, home)
+	}()
+	return nil
 }
 
 func (d *Disk) find() (drives.Drive, error) {
