@@ -15,6 +15,7 @@ import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
 import { copyFirst } from './first-copy.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
+import { explainMissingProgram } from './missing-program.ts';
 import type { BeganWith, TreeOfNewVm } from './tree-of-new-vm.ts';
 import { updateWorkspace } from './update-all.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
@@ -45,7 +46,8 @@ export type WorkspaceWorld = Pick<Vms, 'records' | 'live' | 'log'> &
  * workspace. A guest that has a copy gets only what differs from it ({@link updateWorkspace}); after a
  * failure it has the old tree, or nothing if it had none.
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_*; REQUEST_INVALID for a guest path
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_* (GUEST_PROGRAM_MISSING when the image
+ * has no shell or no git, and this needs one); REQUEST_INVALID for a guest path
  * that is not absolute and clean.
  */
 export async function prepareWorkspace(
@@ -61,7 +63,24 @@ export async function prepareWorkspace(
     });
   }
   const { id } = findRunningVm(world.records, ref);
-  return await world.preparing.run(id, () => prepareAlone(world, id, options), options);
+  return await world.preparing.run(id, () => prepareExplained(world, id, options), options);
+}
+
+async function prepareExplained(
+  world: WorkspaceWorld,
+  id: string,
+  options: PrepareWorkspaceOptions,
+): Promise<PreparedWorkspace> {
+  try {
+    return await prepareAlone(world, id, options);
+  } catch (error) {
+    const { signal } = options;
+    signal.throwIfAborted();
+    const openAgent = (): Promise<GuestAgent> =>
+      world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
+    const vmName = world.records.get(id)?.name ?? id;
+    throw await explainMissingProgram(error, { openAgent, vmName, signal });
+  }
 }
 
 async function prepareAlone(
