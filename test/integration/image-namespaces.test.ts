@@ -17,7 +17,7 @@ const SOURCE = join(import.meta.dirname, '../../src');
 /** Runs the doctor's check, then lists the processes that it left behind. */
 const PROBE = `
 import { checkNamespaces } from '${SOURCE}/daemon/doctor/host/check-namespaces.ts';
-import { findNamespaceProblem } from '${SOURCE}/adapters/image/namespaces.ts';
+import { findNamespaceProblem } from '${SOURCE}/adapters/image/debian/namespaces.ts';
 import { execFileSync } from 'node:child_process';
 const options = { signal: new AbortController().signal };
 const host = { uid: 1000, env: process.env };
