@@ -37,6 +37,9 @@ const STEPS = ['] drives', '] start', '] boot', '] personalise', '] init', '] ru
  */
 const [DELAYS_MS = []] = fc.sample(fc.array(fc.nat(400), { minLength: 12, maxLength: 12 }), 1);
 
+/** A boot under emulation on a busy host. */
+const BOOT_DEADLINE_MS = 200_000;
+
 /** Starts a VM, and returns `delayMs` after it has reached `step`. */
 async function startedUntil(lab: Lab, step: string, delayMs: number): Promise<RunningCommand> {
   const command = lab.start(['vm', 'run', '-v', '--cold', '--rm', ...SMALL, '--', 'sleep', '600']);
@@ -44,7 +47,8 @@ async function startedUntil(lab: Lab, step: string, delayMs: number): Promise<Ru
   void command.done.then(() => {
     isOver = true;
   });
-  await until(() => isOver || command.stderr().includes(step), { what: `the step "${step}"` });
+  const waiting = { what: `the step "${step}"`, deadlineMs: BOOT_DEADLINE_MS };
+  await until(() => isOver || command.stderr().includes(step), waiting);
   await sleep(delayMs, { signal });
   assert.ok(!isOver, command.stderr());
   return command;

@@ -70,7 +70,7 @@ describe('ports of guests', () => {
       ['127.0.0.9', 5_005],
     ] as const) {
       await listen(host, port);
-      await until(() => answers(port), { what: `port ${port} on ${host} to answer` });
+      await until(() => answers(port), { what: `port ${port} on ${host} to answer`, deadlineMs: 100_000 });
     }
     await inGuest('pkill', 'perl');
     for (const port of [5_001, 5_005]) {

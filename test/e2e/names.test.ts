@@ -60,7 +60,7 @@ describe('names of VMs', () => {
     await until(async () => (await inGuest('dev', 'ss -ltn')).includes(`:${PORT}`), { everyMs: 200 });
     // The daemon learns of a port a moment after the guest listens on it.
     const isServed = async (): Promise<boolean> => (await curl(url('dev'))) === expected('dev');
-    await until(isServed, { what: 'the page of the dev server', everyMs: 200 });
+    await until(isServed, { what: 'the page of the dev server', everyMs: 200, deadlineMs: 180_000 });
   });
   after(async () => {
     await lab[Symbol.asyncDispose]();

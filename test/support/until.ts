@@ -7,6 +7,8 @@ export interface UntilOptions {
   what?: string;
   /** `ms` between two checks; default 5 */
   everyMs?: number;
+  /** `ms` after which it fails; default 55,000. More for what a guest under emulation does while it boots. */
+  deadlineMs?: number;
 }
 
 /**
@@ -21,8 +23,8 @@ const DEADLINE_MS = 55_000;
  */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
-  { what = `that ${isSo.toString()}`, everyMs = 5 }: UntilOptions = {},
+  { what = `that ${isSo.toString()}`, everyMs = 5, deadlineMs = DEADLINE_MS }: UntilOptions = {},
 ): Promise<void> {
   const attempt = async (): Promise<true | undefined> => (await isSo()) || undefined;
-  await poll(attempt, { everyMs, deadlineMs: patient(DEADLINE_MS), what, signal: neverAborts() });
+  await poll(attempt, { everyMs, deadlineMs: patient(deadlineMs), what, signal: neverAborts() });
 }
