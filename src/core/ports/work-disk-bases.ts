@@ -42,7 +42,10 @@ export interface UsableBase extends BaseOfTree, Disposable {
   file: string;
   /** HEAD of the repository in it; absent on a branch without commits */
   headCommit?: string;
-  /** Gives `dir`, a folder of the VM, what the next delta needs, in place of what was there. */
+  /**
+   * Gives `dir`, a folder of the VM, what the next delta needs, in place of what was there: nothing when
+   * another daemon of the user has removed the base meanwhile.
+   */
   copySent(dir: string): Promise<void>;
 }
 

@@ -122,6 +122,18 @@ describe('base images of work disks', () => {
     assert.equal(await bases.ofTree(repo), undefined);
   });
 
+  test('a base that another daemon removes while it is used leaves nothing to begin a delta at', async () => {
+    using lab = makeLab();
+    await lab.make();
+    using base = await lab.bases.use(lab.request, { signal });
+    assert.ok(base);
+    const sentDir = join(lab.scratch.dir, 'sent');
+    mkdirSync(sentDir);
+    rmSync(join(lab.basesDir, base.key), { recursive: true });
+    await base.copySent(sentDir);
+    assert.ok(!existsSync(sentDir));
+  });
+
   test('only its user can read it', async () => {
     using lab = makeLab();
     await lab.make();

@@ -89,7 +89,7 @@ export class FsWorkDiskBases implements WorkDiskBases {
         copySent: async (dir) => {
           await rm(dir, { recursive: true, force: true });
           // Those of submodules are beside it (sent/kept-tree.ts).
-          const kept = (await readdir(folder)).filter((name) => name.startsWith(basename(sent)));
+          const kept = (await namesIn(folder)).filter((name) => name.startsWith(basename(sent)));
           await Promise.all(
             kept.map((name) => linkTree(join(folder, name), dir + name.slice(basename(sent).length))),
           );
@@ -256,12 +256,17 @@ export class FsWorkDiskBases implements WorkDiskBases {
   }
 
   async #keys(): Promise<string[]> {
-    try {
-      return (await readdir(this.#options.basesDir)).filter((name) => KEY.test(name));
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return [];
-      throw error;
-    }
+    return (await namesIn(this.#options.basesDir)).filter((name) => KEY.test(name));
+  }
+}
+
+/** What is in a folder; nothing when it is gone. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
   }
 }
 
