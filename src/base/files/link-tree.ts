@@ -1,12 +1,12 @@
 import type { Dirent } from 'node:fs';
-import { constants, copyFile, link, mkdir, readdir } from 'node:fs/promises';
+import { constants, copyFile, link, mkdir, readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../errors.ts';
 
 /**
  * Makes `to` a folder with everything that is in the folder `from`, which contains only files and folders;
  * does nothing when there is nothing at `from`. Both share the files, so nobody may write to them; where the
- * file system cannot share them, they are copied. What is already at `to` stays.
+ * file system cannot share them, they are copied, with their times. What is already at `to` stays.
  */
 export async function linkTree(from: string, to: string): Promise<void> {
   const entries = await list(from);
@@ -29,6 +29,8 @@ export async function linkFile(from: string, to: string): Promise<void> {
     if (isErrno(error, 'ENOENT', 'EEXIST')) return;
     if (!isErrno(error, 'EXDEV', 'EPERM', 'EMLINK', 'EOPNOTSUPP', 'ENOSYS')) throw error;
     await copyFile(from, to, constants.COPYFILE_FICLONE);
+    const { atime, mtime } = await stat(from);
+    await utimes(to, atime, mtime);
   }
 }
 

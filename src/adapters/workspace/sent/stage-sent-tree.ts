@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import type { Abortable } from '../../../base/abort.ts';
@@ -75,7 +75,12 @@ export async function stageSentTreeOrThrow(
   await mkdir(objectsPath, { recursive: true });
   // A repository in which nothing was ever added has no index.
   await copyIfThere(from?.indexPath ?? join(staged.gitDir, 'index'), indexPath);
-  if (from) await linkTree(from.objectsPath, objectsPath);
+  if (from) {
+    await linkTree(from.objectsPath, objectsPath);
+    // By the time of the index, git knows which files may have changed within the second in which it looked.
+    const { atime, mtime } = await stat(from.indexPath);
+    await utimes(indexPath, atime, mtime);
+  }
   const git = async (
     args: readonly string[],
     { index = indexPath, ...call }: Pick<GitCall, 'input' | 'okCodes'> & { index?: string } = {},
