@@ -32,6 +32,7 @@ tmux tmux tmux tmux tmux
 rsync rsync rsync rsync rsync
 busybox busybox-static busybox busybox busybox-static
 bindfs bindfs bindfs bindfs bindfs
+git-lfs git-lfs git-lfs git-lfs git-lfs
 TABLE
 }
 

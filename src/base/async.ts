@@ -8,6 +8,11 @@ import { onAbort } from './abort.ts';
 export class KeyedMutex {
   readonly #tails = new Map<string, Promise<void>>();
 
+  /** Whether a task of `key` runs or waits. */
+  isBusy(key: string): boolean {
+    return this.#tails.has(key);
+  }
+
   /**
    * Runs `task` once every earlier task of `key` has ended. A task whose signal aborts while it waits never
    * starts.

@@ -176,6 +176,7 @@ export function compose({
       log,
     }),
     preparing: new KeyedMutex(),
+    makingBases: new KeyedMutex(),
     live: new LiveVms(connector, { nameOf }),
     addresses: new GuestAddresses({ records, claims: UDP_CLAIMS, uid, log }),
     listening: new Map(),

@@ -89,3 +89,30 @@ ${NO_COMMIT}*) commit=$(git commit-tree -m '${SENT_COMMIT.message}' "$tree") ;;
 esac
 [ -n "$commit" ] && git update-ref ${SENT_REF} "$commit"
 `;
+
+/**
+ * A line that notes in the file `name` of `.git/banger` that this shell is changing the working tree, whose
+ * top is the current folder.
+ */
+export function noteRunning(name: string): string {
+  return `{ read -r boot </proc/sys/kernel/random/boot_id; echo "$$ $boot" >.git/banger/${name}; } 2>/dev/null`;
+}
+
+/**
+ * Lines that wait, for a minute at most, until the shells have ended that {@link noteRunning} has noted and
+ * whose host has hung up: two that make the same change would disturb each other.
+ */
+export function waitForRunning(names: readonly string[]): string {
+  return `
+for left in ${names.join(' ')}; do
+  if [ ! -e ".git/banger/$left" ]; then continue; fi
+  read -r pid boot <".git/banger/$left"
+  read -r now </proc/sys/kernel/random/boot_id
+  tries=0
+  while [ "$boot" = "$now" ] && kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 600 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+  rm -f ".git/banger/$left" || exit
+done`;
+}

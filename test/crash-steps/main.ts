@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { interruptSignal } from '../support/interrupt-signal.ts';
+import { BASE_SCENARIOS } from '../support/steps/base-scenarios.ts';
 import { fakeWorld } from '../support/steps/fake-world.ts';
 import { type Interrupted, interruptEach } from '../support/steps/interrupt.ts';
 import { openQemuStepLab, qemuWorld } from '../support/steps/qemu-world.ts';
@@ -14,7 +15,7 @@ type Kind = (typeof KINDS)[number];
 
 const USAGE = `usage: npm run crash-steps -- [--host-guests] [--scenario TEXT] [--kind daemon|vmm|disk|hang] [--stride 5] [--from 1]
 
-Interrupts every operation that makes or uses saved guests at its steps, with real VMs: the daemon is killed, or a VMM, or the disk is full, or a VMM hangs.
+Interrupts every operation that makes or uses saved guests, or work disks with working trees, at its steps, with real VMs: the daemon is killed, or a VMM, or the disk is full, or a VMM hangs.
 
   --host-guests
               with guests of this host instead of VMs, as npm test does at some of the steps; none hangs
@@ -64,7 +65,7 @@ async function main(signal: AbortSignal): Promise<number> {
   }
   const guests = values['host-guests'] ? HOST_GUESTS : VMS;
   const kinds = guests.kinds.filter((kind) => values.kind === undefined || kind === values.kind);
-  const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.scenario));
+  const scenarios = [...SCENARIOS, ...BASE_SCENARIOS].filter(({ name }) => name.includes(values.scenario));
   if (kinds.length === 0 || scenarios.length === 0) throw new Error(`unknown scenario or kind\n${USAGE}`);
   const steps = { stride: Number(values.stride), from: Number(values.from), signal };
   if (guests === VMS) await ensureDefaultImage(ROOT);

@@ -38,8 +38,10 @@ import type { ExecStart } from '../../src/protocol/guest.ts';
 import { type BangerClient, createClient } from '../../src/sdk/client.ts';
 import { FAKE_IMAGE, FAKE_IMAGE_ID, makeFakeStores } from './fakes/fake-images.ts';
 import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fakes/fake-vm-driver.ts';
+import { fakeWorkDiskBases } from './fakes/fake-work-disk-bases.ts';
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
 import { BUILT_HOST_TOOLS } from './host-tools.ts';
+import { LAB_SYNC_LIMITS } from './lab-sync-limits.ts';
 import { LAB_POOL } from './steps/lab-pool.ts';
 
 /** A daemon whose files are all below one temporary folder. Its guests are agents that run on this host. */
@@ -70,6 +72,8 @@ export interface StartOptions {
   canSave?: boolean;
   /** version of its VMM, which cannot restore guests that another version saved */
   vmmVersion?: string;
+  /** it makes real base images of repositories, which its guests do not mount; default: fake ones */
+  hasRealBases?: boolean;
   /** it keeps a pool VM, and makes a new one right after each start */
   hasStandby?: boolean;
   /** how its pool differs from one that never has more than one VM */
@@ -99,20 +103,6 @@ export interface LabDaemon extends AsyncDisposable {
 
 /** The version that the daemons of labs report. */
 export const LAB_BUILD = { version: '1.2.3', commit: 'c0ffee', builtAt: '2026-01-01' } as const;
-
-/** A guest that hangs is killed sooner than in the product. */
-const LAB_SYNC_LIMITS: VmWorld['syncLimits'] = {
-  stop: {
-    silent: { idleMs: 2_000, spinMs: 4_000, totalMs: 60_000 },
-    syncing: { idleMs: 6_000, spinMs: 12_000, totalMs: 60_000 },
-    everyMs: 100,
-  },
-  kill: {
-    silent: { idleMs: 2_000, spinMs: 2_000, totalMs: 2_000 },
-    syncing: { idleMs: 10_000, spinMs: 10_000, totalMs: 10_000 },
-    everyMs: 100,
-  },
-};
 
 const UID = process.getuid?.() ?? 0;
 const HOST = { cpuCount: 4, memoryMib: 8192 };
@@ -220,6 +210,7 @@ async function startDaemon(
     hasImage = true,
     canSave = false,
     vmmVersion = 'fake 1',
+    hasRealBases = false,
     hasStandby = false,
     pool = {},
     hasAutoPorts = false,
@@ -238,7 +229,10 @@ async function startDaemon(
   const { dns, gatewayPort, ...configured } = loadSettings(env, HOST);
   const places = servers === 'configured' ? { dns, gatewayPort } : servers;
   const settings = { ...configured, ...present(places), hasAutoPorts };
-  const { images, kernels } = await makeFakeStores(join(dir, 'store'), { isBuilt: hasImage });
+  const { images, kernels } = await makeFakeStores(join(dir, 'store'), {
+    isBuilt: hasImage,
+    hasHome: hasRealBases,
+  });
   const compose = (): Composition => {
     const stored = new SqliteVmRecords(settings.paths.recordsFile);
     const records = new ObservedRecords(stored);
@@ -276,6 +270,7 @@ async function startDaemon(
       kernels,
       files,
       preparing: new KeyedMutex(),
+      makingBases: new KeyedMutex(),
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
       live: new LiveVms(connector, { nameOf }),
       addresses: new GuestAddresses({ records, claims: UDP_CLAIMS, uid: UID, log }),
@@ -285,11 +280,13 @@ async function startDaemon(
       background,
       connector,
       templates: new FsTemplateStore({ templatesDir: settings.paths.templatesDir, log }),
-      bases: new FsWorkDiskBases({
-        basesDir: settings.paths.workspaceBasesDir,
-        hostTools: BUILT_HOST_TOOLS,
-        log,
-      }),
+      bases: hasRealBases
+        ? new FsWorkDiskBases({
+            basesDir: settings.paths.workspaceBasesDir,
+            hostTools: BUILT_HOST_TOOLS,
+            log,
+          })
+        : fakeWorkDiskBases(settings.paths.workspaceBasesDir),
       snapshots: new FsVmSnapshots({ ...settings.paths, nameOf }),
       freeMemoryBytes: () => guests.freeMemoryBytes ?? 2 ** 40,
       isWarm: true,

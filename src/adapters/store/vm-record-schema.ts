@@ -70,6 +70,7 @@ const fields = {
       isFromBase: z.boolean().exactOptional(),
     })
     .exactOptional(),
+  copying: z.looseObject({ guestPath: z.string(), isFirst: z.literal(true).exactOptional() }).exactOptional(),
   unsyncedIn: z.string().exactOptional(),
   forwards: z
     .array(z.looseObject({ hostPort: z.int(), guestPort: z.int(), isReverse: z.boolean().exactOptional() }))

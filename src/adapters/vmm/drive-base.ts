@@ -20,10 +20,16 @@ export async function addBase(
   // What is there belongs to an attempt that did not finish.
   if (pathOnHost !== file) await rm(pathOnHost, { force: true });
   else return { pathOnHost, sizeBytes };
-  await reportNoSpace(() => linkOrCopy(file, pathOnHost, { signal }), {
-    what: 'the base of a work disk',
-    dir,
-  });
+  try {
+    await reportNoSpace(() => linkOrCopy(file, pathOnHost, { signal }), {
+      what: 'the base of a work disk',
+      dir,
+    });
+  } catch (error) {
+    // It was removed a moment ago.
+    if (isErrno(error, 'ENOENT')) await sizeOf(file);
+    throw error;
+  }
   return { pathOnHost, sizeBytes };
 }
 

@@ -17,7 +17,9 @@ import {
   type GitWorkspaceSourceOptions,
   listIndex,
   openWork,
+  sweepWork,
   textOf,
+  withinSpace,
 } from './workspace-work.ts';
 
 /**
@@ -65,6 +67,7 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
         ...(withFiles ? { files: namesIn(tracked, ...alsoSent) } : {}),
       };
     },
+    sweep: () => sweepWork(options),
     head: (path, { signal }) => readHeadCommit(path, { env: options.env, signal }),
     hasCommits: (path, commits, { signal }) => findCommits(path, commits, { env: options.env, signal }),
     keptDir: (dir, submodule) => keptDir(dir, [submodule]),
@@ -91,9 +94,11 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
     open: (path, { signal, ...content }) =>
       openWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
     pack: (path, { signal, ...content }) =>
-      packWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
+      withinSpace(options, () =>
+        packWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
+      ),
     packDelta: (path, { signal, ...content }) =>
-      packDelta(path, { ...options, ...content, ...limitOf(content), signal }),
+      withinSpace(options, () => packDelta(path, { ...options, ...content, ...limitOf(content), signal })),
   };
 }
 

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, printable } from '../../base/errors.ts';
+import { reportNoSpace } from '../../base/files/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
 import { ResourceStack } from '../../base/resource-stack.ts';
@@ -39,6 +41,27 @@ export interface WorkspaceWork extends AsyncDisposable {
   stage: string;
 }
 
+const removal = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
+
+/** Runs a packing; its failure for lack of space says so. @throws {AppError} HOST_NO_SPACE */
+export async function withinSpace<T>(
+  { tempDir }: Pick<GitWorkspaceSourceOptions, 'tempDir'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!existsSync(tempDir)) throw error;
+    const again = (): Promise<never> => Promise.reject(error);
+    return await reportNoSpace(again, { what: 'a copy of a working tree', dir: tempDir });
+  }
+}
+
+/** Removes the temporary folders of packings whose daemon was killed. Idempotent. */
+export async function sweepWork({ tempDir }: Pick<GitWorkspaceSourceOptions, 'tempDir'>): Promise<void> {
+  await sweepStaging(tempDir, removal);
+}
+
 /**
  * Finds the repository of `path` and stages its `.git`. Leaves nothing after a failure; removes what a killed
  * process has left.
@@ -60,8 +83,7 @@ export async function openWork(
   undo.defer('end the running commands', () => tasks[Symbol.asyncDispose]());
   const repository = await tasks.start((task) => locateRepository(path, { ...task, env }));
   if (options.submodule && repository.root !== path) throw notARepository(path);
-  const removal = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
-  await sweepStaging(tempDir, removal);
+  await sweepWork(options);
   const staging = await openStaging(tempDir, removal);
   const folder = staging.dir;
   undo.defer('remove the temporary folder', async () => {

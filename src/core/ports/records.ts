@@ -44,6 +44,11 @@ export interface VmRecord {
   };
   workspace?: VmWorkspace;
   /**
+   * present from the moment at which a copy of a working tree changes the guest until it has ended; `isFirst`
+   * when the guest had nothing there
+   */
+  copying?: { guestPath: string; isFirst?: true };
+  /**
    * present while the suspended guest may not be on the disk yet: the host boot (`VmFiles.hostBoot`) in which
    * it was written
    */

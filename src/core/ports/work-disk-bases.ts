@@ -36,15 +36,19 @@ export interface BaseOfTree extends StoredBase {
   sentCommit: string;
 }
 
-/** A base image that the store does not remove until it is disposed of. */
+/**
+ * A base image that the store of this daemon does not remove until it is disposed of, also when it is made
+ * again meanwhile: `file` and `sentDir` stay those of one and the same tree.
+ */
 export interface UsableBase extends BaseOfTree, Disposable {
   /** raw ext4 of `diskSizeBytes`, sparse and clean */
   file: string;
   /** HEAD of the repository in it; absent on a branch without commits */
   headCommit?: string;
   /**
-   * Gives `dir`, a folder of the VM, what the next delta needs, in place of what was there: nothing when
-   * another daemon of the user has removed the base meanwhile.
+   * Gives `dir`, a folder of the VM, what the next delta needs, in place of what was there: all of it, or
+   * nothing when this process is killed or another daemon of the user has removed the base meanwhile. Does
+   * not create the parent of `dir`.
    */
   copySent(dir: string): Promise<void>;
 }
@@ -75,8 +79,8 @@ export interface WorkDiskBases {
    * whole. It survives a power failure only once it is durable, which takes place in the background; until
    * then it counts only in this boot of the host.
    *
-   * @throws {AppError} HOST_NO_SPACE; WORKSPACE_BASE_FAILED when it cannot be made from this tree; what the
-   * stream fails with
+   * @throws {AppError} HOST_NO_SPACE; WORKSPACE_BASE_FAILED when it cannot be made from this tree;
+   * DIR_NOT_PRIVATE when others could read it; what the stream fails with
    */
   make(request: BaseRequest, options: Abortable & { packed: PackedWorkspace }): Promise<void>;
   /** All bases that are whole; last used first. */
@@ -86,6 +90,6 @@ export interface WorkDiskBases {
    * until the rest takes `maxBytes` at most; never one in use. Returns what it removed.
    */
   prune(options: PruneBasesOptions): Promise<StoredBase[]>;
-  /** Removes what a crashed daemon left half-made. Idempotent. */
+  /** Removes what a crashed daemon left half-made, and what counts no longer. Idempotent. */
   sweep(): Promise<void>;
 }

@@ -140,4 +140,6 @@ export interface WorkspaceSource {
         base: Promise<DeltaBase | undefined>;
       },
   ): Promise<(PackedDelta & AsyncDisposable) | undefined>;
+  /** Removes what packings have left whose daemon was killed. Idempotent. */
+  sweep(): Promise<void>;
 }

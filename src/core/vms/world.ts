@@ -92,6 +92,8 @@ export interface WarmStarts {
   templates: TemplateStore;
   /** work disks with a repository in them */
   bases: WorkDiskBases;
+  /** one start at a time makes a base image of a repository, by its top; the others then use it */
+  makingBases: KeyedMutex;
   /** new VMs start from templates unless the request says otherwise */
   isWarm: boolean;
   /** what all templates and base images together may take on disk, in `bytes` */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { isAppError, messageOf } from '../../base/errors.ts';
 import { findRunningVm } from '../../core/vms/find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../../core/vms/guest/agent-deadlines.ts';
+import { finishLeftCopy } from '../../core/vms/workspace/finish-copy.ts';
 import { EXEC_UPGRADE } from '../../protocol/api.ts';
 import { encodeJsonFrame, FRAME, FrameDecoder } from '../../protocol/exec-frames.ts';
 import type { ExecFailureCode } from '../../protocol/guest.ts';
@@ -17,6 +18,7 @@ export const EXEC_UPGRADE_ROUTE: UpgradeRoute = {
   protocol: EXEC_UPGRADE,
   async open(app, { ref, signal }) {
     const record = findRunningVm(app.world.records, ref);
+    await finishLeftCopy(app.world, record, { signal });
     const agent = await app.world.live.agent(record.id, {
       signal,
       helloDeadlineMs: AGENT_DEADLINES_MS.stream,

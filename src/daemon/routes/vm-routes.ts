@@ -1,3 +1,4 @@
+import { isAppError } from '../../base/errors.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { createVm } from '../../core/vms/lifecycle/create-vm.ts';
@@ -240,7 +241,15 @@ async function createWithTree(app: App, body: CreateVmRequest, task: Task): Prom
   const found = await baseOfNewVm(app.world, body, { ...task, tree });
   if (!found) return await createVm(app.world, body, task);
   using base = found.base;
-  const record = await createVm(app.world, body, { ...task, workDiskBase: { file: base.file } });
+  let record: VmRecord;
+  try {
+    record = await createVm(app.world, body, { ...task, workDiskBase: { file: base.file } });
+  } catch (error) {
+    // Another daemon of this user, which has the same cache, may remove it at any time.
+    if (!isAppError(error, 'VMM_DRIVE_INVALID') || error.details?.['path'] !== base.file) throw error;
+    app.world.log.warn('the base image of a new VM is gone', { path: base.file });
+    return await createVm(app.world, body, task);
+  }
   await noteBase(app.world, record, { base, choice: tree.choice });
   app.packs.noteBegin(body.packId, found.beganWith);
   return record;

@@ -8,6 +8,7 @@ import { isAppError } from '../../../src/base/errors.ts';
 import { exportCommand } from '../../../src/sdk/export-workspace.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { beginning, take, visibleStep } from '../../helpers/random-steps.ts';
+import { unpackThroughImage } from '../../helpers/read-image.ts';
 import { makeScratch, type Scratch } from '../../helpers/scratch-repository.ts';
 import { treeOf } from '../../helpers/tree-of.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
@@ -18,12 +19,13 @@ const signal = neverAborts();
 let lab: DaemonLab;
 let scratch: Scratch;
 let count = 0;
+let vmId: string;
 
 before(async () => {
   lab = await openDaemonLab();
   await lab.start();
   scratch = makeScratch();
-  await resultOf(lab.client.createVm({ name: 'web' }, { signal }));
+  vmId = (await resultOf(lab.client.createVm({ name: 'web' }, { signal }))).id;
 });
 
 after(async () => {
@@ -41,7 +43,21 @@ function exported(guest: string): Buffer {
   return spawnSync(program, args, { env: scratch.env, maxBuffer: 2 ** 28 }).stdout;
 }
 
-test('after random edits on both sides, with copies between, the patch gives the tree of the guest on the host', async () => {
+/** How the first tree gets to the guest. */
+type WayIn = (root: string, guest: string) => Promise<unknown>;
+
+const throughLink: WayIn = (root, guest) => prepareIn(lab, root, guest, { includeUntracked: true });
+
+/** The guest finds it on its work disk, and the host has noted what it sent. */
+const throughBase: WayIn = async (root, guest) => {
+  await using packed = await scratch.source.pack(root, { includeUntracked: true, signal });
+  const noted = packed.keep(join(lab.settings.paths.vmsDir, vmId, 'workspace'));
+  await unpackThroughImage(packed.tar, guest);
+  await packed.done;
+  await noted;
+};
+
+async function checkBothWays(wayIn: WayIn, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(
       beginning,
@@ -52,15 +68,17 @@ test('after random edits on both sides, with copies between, the patch gives the
         const root = scratch.init(`both${count}`);
         const guest = join(lab.dir, `both${count}`);
         for (const each of first) take(scratch, root, each);
-        await prepareIn(lab, root, guest, { includeUntracked: true });
+        await wayIn(root, guest);
         scratch.git(guest, 'config', 'user.name', 'x');
         scratch.git(guest, 'config', 'user.email', 'x@y');
         for (const round of rounds) {
           for (const { isHost, step: each } of round) take(scratch, isHost ? root : guest, each);
+          const own = treeOf(guest);
           try {
             await prepareIn(lab, root, guest, { includeUntracked: true });
           } catch (error) {
             if (!isAppError(error, 'WORKSPACE_GUEST_CHANGED')) throw error;
+            assert.deepEqual(treeOf(guest), own, 'nothing was changed');
             await prepareIn(lab, root, guest, { includeUntracked: true, discardGuest: true });
           }
         }
@@ -73,6 +91,14 @@ test('after random edits on both sides, with copies between, the patch gives the
         assert.deepEqual(treeOf(root), treeOf(guest));
       },
     ),
-    { numRuns: 10 },
+    { numRuns },
   );
+}
+
+test('after random edits on both sides, with copies between, the patch gives the tree of the guest on the host', async () => {
+  await checkBothWays(throughLink, 10);
+});
+
+test('so it does when the first tree came on a work disk over a base image', async () => {
+  await checkBothWays(throughBase, 5);
 });

@@ -1,27 +1,32 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
+  chownSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { FsWorkDiskBases } from '../../../src/adapters/workspace/base/base-store.ts';
 import { neverAborts } from '../../../src/base/abort.ts';
 import type { BaseRequest } from '../../../src/core/ports/work-disk-bases.ts';
 import { assertCleanImage, copyFromImage, makeImageOf } from '../../helpers/read-image.ts';
 import { assertSameToGit, makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
+import { withSubmodules } from '../../helpers/submodules.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { nullLog } from '../../support/null-log.ts';
 
 const signal = neverAborts();
 const GIB = 2 ** 30;
+const isRoot = process.getuid?.() === 0;
 
 interface Lab extends Disposable {
   scratch: Scratch;
@@ -110,7 +115,7 @@ describe('base images of work disks', () => {
     const [last, other] = await bases.list();
     assert.ok(last && other);
     assert.equal((await bases.ofTree(repo))?.key, last.key);
-    utimesSync(join(lab.basesDir, last.key, 'manifest.json'), 1000, 1000);
+    utimesSync(join(lab.basesDir, `${last.key}.1`, 'manifest.json'), 1000, 1000);
     const found = await bases.ofTree(join(repo, 'src'));
     assert.equal(found?.key, other.key);
     const { sentDir, sentCommit } = found;
@@ -129,63 +134,28 @@ describe('base images of work disks', () => {
     assert.ok(base);
     const sentDir = join(lab.scratch.dir, 'sent');
     mkdirSync(sentDir);
-    rmSync(join(lab.basesDir, base.key), { recursive: true });
+    rmSync(join(lab.basesDir, `${base.key}.1`), { recursive: true });
     await base.copySent(sentDir);
     assert.ok(!existsSync(sentDir));
   });
 
-  test('only its user can read it', async () => {
-    using lab = makeLab();
-    await lab.make();
-    using base = await lab.bases.use(lab.request, { signal });
-    assert.ok(base);
-    const mode = (path: string): number => statSync(path).mode & 0o777;
-    const folder = join(lab.basesDir, base.key);
-    assert.deepEqual([mode(lab.basesDir), mode(folder), mode(base.file)], [0o700, 0o700, 0o400]);
-  });
-
-  test('another repository at the same path, image, size or choice needs another base', async () => {
-    using lab = makeLab();
-    await lab.make();
-    const others: Partial<BaseRequest>[] = [
-      { diskSizeBytes: 2 * GIB },
-      { content: { includeUntracked: true } },
-      { content: { mode: 'full_copy' } },
-      { content: { noSubmodules: true } },
-      { image: { ...lab.request.image, id: 'sha256:2' } },
-    ];
-    for (const changes of others) {
-      assert.equal(await lab.bases.use({ ...lab.request, ...changes }, { signal }), undefined);
-    }
-    // The old folder still exists, so the new one is another.
-    lab.scratch.git(lab.scratch.dir, 'clone', '-q', lab.repo, 'clone');
-    renameSync(lab.repo, `${lab.repo}.old`);
-    renameSync(join(lab.scratch.dir, 'clone'), lab.repo);
-    assert.equal(await lab.bases.use(lab.request, { signal }), undefined);
-    assert.equal((await lab.bases.prune({ maxBytes: GIB })).length, 1);
-  });
-
-  test('an abort, a failure and a killed daemon leave nothing that is used', async () => {
+  test('a failure and a killed daemon leave nothing that is used', async () => {
     using lab = makeLab();
     const { bases, request, basesDir, scratch, repo } = lab;
-    await using packed = await scratch.source.pack(repo, { signal });
-    const stop = new AbortController();
-    const making = bases.make(request, { packed, signal: stop.signal });
-    stop.abort(new Error('stop'));
-    await assert.rejects(making);
     await using again = await scratch.source.pack(repo, { signal });
     const full = { ...request, diskSizeBytes: 15 * 2 ** 20 };
     await assert.rejects(bases.make(full, { packed: again, signal }), { code: 'WORKSPACE_BASE_FAILED' });
     assert.deepEqual(readdirSync(join(basesDir, '.staging')), []);
     // What a daemon leaves that is killed before the rename, and before the manifest.
     mkdirSync(join(basesDir, '.staging/0123456789abcdef', 'a'.repeat(64)), { recursive: true });
-    mkdirSync(join(basesDir, 'b'.repeat(64)));
-    writeFileSync(join(basesDir, 'b'.repeat(64), 'disk.ext4'), 'half');
+    for (const name of [`${'b'.repeat(64)}.1`, 'b'.repeat(64)]) {
+      mkdirSync(join(basesDir, name));
+      writeFileSync(join(basesDir, name, 'disk.ext4'), 'half');
+    }
     assert.deepEqual(await bases.list(), []);
     await bases.sweep();
     assert.deepEqual(readdirSync(join(basesDir, '.staging')), []);
-    assert.deepEqual(await bases.prune({ maxBytes: GIB }), []);
-    assert.ok(!existsSync(join(basesDir, 'b'.repeat(64))));
+    assert.deepEqual(foldersIn(basesDir), []);
   });
 
   test('one that was not durable does not count after a reboot', async () => {
@@ -193,7 +163,7 @@ describe('base images of work disks', () => {
     await lab.make();
     const [base] = await lab.bases.list();
     assert.ok(base);
-    const manifest = join(lab.basesDir, base.key, 'manifest.json');
+    const manifest = join(lab.basesDir, `${base.key}.1`, 'manifest.json');
     const durable = JSON.parse(readFileSync(manifest, 'utf8'));
     assert.ok(!('bootId' in durable));
     writeFileSync(manifest, JSON.stringify({ ...durable, bootId: 'another boot' }));
@@ -201,48 +171,135 @@ describe('base images of work disks', () => {
     assert.equal(await lab.bases.use(lab.request, { signal }), undefined);
   });
 
-  test('pruning removes the least recently used, none in use, and those whose repository is gone', async () => {
+  test('an older number, which a killed daemon left, is not used and is removed', async () => {
     using lab = makeLab();
-    const { bases, request } = lab;
     await lab.make();
-    const larger = { diskSizeBytes: 2 * GIB };
-    await lab.make(larger);
-    const all = await bases.list();
-    assert.equal(all.length, 2);
-    const old = all.find(({ diskSizeBytes }) => diskSizeBytes === GIB);
-    assert.ok(old);
-    utimesSync(join(lab.basesDir, old.key, 'manifest.json'), 1000, 1000);
-    const maxBytes = Math.max(...all.map(({ diskBytes }) => diskBytes));
-    assert.deepEqual(
-      (await bases.prune({ maxBytes, isDryRun: true })).map(({ key }) => key),
-      [old.key],
-    );
-    assert.equal((await bases.list()).length, 2);
-    assert.deepEqual(
-      (await bases.prune({ maxBytes })).map(({ key }) => key),
-      [old.key],
-    );
-    {
-      using held = await bases.use({ ...request, ...larger }, { signal });
-      assert.ok(held);
-      assert.deepEqual(await bases.prune({ maxBytes: 0 }), []);
-    }
-    rmSync(lab.repo, { recursive: true });
-    assert.equal((await bases.prune({ maxBytes: GIB })).length, 1);
-    assert.deepEqual(await bases.list(), []);
+    const [name = ''] = foldersIn(lab.basesDir);
+    const older = join(lab.basesDir, name.replace(/\.1$/, '.2'));
+    cpSync(join(lab.basesDir, name), older, { recursive: true });
+    put(lab.repo, 'src/main.c', 'newest\n');
+    await lab.make();
+    const newest = name.replace(/\.1$/, '.3');
+    assert.deepEqual(foldersIn(lab.basesDir), [newest]);
+    cpSync(join(lab.basesDir, newest), older, { recursive: true });
+    using base = await lab.bases.use(lab.request, { signal });
+    assert.equal(base?.file, join(lab.basesDir, newest, 'disk.ext4'));
+    assert.equal((await lab.bases.list()).length, 1);
+    await lab.bases.sweep();
+    assert.deepEqual(foldersIn(lab.basesDir), [newest]);
   });
 
-  test('a second base of a repository takes the place of the first', async () => {
+  test('a base that appears while others are swept stays', async () => {
+    using lab = makeLab();
+    const sweeping = (async (): Promise<void> => {
+      for (let count = 0; count < 50; count += 1) await lab.bases.sweep();
+    })();
+    for (let count = 0; count < 3; count += 1) {
+      await lab.make();
+      using base = await lab.bases.use(lab.request, { signal });
+      assert.ok(base && existsSync(base.file));
+    }
+    await sweeping;
+    assert.equal((await lab.bases.list()).length, 1);
+  });
+
+  test('nothing in a folder of the store that others may enter is used, and none is made there', async () => {
     using lab = makeLab();
     await lab.make();
-    const first = await lab.bases.list();
-    put(lab.repo, 'src/main.c', 'second\n');
+    chmodSync(lab.basesDir, 0o755);
+    assert.equal(await lab.bases.use(lab.request, { signal }), undefined);
+    await assert.rejects(lab.make(), { code: 'DIR_NOT_PRIVATE' });
+    chmodSync(lab.basesDir, 0o700);
+    (await lab.bases.use(lab.request, { signal }))?.[Symbol.dispose]();
+  });
+
+  test('another user can neither read a base nor have theirs used', {
+    skip: isRoot ? false : 'only root can be two users',
+  }, async () => {
+    using lab = makeLab();
     await lab.make();
     using base = await lab.bases.use(lab.request, { signal });
     assert.ok(base);
-    assert.deepEqual([base.key, (await lab.bases.list()).length], [first[0]?.key, 1]);
-    const guest = join(lab.scratch.dir, 'second');
-    copyFromImage(base.file, '/repo', guest);
-    assert.equal(readFileSync(join(guest, 'src/main.c'), 'utf8'), 'second\n');
+    // The folders above are open, as a shared cache would be.
+    chmodSync(lab.scratch.dir, 0o755);
+    const other = { uid: 65_534, gid: 65_534 };
+    const reads = (path: string): boolean => spawnSync('cat', [path], { cwd: '/', ...other }).status === 0;
+    put(lab.scratch.dir, 'open');
+    assert.equal(reads(join(lab.scratch.dir, 'open')), true, 'the check works');
+    for (const path of filesBelow(dirname(base.file))) assert.equal(reads(path), false, path);
+    chownSync(lab.basesDir, other.uid, other.gid);
+    assert.equal(await lab.bases.use(lab.request, { signal }), undefined);
+    await assert.rejects(lab.make(), { code: 'DIR_NOT_PRIVATE' });
+    chownSync(lab.basesDir, 0, 0);
+  });
+
+  test('has nothing that the user did not send: no untracked or ignored file, no credentials, no program', async () => {
+    using lab = makeLab();
+    const { scratch, repo } = lab;
+    const { root } = withSubmodules(scratch, 'super');
+    const secrets = plantSecrets(lab, repo);
+    const inSubmodule = plantSecrets(lab, join(root, 'lib'), 'sub');
+    const small = { diskSizeBytes: 64 * 2 ** 20 };
+    for (const [repoRoot, planted] of [
+      [repo, secrets],
+      [root, inSubmodule],
+    ] as const) {
+      const request = { ...lab.request, ...small, repoRoot };
+      await using packed = await scratch.source.pack(repoRoot, { signal });
+      await lab.bases.make(request, { packed, signal });
+      using base = await lab.bases.use(request, { signal });
+      assert.ok(base);
+      const bytes = filesBelow(dirname(base.file)).map((path) => readFileSync(path));
+      assert.ok(bytes.some((content) => content.includes('int main') || content.includes('code')));
+      for (const secret of planted) {
+        assert.ok(!bytes.some((content) => content.includes(secret)), secret);
+      }
+      const guest = join(scratch.dir, 'out');
+      copyFromImage(base.file, '/repo', guest);
+      const at = repoRoot === repo ? guest : join(guest, 'lib');
+      const objects = scratch.git(at, 'cat-file', '--batch-all-objects', '--batch').toString('latin1');
+      for (const secret of planted) assert.ok(!objects.includes(secret), `${secret}, in an object`);
+    }
   });
 });
+
+function foldersIn(basesDir: string): string[] {
+  return readdirSync(basesDir).filter((name) => !name.startsWith('.'));
+}
+
+function filesBelow(dir: string): string[] {
+  const entries = readdirSync(dir, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** Puts secrets where a working tree has some, outside of what is tracked; returns them. */
+function plantSecrets({ scratch }: Lab, root: string, name = 'top'): string[] {
+  const secrets: string[] = [];
+  const secret = (where: string): string => {
+    const text = `S3CRET-${name}-${where}`;
+    secrets.push(text);
+    return text;
+  };
+  const git = (...args: string[]): string =>
+    scratch
+      .git(root, ...args)
+      .toString()
+      .trim();
+  const gitDir = git('rev-parse', '--absolute-git-dir');
+  put(root, 'untracked', `${secret('untracked')}\n`);
+  writeFileSync(join(gitDir, 'info/exclude'), 'excluded\n');
+  put(root, 'excluded', `${secret('ignored')}\n`);
+  git('remote', 'add', 'private', `https://user:${secret('password')}@localhost/repo`);
+  git('config', 'http.https://localhost/.extraHeader', `Authorization: ${secret('header')}`);
+  git('config', 'credential.helper', `!echo ${secret('helper')}`);
+  git('config', `url.https://${secret('rewrite')}@localhost/.insteadOf`, 'https://localhost/');
+  writeFileSync(
+    join(gitDir, 'FETCH_HEAD'),
+    `${git('rev-parse', 'HEAD')}\t\thttps://${secret('fetched')}@localhost\n`,
+  );
+  mkdirSync(join(gitDir, 'hooks'), { recursive: true });
+  writeFileSync(join(gitDir, 'hooks/pre-commit'), `#!/bin/sh\n# ${secret('hook')}\n`, { mode: 0o755 });
+  put(scratch.dir, `dangling-${name}`, `${secret('dangling')}\n`);
+  git('hash-object', '-w', join(scratch.dir, `dangling-${name}`));
+  return secrets;
+}

@@ -2,3 +2,4 @@
 process.env['BANGER_TEST_WAY_IN'] = 'base';
 await import('./fidelity.test.ts');
 await import('./special-repositories.test.ts');
+await import('./random-repositories.test.ts');

@@ -8,6 +8,7 @@ import type { KernelStore, StoredKernel } from '../../../src/core/ports/images/k
 import type { StoredImage } from '../../../src/core/ports/images/stored-image.ts';
 
 import { checkPlainImageName, fullImageRef } from '../../../src/protocol/image/image-ref.ts';
+import { makeImageOf } from '../../helpers/read-image.ts';
 
 /** Stores with one image and its kernel, whose files no VMM ever reads. */
 export interface FakeStores {
@@ -29,8 +30,14 @@ const FAKE_KERNEL = 'fake-kernel';
 const ROOTFS_BYTES = 64 * 2 ** 20;
 const CREATED_AT = '2026-01-01T00:00:00.000Z';
 
-/** Makes the files in `dir`. With `isBuilt: false` the image exists only after a build. */
-export async function makeFakeStores(dir: string, { isBuilt = true } = {}): Promise<FakeStores> {
+/**
+ * Makes the files in `dir`. With `isBuilt: false` the image exists only after a build; with `hasHome` it is a
+ * file system with an empty `/root`, not zeros.
+ */
+export async function makeFakeStores(
+  dir: string,
+  { isBuilt = true, hasHome = false } = {},
+): Promise<FakeStores> {
   await mkdir(dir, { recursive: true });
   const image: StoredImage = {
     name: FAKE_IMAGE,
@@ -58,6 +65,10 @@ export async function makeFakeStores(dir: string, { isBuilt = true } = {}): Prom
     createdAt: CREATED_AT,
   };
   await sparseFile(image.rootfsPath, ROOTFS_BYTES);
+  if (hasHome) {
+    await mkdir(join(dir, 'tree/root'), { recursive: true });
+    makeImageOf(join(dir, 'tree'), image.rootfsPath);
+  }
   await sparseFile(kernel.modulesPath, 2 ** 20);
   for (const path of [kernel.kernelPath, kernel.initrdPath]) await writeFile(path, 'fake');
   return { images: imageStore(image, isBuilt), kernels: kernelStore(kernel) };

@@ -35,18 +35,22 @@ export async function openQemuStepLab({
 
 /** Scenarios with real VMs. A mark is one file on the disk and one in memory. */
 export function qemuWorld(lab: StepLab): ScenarioWorld {
-  const sh = async (script: string): Promise<string> => {
-    using session = await lab.client.exec('src', shell(script), { signal });
+  const sh = async (vm: string, script: string): Promise<string> => {
+    using session = await lab.client.exec(vm, shell(script), { signal });
     return (await session.collect()).stdout.toString();
   };
   return {
     lab,
     shape: { memoryMib: 512, diskSizeBytes: 2 ** 30, systemOverlaySizeBytes: 2 ** 30 },
+    sh,
+    repo: join(dirname(lab.mountedDir), 'repo'),
+    guestPath: '/root/copied',
+    hasDisk: true,
     async mark() {
-      await sh('echo disk >/root/mark; sync; echo memory >/dev/shm/mark');
+      await sh('src', 'echo disk >/root/mark; sync; echo memory >/dev/shm/mark');
     },
     async checkMarks({ isBooted }) {
-      const marks = await onceThereIsSpace(() => sh('cat /root/mark /dev/shm/mark 2>/dev/null'));
+      const marks = await onceThereIsSpace(() => sh('src', 'cat /root/mark /dev/shm/mark 2>/dev/null'));
       assert.equal(marks, isBooted ? 'disk\n' : 'disk\nmemory\n');
     },
     settleMs: 60_000,

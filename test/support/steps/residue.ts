@@ -56,6 +56,8 @@ async function wrongOfVm(
   const dir = join(vmsDir, record.id);
   const drives = (record.drives ?? []).filter(({ isReadOnly }) => !isReadOnly);
   const wanted = new Set(drives.map(({ pathOnHost }) => relative(dir, pathOnHost)));
+  // Only saves work, and the next copy of a working tree replaces it.
+  const isOfSentTree = (path: string): boolean => /^workspace(-[0-9a-f]+)?(\.new)?\//.test(path);
   if (record.state === 'suspended') for (const part of ['memory', 'state']) wanted.add(`suspended/${part}`);
   const found = await filesIn(dir);
   const wrong = [...wanted].filter((path) => !found.includes(path)).map((path) => `${path} is missing`);
@@ -64,7 +66,8 @@ async function wrongOfVm(
     const isSnapshot =
       folder === 'snapshots' && (tag === '.staging/' || SAVED.includes(file) || /\.(qcow2|raw)$/.test(file));
     const isEmptyArea = path === 'snapshots/.staging/';
-    if (!wanted.has(path) && !LOGS.includes(path) && !isSnapshot && !isEmptyArea) wrong.push(path);
+    if (!wanted.has(path) && !LOGS.includes(path) && !isSnapshot && !isEmptyArea && !isOfSentTree(path))
+      wrong.push(path);
   }
   for (const tag of await namesIn(join(dir, 'snapshots'))) {
     if (tag === '.staging') continue;
@@ -84,7 +87,12 @@ async function wrongOfVm(
   return wrong.map((what) => `of ${record.name} (${record.state}): ${what}`);
 }
 
-async function wrongInCache({ templatesDir, vmmCacheDir, workspaceTempDir }: Paths): Promise<string[]> {
+async function wrongInCache({
+  templatesDir,
+  vmmCacheDir,
+  workspaceTempDir,
+  workspaceBasesDir,
+}: Paths): Promise<string[]> {
   const wrong: string[] = [];
   for (const path of await filesIn(templatesDir)) {
     const isPart = /^[0-9a-f]{64}\/(manifest\.json|memory|state|(overlay|work)\.(qcow2|raw))$/.test(path);
@@ -98,6 +106,21 @@ async function wrongInCache({ templatesDir, vmmCacheDir, workspaceTempDir }: Pat
   for (const path of await filesIn(vmmCacheDir)) {
     if (!/^blank-disks\/([a-z0-9-]+\.qcow2|\.lock|\.staging\/)?$|^kvm/.test(path))
       wrong.push(`${path} in the cache`);
+  }
+  const ofBases = await filesIn(workspaceBasesDir);
+  const isPart = /^[0-9a-f]{64}\.[0-9]+\/(manifest\.json|disk\.ext4|sent(-[0-9a-f]+)?\/.*)$/;
+  for (const path of ofBases)
+    if (!isPart.test(path) && path !== '.staging/') wrong.push(`${path} of the base images`);
+  const folders = new Set(
+    ofBases.filter((path) => isPart.test(path)).map((path) => dirname(path).split('/')[0] ?? ''),
+  );
+  const keys = new Set<string>();
+  for (const name of folders) {
+    for (const part of ['manifest.json', 'disk.ext4', 'sent/sent.json'])
+      if (!ofBases.includes(join(name, part))) wrong.push(`base image without ${part}`);
+    const [key = ''] = name.split('.');
+    if (keys.has(key)) wrong.push(`two base images for ${key}`);
+    keys.add(key);
   }
   return [...wrong, ...(await filesIn(workspaceTempDir)).map((path) => `${path} of a workspace`)];
 }

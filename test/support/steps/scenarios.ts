@@ -33,6 +33,14 @@ export interface ScenarioWorld {
    * only the disk has the mark.
    */
   checkMarks(options: { isBooted: boolean }): Promise<void>;
+  /** Runs a script in a guest; returns its output. */
+  sh(vm: string, script: string): Promise<string>;
+  /** a repository of the host, which is made when it is first needed */
+  repo: string;
+  /** where a scenario copies it to in `src` */
+  guestPath: string;
+  /** a guest mounts its work disk, and finds the working tree there */
+  hasDisk: boolean;
   /** `ms` for cleanup to finish, and for a pool VM that is being made to be ready */
   settleMs: number;
   /** error codes that tell a user clearly that the disk is full */
@@ -40,8 +48,9 @@ export interface ScenarioWorld {
 }
 
 const signal = neverAborts();
-const SOURCE = 'src';
-const NEW = 'new';
+/** the VM that exists before an operation, and the one that it makes */
+export const SOURCE = 'src';
+export const NEW = 'new';
 const TAG = 'tag';
 const BASE = 'base';
 /** `ms` to make a pool VM on a busy host. */
@@ -228,7 +237,8 @@ function restore({ lab }: ScenarioWorld): Promise<unknown> {
   return resultOf(lab.client.restoreSnapshot(SOURCE, BASE, { signal }));
 }
 
-async function checkNew(world: ScenarioWorld, by: StepAction['kind']): Promise<void> {
+/** Checks the VM `new`, if it was made, and `src`, if it exists. */
+export async function checkNew(world: ScenarioWorld, by: StepAction['kind']): Promise<void> {
   const { lab } = world;
   const made = lab.records().find(({ name }) => name === NEW);
   if (made && !(by === 'vmm' && made.state === 'stopped')) assert.equal(made.state, 'running');
@@ -248,7 +258,8 @@ async function checkStopped(world: ScenarioWorld): Promise<void> {
   await deleteVm(world, SOURCE);
 }
 
-async function requireSource(world: ScenarioWorld): Promise<void> {
+/** Makes the VM `src`, or resumes it. */
+export async function requireSource(world: ScenarioWorld): Promise<void> {
   await deleteVm(world, NEW);
   const source = sourceIfThere(world);
   if (source?.state === 'suspended') await resume(world);
@@ -275,7 +286,8 @@ function sourceIfThere({ lab }: ScenarioWorld): VmRecord | undefined {
   return lab.records().find(({ name }) => name === SOURCE);
 }
 
-async function deleteVm({ lab }: ScenarioWorld, name: string): Promise<void> {
+/** Deletes a VM, if it exists. */
+export async function deleteVm({ lab }: ScenarioWorld, name: string): Promise<void> {
   if (!lab.records().some((record) => record.name === name)) return;
   await resultOf(lab.client.deleteVm(name, { signal }));
 }

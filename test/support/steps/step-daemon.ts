@@ -86,7 +86,7 @@ process.exit(0);
 
 async function serveFake(): Promise<void> {
   const log = createLogger((line) => writeSync(2, line), { level: 'info' });
-  await serveLab(options.dir, { canSave: true, hasStandby: options.hasStandby, log });
+  await serveLab(options.dir, { canSave: true, hasRealBases: true, hasStandby: options.hasStandby, log });
 }
 
 /** As src/daemon/main.ts does. */

@@ -6,12 +6,44 @@ import { z } from 'zod';
  * Base images of work disks, a cache:
  *
  *     <basesDir>/
- *       <key>/               put there by a rename; the time of its manifest is when it was used last
+ *       <key>.<number>/      put there by a rename; the time of its manifest is when it was used last
  *         manifest.json      {@link BaseManifest}
  *         disk.ext4          raw, sparse, of its final size
  *         sent/              what the next delta needs (sent/kept-tree.ts); sent-<digest>/ for submodules
  *       .staging/            what is being made or removed (base/files/staging.ts)
+ *
+ * A base that is made again gets the next number. Only the highest number of a key counts; a lower one stays
+ * until no start uses it, so that no start finds the disk of one base with the tree of another.
  */
+
+/** A base's folder: its key, and its number among those of that key. */
+export interface BaseName {
+  name: string;
+  key: string;
+  number: number;
+}
+
+const NAME = /^([0-9a-f]{64})\.([1-9][0-9]{0,14})$/;
+
+/** The name of the folder of a base. */
+export function baseName(key: string, number: number): BaseName {
+  return { name: `${key}.${number}`, key, number };
+}
+
+/** Parses the name of a folder; returns `undefined` when it is not that of a base. */
+export function parseBaseName(name: string): BaseName | undefined {
+  const [, key, number] = NAME.exec(name) ?? [];
+  return key && number ? baseName(key, Number(number)) : undefined;
+}
+
+/** The folders that count: of each key the one with the highest number. */
+export function newestOf(names: readonly BaseName[]): BaseName[] {
+  const newest = new Map<string, BaseName>();
+  for (const each of names) {
+    if (each.number > (newest.get(each.key)?.number ?? 0)) newest.set(each.key, each);
+  }
+  return [...newest.values()];
+}
 
 /** Paths of a base's parts. */
 export interface BaseFiles {

@@ -1,10 +1,10 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
-import { AppError, isErrno } from '../../../base/errors.ts';
+import { isErrno } from '../../../base/errors.ts';
 import { syncFolder, syncTree, writeFileAtomic } from '../../../base/files/atomic-file.ts';
-import { linkTree } from '../../../base/files/link-tree.ts';
 import { reportNoSpace } from '../../../base/files/no-space.ts';
+import { ensurePrivateDir } from '../../../base/files/private-dir.ts';
 import { openStaging, sweepStaging } from '../../../base/files/staging.ts';
 import { LatestTasks } from '../../../base/latest-tasks.ts';
 import type { Logger } from '../../../base/log.ts';
@@ -19,16 +19,18 @@ import type {
 } from '../../../core/ports/work-disk-bases.ts';
 import type { PackedWorkspace } from '../../../core/ports/workspace.ts';
 import {
-  type BaseFiles,
-  type BaseManifest,
-  type BaseRepository,
-  baseFiles,
-  baseKey,
-  parseBaseManifest,
-} from './base-manifest.ts';
-import { makeDisk } from './make-disk.ts';
+  entriesOf,
+  type FoundBase,
+  isOwn,
+  keyOf,
+  newestFolder,
+  readBase,
+  repositoryAt,
+} from './base-folders.ts';
+import { type BaseName, baseFiles, baseName, newestOf, parseBaseName } from './base-manifest.ts';
+import { copySent } from './copy-sent.ts';
+import { baseFailed, fillBase } from './fill-base.ts';
 
-const KEY = /^[0-9a-f]{64}$/;
 const staging = { removeTree: (dir: string) => rm(dir, { recursive: true, force: true }) };
 
 /** What the store needs. */
@@ -39,133 +41,108 @@ export interface BaseStoreOptions {
   log: Logger;
 }
 
-/** A base as it is on disk. */
-interface FoundBase {
-  manifest: BaseManifest;
-  base: StoredBase;
-}
-
 /** Base images as folders; `base-manifest.ts` shows their files. */
 export class FsWorkDiskBases implements WorkDiskBases {
   readonly #options: BaseStoreOptions;
+  /** by the name of the folder */
   readonly #uses = new UseCounts();
-  readonly #syncing = new LatestTasks();
+  /** folders that are being removed: no use may begin */
+  readonly #leaving = new Set<string>();
+  readonly #background = new LatestTasks();
 
   constructor(options: BaseStoreOptions) {
     this.#options = options;
   }
 
   async ofTree(path: string): Promise<BaseOfTree | undefined> {
-    const found = (await this.#all()).find(({ base: { repoRoot } }) => isAtOrBelow(path, repoRoot));
+    if (!(await isOwn(this.#options.basesDir))) return undefined;
+    const found = (await this.#whole()).find(({ base: { repoRoot } }) => isAtOrBelow(path, repoRoot));
     if (!found) return undefined;
-    const { base, manifest } = found;
+    const { base, manifest, folder } = found;
     const now = await repositoryAt(base.repoRoot);
     if (now?.place !== manifest.repository.place) return undefined;
-    return { ...base, sentDir: this.#files(base.key).sent, sentCommit: manifest.sentCommit };
+    return { ...base, sentDir: this.#files(folder.name).sent, sentCommit: manifest.sentCommit };
   }
 
   async use(request: BaseRequest, { signal }: Abortable): Promise<UsableBase | undefined> {
-    const place = await repositoryAt(request.repoRoot);
-    if (!place) return undefined;
-    const key = keyOf(request, place);
-    const held = this.#uses.hold(key);
+    const { basesDir } = this.#options;
+    const place = (await isOwn(basesDir)) ? await repositoryAt(request.repoRoot) : undefined;
+    const folder = place && (await newestFolder(basesDir, keyOf(request, place)));
+    if (!folder || this.#leaving.has(folder.name)) return undefined;
+    const held = this.#uses.hold(folder.name);
     try {
-      const found = await this.#read(key);
+      const found = await readBase(basesDir, folder);
       signal.throwIfAborted();
-      if (!found) {
-        held[Symbol.dispose]();
-        return undefined;
-      }
-      const { dir: folder, manifest, disk, sent } = this.#files(key);
-      const now = new Date();
-      await utimes(manifest, now, now);
-      const { sentCommit, headCommit } = found.manifest;
-      return {
-        ...found.base,
-        file: disk,
-        sentDir: sent,
-        sentCommit,
-        ...(headCommit === undefined ? {} : { headCommit }),
-        copySent: async (dir) => {
-          await rm(dir, { recursive: true, force: true });
-          // Those of submodules are beside it (sent/kept-tree.ts).
-          const kept = (await namesIn(folder)).filter((name) => name.startsWith(basename(sent)));
-          await Promise.all(
-            kept.map((name) => linkTree(join(folder, name), dir + name.slice(basename(sent).length))),
-          );
-        },
-        [Symbol.dispose]: () => held[Symbol.dispose](),
-      };
+      if (found) return await this.#usable(found, held);
     } catch (error) {
       held[Symbol.dispose]();
-      throw error;
+      // Another daemon of this user may remove it at any time.
+      if (!isErrno(error, 'ENOENT')) throw error;
     }
+    held[Symbol.dispose]();
+    return undefined;
+  }
+
+  async #usable({ folder, manifest, base }: FoundBase, held: Disposable): Promise<UsableBase> {
+    const files = this.#files(folder.name);
+    const now = new Date();
+    await utimes(files.manifest, now, now);
+    const { sentCommit, headCommit } = manifest;
+    return {
+      ...base,
+      file: files.disk,
+      sentDir: files.sent,
+      sentCommit,
+      ...(headCommit === undefined ? {} : { headCommit }),
+      copySent: (dir) => copySent(files.sent, dir),
+      [Symbol.dispose]: () => {
+        held[Symbol.dispose]();
+        this.#background.begin(`replaced ${folder.key}`, () => this.#removeReplaced(folder.key));
+      },
+    };
   }
 
   async make(request: BaseRequest, options: Abortable & { packed: PackedWorkspace }): Promise<void> {
     const repository = await repositoryAt(request.repoRoot);
-    if (!repository) throw failed(request, 'the repository is gone');
-    const { basesDir } = this.#options;
-    await mkdir(basesDir, { recursive: true, mode: 0o700 });
+    if (!repository) throw baseFailed(request, 'the repository is gone');
+    const { basesDir, hostTools } = this.#options;
+    await ensurePrivateDir(basesDir);
     const key = keyOf(request, repository);
-    await reportNoSpace(() => this.#make(key, { ...options, request, repository }), {
-      what: 'a base image',
-      dir: basesDir,
-    });
-    this.#syncing.begin(key, () => this.#makeDurable(key));
+    const filling = { ...options, key, request, repository, hostTools };
+    const target = { what: 'a base image', dir: basesDir };
+    const make = async (): Promise<BaseName> => {
+      await using area = await openStaging(join(basesDir, '.staging'), staging);
+      const files = baseFiles(join(area.dir, key));
+      await reportNoSpace(() => fillBase(files, filling), target);
+      options.signal.throwIfAborted();
+      return await this.#publish(key, files.dir);
+    };
+    const { name } = await reportNoSpace(make, target);
+    await this.#removeReplaced(key);
+    this.#background.begin(`durable ${name}`, () => this.#makeDurable(name));
   }
 
-  async #make(
-    key: string,
-    {
-      request,
-      repository,
-      packed,
-      signal,
-    }: Abortable & { request: BaseRequest; repository: BaseRepository; packed: PackedWorkspace },
-  ): Promise<void> {
-    const { basesDir, hostTools } = this.#options;
-    await using folder = await openStaging(join(basesDir, '.staging'), staging);
-    const files = baseFiles(join(folder.dir, key));
-    await mkdir(files.dir, { mode: 0o700 });
-    const keeping = packed.keep(files.sent);
-    keeping.catch(() => {});
-    const { diskSizeBytes, folder: at, image } = request;
-    try {
-      await makeDisk(
-        {
-          ...{ hostTools, target: files.disk, sizeBytes: diskSizeBytes, uuid: key.slice(0, 32) },
-          ...{ rootfsPath: image.rootfsPath, folder: at, tar: packed.tar, nowMs: Date.now() },
-        },
-        { signal },
-      );
-      await packed.done;
-    } finally {
-      // Nothing may write there any more when the folder is removed.
-      await keeping.catch(() => {});
+  /** Gives a whole base the next number of its key. */
+  async #publish(key: string, dir: string): Promise<BaseName> {
+    for (;;) {
+      const folder = baseName(key, ((await newestFolder(this.#options.basesDir, key))?.number ?? 0) + 1);
+      try {
+        await rename(dir, this.#files(folder.name).dir);
+        return folder;
+      } catch (error) {
+        // Another daemon of this user has just made one.
+        if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+      }
     }
-    const sentCommit = await keeping;
-    if (sentCommit === undefined) throw failed(request, 'git cannot store the tree that is sent');
-    await chmod(files.disk, 0o400);
-    const { headCommit } = packed.summary;
-    const manifest: BaseManifest = {
-      ...{ format: 1, key, repository, imageName: image.name, diskSizeBytes, sentCommit },
-      ...(headCommit === undefined ? {} : { headCommit }),
-      createdAt: new Date().toISOString(),
-      bootId: await bootId(),
-    };
-    await writeFile(files.manifest, JSON.stringify(manifest), { mode: 0o600 });
-    signal.throwIfAborted();
-    await this.#remove(key);
-    await rename(files.dir, this.#files(key).dir);
   }
 
   /** From then on a base also counts after a power failure. Best effort: it is made again otherwise. */
-  async #makeDurable(key: string): Promise<void> {
-    const files = this.#files(key);
+  async #makeDurable(name: string): Promise<void> {
+    const files = this.#files(name);
     try {
       await syncTree(files.dir);
-      const found = await this.#read(key);
+      const folder = parseBaseName(name);
+      const found = folder && (await readBase(this.#options.basesDir, folder));
       if (!found) return;
       const { bootId: _, ...durable } = found.manifest;
       const { mtime } = await stat(files.manifest);
@@ -174,28 +151,24 @@ export class FsWorkDiskBases implements WorkDiskBases {
       await syncFolder(this.#options.basesDir);
     } catch (error) {
       // It may be removed meanwhile.
-      this.#options.log.debug('a base image is not durable', { key, error });
+      this.#options.log.debug('a base image is not durable', { name, error });
     }
   }
 
   async list(): Promise<StoredBase[]> {
-    return (await this.#all()).map(({ base }) => base);
+    return (await this.#whole()).map(({ base }) => base);
   }
 
   async prune({ maxBytes, isDryRun = false }: PruneBasesOptions): Promise<StoredBase[]> {
     if (!isDryRun) await this.sweep();
-    const whole = await this.#all();
-    const keys = new Set(whole.map(({ base }) => base.key));
-    if (!isDryRun) {
-      for (const key of await this.#keys()) if (!keys.has(key)) await this.#remove(key);
-    }
+    const whole = await this.#whole();
     const gone: StoredBase[] = [];
     let total = whole.reduce((sum, { base }) => sum + base.diskBytes, 0);
-    for (const { manifest, base } of whole.reverse()) {
+    for (const { folder, manifest, base } of whole.reverse()) {
       const now = await repositoryAt(base.repoRoot);
       const isOrphan = now?.place !== manifest.repository.place;
-      if ((!isOrphan && total <= maxBytes) || this.#uses.has(base.key)) continue;
-      if (!isDryRun) await this.#remove(base.key);
+      if ((!isOrphan && total <= maxBytes) || this.#uses.has(folder.name)) continue;
+      if (!isDryRun && !(await this.#remove(folder.name))) continue;
       total -= base.diskBytes;
       gone.push(base);
     }
@@ -203,101 +176,66 @@ export class FsWorkDiskBases implements WorkDiskBases {
   }
 
   async sweep(): Promise<void> {
-    await sweepStaging(join(this.#options.basesDir, '.staging'), staging);
+    const { basesDir } = this.#options;
+    await sweepStaging(join(basesDir, '.staging'), staging);
+    // Read once: what appears later is whole.
+    const entries = await entriesOf(basesDir);
+    const counting = newestOf(entries.map(parseBaseName).filter((one) => one !== undefined));
+    const whole = await Promise.all(counting.map((folder) => readBase(basesDir, folder)));
+    const names = new Set(whole.map((found) => found?.folder.name));
+    for (const name of entries) if (!names.has(name)) await this.#remove(name);
   }
 
-  /** Waits until all bases that were made are durable. */
+  /** Waits until all bases that were made are durable, and those that they replaced are gone. */
   async settled(): Promise<void> {
-    await this.#syncing.settled();
+    await this.#background.settled();
   }
 
-  async #all(): Promise<FoundBase[]> {
-    const found = await Promise.all((await this.#keys()).map((key) => this.#read(key)));
+  /** The bases that count; last used first. */
+  async #whole(): Promise<FoundBase[]> {
+    const { basesDir } = this.#options;
+    const names = (await entriesOf(basesDir)).map(parseBaseName).filter((one) => one !== undefined);
+    const found = await Promise.all(newestOf(names).map((folder) => readBase(basesDir, folder)));
     return found
       .filter((one) => one !== undefined)
       .sort((a, b) => b.base.lastUsedAt.localeCompare(a.base.lastUsedAt));
   }
 
-  /** Reads a base; `undefined` when it is missing, not whole, or may be damaged by a power failure. */
-  async #read(key: string): Promise<FoundBase | undefined> {
-    const files = this.#files(key);
+  /** Removes the bases of a key that a later one has replaced, except those in use. Best effort. */
+  async #removeReplaced(key: string): Promise<void> {
     try {
-      const manifest = parseBaseManifest(await readFile(files.manifest, 'utf8'));
-      if (manifest?.key !== key) return undefined;
-      if (manifest.bootId !== undefined && manifest.bootId !== (await bootId())) return undefined;
-      const disk = await stat(files.disk);
-      if (disk.size !== manifest.diskSizeBytes) return undefined;
-      const { mtime } = await stat(files.manifest);
-      const { createdAt, imageName, diskSizeBytes, repository } = manifest;
-      const base = {
-        ...{ key, repoRoot: repository.root, imageName, diskSizeBytes, createdAt },
-        diskBytes: disk.blocks * 512,
-        lastUsedAt: mtime.toISOString(),
-      };
-      return { manifest, base };
+      const names = (await entriesOf(this.#options.basesDir)).map(parseBaseName);
+      const same = names.filter((one) => one?.key === key).filter((one) => one !== undefined);
+      const [newest] = newestOf(same);
+      for (const { name } of same) if (name !== newest?.name) await this.#remove(name);
     } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-      throw error;
+      this.#options.log.warn('a base image that was replaced could not be removed', { key, error });
     }
   }
 
-  /** Removes a base from view at once. VMs have links of their own to its disk. */
-  async #remove(key: string): Promise<void> {
-    await using folder = await openStaging(join(this.#options.basesDir, '.staging'), staging);
+  /**
+   * Removes a folder from view at once, unless it is in use; returns whether it did. VMs have links of their
+   * own to its disk.
+   */
+  async #remove(name: string): Promise<boolean> {
+    if (this.#uses.has(name)) return false;
+    this.#leaving.add(name);
     try {
-      await rename(this.#files(key).dir, join(folder.dir, key));
+      await using area = await openStaging(join(this.#options.basesDir, '.staging'), staging);
+      await rename(this.#files(name).dir, join(area.dir, name));
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
+    } finally {
+      this.#leaving.delete(name);
     }
+    return true;
   }
 
-  #files(key: string): BaseFiles {
-    return baseFiles(join(this.#options.basesDir, key));
+  #files(name: string): ReturnType<typeof baseFiles> {
+    return baseFiles(join(this.#options.basesDir, name));
   }
-
-  async #keys(): Promise<string[]> {
-    return (await namesIn(this.#options.basesDir)).filter((name) => KEY.test(name));
-  }
-}
-
-/** What is in a folder; nothing when it is gone. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
-function keyOf(request: BaseRequest, repository: BaseRepository): string {
-  const { folder, content, image, diskSizeBytes } = request;
-  const isWithUntracked = content.includeUntracked ?? false;
-  const isWhole = content.mode === 'full_copy';
-  const hasSubmodules = !content.noSubmodules;
-  const choice = { isWithUntracked, isWhole, hasSubmodules };
-  return baseKey({ repository, folder, ...choice, imageId: image.id, diskSizeBytes });
 }
 
 function isAtOrBelow(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(`${folder}/`);
-}
-
-/** The repository that is at `root` now. */
-async function repositoryAt(root: string): Promise<BaseRepository | undefined> {
-  try {
-    const found = await stat(root, { bigint: true });
-    return found.isDirectory() ? { root, place: `${found.dev}:${found.ino}` } : undefined;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return undefined;
-    throw error;
-  }
-}
-
-async function bootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-}
-
-function failed({ repoRoot }: BaseRequest, why: string): AppError {
-  return new AppError('WORKSPACE_BASE_FAILED', `Cannot make a base image of "${repoRoot}": ${why}`);
+  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
 }

@@ -1,4 +1,4 @@
-import { GUEST_DIFFERS, WITHOUT_LFS } from '../../../protocol/workspace-state.ts';
+import { GUEST_DIFFERS, noteRunning, WITHOUT_LFS } from '../../../protocol/workspace-state.ts';
 import { nulList } from '../git/nul-list.ts';
 import { foldersOf, type TreeChange } from './tree-changes.ts';
 
@@ -117,6 +117,7 @@ if [ "$2" != force ] && [ ! -e "$m/ready" ]; then
   if [ "$2" = check ]; then exit 0; fi
 fi
 trap '' HUP INT TERM PIPE
+${noteRunning('running')}
 : >"$m/ready" || exit
 for idx in "$m"/pack-*.idx; do
   for part in "\${idx%.idx}.promisor" "\${idx%.idx}.pack" "$idx"; do
@@ -143,5 +144,5 @@ if [ -s "$m/refs" ]; then git update-ref --stdin <"$m/refs" || exit; fi
 for name in HEAD index; do
   if [ -e "$m/$name" ]; then cp -p "$m/$name" ".git/$name.banger" && mv -f ".git/$name.banger" ".git/$name" || exit; fi
 done
-rm -rf "$m" "$in" "$b/check-index"
+rm -rf "$m" "$in" "$b/check-index" "$b/running"
 `;

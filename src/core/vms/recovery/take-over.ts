@@ -5,6 +5,7 @@ import { Slots } from '../../../base/slots.ts';
 import { formatTime } from '../../../base/text/words.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import type { WorkspaceSource } from '../../ports/workspace.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
 import type { UnrecordedVms, WarmStarts } from '../world.ts';
 import { isOwned } from './leftovers.ts';
@@ -17,7 +18,7 @@ const AT_ONCE = 8;
 /** What a starting daemon works on. */
 type TakeOverWorld = ReconcileWorld &
   Pick<WarmStarts, 'templates' | 'bases'> &
-  Pick<UnrecordedVms, 'unrecorded'>;
+  Pick<UnrecordedVms, 'unrecorded'> & { workspaces: Pick<WorkspaceSource, 'sweep'> };
 
 /** `ms` that a connection to a guest's port waits for a VM that is being taken over. */
 export const CONNECTION_WAIT_MS = 20_000;
@@ -87,7 +88,7 @@ export class TakeOver {
   }
 
   async #run(folders: readonly string[], { signal }: Abortable): Promise<void> {
-    const { records, files, templates, bases, driver, log } = this.#world;
+    const { records, files, templates, bases, workspaces, driver, log } = this.#world;
     const all = records.list();
     const damaged = records.damaged();
     // Everything of such a VM stays, a running VMM included.
@@ -111,6 +112,7 @@ export class TakeOver {
         // here.
         await templates.sweep();
         await bases.sweep();
+        await workspaces.sweep();
         await driver.sweep();
       }
     } catch (error) {

@@ -88,7 +88,8 @@ export async function restoreSnapshot(
 
 /** The record with the snapshot's shape and network. Its guest may hold an older copy of the working tree. */
 function putBack(record: VmRecord, { facts: { shape, hasNat } }: StoredSnapshot): VmRecord {
-  const changed = { ...record, shape, nat: hasNat };
+  const { copying: __, ...kept } = record;
+  const changed = { ...kept, shape, nat: hasNat };
   if (!record.workspace) return changed;
   const { sentCommit: _, ...workspace } = record.workspace;
   return { ...changed, workspace };

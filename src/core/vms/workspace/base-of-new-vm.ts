@@ -1,3 +1,5 @@
+import { neverAborts } from '../../../base/abort.ts';
+import type { KeyedMutex } from '../../../base/async.ts';
 import { isAbort, isAppError } from '../../../base/errors.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
@@ -7,7 +9,7 @@ import type { BaseRequest, UsableBase } from '../../ports/work-disk-bases.ts';
 import type { WorkspaceSource } from '../../ports/workspace.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { type CacheWorld, pruneBases } from '../saved/prune-cache.ts';
-import type { BootStores, Saving, VmDefaults, VmHost, Vms } from '../world.ts';
+import type { BootStores, Saving, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
 import { type BeganWith, sameAsBase, type TreeOfNewVm } from './tree-of-new-vm.ts';
 
@@ -15,6 +17,7 @@ import { type BeganWith, sameAsBase, type TreeOfNewVm } from './tree-of-new-vm.t
 export type BaseWorld = Pick<BootStores, 'images'> &
   VmDefaults &
   CacheWorld &
+  Pick<WarmStarts, 'makingBases'> &
   Pick<Vms, 'log'> & { workspaces: WorkspaceSource };
 
 /**
@@ -55,48 +58,84 @@ export async function baseOfNewVm(
     image,
     diskSizeBytes,
   };
-  const found = await world.bases.use(wanted, { signal });
-  if (found) {
-    const isLarge = found.diskBytes > QUICKLY_MADE_BYTES;
-    // What has changed since a large one was made is sent later, which compares them as well.
-    const isSame =
-      tree.isIn(found) ?? (!isLarge && (await sameAsBase(world.workspaces, found, { choice, signal })));
-    if (isSame) return { base: found, beganWith: 'same tree' };
-    if (isLarge) return { base: found, beganWith: 'older tree' };
+  const find = async (): Promise<{ base: UsableBase; beganWith: BeganWith } | undefined> => {
+    const found = await world.bases.use(wanted, { signal });
+    if (!found) return undefined;
+    try {
+      const isLarge = found.diskBytes > QUICKLY_MADE_BYTES;
+      // What has changed since a large one was made is sent later, which compares them as well.
+      const isSame =
+        tree.isIn(found) ?? (!isLarge && (await sameAsBase(world.workspaces, found, { choice, signal })));
+      if (isSame) return { base: found, beganWith: 'same tree' };
+      if (isLarge) return { base: found, beganWith: 'older tree' };
+    } catch (error) {
+      found[Symbol.dispose]();
+      throw error;
+    }
     found[Symbol.dispose]();
-  }
-  report({ event: 'progress', stage: 'workspace', detail: 'making a work disk' });
-  try {
+    return undefined;
+  };
+  const make = async (): Promise<{ base: UsableBase; beganWith: BeganWith } | undefined> => {
+    // Another start may just have made it.
+    const found = await find();
+    if (found) return found;
+    report({ event: 'progress', stage: 'workspace', detail: 'making a work disk' });
     const packed = await tree.pack({ signal });
     await world.bases.make(wanted, { packed, signal });
+    const made = await world.bases.use(wanted, { signal });
+    return made && { base: made, beganWith: 'same tree' };
+  };
+  try {
+    const found = await find();
+    if (found) return found;
+    const made = await world.makingBases.run(wanted.repoRoot, make, { signal });
+    void pruneQuietly(world);
+    return made;
   } catch (error) {
     signal.throwIfAborted();
-    if (isAbort(error) || !isAppError(error, 'WORKSPACE_BASE_FAILED', 'HOST_NO_SPACE')) throw error;
+    if (isAbort(error) || !isAppError(error, ...NO_BASE)) throw error;
     world.log.warn('a base image could not be made', { repository: wanted.repoRoot, error });
     return undefined;
   }
-  const made = await world.bases.use(wanted, { signal });
-  void pruneQuietly(world);
-  return made && { base: made, beganWith: 'same tree' };
 }
 
-/** Notes that the guest of a new VM has the tree of its base: what is sent later is only what differs. */
+/** Errors after which the tree can still get to the guest through the link. */
+const NO_BASE = ['WORKSPACE_BASE_FAILED', 'HOST_NO_SPACE', 'DIR_NOT_PRIVATE'];
+
+/**
+ * Notes that the guest of a new VM has the tree of its base: what is sent later is only what differs. Does
+ * nothing when a tree was copied to the VM meanwhile. Best effort: without the note, a later copy asks the
+ * guest which tree it has.
+ */
 export async function noteBase(
-  world: Pick<Vms, 'records'> & Pick<VmHost, 'files'>,
+  world: Pick<Vms, 'records' | 'log'> & Pick<VmHost, 'files'> & { preparing: KeyedMutex },
   { id }: Pick<VmRecord, 'id'>,
   { base, choice }: { base: UsableBase; choice: WorkspaceChoice },
 ): Promise<void> {
-  await base.copySent(world.files.folders(id).sentTreeDir);
-  const { repoRoot, headCommit, sentCommit } = base;
-  const current = world.records.get(id);
-  if (!current) return;
-  const workspace = {
-    ...{ guestPath: DEFAULT_GUEST_PATH, sourcePath: repoRoot, sentCommit, isFromBase: true },
-    ...(headCommit === undefined ? {} : { headCommit }),
-    ...(choice.includeUntracked ? { includesUntracked: true } : {}),
-    ...(choice.noSubmodules ? { excludesSubmodules: true } : {}),
+  const note = async (): Promise<void> => {
+    if (!hasNoTree(world.records.get(id))) return;
+    try {
+      await base.copySent(world.files.folders(id).sentTreeDir);
+    } catch (error) {
+      world.log.warn('what the base image of a VM has could not be noted', { vmId: id, error });
+    }
+    const current = world.records.get(id);
+    if (!hasNoTree(current)) return;
+    const { repoRoot, headCommit, sentCommit } = base;
+    const workspace = {
+      ...{ guestPath: DEFAULT_GUEST_PATH, sourcePath: repoRoot, sentCommit, isFromBase: true },
+      ...(headCommit === undefined ? {} : { headCommit }),
+      ...(choice.includeUntracked ? { includesUntracked: true } : {}),
+      ...(choice.noSubmodules ? { excludesSubmodules: true } : {}),
+    };
+    world.records.update({ ...current, workspace });
   };
-  world.records.update({ ...current, workspace });
+  // The VM exists whatever happens to the request.
+  await world.preparing.run(id, note, { signal: neverAborts() });
+}
+
+function hasNoTree(record: VmRecord | undefined): record is VmRecord {
+  return record !== undefined && record.workspace === undefined;
 }
 
 /** `bytes` of changes to send after which making the base again is worth it. */

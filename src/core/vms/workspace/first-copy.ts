@@ -37,8 +37,8 @@ export async function copyFirst(
   }
 }
 
-/** Best effort, and not cancelled with the copy. */
-async function removeUnfinished(agent: GuestAgent, guestPath: string): Promise<void> {
+/** Removes what a copy has left that ended early. Best effort, and not cancelled with the copy. */
+export async function removeUnfinished(agent: GuestAgent, guestPath: string): Promise<void> {
   const argv: [string, ...string[]] = ['sh', '-c', REMOVE_SCRIPT, 'remove', guestPath];
   const wait = {
     signal: neverAborts(),

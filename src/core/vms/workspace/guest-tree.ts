@@ -6,9 +6,11 @@ import {
   SENT_REF,
   STATE_NO_FOLDER,
   STATE_NO_REPOSITORY,
+  waitForRunning,
 } from '../../../protocol/workspace-state.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { GuestTree } from '../../ports/workspace.ts';
+import { FINISH_ALL } from './copy-journal.ts';
 
 /** Most output of the guest's git that is read: names of two million files. */
 const MAX_LISTING_BYTES = 256 * 1024 * 1024;
@@ -17,14 +19,20 @@ const MAX_LISTING_BYTES = 256 * 1024 * 1024;
 const MAX_STATE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Prints HEAD and the refs; exit statuses as those of `READ_STATE`. First it finishes a delta that was being
- * applied, and deletes one that was not (`adapters/workspace/sent/apply-script.ts`).
+ * Prints HEAD and the refs; exit statuses as those of `READ_STATE`. First it finishes deltas that were being
+ * applied (`copy-journal.ts`), and deletes those that were not (`adapters/workspace/sent/apply-script.ts`).
  */
 const STATE_SCRIPT = `
 cd "$1" 2>/dev/null || exit ${STATE_NO_FOLDER}
 b=.git/banger
+${waitForRunning(['running-all', 'running'])}
+if [ -e "$b/all" ]; then
+${FINISH_ALL}
+fi
 if [ -e "$b/meta/ready" ]; then sh "$b/meta/apply.sh" "$PWD" || exit; fi
-if [ -e "$b/meta" ] || [ -e "$b/incoming" ]; then rm -rf "$b/meta" "$b/incoming" || exit; fi
+for left in meta incoming added all.new; do
+  if [ -e "$b/$left" ]; then rm -rf "$b/$left" || exit; fi
+done
 if [ ! -e .git/HEAD ]; then [ -z "$(ls -A)" ] && exit ${STATE_NO_FOLDER}; exit ${STATE_NO_REPOSITORY}; fi
 cat .git/HEAD && git for-each-ref --format='%(objectname) %(refname)' refs/heads ${SENT_REF}
 `;

@@ -13,11 +13,13 @@ import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts'
 import { findRunningVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
+import { finishCopy, noteCopying, noteEnded } from './finish-copy.ts';
 import { copyFirst } from './first-copy.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
 import { explainMissingProgram } from './missing-program.ts';
 import type { BeganWith, TreeOfNewVm } from './tree-of-new-vm.ts';
-import { updateWorkspace } from './update-all.ts';
+import { type UpdateResult, updateWorkspace } from './update-all.ts';
+import type { UpdateRequest } from './update-workspace.ts';
 import { switchBranch, trustTooling } from './workspace-in-guest.ts';
 
 /** What is copied, and where the work reports. */
@@ -44,7 +46,7 @@ export type WorkspaceWorld = Pick<Vms, 'records' | 'live' | 'log'> &
 /**
  * Copies a git working tree into a running guest, creates the requested branch there, and records the
  * workspace. A guest that has a copy gets only what differs from it ({@link updateWorkspace}); after a
- * failure it has the old tree, or nothing if it had none.
+ * failure it has the old tree, or nothing if it had none. Finishes the work of a copy that was killed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, WORKSPACE_*, GUEST_* (GUEST_PROGRAM_MISSING when the image
  * has no shell or no git, and this needs one); REQUEST_INVALID for a guest path
@@ -95,14 +97,15 @@ async function prepareAlone(
     });
     return packed;
   };
-  const record = findRunningVm(world.records, id);
   const guestPath = request.guestPath ?? DEFAULT_GUEST_PATH;
   requireGuestPath(guestPath);
+  await finishCopy(world, id, { signal });
+  const record = findRunningVm(world.records, id);
   report({ event: 'progress', stage: 'workspace', detail: 'preparing guest workspace' });
   const { path, guestPath: _, packId: __, discardGuest = false, ...content } = request;
   const { sentTreeDir: keptIn } = world.files.folders(id);
   const last = record.workspace?.guestPath === guestPath ? record.workspace : undefined;
-  if (last?.sentCommit !== undefined && !discardGuest) {
+  if (last?.sentCommit !== undefined && !discardGuest && !record.copying) {
     const same = await sameSummary(world.workspaces, { request, last, before, keptIn, signal });
     if (same) {
       if (last.isFromBase) await finishFromBase(world, id, { guestPath, tooling: same.tooling, signal });
@@ -113,8 +116,8 @@ async function prepareAlone(
   const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
   const update =
     last || (await hasFolder(agent, guestPath, { signal }))
-      ? await updateWorkspace(world.workspaces, agent, {
-          ...{ vmName: record.name, path, guestPath, content, keptIn, signal },
+      ? await updateOrRefuse(world, id, {
+          ...{ agent, vmName: record.name, path, guestPath, content, keptIn, signal },
           isDiscarding: discardGuest,
         })
       : undefined;
@@ -124,6 +127,7 @@ async function prepareAlone(
     (await before?.tree.pack({ signal })) ??
     own(await world.workspaces.pack(path, { ...content, signal }));
   // The first copy takes its time in the guest; meanwhile the host notes what it sends.
+  if (!update) noteCopying(world, id, { guestPath, isFirst: true });
   const noted = update ? undefined : packed.keep(keptIn);
   noted?.catch(() => {});
   undo.defer('end the note', async () => {
@@ -154,7 +158,10 @@ async function prepareAlone(
     ...(content.noSubmodules ? { excludesSubmodules: true } : {}),
   };
   const current = world.records.get(id);
-  if (current) world.records.update({ ...current, workspace } satisfies VmRecord);
+  if (current) {
+    const { copying: ___, ...ended } = current;
+    world.records.update({ ...ended, workspace } satisfies VmRecord);
+  }
   return {
     ...summary,
     ...(historyDepth === undefined ? {} : { historyDepth }),
@@ -185,6 +192,21 @@ async function sameSummary(
     if (before.beganWith === 'older tree') return undefined;
   }
   return await workspaces.sameAsSent(keptIn, { ...choice, sentCommit, signal });
+}
+
+/** {@link updateWorkspace}, noted in the record from the first change in the guest on. */
+async function updateOrRefuse(
+  world: WorkspaceWorld,
+  id: string,
+  { agent, ...request }: UpdateRequest & { agent: GuestAgent },
+): Promise<UpdateResult | undefined> {
+  const onChange = (): void => noteCopying(world, id, { guestPath: request.guestPath });
+  try {
+    return await updateWorkspace(world.workspaces, agent, { ...request, onChange });
+  } catch (error) {
+    if (isAppError(error, 'WORKSPACE_GUEST_CHANGED')) noteEnded(world, id);
+    throw error;
+  }
 }
 
 /** What a first copy does in the guest, after the VM has begun with the tree on its disk. */

@@ -1,12 +1,7 @@
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
-import type {
-  PackedDelta,
-  PackedWorkspace,
-  WorkspaceContent,
-  WorkspaceSource,
-} from '../../ports/workspace.ts';
-import { copyFirst } from './first-copy.ts';
+import type { PackedDelta, WorkspaceContent, WorkspaceSource } from '../../ports/workspace.ts';
+import { applyTogether, type NewSubmodule } from './apply-all.ts';
 import { type StagedUpdate, stageUpdate, type UpdateRequest } from './update-workspace.ts';
 
 /** How a guest got a tree, and those of submodules in it. Disposing ends the packing. */
@@ -19,16 +14,11 @@ export interface UpdateResult extends AsyncDisposable {
   keep(): Promise<string | undefined>;
 }
 
-/** A submodule that the guest does not have yet. */
-interface NewSubmodule {
-  request: UpdateRequest;
-  packed: PackedWorkspace & AsyncDisposable;
-}
-
 /**
  * Gives a guest that has files at `guestPath` the working tree of the host, and each submodule that has a
  * repository on the host, as {@link stageUpdate} does. All of them are sent and checked before one is
- * changed; then one after the other has the old tree or the new one.
+ * changed; then, also when the host or the guest is killed, all have their old trees or get the new ones
+ * (`copy-journal.ts`). `onChange` is called before the first change.
  *
  * Returns `undefined` when the guest has nothing at `guestPath`.
  *
@@ -37,7 +27,7 @@ interface NewSubmodule {
 export async function updateWorkspace(
   source: WorkspaceSource,
   agent: GuestAgent,
-  request: UpdateRequest,
+  { onChange, ...request }: UpdateRequest & { onChange: () => void },
 ): Promise<UpdateResult | undefined> {
   await using undo = new ResourceStack();
   const updates: StagedUpdate[] = [];
@@ -69,18 +59,7 @@ export async function updateWorkspace(
   if (!(await stage(request, ''))) return undefined;
   const [first] = updates;
   if (!first) return undefined;
-  if (updates.length + added.length > 1) for (const update of updates) await update.check();
-  let bytes = 0;
-  for (const update of updates) {
-    await update.apply();
-    bytes += update.bytes;
-  }
-  for (const {
-    request: { guestPath, signal },
-    packed,
-  } of added) {
-    bytes += await copyFirst(agent, guestPath, { packed, signal });
-  }
+  const bytes = await applyTogether(agent, { updates, added, onChange });
   const owned = undo.move();
   const submodules = names.length > 0 ? { submodules: names } : {};
   return {
@@ -108,7 +87,7 @@ function submoduleRequest(
   const { branch: _, from: __, ...content } = request.content satisfies WorkspaceContent;
   return {
     ...request,
-    path: `${repoRoot}/${folder}`,
+    path: `${repoRoot === '/' ? '' : repoRoot}/${folder}`,
     guestPath: `${request.guestPath}/${folder}`,
     below: `${request.below ?? ''}${folder}/`,
     content,

@@ -44,10 +44,10 @@ export interface StagedUpdate {
   packed: PackedDelta & AsyncDisposable;
   bytes: number;
   /**
-   * Checks, without changing anything, that applying loses nothing of the guest. @throws {AppError}
-   * WORKSPACE_GUEST_CHANGED
+   * Checks, without changing anything, that applying loses nothing of the guest. Returns how it is then
+   * applied, or `undefined` when there is nothing to apply. @throws {AppError} WORKSPACE_GUEST_CHANGED
    */
-  check(): Promise<void>;
+  check(): Promise<'apply' | 'force' | undefined>;
   /** Checks and applies. @throws {AppError} WORKSPACE_GUEST_CHANGED */
   apply(): Promise<void>;
 }
@@ -86,7 +86,7 @@ export async function stageUpdate(
       });
     }
     if (delta.isEmpty) {
-      return { request, packed: delta, bytes: 0, check: async () => {}, apply: async () => {} };
+      return { request, packed: delta, bytes: 0, check: async () => undefined, apply: async () => {} };
     }
     const { bytes } = await agent.putTar(`${guestPath}/.git/banger/incoming`, delta.tar, { signal });
     await delta.done;
@@ -104,9 +104,7 @@ export async function stageUpdate(
       request,
       packed: delta,
       bytes,
-      check: async () => {
-        if (!isDiscarding) await tryTo('check');
-      },
+      check: async () => (!isDiscarding && (await tryTo('check')) ? 'apply' : 'force'),
       apply: async () => {
         if (!(await tryTo(isDiscarding ? 'force' : 'apply'))) {
           await runApply(agent, guestPath, { how: 'force', signal });
@@ -235,7 +233,7 @@ async function refuseUnlessExported(
 
 /** Without what {@link makeRepository} has made: a repository without commits, branches and index. */
 const CLEAN_SCRIPT = `
-cd "$1/.git" && rm -rf banger/meta banger/incoming banger/check-index
+cd "$1/.git" && rm -rf banger/meta banger/incoming banger/check-index banger/added banger/all.new
 [ -e index ] || [ -e config ] || rm -rf "$1/.git"
 `;
 
