@@ -92,7 +92,9 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       return change.kind === 'none' && isSame ? summary : undefined;
     },
     open: (path, { signal, ...content }) =>
-      openWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
+      withinSpace(options, () =>
+        openWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
+      ),
     pack: (path, { signal, ...content }) =>
       withinSpace(options, () =>
         packWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),
