@@ -66,13 +66,13 @@ test('a killed copy that had not begun to change the guest leaves its tree, and 
   commitAll(scratch, root, 'one');
   const guest = join(lab.dir, 'unchanged');
   await prepareIn(lab, root, guest);
-  put(root, 'file', 'two\n');
+  put(root, 'file', 'two, larger\n');
   await sendDelta(scratch, root, guest);
   noteCopying(world, vmId, { guestPath: guest });
   assert.equal(await run(`cat ${guest}/file`), 'one\n');
   assert.equal(existsSync(join(guest, '.git/banger/incoming')), false);
   await prepareIn(lab, root, guest);
-  assert.equal(readFileSync(join(guest, 'file'), 'utf8'), 'two\n');
+  assert.equal(readFileSync(join(guest, 'file'), 'utf8'), 'two, larger\n');
 });
 
 test('a killed copy whose daemon noted nothing afterwards is not taken for one without changes', async () => {
