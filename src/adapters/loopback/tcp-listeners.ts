@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { breakSocket } from '../../base/break-socket.ts';
 import { AppError, isErrno, messageOf } from '../../base/errors.ts';
 import type { LocalConnection, PortListeners } from '../../core/ports/loopback.ts';
 
@@ -73,7 +74,7 @@ export function connectionOf(socket: Socket): LocalConnection | undefined {
     localPort,
     remoteAddress,
     remotePort,
-    reset: () => void (socket.destroyed || socket.resetAndDestroy()),
+    reset: () => breakSocket(socket),
   };
 }
 

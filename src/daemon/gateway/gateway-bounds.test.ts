@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { fuzzRuns } from '../../../test/support/fuzz-runs.ts';
 import { type GatewayLab, LAB_HEAD_MS, openGatewayLab } from '../../../test/support/network/gateway-lab.ts';
 import { until } from '../../../test/support/until.ts';
+import { breakSocket } from '../../base/break-socket.ts';
 
 let lab: GatewayLab;
 before(async () => {
@@ -32,7 +33,7 @@ test('500 connections at once, half of them cut, leave nothing behind', async ()
   const cut = async (): Promise<void> => {
     const socket = await lab.raw('GET /hang HTTP/1.1\r\nhost: web.localhost\r\n\r\n');
     await until(() => socket.bytesWritten > 0);
-    socket.resetAndDestroy();
+    breakSocket(socket);
   };
   const whole = async (): Promise<void> => {
     const { body } = await lab.ask('/echo', { method: 'POST', body: Buffer.alloc(100_000, 'x') });

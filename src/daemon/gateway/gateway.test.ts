@@ -10,6 +10,7 @@ import {
   upgradeHead,
 } from '../../../test/support/network/gateway-lab.ts';
 import { until } from '../../../test/support/until.ts';
+import { breakSocket } from '../../base/break-socket.ts';
 import { AppError } from '../../base/errors.ts';
 
 let lab: GatewayLab;
@@ -86,7 +87,7 @@ test('a WebSocket passes bytes both ways; whichever side ends, the other ends to
     await until(() => got.endsWith('more'));
     assert.equal(lab.useCount, 1);
     if (end === 'client') socket.destroy();
-    else if (end === 'reset') socket.resetAndDestroy();
+    else if (end === 'reset') breakSocket(socket);
     else for (const one of lab.upgraded) one.destroy();
     if (end === 'guest') await once(socket, 'close');
     await lab.settled();

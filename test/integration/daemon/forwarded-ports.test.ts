@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
+import { breakSocket } from '../../../src/base/break-socket.ts';
 import type { VmState } from '../../../src/protocol/vm.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { type DaemonLab, type LabDaemon, openDaemonLab } from '../../support/daemon-lab.ts';
@@ -95,13 +96,13 @@ test('a client that breaks its connection breaks that to the guest, and a port t
   client.on('error', () => {});
   client.write('x');
   await once(client, 'data');
-  client.resetAndDestroy();
+  breakSocket(client);
   await until(() => echo.connections.size === 0);
 
   const second = connect({ host: address, port: echo.port });
   second.write('x');
   await once(second, 'data');
-  for (const socket of echo.connections) socket.resetAndDestroy();
+  for (const socket of echo.connections) breakSocket(socket);
   const [error] = await once(second, 'error');
   assert.equal((error as NodeJS.ErrnoException).code, 'ECONNRESET');
 });

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { breakSocket } from '../../../src/base/break-socket.ts';
 import { until } from '../until.ts';
 
 /** An echo server of a guest, as this host reaches it. */
@@ -43,7 +44,7 @@ export async function connectAtOnce(
   const [cut, kept] = [sockets.slice(0, count / 2), sockets.slice(count / 2)];
   await Promise.all(cut.slice(0, 10).map((socket) => once(socket, 'data')));
   await meanwhile();
-  for (const socket of cut) socket.resetAndDestroy();
+  for (const socket of cut) breakSocket(socket);
   const words = await Promise.all(kept.map(async (socket) => String((await once(socket, 'data'))[0])));
   for (const socket of kept) socket.end();
   const wrong = words.filter((word) => word !== 'word');
@@ -101,7 +102,7 @@ async function visit({ address, port }: EchoPlace, { isCut }: { isCut: boolean }
   socket.on('error', () => {});
   socket.write('word');
   await once(socket, 'data');
-  if (isCut) socket.resetAndDestroy();
+  if (isCut) breakSocket(socket);
   else socket.end();
   if (!socket.closed) await once(socket, 'close');
 }
