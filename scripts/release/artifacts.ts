@@ -45,19 +45,22 @@ export async function buildArtifacts(
     ...(await goComponents(root, { signal })),
   ];
   const all = [await nodeComponent(root), ...components];
-  const commonFor = (inside: readonly Component[]): CommonFiles => ({
+  const shared = {
     bundles: new Map(bundles.files.map(({ path, contents }) => [basename(path), Buffer.from(contents)])),
     manual: manPage(CATALOG, { version: info.version, date: info.builtAt.slice(0, 10) }),
-    licences: new Map(inside.map(({ name, licence }) => [name, licence])),
     release: info,
+  };
+  const withLicences = (inside: readonly Component[]): CommonFiles => ({
+    ...shared,
+    licences: new Map(inside.map(({ name, licence }) => [name, licence])),
   });
+  const copyright = await readFile(join(root, 'LICENSE'), 'utf8');
   const artifacts: Artifact[] = [];
   for (const arch of archs) {
     say(`packages for ${arch}`);
-    const tree = await releaseTree(root, arch, { ...commonFor(all), cacheDir, signal });
+    const tree = await releaseTree(root, arch, { ...withLicences(all), cacheDir, signal });
     const name = `banger-${info.version}-linux-${arch}`;
     const archive = await zstd(tarArchive(below(name, tree), { mtimeMs }), { level });
-    const copyright = await readFile(join(root, 'LICENSE'), 'utf8');
     const debian = await debianPackage(tree, { version: bare, arch, mtimeMs, level, copyright });
     artifacts.push(
       { name: `${name}.tar.zst`, content: archive },
@@ -65,7 +68,7 @@ export async function buildArtifacts(
     );
   }
   say('package for npm');
-  const npm = await npmPackage(root, { ...commonFor(components), mtimeMs });
+  const npm = await npmPackage(root, { ...withLicences(components), mtimeMs });
   return [
     ...artifacts,
     { name: `banger-${bare}.tgz`, content: npm },

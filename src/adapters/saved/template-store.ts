@@ -1,10 +1,11 @@
-import { mkdir, readdir, rename, utimes } from 'node:fs/promises';
+import { mkdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { syncFolder } from '../../base/files/atomic-file.ts';
 import { lock } from '../../base/files/file-lock.ts';
+import { readdirIfThere } from '../../base/files/if-there.ts';
 import { reportNoSpace, requireSpace, type SpaceRequest } from '../../base/files/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
@@ -216,12 +217,7 @@ export class FsTemplateStore implements TemplateStore {
   }
 
   async #keys(): Promise<string[]> {
-    try {
-      return (await readdir(this.#dir)).filter((name) => KEY.test(name));
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return [];
-      throw error;
-    }
+    return (await readdirIfThere(this.#dir)).filter((name) => KEY.test(name));
   }
 }
 

@@ -1,9 +1,10 @@
-import { readdir, rename, stat } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
-import { AppError, isErrno } from '../../base/errors.ts';
+import { AppError } from '../../base/errors.ts';
 import { syncFolder } from '../../base/files/atomic-file.ts';
 import { discardTree, sweepDiscarded } from '../../base/files/discard.ts';
+import { readdirIfThere } from '../../base/files/if-there.ts';
 import { reportNoSpace } from '../../base/files/no-space.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { StoredSnapshot, VmSnapshots } from '../../core/ports/snapshots.ts';
@@ -70,10 +71,7 @@ export class FsVmSnapshots implements VmSnapshots {
   }
 
   async list(vmId: string): Promise<StoredSnapshot[]> {
-    const names = await readdir(this.#dir(vmId)).catch((error: unknown) => {
-      if (isErrno(error, 'ENOENT')) return [];
-      throw error;
-    });
+    const names = await readdirIfThere(this.#dir(vmId));
     const found = await Promise.all(names.map((name) => this.#read(vmId, name)));
     return found
       .filter((one) => one !== undefined)

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Abortable, neverAborts } from '../../base/abort.ts';
 import { isErrno } from '../../base/errors.ts';
 import { readIfThere, syncFile, syncFolder, writeFileAtomic } from '../../base/files/atomic-file.ts';
 import { DISCARDED_PREFIX, discardTree, sweepDiscarded } from '../../base/files/discard.ts';
+import { readdirIfThere } from '../../base/files/if-there.ts';
 import { reportNoSpace, requireSpace } from '../../base/files/no-space.ts';
 import { ensurePrivateDir } from '../../base/files/private-dir.ts';
 import type { CapturePlace, LogKind, VmFiles, VmFolders } from '../../core/ports/vm-files.ts';
@@ -140,7 +141,7 @@ export class FsVmFiles implements VmFiles {
     const isOfDrives = (name: string): boolean => name.startsWith(DRIVES_PREFIX) || DRIVE_NAME.test(name);
     const isUsed = (path: string): boolean =>
       drivePaths.some((used) => used === path || used.startsWith(`${path}/`));
-    const unused = (await namesIn(dir))
+    const unused = (await readdirIfThere(dir))
       .filter(isOfDrives)
       .map((name) => join(dir, name))
       .filter((path) => !isUsed(path));
@@ -151,7 +152,7 @@ export class FsVmFiles implements VmFiles {
 
   async sweepCaptures(vmId: string): Promise<void> {
     const { dir } = this.folders(vmId);
-    const captures = (await namesIn(dir)).filter((name) => name.startsWith(CAPTURE_PREFIX));
+    const captures = (await readdirIfThere(dir)).filter((name) => name.startsWith(CAPTURE_PREFIX));
     for (const name of captures) await discardTree(join(dir, name));
     await sweepDiscarded(dir);
   }
@@ -177,7 +178,7 @@ export class FsVmFiles implements VmFiles {
   }
 
   async list(): Promise<string[]> {
-    const found = await Promise.all(this.#parents.map(namesIn));
+    const found = await Promise.all(this.#parents.map(readdirIfThere));
     return [...new Set(found.flat())].filter((name) => !name.startsWith(DISCARDED_PREFIX));
   }
 
@@ -227,7 +228,7 @@ export class FsVmFiles implements VmFiles {
 
   async #secondRuntimes(vmId: string): Promise<string[]> {
     const { runtimeDir } = this.folders(vmId);
-    const names = (await namesIn(runtimeDir)).filter((name) => name.startsWith(SECOND_PREFIX));
+    const names = (await readdirIfThere(runtimeDir)).filter((name) => name.startsWith(SECOND_PREFIX));
     return names.map((name) => join(runtimeDir, name));
   }
 }
@@ -236,15 +237,6 @@ export class FsVmFiles implements VmFiles {
 async function discard(path: string): Promise<void> {
   if (DRIVE_NAME.test(path)) await rm(path, { force: true });
   else await discardTree(path);
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
 }
 
 async function makeAt<T>(path: string, make: (path: string) => Promise<T>): Promise<T> {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno } from '../errors.ts';
+import { readdirIfThere } from './if-there.ts';
 
 /** Prefix of the names of discarded folders, which may still contain open files. */
 export const DISCARDED_PREFIX = '.removed-';
@@ -28,11 +29,8 @@ export async function discardTree(dir: string): Promise<void> {
 
 /** Deletes what {@link discardTree} had to leave in `parent`, except what is still in use. Idempotent. */
 export async function sweepDiscarded(parent: string): Promise<void> {
-  const names = await readdir(parent).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  });
-  for (const name of names) if (name.startsWith(DISCARDED_PREFIX)) await removeUnlessOpen(join(parent, name));
+  for (const name of await readdirIfThere(parent))
+    if (name.startsWith(DISCARDED_PREFIX)) await removeUnlessOpen(join(parent, name));
 }
 
 /** Deletes a tree; returns false when the file system keeps a folder because a file in it is still open. */

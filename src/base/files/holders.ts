@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isErrno } from '../errors.ts';
+import { isThere, readdirIfThere } from './if-there.ts';
 
 /*
  * Who needs a thing of a store: links to their folders, in a folder of the thing. A hold ends with the folder
@@ -26,29 +27,10 @@ export async function addHolder(holdersDir: string, holderDir: string): Promise<
 /** Removes links in `holdersDir` whose folders no longer exist; returns true when a valid one remains. */
 export async function hasLiveHolder(holdersDir: string): Promise<boolean> {
   let isHeld = false;
-  for (const name of await namesIn(holdersDir)) {
+  for (const name of await readdirIfThere(holdersDir)) {
     const path = join(holdersDir, name);
-    if (await leadsSomewhere(path)) isHeld = true;
+    if (await isThere(path)) isHeld = true;
     else await rm(path, { force: true });
   }
   return isHeld;
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
-async function leadsSomewhere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
-  }
 }

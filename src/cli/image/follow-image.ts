@@ -1,7 +1,7 @@
 import type { Image } from '../../protocol/api/image.ts';
 import type { Work } from '../../sdk/work.ts';
 import type { CommandContext } from '../context/context.ts';
-import type { OptionDefinitions } from '../program/command.ts';
+import type { OptionDefinitions, ValueOption } from '../program/command.ts';
 import { KERNEL_OPTION, kernelRefOf } from '../vm/kernel-ref.ts';
 
 /** Options of every command that makes an image of something. */
@@ -11,6 +11,16 @@ export const NEW_IMAGE_OPTIONS = {
   verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
   json: { type: 'flag', summary: 'print the image as JSON' },
 } as const satisfies OptionDefinitions;
+
+/** The option for the name of a new image. */
+export function nameOption(defaultText: string): ValueOption {
+  return {
+    type: 'value',
+    value: 'name',
+    summary: "the image's name on this host",
+    defaultText: () => defaultText,
+  };
+}
 
 /** Shows the progress of the work that makes an image, and then prints its name, or all of it as JSON. */
 export async function followImage(

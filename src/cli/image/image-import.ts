@@ -1,6 +1,6 @@
 import { checkPlainImageName } from '../../protocol/image/image-ref.ts';
 import { defineCommand } from '../program/command.ts';
-import { followImage, imageChoice, NEW_IMAGE_OPTIONS } from './follow-image.ts';
+import { followImage, imageChoice, NEW_IMAGE_OPTIONS, nameOption } from './follow-image.ts';
 
 /** `banger image import` */
 export const imageImport = defineCommand({
@@ -20,12 +20,7 @@ export const imageImport = defineCommand({
   ],
   args: [{ name: 'source', summary: 'what to import', isRequired: true, kind: 'file' }],
   options: {
-    name: {
-      type: 'value',
-      value: 'name',
-      summary: "the image's name on this host",
-      defaultText: () => "the file's name without its ending",
-    },
+    name: nameOption("the file's name without its ending"),
     ...NEW_IMAGE_OPTIONS,
   },
   async run({ args: [source = ''], options }, context) {

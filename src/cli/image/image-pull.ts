@@ -1,6 +1,6 @@
 import { checkPlainImageName, formatImageRef, parseImageRef } from '../../protocol/image/image-ref.ts';
 import { defineCommand } from '../program/command.ts';
-import { followImage, imageChoice, NEW_IMAGE_OPTIONS } from './follow-image.ts';
+import { followImage, imageChoice, NEW_IMAGE_OPTIONS, nameOption } from './follow-image.ts';
 
 /** `banger image pull` */
 export const imagePull = defineCommand({
@@ -20,12 +20,7 @@ export const imagePull = defineCommand({
   ],
   args: [{ name: 'reference', summary: 'as container tools write it', isRequired: true, kind: 'image' }],
   options: {
-    name: {
-      type: 'value',
-      value: 'name',
-      summary: "the image's name on this host",
-      defaultText: () => 'the whole reference',
-    },
+    name: nameOption('the whole reference'),
     ...NEW_IMAGE_OPTIONS,
   },
   async run({ args: [given = ''], options }, context) {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { checkPlainImageName } from '../../protocol/image/image-ref.ts';
 import { defineCommand } from '../program/command.ts';
-import { followImage, imageChoice, NEW_IMAGE_OPTIONS } from './follow-image.ts';
+import { followImage, imageChoice, NEW_IMAGE_OPTIONS, nameOption } from './follow-image.ts';
 import { nameOfFile } from './import-source.ts';
 
 /** `banger image register` */
@@ -18,12 +18,7 @@ export const imageRegister = defineCommand({
   ],
   args: [{ name: 'file', summary: 'a file with an ext4 file system', isRequired: true, kind: 'file' }],
   options: {
-    name: {
-      type: 'value',
-      value: 'name',
-      summary: "the image's name on this host",
-      defaultText: () => "the file's name without its ending",
-    },
+    name: nameOption("the file's name without its ending"),
     ...NEW_IMAGE_OPTIONS,
   },
   async run({ args: [file = ''], options }, context) {

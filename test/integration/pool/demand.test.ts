@@ -60,6 +60,21 @@ async function openPoolLab(pool: Partial<PoolOptions>): Promise<PoolLab> {
 
 const three = (prefix: string): string[] => [1, 2, 3].map((number) => `${prefix}-${number}`);
 
+/** Starts two VMs, and returns while a pool VM is being made, which continues when the result is called. */
+async function holdNextMaking(pool: PoolLab): Promise<() => void> {
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  await pool.create('first');
+  await pool.ready(1);
+  beforeNextRestore(pool, async () => {
+    begin();
+    await gate;
+  });
+  await pool.create('second');
+  await begun;
+  return open;
+}
+
 /** Calls `before` when the next VM is restored, which waits for it. */
 function beforeNextRestore({ world }: PoolLab, before: () => Promise<void>): void {
   const { driver } = world;
@@ -154,16 +169,7 @@ describe('the pool', { timeout: patient(10 * 60_000) }, () => {
 
   test('hands over a VM that is being made to a start that needs it', async () => {
     await using pool = await openPoolLab(BUSY);
-    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    await pool.create('first');
-    await pool.ready(1);
-    beforeNextRestore(pool, async () => {
-      begin();
-      await gate;
-    });
-    await pool.create('second');
-    await begun;
+    const open = await holdNextMaking(pool);
     const before = await readdir(pool.lab.settings.paths.vmsDir);
     const third = pool.create('third');
     open();
@@ -172,16 +178,7 @@ describe('the pool', { timeout: patient(10 * 60_000) }, () => {
 
   test('leaves nothing of a VM that is being made when the start that waits for it is cancelled', async () => {
     await using pool = await openPoolLab(BUSY);
-    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    await pool.create('first');
-    await pool.ready(1);
-    beforeNextRestore(pool, async () => {
-      begin();
-      await gate;
-    });
-    await pool.create('second');
-    await begun;
+    const open = await holdNextMaking(pool);
     const stop = new AbortController();
     const third = pool.create('third', {}, { signal: stop.signal });
     stop.abort(new AppError('CANCELLED', 'Cannot create "third": cancelled'));

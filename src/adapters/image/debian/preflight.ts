@@ -1,6 +1,6 @@
-import { access } from 'node:fs/promises';
 import type { Abortable } from '../../../base/abort.ts';
-import { AppError, isErrno } from '../../../base/errors.ts';
+import { AppError } from '../../../base/errors.ts';
+import { isThere } from '../../../base/files/if-there.ts';
 import { findProgram } from '../../../base/process/programs.ts';
 import { packagesOf } from '../../../core/rules/host-packages.ts';
 import { freeBytes, noSpace } from '../space.ts';
@@ -47,7 +47,7 @@ async function checkTools({ imageName, uid, env }: HostCheckOptions): Promise<vo
   const wanted = uid === 0 ? TOOLS : [...TOOLS, ...USER_TOOLS];
   const missing: string[] = [];
   for (const program of wanted) if (!(await findProgram(program, env))) missing.push(program);
-  if (!(await exists(DEBIAN_KEYRING))) missing.push(DEBIAN_KEYRING);
+  if (!(await isThere(DEBIAN_KEYRING))) missing.push(DEBIAN_KEYRING);
   if (missing.length === 0) return;
   const names = missing.map((name) => `"${name}"`).join(', ');
   const packages = packagesOf(missing);
@@ -66,14 +66,4 @@ async function checkNamespaces({ imageName, uid, env, signal }: HostCheckOptions
   if (!problem) return;
   const { code, message, hint, details, cause } = problem;
   throw new AppError(code, `Cannot build image "${imageName}": ${message}`, { hint, details, cause });
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
-  }
 }

@@ -2,8 +2,8 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import { isErrno } from '../../../base/errors.ts';
+import { readdirIfThere } from '../../../base/files/if-there.ts';
 import type { BlobStore, RemovedBlobs } from '../../../core/ports/images/blob-store.ts';
-import { readdirIfThere } from './image-files.ts';
 
 const HEX = /^[0-9a-f]{64}$/;
 

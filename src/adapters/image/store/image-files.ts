@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { readFile, readlink, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { neverAborts } from '../../../base/abort.ts';
 import { isErrno } from '../../../base/errors.ts';
 import { syncFile } from '../../../base/files/atomic-file.ts';
+import { isThere, readdirIfThere } from '../../../base/files/if-there.ts';
 import { checkRecordedFiles } from '../../../base/files/recorded-files.ts';
 import { exec } from '../../../base/process/exec.ts';
 import { toolEnv, type Variables } from '../../../base/process/programs.ts';
@@ -97,16 +98,6 @@ export async function listNames(imagesDir: string): Promise<NamedImage[]> {
   return named;
 }
 
-/** Names in a folder; empty when the folder does not exist. */
-export async function readdirIfThere(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
 /**
  * Deletes a tree whose files may belong to ids that only root of a namespace has. Idempotent; must not be
  * cancelled.
@@ -133,15 +124,4 @@ export async function hashFile(path: string, signal: AbortSignal): Promise<strin
   const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash, { signal });
   return `sha256:${hash.digest('hex')}`;
-}
-
-/** Follows links. */
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
-  }
 }

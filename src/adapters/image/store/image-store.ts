@@ -5,6 +5,7 @@ import { SharedWork } from '../../../base/async.ts';
 import { AppError, isAppError, isErrno } from '../../../base/errors.ts';
 import { type FileLock, lock } from '../../../base/files/file-lock.ts';
 import { addHolder, hasLiveHolder } from '../../../base/files/holders.ts';
+import { readdirIfThere } from '../../../base/files/if-there.ts';
 import { openStaging, sweepStaging } from '../../../base/files/staging.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { BlobStore } from '../../../core/ports/images/blob-store.ts';
@@ -13,7 +14,7 @@ import type { ImageStore, NewImage, PrunedImages } from '../../../core/ports/ima
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
 import type { Report, Task } from '../../../protocol/events.ts';
 import { checkPlainImageName, fullImageRef } from '../../../protocol/image/image-ref.ts';
-import { listNames, readdirIfThere, readImage, removeTree, resolveName } from './image-files.ts';
+import { listNames, readImage, removeTree, resolveName } from './image-files.ts';
 import { hexOf, imageLayout, linkNameOf, storeLayout } from './layout.ts';
 import { type ImageMaker, makeImage } from './make-image.ts';
 import { IMAGE_ID, imageDamaged } from './manifest-schema.ts';

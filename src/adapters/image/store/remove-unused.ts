@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
+import { readdirIfThere } from '../../../base/files/if-there.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { BlobStore, RemovedBlobs } from '../../../core/ports/images/blob-store.ts';
 import type { KernelPublisher } from '../../../core/ports/images/kernels.ts';
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
-import { readdirIfThere, readImage } from './image-files.ts';
+import { readImage } from './image-files.ts';
 import { storeLayout } from './layout.ts';
 
 const NOTHING: RemovedBlobs = { count: 0, bytes: 0 };

@@ -1,6 +1,7 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../base/errors.ts';
+import { readdirIfThere } from '../../../base/files/if-there.ts';
 import type { BaseRequest, StoredBase } from '../../../core/ports/work-disk-bases.ts';
 import {
   type BaseManifest,
@@ -36,12 +37,7 @@ export async function isOwn(basesDir: string): Promise<boolean> {
 
 /** The names of all entries of the store, without the staging area. */
 export async function entriesOf(basesDir: string): Promise<string[]> {
-  try {
-    return (await readdir(basesDir)).filter((name) => !name.startsWith('.'));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
+  return (await readdirIfThere(basesDir)).filter((name) => !name.startsWith('.'));
 }
 
 /** The folder of a key that counts. */

@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { isErrno } from '../../../base/errors.ts';
+import { readdirIfThere } from '../../../base/files/if-there.ts';
 import { linkTree } from '../../../base/files/link-tree.ts';
 
 /**
@@ -11,7 +11,7 @@ import { linkTree } from '../../../base/files/link-tree.ts';
 export async function copySent(sent: string, dir: string): Promise<void> {
   const prefix = basename(sent);
   await rm(dir, { recursive: true, force: true });
-  const names = await namesIn(dirname(sent));
+  const names = await readdirIfThere(dirname(sent));
   const suffixes = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   const copy = async (suffix: string): Promise<void> => {
     const next = `${dir}${suffix}.new`;
@@ -19,7 +19,7 @@ export async function copySent(sent: string, dir: string): Promise<void> {
     await mkdir(next, { mode: 0o700 });
     await linkTree(sent + suffix, next);
     // Another daemon of this user may have removed it meanwhile.
-    if (!(await namesIn(sent + suffix)).includes('sent.json')) {
+    if (!(await readdirIfThere(sent + suffix)).includes('sent.json')) {
       await rm(next, { recursive: true, force: true });
       return;
     }
@@ -29,14 +29,4 @@ export async function copySent(sent: string, dir: string): Promise<void> {
   await Promise.all(suffixes.filter((suffix) => suffix !== '').map(copy));
   // Without that of the repository itself, nothing uses those of its submodules.
   if (suffixes.includes('')) await copy('');
-}
-
-/** What is in a folder; nothing when it is gone. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
 }

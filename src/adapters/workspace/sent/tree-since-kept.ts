@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Abortable } from '../../../base/abort.ts';
-import { isAppError, isErrno } from '../../../base/errors.ts';
+import { isAppError } from '../../../base/errors.ts';
+import { readdirIfThere } from '../../../base/files/if-there.ts';
 import type { DeltaBase } from '../../../core/ports/workspace.ts';
 import { listRefs } from '../git/git-refs.ts';
 import { stageHistory } from '../git/history.ts';
@@ -133,14 +133,5 @@ async function isSameIndex(
 async function isSameSurroundings({ staged }: WorkspaceWork, kept: KeptTree): Promise<boolean> {
   const files = await smallGitFiles(staged);
   const areSame = ['info/attributes', USER_ATTRIBUTES].every((name) => files[name] === kept.gitFiles[name]);
-  return areSame && (await countEntries(join(kept.gitDir, 'objects'))) <= MAX_KEPT_FOLDERS;
-}
-
-async function countEntries(folder: string): Promise<number> {
-  try {
-    return (await readdir(folder)).length;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return 0;
-    throw error;
-  }
+  return areSame && (await readdirIfThere(join(kept.gitDir, 'objects'))).length <= MAX_KEPT_FOLDERS;
 }
