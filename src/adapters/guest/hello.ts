@@ -2,16 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Abortable, onAbort } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
+import { RetryPauses } from '../../base/retry-pauses.ts';
 import { formatTime } from '../../base/text/words.ts';
 import { type AgentGenerations, speaksGeneration } from '../../protocol/guest.ts';
 import { restartHint, type Subject, unreachable } from './errors.ts';
 
-/**
- * Pause before the second hello; doubles for each further one, up to the longest. A guest that is still
- * booting may not be reading yet.
- */
-const FIRST_RESEND_MS = 250;
-const LONGEST_RESEND_MS = 4000;
+/** Pauses before the second hello and each further one: a guest that still boots may not be reading yet. */
+const RESEND = { firstMs: 250, longestMs: 4_000 };
 
 /**
  * Line feeds in front of every hello, except the first one to a guest that was not restored. The agent may
@@ -50,15 +47,14 @@ export async function meet(
   const { promise: met, resolve, reject } = Promise.withResolvers<number>();
   const echo = new EchoFinder();
   let offered = generations.newest;
-  let resendMs = FIRST_RESEND_MS;
+  const pauses = new RetryPauses(RESEND);
   let resend: NodeJS.Timeout | undefined;
 
   const say = (padding: Buffer[]): void => {
     const nonce = randomBytes(16).toString('hex');
     echo.expect(nonce);
     socket.write(Buffer.concat([...padding, Buffer.from(`BANGER/${offered} ${nonce}\n`)]));
-    resend = setTimeout(() => say([PADDING]), resendMs);
-    resendMs = Math.min(2 * resendMs, LONGEST_RESEND_MS);
+    resend = setTimeout(() => say([PADDING]), pauses.next());
   };
   const listen = (chunk: Buffer): void => {
     const found = echo.push(chunk);

@@ -1,4 +1,5 @@
 import { type Abortable, sleep } from '../../../base/abort.ts';
+import { RetryPauses } from '../../../base/retry-pauses.ts';
 import { Slots } from '../../../base/slots.ts';
 import type { VmForward } from '../../../protocol/vm.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
@@ -10,8 +11,8 @@ import { joinConnection } from './join-connection.ts';
 /** Most connections of one guest to exposed ports that are served at once; the others wait in the guest. */
 const MAX_SERVED = 64;
 
-/** `ms` before a port that could not be exposed is tried again: doubled each time, within these limits. */
-const RETRY_MS = { first: 250, most: 10_000 };
+/** Pauses before a port that could not be exposed is tried again. */
+const RETRY = { firstMs: 250, longestMs: 10_000 };
 
 /** What {@link ExposedPorts} needs. */
 export interface ExposedPortsOptions {
@@ -62,14 +63,14 @@ export class ExposedPorts implements Disposable {
   async #expose({ hostPort, guestPort }: VmForward, { signal }: Abortable): Promise<void> {
     const { live, log } = this.#world;
     const { vmId } = this.#options;
-    let retryMs = RETRY_MS.first;
+    const pauses = new RetryPauses(RETRY);
     let hasWarned = false;
     while (!signal.aborted) {
       try {
         const helloDeadlineMs = AGENT_DEADLINES_MS.answer;
         const agent = await live.agent(vmId, { signal, helloDeadlineMs });
         for await (const connection of agent.expose(guestPort, { signal })) {
-          retryMs = RETRY_MS.first;
+          pauses.reset();
           // Reads no further meanwhile: a guest can report connections without end.
           const slot = await this.#slots.take({ signal });
           void this.#serve(agent, { connection, hostPort, slot, signal });
@@ -79,8 +80,7 @@ export class ExposedPorts implements Disposable {
         if (!hasWarned) log.warn('a port of this host cannot be exposed now', { vmId, hostPort, error });
         hasWarned = true;
       }
-      await sleep(retryMs, { signal }).catch(() => {});
-      retryMs = Math.min(2 * retryMs, RETRY_MS.most);
+      await sleep(pauses.next(), { signal }).catch(() => {});
     }
   }
 
