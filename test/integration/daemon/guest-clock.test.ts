@@ -104,7 +104,7 @@ test('a guest that does not answer does not prevent that the clocks of others ar
   );
 });
 
-test('a clock that could not be checked is checked again until it is right', async () => {
+test('a clock that could not be checked is checked again until it is right, and the log names the VM once', async () => {
   await resultOf(lab.client.createVm({ name: 'box' }, { signal }));
   let failures = 3;
   const { answeredClock } = lab.guests;
@@ -117,6 +117,11 @@ test('a clock that could not be checked is checked again until it is right', asy
   for (const resume of lab.guests.resumes ?? []) resume();
   await until('the clock to be set', () => Math.abs(offMs) < 500);
   assert.equal(failures, 0);
+  const warnings = lab.logged.filter(({ level }) => level === 'warn');
+  assert.deepEqual(
+    warnings.map(({ vm, msg }) => [vm, msg]),
+    [['box', "a guest's clock could not be checked"]],
+  );
 });
 
 function clocksSet(): Record<string, unknown>[] {

@@ -111,7 +111,7 @@ export class PortForwards {
         world.listening.set(vmId, guestPorts);
         vm.ports.setListening(guestPorts);
       };
-      void watchGuestPorts(world, vmId, { onPorts, signal: watch.signal });
+      void watchGuestPorts(world, record, { onPorts, signal: watch.signal });
     }
   }
 
