@@ -79,7 +79,7 @@ const GUEST_IS_QUIET = { share: 0.03, everyMs: 500, deadlineMs: 20_000 };
  */
 const POOL: Omit<PoolOptions, 'most' | 'mostAtOnce'> = {
   delayMs: 1_000,
-  withinMs: 1_500,
+  withinMs: { least: 500, most: 5_000 },
   forgetMs: 30_000,
   keepMs: 10 * 60_000,
   hasRoom: (memoryMib) => freemem() > 2 * memoryMib * 2 ** 20,

@@ -18,7 +18,11 @@ import { until } from '../../support/until.ts';
 const signal = neverAborts();
 
 /** All starts of a test are in quick succession, and none is forgotten. */
-const BUSY: Partial<PoolOptions> = { most: 3, withinMs: 600_000, forgetMs: 600_000 };
+const BUSY: Partial<PoolOptions> = {
+  most: 3,
+  withinMs: { least: 600_000, most: 600_000 },
+  forgetMs: 600_000,
+};
 
 interface PoolLab extends AsyncDisposable {
   lab: DaemonLab;
@@ -124,6 +128,23 @@ describe('the pool', { timeout: patient(10 * 60_000) }, () => {
     assert.equal(await pool.create('second'), waiting);
   });
 
+  test('leaves the processors to a start while others are ready for the next one', async () => {
+    await using pool = await openPoolLab({ ...BUSY, delayMs: 600_000 });
+    await pool.create('first');
+    await Promise.all(three('a').map((name) => pool.create(name)));
+    await pool.ready(3);
+    let restores = 0;
+    beforeNextRestore(pool, async () => {
+      restores++;
+    });
+    await pool.create('b');
+    await pool.ready(2);
+    assert.equal(restores, 0);
+    await deleteVm(pool.world, 'b');
+    await pool.ready(3);
+    assert.equal(restores, 1);
+  });
+
   test('has one VM while starts do not follow each other quickly', async () => {
     await using pool = await openPoolLab({ most: 3, forgetMs: 600_000 });
     for (const name of three('a')) {
@@ -158,7 +179,7 @@ describe('the pool', { timeout: patient(10 * 60_000) }, () => {
   });
 
   test('has VMs of each shape that is used', async () => {
-    await using pool = await openPoolLab({ ...BUSY, withinMs: 0 });
+    await using pool = await openPoolLab({ ...BUSY, withinMs: { least: 0, most: 0 } });
     await pool.create('small');
     await pool.ready(1);
     await pool.create('large', { memoryMib: 256 });

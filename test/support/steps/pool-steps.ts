@@ -10,7 +10,7 @@ export async function dieWithPool(dir: string): Promise<void> {
   await serveLab(dir, {
     canSave: true,
     hasStandby: true,
-    pool: { most: 3, withinMs: 600_000, forgetMs: 600_000 },
+    pool: { most: 3, withinMs: { least: 600_000, most: 600_000 }, forgetMs: 600_000 },
     onWorld: (made) => {
       world = made;
     },

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { PoolDemand } from './pool-demand.ts';
 
-const LIMITS = { most: 3, withinMs: 1_000, forgetMs: 10_000, keepMs: 60_000 };
+const LIMITS = { most: 3, withinMs: { least: 1_000, most: 5_000 }, forgetMs: 10_000, keepMs: 60_000 };
 
 function demandOf(starts: readonly (readonly [string, number])[], limits = LIMITS): PoolDemand {
   const demand = new PoolDemand(limits);
@@ -39,6 +39,24 @@ describe('the demand for pool VMs', () => {
     assert.equal(demand.isQuick('a', 300), true);
     for (const atMs of [600, 900, 1_200]) demand.note('a', atMs);
     assert.deepEqual(wantedAt(demand, 1_200), [['a', 3]]);
+  });
+
+  test('is as many as start while the pool makes one, as long as that takes, within bounds', () => {
+    const demand = demandOf([
+      ['a', 0],
+      ['a', 2_000],
+    ]);
+    for (const [paceMs, count] of [
+      [1_900, 1],
+      [2_000, 2],
+      [0, 1],
+      [60_000, 2],
+    ] as const) {
+      demand.notePace(paceMs);
+      assert.deepEqual(wantedAt(demand, 2_000), [['a', count]], `${paceMs} ms`);
+    }
+    demand.note('a', 7_100);
+    assert.deepEqual(wantedAt(demand, 7_100), [['a', 2]], 'at most 5 s');
   });
 
   test('falls to one when starts are forgotten, and to none after the time that one is kept', () => {

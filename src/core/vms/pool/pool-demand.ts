@@ -2,28 +2,40 @@
 export interface DemandLimits {
   /** most pool VMs at once, of all shapes together */
   most: number;
-  /** `ms`: starts within this time follow each other faster than the pool makes new VMs */
-  withinMs: number;
+  /**
+   * bounds, in `ms`, of the time within which starts follow each other faster than the pool makes new VMs:
+   * the least until one has been made, then what making one takes
+   */
+  withinMs: { least: number; most: number };
   /** `ms` after which a start counts no longer; then only the shape that was started last has a pool VM */
   forgetMs: number;
   /** `ms` after the last start until there is no pool VM */
   keepMs: number;
 }
 
-/** More starts than this within `withinMs` ask for no more pool VMs. */
+/** More starts than this in the time that making a pool VM takes ask for no more pool VMs. */
 const TIMES_PER_KEY = 32;
 
 /**
  * Decides how many pool VMs are wanted of each template, from when VMs started. One start asks for one pool
- * VM; starts in quick succession ask for as many as started within `withinMs`. Demand ends by time alone.
+ * VM; starts in quick succession ask for as many as started in the time that making one takes. Demand ends by
+ * time alone.
  */
 export class PoolDemand {
   readonly #limits: DemandLimits;
   /** times of the latest starts by template, in `ms`; the template that was used last is the last one */
   readonly #starts = new Map<string, number[]>();
+  #withinMs: number;
 
   constructor(limits: DemandLimits) {
     this.#limits = limits;
+    this.#withinMs = limits.withinMs.least;
+  }
+
+  /** Notes how long making a pool VM has taken, in `ms`. */
+  notePace(ms: number): void {
+    const { least, most } = this.#limits.withinMs;
+    this.#withinMs = Math.min(Math.max(ms, least), most);
   }
 
   /** Notes that a VM of this template starts. */
@@ -86,11 +98,11 @@ export class PoolDemand {
     }
   }
 
-  /** The largest number of starts within `withinMs`. */
+  /** The largest number of starts in the time that making a pool VM takes. */
   #peak(times: readonly number[]): number {
-    const { withinMs } = this.#limits;
+    const inTime = (from: number, to: number): boolean => to <= from + this.#withinMs;
     return times.reduce(
-      (peak, from, index) => Math.max(peak, times.slice(index).filter((to) => to <= from + withinMs).length),
+      (peak, from, index) => Math.max(peak, times.slice(index).filter((to) => inTime(from, to)).length),
       0,
     );
   }

@@ -68,9 +68,8 @@ export class Pool implements PoolKeeper {
     if (ready) this.#ready.delete(ready);
     const making = ready ? undefined : this.#free().find((one) => one.key === key);
     making?.hurry.abort();
-    // The next starts come before this one is over, so there is no better time to prepare for them.
     this.#isDelayed = false;
-    if (this.#demand.isQuick(key, this.#now())) this.#settle();
+    if (this.#isPressing(key)) this.#settle();
     else this.#settleIn(START_MS);
     if (!making) return ready;
     using _stop = onAbort(signal, () => making.stop.abort(signal.reason));
@@ -82,7 +81,7 @@ export class Pool implements PoolKeeper {
   want(request: PoolRequest): void {
     if (this.#isOver) return;
     this.#requests.set(request.key, request);
-    if (this.#demand.isQuick(request.key, this.#now())) this.#settle();
+    if (this.#isPressing(request.key)) this.#settle();
     else {
       this.#isDelayed = true;
       this.#settleIn(this.#options.delayMs);
@@ -111,6 +110,15 @@ export class Pool implements PoolKeeper {
 
   #now(): number {
     return this.#options.clock?.now() ?? performance.now();
+  }
+
+  /**
+   * Whether the next start probably comes before this one is over, and finds nothing ready: then there is no
+   * better time to prepare for it. Otherwise the user's own VM has the processors to itself first.
+   */
+  #isPressing(key: string): boolean {
+    const isReady = [...this.#ready].some((vm) => vm.key === key);
+    return !isReady && this.#demand.isQuick(key, this.#now());
   }
 
   /** Those that are being made and that no start waits for. */
@@ -200,7 +208,9 @@ export class Pool implements PoolKeeper {
       // All practice takes an emulated guest more than twice the time, which quick starts do not have.
       const isPractised = hasWorkBase || !this.#demand.isQuick(key, this.#now());
       const vm = await makePoolVm(this.#world, { plan, key, template, isPractised }, options);
-      log.debug('a pool VM is ready', { vmId: vm.vmId, ms: Math.round(performance.now() - begun) });
+      const ms = Math.round(performance.now() - begun);
+      log.debug('a pool VM is ready', { vmId: vm.vmId, ms });
+      if (isPractised && !options.hurry.aborted) this.#demand.notePace(ms);
       return vm;
     } catch (error) {
       if (!options.signal.aborted) log.warn('a pool VM could not be made', { key, error });
