@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { goEnv } from '../build/go-env.ts';
 import type { Project } from './project.ts';
 import { BOUNDARY_RULES, TEXT_RULES, UNUSED_RULES } from './rules.ts';
 import { runRules } from './run-rules.ts';
@@ -52,9 +53,14 @@ async function checkShell({ root, texts }: Project): Promise<string[]> {
 
 /**
  * `go vet` over every Go module: the agent, the host tools, and the small guests of tests and measurements.
+ * One after another: two that run at once compile the standard library twice when Go's cache is empty.
  */
 async function checkGo({ root, texts }: Project): Promise<string[]> {
   const modules = [...texts.keys()].filter((path) => path.endsWith('/go.mod')).map(dirname);
-  const found = modules.map((folder) => problemsOf(['go', 'vet', './...'], { cwd: join(root, folder) }));
-  return (await Promise.all(found)).flat();
+  const findings: string[] = [];
+  for (const folder of modules) {
+    const options = { cwd: join(root, folder), env: goEnv() };
+    findings.push(...(await problemsOf(['go', 'vet', './...'], options)));
+  }
+  return findings;
 }
