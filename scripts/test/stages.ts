@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { runChecks } from '../check/run-checks.ts';
 import { addCounts, type Counts } from './counts.ts';
 import { runGoTests } from './go-tests.ts';
+import { longestFirst } from './longest-first.ts';
 import { runNodeTests } from './node-tests.ts';
 import { runFolder } from './run-folder.ts';
 
@@ -130,7 +131,7 @@ function folderStage(name: keyof typeof FOLDERS, what: string, needsImage: boole
     what,
     needsImage,
     run: async (context) => {
-      const files = (await Array.fromAsync(glob(folder.pattern, { cwd: context.root }))).sort();
+      const files = longestFirst(await Array.fromAsync(glob(folder.pattern, { cwd: context.root })));
       const run = folder.isRepeated ? runFolder : runNodeTests;
       return await run(files, { ...context, ...folder });
     },
