@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { isErrno } from '../../../src/base/errors.ts';
 import { ensurePrivateDir } from '../../../src/base/files/private-dir.ts';
 import { createLogger } from '../../../src/base/log.ts';
@@ -49,6 +50,9 @@ export interface StepDaemonOptions {
   hasStandby: boolean;
 }
 
+/** `ms` after which Node's compile cache is written: once the daemon listens. */
+const KEEP_CODE_AFTER_MS = 500;
+
 const options = JSON.parse(process.argv[2] ?? '') as StepDaemonOptions;
 const kill = process.kill.bind(process);
 let order: StepOrder | undefined;
@@ -81,6 +85,8 @@ await hookSteps((what) => {
   for (const pid of victims) kill(pid, action.kind === 'hang' ? 'SIGSTOP' : 'SIGKILL');
   if (action.kind === 'full') fill(action.dir);
 });
+// For the next daemon; one that kills itself writes nothing.
+setTimeout(() => flushCompileCache(), KEEP_CODE_AFTER_MS).unref();
 await (options.kind === 'fake' ? serveFake() : serveReal());
 process.exit(0);
 

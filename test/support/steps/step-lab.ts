@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { SqliteVmRecords } from '../../../src/adapters/store/sqlite-vm-records.ts';
 import { neverAborts } from '../../../src/base/abort.ts';
@@ -42,6 +43,9 @@ export interface StepLab extends AsyncDisposable {
 
 const ROOT = join(import.meta.dirname, '../../..');
 
+/** The program of the daemon, for all labs of a process: they also share what Node has compiled of it. */
+let bundled: Promise<string> | undefined;
+
 /** How a lab is made. */
 export interface StepLabOptions {
   kind: StepDaemonOptions['kind'];
@@ -64,8 +68,8 @@ export async function openStepLab({
 }: StepLabOptions): Promise<StepLab> {
   // Short, because of the 107 bytes of a socket's path.
   const scratch = await mkdtemp(join(tmpdir(), 'st-'));
-  const program = join(scratch, 'daemon.mjs');
-  await bundle(program);
+  bundled ??= bundle();
+  const program = await bundled;
   const dir = join(scratch, 'd');
   await mkdir(dir, { mode: 0o700 });
   if (sizeBytes !== undefined) await mount(dir, sizeBytes);
@@ -109,7 +113,7 @@ export async function openStepLab({
       const started = fork(program, [JSON.stringify(options)], {
         cwd: '/',
         execArgv: [],
-        env: { ...environment },
+        env: { ...environment, NODE_COMPILE_CACHE: join(dirname(program), 'code') },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       });
       child = started;
@@ -150,7 +154,11 @@ export async function openStepLab({
   };
 }
 
-async function bundle(outfile: string): Promise<void> {
+/** Bundles the daemon into a folder of this process, which goes with it, and returns its path. */
+async function bundle(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'step-daemon-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const outfile = join(folder, 'daemon.mjs');
   await build({
     entryPoints: [join(import.meta.dirname, 'step-daemon.ts')],
     outfile,
@@ -162,6 +170,7 @@ async function bundle(outfile: string): Promise<void> {
     // daemon-lab.ts finds the agent by it.
     define: { 'import.meta.dirname': JSON.stringify(join(ROOT, 'test/support')) },
   });
+  return outfile;
 }
 
 async function mount(dir: string, sizeBytes: number): Promise<void> {
