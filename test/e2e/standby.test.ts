@@ -9,6 +9,12 @@ import { type Lab, openLab } from './support/lab.ts';
 /** The shape of the other tests' VMs, whose template may already exist. */
 const SMALL_BY_DEFAULT = '[vm_defaults]\nmemory_mib = 512\ndisk_size = "1G"\nsystem_overlay_size = "1G"\n';
 
+/** `ms` after which the daemon wants one pool VM again, if nothing starts. */
+const FORGOTTEN_MS = 30_000;
+
+/** How often three VMs start at once until there are three pool VMs. */
+const MOST_ROUNDS = 4;
+
 /**
  * The identities of a guest, one per line; then the seconds of its clock, and what a user could see of its
  * creation. Services of the guest come and go, and with them their folders in /var/tmp.
@@ -76,10 +82,18 @@ suite('a pool VM', { timeout: 6 * 60_000 }, () => {
       await Promise.all(names(prefix).map((name) => lab.text(['vm', 'create', '--name', name])));
       return await Promise.all(names(prefix).map(idOf));
     };
-    await startAtOnce('one');
-    await lab.text(['vm', 'delete', ...names('one')]);
-    await until(async () => (await lab.poolVmIds()).length === 3, { what: 'three pool VMs' });
-    const waiting = await lab.poolVmIds();
+    // The pool forgets starts after half a minute; a busy host may need longer to make all three.
+    let waiting: string[] = [];
+    for (let round = 1; waiting.length < 3; round += 1) {
+      assert.ok(round <= MOST_ROUNDS, `there are ${waiting.length} pool VMs`);
+      await startAtOnce('one');
+      await lab.text(['vm', 'delete', ...names('one')]);
+      const look = async (): Promise<boolean> => {
+        waiting = await lab.poolVmIds();
+        return waiting.length === 3;
+      };
+      await until(look, { what: 'three pool VMs', deadlineMs: FORGOTTEN_MS }).catch(() => {});
+    }
     assert.match(await lab.text(['daemon', 'status']), /pool vms +3 of at most 3: /);
     assert.deepEqual((await startAtOnce('two')).toSorted(), waiting.toSorted());
     assert.equal(await lab.text(['vm', 'exec', 'two-3', '--', 'hostname']), 'two-3\n');
