@@ -4,6 +4,7 @@ import {
   groupOf,
   type OptionDefinition,
   optionTerm,
+  shownOptions,
   usageOf,
 } from '../../src/cli/program/command.ts';
 import { shortFormsOf } from '../../src/cli/program/short-forms.ts';
@@ -69,10 +70,10 @@ function section(
   { level, catalog }: { level: number; catalog: Catalog },
 ): string {
   const short = shortFormsOf(command, catalog);
-  const { args, trailing, options, description, examples } = command;
+  const { args, trailing, description, examples } = command;
   const argRows = args.map(({ name, summary }) => `| \`${name}\` | ${cell(summary)} |`);
   if (trailing) argRows.push(`| \`${trailing.name}...\` | ${cell(trailing.summary)} |`);
-  const optionRows = Object.entries(options).map(
+  const optionRows = shownOptions(command).map(
     ([name, option]) =>
       `| \`${optionTerm(name, option)}\` | ${cell(option.summary)} | ${cell(defaultOf(option))} |`,
   );
@@ -93,7 +94,7 @@ function section(
 function everyOption(commands: readonly CommandDefinition[]): string {
   const rows = commands.flatMap((command) => {
     const name = `\`${nameOf(command)}\``;
-    const options = Object.entries(command.options).map(
+    const options = shownOptions(command).map(
       ([key, option]) => `| ${name} | \`${optionTerm(key, option)}\` | ${cell(defaultOf(option))} |`,
     );
     return options.length > 0 ? options : [`| ${name} |  |  |`];

@@ -241,5 +241,10 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
     isChanged: truth('a file was changed'),
   }),
   doctor: doctorReport,
+  update: object({
+    outcome: oneOf(['available', 'up-to-date', 'dry-run', 'updated']),
+    installed: text('the version before'),
+    version: text('the release that was asked for, or the latest'),
+  }),
   version: object({ version: text(), commit: text(), builtAt: text() }),
 };

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Abortable } from '../../src/base/abort.ts';
 import { CATALOG } from '../../src/cli/commands.ts';
+import type { ReleaseSource } from '../../src/cli/update/installation.ts';
 import type { BuildInfo } from '../../src/protocol/build-info.ts';
 import { bundlePrograms } from '../build/bundle.ts';
 import { billOfMaterials } from './bill-of-materials.ts';
@@ -23,6 +24,7 @@ export async function buildArtifacts(
   root: string,
   {
     info,
+    update,
     archs,
     level,
     cacheDir,
@@ -31,6 +33,8 @@ export async function buildArtifacts(
   }: Abortable &
     ZstdLevel & {
       info: BuildInfo;
+      /** where installs of this release find newer ones */
+      update?: ReleaseSource | undefined;
       archs: readonly HostArch[];
       /** keeps what is downloaded */
       cacheDir: string;
@@ -48,7 +52,7 @@ export async function buildArtifacts(
   const shared = {
     bundles: new Map(bundles.files.map(({ path, contents }) => [basename(path), Buffer.from(contents)])),
     manual: manPage(CATALOG, { version: info.version, date: info.builtAt.slice(0, 10) }),
-    release: info,
+    release: { ...info, ...(update && { update }) },
   };
   const withLicences = (inside: readonly Component[]): CommonFiles => ({
     ...shared,

@@ -15,7 +15,7 @@ export function sha256Sums(artifacts: readonly Artifact[]): string {
 }
 
 /**
- * Reads a private key for {@link signSums}.
+ * Reads a private key for {@link signText}.
  *
  * @throws {Error} when it is no unencrypted ECDSA key on P-256 in PEM.
  */
@@ -32,7 +32,11 @@ export function publicHalf(key: KeyObject): string {
   return createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
 }
 
-/** The signature of `SHA256SUMS` as `cosign sign-blob --key` writes it: base64 of ASN.1 DER, no newline. */
-export function signSums(sums: string, key: KeyObject): string {
-  return sign('sha256', Buffer.from(sums), { key, dsaEncoding: 'der' }).toString('base64');
+/**
+ * Signatures of a text, one on each line, each as `cosign sign-blob --key` writes it: base64 of ASN.1 DER. With
+ * one key there is no newline.
+ */
+export function signText(text: string, keys: readonly KeyObject[]): string {
+  const signatures = keys.map((key) => sign('sha256', Buffer.from(text), { key, dsaEncoding: 'der' }));
+  return signatures.map((signature) => signature.toString('base64')).join('\n');
 }

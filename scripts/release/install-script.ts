@@ -5,16 +5,20 @@ import { join } from 'node:path';
 export async function installScript({
   version,
   baseUrl,
-  publicKey,
+  keys,
+  threshold,
 }: {
   version: string;
   baseUrl: string;
-  publicKey: string;
+  /** public keys in PEM */
+  keys: readonly string[];
+  threshold: number;
 }): Promise<string> {
   if (baseUrl.includes("'")) throw new Error('--base-url has a quote in it');
   const text = await readFile(join(import.meta.dirname, 'install.sh'), 'utf8');
   return text
     .replaceAll('@BASE_URL@', () => baseUrl.replace(/\/+$/, ''))
     .replaceAll('@VERSION@', () => version)
-    .replaceAll('@PUBLIC_KEY@', () => publicKey.trim());
+    .replaceAll('@PUBLIC_KEYS@', () => keys.map((key) => key.trim()).join('\n'))
+    .replaceAll('@THRESHOLD@', () => String(threshold));
 }

@@ -6,7 +6,9 @@ set -eu
 
 base_url='@BASE_URL@'
 version='@VERSION@'
-public_key='@PUBLIC_KEY@'
+public_keys='@PUBLIC_KEYS@'
+# How many of them must have signed the release.
+threshold='@THRESHOLD@'
 
 is_user=
 is_yes=
@@ -138,10 +140,25 @@ fetch() {
 
 fetch SHA256SUMS 16384
 fetch SHA256SUMS.sig 1024
-printf '%s\n' "$public_key" >"$scratch/key.pem"
-base64 -d <"$scratch/SHA256SUMS.sig" >"$scratch/signature" 2>/dev/null ||
-  die 'Cannot trust this release: its signature is no base64' 'nothing was installed; tell the makers of banger'
-openssl dgst -sha256 -verify "$scratch/key.pem" -signature "$scratch/signature" "$scratch/SHA256SUMS" >/dev/null 2>&1 ||
+printf '%s\n' "$public_keys" | {
+  count=0
+  while read -r line; do
+    case $line in *BEGIN*) count=$((count + 1)) ;; esac
+    printf '%s\n' "$line" >>"$scratch/key.$count"
+  done
+}
+signers=0
+for key in "$scratch"/key.*; do
+  # One signature on each line; the last line has no end.
+  while read -r line || [ -n "$line" ]; do
+    printf '%s' "$line" | base64 -d >"$scratch/signature" 2>/dev/null || continue
+    if openssl dgst -sha256 -verify "$key" -signature "$scratch/signature" "$scratch/SHA256SUMS" >/dev/null 2>&1; then
+      signers=$((signers + 1))
+      break
+    fi
+  done <"$scratch/SHA256SUMS.sig"
+done
+[ "$signers" -ge "$threshold" ] ||
   die 'Cannot trust this release: the signature of SHA256SUMS is wrong' 'nothing was installed; tell the makers of banger'
 fetch "$name.tar.zst" 268435456
 grep "  $name.tar.zst\$" "$scratch/SHA256SUMS" >"$scratch/sum" ||
@@ -186,4 +203,5 @@ Next:
   banger image build             make the image that VMs boot, once
   banger vm run                  a fresh VM and a shell in it
   banger ssh-config --install    reach VMs as NAME.vm over ssh
+  banger update --check          whether there is a newer release
 NEXT

@@ -3,6 +3,7 @@ import {
   type CommandDefinition,
   groupOf,
   optionTerm,
+  shownOptions,
   usageOf,
 } from '../../src/cli/program/command.ts';
 
@@ -49,7 +50,7 @@ function section(command: CommandDefinition): string[] {
     `.B ${text(usageOf(command))}`,
     text(command.description),
     '.RS',
-    ...Object.entries(command.options).flatMap(([name, option]) => [
+    ...shownOptions(command).flatMap(([name, option]) => [
       '.TP',
       `.B ${text(optionTerm(name, option))}`,
       text(option.summary),

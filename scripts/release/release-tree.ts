@@ -1,7 +1,11 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../src/base/abort.ts';
 import { COMPLETION_SCRIPTS } from '../../src/cli/completion/scripts.ts';
+import { CONTENTS_FILE, contentsText, type FoundFile } from '../../src/cli/update/contents.ts';
+import type { ReleaseSource } from '../../src/cli/update/installation.ts';
+import type { BuildInfo } from '../../src/protocol/build-info.ts';
 import { type PackageEntry, plainFile, programFile } from './entries.ts';
 import { lockedPackage, npmFiles } from './npm-download.ts';
 
@@ -23,8 +27,8 @@ export interface CommonFiles {
   manual: string;
   /** licences of all that is inside, by component */
   licences: ReadonlyMap<string, string>;
-  /** `release.json` without the architecture */
-  release: { version: string; commit: string; builtAt: string };
+  /** `release.json` without the architecture; `update` says where its users find newer releases */
+  release: BuildInfo & { update?: ReleaseSource };
 }
 
 /**
@@ -37,7 +41,7 @@ export async function releaseTree(
   { bundles, manual, licences, release, cacheDir, signal }: Abortable & CommonFiles & { cacheDir: string },
 ): Promise<PackageEntry[]> {
   const node = await nodeProgram(root, arch, { cacheDir, signal });
-  return [
+  const entries = [
     programFile('bin/banger', await readFile(join(root, 'bin/banger'))),
     programFile('node/bin/node', node),
     ...(await goPrograms(root, [arch])),
@@ -52,6 +56,21 @@ export async function releaseTree(
     ),
     plainFile('release.json', `${JSON.stringify({ ...release, arch })}\n`),
   ];
+  return [...entries, plainFile(CONTENTS_FILE, contentsOf(entries))];
+}
+
+/** The list of these files that `banger update` compares with what it unpacks. */
+export function contentsOf(entries: readonly PackageEntry[]): string {
+  return contentsText(
+    new Map(
+      entries.flatMap((entry): [string, FoundFile][] => {
+        if ('target' in entry) throw new Error(`a release has no links: ${entry.path}`);
+        const { path, content, isProgram } = entry;
+        const sha256 = createHash('sha256').update(content).digest('hex');
+        return [[path, { sha256, sizeBytes: content.length, isProgram }]];
+      }),
+    ),
+  );
 }
 
 /** The Go programs for hosts of these architectures; agents for guests of all. */

@@ -26,6 +26,7 @@ import { templateDelete } from './template/template-delete.ts';
 import { templateList } from './template/template-list.ts';
 import { templatePrune } from './template/template-prune.ts';
 import { templateShow } from './template/template-show.ts';
+import { update } from './update/update.ts';
 import { version } from './version.ts';
 import { vmCp } from './vm/cp/vm-cp.ts';
 import { vmExec } from './vm/exec/vm-exec.ts';
@@ -187,6 +188,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   dnsUninstall,
   sshConfig,
   doctor,
+  update,
   version,
   completion,
   complete,

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { DAEMON_NODE_FLAGS } from '../config/daemon-process.ts';
+import { lastingName } from '../config/install-places.ts';
 import { NODE_FLAGS } from '../config/node-flags.ts';
 import { processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
@@ -47,7 +48,7 @@ const io: CliIo = {
   get launcherArgv() {
     // It sets what makes us start fast, and finds Node after an update of it.
     const launcher = join(dirname(realpathSync(process.argv[1] ?? '')), '..', 'bin', 'banger');
-    return existsSync(launcher) ? [launcher] : io.ownArgv;
+    return existsSync(launcher) ? [lastingName(launcher, io.env['HOME'])] : io.ownArgv;
   },
   daemonArgv: [process.execPath, ...DAEMON_NODE_FLAGS, daemonProgram(realpathSync(process.argv[1] ?? ''))],
   build: buildInfo(),

@@ -24,6 +24,7 @@ import { UDP_CLAIMS } from '../adapters/loopback/udp-claims.ts';
 import { FsTemplateStore } from '../adapters/saved/template-store.ts';
 import { FsVmSnapshots } from '../adapters/saved/vm-snapshots.ts';
 import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
+import { checkRecords, copyRecords, restoreRecords } from '../adapters/store/offline-records.ts';
 import { SqliteVmRecords } from '../adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
@@ -50,6 +51,7 @@ import { VmLocks } from '../core/vms/vm-locks.ts';
 import type { BootStores, VmWorld } from '../core/vms/world.ts';
 import { type BuildInfo, releaseOf } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
+import type { OfflineRecords } from './offline/offline.ts';
 
 const BOOT_DEADLINE_MS = 180_000;
 
@@ -119,6 +121,13 @@ export interface ComposeOptions {
   /** replaces QEMU */
   driver?: VmDriver;
 }
+
+/** What can be done with records without opening them as a daemon does. */
+export const OFFLINE_RECORDS: OfflineRecords = {
+  check: checkRecords,
+  copy: copyRecords,
+  restore: restoreRecords,
+};
 
 /** Constructs all adapters; no other function constructs any. */
 export function compose({

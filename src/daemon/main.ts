@@ -1,20 +1,21 @@
 import { realpathSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { dirname, join } from 'node:path';
-import { messageOf } from '../base/errors.ts';
+import { AppError, messageOf } from '../base/errors.ts';
 import { ensurePrivateDir } from '../base/files/private-dir.ts';
 import { createLogger } from '../base/log.ts';
 import { withoutDaemonSettings } from '../config/daemon-process.ts';
 import { NODE_FLAGS } from '../config/node-flags.ts';
 import { loadSettings, processEnvironment } from '../config/settings.ts';
 import { buildInfo } from '../protocol/build-info.ts';
-import { type ComposeOptions, compose } from './compose.ts';
+import { type ComposeOptions, compose, OFFLINE_RECORDS } from './compose.ts';
 import { LogFile } from './log/log-file.ts';
+import { OFFLINE_WORDS, runOffline } from './offline/offline.ts';
 import { serve } from './serve.ts';
 
-// The program `bangerd`. It takes no arguments; the command line starts it when it is needed. It exits with
-// status 0 when another daemon already runs, and with 1 and a line on stderr when it cannot start. A daemon
-// that has served ends by killing itself.
+// The program `bangerd`. Without arguments it is the daemon; the command line starts it when it is needed. It
+// exits with status 0 when another daemon already runs, and with 1 and a line on stderr when it cannot start.
+// A daemon that has served ends by killing itself. `offline/offline.ts` says what its arguments do.
 
 /**
  * `ms` after which Node's compile cache is written for the next daemon: once the first commands have run. Not
@@ -31,6 +32,11 @@ function endNow(): never {
 async function main(): Promise<boolean> {
   const env = withoutDaemonSettings(processEnvironment());
   const settings = loadSettings(env);
+  const [word] = process.argv.slice(2);
+  if (word !== undefined) {
+    await offline(word, { settings, env });
+    return false;
+  }
   const { paths, logLevel } = settings;
   await ensurePrivateDir(paths.stateDir);
   using file = new LogFile(paths.daemonLogFile);
@@ -57,6 +63,30 @@ async function main(): Promise<boolean> {
   });
 }
 
+/** Does what an argument asks for, instead of being the daemon. */
+async function offline(word: string, { settings, env }: Pick<ComposeOptions, 'settings' | 'env'>): Promise<void> {
+  const known = OFFLINE_WORDS.find((one) => one === word);
+  if (!known) throw new AppError('USAGE_ARGUMENTS', `Cannot use "${word}": it is none of ${OFFLINE_WORDS.join(', ')}`);
+  const { paths } = settings;
+  const log = createLogger(() => {}, { level: 'error', fields: {} });
+  const build = buildInfo();
+  const uid = process.getuid?.() ?? 0;
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => stop.abort());
+  const { status, text } = await runOffline(known, {
+    paths,
+    build,
+    records: OFFLINE_RECORDS,
+    signal: stop.signal,
+    compose: (recordsFile) => {
+      const chosen = { ...settings, hasPool: false, paths: { ...paths, recordsFile } };
+      return compose({ settings: chosen, env, uid, ...companions(), build, log });
+    },
+  });
+  process.stdout.write(`${text}\n`);
+  process.exitCode = status;
+}
+
 /** The other programs of this installation: beside the bundle and its folder, or in the source tree. */
 function companions(): Pick<ComposeOptions, 'agentDir' | 'hostToolsDir' | 'receiver'> {
   const program = realpathSync(process.argv[1] ?? '');
@@ -72,7 +102,7 @@ function companions(): Pick<ComposeOptions, 'agentDir' | 'hostToolsDir' | 'recei
 }
 
 main().then(
-  (hasServed) => (hasServed ? endNow() : process.exit(0)),
+  (hasServed) => (hasServed ? endNow() : process.exit()),
   (error: unknown) => {
     process.stderr.write(`bangerd: ${messageOf(error)}\n`);
     process.exit(1);

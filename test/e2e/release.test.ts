@@ -22,9 +22,10 @@ describe('a release', () => {
     lab = await openLab();
     site = join(lab.scratch, 'site');
     outDir = join(site, 'v0.1.0');
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     await writeFile(join(lab.scratch, 'key.pem'), pem, { mode: 0o600 });
+    await writeFile(join(lab.scratch, 'public.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
     await cloneOfSources(join(lab.scratch, 'one'));
     release(
       join(lab.scratch, 'one'),
@@ -96,7 +97,9 @@ describe('a release', () => {
 
   test('two builds of one commit in different folders have the same bytes', async () => {
     await cloneOfSources(join(lab.scratch, 'two'), join(lab.scratch, 'one'));
-    release(join(lab.scratch, 'two'), join(lab.scratch, 'out-two'));
+    // Without the private key.
+    const trusted = ['--public-key', join(lab.scratch, 'public.pem'), '--base-url', `file://${site}`];
+    release(join(lab.scratch, 'two'), join(lab.scratch, 'out-two'), ...trusted);
     const sums = (folder: string): Promise<string> => readFile(join(folder, 'SHA256SUMS'), 'utf8');
     assert.equal(await sums(join(lab.scratch, 'out-two')), await sums(outDir));
     must('sha256sum', ['-c', '--quiet', 'SHA256SUMS'], { cwd: outDir });

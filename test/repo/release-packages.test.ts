@@ -6,15 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { billOfMaterials } from '../../scripts/release/bill-of-materials.ts';
-import { publicHalf, sha256Sums, signingKey, signSums } from '../../scripts/release/checksums.ts';
+import { publicHalf, sha256Sums, signingKey, signText } from '../../scripts/release/checksums.ts';
 import { debianPackage } from '../../scripts/release/debian-package.ts';
 import { below, type PackageEntry, plainFile, programFile } from '../../scripts/release/entries.ts';
+import { manifestText, manifestWith, renewed } from '../../scripts/release/manifest.ts';
 import { manPage } from '../../scripts/release/man-page.ts';
 import { lockedPackage, npmFiles } from '../../scripts/release/npm-download.ts';
 import { releaseOptions } from '../../scripts/release/options.ts';
 import { tarArchive, zstd } from '../../scripts/release/tar-archive.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { CATALOG } from '../../src/cli/commands.ts';
+import { parseManifest } from '../../src/cli/update/manifest.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const mtimeMs = Date.parse('2026-01-02T03:04:05Z');
@@ -95,7 +97,7 @@ describe('the packages of a release', () => {
     ];
     for (const { name, content } of artifacts) await writeFile(join(dir, name), content);
     const sums = sha256Sums(artifacts);
-    const signature = signSums(sums, key);
+    const signature = signText(sums, [key]);
     assert.match(signature, /^[A-Za-z0-9+/]+=*$/);
     await writeFile(join(dir, 'sums'), sums);
     await writeFile(join(dir, 'signature'), Buffer.from(signature, 'base64'));
@@ -132,6 +134,23 @@ describe('the packages of a release', () => {
     ]);
   });
 
+  test('the list of releases keeps earlier ones, and can be signed for longer', () => {
+    const nowMs = Date.parse('2026-06-01T00:00:00Z');
+    const first = manifestWith(undefined, { version: 'v0.9.0', builtAt: 't', nowMs });
+    const second = manifestWith(first, { version: 'v0.10.0', builtAt: 't', nowMs });
+    assert.deepEqual(
+      second.releases.map(({ version }) => version),
+      ['v0.10.0', 'v0.9.0'],
+    );
+    assert.equal(second.latest_stable, 'v0.10.0');
+    const fix = manifestWith(second, { version: 'v0.9.1', builtAt: 't', nowMs });
+    assert.equal(fix.latest_stable, 'v0.10.0', 'a fix of an older release is not the latest');
+    assert.equal(first.expires_at, '2026-11-28T00:00:00.000Z');
+    const later = renewed(first, { nowMs: nowMs + 24 * 60 * 60_000 });
+    assert.deepEqual(later, { ...first, expires_at: '2026-11-29T00:00:00.000Z' });
+    assert.deepEqual(parseManifest(manifestText(second), { nowMs }), second);
+  });
+
   test('an archive of npm with another hash than the lock file has is never used', async () => {
     const pkg = await lockedPackage(ROOT, 'httpxy');
     const cacheDir = join(dir, 'downloads');
@@ -154,7 +173,9 @@ describe('the packages of a release', () => {
     [['--version', '1.2'], /--version "1.2": it is vX.Y.Z/],
     [['--level', '0'], /--level "0": it is a whole number from 1 to 22/],
     [['--base-url', 'ftp://x', '--key', 'k'], /--base-url "ftp:\/\/x": it begins with https/],
-    [['--base-url', 'https://example.com'], /needs --key/],
+    [['--base-url', 'https://example.com'], /needs --key or --public-key/],
+    [['--key', 'k', '--threshold', '2'], /--threshold "2": it is a whole number from 1 to the number of keys/],
+    [['--renew', 'manifest.json'], /--renew needs --key/],
     [['--unknown'], /Unknown option/],
   ] as const) {
     test(`refuses ${args.join(' ')}`, () => {

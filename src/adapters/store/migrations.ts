@@ -29,7 +29,7 @@ const MIGRATIONS: readonly string[] = [
  * database says so.
  */
 export function migrate(db: DatabaseSync, path: string, { version }: { version: string }): void {
-  const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+  const found = schemaOf(db);
   if (found > MIGRATIONS.length) throw tooNew(path, { found, writer: writerOf(db) });
   if (found > 0 && found < MIGRATIONS.length) copyDatabase(db, { path, schema: found });
   MIGRATIONS.forEach((sql, index) => {
@@ -38,6 +38,19 @@ export function migrate(db: DatabaseSync, path: string, { version }: { version: 
   });
   if (writerOf(db) === version) return;
   db.prepare("INSERT OR REPLACE INTO banger (key, value) VALUES ('version', ?)").run(version);
+}
+
+/** The newest schema that this version supports. */
+export const NEWEST_SCHEMA = MIGRATIONS.length;
+
+/** The number of the schema that a database has; 0 for a new one. */
+export function schemaOf(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+/** The numbers of the schema changes that a database with `schema` lacks. */
+export function pendingMigrations(schema: number): number[] {
+  return MIGRATIONS.map((_, index) => index + 1).filter((number) => number > schema);
 }
 
 function inTransaction(db: DatabaseSync, sql: string): void {
@@ -51,7 +64,7 @@ function inTransaction(db: DatabaseSync, sql: string): void {
 }
 
 /** The version of banger that wrote the database; `undefined` when it does not say. */
-function writerOf(db: DatabaseSync): string | undefined {
+export function writerOf(db: DatabaseSync): string | undefined {
   try {
     const row = db.prepare("SELECT value FROM banger WHERE key = 'version'").get();
     return row && String(row['value']);

@@ -1,5 +1,5 @@
 import type { Catalog, CommandDefinition, OptionDefinition, ValueKind } from '../program/command.ts';
-import { flagOf, groupOf, subgroupsOf } from '../program/command.ts';
+import { flagOf, groupOf, shownOptions, subgroupsOf } from '../program/command.ts';
 import { shortWords, writeOut } from '../program/short-forms.ts';
 import { completeValue } from './complete-value.ts';
 import { type Candidate, type Completions, type LiveNames, matching, NOTHING } from './completions.ts';
@@ -128,9 +128,9 @@ function membersOf({ groups, commands }: Catalog, group: string): Candidate[] {
   ];
 }
 
-function flagsOf({ options }: CommandDefinition): Candidate[] {
+function flagsOf(command: CommandDefinition): Candidate[] {
   return [
-    ...Object.entries(options).map(([name, { summary }]) => ({ word: flagOf(name), meaning: summary })),
+    ...shownOptions(command).map(([name, { summary }]) => ({ word: flagOf(name), meaning: summary })),
     { word: '--help', meaning: 'show help' },
   ];
 }

@@ -40,6 +40,8 @@ interface OptionBase {
   summary: string;
   /** one letter */
   short?: string;
+  /** works, but help, completion and the reference do not name it */
+  isHidden?: boolean;
 }
 
 /** An option without a value. */
@@ -154,6 +156,11 @@ export function groupOf({ path }: Pick<CommandDefinition, 'path'>): string {
 /** Returns the groups directly in the group `parent`; those of `banger` itself when `parent` is empty. */
 export function subgroupsOf(groups: readonly GroupDefinition[], parent: string): GroupDefinition[] {
   return groups.filter(({ name }) => groupOf({ path: name.split(' ') as [string, ...string[]] }) === parent);
+}
+
+/** Returns the options that help, completion and the reference name. */
+export function shownOptions({ options }: Pick<CommandDefinition, 'options'>): [string, OptionDefinition][] {
+  return Object.entries(options).filter(([, { isHidden }]) => !isHidden);
 }
 
 /** Returns the flag of an option: `--disk-size` for `diskSize`. */

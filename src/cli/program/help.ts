@@ -6,6 +6,7 @@ import {
   type GroupDefinition,
   groupOf,
   optionTerm,
+  shownOptions,
   subgroupsOf,
   usageOf,
 } from './command.ts';
@@ -35,7 +36,7 @@ export function commandHelp(
   const short = shortFormsOf(definition, options);
   const args = definition.args.map(({ name, summary }): [string, string] => [name, summary]);
   if (definition.trailing) args.push([`${definition.trailing.name}...`, definition.trailing.summary]);
-  const flags = Object.entries(definition.options).map(([name, option]): [string, string] => [
+  const flags = shownOptions(definition).map(([name, option]): [string, string] => [
     optionTerm(name, option),
     option.type === 'value' && option.defaultText
       ? `${option.summary} (default: ${option.defaultText(options.settings)})`

@@ -6,7 +6,7 @@ import { JSON_OUTPUT } from '../../../scripts/docs/json-shapes.ts';
 import { object } from '../../../src/base/json-schema/build.ts';
 import { problemsOf } from '../../../src/base/json-schema/check.ts';
 import { COMMANDS } from '../../../src/cli/commands.ts';
-import { flagOf } from '../../../src/cli/program/command.ts';
+import { flagOf, shownOptions } from '../../../src/cli/program/command.ts';
 import { errorBody } from '../../../src/protocol/events.ts';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import { type CliResult, FakeSignals, runCli, stdinOf } from '../../support/cli/cli-harness.ts';
@@ -87,9 +87,9 @@ describe('the table of every command and option', () => {
   test('has every command and option, and only those', () => {
     assert.deepEqual(
       rows.map(({ command, flag }) => `${command} ${flag ?? ''}`),
-      shown.flatMap(({ path, options }) => {
-        const flags = Object.keys(options).map(flagOf);
-        return (flags.length > 0 ? flags : ['']).map((flag) => `${path.join(' ')} ${flag}`);
+      shown.flatMap((command) => {
+        const flags = shownOptions(command).map(([name]) => flagOf(name));
+        return (flags.length > 0 ? flags : ['']).map((flag) => `${command.path.join(' ')} ${flag}`);
       }),
     );
   });

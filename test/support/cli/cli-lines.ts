@@ -196,6 +196,8 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--prove', needsRoot: true, status: 1 },
     { words: '-v' },
   ],
+  // The tests run a checkout, which no update of this command changes.
+  update: [{ words: '--check --dry-run --force --to v9.9.9', status: 1 }, { words: '--json', status: 1 }],
   version: [{ words: '' }, { words: '--json' }],
   completion: [{ words: 'bash' }, { words: 'zsh' }, { words: 'fish' }],
   'image delete': [{ words: '--json tools' }, { words: '-f debian-bookworm' }],
@@ -231,6 +233,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--base-commit': { value: 'HEAD~1' },
   '--lines': { value: 'all' },
   '--for': { value: 'bind' },
+  '--to': { value: 'newest' },
   '--server': { value: '8.8.8.8:53' },
   '--root': { value: 'srv' },
   '--max-size': { value: 'banana' },
