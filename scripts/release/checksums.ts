@@ -33,8 +33,8 @@ export function publicHalf(key: KeyObject): string {
 }
 
 /**
- * Signatures of a text, one on each line, each as `cosign sign-blob --key` writes it: base64 of ASN.1 DER. With
- * one key there is no newline.
+ * Signatures of a text, one on each line, each as `cosign sign-blob --key` writes it: base64 of ASN.1 DER.
+ * With one key there is no newline.
  */
 export function signText(text: string, keys: readonly KeyObject[]): string {
   const signatures = keys.map((key) => sign('sha256', Buffer.from(text), { key, dsaEncoding: 'der' }));

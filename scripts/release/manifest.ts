@@ -4,7 +4,7 @@ import { compareVersions } from '../../src/cli/update/version-order.ts';
 const DAY_MS = 24 * 60 * 60_000;
 
 /** How long clients may use a list of releases, in days; it must be signed again before that. */
-export const VALID_DAYS = 180;
+const VALID_DAYS = 180;
 
 /**
  * The list of releases with one more, or with a newer description of one that it has: `src/cli/update` reads

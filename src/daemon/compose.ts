@@ -51,7 +51,7 @@ import { VmLocks } from '../core/vms/vm-locks.ts';
 import type { BootStores, VmWorld } from '../core/vms/world.ts';
 import { type BuildInfo, releaseOf } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
-import type { OfflineRecords } from './offline/offline.ts';
+import type { OfflineRecords } from './offline/offline-records.ts';
 
 const BOOT_DEADLINE_MS = 180_000;
 

@@ -64,9 +64,13 @@ async function main(): Promise<boolean> {
 }
 
 /** Does what an argument asks for, instead of being the daemon. */
-async function offline(word: string, { settings, env }: Pick<ComposeOptions, 'settings' | 'env'>): Promise<void> {
+async function offline(
+  word: string,
+  { settings, env }: Pick<ComposeOptions, 'settings' | 'env'>,
+): Promise<void> {
   const known = OFFLINE_WORDS.find((one) => one === word);
-  if (!known) throw new AppError('USAGE_ARGUMENTS', `Cannot use "${word}": it is none of ${OFFLINE_WORDS.join(', ')}`);
+  if (!known)
+    throw new AppError('USAGE_ARGUMENTS', `Cannot use "${word}": it is none of ${OFFLINE_WORDS.join(', ')}`);
   const { paths } = settings;
   const log = createLogger(() => {}, { level: 'error', fields: {} });
   const build = buildInfo();

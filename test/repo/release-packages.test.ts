@@ -9,8 +9,8 @@ import { billOfMaterials } from '../../scripts/release/bill-of-materials.ts';
 import { publicHalf, sha256Sums, signingKey, signText } from '../../scripts/release/checksums.ts';
 import { debianPackage } from '../../scripts/release/debian-package.ts';
 import { below, type PackageEntry, plainFile, programFile } from '../../scripts/release/entries.ts';
-import { manifestText, manifestWith, renewed } from '../../scripts/release/manifest.ts';
 import { manPage } from '../../scripts/release/man-page.ts';
+import { manifestText, manifestWith, renewed } from '../../scripts/release/manifest.ts';
 import { lockedPackage, npmFiles } from '../../scripts/release/npm-download.ts';
 import { releaseOptions } from '../../scripts/release/options.ts';
 import { tarArchive, zstd } from '../../scripts/release/tar-archive.ts';
@@ -174,7 +174,10 @@ describe('the packages of a release', () => {
     [['--level', '0'], /--level "0": it is a whole number from 1 to 22/],
     [['--base-url', 'ftp://x', '--key', 'k'], /--base-url "ftp:\/\/x": it begins with https/],
     [['--base-url', 'https://example.com'], /needs --key or --public-key/],
-    [['--key', 'k', '--threshold', '2'], /--threshold "2": it is a whole number from 1 to the number of keys/],
+    [
+      ['--key', 'k', '--threshold', '2'],
+      /--threshold "2": it is a whole number from 1 to the number of keys/,
+    ],
     [['--renew', 'manifest.json'], /--renew needs --key/],
     [['--unknown'], /Unknown option/],
   ] as const) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /** Name of this host's architecture in releases. */
-export const ARCH = process.arch === 'arm64' ? 'arm64' : 'amd64';
+const ARCH = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
 /** A change of one source file of a release. */
 export interface SourceChange {
@@ -46,11 +46,18 @@ export function openReleaseMaker(
     make(version, changes = []) {
       must('git', ['-C', folder, 'reset', '-q', '--hard', base]);
       const own = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version as string;
-      const named = { path: 'package.json', from: `"version": "${own}"`, to: `"version": "${version.slice(1)}"` };
+      const named = {
+        path: 'package.json',
+        from: `"version": "${own}"`,
+        to: `"version": "${version.slice(1)}"`,
+      };
       for (const { path, from, to } of [named, ...changes]) {
         const text = readFileSync(join(folder, path), 'utf8');
         assert.ok(text.includes(from), `${path} has ${from}`);
-        writeFileSync(join(folder, path), text.replace(from, () => to));
+        writeFileSync(
+          join(folder, path),
+          text.replace(from, () => to),
+        );
       }
       commit(folder);
       const list = join(site, 'manifest.json');
@@ -60,7 +67,8 @@ export function openReleaseMaker(
         ...['--key', keyPath, '--base-url', `file://${site}`],
         ...(existsSync(list) ? ['--manifest', list] : []),
       ]);
-      for (const name of ['manifest.json', 'manifest.json.sig']) cpSync(join(site, version, name), join(site, name));
+      for (const name of ['manifest.json', 'manifest.json.sig'])
+        cpSync(join(site, version, name), join(site, name));
     },
   };
 }

@@ -99,7 +99,10 @@ describe('updates between releases, with a VM that keeps running', () => {
   }
 
   test('update_check', async () => {
-    assert.match(await text('update', '--check', ...from, '--to', 'v0.2.0'), /^update available: v0\.1\.0 -> v0\.2\.0\n$/);
+    assert.match(
+      await text('update', '--check', ...from, '--to', 'v0.2.0'),
+      /^update available: v0\.1\.0 -> v0\.2\.0\n$/,
+    );
     // From the place and with the key that are in the release.
     assert.match(await text('update', '--check'), /^update available: v0\.1\.0 -> v0\.4\.0\n$/);
     const json = JSON.parse(await text('update', '--check', '--json', '--to', 'v0.1.0')) as unknown;
@@ -112,7 +115,8 @@ describe('updates between releases, with a VM that keeps running', () => {
   });
 
   test('update_no_root', {
-    skip: process.getuid?.() === 0 ? false : 'needs root to make an install for all users, in a mount namespace',
+    skip:
+      process.getuid?.() === 0 ? false : 'needs root to make an install for all users, in a mount namespace',
   }, async () => {
     await chmod(site, 0o755);
     const script = `
@@ -142,7 +146,10 @@ describe('updates between releases, with a VM that keeps running', () => {
   });
 
   test('a command in a VM is named before anything is done, and keeps running', async () => {
-    const session = lab.start(['vm', 'exec', 'alive', '--', 'sh', '-c', 'echo begun; sleep 20; echo ended'], options);
+    const session = lab.start(
+      ['vm', 'exec', 'alive', '--', 'sh', '-c', 'echo begun; sleep 20; echo ended'],
+      options,
+    );
     await until(() => session.stdout().toString().includes('begun'));
     await refused(/daemon is busy with 1 command or session in VMs/, '--to', 'v0.2.0');
     assert.equal(await version(), 'v0.1.0');
@@ -179,14 +186,18 @@ describe('updates between releases, with a VM that keeps running', () => {
     test(`update_rollback_keeps_vm_alive: ${what}`, async () => {
       await refused(/\(rolled back to previous install\)/, '--to', release);
       assert.equal(await version(), 'v0.2.0');
-      const { version: running } = JSON.parse(await text('daemon', 'status', '--json')) as { version: string };
+      const { version: running } = JSON.parse(await text('daemon', 'status', '--json')) as {
+        version: string;
+      };
       assert.equal(running, 'v0.2.0');
       await assertAlive();
     });
   }
 
   function spawnAsNamespace(script: string): { stdout: string; stderr: string } {
-    const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
+      encoding: 'utf8',
+    });
     assert.equal(status, 0, stdout + stderr);
     return { stdout, stderr };
   }

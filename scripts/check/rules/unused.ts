@@ -13,6 +13,7 @@ const ENTRIES = [
   'test/nested/main.ts',
   'test/resolvers/main.ts',
   'test/resolvers/check.ts',
+  'test/support/update/run-update.ts',
   'test/nested/both-suites.ts',
   'test/nested/driver-suite.ts',
   'test/sequences/main.ts',

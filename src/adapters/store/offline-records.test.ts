@@ -53,7 +53,10 @@ describe('records while no daemon of this version serves them', () => {
       schema: NEWEST_SCHEMA + 1,
       writer: 'v9.0.0',
     });
-    assert.throws(() => new SqliteVmRecords(path), (error) => isAppError(error, 'STORE_TOO_NEW'));
+    assert.throws(
+      () => new SqliteVmRecords(path),
+      (error) => isAppError(error, 'STORE_TOO_NEW'),
+    );
   });
 
   test('come back from the copy that the newer version has made; the newer ones are kept', () => {

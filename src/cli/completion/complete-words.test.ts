@@ -69,6 +69,7 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('vm', 'run', '--v'), ['--vcpu', '--verbose']);
     assert.deepEqual(await candidates('vm', 'run', '--name', ''), []);
     assert.deepEqual(await candidates('vm', 'create', '--no'), ['--no-start']);
+    assert.deepEqual(await candidates('update', '--m'), [], 'not the hidden --manifest-url');
   });
 
   test('completes names of existing VMs and images', async () => {

@@ -64,7 +64,11 @@ export function compareContents(listed: Contents, found: Contents): string | und
 }
 
 function invalid(): AppError {
-  return new AppError('UPDATE_ARCHIVE_INVALID', `Cannot unpack the release: its ${CONTENTS_FILE} is damaged`, {
-    hint: 'nothing was changed; tell the makers of banger',
-  });
+  return new AppError(
+    'UPDATE_ARCHIVE_INVALID',
+    `Cannot unpack the release: its ${CONTENTS_FILE} is damaged`,
+    {
+      hint: 'nothing was changed; tell the makers of banger',
+    },
+  );
 }

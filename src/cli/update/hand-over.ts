@@ -25,7 +25,8 @@ export interface HandOver {
  * daemon has passed `banger doctor` and knows all VMs that ran. VMs keep running. When anything fails, or
  * `signal` aborts, starts the daemon of the current release again, with the records that it can read.
  *
- * @throws {AppError} UPDATE_ROLLED_BACK; UPDATE_ROLLBACK_FAILED when the current release does not work either.
+ * @throws {AppError} UPDATE_ROLLED_BACK; UPDATE_ROLLBACK_FAILED when the current release does not work
+ * either.
  */
 export async function handOver(
   work: HandOver,
@@ -45,7 +46,10 @@ export async function handOver(
 }
 
 /** The gate: checks that failed before do not count. */
-async function startNext({ current, next, version, before, step }: HandOver, { signal }: Abortable): Promise<void> {
+async function startNext(
+  { current, next, version, before, step }: HandOver,
+  { signal }: Abortable,
+): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     step('stopping the daemon');
     await current.stopDaemon({ signal });

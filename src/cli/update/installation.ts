@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AppError, isErrno } from '../../base/errors.ts';
-import { isRecord } from '../../base/json-schema/check.ts';
 import { isThere } from '../../base/files/if-there.ts';
+import { isRecord } from '../../base/json-schema/check.ts';
 import { DEBIAN_INSTALL, realOr, SHARED_INSTALL, userLink } from '../../config/install-places.ts';
 import { isVersion } from './version-order.ts';
 
@@ -63,10 +63,14 @@ export async function requireWritable({ releasesDir, link }: Installation): Prom
       await access(folder, constants.W_OK);
     } catch (error) {
       if (!isErrno(error, 'EACCES', 'EROFS')) throw error;
-      throw new AppError('UPDATE_NEEDS_ROOT', `Cannot write to "${folder}": updating this install needs root`, {
-        hint: `sudo ${link} update`,
-        details: { path: folder },
-      });
+      throw new AppError(
+        'UPDATE_NEEDS_ROOT',
+        `Cannot write to "${folder}": updating this install needs root`,
+        {
+          hint: `sudo ${link} update`,
+          details: { path: folder },
+        },
+      );
     }
   }
 }
@@ -87,7 +91,8 @@ function releaseFacts(root: string): Pick<Installation, 'version' | 'arch' | 'so
 function sourceOf(value: unknown): ReleaseSource | undefined {
   if (!isRecord(value)) return undefined;
   const { manifestUrl, keys, threshold } = value;
-  if (typeof manifestUrl !== 'string' || !Array.isArray(keys) || typeof threshold !== 'number') return undefined;
+  if (typeof manifestUrl !== 'string' || !Array.isArray(keys) || typeof threshold !== 'number')
+    return undefined;
   return { manifestUrl, keys: keys.map(String), threshold };
 }
 
@@ -101,16 +106,25 @@ async function notOurs(root: string, isRelease: boolean): Promise<AppError> {
 
 async function ownerOf(root: string, isRelease: boolean): Promise<{ owner: string; hint: string }> {
   if (root.includes('/node_modules/')) {
-    return { owner: 'npm owns this install', hint: 'npm install -g FILE, with the package of the new release' };
+    return {
+      owner: 'npm owns this install',
+      hint: 'npm install -g FILE, with the package of the new release',
+    };
   }
   if (root === DEBIAN_INSTALL.root) {
     const isDebian = await isThere(DEBIAN_INSTALL.list);
     return isDebian
-      ? { owner: 'apt owns this install', hint: 'sudo apt install ./FILE.deb, with the package of the new release' }
+      ? {
+          owner: 'apt owns this install',
+          hint: 'sudo apt install ./FILE.deb, with the package of the new release',
+        }
       : { owner: 'a package manager owns this install', hint: 'update the package banger with it' };
   }
   if (isRelease) {
-    return { owner: 'install.sh did not install it', hint: 'unpack the new release there by hand, or use install.sh' };
+    return {
+      owner: 'install.sh did not install it',
+      hint: 'unpack the new release there by hand, or use install.sh',
+    };
   }
   return { owner: 'it is a checkout', hint: 'git pull && npm run setup (in that folder)' };
 }

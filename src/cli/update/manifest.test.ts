@@ -25,11 +25,23 @@ describe('parseManifest()', () => {
 
   for (const [what, text, message] of [
     ['text that is not JSON', '{', /it is not JSON/],
-    ['another schema', JSON.stringify({ ...LIST, schema_version: 2 }), /schema 2, and this version of banger knows 1/],
+    [
+      'another schema',
+      JSON.stringify({ ...LIST, schema_version: 2 }),
+      /schema 2, and this version of banger knows 1/,
+    ],
     ['no releases', JSON.stringify({ ...LIST, releases: undefined }), /releases: is missing/],
-    ['a strange version', JSON.stringify({ ...LIST, latest_stable: '../x' }), /latest_stable: must be a version/],
+    [
+      'a strange version',
+      JSON.stringify({ ...LIST, latest_stable: '../x' }),
+      /latest_stable: must be a version/,
+    ],
     ['a strange end', JSON.stringify({ ...LIST, expires_at: 'soon' }), /expires_at: must be a time/],
-    ['an end that has passed', JSON.stringify({ ...LIST, expires_at: '2026-05-31T23:59:59Z' }), /it expired at/],
+    [
+      'an end that has passed',
+      JSON.stringify({ ...LIST, expires_at: '2026-05-31T23:59:59Z' }),
+      /it expired at/,
+    ],
   ] as const) {
     test(`refuses ${what}`, () => {
       assert.throws(() => parseManifest(text, { nowMs }), message);

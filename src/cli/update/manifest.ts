@@ -51,7 +51,8 @@ export type Manifest = ValueOf<typeof manifest>;
 /**
  * Reads a manifest whose signatures were verified.
  *
- * @throws {AppError} UPDATE_MANIFEST_INVALID; UPDATE_MANIFEST_EXPIRED: someone may be holding back newer ones.
+ * @throws {AppError} UPDATE_MANIFEST_INVALID; UPDATE_MANIFEST_EXPIRED: someone may be holding back newer
+ * ones.
  */
 export function parseManifest(text: string, { nowMs }: { nowMs: number }): Manifest {
   const value = jsonOf(text);

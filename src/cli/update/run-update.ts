@@ -128,9 +128,13 @@ async function sourceOf(
   const url = manifestUrl ?? source?.manifestUrl;
   const keys = publicKeyFile === undefined ? source?.keys : [await readFile(publicKeyFile, 'utf8')];
   if (url === undefined || keys === undefined || keys.length === 0) {
-    throw new AppError('UPDATE_NO_SOURCE', `Cannot update "${link}": it was built without a place for releases`, {
-      hint: 'install a release with its install.sh',
-    });
+    throw new AppError(
+      'UPDATE_NO_SOURCE',
+      `Cannot update "${link}": it was built without a place for releases`,
+      {
+        hint: 'install a release with its install.sh',
+      },
+    );
   }
   const threshold = publicKeyFile === undefined ? (source?.threshold ?? 1) : 1;
   return { manifestUrl: url, trust: trustOf(keys, { threshold }), env };
@@ -141,10 +145,14 @@ function requireWanted(
   { installed, version }: { installed: string; version: string },
 ): void {
   if (isForced) return;
-  throw new AppError('UPDATE_DOWNGRADE', `Cannot update to ${version}: ${installed} is installed, which is newer`, {
-    hint: `if you want the older one, with its known faults: banger update --to ${to} --force`,
-    details: { installed, version },
-  });
+  throw new AppError(
+    'UPDATE_DOWNGRADE',
+    `Cannot update to ${version}: ${installed} is installed, which is newer`,
+    {
+      hint: `if you want the older one, with its known faults: banger update --to ${to} --force`,
+      details: { installed, version },
+    },
+  );
 }
 
 function lockedUpdate(installation: Installation): FileLock {

@@ -23,7 +23,10 @@ describe('requireSigned()', () => {
   });
 
   test('counts keys, not signatures', () => {
-    assert.throws(() => check(`${signed(one.privateKey)}\n${signed(one.privateKey)}`, 2), /1 of the 2 signatures/);
+    assert.throws(
+      () => check(`${signed(one.privateKey)}\n${signed(one.privateKey)}`, 2),
+      /1 of the 2 signatures/,
+    );
     check(`${signed(one.privateKey)}\n${signed(two.privateKey)}`, 2);
   });
 

@@ -28,6 +28,8 @@ export interface UnpackOptions extends Abortable {
   folder: string;
   /** the one folder that the archive has at its top */
   top: string;
+  /** most that it may unpack to; default: 1 GiB */
+  maxBytes?: number;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function unpackRelease(archive: AsyncIterable<Buffer>, options: Unp
   source.once('error', (error) => plain.destroy(error));
   using _listener = onAbort(signal, () => plain.destroy(signal.reason));
   try {
-    const { found, contents } = await unpackAll(readTar(bounded(source.pipe(plain))), options);
+    const { found, contents } = await unpackAll(readTar(bounded(source.pipe(plain), options)), options);
     if (contents === undefined) throw archiveInvalid(`it has no ${CONTENTS_FILE}`);
     const difference = compareContents(contents, found);
     if (difference !== undefined) throw archiveInvalid(difference);
@@ -61,11 +63,14 @@ export async function unpackRelease(archive: AsyncIterable<Buffer>, options: Unp
   await syncTree(folder);
 }
 
-async function* bounded(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+async function* bounded(
+  chunks: AsyncIterable<Buffer>,
+  { maxBytes = MAX_BYTES }: { maxBytes?: number },
+): AsyncGenerator<Buffer, void, undefined> {
   let count = 0;
   for await (const chunk of chunks) {
     count += chunk.length;
-    if (count > MAX_BYTES) throw archiveInvalid('it unpacks to more than any release has');
+    if (count > maxBytes) throw archiveInvalid('it unpacks to more than any release has');
     yield chunk;
   }
 }

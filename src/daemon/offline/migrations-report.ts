@@ -1,8 +1,4 @@
-/** What is known of a database without changing it; `checkRecords` of the store finds it. */
-export type RecordsFinding =
-  | { outcome: 'compatible'; schema: number | undefined }
-  | { outcome: 'migrates'; pending: number[] }
-  | { outcome: 'incompatible'; schema: number; writer: string | undefined };
+import type { RecordsFinding } from './offline-records.ts';
 
 /** What `bangerd --check-migrations` prints, and its exit status: 0, 1 when it would migrate, 2. */
 export function migrationsReport(found: RecordsFinding): { status: number; text: string } {

@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, messageOf } from '../../base/errors.ts';
@@ -8,7 +7,8 @@ import { findUnfitGuests } from '../../core/vms/recovery/unfit-saved.ts';
 import type { BuildInfo } from '../../protocol/build-info.ts';
 import type { Composition } from '../compose.ts';
 import { DaemonLock } from '../daemon-lock.ts';
-import { migrationsReport, type RecordsFinding } from './migrations-report.ts';
+import { migrationsReport } from './migrations-report.ts';
+import type { OfflineRecords } from './offline-records.ts';
 
 /** What `bangerd` does instead of serving. An update asks the daemon of the new release for it. */
 export const OFFLINE_WORDS = [
@@ -28,20 +28,16 @@ export interface OfflineHost extends Abortable {
   records: OfflineRecords;
 }
 
-/** What can be done with a database of records that another version may be using. */
-export interface OfflineRecords {
-  check: (path: string) => RecordsFinding;
-  copy: (path: string, target: string) => boolean;
-  restore: (path: string) => string | undefined;
-}
-
 /** What a program prints, and its exit status. */
 export interface Printed {
   status: number;
   text: string;
 }
 
-/** Does one of {@link OFFLINE_WORDS}. All but `--restore-records` work beside a running daemon and change nothing. */
+/**
+ * Does one of {@link OFFLINE_WORDS}. All but `--restore-records` work beside a running daemon and change
+ * nothing.
+ */
 export async function runOffline(word: OfflineWord, host: OfflineHost): Promise<Printed> {
   const { paths, build, records } = host;
   switch (word) {
@@ -75,7 +71,8 @@ async function unfitGuests({
   compose,
   signal,
 }: OfflineHost): Promise<{ count: number; unfit: { name: string; problem: string }[] }> {
-  const folder = await mkdtemp(join(tmpdir(), 'banger-check-'));
+  await mkdir(paths.cacheDir, { recursive: true });
+  const folder = await mkdtemp(join(paths.cacheDir, 'check-'));
   try {
     const copy = join(folder, 'records.sqlite');
     if (!records.copy(paths.recordsFile, copy)) return { count: 0, unfit: [] };
@@ -88,7 +85,8 @@ async function unfitGuests({
 
 function restore(paths: Paths, records: OfflineRecords): Printed {
   // Without a database there is no folder for the lock either.
-  if (migrationsReport(records.check(paths.recordsFile)).status !== 2) return { status: 0, text: 'nothing to restore' };
+  if (migrationsReport(records.check(paths.recordsFile)).status !== 2)
+    return { status: 0, text: 'nothing to restore' };
   using lock = DaemonLock.take(paths);
   if (!lock) {
     throw new AppError('DAEMON_RUNS', 'Cannot restore the records: a daemon uses them', {

@@ -59,7 +59,11 @@ describe('install.sh of a release that two keys must have signed', {
   });
 
   test('refuses one signature, also when it is there twice', async () => {
-    for (const signers of [keys.slice(0, 1), [...keys.slice(0, 1), ...keys.slice(0, 1)], [newKey(), newKey()]]) {
+    for (const signers of [
+      keys.slice(0, 1),
+      [...keys.slice(0, 1), ...keys.slice(0, 1)],
+      [newKey(), newKey()],
+    ]) {
       const { status, text } = await install(signers);
       assert.equal(status, 1, text);
       assert.match(text, /signature of SHA256SUMS is wrong/);

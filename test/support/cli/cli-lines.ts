@@ -197,7 +197,10 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '-v' },
   ],
   // The tests run a checkout, which no update of this command changes.
-  update: [{ words: '--check --dry-run --force --to v9.9.9', status: 1 }, { words: '--json', status: 1 }],
+  update: [
+    { words: '--check --dry-run --force --to v9.9.9', status: 1 },
+    { words: '--json', status: 1 },
+  ],
   version: [{ words: '' }, { words: '--json' }],
   completion: [{ words: 'bash' }, { words: 'zsh' }, { words: 'fish' }],
   'image delete': [{ words: '--json tools' }, { words: '-f debian-bookworm' }],

@@ -24,7 +24,11 @@ export interface FakeBehaviour {
 /** The files of a fake release: its programs keep the state of one fake daemon in the folder `stateDir`. */
 export function fakeRelease(
   version: string,
-  { stateDir, behaviour = {}, source }: { stateDir: string; behaviour?: FakeBehaviour; source?: ReleaseSource },
+  {
+    stateDir,
+    behaviour = {},
+    source,
+  }: { stateDir: string; behaviour?: FakeBehaviour; source?: ReleaseSource },
 ): PackageEntry[] {
   const command = `#!/bin/sh
 state='${stateDir}'

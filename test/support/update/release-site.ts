@@ -79,4 +79,3 @@ export async function openReleaseSite(keys: readonly ReleaseKey[]): Promise<Rele
     },
   };
 }
-

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Updates between releases that are made from this commit, with a VM that keeps running. `--help` says more.
 set -euo pipefail
-. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 
 usage='usage: npm run update-drill
 
