@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
 import { type Lab, openLab, type Ran, type RunOptions, SMALL } from '../e2e/support/lab.ts';
 import { until } from '../support/until.ts';
 import { must, openReleaseMaker } from './releases.ts';
@@ -45,6 +46,7 @@ describe('updates between releases, with a VM that keeps running', () => {
   let bootId: string;
 
   before(async () => {
+    await ensureDefaultImage(join(import.meta.dirname, '..', '..'));
     lab = await openLab();
     home = join(lab.scratch, 'home');
     site = join(lab.scratch, 'site');
