@@ -16,7 +16,8 @@ import {
 import type { JsonSchema } from '../../src/base/json-schema/schema.ts';
 import { RESOLVER_KINDS } from '../../src/cli/dns/resolvers.ts';
 import { daemonStatus, doctorCheck } from '../../src/protocol/api/daemon.ts';
-import { image, kernel, prunedImages } from '../../src/protocol/api/image.ts';
+import { image, prunedImages } from '../../src/protocol/api/image.ts';
+import { availableKernel, kernel, shownKernel } from '../../src/protocol/api/kernel.ts';
 import { nameServers } from '../../src/protocol/api/names.ts';
 import { operation } from '../../src/protocol/api/operation.ts';
 import { snapshot } from '../../src/protocol/api/snapshot.ts';
@@ -179,7 +180,11 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'image list': list(image),
   'image show': image,
   'image delete': deleted,
-  'kernel list': list(kernel),
+  'kernel list': anyOf(list(kernel), list(availableKernel)),
+  'kernel show': shownKernel,
+  'kernel pull': kernel,
+  'kernel import': kernel,
+  'kernel rm': deleted,
   'template list': list(template),
   'template show': template,
   'template delete': deleted,

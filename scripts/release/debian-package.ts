@@ -1,7 +1,9 @@
 import { below, contentOf, type PackageEntry, plainFile } from './entries.ts';
 import { gzipped, tarArchive, type ZstdLevel, zstd } from './tar-archive.ts';
 
-/** The VMM of each architecture, by Debian's names. */
+/**
+ * The VMM of each architecture, by Debian's names; the other one emulates guests of the other architecture.
+ */
 const QEMU_PACKAGE = { amd64: 'qemu-system-x86', arm64: 'qemu-system-arm' } as const;
 
 const DESCRIPTION = `one-command development sandboxes on microVMs
@@ -41,7 +43,7 @@ export async function debianPackage(
     'Maintainer: The developers of banger <banger@banger.dev>',
     `Installed-Size: ${sizeKib}`,
     `Depends: ${QEMU_PACKAGE[arch]}, qemu-utils, e2fsprogs, openssh-client, git, mmdebstrap, uidmap, libc6 (>= 2.28)`,
-    'Suggests: firecracker',
+    `Suggests: ${QEMU_PACKAGE[arch === 'amd64' ? 'arm64' : 'amd64']}, firecracker`,
     'Section: devel',
     'Priority: optional',
     `Description: ${DESCRIPTION}`,

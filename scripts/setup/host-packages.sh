@@ -2,14 +2,12 @@
 
 # One line a tool: the program, then its package for apt, dnf, pacman and zypper.
 host_tools() {
-  local arch qemu
   case $(uname -m) in
-    x86_64) arch=x86_64 qemu=qemu-system-x86 ;;
-    aarch64) arch=aarch64 qemu=qemu-system-arm ;;
+    x86_64 | aarch64) ;;
     *) die "Cannot set up on $(uname -m): banger runs on x86_64 and aarch64" ;;
   esac
+  vmm_of "$(uname -m)"
   cat <<TABLE
-qemu-system-$arch $qemu qemu-system-$arch-core qemu-system-$arch qemu-$arch
 qemu-img qemu-utils qemu-img qemu-img qemu-tools
 mmdebstrap mmdebstrap mmdebstrap mmdebstrap mmdebstrap
 mkfs.ext4 e2fsprogs e2fsprogs e2fsprogs e2fsprogs
@@ -22,8 +20,20 @@ tar tar tar tar tar
 TABLE
 }
 
-# The same for what only tests use.
+# The line of the QEMU that runs guests of an architecture.
+vmm_of() {
+  case $1 in
+    x86_64) printf 'qemu-system-x86_64 qemu-system-x86 qemu-system-x86-core qemu-system-x86 qemu-x86\n' ;;
+    *) printf 'qemu-system-aarch64 qemu-system-arm qemu-system-aarch64-core qemu-system-aarch64 qemu-arm\n' ;;
+  esac
+}
+
+# The same for what only tests use, the emulator of the other architecture's guests among it.
 test_tools() {
+  case $(uname -m) in
+    x86_64) vmm_of aarch64 ;;
+    *) vmm_of x86_64 ;;
+  esac
   cat <<TABLE
 cpio cpio cpio cpio cpio
 ip iproute2 iproute iproute2 iproute2

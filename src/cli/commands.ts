@@ -16,7 +16,11 @@ import { imagePrune } from './image/image-prune.ts';
 import { imagePull } from './image/image-pull.ts';
 import { imageRegister } from './image/image-register.ts';
 import { imageShow } from './image/image-show.ts';
+import { kernelImport } from './kernel/kernel-import.ts';
 import { kernelList } from './kernel/kernel-list.ts';
+import { kernelPull } from './kernel/kernel-pull.ts';
+import { kernelRm } from './kernel/kernel-rm.ts';
+import { kernelShow } from './kernel/kernel-show.ts';
 import { operationsCancel } from './operations/operations-cancel.ts';
 import { operationsFollow } from './operations/operations-follow.ts';
 import { operationsList } from './operations/operations-list.ts';
@@ -88,7 +92,7 @@ const GROUPS: readonly GroupDefinition[] = [
     name: 'kernel',
     summary: 'what images boot',
     description:
-      'Kernels: the built-in image brings one. VMs of an image that brings none boot the newest, unless --kernel-ref names another.',
+      'Kernels: the built-in image brings one, banger kernel pull fetches one, and banger kernel import takes one of yours. VMs of an image that brings none boot the newest of the distribution, unless --kernel-ref names another.',
   },
   {
     name: 'operations',
@@ -169,7 +173,11 @@ export const COMMANDS: readonly CommandDefinition[] = [
   imageShow,
   imageDelete,
   imagePrune,
+  kernelPull,
+  kernelImport,
   kernelList,
+  kernelShow,
+  kernelRm,
   operationsList,
   operationsFollow,
   operationsCancel,

@@ -257,9 +257,9 @@ function composeStores({ settings, variables: env, agentPath, ...host }: StorePa
   const { arch, uid, hostTools, log } = host;
   const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
   const builder = { arch, uid, env, hostTools, log };
-  const oci = { hostTools, env: toolEnv(env), blobsDir: blobs.dir, platform: `linux/${arch}` };
+  const oci = { hostTools, env: toolEnv(env), blobsDir: blobs.dir };
   const source = new DebianKernelSource({ ...builder, imagesDir, recipe: debianBookworm });
-  const kernels = new FsKernelStore({ kernelsDir, arch, source, agentPath, uid, env, log });
+  const kernels = new FsKernelStore({ kernelsDir, source, agentPath, uid, env, log });
   const images = new FsImageStore({
     imagesDir,
     kernels,

@@ -2,6 +2,7 @@ import type { Route } from './http/route.ts';
 import { DAEMON_ROUTES } from './routes/daemon-routes.ts';
 import { FILE_ROUTES } from './routes/file-routes.ts';
 import { IMAGE_ROUTES } from './routes/image-routes.ts';
+import { KERNEL_ROUTES } from './routes/kernel-routes.ts';
 import { NAME_ROUTES } from './routes/name-routes.ts';
 import { openApiRoute } from './routes/openapi.ts';
 import { OPERATION_ROUTES } from './routes/operation-routes.ts';
@@ -17,6 +18,7 @@ const PRODUCT_ROUTES: readonly Route[] = [
   ...FILE_ROUTES,
   ...USAGE_ROUTES,
   ...IMAGE_ROUTES,
+  ...KERNEL_ROUTES,
   ...NAME_ROUTES,
   ...OPERATION_ROUTES,
   ...SNAPSHOT_ROUTES,

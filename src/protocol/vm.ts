@@ -85,6 +85,12 @@ const vmFields = {
   name: text(),
   state: extensibleOneOf(VM_STATES),
   image: text(),
+  arch: optional(
+    extensibleOneOf(
+      ['amd64', 'arm64'],
+      "of the guest; absent for VMs of earlier versions, which have the host's",
+    ),
+  ),
   imageConfig: optional(imageConfig),
   shape: vmShape,
   nat: truth('the guest may open connections to the outside'),

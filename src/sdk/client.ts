@@ -2,6 +2,7 @@ import { Caller } from './calls/caller.ts';
 import { type DaemonCalls, daemonCalls } from './calls/daemon-calls.ts';
 import { type GuestCalls, guestCalls } from './calls/guest-calls.ts';
 import { type ImageCalls, imageCalls } from './calls/image-calls.ts';
+import { type KernelCalls, kernelCalls } from './calls/kernel-calls.ts';
 import { type NameCalls, nameCalls } from './calls/name-calls.ts';
 import { type OperationCalls, operationCalls } from './calls/operation-calls.ts';
 import { type SnapshotCalls, snapshotCalls } from './calls/snapshot-calls.ts';
@@ -26,6 +27,7 @@ export interface BangerClient
     SnapshotCalls,
     TemplateCalls,
     ImageCalls,
+    KernelCalls,
     NameCalls,
     OperationCalls {}
 
@@ -47,6 +49,7 @@ export function createClient(transport: ClientOptions): BangerClient {
     ...snapshotCalls(caller),
     ...templateCalls(caller),
     ...imageCalls(caller),
+    ...kernelCalls(caller),
     ...nameCalls(caller),
     ...operationCalls(caller),
   };

@@ -29,6 +29,21 @@ export function imagePath(name: string, ...rest: readonly string[]): string {
 }
 
 /**
+ * Returns the path of one kernel below `/kernels`, escaped.
+ *
+ * @throws {AppError} KERNEL_NAME_INVALID when `name` is empty or could name another route.
+ */
+export function kernelPath(name: string): string {
+  if (name === '' || name === '.' || name === '..') {
+    throw new AppError('KERNEL_NAME_INVALID', `Cannot use "${name}" as a kernel: it is not a name`, {
+      hint: 'banger kernel list',
+      details: { field: 'kernel', value: name },
+    });
+  }
+  return `/kernels/${encodeURIComponent(name)}`;
+}
+
+/**
  * Returns the path of one operation below `/operations`.
  *
  * @throws {AppError} OPERATION_NOT_FOUND when `id` is not the id of an operation.

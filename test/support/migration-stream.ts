@@ -4,7 +4,7 @@ const FIRMWARE_BYTES = 16 * PAGE;
 
 /** One page of a stream; filled with `fill`. */
 export interface Page {
-  block: 'memory' | 'firmware';
+  block: 'memory' | 'firmware' | 'virt.flash1';
   index: number;
   fill: number;
 }

@@ -17,10 +17,11 @@ let fetched: number;
 let fails: boolean;
 
 const source: KernelSource = {
-  async withKernel(use) {
+  available: async () => [{ name: kernel.name, release: kernel.release, arch: 'amd64', downloadBytes: 7 }],
+  async withKernel(arch, use) {
     if (fails) throw new Error('no mirror');
     fetched += 1;
-    await use(kernel);
+    await use(arch === kernel.arch ? kernel : { ...kernel, name: `of-${arch}`, arch });
   },
 };
 
@@ -59,7 +60,6 @@ function newStore(): FsKernelStore {
   const agentPath = () => join(dir, 'agent');
   return new FsKernelStore({
     kernelsDir: kernelsDir(),
-    arch: 'amd64',
     source,
     agentPath,
     uid: process.getuid?.() ?? 0,
@@ -121,7 +121,7 @@ test('retainOnly() removes the others', async () => {
   const store = newStore();
   await store.publish(kernel, abortable());
   await store.publish({ ...kernel, name: 'other' }, abortable());
-  await store.retainOnly(new Set(['other']), { ...abortable(), keepsDefault: false });
+  await store.retainOnly(new Set(['other']), { ...abortable(), defaultsOf: new Set() });
   assert.deepEqual(
     (await store.list()).map(({ name }) => name),
     ['other'],
@@ -138,12 +138,12 @@ test('retainOnly() keeps what VMs hold, and the default kernel when an image nee
   await store.hold(kernel.name, vmDir, abortable());
   await store.hold(kernel.name, vmDir, abortable());
   await assert.rejects(store.hold('none', vmDir, abortable()), has('KERNEL_NOT_FOUND'));
-  await store.retainOnly(new Set(), { ...abortable(), keepsDefault: true });
+  await store.retainOnly(new Set(), { ...abortable(), defaultsOf: new Set(['amd64']) });
   assert.deepEqual(await names(), [kernel.name, 'newest']);
   await rm(vmDir, { recursive: true });
-  await store.retainOnly(new Set(), { ...abortable(), keepsDefault: true });
+  await store.retainOnly(new Set(), { ...abortable(), defaultsOf: new Set(['amd64']) });
   assert.deepEqual(await names(), ['newest']);
-  await store.retainOnly(new Set(), { ...abortable(), keepsDefault: false });
+  await store.retainOnly(new Set(), { ...abortable(), defaultsOf: new Set() });
   assert.deepEqual(await names(), []);
 });
 
@@ -154,24 +154,39 @@ test('the default kernel is the newest of this host, and is fetched once when th
     report: (event: { event: string }) => notices.push(event.event),
   });
   const [one, other] = [newStore(), newStore()];
-  const all = [one, one, other].map((store) => store.getDefault(task()));
+  const all = [one, one, other].map((store) => store.getDefault('amd64', task()));
   assert.deepEqual([...new Set((await Promise.all(all)).map(({ name }) => name))], [kernel.name]);
   assert.equal(fetched, 1);
   assert.ok(notices.includes('notice'));
   await one.publish({ ...kernel, name: 'newest' }, abortable());
   await one.publish({ ...kernel, name: 'foreign', arch: 'arm64' }, abortable());
-  assert.equal((await one.getDefault(task())).name, 'newest');
+  assert.equal((await one.getDefault('amd64', task())).name, 'newest');
   assert.equal(fetched, 1);
+});
+
+test('each architecture has its own default kernel, which is kept for its images', async () => {
+  const store = newStore();
+  const task = { ...abortable(), report: () => {} };
+  const own = await store.getDefault('amd64', task);
+  const foreign = await store.getDefault('arm64', task);
+  assert.deepEqual([own.arch, foreign.arch, fetched], ['amd64', 'arm64', 2]);
+  await store.getDefault('arm64', task);
+  assert.equal(fetched, 2);
+  await store.retainOnly(new Set(), { ...abortable(), defaultsOf: new Set(['arm64']) });
+  assert.deepEqual(
+    (await store.list()).map(({ name }) => name),
+    [foreign.name],
+  );
 });
 
 test('a failure to fetch the default kernel is passed on, and the next call tries again', async () => {
   const store = newStore();
   const task = { ...abortable(), report: () => {} };
   fails = true;
-  await assert.rejects(store.getDefault(task), /no mirror/);
+  await assert.rejects(store.getDefault('amd64', task), /no mirror/);
   assert.deepEqual(await store.list(), []);
   fails = false;
-  assert.equal((await store.getDefault(task)).name, kernel.name);
+  assert.equal((await store.getDefault('amd64', task)).name, kernel.name);
 });
 
 test('a missing kernel and a missing agent are reported', async () => {

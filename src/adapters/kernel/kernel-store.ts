@@ -1,36 +1,40 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { SharedWork } from '../../base/async.ts';
 import { AppError, isAppError, isErrno } from '../../base/errors.ts';
 import { syncFolder } from '../../base/files/atomic-file.ts';
-import { lock } from '../../base/files/file-lock.ts';
+import { type FileLock, lock } from '../../base/files/file-lock.ts';
 import { addHolder, hasLiveHolder } from '../../base/files/holders.ts';
+import { isThere } from '../../base/files/if-there.ts';
 import { checkRecordedFiles } from '../../base/files/recorded-files.ts';
 import { openStaging, sweepStaging } from '../../base/files/staging.ts';
 import type { Logger } from '../../base/log.ts';
 import { toolEnv, type Variables } from '../../base/process/programs.ts';
 import type { GuestArch } from '../../core/ports/images/guest-arch.ts';
 import type {
+  AvailableKernel,
   KernelEntry,
   KernelPublisher,
   KernelSource,
   KernelStore,
+  NewKernel,
   StoredKernel,
   UnpackedKernel,
 } from '../../core/ports/images/kernels.ts';
+import { kernelInUse } from '../../core/rules/kernel-in-use.ts';
 import type { Task } from '../../protocol/events.ts';
+import { checkKernelName } from '../../protocol/image/kernel-name.ts';
+import { importKernel } from './import/import-kernel.ts';
 import { InitrdCache } from './initrd-cache.ts';
 import { fetchLock, KERNEL_FILES, kernelLayout, kernelLock, kernelStaging } from './layout.ts';
-import { KERNEL_NAME, kernelDamaged, parseKernelManifest } from './manifest-schema.ts';
+import { KERNEL_NAME, kernelDamaged, kernelExists, parseKernelManifest } from './manifest-schema.ts';
 import { stageKernel } from './stage-kernel.ts';
 
 /** What the kernel store needs. */
 export interface KernelStoreOptions {
   kernelsDir: string;
-  /** of this host, and so of its guests */
-  arch: GuestArch;
-  /** where the default kernel comes from when there is none */
+  /** where a default kernel comes from when there is none */
   source: KernelSource;
   /** path of the static guest agent for an architecture; the file need not exist */
   agentPath: (arch: GuestArch) => string;
@@ -75,10 +79,50 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
     return { ...entry, initrdPath: initrd.path, initrdSha256: initrd.sha256 };
   }
 
-  async getDefault(task: Task): Promise<StoredKernel> {
-    const newest = await this.#newest();
+  async getDefault(arch: GuestArch, task: Task): Promise<StoredKernel> {
+    const newest = await this.#newest(arch);
     if (newest) return await this.get(newest.name, task);
-    return await this.#fetching.run('', (signal) => this.#fetchDefault({ ...task, signal }), task);
+    return await this.#fetching.run(arch, (signal) => this.#fetchDefault(arch, { ...task, signal }), task);
+  }
+
+  async available({ signal }: Abortable): Promise<AvailableKernel[]> {
+    return await this.#options.source.available({ signal });
+  }
+
+  async pull(arch: GuestArch, { report, signal }: Task): Promise<KernelEntry> {
+    const { kernelsDir, source } = this.#options;
+    await mkdir(kernelsDir, { recursive: true });
+    using _held = await this.#lockFetching({ report, signal });
+    let name = '';
+    const use = async (kernel: UnpackedKernel): Promise<void> => {
+      await this.#publishKept(kernel, { signal });
+      name = kernel.name;
+    };
+    await source.withKernel(arch, use, { report, signal });
+    return await this.#read(name);
+  }
+
+  async importFiles(request: NewKernel, { report, signal }: Task): Promise<KernelEntry> {
+    const { kernelsDir } = this.#options;
+    const { name } = request;
+    checkKernelName(name);
+    await mkdir(kernelsDir, { recursive: true });
+    if (await this.#isWhole(name)) throw kernelExists(name);
+    await using folder = await openStaging(kernelStaging(kernelsDir), staging);
+    const kernel = await importKernel(request, { dir: folder.dir, report });
+    signal.throwIfAborted();
+    report({ event: 'progress', stage: 'pack' });
+    await this.#publishKept(kernel, { signal });
+    return await this.#read(name);
+  }
+
+  async delete(name: string, { signal }: Abortable): Promise<void> {
+    const { kernelsDir } = this.#options;
+    await this.#manifestText(name);
+    using _held = await lock(kernelLock(kernelsDir), { signal });
+    if (await hasLiveHolder(kernelLayout(this.#dirOf(name)).holders)) throw kernelInUse(name, ['a VM']);
+    await using folder = await openStaging(kernelStaging(kernelsDir), staging);
+    await this.#moveAway(name, join(folder.dir, name));
   }
 
   async hold(name: string, holderDir: string, { signal }: Abortable): Promise<void> {
@@ -90,9 +134,21 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
   }
 
   async publish(kernel: UnpackedKernel, { signal }: Abortable): Promise<void> {
+    await mkdir(this.#options.kernelsDir, { recursive: true });
+    using _held = await lock(kernelLock(this.#options.kernelsDir), { signal });
+    await this.#publishLocked(kernel, { signal });
+  }
+
+  /** So that nothing removes it between the two steps, the caller sees it published and kept. */
+  async #publishKept(kernel: UnpackedKernel, { signal }: Abortable): Promise<void> {
+    using _held = await lock(kernelLock(this.#options.kernelsDir), { signal });
+    await this.#publishLocked(kernel, { signal });
+    await writeFile(kernelLayout(this.#dirOf(kernel.name)).kept, '', { mode: 0o644 });
+  }
+
+  /** The caller holds the store's lock. */
+  async #publishLocked(kernel: UnpackedKernel, { signal }: Abortable): Promise<void> {
     const { kernelsDir, uid, env, log } = this.#options;
-    await mkdir(kernelsDir, { recursive: true });
-    using _held = await lock(kernelLock(kernelsDir), { signal });
     if (await this.#isWhole(kernel.name)) return;
     await sweepStaging(kernelStaging(kernelsDir), staging);
     await using folder = await openStaging(kernelStaging(kernelsDir), staging);
@@ -106,45 +162,54 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
 
   async retainOnly(
     names: ReadonlySet<string>,
-    { signal, keepsDefault }: Abortable & { keepsDefault: boolean },
+    { signal, defaultsOf }: Abortable & { defaultsOf: ReadonlySet<GuestArch> },
   ): Promise<void> {
     const { kernelsDir } = this.#options;
     await sweepStaging(kernelStaging(kernelsDir), staging);
     const kept = new Set(names);
-    const newest = keepsDefault ? await this.#newest() : undefined;
-    if (newest) kept.add(newest.name);
+    for (const arch of defaultsOf) {
+      const newest = await this.#newest(arch);
+      if (newest) kept.add(newest.name);
+    }
     const unused = (await this.#names()).filter((name) => !kept.has(name));
     if (unused.length === 0) return;
     using _held = await lock(kernelLock(kernelsDir), { signal });
     await using folder = await openStaging(kernelStaging(kernelsDir), staging);
     for (const name of unused) {
-      if (await hasLiveHolder(kernelLayout(this.#dirOf(name)).holders)) continue;
+      const { holders, kept } = kernelLayout(this.#dirOf(name));
+      if ((await hasLiveHolder(holders)) || (await isThere(kept))) continue;
       await this.#moveAway(name, join(folder.dir, name));
     }
   }
 
   /** Several processes may want one at the same time. */
-  async #fetchDefault({ report, signal }: Task): Promise<StoredKernel> {
+  async #fetchDefault(arch: GuestArch, { report, signal }: Task): Promise<StoredKernel> {
     const { kernelsDir, source } = this.#options;
     await mkdir(kernelsDir, { recursive: true });
-    using _held = await lock(fetchLock(kernelsDir), {
-      signal,
-      onWait: () => report({ event: 'progress', stage: 'wait', detail: 'another process is fetching it' }),
-    });
-    const now = await this.#newest();
+    using _held = await this.#lockFetching({ report, signal });
+    const now = await this.#newest(arch);
     if (now) return await this.get(now.name, { signal });
-    report({ event: 'notice', message: 'there is no kernel yet: fetching one (only once)' });
+    report({ event: 'notice', message: `there is no kernel for ${arch} yet: fetching one (only once)` });
     let name = '';
     const use = async (kernel: UnpackedKernel): Promise<void> => {
       await this.publish(kernel, { signal });
       name = kernel.name;
     };
-    await source.withKernel(use, { report, signal });
+    await source.withKernel(arch, use, { report, signal });
     return await this.get(name, { signal });
   }
 
-  async #newest(): Promise<KernelEntry | undefined> {
-    const fitting = (await this.list()).filter(({ arch }) => arch === this.#options.arch);
+  async #lockFetching({ report, signal }: Task): Promise<FileLock> {
+    return await lock(fetchLock(this.#options.kernelsDir), {
+      signal,
+      onWait: () => report({ event: 'progress', stage: 'wait', detail: 'another process is fetching one' }),
+    });
+  }
+
+  async #newest(arch: GuestArch): Promise<KernelEntry | undefined> {
+    const fitting = (await this.list()).filter(
+      (kernel) => kernel.arch === arch && kernel.origin.kind === 'package',
+    );
     return fitting.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))[0];
   }
 
@@ -188,6 +253,8 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
       modulesPath: layout.modules,
       diskBytes,
       createdAt: manifest.createdAt,
+      origin: manifest.origin ?? { kind: 'package' },
+      isKept: await isThere(layout.kept),
     };
   }
 
@@ -199,7 +266,7 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
     }
     throw new AppError('KERNEL_NOT_FOUND', `Cannot find kernel "${name}": it is not in the store`, {
-      hint: 'kernels come with images; build the image again: banger image build NAME --force',
+      hint: 'banger kernel list shows those that are there; banger kernel pull fetches one',
       details: { kernel: name },
     });
   }

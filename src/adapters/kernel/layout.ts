@@ -12,6 +12,7 @@ import { join } from 'node:path';
  *         modules.ext4        all of /lib/modules/<release>
  *         boot-modules/       modules.dep, modules.builtin and the modules of the initramfs
  *         initrd-<hash>.img   initramfs with the agent of that hash; made when needed
+ *         kept                empty: the user asked for it, and only the user deletes it
  *         holders/            folders of VMs that keep the kernel (base/files/holders.ts)
  *       .staging/             kernels being made (base/files/staging.ts)
  *       .lock                 held while kernels are added or removed
@@ -25,6 +26,7 @@ export interface KernelLayout {
   config: string;
   modules: string;
   bootModules: string;
+  kept: string;
   holders: string;
 }
 
@@ -38,6 +40,7 @@ export function kernelLayout(dir: string): KernelLayout {
     config: join(dir, KERNEL_FILES.config),
     modules: join(dir, KERNEL_FILES.modules),
     bootModules: join(dir, 'boot-modules'),
+    kept: join(dir, 'kept'),
     holders: join(dir, 'holders'),
   };
 }

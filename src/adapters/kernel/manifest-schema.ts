@@ -1,10 +1,16 @@
 import { z } from 'zod';
 import { AppError } from '../../base/errors.ts';
+import type { KernelOrigin } from '../../core/ports/images/kernels.ts';
 
 /** A valid folder name in the store: no path, no hidden folder. */
 export const KERNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 const bytes = z.number().int().nonnegative();
+
+const origin: z.ZodType<KernelOrigin> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('package') }),
+  z.object({ kind: z.literal('file'), path: z.string().startsWith('/') }),
+]);
 
 const kernelManifest = z.object({
   format: z.literal(1),
@@ -12,6 +18,8 @@ const kernelManifest = z.object({
   release: z.string().regex(KERNEL_NAME),
   arch: z.enum(['amd64', 'arm64']),
   createdAt: z.iso.datetime(),
+  /** absent for a package */
+  origin: origin.exactOptional(),
   /** sizes of the files that never change */
   files: z.record(z.string().regex(KERNEL_NAME), bytes),
 });
@@ -44,8 +52,16 @@ export function parseKernelManifest(text: string, name: string): KernelManifest 
 /** The error for a kernel whose files have changed since it was made. */
 export function kernelDamaged(name: string, problem: string, cause?: unknown): AppError {
   return new AppError('KERNEL_DAMAGED', `Cannot use kernel "${name}": ${problem}`, {
-    hint: 'rebuild the image that it belongs to: banger image build NAME --force',
+    hint: 'make it again: banger kernel pull, banger kernel import --force, or banger image build NAME --force for that of an image',
     details: { kernel: name },
     cause,
+  });
+}
+
+/** The error for a new kernel whose name another one has. */
+export function kernelExists(name: string): AppError {
+  return new AppError('KERNEL_EXISTS', `Cannot import kernel "${name}": another kernel has this name`, {
+    hint: `give another name, or delete it first: banger kernel rm ${name}`,
+    details: { kernel: name },
   });
 }

@@ -1,4 +1,4 @@
-import { constants, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { constants, copyFile, link, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
@@ -7,10 +7,11 @@ import { packExt4 } from '../../base/files/ext4-image.ts';
 import { recordSizes } from '../../base/files/recorded-files.ts';
 import type { Logger } from '../../base/log.ts';
 import type { UnpackedKernel } from '../../core/ports/images/kernels.ts';
+import { elfArch, hasPvhEntry } from './import/elf.ts';
 import { bootModules } from './initrd/boot-modules.ts';
 import { KERNEL_FILES, kernelLayout } from './layout.ts';
 import type { KernelManifest } from './manifest-schema.ts';
-import { extractVmlinux } from './vmlinux.ts';
+import { extractVmlinux, isZlibError } from './vmlinux.ts';
 
 /** What {@link stageKernel} needs besides the kernel. */
 export interface StageOptions extends Abortable {
@@ -42,6 +43,7 @@ export async function stageKernel(kernel: UnpackedKernel, dir: string, options: 
     release: kernel.release,
     arch: kernel.arch,
     createdAt: new Date().toISOString(),
+    ...(kernel.origin === undefined ? {} : { origin: kernel.origin }),
     files: await recordSizes(dir, files),
   };
   // Later checks only compare sizes, and a power cut may leave empty files of the right size.
@@ -65,16 +67,19 @@ async function copyBootModules({ modulesTree, release }: UnpackedKernel, to: str
 /** A kernel that cannot be extracted is no failure: only some VMMs need the ELF file. */
 async function unpackVmlinux(from: string, to: string, log: Logger): Promise<boolean> {
   try {
-    const vmlinux = await extractVmlinux(await readFile(from));
-    if (vmlinux) await writeFile(to, vmlinux, { mode: 0o644 });
-    return vmlinux !== undefined;
+    const image = await readFile(from);
+    if (elfArch(image) !== undefined) {
+      await link(from, to);
+      return true;
+    }
+    const vmlinux = await extractVmlinux(image);
+    // VMMs start an ELF file only at this entry.
+    if (!vmlinux || !hasPvhEntry(vmlinux)) return false;
+    await writeFile(to, vmlinux, { mode: 0o644 });
+    return true;
   } catch (error) {
     if (!isAppError(error, 'KERNEL_FORMAT_DAMAGED') && !isZlibError(error)) throw error;
     log.warn('the ELF kernel could not be extracted', { path: from, error });
     return false;
   }
-}
-
-function isZlibError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^(Z_|ZSTD_|ERR_)/.test(String(error.code));
 }

@@ -46,3 +46,8 @@ async function unpack(payload: Buffer): Promise<Buffer | undefined> {
   }
   return undefined;
 }
+
+/** Whether zlib could not unpack something, or found it too large. */
+export function isZlibError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(Z_|ZSTD_|ERR_)/.test(String(error.code));
+}

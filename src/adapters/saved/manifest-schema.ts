@@ -34,6 +34,7 @@ const templateManifest = z.object({
   facts: z.object({
     imageName: z.string(),
     kernelName: z.string(),
+    arch: z.enum(['amd64', 'arm64']).exactOptional(),
     shape,
     vmm: z.string(),
   }) satisfies z.ZodType<TemplateFacts>,

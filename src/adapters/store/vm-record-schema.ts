@@ -34,6 +34,7 @@ const fields = {
   imageName: z.string(),
   imageId: z.string(),
   kernelName: z.string(),
+  arch: z.enum(['amd64', 'arm64']).exactOptional(),
   imageConfig: z
     .looseObject({
       env: z.array(z.string()).exactOptional(),

@@ -19,6 +19,7 @@ export async function completeValue(
   switch (kind) {
     case 'vm':
     case 'image':
+    case 'kernel':
     case 'operation':
     case 'template': {
       const names = await live.names(kind);

@@ -9,6 +9,7 @@ import type { Completions, LiveNames } from './completions.ts';
 const NAMES = {
   vm: ['web', 'worker', 'db'],
   image: ['debian-bookworm'],
+  kernel: ['debian-6.1'],
   operation: ['op-1', 'op-2'],
   template: ['cafe', 'beef'],
 };

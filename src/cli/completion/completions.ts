@@ -14,7 +14,7 @@ export interface Candidate {
 
 /** Names that exist now. None of these rejects: completion shows no errors. */
 export interface LiveNames {
-  names(kind: 'vm' | 'image' | 'operation' | 'template'): Promise<Candidate[]>;
+  names(kind: 'vm' | 'image' | 'kernel' | 'operation' | 'template'): Promise<Candidate[]>;
   /** tags of the snapshots of a VM */
   tags(ref: string): Promise<Candidate[]>;
   /** names in a folder of a running VM's guest; those of folders end in `/` */

@@ -52,7 +52,7 @@ async function answer<T>(ask: Ask<T>, context: CommandContext): Promise<T[]> {
 }
 
 async function namesOf(
-  kind: 'vm' | 'image' | 'operation' | 'template',
+  kind: 'vm' | 'image' | 'kernel' | 'operation' | 'template',
   client: BangerClient,
   { signal }: Abortable,
 ): Promise<Candidate[]> {
@@ -64,6 +64,10 @@ async function namesOf(
     case 'image': {
       const images = await client.listImages({ signal });
       return images.map(({ name }) => ({ word: printable(name) }));
+    }
+    case 'kernel': {
+      const kernels = await client.listKernels({ signal });
+      return kernels.map(({ name, arch }) => ({ word: printable(name), meaning: arch }));
     }
     case 'operation': {
       const operations = await client.listOperations({ signal });

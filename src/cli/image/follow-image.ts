@@ -1,11 +1,14 @@
 import type { Image } from '../../protocol/api/image.ts';
+import { type Platform, parsePlatform } from '../../protocol/image/platform.ts';
 import type { Work } from '../../sdk/work.ts';
 import type { CommandContext } from '../context/context.ts';
 import type { OptionDefinitions, ValueOption } from '../program/command.ts';
 import { KERNEL_OPTION, kernelRefOf } from '../vm/kernel-ref.ts';
+import { PLATFORM_OPTION } from '../vm/platform-option.ts';
 
 /** Options of every command that makes an image of something. */
 export const NEW_IMAGE_OPTIONS = {
+  ...PLATFORM_OPTION,
   ...KERNEL_OPTION,
   force: { type: 'flag', summary: 'make it even if it exists, or another image has its name' },
   verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
@@ -42,11 +45,17 @@ export async function followImage(
  *
  * @throws {AppError} USAGE_OPTION_VALUE.
  */
-export function imageChoice({ kernelRef, force }: { kernelRef?: string | undefined; force: boolean }): {
-  kernel?: string;
-  force?: boolean;
-} {
+export function imageChoice({
+  platform,
+  kernelRef,
+  force,
+}: {
+  platform?: string | undefined;
+  kernelRef?: string | undefined;
+  force: boolean;
+}): { platform?: Platform; kernel?: string; force?: boolean } {
   return {
+    ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
     ...(kernelRef === undefined ? {} : { kernel: kernelRefOf(kernelRef) }),
     ...(force ? { force: true } : {}),
   };

@@ -1,4 +1,6 @@
 import { defineCommand } from '../program/command.ts';
+import { PLATFORM_OPTION } from '../vm/platform-option.ts';
+import { imageChoice } from './follow-image.ts';
 
 /** `banger image build` */
 export const imageBuild = defineCommand({
@@ -19,6 +21,7 @@ export const imageBuild = defineCommand({
     },
   ],
   options: {
+    ...PLATFORM_OPTION,
     force: { type: 'flag', summary: 'build the image even if it exists' },
     verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
     json: { type: 'flag', summary: 'print the image as JSON' },
@@ -27,7 +30,7 @@ export const imageBuild = defineCommand({
     const name = given ?? context.settings().defaultImage;
     const begunAt = performance.now();
     const client = await context.client();
-    const work = client.buildImage(name, options.force ? { force: true } : {}, { signal: context.signal });
+    const work = client.buildImage(name, imageChoice(options), { signal: context.signal });
     const image = await context.follow(work, 'image build');
     const { formatElapsed } = await import('../render/format.ts');
     context.progress.done(

@@ -1,5 +1,5 @@
 import { formatSize } from '../../base/text/size.ts';
-import type { Image, Kernel } from '../../protocol/api/image.ts';
+import type { Image } from '../../protocol/api/image.ts';
 import { formatAge } from '../render/format.ts';
 import { renderTable } from '../render/table.ts';
 
@@ -21,16 +21,4 @@ export function imageTable(images: readonly Image[], { nowMs, width }: TableOpti
     formatAge(image.createdAt, nowMs),
   ]);
   return renderTable([['NAME', 'ARCH', 'KERNEL', 'SIZE', 'ON DISK', 'VMS', 'CREATED'], ...rows], width);
-}
-
-/** Returns kernels as a table. */
-export function kernelTable(kernels: readonly Kernel[], { nowMs, width }: TableOptions): string {
-  const rows = kernels.map((kernel) => [
-    kernel.name,
-    kernel.release,
-    kernel.arch,
-    formatSize(kernel.diskBytes),
-    formatAge(kernel.createdAt, nowMs),
-  ]);
-  return renderTable([['NAME', 'RELEASE', 'ARCH', 'ON DISK', 'CREATED'], ...rows], width);
 }

@@ -4,17 +4,31 @@ import { defineCommand } from '../program/command.ts';
 export const kernelList = defineCommand({
   path: ['kernel', 'list'],
   summary: 'list kernels',
-  description: 'Lists the kernels that images boot. Building an image brings its kernel.',
-  examples: [{ command: 'banger kernel list', does: 'The kernels of this host.' }],
+  description:
+    "Lists the kernels that VMs boot. Building an image brings one. With --available, asks the distribution's archive which kernels it has.",
+  examples: [
+    { command: 'banger kernel list', does: 'The kernels of this host.' },
+    { command: 'banger kernel list --available', does: 'Those that banger kernel pull fetches.' },
+  ],
   args: [],
-  options: { json: { type: 'flag', summary: 'print the kernels as a JSON array' } },
+  options: {
+    available: { type: 'flag', summary: 'list the kernels that can be pulled instead' },
+    json: { type: 'flag', summary: 'print the kernels as a JSON array' },
+  },
   async run({ options }, context) {
-    const kernels = await (await context.client()).listKernels({ signal: context.signal });
-    if (options.json) await context.printJson(kernels);
-    else {
-      const { kernelTable } = await import('../image/render-images.ts');
-      await context.print(kernelTable(kernels, { nowMs: Date.now(), width: context.stdout.columns }));
+    const client = await context.client();
+    const { signal } = context;
+    const { availableTable, kernelTable } = await import('./render-kernels.ts');
+    const width = context.stdout.columns;
+    if (options.available) {
+      const kernels = await client.listAvailableKernels({ signal });
+      if (options.json) await context.printJson(kernels);
+      else await context.print(availableTable(kernels, { width }));
+      return 0;
     }
+    const kernels = await client.listKernels({ signal });
+    if (options.json) await context.printJson(kernels);
+    else await context.print(kernelTable(kernels, { nowMs: Date.now(), width }));
     return 0;
   },
 });

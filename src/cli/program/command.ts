@@ -8,6 +8,7 @@ import type { CommandContext } from '../context/context.ts';
 export type ValueKind =
   | 'vm'
   | 'image'
+  | 'kernel'
   | 'operation'
   | 'template'
   | 'tag'

@@ -6,6 +6,7 @@ export const KERNEL_OPTION = {
   kernelRef: {
     type: 'value',
     value: 'kernel',
+    kind: 'kernel',
     summary: 'the kernel to boot: a name from banger kernel list',
     defaultText: () => "the image's own, or this host's newest",
   },

@@ -2,11 +2,13 @@ import { AppError } from '../../base/errors.ts';
 import { formatSize, parseSize } from '../../base/text/size.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
+import { parsePlatform } from '../../protocol/image/platform.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
 import type { OptionDefinitions, OptionValues } from '../program/command.ts';
 import type { ProblemList } from '../program/problems.ts';
 import { KERNEL_OPTION, kernelRefOf } from './kernel-ref.ts';
+import { PLATFORM_OPTION } from './platform-option.ts';
 
 /**
  * Shows where the time of the command went: on stderr, printed by the command line itself, or in the value
@@ -33,6 +35,7 @@ export const VM_OPTIONS = {
     defaultText: (settings) =>
       settings?.defaultImage ?? 'default_image_name of the config file, else debian-bookworm',
   },
+  ...PLATFORM_OPTION,
   ...KERNEL_OPTION,
   vcpu: {
     type: 'value',
@@ -91,11 +94,13 @@ export function createRequestOf(
   const given = <T>(value: string | undefined, parse: (text: string) => T): T | undefined =>
     value === undefined ? undefined : problems.attempt(() => parse(value));
   const name = given(options.name, parseName);
+  const platform = given(options.platform, parsePlatform);
   const kernel = given(options.kernelRef, kernelRefOf);
   return {
     ...(name === undefined ? {} : { name }),
     ...(options.cold ? { cold: true } : {}),
     image: given(options.image, parseImage) ?? settings.defaultImage,
+    ...(platform === undefined ? {} : { platform }),
     ...(kernel === undefined ? {} : { kernel }),
     vcpuCount:
       given(options.vcpu, (text) => parseCount(text, { flag: '--vcpu', least: 1 })) ??

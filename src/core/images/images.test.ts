@@ -6,9 +6,11 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { FAKE_IMAGE, type FakeStores, makeFakeStores } from '../../../test/support/fakes/fake-images.ts';
 import { neverAborts } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
+import type { Platform } from '../../protocol/image/platform.ts';
+import type { StoredImage } from '../ports/images/stored-image.ts';
 import type { VmRecord, VmRecords } from '../ports/records.ts';
-import { findImage, findKernel } from '../vms/plan/find-image.ts';
-import { pullImage } from './add-image.ts';
+import { findImage, findKernel, wantedImage } from '../vms/plan/find-image.ts';
+import { addImage, buildImage, pullImage } from './add-image.ts';
 import { deleteImage } from './delete-image.ts';
 
 let dir: string;
@@ -29,6 +31,8 @@ const task = () => ({
     if (event.event === 'notice') notices.push(event.message ?? '');
   },
 });
+const find = (name: string, platform?: Platform): Promise<StoredImage> =>
+  findImage(stores, wantedImage(stores.images, name, platform), task());
 const has = (code: string) => (error: unknown) => isAppError(error, code);
 
 /** Records of VMs that were made from these images, which are named a, b, ... */
@@ -38,20 +42,20 @@ function recordsOf(...imageIds: string[]): Pick<VmRecords, 'list'> {
 }
 
 test('a missing image is built when there is a recipe, and pulled when its name says where it is', async () => {
-  assert.equal((await findImage(stores, FAKE_IMAGE, task())).name, FAKE_IMAGE);
-  const pulled = await findImage(stores, 'localhost:5000/x', task());
+  assert.equal((await find(FAKE_IMAGE)).name, FAKE_IMAGE);
+  const pulled = await find('localhost:5000/x');
   assert.equal(pulled.name, 'localhost:5000/x:latest');
   assert.match(notices.join('; '), /building it.*pulling it/);
   notices = [];
-  assert.deepEqual(await findImage(stores, 'localhost:5000/x:latest', task()), pulled);
+  assert.deepEqual(await find('localhost:5000/x:latest'), pulled);
   assert.deepEqual(notices, []);
   for (const name of ['alpine', 'no-such-image', '../x']) {
-    await assert.rejects(findImage(stores, name, task()), has('IMAGE_NOT_FOUND'), name);
+    await assert.rejects(find(name), has('IMAGE_NOT_FOUND'), name);
   }
 });
 
 test('a VM boots the chosen kernel, else that of its image, else the default', async () => {
-  const image = await findImage(stores, FAKE_IMAGE, task());
+  const image = await find(FAKE_IMAGE);
   const [kernel] = await stores.kernels.list();
   const of = (chosen?: string, kernelName?: string) => {
     const { kernelName: _own, ...rest } = image;
@@ -62,6 +66,46 @@ test('a VM boots the chosen kernel, else that of its image, else the default', a
   assert.equal((await of()).name, kernel?.name);
   await assert.rejects(of('other', kernel?.name), has('KERNEL_NOT_FOUND'));
   await assert.rejects(of(undefined, 'other'), has('KERNEL_NOT_FOUND'));
+});
+
+test('an image of another platform has a name of its own, which also says the platform', async () => {
+  const own = await find('localhost:5000/x');
+  const foreign = await find('localhost:5000/x', 'linux/arm64');
+  assert.deepEqual([own.arch, own.name], ['amd64', 'localhost:5000/x:latest']);
+  assert.deepEqual([foreign.arch, foreign.name], ['arm64', 'localhost:5000/x:latest+arm64']);
+  assert.notEqual(foreign.id, own.id);
+  assert.deepEqual(await find('localhost:5000/x+arm64'), foreign);
+  assert.deepEqual(await find('localhost:5000/x+arm64', 'linux/amd64'), own);
+  assert.deepEqual(await find('localhost:5000/x:latest', 'linux/amd64'), own);
+  assert.equal((await find('localhost:5000/y+arm64')).arch, 'arm64');
+  const origin = { kind: 'archive', format: 'rootfs', path: '/x.tar' } as const;
+  const added = await addImage(stores, { name: 'tools', platform: 'linux/arm64', origin }, task());
+  assert.equal(added.name, 'tools+arm64');
+  assert.deepEqual(await find('tools', 'linux/arm64'), added);
+  await assert.rejects(find('tools'), has('IMAGE_NOT_FOUND'));
+});
+
+test('a VM of another platform boots the default kernel of that, and none of this host', async () => {
+  const image = await find('localhost:5000/x', 'linux/arm64');
+  assert.equal((await findKernel(stores, { image, chosen: undefined }, task())).arch, 'arm64');
+  const [own] = await stores.kernels.list();
+  await assert.rejects(
+    findKernel(stores, { image, chosen: own?.name }, task()),
+    has('KERNEL_PLATFORM_DIFFERS'),
+  );
+  const request = {
+    reference: 'localhost:5000/x',
+    platform: 'linux/arm64',
+    kernel: own?.name ?? '',
+  } as const;
+  await assert.rejects(pullImage(stores, request, task()), has('KERNEL_PLATFORM_DIFFERS'));
+});
+
+test('an image is built only for the platform of this host', async () => {
+  const foreign = { ...task(), platform: 'linux/arm64' } as const;
+  await assert.rejects(buildImage(stores, FAKE_IMAGE, foreign), has('IMAGE_PLATFORM_UNSUPPORTED'));
+  await assert.rejects(find(FAKE_IMAGE, 'linux/arm64'), has('IMAGE_PLATFORM_UNSUPPORTED'));
+  assert.equal((await buildImage(stores, FAKE_IMAGE, { ...task(), platform: 'linux/amd64' })).arch, 'amd64');
 });
 
 test('nothing is pulled for a kernel that does not exist, or a text that is no reference', async () => {
@@ -78,7 +122,7 @@ test('nothing is pulled for a kernel that does not exist, or a text that is no r
 });
 
 test('an image is deleted only when no VM uses it, or by force, or when another name keeps it', async () => {
-  const { id } = await findImage(stores, 'x.example/a:1', task());
+  const { id } = await find('x.example/a:1');
   const world = { images: stores.images, records: { ...recordsOf(id, 'other', id) } as VmRecords };
   await assert.rejects(deleteImage(world, 'x.example/a:1', { force: false, signal }), (error) => {
     assert.ok(isAppError(error, 'IMAGE_IN_USE'));
@@ -87,7 +131,7 @@ test('an image is deleted only when no VM uses it, or by force, or when another 
   });
   await deleteImage(world, 'x.example/a:1', { force: true, signal });
   assert.deepEqual(await stores.images.list(), []);
-  await findImage(stores, 'x.example/a:1', task());
+  await find('x.example/a:1');
   const unused = { images: stores.images, records: { ...recordsOf('other') } as VmRecords };
   await deleteImage(unused, 'x.example/a:1', { force: false, signal });
   await assert.rejects(

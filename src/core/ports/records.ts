@@ -1,5 +1,6 @@
 import type { Accelerator, VmForward, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
 import type { RunConfig } from '../rules/image-environment.ts';
+import type { GuestArch } from './images/guest-arch.ts';
 import type { SavedBy, SavedGuestKind } from './saved-by.ts';
 import type { VmmProcess } from './vmm/running-vm.ts';
 import type { DriveBase, DriveSpec } from './vmm/spec.ts';
@@ -15,6 +16,8 @@ export interface VmRecord {
   imageName: string;
   imageId: string;
   kernelName: string;
+  /** absent in records of earlier versions, whose guests have the host's */
+  arch?: GuestArch;
   /** what its image says about the programs in it; absent when that says nothing */
   imageConfig?: RunConfig;
   shape: VmShape;

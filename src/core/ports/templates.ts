@@ -1,5 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import type { VmShape } from '../../protocol/vm.ts';
+import type { GuestArch } from './images/guest-arch.ts';
 import type { SavedGuest } from './vmm/saving.ts';
 import type { DriveSpec } from './vmm/spec.ts';
 
@@ -7,6 +8,8 @@ import type { DriveSpec } from './vmm/spec.ts';
 export interface TemplateFacts {
   imageName: string;
   kernelName: string;
+  /** absent in templates of earlier versions, whose guests have the host's */
+  arch?: GuestArch;
   shape: VmShape;
   /** name and version of the VMM */
   vmm: string;

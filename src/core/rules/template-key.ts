@@ -10,7 +10,7 @@ const TEMPLATE_FORMAT = 4;
 /** Everything that decides what a boot makes. */
 export interface TemplateInputs {
   image: Pick<StoredImage, 'id'>;
-  kernel: Pick<StoredKernel, 'name' | 'initrdSha256'>;
+  kernel: Pick<StoredKernel, 'name' | 'initrdSha256' | 'origin' | 'createdAt'>;
   boot: Pick<BootSource, 'bootArgs'>;
   shape: VmShape;
   driverName: string;
@@ -32,6 +32,8 @@ export function templateKey({
     image.id,
     kernel.name,
     kernel.initrdSha256,
+    // The name of a user's own kernel may come to mean another one.
+    ...(kernel.origin.kind === 'file' ? [kernel.createdAt] : []),
     boot.bootArgs,
     shape.vcpuCount,
     shape.memoryMib,

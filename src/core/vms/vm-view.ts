@@ -11,6 +11,7 @@ export function vmView(record: VmRecord): Vm {
     name: record.name,
     state: record.state,
     image: record.imageName,
+    ...(record.arch === undefined ? {} : { arch: record.arch }),
     ...(record.imageConfig ? { imageConfig: record.imageConfig } : {}),
     shape: record.shape,
     nat: record.nat,

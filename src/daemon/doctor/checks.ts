@@ -4,6 +4,7 @@ import type { DoctorCheck } from '../../protocol/api/daemon.ts';
 import type { Check, DoctorHost } from './check.ts';
 import { checkClock } from './host/check-clock.ts';
 import { checkDiskSpace } from './host/check-disk-space.ts';
+import { checkEmulators } from './host/check-emulators.ts';
 import { checkFileSystems } from './host/check-file-systems.ts';
 import { checkLimits } from './host/check-limits.ts';
 import { checkLoginSession } from './host/check-login-session.ts';
@@ -31,6 +32,7 @@ import { checkWorkspaceTools } from './tools/check-workspace-tools.ts';
 const CHECKS: readonly Check[] = [
   checkVmm,
   checkAccelerator,
+  checkEmulators,
   checkWalls,
   checkNat,
   checkGuestAgent,

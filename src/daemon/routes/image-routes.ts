@@ -1,4 +1,4 @@
-import { addImage, pullImage } from '../../core/images/add-image.ts';
+import { addImage, buildImage, pullImage } from '../../core/images/add-image.ts';
 import { deleteImage } from '../../core/images/delete-image.ts';
 import type { ImageOrigin } from '../../core/ports/images/image-source.ts';
 import type { StoredImage } from '../../core/ports/images/stored-image.ts';
@@ -7,7 +7,7 @@ import { done } from '../../protocol/api/common.ts';
 import * as schemas from '../../protocol/api/image.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
-/** The API of images and kernels. */
+/** The API of images. */
 export const IMAGE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
@@ -31,10 +31,9 @@ export const IMAGE_ROUTES: readonly Route[] = [
     summary: 'Build an image if it does not exist; hanging up cancels it',
     body: schemas.buildImageRequest,
     answer: schemas.image,
-    run: async ({ app, params, body, signal, report }) => {
-      const options = { force: body.force ?? false, signal, report };
-      return { value: imageView(app.world, await app.world.images.build(params['name'] ?? '', options)) };
-    },
+    run: async ({ app: { world }, params, body, signal, report }) => ({
+      value: imageView(world, await buildImage(world, params['name'] ?? '', { ...body, signal, report })),
+    }),
   }),
   workRoute({
     method: 'POST',
@@ -87,21 +86,6 @@ export const IMAGE_ROUTES: readonly Route[] = [
       await deleteImage(app.world, params['name'] ?? '', { force: query.force !== undefined, signal });
       return {};
     },
-  }),
-  jsonRoute({
-    method: 'GET',
-    path: '/kernels',
-    summary: 'All kernels',
-    answer: schemas.kernelList,
-    run: async ({ app }) => ({
-      kernels: (await app.world.kernels.list()).map(({ name, release, arch, diskBytes, createdAt }) => ({
-        name,
-        release,
-        arch,
-        diskBytes,
-        createdAt,
-      })),
-    }),
   }),
 ];
 

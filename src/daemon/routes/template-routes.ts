@@ -48,6 +48,16 @@ export const TEMPLATE_ROUTES: readonly Route[] = [
 ];
 
 function templateView({ key, facts, diskBytes, createdAt, lastUsedAt }: StoredTemplate): schemas.Template {
-  const { imageName, kernelName, shape, vmm } = facts;
-  return { key, image: imageName, kernel: kernelName, shape, vmm, diskBytes, createdAt, lastUsedAt };
+  const { imageName, kernelName, arch, shape, vmm } = facts;
+  return {
+    key,
+    image: imageName,
+    kernel: kernelName,
+    ...(arch === undefined ? {} : { arch }),
+    shape,
+    vmm,
+    diskBytes,
+    createdAt,
+    lastUsedAt,
+  };
 }

@@ -12,15 +12,23 @@ import {
 } from '../../base/json-schema/build.ts';
 import type { ValueOf } from '../../base/json-schema/schema.ts';
 import { imageConfig } from '../image/image-config.ts';
+import { PLATFORMS } from '../image/platform.ts';
 import { absolutePath, arch, bytes, flag, time } from './common.ts';
 
 /** Body of `POST /v1/images/NAME/build`. */
 export const buildImageRequest = closedObject({
+  platform: optional(oneOf(PLATFORMS, "default: this host's, and so far the only one that can be built")),
   force: optional(truth('build the image even if it exists')),
 });
 export type BuildImageRequest = ValueOf<typeof buildImageRequest>;
 
+/** The platform of what is made. */
+export const platform = optional(
+  oneOf(PLATFORMS, "default: this host's; guests of another one are emulated"),
+);
+
 const newImage = {
+  platform,
   kernel: optional(someText('kernel of the store that its VMs boot; default: the newest')),
   force: optional(truth('make it even if it exists, or if its name belongs to another image')),
 };
@@ -103,10 +111,3 @@ export type Image = ValueOf<typeof image>;
 
 /** Answer of `GET /v1/images`. */
 export const imageList = object({ images: list(image) });
-
-/** A kernel. */
-export const kernel = object({ name: text(), release: text(), arch, diskBytes: bytes(), createdAt: time() });
-export type Kernel = ValueOf<typeof kernel>;
-
-/** Answer of `GET /v1/kernels`. */
-export const kernelList = object({ kernels: list(kernel) });

@@ -1,13 +1,14 @@
 import { closedObject, list, object, optional, text, truth } from '../../base/json-schema/build.ts';
 import type { ValueOf } from '../../base/json-schema/schema.ts';
 import { vmShape } from '../vm.ts';
-import { bytes, time } from './common.ts';
+import { arch, bytes, time } from './common.ts';
 
 /** A warm template: a saved guest that had booted and become idle, from which VMs of one shape start. */
 export const template = object({
   key: text('64 hex digits'),
   image: text(),
   kernel: text(),
+  arch: optional(arch),
   shape: vmShape,
   vmm: text('name and version'),
   diskBytes: bytes(),

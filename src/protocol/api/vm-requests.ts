@@ -11,6 +11,7 @@ import {
   truth,
 } from '../../base/json-schema/build.ts';
 import type { ValueOf } from '../../base/json-schema/schema.ts';
+import { PLATFORMS } from '../image/platform.ts';
 import { shapeFields, vm, WAIT_CONDITIONS } from '../vm.ts';
 import { VMM_SIGNALS } from '../vmm-signal.ts';
 import { flag, vmName } from './common.ts';
@@ -38,6 +39,9 @@ export type ShowVmQuery = ValueOf<typeof showVmQuery>;
 export const createVmRequest = closedObject({
   name: optional(text()),
   image: optional(someText('a name or a reference; built or pulled if it is missing')),
+  platform: optional(
+    oneOf(PLATFORMS, "default: the one that the image's name says, or this host's; others are emulated"),
+  ),
   kernel: optional(
     someText('name of a kernel of the store; default: the one that the image brings, or the newest'),
   ),

@@ -6,8 +6,6 @@ import {
   type ImportImageRequest,
   image,
   imageList,
-  type Kernel,
-  kernelList,
   type PrunedImages,
   type PruneImagesRequest,
   type PullImageRequest,
@@ -18,7 +16,7 @@ import { flag, imagePath, withQuery } from '../paths.ts';
 import type { Work } from '../work.ts';
 import type { Caller } from './caller.ts';
 
-/** Images and kernels. */
+/** Images. */
 export interface ImageCalls {
   listImages(options: Abortable): Promise<Image[]>;
   showImage(name: string, options: Abortable): Promise<Image>;
@@ -28,7 +26,6 @@ export interface ImageCalls {
   registerImage(request: RegisterImageRequest, options: Abortable): Work<Image>;
   deleteImage(name: string, options: Abortable & { isForced?: boolean }): Promise<void>;
   pruneImages(request: PruneImagesRequest, options: Abortable): Promise<PrunedImages>;
-  listKernels(options: Abortable): Promise<Kernel[]>;
 }
 
 /** {@link ImageCalls} over one transport. */
@@ -46,6 +43,5 @@ export function imageCalls(caller: Caller): ImageCalls {
       }),
     pruneImages: async (body, { signal }) =>
       await caller.post('/images/prune', prunedImages, { body, signal }),
-    listKernels: async (options) => (await caller.get('/kernels', kernelList, options)).kernels,
   };
 }

@@ -13,7 +13,11 @@ export interface StoreBench {
 }
 
 const FULL = 'docker.io/library/alpine:3.20';
-const pull = (reference = FULL): NewImage => ({ origin: { kind: 'registry', reference }, force: false });
+const pull = (reference = FULL, arch: NewImage['arch'] = 'amd64'): NewImage => ({
+  origin: { kind: 'registry', reference },
+  arch,
+  force: false,
+});
 
 /** The suite that every image store passes. */
 export function describeImageStore(kind: string, open: (dir: string) => Promise<StoreBench>): void {
@@ -110,6 +114,30 @@ export function describeImageStore(kind: string, open: (dir: string) => Promise<
       assert.deepEqual(await store.add(FULL, pull(), { report, ...limit() }), pulled);
       await store.delete('alpine:3.20', limit());
       assert.deepEqual(await store.list(), []);
+    });
+
+    test('has one image for each architecture of a name, and each comes and goes alone', async () => {
+      const { store } = bench;
+      const task = { report() {}, ...limit() };
+      const foreign = `${FULL}+arm64`;
+      const own = await store.add(FULL, pull(), task);
+      const other = await store.add(foreign, pull(FULL, 'arm64'), task);
+      assert.deepEqual([own.arch, other.arch, other.name], ['amd64', 'arm64', foreign]);
+      assert.notEqual(own.id, other.id);
+      assert.deepEqual(await store.get('alpine:3.20+arm64'), other);
+      assert.deepEqual(await store.get('alpine:3.20+amd64'), own);
+      assert.deepEqual(await store.get('alpine:3.20'), own);
+      assert.equal((await store.list()).length, 2);
+      const tools = await store.add('tools+arm64', pull(FULL, 'arm64'), task);
+      assert.deepEqual(await store.get('tools+arm64'), tools);
+      await assert.rejects(store.get('tools'), { code: 'IMAGE_NOT_FOUND' });
+      await assert.rejects(store.add('../x+arm64', pull(FULL, 'arm64'), task), {
+        code: 'IMAGE_NAME_INVALID',
+      });
+      await store.delete('alpine:3.20', limit());
+      assert.deepEqual(await store.get(foreign), other);
+      await store.delete(foreign, limit());
+      await assert.rejects(store.get(foreign), { code: 'IMAGE_NOT_FOUND' });
     });
 
     test('gives a pulled image a plain name and a kernel that are chosen for it', async () => {

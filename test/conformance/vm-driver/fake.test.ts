@@ -13,7 +13,12 @@ import { buildTestGuest } from './test-guest.ts';
 
 describeVmDriver('fake', async (dir) => {
   const guestPath = await buildTestGuest(dir, { signal: AbortSignal.timeout(120_000) });
-  const boot = { kernelPath: join(dir, 'kernel'), initrdPath: join(dir, 'initrd'), bootArgs: [] };
+  const boot = {
+    arch: 'amd64' as const,
+    kernelPath: join(dir, 'kernel'),
+    initrdPath: join(dir, 'initrd'),
+    bootArgs: [],
+  };
   await writeFile(boot.kernelPath, 'never read');
   await writeFile(boot.initrdPath, 'never read');
   return {
@@ -37,7 +42,7 @@ test('the fake driver with the real agent as its guest is reached like a VM', as
   const agentPath = join(import.meta.dirname, `../../../agent/bin/banger-agent-${linuxHostFacts().arch}`);
   if (!existsSync(agentPath)) return context.skip('the agent is not built: npm run setup');
   const dir = await mkdtemp(join(tmpdir(), 'vf-'));
-  const boot = { kernelPath: agentPath, initrdPath: agentPath, bootArgs: [] };
+  const boot = { arch: 'amd64' as const, kernelPath: agentPath, initrdPath: agentPath, bootArgs: [] };
   const { spec } = await newPlace({ dir, boot, accelerator: 'tcg' });
   const signal = AbortSignal.timeout(30_000);
   const vm = await createFakeVmDriver(agentGuest(agentPath)).start(spec, { signal });

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import type { StartMode } from '../../../src/adapters/vmm/qemu/launch/argv.ts';
 import { launchQemu } from '../../../src/adapters/vmm/qemu/launch/launch.ts';
-import { machineOf } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
+import { MACHINES } from '../../../src/adapters/vmm/qemu/machine/machines.ts';
 import { exec } from '../../../src/base/process/exec.ts';
 import { toolEnv } from '../../../src/base/process/programs.ts';
 import type { VmSpec } from '../../../src/core/ports/vmm/spec.ts';
@@ -38,7 +38,7 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
   const { arch } = linuxHostFacts();
 
   function newSpec(): ReturnType<typeof newPlace> {
-    const boot = { kernelPath: binary, initrdPath: binary, bootArgs: [] };
+    const boot = { arch, kernelPath: binary, initrdPath: binary, bootArgs: [] };
     return newPlace({ dir, boot, accelerator: 'tcg' });
   }
 
@@ -48,7 +48,7 @@ describe('a VMM that a guest has taken over', { concurrency: false }, () => {
     hostTools: string | undefined,
     mode: StartMode = { kind: 'boot' },
   ): Promise<void> {
-    const machine = machineOf(arch, new Set());
+    const machine = MACHINES[arch].typeIn(new Set());
     const host = { binary, arch, machine, ...(hostTools === undefined ? {} : { hostTools }) };
     const started = launchQemu(spec, { host, env: toolEnv(process.env), mode, signal });
     const code = mode.kind === 'boot' ? 'VMM_START_FAILED' : 'VMM_RESTORE_FAILED';

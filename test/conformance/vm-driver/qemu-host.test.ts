@@ -6,8 +6,8 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { type HostFacts, hasCpuFlag, linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import { type ProbeBoot, probeBoot } from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
 import { hostTscKhz } from '../../../src/adapters/vmm/qemu/launch/boot-args.ts';
+import { MACHINES } from '../../../src/adapters/vmm/qemu/machine/machines.ts';
 import { QemuDriver, type QemuDriverOptions } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
-import { machineOf, qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
 import { findProgram, toolEnv } from '../../../src/base/process/programs.ts';
 import type { BootSource } from '../../../src/core/ports/vmm/spec.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
@@ -44,14 +44,14 @@ describe('QEMU on this host', { concurrency: false }, () => {
   }
 
   async function probeOf(changes: Partial<ProbeBoot> & { boot: BootSource }): Promise<ProbeBoot> {
-    const binary = await findProgram(qemuProgram(facts.arch), process.env);
+    const binary = await findProgram(MACHINES[facts.arch].program, process.env);
     const tscKhz = hostTscKhz(await facts.cpuInfo());
     return {
       accelerator: 'tcg',
       host: {
         binary: binary ?? 'none',
         arch: facts.arch,
-        machine: machineOf(facts.arch, new Set()),
+        machine: MACHINES[facts.arch].typeIn(new Set()),
         ...(tscKhz === undefined ? {} : { tscKhz }),
       },
       env: toolEnv(process.env),

@@ -13,6 +13,7 @@ import { exec } from '../../../src/base/process/exec.ts';
 import { resolvePaths } from '../../../src/config/settings.ts';
 import type { GuestArch } from '../../../src/core/ports/images/guest-arch.ts';
 import type { BootSource } from '../../../src/core/ports/vmm/spec.ts';
+import { NO_KERNELS } from '../../support/no-kernels.ts';
 import { nullLog } from '../../support/null-log.ts';
 
 const GUEST_SOURCE = join(import.meta.dirname, 'guest');
@@ -47,8 +48,7 @@ export async function testBootSource(
   const agentPath = (): string => guestPath;
   const store = new FsKernelStore({
     kernelsDir,
-    arch,
-    source: { withKernel: () => Promise.reject(new Error('tests fetch no kernel')) },
+    source: NO_KERNELS,
     agentPath,
     uid: process.getuid?.() ?? 0,
     env: process.env,
@@ -61,6 +61,7 @@ export async function testBootSource(
   const initrd = await buildInitrd(source, { outPath: join(dir, 'initrd'), signal });
   const timerHz = Number(/^CONFIG_HZ=(\d+)$/m.exec(await readFile(layout.config, 'utf8'))?.[1]);
   return {
+    arch,
     kernelPath: kernel.kernelPath,
     ...(kernel.vmlinuxPath === undefined ? {} : { vmlinuxPath: kernel.vmlinuxPath }),
     initrdPath: initrd.path,

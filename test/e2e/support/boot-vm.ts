@@ -6,7 +6,7 @@ import type { WatchTimes } from '../../../src/adapters/guest/link-watch.ts';
 import { qemuArgv } from '../../../src/adapters/vmm/qemu/launch/argv.ts';
 import { hostTscKhz } from '../../../src/adapters/vmm/qemu/launch/boot-args.ts';
 import { BootWatch } from '../../../src/adapters/vmm/qemu/launch/boot-watch.ts';
-import { machineOf, qemuProgram } from '../../../src/adapters/vmm/qemu/qemu-host.ts';
+import { MACHINES } from '../../../src/adapters/vmm/qemu/machine/machines.ts';
 import { connectQmp, type QmpClient } from '../../../src/adapters/vmm/qemu/qmp/qmp-client.ts';
 import { runtimeFiles } from '../../../src/adapters/vmm/qemu/runtime-files.ts';
 import { findByArgument } from '../../../src/adapters/vmm/vmm-process.ts';
@@ -126,8 +126,8 @@ async function argvOf(
     ...logs,
     vmmLogPath: '/dev/null',
   };
-  const machine = machineOf(GUEST_ARCH, new Set());
-  const host = { binary: qemuProgram(GUEST_ARCH), arch: GUEST_ARCH, machine };
+  const machine = MACHINES[GUEST_ARCH].typeIn(new Set());
+  const host = { binary: MACHINES[GUEST_ARCH].program, arch: GUEST_ARCH, machine };
   return qemuArgv(spec, tscKhz === undefined ? host : { ...host, tscKhz });
 }
 

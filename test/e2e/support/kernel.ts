@@ -5,6 +5,7 @@ import type { Abortable } from '../../../src/base/abort.ts';
 import { processEnvironment, resolvePaths } from '../../../src/config/settings.ts';
 import type { GuestArch } from '../../../src/core/ports/images/guest-arch.ts';
 import type { StoredKernel } from '../../../src/core/ports/images/kernels.ts';
+import { NO_KERNELS } from '../../support/no-kernels.ts';
 import { nullLog } from '../../support/null-log.ts';
 
 /** Architecture of this host, and so of its guests. */
@@ -20,8 +21,7 @@ export async function findKernel({ signal }: Abortable): Promise<StoredKernel | 
   const env = processEnvironment();
   const store = new FsKernelStore({
     kernelsDir: resolvePaths(env).kernelsDir,
-    arch: GUEST_ARCH,
-    source: { withKernel: () => Promise.reject(new Error('tests fetch no kernel')) },
+    source: NO_KERNELS,
     agentPath: (guest) => fileURLToPath(new URL(`../../../agent/bin/banger-agent-${guest}`, import.meta.url)),
     uid: process.getuid?.() ?? 0,
     env,

@@ -3,9 +3,11 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import type { ImageConfig } from '../../../src/protocol/image/image-config.ts';
+import type { Arch } from '../../../src/protocol/image/platform.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const CONFIG = 'application/vnd.oci.image.config.v1+json';
+const HOST_ARCH: Arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip';
 
 /** What a registry does wrong. */
@@ -19,8 +21,14 @@ export interface TestRegistry extends AsyncDisposable {
   readonly layerRequests: number;
   /** from now on; `undefined` for none */
   fault: RegistryFault | undefined;
-  /** Offers an image, and returns its reference. Layers are tar archives, compressed with gzip. */
-  put(repository: string, image: { tag: string; config: ImageConfig; layers: readonly Buffer[] }): string;
+  /**
+   * Offers an image, of this host's architecture unless it has another, and returns its reference. Layers are
+   * tar archives, compressed with gzip.
+   */
+  put(
+    repository: string,
+    image: { tag: string; config: ImageConfig; layers: readonly Buffer[]; arch?: Arch },
+  ): string;
 }
 
 /** Opens a registry without images. */
@@ -70,10 +78,10 @@ export async function openRegistry(): Promise<TestRegistry> {
     set fault(fault) {
       state.fault = fault;
     },
-    put(repository, { tag, config, layers: tars }) {
+    put(repository, { tag, config, layers: tars, arch = HOST_ARCH }) {
       const { env, entrypoint, cmd, user, workingDir } = config;
       const described = {
-        architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+        architecture: arch,
         os: 'linux',
         config: { Env: env, Entrypoint: entrypoint, Cmd: cmd, User: user, WorkingDir: workingDir },
         rootfs: { type: 'layers', diff_ids: tars.map((tar) => diffIdOf(tar)) },

@@ -191,7 +191,7 @@ async function startVmm(lab: DaemonLab, vmId: string): Promise<RunningVm> {
       vcpuCount: 1,
       memoryMib: 128,
       accelerator: 'tcg',
-      bootSource: { kernelPath: '/dev/null', initrdPath: '/dev/null', bootArgs: [] },
+      bootSource: { arch: 'amd64', kernelPath: '/dev/null', initrdPath: '/dev/null', bootArgs: [] },
       drives: [],
       hasNat: false,
       runtimeDir,

@@ -40,6 +40,7 @@ test('every check has a unique name and a message', async () => {
     ...[
       'vmm',
       'accelerator',
+      'other platforms',
       'walls',
       'nat',
       'guest agent',

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { DaemonStatus } from '../../../src/protocol/api/daemon.ts';
-import type { Image, Kernel } from '../../../src/protocol/api/image.ts';
+import type { Image } from '../../../src/protocol/api/image.ts';
+import type { Kernel } from '../../../src/protocol/api/kernel.ts';
 import type { Operation } from '../../../src/protocol/api/operation.ts';
 import type { SetVmRequest } from '../../../src/protocol/api/vm-requests.ts';
 import type { WorkspaceSummary } from '../../../src/protocol/api/workspace.ts';

@@ -8,6 +8,7 @@ import type { KernelStore, StoredKernel } from '../../../src/core/ports/images/k
 import type { StoredImage } from '../../../src/core/ports/images/stored-image.ts';
 
 import { checkPlainImageName, fullImageRef } from '../../../src/protocol/image/image-ref.ts';
+import { imageNameFor, splitImageName } from '../../../src/protocol/image/platform.ts';
 import { makeImageOf } from '../../helpers/read-image.ts';
 
 /** Stores with one image and its kernel, whose files no VMM ever reads. */
@@ -27,6 +28,8 @@ const FAKE_PULLED_CONFIG = { env: ['FROM_IMAGE=yes'], cmd: ['true'], workingDir:
 
 /** Name of the one kernel. */
 const FAKE_KERNEL = 'fake-kernel';
+/** The kernel for arm64, which is fetched when it is needed. */
+export const FOREIGN_KERNEL = 'fake-kernel-arm64';
 const ROOTFS_BYTES = 64 * 2 ** 20;
 const CREATED_AT = '2026-01-01T00:00:00.000Z';
 
@@ -63,6 +66,8 @@ export async function makeFakeStores(
     initrdSha256: '0'.repeat(64),
     diskBytes: 0,
     createdAt: CREATED_AT,
+    origin: { kind: 'package' },
+    isKept: false,
   };
   await sparseFile(image.rootfsPath, ROOTFS_BYTES);
   if (hasHome) {
@@ -92,7 +97,9 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
     throw notFound(id);
   };
   const byName = async (name: string): Promise<StoredImage> => {
-    const found = named.get(name) ?? named.get(fullImageRef(name) ?? '');
+    const { base, arch = 'amd64' } = splitImageName(name);
+    const whole = imageNameFor(fullImageRef(base) ?? base, { arch, hostArch: 'amd64' });
+    const found = named.get(name) ?? named.get(whole);
     if (found) return found;
     throw notFound(name);
   };
@@ -102,6 +109,7 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
     return one;
   };
   return {
+    arch: 'amd64',
     list: async () => [...named.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     get: byName,
     getById: byId,
@@ -115,19 +123,21 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
       report({ event: 'progress', stage: 'build image' });
       return publish(name, image);
     },
-    async add(name, { origin, kernelName, force }, { signal, report }) {
+    async add(name, { origin, arch, kernelName, force }, { signal, report }) {
       signal.throwIfAborted();
-      if (fullImageRef(name) !== name) checkPlainImageName(name);
+      const { base } = splitImageName(name);
+      if (fullImageRef(base) !== base) checkPlainImageName(base);
       const before = named.get(name);
       if (before && !force && JSON.stringify(before.provenance.origin) !== JSON.stringify(origin)) {
         throw new AppError('IMAGE_EXISTS', `Cannot make image "${name}": another image has this name`);
       }
       report({ event: 'progress', stage: 'pull', bytes: { done: 1, total: 1 } });
       const { kernelName: _own, distro: _distro, ...rest } = image;
-      const key = JSON.stringify([origin, kernelName]);
+      const key = JSON.stringify([origin, kernelName, arch]);
       return publish(name, {
         ...rest,
         name,
+        arch,
         id: `sha256:${createHash('sha256').update(key).digest('hex')}`,
         ...(kernelName === undefined ? {} : { kernelName }),
         config: FAKE_PULLED_CONFIG,
@@ -142,15 +152,35 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
   };
 }
 
+/** A store with `kernel`, to which the one for arm64 comes when it is needed, and imported ones. */
 function kernelStore(kernel: StoredKernel): KernelStore {
+  const foreign: StoredKernel = { ...kernel, name: FOREIGN_KERNEL, arch: 'arm64' };
+  const stored = new Map([[kernel.name, kernel]]);
+  const put = (one: StoredKernel): StoredKernel => {
+    stored.set(one.name, one);
+    return one;
+  };
   const get: KernelStore['get'] = async (name) => {
-    if (name === kernel.name) return kernel;
+    const found = stored.get(name);
+    if (found) return found;
     throw new AppError('KERNEL_NOT_FOUND', `Cannot find the kernel "${name}"`);
   };
+  const defaultOf = (arch: StoredKernel['arch']): StoredKernel => (arch === kernel.arch ? kernel : foreign);
   return {
-    list: async () => [kernel],
+    list: async () => [...stored.values()],
     get,
-    getDefault: async () => kernel,
+    getDefault: async (arch) => put(defaultOf(arch)),
+    available: async () =>
+      [kernel, foreign].map(({ name, release, arch }) => ({ name, release, arch, downloadBytes: 7 })),
+    pull: async (arch) => put({ ...defaultOf(arch), isKept: true }),
+    async importFiles({ name, path }) {
+      if (stored.has(name)) throw new AppError('KERNEL_EXISTS', `Cannot import kernel "${name}"`);
+      return put({ ...kernel, name, origin: { kind: 'file', path }, isKept: true });
+    },
+    async delete(name, options) {
+      await get(name, options);
+      stored.delete(name);
+    },
     async hold(name, _holderDir, options) {
       await get(name, options);
     },

@@ -30,7 +30,7 @@ export function testImageStore({ dir, tools, oci, kernels }: TestStoreOptions): 
   const recipes = [smallRecipe(tools)];
   const builder = { arch: 'amd64', uid, env: tools.env, hostTools: BUILT_HOST_TOOLS, log: nullLog } as const;
   const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
-  const program = { hostTools: oci.hostTools, env: {}, blobsDir: blobs.dir, platform: 'linux/amd64' };
+  const program = { hostTools: oci.hostTools, env: {}, blobsDir: blobs.dir };
   const settings = { mirrors: {}, insecure: [] };
   return new FsImageStore({
     imagesDir,

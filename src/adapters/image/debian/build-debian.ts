@@ -12,6 +12,7 @@ import type { Task } from '../../../protocol/events.ts';
 import { readAptHost, sourcesLines } from './apt-host.ts';
 import { BuildProgress } from './build-progress.ts';
 import { writeBuildWall } from './build-wall.ts';
+import { kernelName } from './kernel-name.ts';
 import { fetchNpmProgram } from './npm-program.ts';
 import type { DebianRecipe } from './recipe.ts';
 import {
@@ -28,6 +29,8 @@ export interface BuildOptions extends Task {
   /** empty folder for everything that the build creates */
   dir: string;
   arch: GuestArch;
+  /** of the kernel; default: the same */
+  kernelArch?: GuestArch;
   uid: number;
   /** the caller's environment */
   env: Variables;
@@ -50,7 +53,7 @@ export interface BuiltTree {
  * @throws {AppError} EXEC_FAILED of the tool that failed, IMAGE_CHECKSUM_MISMATCH.
  */
 export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): Promise<BuiltTree> {
-  const { dir, arch, uid, env, hostTools, log, report, signal } = options;
+  const { dir, arch, kernelArch = arch, uid, env, hostTools, log, report, signal } = options;
   // HOME as inside the image: what the scripts of packages write there must not contain this user's name.
   const toolsEnv = {
     ...toolEnv(env),
@@ -63,7 +66,7 @@ export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): 
   if (!hasWall) log.warn('the scripts of packages run without a wall', { missing: hostTools });
   report({ event: 'progress', stage: 'resolve', detail: 'mirrors' });
   const host = await readAptHost({ env: toolEnv(env), signal });
-  await writeInputs(recipe, { dir, arch, aptOptions: host.options });
+  await writeInputs(recipe, { dir, arch, kernelArch, aptOptions: host.options });
   for (const program of recipe.npmPrograms(arch)) {
     report({ event: 'progress', stage: 'download', detail: program.package });
     const npmEnv = { ...env, PATH: systemPath(env) };
@@ -79,7 +82,14 @@ export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): 
     deadlineMs: LONG_WORK_DEADLINE_MS,
   };
   await exec(
-    inRootNamespace(mmdebstrap(recipe, { dir, arch, sources: sourcesLines(recipe, host.mirrors) }), { uid }),
+    inRootNamespace(
+      mmdebstrap(recipe, {
+        dir,
+        archs: new Set([arch, kernelArch]),
+        sources: sourcesLines(recipe, host.mirrors),
+      }),
+      { uid },
+    ),
     {
       ...run,
       onStderr: (chunk) => {
@@ -93,7 +103,7 @@ export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): 
     }),
     run,
   );
-  return { treeDir, kernel: await findKernel(join(dir, BUILD.kernel), arch) };
+  return { treeDir, kernel: await findKernel(join(dir, BUILD.kernel), kernelArch) };
 }
 
 /**
@@ -102,11 +112,17 @@ export async function buildDebian(recipe: DebianRecipe, options: BuildOptions): 
  */
 function mmdebstrap(
   recipe: DebianRecipe,
-  { dir, arch, sources }: { dir: string; arch: GuestArch; sources: readonly string[] },
+  { dir, archs, sources }: { dir: string; archs: ReadonlySet<GuestArch>; sources: readonly string[] },
 ): [string, ...string[]] {
   return [
     'mmdebstrap',
-    ...['--mode=root', '--variant=apt', '--format=directory', '--verbose', `--architectures=${arch}`],
+    ...[
+      '--mode=root',
+      '--variant=apt',
+      '--format=directory',
+      '--verbose',
+      `--architectures=${[...archs].join(',')}`,
+    ],
     `--components=${recipe.components.join(',')}`,
     `--include=${recipe.packages.join(',')}`,
     `--aptopt=${join(dir, BUILD.aptOptions)}`,
@@ -124,12 +140,17 @@ function mmdebstrap(
 
 async function writeInputs(
   recipe: DebianRecipe,
-  { dir, arch, aptOptions }: { dir: string; arch: GuestArch; aptOptions: string },
+  {
+    dir,
+    arch,
+    kernelArch,
+    aptOptions,
+  }: { dir: string; arch: GuestArch; kernelArch: GuestArch; aptOptions: string },
 ): Promise<void> {
   const write = (name: string, content: string) => writeFile(join(dir, name), content, { mode: 0o644 });
   await write(BUILD.aptOptions, aptOptions);
   await write(BUILD.dpkgOptions, dpkgOptions(recipe));
-  await write(BUILD.downloadScript, downloadScript(recipe, arch));
+  await write(BUILD.downloadScript, downloadScript(recipe, { arch, kernelArch }));
   await write(BUILD.essentialScript, essentialScript());
   await write(BUILD.customizeScript, customizeScript(recipe, arch));
   await write(BUILD.finishScript, finishScript(recipe));
@@ -161,13 +182,4 @@ async function findKernel(dir: string, arch: GuestArch): Promise<UnpackedKernel>
     configPath: join(dir, 'boot', `config-${release}`),
     modulesTree: join(dir, 'lib', 'modules', release),
   };
-}
-
-/** `6.1.0-56-cloud-amd64` in version `6.1.192-2` is `debian-6.1.192-2-cloud-amd64`. */
-function kernelName(release: string, version: string): string {
-  const flavour = release.replace(/^[0-9.]+(-[0-9]+)?(\+[^-]*)?-?/, '');
-  return ['debian', version, flavour]
-    .filter(Boolean)
-    .join('-')
-    .replace(/[^A-Za-z0-9._-]/g, '.');
 }

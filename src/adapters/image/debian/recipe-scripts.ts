@@ -29,13 +29,18 @@ export const BUILD = {
  * Runs when the core of the system is unpacked and no script of a package has run: downloads all other
  * packages and the kernel's. Afterwards nothing can reach the network.
  */
-export function downloadScript(recipe: DebianRecipe, arch: GuestArch): string {
+export function downloadScript(
+  recipe: DebianRecipe,
+  { arch, kernelArch = arch }: { arch: GuestArch; kernelArch?: GuestArch },
+): string {
+  const kernel = recipe.kernelPackage(kernelArch);
+  const metapackage = kernelArch === arch ? kernel : `${kernel}:${kernelArch}`;
   return script([
     'export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"',
     // Progress is read from stderr.
     'exec >&2',
     `apt-get --yes --download-only install ${recipe.packages.join(' ')}`,
-    `package=$(apt-cache depends ${recipe.kernelPackage(arch)} | sed -n 's/^ *Depends: //p' | grep -m1 '^linux-image-')`,
+    `package=$(apt-cache depends ${metapackage} | sed -n 's/^ *Depends: //p' | grep -m1 '^linux-image-')`,
     `(cd "$BUILD/${BUILD.kernel}" && apt-get --quiet --quiet download "$package")`,
     `: > "$BUILD/${BUILD.offline}"`,
   ]);

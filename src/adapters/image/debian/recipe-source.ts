@@ -1,5 +1,6 @@
 import { invariant } from '../../../base/errors.ts';
 import { toolEnv } from '../../../base/process/programs.ts';
+import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
 import type { ImageSources, TreeContent } from '../../../core/ports/images/image-source.ts';
 import type { Task } from '../../../protocol/events.ts';
 import { type BuildOptions, buildDebian } from './build-debian.ts';
@@ -28,11 +29,12 @@ export class RecipeSource implements RecipesOnly {
    */
   async fetch(
     { recipe: name }: { recipe: string },
-    { workDir, report, signal }: Task & { workDir: string },
+    { workDir, arch, report, signal }: Task & { workDir: string; arch: GuestArch },
   ): Promise<TreeContent> {
     const { recipes, uid, env, ...host } = this.#options;
     const recipe = recipes.find((one) => one.name === name);
     invariant(recipe, `the store knows the recipe "${name}"`);
+    invariant(arch === host.arch, 'the scripts of packages run on this host');
     await checkHost({ imageName: name, dir: workDir, uid, env: toolEnv(env), signal });
     const built = await buildDebian(recipe, { ...host, uid, env, dir: workDir, report, signal });
     return { kind: 'tree', ...built, distro: `${recipe.distro}-${recipe.suite}` };

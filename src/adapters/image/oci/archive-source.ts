@@ -1,6 +1,8 @@
+import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
 import type { ImageSources, LayersContent } from '../../../core/ports/images/image-source.ts';
 import type { ImportFormat } from '../../../protocol/api/image.ts';
 import type { Task } from '../../../protocol/events.ts';
+import { platformOf } from '../../../protocol/image/platform.ts';
 import { contentOf } from './layers-content.ts';
 import { type OciProgram, runOci } from './run-oci.ts';
 
@@ -8,8 +10,6 @@ import { type OciProgram, runOci } from './run-oci.ts';
 export interface ArchiveSourceOptions extends OciProgram {
   /** folder of the blob store */
   blobsDir: string;
-  /** `linux/amd64` */
-  platform: string;
 }
 
 type ArchivesOnly = ImageSources['archive'];
@@ -23,9 +23,15 @@ export class ArchiveSource implements ArchivesOnly {
   }
 
   /** @throws {AppError} IMAGE_ARCHIVE_BAD, IMAGE_TOO_LARGE, IMAGE_PLATFORM_MISSING, HOST_NO_SPACE. */
-  async fetch({ format, path }: { format: ImportFormat; path: string }, task: Task): Promise<LayersContent> {
-    const { blobsDir, platform, ...program } = this.#options;
-    const words = ['import', '--store', blobsDir, '--from', `${format}:${path}`, '--platform', platform];
+  async fetch(
+    { format, path }: { format: ImportFormat; path: string },
+    { arch, ...task }: Task & { arch: GuestArch },
+  ): Promise<LayersContent> {
+    const { blobsDir, ...program } = this.#options;
+    const words = [
+      ...['import', '--store', blobsDir, '--from', `${format}:${path}`],
+      ...['--platform', platformOf(arch)],
+    ];
     return contentOf(await runOci(words, program, { ...task, stage: 'import' }));
   }
 }

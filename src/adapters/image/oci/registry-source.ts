@@ -1,7 +1,9 @@
 import type { Variables } from '../../../base/process/programs.ts';
 import { systemPath } from '../../../base/process/programs.ts';
+import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
 import type { ImageSources, LayersContent } from '../../../core/ports/images/image-source.ts';
 import type { Task } from '../../../protocol/events.ts';
+import { platformOf } from '../../../protocol/image/platform.ts';
 import { contentOf } from './layers-content.ts';
 import { runOci } from './run-oci.ts';
 
@@ -19,8 +21,6 @@ export interface RegistrySourceOptions {
   hostTools: string;
   /** folder of the blob store */
   blobsDir: string;
-  /** `linux/amd64` */
-  platform: string;
   settings: RegistrySettings;
   /** the user's environment: proxies, and where credentials and the helpers that keep them are */
   env: Variables;
@@ -39,10 +39,13 @@ export class RegistrySource implements RegistryOnly {
    *
    * @throws {AppError} REGISTRY_*, IMAGE_PLATFORM_MISSING, IMAGE_TOO_LARGE, HOST_NO_SPACE.
    */
-  async fetch({ reference }: { reference: string }, task: Task): Promise<LayersContent> {
-    const { hostTools, blobsDir, platform, settings, env } = this.#options;
+  async fetch(
+    { reference }: { reference: string },
+    { arch, ...task }: Task & { arch: GuestArch },
+  ): Promise<LayersContent> {
+    const { hostTools, blobsDir, settings, env } = this.#options;
     const words = [
-      ...['pull', '--store', blobsDir, '--ref', reference, '--platform', platform],
+      ...['pull', '--store', blobsDir, '--ref', reference, '--platform', platformOf(arch)],
       ...settings.insecure.flatMap((host) => ['--insecure', host]),
       ...Object.entries(settings.mirrors).flatMap(([host, url]) => ['--mirror', `${host}=${url}`]),
     ];

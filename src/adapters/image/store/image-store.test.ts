@@ -43,9 +43,9 @@ function newStore(): FsImageStore {
     publish: async ({ name }: UnpackedKernel) => {
       published.push(name);
     },
-    retainOnly: async (names: ReadonlySet<string>, { keepsDefault }: { keepsDefault: boolean }) => {
+    retainOnly: async (names: ReadonlySet<string>, { defaultsOf }: { defaultsOf: ReadonlySet<string> }) => {
       retained.push(names);
-      keptDefault.push(keepsDefault);
+      keptDefault.push(defaultsOf.has('amd64'));
     },
   };
   return testImageStore({ dir, tools, oci, kernels });
@@ -223,7 +223,7 @@ test('the manifest is readable by others and records the sizes', async () => {
 
 /** Makes an image of what the registry has under `reference`. */
 const pull = (store: FsImageStore, reference: string, { force = false, name = reference } = {}) =>
-  store.add(name, { origin: { kind: 'registry', reference }, force }, quiet());
+  store.add(name, { origin: { kind: 'registry', reference }, arch: 'amd64', force }, quiet());
 const ALPINE = 'docker.io/library/alpine:3.20';
 
 test('a pulled image has its configuration and provenance, and any form of its reference finds it', async () => {
@@ -235,7 +235,11 @@ test('a pulled image has its configuration and provenance, and any form of its r
     if (event.event === 'progress' && event.bytes) bytes.push(event.bytes);
   };
   const origin = { kind: 'registry', reference: ALPINE } as const;
-  const pulled = await store.add(ALPINE, { origin, force: false }, { report, signal: signal() });
+  const pulled = await store.add(
+    ALPINE,
+    { origin, arch: 'amd64', force: false },
+    { report, signal: signal() },
+  );
   assert.deepEqual(pulled.config.env, ['PATH=/opt/bin:/bin']);
   assert.deepEqual(pulled.provenance.origin, origin);
   assert.match(pulled.provenance.manifestDigest ?? '', /^sha256:/);
@@ -333,7 +337,11 @@ test('a failed or cancelled pull leaves no image, says why, and can be repeated'
   const stop = new AbortController();
   const origin = { kind: 'registry', reference: ALPINE } as const;
   const before = (await oci.runs()).length;
-  const pulling = store.add(ALPINE, { origin, force: false }, { ...quiet(), signal: stop.signal });
+  const pulling = store.add(
+    ALPINE,
+    { origin, arch: 'amd64', force: false },
+    { ...quiet(), signal: stop.signal },
+  );
   const runs = async () => ((await oci.runs()).length > before ? true : undefined);
   await poll(runs, { everyMs: 10, deadlineMs: 55_000, what: 'the pull', signal: signal() });
   stop.abort(new DOMException('stop', 'AbortError'));
@@ -347,7 +355,7 @@ test('a failed or cancelled pull leaves no image, says why, and can be repeated'
 test('kernels of images stay, and the default one for as long as an image needs it', async () => {
   const store = newStore();
   const origin = { kind: 'registry', reference: ALPINE } as const;
-  await store.add('own', { origin, force: false, kernelName: 'chosen-1' }, quiet());
+  await store.add('own', { origin, arch: 'amd64', force: false, kernelName: 'chosen-1' }, quiet());
   assert.equal((await store.get('own')).kernelName, 'chosen-1');
   await store.prune({ signal: signal() });
   assert.deepEqual([...(retained.at(-1) ?? []), keptDefault.at(-1)], ['chosen-1', false]);
@@ -361,7 +369,7 @@ test('a registered file stays where it is, and must stay as it is', async () => 
   const path = join(dir, 'own.ext4');
   await writeFile(path, Buffer.alloc(4096));
   const origin = { kind: 'file', path } as const;
-  const register = () => store.add('own', { origin, force: false }, quiet());
+  const register = () => store.add('own', { origin, arch: 'amd64', force: false }, quiet());
   await assert.rejects(register(), has('IMAGE_FILE_INVALID'));
   const superblock = Buffer.alloc(4096);
   superblock.writeUInt16LE(0xef53, 1024 + 0x38);

@@ -9,11 +9,13 @@ import { readdirIfThere } from '../../../base/files/if-there.ts';
 import { openStaging, sweepStaging } from '../../../base/files/staging.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { BlobStore } from '../../../core/ports/images/blob-store.ts';
+import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
 import type { ImageOrigin } from '../../../core/ports/images/image-source.ts';
 import type { ImageStore, NewImage, PrunedImages } from '../../../core/ports/images/image-store.ts';
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
 import type { Report, Task } from '../../../protocol/events.ts';
 import { checkPlainImageName, fullImageRef } from '../../../protocol/image/image-ref.ts';
+import { imageNameFor, platformOf, splitImageName } from '../../../protocol/image/platform.ts';
 import { listNames, readImage, removeTree, resolveName } from './image-files.ts';
 import { hexOf, imageLayout, linkNameOf, storeLayout } from './layout.ts';
 import { type ImageMaker, makeImage } from './make-image.ts';
@@ -32,6 +34,7 @@ export interface ImageStoreOptions extends ImageMaker {
 interface Making {
   name: string;
   origin: ImageOrigin;
+  arch: GuestArch;
   kernelName?: string;
   force: boolean;
 }
@@ -44,6 +47,10 @@ export class FsImageStore implements ImageStore {
 
   constructor(options: ImageStoreOptions) {
     this.#options = options;
+  }
+
+  get arch(): GuestArch {
+    return this.#options.arch;
   }
 
   recipes(): readonly string[] {
@@ -93,11 +100,11 @@ export class FsImageStore implements ImageStore {
 
   async build(name: string, { force, ...task }: Task & { force: boolean }): Promise<StoredImage> {
     if (!this.recipes().includes(name)) throw this.#unknown(name);
-    return await this.#make({ name, origin: { kind: 'recipe', recipe: name }, force }, task);
+    return await this.#make({ name, origin: { kind: 'recipe', recipe: name }, arch: this.arch, force }, task);
   }
 
   async add(name: string, request: NewImage, task: Task): Promise<StoredImage> {
-    if (linkNameOf(name) === undefined) checkPlainImageName(name);
+    if (linkNameOf(name) === undefined) checkPlainImageName(splitImageName(name).base);
     return await this.#make({ name, ...request }, task);
   }
 
@@ -176,8 +183,10 @@ export class FsImageStore implements ImageStore {
 
   /** The name may be a plain one, or any form of a reference; plain ones come first. */
   async #resolve(given: string): Promise<{ name: string; id: string } | undefined> {
-    const { imagesDir } = this.#options;
-    for (const name of [given, fullImageRef(given)]) {
+    const { imagesDir, arch: hostArch } = this.#options;
+    const { base, arch = hostArch } = splitImageName(given);
+    for (const one of [base, fullImageRef(base)]) {
+      const name = one === undefined ? undefined : imageNameFor(one, { arch, hostArch });
       const id = name === undefined ? undefined : await resolveName(imagesDir, name);
       if (name !== undefined && id !== undefined) return { name, id };
     }
@@ -231,13 +240,15 @@ export class FsImageStore implements ImageStore {
 
   #notFound(name: string): AppError {
     const known = this.recipes();
-    const canBePulled = fullImageRef(name) !== undefined;
+    const { base, arch } = splitImageName(name);
+    const canBePulled = fullImageRef(base) !== undefined;
+    const platform = arch === undefined ? '' : `--platform ${platformOf(arch)} `;
     const hint = known.includes(name)
       ? `build it: banger image build ${name}`
       : [
           'list existing images: banger image list',
           `images that can be built: ${known.join(', ')}`,
-          ...(canBePulled ? [`from a registry: banger image pull ${name}`] : []),
+          ...(canBePulled ? [`from a registry: banger image pull ${platform}${base}`] : []),
         ].join('; ');
     return new AppError('IMAGE_NOT_FOUND', `Cannot find image "${name}": it is not in the store`, {
       hint,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fullImageRef, PLAIN_IMAGE_NAME } from '../../../protocol/image/image-ref.ts';
+import { splitImageName } from '../../../protocol/image/platform.ts';
 
 /**
  * The image store. A name is a link to an image. Images are folders named by their id that never change, so a
@@ -54,11 +55,12 @@ export function contentDir(imagesDir: string): string {
 
 /**
  * File name of the link that an image's name is; `undefined` for a text that is neither a plain name nor a
- * reference in full form. No such name leads out of the store.
+ * reference in full form, either perhaps with an architecture. No such name leads out of the store.
  */
 export function linkNameOf(name: string): string | undefined {
-  if (PLAIN_IMAGE_NAME.test(name)) return name;
-  return fullImageRef(name) === name ? name.replaceAll('/', '%') : undefined;
+  const { base } = splitImageName(name);
+  if (PLAIN_IMAGE_NAME.test(base)) return name;
+  return fullImageRef(base) === base ? name.replaceAll('/', '%') : undefined;
 }
 
 /** The name whose link has this file name; `undefined` for other files of the store. */

@@ -14,6 +14,7 @@ import type { RootfsBuilders } from '../../../core/ports/images/rootfs-builder.t
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
 import type { Task } from '../../../protocol/events.ts';
 import { PLAIN_IMAGE_NAME } from '../../../protocol/image/image-ref.ts';
+import { splitImageName } from '../../../protocol/image/platform.ts';
 import { explainFailure } from '../explain-failure.ts';
 import { hashDurably, hashFile, readImage, removeTree } from './image-files.ts';
 import { blobLink, hexOf, imageLayout, linkNameOf, ROOTFS_FILE, storeLayout } from './layout.ts';
@@ -34,6 +35,7 @@ export interface ImageMaker {
 export interface MakeRequest {
   name: string;
   origin: ImageOrigin;
+  arch: GuestArch;
   /** instead of the kernel that the content brings */
   kernelName?: string;
   /** the image that has the name, which stays when the content is the same; absent: make one in any case */
@@ -92,11 +94,11 @@ async function openContentStaging(
 }
 
 async function fetchContent(
-  { origin, name }: MakeRequest,
+  { origin, name, arch }: MakeRequest,
   { sources }: ImageMaker,
   task: Task & { workDir: string },
 ): Promise<ImageContent> {
-  const options = { ...task, name };
+  const options = { ...task, name, arch };
   switch (origin.kind) {
     case 'recipe':
       return await sources.recipe.fetch(origin, options);
@@ -139,8 +141,8 @@ async function packImage(
   const manifest: ImageManifest = {
     format: 1,
     name: request.name,
-    id: idOf(rootfsHash, content, { ...request, kernelName }),
-    arch: maker.arch,
+    id: idOf(rootfsHash, content, { ...request, kernelName, isForeign: request.arch !== maker.arch }),
+    arch: request.arch,
     ...(content.kind === 'tree' ? { distro: content.distro } : {}),
     ...(kernelName === undefined ? {} : { kernelName }),
     config,
@@ -163,12 +165,25 @@ async function packImage(
 function idOf(
   rootfsHash: string,
   content: ImageContent,
-  { name, origin, kernelName }: Pick<MakeRequest, 'name' | 'origin'> & { kernelName: string | undefined },
+  {
+    name,
+    origin,
+    arch,
+    kernelName,
+    isForeign,
+  }: Pick<MakeRequest, 'name' | 'origin' | 'arch'> & { kernelName: string | undefined; isForeign: boolean },
 ): string {
   if (content.kind === 'tree') return rootfsHash;
   const described = content.kind === 'layers' ? [content.manifestDigest, content.config] : [];
-  const source = content.kind === 'layers' && !PLAIN_IMAGE_NAME.test(name) ? [] : [origin];
-  const parts = JSON.stringify([rootfsHash, kernelName ?? null, ...described, ...source]);
+  const isPlain = PLAIN_IMAGE_NAME.test(splitImageName(name).base);
+  const source = content.kind === 'layers' && !isPlain ? [] : [origin];
+  const parts = JSON.stringify([
+    rootfsHash,
+    kernelName ?? null,
+    ...described,
+    ...source,
+    ...(isForeign ? [arch] : []),
+  ]);
   return `sha256:${createHash('sha256').update(parts).digest('hex')}`;
 }
 

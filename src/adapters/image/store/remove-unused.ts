@@ -37,8 +37,9 @@ export async function removeUnused(
     return NOTHING;
   }
   const kernelNames = new Set(images.flatMap(({ kernelName }) => kernelName ?? []));
-  const keepsDefault = images.some(({ kernelName }) => kernelName === undefined);
-  if (!isDryRun) await kernels.retainOnly(kernelNames, { signal, keepsDefault });
+  const withoutOwn = images.filter(({ kernelName }) => kernelName === undefined);
+  const defaultsOf = new Set(withoutOwn.map(({ arch }) => arch));
+  if (!isDryRun) await kernels.retainOnly(kernelNames, { signal, defaultsOf });
   const inProgress = await readdirIfThere(storeLayout(imagesDir).staging);
   if (inProgress.length > 0) return NOTHING;
   const needed = new Set(images.flatMap(({ provenance }) => provenance.blobs));

@@ -6,6 +6,7 @@ import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.t
 import type { Logger } from '../../../base/log.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
 import { findProgram, isExecutable, toolEnv, type Variables } from '../../../base/process/programs.ts';
+import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
 import type { DriverProbe, KillStrayOptions, VmDriver } from '../../../core/ports/vmm/driver.ts';
 import type { RunningVm, VmmProcess } from '../../../core/ports/vmm/running-vm.ts';
 import type { RestoreOptions, SavedGuest } from '../../../core/ports/vmm/saving.ts';
@@ -35,7 +36,8 @@ import { BootWatch } from './launch/boot-watch.ts';
 import { type LaunchedQemu, type LaunchOptions, launchQemu, removeRuntimeFiles } from './launch/launch.ts';
 import { prepareDrives, prepareWorkDisk } from './launch/prepare-drives.ts';
 import { reconnectQemu } from './launch/reconnect.ts';
-import { machineOf, type QemuHost, qemuProgram } from './qemu-host.ts';
+import { MACHINES } from './machine/machines.ts';
+import type { QemuHost } from './qemu-host.ts';
 import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import type { ReceiveOptions } from './save/receive-guest.ts';
@@ -68,7 +70,7 @@ export interface QemuDriverOptions {
 const SWITCHED_OFF_HINT =
   'unset BANGER_ACCELERATOR, or remove `accelerator` from the config file, to use KVM where it works';
 
-/** QEMU's microvm machine (on arm64: virt), with KVM or software emulation. */
+/** QEMU with KVM or software emulation; guests of another architecture than the host's are emulated. */
 export class QemuDriver implements VmDriver {
   readonly name = 'qemu';
   readonly #options: QemuDriverOptions;
@@ -84,8 +86,11 @@ export class QemuDriver implements VmDriver {
     this.#findings = new KvmFindings(join(cacheDir, 'kvm'));
   }
 
-  async probe(boot: BootSource | undefined, options: Abortable): Promise<DriverProbe> {
-    const missing = await this.#missingPrograms();
+  async probe(
+    boot: BootSource | undefined,
+    { arch = boot?.arch ?? this.#options.facts.arch, ...options }: Abortable & { arch?: GuestArch },
+  ): Promise<DriverProbe> {
+    const missing = await this.#missingPrograms(arch);
     if (missing.length > 0) {
       return {
         isUsable: false,
@@ -94,18 +99,19 @@ export class QemuDriver implements VmDriver {
       };
     }
     try {
-      const binary = await this.#binary(options);
+      const binary = await this.#binary(arch, options);
       const version = `QEMU ${binary.version}`;
-      const found = await this.#accelerator(binary, boot, options);
-      return { isUsable: true, version, ...found, ...(await this.#savedGuest(binary, found.accelerator)) };
+      const found = await this.#accelerator(binary, { arch, boot }, options);
+      const host = await this.#host(binary, arch);
+      return { isUsable: true, version, ...found, ...(await this.#savedGuest(binary, host, found)) };
     } catch (error) {
       if (!isAppError(error, 'VMM_UNSUPPORTED', 'EXEC_FAILED')) throw error;
-      return { isUsable: false, reason: messageOf(error), packages: packagesOf([this.#program]) };
+      return { isUsable: false, reason: messageOf(error), packages: packagesOf([MACHINES[arch].program]) };
     }
   }
 
   async probeNat({ signal }: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>> {
-    const { path } = await this.#binary({ signal });
+    const { path } = await this.#binary(this.#options.facts.arch, { signal });
     const { stdout } = await exec([path, '-netdev', 'help'], {
       signal,
       env: toolEnv(this.#options.env),
@@ -196,7 +202,8 @@ export class QemuDriver implements VmDriver {
     { signal, ...how }: Abortable & Pick<LaunchOptions, 'mode' | 'inputFd' | 'onVmm' | 'beforeRun'>,
   ): Promise<QemuVm> {
     const begun = performance.now();
-    const host = await this.#host(await this.#binary({ signal }));
+    const { arch } = spec.bootSource;
+    const host = await this.#host(await this.#binary(arch, { signal }), arch);
     const launched = await launchQemu(spec, { host, env: toolEnv(this.#options.env), ...how, signal });
     const { vmId } = spec;
     if (mayRestart(spec, host, how.mode)) new BootWatch({ ...launched, vmId, log: this.#options.log });
@@ -227,10 +234,14 @@ export class QemuDriver implements VmDriver {
 
   async #accelerator(
     binary: QemuBinary,
-    boot: BootSource | undefined,
+    { arch, boot }: { arch: GuestArch; boot: BootSource | undefined },
     { signal }: Abortable,
-  ): Promise<Pick<DriverProbe, 'accelerator' | 'reason' | 'hint'>> {
+  ): Promise<Pick<DriverProbe, 'accelerator' | 'isForeign' | 'reason' | 'hint'>> {
     const { facts, env, accelerator: chosen } = this.#options;
+    if (arch !== facts.arch) {
+      const reason = `the guest is ${arch}, and this host is ${facts.arch}`;
+      return { accelerator: 'tcg', isForeign: true, reason };
+    }
     if (chosen === 'kvm') return { accelerator: 'kvm' };
     if (chosen === 'tcg')
       return { accelerator: 'tcg', reason: 'KVM is switched off', hint: SWITCHED_OFF_HINT };
@@ -238,7 +249,7 @@ export class QemuDriver implements VmDriver {
     const reason = reasonAgainstKvm({ arch: facts.arch, cpuInfo, openError });
     if (reason !== undefined) return { accelerator: 'tcg', reason };
     if (!boot) return { reason: 'KVM has not been tested: there is no kernel yet' };
-    const host = await this.#host(binary);
+    const host = await this.#host(binary, arch);
     const test: KvmTest['test'] = async (dir) => {
       const deadlineMs = kvmDeadlineMs({ cpuInfo, load: facts.load() });
       const probe = { boot, accelerator: 'kvm', host, env: toolEnv(env), dir, deadlineMs } as const;
@@ -252,38 +263,35 @@ export class QemuDriver implements VmDriver {
 
   async #savedGuest(
     binary: QemuBinary,
-    accelerator: Accelerator | undefined,
+    host: QemuHost,
+    { accelerator }: Pick<DriverProbe, 'accelerator'>,
   ): Promise<Pick<DriverProbe, 'savedGuestKey' | 'savedGuestParts'>> {
     if (!accelerator) return {};
-    const [host, cpuInfo] = [await this.#host(binary), await this.#options.facts.cpuInfo()];
+    const cpuInfo = await this.#options.facts.cpuInfo();
     const { key, parts } = savedGuestKind({ binary, host, accelerator, cpuInfo });
     return { savedGuestKey: key, savedGuestParts: parts };
   }
 
-  get #program(): string {
-    return qemuProgram(this.#options.facts.arch);
-  }
-
-  async #missingPrograms(): Promise<string[]> {
-    const needed = [this.#program, 'qemu-img', 'mkfs.ext4'];
+  async #missingPrograms(arch: GuestArch): Promise<string[]> {
+    const needed = [MACHINES[arch].program, 'qemu-img', 'mkfs.ext4'];
     const found = await Promise.all(needed.map((program) => findProgram(program, this.#options.env)));
     return needed.filter((_, at) => found[at] === undefined);
   }
 
-  async #binary({ signal }: Abortable): Promise<QemuBinary> {
-    const machine = this.#options.facts.arch === 'amd64' ? 'microvm' : 'virt';
-    return await this.#binaries.require(this.#program, { machine, signal });
+  async #binary(arch: GuestArch, { signal }: Abortable): Promise<QemuBinary> {
+    const { program, type: machine } = MACHINES[arch];
+    return await this.#binaries.require(program, { machine, signal });
   }
 
-  async #host({ path, machines }: QemuBinary): Promise<QemuHost> {
+  async #host({ path, machines }: QemuBinary, arch: GuestArch): Promise<QemuHost> {
     const { facts, hostTools, log } = this.#options;
     const tscKhz = hostTscKhz(await facts.cpuInfo());
     const hasWall = await isExecutable(hostTools);
     if (!hasWall) log.warn('VMMs start without the second wall', { missing: hostTools });
     return {
       binary: path,
-      arch: facts.arch,
-      machine: machineOf(facts.arch, machines),
+      arch,
+      machine: MACHINES[arch].typeIn(machines),
       isRoot: process.getuid?.() === 0,
       ...(tscKhz === undefined ? {} : { tscKhz }),
       ...(hasWall ? { hostTools } : {}),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { machineOf } from './qemu-host.ts';
+import { MACHINES } from './machine/machines.ts';
 import { type SavingQemu, savedGuestKind } from './saved-guest-kind.ts';
 
 const CPU = `model name\t: A Processor @ 2.20GHz\nflags\t\t: fpu vmx sse\nmodel name\t: another\n`;
@@ -67,10 +67,10 @@ test('the key may differ even if a restored guest would fit', () => {
 });
 
 test('arm64 gets a versioned machine type if there is one', () => {
-  const offered = (...names: string[]): string => machineOf('arm64', new Set(['raspi3b', ...names]));
+  const offered = (...names: string[]): string => MACHINES.arm64.typeIn(new Set(['raspi3b', ...names]));
   assert.equal(offered('virt', 'virt-7.2', 'virt-8.2'), 'virt-7.2');
   assert.equal(offered('virt', 'virt-9.2', 'virt-10.0'), 'virt-10.0');
   assert.equal(offered('virt', 'virt-7.0', 'virt-7.1'), 'virt-7.1');
   assert.equal(offered('virt'), 'virt');
-  assert.equal(machineOf('amd64', new Set(['microvm', 'virt-7.2'])), 'microvm');
+  assert.equal(MACHINES.amd64.typeIn(new Set(['microvm', 'virt-7.2'])), 'microvm');
 });

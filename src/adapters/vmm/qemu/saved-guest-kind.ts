@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
 import type { SavedGuestKind } from '../../../core/ports/saved-by.ts';
 import type { DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
@@ -27,7 +28,7 @@ const SEEN_BY_GUESTS = ['-machine', '-cpu', '-global', '-device', '-smp'];
  * restoring a saved guest requires, and no more.
  */
 export function savedGuestKind({ binary, host, accelerator, cpuInfo }: SavingQemu): SavedGuestKind {
-  const argv = qemuArgv(exampleSpec(accelerator), host);
+  const argv = qemuArgv(exampleSpec(host.arch, accelerator), host);
   const processor = cpuInfo.split('\n').filter((line) => /^(flags|model name|Features)\s*:/.test(line));
   const seen = argv.flatMap((word, at) => (SEEN_BY_GUESTS.includes(word) ? [word, argv[at + 1]] : []));
   const options = digest(seen).slice(0, 8);
@@ -70,7 +71,7 @@ function digest(value: unknown): string {
 }
 
 /** Any VM will do; only what is the same for all VMs counts. */
-function exampleSpec(accelerator: Accelerator): VmSpec {
+function exampleSpec(arch: GuestArch, accelerator: Accelerator): VmSpec {
   const drive = (serial: DriveSpec['serial'], isReadOnly: boolean): DriveSpec => ({
     serial,
     pathOnHost: `/${serial}`,
@@ -83,7 +84,7 @@ function exampleSpec(accelerator: Accelerator): VmSpec {
     vcpuCount: 1,
     memoryMib: 1,
     accelerator,
-    bootSource: { kernelPath: '/kernel', initrdPath: '/initrd', bootArgs: [] },
+    bootSource: { arch, kernelPath: '/kernel', initrdPath: '/initrd', bootArgs: [] },
     drives: [drive('root', true), drive('overlay', false), drive('work', false), drive('modules', true)],
     hasNat: false,
     runtimeDir: '/run',

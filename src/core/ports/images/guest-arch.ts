@@ -1,2 +1,4 @@
+import type { Arch } from '../../../protocol/image/platform.ts';
+
 /** Architectures that guests can have, by their Debian names. */
-export type GuestArch = 'amd64' | 'arm64';
+export type GuestArch = Arch;

@@ -1,6 +1,7 @@
 import type { ImportFormat } from '../../../protocol/api/image.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { ImageConfig } from '../../../protocol/image/image-config.ts';
+import type { GuestArch } from './guest-arch.ts';
 import type { UnpackedKernel } from './kernels.ts';
 
 /** Where the content of an image comes from. Paths are absolute. */
@@ -43,13 +44,13 @@ export type ImageContent = TreeContent | LayersContent | FileContent;
 /** A source of images: of one kind of origin. */
 export interface ImageSource<Origin extends ImageOrigin, Content extends ImageContent> {
   /**
-   * Brings the content of an image to this host: into the blob store, or into `workDir`, an empty folder that
-   * the caller removes when the root file system is made. Checks first that it can work here. A failure or an
-   * abort leaves no process, and nothing outside of `workDir` but whole blobs.
+   * Brings the content of an image for guests of `arch` to this host: into the blob store, or into `workDir`,
+   * an empty folder that the caller removes when the root file system is made. Checks first that it can work
+   * here. A failure or an abort leaves no process, and nothing outside of `workDir` but whole blobs.
    *
    * @throws {AppError} what is missing on this host, with the fix; what is wrong with the origin.
    */
-  fetch(origin: Origin, options: Task & { workDir: string; name: string }): Promise<Content>;
+  fetch(origin: Origin, options: Task & { workDir: string; name: string; arch: GuestArch }): Promise<Content>;
 }
 
 /** One source for each kind of origin. */

@@ -1,12 +1,15 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { Task } from '../../../protocol/events.ts';
+import type { GuestArch } from './guest-arch.ts';
 import type { ImageOrigin } from './image-source.ts';
 import type { StoredImage } from './stored-image.ts';
 
 /** An image to make. */
 export interface NewImage {
   origin: Exclude<ImageOrigin, { kind: 'recipe' }>;
-  /** kernel of the store that its VMs boot; absent: the host's default kernel */
+  /** of its guests; the name says it too (`imageNameFor`) */
+  arch: GuestArch;
+  /** kernel of the store that its VMs boot; absent: the default kernel of its architecture */
   kernelName?: string;
   force: boolean;
 }
@@ -25,6 +28,8 @@ export interface PrunedImages {
  * VM holds it.
  */
 export interface ImageStore {
+  /** of this host, and so of images whose name says nothing else */
+  readonly arch: GuestArch;
   /**
    * Every image that has a name, sorted by name; logs and leaves out damaged ones. Removes what interrupted
    * builds left.

@@ -2,6 +2,9 @@ import type { Abortable } from '../../../base/abort.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { GuestArch } from './guest-arch.ts';
 
+/** Where a kernel comes from: a package of the distribution, or a file of the user. */
+export type KernelOrigin = { kind: 'package' } | { kind: 'file'; path: string };
+
 /** A kernel of the store. */
 export interface KernelEntry {
   name: string;
@@ -15,6 +18,30 @@ export interface KernelEntry {
   modulesPath: string;
   diskBytes: number;
   createdAt: string;
+  origin: KernelOrigin;
+  /** the user asked for it, so that it stays until the user deletes it */
+  isKept: boolean;
+}
+
+/** A kernel that the distribution has. */
+export interface AvailableKernel {
+  /** the name that it has in the store */
+  name: string;
+  release: string;
+  arch: GuestArch;
+  /** `bytes` of its package */
+  downloadBytes: number;
+}
+
+/** A kernel of the user's own to import. */
+export interface NewKernel {
+  name: string;
+  /** of the kernel's file, or of a folder with it */
+  path: string;
+  /** the content of `/lib/modules/<release>`; absent: looked for near the kernel */
+  modulesPath?: string;
+  /** its `.config`; absent: looked for near the kernel and in it */
+  configPath?: string;
 }
 
 /** A kernel with what a boot needs. */
@@ -36,12 +63,39 @@ export interface KernelStore {
    */
   get(name: string, options: Abortable): Promise<StoredKernel>;
   /**
-   * Finds the kernel that VMs boot whose image brings none: the newest of this host's architecture. Fetches
-   * one when there is none.
+   * Finds the kernel that VMs boot whose image brings none: the newest of their architecture that comes from
+   * a package. Fetches one when there is none.
    *
    * @throws {AppError} as {@link get}, and what the source of kernels throws.
    */
-  getDefault(options: Task): Promise<StoredKernel>;
+  getDefault(arch: GuestArch, options: Task): Promise<StoredKernel>;
+  /**
+   * The newest kernel that the distribution has, for each architecture.
+   *
+   * @throws {AppError} what the source of kernels throws.
+   */
+  available(options: Abortable): Promise<AvailableKernel[]>;
+  /**
+   * Makes the newest kernel that the distribution has for `arch` one of the store, if it is not, and keeps
+   * it.
+   *
+   * @throws {AppError} what the source of kernels throws.
+   */
+  pull(arch: GuestArch, options: Task): Promise<KernelEntry>;
+  /**
+   * Makes a kernel of the user's files one of the store and keeps it; the files are only read. Reports as
+   * notices what guests lack with it.
+   *
+   * @throws {AppError} KERNEL_NAME_INVALID, KERNEL_EXISTS, KERNEL_FILE_INVALID, KERNEL_OPTIONS_MISSING,
+   * KERNEL_MODULES_MISSING.
+   */
+  importFiles(request: NewKernel, options: Task): Promise<KernelEntry>;
+  /**
+   * Removes a kernel; the caller has checked that no image needs it.
+   *
+   * @throws {AppError} KERNEL_NOT_FOUND; KERNEL_IN_USE when a VM holds it.
+   */
+  delete(name: string, options: Abortable): Promise<void>;
   /**
    * Keeps the kernel as long as the folder `holderDir` exists, as images are held.
    * Idempotent.
@@ -60,6 +114,8 @@ export interface UnpackedKernel {
   configPath: string;
   /** content of `/lib/modules/<release>`, depmod(8) done */
   modulesTree: string;
+  /** default: a package */
+  origin?: KernelOrigin;
 }
 
 /** The part of the kernel store that image builds use. */
@@ -72,19 +128,24 @@ export interface KernelPublisher {
    */
   publish(kernel: UnpackedKernel, options: Abortable): Promise<void>;
   /**
-   * Removes every kernel but those named and those that VMs hold, and what interrupted builds left. With
-   * `keepsDefault`, the default kernel stays too. Idempotent.
+   * Removes every kernel but those named, those that the user keeps and those that VMs hold, and what
+   * interrupted builds left. The default kernels of the architectures in `defaultsOf` stay too. Idempotent.
    */
-  retainOnly(names: ReadonlySet<string>, options: Abortable & { keepsDefault: boolean }): Promise<void>;
+  retainOnly(
+    names: ReadonlySet<string>,
+    options: Abortable & { defaultsOf: ReadonlySet<GuestArch> },
+  ): Promise<void>;
 }
 
-/** A source of the kernel that VMs boot whose image brings none. */
+/** A source of the kernels that VMs boot whose image brings none. */
 export interface KernelSource {
   /**
-   * Brings a kernel to this host and passes it to `use`; its files are removed when that has ended. A failure
-   * or an abort leaves nothing.
+   * Brings a kernel for `arch` to this host and passes it to `use`; its files are removed when that has
+   * ended. A failure or an abort leaves nothing.
    *
    * @throws {AppError} what is missing on this host, with the fix; HOST_NO_SPACE, IMAGE_BUILD_FAILED.
    */
-  withKernel(use: (kernel: UnpackedKernel) => Promise<void>, options: Task): Promise<void>;
+  withKernel(arch: GuestArch, use: (kernel: UnpackedKernel) => Promise<void>, options: Task): Promise<void>;
+  /** The newest kernel of each architecture; brings none of them. @throws as {@link withKernel}. */
+  available(options: Abortable): Promise<AvailableKernel[]>;
 }

@@ -13,14 +13,19 @@ export interface ImageProvenance {
 
 /** An image of the store; its files are never written again. */
 export interface StoredImage {
-  /** a name without `/` and `:`, or a whole reference (`docker.io/library/alpine:3.20`) */
+  /**
+   * a name without `/` and `:`, or a whole reference (`docker.io/library/alpine:3.20`); with the architecture
+   * when that is not this host's (`imageNameFor`)
+   */
   name: string;
   /** `sha256:...` of what the image consists of; each rebuild of a name has a new one */
   id: string;
   arch: GuestArch;
   /** absent when it is not known */
   distro?: string;
-  /** in the kernel store; absent: the image brings no kernel, and VMs boot the host's default */
+  /**
+   * in the kernel store; absent: the image brings no kernel, and VMs boot the default one of its architecture
+   */
   kernelName?: string;
   /** what the image says about its programs; empty for one that says nothing */
   config: ImageConfig;

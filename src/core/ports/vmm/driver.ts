@@ -1,6 +1,7 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
 import type { Packages } from '../../rules/host-packages.ts';
+import type { GuestArch } from '../images/guest-arch.ts';
 import type { SavedGuestParts } from '../saved-by.ts';
 import type { RunningVm, VmmProcess } from './running-vm.ts';
 import type { RestoreOptions, SavedGuest } from './saving.ts';
@@ -12,6 +13,8 @@ export interface DriverProbe {
   /** name and version of the VMM, when found */
   version?: string;
   accelerator?: Accelerator;
+  /** guests have another architecture than this host, so they are emulated */
+  isForeign?: true;
   /**
    * stands for all that a saved guest depends on besides its own spec: VMM, its options, accelerator,
    * processor. Absent when the driver cannot save guests, or the accelerator is not known yet.
@@ -40,9 +43,9 @@ export interface VmDriver {
    * Checks the host, changes nothing. KVM counts as usable only when `boot` has booted on it to our
    * initramfs; the result is cached per host boot, kernel file and VMM version. Without `boot` (no kernel has
    * been built yet) the driver finds only what needs no test boot, and `accelerator` is absent where a test
-   * boot would decide.
+   * boot would decide. `arch` is that of the guests; default: that of `boot`, else this host's.
    */
-  probe(boot: BootSource | undefined, options: Abortable): Promise<DriverProbe>;
+  probe(boot: BootSource | undefined, options: Abortable & { arch?: GuestArch }): Promise<DriverProbe>;
   /** Whether guests can reach the outside here (`nat`); changes nothing. Call it for a usable driver only. */
   probeNat(options: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>>;
   /**

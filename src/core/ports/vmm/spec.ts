@@ -1,4 +1,5 @@
 import type { Accelerator } from '../../../protocol/vm.ts';
+import type { GuestArch } from '../images/guest-arch.ts';
 
 /** A host file that the guest sees as a block device and finds by its serial. */
 export interface DriveSpec {
@@ -21,6 +22,8 @@ export interface DriveBase {
 
 /** Kernel, initrd, and the kernel command line without what the driver adds (console, clocks). */
 export interface BootSource {
+  /** of the kernel, and so of the guest */
+  arch: GuestArch;
   kernelPath: string;
   /**
    * the same kernel as an ELF file, when there is one; some drivers boot it faster, others boot nothing else

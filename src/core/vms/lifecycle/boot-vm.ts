@@ -30,7 +30,7 @@ export function noteAccelerator(probe: DriverProbe, report: Report): void {
   if (probe.accelerator !== 'tcg') return;
   report({
     event: 'notice',
-    isOncePerBoot: true,
+    isOncePerBoot: !probe.isForeign,
     message: `${probe.reason ?? 'KVM is not usable here'}: using QEMU's software emulation (TCG), which runs guest code about 10 times slower`,
   });
 }

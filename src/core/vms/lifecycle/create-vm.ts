@@ -56,6 +56,7 @@ export async function createVm(
     imageName: plan.image.name,
     imageId: plan.image.id,
     kernelName: plan.kernel.name,
+    arch: plan.kernel.arch,
     ...(imageConfig === undefined ? {} : { imageConfig }),
     shape: plan.shape,
     nat: request.nat ?? false,

@@ -11,6 +11,7 @@ const COMMON_BOOT_ARGS = ['lsm=landlock,lockdown,yama,bpf', 'net.ifnames=0'];
 /** The boot source of a kernel of the store. */
 export function bootSourceOf(kernel: StoredKernel, systemOverlaySizeBytes: number): BootSource {
   return {
+    arch: kernel.arch,
     kernelPath: kernel.kernelPath,
     ...(kernel.vmlinuxPath ? { vmlinuxPath: kernel.vmlinuxPath } : {}),
     initrdPath: kernel.initrdPath,

@@ -5,6 +5,7 @@ import type { Report, Task } from '../../../protocol/events.ts';
 import type { VmShape } from '../../../protocol/vm.ts';
 import { checkVmName } from '../../../protocol/vm-name.ts';
 import { overlaySize } from '../../overlay-size.ts';
+import type { GuestArch } from '../../ports/images/guest-arch.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource, DriveRequest } from '../../ports/vmm/spec.ts';
@@ -13,7 +14,7 @@ import { vmNameTaken } from '../../rules/vm-name-taken.ts';
 import { resolveShape, sharedCpusNotice } from '../../rules/vm-shape.ts';
 import type { BootStores, VmDefaults, VmHost, Vms } from '../world.ts';
 import { bootSourceOf } from './boot-source.ts';
-import { findImage, findKernel } from './find-image.ts';
+import { findImage, findKernel, wantedImage } from './find-image.ts';
 import type { VmPlan } from './vm-plan.ts';
 
 /** Least space that a new VM needs: its drives' metadata, logs, and room to boot. */
@@ -36,11 +37,11 @@ export async function planVm(
 ): Promise<VmPlan> {
   const name = planName(world, request.name);
   const shape = resolveShape(request, world);
-  await requireDriver(world, undefined, { signal });
+  const wanted = wantedImage(world.images, request.image ?? world.defaultImage, request.platform);
+  await requireDriver(world, undefined, { arch: wanted.arch, signal });
   await world.files.requireSpace(NEW_VM_BYTES);
-  const imageName = request.image ?? world.defaultImage;
-  report({ event: 'spec', name, image: imageName, shape });
-  const image = await findImage(world, imageName, { signal, report });
+  report({ event: 'spec', name, image: wanted.name, shape });
+  const image = await findImage(world, wanted, { signal, report });
   const kernel = await findKernel(world, { image, chosen: request.kernel }, { signal, report });
   const boot = bootSourceOf(kernel, shape.systemOverlaySizeBytes);
   const probe = await requireDriver(world, boot, { signal });
@@ -97,7 +98,7 @@ export function driveRequestOf(
 async function requireDriver(
   world: Pick<VmHost, 'driver'>,
   boot: BootSource | undefined,
-  options: Abortable,
+  options: Abortable & { arch?: GuestArch },
 ): Promise<DriverProbe> {
   const probe = await world.driver.probe(boot, options);
   if (probe.isUsable) return probe;

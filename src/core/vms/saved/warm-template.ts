@@ -46,6 +46,7 @@ export async function warmTemplate(
         facts: {
           imageName: plan.image.name,
           kernelName: plan.kernel.name,
+          arch: plan.kernel.arch,
           shape: plan.shape,
           vmm: plan.probe.version ?? world.driver.name,
         },

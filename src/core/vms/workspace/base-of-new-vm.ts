@@ -8,6 +8,7 @@ import type { VmRecord } from '../../ports/records.ts';
 import type { BaseRequest, UsableBase } from '../../ports/work-disk-bases.ts';
 import type { WorkspaceSource } from '../../ports/workspace.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
+import { wantedImage } from '../plan/find-image.ts';
 import { type CacheWorld, pruneBases } from '../saved/prune-cache.ts';
 import type { BootStores, Saving, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
@@ -46,7 +47,8 @@ export async function baseOfNewVm(
   const { diskSizeBytes } = resolveShape(request, world);
   let image: BaseRequest['image'];
   try {
-    image = await world.images.get(request.image ?? world.defaultImage);
+    const wanted = wantedImage(world.images, request.image ?? world.defaultImage, request.platform);
+    image = await world.images.get(wanted.name);
   } catch (error) {
     if (isAppError(error, 'IMAGE_NOT_FOUND', 'IMAGE_DAMAGED')) return undefined;
     throw error;

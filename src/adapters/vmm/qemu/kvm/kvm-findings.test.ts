@@ -17,7 +17,12 @@ let load: number;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'kvm-'));
-  const boot = { kernelPath: join(dir, 'kernel'), initrdPath: join(dir, 'initrd'), bootArgs: [] };
+  const boot = {
+    arch: 'amd64' as const,
+    kernelPath: join(dir, 'kernel'),
+    initrdPath: join(dir, 'initrd'),
+    bootArgs: [],
+  };
   await writeFile(boot.kernelPath, 'k');
   await writeFile(boot.initrdPath, 'i');
   context = { bootId: 'b1', binary: { path: '/q', version: '7.2.0', machines: new Set() }, boot };

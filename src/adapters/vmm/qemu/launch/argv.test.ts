@@ -18,6 +18,7 @@ const SPEC: VmSpec = {
   memoryMib: 1024,
   accelerator: 'tcg',
   bootSource: {
+    arch: 'amd64',
     kernelPath: '/k/vmlinuz',
     vmlinuxPath: '/k/vmlinux',
     initrdPath: '/k/initrd',
@@ -114,7 +115,7 @@ const TABLE: readonly [string, Partial<VmSpec>, Partial<QemuHost>, Record<string
   ['one processor', { vcpuCount: 1 }, {}, { '-smp': 'cpus=1,sockets=1,cores=1,threads=1' }],
   [
     'a kernel without its ELF file',
-    { bootSource: { kernelPath: '/k/vmlinuz', initrdPath: '/k/initrd', bootArgs: [] } },
+    { bootSource: { arch: 'amd64', kernelPath: '/k/vmlinuz', initrdPath: '/k/initrd', bootArgs: [] } },
     {},
     { '-kernel': '/k/vmlinuz' },
   ],

@@ -1,4 +1,5 @@
-import type { BootSource, DriveSpec, VmSpec } from '../../../../core/ports/vmm/spec.ts';
+import type { DriveSpec, VmSpec } from '../../../../core/ports/vmm/spec.ts';
+import { MACHINES } from '../machine/machines.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { pathForQemu, runtimeFiles } from '../runtime-files.ts';
 import { blockNode, FILTER_ARGS } from './block-nodes.ts';
@@ -87,15 +88,15 @@ export function qemuArgv(
 
 /**
  * Whether a rebooting guest is reset instead of ending its QEMU, until `BootWatch` decides otherwise: the
- * kernel of an emulated PC may notice during boot that its timer does not work (docs/guest-boot.md, "The
- * timer of an emulated processor").
+ * kernel of some emulated machines may notice during boot that its timer does not work (docs/guest-boot.md,
+ * "The timer of an emulated processor").
  */
 export function mayRestart(
   { accelerator }: Pick<VmSpec, 'accelerator'>,
   { arch }: Pick<QemuHost, 'arch'>,
   mode: StartMode = { kind: 'boot' },
 ): boolean {
-  return mode.kind === 'boot' && accelerator === 'tcg' && arch === 'amd64';
+  return mode.kind === 'boot' && accelerator === 'tcg' && MACHINES[arch].mayLackTimer;
 }
 
 /** The name by which QEMU reports which VM it runs. */
@@ -120,12 +121,12 @@ function machineArgs(
   host: QemuHost,
   mode: StartMode,
 ): string[] {
-  const { arch } = host;
-  const machine = `${host.machine},${arch === 'amd64' ? 'rtc=on' : 'gic-version=max'}`;
+  const { options, emulatedCpu } = MACHINES[host.arch];
+  const machine = `${host.machine},${options}`;
   const acceleration =
     accelerator === 'kvm'
       ? ['-accel', 'kvm', '-cpu', 'host']
-      : ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`, '-cpu', emulatedCpu(arch)];
+      : ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`, '-cpu', emulatedCpu];
   return [
     ...['-machine', `${machine},dump-guest-core=off,memory-backend=${MEMORY_ID}`],
     ...acceleration,
@@ -148,26 +149,9 @@ function memoryArgs({ memoryMib }: VmSpec, mode: StartMode): string[] {
   return ['-object', `memory-backend-file,${size},mem-path=${escaped(mode.memoryPath)},share=off`];
 }
 
-/**
- * Everything that QEMU can emulate, except what only slows emulation down: five-level paging, real pointer
- * authentication, and `erms`, which promises that copying byte by byte is fast and makes kernels and C
- * libraries do that.
- */
-function emulatedCpu(arch: QemuHost['arch']): string {
-  return arch === 'amd64' ? 'max,la57=off,erms=off' : 'max,pauth-impdef=on';
-}
-
-/**
- * The kernel file that is booted. On amd64 it is the ELF file, when there is one: QEMU starts it at its PVH
- * entry, which avoids decompression, slow under emulation.
- */
-export function kernelFile({ kernelPath, vmlinuxPath }: BootSource, arch: QemuHost['arch']): string {
-  return arch === 'amd64' ? (vmlinuxPath ?? kernelPath) : kernelPath;
-}
-
 function bootSourceArgs(spec: VmSpec, host: QemuHost): string[] {
   return [
-    ...['-kernel', kernelFile(spec.bootSource, host.arch)],
+    ...['-kernel', MACHINES[host.arch].kernelFile(spec.bootSource)],
     ...['-initrd', spec.bootSource.initrdPath],
     ...['-append', kernelCommandLine(spec, host)],
   ];

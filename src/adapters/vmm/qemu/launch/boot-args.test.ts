@@ -20,7 +20,7 @@ for (const [what, cpuInfo, khz] of FREQUENCIES) {
   test(`hostTscKhz() of ${what} is ${khz}`, () => assert.equal(hostTscKhz(cpuInfo), khz));
 }
 
-const BOOT = { kernelPath: '/k', initrdPath: '/i', bootArgs: ['quiet=no', 'last'] };
+const BOOT = { arch: 'amd64' as const, kernelPath: '/k', initrdPath: '/i', bootArgs: ['quiet=no', 'last'] };
 const COMMON = 'quiet panic=-1 random.trust_cpu=on cryptomgr.notests';
 
 const LINES: readonly [string, Pick<VmSpec, 'bootSource' | 'accelerator'>, Partial<QemuHost>, string][] = [

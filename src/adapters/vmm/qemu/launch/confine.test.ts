@@ -17,7 +17,13 @@ const SPEC: VmSpec = {
   vcpuCount: 1,
   memoryMib: 256,
   accelerator: 'tcg',
-  bootSource: { kernelPath: '/k/vmlinuz', vmlinuxPath: '/k/vmlinux', initrdPath: '/k/initrd', bootArgs: [] },
+  bootSource: {
+    arch: 'amd64',
+    kernelPath: '/k/vmlinuz',
+    vmlinuxPath: '/k/vmlinux',
+    initrdPath: '/k/initrd',
+    bootArgs: [],
+  },
   drives: [
     { ...drive, serial: 'root', pathOnHost: '/images/rootfs.ext4', isReadOnly: true },
     { ...drive, serial: 'work', pathOnHost: '/v/drives-1/work.qcow2', isReadOnly: false },

@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
+import { MACHINES } from '../machine/machines.ts';
 import type { QemuHost } from '../qemu-host.ts';
-import { givenSockets, kernelFile, qemuArgv, type StartMode } from './argv.ts';
+import { givenSockets, qemuArgv, type StartMode } from './argv.ts';
 
 /** What QEMU and its libraries read of the system: code, firmware, processor and time zone data. */
 const SYSTEM_FILES = [
@@ -39,7 +40,7 @@ export function launchArgv(
   const writable = spec.drives.filter((drive) => !drive.isReadOnly).map((drive) => dirname(drive.pathOnHost));
   // Copies of drives are made in the VM's folder, which also has the console's log.
   const folders = new Set([spec.runtimeDir, dirname(spec.consoleLogPath), ...writable]);
-  const bootFiles = [kernelFile(spec.bootSource, arch), spec.bootSource.initrdPath];
+  const bootFiles = [MACHINES[arch].kernelFile(spec.bootSource), spec.bootSource.initrdPath];
   return [
     hostTools,
     'confine',

@@ -11,12 +11,13 @@ import { checkDrives } from '../../drive-check.ts';
 import { logIsWritten } from '../../log-keeper.ts';
 import { openVmmLog, type VmmLog } from '../../vmm-log.ts';
 import { cpuMsOf, endProcess, readVmmProcess } from '../../vmm-process.ts';
+import { MACHINES } from '../machine/machines.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { hangUp } from '../qmp/hang-up.ts';
 import { connectQmp, type QmpClient } from '../qmp/qmp-client.ts';
 import { type RuntimeFiles, runtimeFiles } from '../runtime-files.ts';
 import { readState } from '../save/migration.ts';
-import { kernelFile, type StartMode } from './argv.ts';
+import type { StartMode } from './argv.ts';
 import { launchArgv } from './confine.ts';
 import { whileItWorks } from './while-it-works.ts';
 
@@ -214,7 +215,7 @@ async function requireBootSource(
   { vmId, vmName = vmId, bootSource }: VmSpec,
   { arch }: QemuHost,
 ): Promise<void> {
-  for (const path of [kernelFile(bootSource, arch), bootSource.initrdPath]) {
+  for (const path of [MACHINES[arch].kernelFile(bootSource), bootSource.initrdPath]) {
     try {
       await access(path);
     } catch (error) {

@@ -53,6 +53,20 @@ test('guest memory is split off, and the devices and all other memory remain', (
   );
 });
 
+test('zeros of flash memory are left out, unless the guest had written something there', () => {
+  const flash = (index: number, fill: number): Buffer => record({ block: 'virt.flash1', index, fill });
+  const begin = Buffer.concat([Buffer.from([2]), u32(2)]);
+  const whole = Buffer.concat([
+    ...[head(SIZE), begin, flash(0, 0), flash(1, 0), flash(2, 5), END],
+    ...[section(3, []), flash(2, 0), flash(3, 9), END, DEVICES],
+  ]);
+  const kept = [flash(2, 0), flash(3, 9)];
+  assert.deepEqual(
+    taken(whole, []).state,
+    Buffer.concat([head(SIZE), section(3, []), ...kept, END, DEVICES]),
+  );
+});
+
 test('a stream that is truncated anywhere is refused', () => {
   const whole = streamOf(SIZE, {
     parts: [[{ block: 'memory', index: 1, fill: 7 }]],

@@ -16,6 +16,12 @@ const LEAST_PAGE_BITS = 12;
 /** The devices and processors of a guest take about 100 KB. */
 const MOST_STATE_BYTES = 64 * 2 ** 20;
 
+/**
+ * Flash memory of arm64's machine. Without a drive, a new QEMU has it full of zeros
+ * (hw/block/pflash_cfi01.c), so zeros in it need not be kept.
+ */
+const BLANK_BLOCK = /^virt\.flash[01]$/;
+
 /** Where the pages of the guest's memory go. A page may come more than once; the last one counts. */
 export interface PageSink {
   /** `page` is valid until the call returns. */
@@ -171,7 +177,9 @@ export class MigrationStream {
   }
 
   #keep(offset: number, page: Buffer | undefined): void {
-    this.#kept.set(`${this.#block}@${offset}`, recordOf(this.#block, { offset, page }));
+    const place = `${this.#block}@${offset}`;
+    if (page === undefined && BLANK_BLOCK.test(this.#block) && !this.#kept.has(place)) return;
+    this.#kept.set(place, recordOf(this.#block, { offset, page }));
     if (this.#kept.size * this.#pageBytes > MOST_STATE_BYTES)
       throw unreadable('too much memory of other blocks');
   }

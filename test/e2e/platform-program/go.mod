@@ -1,0 +1,3 @@
+module banger.dev/platformprogram
+
+go 1.26.0
