@@ -36,13 +36,13 @@ class End extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#release(new Error('the other end is closed'));
+    if (this.#mayWrite) this.#release(closedError());
     setImmediate(() => this.#peer.#end());
     done(error);
   }
 
   #arrive(chunk: Buffer, done: (error?: Error) => void): void {
-    if (this.destroyed) done(new Error('the other end is closed'));
+    if (this.destroyed) done(closedError());
     else if (this.#hasEnded || this.push(chunk)) done();
     else this.#mayWrite = done;
   }
@@ -58,4 +58,8 @@ class End extends Duplex {
     this.#mayWrite = undefined;
     mayWrite?.(error);
   }
+}
+
+function closedError(): Error {
+  return new Error('the other end is closed');
 }
