@@ -127,6 +127,31 @@ test('connect() fails when the guest only sends garbage', async () => {
   await assert.rejects(connect(agent.path, 100), { code: 'GUEST_UNREACHABLE' });
 });
 
+test('a guest that writes without end instead of a hello is read slowly', async () => {
+  let sentBytes = 0;
+  await using agent = await listenAsAgent((socket) => {
+    socket.resume();
+    const noise = Buffer.alloc(64 * 1024, 'BANGER/1 ');
+    const flood = (): void => {
+      if (socket.destroyed) return;
+      sentBytes += noise.length;
+      socket.write(noise, flood);
+    };
+    flood();
+  });
+  await assert.rejects(connect(agent.path, 500), { code: 'GUEST_UNREACHABLE' });
+  assert.ok(sentBytes < 8_000_000, `${sentBytes} bytes were read`);
+});
+
+test('what an earlier connection has left does not keep the hello from being found', async () => {
+  await using agent = await listenAsAgent((socket) => {
+    socket.write(Buffer.alloc(2_000_000, 'BANGER/1 '));
+    onHello(socket, (line) => socket.write(`${line}\n`));
+  });
+  await using link = await connect(agent.path);
+  assert.equal(link.generation, AGENT_GENERATION);
+});
+
 test('connect() fails at once when the guest hangs up', async () => {
   await using agent = await listenAsAgent((socket) => {
     onHello(socket, () => socket.end());
@@ -171,7 +196,8 @@ test('connect() speaks the generation of an agent that is older but within its r
     const endpoint = { kind: 'unix', path: agent.path } as const;
     await using link = await connector.connect(endpoint, { signal: neverAborts(), helloDeadlineMs: 5000 });
     assert.equal(link.generation, generation);
-    assert.deepEqual(met, generation === 5 ? [5] : [5, generation]);
+    // A busy host may say each hello again.
+    assert.deepEqual([...new Set(met)], generation === 5 ? [5] : [5, generation]);
   }
 });
 

@@ -20,6 +20,12 @@ const PADDING = Buffer.alloc(16 * 1024 + 9, '\n');
 /** Longest hello: `BANGER/` and nine digits, a space, 32 digits, a line feed. */
 const LONGEST_HELLO_BYTES = 50;
 
+/**
+ * How many bytes before the echo are read before a pause, and its length: a guest that writes without end
+ * costs the host little, and what an earlier connection has left takes no longer.
+ */
+const NOISE = { bytes: 256 * 1024, pauseMs: 25 };
+
 /** How the agent is contacted. */
 export interface MeetOptions extends Abortable {
   deadlineMs: number;
@@ -49,6 +55,8 @@ export async function meet(
   let offered = generations.newest;
   const pauses = new RetryPauses(RESEND);
   let resend: NodeJS.Timeout | undefined;
+  let resume: NodeJS.Timeout | undefined;
+  let noiseBytes = 0;
 
   const say = (padding: Buffer[]): void => {
     const nonce = randomBytes(16).toString('hex');
@@ -58,7 +66,14 @@ export async function meet(
   };
   const listen = (chunk: Buffer): void => {
     const found = echo.push(chunk);
-    if (found === undefined) return;
+    if (found === undefined) {
+      noiseBytes += chunk.length;
+      if (noiseBytes < NOISE.bytes) return;
+      noiseBytes = 0;
+      socket.pause();
+      resume = setTimeout(() => socket.resume(), NOISE.pauseMs);
+      return;
+    }
     const { generation, rest } = found;
     if (
       generation !== offered &&
@@ -92,6 +107,7 @@ export async function meet(
   } finally {
     clearTimeout(deadline);
     clearTimeout(resend);
+    clearTimeout(resume);
     socket.off('data', listen).off('error', end).off('close', atClose).off('end', atClose);
   }
 }
