@@ -14,7 +14,7 @@ export function logGit(scratch: Scratch): LoggedGit {
   const folder = join(scratch.dir, 'logged-git');
   const log = join(folder, 'log');
   const real = spawnSync('sh', ['-c', 'command -v git']).stdout.toString().trim();
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   // One write a call, because several run at once.
   const lines = ['#!/bin/sh', `printf '%s\\n' "$*" >>'${log}'`, `exec '${real}' "$@"`];
   writeFileSync(join(folder, 'git'), `${lines.join('\n')}\n`);

@@ -4,7 +4,7 @@ import type { WorkspaceContent, WorkspaceSource } from '../../core/ports/workspa
 import { findCommits, readHeadCommit } from './git/git-repository.ts';
 import { checkNewBranch } from './new-branch.ts';
 import { keptChoice, openWorkspace, packWorkspace } from './pack-workspace.ts';
-import { changeOfAll, describeAgain, isSameHistory } from './sent/freshness.ts';
+import { changeOfAll, describeAgain, isSameRepository } from './sent/freshness.ts';
 import { keptDir, readKeptOf } from './sent/kept-tree.ts';
 import { packDelta } from './sent/pack-delta.ts';
 import { allUntracked, countOf, listTracked, prefixed } from './sent-files.ts';
@@ -86,7 +86,7 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       const call = { env: options.env, signal };
       const [change, isSame, summary] = await allEnded([
         changeOfAll(dir, kept, call),
-        isSameHistory(kept, call),
+        isSameRepository(kept, { ...call, userGitDir: options.userGitDir }),
         describeAgain(kept, call),
       ]);
       return change.kind === 'none' && isSame ? summary : undefined;

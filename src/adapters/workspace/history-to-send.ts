@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { planHistory, stageHistory } from './git/history.ts';
-import { copyOperationState } from './git/operation-state.ts';
+import { readOperationState, writeOperationState } from './git/operation-state.ts';
 import type { WorkspaceWork } from './workspace-work.ts';
 
 /** `bytes` of the largest history that is sent whole, unless all of it is asked for. */
@@ -13,11 +13,11 @@ export const DEFAULT_MAX_HISTORY_BYTES = 512 * 1024 * 1024;
 export async function stageOperation(
   { repository, staged }: WorkspaceWork,
   { branchStart }: { branchStart: string | undefined },
-): Promise<string[]> {
-  const mentioned = await copyOperationState(repository.gitDir, staged.gitDir, {
-    isDetached: staged.head.ref === undefined,
-  });
-  return branchStart === undefined ? mentioned : [...mentioned, branchStart];
+): Promise<readonly string[]> {
+  const isDetached = staged.head.ref === undefined;
+  const state = await readOperationState(repository.gitDir, { isDetached });
+  await writeOperationState(state, staged.gitDir);
+  return branchStart === undefined ? state.mentioned : [...state.mentioned, branchStart];
 }
 
 /** Plans the history to send, `mentioned` objects included, and stages its refs. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { neverAborts } from '../abort.ts';
-import { lock, tryLock } from './file-lock.ts';
+import { lock, passingLock, tryLock, tryPassingLock } from './file-lock.ts';
 
 let dir: string;
 
@@ -72,4 +72,46 @@ test('a lock consists of one file, also while it is held', () => {
       ['alone'],
     );
   }
+});
+
+test('the file of a passing lock exists only while it is held, and releasing it twice removes no other', () => {
+  const path = join(dir, 'passing');
+  const held = tryPassingLock(path);
+  assert.ok(held);
+  assert.ok(held.isInPlace());
+  assert.equal(tryPassingLock(path), undefined);
+  held[Symbol.dispose]();
+  assert.equal(existsSync(path), false);
+  using next = tryPassingLock(path);
+  assert.ok(next);
+  held[Symbol.dispose]();
+  assert.ok(next.isInPlace());
+});
+
+test('processes that take a passing lock again and again never hold it at the same time', async () => {
+  const path = join(dir, 'contended');
+  const holder = join(dir, 'holder');
+  const script = `
+    import { mkdirSync, rmdirSync } from 'node:fs';
+    import { passingLock } from ${JSON.stringify(import.meta.resolve('./file-lock.ts'))};
+    for (let round = 0; round < 60; round += 1) {
+      using held = await passingLock(${JSON.stringify(path)}, { signal: new AbortController().signal });
+      // Fails while another process holds it.
+      mkdirSync(${JSON.stringify(holder)});
+      rmdirSync(${JSON.stringify(holder)});
+    }`;
+  const children = [1, 2, 3].map(() =>
+    spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'ignore', 'pipe'] }),
+  );
+  const results = children.map(async (child) => {
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    const [code] = await once(child, 'close');
+    return { code, said };
+  });
+  for (const result of await Promise.all(results)) assert.deepEqual(result, { code: 0, said: '' });
+  using held = await passingLock(path, { signal: neverAborts() });
+  assert.equal(held.path, path);
 });

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type Abortable, sleep } from '../abort.ts';
 import { isErrno } from '../errors.ts';
@@ -39,12 +40,59 @@ export function tryLock(path: string): FileLock | undefined {
   };
 }
 
-/** Waits for the lock `path`; calls `onWait` once when another process holds it. */
-export async function lock(path: string, options: Abortable & { onWait?: () => void }): Promise<FileLock> {
-  for (let tries = 0; ; tries += 1) {
+/** How to wait for a lock. */
+interface WaitOptions extends Abortable {
+  /** called once when another process holds it */
+  onWait?: () => void;
+}
+
+/** Waits for the lock `path`. */
+export async function lock(path: string, options: WaitOptions): Promise<FileLock> {
+  return await waitFor(() => tryLock(path), options);
+}
+
+/**
+ * As {@link tryLock}, but the file is removed when the lock is released. Everybody must lock that name this
+ * way, because others may get a lock on a file that has just been removed.
+ */
+export function tryPassingLock(path: string): FileLock | undefined {
+  for (;;) {
+    const before = identityOf(path);
     const held = tryLock(path);
+    if (!held) return undefined;
+    // No other file can have the identity of one that is open.
+    if (before !== undefined && identityOf(path) === before) return removing(held);
+    // The file is new, or was replaced meanwhile.
+    held[Symbol.dispose]();
+  }
+}
+
+/** Waits for the lock `path` of {@link tryPassingLock}. */
+export async function passingLock(path: string, options: WaitOptions): Promise<FileLock> {
+  return await waitFor(() => tryPassingLock(path), options);
+}
+
+function removing(held: FileLock): FileLock {
+  let isReleased = false;
+  return {
+    path: held.path,
+    isInPlace: () => held.isInPlace(),
+    [Symbol.dispose]: () => {
+      if (!isReleased && held.isInPlace()) rmSync(held.path, { force: true });
+      isReleased = true;
+      held[Symbol.dispose]();
+    },
+  };
+}
+
+async function waitFor(
+  attempt: () => FileLock | undefined,
+  { onWait, ...options }: WaitOptions,
+): Promise<FileLock> {
+  for (let tries = 0; ; tries += 1) {
+    const held = attempt();
     if (held) return held;
-    if (tries === 0) options.onWait?.();
+    if (tries === 0) onWait?.();
     await sleep(Math.min(50 * (tries + 1), 500), options);
   }
 }

@@ -113,7 +113,7 @@ export interface WorkspaceSource {
   ): Promise<HostChange | undefined>;
   /**
    * What was sent with the tree of `sentCommit`, when sending `path` now would send the same: files, HEAD,
-   * staged changes, refs. `undefined` otherwise.
+   * staged changes, refs, settings. `undefined` otherwise.
    */
   sameAsSent(
     dir: string,

@@ -116,6 +116,18 @@ test('a start that began before its base image was made again has the disk and t
   }
 });
 
+test('a start whose repository has other settings than its base image makes it again', async () => {
+  const inodes: number[] = [];
+  for (const name of ['a', 'b', 'c']) {
+    if (name === 'c') scratch.git(root, 'config', 'remote.origin.url', 'https://example.com/x');
+    const { id } = await create(name);
+    inodes.push(statSync(world.records.get(id)?.workBase?.pathOnHost ?? '').ino);
+  }
+  const [first, same, other] = inodes;
+  assert.equal(same, first);
+  assert.notEqual(other, first);
+});
+
 test('a VM whose base image another daemon removes meanwhile starts without it', async () => {
   await create('before');
   const { addBase } = world.driver;

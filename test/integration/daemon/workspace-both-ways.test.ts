@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -9,7 +10,7 @@ import { exportCommand } from '../../../src/sdk/export-workspace.ts';
 import { resultOf } from '../../../src/sdk/work.ts';
 import { beginning, take, visibleStep } from '../../helpers/random-steps.ts';
 import { unpackThroughImage } from '../../helpers/read-image.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch-repository.ts';
+import { makeScratch, put, type Scratch, unpack } from '../../helpers/scratch-repository.ts';
 import { treeOf } from '../../helpers/tree-of.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 import { prepareIn } from '../../support/prepare-in-lab.ts';
@@ -102,3 +103,52 @@ test('after random edits on both sides, with copies between, the patch gives the
 test('so it does when the first tree came on a work disk over a base image', async () => {
   await checkBothWays(throughBase, 5);
 });
+
+/** What git in the guest is configured with, and what it says of the tree. */
+function seenBy(folder: string): string[] {
+  const files = ['config', 'info/exclude', 'info/attributes', 'MERGE_HEAD', 'BISECT_START'];
+  const found = files.map((name) => join(folder, '.git', name)).filter((path) => existsSync(path));
+  const read = found.map((path) => `${path.slice(folder.length)}:\n${readFileSync(path, 'utf8')}`);
+  const asked = [['status'], ['diff', '--raw'], ['config', '--list', '--local'], ['remote', '-v']];
+  return [...read, ...asked.map((args) => scratch.git(folder, ...args).toString())];
+}
+
+const SETTINGS: readonly { what: string; change: (root: string) => void }[] = [
+  ...[
+    ['core.autocrlf', 'input'],
+    ['core.fileMode', 'false'],
+    ['remote.origin.url', 'https://me:secret@example.com/x'],
+    ['user.name', 'Somebody Else'],
+    ['branch.main.remote', 'origin'],
+  ].map((setting) => ({
+    what: setting.join('='),
+    change: (root: string) => void scratch.git(root, 'config', ...setting),
+  })),
+  { what: 'an ignore rule', change: (root) => put(root, '.git/info/exclude', 'other\n') },
+  { what: 'attributes', change: (root) => put(root, '.git/info/attributes', '*.txt eol=crlf\n') },
+  { what: 'a bisect', change: (root) => void scratch.git(root, 'bisect', 'start') },
+];
+
+for (const [name, wayIn] of Object.entries({ 'through the link': throughLink, 'on a work disk': throughBase })) {
+  test(`a guest whose tree came ${name} gets later settings of git as a new guest does`, async () => {
+    count += 1;
+    const root = scratch.init(`settings${count}`);
+    const guest = join(lab.dir, `settings${count}`);
+    put(root, 'tool', '#!/bin/sh\n');
+    put(root, 'text.txt', 'one\ntwo\n');
+    scratch.git(root, 'add', '-A');
+    scratch.git(root, 'commit', '-q', '-m', 'first');
+    chmodSync(join(root, 'tool'), 0o755);
+    put(root, 'text.txt', 'one\r\ntwo\r\n');
+    await wayIn(root, guest);
+    for (const { what, change } of SETTINGS) {
+      change(root);
+      await prepareIn(lab, root, guest, { includeUntracked: true });
+      const fresh = join(scratch.dir, `fresh${count}-${what.replaceAll('/', '-')}`);
+      await using packed = await scratch.source.pack(root, { includeUntracked: true, signal });
+      mkdirSync(fresh);
+      await unpack(packed.tar, fresh);
+      assert.deepEqual(seenBy(guest), seenBy(fresh), what);
+    }
+  });
+}

@@ -37,8 +37,12 @@ async function makeLab(): Promise<Lab> {
   scratch.git(root, 'add', '-A');
   scratch.git(root, 'commit', '-q', '-m', 'first');
   put(root, 'b', 'edited\n');
-  const guest = join(scratch.dir, 'guest');
-  const keptIn = join(scratch.dir, 'kept');
+  return await labOf(scratch, root);
+}
+
+async function labOf(scratch: Scratch, root: string): Promise<Lab> {
+  const guest = `${root}-in-guest`;
+  const keptIn = `${root}-kept`;
   mkdirSync(guest);
   {
     await using packed = await scratch.source.pack(root, { signal });
@@ -119,6 +123,10 @@ const OTHER_CHANGES: readonly { what: string; change: (lab: Lab) => void }[] = [
   { what: 'a switch of branches', change: ({ scratch, root }) => scratch.git(root, 'checkout', '-qb', 'x') },
   { what: 'attributes', change: ({ root }) => put(root, '.git/info/attributes', '*.txt eol=crlf\n') },
   {
+    what: 'a setting',
+    change: ({ scratch, root }) => scratch.git(root, 'config', 'core.autocrlf', 'input'),
+  },
+  {
     what: 'a commit of the guest',
     change: ({ scratch, root, guest }) => {
       scratch.git(guest, '-c', 'user.name=x', '-c', 'user.email=x@localhost', 'commit', '-qam', 'own');
@@ -149,6 +157,24 @@ test('attributes in the tree, and files that are missing, have the whole tree lo
   put(lab.root, 'folder/c', 'back\n');
   assert.equal((await lab.send()).isFromKept, false);
   assertSameToGit(lab.scratch, lab.root, lab.guest);
+});
+
+test('the guest gets the commits that a shallow clone has fetched since, with the same branches', async () => {
+  using lab = await makeLab();
+  const { scratch, root } = lab;
+  for (const message of ['second', 'third']) scratch.git(root, 'commit', '-q', '-a', '--allow-empty', '-m', message);
+  const clone = join(scratch.dir, 'clone');
+  scratch.git(scratch.dir, 'clone', '-q', '--depth', '1', `file://${root}`, clone);
+  const shallow = await labOf(scratch, clone);
+  put(clone, 'a', 'edited\n');
+  await shallow.send();
+  scratch.git(clone, 'fetch', '-q', '--deepen', '1');
+  await shallow.send();
+  assertSameToGit(scratch, clone, shallow.guest);
+  scratch.git(clone, 'fetch', '-q', '--unshallow');
+  await shallow.send();
+  assertSameToGit(scratch, clone, shallow.guest);
+  scratch.git(shallow.guest, 'fsck', '--strict');
 });
 
 /** What a user does between two copies. */

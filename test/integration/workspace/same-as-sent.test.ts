@@ -48,6 +48,7 @@ test('a tree that has not changed is compared without listing its index', async 
   assert.equal((await lab.same())?.trackedCount, 3);
   const asked = logged.taken().map((line) => line.split(' ').slice(0, 2).join(' '));
   assert.deepEqual(asked.sort(), [
+    'config --list',
     'diff --quiet',
     'for-each-ref --format=%(objectname)',
     'ls-files --others',
@@ -90,6 +91,32 @@ test('files that git was told not to compare are never taken as unchanged', asyn
   assert.equal(await lab.same(), undefined);
 });
 
+function configure({ scratch, root }: Lab, key: string, value: string): void {
+  scratch.git(root, 'config', key, value);
+}
+
+test('a tree is the one that was sent after a change of settings that the guest does not get', async () => {
+  using lab = makeLab();
+  await lab.keep();
+  configure(lab, 'alias.st', 'status');
+  configure(lab, 'core.editor', 'vi');
+  configure(lab, 'filter.crypt.clean', 'crypt');
+  assert.ok(await lab.same());
+});
+
+test('so it is when its history is cut, or an operation is unfinished', async () => {
+  using lab = makeLab();
+  const { scratch, root } = lab;
+  scratch.git(root, 'commit', '-q', '--allow-empty', '-m', 'second');
+  scratch.git(root, 'bisect', 'start');
+  const [second] = scratch.git(root, 'rev-parse', 'HEAD').toString().split('\n');
+  put(root, '.git/shallow', `${second}\n`);
+  await lab.keep();
+  assert.ok(await lab.same());
+  rmSync(join(root, '.git/shallow'));
+  assert.equal(await lab.same(), undefined);
+});
+
 const CHANGES: readonly { what: string; change: (lab: Lab) => void }[] = [
   { what: 'an edit', change: ({ root }) => put(root, 'a', 'edited\n') },
   { what: 'a staged edit', change: ({ scratch, root }) => scratch.git(root, 'add', '-N', 'new') },
@@ -100,6 +127,17 @@ const CHANGES: readonly { what: string; change: (lab: Lab) => void }[] = [
     what: 'a commit',
     change: ({ scratch, root }) => scratch.git(root, 'commit', '-q', '--allow-empty', '-m', 'second'),
   },
+  { what: 'a setting of conversions', change: (lab) => configure(lab, 'core.autocrlf', 'input') },
+  { what: 'a setting of modes', change: (lab) => configure(lab, 'core.fileMode', 'false') },
+  { what: 'a remote', change: (lab) => configure(lab, 'remote.origin.url', 'https://example.com/x') },
+  { what: 'another author', change: (lab) => configure(lab, 'user.name', 'Somebody Else') },
+  {
+    what: 'a setting of the user',
+    change: ({ scratch, root }) => scratch.git(root, 'config', '--global', 'core.quotePath', 'false'),
+  },
+  { what: 'an ignore rule of the user', change: ({ scratch }) => put(scratch.home, '.config/git/ignore') },
+  { what: 'attributes', change: ({ root }) => put(root, '.git/info/attributes', '* -text\n') },
+  { what: 'the begin of a bisect', change: ({ scratch, root }) => scratch.git(root, 'bisect', 'start') },
   { what: 'no repository', change: ({ root }) => rmSync(join(root, '.git'), { recursive: true }) },
   { what: 'no folder', change: ({ root }) => rmSync(root, { recursive: true }) },
 ];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import { SharedWork } from '../../../base/async.ts';
 import { AppError, isAppError, isErrno } from '../../../base/errors.ts';
-import { type FileLock, lock } from '../../../base/files/file-lock.ts';
+import { type FileLock, lock, passingLock, tryPassingLock } from '../../../base/files/file-lock.ts';
 import { addHolder, hasLiveHolder } from '../../../base/files/holders.ts';
 import { readdirIfThere } from '../../../base/files/if-there.ts';
 import { openStaging, sweepStaging } from '../../../base/files/staging.ts';
@@ -17,7 +17,7 @@ import type { Report, Task } from '../../../protocol/events.ts';
 import { checkPlainImageName, fullImageRef } from '../../../protocol/image/image-ref.ts';
 import { imageNameFor, platformOf, splitImageName } from '../../../protocol/image/platform.ts';
 import { listNames, readImage, removeTree, resolveName } from './image-files.ts';
-import { hexOf, imageLayout, linkNameOf, storeLayout } from './layout.ts';
+import { hexOf, imageLayout, isBuildLock, linkNameOf, storeLayout } from './layout.ts';
 import { type ImageMaker, makeImage } from './make-image.ts';
 import { IMAGE_ID, imageDamaged } from './manifest-schema.ts';
 import { removeUnused } from './remove-unused.ts';
@@ -159,7 +159,7 @@ export class FsImageStore implements ImageStore {
       if (origin.kind === 'recipe') return before;
     }
     await mkdir(imagesDir, { recursive: true, mode: 0o755 });
-    using _held = await lock(storeLayout(imagesDir).buildLock(name), {
+    using _held = await passingLock(storeLayout(imagesDir).buildLock(name), {
       signal,
       onWait: () => report({ event: 'progress', stage: 'wait', detail: 'another process is making it' }),
     });
@@ -220,7 +220,12 @@ export class FsImageStore implements ImageStore {
   }
 
   async #sweep(): Promise<void> {
-    await sweepStaging(storeLayout(this.#options.imagesDir).staging, this.#staging());
+    const { imagesDir } = this.#options;
+    await sweepStaging(storeLayout(imagesDir).staging, this.#staging());
+    for (const name of await readdirIfThere(imagesDir)) {
+      // A process that died in the middle has left it.
+      if (isBuildLock(name)) tryPassingLock(join(imagesDir, name))?.[Symbol.dispose]();
+    }
   }
 
   async #lock(signal: AbortSignal): Promise<FileLock> {

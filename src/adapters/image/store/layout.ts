@@ -15,7 +15,7 @@ import { splitImageName } from '../../../protocol/image/platform.ts';
  *       .content/                blobs that images were made of (blob-store.ts)
  *       .staging/                images being made (base/files/staging.ts)
  *       .lock                    held while images are added or removed
- *       .build-<name>.lock       held while the image of that name is made
+ *       .build-<name>.lock       exists while the image of that name is made
  */
 export interface ImageLayout {
   dir: string;
@@ -46,6 +46,11 @@ export function storeLayout(imagesDir: string) {
     lock: join(imagesDir, '.lock'),
     buildLock: (name: string) => join(imagesDir, `.build-${linkNameOf(name) ?? ''}.lock`),
   };
+}
+
+/** Whether an entry of the store is the lock of an image that is being made. */
+export function isBuildLock(entry: string): boolean {
+  return entry.startsWith('.build-') && entry.endsWith('.lock');
 }
 
 /** Folder of the blobs that images are made of. */

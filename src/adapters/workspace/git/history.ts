@@ -1,8 +1,9 @@
-import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import { bytePath } from '../byte-path.ts';
+import { SHALLOW, shallowFile } from '../config-files.ts';
 import { allEnded } from '../task-group.ts';
 import type { Git } from './git-command.ts';
 import { chooseBaseRefs, formatRefs, listMergedRefs, listRefs, type Ref } from './git-refs.ts';
@@ -143,9 +144,8 @@ export async function stageHistory(staged: StagedRepository, plan: HistoryPlan):
     await mkdir(path.subarray(0, path.lastIndexOf('/')), { recursive: true });
     await writeFile(path, content, 'latin1');
   }
-  if (plan.cutAt.length > 0) {
-    await appendFile(join(staged.gitDir, 'shallow'), plan.cutAt.map((commit) => `${commit}\n`).join(''));
-  }
+  const shallow = shallowFile(staged.shallow, plan.cutAt);
+  if (shallow) await writeFile(join(staged.gitDir, SHALLOW), shallow);
 }
 
 /** The types of those of `names` that are objects of the repository, by full name. */

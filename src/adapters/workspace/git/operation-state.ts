@@ -1,5 +1,5 @@
 import { lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { AppError, isErrno } from '../../../base/errors.ts';
 import { plural } from '../../../base/text/words.ts';
 import { readLastBytes, readSmallFile } from '../small-file.ts';
@@ -30,41 +30,55 @@ const FOLDERS = ['rebase-merge', 'rebase-apply', 'sequencer'];
 const NAME_OBJECTS =
   /(^|\/)([A-Z_]+_HEAD|AUTO_MERGE|MERGE_AUTOSTASH|onto|orig-head|autostash|stopped-sha|squash-onto|head|todo|done|git-rebase-todo|original-commit)$/;
 
-/**
- * Copies the state of an unfinished operation, and the origin of a detached HEAD, from one git folder to
- * another. Returns the object names in it, full or abbreviated; some may not be objects.
- *
- * @throws {AppError} WORKSPACE_FILE_TOO_LARGE
- */
-export async function copyOperationState(
-  fromGitDir: string,
-  toGitDir: string,
+/** The state of an unfinished operation, and the origin of a detached HEAD. */
+export interface OperationState {
+  /** files of `.git`, by their names in it */
+  files: ReadonlyMap<string, Buffer>;
+  /** the object names in them, full or abbreviated; some may not be objects */
+  mentioned: readonly string[];
+}
+
+/** Reads it from a git folder. @throws {AppError} WORKSPACE_FILE_TOO_LARGE */
+export async function readOperationState(
+  gitDir: string,
   { isDetached }: { isDetached: boolean },
-): Promise<string[]> {
+): Promise<OperationState> {
   const names = [...FILES];
   for (const folder of FOLDERS) {
-    const inside = await listFolder(join(fromGitDir, folder));
-    if (inside.length > 0) await mkdir(join(toGitDir, folder));
-    names.push(...inside.map((name) => `${folder}/${name}`));
+    names.push(...(await listFolder(join(gitDir, folder))).map((name) => `${folder}/${name}`));
   }
-  if (names.length > MAX_FILES) throw tooMuch(fromGitDir, plural(names.length, 'file'));
-  const mentioned = new Set(isDetached ? await copyLastSwitch(fromGitDir, toGitDir) : []);
+  if (names.length > MAX_FILES) throw tooMuch(gitDir, plural(names.length, 'file'));
+  const files = new Map<string, Buffer>();
+  const mentioned = new Set<string>();
+  const last = isDetached ? await readLastSwitch(gitDir) : undefined;
+  if (last) {
+    files.set(HEAD_LOG, last.line);
+    mentioned.add(last.to);
+  }
   let bytes = 0;
   for (const name of names) {
-    const content = await readSmallFile(join(fromGitDir, name), { followLink: false });
+    const content = await readSmallFile(join(gitDir, name), { followLink: false });
     if (!content) continue;
     bytes += content.length;
-    if (bytes > MAX_STATE_BYTES) throw tooMuch(fromGitDir, `more than ${MAX_STATE_BYTES} bytes`);
-    await writeFile(join(toGitDir, name), content);
+    if (bytes > MAX_STATE_BYTES) throw tooMuch(gitDir, `more than ${MAX_STATE_BYTES} bytes`);
+    files.set(name, content);
     if (!NAME_OBJECTS.test(name)) continue;
     for (const [word] of content.toString('latin1').matchAll(/\b[0-9a-f]{7,64}\b/g)) {
       mentioned.add(word);
       if (mentioned.size > MAX_MENTIONED) {
-        throw tooMuch(fromGitDir, `the names of more than ${MAX_MENTIONED} objects`);
+        throw tooMuch(gitDir, `the names of more than ${MAX_MENTIONED} objects`);
       }
     }
   }
-  return [...mentioned];
+  return { files, mentioned: [...mentioned] };
+}
+
+/** Writes it to another git folder. */
+export async function writeOperationState({ files }: OperationState, gitDir: string): Promise<void> {
+  for (const [name, content] of files) {
+    await mkdir(dirname(join(gitDir, name)), { recursive: true });
+    await writeFile(join(gitDir, name), content);
+  }
 }
 
 function tooMuch(gitDir: string, what: string): AppError {
@@ -75,21 +89,22 @@ function tooMuch(gitDir: string, what: string): AppError {
   );
 }
 
+const HEAD_LOG = 'logs/HEAD';
+
 /**
- * Copies the newest line of HEAD's log that records a checkout; `git status` takes the origin of a detached
- * HEAD from it. Replaces its old commit, which may no longer exist, by the new one, and returns that.
+ * The newest line of HEAD's log that records a checkout, and the commit that it leads to; `git status` takes
+ * the origin of a detached HEAD from it. The new commit stands in the place of the old one, which may no
+ * longer exist.
  */
-async function copyLastSwitch(fromGitDir: string, toGitDir: string): Promise<string[]> {
-  const log = await readLastBytes(join(fromGitDir, 'logs/HEAD'), { bytes: 256 * 1024 });
+async function readLastSwitch(gitDir: string): Promise<{ line: Buffer; to: string } | undefined> {
+  const log = await readLastBytes(join(gitDir, HEAD_LOG), { bytes: 256 * 1024 });
   const last = log
     ?.toString('latin1')
     .split('\n')
     .findLast((line) => SWITCH.test(line));
   const [, to, rest] = SWITCH.exec(last ?? '') ?? [];
-  if (to === undefined || rest === undefined) return [];
-  await mkdir(join(toGitDir, 'logs'));
-  await writeFile(join(toGitDir, 'logs/HEAD'), `${to} ${to} ${rest}\n`, 'latin1');
-  return [to];
+  if (to === undefined || rest === undefined) return undefined;
+  return { line: Buffer.from(`${to} ${to} ${rest}\n`, 'latin1'), to };
 }
 
 /** A line of a log: old commit, new commit, who and when, and why. */

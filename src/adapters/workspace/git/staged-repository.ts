@@ -1,23 +1,16 @@
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
-import {
-  CONFIG_LIST_ARGS,
-  type ConfigEntry,
-  configValue,
-  formatConfig,
-  parseConfigList,
-} from '../../../base/git/config-text.ts';
-import { guestConfig, promisorRemote } from '../guest-config.ts';
-import { fileTooLarge, openRegularFile, readSmallFile } from '../small-file.ts';
+import { type ConfigEntry, configValue } from '../../../base/git/config-text.ts';
+import { readConfigFiles, SHALLOW, USER_ATTRIBUTES } from '../config-files.ts';
+import { promisorRemote } from '../guest-config.ts';
+import { fileTooLarge, openRegularFile } from '../small-file.ts';
 import { allEnded } from '../task-group.ts';
-import { isInRepository, isOfUser, readUserPatterns, type UserPatterns } from '../user-patterns.ts';
 import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from './git-command.ts';
 import type { HostRepository } from './git-repository.ts';
-import { elsewhereError } from './own-git-folder.ts';
 import { indexStamp } from './quick-look.ts';
 
 /** Where HEAD points. */
@@ -43,15 +36,14 @@ export interface StagedRepository {
   settings: readonly string[];
   /** {@link indexStamp} of the user's index, from before it was copied */
   indexStamp?: string;
+  /** the file `shallow` of the user's repository */
+  shallow?: Buffer;
   /** the object name that stands for no object */
   nullObject: string;
 }
 
 /** Enough for two million files, more than git itself handles well. */
 const MAX_INDEX_BYTES = 256 * 1024 * 1024;
-
-/** Name inside `.git` for the attributes that the host's user has outside of the repository. */
-export const USER_ATTRIBUTES = 'info/user-attributes';
 
 /**
  * Creates the guest's `.git` in `folder`, except for refs and objects. Changes nothing in the
@@ -75,28 +67,19 @@ export async function stageRepository(
     await mkdir(join(gitDir, name), { recursive: true });
   }
   const stamp = await indexStamp(repository);
-  const [config, head] = await allEnded([
-    readConfig(repository, { signal }),
+  const [{ files, config }, head] = await allEnded([
+    readConfigFiles(repository, { userGitDir, signal }),
     readHead(repository, { signal }),
     copyIndex(repository, gitDir),
-    copyListed(repository, gitDir),
   ]);
-  requireOwnRefs(repository.root, config);
-  const patterns = await readUserPatterns(repository, { config, userGitDir, signal });
-  const remote = promisorRemote(config);
-  await writePatterns(patterns, gitDir);
-  const guest = guestConfig(config, {
-    objectFormat: repository.objectFormat,
-    ...(remote === undefined ? {} : { promisorRemote: remote }),
-    ...(patterns.attributes.length > 0 ? { attributesFile: `.git/${USER_ATTRIBUTES}` } : {}),
-  });
-  await writeFile(join(gitDir, 'config'), formatConfig(guest), 'latin1');
+  for (const [name, content] of files) await writeFile(join(gitDir, name), content);
   await writeFile(join(gitDir, 'HEAD'), `${head.ref ? `ref: ${head.ref}` : head.commit}\n`, 'latin1');
   const settings = hostOnlySettings(config);
+  const shallow = files.get(SHALLOW);
   return {
     gitDir,
     head,
-    isPartial: remote !== undefined,
+    isPartial: promisorRemote(config) !== undefined,
     git: gitAt({
       folder: repository.root,
       env: stagedEnvironment(repository, { env, home, gitDir }),
@@ -104,6 +87,7 @@ export async function stageRepository(
     }),
     settings,
     ...(stamp === undefined ? {} : { indexStamp: stamp }),
+    ...(shallow ? { shallow } : {}),
     nullObject: '0'.repeat(repository.objectFormat === 'sha256' ? 64 : 40),
   };
 }
@@ -133,47 +117,6 @@ export async function listStaged(
 ): Promise<string> {
   const names = (await readdir(staged.gitDir)).filter((name) => name !== 'HEAD' && !isSharedIndex(name));
   return [...names.sort(), 'HEAD'].map((name) => `${prefix}.git/${name}\0`).join('');
-}
-
-/**
- * The effective settings, without those that the repository's own configuration includes from outside of the
- * repository. A repository from others could include another repository's settings, and the guest would get
- * its remotes and branches.
- */
-async function readConfig(repository: HostRepository, { signal }: Abortable): Promise<ConfigEntry[]> {
-  const { stdout } = await repository.git.run(CONFIG_LIST_ARGS, { signal });
-  const entries = parseConfigList(stdout);
-  const own = await ownOrigins(repository, entries);
-  return entries.filter(({ scope, origin }) => isOfUser(scope) || own.has(origin));
-}
-
-/** Newer versions of git accept a URI of a folder for refs in `extensions.refStorage`. */
-function requireOwnRefs(root: string, config: readonly ConfigEntry[]): void {
-  const storage = configValue(config, 'extensions.refstorage') ?? 'files';
-  if (/^[a-z]*$/i.test(storage)) return;
-  throw elsewhereError({
-    root,
-    what: 'extensions.refStorage',
-    target: storage,
-    why: 'refs must be in the repository itself',
-    hint: 'make a self-contained copy with git clone',
-  });
-}
-
-/** The origins of `entries` that are files of the repository itself. */
-async function ownOrigins(
-  repository: HostRepository,
-  entries: readonly ConfigEntry[],
-): Promise<ReadonlySet<string>> {
-  const own = new Set<string>();
-  for (const origin of new Set(
-    entries.filter(({ scope }) => !isOfUser(scope)).map((entry) => entry.origin),
-  )) {
-    if (!origin.startsWith('file:')) continue;
-    const path = resolve(repository.root, Buffer.from(origin.slice(5), 'latin1').toString('utf8'));
-    if (await isInRepository(path, repository)) own.add(origin);
-  }
-  return own;
 }
 
 async function readHead(repository: HostRepository, { signal }: Abortable): Promise<Head> {
@@ -221,30 +164,6 @@ async function copyIndex(repository: HostRepository, gitDir: string): Promise<vo
 /** The base of a split index (git-update-index(1)). */
 function isSharedIndex(name: string): boolean {
   return /^sharedindex\.[0-9a-f]+$/.test(name);
-}
-
-/** Where history ends, and which part of the tree is checked out. */
-async function copyListed(repository: HostRepository, gitDir: string): Promise<void> {
-  const sources = [
-    [repository.commonDir, 'shallow'],
-    [repository.commonDir, 'info/grafts'],
-    [repository.gitDir, 'info/sparse-checkout'],
-  ] as const;
-  for (const [from, name] of sources) {
-    const content = await readSmallFile(join(from, name), { followLink: false });
-    if (content) await writeFile(join(gitDir, name), content);
-  }
-}
-
-async function writePatterns(patterns: UserPatterns, gitDir: string): Promise<void> {
-  const files = [
-    ['info/exclude', patterns.exclude],
-    ['info/attributes', patterns.repositoryAttributes],
-    [USER_ATTRIBUTES, patterns.attributes],
-  ] as const;
-  for (const [name, content] of files) {
-    if (content.length > 0) await writeFile(join(gitDir, name), content);
-  }
 }
 
 function stagedEnvironment(

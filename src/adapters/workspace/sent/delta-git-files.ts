@@ -7,7 +7,8 @@ import type { Head } from '../git/staged-repository.ts';
 import type { WorkspaceWork } from '../workspace-work.ts';
 import type { GitFileChange } from './apply-script.ts';
 import { type DeltaParts, packNew } from './delta-objects.ts';
-import { carriedRefs, smallGitFiles } from './kept-tree.ts';
+import { smallGitFiles } from './git-files.ts';
+import { carriedRefs } from './kept-tree.ts';
 
 /** Writes what of `.git` differs to the folder `meta` of the delta. */
 export async function writeGitChanges(
@@ -27,7 +28,8 @@ export async function writeGitChanges(
   const { meta, signal, isFilteredChanged, ...parts } = options;
   const { base, kept, sent, plan, entriesDigest } = parts;
   const { staged } = work;
-  const files = gitFileChanges(kept?.gitFiles ?? {}, await smallGitFiles(staged));
+  const gitFiles = await smallGitFiles(staged);
+  const files = gitFileChanges(kept?.gitFiles ?? {}, gitFiles);
   for (const { name, after } of files) {
     if (!after) continue;
     await mkdir(dirname(join(meta, 'git', name)), { recursive: true });
@@ -53,7 +55,7 @@ export async function writeGitChanges(
       await writeFile(join(meta, 'index-tree'), kept.indexTree);
     }
   }
-  await packNew(work, { ...parts, meta, sendsIndex, signal });
+  await packNew(work, { ...parts, meta, gitFiles, sendsIndex, signal });
   const isSame = isHeadSame && isIndexSame && files.length === 0 && refs.areSame;
   return { files, isSame: isSame && !base.alsoPaths, movedBranches: refs.branches };
 }

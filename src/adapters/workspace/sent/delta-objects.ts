@@ -2,10 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import type { DeltaBase } from '../../../core/ports/workspace.ts';
+import { SHALLOW } from '../config-files.ts';
 import type { Git } from '../git/git-command.ts';
 import { type HistoryPlan, packReachable, resolveObjects } from '../git/history.ts';
 import { quotePath } from '../git/staged-repository.ts';
 import type { WorkspaceWork } from '../workspace-work.ts';
+import type { GitFileNames } from './git-files.ts';
 import { type KeptTree, refsDigest } from './kept-tree.ts';
 import type { SentTree } from './stage-sent-tree.ts';
 
@@ -39,7 +41,13 @@ export function objectEnv(
 /** Packs the objects that the guest lacks into `meta`. */
 export async function packNew(
   work: WorkspaceWork,
-  { meta, sendsIndex, signal, ...parts }: DeltaParts & Abortable & { meta: string; sendsIndex: boolean },
+  {
+    meta,
+    gitFiles,
+    sendsIndex,
+    signal,
+    ...parts
+  }: DeltaParts & Abortable & { meta: string; gitFiles: GitFileNames; sendsIndex: boolean },
 ): Promise<void> {
   const { staged } = work;
   const { kept, sent, plan } = parts;
@@ -52,12 +60,13 @@ export async function packNew(
     ? [kept.commit, ...Object.values(kept.refs), ...(kept.head.commit ? [kept.head.commit] : [])]
     : [];
   // A history that was cut ends elsewhere now: what the guest has of it is not all that its commits reach.
+  const endsThere = kept !== undefined && endsAsSent(kept, gitFiles);
   const isSameHistory =
-    kept !== undefined &&
+    endsThere &&
     kept.refsDigest === refsDigest(plan.refs) &&
     kept.head.commit === staged.head.commit &&
     kept.cutAt.join() === plan.cutAt.join();
-  const isCut = plan.cutAt.length > 0 || (kept?.cutAt.length ?? 0) > 0;
+  const isCut = !endsThere || plan.cutAt.length > 0 || kept.cutAt.length > 0;
   const excluded =
     isCut && !isSameHistory ? [] : [...(await resolveObjects(git, [...new Set(known)], { signal })).keys()];
   const stagedBlobs = sendsIndex ? await indexOnlyBlobs(work, { signal }) : [];
@@ -67,6 +76,11 @@ export async function packNew(
     ...{ revisions, withIndex: false, base: join(meta, 'pack'), env, signal },
   });
   if (staged.isPartial && name !== '') await writeFile(join(meta, `pack-${name}.promisor`), '');
+}
+
+/** Whether history ends at the same commits as what was sent. */
+export function endsAsSent(kept: KeptTree, gitFiles: GitFileNames): boolean {
+  return [SHALLOW, 'info/grafts'].every((name) => kept.gitFiles[name] === gitFiles[name]);
 }
 
 /** Objects that only the staged index names. */

@@ -12,6 +12,7 @@ import { initialised } from '../submodules.ts';
 import { allEnded } from '../task-group.ts';
 import { findTooling } from '../tooling.ts';
 import { countOthers } from '../workspace-work.ts';
+import { areGitFilesAsSent } from './git-files.ts';
 import { digestOf } from './index-facts.ts';
 import { gitOfKept, type KeptTree, keptDir, readKept, refsDigest } from './kept-tree.ts';
 
@@ -72,27 +73,35 @@ export async function changeOfAll(
 }
 
 /**
- * Whether staged changes, HEAD's branch and the refs are as they were sent; false when git can no longer read
- * them.
+ * Whether staged changes, HEAD's branch, the refs, and the settings that the guest gets are as they were
+ * sent; false when git can no longer read them, or they can no longer be sent.
  */
-export async function isSameHistory(
+export async function isSameRepository(
   kept: KeptTree,
-  { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
+  { env, userGitDir, signal }: Abortable & { env: NodeJS.ProcessEnv; userGitDir: string },
 ): Promise<boolean> {
   const user = gitOfUser(kept, { env });
   try {
-    const [hasSameEntries, refs, ref] = await allEnded([
+    const [hasSameFiles, hasSameEntries, refs, ref] = await allEnded([
+      areGitFilesAsSent(kept, { git: user, userGitDir, signal }),
       isIndexUntouched(kept).then((isSame) => isSame || isSameEntries(user, kept, { signal })),
       listRefs(user, { signal }),
       headRef(user, kept, { signal }),
     ]);
     const sent = kept.head.commit === undefined ? [] : refs;
-    return hasSameEntries && refsDigest(sent) === kept.refsDigest && ref === kept.head.ref;
+    const hasSameRefs = refsDigest(sent) === kept.refsDigest && ref === kept.head.ref;
+    return hasSameFiles && hasSameEntries && hasSameRefs;
   } catch (error) {
-    if (isAppError(error, 'WORKSPACE_GIT_FAILED', 'WORKSPACE_GIT_MISSING')) return false;
+    if (isAppError(error, ...CANNOT_BE_SENT)) return false;
     throw error;
   }
 }
+
+/** Errors of reading a repository that sending it would meet as well. */
+const CANNOT_BE_SENT = [
+  ...['WORKSPACE_GIT_FAILED', 'WORKSPACE_GIT_MISSING'],
+  ...['WORKSPACE_GIT_ELSEWHERE', 'WORKSPACE_FILE_TOO_LARGE'],
+];
 
 async function headRef(git: Git, kept: KeptTree, { signal }: Abortable): Promise<string | undefined> {
   const { userGitDir } = kept;

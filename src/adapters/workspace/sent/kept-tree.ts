@@ -1,15 +1,16 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../base/errors.ts';
 import { copyIfThere } from '../../../base/files/copy-if-there.ts';
 import { linkFile, linkTree } from '../../../base/files/link-tree.ts';
 import type { PackedWorkspace } from '../../../core/ports/workspace.ts';
+import { USER_ATTRIBUTES } from '../config-files.ts';
 import { type Git, gitAt, hostGitEnvironment, NO_PROGRAMS } from '../git/git-command.ts';
 import type { Ref } from '../git/git-refs.ts';
 import type { HostRepository } from '../git/git-repository.ts';
 import type { HistoryPlan } from '../git/history.ts';
-import { looseObject } from '../git/loose-object.ts';
-import { quotePath, type StagedRepository, USER_ATTRIBUTES } from '../git/staged-repository.ts';
+import { quotePath, type StagedRepository } from '../git/staged-repository.ts';
+import { smallGitFiles } from './git-files.ts';
 import { digestOf, type IndexFacts } from './index-facts.ts';
 import { type KeptChoice, type KeptFacts, parseKeptFacts } from './kept-facts.ts';
 import type { SentTree } from './stage-sent-tree.ts';
@@ -135,36 +136,6 @@ export function gitOfKept(kept: KeptTree, { env }: { env: NodeJS.ProcessEnv }): 
 export function carriedRefs({ refs, carried }: HistoryPlan): Record<string, string> {
   const plain = refs.filter((ref) => !ref.target && carried.has(ref.name));
   return Object.fromEntries(plain.map(({ name, object }) => [name, object]));
-}
-
-/** Parts of a staged `.git` that are not sent as files of their own, or that the guest's git appends to. */
-const NOT_SMALL = /^(HEAD|index|sharedindex\..*|packed-refs|refs|objects|logs)$/;
-
-/** The blob names of the small files of a staged `.git`, by their path in it. */
-export async function smallGitFiles(staged: StagedRepository): Promise<Record<string, string>> {
-  const files: Record<string, string> = {};
-  for (const top of await readdir(staged.gitDir)) {
-    if (NOT_SMALL.test(top)) continue;
-    const path = join(staged.gitDir, top);
-    for (const name of await filesAt(path)) {
-      const content = await readFile(join(path, name));
-      files[name === '' ? top : `${top}/${name}`] = looseObject('blob', content, staged).name;
-    }
-  }
-  return files;
-}
-
-/** Names of the files at `path`, relative to it; the empty name when it is a file itself. */
-async function filesAt(path: string): Promise<string[]> {
-  try {
-    const entries = await readdir(path, { withFileTypes: true, recursive: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1));
-  } catch (error) {
-    if (isErrno(error, 'ENOTDIR')) return [''];
-    throw error;
-  }
 }
 
 /** A digest of all refs that could be carried. */

@@ -4,16 +4,19 @@ import type { Abortable } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import { readdirIfThere } from '../../../base/files/if-there.ts';
 import type { DeltaBase } from '../../../core/ports/workspace.ts';
+import { SHALLOW, shallowFile, USER_ATTRIBUTES } from '../config-files.ts';
 import { listRefs } from '../git/git-refs.ts';
 import { stageHistory } from '../git/history.ts';
 import { INDEX_LISTING_ARGS } from '../git/index-listing.ts';
-import { USER_ATTRIBUTES } from '../git/staged-repository.ts';
+import { looseObject } from '../git/loose-object.ts';
 import { findAbsent, parseRawDiff, RAW_DIFF } from '../git/tracked-files.ts';
 import { allEnded } from '../task-group.ts';
 import type { WorkspaceWork } from '../workspace-work.ts';
+import { endsAsSent } from './delta-objects.ts';
+import { smallGitFiles } from './git-files.ts';
 import { digestOf } from './index-facts.ts';
 import type { KeptChoice } from './kept-facts.ts';
-import { type KeptTree, refsDigest, smallGitFiles } from './kept-tree.ts';
+import { type KeptTree, refsDigest } from './kept-tree.ts';
 import { stageSentTreeOrThrow } from './stage-sent-tree.ts';
 import type { TreeToSend } from './tree-to-send.ts';
 
@@ -128,10 +131,16 @@ async function isSameIndex(
 }
 
 /**
- * Whether the attributes outside of the tree are as they were kept, and there are few objects to take over.
+ * Whether settings and attributes outside of the tree are as they were kept, history ends at the same
+ * commits, and there are few objects to take over.
  */
 async function isSameSurroundings({ staged }: WorkspaceWork, kept: KeptTree): Promise<boolean> {
-  const files = await smallGitFiles(staged);
-  const areSame = ['info/attributes', USER_ATTRIBUTES].every((name) => files[name] === kept.gitFiles[name]);
+  const files: Record<string, string> = { ...(await smallGitFiles(staged)) };
+  const shallow = shallowFile(staged.shallow, kept.cutAt);
+  if (shallow) files[SHALLOW] = looseObject('blob', shallow, staged).name;
+  const areSame = CONVERTING.every((name) => files[name] === kept.gitFiles[name]) && endsAsSent(kept, files);
   return areSame && (await readdirIfThere(join(kept.gitDir, 'objects'))).length <= MAX_KEPT_FOLDERS;
 }
+
+/** Files of `.git` that decide what git stores of a file, and which files there are. */
+const CONVERTING = ['config', 'info/attributes', USER_ATTRIBUTES, 'info/sparse-checkout'] as const;
