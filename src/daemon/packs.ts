@@ -5,7 +5,7 @@ import type { BeganWith, TreeOfNewVm } from '../core/vms/workspace/tree-of-new-v
 import type { PrepareWorkspaceRequest } from '../protocol/api/workspace.ts';
 
 /** Working trees that were opened for VMs that do not exist yet. */
-export class Packs {
+export class Packs implements AsyncDisposable {
   readonly #packs = new Map<string, OpenedBefore>();
 
   /** Keeps `tree` until it is taken or removed; returns its id. */
@@ -41,6 +41,11 @@ export class Packs {
   noteBegin(id: string, beganWith: BeganWith): void {
     const found = this.#packs.get(id);
     if (found) this.#packs.set(id, { ...found, beganWith });
+  }
+
+  /** Ends all that were not taken. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const id of this.#packs.keys()) await this.remove(id);
   }
 
   /** Ends its packing, unless it was taken. Idempotent. */

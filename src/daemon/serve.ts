@@ -213,6 +213,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       // Its requests may last as long as their clients like.
       await localServers[Symbol.asyncDispose]();
       await drain(api);
+      await app.packs[Symbol.asyncDispose]();
       await takeOver.done;
       await sampling;
       await idle[Symbol.asyncDispose]();

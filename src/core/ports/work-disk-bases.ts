@@ -30,6 +30,8 @@ export interface StoredBase {
 
 /** What a base is compared with: a working tree of its repository. */
 export interface BaseOfTree extends StoredBase {
+  /** raw ext4 of `diskSizeBytes`, sparse and clean */
+  file: string;
   /** what the host keeps about the tree in it, as with a VM */
   sentDir: string;
   /** the commit that the repository in it has as `SENT_REF` */
@@ -41,8 +43,6 @@ export interface BaseOfTree extends StoredBase {
  * again meanwhile: `file` and `sentDir` stay those of one and the same tree.
  */
 export interface UsableBase extends BaseOfTree, Disposable {
-  /** raw ext4 of `diskSizeBytes`, sparse and clean */
-  file: string;
   /** HEAD of the repository in it; absent on a branch without commits */
   headCommit?: string;
   /**

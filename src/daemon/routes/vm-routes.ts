@@ -239,11 +239,17 @@ async function createWithTree(app: App, body: CreateVmRequest, task: Task): Prom
   const tree = body.noStart ? undefined : app.packs.find(body.packId);
   if (!tree || body.packId === undefined) return await createVm(app.world, body, task);
   const found = await baseOfNewVm(app.world, body, { ...task, tree });
-  if (!found) return await createVm(app.world, body, task);
+  if (!found) return await createVm(app.world, body, { ...task, early: tree.early });
   using base = found.base;
+  // While the start is planned.
+  if (!body.cold) tree.early?.prepare(base);
   let record: VmRecord;
   try {
-    record = await createVm(app.world, body, { ...task, workDiskBase: { file: base.file } });
+    record = await createVm(app.world, body, {
+      ...task,
+      workDiskBase: { file: base.file },
+      early: tree.early,
+    });
   } catch (error) {
     // Another daemon of this user, which has the same cache, may remove it at any time.
     if (!isAppError(error, 'VMM_DRIVE_INVALID') || error.details?.['path'] !== base.file) throw error;

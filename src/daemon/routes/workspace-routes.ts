@@ -1,4 +1,5 @@
 import type { StoredBase } from '../../core/ports/work-disk-bases.ts';
+import { claimEarly } from '../../core/vms/pool/early-claim.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
 import { pruneBases } from '../../core/vms/saved/prune-cache.ts';
 import { remakeIfFarBehind } from '../../core/vms/workspace/base-of-new-vm.ts';
@@ -26,7 +27,8 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
     body: schemas.workspaceChoice,
     answer: schemas.packedWorkspace,
     run: async ({ app, body, signal }) => {
-      const tree = await openTree(app.world, body, { signal });
+      const { world } = app;
+      const tree = await openTree(world, body, { signal, claimEarly: (base) => claimEarly(world, base) });
       const packId = app.packs.add(tree);
       return { value: { packId, summary: tree.summary }, onClientGone: () => app.packs.remove(packId) };
     },

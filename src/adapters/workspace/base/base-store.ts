@@ -61,7 +61,8 @@ export class FsWorkDiskBases implements WorkDiskBases {
     const { base, manifest, folder } = found;
     const now = await repositoryAt(base.repoRoot);
     if (now?.place !== manifest.repository.place) return undefined;
-    return { ...base, sentDir: this.#files(folder.name).sent, sentCommit: manifest.sentCommit };
+    const { disk, sent } = this.#files(folder.name);
+    return { ...base, file: disk, sentDir: sent, sentCommit: manifest.sentCommit };
   }
 
   async use(request: BaseRequest, { signal }: Abortable): Promise<UsableBase | undefined> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Abortable, anySignal, neverAborts } from '../../../base/abort.ts';
+import { anySignal, type Abortable, neverAborts } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
@@ -12,6 +12,7 @@ import { holdBoot } from '../plan/hold-boot.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { noteSharedCpus, planVm } from '../plan/make-plan.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
+import type { EarlyClaim } from '../pool/early-claim.ts';
 import { endPoolVm } from '../pool/make-pool-vm.ts';
 import type { PoolVm } from '../pool/pool-vm.ts';
 import { templateKeyOf } from '../saved/warm-template.ts';
@@ -28,6 +29,8 @@ export interface CreateVmOptions extends Task {
    * the disk. The VM shares it, so its content must never change; it may be removed once the VM exists.
    */
   workDiskBase?: { file: string };
+  /** a pool VM that was set aside for this start */
+  early?: EarlyClaim | undefined;
 }
 
 /**
@@ -83,10 +86,12 @@ function exposedPort(port: number): VmForward {
 async function takePoolVm(
   world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'> & Pick<UnrecordedVms, 'pool'>,
   { plan, request }: { plan: VmPlan; request: CreateVmRequest },
-  options: Abortable,
+  { early, workDiskBase, signal }: CreateVmOptions,
 ): Promise<PoolVm | undefined> {
   const key = request.noStart || request.cold ? undefined : templateKeyOf(world, plan);
-  return key === undefined ? undefined : await world.pool?.take(key, options);
+  if (key === undefined) return undefined;
+  const setAside = await early?.take(key, { file: workDiskBase?.file, signal });
+  return setAside ?? (await world.pool?.take(key, { signal }));
 }
 
 interface Making {
@@ -110,7 +115,10 @@ async function makeVm(
   undo.defer('remove the folders', () => world.files.remove(id));
   const folders = await world.files.create(id);
   await holdBoot(world, plan, { holderDir: folders.dir, signal });
-  const record = await withBase(world, inserted, { file: workDiskBase?.file, signal });
+  const workBase = poolVm?.workDisk?.base?.workBase;
+  const record = workBase
+    ? world.records.update({ ...inserted, workBase })
+    : await withBase(world, inserted, { file: workDiskBase?.file, signal });
   try {
     const made = request.noStart
       ? world.records.update({ ...record, state: 'created' })

@@ -11,6 +11,8 @@ export interface ReplaceWorkDiskOptions extends Abortable {
   /** what the VMM has */
   drives: readonly DriveSpec[];
   diskSizeBytes: number;
+  /** the guest has already released the template's disk */
+  isReleased?: boolean;
 }
 
 /**
@@ -24,11 +26,11 @@ export interface ReplaceWorkDiskOptions extends Abortable {
 export async function replaceWorkDisk(
   world: Pick<VmHost, 'driver' | 'files'>,
   { id, workBase }: { id: string; workBase: DriveBase },
-  { running, agent, drives, diskSizeBytes, signal }: ReplaceWorkDiskOptions,
+  { running, agent, drives, diskSizeBytes, isReleased = false, signal }: ReplaceWorkDiskOptions,
 ): Promise<readonly DriveSpec[]> {
   const dir = await world.files.createDriveDir(id);
   const work = await world.driver.prepareWorkDisk({ dir, diskSizeBytes, workBase }, { signal });
-  await agent.personalise({ workDisk: 'release' }, { signal });
+  if (!isReleased) await agent.personalise({ workDisk: 'release' }, { signal });
   await running.replaceDrive(work, { signal });
   await world.driver.removeDrives(drives.filter(({ serial }) => serial === 'work'));
   return drives.map((drive) => (drive.serial === 'work' ? work : drive));

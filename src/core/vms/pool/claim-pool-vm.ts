@@ -1,3 +1,5 @@
+import type { Abortable } from '../../../base/abort.ts';
+import { invariant } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
@@ -31,10 +33,7 @@ export async function claimPoolVm(
   });
   undo.defer('kill the VMM', () => running.kill());
   const { diskSizeBytes } = plan.shape;
-  const { id, workBase } = record;
-  const drives = workBase
-    ? await replaceWorkDisk(world, { id, workBase }, { ...poolVm, diskSizeBytes, signal })
-    : poolVm.drives;
+  const drives = await workDiskFor(world, record, { poolVm, diskSizeBytes, signal });
   const begun = noteRuntime(world, { ...record, drives }, { running, probe: plan.probe });
   world.live.add(record.id, running, agent);
   undo.defer('forget the VMM', () => world.live.remove(record.id));
@@ -50,4 +49,23 @@ export async function claimPoolVm(
   });
   undo.move();
   return ready;
+}
+
+/** Gives the guest the work disk of its VM. Returns the drives that the VMM then has. */
+async function workDiskFor(
+  world: BootWorld,
+  { id, workBase }: VmRecord,
+  { poolVm, diskSizeBytes, signal }: Abortable & { poolVm: PoolVm; diskSizeBytes: number },
+): Promise<PoolVm['drives']> {
+  const { workDisk, drives, agent } = poolVm;
+  if (workDisk?.base) {
+    invariant(workBase, 'a VM without a base has claimed a guest with one');
+    return drives;
+  }
+  const isReleased = workDisk !== undefined;
+  if (workBase) {
+    return await replaceWorkDisk(world, { id, workBase }, { ...poolVm, isReleased, diskSizeBytes, signal });
+  }
+  if (isReleased) await agent.personalise({ workDisk: 'mount' }, { signal });
+  return drives;
 }

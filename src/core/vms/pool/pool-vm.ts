@@ -1,7 +1,7 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
-import type { DriveSpec } from '../../ports/vmm/spec.ts';
+import type { DriveBase, DriveSpec } from '../../ports/vmm/spec.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
 
 /** A pool VM: restored from a template, warmed up for a first command, not yet claimed by a start. */
@@ -13,8 +13,20 @@ export interface PoolVm {
   readonly drives: readonly DriveSpec[];
   readonly running: RunningVm;
   readonly agent: GuestAgent;
+  /** absent: the guest has the template's work disk, blank, and has mounted it */
+  readonly workDisk?: PoolWorkDisk;
   /** the claimer disposes of it once the VM has a record or is gone */
   readonly unrecorded: Disposable;
+}
+
+/** The work disk of a pool VM that was set aside for a start with a base image. */
+export interface PoolWorkDisk {
+  /** the guest has mounted a work disk over it; absent: it has none mounted */
+  base?: {
+    /** of the store of base images */
+    file: string;
+    workBase: DriveBase;
+  };
 }
 
 /** The kind of VM that the next start probably needs. */
@@ -44,6 +56,16 @@ export interface PoolKeeper extends AsyncDisposable {
    * @throws the abort reason; the pool VM that was being made is gone then.
    */
   take(key: string, options: Abortable): Promise<PoolVm | undefined>;
+  /**
+   * Hands over a pool VM that is ready and fits; the caller then owns it. Returns `undefined` when there is
+   * none.
+   */
+  reserve(isFit: (request: PoolRequest) => boolean): PoolVm | undefined;
+  /**
+   * Takes back a VM of {@link reserve} as it was. Returns false when the pool is over: the caller still owns
+   * the VM then.
+   */
+  giveBack(vm: PoolVm): boolean;
   /** Prepares for another start like this one, which has just succeeded. Returns at once. */
   want(request: PoolRequest): void;
   /** Prepares for the next start now, because a user's VM has ended and is no longer in the way. */

@@ -63,19 +63,41 @@ export class Pool implements PoolKeeper {
   }
 
   async take(key: string, { signal }: Abortable): Promise<PoolVm | undefined> {
-    this.#demand.note(key, this.#now());
     const ready = [...this.#ready].find((vm) => vm.key === key);
     if (ready) this.#ready.delete(ready);
     const making = ready ? undefined : this.#free().find((one) => one.key === key);
     making?.hurry.abort();
-    this.#isDelayed = false;
-    if (this.#isPressing(key)) this.#settle();
-    else this.#settleIn(START_MS);
+    this.#noteStart(key);
     if (!making) return ready;
     using _stop = onAbort(signal, () => making.stop.abort(signal.reason));
     const vm = await making.made;
     if (!vm) signal.throwIfAborted();
     return vm;
+  }
+
+  reserve(isFit: (request: PoolRequest) => boolean): PoolVm | undefined {
+    const found = [...this.#ready].find(({ key }) => {
+      const request = this.#requests.get(key);
+      return request !== undefined && isFit(request);
+    });
+    if (!found) return undefined;
+    this.#ready.delete(found);
+    this.#noteStart(found.key);
+    return found;
+  }
+
+  giveBack(vm: PoolVm): boolean {
+    if (this.#isOver) return false;
+    this.#keep(vm);
+    this.#settle();
+    return true;
+  }
+
+  #noteStart(key: string): void {
+    this.#demand.note(key, this.#now());
+    this.#isDelayed = false;
+    if (this.#isPressing(key)) this.#settle();
+    else this.#settleIn(START_MS);
   }
 
   want(request: PoolRequest): void {

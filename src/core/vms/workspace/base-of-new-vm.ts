@@ -12,7 +12,8 @@ import { wantedImage } from '../plan/find-image.ts';
 import { type CacheWorld, pruneBases } from '../saved/prune-cache.ts';
 import type { BootStores, Saving, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
-import { type BeganWith, sameAsBase, type TreeOfNewVm } from './tree-of-new-vm.ts';
+import { notedWorkspace } from './noted-workspace.ts';
+import { type BeganWith, QUICKLY_MADE_BYTES, sameAsBase, type TreeOfNewVm } from './tree-of-new-vm.ts';
 
 /** What finding a base for a new VM works on. */
 export type BaseWorld = Pick<BootStores, 'images'> &
@@ -20,12 +21,6 @@ export type BaseWorld = Pick<BootStores, 'images'> &
   CacheWorld &
   Pick<WarmStarts, 'makingBases'> &
   Pick<Vms, 'log'> & { workspaces: WorkspaceSource };
-
-/**
- * A base that takes at most so much of the disk is made again when anything has changed: that takes less time
- * than the programs that apply a change in an emulated guest.
- */
-const QUICKLY_MADE_BYTES = 128 * 2 ** 20;
 
 /** The folder of the working tree on the work disk, which is mounted at `/root`. */
 const FOLDER = DEFAULT_GUEST_PATH.slice('/root/'.length);
@@ -123,14 +118,8 @@ export async function noteBase(
     }
     const current = world.records.get(id);
     if (!hasNoTree(current)) return;
-    const { repoRoot, headCommit, sentCommit } = base;
-    const workspace = {
-      ...{ guestPath: DEFAULT_GUEST_PATH, sourcePath: repoRoot, sentCommit, isFromBase: true },
-      ...(headCommit === undefined ? {} : { headCommit }),
-      ...(choice.includeUntracked ? { includesUntracked: true } : {}),
-      ...(choice.noSubmodules ? { excludesSubmodules: true } : {}),
-    };
-    world.records.update({ ...current, workspace });
+    const workspace = notedWorkspace({ ...base, guestPath: DEFAULT_GUEST_PATH }, choice);
+    world.records.update({ ...current, workspace: { ...workspace, isFromBase: true } });
   };
   // The VM exists whatever happens to the request.
   await world.preparing.run(id, note, { signal: neverAborts() });

@@ -17,6 +17,7 @@ import { finishCopy, noteCopying, noteEnded } from './finish-copy.ts';
 import { copyFirst } from './first-copy.ts';
 import { DEFAULT_GUEST_PATH } from './guest-path.ts';
 import { explainMissingProgram } from './missing-program.ts';
+import { notedWorkspace } from './noted-workspace.ts';
 import type { BeganWith, TreeOfNewVm } from './tree-of-new-vm.ts';
 import { type UpdateResult, updateWorkspace } from './update-all.ts';
 import type { UpdateRequest } from './update-workspace.ts';
@@ -149,14 +150,8 @@ async function prepareAlone(
     stage: 'workspace',
     detail: `${plural(summary.trackedCount, 'file')}, ${formatSize(bytes)}`,
   });
-  const workspace = {
-    guestPath,
-    sourcePath: summary.repoRoot,
-    ...(summary.headCommit ? { headCommit: summary.headCommit } : {}),
-    ...(sentCommit === undefined ? {} : { sentCommit }),
-    ...(content.includeUntracked ? { includesUntracked: true } : {}),
-    ...(content.noSubmodules ? { excludesSubmodules: true } : {}),
-  };
+  const { repoRoot, headCommit } = summary;
+  const workspace = notedWorkspace({ guestPath, repoRoot, headCommit, sentCommit }, content);
   const current = world.records.get(id);
   if (current) {
     const { copying: ___, ...ended } = current;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { neverAborts } from '../../../base/abort.ts';
-import type { BaseOfTree } from '../../ports/work-disk-bases.ts';
+import type { BaseOfTree, StoredBase } from '../../ports/work-disk-bases.ts';
 import type { OpenedWorkspace, PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
-import { openTree } from './tree-of-new-vm.ts';
+import type { EarlyClaim } from '../pool/early-claim.ts';
+import { openTree, QUICKLY_MADE_BYTES } from './tree-of-new-vm.ts';
 
 const signal = neverAborts();
 
@@ -11,7 +12,7 @@ const BASE: BaseOfTree = {
   key: 'k',
   ...{ repoRoot: '/repo', imageName: 'image', diskSizeBytes: 1, diskBytes: 1 },
   ...{ createdAt: '2026-01-01T00:00:00Z', lastUsedAt: '2026-01-01T00:00:00Z' },
-  ...{ sentDir: '/sent', sentCommit: 'c' },
+  ...{ file: '/disk', sentDir: '/sent', sentCommit: 'c' },
 };
 
 const summary = (repoName: string): PackedWorkspace['summary'] => ({
@@ -89,4 +90,36 @@ test('without a base, nothing is compared', async () => {
   await using tree = await openTree(world, { path: '/repo' }, { signal });
   assert.equal(tree.isIn(BASE), undefined);
   assert.deepEqual(events, ['open /repo']);
+});
+
+test('a VM that is set aside gets the base once the tree is known to be in it, and a large one before; it ends with the tree', async () => {
+  const large: BaseOfTree = { ...BASE, diskBytes: QUICKLY_MADE_BYTES + 1 };
+  const expected = [
+    { base: BASE, isSame: true, events: ['set aside for image', 'compare', 'prepare /disk', 'end early'] },
+    { base: BASE, isSame: false, events: ['set aside for image', 'compare', 'open', 'end early', 'end'] },
+    {
+      base: large,
+      isSame: false,
+      events: ['set aside for image', 'prepare /disk', 'compare', 'open', 'end early', 'end'],
+    },
+    { isSame: false, events: ['set aside for any', 'open', 'end early', 'end'] },
+  ];
+  for (const { events: wanted, ...parts } of expected) {
+    const { world, events } = makeWorld(parts);
+    const claimEarly = (base: StoredBase | undefined): EarlyClaim => {
+      events.push(`set aside for ${base?.imageName ?? 'any'}`);
+      return {
+        prepare: ({ file }) => void events.push(`prepare ${file}`),
+        take: () => Promise.resolve(undefined),
+        [Symbol.asyncDispose]: async () => void events.push('end early'),
+      };
+    };
+    {
+      await using _tree = await openTree(world, { path: '/repo' }, { signal, claimEarly });
+    }
+    assert.deepEqual(
+      events.map((event) => event.replace(/^(compare|open) .*/, '$1')),
+      wanted,
+    );
+  }
 });
