@@ -10,17 +10,17 @@ import { SCENARIOS, type Scenario, type ScenarioWorld } from '../support/steps/s
 import { openStepLab, type StepLab, type StepLabOptions } from '../support/steps/step-lab.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const KINDS = ['daemon', 'vmm', 'disk', 'hang'] as const;
+const KINDS = ['daemon', 'client', 'vmm', 'disk', 'hang'] as const;
 type Kind = (typeof KINDS)[number];
 
-const USAGE = `usage: npm run crash-steps -- [--host-guests] [--scenario TEXT] [--kind daemon|vmm|disk|hang] [--stride 5] [--from 1]
+const USAGE = `usage: npm run crash-steps -- [--host-guests] [--scenario TEXT] [--kind daemon|client|vmm|disk|hang] [--stride 5] [--from 1]
 
-Interrupts every operation that makes or uses saved guests, or work disks with working trees, at its steps, with real VMs: the daemon is killed, or a VMM, or the disk is full, or a VMM hangs.
+Interrupts every operation that makes or uses saved guests, or work disks with working trees, at its steps, with real VMs: the daemon is killed, or a VMM, or the client ends, or the disk is full, or a VMM hangs.
 
   --host-guests
               with guests of this host instead of VMs, as npm test does at some of the steps; none hangs
   --scenario  only those whose name has this in it
-  --kind      only this interruption; disk needs root, for a file system to fill
+  --kind      only this interruption; disk needs root, for a file system to fill; client: of operations with working trees
   --stride    every how many steps; 1: at each
   --from      the first step
 `;
@@ -72,6 +72,7 @@ async function main(signal: AbortSignal): Promise<number> {
   let problemCount = 0;
   for (const scenario of scenarios) {
     for (const kind of kinds) {
+      if (kind === 'client' && !BASE_SCENARIOS.includes(scenario)) continue;
       const { hits, problems } = await interrupt(scenario, kind, { guests, ...steps });
       process.stdout.write(`${scenario.name}, ${kind}: ${hits.length} steps, ${problems.length} problems\n`);
       for (const problem of problems) process.stdout.write(`  ${problem}\n`);
@@ -99,6 +100,7 @@ async function interrupt(
       action: () => {
         switch (kind) {
           case 'daemon':
+          case 'client':
             return { kind };
           case 'disk':
             return { kind: 'full', dir: lab.mountedDir };

@@ -1,6 +1,6 @@
 import type { StoredBase } from '../../core/ports/work-disk-bases.ts';
-import { claimEarly } from '../../core/vms/pool/early-claim.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
+import { claimEarly } from '../../core/vms/pool/early-claim.ts';
 import { pruneBases } from '../../core/vms/saved/prune-cache.ts';
 import { remakeIfFarBehind } from '../../core/vms/workspace/base-of-new-vm.ts';
 import { prepareWorkspace } from '../../core/vms/workspace/prepare-workspace.ts';

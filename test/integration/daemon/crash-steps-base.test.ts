@@ -35,6 +35,10 @@ const KINDS: readonly {
     action: () => ({ kind: 'daemon' }),
   },
   {
+    ...{ kind: 'a client that ends', scenarios: 'making a base image', stride: 60, from: 20 },
+    action: () => ({ kind: 'client' }),
+  },
+  {
     ...{ kind: 'a VMM that is killed', scenarios: 'submodule', stride: 250, from: 120 },
     action: () => ({ kind: 'vmm', pattern: '.' }),
   },

@@ -129,7 +129,10 @@ const SETTINGS: readonly { what: string; change: (root: string) => void }[] = [
   { what: 'a bisect', change: (root) => void scratch.git(root, 'bisect', 'start') },
 ];
 
-for (const [name, wayIn] of Object.entries({ 'through the link': throughLink, 'on a work disk': throughBase })) {
+for (const [name, wayIn] of Object.entries({
+  'through the link': throughLink,
+  'on a work disk': throughBase,
+})) {
   test(`a guest whose tree came ${name} gets later settings of git as a new guest does`, async () => {
     count += 1;
     const root = scratch.init(`settings${count}`);

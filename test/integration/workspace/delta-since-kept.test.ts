@@ -162,7 +162,8 @@ test('attributes in the tree, and files that are missing, have the whole tree lo
 test('the guest gets the commits that a shallow clone has fetched since, with the same branches', async () => {
   using lab = await makeLab();
   const { scratch, root } = lab;
-  for (const message of ['second', 'third']) scratch.git(root, 'commit', '-q', '-a', '--allow-empty', '-m', message);
+  for (const message of ['second', 'third'])
+    scratch.git(root, 'commit', '-q', '-a', '--allow-empty', '-m', message);
   const clone = join(scratch.dir, 'clone');
   scratch.git(scratch.dir, 'clone', '-q', '--depth', '1', `file://${root}`, clone);
   const shallow = await labOf(scratch, clone);

@@ -13,6 +13,8 @@ import {
   type Scenario,
   type ScenarioWorld,
   SOURCE,
+  STANDBY_DEADLINE_MS,
+  standbyWithin,
 } from './scenarios.ts';
 
 const signal = neverAborts();
@@ -38,6 +40,24 @@ export const BASE_SCENARIOS: readonly Scenario[] = [
       await edit(world, 'base');
       if ((await world.lab.client.listWorkspaceBases({ signal })).length > 0) return;
       await createWithTree(world);
+      await deleteVm(world, NEW);
+    },
+    run: createWithTree,
+    check: checkTree,
+    victims: () => ({ 'its VMM': '.' }),
+  },
+  {
+    name: 'a pool VM whose work disk is replaced',
+    hasStandby: true,
+    async prepare(world) {
+      await deleteVm(world, NEW);
+      await edit(world, 'base');
+      const { lab } = world;
+      const hasBase = (await lab.client.listWorkspaceBases({ signal })).length > 0;
+      // A daemon keeps no pool VM before the first start.
+      if (hasBase && (await standbyWithin(world, 0))) return;
+      await createWithTree(world);
+      assert.ok(await standbyWithin(world, STANDBY_DEADLINE_MS), 'there is a pool VM');
       await deleteVm(world, NEW);
     },
     run: createWithTree,
@@ -83,14 +103,15 @@ export const BASE_SCENARIOS: readonly Scenario[] = [
 
 /** Makes a VM from the working tree, as `vm run` does. */
 async function createWithTree({ lab, shape, repo }: ScenarioWorld): Promise<void> {
-  await using pack = await lab.client.packWorkspace({ path: repo }, { signal });
+  const ends = { signal: lab.clientSignal() };
+  await using pack = await lab.client.packWorkspace({ path: repo }, ends);
   const { packId } = pack.value;
-  await resultOf(lab.client.createVm({ name: NEW, ...shape, packId }, { signal }));
+  await resultOf(lab.client.createVm({ name: NEW, ...shape, packId }, ends));
 }
 
 async function copy({ lab, repo, guestPath }: ScenarioWorld): Promise<void> {
   const request = { path: repo, guestPath, discardGuest: true };
-  await resultOf(lab.client.prepareWorkspace(SOURCE, request, { signal }));
+  await resultOf(lab.client.prepareWorkspace(SOURCE, request, { signal: lab.clientSignal() }));
 }
 
 /** A base counts only if it is whole, and a VM that began with one has its tree. */

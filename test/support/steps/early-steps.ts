@@ -5,8 +5,8 @@ import { serveLab } from '../daemon-lab.ts';
 import { createOver, poolIsReady, someBase } from './claim-steps.ts';
 
 /**
- * A daemon at `dir` that kills itself when a pool VM that was set aside has got the work disk over a base; prints
- * the id of the VM just before.
+ * A daemon at `dir` that kills itself when a pool VM that was set aside has got the work disk over a base;
+ * prints the id of the VM just before.
  */
 export async function dieWithEarlyClaim(dir: string): Promise<void> {
   let world: VmWorld | undefined;

@@ -38,6 +38,7 @@ export async function residue(
       wrong.push(`VMMs of ${record.name} (${record.state}): ${own.join()}`);
     }
   }
+  wrong.push(...(await packersOf(paths)));
   for (const folder of processes)
     if (!known.some((id) => folder.startsWith(id))) wrong.push(`VMM of ${folder}`);
   if (ownsCache) wrong.push(...(await wrongInCache(paths)));
@@ -150,6 +151,21 @@ async function entriesIn(dir: string) {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;
   }
+}
+
+/** Programs of the host that pack a working tree or make a base image of it. */
+export async function packersOf({
+  workspaceBasesDir,
+  workspaceTempDir,
+}: Pick<Paths, 'workspaceBasesDir' | 'workspaceTempDir'>): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of await namesIn('/proc')) {
+    if (!/^[0-9]+$/.test(pid)) continue;
+    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    if (words.some((word) => [workspaceBasesDir, workspaceTempDir].some((dir) => word.includes(`${dir}/`))))
+      found.push(`process ${words.join(' ')}`);
+  }
+  return found;
 }
 
 /** The VMMs whose pid file or socket is below `vmRuntimeDir`, with the folder of each. */

@@ -55,7 +55,7 @@ const TAG = 'tag';
 const BASE = 'base';
 /** `ms` to make a pool VM on a busy host. */
 const STANDBY_MS = 1_500;
-const STANDBY_DEADLINE_MS = 55_000;
+export const STANDBY_DEADLINE_MS = 55_000;
 
 /** Every operation that makes or uses saved guests. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -213,7 +213,7 @@ export const SCENARIOS: readonly Scenario[] = [
 ];
 
 /** Waits until there is a pool VM; returns false when none appears. */
-async function standbyWithin({ lab }: ScenarioWorld, deadlineMs: number): Promise<boolean> {
+export async function standbyWithin({ lab }: ScenarioWorld, deadlineMs: number): Promise<boolean> {
   const look = async (): Promise<string | undefined> =>
     (await lab.client.daemonStatus({ signal })).standbyVmId;
   try {

@@ -9,6 +9,7 @@ import { LogFile } from '../../../src/daemon/log/log-file.ts';
 import { serve } from '../../../src/daemon/serve.ts';
 import { LAB_BUILD, serveLab } from '../daemon-lab.ts';
 import { SOURCE_RECEIVER } from '../receiver.ts';
+import { CLIENT_ENDS } from './client-ends.ts';
 import { fill } from './fill.ts';
 import { hookSteps } from './hooks.ts';
 
@@ -16,6 +17,8 @@ import { hookSteps } from './hooks.ts';
 export type StepAction =
   /** kills the daemon */
   | { kind: 'daemon' }
+  /** ends the client: the lab closes its connections */
+  | { kind: 'client' }
   /** kills those VMMs of this lab whose pid file or socket has a path that matches */
   | { kind: 'vmm'; pattern: string }
   /** stops these VMMs with SIGSTOP, so that they hang */
@@ -82,6 +85,7 @@ await hookSteps((what) => {
   if (action.kind === 'vmm') report.killed = victims;
   writeSync(2, `step ${at}: ${what}\n`);
   if (action.kind === 'daemon') kill(process.pid, 'SIGKILL');
+  if (action.kind === 'client') process.send?.(CLIENT_ENDS);
   for (const pid of victims) kill(pid, action.kind === 'hang' ? 'SIGSTOP' : 'SIGKILL');
   if (action.kind === 'full') fill(action.dir);
 });

@@ -8,14 +8,15 @@ import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { SqliteVmRecords } from '../../../src/adapters/store/sqlite-vm-records.ts';
 import { neverAborts } from '../../../src/base/abort.ts';
-import { exec } from '../../../src/base/process/exec.ts';
 import type { Paths } from '../../../src/config/paths.ts';
 import { type Environment, resolvePaths } from '../../../src/config/settings.ts';
 import type { VmRecord } from '../../../src/core/ports/records.ts';
 import { type BangerClient, createClient } from '../../../src/sdk/client.ts';
 import { removeTree } from '../../helpers/remove-tree.ts';
 import { labEnv } from '../daemon-lab.ts';
+import { CLIENT_ENDS } from './client-ends.ts';
 import { residue, vmmsBelow } from './residue.ts';
+import { mountSmallDisk } from './small-disk.ts';
 import type { StepAction, StepDaemonOptions, StepReport } from './step-daemon.ts';
 
 /** A daemon that can be told to kill itself, or others, at any of its steps. */
@@ -32,6 +33,8 @@ export interface StepLab extends AsyncDisposable {
   arm(at: number, action: StepAction): Promise<void>;
   /** Disarms, and returns what {@link arm} led to. The daemon itself may be gone. */
   report(): Promise<StepReport & { isDead: boolean }>;
+  /** aborts at the step at which the action `client` takes place; a new one after each {@link report} */
+  clientSignal(): AbortSignal;
   /** Kills the daemon. */
   kill(): Promise<void>;
   records(): VmRecord[];
@@ -72,7 +75,7 @@ export async function openStepLab({
   const program = await bundled;
   const dir = join(scratch, 'd');
   await mkdir(dir, { mode: 0o700 });
-  if (sizeBytes !== undefined) await mount(dir, sizeBytes);
+  const disk = sizeBytes === undefined ? undefined : await mountSmallDisk(dir, sizeBytes);
   const environment = env?.(dir) ?? labEnv(dir);
   const paths = resolvePaths(environment);
   const options: StepDaemonOptions = {
@@ -84,6 +87,7 @@ export async function openStepLab({
   };
   let child: ChildProcess | undefined;
   let said = '';
+  let clientGone = new AbortController();
   let ended: Promise<unknown> = Promise.resolve();
   const isDead = (): boolean => !child || child.exitCode !== null || child.signalCode !== null;
   const kill = async (): Promise<void> => {
@@ -97,8 +101,15 @@ export async function openStepLab({
    */
   const ask = async (message: object | string): Promise<StepReport | undefined> => {
     if (!child || isDead()) return undefined;
-    const answer = once(child, 'message').then(([report]) => report as StepReport);
-    child.send(message, () => {});
+    const { promise: answer, resolve } = Promise.withResolvers<StepReport>();
+    const asked = child;
+    const listen = (report: StepReport | string): void => {
+      if (typeof report === 'string') return;
+      asked.off('message', listen);
+      resolve(report);
+    };
+    asked.on('message', listen);
+    asked.send(message, () => {});
     return await Promise.race([answer, ended.then(() => undefined)]);
   };
   const client = createClient({ socketPath: paths.daemonSocket });
@@ -120,6 +131,9 @@ export async function openStepLab({
       started.stderr?.on('data', (chunk: Buffer) => {
         said += chunk;
       });
+      started.on('message', (message) => {
+        if (message === CLIENT_ENDS) clientGone.abort();
+      });
       ended = once(started, 'exit');
       const died = ended.then(() => assert.fail(`the daemon ended: ${said}`));
       died.catch(() => {});
@@ -130,10 +144,12 @@ export async function openStepLab({
     },
     async report() {
       const report = await ask('report');
+      clientGone = new AbortController();
       if (report) return { ...report, isDead: false };
       const hit = /^step ([0-9]+): (.*)$/m.exec(said);
       return { count: Number(hit?.[1]), hit: hit?.[2] ?? '?', isDead: true };
     },
+    clientSignal: () => clientGone.signal,
     kill,
     records() {
       using records = new SqliteVmRecords(paths.recordsFile);
@@ -148,7 +164,7 @@ export async function openStepLab({
     async [Symbol.asyncDispose]() {
       await kill();
       for (const { pid } of await vmmsBelow(paths.vmRuntimeDir)) process.kill(pid, 'SIGKILL');
-      if (sizeBytes !== undefined) await exec(['umount', '-l', dir], { signal: neverAborts() });
+      await disk?.[Symbol.asyncDispose]();
       await removeTree(scratch);
     },
   };
@@ -171,10 +187,4 @@ async function bundle(): Promise<string> {
     define: { 'import.meta.dirname': JSON.stringify(join(ROOT, 'test/support')) },
   });
   return outfile;
-}
-
-async function mount(dir: string, sizeBytes: number): Promise<void> {
-  await exec(['mount', '-t', 'tmpfs', '-o', `size=${sizeBytes},mode=0700`, 'banger-test', dir], {
-    signal: neverAborts(),
-  });
 }

@@ -198,21 +198,6 @@ test('list() removes what a killed build has left', async () => {
   assert.deepEqual(await staged(), []);
 });
 
-test('the lock of a name exists only while its image is made; list() removes what a killed build has left', async () => {
-  const store = newStore();
-  const locks = async () => (await readdir(imagesDir())).filter((name) => name.startsWith('.build-'));
-  await writeFile(join(tools.dir, 'wait'), '');
-  const building = store.build('small', quiet());
-  const started = async () => ((await tools.runs()) === 1 ? true : undefined);
-  await poll(started, { everyMs: 10, deadlineMs: 55_000, what: 'mmdebstrap', signal: signal() });
-  await writeFile(join(imagesDir(), '.build-left.lock'), '');
-  await store.list();
-  assert.deepEqual(await locks(), ['.build-small.lock']);
-  await rm(join(tools.dir, 'wait'));
-  await building;
-  assert.deepEqual(await locks(), []);
-});
-
 test('names without an image are refused with the names that exist', async () => {
   const store = newStore();
   await assert.rejects(store.build('other', quiet()), (error) => {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Abortable } from '../../../base/abort.ts';
 import { bytePath } from '../byte-path.ts';
+import { USER_ATTRIBUTES } from '../config-files.ts';
 import type { IndexListing } from '../git/index-listing.ts';
 import { nulList } from '../git/nul-list.ts';
-import { USER_ATTRIBUTES } from '../config-files.ts';
 import { readSmallFile } from '../small-file.ts';
 import type { WorkspaceWork } from '../workspace-work.ts';
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { anySignal, type Abortable, neverAborts } from '../../../base/abort.ts';
+import { type Abortable, anySignal, neverAborts } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';

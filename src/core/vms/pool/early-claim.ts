@@ -126,7 +126,8 @@ class Claim implements EarlyClaim {
       return signal.aborted ? undefined : vm;
     } catch (error) {
       const { vmId } = this.#vm;
-      if (!isAbort(error)) this.#world.log.warn('a pool VM could not get its work disk early', { vmId, error });
+      if (!isAbort(error))
+        this.#world.log.warn('a pool VM could not get its work disk early', { vmId, error });
       return undefined;
     }
   }

@@ -2,8 +2,8 @@ import type { Abortable } from '../../../base/abort.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
 import type { StoredBase, WorkDiskBases } from '../../ports/work-disk-bases.ts';
-import type { EarlyClaim } from '../pool/early-claim.ts';
 import type { OpenedWorkspace, PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
+import type { EarlyClaim } from '../pool/early-claim.ts';
 
 /** A working tree for a VM that does not exist yet. Disposing ends its packing. */
 export interface TreeOfNewVm extends AsyncDisposable {
@@ -38,7 +38,10 @@ export const QUICKLY_MADE_BYTES = 128 * 2 ** 20;
 export async function openTree(
   world: { bases: Pick<WorkDiskBases, 'ofTree'>; workspaces: WorkspaceSource },
   choice: WorkspaceChoice,
-  { signal, claimEarly }: Abortable & { claimEarly?: (base: StoredBase | undefined) => EarlyClaim | undefined },
+  {
+    signal,
+    claimEarly,
+  }: Abortable & { claimEarly?: (base: StoredBase | undefined) => EarlyClaim | undefined },
 ): Promise<TreeOfNewVm> {
   await using undo = new ResourceStack();
   const { path, ...content } = choice;
