@@ -11,8 +11,14 @@ import (
 // MaxListeners is the most listeners that a Watch reports; it leaves out those with the highest ports.
 const MaxListeners = 1024
 
-// watchEvery is the time between two looks. The kernel reports no new listener by itself.
-const watchEvery = 400 * time.Millisecond
+// The kernel reports no new listener by itself, and each look costs an emulated guest milliseconds. Servers
+// often start and stop one after another, so looks are less frequent when nothing has changed for a while. A
+// user sees a new port within a second either way.
+const (
+	busyEvery = 400 * time.Millisecond
+	calmEvery = 800 * time.Millisecond
+	calmAfter = 30 * time.Second
+)
 
 // Listener is an address and TCP port on which something listens.
 type Listener struct {
@@ -29,13 +35,8 @@ type Change struct {
 // Watch calls report with all TCP listeners, and then with each change, until ctx ends or report fails. It
 // reports at most one change for each look, however often listeners come and go.
 func Watch(ctx context.Context, report func(Change) error) error {
-	return watch(ctx, watchEvery, report)
-}
-
-func watch(ctx context.Context, every time.Duration, report func(Change) error) error {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
 	var before []netip.AddrPort
+	changed := time.Now()
 	for first := true; ; first = false {
 		now, err := listeners()
 		if err != nil {
@@ -46,14 +47,23 @@ func watch(ctx context.Context, every time.Duration, report func(Change) error) 
 			if err := report(change); err != nil {
 				return err
 			}
+			changed = time.Now()
 		}
 		before = now
 		select {
-		case <-ticker.C:
+		case <-time.After(pause(time.Since(changed))):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// pause is the time until the next look.
+func pause(sinceChange time.Duration) time.Duration {
+	if sinceChange < calmAfter {
+		return busyEvery
+	}
+	return calmEvery
 }
 
 // Addresses returns the addresses on which something listens on a TCP port now.

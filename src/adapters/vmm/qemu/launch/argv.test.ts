@@ -55,7 +55,7 @@ test('the whole command line of an emulated amd64 VM', () => {
     ...['-object', 'memory-backend-ram,id=memory,size=1024M,dump=off'],
     ...['-kernel', '/k/vmlinux', '-initrd', '/k/initrd'],
     '-append',
-    'console=ttyS0 quiet panic=-1 random.trust_cpu=on cryptomgr.notests loglevel=3 reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket banger.timer_hz=62500000 tsc_early_khz=2000000 tsc=reliable a=b',
+    'console=ttyS0 quiet panic=-1 random.trust_cpu=on cryptomgr.notests loglevel=3 reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket thash_entries=1024 banger.timer_hz=62500000 tsc_early_khz=2000000 tsc=reliable a=b',
     ...['-chardev', 'file,id=console,path=/v/console.log,append=on', '-serial', 'chardev:console'],
     ...['-device', 'virtio-serial-device,id=serial0,max_ports=2'],
     ...['-chardev', 'socket,id=agent,path=/run/x/agent.sock,server=on,wait=off'],

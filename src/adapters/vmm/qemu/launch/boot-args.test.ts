@@ -34,19 +34,19 @@ const LINES: readonly [string, Pick<VmSpec, 'bootSource' | 'accelerator'>, Parti
     'emulated amd64 with a known timer',
     { accelerator: 'tcg', bootSource: { ...BOOT, timerHz: 250 } },
     { arch: 'amd64', tscKhz: 2_596_120 },
-    `console=ttyS0 ${COMMON} loglevel=3 reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket banger.timer_hz=62500000 tsc_early_khz=2596120 tsc=reliable lpj=10384480 quiet=no last`,
+    `console=ttyS0 ${COMMON} loglevel=3 reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket thash_entries=1024 banger.timer_hz=62500000 tsc_early_khz=2596120 tsc=reliable lpj=10384480 quiet=no last`,
   ],
   [
     'emulated amd64 on a host without a steady TSC',
     { accelerator: 'tcg', bootSource: { ...BOOT, timerHz: 250 } },
     { arch: 'amd64' },
-    `console=ttyS0 ${COMMON} loglevel=3 reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket banger.timer_hz=62500000 quiet=no last`,
+    `console=ttyS0 ${COMMON} loglevel=3 reboot=t 8250.nr_uarts=1 mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket thash_entries=1024 banger.timer_hz=62500000 quiet=no last`,
   ],
   [
     'emulated arm64',
     { accelerator: 'tcg', bootSource: BOOT },
     { arch: 'arm64' },
-    `console=ttyAMA0 ${COMMON} mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket quiet=no last`,
+    `console=ttyAMA0 ${COMMON} mitigations=off cpuidle.off=1 init_on_alloc=0 cgroup.memory=nokmem,nosocket thash_entries=1024 quiet=no last`,
   ],
 ];
 
