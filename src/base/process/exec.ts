@@ -166,16 +166,17 @@ export async function spawnDetached(
 
 /**
  * Runs a program on this process's own terminal (inherits stdin, stdout, stderr) and returns its exit code,
- * 128+n for a signal.
+ * 128+n for a signal. With `isResult: false` its stdout is our stderr.
  *
  * @throws {AppError} EXEC_NOT_FOUND when the program is missing.
  */
 export async function execInherit(
   argv: readonly [string, ...string[]],
-  { env, ...options }: Abortable & { env?: NodeJS.ProcessEnv },
+  { env, isResult = true, ...options }: Abortable & { env?: NodeJS.ProcessEnv; isResult?: boolean },
 ): Promise<number> {
   const [program, ...args] = argv;
-  const child = spawn(program, args, { stdio: 'inherit', ...(env && { env }) });
+  const stdout = isResult ? ('inherit' as const) : process.stderr.fd;
+  const child = spawn(program, args, { stdio: ['inherit', stdout, 'inherit'], ...(env && { env }) });
   return await childEnd(child, { ...options, program, inputFailed: neverAborts(), isGroup: false });
 }
 

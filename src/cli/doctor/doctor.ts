@@ -8,14 +8,17 @@ export const doctor = defineCommand({
   path: ['doctor'],
   summary: 'check whether this host can run VMs',
   description:
-    'Checks what VMs need on this host and says how to fix what is missing. It changes nothing, except with --fix, which removes only files and processes of VMs that no longer exist. With --deep it also reads all warm templates and the device state of all snapshots, and compares them with their checksums; a damaged template is set aside, and the next VM makes a new one. With --prove it also makes three VMs of the default image and shape, and deletes them again: it shows that they share no random numbers, ids, keys or files, have the right time, and have not changed the template. The exit status is 1 when a check fails, and 0 when there are only warnings.',
+    'Checks what VMs need on this host and says how to fix what is missing. It changes nothing, except with --fix, which removes files and processes of VMs that no longer exist, and installs programs that are missing, after it has said how and asked. With --deep it also reads all warm templates and the device state of all snapshots, and compares them with their checksums; a damaged template is set aside, and the next VM makes a new one. With --prove it also makes three VMs of the default image and shape, and deletes them again: it shows that they share no random numbers, ids, keys or files, have the right time, and have not changed the template. The exit status is 1 when a check fails, and 0 when there are only warnings.',
   examples: [
     {
       command: 'banger doctor',
       does: 'The first thing to run on a new host, and when something does not work.',
     },
     { command: 'banger doctor --verbose', does: 'With the facts behind each check.' },
-    { command: 'banger doctor --fix', does: 'Removes what crashes have left behind.' },
+    {
+      command: 'banger doctor --fix',
+      does: 'Removes what crashes have left behind, and installs what is missing.',
+    },
     {
       command: 'banger doctor --prove',
       does: 'Shows that VMs started from one template are as independent as VMs that were booted.',
@@ -28,7 +31,11 @@ export const doctor = defineCommand({
   ],
   args: [],
   options: {
-    fix: { type: 'flag', summary: "remove banger's own stale files and processes, then check" },
+    fix: {
+      type: 'flag',
+      summary: "remove banger's own stale files and processes, install missing programs, then check",
+    },
+    yes: { type: 'flag', short: 'y', summary: 'with --fix: install without asking' },
     deep: { type: 'flag', summary: 'also read all templates and snapshots and compare checksums' },
     prove: { type: 'flag', summary: 'also make three VMs and show that they are independent of each other' },
     verbose: { type: 'flag', short: 'v', summary: 'print the facts behind each check' },
@@ -37,6 +44,7 @@ export const doctor = defineCommand({
   async run({ options }, context) {
     const { checks, fixed } = await examine(context, {
       isFix: options.fix,
+      isAgreed: options.yes,
       isDeep: options.deep,
       isProved: options.prove,
     });
@@ -57,7 +65,12 @@ export const doctor = defineCommand({
  */
 async function examine(
   context: CommandContext,
-  { isFix, isDeep, isProved }: { isFix: boolean; isDeep: boolean; isProved: boolean },
+  {
+    isFix,
+    isAgreed,
+    isDeep,
+    isProved,
+  }: { isFix: boolean; isAgreed: boolean; isDeep: boolean; isProved: boolean },
 ): Promise<DoctorFix> {
   const { signal } = context;
   try {
@@ -69,6 +82,11 @@ async function examine(
         ? client.fixHost({ signal })
         : client.doctor({ signal }).then((checks) => ({ checks, fixed: [] })),
     ]);
+    if (isFix) {
+      const { installMissing } = await import('./install-missing.ts');
+      const hasInstalled = await installMissing(found.checks, context, { isAgreed });
+      if (hasInstalled) found.checks = await client.doctor({ signal });
+    }
     const saved = isDeep ? await context.follow(client.checkSaved({ signal }), 'doctor') : { checks: [] };
     const checks = [versionCheck(context, build), ...found.checks, ...saved.checks];
     if (!isProved) return { ...found, checks };

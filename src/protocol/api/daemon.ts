@@ -38,6 +38,12 @@ export const doctorCheck = object({
   status: oneOf(['pass', 'warn', 'fail']),
   message: text(),
   fix: optional(text('the next step')),
+  packages: optional(
+    object(
+      { apt: text(), dnf: text(), pacman: text(), zypper: text() },
+      'what to install, by package manager: names separated by spaces; `banger doctor --fix` installs it',
+    ),
+  ),
   details: optional(list(text(), 'the facts behind the message')),
 });
 export type DoctorCheck = ValueOf<typeof doctorCheck>;

@@ -211,7 +211,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--fix --json' },
     { words: '--deep --json' },
     { words: '--prove', needsRoot: true, status: 1 },
-    { words: '-v' },
+    { words: '-v --yes' },
   ],
   // The tests run a checkout, which no update of this command changes.
   update: [

@@ -1,8 +1,8 @@
 import { isAppError } from '../../../base/errors.ts';
 import type { BootSource } from '../../../core/ports/vmm/spec.ts';
-import { installCommands } from '../../../core/rules/host-packages.ts';
 import { bootSourceOf } from '../../../core/vms/plan/boot-source.ts';
 import type { Check, DoctorHost } from '../check.ts';
+import { installing } from '../installing.ts';
 
 /** The VMM is installed and recent enough. */
 export const checkVmm: Check = {
@@ -13,7 +13,7 @@ export const checkVmm: Check = {
     return {
       status: 'fail',
       message: reason ?? 'no VMM was found',
-      ...(packages ? { fix: installCommands(packages) } : {}),
+      ...(packages ? installing(packages) : {}),
     };
   },
 };

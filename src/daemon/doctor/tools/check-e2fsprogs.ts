@@ -1,5 +1,6 @@
-import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
+import { packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
+import { installing } from '../installing.ts';
 import { isAtLeast, programVersion } from './program-version.ts';
 
 /** It introduced `mkfs.ext4 -d`, in 2016. */
@@ -17,7 +18,7 @@ export const checkE2fsprogs: Check = {
     return {
       status: 'fail',
       message: `${version ?? 'not installed'}; ${OLDEST} or newer makes the disks of VMs`,
-      fix: installCommands(packagesOf(['mkfs.ext4'])),
+      ...installing(packagesOf(['mkfs.ext4'])),
     };
   },
 };

@@ -1,6 +1,7 @@
 import { findProgram } from '../../../base/process/programs.ts';
-import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
+import { packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
+import { installing } from '../installing.ts';
 
 /** Needed to build images; VMs of existing images run without them. */
 const TOOLS = ['mmdebstrap', 'mkfs.ext4', 'npm'] as const;
@@ -18,7 +19,7 @@ export const checkImageTools: Check = {
     return {
       status: 'warn',
       message: `${missing.join(', ')}: not installed, so images cannot be built`,
-      fix: installCommands(packagesOf(missing)),
+      ...installing(packagesOf(missing)),
     };
   },
 };

@@ -1,5 +1,6 @@
-import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
+import { packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
+import { installing } from '../installing.ts';
 import { programVersion } from './program-version.ts';
 
 /** ssh, scp and rsync to VMs need it; banger itself does not. */
@@ -14,7 +15,7 @@ export const checkOpenssh: Check = {
     return {
       status: 'warn',
       message: 'not installed; banger works without it, but ssh and scp to VMs do not',
-      fix: installCommands(packagesOf(['ssh'])),
+      ...installing(packagesOf(['ssh'])),
     };
   },
 };

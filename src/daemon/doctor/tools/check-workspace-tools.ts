@@ -1,5 +1,6 @@
-import { installCommands, packagesOf } from '../../../core/rules/host-packages.ts';
+import { packagesOf } from '../../../core/rules/host-packages.ts';
 import type { Check } from '../check.ts';
+import { installing } from '../installing.ts';
 import { isAtLeast, programVersion } from './program-version.ts';
 
 /** The programs that send working trees, and the oldest versions that work (`adapters/workspace`). */
@@ -33,7 +34,7 @@ export const checkWorkspaceTools: Check = {
     return {
       status: 'fail',
       message: `${wanted} not found, so working trees cannot be sent`,
-      fix: installCommands(packagesOf(bad.map(({ name }) => name))),
+      ...installing(packagesOf(bad.map(({ name }) => name))),
     };
   },
 };
