@@ -1,7 +1,7 @@
 import { installCommands, type Packages } from '../../core/rules/host-packages.ts';
 import type { Finding } from './check.ts';
 
-/** The part of a finding that says which packages would mend it: for people, and for `banger doctor --fix`. */
+/** Which packages would mend a finding: for people, and for `banger doctor --fix`. */
 export function installing(packages: Packages): Pick<Finding, 'fix' | 'packages'> {
   return { fix: installCommands(packages), packages: { ...packages } };
 }
