@@ -43,8 +43,8 @@ interface TestFolder {
 const MINUTE_MS = 60_000;
 
 /**
- * Two files run at a time. The tests of one often wait, and a guest under emulation takes little more than
- * one processor while it boots, and almost none later.
+ * Several files run at a time. A guest under emulation takes little more than one processor while it boots,
+ * and almost none later. The tests of `integration` wait for about half of their time.
  */
 const FOLDERS = {
   unit: {
@@ -63,7 +63,7 @@ const FOLDERS = {
   },
   integration: {
     pattern: 'test/integration/**/*.test.ts',
-    concurrency: 2,
+    concurrency: 3,
     timeoutMs: 3 * MINUTE_MS,
     fileTimeoutMs: 15 * MINUTE_MS,
     isRepeated: true,
