@@ -9,10 +9,13 @@ import { RecipeSource } from '../adapters/image/debian/recipe-source.ts';
 import { debianBookworm } from '../adapters/image/debian/recipes/debian-bookworm.ts';
 import { RECIPES } from '../adapters/image/debian/recipes.ts';
 import { TreeRootfsBuilder } from '../adapters/image/debian/tree-rootfs.ts';
+import { FsBuildFiles } from '../adapters/image/dockerfile/fs-build-files.ts';
 import { FileSource } from '../adapters/image/file-source.ts';
 import { ArchiveSource } from '../adapters/image/oci/archive-source.ts';
 import { LayersRootfsBuilder } from '../adapters/image/oci/layers-rootfs.ts';
 import { RegistrySource } from '../adapters/image/oci/registry-source.ts';
+import { PACKAGE_SETS } from '../adapters/image/packages/package-sets.ts';
+import { PackagesSource } from '../adapters/image/packages/packages-source.ts';
 import { FsBlobStore } from '../adapters/image/store/blob-store.ts';
 import { FsImageStore } from '../adapters/image/store/image-store.ts';
 import { contentDir } from '../adapters/image/store/layout.ts';
@@ -148,7 +151,7 @@ export function compose({
   const records = new ObservedRecords(stored);
   const agentPath = (arch: GuestArch): string => join(agentDir, `banger-agent-${arch}`);
   const hostTools = join(hostToolsDir, `banger-host-${facts.arch}`);
-  const { images, kernels } = composeStores({
+  const { images, kernels, buildFiles } = composeStores({
     settings,
     variables,
     arch: facts.arch,
@@ -184,6 +187,8 @@ export function compose({
       userGitDir: gitConfigDir(env),
       log,
     }),
+    buildFiles,
+    building: new KeyedMutex(),
     preparing: new KeyedMutex(),
     makingBases: new KeyedMutex(),
     live: new LiveVms(connector, { nameOf }),
@@ -252,7 +257,12 @@ interface StoreParts {
 }
 
 /** What VMs boot from. */
-function composeStores({ settings, variables: env, agentPath, ...host }: StoreParts): BootStores {
+function composeStores({
+  settings,
+  variables: env,
+  agentPath,
+  ...host
+}: StoreParts): BootStores & Pick<VmWorld, 'buildFiles'> {
   const { imagesDir, kernelsDir } = settings.paths;
   const { arch, uid, hostTools, log } = host;
   const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
@@ -260,6 +270,7 @@ function composeStores({ settings, variables: env, agentPath, ...host }: StorePa
   const oci = { hostTools, env: toolEnv(env), blobsDir: blobs.dir };
   const source = new DebianKernelSource({ ...builder, imagesDir, recipe: debianBookworm });
   const kernels = new FsKernelStore({ kernelsDir, source, agentPath, uid, env, log });
+  const archive = new ArchiveSource(oci);
   const images = new FsImageStore({
     imagesDir,
     kernels,
@@ -267,8 +278,9 @@ function composeStores({ settings, variables: env, agentPath, ...host }: StorePa
     sources: {
       recipe: new RecipeSource({ ...builder, recipes: RECIPES }),
       registry: new RegistrySource({ ...oci, env, settings: settings.registries }),
-      archive: new ArchiveSource(oci),
+      archive,
       file: new FileSource(),
+      packages: new PackagesSource({ sets: PACKAGE_SETS, importer: archive, env }),
     },
     rootfs: { tree: new TreeRootfsBuilder({ uid, env }), layers: new LayersRootfsBuilder(oci) },
     arch,
@@ -277,5 +289,6 @@ function composeStores({ settings, variables: env, agentPath, ...host }: StorePa
     log,
     recipes: RECIPES.map(({ name }) => name),
   });
-  return { images, kernels };
+  const buildFiles = new FsBuildFiles({ imagesDir, blobsDir: blobs.dir, env: toolEnv(env) });
+  return { images, kernels, buildFiles };
 }

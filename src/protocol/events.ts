@@ -52,8 +52,13 @@ const specEvent = object({ event: constant('spec'), name: text(), image: text(),
 /** The shape that was resolved for a new VM, before it is made. */
 export type SpecEvent = ValueOf<typeof specEvent>;
 
+const outputEvent = object({ event: constant('output'), line: text('printed by a program of the user') });
+
+/** A line that a program prints which the user has asked to run: the engine of a Dockerfile. */
+export type OutputEvent = ValueOf<typeof outputEvent>;
+
 /** The events that may come before the last line of long work. */
-export const stepEvent = anyOf(operationEvent, progressEvent, noticeEvent, specEvent);
+export const stepEvent = anyOf(operationEvent, progressEvent, noticeEvent, specEvent, outputEvent);
 
 /** Body of every failed answer. Codes are listed in `docs/errors.md`. */
 export const errorBody = object({
@@ -82,11 +87,12 @@ export type WorkEvent<T> =
   | ProgressEvent
   | NoticeEvent
   | SpecEvent
+  | OutputEvent
   | ErrorEvent
   | ResultEvent<T>;
 
 /** Takes what work has to say to the user while it lasts. */
-export type Report = (event: ProgressStep | NoticeEvent | SpecEvent) => void;
+export type Report = (event: ProgressStep | NoticeEvent | SpecEvent | OutputEvent) => void;
 
 /** What long work is given: how to cancel it, and where it reports. */
 export interface Task extends Abortable {

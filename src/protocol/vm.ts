@@ -104,6 +104,7 @@ const vmFields = {
   ),
   forwards: optional(list(vmForward, 'explicit ones, on 127.0.0.1 and `guest_ip` of the host')),
   ephemeral: truth('deleted when the client that created it goes away (`--rm`)'),
+  purpose: optional(extensibleOneOf(['builder'], 'what banger itself uses the VM for; absent: it is yours')),
   workspace: optional(workspace),
   runtime: optional(
     object(

@@ -89,6 +89,7 @@ function parseEvent<T>(line: string, request: WorkRequest<T>): WorkStep<T> | und
     case 'progress':
     case 'notice':
     case 'spec':
+    case 'output':
       return checkedAnswer(stepEvent, value, nameOf(request));
     default:
       return undefined;

@@ -41,6 +41,7 @@ import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fake
 import { fakeWorkDiskBases } from './fakes/fake-work-disk-bases.ts';
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
 import { BUILT_HOST_TOOLS } from './host-tools.ts';
+import { testBuildFiles } from './images/build-files.ts';
 import { LAB_SYNC_LIMITS } from './lab-sync-limits.ts';
 import { LAB_POOL } from './steps/lab-pool.ts';
 
@@ -269,6 +270,8 @@ async function startDaemon(
       images,
       kernels,
       files,
+      buildFiles: testBuildFiles(dir, env),
+      building: new KeyedMutex(),
       preparing: new KeyedMutex(),
       makingBases: new KeyedMutex(),
       workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),

@@ -129,7 +129,11 @@ export class Http2GuestAgent implements GuestAgent {
 
   async run(
     spec: ExecStart,
-    options: Abortable & { input?: Readable | Buffer; maxOutputBytes?: number },
+    options: Abortable & {
+      input?: Readable | Buffer;
+      maxOutputBytes?: number;
+      onOutput?: (chunk: Buffer) => void;
+    },
   ): Promise<RunResult> {
     const stream = await this.exec(options);
     return await runOver(stream, spec, {

@@ -23,7 +23,7 @@ export interface RunResult {
 export async function runOver(
   stream: Duplex,
   spec: ExecStart,
-  options: { input?: Readable | Buffer; maxOutputBytes: number },
+  options: { input?: Readable | Buffer; maxOutputBytes: number; onOutput?: (chunk: Buffer) => void },
 ): Promise<RunResult> {
   const stdin = new ExecStdin(stream);
   stream.write(encodeJsonFrame(FRAME.start, spec));
@@ -31,7 +31,7 @@ export async function runOver(
   // A failing input fails the whole run; the loop below then throws its error.
   sending.catch((error: Error) => stream.destroy(error));
   try {
-    return await receive(stream, stdin, options.maxOutputBytes);
+    return await receive(stream, stdin, options);
   } finally {
     stdin.close();
     stream.destroy();
@@ -45,7 +45,11 @@ async function send(stdin: ExecStdin, input: Readable | Buffer | undefined): Pro
   stdin.end();
 }
 
-async function receive(stream: Duplex, stdin: ExecStdin, maxOutputBytes: number): Promise<RunResult> {
+async function receive(
+  stream: Duplex,
+  stdin: ExecStdin,
+  { maxOutputBytes, onOutput }: { maxOutputBytes: number; onOutput?: (chunk: Buffer) => void },
+): Promise<RunResult> {
   const decoder = new ExecEventDecoder();
   const output = { stdout: new ByteCollector(), stderr: new ByteCollector() };
   let exit: ExecExit | undefined;
@@ -54,6 +58,10 @@ async function receive(stream: Duplex, stdin: ExecStdin, maxOutputBytes: number)
       switch (event.kind) {
         case 'stdout':
         case 'stderr':
+          if (onOutput) {
+            onOutput(event.chunk);
+            break;
+          }
           output[event.kind].add(event.chunk);
           if (output.stdout.length + output.stderr.length > maxOutputBytes)
             throw tooMuchOutput(maxOutputBytes);

@@ -48,6 +48,7 @@ const fields = {
   nat: z.boolean(),
   guestIp: z.ipv4().exactOptional(),
   ephemeral: z.boolean(),
+  purpose: z.literal('builder').exactOptional(),
   driverName: z.string(),
   drives: z.array(drive).readonly().exactOptional(),
   workBase: driveBase.exactOptional(),

@@ -122,6 +122,8 @@ export function createContext(parts: ContextParts): CommandContext {
         return notice(news.message);
       case 'spec':
         return progress.line(specLine(news.shape));
+      case 'output':
+        return progress.line(printable(news.line));
       default:
         return news satisfies never;
     }

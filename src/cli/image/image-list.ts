@@ -7,9 +7,15 @@ export const imageList = defineCommand({
   description: 'Lists the images that VMs can boot.',
   examples: [{ command: 'banger image list', does: 'The images of this host.' }],
   args: [],
-  options: { json: { type: 'flag', summary: 'print the images as a JSON array' } },
+  options: {
+    all: { type: 'flag', short: 'a', summary: 'also images that only banger itself uses' },
+    json: { type: 'flag', summary: 'print the images as a JSON array' },
+  },
   async run({ options }, context) {
-    const images = await (await context.client()).listImages({ signal: context.signal });
+    const images = await (await context.client()).listImages({
+      signal: context.signal,
+      isAll: options.all,
+    });
     if (options.json) await context.printJson(images);
     else {
       const { imageTable } = await import('./render-images.ts');

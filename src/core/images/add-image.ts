@@ -52,12 +52,18 @@ export async function pullImage(
  */
 export async function addImage(
   { images, kernels }: BootStores,
-  { name: base, platform, kernel, force = false, origin }: ImageChoice & Pick<NewImage, 'origin'>,
+  {
+    name: base,
+    platform,
+    kernel,
+    force = false,
+    ...content
+  }: ImageChoice & Pick<NewImage, 'origin' | 'archive'>,
   task: Task,
 ): Promise<StoredImage> {
   const arch = platform === undefined ? images.arch : archOfPlatform(platform);
   const name = imageNameFor(base, { arch, hostArch: images.arch });
   if (kernel !== undefined) requireSameArch(await kernels.get(kernel, task), { name, arch });
   const chosen = kernel === undefined ? {} : { kernelName: kernel };
-  return await images.add(name, { origin, arch, force, ...chosen }, task);
+  return await images.add(name, { ...content, arch, force, ...chosen }, task);
 }

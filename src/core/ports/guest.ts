@@ -64,10 +64,17 @@ export interface GuestAgent extends AsyncDisposable {
   ready(options: Abortable): Promise<GuestHealth>;
   /** Opens a raw stream of exec frames; the caller writes the `start` frame. */
   exec(options: Abortable): Promise<Duplex>;
-  /** Runs a command to its end and collects its output. */
+  /**
+   * Runs a command to its end and collects its output; with `onOutput`, passes on each part of the output
+   * as it comes instead.
+   */
   run(
     spec: ExecStart,
-    options: Abortable & { input?: Readable | Buffer; maxOutputBytes?: number },
+    options: Abortable & {
+      input?: Readable | Buffer;
+      maxOutputBytes?: number;
+      onOutput?: (chunk: Buffer) => void;
+    },
   ): Promise<{ exit: ExecExit; stdout: Buffer; stderr: Buffer }>;
   /** Unpacks a tar stream under `guestPath`; files unpacked before a failure stay. */
   putTar(

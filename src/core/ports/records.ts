@@ -29,6 +29,8 @@ export interface VmRecord {
    */
   guestIp?: string;
   ephemeral: boolean;
+  /** what banger itself uses it for: lists leave it out, no daemon leaves it running; absent: a user's VM */
+  purpose?: 'builder';
   driverName: string;
   /** absent until the drives are made */
   drives?: readonly DriveSpec[];

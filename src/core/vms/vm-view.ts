@@ -18,6 +18,7 @@ export function vmView(record: VmRecord): Vm {
     ...(record.guestIp === undefined ? {} : { guest_ip: record.guestIp }),
     ...(record.forwards?.length ? { forwards: [...record.forwards] } : {}),
     ephemeral: record.ephemeral,
+    ...(record.purpose === undefined ? {} : { purpose: record.purpose }),
     ...(record.workspace ? { workspace: record.workspace } : {}),
     ...(runtime && record.state === 'running'
       ? {

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import type { GuestConnector } from '../ports/guest.ts';
 import type { HostUser } from '../ports/host-user.ts';
+import type { BuildFiles } from '../ports/images/build-files.ts';
 import type { ImageStore } from '../ports/images/image-store.ts';
 import type { KernelStore } from '../ports/images/kernels.ts';
 import type { VmRecord, VmRecords } from '../ports/records.ts';
@@ -130,6 +131,9 @@ export interface VmWorld
     WarmStarts,
     UnrecordedVms {
   workspaces: WorkspaceSource;
+  buildFiles: BuildFiles;
+  /** builds of Dockerfiles, one after another */
+  building: KeyedMutex;
   /** one copy of a working tree at a time for each VM, by its id */
   preparing: KeyedMutex;
   stats: StatsHistory;

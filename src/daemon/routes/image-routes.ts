@@ -1,5 +1,7 @@
 import { addImage, buildImage, pullImage } from '../../core/images/add-image.ts';
 import { deleteImage } from '../../core/images/delete-image.ts';
+import { buildDockerfile } from '../../core/images/dockerfile/build-dockerfile.ts';
+import { isHiddenImage } from '../../core/images/dockerfile/builder-image.ts';
 import type { ImageOrigin } from '../../core/ports/images/image-source.ts';
 import type { StoredImage } from '../../core/ports/images/stored-image.ts';
 import type { Vms } from '../../core/vms/world.ts';
@@ -13,10 +15,13 @@ export const IMAGE_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/images',
     summary: 'All images',
+    query: schemas.listImagesQuery,
     answer: schemas.imageList,
-    run: async ({ app }) => ({
-      images: (await app.world.images.list()).map((image) => imageView(app.world, image)),
-    }),
+    run: async ({ app: { world }, query }) => {
+      const images = await world.images.list();
+      const shown = images.filter((image) => query.all === '1' || !isHiddenImage(image));
+      return { images: shown.map((image) => imageView(world, image)) };
+    },
   }),
   jsonRoute({
     method: 'GET',
@@ -33,6 +38,16 @@ export const IMAGE_ROUTES: readonly Route[] = [
     answer: schemas.image,
     run: async ({ app: { world }, params, body, signal, report }) => ({
       value: imageView(world, await buildImage(world, params['name'] ?? '', { ...body, signal, report })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/images/build',
+    summary: 'Build a Dockerfile in a VM, and make an image of it; hanging up cancels it',
+    body: schemas.buildDockerfileRequest,
+    answer: schemas.image,
+    run: async ({ app: { world }, body, signal, report }) => ({
+      value: imageView(world, await buildDockerfile(world, body, { signal, report })),
     }),
   }),
   workRoute({
@@ -120,6 +135,10 @@ function fromOf(origin: ImageOrigin): string {
     case 'archive':
     case 'file':
       return origin.path;
+    case 'packages':
+      return origin.set;
+    case 'dockerfile':
+      return origin.dockerfile;
     default:
       return origin satisfies never;
   }

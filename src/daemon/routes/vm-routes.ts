@@ -37,7 +37,9 @@ export const VM_ROUTES: readonly Route[] = [
     run: ({ app, query }) => {
       const isAll = query.all === '1';
       const { records } = app.world;
-      const shown = records.list().filter(({ state }) => isAll || state === 'running');
+      const shown = records
+        .list()
+        .filter(({ state, purpose }) => isAll || (state === 'running' && purpose === undefined));
       return { vms: [...shown.map(vmView), ...(isAll ? records.damaged().map(damagedView) : [])] };
     },
   }),

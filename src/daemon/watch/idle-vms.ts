@@ -81,6 +81,8 @@ export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
     for (const vmId of live) {
       const record = world.records.get(vmId);
       if (record?.state !== 'running' || record.ephemeral || ending.has(vmId)) continue;
+      // Stopped by what it runs for.
+      if (record.purpose !== undefined) continue;
       // An operation by somebody else counts as use.
       if (world.locks.holder(vmId)) continue;
       if (isUnused.stopped(record)) ending.set(vmId, end(record, 'stopped'));

@@ -8,6 +8,7 @@ import {
   optional,
   someText,
   text,
+  textLike,
   truth,
 } from '../../base/json-schema/build.ts';
 import type { ValueOf } from '../../base/json-schema/schema.ts';
@@ -26,6 +27,11 @@ export type BuildImageRequest = ValueOf<typeof buildImageRequest>;
 export const platform = optional(
   oneOf(PLATFORMS, "default: this host's; guests of another one are emulated"),
 );
+/** Query of `GET /v1/images`. */
+export const listImagesQuery = closedObject({
+  all: optional(flag('also images that only banger itself uses')),
+});
+export type ListImagesQuery = ValueOf<typeof listImagesQuery>;
 
 const newImage = {
   platform,
@@ -65,6 +71,30 @@ export const registerImageRequest = closedObject({
 });
 export type RegisterImageRequest = ValueOf<typeof registerImageRequest>;
 
+/** Body of `POST /v1/images/build`. */
+export const buildDockerfileRequest = closedObject({
+  dockerfile: absolutePath,
+  context: textLike('^/[^\\0]*$', 'absolute path of the folder whose files it copies'),
+  name: someText(),
+  buildArgs: optional(
+    list(closedObject({ name: textLike('^[A-Za-z_][A-Za-z0-9_]*$', 'of an ARG'), value: text() })),
+  ),
+  target: optional(someText('the last stage to build')),
+  secrets: optional(
+    list(
+      closedObject({
+        id: textLike('^[A-Za-z0-9._-]{1,128}$', 'its name in the Dockerfile'),
+        path: absolutePath,
+      }),
+      'files that steps may read; in no layer, on no disk of the guest',
+    ),
+  ),
+  nat: optional(truth('its steps may open connections to the outside; default: false')),
+  noCache: optional(truth('run every step again')),
+  ...newImage,
+});
+export type BuildDockerfileRequest = ValueOf<typeof buildDockerfileRequest>;
+
 /** Body of `POST /v1/images/prune`. */
 export const pruneImagesRequest = closedObject({
   dryRun: optional(truth('only say what would be deleted')),
@@ -99,8 +129,8 @@ export const image = object({
   usedBy: list(text(), 'names of VMs'),
   origin: optional(
     object({
-      kind: extensibleOneOf(['recipe', 'registry', 'archive', 'file']),
-      from: text('the recipe, the reference, or the path on this host'),
+      kind: extensibleOneOf(['recipe', 'registry', 'archive', 'file', 'packages', 'dockerfile']),
+      from: text('the recipe, the reference, the set of packages, or the path on this host'),
     }),
   ),
   managed: optional(truth('`false`: its root file system is a file of the user, which must stay')),

@@ -1,11 +1,13 @@
 import type { Abortable } from '../../base/abort.ts';
 import {
+  type BuildDockerfileRequest,
   type BuildImageRequest,
   type DeleteImageQuery,
   type Image,
   type ImportImageRequest,
   image,
   imageList,
+  type ListImagesQuery,
   type PrunedImages,
   type PruneImagesRequest,
   type PullImageRequest,
@@ -18,9 +20,10 @@ import type { Caller } from './caller.ts';
 
 /** Images. */
 export interface ImageCalls {
-  listImages(options: Abortable): Promise<Image[]>;
+  listImages(options: Abortable & { isAll?: boolean }): Promise<Image[]>;
   showImage(name: string, options: Abortable): Promise<Image>;
   buildImage(name: string, request: BuildImageRequest, options: Abortable): Work<Image>;
+  buildDockerfile(request: BuildDockerfileRequest, options: Abortable): Work<Image>;
   pullImage(request: PullImageRequest, options: Abortable): Work<Image>;
   importImage(request: ImportImageRequest, options: Abortable): Work<Image>;
   registerImage(request: RegisterImageRequest, options: Abortable): Work<Image>;
@@ -31,9 +34,13 @@ export interface ImageCalls {
 /** {@link ImageCalls} over one transport. */
 export function imageCalls(caller: Caller): ImageCalls {
   return {
-    listImages: async (options) => (await caller.get('/images', imageList, options)).images,
+    listImages: async ({ isAll, signal }) => {
+      const path = withQuery<ListImagesQuery>('/images', { all: flag(isAll) });
+      return (await caller.get(path, imageList, { signal })).images;
+    },
     showImage: async (name, options) => await caller.get(imagePath(name), image, options),
     buildImage: (name, body, { signal }) => caller.work(imagePath(name, 'build'), image, { body, signal }),
+    buildDockerfile: (body, { signal }) => caller.work('/images/build', image, { body, signal }),
     pullImage: (body, { signal }) => caller.work('/images/pull', image, { body, signal }),
     importImage: (body, { signal }) => caller.work('/images/import', image, { body, signal }),
     registerImage: (body, { signal }) => caller.work('/images/register', image, { body, signal }),

@@ -79,6 +79,8 @@ export interface RunOptions {
   /** added to the environment of the lab */
   env?: Environment;
   input?: NodeJS.ReadableStream | Buffer;
+  /** `ms`; default: four minutes */
+  deadlineMs?: number;
 }
 
 /** How a lab is made. */
@@ -123,7 +125,7 @@ export async function openLab({
   const running = new Set<RunningCommand>();
   const start = (
     args: readonly string[],
-    { cwd, input, program, env: more }: RunOptions = {},
+    { cwd, input, program, env: more, deadlineMs = COMMAND_DEADLINE_MS }: RunOptions = {},
   ): RunningCommand => {
     const [first = '', ...words] = [...prefix, program ?? join(ROOT, 'bin', 'banger'), ...args];
     const child = spawn(first, words, { cwd: cwd ?? scratch, env: { ...env, ...more }, stdio: 'pipe' });
@@ -141,7 +143,7 @@ export async function openLab({
     const deadline = setTimeout(() => {
       hung = hungCommand(args, { paths, scratch, output: stdout() + stderr() });
       void hung.then(() => child.kill('SIGKILL'));
-    }, COMMAND_DEADLINE_MS);
+    }, deadlineMs);
     const done = new Promise<Ran>((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code, signal) => {

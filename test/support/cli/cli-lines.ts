@@ -156,6 +156,9 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '' },
     { words: '--force -v' },
     { words: '--platform linux/amd64 --json debian-bookworm' },
+    // There is no such Dockerfile: the guests are processes of this host, which must run no step of one.
+    { words: '-f DIR/none --name app --kernel-ref fake-kernel --build-arg A=b --target x DIR', status: 1 },
+    { words: '-f DIR/none --secret id=a,src=DIR/own.ext4 --nat --no-cache DIR', status: 1 },
   ],
   'image pull': [
     { words: '-v --platform arm64 alpine:3.20' },
@@ -170,7 +173,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--name own --kernel-ref fake-kernel --force --json DIR/own.ext4' },
   ],
   'image prune': [{ words: '--dry-run' }, { words: '--json' }],
-  'image list': [{ words: '' }, { words: '--json' }],
+  'image list': [{ words: '' }, { words: '--all --json' }],
   'image show': [{ words: 'debian-bookworm' }, { words: '--json debian-bookworm' }],
   'kernel list': [
     { words: '' },
@@ -242,6 +245,10 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--expose-host': { value: '0' },
   '--disk-size': { value: 'banana' },
   '--system-overlay-size': { value: 'banana' },
+  '--file': { value: '' },
+  '--build-arg': { value: '=x' },
+  '--target': { value: '' },
+  '--secret': { value: 'src=x' },
   '--branch': { value: 'a..b' },
   '--from': { value: 'nowhere', besides: '--branch fix' },
   '--env': { value: '=x' },
@@ -291,6 +298,7 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm delete': 'web',
   'vm workspace prepare': 'web --dry-run REPO',
   'vm workspace export': 'web',
+  'image build': './',
   'image show': 'debian-bookworm',
   'image pull': 'alpine:3.20',
   'image import': 'rootfs:x.tar',

@@ -5,6 +5,8 @@ import { FileSource } from '../../../src/adapters/image/file-source.ts';
 import { ArchiveSource } from '../../../src/adapters/image/oci/archive-source.ts';
 import { LayersRootfsBuilder } from '../../../src/adapters/image/oci/layers-rootfs.ts';
 import { RegistrySource } from '../../../src/adapters/image/oci/registry-source.ts';
+import { PACKAGE_SETS } from '../../../src/adapters/image/packages/package-sets.ts';
+import { PackagesSource } from '../../../src/adapters/image/packages/packages-source.ts';
 import { FsBlobStore } from '../../../src/adapters/image/store/blob-store.ts';
 import { FsImageStore } from '../../../src/adapters/image/store/image-store.ts';
 import { contentDir } from '../../../src/adapters/image/store/layout.ts';
@@ -31,6 +33,7 @@ export function testImageStore({ dir, tools, oci, kernels }: TestStoreOptions): 
   const builder = { arch: 'amd64', uid, env: tools.env, hostTools: BUILT_HOST_TOOLS, log: nullLog } as const;
   const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
   const program = { hostTools: oci.hostTools, env: {}, blobsDir: blobs.dir };
+  const archive = new ArchiveSource(program);
   const settings = { mirrors: {}, insecure: [] };
   return new FsImageStore({
     imagesDir,
@@ -39,8 +42,9 @@ export function testImageStore({ dir, tools, oci, kernels }: TestStoreOptions): 
     sources: {
       recipe: new RecipeSource({ ...builder, recipes }),
       registry: new RegistrySource({ ...program, settings }),
-      archive: new ArchiveSource(program),
+      archive,
       file: new FileSource(),
+      packages: new PackagesSource({ sets: PACKAGE_SETS, importer: archive, env: tools.env }),
     },
     rootfs: {
       tree: new TreeRootfsBuilder({ uid, env: tools.env }),

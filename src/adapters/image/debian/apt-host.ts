@@ -77,7 +77,10 @@ function isShareable(uri: string): boolean {
 }
 
 /** Lines of sources.list(5) for the recipe; empty to use mmdebstrap's own. */
-export function sourcesLines(recipe: DebianRecipe, mirrors: DebianMirrors | undefined): string[] {
+export function sourcesLines(
+  recipe: Pick<DebianRecipe, 'suite' | 'components'>,
+  mirrors: DebianMirrors | undefined,
+): string[] {
   if (!mirrors) return [];
   const { suite } = recipe;
   const components = recipe.components.join(' ');

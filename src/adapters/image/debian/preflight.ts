@@ -1,7 +1,7 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { isThere } from '../../../base/files/if-there.ts';
-import { findProgram } from '../../../base/process/programs.ts';
+import { findProgram, type Variables } from '../../../base/process/programs.ts';
 import { packagesOf } from '../../../core/rules/host-packages.ts';
 import { freeBytes, noSpace } from '../space.ts';
 import { findNamespaceProblem } from './namespaces.ts';
@@ -32,7 +32,8 @@ const USER_TOOLS = ['newuidmap'];
  * IMAGE_NEEDS_NAMESPACES with the fix.
  */
 export async function checkHost(options: HostCheckOptions): Promise<void> {
-  await checkTools(options);
+  const { uid, ...host } = options;
+  await checkTools(uid === 0 ? TOOLS : [...TOOLS, ...USER_TOOLS], host);
   await checkSpace(options.dir, options.imageName);
   await checkNamespaces(options);
 }
@@ -43,8 +44,11 @@ async function checkSpace(dir: string, imageName: string): Promise<void> {
   if (free < BUILD_BYTES) throw noSpace(imageName, { dir, free, neededBytes: BUILD_BYTES });
 }
 
-async function checkTools({ imageName, uid, env }: HostCheckOptions): Promise<void> {
-  const wanted = uid === 0 ? TOOLS : [...TOOLS, ...USER_TOOLS];
+/** @throws {AppError} IMAGE_TOOL_MISSING naming those programs, and Debian's keys, that are missing. */
+export async function checkTools(
+  wanted: readonly string[],
+  { imageName, env }: { imageName: string; env: Variables },
+): Promise<void> {
   const missing: string[] = [];
   for (const program of wanted) if (!(await findProgram(program, env))) missing.push(program);
   if (!(await isThere(DEBIAN_KEYRING))) missing.push(DEBIAN_KEYRING);

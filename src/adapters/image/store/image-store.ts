@@ -35,6 +35,7 @@ interface Making {
   name: string;
   origin: ImageOrigin;
   arch: GuestArch;
+  archive?: string;
   kernelName?: string;
   force: boolean;
 }

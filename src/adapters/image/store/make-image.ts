@@ -36,6 +36,8 @@ export interface MakeRequest {
   name: string;
   origin: ImageOrigin;
   arch: GuestArch;
+  /** see `NewImage` */
+  archive?: string;
   /** instead of the kernel that the content brings */
   kernelName?: string;
   /** the image that has the name, which stays when the content is the same; absent: make one in any case */
@@ -74,7 +76,7 @@ export async function makeImage(request: MakeRequest, maker: ImageMaker, task: T
     throw await explainFailure(error, {
       imageName: name,
       dir: imagesDir,
-      isFromPackages: request.origin.kind === 'recipe',
+      isFromPackages: request.origin.kind === 'recipe' || request.origin.kind === 'packages',
     });
   }
 }
@@ -94,7 +96,7 @@ async function openContentStaging(
 }
 
 async function fetchContent(
-  { origin, name, arch }: MakeRequest,
+  { origin, name, arch, archive }: MakeRequest,
   { sources }: ImageMaker,
   task: Task & { workDir: string },
 ): Promise<ImageContent> {
@@ -108,6 +110,11 @@ async function fetchContent(
       return await sources.archive.fetch(origin, options);
     case 'file':
       return await sources.file.fetch(origin, options);
+    case 'packages':
+      return await sources.packages.fetch(origin, options);
+    case 'dockerfile':
+      invariant(archive !== undefined, 'what a Dockerfile makes comes as an archive');
+      return await sources.archive.fetch({ kind: 'archive', format: 'oci-archive', path: archive }, options);
     default:
       return origin satisfies never;
   }

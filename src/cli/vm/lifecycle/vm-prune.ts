@@ -28,7 +28,9 @@ export const vmPrune = defineCommand({
     const client = await context.client();
     const { RESTING_STATES } = await import('../../../protocol/vm.ts');
     const all = await client.listVms({ isAll: true, signal: context.signal });
-    const resting = all.filter(({ state }) => RESTING_STATES.includes(state));
+    const resting = all.filter(
+      ({ state, purpose }) => purpose === undefined && RESTING_STATES.includes(state),
+    );
     if (resting.length === 0) {
       if (options.json) await context.printJson([]);
       else if (!options.quiet) context.notice('there is nothing to delete: no VM is stopped');

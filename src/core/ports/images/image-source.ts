@@ -10,6 +10,9 @@ export type ImageOrigin =
   /** `reference` in full form */
   | { kind: 'registry'; reference: string }
   | { kind: 'archive'; format: ImportFormat; path: string }
+  /** Debian packages of the set, unpacked without running their scripts */
+  | { kind: 'packages'; set: string }
+  | { kind: 'dockerfile'; dockerfile: string; context: string }
   /** an ext4 file system that stays the user's own file */
   | { kind: 'file'; path: string };
 
@@ -53,10 +56,11 @@ export interface ImageSource<Origin extends ImageOrigin, Content extends ImageCo
   fetch(origin: Origin, options: Task & { workDir: string; name: string; arch: GuestArch }): Promise<Content>;
 }
 
-/** One source for each kind of origin. */
+/** One source for each kind of origin; what a Dockerfile makes comes as an archive. */
 export interface ImageSources {
   recipe: ImageSource<Extract<ImageOrigin, { kind: 'recipe' }>, TreeContent>;
   registry: ImageSource<Extract<ImageOrigin, { kind: 'registry' }>, LayersContent>;
   archive: ImageSource<Extract<ImageOrigin, { kind: 'archive' }>, LayersContent>;
   file: ImageSource<Extract<ImageOrigin, { kind: 'file' }>, FileContent>;
+  packages: ImageSource<Extract<ImageOrigin, { kind: 'packages' }>, LayersContent>;
 }

@@ -7,6 +7,8 @@ import type { StoredImage } from './stored-image.ts';
 /** An image to make. */
 export interface NewImage {
   origin: Exclude<ImageOrigin, { kind: 'recipe' }>;
+  /** path of the OCI archive with the content, for an origin from which no source can fetch it */
+  archive?: string;
   /** of its guests; the name says it too (`imageNameFor`) */
   arch: GuestArch;
   /** kernel of the store that its VMs boot; absent: the default kernel of its architecture */

@@ -31,6 +31,7 @@ export interface CreateVmOptions extends Task {
   workDiskBase?: { file: string };
   /** a pool VM that was set aside for this start */
   early?: EarlyClaim | undefined;
+  purpose?: VmRecord['purpose'];
 }
 
 /**
@@ -66,6 +67,7 @@ export async function createVm(
     ...recordedAddress(address),
     ...(request.exposeHost ? { forwards: request.exposeHost.map(exposedPort) } : {}),
     ephemeral: request.ephemeral ?? false,
+    ...(options.purpose === undefined ? {} : { purpose: options.purpose }),
     driverName: world.driver.name,
     createdAt: now,
     updatedAt: now,

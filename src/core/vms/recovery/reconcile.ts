@@ -68,7 +68,9 @@ export async function reconcileVm(
       { isGuestKept: mayRun && !interrupted.aborted, givenUp: interrupted },
     );
   };
-  switch (record.state) {
+  // The build that it ran for ended with the daemon.
+  const state = record.state === 'running' && record.purpose === 'builder' ? 'stopping' : record.state;
+  switch (state) {
     case 'running':
       if (await adopt(world, record, options)) return;
       await endVmm();
