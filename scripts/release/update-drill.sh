@@ -8,7 +8,9 @@ usage='usage: npm run update-drill
 Makes releases of the sources as they are now, signs them with a key of its own, serves them on a port of this
 host, installs the oldest with install.sh --user into a folder of its own, and updates it while a VM runs:
 what is refused, what succeeds, what is rolled back, and what is killed halfway. As root it also tries an
-install for all users, in a mount namespace. Takes some minutes.'
+install for all users, in a mount namespace. Takes some minutes.
+
+With BANGER_DRILL_RELEASES=FOLDER it keeps the releases in that folder, and takes those that are there.'
 
 case ${1:-} in
   '') ;;

@@ -49,18 +49,9 @@ describe('updates between releases, with a VM that keeps running', () => {
     await ensureDefaultImage(join(import.meta.dirname, '..', '..'));
     lab = await openLab();
     home = join(lab.scratch, 'home');
-    site = join(lab.scratch, 'site');
     mkdirSync(home);
-    mkdirSync(site);
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const keyPath = join(lab.scratch, 'key.pem');
-    writeFileSync(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-    writeFileSync(join(site, 'public.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
-    const maker = openReleaseMaker(join(lab.scratch, 'clone'), { site, keyPath });
-    maker.make('v0.1.0');
-    maker.make('v0.2.0');
-    maker.make('v0.3.0', [DIES]);
-    maker.make('v0.4.0', MIGRATES);
+    site = process.env['BANGER_DRILL_RELEASES'] ?? join(lab.scratch, 'site');
+    if (!existsSync(join(site, 'v0.4.0'))) makeReleases();
     server = await serve(site);
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/manifest.json`;
     from = ['--manifest-url', url, '--pubkey-file', join(site, 'public.pem')];
@@ -85,6 +76,19 @@ describe('updates between releases, with a VM that keeps running', () => {
     await lab.run(['daemon', 'stop'], options);
     await lab[Symbol.asyncDispose]();
   });
+
+  function makeReleases(): void {
+    mkdirSync(site, { recursive: true });
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const keyPath = join(lab.scratch, 'key.pem');
+    writeFileSync(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    writeFileSync(join(site, 'public.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
+    const maker = openReleaseMaker(join(lab.scratch, 'clone'), { site, keyPath });
+    maker.make('v0.1.0');
+    maker.make('v0.2.0');
+    maker.make('v0.3.0', [DIES]);
+    maker.make('v0.4.0', MIGRATES);
+  }
 
   const text = (...words: string[]): Promise<string> => lab.text(words, options);
   const update = (...words: string[]): Promise<Ran> => lab.run(['update', ...from, ...words], options);
