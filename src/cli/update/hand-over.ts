@@ -106,7 +106,11 @@ function rolledBack(reason: unknown): AppError {
   return new AppError(
     'UPDATE_ROLLED_BACK',
     `Cannot update: ${messageOf(reason)} (rolled back to previous install)`,
-    { hint: 'the previous version and all VMs run; banger daemon logs says more', cause: reason },
+    {
+      hint: 'the previous version and all VMs run; banger daemon logs says more',
+      // The message has that of the reason already.
+      cause: reason instanceof Error ? reason.cause : undefined,
+    },
   );
 }
 

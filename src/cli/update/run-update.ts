@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Abortable } from '../../base/abort.ts';
-import { AppError } from '../../base/errors.ts';
+import { AppError, isAppError } from '../../base/errors.ts';
 import { discardTree } from '../../base/files/discard.ts';
 import { type FileLock, tryLock } from '../../base/files/file-lock.ts';
 import type { Environment } from '../../config/settings.ts';
@@ -109,7 +109,8 @@ async function update(
         const next = new ReleaseProgram(root, { env });
         await handOver({ current, next, version, before, step }, { commit, signal });
       } catch (error) {
-        await discardTree(root);
+        // Its daemon may still be the one that runs.
+        if (!isAppError(error, 'UPDATE_ROLLBACK_FAILED')) await discardTree(root);
         throw error;
       }
       await deleteOthers(installation, [version, installation.version]);

@@ -155,6 +155,17 @@ describe('an update of an install of install.sh', () => {
     });
   }
 
+  test('says what is known when the previous release does not come back either', async () => {
+    await lab.publish(NEW, {
+      command: `[ "$1" = doctor ] && { start; echo '{"checks":[{"name":"vmm","status":"fail","message":"bad"}]}'; exit 1; }
+[ "$2" = stop ] && exit 1`,
+    });
+    lab.set('sticky', '');
+    await lab.fails('UPDATE_ROLLBACK_FAILED', /vmm: bad; rolling back failed too: /);
+    assert.equal(lab.current(), lab.commandOf(OLD), 'the command is the old one');
+    assert.deepEqual(lab.releases(), [OLD, NEW], 'the daemon of the new release may still run');
+  });
+
   test('does not count a check that failed before', async () => {
     lab.set('checks', '{"checks":[{"name":"default-image","status":"fail","message":"none"}]}');
     await lab.publish();

@@ -42,7 +42,7 @@ case "$*" in
     if [ -f "$state/daemon" ]; then
       echo "{\\"isRunning\\":true,\\"pid\\":1,\\"version\\":\\"$(cat "$state/daemon")\\",\\"activeRequestCount\\":$(answer active 0)}"
     else echo '{"isRunning":false}'; fi ;;
-  'daemon stop') rm -f "$state/daemon" ;;
+  'daemon stop') if [ -f "$state/sticky" ] && grep -q . "$state/daemon" && [ "$(cat "$state/daemon")" != '${version}' ]; then exit 1; fi; rm -f "$state/daemon" ;;
   'operations list --json') start; answer operations '[]' ;;
   'vm list --json') start; answer vms '[]' ;;
   'doctor --json') start; answer checks '{"checks":[{"name":"vmm","status":"pass","message":"fine"}]}' ;;
