@@ -85,8 +85,8 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
     return await this.#fetching.run(arch, (signal) => this.#fetchDefault(arch, { ...task, signal }), task);
   }
 
-  async available({ signal }: Abortable): Promise<AvailableKernel[]> {
-    return await this.#options.source.available({ signal });
+  async available(task: Task): Promise<AvailableKernel[]> {
+    return await this.#options.source.available(task);
   }
 
   async pull(arch: GuestArch, { report, signal }: Task): Promise<KernelEntry> {

@@ -21,7 +21,8 @@ export const kernelList = defineCommand({
     const { availableTable, kernelTable } = await import('./render-kernels.ts');
     const width = context.stdout.columns;
     if (options.available) {
-      const kernels = await client.listAvailableKernels({ signal });
+      const work = client.listAvailableKernels({ signal });
+      const { kernels } = await context.follow(work, 'kernel list');
       if (options.json) await context.printJson(kernels);
       else await context.print(availableTable(kernels, { width }));
       return 0;

@@ -31,9 +31,9 @@ export async function kernelUsers(
  */
 export async function availableKernels(
   { kernels }: Pick<BootStores, 'kernels'>,
-  options: Abortable,
+  task: Task,
 ): Promise<(AvailableKernel & { isPulled: boolean })[]> {
-  const [available, here] = await Promise.all([kernels.available(options), kernels.list()]);
+  const [available, here] = await Promise.all([kernels.available(task), kernels.list()]);
   const names = new Set(here.map(({ name }) => name));
   return available.map((kernel) => ({ ...kernel, isPulled: names.has(kernel.name) }));
 }

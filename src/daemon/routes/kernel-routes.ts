@@ -19,12 +19,14 @@ export const KERNEL_ROUTES: readonly Route[] = [
     answer: schemas.kernelList,
     run: async ({ app }) => ({ kernels: (await app.world.kernels.list()).map(kernelView) }),
   }),
-  jsonRoute({
-    method: 'GET',
-    path: '/catalog/kernels',
-    summary: 'The kernels that the distribution has; asks its archive',
+  workRoute({
+    method: 'POST',
+    path: '/kernels/available',
+    summary: 'The kernels that the distribution has; asks its archive, and hanging up cancels that',
     answer: schemas.kernelCatalog,
-    run: async ({ app, signal }) => ({ kernels: await availableKernels(app.world, { signal }) }),
+    run: async ({ app: { world }, signal, report }) => ({
+      value: { kernels: await availableKernels(world, { signal, report }) },
+    }),
   }),
   jsonRoute({
     method: 'GET',

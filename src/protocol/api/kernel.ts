@@ -56,8 +56,9 @@ export const availableKernel = object({
 });
 export type AvailableKernel = ValueOf<typeof availableKernel>;
 
-/** Answer of `GET /v1/catalog/kernels`. */
+/** Result of `POST /v1/kernels/available`. */
 export const kernelCatalog = object({ kernels: list(availableKernel) });
+export type KernelCatalog = ValueOf<typeof kernelCatalog>;
 
 /** Body of `POST /v1/kernels/pull`. */
 export const pullKernelRequest = closedObject({

@@ -1,8 +1,8 @@
 import type { Abortable } from '../../base/abort.ts';
 import {
-  type AvailableKernel,
   type ImportKernelRequest,
   type Kernel,
+  type KernelCatalog,
   kernel,
   kernelCatalog,
   kernelList,
@@ -18,7 +18,7 @@ import type { Caller } from './caller.ts';
 export interface KernelCalls {
   listKernels(options: Abortable): Promise<Kernel[]>;
   /** What the distribution has; asks its archive. */
-  listAvailableKernels(options: Abortable): Promise<AvailableKernel[]>;
+  listAvailableKernels(options: Abortable): Work<KernelCatalog>;
   showKernel(name: string, options: Abortable): Promise<ShownKernel>;
   pullKernel(request: PullKernelRequest, options: Abortable): Work<Kernel>;
   importKernel(request: ImportKernelRequest, options: Abortable): Work<Kernel>;
@@ -29,8 +29,7 @@ export interface KernelCalls {
 export function kernelCalls(caller: Caller): KernelCalls {
   return {
     listKernels: async (options) => (await caller.get('/kernels', kernelList, options)).kernels,
-    listAvailableKernels: async (options) =>
-      (await caller.get('/catalog/kernels', kernelCatalog, options)).kernels,
+    listAvailableKernels: ({ signal }) => caller.work('/kernels/available', kernelCatalog, { signal }),
     showKernel: async (name, options) => await caller.get(kernelPath(name), shownKernel, options),
     pullKernel: (body, { signal }) => caller.work('/kernels/pull', kernel, { body, signal }),
     importKernel: (body, { signal }) => caller.work('/kernels/import', kernel, { body, signal }),

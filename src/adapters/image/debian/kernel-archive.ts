@@ -75,7 +75,13 @@ function noMirrors(): AppError {
 }
 
 async function writeAptConfig({ dir, recipe, host, archs, uid }: KernelArchive): Promise<void> {
-  for (const folder of ['lists/partial', 'cache/archives/partial', 'etc', 'log']) {
+  for (const folder of [
+    'lists/partial',
+    'cache/archives/partial',
+    'etc/apt.conf.d',
+    'etc/preferences.d',
+    'log',
+  ]) {
     await mkdir(join(dir, folder), { recursive: true });
   }
   await writeFile(join(dir, 'status'), '');

@@ -1,4 +1,3 @@
-import type { Abortable } from '../../../base/abort.ts';
 import { openStaging } from '../../../base/files/staging.ts';
 import { toolEnv } from '../../../base/process/programs.ts';
 import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
@@ -63,7 +62,7 @@ export class DebianKernelSource implements KernelSource {
     }
   }
 
-  async available({ signal }: Abortable): Promise<AvailableKernel[]> {
+  async available({ report, signal }: Task): Promise<AvailableKernel[]> {
     const { imagesDir, recipe, uid, env, arch } = this.#options;
     const { staging } = storeLayout(imagesDir);
     await using folder = await openStaging(staging, {
@@ -72,6 +71,7 @@ export class DebianKernelSource implements KernelSource {
     const { dir } = folder;
     const archs = [arch, ...ARCHS.filter((other) => other !== arch)];
     try {
+      report({ event: 'progress', stage: 'resolve', detail: 'lists of packages' });
       const host = await readAptHost({ env: toolEnv(env), signal });
       return await listKernels({ recipe, host, archs, uid, env: toolEnv(env), dir, signal });
     } catch (error) {

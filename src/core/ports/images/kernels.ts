@@ -74,7 +74,7 @@ export interface KernelStore {
    *
    * @throws {AppError} what the source of kernels throws.
    */
-  available(options: Abortable): Promise<AvailableKernel[]>;
+  available(options: Task): Promise<AvailableKernel[]>;
   /**
    * Makes the newest kernel that the distribution has for `arch` one of the store, if it is not, and keeps
    * it.
@@ -147,5 +147,5 @@ export interface KernelSource {
    */
   withKernel(arch: GuestArch, use: (kernel: UnpackedKernel) => Promise<void>, options: Task): Promise<void>;
   /** The newest kernel of each architecture; brings none of them. @throws as {@link withKernel}. */
-  available(options: Abortable): Promise<AvailableKernel[]>;
+  available(options: Task): Promise<AvailableKernel[]>;
 }
