@@ -110,6 +110,8 @@ test('a daemon that is killed while it makes a base image leaves none of it, and
   await writeFile(join(repo, 'large'), randomBytes(64 * 2 ** 20));
   await git('add', 'large');
   await git('commit', '-qm', 'Large');
+  // This starts the daemon.
+  await lab.text(['vm', 'list']);
   const pid = await lab.daemonPid();
   const { workspaceBasesDir } = lab.paths;
   const start = ['vm', 'run', '--rm', ...SMALL, 'repo', '--', 'sh', '-c', INSIDE];
