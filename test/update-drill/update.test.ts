@@ -68,7 +68,7 @@ describe('updates between releases, with a VM that keeps running', () => {
       },
     };
     await text('vm', 'create', '--name', 'alive', '-q', ...SMALL);
-    bootId = await text('vm', 'exec', 'alive', '--', 'cat', '/proc/sys/kernel/random/boot_id');
+    bootId = await bootIdOfGuest();
   });
   after(async () => {
     server.close();
@@ -94,8 +94,23 @@ describe('updates between releases, with a VM that keeps running', () => {
   const update = (...words: string[]): Promise<Ran> => lab.run(['update', ...from, ...words], options);
   const version = async (): Promise<string> => (await text('--version')).split(' ')[1] ?? '';
 
+  /** Asks again when the guest does not answer: under emulation on a busy host it may be silent for long. */
+  async function bootIdOfGuest(): Promise<string> {
+    let found = '';
+    const ask = async (): Promise<boolean> => {
+      const { code, stdout } = await lab.run(
+        ['vm', 'exec', 'alive', '--', 'cat', '/proc/sys/kernel/random/boot_id'],
+        options,
+      );
+      found = stdout.toString();
+      return code === 0;
+    };
+    await until(ask, { what: 'the guest to answer', everyMs: 500, deadlineMs: 180_000 });
+    return found;
+  }
+
   async function assertAlive(): Promise<void> {
-    assert.equal(await text('vm', 'exec', 'alive', '--', 'cat', '/proc/sys/kernel/random/boot_id'), bootId);
+    assert.equal(await bootIdOfGuest(), bootId);
   }
 
   async function refused(message: RegExp, ...words: string[]): Promise<void> {
