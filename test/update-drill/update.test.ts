@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
@@ -9,6 +8,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ensureDefaultImage } from '../../scripts/test/default-image.ts';
+import { neverAborts } from '../../src/base/abort.ts';
+import { exec } from '../../src/base/process/exec.ts';
 import { type Lab, openLab, type Ran, type RunOptions, SMALL } from '../e2e/support/lab.ts';
 import { until } from '../support/until.ts';
 import { must, openReleaseMaker } from './releases.ts';
@@ -152,7 +153,7 @@ describe('updates between releases, with a VM that keeps running', () => {
       /usr/local/bin/banger --version
       HOME=/nonexistent /usr/local/bin/banger update --manifest-url '${from[1]}' --pubkey-file /usr/local/public.pem --to v0.2.0
       /usr/local/bin/banger --version`;
-    const { stdout, stderr } = spawnAsNamespace(script);
+    const { stdout, stderr } = await inMountNamespace(script);
     assert.match(stdout, /update available: v0\.1\.0 -> v0\.2\.0\n/);
     assert.match(stderr, /updating this install needs root\n +hint: sudo \/usr\/local\/bin\/banger update/);
     assert.match(stdout, /banger v0\.1\.0 \([^\n]+\nupdated: v0\.1\.0 -> v0\.2\.0\nbanger v0\.2\.0 /);
@@ -215,12 +216,12 @@ describe('updates between releases, with a VM that keeps running', () => {
     });
   }
 
-  function spawnAsNamespace(script: string): { stdout: string; stderr: string } {
-    const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
-      encoding: 'utf8',
+  /** Runs a script as root of a mount namespace; does not block the server of this process. */
+  async function inMountNamespace(script: string): Promise<{ stdout: string; stderr: string }> {
+    const { stdout, stderr } = await exec(['unshare', '--mount', 'sh', '-c', script], {
+      signal: neverAborts(),
     });
-    assert.equal(status, 0, stdout + stderr);
-    return { stdout, stderr };
+    return { stdout: stdout.toString(), stderr };
   }
 });
 
