@@ -5,6 +5,7 @@ import { coldStart } from './measure/cold-start.ts';
 import { execRoundTrip } from './measure/exec-round-trip.ts';
 import { forwardedPort } from './measure/forwarded-port.ts';
 import { idleMemory } from './measure/idle-memory.ts';
+import { imageRootfs, imageRootfsLarge } from './measure/image-rootfs.ts';
 import { largeTree } from './measure/large-tree.ts';
 import { lifecycle } from './measure/lifecycle.ts';
 import { list } from './measure/list.ts';
@@ -32,6 +33,8 @@ export const MEASUREMENTS: readonly Measurement[] = [
   forwardedPort,
   workspaceTransfer,
   largeTree,
+  imageRootfs,
+  imageRootfsLarge,
   idleMemory,
   cloneMemory,
 ];

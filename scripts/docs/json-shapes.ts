@@ -17,6 +17,8 @@ import type { JsonSchema } from '../../src/base/json-schema/schema.ts';
 import { RESOLVER_KINDS } from '../../src/cli/dns/resolvers.ts';
 import { daemonStatus, doctorCheck } from '../../src/protocol/api/daemon.ts';
 import { image, prunedImages } from '../../src/protocol/api/image.ts';
+import { exportedImage, pushedImage } from '../../src/protocol/api/image-outlet.ts';
+import { imageDiskUsage, prunedCache } from '../../src/protocol/api/image-space.ts';
 import { availableKernel, kernel, shownKernel } from '../../src/protocol/api/kernel.ts';
 import { nameServers } from '../../src/protocol/api/names.ts';
 import { operation } from '../../src/protocol/api/operation.ts';
@@ -176,6 +178,12 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'image pull': image,
   'image import': image,
   'image register': image,
+  'image promote': image,
+  'image df': imageDiskUsage,
+  'image cache prune': prunedCache,
+  'image commit': image,
+  'image export': exportedImage,
+  'image push': pushedImage,
   'image prune': prunedImages,
   'image list': list(image),
   'image show': image,

@@ -9,11 +9,17 @@ import { dnsStatus } from './dns/dns-status.ts';
 import { dnsUninstall } from './dns/dns-uninstall.ts';
 import { doctor } from './doctor/doctor.ts';
 import { imageBuild } from './image/image-build.ts';
+import { imageCachePrune } from './image/image-cache-prune.ts';
+import { imageCommit } from './image/image-commit.ts';
 import { imageDelete } from './image/image-delete.ts';
+import { imageDf } from './image/image-df.ts';
+import { imageExport } from './image/image-export.ts';
 import { imageImport } from './image/image-import.ts';
 import { imageList } from './image/image-list.ts';
+import { imagePromote } from './image/image-promote.ts';
 import { imagePrune } from './image/image-prune.ts';
 import { imagePull } from './image/image-pull.ts';
+import { imagePush } from './image/image-push.ts';
 import { imageRegister } from './image/image-register.ts';
 import { imageShow } from './image/image-show.ts';
 import { kernelImport } from './kernel/kernel-import.ts';
@@ -87,6 +93,11 @@ const GROUPS: readonly GroupDefinition[] = [
     name: 'image',
     summary: 'what VMs boot',
     description: 'Images: root file systems that VMs boot. One image serves any number of VMs.',
+  },
+  {
+    name: 'image cache',
+    summary: 'downloads that images were made of',
+    description: 'Downloads: the layers that images were made of. Images share them.',
   },
   {
     name: 'kernel',
@@ -169,12 +180,18 @@ export const COMMANDS: readonly CommandDefinition[] = [
   imagePull,
   imageImport,
   imageRegister,
+  imagePromote,
+  imageCommit,
+  imageExport,
+  imagePush,
   imageList,
   imageShow,
   imageDelete,
   imagePrune,
   kernelPull,
   kernelImport,
+  imageCachePrune,
+  imageDf,
   kernelList,
   kernelShow,
   kernelRm,

@@ -12,8 +12,10 @@ import { TreeRootfsBuilder } from '../adapters/image/debian/tree-rootfs.ts';
 import { FsBuildFiles } from '../adapters/image/dockerfile/fs-build-files.ts';
 import { FileSource } from '../adapters/image/file-source.ts';
 import { ArchiveSource } from '../adapters/image/oci/archive-source.ts';
+import { OciOutlet } from '../adapters/image/oci/image-outlet.ts';
 import { LayersRootfsBuilder } from '../adapters/image/oci/layers-rootfs.ts';
 import { RegistrySource } from '../adapters/image/oci/registry-source.ts';
+import { OciVmRootSource } from '../adapters/image/oci/vm-root-source.ts';
 import { PACKAGE_SETS } from '../adapters/image/packages/package-sets.ts';
 import { PackagesSource } from '../adapters/image/packages/packages-source.ts';
 import { FsBlobStore } from '../adapters/image/store/blob-store.ts';
@@ -51,7 +53,7 @@ import { ObservedRecords } from '../core/vms/network/observed-records.ts';
 import { Pool, type PoolOptions } from '../core/vms/pool/pool.ts';
 import { UnrecordedIds } from '../core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../core/vms/vm-locks.ts';
-import type { BootStores, VmWorld } from '../core/vms/world.ts';
+import type { BootStores, ImageOutlets, VmWorld } from '../core/vms/world.ts';
 import { type BuildInfo, releaseOf } from '../protocol/build-info.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import type { OfflineRecords } from './offline/offline-records.ts';
@@ -151,7 +153,7 @@ export function compose({
   const records = new ObservedRecords(stored);
   const agentPath = (arch: GuestArch): string => join(agentDir, `banger-agent-${arch}`);
   const hostTools = join(hostToolsDir, `banger-host-${facts.arch}`);
-  const { images, kernels, buildFiles } = composeStores({
+  const { images, kernels, buildFiles, outlet } = composeStores({
     settings,
     variables,
     arch: facts.arch,
@@ -180,6 +182,7 @@ export function compose({
     driver: driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, log }),
     images,
     kernels,
+    outlet,
     files,
     workspaces: createGitWorkspaceSource({
       tempDir: paths.workspaceTempDir,
@@ -262,7 +265,7 @@ function composeStores({
   variables: env,
   agentPath,
   ...host
-}: StoreParts): BootStores & Pick<VmWorld, 'buildFiles'> {
+}: StoreParts): BootStores & ImageOutlets & Pick<VmWorld, 'buildFiles'> {
   const { imagesDir, kernelsDir } = settings.paths;
   const { arch, uid, hostTools, log } = host;
   const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
@@ -279,6 +282,7 @@ function composeStores({
       recipe: new RecipeSource({ ...builder, recipes: RECIPES }),
       registry: new RegistrySource({ ...oci, env, settings: settings.registries }),
       archive,
+      commit: new OciVmRootSource(oci),
       file: new FileSource(),
       packages: new PackagesSource({ sets: PACKAGE_SETS, importer: archive, env }),
     },
@@ -290,5 +294,6 @@ function composeStores({
     recipes: RECIPES.map(({ name }) => name),
   });
   const buildFiles = new FsBuildFiles({ imagesDir, blobsDir: blobs.dir, env: toolEnv(env) });
-  return { images, kernels, buildFiles };
+  const outlet = new OciOutlet({ ...oci, settings: settings.registries, userEnv: env });
+  return { images, kernels, buildFiles, outlet };
 }

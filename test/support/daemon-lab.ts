@@ -230,7 +230,7 @@ async function startDaemon(
   const { dns, gatewayPort, ...configured } = loadSettings(env, HOST);
   const places = servers === 'configured' ? { dns, gatewayPort } : servers;
   const settings = { ...configured, ...present(places), hasAutoPorts };
-  const { images, kernels } = await makeFakeStores(join(dir, 'store'), {
+  const stores = await makeFakeStores(join(dir, 'store'), {
     isBuilt: hasImage,
     hasHome: hasRealBases,
   });
@@ -267,8 +267,7 @@ async function startDaemon(
           if (guests.copyGate) await abortable(guests.copyGate, signal);
         },
       }),
-      images,
-      kernels,
+      ...stores,
       files,
       buildFiles: testBuildFiles(dir, env),
       building: new KeyedMutex(),

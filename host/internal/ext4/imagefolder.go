@@ -2,6 +2,7 @@ package ext4
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -118,4 +119,96 @@ func readXattrs(b []byte, before int, found *[]Xattr) error {
 		rest = rest[used:]
 	}
 	return nil
+}
+
+// Kinds of files that only images have, besides those that the writer puts.
+const (
+	KindChar   Kind = 0x2000
+	KindFolder Kind = typeFolder
+	KindBlock  Kind = 0x6000
+	KindSocket Kind = typeSocket
+)
+
+// Node is a file of any kind in an image.
+type Node struct {
+	image  *Image
+	Number uint32
+	inode  []byte
+}
+
+// Span is a range of bytes of an image.
+type Span struct{ At, Length int64 }
+
+// Root returns the folder at the top.
+func (i *Image) Root() (Node, error) { return i.node(inodeOfRoot) }
+
+func (i *Image) node(number uint32) (Node, error) {
+	inode, err := i.inodeAt(number)
+	return Node{i, number, inode}, err
+}
+
+// Kind returns one of the kinds, or something else for a damaged node.
+func (n Node) Kind() Kind { return Kind(le.Uint16(n.inode) & typeMask) }
+
+// Links returns how many names the node has.
+func (n Node) Links() int { return int(le.Uint16(n.inode[inodeLinks:])) }
+
+// Size returns the bytes of a file.
+func (n Node) Size() int64 { return sizeOf(n.inode) }
+
+// Attributes returns owner, mode, time and extended attributes.
+func (n Node) Attributes() (Attributes, error) { return n.image.attributesIn(n.inode) }
+
+// Content reads a file. Holes are zeros.
+func (n Node) Content() (io.Reader, error) { return n.image.contentOf(n.inode) }
+
+// Target returns that of a symlink.
+func (n Node) Target() (string, error) { return n.image.targetOf(n.inode) }
+
+// Device returns the number of a device node (ext4.h, i_block[0] and i_block[1]).
+func (n Node) Device() (major, minor int64) {
+	if old := le.Uint16(n.inode[0x28:]); old != 0 {
+		return int64(old >> 8), int64(old & 0xFF)
+	}
+	number := le.Uint32(n.inode[0x2C:])
+	return int64(number >> 8 & 0xFFF), int64(number&0xFF | number>>12&0xFFF00)
+}
+
+// Child is a name in a folder.
+type Child struct {
+	Name string
+	Node Node
+}
+
+// Children returns what is in a folder, by name.
+func (n Node) Children() ([]Child, error) {
+	entries, err := n.image.entriesOf(n.inode)
+	if err != nil {
+		return nil, err
+	}
+	children := make([]Child, 0, len(entries))
+	for _, e := range entries {
+		child, err := n.image.node(e.number)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", e.name, err)
+		}
+		children = append(children, Child{e.name, child})
+	}
+	return children, nil
+}
+
+// Spans returns where the content of a file is in the image. isReplayed is true when some of it is in the
+// journal instead.
+func (n Node) Spans() (spans []Span, isReplayed bool, err error) {
+	extents, err := n.image.extentsOf(n.inode)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, e := range extents {
+		spans = append(spans, Span{e.start * n.image.blockBytes, e.blocks * n.image.blockBytes})
+		for at := int64(0); at < e.blocks && n.image.replay != nil && !isReplayed; at++ {
+			isReplayed = n.image.replay.Replays(uint64(e.start + at))
+		}
+	}
+	return spans, isReplayed, nil
 }

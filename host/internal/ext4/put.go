@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Kind is the type of a file that is no folder.
+// Kind is the type of a file.
 type Kind uint16
 
 // Kinds of files.

@@ -151,3 +151,43 @@ func storedAcl(value []byte) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// FullName returns the name of an attribute and its value as programs see them, or false for one that only
+// the kernel uses.
+func (x Xattr) FullName() (name string, value []byte, isKnown bool) {
+	for _, list := range []string{accessList, defaultList} {
+		if x.Index == aclIndexes[list] && x.Name == "" {
+			value, err := programAcl(x.Value)
+			return list, value, err == nil
+		}
+	}
+	for _, p := range prefixes {
+		if x.Index == p.index {
+			return p.prefix + x.Name, x.Value, true
+		}
+	}
+	return "", nil, false
+}
+
+// programAcl returns a stored access control list as programs see it.
+func programAcl(stored []byte) ([]byte, error) {
+	if len(stored) < 4 || le.Uint32(stored) != aclStored {
+		return nil, corrupt("an access control list makes no sense")
+	}
+	out := le.AppendUint32(nil, aclOfPrograms)
+	for rest := stored[4:]; len(rest) > 0; {
+		if len(rest) < 4 {
+			return nil, corrupt("an access control list is cut short")
+		}
+		id, length := ^uint32(0), 4
+		if tag := le.Uint16(rest); tag == aclUser || tag == aclGroup {
+			if length = aclEntryBytes; len(rest) < length {
+				return nil, corrupt("an access control list is cut short")
+			}
+			id = le.Uint32(rest[4:])
+		}
+		out = le.AppendUint32(append(out, rest[:4]...), id)
+		rest = rest[length:]
+	}
+	return out, nil
+}

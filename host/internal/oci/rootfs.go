@@ -58,33 +58,25 @@ func makeRootfs(ctx context.Context, args []string, lines *lines) (any, error) {
 	progress := &unpacked{lines: lines}
 	progress.state.Bytes = bytes
 	request.Limits, request.FreeBytes, request.Progress = limits, *free, progress.read
-	summary, err := writeBeside(*out, func(file *os.File) (rootfs.Summary, error) { return rootfs.Build(ctx, file, request) })
+	var summary rootfs.Summary
+	err = writeBeside(*out, func(file *os.File) error {
+		var err error
+		summary, err = rootfs.Build(ctx, file, request)
+		return err
+	})
 	return map[string]any{"rootfs": summary}, explainFull(err)
 }
 
 // requestFor reads what the store has of an image. It also returns how many bytes of layers will be read.
 func requestFor(store *blobs.Store, digest v1.Hash) (rootfs.Request, int64, error) {
-	damaged := func(err error) error {
-		return fault.Final(fault.Damaged, "Cannot unpack the image: %v", err).WithHint("pull or import the image again")
-	}
-	content, err := store.Read(digest, images.MaxManifestBytes)
+	manifest, config, err := images.Read(store, digest)
 	if err != nil {
 		return rootfs.Request{}, 0, err
-	}
-	manifest, err := images.ParseManifest(content)
-	if err != nil {
-		return rootfs.Request{}, 0, damaged(err)
-	}
-	if content, err = store.Read(manifest.Config.Digest, images.MaxConfigBytes); err != nil {
-		return rootfs.Request{}, 0, err
-	}
-	config, err := images.ParseConfig(content)
-	if err != nil {
-		return rootfs.Request{}, 0, damaged(err)
 	}
 	diffIDs := config.RootFS.DiffIDs
 	if len(diffIDs) != 0 && len(diffIDs) != len(manifest.Layers) {
-		return rootfs.Request{}, 0, damaged(errors.New("its configuration has another number of layers than its manifest"))
+		return rootfs.Request{}, 0, fault.Final(fault.Damaged, "Cannot unpack the image: its configuration has another number of layers than its manifest").
+			WithHint("pull or import the image again")
 	}
 	id, err := hex.DecodeString(digest.Hex)
 	if err != nil || len(id) < 16 {
@@ -105,12 +97,12 @@ func requestFor(store *blobs.Store, digest v1.Hash) (rootfs.Request, int64, erro
 
 // writeBeside makes a file with a temporary name, and gives it its name when it is whole. A failure leaves
 // nothing.
-func writeBeside(path string, fill func(file *os.File) (rootfs.Summary, error)) (rootfs.Summary, error) {
+func writeBeside(path string, fill func(file *os.File) error) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".part-")
 	if err != nil {
-		return rootfs.Summary{}, err
+		return err
 	}
-	summary, err := fill(file)
+	err = fill(file)
 	if err == nil {
 		err = file.Sync()
 	}
@@ -118,9 +110,9 @@ func writeBeside(path string, fill func(file *os.File) (rootfs.Summary, error)) 
 		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {
-		return rootfs.Summary{}, errors.Join(err, os.Remove(file.Name()))
+		return errors.Join(err, os.Remove(file.Name()))
 	}
-	return summary, nil
+	return nil
 }
 
 // explainFull says what it means when the content did not fit: this program chose the size.

@@ -1,4 +1,5 @@
-// Package oci has the commands that bring container images into a store and make root file systems of them.
+// Package oci has the commands that bring container images into a store, make root file systems of them and
+// images of root file systems, and bring images to archives and registries.
 //
 // Each prints JSON, one value a line: first any number of {"progress": …}, at most 5 a second, then the
 // result or {"error": …} with the exit status 1. Wrong usage ends with the status 2 and a text on standard
@@ -22,6 +23,9 @@ import (
 
 const usage = `usage: banger-host oci pull --store DIR --ref REF [--platform OS/ARCH] [--insecure HOST]... [--mirror HOST=URL]... [--auth FILE]...
        banger-host oci import --store DIR --from KIND:PATH [--platform OS/ARCH]   (KIND: oci, oci-archive, docker-archive, rootfs, dir)
+       banger-host oci pack --store DIR --rootfs FILE [--overlay FILE] [--parent sha256:HEX] [--config FILE] [--platform OS/ARCH] [--created-by TEXT] [--leave-out PATH]... [--max-bytes N] [--max-entries N]
+       banger-host oci export --store DIR --manifest sha256:HEX --out FILE [--name REF]
+       banger-host oci push --store DIR --manifest sha256:HEX --ref REF [--mount-from REF]... [--insecure HOST]... [--auth FILE]...
        banger-host oci rootfs --store DIR --manifest sha256:HEX --out FILE [--free BYTES] [--max-bytes N] [--max-entries N]
 `
 
@@ -40,7 +44,9 @@ var errUsage = errors.New("wrong usage")
 
 // Run runs the command that args name, and returns the exit status.
 func Run(args []string) int {
-	commands := map[string]command{"pull": pull, "import": importImage, "rootfs": makeRootfs}
+	commands := map[string]command{
+		"pull": pull, "import": importImage, "rootfs": makeRootfs, "pack": packImage, "export": exportImage, "push": push,
+	}
 	name := ""
 	if len(args) > 0 {
 		name = args[0]

@@ -32,7 +32,19 @@ type printed struct {
 		Entries                  int
 		LeftOut                  []string
 	} `json:"rootfs"`
-	Error *struct{ Code, Message, Hint string } `json:"error"`
+	Pushed *struct {
+		Reference, ManifestDigest  string
+		Uploaded, Mounted, Present int
+		UploadedBytes              int64
+	} `json:"pushed"`
+	Exported *struct {
+		ManifestDigest string
+		Layers         int
+		SizeBytes      int64
+	} `json:"exported"`
+	PackedLeftOut []string                              `json:"leftOut"`
+	LayerEntries  int                                   `json:"layerEntries"`
+	Error         *struct{ Code, Message, Hint string } `json:"error"`
 	// status is the exit status, and progress the lines before the last one.
 	status   int
 	progress []string

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import type { FileContent, ImageSources } from '../../core/ports/images/image-source.ts';
 
@@ -11,7 +12,8 @@ type FilesOnly = ImageSources['file'];
 /** Takes ext4 file systems of the user as they are. */
 export class FileSource implements FilesOnly {
   /** @throws {AppError} IMAGE_FILE_INVALID when the file is missing, or no ext4 file system. */
-  async fetch({ path }: { path: string }): Promise<FileContent> {
+  async fetch({ path }: { path: string }, { signal }: Abortable): Promise<FileContent> {
+    signal.throwIfAborted();
     const problem = await problemOf(path);
     if (problem === undefined) return { kind: 'file', path };
     throw new AppError('IMAGE_FILE_INVALID', `Cannot use "${path}" as a root file system: ${problem}`, {

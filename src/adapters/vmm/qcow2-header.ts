@@ -68,6 +68,19 @@ export async function qcow2Problem(path: string, virtualBytes: number): Promise<
   }
 }
 
+/** The feature bit of a file whose content is in another one. */
+const EXTERNAL_DATA = 4n;
+
+/** Whether all content of the qcow2 file at `path` is in it: no backing file, no external data file. */
+export async function namesNoOtherFile(path: string): Promise<boolean> {
+  await using file = await open(path, 'r');
+  const header = await bytesAt(file, 0, QCOW2_HEADER_BYTES + 8);
+  if (!parseQcow2Header(header)) return false;
+  const hasFeatures = header.readUInt32BE(4) >= 3 && header.length === QCOW2_HEADER_BYTES + 8;
+  const features = hasFeatures ? header.readBigUInt64BE(QCOW2_HEADER_BYTES) : 0n;
+  return header.readBigUInt64BE(8) === 0n && (features & EXTERNAL_DATA) === 0n;
+}
+
 /** The offset at which the last level 2 table ends; infinite when the level 1 table itself is cut short. */
 async function tablesEnd(
   file: FileHandle,

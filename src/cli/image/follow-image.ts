@@ -25,18 +25,30 @@ export function nameOption(defaultText: string): ValueOption {
   };
 }
 
+/** How the work of a command is shown. */
+interface Following {
+  label: string;
+  isJson: boolean;
+  context: CommandContext;
+}
+
 /** Shows the progress of the work that makes an image, and then prints its name, or all of it as JSON. */
-export async function followImage(
-  work: Work<Image>,
-  { label, isJson, context }: { label: string; isJson: boolean; context: CommandContext },
+export async function followImage(work: Work<Image>, following: Following): Promise<number> {
+  return await followWork(work, { ...following, text: ({ name }) => name });
+}
+
+/** Shows the progress of work on an image, and then prints its result as `text` says, or as JSON. */
+export async function followWork<T>(
+  work: Work<T>,
+  { label, isJson, context, text }: Following & { text: (result: T) => string },
 ): Promise<number> {
   const begunAt = performance.now();
-  const image = await context.follow(work, label);
+  const result = await context.follow(work, label);
   const { formatElapsed } = await import('../render/format.ts');
   const elapsed = formatElapsed(performance.now() - begunAt);
   context.progress.done(`[${label}] ready in ${context.errorStyle.dim(elapsed)}`);
-  if (isJson) await context.printJson(image);
-  else await context.print(image.name);
+  if (isJson) await context.printJson(result);
+  else await context.print(text(result));
   return 0;
 }
 

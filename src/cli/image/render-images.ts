@@ -1,5 +1,7 @@
 import { formatSize } from '../../base/text/size.ts';
+import { plural } from '../../base/text/words.ts';
 import type { Image } from '../../protocol/api/image.ts';
+import type { ImageDiskUsage } from '../../protocol/api/image-space.ts';
 import { formatAge } from '../render/format.ts';
 import { renderTable } from '../render/table.ts';
 
@@ -21,4 +23,21 @@ export function imageTable(images: readonly Image[], { nowMs, width }: TableOpti
     formatAge(image.createdAt, nowMs),
   ]);
   return renderTable([['NAME', 'ARCH', 'KERNEL', 'SIZE', 'ON DISK', 'VMS', 'CREATED'], ...rows], width);
+}
+
+/** Returns what images take on disk as a table, with what else there is below it. */
+export function diskUsageText(usage: ImageDiskUsage, width: number | undefined): string {
+  const { images, unnamed, blobs, reclaimableBytes, totalBytes } = usage;
+  const rows = images.map(({ name, uniqueBytes, sharedBytes }) => [
+    name,
+    formatSize(uniqueBytes),
+    formatSize(sharedBytes),
+    formatSize(uniqueBytes + sharedBytes),
+  ]);
+  return [
+    renderTable([['NAME', 'UNIQUE', 'SHARED', 'SIZE'], ...rows], width),
+    `downloads: ${plural(blobs.count, 'blob')}, ${formatSize(blobs.bytes)}`,
+    `without a name: ${plural(unnamed.count, 'image')}, ${formatSize(unnamed.bytes)}`,
+    `in all: ${formatSize(totalBytes)}; banger image prune would free ${formatSize(reclaimableBytes)}`,
+  ].join('\n');
 }

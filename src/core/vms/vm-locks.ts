@@ -15,6 +15,7 @@ const ACTIONS = {
   fork: 'being forked',
   snapshot: 'being copied to a snapshot',
   restore: 'being restored from a snapshot',
+  commit: 'being made an image of',
   change: 'being changed',
   rename: 'being renamed',
   settle: 'being synced to disk',

@@ -5,6 +5,7 @@ import type { VmShape } from '../../protocol/vm.ts';
 import type { GuestConnector } from '../ports/guest.ts';
 import type { HostUser } from '../ports/host-user.ts';
 import type { BuildFiles } from '../ports/images/build-files.ts';
+import type { ImageOutlet } from '../ports/images/image-outlet.ts';
 import type { ImageStore } from '../ports/images/image-store.ts';
 import type { KernelStore } from '../ports/images/kernels.ts';
 import type { VmRecord, VmRecords } from '../ports/records.ts';
@@ -49,6 +50,11 @@ export interface SshSide {
 export interface BootStores {
   images: ImageStore;
   kernels: KernelStore;
+}
+
+/** Where images go. */
+export interface ImageOutlets {
+  outlet: ImageOutlet;
 }
 
 /** What a new VM gets when the request does not say, and what it may have at most. */
@@ -124,6 +130,7 @@ export interface VmWorld
     VmHost,
     SshSide,
     BootStores,
+    ImageOutlets,
     VmDefaults,
     VmNetwork,
     GuestWaits,

@@ -1,12 +1,17 @@
 import { addImage, buildImage, pullImage } from '../../core/images/add-image.ts';
+import { exportImage, pushImage } from '../../core/images/bring-out.ts';
+import { commitImage } from '../../core/images/commit-image.ts';
 import { deleteImage } from '../../core/images/delete-image.ts';
 import { buildDockerfile } from '../../core/images/dockerfile/build-dockerfile.ts';
 import { isHiddenImage } from '../../core/images/dockerfile/builder-image.ts';
-import type { ImageOrigin } from '../../core/ports/images/image-source.ts';
+import { promoteImage } from '../../core/images/promote-image.ts';
+import type { ImageOrigin } from '../../core/ports/images/image-origin.ts';
 import type { StoredImage } from '../../core/ports/images/stored-image.ts';
 import type { Vms } from '../../core/vms/world.ts';
 import { done } from '../../protocol/api/common.ts';
 import * as schemas from '../../protocol/api/image.ts';
+import * as outlets from '../../protocol/api/image-outlet.ts';
+import * as space from '../../protocol/api/image-space.ts';
 import { jsonRoute, type Route, workRoute } from '../http/route.ts';
 
 /** The API of images. */
@@ -82,6 +87,64 @@ export const IMAGE_ROUTES: readonly Route[] = [
       return { value: imageView(world, await addImage(world, { ...choice, origin }, { signal, report })) };
     },
   }),
+  workRoute({
+    method: 'POST',
+    path: '/images/commit',
+    summary: "Make an image of a VM's root; hanging up cancels it",
+    body: schemas.commitImageRequest,
+    answer: schemas.image,
+    run: async ({ app: { world }, body, signal, report }) => ({
+      value: imageView(world, await commitImage(world, body, { signal, report })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/images/:name/export',
+    summary: 'Write an image to an archive on this host; hanging up cancels it',
+    body: outlets.exportImageRequest,
+    answer: outlets.exportedImage,
+    run: async ({ app: { world }, params, body: { path }, signal, report }) => ({
+      value: await exportImage(world, params['name'] ?? '', { path, signal, report }),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/images/:name/push',
+    summary: 'Send an image to a registry: the layers that it lacks; hanging up cancels it',
+    body: outlets.pushImageRequest,
+    answer: outlets.pushedImage,
+    run: async ({ app: { world }, params, body: { reference }, signal, report }) => ({
+      value: await pushImage(world, params['name'] ?? '', { reference, signal, report }),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
+    path: '/images/:name/promote',
+    summary: 'Copy the file of a registered image into the store; hanging up cancels it',
+    answer: schemas.image,
+    run: async ({ app: { world }, params, signal, report }) => ({
+      value: imageView(world, await promoteImage(world, params['name'] ?? '', { signal, report })),
+    }),
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/image-space',
+    summary: 'What images take on disk',
+    answer: space.imageDiskUsage,
+    run: async ({ app, signal }) => await app.world.images.diskUsage({ signal }),
+  }),
+  jsonRoute({
+    method: 'POST',
+    path: '/image-cache/prune',
+    summary: 'Delete blobs that no image needs',
+    body: space.pruneCacheRequest,
+    answer: space.prunedCache,
+    run: async ({ app, body, signal }) => {
+      const options = { signal, isDryRun: body.dryRun ?? false, isOnlyBlobs: true };
+      const { blobCount, freedBytes } = await app.world.images.prune(options);
+      return { blobCount, freedBytes };
+    },
+  }),
   jsonRoute({
     method: 'POST',
     path: '/images/prune',
@@ -132,6 +195,8 @@ function fromOf(origin: ImageOrigin): string {
       return origin.recipe;
     case 'registry':
       return origin.reference;
+    case 'commit':
+      return origin.vm;
     case 'archive':
     case 'file':
       return origin.path;

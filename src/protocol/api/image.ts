@@ -95,6 +95,14 @@ export const buildDockerfileRequest = closedObject({
 });
 export type BuildDockerfileRequest = ValueOf<typeof buildDockerfileRequest>;
 
+/** Body of `POST /v1/images/commit`. */
+export const commitImageRequest = closedObject({
+  vm: someText('name or id of the VM'),
+  name: someText('of the image: a plain name, or a reference'),
+  force: optional(truth('make it even if another image has its name')),
+});
+export type CommitImageRequest = ValueOf<typeof commitImageRequest>;
+
 /** Body of `POST /v1/images/prune`. */
 export const pruneImagesRequest = closedObject({
   dryRun: optional(truth('only say what would be deleted')),
@@ -129,8 +137,8 @@ export const image = object({
   usedBy: list(text(), 'names of VMs'),
   origin: optional(
     object({
-      kind: extensibleOneOf(['recipe', 'registry', 'archive', 'file', 'packages', 'dockerfile']),
-      from: text('the recipe, the reference, the set of packages, or the path on this host'),
+      kind: extensibleOneOf(['recipe', 'registry', 'archive', 'file', 'packages', 'dockerfile', 'commit']),
+      from: text('the recipe, the reference, the set of packages, the VM, or the path on this host'),
     }),
   ),
   managed: optional(truth('`false`: its root file system is a file of the user, which must stay')),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { DriveSpec } from '../../../src/core/ports/vmm/spec.ts';
@@ -73,6 +73,34 @@ export function addDriveTests(tests: DriverTests): void {
         assert.equal(await ask(second, `read overlay ${at * 8 * MIB} 16`, fixture), `kept-${at}`);
       }
       await second.kill();
+    },
+    { needs: ['drives'] },
+  );
+
+  tests.check(
+    'what a guest has written to a drive can be read while no VMM has it open, and nothing else',
+    async ({ fixture, driver }) => {
+      const place = await newPlace(fixture);
+      const drives = await prepare({ fixture, driver }, place);
+      const vm = await driver.start({ ...place.spec, drives }, limit());
+      await ask(vm, `write overlay ${8 * MIB} kept`, fixture);
+      await vm.kill();
+      const overlay = drives.find(({ serial }) => serial === 'overlay') as DriveSpec;
+      const target = join(place.vmDir, 'overlay.raw');
+      await driver.readDrive(overlay, { target, ...limit() });
+      const content = await readFile(target);
+      assert.equal(content.length, overlay.sizeBytes);
+      assert.equal(content.toString('latin1', 8 * MIB, 8 * MIB + 4), 'kept');
+      await rm(target);
+      const before = (await readdir(place.vmDir)).sort();
+      const missing = { ...overlay, pathOnHost: join(place.vmDir, 'none') };
+      await assert.rejects(driver.readDrive(missing, { target, ...limit() }), { code: 'VMM_DRIVE_INVALID' });
+      const based = { ...overlay, base: { pathOnHost: overlay.pathOnHost, sizeBytes: overlay.sizeBytes } };
+      await assert.rejects(driver.readDrive(based, { target, ...limit() }), { code: 'VMM_DRIVE_INVALID' });
+      const reason = new Error('enough');
+      const aborted = { target, signal: AbortSignal.abort(reason) };
+      await assert.rejects(driver.readDrive(overlay, aborted), reason);
+      assert.deepEqual((await readdir(place.vmDir)).sort(), before);
     },
     { needs: ['drives'] },
   );

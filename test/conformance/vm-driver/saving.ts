@@ -111,6 +111,33 @@ export function describeSaving(
       await vm.kill();
     });
 
+    check('drives are copied as of one moment, without the memory, and the guest keeps running', async () => {
+      const place = await newVm();
+      const vm = await started(place.spec);
+      await ask(vm, 'remember still');
+      await ask(vm, 'write overlay 8192 before');
+      const { drives } = captureRequest(place, 'drives');
+      const { pausedMs } = await vm.copyDrives({ spec: place.spec, drives }, limit());
+      assert.ok(pausedMs >= 0);
+      assert.equal(vm.isPaused, false);
+      await ask(vm, 'write overlay 8192 after-');
+      assert.equal(await ask(vm, 'recall'), 'still');
+      const overlay = drivesOf(place.spec, {
+        spec: place.spec,
+        to: filesIn(place.vmDir, 'none'),
+        drives,
+      }).find(({ serial }) => serial === 'overlay');
+      assert.ok(overlay);
+      const target = join(place.vmDir, 'drives.raw');
+      await bench.driver.readDrive(overlay, { target, ...limit() });
+      assert.equal((await readFile(target)).toString('latin1', 8192, 8198), 'before');
+      const nowhere = [{ serial: 'overlay' as const, pathOnHost: join(place.vmDir, 'no', 'overlay') }];
+      await assert.rejects(vm.copyDrives({ spec: place.spec, drives: nowhere }, limit()));
+      assert.equal(vm.isPaused, false);
+      assert.equal(await ask(vm, 'read overlay 8192 6'), 'after-');
+      await vm.kill();
+    });
+
     check('a guest that was copied without a host connection accepts a host in the copy', async () => {
       const place = await newVm();
       const vm = await started(place.spec);

@@ -144,6 +144,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '-q made1' },
     { words: '--json made1' },
   ],
+  'image commit': [{ words: '-v made1 tools2' }, { words: '-f --json made1 tools2' }],
   'vm rename': [{ words: 'made3 other1' }, { words: '-q other1 other2' }, { words: '--json other2 other3' }],
   'vm delete': [
     { words: 'made1 made4' },
@@ -171,6 +172,17 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'image register': [
     { words: '--name own -v --platform linux/arm64 DIR/own.ext4' },
     { words: '--name own --kernel-ref fake-kernel --force --json DIR/own.ext4' },
+  ],
+  'image promote': [{ words: '-v debian-bookworm' }, { words: '--json debian-bookworm' }],
+  'image cache prune': [{ words: '--dry-run' }, { words: '--json' }],
+  'image df': [{ words: '' }, { words: '--json' }],
+  'image export': [
+    { words: '-o DIR/one.tar -v debian-bookworm' },
+    { words: '--output DIR/two.tar --json debian-bookworm' },
+  ],
+  'image push': [
+    { words: '-v debian-bookworm localhost:5000/x:1' },
+    { words: '--json debian-bookworm localhost:5000/x:2' },
   ],
   'image prune': [{ words: '--dry-run' }, { words: '--json' }],
   'image list': [{ words: '' }, { words: '--all --json' }],
@@ -303,6 +315,10 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'image pull': 'alpine:3.20',
   'image import': 'rootfs:x.tar',
   'image register': 'x.ext4',
+  'image promote': 'debian-bookworm',
+  'image commit': 'web tools',
+  'image export': 'debian-bookworm',
+  'image push': 'debian-bookworm',
   'image delete': 'debian-bookworm',
   'kernel import': 'vmlinuz',
   'kernel show': 'fake-kernel',

@@ -1,5 +1,6 @@
+import { constants } from 'node:fs';
 import { copyFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Abortable } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
 import { reportNoSpace } from '../../../src/base/files/no-space.ts';
@@ -59,6 +60,20 @@ export async function prepareDrives(
   signal.throwIfAborted();
   undo.move();
   return drives;
+}
+
+/** As `VmDriver.readDrive`. */
+export async function readDrive(
+  drive: DriveSpec,
+  { target, signal }: Abortable & { target: string },
+): Promise<void> {
+  signal.throwIfAborted();
+  const found = await stat(drive.pathOnHost).catch(() => undefined);
+  if (drive.base || found?.size !== drive.sizeBytes) {
+    throw new AppError('VMM_DRIVE_INVALID', `Cannot read the drive "${drive.serial}"`);
+  }
+  const copy = (): Promise<void> => copyFile(drive.pathOnHost, target, constants.COPYFILE_EXCL);
+  await reportNoSpace(copy, { what: drive.serial, dir: dirname(target) });
 }
 
 /** As `VmDriver.growDrive`. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../../src/base/errors.ts';
+import type { ImageOutlet } from '../../../src/core/ports/images/image-outlet.ts';
 import type { ImageStore } from '../../../src/core/ports/images/image-store.ts';
 import type { KernelStore, StoredKernel } from '../../../src/core/ports/images/kernels.ts';
 import type { StoredImage } from '../../../src/core/ports/images/stored-image.ts';
@@ -15,6 +16,7 @@ import { makeImageOf } from '../../helpers/read-image.ts';
 export interface FakeStores {
   images: ImageStore;
   kernels: KernelStore;
+  outlet: ImageOutlet;
 }
 
 /** Name of the one image. */
@@ -76,8 +78,22 @@ export async function makeFakeStores(
   }
   await sparseFile(kernel.modulesPath, 2 ** 20);
   for (const path of [kernel.kernelPath, kernel.initrdPath]) await writeFile(path, 'fake');
-  return { images: imageStore(image, isBuilt), kernels: kernelStore(kernel) };
+  return { images: imageStore(image, isBuilt), kernels: kernelStore(kernel), outlet: FAKE_OUTLET };
 }
+
+/** Every file can be written, and every registry takes every image. */
+const FAKE_OUTLET: ImageOutlet = {
+  async export(image, { path, report, signal }) {
+    signal.throwIfAborted();
+    report({ event: 'progress', stage: 'write', bytes: { done: 1, total: 1 } });
+    return { path, digest: image.id, layers: 1, sizeBytes: 1 };
+  },
+  async push(image, { reference, report, signal }) {
+    signal.throwIfAborted();
+    report({ event: 'progress', stage: 'push', bytes: { done: 1, total: 1 } });
+    return { reference, digest: image.id, uploaded: 1, mounted: 0, present: 0, uploadedBytes: 1 };
+  },
+};
 
 /** A store that can build `image`, and in which every registry has every reference. */
 function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
@@ -148,6 +164,14 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
       named.delete((await byName(name)).name);
     },
     prune: async () => ({ imageCount: 0, blobCount: 0, freedBytes: 0 }),
+    diskUsage: async () => ({
+      images: [...named.keys()].toSorted().map((name) => ({ name, uniqueBytes: 1, sharedBytes: 0 })),
+      unnamed: { count: 0, bytes: 0 },
+      blobs: { count: 0, bytes: 0 },
+      reclaimableBytes: 0,
+      totalBytes: named.size,
+    }),
+    withContent: async (name, work) => await work(await byName(name), '/nowhere'),
     recipes: () => [image.name],
   };
 }

@@ -23,9 +23,9 @@ import { ResourceStack } from '../../../src/base/resource-stack.ts';
 import type { SavedGuestParts } from '../../../src/core/ports/saved-by.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
 import type { RunningVm, VmmActivity, VmmProcess } from '../../../src/core/ports/vmm/running-vm.ts';
-import type { RestoreOptions, SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
+import type { DriveCopies, RestoreOptions, SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
 import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
-import { growDrive, prepareDrives, prepareWorkDisk } from './fake-drives.ts';
+import { growDrive, prepareDrives, prepareWorkDisk, readDrive } from './fake-drives.ts';
 
 /** How the fake plays guests. */
 export interface FakeVmDriverOptions {
@@ -108,6 +108,7 @@ export function createFakeVmDriver({
     addBase,
     prepareWorkDisk,
     growDrive,
+    readDrive,
     removeDrives: async (drives) => {
       for (const { isReadOnly, pathOnHost } of drives) if (!isReadOnly) await rm(pathOnHost, { force: true });
     },
@@ -321,19 +322,27 @@ function runningVm(vmm: VmmProcess, { runtimeDir, play }: { runtimeDir: string; 
     capture: async ({ spec, to, drives }, { signal }) => {
       await play.beforeCopy({ signal });
       await writeSaved(spec, to);
-      for (const { serial, pathOnHost } of drives) {
-        const source = spec.drives.find((drive) => drive.serial === serial);
-        const copy = (): Promise<void> => copyFile(source?.pathOnHost ?? '', pathOnHost);
-        await reportNoSpace(copy, { what: serial, dir: dirname(pathOnHost) });
-      }
-      for (const tell of play.resumes) tell();
-      return { pausedMs: 0 };
+      return await copyAll({ spec, drives });
+    },
+    copyDrives: async (request, { signal }) => {
+      await play.beforeCopy({ signal });
+      return await copyAll(request);
     },
     onResume: (listener) => void play.resumes.add(listener),
     detach: () => {
       isDetached = true;
     },
   };
+
+  async function copyAll({ spec, drives }: DriveCopies): Promise<{ pausedMs: number }> {
+    for (const { serial, pathOnHost } of drives) {
+      const source = spec.drives.find((drive) => drive.serial === serial);
+      const copy = (): Promise<void> => copyFile(source?.pathOnHost ?? '', pathOnHost);
+      await reportNoSpace(copy, { what: serial, dir: dirname(pathOnHost) });
+    }
+    for (const tell of play.resumes) tell();
+    return { pausedMs: 0 };
+  }
 
   async function watch(): Promise<void> {
     while (!isDetached) {

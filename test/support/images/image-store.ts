@@ -5,6 +5,7 @@ import { FileSource } from '../../../src/adapters/image/file-source.ts';
 import { ArchiveSource } from '../../../src/adapters/image/oci/archive-source.ts';
 import { LayersRootfsBuilder } from '../../../src/adapters/image/oci/layers-rootfs.ts';
 import { RegistrySource } from '../../../src/adapters/image/oci/registry-source.ts';
+import { OciVmRootSource } from '../../../src/adapters/image/oci/vm-root-source.ts';
 import { PACKAGE_SETS } from '../../../src/adapters/image/packages/package-sets.ts';
 import { PackagesSource } from '../../../src/adapters/image/packages/packages-source.ts';
 import { FsBlobStore } from '../../../src/adapters/image/store/blob-store.ts';
@@ -43,6 +44,7 @@ export function testImageStore({ dir, tools, oci, kernels }: TestStoreOptions): 
       recipe: new RecipeSource({ ...builder, recipes }),
       registry: new RegistrySource({ ...program, settings }),
       archive,
+      commit: new OciVmRootSource(program),
       file: new FileSource(),
       packages: new PackagesSource({ sets: PACKAGE_SETS, importer: archive, env: tools.env }),
     },

@@ -69,8 +69,7 @@ func (s *Store) Read(digest v1.Hash, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if found, _, _ := v1.SHA256(bytes.NewReader(content)); found != digest {
-		return nil, fault.Final(fault.Damaged, "Cannot read the image: the content of its part %q is another one", digest).
-			WithHint("delete the image, and pull or import it again")
+		return nil, Other(digest.String())
 	}
 	return content, nil
 }

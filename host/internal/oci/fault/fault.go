@@ -20,6 +20,7 @@ const (
 	TooLarge         = "IMAGE_TOO_LARGE"
 	ArchiveBad       = "IMAGE_ARCHIVE_BAD"
 	Damaged          = "IMAGE_DAMAGED"
+	FileUnwritable   = "IMAGE_FILE_UNWRITABLE"
 	NoSpace          = "HOST_NO_SPACE"
 )
 

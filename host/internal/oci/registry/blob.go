@@ -55,7 +55,7 @@ func (p *Puller) continueBlob(ctx context.Context, s *source, wanted v1.Descript
 	if part.Size == wanted.Size {
 		return nil
 	}
-	inner, wrap, done := whileItComes(ctx, p.Stall, s.repository.Name())
+	inner, wrap, done := whileItComes(ctx, p.Stall, s)
 	defer done()
 	headers := map[string]string{}
 	if part.Size > 0 {

@@ -70,19 +70,19 @@ func (s *source) explainStatus(answer *transport.Error) error {
 	}
 	switch answer.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		err := fault.Final(fault.Unauthorized, "Cannot pull from %q: there is no such repository, or you may not read it%s", what, said)
+		err := fault.Final(fault.Unauthorized, "Cannot %s %q: there is no such repository, or you may not use it so%s", s.doing, what, said)
 		if len(s.problems) > 0 {
 			return err.WithHint("credentials could not be read: %s", strings.Join(s.problems, "; "))
 		}
 		return err.WithHint("log in with docker login or podman login, and check the name")
 	case http.StatusNotFound:
-		return fault.Final(fault.NotFound, "Cannot pull from %q: there is no such repository or tag%s", what, said).
+		return fault.Final(fault.NotFound, "Cannot %s %q: there is no such repository or tag%s", s.doing, what, said).
 			WithHint("check the name and the tag")
 	case http.StatusTooManyRequests:
-		return fault.New(fault.BadAnswer, "Cannot pull from %q: the registry limits how often you may pull%s", what, said).
+		return fault.New(fault.BadAnswer, "Cannot %s %q: the registry limits how often you may do that%s", s.doing, what, said).
 			WithHint("wait, log in, or configure a mirror")
 	}
-	return fault.New(fault.BadAnswer, "Cannot pull from %q: the registry answers with the status %d%s", what, answer.StatusCode, said)
+	return fault.New(fault.BadAnswer, "Cannot %s %q: the registry answers with the status %d%s", s.doing, what, answer.StatusCode, said)
 }
 
 const maxQuoted = 200

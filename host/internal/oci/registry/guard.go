@@ -1,5 +1,5 @@
-// Package registry pulls images from registries. Whatever a registry answers is bounded and checked: sizes,
-// digests, redirects, and how long it says nothing.
+// Package registry pulls images from registries and pushes them. Whatever a registry answers is bounded and
+// checked: sizes, digests, redirects, and how long it says nothing.
 package registry
 
 import (

@@ -39,7 +39,7 @@ func (p *Puller) manifest(ctx context.Context, s *source, id string, wanted v1.H
 }
 
 func (p *Puller) tryManifest(ctx context.Context, s *source, id string, wanted v1.Hash) (found, error) {
-	inner, wrap, done := whileItComes(ctx, p.Stall, s.repository.Name())
+	inner, wrap, done := whileItComes(ctx, p.Stall, s)
 	defer done()
 	response, err := s.get(inner, "manifests/"+id, map[string]string{"Accept": accepted})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"banger.dev/host/internal/oci/images"
 )
 
-// Options say where and how to pull.
+// Options say where and how to pull and push.
 type Options struct {
 	Store *blobs.Store
 	// Insecure are hosts, with or without a port, that need no TLS. This host never does.
@@ -30,7 +30,9 @@ type Options struct {
 
 // Defaults of Options.
 const (
-	DefaultStall   = 60 * time.Second
+	DefaultStall = 60 * time.Second
+	// PushStall is longer: a registry may move a large layer to its place before it answers.
+	PushStall      = 5 * time.Minute
 	DefaultBackoff = 500 * time.Millisecond
 )
 
@@ -47,7 +49,7 @@ type Progress interface {
 	GotLayer()
 }
 
-// Puller pulls images.
+// Puller pulls images, and pushes them.
 type Puller struct {
 	Options
 	guard *guard
@@ -139,7 +141,7 @@ func (s *source) wrong(err error) error {
 	if known, isKnown := fault.Of(err); isKnown {
 		return known
 	}
-	return fault.Final(fault.BadAnswer, "Cannot pull from %q: %v", s.repository.Name(), err)
+	return fault.Final(fault.BadAnswer, "Cannot %s %q: %v", s.doing, s.repository.Name(), err)
 }
 
 func (p *Puller) config(ctx context.Context, sources []*source, manifest *v1.Manifest, platform v1.Platform) (*v1.ConfigFile, error) {
@@ -173,22 +175,31 @@ func (p *Puller) layers(ctx context.Context, sources []*source, manifest *v1.Man
 	if err := p.Store.CheckSpace(missing); err != nil {
 		return err
 	}
+	return severalAtOnce(ctx, manifest.Layers, func(ctx context.Context, layer v1.Descriptor) error {
+		if err := p.blob(ctx, sources, layer, progress.Got); err != nil {
+			return err
+		}
+		progress.GotLayer()
+		return nil
+	})
+}
+
+// severalAtOnce calls work for each part. The first failure ends all.
+func severalAtOnce(ctx context.Context, parts []v1.Descriptor, work func(ctx context.Context, part v1.Descriptor) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
 	slots := make(chan struct{}, layersAtOnce)
-	for _, layer := range manifest.Layers {
+	for _, part := range parts {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
 			if ctx.Err() != nil {
 				return
 			}
-			if err := p.blob(ctx, sources, layer, progress.Got); err != nil {
+			if err := work(ctx, part); err != nil {
 				cancel(err)
-				return
 			}
-			progress.GotLayer()
 		})
 	}
 	running.Wait()

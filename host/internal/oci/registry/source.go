@@ -15,10 +15,14 @@ import (
 // source is a repository of a registry or of a mirror.
 type source struct {
 	repository name.Repository
-	guard      *guard
-	authFiles  []string
-	lock       sync.Mutex
-	client     *http.Client
+	// doing is what is done with it, for errors: "pull from" or "push to".
+	doing string
+	// scopes are what a token must allow.
+	scopes    []string
+	guard     *guard
+	authFiles []string
+	lock      sync.Mutex
+	client    *http.Client
 	// problems say which credentials could not be read.
 	problems []string
 }
@@ -53,7 +57,10 @@ func (p *Puller) repository(host, path string) (name.Repository, error) {
 }
 
 func (p *Puller) source(repository name.Repository) *source {
-	return &source{repository: repository, guard: p.guard, authFiles: p.AuthFiles}
+	return &source{
+		repository: repository, doing: "pull from", scopes: []string{repository.Scope(transport.PullScope)},
+		guard: p.guard, authFiles: p.AuthFiles,
+	}
 }
 
 // connect returns a client that is logged in. A failure is tried again the next time.
@@ -65,7 +72,7 @@ func (s *source) connect(ctx context.Context) (*http.Client, error) {
 	}
 	found := credentials.Find(ctx, s.authFiles, s.repository)
 	s.problems = found.Problems
-	loggedIn, err := transport.NewWithContext(ctx, s.repository.Registry, found.Authenticator, s.guard, []string{s.repository.Scope(transport.PullScope)})
+	loggedIn, err := transport.NewWithContext(ctx, s.repository.Registry, found.Authenticator, s.guard, s.scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +80,23 @@ func (s *source) connect(ctx context.Context) (*http.Client, error) {
 	return s.client, nil
 }
 
-// get requests a part of the repository. The transport of package remote replaces the scheme where the
-// registry has no TLS.
+// get requests a part of the repository.
 func (s *source) get(ctx context.Context, part string, headers map[string]string) (*http.Response, error) {
+	return s.send(ctx, http.MethodGet, s.url(part), headers)
+}
+
+// url returns where a part of the repository is. The transport of package remote replaces the scheme where
+// the registry has no TLS.
+func (s *source) url(part string) string {
+	return "https://" + s.repository.RegistryStr() + "/v2/" + s.repository.RepositoryStr() + "/" + part
+}
+
+func (s *source) send(ctx context.Context, method, at string, headers map[string]string) (*http.Response, error) {
 	client, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	at := "https://" + s.repository.RegistryStr() + "/v2/" + s.repository.RepositoryStr() + "/" + part
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	request, err := http.NewRequestWithContext(ctx, method, at, nil)
 	if err != nil {
 		return nil, err
 	}

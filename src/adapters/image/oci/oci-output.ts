@@ -9,7 +9,8 @@ import { imageConfig } from '../../../protocol/image/image-config.ts';
  * error:
  *
  *     {"progress": {...}}
- *     {"image": {...}} or {"rootfs": {...}} or {"error": {"code": ..., "message": ..., "hint": ...}}
+ *     {"image": {...}}, {"rootfs": {...}}, {"exported": {...}} or {"pushed": {...}}
+ *     {"error": {"code": ..., "message": ..., "hint": ...}}
  */
 
 const digest = textLike('^sha256:[0-9a-f]{64}$', 'a digest');
@@ -27,6 +28,18 @@ export const ociRootfs = object({
   sizeBytes: count(),
   entries: count(),
   leftOut: optional(list(text())),
+});
+
+/** An image that was written to an archive. */
+export const ociExported = object({ manifestDigest: digest, layers: count(), sizeBytes: count() });
+
+/** An image that was brought to a registry. */
+export const ociPushed = object({
+  manifestDigest: digest,
+  uploaded: count(),
+  mounted: count(),
+  present: count(),
+  uploadedBytes: count(),
 });
 
 const progress = object({
@@ -49,6 +62,7 @@ const CODES: ReadonlySet<string> = new Set([
   'HOST_NO_SPACE',
   'IMAGE_ARCHIVE_BAD',
   'IMAGE_DAMAGED',
+  'IMAGE_FILE_UNWRITABLE',
   'IMAGE_PLATFORM_MISSING',
   'IMAGE_REFERENCE_INVALID',
   'IMAGE_TOOL_FAILED',

@@ -5,15 +5,8 @@ import type { ImageSources, LayersContent } from '../../../core/ports/images/ima
 import type { Task } from '../../../protocol/events.ts';
 import { platformOf } from '../../../protocol/image/platform.ts';
 import { contentOf } from './layers-content.ts';
+import { type RegistrySettings, registryWords } from './registry-settings.ts';
 import { runOci } from './run-oci.ts';
-
-/** How registries are reached. */
-export interface RegistrySettings {
-  /** base URLs to ask instead, by the registry's name */
-  mirrors: Readonly<Record<string, string>>;
-  /** registries (`HOST` or `HOST:PORT`) that need no TLS; those of this host never do */
-  insecure: readonly string[];
-}
 
 /** What {@link RegistrySource} needs. */
 export interface RegistrySourceOptions {
@@ -46,8 +39,7 @@ export class RegistrySource implements RegistryOnly {
     const { hostTools, blobsDir, settings, env } = this.#options;
     const words = [
       ...['pull', '--store', blobsDir, '--ref', reference, '--platform', platformOf(arch)],
-      ...settings.insecure.flatMap((host) => ['--insecure', host]),
-      ...Object.entries(settings.mirrors).flatMap(([host, url]) => ['--mirror', `${host}=${url}`]),
+      ...registryWords(settings),
     ];
     const program = { hostTools, env: { ...env, PATH: systemPath(env) } };
     return contentOf(await runOci(words, program, { ...task, stage: 'pull' }));

@@ -10,15 +10,18 @@ import { openStaging, sweepStaging } from '../../../base/files/staging.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { BlobStore } from '../../../core/ports/images/blob-store.ts';
 import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
-import type { ImageOrigin } from '../../../core/ports/images/image-source.ts';
+import type { ImageOrigin } from '../../../core/ports/images/image-origin.ts';
+import type { VmRoot } from '../../../core/ports/images/image-source.ts';
 import type { ImageStore, NewImage, PrunedImages } from '../../../core/ports/images/image-store.ts';
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
+import type { ImageDiskUsage } from '../../../protocol/api/image-space.ts';
 import type { Report, Task } from '../../../protocol/events.ts';
 import { checkPlainImageName, fullImageRef } from '../../../protocol/image/image-ref.ts';
 import { imageNameFor, platformOf, splitImageName } from '../../../protocol/image/platform.ts';
+import { diskUsageOf } from './disk-usage.ts';
 import { listNames, readImage, removeTree, resolveName } from './image-files.ts';
 import { hexOf, imageLayout, isBuildLock, linkNameOf, storeLayout } from './layout.ts';
-import { type ImageMaker, makeImage } from './make-image.ts';
+import { type ImageMaker, makeImage, openContentStaging } from './make-image.ts';
 import { IMAGE_ID, imageDamaged } from './manifest-schema.ts';
 import { removeUnused } from './remove-unused.ts';
 
@@ -37,6 +40,8 @@ interface Making {
   arch: GuestArch;
   archive?: string;
   kernelName?: string;
+  root?: VmRoot;
+  isCopied?: boolean;
   force: boolean;
 }
 
@@ -120,10 +125,18 @@ export class FsImageStore implements ImageStore {
     await removeUnused(this.#options, { signal, isDryRun: false });
   }
 
-  async prune({ signal, isDryRun = false }: Abortable & { isDryRun?: boolean }): Promise<PrunedImages> {
+  async prune({
+    signal,
+    isDryRun = false,
+    isOnlyBlobs = false,
+  }: Abortable & { isDryRun?: boolean; isOnlyBlobs?: boolean }): Promise<PrunedImages> {
     const { imagesDir } = this.#options;
     await this.#sweep();
     using _held = await this.#lock(signal);
+    if (isOnlyBlobs) {
+      const { count, bytes } = await removeUnused(this.#options, { signal, isDryRun, isOnlyBlobs });
+      return { imageCount: 0, blobCount: count, freedBytes: bytes };
+    }
     const named = new Set((await listNames(imagesDir)).map(({ id }) => hexOf(id)));
     const gone = new Set<string>();
     let freedBytes = 0;
@@ -137,8 +150,35 @@ export class FsImageStore implements ImageStore {
     return { imageCount: gone.size, blobCount: blobs.count, freedBytes: freedBytes + blobs.bytes };
   }
 
+  async diskUsage({ signal }: Abortable): Promise<ImageDiskUsage> {
+    const { imagesDir, blobs } = this.#options;
+    const { freedBytes: reclaimableBytes } = await this.prune({ signal, isDryRun: true });
+    const images: StoredImage[] = [];
+    const held = new Set<string>();
+    for (const hex of await readdirIfThere(storeLayout(imagesDir).blobs)) {
+      const image = await this.#readIfWhole(hex);
+      if (image) images.push(image);
+      if (image && (await this.#isHeld(hex))) held.add(image.id);
+    }
+    const content = { images, names: await listNames(imagesDir), held, blobs: await blobs.list() };
+    return diskUsageOf(content, { reclaimableBytes });
+  }
+
+  async withContent<T>(
+    name: string,
+    work: (image: StoredImage, workDir: string) => Promise<T>,
+    { signal }: Abortable,
+  ): Promise<T> {
+    await this.get(name);
+    await this.#sweep();
+    await using folder = await openContentStaging(this.#options.imagesDir, { ...this.#options, signal });
+    // Again, because it may have been deleted before there was the folder.
+    return await work(await this.get(name), folder.dir);
+  }
+
   async #make(making: Making, task: Task): Promise<StoredImage> {
-    const key = JSON.stringify(making);
+    // The root of a VM is told apart by the time in its origin.
+    const key = JSON.stringify({ ...making, root: undefined });
     const listeners = this.#listeners.get(key) ?? new Set();
     this.#listeners.set(key, listeners.add(task.report));
     const report: Report = (event) => {
@@ -199,10 +239,14 @@ export class FsImageStore implements ImageStore {
   }
 
   async #diskBytes(hex: string): Promise<number> {
+    return (await this.#readIfWhole(hex))?.diskBytes ?? 0;
+  }
+
+  async #readIfWhole(hex: string): Promise<StoredImage | undefined> {
     try {
-      return (await readImage(this.#blobDir(hex), hex))?.diskBytes ?? 0;
+      return await readImage(this.#blobDir(hex), hex);
     } catch (error) {
-      if (isAppError(error, 'IMAGE_DAMAGED')) return 0;
+      if (isAppError(error, 'IMAGE_DAMAGED')) return undefined;
       throw error;
     }
   }

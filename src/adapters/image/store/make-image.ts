@@ -8,7 +8,8 @@ import { recordSizes } from '../../../base/files/recorded-files.ts';
 import { openStaging } from '../../../base/files/staging.ts';
 import type { Variables } from '../../../base/process/programs.ts';
 import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
-import type { ImageContent, ImageOrigin, ImageSources } from '../../../core/ports/images/image-source.ts';
+import type { ImageOrigin } from '../../../core/ports/images/image-origin.ts';
+import type { ImageContent, ImageSources, VmRoot } from '../../../core/ports/images/image-source.ts';
 import type { KernelPublisher } from '../../../core/ports/images/kernels.ts';
 import type { RootfsBuilders } from '../../../core/ports/images/rootfs-builder.ts';
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
@@ -16,6 +17,7 @@ import type { Task } from '../../../protocol/events.ts';
 import { PLAIN_IMAGE_NAME } from '../../../protocol/image/image-ref.ts';
 import { splitImageName } from '../../../protocol/image/platform.ts';
 import { explainFailure } from '../explain-failure.ts';
+import { copySparse } from './copy-file.ts';
 import { hashDurably, hashFile, readImage, removeTree } from './image-files.ts';
 import { blobLink, hexOf, imageLayout, linkNameOf, ROOTFS_FILE, storeLayout } from './layout.ts';
 import type { ImageManifest } from './manifest-schema.ts';
@@ -40,6 +42,10 @@ export interface MakeRequest {
   archive?: string;
   /** instead of the kernel that the content brings */
   kernelName?: string;
+  /** for an image of the kind `commit` */
+  root?: VmRoot;
+  /** copies the file of an image of the kind `file` into the store */
+  isCopied?: boolean;
   /** the image that has the name, which stays when the content is the same; absent: make one in any case */
   current?: StoredImage;
 }
@@ -82,10 +88,10 @@ export async function makeImage(request: MakeRequest, maker: ImageMaker, task: T
 }
 
 /**
- * Opens a folder for an image in the making. Blobs are removed under the store's lock, and not while there is
- * such a folder; so it appears under that lock too.
+ * Opens a folder for an image in the making, or on its way out. Blobs are removed under the store's lock, and
+ * not while there is such a folder; so it appears under that lock too.
  */
-async function openContentStaging(
+export async function openContentStaging(
   imagesDir: string,
   { uid, env, signal }: { uid: number; env: Variables; signal: AbortSignal },
 ): ReturnType<typeof openStaging> {
@@ -96,7 +102,7 @@ async function openContentStaging(
 }
 
 async function fetchContent(
-  { origin, name, arch, archive }: MakeRequest,
+  { origin, name, arch, archive, root }: MakeRequest,
   { sources }: ImageMaker,
   task: Task & { workDir: string },
 ): Promise<ImageContent> {
@@ -108,6 +114,9 @@ async function fetchContent(
       return await sources.registry.fetch(origin, options);
     case 'archive':
       return await sources.archive.fetch(origin, options);
+    case 'commit':
+      invariant(root !== undefined, 'a commit has the root of a VM');
+      return await sources.commit.fetch(root, options);
     case 'file':
       return await sources.file.fetch(origin, options);
     case 'packages':
@@ -135,7 +144,11 @@ async function packImage(
   { request, maker, dir, task }: { request: MakeRequest; maker: ImageMaker; dir: string; task: Task },
 ): Promise<ImageManifest> {
   const layout = imageLayout(dir);
-  const outside = content.kind === 'file' ? await describeFile(content.path) : undefined;
+  const isOutside = content.kind === 'file' && request.isCopied !== true;
+  const outside = isOutside ? await describeFile(content.path) : undefined;
+  if (content.kind === 'file' && !isOutside) {
+    await copySparse(content.path, layout.rootfs, { env: maker.env, signal: task.signal });
+  }
   if (content.kind === 'tree') await maker.rootfs.tree.build(content, { ...task, rootfsPath: layout.rootfs });
   if (content.kind === 'layers') {
     await maker.rootfs.layers.build(content, { ...task, rootfsPath: layout.rootfs });
@@ -178,7 +191,11 @@ function idOf(
     arch,
     kernelName,
     isForeign,
-  }: Pick<MakeRequest, 'name' | 'origin' | 'arch'> & { kernelName: string | undefined; isForeign: boolean },
+    isCopied,
+  }: Pick<MakeRequest, 'name' | 'origin' | 'arch' | 'isCopied'> & {
+    kernelName: string | undefined;
+    isForeign: boolean;
+  },
 ): string {
   if (content.kind === 'tree') return rootfsHash;
   const described = content.kind === 'layers' ? [content.manifestDigest, content.config] : [];
@@ -190,6 +207,7 @@ function idOf(
     ...described,
     ...source,
     ...(isForeign ? [arch] : []),
+    ...(isCopied ? ['copied'] : []),
   ]);
   return `sha256:${createHash('sha256').update(parts).digest('hex')}`;
 }

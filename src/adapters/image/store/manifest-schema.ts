@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../../../base/errors.ts';
-import type { ImageOrigin } from '../../../core/ports/images/image-source.ts';
+import type { ImageOrigin } from '../../../core/ports/images/image-origin.ts';
 import { IMPORT_FORMATS } from '../../../protocol/api/image.ts';
 import type { ImageConfig } from '../../../protocol/image/image-config.ts';
 import { linkNameOf } from './layout.ts';
@@ -30,6 +30,7 @@ const origin: z.ZodType<ImageOrigin> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('archive'), format: z.enum(IMPORT_FORMATS), path: z.string() }),
   z.object({ kind: z.literal('packages'), set: storeName }),
   z.object({ kind: z.literal('dockerfile'), dockerfile: z.string(), context: z.string() }),
+  z.object({ kind: z.literal('commit'), vm: z.string(), base: z.string(), at: z.iso.datetime() }),
   z.object({ kind: z.literal('file'), path: z.string().startsWith('/') }),
 ]);
 

@@ -22,11 +22,16 @@ export interface UnusedWorld {
 /**
  * Removes the kernels and blobs that no image needs; the caller holds the store's lock. If an image cannot be
  * read, it could need any of them, so all stay. While an image is being made, all blobs stay. `without` has
- * the folders of images that are about to be removed.
+ * the folders of images that are about to be removed; with `isOnlyBlobs`, kernels stay.
  */
 export async function removeUnused(
   { imagesDir, kernels, blobs, log }: UnusedWorld,
-  { signal, isDryRun, without = new Set() }: Abortable & { isDryRun: boolean; without?: ReadonlySet<string> },
+  {
+    signal,
+    isDryRun,
+    isOnlyBlobs = false,
+    without = new Set(),
+  }: Abortable & { isDryRun: boolean; isOnlyBlobs?: boolean; without?: ReadonlySet<string> },
 ): Promise<RemovedBlobs> {
   let images: StoredImage[];
   try {
@@ -39,7 +44,7 @@ export async function removeUnused(
   const kernelNames = new Set(images.flatMap(({ kernelName }) => kernelName ?? []));
   const withoutOwn = images.filter(({ kernelName }) => kernelName === undefined);
   const defaultsOf = new Set(withoutOwn.map(({ arch }) => arch));
-  if (!isDryRun) await kernels.retainOnly(kernelNames, { signal, defaultsOf });
+  if (!isDryRun && !isOnlyBlobs) await kernels.retainOnly(kernelNames, { signal, defaultsOf });
   const inProgress = await readdirIfThere(storeLayout(imagesDir).staging);
   if (inProgress.length > 0) return NOTHING;
   const needed = new Set(images.flatMap(({ provenance }) => provenance.blobs));

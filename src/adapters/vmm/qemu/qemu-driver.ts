@@ -24,6 +24,7 @@ import { BlankDisks } from '../blank-disks.ts';
 import { addBase } from '../drive-base.ts';
 import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
+import { readQcow2 } from '../read-drive.ts';
 import { endProcess, isAlive, isSame } from '../vmm-process.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { findQemus, findQemuVmIds, type QemuPlace } from './find-qemu.ts';
@@ -135,6 +136,10 @@ export class QemuDriver implements VmDriver {
 
   async growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec> {
     return await growQcow2(drive, { sizeBytes, env: this.#options.env });
+  }
+
+  async readDrive(drive: DriveSpec, { target, signal }: Abortable & { target: string }): Promise<void> {
+    await readQcow2(drive, { target, env: this.#options.env, signal });
   }
 
   async removeDrives(drives: readonly DriveSpec[]): Promise<void> {

@@ -3,7 +3,7 @@ import { isAppError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
 import type { RunningVm, VmmActivity, VmmProcess, VmmUsage } from '../../../core/ports/vmm/running-vm.ts';
-import type { CaptureRequest, SavedGuest } from '../../../core/ports/vmm/saving.ts';
+import type { CaptureRequest, DriveCopies, SavedGuest } from '../../../core/ports/vmm/saving.ts';
 import type { DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
@@ -17,7 +17,7 @@ import type { QmpClient } from './qmp/qmp-client.ts';
 import { replaceDrive } from './qmp/replace-drive.ts';
 import { StallWatch } from './qmp/stall-watch.ts';
 import { type RuntimeFiles, runtimeDirOf } from './runtime-files.ts';
-import { captureGuest, type SaveOptions, saveGuest } from './save/save.ts';
+import { captureGuest, copyDrives, type SaveOptions, saveGuest } from './save/save.ts';
 
 /** How long QEMU may take to write its cached drive data and metadata. */
 export const WRITE_OUT_GRACE_MS = 10_000;
@@ -159,6 +159,14 @@ export class QemuVm implements RunningVm {
   ): Promise<{ pausedMs: number }> {
     const own = { ...request, spec: this.#placed(request.spec) };
     return await this.#stalls.hold(() => captureGuest(this.#qmp, own, { ...this.#tools, signal, onCopied }));
+  }
+
+  async copyDrives(
+    request: DriveCopies,
+    { signal, onCopied }: Parameters<RunningVm['copyDrives']>[1],
+  ): Promise<{ pausedMs: number }> {
+    const options = { blanks: this.#tools.blanks, signal, onCopied };
+    return await this.#stalls.hold(() => copyDrives(this.#qmp, request, options));
   }
 
   onResume(listener: () => void): void {

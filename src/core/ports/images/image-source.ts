@@ -1,20 +1,9 @@
-import type { ImportFormat } from '../../../protocol/api/image.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { ImageConfig } from '../../../protocol/image/image-config.ts';
 import type { GuestArch } from './guest-arch.ts';
+import type { ImageOrigin } from './image-origin.ts';
 import type { UnpackedKernel } from './kernels.ts';
-
-/** Where the content of an image comes from. Paths are absolute. */
-export type ImageOrigin =
-  | { kind: 'recipe'; recipe: string }
-  /** `reference` in full form */
-  | { kind: 'registry'; reference: string }
-  | { kind: 'archive'; format: ImportFormat; path: string }
-  /** Debian packages of the set, unpacked without running their scripts */
-  | { kind: 'packages'; set: string }
-  | { kind: 'dockerfile'; dockerfile: string; context: string }
-  /** an ext4 file system that stays the user's own file */
-  | { kind: 'file'; path: string };
+import type { StoredImage } from './stored-image.ts';
 
 /** The root file system as a folder, with the kernel that it brings. */
 export interface TreeContent {
@@ -56,11 +45,34 @@ export interface ImageSource<Origin extends ImageOrigin, Content extends ImageCo
   fetch(origin: Origin, options: Task & { workDir: string; name: string; arch: GuestArch }): Promise<Content>;
 }
 
+/** The root of a VM, which is to become an image. */
+export interface VmRoot {
+  /** the image that the VM was made from */
+  base: StoredImage;
+  /** files of the guest that the host wrote there */
+  hostFiles: readonly string[];
+  /** Writes the VM's overlay drive to the new file `target`, as raw bytes. */
+  readOverlay(target: string, options: Task): Promise<void>;
+}
+
+/** Makes layers of the roots of VMs. */
+export interface VmRootSource {
+  /**
+   * Brings the root of a VM into the blob store: as one layer on top of those of its image, or as one layer
+   * with everything, when the image has none. Leaves out what belongs to that VM alone, and says in notices
+   * what that is. As {@link ImageSource.fetch}.
+   *
+   * @throws {AppError} IMAGE_DAMAGED for a file system that cannot be read; IMAGE_TOO_LARGE, HOST_NO_SPACE.
+   */
+  fetch(root: VmRoot, options: Task & { workDir: string }): Promise<LayersContent>;
+}
+
 /** One source for each kind of origin; what a Dockerfile makes comes as an archive. */
 export interface ImageSources {
   recipe: ImageSource<Extract<ImageOrigin, { kind: 'recipe' }>, TreeContent>;
   registry: ImageSource<Extract<ImageOrigin, { kind: 'registry' }>, LayersContent>;
   archive: ImageSource<Extract<ImageOrigin, { kind: 'archive' }>, LayersContent>;
+  commit: VmRootSource;
   file: ImageSource<Extract<ImageOrigin, { kind: 'file' }>, FileContent>;
   packages: ImageSource<Extract<ImageOrigin, { kind: 'packages' }>, LayersContent>;
 }

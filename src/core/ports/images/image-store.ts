@@ -1,7 +1,9 @@
 import type { Abortable } from '../../../base/abort.ts';
+import type { ImageDiskUsage } from '../../../protocol/api/image-space.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { GuestArch } from './guest-arch.ts';
-import type { ImageOrigin } from './image-source.ts';
+import type { ImageOrigin } from './image-origin.ts';
+import type { VmRoot } from './image-source.ts';
 import type { StoredImage } from './stored-image.ts';
 
 /** An image to make. */
@@ -13,6 +15,10 @@ export interface NewImage {
   arch: GuestArch;
   /** kernel of the store that its VMs boot; absent: the default kernel of its architecture */
   kernelName?: string;
+  /** for an image of the kind `commit` */
+  root?: VmRoot;
+  /** copies the file of an image of the kind `file` into the store */
+  isCopied?: boolean;
   force: boolean;
 }
 
@@ -84,10 +90,23 @@ export interface ImageStore {
   delete(name: string, options: Abortable): Promise<void>;
   /**
    * Removes images that have neither a name nor a holder, and then the kernels and blobs that no image needs.
-   * Idempotent. Keeps blobs while an image is being made. With `isDryRun`, it removes nothing. Returns what
-   * it removes.
+   * Idempotent. Keeps blobs while an image is being made. With `isDryRun`, it removes nothing. With
+   * `isOnlyBlobs`, images and kernels stay. Returns what it removes.
    */
-  prune(options: Abortable & { isDryRun?: boolean }): Promise<PrunedImages>;
+  prune(options: Abortable & { isDryRun?: boolean; isOnlyBlobs?: boolean }): Promise<PrunedImages>;
+  /** Measures what the store takes on disk. Damaged images are left out. */
+  diskUsage(options: Abortable): Promise<ImageDiskUsage>;
+  /**
+   * Calls `work` with an image whose blobs stay meanwhile, and with an empty folder that is removed
+   * afterwards.
+   *
+   * @throws {AppError} as {@link get}; what `work` throws.
+   */
+  withContent<T>(
+    name: string,
+    work: (image: StoredImage, workDir: string) => Promise<T>,
+    options: Abortable,
+  ): Promise<T>;
   /** Names that {@link build} knows. */
   recipes(): readonly string[];
 }

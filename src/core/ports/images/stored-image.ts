@@ -1,6 +1,6 @@
 import type { ImageConfig } from '../../../protocol/image/image-config.ts';
 import type { GuestArch } from './guest-arch.ts';
-import type { ImageOrigin } from './image-source.ts';
+import type { ImageOrigin } from './image-origin.ts';
 
 /** Where an image of the store came from. */
 export interface ImageProvenance {

@@ -125,6 +125,14 @@ export interface VmDriver {
    * HOST_NO_SPACE, VMM_TOOL_MISSING.
    */
   growDrive(drive: DriveSpec, sizeBytes: number): Promise<DriveSpec>;
+  /**
+   * Writes the content of a writable drive without a base, which no VMM has open, to the new sparse file
+   * `target`, as a guest sees it. Nothing is left after a failure or an abort.
+   *
+   * @throws {AppError} VMM_DRIVE_INVALID when the drive is damaged, missing, or has a base; HOST_NO_SPACE,
+   * VMM_TOOL_MISSING.
+   */
+  readDrive(drive: DriveSpec, options: Abortable & { target: string }): Promise<void>;
 }
 
 /** How {@link VmDriver.killStray} treats the VMM's guest. */

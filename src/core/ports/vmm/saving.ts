@@ -18,6 +18,13 @@ export interface CaptureRequest {
   drives: readonly { serial: DriveSpec['serial']; pathOnHost: string }[];
 }
 
+/** Drives of a running VM, and new files for copies of them. */
+export interface DriveCopies {
+  /** the drives that the VM was started with */
+  spec: Pick<VmSpec, 'drives'>;
+  drives: readonly { serial: DriveSpec['serial']; pathOnHost: string }[];
+}
+
 /** How far the copying of drives has come. */
 export interface CopiedBytes {
   doneBytes: number;
@@ -45,6 +52,16 @@ export interface GuestSaver {
    */
   capture(
     request: CaptureRequest,
+    options: Abortable & { onCopied?: ((copied: CopiedBytes) => void) | undefined },
+  ): Promise<{ pausedMs: number }>;
+  /**
+   * Writes copies of writable drives, all as of the same moment, without the guest's memory. The guest is
+   * paused for `pausedMs` and then runs again. After a failure or an abort it runs too, and no file is left.
+   *
+   * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
+   */
+  copyDrives(
+    request: DriveCopies,
     options: Abortable & { onCopied?: ((copied: CopiedBytes) => void) | undefined },
   ): Promise<{ pausedMs: number }>;
 }

@@ -1,17 +1,14 @@
-import { AppError, messageOf } from '../../../base/errors.ts';
+import { AppError } from '../../../base/errors.ts';
 import type { Task } from '../../../protocol/events.ts';
 import { SNAPSHOT_TAG } from '../../../protocol/vm-limits.ts';
-import type { VmRecord } from '../../ports/records.ts';
-import type { SavedBy } from '../../ports/saved-by.ts';
 import type { StoredSnapshot } from '../../ports/snapshots.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
-import { withAgent } from '../guest/with-agent.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { planStart } from '../plan/make-plan.ts';
 import type { Saving, VmHost, Vms } from '../world.ts';
 import { captureVm } from './capture-vm.ts';
-import { trimRequestOf } from './give-back.ts';
 import { savedByOf } from './saved-by-of.ts';
+import { syncFirst } from './sync-first.ts';
 
 /**
  * Takes a snapshot of a running VM, memory and drives; the VM keeps running.
@@ -44,37 +41,6 @@ export async function createSnapshot(
     },
     { action: 'snapshot', report, signal },
   );
-}
-
-/**
- * Syncs the guest, so that the snapshot's drives are usable without its memory. A guest that does not sync in
- * time is copied anyway, with a notice. Returns the guest's agent, when it answers.
- */
-async function syncFirst(
-  world: Pick<Vms, 'live'> & Pick<VmHost, 'files'>,
-  record: VmRecord,
-  { signal, report }: Task,
-): Promise<SavedBy['agent']> {
-  const { id, name } = record;
-  report({ event: 'progress', stage: 'sync' });
-  const trim = await trimRequestOf(world, record);
-  try {
-    return await withAgent(world, id, {
-      signal,
-      work: async (agent, options) => {
-        const [{ generation, version }] = await Promise.all([
-          agent.health(options),
-          agent.sync({ ...options, trim }),
-        ]);
-        return { generation, version };
-      },
-    });
-  } catch (error) {
-    signal.throwIfAborted();
-    const message = `vm "${name}" did not write its data to disk before it was copied: ${messageOf(error)}`;
-    report({ event: 'notice', message });
-    return undefined;
-  }
 }
 
 /** `20260131-235959`, in UTC. */

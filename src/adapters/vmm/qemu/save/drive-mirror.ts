@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { type Abortable, neverAborts, poll } from '../../../../base/abort.ts';
 import { AppError } from '../../../../base/errors.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { CaptureRequest, CopiedBytes } from '../../../../core/ports/vmm/saving.ts';
+import type { CopiedBytes, DriveCopies } from '../../../../core/ports/vmm/saving.ts';
 import type { DriveSpec } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks } from '../../blank-disks.ts';
 import { nameBacking } from '../../qcow2-backing.ts';
@@ -47,7 +47,7 @@ const PREFIX = 'copy-';
  */
 export async function openMirror(
   qmp: QmpClient,
-  { spec, drives }: CaptureRequest,
+  { spec, drives }: DriveCopies,
   { blanks, onCopied, signal }: MirrorOptions,
 ): Promise<DriveMirror> {
   await using undo = new ResourceStack();

@@ -3,7 +3,7 @@ import { type Abortable, neverAborts } from '../../../../base/abort.ts';
 import { isAppError } from '../../../../base/errors.ts';
 import { reportNoSpace, requireNotFull } from '../../../../base/files/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { CaptureRequest, SavedGuest } from '../../../../core/ports/vmm/saving.ts';
+import type { CaptureRequest, DriveCopies, SavedGuest } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { connectNat } from '../launch/qemu-network.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
@@ -86,6 +86,36 @@ export async function captureGuest(
   mirror.keep();
   undo.move();
   return { pausedMs: Math.max(...pauses) };
+}
+
+/**
+ * Copies drives as of one moment; the guest keeps running. After a failure or an abort it also keeps running,
+ * and no file is left.
+ *
+ * @throws {AppError} VMM_SAVE_FAILED, HOST_NO_SPACE.
+ */
+export async function copyDrives(
+  qmp: QmpClient,
+  request: DriveCopies,
+  { signal, ...options }: MirrorOptions,
+): Promise<{ pausedMs: number }> {
+  const [first] = request.drives;
+  if (!first) return { pausedMs: 0 };
+  const target = { what: 'the copy of the drives', dir: dirname(first.pathOnHost) };
+  await using mirror = await reportNoSpace(() => openMirror(qmp, request, { ...options, signal }), target);
+  await using undo = new ResourceStack();
+  undo.defer('let the guest run', () => goOn(qmp));
+  const pausedAt = performance.now();
+  await qmp.execute('stop', {}, { signal });
+  await mirror.cut({ signal });
+  await qmp.execute('cont', {}, { signal });
+  const pausedMs = performance.now() - pausedAt;
+  await mirror.close();
+  // QEMU wrote the last tables of the copies when it closed them, and does not report whether that worked.
+  await requireNotFull(target);
+  mirror.keep();
+  undo.move();
+  return { pausedMs };
 }
 
 /** Returns how long the guest was paused each time, in `ms`. */
