@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,14 +9,17 @@ import { isRecord } from '../../../base/json-schema/check.ts';
 import { TAR_END, tarHeader, tarPadding } from '../../../base/tar/write-tar.ts';
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
 
-/** Largest manifest; registries refuse larger ones. */
-const MAX_MANIFEST_BYTES = 4 * 2 ** 20;
+/** Largest manifest and configuration; `banger-host oci` refuses larger ones. */
+const MAX_DESCRIPTION_BYTES = 4 * 2 ** 20;
+
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 
 /**
  * Packs an image as a tar of an OCI image layout: `oci-layout`, `index.json`, and its blobs, which are read
- * while the stream is.
+ * while the stream is. An image whose configuration does not say how its layers were made, which it need
+ * not, gets one that does: the engine counts on it.
  *
  * @throws {AppError} IMAGE_DAMAGED when a blob is missing.
  */
@@ -25,26 +29,32 @@ export async function packLayout(
 ): Promise<Readable> {
   const { manifestDigest, blobs } = image.provenance;
   invariant(manifestDigest !== undefined, 'the image has layers');
-  const sizes = new Map<string, number>();
-  for (const digest of blobs) sizes.set(digest, await sizeOf(image, blobPath(blobsDir, digest)));
-  const size = sizes.get(manifestDigest) ?? 0;
-  if (size > MAX_MANIFEST_BYTES) throw damaged(image, 'its manifest is too large');
-  const manifest = await readFile(blobPath(blobsDir, manifestDigest), 'utf8');
-  const descriptor = { mediaType: mediaTypeOf(manifest, image), digest: manifestDigest, size };
-  const files = [
-    ['oci-layout', '{"imageLayoutVersion":"1.0.0"}'],
-    ['index.json', JSON.stringify({ schemaVersion: 2, manifests: [descriptor] })],
-  ] as const;
+  const described = await describe(image, { blobsDir, manifestDigest });
+  const layers: { digest: string; sizeBytes: number }[] = [];
+  for (const digest of blobs) {
+    if (digest === manifestDigest || digest === described.configDigest) continue;
+    layers.push({ digest, sizeBytes: await sizeOf(image, blobPath(blobsDir, digest)) });
+  }
+  const texts = [described.manifest, described.config];
+  const descriptor = {
+    mediaType: described.mediaType,
+    digest: digestOf(described.manifest),
+    size: described.manifest.length,
+  };
+  const files: [name: string, content: Buffer][] = [
+    ['oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}')],
+    ['index.json', Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }))],
+    ...texts.map((content): [string, Buffer] => [nameOf(digestOf(content)), content]),
+  ];
   return Readable.from(
     (async function* () {
-      for (const [name, text] of files) {
-        const content = Buffer.from(text);
+      for (const [name, content] of files) {
         yield fileHeader(name, content.length);
         yield content;
         yield tarPadding(content.length);
       }
-      for (const [digest, sizeBytes] of sizes) {
-        yield fileHeader(`blobs/sha256/${digest.slice('sha256:'.length)}`, sizeBytes);
+      for (const { digest, sizeBytes } of layers) {
+        yield fileHeader(nameOf(digest), sizeBytes);
         // A blob never changes, and exactly what was announced must follow.
         const end = Math.max(0, sizeBytes - 1);
         if (sizeBytes > 0) yield* createReadStream(blobPath(blobsDir, digest), { end, signal });
@@ -54,6 +64,45 @@ export async function packLayout(
     })(),
     { objectMode: false },
   );
+}
+
+interface Described {
+  manifest: Buffer;
+  mediaType: string;
+  config: Buffer;
+  /** of the configuration in the store */
+  configDigest: string;
+}
+
+/** The image's manifest and configuration, with a history of as many layers as there are. */
+async function describe(
+  image: StoredImage,
+  { blobsDir, manifestDigest }: { blobsDir: string; manifestDigest: string },
+): Promise<Described> {
+  const manifest = await readSmall(image, blobPath(blobsDir, manifestDigest));
+  const { value, mediaType, configDigest } = parseManifest(manifest, image);
+  const config = await readSmall(image, blobPath(blobsDir, configDigest));
+  const whole = withHistory(parseObject(config, image));
+  if (whole === undefined) return { manifest, mediaType, config, configDigest };
+  const written = Buffer.from(JSON.stringify(whole));
+  const descriptor = isRecord(value['config']) ? value['config'] : {};
+  const own = { ...descriptor, digest: digestOf(written), size: written.length };
+  return {
+    manifest: Buffer.from(JSON.stringify({ ...value, config: own })),
+    mediaType,
+    config: written,
+    configDigest,
+  };
+}
+
+/** The configuration with a history, or `undefined` when its own accounts for all layers. */
+function withHistory(config: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
+  const { history, rootfs } = config;
+  const diffIds = isRecord(rootfs) && Array.isArray(rootfs['diff_ids']) ? rootfs['diff_ids'] : [];
+  const steps: unknown[] = Array.isArray(history) ? history : [];
+  const made = steps.filter((step) => isRecord(step) && step['empty_layer'] !== true).length;
+  if (made === diffIds.length) return undefined;
+  return { ...config, history: diffIds.map(() => ({ created_by: 'layer of an image without a history' })) };
 }
 
 function fileHeader(name: string, sizeBytes: number): Buffer {
@@ -68,7 +117,7 @@ function fileHeader(name: string, sizeBytes: number): Buffer {
 }
 
 function blobPath(blobsDir: string, digest: string): string {
-  return join(blobsDir, 'blobs', 'sha256', digest.slice('sha256:'.length));
+  return join(blobsDir, nameOf(digest));
 }
 
 async function sizeOf(image: StoredImage, path: string): Promise<number> {
@@ -80,14 +129,41 @@ async function sizeOf(image: StoredImage, path: string): Promise<number> {
   }
 }
 
-function mediaTypeOf(manifest: string, image: StoredImage): string {
+async function readSmall(image: StoredImage, path: string): Promise<Buffer> {
+  if ((await sizeOf(image, path)) > MAX_DESCRIPTION_BYTES)
+    throw damaged(image, 'its description is too large');
+  return await readFile(path);
+}
+
+function parseManifest(
+  manifest: Buffer,
+  image: StoredImage,
+): { value: Readonly<Record<string, unknown>>; mediaType: string; configDigest: string } {
+  const value = parseObject(manifest, image);
+  const { mediaType, config } = value;
+  const digest = isRecord(config) ? config['digest'] : undefined;
+  if (typeof digest !== 'string' || !DIGEST.test(digest))
+    throw damaged(image, 'its manifest has no configuration');
+  return { value, mediaType: typeof mediaType === 'string' ? mediaType : OCI_MANIFEST, configDigest: digest };
+}
+
+function parseObject(text: Buffer, image: StoredImage): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(manifest);
-    const mediaType = isRecord(value) ? value['mediaType'] : undefined;
-    return typeof mediaType === 'string' ? mediaType : OCI_MANIFEST;
+    const value: unknown = JSON.parse(text.toString('utf8'));
+    if (isRecord(value)) return value;
   } catch (error) {
-    throw damaged(image, `its manifest is not JSON: ${messageOf(error)}`, error);
+    throw damaged(image, `its description is not JSON: ${messageOf(error)}`, error);
   }
+  throw damaged(image, 'its description is no object');
+}
+
+function digestOf(content: Buffer): string {
+  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
+}
+
+/** Name of a blob in a layout. */
+function nameOf(digest: string): string {
+  return `blobs/sha256/${digest.slice('sha256:'.length)}`;
 }
 
 function damaged({ name }: StoredImage, problem: string, cause?: unknown): AppError {
