@@ -8,6 +8,7 @@ const ENTRIES = [
   'src/adapters/vmm/qemu/save/receive-main.ts',
   'src/sdk/client.ts',
   'bench/main.ts',
+  'test/connections/main.ts',
   'test/crash-steps/main.ts',
   'test/soak/main.ts',
   'test/nested/main.ts',

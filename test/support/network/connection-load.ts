@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { type Abortable, neverAborts } from '../../../src/base/abort.ts';
 import { breakSocket } from '../../../src/base/break-socket.ts';
 import { until } from '../until.ts';
 
@@ -22,9 +23,16 @@ export interface ProcessUse {
 const LANES = 4;
 
 /** Makes connections one after another, half of which are cut off in the middle. */
-export async function connectInSequence(place: EchoPlace, count: number): Promise<void> {
+export async function connectInSequence(
+  place: EchoPlace,
+  count: number,
+  { signal }: Abortable = { signal: neverAborts() },
+): Promise<void> {
   const lane = async (): Promise<void> => {
-    for (let at = 0; at < count / LANES; at += 1) await visit(place, { isCut: at % 2 === 0 });
+    for (let at = 0; at < count / LANES; at += 1) {
+      signal.throwIfAborted();
+      await visit(place, { isCut: at % 2 === 0 });
+    }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
 }
