@@ -10,6 +10,7 @@ import { largeTree } from './measure/large-tree.ts';
 import { lifecycle } from './measure/lifecycle.ts';
 import { list } from './measure/list.ts';
 import { sourcePause } from './measure/source-pause.ts';
+import { sshRoundTrip } from './measure/ssh-round-trip.ts';
 import { startsInARow } from './measure/starts-in-a-row.ts';
 import { suspendFork } from './measure/suspend-fork.ts';
 import { treeStart } from './measure/tree-start.ts';
@@ -31,6 +32,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   list,
   execRoundTrip,
   forwardedPort,
+  sshRoundTrip,
   workspaceTransfer,
   largeTree,
   imageRootfs,
