@@ -11,6 +11,7 @@ const ENTRIES = [
   'test/connections/main.ts',
   'test/crash-steps/main.ts',
   'test/soak/main.ts',
+  'test/browser/main.ts',
   'test/nested/main.ts',
   'test/resolvers/main.ts',
   'test/resolvers/check.ts',
