@@ -1,51 +1,51 @@
 import assert from 'node:assert/strict';
-import { constants, existsSync } from 'node:fs';
-import { chown, cp, lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { appendFile, chown, lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/process/exec.ts';
-import { processEnvironment, resolvePaths } from '../../src/config/settings.ts';
 import type { NameServers } from '../../src/protocol/api/names.ts';
 import type { VmPort, VmPorts } from '../../src/protocol/usage.ts';
 import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
+import {
+  become,
+  NOBODY,
+  type OrdinaryUser,
+  openOrdinaryUser,
+  whyNoOrdinaryUser,
+} from './support/ordinary-user.ts';
 
-/** Debian's `nobody`, and an unknown user id: no home, no groups, no way to become root. */
-const NOBODY = 65534;
+/** An unknown user id: no home, no groups, no way to become root. */
 const STRANGER = 65533;
 
 const signal = neverAborts();
 
+/** What makes a container that serves a page: its web server, and the script that runs in the guest. */
+const CONTAINER = new URL('../support/container/', import.meta.url);
+
 /** The other tests run as the user who starts them; this file switches to others. */
 const skip = await whySkipped();
+const skipOrdinary = await whyNoOrdinaryUser();
 
 /** Labs of two users of one machine: `nobody`, and root, who runs the tests. */
 let theirs: Lab;
 let ours: Lab;
-let scratch: string;
+let user: OrdinaryUser;
 
 before(async () => {
-  if (skip) return;
-  scratch = await mkdtemp(join(tmpdir(), 'bu-'));
-  await copyImages(join(scratch, 'd', 'banger'));
-  await exec(['chown', '-hR', `${NOBODY}:${NOBODY}`, scratch], { signal });
-  await chown(scratch, NOBODY, NOBODY);
-  theirs = await openLab({
-    scratch,
-    prefix: become(NOBODY),
-    env: { HOME: scratch, XDG_DATA_HOME: join(scratch, 'd'), XDG_CACHE_HOME: join(scratch, 'k') },
-  });
-  ours = await openLab();
+  if (skipOrdinary) return;
+  user = await openOrdinaryUser();
+  theirs = user.lab;
+  if (!skip) ours = await openLab();
 });
 
 after(async () => {
-  if (skip) return;
-  await ours[Symbol.asyncDispose]();
-  await theirs[Symbol.asyncDispose]();
-  await rm(scratch, { recursive: true, force: true });
+  if (skipOrdinary) return;
+  if (!skip) await ours[Symbol.asyncDispose]();
+  await user[Symbol.asyncDispose]();
 });
 
 test('an ordinary user runs a VM', { skip }, async () => {
@@ -63,6 +63,62 @@ test('the web gateway of an ordinary user serves that user, and not even root', 
     exec(['env', ...prefix, 'curl', '--silent', '--noproxy', '*', '--max-time', '30', url], { signal });
   assert.match((await curl(become(NOBODY))).stdout.toString(), /^There is no VM "nope"\n/);
   await assert.rejects(curl([]), { code: 'EXEC_FAILED' });
+});
+
+test('dns install of an ordinary user prints the line for sudo, with the path of this checkout', {
+  skip: skipOrdinary,
+}, async () => {
+  const refused = await theirs.run(['dns', 'install', '--for', 'unbound']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /hint: sudo \/\S+\/bin\/banger dns install --for unbound$/m);
+});
+
+test('the demo, as an ordinary user: ssh by name, a container with port 80, and its page on this host', {
+  skip: skipOrdinary,
+}, async () => {
+  const { client } = user;
+  await theirs.text(['ssh-config', '--install']);
+  // As docs/editors.md says.
+  const shared = ['ControlMaster auto', `ControlPath ${join(client.home, 'cm')}`, 'ControlPersist 10m'];
+  await appendFile(client.config, ['Host *.vm', ...shared, ''].join('\n  '));
+  await theirs.text(['vm', 'run', '--nat', '--name', 'demo', ...SMALL]);
+  const inGuest = (line: string, input?: string): string => {
+    const { status, stdout, stderr } = client.run(['ssh', '-F', client.config, 'demo.vm', line], input);
+    assert.equal(status, 0, stderr);
+    return stdout;
+  };
+  assert.equal(inGuest('id -u; hostname -f'), '0\ndemo.vm\n');
+  inGuest('cat >serve-hello.pl', await readFile(new URL('serve-hello.pl', CONTAINER), 'utf8'));
+  inGuest('sh', await readFile(new URL('make-image.sh', CONTAINER), 'utf8'));
+  inGuest('docker run -d -p 80:80 hello');
+  const ports = async (): Promise<string> => await theirs.text(['vm', 'ports', 'demo']);
+  await until(async () => /^demo\.vm:80 .*http/m.test(await ports()), { what: 'the port', everyMs: 500 });
+  const [, url = ''] = /^demo\.vm:80 +tcp +docker-proxy .*(http:\/\/\S+)/m.exec(await ports()) ?? [];
+  const { gateway } = JSON.parse(await theirs.text(['dns', 'status', '--json'])) as NameServers;
+  for (const page of [url, `http://demo.localhost:${gateway.port}/`])
+    assert.equal(client.text(['curl', '-sS', '--noproxy', '*', page]), 'hello\n', page);
+});
+
+test('an ordinary user copies files with scp, sftp, rsync and git, by the name of a VM', {
+  skip: skipOrdinary,
+}, async () => {
+  const { client } = user;
+  const { config } = client;
+  client.text(['sh', '-c', 'printf copied > one']);
+  client.text(['scp', '-q', '-F', config, 'one', 'demo.vm:two']);
+  client.text(['sftp', '-q', '-F', config, '-b', '-', 'demo.vm'], 'get two three\nput three four\n');
+  client.text(['rsync', '-a', 'demo.vm:four', 'five']);
+  assert.equal(client.text(['cat', 'five']), 'copied');
+  const commit = 'git -c user.name=a -c user.email=a@b commit -q --allow-empty -m';
+  client.ssh(
+    'demo.vm',
+    `git init -q repo && cd repo && ${commit} first && git config receive.denyCurrentBranch ignore`,
+  );
+  client.text(['git', 'clone', '-q', 'demo.vm:repo', 'cloned']);
+  client.text(['sh', '-c', `cd cloned && ${commit} second && git push -q`]);
+  assert.equal(client.ssh('demo.vm', 'git -C repo log --format=%s').stdout, 'second\nfirst\n');
+  client.ssh('-O', 'exit', 'demo.vm');
+  await theirs.text(['vm', 'delete', 'demo']);
 });
 
 test('two users do not see each other, and a cleanup of one does not affect the other', {
@@ -136,12 +192,12 @@ test('another user can use neither our sockets and disks nor our templates', { s
     const { code } = await exec([...become(STRANGER), 'ls', dir], { signal, okCodes: [0, 1, 2] });
     assert.notEqual(code, 0, dir);
   }
-  const asStranger = await openLab({ scratch, prefix: become(STRANGER) });
+  const asStranger = await openLab({ scratch: theirs.scratch, prefix: become(STRANGER) });
   const ran = await asStranger.run(['vm', 'list']);
   assert.notEqual(ran.code, 0);
   assert.ok(existsSync(paths.daemonSocket));
   // Root may open any socket, but is refused because of its owner before it sends anything.
-  const asRoot = await openLab({ scratch });
+  const asRoot = await openLab({ scratch: theirs.scratch });
   const refused = await asRoot.run(['vm', 'list']);
   assert.match(refused.stderr, new RegExp(`belongs to user ${NOBODY}, not to you`));
 });
@@ -187,37 +243,11 @@ test('a folder that another user has created in place of ours is never used', { 
   }
 });
 
-function become(uid: number): readonly [string, ...string[]] {
-  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--no-new-privs'];
-}
-
 async function bootId(lab: Lab, name: string): Promise<string> {
   return await lab.text(['vm', 'exec', name, '--', 'cat', '/proc/sys/kernel/random/boot_id']);
 }
 
-/** Copies the store of the user who runs the tests to `data`. */
-async function copyImages(data: string): Promise<void> {
-  const { dataDir, imagesDir } = resolvePaths(processEnvironment());
-  await mkdir(data, { recursive: true });
-  await cp(dataDir, data, {
-    recursive: true,
-    verbatimSymlinks: true,
-    mode: constants.COPYFILE_FICLONE,
-    filter: (path) => !path.endsWith('rootfs.ext4'),
-  });
-  // cp(1) keeps the holes of the root file system; Node's copy would fill them.
-  for (const path of await readdir(imagesDir, { recursive: true })) {
-    if (!path.endsWith('rootfs.ext4')) continue;
-    await exec(['cp', '--sparse=always', join(imagesDir, path), join(data, 'images', path)], { signal });
-  }
-}
-
 async function whySkipped(): Promise<string | false> {
   if (process.getuid?.() !== 0) return 'only root can play several users';
-  const launcher = fileURLToPath(new URL('../../bin/banger', import.meta.url));
-  const { code } = await exec([...become(NOBODY), 'test', '-r', launcher], {
-    signal,
-    okCodes: [0, 1, 126, 127],
-  });
-  return code === 0 ? false : 'this checkout is in a folder that only root may enter';
+  return await whyNoOrdinaryUser();
 }
