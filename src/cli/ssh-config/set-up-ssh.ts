@@ -6,7 +6,7 @@ import { homeInUserDatabase, movedPlaces, userSshConfig } from '../../config/set
 import { includes, withBlock, withoutBlock } from '../../config/ssh/include-block.ts';
 import { includeLine, includeLines } from '../../config/ssh/quote.ts';
 import { sshStanza } from '../../config/ssh/stanza.ts';
-import { readUserConfig, writeUserConfig } from '../../config/ssh/user-config.ts';
+import { changeOwnConfig, readUserConfig, writeUserConfig } from '../../config/ssh/user-config.ts';
 import type { CommandContext } from '../context/context.ts';
 
 /** What `banger ssh-config` is to do. */
@@ -45,7 +45,7 @@ export async function setUpSsh(
     identityFile,
     knownHostsFile,
   });
-  const isOwnChanged = action === 'uninstall' ? false : await writeOwn(path, stanza);
+  const isOwnChanged = action === 'uninstall' ? false : await changeOwnConfig(path, () => writeOwn(path, stanza));
   const user = readUserConfig(userConfig);
   const before = user.text;
   let after = before;
@@ -57,7 +57,7 @@ export async function setUpSsh(
     await writeUserConfig(user, after);
     if (user.realPath !== user.path) notice(`"${user.path}" leads to "${user.realPath}", which was changed`);
   }
-  const isOwnRemoved = action === 'uninstall' && (await removeOwn(path));
+  const isOwnRemoved = action === 'uninstall' && (await changeOwnConfig(path, () => removeOwn(path)));
   noticeOtherHome(userConfig, notice);
   return {
     path,

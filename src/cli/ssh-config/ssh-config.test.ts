@@ -89,6 +89,18 @@ describe('banger ssh-config', () => {
     rmSync(target);
   });
 
+  test('when its own file cannot be written, it says so, and the configuration of the user stays', async () => {
+    put('Host a\n');
+    mkdirSync(own, { recursive: true });
+    for (const action of ['--install', '--uninstall']) {
+      const { status, stderr } = await run(action);
+      assert.equal(status, 1);
+      assert.match(stderr, /Cannot use the ssh configuration ".*\/banger\/ssh_config": it cannot be changed\n/);
+      assert.match(stderr, /hint: see who owns ".*\/banger", and make it yours/);
+    }
+    assert.equal(userText(), 'Host a\n');
+  });
+
   test("a line of the user's own counts, and --uninstall does not remove it", async () => {
     put('Include ~/.config/banger/ssh_config\nHost a\n');
     assert.match((await run()).stdout, /includes it/);

@@ -80,9 +80,29 @@ function requireWritable(path: string, { uid, mode }: Stats): void {
   if ((mode & constants.S_IWUSR) === 0) throw unusable(path, 'it is read-only');
 }
 
-function unusable(path: string, why: string, cause?: unknown): AppError {
+/**
+ * Changes banger's own ssh configuration at `path`.
+ *
+ * @throws {AppError} SSH_CONFIG_UNUSABLE when the file system refuses that.
+ */
+export async function changeOwnConfig<T>(path: string, change: () => Promise<T>): Promise<T> {
+  try {
+    return await change();
+  } catch (error) {
+    if (!isErrno(error, ...REFUSALS)) throw error;
+    const hint = `see who owns "${dirname(path)}", and make it yours`;
+    throw unusable(path, 'it cannot be changed', error, hint);
+  }
+}
+
+function unusable(
+  path: string,
+  why: string,
+  cause?: unknown,
+  hint = 'put the line that banger ssh-config prints at its top yourself',
+): AppError {
   return new AppError('SSH_CONFIG_UNUSABLE', `Cannot use the ssh configuration "${path}": ${why}`, {
-    hint: 'put the line that banger ssh-config prints at its top yourself',
+    hint,
     details: { path },
     cause,
   });
