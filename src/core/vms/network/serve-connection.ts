@@ -1,5 +1,7 @@
-import type { Abortable } from '../../../base/abort.ts';
-import { onAbort } from '../../../base/abort.ts';
+import type { Duplex } from 'node:stream';
+import { type Abortable, onAbort, sleep } from '../../../base/abort.ts';
+import { isAppError } from '../../../base/errors.ts';
+import { RetryPauses } from '../../../base/retry-pauses.ts';
 import type { Slots } from '../../../base/slots.ts';
 import type { LocalConnection, PeerUsers } from '../../ports/loopback.ts';
 import { hasEndedWhole, joinConnection } from './join-connection.ts';
@@ -8,6 +10,9 @@ import type { WakeWorld } from './wake-vm.ts';
 
 /** Who may connect to forwarded ports: the user of the daemon, or everybody on this host. */
 export type ForwardTo = 'user' | 'all';
+
+/** Pauses before a guest to which too much is open is tried again. */
+const RETRY = { firstMs: 5, longestMs: 250 };
 
 /** What {@link serveConnection} needs besides the connection. */
 export interface ServeConnectionOptions extends Abortable {
@@ -54,10 +59,29 @@ export async function serveConnection(
     using _use = use(vmId);
     using _slot = await slots.take(options);
     await ready(vmId, options);
-    const stream = await reachGuestPort(world, { ref: vmId, port: guestPort, ...options });
+    const stream = await reachWhenFree(world, { ref: vmId, port: guestPort, ...options });
     await joinConnection(connection, stream);
   } catch (error) {
     connection.reset();
     if (!gone.signal.aborted || signal.aborted) throw error;
+  }
+}
+
+/**
+ * As {@link reachGuestPort}, but waits while too much is open to the guest: a connection that was broken counts
+ * there until the guest has been told, and commands and copies count too.
+ */
+async function reachWhenFree(
+  world: WakeWorld,
+  place: Abortable & { ref: string; port: number },
+): Promise<Duplex> {
+  const pauses = new RetryPauses(RETRY);
+  for (;;) {
+    try {
+      return await reachGuestPort(world, place);
+    } catch (error) {
+      if (!isAppError(error, 'GUEST_BUSY')) throw error;
+      await sleep(pauses.next(), place);
+    }
   }
 }
