@@ -1,4 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, poll } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/process/exec.ts';
@@ -6,7 +8,7 @@ import type { Vm } from '../../src/protocol/vm.ts';
 import type { Lab } from '../lab.ts';
 import type { Measurement } from '../measurement.ts';
 import { firstAndRest, median } from '../stats.ts';
-import { repeat, timeOf, timeToFirstOutput } from '../timing.ts';
+import { repeat, type TimedOptions, timeOf, timeToFirstOutput } from '../timing.ts';
 import { withVm } from '../with-vm.ts';
 
 const SSH_PORT = 22;
@@ -29,7 +31,7 @@ export const sshRoundTrip: Measurement = {
       const direct = [...ssh, ...(await optionsOfDirect(lab, vm, { signal })), host] as const;
       const times = new Map<string, number[]>();
       const note = (way: string, ms: number): void => void times.set(way, [...(times.get(way) ?? []), ms]);
-      await exec([...shared, '-M', '-f', '-N', host], { env, signal });
+      await using _master = await openShared([...shared, host], { env, signal });
       // In turns, because the speed of the machine varies.
       await repeat(runs, async () => {
         note('cold', await timeOf([...ssh, host, 'true'], { env, signal }));
@@ -39,8 +41,6 @@ export const sshRoundTrip: Measurement = {
         note('version', await timeOf([lab.banger, 'version'], { env, signal }));
         note('viaExec', await timeOf([lab.banger, 'vm', 'exec', vm.name, '--', 'true'], { env, signal }));
       });
-      await exec([...shared, '-O', 'exit', host], { env, signal });
-      await rm(home, { recursive: true, force: true });
       const of = (way: string): number[] => times.get(way) ?? [];
       const unit = 'ms';
       return [
@@ -90,4 +90,24 @@ async function optionsOfDirect({ client }: Lab, vm: Vm, { signal }: Abortable): 
     HostKeyAlias: `${vm.name}.vm`,
   };
   return Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+}
+
+/** Opens the connection that commands with the same `ControlPath` share, until disposed of. */
+async function openShared(
+  [ssh, ...words]: readonly [string, ...string[]],
+  { env, signal }: TimedOptions,
+): Promise<AsyncDisposable> {
+  const master = spawn(ssh, ['-M', '-N', ...words], { env, stdio: 'ignore' });
+  const ended = once(master, 'exit');
+  const isOpen = async (): Promise<true | undefined> => {
+    const { code } = await exec([ssh, '-O', 'check', ...words], { env, signal, okCodes: [0, 255] });
+    return code === 0 || undefined;
+  };
+  await poll(isOpen, { everyMs: 100, deadlineMs: 60_000, what: 'the shared connection', signal });
+  return {
+    async [Symbol.asyncDispose]() {
+      master.kill();
+      await ended;
+    },
+  };
 }

@@ -44,8 +44,8 @@ async function main(signal: AbortSignal): Promise<number> {
     const counts = await runNodeTests(['test/browser/vite.test.ts'], {
       root: ROOT,
       concurrency: 1,
-      timeoutMs: 5 * MINUTE_MS,
-      fileTimeoutMs: 20 * MINUTE_MS,
+      timeoutMs: 10 * MINUTE_MS,
+      fileTimeoutMs: 30 * MINUTE_MS,
       scratch,
       logs: () => [],
       write: (text) => process.stdout.write(text),

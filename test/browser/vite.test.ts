@@ -9,6 +9,9 @@ import { APP_DIR, CHROMIUM, NODE } from './tools.ts';
 
 const PORT = 5_173;
 
+/** `ms` for a page of an emulated guest, whose dev server has compiled nothing yet. */
+const PAGE_MS = 4 * 60_000;
+
 /** What a page that is loaded again does not have any more. */
 const MARK = 'window.mark = "still here"';
 
@@ -33,11 +36,9 @@ describe('a page of a dev server with hot reload, in a browser', { concurrency: 
       return log.includes('ready in');
     };
     // An emulated guest compiles all of it first.
-    await until(isReady, { what: 'the dev server', everyMs: 1_000, deadlineMs: 4 * 60_000 }).catch(
-      (error) => {
-        throw new Error(`the dev server printed: ${log}`, { cause: error });
-      },
-    );
+    await until(isReady, { what: 'the dev server', everyMs: 1_000, deadlineMs: PAGE_MS }).catch((error) => {
+      throw new Error(`the dev server printed: ${log}`, { cause: error });
+    });
     chromium = await startChromium({
       program: CHROMIUM,
       profileDir: join(lab.scratch, 'profile'),
@@ -53,8 +54,18 @@ describe('a page of a dev server with hot reload, in a browser', { concurrency: 
     await lab.text(['vm', 'exec', 'page', '--', 'sh', '-c', `cd /root && ${line}`]);
   const write = (greeting: string): Promise<string> =>
     inGuest(`echo "export const greeting = '${greeting}';" > app/greeting.js`);
-  const heading = (page: Page): Promise<string | undefined> =>
-    page.evaluate('document.querySelector("h1")?.textContent');
+  const shows = async (page: Page, text: string): Promise<void> => {
+    let shown: string | undefined;
+    const isShown = async (): Promise<boolean> => {
+      shown = await page.evaluate('document.querySelector("h1")?.textContent ?? document.body?.innerText');
+      return shown === text;
+    };
+    const waiting = { what: `"${text}" in the page`, everyMs: 100, deadlineMs: PAGE_MS };
+    await until(isShown, waiting).catch((error) => {
+      const last = page.events.slice(-20).map(({ method }) => method);
+      throw new Error(`the page shows "${shown}" after ${last.join(', ')}`, { cause: error });
+    });
+  };
 
   for (const [way, urlOf] of [
     ['the gateway', () => `http://page.localhost:${gatewayPort}/`],
@@ -65,9 +76,7 @@ describe('a page of a dev server with hot reload, in a browser', { concurrency: 
     test(`through ${way}: rendered, and a file that changes in the guest arrives over the WebSocket`, async () => {
       await write('first');
       const page = await chromium.open(urlOf());
-      const shows = (text: string): Promise<void> =>
-        until(async () => (await heading(page)) === text, { what: `"${text}" on ${urlOf()}`, everyMs: 100 });
-      await shows('first');
+      await shows(page, 'first');
       const frames = (): string[] =>
         page.events
           .filter(({ method }) => method === 'Network.webSocketFrameReceived')
@@ -75,7 +84,7 @@ describe('a page of a dev server with hot reload, in a browser', { concurrency: 
       await until(() => frames().some((frame) => frame.includes('"connected"')));
       await page.evaluate(MARK);
       await write('second');
-      await shows('second');
+      await shows(page, 'second');
       assert.equal(await page.evaluate('window.mark'), 'still here', 'the page was loaded again');
       assert.ok(frames().some((frame) => frame.includes('js-update')));
     });
@@ -85,10 +94,10 @@ describe('a page of a dev server with hot reload, in a browser', { concurrency: 
     await write('before');
     await lab.text(['vm', 'suspend', 'page']);
     const page = await chromium.open(`http://page.localhost:${gatewayPort}/`);
-    await until(async () => (await heading(page)) === 'before', { everyMs: 100 });
+    await shows(page, 'before');
     await page.evaluate(MARK);
     await write('after');
-    await until(async () => (await heading(page)) === 'after', { everyMs: 100 });
+    await shows(page, 'after');
     assert.equal(await page.evaluate('window.mark'), 'still here');
   });
 });

@@ -45,7 +45,8 @@ export async function setUpSsh(
     identityFile,
     knownHostsFile,
   });
-  const isOwnChanged = action === 'uninstall' ? false : await changeOwnConfig(path, () => writeOwn(path, stanza));
+  const isOwnChanged =
+    action === 'uninstall' ? false : await changeOwnConfig(path, () => writeOwn(path, stanza));
   const user = readUserConfig(userConfig);
   const before = user.text;
   let after = before;

@@ -95,7 +95,10 @@ describe('banger ssh-config', () => {
     for (const action of ['--install', '--uninstall']) {
       const { status, stderr } = await run(action);
       assert.equal(status, 1);
-      assert.match(stderr, /Cannot use the ssh configuration ".*\/banger\/ssh_config": it cannot be changed\n/);
+      assert.match(
+        stderr,
+        /Cannot use the ssh configuration ".*\/banger\/ssh_config": it cannot be changed\n/,
+      );
       assert.match(stderr, /hint: see who owns ".*\/banger", and make it yours/);
     }
     assert.equal(userText(), 'Host a\n');

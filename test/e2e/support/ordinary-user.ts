@@ -1,6 +1,6 @@
 import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { neverAborts } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/process/exec.ts';
@@ -54,11 +54,13 @@ export async function openOrdinaryUser(): Promise<OrdinaryUser> {
     const { dataDir } = resolvePaths(processEnvironment());
     const copy = join(XDG_DATA_HOME, 'banger');
     await exec(['bash', SHARE_IMAGE, dataDir, copy, String(NOBODY)], { signal });
-    // What the user's programs make beside it.
     for (const dir of [scratch, HOME, XDG_DATA_HOME]) await chown(dir, NOBODY, NOBODY);
   }
   const prefix = isRoot ? become(NOBODY) : [];
   const lab = await openLab({ scratch, env, prefix });
+  const { configFile } = lab.paths;
+  const configured = [dirname(dirname(configFile)), dirname(configFile), configFile];
+  if (isRoot) for (const path of configured) await chown(path, NOBODY, NOBODY);
   return {
     lab,
     client: sshClient(lab, prefix),

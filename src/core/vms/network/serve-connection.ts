@@ -68,8 +68,8 @@ export async function serveConnection(
 }
 
 /**
- * As {@link reachGuestPort}, but waits while too much is open to the guest: a connection that was broken counts
- * there until the guest has been told, and commands and copies count too.
+ * As {@link reachGuestPort}, but waits while too much is open to the guest: a connection that was broken
+ * counts there until the guest has been told, and commands and copies count too.
  */
 async function reachWhenFree(
   world: WakeWorld,
