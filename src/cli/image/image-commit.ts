@@ -24,8 +24,8 @@ export const imageCommit = defineCommand({
       does: 'Makes the image tools; banger vm run --image tools boots it.',
     },
     {
-      command: 'banger image commit web localhost:5000/tools:1 && banger image push localhost:5000/tools:1',
-      does: 'Makes an image for a registry, and sends it there.',
+      command: 'banger image commit web localhost:5000/tools:1',
+      does: 'Makes an image for a registry; banger image push sends it there.',
     },
   ],
   args: [

@@ -17,8 +17,8 @@ export const imageExport = defineCommand({
   examples: [
     { command: 'banger image export -o tools.tar tools', does: 'Writes the image tools to tools.tar.' },
     {
-      command: 'banger image export -o app.tar localhost:5000/app:1 && podman load -i app.tar',
-      does: 'Brings a pulled image to Podman, under its name.',
+      command: 'banger image export -o app.tar localhost:5000/app:1',
+      does: 'Writes a pulled image; podman load -i app.tar brings it to Podman, under its name.',
     },
   ],
   args: [{ name: 'image', summary: "the image's name", isRequired: true, kind: 'image' }],

@@ -125,8 +125,13 @@ test('a VM that changes now, or has no drives, is refused before anything is mad
 
 test('the name of another image is only taken over with force', async () => {
   const world = worldWith('stopped');
-  await commitImage(world, { vm: 'web', name: 'tools' }, task);
+  const { arch } = stores.images;
+  const origin = { kind: 'file', path: '/tools.ext4' } as const;
+  await stores.images.add('tools', { arch, origin, force: false }, task);
   await assert.rejects(commitImage(world, { vm: 'web', name: 'tools' }, task), (error) =>
     isAppError(error, 'IMAGE_EXISTS'),
   );
+  await commitImage(world, { vm: 'web', name: 'tools', force: true }, task);
+  const { provenance } = await stores.images.get('tools');
+  assert.equal(provenance.origin.kind, 'commit');
 });

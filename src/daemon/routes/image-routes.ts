@@ -47,7 +47,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
   }),
   workRoute({
     method: 'POST',
-    path: '/images/build',
+    path: '/images/dockerfile',
     summary: 'Build a Dockerfile in a VM, and make an image of it; hanging up cancels it',
     body: schemas.buildDockerfileRequest,
     answer: schemas.image,

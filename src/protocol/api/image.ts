@@ -71,7 +71,7 @@ export const registerImageRequest = closedObject({
 });
 export type RegisterImageRequest = ValueOf<typeof registerImageRequest>;
 
-/** Body of `POST /v1/images/build`. */
+/** Body of `POST /v1/images/dockerfile`. */
 export const buildDockerfileRequest = closedObject({
   dockerfile: absolutePath,
   context: textLike('^/[^\\0]*$', 'absolute path of the folder whose files it copies'),

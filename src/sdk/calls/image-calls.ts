@@ -62,7 +62,7 @@ export function imageCalls(caller: Caller): ImageCalls {
     },
     showImage: async (name, options) => await caller.get(imagePath(name), image, options),
     buildImage: (name, body, { signal }) => caller.work(imagePath(name, 'build'), image, { body, signal }),
-    buildDockerfile: (body, { signal }) => caller.work('/images/build', image, { body, signal }),
+    buildDockerfile: (body, { signal }) => caller.work('/images/dockerfile', image, { body, signal }),
     pullImage: (body, { signal }) => caller.work('/images/pull', image, { body, signal }),
     importImage: (body, { signal }) => caller.work('/images/import', image, { body, signal }),
     registerImage: (body, { signal }) => caller.work('/images/register', image, { body, signal }),
