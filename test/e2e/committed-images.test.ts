@@ -55,8 +55,9 @@ suite('images of VMs', { concurrency: false, timeout: 9 * 60_000 }, () => {
     await rm(dir, { recursive: true });
   });
 
+  /** What a script prints in a new VM, which needs no template: it is the only one of its image. */
   const inImage = async (name: string, script: string): Promise<string> =>
-    (await lab.text(['vm', 'run', '--rm', '--image', name, ...SMALL, '--', 'sh', '-c', script])).toString();
+    await lab.text(['vm', 'run', '--rm', '--cold', '--image', name, ...SMALL, '--', 'sh', '-c', script]);
 
   test('a VM that runs, is suspended or stopped becomes an image that boots, without what is its own', async (t) => {
     if (tree === undefined)
