@@ -9,8 +9,11 @@ import { findWebPort } from './find-web-port.ts';
 
 const signal = neverAborts();
 
-/** What a port of the guest answers to any question; `silent` never answers, `closed` refuses. */
-type Answer = 'http' | 'ssh' | 'tls' | 'silent' | 'closed';
+/**
+ * What a port of the guest answers to any question; `slow` is a web server that takes 100 ms, `silent` never
+ * answers, `closed` refuses.
+ */
+type Answer = 'http' | 'slow' | 'ssh' | 'tls' | 'silent' | 'closed';
 
 function guest(ports: Readonly<Record<number, Answer>>): { agent: GuestAgent; open: Set<Duplex> } {
   const open = new Set<Duplex>();
@@ -33,6 +36,7 @@ function guest(ports: Readonly<Record<number, Answer>>): { agent: GuestAgent; op
         write(_chunk, _encoding, done) {
           const text = texts[answer];
           if (text) this.push(text);
+          if (answer === 'slow') setTimeout(() => this.destroyed || this.push(texts.http), 100);
           done();
         },
       });
@@ -65,4 +69,26 @@ test('the first web server is found without waiting for silent ports above it, w
   assert.equal(await findWebPort(agent, { signal }), 80);
   assert.ok(performance.now() - begun < 2_000);
   await until(() => open.size === 0);
+});
+
+for (const [ports, expected] of [
+  [{ 5173: 'slow' }, 5173],
+  [{ 5173: 'slow', 5432: 'silent', 22: 'ssh' }, 5173],
+  [{ 3000: 'silent', 5173: 'slow' }, 5173],
+  [{ 3000: 'slow', 8080: 'http' }, 8080],
+  [{ 3000: 'silent' }, undefined],
+] as const) {
+  test(`of ${JSON.stringify(ports)}, ${expected} is taken when it is late for a first answer`, async () => {
+    const { agent, open } = guest(ports);
+    assert.equal(await findWebPort(agent, { signal, shortMs: 20, longMs: 3_000 }), expected);
+    await until(() => open.size === 0);
+  });
+}
+
+test('a failure that is no answer of the guest is thrown', async () => {
+  const broken = {
+    ports: async () => [{ proto: 'tcp', port: 1, address: '0.0.0.0' }],
+    tcp: () => assert.fail('bug'),
+  };
+  await assert.rejects(findWebPort(broken as unknown as GuestAgent, { signal, shortMs: 1 }), /bug/);
 });

@@ -9,7 +9,7 @@ export type WebScheme = 'http' | 'https';
 export const MAX_PROBED = 32;
 
 /** `ms` for the first bytes of a server's answer; an emulated guest on a busy host is slow. */
-const ANSWER_DEADLINE_MS = 2_500;
+export const ANSWER_DEADLINE_MS = 2_500;
 
 /**
  * The first message of TLS 1.2 (RFC 5246, 7.4.1.2) with three suites and no name; a server may refuse it, and
@@ -37,10 +37,10 @@ const HTTP_REQUEST = Buffer.from('HEAD / HTTP/1.0\r\n\r\n');
 export async function speaksWeb(
   agent: GuestAgent,
   port: number,
-  { signal }: Abortable,
+  { signal, deadlineMs = ANSWER_DEADLINE_MS }: Abortable & { deadlineMs?: number },
 ): Promise<WebScheme | undefined> {
   const stop = new AbortController();
-  const options = { signal: AbortSignal.any([signal, stop.signal]) };
+  const options = { signal: AbortSignal.any([signal, stop.signal]), deadlineMs };
   const inTls = firstAnswer(agent, port, { ...options, question: CLIENT_HELLO });
   const plain = firstAnswer(agent, port, { ...options, question: HTTP_REQUEST });
   // Awaited below.
@@ -74,7 +74,7 @@ function isHttp(answer: Buffer | undefined): boolean {
 async function firstAnswer(
   agent: GuestAgent,
   port: number,
-  { question, signal }: Abortable & { question: Buffer },
+  { question, signal, deadlineMs }: Abortable & { question: Buffer; deadlineMs: number },
 ): Promise<Buffer | undefined> {
   const ask = async (inner: AbortSignal): Promise<Buffer> => {
     const stream = await agent.tcp(port, { signal: inner });
@@ -88,7 +88,7 @@ async function firstAnswer(
   };
   try {
     const what = `port ${port} to answer`;
-    return await withDeadline(ask, { signal, deadlineMs: ANSWER_DEADLINE_MS, what });
+    return await withDeadline(ask, { signal, deadlineMs, what });
   } catch (error) {
     // After any other failure the port does not count as a web server.
     signal.throwIfAborted();
