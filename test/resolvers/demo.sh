@@ -46,7 +46,7 @@ as_user 'banger vm run --nat --name demo </dev/null'
 as_user 'ssh demo.vm "cat >serve-hello.pl"' <test/support/container/serve-hello.pl
 as_user 'ssh demo.vm sh' <test/support/container/make-image.sh
 as_user 'ssh demo.vm docker run -d -p 80:80 hello'
-until_true 60 'banger vm ports demo | grep "http://demo\.vm$"'
+until_true 60 'banger vm ports demo | grep "http://demo\.vm:80$"'
 as_user 'banger vm ports demo'
 page=$(as_user 'curl -sS http://demo.vm')
 [ "$page" = hello ] || { echo "FAIL: http://demo.vm serves: $page" >&2; exit 1; }
