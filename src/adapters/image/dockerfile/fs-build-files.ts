@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isErrno, messageOf } from '../../../base/errors.ts';
@@ -18,6 +18,7 @@ import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
 import { freeBytes, noSpace } from '../space.ts';
 import { storeLayout } from '../store/layout.ts';
 import { MAX_SECRET_BYTES } from './context-limits.ts';
+import { limitBytes } from './limit-bytes.ts';
 import { openContext } from './open-context.ts';
 import { packLayout } from './pack-layout.ts';
 
@@ -68,13 +69,7 @@ export class FsBuildFiles implements BuildFiles {
       removeTree: (dir: string) => rm(dir, { recursive: true, force: true }),
     });
     const path = join(folder.dir, `${randomBytes(4).toString('hex')}.tar`);
-    let left = maxBytes;
-    const bounded = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        left -= chunk.length;
-        done(left < 0 ? tooLarge(maxBytes) : null, chunk);
-      },
-    });
+    const bounded = limitBytes(maxBytes, () => tooLarge(maxBytes));
     try {
       await pipeline(tar, bounded, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal });
     } catch (error) {

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough, Readable, Transform } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Abortable } from '../../../base/abort.ts';
 import { isErrno, messageOf } from '../../../base/errors.ts';
@@ -14,6 +14,7 @@ import {
   contextTooLarge,
   MAX_TEXT_BYTES,
 } from './context-limits.ts';
+import { limitBytes } from './limit-bytes.ts';
 import { listContext } from './list-context.ts';
 
 /** What a tar has besides the files, for each entry: headers, long names, padding. */
@@ -70,13 +71,8 @@ function packContext(
     ],
     { signal, env, cwd: '/', input: list, deadlineMs: LONG_WORK_DEADLINE_MS, okCodes: [0, 1] },
   );
-  let left = limits.maxBytes + OVERHEAD_BYTES * (paths.length + 16);
-  const bounded = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      left -= chunk.length;
-      done(left < 0 ? contextTooLarge(dir, limits) : null, chunk);
-    },
-  });
+  const maxBytes = limits.maxBytes + OVERHEAD_BYTES * (paths.length + 16);
+  const bounded = limitBytes(maxBytes, () => contextTooLarge(dir, limits));
   const output = new PassThrough();
   void (async () => {
     try {
