@@ -169,6 +169,17 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm prune': list(vmResult),
   'vm rename': vm,
   'vm workspace prepare': anyOf(preparedWorkspace, dryRun),
+  'vm workspace diff': list(
+    object({
+      path: text('below the top of the repository'),
+      status: oneOf(['added', 'modified', 'deleted', 'type changed']),
+      oldMode: optional(text('six octal digits; absent for a file that was added')),
+      newMode: optional(text('absent for a file that was deleted')),
+      insertions: count('lines'),
+      deletions: count('lines'),
+      isBinary: truth(),
+    }),
+  ),
   'vm workspace export': object({
     guestPath: text('the repository in the guest'),
     output: text('the file'),

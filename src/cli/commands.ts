@@ -66,6 +66,7 @@ import { vmSnapshotList } from './vm/snapshot/vm-snapshot-list.ts';
 import { vmSnapshotRestore } from './vm/snapshot/vm-snapshot-restore.ts';
 import { vmProxy } from './vm/ssh/vm-proxy.ts';
 import { vmSsh } from './vm/ssh/vm-ssh.ts';
+import { vmWorkspaceDiff } from './vm/workspace/vm-workspace-diff.ts';
 import { vmWorkspaceExport } from './vm/workspace/vm-workspace-export.ts';
 import { vmWorkspacePrepare } from './vm/workspace/vm-workspace-prepare.ts';
 import { workspaceCacheList } from './workspace/workspace-cache-list.ts';
@@ -175,6 +176,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmDelete,
   vmPrune,
   vmWorkspacePrepare,
+  vmWorkspaceDiff,
   vmWorkspaceExport,
   imageBuild,
   imagePull,

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { exportCommand } from '../../../src/sdk/export-workspace.ts';
+import { exportCommand } from '../../../src/sdk/workspace/export-workspace.ts';
 import { beginning, take, visibleStep } from '../../helpers/random-steps.ts';
 import { makeScratch, put, type Scratch, sendTo } from '../../helpers/scratch-repository.ts';
 import { treeOf } from '../../helpers/tree-of.ts';

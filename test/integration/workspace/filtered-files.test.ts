@@ -4,7 +4,7 @@ import { chmodSync, existsSync, readFileSync, rmSync, utimesSync, writeFileSync 
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SENT_REF } from '../../../src/protocol/workspace-state.ts';
-import { exportCommand } from '../../../src/sdk/export-workspace.ts';
+import { exportCommand } from '../../../src/sdk/workspace/export-workspace.ts';
 import { assertSameToGit, makeScratch, put, type Scratch, sendTo } from '../../helpers/scratch-repository.ts';
 
 /** A clean filter that prints the pointer of Git LFS, and a smudge filter that finds the file again. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { exportCommand } from '../../../src/sdk/export-workspace.ts';
+import { exportCommand } from '../../../src/sdk/workspace/export-workspace.ts';
 import { makeScratch, put, type Scratch, sendTo } from '../../helpers/scratch-repository.ts';
 import { commitAll } from '../../helpers/submodules.ts';
 

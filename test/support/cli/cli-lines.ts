@@ -91,6 +91,13 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm workspace export': [
     { words: 'made1 --guest-path GUEST --base-commit COMMIT', needsRoot: true },
     { words: 'made1 -o DIR/p.patch --guest-path GUEST2 --json', needsRoot: true },
+    { words: 'made1 --commits --format am --guest-path GUEST', needsRoot: true },
+  ],
+  'vm workspace diff': [
+    { words: 'made1 --guest-path GUEST --base-commit COMMIT src', needsRoot: true },
+    { words: 'made1 --guest-path GUEST --stat', needsRoot: true },
+    { words: 'made1 --guest-path GUEST --name-status', needsRoot: true },
+    { words: 'made1 --guest-path GUEST --json', needsRoot: true },
   ],
   'vm fork': [
     { words: '--name fork1 -v --timings made1' },
@@ -309,6 +316,7 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm rename': 'web other',
   'vm delete': 'web',
   'vm workspace prepare': 'web --dry-run REPO',
+  'vm workspace diff': 'web',
   'vm workspace export': 'web',
   'image build': './',
   'image show': 'debian-bookworm',

@@ -3,7 +3,7 @@ import { isAppError } from '../../../base/errors.ts';
 import type { Vm } from '../../../protocol/vm.ts';
 import { resolveVmRef } from '../../../protocol/vm-ref.ts';
 import type { BangerClient } from '../../../sdk/client.ts';
-import { workspaceChanges } from '../../../sdk/workspace-changes.ts';
+import { workspaceChanges } from '../../../sdk/workspace/workspace-changes.ts';
 import { confirm } from '../../context/confirm.ts';
 import type { CommandContext } from '../../context/context.ts';
 

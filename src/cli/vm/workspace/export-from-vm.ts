@@ -4,12 +4,12 @@ import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError, isErrno } from '../../../base/errors.ts';
-import { exportWorkspace } from '../../../sdk/export-workspace.ts';
+import { exportCommits } from '../../../sdk/workspace/export-commits.ts';
+import { exportWorkspace } from '../../../sdk/workspace/export-workspace.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { passText } from '../../context/pass-text.ts';
 import type { Invocation } from '../../program/command.ts';
-import { ProblemList } from '../../program/problems.ts';
-import { guestFolder } from '../guest-path.ts';
+import { guestRepository } from './guest-repository.ts';
 import type { EXPORT_OPTIONS } from './options.ts';
 
 /** What `vm workspace export --json` prints. Fields are added, never changed. */
@@ -20,33 +20,28 @@ export interface ExportReport {
   bytes: number;
 }
 
-/** Prints the changes in a VM's repository as a patch, or writes them to a file. Returns the exit status. */
+/**
+ * Prints the changes in a VM's repository as a patch, or its commits, or writes them to a file. Returns the
+ * exit status.
+ */
 export async function exportFromVm(
   { args: [ref = ''], options }: Invocation<typeof EXPORT_OPTIONS>,
   context: CommandContext,
 ): Promise<number> {
   const { signal } = context;
-  const problems = new ProblemList();
-  for (const problem of wrongOptions(options)) problems.add(problem);
-  const given = problems.attempt(() => options.guestPath && guestFolder(options.guestPath, '--guest-path'));
-  problems.throwAny();
+  const { vm, guestPath } = await guestRepository(ref, options, {
+    ...{ verb: 'export from', problems: wrongOptions(options, context), context },
+  });
   const client = await context.client();
-  const vm = await client.showVm(ref, { signal });
-  const guestPath = given || vm.workspace?.guestPath;
-  if (guestPath === undefined) {
-    throw new AppError(
-      'WORKSPACE_UNKNOWN',
-      `Cannot export from "${vm.name}": no working tree was copied into it`,
-      {
-        hint: 'name the repository in the guest: --guest-path /root/repo',
-      },
-    );
-  }
   context.progress.step('vm workspace', `exporting ${guestPath}`);
-  const patch = exportWorkspace(client, vm.id, { guestPath, baseCommit: options.baseCommit, signal });
+  const which = { guestPath, baseCommit: options.baseCommit, signal };
+  const content = options.commits
+    ? exportCommits(client, vm.id, { ...which, format: options.format === 'am' ? 'am' : 'bundle' })
+    : exportWorkspace(client, vm.id, which);
+  const nothing = options.commits ? 'there are no commits' : 'there are no changes';
   let bytes = 0;
   const counted = (async function* () {
-    for await (const chunk of patch) {
+    for await (const chunk of content) {
       context.progress.clear();
       bytes += chunk.length;
       yield chunk;
@@ -54,31 +49,40 @@ export async function exportFromVm(
   })();
   if (options.output === undefined) {
     await passText(counted, { sink: context.stdout, signal });
-    if (bytes === 0) context.notice('there are no changes');
+    if (bytes === 0) context.notice(nothing);
     return 0;
   }
   const output = resolve(context.io.cwd, options.output);
   await writeWhole(output, counted, context);
   if (options.json) await context.printJson({ guestPath, output, bytes } satisfies ExportReport);
-  else context.notice(bytes === 0 ? 'there are no changes' : `${bytes} bytes in ${output}`);
+  else context.notice(bytes === 0 ? nothing : `${bytes} bytes in ${output}`);
   return 0;
 }
 
-function wrongOptions({
-  baseCommit,
-  output,
-  json,
-}: Invocation<typeof EXPORT_OPTIONS>['options']): AppError[] {
+function wrongOptions(
+  { output, commits, format, json }: Invocation<typeof EXPORT_OPTIONS>['options'],
+  { stdout }: Pick<CommandContext, 'stdout'>,
+): AppError[] {
   const refuse = (code: string, message: string, hint: string): AppError =>
     new AppError(code, message, { hint });
   const found: AppError[] = [];
-  if (baseCommit !== undefined && !/^[0-9a-f]{4,64}$/i.test(baseCommit)) {
+  if (format !== undefined && !commits) {
+    found.push(
+      refuse('USAGE_OPTIONS', 'Cannot use --format without --commits: a patch has one format', '--commits'),
+    );
+  }
+  if (format !== undefined && format !== 'bundle' && format !== 'am') {
     found.push(
       refuse(
         'USAGE_OPTION_VALUE',
-        `Cannot use ${JSON.stringify(baseCommit)} for --base-commit: it is not a commit name`,
-        'for example --base-commit "$(git rev-parse HEAD)"',
+        `Cannot use ${JSON.stringify(format)} for --format: there is no such format`,
+        'use bundle or am',
       ),
+    );
+  }
+  if (commits && format !== 'am' && output === undefined && stdout.isTerminal) {
+    found.push(
+      refuse('USAGE_OPTIONS', 'Cannot print a bundle on a terminal: it is not text', '-o web.bundle'),
     );
   }
   if (output === '')

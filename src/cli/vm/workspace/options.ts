@@ -26,6 +26,13 @@ export const PREPARE_OPTIONS = {
   json: { type: 'flag', summary: 'print what was copied as JSON' },
 } as const satisfies OptionDefinitions;
 
+const GUEST_PATH = {
+  type: 'value',
+  value: 'folder',
+  summary: 'absolute path of the repository in the guest',
+  defaultText: () => 'where the working tree was copied to',
+} as const satisfies OptionDefinitions[string];
+
 /** Options of `vm workspace export`. */
 export const EXPORT_OPTIONS = {
   output: {
@@ -38,14 +45,33 @@ export const EXPORT_OPTIONS = {
   baseCommit: {
     type: 'value',
     value: 'sha',
-    summary: 'the commit that the patch is based on',
+    summary: 'the commit at which the changes begin',
     defaultText: () => 'the working tree as it was last copied',
   },
-  guestPath: {
+  commits: { type: 'flag', summary: 'the commits made in the VM, instead of a patch' },
+  format: {
     type: 'value',
-    value: 'folder',
-    summary: 'absolute path of the repository in the guest',
-    defaultText: () => 'where the working tree was copied to',
+    value: 'format',
+    kind: ['bundle', 'am'],
+    summary: 'bundle: for git fetch; am: a series of patches for git am, without merges; needs --commits',
+    defaultText: () => 'bundle',
   },
+  guestPath: GUEST_PATH,
   json: { type: 'flag', summary: 'print what was written as JSON; needs --output' },
+} as const satisfies OptionDefinitions;
+
+const BASE_COMMIT = {
+  type: 'value',
+  value: 'sha',
+  summary: 'compare with this commit',
+  defaultText: () => 'the working tree as it was last copied',
+} as const satisfies OptionDefinitions[string];
+
+/** Options of `vm workspace diff`. */
+export const DIFF_OPTIONS = {
+  stat: { type: 'flag', summary: 'print how many lines of each file were changed' },
+  nameStatus: { type: 'flag', summary: 'print only the names of changed files, and how they were changed' },
+  baseCommit: BASE_COMMIT,
+  guestPath: GUEST_PATH,
+  json: { type: 'flag', summary: 'print the changed files as a JSON array' },
 } as const satisfies OptionDefinitions;

@@ -1,6 +1,6 @@
-import type { Abortable } from '../base/abort.ts';
-import { IS_EXPORTED, READ_SENT, READ_STATE } from '../protocol/workspace-state.ts';
-import type { BangerClient } from './client.ts';
+import type { Abortable } from '../../base/abort.ts';
+import { IS_EXPORTED, READ_SENT, READ_STATE } from '../../protocol/workspace-state.ts';
+import type { BangerClient } from '../client.ts';
 
 /** Whether a workspace has changes that the host lacks; `unknown`: git failed, or it is no repository. */
 export type WorkspaceChanges = 'none' | 'unexported' | 'unknown';
