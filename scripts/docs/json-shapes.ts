@@ -129,6 +129,23 @@ const dropInChanges = list(
 /** What each command with `--json` prints, by the words after `banger`. */
 export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm run': anyOf(runReport, dryRun),
+  'devcontainer check': object({
+    file: text('on this host'),
+    canRun: truth('no key is refused'),
+    image: optional(text('what the VM boots, unless a Dockerfile is built')),
+    build: optional(object({ dockerfile: text(), context: text(), target: optional(text()) })),
+    workspaceFolder: text('folder in the guest in which commands start'),
+    remoteUser: optional(text('absent: that of the image')),
+    forwardPorts: list(integer()),
+    withheldEnv: list(text(), 'variables of this shell that it asks for and does not get'),
+    keys: list(
+      object({
+        key: text(),
+        status: oneOf(['taken', 'overridden', 'not supported', 'refused']),
+        note: text(),
+      }),
+    ),
+  }),
   'vm create': anyOf(allOf(vm, object({ spans })), leftCreation),
   'vm list': list(vm),
   'vm show': vm,

@@ -4,6 +4,7 @@ import { daemonLogs } from './daemon/daemon-logs.ts';
 import { daemonSocket } from './daemon/daemon-socket.ts';
 import { daemonStatus } from './daemon/daemon-status.ts';
 import { daemonStop } from './daemon/daemon-stop.ts';
+import { devcontainerCheck } from './devcontainer/devcontainer-check.ts';
 import { dnsInstall } from './dns/dns-install.ts';
 import { dnsStatus } from './dns/dns-status.ts';
 import { dnsUninstall } from './dns/dns-uninstall.ts';
@@ -99,6 +100,12 @@ const GROUPS: readonly GroupDefinition[] = [
     name: 'image cache',
     summary: 'downloads that images were made of',
     description: 'Downloads: the layers that images were made of. Images share them.',
+  },
+  {
+    name: 'devcontainer',
+    summary: 'the devcontainer.json of a repository',
+    description:
+      'Development containers: banger vm run --devcontainer makes a VM as the devcontainer.json of a repository says.',
   },
   {
     name: 'kernel',
@@ -197,6 +204,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   kernelList,
   kernelShow,
   kernelRm,
+  devcontainerCheck,
   operationsList,
   operationsFollow,
   operationsCancel,

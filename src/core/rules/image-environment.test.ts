@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { imageEnvironmentFiles, runConfigOf } from './image-environment.ts';
+import { imageEnvironmentFiles, runConfigOf, withVariables } from './image-environment.ts';
 
 const textOf = (env: string[], path: string): string =>
   Buffer.from(imageEnvironmentFiles({ env }).find((file) => file.path === path)?.content ?? []).toString();
@@ -47,4 +47,14 @@ test('a shell reads any value back unchanged', () => {
     assert.equal(out.toString(), wanted);
   };
   fc.assert(fc.property(value, check), { numRuns: 30, examples: [["'"], ["a'b\\"], ['$(id)`id`"']] });
+});
+
+test('variables of a VM take the place of those of its image with the same names', () => {
+  const config = { env: ['PATH=/bin', 'A=1'], user: 'app' };
+  assert.deepEqual(withVariables(config, ['A=2', 'B=x=y']), {
+    env: ['PATH=/bin', 'A=2', 'B=x=y'],
+    user: 'app',
+  });
+  assert.equal(withVariables(config), config);
+  assert.deepEqual(withVariables({}, ['A=1']), { env: ['A=1'] });
 });

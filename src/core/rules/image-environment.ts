@@ -16,6 +16,17 @@ export function runConfigOf({ env, entrypoint, cmd, user, workingDir }: ImageCon
   return Object.keys(config).length > 0 ? config : undefined;
 }
 
+/** The configuration with more variables, `NAME=value`, which take the place of those with the same names. */
+export function withVariables(config: ImageConfig, env: readonly string[] = []): ImageConfig {
+  if (env.length === 0) return config;
+  const byName = new Map([...(config.env ?? []), ...env].map((text) => [nameIn(text), text]));
+  return { ...config, env: [...byName.values()] };
+}
+
+function nameIn(text: string): string {
+  return text.slice(0, Math.max(0, text.indexOf('=')));
+}
+
 /** Where the agent finds the image's variables, each with a NUL byte after it. */
 const AGENT_FILE = '/run/banger/image-env';
 

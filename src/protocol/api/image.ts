@@ -91,6 +91,11 @@ export const buildDockerfileRequest = closedObject({
   ),
   nat: optional(truth('its steps may open connections to the outside; default: false')),
   noCache: optional(truth('run every step again')),
+  reuse: optional(
+    truth(
+      'return the image that has the name already, if it was built of the same content: Dockerfile, files, arguments, images that it begins with',
+    ),
+  ),
   ...newImage,
 });
 export type BuildDockerfileRequest = ValueOf<typeof buildDockerfileRequest>;

@@ -8,6 +8,7 @@ import {
   optional,
   someText,
   text,
+  textLike,
   truth,
 } from '../../base/json-schema/build.ts';
 import type { ValueOf } from '../../base/json-schema/schema.ts';
@@ -54,6 +55,12 @@ export const createVmRequest = closedObject({
     list(
       integer('', { minimum: 1, maximum: 65_535 }),
       "ports of this host's 127.0.0.1 that the guest reaches as its own",
+    ),
+  ),
+  env: optional(
+    list(
+      textLike('^[A-Za-z_][A-Za-z0-9_]*=[^\\0]*$', '`NAME=value`'),
+      'variables of every command in the guest, over those of its image',
     ),
   ),
   noStart: optional(truth('do not start the VM')),

@@ -111,11 +111,14 @@ export async function openRegistry(): Promise<TestRegistry> {
     },
     unref: () => void server.unref(),
     put(repository, { tag, config, layers: tars, arch = HOST_ARCH }) {
-      const { env, entrypoint, cmd, user, workingDir } = config;
+      const { env, entrypoint, cmd, user, workingDir, labels } = config;
       const described = {
         architecture: arch,
         os: 'linux',
-        config: { Env: env, Entrypoint: entrypoint, Cmd: cmd, User: user, WorkingDir: workingDir },
+        config: {
+          ...{ Env: env, Entrypoint: entrypoint, Cmd: cmd, User: user },
+          ...{ WorkingDir: workingDir, Labels: labels },
+        },
         rootfs: { type: 'layers', diff_ids: tars.map((tar) => diffIdOf(tar)) },
       };
       const packed = tars.map((tar) => add(gzipSync(tar)));

@@ -58,6 +58,15 @@ describe('the table of every command and option', () => {
     scratch = makeScratch();
     repo = scratch.init('repo');
     put(repo, 'file');
+    put(repo, '.devcontainer.json', JSON.stringify({ image: 'debian-bookworm' }));
+    const other = {
+      image: 'debian-bookworm',
+      workspaceFolder: join(lab.dir, 'other'),
+      initializeCommand: 'true',
+      postCreateCommand: 'test -f file',
+      mounts: ['source=/,target=/host,type=bind'],
+    };
+    put(repo, '.devcontainer/other/devcontainer.json', JSON.stringify(other));
     scratch.git(repo, 'add', '-A');
     scratch.git(repo, 'commit', '-q', '-m', 'first');
     appendFileSync(lab.settings.paths.daemonLogFile, '{"msg":"hello"}\n');

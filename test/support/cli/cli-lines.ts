@@ -27,6 +27,16 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--rm --image alpine:3.20 --kernel-ref fake-kernel --entrypoint', needsRoot: true },
     { words: '--rm --image alpine:3.20 --platform linux/arm64 --entrypoint', needsRoot: true },
     { words: '--rm --json --timings -- true', needsRoot: true },
+    {
+      words:
+        '--rm --devcontainer --devcontainer-name other --devcontainer-skip mounts --initialize-command REPO -- true',
+      needsRoot: true,
+    },
+  ],
+  'devcontainer check': [
+    { words: 'REPO' },
+    { words: '--name other --skip mounts --initialize-command -e A=1 --json REPO' },
+    { words: '--name other REPO', status: 1 },
   ],
   'vm create': [
     {
@@ -252,6 +262,9 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
  */
 export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: string }>> = {
   '--name': { value: 'MyBox' },
+  '--devcontainer-name': { value: 'nowhere', besides: '--devcontainer' },
+  '--devcontainer-skip': { value: 'nokey', besides: '--devcontainer' },
+  '--skip': { value: 'nokey' },
   '--count': { value: '0' },
   '--mode': { value: 'metadata' },
   '--image': { value: '' },
@@ -292,6 +305,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
 /** The words that make a command line valid without the option under test. */
 export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm run': '--dry-run REPO',
+  'devcontainer check': 'REPO',
   'vm show': 'web',
   'vm exec': 'web -- true',
   'vm ssh': 'web',

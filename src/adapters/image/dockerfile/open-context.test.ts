@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -33,7 +33,7 @@ async function sent(limits?: { maxBytes: number; maxEntries: number }): Promise<
   const listed = execFileSync('tar', ['-tv', '--numeric-owner', '--full-time', '-f', '-'], { input });
   const lines = listed.toString().split('\n').filter(Boolean);
   assert.equal(lines.length, context.entryCount);
-  return lines.map((line) => line.replace(/^(\S+) (\S+) .*? \S+ \S+ \.\//, '$1 $2 '));
+  return lines.map((line) => line.replace(/^(\S+) (\S+) .*? \S+ \S+ +\.\//, '$1 $2 '));
 }
 
 test('everything is sent that is not ignored: modes and symlinks stay, owners do not', async () => {
@@ -121,4 +121,30 @@ test('a file that is gone when its turn comes fails the archive', async () => {
   assert.equal(context.dockerfile, await readFile(join(dir, 'Dockerfile'), 'utf8'));
   await rm(join(dir, 'file'));
   await assert.rejects(buffer(context.tar({ signal })), { code: 'EXEC_FAILED' });
+});
+
+test('the digest of a context depends on its content, not on times', async () => {
+  const digest = async (): Promise<string> => {
+    const places = { dockerfile: join(dir, 'Dockerfile'), context: dir };
+    return await (await openContext(places, { env, signal })).digest({ signal });
+  };
+  await put('src/main.c', 'int main;');
+  await put(`src/${'long-name-'.repeat(20)}`, 'x');
+  const first = await digest();
+  assert.match(first, /^sha256:[0-9a-f]{64}$/);
+  await utimes(join(dir, 'src/main.c'), 5, 5);
+  assert.equal(await digest(), first);
+  for (const change of [
+    () => put('src/main.c', 'int main_;'),
+    () => chmod(join(dir, 'src/main.c'), 0o755),
+    () => put('src/other.c', ''),
+  ]) {
+    const before = await digest();
+    await change();
+    assert.notEqual(await digest(), before);
+  }
+  await put('.dockerignore', 'ignored\n');
+  const ignoring = await digest();
+  await put('ignored', 'x');
+  assert.equal(await digest(), ignoring);
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -52,20 +53,33 @@ export async function openContext(
     entryCount: paths.length,
     sizeBytes,
     tar: (options) => packContext(context, { paths, limits, env, signal: options.signal }),
+    digest: async (options) => {
+      const tar = packContext(context, { paths, limits, env, signal: options.signal, isTimeless: true });
+      const hash = createHash('sha256');
+      for await (const chunk of tar) hash.update(chunk as Buffer);
+      return `sha256:${hash.digest('hex')}`;
+    },
   };
 }
 
 function packContext(
   dir: string,
-  { paths, limits, env, signal }: OpenContextOptions & { paths: readonly Buffer[]; limits: ContextLimits },
+  {
+    paths,
+    limits,
+    env,
+    signal,
+    isTimeless = false,
+  }: OpenContextOptions & { paths: readonly Buffer[]; limits: ContextLimits; isTimeless?: boolean },
 ): Readable {
   const list = Readable.from(paths.map((path) => Buffer.concat([Buffer.from('./'), path, Buffer.from([0])])));
   const running = execStream(
     [
       'tar',
       ...['--create', '--file=-', '--format=posix', '--no-recursion'],
-      // The same files make the same archive.
-      '--pax-option=delete=atime,delete=ctime',
+      // The same files make the same archive: by default, names of headers have the number of the process.
+      '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
+      ...(isTimeless ? ['--mtime=@0'] : []),
       ...['--owner=0', '--group=0', '--numeric-owner', '--hard-dereference'],
       ...['--null', '--verbatim-files-from', `--directory=${dir}`, '--files-from=-'],
     ],

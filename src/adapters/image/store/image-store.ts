@@ -315,10 +315,16 @@ export class FsImageStore implements ImageStore {
   }
 }
 
+/** Whether two images come from the same place, whatever was there at the time. */
+function sameOrigin(one: ImageOrigin, other: ImageOrigin): boolean {
+  const [first, second] = [one, other].map((origin) => JSON.stringify({ ...origin, contentKey: undefined }));
+  return first === second;
+}
+
 /** @throws {AppError} IMAGE_EXISTS when the name belongs to an image of another origin. */
 function requireOrigin({ name, provenance }: StoredImage, origin: ImageOrigin): void {
   // A reference says where its image comes from; two of them may share it.
-  if (name.includes('/') || JSON.stringify(provenance.origin) === JSON.stringify(origin)) return;
+  if (name.includes('/') || sameOrigin(provenance.origin, origin)) return;
   throw new AppError('IMAGE_EXISTS', `Cannot make image "${name}": another image has this name`, {
     hint: `give another --name, or delete it first: banger image delete ${name}`,
     details: { image: name },

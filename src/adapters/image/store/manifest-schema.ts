@@ -29,7 +29,12 @@ const origin: z.ZodType<ImageOrigin> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('registry'), reference: z.string() }),
   z.object({ kind: z.literal('archive'), format: z.enum(IMPORT_FORMATS), path: z.string() }),
   z.object({ kind: z.literal('packages'), set: storeName }),
-  z.object({ kind: z.literal('dockerfile'), dockerfile: z.string(), context: z.string() }),
+  z.object({
+    kind: z.literal('dockerfile'),
+    dockerfile: z.string(),
+    context: z.string(),
+    contentKey: digest.exactOptional(),
+  }),
   z.object({ kind: z.literal('commit'), vm: z.string(), base: z.string(), at: z.iso.datetime() }),
   z.object({ kind: z.literal('file'), path: z.string().startsWith('/') }),
 ]);

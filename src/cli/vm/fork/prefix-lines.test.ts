@@ -21,3 +21,13 @@ test('each line begins with the name and is otherwise unchanged, however the out
     }),
   );
 });
+
+test('a line without an end is passed on in parts, and not kept', async () => {
+  const puts: Buffer[] = [];
+  const prefixer = prefixLines('web', async (lines) => void puts.push(lines));
+  for (let at = 0; at < 100; at += 1) await prefixer.push(Buffer.alloc(10_000, 'x'));
+  assert.ok(puts.length >= 14, `${puts.length} parts`);
+  await prefixer.end();
+  const whole = Buffer.concat(puts).toString();
+  assert.equal(whole.replaceAll(/^web \| |\n/gm, ''), 'x'.repeat(1_000_000));
+});

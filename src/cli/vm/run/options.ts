@@ -20,6 +20,24 @@ export const RUN_OPTIONS = {
     type: 'flag',
     summary: "run the image's own program; a command after -- becomes its arguments",
   },
+  devcontainer: {
+    type: 'flag',
+    summary: 'make the VM as the devcontainer.json of the working tree says; needs a path',
+  },
+  devcontainerName: {
+    type: 'value',
+    value: 'name',
+    summary: 'which one, when there are several: NAME of .devcontainer/NAME/devcontainer.json',
+  },
+  devcontainerSkip: {
+    type: 'list',
+    value: 'key',
+    summary: 'leave a key of devcontainer.json out; may be given several times',
+  },
+  initializeCommand: {
+    type: 'flag',
+    summary: 'let the initializeCommand of devcontainer.json run on this host, as you',
+  },
   dryRun: { type: 'flag', summary: 'only print which files the VM would get; needs a path' },
   noBootstrap: {
     type: 'flag',

@@ -2,6 +2,7 @@ import { AppError } from '../../../base/errors.ts';
 import type { Environment, Settings } from '../../../config/settings.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
+import type { GivenShape } from '../../devcontainer/run/plan-run.ts';
 import type { Invocation, OptionValues } from '../../program/command.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
@@ -12,17 +13,27 @@ import type { RUN_OPTIONS } from './options.ts';
 
 const RUN_WITH_PATH = 'banger vm run --dry-run ./repo';
 
+/** What the command line says about a `devcontainer.json`. */
+export interface DevcontainerChoice {
+  name?: string | undefined;
+  skipped: readonly string[];
+  isInitializeAllowed: boolean;
+  given: GivenShape;
+}
+
 /** The checked command line of `vm run`. */
 export interface RunPlan {
   request: CreateVmRequest;
   /** the working tree to copy into the guest */
   workspace?: WorkspaceChoice;
+  /** the `devcontainer.json` of the working tree decides */
+  devcontainer?: DevcontainerChoice;
   /** absent: a login shell, unless detached or `hasEntrypoint` */
   command?: [string, ...string[]];
   /** runs the image's own program, with `command` as its arguments */
   hasEntrypoint: boolean;
   /** absent: the image's own without a working tree, else root */
-  user?: string;
+  user?: string | undefined;
   env: Record<string, string>;
   /** where the command or the shell starts; absent: in the working tree */
   workdir?: string;
@@ -64,6 +75,7 @@ export function planOf(
   return {
     request: { ...request, keepFailed: true },
     ...(workspace === undefined ? {} : { workspace }),
+    ...(options.devcontainer ? { devcontainer: devcontainerChoiceOf(options) } : {}),
     ...(command === undefined ? {} : { command }),
     hasEntrypoint: options.entrypoint,
     ...(user === undefined ? {} : { user }),
@@ -75,6 +87,23 @@ export function planOf(
     isDryRun: options.dryRun,
     isJson: options.json,
     isTimed: options.timings,
+  };
+}
+
+function devcontainerChoiceOf(options: OptionValues<typeof RUN_OPTIONS>): DevcontainerChoice {
+  const { vcpu, memory, diskSize, systemOverlaySize } = options;
+  const sizes = {
+    vcpuCount: vcpu,
+    memoryMib: memory,
+    diskSizeBytes: diskSize,
+    systemOverlaySizeBytes: systemOverlaySize,
+  } as const;
+  const names = Object.keys(sizes) as (keyof typeof sizes)[];
+  return {
+    name: options.devcontainerName,
+    skipped: options.devcontainerSkip,
+    isInitializeAllowed: options.initializeCommand,
+    given: new Set(names.filter((name) => sizes[name] !== undefined)),
   };
 }
 
@@ -101,13 +130,31 @@ function contradictions(
     );
   }
   for (const [flag, isGiven] of [
-    ['env', options.env.length > 0],
+    ['env', options.env.length > 0 && !options.devcontainer],
     ['workdir', options.workdir !== undefined],
     ['user', options.user !== undefined],
   ] as const) {
     if (!options.detach || !isGiven) continue;
     const message = `Cannot use --${flag} with --detach: it applies to a command, and --detach runs none`;
     found.push(refuse(flag, message, `give it to the command: banger vm exec --${flag} ...`));
+  }
+  for (const [flag, isGiven] of [
+    ['devcontainer-name', options.devcontainerName !== undefined],
+    ['devcontainer-skip', options.devcontainerSkip.length > 0],
+    ['initialize-command', options.initializeCommand],
+  ] as const) {
+    if (options.devcontainer || !isGiven) continue;
+    found.push(
+      refuse(flag, `Cannot use --${flag} without --devcontainer`, 'banger vm run --devcontainer ./repo'),
+    );
+  }
+  if (options.devcontainer && !hasPath) {
+    const message = 'Cannot use --devcontainer without a path: the file is in a working tree';
+    found.push(refuse('devcontainer', message, 'banger vm run --devcontainer ./repo'));
+  }
+  if (options.devcontainer && options.image !== undefined) {
+    const message = 'Cannot use --image with --devcontainer: the file names the image';
+    found.push(refuse('image', message, 'leave one of them out'));
   }
   if (options.dryRun && !hasPath) {
     found.push(

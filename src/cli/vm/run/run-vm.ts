@@ -12,6 +12,7 @@ import { type GuestRun, statusOfExit } from '../../session/run-session.ts';
 import { startFolder } from '../start-folder.ts';
 import { announceUntracked } from '../workspace/workspace-options.ts';
 import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
+import { type DevcontainerRun, openForRun, prepareRun } from './devcontainer-run.ts';
 import { ownProgram, runShellOrOwn } from './own-program.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
 import type { RunPlan } from './plan.ts';
@@ -53,6 +54,7 @@ export interface RunReport {
  */
 export async function runVm(plan: RunPlan, context: CommandContext): Promise<number> {
   const begunAt = performance.now();
+  const found = await openForRun(plan, context);
   const client = await context.client();
   const { workspace } = plan;
   // Refuses a path that is not a working tree before a VM exists; the rest of the packing happens while the
@@ -61,10 +63,15 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
   const summary = pack?.value.summary;
   const tooling =
     summary &&
-    bootstrapNeeded(summary, { hasNat: plan.request.nat ?? false, isSkipped: plan.skipsBootstrap });
+    bootstrapNeeded(summary, {
+      hasNat: plan.request.nat ?? false,
+      isSkipped: plan.skipsBootstrap || found !== undefined,
+    });
   if (workspace && summary) announceUntracked(summary, workspace, context);
+  const devcontainer = found && (await prepareRun(found, { plan, client, context }));
   const { owned, ...report } = await runInNewVm({
-    plan,
+    plan: devcontainer ? { ...plan, request: devcontainer.request } : plan,
+    devcontainer,
     client,
     context,
     begunAt,
@@ -88,6 +95,7 @@ interface RunParts {
   client: BangerClient;
   context: CommandContext;
   begunAt: number;
+  devcontainer: DevcontainerRun | undefined;
   /** the tools to install */
   tooling: WorkspaceTooling | undefined;
   /** of the working tree */
@@ -95,7 +103,9 @@ interface RunParts {
 }
 
 async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'> & { owned: OwnedVm }> {
-  const { plan, client, context, begunAt, tooling, packId } = parts;
+  const { plan, devcontainer, client, context, begunAt, tooling } = parts;
+  // A base image has the working tree at another place.
+  const packId = devcontainer ? undefined : parts.packId;
   await using owned = await makeVm(plan, { client, context, packId });
   const { vm } = owned;
   const madeAt = performance.now();
@@ -107,6 +117,7 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
     const prepared = await prepareWorkspace(vm, parts);
     const preparedAt = performance.now();
     const toolingError = prepared && tooling && (await installTools(vm, { prepared, tooling }, parts));
+    const own = await devcontainer?.setUp(vm);
     const readyAt = performance.now();
     const failure = toolingError ? { toolingError } : {};
     const timings = {
@@ -125,10 +136,11 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
         owned,
       };
     }
-    const cwd = plan.workdir ?? (prepared && (await startFolderOf(vm, prepared, { client, context })));
+    const cwd =
+      plan.workdir ?? own?.cwd ?? (prepared && (await startFolderOf(vm, prepared, { client, context })));
     context.progress.step(LABEL, hasCommand ? 'running command in guest' : 'attaching to guest');
     isRunning = true;
-    const run = guestRunOf(plan, { vm, cwd, context });
+    const run = guestRunOf({ ...plan, ...own, user: plan.user ?? own?.user }, { vm, cwd, context });
     const exit = await runShellOrOwn(client, { vm, run }, context);
     const endedAt = performance.now();
     if (staysUnused) context.notice(stillRunning(vm));
@@ -152,11 +164,13 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
 
 async function prepareWorkspace(
   vm: Vm,
-  { plan, client, context, packId }: Pick<RunParts, 'plan' | 'client' | 'context' | 'packId'>,
+  { plan, devcontainer, client, context, packId }: Omit<RunParts, 'begunAt' | 'tooling'>,
 ): Promise<PreparedWorkspace | undefined> {
   if (!plan.workspace) return undefined;
   context.progress.step(LABEL, 'preparing guest workspace');
-  const request = { ...plan.workspace, ...(packId === undefined ? {} : { packId }) };
+  // What a Dockerfile has put there is below the working tree, as below a mount.
+  const place = devcontainer && { guestPath: devcontainer.guestPath, discardGuest: true };
+  const request = { ...plan.workspace, ...place, ...(packId === undefined ? {} : { packId }) };
   const work = client.prepareWorkspace(vm.id, request, { signal: context.signal });
   return await context.follow(work, LABEL);
 }

@@ -15,6 +15,8 @@ export const vmRun = defineCommand({
     '',
     'With --nat, mise installs the tools that the working tree names in .mise.toml, mise.toml and .tool-versions, and the versions of Go, Node, Python and Rust in their own version files. A command and --detach wait for this, a shell does not. The log is in the guest, in /root/.cache/banger. A working tree with mise files needs --nat or --no-bootstrap.',
     '',
+    'With --devcontainer, the devcontainer.json of the working tree says which image is pulled or built, which commands set the VM up, as which user and in which folder the command runs, and which ports are forwarded. Nothing of it runs on this host. banger devcontainer check says what of it counts.',
+    '',
     'The exit status is that of the command, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 1 when -d could not install tools, 130 after Ctrl-C before the command ran.',
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and separately, and SIGINT, SIGTERM and SIGHUP are passed on to the command. Ctrl-C twice within 2 seconds ends banger itself.',
     "With --json, stdout has one JSON value about the run, and all of the command's output goes to stderr.",
@@ -47,6 +49,10 @@ export const vmRun = defineCommand({
       command: 'banger vm run --rm --image alpine:3.20 -- cat /etc/os-release',
       does: 'Pulls an image from a registry, if it is not here yet, and runs a command in it.',
     },
+    {
+      command: 'banger vm run --devcontainer --nat ./repo',
+      does: 'A shell in a VM that the devcontainer.json of the repository describes.',
+    },
     { command: 'seq 1 100 | banger vm run --rm -- sha256sum', does: 'Feeds a command through a pipe.' },
   ],
   args: [{ name: 'path', summary: 'a folder in a git working tree', isRequired: false, kind: 'folder' }],
@@ -61,6 +67,8 @@ export const vmRun = defineCommand({
       cwd: () => context.io.cwd,
     });
     if (plan.isDryRun && plan.workspace) {
+      const { checkForRun } = await import('./devcontainer-run.ts');
+      await checkForRun(plan, context);
       const { printDryRun } = await import('../workspace/dry-run.ts');
       return await printDryRun(plan.workspace, { context, isJson: plan.isJson, isTimed: plan.isTimed });
     }

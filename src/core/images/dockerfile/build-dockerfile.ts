@@ -1,4 +1,5 @@
-import { AppError } from '../../../base/errors.ts';
+import { createHash } from 'node:crypto';
+import { AppError, isAppError } from '../../../base/errors.ts';
 import type { BuildDockerfileRequest } from '../../../protocol/api/image.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { GuestStats } from '../../../protocol/guest.ts';
@@ -40,6 +41,9 @@ export async function buildDockerfile(
   const { dockerfile, context, name, platform, nat = false } = request;
   requireOwnPlatform(world, platform);
   const build = await readBuild(world, request, task);
+  const contentKey = request.reuse ? await contentKeyOf(world, build, task) : undefined;
+  const same = contentKey === undefined ? undefined : await builtBefore(world, { name, contentKey });
+  if (same) return same;
   if (world.building.isBusy(BUILDS)) {
     report({ event: 'notice', message: 'another build is running; this one begins after it' });
   }
@@ -51,7 +55,10 @@ export async function buildDockerfile(
     ...(kernel === undefined ? {} : { kernel }),
     ...(force === undefined ? {} : { force }),
   };
-  const origin = { kind: 'dockerfile', dockerfile, context } as const;
+  const origin = {
+    ...({ kind: 'dockerfile', dockerfile, context } as const),
+    ...(contentKey === undefined ? {} : { contentKey }),
+  };
   return await addImage(world, { ...choice, origin, archive: archive.path }, { report, signal });
 }
 
@@ -122,6 +129,39 @@ async function runBuild(
       report({ event: 'notice', message: 'the cache of builds is full: the next build begins without it' });
     }
     await stopBuilder(world, builder, { clearsCache, report });
+  }
+}
+
+/** A digest of everything that decides what a build makes, the network and the time excepted. */
+async function contentKeyOf(
+  { images }: Pick<BuilderWorld, 'images'>,
+  { context, bases, buildArgs, target, secrets }: ReadyBuild,
+  { report, signal }: Task,
+): Promise<string> {
+  report({ event: 'progress', stage: 'context', detail: 'comparing' });
+  const facts = {
+    arch: images.arch,
+    dockerfile: context.dockerfile,
+    files: await context.digest({ signal }),
+    bases: bases.map(({ tag, manifestDigest }) => [tag, manifestDigest]),
+    buildArgs: Object.entries(buildArgs).sort(),
+    target,
+    secrets: secrets.map(({ id }) => id),
+  };
+  return `sha256:${createHash('sha256').update(JSON.stringify(facts)).digest('hex')}`;
+}
+
+async function builtBefore(
+  { images }: Pick<BuilderWorld, 'images'>,
+  { name, contentKey }: { name: string; contentKey: string },
+): Promise<StoredImage | undefined> {
+  try {
+    const image = await images.get(name);
+    const { origin } = image.provenance;
+    return origin.kind === 'dockerfile' && origin.contentKey === contentKey ? image : undefined;
+  } catch (error) {
+    if (isAppError(error, 'IMAGE_NOT_FOUND', 'IMAGE_DAMAGED')) return undefined;
+    throw error;
   }
 }
 

@@ -18,6 +18,11 @@ export interface BuildContext {
   /** `bytes` of the files, as they were counted */
   sizeBytes: number;
   /**
+   * Reads the files that {@link tar} packs. Returns a digest of their names, modes, links and content,
+   * whatever their times are: `sha256:` and 64 hex digits.
+   */
+  digest(options: Abortable): Promise<string>;
+  /**
    * Packs the files, without those that `.dockerignore` names. Symlinks stay as they are, and everything
    * belongs to root. The stream fails when a file cannot be read or the limits are exceeded meanwhile.
    */

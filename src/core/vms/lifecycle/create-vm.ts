@@ -6,7 +6,7 @@ import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmForward } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import { runConfigOf } from '../../rules/image-environment.ts';
+import { runConfigOf, withVariables } from '../../rules/image-environment.ts';
 import { recordedAddress } from '../network/guest-addresses.ts';
 import { holdBoot } from '../plan/hold-boot.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
@@ -52,7 +52,7 @@ export async function createVm(
   using address = await world.addresses.take();
   const poolVm = await takePoolVm(world, { plan, request }, options);
   const now = new Date().toISOString();
-  const imageConfig = runConfigOf(plan.image.config);
+  const imageConfig = runConfigOf(withVariables(plan.image.config, request.env));
   const record: VmRecord = {
     id: poolVm?.vmId ?? randomBytes(6).toString('hex'),
     name: plan.name,
