@@ -40,9 +40,10 @@ export async function whyNoOrdinaryUser(): Promise<string | false> {
 
 /**
  * Makes a lab of an ordinary user: the one who runs the tests, or {@link NOBODY} with the default image
- * when that is root. Disposing also removes its folder.
+ * when that is root. `wrap` are words before each command, after those that change the user. Disposing also
+ * removes its folder.
  */
-export async function openOrdinaryUser(): Promise<OrdinaryUser> {
+export async function openOrdinaryUser(wrap: readonly string[] = []): Promise<OrdinaryUser> {
   const scratch = await mkdtemp(join(tmpdir(), 'bu-'));
   const { HOME } = sshHome(scratch);
   const isRoot = process.getuid?.() === 0;
@@ -56,7 +57,7 @@ export async function openOrdinaryUser(): Promise<OrdinaryUser> {
     await exec(['bash', SHARE_IMAGE, dataDir, copy, String(NOBODY)], { signal });
     for (const dir of [scratch, HOME, XDG_DATA_HOME]) await chown(dir, NOBODY, NOBODY);
   }
-  const prefix = isRoot ? become(NOBODY) : [];
+  const prefix = [...(isRoot ? become(NOBODY) : []), ...wrap];
   const lab = await openLab({ scratch, env, prefix });
   const { configFile } = lab.paths;
   const configured = [dirname(dirname(configFile)), dirname(configFile), configFile];

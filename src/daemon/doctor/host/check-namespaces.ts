@@ -12,12 +12,16 @@ export const checkNamespaces: Check = {
       const problem = await namespaceProblem({ signal });
       if (!problem) return { status: 'pass', message: uid === 0 ? 'work' : 'work, with subordinate ids' };
       const { message, hint } = problem;
-      return { status: 'warn', message: `${message}, so images cannot be built`, ...(hint && { fix: hint }) };
+      return {
+        status: 'warn',
+        message: `${message}, so the built-in image cannot be built; images from registries and Dockerfiles can`,
+        ...(hint && { fix: hint }),
+      };
     } catch (error) {
       if (!isAppError(error, 'EXEC_NOT_FOUND')) throw error;
       return {
         status: 'warn',
-        message: 'util-linux is not installed, so images cannot be built',
+        message: 'util-linux is not installed, so the built-in image cannot be built',
         fix: 'install the package "util-linux"',
       };
     }

@@ -18,7 +18,7 @@ export const checkImageTools: Check = {
     if (missing.length === 0) return { status: 'pass', message: wanted.join(', ') };
     return {
       status: 'warn',
-      message: `${missing.join(', ')}: not installed, so images cannot be built`,
+      message: `${missing.join(', ')}: not installed, so the built-in image cannot be built`,
       ...installing(packagesOf(missing)),
     };
   },
