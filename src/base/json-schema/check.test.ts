@@ -40,7 +40,7 @@ for (const [what, schema, value, problems] of [
     'several problems',
     thing,
     { name: 1, isNew: 1 },
-    ['name: must be text', 'kind: is missing', 'isNew: must be true or false'],
+    ['kind: is missing', 'name: must be text', 'isNew: must be true or false'],
   ],
   [
     'problems in a list',

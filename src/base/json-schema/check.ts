@@ -68,9 +68,13 @@ function collect(schema: JsonSchema, value: unknown, into: Collector): void {
 
 function collectFields(schema: JsonSchema, value: Record<string, unknown>, into: Collector): void {
   const { properties = {}, required = [] } = schema;
-  for (const [name, field] of Object.entries(properties)) {
-    if (Object.hasOwn(value, name)) collectAt(name, field, value[name], into);
-    else if (required.includes(name)) add({ path: [name], message: 'is missing' }, into);
+  for (const name of required) {
+    if (!Object.hasOwn(value, name)) add({ path: [name], message: 'is missing' }, into);
+  }
+  // By the value's fields, because an answer lists many objects with few of the fields that they may have.
+  for (const name of Object.keys(value)) {
+    const field = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    if (field) collectAt(name, field, value[name], into);
   }
   if (schema.additionalProperties !== false) return;
   for (const name of Object.keys(value)) {

@@ -41,21 +41,38 @@ describe('the demand for pool VMs', () => {
     assert.deepEqual(wantedAt(demand, 1_200), [['a', 3]]);
   });
 
+  test('is one while each start waits for the pool VM, however the time to make one varies', () => {
+    const demand = new PoolDemand(LIMITS);
+    let nowMs = 0;
+    for (const paceMs of [2_000, 1_500, 2_400, 1_700, 4_000]) {
+      demand.note('a', nowMs);
+      assert.deepEqual(wantedAt(demand, nowMs), [['a', 1]], `before one that takes ${paceMs} ms`);
+      demand.notePace(paceMs);
+      nowMs += paceMs + 100;
+    }
+    assert.deepEqual(wantedAt(demand, nowMs), [['a', 1]]);
+  });
+
   test('is as many as start while the pool makes one, as long as that takes, within bounds', () => {
-    const demand = demandOf([
-      ['a', 0],
-      ['a', 2_000],
-    ]);
     for (const [paceMs, count] of [
       [1_900, 1],
       [2_000, 2],
       [0, 1],
       [60_000, 2],
     ] as const) {
+      const demand = demandOf([
+        ['a', 0],
+        ['a', 2_000],
+      ]);
       demand.notePace(paceMs);
       assert.deepEqual(wantedAt(demand, 2_000), [['a', count]], `${paceMs} ms`);
     }
-    demand.note('a', 7_100);
+    const demand = demandOf([
+      ['a', 0],
+      ['a', 2_000],
+      ['a', 7_100],
+    ]);
+    demand.notePace(60_000);
     assert.deepEqual(wantedAt(demand, 7_100), [['a', 2]], 'at most 5 s');
   });
 

@@ -13,6 +13,9 @@ export interface DemandLimits {
   keepMs: number;
 }
 
+/** How many of the times that making a pool VM took count. */
+const PACES = 32;
+
 /** More starts than this in the time that making a pool VM takes ask for no more pool VMs. */
 const TIMES_PER_KEY = 32;
 
@@ -25,17 +28,16 @@ export class PoolDemand {
   readonly #limits: DemandLimits;
   /** times of the latest starts by template, in `ms`; the template that was used last is the last one */
   readonly #starts = new Map<string, number[]>();
-  #withinMs: number;
+  /** how long making the latest pool VMs took, in `ms` */
+  #paces: number[] = [];
 
   constructor(limits: DemandLimits) {
     this.#limits = limits;
-    this.#withinMs = limits.withinMs.least;
   }
 
   /** Notes how long making a pool VM has taken, in `ms`. */
   notePace(ms: number): void {
-    const { least, most } = this.#limits.withinMs;
-    this.#withinMs = Math.min(Math.max(ms, least), most);
+    this.#paces = [...this.#paces, ms].slice(-PACES);
   }
 
   /** Notes that a VM of this template starts. */
@@ -98,9 +100,20 @@ export class PoolDemand {
     }
   }
 
+  /**
+   * Starts within this many `ms` of each other are quick. It is the shortest of the latest times, because
+   * they vary: a start that waits until a pool VM is made must never seem quick beside one that took longer.
+   */
+  get #withinMs(): number {
+    const { least, most } = this.#limits.withinMs;
+    if (this.#paces.length === 0) return least;
+    return Math.min(Math.max(Math.min(...this.#paces), least), most);
+  }
+
   /** The largest number of starts in the time that making a pool VM takes. */
   #peak(times: readonly number[]): number {
-    const inTime = (from: number, to: number): boolean => to <= from + this.#withinMs;
+    const withinMs = this.#withinMs;
+    const inTime = (from: number, to: number): boolean => to <= from + withinMs;
     return times.reduce(
       (peak, from, index) => Math.max(peak, times.slice(index).filter((to) => inTime(from, to)).length),
       0,
