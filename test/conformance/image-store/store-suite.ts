@@ -92,9 +92,23 @@ export function describeImageStore(kind: string, open: (dir: string) => Promise<
       await assert.rejects(store.get(name), { code: 'IMAGE_NOT_FOUND' });
       assert.deepEqual(await store.list(), []);
       assert.equal((await store.getById(id)).rootfsPath, rootfsPath);
+      await store.release(id, limit());
+      assert.equal((await store.getById(id)).rootfsPath, rootfsPath);
       await rm(vmDir, { recursive: true });
-      await store.prune(limit());
+      await store.release(id, limit());
       await assert.rejects(store.getById(id), { code: 'IMAGE_NOT_FOUND' });
+      await store.release(id, limit());
+    });
+
+    test('keeps an image that has a name when its holder is gone', async () => {
+      const { store } = bench;
+      const vmDir = join(dir, 'vm');
+      await mkdir(vmDir);
+      const { id } = await store.add(FULL, pull(), { report() {}, ...limit() });
+      await store.hold(id, vmDir, limit());
+      await rm(vmDir, { recursive: true });
+      await store.release(id, limit());
+      assert.equal((await store.get(FULL)).id, id);
     });
 
     test('makes an image of what a registry has, and finds it by any form of its reference', async () => {

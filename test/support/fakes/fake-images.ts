@@ -163,6 +163,7 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
     async delete(name) {
       named.delete((await byName(name)).name);
     },
+    release: async () => {},
     prune: async () => ({ imageCount: 0, blobCount: 0, freedBytes: 0 }),
     diskUsage: async () => ({
       images: [...named.keys()].toSorted().map((name) => ({ name, uniqueBytes: 1, sharedBytes: 0 })),

@@ -125,6 +125,14 @@ export class FsImageStore implements ImageStore {
     await removeUnused(this.#options, { signal, isDryRun: false });
   }
 
+  async release(id: string, { signal }: Abortable): Promise<void> {
+    using _held = await this.#lock(signal);
+    const names = await listNames(this.#options.imagesDir);
+    if (names.some((named) => named.id === id)) return;
+    await this.#removeUnlessHeld(hexOf(id));
+    await removeUnused(this.#options, { signal, isDryRun: false });
+  }
+
   async prune({
     signal,
     isDryRun = false,

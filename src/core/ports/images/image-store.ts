@@ -89,6 +89,12 @@ export interface ImageStore {
    */
   delete(name: string, options: Abortable): Promise<void>;
   /**
+   * Removes what stayed for the sake of a holder that is gone: its image, unless that has a name or another
+   * holder, and then the kernels and blobs that no image needs. Idempotent, and quick for an image with a
+   * name: then nothing else is looked at.
+   */
+  release(id: string, options: Abortable): Promise<void>;
+  /**
    * Removes images that have neither a name nor a holder, and then the kernels and blobs that no image needs.
    * Idempotent. Keeps blobs while an image is being made. With `isDryRun`, it removes nothing. With
    * `isOnlyBlobs`, images and kernels stay. Returns what it removes.

@@ -48,8 +48,8 @@ export async function deleteVm(
   );
   world.pool?.vmEnded();
   world.images
-    .prune({ signal })
-    .catch((error: unknown) => world.log.warn('pruning images failed', { error }));
+    .release(removed.imageId, { signal })
+    .catch((error: unknown) => world.log.warn('an unused image could not be removed', { error }));
   return vmView(removed);
 }
 
