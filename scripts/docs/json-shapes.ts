@@ -27,6 +27,7 @@ import { template } from '../../src/protocol/api/template.ts';
 import { forkedVms } from '../../src/protocol/api/vm-requests.ts';
 import { preparedWorkspace } from '../../src/protocol/api/workspace.ts';
 import { workspaceBase } from '../../src/protocol/api/workspace-base.ts';
+import { pulledBranch, pulledWorkspace, undonePull } from '../../src/protocol/api/workspace-pull.ts';
 import { errorBody } from '../../src/protocol/events.ts';
 import { imageConfig } from '../../src/protocol/image/image-config.ts';
 import { vmPorts, vmStats } from '../../src/protocol/usage.ts';
@@ -186,6 +187,7 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm prune': list(vmResult),
   'vm rename': vm,
   'vm workspace prepare': anyOf(preparedWorkspace, dryRun),
+  'vm workspace pull': anyOf(pulledWorkspace, undonePull, pulledBranch),
   'vm workspace diff': list(
     object({
       path: text('below the top of the repository'),

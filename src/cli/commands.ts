@@ -70,6 +70,7 @@ import { vmSsh } from './vm/ssh/vm-ssh.ts';
 import { vmWorkspaceDiff } from './vm/workspace/vm-workspace-diff.ts';
 import { vmWorkspaceExport } from './vm/workspace/vm-workspace-export.ts';
 import { vmWorkspacePrepare } from './vm/workspace/vm-workspace-prepare.ts';
+import { vmWorkspacePull } from './vm/workspace/vm-workspace-pull.ts';
 import { workspaceCacheList } from './workspace/workspace-cache-list.ts';
 import { workspaceCachePrune } from './workspace/workspace-cache-prune.ts';
 
@@ -185,6 +186,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmWorkspacePrepare,
   vmWorkspaceDiff,
   vmWorkspaceExport,
+  vmWorkspacePull,
   imageBuild,
   imagePull,
   imageImport,

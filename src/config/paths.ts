@@ -21,6 +21,8 @@ export interface Paths {
   /** secret from which the ssh host keys of the VMs are derived */
   secretFile: string;
   vmsDir: string;
+  /** journals of what was pulled from VMs into working trees */
+  pullsDir: string;
   /** the bases of the VMs' work disks, beside their folders because VMMs cannot write here */
   vmBasesDir: string;
   /** things that may be removed at any time */
@@ -83,6 +85,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     knownHostsFile: join(stateDir, 'ssh', 'known_hosts'),
     secretFile: join(stateDir, 'secret'),
     vmsDir: join(stateDir, 'vms'),
+    pullsDir: join(stateDir, 'pulls'),
     vmBasesDir: join(stateDir, 'vm-bases'),
     cacheDir,
     vmmCacheDir: join(cacheDir, 'vmm'),

@@ -36,6 +36,7 @@ import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
 import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-driver.ts';
 import { FsWorkDiskBases } from '../adapters/workspace/base/base-store.ts';
 import { createGitWorkspaceSource } from '../adapters/workspace/git-workspace-source.ts';
+import { createGitWorkspacePulls } from '../adapters/workspace/pull/git-workspace-pulls.ts';
 import { KeyedMutex, SharedWork } from '../base/async.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
@@ -188,6 +189,12 @@ export function compose({
       tempDir: paths.workspaceTempDir,
       env: variables,
       userGitDir: gitConfigDir(env),
+      log,
+    }),
+    pulls: createGitWorkspacePulls({
+      tempDir: paths.workspaceTempDir,
+      pullsDir: paths.pullsDir,
+      env: variables,
       log,
     }),
     buildFiles,

@@ -6,6 +6,7 @@ import { KERNEL_ROUTES } from './routes/kernel-routes.ts';
 import { NAME_ROUTES } from './routes/name-routes.ts';
 import { openApiRoute } from './routes/openapi.ts';
 import { OPERATION_ROUTES } from './routes/operation-routes.ts';
+import { PULL_ROUTES } from './routes/pull-routes.ts';
 import { SNAPSHOT_ROUTES } from './routes/snapshot-routes.ts';
 import { TEMPLATE_ROUTES } from './routes/template-routes.ts';
 import { USAGE_ROUTES } from './routes/usage-routes.ts';
@@ -24,6 +25,7 @@ const PRODUCT_ROUTES: readonly Route[] = [
   ...SNAPSHOT_ROUTES,
   ...TEMPLATE_ROUTES,
   ...WORKSPACE_ROUTES,
+  ...PULL_ROUTES,
 ];
 
 /** Every route of the API; add one to the list of its area. */

@@ -29,6 +29,9 @@
  *     GET    /v1/vms/REF/files?path=P&as=NAME   a tar archive of a file or directory of the guest
  *     PUT    /v1/vms/REF/files?path=P       a tar archive, unpacked in directory P of the guest -> Unpacked
  *     POST   /v1/vms/REF/workspace          PrepareWorkspaceRequest -> events, result PreparedWorkspace
+ *     POST   /v1/vms/REF/workspace/pull     PullWorkspaceRequest -> events, result PulledWorkspace
+ *     POST   /v1/vms/REF/workspace/undo-pull  UndonePull
+ *     POST   /v1/vms/REF/workspace/branch   PullBranchRequest -> events, result PulledBranch
  *     POST   /v1/vms/REF/exec               Upgrade: banger-exec; then exec frames both ways
  *     POST   /v1/vms/REF/tcp?port=N         Upgrade: banger-tcp; then the bytes of a port on the
  *                                           guest's loopback addresses, both ways

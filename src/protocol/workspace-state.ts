@@ -24,7 +24,7 @@ export const STATE_FOLDER = 'banger';
 export const EXPORTED_STATE = `${STATE_FOLDER}/exported`;
 
 /** In a state, in place of the commit of a branch that has none. */
-const NO_COMMIT = 'none';
+export const NO_COMMIT = 'none';
 
 /** Exit status of {@link READ_STATE} for a folder that does not exist. */
 export const STATE_NO_FOLDER = 91;

@@ -15,7 +15,6 @@ import { SqliteVmRecords } from '../../src/adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../../src/adapters/vmm/console-log.ts';
 import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
 import { FsWorkDiskBases } from '../../src/adapters/workspace/base/base-store.ts';
-import { createGitWorkspaceSource } from '../../src/adapters/workspace/git-workspace-source.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { abortable, KeyedMutex, SharedWork } from '../../src/base/async.ts';
 import { LatestTasks } from '../../src/base/latest-tasks.ts';
@@ -36,6 +35,7 @@ import type { Composition } from '../../src/daemon/compose.ts';
 import { type ServeOptions, serve } from '../../src/daemon/serve.ts';
 import type { ExecStart } from '../../src/protocol/guest.ts';
 import { type BangerClient, createClient } from '../../src/sdk/client.ts';
+import { labWorkspaces } from '../helpers/lab-workspaces.ts';
 import { FAKE_IMAGE, FAKE_IMAGE_ID, makeFakeStores } from './fakes/fake-images.ts';
 import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fakes/fake-vm-driver.ts';
 import { fakeWorkDiskBases } from './fakes/fake-work-disk-bases.ts';
@@ -273,7 +273,7 @@ async function startDaemon(
       building: new KeyedMutex(),
       preparing: new KeyedMutex(),
       makingBases: new KeyedMutex(),
-      workspaces: createGitWorkspaceSource({ tempDir, env, userGitDir, log }),
+      ...labWorkspaces({ tempDir, pullsDir: settings.paths.pullsDir, env, userGitDir, log }),
       live: new LiveVms(connector, { nameOf }),
       addresses: new GuestAddresses({ records, claims: UDP_CLAIMS, uid: UID, log }),
       listening: new Map(),

@@ -49,6 +49,7 @@ export class FsVmFiles implements VmFiles {
       consoleLogPath: join(dir, 'console.log'),
       vmmLogPath: join(dir, 'vmm.log'),
       sentTreeDir: join(dir, 'workspace'),
+      pulledDir: join(dir, 'pulled'),
       suspended: { memoryPath: join(dir, SUSPENDED, 'memory'), statePath: join(dir, SUSPENDED, 'state') },
     };
   }

@@ -29,8 +29,7 @@ export async function checkNewBranch(
   { branch, from, includeUntracked, signal }: Abortable & WorkspaceContent,
 ): Promise<string | undefined> {
   if (branch === undefined) return undefined;
-  await requireName(work, branch, { signal });
-  await requireFree(work, branch, { signal });
+  await requireNewName(work, branch, { signal });
   await requireNothingUnfinished(work, branch);
   const commit = from === undefined ? undefined : await resolveCommit(work, from, { signal });
   const { head } = work.staged;
@@ -51,7 +50,25 @@ export async function checkNewBranch(
   });
 }
 
-async function requireName(work: WorkspaceWork, branch: string, { signal }: Abortable): Promise<void> {
+/**
+ * Checks that the repository could have a new branch of that name.
+ *
+ * @throws {AppError} WORKSPACE_BRANCH_INVALID, WORKSPACE_BRANCH_REFUSED
+ */
+export async function requireNewName(
+  work: Pick<WorkspaceWork, 'repository'>,
+  branch: string,
+  { signal }: Abortable,
+): Promise<void> {
+  await requireName(work, branch, { signal });
+  await requireFree(work, branch, { signal });
+}
+
+async function requireName(
+  work: Pick<WorkspaceWork, 'repository'>,
+  branch: string,
+  { signal }: Abortable,
+): Promise<void> {
   // git-check-ref-format(1); as in git-branch(1), no leading "-" and no "HEAD".
   const { code } =
     branch.startsWith('-') || branch === 'HEAD' || branch.includes('\0')
@@ -69,7 +86,11 @@ async function requireName(work: WorkspaceWork, branch: string, { signal }: Abor
 }
 
 /** Refuses a branch when one exists with that name, or with a name that is a folder above or below it. */
-async function requireFree(work: WorkspaceWork, branch: string, { signal }: Abortable): Promise<void> {
+async function requireFree(
+  work: Pick<WorkspaceWork, 'repository'>,
+  branch: string,
+  { signal }: Abortable,
+): Promise<void> {
   const parts = branch.split('/');
   const above = parts.slice(1).map((_, at) => `refs/heads/${parts.slice(0, at + 1).join('/')}`);
   const wanted = `refs/heads/${branch}`;
@@ -81,7 +102,9 @@ async function requireFree(work: WorkspaceWork, branch: string, { signal }: Abor
   const inTheWay = names.find(
     (name) => name === wanted || name.startsWith(`${wanted}/`) || above.includes(name),
   );
-  const isUnborn = work.staged.head.commit === undefined && work.staged.head.ref === wanted;
+  // On a branch without commits.
+  const head = await work.repository.git.run(['symbolic-ref', '-q', 'HEAD'], { signal, okCodes: [0, 1] });
+  const isUnborn = head.stdout.toString('utf8').trimEnd() === wanted;
   if (inTheWay === undefined && !isUnborn) return;
   const existing = (inTheWay ?? wanted).replace(/^refs\/heads\//, '');
   throw refused(work, branch, {
@@ -126,7 +149,7 @@ async function resolveCommit(
 }
 
 function refused(
-  { repository }: WorkspaceWork,
+  { repository }: Pick<WorkspaceWork, 'repository'>,
   branch: string,
   { why, hint, cause }: { why: string; hint: string; cause?: unknown },
 ): AppError {

@@ -13,6 +13,8 @@ export interface VmFolders {
   vmmLogPath: string;
   /** what the host keeps about the working tree that the guest was sent last; made when there is one */
   sentTreeDir: string;
+  /** what the host keeps about what was pulled from the guest; made when something is */
+  pulledDir: string;
   /** the guest while it is suspended */
   suspended: SavedGuest;
 }

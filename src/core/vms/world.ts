@@ -15,6 +15,7 @@ import type { VmFiles } from '../ports/vm-files.ts';
 import type { VmDriver } from '../ports/vmm/driver.ts';
 import type { WorkDiskBases } from '../ports/work-disk-bases.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
+import type { WorkspacePulls } from '../ports/workspace-pulls.ts';
 import type { HostLimits } from '../rules/vm-shape.ts';
 import type { KnownHosts } from './guest/known-hosts.ts';
 import type { StatsHistory } from './guest/stats-history.ts';
@@ -138,6 +139,7 @@ export interface VmWorld
     WarmStarts,
     UnrecordedVms {
   workspaces: WorkspaceSource;
+  pulls: WorkspacePulls;
   buildFiles: BuildFiles;
   /** builds of Dockerfiles, one after another */
   building: KeyedMutex;

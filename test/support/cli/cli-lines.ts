@@ -103,6 +103,12 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made1 -o DIR/p.patch --guest-path GUEST2 --json', needsRoot: true },
     { words: 'made1 --commits --format am --guest-path GUEST', needsRoot: true },
   ],
+  'vm workspace pull': [
+    { words: 'made1 --dry-run' },
+    { words: 'made1 --apply --conflicts markers -v' },
+    { words: 'made1 --undo', status: 1 },
+    { words: 'made1 --branch fix --json', status: 1 },
+  ],
   'vm workspace diff': [
     { words: 'made1 --guest-path GUEST --base-commit COMMIT src', needsRoot: true },
     { words: 'made1 --guest-path GUEST --stat', needsRoot: true },
@@ -267,6 +273,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--skip': { value: 'nokey' },
   '--count': { value: '0' },
   '--mode': { value: 'metadata' },
+  '--conflicts': { value: 'ours' },
   '--image': { value: '' },
   '--platform': { value: 'linux/riscv64' },
   '--kernel-ref': { value: '' },
@@ -330,6 +337,7 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm rename': 'web other',
   'vm delete': 'web',
   'vm workspace prepare': 'web --dry-run REPO',
+  'vm workspace pull': 'web',
   'vm workspace diff': 'web',
   'vm workspace export': 'web',
   'image build': './',

@@ -75,3 +75,24 @@ export const DIFF_OPTIONS = {
   guestPath: GUEST_PATH,
   json: { type: 'flag', summary: 'print the changed files as a JSON array' },
 } as const satisfies OptionDefinitions;
+
+/** Options of `vm workspace pull`. */
+export const PULL_OPTIONS = {
+  dryRun: { type: 'flag', summary: 'only print what would be changed' },
+  apply: { type: 'flag', summary: 'change the files without a question' },
+  conflicts: {
+    type: 'value',
+    value: 'how',
+    kind: ['refuse', 'markers'],
+    summary: 'refuse: change nothing; markers: write both versions into text files',
+    defaultText: () => 'refuse',
+  },
+  undo: { type: 'flag', summary: 'take the last pull back' },
+  branch: {
+    type: 'value',
+    value: 'name',
+    summary: 'make this branch of the commits in the VM, and change no file',
+  },
+  verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
+  json: { type: 'flag', summary: 'print what was or would be changed as JSON' },
+} as const satisfies OptionDefinitions;

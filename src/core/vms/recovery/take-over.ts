@@ -6,6 +6,7 @@ import { formatTime } from '../../../base/text/words.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { WorkspaceSource } from '../../ports/workspace.ts';
+import type { WorkspacePulls } from '../../ports/workspace-pulls.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
 import type { UnrecordedVms, WarmStarts } from '../world.ts';
 import { isOwned } from './leftovers.ts';
@@ -18,7 +19,10 @@ const AT_ONCE = 8;
 /** What a starting daemon works on. */
 type TakeOverWorld = ReconcileWorld &
   Pick<WarmStarts, 'templates' | 'bases'> &
-  Pick<UnrecordedVms, 'unrecorded'> & { workspaces: Pick<WorkspaceSource, 'sweep'> };
+  Pick<UnrecordedVms, 'unrecorded'> & {
+    workspaces: Pick<WorkspaceSource, 'sweep'>;
+    pulls: Pick<WorkspacePulls, 'finishLeft'>;
+  };
 
 /** `ms` that a connection to a guest's port waits for a VM that is being taken over. */
 export const CONNECTION_WAIT_MS = 20_000;
@@ -88,7 +92,7 @@ export class TakeOver {
   }
 
   async #run(folders: readonly string[], { signal }: Abortable): Promise<void> {
-    const { records, files, templates, bases, workspaces, driver, log } = this.#world;
+    const { records, files, templates, bases, workspaces, pulls, driver, log } = this.#world;
     const all = records.list();
     const damaged = records.damaged();
     // Everything of such a VM stays, a running VMM included.
@@ -113,6 +117,7 @@ export class TakeOver {
         await templates.sweep();
         await bases.sweep();
         await workspaces.sweep();
+        await pulls.finishLeft({ signal });
         await driver.sweep();
       }
     } catch (error) {
