@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { isBranchName } from './branch-name.ts';
 
 function gitAllows(name: string): boolean {
-  return spawnSync('git', ['check-ref-format', '--branch', name], { cwd: '/' }).status === 0;
+  const { status } = spawnSync('git', ['check-ref-format', `refs/heads/${name}`], { cwd: '/' });
+  return status === 0 && !name.startsWith('-');
 }
 
 test('isBranchName() says what git says', () => {
@@ -48,8 +49,6 @@ test('isBranchName() says what git says', () => {
   fc.assert(
     fc.property(fc.array(character, { minLength: 1, maxLength: 6 }), (characters) => {
       const name = characters.join('');
-      // With `--branch`, git expands names of earlier branches.
-      if (name.includes('@{')) return;
       assert.equal(isBranchName(name), gitAllows(name), name);
     }),
     { numRuns: 60 },

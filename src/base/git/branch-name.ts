@@ -3,8 +3,7 @@
  * no leading `-` and no `HEAD`.
  */
 export function isBranchName(name: string): boolean {
-  if (name === '' || name === '@' || name === 'HEAD' || name.startsWith('-') || name.endsWith('.'))
-    return false;
+  if (name === '' || name === 'HEAD' || name.startsWith('-') || name.endsWith('.')) return false;
   if (/\.\.|@\{|[\p{Cc} ~^:?*[\\]/u.test(name)) return false;
   return name.split('/').every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
 }
