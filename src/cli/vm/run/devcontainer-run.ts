@@ -11,6 +11,8 @@ export interface DevcontainerRun {
   request: CreateVmRequest;
   /** the working tree is copied to here */
   guestPath: string;
+  /** Removes what the image has at `guestPath`. */
+  makeRoom(vm: Vm): Promise<void>;
   /** Runs the hooks in the VM, which has its working tree; returns how a command runs then. */
   setUp(vm: Vm): Promise<GuestStart>;
 }
@@ -56,6 +58,10 @@ export async function prepareRun(
   return {
     request,
     guestPath: copyTo,
+    async makeRoom(vm) {
+      const { clearFolder } = await import('../../devcontainer/run/clear-folder.ts');
+      await clearFolder({ client, vm, context }, copyTo);
+    },
     async setUp(vm) {
       const { setUpVm } = await import('../../devcontainer/run/set-up.ts');
       const setUp = { config, user, copyTo, workspaceFolder, env, attaches: !isDetached };

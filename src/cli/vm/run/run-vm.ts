@@ -168,8 +168,8 @@ async function prepareWorkspace(
 ): Promise<PreparedWorkspace | undefined> {
   if (!plan.workspace) return undefined;
   context.progress.step(LABEL, 'preparing guest workspace');
-  // What a Dockerfile has put there is below the working tree, as below a mount.
-  const place = devcontainer && { guestPath: devcontainer.guestPath, discardGuest: true };
+  await devcontainer?.makeRoom(vm);
+  const place = devcontainer && { guestPath: devcontainer.guestPath };
   const request = { ...plan.workspace, ...place, ...(packId === undefined ? {} : { packId }) };
   const work = client.prepareWorkspace(vm.id, request, { signal: context.signal });
   return await context.follow(work, LABEL);
