@@ -51,13 +51,15 @@ export function cliReference(catalog: Catalog): string {
   const parts = [
     INTRODUCTION,
     `| command | does |\n|---|---|\n${overview.join('\n')}\n`,
-    ...groups.map((group) => {
-      const members = shown.filter((command) => groupOf(command) === group.name);
-      return [
-        `## banger ${group.name}\n\n${group.description}\n`,
-        ...members.map((command) => section(command, { level: 3, catalog })),
-      ].join('\n');
-    }),
+    ...groups
+      .filter(({ isHidden }) => !isHidden)
+      .map((group) => {
+        const members = shown.filter((command) => groupOf(command) === group.name);
+        return [
+          `## banger ${group.name}\n\n${group.description}\n`,
+          ...members.map((command) => section(command, { level: 3, catalog })),
+        ].join('\n');
+      }),
     ...alone.map((command) => section(command, { level: 2, catalog })),
     everyOption(shown),
     jsonValues(),

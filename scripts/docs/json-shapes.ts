@@ -30,6 +30,7 @@ import { workspaceBase } from '../../src/protocol/api/workspace-base.ts';
 import { pulledBranch, pulledWorkspace, undonePull } from '../../src/protocol/api/workspace-pull.ts';
 import { errorBody } from '../../src/protocol/events.ts';
 import { imageConfig } from '../../src/protocol/image/image-config.ts';
+import { ARCHS } from '../../src/protocol/image/platform.ts';
 import { vmPorts, vmStats } from '../../src/protocol/usage.ts';
 import { vm } from '../../src/protocol/vm.ts';
 
@@ -85,6 +86,15 @@ const dryRun = object({
   trackedCount: count(),
   untrackedCount: count(),
   spans,
+});
+
+const availableImage = object({
+  name: text(),
+  arch: oneOf(ARCHS),
+  distro: text('empty when it is not known'),
+  sizeBytes: count('bytes to download'),
+  isHere: truth('an image was made of it'),
+  description: text(),
 });
 
 const doctorReport = object({
@@ -215,7 +225,7 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'image export': exportedImage,
   'image push': pushedImage,
   'image prune': prunedImages,
-  'image list': list(image),
+  'image list': anyOf(list(image), list(availableImage)),
   'image show': image,
   'image delete': deleted,
   'kernel list': anyOf(list(kernel), list(availableKernel)),

@@ -23,6 +23,7 @@ import { imagePull } from './image/image-pull.ts';
 import { imagePush } from './image/image-push.ts';
 import { imageRegister } from './image/image-register.ts';
 import { imageShow } from './image/image-show.ts';
+import { makeBundle } from './internal/make-bundle.ts';
 import { kernelImport } from './kernel/kernel-import.ts';
 import { kernelList } from './kernel/kernel-list.ts';
 import { kernelPull } from './kernel/kernel-pull.ts';
@@ -149,6 +150,12 @@ const GROUPS: readonly GroupDefinition[] = [
     description:
       'Names: the daemon answers NAME.vm with the address of the VM. Programs find these names once the resolver of this host asks it.',
   },
+  {
+    name: 'internal',
+    summary: 'what the makers of images and releases need',
+    description: 'For the makers of images and releases.',
+    isHidden: true,
+  },
 ];
 
 /**
@@ -230,6 +237,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   completion,
   complete,
   vmProxy,
+  makeBundle,
 ];
 
 /** Commands of `banger vm` that also work without `vm`, like those of container tools. */

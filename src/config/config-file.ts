@@ -4,6 +4,7 @@ import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseDuration } from '../base/text/duration.ts';
 import { parseSize } from '../base/text/size.ts';
 import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
+import { type CatalogTable, readCatalogTables } from './catalogs.ts';
 import { isLoopback } from './dns-place.ts';
 import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
 import { type RegistryTable, readRegistryTables } from './registries.ts';
@@ -35,6 +36,7 @@ export interface ConfigFile {
   guest?: { host_ca?: boolean; proxy?: boolean };
   file_sync?: readonly FileSyncTable[];
   registry?: readonly RegistryTable[];
+  catalog?: readonly CatalogTable[];
 }
 
 /** Reads one value, or returns what it must be. */
@@ -66,6 +68,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
   'guest.proxy': flag,
   file_sync: readFileSyncTables,
   registry: readRegistryTables,
+  catalog: readCatalogTables,
 };
 
 /**

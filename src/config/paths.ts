@@ -37,6 +37,8 @@ export interface Paths {
   workspaceBasesDir: string;
   /** temporary copies of repositories that are being sent to a guest */
   workspaceTempDir: string;
+  /** bundles of catalogs, while an image is made of them */
+  bundlesDir: string;
   /** pid and socket of the daemon that holds the lock */
   daemonPlaceFile: string;
   /**
@@ -93,6 +95,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     templatesDir: join(cacheDir, 'templates'),
     workspaceBasesDir: join(cacheDir, 'workspace-bases'),
     workspaceTempDir: join(cacheDir, 'workspaces'),
+    bundlesDir: join(cacheDir, 'bundles'),
     daemonPlaceFile: join(stateDir, 'bangerd.json'),
     runtimeHomes: dirs.runtimeHomes,
     ...socketsIn(join(stateDir, 'run')),

@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { AppError, isErrno } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { ACCELERATORS, type Accelerator, type VmShape } from '../protocol/vm.ts';
+import type { CatalogTable } from './catalogs.ts';
 import { type ConfigFile, type ForwardTo, parseConfig } from './config-file.ts';
 import { type DnsPlace, defaultDnsPlace, GATEWAY_PORT } from './dns-place.ts';
 import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
@@ -36,6 +37,8 @@ export interface Settings {
   hasProxies: boolean;
   /** how images are pulled */
   registries: RegistrySettings;
+  /** lists of images that are offered; earlier ones win */
+  catalogs: readonly CatalogTable[];
   logLevel: LogLevel;
   /** accelerator to use without a test; absent: KVM when a test has shown that it works */
   accelerator?: Accelerator;
@@ -168,6 +171,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
       mirrors: Object.fromEntries((file.registry ?? []).flatMap(mirrorOf)),
       insecure: (file.registry ?? []).flatMap(({ host, insecure }) => (insecure ? [host] : [])),
     },
+    catalogs: file.catalog ?? [],
     logLevel: logLevel(env['BANGER_LOG_LEVEL'], file.log_level),
     ...acceleratorOf(env['BANGER_ACCELERATOR'], file.accelerator),
     ...(file.auto_stop_stale_after ? { autoStopStaleAfterMs: file.auto_stop_stale_after } : {}),

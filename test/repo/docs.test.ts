@@ -68,7 +68,7 @@ describe('the documents', () => {
         if (!(script in manifest.scripts)) unknown.push(`${path}: npm run ${script}`);
       }
       for (const [, first = '', second] of content.matchAll(
-        /(?:^|[`$ ])(?:bin\/)?banger ([a-z]+)(?: ([a-z]+))?\b/gm,
+        /(?:^|[`$ ])(?:bin\/)?banger ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?\b/gm,
       )) {
         const isKnown =
           commands.includes(first) ||

@@ -139,6 +139,8 @@ export interface GroupDefinition {
   name: string;
   summary: string;
   description: string;
+  /** works, but help, completion and the reference do not name it */
+  isHidden?: boolean;
 }
 
 /** Carries the types of one command's options into its `run`. */
@@ -156,7 +158,10 @@ export function groupOf({ path }: Pick<CommandDefinition, 'path'>): string {
 
 /** Returns the groups directly in the group `parent`; those of `banger` itself when `parent` is empty. */
 export function subgroupsOf(groups: readonly GroupDefinition[], parent: string): GroupDefinition[] {
-  return groups.filter(({ name }) => groupOf({ path: name.split(' ') as [string, ...string[]] }) === parent);
+  return groups.filter(
+    ({ name, isHidden }) =>
+      !isHidden && groupOf({ path: name.split(' ') as [string, ...string[]] }) === parent,
+  );
 }
 
 /** Returns the options that help, completion and the reference name. */

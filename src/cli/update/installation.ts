@@ -75,6 +75,11 @@ export async function requireWritable({ releasesDir, link }: Installation): Prom
   }
 }
 
+/** The keys of the release that a program belongs to; `undefined` when it belongs to none. */
+export function releaseKeys(programPath: string): Pick<ReleaseSource, 'keys' | 'threshold'> | undefined {
+  return releaseFacts(realOr(join(dirname(programPath), '..')))?.source;
+}
+
 function releaseFacts(root: string): Pick<Installation, 'version' | 'arch' | 'source'> | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(join(root, 'release.json'), 'utf8'));

@@ -208,7 +208,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--json debian-bookworm localhost:5000/x:2' },
   ],
   'image prune': [{ words: '--dry-run' }, { words: '--json' }],
-  'image list': [{ words: '' }, { words: '--all --json' }],
+  'image list': [{ words: '' }, { words: '--all --json' }, { words: '--available' }],
   'image show': [{ words: 'debian-bookworm' }, { words: '--json debian-bookworm' }],
   'kernel list': [
     { words: '' },

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { signText } from '../../scripts/release/checksums.ts';
+import type { Image } from '../../src/protocol/api/image.ts';
+import { newKey } from '../support/update/release-site.ts';
+import { busyboxLayer } from './support/busybox-layer.ts';
+import { type Lab, openLab } from './support/lab.ts';
+import { findStaticBusybox } from './support/small-image.ts';
+
+const SMALL = ['--memory', '256', '--vcpu', '1', '--disk-size', '64M', '--system-overlay-size', '64M'];
+
+suite('images of a catalog', { concurrency: false, timeout: 9 * 60_000 }, () => {
+  let dir: string;
+  let lab: Lab;
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'ca-'));
+    lab = await openLab();
+  });
+  after(async () => {
+    for (const name of ['catalog-tools', 'catalog-copy']) await lab.run(['image', 'delete', '--force', name]);
+    await lab[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true });
+  });
+
+  test('a bundle that make-bundle made of a tar is offered, pulled and run', async (t) => {
+    const busybox = await findStaticBusybox();
+    if (busybox === undefined)
+      return t.skip('no statically linked busybox on this host (package busybox-static)');
+    const [tar, site, catalog] = [join(dir, 'root.tar'), join(dir, 'site'), join(dir, 'site/catalog.json')];
+    await writeFile(tar, await busyboxLayer(join(dir, 'tree'), busybox));
+    await mkdir(site);
+    const words = ['--rootfs-tar', tar, '--out', site, '--catalog', catalog, '--description', 'busybox'];
+    await lab.text(['internal', 'make-bundle', ...words, 'catalog-tools']);
+    const key = newKey();
+    await writeFile(join(dir, 'team.pub'), key.publicKey);
+    const config = `[[catalog]]\nurl = "file://${catalog}"\nkey = "${join(dir, 'team.pub')}"\n`;
+    await appendFile(lab.paths.configFile, config);
+    const refused = await lab.run(['image', 'pull', '--name', 'catalog-copy', 'catalog-tools']);
+    assert.equal(refused.code, 1, 'it is not signed yet');
+    await writeFile(`${catalog}.sig`, signText(await readFile(catalog, 'utf8'), [key.signer]));
+    assert.match(await lab.text(['image', 'list', '--available']), /^catalog-tools .* available +busybox$/m);
+    const pull = ['image', 'pull', '--name', 'catalog-copy', 'catalog-tools'];
+    assert.equal(await lab.text(pull), 'catalog-copy\n');
+    const shown = JSON.parse(await lab.text(['image', 'show', '--json', 'catalog-copy'])) as Image;
+    assert.equal(await lab.text(pull), 'catalog-copy\n');
+    assert.equal(
+      (JSON.parse(await lab.text(['image', 'show', '--json', 'catalog-copy'])) as Image).id,
+      shown.id,
+    );
+    assert.match(await lab.text(['image', 'list', '--available']), /^catalog-tools .* pulled +busybox$/m);
+    const ran = await lab.run([
+      'vm',
+      'run',
+      '--rm',
+      '--cold',
+      '--image',
+      'catalog-copy',
+      ...SMALL,
+      '--',
+      'id',
+      '-un',
+      'app',
+    ]);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.equal(ran.stdout.toString(), 'app\n');
+  });
+});
