@@ -63,6 +63,18 @@ const runReport = object({
   exit: optional({ ...exit, description: 'how the command ended; absent with --detach' }),
   exitStatus,
   toolingError: optional(text('why tools could not be installed')),
+  out: optional(
+    object(
+      {
+        dir: text('absolute'),
+        entries: count('files, folders and links'),
+        bytes: count(),
+        unmatched: list(text(), 'patterns that match nothing'),
+      },
+      'with --out, when files were copied',
+    ),
+  ),
+  outError: optional(text('why files could not be copied out; the VM stays then, also with --rm')),
   timings: object(
     {
       createMs: count(),

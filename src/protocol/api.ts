@@ -19,6 +19,7 @@
  *     POST   /v1/vms/REF/kill               KillVmRequest -> events, result Vm
  *     POST   /v1/vms/REF/set                SetVmRequest -> events, result Vm
  *     POST   /v1/vms/REF/rename             RenameVmRequest -> events, result Vm
+ *     POST   /v1/vms/REF/keep               events, result Vm
  *     POST   /v1/vms/REF/wait               WaitForVmRequest -> events, result Vm
  *     DELETE /v1/vms/REF?resting=1          events, result Vm (its last record); resting=1 refuses
  *                                           a running VM

@@ -1,6 +1,7 @@
 import { isAppError } from '../../base/errors.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
+import { keepVm } from '../../core/vms/keep-vm.ts';
 import { createVm } from '../../core/vms/lifecycle/create-vm.ts';
 import { deleteVm } from '../../core/vms/lifecycle/delete-vm.ts';
 import { killVm } from '../../core/vms/lifecycle/kill-vm.ts';
@@ -190,6 +191,15 @@ export const VM_ROUTES: readonly Route[] = [
   }),
   workRoute({
     method: 'POST',
+    path: '/vms/:ref/keep',
+    summary: 'Keep an ephemeral VM when the client that made it is gone',
+    answer: vm,
+    run: async ({ app, params, signal }) => ({
+      value: vmView(await keepVm(app.world, params['ref'] ?? '', { signal })),
+    }),
+  }),
+  workRoute({
+    method: 'POST',
     path: '/vms/:ref/forwards',
     summary:
       "Forward a port of this host's 127.0.0.1, and the same port of the VM's address, to a port of the guest, until it is removed",
@@ -263,8 +273,9 @@ async function createWithTree(app: App, body: CreateVmRequest, task: Task): Prom
   return record;
 }
 
+/** Deletes a VM whose client is gone, unless it was kept or deleted meanwhile. */
 async function deleteIfThere(app: App, vmId: string): Promise<void> {
   // The client has disconnected, so nobody would try again.
   const options = { waitMs: Number.POSITIVE_INFINITY };
-  if (app.world.records.get(vmId)) await deleteVm(app.world, vmId, options);
+  if (app.world.records.get(vmId)?.ephemeral) await deleteVm(app.world, vmId, options);
 }

@@ -64,6 +64,8 @@ export interface VmCalls {
   /** Forwards a port of the daemon's host to a port of the guest, or ends that. */
   forwardPort(ref: string, request: ForwardPortRequest, options: Abortable): Work<Vm>;
   renameVm(ref: string, name: string, options: Abortable): Work<Vm>;
+  /** Keeps the VM of a lease when the lease ends. */
+  keepVm(ref: string, options: Abortable): Work<Vm>;
   /** Waits for a condition; after a deletion, the result is the VM's last state. */
   waitForVm(ref: string, request: WaitForVmRequest, options: Abortable): Work<Vm>;
   /**
@@ -97,6 +99,7 @@ export function vmCalls(caller: Caller): VmCalls {
     setVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'set'), { body, signal }),
     forwardPort: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'forwards'), { body, signal }),
     renameVm: (ref, name, { signal }) => caller.vmWork(vmPath(ref, 'rename'), { body: { name }, signal }),
+    keepVm: (ref, { signal }) => caller.vmWork(vmPath(ref, 'keep'), { signal }),
     waitForVm: (ref, body, { signal }) => caller.vmWork(vmPath(ref, 'wait'), { body, signal }),
     deleteVm: (ref, { signal, onlyResting }) =>
       caller.vmWork(withQuery<DeleteVmQuery>(vmPath(ref), { resting: flag(onlyResting) }), {

@@ -27,6 +27,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--rm --image alpine:3.20 --kernel-ref fake-kernel --entrypoint', needsRoot: true },
     { words: '--rm --image alpine:3.20 --platform linux/arm64 --entrypoint', needsRoot: true },
     { words: '--rm --json --timings -- true', needsRoot: true },
+    { words: '--rm -w DIR --out none --out-dir DIR/out -- false', needsRoot: true, status: 1 },
     {
       words:
         '--rm --devcontainer --devcontainer-name other --devcontainer-skip mounts --initialize-command REPO -- true',
@@ -273,6 +274,8 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--skip': { value: 'nokey' },
   '--count': { value: '0' },
   '--mode': { value: 'metadata' },
+  '--out': { value: '../x' },
+  '--out-dir': { value: '' },
   '--conflicts': { value: 'ours' },
   '--image': { value: '' },
   '--platform': { value: 'linux/riscv64' },

@@ -26,6 +26,8 @@ export interface HostUnpackOptions extends Abortable {
   limits: CopyLimits;
   /** whether to also copy what git could run on this host */
   takesAll: boolean;
+  /** where an entry goes instead of its name, or `undefined` to leave it out; it counts in any case */
+  select?: (name: Buffer) => Buffer | undefined;
 }
 
 /**
@@ -41,17 +43,22 @@ export interface HostUnpackOptions extends Abortable {
  */
 export async function unpackHost(
   tar: AsyncIterable<Buffer>,
-  { dir, isNew, umask, limits, takesAll, signal }: HostUnpackOptions,
+  { dir, isNew, umask, limits, takesAll, select, signal }: HostUnpackOptions,
 ): Promise<HostUnpacked> {
   const root = Buffer.from(dir);
   const leftOut = new LeftOutList();
   const guard = takesAll ? undefined : await GitGuard.open(root, leftOut);
   const meter = new CopyMeter(limits, dir);
+  const leftBySelection = new CopyMeter(limits, dir);
   const unpacker = new HostUnpacker({ root, isNew, umask, guard, meter, signal });
   try {
     for await (const item of readTar(tar)) {
       signal.throwIfAborted();
-      await unpacker.add(item);
+      const name = select ? select(item.entry.name) : item.entry.name;
+      if (name === undefined) {
+        leftBySelection.addEntry();
+        leftBySelection.addBytes(item.entry.sizeBytes);
+      } else await unpacker.add({ ...item, entry: { ...item.entry, name } });
     }
     await unpacker.finish();
   } catch (error) {

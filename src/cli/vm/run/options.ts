@@ -38,6 +38,18 @@ export const RUN_OPTIONS = {
     type: 'flag',
     summary: 'let the initializeCommand of devcontainer.json run on this host, as you',
   },
+  out: {
+    type: 'list',
+    value: 'pattern',
+    summary:
+      'after the command, copy what matches from where it started to --out-dir: a path, or a pattern such as "dist/**"; may be given several times',
+  },
+  outDir: {
+    type: 'value',
+    value: 'folder',
+    kind: 'folder',
+    summary: 'where the files of --out go; made when missing',
+  },
   dryRun: { type: 'flag', summary: 'only print which files the VM would get; needs a path' },
   noBootstrap: {
     type: 'flag',

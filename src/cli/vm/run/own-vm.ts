@@ -19,6 +19,8 @@ export interface OwnedVm extends AsyncDisposable {
   readonly vm: Vm;
   /** the VM has been deleted */
   readonly isDeleted: boolean;
+  /** Keeps the VM, also with `--rm`. Warns when that fails. */
+  keep(): Promise<void>;
 }
 
 /** Makes the VM of a `vm run`. After a failure or cancellation, nothing of it is left. */
@@ -30,19 +32,45 @@ export async function makeVm(
   const request = { ...plan.request, ...(packId === undefined ? {} : { packId }) };
   if (!plan.isRemoved) {
     const vm = await context.follow(client.createVm(request, { signal }), LABEL);
-    return { vm, isDeleted: false, [Symbol.asyncDispose]: async () => {} };
+    return { vm, isDeleted: false, keep: async () => {}, [Symbol.asyncDispose]: async () => {} };
   }
   const lease = await client.leaseVm(request, { signal, onNews: context.showNews(LABEL) });
   let isDeleted = false;
+  let isKept = false;
   return {
     vm: lease.vm,
     get isDeleted() {
       return isDeleted;
     },
+    async keep() {
+      isKept = await keep(lease, context);
+    },
     async [Symbol.asyncDispose]() {
-      isDeleted = await remove(lease, context);
+      if (isKept) await lease[Symbol.asyncDispose]();
+      else isDeleted = await remove(lease, context);
     },
   };
+}
+
+/** Makes the VM outlive its lease. Returns whether it does. */
+async function keep({ vm }: VmLease, context: CommandContext): Promise<boolean> {
+  try {
+    await withDeadline(
+      async (signal) => {
+        const client = await context.client({ signal });
+        await context.follow(client.keepVm(vm.id, { signal }), 'vm run');
+      },
+      {
+        signal: context.interrupts.giveUp,
+        deadlineMs: REMOVE_DEADLINE_MS,
+        what: `vm "${vm.name}" to be kept`,
+      },
+    );
+    return true;
+  } catch (error) {
+    context.warn(`vm "${vm.name}" cannot be kept: ${messageOf(error)}`);
+    return false;
+  }
 }
 
 /**

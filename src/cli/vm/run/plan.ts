@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { AppError } from '../../../base/errors.ts';
 import type { Environment, Settings } from '../../../config/settings.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
@@ -9,7 +10,9 @@ import { commandOf } from '../guest-command.ts';
 import { environmentOf, userOf, workdirOf } from '../guest-env.ts';
 import { createRequestOf } from '../vm-options.ts';
 import { workspaceChoiceOf } from '../workspace/workspace-options.ts';
+import type { WayOut } from './bring-out.ts';
 import type { RUN_OPTIONS } from './options.ts';
+import { outProblems } from './out-problems.ts';
 
 const RUN_WITH_PATH = 'banger vm run --dry-run ./repo';
 
@@ -41,6 +44,8 @@ export interface RunPlan {
   isDetached: boolean;
   /** does not install tools */
   skipsBootstrap: boolean;
+  /** what is copied to this host after the command */
+  out?: WayOut;
   /** only says which files would be sent */
   isDryRun: boolean;
   isJson: boolean;
@@ -68,6 +73,8 @@ export function planOf(
   const workdir = problems.attempt(() => workdirOf(options.workdir));
   const user = problems.attempt(() => userOf(options.user));
   const hasCommand = trailing !== undefined || options.entrypoint;
+  const hasFolder = args[0] !== undefined || options.workdir !== undefined;
+  for (const problem of outProblems(options, { hasCommand, hasFolder })) problems.add(problem);
   for (const problem of contradictions(options, { hasPath: args[0] !== undefined, hasCommand })) {
     problems.add(problem);
   }
@@ -81,6 +88,9 @@ export function planOf(
     ...(user === undefined ? {} : { user }),
     env: env ?? {},
     ...(workdir === undefined ? {} : { workdir }),
+    ...(options.outDir === undefined
+      ? {}
+      : { out: { patterns: options.out, dir: resolve(cwd(), options.outDir) } }),
     isRemoved: options.rm,
     isDetached: options.detach,
     skipsBootstrap: options.noBootstrap,

@@ -12,10 +12,12 @@ import { type GuestRun, statusOfExit } from '../../session/run-session.ts';
 import { startFolder } from '../start-folder.ts';
 import { announceUntracked } from '../workspace/workspace-options.ts';
 import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
+import type { OutReport } from './bring-out.ts';
 import { type DevcontainerRun, openForRun, prepareRun } from './devcontainer-run.ts';
 import { ownProgram, runShellOrOwn } from './own-program.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
 import type { RunPlan } from './plan.ts';
+import { takeOut } from './take-out.ts';
 
 /** Label of progress steps. */
 const LABEL = 'vm run';
@@ -35,6 +37,10 @@ export interface RunReport {
   exitStatus: number;
   /** why tools could not be installed */
   toolingError?: string;
+  /** with `--out`, when files were copied */
+  out?: OutReport;
+  /** why files could not be copied out; the VM stays then, also with `--rm` */
+  outError?: string;
   /** duration of each part in `ms`; `totalMs` is up to the end of the command */
   timings: {
     createMs: number;
@@ -143,12 +149,14 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
     const run = guestRunOf({ ...plan, ...own, user: plan.user ?? own?.user }, { vm, cwd, context });
     const exit = await runShellOrOwn(client, { vm, run }, context);
     const endedAt = performance.now();
+    const left = plan.out && (await takeOut(plan.out, { from: cwd ?? '/', exit, owned, client, context }));
     if (staysUnused) context.notice(stillRunning(vm));
     return {
       vm,
       exit,
-      exitStatus: statusOfExit(exit),
+      exitStatus: left?.exitStatus ?? statusOfExit(exit),
       ...failure,
+      ...left?.report,
       timings: {
         ...timings,
         commandMs: Math.round(endedAt - readyAt),
