@@ -6,6 +6,7 @@
 //	banger-agent serve -socket  talks to a host over a Unix socket, outside a VM; with -root, personalises
 //	                            that folder
 //	banger-agent ready          tells the serving agent that user commands may run
+//	banger-agent changes        tells git what has changed in a working tree
 //	banger-agent version
 package main
 
@@ -14,6 +15,7 @@ import (
 	"os"
 
 	"banger.dev/agent/internal/boot"
+	"banger.dev/agent/internal/gitwatch"
 	"banger.dev/agent/internal/pid1"
 	"banger.dev/agent/internal/ready"
 )
@@ -21,7 +23,7 @@ import (
 // version is set by the linker (scripts/build-go.sh).
 var version = "dev"
 
-const usage = "usage: banger-agent serve [-init systemd|agent] [-socket PATH [-root DIR]] | ready | version"
+const usage = "usage: banger-agent serve [-init systemd|agent] [-socket PATH [-root DIR]] | ready | changes VERSION TOKEN | version"
 
 func main() {
 	// The kernel starts the initramfs' program by this name, and passes it the parameters on its command line
@@ -55,6 +57,8 @@ func run(args []string) error {
 		return serve(args[1:])
 	case "ready":
 		return ready.Mark(ready.Path)
+	case "changes":
+		return gitwatch.Changes(args[1:], gitwatch.SocketPath, os.Stdout)
 	case "version":
 		fmt.Println(version)
 		return nil

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"banger.dev/agent/internal/cmdline"
+	"banger.dev/agent/internal/ext4"
+	"banger.dev/agent/internal/gitwatch"
 	"banger.dev/agent/internal/kmsg"
 	"banger.dev/agent/internal/pid1"
 	"banger.dev/agent/internal/ready"
@@ -84,7 +86,7 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 		return pid1.PowerOff()
 	}
 	options.OpenStream = server.OpenVirtioPort(portName)
-	options.Identity = identity.Guest()
+	options.Identity = identity.Guest(tellGit(ctx, options.Log))
 	options.Trimmer = trim.New()
 	go options.Trimmer.Every(ctx, trimEvery, options.Log)
 	// The kernel then kills other processes first, so the host can still reach a VM that is out of memory.
@@ -97,6 +99,29 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 	}
 	options.Ready, err = ready.Watch(ctx, ready.Path)
 	return err
+}
+
+// manyFiles is how many files a disk has that git in the guest is spared to look at.
+const manyFiles = 10_000
+
+// tellGit answers git in this guest about the changes of files (package gitwatch). It returns what to do when
+// a work disk was mounted.
+func tellGit(ctx context.Context, to *log.Logger) func(folder string, mounted ext4.Mounted) {
+	watch := new(gitwatch.Watch)
+	go func() {
+		if err := watch.Serve(ctx, gitwatch.SocketPath, to); err != nil {
+			to.Printf("git cannot ask for changes: %v", err)
+		}
+	}()
+	return func(folder string, mounted ext4.Mounted) {
+		work := func() error { return watch.Forget(folder) }
+		if mounted.IsNew && mounted.Inodes >= manyFiles {
+			work = func() error { return watch.Begin(folder, true) }
+		}
+		if err := work(); err != nil {
+			to.Printf("git looks at all files of %s: %v", folder, err)
+		}
+	}
 }
 
 // logWriter writes to the kernel's log, and with banger.debug to the console too.

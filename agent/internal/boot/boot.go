@@ -144,7 +144,8 @@ func (s *sequence) mountRoot() error {
 	if err := os.MkdirAll(newRoot, 0o755); err != nil {
 		return err
 	}
-	return ext4.Mount(s.rootDevice, newRoot, s.rootSectors)
+	_, err := ext4.Mount(s.rootDevice, newRoot, s.rootSectors)
+	return err
 }
 
 func (s *sequence) mountWork() error {

@@ -18,6 +18,9 @@ const (
 	superBytes        = 1024
 	superBlocksLow    = 0x04
 	superLogBlockSize = 0x18
+	superInodes       = 0x00
+	superFreeInodes   = 0x10
+	superMounts       = 0x34
 	superMagic        = 0x38
 	superIncompatible = 0x60
 	superBlocksHigh   = 0x150
@@ -32,6 +35,14 @@ const (
 type fsSize struct {
 	blockBytes uint64
 	blocks     uint64
+}
+
+// Mounted is what a file system was when it was mounted.
+type Mounted struct {
+	// IsNew is true when it was never mounted before.
+	IsNew bool
+	// Inodes is how many files it had.
+	Inodes uint64
 }
 
 func parseSuper(super []byte) (fsSize, error) {
@@ -72,44 +83,56 @@ func (s fsSize) growTo(sectors uint64) (uint64, error) {
 //
 // While it mounts, it also does not wait until the host has its writes on its own disk: what it writes then
 // says only that the file system is in use. From then on it does, as always.
-func Mount(device, at string, sectors uint64) error {
+func Mount(device, at string, sectors uint64) (Mounted, error) {
 	// The last one who closes a device makes the kernel forget what it has read.
 	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: device, Err: err}
+		return Mounted{}, &os.PathError{Op: "open", Path: device, Err: err}
 	}
 	defer unix.Close(fd)
-	size, err := readSize(fd)
+	size, mounted, err := readSize(fd)
 	if err != nil {
-		return fmt.Errorf("%s: %w", device, err)
+		return Mounted{}, fmt.Errorf("%s: %w", device, err)
 	}
 	blocks, err := size.growTo(sectors)
 	if err != nil {
-		return err
+		return Mounted{}, err
 	}
 	if err := unix.Mount(device, at, "ext4", unix.MS_RELATIME, optionNoZeroing+",barrier=0"); err != nil {
-		return fmt.Errorf("mount %s: %w", device, err)
+		return Mounted{}, fmt.Errorf("mount %s: %w", device, err)
 	}
 	if err := unix.Mount("", at, "", unix.MS_REMOUNT|unix.MS_RELATIME, "barrier=1"); err != nil {
-		return fmt.Errorf("have %s flush: %w", device, err)
+		return Mounted{}, fmt.Errorf("have %s flush: %w", device, err)
 	}
 	if blocks == 0 {
-		return nil
+		return mounted, nil
 	}
 	if err := resize(at, blocks); err != nil {
-		return fmt.Errorf("grow to %d blocks: %w", blocks, err)
+		return Mounted{}, fmt.Errorf("grow to %d blocks: %w", blocks, err)
 	}
-	return nil
+	return mounted, nil
 }
 
 // readSize uses bare system calls, because package os would register the device with the poller for nothing.
-func readSize(fd int) (fsSize, error) {
+func readSize(fd int) (fsSize, Mounted, error) {
 	super := make([]byte, superBytes)
 	n, err := unix.Pread(fd, super, superOffset)
 	if err != nil {
-		return fsSize{}, fmt.Errorf("read superblock: %w", err)
+		return fsSize{}, Mounted{}, fmt.Errorf("read superblock: %w", err)
 	}
-	return parseSuper(super[:n])
+	size, err := parseSuper(super[:n])
+	if err != nil {
+		return fsSize{}, Mounted{}, err
+	}
+	return size, parseMounted(super), nil
+}
+
+func parseMounted(super []byte) Mounted {
+	all, free := binary.LittleEndian.Uint32(super[superInodes:]), binary.LittleEndian.Uint32(super[superFreeInodes:])
+	return Mounted{
+		IsNew:  binary.LittleEndian.Uint16(super[superMounts:]) == 0,
+		Inodes: uint64(all - min(free, all)),
+	}
 }
 
 // resize grows the mounted file system, as resize2fs(8) does.

@@ -29,6 +29,9 @@ const homeDir = "/root"
 
 // Disk is the work disk of this guest.
 type Disk struct {
+	// Began, if it is set, is called just after a disk was mounted at a folder, before anything is written
+	// there.
+	Began func(folder string, mounted ext4.Mounted)
 	mutex sync.Mutex
 	// drive is the disk's device once it was found. Searching takes a guest that was just restored tens of
 	// milliseconds, so it finds what the guest has found that it was restored from.
@@ -62,7 +65,7 @@ func (d *Disk) Apply(mode string) error {
 	}
 	// Until then the kernel keeps what is read of it.
 	opened := os.NewFile(uintptr(device), work.Path)
-	if err := mountAt(work, home); err != nil {
+	if err := mountAt(work, home, d.Began); err != nil {
 		opened.Close()
 		return err
 	}
@@ -94,20 +97,24 @@ func Mount(work drives.Drive) error {
 	if err != nil {
 		return err
 	}
-	return mountAt(work, home)
+	return mountAt(work, home, nil)
 }
 
 // mountAt mounts the disk at the home folder and fills a new one with the content that the folder had before.
 // After a failure it is not mounted.
-func mountAt(work drives.Drive, home string) error {
+func mountAt(work drives.Drive, home string, began func(folder string, mounted ext4.Mounted)) error {
 	// The mount hides this folder.
 	before, err := os.Open(home)
 	if err != nil {
 		return err
 	}
 	defer before.Close()
-	if err := ext4.Mount(work.Path, home, work.Sectors); err != nil {
+	mounted, err := ext4.Mount(work.Path, home, work.Sectors)
+	if err != nil {
 		return err
+	}
+	if began != nil {
+		began(home, mounted)
 	}
 	if err := seed(home, fmt.Sprintf("/proc/self/fd/%d/.", before.Fd())); err != nil {
 		return errors.Join(err, unix.Unmount(home, unix.MNT_DETACH))

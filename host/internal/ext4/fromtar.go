@@ -57,6 +57,9 @@ func (w *Writer) addEntry(name, at string, header *tar.Header, content io.Reader
 				return refuse("%q is a sparse file", header.Name)
 			}
 		}
+		if isHeld, err := w.hold(name, attributes, header, content); isHeld || err != nil {
+			return err
+		}
 		return w.File(name, attributes, header.Size, content)
 	case tar.TypeDir:
 		return w.Folder(name, attributes)

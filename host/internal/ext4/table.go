@@ -39,13 +39,20 @@ func (t *table) put(number uint32, encoded []byte) error {
 	return t.out.write(t.offset(number), encoded)
 }
 
-// addLink counts one more name of an inode that is written.
-func (t *table) addLink(number, seed uint32) error {
+// get returns an inode that is written.
+func (t *table) get(number uint32) ([]byte, error) {
 	if err := t.out.flush(); err != nil {
-		return err
+		return nil, err
 	}
 	encoded := make([]byte, inodeBytes)
-	if _, err := t.file.ReadAt(encoded, t.offset(number)); err != nil {
+	_, err := t.file.ReadAt(encoded, t.offset(number))
+	return encoded, err
+}
+
+// addLink counts one more name of an inode that is written.
+func (t *table) addLink(number, seed uint32) error {
+	encoded, err := t.get(number)
+	if err != nil {
 		return err
 	}
 	links := le.Uint16(encoded[inodeLinks:])

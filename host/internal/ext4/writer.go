@@ -46,6 +46,8 @@ type Writer struct {
 	root    node
 	journal inode
 	entries int
+	// held are files by their names; nil as long as the tar stream had none.
+	held map[string]*Held
 }
 
 // NewWriter begins a file system in an empty file.
@@ -65,6 +67,7 @@ func NewWriter(file *os.File, options Options) (*Writer, error) {
 		out:     newOutput(file),
 		seed:    crc32c(^uint32(0), options.UUID[:]),
 		root:    newFolder(inodeRoot, Attributes{Mode: 0o755, Modified: options.Made}),
+		held:    map[string]*Held{},
 	}
 	w.inodes.folders[0] = 1
 	return w, w.writeJournal()
@@ -145,6 +148,10 @@ func (w *Writer) Link(name, target string) error {
 	if err := w.name(parent, newBase, node{number: there.number, kind: there.kind}); err != nil {
 		return err
 	}
+	if held := w.heldAs(there.number); held != nil {
+		held.links++
+		return nil
+	}
 	return w.inodes.addLink(there.number, w.seed)
 }
 
@@ -210,6 +217,9 @@ func (w *Writer) finish(n *inode, runs []run) error {
 
 // Close writes all that remains. The file system is complete after it.
 func (w *Writer) Close() error {
+	if err := w.putHeld(); err != nil {
+		return err
+	}
 	if err := w.writeFolder(w.root, inodeRoot); err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ func Run(args []string) error {
 	at := flags.String("at", ".", "folder for the tar stream")
 	home := flags.String("home", "", "image whose folder --folder comes first, at the top")
 	folder := flags.String("folder", "/root", "see --home")
+	watched := flags.String("watched", "", "path, in the guest, of a git working tree in --at whose index lets git ask for changes")
 	sync := flags.Bool("sync", false, "write the image to the disk before the end")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -43,7 +44,7 @@ func Run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("ext4: %w", err)
 	}
-	parts := parts{at: *at, home: *home, folder: *folder}
+	parts := parts{at: *at, home: *home, folder: *folder, watched: *watched}
 	writer, err := fill(file, options, parts)
 	if err == nil && *sync {
 		err = file.Sync()
@@ -54,7 +55,7 @@ func Run(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(writer.Summary())
 }
 
-type parts struct{ at, home, folder string }
+type parts struct{ at, home, folder, watched string }
 
 func fill(file *os.File, options ext4.Options, p parts) (*ext4.Writer, error) {
 	writer, err := ext4.NewWriter(file, options)
@@ -66,7 +67,18 @@ func fill(file *os.File, options ext4.Options, p parts) (*ext4.Writer, error) {
 			return nil, fmt.Errorf("copy %s of %s: %w", p.folder, p.home, err)
 		}
 	}
-	if err := writer.AddTar(os.Stdin, path.Clean(p.at)); err != nil {
+	top := path.Clean(p.at)
+	if p.watched == "" {
+		if err := writer.AddTar(os.Stdin, top); err != nil {
+			return nil, err
+		}
+		return writer, writer.Close()
+	}
+	tree := holdIndex(writer, top)
+	if err := writer.AddTar(os.Stdin, top); err != nil {
+		return nil, err
+	}
+	if err := tree.watch(p.watched); err != nil {
 		return nil, err
 	}
 	return writer, writer.Close()

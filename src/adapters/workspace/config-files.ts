@@ -9,6 +9,7 @@ import {
 } from '../../base/git/config-text.ts';
 import type { HostRepository } from './git/git-repository.ts';
 import { elsewhereError } from './git/own-git-folder.ts';
+import { countIndexed } from './git/quick-look.ts';
 import { guestConfig, promisorRemote } from './guest-config.ts';
 import { readSmallFile } from './small-file.ts';
 import { allEnded } from './task-group.ts';
@@ -39,12 +40,17 @@ export async function readConfigFiles(
   repository: HostRepository,
   { userGitDir, signal }: Abortable & { userGitDir: string },
 ): Promise<ConfigFiles> {
-  const [config, listed] = await allEnded([readConfig(repository, { signal }), readListed(repository)]);
+  const [config, listed, trackedCount] = await allEnded([
+    readConfig(repository, { signal }),
+    readListed(repository),
+    countIndexed(repository),
+  ]);
   requireOwnRefs(repository.root, config);
   const patterns = await readUserPatterns(repository, { config, userGitDir, signal });
   const remote = promisorRemote(config);
   const guest = guestConfig(config, {
     objectFormat: repository.objectFormat,
+    trackedCount,
     ...(remote === undefined ? {} : { promisorRemote: remote }),
     ...(patterns.attributes.length > 0 ? { attributesFile: `.git/${USER_ATTRIBUTES}` } : {}),
   });

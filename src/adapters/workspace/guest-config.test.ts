@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { guestConfig, promisorRemote } from './guest-config.ts';
 
@@ -95,4 +96,18 @@ test('promisorRemote() finds the remote by either setting', () => {
   assert.equal(promisorRemote([local('remote.a.b.promisor', 'true')]), 'a.b');
   assert.equal(promisorRemote([local('remote.a.promisor', 'false')]), undefined);
   assert.equal(promisorRemote([local('remote.a.url', 'x')]), undefined);
+});
+
+test('guestConfig() has git ask the agent in a repository with many files, and only there', () => {
+  const of = (trackedCount: number) =>
+    guestConfig([local('core.fsmonitor', '/bin/evil')], { objectFormat: 'sha1', trackedCount }).filter(
+      ({ key }) => key === 'core.fsmonitor',
+    );
+  assert.deepEqual(of(9_999), []);
+  const [setting, ...more] = of(10_000);
+  assert.deepEqual(more, []);
+  // Where there is no agent, it fails and prints nothing.
+  const ran = spawnSync('sh', ['-c', `${setting?.value} "$@"`, 'sh', '2', 'token'], { env: {} });
+  assert.equal(ran.status, 1);
+  assert.equal(ran.stdout.toString() + ran.stderr.toString(), '');
 });

@@ -8,7 +8,26 @@ export interface GuestRepositoryFacts {
   promisorRemote?: string;
   /** path of the attributes file of the host's user, relative to the top of the working tree */
   attributesFile?: string;
+  /** number of tracked files; absent: few */
+  trackedCount?: number;
 }
+
+/**
+ * A repository with so many tracked files has its git ask the agent which ones have changed. Asking takes an
+ * emulated guest as long as looking at some thousand files.
+ */
+const WATCHED_FILES = 10_000;
+
+/** Whether git in the guest asks the agent which files have changed. */
+export function isWatched({ trackedCount = 0 }: Pick<GuestRepositoryFacts, 'trackedCount'>): boolean {
+  return trackedCount >= WATCHED_FILES;
+}
+
+/**
+ * The program that git asks, as lines of the guest's shell: git adds its arguments. It fails without a word
+ * where there is no agent, in a container for example, and git then looks at all files.
+ */
+const ASK_AGENT = 'test -S /run/banger/changes && exec /run/banger/agent changes 2>/dev/null';
 
 /**
  * How the guest's git decides whether a file matches the index: by size and modification time, because inode,
@@ -27,6 +46,7 @@ export function guestConfig(host: readonly ConfigEntry[], facts: GuestRepository
     { key: 'core.bare', value: 'false' },
     ...GUEST_STAT_RULES,
     ...setting('core.attributesfile', facts.attributesFile),
+    ...setting('core.fsmonitor', isWatched(facts) ? ASK_AGENT : undefined),
     ...setting('extensions.objectformat', facts.objectFormat === 'sha1' ? undefined : facts.objectFormat),
     ...promisorSettings(host, facts.promisorRemote),
     ...harmlessSettings(host),

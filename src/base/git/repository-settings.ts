@@ -18,7 +18,9 @@ const STRUCTURE: Readonly<Record<string, RegExp>> = {
  * How one machine's git detects changed files, and where that machine's user has attributes: useless
  * elsewhere.
  */
-const OF_ONE_MACHINE = new Set(['core.checkstat', 'core.trustctime', 'core.attributesfile']);
+const OF_ONE_MACHINE = new Set([
+  ...['core.checkstat', 'core.trustctime', 'core.attributesfile', 'core.fsmonitor'],
+]);
 
 /** A repository's settings without those that start programs, lead elsewhere, or are unknown. */
 export interface SafeSettings {

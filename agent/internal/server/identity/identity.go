@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"banger.dev/agent/internal/beside"
+	"banger.dev/agent/internal/ext4"
 	"banger.dev/agent/internal/nic"
 	"banger.dev/agent/internal/workdisk"
 )
@@ -88,14 +89,14 @@ func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// Guest returns the System of the guest in which the agent runs.
-func Guest() System {
+// Guest returns the System of the guest in which the agent runs. began is as in workdisk.Disk.
+func Guest(began func(folder string, mounted ext4.Mounted)) System {
 	return System{
 		SetClock:    setClock,
 		AddEntropy:  addEntropy,
 		SetHostname: setHostname,
 		SetNetwork:  new(nic.Interface).Set,
-		SetWorkDisk: new(workdisk.Disk).Apply,
+		SetWorkDisk: (&workdisk.Disk{Began: began}).Apply,
 		Unmount:     unmount,
 	}
 }

@@ -97,7 +97,7 @@ export function parseBaseManifest(content: string): BaseManifest | undefined {
 }
 
 /** Part of the keys; increase it when the same request makes another image. */
-const RECIPE = 2;
+const RECIPE = 3;
 
 /** Key of a base: a digest of all that decides what is in it, apart from the state of the working tree. */
 export function baseKey(parts: {

@@ -3,6 +3,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import type { BaseRequest } from '../../../core/ports/work-disk-bases.ts';
 import type { PackedWorkspace } from '../../../core/ports/workspace.ts';
+import { isWatched } from '../guest-config.ts';
 import { bootId } from './base-folders.ts';
 import type { BaseFiles, BaseManifest, BaseRepository } from './base-manifest.ts';
 import { makeDisk } from './make-disk.ts';
@@ -35,6 +36,7 @@ export async function fillBase(
       {
         ...{ hostTools, target: files.disk, sizeBytes: diskSizeBytes, uuid: key.slice(0, 32) },
         ...{ rootfsPath: image.rootfsPath, folder: at, tar: packed.tar, nowMs: Date.now() },
+        ...(isWatched(packed.summary) ? { watchedPath: `/root/${at}` } : {}),
       },
       { signal },
     );

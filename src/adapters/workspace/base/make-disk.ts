@@ -17,6 +17,8 @@ export interface DiskRequest {
   /** folder for the working tree, relative to the top */
   folder: string;
   tar: Readable;
+  /** path in the guest of the working tree, when its git asks the agent which files have changed */
+  watchedPath?: string;
   nowMs: number;
 }
 
@@ -27,12 +29,13 @@ export interface DiskRequest {
  * with
  */
 export async function makeDisk(request: DiskRequest, { signal }: Abortable): Promise<void> {
-  const { hostTools, target, sizeBytes, uuid, rootfsPath, folder, tar, nowMs } = request;
+  const { hostTools, target, sizeBytes, uuid, rootfsPath, folder, tar, watchedPath, nowMs } = request;
   const made = String(Math.floor(nowMs / 1000));
   const options = ['--size', String(sizeBytes), '--uuid', uuid, '--made', made];
   const parts = ['--home', rootfsPath, '--folder', '/root', '--at', folder];
   try {
-    await exec([hostTools, 'ext4', ...options, ...parts, target], {
+    const watched = watchedPath === undefined ? [] : ['--watched', watchedPath];
+    await exec([hostTools, 'ext4', ...options, ...parts, ...watched, target], {
       signal,
       env: {},
       input: tar,

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { indexStamp, readHeadBranch, readHeadFile } from './quick-look.ts';
+import { countIndexed, indexStamp, readHeadBranch, readHeadFile } from './quick-look.ts';
 
 /** A repository with one commit, and git in it. */
 function repository(): Disposable & { root: string; git: (...args: string[]) => string } {
@@ -81,4 +81,22 @@ test('indexStamp() changes whenever git writes the index', async () => {
     assert.equal(await indexStamp(at), [...stamps].at(-1));
   }
   assert.equal(stamps.size, 3);
+});
+
+test('countIndexed() is the number of files in the index, and 0 without one that it may read', async () => {
+  using repo = repository();
+  const { root, git } = repo;
+  const gitDir = join(root, '.git');
+  const count = (): Promise<number> => countIndexed({ gitDir });
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(root, name), name);
+  git('add', '.');
+  assert.equal(await count(), 3);
+  git('update-index', '--index-version', '4');
+  assert.equal(await count(), 3);
+  writeFileSync(join(gitDir, 'index'), 'DIRC');
+  assert.equal(await count(), 0, 'cut');
+  rmSync(join(gitDir, 'index'));
+  assert.equal(await count(), 0, 'missing');
+  symlinkSync('HEAD', join(gitDir, 'index'));
+  assert.equal(await count(), 0, 'a link');
 });

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../base/errors.ts';
-import { readSmallFile } from '../small-file.ts';
+import { openRegularFile, readSmallFile } from '../small-file.ts';
 import type { GitFolders } from './own-git-folder.ts';
 
 /** A full name of an object, and nothing else. */
@@ -55,4 +55,18 @@ export async function indexStamp({ gitDir }: Pick<GitFolders, 'gitDir'>): Promis
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return undefined;
     throw error;
   }
+}
+
+/** An index begins with "DIRC", its version and the number of its entries, 4 bytes each. */
+const COUNT_AT = 8;
+
+/**
+ * How many files the index has, without starting git; 0 when there is none that we may read. A split index
+ * has others elsewhere.
+ */
+export async function countIndexed({ gitDir }: Pick<GitFolders, 'gitDir'>): Promise<number> {
+  await using file = await openRegularFile(join(gitDir, 'index'), { followLink: false });
+  if (!file) return 0;
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(COUNT_AT + 4), position: 0 });
+  return bytesRead < buffer.length ? 0 : buffer.readUInt32BE(COUNT_AT);
 }

@@ -83,7 +83,7 @@ differing() {
   check update-index -q --refresh >/dev/null
   check diff-files --raw -z --no-renames >"$m/$1-diff" || exit
 }
-check() { GIT_INDEX_FILE="$PWD/$b/check-index" git -c core.safecrlf=false ${WITHOUT_LFS} "$@"; }
+check() { GIT_INDEX_FILE="$PWD/$b/check-index" git -c core.fsmonitor=false -c core.safecrlf=false ${WITHOUT_LFS} "$@"; }
 if [ "$2" != force ] && [ ! -e "$m/ready" ]; then
   : >"$m/old-diff"
   if [ -s "$m/old" ]; then differing old; fi
