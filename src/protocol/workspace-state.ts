@@ -26,6 +26,13 @@ export const EXPORTED_STATE = `${STATE_FOLDER}/exported`;
 /** In a state, in place of the commit of a branch that has none. */
 export const NO_COMMIT = 'none';
 
+/**
+ * The value of `core.fsmonitor` in a guest's large repository, with which its git asks the agent which files
+ * have changed: lines of the guest's shell, to which git adds its arguments. They fail without a word where
+ * there is no agent, in a container for example, and git then looks at all files.
+ */
+export const ASK_AGENT = 'test -S /run/banger/changes && exec /run/banger/agent changes 2>/dev/null';
+
 /** Exit status of {@link READ_STATE} for a folder that does not exist. */
 export const STATE_NO_FOLDER = 91;
 

@@ -1,5 +1,6 @@
 import { type ConfigEntry, configValue, type Setting, splitConfigKey } from '../../base/git/config-text.ts';
 import { harmlessSettings } from '../../base/git/harmless-settings.ts';
+import { ASK_AGENT } from '../../protocol/workspace-state.ts';
 
 /** Facts about the guest's `.git` that its settings depend on. */
 export interface GuestRepositoryFacts {
@@ -22,12 +23,6 @@ const WATCHED_FILES = 10_000;
 export function isWatched({ trackedCount = 0 }: Pick<GuestRepositoryFacts, 'trackedCount'>): boolean {
   return trackedCount >= WATCHED_FILES;
 }
-
-/**
- * The program that git asks, as lines of the guest's shell: git adds its arguments. It fails without a word
- * where there is no agent, in a container for example, and git then looks at all files.
- */
-const ASK_AGENT = 'test -S /run/banger/changes && exec /run/banger/agent changes 2>/dev/null';
 
 /**
  * How the guest's git decides whether a file matches the index: by size and modification time, because inode,

@@ -180,3 +180,14 @@ test('a configuration is parsed in time proportional to its length', async () =>
   };
   await soon(5_000, Promise.resolve().then(read));
 });
+
+test('safeSettings() drops a setting with an expected value without naming it', () => {
+  const dropped = (value: string): readonly string[] | undefined =>
+    safeSettings(`[core]\n\tfsmonitor = ${value}\n`, { 'core.fsmonitor': 'ours' })?.dropped;
+  assert.deepEqual(dropped('ours'), []);
+  assert.deepEqual(dropped('theirs'), ['core.fsmonitor']);
+  assert.equal(
+    safeSettings('[core]\n\tfsmonitor = ours\n', { 'core.fsmonitor': 'ours' })?.text.includes('ours'),
+    false,
+  );
+});

@@ -3,6 +3,7 @@ import { chmod, lstat, open, readdir, realpath, rename, rm, unlink, writeFile } 
 import { isErrno } from '../../../base/errors.ts';
 import { safeSettings } from '../../../base/git/repository-settings.ts';
 import type { TarEntry } from '../../../base/tar/header.ts';
+import { ASK_AGENT } from '../../../protocol/workspace-state.ts';
 import { type GitRule, gitRule, isGitName } from './git-rules.ts';
 import type { LeftOutList } from './left-out.ts';
 
@@ -95,7 +96,7 @@ export class GitGuard {
    * it drops.
    */
   cleaned(content: Buffer | undefined, path: string): Buffer | undefined {
-    const safe = content && safeSettings(content.toString('latin1'));
+    const safe = content && safeSettings(content.toString('latin1'), { 'core.fsmonitor': ASK_AGENT });
     if (!safe) {
       this.#leftOut.add({ path, why: 'settings' });
       return undefined;
