@@ -6,6 +6,7 @@
 //	banger-agent serve -socket  talks to a host over a Unix socket, outside a VM; with -root, personalises
 //	                            that folder
 //	banger-agent ready          tells the serving agent that user commands may run
+//	banger-agent apply-delta    applies what the host has changed in a working tree, if that is simple
 //	banger-agent changes        tells git what has changed in a working tree
 //	banger-agent version
 package main
@@ -15,6 +16,7 @@ import (
 	"os"
 
 	"banger.dev/agent/internal/boot"
+	"banger.dev/agent/internal/gitdelta"
 	"banger.dev/agent/internal/gitwatch"
 	"banger.dev/agent/internal/pid1"
 	"banger.dev/agent/internal/ready"
@@ -23,7 +25,7 @@ import (
 // version is set by the linker (scripts/build-go.sh).
 var version = "dev"
 
-const usage = "usage: banger-agent serve [-init systemd|agent] [-socket PATH [-root DIR]] | ready | changes VERSION TOKEN | version"
+const usage = "usage: banger-agent serve [-init systemd|agent] [-socket PATH [-root DIR]] | ready | apply-delta TOP HOW | changes VERSION TOKEN | version"
 
 func main() {
 	// The kernel starts the initramfs' program by this name, and passes it the parameters on its command line
@@ -57,6 +59,11 @@ func run(args []string) error {
 		return serve(args[1:])
 	case "ready":
 		return ready.Mark(ready.Path)
+	case "apply-delta":
+		if len(args) != 3 {
+			return fmt.Errorf("%s", usage)
+		}
+		return gitdelta.Apply(args[1], args[2])
 	case "changes":
 		return gitwatch.Changes(args[1:], gitwatch.SocketPath, os.Stdout)
 	case "version":

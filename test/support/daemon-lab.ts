@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +12,6 @@ import { FsVmSnapshots } from '../../src/adapters/saved/vm-snapshots.ts';
 import { FsVmFiles } from '../../src/adapters/store/fs-vm-files.ts';
 import { SqliteVmRecords } from '../../src/adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../../src/adapters/vmm/console-log.ts';
-import { linuxHostFacts } from '../../src/adapters/vmm/host-facts.ts';
 import { FsWorkDiskBases } from '../../src/adapters/workspace/base/base-store.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { abortable, KeyedMutex, SharedWork } from '../../src/base/async.ts';
@@ -40,7 +38,7 @@ import { FAKE_IMAGE, FAKE_IMAGE_ID, makeFakeStores } from './fakes/fake-images.t
 import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fakes/fake-vm-driver.ts';
 import { fakeWorkDiskBases } from './fakes/fake-work-disk-bases.ts';
 import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
-import { BUILT_HOST_TOOLS } from './host-tools.ts';
+import { agentProgram, BUILT_HOST_TOOLS } from './host-tools.ts';
 import { testBuildFiles } from './images/build-files.ts';
 import { LAB_SYNC_LIMITS } from './lab-sync-limits.ts';
 import { LAB_POOL } from './steps/lab-pool.ts';
@@ -314,7 +312,7 @@ async function startDaemon(
     return {
       world,
       capLog,
-      agentPath: labAgent(),
+      agentPath: agentProgram(),
       namespaceProblem: async () => undefined,
       hostTools: BUILT_HOST_TOOLS,
       records,
@@ -379,13 +377,7 @@ function noteNat(guests: HostGuests, hasNat: boolean): void {
 }
 
 function labDriver(options: Omit<FakeVmDriverOptions, 'guestArgv'>): VmDriver {
-  return createFakeVmDriver({ ...agentGuest(labAgent()), ...options });
-}
-
-function labAgent(): string {
-  const agent = join(import.meta.dirname, `../../agent/bin/banger-agent-${linuxHostFacts().arch}`);
-  assert.ok(existsSync(agent), `${agent} is missing: npm run setup builds it`);
-  return agent;
+  return createFakeVmDriver({ ...agentGuest(agentProgram()), ...options });
 }
 
 async function adopted(driver: VmDriver, runtimeDir: string): Promise<boolean> {

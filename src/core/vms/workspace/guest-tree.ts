@@ -34,7 +34,8 @@ for left in meta incoming added all.new; do
   if [ -e "$b/$left" ]; then rm -rf "$b/$left" || exit; fi
 done
 if [ ! -e .git/HEAD ]; then [ -z "$(ls -A)" ] && exit ${STATE_NO_FOLDER}; exit ${STATE_NO_REPOSITORY}; fi
-cat .git/HEAD && git for-each-ref --format='%(objectname) %(refname)' refs/heads ${SENT_REF}
+IFS= read -r head <.git/HEAD
+printf '%s\\n' "$head" && git for-each-ref --format='%(objectname) %(refname)' refs/heads ${SENT_REF}
 `;
 
 /** The command that prints the state of a repository in the guest. */

@@ -207,9 +207,13 @@ export function applyCommand(guestPath: string, how: ApplyMode): [string, ...str
 /** Most text about files in the way. */
 const MAX_PRINTED_BYTES = 256 * 1024 * 1024;
 
-/** In a session of its own, so that it ends its work when the host hangs up in the middle. */
+/**
+ * The agent applies simple deltas itself, in a fraction of the time that the script's programs take. The
+ * script runs in a session of its own, so that it ends its work when the host hangs up in the middle.
+ */
 const START_SCRIPT = `
 b=$1/.git/banger
+/run/banger/agent apply-delta "$1" "$2" 2>/dev/null && exit
 if [ -e "$b/incoming/.git" ]; then mv "$b/incoming/.git" "$b/meta" || exit; fi
 if command -v setsid >/dev/null; then exec setsid -w sh "$b/meta/apply.sh" "$1" "$2"; fi
 exec sh "$b/meta/apply.sh" "$1" "$2"
