@@ -98,7 +98,7 @@ suite('devcontainer.json with an image', { concurrency: false, timeout: 9 * 60_0
       'app',
     ]);
     assert.match(ran.stderr, /is not here yet: pulling it/);
-    assert.match(ran.stderr, /customizations is not supported/);
+    assert.match(ran.stderr, /without effect here: customizations /);
   });
 
   test('variables of the container last, and its port is one of this host', async (t) => {

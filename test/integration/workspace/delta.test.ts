@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stateCommand } from '../../../src/core/vms/workspace/guest-tree.ts';
@@ -47,4 +48,29 @@ test('a guest that is killed while it applies a delta has the old tree or, after
     assert.ok(steps < 60, 'it ends at some time');
   }
   assert.deepEqual([...outcomes].sort(), ['finished', 'new', 'old']);
+});
+
+test('a working tree that belongs to a user of the guest still does after a delta', {
+  skip: process.getuid?.() === 0 ? false : 'only root can give files away',
+}, async () => {
+  using scratch = makeScratch();
+  const root = scratch.init('repo');
+  put(root, 'a', 'one\n');
+  scratch.git(root, 'add', '-A');
+  scratch.git(root, 'commit', '-q', '-m', 'first');
+  const { guest } = await sendTo(scratch, root, { name: 'guest' });
+  put(root, 'a', 'two\n');
+  put(root, 'deep/new', 'new\n');
+  scratch.git(root, 'add', '-A');
+  scratch.git(root, 'commit', '-q', '-m', 'second');
+  // Root's git uses a repository of somebody else only when it is told to.
+  const env = { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' };
+  await sendDelta(scratch, root, guest);
+  execFileSync('chown', ['-hR', '4321:4322', guest]);
+  execFileSync('chown', ['-hR', '0:0', join(guest, '.git/banger')]);
+  const ran = inGuest(scratch, applyCommand(guest, 'apply'), { env });
+  assert.equal(ran.status, 0, ran.stderr);
+  assert.equal(readFileSync(join(guest, 'deep/new'), 'utf8'), 'new\n');
+  assert.equal(execFileSync('find', [guest, '-not', '-user', '4321']).toString(), '');
+  assert.equal(statSync(join(guest, '.git/index')).gid, 4322);
 });

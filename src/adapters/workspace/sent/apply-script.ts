@@ -20,7 +20,8 @@ import { foldersOf, type TreeChange } from './tree-changes.ts';
  * {@link GUEST_DIFFERS} when something in the way is not as it was sent; then it has changed nothing, and
  * prints parts that end with an empty name: the raw diffs of the working tree to `old` and to `new`, the
  * names found by `structure.sh`, and of the files in `filtered` the entries of the guest's own index and a
- * raw diff to it. With `force` it does not check, and with `check` it does nothing else.
+ * raw diff to it. With `force` it does not check, and with `check` it does nothing else. A working tree whose
+ * top belongs to another user than root belongs to that user as a whole afterwards.
  */
 export function applyFiles(
   changes: readonly TreeChange[],
@@ -144,5 +145,10 @@ if [ -s "$m/refs" ]; then git update-ref --stdin <"$m/refs" || exit; fi
 for name in HEAD index; do
   if [ -e "$m/$name" ]; then cp -p "$m/$name" ".git/$name.banger" && mv -f ".git/$name.banger" ".git/$name" || exit; fi
 done
+owner=$(stat -c %u:%g . 2>/dev/null)
+case $owner in
+  '' | 0:*) ;;
+  *) find . -xdev -user 0 -exec chown -h "$owner" {} + || exit ;;
+esac
 rm -rf "$m" "$in" "$b/check-index" "$b/running"
 `;

@@ -34,8 +34,10 @@ export async function openDevcontainer(
   context: CommandContext,
 ): Promise<Devcontainer> {
   const found = readForRun(plan, context);
-  for (const { key, status, note } of found.keys) {
-    if (status === 'not supported') context.notice(`${found.shownFile}: ${key} is not supported: ${note}`);
+  const without = found.keys.filter(({ status }) => status === 'not supported').map(({ key }) => key);
+  if (without.length > 0) {
+    const why = 'banger devcontainer check says why';
+    context.notice(`${found.shownFile}: without effect here: ${without.join(', ')} (${why})`);
   }
   if (found.withheldEnv.length > 0) {
     context.notice(

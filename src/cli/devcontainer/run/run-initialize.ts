@@ -1,4 +1,4 @@
-import { AppError, isAppError } from '../../../base/errors.ts';
+import { AppError, isAppError, printable } from '../../../base/errors.ts';
 import { exec, LONG_WORK_DEADLINE_MS } from '../../../base/process/exec.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { prefixLines } from '../../vm/fork/prefix-lines.ts';
@@ -18,7 +18,7 @@ export async function runInitialize(
 ): Promise<void> {
   const { signal, io } = context;
   for (const { label, argv } of step) {
-    const name = label === undefined ? NAME : `${NAME} ${label}`;
+    const name = label === undefined ? NAME : `${NAME} ${printable(label)}`;
     context.progress.step('devcontainer', `${name} on this host`);
     const output = prefixLines(name, async (lines) => {
       context.progress.clear();

@@ -1,4 +1,4 @@
-import { AppError } from '../../../base/errors.ts';
+import { AppError, printable } from '../../../base/errors.ts';
 import type { ExecExit } from '../../../protocol/guest.ts';
 import type { BangerClient } from '../../../sdk/client.ts';
 import type { CommandContext } from '../../context/context.ts';
@@ -49,7 +49,7 @@ async function runCommand(
   { client, vm, start, context }: StepPlace,
   signal: AbortSignal,
 ): Promise<void> {
-  const name = label === undefined ? hook : `${hook} ${label}`;
+  const name = label === undefined ? hook : `${hook} ${printable(label)}`;
   context.progress.step('devcontainer', name);
   const output = prefixLines(name, async (lines) => {
     context.progress.clear();

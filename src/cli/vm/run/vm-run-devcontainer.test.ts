@@ -60,7 +60,7 @@ describe('banger vm run --devcontainer', () => {
       postAttachCommand: append('attach'),
       postStartCommand: append('start'),
       postCreateCommand: ['sh', '-c', `${append('create $A $B')}; pwd >>${log}`],
-      updateContentCommand: { one: append('update'), two: 'echo said; echo wrong >&2' },
+      updateContentCommand: { one: append('update'), 'two\u001b[2J': 'echo said; echo wrong >&2' },
       onCreateCommand: `${append('on')}; test ! -e ${guest}/of-image && mkdir -p ${guest}`,
       containerEnv: { C: '${containerWorkspaceFolderBasename}' },
       remoteEnv: { A: '${localEnv:USER}', B: '[${localEnv:TOKEN}]', P: '${containerEnv:PATH}:/more' },
@@ -70,8 +70,8 @@ describe('banger vm run --devcontainer', () => {
     assert.equal(result.status, 0, result.stderr);
     assert.match(result.stdout, /^me-1\n.+:\/more\n$/);
     assert.equal(readFileSync(log, 'utf8'), `on\nupdate\ncreate me []\n${guest}\nstart\nattach\n`);
-    assert.match(result.stderr, /^updateContentCommand two \| said$/m);
-    assert.match(result.stderr, /^updateContentCommand two \| wrong$/m);
+    assert.match(result.stderr, /^updateContentCommand two \[2J \| said$/m);
+    assert.match(result.stderr, /^updateContentCommand two \[2J \| wrong$/m);
     assert.match(result.stderr, /empty there unless you give them: -e TOKEN\n/);
     const made = bodyOf(/^POST .*\/vms$/);
     assert.deepEqual([made?.['image'], made?.['env'], made?.['vcpuCount']], [IMAGE.name, ['C=shop'], 3]);
