@@ -39,8 +39,16 @@ func Apply(top, how string) error {
 	return d.apply()
 }
 
-// canBeApplied reports whether git here stores refs as files, and no delta has begun to be applied.
+// canBeApplied reports whether git here stores refs as files, and no delta has begun to be applied. A working
+// tree of another user is the script's, which then gives that user what is new.
 func (d *delta) canBeApplied() error {
+	var top unix.Stat_t
+	if err := unix.Stat(d.top, &top); err != nil {
+		return err
+	}
+	if int(top.Uid) != os.Geteuid() {
+		return ErrNotSimple
+	}
 	for _, name := range []string{".git/reftable", ".git/refs/banger/sent.lock", ".git/banger/meta/ready"} {
 		if _, err := os.Lstat(filepath.Join(d.top, name)); !errors.Is(err, fs.ErrNotExist) {
 			return ErrNotSimple

@@ -190,3 +190,18 @@ func FuzzParseEntries(f *testing.F) {
 		}
 	})
 }
+
+func TestApplyLeavesTheWorkingTreeOfAnotherUserToTheScript(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a folder away")
+	}
+	top := sent(t)
+	if err := os.Chown(top, 4321, 4321); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"check", "apply"} {
+		if err := Apply(top, how); !errors.Is(err, ErrNotSimple) {
+			t.Errorf("%s: got %v", how, err)
+		}
+	}
+}

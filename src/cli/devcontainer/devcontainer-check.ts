@@ -22,7 +22,7 @@ export const devcontainerCheck = defineCommand({
     name: {
       type: 'value',
       value: 'name',
-      summary: 'which file, when there are several: NAME of .devcontainer/NAME/devcontainer.json',
+      summary: 'which file, when there are several: its folder in .devcontainer',
     },
     skip: { type: 'list', value: 'key', summary: 'leave a key of the file out; may be given several times' },
     initializeCommand: { type: 'flag', summary: 'as if its initializeCommand could run on this host' },

@@ -27,7 +27,7 @@ export const RUN_OPTIONS = {
   devcontainerName: {
     type: 'value',
     value: 'name',
-    summary: 'which one, when there are several: NAME of .devcontainer/NAME/devcontainer.json',
+    summary: 'which one, when there are several: its folder in .devcontainer',
   },
   devcontainerSkip: {
     type: 'list',
