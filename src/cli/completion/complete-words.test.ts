@@ -57,7 +57,7 @@ describe('completionsOf()', () => {
 
   test('completes groups within groups', async () => {
     assert.deepEqual(await candidates('vm', 'wor'), ['workspace']);
-    assert.deepEqual(await candidates('vm', 'workspace', ''), ['prepare', 'export']);
+    assert.deepEqual(await candidates('vm', 'workspace', ''), ['prepare', 'diff', 'export', 'pull']);
     assert.deepEqual(await candidates('vm', 'workspace', 'prepare', 'we'), ['web']);
     assert.deepEqual(await candidates('workspace', ''), ['cache']);
   });

@@ -322,7 +322,7 @@ function bangerLines(command: string): string[][] {
     return 'x';
   });
   return [outer, ...inner]
-    .flatMap((line) => line.split('|'))
+    .flatMap((line) => line.split(/\||&&/))
     .map((line) => line.trim().split(' '))
     .filter(([program]) => program === 'banger')
     .map((words) => words.slice(1));
