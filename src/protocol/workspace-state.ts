@@ -47,13 +47,13 @@ export const STATE_NO_REPOSITORY = 92;
 export const WITHOUT_LFS = '-c filter.lfs.clean= -c filter.lfs.process= -c filter.lfs.required=false';
 
 /**
- * Shell lines (POSIX) that read the state of the repository that contains the folder `$1`. They work on a
+ * Shell lines (POSIX) that read the files of the repository that contains the folder `$1`. They work on a
  * copy of the index and put new objects elsewhere, so that the repository does not change; an EXIT trap
  * deletes both. They use only plumbing commands, which no configuration changes, and few of them, because an
- * emulated guest takes long to start each. They leave `$git` (the git folder), `$temp` (a folder), `$state`,
- * and an environment in which the index contains all files.
+ * emulated guest takes long to start each. They leave `$git` (the git folder), `$temp` (a folder), and an
+ * environment in which the index contains all files.
  */
-export const READ_STATE = `
+export const READ_FILES = `
 cd "$1" 2>/dev/null || exit ${STATE_NO_FOLDER}
 places=$(git rev-parse --path-format=absolute --show-toplevel --git-dir --git-path objects) || exit ${STATE_NO_REPOSITORY}
 { read -r root; read -r git; read -r objects; } <<END
@@ -66,6 +66,13 @@ if [ -e "$git/index" ]; then cp -p "$git/index" "$temp/index" || exit; fi
 mkdir "$temp/objects" || exit
 export GIT_INDEX_FILE="$temp/index" GIT_OBJECT_DIRECTORY="$temp/objects" GIT_ALTERNATE_OBJECT_DIRECTORIES="$objects"
 git -c core.splitIndex=false -c core.safecrlf=false ${WITHOUT_LFS} add --all || exit
+`;
+
+/**
+ * {@link READ_FILES}, and lines that leave the tree of the files in `$tree`, and with HEAD in `$state`. Git
+ * hashes every folder for that, so what only compares files does without.
+ */
+export const READ_STATE = `${READ_FILES}
 tree=$(git write-tree --missing-ok) || exit
 state="$(git rev-parse -q --verify HEAD || echo ${NO_COMMIT}) $tree"
 `;

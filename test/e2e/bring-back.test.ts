@@ -36,7 +36,10 @@ test('what a VM makes of a repository comes back: as files, a diff, a merge that
   ].join(' && ');
   const out = ['--out', 'dist/**', '--out-dir', 'artifacts'];
   await banger('vm', 'run', '--name', 'web', ...SMALL, ...out, 'repo', '--', 'sh', '-c', inside);
-  assert.equal((await readFile(join(lab.scratch, 'artifacts/dist/numbers'), 'utf8')).split('\n').length, 50_001);
+  assert.equal(
+    (await readFile(join(lab.scratch, 'artifacts/dist/numbers'), 'utf8')).split('\n').length,
+    50_001,
+  );
 
   const changes = 'M\t.gitignore\n'.replace('M', 'A');
   const listed = await banger('vm', 'workspace', 'diff', 'web', '--name-status');

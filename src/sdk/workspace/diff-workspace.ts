@@ -1,6 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import { READ_STATE } from '../../protocol/workspace-state.ts';
+import { READ_FILES } from '../../protocol/workspace-state.ts';
 import type { BangerClient } from '../client.ts';
 import { type ChangedFile, parseChanges } from './changed-files.ts';
 import { CHOOSE_BASE, outputOfScript } from './guest-script.ts';
@@ -22,7 +22,7 @@ const MAX_LIST_BYTES = 64 * 1024 * 1024;
  * Prints what differs from the base, in the format that `$3` names, in the paths after it. A patch is printed
  * when it is whole: its reader may be `git apply`.
  */
-const SCRIPT = `${READ_STATE}${CHOOSE_BASE}
+const SCRIPT = `${READ_FILES}${CHOOSE_BASE}
 how=$3
 shift 3
 case $how in

@@ -10,7 +10,7 @@ export const NO_BASE = 93;
 const MAX_STDERR_CHARS = 2000;
 
 /**
- * Shell lines after `READ_STATE` that leave in `$base` what changes are compared with: the commit `$2`. If
+ * Shell lines after `READ_FILES` that leave in `$base` what changes are compared with: the commit `$2`. If
  * `$2` is empty, it is the tree that was sent last, or HEAD in a repository that was not sent.
  */
 export const CHOOSE_BASE = `

