@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -32,11 +31,16 @@ type delta struct {
 	sent string
 }
 
-var (
-	packName = regexp.MustCompile(`^pack-[0-9a-f]{40,64}\.(pack|idx)$`)
-	sentLine = regexp.MustCompile(`^update refs/banger/sent ([0-9a-f]{40}|[0-9a-f]{64})\n$`)
-	entryOf  = regexp.MustCompile(`(?s)^(100644|100755) ([0-9a-f]{40}|[0-9a-f]{64})\t(.+)$`)
-)
+// isObject reports whether text is the name of an object.
+func isObject(text string) bool {
+	return (len(text) == 40 || len(text) == 64) && strings.Trim(text, "0123456789abcdef") == ""
+}
+
+func isPack(name string) bool {
+	ending := filepath.Ext(name)
+	of, isNamed := strings.CutPrefix(strings.TrimSuffix(name, ending), "pack-")
+	return isNamed && isObject(of) && (ending == ".pack" || ending == ".idx")
+}
 
 // read reads the delta that was sent to a working tree.
 func read(top string) (*delta, error) {
@@ -61,17 +65,18 @@ func read(top string) (*delta, error) {
 			}
 			content[name.Name()] = string(bytes)
 		default:
-			if !packName.MatchString(name.Name()) {
+			if !isPack(name.Name()) {
 				return nil, ErrNotSimple
 			}
 			d.packs = append(d.packs, name.Name())
 		}
 	}
-	line := sentLine.FindStringSubmatch(content["refs"])
-	if line == nil || content["filtered"] != "" || content["git-deleted"] != "" {
+	line, isSent := strings.CutPrefix(content["refs"], "update refs/banger/sent ")
+	commit, isLine := strings.CutSuffix(line, "\n")
+	if !isSent || !isLine || !isObject(commit) || content["filtered"] != "" || content["git-deleted"] != "" {
 		return nil, ErrNotSimple
 	}
-	d.sent = line[1]
+	d.sent = commit
 	// The objects come before the index that says where they are.
 	for at, name := range d.packs {
 		if strings.HasSuffix(name, ".idx") {
@@ -93,11 +98,13 @@ func read(top string) (*delta, error) {
 func parseEntries(text string) (map[string]entry, error) {
 	entries := map[string]entry{}
 	for _, line := range split(text) {
-		parts := entryOf.FindStringSubmatch(line)
-		if parts == nil || !filepath.IsLocal(parts[3]) || parts[3] == ".git" || strings.HasPrefix(parts[3], ".git/") {
+		about, path, _ := strings.Cut(line, "\t")
+		mode, object, _ := strings.Cut(about, " ")
+		isFile := (mode == modeFile || mode == modeRun) && isObject(object)
+		if !isFile || !filepath.IsLocal(path) || strings.HasPrefix(path+"/", ".git/") {
 			return nil, ErrNotSimple
 		}
-		entries[parts[3]] = entry{parts[1], parts[2]}
+		entries[path] = entry{mode, object}
 	}
 	return entries, nil
 }

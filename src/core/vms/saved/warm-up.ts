@@ -13,6 +13,8 @@ const WARM_UPS: readonly Command[] = [
   ['/bin/sh', '-c', 'true'],
   ['/bin/bash', '-lc', 'true'],
   ['/usr/bin/git', '--version'],
+  // Git in a large working tree asks it, and copies of one are applied by it.
+  ['/run/banger/agent', 'version'],
 ];
 
 /**
