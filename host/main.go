@@ -23,6 +23,7 @@ import (
 	"banger.dev/host/internal/handover"
 	"banger.dev/host/internal/keeplog"
 	"banger.dev/host/internal/mkext4"
+	"banger.dev/host/internal/net/process"
 	"banger.dev/host/internal/oci"
 	"banger.dev/host/internal/peers"
 )
@@ -30,7 +31,7 @@ import (
 // version is set by the linker (scripts/build-go.sh).
 var version = "dev"
 
-const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | ext4 OPTION... IMAGE | oci COMMAND OPTION... | peers | walls | version"
+const usage = "usage: banger-host confine OPTION... -- PROGRAM ARGUMENT... | connect SOCKET NAME REQUEST | ext4 OPTION... IMAGE | oci COMMAND OPTION... | net OPTION... | peers | walls | version"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -60,6 +61,8 @@ func run(args []string) error {
 		return nil
 	case "connect":
 		return handover.Run(args[1:])
+	case "net":
+		return process.Run(args[1:])
 	case "peers":
 		return peers.Run(os.Stdin, os.Stdout)
 	case "walls":

@@ -12,6 +12,9 @@ const maxInterpreter = 4096
 // programFiles returns the program and, if it is dynamically linked, the loader that the kernel starts for
 // it.
 func (p *Plan) programFiles() []string {
+	if len(p.Argv) == 0 {
+		return nil
+	}
 	files := []string{p.Argv[0]}
 	program, err := elf.Open(p.Argv[0])
 	if err != nil {

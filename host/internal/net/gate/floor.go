@@ -1,0 +1,57 @@
+package gate
+
+import "net/netip"
+
+// metadata are addresses at which clouds serve credentials of the host to any of its programs.
+var metadata = []netip.Prefix{
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("fd00:ec2::/32"),
+}
+
+// never are ranges that lead to this host, to all hosts of a network, or nowhere.
+var never = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("224.0.0.0/3"),
+	netip.MustParsePrefix("::/128"),
+	netip.MustParsePrefix("::1/128"),
+	netip.MustParsePrefix("fe80::/10"),
+	netip.MustParsePrefix("ff00::/8"),
+}
+
+// embedding are IPv6 ranges with an IPv4 address in them, and where in the 16 bytes it begins.
+var embedding = map[netip.Prefix]int{
+	netip.MustParsePrefix("::/96"):        12,
+	netip.MustParsePrefix("64:ff9b::/96"): 12,
+	netip.MustParsePrefix("2002::/16"):    2,
+}
+
+// Floor returns why no gate may let a guest reach an address, or "" when a gate decides.
+func Floor(address netip.Addr) string {
+	if !address.IsValid() {
+		return "it is no address"
+	}
+	if address.Zone() != "" {
+		return "it is an address of one network interface of this host"
+	}
+	address = address.Unmap()
+	for _, prefix := range metadata {
+		if prefix.Contains(address) {
+			return "it is an address of a link, at which clouds serve the host's credentials"
+		}
+	}
+	for _, prefix := range never {
+		if prefix.Contains(address) {
+			return "it leads to this host itself, or to many hosts"
+		}
+	}
+	if address.Is6() {
+		bytes := address.As16()
+		for prefix, at := range embedding {
+			if prefix.Contains(address) {
+				return Floor(netip.AddrFrom4([4]byte(bytes[at : at+4])))
+			}
+		}
+	}
+	return ""
+}

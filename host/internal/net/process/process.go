@@ -1,0 +1,110 @@
+package process
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"banger.dev/host/internal/net/control"
+	"banger.dev/host/internal/net/outside"
+)
+
+// process is a running network with its sockets.
+type process struct {
+	network *outside.Network
+	exposed atomic.Pointer[ports]
+	links   atomic.Int32
+	once    sync.Once
+	ended   chan struct{}
+}
+
+// State is what the daemon is answered.
+type State struct {
+	Pid          int      `json:"pid"`
+	IsConnected  bool     `json:"isConnected"`
+	ExposedPorts []uint16 `json:"exposedPorts"`
+	Counters     Counters `json:"counters"`
+}
+
+// Counters are since the start of the process.
+type Counters struct {
+	FramesFromGuest  uint64 `json:"framesFromGuest"`
+	FramesToGuest    uint64 `json:"framesToGuest"`
+	BytesFromGuest   uint64 `json:"bytesFromGuest"`
+	BytesToGuest     uint64 `json:"bytesToGuest"`
+	DroppedFrames    uint64 `json:"droppedFrames"`
+	SpoofedFrames    uint64 `json:"spoofedFrames"`
+	OverflowedFrames uint64 `json:"overflowedFrames"`
+	Connections      uint64 `json:"connections"`
+	OpenConnections  int64  `json:"openConnections"`
+	DatagramFlows    uint64 `json:"datagramFlows"`
+	OpenFlows        int64  `json:"openFlows"`
+	Queries          uint64 `json:"queries"`
+	Pings            uint64 `json:"pings"`
+	Refused          uint64 `json:"refused"`
+	Failed           uint64 `json:"failed"`
+}
+
+// State implements control.Handler.
+func (p *process) State() any {
+	link, flows := &p.network.Link.Counters, &p.network.Counters
+	exposed := []uint16(*p.exposed.Load())
+	if exposed == nil {
+		exposed = []uint16{}
+	}
+	return State{
+		Pid: os.Getpid(), IsConnected: p.network.Link.IsConnected(), ExposedPorts: exposed,
+		Counters: Counters{
+			FramesFromGuest: link.FramesIn.Load(), FramesToGuest: link.FramesOut.Load(),
+			BytesFromGuest: link.BytesIn.Load(), BytesToGuest: link.BytesOut.Load(),
+			DroppedFrames: link.Dropped.Load(), SpoofedFrames: link.Spoofed.Load(), OverflowedFrames: link.Overflowed.Load(),
+			Connections: flows.Connections.Load(), OpenConnections: flows.OpenConnections.Load(),
+			DatagramFlows: flows.Flows.Load(), OpenFlows: flows.OpenFlows.Load(),
+			Queries: flows.Queries.Load(), Pings: flows.Pings.Load(),
+			Refused: flows.Refused.Load(), Failed: flows.Failed.Load(),
+		},
+	}
+}
+
+// Apply implements control.Handler.
+func (p *process) Apply(settings control.Settings) error {
+	exposed := ports(settings.ExposedPorts)
+	for _, port := range exposed {
+		if port == 0 {
+			return fmt.Errorf("0 is not a port")
+		}
+	}
+	p.network.Expose(exposed)
+	p.exposed.Store(&exposed)
+	return nil
+}
+
+// End implements control.Handler.
+func (p *process) End() { p.once.Do(func() { close(p.ended) }) }
+
+// serveLink carries the frames of one VMM after the other.
+func (p *process) serveLink(listener *net.UnixListener) {
+	unlinked := time.AfterFunc(unlinkedFor, p.End)
+	for {
+		connection, err := listener.AcceptUnix()
+		if err != nil {
+			p.End()
+			return
+		}
+		if !control.IsOwn(connection) {
+			connection.Close()
+			continue
+		}
+		unlinked.Stop()
+		p.links.Add(1)
+		go func() {
+			p.network.Link.Serve(connection)
+			if p.links.Add(-1) == 0 {
+				unlinked.Reset(unlinkedFor)
+			}
+		}()
+	}
+}
